@@ -1,0 +1,133 @@
+"""Every shared column once: name, unit, dtype, meaning and reference; and the digest over columns.
+
+Readers fill, painters add, and cuts, writers and docs look up, the columns declared here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Column:
+    """A quantity: what it is called, and what its numbers mean.
+
+    Parameters
+    ----------
+    name : str
+        Snake case, the field's standard term.
+    unit : str
+        Unit without its power of h, in a form that `astropy.units.Unit` parses; "" if none.
+    h_power : int
+        Power of h that goes with the unit: -1 for Msun/h and Mpc/h.
+    a_power : int
+        Power of the scale factor that turns the number into a physical one: 1 for comoving lengths.
+    dtype : str
+        Little-endian NumPy type of the stored numbers; also what the content digest sees.
+    shape : tuple of int
+        Shape of one row.
+    meaning : str
+        One line; goes to the output's column comment.
+    reference : str
+        Where the definition comes from.
+    """
+
+    name: str
+    unit: str
+    h_power: int
+    a_power: int
+    dtype: str
+    shape: tuple[int, ...]
+    meaning: str
+    reference: str = ""
+
+    @property
+    def unit_label(self) -> str:
+        """The internal unit as people write it: ``"Msun/h"``."""
+        return self.unit + "/h" * (self.h_power == -1)
+
+
+_ROW: tuple[int, ...] = ()
+_GCR = "LSST DESC generic catalogue reader schema"
+
+
+def _table(*columns: Column) -> dict[str, Column]:
+    return {column.name: column for column in columns}
+
+
+HALO_COLUMNS: dict[str, Column] = _table(
+    Column("halo_id", "", 0, 0, "<i8", _ROW, "id of the subhalo, unique in the snapshot"),
+    Column("host_id", "", 0, 0, "<i8", _ROW, "id of the central subhalo of its host halo"),
+    Column("is_central", "", 0, 0, "|b1", _ROW, "true for the central subhalo of a host halo"),
+    Column("position", "Mpc", -1, 1, "<f8", (3,), "comoving position, in [0, box size)"),
+    Column("velocity", "km/s", 0, 0, "<f8", (3,), "peculiar velocity"),
+    Column("mass", "Msun", -1, 0, "<f8", _ROW, "mass bound to the subhalo"),
+    Column("vmax", "km/s", 0, 0, "<f8", _ROW, "maximum of the circular velocity curve"),
+    Column("host_mass", "Msun", -1, 0, "<f8", _ROW, "mass of the host halo, see mass_definition"),
+    Column("n_particles", "", 0, 0, "<i8", _ROW, "particles bound to the subhalo"),
+    Column("stellar_mass", "Msun", -1, 0, "<f8", _ROW, "mass of all bound stars (hydro runs)"),
+)
+REQUIRED_HALO_COLUMNS = (
+    "halo_id", "host_id", "is_central", "position", "velocity", "mass", "vmax", "host_mass",
+)
+
+GALAXY_COLUMNS: dict[str, Column] = _table(
+    Column("galaxy_id", "", 0, 0, "<i8", _ROW, "id of the galaxy: that of its subhalo", _GCR),
+    Column("halo_id", "", 0, 0, "<i8", _ROW, "id of the host halo: that of its central", _GCR),
+    Column("is_central", "", 0, 0, "|b1", _ROW, "true for the galaxy of a central subhalo", _GCR),
+    *(
+        Column(f"position_{x}", "Mpc", -1, 1, "<f8", _ROW, f"comoving position, {x} axis", _GCR)
+        for x in "xyz"
+    ),
+    *(
+        Column(f"velocity_{x}", "km/s", 0, 0, "<f8", _ROW, f"peculiar velocity, {x} axis", _GCR)
+        for x in "xyz"
+    ),
+    Column("stellar_mass", "Msun", -1, 0, "<f4", _ROW, "stellar mass given by the painter", _GCR),
+    Column("halo_mass", "Msun", -1, 0, "<f8", _ROW, "mass of the host halo in the input", _GCR),
+    Column("subhalo_mass", "Msun", -1, 0, "<f8", _ROW, "mass bound to the subhalo in the input"),
+    Column("vmax", "km/s", 0, 0, "<f8", _ROW, "maximum circular velocity of the subhalo"),
+    Column("extrapolated", "", 0, 0, "|b1", _ROW, "true outside the range the painter is valid in"),
+)
+
+# Attribute of our HDF5 bundle's root: its value is the version of the bundle's layout.
+BUNDLE_ATTRIBUTE = "mockgal_bundle"
+BUNDLE_VERSION = 1
+
+
+def content_digest(
+    columns: Mapping[str, NDArray[np.generic]],
+    declared: Mapping[str, Column],
+    sort_by: Iterable[str],
+    facts: str = "",
+) -> str:
+    """BLAKE2b-256 of the columns, rows sorted by id: the same for any row order or chunking.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray
+        Columns of equal length.
+    declared : mapping of str to Column
+        Their definitions; numbers are hashed in the declared little-endian type.
+    sort_by : iterable of str
+        Integer columns that order the rows, most significant first.
+    facts : str
+        What else identifies the content (box, redshift, units), hashed first.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    order = np.lexsort([columns[name] for name in reversed(list(sort_by))])
+    digest = hashlib.blake2b(facts.encode(), digest_size=32)
+    for name in sorted(columns):
+        values = columns[name]
+        digest.update(f"\0{name}\0{declared[name].dtype}\0{values.shape}\0".encode())
+        digest.update(np.ascontiguousarray(values[order], dtype=declared[name].dtype).data)
+    return digest.hexdigest()

@@ -1,0 +1,78 @@
+"""The cosmology of a run, and the little-h conversions, each in one place.
+
+Internal units are comoving Mpc/h, Msun/h and peculiar km/s; a column says with which power of h its
+unit goes (`mockgal.columns.Column.h_power`), and `h_free` is the only conversion.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .errors import HeaderError
+
+# 3 (100 km/s/Mpc)^2 / (8 pi G) in Msun/h per (Mpc/h)^3, from the IAU 2015 nominal GM_sun and the
+# parsec: 3e4 Mpc pc-units / (8 pi G), G = 4.300917270e-9 Mpc (km/s)^2 / Msun.
+CRITICAL_DENSITY = 3.0e4 / (8.0 * math.pi * 4.300917270e-9)
+
+
+@dataclass(frozen=True)
+class Cosmology:
+    """Background of a run: flat or curved LambdaCDM without radiation, as N-body codes integrate.
+
+    Parameters
+    ----------
+    h : float
+        Hubble constant over 100 km/s/Mpc.
+    omega_m, omega_lambda : float
+        Density parameters today.
+    omega_b, sigma_8, n_s : float, optional
+        Where the run states them; carried to the output, not needed by any painter.
+    """
+
+    h: float
+    omega_m: float
+    omega_lambda: float
+    omega_b: float | None = None
+    sigma_8: float | None = None
+    n_s: float | None = None
+
+    def __post_init__(self) -> None:
+        bounds = {"h": (0.3, 1.5), "omega_m": (0.01, 2.0), "omega_lambda": (-1.0, 2.0)}
+        for name, (low, high) in bounds.items():
+            value = getattr(self, name)
+            if not (low <= value <= high):
+                raise HeaderError(
+                    f"cosmology {name}", f"{value}", f"a value in [{low}, {high}]",
+                    "check the run's parameters",
+                )
+
+    @property
+    def mean_matter_density(self) -> float:
+        """Comoving mean matter density [Msun/h / (Mpc/h)^3]."""
+        return self.omega_m * CRITICAL_DENSITY
+
+    def critical_density(self, redshift: float) -> float:
+        """Critical density at ``redshift`` per *comoving* volume [Msun/h / (Mpc/h)^3]."""
+        a = 1.0 / (1.0 + redshift)
+        curvature = 1.0 - self.omega_m - self.omega_lambda
+        e2 = self.omega_m / a**3 + curvature / a**2 + self.omega_lambda
+        return CRITICAL_DENSITY * e2 * a**3
+
+    def to_dict(self) -> dict[str, float]:
+        """The parameters that are known, as plain numbers."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def to_astropy(self) -> Any:
+        """The same background as an `astropy.cosmology.LambdaCDM` (no radiation)."""
+        from astropy.cosmology import LambdaCDM
+
+        return LambdaCDM(
+            H0=100.0 * self.h, Om0=self.omega_m, Ode0=self.omega_lambda, Ob0=self.omega_b, Tcmb0=0
+        )
+
+
+def h_free(value: Any, h_power: int, h: float) -> Any:
+    """``value`` in a unit with ``h**h_power`` (Msun/h has -1), converted to the unit without h."""
+    return value if h_power == 0 else value * h**h_power

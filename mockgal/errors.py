@@ -1,0 +1,156 @@
+"""The error family: one message form, one exit code per kind of failure.
+
+Every error says where the trouble is, what was found, what is allowed and the way out; the command
+line prints it as ``mockgal: error[E302] FILE:DATASET: found X, expected Y. Fix: Z`` and exits
+with the error's ``exit_code``. The table of codes is docs/reference/exit-codes.md.
+"""
+
+from __future__ import annotations
+
+import re
+
+
+def printable(text: object) -> str:
+    """``text`` with control characters escaped, so that a file cannot forge lines of our output."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda m: repr(m[0])[1:-1], str(text))
+
+
+class MockgalError(Exception):
+    """Base of all errors that users are meant to read.
+
+    Parameters
+    ----------
+    where : object
+        File and dataset (``"cat.hdf5:/Subhalo/SubhaloMass"``), option, or recipe key at fault.
+    found : str
+        What is there.
+    expected : str, optional
+        What is allowed.
+    fix : str, optional
+        The way out.
+    """
+
+    code = "E000"
+    exit_code = 1
+
+    def __init__(self, where: object, found: str, expected: str = "", fix: str = "") -> None:
+        self.where, self.found = printable(where), printable(found)
+        self.expected, self.fix = printable(expected), printable(fix)
+        message = f"{self.where}: found {self.found}"
+        if self.expected:
+            message += f", expected {self.expected}"
+        if self.fix:
+            message += f". Fix: {self.fix}"
+        super().__init__(message)
+
+
+class UsageError(MockgalError):
+    """Use when an option, a recipe key, a cut or a name given by the user cannot be honoured."""
+
+    code, exit_code = "E201", 2
+
+
+class CutError(UsageError):
+    """Use when a cut cannot be parsed, lacks its unit, or names no column."""
+
+    code = "E202"
+
+
+class OutputExistsError(UsageError):
+    """Use when writing would replace a file and the user has not allowed it."""
+
+    code = "E203"
+
+
+class InputError(MockgalError):
+    """Use when an input file is wrong in a way that no more specific class names."""
+
+    code, exit_code = "E301", 3
+
+
+class CorruptFileError(InputError):
+    """Use when a file is truncated, empty, fails its checksum, or is not what it claims to be."""
+
+    code = "E302"
+
+
+class MissingDatasetError(InputError):
+    """Use when a dataset or attribute that the format promises is absent."""
+
+    code = "E303"
+
+
+class IncompleteSetError(InputError):
+    """Use when chunks of a multi-file set are missing, duplicated, or disagree."""
+
+    code = "E304"
+
+
+class HeaderError(InputError):
+    """Use when header values contradict each other or the data."""
+
+    code = "E305"
+
+
+class UnitsError(InputError):
+    """Use when numbers contradict the units that the file states."""
+
+    code = "E306"
+
+
+class BadValueError(InputError):
+    """Use when rows hold values that cannot be true (NaN, negative mass, outside the box)."""
+
+    code = "E307"
+
+
+class DomainError(InputError):
+    """Use when a painter is asked to leave the range that its calibration is valid for."""
+
+    code = "E308"
+
+
+class FormatError(InputError):
+    """Use when the format of an input is not recognised, or more than one fits."""
+
+    code = "E309"
+
+
+class EmptyResultError(InputError):
+    """Use when the result is empty and the user asked for that to be an error."""
+
+    code = "E310"
+
+
+class UnsafeInputError(MockgalError):
+    """Use when a file asks for something that a harmless file never does (links, huge sizes)."""
+
+    code, exit_code = "E401", 4
+
+
+class OutputError(MockgalError):
+    """Use when an output cannot be written: permission, disk, a lock held by another run."""
+
+    code, exit_code = "E501", 5
+
+
+class ResourceError(MockgalError):
+    """Use when the memory or disk that the work needs is known not to be there."""
+
+    code, exit_code = "E601", 6
+
+
+class IncompleteError(MockgalError):
+    """Use when work stopped part way and can be resumed."""
+
+    code, exit_code = "E701", 7
+
+
+class InternalError(MockgalError):
+    """Use when a check of our own results fails: a bug, or failing hardware."""
+
+    code, exit_code = "E801", 8
+
+
+class MockgalWarning(UserWarning):
+    """A result that is valid but that the user should know more about; recorded in the output."""

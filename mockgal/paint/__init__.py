@@ -1,0 +1,1 @@
+"""Painters: a stellar mass for every subhalo."""

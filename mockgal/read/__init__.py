@@ -1,0 +1,1 @@
+"""Readers: one file per format family, native units to internal ones."""

@@ -1,0 +1,470 @@
+"""The vocabulary: what flows between the rooms. Frozen, checked once when made.
+
+Lengths are comoving Mpc/h, masses Msun/h, velocities peculiar km/s; every array is read-only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .columns import (
+    GALAXY_COLUMNS, HALO_COLUMNS, REQUIRED_HALO_COLUMNS, Column, content_digest,
+)
+from .cosmology import Cosmology
+from .errors import BadValueError, HeaderError, MissingDatasetError
+
+MASS_DEFINITIONS = {
+    "200c": "mass within the radius of 200 times the critical density",
+    "500c": "mass within the radius of 500 times the critical density",
+    "200m": "mass within the radius of 200 times the mean matter density",
+    "vir": "mass within the virial radius of Bryan & Norman 1998",
+    "fof": "mass of the friends-of-friends group",
+}
+
+Array = NDArray[Any]
+
+
+class SourceFile(NamedTuple):
+    """A file that was read: its path, size in bytes and BLAKE2b-256 digest ("" if not taken)."""
+
+    path: str
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A periodic box at one time.
+
+    Parameters
+    ----------
+    name : str
+        Name of the simulation.
+    box_size : float
+        Side of the periodic box [comoving Mpc/h].
+    redshift : float
+    cosmology : Cosmology
+    particle_mass : float or None
+        Mass of a dark-matter particle [Msun/h]; None where the input does not say.
+    format : str
+        Name of the reader.
+    source : tuple of SourceFile
+        The files read.
+    record : mapping
+        What the reader chose and counted (units assumed, values wrapped, rows dropped); goes to
+        the output's provenance.
+    """
+
+    name: str
+    box_size: float
+    redshift: float
+    cosmology: Cosmology
+    particle_mass: float | None
+    format: str
+    source: tuple[SourceFile, ...] = ()
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.box_size) and self.box_size > 0):
+            raise HeaderError(self.name, f"box size {self.box_size}", "a positive length in Mpc/h")
+        if not (np.isfinite(self.redshift) and self.redshift > -1):
+            raise HeaderError(self.name, f"redshift {self.redshift}", "a number above -1")
+        if self.particle_mass is not None and not (0 < self.particle_mass < np.inf):
+            raise HeaderError(self.name, f"particle mass {self.particle_mass}", "a positive mass")
+        object.__setattr__(self, "record", MappingProxyType(dict(self.record)))
+
+    def facts(self) -> str:
+        """The numbers that give the columns their meaning, for the content digest."""
+        return json.dumps(
+            [self.box_size, self.redshift, sorted(self.cosmology.to_dict().items())]
+        )
+
+
+def _frozen_columns(
+    columns: Mapping[str, Array], declared: Mapping[str, Column], what: str
+) -> Mapping[str, Array]:
+    """Read-only views of ``columns``, of the declared type and shape, equal in length."""
+    result: dict[str, Array] = {}
+    for name, values in columns.items():
+        if name not in declared:
+            raise BadValueError(
+                f"{what} column {name}", "a column that is not declared",
+                "one of " + ", ".join(declared), "declare it in mockgal/columns.py",
+            )
+        array = np.asarray(values).astype(np.dtype(declared[name].dtype).newbyteorder("="),
+                                          copy=False).view()
+        if array.shape[1:] != declared[name].shape:
+            raise BadValueError(
+                f"{what} column {name}", f"shape {array.shape}", f"(n, *{declared[name].shape})"
+            )
+        array.flags.writeable = False
+        result[name] = array
+    lengths = {name: len(values) for name, values in result.items()}
+    if len(set(lengths.values())) > 1:
+        raise BadValueError(what, f"columns of different lengths {lengths}", "equal lengths")
+    return MappingProxyType(result)
+
+
+@dataclass(frozen=True)
+class HaloCatalog:
+    """One row per subhalo, centrals included; the columns are `mockgal.columns.HALO_COLUMNS`.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray, shape (n,) or (n, 3)
+        At least `mockgal.columns.REQUIRED_HALO_COLUMNS`.
+    mass_definition : str
+        Key of `MASS_DEFINITIONS` that ``host_mass`` follows.
+    record : mapping
+        What the reader counted in these rows.
+
+    Raises
+    ------
+    MissingDatasetError, BadValueError
+        Columns missing or unequal in length, duplicate ids, a host that is no central, unknown
+        mass definition.
+    """
+
+    columns: Mapping[str, Array]
+    mass_definition: str
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        missing = [name for name in REQUIRED_HALO_COLUMNS if name not in self.columns]
+        if missing:
+            raise MissingDatasetError(
+                "halo catalogue", f"no column {', '.join(missing)}",
+                ", ".join(REQUIRED_HALO_COLUMNS),
+            )
+        if self.mass_definition not in MASS_DEFINITIONS:
+            raise BadValueError(
+                "halo catalogue", f"mass definition {self.mass_definition!r}",
+                "one of " + ", ".join(MASS_DEFINITIONS),
+            )
+        object.__setattr__(self, "columns", _frozen_columns(self.columns, HALO_COLUMNS, "halo"))
+        object.__setattr__(self, "record", MappingProxyType(dict(self.record)))
+        ids, order = self["halo_id"], self._id_order
+        repeated = np.flatnonzero(np.diff(ids[order]) == 0)
+        if repeated.size:
+            raise BadValueError(
+                "halo_id", f"{repeated.size} repeated ids, the first {ids[order][repeated[0]]}",
+                "unique ids", "look for a chunk or file read twice",
+            )
+        hosts = self["host_id"][self["is_central"]]
+        if not np.array_equal(hosts, ids[self["is_central"]]):
+            raise BadValueError("host_id", "a central with another host", "its own halo_id")
+        host = self.host_row
+        orphans = np.flatnonzero(host < 0)
+        if orphans.size == 0:
+            orphans = np.flatnonzero(~self["is_central"][host])
+        if orphans.size:
+            raise BadValueError(
+                "host_id", f"{orphans.size} satellites without a central in the catalogue, "
+                f"the first halo_id {ids[orphans[0]]}", "the id of a central",
+                "choose --orphans drop or --orphans central",
+            )
+
+    def __len__(self) -> int:
+        return len(self.columns["halo_id"])
+
+    def __getitem__(self, name: str) -> Array:
+        return self.columns[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.columns
+
+    @cached_property
+    def _id_order(self) -> Array:
+        return np.argsort(self["halo_id"], kind="stable")
+
+    @cached_property
+    def host_row(self) -> Array:
+        """Row of each subhalo's central, shape (n,); -1 where it is not in the catalogue."""
+        ids, order = self["halo_id"], self._id_order
+        if len(ids) == 0:
+            return np.empty(0, dtype=np.intp)
+        place = np.minimum(np.searchsorted(ids[order], self["host_id"]), len(ids) - 1)
+        row = order[place]
+        return np.where(ids[row] == self["host_id"], row, -1)
+
+    def take(self, rows: Array) -> HaloCatalog:
+        """The catalogue with the chosen rows in the chosen order."""
+        return replace(self, columns={name: values[rows] for name, values in self.columns.items()})
+
+    def digest(self) -> str:
+        """Content digest: independent of row order and of the files the rows came in."""
+        return content_digest(self.columns, HALO_COLUMNS, ["halo_id"], self.mass_definition)
+
+
+class ParticleChunk(NamedTuple):
+    """Some particles: comoving position [Mpc/h], shape (n, 3), and mass [Msun/h], shape (n,)."""
+
+    position: Array
+    mass: Array
+
+
+@dataclass(frozen=True)
+class Particles:
+    """Gravity-only matter, never in memory as a whole.
+
+    Parameters
+    ----------
+    count : int
+        Number of particles.
+    stream : callable
+        ``stream(chunk_rows)`` yields `ParticleChunk` of at most ``chunk_rows`` rows.
+    """
+
+    count: int
+    stream: Callable[[int], Iterator[ParticleChunk]]
+
+    def chunks(self, chunk_rows: int = 1 << 20) -> Iterator[ParticleChunk]:
+        """All particles, in chunks of at most ``chunk_rows``."""
+        return self.stream(chunk_rows)
+
+
+@dataclass(frozen=True)
+class DensityField:
+    """Matter mass on a periodic grid, read by tiles.
+
+    Parameters
+    ----------
+    grid_size : int
+        Voxels along each side.
+    voxel_size : float
+        Side of a voxel [comoving Mpc/h].
+    kind : str
+        ``counts``, ``mass`` or ``delta``.
+    assignment : str
+        NGP, CIC, TSC or PCS.
+    origin : str
+        ``corner``: voxel i covers [i, i+1) voxel sizes; ``centre``: it is centred on i.
+    read_slab : callable
+        ``read_slab(start, stop)`` gives rows start to stop of the first axis,
+        shape (stop - start, N, N).
+    """
+
+    grid_size: int
+    voxel_size: float
+    kind: str
+    assignment: str
+    origin: str
+    read_slab: Callable[[int, int], Array]
+
+    def __post_init__(self) -> None:
+        allowed = {
+            "kind": ("counts", "mass", "delta"), "assignment": ("NGP", "CIC", "TSC", "PCS"),
+            "origin": ("corner", "centre"),
+        }
+        for name, values in allowed.items():
+            if getattr(self, name) not in values:
+                raise BadValueError(
+                    f"density {name}", repr(getattr(self, name)), "one of " + ", ".join(values)
+                )
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a painter sees: one snapshot, its halos and, where there are any, its matter.
+
+    A scene is the whole box or a tile of it.
+    """
+
+    snapshot: Snapshot
+    halos: HaloCatalog
+    particles: Particles | None = None
+    field: DensityField | None = None
+
+    def __post_init__(self) -> None:
+        position = self.halos["position"]
+        if len(position) and not (position.min() >= 0 and position.max() < self.snapshot.box_size):
+            raise BadValueError(
+                "position", f"values from {position.min():.6g} to {position.max():.6g} Mpc/h",
+                f"[0, {self.snapshot.box_size:.6g})", "readers wrap positions before this point",
+            )
+
+    @property
+    def contents(self) -> frozenset[str]:
+        """What is here, in the words of `Painter.needs`."""
+        matter = self.field is not None or self.particles is not None
+        return frozenset({"halos", "field"} if matter else {"halos"})
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A painter's prediction for each of n subhalos, from which galaxies are drawn.
+
+    A subhalo is luminous with probability ``p_luminous``; given that it is,
+    log10 M* = ``location`` + ``scale`` * q(u), q being the quantile function in row
+    ``residual_row`` of ``residual_quantiles``, cut off below ``floor`` (the law is the conditional
+    one, given that the galaxy is above the luminosity floor; nothing is moved).
+
+    Parameters
+    ----------
+    p_luminous, location, scale : ndarray, shape (n,)
+        Probability; log10 of stellar mass [Msun/h]; dex.
+    residual_row : ndarray of int, shape (n,)
+    residual_probability : ndarray, shape (q,)
+        From 0 to 1, increasing.
+    residual_quantiles : ndarray, shape (rows, q)
+        In units of ``scale``, non-decreasing along q.
+    floor : float
+        log10 of the least stellar mass that counts as luminous [Msun/h].
+    extrapolated : ndarray of bool, shape (n,)
+        Outside the range that the painter is valid in.
+    record : mapping
+        What the prediction counted (rows not painted, and why).
+    """
+
+    p_luminous: Array
+    location: Array
+    scale: Array
+    residual_row: Array
+    residual_probability: Array
+    residual_quantiles: Array
+    floor: float
+    extrapolated: Array
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.p_luminous)
+
+    def take(self, rows: Array) -> Distribution:
+        """The prediction for the chosen rows."""
+        names = ("p_luminous", "location", "scale", "residual_row", "extrapolated")
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+
+
+@dataclass(frozen=True)
+class GalaxyCatalog:
+    """Galaxies, one row each, sorted by (halo_id, galaxy_id).
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray, shape (n,)
+        `mockgal.columns.GALAXY_COLUMNS`, in internal units (Mpc/h, Msun/h, km/s).
+    snapshot : Snapshot
+        The box they live in.
+    frame : str
+        ``"box"`` (comoving Cartesian) or ``"sky"``.
+    provenance : mapping
+        What was done to make them; plain JSON values only.
+    """
+
+    columns: Mapping[str, Array]
+    snapshot: Snapshot
+    frame: str
+    provenance: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        columns = _frozen_columns(self.columns, GALAXY_COLUMNS, "galaxy")
+        order = np.lexsort((columns["galaxy_id"], columns["halo_id"]))
+        if not np.array_equal(order, np.arange(len(order))):
+            columns = _frozen_columns(
+                {name: values[order] for name, values in columns.items()}, GALAXY_COLUMNS, "galaxy"
+            )
+        object.__setattr__(self, "columns", columns)
+        if self.frame not in ("box", "sky"):
+            raise BadValueError("galaxy frame", repr(self.frame), "'box' or 'sky'")
+        object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+
+    def __len__(self) -> int:
+        return len(self.columns["galaxy_id"])
+
+    def __getitem__(self, name: str) -> Array:
+        return self.columns[name]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.columns
+
+    def take(self, rows: Array, **provenance: Any) -> GalaxyCatalog:
+        """The chosen rows, with ``provenance`` entries added or replaced."""
+        return replace(
+            self,
+            columns={name: values[rows] for name, values in self.columns.items()},
+            provenance={**self.provenance, **provenance},
+        )
+
+    def digest(self) -> str:
+        """Content digest: the same for any row order, chunking, worker count and file format."""
+        return content_digest(
+            self.columns, GALAXY_COLUMNS, ["halo_id", "galaxy_id"],
+            self.snapshot.facts() + self.frame,
+        )
+
+
+class ReadOptions(NamedTuple):
+    """What a user may tell a reader.
+
+    Parameters
+    ----------
+    mass_definition : str or None
+        Which host mass to read; None takes the reader's documented choice, recorded.
+    drop_bad : bool
+        Drop rows with NaN, infinite or negative masses instead of refusing the file.
+    orphans : str
+        ``"refuse"``, ``"drop"`` or ``"central"``: satellites whose host is not in the catalogue.
+    centred_origin : bool
+        Positions are in [-L/2, L/2) and are wrapped to [0, L).
+    allow_empty_regions : bool
+        Accept a box of which an octant or slab holds no halo.
+    chunk_rows : int
+        Rows read at a time.
+    """
+
+    mass_definition: str | None = None
+    drop_bad: bool = False
+    orphans: str = "refuse"
+    centred_origin: bool = False
+    allow_empty_regions: bool = False
+    chunk_rows: int = 1 << 20
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """One input format."""
+
+    name: str
+
+    def detect(self, path: Path) -> bool:
+        """Whether the content at ``path`` is this format; never raises for other formats."""
+
+    def read(self, path: Path, options: ReadOptions) -> Scene:
+        """The scene at ``path``, converted to internal units and checked."""
+
+
+@runtime_checkable
+class Painter(Protocol):
+    """Predicts a galaxy for every subhalo."""
+
+    name: str
+    needs: frozenset[str]
+    provides: tuple[Column, ...]
+    references: tuple[str, ...]
+
+    def predict(self, scene: Scene) -> Distribution:
+        """The prediction, row for row of ``scene.halos``; deterministic."""
+
+    def describe(self) -> dict[str, Any]:
+        """What identifies the painter, for the provenance: JSON values only."""
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """One output format."""
+
+    name: str
+    extensions: tuple[str, ...]
+
+    def write(self, galaxies: GalaxyCatalog, path: Path, *, units: str, overwrite: bool,
+              chunk_rows: int) -> None:
+        """Write ``galaxies`` to ``path`` through the write protocol."""

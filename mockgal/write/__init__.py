@@ -1,0 +1,1 @@
+"""Writers: a catalogue to a file, whole or not at all."""
