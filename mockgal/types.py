@@ -6,7 +6,7 @@ Lengths are comoving Mpc/h, masses Msun/h, velocities peculiar km/s; every array
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -322,7 +322,7 @@ class Distribution:
     extrapolated : ndarray of bool, shape (n,)
         Outside the range that the painter is valid in.
     record : mapping
-        What the prediction counted (rows not painted, and why).
+        What the prediction counted (rows not painted, and why): numbers that add up over tiles.
     """
 
     p_luminous: Array
@@ -333,7 +333,7 @@ class Distribution:
     residual_quantiles: Array
     floor: float
     extrapolated: Array
-    record: Mapping[str, Any] = field(default_factory=dict)
+    record: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.p_luminous)
@@ -454,8 +454,8 @@ class Painter(Protocol):
     def predict(self, scene: Scene) -> Distribution:
         """The prediction, row for row of ``scene.halos``; deterministic."""
 
-    def describe(self) -> dict[str, Any]:
-        """What identifies the painter, for the provenance: JSON values only."""
+    def describe(self, scene: Scene) -> dict[str, Any]:
+        """What identifies the painter for this scene, for the provenance: JSON values only."""
 
 
 @runtime_checkable
@@ -466,5 +466,5 @@ class Writer(Protocol):
     extensions: tuple[str, ...]
 
     def write(self, galaxies: GalaxyCatalog, path: Path, *, units: str, overwrite: bool,
-              chunk_rows: int) -> None:
-        """Write ``galaxies`` to ``path`` through the write protocol."""
+              chunk_rows: int, inputs: Iterable[Path] = ()) -> None:
+        """Write ``galaxies`` to ``path`` through the write protocol, never over an input."""

@@ -1,0 +1,47 @@
+# For users: `make demo` and `make test`. The first installs into .venv; so does the second if need be.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test lint tests install clean
+.DEFAULT_GOAL := help
+help:
+	@echo "make demo   install into .venv, build the demo mock, say where it is and what is in it"
+	@echo "make test   install into .venv, check style and types, run the tests"
+
+install: $(VENV)/.installed
+
+# halotools has no wheels for current Pythons; pip keeps the one it builds for later environments.
+$(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
+	    "mockgal needs Python 3.11 to 3.13, and $(PYTHON) is %d.%d. Fix: make PYTHON=python3.12 ..." % v)'
+	$(PYTHON) -m venv $(VENV)
+	@echo "Step 1 of 3: libraries with ready-made packages (about a minute)"
+	$(PIP) install -q -c constraints.txt torch astropy h5py scipy Cython
+	@echo "Step 2 of 3: halotools, compiled from source: about 6 minutes on 2 cores, silent, only once"
+	$(PIP) install -q -c constraints.txt halotools
+	@echo "Step 3 of 3: mockgal and its test tools"
+	$(PIP) install -q -c constraints.txt -e '.[test]'
+	@touch $@
+
+demo: install
+	@mkdir -p demo
+	$(BIN)/mockgal inspect catalogs/demo/dark.hdf5
+	@echo
+	$(BIN)/mockgal build --recipe catalogs/demo.yaml --out demo/mock.fits --overwrite
+	@echo
+	@$(BIN)/python -c 'import astropy.table as t; print(t.QTable.read("demo/mock.fits", hdu="GALAXIES")["galaxy_id", "halo_id", "is_central", "position_x", "stellar_mass", "halo_mass"])'
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+tests: install
+	$(BIN)/python -m pytest
+
+test: lint tests
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

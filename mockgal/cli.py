@@ -1,0 +1,254 @@
+"""The ``mockgal`` command: options to functions, results to lines, errors to exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import __version__
+from .errors import InternalError, MockgalError, MockgalWarning, UsageError, printable
+
+if TYPE_CHECKING:
+    from .pipeline import Report
+
+MASS_DEFINITION_HELP = "Host mass: 200c (the default), 500c, 200m, vir or fof."
+
+
+def _reading(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that tell a reader what to do."""
+    for option in (
+        click.option("--format", "format", help="Input format; by default found from the content."),
+        click.option("--mass-definition", help=MASS_DEFINITION_HELP),
+        click.option("--drop-bad", is_flag=True, default=None,
+                     help="Drop rows with NaN, infinite or negative masses, and centrals without a "
+                          "host mass, instead of refusing the file; counted in the output."),
+        click.option("--orphans", type=click.Choice(["refuse", "drop", "central"]),
+                     help="Satellites whose central is not in the catalogue (default: refuse)."),
+        click.option("--centred-origin", is_flag=True, default=None,
+                     help="Positions are in [-L/2, L/2)."),
+        click.option("--allow-empty-regions", is_flag=True, default=None,
+                     help="Accept a box with an empty octant or slab."),
+    ):
+        command = option(command)
+    return command
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that the user gave."""
+    return {key: value for key, value in options.items() if value not in (None, ())}
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="mockgal %(version)s")
+def cli() -> None:
+    """Mock galaxy catalogues painted on gravity-only simulations."""
+
+
+@cli.command()
+@click.option("--recipe", type=click.Path(path_type=Path),
+              help="YAML file with these options as keys; options given here win.")
+@click.option("--sim", help="Simulation: a bundle, one file of a set, or a directory.")
+@click.option("--painter", help="Painter: hod.")
+@click.option("--calibration", help="HOD calibration: a name from `mockgal calibrations` or an "
+              ".ecsv file; by default the one whose domain holds the simulation.")
+@click.option("--allow-extrapolation", is_flag=True, default=None,
+              help="Paint outside the calibration's range; flagged per galaxy.")
+@click.option("--cut", multiple=True, metavar="CUT",
+              help='Such as "stellar_mass > 1e9 Msun/h"; may be repeated.')
+@click.option("--seed", type=int, help="Seed of the draw (default: a fixed number, recorded).")
+@click.option("--out", help="Output, .fits or .hdf5 (default: <sim>-<painter>.fits here).")
+@click.option("--units", type=click.Choice(["h-free", "h"]),
+              help="Units of the output: Mpc and Msun (h-free, the default), or Mpc/h and Msun/h.")
+@click.option("--overwrite", is_flag=True, default=None, help="Replace the output if it exists.")
+@click.option("--require-nonempty", is_flag=True, default=None,
+              help="Fail if no galaxy passes the cuts.")
+@_reading
+def build(recipe: Path | None, **options: Any) -> None:
+    """Build a mock: read a simulation, paint it, cut it, and write the catalogue."""
+    from .pipeline import build as run
+    from .recipe import check, read_yaml
+
+    values = {} if recipe is None else read_yaml(recipe)
+    source = "mockgal build" if recipe is None else str(recipe)
+    given = _given(options)
+    painter_options = {
+        key: given.pop(key) for key in ("calibration", "allow_extrapolation") if key in given
+    }
+    values |= given
+    if painter_options:
+        values["painter_options"] = {**(values.get("painter_options") or {}), **painter_options}
+    for key in ("sim", "painter"):
+        if key not in values:
+            raise UsageError("mockgal build", f"no --{key}", "one on the command line or in --recipe",
+                             "mockgal build --sim dark.hdf5 --painter hod")
+    checked = check(values, source)
+    report = run(checked)
+    click.echo(_describe(report, seed_is_default="seed" not in values))
+
+
+def _describe(report: Report, *, seed_is_default: bool) -> str:
+    sim, galaxies, p = report.scene, report.galaxies, report.galaxies.provenance
+    snapshot, prediction = sim.snapshot, p["painter"]["prediction"]
+    h = snapshot.cosmology.h
+    central = int(galaxies["is_central"].sum())
+    lines = [
+        f"simulation  {snapshot.name} ({snapshot.format}), box {snapshot.box_size:g} Mpc/h, "
+        f"redshift {snapshot.redshift:.4g}, {len(sim.halos):,} subhalos",
+        f"painter     {p['painter']['name']}, calibration {p['painter'].get('calibration')}, "
+        f"seed {p['seed']}" + " (the default)" * seed_is_default,
+        f"painted     {p['painted']:,} galaxies; expected {prediction['expected_centrals']:.1f} "
+        f"centrals and {prediction['expected_satellites']:.1f} satellites",
+    ]
+    lines += [
+        f"            {count:,} subhalos {key.replace('_', ' ')}"
+        for key, count in prediction.items() if key.startswith("not_painted") and count
+    ]
+    lines += [f"cut         {c['cut']}: {c['before']:,} -> {c['after']:,}" for c in p["cuts"]]
+    lines.append(f"catalogue   {len(galaxies):,} galaxies: {central:,} centrals, "
+                 f"{len(galaxies) - central:,} satellites")
+    if len(galaxies):
+        low, high = float(galaxies["stellar_mass"].min()), float(galaxies["stellar_mass"].max())
+        lines.append(f"            stellar mass {low:.4g} to {high:.4g} Msun/h "
+                     f"= {low / h:.4g} to {high / h:.4g} Msun")
+    lines += [f"content     {galaxies.digest()}", f"wrote       {printable(report.path)}"]
+    for text in report.warnings:
+        _warn(text)
+    return "\n".join(lines)
+
+
+@cli.command()
+@click.argument("path")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@_reading
+def inspect(path: str, as_json: bool, **options: Any) -> None:
+    """Say what PATH is, and what each painter could do with it."""
+    from .summary import as_text, inspect as look
+
+    facts = look(path, **_given(options))
+    click.echo(json.dumps(facts, indent=1) if as_json else as_text(facts))
+
+
+@cli.command()
+@click.argument("path")
+@click.option("--out", required=True, help="Bundle to write, .hdf5.")
+@click.option("--no-particles", is_flag=True, help="Leave the particles out.")
+@click.option("--density", help="Density grid to pack with the halos.")
+@click.option("--overwrite", is_flag=True, help="Replace the bundle if it exists.")
+@_reading
+def pack(path: str, out: str, no_particles: bool, density: str | None, overwrite: bool,
+         **options: Any) -> None:
+    """Put the simulation at PATH into one file."""
+    from .pipeline import pack as run
+
+    with _progress() as progress:
+        sim = run(path, out, overwrite=overwrite, particles=not no_particles, density=density,
+                  progress=progress, **_given(options))
+    particles = 0 if sim.particles is None or no_particles else sim.particles.count
+    click.echo(f"wrote {printable(out)}: {len(sim.halos):,} subhalos, {particles:,} particles, "
+               f"{Path(out).stat().st_size:,} bytes")
+
+
+@cli.command()
+def calibrations() -> None:
+    """List the HOD calibrations that come with mockgal."""
+    from .paint.hod_table import shipped
+
+    for table in shipped():
+        z, m = table.domain["redshift"], table.domain["particle_mass"]
+        click.echo(
+            f"{table.name}: redshift {z[0]:.4g} to {z[1]:.4g}, host mass {table.mass_definition} "
+            f"10^{table.edges[0]:.2f} to 10^{table.edges[-1]:.2f} Msun/h, particle mass {m[0]:.3g} "
+            f"to {m[1]:.3g} Msun/h, luminous above {table.luminosity_floor:.4g} Msun/h\n"
+            f"    {table.provenance.get('summary', '')}"
+        )
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int, str], None] | None]:
+    """A progress bar with rate and time left on a terminal, nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn,
+    )
+
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+                   TextColumn("{task.speed:.3g}/s"), TimeRemainingColumn(),
+                   console=Console(stderr=True))
+    tasks: dict[str, Any] = {}
+
+    def advance(done: int, total: int, label: str) -> None:
+        if label not in tasks:
+            tasks[label] = bar.add_task(label, total=total)
+        bar.update(tasks[label], completed=done)
+
+    with bar:
+        yield advance
+
+
+def _warn(text: object) -> None:
+    click.echo(f"mockgal: warning: {printable(text)}", err=True)
+
+
+def _fail(error: MockgalError) -> int:
+    click.echo(f"mockgal: error[{error.code}] {error}", err=True)
+    return error.exit_code
+
+
+def _terminate(signum: int, frame: Any) -> None:
+    raise SystemExit(128 + signum)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command and exit with a documented code; no traceback reaches the user.
+
+    With ``MOCKGAL_DEBUG`` set in the environment errors are raised as they are.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+
+    def show(message: Any, category: Any, filename: str, lineno: int, *_: Any) -> None:
+        if issubclass(category, MockgalWarning):
+            _warn(message)
+        elif os.environ.get("MOCKGAL_DEBUG"):
+            _warn(f"{category.__name__} at {filename}:{lineno}: {message}")
+
+    warnings.showwarning = show
+    try:
+        cli(arguments, standalone_mode=False)
+        code = 0
+    except click.ClickException as error:
+        hint = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "mockgal"
+        code = _fail(UsageError(hint, error.format_message(), "", f"`{hint} --help` lists the options"))
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("mockgal: interrupted; no output was changed", err=True)
+        code = 130
+    except MockgalError as error:
+        if os.environ.get("MOCKGAL_DEBUG"):
+            raise
+        code = _fail(error)
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 0
+    except MemoryError:
+        from .errors import ResourceError
+
+        code = _fail(ResourceError("mockgal", "too little memory", "", "a machine with more"))
+    except Exception as error:
+        if os.environ.get("MOCKGAL_DEBUG"):
+            raise
+        code = _fail(InternalError(
+            "mockgal", f"an unforeseen {type(error).__name__}: {error}", "",
+            "please report this, with what MOCKGAL_DEBUG=1 prints",
+        ))
+    sys.exit(code)

@@ -1,0 +1,104 @@
+"""Which reader a path is for: decided by content, never by the name's ending."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .. import registry
+from ..errors import FormatError, InputError, UsageError
+from ..types import Reader, ReadOptions, Scene
+from . import safe
+
+_HDF5_MAGIC = b"\x89HDF"
+
+
+def _reader(name: str) -> Reader:
+    reader: Reader = registry.load("readers", name)()
+    return reader
+
+
+def _check_exists(path: Path) -> None:
+    if not path.exists():
+        raise InputError(path, "no such file or folder", "a catalogue", "check the path")
+
+
+def _damage(path: Path) -> None:
+    """Raise what is wrong with the HDF5 files at ``path``, if that is why no reader knows them."""
+    files = sorted(path.glob("*.hdf5"))[:64] if path.is_dir() else [path]
+    for file in files:
+        if not file.is_file():
+            continue
+        with open(file, "rb") as opened:
+            magic = opened.read(4)
+        if magic == _HDF5_MAGIC or file.suffix in (".hdf5", ".h5"):
+            with safe.open_hdf5(file):
+                pass
+
+
+def detect(path: Path | str) -> str:
+    """The name of the format at ``path``.
+
+    Parameters
+    ----------
+    path : Path or str
+        A file or folder.
+
+    Returns
+    -------
+    str
+        A name in ``registry.names("readers")``.
+
+    Raises
+    ------
+    InputError
+        Nothing is there, or a damaged HDF5 file.
+    FormatError
+        No reader knows it, or several do; the message lists them.
+    """
+    path = Path(path)
+    _check_exists(path)
+    names = registry.names("readers")
+    found = [name for name in names if _reader(name).detect(path)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise FormatError(path, "a file that several readers know: " + ", ".join(found), "one",
+                          "say which with --format")
+    _damage(path)
+    if path.is_dir():
+        listed = ", ".join(sorted(entry.name for entry in path.iterdir())[:10]) or "nothing"
+        what = f"a folder of no known format, holding {listed}"
+    else:
+        what = f"a file that begins with {safe.first_bytes(path)}"
+    raise FormatError(path, what, "one of the formats " + ", ".join(names),
+                      "give a catalogue (not a snapshot), or say its format with --format")
+
+
+def read(
+    path: Path | str, options: ReadOptions | None = None, format: str | None = None
+) -> Scene:
+    """The scene at ``path``, in internal units and checked.
+
+    Parameters
+    ----------
+    path : Path or str
+        A file or folder.
+    options : ReadOptions, optional
+    format : str, optional
+        Name of a reader; found from the content without it.
+
+    Returns
+    -------
+    Scene
+
+    Raises
+    ------
+    MockgalError
+        Exit code 3 for bad input, 4 for unsafe input, 2 for a format that does not exist.
+    """
+    path = Path(path)
+    _check_exists(path)
+    if format is not None and format not in registry.names("readers"):
+        raise UsageError("--format", repr(format), "one of " + ", ".join(registry.names("readers")),
+                         "choose one of these")
+    return _reader(format or detect(path)).read(path, options or ReadOptions())

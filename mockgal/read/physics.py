@@ -1,0 +1,150 @@
+"""Numbers against physics: wrong units show as densities that no universe has."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cosmology import Cosmology
+from ..errors import UnitsError
+
+TOLERANCE = 0.05
+# Least fraction of the box's matter in groups: a wrong 1000^3 gives below 1e-9, a run at z = 10
+# above this.
+LEAST_IN_GROUPS = 1e-6
+
+
+def likely_factors(ratio: float, cosmology: Cosmology, redshift: float) -> str:
+    """Which factors that people forget make up ``ratio``, in words.
+
+    Parameters
+    ----------
+    ratio : float
+        Value found over value expected.
+    cosmology : Cosmology
+    redshift : float
+
+    Returns
+    -------
+    str
+        Like ``"1000^3 * h"``; the list of usual suspects where none fits.
+    """
+    h, a = cosmology.h, 1.0 / (1.0 + redshift)
+    usual = "a factor h, 1e10 (mass unit), 1000^3 (kpc against Mpc) or a^3 (physical lengths)"
+    if not (np.isfinite(ratio) and ratio > 0):
+        return usual
+    parts = ({"": 1.0, "1e10": 1e10, "1e-10": 1e-10}, {"": 1.0, "1000^3": 1e9, "1000^-3": 1e-9},
+             {"": 1.0, **{f"h^{n}": h**n for n in (1, 2, 3, -1, -2, -3)}},
+             {"": 1.0, **({"a^3": a**3, "a^-3": a**-3} if a < 0.98 else {})})
+    found = [
+        (sum(map(bool, names)), " * ".join(filter(None, names)))
+        for names in product(*parts) if any(names)
+        and abs(np.log(ratio / np.prod([p[n] for p, n in zip(parts, names, strict=True)]))) < 0.03
+    ]
+    return f"a factor {min(found)[1]}" if found else usual
+
+
+def _fix(ratio: float, cosmology: Cosmology, redshift: float) -> str:
+    return (f"off by {ratio:.3g}, look for {likely_factors(ratio, cosmology, redshift)}; correct "
+            "the units that the file states (/Parameters, or the attributes of the dataset)")
+
+
+def check_mean_density(
+    total_mass: float, box_size: float, cosmology: Cosmology, redshift: float, where: str
+) -> float:
+    """Matter in the box against Omega_m.
+
+    Parameters
+    ----------
+    total_mass : float
+        Mass of all particles [Msun/h].
+    box_size : float
+        Comoving [Mpc/h].
+    cosmology : Cosmology
+    redshift : float
+    where : str
+        For the message.
+
+    Returns
+    -------
+    float
+        Mass found over mass expected.
+
+    Raises
+    ------
+    UnitsError
+        They differ by more than 5%; the message says which factor that is.
+    """
+    ratio = total_mass / (cosmology.mean_matter_density * box_size**3)
+    if not abs(ratio - 1) <= TOLERANCE:
+        raise UnitsError(
+            where, f"a mean density of {ratio:.6g} times Omega_m's, for {total_mass:.6g} Msun/h in "
+            f"({box_size:.6g} Mpc/h)^3", f"1 within {TOLERANCE:.0%}",
+            _fix(ratio, cosmology, redshift),
+        )
+    return float(ratio)
+
+
+def check_overdensity(
+    mass: NDArray[np.float64], radius: NDArray[np.float64], cosmology: Cosmology, redshift: float,
+    where: str,
+) -> float | None:
+    """M200c against R200c and the critical density, in the median over groups.
+
+    Parameters
+    ----------
+    mass, radius : ndarray, shape (n,)
+        [Msun/h] and comoving [Mpc/h]; zeros are left out.
+    cosmology : Cosmology
+    redshift : float
+    where : str
+        For the message.
+
+    Returns
+    -------
+    float or None
+        Median overdensity over 200; None without groups to look at.
+
+    Raises
+    ------
+    UnitsError
+        It differs from 1 by more than 5%.
+    """
+    good = (mass > 0) & (radius > 0)
+    if not good.any():
+        return None
+    density = mass[good] / (4 / 3 * np.pi * radius[good] ** 3)
+    ratio = float(np.median(density) / (200 * cosmology.critical_density(redshift)))
+    if not abs(ratio - 1) <= TOLERANCE:
+        raise UnitsError(
+            where, f"masses of {200 * ratio:.6g} times the critical density within R200c",
+            f"200 within {TOLERANCE:.0%}", _fix(ratio, cosmology, redshift),
+        )
+    return ratio
+
+
+def check_group_mass(
+    total_mass: float, box_size: float, cosmology: Cosmology, redshift: float, where: str
+) -> float:
+    """Mass of all groups against the matter in the box.
+
+    Returns
+    -------
+    float
+        The fraction of matter in groups.
+
+    Raises
+    ------
+    UnitsError
+        Above 1.05, or absurdly small.
+    """
+    ratio = total_mass / (cosmology.mean_matter_density * box_size**3)
+    if not LEAST_IN_GROUPS <= ratio <= 1 + TOLERANCE:
+        raise UnitsError(
+            where, f"{ratio:.6g} of the box's matter in groups", f"{LEAST_IN_GROUPS} to "
+            f"{1 + TOLERANCE}", "check the units of box size (UnitLength_in_cm: kpc against Mpc, "
+            "1000^3) and mass (UnitMass_in_g: 1e10, h) that the file states",
+        )
+    return float(ratio)

@@ -1,0 +1,260 @@
+"""Checks and repairs of rows that every reader shares, each counted in the catalogue's record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadValueError, IncompleteSetError, UsageError
+from ..types import HaloCatalog, ReadOptions
+
+Array = NDArray[Any]
+Where = Callable[[str, int], str]  # (column, row) -> "FILE:/Dataset, row R" for messages
+
+MARGIN = 0.01  # of the box: positions out by less are rounding or drift, and are wrapped
+EXPECTED_PER_REGION = 50  # halos in an octant or slab below which an empty one means nothing
+SLABS = 8
+ORPHANS = ("refuse", "drop", "central")
+_DOUBLE = np.dtype(np.float64)
+_POSITIVE = ("mass", "host_mass", "stellar_mass", "vmax")
+
+# What every halo record holds; readers add what their format knows.
+COUNTED = (
+    "positions_wrapped", "positions_at_box_edge", "dropped_bad", "orphans_dropped",
+    "orphans_made_central",
+)
+
+
+def count(record: dict[str, Any], name: str, number: int) -> None:
+    """Add ``number`` to the count ``name`` of a record."""
+    record[name] = record.get(name, 0) + int(number)
+
+
+def wrap(
+    position: Array, box_size: float, *, stored: np.dtype[Any], centred: bool,
+    where: Callable[[int], str], record: dict[str, Any],
+) -> Array:
+    """Positions in [0, box_size).
+
+    Parameters
+    ----------
+    position : ndarray of float64, shape (n, 3)
+        Comoving [Mpc/h].
+    box_size : float
+        [Mpc/h].
+    stored : dtype
+        The type that the file keeps positions in.
+    centred : bool
+        Positions are declared to be in [-L/2, L/2).
+    where : callable
+        ``where(row)`` says where a row is.
+    record : dict
+        ``positions_wrapped`` and ``positions_at_box_edge`` are counted there (coordinates at the
+        far edge, or so little below 0 that the stored type cannot tell, become 0).
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 3)
+
+    Raises
+    ------
+    BadValueError
+        NaN or infinite positions, or positions outside the box.
+    """
+    x = position
+    bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
+    if bad.size:
+        raise BadValueError(where(int(bad[0])), f"{bad.size} positions that are NaN or infinite, "
+                            "this the first", "finite positions", "fetch or write the file again")
+    low, high = (-0.5, 0.5) if centred else (0.0, 1.0)
+    outside = (x < (low - MARGIN) * box_size) | (x > (high + MARGIN) * box_size)
+    rows = np.flatnonzero(outside.any(axis=1))
+    if rows.size:
+        row = int(rows[0])
+        found = (f"{rows.size} positions outside the box of {box_size:.6g} Mpc/h, the first "
+                 f"{x[row].tolist()}")
+        if not centred and np.abs(x).max() <= (0.5 + MARGIN) * box_size:
+            raise BadValueError(where(row), found + ", all in [-L/2, L/2)", "[0, L)",
+                                "if the origin is the box's centre, say --centred-origin")
+        raise BadValueError(
+            where(row), found, f"[{low:g} L, {high:g} L)",
+            "check box size and length unit" + (", or leave out --centred-origin" * centred),
+        )
+    moved = (x < 0) | (x >= box_size)
+    at_edge = x == box_size
+    x = np.where(x < 0, x + box_size, x)
+    x = np.where((x >= box_size) & ~at_edge, x - box_size, x)
+    # A stored type that rounds the wrapped value to L cannot tell it from the edge.
+    type_ = stored.type if stored.kind == "f" else np.float64
+    at_edge |= moved & (x.astype(type_) >= type_(box_size))
+    count(record, "positions_wrapped", int(np.count_nonzero(moved)))
+    count(record, "positions_at_box_edge", int(np.count_nonzero(at_edge)))
+    x[at_edge | (x >= box_size)] = 0.0
+    return x
+
+
+def drop_bad(columns: dict[str, Array], options: ReadOptions, where: Where,
+             record: dict[str, Any]) -> Array:
+    """Numbers of the rows whose masses and velocities can be true, shape (kept,).
+
+    Raises
+    ------
+    BadValueError
+        NaN, infinite or negative values, and ``options.drop_bad`` not set.
+    """
+    keep = np.ones(len(columns["halo_id"]), dtype=bool)
+    for name in (*_POSITIVE, "velocity"):
+        if name not in columns:
+            continue
+        values = columns[name]
+        good = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        if name in _POSITIVE:
+            good &= ~(values < 0)
+        if not good.all() and not options.drop_bad:
+            rows = np.flatnonzero(~good)
+            raise BadValueError(
+                where(name, int(rows[0])), f"{rows.size} values that are NaN, infinite or negative"
+                f", the first {values[rows[0]]}", "finite values" + (", not negative" * (
+                    name in _POSITIVE)), "leave the rows out with --drop-bad, or fetch the file "
+                "again",
+            )
+        keep &= good
+    count(record, "dropped_bad", int(np.count_nonzero(~keep)))
+    return np.flatnonzero(keep)
+
+
+def check_unique(ids: Array, where: Where) -> None:
+    """Whether no id is there twice.
+
+    Raises
+    ------
+    BadValueError
+        The message gives the number of repeated ids and the first.
+    """
+    order = np.argsort(ids, kind="stable")
+    repeated = np.flatnonzero(np.diff(ids[order]) == 0)
+    if repeated.size:
+        row = int(order[repeated[0] + 1])
+        raise BadValueError(where("halo_id", row), f"{repeated.size} repeated ids, the first "
+                            f"{ids[row]}", "unique ids", "look for a file or chunk read twice")
+
+
+def settle_orphans(columns: dict[str, Array], options: ReadOptions, where: Where,
+                   record: dict[str, Any]) -> dict[str, Array]:
+    """Satellites without their central: refused, dropped, or made centrals.
+
+    An orphan that is made a central takes its own bound mass as host mass, for its halo's is not
+    its own.
+
+    Raises
+    ------
+    BadValueError
+        There are orphans and ``options.orphans`` is ``"refuse"``.
+    UsageError
+        ``options.orphans`` is none of `ORPHANS`.
+    """
+    if options.orphans not in ORPHANS:
+        raise UsageError("--orphans", repr(options.orphans), "one of " + ", ".join(ORPHANS),
+                         "choose one of these")
+    central = columns["is_central"]
+    orphan = ~central & ~np.isin(columns["host_id"], columns["halo_id"][central])
+    rows = np.flatnonzero(orphan)
+    if rows.size == 0 or options.orphans == "drop":
+        count(record, "orphans_dropped", rows.size)
+        return columns if rows.size == 0 else {n: v[~orphan] for n, v in columns.items()}
+    if options.orphans == "refuse":
+        row = int(rows[0])
+        raise BadValueError(
+            where("host_id", row), f"{rows.size} satellites without a central in the catalogue, the"
+            f" first halo_id {columns['halo_id'][row]}", "a central for each",
+            "choose --orphans drop or --orphans central",
+        )
+    count(record, "orphans_made_central", rows.size)
+    return {
+        **columns, "is_central": central | orphan,
+        "host_id": np.where(orphan, columns["halo_id"], columns["host_id"]),
+        "host_mass": np.where(orphan, columns["mass"], columns["host_mass"]),
+    }
+
+
+def check_regions(position: Array, box_size: float, options: ReadOptions, where: str) -> None:
+    """Whether no octant, and no slab of an eighth of the box, is empty.
+
+    Only where `EXPECTED_PER_REGION` halos or more are expected in each: with fewer, clustering may
+    empty one.
+
+    Raises
+    ------
+    IncompleteSetError
+        A region is empty, and ``options.allow_empty_regions`` is not set.
+    """
+    if options.allow_empty_regions or len(position) < EXPECTED_PER_REGION * 8:
+        return
+    octant = (position >= box_size / 2) @ np.array([1, 2, 4])
+    slab = np.minimum((position * (SLABS / box_size)).astype(np.int64), SLABS - 1)
+    regions = {"octant": np.bincount(octant, minlength=8)}
+    for axis, name in enumerate("xyz"):
+        regions[f"slab along {name}"] = np.bincount(slab[:, axis], minlength=SLABS)
+    for name, number in regions.items():
+        empty = np.flatnonzero(number == 0)
+        if empty.size:
+            raise IncompleteSetError(
+                where, f"no halo in {name} number {empty[0]} (of 8), where {len(position) / 8:.0f} "
+                "are expected: a missing subvolume?", "halos everywhere in the box",
+                "fetch the missing files; if the box is truly empty there, say "
+                "--allow-empty-regions",
+            )
+
+
+def halo_catalog(
+    columns: dict[str, Array], mass_definition: str, box_size: float, options: ReadOptions,
+    where: Where, record: dict[str, Any], stored: np.dtype[Any] = _DOUBLE,
+) -> HaloCatalog:
+    """The catalogue of rows in internal units, after all checks of rows.
+
+    Parameters
+    ----------
+    columns : dict of str to ndarray, shape (n,) or (n, 3)
+        Canonical columns in internal units; positions not yet wrapped.
+    mass_definition : str
+    box_size : float
+        [Mpc/h].
+    options : ReadOptions
+    where : callable
+        ``where(column, row)`` says where a value is.
+    record : dict
+        Counts are added to those that it holds.
+    stored : dtype
+        The type that the file keeps positions in.
+
+    Returns
+    -------
+    HaloCatalog
+
+    Raises
+    ------
+    BadValueError, IncompleteSetError
+        Rows that cannot be true, or a region of the box without any.
+    """
+    for name in COUNTED:
+        record.setdefault(name, 0)
+    position = wrap(columns["position"], box_size, stored=stored, centred=options.centred_origin,
+                    where=lambda row: where("position", row), record=record)
+    columns = {**columns, "position": position}
+    check_unique(columns["halo_id"], where)
+    kept = drop_bad(columns, options, where, record)
+    if len(kept) < len(position):
+        columns = {name: rows[kept] for name, rows in columns.items()}
+    columns = settle_orphans(columns, options, lambda name, row: where(name, int(kept[row])),
+                             record)
+    check_regions(columns["position"], box_size, options, where("position", 0).split(", row")[0])
+    central = columns["is_central"]
+    record.update(
+        subhalos=len(central), centrals=int(np.count_nonzero(central)),
+        satellites=int(np.count_nonzero(~central)),
+        centrals_with_zero_host_mass=int(np.count_nonzero(central & (columns["host_mass"] == 0))),
+    )
+    return HaloCatalog(columns, mass_definition, record)

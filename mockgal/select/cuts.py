@@ -1,0 +1,194 @@
+"""Cuts on any numeric column, with units: ``stellar_mass > 1e9 Msun/h``.
+
+Grammar (nothing is evaluated)::
+
+    cut    = column op value | value op column | value op column op value
+    op     = "<" | "<=" | ">" | ">=" | "==" | "!="
+    value  = number [unit]          unit: any that astropy knows, with "/h" for little h
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..columns import GALAXY_COLUMNS, Column
+from ..errors import CutError, MockgalWarning
+from ..types import GalaxyCatalog
+
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+    "==": operator.eq, "!=": operator.ne,
+}
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*", re.ASCII)
+_LITTLE_H = re.compile(r"\s*(?:/\s*h|\bh\s*(?:\^|\*\*)?\s*-1)(?![A-Za-z])\s*", re.ASCII)
+_EXAMPLE = 'such as "stellar_mass > 1e9 Msun/h" or "1e9 Msun < stellar_mass < 1e10 Msun"'
+_FIX = "see docs/reference/cuts.md"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One side of a cut: ``column op value``, the value as the user gave it."""
+
+    op: str
+    value: float
+    unit: str
+
+    def internal(self, column: Column, h: float) -> float:
+        """The value in the column's internal unit."""
+        unit, h_power = _split_little_h(self.unit)
+        if not unit:
+            return self.value
+        from astropy import units
+
+        # unit(x) h^given == column.unit(y) h^kept
+        factor = units.Unit(unit).to(units.Unit(column.unit))
+        return float(self.value * factor * h ** (h_power - column.h_power))
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A parsed cut: its text, its column, and one or two bounds."""
+
+    text: str
+    column: Column
+    bounds: tuple[Bound, ...]
+
+    def mask(self, galaxies: GalaxyCatalog) -> NDArray[np.bool_]:
+        """Which galaxies pass, shape (n,)."""
+        h = galaxies.snapshot.cosmology.h
+        values = galaxies[self.column.name]
+        if values.dtype == np.float32:  # compare with the number asked for, not its rounding
+            values = values.astype(np.float64)
+        passed = np.ones(len(galaxies), dtype=bool)
+        for bound in self.bounds:
+            passed &= _OPERATORS[bound.op](values, bound.internal(self.column, h))
+        return passed
+
+    def lower_limit(self, h: float) -> float:
+        """The largest value that no passing galaxy is below, in internal units; -inf if none."""
+        lower = [b.internal(self.column, h) for b in self.bounds if b.op in (">", ">=", "==")]
+        return max(lower, default=-np.inf)
+
+
+def parse(text: str) -> Cut:
+    """The cut that ``text`` says.
+
+    Parameters
+    ----------
+    text : str
+
+    Raises
+    ------
+    CutError
+        Not a cut, an unknown column, no unit where one is needed, a unit of another kind.
+    """
+    where = f'cut "{text}"'
+    parts = re.split(r"(<=|>=|==|!=|<|>)", text)
+    terms, ops = parts[::2], parts[1::2]
+    names = [i for i, term in enumerate(terms) if not _NUMBER.fullmatch(term)]
+    if len(ops) not in (1, 2) or len(names) != 1 or (len(ops) == 2 and names != [1]):
+        raise CutError(where, "something that is not a comparison of a column with a number",
+                       _EXAMPLE, _FIX)
+    name = terms[names[0]].strip()
+    if name not in GALAXY_COLUMNS:
+        raise CutError(where, f"column {name!r}", "one of " + ", ".join(GALAXY_COLUMNS), _FIX)
+    column = GALAXY_COLUMNS[name]
+    if len(ops) == 1:
+        op = ops[0] if names[0] == 0 else _MIRRORED[ops[0]]
+        bounds: tuple[Bound, ...] = (_bound(where, column, op, terms[1 - names[0]]),)
+    else:
+        if ops[0][0] != ops[1][0] or ops[0][0] not in "<>":
+            raise CutError(where, f"{ops[0]} and {ops[1]}", "a range, both < or both >", _FIX)
+        bounds = (
+            _bound(where, column, _MIRRORED[ops[0]], terms[0]),
+            _bound(where, column, ops[1], terms[2]),
+        )
+    return Cut(" ".join(text.split()), column, bounds)
+
+
+def _split_little_h(unit: str) -> tuple[str, int]:
+    """The unit without "/h", and the power of h that was in it."""
+    bare, count = _LITTLE_H.subn(" ", unit)
+    return bare.strip(), -count
+
+
+def _bound(where: str, column: Column, op: str, term: str) -> Bound:
+    match = _NUMBER.fullmatch(term)
+    assert match is not None  # parse() sorted the terms
+    value, unit = float(match[1]), match[2]
+    allowed = f'"{column.unit}"' + f' or "{column.unit_label}"' * (column.h_power != 0)
+    if not column.unit:
+        if unit:
+            raise CutError(where, f"unit {unit!r}", f"no unit for {column.name}", _FIX)
+        return Bound(op, value, "")
+    if not unit:
+        raise CutError(where, f"{match[1]} without a unit", allowed,
+                       f'write "{column.name} {op} {match[1]} {column.unit_label}"')
+    from astropy import units
+
+    bare, h_power = _split_little_h(unit)
+    try:
+        parsed = units.Unit(bare)  # logarithmic units (dex, mag) are not UnitBase
+        convertible = isinstance(parsed, units.UnitBase) and parsed.is_equivalent(
+            units.Unit(column.unit)
+        )
+    except (ValueError, TypeError):
+        convertible = False
+    if not bare or not convertible or h_power not in (0, column.h_power):
+        raise CutError(where, f"unit {unit!r}", f"{allowed} for {column.name}", _FIX)
+    return Bound(op, value, unit)
+
+
+def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
+    """The galaxies that pass all cuts, each cut's counts recorded in the provenance.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    *cuts : str
+        Applied in this order.
+
+    Returns
+    -------
+    GalaxyCatalog
+        ``provenance["cuts"]`` gains ``{"cut", "before", "after"}`` for each.
+
+    Raises
+    ------
+    CutError
+        See `parse`.
+
+    Warns
+    -----
+    MockgalWarning
+        A cut on stellar mass below the painter's luminosity floor, or one that nothing passes.
+    """
+    parsed = [parse(text) for text in cuts]
+    h = galaxies.snapshot.cosmology.h
+    floor = galaxies.provenance.get("painter", {}).get("luminosity_floor_msun_h")
+    record = list(galaxies.provenance.get("cuts", []))
+    for cut in parsed:
+        if floor and cut.column.name == "stellar_mass":
+            limit = cut.lower_limit(h)
+            if -np.inf < limit < floor * (1 - 1e-9):
+                warnings.warn(
+                    f'cut "{cut.text}" is below the luminosity floor of the calibration, '
+                    f"{floor:.4g} Msun/h = {floor / h:.4g} Msun: no galaxy is painted below the "
+                    "floor, so the catalogue is not complete to the cut", MockgalWarning,
+                    stacklevel=2,
+                )
+        passed = np.flatnonzero(cut.mask(galaxies))
+        record.append({"cut": cut.text, "before": len(galaxies), "after": len(passed)})
+        if len(galaxies) and not len(passed):
+            warnings.warn(f'no galaxy passes the cut "{cut.text}"', MockgalWarning, stacklevel=2)
+        galaxies = galaxies.take(passed)
+    return galaxies.take(np.arange(len(galaxies)), cuts=record)

@@ -1,0 +1,301 @@
+"""FITS output: an empty primary HDU, the table GALAXIES, and the table PROVENANCE.
+
+PROVENANCE has one row and one column, ``json``: the full provenance, as ASCII JSON.
+
+The header of GALAXIES holds, for column n, TTYPEn, TFORMn, TUNITn (where the standard has the
+unit), TCOMMn (the meaning) and THPOWn (power of h that goes with the numbers, if any); and:
+
+========  ==========================================================================
+MGVERS    version of mockgal
+SIMNAME   simulation
+PAINTER   painter; SEED: seed of the random numbers
+CONFHASH  digest of the configuration
+CALHASH   digest of the painter's calibration or weights
+INHASH    digest of the halo catalogue
+MASSDEF   definition of halo_mass
+FRAME     box or sky
+BOXSIZE   comoving side of the box, its unit in the comment; REDSHIFT
+HUBBLE    Hubble constant over 100 km/s/Mpc; OMEGA_M, OMEGA_L, OMEGA_B, SIGMA_8, N_S
+UNITSYS   h-free or h
+NGAL      number of galaxies; CONTDIG: digest of the content, the same in every format
+CUTn      n-th cut; REFn: n-th work to cite
+========  ==========================================================================
+
+A value longer than a card goes on in CONTINUE cards, whole; a comment that does not fit beside its
+value is left out; control characters are escaped; a text that FITS cannot hold (not ASCII) or that
+astropy would not read back as it was is given as ``see PROVENANCE``.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from astropy.io import fits
+
+from ..errors import CorruptFileError, InputError, printable
+from ..types import GalaxyCatalog
+from .atomic import atomic_output
+from .fits_checksum import ALL_ONES, Checksum, encode
+from .provenance import FileColumn, FileContent, describe
+
+HDUS = ("PRIMARY", "GALAXIES", "PROVENANCE")
+
+Piece = bytes | memoryview
+
+_BLOCK = 2880
+_PIECE = 1 << 20  # bytes read at a time when verifying
+_MAX_HEADER = 1 << 26  # bytes: a longer header is damage, not content
+_CODES = {"i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": "D", "b1": "L"}
+_REFER = "see PROVENANCE"
+_AGAIN = "copy the file again, or make it again"
+
+
+class FITSWriter:
+    """Writes FITS files."""
+
+    name = "fits"
+    extensions = (".fits", ".fit")
+
+    def write(
+        self, galaxies: GalaxyCatalog, path: Path, *, units: str = "h-free",
+        overwrite: bool = False, chunk_rows: int = 65536, inputs: Iterable[Path] = (),
+    ) -> None:
+        """Write ``galaxies`` to ``path`` through the write protocol.
+
+        Parameters
+        ----------
+        galaxies : GalaxyCatalog
+        path : Path
+        units : str
+            ``"h-free"`` or ``"h"``, see `mockgal.write.provenance.file_columns`.
+        overwrite : bool
+            Whether a file of that name may be replaced.
+        chunk_rows : int
+            Rows converted at a time; the file does not depend on it.
+        inputs : iterable of Path
+            Files that were read, none of which may be ``path``.
+        """
+        content = describe(galaxies, units)
+        json = content.provenance.encode("ascii")
+        record = _record(content.columns)
+        tables: list[tuple[fits.Header, Iterable[Piece]]] = [
+            (_primary_header(), ()),
+            (_galaxies_header(content, record), _encoded(content, record, chunk_rows)),
+            (_provenance_header(len(json)), (json,)),
+        ]
+        size = sum(len(header.tostring()) for header, _ in tables)
+        size += _padded(record.itemsize * content.rows) + _padded(len(json))
+        with atomic_output(
+            path, overwrite=overwrite, expected_bytes=size, inputs=inputs,
+            verify=lambda written: _verify_content(written, content.rows, size),
+        ) as temporary, open(temporary, "xb") as file:
+            for header, data in tables:
+                _write_hdu(file, header, data)
+
+
+def verify_fits(path: Path) -> tuple[fits.Header, ...]:
+    """Check that ``path`` is a whole and undamaged file of ours, reading it piece by piece.
+
+    Returns
+    -------
+    tuple of astropy.io.fits.Header
+        The headers of `HDUS`.
+
+    Raises
+    ------
+    CorruptFileError
+        The file is cut off, in a header, in data or between HDUs; goes on after the last HDU; or
+        an HDU fails its DATASUM or CHECKSUM, or has none. The message names the HDU.
+    """
+    try:
+        with open(path, "rb") as file:
+            headers = tuple(_verify_hdu(file, path, name) for name in HDUS)
+            position, end = file.tell(), os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise InputError(path, str(error), "a file that can be read") from error
+    if position != end:
+        raise CorruptFileError(
+            path, f"{end} bytes", f"{position} bytes: the HDUs {', '.join(HDUS)} and no more",
+            _AGAIN,
+        )
+    return headers
+
+
+def _verify_content(path: Path, rows: int, size: int) -> None:
+    header = verify_fits(path)[HDUS.index("GALAXIES")]
+    if (header["NAXIS2"], path.stat().st_size) != (rows, size):
+        raise CorruptFileError(
+            path, f"{header['NAXIS2']} rows in {path.stat().st_size} bytes",
+            f"{rows} rows in {size} bytes",
+        )
+
+
+def _padded(size: int) -> int:
+    return -(-size // _BLOCK) * _BLOCK
+
+
+def _card(keyword: str, value: str | int | float, comment: str = "") -> fits.Card:
+    """Make a card that holds ``value`` as the module's docstring says."""
+    if not isinstance(value, str):
+        return fits.Card(keyword, value, comment)
+    text = printable(value).strip()  # FITS does not keep spaces at the end
+    if not text.isascii() or fits.Card.fromstring(fits.Card(keyword, text).image).value != text:
+        text = _REFER
+    room = 80 - len(f"{keyword:8}= ''") - max(8, len(text.replace("'", "''"))) - len(" / ")
+    return fits.Card(keyword, text, comment if len(comment) <= room else "")
+
+
+def _header(*cards: tuple[Any, ...]) -> fits.Header:
+    """Make a header of these cards, with room for the sums that end it."""
+    header = fits.Header()
+    for card in cards:
+        header.append(_card(*card), end=True)
+    header.append(_card("DATASUM", "0", "sum of the data, as in the FITS standard"), end=True)
+    header.append(_card("CHECKSUM", "0" * 16, "makes the sum of the HDU all ones"), end=True)
+    return header
+
+
+def _primary_header() -> fits.Header:
+    return _header(
+        ("SIMPLE", True, "conforms to the FITS standard"), ("BITPIX", 8), ("NAXIS", 0),
+        ("EXTEND", True, "the content is in the extensions"),
+    )
+
+
+def _table_cards(name: str, row_bytes: int, rows: int, columns: int) -> list[tuple[Any, ...]]:
+    return [
+        ("XTENSION", "BINTABLE", "binary table"), ("BITPIX", 8), ("NAXIS", 2),
+        ("NAXIS1", row_bytes, "bytes in a row"), ("NAXIS2", rows, "rows"), ("PCOUNT", 0),
+        ("GCOUNT", 1), ("TFIELDS", columns, "columns"), ("EXTNAME", name),
+    ]
+
+
+def _galaxies_header(content: FileContent, record: np.dtype[Any]) -> fits.Header:
+    columns = content.columns
+    cards = _table_cards("GALAXIES", record.itemsize, content.rows, len(columns))
+    for n, column in enumerate(columns, 1):
+        cards.append((f"TTYPE{n}", column.name))
+        cards.append((f"TFORM{n}", f"{math.prod(column.shape)}{_CODES[column.dtype.str[1:]]}"))
+        if column.unit:
+            cards.append((f"TUNIT{n}", column.unit))
+        cards.append((f"TCOMM{n}", column.description))
+        if column.h_power:
+            cards.append((f"THPOW{n}", column.h_power, "power of h that goes with the numbers"))
+    cards += [(item.keyword, item.value, item.comment) for item in content.essentials]
+    return _header(*cards)
+
+
+def _provenance_header(size: int) -> fits.Header:
+    cards = _table_cards("PROVENANCE", size, 1, 1)
+    return _header(
+        *cards, ("TTYPE1", "json"), ("TFORM1", f"{size}A"),
+        ("TCOMM1", "how the galaxies were made, and what the columns mean: JSON"),
+    )
+
+
+def _record(columns: tuple[FileColumn, ...]) -> np.dtype[Any]:
+    """Type of a row of the table, as FITS stores it: big-endian, logicals as T and F."""
+    return np.dtype([
+        (c.name, "u1" if c.dtype == bool else c.dtype.newbyteorder(">"), c.shape) for c in columns
+    ])
+
+
+def _encoded(content: FileContent, record: np.dtype[Any], chunk_rows: int) -> Iterator[Piece]:
+    """Yield the rows of the table as bytes, ``chunk_rows`` at a time."""
+    buffer = np.empty(min(max(1, chunk_rows), content.rows), dtype=record)
+    for start in range(0, content.rows, len(buffer) or 1):
+        stop = min(start + len(buffer), content.rows)
+        part = buffer[: stop - start]
+        for column in content.columns:
+            values = column.rows(start, stop)
+            part[column.name] = (
+                np.where(values, ord("T"), ord("F")) if column.dtype == bool else values
+            )
+        yield part.view(np.uint8).data
+
+
+def _write_hdu(file: BinaryIO, header: fits.Header, data: Iterable[Piece]) -> None:
+    """Write one HDU; its header is completed when the data have gone by."""
+    start, checksum, size = file.tell(), Checksum(), 0
+    file.write(header.tostring().encode("ascii"))
+    for piece in data:
+        file.write(piece)
+        checksum.add(piece)
+        size += len(piece)
+    file.write(bytes(_padded(size) - size))
+    header["DATASUM"] = str(checksum.value)
+    checksum.add(bytes(-size % 4) + header.tostring().encode("ascii"))
+    header["CHECKSUM"] = encode(checksum.value)
+    file.seek(start)
+    file.write(header.tostring().encode("ascii"))
+    file.seek(0, os.SEEK_END)
+
+
+def _verify_hdu(file: BinaryIO, path: Path, name: str) -> fits.Header:
+    """Read the HDU that starts here, check it, and leave the file at its end."""
+    where = f"{path}:{name}"
+    raw = _raw_header(file, where)
+    header, size = _parsed_header(raw, where, name)
+    data, left = Checksum(), _padded(size)
+    while left:
+        piece = file.read(min(left, _PIECE))
+        if not piece:
+            raise CorruptFileError(
+                where, f"a file of {file.tell()} bytes", f"{file.tell() + left} bytes or more",
+                _AGAIN,
+            )
+        data.add(piece)
+        left -= len(piece)
+    if header["DATASUM"] != str(data.value):
+        raise CorruptFileError(
+            where, f"data that sum to {data.value}", f"DATASUM {header['DATASUM']}", _AGAIN
+        )
+    data.add(raw)
+    if data.value != ALL_ONES:
+        raise CorruptFileError(
+            where, f"an HDU that sums to {data.value}", f"{ALL_ONES}, by its CHECKSUM", _AGAIN
+        )
+    return header
+
+
+def _raw_header(file: BinaryIO, where: str) -> bytes:
+    raw = bytearray()
+    while len(raw) < _MAX_HEADER:
+        block = file.read(_BLOCK)
+        if len(block) < _BLOCK:
+            found = f"a file that ends at byte {file.tell()}"
+            if not raw and block:
+                found += f" and has {bytes(block[:16])!r} where a header should start"
+            raise CorruptFileError(where, found, f"the HDUs {', '.join(HDUS)}, whole", _AGAIN)
+        raw += block
+        if not raw.startswith((b"SIMPLE  =", b"XTENSION=")):
+            raise CorruptFileError(where, f"the bytes {bytes(raw[:16])!r}", "a FITS header", _AGAIN)
+        if any(block[at : at + 80] == b"END".ljust(80) for at in range(0, _BLOCK, 80)):
+            return bytes(raw)
+    raise CorruptFileError(where, f"no end of the header in {_MAX_HEADER} bytes", "END", _AGAIN)
+
+
+def _parsed_header(raw: bytes, where: str, name: str) -> tuple[fits.Header, int]:
+    """Parse every card; return the header and the size of the data in bytes."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            header = fits.Header.fromstring(raw.decode("ascii"))
+            found = header.get("EXTNAME", "PRIMARY")
+            dict(header.items())  # parses all cards
+            if not {"DATASUM", "CHECKSUM"} <= set(header):
+                raise CorruptFileError(where, "no DATASUM or no CHECKSUM", "both", _AGAIN)
+            axes = [int(header[f"NAXIS{n}"]) for n in range(1, int(header["NAXIS"]) + 1)]
+            size = abs(int(header["BITPIX"])) // 8 * math.prod(axes) if axes else 0
+            size += int(header.get("PCOUNT", 0))
+    except (KeyError, ValueError, TypeError, fits.VerifyError, Warning) as error:
+        raise CorruptFileError(where, f"a damaged header ({error})", "", _AGAIN) from error
+    if found != name or size < 0:
+        raise CorruptFileError(where, f"an HDU {found} of {size} bytes", f"the HDU {name}", _AGAIN)
+    return header, size

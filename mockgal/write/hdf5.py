@@ -1,0 +1,168 @@
+"""HDF5 output: the group ``galaxies`` with one dataset per column; the facts as root attributes.
+
+Each dataset has the attributes ``unit`` ("" where a power of h goes with it), ``h_power`` and
+``description``. The root has the facts of the table in `mockgal.write.fits`, under their long names
+(``simulation``, ``box_size``, ...), ``provenance`` (the full JSON) and, written last, ``complete``.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ..errors import CorruptFileError
+from ..types import GalaxyCatalog
+from .atomic import atomic_output
+from .provenance import FileColumn, FileContent, describe
+
+GROUP = "galaxies"
+
+# Rows in a chunk of a dataset. Writes are whole chunks, so that the layout of the file, and with it
+# every byte, does not depend on the rows written at a time.
+_CHUNK = 16384
+_OVERHEAD = 1 << 18  # bytes of HDF5's own for a file like this, beyond 1% of the data
+
+
+class HDF5Writer:
+    """Writes HDF5 files."""
+
+    name = "hdf5"
+    extensions = (".hdf5", ".h5")
+
+    def write(
+        self, galaxies: GalaxyCatalog, path: Path, *, units: str = "h-free",
+        overwrite: bool = False, chunk_rows: int = 65536, inputs: Iterable[Path] = (),
+    ) -> None:
+        """Write ``galaxies`` to ``path`` through the write protocol.
+
+        Parameters
+        ----------
+        galaxies : GalaxyCatalog
+        path : Path
+        units : str
+            ``"h-free"`` or ``"h"``, see `mockgal.write.provenance.file_columns`.
+        overwrite : bool
+            Whether a file of that name may be replaced.
+        chunk_rows : int
+            Rows converted at a time, rounded to the file's chunks; the file does not depend on it.
+        inputs : iterable of Path
+            Files that were read, none of which may be ``path``.
+        """
+        content = describe(galaxies, units)
+        data = sum(column.values.nbytes for column in content.columns)
+        with atomic_output(
+            path, overwrite=overwrite, inputs=inputs,
+            expected_bytes=data + data // 100 + len(content.provenance) + _OVERHEAD,
+            verify=lambda written: _verify_content(written, content),
+        ) as temporary, _Disk(temporary) as disk:
+            with h5py.File(disk, "w") as file:
+                _fill(file, disk, content, max(1, chunk_rows // _CHUNK) * _CHUNK)
+            disk.check()
+
+
+class _Disk(io.FileIO):
+    """A new file that keeps its first error to itself until it is asked for.
+
+    When the disk is full, HDF5 cannot close its file, and crashes the process when that ends: so it
+    is not told.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "x+")
+        self._error: BaseException | None = None
+
+    def write(self, data: Any, /) -> int:
+        """Write all of ``data``, or keep the error."""
+        view = memoryview(data).cast("B")
+        size = len(view)
+        try:
+            while view and self._error is None:
+                view = view[super().write(view) or 0 :]
+        except BaseException as error:  # an interrupt too
+            self._error = error
+        return size
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Set the size of the file, or keep the error."""
+        try:
+            return super().truncate(size)
+        except BaseException as error:
+            self._error = self._error or error
+            return size or 0
+
+    def check(self) -> None:
+        """Raise the first error that was kept."""
+        if self._error is not None:
+            raise self._error
+
+
+def _fill(file: Any, disk: _Disk, content: FileContent, step: int) -> None:
+    group = file.create_group(GROUP)
+    for column in content.columns:
+        dataset = _new_dataset(group, column, content.rows)
+        for start in range(0, content.rows, step):
+            stop = min(start + step, content.rows)
+            dataset[start:stop] = column.rows(start, stop)
+            disk.check()
+    for item in content.essentials:
+        file.attrs[item.name] = item.value
+    file.attrs["provenance"] = content.provenance
+    file.flush()
+    file.attrs["complete"] = 1
+
+
+def _new_dataset(group: Any, column: FileColumn, rows: int) -> Any:
+    dataset = group.create_dataset(
+        column.name, shape=(rows, *column.shape), dtype=column.dtype.newbyteorder("<"),
+        chunks=(min(_CHUNK, max(1, rows)), *column.shape), maxshape=(None, *column.shape),
+        fletcher32=True, track_times=False,
+    )
+    dataset.attrs["unit"] = column.unit
+    dataset.attrs["h_power"] = column.h_power
+    dataset.attrs["description"] = column.description
+    return dataset
+
+
+def verify_hdf5(path: Path) -> dict[str, int]:
+    """Check that ``path`` is a whole and undamaged file of ours, reading it piece by piece.
+
+    Returns
+    -------
+    dict of str to int
+        Number of rows of each column.
+
+    Raises
+    ------
+    CorruptFileError
+        The file cannot be opened, was not completed, or a chunk fails its checksum; the message
+        names the dataset.
+    """
+    where, rows = f"{path}", {}
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            if file.attrs.get("complete") != 1 or GROUP not in file:
+                raise CorruptFileError(
+                    path, "no mark that it was completed", "the attribute complete = 1",
+                    "make the file again",
+                )
+            for name, dataset in file[GROUP].items():
+                where, rows[name] = f"{path}:/{GROUP}/{name}", len(dataset)
+                for start in range(0, len(dataset), _CHUNK):
+                    np.asarray(dataset[start : start + _CHUNK])  # HDF5 checks the sums as it reads
+    except (OSError, RuntimeError, KeyError) as error:
+        raise CorruptFileError(
+            where, str(error), "a whole file", "copy the file again, or make it again"
+        ) from error
+    return rows
+
+
+def _verify_content(path: Path, content: FileContent) -> None:
+    rows = verify_hdf5(path)
+    expected = {column.name: content.rows for column in content.columns}
+    if rows != expected:
+        raise CorruptFileError(path, f"the rows {rows}", f"{expected}")

@@ -1,0 +1,248 @@
+"""What a file holds: the one place where a catalogue in memory becomes columns and facts on disk.
+
+Every writer takes its columns, its header entries and its JSON from here. Nothing here depends on
+the time, the host or the path of the run, so that equal catalogues give equal bytes; those facts
+go to the sidecar ``<output>.run.json``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import astropy.units as u
+import numpy as np
+
+from ..columns import GALAXY_COLUMNS
+from ..cosmology import h_free
+from ..errors import InternalError, UsageError, printable
+from ..types import Array, GalaxyCatalog
+from .atomic import atomic_output
+
+FILE_SCHEMA = 1  # raise when columns, header entries or the JSON change meaning
+UNIT_SYSTEMS = ("h-free", "h")
+
+
+@dataclass(frozen=True)
+class FileColumn:
+    """A column as a file holds it.
+
+    Parameters
+    ----------
+    name : str
+    base_unit : str
+        Unit without its power of h, in the form of the FITS standard (``km s-1``); "" if none.
+    h_power : int
+        Power of h that goes with the numbers in the file; 0 in h-free files.
+    a_power : int
+        Power of the scale factor that makes the number a physical one.
+    meaning : str
+        One line.
+    values : ndarray, shape (n,) or (n, m)
+        The numbers in memory, in internal units.
+    convert_power : int
+        Power of h that is multiplied in on the way to the file.
+    h : float
+        Hubble constant over 100 km/s/Mpc.
+    """
+
+    name: str
+    base_unit: str
+    h_power: int
+    a_power: int
+    meaning: str
+    values: Array
+    convert_power: int
+    h: float
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the numbers, in native byte order."""
+        return self.values.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one row."""
+        return self.values.shape[1:]
+
+    @property
+    def unit(self) -> str:
+        """Unit string of the file; "" where a power of h goes with it, which no standard holds."""
+        return "" if self.h_power else self.base_unit
+
+    @property
+    def description(self) -> str:
+        """The meaning, and the unit where the unit string cannot say it."""
+        if self.h_power == 0:
+            return self.meaning
+        h = "/h" if self.h_power == -1 else f" h{self.h_power}"
+        return f"{self.meaning} [{self.base_unit.replace('solMass', 'Msun')}{h}]"
+
+    def rows(self, start: int, stop: int) -> Array:
+        """Rows ``start`` to ``stop`` as the file holds them, shape (stop - start, ...)."""
+        part = self.values[start:stop]
+        if self.convert_power == 0:
+            return part
+        converted: Array = h_free(part.astype(np.float64), self.convert_power, self.h)
+        return converted.astype(self.dtype)
+
+    def definition(self) -> dict[str, Any]:
+        """Give the definition for the JSON: unit (without h), powers and meaning."""
+        return {
+            "name": self.name, "unit": self.base_unit, "h_power": self.h_power,
+            "a_power": self.a_power, "meaning": self.meaning, "dtype": self.dtype.name,
+        }
+
+
+class Essential(NamedTuple):
+    """A fact that goes to the header: its FITS keyword, its name elsewhere, value and comment."""
+
+    keyword: str
+    name: str
+    value: str | int | float
+    comment: str
+
+
+class FileContent(NamedTuple):
+    """All that a file holds: columns, header entries, the full provenance as JSON, rows."""
+
+    columns: tuple[FileColumn, ...]
+    essentials: tuple[Essential, ...]
+    provenance: str
+    rows: int
+
+
+def file_columns(galaxies: GalaxyCatalog, units: str) -> tuple[FileColumn, ...]:
+    """Give the columns of ``galaxies`` as a file holds them, in the order of `GALAXY_COLUMNS`.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    units : str
+        ``"h-free"``: Mpc, solMass, km s-1. ``"h"``: the numbers as in memory (Mpc/h, Msun/h), the
+        power of h beside the column.
+    """
+    if units not in UNIT_SYSTEMS:
+        raise UsageError("units", repr(units), "one of " + ", ".join(UNIT_SYSTEMS))
+    result = []
+    for name, column in GALAXY_COLUMNS.items():
+        if name in galaxies:
+            kept, converted = (column.h_power, 0) if units == "h" else (0, column.h_power)
+            result.append(FileColumn(
+                name, u.Unit(column.unit).to_string("fits"), kept, column.a_power, column.meaning,
+                galaxies[name], converted, galaxies.snapshot.cosmology.h,
+            ))
+    return tuple(result)
+
+
+def describe(galaxies: GalaxyCatalog, units: str) -> FileContent:
+    """Columns, header entries and provenance of ``galaxies`` in a file with ``units``."""
+    columns = file_columns(galaxies, units)
+    essentials = tuple(_essentials(galaxies, units))
+    provenance = {
+        **galaxies.provenance,
+        "file": {
+            "schema": FILE_SCHEMA,
+            "columns": [column.definition() for column in columns],
+            **{item.name: item.value for item in essentials},
+        },
+    }
+    try:
+        # ASCII, which is UTF-8 too: FITS allows no more in its character columns.
+        text = json.dumps(
+            provenance, sort_keys=True, allow_nan=False, separators=(",", ":"), default=_as_dict
+        ).replace("\x7f", "\\u007f")
+    except (TypeError, ValueError) as error:
+        raise InternalError("provenance", str(error), "plain, finite JSON values") from error
+    return FileContent(columns, essentials, text, len(galaxies))
+
+
+def provenance_json(galaxies: GalaxyCatalog, units: str) -> str:
+    """Give the provenance, with a section ``file`` on the file, as sorted, compact ASCII JSON."""
+    return describe(galaxies, units).provenance
+
+
+def _essentials(galaxies: GalaxyCatalog, units: str) -> Iterator[Essential]:
+    """Yield the header entries, in the order of the file; facts that are not known are left out."""
+    snapshot, cosmology = galaxies.snapshot, galaxies.snapshot.cosmology.to_dict()
+    simulation = _section(galaxies.provenance, "simulation")
+    painter = _section(galaxies.provenance, "painter")
+    box, box_unit = (
+        (snapshot.box_size, "Mpc/h") if units == "h"
+        else (h_free(snapshot.box_size, -1, snapshot.cosmology.h), "Mpc")
+    )
+    weights = painter.get("calibration_digest", painter.get("weights_digest"))
+    facts: list[tuple[str, str, Any, str]] = [
+        ("MGVERS", "version", galaxies.provenance.get("version"), "version of mockgal"),
+        ("SIMNAME", "simulation", simulation.get("name", snapshot.name), "simulation"),
+        ("PAINTER", "painter", painter.get("name"), "painter of the galaxies"),
+        ("SEED", "seed", galaxies.provenance.get("seed"), "seed of the random numbers"),
+        ("CONFHASH", "configuration_digest", galaxies.provenance.get("configuration_digest"), ""),
+        ("CALHASH", "calibration_digest", weights, ""),
+        ("INHASH", "halo_digest", simulation.get("halo_digest"), ""),
+        ("MASSDEF", "mass_definition", simulation.get("mass_definition"), "meaning of halo_mass"),
+        ("FRAME", "frame", galaxies.frame, "box (comoving Cartesian) or sky"),
+        ("BOXSIZE", "box_size", box, f"[{box_unit}] comoving side of the periodic box"),
+        ("REDSHIFT", "redshift", snapshot.redshift, "redshift of the snapshot"),
+        ("HUBBLE", "h", cosmology.get("h"), "Hubble constant over 100 km/s/Mpc"),
+        ("OMEGA_M", "omega_m", cosmology.get("omega_m"), "matter density parameter today"),
+        ("OMEGA_L", "omega_lambda", cosmology.get("omega_lambda"), "dark-energy density parameter"),
+        ("OMEGA_B", "omega_b", cosmology.get("omega_b"), "baryon density parameter today"),
+        ("SIGMA_8", "sigma_8", cosmology.get("sigma_8"), "amplitude of fluctuations"),
+        ("N_S", "n_s", cosmology.get("n_s"), "spectral index"),
+        ("UNITSYS", "units", units, "h-free, or h: with powers of little h"),
+        ("NGAL", "rows", len(galaxies), "number of galaxies"),
+        ("CONTDIG", "content_digest", galaxies.digest(), ""),
+    ]
+    for number, cut in enumerate(galaxies.provenance.get("cuts") or (), 1):
+        known = cut if isinstance(cut, Mapping) else {"cut": cut}
+        counts = f"{known.get('before', '?')} rows before, {known.get('after', '?')} after"
+        facts.append((f"CUT{number}", f"cut_{number}", known.get("cut"), counts))
+    for number, reference in enumerate(painter.get("references") or (), 1):
+        facts.append((f"REF{number}", f"reference_{number}", reference, ""))
+    for keyword, name, value, comment in facts:
+        if value is not None:
+            yield Essential(keyword, name, _header_value(value), comment)
+
+
+def _section(provenance: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = provenance.get(name)
+    return section if isinstance(section, Mapping) else {}
+
+
+def _header_value(value: Any) -> str | int | float:
+    """``value`` as headers can hold it: control characters escaped, nothing beyond 64 bits."""
+    if isinstance(value, float) or (isinstance(value, int) and -(2**63) <= value < 2**63):
+        return value
+    return printable(value).encode("utf-8", "backslashreplace").decode()
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):  # json knows dict only
+        return dict(value)
+    raise TypeError(f"a {type(value).__name__}")
+
+
+def write_sidecar(path: Path, facts: Mapping[str, Any]) -> Path:
+    """Write what belongs to the run and not to the catalogue beside the output, replacing it.
+
+    Parameters
+    ----------
+    path : Path
+        The output.
+    facts : mapping
+        Host, times, peak memory, input files; what JSON does not know is written as text.
+
+    Returns
+    -------
+    Path
+        ``<path>.run.json``.
+    """
+    sidecar = path.with_name(path.name + ".run.json")
+    text = json.dumps(dict(facts), indent=1, sort_keys=True, default=str) + "\n"
+    with atomic_output(sidecar, overwrite=True, expected_bytes=len(text)) as temporary:
+        temporary.write_text(text, encoding="ascii")
+    return sidecar

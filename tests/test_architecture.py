@@ -1,0 +1,90 @@
+"""The doors of the house: which module may import which."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "mockgal"
+SHARED = {"types", "columns", "cosmology", "errors", "random", "registry"}
+ROOMS = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
+# Beside the shared vocabulary; every arrow but those of the joints points back along the flow.
+DOORS = {
+    "train": {"fields", "paint", "measure"},
+    "calibrate": {"fields", "paint", "measure"},
+    "measure": {"fields"},
+    "report": {"measure"},
+    # joints
+    "pipeline": {"recipe"} | (ROOMS - {"train", "calibrate"}),
+    "summary": {"pipeline"},
+    "recipe": set(),
+    "testing": ROOMS | {"pipeline"},
+    "cli": ROOMS | {"pipeline", "recipe", "summary"},
+    "__init__": {"pipeline", "summary"},
+}
+# The shared vocabulary itself, in order: each may import those before it.
+ORDER = ["errors", "columns", "cosmology", "random", "types", "registry"]
+MODULES = sorted(p.relative_to(PACKAGE) for p in PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """First part, below mockgal, of everything that a module imports from mockgal."""
+    found = set()
+    depth = len(path.parts)  # 1 for modules at the top, 2 in a room
+    for node in ast.walk(ast.parse((PACKAGE / path).read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [a.name.split(".") for a in node.names if a.name.split(".")[0] == "mockgal"]
+            names = [n[1:] for n in names]
+        elif isinstance(node, ast.ImportFrom):
+            module = (node.module or "").split(".") if node.module else []
+            if node.level == 0:
+                if not module or module[0] != "mockgal":
+                    continue
+                base = module[1:]
+            else:
+                up = depth - node.level
+                assert up >= 0, f"{path} imports from outside the package"
+                base = list(path.parts[:-1])[:up] + module
+            names = [base] if base else [[a.name] for a in node.names]
+        found |= {n[0] for n in names if n}
+    return found - {"__version__"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=str)
+def test_doors(path):
+    room = path.parts[0] if len(path.parts) > 1 else path.stem
+    if room in ORDER:
+        allowed = set(ORDER[: ORDER.index(room)])
+    else:
+        allowed = SHARED | DOORS.get(room, set()) | ({room} if len(path.parts) > 1 else set())
+    assert imports(path) <= allowed, f"{path} imports {imports(path) - allowed}"
+
+
+def test_the_check_sees_a_wrong_door(tmp_path, monkeypatch):
+    room = tmp_path / "select"
+    room.mkdir()
+    (room / "bad.py").write_text("def f():\n    from ..write.fits import FITSWriter\n")
+    (tmp_path / "worse.py").write_text("import mockgal.read.safe\nfrom . import paint\n")
+    monkeypatch.setitem(globals(), "PACKAGE", tmp_path)
+    assert imports(Path("select/bad.py")) == {"write"}
+    assert imports(Path("worse.py")) == {"read", "paint"}
+
+
+def test_every_room_is_known():
+    assert {"read", "paint", "select", "write", "calibrate"} <= ROOMS
+
+
+@pytest.mark.parametrize("module", ["mockgal", "mockgal.types", "mockgal.registry", "mockgal.cli"])
+def test_importing_is_light(module):
+    heavy = ["torch", "halotools", "dask", "matplotlib", "astropy", "scipy", "h5py", "pydantic"]
+    code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_modules_can_be_read_at_one_sitting():
+    lengths = {str(p): len((PACKAGE / p).read_text().splitlines()) for p in MODULES}
+    assert {name: n for name, n in lengths.items() if n > 500} == {}

@@ -1,0 +1,326 @@
+import json
+import time
+import tracemalloc
+import warnings
+from pathlib import Path
+
+import astropy.units as u
+import fitsio
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import QTable, Table
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from write_samples import H, catalogue, in_file
+
+from mockgal.columns import GALAXY_COLUMNS
+from mockgal.errors import CorruptFileError, InputError, InternalError, UsageError
+from mockgal.types import GalaxyCatalog
+from mockgal.write import fits as module
+from mockgal.write.fits import FITSWriter, verify_fits
+from mockgal.write.fits_checksum import Checksum, encode
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "mock.fits"
+
+
+def write(galaxies, path, **options):
+    FITSWriter().write(galaxies, path, **{"overwrite": True, **options})
+
+
+def astropy_agrees(path):
+    """Structure and checksums by astropy, whose warnings are errors here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with fits.open(path, checksum=True, memmap=False) as hdus:
+            hdus.verify("exception")
+            for hdu in hdus:
+                assert hdu.verify_checksum() == hdu.verify_datasum() == 1
+                assert {"CHECKSUM", "DATASUM"} <= set(hdu.header)
+                assert hdu.data is None or len(hdu.data) >= 0
+            return [hdu.name for hdu in hdus]
+
+
+@pytest.mark.parametrize("units", ["h-free", "h"])
+@pytest.mark.parametrize("n", [0, 1, 1000])
+def test_astropy_reads_back_numbers_and_units(path, units, n):
+    galaxies = catalogue(n)
+    write(galaxies, path, units=units)
+    assert astropy_agrees(path) == ["PRIMARY", "GALAXIES", "PROVENANCE"]
+    table = Table.read(path, hdu="GALAXIES")
+    assert table.colnames == list(GALAXY_COLUMNS)
+    assert len(table) == n
+    for name, column in GALAXY_COLUMNS.items():
+        np.testing.assert_allclose(table[name], in_file(galaxies, name, units), rtol=1e-7)
+        assert table[name].dtype.newbyteorder("=") == np.dtype(column.dtype)
+        keeps = units == "h" and column.h_power
+        assert table[name].unit == (u.Unit(column.unit) if column.unit and not keeps else None)
+        if not column.h_power or units == "h":
+            np.testing.assert_array_equal(table[name], galaxies[name])
+    if units == "h-free" and n:
+        assert QTable.read(path, hdu=1)["position_x"].unit == u.Mpc
+
+
+def test_columns_with_a_power_of_h_say_so(path):
+    write(catalogue(3), path, units="h")
+    header = fits.getheader(path, "GALAXIES")
+    n = list(GALAXY_COLUMNS).index("halo_mass") + 1
+    assert header[f"THPOW{n}"] == -1
+    assert header[f"TCOMM{n}"].endswith("[Msun/h]")
+    assert f"TUNIT{n}" not in header
+    assert header["BOXSIZE"] == 100
+    assert "[Mpc/h]" in header.comments["BOXSIZE"]
+    write(catalogue(3), path)
+    header = fits.getheader(path, "GALAXIES")
+    assert header[f"TUNIT{n}"] == "solMass"
+    assert not [keyword for keyword in header if keyword.startswith("THPOW")]
+    assert header["BOXSIZE"] == pytest.approx(100 / H)
+    assert "[Mpc]" in header.comments["BOXSIZE"]
+
+
+def test_fitsio_reads_it(path):
+    galaxies = catalogue(100)
+    write(galaxies, path)
+    with fitsio.FITS(str(path)) as file:
+        data = file["GALAXIES"].read()
+        header = file["GALAXIES"].read_header()
+        text = file["PROVENANCE"].read()["json"][0]
+        for hdu in file:
+            assert hdu.verify_checksum() is None
+    assert json.loads(text)["seed"] == 42
+    assert header["SIMNAME"] == "demo 'dark' run"
+    assert header["CONTDIG"] == galaxies.digest()
+    assert data["is_central"].dtype == bool
+    for name in GALAXY_COLUMNS:
+        np.testing.assert_allclose(data[name], in_file(galaxies, name, "h-free"), rtol=1e-7)
+
+
+def test_the_header_holds_the_essentials(path):
+    galaxies = catalogue(10)
+    write(galaxies, path)
+    header = fits.getheader(path, "GALAXIES")
+    expected = {
+        "MGVERS": "0.1.0", "SIMNAME": "demo 'dark' run", "PAINTER": "hod", "SEED": 42,
+        "CONFHASH": "ef" * 32, "CALHASH": "cd" * 32, "INHASH": "ab" * 32, "MASSDEF": "200c",
+        "FRAME": "box", "REDSHIFT": 0.5, "HUBBLE": H, "OMEGA_M": 0.3089, "OMEGA_L": 0.6911,
+        "OMEGA_B": 0.0486, "UNITSYS": "h-free", "NGAL": 10, "CONTDIG": galaxies.digest(),
+        "CUT1": "stellar_mass > 1e10 Msun/h", "REF1": "Zheng et al. 2007, ApJ 667, 760",
+        "REF2": "a title & more, " * 20 + "end",
+    }
+    assert {keyword: header[keyword] for keyword in expected} == expected
+    assert header.comments["CUT1"] == "20 rows before, 10 after"
+    provenance = json.loads(Table.read(path, hdu="PROVENANCE")["json"][0])
+    assert provenance["simulation"]["record"] == {"wrapped": 3}
+    assert provenance["file"]["rows"] == 10
+    assert provenance["file"]["content_digest"] == galaxies.digest()
+    mass = next(c for c in provenance["file"]["columns"] if c["name"] == "halo_mass")
+    assert (mass["unit"], mass["h_power"], mass["a_power"]) == ("solMass", 0, 0)
+
+
+def test_facts_that_are_not_known_are_left_out(path):
+    full = catalogue(2)
+    write(GalaxyCatalog(full.columns, full.snapshot, "box", {}), path)
+    header = fits.getheader(path, "GALAXIES")
+    assert header["SIMNAME"] == "snap"
+    assert not {"PAINTER", "SEED", "CUT1", "REF1", "MGVERS"} & set(header)
+
+
+def test_a_catalogue_may_lack_columns_and_have_rows_of_odd_length(path):
+    columns = {name: catalogue(7)[name] for name in ("galaxy_id", "halo_id", "is_central")}
+    write(catalogue(columns=columns), path, chunk_rows=3)
+    astropy_agrees(path)
+    assert Table.read(path, hdu=1).colnames == ["galaxy_id", "halo_id", "is_central"]
+
+
+@pytest.mark.parametrize("n", [0, 1, 1001])
+def test_the_bytes_depend_on_the_content_alone(tmp_path, n, monkeypatch):
+    contents = set()
+    for i, chunk_rows in enumerate((65536, 1, 3, 1000)):
+        path = tmp_path / f"{i}.fits"
+        monkeypatch.setattr(time, "time", lambda i=i: 1e9 + 1e5 * i)
+        write(catalogue(n), path, chunk_rows=chunk_rows)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+
+
+def test_a_newline_cannot_add_cards(path):
+    name = "x'\nSEED    =                    7\r\0\x7f\x1b[2J" + " " * 80 + "NGAL    = 3"
+    write(catalogue(2, name=name), path)
+    astropy_agrees(path)
+    raw = path.read_bytes()
+    header = fits.getheader(path, "GALAXIES")
+    assert header["SEED"] == 42
+    assert header["NGAL"] == 2
+    assert "\\n" in header["SIMNAME"]
+    cards = [str(card) for card in header.cards]
+    assert not any(ord(c) < 32 or ord(c) > 126 for card in cards for c in card)
+    assert not {0x1B, 0x7F} & set(raw[raw.index(b"PROVENANCE") :])
+    provenance = json.loads(Table.read(path, hdu="PROVENANCE")["json"][0])
+    assert provenance["simulation"]["name"] == name
+
+
+@pytest.mark.parametrize("name", ["Größe 宇宙", "a'/b", "x" * 67 + "&&&", "\udce9"])
+def test_what_a_card_cannot_hold_is_in_the_provenance(path, name):
+    write(catalogue(2, name=name), path)
+    astropy_agrees(path)
+    assert fits.getheader(path, "GALAXIES")["SIMNAME"] in ("see PROVENANCE", name, "\\udce9")
+    text = Table.read(path, hdu="PROVENANCE")["json"][0]
+    assert json.loads(text)["simulation"]["name"] == name
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.text(max_size=200), st.integers(-(2**70), 2**70))
+def test_every_header_value_survives_or_refers(text, number):
+    for value in (text, number):
+        if isinstance(value, int) and abs(value) >= 2**63:
+            continue
+        card = module._card("SIMNAME", value, "a comment")
+        header = fits.Header.fromstring(fits.Header([card]).tostring())
+        assert list(header) == ["SIMNAME"]
+        expected = module.printable(value).strip() if isinstance(value, str) else value
+        assert header["SIMNAME"] in (expected, "see PROVENANCE")
+
+
+def test_a_value_beyond_json_is_an_internal_error(path):
+    for bad in (float("nan"), np.float32(1), {1, 2}):
+        with pytest.raises(InternalError, match="JSON"):
+            write(catalogue(1, seed_of_trouble=bad), path)
+    assert not path.exists()
+
+
+def test_unknown_units_are_refused(path):
+    with pytest.raises(UsageError, match="h-free, h"):
+        write(catalogue(1), path, units="cgs")
+
+
+def test_big_provenance_is_whole(path):
+    notes = ["note " + "é" * 50] * 2000
+    write(catalogue(1, notes=notes), path)
+    astropy_agrees(path)
+    assert json.loads(fitsio.read(str(path), ext="PROVENANCE")["json"][0])["notes"] == notes
+
+
+def peak(n, path, chunk_rows=4096):
+    galaxies = catalogue(n)
+    write(galaxies, path)
+    tracemalloc.start()
+    try:
+        write(galaxies, path, chunk_rows=chunk_rows)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_memory_does_not_grow_with_rows(path, monkeypatch):
+    # the digest belongs to the catalogue, and sorts: it is not the writer's memory
+    monkeypatch.setattr(GalaxyCatalog, "digest", lambda self: "00" * 32)
+    small, large = peak(50_000, path), peak(200_000, path)
+    assert large < 1.1 * small + 100_000
+    assert large < 4_000_000
+
+
+# ---- verification
+
+
+def test_every_cut_is_found(path):
+    write(catalogue(50), path)
+    raw = path.read_bytes()
+    verify_fits(path)
+    with fits.open(path) as hdus:
+        starts = [hdu._header_offset for hdu in hdus]
+    for length in [0, 10, 2879, *range(2880, len(raw), 2880), len(raw) - 1]:
+        path.write_bytes(raw[:length])
+        with pytest.raises(CorruptFileError) as caught:
+            verify_fits(path)
+        expected = module.HDUS[max(i for i, start in enumerate(starts) if length >= start)]
+        assert str(caught.value).startswith(f"{path}:{expected}: ")
+        assert caught.value.exit_code == 3
+    path.write_bytes(raw + bytes(2880))
+    with pytest.raises(CorruptFileError, match="no more"):
+        verify_fits(path)
+
+
+def test_every_flipped_bit_is_found(path):
+    write(catalogue(20), path)
+    raw = path.read_bytes()
+    positions = np.random.default_rng(0).integers(0, len(raw), 400)
+    for position in [*positions, 0, 4, 9, 29, 2880, 2888]:
+        bad = bytearray(raw)
+        bad[position] ^= 1 << int(position) % 8
+        path.write_bytes(bad)
+        with pytest.raises(CorruptFileError):
+            verify_fits(path)
+
+
+def test_other_files_are_not_ours(path):
+    path.write_bytes(b"<html>404</html>" * 1000)
+    with pytest.raises(CorruptFileError, match="<html>"):
+        verify_fits(path)
+    Table({"a": [1, 2]}).write(path, overwrite=True)
+    with pytest.raises(CorruptFileError, match="DATASUM"):
+        verify_fits(path)
+    with pytest.raises(InputError):
+        verify_fits(Path("/nonexistent/file.fits"))
+
+
+def test_damage_while_writing_is_an_internal_error(path, monkeypatch):
+    path.write_text("old")
+    monkeypatch.setattr(module, "_encoded", lambda *_: iter([b"x" * 10]))
+    with pytest.raises(InternalError, match="verification"):
+        write(catalogue(50), path)
+    assert path.read_text() == "old"
+
+
+@given(st.lists(st.binary(max_size=30), max_size=8))
+def test_the_sum_does_not_depend_on_the_pieces_and_is_astropys(pieces):
+    pieced, whole = Checksum(), b"".join(pieces)
+    for piece in pieces:
+        pieced.add(piece)
+    hdu = fits.ImageHDU()
+    padded = np.frombuffer(whole + bytes(-len(whole) % 2880), dtype=np.uint8)
+    assert pieced.value == hdu._compute_checksum(padded) if whole else pieced.value == 0
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_encoding_is_astropys(value):
+    assert encode(value) == fits.ImageHDU()._char_encode(~np.uint32(value))
+
+
+# ---- any catalogue
+
+finite = {
+    "<f8": st.floats(-1e300, 1e300), "<f4": st.floats(-(2.0**100), 2.0**100, width=32),
+    "<i8": st.integers(-(2**63), 2**63 - 1), "|b1": st.booleans(),
+}
+
+
+@st.composite
+def catalogues(draw):
+    n = draw(st.integers(0, 12))
+    optional = [name for name in GALAXY_COLUMNS if name not in ("galaxy_id", "halo_id")]
+    names = ["galaxy_id", "halo_id", *draw(st.lists(st.sampled_from(optional), unique=True))]
+    columns = {}
+    for name in names:
+        dtype = GALAXY_COLUMNS[name].dtype
+        columns[name] = np.array(
+            draw(st.lists(finite[dtype], min_size=n, max_size=n)), dtype=dtype
+        )
+    return catalogue(columns=columns, name=draw(st.text(max_size=100)), cuts=[])
+
+
+@pytest.mark.parametrize("units", ["h-free", "h"])
+@settings(deadline=None, max_examples=40)
+@given(galaxies=catalogues(), chunk_rows=st.integers(1, 20))
+def test_any_catalogue_comes_back(tmp_path_factory, units, galaxies, chunk_rows):
+    path = tmp_path_factory.mktemp("any") / "a.fits"
+    write(galaxies, path, units=units, chunk_rows=chunk_rows)
+    astropy_agrees(path)
+    table = Table.read(path, hdu="GALAXIES")
+    assert set(table.colnames) == set(galaxies.columns)
+    for name in table.colnames:
+        np.testing.assert_allclose(
+            table[name], in_file(galaxies, name, units), rtol=1e-6 if units == "h-free" else 0
+        )
