@@ -41,10 +41,11 @@ def main(directory: Path) -> None:
         name = f"gadget4-z{dark.snapshot.redshift:.2f}"
         table = measure(
             hydro, dark, name=name, edges=EDGES,
-            luminosity_floor=float(f"{LEAST_STARS * star:.5g}"), least_particles=LEAST_PARTICLES,
+            luminosity_floor=LEAST_STARS * star // 1e6 * 1e6, least_particles=LEAST_PARTICLES,
             provenance={
-                "summary": "for demonstration and tests: 16 Mpc/h box, cooling and star formation "
-                           "without feedback, so galaxies are too massive; not for science",
+                "summary": "Gadget-4 pair, 16 Mpc/h box, cooling and star formation without feedback",
+                "caution": "it is for demonstration and tests, not for science: made from a box of "
+                           "16 Mpc/h, with galaxies too massive for want of feedback",
                 "made_by": "catalogs/calibrate_gadget4.py",
                 "luminosity_floor": f"{LEAST_STARS} star particles of {star:.5g} Msun/h",
                 "references": ["Springel et al. 2021 (Gadget-4), arXiv:2010.03567",

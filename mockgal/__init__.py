@@ -10,24 +10,16 @@ Importing this package loads none of torch, halotools, astropy or h5py; the func
 they are called.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 __version__ = "0.1.0"
+
+# Four functions have the names of rooms. The rooms are loaded first, so that no later import of
+# one can take the name back: `mockgal.read` is the function, `mockgal.read.detect` still imports.
+from importlib import import_module as _load
+
+for _room in ("read", "paint", "select", "write"):
+    _load(f".{_room}", __name__)
+
+from .pipeline import build, pack, paint, read, select, to_table, write  # noqa: E402
+from .summary import inspect  # noqa: E402
+
 __all__ = ["build", "inspect", "pack", "paint", "read", "select", "to_table", "write"]
-
-if TYPE_CHECKING:
-    from .pipeline import build, pack, paint, read, select, to_table, write
-    from .summary import inspect
-
-_HOME = {name: "pipeline" for name in __all__} | {"inspect": "summary"}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f".{_HOME[name]}", __name__), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return [*__all__, "__version__"]

@@ -88,7 +88,7 @@ def build(recipe: Path | None, **options: Any) -> None:
         values["painter_options"] = {**(values.get("painter_options") or {}), **painter_options}
     for key in ("sim", "painter"):
         if key not in values:
-            raise UsageError("mockgal build", f"no --{key}", "one on the command line or in --recipe",
+            raise UsageError("mockgal build", f"no --{key}", "one, as an option or in --recipe",
                              "mockgal build --sim dark.hdf5 --painter hod")
     checked = check(values, source)
     report = run(checked)
@@ -108,9 +108,14 @@ def _describe(report: Report, *, seed_is_default: bool) -> str:
         f"painted     {p['painted']:,} galaxies; expected {prediction['expected_centrals']:.1f} "
         f"centrals and {prediction['expected_satellites']:.1f} satellites",
     ]
+    limits = {
+        "unresolved": f"bound mass below {p['painter'].get('least_subhalo_mass_msun_h', 0):.4g} Msun/h",
+        "host_below_range": "host below the calibration's range",
+        "below_floor": "stellar mass below the calibration's floor",
+    }
     lines += [
-        f"            {count:,} subhalos {key.replace('_', ' ')}"
-        for key, count in prediction.items() if key.startswith("not_painted") and count
+        f"            {prediction[f'not_painted_{key}']:,} subhalos not painted: {reason}"
+        for key, reason in limits.items() if prediction.get(f"not_painted_{key}")
     ]
     lines += [f"cut         {c['cut']}: {c['before']:,} -> {c['after']:,}" for c in p["cuts"]]
     lines.append(f"catalogue   {len(galaxies):,} galaxies: {central:,} centrals, "
@@ -131,7 +136,8 @@ def _describe(report: Report, *, seed_is_default: bool) -> str:
 @_reading
 def inspect(path: str, as_json: bool, **options: Any) -> None:
     """Say what PATH is, and what each painter could do with it."""
-    from .summary import as_text, inspect as look
+    from .summary import as_text
+    from .summary import inspect as look
 
     facts = look(path, **_given(options))
     click.echo(json.dumps(facts, indent=1) if as_json else as_text(facts))
@@ -168,7 +174,8 @@ def calibrations() -> None:
             f"{table.name}: redshift {z[0]:.4g} to {z[1]:.4g}, host mass {table.mass_definition} "
             f"10^{table.edges[0]:.2f} to 10^{table.edges[-1]:.2f} Msun/h, particle mass {m[0]:.3g} "
             f"to {m[1]:.3g} Msun/h, luminous above {table.luminosity_floor:.4g} Msun/h\n"
-            f"    {table.provenance.get('summary', '')}"
+            f"    from: {table.provenance.get('summary', 'not stated')}"
+            + f"\n    caution: {table.provenance['caution']}" * ("caution" in table.provenance)
         )
 
 
@@ -179,12 +186,11 @@ def _progress() -> Iterator[Callable[[int, int, str], None] | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import (
-        BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeft
 
     bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                   TextColumn("{task.speed:.3g}/s"), TimeRemainingColumn(),
+                   TextColumn("{task.speed:.3g}/s"), TimeLeft(),
                    console=Console(stderr=True))
     tasks: dict[str, Any] = {}
 
@@ -223,13 +229,15 @@ def main(arguments: list[str] | None = None) -> None:
         elif os.environ.get("MOCKGAL_DEBUG"):
             _warn(f"{category.__name__} at {filename}:{lineno}: {message}")
 
-    warnings.showwarning = show
+    warnings.showwarning = show  # type: ignore[assignment]
     try:
         cli(arguments, standalone_mode=False)
         code = 0
     except click.ClickException as error:
-        hint = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "mockgal"
-        code = _fail(UsageError(hint, error.format_message(), "", f"`{hint} --help` lists the options"))
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "mockgal"
+        code = _fail(UsageError(command, error.format_message(), "",
+                                f"`{command} --help` lists the options"))
     except (click.Abort, KeyboardInterrupt):
         click.echo("mockgal: interrupted; no output was changed", err=True)
         code = 130

@@ -18,11 +18,12 @@ import numpy as np
 
 from . import registry
 from .errors import EmptyResultError, MockgalWarning, UsageError
-from .recipe import Recipe
 from .types import GalaxyCatalog, Painter, ReadOptions, Scene, Writer
 
 if TYPE_CHECKING:
     from astropy.table import QTable
+
+    from .recipe import Recipe
 
 CHUNK_ROWS = 1 << 16
 
@@ -52,7 +53,8 @@ def read(path: str | os.PathLike[str], *, format: str | None = None, **options: 
     from .read.detect import read as read_scene
 
     _check_options("read", options, ReadOptions._fields)
-    return read_scene(Path(path), ReadOptions(**options), format)
+    scene: Scene = read_scene(Path(path), ReadOptions(**options), format)
+    return scene
 
 
 def make_painter(name: str, options: dict[str, Any]) -> Painter:
@@ -76,7 +78,9 @@ def _check_options(where: str, options: dict[str, Any], allowed: Iterable[str]) 
         raise UsageError(where, f"option {', '.join(unknown)}", "one of " + ", ".join(allowed))
 
 
-def paint(sim: Scene, painter: str | Painter = "hod", *, seed: int, **options: Any) -> GalaxyCatalog:
+def paint(
+    sim: Scene, painter: str | Painter = "hod", *, seed: int, **options: Any
+) -> GalaxyCatalog:
     """Give every subhalo of ``sim`` its galaxy.
 
     Parameters
@@ -123,7 +127,7 @@ def writer_for(path: Path) -> Writer:
     UsageError
         No writer has it.
     """
-    extensions = []
+    extensions: list[str] = []
     for name in registry.names("writers"):
         writer: Writer = registry.load("writers", name)()
         if path.suffix.lower() in writer.extensions:
@@ -232,7 +236,8 @@ def build(recipe: Recipe) -> Report:
     )
     writer.write(galaxies, recipe.output, units=recipe.units, overwrite=recipe.overwrite,
                  chunk_rows=CHUNK_ROWS, inputs=inputs)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     write_sidecar(recipe.output, {
         "host": platform.node(), "started": started, "seconds": time.time() - started,
         "peak_memory_bytes": peak, "python": platform.python_version(), "arguments": sys.argv,

@@ -84,14 +84,14 @@ class Recipe(BaseModel):
     @property
     def read_options(self) -> ReadOptions:
         """What the reader is told."""
-        return ReadOptions(**{
-            name: getattr(self, name) for name in ReadOptions._fields if name in type(self).model_fields
-        })
+        names = set(ReadOptions._fields) & set(Recipe.model_fields)
+        return ReadOptions(**{name: getattr(self, name) for name in names})
 
     @property
     def output(self) -> Path:
         """Where the catalogue goes."""
-        return self.out or Path(f"{self.sim.name.removesuffix(self.sim.suffix)}-{self.painter}.fits")
+        stem = self.sim.resolve().name.removesuffix(self.sim.suffix)
+        return self.out or Path(f"{stem}-{self.painter}.fits")
 
     def configuration(self) -> dict[str, Any]:
         """What determines the catalogue's content, apart from the simulation: plain JSON values."""

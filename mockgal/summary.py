@@ -84,8 +84,11 @@ def as_text(facts: dict[str, Any]) -> str:
     mass = facts["particle_mass_msun_h"]
     subhalo_range = facts["subhalo_mass_range_msun_h"]
     definition = facts["host_mass_definition"]
+    host_mass = f"{definition} ({MASS_DEFINITIONS[definition]})"
+    if subhalo_range is not None:
+        host_mass += f", up to {facts['largest_host_mass_msun_h']:.4g} Msun/h"
     lines = [
-        ("format", f"{facts['format']}, {facts['files']} catalogue file(s), {facts['bytes']:,} bytes"),
+        ("format", f"{facts['format']}, {facts['files']} file(s), {facts['bytes']:,} bytes"),
         ("simulation", f"{facts['simulation']} ({facts['kind']})"),
         ("box", f"{facts['box_size_mpc_h']:g} Mpc/h comoving "
                 f"= {facts['box_size_mpc_h'] / cosmology['h']:.6g} Mpc, periodic"),
@@ -98,8 +101,7 @@ def as_text(facts: dict[str, Any]) -> str:
                      f"{facts['satellites']:,} satellites"),
         ("subhalo mass", "none" if subhalo_range is None else
          f"{subhalo_range[0]:.4g} to {subhalo_range[1]:.4g} Msun/h (bound mass)"),
-        ("host mass", f"{definition} ({MASS_DEFINITIONS[definition]})"
-         + ("" if subhalo_range is None else f", up to {facts['largest_host_mass_msun_h']:.4g} Msun/h")),
+        ("host mass", host_mass),
     ]
     for name, state in facts["painters"].items():
         if state["ready"]:

@@ -23,6 +23,7 @@ DOORS = {
     "testing": ROOMS | {"pipeline"},
     "cli": ROOMS | {"pipeline", "recipe", "summary"},
     "__init__": {"pipeline", "summary"},
+    "__main__": {"cli"},
 }
 # The shared vocabulary itself, in order: each may import those before it.
 ORDER = ["errors", "columns", "cosmology", "random", "types", "registry"]

@@ -218,8 +218,9 @@ def measure(
 
 def _check_pair(hydro: Scene, dark: Scene) -> None:
     a, b = hydro.snapshot, dark.snapshot
+    scale_factors = (1 / (1 + a.redshift), 1 / (1 + b.redshift))
     for what, x, y, tolerance in (("box size", a.box_size, b.box_size, 1e-5),
-                                  ("scale factor", 1 / (1 + a.redshift), 1 / (1 + b.redshift), 1e-3)):
+                                  ("scale factor", *scale_factors, 1e-3)):
         if abs(x / y - 1) > tolerance:
             raise HeaderError(f"{a.name} and {b.name}", f"{what} {x:.6g} and {y:.6g}",
                               "a pair of runs with the same box and redshift",

@@ -71,6 +71,7 @@ class HODPainter:
             "calibration_digest": table.digest,
             "luminosity_floor_msun_h": table.luminosity_floor,
             "stellar_mass_definition": table.stellar_mass_definition,
+            "caution": table.provenance.get("caution", ""),
             "least_subhalo_mass_msun_h": mass_limit(table, scene.snapshot.particle_mass),
             "allow_extrapolation": self.allow_extrapolation,
             "outside_domain": table.mismatch(scene.snapshot, scene.halos.mass_definition),
@@ -94,6 +95,9 @@ class HODPainter:
             raise DomainError(f"simulation {snapshot.name}", "; ".join(outside),
                               f"the domain of calibration {table.name}", "--allow-extrapolation")
 
+        if "caution" in table.provenance:
+            warnings.warn(f"calibration {table.name}: {table.provenance['caution']}",
+                          MockgalWarning, stacklevel=2)
         resolved = halos["mass"] >= mass_limit(table, snapshot.particle_mass)
         _refuse_zero_hosts(scene, resolved)
         with np.errstate(divide="ignore"):

@@ -31,7 +31,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "log_host_mass_low": ("dex", "lower edge of the bin of hydro host mass [log10 Msun/h]"),
     "log_host_mass_high": ("dex", "upper edge of the bin [log10 Msun/h]"),
     "hosts_hydro": ("", "hosts with a resolved central, hydro run"),
-    "hosts_dark": ("", "hosts with a resolved central, gravity-only run, corrected mass in the bin"),
+    "hosts_dark": ("", "hosts with a resolved central, gravity-only run, by corrected mass"),
     "subhalos_hydro": ("", "resolved subhalos of this kind, hydro run"),
     "subhalos_dark": ("", "resolved subhalos of this kind, gravity-only run"),
     "luminous_hydro": ("", "subhalos of this kind above the luminosity floor, hydro run"),
@@ -103,8 +103,8 @@ class HODTable:
         problem = self._problem()
         if problem:
             raise CorruptFileError(
-                f"HOD calibration {self.name}", problem, "what docs/reference/hod-calibration.md says",
-                "make the table again",
+                f"HOD calibration {self.name}", problem,
+                "what docs/reference/hod-calibration.md says", "make the table again",
             )
 
     def _problem(self) -> str:

@@ -36,7 +36,7 @@ from ..errors import (
     UsageError,
 )
 from ..types import HaloCatalog, ParticleChunk, Particles, ReadOptions, Scene, Snapshot
-from . import chunks, physics, safe
+from . import chunks, headers, physics, safe
 from .chunks import FileSet
 from .density import read_density
 from .values import halo_catalog, wrap
@@ -70,7 +70,7 @@ class BundleReader:
         """Whether ``path`` is a bundle: never raises for other formats."""
         try:
             with safe.open_hdf5(path) as file:
-                return safe.attribute(file, "/", BUNDLE_ATTRIBUTE, None) is not None
+                return headers.attribute(file, "/", BUNDLE_ATTRIBUTE, None) is not None
         except MockgalError:
             return False
 
@@ -118,22 +118,22 @@ class BundleReader:
 
 def _header(file: h5py.File) -> _Header:
     path = file.filename
-    version = safe.attribute(file, "/", BUNDLE_ATTRIBUTE)
+    version = headers.attribute(file, "/", BUNDLE_ATTRIBUTE)
     if version != BUNDLE_VERSION:
         raise FormatError(f"{path}@{BUNDLE_ATTRIBUTE}", f"version {version}", f"{BUNDLE_VERSION}",
                           "pack the original catalogue again with this version")
-    if safe.attribute(file, "/", "complete", 0) != 1:
+    if headers.attribute(file, "/", "complete", 0) != 1:
         raise CorruptFileError(f"{path}@complete", "a bundle whose writing did not end",
                                "complete = 1", "pack the original catalogue again")
 
-    def number(name: str, default: Any = ...) -> float:
-        return safe.number(file, "header", name, default)
+    def number(name: str, default: Any = ...) -> Any:
+        return headers.number(file, "header", name, default)
 
     def text(name: str) -> str:
-        return str(safe.attribute(file, "header", name))
+        return str(headers.attribute(file, "header", name))
 
     def count(name: str) -> int:
-        return int(safe.counts(file, "header", name)[0])
+        return int(headers.counts(file, "header", name)[0])
 
     values = {name: number(name, None) for name in _COSMOLOGY}
     for name in ("h", "omega_m", "omega_lambda"):
@@ -141,18 +141,22 @@ def _header(file: h5py.File) -> _Header:
     return _Header(
         number("box_size"), number("redshift"), Cosmology(**values), count("halos"),
         count("particles"), number("particle_mass", None),
-        safe.number(file, "particles", "mass", None), text("name"), text("mass_definition"),
+        headers.number(file, "particles", "mass", None), text("name"), text("mass_definition"),
         text("original_format"), safe.members(file, "halos"), safe.exists(file, "density"),
-        {name: _json(file, f"header/{name}") for name in ("record", "halo_record", "source")},
+        {name: _json(file, f"header/{name}", kind) for name, kind in
+         (("record", dict), ("halo_record", dict), ("source", list))},
     )
 
 
-def _json(file: h5py.File, name: str) -> Any:
+def _json(file: h5py.File, name: str, kind: type) -> Any:
     try:
-        return json.loads(safe.read_rows(safe.dataset(file, name)).tobytes())
-    except ValueError as error:
-        raise CorruptFileError(f"{file.filename}:/{name}", f"no JSON ({error})", "JSON",
-                               "pack the original catalogue again") from error
+        value = json.loads(safe.read_rows(safe.dataset(file, name)).tobytes())
+    except (ValueError, RecursionError) as error:
+        value = error
+    if not isinstance(value, kind):
+        raise CorruptFileError(f"{file.filename}:/{name}", f"{value!r}"[:200],
+                               f"JSON of a {kind.__name__}", "pack the original catalogue again")
+    return value
 
 
 def _halos(path: Path, header: _Header, options: ReadOptions) -> HaloCatalog:
@@ -171,8 +175,8 @@ def _halos(path: Path, header: _Header, options: ReadOptions) -> HaloCatalog:
                 HALO_COLUMNS), "update mockgal, or pack the original catalogue again")
         declared = HALO_COLUMNS[name]
         with safe.open_hdf5(path) as file:
-            unit = (str(safe.attribute(file, f"halos/{name}", "unit")),
-                    int(safe.number(file, f"halos/{name}", "h_power")))
+            unit = (str(headers.attribute(file, f"halos/{name}", "unit")),
+                    int(headers.number(file, f"halos/{name}", "h_power")))
             shape = safe.dataset(file, f"halos/{name}").shape
         if unit != (declared.unit, declared.h_power):
             raise UnitsError(where, f"unit {unit[0]!r} with h to the power {unit[1]}",

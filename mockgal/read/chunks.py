@@ -50,6 +50,20 @@ def _parsed(folder: Path, stems: str) -> list[tuple[str, int, Path]]:
     return found
 
 
+def candidates(path: Path, stems: str, folders: str) -> list[Path]:
+    """Files that may belong to a set at ``path``, unchecked; the arguments are `find_set`'s."""
+    if path.is_file():
+        return [path]
+    return [file for _, _, file in _in_folder(path, stems, folders)] if path.is_dir() else []
+
+
+def _in_folder(path: Path, stems: str, folders: str) -> list[tuple[str, int, Path]]:
+    """What is in the folder itself or, if nothing, in the folders below that may hold a set."""
+    below = [p for p in sorted(path.iterdir()) if p.is_dir() and re.fullmatch(folders, p.name)]
+    return _parsed(path, stems) or [
+        entry for folder in below for entry in _parsed(folder, stems)]
+
+
 def find_set(path: Path, stems: str, folders: str, number: str = "") -> FileSet | None:
     """The set that ``path`` means.
 
@@ -83,11 +97,7 @@ def find_set(path: Path, stems: str, folders: str, number: str = "") -> FileSet 
         found = [entry for entry in _parsed(path.parent, re.escape(match["stem"]))
                  if entry[0] == match["number"] and entry[1] >= 0]
     elif path.is_dir():
-        found = _parsed(path, stems)
-        if not found:
-            below = [p for p in sorted(path.iterdir())
-                     if p.is_dir() and re.fullmatch(folders, p.name)]
-            found = [entry for folder in below for entry in _parsed(folder, stems)]
+        found = _in_folder(path, stems, folders)
     else:
         return None
     if number:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadValueError, HeaderError
 from ..types import DensityField, Snapshot
-from . import physics, safe
+from . import headers, physics, safe
 
 UNITS = {"counts": ("", "1"), "mass": ("Msun/h",), "delta": ("", "1")}
 MEAN_DELTA = 1e-3  # largest |mean(delta)|: far above rounding, far below a wrong mean
@@ -59,9 +59,10 @@ def read_density(
             raise HeaderError(where, f"shape {data.shape}", "a cube (N, N, N)",
                               "write the grid as one cubic dataset")
         size = int(data.shape[0])
-        side = safe.number(file, dataset, "boxsize")
-        z = safe.number(file, dataset, "redshift")
-        text = {n: str(safe.attribute(file, dataset, n)) for n in ("kind", "unit", "mas", "origin")}
+        side = headers.number(file, dataset, "boxsize")
+        z = headers.number(file, dataset, "redshift")
+        text = {name: str(headers.attribute(file, dataset, name))
+                for name in ("kind", "unit", "mas", "origin")}
     if text["kind"] not in UNITS:
         raise HeaderError(f"{where}@kind", repr(text["kind"]), "one of " + ", ".join(UNITS),
                           "set the attribute to what the numbers are")

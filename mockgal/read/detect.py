@@ -96,9 +96,11 @@ def read(
     MockgalError
         Exit code 3 for bad input, 4 for unsafe input, 2 for a format that does not exist.
     """
-    path = Path(path)
+    path, options = Path(path), options or ReadOptions()
     _check_exists(path)
+    if options.chunk_rows < 1:
+        raise UsageError("chunk_rows", f"{options.chunk_rows}", "1 or more", "leave it out")
     if format is not None and format not in registry.names("readers"):
         raise UsageError("--format", repr(format), "one of " + ", ".join(registry.names("readers")),
                          "choose one of these")
-    return _reader(format or detect(path)).read(path, options or ReadOptions())
+    return _reader(format or detect(path)).read(path, options)

@@ -17,16 +17,19 @@ Units come from /Parameters (`mockgal.read.units`). Format: weiguangcui/Gadget4,
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValueError, FormatError, HeaderError, MockgalError, UsageError, printable
+from ..errors import FormatError, HeaderError, MockgalError, UnsafeInputError, UsageError, printable
 from ..types import HaloCatalog, Particles, ReadOptions, Scene, Snapshot
-from . import chunks, physics, safe, snapshots, values
+from . import chunks, headers, physics, safe, snapshots, values
 from .chunks import FileSet
+from .membership import check_membership, signed
 from .units import UnitSystem, read_units
 
 Array = NDArray[Any]
@@ -61,13 +64,8 @@ class Gadget4Reader:
 
     def detect(self, path: Path) -> bool:
         """Whether ``path`` is a Gadget-4 catalogue: never raises for other formats."""
-        try:
-            files = chunks.find_set(path, _STEMS, _FOLDERS)
-            return files is not None and any(_looks_right(file) for file in files.files[:8])
-        except UsageError:  # several outputs: ours, and `read` lists them
-            return True
-        except MockgalError:
-            return False
+        files = chunks.candidates(path, _STEMS, _FOLDERS)
+        return any(_looks_right(file) for file in files[:16])
 
     def read(self, path: Path, options: ReadOptions) -> Scene:
         """The scene at ``path``: catalogue, and particles where a snapshot is beside it.
@@ -106,11 +104,15 @@ class Gadget4Reader:
             "host_mass_dataset": HOST_MASS[definition],
             "mass_definition_chosen_by": "user" if options.mass_definition else "default",
         }
-        halos, catalogue_mass = _halos(catalogue, definition, options, record)
-        particles, snapshot_mass, more = _matter(catalogue, options, record)
+        native = partial(_native, catalogue, options)
+        halos = _halos(catalogue, definition, options, native)
+        record.update(_check_physics(catalogue, native))
+        particles, particle_mass, more = _matter(catalogue, options, record)
+        if particle_mass is None:
+            particle_mass = _particle_mass(catalogue, native)
         snapshot = Snapshot(
             name=catalogue.name, box_size=catalogue.box_size, redshift=catalogue.redshift,
-            cosmology=catalogue.units.cosmology, particle_mass=snapshot_mass or catalogue_mass,
+            cosmology=catalogue.units.cosmology, particle_mass=particle_mass,
             format=self.name, source=source + more, record=record,
         )
         return Scene(snapshot, halos, particles)
@@ -121,9 +123,11 @@ def _looks_right(path: Path) -> bool:
         with safe.open_hdf5(path) as file:
             if safe.exists(file, "Subhalo/SubhaloGroupNr"):
                 return True
-            ours = safe.attribute(file, "Header", "Nsubhalos_Total", None) is not None
-            units = safe.attribute(file, "Parameters", "UnitLength_in_cm", None) is not None
+            ours = headers.attribute(file, "Header", "Nsubhalos_Total", None) is not None
+            units = headers.attribute(file, "Parameters", "UnitLength_in_cm", None) is not None
             return ours and units and not safe.exists(file, "Subhalo/SubhaloGrNr")
+    except UnsafeInputError:  # `read` refuses it with the reason
+        return True
     except MockgalError:
         return False
 
@@ -137,15 +141,15 @@ def _open(files: FileSet) -> _Catalogue:
         with safe.open_hdf5(path) as file:
             if not facts:
                 units = read_units(file)
-                name = _name(safe.attribute(file, "Parameters", "OutputDir", ""), files)
-                base = str(safe.attribute(file, "Parameters", "SnapshotFileBase", "snap"))
-                chunks.check_numbers(files, int(safe.counts(file, "Header", "NumFiles")[0]))
+                name = _name(headers.attribute(file, "Parameters", "OutputDir", ""), files)
+                base = str(headers.attribute(file, "Parameters", "SnapshotFileBase", "snap"))
+                chunks.check_numbers(files, int(headers.counts(file, "Header", "NumFiles")[0]))
             facts.append(tuple(
-                safe.number(file, "Header", key) for key in
+                headers.number(file, "Header", key) for key in
                 ("Time", "Redshift", "BoxSize", "NumFiles", "Ngroups_Total", "Nsubhalos_Total")
             ))
-            groups.append(int(safe.counts(file, "Header", "Ngroups_ThisFile")[0]))
-            subhalos.append(int(safe.counts(file, "Header", "Nsubhalos_ThisFile")[0]))
+            groups.append(int(headers.counts(file, "Header", "Ngroups_ThisFile")[0]))
+            subhalos.append(int(headers.counts(file, "Header", "Nsubhalos_ThisFile")[0]))
     chunks.check_same(files, facts, "/Header (Time, Redshift, BoxSize, NumFiles, totals)")
     time, redshift, box = facts[0][:3]
     chunks.check_total(files, groups, int(facts[0][4]), "/Header@Ngroups_Total")
@@ -167,37 +171,42 @@ def _name(output_dir: object, files: FileSet) -> str:
     return printable(stated)
 
 
+def _native(
+    catalogue: _Catalogue, options: ReadOptions, name: str, *, width: int | None = None,
+    factor: float | None = None,
+) -> Array:
+    """A dataset of all files, shape (n,) or (n, width); any width for 0; times ``factor``."""
+    rows = catalogue.groups if name.startswith("Group/") else catalogue.subhalos
+    if sum(rows) == 0:
+        return np.empty(0 if width is None else (0, width))
+    found = chunks.column(catalogue.files, rows, name, options.chunk_rows)
+    if found.ndim != (1 if width is None else 2) or (width and found.shape[1] != width):
+        raise HeaderError(chunks.place(catalogue.files, rows, name, 0),
+                          f"rows of shape {found.shape[1:]}", f"{width or 1} numbers in each",
+                          "check that the file is the one meant")
+    return found if factor is None else found * np.float64(factor)
+
+
 def _halos(
-    catalogue: _Catalogue, definition: str, options: ReadOptions, record: dict[str, Any]
-) -> tuple[HaloCatalog, float | None]:
-    """The rows, checked; and the particle mass [Msun/h] that they imply."""
+    catalogue: _Catalogue, definition: str, options: ReadOptions, native: Callable[..., Array]
+) -> HaloCatalog:
+    """The rows in internal units, checked."""
     files, units = catalogue.files, catalogue.units
     total = sum(catalogue.subhalos)
-
-    def native(name: str, shape: tuple[int, ...] = (), factor: float | None = None) -> Array:
-        rows = catalogue.groups if name.startswith("Group/") else catalogue.subhalos
-        found = chunks.column(files, rows, name, options.chunk_rows)
-        if sum(rows) == 0:
-            return np.empty((0, *shape))
-        if found.ndim != 1 + len(shape) or (shape and shape[0] >= 0 and found.shape[1:] != shape):
-            raise HeaderError(chunks.place(files, rows, name, 0), f"rows of shape "
-                              f"{found.shape[1:]}", f"rows of shape {shape}", "check the file")
-        return found if factor is None else found * np.float64(factor)
-
     group = native("Subhalo/SubhaloGroupNr").astype(np.int64)
     rank = native("Subhalo/SubhaloRankInGr").astype(np.int64)
-    first = _signed(native("Group/GroupFirstSub"))
+    first = signed(native("Group/GroupFirstSub"))
     number = native("Group/GroupNsubs").astype(np.int64)
-    _check_membership(catalogue, group, rank, first, number)
+    check_membership(files, catalogue.groups, catalogue.subhalos, group, rank, first, number)
     host_mass = native(f"Group/{HOST_MASS[definition]}", factor=units.mass)
-    by_type = native("Subhalo/SubhaloMassType", (-1,), units.mass)
-    position = native("Subhalo/SubhaloPos", (3,))
+    by_type = native("Subhalo/SubhaloMassType", width=0, factor=units.mass)
+    position = native("Subhalo/SubhaloPos", width=3)
     columns: dict[str, Array] = {
         "halo_id": np.arange(total, dtype=np.int64),
         "host_id": first[group] if total else np.empty(0, np.int64),
         "is_central": rank == 0,
         "position": position * np.float64(units.length),
-        "velocity": native("Subhalo/SubhaloVel", (3,), units.velocity),
+        "velocity": native("Subhalo/SubhaloVel", width=3, factor=units.velocity),
         "mass": native("Subhalo/SubhaloMass", factor=units.mass),
         "vmax": native("Subhalo/SubhaloVmax", factor=units.velocity),
         "host_mass": host_mass[group] if total else np.empty(0),
@@ -207,7 +216,7 @@ def _halos(
     source = {"host_id": "SubhaloGroupNr", "halo_id": "SubhaloGroupNr", "position": "SubhaloPos",
               "velocity": "SubhaloVel", "mass": "SubhaloMass", "vmax": "SubhaloVmax",
               "stellar_mass": "SubhaloMassType", "n_particles": "SubhaloLen"}
-    if by_type.shape[1:] and by_type.shape[1] > STARS and (by_type[:, [GAS, STARS]] > 0).any():
+    if by_type.shape[1] > STARS and (by_type[:, [GAS, STARS]] > 0).any():
         columns["stellar_mass"] = by_type[:, STARS]
 
     def where(name: str, row: int) -> str:
@@ -219,57 +228,11 @@ def _halos(
     counted: dict[str, Any] = {
         "groups": len(first), "groups_without_subhalos": int(np.count_nonzero(first < 0)),
     }
-    halos = values.halo_catalog(columns, definition, catalogue.box_size, options, where, counted,
-                                stored=position.dtype)
-    record.update(_check_physics(catalogue, native))
-    return halos, _particle_mass(by_type, native("Subhalo/SubhaloLenType", (-1,)))
+    return values.halo_catalog(columns, definition, catalogue.box_size, options, where, counted,
+                               stored=position.dtype)
 
 
-def _signed(first: Array) -> NDArray[np.int64]:
-    """Row numbers; -1 may have been stored unsigned (4294967295 in 32 bits)."""
-    if first.dtype.kind == "u":
-        first = first.view(f"i{first.dtype.itemsize}")
-    return first.astype(np.int64)
-
-
-def _check_membership(
-    catalogue: _Catalogue, group: Array, rank: Array, first: Array, number: Array
-) -> None:
-    """Whether groups and subhalos say the same about who belongs to whom."""
-    def fail(bad: Array, rows: list[int], name: str, found: str, expected: str) -> None:
-        wrong = np.flatnonzero(bad)
-        if wrong.size:
-            row = int(wrong[0])
-            raise BadValueError(
-                chunks.place(catalogue.files, rows, name, row),
-                f"{wrong.size} rows with {found.format(row)}", expected,
-                "fetch the catalogue again: its files are damaged or from different runs",
-            )
-
-    groups, subhalos, total = catalogue.groups, catalogue.subhalos, len(group)
-    fail((group < 0) | (group >= len(first)), subhalos, "Subhalo/SubhaloGroupNr",
-         "a group that does not exist", f"rows from 0 to {len(first) - 1}")
-    fail((first < -1) | (first >= total), groups, "Group/GroupFirstSub",
-         "a subhalo that does not exist", f"rows from -1 to {total - 1}")
-    fail((number == 0) != (first == -1), groups, "Group/GroupNsubs",
-         "GroupFirstSub -1 and subhalos, or the reverse", "GroupFirstSub -1 where it is 0")
-    has = np.flatnonzero(first >= 0)
-    elsewhere = np.zeros(len(first), dtype=bool)
-    elsewhere[has] = group[first[has]] != has
-    fail(elsewhere, groups, "Group/GroupFirstSub", "a subhalo of another group",
-         "the first subhalo of the group itself")
-    central = np.zeros(total, dtype=bool)
-    central[first[has]] = True
-    # A subhalo of rank 0 in a group that says it has none is an orphan, not a contradiction here.
-    fail((central != (rank == 0)) & (first[group] >= 0) if total else central, subhalos,
-         "Subhalo/SubhaloRankInGr", "a rank that contradicts GroupFirstSub", "rank 0 for the "
-         "subhalo at GroupFirstSub, and for no other")
-    members = np.bincount(group.astype(np.int64), minlength=len(first))
-    fail((members != number) & (first >= 0), groups, "Group/GroupNsubs",
-         "a number that is not that of the group's subhalos", "the count of SubhaloGroupNr")
-
-
-def _check_physics(catalogue: _Catalogue, native: Any) -> dict[str, Any]:
+def _check_physics(catalogue: _Catalogue, native: Callable[..., Array]) -> dict[str, Any]:
     """Masses, radii and box size of the groups against the cosmology."""
     if not sum(catalogue.groups):
         return {}
@@ -287,15 +250,17 @@ def _check_physics(catalogue: _Catalogue, native: Any) -> dict[str, Any]:
     return {"overdensity_within_r200c_over_200": overdensity, "mass_fraction_in_groups": in_groups}
 
 
-def _particle_mass(by_type: Array, length_by_type: Array) -> float | None:
+def _particle_mass(catalogue: _Catalogue, native: Callable[..., Array]) -> float | None:
     """Dark-matter particle mass [Msun/h] from bound masses and counts; None if they differ."""
-    if not len(by_type):
+    mass_of_type = native("Subhalo/SubhaloMassType", width=0, factor=catalogue.units.mass)
+    number_of_type = native("Subhalo/SubhaloLenType", width=0)
+    if min(mass_of_type.shape[1], number_of_type.shape[1]) <= snapshots.DARK_MATTER:
         return None
-    number = length_by_type[:, snapshots.DARK_MATTER]
+    number = number_of_type[:, snapshots.DARK_MATTER]
     some = number > 0
-    each = by_type[some, snapshots.DARK_MATTER] / number[some]
-    if not each.size:
+    if not some.any():
         return None
+    each = mass_of_type[some, snapshots.DARK_MATTER] / number[some]
     mass = float(np.median(each))
     return mass if mass > 0 and np.abs(each / mass - 1).max() <= 1e-3 else None
 

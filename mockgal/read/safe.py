@@ -12,6 +12,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from numpy.typing import NDArray
 
 from ..errors import (
     CorruptFileError,
-    HeaderError,
     InputError,
     MissingDatasetError,
     UnsafeInputError,
@@ -29,7 +29,6 @@ from ..errors import (
 
 MAX_LINKS = 8  # soft links followed on the way to one dataset
 MAX_DEPTH = 32  # groups on the way to one dataset
-MAX_ATTRIBUTE = 1 << 20  # bytes of an attribute
 BOMB_BYTES, BOMB_RATIO = 4 << 30, 1000  # refused: larger than both allow
 _COPY_AGAIN = "copy or download the file again and compare its checksum with the source's"
 
@@ -120,12 +119,13 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
         yield file
 
 
-def _where(file: h5py.File, name: str) -> str:
+def where_of(file: h5py.File, name: str) -> str:
+    """``FILE:/NAME``, for messages."""
     return f"{file.filename}:/{name.strip('/')}"
 
 
 @contextmanager
-def _translated(where: str) -> Iterator[None]:
+def translated(where: str) -> Iterator[None]:
     """Errors of h5py inside the block become a `CorruptFileError` at ``where``."""
     try:
         yield
@@ -140,14 +140,14 @@ def _find(file: h5py.File, name: str) -> tuple[str, list[str]]:
     The library is only asked for one hard link at a time, so a link to another file is seen even in
     the middle of a path.
     """
-    where = _where(file, name)
+    where = where_of(file, name)
     todo, done, links = [part for part in name.split("/") if part], "/", 0
     while todo:
         if len(todo) + done.count("/") > MAX_DEPTH:
             raise UnsafeInputError(where, f"a path deeper than {MAX_DEPTH} groups", "a short one",
                                    "copy the datasets to the top of a new file (h5copy)")
         part = todo.pop(0)
-        with _translated(where):
+        with translated(where):
             group = file[done]
             # Ask for the link itself: `in` would follow it.
             if not isinstance(group, h5py.Group) or not group.id.links.exists(part.encode()):
@@ -190,25 +190,29 @@ def members(file: h5py.File, name: str) -> list[str]:
     """Names in the group ``name``; empty if there is no such group."""
     if not exists(file, name):
         return []
-    with _translated(_where(file, name)):
+    with translated(where_of(file, name)):
         group = file[name]
         return list(group) if isinstance(group, h5py.Group) else []
 
 
 def _check_declared_size(where: str, data: h5py.Dataset) -> None:
     """Refuse a dataset that declares much more than the file holds for it."""
-    declared, stored = int(data.size) * data.dtype.itemsize, int(data.id.get_storage_size())
-    if data.size and declared > BOMB_BYTES and declared > BOMB_RATIO * stored:
+    if data.shape is None:
+        raise CorruptFileError(where, "no values at all", "an array", "check the file")
+    # Python's integers: a product of hostile sizes overflows NumPy's.
+    rows = prod(int(n) for n in data.shape)
+    declared, stored = rows * data.dtype.itemsize, int(data.id.get_storage_size())
+    if declared > BOMB_BYTES and declared > BOMB_RATIO * stored:
         raise UnsafeInputError(
             where, f"a shape {data.shape} of {declared} bytes, for which {stored} bytes are stored",
             f"at most {BOMB_RATIO} times the stored bytes", "do not use this file",
         )
     whole = True
-    if data.size and data.chunks is None:
+    if rows and data.chunks is None:
         whole = stored >= declared
-    elif data.size:
+    elif rows:
         grid = [-(-n // c) for n, c in zip(data.shape, data.chunks, strict=True)]
-        whole = int(data.id.get_num_chunks()) == int(np.prod(grid, dtype=object))
+        whole = int(data.id.get_num_chunks()) == prod(grid)
     if not whole:
         raise CorruptFileError(where, f"{stored} stored bytes for {declared} declared ones",
                                "all rows written", "write the file again: its writer was cut off")
@@ -238,14 +242,14 @@ def dataset(file: h5py.File, name: str) -> h5py.Dataset:
     CorruptFileError
         It is damaged or was never written in full.
     """
-    where = _where(file, name)
+    where = where_of(file, name)
     absent, present = _find(file, name)
     if absent:
         raise MissingDatasetError(
             where, f"no {absent}; present there: {', '.join(sorted(present)) or 'nothing'}",
             "a dataset", "check that the file is the one meant and was written in full",
         )
-    with _translated(where):
+    with translated(where):
         data = file[name]
         if not isinstance(data, h5py.Dataset):
             raise MissingDatasetError(where, "a group", "a dataset", "check the format of the file")
@@ -289,7 +293,7 @@ def read_rows(data: h5py.Dataset, start: int = 0, stop: int | None = None) -> ND
     stop = len(data) if stop is None else stop
     try:
         return np.asarray(data[start:stop])
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, TypeError, MemoryError) as error:
         place = _bad_chunk(data, start, stop)
         what = "fails its Fletcher-32 checksum or cannot be decompressed" if (
             data.fletcher32) else f"cannot be read ({error})"
@@ -311,100 +315,3 @@ def _bad_chunk(data: h5py.Dataset, start: int, stop: int) -> str:
             number = tuple(int(o // c) for o, c in zip(offset, data.chunks, strict=True))
             return f" in chunk {number}, from row {offset[0]} on"
     return ""
-
-
-def attribute(file: h5py.File, group: str, name: str, default: Any = ...) -> Any:
-    """An attribute as a plain value: text decoded, arrays of one number made scalars.
-
-    Parameters
-    ----------
-    file : h5py.File
-    group : str
-        Group or dataset that carries it.
-    name : str
-    default : object, optional
-        Given back where there is no such attribute; without it that is an error.
-
-    Returns
-    -------
-    int, float, str or ndarray
-
-    Raises
-    ------
-    MissingDatasetError
-        No such attribute, and no ``default``; the message lists those present.
-    UnsafeInputError
-        It is absurdly large.
-    """
-    where = f"{_where(file, group)}@{name}"
-    if not exists(file, group):
-        if default is not ...:
-            return default
-        raise MissingDatasetError(where, f"no group {group}; present: "
-                                  + ", ".join(members(file, "/")), f"the attribute {name}",
-                                  "check that the file is the one meant")
-    with _translated(where):
-        attrs = file[group].attrs
-        if name not in attrs:
-            if default is not ...:
-                return default
-            raise MissingDatasetError(where, "no such attribute; present: "
-                                      + (", ".join(sorted(attrs)) or "none"), f"{name}",
-                                      "check that the file was written in full")
-        declared = attrs.get_id(name)
-        size = int(np.prod(declared.shape, dtype=object)) * declared.get_type().get_size()
-        if size > MAX_ATTRIBUTE:
-            raise UnsafeInputError(where, f"an attribute of {size} bytes",
-                                   f"at most {MAX_ATTRIBUTE}", "do not use this file")
-        value = attrs[name]
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.reshape(())[()]
-    if isinstance(value, bytes):
-        value = value.decode("utf-8", "replace")
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def number(file: h5py.File, group: str, name: str, default: Any = ...) -> float:
-    """An attribute that must be one finite number, given as a number, array of one, or text.
-
-    Raises
-    ------
-    MissingDatasetError
-        No such attribute, and no ``default``.
-    HeaderError
-        It is no finite number.
-    """
-    value = attribute(file, group, name, default)
-    if value is default:
-        return value  # type: ignore[no-any-return]
-    try:
-        result = float(value)
-    except (TypeError, ValueError):
-        result = np.nan
-    if not np.isfinite(result):
-        raise HeaderError(f"{_where(file, group)}@{name}", f"{value!r}", "one finite number",
-                          "write the header again")
-    return result
-
-
-def counts(file: h5py.File, group: str, name: str, default: Any = ...) -> NDArray[np.int64]:
-    """An attribute of one or more counts, as int64 of shape (n,).
-
-    Raises
-    ------
-    MissingDatasetError
-        No such attribute, and no ``default``.
-    HeaderError
-        Not counts: negative, or above 2^62.
-    """
-    value = attribute(file, group, name, default)
-    try:
-        array = np.atleast_1d(np.asarray(value))
-        result: NDArray[np.int64] = np.asarray([int(x) for x in array.ravel()], dtype=np.int64)
-        good = bool(np.all((result >= 0) & (result < 1 << 62)))
-    except (TypeError, ValueError, OverflowError):
-        good = False
-    if not good:
-        raise HeaderError(f"{_where(file, group)}@{name}", f"{value!r}", "counts, none negative",
-                          "write the header again")
-    return result

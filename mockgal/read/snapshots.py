@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ..errors import HeaderError, InputError
 from ..types import ParticleChunk, Particles, ReadOptions
-from . import chunks, physics, safe
+from . import chunks, headers, physics, safe
 from .chunks import FileSet
 from .units import UnitSystem, read_units
 from .values import wrap
@@ -96,12 +96,12 @@ def open_snapshot(files: FileSet) -> SnapshotSet:
     rows: list[NDArray[np.int64]] = []
     for path in files.files:
         with safe.open_hdf5(path) as file:
-            header = [safe.number(file, "Header", name) for name in
+            header = [headers.number(file, "Header", name) for name in
                       ("NumFilesPerSnapshot", "Time", "Redshift", "BoxSize")]
-            table = np.atleast_1d(safe.attribute(file, "Header", "MassTable")).astype(float)
-            total = safe.counts(file, "Header", "NumPart_Total")
-            high = safe.counts(file, "Header", "NumPart_Total_HighWord", np.zeros_like(total))
-            rows.append(safe.counts(file, "Header", "NumPart_ThisFile"))
+            table = headers.numbers(file, "Header", "MassTable")
+            total = headers.counts(file, "Header", "NumPart_Total")
+            high = headers.counts(file, "Header", "NumPart_Total_HighWord", np.zeros_like(total))
+            rows.append(headers.counts(file, "Header", "NumPart_ThisFile"))
             if len({len(table), len(total), len(high), len(rows[-1])}) != 1:
                 raise HeaderError(f"{path}:/Header", "MassTable and NumPart of different lengths",
                                   "one entry for each particle type", "correct the header")

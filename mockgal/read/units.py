@@ -8,7 +8,7 @@ import h5py
 
 from ..cosmology import Cosmology
 from ..errors import HeaderError, MissingDatasetError
-from . import safe
+from . import headers
 
 _MPC_CM = (3.085678e24, "Mpc", {"kpc": 1e-3, "Mpc": 1.0})
 _MSUN_G = (1.989e33, "Msun", {"1e10 Msun": 1e10, "Msun": 1.0, "1e5 Msun": 1e5})
@@ -60,19 +60,20 @@ def read_units(file: h5py.File) -> UnitSystem:
         comoving.
     """
     where = f"{file.filename}:/Parameters"
-    missing = [name for name in _NEEDED if safe.attribute(file, "Parameters", name, None) is None]
+    missing = [name for name in _NEEDED
+               if headers.attribute(file, "Parameters", name, None) is None]
     if missing:
         raise MissingDatasetError(
             where, "no " + ", ".join(missing), "the run's cosmology and units, which Gadget-4 "
             "writes as attributes there",
             "copy the group /Parameters from another file of the run, or write these attributes",
         )
-    value = {name: safe.number(file, "Parameters", name) for name in _NEEDED}
+    value = {name: headers.number(file, "Parameters", name) for name in _NEEDED}
     for name in _NEEDED[:4]:
         if value[name] <= 0:
             raise HeaderError(f"{where}@{name}", f"{value[name]}", "a positive number",
                               "write the run's parameters again")
-    if safe.number(file, "Parameters", "ComovingIntegrationOn", 1.0) == 0:
+    if headers.number(file, "Parameters", "ComovingIntegrationOn", 1.0) == 0:
         raise HeaderError(f"{where}@ComovingIntegrationOn", "0", "a cosmological, comoving run",
                           "use a run with ComovingIntegrationOn 1")
     length, length_name = _factor(value["UnitLength_in_cm"], _MPC_CM)
@@ -88,13 +89,14 @@ def read_units(file: h5py.File) -> UnitSystem:
             f"{where}@Hubble", f"{value['Hubble']}, which is {hubble:.6g} km/s/Mpc, with "
             f"HubbleParam {value['HubbleParam']}",
             "100 (units with h), or the true Hubble constant with HubbleParam 1 (units without)",
-            "correct Hubble, HubbleParam or the units that the file states",
+            "correct Hubble, HubbleParam or the units that the file states (a factor 1000: kpc "
+            "against Mpc)",
         )
     if h_free:
         length, mass = length * h, mass * h
 
     def stated(name: str) -> float | None:
-        found = safe.number(file, "Parameters", name, 0.0)
+        found = headers.number(file, "Parameters", name, 0.0)
         return found if found > 0 else None
 
     cosmology = Cosmology(

@@ -30,7 +30,8 @@ COUNTED = (
 
 def count(record: dict[str, Any], name: str, number: int) -> None:
     """Add ``number`` to the count ``name`` of a record."""
-    record[name] = record.get(name, 0) + int(number)
+    before = record.get(name, 0)
+    record[name] = (before if isinstance(before, int) else 0) + int(number)
 
 
 def wrap(
@@ -84,9 +85,9 @@ def wrap(
             "check box size and length unit" + (", or leave out --centred-origin" * centred),
         )
     moved = (x < 0) | (x >= box_size)
-    at_edge = x == box_size
     x = np.where(x < 0, x + box_size, x)
-    x = np.where((x >= box_size) & ~at_edge, x - box_size, x)
+    at_edge = x == box_size
+    x = np.where(x > box_size, x - box_size, x)
     # A stored type that rounds the wrapped value to L cannot tell it from the edge.
     type_ = stored.type if stored.kind == "f" else np.float64
     at_edge |= moved & (x.astype(type_) >= type_(box_size))
@@ -110,7 +111,8 @@ def drop_bad(columns: dict[str, Array], options: ReadOptions, where: Where,
         if name not in columns:
             continue
         values = columns[name]
-        good = np.isfinite(values).reshape(len(values), -1).all(axis=1)
+        finite = np.isfinite(values)
+        good = finite.all(axis=1) if finite.ndim > 1 else finite
         if name in _POSITIVE:
             good &= ~(values < 0)
         if not good.all() and not options.drop_bad:

@@ -8,7 +8,10 @@ Each dataset has the attributes ``unit`` ("" where a power of h goes with it), `
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +62,41 @@ class HDF5Writer:
             path, overwrite=overwrite, inputs=inputs,
             expected_bytes=data + data // 100 + len(content.provenance) + _OVERHEAD,
             verify=lambda written: _verify_content(written, content),
-        ) as temporary, _Disk(temporary) as disk:
-            with h5py.File(disk, "w") as file:
-                _fill(file, disk, content, max(1, chunk_rows // _CHUNK) * _CHUNK)
-            disk.check()
+        ) as temporary, _signals_deferred() as signals, _Disk(temporary) as disk:
+            with suppress(_Stop), h5py.File(disk, "w") as file:
+                _fill(file, disk, signals, content, max(1, chunk_rows // _CHUNK) * _CHUNK)
+            if disk.error is not None:
+                raise disk.error
+
+
+class _Stop(Exception):
+    """Ends the writing where HDF5 can close its file; the cause is raised after that."""
+
+
+@contextmanager
+def _signals_deferred() -> Iterator[list[int]]:
+    """Keep signals that would raise in the block, in the list given, until its end.
+
+    An exception in the midst of HDF5 (in `_Disk`, or where h5py frees its objects) is lost or
+    crashes the process.
+    """
+    kept: list[int] = []
+    former: dict[int, Any] = {}
+    try:
+        if threading.current_thread() is threading.main_thread():  # no other may set handlers
+            for number in (signal.SIGINT, signal.SIGTERM):
+                if callable(signal.getsignal(number)):
+                    former[number] = signal.signal(number, lambda n, _: kept.append(n))
+        yield kept
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+        for number in kept:
+            signal.raise_signal(number)
 
 
 class _Disk(io.FileIO):
-    """A new file that keeps its first error to itself until it is asked for.
+    """A new file that keeps its first error to itself, in ``error``.
 
     When the disk is full, HDF5 cannot close its file, and crashes the process when that ends: so it
     is not told.
@@ -74,41 +104,39 @@ class _Disk(io.FileIO):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "x+")
-        self._error: BaseException | None = None
+        self.error: OSError | None = None
 
     def write(self, data: Any, /) -> int:
         """Write all of ``data``, or keep the error."""
         view = memoryview(data).cast("B")
         size = len(view)
         try:
-            while view and self._error is None:
+            while view and self.error is None:
                 view = view[super().write(view) or 0 :]
-        except BaseException as error:  # an interrupt too
-            self._error = error
+        except OSError as error:
+            self.error = error
         return size
 
     def truncate(self, size: int | None = None, /) -> int:
         """Set the size of the file, or keep the error."""
         try:
             return super().truncate(size)
-        except BaseException as error:
-            self._error = self._error or error
+        except OSError as error:
+            self.error = self.error or error
             return size or 0
 
-    def check(self) -> None:
-        """Raise the first error that was kept."""
-        if self._error is not None:
-            raise self._error
 
-
-def _fill(file: Any, disk: _Disk, content: FileContent, step: int) -> None:
+def _fill(
+    file: Any, disk: _Disk, signals: list[int], content: FileContent, step: int
+) -> None:
     group = file.create_group(GROUP)
     for column in content.columns:
         dataset = _new_dataset(group, column, content.rows)
         for start in range(0, content.rows, step):
             stop = min(start + step, content.rows)
             dataset[start:stop] = column.rows(start, stop)
-            disk.check()
+            if disk.error is not None or signals:
+                raise _Stop
     for item in content.essentials:
         file.attrs[item.name] = item.value
     file.attrs["provenance"] = content.provenance

@@ -1,0 +1,5 @@
+"""``python -m mockgal``: the same as ``mockgal``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,30 @@
+"""Shared paths and the command as a subprocess."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def demo_bundle():
+    return ROOT / "catalogs" / "demo" / "dark.hdf5"
+
+
+@pytest.fixture
+def mockgal_command(tmp_path):
+    """Run ``mockgal`` in an empty directory; returns the completed process."""
+
+    def run(*arguments, cwd=tmp_path, **environment):
+        result = subprocess.run(
+            [sys.executable, "-m", "mockgal", *map(str, arguments)], cwd=cwd, text=True,
+            capture_output=True, env={**os.environ, **environment}, timeout=120,
+        )
+        assert "Traceback" not in result.stderr + result.stdout
+        return result
+
+    return run

@@ -1,0 +1,89 @@
+"""What the fault tests share: a set to break, ways to break it, and what every error must say."""
+
+import shutil
+from pathlib import Path
+
+import h5py
+import pytest
+
+from mockgal.errors import MockgalError
+from mockgal.read.detect import read
+from mockgal.testing import write_gadget4
+from mockgal.types import ReadOptions
+
+_CACHE: dict[tuple, Path] = {}
+
+
+def fresh(tmp_path_factory, tmp_path, **options):
+    """A fresh copy of a synthetic run, made once for each set of options."""
+    key = tuple(sorted(options.items()))
+    if key not in _CACHE:
+        _CACHE[key] = tmp_path_factory.mktemp("set")
+        write_gadget4(_CACHE[key], **options)
+    run = tmp_path / "run"
+    shutil.copytree(_CACHE[key], run)
+    return run
+
+
+def catalogue(run):
+    """The catalogue's files in the order of their numbers."""
+    files = sorted(run.glob("groups_*/fof_*.hdf5"), key=lambda p: int(p.name.split(".")[1]))
+    return files or sorted(run.glob("fof_*.hdf5"))
+
+
+def snapshot(run):
+    files = sorted(run.glob("snapdir_*/snap_*.hdf5"), key=lambda p: int(p.name.split(".")[1]))
+    return files or sorted(run.glob("snap_*.hdf5"))
+
+
+def no_snapshot(run):
+    shutil.rmtree(run / "snapdir_002")
+    return run
+
+
+def edit(path, name, change, everywhere=False):
+    """Replace a dataset by ``change(values)``, or delete it where ``change`` gives None."""
+    with h5py.File(path, "r+") as file:
+        values = change(file[name][...])
+        del file[name]
+        if values is not None:
+            file[name] = values
+
+
+def header(paths, group="Header", **values):
+    """Set attributes; None deletes."""
+    for path in [paths] if isinstance(paths, Path) else paths:
+        with h5py.File(path, "r+") as file:
+            for name, value in values.items():
+                if value is None:
+                    del file[group].attrs[name]
+                else:
+                    file[group].attrs[name] = value
+
+
+def put(row, value):
+    """A change that sets one row."""
+    def change(values):
+        values[row] = value
+        return values
+    return change
+
+
+def _read_all(path, options, format, stream):
+    scene = read(path, options, format)
+    for _ in scene.particles.chunks(5000) if stream else ():
+        pass
+
+
+def refused(path, *words, code=3, options=ReadOptions(), stream=False, format=None):  # noqa: B008
+    """Reading ``path`` fails with the exit code and a message that has the words and a way out."""
+    with pytest.raises(MockgalError) as caught:
+        _read_all(path, options, format, stream)
+    error = caught.value
+    assert error.exit_code == code, error
+    assert error.fix, error
+    assert "Fix: " in str(error)
+    assert "\n" not in str(error)
+    for word in words:
+        assert str(word) in str(error), f"{word!r} not in: {error}"
+    return error

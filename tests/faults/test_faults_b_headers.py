@@ -1,0 +1,184 @@
+"""Faults 14-27: headers and chunks of multi-file sets."""
+
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+from read_faults import catalogue, edit, header, put, refused, snapshot
+
+from mockgal.read.detect import read
+from mockgal.types import ReadOptions
+
+FIRST, NSUBS = "Group/GroupFirstSub", "Group/GroupNsubs"
+
+
+def test_fault_14_chunk_missing(make_run):
+    run = make_run(files=12, snapshots=False)
+    for k in (3, 10):
+        catalogue(run)[k if k == 3 else -2].unlink()
+    refused(run, run / "groups_002", "missing chunk 3, 10")
+    refused(catalogue(run)[0], "missing chunk 3, 10")
+
+
+def test_fault_14_snapshot_chunk_missing(run):
+    snapshot(run)[1].unlink()
+    refused(run, run / "snapdir_002", "missing chunk 1")
+
+
+def test_fault_15_extra_chunk(run):
+    shutil.copy(catalogue(run)[1], run / "groups_002/fof_subhalo_tab_002.2.hdf5")
+    refused(run, run / "groups_002", "surplus chunk 2")
+
+
+@pytest.mark.parametrize("name", ["fof_subhalo_tab_002.01.hdf5", "fof_subhalo_tab_002.hdf5"])
+def test_fault_15_duplicate_chunk(run, name):
+    shutil.copy(catalogue(run)[1], run / "groups_002" / name)
+    refused(run / "groups_002", name, "one file for each chunk")
+
+
+def test_fault_15_chunk_copied_over(make_run):
+    run = make_run(files=6)  # 462 subhalos and 420 groups: equal counts in every file
+    files = catalogue(run)
+    shutil.copy(files[1], files[2])
+    refused(run, files[2], "same content")
+
+
+def test_fault_16_order_of_chunks_is_numeric(make_run, tmp_path):
+    run = make_run(files=12, snapshots=False)
+    from mockgal.testing import write_gadget4
+
+    write_gadget4(tmp_path / "one", files=1, snapshots=False)
+    assert read(run).halos.digest() == read(tmp_path / "one").halos.digest()
+
+
+@pytest.mark.parametrize("kind", ["Ngroups", "Nsubhalos"])
+def test_fault_17_sum_is_not_total(run, kind):
+    with h5py.File(catalogue(run)[0]) as file:
+        total = int(file["Header"].attrs[f"{kind}_Total"])
+    header(catalogue(run), **{f"{kind}_Total": np.uint64(total + 1)})
+    refused(run, run / "groups_002", f"{kind}_Total", total, total + 1)
+
+
+def test_fault_17_snapshot_sum_is_not_total(run):
+    header(snapshot(run), NumPart_Total=np.array([0, 99, 0, 0, 0, 0], "u8"))
+    refused(run, run / "snapdir_002", "NumPart_Total[1]", "99")
+
+
+@pytest.mark.parametrize("name", ["Subhalo/SubhaloMass", "Group/Group_M_Crit200"])
+def test_fault_18_rows_are_not_header_count(run, name):
+    file = catalogue(run)[1]
+    edit(file, name, lambda values: values[:-1])
+    refused(run, f"{file}:/{name}", "rows")
+
+
+def test_fault_18_snapshot_rows(run):
+    file = snapshot(run)[1]
+    edit(file, "PartType1/Coordinates", lambda values: values[:-1])
+    refused(run, f"{file}:/PartType1/Coordinates", "rows", stream=True)
+
+
+@pytest.mark.parametrize(("name", "value"), [("Time", 0.5), ("BoxSize", 31000.0)])
+def test_fault_19_chunks_disagree(run, name, value):
+    file = catalogue(run)[1]
+    header(file, **{name: value})
+    refused(run, file, "Time, Redshift, BoxSize")
+    header(snapshot(run)[1], **{name: value})
+
+
+def test_fault_20_high_word(run, monkeypatch):
+    """A high word counts 2^32 particles: here they are missing, and the message says how many."""
+    header(snapshot(run), NumPart_Total=np.array([0, 32768, 0, 0, 0, 0], "u4"),
+           NumPart_Total_HighWord=np.zeros(6, "u4"))
+    assert read(run).particles.count == 32768
+    header(snapshot(run), NumPart_Total_HighWord=np.array([0, 2, 0, 0, 0, 0], "u4"))
+    refused(run, str((2 << 32) + 32768), "32768")
+
+
+@pytest.mark.parametrize("type_", ["u4", "u8", "i4"])
+def test_fault_21_minus_one_unsigned(run, type_):
+    digest = read(run).halos.digest()
+    for file in catalogue(run):
+        edit(file, FIRST, lambda values: values.astype(type_))
+    again = read(run)
+    assert again.halos.digest() == digest
+    assert again.halos.record["groups_without_subhalos"] == 10
+
+
+@pytest.mark.parametrize(("name", "row", "value", "word"), [
+    (FIRST, 5, 10_000, "does not exist"), (FIRST, 5, -2, "does not exist"),
+    (FIRST, 5, 0, "another group"), (NSUBS, 5, 7, "number that is not"),
+    (NSUBS, 5, 0, "GroupFirstSub -1 and subhalos"),
+    (NSUBS, 39, 1, "GroupFirstSub -1 and subhalos"),
+    ("Subhalo/SubhaloGroupNr", 5, 420, "does not exist"),
+    ("Subhalo/SubhaloGroupNr", 5, -1, "does not exist"),
+])
+def test_fault_22_membership(run, name, row, value, word):
+    file = catalogue(run)[0]
+    edit(file, name, put(row, value))
+    refused(run, f"{file}:/{name}, row {row}", word)
+
+
+@pytest.mark.parametrize("value", [1, 0])
+def test_fault_23_first_sub_against_rank(run, value):
+    file, name = catalogue(run)[0], "Subhalo/SubhaloRankInGr"
+    with h5py.File(file) as opened:
+        row = int(np.flatnonzero(opened[name][:] != value)[0]) if value == 0 else 4
+        row = row if value == 0 else int(np.flatnonzero(opened[name][:] == 0)[3])
+    edit(file, name, put(row, value))
+    refused(run, f"{file}:/{name}, row {row}", "contradicts GroupFirstSub")
+
+
+@pytest.mark.parametrize("names", [["Omega0"], ["HubbleParam", "OmegaLambda"], None])
+def test_fault_24_no_cosmology(run, names):
+    for file in catalogue(run):
+        with h5py.File(file, "r+") as opened:
+            if names is None:
+                del opened["Parameters"]
+            for name in names or []:
+                del opened["Parameters"].attrs[name]
+    refused(run, catalogue(run)[0], "/Parameters", *(names or ["Omega0", "HubbleParam"]))
+
+
+def test_fault_25_redshift_against_time(run):
+    header(catalogue(run), Redshift=0.1)
+    refused(run, catalogue(run)[0], "1 / Time - 1")
+
+
+@pytest.mark.parametrize("values", [{"Time": 0.5, "Redshift": 1.0}, {"BoxSize": 32100.0}])
+def test_fault_26_snapshot_of_another_time_or_box(run, values):
+    header(snapshot(run), **values)
+    refused(run, snapshot(run)[0], catalogue(run)[0], next(iter(values)))
+
+
+@pytest.mark.parametrize("form", [
+    lambda x: np.array([x]), lambda x: np.bytes_(repr(x).encode()), lambda x: np.array([[x]]),
+])
+def test_fault_27_scalars_as_arrays_or_bytes(run, form):
+    digest = read(run).halos.digest()
+    header(catalogue(run), BoxSize=form(32000.0), Time=form(1.0), Nsubhalos_Total=form(462),
+           NumFiles=form(2))
+    header(catalogue(run), "Parameters", HubbleParam=form(0.6774))
+    scene = read(run)
+    assert scene.halos.digest() == digest
+    assert scene.snapshot.box_size == 32.0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.bytes_(b"large"), np.array([1.0, 2.0]), -1.0])
+def test_header_value_that_is_no_number(run, value):
+    header(catalogue(run), BoxSize=value)
+    refused(run, catalogue(run)[0], "BoxSize")
+
+
+def test_several_outputs_in_one_folder(make_run, tmp_path):
+    from mockgal.testing import write_gadget4
+
+    run = make_run()
+    write_gadget4(run, number=7, redshift=0.0)
+    refused(run, "002, 007", code=2)
+    assert read(run / "groups_007").snapshot.record["output_number"] == "007"
+
+
+def test_unknown_mass_definition_and_format(run):
+    refused(run, "mass-definition", "200c", code=2, options=ReadOptions(mass_definition="180b"))
+    refused(run, "--format", "gadget4", code=2, format="fits")

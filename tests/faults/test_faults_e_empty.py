@@ -1,0 +1,66 @@
+"""Faults 47 and 50: what is empty for good reason."""
+
+import numpy as np
+from read_faults import catalogue, edit, no_snapshot
+
+from mockgal.read.detect import read
+from mockgal.testing import write_gadget4
+from mockgal.types import HaloCatalog, Scene
+from mockgal.write.bundle import write_bundle
+
+
+def test_fault_47_group_without_subhalos(run):
+    halos = read(run).halos
+    assert halos.record["groups"] == 420
+    assert halos.record["groups_without_subhalos"] == 10
+    assert halos.record["centrals"] == 410
+
+
+def test_fault_50_empty_chunk(make_run, tmp_path):
+    run = make_run(files=3, empty_last=True)
+    write_gadget4(tmp_path / "other", files=1)
+    assert read(run).halos.digest() == read(tmp_path / "other").halos.digest()
+    # Found through its empty file too, which holds no datasets at all.
+    assert read(catalogue(run)[-1]).halos.digest() == read(run).halos.digest()
+
+
+def test_fault_50_first_chunk_empty(make_run):
+    run = make_run(files=3, empty_last=True)
+    digest = read(run).halos.digest()
+    first, second, last = catalogue(run)
+    last.rename(first.with_name("spare"))
+    second.rename(last)
+    first.rename(second)
+    first.with_name("spare").rename(first)
+    assert read(run).halos.digest() == digest
+
+
+def test_no_halos_at_all(make_run, tmp_path):
+    """A run before its first halo: an empty catalogue, and a bundle of it."""
+    run = no_snapshot(make_run(files=3, empty_last=True))
+    for file in catalogue(run)[1:]:
+        file.unlink()
+    import h5py
+
+    with h5py.File(catalogue(run)[0], "r+") as file:
+        for name in ("Ngroups", "Nsubhalos"):
+            file["Header"].attrs[f"{name}_ThisFile"] = file["Header"].attrs[f"{name}_Total"] = 0
+        file["Header"].attrs["NumFiles"] = 1
+        del file["Group"], file["Subhalo"]
+    scene = read(run)
+    assert len(scene.halos) == 0
+    write_bundle(scene, tmp_path / "b.hdf5")
+    assert read(tmp_path / "b.hdf5").halos.digest() == scene.halos.digest()
+
+
+def test_no_satellites(run):
+    scene = read(run)
+    centrals = scene.halos.take(np.flatnonzero(scene.halos["is_central"]))
+    assert isinstance(centrals, HaloCatalog)
+    assert Scene(scene.snapshot, centrals).halos.host_row.min() >= 0
+
+
+def test_groups_without_mass_are_kept(run):
+    for file in catalogue(run):
+        edit(file, "Group/Group_R_Crit200", lambda values: values * 0)
+    assert read(run).snapshot.record["overdensity_within_r200c_over_200"] is None
