@@ -125,9 +125,10 @@ def content_digest(
         64 hexadecimal digits.
     """
     order = np.lexsort([columns[name] for name in reversed(list(sort_by))])
+    in_order = np.array_equal(order, np.arange(len(order)))
     digest = hashlib.blake2b(facts.encode(), digest_size=32)
     for name in sorted(columns):
-        values = columns[name]
+        values = columns[name] if in_order else columns[name][order]
         digest.update(f"\0{name}\0{declared[name].dtype}\0{values.shape}\0".encode())
-        digest.update(np.ascontiguousarray(values[order], dtype=declared[name].dtype).data)
+        digest.update(np.ascontiguousarray(values, dtype=declared[name].dtype).data)
     return digest.hexdigest()

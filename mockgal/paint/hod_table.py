@@ -53,10 +53,17 @@ COLUMNS: dict[str, tuple[str, str]] = {
 _VECTORS = ("residual_quantiles", "luminous_log_mass_ratio", "luminous_probability")
 _TEXT = ("kind", "residual_source")
 _OPTIONAL = ("ratio_log_host_mass", "log_host_mass_ratio")  # need a gravity-only twin
-_META = {
-    "name": str, "mass_definition": str, "stellar_mass_definition": str,
-    "luminosity_floor": float, "least_particles": int, "particle_mass": float,
-    "residual_probability": list, "domain": dict, "provenance": dict,
+META: dict[str, tuple[type, str]] = {
+    "name": (str, "what the table is called"),
+    "mass_definition": (str, "of host masses: " + ", ".join(MASS_DEFINITIONS)),
+    "stellar_mass_definition": (str, "which stars are counted"),
+    "luminosity_floor": (float, "least stellar mass that counts as luminous [Msun/h]"),
+    "least_particles": (int, "least gravity-only particles of a subhalo that is painted"),
+    "particle_mass": (float, "of the gravity-only run [Msun/h]"),
+    "residual_probability": (list, "probabilities of `residual_quantiles`"),
+    "domain": (dict, "[low, high] of redshift, particle_mass [Msun/h], omega_m, h: where it is valid"),
+    "provenance": (dict, "runs and digests of their catalogues, methods, `references`, `summary`, and "
+                         "a `caution` that is shown whenever the table is used"),
 }
 
 
@@ -185,7 +192,7 @@ class HODTable:
         """BLAKE2b-256 of the table's content, whatever file it came from."""
         content = {name: values.tolist() for name, values in self.columns.items()}
         content |= {"residual_probability": self.residual_probability.tolist()}
-        content |= {key: getattr(self, key) for key in _META if key not in content}
+        content |= {key: getattr(self, key) for key in META if key not in content}
         return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=32
                                ).hexdigest()
 
@@ -252,7 +259,7 @@ def to_ecsv(table: HODTable) -> str:
     out.meta = {"format": FORMAT} | {
         key: ([float(x) for x in table.residual_probability] if key == "residual_probability"
               else getattr(table, key))
-        for key in _META
+        for key in META
     }
     text = io.StringIO()
     out.write(text, format="ascii.ecsv")
@@ -287,7 +294,7 @@ def read(path: Path) -> HODTable:
         raise CorruptFileError(path, f"format {table.meta.get('format')!r}", repr(FORMAT),
                                "make the table again with this version of mockgal")
     missing = [c for c in COLUMNS if c not in table.colnames and c not in _OPTIONAL]
-    missing += [key for key in _META if key not in table.meta]
+    missing += [key for key in META if key not in table.meta]
     if missing:
         raise MissingDatasetError(path, f"no {', '.join(missing)}", "all of them",
                                   "make the table again")
@@ -300,7 +307,7 @@ def read(path: Path) -> HODTable:
                 columns[name] = np.asarray(values)
                 if columns[name].ndim != 1 + (name in _VECTORS):
                     raise ValueError(f"column {name} of shape {columns[name].shape}")
-        meta = {key: kind(table.meta[key]) for key, kind in _META.items()}
+        meta = {key: kind(table.meta[key]) for key, (kind, _) in META.items()}
         meta["residual_probability"] = np.asarray(meta["residual_probability"], dtype=np.float64)
         return HODTable(columns=columns, **meta)
     except (TypeError, ValueError, AttributeError) as error:

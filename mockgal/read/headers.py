@@ -54,7 +54,7 @@ def attribute(file: h5py.File, group: str, name: str, default: Any = ...) -> Any
             if default is not ...:
                 return default
             raise MissingDatasetError(where, "no such attribute; present: "
-                                      + (", ".join(sorted(attrs)) or "none"), f"{name}",
+                                      + (", ".join(sorted(map(str, attrs))) or "none"), f"{name}",
                                       "check that the file was written in full")
         declared = attrs.get_id(name)
         size = prod(declared.shape or ()) * declared.get_type().get_size()

@@ -134,6 +134,13 @@ def translated(where: str) -> Iterator[None]:
                                _COPY_AGAIN) from error
 
 
+def _names(group: h5py.HLObject) -> list[str]:
+    """Names in a group; h5py gives bytes for those that are no UTF-8."""
+    if not isinstance(group, h5py.Group):
+        return []
+    return [name if isinstance(name, str) else repr(name) for name in group]
+
+
 def _find(file: h5py.File, name: str) -> tuple[str, list[str]]:
     """Follow ``name`` link by link: ("", []) if it is there, else (missing part, what is there).
 
@@ -151,8 +158,7 @@ def _find(file: h5py.File, name: str) -> tuple[str, list[str]]:
             group = file[done]
             # Ask for the link itself: `in` would follow it.
             if not isinstance(group, h5py.Group) or not group.id.links.exists(part.encode()):
-                present = list(group)[:40] if isinstance(group, h5py.Group) else []
-                return f"{done.rstrip('/')}/{part}", present
+                return f"{done.rstrip('/')}/{part}", _names(group)[:40]
             try:
                 link = group.get(part, getlink=True)
             except TypeError:  # a link class that h5py does not know
@@ -191,8 +197,7 @@ def members(file: h5py.File, name: str) -> list[str]:
     if not exists(file, name):
         return []
     with translated(where_of(file, name)):
-        group = file[name]
-        return list(group) if isinstance(group, h5py.Group) else []
+        return _names(file[name])
 
 
 def _check_declared_size(where: str, data: h5py.Dataset) -> None:

@@ -205,19 +205,24 @@ def atomic_output(
             yield temporary
             _sync(temporary, os.O_RDONLY)
             if verify is not None:
-                verify(temporary)
+                _verified(path, temporary, verify)
             os.replace(temporary, path)
             _sync(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         except OSError as error:
             raise _output_error(path, error) from error
-        except InputError as error:
-            raise InternalError(
-                path, f"that what was written fails its verification ({error})",
-                "the file as it was meant", "write again; if it recurs, check the disk and memory",
-            ) from error
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def _verified(path: Path, temporary: Path, verify: Callable[[Path], object]) -> None:
+    try:
+        verify(temporary)
+    except InputError as error:  # the file is no input, but our own
+        raise InternalError(
+            path, f"that what was written fails its verification ({error})",
+            "the file as it was meant", "write again; if it recurs, check the disk and memory",
+        ) from error
 
 
 def _remove_leftovers(path: Path) -> None:

@@ -84,6 +84,14 @@ def _create(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any,
     return group.create_dataset(name, shape, dtype, **options)
 
 
+def _set(item: h5py.HLObject, values: dict[str, Any]) -> None:
+    """Set attributes; text in fixed length, so that reading it never walks the file's heap."""
+    for name, value in values.items():
+        if isinstance(value, str):
+            value = np.array(value.encode() or b"\0", dtype=f"S{max(1, len(value.encode()))}")
+        item.attrs[name] = value
+
+
 def _write_json(group: h5py.Group, name: str, value: Any) -> None:
     """As bytes in a dataset: an attribute holds no more than 64 kB."""
     text = np.frombuffer(json.dumps(value, sort_keys=True, ensure_ascii=True).encode(), np.uint8)
@@ -99,8 +107,7 @@ def _write_header(file: h5py.File, scene: Scene, count: int) -> None:
     }
     if snapshot.particle_mass is not None:
         facts["particle_mass"] = snapshot.particle_mass
-    for name, value in facts.items():
-        header.attrs[name] = value
+    _set(header, facts)
     _write_json(header, "record", dict(snapshot.record))
     _write_json(header, "halo_record", dict(scene.halos.record))
     _write_json(header, "source", [source._asdict() for source in snapshot.source])
@@ -113,8 +120,8 @@ def _write_halos(file: h5py.File, scene: Scene) -> None:
         data = _create(group, name, values.shape, column.dtype, (_ROWS, *column.shape))
         if len(values):
             data[:] = values
-        data.attrs["unit"], data.attrs["h_power"] = column.unit, column.h_power
-        data.attrs["description"] = column.meaning
+        _set(data, {"unit": column.unit, "h_power": column.h_power,
+                    "description": column.meaning})
 
 
 def _write_particles(
@@ -151,9 +158,8 @@ def _write_particles(
         raise HeaderError(scene.snapshot.name, f"{done} particles", f"{matter.count}",
                           "read the input again")
     if masses is None:
-        group.attrs["mass"] = first
-    group.attrs["positions_at_box_edge"] = edge
-    group.attrs["unit"], group.attrs["mass_unit"] = "Mpc/h", "Msun/h"
+        _set(group, {"mass": first})
+    _set(group, {"positions_at_box_edge": edge, "unit": "Mpc/h", "mass_unit": "Msun/h"})
 
 
 def _write_density(
@@ -165,11 +171,10 @@ def _write_density(
         data[start:start + 1] = density.read_slab(start, start + 1)
         if progress is not None:
             progress(start + 1, size, "density")
-    for name, value in {
+    _set(data, {
         "boxsize": density.voxel_size * size, "unit": _UNITS[density.kind], "kind": density.kind,
         "mas": density.assignment, "redshift": scene.snapshot.redshift, "origin": density.origin,
-    }.items():
-        data.attrs[name] = value
+    })
 
 
 def _verify(path: Path, scene: Scene, count: int) -> None:

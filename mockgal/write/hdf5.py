@@ -81,7 +81,7 @@ def _signals_deferred() -> Iterator[list[int]]:
     crashes the process.
     """
     kept: list[int] = []
-    former: dict[int, Any] = {}
+    former: dict[signal.Signals, Any] = {}
     try:
         if threading.current_thread() is threading.main_thread():  # no other may set handlers
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -91,8 +91,8 @@ def _signals_deferred() -> Iterator[list[int]]:
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
-        for number in kept:
-            signal.raise_signal(number)
+        for number_kept in kept:
+            signal.raise_signal(number_kept)
 
 
 class _Disk(io.FileIO):

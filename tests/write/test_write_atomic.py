@@ -116,7 +116,9 @@ def test_a_predicted_shortfall_is_refused_before_work(tmp_path):
     assert caught.value.exit_code == 6
 
 
-@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), SystemExit(143)])
+@pytest.mark.parametrize(
+    "error", [ValueError("x"), CorruptFileError("in", "x"), KeyboardInterrupt(), SystemExit(143)]
+)
 def test_whatever_is_raised_leaves_the_old_file(tmp_path, error):
     path = tmp_path / "a.fits"
     path.write_text("old")

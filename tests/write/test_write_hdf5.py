@@ -1,4 +1,6 @@
 import json
+import signal
+import threading
 import time
 import tracemalloc
 
@@ -124,3 +126,37 @@ def test_missing_rows_are_an_internal_error(path, monkeypatch):
     with pytest.raises(InternalError, match="verification"):
         write(catalogue(5), path)
     assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_amid_hdf5_stops_the_writing_and_is_not_lost(path, monkeypatch, number):
+    path.write_text("old")
+    real, calls = module._Disk.write, []
+
+    def write_and_signal(self, data):
+        calls.append(1)
+        if len(calls) == 2:
+            signal.raise_signal(number)
+        return real(self, data)
+
+    def terminate(*_):
+        raise SystemExit(143)
+
+    monkeypatch.setattr(module._Disk, "write", write_and_signal)
+    former = signal.signal(signal.SIGTERM, terminate)
+    try:
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            write(catalogue(100_000), path)
+        assert signal.getsignal(signal.SIGTERM) is terminate
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    assert len(calls) < 60  # of more than a hundred
+    assert path.read_text() == "old"
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_a_thread_may_write(path):
+    thread = threading.Thread(target=write, args=(catalogue(10), path))
+    thread.start()
+    thread.join()
+    assert verify_hdf5(path)["vmax"] == 10
