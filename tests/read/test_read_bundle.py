@@ -73,7 +73,7 @@ def test_datasets_say_what_they_are(tmp_path):
     write_bundle(read(write_gadget4(tmp_path)), tmp_path / "b.hdf5")
     with h5py.File(tmp_path / "b.hdf5") as file:
         mass = file["halos/mass"]
-        assert (mass.attrs["unit"], mass.attrs["h_power"]) == ("Msun", -1)
+        assert (mass.attrs["unit"], mass.attrs["h_power"]) == (b"Msun", -1)
         assert mass.attrs["description"]
         assert mass.fletcher32
         assert mass.compression == "gzip"
