@@ -2,8 +2,8 @@
 
     python catalogs/calibrate_gadget4.py DIRECTORY
 
-DIRECTORY holds dark/groups_NNN and hydro/groups_NNN, described in catalogs/demo/README.md. One table
-for each of the three redshifts is written into mockgal/paint/calibrations/.
+DIRECTORY holds dark/groups_NNN and hydro/groups_NNN, described in catalogs/demo/README.md. One
+table for each of the three redshifts is written into mockgal/paint/calibrations/.
 """
 
 import sys
@@ -35,28 +35,37 @@ def star_particle_mass(directory: Path) -> float:
 def main(directory: Path) -> None:
     """Write the tables."""
     for number in ("000", "001", "002"):
-        hydro, dark = (mockgal.read(directory / run / f"groups_{number}")
-                       for run in ("hydro", "dark"))
+        hydro, dark = (
+            mockgal.read(directory / run / f"groups_{number}") for run in ("hydro", "dark")
+        )
         star = star_particle_mass(directory / "hydro" / f"groups_{number}")
         name = f"gadget4-z{dark.snapshot.redshift:.2f}"
         table = measure(
-            hydro, dark, name=name, edges=EDGES,
-            luminosity_floor=LEAST_STARS * star // 1e6 * 1e6, least_particles=LEAST_PARTICLES,
+            hydro,
+            dark,
+            name=name,
+            edges=EDGES,
+            luminosity_floor=LEAST_STARS * star // 1e6 * 1e6,
+            least_particles=LEAST_PARTICLES,
             provenance={
-                "summary": "Gadget-4 pair, 16 Mpc/h box, cooling and star formation without feedback",
+                "summary": "Gadget-4 pair, 16 Mpc/h box, stars form without feedback",
                 "caution": "it is for demonstration and tests, not for science: made from a box of "
-                           "16 Mpc/h, with galaxies too massive for want of feedback",
+                "16 Mpc/h, with galaxies too massive for want of feedback",
                 "made_by": "catalogs/calibrate_gadget4.py",
                 "luminosity_floor": f"{LEAST_STARS} star particles of {star:.5g} Msun/h",
-                "references": ["Springel et al. 2021 (Gadget-4), arXiv:2010.03567",
-                               "Springel & Hernquist 2003, arXiv:astro-ph/0206393"],
+                "references": [
+                    "Springel et al. 2021 (Gadget-4), arXiv:2010.03567",
+                    "Springel & Hernquist 2003, arXiv:astro-ph/0206393",
+                ],
             },
         )
         path = SHIPPED / f"{name}.ecsv"
         path.write_text(to_ecsv(table), encoding="utf-8")
         c = table.columns
-        print(f"{path}: {int(c['luminous_hydro'].sum())} luminous subhalos in "
-              f"{int(c['hosts_hydro'].sum() / 2)} hosts; {table.provenance['host_mass_ratio']}")
+        print(
+            f"{path}: {int(c['luminous_hydro'].sum())} luminous subhalos in "
+            f"{int(c['hosts_hydro'].sum() / 2)} hosts; {table.provenance['host_mass_ratio']}"
+        )
 
 
 if __name__ == "__main__":

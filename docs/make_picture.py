@@ -25,34 +25,61 @@ def main() -> None:
     for chunk in sim.particles.chunks():
         x, y, z = chunk.position.T
         here = z < DEPTH
-        matter += np.histogram2d(x[here], y[here], bins=bins, range=[[0, size]] * 2,
-                                 weights=chunk.mass[here])[0]
+        matter += np.histogram2d(
+            x[here], y[here], bins=bins, range=[[0, size]] * 2, weights=chunk.mass[here]
+        )[0]
     matter = gaussian_filter(matter, 1.0, mode="wrap") / (size / bins) ** 2
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
-    image = left.imshow(matter.T, origin="lower", extent=[0, size, 0, size], cmap="magma",
-                        norm=LogNorm(5e10, matter.max(), clip=True))
-    figure.colorbar(image, ax=left, label=r"dark matter [$h\,M_\odot\,{\rm Mpc}^{-2}$]", shrink=0.85)
+    image = left.imshow(
+        matter.T,
+        origin="lower",
+        extent=[0, size, 0, size],
+        cmap="magma",
+        norm=LogNorm(5e10, matter.max(), clip=True),
+    )
+    figure.colorbar(
+        image, ax=left, label=r"dark matter [$h\,M_\odot\,{\rm Mpc}^{-2}$]", shrink=0.85
+    )
     slab = mock["position_z"] < DEPTH
     for central, colour, label in ((True, "cyan", "central"), (False, "lime", "satellite")):
         chosen = slab & (mock["is_central"] == central)
-        left.scatter(mock["position_x"][chosen], mock["position_y"][chosen],
-                     s=25 * (mock["stellar_mass"][chosen] / 1e10) ** 0.6, facecolors="none",
-                     edgecolors=colour, linewidths=0.9, label=f"painted {label}")
-    left.set(xlabel=r"$x$ [Mpc/$h$]", ylabel=r"$y$ [Mpc/$h$]",
-             title=f"A slab of {DEPTH:g} Mpc/h; circles grow with stellar mass")
+        left.scatter(
+            mock["position_x"][chosen],
+            mock["position_y"][chosen],
+            s=25 * (mock["stellar_mass"][chosen] / 1e10) ** 0.6,
+            facecolors="none",
+            edgecolors=colour,
+            linewidths=0.9,
+            label=f"painted {label}",
+        )
+    left.set(
+        xlabel=r"$x$ [Mpc/$h$]",
+        ylabel=r"$y$ [Mpc/$h$]",
+        title=f"A slab of {DEPTH:g} Mpc/h; circles grow with stellar mass",
+    )
     left.legend(loc="upper right", fontsize=8, framealpha=0.9)
 
-    for central, colour, label in ((False, "tab:green", "satellites"),
-                                   (True, "tab:blue", "centrals")):
+    for central, colour, label in (
+        (False, "tab:green", "satellites"),
+        (True, "tab:blue", "centrals"),
+    ):
         chosen = mock["is_central"] == central
-        right.loglog(mock["halo_mass"][chosen], mock["stellar_mass"][chosen], ".", color=colour,
-                     label=label, alpha=0.7)
+        right.loglog(
+            mock["halo_mass"][chosen],
+            mock["stellar_mass"][chosen],
+            ".",
+            color=colour,
+            label=label,
+            alpha=0.7,
+        )
     floor = mock.provenance["painter"]["luminosity_floor_msun_h"]
     right.axhline(floor, color="0.4", ls="--", lw=1, label="luminosity floor of the calibration")
-    right.set(xlabel=r"host halo mass $M_{200c}$ [$M_\odot/h$]",
-              ylabel=r"painted stellar mass [$M_\odot/h$]",
-              title=f"{len(mock)} galaxies painted on {len(sim.halos)} subhalos")
+    right.set(
+        xlabel=r"host halo mass $M_{200c}$ [$M_\odot/h$]",
+        ylabel=r"painted stellar mass [$M_\odot/h$]",
+        title=f"{len(mock)} galaxies painted on {len(sim.halos)} subhalos",
+    )
     right.legend(fontsize=8)
     figure.savefig(HERE / "images/demo.png", dpi=110)
 

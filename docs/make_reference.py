@@ -24,11 +24,12 @@ def columns() -> str:
     """The page on columns."""
     return (
         "# Columns\n" + _NOTE + "\n"
-        "In memory, and in files written with `--units h`, lengths are comoving Mpc/h and masses Msun/h; "
-        "files are otherwise free of h (Mpc, Msun). Velocities are peculiar km/s.\n\n"
+        "In memory, and in files written with `--units h`, lengths are comoving Mpc/h and masses "
+        "Msun/h; files are otherwise free of h (Mpc, Msun). Velocities are peculiar km/s.\n\n"
         "## Galaxies (the output)\n\nNames follow the LSST DESC generic catalogue reader.\n\n"
         + _column_table(GALAXY_COLUMNS)
-        + "\n## Halos (what readers give, and bundles hold)\n\n" + _column_table(HALO_COLUMNS)
+        + "\n## Halos (what readers give, and bundles hold)\n\n"
+        + _column_table(HALO_COLUMNS)
     )
 
 
@@ -44,13 +45,14 @@ def exit_codes() -> str:
     """The page on exit codes."""
     text = (
         "# Exit codes and errors\n" + _NOTE + "\n"
-        "Every failure prints one line, `mockgal: error[CODE] WHERE: found X, expected Y. Fix: Z`, and exits "
-        "with one of these codes. The output file is then what it was before. With `MOCKGAL_DEBUG=1` "
-        "in the environment the Python traceback is shown instead.\n\n"
+        "Every failure prints one line, `mockgal: error[CODE] WHERE: found X, expected Y. Fix: Z`, "
+        "and exits with one of these codes. The output file is then what it was before. With "
+        "`MOCKGAL_DEBUG=1` in the environment the Python traceback is shown instead.\n\n"
         "| exit code | meaning |\n|---|---|\n"
         "| 0 | success (there may be warnings, on standard error and in the output) |\n"
         "| 2 | usage: an option, recipe or cut that cannot be honoured |\n"
-        "| 3 | invalid input |\n| 4 | unsafe input refused |\n| 5 | the output cannot be written |\n"
+        "| 3 | invalid input |\n| 4 | unsafe input refused |\n"
+        "| 5 | the output cannot be written |\n"
         "| 6 | not enough memory or disk |\n| 7 | incomplete, can be resumed |\n"
         "| 8 | a check of our own results failed: please report it |\n"
         "| 130, 143 | interrupted by SIGINT, SIGTERM |\n\n"
@@ -72,16 +74,19 @@ def hod_calibration() -> str:
     """The page on calibration tables."""
     lines = [
         "# HOD calibration tables\n" + _NOTE,
-        "One ECSV file (text, read by `astropy.table.Table.read`). Two rows for each bin of host mass, all "
-        "centrals first, then all satellites. Masses are log10 of Msun/h; what is done with the "
-        "numbers is in [How the HOD paints](../explanation/hod.md). `mockgal calibrations` lists the tables "
-        "that come with the package.\n",
+        "One ECSV file (text, read by `astropy.table.Table.read`). Two rows for each bin of "
+        "host mass, all centrals first, then all satellites. Masses are log10 of Msun/h; what is "
+        "done with the numbers is in [How the HOD paints](../explanation/hod.md). `mockgal calibrations` "
+        "lists the tables that come with the package.\n",
         "| column | unit | meaning |\n|---|---|---|",
     ]
-    lines += [f"| `{name}` | {unit} | {meaning} |"
-              for name, (unit, meaning) in hod_table.COLUMNS.items()]
-    lines.append("\nThe last two need a gravity-only twin; a table without them is refused by the "
-                 "`corrected` painter.\n\nMetadata:\n\n| key | meaning |\n|---|---|")
+    lines += [
+        f"| `{name}` | {unit} | {meaning} |" for name, (unit, meaning) in hod_table.COLUMNS.items()
+    ]
+    lines.append(
+        "\nThe last two need a gravity-only twin; a table without them is refused by the "
+        "`corrected` painter.\n\nMetadata:\n\n| key | meaning |\n|---|---|"
+    )
     lines += [f"| `{key}` | {meaning} |" for key, (_, meaning) in hod_table.META.items()]
     return "\n".join(lines) + "\n"
 
@@ -91,14 +96,17 @@ def command_line() -> str:
     text = "# Command line\n" + _NOTE
     for name in ("", *sorted(cli.commands)):
         command: click.Command = cli.commands[name] if name else cli
-        with click.Context(command, info_name=f"mockgal {name}".strip(), max_content_width=100,
-                           terminal_width=100) as context:
+        with click.Context(
+            command, info_name=f"mockgal {name}".strip(), max_content_width=100, terminal_width=100
+        ) as context:
             text += f"\n## mockgal {name}".rstrip() + f"\n\n```\n{command.get_help(context)}\n```\n"
     return text
 
 
 PAGES = {
-    "columns.md": columns, "exit-codes.md": exit_codes, "hod-calibration.md": hod_calibration,
+    "columns.md": columns,
+    "exit-codes.md": exit_codes,
+    "hod-calibration.md": hod_calibration,
     "command-line.md": command_line,
 }
 

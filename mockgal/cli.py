@@ -28,15 +28,27 @@ def _reading(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--format", "format", help="Input format; by default found from the content."),
         click.option("--mass-definition", help=MASS_DEFINITION_HELP),
-        click.option("--drop-bad", is_flag=True, default=None,
-                     help="Drop rows with NaN, infinite or negative masses, and centrals without a "
-                          "host mass, instead of refusing the file; counted in the output."),
-        click.option("--orphans", type=click.Choice(["refuse", "drop", "central"]),
-                     help="Satellites whose central is not in the catalogue (default: refuse)."),
-        click.option("--centred-origin", is_flag=True, default=None,
-                     help="Positions are in [-L/2, L/2)."),
-        click.option("--allow-empty-regions", is_flag=True, default=None,
-                     help="Accept a box with an empty octant or slab."),
+        click.option(
+            "--drop-bad",
+            is_flag=True,
+            default=None,
+            help="Drop rows with NaN, infinite or negative masses, and centrals without a "
+            "host mass, instead of refusing the file; counted in the output.",
+        ),
+        click.option(
+            "--orphans",
+            type=click.Choice(["refuse", "drop", "central"]),
+            help="Satellites whose central is not in the catalogue (default: refuse).",
+        ),
+        click.option(
+            "--centred-origin", is_flag=True, default=None, help="Positions are in [-L/2, L/2)."
+        ),
+        click.option(
+            "--allow-empty-regions",
+            is_flag=True,
+            default=None,
+            help="Accept a box with an empty octant or slab.",
+        ),
     ):
         command = option(command)
     return command
@@ -54,23 +66,41 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--recipe", type=click.Path(path_type=Path),
-              help="YAML file with these options as keys; options given here win.")
+@click.option(
+    "--recipe",
+    type=click.Path(path_type=Path),
+    help="YAML file with these options as keys; options given here win.",
+)
 @click.option("--sim", help="Simulation: a bundle, one file of a set, or a directory.")
 @click.option("--painter", help="Painter: hod.")
-@click.option("--calibration", help="HOD calibration: a name from `mockgal calibrations` or an "
-              ".ecsv file; by default the one whose domain holds the simulation.")
-@click.option("--allow-extrapolation", is_flag=True, default=None,
-              help="Paint outside the calibration's range; flagged per galaxy.")
-@click.option("--cut", multiple=True, metavar="CUT",
-              help='Such as "stellar_mass > 1e9 Msun/h"; may be repeated.')
+@click.option(
+    "--calibration",
+    help="HOD calibration: a name from `mockgal calibrations` or an "
+    ".ecsv file; by default the one whose domain holds the simulation.",
+)
+@click.option(
+    "--allow-extrapolation",
+    is_flag=True,
+    default=None,
+    help="Paint outside the calibration's range; flagged per galaxy.",
+)
+@click.option(
+    "--cut",
+    multiple=True,
+    metavar="CUT",
+    help='Such as "stellar_mass > 1e9 Msun/h"; may be repeated.',
+)
 @click.option("--seed", type=int, help="Seed of the draw (default: a fixed number, recorded).")
 @click.option("--out", help="Output, .fits or .hdf5 (default: <sim>-<painter>.fits here).")
-@click.option("--units", type=click.Choice(["h-free", "h"]),
-              help="Units of the output: Mpc and Msun (h-free, the default), or Mpc/h and Msun/h.")
+@click.option(
+    "--units",
+    type=click.Choice(["h-free", "h"]),
+    help="Units of the output: Mpc and Msun (h-free, the default), or Mpc/h and Msun/h.",
+)
 @click.option("--overwrite", is_flag=True, default=None, help="Replace the output if it exists.")
-@click.option("--require-nonempty", is_flag=True, default=None,
-              help="Fail if no galaxy passes the cuts.")
+@click.option(
+    "--require-nonempty", is_flag=True, default=None, help="Fail if no galaxy passes the cuts."
+)
 @_reading
 def build(recipe: Path | None, **options: Any) -> None:
     """Build a mock: read a simulation, paint it, cut it, and write the catalogue."""
@@ -88,8 +118,12 @@ def build(recipe: Path | None, **options: Any) -> None:
         values["painter_options"] = {**(values.get("painter_options") or {}), **painter_options}
     for key in ("sim", "painter"):
         if key not in values:
-            raise UsageError("mockgal build", f"no --{key}", "one, as an option or in --recipe",
-                             "mockgal build --sim dark.hdf5 --painter hod")
+            raise UsageError(
+                "mockgal build",
+                f"no --{key}",
+                "one, as an option or in --recipe",
+                "mockgal build --sim dark.hdf5 --painter hod",
+            )
     checked = check(values, source)
     report = run(checked)
     click.echo(_describe(report, seed_is_default="seed" not in values))
@@ -108,22 +142,28 @@ def _describe(report: Report, *, seed_is_default: bool) -> str:
         f"painted     {p['painted']:,} galaxies; expected {prediction['expected_centrals']:.1f} "
         f"centrals and {prediction['expected_satellites']:.1f} satellites",
     ]
+    least = p["painter"].get("least_subhalo_mass_msun_h", 0.0)
     limits = {
-        "unresolved": f"bound mass below {p['painter'].get('least_subhalo_mass_msun_h', 0):.4g} Msun/h",
+        "unresolved": f"bound mass below {least:.4g} Msun/h",
         "host_below_range": "host below the calibration's range",
         "below_floor": "stellar mass below the calibration's floor",
     }
     lines += [
         f"            {prediction[f'not_painted_{key}']:,} subhalos not painted: {reason}"
-        for key, reason in limits.items() if prediction.get(f"not_painted_{key}")
+        for key, reason in limits.items()
+        if prediction.get(f"not_painted_{key}")
     ]
     lines += [f"cut         {c['cut']}: {c['before']:,} -> {c['after']:,}" for c in p["cuts"]]
-    lines.append(f"catalogue   {len(galaxies):,} galaxies: {central:,} centrals, "
-                 f"{len(galaxies) - central:,} satellites")
+    lines.append(
+        f"catalogue   {len(galaxies):,} galaxies: {central:,} centrals, "
+        f"{len(galaxies) - central:,} satellites"
+    )
     if len(galaxies):
         low, high = float(galaxies["stellar_mass"].min()), float(galaxies["stellar_mass"].max())
-        lines.append(f"            stellar mass {low:.4g} to {high:.4g} Msun/h "
-                     f"= {low / h:.4g} to {high / h:.4g} Msun")
+        lines.append(
+            f"            stellar mass {low:.4g} to {high:.4g} Msun/h "
+            f"= {low / h:.4g} to {high / h:.4g} Msun"
+        )
     lines += [f"content     {galaxies.digest()}", f"wrote       {printable(report.path)}"]
     for text in report.warnings:
         _warn(text)
@@ -150,17 +190,27 @@ def inspect(path: str, as_json: bool, **options: Any) -> None:
 @click.option("--density", help="Density grid to pack with the halos.")
 @click.option("--overwrite", is_flag=True, help="Replace the bundle if it exists.")
 @_reading
-def pack(path: str, out: str, no_particles: bool, density: str | None, overwrite: bool,
-         **options: Any) -> None:
+def pack(
+    path: str, out: str, no_particles: bool, density: str | None, overwrite: bool, **options: Any
+) -> None:
     """Put the simulation at PATH into one file."""
     from .pipeline import pack as run
 
     with _progress() as progress:
-        sim = run(path, out, overwrite=overwrite, particles=not no_particles, density=density,
-                  progress=progress, **_given(options))
+        sim = run(
+            path,
+            out,
+            overwrite=overwrite,
+            particles=not no_particles,
+            density=density,
+            progress=progress,
+            **_given(options),
+        )
     particles = 0 if sim.particles is None or no_particles else sim.particles.count
-    click.echo(f"wrote {printable(out)}: {len(sim.halos):,} subhalos, {particles:,} particles, "
-               f"{Path(out).stat().st_size:,} bytes")
+    click.echo(
+        f"wrote {printable(out)}: {len(sim.halos):,} subhalos, {particles:,} particles, "
+        f"{Path(out).stat().st_size:,} bytes"
+    )
 
 
 @cli.command()
@@ -175,7 +225,8 @@ def calibrations() -> None:
             f"10^{table.edges[0]:.2f} to 10^{table.edges[-1]:.2f} Msun/h, particle mass {m[0]:.3g} "
             f"to {m[1]:.3g} Msun/h, luminous above {table.luminosity_floor:.4g} Msun/h\n"
             f"    from: {table.provenance.get('summary', 'not stated')}"
-            + f"\n    caution: {table.provenance['caution']}" * ("caution" in table.provenance)
+            + f"\n    caution: {table.provenance['caution']}"
+            * ("caution" in table.provenance)
         )
 
 
@@ -189,9 +240,14 @@ def _progress() -> Iterator[Callable[[int, int, str], None] | None]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as TimeLeft
 
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                   TextColumn("{task.speed:.3g}/s"), TimeLeft(),
-                   console=Console(stderr=True))
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.speed:.3g}/s"),
+        TimeLeft(),
+        console=Console(stderr=True),
+    )
     tasks: dict[str, Any] = {}
 
     def advance(done: int, total: int, label: str) -> None:
@@ -236,8 +292,9 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "mockgal"
-        code = _fail(UsageError(command, error.format_message(), "",
-                                f"`{command} --help` lists the options"))
+        code = _fail(
+            UsageError(command, error.format_message(), "", f"`{command} --help` lists the options")
+        )
     except (click.Abort, KeyboardInterrupt):
         click.echo("mockgal: interrupted; no output was changed", err=True)
         code = 130
@@ -255,8 +312,12 @@ def main(arguments: list[str] | None = None) -> None:
     except Exception as error:
         if os.environ.get("MOCKGAL_DEBUG"):
             raise
-        code = _fail(InternalError(
-            "mockgal", f"an unforeseen {type(error).__name__}: {error}", "",
-            "please report this, with what MOCKGAL_DEBUG=1 prints",
-        ))
+        code = _fail(
+            InternalError(
+                "mockgal",
+                f"an unforeseen {type(error).__name__}: {error}",
+                "",
+                "please report this, with what MOCKGAL_DEBUG=1 prints",
+            )
+        )
     sys.exit(code)

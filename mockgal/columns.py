@@ -73,7 +73,14 @@ HALO_COLUMNS: dict[str, Column] = _table(
     Column("stellar_mass", "Msun", -1, 0, "<f8", _ROW, "mass of all bound stars (hydro runs)"),
 )
 REQUIRED_HALO_COLUMNS = (
-    "halo_id", "host_id", "is_central", "position", "velocity", "mass", "vmax", "host_mass",
+    "halo_id",
+    "host_id",
+    "is_central",
+    "position",
+    "velocity",
+    "mass",
+    "vmax",
+    "host_mass",
 )
 
 GALAXY_COLUMNS: dict[str, Column] = _table(

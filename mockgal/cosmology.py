@@ -44,7 +44,9 @@ class Cosmology:
             value = getattr(self, name)
             if not (low <= value <= high):
                 raise HeaderError(
-                    f"cosmology {name}", f"{value}", f"a value in [{low}, {high}]",
+                    f"cosmology {name}",
+                    f"{value}",
+                    f"a value in [{low}, {high}]",
                     "check the run's parameters",
                 )
 

@@ -133,21 +133,38 @@ def writer_for(path: Path) -> Writer:
         if path.suffix.lower() in writer.extensions:
             return writer
         extensions += writer.extensions
-    raise UsageError(path, f"extension {path.suffix!r}", "one of " + ", ".join(extensions),
-                     "the extension of --out names the format")
+    raise UsageError(
+        path,
+        f"extension {path.suffix!r}",
+        "one of " + ", ".join(extensions),
+        "the extension of --out names the format",
+    )
 
 
-def write(galaxies: GalaxyCatalog, path: str | os.PathLike[str], *, units: str = "h-free",
-          overwrite: bool = False) -> None:
+def write(
+    galaxies: GalaxyCatalog,
+    path: str | os.PathLike[str],
+    *,
+    units: str = "h-free",
+    overwrite: bool = False,
+) -> None:
     """Write a catalogue, whole or not at all; the extension names the format."""
-    writer_for(Path(path)).write(galaxies, Path(path), units=units, overwrite=overwrite,
-                                 chunk_rows=CHUNK_ROWS)
+    writer_for(Path(path)).write(
+        galaxies, Path(path), units=units, overwrite=overwrite, chunk_rows=CHUNK_ROWS
+    )
 
 
-def pack(path: str | os.PathLike[str], out: str | os.PathLike[str], *, overwrite: bool = False,
-         particles: bool = True, density: str | os.PathLike[str] | None = None,
-         format: str | None = None, progress: Callable[[int, int, str], None] | None = None,
-         **options: Any) -> Scene:
+def pack(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    particles: bool = True,
+    density: str | os.PathLike[str] | None = None,
+    format: str | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+    **options: Any,
+) -> Scene:
     """Put a simulation into one bundle file, and return what was packed.
 
     Parameters
@@ -170,8 +187,9 @@ def pack(path: str | os.PathLike[str], out: str | os.PathLike[str], *, overwrite
     check_output(Path(out), overwrite=overwrite, inputs=_files_below(Path(path)))
     sim = read(path, format=format, **options)
     grid = None if density is None else read_density(Path(density), sim.snapshot)
-    write_bundle(sim, Path(out), overwrite=overwrite, particles=particles, density=grid,
-                 progress=progress)
+    write_bundle(
+        sim, Path(out), overwrite=overwrite, particles=particles, density=grid, progress=progress
+    )
     return sim
 
 
@@ -225,25 +243,45 @@ def build(recipe: Recipe) -> Report:
     told = tuple(str(w.message) for w in caught if issubclass(w.category, MockgalWarning))
     for warning in caught:
         if not issubclass(warning.category, MockgalWarning):
-            warnings.warn_explicit(warning.message, warning.category, warning.filename,
-                                   warning.lineno)
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )
     if recipe.require_nonempty and not len(galaxies):
-        raise EmptyResultError(recipe.sim, "no galaxy that passes the cuts", "at least one",
-                               "loosen the cuts, or leave --require-nonempty out")
+        raise EmptyResultError(
+            recipe.sim,
+            "no galaxy that passes the cuts",
+            "at least one",
+            "loosen the cuts, or leave --require-nonempty out",
+        )
     galaxies = galaxies.take(
-        np.arange(len(galaxies)), warnings=list(told), configuration=recipe.configuration(),
+        np.arange(len(galaxies)),
+        warnings=list(told),
+        configuration=recipe.configuration(),
         configuration_digest=recipe.configuration_digest(),
     )
-    writer.write(galaxies, recipe.output, units=recipe.units, overwrite=recipe.overwrite,
-                 chunk_rows=CHUNK_ROWS, inputs=inputs)
+    writer.write(
+        galaxies,
+        recipe.output,
+        units=recipe.units,
+        overwrite=recipe.overwrite,
+        chunk_rows=CHUNK_ROWS,
+        inputs=inputs,
+    )
     unit = 1 if sys.platform == "darwin" else 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    write_sidecar(recipe.output, {
-        "host": platform.node(), "started": started, "seconds": time.time() - started,
-        "peak_memory_bytes": peak, "python": platform.python_version(), "arguments": sys.argv,
-        "input_files": [file._asdict() for file in sim.snapshot.source],
-        "content_digest": galaxies.digest(),
-    })
+    write_sidecar(
+        recipe.output,
+        {
+            "host": platform.node(),
+            "started": started,
+            "seconds": time.time() - started,
+            "peak_memory_bytes": peak,
+            "python": platform.python_version(),
+            "arguments": sys.argv,
+            "input_files": [file._asdict() for file in sim.snapshot.source],
+            "content_digest": galaxies.digest(),
+        },
+    )
     return Report(recipe.output, sim, galaxies, told)
 
 

@@ -123,8 +123,12 @@ def check(values: Mapping[str, Any], source: str) -> Recipe:
     for key in values:
         if key not in known:
             close = difflib.get_close_matches(str(key), known, 1)
-            raise UsageError(f"{source}:{key}", "an unknown key", "one of " + ", ".join(known),
-                             f"did you mean {close[0]}?" if close else "remove it")
+            raise UsageError(
+                f"{source}:{key}",
+                "an unknown key",
+                "one of " + ", ".join(known),
+                f"did you mean {close[0]}?" if close else "remove it",
+            )
     try:
         return Recipe.model_validate(dict(values))
     except ValidationError as error:
@@ -132,8 +136,12 @@ def check(values: Mapping[str, Any], source: str) -> Recipe:
         key = ".".join(str(part) for part in first["loc"])
         found = "nothing" if first["type"] == "missing" else repr(first["input"])
         message = first["msg"].removeprefix("Value error, ")
-        raise UsageError(f"{source}:{key}", found, message[:1].lower() + message[1:],
-                         "`mockgal build --help` describes the options") from error
+        raise UsageError(
+            f"{source}:{key}",
+            found,
+            message[:1].lower() + message[1:],
+            "`mockgal build --help` describes the options",
+        ) from error
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -156,8 +164,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UsageError(path, f"an unreadable recipe ({error})", "a YAML file", fix) from error
     except (yaml.YAMLError, RecursionError) as error:
         reason = " ".join(str(error).split())
-        raise UsageError(path, f"text that is not plain YAML ({reason})", "a mapping without tags",
-                         fix) from error
+        raise UsageError(
+            path, f"text that is not plain YAML ({reason})", "a mapping without tags", fix
+        ) from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise UsageError(path, f"a {type(values).__name__}", "a mapping of option names", fix)
     for key in ("sim", "out"):

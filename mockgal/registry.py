@@ -63,6 +63,8 @@ def load(group: str, name: str) -> Any:
         return getattr(import_module(module), attribute)
     except ImportError as error:
         raise UsageError(
-            f"{group[:-1]} {name}", f"an import that fails ({error})", "its requirements installed",
+            f"{group[:-1]} {name}",
+            f"an import that fails ({error})",
+            "its requirements installed",
             entry.install_hint or "reinstall mockgal",
         ) from error

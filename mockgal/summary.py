@@ -14,8 +14,9 @@ from .pipeline import make_painter, read
 from .types import MASS_DEFINITIONS, Scene
 
 
-def inspect(path: str | os.PathLike[str], *, format: str | None = None,
-            **options: Any) -> dict[str, Any]:
+def inspect(
+    path: str | os.PathLike[str], *, format: str | None = None, **options: Any
+) -> dict[str, Any]:
     """Describe the simulation at ``path``.
 
     Parameters
@@ -90,17 +91,27 @@ def as_text(facts: dict[str, Any]) -> str:
     lines = [
         ("format", f"{facts['format']}, {facts['files']} file(s), {facts['bytes']:,} bytes"),
         ("simulation", f"{facts['simulation']} ({facts['kind']})"),
-        ("box", f"{facts['box_size_mpc_h']:g} Mpc/h comoving "
-                f"= {facts['box_size_mpc_h'] / cosmology['h']:.6g} Mpc, periodic"),
+        (
+            "box",
+            f"{facts['box_size_mpc_h']:g} Mpc/h comoving "
+            f"= {facts['box_size_mpc_h'] / cosmology['h']:.6g} Mpc, periodic",
+        ),
         ("redshift", f"{facts['redshift']:.6g}"),
         ("cosmology", ", ".join(f"{key} = {value:g}" for key, value in cosmology.items())),
         ("particle mass", "unknown" if mass is None else f"{mass:.6g} Msun/h (dark matter)"),
         ("matter", ", ".join(matter) or "none: halos only"),
         ("halos", "unknown" if facts["halos"] is None else f"{facts['halos']:,} groups"),
-        ("subhalos", f"{facts['subhalos']:,}: {facts['centrals']:,} centrals, "
-                     f"{facts['satellites']:,} satellites"),
-        ("subhalo mass", "none" if subhalo_range is None else
-         f"{subhalo_range[0]:.4g} to {subhalo_range[1]:.4g} Msun/h (bound mass)"),
+        (
+            "subhalos",
+            f"{facts['subhalos']:,}: {facts['centrals']:,} centrals, "
+            f"{facts['satellites']:,} satellites",
+        ),
+        (
+            "subhalo mass",
+            "none"
+            if subhalo_range is None
+            else f"{subhalo_range[0]:.4g} to {subhalo_range[1]:.4g} Msun/h (bound mass)",
+        ),
         ("host mass", host_mass),
     ]
     for name, state in facts["painters"].items():

@@ -17,7 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .columns import (
-    GALAXY_COLUMNS, HALO_COLUMNS, REQUIRED_HALO_COLUMNS, Column, content_digest,
+    GALAXY_COLUMNS,
+    HALO_COLUMNS,
+    REQUIRED_HALO_COLUMNS,
+    Column,
+    content_digest,
 )
 from .cosmology import Cosmology
 from .errors import BadValueError, HeaderError, MissingDatasetError
@@ -84,9 +88,7 @@ class Snapshot:
 
     def facts(self) -> str:
         """The numbers that give the columns their meaning, for the content digest."""
-        return json.dumps(
-            [self.box_size, self.redshift, sorted(self.cosmology.to_dict().items())]
-        )
+        return json.dumps([self.box_size, self.redshift, sorted(self.cosmology.to_dict().items())])
 
 
 def _frozen_columns(
@@ -97,11 +99,16 @@ def _frozen_columns(
     for name, values in columns.items():
         if name not in declared:
             raise BadValueError(
-                f"{what} column {name}", "a column that is not declared",
-                "one of " + ", ".join(declared), "declare it in mockgal/columns.py",
+                f"{what} column {name}",
+                "a column that is not declared",
+                "one of " + ", ".join(declared),
+                "declare it in mockgal/columns.py",
             )
-        array = np.asarray(values).astype(np.dtype(declared[name].dtype).newbyteorder("="),
-                                          copy=False).view()
+        array = (
+            np.asarray(values)
+            .astype(np.dtype(declared[name].dtype).newbyteorder("="), copy=False)
+            .view()
+        )
         if array.shape[1:] != declared[name].shape:
             raise BadValueError(
                 f"{what} column {name}", f"shape {array.shape}", f"(n, *{declared[name].shape})"
@@ -142,12 +149,14 @@ class HaloCatalog:
         missing = [name for name in REQUIRED_HALO_COLUMNS if name not in self.columns]
         if missing:
             raise MissingDatasetError(
-                "halo catalogue", f"no column {', '.join(missing)}",
+                "halo catalogue",
+                f"no column {', '.join(missing)}",
                 ", ".join(REQUIRED_HALO_COLUMNS),
             )
         if self.mass_definition not in MASS_DEFINITIONS:
             raise BadValueError(
-                "halo catalogue", f"mass definition {self.mass_definition!r}",
+                "halo catalogue",
+                f"mass definition {self.mass_definition!r}",
                 "one of " + ", ".join(MASS_DEFINITIONS),
             )
         object.__setattr__(self, "columns", _frozen_columns(self.columns, HALO_COLUMNS, "halo"))
@@ -156,8 +165,10 @@ class HaloCatalog:
         repeated = np.flatnonzero(np.diff(ids[order]) == 0)
         if repeated.size:
             raise BadValueError(
-                "halo_id", f"{repeated.size} repeated ids, the first {ids[order][repeated[0]]}",
-                "unique ids", "look for a chunk or file read twice",
+                "halo_id",
+                f"{repeated.size} repeated ids, the first {ids[order][repeated[0]]}",
+                "unique ids",
+                "look for a chunk or file read twice",
             )
         hosts = self["host_id"][self["is_central"]]
         if not np.array_equal(hosts, ids[self["is_central"]]):
@@ -168,8 +179,10 @@ class HaloCatalog:
             orphans = np.flatnonzero(~self["is_central"][host])
         if orphans.size:
             raise BadValueError(
-                "host_id", f"{orphans.size} satellites without a central in the catalogue, "
-                f"the first halo_id {ids[orphans[0]]}", "the id of a central",
+                "host_id",
+                f"{orphans.size} satellites without a central in the catalogue, "
+                f"the first halo_id {ids[orphans[0]]}",
+                "the id of a central",
                 "choose --orphans drop or --orphans central",
             )
 
@@ -262,7 +275,8 @@ class DensityField:
 
     def __post_init__(self) -> None:
         allowed = {
-            "kind": ("counts", "mass", "delta"), "assignment": ("NGP", "CIC", "TSC", "PCS"),
+            "kind": ("counts", "mass", "delta"),
+            "assignment": ("NGP", "CIC", "TSC", "PCS"),
             "origin": ("corner", "centre"),
         }
         for name, values in allowed.items():
@@ -288,8 +302,10 @@ class Scene:
         position = self.halos["position"]
         if len(position) and not (position.min() >= 0 and position.max() < self.snapshot.box_size):
             raise BadValueError(
-                "position", f"values from {position.min():.6g} to {position.max():.6g} Mpc/h",
-                f"[0, {self.snapshot.box_size:.6g})", "readers wrap positions before this point",
+                "position",
+                f"values from {position.min():.6g} to {position.max():.6g} Mpc/h",
+                f"[0, {self.snapshot.box_size:.6g})",
+                "readers wrap positions before this point",
             )
 
     @property
@@ -397,7 +413,9 @@ class GalaxyCatalog:
     def digest(self) -> str:
         """Content digest: the same for any row order, chunking, worker count and file format."""
         return content_digest(
-            self.columns, GALAXY_COLUMNS, ["halo_id", "galaxy_id"],
+            self.columns,
+            GALAXY_COLUMNS,
+            ["halo_id", "galaxy_id"],
             self.snapshot.facts() + self.frame,
         )
 
@@ -410,7 +428,8 @@ class ReadOptions(NamedTuple):
     mass_definition : str or None
         Which host mass to read; None takes the reader's documented choice, recorded.
     drop_bad : bool
-        Drop rows with NaN, infinite or negative masses instead of refusing the file.
+        Drop rows with NaN, infinite or negative masses or velocities, instead of refusing the
+        file, and centrals whose host mass is zero.
     orphans : str
         ``"refuse"``, ``"drop"`` or ``"central"``: satellites whose host is not in the catalogue.
     centred_origin : bool
@@ -465,6 +484,14 @@ class Writer(Protocol):
     name: str
     extensions: tuple[str, ...]
 
-    def write(self, galaxies: GalaxyCatalog, path: Path, *, units: str, overwrite: bool,
-              chunk_rows: int, inputs: Iterable[Path] = ()) -> None:
+    def write(
+        self,
+        galaxies: GalaxyCatalog,
+        path: Path,
+        *,
+        units: str,
+        overwrite: bool,
+        chunk_rows: int,
+        inputs: Iterable[Path] = (),
+    ) -> None:
         """Write ``galaxies`` to ``path`` through the write protocol, never over an input."""

@@ -21,8 +21,12 @@ def mockgal_command(tmp_path):
 
     def run(*arguments, cwd=tmp_path, **environment):
         result = subprocess.run(
-            [sys.executable, "-m", "mockgal", *map(str, arguments)], cwd=cwd, text=True,
-            capture_output=True, env={**os.environ, **environment}, timeout=120,
+            [sys.executable, "-m", "mockgal", *map(str, arguments)],
+            cwd=cwd,
+            text=True,
+            capture_output=True,
+            env={**os.environ, **environment},
+            timeout=120,
         )
         assert "Traceback" not in result.stderr + result.stdout
         return result

@@ -37,14 +37,27 @@ def test_the_literal_command(mockgal_command, demo_bundle, tmp_path):
         assert file["GALAXIES"].header["SEED"] == DEFAULT_SEED
         assert file["GALAXIES"].header["NAXIS2"] > 100
     assert sorted(p.name for p in tmp_path.iterdir() if not p.name.startswith(".")) == [
-        "dark-hod.fits", "dark-hod.fits.run.json", "dark.hdf5",
+        "dark-hod.fits",
+        "dark-hod.fits.run.json",
+        "dark.hdf5",
     ]
 
 
 def test_the_catalogue_holds_what_the_simulation_says(mockgal_command, demo_bundle, tmp_path):
     """The whole chain against the input, read with h5py alone."""
-    result = mockgal_command("build", "--sim", demo_bundle, "--painter", "hod", "--seed", 1,
-                             "--cut", "stellar_mass > 1e10 Msun/h", "--out", "mock.fits")
+    result = mockgal_command(
+        "build",
+        "--sim",
+        demo_bundle,
+        "--painter",
+        "hod",
+        "--seed",
+        1,
+        "--cut",
+        "stellar_mass > 1e10 Msun/h",
+        "--out",
+        "mock.fits",
+    )
     assert result.returncode == 0, result.stderr
     mock = QTable.read(tmp_path / "mock.fits", hdu="GALAXIES")
     h = 0.6774
@@ -53,12 +66,15 @@ def test_the_catalogue_holds_what_the_simulation_says(mockgal_command, demo_bund
     row = {identity: i for i, identity in enumerate(halos["halo_id"])}
     rows = [row[i] for i in mock["galaxy_id"]]
     for axis, name in enumerate("xyz"):
-        np.testing.assert_allclose(mock[f"position_{name}"].to_value("Mpc"),
-                                   halos["position"][rows, axis] / h, rtol=1e-12)
-        np.testing.assert_allclose(mock[f"velocity_{name}"].to_value("km/s"),
-                                   halos["velocity"][rows, axis], rtol=1e-12)
-    np.testing.assert_allclose(mock["halo_mass"].to_value("Msun"), halos["host_mass"][rows] / h,
-                               rtol=1e-12)
+        np.testing.assert_allclose(
+            mock[f"position_{name}"].to_value("Mpc"), halos["position"][rows, axis] / h, rtol=1e-12
+        )
+        np.testing.assert_allclose(
+            mock[f"velocity_{name}"].to_value("km/s"), halos["velocity"][rows, axis], rtol=1e-12
+        )
+    np.testing.assert_allclose(
+        mock["halo_mass"].to_value("Msun"), halos["host_mass"][rows] / h, rtol=1e-12
+    )
     assert np.array_equal(mock["is_central"], halos["is_central"][rows])
     assert np.array_equal(mock["halo_id"], halos["host_id"][rows])
     assert mock["stellar_mass"].to_value("Msun").min() > 1e10 / h
@@ -66,12 +82,26 @@ def test_the_catalogue_holds_what_the_simulation_says(mockgal_command, demo_bund
 
 
 def test_provenance(mockgal_command, demo_bundle, tmp_path):
-    mockgal_command("build", "--sim", demo_bundle, "--painter", "hod", "--out", "mock.hdf5",
-                    "--cut", "stellar_mass > 1e9 Msun/h", "--cut", "is_central == 1")
+    mockgal_command(
+        "build",
+        "--sim",
+        demo_bundle,
+        "--painter",
+        "hod",
+        "--out",
+        "mock.hdf5",
+        "--cut",
+        "stellar_mass > 1e9 Msun/h",
+        "--cut",
+        "is_central == 1",
+    )
     with h5py.File(tmp_path / "mock.hdf5") as file:
         text = file.attrs.get("provenance")
         provenance = json.loads(text if text is not None else file["provenance"][()])
-    assert [c["cut"] for c in provenance["cuts"]] == ["stellar_mass > 1e9 Msun/h", "is_central == 1"]
+    assert [c["cut"] for c in provenance["cuts"]] == [
+        "stellar_mass > 1e9 Msun/h",
+        "is_central == 1",
+    ]
     assert provenance["cuts"][0]["before"] == provenance["painted"]
     assert provenance["simulation"]["mass_definition"] == "200c"
     assert provenance["simulation"]["reading"]["groups_without_subhalos"] == 1
@@ -98,25 +128,75 @@ class TestOneDigest:
     def test_command(self, mockgal_command, demo_bundle, digest):
         for i, options in enumerate([(), ("--units", "h"), ("--out", "x.h5"), ("--out", "y.fit")]):
             out = () if "--out" in options else ("--out", f"{i}.fits")
-            assert content(mockgal_command("build", "--sim", demo_bundle, "--painter", "hod",
-                                           "--seed", 1, *options, *out)) == digest
+            assert (
+                content(
+                    mockgal_command(
+                        "build",
+                        "--sim",
+                        demo_bundle,
+                        "--painter",
+                        "hod",
+                        "--seed",
+                        1,
+                        *options,
+                        *out,
+                    )
+                )
+                == digest
+            )
 
     def test_hash_seed(self, mockgal_command, demo_bundle, digest):
         for i, value in enumerate(["0", "1", "4242"]):
-            assert content(mockgal_command(
-                "build", "--sim", demo_bundle, "--painter", "hod", "--seed", 1, "--out", f"{i}.fits",
-                PYTHONHASHSEED=value)) == digest
+            assert (
+                content(
+                    mockgal_command(
+                        "build",
+                        "--sim",
+                        demo_bundle,
+                        "--painter",
+                        "hod",
+                        "--seed",
+                        1,
+                        "--out",
+                        f"{i}.fits",
+                        PYTHONHASHSEED=value,
+                    )
+                )
+                == digest
+            )
 
     def test_files_are_identical_to_the_byte(self, mockgal_command, demo_bundle, tmp_path):
         for name in ("a", "b"):
             (tmp_path / name).mkdir()
-            mockgal_command("build", "--sim", demo_bundle, "--painter", "hod", "--out", "m.fits",
-                            cwd=tmp_path / name)
+            mockgal_command(
+                "build",
+                "--sim",
+                demo_bundle,
+                "--painter",
+                "hod",
+                "--out",
+                "m.fits",
+                cwd=tmp_path / name,
+            )
         assert (tmp_path / "a/m.fits").read_bytes() == (tmp_path / "b/m.fits").read_bytes()
 
     def test_other_seed(self, mockgal_command, demo_bundle, digest):
-        assert content(mockgal_command("build", "--sim", demo_bundle, "--painter", "hod",
-                                       "--seed", 2, "--out", "z.fits")) != digest
+        assert (
+            content(
+                mockgal_command(
+                    "build",
+                    "--sim",
+                    demo_bundle,
+                    "--painter",
+                    "hod",
+                    "--seed",
+                    2,
+                    "--out",
+                    "z.fits",
+                )
+            )
+            != digest
+        )
 
     def test_shuffled_rows(self, demo_bundle, digest, tmp_path):
         shuffled = tmp_path / "shuffled.hdf5"
@@ -160,11 +240,24 @@ def test_the_functions_stay_functions(demo_bundle):
 
 def test_recipe_and_options_agree(mockgal_command, demo_bundle, tmp_path):
     recipe = tmp_path / "r.yaml"
-    recipe.write_text(f"sim: {demo_bundle}\npainter: hod\nseed: 5\n"
-                      "cut: [stellar_mass > 3e9 Msun/h]\nout: a.fits\n")
+    recipe.write_text(
+        f"sim: {demo_bundle}\npainter: hod\nseed: 5\n"
+        "cut: [stellar_mass > 3e9 Msun/h]\nout: a.fits\n"
+    )
     a = mockgal_command("build", "--recipe", recipe)
-    b = mockgal_command("build", "--sim", demo_bundle, "--painter", "hod", "--seed", 5,
-                        "--cut", "stellar_mass > 3e9 Msun/h", "--out", "b.fits")
+    b = mockgal_command(
+        "build",
+        "--sim",
+        demo_bundle,
+        "--painter",
+        "hod",
+        "--seed",
+        5,
+        "--cut",
+        "stellar_mass > 3e9 Msun/h",
+        "--out",
+        "b.fits",
+    )
     c = mockgal_command("build", "--recipe", recipe, "--seed", 6, "--out", tmp_path / "c.fits")
     assert content(a) == content(b) != content(c)
     headers = [fits.getheader(tmp_path / f"{n}.fits", "GALAXIES") for n in "abc"]
@@ -175,8 +268,15 @@ class TestInspect:
     def test_text(self, mockgal_command, demo_bundle):
         result = mockgal_command("inspect", demo_bundle)
         assert result.returncode == 0
-        for text in ("16 Mpc/h", "redshift        0", "1.33925e+09 Msun/h", "371 groups",
-                     "370 centrals", "86 satellites", "can paint this"):
+        for text in (
+            "16 Mpc/h",
+            "redshift        0",
+            "1.33925e+09 Msun/h",
+            "371 groups",
+            "370 centrals",
+            "86 satellites",
+            "can paint this",
+        ):
             assert text in result.stdout
 
     def test_json(self, mockgal_command, demo_bundle):
@@ -201,25 +301,31 @@ class TestInspect:
 class TestRefusals:
     """Exit codes and messages at the boundary; what readers refuse is in tests/faults."""
 
-    @pytest.mark.parametrize(("options", "code", "says"), [
-        (["--painter", "hod"], 2, "--sim"),
-        (["--sim", "SIM"], 2, "--painter"),
-        (["--sim", "SIM", "--painter", "magic"], 2, "one of hod"),
-        (["--sim", "none.hdf5", "--painter", "hod"], 3, "none.hdf5"),
-        (["--sim", "SIM", "--painter", "hod", "--cut", "stellar_mass > 1e9"], 2, "unit"),
-        (["--sim", "SIM", "--painter", "hod", "--cut", "colour > 1"], 2, "stellar_mass"),
-        (["--sim", "SIM", "--painter", "hod", "--out", "x.txt"], 2, ".fits"),
-        (["--sim", "SIM", "--painter", "hod", "--out", "no/such/x.fits"], 5, "no/such"),
-        (["--sim", "SIM", "--painter", "hod", "--out", "SIM"], 2, "dark.hdf5"),
-        (["--sim", "SIM", "--painter", "hod", "--calibration", "x"], 2, "gadget4-z0.00"),
-        (["--sim", "SIM", "--painter", "hod", "--calibration", "gadget4-z1.02"], 3,
-         "--allow-extrapolation"),
-        (["--sim", "SIM", "--painter", "hod", "--mass-definition", "9000c"], 2, "200m"),
-        (["--sim", "SIM", "--painter", "hod", "--mass-definition", "200m"], 2, "200c"),
-        (["--sim", "SIM", "--painter", "hod", "--seed", "x"], 2, "seed"),
-        (["--sim", "SIM", "--painter", "hod", "--seeds", "1"], 2, "--seed"),
-        (["--recipe", "none.yaml"], 2, "none.yaml"),
-    ])
+    @pytest.mark.parametrize(
+        ("options", "code", "says"),
+        [
+            (["--painter", "hod"], 2, "--sim"),
+            (["--sim", "SIM"], 2, "--painter"),
+            (["--sim", "SIM", "--painter", "magic"], 2, "one of hod"),
+            (["--sim", "none.hdf5", "--painter", "hod"], 3, "none.hdf5"),
+            (["--sim", "SIM", "--painter", "hod", "--cut", "stellar_mass > 1e9"], 2, "unit"),
+            (["--sim", "SIM", "--painter", "hod", "--cut", "colour > 1"], 2, "stellar_mass"),
+            (["--sim", "SIM", "--painter", "hod", "--out", "x.txt"], 2, ".fits"),
+            (["--sim", "SIM", "--painter", "hod", "--out", "no/such/x.fits"], 5, "no/such"),
+            (["--sim", "SIM", "--painter", "hod", "--out", "SIM"], 2, "dark.hdf5"),
+            (["--sim", "SIM", "--painter", "hod", "--calibration", "x"], 2, "gadget4-z0.00"),
+            (
+                ["--sim", "SIM", "--painter", "hod", "--calibration", "gadget4-z1.02"],
+                3,
+                "--allow-extrapolation",
+            ),
+            (["--sim", "SIM", "--painter", "hod", "--mass-definition", "9000c"], 2, "200m"),
+            (["--sim", "SIM", "--painter", "hod", "--mass-definition", "200m"], 2, "200c"),
+            (["--sim", "SIM", "--painter", "hod", "--seed", "x"], 2, "seed"),
+            (["--sim", "SIM", "--painter", "hod", "--seeds", "1"], 2, "--seed"),
+            (["--recipe", "none.yaml"], 2, "none.yaml"),
+        ],
+    )
     def test_build(self, mockgal_command, demo_bundle, tmp_path, options, code, says):
         options = [str(demo_bundle) if o == "SIM" else o for o in options]
         result = mockgal_command("build", *options)
@@ -239,14 +345,33 @@ class TestRefusals:
         assert mockgal_command(*options, "--overwrite").returncode == 0
 
     def test_extrapolation_is_flagged(self, mockgal_command, demo_bundle, tmp_path):
-        result = mockgal_command("build", "--sim", demo_bundle, "--painter", "hod", "--calibration",
-                                 "gadget4-z1.02", "--allow-extrapolation", "--out", "m.fits")
+        result = mockgal_command(
+            "build",
+            "--sim",
+            demo_bundle,
+            "--painter",
+            "hod",
+            "--calibration",
+            "gadget4-z1.02",
+            "--allow-extrapolation",
+            "--out",
+            "m.fits",
+        )
         assert result.returncode == 0, result.stderr
         assert Table.read(tmp_path / "m.fits", hdu="GALAXIES")["extrapolated"].all()
 
     def test_nothing_left(self, mockgal_command, demo_bundle, tmp_path):  # fault 49
-        options = ["build", "--sim", demo_bundle, "--painter", "hod", "--cut",
-                   "stellar_mass > 1e15 Msun", "--out", "m.fits"]
+        options = [
+            "build",
+            "--sim",
+            demo_bundle,
+            "--painter",
+            "hod",
+            "--cut",
+            "stellar_mass > 1e15 Msun",
+            "--out",
+            "m.fits",
+        ]
         failed = mockgal_command(*options, "--require-nonempty")
         assert failed.returncode == 3
         assert not (tmp_path / "m.fits").exists()
@@ -275,10 +400,16 @@ def test_signals(demo_bundle, tmp_path, number, code):  # fault 55
         "import sys, time, mockgal.pipeline as p, mockgal.cli\n"
         "def slow(*a, **k): print('started', flush=True); time.sleep(60)\n"
         "p.read = slow\n"
-        f"mockgal.cli.main(['build', '--sim', {str(demo_bundle)!r}, '--painter', 'hod', '--out', 'm.fits'])\n"
+        f"sim = {str(demo_bundle)!r}\n"
+        "mockgal.cli.main(['build', '--sim', sim, '--painter', 'hod', '--out', 'm.fits'])\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     with process:
         assert process.stdout.readline() == "started\n"
         process.send_signal(number)

@@ -28,7 +28,8 @@ def test_recipe_gives_the_expected_numbers(expected, tmp_path):
     assert len(galaxies) == expected["galaxies"]
     assert int(galaxies["is_central"].sum()) == expected["centrals"]
     assert galaxies["stellar_mass"].astype(float).sum() == pytest.approx(
-        expected["stellar_mass_sum_msun_h"], rel=1e-6)
+        expected["stellar_mass_sum_msun_h"], rel=1e-6
+    )
     assert galaxies.digest() == expected["content_digest"]
 
 
@@ -36,8 +37,19 @@ def test_command_line_and_recipe_agree(mockgal_command, demo_bundle, expected):
     recipe = read_yaml(CATALOGS / "demo.yaml")
     cuts = [part for cut in recipe["cut"] for part in ("--cut", cut)]
     result = mockgal_command(
-        "build", "--sim", demo_bundle, "--painter", "hod", "--seed", recipe["seed"],
-        "--calibration", recipe["painter_options"]["calibration"], *cuts, "--out", "m.fits")
+        "build",
+        "--sim",
+        demo_bundle,
+        "--painter",
+        "hod",
+        "--seed",
+        recipe["seed"],
+        "--calibration",
+        recipe["painter_options"]["calibration"],
+        *cuts,
+        "--out",
+        "m.fits",
+    )
     assert re.search(rf"^content +{expected['content_digest']}$", result.stdout, re.M)
 
 

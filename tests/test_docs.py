@@ -28,6 +28,7 @@ def test_links(page):
 
 def test_every_page_can_be_reached():
     index = (ROOT / "docs/README.md").read_text() + (
-        ROOT / "docs/explanation/decisions/README.md").read_text()
+        ROOT / "docs/explanation/decisions/README.md"
+    ).read_text()
     for page in (ROOT / "docs").rglob("*.md"):
         assert page.name == "README.md" or page.name in index, page

@@ -17,22 +17,29 @@ def test_defaults_are_stated():
     assert recipe.configuration()["seed"] == DEFAULT_SEED
 
 
-@pytest.mark.parametrize(("sim", "name"), [
-    ("/data/groups_002", "groups_002-hod.fits"), ("a.b/run.1.hdf5", "run.1-hod.fits"),
-])
+@pytest.mark.parametrize(
+    ("sim", "name"),
+    [
+        ("/data/groups_002", "groups_002-hod.fits"),
+        ("a.b/run.1.hdf5", "run.1-hod.fits"),
+    ],
+)
 def test_output_name(sim, name):
     assert check({"sim": sim, "painter": "hod"}, "test").output == Path(name)
 
 
-@pytest.mark.parametrize(("key", "value", "says"), [
-    ("sede", 3, "did you mean seed"),
-    ("seed", -1, "whole number"),
-    ("seed", "x", "integer"),
-    ("units", "cgs", "h-free"),
-    ("mass_definition", "201c", "200c"),
-    ("orphans", "keep", "drop"),
-    ("cut", 3, "tuple"),
-])
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("sede", 3, "did you mean seed"),
+        ("seed", -1, "whole number"),
+        ("seed", "x", "integer"),
+        ("units", "cgs", "h-free"),
+        ("mass_definition", "201c", "200c"),
+        ("orphans", "keep", "drop"),
+        ("cut", 3, "tuple"),
+    ],
+)
 def test_refused(key, value, says):
     with pytest.raises(UsageError, match=says) as caught:
         check({**GOOD, key: value}, "recipe.yaml")
@@ -49,8 +56,12 @@ def test_digest_is_of_what_matters():
     digest = check(GOOD, "test").configuration_digest()
     for same in ({"out": "x.fits"}, {"overwrite": True}, {"sim": "y"}, {"units": "h"}):
         assert check({**GOOD, **same}, "test").configuration_digest() == digest
-    for other in ({"seed": 2}, {"cut": ["vmax > 3 km/s"]}, {"mass_definition": "200m"},
-                  {"painter_options": {"allow_extrapolation": True}}):
+    for other in (
+        {"seed": 2},
+        {"cut": ["vmax > 3 km/s"]},
+        {"mass_definition": "200m"},
+        {"painter_options": {"allow_extrapolation": True}},
+    ):
         assert check({**GOOD, **other}, "test").configuration_digest() != digest
 
 
@@ -62,10 +73,18 @@ def test_paths_are_relative_to_the_file(tmp_path):
     assert recipe.cut == ("vmax > 3 km/s",)
 
 
-@pytest.mark.parametrize("text", [
-    "sim: !!python/object/apply:os.system ['touch owned']",  # fault 71
-    "- a\n- b", "3", "", "a: [", "1: 2", "sim: &a [*a]\n: :",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sim: !!python/object/apply:os.system ['touch owned']",  # fault 71
+        "- a\n- b",
+        "3",
+        "",
+        "a: [",
+        "1: 2",
+        "sim: &a [*a]\n: :",
+    ],
+)
 def test_bad_files(tmp_path, text, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "a.yaml"

@@ -23,8 +23,21 @@ from ..types import HaloCatalog, Scene, Snapshot
 Array = NDArray[Any]
 
 RESIDUAL_PROBABILITY = np.array(
-    [0, 0.01, 0.025, 0.05, 0.1, 0.16, *np.arange(0.2, 0.81, 0.05).round(2), 0.84, 0.9, 0.95, 0.975,
-     0.99, 1]
+    [
+        0,
+        0.01,
+        0.025,
+        0.05,
+        0.1,
+        0.16,
+        *np.arange(0.2, 0.81, 0.05).round(2),
+        0.84,
+        0.9,
+        0.95,
+        0.975,
+        0.99,
+        1,
+    ]
 )
 LEAST_IN_BIN = 10  # fewer luminous subhalos than this: no node, and residuals pooled over bins
 LEAST_PER_NODE = 20  # resolved subhalos behind each node of the luminous probability
@@ -122,8 +135,12 @@ def host_mass_ratio(
             log_mass[b] = np.median(log_dark[chosen])
             log_ratio[b] = np.median((log_hydro - log_dark)[chosen])
     if not np.any(np.isfinite(log_ratio)):
-        raise BadValueError("host-mass ratio", "no bin with enough hosts above the resolution",
-                            f"{LEAST_FOR_RATIO} hosts in a bin", "take wider or other bins")
+        raise BadValueError(
+            "host-mass ratio",
+            "no bin with enough hosts above the resolution",
+            f"{LEAST_FOR_RATIO} hosts in a bin",
+            "take wider or other bins",
+        )
     return log_mass, log_ratio, method
 
 
@@ -169,9 +186,7 @@ def measure(
     particle_mass = dark.snapshot.particle_mass
     assert particle_mass is not None  # _check_pair
     limit = (least_particles - 0.5) * particle_mass
-    ratio_x, ratio_y, method = host_mass_ratio(
-        hydro.halos, dark.halos, dark.snapshot, edges, limit
-    )
+    ratio_x, ratio_y, method = host_mass_ratio(hydro.halos, dark.halos, dark.snapshot, edges, limit)
     known = np.isfinite(ratio_x)
 
     def log_ratio(log_mass: Array) -> Array:
@@ -194,8 +209,10 @@ def measure(
     cosmology, z = dark.snapshot.cosmology, dark.snapshot.redshift
     domain = {
         "redshift": [max(z - redshift_tolerance, 0.0), z + redshift_tolerance],
-        "particle_mass": [particle_mass / particle_mass_factor,
-                          particle_mass * particle_mass_factor],
+        "particle_mass": [
+            particle_mass / particle_mass_factor,
+            particle_mass * particle_mass_factor,
+        ],
     }
     for key in ("omega_m", "h"):
         value = getattr(cosmology, key)
@@ -203,42 +220,65 @@ def measure(
     runs = {
         f"{label}_{what}": value
         for label, scene in (("hydro", hydro), ("dark", dark))
-        for what, value in (("simulation", scene.snapshot.name),
-                            ("halo_digest", scene.halos.digest()))
+        for what, value in (
+            ("simulation", scene.snapshot.name),
+            ("halo_digest", scene.halos.digest()),
+        )
     }
     return HODTable(
-        columns=columns, name=name, mass_definition=dark.halos.mass_definition,
-        stellar_mass_definition="all bound stars", luminosity_floor=luminosity_floor,
-        least_particles=least_particles, particle_mass=particle_mass,
-        residual_probability=RESIDUAL_PROBABILITY, domain=domain,
-        provenance=runs | {"redshift": z, "box_size_mpc_h": dark.snapshot.box_size,
-                           "host_mass_ratio": method} | dict(provenance),
+        columns=columns,
+        name=name,
+        mass_definition=dark.halos.mass_definition,
+        stellar_mass_definition="all bound stars",
+        luminosity_floor=luminosity_floor,
+        least_particles=least_particles,
+        particle_mass=particle_mass,
+        residual_probability=RESIDUAL_PROBABILITY,
+        domain=domain,
+        provenance=runs
+        | {"redshift": z, "box_size_mpc_h": dark.snapshot.box_size, "host_mass_ratio": method}
+        | dict(provenance),
     )
 
 
 def _check_pair(hydro: Scene, dark: Scene) -> None:
     a, b = hydro.snapshot, dark.snapshot
     scale_factors = (1 / (1 + a.redshift), 1 / (1 + b.redshift))
-    for what, x, y, tolerance in (("box size", a.box_size, b.box_size, 1e-5),
-                                  ("scale factor", *scale_factors, 1e-3)):
+    for what, x, y, tolerance in (
+        ("box size", a.box_size, b.box_size, 1e-5),
+        ("scale factor", *scale_factors, 1e-3),
+    ):
         if abs(x / y - 1) > tolerance:
-            raise HeaderError(f"{a.name} and {b.name}", f"{what} {x:.6g} and {y:.6g}",
-                              "a pair of runs with the same box and redshift",
-                              "give the two twins at one snapshot")
+            raise HeaderError(
+                f"{a.name} and {b.name}",
+                f"{what} {x:.6g} and {y:.6g}",
+                "a pair of runs with the same box and redshift",
+                "give the two twins at one snapshot",
+            )
     if hydro.halos.mass_definition != dark.halos.mass_definition:
-        raise DomainError("pair of runs", f"host masses {hydro.halos.mass_definition} and "
-                          f"{dark.halos.mass_definition}", "one definition", "--mass-definition")
+        raise DomainError(
+            "pair of runs",
+            f"host masses {hydro.halos.mass_definition} and {dark.halos.mass_definition}",
+            "one definition",
+            "--mass-definition",
+        )
     if "stellar_mass" not in hydro.halos:
-        raise MissingDatasetError(a.name, "no stellar masses", "a hydrodynamic run",
-                                  "give the hydrodynamic run as the first of the pair")
+        raise MissingDatasetError(
+            a.name,
+            "no stellar masses",
+            "a hydrodynamic run",
+            "give the hydrodynamic run as the first of the pair",
+        )
     if b.particle_mass is None:
-        raise MissingDatasetError(b.name, "no particle mass", "a gravity-only particle mass",
-                                  "keep a snapshot beside its catalogue")
+        raise MissingDatasetError(
+            b.name,
+            "no particle mass",
+            "a gravity-only particle mass",
+            "keep a snapshot beside its catalogue",
+        )
 
 
-def _run(
-    halos: HaloCatalog, edges: Array, limit: float, log_ratio: Any, *, is_hydro: bool
-) -> _Run:
+def _run(halos: HaloCatalog, edges: Array, limit: float, log_ratio: Any, *, is_hydro: bool) -> _Run:
     with np.errstate(divide="ignore"):
         log_host, log_own = np.log10(halos["host_mass"]), np.log10(halos["mass"])
     known = np.isfinite(log_host)
@@ -263,9 +303,13 @@ def _run(
     with np.errstate(divide="ignore"):
         log_stellar = np.log10(stellar)
     return _Run(
-        host_bin=bin_of[host_rows], kind=(~central[members]).astype(int), bin=bin_of[members],
-        host=host[members], log_host_mass=scale[members],
-        log_mass_ratio=(log_own - log_host)[members], resolved=resolved[members],
+        host_bin=bin_of[host_rows],
+        kind=(~central[members]).astype(int),
+        bin=bin_of[members],
+        host=host[members],
+        log_host_mass=scale[members],
+        log_mass_ratio=(log_own - log_host)[members],
+        resolved=resolved[members],
         log_stellar_mass=log_stellar[members],
     )
 
@@ -306,21 +350,31 @@ def _rows_of_kind(
         number_dark = _per_host(dark, of_dark, b)
         p = np.interp(dark.log_mass_ratio[of_dark], ratio, probability)
         thinning, deficit = _thinning(p, number_hydro[0] * hosts_dark)
-        rows.append({
-            "hosts_hydro": hosts_hydro, "hosts_dark": hosts_dark,
-            "subhalos_hydro": np.sum(of_hydro), "subhalos_dark": np.sum(of_dark),
-            "luminous_hydro": np.sum(in_bin[b]),
-            "number_hydro_mean": number_hydro[0], "number_hydro_variance": number_hydro[1],
-            "number_dark_mean": number_dark[0], "number_dark_variance": number_dark[1],
-            "curve_log_host_mass": x[b], "curve_log_stellar_mass": y[b],
-            "residual_source": "bin" if enough else "pooled",
-            "residual_quantiles": (
-                np.quantile(sample, RESIDUAL_PROBABILITY, method="hazen") if len(sample)
-                else np.zeros(len(RESIDUAL_PROBABILITY))
-            ),
-            "luminous_log_mass_ratio": ratio, "luminous_probability": probability,
-            "thinning": thinning, "deficit": deficit,
-        })
+        rows.append(
+            {
+                "hosts_hydro": hosts_hydro,
+                "hosts_dark": hosts_dark,
+                "subhalos_hydro": np.sum(of_hydro),
+                "subhalos_dark": np.sum(of_dark),
+                "luminous_hydro": np.sum(in_bin[b]),
+                "number_hydro_mean": number_hydro[0],
+                "number_hydro_variance": number_hydro[1],
+                "number_dark_mean": number_dark[0],
+                "number_dark_variance": number_dark[1],
+                "curve_log_host_mass": x[b],
+                "curve_log_stellar_mass": y[b],
+                "residual_source": "bin" if enough else "pooled",
+                "residual_quantiles": (
+                    np.quantile(sample, RESIDUAL_PROBABILITY, method="hazen")
+                    if len(sample)
+                    else np.zeros(len(RESIDUAL_PROBABILITY))
+                ),
+                "luminous_log_mass_ratio": ratio,
+                "luminous_probability": probability,
+                "thinning": thinning,
+                "deficit": deficit,
+            }
+        )
     return rows
 
 

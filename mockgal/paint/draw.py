@@ -88,7 +88,9 @@ def draw(distribution: Distribution, ids: Array, *, seed: int) -> tuple[Array, A
         raise InternalError(
             "painted stellar mass",
             f"{bad.size} values that are not finite or above 1e14 Msun/h, the first for halo_id "
-            f"{ids[luminous][bad[0]]}", "finite stellar masses", "check the calibration",
+            f"{ids[luminous][bad[0]]}",
+            "finite stellar masses",
+            "check the calibration",
         )
     return luminous, log_stellar_mass
 
@@ -116,7 +118,8 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
     missing = painter.needs - scene.contents
     if missing:
         raise MissingDatasetError(
-            f"simulation {scene.snapshot.name}", f"no {', '.join(sorted(missing))}",
+            f"simulation {scene.snapshot.name}",
+            f"no {', '.join(sorted(missing))}",
             f"what painter {painter.name} needs: {', '.join(sorted(painter.needs))}",
             "give a simulation with particles or a density grid",
         )
@@ -127,8 +130,11 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
         "galaxy_id": halos["halo_id"][rows],
         "halo_id": halos["host_id"][rows],
         "is_central": halos["is_central"][rows],
-        **{f"{name}_{axis}": halos[name][rows, i]
-           for name in ("position", "velocity") for i, axis in enumerate("xyz")},
+        **{
+            f"{name}_{axis}": halos[name][rows, i]
+            for name in ("position", "velocity")
+            for i, axis in enumerate("xyz")
+        },
         "stellar_mass": 10.0**log_stellar_mass,
         "halo_mass": halos["host_mass"][rows],
         "subhalo_mass": halos["mass"][rows],
@@ -170,12 +176,16 @@ def join(pieces: Sequence[GalaxyCatalog], whole: Scene) -> GalaxyCatalog:
     columns = {name: np.concatenate([p[name] for p in pieces]) for name in first.columns}
     predictions = [p.provenance["painter"]["prediction"] for p in pieces]
     total = {
-        key: round(sum(prediction[key] for prediction in predictions), 6)
-        for key in predictions[0]
+        key: round(sum(prediction[key] for prediction in predictions), 6) for key in predictions[0]
     }
-    return GalaxyCatalog(columns, whole.snapshot, first.frame, {
-        **first.provenance,
-        "simulation": describe_simulation(whole),
-        "painter": {**first.provenance["painter"], "prediction": total},
-        "painted": sum(p.provenance["painted"] for p in pieces),
-    })
+    return GalaxyCatalog(
+        columns,
+        whole.snapshot,
+        first.frame,
+        {
+            **first.provenance,
+            "simulation": describe_simulation(whole),
+            "painter": {**first.provenance["painter"], "prediction": total},
+            "painted": sum(p.provenance["painted"] for p in pieces),
+        },
+    )

@@ -44,7 +44,8 @@ class HODPainter:
     name = "hod"
     needs = frozenset({"halos"})
     provides: tuple[Column, ...] = (
-        GALAXY_COLUMNS["stellar_mass"], GALAXY_COLUMNS["extrapolated"],
+        GALAXY_COLUMNS["stellar_mass"],
+        GALAXY_COLUMNS["extrapolated"],
     )
     references = ("Kasmanoff et al. 2020, arXiv:2012.00186",)
 
@@ -58,8 +59,9 @@ class HODPainter:
         """
         if isinstance(self.calibration, HODTable):
             return self.calibration
-        return choose(scene.snapshot, scene.halos.mass_definition, self.calibration,
-                      self.allow_extrapolation)
+        return choose(
+            scene.snapshot, scene.halos.mass_definition, self.calibration, self.allow_extrapolation
+        )
 
     def describe(self, scene: Scene) -> dict[str, Any]:
         """What identifies the painter for this scene: JSON values only."""
@@ -92,12 +94,19 @@ class HODPainter:
         table, halos, snapshot = self.table(scene), scene.halos, scene.snapshot
         outside = table.mismatch(snapshot, halos.mass_definition)
         if outside and not self.allow_extrapolation:
-            raise DomainError(f"simulation {snapshot.name}", "; ".join(outside),
-                              f"the domain of calibration {table.name}", "--allow-extrapolation")
+            raise DomainError(
+                f"simulation {snapshot.name}",
+                "; ".join(outside),
+                f"the domain of calibration {table.name}",
+                "--allow-extrapolation",
+            )
 
         if "caution" in table.provenance:
-            warnings.warn(f"calibration {table.name}: {table.provenance['caution']}",
-                          MockgalWarning, stacklevel=2)
+            warnings.warn(
+                f"calibration {table.name}: {table.provenance['caution']}",
+                MockgalWarning,
+                stacklevel=2,
+            )
         resolved = halos["mass"] >= mass_limit(table, snapshot.particle_mass)
         _refuse_zero_hosts(scene, resolved)
         with np.errstate(divide="ignore"):
@@ -111,7 +120,8 @@ class HODPainter:
             raise DomainError(
                 f"simulation {snapshot.name}",
                 f"{hosts} hosts above 10^{edges[-1]:.2f} Msun/h (corrected for baryons), "
-                f"up to 10^{log_host.max():.2f}", f"the range of calibration {table.name}",
+                f"up to 10^{log_host.max():.2f}",
+                f"the range of calibration {table.name}",
                 "take a calibration that reaches as far, or --allow-extrapolation, which paints "
                 "them with its last bin and flags them",
             )
@@ -122,7 +132,8 @@ class HODPainter:
 
         p = np.zeros(len(halos))
         p[paintable] = luminous_probability(
-            table, row[paintable],
+            table,
+            row[paintable],
             np.log10(halos["mass"][paintable]) - np.log10(halos["host_mass"][paintable]),
         )
         location = np.zeros(len(halos))
@@ -150,13 +161,19 @@ class HODPainter:
                 f"calibration {table.name}: {record['satellites_short']:.4g} of the {total:.4g} "
                 "luminous satellites that the hydrodynamic run would have here are missing: the "
                 "gravity-only run resolves too few satellites, which thinning cannot make up for",
-                MockgalWarning, stacklevel=2,
+                MockgalWarning,
+                stacklevel=2,
             )
         return Distribution(
-            p_luminous=p, location=location, scale=np.ones(len(halos)), residual_row=row,
+            p_luminous=p,
+            location=location,
+            scale=np.ones(len(halos)),
+            residual_row=row,
             residual_probability=table.residual_probability,
-            residual_quantiles=table.columns["residual_quantiles"], floor=floor,
-            extrapolated=above | bool(outside), record=record,
+            residual_quantiles=table.columns["residual_quantiles"],
+            floor=floor,
+            extrapolated=above | bool(outside),
+            record=record,
         )
 
 
@@ -175,7 +192,8 @@ def luminous_probability(table: HODTable, row: Array, log_mass_ratio: Array) -> 
     for r in range(2 * table.bins):
         chosen = row == r
         p[chosen] = table.columns["thinning"][r] * np.interp(
-            log_mass_ratio[chosen], table.columns["luminous_log_mass_ratio"][r],
+            log_mass_ratio[chosen],
+            table.columns["luminous_log_mass_ratio"][r],
             table.columns["luminous_probability"][r],
         )
     return np.minimum(p, 1.0)
@@ -189,7 +207,8 @@ def _refuse_zero_hosts(scene: Scene, resolved: Array) -> None:
         raise BadValueError(
             f"{scene.snapshot.name}:host_mass",
             f"{zero.size} resolved centrals whose host mass ({halos.mass_definition}) is zero, the "
-            f"first halo_id {halos['halo_id'][first]}", "a positive mass for every painted central",
+            f"first halo_id {halos['halo_id'][first]}",
+            "a positive mass for every painted central",
             "--drop-bad leaves them out and counts them, or choose another --mass-definition",
         )
 

@@ -61,9 +61,15 @@ META: dict[str, tuple[type, str]] = {
     "least_particles": (int, "least gravity-only particles of a subhalo that is painted"),
     "particle_mass": (float, "of the gravity-only run [Msun/h]"),
     "residual_probability": (list, "probabilities of `residual_quantiles`"),
-    "domain": (dict, "[low, high] of redshift, particle_mass [Msun/h], omega_m, h: where it is valid"),
-    "provenance": (dict, "runs and digests of their catalogues, methods, `references`, `summary`, and "
-                         "a `caution` that is shown whenever the table is used"),
+    "domain": (
+        dict,
+        "[low, high] of redshift, particle_mass [Msun/h], omega_m, h: where it is valid",
+    ),
+    "provenance": (
+        dict,
+        "runs and digests of their catalogues, methods, `references`, `summary`, and "
+        "a `caution` that is shown whenever the table is used",
+    ),
 }
 
 
@@ -104,14 +110,18 @@ class HODTable:
     provenance: dict[str, Any]
 
     def __post_init__(self) -> None:
-        columns = {name: np.asarray(values, dtype=str if name in _TEXT else np.float64)
-                   for name, values in self.columns.items()}
+        columns = {
+            name: np.asarray(values, dtype=str if name in _TEXT else np.float64)
+            for name, values in self.columns.items()
+        }
         object.__setattr__(self, "columns", columns)
         problem = self._problem()
         if problem:
             raise CorruptFileError(
-                f"HOD calibration {self.name}", problem,
-                "what docs/reference/hod-calibration.md says", "make the table again",
+                f"HOD calibration {self.name}",
+                problem,
+                "what docs/reference/hod-calibration.md says",
+                "make the table again",
             )
 
     def _problem(self) -> str:
@@ -120,8 +130,12 @@ class HODTable:
         if odd or rows == 0 or list(c["kind"]) != [k for k in KINDS for _ in range(bins)]:
             return "rows that are not all centrals, then all satellites"
         low, high = c["log_host_mass_low"], c["log_host_mass_high"]
-        if not (np.array_equal(low[:bins], low[bins:]) and np.array_equal(high[:bins], high[bins:])
-                and np.array_equal(low[1:bins], high[: bins - 1]) and np.all(low < high)):
+        if not (
+            np.array_equal(low[:bins], low[bins:])
+            and np.array_equal(high[:bins], high[bins:])
+            and np.array_equal(low[1:bins], high[: bins - 1])
+            and np.all(low < high)
+        ):
             return "host-mass bins that do not adjoin"
         probability = self.residual_probability
         if not (probability[0] == 0 and probability[-1] == 1 and np.all(np.diff(probability) > 0)):
@@ -166,7 +180,8 @@ class HODTable:
         rows = slice(kind * self.bins, (kind + 1) * self.bins)
         return median_curve(
             self.columns["curve_log_host_mass"][rows],
-            self.columns["curve_log_stellar_mass"][rows], log_host_mass,
+            self.columns["curve_log_stellar_mass"][rows],
+            log_host_mass,
         )
 
     def log_mass_ratio(self, log_dark_mass: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -179,7 +194,8 @@ class HODTable:
         """
         if "log_host_mass_ratio" not in self.columns:
             raise MissingDatasetError(
-                f"HOD calibration {self.name}:log_host_mass_ratio", "no such column",
+                f"HOD calibration {self.name}:log_host_mass_ratio",
+                "no such column",
                 "a host-mass ratio, measured on a hydrodynamic run and its gravity-only twin",
                 "take a calibration made from a pair (`mockgal calibrations` lists them)",
             )
@@ -193,8 +209,9 @@ class HODTable:
         content = {name: values.tolist() for name, values in self.columns.items()}
         content |= {"residual_probability": self.residual_probability.tolist()}
         content |= {key: getattr(self, key) for key in META if key not in content}
-        return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=32
-                               ).hexdigest()
+        return hashlib.blake2b(
+            json.dumps(content, sort_keys=True).encode(), digest_size=32
+        ).hexdigest()
 
     def mismatch(self, snapshot: Snapshot, mass_definition: str) -> list[str]:
         """Why the table is not valid for a simulation; empty if it is."""
@@ -257,8 +274,11 @@ def to_ecsv(table: HODTable) -> str:
         unit, out[name].description = COLUMNS[name]
         out[name].unit = unit or None
     out.meta = {"format": FORMAT} | {
-        key: ([float(x) for x in table.residual_probability] if key == "residual_probability"
-              else getattr(table, key))
+        key: (
+            [float(x) for x in table.residual_probability]
+            if key == "residual_probability"
+            else getattr(table, key)
+        )
         for key in META
     }
     text = io.StringIO()
@@ -278,26 +298,42 @@ def read(path: Path) -> HODTable:
 
     try:
         if path.stat().st_size > _MAX_BYTES:
-            raise InputError(path, f"{path.stat().st_size} bytes", f"at most {_MAX_BYTES}",
-                             "give an HOD calibration table")
+            raise InputError(
+                path,
+                f"{path.stat().st_size} bytes",
+                f"at most {_MAX_BYTES}",
+                "give an HOD calibration table",
+            )
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, f"an unreadable file ({error})", "an ECSV calibration table",
-                         "give the path of one, or a name that `mockgal calibrations` lists"
-                         ) from error
+        raise InputError(
+            path,
+            f"an unreadable file ({error})",
+            "an ECSV calibration table",
+            "give the path of one, or a name that `mockgal calibrations` lists",
+        ) from error
     try:
         table = Table.read(text.splitlines(), format="ascii.ecsv")
     except Exception as error:  # astropy and PyYAML raise many kinds for bad text
-        raise CorruptFileError(path, f"text that is not ECSV ({str(error).splitlines()[0]})",
-                               FORMAT, "make the table again") from error
+        raise CorruptFileError(
+            path,
+            f"text that is not ECSV ({str(error).splitlines()[0]})",
+            FORMAT,
+            "make the table again",
+        ) from error
     if table.meta.get("format") != FORMAT:
-        raise CorruptFileError(path, f"format {table.meta.get('format')!r}", repr(FORMAT),
-                               "make the table again with this version of mockgal")
+        raise CorruptFileError(
+            path,
+            f"format {table.meta.get('format')!r}",
+            repr(FORMAT),
+            "make the table again with this version of mockgal",
+        )
     missing = [c for c in COLUMNS if c not in table.colnames and c not in _OPTIONAL]
     missing += [key for key in META if key not in table.meta]
     if missing:
-        raise MissingDatasetError(path, f"no {', '.join(missing)}", "all of them",
-                                  "make the table again")
+        raise MissingDatasetError(
+            path, f"no {', '.join(missing)}", "all of them", "make the table again"
+        )
     columns: dict[str, NDArray[Any]] = {}
     try:
         for name in COLUMNS:
@@ -338,17 +374,23 @@ def choose(
         else:
             tables = [table for table in shipped() if table.name == calibration]
             if not tables:
-                raise UsageError("--calibration", repr(calibration), "a path to an .ecsv file, or "
-                                 "one of " + ", ".join(t.name for t in shipped()))
+                raise UsageError(
+                    "--calibration",
+                    repr(calibration),
+                    "a path to an .ecsv file, or one of " + ", ".join(t.name for t in shipped()),
+                )
     else:
         tables = shipped()
     reasons = {table.name: table.mismatch(snapshot, mass_definition) for table in tables}
     valid = [table for table in tables if not reasons[table.name]]
     if valid:
-        return min(valid, key=lambda t: (abs(np.mean(t.domain["redshift"]) - snapshot.redshift),
-                                         t.name))
-    if calibration is not None and allow_extrapolation and (
-        tables[0].mass_definition == mass_definition
+        return min(
+            valid, key=lambda t: (abs(np.mean(t.domain["redshift"]) - snapshot.redshift), t.name)
+        )
+    if (
+        calibration is not None
+        and allow_extrapolation
+        and (tables[0].mass_definition == mass_definition)
     ):
         return tables[0]
     raise DomainError(

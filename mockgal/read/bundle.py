@@ -96,21 +96,32 @@ class BundleReader:
         with safe.open_hdf5(path) as file:
             header = _header(file)
         if options.mass_definition not in (None, header.mass_definition):
-            raise UsageError("--mass-definition", f"{options.mass_definition!r}",
-                             f"{header.mass_definition!r}, the one in {path}",
-                             "pack the original catalogue again with the definition meant")
+            raise UsageError(
+                "--mass-definition",
+                f"{options.mass_definition!r}",
+                f"{header.mass_definition!r}, the one in {path}",
+                "pack the original catalogue again with the definition meant",
+            )
         halos = _halos(path, header, options)
         record = {
-            **header.json["record"], "original_format": header.original_format,
+            **header.json["record"],
+            "original_format": header.original_format,
             "original_source": header.json["source"],
         }
         if header.uniform_mass is not None and header.particles:
             record["mean_density_over_omega_m"] = _check_mass(
-                path, header, header.uniform_mass * header.particles)
+                path, header, header.uniform_mass * header.particles
+            )
         digests = path.stat().st_size <= _DIGEST_BYTES
         snapshot = Snapshot(
-            header.name, header.box_size, header.redshift, header.cosmology, header.particle_mass,
-            self.name, (chunks.source(path, digests=digests),), record,
+            header.name,
+            header.box_size,
+            header.redshift,
+            header.cosmology,
+            header.particle_mass,
+            self.name,
+            (chunks.source(path, digests=digests),),
+            record,
         )
         field = read_density(path, snapshot) if header.has_density else None
         return Scene(snapshot, halos, _particles(path, header, options), field)
@@ -120,11 +131,19 @@ def _header(file: h5py.File) -> _Header:
     path = file.filename
     version = headers.attribute(file, "/", BUNDLE_ATTRIBUTE)
     if version != BUNDLE_VERSION:
-        raise FormatError(f"{path}@{BUNDLE_ATTRIBUTE}", f"version {version}", f"{BUNDLE_VERSION}",
-                          "pack the original catalogue again with this version")
+        raise FormatError(
+            f"{path}@{BUNDLE_ATTRIBUTE}",
+            f"version {version}",
+            f"{BUNDLE_VERSION}",
+            "pack the original catalogue again with this version",
+        )
     if headers.attribute(file, "/", "complete", 0) != 1:
-        raise CorruptFileError(f"{path}@complete", "a bundle whose writing did not end",
-                               "complete = 1", "pack the original catalogue again")
+        raise CorruptFileError(
+            f"{path}@complete",
+            "a bundle whose writing did not end",
+            "complete = 1",
+            "pack the original catalogue again",
+        )
 
     def number(name: str, default: Any = ...) -> Any:
         return headers.number(file, "header", name, default)
@@ -139,12 +158,22 @@ def _header(file: h5py.File) -> _Header:
     for name in ("h", "omega_m", "omega_lambda"):
         values[name] = number(name)
     return _Header(
-        number("box_size"), number("redshift"), Cosmology(**values), count("halos"),
-        count("particles"), number("particle_mass", None),
-        headers.number(file, "particles", "mass", None), text("name"), text("mass_definition"),
-        text("original_format"), safe.members(file, "halos"), safe.exists(file, "density"),
-        {name: _json(file, f"header/{name}", kind) for name, kind in
-         (("record", dict), ("halo_record", dict), ("source", list))},
+        number("box_size"),
+        number("redshift"),
+        Cosmology(**values),
+        count("halos"),
+        count("particles"),
+        number("particle_mass", None),
+        headers.number(file, "particles", "mass", None),
+        text("name"),
+        text("mass_definition"),
+        text("original_format"),
+        safe.members(file, "halos"),
+        safe.exists(file, "density"),
+        {
+            name: _json(file, f"header/{name}", kind)
+            for name, kind in (("record", dict), ("halo_record", dict), ("source", list))
+        },
     )
 
 
@@ -154,8 +183,12 @@ def _json(file: h5py.File, name: str, kind: type) -> Any:
     except (ValueError, RecursionError) as error:
         value = error
     if not isinstance(value, kind):
-        raise CorruptFileError(f"{file.filename}:/{name}", f"{value!r}"[:200],
-                               f"JSON of a {kind.__name__}", "pack the original catalogue again")
+        raise CorruptFileError(
+            f"{file.filename}:/{name}",
+            f"{value!r}"[:200],
+            f"JSON of a {kind.__name__}",
+            "pack the original catalogue again",
+        )
     return value
 
 
@@ -163,40 +196,60 @@ def _halos(path: Path, header: _Header, options: ReadOptions) -> HaloCatalog:
     missing = [name for name in REQUIRED_HALO_COLUMNS if name not in header.columns]
     if missing:
         raise MissingDatasetError(
-            f"{path}:/halos/{missing[0]}", "no such dataset; present: "
-            + (", ".join(header.columns) or "none"), ", ".join(REQUIRED_HALO_COLUMNS),
+            f"{path}:/halos/{missing[0]}",
+            "no such dataset; present: " + (", ".join(header.columns) or "none"),
+            ", ".join(REQUIRED_HALO_COLUMNS),
             "pack the original catalogue again",
         )
     columns: dict[str, NDArray[Any]] = {}
     for name in header.columns:
         where = f"{path}:/halos/{name}"
         if name not in HALO_COLUMNS:
-            raise FormatError(where, "a column unknown to this version", "one of " + ", ".join(
-                HALO_COLUMNS), "update mockgal, or pack the original catalogue again")
+            raise FormatError(
+                where,
+                "a column unknown to this version",
+                "one of " + ", ".join(HALO_COLUMNS),
+                "update mockgal, or pack the original catalogue again",
+            )
         declared = HALO_COLUMNS[name]
         with safe.open_hdf5(path) as file:
-            unit = (str(headers.attribute(file, f"halos/{name}", "unit")),
-                    int(headers.number(file, f"halos/{name}", "h_power")))
+            unit = (
+                str(headers.attribute(file, f"halos/{name}", "unit")),
+                int(headers.number(file, f"halos/{name}", "h_power")),
+            )
             shape = safe.dataset(file, f"halos/{name}").shape
         if unit != (declared.unit, declared.h_power):
-            raise UnitsError(where, f"unit {unit[0]!r} with h to the power {unit[1]}",
-                             f"{declared.unit!r} with {declared.h_power}",
-                             "pack the original catalogue again")
+            raise UnitsError(
+                where,
+                f"unit {unit[0]!r} with h to the power {unit[1]}",
+                f"{declared.unit!r} with {declared.h_power}",
+                "pack the original catalogue again",
+            )
         if shape != (header.halos, *declared.shape):
-            raise CorruptFileError(where, f"shape {shape}", f"{(header.halos, *declared.shape)}",
-                                   "pack the original catalogue again")
-        found = chunks.column(FileSet((path,), ""), [header.halos], f"halos/{name}",
-                              options.chunk_rows)
+            raise CorruptFileError(
+                where,
+                f"shape {shape}",
+                f"{(header.halos, *declared.shape)}",
+                "pack the original catalogue again",
+            )
+        found = chunks.column(
+            FileSet((path,), ""), [header.halos], f"halos/{name}", options.chunk_rows
+        )
         columns[name] = found if header.halos else np.empty((0, *declared.shape), declared.dtype)
     return halo_catalog(
-        columns, header.mass_definition, header.box_size, options,
-        lambda name, row: f"{path}:/halos/{name}, row {row}", dict(header.json["halo_record"]),
+        columns,
+        header.mass_definition,
+        header.box_size,
+        options,
+        lambda name, row: f"{path}:/halos/{name}, row {row}",
+        dict(header.json["halo_record"]),
     )
 
 
 def _check_mass(path: Path, header: _Header, total: float) -> float:
-    return physics.check_mean_density(total, header.box_size, header.cosmology, header.redshift,
-                                      f"{path}:/particles@mass")
+    return physics.check_mean_density(
+        total, header.box_size, header.cosmology, header.redshift, f"{path}:/particles@mass"
+    )
 
 
 def _particles(path: Path, header: _Header, options: ReadOptions) -> Particles | None:
@@ -206,8 +259,12 @@ def _particles(path: Path, header: _Header, options: ReadOptions) -> Particles |
     with safe.open_hdf5(path) as file:
         place = chunks.checked(file, "particles/position", header.particles)
         if place.shape[1:] != (3,):
-            raise CorruptFileError(f"{path}:/particles/position", f"shape {place.shape}", "(n, 3)",
-                                   "pack the original catalogue again")
+            raise CorruptFileError(
+                f"{path}:/particles/position",
+                f"shape {place.shape}",
+                "(n, 3)",
+                "pack the original catalogue again",
+            )
         stored = place.dtype
         if header.uniform_mass is None:
             chunks.checked(file, "particles/mass", header.particles)
@@ -218,8 +275,11 @@ def _particles(path: Path, header: _Header, options: ReadOptions) -> Particles |
         where = f"{path}:/particles/position"
         for native in chunks.stream(path, "particles/position", header.particles, chunk_rows):
             position = wrap(
-                native.astype(np.float64), header.box_size, stored=stored,
-                centred=options.centred_origin, record=ignored,
+                native.astype(np.float64),
+                header.box_size,
+                stored=stored,
+                centred=options.centred_origin,
+                record=ignored,
                 where=partial(chunks.row_at, where, start),
             )
             if header.uniform_mass is None:
@@ -227,8 +287,12 @@ def _particles(path: Path, header: _Header, options: ReadOptions) -> Particles |
                     data = safe.dataset(file, "particles/mass")
                     mass = safe.read_rows(data, start, start + len(position)).astype(np.float64)
                 if not (np.isfinite(mass).all() and (mass >= 0).all()):
-                    raise BadValueError(f"{path}:/particles/mass", "NaN or negative masses",
-                                        "masses", "pack the original catalogue again")
+                    raise BadValueError(
+                        f"{path}:/particles/mass",
+                        "NaN or negative masses",
+                        "masses",
+                        "pack the original catalogue again",
+                    )
             else:
                 mass = np.full(len(position), header.uniform_mass)
             total, start = total + float(mass.sum()), start + len(position)

@@ -60,8 +60,7 @@ def candidates(path: Path, stems: str, folders: str) -> list[Path]:
 def _in_folder(path: Path, stems: str, folders: str) -> list[tuple[str, int, Path]]:
     """What is in the folder itself or, if nothing, in the folders below that may hold a set."""
     below = [p for p in sorted(path.iterdir()) if p.is_dir() and re.fullmatch(folders, p.name)]
-    return _parsed(path, stems) or [
-        entry for folder in below for entry in _parsed(folder, stems)]
+    return _parsed(path, stems) or [entry for folder in below for entry in _parsed(folder, stems)]
 
 
 def find_set(path: Path, stems: str, folders: str, number: str = "") -> FileSet | None:
@@ -94,8 +93,11 @@ def find_set(path: Path, stems: str, folders: str, number: str = "") -> FileSet 
         match = _NAME.fullmatch(path.name)
         if match is None or match["chunk"] is None:
             return FileSet((path,), match["number"] if match else "")
-        found = [entry for entry in _parsed(path.parent, re.escape(match["stem"]))
-                 if entry[0] == match["number"] and entry[1] >= 0]
+        found = [
+            entry
+            for entry in _parsed(path.parent, re.escape(match["stem"]))
+            if entry[0] == match["number"] and entry[1] >= 0
+        ]
     elif path.is_dir():
         found = _in_folder(path, stems, folders)
     else:
@@ -106,13 +108,21 @@ def find_set(path: Path, stems: str, folders: str, number: str = "") -> FileSet 
         return None
     numbers = sorted({number for number, _, _ in found})
     if len(numbers) > 1:
-        raise UsageError(path, f"several outputs, {', '.join(numbers)}", "one",
-                         "give the folder or a file of the one meant")
+        raise UsageError(
+            path,
+            f"several outputs, {', '.join(numbers)}",
+            "one",
+            "give the folder or a file of the one meant",
+        )
     found.sort(key=lambda entry: entry[1])
     for (_, a, first), (_, b, second) in pairwise(found):
         if a == b or a < 0:
-            raise IncompleteSetError(path, f"both {first} and {second}", "one file for each chunk",
-                                     "move the one that does not belong to the set elsewhere")
+            raise IncompleteSetError(
+                path,
+                f"both {first} and {second}",
+                "one file for each chunk",
+                "move the one that does not belong to the set elsewhere",
+            )
     return FileSet(tuple(file for _, _, file in found), numbers[0])
 
 
@@ -131,13 +141,17 @@ def check_numbers(files: FileSet, declared: int) -> None:
     if missing:
         names = ", ".join(map(str, missing[:20])) + (", ..." if len(missing) > 20 else "")
         raise IncompleteSetError(
-            files.where, f"{len(present)} of {declared} files; missing chunk {names}",
-            f"chunks 0 to {declared - 1}", "fetch the missing files into the same folder",
+            files.where,
+            f"{len(present)} of {declared} files; missing chunk {names}",
+            f"chunks 0 to {declared - 1}",
+            "fetch the missing files into the same folder",
         )
     if surplus:
         raise IncompleteSetError(
-            files.where, "surplus chunk " + ", ".join(map(str, surplus[:20])),
-            f"{declared} files, as the header says", "remove files of another run or version",
+            files.where,
+            "surplus chunk " + ", ".join(map(str, surplus[:20])),
+            f"{declared} files, as the header says",
+            "remove files of another run or version",
         )
 
 
@@ -152,7 +166,9 @@ def check_same(files: FileSet, values: Sequence[Any], what: str) -> None:
     for path, value in zip(files.files, values, strict=True):
         if value != values[0]:
             raise IncompleteSetError(
-                f"{path}:{what}", f"{value}", f"{values[0]}, as in {files.files[0]}",
+                f"{path}:{what}",
+                f"{value}",
+                f"{values[0]}, as in {files.files[0]}",
                 "do not mix files of different runs, outputs or versions in one folder",
             )
 
@@ -166,13 +182,19 @@ def check_total(files: FileSet, this_file: Sequence[int], total: int, what: str)
         They do not.
     """
     if sum(this_file) != total:
-        raise HeaderError(f"{files.where}:{what}", f"{sum(this_file)} rows in all files",
-                          f"{total}, as the header's total says",
-                          "look for a file that was copied twice or is from another version")
+        raise HeaderError(
+            f"{files.where}:{what}",
+            f"{sum(this_file)} rows in all files",
+            f"{total}, as the header's total says",
+            "look for a file that was copied twice or is from another version",
+        )
 
 
 def column(
-    files: FileSet, rows: Sequence[int], name: str, chunk_rows: int,
+    files: FileSet,
+    rows: Sequence[int],
+    name: str,
+    chunk_rows: int,
     convert: Callable[[NDArray[Any]], NDArray[Any]] = lambda values: values,
 ) -> NDArray[Any]:
     """A dataset of the set, from all its files.
@@ -200,7 +222,8 @@ def column(
     """
     pieces = [
         convert(piece)
-        for path, count in zip(files.files, rows, strict=True) if count
+        for path, count in zip(files.files, rows, strict=True)
+        if count
         for piece in stream(path, name, count, chunk_rows)
     ]
     return np.concatenate(pieces) if pieces else np.empty(0)
@@ -216,8 +239,12 @@ def checked(file: h5py.File, name: str, rows: int) -> h5py.Dataset:
     """
     data = safe.dataset(file, name)
     if not data.shape or data.shape[0] != rows:
-        raise HeaderError(f"{file.filename}:/{name}", f"shape {data.shape}",
-                          f"{rows} rows, as the file's header says", "fetch the file again")
+        raise HeaderError(
+            f"{file.filename}:/{name}",
+            f"shape {data.shape}",
+            f"{rows} rows, as the file's header says",
+            "fetch the file again",
+        )
     return data
 
 
@@ -257,8 +284,9 @@ def source(path: Path, *, digests: bool = True) -> SourceFile:
                 digest.update(block)
         size = path.stat().st_size
     except OSError as error:
-        raise InputError(path, f"a read error ({error.strerror})", "a readable file",
-                         "check the disk") from error
+        raise InputError(
+            path, f"a read error ({error.strerror})", "a readable file", "check the disk"
+        ) from error
     return SourceFile(str(path), size, digest.hexdigest() if digests else "")
 
 
@@ -273,6 +301,10 @@ def check_distinct(sources: Sequence[SourceFile], rows: Sequence[int]) -> None:
     seen: dict[str, str] = {}
     for item, count in zip(sources, rows, strict=True):
         if count and item.digest in seen:
-            raise IncompleteSetError(item.path, f"the same content as {seen[item.digest]}",
-                                     "different chunks", "fetch the file again")
+            raise IncompleteSetError(
+                item.path,
+                f"the same content as {seen[item.digest]}",
+                "different chunks",
+                "fetch the file again",
+            )
         seen[item.digest] = item.path

@@ -56,63 +56,96 @@ def read_density(
     with safe.open_hdf5(path) as file:
         data = safe.dataset(file, dataset)
         if data.ndim != 3 or len(set(data.shape)) != 1 or data.shape[0] < 1:
-            raise HeaderError(where, f"shape {data.shape}", "a cube (N, N, N)",
-                              "write the grid as one cubic dataset")
+            raise HeaderError(
+                where,
+                f"shape {data.shape}",
+                "a cube (N, N, N)",
+                "write the grid as one cubic dataset",
+            )
         size = int(data.shape[0])
         side = headers.number(file, dataset, "boxsize")
         z = headers.number(file, dataset, "redshift")
-        text = {name: str(headers.attribute(file, dataset, name))
-                for name in ("kind", "unit", "mas", "origin")}
+        text = {
+            name: str(headers.attribute(file, dataset, name))
+            for name in ("kind", "unit", "mas", "origin")
+        }
     if text["kind"] not in UNITS:
-        raise HeaderError(f"{where}@kind", repr(text["kind"]), "one of " + ", ".join(UNITS),
-                          "set the attribute to what the numbers are")
+        raise HeaderError(
+            f"{where}@kind",
+            repr(text["kind"]),
+            "one of " + ", ".join(UNITS),
+            "set the attribute to what the numbers are",
+        )
     if text["unit"] not in UNITS[text["kind"]]:
-        raise HeaderError(f"{where}@unit", repr(text["unit"]),
-                          " or ".join(map(repr, UNITS[text["kind"]])), "convert the numbers")
+        raise HeaderError(
+            f"{where}@unit",
+            repr(text["unit"]),
+            " or ".join(map(repr, UNITS[text["kind"]])),
+            "convert the numbers",
+        )
     if snapshot is not None:
-        for name, here, there in (("boxsize", side, snapshot.box_size),
-                                  ("redshift", z, snapshot.redshift)):
+        for name, here, there in (
+            ("boxsize", side, snapshot.box_size),
+            ("redshift", z, snapshot.redshift),
+        ):
             if not abs(here - there) <= 1e-6 * max(1.0, abs(there)):
-                raise HeaderError(f"{where}@{name}", f"{here}", f"{there}, as the catalogue has",
-                                  "use the grid of the same snapshot")
+                raise HeaderError(
+                    f"{where}@{name}",
+                    f"{here}",
+                    f"{there}, as the catalogue has",
+                    "use the grid of the same snapshot",
+                )
     if not side > 0:
-        raise HeaderError(f"{where}@boxsize", f"{side}", "a positive length in Mpc/h",
-                          "correct the attribute")
+        raise HeaderError(
+            f"{where}@boxsize", f"{side}", "a positive length in Mpc/h", "correct the attribute"
+        )
 
     def read_slab(start: int, stop: int) -> NDArray[Any]:
         with safe.open_hdf5(path) as file:
             return safe.read_rows(safe.dataset(file, dataset), start, stop).astype(np.float64)
 
     try:
-        field = DensityField(size, side / size, text["kind"], text["mas"], text["origin"],
-                             read_slab)
+        field = DensityField(
+            size, side / size, text["kind"], text["mas"], text["origin"], read_slab
+        )
     except BadValueError as error:
-        raise HeaderError(where, error.found, error.expected,
-                          "set the attributes mas and origin") from error
+        raise HeaderError(
+            where, error.found, error.expected, "set the attributes mas and origin"
+        ) from error
     _check_values(field, where, snapshot)
     return field
 
 
-def _check_values(
-    field: DensityField, where: str, snapshot: Snapshot | None
-) -> None:
+def _check_values(field: DensityField, where: str, snapshot: Snapshot | None) -> None:
     rows = max(1, _SLAB_BYTES // (8 * field.grid_size**2))
     total, least = 0.0, np.inf
     for start in range(0, field.grid_size, rows):
         slab = field.read_slab(start, min(start + rows, field.grid_size))
         total, least = total + float(slab.sum()), min(least, float(slab.min()))
         if not np.isfinite(total):
-            raise BadValueError(where, f"NaN or infinite values in rows from {start} on",
-                                "finite values", "write the grid again")
+            raise BadValueError(
+                where,
+                f"NaN or infinite values in rows from {start} on",
+                "finite values",
+                "write the grid again",
+            )
     mean = total / field.grid_size**3
     lowest = -1 - _ROUNDING if field.kind == "delta" else 0.0
     if least < lowest:
-        raise BadValueError(where, f"a least {field.kind} of {least:.6g}",
-                            f"at least {round(lowest):d}",
-                            "check the attribute kind (counts, mass or delta)")
+        raise BadValueError(
+            where,
+            f"a least {field.kind} of {least:.6g}",
+            f"at least {round(lowest):d}",
+            "check the attribute kind (counts, mass or delta)",
+        )
     if field.kind == "delta" and abs(mean) > MEAN_DELTA:
-        raise BadValueError(where, f"a mean delta of {mean:.6g}", f"0 within {MEAN_DELTA}",
-                            "check the attribute kind (counts, mass or delta)")
+        raise BadValueError(
+            where,
+            f"a mean delta of {mean:.6g}",
+            f"0 within {MEAN_DELTA}",
+            "check the attribute kind (counts, mass or delta)",
+        )
     if field.kind == "mass" and snapshot is not None:
-        physics.check_mean_density(total, snapshot.box_size, snapshot.cosmology, snapshot.redshift,
-                                   where)
+        physics.check_mean_density(
+            total, snapshot.box_size, snapshot.cosmology, snapshot.redshift, where
+        )

@@ -62,21 +62,27 @@ def detect(path: Path | str) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise FormatError(path, "a file that several readers know: " + ", ".join(found), "one",
-                          "say which with --format")
+        raise FormatError(
+            path,
+            "a file that several readers know: " + ", ".join(found),
+            "one",
+            "say which with --format",
+        )
     _damage(path)
     if path.is_dir():
         listed = ", ".join(sorted(entry.name for entry in path.iterdir())[:10]) or "nothing"
         what = f"a folder of no known format, holding {listed}"
     else:
         what = f"a file that begins with {safe.first_bytes(path)}"
-    raise FormatError(path, what, "one of the formats " + ", ".join(names),
-                      "give a catalogue (not a snapshot), or say its format with --format")
+    raise FormatError(
+        path,
+        what,
+        "one of the formats " + ", ".join(names),
+        "give a catalogue (not a snapshot), or say its format with --format",
+    )
 
 
-def read(
-    path: Path | str, options: ReadOptions | None = None, format: str | None = None
-) -> Scene:
+def read(path: Path | str, options: ReadOptions | None = None, format: str | None = None) -> Scene:
     """The scene at ``path``, in internal units and checked.
 
     Parameters
@@ -101,6 +107,10 @@ def read(
     if options.chunk_rows < 1:
         raise UsageError("chunk_rows", f"{options.chunk_rows}", "1 or more", "leave it out")
     if format is not None and format not in registry.names("readers"):
-        raise UsageError("--format", repr(format), "one of " + ", ".join(registry.names("readers")),
-                         "choose one of these")
+        raise UsageError(
+            "--format",
+            repr(format),
+            "one of " + ", ".join(registry.names("readers")),
+            "choose one of these",
+        )
     return _reader(format or detect(path)).read(path, options)

@@ -36,8 +36,11 @@ Array = NDArray[Any]
 
 # Datasets of the host mass; the default is the first.
 HOST_MASS = {
-    "200c": "Group_M_Crit200", "200m": "Group_M_Mean200", "500c": "Group_M_Crit500",
-    "vir": "Group_M_TopHat200", "fof": "GroupMass",
+    "200c": "Group_M_Crit200",
+    "200m": "Group_M_Mean200",
+    "500c": "Group_M_Crit500",
+    "vir": "Group_M_TopHat200",
+    "fof": "GroupMass",
 }
 GAS, STARS = 0, 4
 _STEMS, _FOLDERS = "fof_subhalo_tab", r"groups_\d+"
@@ -88,19 +91,29 @@ class Gadget4Reader:
         """
         definition = options.mass_definition or next(iter(HOST_MASS))
         if definition not in HOST_MASS:
-            raise UsageError("--mass-definition", repr(definition), "one of " + ", ".join(
-                HOST_MASS), "choose one of these")
+            raise UsageError(
+                "--mass-definition",
+                repr(definition),
+                "one of " + ", ".join(HOST_MASS),
+                "choose one of these",
+            )
         files = chunks.find_set(path, _STEMS, _FOLDERS)
         if files is None:
-            raise FormatError(path, "no fof_subhalo_tab_NNN[.K].hdf5",
-                              "a Gadget-4 catalogue with subhalos",
-                              "give a file of the catalogue or its groups_NNN folder")
+            raise FormatError(
+                path,
+                "no fof_subhalo_tab_NNN[.K].hdf5",
+                "a Gadget-4 catalogue with subhalos",
+                "give a file of the catalogue or its groups_NNN folder",
+            )
         catalogue = _open(files)
         source = chunks.sources(files)
-        chunks.check_distinct(source, [g + s for g, s in zip(
-            catalogue.groups, catalogue.subhalos, strict=True)])
+        chunks.check_distinct(
+            source, [g + s for g, s in zip(catalogue.groups, catalogue.subhalos, strict=True)]
+        )
         record: dict[str, Any] = {
-            **catalogue.units.record, "files": len(files.files), "output_number": files.number,
+            **catalogue.units.record,
+            "files": len(files.files),
+            "output_number": files.number,
             "host_mass_dataset": HOST_MASS[definition],
             "mass_definition_chosen_by": "user" if options.mass_definition else "default",
         }
@@ -111,9 +124,14 @@ class Gadget4Reader:
         if particle_mass is None:
             particle_mass = _particle_mass(catalogue, native)
         snapshot = Snapshot(
-            name=catalogue.name, box_size=catalogue.box_size, redshift=catalogue.redshift,
-            cosmology=catalogue.units.cosmology, particle_mass=particle_mass,
-            format=self.name, source=source + more, record=record,
+            name=catalogue.name,
+            box_size=catalogue.box_size,
+            redshift=catalogue.redshift,
+            cosmology=catalogue.units.cosmology,
+            particle_mass=particle_mass,
+            format=self.name,
+            source=source + more,
+            record=record,
         )
         return Scene(snapshot, halos, particles)
 
@@ -144,10 +162,19 @@ def _open(files: FileSet) -> _Catalogue:
                 name = _name(headers.attribute(file, "Parameters", "OutputDir", ""), files)
                 base = str(headers.attribute(file, "Parameters", "SnapshotFileBase", "snap"))
                 chunks.check_numbers(files, int(headers.counts(file, "Header", "NumFiles")[0]))
-            facts.append(tuple(
-                headers.number(file, "Header", key) for key in
-                ("Time", "Redshift", "BoxSize", "NumFiles", "Ngroups_Total", "Nsubhalos_Total")
-            ))
+            facts.append(
+                tuple(
+                    headers.number(file, "Header", key)
+                    for key in (
+                        "Time",
+                        "Redshift",
+                        "BoxSize",
+                        "NumFiles",
+                        "Ngroups_Total",
+                        "Nsubhalos_Total",
+                    )
+                )
+            )
             groups.append(int(headers.counts(file, "Header", "Ngroups_ThisFile")[0]))
             subhalos.append(int(headers.counts(file, "Header", "Nsubhalos_ThisFile")[0]))
     chunks.check_same(files, facts, "/Header (Time, Redshift, BoxSize, NumFiles, totals)")
@@ -156,10 +183,12 @@ def _open(files: FileSet) -> _Catalogue:
     chunks.check_total(files, subhalos, int(facts[0][5]), "/Header@Nsubhalos_Total")
     snapshots.check_header_time(files.files[0], time, redshift)
     if box <= 0:
-        raise HeaderError(f"{files.files[0]}:/Header@BoxSize", f"{box}", "a positive length",
-                          "correct the header")
-    return _Catalogue(files, units, box * units.length, time, redshift, groups, subhalos, name,
-                      base)
+        raise HeaderError(
+            f"{files.files[0]}:/Header@BoxSize", f"{box}", "a positive length", "correct the header"
+        )
+    return _Catalogue(
+        files, units, box * units.length, time, redshift, groups, subhalos, name, base
+    )
 
 
 def _name(output_dir: object, files: FileSet) -> str:
@@ -172,7 +201,11 @@ def _name(output_dir: object, files: FileSet) -> str:
 
 
 def _native(
-    catalogue: _Catalogue, options: ReadOptions, name: str, *, width: int | None = None,
+    catalogue: _Catalogue,
+    options: ReadOptions,
+    name: str,
+    *,
+    width: int | None = None,
     factor: float | None = None,
 ) -> Array:
     """A dataset of all files, shape (n,) or (n, width); any width for 0; times ``factor``."""
@@ -181,9 +214,12 @@ def _native(
         return np.empty(0 if width is None else (0, width))
     found = chunks.column(catalogue.files, rows, name, options.chunk_rows)
     if found.ndim != (1 if width is None else 2) or (width and found.shape[1] != width):
-        raise HeaderError(chunks.place(catalogue.files, rows, name, 0),
-                          f"rows of shape {found.shape[1:]}", f"{width or 1} numbers in each",
-                          "check that the file is the one meant")
+        raise HeaderError(
+            chunks.place(catalogue.files, rows, name, 0),
+            f"rows of shape {found.shape[1:]}",
+            f"{width or 1} numbers in each",
+            "check that the file is the one meant",
+        )
     return found if factor is None else found * np.float64(factor)
 
 
@@ -213,23 +249,33 @@ def _halos(
         "n_particles": native("Subhalo/SubhaloLen").astype(np.int64),
     }
     columns["is_central"] &= columns["host_id"] >= 0
-    source = {"host_id": "SubhaloGroupNr", "halo_id": "SubhaloGroupNr", "position": "SubhaloPos",
-              "velocity": "SubhaloVel", "mass": "SubhaloMass", "vmax": "SubhaloVmax",
-              "stellar_mass": "SubhaloMassType", "n_particles": "SubhaloLen"}
+    source = {
+        "host_id": "SubhaloGroupNr",
+        "halo_id": "SubhaloGroupNr",
+        "position": "SubhaloPos",
+        "velocity": "SubhaloVel",
+        "mass": "SubhaloMass",
+        "vmax": "SubhaloVmax",
+        "stellar_mass": "SubhaloMassType",
+        "n_particles": "SubhaloLen",
+    }
     if by_type.shape[1] > STARS and (by_type[:, [GAS, STARS]] > 0).any():
         columns["stellar_mass"] = by_type[:, STARS]
 
     def where(name: str, row: int) -> str:
         if name == "host_mass":
-            return chunks.place(files, catalogue.groups, f"Group/{HOST_MASS[definition]}",
-                                int(group[row]))
+            return chunks.place(
+                files, catalogue.groups, f"Group/{HOST_MASS[definition]}", int(group[row])
+            )
         return chunks.place(files, catalogue.subhalos, f"Subhalo/{source[name]}", row)
 
     counted: dict[str, Any] = {
-        "groups": len(first), "groups_without_subhalos": int(np.count_nonzero(first < 0)),
+        "groups": len(first),
+        "groups_without_subhalos": int(np.count_nonzero(first < 0)),
     }
-    return values.halo_catalog(columns, definition, catalogue.box_size, options, where, counted,
-                               stored=position.dtype)
+    return values.halo_catalog(
+        columns, definition, catalogue.box_size, options, where, counted, stored=position.dtype
+    )
 
 
 def _check_physics(catalogue: _Catalogue, native: Callable[..., Array]) -> dict[str, Any]:
@@ -240,11 +286,14 @@ def _check_physics(catalogue: _Catalogue, native: Callable[..., Array]) -> dict[
     expected = (units.cosmology, catalogue.redshift)
     overdensity = physics.check_overdensity(
         native("Group/Group_M_Crit200", factor=units.mass),
-        native("Group/Group_R_Crit200", factor=units.length), *expected,
+        native("Group/Group_R_Crit200", factor=units.length),
+        *expected,
         f"{where}:/Group/Group_R_Crit200",
     )
     in_groups = physics.check_group_mass(
-        float(native("Group/GroupMass", factor=units.mass).sum()), catalogue.box_size, *expected,
+        float(native("Group/GroupMass", factor=units.mass).sum()),
+        catalogue.box_size,
+        *expected,
         f"{where}:/Group/GroupMass",
     )
     return {"overdensity_within_r200c_over_200": overdensity, "mass_fraction_in_groups": in_groups}
@@ -274,18 +323,27 @@ def _matter(
         record["snapshot"] = None
         return None, None, ()
     snapshot = snapshots.open_snapshot(found)
-    for name, here, there in (("BoxSize", catalogue.box_size, snapshot.box_size),
-                              ("Time", catalogue.time, snapshot.time)):
+    for name, here, there in (
+        ("BoxSize", catalogue.box_size, snapshot.box_size),
+        ("Time", catalogue.time, snapshot.time),
+    ):
         if abs(there / here - 1) > 1e-6:
             raise HeaderError(
-                f"{found.files[0]}:/Header@{name}", f"{there:.9g} (box in Mpc/h)",
+                f"{found.files[0]}:/Header@{name}",
+                f"{there:.9g} (box in Mpc/h)",
                 f"{here:.9g}, as in {catalogue.files.files[0]}",
                 "put the snapshot of the same output beside the catalogue, or move this one away",
             )
-    record.update(snapshot=found.files[0].name, snapshot_files=len(found.files),
-                  particles=snapshot.particle_count)
+    record.update(
+        snapshot=found.files[0].name,
+        snapshot_files=len(found.files),
+        particles=snapshot.particle_count,
+    )
     if snapshot.table_mass is not None:
         record["mean_density_over_omega_m"] = snapshots.check_mass(snapshot, snapshot.table_mass)
     mass = snapshot.masses[snapshots.DARK_MATTER] if len(snapshot.masses) > 1 else 0.0
-    return (snapshots.particles(snapshot, options), float(mass) or None,
-            chunks.sources(found, digests=False))
+    return (
+        snapshots.particles(snapshot, options),
+        float(mass) or None,
+        chunks.sources(found, digests=False),
+    )

@@ -45,22 +45,32 @@ def attribute(file: h5py.File, group: str, name: str, default: Any = ...) -> Any
     if not safe.exists(file, group):
         if default is not ...:
             return default
-        raise MissingDatasetError(where, f"no group {group}; present: "
-                                  + ", ".join(safe.members(file, "/")), f"the attribute {name}",
-                                  "check that the file is the one meant")
+        raise MissingDatasetError(
+            where,
+            f"no group {group}; present: " + ", ".join(safe.members(file, "/")),
+            f"the attribute {name}",
+            "check that the file is the one meant",
+        )
     with safe.translated(where):
         attrs = file[group].attrs
         if name not in attrs:
             if default is not ...:
                 return default
-            raise MissingDatasetError(where, "no such attribute; present: "
-                                      + (", ".join(sorted(map(str, attrs))) or "none"), f"{name}",
-                                      "check that the file was written in full")
+            raise MissingDatasetError(
+                where,
+                "no such attribute; present: " + (", ".join(sorted(map(str, attrs))) or "none"),
+                f"{name}",
+                "check that the file was written in full",
+            )
         declared = attrs.get_id(name)
         size = prod(declared.shape or ()) * declared.get_type().get_size()
         if size > MAX_ATTRIBUTE:
-            raise UnsafeInputError(where, f"an attribute of {size} bytes",
-                                   f"at most {MAX_ATTRIBUTE}", "do not use this file")
+            raise UnsafeInputError(
+                where,
+                f"an attribute of {size} bytes",
+                f"at most {MAX_ATTRIBUTE}",
+                "do not use this file",
+            )
         value = attrs[name]
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.reshape(())[()]
@@ -86,8 +96,12 @@ def numbers(file: h5py.File, group: str, name: str) -> NDArray[np.float64]:
     except (TypeError, ValueError):
         good = False
     if not good:
-        raise HeaderError(f"{safe.where_of(file, group)}@{name}", f"{value!r}", "finite numbers",
-                          "write the header again")
+        raise HeaderError(
+            f"{safe.where_of(file, group)}@{name}",
+            f"{value!r}",
+            "finite numbers",
+            "write the header again",
+        )
     return result
 
 
@@ -109,8 +123,12 @@ def number(file: h5py.File, group: str, name: str, default: Any = ...) -> Any:
         return default
     values = numbers(file, group, name)
     if values.size != 1:
-        raise HeaderError(f"{safe.where_of(file, group)}@{name}", f"{values.size} numbers",
-                          "one", "write the header again")
+        raise HeaderError(
+            f"{safe.where_of(file, group)}@{name}",
+            f"{values.size} numbers",
+            "one",
+            "write the header again",
+        )
     return float(values[0])
 
 
@@ -132,6 +150,10 @@ def counts(file: h5py.File, group: str, name: str, default: Any = ...) -> NDArra
     except (TypeError, ValueError, OverflowError):
         good = False
     if not good:
-        raise HeaderError(f"{safe.where_of(file, group)}@{name}", f"{value!r}",
-                          "counts, none negative", "write the header again")
+        raise HeaderError(
+            f"{safe.where_of(file, group)}@{name}",
+            f"{value!r}",
+            "counts, none negative",
+            "write the header again",
+        )
     return result

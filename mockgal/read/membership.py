@@ -26,8 +26,13 @@ def signed(first: Array) -> NDArray[np.int64]:
 
 
 def check_membership(
-    files: FileSet, groups: Sequence[int], subhalos: Sequence[int], group: Array, rank: Array,
-    first: Array, number: Array,
+    files: FileSet,
+    groups: Sequence[int],
+    subhalos: Sequence[int],
+    group: Array,
+    rank: Array,
+    first: Array,
+    number: Array,
 ) -> None:
     """Whether groups and subhalos agree.
 
@@ -46,34 +51,65 @@ def check_membership(
     BadValueError
         They contradict each other; the message names the first row that does.
     """
+
     def fail(bad: Array, rows: Sequence[int], name: str, found: str, expected: str) -> None:
         wrong = np.flatnonzero(bad)
         if wrong.size:
             row = int(wrong[0])
             raise BadValueError(
                 chunks.place(files, rows, name, row),
-                f"{wrong.size} rows with {found.format(row)}", expected,
+                f"{wrong.size} rows with {found.format(row)}",
+                expected,
                 "fetch the catalogue again: its files are damaged or from different runs",
             )
 
     total = len(group)
-    fail((group < 0) | (group >= len(first)), subhalos, "Subhalo/SubhaloGroupNr",
-         "a group that does not exist", f"rows from 0 to {len(first) - 1}")
-    fail((first < -1) | (first >= total), groups, "Group/GroupFirstSub",
-         "a subhalo that does not exist", f"rows from -1 to {total - 1}")
-    fail((number == 0) != (first == -1), groups, "Group/GroupNsubs",
-         "GroupFirstSub -1 and subhalos, or the reverse", "GroupFirstSub -1 where it is 0")
+    fail(
+        (group < 0) | (group >= len(first)),
+        subhalos,
+        "Subhalo/SubhaloGroupNr",
+        "a group that does not exist",
+        f"rows from 0 to {len(first) - 1}",
+    )
+    fail(
+        (first < -1) | (first >= total),
+        groups,
+        "Group/GroupFirstSub",
+        "a subhalo that does not exist",
+        f"rows from -1 to {total - 1}",
+    )
+    fail(
+        (number == 0) != (first == -1),
+        groups,
+        "Group/GroupNsubs",
+        "GroupFirstSub -1 and subhalos, or the reverse",
+        "GroupFirstSub -1 where it is 0",
+    )
     has = np.flatnonzero(first >= 0)
     elsewhere = np.zeros(len(first), dtype=bool)
     elsewhere[has] = group[first[has]] != has
-    fail(elsewhere, groups, "Group/GroupFirstSub", "a subhalo of another group",
-         "the first subhalo of the group itself")
+    fail(
+        elsewhere,
+        groups,
+        "Group/GroupFirstSub",
+        "a subhalo of another group",
+        "the first subhalo of the group itself",
+    )
     central = np.zeros(total, dtype=bool)
     central[first[has]] = True
     # A subhalo of rank 0 in a group that says it has none is an orphan, not a contradiction here.
-    fail((central != (rank == 0)) & (first[group] >= 0) if total else central, subhalos,
-         "Subhalo/SubhaloRankInGr", "a rank that contradicts GroupFirstSub", "rank 0 for the "
-         "subhalo at GroupFirstSub, and for no other")
+    fail(
+        (central != (rank == 0)) & (first[group] >= 0) if total else central,
+        subhalos,
+        "Subhalo/SubhaloRankInGr",
+        "a rank that contradicts GroupFirstSub",
+        "rank 0 for the subhalo at GroupFirstSub, and for no other",
+    )
     members = np.bincount(group.astype(np.int64), minlength=len(first))
-    fail((members != number) & (first >= 0), groups, "Group/GroupNsubs",
-         "a number that is not that of the group's subhalos", "the count of SubhaloGroupNr")
+    fail(
+        (members != number) & (first >= 0),
+        groups,
+        "Group/GroupNsubs",
+        "a number that is not that of the group's subhalos",
+        "the count of SubhaloGroupNr",
+    )

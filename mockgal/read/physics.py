@@ -35,20 +35,26 @@ def likely_factors(ratio: float, cosmology: Cosmology, redshift: float) -> str:
     usual = "a factor h, 1e10 (mass unit), 1000^3 (kpc against Mpc) or a^3 (physical lengths)"
     if not (np.isfinite(ratio) and ratio > 0):
         return usual
-    parts = ({"": 1.0, "1e10": 1e10, "1e-10": 1e-10}, {"": 1.0, "1000^3": 1e9, "1000^-3": 1e-9},
-             {"": 1.0, **{f"h^{n}": h**n for n in (1, 2, 3, -1, -2, -3)}},
-             {"": 1.0, **({"a^3": a**3, "a^-3": a**-3} if a < 0.98 else {})})
+    parts = (
+        {"": 1.0, "1e10": 1e10, "1e-10": 1e-10},
+        {"": 1.0, "1000^3": 1e9, "1000^-3": 1e-9},
+        {"": 1.0, **{f"h^{n}": h**n for n in (1, 2, 3, -1, -2, -3)}},
+        {"": 1.0, **({"a^3": a**3, "a^-3": a**-3} if a < 0.98 else {})},
+    )
     found = [
         (sum(map(bool, names)), " * ".join(filter(None, names)))
-        for names in product(*parts) if any(names)
+        for names in product(*parts)
+        if any(names)
         and abs(np.log(ratio / np.prod([p[n] for p, n in zip(parts, names, strict=True)]))) < 0.03
     ]
     return f"a factor {min(found)[1]}" if found else usual
 
 
 def _fix(ratio: float, cosmology: Cosmology, redshift: float) -> str:
-    return (f"off by {ratio:.3g}, look for {likely_factors(ratio, cosmology, redshift)}; correct "
-            "the units that the file states (/Parameters, or the attributes of the dataset)")
+    return (
+        f"off by {ratio:.3g}, look for {likely_factors(ratio, cosmology, redshift)}; correct "
+        "the units that the file states (/Parameters, or the attributes of the dataset)"
+    )
 
 
 def check_mean_density(
@@ -80,15 +86,20 @@ def check_mean_density(
     ratio = total_mass / (cosmology.mean_matter_density * box_size**3)
     if not abs(ratio - 1) <= TOLERANCE:
         raise UnitsError(
-            where, f"a mean density of {ratio:.6g} times Omega_m's, for {total_mass:.6g} Msun/h in "
-            f"({box_size:.6g} Mpc/h)^3", f"1 within {TOLERANCE:.0%}",
+            where,
+            f"a mean density of {ratio:.6g} times Omega_m's, for {total_mass:.6g} Msun/h in "
+            f"({box_size:.6g} Mpc/h)^3",
+            f"1 within {TOLERANCE:.0%}",
             _fix(ratio, cosmology, redshift),
         )
     return float(ratio)
 
 
 def check_overdensity(
-    mass: NDArray[np.float64], radius: NDArray[np.float64], cosmology: Cosmology, redshift: float,
+    mass: NDArray[np.float64],
+    radius: NDArray[np.float64],
+    cosmology: Cosmology,
+    redshift: float,
     where: str,
 ) -> float | None:
     """M200c against R200c and the critical density, in the median over groups.
@@ -119,8 +130,10 @@ def check_overdensity(
     ratio = float(np.median(density) / (200 * cosmology.critical_density(redshift)))
     if not abs(ratio - 1) <= TOLERANCE:
         raise UnitsError(
-            where, f"masses of {200 * ratio:.6g} times the critical density within R200c",
-            f"200 within {TOLERANCE:.0%}", _fix(ratio, cosmology, redshift),
+            where,
+            f"masses of {200 * ratio:.6g} times the critical density within R200c",
+            f"200 within {TOLERANCE:.0%}",
+            _fix(ratio, cosmology, redshift),
         )
     return ratio
 
@@ -143,8 +156,10 @@ def check_group_mass(
     ratio = total_mass / (cosmology.mean_matter_density * box_size**3)
     if not LEAST_IN_GROUPS <= ratio <= 1 + TOLERANCE:
         raise UnitsError(
-            where, f"{ratio:.6g} of the box's matter in groups", f"{LEAST_IN_GROUPS} to "
-            f"{1 + TOLERANCE}", "check the units of box size (UnitLength_in_cm: kpc against Mpc, "
+            where,
+            f"{ratio:.6g} of the box's matter in groups",
+            f"{LEAST_IN_GROUPS} to {1 + TOLERANCE}",
+            "check the units of box size (UnitLength_in_cm: kpc against Mpc, "
             "1000^3) and mass (UnitMass_in_g: 1e10, h) that the file states",
         )
     return float(ratio)

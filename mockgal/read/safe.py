@@ -50,14 +50,20 @@ def check_regular(path: Path) -> None:
     try:
         mode = os.stat(path).st_mode
     except OSError as error:
-        raise InputError(path, f"no readable file ({error.strerror})", "an HDF5 file",
-                         "check the path") from error
+        raise InputError(
+            path, f"no readable file ({error.strerror})", "an HDF5 file", "check the path"
+        ) from error
     if not stat.S_ISREG(mode):
-        raise InputError(path, "something that is not an ordinary file", "an HDF5 file",
-                         "give the path of the file itself")
+        raise InputError(
+            path,
+            "something that is not an ordinary file",
+            "an HDF5 file",
+            "give the path of the file itself",
+        )
     if not os.access(path, os.R_OK):
-        raise InputError(path, "no permission to read", "a readable file",
-                         "ask its owner for read permission")
+        raise InputError(
+            path, "no permission to read", "a readable file", "ask its owner for read permission"
+        )
 
 
 def _refusal(path: Path, error: OSError) -> InputError:
@@ -65,28 +71,37 @@ def _refusal(path: Path, error: OSError) -> InputError:
     text = str(error)
     size = os.stat(path).st_size
     if match := re.search(r"truncated file: eof = (\d+).*stored_eof = (\d+)", text):
-        return CorruptFileError(path, f"a truncated file of {match[1]} bytes",
-                                f"{match[2]} bytes, as its superblock says", _COPY_AGAIN)
+        return CorruptFileError(
+            path,
+            f"a truncated file of {match[1]} bytes",
+            f"{match[2]} bytes, as its superblock says",
+            _COPY_AGAIN,
+        )
     if size == 0:
-        return CorruptFileError(path, "an empty file (first bytes b'')", "an HDF5 file",
-                                _COPY_AGAIN)
+        return CorruptFileError(
+            path, "an empty file (first bytes b'')", "an HDF5 file", _COPY_AGAIN
+        )
     if "signature not found" in text:
         return CorruptFileError(
-            path, f"a file of {size} bytes that begins with {first_bytes(path)}",
+            path,
+            f"a file of {size} bytes that begins with {first_bytes(path)}",
             r"an HDF5 file, beginning with b'\x89HDF\r\n\x1a\n'",
             "copy or download the file again; a server may have sent an error page in its place",
         )
     if "already open for write" in text:
         return CorruptFileError(
-            path, "a file that is open for writing, or whose writer died",
+            path,
+            "a file that is open for writing, or whose writer died",
             "a file that was closed after writing",
             "wait for the writer to end; if it died, write the file again (h5clear -s only clears "
             "the mark)",
         )
     if "lock" in text:
         return InputError(
-            path, "that the file cannot be locked (a program is writing it, or the file system has "
-            "no locks)", "a file that HDF5 may lock for reading",
+            path,
+            "that the file cannot be locked (a program is writing it, or the file system has "
+            "no locks)",
+            "a file that HDF5 may lock for reading",
             "wait for the writer to end; if there is none, set HDF5_USE_FILE_LOCKING=FALSE in the "
             "environment",
         )
@@ -130,8 +145,9 @@ def translated(where: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
-        raise CorruptFileError(where, f"a damaged object ({error})", "a readable one",
-                               _COPY_AGAIN) from error
+        raise CorruptFileError(
+            where, f"a damaged object ({error})", "a readable one", _COPY_AGAIN
+        ) from error
 
 
 def _names(group: h5py.HLObject) -> list[str]:
@@ -151,8 +167,12 @@ def _find(file: h5py.File, name: str) -> tuple[str, list[str]]:
     todo, done, links = [part for part in name.split("/") if part], "/", 0
     while todo:
         if len(todo) + done.count("/") > MAX_DEPTH:
-            raise UnsafeInputError(where, f"a path deeper than {MAX_DEPTH} groups", "a short one",
-                                   "copy the datasets to the top of a new file (h5copy)")
+            raise UnsafeInputError(
+                where,
+                f"a path deeper than {MAX_DEPTH} groups",
+                "a short one",
+                "copy the datasets to the top of a new file (h5copy)",
+            )
         part = todo.pop(0)
         with translated(where):
             group = file[done]
@@ -166,15 +186,20 @@ def _find(file: h5py.File, name: str) -> tuple[str, list[str]]:
         if isinstance(link, h5py.SoftLink):
             links += 1
             if links > MAX_LINKS:
-                raise UnsafeInputError(where, "a loop of soft links", f"at most {MAX_LINKS} links",
-                                       "copy the dataset itself to a new file (h5copy)")
+                raise UnsafeInputError(
+                    where,
+                    "a loop of soft links",
+                    f"at most {MAX_LINKS} links",
+                    "copy the dataset itself to a new file (h5copy)",
+                )
             target = [step for step in link.path.split("/") if step]
             todo, done = target + todo, "/" if link.path.startswith("/") else done
         elif isinstance(link, h5py.HardLink):
             done = f"{done.rstrip('/')}/{part}"
         else:
             raise UnsafeInputError(
-                where, f"a link out of the file at {done.rstrip('/')}/{part}",
+                where,
+                f"a link out of the file at {done.rstrip('/')}/{part}",
                 "data kept in the file itself",
                 "copy the data into one file (h5repack or h5copy), if you trust its source",
             )
@@ -209,8 +234,10 @@ def _check_declared_size(where: str, data: h5py.Dataset) -> None:
     declared, stored = rows * data.dtype.itemsize, int(data.id.get_storage_size())
     if declared > BOMB_BYTES and declared > BOMB_RATIO * stored:
         raise UnsafeInputError(
-            where, f"a shape {data.shape} of {declared} bytes, for which {stored} bytes are stored",
-            f"at most {BOMB_RATIO} times the stored bytes", "do not use this file",
+            where,
+            f"a shape {data.shape} of {declared} bytes, for which {stored} bytes are stored",
+            f"at most {BOMB_RATIO} times the stored bytes",
+            "do not use this file",
         )
     whole = True
     if rows and data.chunks is None:
@@ -219,8 +246,12 @@ def _check_declared_size(where: str, data: h5py.Dataset) -> None:
         grid = [-(-n // c) for n, c in zip(data.shape, data.chunks, strict=True)]
         whole = int(data.id.get_num_chunks()) == prod(grid)
     if not whole:
-        raise CorruptFileError(where, f"{stored} stored bytes for {declared} declared ones",
-                               "all rows written", "write the file again: its writer was cut off")
+        raise CorruptFileError(
+            where,
+            f"{stored} stored bytes for {declared} declared ones",
+            "all rows written",
+            "write the file again: its writer was cut off",
+        )
 
 
 def dataset(file: h5py.File, name: str) -> h5py.Dataset:
@@ -251,20 +282,29 @@ def dataset(file: h5py.File, name: str) -> h5py.Dataset:
     absent, present = _find(file, name)
     if absent:
         raise MissingDatasetError(
-            where, f"no {absent}; present there: {', '.join(sorted(present)) or 'nothing'}",
-            "a dataset", "check that the file is the one meant and was written in full",
+            where,
+            f"no {absent}; present there: {', '.join(sorted(present)) or 'nothing'}",
+            "a dataset",
+            "check that the file is the one meant and was written in full",
         )
     with translated(where):
         data = file[name]
         if not isinstance(data, h5py.Dataset):
             raise MissingDatasetError(where, "a group", "a dataset", "check the format of the file")
         if data.external:
-            raise UnsafeInputError(where, "raw data kept in other files", "data in the file itself",
-                                   "copy it with h5repack, if you trust its source")
+            raise UnsafeInputError(
+                where,
+                "raw data kept in other files",
+                "data in the file itself",
+                "copy it with h5repack, if you trust its source",
+            )
         if data.is_virtual:
-            raise UnsafeInputError(where, "a virtual dataset, made of other files",
-                                   "data in the file itself",
-                                   "copy it with h5repack, if you trust its source")
+            raise UnsafeInputError(
+                where,
+                "a virtual dataset, made of other files",
+                "data in the file itself",
+                "copy it with h5repack, if you trust its source",
+            )
         plist = data.id.get_create_plist()
         codes = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
         try:
@@ -272,13 +312,20 @@ def dataset(file: h5py.File, name: str) -> h5py.Dataset:
         except TypeError:  # integers of unusual width, which NumPy has no type for
             plain = False
         if not plain:
-            raise InputError(where, "values that are no plain numbers", "integers or floats",
-                             "convert the dataset to a standard type")
+            raise InputError(
+                where,
+                "values that are no plain numbers",
+                "integers or floats",
+                "convert the dataset to a standard type",
+            )
         missing = [code for code in codes if not h5py.h5z.filter_avail(code)]
         if missing:
-            raise InputError(where, f"a compression filter ({missing[0]}) that is not installed",
-                             "a filter that HDF5 knows",
-                             "pip install hdf5plugin, and set HDF5_PLUGIN_PATH to its plugins")
+            raise InputError(
+                where,
+                f"a compression filter ({missing[0]}) that is not installed",
+                "a filter that HDF5 knows",
+                "pip install hdf5plugin, and set HDF5_PLUGIN_PATH to its plugins",
+            )
         _check_declared_size(where, data)
     return data
 
@@ -300,10 +347,17 @@ def read_rows(data: h5py.Dataset, start: int = 0, stop: int | None = None) -> ND
         return np.asarray(data[start:stop])
     except (OSError, RuntimeError, ValueError, TypeError, MemoryError) as error:
         place = _bad_chunk(data, start, stop)
-        what = "fails its Fletcher-32 checksum or cannot be decompressed" if (
-            data.fletcher32) else f"cannot be read ({error})"
-        raise CorruptFileError(f"{data.file.filename}:{data.name}", f"data that {what}{place}",
-                               "intact data", _COPY_AGAIN) from error
+        what = (
+            "fails its Fletcher-32 checksum or cannot be decompressed"
+            if (data.fletcher32)
+            else f"cannot be read ({error})"
+        )
+        raise CorruptFileError(
+            f"{data.file.filename}:{data.name}",
+            f"data that {what}{place}",
+            "intact data",
+            _COPY_AGAIN,
+        ) from error
 
 
 def _bad_chunk(data: h5py.Dataset, start: int, stop: int) -> str:

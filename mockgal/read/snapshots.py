@@ -80,8 +80,12 @@ def check_header_time(path: Path, time: float, redshift: float) -> None:
         They differ by more than rounding.
     """
     if not (time > 0 and abs(redshift - (1 / time - 1)) <= 1e-4 * (1 + abs(redshift))):
-        raise HeaderError(f"{path}:/Header@Redshift", f"{redshift} with Time {time}",
-                          "Redshift = 1 / Time - 1", "correct the header")
+        raise HeaderError(
+            f"{path}:/Header@Redshift",
+            f"{redshift} with Time {time}",
+            "Redshift = 1 / Time - 1",
+            "correct the header",
+        )
 
 
 def open_snapshot(files: FileSet) -> SnapshotSet:
@@ -96,15 +100,21 @@ def open_snapshot(files: FileSet) -> SnapshotSet:
     rows: list[NDArray[np.int64]] = []
     for path in files.files:
         with safe.open_hdf5(path) as file:
-            header = [headers.number(file, "Header", name) for name in
-                      ("NumFilesPerSnapshot", "Time", "Redshift", "BoxSize")]
+            header = [
+                headers.number(file, "Header", name)
+                for name in ("NumFilesPerSnapshot", "Time", "Redshift", "BoxSize")
+            ]
             table = headers.numbers(file, "Header", "MassTable")
             total = headers.counts(file, "Header", "NumPart_Total")
             high = headers.counts(file, "Header", "NumPart_Total_HighWord", np.zeros_like(total))
             rows.append(headers.counts(file, "Header", "NumPart_ThisFile"))
             if len({len(table), len(total), len(high), len(rows[-1])}) != 1:
-                raise HeaderError(f"{path}:/Header", "MassTable and NumPart of different lengths",
-                                  "one entry for each particle type", "correct the header")
+                raise HeaderError(
+                    f"{path}:/Header",
+                    "MassTable and NumPart of different lengths",
+                    "one entry for each particle type",
+                    "correct the header",
+                )
             facts.append((*header, *table, *(total + (high << _WORD))))
             if path == files.files[0]:
                 units = read_units(file)
@@ -114,10 +124,21 @@ def open_snapshot(files: FileSet) -> SnapshotSet:
     check_header_time(files.files[0], time, redshift)
     types = len(rows[0])
     for kind in range(types):
-        chunks.check_total(files, [int(row[kind]) for row in rows], int(facts[0][4 + types + kind]),
-                           f"/Header@NumPart_Total[{kind}]")
-    return SnapshotSet(files, units, box * units.length, time, redshift, np.array(rows),
-                       np.array(facts[0][4:4 + types]) * units.mass)
+        chunks.check_total(
+            files,
+            [int(row[kind]) for row in rows],
+            int(facts[0][4 + types + kind]),
+            f"/Header@NumPart_Total[{kind}]",
+        )
+    return SnapshotSet(
+        files,
+        units,
+        box * units.length,
+        time,
+        redshift,
+        np.array(rows),
+        np.array(facts[0][4 : 4 + types]) * units.mass,
+    )
 
 
 def _pieces(
@@ -133,23 +154,35 @@ def _pieces(
                 place = chunks.checked(file, f"{group}/Coordinates", number)
                 if place.shape[1:] != (3,):
                     raise HeaderError(where, f"shape {place.shape}", "(n, 3)", "check the file")
-                own = (None if snapshot.masses[kind]
-                       else chunks.checked(file, f"{group}/Masses", number))
+                own = (
+                    None
+                    if snapshot.masses[kind]
+                    else chunks.checked(file, f"{group}/Masses", number)
+                )
                 for start in range(0, number, chunk_rows):
                     stop = min(start + chunk_rows, number)
                     position = wrap(
                         safe.read_rows(place, start, stop) * np.float64(snapshot.units.length),
-                        snapshot.box_size, stored=place.dtype, centred=options.centred_origin,
-                        where=partial(chunks.row_at, where, start), record=ignored,
+                        snapshot.box_size,
+                        stored=place.dtype,
+                        centred=options.centred_origin,
+                        where=partial(chunks.row_at, where, start),
+                        record=ignored,
                     )
                     if own is None:
                         mass = np.full(stop - start, snapshot.masses[kind])
                     else:
-                        mass = (safe.read_rows(own, start, stop).astype(np.float64)
-                                * snapshot.units.mass)
+                        mass = (
+                            safe.read_rows(own, start, stop).astype(np.float64)
+                            * snapshot.units.mass
+                        )
                         if not (np.isfinite(mass).all() and (mass >= 0).all()):
-                            raise InputError(f"{path}:/{group}/Masses", "NaN or negative masses",
-                                             "positive masses", "fetch the file again")
+                            raise InputError(
+                                f"{path}:/{group}/Masses",
+                                "NaN or negative masses",
+                                "positive masses",
+                                "fetch the file again",
+                            )
                     yield ParticleChunk(position, mass)
 
 
@@ -171,6 +204,7 @@ def particles(snapshot: SnapshotSet, options: ReadOptions) -> Particles:
     UnitsError
         From the stream, after the last chunk: the mass does not fit Omega_m.
     """
+
     def stream(chunk_rows: int) -> Iterator[ParticleChunk]:
         total = 0.0
         for chunk in _pieces(snapshot, options, chunk_rows):
@@ -185,6 +219,9 @@ def particles(snapshot: SnapshotSet, options: ReadOptions) -> Particles:
 def check_mass(snapshot: SnapshotSet, total: float) -> float:
     """Mean density of the snapshot over Omega_m's; see `physics.check_mean_density`."""
     return physics.check_mean_density(
-        total, snapshot.box_size, snapshot.units.cosmology, snapshot.redshift,
+        total,
+        snapshot.box_size,
+        snapshot.units.cosmology,
+        snapshot.redshift,
         f"{snapshot.files.where}:/Header@MassTable",
     )

@@ -14,8 +14,15 @@ _MPC_CM = (3.085678e24, "Mpc", {"kpc": 1e-3, "Mpc": 1.0})
 _MSUN_G = (1.989e33, "Msun", {"1e10 Msun": 1e10, "Msun": 1.0, "1e5 Msun": 1e5})
 SNAP = 1e-3  # parsecs and solar masses differ by less than this between codes
 
-_NEEDED = ("UnitLength_in_cm", "UnitMass_in_g", "UnitVelocity_in_cm_per_s", "Hubble",
-           "HubbleParam", "Omega0", "OmegaLambda")
+_NEEDED = (
+    "UnitLength_in_cm",
+    "UnitMass_in_g",
+    "UnitVelocity_in_cm_per_s",
+    "Hubble",
+    "HubbleParam",
+    "Omega0",
+    "OmegaLambda",
+)
 
 
 class UnitSystem(NamedTuple):
@@ -60,22 +67,32 @@ def read_units(file: h5py.File) -> UnitSystem:
         comoving.
     """
     where = f"{file.filename}:/Parameters"
-    missing = [name for name in _NEEDED
-               if headers.attribute(file, "Parameters", name, None) is None]
+    missing = [
+        name for name in _NEEDED if headers.attribute(file, "Parameters", name, None) is None
+    ]
     if missing:
         raise MissingDatasetError(
-            where, "no " + ", ".join(missing), "the run's cosmology and units, which Gadget-4 "
-            "writes as attributes there",
+            where,
+            "no " + ", ".join(missing),
+            "the run's cosmology and units, which Gadget-4 writes as attributes there",
             "copy the group /Parameters from another file of the run, or write these attributes",
         )
     value = {name: headers.number(file, "Parameters", name) for name in _NEEDED}
     for name in _NEEDED[:4]:
         if value[name] <= 0:
-            raise HeaderError(f"{where}@{name}", f"{value[name]}", "a positive number",
-                              "write the run's parameters again")
+            raise HeaderError(
+                f"{where}@{name}",
+                f"{value[name]}",
+                "a positive number",
+                "write the run's parameters again",
+            )
     if headers.number(file, "Parameters", "ComovingIntegrationOn", 1.0) == 0:
-        raise HeaderError(f"{where}@ComovingIntegrationOn", "0", "a cosmological, comoving run",
-                          "use a run with ComovingIntegrationOn 1")
+        raise HeaderError(
+            f"{where}@ComovingIntegrationOn",
+            "0",
+            "a cosmological, comoving run",
+            "use a run with ComovingIntegrationOn 1",
+        )
     length, length_name = _factor(value["UnitLength_in_cm"], _MPC_CM)
     mass, mass_name = _factor(value["UnitMass_in_g"], _MSUN_G)
     velocity = value["UnitVelocity_in_cm_per_s"] / 1e5
@@ -86,7 +103,8 @@ def read_units(file: h5py.File) -> UnitSystem:
         h, h_free = hubble / 100, True
     else:
         raise HeaderError(
-            f"{where}@Hubble", f"{value['Hubble']}, which is {hubble:.6g} km/s/Mpc, with "
+            f"{where}@Hubble",
+            f"{value['Hubble']}, which is {hubble:.6g} km/s/Mpc, with "
             f"HubbleParam {value['HubbleParam']}",
             "100 (units with h), or the true Hubble constant with HubbleParam 1 (units without)",
             "correct Hubble, HubbleParam or the units that the file states (a factor 1000: kpc "
@@ -100,13 +118,19 @@ def read_units(file: h5py.File) -> UnitSystem:
         return found if found > 0 else None
 
     cosmology = Cosmology(
-        h=h, omega_m=value["Omega0"], omega_lambda=value["OmegaLambda"],
-        omega_b=stated("OmegaBaryon"), sigma_8=stated("Sigma8"), n_s=stated("PrimordialIndex"),
+        h=h,
+        omega_m=value["Omega0"],
+        omega_lambda=value["OmegaLambda"],
+        omega_b=stated("OmegaBaryon"),
+        sigma_8=stated("Sigma8"),
+        n_s=stated("PrimordialIndex"),
     )
     over_h = "" if h_free else "/h"
     record = {
-        "length_unit": length_name + over_h, "mass_unit": mass_name + over_h,
-        "velocity_unit_km_s": velocity, "h_free_run": h_free,
+        "length_unit": length_name + over_h,
+        "mass_unit": mass_name + over_h,
+        "velocity_unit_km_s": velocity,
+        "h_free_run": h_free,
         "stated_UnitLength_in_cm": value["UnitLength_in_cm"],
         "stated_UnitMass_in_g": value["UnitMass_in_g"],
     }

@@ -23,7 +23,10 @@ _POSITIVE = ("mass", "host_mass", "stellar_mass", "vmax")
 
 # What every halo record holds; readers add what their format knows.
 COUNTED = (
-    "positions_wrapped", "positions_at_box_edge", "dropped_bad", "orphans_dropped",
+    "positions_wrapped",
+    "positions_at_box_edge",
+    "dropped_bad",
+    "orphans_dropped",
     "orphans_made_central",
 )
 
@@ -35,8 +38,13 @@ def count(record: dict[str, Any], name: str, number: int) -> None:
 
 
 def wrap(
-    position: Array, box_size: float, *, stored: np.dtype[Any], centred: bool,
-    where: Callable[[int], str], record: dict[str, Any],
+    position: Array,
+    box_size: float,
+    *,
+    stored: np.dtype[Any],
+    centred: bool,
+    where: Callable[[int], str],
+    record: dict[str, Any],
 ) -> Array:
     """Positions in [0, box_size).
 
@@ -68,20 +76,32 @@ def wrap(
     x = position
     bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
     if bad.size:
-        raise BadValueError(where(int(bad[0])), f"{bad.size} positions that are NaN or infinite, "
-                            "this the first", "finite positions", "fetch or write the file again")
+        raise BadValueError(
+            where(int(bad[0])),
+            f"{bad.size} positions that are NaN or infinite, this the first",
+            "finite positions",
+            "fetch or write the file again",
+        )
     low, high = (-0.5, 0.5) if centred else (0.0, 1.0)
     outside = (x < (low - MARGIN) * box_size) | (x > (high + MARGIN) * box_size)
     rows = np.flatnonzero(outside.any(axis=1))
     if rows.size:
         row = int(rows[0])
-        found = (f"{rows.size} positions outside the box of {box_size:.6g} Mpc/h, the first "
-                 f"{x[row].tolist()}")
+        found = (
+            f"{rows.size} positions outside the box of {box_size:.6g} Mpc/h, the first "
+            f"{x[row].tolist()}"
+        )
         if not centred and np.abs(x).max() <= (0.5 + MARGIN) * box_size:
-            raise BadValueError(where(row), found + ", all in [-L/2, L/2)", "[0, L)",
-                                "if the origin is the box's centre, say --centred-origin")
+            raise BadValueError(
+                where(row),
+                found + ", all in [-L/2, L/2)",
+                "[0, L)",
+                "if the origin is the box's centre, say --centred-origin",
+            )
         raise BadValueError(
-            where(row), found, f"[{low:g} L, {high:g} L)",
+            where(row),
+            found,
+            f"[{low:g} L, {high:g} L)",
             "check box size and length unit" + (", or leave out --centred-origin" * centred),
         )
     moved = (x < 0) | (x >= box_size)
@@ -97,9 +117,13 @@ def wrap(
     return x
 
 
-def drop_bad(columns: dict[str, Array], options: ReadOptions, where: Where,
-             record: dict[str, Any]) -> Array:
+def drop_bad(
+    columns: dict[str, Array], options: ReadOptions, where: Where, record: dict[str, Any]
+) -> Array:
     """Numbers of the rows whose masses and velocities can be true, shape (kept,).
+
+    A host mass of zero is allowed, for small groups have it; with ``options.drop_bad`` centrals
+    that have it are dropped too, since painters refuse them.
 
     Raises
     ------
@@ -118,12 +142,15 @@ def drop_bad(columns: dict[str, Array], options: ReadOptions, where: Where,
         if not good.all() and not options.drop_bad:
             rows = np.flatnonzero(~good)
             raise BadValueError(
-                where(name, int(rows[0])), f"{rows.size} values that are NaN, infinite or negative"
-                f", the first {values[rows[0]]}", "finite values" + (", not negative" * (
-                    name in _POSITIVE)), "leave the rows out with --drop-bad, or fetch the file "
-                "again",
+                where(name, int(rows[0])),
+                f"{rows.size} values that are NaN, infinite or negative"
+                f", the first {values[rows[0]]}",
+                "finite values" + (", not negative" * (name in _POSITIVE)),
+                "leave the rows out with --drop-bad, or fetch the file again",
             )
         keep &= good
+    if options.drop_bad:  # centrals that no painter can place by the mass of their host
+        keep &= ~(columns["is_central"] & (columns["host_mass"] == 0))
     count(record, "dropped_bad", int(np.count_nonzero(~keep)))
     return np.flatnonzero(keep)
 
@@ -140,12 +167,17 @@ def check_unique(ids: Array, where: Where) -> None:
     repeated = np.flatnonzero(np.diff(ids[order]) == 0)
     if repeated.size:
         row = int(order[repeated[0] + 1])
-        raise BadValueError(where("halo_id", row), f"{repeated.size} repeated ids, the first "
-                            f"{ids[row]}", "unique ids", "look for a file or chunk read twice")
+        raise BadValueError(
+            where("halo_id", row),
+            f"{repeated.size} repeated ids, the first {ids[row]}",
+            "unique ids",
+            "look for a file or chunk read twice",
+        )
 
 
-def settle_orphans(columns: dict[str, Array], options: ReadOptions, where: Where,
-                   record: dict[str, Any]) -> dict[str, Array]:
+def settle_orphans(
+    columns: dict[str, Array], options: ReadOptions, where: Where, record: dict[str, Any]
+) -> dict[str, Array]:
     """Satellites without their central: refused, dropped, or made centrals.
 
     An orphan that is made a central takes its own bound mass as host mass, for its halo's is not
@@ -159,8 +191,12 @@ def settle_orphans(columns: dict[str, Array], options: ReadOptions, where: Where
         ``options.orphans`` is none of `ORPHANS`.
     """
     if options.orphans not in ORPHANS:
-        raise UsageError("--orphans", repr(options.orphans), "one of " + ", ".join(ORPHANS),
-                         "choose one of these")
+        raise UsageError(
+            "--orphans",
+            repr(options.orphans),
+            "one of " + ", ".join(ORPHANS),
+            "choose one of these",
+        )
     central = columns["is_central"]
     orphan = ~central & ~np.isin(columns["host_id"], columns["halo_id"][central])
     rows = np.flatnonzero(orphan)
@@ -170,13 +206,16 @@ def settle_orphans(columns: dict[str, Array], options: ReadOptions, where: Where
     if options.orphans == "refuse":
         row = int(rows[0])
         raise BadValueError(
-            where("host_id", row), f"{rows.size} satellites without a central in the catalogue, the"
-            f" first halo_id {columns['halo_id'][row]}", "a central for each",
+            where("host_id", row),
+            f"{rows.size} satellites without a central in the catalogue, the"
+            f" first halo_id {columns['halo_id'][row]}",
+            "a central for each",
             "choose --orphans drop or --orphans central",
         )
     count(record, "orphans_made_central", rows.size)
     return {
-        **columns, "is_central": central | orphan,
+        **columns,
+        "is_central": central | orphan,
         "host_id": np.where(orphan, columns["halo_id"], columns["host_id"]),
         "host_mass": np.where(orphan, columns["mass"], columns["host_mass"]),
     }
@@ -204,16 +243,23 @@ def check_regions(position: Array, box_size: float, options: ReadOptions, where:
         empty = np.flatnonzero(number == 0)
         if empty.size:
             raise IncompleteSetError(
-                where, f"no halo in {name} number {empty[0]} (of 8), where {len(position) / 8:.0f} "
-                "are expected: a missing subvolume?", "halos everywhere in the box",
+                where,
+                f"no halo in {name} number {empty[0]} (of 8), where {len(position) / 8:.0f} "
+                "are expected: a missing subvolume?",
+                "halos everywhere in the box",
                 "fetch the missing files; if the box is truly empty there, say "
                 "--allow-empty-regions",
             )
 
 
 def halo_catalog(
-    columns: dict[str, Array], mass_definition: str, box_size: float, options: ReadOptions,
-    where: Where, record: dict[str, Any], stored: np.dtype[Any] = _DOUBLE,
+    columns: dict[str, Array],
+    mass_definition: str,
+    box_size: float,
+    options: ReadOptions,
+    where: Where,
+    record: dict[str, Any],
+    stored: np.dtype[Any] = _DOUBLE,
 ) -> HaloCatalog:
     """The catalogue of rows in internal units, after all checks of rows.
 
@@ -243,19 +289,27 @@ def halo_catalog(
     """
     for name in COUNTED:
         record.setdefault(name, 0)
-    position = wrap(columns["position"], box_size, stored=stored, centred=options.centred_origin,
-                    where=lambda row: where("position", row), record=record)
+    position = wrap(
+        columns["position"],
+        box_size,
+        stored=stored,
+        centred=options.centred_origin,
+        where=lambda row: where("position", row),
+        record=record,
+    )
     columns = {**columns, "position": position}
     check_unique(columns["halo_id"], where)
     kept = drop_bad(columns, options, where, record)
     if len(kept) < len(position):
         columns = {name: rows[kept] for name, rows in columns.items()}
-    columns = settle_orphans(columns, options, lambda name, row: where(name, int(kept[row])),
-                             record)
+    columns = settle_orphans(
+        columns, options, lambda name, row: where(name, int(kept[row])), record
+    )
     check_regions(columns["position"], box_size, options, where("position", 0).split(", row")[0])
     central = columns["is_central"]
     record.update(
-        subhalos=len(central), centrals=int(np.count_nonzero(central)),
+        subhalos=len(central),
+        centrals=int(np.count_nonzero(central)),
         satellites=int(np.count_nonzero(~central)),
         centrals_with_zero_host_mass=int(np.count_nonzero(central & (columns["host_mass"] == 0))),
     )

@@ -24,8 +24,12 @@ from ..errors import CutError, MockgalWarning
 from ..types import GalaxyCatalog
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
-    "==": operator.eq, "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
 }
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*", re.ASCII)
@@ -96,8 +100,9 @@ def parse(text: str) -> Cut:
     terms, ops = parts[::2], parts[1::2]
     names = [i for i, term in enumerate(terms) if not _NUMBER.fullmatch(term)]
     if len(ops) not in (1, 2) or len(names) != 1 or (len(ops) == 2 and names != [1]):
-        raise CutError(where, "something that is not a comparison of a column with a number",
-                       _EXAMPLE, _FIX)
+        raise CutError(
+            where, "something that is not a comparison of a column with a number", _EXAMPLE, _FIX
+        )
     name = terms[names[0]].strip()
     if name not in GALAXY_COLUMNS:
         raise CutError(where, f"column {name!r}", "one of " + ", ".join(GALAXY_COLUMNS), _FIX)
@@ -131,8 +136,12 @@ def _bound(where: str, column: Column, op: str, term: str) -> Bound:
             raise CutError(where, f"unit {unit!r}", f"no unit for {column.name}", _FIX)
         return Bound(op, value, "")
     if not unit:
-        raise CutError(where, f"{match[1]} without a unit", allowed,
-                       f'write "{column.name} {op} {match[1]} {column.unit_label}"')
+        raise CutError(
+            where,
+            f"{match[1]} without a unit",
+            allowed,
+            f'write "{column.name} {op} {match[1]} {column.unit_label}"',
+        )
     from astropy import units
 
     bare, h_power = _split_little_h(unit)
@@ -183,7 +192,8 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
                 warnings.warn(
                     f'cut "{cut.text}" is below the luminosity floor of the calibration, '
                     f"{floor:.4g} Msun/h = {floor / h:.4g} Msun: no galaxy is painted below the "
-                    "floor, so the catalogue is not complete to the cut", MockgalWarning,
+                    "floor, so the catalogue is not complete to the cut",
+                    MockgalWarning,
                     stacklevel=2,
                 )
         passed = np.flatnonzero(cut.mask(galaxies))

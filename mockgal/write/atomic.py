@@ -79,7 +79,9 @@ def check_output(
         with suppress(OSError):  # one of the two does not exist: they are not the same
             if os.path.samefile(path, source):
                 raise UsageError(
-                    path, f"an output that is the input {source}", "another file",
+                    path,
+                    f"an output that is the input {source}",
+                    "another file",
                     "choose another name for the output",
                 )
     try:
@@ -95,7 +97,9 @@ def check_output(
             )
         if not os.access(folder, os.W_OK | os.X_OK):
             raise OutputError(
-                path, f"no permission to write in {folder}", "a directory that can be written to",
+                path,
+                f"no permission to write in {folder}",
+                "a directory that can be written to",
                 _WAY_OUT[errno.EACCES],
             )
         free = shutil.disk_usage(folder).free
@@ -103,7 +107,9 @@ def check_output(
         raise _output_error(path, error) from error
     if free < expected_bytes + _MARGIN:
         raise ResourceError(
-            path, f"{free} bytes free in {folder}", f"{expected_bytes + _MARGIN} bytes",
+            path,
+            f"{free} bytes free in {folder}",
+            f"{expected_bytes + _MARGIN} bytes",
             _WAY_OUT[errno.ENOSPC],
         )
 
@@ -150,7 +156,9 @@ def _locked(path: Path, lock: Path) -> int:
             holder = _holder(handle)
             os.close(handle)
             raise OutputError(
-                path, f"that {holder} is writing it", "one run at a time",
+                path,
+                f"that {holder} is writing it",
+                "one run at a time",
                 "wait for that run, or write elsewhere",
             ) from error
         except BaseException:
@@ -169,7 +177,11 @@ def _holder(handle: int) -> str:
 
 @contextmanager
 def atomic_output(
-    path: Path, *, overwrite: bool, expected_bytes: int = 0, inputs: Iterable[Path] = (),
+    path: Path,
+    *,
+    overwrite: bool,
+    expected_bytes: int = 0,
+    inputs: Iterable[Path] = (),
     verify: Callable[[Path], object] | None = None,
 ) -> Iterator[Path]:
     """Give a temporary path to write to, which becomes ``path`` when the block ends well.
@@ -220,8 +232,10 @@ def _verified(path: Path, temporary: Path, verify: Callable[[Path], object]) -> 
         verify(temporary)
     except InputError as error:  # the file is no input, but our own
         raise InternalError(
-            path, f"that what was written fails its verification ({error})",
-            "the file as it was meant", "write again; if it recurs, check the disk and memory",
+            path,
+            f"that what was written fails its verification ({error})",
+            "the file as it was meant",
+            "write again; if it recurs, check the disk and memory",
         ) from error
 
 

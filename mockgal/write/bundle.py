@@ -23,8 +23,13 @@ _UNITS = {"counts": "", "mass": "Msun/h", "delta": ""}
 
 
 def write_bundle(
-    scene: Scene, path: Path, *, overwrite: bool = False, chunk_rows: int = 1 << 20,
-    particles: bool = True, density: DensityField | None = None,
+    scene: Scene,
+    path: Path,
+    *,
+    overwrite: bool = False,
+    chunk_rows: int = 1 << 20,
+    particles: bool = True,
+    density: DensityField | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Write ``scene`` to one HDF5 file, byte for byte the same for the same scene.
@@ -57,8 +62,13 @@ def write_bundle(
     count = matter.count if matter else 0
     size = 128 * len(scene.halos) + 12 * count + (8 * density.grid_size**3 if density else 0)
     inputs = [Path(source.path) for source in scene.snapshot.source]
-    with atomic_output(path, overwrite=overwrite, expected_bytes=size, inputs=inputs,
-                       verify=lambda written: _verify(written, scene, count)) as temporary:
+    with atomic_output(
+        path,
+        overwrite=overwrite,
+        expected_bytes=size,
+        inputs=inputs,
+        verify=lambda written: _verify(written, scene, count),
+    ) as temporary:
         try:
             with h5py.File(temporary, "w", libver=("v110", "v110"), rdcc_nbytes=_CACHE) as file:
                 file.attrs[BUNDLE_ATTRIBUTE] = BUNDLE_VERSION
@@ -70,17 +80,27 @@ def write_bundle(
                     _write_density(file, scene, density, progress)
                 file.attrs["complete"] = 1
         except RuntimeError as error:  # of HDF5, where closing fails on a full disk
-            raise OutputError(path, str(error), "an output that can be written",
-                              "free some space or write to another disk") from error
+            raise OutputError(
+                path,
+                str(error),
+                "an output that can be written",
+                "free some space or write to another disk",
+            ) from error
 
 
-def _create(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any,
-            chunk: tuple[int, ...]) -> h5py.Dataset:
+def _create(
+    group: h5py.Group, name: str, shape: tuple[int, ...], dtype: Any, chunk: tuple[int, ...]
+) -> h5py.Dataset:
     """A checked, compressed dataset without time stamps."""
     options: dict[str, Any] = {"track_times": False}
     if 0 not in shape:
-        options.update(chunks=tuple(min(n, c) for n, c in zip(shape, chunk, strict=True)),
-                       fletcher32=True, compression="gzip", compression_opts=4, shuffle=True)
+        options.update(
+            chunks=tuple(min(n, c) for n, c in zip(shape, chunk, strict=True)),
+            fletcher32=True,
+            compression="gzip",
+            compression_opts=4,
+            shuffle=True,
+        )
     return group.create_dataset(name, shape, dtype, **options)
 
 
@@ -101,9 +121,14 @@ def _write_json(group: h5py.Group, name: str, value: Any) -> None:
 def _write_header(file: h5py.File, scene: Scene, count: int) -> None:
     snapshot, header = scene.snapshot, file.create_group("header")
     facts: dict[str, Any] = {
-        "name": snapshot.name, "box_size": snapshot.box_size, "redshift": snapshot.redshift,
-        **snapshot.cosmology.to_dict(), "mass_definition": scene.halos.mass_definition,
-        "original_format": snapshot.format, "halos": len(scene.halos), "particles": count,
+        "name": snapshot.name,
+        "box_size": snapshot.box_size,
+        "redshift": snapshot.redshift,
+        **snapshot.cosmology.to_dict(),
+        "mass_definition": scene.halos.mass_definition,
+        "original_format": snapshot.format,
+        "halos": len(scene.halos),
+        "particles": count,
     }
     if snapshot.particle_mass is not None:
         facts["particle_mass"] = snapshot.particle_mass
@@ -120,8 +145,7 @@ def _write_halos(file: h5py.File, scene: Scene) -> None:
         data = _create(group, name, values.shape, column.dtype, (_ROWS, *column.shape))
         if len(values):
             data[:] = values
-        _set(data, {"unit": column.unit, "h_power": column.h_power,
-                    "description": column.meaning})
+        _set(data, {"unit": column.unit, "h_power": column.h_power, "description": column.meaning})
 
 
 def _write_particles(
@@ -137,8 +161,9 @@ def _write_particles(
     for position, mass in matter.chunks(chunk_rows):
         stop = done + len(mass)
         if stop > matter.count or not len(mass):
-            raise HeaderError(scene.snapshot.name, f"{stop} particles", f"{matter.count}",
-                              "read the input again")
+            raise HeaderError(
+                scene.snapshot.name, f"{stop} particles", f"{matter.count}", "read the input again"
+            )
         rounded = position.astype(np.float32)
         at_edge = rounded >= box
         edge += int(np.count_nonzero(at_edge))
@@ -148,15 +173,16 @@ def _write_particles(
         if masses is None and (mass != first).any():
             masses = _create(group, "mass", (matter.count,), "<f8", (_ROWS,))
             for start in range(0, done, chunk_rows):
-                masses[start:min(start + chunk_rows, done)] = first
+                masses[start : min(start + chunk_rows, done)] = first
         if masses is not None:
             masses[done:stop] = mass
         done = stop
         if progress is not None:
             progress(done, matter.count, "particles")
     if done != matter.count:
-        raise HeaderError(scene.snapshot.name, f"{done} particles", f"{matter.count}",
-                          "read the input again")
+        raise HeaderError(
+            scene.snapshot.name, f"{done} particles", f"{matter.count}", "read the input again"
+        )
     if masses is None:
         _set(group, {"mass": first})
     _set(group, {"positions_at_box_edge": edge, "unit": "Mpc/h", "mass_unit": "Msun/h"})
@@ -168,13 +194,20 @@ def _write_density(
     size = density.grid_size
     data = _create(file, "density", (size,) * 3, "<f8", (1, 256, 256))
     for start in range(size):
-        data[start:start + 1] = density.read_slab(start, start + 1)
+        data[start : start + 1] = density.read_slab(start, start + 1)
         if progress is not None:
             progress(start + 1, size, "density")
-    _set(data, {
-        "boxsize": density.voxel_size * size, "unit": _UNITS[density.kind], "kind": density.kind,
-        "mas": density.assignment, "redshift": scene.snapshot.redshift, "origin": density.origin,
-    })
+    _set(
+        data,
+        {
+            "boxsize": density.voxel_size * size,
+            "unit": _UNITS[density.kind],
+            "kind": density.kind,
+            "mas": density.assignment,
+            "redshift": scene.snapshot.redshift,
+            "origin": density.origin,
+        },
+    )
 
 
 def _verify(path: Path, scene: Scene, count: int) -> None:
@@ -188,7 +221,11 @@ def _verify(path: Path, scene: Scene, count: int) -> None:
             place = file["particles/position"]
             good &= place.shape == (count, 3)
             for start in range(0, count, _ROWS):  # passes every chunk through its checksum
-                good &= len(place[start:start + _ROWS]) > 0
+                good &= len(place[start : start + _ROWS]) > 0
     if not good:
-        raise InternalError(path, "a bundle that differs from what was written", "the same",
-                            "write again; if it recurs, check the disk and memory")
+        raise InternalError(
+            path,
+            "a bundle that differs from what was written",
+            "the same",
+            "write again; if it recurs, check the disk and memory",
+        )

@@ -63,8 +63,14 @@ class FITSWriter:
     extensions = (".fits", ".fit")
 
     def write(
-        self, galaxies: GalaxyCatalog, path: Path, *, units: str = "h-free",
-        overwrite: bool = False, chunk_rows: int = 65536, inputs: Iterable[Path] = (),
+        self,
+        galaxies: GalaxyCatalog,
+        path: Path,
+        *,
+        units: str = "h-free",
+        overwrite: bool = False,
+        chunk_rows: int = 65536,
+        inputs: Iterable[Path] = (),
     ) -> None:
         """Write ``galaxies`` to ``path`` through the write protocol.
 
@@ -91,10 +97,16 @@ class FITSWriter:
         ]
         size = sum(len(header.tostring()) for header, _ in tables)
         size += _padded(record.itemsize * content.rows) + _padded(len(json))
-        with atomic_output(
-            path, overwrite=overwrite, expected_bytes=size, inputs=inputs,
-            verify=lambda written: _verify_content(written, content.rows, size),
-        ) as temporary, open(temporary, "xb") as file:
+        with (
+            atomic_output(
+                path,
+                overwrite=overwrite,
+                expected_bytes=size,
+                inputs=inputs,
+                verify=lambda written: _verify_content(written, content.rows, size),
+            ) as temporary,
+            open(temporary, "xb") as file,
+        ):
             for header, data in tables:
                 _write_hdu(file, header, data)
 
@@ -121,7 +133,9 @@ def verify_fits(path: Path) -> tuple[fits.Header, ...]:
         raise InputError(path, str(error), "a file that can be read") from error
     if position != end:
         raise CorruptFileError(
-            path, f"{end} bytes", f"{position} bytes: the HDUs {', '.join(HDUS)} and no more",
+            path,
+            f"{end} bytes",
+            f"{position} bytes: the HDUs {', '.join(HDUS)} and no more",
             _AGAIN,
         )
     return headers
@@ -131,7 +145,8 @@ def _verify_content(path: Path, rows: int, size: int) -> None:
     header = verify_fits(path)[HDUS.index("GALAXIES")]
     if (header["NAXIS2"], path.stat().st_size) != (rows, size):
         raise CorruptFileError(
-            path, f"{header['NAXIS2']} rows in {path.stat().st_size} bytes",
+            path,
+            f"{header['NAXIS2']} rows in {path.stat().st_size} bytes",
             f"{rows} rows in {size} bytes",
         )
 
@@ -163,16 +178,24 @@ def _header(*cards: tuple[Any, ...]) -> fits.Header:
 
 def _primary_header() -> fits.Header:
     return _header(
-        ("SIMPLE", True, "conforms to the FITS standard"), ("BITPIX", 8), ("NAXIS", 0),
+        ("SIMPLE", True, "conforms to the FITS standard"),
+        ("BITPIX", 8),
+        ("NAXIS", 0),
         ("EXTEND", True, "the content is in the extensions"),
     )
 
 
 def _table_cards(name: str, row_bytes: int, rows: int, columns: int) -> list[tuple[Any, ...]]:
     return [
-        ("XTENSION", "BINTABLE", "binary table"), ("BITPIX", 8), ("NAXIS", 2),
-        ("NAXIS1", row_bytes, "bytes in a row"), ("NAXIS2", rows, "rows"), ("PCOUNT", 0),
-        ("GCOUNT", 1), ("TFIELDS", columns, "columns"), ("EXTNAME", name),
+        ("XTENSION", "BINTABLE", "binary table"),
+        ("BITPIX", 8),
+        ("NAXIS", 2),
+        ("NAXIS1", row_bytes, "bytes in a row"),
+        ("NAXIS2", rows, "rows"),
+        ("PCOUNT", 0),
+        ("GCOUNT", 1),
+        ("TFIELDS", columns, "columns"),
+        ("EXTNAME", name),
     ]
 
 
@@ -194,16 +217,18 @@ def _galaxies_header(content: FileContent, record: np.dtype[Any]) -> fits.Header
 def _provenance_header(size: int) -> fits.Header:
     cards = _table_cards("PROVENANCE", size, 1, 1)
     return _header(
-        *cards, ("TTYPE1", "json"), ("TFORM1", f"{size}A"),
+        *cards,
+        ("TTYPE1", "json"),
+        ("TFORM1", f"{size}A"),
         ("TCOMM1", "how the galaxies were made, and what the columns mean: JSON"),
     )
 
 
 def _record(columns: tuple[FileColumn, ...]) -> np.dtype[Any]:
     """Type of a row of the table, as FITS stores it: big-endian, logicals as T and F."""
-    return np.dtype([
-        (c.name, "u1" if c.dtype == bool else c.dtype.newbyteorder(">"), c.shape) for c in columns
-    ])
+    return np.dtype(
+        [(c.name, "u1" if c.dtype == bool else c.dtype.newbyteorder(">"), c.shape) for c in columns]
+    )
 
 
 def _encoded(content: FileContent, record: np.dtype[Any], chunk_rows: int) -> Iterator[Piece]:
@@ -247,7 +272,9 @@ def _verify_hdu(file: BinaryIO, path: Path, name: str) -> fits.Header:
         piece = file.read(min(left, _PIECE))
         if not piece:
             raise CorruptFileError(
-                where, f"a file of {file.tell()} bytes", f"{file.tell() + left} bytes or more",
+                where,
+                f"a file of {file.tell()} bytes",
+                f"{file.tell() + left} bytes or more",
                 _AGAIN,
             )
         data.add(piece)

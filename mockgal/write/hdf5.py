@@ -38,8 +38,14 @@ class HDF5Writer:
     extensions = (".hdf5", ".h5")
 
     def write(
-        self, galaxies: GalaxyCatalog, path: Path, *, units: str = "h-free",
-        overwrite: bool = False, chunk_rows: int = 65536, inputs: Iterable[Path] = (),
+        self,
+        galaxies: GalaxyCatalog,
+        path: Path,
+        *,
+        units: str = "h-free",
+        overwrite: bool = False,
+        chunk_rows: int = 65536,
+        inputs: Iterable[Path] = (),
     ) -> None:
         """Write ``galaxies`` to ``path`` through the write protocol.
 
@@ -58,11 +64,17 @@ class HDF5Writer:
         """
         content = describe(galaxies, units)
         data = sum(column.values.nbytes for column in content.columns)
-        with atomic_output(
-            path, overwrite=overwrite, inputs=inputs,
-            expected_bytes=data + data // 100 + len(content.provenance) + _OVERHEAD,
-            verify=lambda written: _verify_content(written, content),
-        ) as temporary, _signals_deferred() as signals, _Disk(temporary) as disk:
+        with (
+            atomic_output(
+                path,
+                overwrite=overwrite,
+                inputs=inputs,
+                expected_bytes=data + data // 100 + len(content.provenance) + _OVERHEAD,
+                verify=lambda written: _verify_content(written, content),
+            ) as temporary,
+            _signals_deferred() as signals,
+            _Disk(temporary) as disk,
+        ):
             with suppress(_Stop), h5py.File(disk, "w") as file:
                 _fill(file, disk, signals, content, max(1, chunk_rows // _CHUNK) * _CHUNK)
             if disk.error is not None:
@@ -126,9 +138,7 @@ class _Disk(io.FileIO):
             return size or 0
 
 
-def _fill(
-    file: Any, disk: _Disk, signals: list[int], content: FileContent, step: int
-) -> None:
+def _fill(file: Any, disk: _Disk, signals: list[int], content: FileContent, step: int) -> None:
     group = file.create_group(GROUP)
     for column in content.columns:
         dataset = _new_dataset(group, column, content.rows)
@@ -146,9 +156,13 @@ def _fill(
 
 def _new_dataset(group: Any, column: FileColumn, rows: int) -> Any:
     dataset = group.create_dataset(
-        column.name, shape=(rows, *column.shape), dtype=column.dtype.newbyteorder("<"),
-        chunks=(min(_CHUNK, max(1, rows)), *column.shape), maxshape=(None, *column.shape),
-        fletcher32=True, track_times=False,
+        column.name,
+        shape=(rows, *column.shape),
+        dtype=column.dtype.newbyteorder("<"),
+        chunks=(min(_CHUNK, max(1, rows)), *column.shape),
+        maxshape=(None, *column.shape),
+        fletcher32=True,
+        track_times=False,
     )
     dataset.attrs["unit"] = column.unit
     dataset.attrs["h_power"] = column.h_power
@@ -175,7 +189,9 @@ def verify_hdf5(path: Path) -> dict[str, int]:
         with h5py.File(path, "r", locking=False) as file:
             if file.attrs.get("complete") != 1 or GROUP not in file:
                 raise CorruptFileError(
-                    path, "no mark that it was completed", "the attribute complete = 1",
+                    path,
+                    "no mark that it was completed",
+                    "the attribute complete = 1",
                     "make the file again",
                 )
             for name, dataset in file[GROUP].items():

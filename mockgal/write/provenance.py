@@ -92,8 +92,12 @@ class FileColumn:
     def definition(self) -> dict[str, Any]:
         """Give the definition for the JSON: unit (without h), powers and meaning."""
         return {
-            "name": self.name, "unit": self.base_unit, "h_power": self.h_power,
-            "a_power": self.a_power, "meaning": self.meaning, "dtype": self.dtype.name,
+            "name": self.name,
+            "unit": self.base_unit,
+            "h_power": self.h_power,
+            "a_power": self.a_power,
+            "meaning": self.meaning,
+            "dtype": self.dtype.name,
         }
 
 
@@ -131,10 +135,18 @@ def file_columns(galaxies: GalaxyCatalog, units: str) -> tuple[FileColumn, ...]:
     for name, column in GALAXY_COLUMNS.items():
         if name in galaxies:
             kept, converted = (column.h_power, 0) if units == "h" else (0, column.h_power)
-            result.append(FileColumn(
-                name, u.Unit(column.unit).to_string("fits"), kept, column.a_power, column.meaning,
-                galaxies[name], converted, galaxies.snapshot.cosmology.h,
-            ))
+            result.append(
+                FileColumn(
+                    name,
+                    u.Unit(column.unit).to_string("fits"),
+                    kept,
+                    column.a_power,
+                    column.meaning,
+                    galaxies[name],
+                    converted,
+                    galaxies.snapshot.cosmology.h,
+                )
+            )
     return tuple(result)
 
 
@@ -171,7 +183,8 @@ def _essentials(galaxies: GalaxyCatalog, units: str) -> Iterator[Essential]:
     simulation = _section(galaxies.provenance, "simulation")
     painter = _section(galaxies.provenance, "painter")
     box, box_unit = (
-        (snapshot.box_size, "Mpc/h") if units == "h"
+        (snapshot.box_size, "Mpc/h")
+        if units == "h"
         else (h_free(snapshot.box_size, -1, snapshot.cosmology.h), "Mpc")
     )
     weights = painter.get("calibration_digest", painter.get("weights_digest"))

@@ -14,14 +14,21 @@ EDGES = np.array([10.5, 11.0, 11.25, 11.5, 11.75, 12.0, 12.5, 13.0, 14.0])
 
 @pytest.fixture(scope="module")
 def biased():
-    return synthetic_pair(60_000, seed=2, box_size=1000.0, host_mass_factor=0.9,
-                          satellite_factor=0.7, luminous_fraction=0.6)
+    return synthetic_pair(
+        60_000,
+        seed=2,
+        box_size=1000.0,
+        host_mass_factor=0.9,
+        satellite_factor=0.7,
+        luminous_fraction=0.6,
+    )
 
 
 @pytest.fixture(scope="module")
 def table(biased):
-    return measure(*biased, name="biased", edges=EDGES, luminosity_floor=1e7, least_particles=20,
-                   provenance={})
+    return measure(
+        *biased, name="biased", edges=EDGES, luminosity_floor=1e7, least_particles=20, provenance={}
+    )
 
 
 def test_host_mass_bias(table):
@@ -46,15 +53,20 @@ def test_painting_gives_the_hydro_numbers(table, biased):
     prediction = HODPainter(table).predict(dark)
     central = dark.halos["is_central"]
     true = hydro.halos["stellar_mass"] >= 1e7
-    for mine, theirs in ((central, hydro.halos["is_central"]),
-                         (~central, ~hydro.halos["is_central"])):
+    for mine, theirs in (
+        (central, hydro.halos["is_central"]),
+        (~central, ~hydro.halos["is_central"]),
+    ):
         assert prediction.p_luminous[mine].sum() == pytest.approx(np.sum(true & theirs), rel=0.02)
     thinned = prediction.p_luminous[~central].mean()
     assert thinned == pytest.approx(0.7 * 0.6, rel=0.02)
     assert prediction.p_luminous[central].mean() == pytest.approx(0.6, rel=0.02)
     for low, high in ((11.0, 11.5), (11.5, 12.5), (12.5, 13.5)):
-        bins = [(np.log10(s.halos["host_mass"] * f) >= low) & (np.log10(s.halos["host_mass"] * f) < high)
-                for s, f in ((dark, 0.9), (hydro, 1.0))]
+        bins = [
+            (np.log10(s.halos["host_mass"] * f) >= low)
+            & (np.log10(s.halos["host_mass"] * f) < high)
+            for s, f in ((dark, 0.9), (hydro, 1.0))
+        ]
         expected = prediction.p_luminous[bins[0] & ~central].sum()
         measured = np.sum(true & bins[1] & ~hydro.halos["is_central"])
         assert expected == pytest.approx(measured, rel=0.02)
@@ -91,8 +103,9 @@ def test_matching_and_abundance_agree(biased):
     moved = {**dark.halos.columns, "position": dark.halos["position"][::-1]}
     from dataclasses import replace
 
-    ranked = host_mass_ratio(hydro.halos, replace(dark.halos, columns=moved), dark.snapshot,
-                             EDGES, 1e8)
+    ranked = host_mass_ratio(
+        hydro.halos, replace(dark.halos, columns=moved), dark.snapshot, EDGES, 1e8
+    )
     assert ranked[2].startswith("abundance")
     np.testing.assert_allclose(10 ** (ranked[1] - matched[1])[1:], 1.0, rtol=0.02)
 
@@ -101,8 +114,13 @@ def test_a_pair_that_is_none_is_refused(biased):
     from dataclasses import replace
 
     hydro, dark = biased
-    options = {"name": "x", "edges": EDGES, "luminosity_floor": 1e7, "least_particles": 20,
-               "provenance": {}}
+    options = {
+        "name": "x",
+        "edges": EDGES,
+        "luminosity_floor": 1e7,
+        "least_particles": 20,
+        "provenance": {},
+    }
     with pytest.raises(MissingDatasetError, match="no stellar masses"):
         measure(dark, dark, **options)
     for change in ({"redshift": 0.5}, {"box_size": 1001.0}):  # fault 83

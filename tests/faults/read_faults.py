@@ -63,9 +63,11 @@ def header(paths, group="Header", **values):
 
 def put(row, value):
     """A change that sets one row."""
+
     def change(values):
         values[row] = value
         return values
+
     return change
 
 

@@ -21,7 +21,7 @@ POSITION = "Subhalo/SubhaloPos"
 def test_fault_01_truncated(run, which):
     file = catalogue(run)[which]
     whole = file.read_bytes()
-    file.write_bytes(whole[:len(whole) // 2])
+    file.write_bytes(whole[: len(whole) // 2])
     refused(run, file, len(whole), len(whole) // 2, "truncated")
     refused(catalogue(run)[which], file, len(whole))
 
@@ -70,11 +70,16 @@ def test_fault_05_dataset_missing(run):
 def test_fault_61_locking_refused(run):
     """A writer in another process holds the lock."""
     file = catalogue(run)[0]
-    code = ("import h5py, sys; f = h5py.File(sys.argv[1], 'r+'); print(1, flush=True); "
-            "sys.stdin.read()")
+    code = (
+        "import h5py, sys; f = h5py.File(sys.argv[1], 'r+'); print(1, flush=True); sys.stdin.read()"
+    )
     environment = {k: v for k, v in os.environ.items() if k != "HDF5_USE_FILE_LOCKING"}
-    with subprocess.Popen([sys.executable, "-c", code, str(file)], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, env=environment) as writer:
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(file)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+    ) as writer:
         writer.stdout.readline()
         try:
             refused(file, file, "HDF5_USE_FILE_LOCKING")
@@ -107,8 +112,9 @@ def test_fault_65_external_storage(run):
     with h5py.File(file, "r+") as opened:
         shape = opened[POSITION].shape
         del opened[POSITION]
-        opened.create_dataset(POSITION, shape, "f4",
-                              external=[("/etc/passwd", 0, h5py.h5f.UNLIMITED)])
+        opened.create_dataset(
+            POSITION, shape, "f4", external=[("/etc/passwd", 0, h5py.h5f.UNLIMITED)]
+        )
     refused(run, f"{file}:/{POSITION}", code=4)
 
 
@@ -163,8 +169,9 @@ def test_fault_69_unknown_filter(tmp_path):
         plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         plist.set_chunk((100,))
         plist.set_filter(32099, h5py.h5z.FLAG_OPTIONAL, (1,))
-        data = h5py.h5d.create(file.id, b"x", h5py.h5t.NATIVE_DOUBLE,
-                               h5py.h5s.create_simple((100,)), plist)
+        data = h5py.h5d.create(
+            file.id, b"x", h5py.h5t.NATIVE_DOUBLE, h5py.h5s.create_simple((100,)), plist
+        )
         data.write_direct_chunk((0,), b"abcdefgh" * 100, 0)
     with safe.open_hdf5(path) as file, pytest.raises(InputError) as caught:
         safe.dataset(file, "x")

@@ -88,8 +88,11 @@ def test_fault_19_chunks_disagree(run, name, value):
 
 def test_fault_20_high_word(run, monkeypatch):
     """A high word counts 2^32 particles: here they are missing, and the message says how many."""
-    header(snapshot(run), NumPart_Total=np.array([0, 32768, 0, 0, 0, 0], "u4"),
-           NumPart_Total_HighWord=np.zeros(6, "u4"))
+    header(
+        snapshot(run),
+        NumPart_Total=np.array([0, 32768, 0, 0, 0, 0], "u4"),
+        NumPart_Total_HighWord=np.zeros(6, "u4"),
+    )
     assert read(run).particles.count == 32768
     header(snapshot(run), NumPart_Total_HighWord=np.array([0, 2, 0, 0, 0, 0], "u4"))
     refused(run, str((2 << 32) + 32768), "32768")
@@ -105,14 +108,19 @@ def test_fault_21_minus_one_unsigned(run, type_):
     assert again.halos.record["groups_without_subhalos"] == 10
 
 
-@pytest.mark.parametrize(("name", "row", "value", "word"), [
-    (FIRST, 5, 10_000, "does not exist"), (FIRST, 5, -2, "does not exist"),
-    (FIRST, 5, 0, "another group"), (NSUBS, 5, 7, "number that is not"),
-    (NSUBS, 5, 0, "GroupFirstSub -1 and subhalos"),
-    (NSUBS, 39, 1, "GroupFirstSub -1 and subhalos"),
-    ("Subhalo/SubhaloGroupNr", 5, 420, "does not exist"),
-    ("Subhalo/SubhaloGroupNr", 5, -1, "does not exist"),
-])
+@pytest.mark.parametrize(
+    ("name", "row", "value", "word"),
+    [
+        (FIRST, 5, 10_000, "does not exist"),
+        (FIRST, 5, -2, "does not exist"),
+        (FIRST, 5, 0, "another group"),
+        (NSUBS, 5, 7, "number that is not"),
+        (NSUBS, 5, 0, "GroupFirstSub -1 and subhalos"),
+        (NSUBS, 39, 1, "GroupFirstSub -1 and subhalos"),
+        ("Subhalo/SubhaloGroupNr", 5, 420, "does not exist"),
+        ("Subhalo/SubhaloGroupNr", 5, -1, "does not exist"),
+    ],
+)
 def test_fault_22_membership(run, name, row, value, word):
     file = catalogue(run)[0]
     edit(file, name, put(row, value))
@@ -151,13 +159,23 @@ def test_fault_26_snapshot_of_another_time_or_box(run, values):
     refused(run, snapshot(run)[0], catalogue(run)[0], next(iter(values)))
 
 
-@pytest.mark.parametrize("form", [
-    lambda x: np.array([x]), lambda x: np.bytes_(repr(x).encode()), lambda x: np.array([[x]]),
-])
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda x: np.array([x]),
+        lambda x: np.bytes_(repr(x).encode()),
+        lambda x: np.array([[x]]),
+    ],
+)
 def test_fault_27_scalars_as_arrays_or_bytes(run, form):
     digest = read(run).halos.digest()
-    header(catalogue(run), BoxSize=form(32000.0), Time=form(1.0), Nsubhalos_Total=form(462),
-           NumFiles=form(2))
+    header(
+        catalogue(run),
+        BoxSize=form(32000.0),
+        Time=form(1.0),
+        Nsubhalos_Total=form(462),
+        NumFiles=form(2),
+    )
     header(catalogue(run), "Parameters", HubbleParam=form(0.6774))
     scene = read(run)
     assert scene.halos.digest() == digest

@@ -25,8 +25,9 @@ def test_fault_28_only_the_unit_of_length_is_wrong(run):
     refused(run, catalogue(run)[0], "Hubble")
 
 
-@pytest.mark.parametrize("options", [{"length": "Mpc"}, {"h_free": True},
-                                     {"h_free": True, "length": "Mpc", "files": 1}])
+@pytest.mark.parametrize(
+    "options", [{"length": "Mpc"}, {"h_free": True}, {"h_free": True, "length": "Mpc", "files": 1}]
+)
 def test_fault_29_and_30_twins(tmp_path, options):
     write_gadget4(tmp_path / "a", dtype="f8", hydro=True)
     write_gadget4(tmp_path / "b", dtype="f8", hydro=True, **options)
@@ -59,9 +60,15 @@ def test_fault_30_contradictory_hubble(run, hubble, param):
     refused(run, f"{catalogue(run)[0]}:/Parameters@Hubble")
 
 
-@pytest.mark.parametrize(("factor", "words"), [
-    (COSMOLOGY.h, "h^1"), (1 / COSMOLOGY.h, "h^-1"), (1e10, "1e10"), (1.3, "a factor h"),
-])
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (COSMOLOGY.h, "h^1"),
+        (1 / COSMOLOGY.h, "h^-1"),
+        (1e10, "1e10"),
+        (1.3, "a factor h"),
+    ],
+)
 def test_fault_32_mean_density(run, factor, words):
     table = np.zeros(6)
     with h5py.File(snapshot(run)[0]) as file:
@@ -85,10 +92,15 @@ def test_fault_32_mean_density_of_a_stream(make_run):
     refused(run, run / "snapdir_002", "Omega_m", stream=True)
 
 
-@pytest.mark.parametrize(("name", "factor", "word"), [
-    ("Group_R_Crit200", 1e-3, "1000^3"), ("Group_R_Crit200", COSMOLOGY.h, "h^-3"),
-    ("Group_R_Crit200", 0.5, "a^-3"), ("Group_M_Crit200", 1e10, "1e10"),
-])
+@pytest.mark.parametrize(
+    ("name", "factor", "word"),
+    [
+        ("Group_R_Crit200", 1e-3, "1000^3"),
+        ("Group_R_Crit200", COSMOLOGY.h, "h^-3"),
+        ("Group_R_Crit200", 0.5, "a^-3"),
+        ("Group_M_Crit200", 1e10, "1e10"),
+    ],
+)
 def test_fault_32_without_particles(make_run, name, factor, word):
     run = make_run(snapshots=False, redshift=1.0)
     for file in catalogue(run):

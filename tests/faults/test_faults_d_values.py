@@ -53,8 +53,11 @@ def test_fault_35_bad_mass(run, name, value):
     whole = read(run)
     file = catalogue(run)[1]
     with h5py.File(file) as opened:
-        satellite = int(np.flatnonzero(opened["Subhalo/SubhaloRankInGr"][:] > 0)[0]) if (
-            opened["Subhalo/SubhaloRankInGr"][:] > 0).any() else None
+        satellite = (
+            int(np.flatnonzero(opened["Subhalo/SubhaloRankInGr"][:] > 0)[0])
+            if (opened["Subhalo/SubhaloRankInGr"][:] > 0).any()
+            else None
+        )
     edit(file, name, put(230 if satellite is None else satellite, value))
     row = 230 if satellite is None else satellite
     refused(run, f"{file}:/{name}, row {row}", "1 values")
@@ -73,8 +76,9 @@ def test_fault_35_bad_host_mass(run):
     assert read(run, ReadOptions(drop_bad=True)).halos.record["dropped_bad"] == members
 
 
-@pytest.mark.parametrize(("orphans", "code"), [("refuse", 3), ("drop", 0), ("central", 0),
-                                               ("keep", 2)])
+@pytest.mark.parametrize(
+    ("orphans", "code"), [("refuse", 3), ("drop", 0), ("central", 0), ("keep", 2)]
+)
 def test_fault_35_and_42_dropped_central_leaves_orphans(run, orphans, code):
     whole = read(run).halos
     satellites = int((whole["host_id"] == 0).sum()) - 1
@@ -98,11 +102,18 @@ def test_fault_36_zero_host_mass_is_counted(run):
     assert read(run).halos.record["centrals_with_zero_host_mass"] == 3
 
 
-@pytest.mark.parametrize(("dtype", "value", "x", "edge"), [
-    ("f4", -1e-7, 0.0, 1), ("f4", 32000.0, 0.0, 1), ("f4", 32001.0, 1e-3, 0),
-    ("f4", -1.0, 31.999, 0), ("f8", -1e-7, 32 - 1e-10, 0), ("f8", -1e-300, 0.0, 1),
-    ("f8", 32000.0, 0.0, 1),
-])
+@pytest.mark.parametrize(
+    ("dtype", "value", "x", "edge"),
+    [
+        ("f4", -1e-7, 0.0, 1),
+        ("f4", 32000.0, 0.0, 1),
+        ("f4", 32001.0, 1e-3, 0),
+        ("f4", -1.0, 31.999, 0),
+        ("f8", -1e-7, 32 - 1e-10, 0),
+        ("f8", -1e-300, 0.0, 1),
+        ("f8", 32000.0, 0.0, 1),
+    ],
+)
 def test_faults_37_and_38_edge_of_the_box(make_run, dtype, value, x, edge):
     run = make_run(dtype=dtype)
     before = read(run).halos.record["positions_wrapped"]
@@ -184,8 +195,9 @@ def test_fault_45_empty_region(bundle, region):
         x = file["halos/position"][:]
     gone = (x < 16).all(axis=1) if region == "octant" else (x[:, 1] // 4 == 3)
     change(bundle, "halos/position", lambda x: np.where(gone[:, None], [20.0, 18.0, 18.0], x))
-    refused(bundle, f"{bundle}:/halos/position", region, "missing subvolume?",
-            "--allow-empty-regions")
+    refused(
+        bundle, f"{bundle}:/halos/position", region, "missing subvolume?", "--allow-empty-regions"
+    )
     assert len(read(bundle, ReadOptions(allow_empty_regions=True)).halos) == len(x)
 
 
@@ -199,8 +211,15 @@ def test_fault_45_few_halos_mean_nothing(make_run):
 def _grid(path, values, **attributes):
     with h5py.File(path, "w") as file:
         file["density"] = values
-        for name, value in {"boxsize": 32.0, "unit": "", "kind": "delta", "mas": "CIC",
-                            "redshift": 0.0, "origin": "corner", **attributes}.items():
+        for name, value in {
+            "boxsize": 32.0,
+            "unit": "",
+            "kind": "delta",
+            "mas": "CIC",
+            "redshift": 0.0,
+            "origin": "corner",
+            **attributes,
+        }.items():
             if value is not None:
                 file["density"].attrs[name] = value
     return path
@@ -217,20 +236,30 @@ def test_density_grid_is_read(tmp_path, run):
     assert (field.grid_size, field.voxel_size, field.kind) == (8, 4.0, "delta")
     np.testing.assert_array_equal(field.read_slab(2, 5), delta[2:5])
     mean = read(run).snapshot.cosmology.mean_matter_density * 4.0**3
-    read_density(_grid(tmp_path / "m.hdf5", (1 + delta) * mean, kind="mass", unit="Msun/h"),
-                 read(run).snapshot)
+    read_density(
+        _grid(tmp_path / "m.hdf5", (1 + delta) * mean, kind="mass", unit="Msun/h"),
+        read(run).snapshot,
+    )
 
 
-@pytest.mark.parametrize(("change", "attributes", "words"), [
-    (lambda d: d - 0.5, {}, ["delta"]), (lambda d: d + 0.01, {}, ["mean delta"]),
-    (lambda d: np.where(d == d.max(), np.nan, d), {}, ["NaN"]),
-    (lambda d: d[:4], {}, ["cube"]), (lambda d: d, {"kind": "overdensity"}, ["@kind"]),
-    (lambda d: d, {"kind": None}, ["@kind"]), (lambda d: d, {"mas": "SPH"}, ["SPH"]),
-    (lambda d: d, {"origin": "left"}, ["left"]), (lambda d: d, {"unit": "g"}, ["@unit"]),
-    (lambda d: d, {"boxsize": 32000.0}, ["@boxsize"]), (lambda d: d, {"redshift": 1.0}, ["@red"]),
-    (lambda d: d, {"kind": "counts"}, ["counts"]),
-    (lambda d: (d + 1) * 1e8, {"kind": "mass", "unit": "Msun/h"}, ["Omega_m"]),
-])
+@pytest.mark.parametrize(
+    ("change", "attributes", "words"),
+    [
+        (lambda d: d - 0.5, {}, ["delta"]),
+        (lambda d: d + 0.01, {}, ["mean delta"]),
+        (lambda d: np.where(d == d.max(), np.nan, d), {}, ["NaN"]),
+        (lambda d: d[:4], {}, ["cube"]),
+        (lambda d: d, {"kind": "overdensity"}, ["@kind"]),
+        (lambda d: d, {"kind": None}, ["@kind"]),
+        (lambda d: d, {"mas": "SPH"}, ["SPH"]),
+        (lambda d: d, {"origin": "left"}, ["left"]),
+        (lambda d: d, {"unit": "g"}, ["@unit"]),
+        (lambda d: d, {"boxsize": 32000.0}, ["@boxsize"]),
+        (lambda d: d, {"redshift": 1.0}, ["@red"]),
+        (lambda d: d, {"kind": "counts"}, ["counts"]),
+        (lambda d: (d + 1) * 1e8, {"kind": "mass", "unit": "Msun/h"}, ["Omega_m"]),
+    ],
+)
 def test_fault_46_density_grid(tmp_path, run, change, attributes, words):
     path = _grid(tmp_path / "d.hdf5", change(_delta()), **attributes)
     with pytest.raises(MockgalError) as caught:

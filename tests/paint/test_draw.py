@@ -15,10 +15,14 @@ PROBABILITY = np.array([0, 0.1, 0.5, 0.9, 1.0])
 
 def distribution(n, floor=-np.inf, location=10.0, p=1.0):
     return Distribution(
-        p_luminous=np.full(n, p), location=np.full(n, location), scale=np.full(n, 1.0),
-        residual_row=np.arange(n) % 2, residual_probability=PROBABILITY,
+        p_luminous=np.full(n, p),
+        location=np.full(n, location),
+        scale=np.full(n, 1.0),
+        residual_row=np.arange(n) % 2,
+        residual_probability=PROBABILITY,
         residual_quantiles=np.array([[-1, -0.3, 0, 0.3, 1], [-2, -0.5, 0.1, 0.5, 0.8]]),
-        floor=floor, extrapolated=np.zeros(n, dtype=bool),
+        floor=floor,
+        extrapolated=np.zeros(n, dtype=bool),
     )
 
 

@@ -8,7 +8,11 @@ import pytest
 
 from mockgal.calibrate.hod_table import measure
 from mockgal.errors import (
-    BadValueError, CorruptFileError, DomainError, MissingDatasetError, MockgalError,
+    BadValueError,
+    CorruptFileError,
+    DomainError,
+    MissingDatasetError,
+    MockgalError,
 )
 from mockgal.paint import hod_table
 from mockgal.paint.draw import join, paint_scene
@@ -25,8 +29,14 @@ def pair():
 
 @pytest.fixture(scope="module")
 def table(pair):
-    return measure(*pair, name="synthetic", edges=EDGES, luminosity_floor=1e8, least_particles=20,
-                   provenance={"references": ["made up"]})
+    return measure(
+        *pair,
+        name="synthetic",
+        edges=EDGES,
+        luminosity_floor=1e8,
+        least_particles=20,
+        provenance={"references": ["made up"]},
+    )
 
 
 def test_contract(pair, table):
@@ -43,9 +53,9 @@ def test_counts_agree_with_the_expectation_over_200_seeds(pair, table):
     variance = np.sum(p * (1 - p))
     assert abs(counts.mean() - p.sum()) < 4 * np.sqrt(variance / 200)
     assert 0.6 < counts.var(ddof=1) / variance < 1.5  # chi-square of 199, 4 sigma
-    by_type = np.array([
-        np.sum(paint_scene(dark, painter, seed=s)["is_central"]) for s in range(200)
-    ])
+    by_type = np.array(
+        [np.sum(paint_scene(dark, painter, seed=s)["is_central"]) for s in range(200)]
+    )
     central = dark.halos["is_central"]
     assert abs(by_type.mean() - p[central].sum()) < 4 * np.sqrt(
         np.sum((p * (1 - p))[central]) / 200
@@ -94,8 +104,15 @@ def test_galaxies_are_never_below_the_floor(pair):
     hydro, dark = pair
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        table = measure(hydro, dark, name="bright", edges=EDGES, luminosity_floor=5e9,
-                        least_particles=20, provenance={})
+        table = measure(
+            hydro,
+            dark,
+            name="bright",
+            edges=EDGES,
+            luminosity_floor=5e9,
+            least_particles=20,
+            provenance={},
+        )
         galaxies = paint_scene(dark, HODPainter(table), seed=1)
     assert galaxies["stellar_mass"].min() >= np.float32(5e9)
     true = hydro.halos["stellar_mass"] >= 5e9
@@ -116,8 +133,7 @@ def test_hosts_above_the_range(pair, table):
     assert 0 < prediction.extrapolated.sum() < len(prediction)
     assert prediction.record["hosts_above_range"] > 0
     galaxies = paint_scene(heavy, HODPainter(table, allow_extrapolation=True), seed=1)
-    assert np.array_equal(galaxies["extrapolated"],
-                          np.log10(galaxies["halo_mass"]) >= EDGES[-1])
+    assert np.array_equal(galaxies["extrapolated"], np.log10(galaxies["halo_mass"]) >= EDGES[-1])
 
 
 def test_hosts_below_the_range_are_counted_not_painted(pair, table):
@@ -129,10 +145,19 @@ def test_hosts_below_the_range_are_counted_not_painted(pair, table):
 
 def test_unresolved_subhalos_are_counted_not_painted(pair):
     hydro, dark = pair
-    coarse = {label: replace(scene, snapshot=replace(scene.snapshot, particle_mass=5e9))
-              for label, scene in (("hydro", hydro), ("dark", dark))}
-    table = measure(coarse["hydro"], coarse["dark"], name="coarse", edges=EDGES,
-                    luminosity_floor=1e8, least_particles=20, provenance={})
+    coarse = {
+        label: replace(scene, snapshot=replace(scene.snapshot, particle_mass=5e9))
+        for label, scene in (("hydro", hydro), ("dark", dark))
+    }
+    table = measure(
+        coarse["hydro"],
+        coarse["dark"],
+        name="coarse",
+        edges=EDGES,
+        luminosity_floor=1e8,
+        least_particles=20,
+        provenance={},
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         prediction = HODPainter(table).predict(coarse["dark"])
@@ -156,11 +181,14 @@ def test_zero_host_mass_of_a_painted_central_is_refused(pair, table):  # fault 3
     assert str(dark.halos["halo_id"][host]) in str(caught.value)
 
 
-@pytest.mark.parametrize(("change", "reason"), [
-    ({"redshift": 1.0}, "redshift 1 outside"),
-    ({"particle_mass": 1e9}, "particle mass 1e"),
-    ({"particle_mass": None}, "particle mass is unknown"),
-])
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"redshift": 1.0}, "redshift 1 outside"),
+        ({"particle_mass": 1e9}, "particle mass 1e"),
+        ({"particle_mass": None}, "particle mass is unknown"),
+    ],
+)
 def test_outside_the_domain(pair, table, change, reason):
     other = replace(pair[1], snapshot=replace(pair[1].snapshot, **change))
     with pytest.raises(DomainError, match=reason):
@@ -197,14 +225,23 @@ def test_satellites_that_thinning_cannot_make_are_reported(pair):
     hydro, dark = pair
     rows = dark.halos["is_central"] | (dark.halos["halo_id"] % 2 == 0)
     poor = replace(dark, halos=dark.halos.take(np.flatnonzero(rows)))
-    table = measure(hydro, poor, name="poor", edges=EDGES, luminosity_floor=1e8,
-                    least_particles=20, provenance={})
+    table = measure(
+        hydro,
+        poor,
+        name="poor",
+        edges=EDGES,
+        luminosity_floor=1e8,
+        least_particles=20,
+        provenance={},
+    )
     with pytest.warns(UserWarning, match="satellites"):
         prediction = HODPainter(table).predict(poor)
     true = np.sum(~hydro.halos["is_central"] & (hydro.halos["stellar_mass"] >= 1e8))
     record = prediction.record
     assert record["satellites_short"] > 0.2 * true
-    assert record["satellites_short"] + record["expected_satellites"] == pytest.approx(true, rel=0.02)
+    assert record["satellites_short"] + record["expected_satellites"] == pytest.approx(
+        true, rel=0.02
+    )
 
 
 class TestTableFile:
@@ -222,15 +259,18 @@ class TestTableFile:
             assert t.provenance["references"]
             assert t.provenance["summary"]
 
-    @pytest.mark.parametrize(("old", "new"), [
-        ("format: mockgal HOD calibration 1", "format: other"),
-        ("central", "centre"),
-        ("mass_definition: 200c", "mass_definition: 300c"),
-        ("luminosity_floor: 100000000.0", "luminosity_floor: -1.0"),
-        ("luminosity_floor: 100000000.0", "luminosity_floor: x"),
-        ("- {name: thinning,", "- {name: thickening,"),
-        ("# %ECSV 1.0", "<html>"),
-    ])
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("format: mockgal HOD calibration 1", "format: other"),
+            ("central", "centre"),
+            ("mass_definition: 200c", "mass_definition: 300c"),
+            ("luminosity_floor: 100000000.0", "luminosity_floor: -1.0"),
+            ("luminosity_floor: 100000000.0", "luminosity_floor: x"),
+            ("- {name: thinning,", "- {name: thickening,"),
+            ("# %ECSV 1.0", "<html>"),
+        ],
+    )
     def test_damage_is_refused(self, table, tmp_path, old, new):
         path, text = tmp_path / "table.ecsv", hod_table.to_ecsv(table)
         assert old in text

@@ -36,8 +36,9 @@ def test_pack_and_read(tmp_path, options):
     assert again.snapshot.record["original_source"][0]["digest"] == scene.snapshot.source[0].digest
     if options.get("snapshots", True):
         np.testing.assert_allclose(positions(again), positions(scene), rtol=2e-7)
-        masses = [np.concatenate([c.mass for c in s.particles.chunks(9000)])
-                  for s in (again, scene)]
+        masses = [
+            np.concatenate([c.mass for c in s.particles.chunks(9000)]) for s in (again, scene)
+        ]
         np.testing.assert_array_equal(*masses)
         with h5py.File(path) as file:
             assert ("mass" in file["particles"]) == ("hydro" in options)
@@ -142,4 +143,5 @@ def test_real_pack_and_read(tmp_path, run):
     assert again.halos.digest() == scene.halos.digest()
     total = sum(float(chunk.mass.sum()) for chunk in again.particles.chunks(70_000))
     assert total == pytest.approx(
-        sum(float(chunk.mass.sum()) for chunk in scene.particles.chunks(70_000)), rel=1e-12)
+        sum(float(chunk.mass.sum()) for chunk in scene.particles.chunks(70_000)), rel=1e-12
+    )

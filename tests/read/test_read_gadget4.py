@@ -28,10 +28,16 @@ def folder(output):
     return DATA / run / f"groups_{number}"
 
 
-@pytest.mark.parametrize("options", [
-    {}, {"files": 1}, {"hydro": True, "redshift": 1.0, "dtype": "f8"}, {"h_free": True},
-    {"files": 3, "empty_last": True, "length": "Mpc", "snapshots": False},
-])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"files": 1},
+        {"hydro": True, "redshift": 1.0, "dtype": "f8"},
+        {"h_free": True},
+        {"files": 3, "empty_last": True, "length": "Mpc", "snapshots": False},
+    ],
+)
 def test_contract(tmp_path, options):
     reader_contract(Gadget4Reader(), write_gadget4(tmp_path, **options))
 
@@ -43,8 +49,10 @@ def test_rows_in_internal_units(tmp_path):
     with h5py.File(path) as file:
         group = file["Subhalo/SubhaloGroupNr"][:]
         first = file["Group/GroupFirstSub"][:]
-        raw = {name: file[f"Subhalo/Subhalo{name}"][:] for name in
-               ("Pos", "Mass", "Vel", "Vmax", "MassType", "Len")}
+        raw = {
+            name: file[f"Subhalo/Subhalo{name}"][:]
+            for name in ("Pos", "Mass", "Vel", "Vmax", "MassType", "Len")
+        }
     np.testing.assert_array_equal(halos["halo_id"], np.arange(len(group)))
     np.testing.assert_array_equal(halos["host_id"], first[group])
     np.testing.assert_array_equal(halos["is_central"], first[group] == np.arange(len(group)))
@@ -134,10 +142,15 @@ def test_sources_have_digests(tmp_path):
     path = write_gadget4(tmp_path)
     source = read(path).snapshot.source
     assert [Path(s.path).name for s in source] == [
-        "fof_subhalo_tab_002.0.hdf5", "fof_subhalo_tab_002.1.hdf5", "snap_002.0.hdf5",
-        "snap_002.1.hdf5"]
-    assert source[0].digest == hashlib.blake2b(
-        Path(source[0].path).read_bytes(), digest_size=32).hexdigest()
+        "fof_subhalo_tab_002.0.hdf5",
+        "fof_subhalo_tab_002.1.hdf5",
+        "snap_002.0.hdf5",
+        "snap_002.1.hdf5",
+    ]
+    assert (
+        source[0].digest
+        == hashlib.blake2b(Path(source[0].path).read_bytes(), digest_size=32).hexdigest()
+    )
     assert source[2].digest == ""
 
 
@@ -164,7 +177,8 @@ def test_real_counts(output):
         luminous = stars >= 9.99 * 2.107e8
         assert luminous.sum() == expected["with_10_star_particles"]
         assert (luminous & ~halos["is_central"]).sum() == expected[
-            "satellites_with_10_star_particles"]
+            "satellites_with_10_star_particles"
+        ]
 
 
 @real_data
@@ -197,8 +211,9 @@ def test_real_set_by_any_of_its_files():
 
 @real_data
 @needs_data
-@pytest.mark.parametrize(("output", "number"), [("dark/000", 64**3), ("dark/002", 64**3),
-                                                ("hydro/002", 2 * 64**3)])
+@pytest.mark.parametrize(
+    ("output", "number"), [("dark/000", 64**3), ("dark/002", 64**3), ("hydro/002", 2 * 64**3)]
+)
 def test_real_particles(output, number):
     scene = read(folder(output))
     matter = scene.snapshot.cosmology.mean_matter_density * 16.0**3
@@ -216,3 +231,11 @@ def test_real_particles(output, number):
 @needs_data
 def test_real_contract():
     reader_contract(Gadget4Reader(), folder("hydro/002"))
+
+
+@needs_data
+@real_data
+def test_drop_bad_leaves_out_centrals_without_a_host_mass():  # fault 36, the way out
+    scene = Gadget4Reader().read(DATA / "dark" / "groups_002", ReadOptions(drop_bad=True))
+    assert scene.halos.record["dropped_bad"] == 1
+    assert scene.halos.record["centrals_with_zero_host_mass"] == 0

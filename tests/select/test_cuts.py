@@ -1,5 +1,6 @@
 """Cuts: grammar, units, counts, and what is refused."""
 
+import contextlib
 import warnings
 
 import numpy as np
@@ -26,29 +27,33 @@ def catalog(stellar_mass, floor=1e8):
     columns["velocity_x"] = np.linspace(-100, 100, n)
     columns["is_central"] = np.arange(n) % 2 == 0
     snapshot = Snapshot("test", 10.0, 0.0, Cosmology(H, 0.3, 0.7), 1e8, "test")
-    return GalaxyCatalog(columns, snapshot, "box",
-                         {"painter": {"luminosity_floor_msun_h": floor}, "cuts": []})
+    return GalaxyCatalog(
+        columns, snapshot, "box", {"painter": {"luminosity_floor_msun_h": floor}, "cuts": []}
+    )
 
 
 MASSES = [2e8, 9e8, 1e9, 1.3e9, 1.5e9, 9e9, 2e10]
 
 
-@pytest.mark.parametrize(("cut", "passed"), [
-    ("stellar_mass > 1e9 Msun/h", [1.3e9, 1.5e9, 9e9, 2e10]),
-    ("stellar_mass >= 1e9 Msun/h", [1e9, 1.3e9, 1.5e9, 9e9, 2e10]),
-    ("1e9 Msun/h < stellar_mass", [1.3e9, 1.5e9, 9e9, 2e10]),
-    ("stellar_mass>1e9Msun/h", [1.3e9, 1.5e9, 9e9, 2e10]),
-    ("stellar_mass > 1e9 Msun h^-1", [1.3e9, 1.5e9, 9e9, 2e10]),
-    ("stellar_mass > 1e9 Msun / h", [1.3e9, 1.5e9, 9e9, 2e10]),
-    # 2e9 Msun = 1.4e9 Msun/h
-    ("stellar_mass > 2e9 Msun", [1.5e9, 9e9, 2e10]),
-    ("stellar_mass > 2e9 solMass", [1.5e9, 9e9, 2e10]),
-    ("2e9 Msun <= stellar_mass < 1e10 Msun/h", [1.5e9, 9e9]),
-    ("1e10 Msun/h > stellar_mass >= 2e9 Msun", [1.5e9, 9e9]),
-    ("stellar_mass < 1e9 Msun/h", [2e8, 9e8]),
-    ("stellar_mass != 1e9 Msun/h", [2e8, 9e8, 1.3e9, 1.5e9, 9e9, 2e10]),
-    ("stellar_mass == 1e9 Msun/h", [1e9]),
-])
+@pytest.mark.parametrize(
+    ("cut", "passed"),
+    [
+        ("stellar_mass > 1e9 Msun/h", [1.3e9, 1.5e9, 9e9, 2e10]),
+        ("stellar_mass >= 1e9 Msun/h", [1e9, 1.3e9, 1.5e9, 9e9, 2e10]),
+        ("1e9 Msun/h < stellar_mass", [1.3e9, 1.5e9, 9e9, 2e10]),
+        ("stellar_mass>1e9Msun/h", [1.3e9, 1.5e9, 9e9, 2e10]),
+        ("stellar_mass > 1e9 Msun h^-1", [1.3e9, 1.5e9, 9e9, 2e10]),
+        ("stellar_mass > 1e9 Msun / h", [1.3e9, 1.5e9, 9e9, 2e10]),
+        # 2e9 Msun = 1.4e9 Msun/h
+        ("stellar_mass > 2e9 Msun", [1.5e9, 9e9, 2e10]),
+        ("stellar_mass > 2e9 solMass", [1.5e9, 9e9, 2e10]),
+        ("2e9 Msun <= stellar_mass < 1e10 Msun/h", [1.5e9, 9e9]),
+        ("1e10 Msun/h > stellar_mass >= 2e9 Msun", [1.5e9, 9e9]),
+        ("stellar_mass < 1e9 Msun/h", [2e8, 9e8]),
+        ("stellar_mass != 1e9 Msun/h", [2e8, 9e8, 1.3e9, 1.5e9, 9e9, 2e10]),
+        ("stellar_mass == 1e9 Msun/h", [1e9]),
+    ],
+)
 def test_masses(cut, passed):
     result = select(catalog(MASSES), cut)
     np.testing.assert_allclose(result["stellar_mass"], passed, rtol=1e-6)
@@ -67,7 +72,8 @@ def test_other_columns_and_units():
 def test_several_are_applied_in_order_and_counted():
     result = select(catalog(MASSES), "stellar_mass > 1e9 Msun/h", "is_central == 1")
     assert [tuple(c.values()) for c in result.provenance["cuts"]] == [
-        ("stellar_mass > 1e9 Msun/h", 7, 4), ("is_central == 1", 4, 2),
+        ("stellar_mass > 1e9 Msun/h", 7, 4),
+        ("is_central == 1", 4, 2),
     ]
     again = select(result, "stellar_mass < 1e10 Msun/h")
     assert [c["after"] for c in again.provenance["cuts"]] == [4, 2, 1]
@@ -78,15 +84,34 @@ def test_float32_is_compared_with_the_number_asked_for():
     assert len(select(catalog([below, 1e9]), "stellar_mass >= 999999999 Msun/h")) == 1
 
 
-@pytest.mark.parametrize("cut", [
-    "stellar_mass", "stellar_mass > ", "> 1e9 Msun/h", "stellar_mass > 1e9", "stellar_mass > 1e9 h",
-    "stellar_mass > 1e9 km/s", "stellar_mass > 1e9 Msun/h/h", "stellar_mass > 1e9 Msun h",
-    "stellar_mass > 10^9 Msun", "stellar_mass = 1e9 Msun", "mass > 1e9 Msun",
-    "stellar_mass > halo_mass", "1e9 Msun < stellar_mass > 1e8 Msun", "1e9 Msun < 1e10 Msun",
-    "1e8 Msun < stellar_mass < 1e9 Msun < 1e10 Msun", "is_central == 1 Msun", "velocity_x > 3 km/h",
-    "velocity_x > 3 km/s/h", "stellar_mass > nan Msun", "stellar_mass > 1e9 __import__('os')", "",
-    "stellar_mass > 1e9 dex(Msun)", "vmax > 3 mag",
-])
+@pytest.mark.parametrize(
+    "cut",
+    [
+        "stellar_mass",
+        "stellar_mass > ",
+        "> 1e9 Msun/h",
+        "stellar_mass > 1e9",
+        "stellar_mass > 1e9 h",
+        "stellar_mass > 1e9 km/s",
+        "stellar_mass > 1e9 Msun/h/h",
+        "stellar_mass > 1e9 Msun h",
+        "stellar_mass > 10^9 Msun",
+        "stellar_mass = 1e9 Msun",
+        "mass > 1e9 Msun",
+        "stellar_mass > halo_mass",
+        "1e9 Msun < stellar_mass > 1e8 Msun",
+        "1e9 Msun < 1e10 Msun",
+        "1e8 Msun < stellar_mass < 1e9 Msun < 1e10 Msun",
+        "is_central == 1 Msun",
+        "velocity_x > 3 km/h",
+        "velocity_x > 3 km/s/h",
+        "stellar_mass > nan Msun",
+        "stellar_mass > 1e9 __import__('os')",
+        "",
+        "stellar_mass > 1e9 dex(Msun)",
+        "vmax > 3 mag",
+    ],
+)
 def test_refused(cut):
     with pytest.raises(CutError) as caught:
         parse(cut)
@@ -122,7 +147,5 @@ def test_units_are_the_same_cut(value, h):
 
 @given(st.text(max_size=40))
 def test_any_text_is_parsed_or_refused(text):
-    try:
+    with contextlib.suppress(CutError):
         parse(text)
-    except CutError:
-        pass

@@ -103,11 +103,25 @@ def test_the_header_holds_the_essentials(path):
     write(galaxies, path)
     header = fits.getheader(path, "GALAXIES")
     expected = {
-        "MGVERS": "0.1.0", "SIMNAME": "demo 'dark' run", "PAINTER": "hod", "SEED": 42,
-        "CONFHASH": "ef" * 32, "CALHASH": "cd" * 32, "INHASH": "ab" * 32, "MASSDEF": "200c",
-        "FRAME": "box", "REDSHIFT": 0.5, "HUBBLE": H, "OMEGA_M": 0.3089, "OMEGA_L": 0.6911,
-        "OMEGA_B": 0.0486, "UNITSYS": "h-free", "NGAL": 10, "CONTDIG": galaxies.digest(),
-        "CUT1": "stellar_mass > 1e10 Msun/h", "REF1": "Zheng et al. 2007, ApJ 667, 760",
+        "MGVERS": "0.1.0",
+        "SIMNAME": "demo 'dark' run",
+        "PAINTER": "hod",
+        "SEED": 42,
+        "CONFHASH": "ef" * 32,
+        "CALHASH": "cd" * 32,
+        "INHASH": "ab" * 32,
+        "MASSDEF": "200c",
+        "FRAME": "box",
+        "REDSHIFT": 0.5,
+        "HUBBLE": H,
+        "OMEGA_M": 0.3089,
+        "OMEGA_L": 0.6911,
+        "OMEGA_B": 0.0486,
+        "UNITSYS": "h-free",
+        "NGAL": 10,
+        "CONTDIG": galaxies.digest(),
+        "CUT1": "stellar_mass > 1e10 Msun/h",
+        "REF1": "Zheng et al. 2007, ApJ 667, 760",
         "REF2": "a title & more, " * 20 + "end",
     }
     assert {keyword: header[keyword] for keyword in expected} == expected
@@ -292,8 +306,10 @@ def test_the_encoding_is_astropys(value):
 # ---- any catalogue
 
 finite = {
-    "<f8": st.floats(-1e300, 1e300), "<f4": st.floats(-(2.0**100), 2.0**100, width=32),
-    "<i8": st.integers(-(2**63), 2**63 - 1), "|b1": st.booleans(),
+    "<f8": st.floats(-1e300, 1e300),
+    "<f4": st.floats(-(2.0**100), 2.0**100, width=32),
+    "<i8": st.integers(-(2**63), 2**63 - 1),
+    "|b1": st.booleans(),
 }
 
 
@@ -305,9 +321,7 @@ def catalogues(draw):
     columns = {}
     for name in names:
         dtype = GALAXY_COLUMNS[name].dtype
-        columns[name] = np.array(
-            draw(st.lists(finite[dtype], min_size=n, max_size=n)), dtype=dtype
-        )
+        columns[name] = np.array(draw(st.lists(finite[dtype], min_size=n, max_size=n)), dtype=dtype)
     return catalogue(columns=columns, name=draw(st.text(max_size=100)), cuts=[])
 
 

@@ -1,12 +1,7 @@
-"""Contracts that any reader must pass, and tiny synthetic universes to pass them with.
-
-Independent of any test runner: a broken contract raises `AssertionError`.
-"""
+"""Writes a made-up Gadget-4 catalogue and snapshot, in any unit system and number of files."""
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,78 +10,13 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import HALO_COLUMNS, REQUIRED_HALO_COLUMNS
-from .cosmology import Cosmology
-from .types import Reader, ReadOptions
+from ..cosmology import Cosmology
 
 COSMOLOGY = Cosmology(h=0.6774, omega_m=0.3089, omega_lambda=0.6911, omega_b=0.0486)
 
 _MPC_CM, _MSUN_G = 3.085678e24, 1.989e33
 _TYPES = 6
 _SATELLITE = 20  # particles of every satellite
-
-
-def _require(condition: object, promise: str) -> None:
-    if not condition:
-        raise AssertionError(f"the contract is broken: {promise}")
-
-
-def _global_random_state() -> str:
-    return repr(np.random.get_state(legacy=False))  # noqa: NPY002
-
-
-def reader_contract(reader: Reader, path: Path) -> None:
-    """What every reader promises, tried on a valid input.
-
-    Parameters
-    ----------
-    reader : Reader
-    path : Path
-        A valid input of the reader's format.
-
-    Raises
-    ------
-    AssertionError
-        A promise is not kept; the message says which.
-    """
-    def state() -> list[tuple[str, int, int]]:
-        files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        return [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-
-    files, random = state(), _global_random_state()
-    _require(isinstance(reader, Reader), "it has the methods of a Reader")
-    _require(reader.detect(path), "its own format is detected")
-    _require(not reader.detect(Path(os.devnull)), "something else is not")
-    scene = reader.read(path, ReadOptions())
-    halos, snapshot = scene.halos, scene.snapshot
-    _require(set(REQUIRED_HALO_COLUMNS) <= set(halos.columns) <= set(HALO_COLUMNS),
-             "the columns are the declared ones")
-    _require(snapshot.format == reader.name, "the snapshot names the reader")
-    _require(snapshot.source and all(s.size > 0 for s in snapshot.source), "sources have sizes")
-    _require(snapshot.source[0].digest, "sources have digests")
-    json.dumps([dict(snapshot.record), dict(halos.record)])
-    for name in ("subhalos", "centrals", "satellites", "positions_wrapped", "dropped_bad"):
-        _require(isinstance(halos.record.get(name), int), f"the record counts {name}")
-    _require(halos.record["subhalos"] == len(halos), "the record agrees with the rows")
-    for rows in (7, 1 << 20):
-        again = reader.read(path, ReadOptions(chunk_rows=rows))
-        _require(again.halos.digest() == halos.digest(), "the rows do not depend on chunk_rows")
-        _require(again.snapshot == snapshot, "the snapshot does not depend on chunk_rows")
-    _require(halos.take(np.arange(len(halos))[::-1]).digest() == halos.digest(),
-             "the digest does not depend on the order of rows")
-    if scene.particles is not None:
-        rows, mass = 0, 0.0
-        for chunk in scene.particles.chunks(1000):
-            _require(0 < len(chunk.mass) <= 1000, "chunks of particles are bounded")
-            _require(chunk.position.dtype == chunk.mass.dtype == np.float64, "they are float64")
-            _require(chunk.position.min() >= 0 and chunk.position.max() < snapshot.box_size,
-                     "particles are in the box")
-            rows, mass = rows + len(chunk.mass), mass + float(chunk.mass.sum())
-        _require(rows == scene.particles.count, "the particles' count is that of the stream")
-        matter = snapshot.cosmology.mean_matter_density * snapshot.box_size**3
-        _require(abs(mass / matter - 1) < 0.05, "the particles' mass fits Omega_m")
-    _require(state() == files, "the input is not touched")
-    _require(_global_random_state() == random, "the global random state is not touched")
 
 
 def _spread(count: int, seed: int) -> NDArray[np.float64]:
@@ -101,8 +31,12 @@ def _split(values: NDArray[Any], files: int, empty_last: bool) -> list[NDArray[A
 
 
 def _write(group: h5py.Group, name: str, values: NDArray[Any], dtype: str | None = None) -> None:
-    group.create_dataset(name, data=values.astype(dtype or values.dtype), fletcher32=True,
-                         chunks=(min(64, len(values)), *values.shape[1:]))
+    group.create_dataset(
+        name,
+        data=values.astype(dtype or values.dtype),
+        fletcher32=True,
+        chunks=(min(64, len(values)), *values.shape[1:]),
+    )
 
 
 def _write_wide_ids(group: h5py.Group, name: str, count: int) -> None:
@@ -114,9 +48,20 @@ def _write_wide_ids(group: h5py.Group, name: str, count: int) -> None:
 
 
 def write_gadget4(
-    directory: Path, *, files: int = 2, number: int = 2, groups: int = 420, box_size: float = 32.0,
-    redshift: float = 0.0, length: str = "kpc", h_free: bool = False, dtype: str = "f4",
-    hydro: bool = False, snapshots: bool = True, side: int = 32, empty_last: bool = False,
+    directory: Path,
+    *,
+    files: int = 2,
+    number: int = 2,
+    groups: int = 420,
+    box_size: float = 32.0,
+    redshift: float = 0.0,
+    length: str = "kpc",
+    h_free: bool = False,
+    dtype: str = "f4",
+    hydro: bool = False,
+    snapshots: bool = True,
+    side: int = 32,
+    empty_last: bool = False,
     seed: int = 1,
 ) -> Path:
     """Write a small Gadget-4 run whose numbers agree with each other and with `COSMOLOGY`.
@@ -178,8 +123,9 @@ def write_gadget4(
     radius = (m200 / (4 / 3 * np.pi * 200 * density)) ** (1 / 3)
     centre = _spread(groups, seed) * box_size
     offset = rng.normal(size=(len(group_of), 3))
-    offset *= (np.where(rank == 0, 0, 0.5) * radius[group_of] / np.linalg.norm(
-        offset, axis=1))[:, None]
+    offset *= (np.where(rank == 0, 0, 0.5) * radius[group_of] / np.linalg.norm(offset, axis=1))[
+        :, None
+    ]
     position = (centre[group_of] + offset) % box_size
     velocity = 200 * rng.normal(size=(groups, 3))
     sub_velocity = velocity[group_of] + 50 * (rank > 0)[:, None] * rng.normal(size=position.shape)
@@ -201,8 +147,10 @@ def write_gadget4(
         return scaled
 
     group_data = {
-        "GroupLen": group_len.astype("i4"), "GroupFirstSub": first.astype("i8"),
-        "GroupNsubs": nsubs.astype("i4"), "GroupPos": own_length(centre),
+        "GroupLen": group_len.astype("i4"),
+        "GroupFirstSub": first.astype("i8"),
+        "GroupNsubs": nsubs.astype("i4"),
+        "GroupPos": own_length(centre),
         "GroupVel": (a * velocity).astype(dtype),
         "GroupMass": mass(group_len * particle).astype(dtype),
         "Group_R_Crit200": (radius * per_length).astype(dtype),
@@ -210,9 +158,12 @@ def write_gadget4(
     for name, share in {"Crit200": 1, "Mean200": 1.2, "Crit500": 0.7, "TopHat200": 1.1}.items():
         group_data[f"Group_M_{name}"] = mass(m200 * share).astype(dtype)
     sub_data = {
-        "SubhaloGroupNr": group_of.astype("i8"), "SubhaloRankInGr": rank.astype("i4"),
-        "SubhaloLen": len_type.sum(axis=1).astype("i4"), "SubhaloLenType": len_type.astype("i4"),
-        "SubhaloMass": mass(sub_mass).astype(dtype), "SubhaloPos": own_length(position),
+        "SubhaloGroupNr": group_of.astype("i8"),
+        "SubhaloRankInGr": rank.astype("i4"),
+        "SubhaloLen": len_type.sum(axis=1).astype("i4"),
+        "SubhaloLenType": len_type.astype("i4"),
+        "SubhaloMass": mass(sub_mass).astype(dtype),
+        "SubhaloPos": own_length(position),
         "SubhaloMassType": mass(sub_mass[:, None] * fractions).astype(dtype),
         "SubhaloVel": sub_velocity.astype(dtype),
         "SubhaloVmax": (100 * (sub_mass / 1e12) ** (1 / 3)).astype(dtype),
@@ -220,11 +171,16 @@ def write_gadget4(
     unit_velocity = 1e5
     parameters: dict[str, Any] = {
         "UnitLength_in_cm": _MPC_CM * {"kpc": 1e-3, "Mpc": 1.0}[length],
-        "UnitMass_in_g": _MSUN_G * 1e10, "UnitVelocity_in_cm_per_s": unit_velocity,
+        "UnitMass_in_g": _MSUN_G * 1e10,
+        "UnitVelocity_in_cm_per_s": unit_velocity,
         "Hubble": {"kpc": 0.1, "Mpc": 100.0}[length] * (cosmology.h if h_free else 1.0),
-        "HubbleParam": 1.0 if h_free else cosmology.h, "Omega0": cosmology.omega_m,
-        "OmegaLambda": cosmology.omega_lambda, "OmegaBaryon": cosmology.omega_b,
-        "BoxSize": box, "ComovingIntegrationOn": 1, "OutputDir": np.bytes_(b"./out_synthetic/"),
+        "HubbleParam": 1.0 if h_free else cosmology.h,
+        "Omega0": cosmology.omega_m,
+        "OmegaLambda": cosmology.omega_lambda,
+        "OmegaBaryon": cosmology.omega_b,
+        "BoxSize": box,
+        "ComovingIntegrationOn": 1,
+        "OutputDir": np.bytes_(b"./out_synthetic/"),
         "SnapshotFileBase": np.bytes_(b"snap"),
     }
     shared = {"BoxSize": box, "Time": a, "Redshift": 1 / a - 1}
@@ -245,34 +201,61 @@ def write_gadget4(
 
     catalogue = paths("groups", "fof_subhalo_tab")
     parts = [
-        [dict(zip(table, row, strict=True)) for row in zip(*(
-            _split(values, files, empty_last) for values in table.values()), strict=True)]
+        [
+            dict(zip(table, row, strict=True))
+            for row in zip(
+                *(_split(values, files, empty_last) for values in table.values()), strict=True
+            )
+        ]
         for table in (group_data, sub_data)
     ]
     for path, group_part, sub_part in zip(catalogue, *parts, strict=True):
         here = len(group_part["GroupLen"]), len(sub_part["SubhaloLen"])
         with h5py.File(path, "w") as file:
-            header(file, {
-                "NumFiles": np.int32(files), "Ngroups_ThisFile": np.uint64(here[0]),
-                "Nsubhalos_ThisFile": np.uint64(here[1]), "Ngroups_Total": np.uint64(groups),
-                "Nsubhalos_Total": np.uint64(len(group_of)),
-            })
-            for group_name, part, rows in (("Group", group_part, here[0]),
-                                           ("Subhalo", sub_part, here[1])):
+            header(
+                file,
+                {
+                    "NumFiles": np.int32(files),
+                    "Ngroups_ThisFile": np.uint64(here[0]),
+                    "Nsubhalos_ThisFile": np.uint64(here[1]),
+                    "Ngroups_Total": np.uint64(groups),
+                    "Nsubhalos_Total": np.uint64(len(group_of)),
+                },
+            )
+            for group_name, part, rows in (
+                ("Group", group_part, here[0]),
+                ("Subhalo", sub_part, here[1]),
+            ):
                 group = file.create_group(group_name)
                 for name, values in part.items() if rows else ():
                     _write(group, name, values)
             if here[1]:
                 _write_wide_ids(file["Subhalo"], "SubhaloIDMostbound", here[1])
     if snapshots:
-        _write_snapshot(paths("snapdir", "snap"), header, side, particle, baryons, per_mass,
-                        lambda x: own_length(x * box_size), seed, dtype)
+        _write_snapshot(
+            paths("snapdir", "snap"),
+            header,
+            side,
+            particle,
+            baryons,
+            per_mass,
+            lambda x: own_length(x * box_size),
+            seed,
+            dtype,
+        )
     return catalogue[0] if files == 1 else catalogue[0].parent
 
 
 def _write_snapshot(
-    paths: Sequence[Path], header: Any, side: int, particle: float, baryons: float,
-    per_mass: float, length: Any, seed: int, dtype: str,
+    paths: Sequence[Path],
+    header: Any,
+    side: int,
+    particle: float,
+    baryons: float,
+    per_mass: float,
+    length: Any,
+    seed: int,
+    dtype: str,
 ) -> None:
     """Dark matter by mass table; gas and a fifth as many stars with masses of their own."""
     total = side**3
@@ -287,13 +270,18 @@ def _write_snapshot(
     for k, path in enumerate(paths):
         here = np.array([edge[k + 1] - edge[k] for edge in bounds])
         with h5py.File(path, "w") as file:
-            header(file, {
-                "NumFilesPerSnapshot": np.int32(len(paths)), "MassTable": table,
-                "NumPart_ThisFile": here.astype("u8"), "NumPart_Total": numbers.astype("u8"),
-            })
+            header(
+                file,
+                {
+                    "NumFilesPerSnapshot": np.int32(len(paths)),
+                    "MassTable": table,
+                    "NumPart_ThisFile": here.astype("u8"),
+                    "NumPart_Total": numbers.astype("u8"),
+                },
+            )
             for kind in np.flatnonzero(here):
                 group = file.create_group(f"PartType{kind}")
-                place = _spread(total, seed + int(kind))[bounds[kind][k]:bounds[kind][k + 1]]
+                place = _spread(total, seed + int(kind))[bounds[kind][k] : bounds[kind][k + 1]]
                 _write_large(group, "Coordinates", length(place))
                 if kind != 1:
                     own = np.full(here[kind], particle * baryons * per_mass)
@@ -301,5 +289,6 @@ def _write_snapshot(
 
 
 def _write_large(group: h5py.Group, name: str, values: NDArray[Any]) -> None:
-    group.create_dataset(name, data=values, fletcher32=True,
-                         chunks=(min(8192, len(values)), *values.shape[1:]))
+    group.create_dataset(
+        name, data=values, fletcher32=True, chunks=(min(8192, len(values)), *values.shape[1:])
+    )
