@@ -76,8 +76,8 @@ def hod_calibration() -> str:
         "# HOD calibration tables\n" + _NOTE,
         "One ECSV file (text, read by `astropy.table.Table.read`). Two rows for each bin of "
         "host mass, all centrals first, then all satellites. Masses are log10 of Msun/h; what is "
-        "done with the numbers is in [How the HOD paints](../explanation/hod.md). `mockgal calibrations` "
-        "lists the tables that come with the package.\n",
+        "done with the numbers is in [How the HOD paints](../explanation/hod.md). "
+        "`mockgal calibrations` lists the tables that come with the package.\n",
         "| column | unit | meaning |\n|---|---|---|",
     ]
     lines += [
