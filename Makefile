@@ -31,7 +31,7 @@ demo: install
 	@echo
 	$(BIN)/mockgal build --recipe catalogs/demo.yaml --out demo/mock.fits --overwrite
 	@echo
-	@$(BIN)/python -c 'import astropy.table as t; print(t.QTable.read("demo/mock.fits", hdu="GALAXIES")["galaxy_id", "halo_id", "is_central", "position_x", "stellar_mass", "halo_mass"])'
+	@$(BIN)/python catalogs/show.py demo/mock.fits
 
 lint: install
 	$(BIN)/ruff check .

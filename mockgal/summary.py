@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import registry
-from .errors import MockgalError
+from .errors import MockgalError, MockgalWarning, printable
 from .pipeline import make_painter, read
 from .types import MASS_DEFINITIONS, Scene
 
@@ -68,10 +69,12 @@ def _readiness(sim: Scene, name: str) -> dict[str, Any]:
         if missing:
             return {"ready": False, "missing": f"no {', '.join(sorted(missing))}"}
         described = painter.describe(sim)
-        painter.predict(sim)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", MockgalWarning)
+            painter.predict(sim)
     except MockgalError as error:
         return {"ready": False, "missing": str(error)}
-    return {"ready": True, "with": described}
+    return {"ready": True, "with": described, "warnings": [str(w.message) for w in caught]}
 
 
 def as_text(facts: dict[str, Any]) -> str:
@@ -121,5 +124,11 @@ def as_text(facts: dict[str, Any]) -> str:
         else:
             text = "cannot paint this: " + state["missing"]
         lines.append((f"painter {name}", text))
-    lines += [(f"  {key}", str(value)) for key, value in facts["record"].items() if value]
-    return "\n".join(f"{key:<15} {value}" for key, value in lines)
+        lines += [("", f"warning: {warning}") for warning in state.get("warnings", [])]
+    recorded = [
+        f"{key} = {value:.6g}" if isinstance(value, float) else f"{key} = {value}"
+        for key, value in facts["record"].items()
+        if value and not isinstance(value, list)
+    ]
+    lines += [("recorded" * (i == 0), text) for i, text in enumerate(recorded)]
+    return "\n".join(f"{key:<15} {printable(value)}" for key, value in lines)

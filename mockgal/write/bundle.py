@@ -135,7 +135,9 @@ def _write_header(file: h5py.File, scene: Scene, count: int) -> None:
     _set(header, facts)
     _write_json(header, "record", dict(snapshot.record))
     _write_json(header, "halo_record", dict(scene.halos.record))
-    _write_json(header, "source", [source._asdict() for source in snapshot.source])
+    # Names, not paths: the bundle is the same wherever its input was.
+    source = [file._replace(path=Path(file.path).name)._asdict() for file in snapshot.source]
+    _write_json(header, "source", source)
 
 
 def _write_halos(file: h5py.File, scene: Scene) -> None:

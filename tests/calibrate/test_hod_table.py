@@ -1,5 +1,7 @@
 """The calibration recovers differences put between two made-up twins."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -86,8 +88,6 @@ def test_uncorrected_masses_would_be_wrong(table, biased):
     """Without the host-mass correction the median stellar mass is off by 0.9**0.8."""
     hydro, dark = biased
     flat = {**table.columns, "log_host_mass_ratio": table.columns["log_host_mass_ratio"] * 0}
-    from dataclasses import replace
-
     galaxies = paint_scene(dark, HODPainter(replace(table, columns=flat)), seed=3)
     true = hydro.halos["stellar_mass"]
     shift = np.median(galaxies["stellar_mass"]) / np.median(true[true >= 1e7])
@@ -101,8 +101,6 @@ def test_matching_and_abundance_agree(biased):
     matched = host_mass_ratio(hydro.halos, dark.halos, dark.snapshot, EDGES, 1e8)
     assert matched[2].startswith("median over")
     moved = {**dark.halos.columns, "position": dark.halos["position"][::-1]}
-    from dataclasses import replace
-
     ranked = host_mass_ratio(
         hydro.halos, replace(dark.halos, columns=moved), dark.snapshot, EDGES, 1e8
     )
@@ -111,8 +109,6 @@ def test_matching_and_abundance_agree(biased):
 
 
 def test_a_pair_that_is_none_is_refused(biased):
-    from dataclasses import replace
-
     hydro, dark = biased
     options = {
         "name": "x",
@@ -127,3 +123,19 @@ def test_a_pair_that_is_none_is_refused(biased):
         other = replace(dark, snapshot=replace(dark.snapshot, **change))
         with pytest.raises(HeaderError):
             measure(hydro, other, **options)
+
+
+def test_bins_without_satellites_are_zero_rows():  # fault 48
+    hydro, dark = (
+        replace(scene, halos=scene.halos.take(np.flatnonzero(scene.halos["is_central"])))
+        for scene in synthetic_pair(500)
+    )
+    table = measure(
+        hydro, dark, name="x", edges=EDGES, luminosity_floor=1e7, least_particles=20, provenance={}
+    )
+    satellite = table.columns["kind"] == "satellite"
+    for name in ("subhalos_hydro", "luminous_hydro", "number_hydro_mean", "deficit"):
+        assert np.all(table.columns[name][satellite] == 0)
+    galaxies = paint_scene(synthetic_pair(500)[1], HODPainter(table), seed=1)
+    assert galaxies["is_central"].all()
+    assert len(galaxies) > 400
