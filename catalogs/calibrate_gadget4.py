@@ -14,7 +14,7 @@ import numpy as np
 
 import mockgal
 from mockgal.calibrate.hod_table import measure
-from mockgal.paint.hod_table import SHIPPED, to_ecsv
+from mockgal.paint.hod_store import SHIPPED, to_ecsv
 
 EDGES = (9.75, 10.5, 10.75, 11.0, 11.25, 11.5, 12.0, 13.0)  # at least 15 hosts in each
 LEAST_STARS = 10

@@ -16,11 +16,12 @@ import click
 
 from . import __version__
 from .errors import InternalError, MockgalError, MockgalWarning, UsageError, printable
+from .types import MASS_DEFINITIONS
 
 if TYPE_CHECKING:
     from .pipeline import Report
 
-MASS_DEFINITION_HELP = "Host mass: 200c (the default), 500c, 200m, vir or fof."
+MASS_DEFINITION_HELP = "Host mass: " + ", ".join(MASS_DEFINITIONS) + " (default: 200c)."
 
 
 def _reading(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,6 +50,9 @@ def _reading(command: Callable[..., Any]) -> Callable[..., Any]:
             default=None,
             help="Accept a box with an empty octant or slab.",
         ),
+        click.option("--h", type=float, help="H0 over 100 km/s/Mpc, if not in the file."),
+        click.option("--omega-m", type=float, help="Matter density today, if not in the file."),
+        click.option("--omega-lambda", type=float, help="Dark energy today, if not in the file."),
     ):
         command = option(command)
     return command
@@ -216,7 +220,7 @@ def pack(
 @cli.command()
 def calibrations() -> None:
     """List the HOD calibrations that come with mockgal."""
-    from .paint.hod_table import shipped
+    from .paint.hod_store import shipped
 
     for table in shipped():
         z, m = table.domain["redshift"], table.domain["particle_mass"]

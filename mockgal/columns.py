@@ -102,10 +102,6 @@ GALAXY_COLUMNS: dict[str, Column] = _table(
     Column("extrapolated", "", 0, 0, "|b1", _ROW, "true outside the range the painter is valid in"),
 )
 
-# Attribute of our HDF5 bundle's root: its value is the version of the bundle's layout.
-BUNDLE_ATTRIBUTE = "mockgal_bundle"
-BUNDLE_VERSION = 1
-
 
 def content_digest(
     columns: Mapping[str, NDArray[np.generic]],

@@ -18,7 +18,8 @@ import numpy as np
 
 from . import registry
 from .errors import EmptyResultError, MockgalWarning, UsageError
-from .types import GalaxyCatalog, Painter, ReadOptions, Scene, Writer
+from .protocols import Painter, ReadOptions, Writer
+from .types import GalaxyCatalog, Scene
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -38,7 +39,7 @@ def read(path: str | os.PathLike[str], *, format: str | None = None, **options: 
     format : str, optional
         Name of the reader; by default found from the content.
     **options
-        Fields of `mockgal.types.ReadOptions`, such as ``mass_definition="200m"``.
+        Fields of `mockgal.protocols.ReadOptions`, such as ``mass_definition="200m"``.
 
     Returns
     -------

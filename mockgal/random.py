@@ -12,6 +12,8 @@ import hashlib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .errors import UsageError
+
 SCHEMA_VERSION = 1  # raise when keys or counters change meaning: every mock changes with it
 
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
@@ -48,9 +50,23 @@ def philox4x32(counter: NDArray[np.uint32], key: tuple[int, int]) -> NDArray[np.
     return np.stack([c0, c1, c2, c3], axis=1).astype(np.uint32)
 
 
+def check_seed(seed: object) -> int:
+    """The seed as a plain int.
+
+    Raises
+    ------
+    UsageError
+        Not a whole number from 0 to 2**63 - 1.
+    """
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if not (whole and 0 <= int(seed) < 2**63):  # type: ignore[call-overload]
+        raise UsageError("seed", repr(seed), "a whole number from 0 to 2**63 - 1")
+    return int(seed)  # type: ignore[call-overload, no-any-return]
+
+
 def stream_key(seed: int, stream: str) -> tuple[int, int]:
     """The Philox key of a named stream: BLAKE2b of (schema version, seed, stream name)."""
-    text = f"mockgal\0{SCHEMA_VERSION}\0{int(seed)}\0{stream}".encode()
+    text = f"mockgal\0{SCHEMA_VERSION}\0{check_seed(seed)}\0{stream}".encode()
     digest = hashlib.blake2b(text, digest_size=8).digest()
     return int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little")
 

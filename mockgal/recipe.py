@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -12,11 +13,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from .errors import UsageError
-from .types import MASS_DEFINITIONS, ReadOptions
+from .protocols import ReadOptions
+from .random import check_seed
+from .types import MASS_DEFINITIONS
 
 # The seed of a build that names none: printed and recorded. The arXiv number of the dm2gal paper.
 DEFAULT_SEED = 201200186
 _MAX_YAML_BYTES = 1_000_000
+_OPTION_FILES = (".ecsv", ".safetensors")
 
 
 class Recipe(BaseModel):
@@ -41,7 +45,8 @@ class Recipe(BaseModel):
     format : str, optional
         Name of the reader; by default found from the content.
     mass_definition, drop_bad, orphans, centred_origin, allow_empty_regions
-        See `mockgal.types.ReadOptions`.
+    h, omega_m, omega_lambda
+        See `mockgal.protocols.ReadOptions`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -61,17 +66,28 @@ class Recipe(BaseModel):
     orphans: Literal["refuse", "drop", "central"] = "refuse"
     centred_origin: bool = False
     allow_empty_regions: bool = False
+    h: float | None = None
+    omega_m: float | None = None
+    omega_lambda: float | None = None
 
     @field_validator("cut", mode="before")
     @classmethod
     def _one_cut_is_a_list(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
 
-    @field_validator("seed")
+    @field_validator("seed", mode="before")
     @classmethod
-    def _seed_fits(cls, value: int) -> int:
-        if not 0 <= value < 2**63:
-            raise ValueError("a seed is a whole number from 0 to 2**63 - 1")
+    def _seed_fits(cls, value: Any) -> int:
+        try:
+            return check_seed(value)
+        except UsageError as error:
+            raise ValueError(error.expected) from error
+
+    @field_validator("sim", "out", mode="before")
+    @classmethod
+    def _a_path(cls, value: Any) -> Any:
+        if isinstance(value, str) and (not value.strip() or "\0" in value):
+            raise ValueError("a path")
         return value
 
     @field_validator("mass_definition")
@@ -90,13 +106,22 @@ class Recipe(BaseModel):
     @property
     def output(self) -> Path:
         """Where the catalogue goes."""
-        stem = self.sim.resolve().name.removesuffix(self.sim.suffix)
+        sim = self.sim.resolve()
+        stem = sim.name if sim.is_dir() else sim.stem
         return self.out or Path(f"{stem}-{self.painter}.fits")
 
     def configuration(self) -> dict[str, Any]:
-        """What determines the catalogue's content, apart from the simulation: plain JSON values."""
-        paths = {"sim", "out", "overwrite", "require_nonempty", "units", "format"}
-        return self.model_dump(mode="json", exclude=paths)
+        """What determines the catalogue's content, apart from the simulation: plain JSON values.
+
+        Folders are left out: what is in a calibration file is told by its digest.
+        """
+        apart = {"sim", "out", "overwrite", "require_nonempty", "units", "format"}
+        values = self.model_dump(mode="json", exclude=apart)
+        values["painter_options"] = {
+            key: Path(value).name if isinstance(value, str) else value
+            for key, value in values["painter_options"].items()
+        }
+        return values
 
     def configuration_digest(self) -> str:
         """BLAKE2b-256 of the configuration."""
@@ -134,7 +159,7 @@ def check(values: Mapping[str, Any], source: str) -> Recipe:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        found = "nothing" if first["type"] == "missing" else repr(first["input"])
+        found = "nothing" if first["type"] == "missing" else reprlib.repr(first["input"])
         message = first["msg"].removeprefix("Value error, ")
         raise UsageError(
             f"{source}:{key}",
@@ -146,6 +171,8 @@ def check(values: Mapping[str, Any], source: str) -> Recipe:
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a recipe file; relative paths in it are taken from the file's directory.
+
+    Of the painter's options those that end in a file extension are paths.
 
     Raises
     ------
@@ -159,17 +186,44 @@ def read_yaml(path: Path) -> dict[str, Any]:
         size = path.stat().st_size
         if size > _MAX_YAML_BYTES:
             raise UsageError(path, f"{size} bytes", f"a recipe of at most {_MAX_YAML_BYTES}", fix)
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _loader())  # noqa: S506 - a SafeLoader
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(path, f"an unreadable recipe ({error})", "a YAML file", fix) from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UsageError(
             path, f"text that is not plain YAML ({reason})", "a mapping without tags", fix
         ) from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise UsageError(path, f"a {type(values).__name__}", "a mapping of option names", fix)
-    for key in ("sim", "out"):
-        if isinstance(values.get(key), str):
-            values[key] = str(path.parent / values[key])
+    options: Any = values.get("painter_options")
+    places: list[tuple[dict[str, Any], str]] = [(values, key) for key in ("sim", "out")]
+    places += [
+        (options, key)
+        for key, value in (options.items() if isinstance(options, dict) else ())
+        if isinstance(value, str) and Path(value).suffix in _OPTION_FILES
+    ]
+    for mapping, key in places:
+        if isinstance(mapping.get(key), str) and mapping[key]:
+            mapping[key] = str(path.parent / mapping[key])
     return values
+
+
+def _loader() -> Any:
+    """PyYAML's safe loader, without aliases (which can grow without bound) and repeated keys."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("an alias, which recipes do not have")
+            return super().compose_node(parent, index)
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            keys = [key.value for key, _ in node.value]
+            repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
+            if repeated:
+                raise yaml.YAMLError(f"the key {repeated[0]} more than once")
+            return super().construct_mapping(node, deep)
+
+    return Loader

@@ -6,12 +6,11 @@ Lengths are comoving Mpc/h, masses Msun/h, velocities peculiar km/s; every array
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -219,10 +218,16 @@ class HaloCatalog:
 
 
 class ParticleChunk(NamedTuple):
-    """Some particles: comoving position [Mpc/h], shape (n, 3), and mass [Msun/h], shape (n,)."""
+    """Some particles: comoving position [Mpc/h], shape (n, 3), and mass [Msun/h], shape (n,).
+
+    ``wrapped`` and ``at_edge`` count the coordinates that the reader moved into [0, L), and those
+    at the far edge that became 0.
+    """
 
     position: Array
     mass: Array
+    wrapped: int = 0
+    at_edge: int = 0
 
 
 @dataclass(frozen=True)
@@ -418,80 +423,3 @@ class GalaxyCatalog:
             ["halo_id", "galaxy_id"],
             self.snapshot.facts() + self.frame,
         )
-
-
-class ReadOptions(NamedTuple):
-    """What a user may tell a reader.
-
-    Parameters
-    ----------
-    mass_definition : str or None
-        Which host mass to read; None takes the reader's documented choice, recorded.
-    drop_bad : bool
-        Drop rows with NaN, infinite or negative masses or velocities, instead of refusing the
-        file, and centrals whose host mass is zero.
-    orphans : str
-        ``"refuse"``, ``"drop"`` or ``"central"``: satellites whose host is not in the catalogue.
-    centred_origin : bool
-        Positions are in [-L/2, L/2) and are wrapped to [0, L).
-    allow_empty_regions : bool
-        Accept a box of which an octant or slab holds no halo.
-    chunk_rows : int
-        Rows read at a time.
-    """
-
-    mass_definition: str | None = None
-    drop_bad: bool = False
-    orphans: str = "refuse"
-    centred_origin: bool = False
-    allow_empty_regions: bool = False
-    chunk_rows: int = 1 << 20
-
-
-@runtime_checkable
-class Reader(Protocol):
-    """One input format."""
-
-    name: str
-
-    def detect(self, path: Path) -> bool:
-        """Whether the content at ``path`` is this format; never raises for other formats."""
-
-    def read(self, path: Path, options: ReadOptions) -> Scene:
-        """The scene at ``path``, converted to internal units and checked."""
-
-
-@runtime_checkable
-class Painter(Protocol):
-    """Predicts a galaxy for every subhalo."""
-
-    name: str
-    needs: frozenset[str]
-    provides: tuple[Column, ...]
-    references: tuple[str, ...]
-
-    def predict(self, scene: Scene) -> Distribution:
-        """The prediction, row for row of ``scene.halos``; deterministic."""
-
-    def describe(self, scene: Scene) -> dict[str, Any]:
-        """What identifies the painter for this scene, for the provenance: JSON values only."""
-
-
-@runtime_checkable
-class Writer(Protocol):
-    """One output format."""
-
-    name: str
-    extensions: tuple[str, ...]
-
-    def write(
-        self,
-        galaxies: GalaxyCatalog,
-        path: Path,
-        *,
-        units: str,
-        overwrite: bool,
-        chunk_rows: int,
-        inputs: Iterable[Path] = (),
-    ) -> None:
-        """Write ``galaxies`` to ``path`` through the write protocol, never over an input."""

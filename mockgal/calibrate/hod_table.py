@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.spatial import cKDTree
 
-from ..errors import BadValueError, DomainError, HeaderError, MissingDatasetError
+from ..errors import BadValueError, DomainError, HeaderError, MissingDatasetError, UsageError
 from ..paint.hod_table import KINDS, HODTable, median_curve
 from ..types import HaloCatalog, Scene, Snapshot
 
@@ -39,9 +39,10 @@ RESIDUAL_PROBABILITY = np.array(
         1,
     ]
 )
-LEAST_IN_BIN = 10  # fewer luminous subhalos than this: no node, and residuals pooled over bins
+LEAST_IN_BIN = 10  # fewer subhalos with stars than this: no node, and residuals pooled over bins
 LEAST_PER_NODE = 20  # resolved subhalos behind each node of the luminous probability
 NODES = 6
+COARSER = 1.1
 LEAST_FOR_RATIO = 5  # hosts behind each node of the host-mass ratio
 
 
@@ -54,7 +55,7 @@ class _Run:
     bin: Array  # of each subhalo of a resolved host; -1 outside the bins
     host: Array  # index into host_bin
     log_host_mass: Array
-    log_mass_ratio: Array  # log10 of subhalo mass over host mass
+    log_mass: Array  # what luminosity depends on: the host's for centrals, else the subhalo's own
     resolved: Array
     log_stellar_mass: Array
 
@@ -174,15 +175,21 @@ def measure(
     provenance : mapping
         Added to what is recorded of the runs; ``references`` is a list of citations.
     redshift_tolerance, particle_mass_factor, cosmology_tolerance : float
-        Half-width of the domain in redshift, factor in particle mass, half-width in omega_m and h.
+        Half-width of the domain in redshift; factor by which particles may be lighter (they may be
+        heavier by `COARSER` only, or the least subhalos would be missing); half-width in omega_m
+        and h.
 
     Raises
     ------
+    UsageError
+        Edges that do not increase, a floor or particle number that is not positive.
     HeaderError, DomainError, MissingDatasetError
-        The runs differ in box, redshift or mass definition; no stellar masses; no particle mass.
+        The runs differ in box, redshift, cosmology or mass definition; stellar masses missing in
+        the first, or present in the second; no particle mass.
     """
-    _check_pair(hydro, dark)
     edges = np.asarray(edges, dtype=np.float64)
+    _check_request(edges, luminosity_floor, least_particles)
+    _check_pair(hydro, dark)
     particle_mass = dark.snapshot.particle_mass
     assert particle_mass is not None  # _check_pair
     limit = (least_particles - 0.5) * particle_mass
@@ -208,16 +215,13 @@ def measure(
     }
     cosmology, z = dark.snapshot.cosmology, dark.snapshot.redshift
     domain = {
-        "redshift": [max(z - redshift_tolerance, 0.0), z + redshift_tolerance],
-        "particle_mass": [
-            particle_mass / particle_mass_factor,
-            particle_mass * particle_mass_factor,
-        ],
+        "redshift": [z - redshift_tolerance, z + redshift_tolerance],
+        "particle_mass": [particle_mass / particle_mass_factor, particle_mass * COARSER],
     }
     for key in ("omega_m", "h"):
         value = getattr(cosmology, key)
         domain[key] = [round(value - cosmology_tolerance, 6), round(value + cosmology_tolerance, 6)]
-    runs = {
+    runs: dict[str, Any] = {
         f"{label}_{what}": value
         for label, scene in (("hydro", hydro), ("dark", dark))
         for what, value in (
@@ -225,6 +229,12 @@ def measure(
             ("halo_digest", scene.halos.digest()),
         )
     }
+    luminous = hydro.halos["stellar_mass"] >= luminosity_floor
+    for label, chosen in zip(
+        KINDS, (hydro.halos["is_central"], ~hydro.halos["is_central"]), strict=True
+    ):
+        counted = columns["luminous_hydro"][columns["kind"] == label].sum()
+        runs[f"luminous_{label}s_left_out"] = int(np.sum(luminous & chosen) - counted)
     return HODTable(
         columns=columns,
         name=name,
@@ -243,16 +253,17 @@ def measure(
 
 def _check_pair(hydro: Scene, dark: Scene) -> None:
     a, b = hydro.snapshot, dark.snapshot
-    scale_factors = (1 / (1 + a.redshift), 1 / (1 + b.redshift))
     for what, x, y, tolerance in (
         ("box size", a.box_size, b.box_size, 1e-5),
-        ("scale factor", *scale_factors, 1e-3),
+        ("scale factor", 1 / (1 + a.redshift), 1 / (1 + b.redshift), 1e-3),
+        ("h", a.cosmology.h, b.cosmology.h, 1e-3),
+        ("omega_m", a.cosmology.omega_m, b.cosmology.omega_m, 1e-3),
     ):
         if abs(x / y - 1) > tolerance:
             raise HeaderError(
                 f"{a.name} and {b.name}",
                 f"{what} {x:.6g} and {y:.6g}",
-                "a pair of runs with the same box and redshift",
+                "a pair of runs with the same box, redshift and cosmology",
                 "give the two twins at one snapshot",
             )
     if hydro.halos.mass_definition != dark.halos.mass_definition:
@@ -260,21 +271,36 @@ def _check_pair(hydro: Scene, dark: Scene) -> None:
             "pair of runs",
             f"host masses {hydro.halos.mass_definition} and {dark.halos.mass_definition}",
             "one definition",
-            "--mass-definition",
+            "read both with the same mass definition",
         )
-    if "stellar_mass" not in hydro.halos:
-        raise MissingDatasetError(
-            a.name,
-            "no stellar masses",
-            "a hydrodynamic run",
-            "give the hydrodynamic run as the first of the pair",
-        )
+    for snapshot, stars, expected in (
+        (a, "stellar_mass" in hydro.halos, True),
+        (b, "stellar_mass" in dark.halos, False),
+    ):
+        if stars != expected:
+            raise MissingDatasetError(
+                snapshot.name,
+                "stellar masses" if stars else "no stellar masses",
+                "the hydrodynamic run first, its gravity-only twin second",
+                "give the pair in this order",
+            )
     if b.particle_mass is None:
         raise MissingDatasetError(
             b.name,
             "no particle mass",
             "a gravity-only particle mass",
             "keep a snapshot beside its catalogue",
+        )
+
+
+def _check_request(edges: Array, luminosity_floor: float, least_particles: int) -> None:
+    if edges.ndim != 1 or len(edges) < 2 or not np.all(np.diff(edges) > 0):
+        raise UsageError("edges", f"{edges.tolist()}", "two or more numbers that increase")
+    if not 0 < luminosity_floor < np.inf or least_particles < 1:
+        raise UsageError(
+            "luminosity_floor, least_particles",
+            f"{luminosity_floor}, {least_particles}",
+            "a positive mass in Msun/h, and 1 or more",
         )
 
 
@@ -308,7 +334,7 @@ def _run(halos: HaloCatalog, edges: Array, limit: float, log_ratio: Any, *, is_h
         bin=bin_of[members],
         host=host[members],
         log_host_mass=scale[members],
-        log_mass_ratio=(log_own - log_host)[members],
+        log_mass=np.where(central, scale, log_own if is_hydro else log_own + shift)[members],
         resolved=resolved[members],
         log_stellar_mass=log_stellar[members],
     )
@@ -322,14 +348,17 @@ def _bins(values: Array, edges: Array) -> Array:
 def _rows_of_kind(
     kind: int, bins: int, hydro: _Run, dark: _Run, log_floor: float
 ) -> list[dict[str, Any]]:
-    luminous = (hydro.kind == kind) & (hydro.log_stellar_mass >= log_floor - 1e-9)
-    in_bin = [luminous & (hydro.bin == b) for b in range(bins)]
+    # Median and residuals are those of all subhalos with stars: the floor enters once, in the draw.
+    starry = (hydro.kind == kind) & np.isfinite(hydro.log_stellar_mass)
+    luminous = starry & (hydro.log_stellar_mass >= log_floor - 1e-9)
+    starry_in = [starry & (hydro.bin == b) for b in range(bins)]
+    luminous_in = [luminous & (hydro.bin == b) for b in range(bins)]
     x, y = np.full(bins, np.nan), np.full(bins, np.nan)
     for b in range(bins):
-        if np.sum(in_bin[b]) >= LEAST_IN_BIN:
-            x[b] = np.median(hydro.log_host_mass[in_bin[b]])
-            y[b] = np.median(hydro.log_stellar_mass[in_bin[b]])
-    anywhere = luminous & (hydro.bin >= 0)
+        if np.sum(starry_in[b]) >= LEAST_IN_BIN:
+            x[b] = np.median(hydro.log_host_mass[starry_in[b]])
+            y[b] = np.median(hydro.log_stellar_mass[starry_in[b]])
+    anywhere = starry & (hydro.bin >= 0)
     if not np.any(np.isfinite(x)) and np.any(anywhere):  # one node for the whole kind
         b = int(np.bincount(hydro.bin[anywhere], minlength=bins).argmax())
         x[b] = np.median(hydro.log_host_mass[anywhere])
@@ -338,17 +367,17 @@ def _rows_of_kind(
 
     rows = []
     for b in range(bins):
-        enough = np.sum(in_bin[b]) >= LEAST_IN_BIN
-        sample = residual[in_bin[b] if enough else anywhere]
+        enough = np.sum(starry_in[b]) >= LEAST_IN_BIN
+        sample = residual[starry_in[b] if enough else anywhere]
         of_hydro = (hydro.kind == kind) & (hydro.bin == b) & hydro.resolved
         of_dark = (dark.kind == kind) & (dark.bin == b) & dark.resolved
         hosts_hydro, hosts_dark = np.sum(hydro.host_bin == b), np.sum(dark.host_bin == b)
-        ratio, probability = _luminous_probability(
-            hydro.log_mass_ratio[of_hydro], luminous[of_hydro], np.any(in_bin[b])
+        nodes, probability = _luminous_probability(
+            hydro.log_mass[of_hydro], luminous[of_hydro], np.any(luminous_in[b])
         )
-        number_hydro = _per_host(hydro, in_bin[b], b)
+        number_hydro = _per_host(hydro, luminous_in[b], b)
         number_dark = _per_host(dark, of_dark, b)
-        p = np.interp(dark.log_mass_ratio[of_dark], ratio, probability)
+        p = np.interp(dark.log_mass[of_dark], nodes, probability)
         thinning, deficit = _thinning(p, number_hydro[0] * hosts_dark)
         rows.append(
             {
@@ -356,7 +385,7 @@ def _rows_of_kind(
                 "hosts_dark": hosts_dark,
                 "subhalos_hydro": np.sum(of_hydro),
                 "subhalos_dark": np.sum(of_dark),
-                "luminous_hydro": np.sum(in_bin[b]),
+                "luminous_hydro": np.sum(luminous_in[b]),
                 "number_hydro_mean": number_hydro[0],
                 "number_hydro_variance": number_hydro[1],
                 "number_dark_mean": number_dark[0],
@@ -369,7 +398,7 @@ def _rows_of_kind(
                     if len(sample)
                     else np.zeros(len(RESIDUAL_PROBABILITY))
                 ),
-                "luminous_log_mass_ratio": ratio,
+                "luminous_log_mass": nodes,
                 "luminous_probability": probability,
                 "thinning": thinning,
                 "deficit": deficit,
@@ -379,16 +408,16 @@ def _rows_of_kind(
 
 
 def _luminous_probability(
-    log_mass_ratio: Array, luminous: Array, any_luminous: np.bool_
+    log_mass: Array, luminous: Array, any_luminous: np.bool_
 ) -> tuple[Array, Array]:
-    """Luminous share at `NODES` nodes of mass ratio; equal groups of subhalos, then padded."""
-    n = len(log_mass_ratio)
+    """Luminous share at `NODES` nodes of mass; equal groups of subhalos, then padded."""
+    n = len(log_mass)
     groups = min(max(n // LEAST_PER_NODE, 1), NODES) if n else 0
-    order = np.argsort(log_mass_ratio, kind="stable")
+    order = np.argsort(log_mass, kind="stable")
     x: list[float] = []
     p: list[float] = []
     for members in np.array_split(order, groups) if groups else []:
-        node = float(np.median(log_mass_ratio[members]))
+        node = float(np.median(log_mass[members]))
         if not x or node > x[-1]:
             x.append(node)
             p.append(float(np.mean(luminous[members])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from .. import __version__, random
 from ..errors import InternalError, MissingDatasetError
-from ..types import Distribution, GalaxyCatalog, Painter, Scene
+from ..protocols import Painter
+from ..types import Distribution, GalaxyCatalog, Scene
 
 Array = NDArray[Any]
 
@@ -126,6 +128,13 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
     halos = scene.halos
     distribution = painter.predict(scene)
     rows, log_stellar_mass = draw(distribution, halos["halo_id"], seed=seed)
+    p, central = distribution.p_luminous, halos["is_central"]
+    prediction = {
+        "subhalos": len(halos),
+        "expected_centrals": round(math.fsum(p[central]), 6),
+        "expected_satellites": round(math.fsum(p[~central]), 6),
+        **distribution.record,
+    }
     columns = {
         "galaxy_id": halos["halo_id"][rows],
         "halo_id": halos["host_id"][rows],
@@ -144,8 +153,8 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
     provenance = {
         "version": __version__,
         "simulation": describe_simulation(scene),
-        "painter": painter.describe(scene) | {"prediction": dict(distribution.record)},
-        "seed": seed,
+        "painter": painter.describe(scene) | {"prediction": prediction},
+        "seed": random.check_seed(seed),
         "cuts": [],
         "painted": len(rows),
     }

@@ -2,27 +2,31 @@
 
 The benchmark of Kasmanoff et al. 2020 (arXiv:2012.00186, section 2.3), with its correction taken
 apart: host masses are corrected for baryons first and then binned; a subhalo is luminous with the
-hydro run's probability at its mass relative to its host, thinned so that the mean number of
-luminous galaxies per host is the hydro run's; its stellar mass is the median at its host's mass
-plus a residual of its bin.
+hydro run's probability at its mass, thinned so that the mean number of luminous galaxies per host
+is the hydro run's; its stellar mass is the median at its host's mass plus a residual of its bin.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..columns import GALAXY_COLUMNS, Column
-from ..errors import BadValueError, DomainError, MockgalWarning
+from ..errors import BadValueError, DomainError, MockgalWarning, UsageError
 from ..types import Distribution, Scene
-from .hod_table import HODTable, choose
+from .hod_store import matching, named
+from .hod_table import HODTable
 
 Array = NDArray[Any]
+
+
+SHORT = 0.05  # share of the galaxies missing at which the user is warned, if it is also 3 sigma
 
 
 @dataclass(frozen=True)
@@ -31,23 +35,37 @@ class HODPainter:
 
     Parameters
     ----------
-    calibration : str or HODTable, optional
+    calibration : str, path-like or HODTable, optional
         Name or path of the table; by default the shipped one whose domain holds the simulation.
     allow_extrapolation : bool
-        Paint hosts above the table's range with its last bin, and simulations outside the domain
-        of a table that is named; recorded, and flagged per galaxy.
+        Paint hosts above the table's range with the scatter and probability of its last bin and
+        the median extended, and simulations outside the table's domain; recorded, and flagged per
+        galaxy.
     """
 
-    calibration: str | HODTable | None = None
+    calibration: str | os.PathLike[str] | HODTable | None = None
     allow_extrapolation: bool = False
 
-    name = "hod"
-    needs = frozenset({"halos"})
-    provides: tuple[Column, ...] = (
+    name: ClassVar[str] = "hod"
+    needs: ClassVar[frozenset[str]] = frozenset({"halos"})
+    provides: ClassVar[tuple[Column, ...]] = (
         GALAXY_COLUMNS["stellar_mass"],
         GALAXY_COLUMNS["extrapolated"],
     )
-    references = ("Kasmanoff et al. 2020, arXiv:2012.00186",)
+    references: ClassVar[tuple[str, ...]] = ("Kasmanoff et al. 2020, arXiv:2012.00186",)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.calibration, str | os.PathLike | HODTable | None):
+            raise UsageError(
+                "painter hod:calibration", repr(self.calibration), "a name or a path", "quote it"
+            )
+        if not isinstance(self.allow_extrapolation, bool):
+            raise UsageError(
+                "painter hod:allow_extrapolation",
+                repr(self.allow_extrapolation),
+                "true or false",
+                "write it without quotes",
+            )
 
     def table(self, scene: Scene) -> HODTable:
         """The calibration used for a scene.
@@ -57,11 +75,11 @@ class HODPainter:
         UsageError, InputError
             No such table, or none whose domain holds the simulation.
         """
+        if self.calibration is None:
+            return matching(scene)
         if isinstance(self.calibration, HODTable):
             return self.calibration
-        return choose(
-            scene.snapshot, scene.halos.mass_definition, self.calibration, self.allow_extrapolation
-        )
+        return named(os.fspath(self.calibration))
 
     def describe(self, scene: Scene) -> dict[str, Any]:
         """What identifies the painter for this scene: JSON values only."""
@@ -71,12 +89,14 @@ class HODPainter:
             "mode": "corrected",
             "calibration": table.name,
             "calibration_digest": table.digest,
+            "caution": table.provenance.get("caution", ""),
             "luminosity_floor_msun_h": table.luminosity_floor,
             "stellar_mass_definition": table.stellar_mass_definition,
-            "caution": table.provenance.get("caution", ""),
             "least_subhalo_mass_msun_h": mass_limit(table, scene.snapshot.particle_mass),
+            "domain": table.domain,
+            "log_host_mass_range": [float(table.edges[0]), float(table.edges[-1])],
+            "outside_domain": table.mismatch(scene),
             "allow_extrapolation": self.allow_extrapolation,
-            "outside_domain": table.mismatch(scene.snapshot, scene.halos.mass_definition),
             "references": [*self.references, *table.provenance.get("references", [])],
         }
 
@@ -87,56 +107,35 @@ class HODPainter:
         ------
         DomainError
             Hosts above the table's range, or a simulation outside its domain, without
-            ``allow_extrapolation``.
+            ``allow_extrapolation``; another host-mass definition in any case.
         BadValueError
             A resolved central whose host mass is zero.
         """
         table, halos, snapshot = self.table(scene), scene.halos, scene.snapshot
-        outside = table.mismatch(snapshot, halos.mass_definition)
-        if outside and not self.allow_extrapolation:
-            raise DomainError(
-                f"simulation {snapshot.name}",
-                "; ".join(outside),
-                f"the domain of calibration {table.name}",
-                "--allow-extrapolation",
-            )
-
+        outside = self._check_domain(table, scene)
         if "caution" in table.provenance:
-            warnings.warn(
-                f"calibration {table.name}: {table.provenance['caution']}",
-                MockgalWarning,
-                stacklevel=2,
-            )
+            text = f"calibration {table.name}: {table.provenance['caution']}"
+            warnings.warn(text, MockgalWarning, stacklevel=2)
         resolved = halos["mass"] >= mass_limit(table, snapshot.particle_mass)
         _refuse_zero_hosts(scene, resolved)
         with np.errstate(divide="ignore"):
-            log_host = np.log10(halos["host_mass"])
+            log_host, log_own = np.log10(halos["host_mass"]), np.log10(halos["mass"])
         known = np.isfinite(log_host)
-        log_host[known] += table.log_mass_ratio(log_host[known])
+        ratio = table.log_mass_ratio(log_host[known])
+        log_host[known] += ratio
+        log_own[known] += ratio
+
         edges = table.edges
         above, below = log_host >= edges[-1], log_host < edges[0]
-        if np.any(above & resolved) and not self.allow_extrapolation:
-            hosts = np.unique(halos["host_id"][above & resolved]).size
-            raise DomainError(
-                f"simulation {snapshot.name}",
-                f"{hosts} hosts above 10^{edges[-1]:.2f} Msun/h (corrected for baryons), "
-                f"up to 10^{log_host.max():.2f}",
-                f"the range of calibration {table.name}",
-                "take a calibration that reaches as far, or --allow-extrapolation, which paints "
-                "them with its last bin and flags them",
-            )
+        self._check_heaviest(table, scene, above & resolved, log_host)
         paintable = resolved & ~below
         index = np.clip(np.searchsorted(edges, log_host, side="right") - 1, 0, table.bins - 1)
         satellite = ~halos["is_central"]
         row = index + table.bins * satellite
 
-        p = np.zeros(len(halos))
-        p[paintable] = luminous_probability(
-            table,
-            row[paintable],
-            np.log10(halos["mass"][paintable]) - np.log10(halos["host_mass"][paintable]),
-        )
-        location = np.zeros(len(halos))
+        p, location = np.zeros(len(halos)), np.zeros(len(halos))
+        mass = np.where(satellite, log_own, log_host)
+        p[paintable] = luminous_probability(table, row[paintable], mass[paintable])
         for kind, chosen in ((0, paintable & ~satellite), (1, paintable & satellite)):
             location[chosen] = table.median_log_stellar_mass(kind, log_host[chosen])
         floor = math.log10(table.luminosity_floor)
@@ -145,25 +144,13 @@ class HODPainter:
             faint = paintable & ~(highest > floor)  # also where the kind has no median curve
         p[faint], location[faint] = 0.0, 0.0
 
-        record: dict[str, float] = {
-            "subhalos": len(halos),
+        record = {
             "not_painted_unresolved": int(np.sum(~resolved)),
             "not_painted_host_below_range": int(np.sum(resolved & below)),
             "not_painted_below_floor": int(np.sum(faint)),
             "hosts_above_range": int(np.unique(halos["host_id"][above & resolved]).size),
-            "expected_centrals": round(math.fsum(p[~satellite]), 6),
-            "expected_satellites": round(math.fsum(p[satellite]), 6),
+            **_shortfall(table, index[paintable & ~satellite], p, satellite),
         }
-        record |= _shortfall(table, index[paintable & ~satellite])
-        if record["satellites_short"] > 0.01 * record["expected_satellites"]:
-            total = record["expected_satellites"] + record["satellites_short"]
-            warnings.warn(
-                f"calibration {table.name}: {record['satellites_short']:.4g} of the {total:.4g} "
-                "luminous satellites that the hydrodynamic run would have here are missing: the "
-                "gravity-only run resolves too few satellites, which thinning cannot make up for",
-                MockgalWarning,
-                stacklevel=2,
-            )
         return Distribution(
             p_luminous=p,
             location=location,
@@ -176,6 +163,37 @@ class HODPainter:
             record=record,
         )
 
+    def _check_domain(self, table: HODTable, scene: Scene) -> list[str]:
+        outside = table.mismatch(scene)
+        definition = scene.halos.mass_definition
+        if definition != table.mass_definition:
+            raise DomainError(
+                f"simulation {scene.snapshot.name}",
+                "; ".join(outside),
+                f"host masses as in calibration {table.name}, which cannot be extrapolated",
+                f"read the simulation with --mass-definition {table.mass_definition}",
+            )
+        if outside and not self.allow_extrapolation:
+            raise DomainError(
+                f"simulation {scene.snapshot.name}",
+                "; ".join(outside),
+                f"the domain of calibration {table.name}",
+                "take another calibration, or --allow-extrapolation, which flags every galaxy",
+            )
+        return outside
+
+    def _check_heaviest(self, table: HODTable, scene: Scene, above: Array, log_host: Array) -> None:
+        if np.any(above) and not self.allow_extrapolation:
+            hosts = np.unique(scene.halos["host_id"][above]).size
+            raise DomainError(
+                f"simulation {scene.snapshot.name}",
+                f"{hosts} hosts above 10^{table.edges[-1]:.2f} Msun/h (corrected for baryons), "
+                f"up to 10^{log_host.max():.2f}",
+                f"the range of calibration {table.name}",
+                "take a calibration that reaches as far, or --allow-extrapolation, which paints "
+                "them as its last bin, with the median extended, and flags them",
+            )
+
 
 def mass_limit(table: HODTable, particle_mass: float | None) -> float:
     """Least subhalo mass that is painted [Msun/h]: ``least_particles`` of the coarser run.
@@ -186,14 +204,28 @@ def mass_limit(table: HODTable, particle_mass: float | None) -> float:
     return (table.least_particles - 0.5) * coarser
 
 
-def luminous_probability(table: HODTable, row: Array, log_mass_ratio: Array) -> Array:
-    """Thinned luminous probability, shape (n,), from log10 (subhalo mass / host mass)."""
+def luminous_probability(table: HODTable, row: Array, log_mass: Array) -> Array:
+    """Thinned luminous probability.
+
+    Parameters
+    ----------
+    table : HODTable
+    row : ndarray of int, shape (n,)
+        Rows of the table.
+    log_mass : ndarray, shape (n,)
+        log10 of mass on the hydro scale [Msun/h]: the host's for centrals, their own for
+        satellites.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
     p = np.empty(len(row))
     for r in range(2 * table.bins):
         chosen = row == r
         p[chosen] = table.columns["thinning"][r] * np.interp(
-            log_mass_ratio[chosen],
-            table.columns["luminous_log_mass_ratio"][r],
+            log_mass[chosen],
+            table.columns["luminous_log_mass"][r],
             table.columns["luminous_probability"][r],
         )
     return np.minimum(p, 1.0)
@@ -213,11 +245,27 @@ def _refuse_zero_hosts(scene: Scene, resolved: Array) -> None:
         )
 
 
-def _shortfall(table: HODTable, central_bin: Array) -> dict[str, float]:
-    """Galaxies that the thinning cannot make, expected for these hosts."""
-    hosts = np.bincount(central_bin, minlength=table.bins)
-    short = table.columns["deficit"] * table.columns["number_hydro_mean"]
-    return {
-        "centrals_short": round(float(hosts @ short[: table.bins]), 6),
-        "satellites_short": round(float(hosts @ short[table.bins :]), 6),
-    }
+def _shortfall(table: HODTable, host_bin: Array, p: Array, satellite: Array) -> dict[str, float]:
+    """How many fewer galaxies are expected than these hosts have in the hydrodynamic run.
+
+    Negative where there are more; a warning where many are missing.
+    """
+    hosts = np.bincount(host_bin, minlength=table.bins)
+    number = table.columns["number_hydro_mean"]
+    record = {}
+    for kind, chosen, rows in (
+        ("centrals", ~satellite, slice(0, table.bins)),
+        ("satellites", satellite, slice(table.bins, None)),
+    ):
+        target = float(hosts @ number[rows])
+        short = target - math.fsum(p[chosen])
+        record[f"{kind}_short"] = round(short, 6)
+        if short > max(SHORT * target, 3.0 * math.sqrt(target)):
+            warnings.warn(
+                f"calibration {table.name}: {short:.4g} of the {target:.4g} luminous {kind} that "
+                f"the hydrodynamic run would have here are missing: the simulation has too few "
+                f"resolved {kind}, which probabilities cannot make up for",
+                MockgalWarning,
+                stacklevel=3,
+            )
+    return record

@@ -1,29 +1,25 @@
-"""Calibration tables of the central/satellite HOD: what they hold, their file, and their domain.
+"""Calibration tables of the central/satellite HOD: what they hold, and what they are valid for.
 
-A table is one ECSV file, two rows per host-mass bin (``kind`` central and satellite), described
-column by column in docs/reference/hod-calibration.md. Masses are log10 of Msun/h.
+Two rows per host-mass bin (``kind`` central and satellite). Masses are log10 of Msun/h. The file
+form is in `mockgal.paint.hod_store`, the columns are described in
+docs/reference/hod-calibration.md, too.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptFileError, DomainError, InputError, MissingDatasetError, UsageError
-from ..types import MASS_DEFINITIONS, Snapshot
+from ..errors import CorruptFileError, MissingDatasetError
+from ..types import MASS_DEFINITIONS, Scene
 
-FORMAT = "mockgal HOD calibration 1"
 KINDS = ("central", "satellite")
-SHIPPED = Path(__file__).with_name("calibrations")
-_MAX_BYTES = 10_000_000
 
 # name: (unit, meaning); vectors are one fixed length per table.
 COLUMNS: dict[str, tuple[str, str]] = {
@@ -43,16 +39,20 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "curve_log_stellar_mass": ("dex", "node of the median curve: stellar mass [log10 Msun/h]"),
     "residual_source": ("", "bin, or pooled where the bin has too few luminous subhalos"),
     "residual_quantiles": ("dex", "quantiles of log M* minus the median curve"),
-    "luminous_log_mass_ratio": ("dex", "nodes of log10 (subhalo mass / host mass)"),
+    "luminous_log_mass": (
+        "dex",
+        "nodes of mass on the hydro scale: the host's for centrals, their own for satellites",
+    ),
     "luminous_probability": ("", "luminous probability at those nodes, hydro run"),
     "thinning": ("", "factor on the probability that gives the hydro run's mean number"),
     "deficit": ("", "share of that number which the gravity-only subhalos are too few for"),
     "ratio_log_host_mass": ("dex", "node of the host-mass ratio: gravity-only mass [log10 Msun/h]"),
     "log_host_mass_ratio": ("dex", "log10 (M_hydro / M_dark) at that node"),
 }
-_VECTORS = ("residual_quantiles", "luminous_log_mass_ratio", "luminous_probability")
-_TEXT = ("kind", "residual_source")
-_OPTIONAL = ("ratio_log_host_mass", "log_host_mass_ratio")  # need a gravity-only twin
+VECTORS = ("residual_quantiles", "luminous_log_mass", "luminous_probability")
+TEXT = ("kind", "residual_source")
+CURVE = ("curve_log_host_mass", "curve_log_stellar_mass")  # NaN where a bin has no node
+TWIN = ("ratio_log_host_mass", "log_host_mass_ratio")  # NaN likewise; need a gravity-only twin
 META: dict[str, tuple[type, str]] = {
     "name": (str, "what the table is called"),
     "mass_definition": (str, "of host masses: " + ", ".join(MASS_DEFINITIONS)),
@@ -111,11 +111,16 @@ class HODTable:
 
     def __post_init__(self) -> None:
         columns = {
-            name: np.asarray(values, dtype=str if name in _TEXT else np.float64)
+            name: np.asarray(values, dtype=str if name in TEXT else np.float64)
             for name, values in self.columns.items()
         }
-        object.__setattr__(self, "columns", columns)
-        problem = self._problem()
+        probability = np.asarray(self.residual_probability, dtype=np.float64)
+        for name, value in (("columns", columns), ("residual_probability", probability)):
+            object.__setattr__(self, name, value)
+        for name in ("luminosity_floor", "particle_mass"):
+            object.__setattr__(self, name, float(getattr(self, name)))
+        object.__setattr__(self, "least_particles", int(self.least_particles))
+        problem = self._columns_problem() or self._meta_problem()
         if problem:
             raise CorruptFileError(
                 f"HOD calibration {self.name}",
@@ -124,11 +129,20 @@ class HODTable:
                 "make the table again",
             )
 
-    def _problem(self) -> str:
-        c, rows = self.columns, len(self.columns["kind"])
+    def _columns_problem(self) -> str:
+        c = self.columns
+        missing = [name for name in COLUMNS if name not in c and name not in TWIN]
+        if missing or sum(name in c for name in TWIN) == 1:
+            return f"no column {', '.join(missing) or 'that goes with the host-mass ratio'}"
+        rows, q = len(c["kind"]), len(self.residual_probability)
         bins, odd = divmod(rows, 2)
         if odd or rows == 0 or list(c["kind"]) != [k for k in KINDS for _ in range(bins)]:
             return "rows that are not all centrals, then all satellites"
+        for name, values in c.items():
+            if values.ndim != 1 + (name in VECTORS) or len(values) != rows:
+                return f"column {name} of shape {values.shape}"
+            if name not in (*TEXT, *CURVE, *TWIN) and not np.all(np.isfinite(values)):
+                return f"column {name} with values that are not finite"
         low, high = c["log_host_mass_low"], c["log_host_mass_high"]
         if not (
             np.array_equal(low[:bins], low[bins:])
@@ -137,28 +151,65 @@ class HODTable:
             and np.all(low < high)
         ):
             return "host-mass bins that do not adjoin"
-        probability = self.residual_probability
-        if not (probability[0] == 0 and probability[-1] == 1 and np.all(np.diff(probability) > 0)):
-            return "residual probabilities that do not grow from 0 to 1"
-        if c["residual_quantiles"].shape != (rows, len(probability)):
+        if c["residual_quantiles"].shape != (rows, q):
             return "residual quantiles unlike their probabilities in number"
         if not np.all(np.diff(c["residual_quantiles"], axis=1) >= 0):
             return "residual quantiles that decrease"
-        if not np.all(np.diff(c["luminous_log_mass_ratio"], axis=1) > 0):
-            return "mass-ratio nodes that do not increase"
-        p = c["luminous_probability"]
-        if not np.all((p >= 0) & (p <= 1)) or not np.all(c["thinning"] >= 0):
-            return "probabilities outside [0, 1]"
-        if not np.all((c["deficit"] >= 0) & (c["deficit"] <= 1)):
-            return "deficits outside [0, 1]"
+        if not np.all(np.diff(c["luminous_log_mass"], axis=1) > 0):
+            return "mass nodes of the luminous probability that do not increase"
+        if c["luminous_probability"].shape != c["luminous_log_mass"].shape:
+            return "luminous probabilities unlike their nodes in number"
+        for name in ("luminous_probability", "deficit"):
+            if not np.all((c[name] >= 0) & (c[name] <= 1)):
+                return f"column {name} outside [0, 1]"
+        for name in ("thinning", "number_hydro_mean"):
+            if not np.all(c[name] >= 0):
+                return f"negative numbers in column {name}"
+        curves = [(CURVE, slice(0, bins)), (CURVE, slice(bins, rows))]
+        for pair, part in curves + ([(TWIN, slice(0, rows))] if TWIN[0] in c else []):
+            x, y = (c[name][part] for name in pair)
+            known = np.isfinite(x)
+            if not np.array_equal(known, np.isfinite(y)) or not np.all(np.diff(x[known]) > 0):
+                return f"nodes of {pair[1]} that do not increase in mass"
+            if pair is TWIN and not np.any(known):
+                return "a host-mass ratio without nodes"
+        return ""
+
+    def _meta_problem(self) -> str:
+        probability = self.residual_probability
+        if not (
+            len(probability) > 1
+            and probability[0] == 0
+            and probability[-1] == 1
+            and np.all(np.diff(probability) > 0)
+        ):
+            return "residual probabilities that do not grow from 0 to 1"
         if self.mass_definition not in MASS_DEFINITIONS:
             return f"mass definition {self.mass_definition!r}"
-        if not (self.luminosity_floor > 0 and self.particle_mass > 0 and self.least_particles > 0):
-            return "a floor, particle mass or particle number that is not positive"
+        for name in ("luminosity_floor", "particle_mass", "least_particles"):
+            if not 0 < getattr(self, name) < np.inf:
+                return f"{name} {getattr(self, name)}, not a positive number"
         for key in ("redshift", "particle_mass"):
-            bounds = self.domain.get(key)
-            if not (isinstance(bounds, list) and len(bounds) == 2 and bounds[0] <= bounds[1]):
+            if key not in self.domain:
+                return f"a domain without {key}"
+        for key, bounds in self.domain.items():
+            numbers = isinstance(bounds, list) and len(bounds) == 2
+            if not (
+                numbers
+                and all(isinstance(x, int | float) for x in bounds)
+                and bounds[0] <= bounds[1]
+            ):
                 return f"domain {key} {bounds!r} that is not [low, high]"
+        references = self.provenance.get("references", [])
+        if not (isinstance(references, list) and all(isinstance(x, str) for x in references)):
+            return f"references {references!r} that are not a list of citations"
+        for key in ("summary", "caution"):
+            if not isinstance(self.provenance.get(key, ""), str):
+                return f"a {key} that is not text"
+        try:
+            json.dumps([self.domain, self.provenance], allow_nan=False)
+        except (TypeError, ValueError) as error:
+            return f"provenance that is not plain text, numbers and lists ({error})"
         return ""
 
     @property
@@ -213,11 +264,14 @@ class HODTable:
             json.dumps(content, sort_keys=True).encode(), digest_size=32
         ).hexdigest()
 
-    def mismatch(self, snapshot: Snapshot, mass_definition: str) -> list[str]:
+    def mismatch(self, scene: Scene) -> list[str]:
         """Why the table is not valid for a simulation; empty if it is."""
+        snapshot, mass_definition = scene.snapshot, scene.halos.mass_definition
         reasons = []
         if mass_definition != self.mass_definition:
             reasons.append(f"host mass is {mass_definition}, not {self.mass_definition}")
+        if "stellar_mass" in scene.halos:
+            reasons.append("the run is hydrodynamic, and its masses need no correction for baryons")
         low, high = self.domain["redshift"]
         if not low <= snapshot.redshift <= high:
             reasons.append(f"redshift {snapshot.redshift:.4g} outside [{low:.4g}, {high:.4g}]")
@@ -263,141 +317,3 @@ def median_curve(
     first, last = (y[1] - y[0]) / (x[1] - x[0]), (y[-1] - y[-2]) / (x[-1] - x[-2])
     beyond = first * np.minimum(at - x[0], 0) + last * np.maximum(at - x[-1], 0)
     return np.asarray(inside + beyond)
-
-
-def to_ecsv(table: HODTable) -> str:
-    """The text of the table's file."""
-    from astropy.table import Table
-
-    out = Table({name: table.columns[name] for name in COLUMNS if name in table.columns})
-    for name in out.colnames:
-        unit, out[name].description = COLUMNS[name]
-        out[name].unit = unit or None
-    out.meta = {"format": FORMAT} | {
-        key: (
-            [float(x) for x in table.residual_probability]
-            if key == "residual_probability"
-            else getattr(table, key)
-        )
-        for key in META
-    }
-    text = io.StringIO()
-    out.write(text, format="ascii.ecsv")
-    return text.getvalue()
-
-
-def read(path: Path) -> HODTable:
-    """The table in an ECSV file.
-
-    Raises
-    ------
-    InputError
-        (or a subclass) The file cannot be read, lacks columns, or contradicts itself.
-    """
-    from astropy.table import Table
-
-    try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise InputError(
-                path,
-                f"{path.stat().st_size} bytes",
-                f"at most {_MAX_BYTES}",
-                "give an HOD calibration table",
-            )
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            path,
-            f"an unreadable file ({error})",
-            "an ECSV calibration table",
-            "give the path of one, or a name that `mockgal calibrations` lists",
-        ) from error
-    try:
-        table = Table.read(text.splitlines(), format="ascii.ecsv")
-    except Exception as error:  # astropy and PyYAML raise many kinds for bad text
-        raise CorruptFileError(
-            path,
-            f"text that is not ECSV ({str(error).splitlines()[0]})",
-            FORMAT,
-            "make the table again",
-        ) from error
-    if table.meta.get("format") != FORMAT:
-        raise CorruptFileError(
-            path,
-            f"format {table.meta.get('format')!r}",
-            repr(FORMAT),
-            "make the table again with this version of mockgal",
-        )
-    missing = [c for c in COLUMNS if c not in table.colnames and c not in _OPTIONAL]
-    missing += [key for key in META if key not in table.meta]
-    if missing:
-        raise MissingDatasetError(
-            path, f"no {', '.join(missing)}", "all of them", "make the table again"
-        )
-    columns: dict[str, NDArray[Any]] = {}
-    try:
-        for name in COLUMNS:
-            if name in table.colnames:
-                values = table[name]
-                values = values.filled(np.nan) if hasattr(values, "filled") else values
-                columns[name] = np.asarray(values)
-                if columns[name].ndim != 1 + (name in _VECTORS):
-                    raise ValueError(f"column {name} of shape {columns[name].shape}")
-        meta = {key: kind(table.meta[key]) for key, (kind, _) in META.items()}
-        meta["residual_probability"] = np.asarray(meta["residual_probability"], dtype=np.float64)
-        return HODTable(columns=columns, **meta)
-    except (TypeError, ValueError, AttributeError) as error:
-        raise CorruptFileError(path, str(error), FORMAT, "make the table again") from error
-
-
-def shipped() -> list[HODTable]:
-    """The calibrations that come with the package, by name."""
-    return [read(path) for path in sorted(SHIPPED.glob("*.ecsv"))]
-
-
-def choose(
-    snapshot: Snapshot, mass_definition: str, calibration: str | None, allow_extrapolation: bool
-) -> HODTable:
-    """The table named (or at the path) ``calibration``, or the shipped one valid for a simulation.
-
-    Raises
-    ------
-    UsageError
-        No such name.
-    DomainError
-        None is valid for the simulation; the message says why, table by table.
-    """
-    if calibration is not None:
-        path = Path(calibration)
-        if path.suffix == ".ecsv" or path.exists():
-            tables = [read(path)]
-        else:
-            tables = [table for table in shipped() if table.name == calibration]
-            if not tables:
-                raise UsageError(
-                    "--calibration",
-                    repr(calibration),
-                    "a path to an .ecsv file, or one of " + ", ".join(t.name for t in shipped()),
-                )
-    else:
-        tables = shipped()
-    reasons = {table.name: table.mismatch(snapshot, mass_definition) for table in tables}
-    valid = [table for table in tables if not reasons[table.name]]
-    if valid:
-        return min(
-            valid, key=lambda t: (abs(np.mean(t.domain["redshift"]) - snapshot.redshift), t.name)
-        )
-    if (
-        calibration is not None
-        and allow_extrapolation
-        and (tables[0].mass_definition == mass_definition)
-    ):
-        return tables[0]
-    raise DomainError(
-        f"simulation {snapshot.name}",
-        "no HOD calibration valid for it: "
-        + "; ".join(f"{name} ({', '.join(why)})" for name, why in reasons.items()),
-        "a calibration whose domain holds the simulation",
-        "give --calibration FILE, or name one of these with --allow-extrapolation "
-        "(a host-mass definition cannot be extrapolated: see --mass-definition)",
-    )

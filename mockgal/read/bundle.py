@@ -24,7 +24,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import BUNDLE_ATTRIBUTE, BUNDLE_VERSION, HALO_COLUMNS, REQUIRED_HALO_COLUMNS
+from ..columns import HALO_COLUMNS, REQUIRED_HALO_COLUMNS
 from ..cosmology import Cosmology
 from ..errors import (
     BadValueError,
@@ -35,7 +35,9 @@ from ..errors import (
     UnitsError,
     UsageError,
 )
-from ..types import HaloCatalog, ParticleChunk, Particles, ReadOptions, Scene, Snapshot
+from ..layout import BUNDLE_ATTRIBUTE, BUNDLE_VERSION
+from ..protocols import ReadOptions
+from ..types import HaloCatalog, ParticleChunk, Particles, Scene, Snapshot
 from . import chunks, headers, physics, safe
 from .chunks import FileSet
 from .density import read_density

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from .. import registry
 from ..errors import FormatError, InputError, UsageError
-from ..types import Reader, ReadOptions, Scene
+from ..protocols import Reader, ReadOptions
+from ..types import Scene
 from . import safe
 
 _HDF5_MAGIC = b"\x89HDF"

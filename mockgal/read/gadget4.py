@@ -26,7 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError, HeaderError, MockgalError, UnsafeInputError, UsageError, printable
-from ..types import HaloCatalog, Particles, ReadOptions, Scene, Snapshot
+from ..protocols import ReadOptions
+from ..types import HaloCatalog, Particles, Scene, Snapshot
 from . import chunks, headers, physics, safe, snapshots, values
 from .chunks import FileSet
 from .membership import check_membership, signed

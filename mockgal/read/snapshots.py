@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import HeaderError, InputError
-from ..types import ParticleChunk, Particles, ReadOptions
+from ..protocols import ReadOptions
+from ..types import ParticleChunk, Particles
 from . import chunks, headers, physics, safe
 from .chunks import FileSet
 from .units import UnitSystem, read_units

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValueError, IncompleteSetError, UsageError
-from ..types import HaloCatalog, ReadOptions
+from ..protocols import ReadOptions
+from ..types import HaloCatalog
 
 Array = NDArray[Any]
 Where = Callable[[str, int], str]  # (column, row) -> "FILE:/Dataset, row R" for messages

@@ -14,6 +14,7 @@ import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ class Bound:
     """One side of a cut: ``column op value``, the value as the user gave it."""
 
     op: str
-    value: float
+    value: float  # an int where the column holds ints: ids are compared exactly
     unit: str
 
     def internal(self, column: Column, h: float) -> float:
@@ -130,6 +131,10 @@ def _bound(where: str, column: Column, op: str, term: str) -> Bound:
     match = _NUMBER.fullmatch(term)
     assert match is not None  # parse() sorted the terms
     value, unit = float(match[1]), match[2]
+    if not np.isfinite(value):
+        raise CutError(where, match[1], "a number that is finite", _FIX)
+    if column.dtype == "<i8" and Decimal(match[1]) == Decimal(match[1]).to_integral_value():
+        value = int(Decimal(match[1]))
     allowed = f'"{column.unit}"' + f' or "{column.unit_label}"' * (column.h_power != 0)
     if not column.unit:
         if unit:

@@ -15,16 +15,8 @@ import numpy as np
 from ..columns import GALAXY_COLUMNS, HALO_COLUMNS, REQUIRED_HALO_COLUMNS
 from ..errors import OutputExistsError
 from ..paint.draw import paint_scene
-from ..types import (
-    Array,
-    Distribution,
-    GalaxyCatalog,
-    Painter,
-    Reader,
-    ReadOptions,
-    Scene,
-    Writer,
-)
+from ..protocols import Painter, Reader, ReadOptions, Writer
+from ..types import Array, Distribution, GalaxyCatalog, Scene
 
 
 def _require(condition: object, promise: str) -> None:

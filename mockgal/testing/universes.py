@@ -16,6 +16,9 @@ def synthetic_pair(
     host_mass_factor: float = 1.0,
     satellite_factor: float = 1.0,
     luminous_fraction: float = 1.0,
+    luminous_mass: float = 0.0,
+    mass_scatter: float = 0.0,
+    particle_mass: float = 1e7,
 ) -> tuple[Scene, Scene]:
     """A made-up hydrodynamic run and its gravity-only twin, with known differences.
 
@@ -33,7 +36,13 @@ def synthetic_pair(
     satellite_factor : float
         Share of the gravity-only satellites that the hydro run keeps.
     luminous_fraction : float
-        Share of the hydro run's subhalos that have stars.
+        Share of the hydro run's massive subhalos that have stars.
+    luminous_mass : float
+        Gravity-only mass at which half of that share have stars [Msun/h].
+    mass_scatter : float
+        Scatter of hydro over gravity-only masses, the same for a host and its subhalos [dex].
+    particle_mass : float
+        Of the gravity-only run [Msun/h].
 
     Returns
     -------
@@ -41,7 +50,7 @@ def synthetic_pair(
         ``dark`` has no stellar mass; ids are the same in both.
     """
     generator = np.random.default_rng(seed)
-    log_mass = 11.0 - np.log10(1.0 - generator.random(hosts) * (1.0 - 10.0**-2.5)) / 1.0
+    log_mass = 11.0 - np.log10(1.0 - generator.random(hosts) * (1.0 - 10.0**-2.5))
     number = generator.poisson(3.0 * 10.0 ** (log_mass - 12.0))
     host = np.concatenate([np.arange(hosts), np.repeat(np.arange(hosts), number)])
     central = np.arange(len(host)) < hosts
@@ -61,11 +70,15 @@ def synthetic_pair(
     }
     log_stellar = 10.3 + 0.8 * (log_mass[host] - 12.0) - np.where(central, 0.0, 0.4)
     log_stellar += 0.2 * generator.standard_normal(len(host))
-    luminous = generator.random(len(host)) < luminous_fraction
+    share = luminous_fraction / (1.0 + (luminous_mass / mass) ** 4)
+    luminous = generator.random(len(host)) < share
     kept = central | (generator.random(len(host)) < satellite_factor)
+    factor = host_mass_factor * 10.0 ** (mass_scatter * generator.standard_normal(hosts))[host]
+    moved = columns["position"] + 0.01 * generator.standard_normal((len(host), 3))
     hydro = columns | {
-        "mass": mass * host_mass_factor,
-        "host_mass": host_mass * host_mass_factor,
+        "mass": mass * factor,
+        "host_mass": host_mass * factor,
+        "position": np.mod(moved, box_size),
         "stellar_mass": np.where(luminous, 10.0**log_stellar, 0.0),
     }
     cosmology = Cosmology(h=0.6774, omega_m=0.3089, omega_lambda=0.6911)
@@ -74,6 +87,6 @@ def synthetic_pair(
         ("synthetic hydro", {k: v[kept] for k, v in hydro.items()}),
         ("synthetic dark", columns),
     ):
-        snapshot = Snapshot(name, box_size, 0.0, cosmology, 1e7, "synthetic")
+        snapshot = Snapshot(name, box_size, 0.0, cosmology, particle_mass, "synthetic")
         scenes.append(Scene(snapshot, HaloCatalog(values, "200c")))
     return scenes[0], scenes[1]

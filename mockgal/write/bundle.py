@@ -10,8 +10,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ..columns import BUNDLE_ATTRIBUTE, BUNDLE_VERSION, HALO_COLUMNS
+from ..columns import HALO_COLUMNS
 from ..errors import HeaderError, InternalError, OutputError
+from ..layout import BUNDLE_ATTRIBUTE, BUNDLE_VERSION
 from ..types import DensityField, Scene
 from .atomic import atomic_output
 
@@ -160,7 +161,7 @@ def _write_particles(
     place = _create(group, "position", (matter.count, 3), "<f4", (_ROWS, 3))
     masses: h5py.Dataset | None = None
     first, done, edge = 0.0, 0, 0
-    for position, mass in matter.chunks(chunk_rows):
+    for position, mass, *_ in matter.chunks(chunk_rows):
         stop = done + len(mass)
         if stop > matter.count or not len(mass):
             raise HeaderError(

@@ -1,14 +1,16 @@
 """The calibration recovers differences put between two made-up twins."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from mockgal.calibrate.hod_table import host_mass_ratio, match_hosts, measure
-from mockgal.errors import HeaderError, MissingDatasetError
+from mockgal.calibrate.hod_table import _thinning, host_mass_ratio, match_hosts, measure
+from mockgal.errors import HeaderError, MissingDatasetError, UsageError
 from mockgal.paint.draw import paint_scene
 from mockgal.paint.hod import HODPainter
+from mockgal.paint.hod_table import median_curve
 from mockgal.testing import synthetic_pair
 
 EDGES = np.array([10.5, 11.0, 11.25, 11.5, 11.75, 12.0, 12.5, 13.0, 14.0])
@@ -84,6 +86,7 @@ def test_painted_masses_are_those_of_the_hydro_run(table, biased):
     np.testing.assert_allclose(10**mine, 10**theirs, rtol=0.02)
 
 
+@pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
 def test_uncorrected_masses_would_be_wrong(table, biased):
     """Without the host-mass correction the median stellar mass is off by 0.9**0.8."""
     hydro, dark = biased
@@ -119,7 +122,10 @@ def test_a_pair_that_is_none_is_refused(biased):
     }
     with pytest.raises(MissingDatasetError, match="no stellar masses"):
         measure(dark, dark, **options)
-    for change in ({"redshift": 0.5}, {"box_size": 1001.0}):  # fault 83
+    with pytest.raises(MissingDatasetError, match="gravity-only twin"):
+        measure(hydro, hydro, **options)
+    other_h = replace(dark.snapshot.cosmology, h=0.7)
+    for change in ({"redshift": 0.5}, {"box_size": 1001.0}, {"cosmology": other_h}):  # fault 83
         other = replace(dark, snapshot=replace(dark.snapshot, **change))
         with pytest.raises(HeaderError):
             measure(hydro, other, **options)
@@ -139,3 +145,174 @@ def test_bins_without_satellites_are_zero_rows():  # fault 48
     galaxies = paint_scene(synthetic_pair(500)[1], HODPainter(table), seed=1)
     assert galaxies["is_central"].all()
     assert len(galaxies) > 400
+
+
+@pytest.fixture(scope="module")
+def hard():
+    """Twins that differ much, with scatter, and with luminosity that depends on mass."""
+    return synthetic_pair(
+        100_000,
+        seed=5,
+        box_size=1000.0,
+        host_mass_factor=0.7,
+        satellite_factor=0.6,
+        luminous_fraction=0.9,
+        luminous_mass=1.5e11,
+        mass_scatter=0.08,
+        particle_mass=1e9,
+    )
+
+
+@pytest.fixture(scope="module")
+def hard_table(hard):
+    edges = np.arange(10.5, 14.1, 0.25)
+    return measure(
+        *hard, name="hard", edges=edges, luminosity_floor=1e7, least_particles=20, provenance={}
+    )
+
+
+def test_scatter_does_not_bias_the_host_mass_ratio(hard_table):
+    known = np.isfinite(hard_table.columns["log_host_mass_ratio"])
+    ratio = 10 ** hard_table.columns["log_host_mass_ratio"][known]
+    np.testing.assert_allclose(ratio[1:-1], 0.7, rtol=0.03)
+
+
+def test_both_runs_are_cut_at_one_resolution(hard_table):
+    """Below 2e10 Msun/h, and in bins away from the ends, satellites are lost alike."""
+    c = hard_table.columns
+    for row in range(hard_table.bins + 3, hard_table.bins + 10):
+        per_host = c["subhalos_hydro"][row] / c["hosts_hydro"][row]
+        twin = c["subhalos_dark"][row] / c["hosts_dark"][row]
+        assert per_host / twin == pytest.approx(0.6, rel=0.05)
+
+
+def test_luminosity_follows_mass_within_bins(hard, hard_table):
+    """Painted luminous shares against the law that the pair was made with, in narrow bins."""
+    dark = hard[1].halos
+    p = HODPainter(hard_table).predict(hard[1]).p_luminous
+    log_mass = np.log10(dark["mass"])
+    for kind, factor in ((dark["is_central"], 1.0), (~dark["is_central"], 0.6)):
+        for low in np.arange(10.9, 11.7, 0.1):
+            chosen = kind & (log_mass >= low) & (log_mass < low + 0.1) & (dark["host_mass"] > 2e11)
+            if np.sum(chosen) > 1000:
+                truth = np.mean(0.9 / (1 + (1.5e11 / dark["mass"][chosen]) ** 4)) * factor
+                assert np.mean(p[chosen]) == pytest.approx(truth, abs=0.06)
+
+
+def test_numbers_by_host_mass_are_the_hydro_runs(hard, hard_table):
+    hydro, dark = hard
+    p = HODPainter(hard_table).predict(dark).p_luminous
+    ratio = hard_table.log_mass_ratio(np.log10(dark.halos["host_mass"]))
+    mine = np.log10(dark.halos["host_mass"]) + ratio
+    theirs = np.log10(hydro.halos["host_mass"])
+    luminous = hydro.halos["stellar_mass"] >= 1e7
+    for low in (11.25, 11.5, 12.0, 12.5):
+        for central in (True, False):
+            a = (mine >= low) & (mine < low + 0.25) & (dark.halos["is_central"] == central)
+            b = (theirs >= low) & (theirs < low + 0.25) & (hydro.halos["is_central"] == central)
+            a_hosts = np.sum((mine >= low) & (mine < low + 0.25) & dark.halos["is_central"])
+            b_hosts = np.sum((theirs >= low) & (theirs < low + 0.25) & hydro.halos["is_central"])
+            assert p[a].sum() / a_hosts == pytest.approx(np.sum(luminous & b) / b_hosts, rel=0.03)
+
+
+def test_the_mass_function_is_right_down_to_the_floor():
+    hydro, dark = synthetic_pair(150_000, seed=8, box_size=1000.0)
+    floor = 2e10
+    table = measure(
+        hydro,
+        dark,
+        name="floor",
+        edges=np.arange(10.75, 14.1, 0.25),
+        luminosity_floor=floor,
+        least_particles=20,
+        provenance={},
+    )
+    galaxies = paint_scene(dark, HODPainter(table), seed=1)
+    bins = np.log10(floor) + np.array([0.0, 0.05, 0.1, 0.2, 0.4, 0.8])
+    mine = np.histogram(np.log10(galaxies["stellar_mass"]), bins)[0]
+    theirs = np.histogram(np.log10(np.maximum(hydro.halos["stellar_mass"], 1.0)), bins)[0]
+    np.testing.assert_allclose(mine / theirs, 1.0, atol=0.05)
+
+
+def test_mean_and_variance_of_numbers(biased, table):
+    halos = biased[0].halos
+    luminous = ~halos["is_central"] & (halos["stellar_mass"] >= 1e7)
+    number = np.bincount(halos.host_row[luminous], minlength=len(halos))[halos["is_central"]]
+    log_host = np.log10(halos["host_mass"][halos["is_central"]])
+    for b in range(len(EDGES) - 1):
+        chosen = number[(log_host >= EDGES[b]) & (log_host < EDGES[b + 1])]
+        row = table.bins + b
+        assert table.columns["number_hydro_mean"][row] == pytest.approx(chosen.mean())
+        assert table.columns["number_hydro_variance"][row] == pytest.approx(chosen.var())
+    dark = table.columns["number_dark_variance"] / np.maximum(
+        table.columns["number_dark_mean"], 1e-9
+    )
+    assert np.all(dark[table.bins + 1 : -1] > 0.9)  # Poisson numbers spread over a bin
+
+
+@pytest.mark.parametrize(
+    ("p", "target", "factor", "deficit"),
+    [
+        ([0.5, 0.5, 0.5, 0.5], 1.0, 0.5, 0.0),
+        ([0.5, 0.5, 0.5, 0.5], 3.0, 1.5, 0.0),  # raised towards one before a deficit is declared
+        ([0.2, 0.8], 1.5, 2.5, 0.0),
+        ([0.5, 0.5], 4.0, 2.0, 0.5),
+        ([0.0, 0.5], 2.0, 2.0, 0.5),
+        ([0.0, 0.0], 1.0, 1.0, 1.0),
+        ([], 1.0, 1.0, 1.0),
+        ([0.5], 0.0, 0.0, 0.0),
+    ],
+)
+def test_thinning(p, target, factor, deficit):
+    assert _thinning(np.array(p), target) == pytest.approx((factor, deficit))
+
+
+def test_scarce_bins_pool_their_residuals():
+    hydro, dark = synthetic_pair(300, seed=3)
+    table = measure(
+        hydro, dark, name="x", edges=EDGES, luminosity_floor=1e7, least_particles=20, provenance={}
+    )
+    c = table.columns
+    starry = hydro.halos["stellar_mass"] > 0
+    for row, (low, high) in enumerate(pairwise(EDGES)):
+        log_host = np.log10(hydro.halos["host_mass"])
+        members = starry & hydro.halos["is_central"] & (log_host >= low) & (log_host < high)
+        assert (c["residual_source"][row] == "pooled") == (members.sum() < 10)
+        assert np.isnan(c["curve_log_host_mass"][row]) == (members.sum() < 10)
+    assert {"bin", "pooled"} == set(c["residual_source"])
+
+
+def test_far_hosts_are_no_match(biased):
+    hydro, dark = biased
+    rng = np.random.default_rng(0)
+    moved = {**dark.halos.columns, "position": rng.random((len(dark.halos), 3)) * 1000.0}
+    rows = match_hosts(hydro.halos, replace(dark.halos, columns=moved), dark.snapshot)
+    assert len(rows[0]) < 0.01 * dark.halos["is_central"].sum()
+
+
+def test_median_curve_is_straight_beyond_its_nodes():
+    x = np.array([11.0, np.nan, 12.0, 13.0])
+    y = np.array([9.0, np.nan, 10.0, 10.5])
+    assert median_curve(x, y, np.array([10.0, 11.0, 12.0, 13.0, 15.0])) == pytest.approx(
+        [8.0, 9.0, 10.0, 10.5, 11.5]
+    )
+    inside = median_curve(x, y, np.linspace(11, 13, 50))
+    assert np.all(np.diff(inside) > 0)
+    assert np.isnan(median_curve(x[1:2], y[1:2], x[:1])).all()
+    assert median_curve(x[:1], y[:1], np.array([5.0])) == pytest.approx([9.0])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"edges": [12.0, 11.0]},
+        {"edges": [12.0]},
+        {"luminosity_floor": 0.0},
+        {"luminosity_floor": np.inf},
+        {"least_particles": 0},
+    ],
+)
+def test_requests_that_make_no_sense(biased, options):
+    good = {"edges": EDGES, "luminosity_floor": 1e7, "least_particles": 20}
+    with pytest.raises(UsageError):
+        measure(*biased, name="x", provenance={}, **(good | options))

@@ -7,9 +7,9 @@ import h5py
 import pytest
 
 from mockgal.errors import MockgalError
+from mockgal.protocols import ReadOptions
 from mockgal.read.detect import read
 from mockgal.testing import write_gadget4
-from mockgal.types import ReadOptions
 
 _CACHE: dict[tuple, Path] = {}
 

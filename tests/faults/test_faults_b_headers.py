@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from read_faults import catalogue, edit, header, put, refused, snapshot
 
+from mockgal.protocols import ReadOptions
 from mockgal.read.detect import read
-from mockgal.types import ReadOptions
 
 FIRST, NSUBS = "Group/GroupFirstSub", "Group/GroupNsubs"
 

@@ -6,9 +6,9 @@ import pytest
 from read_faults import catalogue, edit, header, put, refused, snapshot
 
 from mockgal.errors import MockgalError
+from mockgal.protocols import ReadOptions
 from mockgal.read.density import read_density
 from mockgal.read.detect import read
-from mockgal.types import ReadOptions
 from mockgal.write.bundle import write_bundle
 
 POSITION, MASS = "Subhalo/SubhaloPos", "Subhalo/SubhaloMass"

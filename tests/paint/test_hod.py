@@ -14,7 +14,7 @@ from mockgal.errors import (
     MissingDatasetError,
     MockgalError,
 )
-from mockgal.paint import hod_table
+from mockgal.paint import hod_store
 from mockgal.paint.draw import join, paint_scene
 from mockgal.paint.hod import HODPainter
 from mockgal.testing import painter_contract, synthetic_pair
@@ -204,7 +204,7 @@ def test_outside_the_domain(pair, table, change, reason):
 def test_none_fits_lists_what_there_is(pair):
     with pytest.raises(DomainError) as caught:
         HODPainter().predict(replace(pair[1], snapshot=replace(pair[1].snapshot, redshift=7.0)))
-    for shipped in hod_table.shipped():
+    for shipped in hod_store.shipped():
         assert shipped.name in str(caught.value)
 
 
@@ -212,7 +212,7 @@ def test_unknown_name_lists_what_there_is(pair):
     with pytest.raises(MockgalError) as caught:
         HODPainter("nonesuch").predict(pair[1])
     assert caught.value.exit_code == 2
-    assert hod_table.shipped()[0].name in str(caught.value)
+    assert hod_store.shipped()[0].name in str(caught.value)
 
 
 def test_table_without_a_twin_is_refused(pair, table):
@@ -247,13 +247,13 @@ def test_satellites_that_thinning_cannot_make_are_reported(pair):
 class TestTableFile:
     def test_round_trip(self, table, tmp_path):
         path = tmp_path / "table.ecsv"
-        path.write_text(hod_table.to_ecsv(table), encoding="utf-8")
-        again = hod_table.read(path)
+        path.write_text(hod_store.to_ecsv(table), encoding="utf-8")
+        again = hod_store.read(path)
         assert again.digest == table.digest
-        assert hod_table.to_ecsv(again) == hod_table.to_ecsv(table)
+        assert hod_store.to_ecsv(again) == hod_store.to_ecsv(table)
 
     def test_shipped_tables_are_valid_and_documented(self):
-        tables = hod_table.shipped()
+        tables = hod_store.shipped()
         assert len({t.name for t in tables}) == len(tables) >= 1
         for t in tables:
             assert t.provenance["references"]
@@ -272,20 +272,20 @@ class TestTableFile:
         ],
     )
     def test_damage_is_refused(self, table, tmp_path, old, new):
-        path, text = tmp_path / "table.ecsv", hod_table.to_ecsv(table)
+        path, text = tmp_path / "table.ecsv", hod_store.to_ecsv(table)
         assert old in text
         path.write_text(text.replace(old, new), encoding="utf-8")
         with pytest.raises(MockgalError) as caught:
-            hod_table.read(path)
+            hod_store.read(path)
         assert caught.value.exit_code == 3
         assert caught.value.fix
 
     def test_truncation_is_refused(self, table, tmp_path):
-        path, text = tmp_path / "table.ecsv", hod_table.to_ecsv(table)
+        path, text = tmp_path / "table.ecsv", hod_store.to_ecsv(table)
         for cut in np.linspace(0, len(text) - 30, 25).astype(int):
             path.write_text(text[:cut], encoding="utf-8")
             with pytest.raises(MockgalError):
-                hod_table.read(path)
+                hod_store.read(path)
 
     def test_contradictions_are_refused(self, table):
         for name, value in (("thinning", -1.0), ("deficit", 2.0), ("luminous_probability", 1.5)):

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from mockgal.errors import MockgalError, OutputExistsError
+from mockgal.protocols import ReadOptions
 from mockgal.read.bundle import BundleReader
 from mockgal.read.detect import detect, read
 from mockgal.testing import reader_contract, write_gadget4
-from mockgal.types import DensityField, ReadOptions, Scene
+from mockgal.types import DensityField, Scene
 from mockgal.write.bundle import write_bundle
 
 DATA = Path(__file__).parents[3] / "shared/data/gadget4"

@@ -8,11 +8,11 @@ import h5py
 import numpy as np
 import pytest
 
+from mockgal.protocols import ReadOptions
 from mockgal.read import chunks, snapshots
 from mockgal.read.detect import detect, read
 from mockgal.read.gadget4 import HOST_MASS, Gadget4Reader
 from mockgal.testing import COSMOLOGY, reader_contract, write_gadget4
-from mockgal.types import ReadOptions
 
 DATA = Path(__file__).parents[3] / "shared/data/gadget4"
 COUNTS = json.loads((DATA / "counts.json").read_text()) if DATA.is_dir() else {}

@@ -1,0 +1,148 @@
+"""Files of HOD calibration tables: ECSV text, those that come with the package, and the choice."""
+
+from __future__ import annotations
+
+import io
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CorruptFileError, DomainError, InputError, MissingDatasetError, UsageError
+from ..types import Scene
+from .hod_table import COLUMNS, META, TWIN, HODTable
+
+FORMAT = "mockgal HOD calibration 1"
+SHIPPED = Path(__file__).with_name("calibrations")
+_MAX_BYTES = 10_000_000
+
+
+def to_ecsv(table: HODTable) -> str:
+    """The text of the table's file."""
+    from astropy.table import Table
+
+    out = Table({name: table.columns[name] for name in COLUMNS if name in table.columns})
+    for name in out.colnames:
+        unit, out[name].description = COLUMNS[name]
+        out[name].unit = unit or None
+    out.meta = {"format": FORMAT} | {
+        key: (
+            [float(x) for x in table.residual_probability]
+            if key == "residual_probability"
+            else getattr(table, key)
+        )
+        for key in META
+    }
+    text = io.StringIO()
+    out.write(text, format="ascii.ecsv")
+    return text.getvalue()
+
+
+def read(path: Path) -> HODTable:
+    """The table in an ECSV file.
+
+    Raises
+    ------
+    InputError
+        (or a subclass) The file cannot be read, lacks columns, or contradicts itself.
+    """
+    from astropy.table import Table
+
+    again = "make the table again with this version of mockgal"
+    try:
+        size = path.stat().st_size
+        if not path.is_file() or size > _MAX_BYTES:
+            raise InputError(
+                path,
+                f"{size} bytes, or no ordinary file",
+                f"a text file of at most {_MAX_BYTES} bytes",
+                "give an HOD calibration table",
+            )
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            path,
+            f"an unreadable file ({error})",
+            "an ECSV calibration table",
+            "give the path of one, or a name that `mockgal calibrations` lists",
+        ) from error
+    try:
+        table = Table.read(text.splitlines(), format="ascii.ecsv")
+    except Exception as error:  # astropy and PyYAML raise many kinds for bad text
+        reason = " ".join(str(error).split())[:200]
+        raise CorruptFileError(path, f"text that is not ECSV ({reason})", FORMAT, again) from error
+    if table.meta.get("format") != FORMAT:
+        raise CorruptFileError(path, f"format {table.meta.get('format')!r}", repr(FORMAT), again)
+    missing = [c for c in COLUMNS if c not in table.colnames and c not in TWIN]
+    missing += [key for key in META if key not in table.meta]
+    if missing:
+        raise MissingDatasetError(path, f"no {', '.join(missing)}", "all of them", again)
+    columns: dict[str, NDArray[Any]] = {}
+    try:
+        for name in table.colnames:
+            if name in COLUMNS:
+                values = table[name]
+                values = values.filled(np.nan) if hasattr(values, "filled") else values
+                columns[name] = np.asarray(values)
+        for key, (kind, _) in META.items():
+            if not isinstance(table.meta[key], (int, float) if kind in (int, float) else kind):
+                raise TypeError(f"{key} is {table.meta[key]!r}")
+        return HODTable(columns=columns, **{key: table.meta[key] for key in META})
+    except (TypeError, ValueError, AttributeError, LookupError, OverflowError) as error:
+        raise CorruptFileError(path, f"damaged values ({error})", FORMAT, again) from error
+    except CorruptFileError as error:  # of the table: say which file
+        raise CorruptFileError(path, error.found, error.expected, error.fix) from error
+
+
+@cache
+def shipped() -> tuple[HODTable, ...]:
+    """The calibrations that come with the package, by name."""
+    return tuple(read(path) for path in sorted(SHIPPED.glob("*.ecsv")))
+
+
+def named(calibration: str) -> HODTable:
+    """The table at a path, or the shipped one of that name.
+
+    Raises
+    ------
+    UsageError
+        No such name.
+    InputError
+        No valid table at the path.
+    """
+    path = Path(calibration)
+    if path.suffix == ".ecsv" or path.is_file():
+        return read(path)
+    for table in shipped():
+        if table.name == calibration:
+            return table
+    raise UsageError(
+        "--calibration",
+        repr(calibration),
+        "a path to an .ecsv file, or one of " + ", ".join(table.name for table in shipped()),
+        "`mockgal calibrations` describes them",
+    )
+
+
+def matching(scene: Scene) -> HODTable:
+    """The shipped table whose domain holds a simulation, the nearest in redshift.
+
+    Raises
+    ------
+    DomainError
+        There is none; the message says why, table by table.
+    """
+    reasons = {table.name: table.mismatch(scene) for table in shipped()}
+    valid = [table for table in shipped() if not reasons[table.name]]
+    if not valid:
+        raise DomainError(
+            f"simulation {scene.snapshot.name}",
+            "no HOD calibration valid for it: "
+            + "; ".join(f"{name} ({', '.join(why)})" for name, why in reasons.items()),
+            "a calibration whose domain holds the simulation",
+            "give --calibration FILE, or name one of these with --allow-extrapolation",
+        )
+    z = scene.snapshot.redshift
+    return min(valid, key=lambda t: (abs(np.mean(t.domain["redshift"]) - z), t.name))
