@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
-from .errors import InternalError, MockgalError, MockgalWarning, UsageError, printable
+from .errors import (
+    InternalError,
+    MockgalError,
+    MockgalWarning,
+    OutputError,
+    ResourceError,
+    UsageError,
+    printable,
+)
 from .types import MASS_DEFINITIONS
 
 if TYPE_CHECKING:
@@ -76,7 +84,7 @@ def cli() -> None:
     help="YAML file with these options as keys; options given here win.",
 )
 @click.option("--sim", help="Simulation: a bundle, one file of a set, or a directory.")
-@click.option("--painter", help="Painter: hod.")
+@click.option("--painter", help="Name of the painter, such as hod.")
 @click.option(
     "--calibration",
     help="HOD calibration: a name from `mockgal calibrations` or an "
@@ -118,8 +126,9 @@ def build(recipe: Path | None, **options: Any) -> None:
         key: given.pop(key) for key in ("calibration", "allow_extrapolation") if key in given
     }
     values |= given
-    if painter_options:
-        values["painter_options"] = {**(values.get("painter_options") or {}), **painter_options}
+    stated = values.get("painter_options", {})
+    if painter_options and isinstance(stated, dict):
+        values["painter_options"] = {**stated, **painter_options}
     for key in ("sim", "painter"):
         if key not in values:
             raise UsageError(
@@ -130,10 +139,10 @@ def build(recipe: Path | None, **options: Any) -> None:
             )
     checked = check(values, source)
     report = run(checked)
-    click.echo(_describe(report, seed_is_default="seed" not in values))
+    _say(_describe(report, seed_is_default="seed" not in values))
 
 
-def _describe(report: Report, *, seed_is_default: bool) -> str:
+def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
     sim, galaxies, p = report.scene, report.galaxies, report.galaxies.provenance
     snapshot, prediction = sim.snapshot, p["painter"]["prediction"]
     h = snapshot.cosmology.h
@@ -168,10 +177,7 @@ def _describe(report: Report, *, seed_is_default: bool) -> str:
             f"            stellar mass {low:.4g} to {high:.4g} Msun/h "
             f"= {low / h:.4g} to {high / h:.4g} Msun"
         )
-    lines += [f"content     {galaxies.digest()}", f"wrote       {printable(report.path)}"]
-    for text in report.warnings:
-        _warn(text)
-    return "\n".join(lines)
+    return [*lines, f"content     {galaxies.digest()}", f"wrote       {report.path}"]
 
 
 @cli.command()
@@ -184,7 +190,7 @@ def inspect(path: str, as_json: bool, **options: Any) -> None:
     from .summary import inspect as look
 
     facts = look(path, **_given(options))
-    click.echo(json.dumps(facts, indent=1) if as_json else as_text(facts))
+    _say((json.dumps(facts, indent=1) if as_json else as_text(facts)).splitlines())
 
 
 @cli.command()
@@ -211,9 +217,11 @@ def pack(
             **_given(options),
         )
     particles = 0 if sim.particles is None or no_particles else sim.particles.count
-    click.echo(
-        f"wrote {printable(out)}: {len(sim.halos):,} subhalos, {particles:,} particles, "
-        f"{Path(out).stat().st_size:,} bytes"
+    _say(
+        [
+            f"wrote {out}: {len(sim.halos):,} subhalos, {particles:,} particles, "
+            f"{Path(out).stat().st_size:,} bytes"
+        ]
     )
 
 
@@ -224,14 +232,15 @@ def calibrations() -> None:
 
     for table in shipped():
         z, m = table.domain["redshift"], table.domain["particle_mass"]
-        click.echo(
+        lines = [
             f"{table.name}: redshift {z[0]:.4g} to {z[1]:.4g}, host mass {table.mass_definition} "
             f"10^{table.edges[0]:.2f} to 10^{table.edges[-1]:.2f} Msun/h, particle mass {m[0]:.3g} "
-            f"to {m[1]:.3g} Msun/h, luminous above {table.luminosity_floor:.4g} Msun/h\n"
-            f"    from: {table.provenance.get('summary', 'not stated')}"
-            + f"\n    caution: {table.provenance['caution']}"
-            * ("caution" in table.provenance)
-        )
+            f"to {m[1]:.3g} Msun/h, luminous above {table.luminosity_floor:.4g} Msun/h",
+            f"    from: {table.provenance.get('summary', 'not stated')}",
+        ]
+        if "caution" in table.provenance:
+            lines.append(f"    caution: {table.provenance['caution']}")
+        _say(lines)
 
 
 @contextmanager
@@ -276,12 +285,31 @@ def _terminate(signum: int, frame: Any) -> None:
     raise SystemExit(128 + signum)
 
 
+def _say(lines: Iterable[str]) -> None:
+    """Print lines to standard output; what they hold cannot forge other lines."""
+    try:
+        for line in lines:
+            click.echo(printable(line))
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads on, which is no failure of ours
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - so that the exit finds it writable
+    except OSError as error:
+        raise OutputError(
+            "standard output",
+            str(error),
+            "a place for the report",
+            "the files that the command was to write are complete",
+        ) from error
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit with a documented code; no traceback reaches the user.
 
     With ``MOCKGAL_DEBUG`` set in the environment errors are raised as they are.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    if sys.stdout is None:  # closed by the caller
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
 
     def show(message: Any, category: Any, filename: str, lineno: int, *_: Any) -> None:
         if issubclass(category, MockgalWarning):
@@ -293,6 +321,9 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         cli(arguments, standalone_mode=False)
         code = 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = 2
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "mockgal"
@@ -306,12 +337,7 @@ def main(arguments: list[str] | None = None) -> None:
         if os.environ.get("MOCKGAL_DEBUG"):
             raise
         code = _fail(error)
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = 0
     except MemoryError:
-        from .errors import ResourceError
-
         code = _fail(ResourceError("mockgal", "too little memory", "", "a machine with more"))
     except Exception as error:
         if os.environ.get("MOCKGAL_DEBUG"):

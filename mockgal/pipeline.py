@@ -10,14 +10,15 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import registry
-from .errors import EmptyResultError, MockgalWarning, UsageError
+from .columns import GALAXY_COLUMNS
+from .errors import EmptyResultError, MockgalWarning, OutputError, UsageError
 from .protocols import Painter, ReadOptions, Writer
 from .types import GalaxyCatalog, Scene
 
@@ -54,8 +55,19 @@ def read(path: str | os.PathLike[str], *, format: str | None = None, **options: 
     from .read.detect import read as read_scene
 
     _check_options("read", options, ReadOptions._fields)
-    scene: Scene = read_scene(Path(path), ReadOptions(**options), format)
-    return scene
+    wanted = ReadOptions(**options)
+    scene: Scene = read_scene(Path(path), wanted, format)
+    defaults = ReadOptions()._asdict()
+    given = {
+        key: value
+        for key, value in wanted._asdict().items()
+        if value != defaults[key] and key != "chunk_rows"  # which changes nothing
+    }
+    if not given:
+        return scene
+    record = {**scene.snapshot.record}
+    record["options_given"] = {**record.get("options_given", {}), **given}
+    return replace(scene, snapshot=replace(scene.snapshot, record=record))
 
 
 def make_painter(name: str, options: dict[str, Any]) -> Painter:
@@ -98,7 +110,27 @@ def paint(
 
     if isinstance(painter, str):
         painter = make_painter(painter, options)
-    return join([paint_scene(tile, painter, seed=seed) for tile in tiles(sim)], sim)
+    elif options:
+        raise UsageError(
+            "paint",
+            f"options {', '.join(options)} for a painter that is made already",
+            "none",
+            "give the options to the painter's class",
+        )
+    return _recording(
+        lambda: join([paint_scene(tile, painter, seed=seed) for tile in tiles(sim)], sim)
+    )
+
+
+def _recording(make: Callable[[], GalaxyCatalog]) -> GalaxyCatalog:
+    """The catalogue that ``make`` gives, with the warnings on the way added to its provenance."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", MockgalWarning)
+        galaxies = make()
+    for warning in caught:  # pass them on, as the user's filters have it
+        warnings.warn(warning.message, stacklevel=3)
+    told = [str(w.message) for w in caught if issubclass(w.category, MockgalWarning)]
+    return galaxies.with_provenance(warnings=[*galaxies.provenance.get("warnings", []), *told])
 
 
 def tiles(sim: Scene) -> Iterator[Scene]:
@@ -110,7 +142,7 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
     """The galaxies that pass all ``cuts``, such as ``"stellar_mass > 1e9 Msun/h"``."""
     from .select.cuts import select as apply_cuts
 
-    return apply_cuts(galaxies, *cuts)
+    return _recording(lambda: apply_cuts(galaxies, *cuts))
 
 
 def to_table(galaxies: GalaxyCatalog, units: str = "h-free") -> QTable:
@@ -185,8 +217,13 @@ def pack(
     from .write.atomic import check_output
     from .write.bundle import write_bundle
 
-    check_output(Path(out), overwrite=overwrite, inputs=_files_below(Path(path)))
+    if Path(out).suffix.lower() not in (".hdf5", ".h5"):
+        raise UsageError(out, f"extension {Path(out).suffix!r}", ".hdf5 or .h5", "name it so")
+    inputs = [Path(path)] + ([] if density is None else [Path(density)])
+    check_output(Path(out), overwrite=overwrite, inputs=inputs)
     sim = read(path, format=format, **options)
+    inputs += [Path(file.path) for file in sim.snapshot.source]
+    check_output(Path(out), overwrite=overwrite, inputs=inputs)
     grid = None if density is None else read_density(Path(density), sim.snapshot)
     write_bundle(
         sim, Path(out), overwrite=overwrite, particles=particles, density=grid, progress=progress
@@ -206,14 +243,11 @@ class Report:
         What was painted.
     galaxies : GalaxyCatalog
         What was written.
-    warnings : tuple of str
-        Also in the catalogue's provenance.
     """
 
     path: Path
     scene: Scene
     galaxies: GalaxyCatalog
-    warnings: tuple[str, ...]
 
 
 def build(recipe: Recipe) -> Report:
@@ -226,27 +260,27 @@ def build(recipe: Recipe) -> Report:
     """
     from .select.cuts import parse
     from .write.atomic import check_output
-    from .write.provenance import write_sidecar
+    from .write.provenance import sidecar_path, write_sidecar
 
     started = time.time()
+    out, overwrite = recipe.output, recipe.overwrite
+
+    def preflight(inputs: list[Path], expected_bytes: int = 0) -> None:
+        check_output(out, overwrite, inputs, expected_bytes)
+        check_output(sidecar_path(out), overwrite, inputs)
+
     # Whatever can be refused is refused before any work.
-    writer = writer_for(recipe.output)
+    writer = writer_for(out)
     for cut in recipe.cut:
         parse(cut)
     painter = make_painter(recipe.painter, recipe.painter_options)
-    inputs = _files_below(recipe.sim)
-    check_output(recipe.output, overwrite=recipe.overwrite, inputs=inputs)
+    preflight([recipe.sim])
+    sim = read(recipe.sim, format=recipe.format, **recipe.read_options._asdict())
+    inputs = [Path(file.path) for file in sim.snapshot.source]
+    row_bytes = sum(np.dtype(column.dtype).itemsize for column in GALAXY_COLUMNS.values())
+    preflight(inputs, row_bytes * len(sim.halos))
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", MockgalWarning)
-        sim = read(recipe.sim, format=recipe.format, **recipe.read_options._asdict())
-        galaxies = select(paint(sim, painter, seed=recipe.seed), *recipe.cut)
-    told = tuple(str(w.message) for w in caught if issubclass(w.category, MockgalWarning))
-    for warning in caught:
-        if not issubclass(warning.category, MockgalWarning):
-            warnings.warn_explicit(
-                warning.message, warning.category, warning.filename, warning.lineno
-            )
+    galaxies = select(paint(sim, painter, seed=recipe.seed), *recipe.cut)
     if recipe.require_nonempty and not len(galaxies):
         raise EmptyResultError(
             recipe.sim,
@@ -254,40 +288,30 @@ def build(recipe: Recipe) -> Report:
             "at least one",
             "loosen the cuts, or leave --require-nonempty out",
         )
-    galaxies = galaxies.take(
-        np.arange(len(galaxies)),
-        warnings=list(told),
-        configuration=recipe.configuration(),
-        configuration_digest=recipe.configuration_digest(),
+    galaxies = galaxies.with_provenance(
+        configuration=recipe.configuration(), configuration_digest=recipe.configuration_digest()
     )
     writer.write(
         galaxies,
-        recipe.output,
+        out,
         units=recipe.units,
-        overwrite=recipe.overwrite,
+        overwrite=overwrite,
         chunk_rows=CHUNK_ROWS,
         inputs=inputs,
     )
     unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    write_sidecar(
-        recipe.output,
-        {
-            "host": platform.node(),
-            "started": started,
-            "seconds": time.time() - started,
-            "peak_memory_bytes": peak,
-            "python": platform.python_version(),
-            "arguments": sys.argv,
-            "input_files": [file._asdict() for file in sim.snapshot.source],
-            "content_digest": galaxies.digest(),
-        },
-    )
-    return Report(recipe.output, sim, galaxies, told)
-
-
-def _files_below(path: Path) -> list[Path]:
-    """The input files that an output must not replace."""
-    if path.is_dir():
-        return sorted(p for p in path.rglob("*") if p.is_file())
-    return [path]
+    facts = {
+        "host": platform.node(),
+        "started": started,
+        "seconds": time.time() - started,
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+        "python": platform.python_version(),
+        "arguments": sys.argv,
+        "input_files": [file._asdict() for file in sim.snapshot.source],
+        "content_digest": galaxies.digest(),
+    }
+    try:
+        write_sidecar(out, facts, overwrite=overwrite)
+    except OutputError as error:  # the catalogue is in place and whole
+        warnings.warn(f"the record of the run was not written: {error}", MockgalWarning, 2)
+    return Report(out, sim, galaxies)

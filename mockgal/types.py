@@ -407,13 +407,13 @@ class GalaxyCatalog:
     def __contains__(self, name: str) -> bool:
         return name in self.columns
 
-    def take(self, rows: Array, **provenance: Any) -> GalaxyCatalog:
-        """The chosen rows, with ``provenance`` entries added or replaced."""
-        return replace(
-            self,
-            columns={name: values[rows] for name, values in self.columns.items()},
-            provenance={**self.provenance, **provenance},
-        )
+    def take(self, rows: Array) -> GalaxyCatalog:
+        """The chosen rows."""
+        return replace(self, columns={name: values[rows] for name, values in self.columns.items()})
+
+    def with_provenance(self, **entries: Any) -> GalaxyCatalog:
+        """The catalogue with entries of its provenance added or replaced."""
+        return replace(self, provenance={**self.provenance, **entries})
 
     def digest(self) -> str:
         """Content digest: the same for any row order, chunking, worker count and file format."""

@@ -17,7 +17,12 @@ from astropy.io import fits
 from astropy.table import QTable, Table
 
 import mockgal
+from mockgal import registry
+from mockgal.cli import main
+from mockgal.columns import GALAXY_COLUMNS
 from mockgal.recipe import DEFAULT_SEED
+from mockgal.testing import painter_contract, write_gadget4
+from mockgal.types import Distribution
 
 ROOT = Path(__file__).parents[1]
 
@@ -417,3 +422,149 @@ def test_signals(demo_bundle, tmp_path, number, code):  # fault 55
     assert process.returncode == code
     assert "Traceback" not in errors
     assert not (tmp_path / "m.fits").exists()
+
+
+class TestOverwriting:
+    """No output replaces what was read, nor what the user did not offer (faults 58, 59)."""
+
+    @pytest.fixture
+    def run(self, tmp_path):
+        write_gadget4(tmp_path / "run", files=2)
+        return tmp_path / "run"
+
+    def test_any_file_of_the_input_is_kept(self, mockgal_command, run):
+        catalogues = sorted(run.rglob("fof_subhalo_tab_*.hdf5"))
+        snapshots = sorted(run.rglob("snap_*.hdf5"))
+        assert len(catalogues) == len(snapshots) == 2
+        before = {path: path.read_bytes() for path in catalogues + snapshots}
+        for sim in (catalogues[0], catalogues[0].parent):
+            for out in (catalogues[1], snapshots[0]):
+                for command in (
+                    ["build", "--sim", sim, "--painter", "hod", "--out", out, "--overwrite"],
+                    ["pack", sim, "--out", out, "--overwrite"],
+                ):
+                    result = mockgal_command(*command)
+                    assert result.returncode == 2, result.stderr
+                    assert "input" in result.stderr
+        assert {path: path.read_bytes() for path in before} == before
+
+    def test_the_record_of_the_run_replaces_nothing_unasked(
+        self, mockgal_command, demo_bundle, tmp_path
+    ):
+        (tmp_path / "m.fits.run.json").write_text("mine")
+        options = ["build", "--sim", demo_bundle, "--painter", "hod", "--out", "m.fits"]
+        result = mockgal_command(*options)
+        assert result.returncode == 2
+        assert "m.fits.run.json" in result.stderr
+        assert not (tmp_path / "m.fits").exists()
+        assert (tmp_path / "m.fits.run.json").read_text() == "mine"
+        (tmp_path / "m.fits.run.json").unlink()
+        (tmp_path / "m.fits.run.json").mkdir()
+        assert mockgal_command(*options, "--overwrite").returncode == 5
+        assert not (tmp_path / "m.fits").exists()
+
+
+class TestStandardOutput:
+    def command(self, demo_bundle, redirect, tmp_path):
+        text = f"{sys.executable} -m mockgal build --sim {demo_bundle} --painter hod --out m.fits"
+        return subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {text} {redirect}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    def test_nobody_reads(self, demo_bundle, tmp_path):
+        for redirect in ("| true", ">&-"):
+            result = self.command(demo_bundle, redirect + " ", tmp_path)
+            assert result.returncode == 0, result.stderr
+            assert "Traceback" not in result.stderr
+            assert "BrokenPipe" not in result.stderr
+            for path in tmp_path.iterdir():
+                path.unlink()
+
+    def test_full(self, demo_bundle, tmp_path):
+        result = self.command(demo_bundle, "> /dev/full", tmp_path)
+        assert result.returncode == 5, result.stderr
+        assert "standard output" in result.stderr
+        assert (tmp_path / "m.fits").exists()
+
+
+def test_options_that_were_given_are_recorded(demo_bundle):
+    sim = mockgal.read(demo_bundle, orphans="drop", chunk_rows=7)
+    assert sim.snapshot.record["options_given"] == {"orphans": "drop"}
+    assert "options_given" not in mockgal.read(demo_bundle).snapshot.record
+
+
+def test_warnings_are_recorded_from_python_too(demo_bundle):
+    with pytest.warns(mockgal.errors.MockgalWarning):
+        mock = mockgal.paint(mockgal.read(demo_bundle), "hod", seed=1)
+    with pytest.warns(mockgal.errors.MockgalWarning, match="below the luminosity floor"):
+        mock = mockgal.select(mock, "stellar_mass > 1e9 Msun/h")
+    told = " ".join(mock.provenance["warnings"])
+    assert "not for science" in told
+    assert "below the luminosity floor" in told
+
+
+def test_options_beside_a_painter_are_refused(demo_bundle):
+    painter = mockgal.pipeline.make_painter("hod", {})
+    with pytest.raises(mockgal.errors.UsageError):
+        mockgal.paint(mockgal.read(demo_bundle), painter, seed=1, calibration="x")
+
+
+@pytest.mark.parametrize("text", ["3", "null", "[1]", "{x: 1}"])
+def test_painter_options_of_any_kind(mockgal_command, demo_bundle, tmp_path, text):
+    (tmp_path / "r.yaml").write_text(f"sim: {demo_bundle}\npainter: hod\npainter_options: {text}\n")
+    for more in ([], ["--allow-extrapolation"]):
+        assert mockgal_command("build", "--recipe", "r.yaml", *more).returncode == 2
+
+
+def test_no_arguments_show_the_help(mockgal_command):
+    result = mockgal_command()
+    assert result.returncode == 2
+    assert "Commands:" in result.stderr
+    assert "\\n" not in result.stderr
+
+
+def test_pack_wants_its_extension(mockgal_command, demo_bundle, tmp_path):
+    assert mockgal_command("pack", demo_bundle, "--out", "x.txt").returncode == 2
+    assert not (tmp_path / "x.txt").exists()
+
+
+class ToyPainter:
+    """The least that a painter can be: everything is luminous, at one mass."""
+
+    name = "toy"
+    needs = frozenset({"halos"})
+    provides = (GALAXY_COLUMNS["stellar_mass"], GALAXY_COLUMNS["extrapolated"])
+    references = ("nobody",)
+
+    def describe(self, scene):
+        return {"name": "toy", "references": ["nobody"]}
+
+    def predict(self, scene):
+        n = len(scene.halos)
+        return Distribution(
+            np.ones(n),
+            np.full(n, 10.0),
+            np.ones(n),
+            np.zeros(n, int),
+            np.array([0.0, 1.0]),
+            np.zeros((1, 2)),
+            8.0,
+            np.zeros(n, bool),
+        )
+
+
+def test_a_painter_of_a_third_party_passes_through_the_command(demo_bundle, tmp_path, monkeypatch):
+    painter_contract(ToyPainter(), mockgal.read(demo_bundle))
+    monkeypatch.setitem(
+        registry._BUILT_IN["painters"], "toy", registry.Entry(f"{__name__}:ToyPainter")
+    )
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[ToyPainter.__module__])
+    out = tmp_path / "toy.fits"
+    with pytest.raises(SystemExit) as caught:
+        main(["build", "--sim", str(demo_bundle), "--painter", "toy", "--out", str(out)])
+    assert caught.value.code == 0
+    assert len(Table.read(out, hdu="GALAXIES")) == 456

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from mockgal.errors import UsageError
 from mockgal.random import philox4x32, stream_key, uniform
 
 # kat_vectors of the Random123 distribution (D. E. Shaw Research), philox4x32 10.
@@ -85,3 +86,13 @@ def test_global_state_is_untouched():
     before = repr(np.random.get_state(legacy=False))  # noqa: NPY002 - what is tested
     uniform(1, "s", np.arange(10))
     assert repr(np.random.get_state(legacy=False)) == before  # noqa: NPY002
+
+
+@pytest.mark.parametrize("seed", [1.7, 1.0, True, "1", None, -1, 2**63, np.float64(3)])
+def test_seeds_that_are_no_seeds(seed):
+    with pytest.raises(UsageError, match="whole number"):
+        uniform(seed, "s", [1])
+
+
+def test_seeds_of_any_integer_type():
+    assert uniform(np.int64(3), "s", [1]) == uniform(3, "s", [1])

@@ -33,7 +33,11 @@ def test_output_name(sim, name):
     [
         ("sede", 3, "did you mean seed"),
         ("seed", -1, "whole number"),
-        ("seed", "x", "integer"),
+        ("seed", "x", "whole number"),
+        ("seed", True, "whole number"),
+        ("seed", 1.0, "whole number"),
+        ("sim", "", "path"),
+        ("out", "a\0b.fits", "path"),
         ("units", "cgs", "h-free"),
         ("mass_definition", "201c", "200c"),
         ("orphans", "keep", "drop"),
@@ -78,6 +82,10 @@ def test_paths_are_relative_to_the_file(tmp_path):
     [
         "sim: !!python/object/apply:os.system ['touch owned']",  # fault 71
         "- a\n- b",
+        "seed: 3\nseed: 4",
+        "out: 2020-13-45",
+        "a: &x [1]\nb: [*x, *x]",
+        "seed: " + "9" * 5000,
         "3",
         "",
         "a: [",
@@ -101,3 +109,20 @@ def test_unreadable(tmp_path):
     (tmp_path / "big.yaml").write_text("a: 1\n" * 300_000)
     with pytest.raises(UsageError, match="bytes"):
         read_yaml(tmp_path / "big.yaml")
+
+
+def test_calibration_files_are_relative_too_and_their_folders_not_recorded(tmp_path):
+    path = tmp_path / "a.yaml"
+    text = "sim: dark.hdf5\npainter: hod\npainter_options: {{calibration: {}}}\n"
+    path.write_text(text.format("sub/my.ecsv"))
+    recipe = check(read_yaml(path), str(path))
+    assert recipe.painter_options == {"calibration": str(tmp_path / "sub/my.ecsv")}
+    assert recipe.configuration()["painter_options"] == {"calibration": "my.ecsv"}
+    path.write_text(text.format("gadget4-z0.00"))
+    assert check(read_yaml(path), str(path)).painter_options == {"calibration": "gadget4-z0.00"}
+
+
+def test_output_names_of_folders_are_whole(tmp_path):
+    (tmp_path / "simz0.5").mkdir()
+    recipe = check({"sim": tmp_path / "simz0.5", "painter": "hod"}, "test")
+    assert recipe.output == Path("simz0.5-hod.fits")

@@ -15,8 +15,8 @@ Units are the internal ones (`mockgal.columns`); `mockgal.write.bundle` writes i
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Collection, Iterator
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,23 +27,35 @@ from numpy.typing import NDArray
 from ..columns import HALO_COLUMNS, REQUIRED_HALO_COLUMNS
 from ..cosmology import Cosmology
 from ..errors import (
-    BadValueError,
     CorruptFileError,
     FormatError,
+    HeaderError,
     MissingDatasetError,
     MockgalError,
     UnitsError,
     UsageError,
 )
-from ..layout import BUNDLE_ATTRIBUTE, BUNDLE_VERSION
+from ..layout import (
+    BUNDLE_ATTRIBUTE,
+    BUNDLE_VERSION,
+    COMPLETE,
+    DENSITY,
+    HALOS,
+    HEADER,
+    MASS,
+    PARTICLES,
+    POSITION,
+)
 from ..protocols import ReadOptions
-from ..types import HaloCatalog, ParticleChunk, Particles, Scene, Snapshot
+from ..types import MASS_DEFINITIONS, HaloCatalog, ParticleChunk, Particles, Scene, Snapshot
 from . import chunks, headers, physics, safe
 from .chunks import FileSet
 from .density import read_density
-from .values import halo_catalog, wrap
+from .snapshots import stream_particles
+from .units import make_cosmology
+from .values import BOUND, halo_catalog
 
-_COSMOLOGY = ("h", "omega_m", "omega_lambda", "omega_b", "sigma_8", "n_s")
+_AGAIN = "pack the original catalogue again"
 _DIGEST_BYTES = 1 << 30  # larger bundles are mostly particles; no digest of them is taken
 
 
@@ -96,7 +108,7 @@ class BundleReader:
             for a mass definition that it does not hold.
         """
         with safe.open_hdf5(path) as file:
-            header = _header(file)
+            header = _header(file, options)
         if options.mass_definition not in (None, header.mass_definition):
             raise UsageError(
                 "--mass-definition",
@@ -104,7 +116,6 @@ class BundleReader:
                 f"{header.mass_definition!r}, the one in {path}",
                 "pack the original catalogue again with the definition meant",
             )
-        halos = _halos(path, header, options)
         record = {
             **header.json["record"],
             "original_format": header.original_format,
@@ -125,11 +136,13 @@ class BundleReader:
             (chunks.source(path, digests=digests),),
             record,
         )
+        halos = _halos(path, header, snapshot, options)
+        _check_particle_mass(path, header, halos)
         field = read_density(path, snapshot) if header.has_density else None
         return Scene(snapshot, halos, _particles(path, header, options), field)
 
 
-def _header(file: h5py.File) -> _Header:
+def _header(file: h5py.File, options: ReadOptions) -> _Header:
     path = file.filename
     version = headers.attribute(file, "/", BUNDLE_ATTRIBUTE)
     if version != BUNDLE_VERSION:
@@ -139,73 +152,117 @@ def _header(file: h5py.File) -> _Header:
             f"{BUNDLE_VERSION}",
             "pack the original catalogue again with this version",
         )
-    if headers.attribute(file, "/", "complete", 0) != 1:
+    if headers.attribute(file, "/", COMPLETE, 0) != 1:
         raise CorruptFileError(
-            f"{path}@complete",
+            f"{path}@{COMPLETE}",
             "a bundle whose writing did not end",
-            "complete = 1",
-            "pack the original catalogue again",
+            f"{COMPLETE} = 1",
+            _AGAIN,
         )
 
-    def number(name: str, default: Any = ...) -> Any:
-        return headers.number(file, "header", name, default)
+    where = f"{path}:/{HEADER}"
 
-    def text(name: str) -> str:
-        return str(headers.attribute(file, "header", name))
+    def number(name: str, default: Any = ..., above: float = -np.inf) -> Any:
+        value = headers.number(file, HEADER, name, default)
+        if value is not None and not value > above:
+            raise HeaderError(f"{where}@{name}", f"{value}", f"a number above {above:g}", _AGAIN)
+        return value
+
+    def text(name: str, allowed: Collection[str] = ()) -> str:
+        value = str(headers.attribute(file, HEADER, name))
+        if allowed and value not in allowed:
+            raise HeaderError(
+                f"{where}@{name}", repr(value), "one of " + ", ".join(allowed), _AGAIN
+            )
+        return value
 
     def count(name: str) -> int:
-        return int(headers.counts(file, "header", name)[0])
+        return int(headers.counts(file, HEADER, name)[0])
 
-    values = {name: number(name, None) for name in _COSMOLOGY}
-    for name in ("h", "omega_m", "omega_lambda"):
-        values[name] = number(name)
+    values = {
+        item.name: number(item.name, ... if item.default is MISSING else None)
+        for item in fields(Cosmology)
+    }
+    group, mass = MASS.split("/")
     return _Header(
-        number("box_size"),
-        number("redshift"),
-        Cosmology(**values),
+        number("box_size", above=0.0),
+        number("redshift", above=-1.0),
+        make_cosmology(where, {}, values, options),
         count("halos"),
         count("particles"),
-        number("particle_mass", None),
-        headers.number(file, "particles", "mass", None),
+        number("particle_mass", None, above=0.0),
+        headers.number(file, group, mass, None),
         text("name"),
-        text("mass_definition"),
+        text("mass_definition", MASS_DEFINITIONS),
         text("original_format"),
-        safe.members(file, "halos"),
-        safe.exists(file, "density"),
+        safe.members(file, HALOS),
+        safe.exists(file, DENSITY),
         {
-            name: _json(file, f"header/{name}", kind)
-            for name, kind in (("record", dict), ("halo_record", dict), ("source", list))
+            "record": _record(file),
+            "halo_record": _halo_record(file),
+            "source": _json(file, f"{HEADER}/source", list),
         },
     )
 
 
+def _not_json(constant: str) -> Any:
+    raise ValueError(f"{constant}, which is no JSON")
+
+
 def _json(file: h5py.File, name: str, kind: type) -> Any:
     try:
-        value = json.loads(safe.read_rows(safe.dataset(file, name)).tobytes())
+        text = safe.read_rows(safe.dataset(file, name)).tobytes()
+        value = json.loads(text, parse_constant=_not_json)
     except (ValueError, RecursionError) as error:
         value = error
     if not isinstance(value, kind):
         raise CorruptFileError(
-            f"{file.filename}:/{name}",
-            f"{value!r}"[:200],
-            f"JSON of a {kind.__name__}",
-            "pack the original catalogue again",
+            f"{file.filename}:/{name}", f"{value!r}"[:200], f"JSON of a {kind.__name__}", _AGAIN
         )
     return value
 
 
-def _halos(path: Path, header: _Header, options: ReadOptions) -> HaloCatalog:
+def _record(file: h5py.File) -> dict[str, Any]:
+    """The record of the snapshot; what the user gave is a table that later steps add to."""
+    name = f"{HEADER}/record"
+    record: dict[str, Any] = _json(file, name, dict)
+    if not isinstance(record.get("options_given", {}), dict):
+        raise CorruptFileError(
+            f"{file.filename}:/{name}",
+            f"options_given {record['options_given']!r}"[:200],
+            "a table of options",
+            _AGAIN,
+        )
+    return record
+
+
+def _halo_record(file: h5py.File) -> dict[str, Any]:
+    """The record of the halos: counts, and shares of something."""
+    name = f"{HEADER}/halo_record"
+    record: dict[str, Any] = _json(file, name, dict)
+    for key, value in record.items():
+        share = key == BOUND and isinstance(value, float)
+        whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62
+        if not (share or whole):
+            raise CorruptFileError(
+                f"{file.filename}:/{name}", f"{key} = {value!r}"[:200], "a count", _AGAIN
+            )
+    return record
+
+
+def _halos(path: Path, header: _Header, snapshot: Snapshot, options: ReadOptions) -> HaloCatalog:
     missing = [name for name in REQUIRED_HALO_COLUMNS if name not in header.columns]
     if missing:
         raise MissingDatasetError(
-            f"{path}:/halos/{missing[0]}",
+            f"{path}:/{HALOS}/{missing[0]}",
             "no such dataset; present: " + (", ".join(header.columns) or "none"),
             ", ".join(REQUIRED_HALO_COLUMNS),
-            "pack the original catalogue again",
+            _AGAIN,
         )
     columns: dict[str, NDArray[Any]] = {}
     for name in header.columns:
-        where = f"{path}:/halos/{name}"
+        dataset = f"{HALOS}/{name}"
+        where = f"{path}:/{dataset}"
         if name not in HALO_COLUMNS:
             raise FormatError(
                 where,
@@ -215,42 +272,57 @@ def _halos(path: Path, header: _Header, options: ReadOptions) -> HaloCatalog:
             )
         declared = HALO_COLUMNS[name]
         with safe.open_hdf5(path) as file:
+            data = safe.dataset(file, dataset)  # before its attributes: it may be hostile
+            shape, kind = data.shape, data.dtype.kind
             unit = (
-                str(headers.attribute(file, f"halos/{name}", "unit")),
-                int(headers.number(file, f"halos/{name}", "h_power")),
+                str(headers.attribute(file, dataset, "unit")),
+                int(headers.number(file, dataset, "h_power")),
             )
-            shape = safe.dataset(file, f"halos/{name}").shape
         if unit != (declared.unit, declared.h_power):
             raise UnitsError(
                 where,
                 f"unit {unit[0]!r} with h to the power {unit[1]}",
                 f"{declared.unit!r} with {declared.h_power}",
-                "pack the original catalogue again",
+                _AGAIN,
             )
-        if shape != (header.halos, *declared.shape):
+        wanted = (header.halos, *declared.shape), np.dtype(declared.dtype).kind
+        if (shape, kind) != wanted:
             raise CorruptFileError(
                 where,
-                f"shape {shape}",
-                f"{(header.halos, *declared.shape)}",
-                "pack the original catalogue again",
+                f"shape {shape} of type {kind!r}",
+                f"{wanted[0]} of type {wanted[1]!r}",
+                _AGAIN,
             )
-        found = chunks.column(
-            FileSet((path,), ""), [header.halos], f"halos/{name}", options.chunk_rows
-        )
-        columns[name] = found if header.halos else np.empty((0, *declared.shape), declared.dtype)
+        columns[name] = chunks.column(
+            FileSet((path,), ""), [header.halos], dataset, options.chunk_rows, declared.shape
+        ).astype(declared.dtype, copy=False)
     return halo_catalog(
         columns,
         header.mass_definition,
-        header.box_size,
+        snapshot,
         options,
-        lambda name, row: f"{path}:/halos/{name}, row {row}",
+        lambda name, row: f"{path}:/{HALOS}/{name}, row {row}",
         dict(header.json["halo_record"]),
+    )
+
+
+def _check_particle_mass(path: Path, header: _Header, halos: HaloCatalog) -> None:
+    """The mass of the particles here against the header's, in runs that have one kind only."""
+    if "stellar_mass" in halos or header.uniform_mass is None or header.particle_mass is None:
+        return
+    physics.check_particle_mass(
+        header.uniform_mass,
+        header.particle_mass,
+        header.cosmology,
+        header.redshift,
+        f"{path}:/{PARTICLES}@mass",
+        "particles",
     )
 
 
 def _check_mass(path: Path, header: _Header, total: float) -> float:
     return physics.check_mean_density(
-        total, header.box_size, header.cosmology, header.redshift, f"{path}:/particles@mass"
+        total, header.box_size, header.cosmology, header.redshift, f"{path}:/{PARTICLES}@mass"
     )
 
 
@@ -258,47 +330,24 @@ def _particles(path: Path, header: _Header, options: ReadOptions) -> Particles |
     """The particles as a stream that checks their mean density at its end."""
     if header.particles == 0:
         return None
+
+    def datasets(file: h5py.File) -> tuple[h5py.Dataset, h5py.Dataset | float]:
+        place = chunks.checked(file, POSITION, header.particles, (3,))
+        if header.uniform_mass is not None:
+            return place, float(header.uniform_mass)
+        return place, chunks.checked(file, MASS, header.particles)
+
     with safe.open_hdf5(path) as file:
-        place = chunks.checked(file, "particles/position", header.particles)
-        if place.shape[1:] != (3,):
-            raise CorruptFileError(
-                f"{path}:/particles/position",
-                f"shape {place.shape}",
-                "(n, 3)",
-                "pack the original catalogue again",
-            )
-        stored = place.dtype
-        if header.uniform_mass is None:
-            chunks.checked(file, "particles/mass", header.particles)
+        datasets(file)
 
     def stream(chunk_rows: int) -> Iterator[ParticleChunk]:
-        ignored: dict[str, Any] = {}
-        total, start = 0.0, 0
-        where = f"{path}:/particles/position"
-        for native in chunks.stream(path, "particles/position", header.particles, chunk_rows):
-            position = wrap(
-                native.astype(np.float64),
-                header.box_size,
-                stored=stored,
-                centred=options.centred_origin,
-                record=ignored,
-                where=partial(chunks.row_at, where, start),
-            )
-            if header.uniform_mass is None:
-                with safe.open_hdf5(path) as file:
-                    data = safe.dataset(file, "particles/mass")
-                    mass = safe.read_rows(data, start, start + len(position)).astype(np.float64)
-                if not (np.isfinite(mass).all() and (mass >= 0).all()):
-                    raise BadValueError(
-                        f"{path}:/particles/mass",
-                        "NaN or negative masses",
-                        "masses",
-                        "pack the original catalogue again",
-                    )
-            else:
-                mass = np.full(len(position), header.uniform_mass)
-            total, start = total + float(mass.sum()), start + len(position)
-            yield ParticleChunk(position, mass)
+        total = 0.0
+        with safe.open_hdf5(path) as file:
+            for chunk in stream_particles(
+                *datasets(file), header.box_size, (1.0, 1.0), options, chunk_rows
+            ):
+                total += float(chunk.mass.sum())
+                yield chunk
         _check_mass(path, header, total)
 
     return Particles(header.particles, stream)

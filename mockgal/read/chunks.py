@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from ..types import SourceFile
 from . import safe
 
 _NAME = re.compile(r"(?P<stem>.+?)_(?P<number>\d{3,})(?:\.(?P<chunk>\d+))?\.(?:hdf5|h5)")
+_NAMED = 20  # missing or surplus chunks named in a message
 
 
 class FileSet(NamedTuple):
@@ -136,10 +137,11 @@ def check_numbers(files: FileSet, declared: int) -> None:
     """
     matches = [_NAME.fullmatch(path.name) for path in files.files]
     present = {int(m["chunk"] or 0) if m else 0 for m in matches}
-    missing = sorted(set(range(min(declared, 1 << 20))) - present)
-    surplus = sorted(present - set(range(declared)))
+    # `declared` may be absurd: nothing here is of its size.
+    missing = list(islice((k for k in range(declared) if k not in present), _NAMED + 1))
+    surplus = sorted(k for k in present if k >= declared)
     if missing:
-        names = ", ".join(map(str, missing[:20])) + (", ..." if len(missing) > 20 else "")
+        names = ", ".join(map(str, missing[:_NAMED])) + ", ..." * (len(missing) > _NAMED)
         raise IncompleteSetError(
             files.where,
             f"{len(present)} of {declared} files; missing chunk {names}",
@@ -149,7 +151,7 @@ def check_numbers(files: FileSet, declared: int) -> None:
     if surplus:
         raise IncompleteSetError(
             files.where,
-            "surplus chunk " + ", ".join(map(str, surplus[:20])),
+            "surplus chunk " + ", ".join(map(str, surplus[:_NAMED])),
             f"{declared} files, as the header says",
             "remove files of another run or version",
         )
@@ -195,7 +197,7 @@ def column(
     rows: Sequence[int],
     name: str,
     chunk_rows: int,
-    convert: Callable[[NDArray[Any]], NDArray[Any]] = lambda values: values,
+    row_shape: tuple[int | None, ...] = (),
 ) -> NDArray[Any]:
     """A dataset of the set, from all its files.
 
@@ -208,8 +210,8 @@ def column(
         Path of the dataset.
     chunk_rows : int
         Rows read at a time.
-    convert : callable, optional
-        What is done to each piece as it is read.
+    row_shape : tuple of int or None
+        Shape of one row; None where any length will do that is the same in all files.
 
     Returns
     -------
@@ -218,40 +220,60 @@ def column(
     Raises
     ------
     HeaderError
-        A file whose rows differ from its header's count.
+        A file whose rows differ from its header's count, or in shape.
     """
-    pieces = [
-        convert(piece)
-        for path, count in zip(files.files, rows, strict=True)
-        if count
-        for piece in stream(path, name, count, chunk_rows)
-    ]
-    return np.concatenate(pieces) if pieces else np.empty(0)
+    pieces: list[NDArray[Any]] = []
+    for path, count in zip(files.files, rows, strict=True):
+        if count:
+            pieces += stream(path, name, count, chunk_rows, row_shape)
+            row_shape = pieces[0].shape[1:]
+    return np.concatenate(pieces) if pieces else np.empty((0, *(n or 0 for n in row_shape)))
 
 
-def checked(file: h5py.File, name: str, rows: int) -> h5py.Dataset:
-    """The dataset, after checking that it has ``rows`` rows.
+def checked(
+    file: h5py.File, name: str, rows: int, row_shape: tuple[int | None, ...] = ()
+) -> h5py.Dataset:
+    """The dataset, after checking that it has ``rows`` rows of the shape `column` describes.
 
     Raises
     ------
     HeaderError
-        It has another number of rows than the header says.
+        It has another number of rows than the header says, or rows of another shape.
     """
     data = safe.dataset(file, name)
+    where = f"{file.filename}:/{name}"
     if not data.shape or data.shape[0] != rows:
         raise HeaderError(
-            f"{file.filename}:/{name}",
+            where,
             f"shape {data.shape}",
             f"{rows} rows, as the file's header says",
             "fetch the file again",
         )
+    here = data.shape[1:]
+    if len(here) != len(row_shape) or any(
+        wanted not in (None, found) for wanted, found in zip(row_shape, here, strict=True)
+    ):
+        wanted_shape = (rows, *("any" if n is None else n for n in row_shape))
+        raise HeaderError(
+            where,
+            f"shape {data.shape}",
+            f"({', '.join(map(str, wanted_shape))}{',' * (not row_shape)}), as the format and the "
+            "set's other files have",
+            "check that the file is the one meant, or fetch it again",
+        )
     return data
 
 
-def stream(path: Path, name: str, rows: int, chunk_rows: int) -> Iterator[NDArray[Any]]:
+def stream(
+    path: Path,
+    name: str,
+    rows: int,
+    chunk_rows: int,
+    row_shape: tuple[int | None, ...] = (),
+) -> Iterator[NDArray[Any]]:
     """Pieces of a dataset of at most ``chunk_rows`` rows."""
     with safe.open_hdf5(path) as file:
-        data = checked(file, name, rows)
+        data = checked(file, name, rows, row_shape)
         for start in range(0, rows, chunk_rows):
             yield safe.read_rows(data, start, min(start + chunk_rows, rows))
 

@@ -19,17 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValueError, HeaderError
+from ..layout import DENSITY, GRID_ATTRIBUTES, GRID_UNITS
 from ..types import DensityField, Snapshot
 from . import headers, physics, safe
 
-UNITS = {"counts": ("", "1"), "mass": ("Msun/h",), "delta": ("", "1")}
+# What each kind may be in: what is written and, for pure numbers, its other name.
+UNITS = {kind: (unit,) if unit else ("", "1") for kind, unit in GRID_UNITS.items()}
 MEAN_DELTA = 1e-3  # largest |mean(delta)|: far above rounding, far below a wrong mean
 _ROUNDING = 1e-5  # by which float32 may fall below delta = -1
 _SLAB_BYTES = 64 << 20
 
 
 def read_density(
-    path: Path, snapshot: Snapshot | None = None, *, dataset: str = "density"
+    path: Path, snapshot: Snapshot | None = None, *, dataset: str = DENSITY
 ) -> DensityField:
     """A density grid, its values checked once; rows are read when they are asked for.
 
@@ -67,8 +69,10 @@ def read_density(
         z = headers.number(file, dataset, "redshift")
         text = {
             name: str(headers.attribute(file, dataset, name))
-            for name in ("kind", "unit", "mas", "origin")
+            for name in GRID_ATTRIBUTES
+            if name not in ("boxsize", "redshift")
         }
+        block = int(data.chunks[0]) if data.chunks else 1
     if text["kind"] not in UNITS:
         raise HeaderError(
             f"{where}@kind",
@@ -100,9 +104,20 @@ def read_density(
             f"{where}@boxsize", f"{side}", "a positive length in Mpc/h", "correct the attribute"
         )
 
+    held: list[tuple[int, NDArray[Any]]] = []  # rows of the stored chunk that was read last
+
     def read_slab(start: int, stop: int) -> NDArray[Any]:
-        with safe.open_hdf5(path) as file:
-            return safe.read_rows(safe.dataset(file, dataset), start, stop).astype(np.float64)
+        if block == 1 or start // block != (stop - 1) // block:
+            held.clear()
+            with safe.open_hdf5(path) as file:
+                return safe.read_rows(safe.dataset(file, dataset), start, stop).astype(np.float64)
+        first = start // block * block
+        if not held or held[0][0] != first:
+            held.clear()
+            with safe.open_hdf5(path) as file:
+                data = safe.dataset(file, dataset)
+                held.append((first, safe.read_rows(data, first, min(first + block, size))))
+        return held[0][1][start - first : stop - first].astype(np.float64)
 
     try:
         field = DensityField(

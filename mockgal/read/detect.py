@@ -8,9 +8,7 @@ from .. import registry
 from ..errors import FormatError, InputError, UsageError
 from ..protocols import Reader, ReadOptions
 from ..types import Scene
-from . import safe
-
-_HDF5_MAGIC = b"\x89HDF"
+from .unsupported import describe
 
 
 def _reader(name: str) -> Reader:
@@ -21,19 +19,6 @@ def _reader(name: str) -> Reader:
 def _check_exists(path: Path) -> None:
     if not path.exists():
         raise InputError(path, "no such file or folder", "a catalogue", "check the path")
-
-
-def _damage(path: Path) -> None:
-    """Raise what is wrong with the HDF5 files at ``path``, if that is why no reader knows them."""
-    files = sorted(path.glob("*.hdf5"))[:64] if path.is_dir() else [path]
-    for file in files:
-        if not file.is_file():
-            continue
-        with open(file, "rb") as opened:
-            magic = opened.read(4)
-        if magic == _HDF5_MAGIC or file.suffix in (".hdf5", ".h5"):
-            with safe.open_hdf5(file):
-                pass
 
 
 def detect(path: Path | str) -> str:
@@ -69,18 +54,8 @@ def detect(path: Path | str) -> str:
             "one",
             "say which with --format",
         )
-    _damage(path)
-    if path.is_dir():
-        listed = ", ".join(sorted(entry.name for entry in path.iterdir())[:10]) or "nothing"
-        what = f"a folder of no known format, holding {listed}"
-    else:
-        what = f"a file that begins with {safe.first_bytes(path)}"
-    raise FormatError(
-        path,
-        what,
-        "one of the formats " + ", ".join(names),
-        "give a catalogue (not a snapshot), or say its format with --format",
-    )
+    what, fix = describe(path)
+    raise FormatError(path, what, "one of the formats " + ", ".join(names), fix)
 
 
 def read(path: Path | str, options: ReadOptions | None = None, format: str | None = None) -> Scene:

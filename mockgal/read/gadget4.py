@@ -1,16 +1,13 @@
 """Gadget-4: Subfind catalogues, with the snapshot beside them where there is one.
 
-| native (Subhalo/, Group/) | unit | here |
-|---|---|---|
-| row of the subhalo in the whole set | | halo_id |
-| Group/GroupFirstSub of SubhaloGroupNr | row | host_id, is_central |
-| SubhaloPos | UnitLength (comoving) | position [Mpc/h] |
-| SubhaloVel | UnitVelocity (peculiar) | velocity [km/s] |
-| SubhaloMass | UnitMass | mass [Msun/h] |
-| SubhaloVmax | UnitVelocity | vmax [km/s] |
-| SubhaloLen | | n_particles |
-| SubhaloMassType[:, 4] of runs with gas or stars | UnitMass | stellar_mass [Msun/h] |
-| Group/, by mass definition, see `HOST_MASS` | UnitMass | host_mass [Msun/h] |
+Rows of subhalos are read through the table `SUBHALO`; beside it:
+
+| native | here |
+|---|---|
+| row of the subhalo in the whole set | halo_id |
+| Group/GroupFirstSub of Subhalo/SubhaloGroupNr | host_id, is_central |
+| Subhalo/SubhaloMassType[:, 4] of runs with gas or stars | stellar_mass |
+| Group/, by mass definition, see `HOST_MASS` | host_mass |
 
 Units come from /Parameters (`mockgal.read.units`). Format: weiguangcui/Gadget4, src/fof/fof_io.cc.
 """
@@ -31,10 +28,32 @@ from ..types import HaloCatalog, Particles, Scene, Snapshot
 from . import chunks, headers, physics, safe, snapshots, values
 from .chunks import FileSet
 from .membership import check_membership, signed
-from .units import UnitSystem, read_units
+from .units import COSMOLOGY, SAME, STATED, UNITS, UnitSystem, read_units, stated
 
 Array = NDArray[Any]
 
+
+class _Native(NamedTuple):
+    """A dataset of /Subhalo: the field of `UnitSystem` that converts it, numbers in a row."""
+
+    dataset: str
+    unit: str = ""
+    width: int | None = None
+
+
+SUBHALO = {
+    "position": _Native("SubhaloPos", "length", 3),  # comoving
+    "velocity": _Native("SubhaloVel", "velocity", 3),  # peculiar
+    "mass": _Native("SubhaloMass", "mass"),
+    "vmax": _Native("SubhaloVmax", "velocity"),
+    "n_particles": _Native("SubhaloLen"),
+}
+BY_TYPE = "SubhaloMassType"
+_ELSEWHERE = {
+    "halo_id": "SubhaloGroupNr",
+    "host_id": "SubhaloGroupNr",
+    "stellar_mass": BY_TYPE,
+}
 # Datasets of the host mass; the default is the first.
 HOST_MASS = {
     "200c": "Group_M_Crit200",
@@ -106,7 +125,7 @@ class Gadget4Reader:
                 "a Gadget-4 catalogue with subhalos",
                 "give a file of the catalogue or its groups_NNN folder",
             )
-        catalogue = _open(files)
+        catalogue = _open(files, options)
         source = chunks.sources(files)
         chunks.check_distinct(
             source, [g + s for g, s in zip(catalogue.groups, catalogue.subhalos, strict=True)]
@@ -119,22 +138,20 @@ class Gadget4Reader:
             "mass_definition_chosen_by": "user" if options.mass_definition else "default",
         }
         native = partial(_native, catalogue, options)
-        halos = _halos(catalogue, definition, options, native)
         record.update(_check_physics(catalogue, native))
-        particles, particle_mass, more = _matter(catalogue, options, record)
-        if particle_mass is None:
-            particle_mass = _particle_mass(catalogue, native)
+        particle_mass = _particle_mass(catalogue, native)
+        particles, stated, more = _matter(catalogue, options, record, particle_mass)
         snapshot = Snapshot(
             name=catalogue.name,
             box_size=catalogue.box_size,
             redshift=catalogue.redshift,
             cosmology=catalogue.units.cosmology,
-            particle_mass=particle_mass,
+            particle_mass=stated or particle_mass,
             format=self.name,
             source=source + more,
             record=record,
         )
-        return Scene(snapshot, halos, particles)
+        return Scene(snapshot, _halos(catalogue, definition, snapshot, options, native), particles)
 
 
 def _looks_right(path: Path) -> bool:
@@ -151,15 +168,16 @@ def _looks_right(path: Path) -> bool:
         return False
 
 
-def _open(files: FileSet) -> _Catalogue:
+def _open(files: FileSet, options: ReadOptions) -> _Catalogue:
     """Check the headers of a set."""
     facts: list[tuple[float, ...]] = []
+    parameters: list[tuple[float | None, ...]] = []
     groups: list[int] = []
     subhalos: list[int] = []
     for path in files.files:
         with safe.open_hdf5(path) as file:
             if not facts:
-                units = read_units(file)
+                units = read_units(file, options)
                 name = _name(headers.attribute(file, "Parameters", "OutputDir", ""), files)
                 base = str(headers.attribute(file, "Parameters", "SnapshotFileBase", "snap"))
                 chunks.check_numbers(files, int(headers.counts(file, "Header", "NumFiles")[0]))
@@ -176,9 +194,11 @@ def _open(files: FileSet) -> _Catalogue:
                     )
                 )
             )
+            parameters.append(stated(file))
             groups.append(int(headers.counts(file, "Header", "Ngroups_ThisFile")[0]))
             subhalos.append(int(headers.counts(file, "Header", "Nsubhalos_ThisFile")[0]))
     chunks.check_same(files, facts, "/Header (Time, Redshift, BoxSize, NumFiles, totals)")
+    chunks.check_same(files, parameters, f"/Parameters ({', '.join(STATED)})")
     time, redshift, box = facts[0][:3]
     chunks.check_total(files, groups, int(facts[0][4]), "/Header@Ngroups_Total")
     chunks.check_total(files, subhalos, int(facts[0][5]), "/Header@Nsubhalos_Total")
@@ -211,21 +231,17 @@ def _native(
 ) -> Array:
     """A dataset of all files, shape (n,) or (n, width); any width for 0; times ``factor``."""
     rows = catalogue.groups if name.startswith("Group/") else catalogue.subhalos
-    if sum(rows) == 0:
-        return np.empty(0 if width is None else (0, width))
-    found = chunks.column(catalogue.files, rows, name, options.chunk_rows)
-    if found.ndim != (1 if width is None else 2) or (width and found.shape[1] != width):
-        raise HeaderError(
-            chunks.place(catalogue.files, rows, name, 0),
-            f"rows of shape {found.shape[1:]}",
-            f"{width or 1} numbers in each",
-            "check that the file is the one meant",
-        )
+    row_shape = () if width is None else (width or None,)
+    found = chunks.column(catalogue.files, rows, name, options.chunk_rows, row_shape)
     return found if factor is None else found * np.float64(factor)
 
 
 def _halos(
-    catalogue: _Catalogue, definition: str, options: ReadOptions, native: Callable[..., Array]
+    catalogue: _Catalogue,
+    definition: str,
+    snapshot: Snapshot,
+    options: ReadOptions,
+    native: Callable[..., Array],
 ) -> HaloCatalog:
     """The rows in internal units, checked."""
     files, units = catalogue.files, catalogue.units
@@ -236,46 +252,35 @@ def _halos(
     number = native("Group/GroupNsubs").astype(np.int64)
     check_membership(files, catalogue.groups, catalogue.subhalos, group, rank, first, number)
     host_mass = native(f"Group/{HOST_MASS[definition]}", factor=units.mass)
-    by_type = native("Subhalo/SubhaloMassType", width=0, factor=units.mass)
-    position = native("Subhalo/SubhaloPos", width=3)
     columns: dict[str, Array] = {
         "halo_id": np.arange(total, dtype=np.int64),
         "host_id": first[group] if total else np.empty(0, np.int64),
         "is_central": rank == 0,
-        "position": position * np.float64(units.length),
-        "velocity": native("Subhalo/SubhaloVel", width=3, factor=units.velocity),
-        "mass": native("Subhalo/SubhaloMass", factor=units.mass),
-        "vmax": native("Subhalo/SubhaloVmax", factor=units.velocity),
         "host_mass": host_mass[group] if total else np.empty(0),
-        "n_particles": native("Subhalo/SubhaloLen").astype(np.int64),
     }
+    stored = np.dtype(np.float64)
+    for name, item in SUBHALO.items():
+        found = native(f"Subhalo/{item.dataset}", width=item.width)
+        stored = found.dtype if name == "position" else stored
+        columns[name] = found * np.float64(getattr(units, item.unit)) if item.unit else found
     columns["is_central"] &= columns["host_id"] >= 0
-    source = {
-        "host_id": "SubhaloGroupNr",
-        "halo_id": "SubhaloGroupNr",
-        "position": "SubhaloPos",
-        "velocity": "SubhaloVel",
-        "mass": "SubhaloMass",
-        "vmax": "SubhaloVmax",
-        "stellar_mass": "SubhaloMassType",
-        "n_particles": "SubhaloLen",
-    }
+    by_type = native(f"Subhalo/{BY_TYPE}", width=0, factor=units.mass)
     if by_type.shape[1] > STARS and (by_type[:, [GAS, STARS]] > 0).any():
         columns["stellar_mass"] = by_type[:, STARS]
 
     def where(name: str, row: int) -> str:
         if name == "host_mass":
-            return chunks.place(
-                files, catalogue.groups, f"Group/{HOST_MASS[definition]}", int(group[row])
-            )
-        return chunks.place(files, catalogue.subhalos, f"Subhalo/{source[name]}", row)
+            place = int(group[row]) if total else 0
+            return chunks.place(files, catalogue.groups, f"Group/{HOST_MASS[definition]}", place)
+        dataset = SUBHALO[name].dataset if name in SUBHALO else _ELSEWHERE[name]
+        return chunks.place(files, catalogue.subhalos, f"Subhalo/{dataset}", row)
 
     counted: dict[str, Any] = {
         "groups": len(first),
         "groups_without_subhalos": int(np.count_nonzero(first < 0)),
     }
     return values.halo_catalog(
-        columns, definition, catalogue.box_size, options, where, counted, stored=position.dtype
+        columns, definition, snapshot, options, where, counted, stored=stored
     )
 
 
@@ -301,8 +306,15 @@ def _check_physics(catalogue: _Catalogue, native: Callable[..., Array]) -> dict[
 
 
 def _particle_mass(catalogue: _Catalogue, native: Callable[..., Array]) -> float | None:
-    """Dark-matter particle mass [Msun/h] from bound masses and counts; None if they differ."""
-    mass_of_type = native("Subhalo/SubhaloMassType", width=0, factor=catalogue.units.mass)
+    """Dark-matter particle mass [Msun/h] from bound masses and counts.
+
+    None if they differ, or if the catalogue does not count particles by type.
+    """
+    for path, rows in zip(catalogue.files.files, catalogue.subhalos, strict=True):
+        with safe.open_hdf5(path) as file:
+            if rows and not safe.exists(file, "Subhalo/SubhaloLenType"):
+                return None
+    mass_of_type = native(f"Subhalo/{BY_TYPE}", width=0, factor=catalogue.units.mass)
     number_of_type = native("Subhalo/SubhaloLenType", width=0)
     if min(mass_of_type.shape[1], number_of_type.shape[1]) <= snapshots.DARK_MATTER:
         return None
@@ -316,25 +328,39 @@ def _particle_mass(catalogue: _Catalogue, native: Callable[..., Array]) -> float
 
 
 def _matter(
-    catalogue: _Catalogue, options: ReadOptions, record: dict[str, Any]
+    catalogue: _Catalogue,
+    options: ReadOptions,
+    record: dict[str, Any],
+    particle_mass: float | None,
 ) -> tuple[Particles | None, float | None, tuple[Any, ...]]:
-    """Particles, particle mass [Msun/h] and source files of the snapshot beside the catalogue."""
+    """Particles, particle mass [Msun/h] and source files of the snapshot beside the catalogue.
+
+    ``particle_mass`` is what the catalogue implies.
+    """
     found = snapshots.find_snapshot(catalogue.files, catalogue.snapshot_base)
     if found is None:
         record["snapshot"] = None
         return None, None, ()
-    snapshot = snapshots.open_snapshot(found)
-    for name, here, there in (
-        ("BoxSize", catalogue.box_size, snapshot.box_size),
-        ("Time", catalogue.time, snapshot.time),
-    ):
-        if abs(there / here - 1) > 1e-6:
+    snapshot = snapshots.open_snapshot(found, options)
+
+    def same(name: str, here: float, there: float, tolerance: float) -> None:
+        if not abs(there - here) <= tolerance * abs(here):
             raise HeaderError(
-                f"{found.files[0]}:/Header@{name}",
-                f"{there:.9g} (box in Mpc/h)",
+                f"{found.files[0]}:/{name}",
+                f"{there:.9g}",
                 f"{here:.9g}, as in {catalogue.files.files[0]}",
-                "put the snapshot of the same output beside the catalogue, or move this one away",
+                "put the snapshot of the same run and output beside the catalogue, or move this "
+                "one away",
             )
+
+    same("Header@BoxSize (in Mpc/h)", catalogue.box_size, snapshot.box_size, 1e-6)
+    same("Header@Time", catalogue.time, snapshot.time, 1e-6)
+    ours, theirs = catalogue.units, snapshot.units
+    for native, name in COSMOLOGY.items():
+        here, there = getattr(ours.cosmology, name), getattr(theirs.cosmology, name)
+        same(f"Parameters@{native}", here, there, SAME)
+    for native, name in UNITS.items():
+        same(f"Parameters@{native}", getattr(ours, name), getattr(theirs, name), SAME)
     record.update(
         snapshot=found.files[0].name,
         snapshot_files=len(found.files),
@@ -343,6 +369,8 @@ def _matter(
     if snapshot.table_mass is not None:
         record["mean_density_over_omega_m"] = snapshots.check_mass(snapshot, snapshot.table_mass)
     mass = snapshot.masses[snapshots.DARK_MATTER] if len(snapshot.masses) > 1 else 0.0
+    if mass and particle_mass is not None:
+        same("Header@MassTable[1] (in Msun/h)", particle_mass, float(mass), 1e-3)
     return (
         snapshots.particles(snapshot, options),
         float(mass) or None,

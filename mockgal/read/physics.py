@@ -14,6 +14,7 @@ TOLERANCE = 0.05
 # Least fraction of the box's matter in groups: a wrong 1000^3 gives below 1e-9, a run at z = 10
 # above this.
 LEAST_IN_GROUPS = 1e-6
+HOST_OVER_BOUND = (1e-3, 1e3)
 
 
 def likely_factors(ratio: float, cosmology: Cosmology, redshift: float) -> str:
@@ -163,3 +164,81 @@ def check_group_mass(
             "1000^3) and mass (UnitMass_in_g: 1e10, h) that the file states",
         )
     return float(ratio)
+
+
+def check_bound_mass(
+    total_mass: float, box_size: float, cosmology: Cosmology, redshift: float, where: str
+) -> float:
+    """Mass bound to all subhalos against the matter in the box.
+
+    Returns
+    -------
+    float
+        The fraction of matter that is bound.
+
+    Raises
+    ------
+    UnitsError
+        Above 1.05.
+    """
+    ratio = total_mass / (cosmology.mean_matter_density * box_size**3)
+    if not ratio <= 1 + TOLERANCE:
+        raise UnitsError(
+            where,
+            f"{ratio:.6g} of the box's matter bound to subhalos",
+            f"at most {1 + TOLERANCE}",
+            "check the units of mass (1e10, h) and box size (kpc against Mpc, 1000^3) that the "
+            "file states; if rows are there twice, leave the copies out",
+        )
+    return float(ratio)
+
+
+def check_particle_mass(
+    found: float, particle_mass: float, cosmology: Cosmology, redshift: float, where: str, what: str
+) -> None:
+    """A mass per particle of a gravity-only run against the particle mass [both Msun/h].
+
+    Raises
+    ------
+    UnitsError
+        They differ by more than 5%; the message says which factor that is.
+    """
+    ratio = found / particle_mass
+    if not abs(ratio - 1) <= TOLERANCE:
+        raise UnitsError(
+            where,
+            f"{what} of {found:.6g} Msun/h",
+            f"the particle mass, {particle_mass:.6g} Msun/h, within {TOLERANCE:.0%}",
+            _fix(ratio, cosmology, redshift),
+        )
+
+
+def check_host_mass(
+    host_mass: NDArray[np.float64],
+    mass: NDArray[np.float64],
+    cosmology: Cosmology,
+    redshift: float,
+    where: str,
+) -> None:
+    """Host masses of centrals against their bound masses [Msun/h], in the median.
+
+    The two follow different definitions, and differ by tens of per cent; what is looked for is a
+    unit, so the range is wide: `HOST_OVER_BOUND`.
+
+    Raises
+    ------
+    UnitsError
+        The median ratio, where neither is 0, is outside the range.
+    """
+    good = (host_mass > 0) & (mass > 0)
+    if not good.any():
+        return
+    ratio = float(np.median(host_mass[good] / mass[good]))
+    low, high = HOST_OVER_BOUND
+    if not low <= ratio <= high:
+        raise UnitsError(
+            where,
+            f"host masses of {ratio:.3g} times the centrals' bound masses, in the median",
+            f"{low:g} to {high:g} times",
+            _fix(10.0 ** round(np.log10(ratio)), cosmology, redshift),
+        )

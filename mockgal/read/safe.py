@@ -30,6 +30,9 @@ from ..errors import (
 MAX_LINKS = 8  # soft links followed on the way to one dataset
 MAX_DEPTH = 32  # groups on the way to one dataset
 BOMB_BYTES, BOMB_RATIO = 4 << 30, 1000  # refused: larger than both allow
+MAX_CHUNK = 1 << 30  # bytes of one stored chunk, which can only be read as a whole
+_DEFAULT_CACHE = 1 << 20  # bytes that HDF5 keeps of a dataset's chunks
+_CACHE_SLOTS = 521  # of its table of chunks, HDF5's default
 _COPY_AGAIN = "copy or download the file again and compare its checksum with the source's"
 
 
@@ -327,7 +330,39 @@ def dataset(file: h5py.File, name: str) -> h5py.Dataset:
                 "pip install hdf5plugin, and set HDF5_PLUGIN_PATH to its plugins",
             )
         _check_declared_size(where, data)
+        cache = _cache_bytes(where, data)
+        if cache > _DEFAULT_CACHE:
+            access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+            access.set_chunk_cache(_CACHE_SLOTS, cache, 0.75)
+            del data  # a dataset that is open keeps the cache it has
+            data = h5py.Dataset(h5py.h5d.open(file.id, name.encode(), access))
     return data
+
+
+def _cache_bytes(where: str, data: h5py.Dataset) -> int:
+    """Bytes of the stored chunks that hold one row: kept, so that each is unpacked only once.
+
+    Raises
+    ------
+    InputError
+        One stored chunk alone is too large.
+    """
+    if data.chunks is None:
+        return 0
+    one = prod(int(n) for n in data.chunks) * int(data.dtype.itemsize)
+    if one > MAX_CHUNK:
+        rows = max(1, (16 << 20) * int(data.chunks[0]) // one)
+        shape = "x".join(str(n) for n in (rows, *data.chunks[1:]))
+        raise InputError(
+            where,
+            f"stored chunks of {one} bytes, each of which must be held in memory as a whole",
+            f"at most {MAX_CHUNK} bytes",
+            f"store it in smaller ones: h5repack -l {data.name}:CHUNK={shape} OLD NEW",
+        )
+    across = prod(
+        -(-int(n) // int(c)) for n, c in zip(data.shape[1:], data.chunks[1:], strict=True)
+    )
+    return min(one * across, MAX_CHUNK)
 
 
 def read_rows(data: h5py.Dataset, start: int = 0, stop: int | None = None) -> NDArray[Any]:

@@ -14,19 +14,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import HeaderError, InputError
+from ..errors import BadValueError, HeaderError, IncompleteSetError
 from ..protocols import ReadOptions
 from ..types import ParticleChunk, Particles
 from . import chunks, headers, physics, safe
 from .chunks import FileSet
-from .units import UnitSystem, read_units
+from .units import STATED, UnitSystem, read_units, stated
 from .values import wrap
 
 DARK_MATTER = 1
 _WORD = 32
+_COMPARED = 64  # first rows of a file, by which a copy of another is known
 
 
 class SnapshotSet(NamedTuple):
@@ -89,15 +91,16 @@ def check_header_time(path: Path, time: float, redshift: float) -> None:
         )
 
 
-def open_snapshot(files: FileSet) -> SnapshotSet:
+def open_snapshot(files: FileSet, options: ReadOptions) -> SnapshotSet:
     """Check the headers of a snapshot.
 
     Raises
     ------
     IncompleteSetError, HeaderError
-        Chunks missing or of different runs, counts that do not add up.
+        Chunks missing, copied or of different runs, counts that do not add up.
     """
     facts: list[tuple[float, ...]] = []
+    parameters: list[tuple[float | None, ...]] = []
     rows: list[NDArray[np.int64]] = []
     for path in files.files:
         with safe.open_hdf5(path) as file:
@@ -117,10 +120,12 @@ def open_snapshot(files: FileSet) -> SnapshotSet:
                     "correct the header",
                 )
             facts.append((*header, *table, *(total + (high << _WORD))))
-            if path == files.files[0]:
-                units = read_units(file)
+            if not parameters:
+                units = read_units(file, options)
                 chunks.check_numbers(files, int(header[0]))
+            parameters.append(stated(file))
     chunks.check_same(files, facts, "/Header")
+    chunks.check_same(files, parameters, f"/Parameters ({', '.join(STATED)})")
     _, time, redshift, box = facts[0][:4]
     check_header_time(files.files[0], time, redshift)
     types = len(rows[0])
@@ -131,6 +136,19 @@ def open_snapshot(files: FileSet) -> SnapshotSet:
             int(facts[0][4 + types + kind]),
             f"/Header@NumPart_Total[{kind}]",
         )
+    table = np.array(facts[0][4 : 4 + types])
+    for name, value, good in (
+        ("MassTable", table.tolist(), (table >= 0).all()),
+        ("BoxSize", box, box > 0),
+    ):
+        if not good:
+            raise HeaderError(
+                f"{files.files[0]}:/Header@{name}",
+                f"{value}",
+                "a positive length" if name == "BoxSize" else "masses, none negative",
+                "correct the header",
+            )
+    _check_copies(files, np.array(rows))
     return SnapshotSet(
         files,
         units,
@@ -138,53 +156,111 @@ def open_snapshot(files: FileSet) -> SnapshotSet:
         time,
         redshift,
         np.array(rows),
-        np.array(facts[0][4 : 4 + types]) * units.mass,
+        table * units.mass,
     )
+
+
+def _check_copies(files: FileSet, rows: NDArray[np.int64]) -> None:
+    """Whether no file is a copy of another: of equal counts, the first positions are compared.
+
+    Raises
+    ------
+    IncompleteSetError
+        Two files begin with the same particles.
+    """
+    seen: dict[tuple[bytes, bytes], Path] = {}
+    counts = [row.tobytes() for row in rows]
+    for path, row, count in zip(files.files, rows, counts, strict=True):
+        if counts.count(count) == 1 or not row.any():
+            continue
+        kind = int(np.flatnonzero(row)[0])
+        with safe.open_hdf5(path) as file:
+            place = chunks.checked(file, f"PartType{kind}/Coordinates", int(row[kind]), (3,))
+            first = safe.read_rows(place, 0, min(_COMPARED, int(row[kind]))).tobytes()
+        if (count, first) in seen:
+            raise IncompleteSetError(
+                f"{path}:/PartType{kind}/Coordinates",
+                f"the same particles as in {seen[count, first]}",
+                "other particles in each file",
+                "fetch the file again: it is a copy of the other",
+            )
+        seen[count, first] = path
 
 
 def _pieces(
     snapshot: SnapshotSet, options: ReadOptions, chunk_rows: int
 ) -> Iterator[ParticleChunk]:
     """All particles, file by file and type by type."""
-    ignored: dict[str, Any] = {}
     for path, row in zip(snapshot.files.files, snapshot.rows, strict=True):
-        with safe.open_hdf5(path) as file:
-            for kind in np.flatnonzero(row):
-                number, group = int(row[kind]), f"PartType{kind}"
-                where = f"{path}:/{group}/Coordinates"
-                place = chunks.checked(file, f"{group}/Coordinates", number)
-                if place.shape[1:] != (3,):
-                    raise HeaderError(where, f"shape {place.shape}", "(n, 3)", "check the file")
-                own = (
-                    None
-                    if snapshot.masses[kind]
-                    else chunks.checked(file, f"{group}/Masses", number)
+        for kind in np.flatnonzero(row):
+            number, group = int(row[kind]), f"PartType{kind}"
+            uniform = float(snapshot.masses[kind])
+            with safe.open_hdf5(path) as file:
+                yield from stream_particles(
+                    chunks.checked(file, f"{group}/Coordinates", number, (3,)),
+                    uniform or chunks.checked(file, f"{group}/Masses", number),
+                    snapshot.box_size,
+                    (snapshot.units.length, snapshot.units.mass),
+                    options,
+                    chunk_rows,
                 )
-                for start in range(0, number, chunk_rows):
-                    stop = min(start + chunk_rows, number)
-                    position = wrap(
-                        safe.read_rows(place, start, stop) * np.float64(snapshot.units.length),
-                        snapshot.box_size,
-                        stored=place.dtype,
-                        centred=options.centred_origin,
-                        where=partial(chunks.row_at, where, start),
-                        record=ignored,
-                    )
-                    if own is None:
-                        mass = np.full(stop - start, snapshot.masses[kind])
-                    else:
-                        mass = (
-                            safe.read_rows(own, start, stop).astype(np.float64)
-                            * snapshot.units.mass
-                        )
-                        if not (np.isfinite(mass).all() and (mass >= 0).all()):
-                            raise InputError(
-                                f"{path}:/{group}/Masses",
-                                "NaN or negative masses",
-                                "positive masses",
-                                "fetch the file again",
-                            )
-                    yield ParticleChunk(position, mass)
+
+
+def stream_particles(
+    place: h5py.Dataset,
+    masses: h5py.Dataset | float,
+    box_size: float,
+    units: tuple[float, float],
+    options: ReadOptions,
+    chunk_rows: int,
+) -> Iterator[ParticleChunk]:
+    """Particles of one pair of datasets in internal units, positions wrapped and masses checked.
+
+    Parameters
+    ----------
+    place : h5py.Dataset, shape (n, 3)
+    masses : h5py.Dataset, shape (n,), or float
+        Native masses, or the mass of all [Msun/h].
+    box_size : float
+        [Mpc/h].
+    units : tuple of float
+        Mpc/h and Msun/h in a native length and mass.
+    options : ReadOptions
+    chunk_rows : int
+
+    Raises
+    ------
+    BadValueError
+        Positions outside the box, masses that are NaN or negative.
+    """
+    where = f"{place.file.filename}:{place.name}"
+    for start in range(0, len(place), chunk_rows):
+        stop = min(start + chunk_rows, len(place))
+        moved: dict[str, Any] = {}
+        position = wrap(
+            safe.read_rows(place, start, stop) * np.float64(units[0]),
+            box_size,
+            stored=place.dtype,
+            centred=options.centred_origin,
+            where=partial(chunks.row_at, where, start),
+            record=moved,
+        )
+        if isinstance(masses, float):
+            mass = np.full(stop - start, masses)
+        else:
+            mass = safe.read_rows(masses, start, stop) * np.float64(units[1])
+            bad = np.flatnonzero(~(np.isfinite(mass) & (mass >= 0)))
+            if bad.size:
+                raise BadValueError(
+                    f"{masses.file.filename}:{masses.name}, row {start + int(bad[0])}",
+                    f"{bad.size} masses that are NaN, infinite or negative, the first "
+                    f"{mass[bad[0]]}",
+                    "masses, none negative",
+                    "fetch or write the file again",
+                )
+        yield ParticleChunk(
+            position, mass, moved["positions_wrapped"], moved["positions_at_box_edge"]
+        )
 
 
 def particles(snapshot: SnapshotSet, options: ReadOptions) -> Particles:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import h5py
 
 from ..cosmology import Cosmology
-from ..errors import HeaderError, MissingDatasetError
+from ..errors import HeaderError, MissingDatasetError, MockgalWarning, UsageError
+from ..protocols import ReadOptions
 from . import headers
 
 _MPC_CM = (3.085678e24, "Mpc", {"kpc": 1e-3, "Mpc": 1.0})
 _MSUN_G = (1.989e33, "Msun", {"1e10 Msun": 1e10, "Msun": 1.0, "1e5 Msun": 1e5})
 SNAP = 1e-3  # parsecs and solar masses differ by less than this between codes
 
-_NEEDED = (
-    "UnitLength_in_cm",
-    "UnitMass_in_g",
-    "UnitVelocity_in_cm_per_s",
-    "Hubble",
-    "HubbleParam",
-    "Omega0",
-    "OmegaLambda",
-)
+# Parameter of the file, name in `UnitSystem`.
+UNITS = {
+    "UnitLength_in_cm": "length",
+    "UnitMass_in_g": "mass",
+    "UnitVelocity_in_cm_per_s": "velocity",
+}
+_UNITS = (*UNITS, "Hubble")
+# Parameter of the file, name in `Cosmology`: the user may give those that the file lacks.
+COSMOLOGY = {"HubbleParam": "h", "Omega0": "omega_m", "OmegaLambda": "omega_lambda"}
+STATED = (*_UNITS, *COSMOLOGY)  # what all files of a run must agree on
+SAME = 1e-4  # relative, between a value in the file and the user's
 
 
 class UnitSystem(NamedTuple):
@@ -47,12 +51,116 @@ def _factor(value: float, table: tuple[float, str, dict[str, float]]) -> tuple[f
     return value / cgs, f"{value / cgs:.9g} {unit}"
 
 
-def read_units(file: h5py.File) -> UnitSystem:
+def stated(file: h5py.File) -> tuple[float | None, ...]:
+    """The parameters `STATED` of a file, None where it lacks one, for `chunks.check_same`."""
+    return tuple(headers.number(file, "Parameters", name, None) for name in STATED)
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _given(where: str, value: dict[str, float | None], options: ReadOptions) -> list[str]:
+    """Fill in from ``options`` what the file lacks; the names of what was taken from there.
+
+    Raises
+    ------
+    MissingDatasetError
+        The file lacks units, or a part of the cosmology that the user does not give either.
+    """
+    taken = []
+    for name, own in COSMOLOGY.items():
+        if value[name] is None and getattr(options, own) is not None:
+            value[name] = getattr(options, own)
+            taken.append(own)
+    units = [name for name in _UNITS if value[name] is None]
+    cosmology = [name for name in COSMOLOGY if value[name] is None]
+    if units or cosmology:
+        ways = []
+        if cosmology:
+            flags = " ".join(f"{_flag(COSMOLOGY[name])} VALUE" for name in cosmology)
+            ways.append(f"give {flags}, for {', '.join(cosmology)}")
+        if units:
+            ways.append(
+                f"write the attributes {', '.join(units)} there, for units cannot be given by an "
+                "option, or copy the group /Parameters from another file of the run"
+            )
+        raise MissingDatasetError(
+            where,
+            "no " + ", ".join(units + cosmology),
+            "the run's cosmology and units, which Gadget-4 writes as attributes there",
+            "; ".join(ways),
+        )
+    return taken
+
+
+def _check_given(where: str, cosmology: Cosmology, options: ReadOptions) -> None:
+    """Whether what the user says is what the file says.
+
+    Raises
+    ------
+    UsageError
+        It is not.
+    """
+    for name in COSMOLOGY.values():
+        user, own = getattr(options, name), getattr(cosmology, name)
+        if user is not None and not abs(user - own) <= SAME * max(abs(own), SAME):
+            raise UsageError(
+                _flag(name),
+                f"{user}",
+                f"{own}, as {where} says",
+                f"leave {_flag(name)} out",
+            )
+
+
+def make_cosmology(
+    where: str, names: dict[str, str], values: dict[str, Any], options: ReadOptions
+) -> Cosmology:
+    """The cosmology that a file states, with errors that say where.
+
+    Parameters
+    ----------
+    where : str
+        ``FILE:/GROUP`` that holds the attributes.
+    names : dict of str to str
+        Attribute of each of ``values``, where it is called otherwise.
+    values : dict of str to float or None
+        Arguments of `Cosmology`.
+    options : ReadOptions
+
+    Raises
+    ------
+    HeaderError
+        A value that no universe has.
+    UsageError
+        The user gives other values than the file.
+    """
+    try:
+        cosmology = Cosmology(**values)
+    except HeaderError as error:
+        name = error.where.split()[-1]
+        if str(getattr(options, name)) == error.found:
+            raise UsageError(
+                _flag(name), error.found, error.expected, f"correct {_flag(name)}"
+            ) from error
+        raise HeaderError(
+            f"{where}@{names.get(name, name)}",
+            error.found,
+            error.expected,
+            "correct the attribute, or fetch the file again",
+        ) from error
+    _check_given(where, cosmology, options)
+    return cosmology
+
+
+def read_units(file: h5py.File, options: ReadOptions) -> UnitSystem:
     """The unit system that a Gadget-4 file states.
 
     Parameters
     ----------
     file : h5py.File
+    options : ReadOptions
+        Its cosmology is taken where the file states none.
 
     Returns
     -------
@@ -61,24 +169,18 @@ def read_units(file: h5py.File) -> UnitSystem:
     Raises
     ------
     MissingDatasetError
-        ``/Parameters`` or one of its entries is not there.
+        ``/Parameters`` or one of its entries is not there, nor given by the user.
     HeaderError
         The Hubble constant fits neither a run in units with h nor one without; a run that is not
-        comoving.
+        comoving; a cosmology that cannot be.
+    UsageError
+        The user's cosmology is not the file's.
     """
     where = f"{file.filename}:/Parameters"
-    missing = [
-        name for name in _NEEDED if headers.attribute(file, "Parameters", name, None) is None
-    ]
-    if missing:
-        raise MissingDatasetError(
-            where,
-            "no " + ", ".join(missing),
-            "the run's cosmology and units, which Gadget-4 writes as attributes there",
-            "copy the group /Parameters from another file of the run, or write these attributes",
-        )
-    value = {name: headers.number(file, "Parameters", name) for name in _NEEDED}
-    for name in _NEEDED[:4]:
+    found = dict(zip(STATED, stated(file), strict=True))
+    given = _given(where, found, options)
+    value = {name: number for name, number in found.items() if number is not None}
+    for name in _UNITS:
         if value[name] <= 0:
             raise HeaderError(
                 f"{where}@{name}",
@@ -97,9 +199,17 @@ def read_units(file: h5py.File) -> UnitSystem:
     mass, mass_name = _factor(value["UnitMass_in_g"], _MSUN_G)
     velocity = value["UnitVelocity_in_cm_per_s"] / 1e5
     hubble = value["Hubble"] * velocity / length  # km/s/Mpc in the run's own units
+    without_h = value["HubbleParam"] == 1 or "h" in given
     if abs(hubble / 100 - 1) < 5e-3:
         h, h_free = value["HubbleParam"], False
-    elif value["HubbleParam"] == 1 and 30 < hubble < 150:
+        if h == 1 and "h" not in given:
+            warnings.warn(
+                f"{where}@HubbleParam is 1, and Hubble is 100 in the run's units: h = 1 is taken, "
+                "which is right for no real universe",
+                MockgalWarning,
+                stacklevel=2,
+            )
+    elif without_h and 30 < hubble < 150:
         h, h_free = hubble / 100, True
     else:
         raise HeaderError(
@@ -113,17 +223,22 @@ def read_units(file: h5py.File) -> UnitSystem:
     if h_free:
         length, mass = length * h, mass * h
 
-    def stated(name: str) -> float | None:
-        found = headers.number(file, "Parameters", name, 0.0)
-        return found if found > 0 else None
+    def if_positive(name: str) -> float | None:
+        number = headers.number(file, "Parameters", name, 0.0)
+        return number if number > 0 else None
 
-    cosmology = Cosmology(
-        h=h,
-        omega_m=value["Omega0"],
-        omega_lambda=value["OmegaLambda"],
-        omega_b=stated("OmegaBaryon"),
-        sigma_8=stated("Sigma8"),
-        n_s=stated("PrimordialIndex"),
+    cosmology = make_cosmology(
+        where,
+        {own: name for name, own in COSMOLOGY.items()},
+        {
+            "h": h,
+            "omega_m": value["Omega0"],
+            "omega_lambda": value["OmegaLambda"],
+            "omega_b": if_positive("OmegaBaryon"),
+            "sigma_8": if_positive("Sigma8"),
+            "n_s": if_positive("PrimordialIndex"),
+        },
+        options,
     )
     over_h = "" if h_free else "/h"
     record = {
@@ -131,6 +246,8 @@ def read_units(file: h5py.File) -> UnitSystem:
         "mass_unit": mass_name + over_h,
         "velocity_unit_km_s": velocity,
         "h_free_run": h_free,
+        "h_is_one": h == 1,
+        "cosmology_given_by_user": given,
         "stated_UnitLength_in_cm": value["UnitLength_in_cm"],
         "stated_UnitMass_in_g": value["UnitMass_in_g"],
     }

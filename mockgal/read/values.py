@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ..errors import BadValueError, IncompleteSetError, UsageError
 from ..protocols import ReadOptions
-from ..types import HaloCatalog
+from ..types import HaloCatalog, Snapshot
+from . import physics
 
 Array = NDArray[Any]
 Where = Callable[[str, int], str]  # (column, row) -> "FILE:/Dataset, row R" for messages
@@ -27,9 +28,11 @@ COUNTED = (
     "positions_wrapped",
     "positions_at_box_edge",
     "dropped_bad",
+    "dropped_with_their_host",
     "orphans_dropped",
     "orphans_made_central",
 )
+BOUND = "bound_mass_over_matter"  # in the record beside the counts
 
 
 def count(record: dict[str, Any], name: str, number: int) -> None:
@@ -124,7 +127,8 @@ def drop_bad(
     """Numbers of the rows whose masses and velocities can be true, shape (kept,).
 
     A host mass of zero is allowed, for small groups have it; with ``options.drop_bad`` centrals
-    that have it are dropped too, since painters refuse them.
+    that have it are dropped too, since painters refuse them. The satellites of a central whose host
+    mass is bad or zero are dropped with it, and counted apart.
 
     Raises
     ------
@@ -150,9 +154,15 @@ def drop_bad(
                 "leave the rows out with --drop-bad, or fetch the file again",
             )
         keep &= good
+    central, host_mass = columns["is_central"], columns["host_mass"]
     if options.drop_bad:  # centrals that no painter can place by the mass of their host
-        keep &= ~(columns["is_central"] & (columns["host_mass"] == 0))
+        keep &= ~(central & (host_mass == 0))
     count(record, "dropped_bad", int(np.count_nonzero(~keep)))
+    without_host = central & ~(np.isfinite(host_mass) & (host_mass > 0))
+    if options.drop_bad and without_host.any():
+        theirs = ~central & np.isin(columns["host_id"], columns["halo_id"][without_host])
+        count(record, "dropped_with_their_host", int(np.count_nonzero(keep & theirs)))
+        keep &= ~theirs
     return np.flatnonzero(keep)
 
 
@@ -173,6 +183,26 @@ def check_unique(ids: Array, where: Where) -> None:
             f"{repeated.size} repeated ids, the first {ids[row]}",
             "unique ids",
             "look for a file or chunk read twice",
+        )
+
+
+def check_hosts(columns: dict[str, Array], where: Where) -> None:
+    """Whether every central is its own host.
+
+    Raises
+    ------
+    BadValueError
+        The message gives the first that is not.
+    """
+    wrong = np.flatnonzero(columns["is_central"] & (columns["host_id"] != columns["halo_id"]))
+    if wrong.size:
+        row = int(wrong[0])
+        raise BadValueError(
+            where("host_id", row),
+            f"{wrong.size} centrals with another host, the first halo_id "
+            f"{columns['halo_id'][row]} in host {columns['host_id'][row]}",
+            "its own halo_id as the host_id of a central",
+            "correct is_central or host_id, or write the catalogue again",
         )
 
 
@@ -253,10 +283,38 @@ def check_regions(position: Array, box_size: float, options: ReadOptions, where:
             )
 
 
+def _check_units(columns: dict[str, Array], snapshot: Snapshot, where: Where) -> float:
+    """Masses against the box, the particles and each other; the fraction of matter bound."""
+    expected = (snapshot.cosmology, snapshot.redshift)
+
+    def dataset(name: str) -> str:
+        return where(name, 0).split(", row")[0]
+
+    mass, central = columns["mass"], columns["is_central"]
+    bound = physics.check_bound_mass(
+        float(mass.sum()), snapshot.box_size, *expected, dataset("mass")
+    )
+    gravity_only = "stellar_mass" not in columns
+    if gravity_only and snapshot.particle_mass is not None and "n_particles" in columns:
+        good = (mass > 0) & (columns["n_particles"] > 0)
+        if good.any():
+            physics.check_particle_mass(
+                float(np.median(mass[good] / columns["n_particles"][good])),
+                snapshot.particle_mass,
+                *expected,
+                dataset("mass"),
+                "a median mass / n_particles",
+            )
+    physics.check_host_mass(
+        columns["host_mass"][central], mass[central], *expected, dataset("host_mass")
+    )
+    return bound
+
+
 def halo_catalog(
     columns: dict[str, Array],
     mass_definition: str,
-    box_size: float,
+    snapshot: Snapshot,
     options: ReadOptions,
     where: Where,
     record: dict[str, Any],
@@ -269,8 +327,8 @@ def halo_catalog(
     columns : dict of str to ndarray, shape (n,) or (n, 3)
         Canonical columns in internal units; positions not yet wrapped.
     mass_definition : str
-    box_size : float
-        [Mpc/h].
+    snapshot : Snapshot
+        The box they are in; its cosmology and particle mass are what the masses must fit.
     options : ReadOptions
     where : callable
         ``where(column, row)`` says where a value is.
@@ -287,12 +345,14 @@ def halo_catalog(
     ------
     BadValueError, IncompleteSetError
         Rows that cannot be true, or a region of the box without any.
+    UnitsError
+        Masses that no universe has.
     """
     for name in COUNTED:
         record.setdefault(name, 0)
     position = wrap(
         columns["position"],
-        box_size,
+        snapshot.box_size,
         stored=stored,
         centred=options.centred_origin,
         where=lambda row: where("position", row),
@@ -300,13 +360,17 @@ def halo_catalog(
     )
     columns = {**columns, "position": position}
     check_unique(columns["halo_id"], where)
+    check_hosts(columns, where)
     kept = drop_bad(columns, options, where, record)
     if len(kept) < len(position):
         columns = {name: rows[kept] for name, rows in columns.items()}
     columns = settle_orphans(
         columns, options, lambda name, row: where(name, int(kept[row])), record
     )
-    check_regions(columns["position"], box_size, options, where("position", 0).split(", row")[0])
+    bound = _check_units(columns, snapshot, where)
+    check_regions(
+        columns["position"], snapshot.box_size, options, where("position", 0).split(", row")[0]
+    )
     central = columns["is_central"]
     record.update(
         subhalos=len(central),
@@ -314,4 +378,5 @@ def halo_catalog(
         satellites=int(np.count_nonzero(~central)),
         centrals_with_zero_host_mass=int(np.count_nonzero(central & (columns["host_mass"] == 0))),
     )
+    record[BOUND] = bound
     return HaloCatalog(columns, mass_definition, record)

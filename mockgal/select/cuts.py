@@ -206,4 +206,4 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
         if len(galaxies) and not len(passed):
             warnings.warn(f'no galaxy passes the cut "{cut.text}"', MockgalWarning, stacklevel=2)
         galaxies = galaxies.take(passed)
-    return galaxies.take(np.arange(len(galaxies)), cuts=record)
+    return galaxies.with_provenance(cuts=record)

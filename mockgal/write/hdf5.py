@@ -7,20 +7,15 @@ Each dataset has the attributes ``unit`` ("" where a power of h goes with it), `
 
 from __future__ import annotations
 
-import io
-import signal
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import h5py
-import numpy as np
-
 from ..errors import CorruptFileError
+from ..layout import COMPLETE
 from ..types import GalaxyCatalog
 from .atomic import atomic_output
+from .hdf5_file import Check, new_hdf5, read_through
 from .provenance import FileColumn, FileContent, describe
 
 GROUP = "galaxies"
@@ -72,86 +67,24 @@ class HDF5Writer:
                 expected_bytes=data + data // 100 + len(content.provenance) + _OVERHEAD,
                 verify=lambda written: _verify_content(written, content),
             ) as temporary,
-            _signals_deferred() as signals,
-            _Disk(temporary) as disk,
+            new_hdf5(temporary) as (file, check),
         ):
-            with suppress(_Stop), h5py.File(disk, "w") as file:
-                _fill(file, disk, signals, content, max(1, chunk_rows // _CHUNK) * _CHUNK)
-            if disk.error is not None:
-                raise disk.error
+            _fill(file, check, content, max(1, chunk_rows // _CHUNK) * _CHUNK)
 
 
-class _Stop(Exception):
-    """Ends the writing where HDF5 can close its file; the cause is raised after that."""
-
-
-@contextmanager
-def _signals_deferred() -> Iterator[list[int]]:
-    """Keep signals that would raise in the block, in the list given, until its end.
-
-    An exception in the midst of HDF5 (in `_Disk`, or where h5py frees its objects) is lost or
-    crashes the process.
-    """
-    kept: list[int] = []
-    former: dict[signal.Signals, Any] = {}
-    try:
-        if threading.current_thread() is threading.main_thread():  # no other may set handlers
-            for number in (signal.SIGINT, signal.SIGTERM):
-                if callable(signal.getsignal(number)):
-                    former[number] = signal.signal(number, lambda n, _: kept.append(n))
-        yield kept
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
-        for number_kept in kept:
-            signal.raise_signal(number_kept)
-
-
-class _Disk(io.FileIO):
-    """A new file that keeps its first error to itself, in ``error``.
-
-    When the disk is full, HDF5 cannot close its file, and crashes the process when that ends: so it
-    is not told.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "x+")
-        self.error: OSError | None = None
-
-    def write(self, data: Any, /) -> int:
-        """Write all of ``data``, or keep the error."""
-        view = memoryview(data).cast("B")
-        size = len(view)
-        try:
-            while view and self.error is None:
-                view = view[super().write(view) or 0 :]
-        except OSError as error:
-            self.error = error
-        return size
-
-    def truncate(self, size: int | None = None, /) -> int:
-        """Set the size of the file, or keep the error."""
-        try:
-            return super().truncate(size)
-        except OSError as error:
-            self.error = self.error or error
-            return size or 0
-
-
-def _fill(file: Any, disk: _Disk, signals: list[int], content: FileContent, step: int) -> None:
+def _fill(file: Any, check: Check, content: FileContent, step: int) -> None:
     group = file.create_group(GROUP)
     for column in content.columns:
         dataset = _new_dataset(group, column, content.rows)
         for start in range(0, content.rows, step):
             stop = min(start + step, content.rows)
             dataset[start:stop] = column.rows(start, stop)
-            if disk.error is not None or signals:
-                raise _Stop
+            check()
     for item in content.essentials:
         file.attrs[item.name] = item.value
     file.attrs["provenance"] = content.provenance
     file.flush()
-    file.attrs["complete"] = 1
+    file.attrs[COMPLETE] = 1
 
 
 def _new_dataset(group: Any, column: FileColumn, rows: int) -> Any:
@@ -184,24 +117,12 @@ def verify_hdf5(path: Path) -> dict[str, int]:
         The file cannot be opened, was not completed, or a chunk fails its checksum; the message
         names the dataset.
     """
-    where, rows = f"{path}", {}
-    try:
-        with h5py.File(path, "r", locking=False) as file:
-            if file.attrs.get("complete") != 1 or GROUP not in file:
-                raise CorruptFileError(
-                    path,
-                    "no mark that it was completed",
-                    "the attribute complete = 1",
-                    "make the file again",
-                )
-            for name, dataset in file[GROUP].items():
-                where, rows[name] = f"{path}:/{GROUP}/{name}", len(dataset)
-                for start in range(0, len(dataset), _CHUNK):
-                    np.asarray(dataset[start : start + _CHUNK])  # HDF5 checks the sums as it reads
-    except (OSError, RuntimeError, KeyError) as error:
+    found, start = read_through(path), f"{GROUP}/"
+    rows = {name[len(start) :]: shape[0] for name, shape in found.items() if name.startswith(start)}
+    if not rows:
         raise CorruptFileError(
-            where, str(error), "a whole file", "copy the file again, or make it again"
-        ) from error
+            path, f"no group {GROUP}", "a catalogue of galaxies", "make the file again"
+        )
     return rows
 
 

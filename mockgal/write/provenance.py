@@ -239,8 +239,13 @@ def _as_dict(value: Any) -> dict[str, Any]:
     raise TypeError(f"a {type(value).__name__}")
 
 
-def write_sidecar(path: Path, facts: Mapping[str, Any]) -> Path:
-    """Write what belongs to the run and not to the catalogue beside the output, replacing it.
+def sidecar_path(path: Path) -> Path:
+    """``<path>.run.json``: where `write_sidecar` writes for the output ``path``."""
+    return path.with_name(path.name + ".run.json")
+
+
+def write_sidecar(path: Path, facts: Mapping[str, Any], *, overwrite: bool = True) -> Path:
+    """Write what belongs to the run and not to the catalogue beside the output.
 
     Parameters
     ----------
@@ -248,14 +253,21 @@ def write_sidecar(path: Path, facts: Mapping[str, Any]) -> Path:
         The output.
     facts : mapping
         Host, times, peak memory, input files; what JSON does not know is written as text.
+    overwrite : bool
+        Whether a file of the sidecar's name may be replaced.
 
     Returns
     -------
     Path
-        ``<path>.run.json``.
+        `sidecar_path` of ``path``.
+
+    Raises
+    ------
+    OutputExistsError, OutputError, ResourceError
+        The sidecar exists, or cannot be written.
     """
-    sidecar = path.with_name(path.name + ".run.json")
+    sidecar = sidecar_path(path)
     text = json.dumps(dict(facts), indent=1, sort_keys=True, default=str) + "\n"
-    with atomic_output(sidecar, overwrite=True, expected_bytes=len(text)) as temporary:
+    with atomic_output(sidecar, overwrite=overwrite, expected_bytes=len(text)) as temporary:
         temporary.write_text(text, encoding="ascii")
     return sidecar

@@ -1,9 +1,11 @@
 """Faults 1-5: corrupt or truncated HDF5; 61: locking; 64-69, 73: hostile HDF5."""
 
 import os
+import re
 import subprocess
 import sys
 import zlib
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -13,8 +15,10 @@ from read_faults import catalogue, edit, refused
 from mockgal.errors import CorruptFileError, InputError, MockgalError, UnsafeInputError
 from mockgal.read import safe
 from mockgal.read.detect import read
+from mockgal.write.bundle import write_bundle
 
 POSITION = "Subhalo/SubhaloPos"
+IO = Path("/proc/self/io")
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -161,6 +165,55 @@ def test_fault_68_bomb(tmp_path):
             data.id.write_direct_chunk((k << 23,), packed)
     with safe.open_hdf5(path) as file, pytest.raises(UnsafeInputError):
         safe.dataset(file, "x")
+
+
+@pytest.mark.parametrize("column", ["halos/mass", "particles/position"])
+@pytest.mark.parametrize("kind", ["virtual", "huge"])
+def test_faults_66_and_67_in_a_bundle(run, tmp_path, column, kind):
+    """Unsafe whatever else is wrong with it, such as attributes that are not there."""
+    path = tmp_path / "b.hdf5"
+    write_bundle(read(run), path)
+    with h5py.File(path, "r+") as file:
+        shape = file[column].shape
+        del file[column]
+        if kind == "huge":
+            file.create_dataset(column, (3 << 50, *shape[1:]), "f8", chunks=(64, *shape[1:]))
+        else:
+            layout = h5py.VirtualLayout(shape, "f8")
+            layout[:] = h5py.VirtualSource("/etc/x.h5", "x", shape)
+            file.create_virtual_dataset(column, layout)
+    refused(path, f"{path}:/{column}", code=4)
+
+
+@pytest.mark.skipif(not IO.exists(), reason="the kernel does not count what is read")
+def test_a_stored_chunk_is_unpacked_once(tmp_path):
+    """All rows in one stored chunk, read in many pieces: the file is read through once."""
+    values = np.random.default_rng(0).normal(size=(1 << 19, 3))  # 12 MB, of which 11 stored
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("x", data=values, chunks=values.shape, compression="gzip")
+    with safe.open_hdf5(path) as file:
+        data = safe.dataset(file, "x")
+        assert data.id.get_access_plist().get_chunk_cache()[1] == values.nbytes
+        before = _bytes_read()
+        pieces = [safe.read_rows(data, k, k + 4096) for k in range(0, len(values), 4096)]
+        assert _bytes_read() - before < 1.5 * path.stat().st_size
+    np.testing.assert_array_equal(np.concatenate(pieces), values)
+
+
+def _bytes_read():
+    return int(re.search(r"rchar: (\d+)", IO.read_text())[1])
+
+
+def test_a_stored_chunk_too_large_to_hold(tmp_path, monkeypatch):
+    monkeypatch.setattr(safe, "MAX_CHUNK", 64 << 20)
+    values = np.zeros((1 << 22, 3))  # 96 MiB
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("x", data=values, chunks=values.shape, compression="gzip")
+    with safe.open_hdf5(tmp_path / "a.h5") as file, pytest.raises(InputError) as caught:
+        safe.dataset(file, "x")
+    assert caught.value.exit_code == 3
+    assert "h5repack -l /x:CHUNK=699050x3 " in caught.value.fix
 
 
 def test_fault_69_unknown_filter(tmp_path):

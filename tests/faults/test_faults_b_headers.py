@@ -9,6 +9,8 @@ from read_faults import catalogue, edit, header, put, refused, snapshot
 
 from mockgal.protocols import ReadOptions
 from mockgal.read.detect import read
+from mockgal.testing import write_gadget4
+from mockgal.write.bundle import write_bundle
 
 FIRST, NSUBS = "Group/GroupFirstSub", "Group/GroupNsubs"
 
@@ -24,6 +26,18 @@ def test_fault_14_chunk_missing(make_run):
 def test_fault_14_snapshot_chunk_missing(run):
     snapshot(run)[1].unlink()
     refused(run, run / "snapdir_002", "missing chunk 1")
+
+
+@pytest.mark.parametrize("declared", [(1 << 62) - 1, 1 << 40])
+def test_fault_14_absurd_number_of_files(run, declared):
+    header(catalogue(run), NumFiles=np.uint64(declared))
+    refused(run, run / "groups_002", f"2 of {declared} files", "missing chunk 2, 3")
+
+
+def test_fault_15_snapshot_chunk_copied_over(run):
+    files = snapshot(run)
+    shutil.copy(files[0], files[1])
+    refused(run, files[0], f"{files[1]}:/PartType1/Coordinates", "same particles")
 
 
 def test_fault_15_extra_chunk(run):
@@ -46,10 +60,26 @@ def test_fault_15_chunk_copied_over(make_run):
 
 def test_fault_16_order_of_chunks_is_numeric(make_run, tmp_path):
     run = make_run(files=12, snapshots=False)
-    from mockgal.testing import write_gadget4
-
     write_gadget4(tmp_path / "one", files=1, snapshots=False)
     assert read(run).halos.digest() == read(tmp_path / "one").halos.digest()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("Subhalo/SubhaloVel", lambda values: values[:, :2]),
+        ("Subhalo/SubhaloVel", lambda values: values[:, 0]),
+        ("Subhalo/SubhaloMassType", lambda values: values[:, :5]),
+        ("Subhalo/SubhaloMass", lambda values: np.stack([values, values], axis=1)),
+    ],
+)
+@pytest.mark.parametrize("which", [0, 1])
+def test_fault_18_rows_of_another_width(run, name, change, which):
+    file = catalogue(run)[which]
+    edit(file, name, change)
+    # Any width of SubhaloMassType will do, if it is the same in all: the second file is told.
+    file = catalogue(run)[1] if "Type" in name else file
+    refused(run, f"{file}:/{name}", "shape")
 
 
 @pytest.mark.parametrize("kind", ["Ngroups", "Nsubhalos"])
@@ -83,10 +113,24 @@ def test_fault_19_chunks_disagree(run, name, value):
     file = catalogue(run)[1]
     header(file, **{name: value})
     refused(run, file, "Time, Redshift, BoxSize")
+
+
+@pytest.mark.parametrize(("name", "value"), [("Time", 0.5), ("BoxSize", 31000.0)])
+def test_fault_19_snapshot_chunks_disagree(run, name, value):
     header(snapshot(run)[1], **{name: value})
+    refused(run, f"{snapshot(run)[1]}:/Header", snapshot(run)[0], value)
 
 
-def test_fault_20_high_word(run, monkeypatch):
+@pytest.mark.parametrize("files", [catalogue, snapshot])
+@pytest.mark.parametrize(
+    ("name", "value"), [("Omega0", 0.31), ("HubbleParam", 0.7), ("UnitMass_in_g", 2e33)]
+)
+def test_fault_19_chunks_of_other_runs(run, files, name, value):
+    header(files(run)[1], "Parameters", **{name: value})
+    refused(run, f"{files(run)[1]}:/Parameters", files(run)[0], name)
+
+
+def test_fault_20_high_word(run):
     """A high word counts 2^32 particles: here they are missing, and the message says how many."""
     header(
         snapshot(run),
@@ -137,15 +181,67 @@ def test_fault_23_first_sub_against_rank(run, value):
     refused(run, f"{file}:/{name}, row {row}", "contradicts GroupFirstSub")
 
 
-@pytest.mark.parametrize("names", [["Omega0"], ["HubbleParam", "OmegaLambda"], None])
-def test_fault_24_no_cosmology(run, names):
+FLAGS = {
+    "HubbleParam": ("--h", "h", 0.6774),
+    "Omega0": ("--omega-m", "omega_m", 0.3089),
+    "OmegaLambda": ("--omega-lambda", "omega_lambda", 0.6911),
+}
+
+
+@pytest.mark.parametrize("names", [["Omega0"], ["HubbleParam", "OmegaLambda"], list(FLAGS)])
+@pytest.mark.parametrize("options", [{}, {"h_free": True}])
+def test_fault_24_no_cosmology(make_run, names, options):
+    run = make_run(dtype="f8", **options)
+    whole = read(run)
+    header(catalogue(run) + snapshot(run), "Parameters", **dict.fromkeys(names))
+    flags = [FLAGS[name][0] for name in names]
+    refused(run, f"{catalogue(run)[0]}:/Parameters", ", ".join(names), *flags)
+    given = ReadOptions(**{FLAGS[name][1]: FLAGS[name][2] for name in names})
+    scene = read(run, given)
+    assert scene.snapshot.record["cosmology_given_by_user"] == [FLAGS[n][1] for n in names]
+    assert scene.snapshot.cosmology.to_dict() == pytest.approx(whole.snapshot.cosmology.to_dict())
+    assert whole.snapshot.record["cosmology_given_by_user"] == []
+    np.testing.assert_allclose(scene.halos["mass"], whole.halos["mass"], rtol=1e-9)
+
+
+def test_fault_24_no_units(run):
+    """Without the units, and Hubble is one of them, no flag helps."""
+    given = ReadOptions(h=0.6774, omega_m=0.3089, omega_lambda=0.6911)
+    header(catalogue(run), "Parameters", Hubble=None, HubbleParam=None)
+    refused(run, "no Hubble, HubbleParam", "--h VALUE", "write the attributes Hubble there")
+    error = refused(run, "no Hubble", "write the attributes Hubble there", options=given)
+    assert "--h" not in error.fix
     for file in catalogue(run):
         with h5py.File(file, "r+") as opened:
-            if names is None:
-                del opened["Parameters"]
-            for name in names or []:
-                del opened["Parameters"].attrs[name]
-    refused(run, catalogue(run)[0], "/Parameters", *(names or ["Omega0", "HubbleParam"]))
+            del opened["Parameters"]
+    refused(run, f"{catalogue(run)[0]}:/Parameters", "UnitLength_in_cm", "Omega0", "--omega-m")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"h": 0.7}, {"omega_m": 0.31}, {"omega_lambda": 0.7}, {"omega_m": np.nan}]
+)
+def test_fault_24_the_file_says_otherwise(run, wrong, tmp_path):
+    flag = "--" + next(iter(wrong)).replace("_", "-")
+    refused(run, flag, catalogue(run)[0], code=2, options=ReadOptions(**wrong))
+    path = tmp_path / "b.hdf5"
+    write_bundle(read(run), path)
+    refused(path, flag, path, code=2, options=ReadOptions(**wrong))
+    same = ReadOptions(h=0.6774, omega_m=0.3089, omega_lambda=0.69110001)
+    assert read(run, same).snapshot.record["cosmology_given_by_user"] == []
+    assert len(read(path, same).halos) == 462
+
+
+def test_fault_24_impossible_flag(run):
+    header(catalogue(run), "Parameters", Omega0=None)
+    refused(run, "--omega-m", "-0.3", code=2, options=ReadOptions(omega_m=-0.3))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("Omega0", -0.3), ("OmegaLambda", 7.0), ("HubbleParam", 67.74)]
+)
+def test_impossible_cosmology_names_the_attribute(run, name, value):
+    header(catalogue(run), "Parameters", **{name: value})
+    refused(run, f"{catalogue(run)[0]}:/Parameters@{name}", value)
 
 
 def test_fault_25_redshift_against_time(run):
@@ -157,6 +253,31 @@ def test_fault_25_redshift_against_time(run):
 def test_fault_26_snapshot_of_another_time_or_box(run, values):
     header(snapshot(run), **values)
     refused(run, snapshot(run)[0], catalogue(run)[0], next(iter(values)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("Omega0", 0.33), ("OmegaLambda", 0.7), ("UnitVelocity_in_cm_per_s", 2e5)]
+)
+def test_fault_26_snapshot_of_another_cosmology(run, name, value):
+    if "Unit" in name:
+        header(snapshot(run), "Parameters", Hubble=0.05)
+    header(snapshot(run), "Parameters", **{name: value})
+    refused(run, f"{snapshot(run)[0]}:/Parameters@{name}", catalogue(run)[0])
+
+
+@pytest.mark.parametrize("hydro", [True, False])
+def test_fault_26_snapshot_of_the_twin(make_run, tmp_path, hydro):
+    """A hydro snapshot beside a dark catalogue, or the reverse: same box, time and cosmology."""
+    run = make_run(hydro=not hydro)
+    shutil.rmtree(run / "snapdir_002")
+    write_gadget4(tmp_path / "twin", hydro=hydro)
+    shutil.move(tmp_path / "twin/snapdir_002", run)
+    refused(run, f"{snapshot(run)[0]}:/Header@MassTable[1]", catalogue(run)[0])
+
+
+def test_mass_table_without_sense(run):
+    header(snapshot(run), MassTable=np.array([0, -1.0, 0, 0, 0, 0]))
+    refused(run, f"{snapshot(run)[0]}:/Header@MassTable", "-1.0")
 
 
 @pytest.mark.parametrize(
@@ -189,8 +310,6 @@ def test_header_value_that_is_no_number(run, value):
 
 
 def test_several_outputs_in_one_folder(make_run, tmp_path):
-    from mockgal.testing import write_gadget4
-
     run = make_run()
     write_gadget4(run, number=7, redshift=0.0)
     refused(run, "002, 007", code=2)

@@ -6,9 +6,12 @@ import pytest
 from read_faults import catalogue, edit, header, no_snapshot, refused, snapshot
 
 from mockgal.cosmology import Cosmology
+from mockgal.errors import MockgalWarning, UnitsError
+from mockgal.read import physics
 from mockgal.read.detect import read
 from mockgal.read.physics import likely_factors
 from mockgal.testing import COSMOLOGY, write_gadget4
+from mockgal.write.bundle import write_bundle
 
 
 @pytest.mark.parametrize("with_snapshot", [True, False])
@@ -77,11 +80,72 @@ def test_fault_32_mean_density(run, factor, words):
     refused(run, run / "snapdir_002", words, "Omega_m")
 
 
-def test_fault_32_mean_density_within_tolerance(run):
-    with h5py.File(snapshot(run)[0]) as file:
-        table = file["Header"].attrs["MassTable"] * 1.04
-    header(snapshot(run), MassTable=table)
-    assert read(run).snapshot.record["mean_density_over_omega_m"] == pytest.approx(1.04)
+@pytest.mark.parametrize(("factor", "good"), [(0.96, True), (1.04, True), (1.06, False)])
+def test_fault_32_mean_density_within_tolerance(factor, good):
+    total = COSMOLOGY.mean_matter_density * 32.0**3 * factor
+    if good:
+        assert physics.check_mean_density(total, 32.0, COSMOLOGY, 0.0, "x") == pytest.approx(factor)
+    else:
+        with pytest.raises(UnitsError, match=r"1\.06"):
+            physics.check_mean_density(total, 32.0, COSMOLOGY, 0.0, "x")
+
+
+def test_fault_32_bound_masses_of_a_catalogue(make_run):
+    """SubhaloMass alone in another unit: neither groups nor particles show it."""
+    run = make_run(snapshots=False)
+    for file in catalogue(run):
+        edit(file, "Subhalo/SubhaloMass", lambda values: values * np.float32(1e10))
+    refused(run, "Subhalo/SubhaloMass", "bound to subhalos", "1e10")
+
+
+@pytest.mark.parametrize(
+    ("factor", "word"), [(1e-10, "1e-10"), (COSMOLOGY.h, "h^1"), (1.1, "1e10")]
+)
+def test_fault_32_mass_per_particle(make_run, factor, word):
+    run = make_run(snapshots=False)
+    for file in catalogue(run):
+        edit(file, "Subhalo/SubhaloMass", lambda values: values * np.float32(factor))
+    refused(run, "Subhalo/SubhaloMass", "mass / n_particles", word)
+
+
+def test_mass_per_particle_means_nothing_in_a_hydro_run(make_run):
+    halos = read(make_run(hydro=True)).halos
+    assert 0 < halos.record["bound_mass_over_matter"] < 1
+
+
+@pytest.mark.parametrize(
+    ("name", "factor", "words"),
+    [
+        ("mass", 1e10, ("/halos/mass", "bound to subhalos")),
+        ("mass", 0.9, ("/halos/mass", "mass / n_particles")),
+        ("host_mass", 1e10, ("/halos/host_mass", "1e10")),
+        ("host_mass", 1e-10, ("/halos/host_mass", "1e-10")),
+    ],
+)
+def test_fault_32_in_a_bundle(run, tmp_path, name, factor, words):
+    path = tmp_path / "b.hdf5"
+    write_bundle(read(run), path)
+    with h5py.File(path, "r+") as file:
+        file[f"halos/{name}"][...] *= factor
+    refused(path, *words)
+
+
+def test_fault_32_particles_of_a_bundle(run, tmp_path):
+    path = tmp_path / "b.hdf5"
+    write_bundle(read(run), path)
+    header(path, "header", particle_mass=1e9)
+    with h5py.File(path, "r+") as file:
+        del file["halos/n_particles"]
+    refused(path, f"{path}:/particles@mass", "1e+09")
+
+
+def test_h_of_one_is_told(run):
+    """HubbleParam 1 beside Hubble 100 in the run's units: more likely forgotten than meant."""
+    header(catalogue(run) + snapshot(run), "Parameters", HubbleParam=1.0)
+    with pytest.warns(MockgalWarning, match="h = 1 is taken"):
+        scene = read(run)
+    assert scene.snapshot.cosmology.h == 1
+    assert scene.snapshot.record["h_is_one"] is True
 
 
 def test_fault_32_mean_density_of_a_stream(make_run):

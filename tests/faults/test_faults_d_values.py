@@ -102,6 +102,29 @@ def test_fault_36_zero_host_mass_is_counted(run):
     assert read(run).halos.record["centrals_with_zero_host_mass"] == 3
 
 
+def test_fault_36_drop_bad_is_a_way_out(run):
+    """The satellites of a central without host mass go with it: no other option is needed."""
+    whole = read(run).halos
+    members = [int((whole["host_id"] == host).sum()) for host in np.unique(whole["host_id"])[:3]]
+    edit(catalogue(run)[0], "Group/Group_M_Crit200", put(slice(0, 3), 0.0))
+    halos = read(run, ReadOptions(drop_bad=True)).halos
+    assert halos.record["dropped_bad"] == 3
+    assert halos.record["dropped_with_their_host"] == sum(members) - 3 > 3
+    assert len(halos) == len(whole) - sum(members)
+    assert halos.record["centrals_with_zero_host_mass"] == halos.record["orphans_dropped"] == 0
+
+
+def test_fault_35_host_mass_of_a_central_only(bundle):
+    """As other formats have it: satellites keep theirs, and are dropped with their central."""
+    whole = read(bundle).halos
+    members = int((whole["host_id"] == 0).sum())
+    change(bundle, "halos/host_mass", put(0, np.nan))
+    refused(bundle, f"{bundle}:/halos/host_mass, row 0", "--drop-bad")
+    halos = read(bundle, ReadOptions(drop_bad=True)).halos
+    assert halos.record["dropped_bad"] == 1
+    assert halos.record["dropped_with_their_host"] == members - 1 > 0
+
+
 @pytest.mark.parametrize(
     ("dtype", "value", "x", "edge"),
     [
@@ -125,13 +148,43 @@ def test_faults_37_and_38_edge_of_the_box(make_run, dtype, value, x, edge):
     assert halos.record["positions_at_box_edge"] == edge
 
 
-def test_fault_38_in_particles(run, tmp_path):
-    edit(snapshot(run)[0], "PartType1/Coordinates", put((0, 2), np.nextafter(32000.0, 0)))
+@pytest.mark.parametrize(
+    ("dtype", "value", "counts"),
+    [
+        ("f4", 32000.0, (1, 1)),
+        ("f4", -1e-7, (1, 1)),
+        ("f4", -1.0, (1, 0)),
+        ("f8", 32000.0, (1, 1)),
+        ("f8", np.nextafter(32000.0, 0), (0, 0)),
+    ],
+)
+def test_faults_37_and_38_in_particles(make_run, tmp_path, dtype, value, counts):
+    run = make_run(dtype=dtype)
+
+    def moved(path):
+        found = [(c.wrapped, c.at_edge) for c in read(path).particles.chunks(999)]
+        return tuple(np.sum(found, axis=0))
+
+    before = moved(run)
+    edit(snapshot(run)[0], "PartType1/Coordinates", put((0, 2), value))
+    assert tuple(np.subtract(moved(run), before)) == counts
     write_bundle(read(run), tmp_path / "b.hdf5")
-    with h5py.File(tmp_path / "b.hdf5") as file:
-        assert file["particles"].attrs["positions_at_box_edge"] == 0
+    assert moved(tmp_path / "b.hdf5") == (0, 0)
+    change(tmp_path / "b.hdf5", "particles/position", put((0, 2), 32.0))
+    assert moved(tmp_path / "b.hdf5") == (1, 1)
     for chunk in read(tmp_path / "b.hdf5").particles.chunks(999):
         assert chunk.position.max() < 32
+
+
+@pytest.mark.parametrize("value", [np.nan, -1.0, np.inf])
+def test_fault_35_in_particles(make_run, tmp_path, value):
+    run = make_run(hydro=True)
+    write_bundle(read(run), tmp_path / "b.hdf5")
+    edit(snapshot(run)[1], "PartType0/Masses", put(5000, value))
+    refused(run, f"{snapshot(run)[1]}:/PartType0/Masses, row 5000", "1 masses", stream=True)
+    change(tmp_path / "b.hdf5", "particles/mass", put(6000, value))
+    path = tmp_path / "b.hdf5"
+    refused(path, f"{path}:/particles/mass, row 6000", "1 masses", stream=True)
 
 
 def test_fault_39_centred_origin(run):
@@ -292,3 +345,62 @@ def test_bundle_faults(bundle):
     refused(bundle, f"{bundle}:/halos/vmax", "velocity")
     header(bundle, "/", mockgal_bundle=99)
     refused(bundle, "version 99")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("box_size", -32.0),
+        ("box_size", 0.0),
+        ("redshift", -2.0),
+        ("particle_mass", -1.0),
+        ("omega_m", -0.3),
+        ("h", 67.74),
+        ("mass_definition", "200x"),
+        ("halos", -1),
+    ],
+)
+def test_bundle_header_is_named(bundle, name, value):
+    header(bundle, "header", **{name: value})
+    refused(bundle, f"{bundle}:/header@{name}", value)
+
+
+def test_bundle_central_of_another_host(bundle):
+    change(bundle, "halos/host_id", put(8, 0))
+    with h5py.File(bundle) as file:
+        row = int(np.flatnonzero(file["halos/is_central"][:])[3])
+    change(bundle, "halos/host_id", put(row, 0))
+    refused(bundle, f"{bundle}:/halos/host_id, row", "centrals with another host")
+
+
+def test_bundle_column_of_another_type(bundle):
+    def as_bytes(values):
+        return values.astype("i1")
+
+    with h5py.File(bundle, "r+") as file:
+        attributes = dict(file["halos/is_central"].attrs)
+    edit(bundle, "halos/is_central", as_bytes)
+    header(bundle, "halos/is_central", **attributes)
+    refused(bundle, f"{bundle}:/halos/is_central", "type 'i'")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("record", b'{"a": NaN}'),
+        ("halo_record", b'{"groups": Infinity}'),
+        ("halo_record", b'{"groups": "many"}'),
+        ("halo_record", b'{"groups": 3.5}'),
+        ("halo_record", b'{"dropped_bad": -1}'),
+        ("halo_record", b'{"subhalos": true}'),
+        ("halo_record", b'{"positions_wrapped": [1]}'),
+        ("halo_record", b"[]"),
+        ("record", b'{"options_given": [1]}'),
+        ("record", b"[" * 100_000),
+        ("source", b'"x"'),
+        ("source", b"\xff"),
+    ],
+)
+def test_bundle_json(bundle, name, text):
+    edit(bundle, f"header/{name}", lambda values: np.frombuffer(text, np.uint8))
+    refused(bundle, f"{bundle}:/header/{name}")

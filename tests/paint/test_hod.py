@@ -1,22 +1,29 @@
 """The corrected HOD: contract, expectation, domain, and refusals."""
 
+import os
 import warnings
 from dataclasses import replace
+from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mockgal.calibrate.hod_table import measure
+from mockgal.cosmology import Cosmology
 from mockgal.errors import (
     BadValueError,
     CorruptFileError,
     DomainError,
     MissingDatasetError,
     MockgalError,
+    MockgalWarning,
+    UsageError,
 )
-from mockgal.paint import hod_store
+from mockgal.paint import hod_store, hod_table
 from mockgal.paint.draw import join, paint_scene
-from mockgal.paint.hod import HODPainter
+from mockgal.paint.hod import HODPainter, mass_limit
+from mockgal.pipeline import make_painter
 from mockgal.testing import painter_contract, synthetic_pair
 
 EDGES = np.arange(10.5, 14.1, 0.5)
@@ -44,8 +51,9 @@ def test_contract(pair, table):
 
 
 def test_counts_agree_with_the_expectation_over_200_seeds(pair, table):
-    dark = replace(pair[1], halos=pair[1].halos.take(np.arange(800)))
-    dark = replace(dark, halos=dark.halos.take(np.flatnonzero(dark.halos.host_row >= 0)))
+    some = np.flatnonzero(pair[1].halos["host_id"] < 7 * 400)  # whole hosts
+    dark = replace(pair[1], halos=pair[1].halos.take(some))
+    assert 100 < np.sum(~dark.halos["is_central"])
     painter = HODPainter(table)
     p = painter.predict(dark).p_luminous
     assert 0 < p.sum() < 0.95 * len(p)
@@ -124,6 +132,7 @@ def with_hosts(scene, factor):
     return replace(scene, halos=replace(scene.halos, columns=columns))
 
 
+@pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
 def test_hosts_above_the_range(pair, table):
     heavy = with_hosts(pair[1], 50.0)
     with pytest.raises(DomainError, match="allow-extrapolation") as caught:
@@ -186,7 +195,11 @@ def test_zero_host_mass_of_a_painted_central_is_refused(pair, table):  # fault 3
     [
         ({"redshift": 1.0}, "redshift 1 outside"),
         ({"particle_mass": 1e9}, "particle mass 1e"),
+        ({"particle_mass": 1.95e7}, "particle mass 1.95e"),  # coarser: subhalos would be missing
+        ({"particle_mass": 4e6}, "particle mass 4e"),
         ({"particle_mass": None}, "particle mass is unknown"),
+        ({"cosmology": Cosmology(0.6774, 0.2, 0.8)}, "omega_m 0.2 outside"),
+        ({"cosmology": Cosmology(0.8, 0.3089, 0.6911)}, "h 0.8 outside"),
     ],
 )
 def test_outside_the_domain(pair, table, change, reason):
@@ -216,7 +229,7 @@ def test_unknown_name_lists_what_there_is(pair):
 
 
 def test_table_without_a_twin_is_refused(pair, table):
-    columns = {k: v for k, v in table.columns.items() if "host_mass_ratio" not in k}
+    columns = {k: v for k, v in table.columns.items() if k not in hod_table.TWIN}
     with pytest.raises(MissingDatasetError, match="log_host_mass_ratio"):
         HODPainter(replace(table, columns=columns)).predict(pair[1])
 
@@ -234,14 +247,97 @@ def test_satellites_that_thinning_cannot_make_are_reported(pair):
         least_particles=20,
         provenance={},
     )
-    with pytest.warns(UserWarning, match="satellites"):
+    with pytest.warns(MockgalWarning, match="luminous satellites"):
         prediction = HODPainter(table).predict(poor)
     true = np.sum(~hydro.halos["is_central"] & (hydro.halos["stellar_mass"] >= 1e8))
-    record = prediction.record
-    assert record["satellites_short"] > 0.2 * true
-    assert record["satellites_short"] + record["expected_satellites"] == pytest.approx(
-        true, rel=0.02
+    short = prediction.record["satellites_short"]
+    assert short > 0.2 * true
+    expected = prediction.p_luminous[~poor.halos["is_central"]].sum()
+    assert short + expected == pytest.approx(true, rel=0.02)
+
+
+def test_what_this_simulation_lacks_is_reported(pair, table):
+    """Measured on the simulation that is painted, not on the calibration's twin."""
+    hydro, dark = pair
+    assert abs(HODPainter(table).predict(dark).record["satellites_short"]) < 1
+    bare = replace(dark, halos=dark.halos.take(np.flatnonzero(dark.halos["is_central"])))
+    with pytest.warns(MockgalWarning, match="of the .* luminous satellites"):
+        record = HODPainter(table).predict(bare).record
+    true = np.sum(~hydro.halos["is_central"] & (hydro.halos["stellar_mass"] >= 1e8))
+    assert record["satellites_short"] == pytest.approx(true, rel=0.01)
+    more = table.columns["number_hydro_mean"] * np.where(table.columns["kind"] == "central", 2, 1)
+    greedy = replace(table, columns={**table.columns, "number_hydro_mean": more})
+    with pytest.warns(MockgalWarning, match="luminous centrals"):
+        record = HODPainter(greedy).predict(dark).record
+    assert record["centrals_short"] == pytest.approx(
+        0.5
+        * np.sum(
+            more[: table.bins]
+            @ np.histogram(np.log10(dark.halos["host_mass"][dark.halos["is_central"]]), EDGES)[0]
+        ),
+        rel=0.02,
     )
+
+
+def test_a_hydrodynamic_run_is_not_painted_unasked(pair, table):
+    with pytest.raises(DomainError, match="hydrodynamic"):
+        HODPainter(table).predict(pair[0])
+    assert HODPainter(table, allow_extrapolation=True).predict(pair[0]).extrapolated.all()
+
+
+def test_another_mass_definition_is_never_extrapolated(pair, table):
+    other = replace(pair[1], halos=replace(pair[1].halos, mass_definition="fof"))
+    with pytest.raises(DomainError, match="cannot be extrapolated") as caught:
+        HODPainter(table, allow_extrapolation=True).predict(other)
+    assert "--mass-definition 200c" in str(caught.value)
+
+
+def test_the_limit_is_that_of_the_coarser_run(table):
+    assert mass_limit(table, None) == mass_limit(table, 1e6) == 19.5e7
+    assert mass_limit(table, 2e7) == 2 * mass_limit(table, 1e7)
+
+
+def test_subhalos_too_faint_for_the_floor_are_counted(pair):
+    hydro, dark = pair
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        table = measure(
+            hydro,
+            dark,
+            name="bright",
+            edges=EDGES,
+            luminosity_floor=5e10,
+            least_particles=20,
+            provenance={},
+        )
+        prediction = HODPainter(table).predict(dark)
+    q = table.columns["residual_quantiles"][prediction.residual_row, -1]
+    central = dark.halos["is_central"]
+    log_host = np.log10(dark.halos["host_mass"])
+    median = np.where(
+        central,
+        table.median_log_stellar_mass(0, log_host),
+        table.median_log_stellar_mass(1, log_host),
+    )
+    faint = median + q <= np.log10(5e10) - 0.02
+    assert prediction.record["not_painted_below_floor"] >= faint.sum() > 100
+    assert np.all(prediction.p_luminous[faint] == 0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"calibration": 3},
+        {"allow_extrapolation": "no"},
+        {"allow_extrapolation": 1},
+        {"allow_extrapolation": float("nan")},
+        {"provides": 5},
+        {"nonesuch": 1},
+    ],
+)
+def test_options_are_checked(options):
+    with pytest.raises(UsageError):
+        make_painter("hod", options)
 
 
 class TestTableFile:
@@ -288,7 +384,61 @@ class TestTableFile:
                 hod_store.read(path)
 
     def test_contradictions_are_refused(self, table):
-        for name, value in (("thinning", -1.0), ("deficit", 2.0), ("luminous_probability", 1.5)):
+        for name, value in (
+            ("thinning", -1.0),
+            ("thinning", np.inf),
+            ("deficit", 2.0),
+            ("luminous_probability", 1.5),
+            ("residual_quantiles", np.nan),
+            ("curve_log_host_mass", 1.0),
+            ("ratio_log_host_mass", 1.0),
+            ("log_host_mass_ratio", np.nan),
+        ):
             columns = {**table.columns, name: np.full_like(table.columns[name], value)}
             with pytest.raises(CorruptFileError):
                 replace(table, columns=columns)
+        for change in (
+            {"domain": {"redshift": [0, 1]}},
+            {"domain": {**table.domain, "omega_m": 3}},
+            {"domain": {**table.domain, "redshift": ["a", "b"]}},
+            {"luminosity_floor": np.inf},
+            {"least_particles": 0},
+            {"residual_probability": []},
+            {"provenance": {"references": "Smith 2020"}},
+            {"provenance": {"made_by": date(2024, 5, 1)}},
+            {"provenance": {"x": np.nan}},
+        ):
+            with pytest.raises(CorruptFileError):
+                replace(table, **change)
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("references: [made up]", "made_by: 2024-05-01"),
+            ("references: [made up]", "references: made up"),
+            ("omega_m: [", "omega_m: 3 #["),
+            ("redshift: [", "redshift: [a, "),
+            ("luminosity_floor: 100000000.0", "luminosity_floor: .inf"),
+            ("residual_probability: [", "residual_probability: [] #"),
+            ("- domain:", "- domain: 3 #"),
+        ],
+    )
+    def test_odd_metadata_is_refused(self, table, tmp_path, old, new):
+        path, text = tmp_path / "table.ecsv", hod_store.to_ecsv(table)
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+        with pytest.raises(MockgalError) as caught:
+            hod_store.read(path)
+        assert caught.value.exit_code == 3
+        assert str(path) in str(caught.value)
+
+    def test_odd_files_are_refused(self, tmp_path):
+        os.mkfifo(tmp_path / "fifo.ecsv")
+        for path in (tmp_path, tmp_path / "fifo.ecsv", Path("/dev/zero"), tmp_path / "none.ecsv"):
+            with pytest.raises(MockgalError) as caught:
+                hod_store.read(path)
+            assert caught.value.exit_code == 3
+
+    def test_numbers_of_any_kind_have_one_digest(self, table):
+        same = replace(table, luminosity_floor=10**8, least_particles=np.int64(20))
+        assert same.digest == table.digest

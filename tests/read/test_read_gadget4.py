@@ -120,7 +120,7 @@ def test_high_word_is_shifted_in_64_bits(tmp_path):
         header["NumPart_Total"] = np.array([0, 5, 0, 0, 0, 0], "u4")
         header["NumPart_Total_HighWord"] = np.array([0, 3, 0, 0, 0, 0], "u4")
         header["NumPart_ThisFile"] = np.array([0, (3 << 32) + 5, 0, 0, 0, 0], "u8")
-    snapshot = snapshots.open_snapshot(chunks.FileSet((path,), "002"))
+    snapshot = snapshots.open_snapshot(chunks.FileSet((path,), "002"), ReadOptions())
     assert snapshot.particle_count == (3 << 32) + 5
 
 

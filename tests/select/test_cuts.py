@@ -149,3 +149,18 @@ def test_units_are_the_same_cut(value, h):
 def test_any_text_is_parsed_or_refused(text):
     with contextlib.suppress(CutError):
         parse(text)
+
+
+def test_ids_are_compared_exactly():
+    galaxies = catalog(MASSES)
+    columns = {**galaxies.columns, "galaxy_id": 2**53 + np.arange(7)}
+    galaxies = GalaxyCatalog(columns, galaxies.snapshot, "box", galaxies.provenance)
+    assert select(galaxies, f"galaxy_id == {2**53 + 1}")["galaxy_id"].tolist() == [2**53 + 1]
+    assert len(select(galaxies, f"galaxy_id > {2**53}")) == 6
+    assert len(select(galaxies, "galaxy_id > 1.5")) == 7
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999"])
+def test_numbers_beyond_range_are_refused(number):
+    with pytest.raises(CutError, match="finite"):
+        parse(f"stellar_mass > {number} Msun")

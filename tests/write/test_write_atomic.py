@@ -19,7 +19,7 @@ from mockgal.errors import (
     UsageError,
 )
 from mockgal.write.atomic import atomic_output, check_output, output_lock
-from mockgal.write.provenance import write_sidecar
+from mockgal.write.provenance import sidecar_path, write_sidecar
 
 
 def names(folder):
@@ -301,41 +301,62 @@ def test_leftovers_of_other_outputs_stay(tmp_path):
     assert names(tmp_path) == [other.name, "a.fits"]
 
 
-def test_a_small_disk_that_fills_is_an_output_error(tmp_path):
-    """The limit on file sizes is the nearest to a full disk that needs no privileges."""
+@pytest.mark.parametrize("limit", [50_000, 200_000, 1_000_000])
+@pytest.mark.parametrize("name", ["fits", "hdf5", "bundle.hdf5"])
+def test_a_small_disk_that_fills_is_an_output_error(tmp_path, name, limit):
+    """The limit on file sizes is the nearest to a full disk that needs no privileges.
+
+    In a child, as HDF5 may crash a process when it ends.
+    """
     code = """
         import resource, sys
         from pathlib import Path
+        path, limit = Path(sys.argv[1]), int(sys.argv[2])
         sys.path.insert(0, sys.argv[3])
-        from write_samples import catalogue
+        from write_samples import catalogue, matter_scene
         from mockgal.errors import OutputError
         from mockgal.registry import load
-        writer = load("writers", sys.argv[2])()
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+        from mockgal.write.bundle import write_bundle
+        galaxies, scene = catalogue(20_000), matter_scene(200_000, own_masses=True)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
         try:
-            writer.write(catalogue(20_000), Path(sys.argv[1]), overwrite=True)
+            if "bundle" in path.name:
+                write_bundle(scene, path, overwrite=True)
+            else:
+                load("writers", path.suffix[1:])().write(galaxies, path, overwrite=True)
         except OutputError as error:
             print(error)
             sys.exit(error.exit_code)
     """
-    for name in ("fits", "hdf5"):
-        path = tmp_path / f"a.{name}"
-        path.write_text("old")
-        with child(code, path, name, Path(__file__).parent) as process:
-            out, err = process.communicate(timeout=20)
-        assert process.returncode == 5, err
-        assert "Fix" in out
-        assert path.read_text() == "old"
-    assert names(tmp_path) == ["a.fits", "a.hdf5"]
+    path = tmp_path / f"a.{name}"
+    path.write_text("old")
+    with child(code, path, limit, Path(__file__).parent) as process:
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 5, err
+    assert err == ""
+    assert "Fix" in out
+    assert path.read_text() == "old"
+    assert names(tmp_path) == [path.name]
 
 
-def test_the_sidecar_holds_the_facts_of_the_run_and_is_replaced(tmp_path):
+def test_the_sidecar_holds_the_facts_of_the_run(tmp_path):
     path = tmp_path / "a.fits"
     for memory in (1, 2):
-        sidecar = write_sidecar(path, {"peak_memory": memory, "input": Path("dark.hdf5")})
-    assert sidecar == tmp_path / "a.fits.run.json"
+        sidecar = write_sidecar(
+            path, {"peak_memory": memory, "input": Path("dark.hdf5")}, overwrite=True
+        )
+    assert sidecar == sidecar_path(path) == tmp_path / "a.fits.run.json"
     assert json.loads(sidecar.read_text()) == {"peak_memory": 2, "input": "dark.hdf5"}
     assert names(tmp_path) == [sidecar.name]
+
+
+def test_a_sidecar_that_exists_is_replaced_only_on_request(tmp_path):
+    path = tmp_path / "a.fits"
+    sidecar_path(path).write_text("mine")
+    with pytest.raises(OutputExistsError, match=r"a\.fits\.run\.json"):
+        write_sidecar(path, {}, overwrite=False)
+    assert sidecar_path(path).read_text() == "mine"
+    assert names(tmp_path) == ["a.fits.run.json"]
 
 
 def test_space_is_asked_of_the_directory_of_the_output(tmp_path, monkeypatch):

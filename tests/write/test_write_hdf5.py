@@ -13,6 +13,7 @@ from mockgal.columns import GALAXY_COLUMNS
 from mockgal.errors import CorruptFileError, InternalError
 from mockgal.types import GalaxyCatalog
 from mockgal.write import hdf5 as module
+from mockgal.write import hdf5_file
 from mockgal.write.fits import FITSWriter
 from mockgal.write.hdf5 import HDF5Writer, verify_hdf5
 
@@ -131,7 +132,7 @@ def test_missing_rows_are_an_internal_error(path, monkeypatch):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_amid_hdf5_stops_the_writing_and_is_not_lost(path, monkeypatch, number):
     path.write_text("old")
-    real, calls = module._Disk.write, []
+    real, calls = hdf5_file.Disk.write, []
 
     def write_and_signal(self, data):
         calls.append(1)
@@ -142,7 +143,7 @@ def test_a_signal_amid_hdf5_stops_the_writing_and_is_not_lost(path, monkeypatch,
     def terminate(*_):
         raise SystemExit(143)
 
-    monkeypatch.setattr(module._Disk, "write", write_and_signal)
+    monkeypatch.setattr(hdf5_file.Disk, "write", write_and_signal)
     former = signal.signal(signal.SIGTERM, terminate)
     try:
         with pytest.raises((KeyboardInterrupt, SystemExit)):

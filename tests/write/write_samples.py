@@ -1,10 +1,13 @@
-"""Catalogues for the tests of the writers."""
+"""Catalogues and scenes for the tests of the writers."""
+
+from dataclasses import replace
 
 import numpy as np
 
 from mockgal.columns import GALAXY_COLUMNS
 from mockgal.cosmology import Cosmology
-from mockgal.types import GalaxyCatalog, Snapshot
+from mockgal.testing import synthetic_pair
+from mockgal.types import GalaxyCatalog, ParticleChunk, Particles, Snapshot
 
 H = 0.6774
 PROVENANCE = {
@@ -59,3 +62,30 @@ def in_file(galaxies, name, units):
     if units == "h-free" and column.h_power == -1:
         values = (values.astype("f8") / H).astype(values.dtype)
     return values
+
+
+def matter_scene(count, own_masses=False):
+    """A scene of ``count`` particles at random; the first 70% have one mass, even with their own.
+
+    Without their own they make up Omega_m.
+    """
+    scene = synthetic_pair(200)[1]
+    box = scene.snapshot.box_size
+    mass = scene.snapshot.cosmology.mean_matter_density * box**3 / max(count, 1)
+    rng = np.random.default_rng(5)
+    position = np.minimum(rng.random((count, 3)) * box, np.nextafter(np.float32(box), 0))
+    masses = np.full(count, mass)
+    if own_masses:
+        masses[int(0.7 * count) :] *= rng.uniform(0.1, 0.9, count - int(0.7 * count))
+
+    def stream(rows):
+        for start in range(0, count, rows):
+            stop = min(start + rows, count)
+            yield ParticleChunk(position[start:stop], masses[start:stop])
+
+    particle_mass = 2 * mass if own_masses else mass
+    return replace(
+        scene,
+        snapshot=replace(scene.snapshot, particle_mass=particle_mass),
+        particles=Particles(count, stream) if count else None,
+    )
