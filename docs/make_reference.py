@@ -94,12 +94,14 @@ def hod_calibration() -> str:
 def command_line() -> str:
     """The page on commands."""
     text = "# Command line\n" + _NOTE
-    for name in ("", *sorted(cli.commands)):
-        command: click.Command = cli.commands[name] if name else cli
-        with click.Context(
-            command, info_name=f"mockgal {name}".strip(), max_content_width=100, terminal_width=100
-        ) as context:
-            text += f"\n## mockgal {name}".rstrip() + f"\n\n```\n{command.get_help(context)}\n```\n"
+    settings = {**cli.context_settings, "terminal_width": 100}
+    group = click.Context(cli, info_name="mockgal", **settings)
+    pages = [group] + [
+        click.Context(command, info_name=name, parent=group, terminal_width=100)
+        for name, command in sorted(cli.commands.items())
+    ]
+    for context in pages:
+        text += f"\n## {context.command_path}\n\n```\n{context.get_help()}\n```\n"
     return text
 
 

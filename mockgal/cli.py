@@ -42,7 +42,7 @@ def _reading(command: Callable[..., Any]) -> Callable[..., Any]:
             is_flag=True,
             default=None,
             help="Drop rows with NaN, infinite or negative masses, and centrals without a "
-            "host mass, instead of refusing the file; counted in the output.",
+            "host mass (with their satellites), instead of refusing the file; counted.",
         ),
         click.option(
             "--orphans",

@@ -225,9 +225,16 @@ def pack(
     inputs += [Path(file.path) for file in sim.snapshot.source]
     check_output(Path(out), overwrite=overwrite, inputs=inputs)
     grid = None if density is None else read_density(Path(density), sim.snapshot)
-    write_bundle(
+    moved = write_bundle(
         sim, Path(out), overwrite=overwrite, particles=particles, density=grid, progress=progress
     )
+    if any(moved.values()):
+        warnings.warn(
+            f"particles: {moved['positions_wrapped']} coordinates outside the box were wrapped, "
+            f"{moved['positions_at_box_edge']} at its far edge became 0; both are recorded",
+            MockgalWarning,
+            stacklevel=2,
+        )
     return sim
 
 

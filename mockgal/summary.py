@@ -128,7 +128,7 @@ def as_text(facts: dict[str, Any]) -> str:
     recorded = [
         f"{key} = {value:.6g}" if isinstance(value, float) else f"{key} = {value}"
         for key, value in facts["record"].items()
-        if value and not isinstance(value, list)
+        if value and key != "original_source"
     ]
     lines += [("recorded" * (i == 0), text) for i, text in enumerate(recorded)]
     return "\n".join(f"{key:<15} {printable(value)}" for key, value in lines)

@@ -72,7 +72,9 @@ def read_density(
             for name in GRID_ATTRIBUTES
             if name not in ("boxsize", "redshift")
         }
-        block = int(data.chunks[0]) if data.chunks else 1
+        block = min(int(data.chunks[0]), size) if data.chunks else 1
+        if block * size**2 * data.dtype.itemsize > safe.MAX_CHUNK:
+            block = 1  # rows cannot be held together
     if text["kind"] not in UNITS:
         raise HeaderError(
             f"{where}@kind",

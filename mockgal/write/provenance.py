@@ -244,7 +244,7 @@ def sidecar_path(path: Path) -> Path:
     return path.with_name(path.name + ".run.json")
 
 
-def write_sidecar(path: Path, facts: Mapping[str, Any], *, overwrite: bool = True) -> Path:
+def write_sidecar(path: Path, facts: Mapping[str, Any], *, overwrite: bool) -> Path:
     """Write what belongs to the run and not to the catalogue beside the output.
 
     Parameters

@@ -295,6 +295,20 @@ def test_density_grid_is_read(tmp_path, run):
     )
 
 
+@pytest.mark.parametrize("chunks", [(8, 8, 8), (3, 8, 8), (5, 2, 4), (1, 8, 8)])
+def test_density_grid_in_any_chunks(tmp_path, run, chunks):
+    delta = _delta()
+    path = _grid(tmp_path / "d.hdf5", delta)
+    with h5py.File(path, "r+") as file:
+        attributes = dict(file["density"].attrs)
+        del file["density"]
+        file.create_dataset("density", data=delta, chunks=chunks, compression="gzip")
+        file["density"].attrs.update(attributes)
+    field = read_density(path, read(run).snapshot)
+    for start, stop in [(0, 1), (1, 2), (2, 5), (7, 8), (0, 8), (5, 6), (4, 4)]:
+        np.testing.assert_array_equal(field.read_slab(start, stop), delta[start:stop])
+
+
 @pytest.mark.parametrize(
     ("change", "attributes", "words"),
     [
