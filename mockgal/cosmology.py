@@ -12,8 +12,8 @@ from typing import Any
 
 from .errors import HeaderError
 
-# 3 (100 km/s/Mpc)^2 / (8 pi G) in Msun/h per (Mpc/h)^3, from the IAU 2015 nominal GM_sun and the
-# parsec: 3e4 Mpc pc-units / (8 pi G), G = 4.300917270e-9 Mpc (km/s)^2 / Msun.
+# Today's critical density, 3 (100 km/s/Mpc)^2 / (8 pi G), in Msun/h per (Mpc/h)^3, with
+# G = 4.300917270e-9 Mpc (km/s)^2 / Msun (CODATA 2018 G; IAU 2015 solar mass parameter and parsec).
 CRITICAL_DENSITY = 3.0e4 / (8.0 * math.pi * 4.300917270e-9)
 
 
@@ -65,14 +65,6 @@ class Cosmology:
     def to_dict(self) -> dict[str, float]:
         """The parameters that are known, as plain numbers."""
         return {name: value for name, value in asdict(self).items() if value is not None}
-
-    def to_astropy(self) -> Any:
-        """The same background as an `astropy.cosmology.LambdaCDM` (no radiation)."""
-        from astropy.cosmology import LambdaCDM
-
-        return LambdaCDM(
-            H0=100.0 * self.h, Om0=self.omega_m, Ode0=self.omega_lambda, Ob0=self.omega_b, Tcmb0=0
-        )
 
 
 def h_free(value: Any, h_power: int, h: float) -> Any:

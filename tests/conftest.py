@@ -32,3 +32,15 @@ def mockgal_command(tmp_path):
         return result
 
     return run
+
+
+@pytest.fixture
+def build_demo(mockgal_command, demo_bundle):
+    """Run ``mockgal build`` on the demo bundle with the HOD and further options."""
+
+    def run(*options, **keywords):
+        return mockgal_command(
+            "build", "--sim", demo_bundle, "--painter", "hod", *options, **keywords
+        )
+
+    return run

@@ -48,14 +48,9 @@ def test_the_literal_command(mockgal_command, demo_bundle, tmp_path):
     ]
 
 
-def test_the_catalogue_holds_what_the_simulation_says(mockgal_command, demo_bundle, tmp_path):
+def test_the_catalogue_holds_what_the_simulation_says(build_demo, demo_bundle, tmp_path):
     """The whole chain against the input, read with h5py alone."""
-    result = mockgal_command(
-        "build",
-        "--sim",
-        demo_bundle,
-        "--painter",
-        "hod",
+    result = build_demo(
         "--seed",
         1,
         "--cut",
@@ -86,13 +81,8 @@ def test_the_catalogue_holds_what_the_simulation_says(mockgal_command, demo_bund
     assert np.all(np.diff(np.stack([mock["halo_id"], mock["galaxy_id"]]), axis=1)[0] >= 0)
 
 
-def test_provenance(mockgal_command, demo_bundle, tmp_path):
-    mockgal_command(
-        "build",
-        "--sim",
-        demo_bundle,
-        "--painter",
-        "hod",
+def test_provenance(build_demo, demo_bundle, tmp_path):
+    build_demo(
         "--out",
         "mock.hdf5",
         "--cut",
@@ -130,17 +120,12 @@ class TestOneDigest:
 
     pytestmark = pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
 
-    def test_command(self, mockgal_command, demo_bundle, digest):
+    def test_command(self, build_demo, digest):
         for i, options in enumerate([(), ("--units", "h"), ("--out", "x.h5"), ("--out", "y.fit")]):
             out = () if "--out" in options else ("--out", f"{i}.fits")
             assert (
                 content(
-                    mockgal_command(
-                        "build",
-                        "--sim",
-                        demo_bundle,
-                        "--painter",
-                        "hod",
+                    build_demo(
                         "--seed",
                         1,
                         *options,
@@ -150,16 +135,11 @@ class TestOneDigest:
                 == digest
             )
 
-    def test_hash_seed(self, mockgal_command, demo_bundle, digest):
+    def test_hash_seed(self, build_demo, digest):
         for i, value in enumerate(["0", "1", "4242"]):
             assert (
                 content(
-                    mockgal_command(
-                        "build",
-                        "--sim",
-                        demo_bundle,
-                        "--painter",
-                        "hod",
+                    build_demo(
                         "--seed",
                         1,
                         "--out",
@@ -170,30 +150,20 @@ class TestOneDigest:
                 == digest
             )
 
-    def test_files_are_identical_to_the_byte(self, mockgal_command, demo_bundle, tmp_path):
+    def test_files_are_identical_to_the_byte(self, build_demo, tmp_path):
         for name in ("a", "b"):
             (tmp_path / name).mkdir()
-            mockgal_command(
-                "build",
-                "--sim",
-                demo_bundle,
-                "--painter",
-                "hod",
+            build_demo(
                 "--out",
                 "m.fits",
                 cwd=tmp_path / name,
             )
         assert (tmp_path / "a/m.fits").read_bytes() == (tmp_path / "b/m.fits").read_bytes()
 
-    def test_other_seed(self, mockgal_command, demo_bundle, digest):
+    def test_other_seed(self, build_demo, digest):
         assert (
             content(
-                mockgal_command(
-                    "build",
-                    "--sim",
-                    demo_bundle,
-                    "--painter",
-                    "hod",
+                build_demo(
                     "--seed",
                     2,
                     "--out",
@@ -243,19 +213,14 @@ def test_the_functions_stay_functions(demo_bundle):
         assert not isinstance(getattr(mockgal, name), type(os))
 
 
-def test_recipe_and_options_agree(mockgal_command, demo_bundle, tmp_path):
+def test_recipe_and_options_agree(build_demo, mockgal_command, demo_bundle, tmp_path):
     recipe = tmp_path / "r.yaml"
     recipe.write_text(
         f"sim: {demo_bundle}\npainter: hod\nseed: 5\n"
         "cut: [stellar_mass > 3e9 Msun/h]\nout: a.fits\n"
     )
     a = mockgal_command("build", "--recipe", recipe)
-    b = mockgal_command(
-        "build",
-        "--sim",
-        demo_bundle,
-        "--painter",
-        "hod",
+    b = build_demo(
         "--seed",
         5,
         "--cut",
@@ -349,13 +314,8 @@ class TestRefusals:
         assert (tmp_path / "m.fits").read_text() == "mine"
         assert mockgal_command(*options, "--overwrite").returncode == 0
 
-    def test_extrapolation_is_flagged(self, mockgal_command, demo_bundle, tmp_path):
-        result = mockgal_command(
-            "build",
-            "--sim",
-            demo_bundle,
-            "--painter",
-            "hod",
+    def test_extrapolation_is_flagged(self, build_demo, tmp_path):
+        result = build_demo(
             "--calibration",
             "gadget4-z1.02",
             "--allow-extrapolation",

@@ -33,15 +33,10 @@ def test_recipe_gives_the_expected_numbers(expected, tmp_path):
     assert galaxies.digest() == expected["content_digest"]
 
 
-def test_command_line_and_recipe_agree(mockgal_command, demo_bundle, expected):
+def test_command_line_and_recipe_agree(build_demo, expected):
     recipe = read_yaml(CATALOGS / "demo.yaml")
     cuts = [part for cut in recipe["cut"] for part in ("--cut", cut)]
-    result = mockgal_command(
-        "build",
-        "--sim",
-        demo_bundle,
-        "--painter",
-        "hod",
+    result = build_demo(
         "--seed",
         recipe["seed"],
         "--calibration",
