@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from mockgal.calibrate.hod_table import _thinning, host_mass_ratio, match_hosts, measure
+from mockgal.calibrate.hod_table import _run, _thinning, host_mass_ratio, match_hosts, measure
 from mockgal.errors import HeaderError, MissingDatasetError, UsageError
 from mockgal.paint.draw import paint_scene
 from mockgal.paint.hod import HODPainter
@@ -316,3 +316,24 @@ def test_requests_that_make_no_sense(biased, options):
     good = {"edges": EDGES, "luminosity_floor": 1e7, "least_particles": 20}
     with pytest.raises(UsageError):
         measure(*biased, name="x", provenance={}, **(good | options))
+
+
+def test_one_resolution_for_a_ratio_that_depends_on_mass():
+    """The ratio is a function of gravity-only mass, and has to be inverted in the hydro run."""
+
+    def log_ratio(log_dark_mass):
+        return -0.2 * (log_dark_mass - 12.5)
+
+    dark = synthetic_pair(2000)[1].halos
+    factor = 10 ** log_ratio(np.log10(dark["host_mass"]))
+    scaled = {name: dark[name] * factor for name in ("mass", "host_mass")}
+    hydro = replace(dark, columns={**dark.columns, **scaled, "stellar_mass": scaled["mass"]})
+    limit = np.median(dark["mass"])
+    runs = [
+        _run(halos, EDGES, limit, log_ratio, is_hydro=is_hydro)
+        for halos, is_hydro in ((hydro, True), (dark, False))
+    ]
+    assert 0.1 < np.mean(runs[0].resolved) < 0.9
+    for name in ("resolved", "host_bin", "bin"):
+        assert np.array_equal(getattr(runs[0], name), getattr(runs[1], name))
+    np.testing.assert_allclose(runs[0].log_mass, runs[1].log_mass)
