@@ -318,6 +318,7 @@ def main(arguments: list[str] | None = None) -> None:
             _warn(f"{category.__name__} at {filename}:{lineno}: {message}")
 
     warnings.showwarning = show  # type: ignore[assignment]
+    warnings.simplefilter("always", MockgalWarning)  # whatever PYTHONWARNINGS says
     try:
         cli(arguments, standalone_mode=False)
         code = 0
@@ -331,7 +332,7 @@ def main(arguments: list[str] | None = None) -> None:
             UsageError(command, error.format_message(), "", f"`{command} --help` lists the options")
         )
     except (click.Abort, KeyboardInterrupt):
-        click.echo("mockgal: interrupted; no output was changed", err=True)
+        click.echo("mockgal: interrupted; every output is whole, or as it was", err=True)
         code = 130
     except MockgalError as error:
         if os.environ.get("MOCKGAL_DEBUG"):

@@ -8,6 +8,10 @@ with the error's ``exit_code``. The table of codes is docs/reference/exit-codes.
 from __future__ import annotations
 
 import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 
 def printable(text: object) -> str:
@@ -154,3 +158,41 @@ class InternalError(MockgalError):
 
 class MockgalWarning(UserWarning):
     """A result that is valid but that the user should know more about; recorded in the output."""
+
+
+_listeners: ContextVar[tuple[tuple[list[str], bool], ...]] = ContextVar("listeners", default=())
+
+
+def warn(text: str, stacklevel: int = 1) -> None:
+    """Warn the user with a `MockgalWarning`, and tell those who listen.
+
+    Parameters
+    ----------
+    text : str
+    stacklevel : int
+        As for `warnings.warn`: 1 is the caller of this function.
+    """
+    listeners = _listeners.get()
+    for messages, _ in listeners:
+        messages.append(text)
+    if not any(quiet for _, quiet in listeners):
+        warnings.warn(text, MockgalWarning, stacklevel=stacklevel + 1)
+
+
+@contextmanager
+def listening(*, quiet: bool = False) -> Iterator[list[str]]:
+    """Collect the texts of each `warn` in the block, of this thread alone.
+
+    The `warnings` module can record, too, but for all threads of the process at once.
+
+    Parameters
+    ----------
+    quiet : bool
+        Keep the warnings from the user.
+    """
+    messages: list[str] = []
+    token = _listeners.set((*_listeners.get(), (messages, quiet)))
+    try:
+        yield messages
+    finally:
+        _listeners.reset(token)

@@ -8,7 +8,6 @@ import platform
 import resource
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 
 from . import registry
 from .columns import GALAXY_COLUMNS
-from .errors import EmptyResultError, MockgalWarning, OutputError, UsageError
+from .errors import EmptyResultError, InputError, OutputError, UsageError, listening, warn
 from .protocols import Painter, ReadOptions, Writer
 from .types import GalaxyCatalog, Scene
 
@@ -56,7 +55,15 @@ def read(path: str | os.PathLike[str], *, format: str | None = None, **options: 
 
     _check_options("read", options, ReadOptions._fields)
     wanted = ReadOptions(**options)
-    scene: Scene = read_scene(Path(path), wanted, format)
+    try:
+        scene: Scene = read_scene(Path(path), wanted, format)
+    except OSError as error:  # of a folder: readers see to their files
+        raise InputError(
+            path,
+            f"that it cannot be read ({error.strerror})",
+            "a file or folder that may be read",
+            "check the name and the permissions",
+        ) from error
     defaults = ReadOptions()._asdict()
     given = {
         key: value
@@ -124,12 +131,8 @@ def paint(
 
 def _recording(make: Callable[[], GalaxyCatalog]) -> GalaxyCatalog:
     """The catalogue that ``make`` gives, with the warnings on the way added to its provenance."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", MockgalWarning)
+    with listening() as told:
         galaxies = make()
-    for warning in caught:  # pass them on, as the user's filters have it
-        warnings.warn(warning.message, stacklevel=3)
-    told = [str(w.message) for w in caught if issubclass(w.category, MockgalWarning)]
     return galaxies.with_provenance(warnings=[*galaxies.provenance.get("warnings", []), *told])
 
 
@@ -229,10 +232,9 @@ def pack(
         sim, Path(out), overwrite=overwrite, particles=particles, density=grid, progress=progress
     )
     if any(moved.values()):
-        warnings.warn(
+        warn(
             f"particles: {moved['positions_wrapped']} coordinates outside the box were wrapped, "
             f"{moved['positions_at_box_edge']} at its far edge became 0; both are recorded",
-            MockgalWarning,
             stacklevel=2,
         )
     return sim
@@ -320,5 +322,5 @@ def build(recipe: Recipe) -> Report:
     try:
         write_sidecar(out, facts, overwrite=overwrite)
     except OutputError as error:  # the catalogue is in place and whole
-        warnings.warn(f"the record of the run was not written: {error}", MockgalWarning, 2)
+        warn(f"the record of the run was not written: {error}", stacklevel=2)
     return Report(out, sim, galaxies)

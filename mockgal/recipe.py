@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -83,6 +84,14 @@ class Recipe(BaseModel):
         except UsageError as error:
             raise ValueError(error.expected) from error
 
+    @field_validator("painter_options")
+    @classmethod
+    def _plain(cls, value: dict[str, Any]) -> dict[str, Any]:
+        plain = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in value.items()}
+        if not all(isinstance(v, str | int | float | None) for v in plain.values()):
+            raise ValueError("names, paths, numbers, true or false (mockgal.paint takes objects)")
+        return plain
+
     @field_validator("sim", "out", mode="before")
     @classmethod
     def _a_path(cls, value: Any) -> Any:
@@ -106,8 +115,8 @@ class Recipe(BaseModel):
     @property
     def output(self) -> Path:
         """Where the catalogue goes."""
-        sim = self.sim.resolve()
-        stem = sim.name if sim.is_dir() else sim.stem
+        sim = Path(os.path.abspath(self.sim))
+        stem = sim.name if os.path.isdir(sim) else sim.stem
         return self.out or Path(f"{stem}-{self.painter}.fits")
 
     def configuration(self) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from . import registry
-from .errors import MockgalError, MockgalWarning, printable
+from .errors import MockgalError, listening, printable
 from .pipeline import make_painter, read
 from .types import MASS_DEFINITIONS, Scene
 
@@ -69,12 +68,11 @@ def _readiness(sim: Scene, name: str) -> dict[str, Any]:
         if missing:
             return {"ready": False, "missing": f"no {', '.join(sorted(missing))}"}
         described = painter.describe(sim)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", MockgalWarning)
+        with listening(quiet=True) as told:
             painter.predict(sim)
     except MockgalError as error:
         return {"ready": False, "missing": str(error)}
-    return {"ready": True, "with": described, "warnings": [str(w.message) for w in caught]}
+    return {"ready": True, "with": described, "warnings": told}
 
 
 def as_text(facts: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import mockgal
 from mockgal import registry
 from mockgal.cli import main
 from mockgal.columns import GALAXY_COLUMNS
-from mockgal.recipe import DEFAULT_SEED
+from mockgal.recipe import DEFAULT_SEED, check
 from mockgal.testing import painter_contract, write_gadget4
 from mockgal.types import Distribution
 
@@ -528,3 +529,66 @@ def test_a_painter_of_a_third_party_passes_through_the_command(demo_bundle, tmp_
         main(["build", "--sim", str(demo_bundle), "--painter", "toy", "--out", str(out)])
     assert caught.value.code == 0
     assert len(Table.read(out, hdu="GALAXIES")) == 456
+
+
+def test_threads_do_not_share_their_warnings(demo_bundle, tmp_path):
+    sim = mockgal.read(demo_bundle)
+
+    def one(i):
+        mock = mockgal.paint(sim, "hod", seed=1)
+        mockgal.write(mock, tmp_path / f"{i}.fits")
+        return len(mock.provenance["warnings"]), (tmp_path / f"{i}.fits").read_bytes()
+
+    before = list(warnings.filters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with ThreadPoolExecutor(8) as pool:
+            results = set(pool.map(one, range(24)))
+    assert {number for number, _ in results} == {2}
+    assert len(results) == 1
+    assert warnings.filters == before
+
+
+@pytest.mark.parametrize("value", ["error", "ignore"])
+def test_filters_of_the_environment_change_nothing(build_demo, value):
+    result = build_demo("--out", f"{value}.fits", PYTHONWARNINGS=value)
+    assert result.returncode == 0, result.stderr
+    assert "not for science" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a" * 300 + "/b"])
+def test_names_that_no_file_can_have(mockgal_command, demo_bundle, name):
+    assert mockgal_command("inspect", name).returncode == 3
+    assert (
+        mockgal_command("build", "--sim", name, "--painter", "hod", "--out", "y.fits").returncode
+        == 3
+    )
+    assert mockgal_command(
+        "build", "--sim", demo_bundle, "--painter", "hod", "--out", "x.fits", "--calibration", name
+    ).returncode in (2, 3)
+
+
+@pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
+def test_objects_are_no_options_of_a_recipe(demo_bundle):
+    values = {"sim": demo_bundle, "painter": "hod", "painter_options": {"calibration": object()}}
+    with pytest.raises(mockgal.errors.UsageError, match=r"mockgal\.paint takes objects"):
+        check(values, "test")
+
+
+def test_another_mass_definition_has_a_way_out(mockgal_command, tmp_path):
+    sim = write_gadget4(tmp_path / "run")
+    result = mockgal_command("build", "--sim", sim, "--painter", "hod", "--mass-definition", "fof")
+    assert result.returncode == 3
+    assert "--mass-definition 200c" in result.stderr
+
+
+def test_the_snapshot_is_found_from_inside_the_folder(mockgal_command, tmp_path):
+    folder = write_gadget4(tmp_path / "run", files=2)
+    (tmp_path / "link").symlink_to(folder)
+    one = next(folder.glob("*.0.hdf5")).name
+    found = {
+        json.loads(mockgal_command("inspect", path, "--json", cwd=cwd).stdout)["particles"]
+        for path, cwd in ((folder, tmp_path), (".", folder), (one, folder), ("link", tmp_path))
+    }
+    assert len(found) == 1
+    assert found.pop()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..columns import GALAXY_COLUMNS, Column
-from ..errors import BadValueError, DomainError, MockgalWarning, UsageError
+from ..errors import BadValueError, DomainError, UsageError, warn
 from ..types import Distribution, Scene
 from .hod_store import matching, named
 from .hod_table import HODTable
@@ -115,7 +114,7 @@ class HODPainter:
         outside = self._check_domain(table, scene)
         if "caution" in table.provenance:
             text = f"calibration {table.name}: {table.provenance['caution']}"
-            warnings.warn(text, MockgalWarning, stacklevel=2)
+            warn(text, stacklevel=2)
         resolved = halos["mass"] >= mass_limit(table, snapshot.particle_mass)
         _refuse_zero_hosts(scene, resolved)
         with np.errstate(divide="ignore"):
@@ -261,11 +260,10 @@ def _shortfall(table: HODTable, host_bin: Array, p: Array, satellite: Array) -> 
         short = target - math.fsum(p[chosen])
         record[f"{kind}_short"] = round(short, 6)
         if short > max(SHORT * target, 3.0 * math.sqrt(target)):
-            warnings.warn(
+            warn(
                 f"calibration {table.name}: {short:.4g} of the {target:.4g} luminous {kind} that "
                 f"the hydrodynamic run would have here are missing: the simulation has too few "
                 f"resolved {kind}, which probabilities cannot make up for",
-                MockgalWarning,
                 stacklevel=3,
             )
     return record

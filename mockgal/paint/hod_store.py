@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,7 @@ def named(calibration: str) -> HODTable:
         No valid table at the path.
     """
     path = Path(calibration)
-    if path.suffix == ".ecsv" or path.is_file():
+    if path.suffix == ".ecsv" or os.path.isfile(path):
         return read(path)
     for table in shipped():
         if table.name == calibration:
@@ -137,12 +138,16 @@ def matching(scene: Scene) -> HODTable:
     reasons = {table.name: table.mismatch(scene) for table in shipped()}
     valid = [table for table in shipped() if not reasons[table.name]]
     if not valid:
+        definitions = {table.mass_definition for table in shipped()}
+        fix = "give --calibration FILE, or name one of these with --allow-extrapolation"
+        if scene.halos.mass_definition not in definitions:
+            fix = f"read it with --mass-definition {' or '.join(sorted(definitions))}"
         raise DomainError(
             f"simulation {scene.snapshot.name}",
             "no HOD calibration valid for it: "
             + "; ".join(f"{name} ({', '.join(why)})" for name, why in reasons.items()),
             "a calibration whose domain holds the simulation",
-            "give --calibration FILE, or name one of these with --allow-extrapolation",
+            fix,
         )
     z = scene.snapshot.redshift
     return min(valid, key=lambda t: (abs(np.mean(t.domain["redshift"]) - z), t.name))

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from functools import partial
@@ -67,7 +68,9 @@ def find_snapshot(catalogue: FileSet, base: str) -> FileSet | None:
     here = catalogue.folder
     snapdir = f"snapdir_{catalogue.number}"
     stems = rf"{re.escape(base)}|snap|snapshot"
-    for folder in (here.parent / snapdir, here / snapdir, here):
+    # "." has no parent to look in, and a link to the folder has two.
+    beside = (Path(os.path.abspath(here)).parent, here.resolve().parent)
+    for folder in (*(place / snapdir for place in (*beside, here)), here):
         found = chunks.find_set(folder, stems, "(?!)", catalogue.number)
         if found is not None:
             return found

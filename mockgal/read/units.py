@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple
 
 import h5py
 
 from ..cosmology import Cosmology
-from ..errors import HeaderError, MissingDatasetError, MockgalWarning, UsageError
+from ..errors import HeaderError, MissingDatasetError, UsageError, warn
 from ..protocols import ReadOptions
 from . import headers
 
@@ -203,10 +202,9 @@ def read_units(file: h5py.File, options: ReadOptions) -> UnitSystem:
     if abs(hubble / 100 - 1) < 5e-3:
         h, h_free = value["HubbleParam"], False
         if h == 1 and "h" not in given:
-            warnings.warn(
+            warn(
                 f"{where}@HubbleParam is 1, and Hubble is 100 in the run's units: h = 1 is taken, "
                 "which is right for no real universe",
-                MockgalWarning,
                 stacklevel=2,
             )
     elif without_h and 30 < hubble < 150:

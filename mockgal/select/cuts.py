@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import operator
 import re
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..columns import GALAXY_COLUMNS, Column
-from ..errors import CutError, MockgalWarning
+from ..errors import CutError, warn
 from ..types import GalaxyCatalog
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
@@ -194,16 +193,15 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
         if floor and cut.column.name == "stellar_mass":
             limit = cut.lower_limit(h)
             if -np.inf < limit < floor * (1 - 1e-9):
-                warnings.warn(
+                warn(
                     f'cut "{cut.text}" is below the luminosity floor of the calibration, '
                     f"{floor:.4g} Msun/h = {floor / h:.4g} Msun: no galaxy is painted below the "
                     "floor, so the catalogue is not complete to the cut",
-                    MockgalWarning,
                     stacklevel=2,
                 )
         passed = np.flatnonzero(cut.mask(galaxies))
         record.append({"cut": cut.text, "before": len(galaxies), "after": len(passed)})
         if len(galaxies) and not len(passed):
-            warnings.warn(f'no galaxy passes the cut "{cut.text}"', MockgalWarning, stacklevel=2)
+            warn(f'no galaxy passes the cut "{cut.text}"', stacklevel=2)
         galaxies = galaxies.take(passed)
     return galaxies.with_provenance(cuts=record)
