@@ -6,8 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
+
+settings.register_profile("mockgal", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("mockgal")
 
 
 @pytest.fixture(scope="session")
