@@ -60,7 +60,7 @@ def read(path: str | os.PathLike[str], *, format: str | None = None, **options: 
     except OSError as error:  # of a folder: readers see to their files
         raise InputError(
             path,
-            f"that it cannot be read ({error.strerror})",
+            f"that it cannot be read ({error.strerror or error})",
             "a file or folder that may be read",
             "check the name and the permissions",
         ) from error

@@ -539,14 +539,12 @@ def test_threads_do_not_share_their_warnings(demo_bundle, tmp_path):
         mockgal.write(mock, tmp_path / f"{i}.fits")
         return len(mock.provenance["warnings"]), (tmp_path / f"{i}.fits").read_bytes()
 
-    before = list(warnings.filters)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with ThreadPoolExecutor(8) as pool:
             results = set(pool.map(one, range(24)))
     assert {number for number, _ in results} == {2}
     assert len(results) == 1
-    assert warnings.filters == before
 
 
 @pytest.mark.parametrize("value", ["error", "ignore"])
