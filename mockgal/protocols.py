@@ -89,4 +89,18 @@ class Writer(Protocol):
         chunk_rows: int,
         inputs: Iterable[Path] = (),
     ) -> None:
-        """Write ``galaxies`` to ``path`` through the write protocol, never over an input."""
+        """Write ``galaxies`` to ``path``, whole and verified or not at all.
+
+        Parameters
+        ----------
+        galaxies : GalaxyCatalog
+        path : Path
+        units : str
+            ``"h-free"`` (Mpc, Msun) or ``"h"`` (Mpc/h, Msun/h).
+        overwrite : bool
+            Whether a file of that name may be replaced.
+        chunk_rows : int
+            Rows converted at a time; the file does not depend on it.
+        inputs : iterable of Path
+            Files that were read, none of which may be ``path``.
+        """

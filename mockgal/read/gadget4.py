@@ -296,11 +296,13 @@ def _check_physics(catalogue: _Catalogue, native: Callable[..., Array]) -> dict[
         *expected,
         f"{where}:/Group/Group_R_Crit200",
     )
-    in_groups = physics.check_group_mass(
+    in_groups = physics.check_share(
         float(native("Group/GroupMass", factor=units.mass).sum()),
         catalogue.box_size,
-        *expected,
+        units.cosmology,
         f"{where}:/Group/GroupMass",
+        "in groups",
+        physics.LEAST_IN_GROUPS,
     )
     return {"overdensity_within_r200c_over_200": overdensity, "mass_fraction_in_groups": in_groups}
 

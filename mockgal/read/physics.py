@@ -139,55 +139,40 @@ def check_overdensity(
     return ratio
 
 
-def check_group_mass(
-    total_mass: float, box_size: float, cosmology: Cosmology, redshift: float, where: str
+def check_share(
+    total_mass: float, box_size: float, cosmology: Cosmology, where: str, what: str, least: float
 ) -> float:
-    """Mass of all groups against the matter in the box.
+    """Mass of all groups, or bound to all subhalos, against the matter in the box.
+
+    Parameters
+    ----------
+    total_mass : float
+        [Msun/h]
+    box_size : float
+        Comoving [Mpc/h].
+    cosmology : Cosmology
+    where, what : str
+        For the message: the dataset, and where the mass is.
+    least : float
+        The smallest share that is believed.
 
     Returns
     -------
     float
-        The fraction of matter in groups.
+        The share of the box's matter.
 
     Raises
     ------
     UnitsError
-        Above 1.05, or absurdly small.
+        Above 1.05, or below ``least``.
     """
     ratio = total_mass / (cosmology.mean_matter_density * box_size**3)
-    if not LEAST_IN_GROUPS <= ratio <= 1 + TOLERANCE:
+    if not least <= ratio <= 1 + TOLERANCE:
         raise UnitsError(
             where,
-            f"{ratio:.6g} of the box's matter in groups",
-            f"{LEAST_IN_GROUPS} to {1 + TOLERANCE}",
-            "check the units of box size (UnitLength_in_cm: kpc against Mpc, "
-            "1000^3) and mass (UnitMass_in_g: 1e10, h) that the file states",
-        )
-    return float(ratio)
-
-
-def check_bound_mass(
-    total_mass: float, box_size: float, cosmology: Cosmology, redshift: float, where: str
-) -> float:
-    """Mass bound to all subhalos against the matter in the box.
-
-    Returns
-    -------
-    float
-        The fraction of matter that is bound.
-
-    Raises
-    ------
-    UnitsError
-        Above 1.05.
-    """
-    ratio = total_mass / (cosmology.mean_matter_density * box_size**3)
-    if not ratio <= 1 + TOLERANCE:
-        raise UnitsError(
-            where,
-            f"{ratio:.6g} of the box's matter bound to subhalos",
-            f"at most {1 + TOLERANCE}",
-            "check the units of mass (1e10, h) and box size (kpc against Mpc, 1000^3) that the "
+            f"{ratio:.6g} of the box's matter {what}",
+            f"{least} to {1 + TOLERANCE}",
+            "check the units of box size (kpc against Mpc, 1000^3) and mass (1e10, h) that the "
             "file states; if rows are there twice, leave the copies out",
         )
     return float(ratio)

@@ -291,8 +291,13 @@ def _check_units(columns: dict[str, Array], snapshot: Snapshot, where: Where) ->
         return where(name, 0).split(", row")[0]
 
     mass, central = columns["mass"], columns["is_central"]
-    bound = physics.check_bound_mass(
-        float(mass.sum()), snapshot.box_size, *expected, dataset("mass")
+    bound = physics.check_share(
+        float(mass.sum()),
+        snapshot.box_size,
+        snapshot.cosmology,
+        dataset("mass"),
+        "bound to subhalos",
+        0.0,
     )
     gravity_only = "stellar_mass" not in columns
     if gravity_only and snapshot.particle_mass is not None and "n_particles" in columns:

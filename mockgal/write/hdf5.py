@@ -42,21 +42,7 @@ class HDF5Writer:
         chunk_rows: int = 65536,
         inputs: Iterable[Path] = (),
     ) -> None:
-        """Write ``galaxies`` to ``path`` through the write protocol.
-
-        Parameters
-        ----------
-        galaxies : GalaxyCatalog
-        path : Path
-        units : str
-            ``"h-free"`` or ``"h"``, see `mockgal.write.provenance.file_columns`.
-        overwrite : bool
-            Whether a file of that name may be replaced.
-        chunk_rows : int
-            Rows converted at a time, rounded to the file's chunks; the file does not depend on it.
-        inputs : iterable of Path
-            Files that were read, none of which may be ``path``.
-        """
+        """Write ``galaxies`` to ``path``: see `mockgal.protocols.Writer.write`."""
         content = describe(galaxies, units)
         data = sum(column.values.nbytes for column in content.columns)
         with (
