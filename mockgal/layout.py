@@ -14,3 +14,43 @@ DENSITY = "density"
 # Attributes of a density grid, and the unit that each kind is written with.
 GRID_ATTRIBUTES = ("boxsize", "unit", "kind", "mas", "redshift", "origin")
 GRID_UNITS = {"counts": "", "mass": "Msun/h", "delta": ""}
+
+# The catalogue of galaxies, in FITS and HDF5; docs/reference/output-files.md describes it.
+CATALOGUE_SCHEMA = 1  # of the section `file` of the JSON
+CATALOGUE_HDUS = ("PRIMARY", "GALAXIES", "PROVENANCE")
+GALAXIES = "galaxies"  # group of HDF5
+PROVENANCE = "provenance"  # attribute of the root; the column of the HDU is `json`
+PROVENANCE_DIGEST = "provenance_digest"  # attribute: BLAKE2b-256 of the text, where there is one
+UNIT_SYSTEMS = ("h-free", "h")
+REFER = "see PROVENANCE"  # in a FITS header, in place of a text that a card cannot hold
+# Facts in the section `file` of the JSON, which are attributes in HDF5, and their FITS keywords.
+# `cut_n` and `reference_n`, n from 1, are CUTn and REFn.
+ESSENTIALS = {
+    "version": "MGVERS",
+    "simulation": "SIMNAME",
+    "painter": "PAINTER",
+    "seed": "SEED",
+    "configuration_digest": "CONFHASH",
+    "calibration_digest": "CALHASH",
+    "halo_digest": "INHASH",
+    "mass_definition": "MASSDEF",
+    "frame": "FRAME",
+    "box_size": "BOXSIZE",
+    "redshift": "REDSHIFT",
+    "h": "HUBBLE",
+    "omega_m": "OMEGA_M",
+    "omega_lambda": "OMEGA_L",
+    "omega_b": "OMEGA_B",
+    "sigma_8": "SIGMA_8",
+    "n_s": "N_S",
+    "units": "UNITSYS",
+    "rows": "NGAL",
+    "content_digest": "CONTDIG",
+}
+NUMBERED_ESSENTIALS = {"cut": "CUT", "reference": "REF"}
+# Units of `mockgal.columns` without their power of h, as the FITS standard writes them.
+FITS_UNITS = {"": "", "Mpc": "Mpc", "km/s": "km s-1", "Msun": "solMass"}
+FITS_CODES = {"<i8": "K", "<f4": "E", "<f8": "D", "|b1": "L"}
+
+# Of a snapshot's record: the chunks of its catalogue that are not there, as ranges.
+MISSING_CHUNKS = "missing_chunks"

@@ -26,6 +26,12 @@ class ReadOptions(NamedTuple):
         Positions are in [-L/2, L/2) and are wrapped to [0, L).
     allow_empty_regions : bool
         Accept a box of which an octant or slab holds no halo.
+    allow_missing_chunks : bool
+        Read a multi-file catalogue of which files are missing: the groups whose subhalos are all
+        there. The rest is counted.
+    stellar_mass_definition : str or None
+        Which stars of a hydrodynamic run are counted, a key of
+        `mockgal.types.STELLAR_MASS_DEFINITIONS`; None takes all bound ones, recorded.
     h, omega_m, omega_lambda : float or None
         Cosmology, for files that do not state it.
     chunk_rows : int
@@ -37,6 +43,8 @@ class ReadOptions(NamedTuple):
     orphans: str = "refuse"
     centred_origin: bool = False
     allow_empty_regions: bool = False
+    allow_missing_chunks: bool = False
+    stellar_mass_definition: str | None = None
     h: float | None = None
     omega_m: float | None = None
     omega_lambda: float | None = None

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from .errors import UsageError
 from .protocols import ReadOptions
 from .random import check_seed
-from .types import MASS_DEFINITIONS
+from .types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 
 # The seed of a build that names none: printed and recorded. The arXiv number of the dm2gal paper.
 DEFAULT_SEED = 201200186
@@ -46,7 +46,7 @@ class Recipe(BaseModel):
     format : str, optional
         Name of the reader; by default found from the content.
     mass_definition, drop_bad, orphans, centred_origin, allow_empty_regions
-    h, omega_m, omega_lambda
+    allow_missing_chunks, stellar_mass_definition, h, omega_m, omega_lambda
         See `mockgal.protocols.ReadOptions`.
     """
 
@@ -67,6 +67,8 @@ class Recipe(BaseModel):
     orphans: Literal["refuse", "drop", "central"] = "refuse"
     centred_origin: bool = False
     allow_empty_regions: bool = False
+    allow_missing_chunks: bool = False
+    stellar_mass_definition: str | None = None
     h: float | None = None
     omega_m: float | None = None
     omega_lambda: float | None = None
@@ -104,6 +106,14 @@ class Recipe(BaseModel):
     def _known_mass_definition(cls, value: str | None) -> str | None:
         if value is not None and value not in MASS_DEFINITIONS:
             raise ValueError("mass definition must be one of " + ", ".join(MASS_DEFINITIONS))
+        return value
+
+    @field_validator("stellar_mass_definition")
+    @classmethod
+    def _known_stellar_mass_definition(cls, value: str | None) -> str | None:
+        if value is not None and value not in STELLAR_MASS_DEFINITIONS:
+            allowed = ", ".join(STELLAR_MASS_DEFINITIONS)
+            raise ValueError(f"stellar-mass definition must be one of {allowed}")
         return value
 
     @property

@@ -26,6 +26,8 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
     "readers": {
         "bundle": Entry("mockgal.read.bundle:BundleReader"),
         "gadget4": Entry("mockgal.read.gadget4:Gadget4Reader"),
+        "halotools": Entry("mockgal.read.halotools:HalotoolsReader"),
+        "arepo": Entry("mockgal.read.arepo:ArepoReader"),
     },
     "painters": {
         "hod": Entry("mockgal.paint.hod:HODPainter"),

@@ -33,6 +33,11 @@ MASS_DEFINITIONS = {
     "fof": "mass of the friends-of-friends group",
 }
 
+STELLAR_MASS_DEFINITIONS = {
+    "bound": "all stars bound to the subhalo",
+    "2rhalf": "stars within twice the stellar half-mass radius",
+}
+
 Array = NDArray[Any]
 
 

@@ -293,9 +293,10 @@ def _halos(path: Path, header: _Header, snapshot: Snapshot, options: ReadOptions
                 f"{wanted[0]} of type {wanted[1]!r}",
                 _AGAIN,
             )
-        columns[name] = chunks.column(
-            FileSet((path,), ""), [header.halos], dataset, options.chunk_rows, declared.shape
-        ).astype(declared.dtype, copy=False)
+        found = chunks.columns(
+            FileSet((path,), ""), {HALOS: [header.halos]}, {dataset: declared.shape}
+        )
+        columns[name] = found[dataset].astype(declared.dtype, copy=False)
     return halo_catalog(
         columns,
         header.mass_definition,

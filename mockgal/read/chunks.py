@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
-from itertools import islice, pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import pairwise
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,12 +19,21 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import HeaderError, IncompleteSetError, InputError, UsageError
+from ..errors import (
+    HeaderError,
+    IncompleteSetError,
+    InputError,
+    ResourceError,
+    UnsafeInputError,
+    UsageError,
+)
 from ..types import SourceFile
 from . import safe
 
 _NAME = re.compile(r"(?P<stem>.+?)_(?P<number>\d{3,})(?:\.(?P<chunk>\d+))?\.(?:hdf5|h5)")
-_NAMED = 20  # missing or surplus chunks named in a message
+_NAMED = 20  # surplus chunks named in a message
+_LOOKED_AT = 16  # files of a set, to find out what they are
+_HASHERS = 4  # threads that take digests: hashing leaves the interpreter to the others
 
 
 class FileSet(NamedTuple):
@@ -51,11 +63,15 @@ def _parsed(folder: Path, stems: str) -> list[tuple[str, int, Path]]:
     return found
 
 
-def candidates(path: Path, stems: str, folders: str) -> list[Path]:
-    """Files that may belong to a set at ``path``, unchecked; the arguments are `find_set`'s."""
-    if path.is_file():
-        return [path]
-    return [file for _, _, file in _in_folder(path, stems, folders)] if path.is_dir() else []
+def any_file(path: Path, stems: str, folders: str, looks_right: Callable[[Path], bool]) -> bool:
+    """Whether one of the first files that may belong to a set at ``path`` looks right.
+
+    The other arguments are `find_set`'s.
+    """
+    files = [path] if path.is_file() else []
+    if path.is_dir():
+        files = [file for _, _, file in _in_folder(path, stems, folders)]
+    return any(looks_right(file) for file in files[:_LOOKED_AT])
 
 
 def _in_folder(path: Path, stems: str, folders: str) -> list[tuple[str, int, Path]]:
@@ -127,26 +143,49 @@ def find_set(path: Path, stems: str, folders: str, number: str = "") -> FileSet 
     return FileSet(tuple(file for _, _, file in found), numbers[0])
 
 
-def check_numbers(files: FileSet, declared: int) -> None:
+def numbers(files: FileSet) -> list[int]:
+    """The number K of each file; 0 for a single one."""
+    matches = [_NAME.fullmatch(path.name) for path in files.files]
+    return [int(m["chunk"] or 0) if m else 0 for m in matches]
+
+
+def missing_numbers(present: Sequence[int], declared: int) -> str:
+    """The chunks that are not there, as ranges: ``"0, 3-35"``; "" if none is missing."""
+    edges = [-1, *sorted(k for k in present if k < declared), declared]
+    gaps = [(a + 1, b - 1) for a, b in pairwise(edges) if b - a > 1]
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in gaps)
+
+
+def check_numbers(files: FileSet, declared: int, *, allow_missing: bool | None = None) -> str:
     """Whether the chunks 0 to ``declared`` - 1 are all there, and no others.
+
+    Parameters
+    ----------
+    files : FileSet
+    declared : int
+    allow_missing : bool, optional
+        Whether some may be missing; None where the user has no such choice.
+
+    Returns
+    -------
+    str
+        The missing chunks, as `missing_numbers` gives them.
 
     Raises
     ------
     IncompleteSetError
         The message lists the missing or surplus chunks.
     """
-    matches = [_NAME.fullmatch(path.name) for path in files.files]
-    present = {int(m["chunk"] or 0) if m else 0 for m in matches}
-    # `declared` may be absurd: nothing here is of its size.
-    missing = list(islice((k for k in range(declared) if k not in present), _NAMED + 1))
+    present = numbers(files)
+    missing = missing_numbers(present, declared)
     surplus = sorted(k for k in present if k >= declared)
-    if missing:
-        names = ", ".join(map(str, missing[:_NAMED])) + ", ..." * (len(missing) > _NAMED)
+    if missing and not allow_missing:
+        choice = "; or read what is there with --allow-missing-chunks"
         raise IncompleteSetError(
             files.where,
-            f"{len(present)} of {declared} files; missing chunk {names}",
+            f"{len(present)} of {declared} files; missing chunk {missing}",
             f"chunks 0 to {declared - 1}",
-            "fetch the missing files into the same folder",
+            "fetch the missing files into the same folder" + choice * (allow_missing is False),
         )
     if surplus:
         raise IncompleteSetError(
@@ -155,6 +194,7 @@ def check_numbers(files: FileSet, declared: int) -> None:
             f"{declared} files, as the header says",
             "remove files of another run or version",
         )
+    return missing
 
 
 def check_same(files: FileSet, values: Sequence[Any], what: str) -> None:
@@ -175,15 +215,17 @@ def check_same(files: FileSet, values: Sequence[Any], what: str) -> None:
             )
 
 
-def check_total(files: FileSet, this_file: Sequence[int], total: int, what: str) -> None:
+def check_total(
+    files: FileSet, this_file: Sequence[int], total: int, what: str, *, complete: bool = True
+) -> None:
     """Whether the counts of the files add up to the declared total.
 
     Raises
     ------
     HeaderError
-        They do not.
+        They do not; of a set that is not ``complete``, they are more.
     """
-    if sum(this_file) != total:
+    if sum(this_file) > total or (complete and sum(this_file) != total):
         raise HeaderError(
             f"{files.where}:{what}",
             f"{sum(this_file)} rows in all files",
@@ -192,42 +234,94 @@ def check_total(files: FileSet, this_file: Sequence[int], total: int, what: str)
         )
 
 
-def column(
+def columns(
     files: FileSet,
-    rows: Sequence[int],
-    name: str,
-    chunk_rows: int,
-    row_shape: tuple[int | None, ...] = (),
-) -> NDArray[Any]:
-    """A dataset of the set, from all its files.
+    rows: Mapping[str, Sequence[int]],
+    wanted: Mapping[str, tuple[int | None, ...]],
+) -> dict[str, NDArray[Any]]:
+    """Datasets of the set, each from all files in one array; every file is opened once.
 
     Parameters
     ----------
     files : FileSet
-    rows : sequence of int
-        Rows in each file, as its header says; a file without rows may lack the dataset.
-    name : str
-        Path of the dataset.
-    chunk_rows : int
-        Rows read at a time.
-    row_shape : tuple of int or None
-        Shape of one row; None where any length will do that is the same in all files.
+    rows : mapping of str to sequence of int
+        By group: rows in each file, as its header says. A file without rows may lack the dataset.
+    wanted : mapping of str to tuple of int or None
+        Paths ``GROUP/NAME`` of the datasets, and the shape of one row; None where any length will
+        do that is the same in all files.
 
     Returns
     -------
-    ndarray, shape (sum(rows), ...)
+    dict of str to ndarray, shape (sum of rows, ...)
 
     Raises
     ------
     HeaderError
         A file whose rows differ from its header's count, or in shape.
+    UnsafeInputError
+        More rows than files of this size can hold.
     """
-    pieces: list[NDArray[Any]] = []
+    found: dict[str, NDArray[Any]] = {}
+    start = dict.fromkeys(rows, 0)
+    for number, path in enumerate(files.files):
+        count = {group: rows[group][number] for group in rows}
+        todo = [name for name in wanted if count[_group(name)]]
+        if not todo:
+            continue
+        with safe.open_hdf5(path) as file:
+            for name in todo:
+                begin, here = start[_group(name)], count[_group(name)]
+                shape = found[name].shape[1:] if name in found else wanted[name]
+                data = checked(file, name, here, shape)
+                kind = data.dtype.newbyteorder("=")
+                if name not in found:
+                    total = (sum(rows[_group(name)]), *data.shape[1:])
+                    found[name] = _allocate(files, name, total, kind)
+                elif kind != found[name].dtype:
+                    found[name] = found[name].astype(np.result_type(kind, found[name].dtype))
+                safe.read_rows(data, 0, here, out=found[name][begin : begin + here])
+        for group in rows:
+            start[group] += count[group]
+    for name in wanted:
+        found.setdefault(name, np.empty((0, *(n or 0 for n in wanted[name]))))
+    return found
+
+
+def _group(name: str) -> str:
+    return name.split("/", maxsplit=1)[0]
+
+
+def _allocate(
+    files: FileSet, name: str, shape: tuple[int, ...], kind: np.dtype[Any]
+) -> NDArray[Any]:
+    """Memory for a dataset of the whole set, if its files are large enough to hold one."""
+    declared = prod(shape) * kind.itemsize
+    stored = sum(path.stat().st_size for path in files.files)
+    if declared > safe.BOMB_BYTES and declared > safe.BOMB_RATIO * stored:
+        raise UnsafeInputError(
+            f"{files.where}:/{name}",
+            f"{declared} bytes declared by files of {stored} bytes",
+            f"at most {safe.BOMB_RATIO} times their size",
+            "do not use these files",
+        )
+    try:
+        return np.empty(shape, kind)
+    except MemoryError as error:
+        raise ResourceError(
+            f"{files.where}:/{name}",
+            f"{declared} bytes to hold",
+            "as much free memory",
+            "take a machine with more memory",
+        ) from error
+
+
+def present(files: FileSet, rows: Sequence[int], name: str) -> bool:
+    """Whether the first file with rows has the dataset; true if no file has rows."""
     for path, count in zip(files.files, rows, strict=True):
         if count:
-            pieces += stream(path, name, count, chunk_rows, row_shape)
-            row_shape = pieces[0].shape[1:]
-    return np.concatenate(pieces) if pieces else np.empty((0, *(n or 0 for n in row_shape)))
+            with safe.open_hdf5(path) as file:
+                return safe.exists(file, name)
+    return True
 
 
 def checked(
@@ -264,20 +358,6 @@ def checked(
     return data
 
 
-def stream(
-    path: Path,
-    name: str,
-    rows: int,
-    chunk_rows: int,
-    row_shape: tuple[int | None, ...] = (),
-) -> Iterator[NDArray[Any]]:
-    """Pieces of a dataset of at most ``chunk_rows`` rows."""
-    with safe.open_hdf5(path) as file:
-        data = checked(file, name, rows, row_shape)
-        for start in range(0, rows, chunk_rows):
-            yield safe.read_rows(data, start, min(start + chunk_rows, rows))
-
-
 def place(files: FileSet, rows: Sequence[int], name: str, row: int) -> str:
     """``FILE:/NAME, row R``: where a row of the whole set is."""
     for path, count in zip(files.files, rows, strict=True):
@@ -292,9 +372,21 @@ def row_at(where: str, start: int, row: int) -> str:
     return f"{where}, row {start + row}"
 
 
-def sources(files: FileSet, *, digests: bool = True) -> tuple[SourceFile, ...]:
-    """The files with their sizes and BLAKE2b-256 digests ("" without ``digests``)."""
-    return tuple(source(path, digests=digests) for path in files.files)
+@contextmanager
+def sources(files: FileSet) -> Iterator[Callable[[], tuple[SourceFile, ...]]]:
+    """Take sizes and BLAKE2b-256 digests of the files while the block runs.
+
+    Yields
+    ------
+    callable
+        Waits for the files' entries, and gives them in order.
+    """
+    with ThreadPoolExecutor(max_workers=_HASHERS) as pool:
+        pending = [pool.submit(source, path) for path in files.files]
+        try:
+            yield lambda: tuple(one.result() for one in pending)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def source(path: Path, *, digests: bool = True) -> SourceFile:

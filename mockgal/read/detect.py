@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from .. import registry
-from ..errors import FormatError, InputError, UsageError
+from ..errors import FormatError, InputError, UsageError, warn
+from ..layout import MISSING_CHUNKS
 from ..protocols import Reader, ReadOptions
 from ..types import Scene
+from .halotools import HalotoolsReader, is_catalogue
 from .unsupported import describe
 
 
@@ -58,13 +61,13 @@ def detect(path: Path | str) -> str:
     raise FormatError(path, what, "one of the formats " + ", ".join(names), fix)
 
 
-def read(path: Path | str, options: ReadOptions | None = None, format: str | None = None) -> Scene:
+def read(path: object, options: ReadOptions | None = None, format: str | None = None) -> Scene:
     """The scene at ``path``, in internal units and checked.
 
     Parameters
     ----------
-    path : Path or str
-        A file or folder.
+    path : Path, str or object
+        A file or folder; or a halo catalogue of halotools.
     options : ReadOptions, optional
     format : str, optional
         Name of a reader; found from the content without it.
@@ -76,12 +79,16 @@ def read(path: Path | str, options: ReadOptions | None = None, format: str | Non
     Raises
     ------
     MockgalError
-        Exit code 3 for bad input, 4 for unsafe input, 2 for a format that does not exist.
+        Exit code 3 for bad input, 4 for unsafe input, 2 for a format that does not exist, or an
+        object that is neither a path nor a halo catalogue.
     """
-    path, options = Path(path), options or ReadOptions()
-    _check_exists(path)
+    options = options or ReadOptions()
     if options.chunk_rows < 1:
         raise UsageError("chunk_rows", f"{options.chunk_rows}", "1 or more", "leave it out")
+    if not isinstance(path, str | os.PathLike):
+        return _read_object(path, options, format)
+    path = Path(path)
+    _check_exists(path)
     if format is not None and format not in registry.names("readers"):
         raise UsageError(
             "--format",
@@ -89,4 +96,39 @@ def read(path: Path | str, options: ReadOptions | None = None, format: str | Non
             "one of " + ", ".join(registry.names("readers")),
             "choose one of these",
         )
-    return _reader(format or detect(path)).read(path, options)
+    scene = _reader(format or detect(path)).read(path, options)
+    record = scene.snapshot.record
+    stars = options.stellar_mass_definition
+    if stars is not None and record.get("stellar_mass_definition") != stars:
+        raise UsageError(
+            "--stellar-mass-definition",
+            repr(stars),
+            f"{record.get('stellar_mass_definition', 'none, for the run has no stars')}, as in "
+            f"{path}",
+            "leave it out, or read the original catalogue",
+        )
+    if MISSING_CHUNKS in record:
+        warn(
+            f"{path}: chunks {record[MISSING_CHUNKS]} of {record['files_of_the_whole_output']} are "
+            f"missing: {len(scene.halos)} of the {record['subhalos_of_the_whole_output']} subhalos "
+            "are here, which is no fair sample of the box; number densities and clustering mean "
+            "nothing",
+            stacklevel=3,
+        )
+    return scene
+
+
+def _read_object(thing: object, options: ReadOptions, format: str | None) -> Scene:
+    reader = HalotoolsReader()
+    if not is_catalogue(thing):
+        raise UsageError(
+            "read",
+            f"a {type(thing).__name__}",
+            "a path, or a halo catalogue of halotools (with halo_table and Lbox)",
+            "give one of these",
+        )
+    if format not in (None, reader.name):
+        raise UsageError(
+            "--format", repr(format), f"{reader.name} for an object", "leave the format out"
+        )
+    return reader.read_object(thing, options)

@@ -257,7 +257,17 @@ def _check_declared_size(where: str, data: h5py.Dataset) -> None:
         )
 
 
-def dataset(file: h5py.File, name: str) -> h5py.Dataset:
+def _is_number(kind: np.dtype[Any]) -> bool:
+    return kind.kind in "iufb" and kind.itemsize <= 8 and kind.subdtype is None
+
+
+def _is_record(kind: np.dtype[Any]) -> bool:
+    """Whether ``kind`` is a row of named numbers or fixed-width text."""
+    fields = [kind[name] for name in kind.names or ()]
+    return bool(fields) and all(_is_number(f) or (f.kind in "SU") for f in fields)
+
+
+def dataset(file: h5py.File, name: str, *, records: bool = False) -> h5py.Dataset:
     """A dataset of numbers that is safe to read.
 
     Parameters
@@ -265,6 +275,8 @@ def dataset(file: h5py.File, name: str) -> h5py.Dataset:
     file : h5py.File
     name : str
         Its path in the file.
+    records : bool
+        Take a table whose rows are named numbers and fixed-width text, instead of plain numbers.
 
     Returns
     -------
@@ -311,14 +323,14 @@ def dataset(file: h5py.File, name: str) -> h5py.Dataset:
         plist = data.id.get_create_plist()
         codes = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
         try:
-            plain = data.dtype.kind in "iufb" and data.dtype.itemsize <= 8
+            plain = _is_record(data.dtype) if records else _is_number(data.dtype)
         except TypeError:  # integers of unusual width, which NumPy has no type for
             plain = False
         if not plain:
             raise InputError(
                 where,
                 "values that are no plain numbers",
-                "integers or floats",
+                "rows of named numbers" if records else "integers or floats",
                 "convert the dataset to a standard type",
             )
         missing = [code for code in codes if not h5py.h5z.filter_avail(code)]
@@ -365,8 +377,10 @@ def _cache_bytes(where: str, data: h5py.Dataset) -> int:
     return min(one * across, MAX_CHUNK)
 
 
-def read_rows(data: h5py.Dataset, start: int = 0, stop: int | None = None) -> NDArray[Any]:
-    """Rows ``start`` to ``stop`` of a dataset that `dataset` gave.
+def read_rows(
+    data: h5py.Dataset, start: int = 0, stop: int | None = None, out: NDArray[Any] | None = None
+) -> NDArray[Any]:
+    """Rows ``start`` to ``stop`` of a dataset that `dataset` gave, into ``out`` if it is given.
 
     Returns
     -------
@@ -379,6 +393,9 @@ def read_rows(data: h5py.Dataset, start: int = 0, stop: int | None = None) -> ND
     """
     stop = len(data) if stop is None else stop
     try:
+        if out is not None:
+            data.read_direct(out, np.s_[start:stop])
+            return out
         return np.asarray(data[start:stop])
     except (OSError, RuntimeError, ValueError, TypeError, MemoryError) as error:
         place = _bad_chunk(data, start, stop)

@@ -1,4 +1,4 @@
-"""Particles of a Gadget-4 snapshot: headers checked at once, rows streamed when they are asked for.
+"""Particles of a Gadget-4 or AREPO snapshot: headers checked at once, rows streamed on demand.
 
 | native | unit | here |
 |---|---|---|
@@ -24,7 +24,7 @@ from ..protocols import ReadOptions
 from ..types import ParticleChunk, Particles
 from . import chunks, headers, physics, safe
 from .chunks import FileSet
-from .units import STATED, UnitSystem, read_units, stated
+from .units import STATED, Statement, UnitSystem, read_units, stated
 from .values import wrap
 
 DARK_MATTER = 1
@@ -36,7 +36,8 @@ class SnapshotSet(NamedTuple):
     """A snapshot whose headers were checked.
 
     ``rows`` has shape (files, types); ``masses`` are those of the mass table [Msun/h], shape
-    (types,), 0 where particles carry their own.
+    (types,), 0 where particles carry their own. ``tracers`` is the number of massless tracers,
+    which are not among the rows.
     """
 
     files: FileSet
@@ -46,6 +47,7 @@ class SnapshotSet(NamedTuple):
     redshift: float
     rows: NDArray[np.int64]
     masses: NDArray[np.float64]
+    tracers: int
 
     @property
     def particle_count(self) -> int:
@@ -94,8 +96,15 @@ def check_header_time(path: Path, time: float, redshift: float) -> None:
         )
 
 
-def open_snapshot(files: FileSet, options: ReadOptions) -> SnapshotSet:
+def open_snapshot(files: FileSet, options: ReadOptions, statement: Statement) -> SnapshotSet:
     """Check the headers of a snapshot.
+
+    Parameters
+    ----------
+    files : FileSet
+    options : ReadOptions
+    statement : Statement
+        Where its code states units and cosmology.
 
     Raises
     ------
@@ -105,6 +114,7 @@ def open_snapshot(files: FileSet, options: ReadOptions) -> SnapshotSet:
     facts: list[tuple[float, ...]] = []
     parameters: list[tuple[float | None, ...]] = []
     rows: list[NDArray[np.int64]] = []
+    massless: set[int] = set()
     for path in files.files:
         with safe.open_hdf5(path) as file:
             header = [
@@ -124,11 +134,13 @@ def open_snapshot(files: FileSet, options: ReadOptions) -> SnapshotSet:
                 )
             facts.append((*header, *table, *(total + (high << _WORD))))
             if not parameters:
-                units = read_units(file, options)
+                units = read_units(file, options, statement)
                 chunks.check_numbers(files, int(header[0]))
-            parameters.append(stated(file))
+            parameters.append(stated(file, statement))
+            some = np.flatnonzero(rows[-1]).tolist()
+            massless.update(kind for kind in some if _are_tracers(file, kind))
     chunks.check_same(files, facts, "/Header")
-    chunks.check_same(files, parameters, f"/Parameters ({', '.join(STATED)})")
+    chunks.check_same(files, parameters, f"/{statement.groups[0]} ({', '.join(STATED)})")
     _, time, redshift, box = facts[0][:4]
     check_header_time(files.files[0], time, redshift)
     types = len(rows[0])
@@ -151,16 +163,26 @@ def open_snapshot(files: FileSet, options: ReadOptions) -> SnapshotSet:
                 "a positive length" if name == "BoxSize" else "masses, none negative",
                 "correct the header",
             )
-    _check_copies(files, np.array(rows))
+    of_matter = np.array(rows)
+    tracers = int(of_matter[:, sorted(massless)].sum())
+    of_matter[:, sorted(massless)] = 0
+    _check_copies(files, of_matter)
     return SnapshotSet(
         files,
         units,
         box * units.length,
         time,
         redshift,
-        np.array(rows),
+        of_matter,
         table * units.mass,
+        tracers,
     )
+
+
+def _are_tracers(file: h5py.File, kind: int) -> bool:
+    """Whether the particles are AREPO's Monte Carlo tracers, which have neither place nor mass."""
+    group = f"PartType{kind}"
+    return safe.exists(file, f"{group}/TracerID") and not safe.exists(file, f"{group}/Coordinates")
 
 
 def _check_copies(files: FileSet, rows: NDArray[np.int64]) -> None:

@@ -1,4 +1,4 @@
-"""The unit system and cosmology of a Gadget run, from the ``/Parameters`` group of its files."""
+"""The unit system and cosmology of a Gadget or AREPO run, from the attributes of its files."""
 
 from __future__ import annotations
 
@@ -28,6 +28,36 @@ STATED = (*_UNITS, *COSMOLOGY)  # what all files of a run must agree on
 SAME = 1e-4  # relative, between a value in the file and the user's
 
 
+class Statement(NamedTuple):
+    """Where a code states its units, and what its format says where a file does not.
+
+    Parameters
+    ----------
+    code : str
+    groups : tuple of str
+        Groups with the attributes, the first that has one being believed.
+    assumed : dict of str to float
+        Units by the definition of the format, recorded when they are used.
+    """
+
+    code: str
+    groups: tuple[str, ...]
+    assumed: dict[str, float]
+
+
+GADGET4 = Statement("Gadget-4", ("Parameters",), {})
+# Nelson et al. 2019, arXiv:1812.05609, section 3: ckpc/h, 1e10 Msun/h, km/s.
+AREPO = Statement(
+    "AREPO",
+    ("Header", "Parameters"),
+    {
+        "UnitLength_in_cm": 3.085678e21,
+        "UnitMass_in_g": 1.989e43,
+        "UnitVelocity_in_cm_per_s": 1e5,
+    },
+)
+
+
 class UnitSystem(NamedTuple):
     """Factors from the file's numbers to internal units, and what was concluded on the way.
 
@@ -50,16 +80,26 @@ def _factor(value: float, table: tuple[float, str, dict[str, float]]) -> tuple[f
     return value / cgs, f"{value / cgs:.9g} {unit}"
 
 
-def stated(file: h5py.File) -> tuple[float | None, ...]:
+def _attribute(file: h5py.File, statement: Statement, name: str) -> float | None:
+    for group in statement.groups:
+        found: float | None = headers.number(file, group, name, None)
+        if found is not None:
+            return found
+    return None
+
+
+def stated(file: h5py.File, statement: Statement) -> tuple[float | None, ...]:
     """The parameters `STATED` of a file, None where it lacks one, for `chunks.check_same`."""
-    return tuple(headers.number(file, "Parameters", name, None) for name in STATED)
+    return tuple(_attribute(file, statement, name) for name in STATED)
 
 
 def _flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _given(where: str, value: dict[str, float | None], options: ReadOptions) -> list[str]:
+def _given(
+    where: str, value: dict[str, float | None], options: ReadOptions, statement: Statement
+) -> list[str]:
     """Fill in from ``options`` what the file lacks; the names of what was taken from there.
 
     Raises
@@ -87,7 +127,7 @@ def _given(where: str, value: dict[str, float | None], options: ReadOptions) -> 
         raise MissingDatasetError(
             where,
             "no " + ", ".join(units + cosmology),
-            "the run's cosmology and units, which Gadget-4 writes as attributes there",
+            f"the run's cosmology and units, which {statement.code} writes as attributes there",
             "; ".join(ways),
         )
     return taken
@@ -152,14 +192,28 @@ def make_cosmology(
     return cosmology
 
 
-def read_units(file: h5py.File, options: ReadOptions) -> UnitSystem:
-    """The unit system that a Gadget-4 file states.
+def _assume(value: dict[str, float | None], statement: Statement) -> list[str]:
+    """Fill in what the format defines and the file does not state; the names of that."""
+    assumed = [name for name in statement.assumed if value[name] is None]
+    value.update({name: statement.assumed[name] for name in assumed})
+    if statement.assumed and value["Hubble"] is None:  # such formats are in units with h
+        length, _ = _factor(value["UnitLength_in_cm"] or 0.0, _MPC_CM)
+        velocity = (value["UnitVelocity_in_cm_per_s"] or 0.0) / 1e5
+        value["Hubble"] = 100.0 * length / velocity if velocity > 0 else 0.0
+        assumed.append("Hubble")
+    return assumed
+
+
+def read_units(file: h5py.File, options: ReadOptions, statement: Statement) -> UnitSystem:
+    """The unit system that a file states.
 
     Parameters
     ----------
     file : h5py.File
     options : ReadOptions
         Its cosmology is taken where the file states none.
+    statement : Statement
+        Where the code states it.
 
     Returns
     -------
@@ -168,16 +222,17 @@ def read_units(file: h5py.File, options: ReadOptions) -> UnitSystem:
     Raises
     ------
     MissingDatasetError
-        ``/Parameters`` or one of its entries is not there, nor given by the user.
+        An attribute is not there, not defined by the format, nor given by the user.
     HeaderError
         The Hubble constant fits neither a run in units with h nor one without; a run that is not
         comoving; a cosmology that cannot be.
     UsageError
         The user's cosmology is not the file's.
     """
-    where = f"{file.filename}:/Parameters"
-    found = dict(zip(STATED, stated(file), strict=True))
-    given = _given(where, found, options)
+    where = f"{file.filename}:/{statement.groups[0]}"
+    found = dict(zip(STATED, stated(file, statement), strict=True))
+    assumed = _assume(found, statement)
+    given = _given(where, found, options, statement)
     value = {name: number for name, number in found.items() if number is not None}
     for name in _UNITS:
         if value[name] <= 0:
@@ -187,7 +242,7 @@ def read_units(file: h5py.File, options: ReadOptions) -> UnitSystem:
                 "a positive number",
                 "write the run's parameters again",
             )
-    if headers.number(file, "Parameters", "ComovingIntegrationOn", 1.0) == 0:
+    if _attribute(file, statement, "ComovingIntegrationOn") == 0:
         raise HeaderError(
             f"{where}@ComovingIntegrationOn",
             "0",
@@ -222,8 +277,8 @@ def read_units(file: h5py.File, options: ReadOptions) -> UnitSystem:
         length, mass = length * h, mass * h
 
     def if_positive(name: str) -> float | None:
-        number = headers.number(file, "Parameters", name, 0.0)
-        return number if number > 0 else None
+        number = _attribute(file, statement, name)
+        return number if number is not None and number > 0 else None
 
     cosmology = make_cosmology(
         where,
@@ -246,6 +301,7 @@ def read_units(file: h5py.File, options: ReadOptions) -> UnitSystem:
         "h_free_run": h_free,
         "h_is_one": h == 1,
         "cosmology_given_by_user": given,
+        "units_by_definition_of_format": assumed,
         "stated_UnitLength_in_cm": value["UnitLength_in_cm"],
         "stated_UnitMass_in_g": value["UnitMass_in_g"],
     }

@@ -101,8 +101,6 @@ def _hdf5(path: Path, file: h5py.File) -> tuple[str, str]:
         with safe.translated(safe.where_of(file, group)):
             return has(group) and name in file[group].attrs
 
-    if has("Subhalo/SubhaloGrNr") or attribute("Header", "Nsubgroups_Total"):
-        return "an AREPO (IllustrisTNG) catalogue", _NOT_YET
     if has("galaxies"):
         return (
             "a mock that mockgal wrote, not a simulation",
@@ -123,8 +121,6 @@ def _hdf5(path: Path, file: h5py.File) -> tuple[str, str]:
             f"pack it with its catalogue: `mockgal pack CATALOGUE --density {path.name} "
             "--out BUNDLE.hdf5`",
         )
-    if has("data") and attribute("/", "halo_finder"):
-        return "a halo table of halotools", _NOT_YET
     if attribute("Header", "Ngroups_Total") and not attribute("Header", "Nsubhalos_Total"):
         return (
             "a catalogue of groups without subhalos",

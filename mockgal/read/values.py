@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValueError, IncompleteSetError, UsageError
+from ..layout import MISSING_CHUNKS
 from ..protocols import ReadOptions
 from ..types import HaloCatalog, Snapshot
 from . import physics
@@ -373,6 +374,8 @@ def halo_catalog(
         columns, options, lambda name, row: where(name, int(kept[row])), record
     )
     bound = _check_units(columns, snapshot, where)
+    if MISSING_CHUNKS in snapshot.record:
+        options = options._replace(allow_empty_regions=True)
     check_regions(
         columns["position"], snapshot.box_size, options, where("position", 0).split(", row")[0]
     )

@@ -31,7 +31,7 @@ def test_fault_14_snapshot_chunk_missing(run):
 @pytest.mark.parametrize("declared", [(1 << 62) - 1, 1 << 40])
 def test_fault_14_absurd_number_of_files(run, declared):
     header(catalogue(run), NumFiles=np.uint64(declared))
-    refused(run, run / "groups_002", f"2 of {declared} files", "missing chunk 2, 3")
+    refused(run, run / "groups_002", f"2 of {declared} files", f"missing chunk 2-{declared - 1}")
 
 
 def test_fault_15_snapshot_chunk_copied_over(run):

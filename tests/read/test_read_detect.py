@@ -38,7 +38,6 @@ HLIST = "#scale(0) id(1) desc_scale(2) desc_id(3)\n"
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"Subhalo/SubhaloGrNr": [1]}, "an AREPO .IllustrisTNG. catalogue.*cannot read it"),
         ({"density": [1.0]}, "a density grid.*mockgal pack CATALOGUE --density x.dat"),
         ({"galaxies/galaxy_id": [1]}, "a mock that mockgal wrote.*simulation that it was made"),
         ({"InputHalos/IsCentral": [1]}, "SOAP"),
@@ -78,8 +77,6 @@ def test_a_snapshot_is_not_a_catalogue(tmp_path):
     ("path", "word"),
     [
         ("rockstar/hlist_0.07812.list", "consistent-trees"),
-        ("tng100-1/groups_099/fof_subhalo_tab_099.82.hdf5", "AREPO"),
-        ("tng100-1/groups_099", "AREPO"),
         ("abacus/Mini_N64_L32/halos/z0.000/halo_info", "CompaSO"),
         ("quijote/halos_small.npy", "NumPy"),
         ("gadget4/dark/snapdir_001", "groups_001"),

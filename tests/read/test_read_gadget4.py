@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from mockgal.protocols import ReadOptions
-from mockgal.read import chunks, snapshots
+from mockgal.read import chunks, snapshots, units
 from mockgal.read.detect import detect, read
-from mockgal.read.gadget4 import HOST_MASS, Gadget4Reader
+from mockgal.read.gadget4 import Gadget4Reader
+from mockgal.read.subfind import HOST_MASS
 from mockgal.testing import COSMOLOGY, reader_contract, write_gadget4
 
 DATA = Path(__file__).parents[3] / "shared/data/gadget4"
@@ -120,7 +121,9 @@ def test_high_word_is_shifted_in_64_bits(tmp_path):
         header["NumPart_Total"] = np.array([0, 5, 0, 0, 0, 0], "u4")
         header["NumPart_Total_HighWord"] = np.array([0, 3, 0, 0, 0, 0], "u4")
         header["NumPart_ThisFile"] = np.array([0, (3 << 32) + 5, 0, 0, 0, 0], "u8")
-    snapshot = snapshots.open_snapshot(chunks.FileSet((path,), "002"), ReadOptions())
+    snapshot = snapshots.open_snapshot(
+        chunks.FileSet((path,), "002"), ReadOptions(), units.GADGET4
+    )
     assert snapshot.particle_count == (3 << 32) + 5
 
 

@@ -1,4 +1,4 @@
-"""Writes a made-up Gadget-4 catalogue and snapshot, in any unit system and number of files."""
+"""Writes made-up Subfind catalogues and snapshots of Gadget-4 and AREPO, in any number of files."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ COSMOLOGY = Cosmology(h=0.6774, omega_m=0.3089, omega_lambda=0.6911, omega_b=0.0
 
 _MPC_CM, _MSUN_G = 3.085678e24, 1.989e33
 _TYPES = 6
+_TRACERS = 3  # AREPO's type of Monte Carlo tracers
 _SATELLITE = 20  # particles of every satellite
 
 
@@ -63,6 +64,7 @@ def write_gadget4(
     side: int = 32,
     empty_last: bool = False,
     seed: int = 1,
+    arepo: bool = False,
 ) -> Path:
     """Write a small Gadget-4 run whose numbers agree with each other and with `COSMOLOGY`.
 
@@ -96,6 +98,8 @@ def write_gadget4(
         The last file of the catalogue holds no groups and no subhalos.
     seed : int
         Other positions.
+    arepo : bool
+        As AREPO writes it; see `write_arepo`.
 
     Returns
     -------
@@ -168,6 +172,15 @@ def write_gadget4(
         "SubhaloVel": sub_velocity.astype(dtype),
         "SubhaloVmax": (100 * (sub_mass / 1e12) ** (1 / 3)).astype(dtype),
     }
+    if arepo:
+        del sub_data["SubhaloRankInGr"]
+        sub_data["SubhaloGrNr"] = sub_data.pop("SubhaloGroupNr").astype("i4")
+        group_data["GroupFirstSub"] = group_data["GroupFirstSub"].astype("i4")
+        if hydro:
+            sub_data["SubhaloFlag"] = np.arange(len(group_of)) % 11 != 10
+            inner = np.array([0.2, 0.1, 0, 0, 0.6, 0])
+            sub_data["SubhaloMassInRadType"] = sub_data["SubhaloMassType"] * inner.astype(dtype)
+    count, subhalos = ("i4", "Nsubgroups") if arepo else ("u8", "Nsubhalos")
     unit_velocity = 1e5
     parameters: dict[str, Any] = {
         "UnitLength_in_cm": _MPC_CM * {"kpc": 1e-3, "Mpc": 1.0}[length],
@@ -184,6 +197,10 @@ def write_gadget4(
         "SnapshotFileBase": np.bytes_(b"snap"),
     }
     shared = {"BoxSize": box, "Time": a, "Redshift": 1 / a - 1}
+    if arepo:  # units are the format's own
+        names = ("HubbleParam", "Omega0", "OmegaLambda")
+        shared |= {name: parameters[name] for name in names}
+        parameters = {name: parameters[name] for name in ("OmegaBaryon", "OutputDir")}
 
     def paths(folder: str, stem: str) -> list[Path]:
         if files == 1:
@@ -216,10 +233,10 @@ def write_gadget4(
                 file,
                 {
                     "NumFiles": np.int32(files),
-                    "Ngroups_ThisFile": np.uint64(here[0]),
-                    "Nsubhalos_ThisFile": np.uint64(here[1]),
-                    "Ngroups_Total": np.uint64(groups),
-                    "Nsubhalos_Total": np.uint64(len(group_of)),
+                    "Ngroups_ThisFile": np.dtype(count).type(here[0]),
+                    f"{subhalos}_ThisFile": np.dtype(count).type(here[1]),
+                    "Ngroups_Total": np.dtype(count).type(groups),
+                    f"{subhalos}_Total": np.dtype(count).type(len(group_of)),
                 },
             )
             for group_name, part, rows in (
@@ -242,8 +259,26 @@ def write_gadget4(
             lambda x: own_length(x * box_size),
             seed,
             dtype,
+            arepo,
         )
     return catalogue[0] if files == 1 else catalogue[0].parent
+
+
+def write_arepo(directory: Path, **options: Any) -> Path:
+    """Write the same run as AREPO writes it: ckpc/h by definition, no rank, flags, tracers.
+
+    Parameters
+    ----------
+    directory : Path
+    **options
+        Those of `write_gadget4`, but for the units.
+
+    Returns
+    -------
+    Path
+        As of `write_gadget4`.
+    """
+    return write_gadget4(directory, length="kpc", h_free=False, arepo=True, **options)
 
 
 def _write_snapshot(
@@ -256,14 +291,19 @@ def _write_snapshot(
     length: Any,
     seed: int,
     dtype: str,
+    arepo: bool,
 ) -> None:
-    """Dark matter by mass table; gas and a fifth as many stars with masses of their own."""
+    """Dark matter by mass table; gas and a fifth as many stars with masses of their own.
+
+    AREPO's hydrodynamic runs have tracers, too, which are no matter.
+    """
     total = side**3
     numbers = np.zeros(_TYPES, dtype=np.int64)
     numbers[1] = total
     if baryons:
         numbers[4] = total // 6
         numbers[0] = total - numbers[4]
+        numbers[_TRACERS] = total // 3 if arepo else 0
     table = np.zeros(_TYPES)
     table[1] = particle * (1 - baryons) * per_mass
     bounds = [np.linspace(0, n, len(paths) + 1).astype(int) for n in numbers]
@@ -275,12 +315,16 @@ def _write_snapshot(
                 {
                     "NumFilesPerSnapshot": np.int32(len(paths)),
                     "MassTable": table,
-                    "NumPart_ThisFile": here.astype("u8"),
-                    "NumPart_Total": numbers.astype("u8"),
+                    "NumPart_ThisFile": here.astype("i4" if arepo else "u8"),
+                    "NumPart_Total": numbers.astype("u4" if arepo else "u8"),
+                    **({"NumPart_Total_HighWord": numbers.astype("u4") * 0} if arepo else {}),
                 },
             )
             for kind in np.flatnonzero(here):
                 group = file.create_group(f"PartType{kind}")
+                if kind == _TRACERS:
+                    _write_large(group, "TracerID", np.arange(here[kind]))
+                    continue
                 place = _spread(total, seed + int(kind))[bounds[kind][k] : bounds[kind][k + 1]]
                 _write_large(group, "Coordinates", length(place))
                 if kind != 1:

@@ -1,0 +1,165 @@
+"""The files of a Subfind catalogue, of Gadget-4 or AREPO, and what their headers say."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+import h5py
+
+from ..errors import HeaderError, MissingDatasetError, printable
+from ..protocols import ReadOptions
+from . import chunks, headers, safe, snapshots
+from .chunks import FileSet
+from .units import STATED, Statement, UnitSystem, read_units, stated
+
+FOLDERS = r"groups_\d+"
+_NO_NAME = ("", ".", "..", "output", "out")  # output folders that name no run
+
+
+class Dialect(NamedTuple):
+    """What differs between the codes that write Subfind catalogues.
+
+    Parameters
+    ----------
+    name, code : str
+        Of the reader, and of the simulation code.
+    stems : str
+        Regular expression for the part of the file names before the output's number.
+    statement : Statement
+        Where units and cosmology are stated.
+    group_number : str
+        Dataset of /Subhalo with the group's row.
+    rank : str
+        Dataset of /Subhalo with the rank in the group; "" if there is none.
+    counts : tuple of str
+        What the header may call the number of subhalos, before ``_ThisFile`` and ``_Total``.
+    stellar_mass : dict of str to str
+        Dataset of /Subhalo for each definition that there is, the default first.
+    flag : str
+        Dataset of /Subhalo that is 0 for what is no galaxy; "" if there is none.
+    """
+
+    name: str
+    code: str
+    stems: str
+    statement: Statement
+    group_number: str
+    rank: str
+    counts: tuple[str, ...]
+    stellar_mass: dict[str, str]
+    flag: str
+
+
+class CatalogueSet(NamedTuple):
+    """A set of catalogue files whose headers were checked.
+
+    ``groups`` and ``subhalos`` are rows in each file; ``totals`` those of the whole output;
+    ``missing`` the chunks that are not there, as ranges.
+    """
+
+    files: FileSet
+    units: UnitSystem
+    box_size: float
+    time: float
+    redshift: float
+    groups: list[int]
+    subhalos: list[int]
+    totals: tuple[int, int]
+    declared_files: int
+    missing: str
+    name: str
+    snapshot_base: str
+
+    @property
+    def rows(self) -> dict[str, list[int]]:
+        """Rows in each file, by group of the file."""
+        return {"Group": self.groups, "Subhalo": self.subhalos}
+
+
+def subhalo_count(file: h5py.File, dialect: Dialect) -> str:
+    """What this file's header calls the number of subhalos; "" if it has none."""
+    for name in dialect.counts:
+        if headers.attribute(file, "Header", f"{name}_Total", None) is not None:
+            return name
+    return ""
+
+
+def open_set(files: FileSet, options: ReadOptions, dialect: Dialect) -> CatalogueSet:
+    """Check the headers of a set.
+
+    Parameters
+    ----------
+    files : FileSet
+    options : ReadOptions
+    dialect : Dialect
+
+    Raises
+    ------
+    IncompleteSetError, HeaderError, MissingDatasetError
+        Files missing, surplus or of different runs; counts that do not add up; no units.
+    """
+    facts: list[tuple[float, ...]] = []
+    parameters: list[tuple[float | None, ...]] = []
+    groups: list[int] = []
+    subhalos: list[int] = []
+    for path in files.files:
+        with safe.open_hdf5(path) as file:
+            if not facts:
+                declared = int(headers.counts(file, "Header", "NumFiles")[0])
+                missing = chunks.check_numbers(
+                    files, declared, allow_missing=options.allow_missing_chunks
+                )
+                units = read_units(file, options, dialect.statement)
+                name = _name(headers.attribute(file, "Parameters", "OutputDir", ""), files)
+                base = str(headers.attribute(file, "Parameters", "SnapshotFileBase", "snap"))
+            count = subhalo_count(file, dialect)
+            if not count:
+                raise MissingDatasetError(
+                    f"{path}:/Header",
+                    "no number of subhalos",
+                    " or ".join(f"{name}_Total" for name in dialect.counts),
+                    "give a catalogue with subhalos: run the group finder with SUBFIND",
+                )
+            keys = ("Time", "Redshift", "BoxSize", "NumFiles", "Ngroups_Total", f"{count}_Total")
+            facts.append(tuple(headers.number(file, "Header", key) for key in keys))
+            parameters.append(stated(file, dialect.statement))
+            groups.append(int(headers.counts(file, "Header", "Ngroups_ThisFile")[0]))
+            subhalos.append(int(headers.counts(file, "Header", f"{count}_ThisFile")[0]))
+    chunks.check_same(files, facts, "/Header (Time, Redshift, BoxSize, NumFiles, totals)")
+    place = dialect.statement.groups[0]
+    chunks.check_same(files, parameters, f"/{place} ({', '.join(STATED)})")
+    time, redshift, box = facts[0][:3]
+    totals = int(facts[0][4]), int(facts[0][5])
+    whole = not missing
+    chunks.check_total(files, groups, totals[0], "/Header@Ngroups_Total", complete=whole)
+    chunks.check_total(files, subhalos, totals[1], f"/Header@{count}_Total", complete=whole)
+    snapshots.check_header_time(files.files[0], time, redshift)
+    if box <= 0:
+        raise HeaderError(
+            f"{files.files[0]}:/Header@BoxSize", f"{box}", "a positive length", "correct the header"
+        )
+    return CatalogueSet(
+        files,
+        units,
+        box * units.length,
+        time,
+        redshift,
+        groups,
+        subhalos,
+        totals,
+        declared,
+        missing,
+        name,
+        base,
+    )
+
+
+def _name(output_dir: object, files: FileSet) -> str:
+    """The run's name: that of its output folder as the run knew it, else the folder's here."""
+    stated_name = PurePosixPath(str(output_dir)).name
+    if stated_name in _NO_NAME:
+        folder = files.folder.resolve()
+        folder = folder.parent if folder.name.startswith("groups_") else folder
+        stated_name = (folder.parent if folder.name in _NO_NAME else folder).name
+    return printable(stated_name)
