@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 
 from . import registry
-from .errors import MockgalError, listening, printable
-from .pipeline import make_painter, read
+from .errors import MockgalError, UsageError, listening, printable
+from .pipeline import describe_galaxies, make_painter, read
 from .types import MASS_DEFINITIONS, Scene
 
 
 def inspect(
-    path: str | os.PathLike[str], *, format: str | None = None, **options: Any
+    path: object, *, format: str | None = None, **options: Any
 ) -> dict[str, Any]:
-    """Describe the simulation at ``path``.
+    """Describe the simulation, or the mock that mockgal wrote, at ``path``.
 
     Parameters
     ----------
-    path : path-like
-        A bundle, one file of a set, or a directory.
+    path : path-like or object
+        See `mockgal.read`.
     format, **options
         See `mockgal.read`.
 
@@ -31,11 +31,18 @@ def inspect(
     dict
         Plain JSON values; masses in Msun/h, lengths in Mpc/h, as the keys say.
     """
+    mock = describe_galaxies(path) if isinstance(path, str | os.PathLike) else None
+    if mock is not None:
+        if format is not None or options:
+            raise UsageError(
+                path, "options for reading a simulation", "none: this is a mock", "leave them out"
+            )
+        return mock
     sim = read(path, format=format, **options)
     snapshot, halos = sim.snapshot, sim.halos
     mass = halos["mass"]
     return {
-        "path": str(Path(path)),
+        "path": str(Path(path)) if isinstance(path, str | os.PathLike) else type(path).__name__,
         "format": snapshot.format,
         "simulation": snapshot.name,
         "kind": "hydrodynamic" if "stellar_mass" in halos else "gravity-only",
@@ -77,6 +84,8 @@ def _readiness(sim: Scene, name: str) -> dict[str, Any]:
 
 def as_text(facts: dict[str, Any]) -> str:
     """The lines that people read."""
+    if facts["kind"] == "mock":
+        return _mock_text(facts)
     cosmology = facts["cosmology"]
     matter = []
     if facts["particles"] is not None:
@@ -97,7 +106,7 @@ def as_text(facts: dict[str, Any]) -> str:
             f"{facts['box_size_mpc_h']:g} Mpc/h comoving "
             f"= {facts['box_size_mpc_h'] / cosmology['h']:.6g} Mpc, periodic",
         ),
-        ("redshift", f"{facts['redshift']:.6g}"),
+        ("redshift", f"{round(facts['redshift'], 9):.6g}"),
         ("cosmology", ", ".join(f"{key} = {value:g}" for key, value in cosmology.items())),
         ("particle mass", "unknown" if mass is None else f"{mass:.6g} Msun/h (dark matter)"),
         ("matter", ", ".join(matter) or "none: halos only"),
@@ -129,4 +138,57 @@ def as_text(facts: dict[str, Any]) -> str:
         if value and key != "original_source"
     ]
     lines += [("recorded" * (i == 0), text) for i, text in enumerate(recorded)]
+    return "\n".join(f"{key:<15} {printable(value)}" for key, value in lines)
+
+
+def _mock_text(facts: dict[str, Any]) -> str:
+    """The lines on a mock that mockgal wrote."""
+    painter, cosmology = facts["painter"], facts["cosmology"]
+    h, box, mass = cosmology["h"], facts["box_size_mpc_h"], facts["particle_mass_msun_h"]
+    galaxies = f"{facts['rows']:,}"
+    if facts["centrals"] is not None:
+        satellites = facts["rows"] - facts["centrals"]
+        galaxies += f": {facts['centrals']:,} centrals, {satellites:,} satellites"
+    stellar = facts["stellar_mass_range_msun_h"]
+    painted = f"{painter['name'] or 'unknown'}, seed {facts['seed']}"
+    if "calibration" in painter:
+        painted += f", calibration {painter['calibration']}"
+    missing = []
+    if facts["missing_chunks"]:
+        missing.append(f"chunks {facts['missing_chunks']} of the simulation")
+    if facts["columns_absent"]:
+        missing.append("columns " + ", ".join(facts["columns_absent"]))
+    columns = [f"{name} [{unit}]" if unit else name for name, unit in facts["columns"].items()]
+    several = {
+        "columns": [", ".join(columns[i : i + 4]) for i in range(0, len(columns), 4)],
+        "cuts": [
+            f"{cut.get('cut')}: {cut.get('before')} -> {cut.get('after')}" for cut in facts["cuts"]
+        ]
+        or ["none"],
+        "warnings": facts["warnings"],
+        "cite": painter.get("references", []),
+    }
+    lines = [
+        ("format", f"mock, {facts['format']}, {facts['bytes']:,} bytes, checksums right"),
+        ("made by", f"mockgal {facts['version'] or 'of unknown version'}"),
+        ("simulation", facts["simulation"]),
+        ("box", f"{box:g} Mpc/h comoving = {box / h:.6g} Mpc, periodic, frame {facts['frame']}"),
+        ("redshift", f"{round(facts['redshift'], 9):.6g}"),
+        ("cosmology", ", ".join(f"{key} = {value:g}" for key, value in cosmology.items())),
+        ("particle mass", "unknown" if mass is None else f"{mass:.6g} Msun/h (dark matter)"),
+        ("host mass", facts["host_mass_definition"] or "unknown"),
+        ("painter", painted),
+        ("galaxies", galaxies),
+        (
+            "stellar mass",
+            "none"
+            if stellar is None
+            else f"{stellar[0]:.4g} to {stellar[1]:.4g} Msun/h "
+            f"= {stellar[0] / h:.4g} to {stellar[1] / h:.4g} Msun",
+        ),
+        ("units", f"{facts['units']} in the file"),
+        *((key * (i == 0), text) for key, texts in several.items() for i, text in enumerate(texts)),
+        ("missing", "; ".join(missing) or "nothing"),
+        ("content", facts["content_digest"]),
+    ]
     return "\n".join(f"{key:<15} {printable(value)}" for key, value in lines)

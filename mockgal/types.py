@@ -21,6 +21,7 @@ from .columns import (
     REQUIRED_HALO_COLUMNS,
     Column,
     content_digest,
+    sorting_order,
 )
 from .cosmology import Cosmology
 from .errors import BadValueError, HeaderError, MissingDatasetError
@@ -42,7 +43,7 @@ Array = NDArray[Any]
 
 
 class SourceFile(NamedTuple):
-    """A file that was read: its path, size in bytes and BLAKE2b-256 digest ("" if not taken)."""
+    """A file that was read: its path, size in bytes and SHA-256 digest ("" if not taken)."""
 
     path: str
     size: int
@@ -123,6 +124,22 @@ def _frozen_columns(
     if len(set(lengths.values())) > 1:
         raise BadValueError(what, f"columns of different lengths {lengths}", "equal lengths")
     return MappingProxyType(result)
+
+
+def settle(columns: dict[str, Array]) -> dict[str, Array]:
+    """Make arrays that nobody else holds read-only, for good; returns ``columns``."""
+    for values in columns.values():
+        values.flags.writeable = False
+    return columns
+
+
+def _is_settled(array: Any) -> bool:
+    """Whether the memory of ``array`` can be written to through no array that it is a view of."""
+    while isinstance(array, np.ndarray):
+        if array.flags.writeable:
+            return False
+        array = array.base
+    return array is None
 
 
 @dataclass(frozen=True)
@@ -209,16 +226,29 @@ class HaloCatalog:
         ids, order = self["halo_id"], self._id_order
         if len(ids) == 0:
             return np.empty(0, dtype=np.intp)
-        place = np.minimum(np.searchsorted(ids[order], self["host_id"]), len(ids) - 1)
-        row = order[place]
-        return np.where(ids[row] == self["host_id"], row, -1)
+        row = np.arange(len(ids))
+        other = np.flatnonzero(self["host_id"] != ids)
+        host, in_order = self["host_id"][other], ids[order]
+        place = np.minimum(np.searchsorted(in_order, host), len(ids) - 1)
+        row[other] = np.where(in_order[place] == host, order[place], -1)
+        return row
 
     def take(self, rows: Array) -> HaloCatalog:
         """The catalogue with the chosen rows in the chosen order."""
-        return replace(self, columns={name: values[rows] for name, values in self.columns.items()})
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        return replace(self, columns=settle(columns))
+
+    @cached_property
+    def _settled_digest(self) -> str:
+        return content_digest(self.columns, HALO_COLUMNS, ["halo_id"], self.mass_definition)
 
     def digest(self) -> str:
-        """Content digest: independent of row order and of the files the rows came in."""
+        """Content digest: independent of row order and of the files the rows came in.
+
+        Taken once if nobody can write to the numbers any more (`settle`), anew each time if so.
+        """
+        if all(_is_settled(values) for values in self.columns.values()):
+            return self._settled_digest
         return content_digest(self.columns, HALO_COLUMNS, ["halo_id"], self.mass_definition)
 
 
@@ -393,8 +423,8 @@ class GalaxyCatalog:
 
     def __post_init__(self) -> None:
         columns = _frozen_columns(self.columns, GALAXY_COLUMNS, "galaxy")
-        order = np.lexsort((columns["galaxy_id"], columns["halo_id"]))
-        if not np.array_equal(order, np.arange(len(order))):
+        order = sorting_order(columns, ("halo_id", "galaxy_id"))
+        if order is not None:
             columns = _frozen_columns(
                 {name: values[order] for name, values in columns.items()}, GALAXY_COLUMNS, "galaxy"
             )

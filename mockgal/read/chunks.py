@@ -33,7 +33,8 @@ from . import safe
 _NAME = re.compile(r"(?P<stem>.+?)_(?P<number>\d{3,})(?:\.(?P<chunk>\d+))?\.(?:hdf5|h5)")
 _NAMED = 20  # surplus chunks named in a message
 _LOOKED_AT = 16  # files of a set, to find out what they are
-_HASHERS = 4  # threads that take digests: hashing leaves the interpreter to the others
+_BLOCK = 1 << 24  # bytes: between blocks a thread waits for the interpreter, milliseconds each time
+_HASHERS = 2  # threads that take digests: hashing leaves the interpreter to the others
 
 
 class FileSet(NamedTuple):
@@ -374,7 +375,7 @@ def row_at(where: str, start: int, row: int) -> str:
 
 @contextmanager
 def sources(files: FileSet) -> Iterator[Callable[[], tuple[SourceFile, ...]]]:
-    """Take sizes and BLAKE2b-256 digests of the files while the block runs.
+    """Take sizes and SHA-256 digests of the files while the block runs.
 
     Yields
     ------
@@ -390,13 +391,14 @@ def sources(files: FileSet) -> Iterator[Callable[[], tuple[SourceFile, ...]]]:
 
 
 def source(path: Path, *, digests: bool = True) -> SourceFile:
-    """One file with its size and BLAKE2b-256 digest ("" without ``digests``)."""
-    digest = hashlib.blake2b(digest_size=32)
+    """One file with its size and SHA-256 digest ("" without ``digests``)."""
+    digest = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
-            while digests and (block := file.read(1 << 20)):
-                digest.update(block)
         size = path.stat().st_size
+        with open(path, "rb", buffering=0) as file:
+            buffer = memoryview(bytearray(min(size, _BLOCK) if digests else 0))
+            while count := file.readinto(buffer):
+                digest.update(buffer[:count])
     except OSError as error:
         raise InputError(
             path, f"a read error ({error.strerror})", "a readable file", "check the disk"
