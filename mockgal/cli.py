@@ -24,11 +24,17 @@ from .errors import (
     UsageError,
     printable,
 )
-from .types import MASS_DEFINITIONS
+from .layout import MISSING_CHUNKS
+from .types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 
 if TYPE_CHECKING:
     from .pipeline import Report
 
+STELLAR_MASS_HELP = (
+    "Stars counted in a hydrodynamic run: "
+    + "; ".join(f"{name}, {meaning}" for name, meaning in STELLAR_MASS_DEFINITIONS.items())
+    + " (default: bound)."
+)
 MASS_DEFINITION_HELP = "Host mass: " + ", ".join(MASS_DEFINITIONS) + " (default: 200c)."
 
 
@@ -58,6 +64,14 @@ def _reading(command: Callable[..., Any]) -> Callable[..., Any]:
             default=None,
             help="Accept a box with an empty octant or slab.",
         ),
+        click.option(
+            "--allow-missing-chunks",
+            is_flag=True,
+            default=None,
+            help="Read a catalogue of which files are missing: the groups that are there as a "
+            "whole; recorded.",
+        ),
+        click.option("--stellar-mass-definition", help=STELLAR_MASS_HELP),
         click.option("--h", type=float, help="H0 over 100 km/s/Mpc, if not in the file."),
         click.option("--omega-m", type=float, help="Matter density today, if not in the file."),
         click.option("--omega-lambda", type=float, help="Dark energy today, if not in the file."),
@@ -97,6 +111,12 @@ def cli() -> None:
     help="Paint outside the calibration's range; flagged per galaxy.",
 )
 @click.option(
+    "--missing-twin",
+    type=click.Choice(["uncorrected"]),
+    help="Paint with a calibration made without a gravity-only twin, which is refused otherwise: "
+    "uncorrected leaves out the corrections for baryons; flagged per galaxy.",
+)
+@click.option(
     "--cut",
     multiple=True,
     metavar="CUT",
@@ -123,7 +143,9 @@ def build(recipe: Path | None, **options: Any) -> None:
     source = "mockgal build" if recipe is None else str(recipe)
     given = _given(options)
     painter_options = {
-        key: given.pop(key) for key in ("calibration", "allow_extrapolation") if key in given
+        key: given.pop(key)
+        for key in ("calibration", "allow_extrapolation", "missing_twin")
+        if key in given
     }
     values |= given
     stated = values.get("painter_options", {})
@@ -149,16 +171,19 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
     central = int(galaxies["is_central"].sum())
     lines = [
         f"simulation  {snapshot.name} ({snapshot.format}), box {snapshot.box_size:g} Mpc/h, "
-        f"redshift {snapshot.redshift:.4g}, {len(sim.halos):,} subhalos",
+        f"redshift {round(snapshot.redshift, 9):.4g}, {len(sim.halos):,} subhalos",
         f"painter     {p['painter']['name']}, calibration {p['painter'].get('calibration')}, "
         f"seed {p['seed']}" + " (the default)" * seed_is_default,
         f"painted     {p['painted']:,} galaxies; expected {prediction['expected_centrals']:.1f} "
         f"centrals and {prediction['expected_satellites']:.1f} satellites",
     ]
+    if MISSING_CHUNKS in snapshot.record:
+        lines.insert(1, f"incomplete  chunks {snapshot.record[MISSING_CHUNKS]} are missing")
     least = p["painter"].get("least_subhalo_mass_msun_h", 0.0)
     limits = {
         "unresolved": f"bound mass below {least:.4g} Msun/h",
-        "host_below_range": "host below the calibration's range",
+        "centrals_below_range": "centrals below the calibration's range of mass",
+        "satellites_below_range": "satellites of hosts below the calibration's range of mass",
         "below_floor": "stellar mass below the calibration's floor",
     }
     lines += [
@@ -229,15 +254,25 @@ def pack(
 def calibrations() -> None:
     """List the HOD calibrations that come with mockgal."""
     from .paint.hod_store import shipped
+    from .paint.hod_table import KINDS, TWIN
 
     for table in shipped():
         z, m = table.domain["redshift"], table.domain["particle_mass"]
+        ranges = [
+            f"{kind}s by {table.mass_of(k)} 10^{table.edges(k)[0]:.2f} to "
+            f"10^{table.edges(k)[-1]:.2f} Msun/h"
+            for k, kind in enumerate(KINDS)
+        ]
         lines = [
-            f"{table.name}: redshift {z[0]:.4g} to {z[1]:.4g}, host mass {table.mass_definition} "
-            f"10^{table.edges[0]:.2f} to 10^{table.edges[-1]:.2f} Msun/h, particle mass {m[0]:.3g} "
-            f"to {m[1]:.3g} Msun/h, luminous above {table.luminosity_floor:.4g} Msun/h",
+            f"{table.name}: redshift {z[0]:.4g} to {z[1]:.4g}, {', '.join(ranges)}, particle mass "
+            f"{m[0]:.3g} to {m[1]:.3g} Msun/h, luminous above {table.luminosity_floor:.4g} Msun/h",
             f"    from: {table.provenance.get('summary', 'not stated')}",
         ]
+        if not table.has_twin:
+            lines.append(
+                f"    made without a gravity-only twin: no {', '.join(TWIN)}; refused unless "
+                "painting without corrections is asked for (--missing-twin uncorrected)"
+            )
         if "caution" in table.provenance:
             lines.append(f"    caution: {table.provenance['caution']}")
         _say(lines)

@@ -14,9 +14,7 @@ from .pipeline import describe_galaxies, make_painter, read
 from .types import MASS_DEFINITIONS, Scene
 
 
-def inspect(
-    path: object, *, format: str | None = None, **options: Any
-) -> dict[str, Any]:
+def inspect(path: object, *, format: str | None = None, **options: Any) -> dict[str, Any]:
     """Describe the simulation, or the mock that mockgal wrote, at ``path``.
 
     Parameters

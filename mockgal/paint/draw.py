@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__, random
+from ..columns import GALAXY_COLUMNS, sorting_order
 from ..errors import InternalError, MissingDatasetError
 from ..protocols import Painter
-from ..types import Distribution, GalaxyCatalog, Scene
+from ..types import Distribution, GalaxyCatalog, HaloCatalog, Scene
+from . import blocks
 
 Array = NDArray[Any]
 
@@ -82,9 +83,10 @@ def draw(distribution: Distribution, ids: Array, *, seed: int) -> tuple[Array, A
     log_stellar_mass : ndarray, shape (m,)
         log10 (M* / (Msun/h)).
     """
-    luminous = np.flatnonzero(random.uniform(seed, "luminous", ids) < distribution.p_luminous)
-    u = random.uniform(seed, "stellar_mass", ids[luminous])
-    log_stellar_mass = inverse_cdf(distribution.take(luminous), u)
+    _check_residuals(distribution)
+    _check_probability(distribution.p_luminous, ids)
+    drawn = _draw_blocks if len(ids) >= blocks.LARGE else _draw_reference
+    luminous, log_stellar_mass = drawn(distribution, ids, seed)
     bad = np.flatnonzero(~np.isfinite(log_stellar_mass) | (log_stellar_mass > 14))
     if bad.size:
         raise InternalError(
@@ -95,6 +97,67 @@ def draw(distribution: Distribution, ids: Array, *, seed: int) -> tuple[Array, A
             "check the calibration",
         )
     return luminous, log_stellar_mass
+
+
+def _check_probability(p: Array, ids: Array) -> None:
+    # A NaN would compare as "not luminous", and drop the galaxy without a word.
+    if len(p) and not (p.min() >= 0 and p.max() <= 1):
+        bad = np.flatnonzero(~((p >= 0) & (p <= 1)))
+        raise InternalError(
+            "prediction",
+            f"{bad.size} probabilities of being luminous that are NaN or outside 0 to 1, the first "
+            f"{p[bad[0]]} for halo_id {ids[bad[0]]}",
+            "probabilities from 0 to 1",
+            "mend the painter",
+        )
+
+
+def _check_residuals(d: Distribution) -> None:
+    """Compiled code would read beyond arrays that do not fit together."""
+    rows, nodes = d.residual_quantiles.shape
+    used = (int(d.residual_row.min()), int(d.residual_row.max())) if len(d) else (0, 0)
+    if used[0] < 0 or used[1] >= max(rows, 1) or d.residual_probability.shape != (nodes,):
+        raise InternalError(
+            "prediction",
+            f"residual rows {used[0]} to {used[1]}, {d.residual_probability.size} probabilities",
+            f"rows 0 to {rows - 1}, {nodes} probabilities, as residual_quantiles has",
+            "mend the painter",
+        )
+
+
+def _draw_reference(d: Distribution, ids: Array, seed: int) -> tuple[Array, Array]:
+    luminous = np.flatnonzero(random.uniform(seed, "luminous", ids) < d.p_luminous)
+    u = random.uniform(seed, "stellar_mass", ids[luminous])
+    return luminous, inverse_cdf(d.take(luminous), u)
+
+
+def _draw_blocks(d: Distribution, ids: Array, seed: int) -> tuple[Array, Array]:
+    """The same in compiled code, bit for bit."""
+    from . import kernels
+
+    keys = [
+        [np.uint64(word) for word in random.stream_key(seed, stream)]
+        for stream in ("luminous", "stellar_mass")
+    ]
+    identity = np.require(ids, np.int64, ("C", "A")).view(np.uint64)
+    probability, quantiles = (
+        np.require(values, np.float64, ("C", "A"))
+        for values in (d.residual_probability, d.residual_quantiles)
+    )
+
+    def block(part: slice) -> tuple[Array, Array]:
+        u = np.empty(part.stop - part.start)
+        kernels.uniform(identity[part], *keys[0], u)
+        luminous = part.start + np.flatnonzero(u < d.p_luminous[part])
+        value = np.empty(len(luminous))
+        kernels.uniform(identity[luminous], *keys[1], value)
+        location, scale = (np.asarray(v[luminous], np.float64) for v in (d.location, d.scale))
+        row = np.asarray(d.residual_row[luminous], np.int64)
+        kernels.inverse_cdf(location, scale, row, probability, quantiles, float(d.floor), value)
+        return luminous, value
+
+    rows, values = zip(*blocks.over_blocks(block, len(ids)), strict=True)
+    return np.concatenate(rows), np.concatenate(values)
 
 
 def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
@@ -126,42 +189,62 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
             "give a simulation with particles or a density grid",
         )
     halos = scene.halos
-    distribution = painter.predict(scene)
-    rows, log_stellar_mass = draw(distribution, halos["halo_id"], seed=seed)
-    p, central = distribution.p_luminous, halos["is_central"]
-    prediction = {
-        "subhalos": len(halos),
-        "expected_centrals": round(math.fsum(p[central]), 6),
-        "expected_satellites": round(math.fsum(p[~central]), 6),
-        **distribution.record,
-    }
-    columns = {
-        "galaxy_id": halos["halo_id"][rows],
-        "halo_id": halos["host_id"][rows],
-        "is_central": halos["is_central"][rows],
-        **{
-            f"{name}_{axis}": halos[name][rows, i]
-            for name in ("position", "velocity")
-            for i, axis in enumerate("xyz")
-        },
-        "stellar_mass": 10.0**log_stellar_mass,
-        "halo_mass": halos["host_mass"][rows],
-        "subhalo_mass": halos["mass"][rows],
-        "vmax": halos["vmax"][rows],
-        "extrapolated": distribution.extrapolated[rows],
-    }
-    provenance = {
-        "version": __version__,
-        "simulation": describe_simulation(scene),
-        "painter": painter.describe(scene) | {"prediction": prediction},
-        "seed": random.check_seed(seed),
-        "cuts": [],
-        "painted": len(rows),
-    }
+    with blocks.aside(halos.digest, len(halos)) as halo_digest:
+        distribution = painter.predict(scene)
+        rows, log_stellar_mass = draw(distribution, halos["halo_id"], seed=seed)
+        centrals, satellites = blocks.sums(distribution.p_luminous, halos["is_central"])
+        prediction = {
+            "subhalos": len(halos),
+            "expected_centrals": round(centrals, 6),
+            "expected_satellites": round(satellites, 6),
+            **distribution.record,
+        }
+        extrapolated = distribution.extrapolated
+        del distribution  # makes room for the columns
+        columns = _galaxy_columns(halos, rows, log_stellar_mass, extrapolated)
+        provenance = {
+            "version": __version__,
+            "simulation": describe_simulation(scene, halo_digest()),
+            "painter": painter.describe(scene) | {"prediction": prediction},
+            "seed": random.check_seed(seed),
+            "cuts": [],
+            "painted": len(rows),
+        }
     return GalaxyCatalog(columns, scene.snapshot, "box", provenance)
 
 
-def describe_simulation(scene: Scene) -> dict[str, Any]:
+def _galaxy_columns(
+    halos: HaloCatalog, rows: Array, log_stellar_mass: Array, extrapolated: Array
+) -> dict[str, Array]:
+    """Columns of the galaxies in ``rows``, in the order that a `GalaxyCatalog` has."""
+    ids = blocks.take({"galaxy_id": halos["halo_id"], "halo_id": halos["host_id"]}, rows)
+    order = sorting_order(ids, ("halo_id", "galaxy_id"))
+    if order is not None:  # now, or all columns would be taken twice
+        rows, log_stellar_mass = rows[order], log_stellar_mass[order]
+        ids = {name: values[order] for name, values in ids.items()}
+    sources = {
+        "is_central": halos["is_central"],
+        **{
+            f"{name}_{axis}": halos[name][:, i]
+            for name in ("position", "velocity")
+            for i, axis in enumerate("xyz")
+        },
+        "halo_mass": halos["host_mass"],
+        "subhalo_mass": halos["mass"],
+        "extrapolated": extrapolated,
+    }
+    if "vmax" in halos:  # many halo finders give none
+        sources["vmax"] = halos["vmax"]
+    stellar_mass = np.empty(len(rows), dtype=GALAXY_COLUMNS["stellar_mass"].dtype)
+
+    def block(part: slice) -> None:
+        stellar_mass[part] = 10.0 ** log_stellar_mass[part]
+
+    blocks.over_blocks(block, len(rows))
+    return {**ids, **blocks.take(sources, rows), "stellar_mass": stellar_mass}
+
+
+def describe_simulation(scene: Scene, halo_digest: str) -> dict[str, Any]:
     """What the provenance says of the simulation: plain JSON values."""
     snapshot, halos = scene.snapshot, scene.halos
     return {
@@ -172,7 +255,7 @@ def describe_simulation(scene: Scene) -> dict[str, Any]:
         "cosmology": snapshot.cosmology.to_dict(),
         "particle_mass_msun_h": snapshot.particle_mass,
         "mass_definition": halos.mass_definition,
-        "halo_digest": halos.digest(),
+        "halo_digest": halo_digest,
         "reading": dict(snapshot.record) | dict(halos.record),
     }
 
@@ -193,7 +276,7 @@ def join(pieces: Sequence[GalaxyCatalog], whole: Scene) -> GalaxyCatalog:
         first.frame,
         {
             **first.provenance,
-            "simulation": describe_simulation(whole),
+            "simulation": describe_simulation(whole, whole.halos.digest()),
             "painter": {**first.provenance["painter"], "prediction": total},
             "painted": sum(p.provenance["painted"] for p in pieces),
         },

@@ -1,9 +1,11 @@
-"""The corrected central/satellite HOD: stellar masses by host mass and type.
+"""The corrected central/satellite HOD: stellar masses by mass and type.
 
 The benchmark of Kasmanoff et al. 2020 (arXiv:2012.00186, section 2.3), with its correction taken
 apart: host masses are corrected for baryons first and then binned; a subhalo is luminous with the
 hydro run's probability at its mass, thinned so that the mean number of luminous galaxies per host
-is the hydro run's; its stellar mass is the median at its host's mass plus a residual of its bin.
+is the hydro run's; its stellar mass is the median at its host's mass (or, for centrals, at its own
+bound mass, as the table says) plus a residual of its bin. A table made without a gravity-only twin
+has no corrections, and is used on request alone.
 """
 
 from __future__ import annotations
@@ -19,12 +21,15 @@ from numpy.typing import NDArray
 from ..columns import GALAXY_COLUMNS, Column
 from ..errors import BadValueError, DomainError, UsageError, warn
 from ..types import Distribution, Scene
+from . import blocks
+from .hod_rows import compiled, hydro_masses, predict_rows, reference
 from .hod_store import matching, named
-from .hod_table import HODTable
+from .hod_table import KINDS, TWIN, HODTable
 
 Array = NDArray[Any]
 
 
+MISSING_TWIN = ("uncorrected",)
 SHORT = 0.05  # share of the galaxies missing at which the user is warned, if it is also 3 sigma
 
 
@@ -40,10 +45,15 @@ class HODPainter:
         Paint hosts above the table's range with the scatter and probability of its last bin and
         the median extended, and simulations outside the table's domain; recorded, and flagged per
         galaxy.
+    missing_twin : str, optional
+        How to paint with a table that was made without a gravity-only twin, and so without
+        corrections for baryons: ``"uncorrected"`` takes masses as they are and thins nothing;
+        recorded, warned of, and every galaxy is flagged. By default such a table is refused.
     """
 
     calibration: str | os.PathLike[str] | HODTable | None = None
     allow_extrapolation: bool = False
+    missing_twin: str | None = None
 
     name: ClassVar[str] = "hod"
     needs: ClassVar[frozenset[str]] = frozenset({"halos"})
@@ -65,6 +75,13 @@ class HODPainter:
                 "true or false",
                 "write it without quotes",
             )
+        if self.missing_twin is not None and self.missing_twin not in MISSING_TWIN:
+            raise UsageError(
+                "painter hod:missing_twin",
+                repr(self.missing_twin),
+                "one of " + ", ".join(MISSING_TWIN),
+                "leave it out to have tables without a gravity-only twin refused",
+            )
 
     def table(self, scene: Scene) -> HODTable:
         """The calibration used for a scene.
@@ -75,7 +92,7 @@ class HODPainter:
             No such table, or none whose domain holds the simulation.
         """
         if self.calibration is None:
-            return matching(scene)
+            return matching(scene, twinless=self.missing_twin is not None)
         if isinstance(self.calibration, HODTable):
             return self.calibration
         return named(os.fspath(self.calibration))
@@ -85,15 +102,20 @@ class HODPainter:
         table = self.table(scene)
         return {
             "name": self.name,
-            "mode": "corrected",
+            "mode": "corrected" if table.has_twin else self.missing_twin or "refused",
             "calibration": table.name,
             "calibration_digest": table.digest,
+            "calibration_lacks": [] if table.has_twin else list(TWIN),
             "caution": table.provenance.get("caution", ""),
             "luminosity_floor_msun_h": table.luminosity_floor,
             "stellar_mass_definition": table.stellar_mass_definition,
             "least_subhalo_mass_msun_h": mass_limit(table, scene.snapshot.particle_mass),
             "domain": table.domain,
-            "log_host_mass_range": [float(table.edges[0]), float(table.edges[-1])],
+            "binned_by": table.binned_by,
+            "log_mass_range": {
+                kind: [float(edge) for edge in table.edges(k)[[0, -1]]]
+                for k, kind in enumerate(KINDS)
+            },
             "outside_domain": table.mismatch(scene),
             "allow_extrapolation": self.allow_extrapolation,
             "references": [*self.references, *table.provenance.get("references", [])],
@@ -105,61 +127,75 @@ class HODPainter:
         Raises
         ------
         DomainError
-            Hosts above the table's range, or a simulation outside its domain, without
+            Masses above the table's range, or a simulation outside its domain, without
             ``allow_extrapolation``; another host-mass definition in any case.
+        MissingDatasetError
+            A table without corrections for baryons, and ``missing_twin`` not given.
         BadValueError
-            A resolved central whose host mass is zero.
+            A resolved central whose host mass is zero, where that mass is needed.
         """
         table, halos, snapshot = self.table(scene), scene.halos, scene.snapshot
         outside = self._check_domain(table, scene)
+        self._check_twin(table)
         if "caution" in table.provenance:
             text = f"calibration {table.name}: {table.provenance['caution']}"
             warn(text, stacklevel=2)
-        resolved = halos["mass"] >= mass_limit(table, snapshot.particle_mass)
-        _refuse_zero_hosts(scene, resolved)
-        with np.errstate(divide="ignore"):
-            log_host, log_own = np.log10(halos["host_mass"]), np.log10(halos["mass"])
-        known = np.isfinite(log_host)
-        ratio = table.log_mass_ratio(log_host[known])
-        log_host[known] += ratio
-        log_own[known] += ratio
+        least_mass, n = mass_limit(table, snapshot.particle_mass), len(halos)
+        look_up = (compiled if n >= blocks.LARGE else reference)(table)
+        p, location, above = np.empty(n), np.empty(n), np.empty(n, dtype=bool)
+        row = np.empty(n, dtype=np.min_scalar_type(len(table.columns["kind"])))
 
-        edges = table.edges
-        above, below = log_host >= edges[-1], log_host < edges[0]
-        self._check_heaviest(table, scene, above & resolved, log_host)
-        paintable = resolved & ~below
-        index = np.clip(np.searchsorted(edges, log_host, side="right") - 1, 0, table.bins - 1)
-        satellite = ~halos["is_central"]
-        row = index + table.bins * satellite
+        def block(part: slice) -> tuple[Array, Array, Array]:
+            rows = predict_rows(table, look_up, halos, part, least_mass)
+            p[part], location[part] = rows.p_luminous, rows.location
+            row[part], above[part] = rows.residual_row, rows.above
+            return *rows.hosts, rows.counts
 
-        p, location = np.zeros(len(halos)), np.zeros(len(halos))
-        mass = np.where(satellite, log_own, log_host)
-        p[paintable] = luminous_probability(table, row[paintable], mass[paintable])
-        for kind, chosen in ((0, paintable & ~satellite), (1, paintable & satellite)):
-            location[chosen] = table.median_log_stellar_mass(kind, log_host[chosen])
-        floor = math.log10(table.luminosity_floor)
-        highest = location + table.columns["residual_quantiles"][row, -1]
-        with np.errstate(invalid="ignore"):
-            faint = paintable & ~(highest > floor)  # also where the kind has no median curve
-        p[faint], location[faint] = 0.0, 0.0
-
+        pieces = blocks.over_blocks(block, n) or [block(slice(0, 0))]
+        *hosts, counts = (np.sum(column, axis=0) for column in zip(*pieces, strict=True))
+        unresolved, centrals, satellites, faint, heavy, massless = (int(count) for count in counts)
+        if massless and (table.has_twin or table.binned_by["central"] == "host"):
+            _refuse_zero_hosts(scene, halos["mass"] >= least_mass)
+        too_heavy = np.flatnonzero(above & (halos["mass"] >= least_mass) if heavy else [])
+        self._check_heaviest(table, scene, too_heavy)
         record = {
-            "not_painted_unresolved": int(np.sum(~resolved)),
-            "not_painted_host_below_range": int(np.sum(resolved & below)),
-            "not_painted_below_floor": int(np.sum(faint)),
-            "hosts_above_range": int(np.unique(halos["host_id"][above & resolved]).size),
-            **_shortfall(table, index[paintable & ~satellite], p, satellite),
+            "not_painted_unresolved": unresolved,
+            "not_painted_centrals_below_range": centrals,
+            "not_painted_satellites_below_range": satellites,
+            "not_painted_below_floor": faint,
+            "hosts_above_range": int(np.unique(halos["host_id"][too_heavy]).size),
+            **_shortfall(table, hosts, p, halos["is_central"]),
         }
+        flagged = bool(outside) or not table.has_twin
         return Distribution(
             p_luminous=p,
             location=location,
-            scale=np.ones(len(halos)),
+            scale=np.broadcast_to(1.0, n),
             residual_row=row,
             residual_probability=table.residual_probability,
             residual_quantiles=table.columns["residual_quantiles"],
-            floor=floor,
-            extrapolated=above | bool(outside),
+            floor=math.log10(table.luminosity_floor),
+            extrapolated=np.ones(n, dtype=bool) if flagged else above,
             record=record,
+        )
+
+    def _check_twin(self, table: HODTable) -> None:
+        if table.has_twin and self.missing_twin is not None:
+            raise UsageError(
+                "painter hod:missing_twin",
+                f"{self.missing_twin!r} for calibration {table.name}, which has its twin",
+                "a calibration made without one",
+                "leave the option out, or take another calibration",
+            )
+        if table.has_twin:
+            return
+        if self.missing_twin is None:
+            table.refuse_missing_twin()
+        warn(
+            f"calibration {table.name}: made without a gravity-only twin, and painted uncorrected "
+            "as asked: masses are taken as they are, though baryons change those of halos; "
+            "satellites are not thinned; every galaxy is flagged as extrapolated",
+            stacklevel=3,
         )
 
     def _check_domain(self, table: HODTable, scene: Scene) -> list[str]:
@@ -181,17 +217,31 @@ class HODPainter:
             )
         return outside
 
-    def _check_heaviest(self, table: HODTable, scene: Scene, above: Array, log_host: Array) -> None:
-        if np.any(above) and not self.allow_extrapolation:
-            hosts = np.unique(scene.halos["host_id"][above]).size
-            raise DomainError(
-                f"simulation {scene.snapshot.name}",
-                f"{hosts} hosts above 10^{table.edges[-1]:.2f} Msun/h (corrected for baryons), "
-                f"up to 10^{log_host.max():.2f}",
-                f"the range of calibration {table.name}",
-                "take a calibration that reaches as far, or --allow-extrapolation, which paints "
-                "them as its last bin, with the median extended, and flags them",
-            )
+    def _check_heaviest(self, table: HODTable, scene: Scene, rows: Array) -> None:
+        if self.allow_extrapolation or not len(rows):
+            return
+        halos = scene.halos
+        log_host, log_own = hydro_masses(
+            table, reference(table), halos["host_mass"][rows], halos["mass"][rows]
+        )
+        scale = " (corrected for baryons)" if table.has_twin else ""
+        central = halos["is_central"][rows]
+        found = []
+        for kind, chosen in enumerate((central, ~central)):
+            mass = log_host if table.binned_by[KINDS[kind]] == "host" else log_own
+            if np.any(chosen):
+                found.append(
+                    f"{np.sum(chosen)} {KINDS[kind]}s by {table.mass_of(kind)} above "
+                    f"10^{table.edges(kind)[-1]:.2f} Msun/h{scale}, up to "
+                    f"10^{mass[chosen].max():.2f}"
+                )
+        raise DomainError(
+            f"simulation {scene.snapshot.name}",
+            "; ".join(found),
+            f"the range of calibration {table.name}",
+            "take a calibration that reaches as far, or --allow-extrapolation, which paints "
+            "them as its last bin, with the median extended, and flags them",
+        )
 
 
 def mass_limit(table: HODTable, particle_mass: float | None) -> float:
@@ -201,33 +251,6 @@ def mass_limit(table: HODTable, particle_mass: float | None) -> float:
     """
     coarser = max(table.particle_mass, particle_mass or 0.0)
     return (table.least_particles - 0.5) * coarser
-
-
-def luminous_probability(table: HODTable, row: Array, log_mass: Array) -> Array:
-    """Thinned luminous probability.
-
-    Parameters
-    ----------
-    table : HODTable
-    row : ndarray of int, shape (n,)
-        Rows of the table.
-    log_mass : ndarray, shape (n,)
-        log10 of mass on the hydro scale [Msun/h]: the host's for centrals, their own for
-        satellites.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-    """
-    p = np.empty(len(row))
-    for r in range(2 * table.bins):
-        chosen = row == r
-        p[chosen] = table.columns["thinning"][r] * np.interp(
-            log_mass[chosen],
-            table.columns["luminous_log_mass"][r],
-            table.columns["luminous_probability"][r],
-        )
-    return np.minimum(p, 1.0)
 
 
 def _refuse_zero_hosts(scene: Scene, resolved: Array) -> None:
@@ -244,26 +267,25 @@ def _refuse_zero_hosts(scene: Scene, resolved: Array) -> None:
         )
 
 
-def _shortfall(table: HODTable, host_bin: Array, p: Array, satellite: Array) -> dict[str, float]:
+def _shortfall(
+    table: HODTable, hosts: list[Array], p: Array, is_central: Array
+) -> dict[str, float]:
     """How many fewer galaxies are expected than these hosts have in the hydrodynamic run.
 
+    ``hosts`` are the numbers of resolved centrals in the mass bins of centrals and of satellites.
     Negative where there are more; a warning where many are missing.
     """
-    hosts = np.bincount(host_bin, minlength=table.bins)
-    number = table.columns["number_hydro_mean"]
     record = {}
-    for kind, chosen, rows in (
-        ("centrals", ~satellite, slice(0, table.bins)),
-        ("satellites", satellite, slice(table.bins, None)),
-    ):
-        target = float(hosts @ number[rows])
-        short = target - math.fsum(p[chosen])
-        record[f"{kind}_short"] = round(short, 6)
+    for kind, expected in enumerate(blocks.sums(p, is_central)):
+        name = KINDS[kind]
+        target = float(hosts[kind] @ table.columns["number_hydro_mean"][table.rows(kind)])
+        short = target - expected
+        record[f"{name}s_short"] = round(short, 6)
         if short > max(SHORT * target, 3.0 * math.sqrt(target)):
             warn(
-                f"calibration {table.name}: {short:.4g} of the {target:.4g} luminous {kind} that "
+                f"calibration {table.name}: {short:.4g} of the {target:.4g} luminous {name}s that "
                 f"the hydrodynamic run would have here are missing: the simulation has too few "
-                f"resolved {kind}, which probabilities cannot make up for",
+                f"resolved {name}s, which probabilities cannot make up for",
                 stacklevel=3,
             )
     return record

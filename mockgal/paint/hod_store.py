@@ -15,7 +15,7 @@ from ..errors import CorruptFileError, DomainError, InputError, MissingDatasetEr
 from ..types import Scene
 from .hod_table import COLUMNS, META, TWIN, HODTable
 
-FORMAT = "mockgal HOD calibration 1"
+FORMAT = "mockgal HOD calibration 2"  # 1 did not say what its rows are binned by
 SHIPPED = Path(__file__).with_name("calibrations")
 _MAX_BYTES = 10_000_000
 
@@ -127,15 +127,29 @@ def named(calibration: str) -> HODTable:
     )
 
 
-def matching(scene: Scene) -> HODTable:
+def matching(scene: Scene, *, twinless: bool = False) -> HODTable:
     """The shipped table whose domain holds a simulation, the nearest in redshift.
+
+    Parameters
+    ----------
+    scene : Scene
+    twinless : bool
+        Choose among the tables made without a gravity-only twin, which are left out otherwise.
 
     Raises
     ------
     DomainError
         There is none; the message says why, table by table.
     """
-    reasons = {table.name: table.mismatch(scene) for table in shipped()}
+    reasons = {}
+    for table in shipped():
+        reasons[table.name] = table.mismatch(scene)
+        if table.has_twin and twinless:
+            reasons[table.name].append("made with a twin, which is not missing")
+        if not table.has_twin and not twinless:
+            reasons[table.name].append(
+                "made without a gravity-only twin, and taken with --missing-twin only"
+            )
     valid = [table for table in shipped() if not reasons[table.name]]
     if not valid:
         definitions = {table.mass_definition for table in shipped()}

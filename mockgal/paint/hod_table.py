@@ -1,8 +1,8 @@
 """Calibration tables of the central/satellite HOD: what they hold, and what they are valid for.
 
-Two rows per host-mass bin (``kind`` central and satellite). Masses are log10 of Msun/h. The file
-form is in `mockgal.paint.hod_store`, the columns are described in
-docs/reference/hod-calibration.md, too.
+One row per bin of mass and ``kind``, central or satellite; which mass, `HODTable.binned_by` says.
+Masses are log10 of Msun/h. The file form is in `mockgal.paint.hod_store`, the columns are described
+in docs/reference/hod-calibration.md, too.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,16 @@ from ..errors import CorruptFileError, MissingDatasetError
 from ..types import MASS_DEFINITIONS, Scene
 
 KINDS = ("central", "satellite")
+BINNED_BY = {  # masses that the rows of a kind may be binned by
+    "central": {"host": "mass of the host halo", "bound": "the central's own bound mass"},
+    "satellite": {"host": "mass of the host halo"},
+}
 
 # name: (unit, meaning); vectors are one fixed length per table.
 COLUMNS: dict[str, tuple[str, str]] = {
     "kind": ("", "central or satellite"),
-    "log_host_mass_low": ("dex", "lower edge of the bin of hydro host mass [log10 Msun/h]"),
-    "log_host_mass_high": ("dex", "upper edge of the bin [log10 Msun/h]"),
+    "log_mass_low": ("dex", "lower edge of the bin of mass on the hydro scale, see `binned_by`"),
+    "log_mass_high": ("dex", "upper edge of the bin"),
     "hosts_hydro": ("", "hosts with a resolved central, hydro run"),
     "hosts_dark": ("", "hosts with a resolved central, gravity-only run, by corrected mass"),
     "subhalos_hydro": ("", "resolved subhalos of this kind, hydro run"),
@@ -35,13 +39,13 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "number_hydro_variance": ("", "the same: variance"),
     "number_dark_mean": ("", "resolved subhalos of this kind per host, gravity-only run: mean"),
     "number_dark_variance": ("", "the same: variance"),
-    "curve_log_host_mass": ("dex", "node of the median curve: host mass [log10 Msun/h]"),
+    "curve_log_mass": ("dex", "node of the median curve: mass as in `binned_by` [log10 Msun/h]"),
     "curve_log_stellar_mass": ("dex", "node of the median curve: stellar mass [log10 Msun/h]"),
     "residual_source": ("", "bin, or pooled where the bin has too few luminous subhalos"),
     "residual_quantiles": ("dex", "quantiles of log M* minus the median curve"),
     "luminous_log_mass": (
         "dex",
-        "nodes of mass on the hydro scale: the host's for centrals, their own for satellites",
+        "nodes of mass on the hydro scale: as in `binned_by` for centrals, own for satellites",
     ),
     "luminous_probability": ("", "luminous probability at those nodes, hydro run"),
     "thinning": ("", "factor on the probability that gives the hydro run's mean number"),
@@ -51,15 +55,32 @@ COLUMNS: dict[str, tuple[str, str]] = {
 }
 VECTORS = ("residual_quantiles", "luminous_log_mass", "luminous_probability")
 TEXT = ("kind", "residual_source")
-CURVE = ("curve_log_host_mass", "curve_log_stellar_mass")  # NaN where a bin has no node
-TWIN = ("ratio_log_host_mass", "log_host_mass_ratio")  # NaN likewise; need a gravity-only twin
+CURVE = ("curve_log_mass", "curve_log_stellar_mass")  # NaN where a bin has no node
+RATIO = ("ratio_log_host_mass", "log_host_mass_ratio")  # NaN likewise
+TWIN = (  # what a table made without a gravity-only twin lacks: all of these
+    "hosts_dark",
+    "subhalos_dark",
+    "number_dark_mean",
+    "number_dark_variance",
+    "thinning",
+    "deficit",
+    *RATIO,
+)
 META: dict[str, tuple[type, str]] = {
     "name": (str, "what the table is called"),
+    "binned_by": (
+        dict,
+        "mass that the rows are binned by, for `central` (`host` or `bound`: the mass of the host "
+        "halo, or the central's own bound mass) and for `satellite` (`host`)",
+    ),
     "mass_definition": (str, "of host masses: " + ", ".join(MASS_DEFINITIONS)),
     "stellar_mass_definition": (str, "which stars are counted"),
     "luminosity_floor": (float, "least stellar mass that counts as luminous [Msun/h]"),
     "least_particles": (int, "least gravity-only particles of a subhalo that is painted"),
-    "particle_mass": (float, "of the gravity-only run [Msun/h]"),
+    "particle_mass": (
+        float,
+        "of the gravity-only run, or, without one, of such a run with as many particles [Msun/h]",
+    ),
     "residual_probability": (list, "probabilities of `residual_quantiles`"),
     "domain": (
         dict,
@@ -75,13 +96,16 @@ META: dict[str, tuple[type, str]] = {
 
 @dataclass(frozen=True)
 class HODTable:
-    """A calibration: rows as in the file, row ``k * bins + b`` for kind k and bin b.
+    """A calibration: rows as in the file, those of the centrals by mass, then the satellites'.
 
     Parameters
     ----------
     columns : dict of str to ndarray
-        `COLUMNS`; shape (2 * bins,) or (2 * bins, length).
+        `COLUMNS`, without `TWIN` if there was no gravity-only twin; shape (rows,) or
+        (rows, length).
     name : str
+    binned_by : dict
+        For ``central`` and ``satellite``, a key of `BINNED_BY`.
     mass_definition : str
         Of the host mass, key of `mockgal.types.MASS_DEFINITIONS`.
     stellar_mass_definition : str
@@ -90,7 +114,7 @@ class HODTable:
     least_particles : int
         Least particles of a gravity-only subhalo that the table speaks of.
     particle_mass : float
-        Of the gravity-only run [Msun/h].
+        Of the gravity-only run, or of one with as many particles [Msun/h].
     residual_probability : ndarray, shape (q,)
     domain : dict
         ``redshift``, ``particle_mass`` [Msun/h], ``omega_m``, ``h``: [low, high].
@@ -100,6 +124,7 @@ class HODTable:
 
     columns: dict[str, NDArray[Any]]
     name: str
+    binned_by: dict[str, str]
     mass_definition: str
     stellar_mass_definition: str
     luminosity_floor: float
@@ -131,26 +156,26 @@ class HODTable:
 
     def _columns_problem(self) -> str:
         c = self.columns
-        missing = [name for name in COLUMNS if name not in c and name not in TWIN]
-        if missing or sum(name in c for name in TWIN) == 1:
-            return f"no column {', '.join(missing) or 'that goes with the host-mass ratio'}"
+        twin = any(name in c for name in TWIN)
+        missing = [name for name in COLUMNS if name not in c and (twin or name not in TWIN)]
+        if missing:
+            return f"no column {', '.join(missing)}"
         rows, q = len(c["kind"]), len(self.residual_probability)
-        bins, odd = divmod(rows, 2)
-        if odd or rows == 0 or list(c["kind"]) != [k for k in KINDS for _ in range(bins)]:
+        parts = [self.rows(kind) for kind in range(len(KINDS))]
+        kinds = [
+            k for k, part in zip(KINDS, parts, strict=True) for _ in range(*part.indices(rows))
+        ]
+        if len(set(kinds)) < len(KINDS) or list(c["kind"]) != kinds:
             return "rows that are not all centrals, then all satellites"
         for name, values in c.items():
             if values.ndim != 1 + (name in VECTORS) or len(values) != rows:
                 return f"column {name} of shape {values.shape}"
-            if name not in (*TEXT, *CURVE, *TWIN) and not np.all(np.isfinite(values)):
+            if name not in (*TEXT, *CURVE, *RATIO) and not np.all(np.isfinite(values)):
                 return f"column {name} with values that are not finite"
-        low, high = c["log_host_mass_low"], c["log_host_mass_high"]
-        if not (
-            np.array_equal(low[:bins], low[bins:])
-            and np.array_equal(high[:bins], high[bins:])
-            and np.array_equal(low[1:bins], high[: bins - 1])
-            and np.all(low < high)
-        ):
-            return "host-mass bins that do not adjoin"
+        for part in parts:
+            low, high = c["log_mass_low"][part], c["log_mass_high"][part]
+            if not (np.array_equal(low[1:], high[:-1]) and np.all(low < high)):
+                return "mass bins that do not adjoin"
         if c["residual_quantiles"].shape != (rows, q):
             return "residual quantiles unlike their probabilities in number"
         if not np.all(np.diff(c["residual_quantiles"], axis=1) >= 0):
@@ -160,18 +185,18 @@ class HODTable:
         if c["luminous_probability"].shape != c["luminous_log_mass"].shape:
             return "luminous probabilities unlike their nodes in number"
         for name in ("luminous_probability", "deficit"):
-            if not np.all((c[name] >= 0) & (c[name] <= 1)):
+            if name in c and not np.all((c[name] >= 0) & (c[name] <= 1)):
                 return f"column {name} outside [0, 1]"
         for name in ("thinning", "number_hydro_mean"):
-            if not np.all(c[name] >= 0):
+            if name in c and not np.all(c[name] >= 0):
                 return f"negative numbers in column {name}"
-        curves = [(CURVE, slice(0, bins)), (CURVE, slice(bins, rows))]
-        for pair, part in curves + ([(TWIN, slice(0, rows))] if TWIN[0] in c else []):
+        curves = [(CURVE, part) for part in parts]
+        for pair, part in curves + ([(RATIO, slice(0, rows))] if twin else []):
             x, y = (c[name][part] for name in pair)
             known = np.isfinite(x)
             if not np.array_equal(known, np.isfinite(y)) or not np.all(np.diff(x[known]) > 0):
                 return f"nodes of {pair[1]} that do not increase in mass"
-            if pair is TWIN and not np.any(known):
+            if pair is RATIO and not np.any(known):
                 return "a host-mass ratio without nodes"
         return ""
 
@@ -184,6 +209,9 @@ class HODTable:
             and np.all(np.diff(probability) > 0)
         ):
             return "residual probabilities that do not grow from 0 to 1"
+        by = self.binned_by
+        if set(by) != set(KINDS) or any(by[kind] not in BINNED_BY[kind] for kind in KINDS):
+            return f"rows binned by {by!r}"
         if self.mass_definition not in MASS_DEFINITIONS:
             return f"mass definition {self.mass_definition!r}"
         for name in ("luminosity_floor", "particle_mass", "least_particles"):
@@ -213,27 +241,33 @@ class HODTable:
         return ""
 
     @property
-    def bins(self) -> int:
-        """Number of host-mass bins."""
-        return len(self.columns["kind"]) // 2
+    def has_twin(self) -> bool:
+        """Whether it was made with a gravity-only twin, and can correct for baryons."""
+        return TWIN[0] in self.columns
 
-    @property
-    def edges(self) -> NDArray[np.float64]:
-        """Edges of the host-mass bins [log10 Msun/h], shape (bins + 1,)."""
-        c = self.columns
-        edges = np.append(c["log_host_mass_low"][: self.bins], c["log_host_mass_high"][-1])
-        return edges.astype(np.float64)
+    def rows(self, kind: int) -> slice:
+        """Rows of centrals (0) or satellites (1)."""
+        centrals = int(np.sum(self.columns["kind"] == KINDS[0]))
+        return slice(0, centrals) if kind == 0 else slice(centrals, len(self.columns["kind"]))
+
+    def edges(self, kind: int) -> NDArray[np.float64]:
+        """Edges of the mass bins of a kind [log10 Msun/h], shape (bins + 1,)."""
+        c, rows = self.columns, self.rows(kind)
+        return np.append(c["log_mass_low"][rows], c["log_mass_high"][rows][-1:])
+
+    def mass_of(self, kind: int) -> str:
+        """What the rows of a kind are binned by, in words."""
+        by = self.binned_by[KINDS[kind]]
+        definition = f" ({self.mass_definition})" if by == "host" else ""
+        return BINNED_BY[KINDS[kind]][by] + definition
 
     def median_log_stellar_mass(
-        self, kind: int, log_host_mass: NDArray[np.float64]
+        self, kind: int, log_mass: NDArray[np.float64]
     ) -> NDArray[np.float64]:
         """The median curve: monotone cubic through its nodes, straight beyond them, shape (n,)."""
-        rows = slice(kind * self.bins, (kind + 1) * self.bins)
-        return median_curve(
-            self.columns["curve_log_host_mass"][rows],
-            self.columns["curve_log_stellar_mass"][rows],
-            log_host_mass,
-        )
+        rows = self.rows(kind)
+        x, y = (self.columns[name][rows] for name in CURVE)
+        return median_curve(x, y, log_mass)
 
     def log_mass_ratio(self, log_dark_mass: NDArray[np.float64]) -> NDArray[np.float64]:
         """log10 (M_hydro / M_dark) of hosts: straight between nodes, constant beyond, shape (n,).
@@ -243,16 +277,21 @@ class HODTable:
         MissingDatasetError
             The table was made without a gravity-only twin.
         """
-        if "log_host_mass_ratio" not in self.columns:
-            raise MissingDatasetError(
-                f"HOD calibration {self.name}:log_host_mass_ratio",
-                "no such column",
-                "a host-mass ratio, measured on a hydrodynamic run and its gravity-only twin",
-                "take a calibration made from a pair (`mockgal calibrations` lists them)",
-            )
+        if not self.has_twin:
+            self.refuse_missing_twin()
         x, y = self.columns["ratio_log_host_mass"], self.columns["log_host_mass_ratio"]
         known = np.isfinite(x) & np.isfinite(y)
         return np.asarray(np.interp(log_dark_mass, x[known], y[known]))
+
+    def refuse_missing_twin(self) -> NoReturn:
+        """Say that the table has no corrections for baryons, and what can be done."""
+        raise MissingDatasetError(
+            f"HOD calibration {self.name}",
+            f"no {', '.join(TWIN)}: it was made without a gravity-only twin",
+            "the corrections for baryons, measured on a hydrodynamic run and its twin",
+            "take a calibration made from a pair (`mockgal calibrations` lists them), or ask for "
+            "painting without corrections: --missing-twin uncorrected",
+        )
 
     @cached_property
     def digest(self) -> str:

@@ -1,0 +1,153 @@
+"""Measure an HOD calibration on a hydrodynamic run that has no gravity-only twin at hand.
+
+What needs the twin (`mockgal.paint.hod_table.TWIN`) is absent from the table, which painters use on
+request only. Each kind may come from its own sample, and centrals may be binned by bound mass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..paint.hod_table import KINDS, HODTable
+from .laws import bin_of, luminous_share, median_and_residuals, per_host
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Subhalos of one kind in a hydrodynamic run, log10 of Msun/h.
+
+    Parameters
+    ----------
+    log_mass : ndarray, shape (n,)
+        What the rows are binned by: mass of the host, or own bound mass.
+    log_own_mass : ndarray, shape (n,)
+        Bound mass.
+    log_stellar_mass : ndarray, shape (n,)
+        -inf without stars.
+    host : ndarray of int, shape (n,)
+        Index into ``host_log_mass``.
+    host_log_mass : ndarray, shape (hosts,)
+        Of all hosts, those without any such subhalo included.
+    edges : sequence of float, shape (bins + 1,)
+        Bins of ``log_mass``.
+    """
+
+    log_mass: Array
+    log_own_mass: Array
+    log_stellar_mass: Array
+    host: Array
+    host_log_mass: Array
+    edges: Sequence[float] | Array
+
+    def __post_init__(self) -> None:
+        lengths = {len(x) for x in (self.log_mass, self.log_own_mass, self.log_stellar_mass)}
+        if lengths != {len(self.host)}:
+            raise UsageError("sample of subhalos", f"lengths {sorted(lengths)}", "one length")
+        edges = np.asarray(self.edges)
+        if edges.ndim != 1 or len(edges) < 2 or not np.all(np.diff(edges) > 0):
+            raise UsageError("edges", f"{edges.tolist()}", "two or more numbers that increase")
+
+
+def measure_without_twin(
+    centrals: Sample,
+    satellites: Sample,
+    *,
+    name: str,
+    binned_by: Mapping[str, str],
+    mass_definition: str,
+    stellar_mass_definition: str,
+    luminosity_floor: float,
+    least_particles: int,
+    particle_mass: float,
+    probability_edges: Sequence[float] | Array,
+    residual_probability: Sequence[float] | Array,
+    domain: Mapping[str, Sequence[float]],
+    provenance: Mapping[str, Any],
+) -> HODTable:
+    """The calibration table of a hydrodynamic run alone.
+
+    Median curve and residuals are those of the luminous subhalos, since samples are often complete
+    above a stellar mass only; the luminous probability is that of the resolved ones, those of at
+    least ``least_particles - 1/2`` times ``particle_mass``.
+
+    Parameters
+    ----------
+    centrals, satellites : Sample
+        A random part of the centrals will do; satellites are wanted with all of their hosts.
+    name, binned_by, mass_definition, stellar_mass_definition, luminosity_floor, least_particles
+    particle_mass, residual_probability, domain
+        See `HODTable`.
+    probability_edges : sequence of float, shape (nodes + 1,)
+        Intervals of mass that have a node of the luminous probability each; see `luminous_share`.
+    provenance : mapping
+        Recorded; ``references`` is a list of citations.
+
+    Raises
+    ------
+    UsageError
+        Samples or bins that make no sense.
+    """
+    probability = np.asarray(residual_probability, dtype=np.float64)
+    limit = np.log10((least_particles - 0.5) * particle_mass)
+    log_floor = np.log10(luminosity_floor)
+    rows: list[dict[str, Any]] = []
+    left_out = {}
+    for kind, sample in zip(KINDS, (centrals, satellites), strict=True):
+        edges = np.asarray(sample.edges, dtype=np.float64)
+        bins = len(edges) - 1
+        inside, host_bin = bin_of(sample.log_mass, edges), bin_of(sample.host_log_mass, edges)
+        resolved = sample.log_own_mass >= limit
+        luminous = sample.log_stellar_mass >= log_floor - 1e-9
+        laws = median_and_residuals(
+            sample.log_mass[luminous],
+            sample.log_stellar_mass[luminous],
+            inside[luminous],
+            bins,
+            probability,
+        )
+        luminous_by = sample.log_mass if kind == "central" else sample.log_own_mass
+        for b in range(bins):
+            here = resolved & (inside == b)
+            luminous_here = luminous & (inside == b)
+            mean, variance = per_host(host_bin, sample.host[luminous_here], b)
+            nodes, share = luminous_share(
+                luminous_by[here], luminous[here], bool(np.any(luminous_here)), probability_edges
+            )
+            rows.append(
+                {
+                    "kind": kind,
+                    "log_mass_low": edges[b],
+                    "log_mass_high": edges[b + 1],
+                    "hosts_hydro": np.sum(host_bin == b),
+                    "subhalos_hydro": np.sum(here),
+                    "luminous_hydro": np.sum(luminous_here),
+                    "number_hydro_mean": mean,
+                    "number_hydro_variance": variance,
+                    **laws[b],
+                    "luminous_log_mass": nodes,
+                    "luminous_probability": share,
+                }
+            )
+        left_out[f"luminous_{kind}s_left_out"] = int(np.sum(luminous & (inside < 0)))
+        left_out[f"luminous_{kind}s_unresolved"] = int(np.sum(luminous & (inside >= 0) & ~resolved))
+    return HODTable(
+        columns={key: np.array([row[key] for row in rows]) for key in rows[0]},
+        name=name,
+        binned_by=dict(binned_by),
+        mass_definition=mass_definition,
+        stellar_mass_definition=stellar_mass_definition,
+        luminosity_floor=luminosity_floor,
+        least_particles=least_particles,
+        particle_mass=particle_mass,
+        residual_probability=probability,
+        domain={key: [float(x) for x in bounds] for key, bounds in domain.items()},
+        provenance=left_out | dict(provenance),
+    )

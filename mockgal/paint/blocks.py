@@ -1,0 +1,135 @@
+"""Large catalogues in blocks of rows, on several threads, without a trace of it in the results.
+
+Each function does with compiled code (`mockgal.paint.kernels`), for catalogues of `LARGE` and more
+rows, what it does with NumPy for smaller ones.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Result = TypeVar("Result")
+
+LARGE = 500_000  # NumPy is done with fewer rows before compiled code is loaded
+BLOCK_ROWS = 1 << 15  # what a block works on fits in a processor's cache
+_MOST_THREADS = 16  # bounds the memory of the blocks under way
+
+
+def threads() -> int:
+    """Threads to use: NUMBA_NUM_THREADS, or the processors that this process may run on."""
+    try:
+        wanted = int(os.environ.get("NUMBA_NUM_THREADS", ""))
+    except ValueError:
+        here = getattr(os, "sched_getaffinity", None)
+        wanted = len(here(0)) if here else os.cpu_count() or 1
+    return max(1, min(wanted, _MOST_THREADS))
+
+
+def over_blocks(work: Callable[[slice], Result], rows: int) -> list[Result]:
+    """``work`` of each block of rows, in order of rows.
+
+    Parameters
+    ----------
+    work : callable
+        Called with a slice of rows, in several threads at a time if there are many rows.
+    rows : int
+
+    Returns
+    -------
+    list
+        What ``work`` returned, block by block.
+    """
+    parts = [slice(start, min(start + BLOCK_ROWS, rows)) for start in range(0, rows, BLOCK_ROWS)]
+    workers = min(threads(), len(parts))
+    if workers == 1 or rows < LARGE:
+        return [work(part) for part in parts]
+    with ThreadPoolExecutor(workers, thread_name_prefix="mockgal") as pool:
+        return list(pool.map(work, parts))
+
+
+@contextmanager
+def aside(work: Callable[[], Result], rows: int) -> Iterator[Callable[[], Result]]:
+    """A function that gives the result of ``work``, which runs meanwhile if there are many rows."""
+    if rows < LARGE:
+        yield work
+        return
+    pool = ThreadPoolExecutor(1, thread_name_prefix="mockgal")
+    try:
+        yield pool.submit(work).result
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)  # an error need not wait for it
+
+
+def take(sources: Mapping[str, Array], rows: Array) -> dict[str, Array]:
+    """``values[rows]`` of every source.
+
+    Parameters
+    ----------
+    sources : mapping of str to ndarray, shape (n,)
+        Values of 8 bytes or of 1.
+    rows : ndarray of int, shape (m,)
+        In [0, n).
+
+    Returns
+    -------
+    dict of str to ndarray, shape (m,)
+    """
+    if len(rows) < LARGE:
+        return {name: values[rows] for name, values in sources.items()}
+    from . import kernels
+
+    taken = {name: np.empty(len(rows), dtype=values.dtype) for name, values in sources.items()}
+    jobs: list[tuple[Callable[..., None], Array, Array]] = []
+    for name, values in sources.items():
+        copy, seen_as = {1: (kernels.take1, np.uint8), 8: (kernels.take8, np.float64)}[
+            values.itemsize
+        ]
+        aligned = np.require(values, requirements="A")
+        jobs.append((copy, aligned.view(seen_as), taken[name].view(seen_as)))
+
+    def block(part: slice) -> None:
+        for copy, values, result in jobs:
+            copy(values, rows[part], result[part])
+
+    over_blocks(block, len(rows))
+    return taken
+
+
+def sums(values: Array, chosen: Array) -> tuple[float, float]:
+    """Sum of the values that are chosen, and of the others, each exact but for one rounding.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Mostly in [0, 1]: the sum is slower if any is not.
+    chosen : ndarray of bool, shape (n,)
+
+    Returns
+    -------
+    chosen, others : float
+        The same whatever the order of rows.
+    """
+    if len(values) >= LARGE:
+        from . import kernels
+
+        def block(part: slice) -> Array | None:
+            limbs = np.zeros((2, kernels.LIMBS), dtype=np.int64)
+            value = np.require(values[part], np.float64, ("C", "A"))
+            group = np.require(chosen[part], np.bool_, "C").view(np.uint8)
+            return limbs if kernels.add_exactly(value, group, limbs) else None
+
+        pieces = over_blocks(block, len(values))
+        exact = [limbs for limbs in pieces if limbs is not None]
+        if len(exact) == len(pieces):
+            others, those = (kernels.exact_value(limbs) for limbs in np.sum(exact, axis=0))
+            return those, others
+    return math.fsum(values[chosen]), math.fsum(values[~chosen])
