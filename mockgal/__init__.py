@@ -5,6 +5,7 @@
 >>> mock = mockgal.select(mockgal.paint(sim, "hod", seed=1),
 ...                       "stellar_mass > 1e10 Msun/h")                 # doctest: +SKIP
 >>> mockgal.write(mock, "mock.fits")                                    # doctest: +SKIP
+>>> mock = mockgal.read_galaxies("mock.fits")                           # doctest: +SKIP
 
 Importing this package loads none of torch, halotools, astropy or h5py; the functions do, when
 they are called.
@@ -19,7 +20,28 @@ from importlib import import_module as _load
 for _room in ("read", "paint", "select", "write"):
     _load(f".{_room}", __name__)
 
-from .pipeline import build, pack, paint, read, select, to_table, write  # noqa: E402
+from .pipeline import (  # noqa: E402
+    build,
+    pack,
+    paint,
+    read,
+    read_galaxies,
+    select,
+    to_halotools,
+    to_table,
+    write,
+)
 from .summary import inspect  # noqa: E402
 
-__all__ = ["build", "inspect", "pack", "paint", "read", "select", "to_table", "write"]
+__all__ = [
+    "build",
+    "inspect",
+    "pack",
+    "paint",
+    "read",
+    "read_galaxies",
+    "select",
+    "to_halotools",
+    "to_table",
+    "write",
+]

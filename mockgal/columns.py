@@ -6,8 +6,9 @@ Readers fill, painters add, and cuts, writers and docs look up, the columns decl
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,7 @@ class Column:
         return self.unit + "/h" * (self.h_power == -1)
 
 
+_BLOCK = 1 << 17  # rows looked at at a time
 _ROW: tuple[int, ...] = ()
 _GCR = "LSST DESC generic catalogue reader schema"
 
@@ -79,7 +81,6 @@ REQUIRED_HALO_COLUMNS = (
     "position",
     "velocity",
     "mass",
-    "vmax",
     "host_mass",
 )
 
@@ -103,13 +104,40 @@ GALAXY_COLUMNS: dict[str, Column] = _table(
 )
 
 
+def sorting_order(
+    columns: Mapping[str, NDArray[Any]], sort_by: Sequence[str]
+) -> NDArray[np.intp] | None:
+    """Rows in the order of ``sort_by``, most significant column first; None if they are already.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray, shape (n,)
+    sort_by : sequence of str
+
+    Returns
+    -------
+    ndarray of int, shape (n,), or None
+    """
+    keys = [columns[name] for name in sort_by]
+    for start in range(0, len(keys[0]) - 1, _BLOCK):
+        parts = [key[start : start + _BLOCK + 1] for key in keys]
+        ordered = np.ones(len(parts[0]) - 1, dtype=bool)
+        for part in reversed(parts):
+            ordered = (part[:-1] < part[1:]) | ((part[:-1] == part[1:]) & ordered)
+        if not np.all(ordered):
+            return np.lexsort(keys[::-1])
+    return None
+
+
 def content_digest(
-    columns: Mapping[str, NDArray[np.generic]],
+    columns: Mapping[str, NDArray[Any]],
     declared: Mapping[str, Column],
     sort_by: Iterable[str],
     facts: str = "",
 ) -> str:
     """BLAKE2b-256 of the columns, rows sorted by id: the same for any row order or chunking.
+
+    Blocks of rows are put in order one at a time: no column is copied whole.
 
     Parameters
     ----------
@@ -127,11 +155,12 @@ def content_digest(
     str
         64 hexadecimal digits.
     """
-    order = np.lexsort([columns[name] for name in reversed(list(sort_by))])
-    in_order = np.array_equal(order, np.arange(len(order)))
+    order = sorting_order(columns, list(sort_by))
     digest = hashlib.blake2b(facts.encode(), digest_size=32)
     for name in sorted(columns):
-        values = columns[name] if in_order else columns[name][order]
-        digest.update(f"\0{name}\0{declared[name].dtype}\0{values.shape}\0".encode())
-        digest.update(np.ascontiguousarray(values, dtype=declared[name].dtype).data)
+        values, dtype = columns[name], declared[name].dtype
+        digest.update(f"\0{name}\0{dtype}\0{values.shape}\0".encode())
+        for start in range(0, len(values), _BLOCK):
+            rows = slice(start, start + _BLOCK) if order is None else order[start : start + _BLOCK]
+            digest.update(np.ascontiguousarray(values[rows], dtype=dtype).data)
     return digest.hexdigest()

@@ -25,17 +25,19 @@ if TYPE_CHECKING:
     from astropy.table import QTable
 
     from .recipe import Recipe
+    from .write.halotools import HalotoolsMock
 
 CHUNK_ROWS = 1 << 16
 
 
-def read(path: str | os.PathLike[str], *, format: str | None = None, **options: Any) -> Scene:
+def read(path: object, *, format: str | None = None, **options: Any) -> Scene:
     """A simulation: its halos and, where there are any, its particles or density.
 
     Parameters
     ----------
-    path : path-like
-        A bundle, one file of a set, or a directory.
+    path : path-like or object
+        A bundle, one file of a set, or a directory; or a halo catalogue of halotools
+        (`UserSuppliedHaloCatalog`, `CachedHaloCatalog`).
     format : str, optional
         Name of the reader; by default found from the content.
     **options
@@ -56,7 +58,7 @@ def read(path: str | os.PathLike[str], *, format: str | None = None, **options: 
     _check_options("read", options, ReadOptions._fields)
     wanted = ReadOptions(**options)
     try:
-        scene: Scene = read_scene(Path(path), wanted, format)
+        scene: Scene = read_scene(path, wanted, format)
     except OSError as error:  # of a folder: readers see to their files
         raise InputError(
             path,
@@ -148,11 +150,61 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
     return _recording(lambda: apply_cuts(galaxies, *cuts))
 
 
+def read_galaxies(
+    path: str | os.PathLike[str],
+    columns: Iterable[str] | None = None,
+    *,
+    chunk_rows: int = CHUNK_ROWS,
+) -> GalaxyCatalog:
+    """A catalogue that `write` or `build` wrote, from FITS or HDF5, in internal units.
+
+    Parameters
+    ----------
+    path : path-like
+    columns : iterable of str, optional
+        Names of `mockgal.columns.GALAXY_COLUMNS`: memory is that of these and of the two ids,
+        which always come along. All columns of the file without it.
+    chunk_rows : int
+        Rows held beside the result, which does not depend on it.
+
+    Returns
+    -------
+    GalaxyCatalog
+        From a file in h units the numbers that were written, their content digest checked. From an
+        h-free file lengths and masses are within one unit in the last place of them, and
+        ``provenance["read_from"]`` has the digest of what was written.
+
+    Raises
+    ------
+    MockgalError
+        Exit code 3 for a damaged file, or one that mockgal did not write; 4 for an unsafe one; 2
+        for a column that it does not have.
+    """
+    from .read.galaxies import read_galaxies as read_catalogue
+
+    return read_catalogue(path, columns, chunk_rows=chunk_rows)
+
+
+def describe_galaxies(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """What is in a catalogue that `write` or `build` wrote; None if ``path`` is none."""
+    from .read.galaxies import describe_galaxies as describe
+    from .read.galaxies import is_catalogue
+
+    return describe(path) if is_catalogue(path) else None
+
+
 def to_table(galaxies: GalaxyCatalog, units: str = "h-free") -> QTable:
     """The catalogue as an astropy `QTable` with units (``"h-free"`` or ``"h"``)."""
     from .write.table import to_table as make_table
 
     return make_table(galaxies, units)
+
+
+def to_halotools(galaxies: GalaxyCatalog) -> HalotoolsMock:
+    """The catalogue as a mock of halotools, with a ``galaxy_table``, in Mpc/h and Msun/h."""
+    from .write.halotools import to_halotools as make_mock
+
+    return make_mock(galaxies)
 
 
 def writer_for(path: Path) -> Writer:
@@ -191,7 +243,7 @@ def write(
 
 
 def pack(
-    path: str | os.PathLike[str],
+    path: object,
     out: str | os.PathLike[str],
     *,
     overwrite: bool = False,
@@ -205,7 +257,9 @@ def pack(
 
     Parameters
     ----------
-    path, out : path-like
+    path : path-like or object
+        See `read`.
+    out : path-like
     overwrite : bool
     particles : bool
         Whether to pack the particles, where there are any.
@@ -219,18 +273,25 @@ def pack(
     from .read.density import read_density
     from .write.atomic import check_output
     from .write.bundle import write_bundle
+    from .write.lock import output_lock
 
     if Path(out).suffix.lower() not in (".hdf5", ".h5"):
         raise UsageError(out, f"extension {Path(out).suffix!r}", ".hdf5 or .h5", "name it so")
-    inputs = [Path(path)] + ([] if density is None else [Path(density)])
+    inputs = [Path(item) for item in (path, density) if isinstance(item, str | os.PathLike)]
     check_output(Path(out), overwrite=overwrite, inputs=inputs)
-    sim = read(path, format=format, **options)
-    inputs += [Path(file.path) for file in sim.snapshot.source]
-    check_output(Path(out), overwrite=overwrite, inputs=inputs)
-    grid = None if density is None else read_density(Path(density), sim.snapshot)
-    moved = write_bundle(
-        sim, Path(out), overwrite=overwrite, particles=particles, density=grid, progress=progress
-    )
+    with output_lock(Path(out)):
+        sim = read(path, format=format, **options)
+        inputs += [Path(file.path) for file in sim.snapshot.source]
+        check_output(Path(out), overwrite=overwrite, inputs=inputs)
+        grid = None if density is None else read_density(Path(density), sim.snapshot)
+        moved = write_bundle(
+            sim,
+            Path(out),
+            overwrite=overwrite,
+            particles=particles,
+            density=grid,
+            progress=progress,
+        )
     if any(moved.values()):
         warn(
             f"particles: {moved['positions_wrapped']} coordinates outside the box were wrapped, "
@@ -269,7 +330,8 @@ def build(recipe: Recipe) -> Report:
     """
     from .select.cuts import parse
     from .write.atomic import check_output
-    from .write.provenance import sidecar_path, write_sidecar
+    from .write.lock import output_lock
+    from .write.provenance import sidecar_path
 
     started = time.time()
     out, overwrite = recipe.output, recipe.overwrite
@@ -284,6 +346,22 @@ def build(recipe: Recipe) -> Report:
         parse(cut)
     painter = make_painter(recipe.painter, recipe.painter_options)
     preflight([recipe.sim])
+    with output_lock(out) as cleaned_up:  # a second run is refused before it computes
+        return _build(recipe, writer, painter, preflight, started, cleaned_up)
+
+
+def _build(
+    recipe: Recipe,
+    writer: Writer,
+    painter: Painter,
+    preflight: Callable[[list[Path], int], None],
+    started: float,
+    cleaned_up: list[str],
+) -> Report:
+    """What `build` does once it may, with the output locked."""
+    from .write.provenance import write_sidecar
+
+    out, overwrite = recipe.output, recipe.overwrite
     sim = read(recipe.sim, format=recipe.format, **recipe.read_options._asdict())
     inputs = [Path(file.path) for file in sim.snapshot.source]
     row_bytes = sum(np.dtype(column.dtype).itemsize for column in GALAXY_COLUMNS.values())
@@ -318,6 +396,7 @@ def build(recipe: Recipe) -> Report:
         "arguments": sys.argv,
         "input_files": [file._asdict() for file in sim.snapshot.source],
         "content_digest": galaxies.digest(),
+        "cleaned_up": cleaned_up,
     }
     try:
         write_sidecar(out, facts, overwrite=overwrite)

@@ -28,6 +28,7 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
         "gadget4": Entry("mockgal.read.gadget4:Gadget4Reader"),
         "halotools": Entry("mockgal.read.halotools:HalotoolsReader"),
         "arepo": Entry("mockgal.read.arepo:ArepoReader"),
+        "rockstar": Entry("mockgal.read.rockstar:RockstarReader"),
     },
     "painters": {
         "hod": Entry("mockgal.paint.hod:HODPainter"),

@@ -3,15 +3,43 @@
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
+from fault_table import FAULTS
 from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 
 settings.register_profile("mockgal", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("mockgal")
+
+
+def _fault_numbers(node):
+    return sorted({number for mark in node.iter_markers("fault") for number in mark.args})
+
+
+def pytest_generate_tests(metafunc):
+    """The id of a test begins with the numbers of its faults."""
+    if numbers := _fault_numbers(metafunc.definition):
+        metafunc.fixturenames.append("fault_numbers")
+        metafunc.parametrize("fault_numbers", ["+".join(map(str, numbers))])
+
+
+@pytest.fixture
+def exit_codes(request):
+    """What a command ends with by the fault of the test, from the table of faults."""
+    (codes,) = {FAULTS[number].exit_codes for number in _fault_numbers(request.node)}
+    return codes
+
+
+@pytest.fixture
+def exit_code(exit_codes):
+    """The only one of ``exit_codes``."""
+    (code,) = exit_codes
+    return code
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +76,24 @@ def build_demo(mockgal_command, demo_bundle):
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def halotools(tmp_path_factory):
+    """The package, its cache in a temporary folder.
+
+    At import it makes a folder in the home directory and changes NumPy's error state.
+    """
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch, np.errstate(), warnings.catch_warnings():
+        patch.setenv("HOME", str(home))
+        warnings.simplefilter("ignore")
+        import halotools
+        import halotools.empirical_models
+        import halotools.mock_observables
+        import halotools.sim_manager
+
+        cache = str(home / "cache")
+        patch.setattr("halotools.sim_manager.halo_table_cache.halotools_cache_dirname", cache)
+        (home / "cache").mkdir()
+        yield halotools

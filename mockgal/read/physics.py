@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import product
 
 import numpy as np
@@ -15,6 +16,7 @@ TOLERANCE = 0.05
 # above this.
 LEAST_IN_GROUPS = 1e-6
 HOST_OVER_BOUND = (1e-3, 1e3)
+PARTICLES = (512.0, 1e15)  # in a box: fewer or more than any run has
 
 
 def likely_factors(ratio: float, cosmology: Cosmology, redshift: float) -> str:
@@ -96,14 +98,33 @@ def check_mean_density(
     return float(ratio)
 
 
+def overdensity(definition: str, cosmology: Cosmology, redshift: float) -> float:
+    """Mean density within the radius of a mass definition, over the critical density.
+
+    Parameters
+    ----------
+    definition : str
+        ``"200c"``, ``"500c"``, ``"200m"``, or ``"vir"`` (Bryan & Norman 1998, eq. 6).
+    cosmology : Cosmology
+    redshift : float
+    """
+    omega_m = cosmology.mean_matter_density / cosmology.critical_density(redshift)
+    if definition == "vir":
+        x = omega_m - 1.0
+        linear, square = (82.0, -39.0) if cosmology.omega_lambda else (60.0, -32.0)
+        return 18.0 * math.pi**2 + linear * x + square * x**2
+    return float(definition[:-1]) * (omega_m if definition[-1] == "m" else 1.0)
+
+
 def check_overdensity(
     mass: NDArray[np.float64],
     radius: NDArray[np.float64],
     cosmology: Cosmology,
     redshift: float,
     where: str,
+    definition: str = "200c",
 ) -> float | None:
-    """M200c against R200c and the critical density, in the median over groups.
+    """Masses against their radii and the critical density, in the median over groups.
 
     Parameters
     ----------
@@ -113,11 +134,13 @@ def check_overdensity(
     redshift : float
     where : str
         For the message.
+    definition : str
+        What both follow, see `overdensity`.
 
     Returns
     -------
     float or None
-        Median overdensity over 200; None without groups to look at.
+        Median overdensity over that of the definition; None without groups to look at.
 
     Raises
     ------
@@ -128,12 +151,13 @@ def check_overdensity(
     if not good.any():
         return None
     density = mass[good] / (4 / 3 * np.pi * radius[good] ** 3)
-    ratio = float(np.median(density) / (200 * cosmology.critical_density(redshift)))
+    expected = overdensity(definition, cosmology, redshift)
+    ratio = float(np.median(density) / (expected * cosmology.critical_density(redshift)))
     if not abs(ratio - 1) <= TOLERANCE:
         raise UnitsError(
             where,
-            f"masses of {200 * ratio:.6g} times the critical density within R200c",
-            f"200 within {TOLERANCE:.0%}",
+            f"masses of {expected * ratio:.6g} times the critical density within R{definition}",
+            f"{expected:.6g} within {TOLERANCE:.0%}",
             _fix(ratio, cosmology, redshift),
         )
     return ratio
@@ -227,3 +251,46 @@ def check_host_mass(
             f"{low:g} to {high:g} times",
             _fix(10.0 ** round(np.log10(ratio)), cosmology, redshift),
         )
+
+
+def check_particle_number(
+    particle_mass: float,
+    mass: NDArray[np.float64],
+    box_size: float,
+    cosmology: Cosmology,
+    where: str,
+) -> None:
+    """Whether a box and its halos can be made of particles of the stated mass.
+
+    Parameters
+    ----------
+    particle_mass : float
+        Stated [Msun/h].
+    mass : ndarray, shape (n,)
+        Of halos [Msun/h].
+    box_size : float
+        [Mpc/h].
+    cosmology : Cosmology
+    where : str
+        Where the particle mass is stated, for the message.
+
+    Raises
+    ------
+    UnitsError
+        The box holds fewer or more such particles than any run has, or the median halo is lighter
+        than one.
+    """
+    number = cosmology.mean_matter_density * box_size**3 / particle_mass
+    some = mass[mass > 0]
+    lightest = f"a median halo of {np.median(some):.6g} Msun/h" if some.size else ""
+    if not PARTICLES[0] <= number <= PARTICLES[1]:
+        found = f"{particle_mass:.6g} Msun/h, of which {number:.3g} fill the box"
+        expected = f"{PARTICLES[0]:g} to {PARTICLES[1]:g} particles"
+    elif some.size and np.median(some) < particle_mass:
+        found = f"{particle_mass:.6g} Msun/h, with {lightest}"
+        expected = "halos of many particles"
+    else:
+        return
+    raise UnitsError(
+        where, found, expected, "look for a factor 1e10 in masses, or 1000^3 in the box (kpc, Mpc)"
+    )

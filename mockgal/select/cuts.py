@@ -67,7 +67,20 @@ class Cut:
     bounds: tuple[Bound, ...]
 
     def mask(self, galaxies: GalaxyCatalog) -> NDArray[np.bool_]:
-        """Which galaxies pass, shape (n,)."""
+        """Which galaxies pass, shape (n,).
+
+        Raises
+        ------
+        CutError
+            The catalogue does not have the column.
+        """
+        if self.column.name not in galaxies:
+            raise CutError(
+                f'cut "{self.text}"',
+                f"no {self.column.name} in the catalogue: the simulation was read without it",
+                "one of " + ", ".join(galaxies.columns),
+                "leave this cut out, or cut on another column",
+            )
         h = galaxies.snapshot.cosmology.h
         values = galaxies[self.column.name]
         if values.dtype == np.float32:  # compare with the number asked for, not its rounding
@@ -178,7 +191,7 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
     Raises
     ------
     CutError
-        See `parse`.
+        See `parse`; or the catalogue lacks a column, which not every input has.
 
     Warns
     -----
