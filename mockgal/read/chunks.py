@@ -23,12 +23,12 @@ from ..errors import (
     HeaderError,
     IncompleteSetError,
     InputError,
-    ResourceError,
     UnsafeInputError,
     UsageError,
 )
 from ..types import SourceFile
 from . import safe
+from .memory import check_memory
 
 _NAME = re.compile(r"(?P<stem>.+?)_(?P<number>\d{3,})(?:\.(?P<chunk>\d+))?\.(?:hdf5|h5)")
 _NAMED = 20  # surplus chunks named in a message
@@ -305,15 +305,8 @@ def _allocate(
             f"at most {safe.BOMB_RATIO} times their size",
             "do not use these files",
         )
-    try:
-        return np.empty(shape, kind)
-    except MemoryError as error:
-        raise ResourceError(
-            f"{files.where}:/{name}",
-            f"{declared} bytes to hold",
-            "as much free memory",
-            "take a machine with more memory",
-        ) from error
+    check_memory(f"{files.where}:/{name}", declared)
+    return np.empty(shape, kind)
 
 
 def present(files: FileSet, rows: Sequence[int], name: str) -> bool:

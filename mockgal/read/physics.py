@@ -56,7 +56,7 @@ def likely_factors(ratio: float, cosmology: Cosmology, redshift: float) -> str:
 def _fix(ratio: float, cosmology: Cosmology, redshift: float) -> str:
     return (
         f"off by {ratio:.3g}, look for {likely_factors(ratio, cosmology, redshift)}; correct "
-        "the units that the file states (/Parameters, or the attributes of the dataset)"
+        "the units that the file states"
     )
 
 

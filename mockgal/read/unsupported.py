@@ -67,10 +67,11 @@ def known(path: Path) -> tuple[str, str]:
     if begin.startswith(b"#ASDF"):
         return "AbacusSummit (CompaSO) data, in ASDF", _NOT_YET
     first = begin.split(b"\n")[0].decode("utf-8", "replace").lower()
-    if re.match(r"#\s*scale\(0\)\s+id\(1\)", first):
-        return "a halo list of consistent-trees (hlist)", _NOT_YET
-    if re.match(r"#\s*id\s+descid\b", first):
-        return "a halo list of Rockstar (out_N.list)", _NOT_YET
+    if re.match(r"#\s*id\s+num_p\b", first):
+        return (
+            "what one process of Rockstar wrote (halos_N.K.ascii)",
+            "give out_N.list, to which Rockstar's util/find_parents added the parents",
+        )
     if begin.startswith(b"\x93NUMPY"):
         return "a NumPy array, which says neither units nor cosmology", _GIVE
     return "", ""

@@ -32,9 +32,6 @@ def test_unknown_content_is_shown(tmp_path):
         detect(tmp_path / "x.hdf5")
 
 
-HLIST = "#scale(0) id(1) desc_scale(2) desc_id(3)\n"
-
-
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -44,8 +41,7 @@ HLIST = "#scale(0) id(1) desc_scale(2) desc_id(3)\n"
         ({"PartType1/Coordinates": [1.0]}, "a snapshot.*give the catalogue, groups_NNN"),
         (b"SIMPLE  =                    T", "a FITS file: a mock or a survey"),
         (b"#ASDF 1.0.0\n", "CompaSO.*cannot read it"),
-        (HLIST.encode(), "consistent-trees"),
-        (b"#ID DescID Mvir Vmax\n", "Rockstar"),
+        (b"#id num_p mvir mbound_vir rvir\n", "one process of Rockstar.*find_parents"),
         (b"\x93NUMPY\x01\x00", "NumPy"),
     ],
 )
@@ -76,7 +72,6 @@ def test_a_snapshot_is_not_a_catalogue(tmp_path):
 @pytest.mark.parametrize(
     ("path", "word"),
     [
-        ("rockstar/hlist_0.07812.list", "consistent-trees"),
         ("abacus/Mini_N64_L32/halos/z0.000/halo_info", "CompaSO"),
         ("quijote/halos_small.npy", "NumPy"),
         ("gadget4/dark/snapdir_001", "groups_001"),

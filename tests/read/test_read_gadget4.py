@@ -112,6 +112,7 @@ def test_snapshot_in_the_same_folder(tmp_path):
     assert read(path).particles.count == 32**3
 
 
+@pytest.mark.fault(20)
 def test_high_word_is_shifted_in_64_bits(tmp_path):
     """2^32 particles and more, by their header alone."""
     write_gadget4(tmp_path, files=1)
@@ -152,7 +153,7 @@ def test_sources_have_digests(tmp_path):
     ]
     assert (
         source[0].digest
-        == hashlib.blake2b(Path(source[0].path).read_bytes(), digest_size=32).hexdigest()
+        == hashlib.sha256(Path(source[0].path).read_bytes()).hexdigest()
     )
     assert source[2].digest == ""
 
@@ -238,7 +239,7 @@ def test_real_contract():
 
 @needs_data
 @real_data
-def test_drop_bad_leaves_out_centrals_without_a_host_mass():  # fault 36, the way out
+def test_drop_bad_leaves_out_centrals_without_a_host_mass():
     scene = Gadget4Reader().read(DATA / "dark" / "groups_002", ReadOptions(drop_bad=True))
     assert scene.halos.record["dropped_bad"] == 1
     assert scene.halos.record["centrals_with_zero_host_mass"] == 0

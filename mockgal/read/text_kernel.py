@@ -1,0 +1,225 @@
+"""Numbers in lines of text, compiled: values are counted, and those that are wanted converted.
+
+Floats are correctly rounded: up to 2^53 times or over a power of ten up to 10^22 is one exact
+operation, and the few numbers that are not of this form are left to the caller. Integers are exact
+over the whole of int64.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+# What `scan` stopped at.
+DONE = 0
+COMMENT = 1  # a line that begins with #
+COUNT = 2  # a line with another number of values
+BYTE = 3  # a byte that text does not have
+LONG = 4  # a line that is too long
+MALFORMED = 5  # not an integer, where one is wanted
+FRACTION = 6  # not a whole number
+OVERFLOW = 7  # an integer beyond 64 bits
+
+_TEN = np.array([10.0**n for n in range(23)])
+_EXACT = 1 << 53
+_LAST = ((1 << 63) - 1) // 10  # a mantissa up to this, or this and a digit up to 7, has room
+_SPACE, _TAB, _NEWLINE, _RETURN, _HASH = b" \t\n\r#"
+_MINUS, _PLUS, _POINT, _LOWER_E, _UPPER_E, _ZERO = b"-+.eE0"
+_ASCII_END = 127
+
+
+def _number(text: Any, pos: int) -> Any:
+    """A number at ``pos``: (mantissa, exponent, negative, lost, good, end).
+
+    It is mantissa * 10^exponent; ``lost`` if digits that are not 0 did not fit into the mantissa,
+    ``good`` if it is a decimal number.
+    """
+    c = text[pos]
+    negative = c == _MINUS
+    if c in (_MINUS, _PLUS):
+        pos += 1
+    mantissa, exponent = np.int64(0), np.int64(0)
+    digits, point, lost = False, False, False
+    while True:
+        c = text[pos]
+        d = np.int64(c) - _ZERO
+        if 0 <= d <= 9:
+            digits = True
+            if mantissa < _LAST or (mantissa == _LAST and d <= 7):
+                mantissa = mantissa * 10 + d
+                if point:
+                    exponent -= 1
+            else:
+                lost = lost or d != 0
+                if not point:
+                    exponent += 1
+        elif c == _POINT and not point:
+            point = True
+        else:
+            break
+        pos += 1
+    good = digits
+    if digits and c in (_LOWER_E, _UPPER_E):
+        pos += 1
+        c = text[pos]
+        below = c == _MINUS
+        if c in (_MINUS, _PLUS):
+            pos += 1
+        power, good = np.int64(0), False
+        while True:
+            d = np.int64(text[pos]) - _ZERO
+            if not 0 <= d <= 9:
+                break
+            good = True
+            if power < 100_000:  # far beyond every float
+                power = power * 10 + d
+            pos += 1
+        exponent += -power if below else power
+    return mantissa, exponent, negative, lost, good and text[pos] <= _SPACE, pos
+
+
+def _whole(mantissa: int, exponent: int, lost: bool) -> Any:
+    """The integer that a number is, and `DONE`, `FRACTION` or `OVERFLOW`."""
+    if lost:
+        return mantissa, OVERFLOW if exponent >= 0 else FRACTION
+    while mantissa != 0 and exponent < 0:
+        if mantissa % 10 != 0:
+            return mantissa, FRACTION
+        mantissa //= 10
+        exponent += 1
+    while mantissa != 0 and exponent > 0:
+        if mantissa > _LAST:
+            return mantissa, OVERFLOW
+        mantissa *= 10
+        exponent -= 1
+    return mantissa, DONE
+
+
+_take_number = numba.njit(nogil=True)(_number)
+_take_whole = numba.njit(nogil=True)(_whole)
+
+
+def _scan(
+    text: Any,
+    start: int,
+    stop: int,
+    max_line: int,
+    filled: int,
+    slot: Any,
+    integer: Any,
+    floats: Any,
+    integers: Any,
+    hard: Any,
+) -> Any:
+    """Rows of numbers from ``start`` on, until a comment, a fault, or no room.
+
+    Parameters
+    ----------
+    text : ndarray of uint8
+        Ends with a newline at ``stop`` - 1.
+    start, stop : int
+    max_line : int
+        Longest line, in bytes.
+    filled : int
+        Rows that are there already.
+    slot : ndarray of int64, shape (width,)
+        Row of ``floats`` or ``integers`` that takes a column; -1 for those not wanted.
+    integer : ndarray of bool, shape (width,)
+        Columns of integers.
+    floats : ndarray of float64, shape (f, capacity)
+    integers : ndarray of int64, shape (i, capacity)
+    hard : ndarray of int64, shape (n, 5)
+        Takes what is left to the caller: slot, row, where the text of the number begins and ends,
+        and whether it is a decimal number. At least ``width`` rows.
+
+    Returns
+    -------
+    code, pos, rows, left, begin, column : int
+        Why it stopped and where to go on, or where the fault is; rows that are there now; lines
+        before ``pos`` or, with a fault, before that line; rows of ``hard``; where the line begins;
+        and the column, or for `COUNT` the number of values.
+    """
+    width, capacity = len(slot), floats.shape[1]
+    rows, left, pos, begin = filled, 0, start, start
+    while pos < stop and rows < capacity and left + width <= len(hard):
+        begin = pos
+        column = 0
+        while True:
+            c = text[pos]
+            while c in (_SPACE, _TAB):
+                pos += 1
+                c = text[pos]
+            if c == _RETURN and text[pos + 1] == _NEWLINE:
+                pos += 1
+                c = text[pos]
+            if c == _NEWLINE:
+                break
+            if c == _HASH and column == 0:
+                while text[pos] != _NEWLINE:
+                    pos += 1
+                pos += 1
+                if pos - begin > max_line:
+                    return LONG, pos, rows, left, begin, column
+                return COMMENT, pos, rows, left, begin, column
+            first = pos
+            kind = slot[column] if column < width else -1
+            if kind >= 0:
+                mantissa, exponent, negative, lost, good, pos = _take_number(text, pos)
+            while _SPACE < text[pos] < _ASCII_END:
+                pos += 1
+            c = text[pos]
+            blank = c in (_SPACE, _TAB, _NEWLINE)
+            if not (blank or (c == _RETURN and text[pos + 1] == _NEWLINE)):
+                return BYTE, pos, rows, left, begin, column
+            if kind >= 0 and integer[column]:
+                if not good:
+                    return MALFORMED, first, rows, left, begin, column
+                mantissa, code = _take_whole(mantissa, exponent, lost)
+                if code != DONE:
+                    return code, first, rows, left, begin, column
+                integers[kind, rows] = -mantissa if negative else mantissa
+            elif kind >= 0:
+                if good and mantissa == 0:
+                    floats[kind, rows] = -0.0 if negative else 0.0
+                elif good and mantissa <= _EXACT and -22 <= exponent <= 22 and not lost:
+                    value = np.float64(mantissa)
+                    if exponent < 0:
+                        value /= _TEN[-exponent]
+                    else:
+                        value *= _TEN[exponent]
+                    floats[kind, rows] = -value if negative else value
+                else:
+                    hard[left, 0], hard[left, 1] = kind, rows
+                    hard[left, 2], hard[left, 3], hard[left, 4] = first, pos, good
+                    left += 1
+            column += 1
+        pos += 1
+        if pos - begin > max_line:
+            return LONG, pos, rows, left, begin, column
+        if column == width:
+            rows += 1
+        elif column > 0:
+            return COUNT, pos, rows, left, begin, column
+    return DONE, pos, rows, left, begin, 0
+
+
+def _signature() -> Any:
+    i8, f8 = types.int64, types.float64
+    text = types.Array(types.uint8, 1, "C", readonly=True)
+    slot, integer = types.Array(i8, 1, "C"), types.Array(types.boolean, 1, "C")
+    floats, integers, hard = (types.Array(kind, 2, "C") for kind in (f8, i8, i8))
+    return (text, i8, i8, i8, i8, slot, integer, floats, integers, hard)
+
+
+@lru_cache(maxsize=1)
+def scan() -> Any:
+    """`_scan`, compiled; in memory only where numba's cache is out of order."""
+    compiled: Any = numba.njit
+    try:
+        return compiled([_signature()], nogil=True, cache=True)(_scan)
+    except Exception:  # numba lets through whatever the disk or a damaged file raises
+        return compiled([_signature()], nogil=True)(_scan)
