@@ -1,4 +1,4 @@
-"""Write the reference pages that repeat facts of the code: python docs/make_reference.py.
+"""Write the reference pages that repeat facts of the code: python docs/make_reference.py [PAGE]...
 
 A test (tests/test_docs.py) fails when a page is not what this script writes.
 """
@@ -6,6 +6,7 @@ A test (tests/test_docs.py) fails when a page is not what this script writes.
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from mockgal import errors
 from mockgal.cli import cli
 from mockgal.columns import GALAXY_COLUMNS, HALO_COLUMNS, Column
 from mockgal.paint import hod_table
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+import fault_table  # noqa: E402
 
 REFERENCE = Path(__file__).parent / "reference"
 _NOTE = "<!-- written by docs/make_reference.py -->\n"
@@ -74,18 +79,21 @@ def hod_calibration() -> str:
     """The page on calibration tables."""
     lines = [
         "# HOD calibration tables\n" + _NOTE,
-        "One ECSV file (text, read by `astropy.table.Table.read`). Two rows for each bin of "
-        "host mass, all centrals first, then all satellites. Masses are log10 of Msun/h; what is "
-        "done with the numbers is in [How the HOD paints](../explanation/hod.md). "
+        "One ECSV file (text, read by `astropy.table.Table.read`). One row for each bin of "
+        "mass, first those of the centrals, then those of the satellites; `binned_by` says which "
+        "mass. Masses are log10 of Msun/h; what is done with the numbers is in "
+        "[How the HOD paints](../explanation/hod.md). "
         "`mockgal calibrations` lists the tables that come with the package.\n",
         "| column | unit | meaning |\n|---|---|---|",
     ]
     lines += [
         f"| `{name}` | {unit} | {meaning} |" for name, (unit, meaning) in hod_table.COLUMNS.items()
     ]
+    twin = ", ".join(f"`{name}`" for name in hod_table.TWIN)
     lines.append(
-        "\nThe last two need a gravity-only twin; a table without them is refused by the "
-        "`corrected` painter.\n\nMetadata:\n\n| key | meaning |\n|---|---|"
+        f"\nA table made without a gravity-only twin lacks all of {twin}. The painter refuses it "
+        "unless painting without corrections is asked for (`--missing-twin uncorrected`).\n\n"
+        "Metadata:\n\n| key | meaning |\n|---|---|"
     )
     lines += [f"| `{key}` | {meaning} |" for key, (_, meaning) in hod_table.META.items()]
     return "\n".join(lines) + "\n"
@@ -105,13 +113,57 @@ def command_line() -> str:
     return text
 
 
+def faults() -> str:
+    """The page on bad input and other faults."""
+    claims = fault_table.claims()
+    known = fault_table.FAULTS.values()
+    without = sum(bool(fault.no_part) for fault in known)
+    text = (
+        "# Bad input, and what happens\n" + _NOTE + "\n"
+        "Files get cut short, sets lose a file, units are taken for others, disks fill up. mockgal "
+        "is built to notice: it gives the right catalogue, or it stops and says what is wrong, in "
+        "one line,\n\n"
+        "```\nmockgal: error[CODE] FILE:DATASET: found X, expected Y. Fix: Z\n```\n\n"
+        "with one of the [exit codes](exit-codes.md) and without an output: a file of that name "
+        "stays as it was. From Python it is an exception of the same text "
+        "(`mockgal.errors.MockgalError`).\n\n"
+        "**What cannot be noticed.** In formats that carry no checksums (text, and HDF5 written "
+        "without Fletcher-32), a flipped bit inside the values themselves cannot be recognised "
+        "where it leaves a number that could be true; nor can whole lines that are missing at the "
+        "end of a text table. The SHA-256 digests of the input files in the record of the run "
+        "(`OUTPUT.run.json`) tell later whether a file has changed, and can be compared with those "
+        "that a data release lists. Of snapshots, which can take terabytes, only the sizes are "
+        "recorded. The catalogues and bundles that mockgal writes carry checksums, and are read "
+        "back and verified before they get their name.\n\n"
+        f"These are the {len(known)} faults that are planned for. {len(known) - without} of them "
+        "are brought about by the tests in the last column, which hold what the table says. The "
+        f"other {without} concern parts that mockgal does not have yet: nothing is claimed of "
+        "them.\n"
+    )
+    for group in fault_table.GROUPS:
+        text += (
+            f"\n## {group.letter}. {group.title}\n\n"
+            "| | what is wrong | what happens | exit code | tests |\n|---|---|---|---|---|\n"
+        )
+        for fault in group.faults:
+            happens = f"*no such part yet:* {fault.no_part}" if fault.no_part else fault.happens
+            codes = "" if fault.no_part else ", ".join(map(str, fault.exit_codes))
+            tests = ", ".join(
+                f"[{Path(name).stem.removeprefix('test_')}](../../tests/{name})"
+                for name in claims.get(fault.number, [])
+            )
+            text += f"| {fault.number} | {fault.wrong} | {happens} | {codes} | {tests} |\n"
+    return text
+
+
 PAGES = {
     "columns.md": columns,
     "exit-codes.md": exit_codes,
     "hod-calibration.md": hod_calibration,
     "command-line.md": command_line,
+    "faults.md": faults,
 }
 
 if __name__ == "__main__":
-    for page, write in PAGES.items():
-        (REFERENCE / page).write_text(write(), encoding="utf-8")
+    for page in sys.argv[1:] or PAGES:
+        (REFERENCE / page).write_text(PAGES[page](), encoding="utf-8")

@@ -306,7 +306,8 @@ class TestRefusals:
         assert not list(tmp_path.glob("*.fits"))
         assert not list(tmp_path.glob(".*part*"))
 
-    def test_existing_output(self, mockgal_command, demo_bundle, tmp_path):  # fault 58
+    @pytest.mark.fault(58)
+    def test_existing_output(self, mockgal_command, demo_bundle, tmp_path):
         (tmp_path / "m.fits").write_text("mine")
         options = ["build", "--sim", demo_bundle, "--painter", "hod", "--out", "m.fits"]
         result = mockgal_command(*options)
@@ -326,7 +327,8 @@ class TestRefusals:
         assert result.returncode == 0, result.stderr
         assert Table.read(tmp_path / "m.fits", hdu="GALAXIES")["extrapolated"].all()
 
-    def test_nothing_left(self, mockgal_command, demo_bundle, tmp_path):  # fault 49
+    @pytest.mark.fault(49)
+    def test_nothing_left(self, mockgal_command, demo_bundle, tmp_path):
         options = [
             "build",
             "--sim",
@@ -353,6 +355,7 @@ class TestRefusals:
         assert mockgal_command("inspect").returncode == 2
         assert mockgal_command("--version").stdout.startswith("mockgal ")
 
+    @pytest.mark.fault(70)
     def test_control_characters_do_not_reach_the_screen(self, mockgal_command):
         result = mockgal_command("inspect", "a\x1b[31m\nmockgal: error[E000] forged")
         assert result.returncode == 3
@@ -360,8 +363,9 @@ class TestRefusals:
         assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.fault(55)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals(demo_bundle, tmp_path, number, code):  # fault 55
+def test_signals(demo_bundle, tmp_path, number, code):
     script = (
         "import sys, time, mockgal.pipeline as p, mockgal.cli\n"
         "def slow(*a, **k): print('started', flush=True); time.sleep(60)\n"
@@ -386,13 +390,14 @@ def test_signals(demo_bundle, tmp_path, number, code):  # fault 55
 
 
 class TestOverwriting:
-    """No output replaces what was read, nor what the user did not offer (faults 58, 59)."""
+    """No output replaces what was read, nor what the user did not offer."""
 
     @pytest.fixture
     def run(self, tmp_path):
         write_gadget4(tmp_path / "run", files=2)
         return tmp_path / "run"
 
+    @pytest.mark.fault(59)
     def test_any_file_of_the_input_is_kept(self, mockgal_command, run):
         catalogues = sorted(run.rglob("fof_subhalo_tab_*.hdf5"))
         snapshots = sorted(run.rglob("snap_*.hdf5"))
@@ -409,6 +414,7 @@ class TestOverwriting:
                     assert "input" in result.stderr
         assert {path: path.read_bytes() for path in before} == before
 
+    @pytest.mark.fault(58)
     def test_the_record_of_the_run_replaces_nothing_unasked(
         self, mockgal_command, demo_bundle, tmp_path
     ):

@@ -80,7 +80,11 @@ def test_paths_are_relative_to_the_file(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        "sim: !!python/object/apply:os.system ['touch owned']",  # fault 71
+        pytest.param(
+            "sim: !!python/object/apply:os.system ['touch owned']",
+            marks=pytest.mark.fault(71),
+            id="71-python object",
+        ),
         "- a\n- b",
         "seed: 3\nseed: 4",
         "out: 2020-13-45",

@@ -1,7 +1,11 @@
 """What the fault tests share: a set to break, ways to break it, and what every error must say."""
 
+import pickle
 import shutil
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import pytest
@@ -9,17 +13,42 @@ import pytest
 from mockgal.errors import MockgalError
 from mockgal.protocols import ReadOptions
 from mockgal.read.detect import read
-from mockgal.testing import write_gadget4
+from mockgal.testing import write_arepo, write_gadget4
 
 _CACHE: dict[tuple, Path] = {}
 
 
-def fresh(tmp_path_factory, tmp_path, **options):
+class Dialect(NamedTuple):
+    """A code that writes Subfind catalogues, and what it calls what the tests break."""
+
+    name: str
+    write: Callable[..., Path]
+    group_number: str  # dataset
+    subhalos: str  # attribute, before _ThisFile and _Total
+    parameters: str  # group with the cosmology
+
+
+DIALECTS = {
+    "gadget4": Dialect(
+        "gadget4", write_gadget4, "Subhalo/SubhaloGroupNr", "Nsubhalos", "Parameters"
+    ),
+    "arepo": Dialect("arepo", write_arepo, "Subhalo/SubhaloGrNr", "Nsubgroups", "Header"),
+}
+both = pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
+
+
+def case(number, *values):
+    """Values of a parametrised test that belong to the fault ``number``, which leads the id."""
+    shown = [getattr(value, "__name__", str(value)) for value in values]
+    return pytest.param(*values, marks=pytest.mark.fault(number), id=f"{number}-{'-'.join(shown)}")
+
+
+def fresh(tmp_path_factory, tmp_path, dialect, **options):
     """A fresh copy of a synthetic run, made once for each set of options."""
-    key = tuple(sorted(options.items()))
+    key = (dialect.name, *sorted(options.items()))
     if key not in _CACHE:
         _CACHE[key] = tmp_path_factory.mktemp("set")
-        write_gadget4(_CACHE[key], **options)
+        dialect.write(_CACHE[key], **options)
     run = tmp_path / "run"
     shutil.copytree(_CACHE[key], run)
     return run
@@ -71,13 +100,40 @@ def put(row, value):
     return change
 
 
+class Bomb:
+    """Makes the folder ``mark`` when it is unpickled."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.mkdir, (self.mark,)
+
+
+def write_pickle(path, bomb):
+    path.write_bytes(pickle.dumps(bomb))
+
+
+def write_weights(path, bomb):
+    """As PyTorch keeps weights."""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(bomb))
+
+
 def _read_all(path, options, format, stream):
     scene = read(path, options, format)
     for _ in scene.particles.chunks(5000) if stream else ():
         pass
 
 
-def refused(path, *words, code=3, options=ReadOptions(), stream=False, format=None):  # noqa: B008
+def check_refused(
+    path,
+    *words,
+    code,
+    options=ReadOptions(),  # noqa: B008
+    stream=False,
+    format=None,
+):
     """Reading ``path`` fails with the exit code and a message that has the words and a way out."""
     with pytest.raises(MockgalError) as caught:
         _read_all(path, options, format, stream)

@@ -1,9 +1,9 @@
-"""Faults 28-30 and 32: numbers against the units that the file states."""
+"""Faults 28-32: numbers against the units that the file states."""
 
 import h5py
 import numpy as np
 import pytest
-from read_faults import catalogue, edit, header, no_snapshot, refused, snapshot
+from read_faults import both, case, catalogue, edit, header, no_snapshot, snapshot
 
 from mockgal.cosmology import Cosmology
 from mockgal.errors import MockgalWarning, UnitsError
@@ -14,24 +14,32 @@ from mockgal.testing import COSMOLOGY, write_gadget4
 from mockgal.write.bundle import write_bundle
 
 
+@pytest.mark.fault(28)
+@both
 @pytest.mark.parametrize("with_snapshot", [True, False])
-def test_fault_28_kpc_taken_as_mpc(run, with_snapshot):
+def test_kpc_taken_as_mpc(run, with_snapshot, refused, dialect):
     files = catalogue(run) + snapshot(run)
-    header(files, "Parameters", UnitLength_in_cm=3.085678e24, Hubble=100.0)
+    header(files, dialect.parameters, UnitLength_in_cm=3.085678e24, Hubble=100.0)
     if not with_snapshot:
         no_snapshot(run)
     refused(run, run, "1000^")
 
 
-def test_fault_28_only_the_unit_of_length_is_wrong(run):
+@pytest.mark.fault(28)
+def test_only_the_unit_of_length_is_wrong(run, refused):
     header(catalogue(run), "Parameters", UnitLength_in_cm=3.085678e24)
     refused(run, catalogue(run)[0], "Hubble")
 
 
 @pytest.mark.parametrize(
-    "options", [{"length": "Mpc"}, {"h_free": True}, {"h_free": True, "length": "Mpc", "files": 1}]
+    "options",
+    [
+        case(29, {"length": "Mpc"}),
+        case(30, {"h_free": True}),
+        case(30, {"h_free": True, "length": "Mpc", "files": 1}),
+    ],
 )
-def test_fault_29_and_30_twins(tmp_path, options):
+def test_twins(tmp_path, options):
     write_gadget4(tmp_path / "a", dtype="f8", hydro=True)
     write_gadget4(tmp_path / "b", dtype="f8", hydro=True, **options)
     a, b = read(tmp_path / "a"), read(tmp_path / "b")
@@ -57,12 +65,15 @@ def test_units_near_known_ones_are_snapped(run):
     assert scene.snapshot.record["stated_UnitMass_in_g"] == 1.98892e43
 
 
+@pytest.mark.fault(30)
 @pytest.mark.parametrize(("hubble", "param"), [(0.06774, 0.6774), (0.2, 1.0), (0.5, 0.6774)])
-def test_fault_30_contradictory_hubble(run, hubble, param):
+def test_contradictory_hubble(run, hubble, param, refused):
     header(catalogue(run), "Parameters", Hubble=hubble, HubbleParam=param)
     refused(run, f"{catalogue(run)[0]}:/Parameters@Hubble")
 
 
+@pytest.mark.fault(32)
+@both
 @pytest.mark.parametrize(
     ("factor", "words"),
     [
@@ -72,7 +83,7 @@ def test_fault_30_contradictory_hubble(run, hubble, param):
         (1.3, "a factor h"),
     ],
 )
-def test_fault_32_mean_density(run, factor, words):
+def test_mean_density(run, factor, words, refused):
     table = np.zeros(6)
     with h5py.File(snapshot(run)[0]) as file:
         table[1] = file["Header"].attrs["MassTable"][1] * factor
@@ -80,8 +91,9 @@ def test_fault_32_mean_density(run, factor, words):
     refused(run, run / "snapdir_002", words, "Omega_m")
 
 
+@pytest.mark.fault(32)
 @pytest.mark.parametrize(("factor", "good"), [(0.96, True), (1.04, True), (1.06, False)])
-def test_fault_32_mean_density_within_tolerance(factor, good):
+def test_mean_density_within_tolerance(factor, good):
     total = COSMOLOGY.mean_matter_density * 32.0**3 * factor
     if good:
         assert physics.check_mean_density(total, 32.0, COSMOLOGY, 0.0, "x") == pytest.approx(factor)
@@ -90,7 +102,9 @@ def test_fault_32_mean_density_within_tolerance(factor, good):
             physics.check_mean_density(total, 32.0, COSMOLOGY, 0.0, "x")
 
 
-def test_fault_32_bound_masses_of_a_catalogue(make_run):
+@pytest.mark.fault(32)
+@both
+def test_bound_masses_of_a_catalogue(make_run, refused):
     """SubhaloMass alone in another unit: neither groups nor particles show it."""
     run = make_run(snapshots=False)
     for file in catalogue(run):
@@ -98,10 +112,11 @@ def test_fault_32_bound_masses_of_a_catalogue(make_run):
     refused(run, "Subhalo/SubhaloMass", "bound to subhalos", "1e10")
 
 
+@pytest.mark.fault(32)
 @pytest.mark.parametrize(
     ("factor", "word"), [(1e-10, "1e-10"), (COSMOLOGY.h, "h^1"), (1.1, "1e10")]
 )
-def test_fault_32_mass_per_particle(make_run, factor, word):
+def test_mass_per_particle(make_run, factor, word, refused):
     run = make_run(snapshots=False)
     for file in catalogue(run):
         edit(file, "Subhalo/SubhaloMass", lambda values: values * np.float32(factor))
@@ -113,6 +128,7 @@ def test_mass_per_particle_means_nothing_in_a_hydro_run(make_run):
     assert 0 < halos.record["bound_mass_over_matter"] < 1
 
 
+@pytest.mark.fault(32)
 @pytest.mark.parametrize(
     ("name", "factor", "words"),
     [
@@ -122,7 +138,7 @@ def test_mass_per_particle_means_nothing_in_a_hydro_run(make_run):
         ("host_mass", 1e-10, ("/halos/host_mass", "1e-10")),
     ],
 )
-def test_fault_32_in_a_bundle(run, tmp_path, name, factor, words):
+def test_in_a_bundle(run, tmp_path, name, factor, words, refused):
     path = tmp_path / "b.hdf5"
     write_bundle(read(run), path)
     with h5py.File(path, "r+") as file:
@@ -130,7 +146,8 @@ def test_fault_32_in_a_bundle(run, tmp_path, name, factor, words):
     refused(path, *words)
 
 
-def test_fault_32_particles_of_a_bundle(run, tmp_path):
+@pytest.mark.fault(32)
+def test_particles_of_a_bundle(run, tmp_path, refused):
     path = tmp_path / "b.hdf5"
     write_bundle(read(run), path)
     header(path, "header", particle_mass=1e9)
@@ -148,7 +165,9 @@ def test_h_of_one_is_told(run):
     assert scene.snapshot.record["h_is_one"] is True
 
 
-def test_fault_32_mean_density_of_a_stream(make_run):
+@pytest.mark.fault(32)
+@both
+def test_mean_density_of_a_stream(make_run, refused):
     """Masses of their own: only the stream can tell, at its end."""
     run = make_run(hydro=True)
     for file in snapshot(run):
@@ -156,6 +175,8 @@ def test_fault_32_mean_density_of_a_stream(make_run):
     refused(run, run / "snapdir_002", "Omega_m", stream=True)
 
 
+@pytest.mark.fault(32)
+@both
 @pytest.mark.parametrize(
     ("name", "factor", "word"),
     [
@@ -165,15 +186,17 @@ def test_fault_32_mean_density_of_a_stream(make_run):
         ("Group_M_Crit200", 1e10, "1e10"),
     ],
 )
-def test_fault_32_without_particles(make_run, name, factor, word):
+def test_without_particles(make_run, name, factor, word, refused):
     run = make_run(snapshots=False, redshift=1.0)
     for file in catalogue(run):
         edit(file, f"Group/{name}", lambda values: values * np.float32(factor))
     refused(run, run / "groups_002", "/Group/Group_R_Crit200", word)
 
 
+@pytest.mark.fault(32)
+@both
 @pytest.mark.parametrize("factor", [3.0, 1e-9])
-def test_fault_32_mass_in_groups(make_run, factor):
+def test_mass_in_groups(make_run, factor, refused):
     run = make_run(snapshots=False)
     for file in catalogue(run):
         edit(file, "Group/GroupMass", lambda values: values * np.float32(factor))

@@ -1,12 +1,16 @@
-"""One fault of each kind through the command: exit code, one line, a way out, no output."""
+"""Faults through the command: exit code, one line of the known form, the output untouched."""
+
+import re
 
 import h5py
 import numpy as np
 import pytest
-from read_faults import catalogue, edit, header, put, snapshot
+from read_faults import Bomb, case, catalogue, edit, header, put, snapshot, write_weights
 
 from mockgal.read.detect import read
+from mockgal.types import GalaxyCatalog
 from mockgal.write.bundle import write_bundle
+from mockgal.write.fits import FITSWriter
 
 POSITION, MASS = "Subhalo/SubhaloPos", "Subhalo/SubhaloMass"
 
@@ -103,7 +107,7 @@ def negative_density(run):
         file["density"].attrs.update(
             boxsize=32.0, unit="", kind="delta", mas="CIC", redshift=0.0, origin="corner"
         )
-    return run, f"{path}:/density"
+    return run, f"{path.name}:/density"
 
 
 def external_link(run):
@@ -122,44 +126,81 @@ def absurd_size(run):
     return run, f"{file}:/{POSITION}"
 
 
+def fits_cut_short(run):
+    """A mock of ours; its table ends in the middle."""
+    path = run.parent / "mock.fits"
+    columns = {name: np.arange(500) for name in ("galaxy_id", "halo_id")}
+    FITSWriter().write(GalaxyCatalog(columns, read(run).snapshot, "box", {}), path, overwrite=False)
+    path.write_bytes(path.read_bytes()[:9000])
+    return path, path
+
+
+def weights(run):
+    """A pickle as PyTorch keeps weights; to unpickle it would make a folder."""
+    path = run.parent / "weights.pt"
+    write_weights(path, Bomb(run.parent / "it went off"))
+    return path, path
+
+
+def yaml_tag(run):
+    path = run.parent / "recipe.yaml"
+    path.write_text("sim: !!python/object/apply:os.mkdir ['it went off']\npainter: hod\n")
+    return path, path
+
+
+def no_unit(run):
+    return run, 'cut "stellar_mass>1e10"'
+
+
+def whole(run):
+    return run, "OUT"
+
+
+BUILD = "build --painter hod --out OUT --overwrite --sim SIM"
+PACK = "pack SIM --out OUT --overwrite"
+
+
 @pytest.mark.parametrize(
-    ("fault", "broken", "command", "code"),
+    ("broken", "command"),
     [
-        (1, truncated, "inspect", 3),
-        (2, html, "inspect", 3),
-        (3, fletcher, "build", 3),
-        (5, dataset_missing, "inspect", 3),
-        (14, chunk_missing, "pack", 3),
-        (17, wrong_total, "inspect", 3),
-        (22, first_sub_elsewhere, "inspect", 3),
-        (24, no_cosmology, "inspect", 3),
-        (26, other_box, "pack", 3),
-        (28, kpc_as_mpc, "inspect", 3),
-        (34, nan_position, "build", 3),
-        (35, nan_mass, "inspect", 3),
-        (40, beyond_the_box, "inspect", 3),
-        (41, duplicate_ids, "build", 3),
-        (46, negative_density, "pack --density density.hdf5", 3),
-        (64, external_link, "inspect", 4),
-        (67, absurd_size, "inspect", 4),
+        case(1, truncated, "inspect SIM"),
+        case(2, html, "inspect SIM"),
+        case(3, fletcher, BUILD),
+        case(5, dataset_missing, "inspect SIM"),
+        case(6, fits_cut_short, "inspect SIM"),
+        case(14, chunk_missing, PACK),
+        case(17, wrong_total, "inspect SIM"),
+        case(22, first_sub_elsewhere, "inspect SIM"),
+        case(24, no_cosmology, "inspect SIM"),
+        case(26, other_box, PACK),
+        case(28, kpc_as_mpc, "inspect SIM"),
+        case(33, no_unit, BUILD + " --cut stellar_mass>1e10"),
+        case(34, nan_position, BUILD),
+        case(35, nan_mass, "inspect SIM"),
+        case(40, beyond_the_box, "inspect SIM"),
+        case(41, duplicate_ids, BUILD),
+        case(46, negative_density, PACK + " --density density.hdf5"),
+        case(58, whole, "pack SIM --out OUT"),
+        case(62, weights, BUILD),
+        case(64, external_link, "inspect SIM"),
+        case(67, absurd_size, BUILD),
+        case(71, yaml_tag, "build --out OUT --overwrite --recipe SIM"),
     ],
 )
-def test_fault_through_the_command(run, mockgal_command, tmp_path, fault, broken, command, code):
+def test_fault_through_the_command(run, mockgal_command, tmp_path, broken, command, exit_code):
     sim, where = broken(run)
-    name, *more = command.split()
-    more = [str(tmp_path / word) if word.endswith("hdf5") else word for word in more]
-    out = tmp_path / ("out.fits" if name == "build" else "out.hdf5")
-    arguments = {
-        "inspect": ["inspect", sim],
-        "pack": ["pack", sim, "--out", out, *more],
-        "build": ["build", "--sim", sim, "--painter", "hod", "--seed", "1", "--out", out],
-    }
-    result = mockgal_command(*arguments[name])
-    assert result.returncode == code
+    out = tmp_path / ("out.hdf5" if command.startswith("pack") else "out.fits")
+    out.write_text("old")
+    names = {"SIM": str(sim), "OUT": str(out)}
+    result = mockgal_command(*(names.get(word, word) for word in command.split()))
+    assert result.returncode == exit_code
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()
-    assert line.startswith(f"mockgal: error[E{code}")
-    assert str(where) in line
-    assert "Fix: " in line
-    assert not out.exists()
+    assert re.fullmatch(
+        rf"mockgal: error\[E{exit_code}\d\d\] {re.escape(names.get(where, str(where)))}.*: found .+"
+        r"\. Fix: .+",
+        line,
+    )
+    assert out.read_text() == "old"
     assert not list(tmp_path.glob(".out*"))
+    assert not (tmp_path / "it went off").exists()

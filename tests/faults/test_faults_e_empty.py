@@ -1,30 +1,37 @@
 """Faults 47 and 50: what is empty for good reason."""
 
+import h5py
 import numpy as np
-from read_faults import catalogue, edit, no_snapshot
+import pytest
+from read_faults import both, catalogue, edit, no_snapshot
 
 from mockgal.read.detect import read
-from mockgal.testing import write_gadget4
 from mockgal.types import HaloCatalog, Scene
 from mockgal.write.bundle import write_bundle
 
 
-def test_fault_47_group_without_subhalos(run):
+@pytest.mark.fault(47)
+@both
+def test_group_without_subhalos(run):
     halos = read(run).halos
     assert halos.record["groups"] == 420
     assert halos.record["groups_without_subhalos"] == 10
     assert halos.record["centrals"] == 410
 
 
-def test_fault_50_empty_chunk(make_run, tmp_path):
+@pytest.mark.fault(50)
+@both
+def test_empty_chunk(make_run, tmp_path, dialect):
     run = make_run(files=3, empty_last=True)
-    write_gadget4(tmp_path / "other", files=1)
+    dialect.write(tmp_path / "other", files=1)
     assert read(run).halos.digest() == read(tmp_path / "other").halos.digest()
     # Found through its empty file too, which holds no datasets at all.
     assert read(catalogue(run)[-1]).halos.digest() == read(run).halos.digest()
 
 
-def test_fault_50_first_chunk_empty(make_run):
+@pytest.mark.fault(50)
+@both
+def test_first_chunk_empty(make_run):
     run = make_run(files=3, empty_last=True)
     digest = read(run).halos.digest()
     first, second, last = catalogue(run)
@@ -35,15 +42,14 @@ def test_fault_50_first_chunk_empty(make_run):
     assert read(run).halos.digest() == digest
 
 
-def test_no_halos_at_all(make_run, tmp_path):
+@both
+def test_no_halos_at_all(make_run, tmp_path, dialect):
     """A run before its first halo: an empty catalogue, and a bundle of it."""
     run = no_snapshot(make_run(files=3, empty_last=True))
     for file in catalogue(run)[1:]:
         file.unlink()
-    import h5py
-
     with h5py.File(catalogue(run)[0], "r+") as file:
-        for name in ("Ngroups", "Nsubhalos"):
+        for name in ("Ngroups", dialect.subhalos):
             file["Header"].attrs[f"{name}_ThisFile"] = file["Header"].attrs[f"{name}_Total"] = 0
         file["Header"].attrs["NumFiles"] = 1
         del file["Group"], file["Subhalo"]

@@ -85,6 +85,7 @@ def test_stellar_mass_definition_is_not_silently_ignored(tmp_path):
         read(write_gadget4(tmp_path / "g"), ReadOptions(stellar_mass_definition="2rhalf"))
 
 
+@pytest.mark.fault(21)
 def test_unsigned_minus_one(tmp_path):
     """Illustris-1 keeps -1 as 4294967295."""
     path = write_arepo(tmp_path, files=1, snapshots=False)
@@ -110,6 +111,7 @@ def test_names_of_files(tmp_path, name, snapshot):
     assert scene.snapshot.name == "out_synthetic"
 
 
+@pytest.mark.fault(29)
 def test_units_of_the_file_win(tmp_path):
     """CAMELS and others state units in the header; a file in Mpc/h is read as such."""
     path = write_arepo(tmp_path, files=1, snapshots=False)
@@ -156,6 +158,7 @@ def _expected_of(folder, kept, total_files):
     return [row for row, (g, k) in enumerate(rows) if groups[g] and k in kept]
 
 
+@pytest.mark.fault(14)
 @settings(max_examples=12)
 @given(data=st.data())
 def test_missing_chunks(tmp_path_factory, data):
@@ -190,6 +193,7 @@ def test_most_of_a_set_is_found(tmp_path):
     assert len(expected) > 100
 
 
+@pytest.mark.fault(14)
 def test_snapshot_with_missing_chunks_is_left_out(tmp_path):
     folder = write_arepo(tmp_path, files=4)
     (tmp_path / "snapdir_002/snap_002.1.hdf5").unlink()
@@ -221,6 +225,7 @@ def test_header_only_chunk_is_recognised(tmp_path):
 @pytest.mark.real_data
 @pytest.mark.skipif(not DATA.is_dir(), reason="the shared data are not here")
 class TestRealChunks:
+    @pytest.mark.fault(14)
     def test_refused_as_incomplete(self):
         with pytest.raises(IncompleteSetError) as caught:
             read(DATA)

@@ -119,6 +119,7 @@ def test_refused(cut):
     assert cut.strip() in str(caught.value)
 
 
+@pytest.mark.fault(33)
 def test_missing_unit_says_what_to_write():  # fault 33
     with pytest.raises(CutError, match=r'write "stellar_mass > 1e9 Msun/h"'):
         parse("stellar_mass > 1e9")
@@ -133,6 +134,7 @@ def test_below_the_floor_warns():
         select(catalog(MASSES, floor=1e9), "stellar_mass < 1e10 Msun/h")
 
 
+@pytest.mark.fault(49)
 def test_nothing_passes_is_an_empty_catalogue_and_a_warning():
     with pytest.warns(MockgalWarning, match="no galaxy passes"):
         assert len(select(catalog(MASSES), "stellar_mass > 1e15 Msun")) == 0

@@ -1,0 +1,356 @@
+"""Every fault of the input, the output or the machine that is planned for, by number.
+
+What each is and what must happen; read by the tests, which take their exit codes from here, and by
+docs/make_reference.py. Which tests there are is not listed: a test claims its number with
+`pytest.mark.fault`, and `claims` finds them.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import NamedTuple
+
+TESTS = Path(__file__).parent
+
+
+class Fault(NamedTuple):
+    """One fault.
+
+    Parameters
+    ----------
+    number : int
+    wrong, happens : str
+        What is wrong, and what mockgal does, for users.
+    exit_codes : tuple of int
+        What a command ends with: one, but for signals; none where it cannot say.
+    no_part : str
+        The part that would meet the fault, if mockgal does not have it yet.
+    """
+
+    number: int
+    wrong: str
+    happens: str = "refused"
+    exit_codes: tuple[int, ...] = (3,)
+    no_part: str = ""
+
+
+class Group(NamedTuple):
+    """Faults of one kind, in the order of their numbers."""
+
+    letter: str
+    title: str
+    faults: tuple[Fault, ...]
+
+
+def _corrupt() -> tuple[Fault, ...]:
+    return (
+        Fault(1, "an HDF5 file that is cut short", "refused; both sizes are told"),
+        Fault(
+            2,
+            "an empty file, zeros, or a web page under the name of an HDF5 file",
+            "refused; the first bytes are shown",
+        ),
+        Fault(
+            3,
+            "values that fail the checksum stored with them (Fletcher-32)",
+            "refused; dataset and chunk are named",
+        ),
+        Fault(4, "an HDF5 file that is open for writing, or whose writer died"),
+        Fault(5, "a dataset is missing", "refused; what is there is listed"),
+        Fault(6, "a FITS file that is cut short within its data", "refused; the HDU is named"),
+        Fault(
+            7,
+            "a FITS file that is cut between two HDUs",
+            "refused; the HDUs that belong to the file are known",
+        ),
+        Fault(8, "FITS data or headers that fail their CHECKSUM or DATASUM"),
+        Fault(9, "an ASDF block that fails its digest or length", no_part="ASDF is not read"),
+        Fault(
+            10,
+            "a Rockstar table whose last line is cut short",
+            "refused; the number of the line is told",
+        ),
+        Fault(
+            11, "bytes left over in a Quijote catalogue", no_part="Quijote catalogues are not read"
+        ),
+        Fault(12, "a Parquet file without its footer", no_part="Parquet is not read"),
+        Fault(13, "network weights that are cut short", no_part="no painter uses a network"),
+    )
+
+
+def _headers() -> tuple[Fault, ...]:
+    return (
+        Fault(
+            14,
+            "files of a set are missing",
+            "refused; the missing numbers are listed. With `--allow-missing-chunks` the whole "
+            "groups in the other files are read, with a warning and a record in the output",
+        ),
+        Fault(15, "files of a set are surplus, twice there, or copies of each other"),
+        Fault(16, "more than ten files, whose names sort 0, 1, 10, 2", "read in order", (0,)),
+        Fault(17, "the counts of the files do not add up to the declared total"),
+        Fault(18, "a dataset has other rows, or rows of another shape, than its file declares"),
+        Fault(19, "the files of a set differ in time, box, cosmology or units"),
+        Fault(20, "particle counts above 2^32, stored in two words", "read as one number", (0,)),
+        Fault(21, "-1 (no subhalo) stored as an unsigned number", "read as -1", (0,)),
+        Fault(
+            22,
+            "a group's first subhalo does not exist or is in another group",
+            "refused; the row is told",
+        ),
+        Fault(
+            23,
+            "a group's first subhalo is not the one of rank 0 (Gadget-4)",
+            "refused; the row is told",
+        ),
+        Fault(
+            24,
+            "the cosmology is stated nowhere",
+            "refused; the options that give it (`--h`, `--omega-m`, `--omega-lambda`) are named",
+        ),
+        Fault(25, "the redshift is not 1/a - 1"),
+        Fault(26, "snapshot and catalogue differ in time, box, cosmology or particle mass"),
+        Fault(27, "numbers of a header stored as arrays of length 1, or as text", "read", (0,)),
+    )
+
+
+def _units() -> tuple[Fault, ...]:
+    return (
+        Fault(
+            28,
+            "kpc taken for Mpc: a box of 75000 Mpc/h",
+            "refused; the likely factor is told",
+        ),
+        Fault(29, "the same run in Mpc/h and in kpc/h", "both give the same catalogue", (0,)),
+        Fault(
+            30,
+            "a run in units without h",
+            "recognised where its Hubble constants agree, else refused",
+        ),
+        Fault(31, "radii in kpc/h taken for Mpc/h", "refused: radii and masses do not fit"),
+        Fault(
+            32,
+            "masses or radii whose mean density differs from that of the cosmology by more than 5%",
+            "refused; likely factors (powers of h, of a, 1e10) are told",
+        ),
+        Fault(33, "a cut without its unit", "refused; what to write is shown", (2,)),
+    )
+
+
+def _values() -> tuple[Fault, ...]:
+    return (
+        Fault(34, "NaN or infinite positions", "refused; their number and the first row are told"),
+        Fault(
+            35,
+            "NaN, infinite or negative masses",
+            "refused; `--drop-bad` leaves the rows out and counts them",
+        ),
+        Fault(
+            36,
+            "host mass of zero",
+            "allowed in what is not painted, and counted; refused in a central that is painted",
+        ),
+        Fault(
+            37,
+            "positions just below 0, which single precision would wrap to the box size",
+            "wrapped to 0 and counted",
+            (0,),
+        ),
+        Fault(38, "positions at the box size", "wrapped to 0 and counted", (0,)),
+        Fault(
+            39,
+            "positions between -L/2 and L/2, which nothing declares",
+            "refused; `--centred-origin` is named, which reads them",
+        ),
+        Fault(40, "positions more than 1% outside the box", "refused; the first row is told"),
+        Fault(41, "ids that are there twice", "refused; the first row is told"),
+        Fault(
+            42,
+            "satellites whose central is not there",
+            "refused; `--orphans drop` leaves them out, `--orphans central` makes them centrals",
+        ),
+        Fault(43, "parents that form a circle"),
+        Fault(
+            44,
+            "ids of particles that are in no snapshot",
+            no_part="nothing follows particles by their ids",
+        ),
+        Fault(
+            45,
+            "an octant or slab of the box without any halo",
+            "refused as a missing subvolume; `--allow-empty-regions` reads it",
+        ),
+        Fault(46, "a density grid with contrasts below -1, or a mean that is not that of matter"),
+    )
+
+
+def _empty() -> tuple[Fault, ...]:
+    return (
+        Fault(47, "a group without subhalos", "has no central, and is counted", (0,)),
+        Fault(48, "a bin of host mass without satellites", "a row of zeros in the table", (0,)),
+        Fault(
+            49,
+            "no galaxy passes the cut",
+            "a valid file without rows, and a warning; with `--require-nonempty` refused with "
+            "exit code 3",
+            (0,),
+        ),
+        Fault(50, "a file of a set without groups or without rows", "read", (0,)),
+        Fault(
+            51, "a bin of a statistic without modes or pairs", no_part="no statistics are measured"
+        ),
+    )
+
+
+def _output() -> tuple[Fault, ...]:
+    return (
+        Fault(
+            52,
+            "the disk is full",
+            "the old file stays as it was, the temporary one is removed",
+            (5,),
+        ),
+        Fault(53, "the disk is too small for what will be written", "refused before work", (6,)),
+        Fault(
+            54,
+            "killed (`kill -9`) at any write, sync or renaming",
+            "the old file or the new one, whole; the next run succeeds",
+            (),
+        ),
+        Fault(55, "interrupted (SIGINT) or terminated (SIGTERM)", "the old file stays", (130, 143)),
+        Fault(56, "a folder that may not be written to", "refused before work", (5,)),
+        Fault(
+            57,
+            "two runs with one output",
+            "one of them writes; the other is refused, with the host and process of the first",
+            (5,),
+        ),
+        Fault(58, "the output exists", "refused without `--overwrite`", (2,)),
+        Fault(59, "the output is an input, or a link to one", "refused", (2,)),
+        Fault(
+            60,
+            "letters beyond ASCII in a path, or in text for a FITS header",
+            "the path works; the header refers to the JSON in the same file",
+            (0,),
+        ),
+        Fault(
+            61,
+            "the file system, or another program, refuses the lock on an input",
+            "refused; HDF5_USE_FILE_LOCKING is explained (for an output: exit code 5)",
+        ),
+    )
+
+
+def _hostile() -> tuple[Fault, ...]:
+    unsafe = (4,)
+    return (
+        Fault(
+            62,
+            "a pickle (of network weights, say) in place of a simulation or calibration",
+            "refused as a format that is not read; nothing in it is executed",
+        ),
+        Fault(
+            63,
+            "a NumPy file of Python objects in place of a simulation or calibration",
+            "refused as a format that is not read; nothing in it is executed",
+        ),
+        Fault(
+            64, "a link out of the HDF5 file, anywhere on the way to a dataset", "refused", unsafe
+        ),
+        Fault(65, "a dataset whose bytes are in another file", "refused", unsafe),
+        Fault(66, "a virtual dataset, made of other files", "refused", unsafe),
+        Fault(
+            67,
+            "a small file that declares petabytes",
+            "refused before memory is asked for",
+            unsafe,
+        ),
+        Fault(
+            68,
+            "data that grow more than 1000 times, beyond 4 GiB, when they are unpacked",
+            "refused",
+            unsafe,
+        ),
+        Fault(69, "an HDF5 filter that is not installed", "refused; hdf5plugin is named"),
+        Fault(
+            70,
+            "line breaks and control bytes in the names that a file or a user gives",
+            "escaped on the screen and in headers; they cannot add lines or header cards",
+            (0,),
+        ),
+        Fault(71, "YAML tags that make Python objects", "refused; nothing is executed", (2,)),
+        Fault(
+            72,
+            "names that some FITS libraries take for commands (`a.fits[1]`, `|program`, `!a.fits`)",
+            "are the names of files and nothing else",
+            (0,),
+        ),
+        Fault(73, "links in a circle, or groups nested deeply", "refused", unsafe),
+    )
+
+
+def _compute() -> tuple[Fault, ...]:
+    workers, network, training = (
+        "all work is done in one process",
+        "no painter uses a network",
+        "nothing is trained",
+    )
+    return (
+        Fault(74, "a worker process is killed", no_part=workers),
+        Fault(75, "a tile that always fails", no_part=workers),
+        Fault(76, "a worker that runs out of memory", no_part=workers),
+        Fault(77, "a GPU is asked for and there is none", no_part="nothing runs on a GPU"),
+        Fault(78, "network weights that do not fit the simulation", no_part=network),
+        Fault(
+            79,
+            "a painter predicts NaN or masses that no galaxy has",
+            "nothing is written; the ids of the halos are told",
+            (8,),
+        ),
+        Fault(80, "training is killed", no_part=training),
+        Fault(81, "the last checkpoint of a training is damaged", no_part=training),
+        Fault(82, "the loss of a training becomes NaN", no_part=training),
+        Fault(83, "the two runs of a calibration do not belong together"),
+        Fault(84, "regions for training and validation overlap", no_part=training),
+    )
+
+
+GROUPS = (
+    Group("A", "Corrupt or cut short", _corrupt()),
+    Group("B", "Headers and sets of files", _headers()),
+    Group("C", "Units", _units()),
+    Group("D", "Values", _values()),
+    Group("E", "Empty for good reason", _empty()),
+    Group("F", "Output", _output()),
+    Group("G", "Hostile", _hostile()),
+    Group("H", "Computing", _compute()),
+)
+FAULTS = {fault.number: fault for group in GROUPS for fault in group.faults}
+
+
+def claims(folder: Path = TESTS) -> dict[int, list[str]]:
+    """The files whose tests claim each number, by the calls ``fault(N, ...)`` and ``case(N, ...)``.
+
+    Returns
+    -------
+    dict of int to list of str
+        Paths below ``folder``.
+    """
+    found: dict[int, list[str]] = {}
+    for path in sorted(folder.rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for number in _numbers(node):
+                files = found.setdefault(number, [])
+                if str(path.relative_to(folder)) not in files:
+                    files.append(str(path.relative_to(folder)))
+    return found
+
+
+def _numbers(node: ast.AST) -> list[int]:
+    """The numbers in a call of ``fault`` or ``case``."""
+    if not isinstance(node, ast.Call):
+        return []
+    called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    given = {"fault": node.args, "case": node.args[:1]}.get(called, [])
+    return [arg.value for arg in given if isinstance(arg, ast.Constant) and type(arg.value) is int]
