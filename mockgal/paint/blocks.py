@@ -20,7 +20,7 @@ Array = NDArray[Any]
 Result = TypeVar("Result")
 
 LARGE = 500_000  # NumPy is done with fewer rows before compiled code is loaded
-BLOCK_ROWS = 1 << 15  # what a block works on fits in a processor's cache
+BLOCK_ROWS = 1 << 17  # fewer, and threads wait for the interpreter; more, and caches overflow
 _MOST_THREADS = 16  # bounds the memory of the blocks under way
 
 
@@ -65,8 +65,10 @@ def aside(work: Callable[[], Result], rows: int) -> Iterator[Callable[[], Result
     pool = ThreadPoolExecutor(1, thread_name_prefix="mockgal")
     try:
         yield pool.submit(work).result
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)  # an error need not wait for it
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def take(sources: Mapping[str, Array], rows: Array) -> dict[str, Array]:

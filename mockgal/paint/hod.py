@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,7 +23,7 @@ from ..columns import GALAXY_COLUMNS, Column
 from ..errors import BadValueError, DomainError, UsageError, warn
 from ..types import Distribution, Scene
 from . import blocks
-from .hod_rows import compiled, hydro_masses, predict_rows, reference
+from .hod_rows import Prediction, compiled, hydro_masses, predict_rows
 from .hod_store import matching, named
 from .hod_table import KINDS, TWIN, HODTable
 
@@ -141,22 +142,18 @@ class HODPainter:
             text = f"calibration {table.name}: {table.provenance['caution']}"
             warn(text, stacklevel=2)
         least_mass, n = mass_limit(table, snapshot.particle_mass), len(halos)
-        look_up = (compiled if n >= blocks.LARGE else reference)(table)
-        p, location, above = np.empty(n), np.empty(n), np.empty(n, dtype=bool)
-        row = np.empty(n, dtype=np.min_scalar_type(len(table.columns["kind"])))
+        predict = compiled(table) if n >= blocks.LARGE else partial(predict_rows, table)
+        out = Prediction.of(n)
 
-        def block(part: slice) -> tuple[Array, Array, Array]:
-            rows = predict_rows(table, look_up, halos, part, least_mass)
-            p[part], location[part] = rows.p_luminous, rows.location
-            row[part], above[part] = rows.residual_row, rows.above
-            return *rows.hosts, rows.counts
+        def block(part: slice) -> tuple[Array, Array]:
+            return predict(halos, part, least_mass, out)
 
         pieces = blocks.over_blocks(block, n) or [block(slice(0, 0))]
-        *hosts, counts = (np.sum(column, axis=0) for column in zip(*pieces, strict=True))
+        hosts, counts = (np.sum(column, axis=0) for column in zip(*pieces, strict=True))
         unresolved, centrals, satellites, faint, heavy, massless = (int(count) for count in counts)
         if massless and (table.has_twin or table.binned_by["central"] == "host"):
             _refuse_zero_hosts(scene, halos["mass"] >= least_mass)
-        too_heavy = np.flatnonzero(above & (halos["mass"] >= least_mass) if heavy else [])
+        too_heavy = np.flatnonzero(out.above & (halos["mass"] >= least_mass) if heavy else [])
         self._check_heaviest(table, scene, too_heavy)
         record = {
             "not_painted_unresolved": unresolved,
@@ -164,18 +161,18 @@ class HODPainter:
             "not_painted_satellites_below_range": satellites,
             "not_painted_below_floor": faint,
             "hosts_above_range": int(np.unique(halos["host_id"][too_heavy]).size),
-            **_shortfall(table, hosts, p, halos["is_central"]),
+            **_shortfall(table, hosts, out.p_luminous, halos["is_central"]),
         }
         flagged = bool(outside) or not table.has_twin
         return Distribution(
-            p_luminous=p,
-            location=location,
+            p_luminous=out.p_luminous,
+            location=out.location,
             scale=np.broadcast_to(1.0, n),
-            residual_row=row,
+            residual_row=out.residual_row,
             residual_probability=table.residual_probability,
             residual_quantiles=table.columns["residual_quantiles"],
             floor=math.log10(table.luminosity_floor),
-            extrapolated=np.ones(n, dtype=bool) if flagged else above,
+            extrapolated=np.ones(n, dtype=bool) if flagged else out.above,
             record=record,
         )
 
@@ -221,9 +218,7 @@ class HODPainter:
         if self.allow_extrapolation or not len(rows):
             return
         halos = scene.halos
-        log_host, log_own = hydro_masses(
-            table, reference(table), halos["host_mass"][rows], halos["mass"][rows]
-        )
+        log_host, log_own = hydro_masses(table, halos["host_mass"][rows], halos["mass"][rows])
         scale = " (corrected for baryons)" if table.has_twin else ""
         central = halos["is_central"][rows]
         found = []
@@ -267,18 +262,16 @@ def _refuse_zero_hosts(scene: Scene, resolved: Array) -> None:
         )
 
 
-def _shortfall(
-    table: HODTable, hosts: list[Array], p: Array, is_central: Array
-) -> dict[str, float]:
+def _shortfall(table: HODTable, hosts: Array, p: Array, is_central: Array) -> dict[str, float]:
     """How many fewer galaxies are expected than these hosts have in the hydrodynamic run.
 
-    ``hosts`` are the numbers of resolved centrals in the mass bins of centrals and of satellites.
+    ``hosts`` are the numbers of resolved centrals in the mass bins of the table's rows.
     Negative where there are more; a warning where many are missing.
     """
     record = {}
     for kind, expected in enumerate(blocks.sums(p, is_central)):
-        name = KINDS[kind]
-        target = float(hosts[kind] @ table.columns["number_hydro_mean"][table.rows(kind)])
+        name, rows = KINDS[kind], table.rows(kind)
+        target = float(hosts[rows] @ table.columns["number_hydro_mean"][rows])
         short = target - expected
         record[f"{name}s_short"] = round(short, 6)
         if short > max(SHORT * target, 3.0 * math.sqrt(target)):

@@ -1,8 +1,7 @@
 """What an HOD table says of each subhalo, a block of rows at a time.
 
-The law stands here once (`predict_rows`). What it looks up in the table is found with NumPy
-(`reference`) or, for catalogues of many rows, with compiled code that gives the same bits
-(`compiled`).
+`predict_rows` is the law, in NumPy. `compiled` gives a function that does the same in compiled code
+(`mockgal.paint.kernels.predict_rows`), with the same bits, for catalogues of many rows.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from .hod_table import CURVE, KINDS, RATIO, HODTable
 
 Array = NDArray[Any]
 
-
 COUNTS = (
     "unresolved",
     "resolved centrals below the first bin",
@@ -30,123 +28,129 @@ COUNTS = (
 )
 
 
-class Lookup(NamedTuple):
-    """How things are looked up in a table, for arrays of shape (n,).
+class Prediction(NamedTuple):
+    """Columns of shape (n,) that blocks of rows are predicted into.
 
-    ``edges`` and ``first_row`` are those of the kinds (0 centrals, 1 satellites). ``bin`` gives,
-    for a kind and log masses, the bins, the first or the last for masses outside; ``median``, for
-    the same, the median log10 of stellar mass; ``log_mass_ratio``, for log masses, what
-    `HODTable.log_mass_ratio` does; ``luminous_probability``, for rows and log masses, what the
-    function of that name does.
-    """
-
-    edges: tuple[Array, ...]
-    first_row: tuple[int, ...]
-    bin: Callable[[int, Array], Array]
-    median: Callable[[int, Array], Array]
-    log_mass_ratio: Callable[[Array], Array]
-    luminous_probability: Callable[[Array, Array], Array]
-
-
-class Rows(NamedTuple):
-    """The prediction for n subhalos, and counts.
-
-    Parameters
-    ----------
-    p_luminous, location : ndarray, shape (n,)
-    residual_row : ndarray of int, shape (n,)
-        Row of the table.
-    above : ndarray of bool, shape (n,)
-        At or above the upper edge of the last bin.
-    hosts : tuple of two ndarray, shape (bins of the kind,)
-        Resolved centrals, by the mass that the table's centrals are binned by, and by the one that
-        its satellites are.
-    counts : ndarray of int, shape (6,)
-        As `COUNTS` says.
+    ``residual_row`` is the row of the table, ``above`` whether the mass is at or above the upper
+    edge of the last bin; the others are as in `mockgal.types.Distribution`.
     """
 
     p_luminous: Array
     location: Array
     residual_row: Array
     above: Array
-    hosts: tuple[Array, Array]
-    counts: Array
+
+    @classmethod
+    def of(cls, rows: int) -> Prediction:
+        """Room for so many rows."""
+        return cls(
+            np.empty(rows), np.empty(rows), np.empty(rows, np.int16), np.empty(rows, np.bool_)
+        )
+
+
+# (halos, which rows, least mass of a subhalo that is painted [Msun/h], where to) -> what
+# `predict_rows` returns
+Predictor = Callable[[HaloCatalog, slice, float, Prediction], tuple[Array, Array]]
 
 
 def predict_rows(
-    table: HODTable, look_up: Lookup, halos: HaloCatalog, part: slice, least_mass: float
-) -> Rows:
+    table: HODTable, halos: HaloCatalog, part: slice, least_mass: float, out: Prediction
+) -> tuple[Array, Array]:
     """The law of the subhalos in some rows.
 
     Parameters
     ----------
     table : HODTable
-    look_up : Lookup
-        Of this table.
     halos : HaloCatalog
     part : slice
-        Which rows, n of them.
+        Which rows.
     least_mass : float
         Of a subhalo that is painted [Msun/h].
+    out : Prediction
+        Of all rows; those of ``part`` are filled.
+
+    Returns
+    -------
+    hosts : ndarray of int, shape (rows of the table,)
+        Resolved centrals in the mass bin of each row, by the mass that the row's kind has bins of.
+    counts : ndarray of int, shape (6,)
+        As `COUNTS` says.
     """
     host_mass, own_mass = halos["host_mass"][part], halos["mass"][part]
     central = halos["is_central"][part]
-    n = len(central)
+    kind = np.where(central, 0, 1)
     resolved = own_mass >= least_mass
-    log_host, log_own = hydro_masses(table, look_up, host_mass, own_mass)
-    floor, highest = math.log10(table.luminosity_floor), table.columns["residual_quantiles"][:, -1]
+    log_host, log_own = hydro_masses(table, host_mass, own_mass)
+    by = [log_host if table.binned_by[name] == "host" else log_own for name in KINDS]
+    mass = np.where(central, *by)
+    first, last = (np.array([table.edges(k)[end] for k in (0, 1)])[kind] for end in (0, -1))
+    too_light, above = resolved & (mass < first), mass >= last
+    painted = resolved & ~too_light
+    row = table_row(table, kind, mass)
 
-    p, location = np.zeros(n), np.zeros(n)
-    row = np.empty(n, dtype=np.min_scalar_type(len(highest)))
-    above = np.empty(n, dtype=bool)
-    hosts, below, faint = [], [0, 0], 0
-    is_host = resolved & central
-    for kind, chosen in enumerate((np.flatnonzero(central), np.flatnonzero(~central))):
-        first, last = look_up.edges[kind][[0, -1]]
-        mass = log_host if table.binned_by[KINDS[kind]] == "host" else log_own
-        counted = mass[is_host]
-        bins = look_up.bin(kind, counted[counted >= first])
-        hosts.append(np.bincount(bins, minlength=len(look_up.edges[kind]) - 1))
+    p, location = np.zeros(len(kind)), np.zeros(len(kind))
+    luminous_by = np.where(central, mass, log_own)
+    p[painted] = luminous_probability(table, row[painted], luminous_by[painted])
+    for k in (0, 1):
+        chosen = painted & (kind == k)
+        location[chosen] = table.median_log_stellar_mass(k, mass[chosen])
+    highest = location + table.columns["residual_quantiles"][row, -1]
+    with np.errstate(invalid="ignore"):
+        faint = painted & ~(highest > math.log10(table.luminosity_floor))  # also without a curve
+    p[faint], location[faint] = 0.0, 0.0
+    for column, values in zip(out, (p, location, row, above), strict=True):
+        column[part] = values
 
-        x, painted = mass[chosen], resolved[chosen]
-        above[chosen] = x >= last
-        table_row = row[chosen] = look_up.first_row[kind] + look_up.bin(kind, x)
-        in_range = ~(x < first)
-        below[kind] = int(np.count_nonzero(painted & ~in_range))
-        painted &= in_range
-        if not np.all(painted):
-            chosen, x, table_row = chosen[painted], x[painted], table_row[painted]
-        luminous_by = x if kind == 0 else log_own[chosen]
-        probability = look_up.luminous_probability(table_row, luminous_by)
-        median = look_up.median(kind, x)
-        with np.errstate(invalid="ignore"):
-            never = ~(median + highest[table_row] > floor)  # also where the kind has no curve
-        probability[never], median[never] = 0.0, 0.0
-        faint += int(np.count_nonzero(never))
-        p[chosen], location[chosen] = probability, median
+    host = np.flatnonzero(resolved & central)
+    hosts = np.zeros(len(table.columns["kind"]), dtype=np.int64)
+    for k in (0, 1):
+        x = by[k][host]
+        x = x[x >= table.edges(k)[0]]
+        hosts += np.bincount(table_row(table, np.full(len(x), k), x), minlength=len(hosts))
     counts = [
-        n - np.count_nonzero(resolved),
-        *below,
-        faint,
-        np.count_nonzero(above & resolved),
-        np.count_nonzero(is_host & (host_mass <= 0)),
+        np.sum(~resolved),
+        np.sum(too_light & central),
+        np.sum(too_light & ~central),
+        np.sum(faint),
+        np.sum(above & resolved),
+        np.sum(host_mass[host] <= 0),
     ]
-    return Rows(p, location, row, above, (hosts[0], hosts[1]), np.array(counts))
+    return hosts, np.array(counts)
 
 
-def hydro_masses(
-    table: HODTable, look_up: Lookup, host_mass: Array, own_mass: Array
-) -> tuple[Array, Array]:
+def hydro_masses(table: HODTable, host_mass: Array, own_mass: Array) -> tuple[Array, Array]:
     """log10 of host mass and of own mass on the hydro scale; -inf where the host mass is zero."""
     with np.errstate(divide="ignore"):
         log_host, log_own = np.log10(host_mass), np.log10(own_mass)
     if table.has_twin:
         known = np.isfinite(log_host)
-        rows = slice(None) if np.all(known) else known
-        ratio = look_up.log_mass_ratio(log_host[rows])
-        log_host[rows] += ratio
-        log_own[rows] += ratio
+        ratio = table.log_mass_ratio(log_host[known])
+        log_host[known] += ratio
+        log_own[known] += ratio
     return log_host, log_own
+
+
+def table_row(table: HODTable, kind: Array, log_mass: Array) -> Array:
+    """Rows of the table for kinds and masses, the first or the last of the kind for those outside.
+
+    Parameters
+    ----------
+    table : HODTable
+    kind : ndarray of int, shape (n,)
+        0 for centrals, 1 for satellites.
+    log_mass : ndarray, shape (n,)
+        log10 of the mass that the kind is binned by, on the hydro scale [Msun/h].
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+    """
+    row = np.empty(len(kind), dtype=np.int64)
+    for k in (0, 1):
+        edges, chosen = table.edges(k), kind == k
+        index = np.searchsorted(edges, log_mass[chosen], side="right") - 1
+        row[chosen] = table.rows(k).start + np.clip(index, 0, len(edges) - 2)
+    return row
 
 
 def luminous_probability(table: HODTable, row: Array, log_mass: Array) -> Array:
@@ -166,84 +170,79 @@ def luminous_probability(table: HODTable, row: Array, log_mass: Array) -> Array:
     ndarray, shape (n,)
         Straight between the row's nodes, constant beyond them.
     """
-    x, y, thinning = _luminous_law(table)
-    p = np.empty(len(row))
+    c, p = table.columns, np.empty(len(row))
     for r in np.unique(row):
         chosen = row == r
-        p[chosen] = thinning[r] * np.interp(log_mass[chosen], x[r], y[r])
+        p[chosen] = np.interp(
+            log_mass[chosen], c["luminous_log_mass"][r], c["luminous_probability"][r]
+        )
+        if table.has_twin:
+            p[chosen] *= c["thinning"][r]
     return np.minimum(p, 1.0)
 
 
-def _luminous_law(table: HODTable) -> tuple[Array, Array, Array]:
-    """Nodes in log mass, probabilities at them, and the factor on these, row by row."""
-    c = table.columns
-    x, y = c["luminous_log_mass"], c["luminous_probability"]
-    return x, y, c.get("thinning", np.ones(len(x)))
-
-
-def _bins(table: HODTable) -> tuple[tuple[Array, ...], tuple[int, ...]]:
-    kinds = range(len(KINDS))
-    return tuple(table.edges(kind) for kind in kinds), tuple(table.rows(k).start for k in kinds)
-
-
-def reference(table: HODTable) -> Lookup:
-    """Look up with NumPy and SciPy."""
-    edges, first_row = _bins(table)
-
-    def bins(kind: int, log_mass: Array) -> Array:
-        index = np.searchsorted(edges[kind], log_mass, side="right") - 1
-        return np.asarray(np.clip(index, 0, len(edges[kind]) - 2))
-
-    return Lookup(
-        edges,
-        first_row,
-        bins,
-        table.median_log_stellar_mass,
-        table.log_mass_ratio,
-        lambda row, log_mass: luminous_probability(table, row, log_mass),
-    )
-
-
-def compiled(table: HODTable) -> Lookup:
-    """Look up in compiled code."""
-    from scipy.interpolate import PchipInterpolator
-
+def compiled(table: HODTable) -> Predictor:
+    """`predict_rows` of a table in compiled code."""
     from . import kernels
 
-    edges, first_row = _bins(table)
-    curves = []
-    for kind in range(len(KINDS)):
-        x, y = (table.columns[name][table.rows(kind)] for name in CURVE)
+    arguments, rows = _kernel_arguments(table), len(table.columns["kind"])
+
+    def predict(
+        halos: HaloCatalog, part: slice, least_mass: float, out: Prediction
+    ) -> tuple[Array, Array]:
+        host_mass, own_mass = (
+            np.require(halos[name][part], np.float64, ("C", "A")) for name in ("host_mass", "mass")
+        )
+        central = np.require(halos["is_central"][part], np.bool_, ("C",)).view(np.uint8)
+        hosts, counts = np.zeros(rows, dtype=np.int64), np.zeros(len(COUNTS), dtype=np.int64)
+        with np.errstate(divide="ignore"):
+            log_host, log_own = np.log10(host_mass), np.log10(own_mass)
+        p, location, row, above = (column[part] for column in out)
+        given = (log_host, log_own, host_mass, own_mass, central, least_mass)
+        found = (p, location, row, above.view(np.uint8), hosts, counts)
+        kernels.predict_rows(*given, *arguments, *found)
+        return hosts, counts
+
+    return predict
+
+
+def _kernel_arguments(table: HODTable) -> tuple[Any, ...]:
+    """A table as `mockgal.paint.kernels.predict_rows` takes it: kinds side by side, padded."""
+    from scipy.interpolate import PchipInterpolator
+
+    c, edges = table.columns, [table.edges(k) for k in (0, 1)]
+    padded_edges = np.full((2, max(map(len, edges))), np.inf)
+    curve_x = np.full((2, max(map(len, edges))), np.inf)
+    coefficients = np.zeros((2, 4, max(map(len, edges))))
+    coefficients[:, 3] = np.nan  # where a kind has no curve
+    ends = np.zeros((2, 4))  # of the curve: first and last node, and the slopes beyond
+    intervals = np.zeros(2, dtype=np.int64)
+    for k in (0, 1):
+        padded_edges[k, : len(edges[k])] = edges[k]
+        x, y = (c[name][table.rows(k)] for name in CURVE)
         known = np.isfinite(x) & np.isfinite(y)
         x, y = x[known], y[known]
-        curve = PchipInterpolator(x, y) if len(x) > 1 else None
-        curves.append((x, y, None if curve is None else np.ascontiguousarray(curve.c)))
-    law = _luminous_law(table)
+        curve_x[k, : len(x)] = x
+        if len(x):
+            ends[k, :2], coefficients[k, 3, 0] = x[[0, -1]], y[0]
+            intervals[k] = 1
+        if len(x) > 1:
+            intervals[k] = len(x) - 1
+            coefficients[k, :, : len(x) - 1] = PchipInterpolator(x, y).c
+            ends[k, 2:] = (y[1] - y[0]) / (x[1] - x[0]), (y[-1] - y[-2]) / (x[-1] - x[-2])
+    ratio = [np.zeros(1), np.zeros(1)]
     if table.has_twin:
-        known = np.isfinite(table.columns[RATIO[0]])
-        ratio_nodes = [np.ascontiguousarray(table.columns[name][known]) for name in RATIO]
-
-    def bins(kind: int, log_mass: Array) -> Array:
-        result = np.empty(len(log_mass), dtype=np.int64)
-        kernels.bin_of(log_mass, edges[kind], result)
-        return result
-
-    def median(kind: int, log_mass: Array) -> Array:
-        x, y, coefficients = curves[kind]
-        if coefficients is None:
-            return table.median_log_stellar_mass(kind, log_mass)
-        result = np.empty(len(log_mass))
-        kernels.median_curve(log_mass, x, y, coefficients, result)
-        return result
-
-    def log_mass_ratio(log_mass: Array) -> Array:
-        result = np.empty(len(log_mass))
-        kernels.interpolate(log_mass, *ratio_nodes, result)
-        return result
-
-    def luminous(row: Array, log_mass: Array) -> Array:
-        result = np.empty(len(log_mass))
-        kernels.luminous_probability(log_mass, np.asarray(row, np.int64), *law, result)
-        return result
-
-    return Lookup(edges, first_row, bins, median, log_mass_ratio, luminous)
+        known = np.isfinite(c[RATIO[0]]) & np.isfinite(c[RATIO[1]])
+        ratio = [c[name][known] for name in RATIO]
+    thinning = c["thinning"] if table.has_twin else np.ones(len(c["kind"]))
+    return (
+        table.has_twin,
+        *ratio,
+        *(table.binned_by[name] == "host" for name in KINDS),
+        padded_edges,
+        np.array([len(e) - 1 for e in edges]),
+        *(c["luminous_log_mass"], c["luminous_probability"], thinning),
+        *(curve_x, coefficients, ends, intervals),
+        np.ascontiguousarray(c["residual_quantiles"][:, -1]),
+        math.log10(table.luminosity_floor),
+    )

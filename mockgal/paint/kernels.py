@@ -55,7 +55,7 @@ def _out(kind: Any) -> Any:
     return types.Array(kind, 1, "C")
 
 
-f8, i8, u8, u1 = types.float64, types.int64, types.uint64, types.uint8
+f8, i8, u8, u1, b1 = types.float64, types.int64, types.uint64, types.uint8, types.boolean
 
 
 @compiled(types.UniTuple(u8, 4), types.UniTuple(u8, 2))
@@ -105,70 +105,141 @@ def _interpolate(x: Any, nodes: Any, values: Any, left: Any, right: Any) -> Any:
     return right if x > nodes[last] else result
 
 
-@compiled(_in(f8), _in(f8), _in(f8), _out(f8))
-def interpolate(x: Array, nodes: Array, values: Array, out: Array) -> None:
-    """``np.interp(x, nodes, values)``, all finite but ``x``, and nodes not decreasing."""
-    for i in range(len(x)):
-        out[i] = _interpolate(x[i], nodes, values, values[0], values[-1])
-
-
-@compiled(f8, _in(f8))
-def _left_node(x: Any, nodes: Any) -> Any:
+@compiled(f8, _in(f8), i8)
+def _interval(x: Any, nodes: Any, intervals: Any) -> Any:
+    """Number of the interval between nodes that holds ``x``; the first or the last if none does."""
     at_or_below: Any = 0
     for k in range(len(nodes)):
         at_or_below += np.int64(nodes[k] <= x)
-    return min(max(at_or_below - 1, 0), len(nodes) - 2)
+    return min(max(at_or_below - 1, 0), intervals - 1)
 
 
-@compiled(_in(f8), _in(f8), _out(i8))
-def bin_of(x: Array, edges: Array, out: Array) -> None:
-    """Bin of each ``x``, the first or the last for those outside; the last for NaN."""
-    for i in range(len(x)):
-        out[i] = len(edges) - 2 if math.isnan(x[i]) else _left_node(x[i], edges)
+@compiled(f8, _in(f8), _in(f8, 2), _in(f8), i8)
+def _median(x: Any, nodes: Any, coefficients: Any, ends: Any, intervals: Any) -> Any:
+    inside = ends[0] if x < ends[0] else x
+    inside = ends[1] if inside > ends[1] else inside
+    j = _interval(inside, nodes, intervals)
+    s = inside - nodes[j]
+    value = coefficients[3, j] + coefficients[2, j] * s
+    value = value + coefficients[1, j] * (s * s) + coefficients[0, j] * (s * s * s)
+    value = value + (ends[2] * min(x - ends[0], 0.0) + ends[3] * max(x - ends[1], 0.0))
+    return coefficients[3, 0] if ends[0] == ends[1] else value  # one node, or none and NaN
 
 
-@compiled(_in(f8), _in(i8), _in(f8, 2), _in(f8, 2), _in(f8), _out(f8))
-def luminous_probability(
-    log_mass: Array, row: Array, nodes: Array, values: Array, thinning: Array, out: Array
+@compiled(
+    *(_in(f8), _in(f8), _in(f8), _in(f8), _in(u1), f8),
+    *(b1, _in(f8), _in(f8)),
+    *(b1, b1, _in(f8, 2), _in(i8)),
+    *(_in(f8, 2), _in(f8, 2), _in(f8)),
+    *(_in(f8, 2), _in(f8, 3), _in(f8, 2), _in(i8)),
+    *(_in(f8), f8),
+    *(_out(f8), _out(f8), _out(types.int16), _out(u1), _out(i8), _out(i8)),
+)
+def predict_rows(
+    log_host: Array,
+    log_own: Array,
+    host_mass: Array,
+    own_mass: Array,
+    central: Array,
+    least_mass: float,
+    has_ratio: bool,
+    ratio_nodes: Array,
+    ratio_values: Array,
+    centrals_by_host: bool,
+    satellites_by_host: bool,
+    edges: Array,
+    bins: Array,
+    luminous_nodes: Array,
+    luminous_values: Array,
+    thinning: Array,
+    curve_nodes: Array,
+    coefficients: Array,
+    ends: Array,
+    intervals: Array,
+    highest: Array,
+    floor: float,
+    p_luminous: Array,
+    location: Array,
+    row: Array,
+    above: Array,
+    hosts: Array,
+    counts: Array,
 ) -> None:
-    """`mockgal.paint.hod_rows.luminous_probability`.
+    """`mockgal.paint.hod_rows.predict_rows`.
 
     Parameters
     ----------
-    log_mass : ndarray, shape (n,)
-    row : ndarray of int64, shape (n,)
-    nodes, values : ndarray, shape (rows, any)
+    log_host, log_own, host_mass, own_mass : ndarray, shape (n,)
+        Masses as in the catalogue [Msun/h], and their log10.
+    central : ndarray of uint8, shape (n,)
+    least_mass : float
+    has_ratio : bool
+    ratio_nodes, ratio_values : ndarray, shape (any,)
+        log10 of the host-mass ratio.
+    centrals_by_host, satellites_by_host : bool
+        Whether the kind has bins of host mass, or of own mass.
+    edges : ndarray, shape (2, any)
+        Of the mass bins of each kind, then infinity.
+    bins : ndarray of int64, shape (2,)
+        Number of bins of each kind.
+    luminous_nodes, luminous_values : ndarray, shape (rows, any)
     thinning : ndarray, shape (rows,)
-    out : ndarray, shape (n,)
+    curve_nodes : ndarray, shape (2, any)
+        Of the median curve of each kind, then infinity.
+    coefficients : ndarray, shape (2, 4, any)
+        Of SciPy's ``PchipInterpolator``, the cubic ones first.
+    ends : ndarray, shape (2, 4)
+        First and last node of the curve, and the slopes beyond them.
+    intervals : ndarray of int64, shape (2,)
+        Number of intervals of the curve.
+    highest : ndarray, shape (rows,)
+        The last residual quantile.
+    floor : float
+        log10 of the luminosity floor.
+    p_luminous, location, row, above : ndarray, shape (n,)
+        Filled.
+    hosts : ndarray of int64, shape (rows,)
+        Added to.
+    counts : ndarray of int64, shape (6,)
+        Added to.
     """
-    for i in range(len(log_mass)):
-        y = values[row[i]]
-        p = thinning[row[i]] * _interpolate(log_mass[i], nodes[row[i]], y, y[0], y[-1])
-        out[i] = 1.0 if p > 1.0 else p
-
-
-@compiled(_in(f8), _in(f8), _in(f8), _in(f8, 2), _out(f8))
-def median_curve(at: Array, x: Array, y: Array, coefficients: Array, out: Array) -> None:
-    """`mockgal.paint.hod_table.median_curve`, from two nodes on.
-
-    Parameters
-    ----------
-    at : ndarray, shape (n,)
-    x, y : ndarray, shape (nodes,)
-    coefficients : ndarray, shape (4, nodes - 1)
-        Of SciPy's ``PchipInterpolator(x, y)``, the cubic one first.
-    out : ndarray, shape (n,)
-    """
-    first, last = (y[1] - y[0]) / (x[1] - x[0]), (y[-1] - y[-2]) / (x[-1] - x[-2])
-    for i in range(len(at)):
-        inside = x[0] if at[i] < x[0] else at[i]
-        inside = x[-1] if inside > x[-1] else inside
-        j = _left_node(inside, x)
-        s = inside - x[j]
-        value = coefficients[3, j] + coefficients[2, j] * s
-        value = value + coefficients[1, j] * (s * s) + coefficients[0, j] * (s * s * s)
-        beyond = first * min(at[i] - x[0], 0.0) + last * max(at[i] - x[-1], 0.0)
-        out[i] = value + beyond
+    for i in range(len(log_host)):
+        x_host, x_own = log_host[i], log_own[i]
+        if has_ratio and math.isfinite(x_host):
+            ratio = _interpolate(
+                x_host, ratio_nodes, ratio_values, ratio_values[0], ratio_values[-1]
+            )
+            x_host, x_own = x_host + ratio, x_own + ratio
+        kind = 1 - np.int64(central[i])
+        by_host = centrals_by_host if kind == 0 else satellites_by_host
+        x = x_host if by_host else x_own
+        number = bins[kind] - 1 if math.isnan(x) else _interval(x, edges[kind], bins[kind])
+        r = kind * bins[0] + number
+        beyond = x >= edges[kind, bins[kind]]
+        row[i], above[i], p_luminous[i], location[i] = r, beyond, 0.0, 0.0
+        if not own_mass[i] >= least_mass:
+            counts[0] += 1
+            continue
+        counts[4] += beyond
+        if kind == 0:
+            counts[5] += host_mass[i] <= 0.0
+            other = x_host if satellites_by_host else x_own
+            if other >= edges[1, 0]:
+                hosts[bins[0] + _interval(other, edges[1], bins[1])] += 1
+        if x < edges[kind, 0]:
+            counts[1 + kind] += 1
+            continue
+        if kind == 0 and x >= edges[0, 0]:  # not NaN
+            hosts[r] += 1
+        median = _median(x, curve_nodes[kind], coefficients[kind], ends[kind], intervals[kind])
+        if not median + highest[r] > floor:
+            counts[3] += 1
+            continue
+        values = luminous_values[r]
+        luminous_by = x if kind == 0 else x_own
+        p = _interpolate(luminous_by, luminous_nodes[r], values, values[0], values[-1])
+        p *= thinning[r]
+        p_luminous[i], location[i] = 1.0 if p > 1.0 else p, median
 
 
 @compiled(_in(f8), _in(f8), _in(i8), _in(f8), _in(f8, 2), f8, _out(f8))
@@ -196,7 +267,9 @@ def inverse_cdf(
     for i in range(len(value)):
         residuals = quantiles[residual_row[i]]
         cut = (floor - location[i]) / scale[i]
-        below = _interpolate(cut, residuals, probability, 0.0, 1.0)
+        below = 0.0
+        if not cut < residuals[0]:  # the floor is far below most galaxies
+            below = _interpolate(cut, residuals, probability, 0.0, 1.0)
         u = below + (1.0 - below) * value[i]
         residual = _interpolate(u, probability, residuals, residuals[0], residuals[-1])
         drawn = location[i] + scale[i] * residual
