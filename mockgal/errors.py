@@ -15,8 +15,12 @@ from contextvars import ContextVar
 
 
 def printable(text: object) -> str:
-    """``text`` with control characters escaped, so that a file cannot forge lines of our output."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", lambda m: repr(m[0])[1:-1], str(text))
+    """``text`` with control characters escaped, so that a file cannot forge lines of our output.
+
+    So are bytes of a path that are no text, which no stream would take.
+    """
+    odd = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+    return re.sub(odd, lambda m: repr(m[0])[1:-1], str(text))
 
 
 class MockgalError(Exception):

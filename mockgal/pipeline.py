@@ -346,8 +346,9 @@ def build(recipe: Recipe) -> Report:
         parse(cut)
     painter = make_painter(recipe.painter, recipe.painter_options)
     preflight([recipe.sim])
-    with output_lock(out) as cleaned_up:  # a second run is refused before it computes
-        return _build(recipe, writer, painter, preflight, started, cleaned_up)
+    # A second run is refused before it computes.
+    with output_lock(out) as cleaned_up, output_lock(sidecar_path(out)) as beside:
+        return _build(recipe, writer, painter, preflight, started, cleaned_up + beside)
 
 
 def _build(

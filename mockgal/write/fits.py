@@ -30,28 +30,28 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 from astropy.io import fits
 
-from ..errors import CorruptFileError, InputError, printable
+from ..errors import CorruptFileError, InputError, InternalError, printable
+from ..layout import CATALOGUE_HDUS, FITS_CODES, REFER
 from ..types import GalaxyCatalog
 from .atomic import atomic_output
 from .fits_checksum import ALL_ONES, Checksum, encode
-from .provenance import FileColumn, FileContent, describe
-
-HDUS = ("PRIMARY", "GALAXIES", "PROVENANCE")
+from .provenance import NO_DIGEST, FileColumn, FileContent, begin_digest, describe
 
 Piece = bytes | memoryview
 
 _BLOCK = 2880
 _PIECE = 1 << 20  # bytes read at a time when verifying
+_FLUSH = 1 << 26  # bytes of data that are sent to the disk while the digest is still computed
 _MAX_HEADER = 1 << 26  # bytes: a longer header is damage, not content
-_CODES = {"i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": "D", "b1": "L"}
-_REFER = "see PROVENANCE"
+_T, _F = np.uint8(ord("T")), np.uint8(ord("F"))  # logicals, in FITS
 _AGAIN = "copy the file again, or make it again"
 
 
@@ -72,28 +72,33 @@ class FITSWriter:
         inputs: Iterable[Path] = (),
     ) -> None:
         """Write ``galaxies`` to ``path``: see `mockgal.protocols.Writer.write`."""
-        content = describe(galaxies, units)
-        json = content.provenance.encode("ascii")
-        record = _record(content.columns)
-        tables: list[tuple[fits.Header, Iterable[Piece]]] = [
-            (_primary_header(), ()),
-            (_galaxies_header(content, record), _encoded(content, record, chunk_rows)),
-            (_provenance_header(len(json)), (json,)),
-        ]
-        size = sum(len(header.tostring()) for header, _ in tables)
-        size += _padded(record.itemsize * content.rows) + _padded(len(json))
+        blank = describe(galaxies, units, NO_DIGEST)
+        record = _record(blank.columns)
+        json_size = len(blank.provenance)
+        headers = (
+            _primary_header(),
+            _galaxies_header(blank, record),
+            _provenance_header(json_size),
+        )
+        sizes = [len(header.tostring()) for header in headers]
+        size = sum(sizes) + _padded(record.itemsize * blank.rows) + _padded(json_size)
         with (
             atomic_output(
                 path,
                 overwrite=overwrite,
                 expected_bytes=size,
                 inputs=inputs,
-                verify=lambda written: _verify_content(written, content.rows, size),
+                verify=lambda written: _verify_content(written, blank.rows, size),
             ) as temporary,
             open(temporary, "xb") as file,
         ):
-            for header, data in tables:
-                _write_hdu(file, header, data)
+            digest = begin_digest(galaxies)
+            _write_hdu(file, sizes[0], (), _primary_header)
+            rows = _encoded(blank, record, chunk_rows)
+            content = cache(lambda: describe(galaxies, units, digest()))
+            _write_hdu(file, sizes[1], rows, lambda: _galaxies_header(content(), record))
+            json = content().provenance.encode("ascii")
+            _write_hdu(file, sizes[2], (json,), lambda: _provenance_header(len(json)))
 
 
 def verify_fits(path: Path) -> tuple[fits.Header, ...]:
@@ -102,7 +107,7 @@ def verify_fits(path: Path) -> tuple[fits.Header, ...]:
     Returns
     -------
     tuple of astropy.io.fits.Header
-        The headers of `HDUS`.
+        The headers of `CATALOGUE_HDUS`.
 
     Raises
     ------
@@ -112,7 +117,7 @@ def verify_fits(path: Path) -> tuple[fits.Header, ...]:
     """
     try:
         with open(path, "rb") as file:
-            headers = tuple(_verify_hdu(file, path, name) for name in HDUS)
+            headers = tuple(_verify_hdu(file, path, name) for name in CATALOGUE_HDUS)
             position, end = file.tell(), os.fstat(file.fileno()).st_size
     except OSError as error:
         raise InputError(path, str(error), "a file that can be read") from error
@@ -120,14 +125,14 @@ def verify_fits(path: Path) -> tuple[fits.Header, ...]:
         raise CorruptFileError(
             path,
             f"{end} bytes",
-            f"{position} bytes: the HDUs {', '.join(HDUS)} and no more",
+            f"{position} bytes: the HDUs {', '.join(CATALOGUE_HDUS)} and no more",
             _AGAIN,
         )
     return headers
 
 
 def _verify_content(path: Path, rows: int, size: int) -> None:
-    header = verify_fits(path)[HDUS.index("GALAXIES")]
+    header = verify_fits(path)[CATALOGUE_HDUS.index("GALAXIES")]
     if (header["NAXIS2"], path.stat().st_size) != (rows, size):
         raise CorruptFileError(
             path,
@@ -146,7 +151,7 @@ def _card(keyword: str, value: str | int | float, comment: str = "") -> fits.Car
         return fits.Card(keyword, value, comment)
     text = printable(value).strip()  # FITS does not keep spaces at the end
     if not text.isascii() or fits.Card.fromstring(fits.Card(keyword, text).image).value != text:
-        text = _REFER
+        text = REFER
     room = 80 - len(f"{keyword:8}= ''") - max(8, len(text.replace("'", "''"))) - len(" / ")
     return fits.Card(keyword, text, comment if len(comment) <= room else "")
 
@@ -188,8 +193,9 @@ def _galaxies_header(content: FileContent, record: np.dtype[Any]) -> fits.Header
     columns = content.columns
     cards = _table_cards("GALAXIES", record.itemsize, content.rows, len(columns))
     for n, column in enumerate(columns, 1):
+        code = FITS_CODES[column.dtype.newbyteorder("<").str]
         cards.append((f"TTYPE{n}", column.name))
-        cards.append((f"TFORM{n}", f"{math.prod(column.shape)}{_CODES[column.dtype.str[1:]]}"))
+        cards.append((f"TFORM{n}", f"{math.prod(column.shape)}{code}"))
         if column.unit:
             cards.append((f"TUNIT{n}", column.unit))
         cards.append((f"TCOMM{n}", column.description))
@@ -224,26 +230,35 @@ def _encoded(content: FileContent, record: np.dtype[Any], chunk_rows: int) -> It
         part = buffer[: stop - start]
         for column in content.columns:
             values = column.rows(start, stop)
-            part[column.name] = (
-                np.where(values, ord("T"), ord("F")) if column.dtype == bool else values
-            )
+            part[column.name] = np.where(values, _T, _F) if column.dtype == bool else values
         yield part.view(np.uint8).data
 
 
-def _write_hdu(file: BinaryIO, header: fits.Header, data: Iterable[Piece]) -> None:
-    """Write one HDU; its header is completed when the data have gone by."""
+def _write_hdu(
+    file: BinaryIO, header_size: int, data: Iterable[Piece], make_header: Callable[[], fits.Header]
+) -> None:
+    """Write one HDU; its header, of a size known before, is made when the data have gone by."""
     start, checksum, size = file.tell(), Checksum(), 0
-    file.write(header.tostring().encode("ascii"))
+    file.write(bytes(header_size))
     for piece in data:
         file.write(piece)
         checksum.add(piece)
         size += len(piece)
     file.write(bytes(_padded(size) - size))
+    if size > _FLUSH:
+        file.flush()
+        os.fsync(file.fileno())
+    header = make_header()
     header["DATASUM"] = str(checksum.value)
     checksum.add(bytes(-size % 4) + header.tostring().encode("ascii"))
     header["CHECKSUM"] = encode(checksum.value)
+    text = header.tostring().encode("ascii")
+    if len(text) != header_size:
+        raise InternalError(
+            file.name, f"a header of {len(text)} bytes", f"{header_size}", "please report this"
+        )
     file.seek(start)
-    file.write(header.tostring().encode("ascii"))
+    file.write(text)
     file.seek(0, os.SEEK_END)
 
 
@@ -287,7 +302,9 @@ def _raw_header(file: BinaryIO, where: str) -> bytes:
             found = f"a file that ends at byte {file.tell()}"
             if not raw and block:
                 found += f" and has {bytes(block[:16])!r} where a header should start"
-            raise CorruptFileError(where, found, f"the HDUs {', '.join(HDUS)}, whole", _AGAIN)
+            raise CorruptFileError(
+                where, found, f"the HDUs {', '.join(CATALOGUE_HDUS)}, whole", _AGAIN
+            )
         raw += block
         if not raw.startswith((b"SIMPLE  =", b"XTENSION=")):
             raise CorruptFileError(where, f"the bytes {bytes(raw[:16])!r}", "a FITS header", _AGAIN)

@@ -1,24 +1,24 @@
 """HDF5 output: the group ``galaxies`` with one dataset per column; the facts as root attributes.
 
-Each dataset has the attributes ``unit`` ("" where a power of h goes with it), ``h_power`` and
-``description``. The root has the facts of the table in `mockgal.write.fits`, under their long names
-(``simulation``, ``box_size``, ...), ``provenance`` (the full JSON) and, written last, ``complete``.
+Each dataset has the attributes ``unit`` ("" where a power of h goes with it), ``h_power``,
+``a_power`` and ``description``. The root has the facts of the table in `mockgal.write.fits`, under
+their long names (``simulation``, ``box_size``, ...), ``provenance`` (the full JSON),
+``provenance_digest`` (BLAKE2b of that text) and, written last, ``complete``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from ..errors import CorruptFileError
-from ..layout import COMPLETE
+from ..layout import COMPLETE, GALAXIES, PROVENANCE, PROVENANCE_DIGEST
 from ..types import GalaxyCatalog
 from .atomic import atomic_output
 from .hdf5_file import Check, new_hdf5, read_through
-from .provenance import FileColumn, FileContent, describe
-
-GROUP = "galaxies"
+from .provenance import NO_DIGEST, FileColumn, FileContent, begin_digest, describe
 
 # Rows in a chunk of a dataset. Writes are whole chunks, so that the layout of the file, and with it
 # every byte, does not depend on the rows written at a time.
@@ -43,7 +43,7 @@ class HDF5Writer:
         inputs: Iterable[Path] = (),
     ) -> None:
         """Write ``galaxies`` to ``path``: see `mockgal.protocols.Writer.write`."""
-        content = describe(galaxies, units)
+        content = describe(galaxies, units, NO_DIGEST)
         data = sum(column.values.nbytes for column in content.columns)
         with (
             atomic_output(
@@ -55,20 +55,27 @@ class HDF5Writer:
             ) as temporary,
             new_hdf5(temporary) as (file, check),
         ):
-            _fill(file, check, content, max(1, chunk_rows // _CHUNK) * _CHUNK)
+            digest = begin_digest(galaxies)
+            _write_rows(file, check, content, max(1, chunk_rows // _CHUNK) * _CHUNK)
+            _write_facts(file, describe(galaxies, units, digest()))
 
 
-def _fill(file: Any, check: Check, content: FileContent, step: int) -> None:
-    group = file.create_group(GROUP)
+def _write_rows(file: Any, check: Check, content: FileContent, step: int) -> None:
+    group = file.create_group(GALAXIES)
     for column in content.columns:
         dataset = _new_dataset(group, column, content.rows)
         for start in range(0, content.rows, step):
             stop = min(start + step, content.rows)
             dataset[start:stop] = column.rows(start, stop)
             check()
+
+
+def _write_facts(file: Any, content: FileContent) -> None:
     for item in content.essentials:
         file.attrs[item.name] = item.value
-    file.attrs["provenance"] = content.provenance
+    file.attrs[PROVENANCE] = content.provenance
+    digest = blake2b(content.provenance.encode("ascii"), digest_size=32)
+    file.attrs[PROVENANCE_DIGEST] = digest.hexdigest()  # attributes have no checksums
     file.flush()
     file.attrs[COMPLETE] = 1
 
@@ -85,6 +92,7 @@ def _new_dataset(group: Any, column: FileColumn, rows: int) -> Any:
     )
     dataset.attrs["unit"] = column.unit
     dataset.attrs["h_power"] = column.h_power
+    dataset.attrs["a_power"] = column.a_power
     dataset.attrs["description"] = column.description
     return dataset
 
@@ -103,11 +111,11 @@ def verify_hdf5(path: Path) -> dict[str, int]:
         The file cannot be opened, was not completed, or a chunk fails its checksum; the message
         names the dataset.
     """
-    found, start = read_through(path), f"{GROUP}/"
+    found, start = read_through(path), f"{GALAXIES}/"
     rows = {name[len(start) :]: shape[0] for name, shape in found.items() if name.startswith(start)}
     if not rows:
         raise CorruptFileError(
-            path, f"no group {GROUP}", "a catalogue of galaxies", "make the file again"
+            path, f"no group {GALAXIES}", "a catalogue of galaxies", "make the file again"
         )
     return rows
 

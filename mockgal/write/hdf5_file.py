@@ -7,8 +7,6 @@ of a signal's handler in the midst of h5py is lost. Here both wait for a moment 
 from __future__ import annotations
 
 import io
-import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,47 +18,9 @@ import numpy as np
 from ..errors import CorruptFileError
 from ..layout import COMPLETE
 from ..types import Array
+from .signals import signals_deferred
 
 Check = Callable[[], None]
-
-
-class _Stop(Exception):
-    """Ends the work where HDF5 can close its file; the cause is raised after that."""
-
-
-@contextmanager
-def signals_deferred() -> Iterator[Check]:
-    """Keep signals that would raise in the block until its end.
-
-    Yields
-    ------
-    callable
-        To be called where the block may end early: ends it if there was a signal.
-    """
-    kept: list[int] = []
-    former: dict[signal.Signals, Any] = {}
-    stopped = False
-
-    def check() -> None:
-        if kept:
-            raise _Stop
-
-    try:
-        if threading.current_thread() is threading.main_thread():  # no other may set handlers
-            for number in (signal.SIGINT, signal.SIGTERM):
-                if callable(signal.getsignal(number)):
-                    former[number] = signal.signal(number, lambda n, _: kept.append(n))
-        try:
-            yield check
-        except _Stop:
-            stopped = True
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
-        for number_kept in kept:
-            signal.raise_signal(number_kept)
-    if stopped:  # and the handler did not raise: yet the work is not done
-        raise KeyboardInterrupt
 
 
 class Disk(io.FileIO):
@@ -112,10 +72,10 @@ def new_hdf5(path: Path, **options: Any) -> Iterator[tuple[h5py.File, Check]]:
     OSError
         The first error of the disk, once HDF5 has let go of the file.
     """
-    with signals_deferred() as signalled, Disk(path) as disk:
+    with signals_deferred() as signals, Disk(path) as disk:
 
         def check() -> None:
-            signalled()
+            signals.check()
             if disk.error is not None:
                 raise disk.error
 
@@ -159,7 +119,7 @@ def read_through(
             found[name] = item
 
     try:
-        with signals_deferred() as check, h5py.File(path, "r", locking=False) as file:
+        with signals_deferred() as signals, h5py.File(path, "r", locking=False) as file:
             if file.attrs.get(COMPLETE) != 1:
                 raise CorruptFileError(
                     path,
@@ -173,7 +133,7 @@ def read_through(
                 step = data.chunks[0] if data.chunks else max(1, len(data))
                 for start in range(0, len(data), step):
                     see(name, np.asarray(data[start : start + step]))
-                    check()
+                    signals.check()
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise CorruptFileError(
             where, str(error), "a whole file", "copy the file again, or make it again"

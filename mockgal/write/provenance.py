@@ -8,22 +8,22 @@ go to the sidecar ``<output>.run.json``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import astropy.units as u
 import numpy as np
 
 from ..columns import GALAXY_COLUMNS
 from ..cosmology import h_free
 from ..errors import InternalError, UsageError, printable
+from ..layout import CATALOGUE_SCHEMA, ESSENTIALS, FITS_UNITS, NUMBERED_ESSENTIALS, UNIT_SYSTEMS
 from ..types import Array, GalaxyCatalog
 from .atomic import atomic_output
 
-FILE_SCHEMA = 1  # raise when columns, header entries or the JSON change meaning
-UNIT_SYSTEMS = ("h-free", "h")
+NO_DIGEST = "0" * 64  # as long as the digest whose place it holds
 
 
 @dataclass(frozen=True)
@@ -86,8 +86,9 @@ class FileColumn:
         part = self.values[start:stop]
         if self.convert_power == 0:
             return part
-        converted: Array = h_free(part.astype(np.float64), self.convert_power, self.h)
-        return converted.astype(self.dtype)
+        wide = part.astype(np.float64, copy=False)
+        converted: Array = h_free(wide, self.convert_power, self.h)
+        return converted.astype(self.dtype, copy=False)
 
     def definition(self) -> dict[str, Any]:
         """Give the definition for the JSON: unit (without h), powers and meaning."""
@@ -138,7 +139,7 @@ def file_columns(galaxies: GalaxyCatalog, units: str) -> tuple[FileColumn, ...]:
             result.append(
                 FileColumn(
                     name,
-                    u.Unit(column.unit).to_string("fits"),
+                    FITS_UNITS[column.unit],
                     kept,
                     column.a_power,
                     column.meaning,
@@ -150,14 +151,53 @@ def file_columns(galaxies: GalaxyCatalog, units: str) -> tuple[FileColumn, ...]:
     return tuple(result)
 
 
-def describe(galaxies: GalaxyCatalog, units: str) -> FileContent:
-    """Columns, header entries and provenance of ``galaxies`` in a file with ``units``."""
+def begin_digest(galaxies: GalaxyCatalog) -> Callable[[], str]:
+    """Begin to compute the content digest of ``galaxies``, which takes as long as writing them.
+
+    Returns
+    -------
+    callable
+        Waits for the digest and gives it. Who does not call it does not wait.
+    """
+    result: list[str] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            result.append(galaxies.digest())
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=work, name="digest", daemon=True)
+    thread.start()
+
+    def digest() -> str:
+        thread.join()
+        if failure:
+            raise failure[0]
+        return result[0]
+
+    return digest
+
+
+def describe(galaxies: GalaxyCatalog, units: str, digest: str | None = None) -> FileContent:
+    """Columns, header entries and provenance of ``galaxies`` in a file with ``units``.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    units : str
+        See `file_columns`.
+    digest : str, optional
+        ``galaxies.digest()``, if it is known already; or `NO_DIGEST`, for the form and size alone.
+    """
     columns = file_columns(galaxies, units)
-    essentials = tuple(_essentials(galaxies, units))
+    digest = galaxies.digest() if digest is None else digest
+    essentials = tuple(_essentials(galaxies, units, digest))
     provenance = {
         **galaxies.provenance,
         "file": {
-            "schema": FILE_SCHEMA,
+            "schema": CATALOGUE_SCHEMA,
             "columns": [column.definition() for column in columns],
             **{item.name: item.value for item in essentials},
         },
@@ -177,7 +217,7 @@ def provenance_json(galaxies: GalaxyCatalog, units: str) -> str:
     return describe(galaxies, units).provenance
 
 
-def _essentials(galaxies: GalaxyCatalog, units: str) -> Iterator[Essential]:
+def _essentials(galaxies: GalaxyCatalog, units: str, digest: str) -> Iterator[Essential]:
     """Yield the header entries, in the order of the file; facts that are not known are left out."""
     snapshot, cosmology = galaxies.snapshot, galaxies.snapshot.cosmology.to_dict()
     simulation = _section(galaxies.provenance, "simulation")
@@ -188,37 +228,45 @@ def _essentials(galaxies: GalaxyCatalog, units: str) -> Iterator[Essential]:
         else (h_free(snapshot.box_size, -1, snapshot.cosmology.h), "Mpc")
     )
     weights = painter.get("calibration_digest", painter.get("weights_digest"))
-    facts: list[tuple[str, str, Any, str]] = [
-        ("MGVERS", "version", galaxies.provenance.get("version"), "version of mockgal"),
-        ("SIMNAME", "simulation", simulation.get("name", snapshot.name), "simulation"),
-        ("PAINTER", "painter", painter.get("name"), "painter of the galaxies"),
-        ("SEED", "seed", galaxies.provenance.get("seed"), "seed of the random numbers"),
-        ("CONFHASH", "configuration_digest", galaxies.provenance.get("configuration_digest"), ""),
-        ("CALHASH", "calibration_digest", weights, ""),
-        ("INHASH", "halo_digest", simulation.get("halo_digest"), ""),
-        ("MASSDEF", "mass_definition", simulation.get("mass_definition"), "meaning of halo_mass"),
-        ("FRAME", "frame", galaxies.frame, "box (comoving Cartesian) or sky"),
-        ("BOXSIZE", "box_size", box, f"[{box_unit}] comoving side of the periodic box"),
-        ("REDSHIFT", "redshift", snapshot.redshift, "redshift of the snapshot"),
-        ("HUBBLE", "h", cosmology.get("h"), "Hubble constant over 100 km/s/Mpc"),
-        ("OMEGA_M", "omega_m", cosmology.get("omega_m"), "matter density parameter today"),
-        ("OMEGA_L", "omega_lambda", cosmology.get("omega_lambda"), "dark-energy density parameter"),
-        ("OMEGA_B", "omega_b", cosmology.get("omega_b"), "baryon density parameter today"),
-        ("SIGMA_8", "sigma_8", cosmology.get("sigma_8"), "amplitude of fluctuations"),
-        ("N_S", "n_s", cosmology.get("n_s"), "spectral index"),
-        ("UNITSYS", "units", units, "h-free, or h: with powers of little h"),
-        ("NGAL", "rows", len(galaxies), "number of galaxies"),
-        ("CONTDIG", "content_digest", galaxies.digest(), ""),
+    facts: list[tuple[str, Any, str]] = [
+        ("version", galaxies.provenance.get("version"), "version of mockgal"),
+        ("simulation", simulation.get("name", snapshot.name), "simulation"),
+        ("painter", painter.get("name"), "painter of the galaxies"),
+        ("seed", galaxies.provenance.get("seed"), "seed of the random numbers"),
+        ("configuration_digest", galaxies.provenance.get("configuration_digest"), ""),
+        ("calibration_digest", weights, ""),
+        ("halo_digest", simulation.get("halo_digest"), ""),
+        ("mass_definition", simulation.get("mass_definition"), "meaning of halo_mass"),
+        ("frame", galaxies.frame, "box (comoving Cartesian) or sky"),
+        ("box_size", box, f"[{box_unit}] comoving side of the periodic box"),
+        ("redshift", snapshot.redshift, "redshift of the snapshot"),
+        ("h", cosmology.get("h"), "Hubble constant over 100 km/s/Mpc"),
+        ("omega_m", cosmology.get("omega_m"), "matter density parameter today"),
+        ("omega_lambda", cosmology.get("omega_lambda"), "dark-energy density parameter"),
+        ("omega_b", cosmology.get("omega_b"), "baryon density parameter today"),
+        ("sigma_8", cosmology.get("sigma_8"), "amplitude of fluctuations"),
+        ("n_s", cosmology.get("n_s"), "spectral index"),
+        ("units", units, "h-free, or h: with powers of little h"),
+        ("rows", len(galaxies), "number of galaxies"),
+        ("content_digest", digest, ""),
     ]
     for number, cut in enumerate(galaxies.provenance.get("cuts") or (), 1):
         known = cut if isinstance(cut, Mapping) else {"cut": cut}
         counts = f"{known.get('before', '?')} rows before, {known.get('after', '?')} after"
-        facts.append((f"CUT{number}", f"cut_{number}", known.get("cut"), counts))
+        facts.append((f"cut_{number}", known.get("cut"), counts))
     for number, reference in enumerate(painter.get("references") or (), 1):
-        facts.append((f"REF{number}", f"reference_{number}", reference, ""))
-    for keyword, name, value, comment in facts:
+        facts.append((f"reference_{number}", reference, ""))
+    for name, value, comment in facts:
         if value is not None:
-            yield Essential(keyword, name, _header_value(value), comment)
+            yield Essential(_keyword(name), name, _header_value(value), comment)
+
+
+def _keyword(name: str) -> str:
+    """FITS keyword of a fact, by `mockgal.layout`."""
+    if name in ESSENTIALS:
+        return ESSENTIALS[name]
+    base, _, number = name.rpartition("_")
+    return f"{NUMBERED_ESSENTIALS[base]}{number}"
 
 
 def _section(provenance: Mapping[str, Any], name: str) -> Mapping[str, Any]:

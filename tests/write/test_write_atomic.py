@@ -13,13 +13,16 @@ import pytest
 from mockgal.errors import (
     CorruptFileError,
     InternalError,
+    MockgalWarning,
     OutputError,
     OutputExistsError,
     ResourceError,
     UsageError,
 )
-from mockgal.write.atomic import atomic_output, check_output, output_lock
+from mockgal.write.atomic import atomic_output, check_output
+from mockgal.write.lock import output_lock
 from mockgal.write.provenance import sidecar_path, write_sidecar
+from mockgal.write.signals import signals_deferred
 
 
 def names(folder):
@@ -162,9 +165,10 @@ def test_a_failing_disk_is_an_output_error(tmp_path, monkeypatch, number, place)
     assert names(tmp_path) == ["a.fits"]
 
 
-def test_a_name_too_long_for_the_temporary_is_an_output_error(tmp_path):
+@pytest.mark.parametrize("length", [230, 247, 300])  # for the temporary, the lock, the output
+def test_a_name_that_is_too_long_is_an_output_error(tmp_path, length):
     with pytest.raises(OutputError, match="shorter"):
-        write(tmp_path / ("a" * 230 + ".fits"))
+        write(tmp_path / ("a" * length + ".fits"))
     assert names(tmp_path) == []
 
 
@@ -209,8 +213,9 @@ def test_a_lock_is_held_once_and_released(tmp_path):
     with output_lock(path):
         holder = json.loads((tmp_path / ".a.fits.lock").read_text())
         assert holder["pid"] == os.getpid()
-        with pytest.raises(OutputError), output_lock(path):
+        with output_lock(path):  # of the same run
             pass
+        assert names(tmp_path) == [".a.fits.lock"]
     assert names(tmp_path) == []
 
 
@@ -289,9 +294,49 @@ def test_kill_9_leaves_the_old_or_the_new_file_and_a_rerun_succeeds(tmp_path, mo
         assert victim.wait(20) == -signal.SIGKILL, victim.stderr.read()
     assert path.read_text() == ("new" if moment == "folder" else "old")
     assert ".a.fits.lock" in names(tmp_path)  # stale, and no obstacle
-    write(path, "again", overwrite=True)
+    with pytest.warns(MockgalWarning, match=f"cleaned up .* process {victim.pid} on host"):
+        write(path, "again", overwrite=True)
     assert path.read_text() == "again"
     assert names(tmp_path) == ["a.fits"]  # what the killed run left is gone too
+
+
+def stopped_by(number):
+    with signals_deferred() as signals:
+        signals.check()
+        signal.raise_signal(number)
+        signals.check()
+        raise AssertionError("the block goes on")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_wait_and_come(number):
+    came = []
+    former = {
+        n: signal.signal(n, lambda n, _: came.append(n)) for n in (signal.SIGINT, signal.SIGTERM)
+    }
+    mine = signal.getsignal(number)
+    try:
+        with signals_deferred() as signals:
+            signal.raise_signal(number)
+            assert came == []
+            with signals.allowed():
+                assert came == [number]  # that waited
+                signal.raise_signal(number)
+                assert came == [number] * 2
+                with signals_deferred():
+                    signal.raise_signal(number)
+                    assert came == [number] * 2
+                assert came == [number] * 3
+            signal.raise_signal(number)
+            assert came == [number] * 3
+        assert came == [number] * 4
+        assert signal.getsignal(number) is mine
+        with pytest.raises(KeyboardInterrupt):
+            stopped_by(number)  # though the handler raises nothing
+        assert came == [number] * 5
+    finally:
+        for n, handler in former.items():
+            signal.signal(n, handler)
 
 
 def test_leftovers_of_other_outputs_stay(tmp_path):

@@ -1,4 +1,6 @@
 import json
+import os
+import threading
 import time
 import tracemalloc
 import warnings
@@ -15,7 +17,14 @@ from hypothesis import strategies as st
 from write_samples import H, catalogue, in_file
 
 from mockgal.columns import GALAXY_COLUMNS
-from mockgal.errors import CorruptFileError, InputError, InternalError, UsageError
+from mockgal.errors import (
+    CorruptFileError,
+    InputError,
+    InternalError,
+    OutputError,
+    UsageError,
+)
+from mockgal.layout import CATALOGUE_HDUS, FITS_CODES, FITS_UNITS
 from mockgal.types import GalaxyCatalog
 from mockgal.write import fits as module
 from mockgal.write.fits import FITSWriter, verify_fits
@@ -160,6 +169,7 @@ def test_the_bytes_depend_on_the_content_alone(tmp_path, n, monkeypatch):
     assert len(contents) == 1
 
 
+@pytest.mark.fault(70)
 def test_a_newline_cannot_add_cards(path):
     name = "x'\nSEED    =                    7\r\0\x7f\x1b[2J" + " " * 80 + "NGAL    = 3"
     write(catalogue(2, name=name), path)
@@ -176,6 +186,7 @@ def test_a_newline_cannot_add_cards(path):
     assert provenance["simulation"]["name"] == name
 
 
+@pytest.mark.fault(60)
 @pytest.mark.parametrize(
     ("name", "in_header"),
     [
@@ -264,10 +275,97 @@ def test_memory_does_not_grow_with_rows(path, monkeypatch):
     assert large < 4_000_000
 
 
+@pytest.mark.parametrize("chunk_rows", [100, 65536])
+def test_data_are_sent_to_the_disk_while_the_digest_is_computed(path, monkeypatch, chunk_rows):
+    """The file is the same as if the digest had been there from the start."""
+    galaxies, order = catalogue(5000), []
+    write(galaxies, path)
+    content = path.read_bytes()
+    real_sync, real_digest, written = os.fsync, GalaxyCatalog.digest, threading.Event()
+
+    def fsync(handle):
+        order.append("fsync")
+        written.set()
+        real_sync(handle)
+
+    def digest(self):
+        assert written.wait(10)
+        order.append("digest")
+        return real_digest(self)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(GalaxyCatalog, "digest", digest)
+    monkeypatch.setattr(module, "_FLUSH", 1000)
+    write(galaxies, path, chunk_rows=chunk_rows)
+    assert order[:2] == ["fsync", "digest"]
+    assert path.read_bytes() == content
+
+
+def test_a_digest_that_fails_leaves_the_old_file(path, monkeypatch):
+    path.write_text("old")
+
+    def fail(self):
+        raise MemoryError("in the thread")
+
+    monkeypatch.setattr(GalaxyCatalog, "digest", fail)
+    with pytest.raises(MemoryError, match="in the thread"):
+        write(catalogue(10), path)
+    monkeypatch.setattr(GalaxyCatalog, "digest", lambda self: "0" * 5000)
+    with pytest.raises(InternalError, match="header"):
+        write(catalogue(10), path)
+    assert path.read_text() == "old"
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_writing_that_fails_does_not_wait_for_the_digest(path, monkeypatch):
+    waiting = threading.Event()
+    monkeypatch.setattr(GalaxyCatalog, "digest", lambda self: waiting.wait(30))
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "_encoded", fail)
+    with pytest.raises(OutputError, match="No space"):
+        write(catalogue(10), path)
+    assert not waiting.is_set()
+    assert [t for t in threading.enumerate() if t.name == "digest"]  # which ends with the process
+    waiting.set()
+
+
+def test_the_benchmark_compares_like_with_like(path, monkeypatch):
+    """All that it times write the same data, in the same bytes."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    monkeypatch.setattr(module, "_verify_content", module._verify_content)  # which it wraps
+    import fits_writing
+
+    data = {}
+    for method, prepare in fits_writing.METHODS.items():
+        run, after = prepare(fits_writing.columns(1000), path)
+        run()
+        if method.startswith("raw"):
+            assert abs(path.stat().st_size - 85_000) < 2880
+        else:
+            with fits.open(path) as hdus:
+                start = hdus[1]._data_offset
+            data[method] = path.read_bytes()[start : start + 85_000]
+        assert set(after()) == ({"verify", "digest, alone"} if "mockgal" in method else set())
+        path.unlink()
+    in_units = data.pop("mockgal")  # of which the others know nothing
+    assert len(data) == 6
+    assert set(data.values()) == {data["astropy Table.write"]} != {in_units}
+
+
+def test_units_are_those_of_the_fits_standard():
+    for column in GALAXY_COLUMNS.values():
+        assert FITS_UNITS[column.unit] == u.Unit(column.unit).to_string("fits")
+        assert column.dtype in FITS_CODES
+
+
 # ---- verification
 
 
-def test_every_cut_is_found(path):
+@pytest.mark.fault(6, 7)
+def test_every_cut_is_found(path, exit_code):
     write(catalogue(50), path)
     raw = path.read_bytes()
     verify_fits(path)
@@ -277,15 +375,16 @@ def test_every_cut_is_found(path):
         path.write_bytes(raw[:length])
         with pytest.raises(CorruptFileError) as caught:
             verify_fits(path)
-        expected = module.HDUS[max(i for i, start in enumerate(starts) if length >= start)]
+        expected = CATALOGUE_HDUS[max(i for i, start in enumerate(starts) if length >= start)]
         assert str(caught.value).startswith(f"{path}:{expected}: ")
-        assert caught.value.exit_code == 3
+        assert caught.value.exit_code == exit_code
     path.write_bytes(raw + bytes(2880))
     with pytest.raises(CorruptFileError, match="no more"):
         verify_fits(path)
 
 
-def test_every_flipped_bit_is_found(path):
+@pytest.mark.fault(8)
+def test_every_flipped_bit_is_found(path, exit_code):
     write(catalogue(20), path)
     raw = path.read_bytes()
     positions = np.random.default_rng(0).integers(0, len(raw), 200)
@@ -293,8 +392,9 @@ def test_every_flipped_bit_is_found(path):
         bad = bytearray(raw)
         bad[position] ^= 1 << int(position) % 8
         path.write_bytes(bad)
-        with pytest.raises(CorruptFileError):
+        with pytest.raises(CorruptFileError) as caught:
             verify_fits(path)
+        assert caught.value.exit_code == exit_code
 
 
 def test_other_files_are_not_ours(path):

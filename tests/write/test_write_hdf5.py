@@ -1,3 +1,4 @@
+import hashlib
 import json
 import signal
 import threading
@@ -41,6 +42,7 @@ def test_h5py_reads_back_numbers_and_units(path, units, n):
             np.testing.assert_allclose(dataset[:], in_file(galaxies, name, units), rtol=1e-7)
             keeps = units == "h" and column.h_power
             assert dataset.attrs["h_power"] == (column.h_power if keeps else 0)
+            assert dataset.attrs["a_power"] == column.a_power
             unit = {"Msun": "solMass", "km/s": "km s-1"}.get(column.unit, column.unit)
             assert dataset.attrs["unit"] == ("" if keeps else unit)
             assert dataset.attrs["description"].startswith(column.meaning)
@@ -58,6 +60,8 @@ def test_the_facts_are_those_of_the_fits_file(path, tmp_path):
     assert facts["simulation"] == "宇宙\\n\\x00"
     assert facts["seed"] == str(2**70)
     assert facts["content_digest"] == galaxies.digest()
+    text = facts["provenance"].encode("ascii")
+    assert facts["provenance_digest"] == hashlib.blake2b(text, digest_size=32).hexdigest()
     assert facts["cut_1"] == "stellar_mass > 1e10 Msun/h"
     assert json.loads(facts["provenance"])["simulation"]["name"] == "宇宙\n\0"
     FITSWriter().write(galaxies, tmp_path / "a.fits")

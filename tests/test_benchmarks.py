@@ -1,0 +1,72 @@
+"""The benchmark of painting runs, and makes nothing up for peers that are not installed."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def benchmarks(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import common
+    import hod_painting
+
+    return common, hod_painting
+
+
+def test_our_part_runs(benchmarks):
+    common, hod_painting = benchmarks
+    arguments = ["--subhalos=3000", "--repeats=1", "--order=shuffled"]
+    found = {
+        part: common.in_process(str(BENCHMARKS / "hod_painting.py"), [*arguments, f"--part={part}"])
+        for part in ("mockgal", "numpy")
+    }
+    assert found["mockgal"]["digest"] == found["numpy"]["digest"]
+    assert 1000 < found["mockgal"]["galaxies"] < found["mockgal"]["rows"]
+    text = hod_painting.render(
+        found | {name: {"missing": "not installed"} for name in ("halotools", "abacus")}
+    )
+    assert "halotools: not installed\nAbacusHOD: not installed" in text
+    assert "paint(), first" in text
+
+
+def test_missing_peers_and_failures(benchmarks, tmp_path):
+    common, _ = benchmarks
+    script = tmp_path / "part.py"
+    script.write_text("import no_such_package")
+    assert common.in_process(str(script), []) == {"missing": "not installed"}
+    script.write_text("raise ValueError('no')")
+    assert common.in_process(str(script), []) == {"missing": "failed: ValueError: no"}
+    assert "failed" in common.in_process(str(script), [], python=sys.executable)["missing"]
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(BENCHMARKS)!r})\n"
+        "from common import report; print('noise'); report({'rows': 3})"
+    )
+    assert common.in_process(str(script), []) == {"rows": 3}
+
+
+def test_halos_are_what_they_are_said_to_be(benchmarks):
+    halos = benchmarks[0].halos(200_000)
+    central = halos["is_central"]
+    assert len(central) == pytest.approx(200_000, rel=0.02)
+    assert np.mean(~central) == pytest.approx(0.25, abs=0.01)
+    assert np.array_equal(halos["host_id"][central], halos["halo_id"][central])
+    assert np.all(np.diff(halos["host_id"]) >= 0)
+    assert halos["position"].min() >= 0
+    assert halos["position"].max() < 500
+
+
+def test_time_and_memory(benchmarks):
+    common, _ = benchmarks
+    calls = []
+    assert common.best_of(3, calls.append, lambda: len(calls)) >= 0
+    assert calls == [0, 1, 2]
+    before, peak = common.peak_memory(lambda: np.ones(20_000_000))
+    assert peak >= before
+    assert "Python" in common.machine()
+    assert common.busy() == "" or "load average" in common.busy()
+    assert common.table(["a"], [["1"]]) == "| a |\n| --- |\n| 1 |"
