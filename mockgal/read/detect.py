@@ -85,10 +85,7 @@ def read(path: object, options: ReadOptions | None = None, format: str | None = 
     options = options or ReadOptions()
     if options.chunk_rows < 1:
         raise UsageError("chunk_rows", f"{options.chunk_rows}", "1 or more", "leave it out")
-    if not isinstance(path, str | os.PathLike):
-        return _read_object(path, options, format)
-    path = Path(path)
-    _check_exists(path)
+    place = str(path) if isinstance(path, str | os.PathLike) else type(path).__name__
     if format is not None and format not in registry.names("readers"):
         raise UsageError(
             "--format",
@@ -96,7 +93,12 @@ def read(path: object, options: ReadOptions | None = None, format: str | None = 
             "one of " + ", ".join(registry.names("readers")),
             "choose one of these",
         )
-    scene = _reader(format or detect(path)).read(path, options)
+    if isinstance(path, str | os.PathLike):
+        path = Path(path)
+        _check_exists(path)
+        scene = _reader(format or detect(path)).read(path, options)
+    else:
+        scene = _read_object(path, options, format)
     record = scene.snapshot.record
     stars = options.stellar_mass_definition
     if stars is not None and record.get("stellar_mass_definition") != stars:
@@ -104,15 +106,15 @@ def read(path: object, options: ReadOptions | None = None, format: str | None = 
             "--stellar-mass-definition",
             repr(stars),
             f"{record.get('stellar_mass_definition', 'none, for the run has no stars')}, as in "
-            f"{path}",
+            f"{place}",
             "leave it out, or read the original catalogue",
         )
     if MISSING_CHUNKS in record:
         warn(
-            f"{path}: chunks {record[MISSING_CHUNKS]} of {record['files_of_the_whole_output']} are "
-            f"missing: {len(scene.halos)} of the {record['subhalos_of_the_whole_output']} subhalos "
-            "are here, which is no fair sample of the box; number densities and clustering mean "
-            "nothing",
+            f"{place}: chunks {record[MISSING_CHUNKS]} of {record['files_of_the_whole_output']} "
+            f"are missing: {len(scene.halos)} of the {record['subhalos_of_the_whole_output']} "
+            "subhalos are here, which is no fair sample of the box; number densities and "
+            "clustering mean nothing",
             stacklevel=3,
         )
     return scene

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import HeaderError, MissingDatasetError, UnsafeInputError
-from . import safe
+from . import guard, safe, stored
 
 MAX_ATTRIBUTE = 1 << 20  # bytes of an attribute
 
@@ -32,7 +32,7 @@ def attribute(file: h5py.File, group: str, name: str, default: Any = ...) -> Any
 
     Returns
     -------
-    int, float, str or ndarray
+    int, float, str, ndarray or list of str
 
     Raises
     ------
@@ -40,6 +40,10 @@ def attribute(file: h5py.File, group: str, name: str, default: Any = ...) -> Any
         No such attribute, and no ``default``; the message lists those present.
     UnsafeInputError
         It is absurdly large.
+    HeaderError
+        It is no number and no text.
+    CorruptFileError
+        It cannot be read.
     """
     where = f"{safe.where_of(file, group)}@{name}"
     if not safe.exists(file, group):
@@ -52,18 +56,20 @@ def attribute(file: h5py.File, group: str, name: str, default: Any = ...) -> Any
             "check that the file is the one meant",
         )
     with safe.translated(where):
-        attrs = file[group].attrs
-        if name not in attrs:
+        owner = file[group]
+        if not h5py.h5a.exists(owner.id, name.encode()):
             if default is not ...:
                 return default
             raise MissingDatasetError(
                 where,
-                "no such attribute; present: " + (", ".join(sorted(map(str, attrs))) or "none"),
+                "no such attribute; present: "
+                + (", ".join(sorted(_names(where, owner))) or "none"),
                 f"{name}",
                 "check that the file was written in full",
             )
-        declared = attrs.get_id(name)
-        size = prod(declared.shape or ()) * declared.get_type().get_size()
+        declared = h5py.h5a.open(owner.id, name.encode())
+        kind = declared.get_type()
+        size = prod(declared.shape or ()) * kind.get_size()
         if size > MAX_ATTRIBUTE:
             raise UnsafeInputError(
                 where,
@@ -71,12 +77,33 @@ def attribute(file: h5py.File, group: str, name: str, default: Any = ...) -> Any
                 f"at most {MAX_ATTRIBUTE}",
                 "do not use this file",
             )
-        value = attrs[name]
+        if stored.variable_text(kind):
+            return guard.text(where, file.filename, group, name, MAX_ATTRIBUTE)
+        if declared.get_space().get_simple_extent_type() == h5py.h5s.NULL or not _plain(kind):
+            raise HeaderError(
+                where,
+                "a value that is no number and no text",
+                "a number or text",
+                "write the attribute again with a standard type",
+            )
+        value = owner.attrs[name]
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.reshape(())[()]
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     return value.item() if isinstance(value, np.generic) else value
+
+
+def _plain(kind: h5py.h5t.TypeID) -> bool:
+    """Whether a type is a number or text of fixed width, or an array of them."""
+    if kind.get_class() == h5py.h5t.ARRAY:
+        kind = kind.get_super()
+    return stored.fixed_text(kind) or stored.number_type(kind) is not None
+
+
+def _names(where: str, owner: h5py.HLObject) -> list[str]:
+    safe.check_number_of_names(where, h5py.h5a.get_num_attrs(owner.id))
+    return [name if isinstance(name, str) else repr(name) for name in owner.attrs]
 
 
 def numbers(file: h5py.File, group: str, name: str) -> NDArray[np.float64]:

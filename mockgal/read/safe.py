@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -24,16 +24,21 @@ from ..errors import (
     CorruptFileError,
     InputError,
     MissingDatasetError,
+    MockgalError,
     UnsafeInputError,
 )
+from . import guard, stored
+from .memory import check_memory
+from .places import Places
+from .stored import COPY_AGAIN
+from .unpack import Damaged
 
 MAX_LINKS = 8  # soft links followed on the way to one dataset
 MAX_DEPTH = 32  # groups on the way to one dataset
-BOMB_BYTES, BOMB_RATIO = 4 << 30, 1000  # refused: larger than both allow
-MAX_CHUNK = 1 << 30  # bytes of one stored chunk, which can only be read as a whole
+BOMB_BYTES, BOMB_RATIO, MAX_CHUNK = stored.BOMB_BYTES, stored.BOMB_RATIO, stored.MAX_CHUNK
+MAX_NAMES = 100_000  # in one group, or attributes of one object
 _DEFAULT_CACHE = 1 << 20  # bytes that HDF5 keeps of a dataset's chunks
 _CACHE_SLOTS = 521  # of its table of chunks, HDF5's default
-_COPY_AGAIN = "copy or download the file again and compare its checksum with the source's"
 
 
 def first_bytes(path: Path, count: int = 24) -> str:
@@ -69,8 +74,8 @@ def check_regular(path: Path) -> None:
         )
 
 
-def _refusal(path: Path, error: OSError) -> InputError:
-    """What an `OSError` at opening means."""
+def _refusal(path: Path, error: Exception) -> InputError:
+    """What an error at opening means."""
     text = str(error)
     size = os.stat(path).st_size
     if match := re.search(r"truncated file: eof = (\d+).*stored_eof = (\d+)", text):
@@ -78,12 +83,10 @@ def _refusal(path: Path, error: OSError) -> InputError:
             path,
             f"a truncated file of {match[1]} bytes",
             f"{match[2]} bytes, as its superblock says",
-            _COPY_AGAIN,
+            COPY_AGAIN,
         )
     if size == 0:
-        return CorruptFileError(
-            path, "an empty file (first bytes b'')", "an HDF5 file", _COPY_AGAIN
-        )
+        return CorruptFileError(path, "an empty file (first bytes b'')", "an HDF5 file", COPY_AGAIN)
     if "signature not found" in text:
         return CorruptFileError(
             path,
@@ -108,7 +111,7 @@ def _refusal(path: Path, error: OSError) -> InputError:
             "wait for the writer to end; if there is none, set HDF5_USE_FILE_LOCKING=FALSE in the "
             "environment",
         )
-    return CorruptFileError(path, f"a damaged HDF5 file ({text})", "a readable one", _COPY_AGAIN)
+    return CorruptFileError(path, f"a damaged HDF5 file ({text})", "a readable one", COPY_AGAIN)
 
 
 @contextmanager
@@ -131,10 +134,13 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     check_regular(path)
     try:
         file = h5py.File(path, "r")
-    except OSError as error:
+    except Exception as error:  # of a damaged file also other kinds than OSError
         raise _refusal(path, error) from error
-    with file:
+    try:
         yield file
+    finally:
+        with suppress(Exception):  # nothing was written that could be lost
+            file.close()
 
 
 def where_of(file: h5py.File, name: str) -> str:
@@ -147,17 +153,34 @@ def translated(where: str) -> Iterator[None]:
     """Errors of h5py inside the block become a `CorruptFileError` at ``where``."""
     try:
         yield
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, MemoryError) as error:
+    except MockgalError:
+        raise
+    except Exception as error:  # h5py has no family of errors, and damage has no end of forms
         raise CorruptFileError(
-            where, f"a damaged object ({error})", "a readable one", _COPY_AGAIN
+            where, f"a damaged object ({error})", "a readable one", COPY_AGAIN
         ) from error
 
 
-def _names(group: h5py.HLObject) -> list[str]:
+def _names(where: str, group: h5py.HLObject) -> list[str]:
     """Names in a group; h5py gives bytes for those that are no UTF-8."""
     if not isinstance(group, h5py.Group):
         return []
+    check_number_of_names(where, len(group))
     return [name if isinstance(name, str) else repr(name) for name in group]
+
+
+def check_number_of_names(where: str, count: int) -> None:
+    """Whether a group or object has no absurd number of members or attributes.
+
+    Raises
+    ------
+    UnsafeInputError
+        It has; to list them would take all memory.
+    """
+    if count > MAX_NAMES:
+        raise UnsafeInputError(
+            where, f"{count} names", f"at most {MAX_NAMES}", "do not use this file"
+        )
 
 
 def _find(file: h5py.File, name: str) -> tuple[str, list[str]]:
@@ -181,7 +204,7 @@ def _find(file: h5py.File, name: str) -> tuple[str, list[str]]:
             group = file[done]
             # Ask for the link itself: `in` would follow it.
             if not isinstance(group, h5py.Group) or not group.id.links.exists(part.encode()):
-                return f"{done.rstrip('/')}/{part}", _names(group)[:40]
+                return f"{done.rstrip('/')}/{part}", _names(where, group)[:40]
             try:
                 link = group.get(part, getlink=True)
             except TypeError:  # a link class that h5py does not know
@@ -224,50 +247,12 @@ def members(file: h5py.File, name: str) -> list[str]:
     """Names in the group ``name``; empty if there is no such group."""
     if not exists(file, name):
         return []
-    with translated(where_of(file, name)):
-        return _names(file[name])
+    where = where_of(file, name)
+    with translated(where):
+        return _names(where, file[name])
 
 
-def _check_declared_size(where: str, data: h5py.Dataset) -> None:
-    """Refuse a dataset that declares much more than the file holds for it."""
-    if data.shape is None:
-        raise CorruptFileError(where, "no values at all", "an array", "check the file")
-    # Python's integers: a product of hostile sizes overflows NumPy's.
-    rows = prod(int(n) for n in data.shape)
-    declared, stored = rows * data.dtype.itemsize, int(data.id.get_storage_size())
-    if declared > BOMB_BYTES and declared > BOMB_RATIO * stored:
-        raise UnsafeInputError(
-            where,
-            f"a shape {data.shape} of {declared} bytes, for which {stored} bytes are stored",
-            f"at most {BOMB_RATIO} times the stored bytes",
-            "do not use this file",
-        )
-    whole = True
-    if rows and data.chunks is None:
-        whole = stored >= declared
-    elif rows:
-        grid = [-(-n // c) for n, c in zip(data.shape, data.chunks, strict=True)]
-        whole = int(data.id.get_num_chunks()) == prod(grid)
-    if not whole:
-        raise CorruptFileError(
-            where,
-            f"{stored} stored bytes for {declared} declared ones",
-            "all rows written",
-            "write the file again: its writer was cut off",
-        )
-
-
-def _is_number(kind: np.dtype[Any]) -> bool:
-    return kind.kind in "iufb" and kind.itemsize <= 8 and kind.subdtype is None
-
-
-def _is_record(kind: np.dtype[Any]) -> bool:
-    """Whether ``kind`` is a row of named numbers or fixed-width text."""
-    fields = [kind[name] for name in kind.names or ()]
-    return bool(fields) and all(_is_number(f) or (f.kind in "SU") for f in fields)
-
-
-def dataset(file: h5py.File, name: str, *, records: bool = False) -> h5py.Dataset:
+def dataset(file: h5py.File, name: str, *, records: bool = False) -> Dataset:
     """A dataset of numbers that is safe to read.
 
     Parameters
@@ -280,7 +265,8 @@ def dataset(file: h5py.File, name: str, *, records: bool = False) -> h5py.Datase
 
     Returns
     -------
-    h5py.Dataset
+    Dataset
+        An `h5py.Dataset`, to be read with `read_rows`.
 
     Raises
     ------
@@ -306,71 +292,55 @@ def dataset(file: h5py.File, name: str, *, records: bool = False) -> h5py.Datase
         data = file[name]
         if not isinstance(data, h5py.Dataset):
             raise MissingDatasetError(where, "a group", "a dataset", "check the format of the file")
-        if data.external:
+        layout = data.id.get_create_plist()
+        if layout.get_external_count():
             raise UnsafeInputError(
                 where,
                 "raw data kept in other files",
                 "data in the file itself",
                 "copy it with h5repack, if you trust its source",
             )
-        if data.is_virtual:
+        if layout.get_layout() == h5py.h5d.VIRTUAL:
             raise UnsafeInputError(
                 where,
                 "a virtual dataset, made of other files",
                 "data in the file itself",
                 "copy it with h5repack, if you trust its source",
             )
-        plist = data.id.get_create_plist()
-        codes = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
-        try:
-            plain = _is_record(data.dtype) if records else _is_number(data.dtype)
-        except TypeError:  # integers of unusual width, which NumPy has no type for
-            plain = False
-        if not plain:
+        declared = data.id.get_type()
+        kind = stored.record_type(declared) if records else stored.number_type(declared)
+        if kind is None:
             raise InputError(
                 where,
                 "values that are no plain numbers",
                 "rows of named numbers" if records else "integers or floats",
                 "convert the dataset to a standard type",
             )
-        missing = [code for code in codes if not h5py.h5z.filter_avail(code)]
-        if missing:
-            raise InputError(
-                where,
-                f"a compression filter ({missing[0]}) that is not installed",
-                "a filter that HDF5 knows",
-                "pip install hdf5plugin, and set HDF5_PLUGIN_PATH to its plugins",
-            )
-        _check_declared_size(where, data)
-        cache = _cache_bytes(where, data)
-        if cache > _DEFAULT_CACHE:
+        codes = stored.filters(where, data)
+        size = os.stat(file.filename).st_size
+        places = stored.check_stored(where, data, kind, codes, size)
+        opened = data.id
+        if places is None and (cache := _cache_bytes(data)) > _DEFAULT_CACHE:
             access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
             access.set_chunk_cache(_CACHE_SLOTS, cache, 0.75)
-            del data  # a dataset that is open keeps the cache it has
-            data = h5py.Dataset(h5py.h5d.open(file.id, name.encode(), access))
-    return data
+            del data, opened  # a dataset that is open keeps the cache it has
+            opened = h5py.h5d.open(file.id, name.encode(), access)
+    return Dataset(opened, places)
 
 
-def _cache_bytes(where: str, data: h5py.Dataset) -> int:
-    """Bytes of the stored chunks that hold one row: kept, so that each is unpacked only once.
+class Dataset(h5py.Dataset):  # type: ignore[misc] # h5py has no types
+    """A dataset that was checked, and knows where its values are."""
 
-    Raises
-    ------
-    InputError
-        One stored chunk alone is too large.
-    """
+    def __init__(self, opened: h5py.h5d.DatasetID, places: Places | None) -> None:
+        super().__init__(opened)
+        self.places = places
+
+
+def _cache_bytes(data: h5py.Dataset) -> int:
+    """Bytes of the stored chunks that hold one row: kept, so that each is unpacked only once."""
     if data.chunks is None:
         return 0
     one = prod(int(n) for n in data.chunks) * int(data.dtype.itemsize)
-    if one > MAX_CHUNK:
-        rows = max(1, (16 << 20) * int(data.chunks[0]) // one)
-        shape = "x".join(str(n) for n in (rows, *data.chunks[1:]))
-        raise InputError(
-            where,
-            f"stored chunks of {one} bytes, each of which must be held in memory as a whole",
-            f"at most {MAX_CHUNK} bytes",
-            f"store it in smaller ones: h5repack -l {data.name}:CHUNK={shape} OLD NEW",
-        )
     across = prod(
         -(-int(n) // int(c)) for n, c in zip(data.shape[1:], data.chunks[1:], strict=True)
     )
@@ -378,9 +348,17 @@ def _cache_bytes(where: str, data: h5py.Dataset) -> int:
 
 
 def read_rows(
-    data: h5py.Dataset, start: int = 0, stop: int | None = None, out: NDArray[Any] | None = None
+    data: Dataset, start: int = 0, stop: int | None = None, out: NDArray[Any] | None = None
 ) -> NDArray[Any]:
     """Rows ``start`` to ``stop`` of a dataset that `dataset` gave, into ``out`` if it is given.
+
+    Parameters
+    ----------
+    data : Dataset
+    start, stop : int
+        Without ``stop``, to the end; the only value of a dataset without rows is always read.
+    out : ndarray, shape (stop - start, ...)
+        Of records, takes the fields that it has.
 
     Returns
     -------
@@ -390,39 +368,30 @@ def read_rows(
     ------
     CorruptFileError
         The rows cannot be read; the message names the chunk.
+    ResourceError
+        They need more memory than is free.
     """
-    stop = len(data) if stop is None else stop
+    where = f"{data.file.filename}:{data.name}"
+    shape = tuple(int(n) for n in data.shape) or (1,)
+    first, last, _ = slice(start, stop).indices(shape[0]) if data.shape else (0, 1, 1)
+    rows = (max(0, last - first), *shape[1:])
+    size = prod(rows) * int(data.dtype.itemsize)
+    if out is None:
+        check_memory(where, size)
+        out = np.empty(rows if data.shape else (), data.dtype)
+    if not size:
+        return out
     try:
-        if out is not None:
-            data.read_direct(out, np.s_[start:stop])
+        if data.places is not None:
+            descriptor = data.file.id.get_vfd_handle()
+            data.places.read(descriptor, first, last, out if data.shape else out.reshape(1))
             return out
-        return np.asarray(data[start:stop])
-    except (OSError, RuntimeError, ValueError, TypeError, MemoryError) as error:
-        place = _bad_chunk(data, start, stop)
-        what = (
-            "fails its Fletcher-32 checksum or cannot be decompressed"
-            if (data.fletcher32)
-            else f"cannot be read ({error})"
-        )
-        raise CorruptFileError(
-            f"{data.file.filename}:{data.name}",
-            f"data that {what}{place}",
-            "intact data",
-            _COPY_AGAIN,
-        ) from error
-
-
-def _bad_chunk(data: h5py.Dataset, start: int, stop: int) -> str:
-    """`` in chunk (i, j)``: the first chunk of the rows that cannot be read."""
-    if data.chunks is None:
-        return ""
-    for index in range(data.id.get_num_chunks()):
-        offset = data.id.get_chunk_info(index).chunk_offset
-        if not start - data.chunks[0] < offset[0] < stop:
-            continue
-        try:
-            data[tuple(slice(o, o + c) for o, c in zip(offset, data.chunks, strict=True))]
-        except (OSError, RuntimeError, ValueError):
-            number = tuple(int(o // c) for o, c in zip(offset, data.chunks, strict=True))
-            return f" in chunk {number}, from row {offset[0]} on"
-    return ""
+        if data.id.get_create_plist().get_layout() != h5py.h5d.COMPACT:
+            guard.check_rows(where, data.file.filename, data.name, first, last, size)
+        data.read_direct(out, np.s_[first:last] if data.shape else np.s_[()])
+    except MockgalError:
+        raise
+    except Exception as error:
+        found = f"{error}" if isinstance(error, Damaged) else f"that they cannot be read ({error})"
+        raise CorruptFileError(f"{where}, its data", found, "intact data", COPY_AGAIN) from error
+    return out

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import BadValueError, IncompleteSetError, UsageError
 from ..layout import MISSING_CHUNKS
 from ..protocols import ReadOptions
-from ..types import HaloCatalog, Snapshot
+from ..types import HaloCatalog, Snapshot, settle
 from . import physics
 
 Array = NDArray[Any]
@@ -387,4 +387,4 @@ def halo_catalog(
         centrals_with_zero_host_mass=int(np.count_nonzero(central & (columns["host_mass"] == 0))),
     )
     record[BOUND] = bound
-    return HaloCatalog(columns, mass_definition, record)
+    return HaloCatalog(settle(columns), mass_definition, record)

@@ -238,7 +238,8 @@ def test_halotools_own_fakes_are_no_simulations(halotools, kind):
 # Cosmology
 
 
-def test_fault_24_no_cosmology(cached, scene):
+@pytest.mark.fault(24)
+def test_no_cosmology(cached, scene):
     nothing = dict.fromkeys(COSMOLOGY)
     path = cached(nothing)
     for thing in (path, catalogue(scene, nothing)):
@@ -418,7 +419,8 @@ def virial_radius(scene, mass, overdensity):
     return (mass / (overdensity * 2.77536627e11 * 4 / 3 * np.pi)) ** (1 / 3)
 
 
-def test_fault_31_radii_that_do_not_fit_the_masses(scene, cached):
+@pytest.mark.fault(31)
+def test_radii_that_do_not_fit_the_masses(scene, cached):
     mvir = scene.halos["mass"]
     right = virial_radius(scene, mvir, 102.355)  # Omega_m = 0.3089, z = 0
     record = mockgal.read(cached(halo_rvir=right)).snapshot.record
@@ -432,7 +434,8 @@ def test_fault_31_radii_that_do_not_fit_the_masses(scene, cached):
     assert mockgal.read(cached(halo_rvir=odd)).halos.digest() == scene.halos.digest()
 
 
-def test_fault_32_masses_in_other_units(scene, cached):
+@pytest.mark.fault(32)
+def test_masses_in_other_units(scene, cached):
     small = {f"halo_{name}": columns(scene)[f"halo_{name}"] / 1e10 for name in ("m200c", "mvir")}
     refused(cached(**small, halo_r200c=None), "@particle_mass", "median halo", "1e10")
     large = {name: values * 1e20 for name, values in small.items()}
@@ -476,8 +479,9 @@ def test_long_chains_of_parents():
     assert nested == n - 2
 
 
+@pytest.mark.fault(43)
 @pytest.mark.parametrize("length", [1, 2, 3, 5])
-def test_fault_43_parents_in_a_circle(scene, cached, length):
+def test_parents_in_a_circle(scene, cached, length):
     upid, ids = columns(scene)["halo_upid"], scene.halos["halo_id"]
     rows = np.flatnonzero(upid >= 0)[:length]
     upid[rows] = np.roll(ids[rows], 1)
@@ -485,7 +489,8 @@ def test_fault_43_parents_in_a_circle(scene, cached, length):
     assert f"data[halo_upid], row {rows[0]}" in str(error)
 
 
-def test_fault_42_orphans(scene, cached):
+@pytest.mark.fault(42)
+def test_orphans(scene, cached):
     central = np.flatnonzero(scene.halos["is_central"])
     sats = [np.sum(scene.halos["host_id"] == scene.halos["halo_id"][row]) - 1 for row in central]
     row = central[int(np.argmax(sats))]
@@ -554,8 +559,9 @@ def changed(values, row, value):
     return values
 
 
+@pytest.mark.fault(35)
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1e12])
-def test_fault_35_bad_masses(scene, cached, value):
+def test_bad_masses(scene, cached, value):
     row = int(np.flatnonzero(~scene.halos["is_central"])[2])
     mvir = changed(scene.halos["mass"], row, value)
     refused(cached(halo_mvir=mvir), f"data[halo_mvir], row {row}", "--drop-bad")
@@ -564,7 +570,8 @@ def test_fault_35_bad_masses(scene, cached, value):
     assert (len(halos), halos.record["dropped_bad"]) == (len(scene.halos) - 1, 1)
 
 
-def test_fault_41_ids_twice(scene, cached):
+@pytest.mark.fault(41)
+def test_ids_twice(scene, cached):
     ids = changed(scene.halos["halo_id"], 30, scene.halos["halo_id"][20])
     refused(cached(halo_id=ids), "data[halo_id], row 30", "1 repeated ids")
     refused(cached(halo_id=changed(ids, 30, -5)), "data[halo_id], row 30", "negative")
@@ -667,7 +674,8 @@ def test_columns_of_a_table_that_was_changed(scene):
 # Files from strangers
 
 
-def test_fault_64_a_table_in_another_file(tmp_path, cached):
+@pytest.mark.fault(64)
+def test_a_table_in_another_file(tmp_path, cached):
     path = cached()
     path.rename(tmp_path / "other.hdf5")
     with h5py.File(path, "w") as file:
@@ -676,7 +684,8 @@ def test_fault_64_a_table_in_another_file(tmp_path, cached):
     refused(path, f"{path}:/data", "a link out of the file", code=4)
 
 
-def test_fault_67_more_rows_than_bytes(tmp_path):
+@pytest.mark.fault(67)
+def test_more_rows_than_bytes(tmp_path):
     path = tmp_path / "bomb.hdf5"
     with h5py.File(path, "w") as file:
         kind = [("halo_id", "i8"), ("halo_x", "f8")]

@@ -480,7 +480,7 @@ def test_times_that_differ(tmp_path):
 
 @pytest.mark.fault(10)
 @both
-def test_a_last_line_that_is_short(tmp_path, kind):
+def test_a_last_line_that_is_short(tmp_path, kind, exit_code):
     path = Sample(kind).write(tmp_path / "a.list")
     content = path.read_bytes()
     lines = content.count(b"\n")
@@ -492,7 +492,8 @@ def test_a_last_line_that_is_short(tmp_path, kind):
             continue
         if kind == "hlist" and cut == 2:
             continue  # 0.5 became 0., of the same column
-        refused(path, f"line {lines}: found", "without an end", "copy or download the file again")
+        words = f"line {lines}: found", "without an end", "copy or download the file again"
+        refused(path, *words, code=exit_code)
     path.write_bytes(content[:-last])
     read(path)  # a line less, which no list can tell
 
@@ -538,9 +539,9 @@ def test_zero_mass_of_a_central_is_allowed_until_it_is_painted(tmp_path):  # 36
 
 @pytest.mark.fault(31)
 @both
-def test_radii_in_mpc(tmp_path, kind):
+def test_radii_in_mpc(tmp_path, kind, exit_code):
     path = Sample(kind).scale("rvir", 1e-3).write(tmp_path / "a.list")
-    refused(path, ":rvir: found masses of", "look for a factor 1000^3")
+    refused(path, ":rvir: found masses of", "look for a factor 1000^3", code=exit_code)
     path = Sample(kind).scale("rvir", COSMOLOGY.h**-1).write(tmp_path / "a.list")
     refused(path, ":rvir: found masses of", "look for a factor h^3")
     path = Sample(kind).drop("rvir").write(tmp_path / "a.list")
@@ -579,13 +580,14 @@ def test_a_host_that_is_not_here_of_a_satellite_of_a_satellite(tmp_path):
 @pytest.mark.fault(43)
 @pytest.mark.parametrize("length", [1, 2, 3, 5])
 @both
-def test_parents_in_a_circle(tmp_path, kind, length):
+def test_parents_in_a_circle(tmp_path, kind, length, exit_code):
     sample = Sample(kind)
     rows = [430 + i for i in range(length)]
     for row, above in zip(rows, [*rows[1:], rows[0]], strict=True):
         sample.set(row, "pid" if kind == "out" else "upid", FIRST_ID + 2 * above)
     name = "pid" if kind == "out" else "upid"
-    refused(sample.write(tmp_path / "a.list"), f":{name}, row 430 (line", "in a circle")
+    path = sample.write(tmp_path / "a.list")
+    refused(path, f":{name}, row 430 (line", "in a circle", code=exit_code)
 
 
 @pytest.mark.fault(45)
