@@ -120,11 +120,12 @@ def sorting_order(
     """
     keys = [columns[name] for name in sort_by]
     for start in range(0, len(keys[0]) - 1, _BLOCK):
-        parts = [key[start : start + _BLOCK + 1] for key in keys]
-        ordered = np.ones(len(parts[0]) - 1, dtype=bool)
-        for part in reversed(parts):
-            ordered = (part[:-1] < part[1:]) | ((part[:-1] == part[1:]) & ordered)
-        if not np.all(ordered):
+        after = np.zeros(1, dtype=bool)  # rows that belong after the next, by the keys so far
+        for key in reversed(keys):
+            this, following = key[start : start + _BLOCK], key[start + 1 : start + _BLOCK + 1]
+            this = this[: len(following)]
+            after = (this > following) | ((this == following) & after)
+        if np.any(after):
             return np.lexsort(keys[::-1])
     return None
 

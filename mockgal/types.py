@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
@@ -448,7 +449,10 @@ class GalaxyCatalog:
 
     def with_provenance(self, **entries: Any) -> GalaxyCatalog:
         """The catalogue with entries of its provenance added or replaced."""
-        return replace(self, provenance={**self.provenance, **entries})
+        other = copy(self)  # its rows need no second look
+        provenance = MappingProxyType({**self.provenance, **entries})
+        object.__setattr__(other, "provenance", provenance)
+        return other
 
     def digest(self) -> str:
         """Content digest: the same for any row order, chunking, worker count and file format."""

@@ -144,6 +144,12 @@ def _draw_blocks(d: Distribution, ids: Array, seed: int) -> tuple[Array, Array]:
         np.require(values, np.float64, ("C", "A"))
         for values in (d.residual_probability, d.residual_quantiles)
     )
+    law = (
+        probability,
+        quantiles,
+        kernels.slopes(probability, quantiles),
+        kernels.slopes(quantiles, probability[None]),
+    )
 
     def block(part: slice) -> tuple[Array, Array]:
         u = np.empty(part.stop - part.start)
@@ -153,7 +159,7 @@ def _draw_blocks(d: Distribution, ids: Array, seed: int) -> tuple[Array, Array]:
         kernels.uniform(identity[luminous], *keys[1], value)
         location, scale = (np.asarray(v[luminous], np.float64) for v in (d.location, d.scale))
         row = np.asarray(d.residual_row[luminous], np.int64)
-        kernels.inverse_cdf(location, scale, row, probability, quantiles, float(d.floor), value)
+        kernels.inverse_cdf(location, scale, row, *law, float(d.floor), value)
         return luminous, value
 
     rows, values = zip(*blocks.over_blocks(block, len(ids)), strict=True)

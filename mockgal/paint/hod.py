@@ -160,7 +160,7 @@ class HODPainter:
             "not_painted_centrals_below_range": centrals,
             "not_painted_satellites_below_range": satellites,
             "not_painted_below_floor": faint,
-            "hosts_above_range": int(np.unique(halos["host_id"][too_heavy]).size),
+            "hosts_above_range": _distinct(halos.host_row[too_heavy], n),
             **_shortfall(table, hosts, out.p_luminous, halos["is_central"]),
         }
         flagged = bool(outside) or not table.has_twin
@@ -260,6 +260,13 @@ def _refuse_zero_hosts(scene: Scene, resolved: Array) -> None:
             "a positive mass for every painted central",
             "--drop-bad leaves them out and counts them, or choose another --mass-definition",
         )
+
+
+def _distinct(rows: Array, total: int) -> int:
+    """How many different rows there are, of ``total`` that there may be."""
+    seen = np.zeros(total, dtype=bool)
+    seen[rows] = True
+    return int(np.count_nonzero(seen))
 
 
 def _shortfall(table: HODTable, hosts: Array, p: Array, is_central: Array) -> dict[str, float]:

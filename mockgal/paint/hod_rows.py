@@ -210,6 +210,8 @@ def _kernel_arguments(table: HODTable) -> tuple[Any, ...]:
     """A table as `mockgal.paint.kernels.predict_rows` takes it: kinds side by side, padded."""
     from scipy.interpolate import PchipInterpolator
 
+    from .kernels import slopes
+
     c, edges = table.columns, [table.edges(k) for k in (0, 1)]
     padded_edges = np.full((2, max(map(len, edges))), np.inf)
     curve_x = np.full((2, max(map(len, edges))), np.inf)
@@ -230,18 +232,22 @@ def _kernel_arguments(table: HODTable) -> tuple[Any, ...]:
             intervals[k] = len(x) - 1
             coefficients[k, :, : len(x) - 1] = PchipInterpolator(x, y).c
             ends[k, 2:] = (y[1] - y[0]) / (x[1] - x[0]), (y[-1] - y[-2]) / (x[-1] - x[-2])
-    ratio = [np.zeros(1), np.zeros(1)]
+    ratio = [np.zeros(1), np.zeros(1)]  # none
     if table.has_twin:
         known = np.isfinite(c[RATIO[0]]) & np.isfinite(c[RATIO[1]])
         ratio = [c[name][known] for name in RATIO]
+    luminous = (c["luminous_log_mass"], c["luminous_probability"])
     thinning = c["thinning"] if table.has_twin else np.ones(len(c["kind"]))
     return (
         table.has_twin,
         *ratio,
+        slopes(*ratio),
         *(table.binned_by[name] == "host" for name in KINDS),
         padded_edges,
         np.array([len(e) - 1 for e in edges]),
-        *(c["luminous_log_mass"], c["luminous_probability"], thinning),
+        *luminous,
+        slopes(*luminous),
+        thinning,
         *(curve_x, coefficients, ends, intervals),
         np.ascontiguousarray(c["residual_quantiles"][:, -1]),
         math.log10(table.luminosity_floor),

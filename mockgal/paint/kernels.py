@@ -88,8 +88,19 @@ def uniform(ids: Array, key0: int, key1: int, out: Array) -> None:
         out[i] = (np.float64(((words[0] << _32) | words[1]) >> _12) + 0.5) * 2.0**-52
 
 
-@compiled(f8, _in(f8), _in(f8), f8, f8)
-def _interpolate(x: Any, nodes: Any, values: Any, left: Any, right: Any) -> Any:
+def slopes(nodes: Array, values: Array) -> Array:
+    """Slopes of the straight lines between nodes along the last axis, then 0; shape as given.
+
+    A line between equal nodes has any slope: none is interpolated on.
+    """
+    result = np.zeros(np.broadcast_shapes(nodes.shape, values.shape))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        result[..., :-1] = np.diff(values) / np.diff(nodes)
+    return result
+
+
+@compiled(f8, _in(f8), _in(f8), _in(f8), f8, f8)
+def _interpolate(x: Any, nodes: Any, values: Any, slope: Any, left: Any, right: Any) -> Any:
     # Counting is vectorized, and neither it nor the choices below have branches to mispredict:
     # twice as fast as bisection for the tens of nodes that tables have, as fast for hundreds.
     last = len(nodes) - 1
@@ -97,9 +108,7 @@ def _interpolate(x: Any, nodes: Any, values: Any, left: Any, right: Any) -> Any:
     for k in range(len(nodes)):
         at_or_below += np.int64(nodes[k] <= x)
     j = max(at_or_below - 1, 0)
-    following = min(j + 1, last)
-    slope = (values[following] - values[j]) / (nodes[following] - nodes[j])
-    result = slope * (x - nodes[j]) + values[j]
+    result = slope[j] * (x - nodes[j]) + values[j]
     result = values[j] if (j == last) | (nodes[j] == x) else result
     result = left if x < nodes[0] else result
     return right if x > nodes[last] else result
@@ -128,9 +137,9 @@ def _median(x: Any, nodes: Any, coefficients: Any, ends: Any, intervals: Any) ->
 
 @compiled(
     *(_in(f8), _in(f8), _in(f8), _in(f8), _in(u1), f8),
-    *(b1, _in(f8), _in(f8)),
+    *(b1, _in(f8), _in(f8), _in(f8)),
     *(b1, b1, _in(f8, 2), _in(i8)),
-    *(_in(f8, 2), _in(f8, 2), _in(f8)),
+    *(_in(f8, 2), _in(f8, 2), _in(f8, 2), _in(f8)),
     *(_in(f8, 2), _in(f8, 3), _in(f8, 2), _in(i8)),
     *(_in(f8), f8),
     *(_out(f8), _out(f8), _out(types.int16), _out(u1), _out(i8), _out(i8)),
@@ -145,12 +154,14 @@ def predict_rows(
     has_ratio: bool,
     ratio_nodes: Array,
     ratio_values: Array,
+    ratio_slopes: Array,
     centrals_by_host: bool,
     satellites_by_host: bool,
     edges: Array,
     bins: Array,
     luminous_nodes: Array,
     luminous_values: Array,
+    luminous_slopes: Array,
     thinning: Array,
     curve_nodes: Array,
     coefficients: Array,
@@ -174,15 +185,15 @@ def predict_rows(
     central : ndarray of uint8, shape (n,)
     least_mass : float
     has_ratio : bool
-    ratio_nodes, ratio_values : ndarray, shape (any,)
-        log10 of the host-mass ratio.
+    ratio_nodes, ratio_values, ratio_slopes : ndarray, shape (any,)
+        log10 of the host-mass ratio; slopes as `slopes` gives them.
     centrals_by_host, satellites_by_host : bool
         Whether the kind has bins of host mass, or of own mass.
     edges : ndarray, shape (2, any)
         Of the mass bins of each kind, then infinity.
     bins : ndarray of int64, shape (2,)
         Number of bins of each kind.
-    luminous_nodes, luminous_values : ndarray, shape (rows, any)
+    luminous_nodes, luminous_values, luminous_slopes : ndarray, shape (rows, any)
     thinning : ndarray, shape (rows,)
     curve_nodes : ndarray, shape (2, any)
         Of the median curve of each kind, then infinity.
@@ -207,7 +218,12 @@ def predict_rows(
         x_host, x_own = log_host[i], log_own[i]
         if has_ratio and math.isfinite(x_host):
             ratio = _interpolate(
-                x_host, ratio_nodes, ratio_values, ratio_values[0], ratio_values[-1]
+                x_host,
+                ratio_nodes,
+                ratio_values,
+                ratio_slopes,
+                ratio_values[0],
+                ratio_values[-1],
             )
             x_host, x_own = x_host + ratio, x_own + ratio
         kind = 1 - np.int64(central[i])
@@ -237,18 +253,23 @@ def predict_rows(
             continue
         values = luminous_values[r]
         luminous_by = x if kind == 0 else x_own
-        p = _interpolate(luminous_by, luminous_nodes[r], values, values[0], values[-1])
-        p *= thinning[r]
+        p = thinning[r] * _interpolate(
+            luminous_by, luminous_nodes[r], values, luminous_slopes[r], values[0], values[-1]
+        )
         p_luminous[i], location[i] = 1.0 if p > 1.0 else p, median
 
 
-@compiled(_in(f8), _in(f8), _in(i8), _in(f8), _in(f8, 2), f8, _out(f8))
+@compiled(
+    *(_in(f8), _in(f8), _in(i8), _in(f8)), *(_in(f8, 2), _in(f8, 2), _in(f8, 2), f8, _out(f8))
+)
 def inverse_cdf(
     location: Array,
     scale: Array,
     residual_row: Array,
     probability: Array,
     quantiles: Array,
+    slopes_up: Array,
+    slopes_down: Array,
     floor: float,
     value: Array,
 ) -> None:
@@ -259,19 +280,24 @@ def inverse_cdf(
     location, scale, residual_row : ndarray, shape (n,)
     probability : ndarray, shape (q,)
     quantiles : ndarray, shape (any, q)
+    slopes_up, slopes_down : ndarray, shape (any, q)
+        `slopes` of quantiles by probability, and of probability by quantiles.
     floor : float
         As in `mockgal.types.Distribution`.
     value : ndarray, shape (n,)
         Probabilities, replaced by log10 of stellar mass.
     """
     for i in range(len(value)):
-        residuals = quantiles[residual_row[i]]
+        r = residual_row[i]
+        residuals = quantiles[r]
         cut = (floor - location[i]) / scale[i]
         below = 0.0
         if not cut < residuals[0]:  # the floor is far below most galaxies
-            below = _interpolate(cut, residuals, probability, 0.0, 1.0)
+            below = _interpolate(cut, residuals, probability, slopes_down[r], 0.0, 1.0)
         u = below + (1.0 - below) * value[i]
-        residual = _interpolate(u, probability, residuals, residuals[0], residuals[-1])
+        residual = _interpolate(
+            u, probability, residuals, slopes_up[r], residuals[0], residuals[-1]
+        )
         drawn = location[i] + scale[i] * residual
         value[i] = floor if drawn < floor else drawn
 
@@ -298,8 +324,8 @@ def add_exactly(probability: Array, group: Array, limbs: Array) -> bool:
     ----------
     probability : ndarray, shape (n,)
     group : ndarray of uint8, shape (n,)
-        Row of ``limbs`` that a number goes to.
-    limbs : ndarray of int64, shape (groups, `LIMBS`)
+        0 or 1: the row of ``limbs`` that a number goes to.
+    limbs : ndarray of int64, shape (2, `LIMBS`)
         Column k counts in units of ``2**(-31 (k + 1))``. Whole numbers: the sum does not depend
         on the order. What is below ``2**-124`` is left out. For fewer than 2**32 numbers.
 
@@ -308,17 +334,30 @@ def add_exactly(probability: Array, group: Array, limbs: Array) -> bool:
     bool
         Whether all numbers were in [0, 1]; the sums mean nothing otherwise.
     """
+    possible = True
+    all0 = all1 = all2 = all3 = chosen0 = chosen1 = chosen2 = chosen3 = np.int64(0)
     for i in range(len(probability)):
-        rest = probability[i]
-        if not 0.0 <= rest <= 1.0:
-            return False
-        g = group[i]
-        for k in range(LIMBS):
-            rest *= _LIMB
-            whole = np.int64(rest)
-            limbs[g, k] += whole
-            rest -= np.float64(whole)
-    return True
+        valid = (probability[i] >= 0.0) & (probability[i] <= 1.0)
+        possible &= valid
+        g = np.int64(group[i])
+        rest = (probability[i] if valid else 0.0) * _LIMB
+        whole = np.int64(rest)
+        all0, chosen0 = all0 + whole, chosen0 + g * whole
+        rest = (rest - np.float64(whole)) * _LIMB
+        whole = np.int64(rest)
+        all1, chosen1 = all1 + whole, chosen1 + g * whole
+        rest = (rest - np.float64(whole)) * _LIMB
+        whole = np.int64(rest)
+        all2, chosen2 = all2 + whole, chosen2 + g * whole
+        rest = (rest - np.float64(whole)) * _LIMB
+        whole = np.int64(rest)
+        all3, chosen3 = all3 + whole, chosen3 + g * whole
+    for k, (both, chosen) in enumerate(
+        ((all0, chosen0), (all1, chosen1), (all2, chosen2), (all3, chosen3))
+    ):
+        limbs[0, k] += both - chosen
+        limbs[1, k] += chosen
+    return possible
 
 
 def exact_value(limbs: Array) -> float:

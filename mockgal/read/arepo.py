@@ -7,12 +7,8 @@ Format: Nelson et al. 2019, arXiv:1812.05609; illustristng/illustris_python, gro
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from ..errors import MockgalError, UnsafeInputError
-from . import chunks, headers, safe
 from .subfind import BY_TYPE, SubfindReader
-from .subfind_set import FOLDERS, Dialect, subhalo_count
+from .subfind_set import Dialect, has_attribute
 from .units import AREPO
 
 DIALECT = Dialect(
@@ -25,6 +21,10 @@ DIALECT = Dialect(
     counts=("Nsubgroups", "Nsubhalos"),
     stellar_mass={"bound": BY_TYPE, "2rhalf": "SubhaloMassInRadType"},
     flag="SubhaloFlag",
+    in_header=lambda file: (
+        has_attribute(file, "Nsubgroups_Total")
+        or (has_attribute(file, "Nsubhalos_Total") and has_attribute(file, "HubbleParam"))
+    ),
 )
 
 
@@ -32,23 +32,3 @@ class ArepoReader(SubfindReader):
     """Subfind catalogues of AREPO, single files or sets."""
 
     name, dialect = DIALECT.name, DIALECT
-
-    def detect(self, path: Path) -> bool:
-        """Whether ``path`` is an AREPO catalogue: never raises for other formats."""
-        return chunks.any_file(path, DIALECT.stems, FOLDERS, _looks_right)
-
-
-def _looks_right(path: Path) -> bool:
-    try:
-        with safe.open_hdf5(path) as file:
-            older = headers.attribute(file, "Header", "Nsubgroups_Total", None) is not None
-            own = headers.attribute(file, "Header", "HubbleParam", None) is not None
-            header = older or (own and bool(subhalo_count(file, DIALECT)))
-            try:
-                if safe.exists(file, f"Subhalo/{DIALECT.group_number}"):
-                    return True
-                return header and not safe.exists(file, "Subhalo/SubhaloGroupNr")
-            except UnsafeInputError:  # `read` refuses it with the reason
-                return header
-    except MockgalError:
-        return False

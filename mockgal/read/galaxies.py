@@ -113,7 +113,8 @@ def read_galaxies(
 def is_catalogue(path: Path | str | os.PathLike[str]) -> bool:
     """Whether the file at ``path`` begins as a catalogue that mockgal wrote; never raises."""
     path = Path(path)
-    return path.is_file() and (galaxies_fits.detect(path) or galaxies_hdf5.detect(path))
+    # `Path.is_file` raises for names that no file can have.
+    return os.path.isfile(path) and (galaxies_fits.detect(path) or galaxies_hdf5.detect(path))
 
 
 def describe_galaxies(path: Path | str | os.PathLike[str]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from ..protocols import ReadOptions
 from ..types import HaloCatalog, Particles, Scene, Snapshot, SourceFile
 from . import chunks, physics, placement, snapshots, values
 from .membership import check_membership, signed
-from .subfind_set import FOLDERS, CatalogueSet, Dialect, open_set
+from .subfind_set import FOLDERS, CatalogueSet, Dialect, is_of, open_set
 from .units import COSMOLOGY, SAME, UNITS
 
 Array = NDArray[Any]
@@ -66,6 +66,11 @@ class SubfindReader:
     """Reads what the code of its dialect writes: single files or sets."""
 
     dialect: Dialect
+
+    def detect(self, path: Path) -> bool:
+        """Whether ``path`` is a catalogue of this code: never raises for other formats."""
+        dialect = self.dialect
+        return chunks.any_file(path, dialect.stems, FOLDERS, lambda file: is_of(file, dialect))
 
     def read(self, path: Path, options: ReadOptions) -> Scene:
         """The scene at ``path``: catalogue, and particles where a snapshot is beside it.

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import h5py
 
-from ..errors import HeaderError, MissingDatasetError, printable
+from ..errors import (
+    HeaderError,
+    MissingDatasetError,
+    MockgalError,
+    UnsafeInputError,
+    printable,
+)
 from ..protocols import ReadOptions
 from . import chunks, headers, safe, snapshots
 from .chunks import FileSet
 from .units import STATED, Statement, UnitSystem, read_units, stated
 
 FOLDERS = r"groups_\d+"
+GROUP_NUMBERS = ("SubhaloGroupNr", "SubhaloGrNr")  # of all dialects
 _NO_NAME = ("", ".", "..", "output", "out")  # output folders that name no run
 
 
@@ -38,6 +46,8 @@ class Dialect(NamedTuple):
         Dataset of /Subhalo for each definition that there is, the default first.
     flag : str
         Dataset of /Subhalo that is 0 for what is no galaxy; "" if there is none.
+    in_header : callable
+        Whether the header of a file is the code's, for files without rows.
     """
 
     name: str
@@ -49,6 +59,7 @@ class Dialect(NamedTuple):
     counts: tuple[str, ...]
     stellar_mass: dict[str, str]
     flag: str
+    in_header: Callable[[h5py.File], bool]
 
 
 class CatalogueSet(NamedTuple):
@@ -77,12 +88,28 @@ class CatalogueSet(NamedTuple):
         return {"Group": self.groups, "Subhalo": self.subhalos}
 
 
+def has_attribute(file: h5py.File, name: str) -> bool:
+    """Whether the header has an attribute."""
+    return headers.attribute(file, "Header", name, None) is not None
+
+
+def is_of(path: Path, dialect: Dialect) -> bool:
+    """Whether a file is of the dialect: by its rows or, without any, by its header."""
+    try:
+        with safe.open_hdf5(path) as file:
+            header = dialect.in_header(file)
+            try:
+                found = [name for name in GROUP_NUMBERS if safe.exists(file, f"Subhalo/{name}")]
+            except UnsafeInputError:  # reading refuses it with the reason
+                return header
+            return dialect.group_number in found or (header and not found)
+    except MockgalError:
+        return False
+
+
 def subhalo_count(file: h5py.File, dialect: Dialect) -> str:
     """What this file's header calls the number of subhalos; "" if it has none."""
-    for name in dialect.counts:
-        if headers.attribute(file, "Header", f"{name}_Total", None) is not None:
-            return name
-    return ""
+    return next((name for name in dialect.counts if has_attribute(file, f"{name}_Total")), "")
 
 
 def open_set(files: FileSet, options: ReadOptions, dialect: Dialect) -> CatalogueSet:

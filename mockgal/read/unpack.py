@@ -105,7 +105,9 @@ def fletcher32(content: Bytes) -> int:
     first, second = 0, 0
     for start in range(0, len(words), _BLOCK):
         block = words[start : start + _BLOCK].astype(np.float64)
-        second += first * len(block) + int(block @ _WEIGHTS[_BLOCK - len(block) :])
+        # Not `@`: threads of a linear-algebra library would only get in each other's way here.
+        weighted = np.einsum("i,i", block, _WEIGHTS[_BLOCK - len(block) :])
+        second += first * len(block) + int(weighted)
         first += int(block.sum())
     if len(content) % 2:
         first += int(content[-1]) << 8

@@ -128,6 +128,8 @@ def test_inverse_cdf(seed, floor):
         d.residual_row,
         d.residual_probability,
         quantiles,
+        kernels.slopes(d.residual_probability, quantiles),
+        kernels.slopes(quantiles, d.residual_probability[None]),
         floor,
         result,
     )
