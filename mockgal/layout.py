@@ -1,8 +1,26 @@
 """Names inside our own HDF5 files, which one room writes and another reads: once, here."""
 
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import blake2b
+
 # The bundle: /halos/<column>, /particles, /density; docs/reference/bundle.md describes it.
 BUNDLE_ATTRIBUTE = "mockgal_bundle"  # of the root; its value is the version of the layout
-BUNDLE_VERSION = 1
+BUNDLE_VERSION = 2
+BUNDLE_DIGEST = "digest"  # of the root; what `bundle_digest` gives
+# Attributes of /header that every bundle has, beside those of the cosmology, or may have.
+BUNDLE_FACTS = (
+    "name",
+    "box_size",
+    "redshift",
+    "mass_definition",
+    "original_format",
+    "halos",
+    "particles",
+    "particle_mass",
+)
 COMPLETE = "complete"  # of the root; 1, written last
 HEADER = "header"
 HALOS = "halos"
@@ -54,3 +72,21 @@ FITS_CODES = {"<i8": "K", "<f4": "E", "<f8": "D", "|b1": "L"}
 
 # Of a snapshot's record: the chunks of its catalogue that are not there, as ranges.
 MISSING_CHUNKS = "missing_chunks"
+
+
+def bundle_digest(facts: Mapping[str, float | str], halo_digest: str) -> str:
+    """BLAKE2b-256 of what no checksum of the file covers: attributes, and the halos as a whole.
+
+    Parameters
+    ----------
+    facts : mapping of str to float or str
+        `BUNDLE_FACTS` and the cosmology, those that there are; ``particles/mass`` and
+        ``density/NAME`` for the attributes of these.
+    halo_digest : str
+        `mockgal.types.HaloCatalog.digest`.
+    """
+    plain = {
+        name: value if isinstance(value, str) else float(value) for name, value in facts.items()
+    }
+    text = json.dumps([sorted(plain.items()), halo_digest])
+    return blake2b(text.encode(), digest_size=32).hexdigest()

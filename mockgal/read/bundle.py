@@ -24,7 +24,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import HALO_COLUMNS, REQUIRED_HALO_COLUMNS
+from ..columns import HALO_COLUMNS, REQUIRED_HALO_COLUMNS, content_digest
 from ..cosmology import Cosmology
 from ..errors import (
     CorruptFileError,
@@ -37,14 +37,18 @@ from ..errors import (
 )
 from ..layout import (
     BUNDLE_ATTRIBUTE,
+    BUNDLE_DIGEST,
+    BUNDLE_FACTS,
     BUNDLE_VERSION,
     COMPLETE,
     DENSITY,
+    GRID_ATTRIBUTES,
     HALOS,
     HEADER,
     MASS,
     PARTICLES,
     POSITION,
+    bundle_digest,
 )
 from ..protocols import ReadOptions
 from ..types import MASS_DEFINITIONS, HaloCatalog, ParticleChunk, Particles, Scene, Snapshot
@@ -73,6 +77,8 @@ class _Header(NamedTuple):
     columns: list[str]
     has_density: bool
     json: dict[str, Any]
+    facts: dict[str, Any]
+    digest: str
 
 
 class BundleReader:
@@ -202,7 +208,24 @@ def _header(file: h5py.File, options: ReadOptions) -> _Header:
             "halo_record": _halo_record(file),
             "source": _json(file, f"{HEADER}/source", list),
         },
+        _facts(file),
+        str(headers.attribute(file, "/", BUNDLE_DIGEST)),
     )
+
+
+def _facts(file: h5py.File) -> dict[str, Any]:
+    """The attributes that the bundle's digest is taken of."""
+    names = {
+        "": (HEADER, (*BUNDLE_FACTS, *(item.name for item in fields(Cosmology)))),
+        "particles/": (PARTICLES, (MASS.split("/")[1],)),
+        "density/": (DENSITY, GRID_ATTRIBUTES),
+    }
+    found = {
+        prefix + key: headers.attribute(file, group, key, None)
+        for prefix, (group, keys) in names.items()
+        for key in keys
+    }
+    return {key: value for key, value in found.items() if isinstance(value, str | int | float)}
 
 
 def _not_json(constant: str) -> Any:
@@ -297,6 +320,14 @@ def _halos(path: Path, header: _Header, snapshot: Snapshot, options: ReadOptions
             FileSet((path,), ""), {HALOS: [header.halos]}, {dataset: declared.shape}
         )
         columns[name] = found[dataset].astype(declared.dtype, copy=False)
+    stored = content_digest(columns, HALO_COLUMNS, ["halo_id"], header.mass_definition)
+    if bundle_digest(header.facts, stored) != header.digest:
+        raise CorruptFileError(
+            f"{path}@{BUNDLE_DIGEST}",
+            "a header or halos other than those that were written",
+            f"the digest {header.digest}",
+            "copy or download the file again, or pack the original catalogue again",
+        )
     return halo_catalog(
         columns,
         header.mass_definition,

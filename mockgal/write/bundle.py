@@ -15,6 +15,7 @@ from ..columns import HALO_COLUMNS
 from ..errors import CorruptFileError, HeaderError
 from ..layout import (
     BUNDLE_ATTRIBUTE,
+    BUNDLE_DIGEST,
     BUNDLE_VERSION,
     COMPLETE,
     DENSITY,
@@ -25,6 +26,7 @@ from ..layout import (
     MASS,
     PARTICLES,
     POSITION,
+    bundle_digest,
 )
 from ..types import Array, DensityField, Particles, Scene
 from .atomic import atomic_output
@@ -102,8 +104,25 @@ def write_bundle(
             _write_particles(store, scene, matter, chunk_rows, moved, progress)
         if density is not None:
             _write_density(store, scene, density, progress)
+        _set(file, {BUNDLE_DIGEST: _digest(file, scene)})
         file.attrs[COMPLETE] = 1
     return moved
+
+
+def _digest(file: h5py.File, scene: Scene) -> str:
+    """See `bundle_digest`: of what was written."""
+    parts = {"": HEADER, "particles/": PARTICLES, "density/": DENSITY}
+    facts: dict[str, Any] = {}
+    for prefix, name in parts.items():
+        if name not in file:
+            continue
+        wanted = {PARTICLES: (MASS.split("/")[1],), DENSITY: GRID_ATTRIBUTES}
+        attrs = file[name].attrs
+        for key in wanted.get(name, attrs):
+            if key in attrs:
+                value = attrs[key]
+                facts[prefix + key] = value.decode() if isinstance(value, bytes) else value
+    return bundle_digest(facts, scene.halos.digest())
 
 
 def _expected_bytes(scene: Scene, matter: Particles | None, density: DensityField | None) -> int:

@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 import pytest
-from read_faults import both, case, catalogue, edit, header, no_snapshot, snapshot
+from read_faults import both, case, catalogue, edit, header, no_snapshot, seal, snapshot
 
 from mockgal.cosmology import Cosmology
 from mockgal.errors import MockgalWarning, UnitsError
@@ -143,6 +143,7 @@ def test_in_a_bundle(run, tmp_path, name, factor, words, refused):
     write_bundle(read(run), path)
     with h5py.File(path, "r+") as file:
         file[f"halos/{name}"][...] *= factor
+    seal(path)
     refused(path, *words)
 
 
@@ -153,6 +154,7 @@ def test_particles_of_a_bundle(run, tmp_path, refused):
     header(path, "header", particle_mass=1e9)
     with h5py.File(path, "r+") as file:
         del file["halos/n_particles"]
+    seal(path)
     refused(path, f"{path}:/particles@mass", "1e+09")
 
 

@@ -5,7 +5,7 @@ import re
 import h5py
 import numpy as np
 import pytest
-from read_faults import Bomb, case, catalogue, edit, header, put, snapshot, write_weights
+from read_faults import Bomb, case, catalogue, edit, header, put, seal, snapshot, write_weights
 
 from mockgal.read.detect import read
 from mockgal.types import GalaxyCatalog
@@ -97,6 +97,7 @@ def duplicate_ids(run):
     path = bundle(run)
     with h5py.File(path, "r+") as file:
         file["halos/halo_id"][9] = 8
+    seal(path)
     return path, f"{path}:/halos/halo_id, row 9"
 
 

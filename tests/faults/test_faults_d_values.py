@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 import pytest
-from read_faults import both, case, catalogue, edit, header, put, snapshot
+from read_faults import both, case, catalogue, edit, header, put, seal, snapshot
 
 from mockgal.errors import MockgalError
 from mockgal.protocols import ReadOptions
@@ -25,6 +25,7 @@ def bundle(run, tmp_path):
 def change(path, name, function):
     with h5py.File(path, "r+") as file:
         file[name][...] = function(file[name][...])
+    seal(path)
 
 
 @pytest.mark.fault(34)

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from mockgal.errors import MockgalError, OutputExistsError
+from mockgal.errors import CorruptFileError, MockgalError, OutputExistsError
 from mockgal.protocols import ReadOptions
 from mockgal.read.bundle import BundleReader
 from mockgal.read.detect import detect, read
@@ -125,13 +125,36 @@ def test_damaged_particles_leave_no_bundle(tmp_path):
     assert set(tmp_path.iterdir()) == before
 
 
-def test_options_reach_the_rows(tmp_path):
+def test_a_changed_bundle_is_refused(tmp_path):
+    """Also where the change could be dropped: a bundle is what was packed."""
     scene = read(write_gadget4(tmp_path))
     write_bundle(scene, tmp_path / "b.hdf5")
     with h5py.File(tmp_path / "b.hdf5", "r+") as file:
         file["halos/vmax"][5] = np.nan
-    halos = read(tmp_path / "b.hdf5", ReadOptions(drop_bad=True, orphans="drop")).halos
-    assert halos.record["dropped_bad"] == 1
+    with pytest.raises(CorruptFileError, match="header or halos other than those"):
+        read(tmp_path / "b.hdf5", ReadOptions(drop_bad=True, orphans="drop"))
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "change"),
+    [
+        ("header", "redshift", lambda z: z + 1e-15),
+        ("header", "omega_lambda", lambda x: np.nextafter(x, 1)),
+        ("header", "name", lambda name: name.replace(b"s", b"S")),
+        ("header", "omega_b", None),
+        ("particles", "mass", lambda m: m * (1 + 1e-15)),
+    ],
+)
+def test_each_fact_is_under_the_digest(tmp_path, group, name, change):
+    write_bundle(read(write_gadget4(tmp_path)), tmp_path / "b.hdf5")
+    with h5py.File(tmp_path / "b.hdf5", "r+") as file:
+        attrs = file[group].attrs
+        if change is None:
+            del attrs[name]
+        else:
+            attrs[name] = change(attrs[name])
+    with pytest.raises(CorruptFileError, match="@digest"):
+        read(tmp_path / "b.hdf5")
 
 
 @pytest.mark.real_data
