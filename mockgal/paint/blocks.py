@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import numpy as np
@@ -22,6 +23,7 @@ Result = TypeVar("Result")
 LARGE = 500_000  # NumPy is done with fewer rows before compiled code is loaded
 BLOCK_ROWS = 1 << 17  # fewer, and threads wait for the interpreter; more, and caches overflow
 _MOST_THREADS = 16  # bounds the memory of the blocks under way
+_beside: ContextVar[Future[Any] | None] = ContextVar("beside", default=None)
 
 
 def threads() -> int:
@@ -49,8 +51,10 @@ def over_blocks(work: Callable[[slice], Result], rows: int) -> list[Result]:
         What ``work`` returned, block by block.
     """
     parts = [slice(start, min(start + BLOCK_ROWS, rows)) for start in range(0, rows, BLOCK_ROWS)]
-    workers = min(threads(), len(parts))
-    if workers == 1 or rows < LARGE:
+    beside = _beside.get()
+    busy = int(beside is not None and not beside.done())  # or both would end later
+    workers = min(threads() - busy, len(parts))
+    if workers <= 1 or rows < LARGE:
         return [work(part) for part in parts]
     with ThreadPoolExecutor(workers, thread_name_prefix="mockgal") as pool:
         return list(pool.map(work, parts))
@@ -63,11 +67,15 @@ def aside(work: Callable[[], Result], rows: int) -> Iterator[Callable[[], Result
         yield work
         return
     pool = ThreadPoolExecutor(1, thread_name_prefix="mockgal")
+    future = pool.submit(work)
+    token = _beside.set(future)
     try:
-        yield pool.submit(work).result
+        yield future.result
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
+    finally:
+        _beside.reset(token)
     pool.shutdown()
 
 

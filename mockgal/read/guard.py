@@ -54,12 +54,20 @@ class _Helper:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
+        self._fatal: dict[tuple[Any, ...], tuple[str, str, str]] = {}
 
-    def ask(self, where: str, do: str, arguments: list[Any], size: int) -> dict[str, Any]:
-        """The helper's reply."""
+    def ask(
+        self, where: str, do: str, path: str, arguments: list[Any], size: int
+    ) -> dict[str, Any]:
+        """The helper's reply about the file at ``path``."""
         limit = seconds()
-        request = {"do": do, "arguments": arguments, "seconds": limit, "bytes": size + _SLACK}
+        request = {"do": do, "arguments": [path, *arguments], "seconds": limit}
+        request["bytes"] = size + _SLACK
+        state = os.stat(path)
+        version = (path, limit, state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
         with self._lock:
+            if version in self._fatal:  # HDF5 would be lost in it again
+                raise CorruptFileError(where, *self._fatal[version])
             process = self._started(where)
             try:
                 line = _exchange(process, request)
@@ -76,17 +84,8 @@ class _Helper:
                     where, f"a damaged object ({reply['error']})", "a readable one", _FIX
                 )
             return reply
-        if code == -signal.SIGPROF:
-            raise CorruptFileError(
-                where,
-                f"that HDF5 does not finish reading it within {limit:g} s of computing",
-                "an object that is read at once",
-                f"{_FIX}; if the file is whole, and this large, set {SECONDS} to more seconds",
-            )
-        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        raise CorruptFileError(
-            where, f"that HDF5 crashes reading it ({name})", "a readable one", _FIX
-        )
+        self._fatal[version] = found = _fate(code, limit)
+        raise CorruptFileError(where, *found)
 
     def _started(self, where: str) -> subprocess.Popen[str]:
         if self._process is not None and self._process.poll() is None:
@@ -143,6 +142,18 @@ class _Helper:
         self._lock, self._process = threading.Lock(), None
 
 
+def _fate(code: int, limit: float) -> tuple[str, str, str]:
+    """Why the helper ended: what was found, expected, and the way out."""
+    if code == -signal.SIGPROF:
+        return (
+            f"that HDF5 does not finish reading it within {limit:g} s of computing",
+            "an object that is read at once",
+            f"{_FIX}; if the file is whole, and this large, set {SECONDS} to more seconds",
+        )
+    name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    return f"that HDF5 crashes reading it ({name})", "a readable one", _FIX
+
+
 def _exchange(process: subprocess.Popen[str], message: Any) -> str:
     """Send a line and take one; "" if the process has ended."""
     assert process.stdin is not None
@@ -183,12 +194,26 @@ def text(where: str, path: str, group: str, name: str, most: int) -> str | list[
     ResourceError
         The helper process cannot be started.
     """
-    reply = helper.ask(where, "text", [path, group, name, most], most)
+    reply = helper.ask(where, "text", path, [group, name, most], most)
     values = [
         value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         for value in reply["values"]
     ]
     return values if reply["shape"] else values[0]
+
+
+def names(where: str, path: str, group: str) -> list[str]:
+    """Names of an object's attributes.
+
+    Raises
+    ------
+    CorruptFileError, ResourceError
+        As `text`.
+    """
+    return [
+        name.encode("utf-8", "backslashreplace").decode()
+        for name in helper.ask(where, "names", path, [group], 0)["names"]
+    ]
 
 
 def check_rows(where: str, path: str, name: str, start: int, stop: int, size: int) -> None:
@@ -201,4 +226,4 @@ def check_rows(where: str, path: str, name: str, start: int, stop: int, size: in
     ResourceError
         The helper process cannot be started.
     """
-    helper.ask(where, "rows", [path, name, start, stop], size)
+    helper.ask(where, "rows", path, [name, start, stop], size)

@@ -44,7 +44,13 @@ def rows(h5py: Any, path: str, name: str, start: int, stop: int) -> dict[str, An
     return {}
 
 
-READS: dict[str, Callable[..., dict[str, Any]]] = {"text": text, "rows": rows}
+def names(h5py: Any, path: str, group: str) -> dict[str, Any]:
+    """Names of an object's attributes."""
+    with h5py.File(path, "r") as file:
+        return {"names": [str(name) for name in file[group].attrs]}
+
+
+READS: dict[str, Callable[..., dict[str, Any]]] = {"text": text, "rows": rows, "names": names}
 
 
 def answer(reply: dict[str, Any]) -> None:

@@ -63,7 +63,7 @@ def attribute(file: h5py.File, group: str, name: str, default: Any = ...) -> Any
             raise MissingDatasetError(
                 where,
                 "no such attribute; present: "
-                + (", ".join(sorted(_names(where, owner))) or "none"),
+                + (", ".join(sorted(_names(where, file, group))) or "none"),
                 f"{name}",
                 "check that the file was written in full",
             )
@@ -101,9 +101,10 @@ def _plain(kind: h5py.h5t.TypeID) -> bool:
     return stored.fixed_text(kind) or stored.number_type(kind) is not None
 
 
-def _names(where: str, owner: h5py.HLObject) -> list[str]:
-    safe.check_number_of_names(where, h5py.h5a.get_num_attrs(owner.id))
-    return [name if isinstance(name, str) else repr(name) for name in owner.attrs]
+def _names(where: str, file: h5py.File, group: str) -> list[str]:
+    """Names of an object's attributes; HDF5 before 1.14.4 may crash where one is damaged."""
+    safe.check_number_of_names(where, h5py.h5a.get_num_attrs(file[group].id))
+    return guard.names(where, file.filename, group)
 
 
 def numbers(file: h5py.File, group: str, name: str) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -28,6 +28,7 @@ from ..errors import (
     UnsafeInputError,
 )
 from . import guard, stored
+from .heaps import Groups
 from .memory import check_memory
 from .places import Places
 from .stored import COPY_AGAIN
@@ -37,6 +38,7 @@ MAX_LINKS = 8  # soft links followed on the way to one dataset
 MAX_DEPTH = 32  # groups on the way to one dataset
 BOMB_BYTES, BOMB_RATIO, MAX_CHUNK = stored.BOMB_BYTES, stored.BOMB_RATIO, stored.MAX_CHUNK
 MAX_NAMES = 100_000  # in one group, or attributes of one object
+_NAMED = 40  # names listed in a message
 _DEFAULT_CACHE = 1 << 20  # bytes that HDF5 keeps of a dataset's chunks
 _CACHE_SLOTS = 521  # of its table of chunks, HDF5's default
 
@@ -114,6 +116,14 @@ def _refusal(path: Path, error: Exception) -> InputError:
     return CorruptFileError(path, f"a damaged HDF5 file ({text})", "a readable one", COPY_AGAIN)
 
 
+class File(h5py.File):  # type: ignore[misc] # h5py has no types
+    """A file opened for reading, and the groups in it that were met."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "r")
+        self.groups = Groups(self)
+
+
 @contextmanager
 def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading.
@@ -133,7 +143,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
     """
     check_regular(path)
     try:
-        file = h5py.File(path, "r")
+        file = File(path)
     except Exception as error:  # of a damaged file also other kinds than OSError
         raise _refusal(path, error) from error
     try:
@@ -183,13 +193,21 @@ def check_number_of_names(where: str, count: int) -> None:
         )
 
 
-def _find(file: h5py.File, name: str) -> tuple[str, list[str]]:
-    """Follow ``name`` link by link: ("", []) if it is there, else (missing part, what is there).
+class _Found(NamedTuple):
+    """Where a name led to: a path of hard links, or the part that is ``missing`` there."""
+
+    path: str
+    missing: str = ""
+
+
+def _find(file: h5py.File, name: str) -> _Found:
+    """Follow ``name`` link by link.
 
     The library is only asked for one hard link at a time, so a link to another file is seen even in
-    the middle of a path.
+    the middle of a path; and only in groups whose names it can look up.
     """
     where = where_of(file, name)
+    groups = file.groups if isinstance(file, File) else Groups(file)
     todo, done, links = [part for part in name.split("/") if part], "/", 0
     while todo:
         if len(todo) + done.count("/") > MAX_DEPTH:
@@ -200,16 +218,19 @@ def _find(file: h5py.File, name: str) -> tuple[str, list[str]]:
                 "copy the datasets to the top of a new file (h5copy)",
             )
         part = todo.pop(0)
+        path = f"{done.rstrip('/')}/{part}"
         with translated(where):
             group = file[done]
+            if not isinstance(group, h5py.Group):
+                return _Found(done, path)
+            groups.check(where, done)
             # Ask for the link itself: `in` would follow it.
-            if not isinstance(group, h5py.Group) or not group.id.links.exists(part.encode()):
-                return f"{done.rstrip('/')}/{part}", _names(where, group)[:40]
-            try:
-                link = group.get(part, getlink=True)
-            except TypeError:  # a link class that h5py does not know
-                link = None
-        if isinstance(link, h5py.SoftLink):
+            if not group.id.links.exists(part.encode()):
+                return _Found(done, path)
+            link = group.id.links.get_info(part.encode())
+            if link.type == h5py.h5l.TYPE_SOFT:
+                target = os.fsdecode(group.id.links.get_val(part.encode()))
+        if link.type == h5py.h5l.TYPE_SOFT:
             links += 1
             if links > MAX_LINKS:
                 raise UnsafeInputError(
@@ -218,18 +239,21 @@ def _find(file: h5py.File, name: str) -> tuple[str, list[str]]:
                     f"at most {MAX_LINKS} links",
                     "copy the dataset itself to a new file (h5copy)",
                 )
-            target = [step for step in link.path.split("/") if step]
-            todo, done = target + todo, "/" if link.path.startswith("/") else done
-        elif isinstance(link, h5py.HardLink):
-            done = f"{done.rstrip('/')}/{part}"
+            todo = [step for step in target.split("/") if step] + todo
+            done = "/" if target.startswith("/") else done
+        elif link.type == h5py.h5l.TYPE_HARD:
+            done = path
+            groups.header[done] = int(link.u)
         else:
             raise UnsafeInputError(
                 where,
-                f"a link out of the file at {done.rstrip('/')}/{part}",
+                f"a link out of the file at {path}",
                 "data kept in the file itself",
                 "copy the data into one file (h5repack or h5copy), if you trust its source",
             )
-    return "", []
+    with translated(where):
+        groups.check(where, done)
+    return _Found(done)
 
 
 def exists(file: h5py.File, name: str) -> bool:
@@ -240,16 +264,17 @@ def exists(file: h5py.File, name: str) -> bool:
     UnsafeInputError
         A link on the way leads out of the file or in circles.
     """
-    return not _find(file, name)[0]
+    return not _find(file, name).missing
 
 
 def members(file: h5py.File, name: str) -> list[str]:
     """Names in the group ``name``; empty if there is no such group."""
-    if not exists(file, name):
+    found = _find(file, name)
+    if found.missing:
         return []
     where = where_of(file, name)
     with translated(where):
-        return _names(where, file[name])
+        return _names(where, file[found.path])
 
 
 def dataset(file: h5py.File, name: str, *, records: bool = False) -> Dataset:
@@ -280,16 +305,18 @@ def dataset(file: h5py.File, name: str, *, records: bool = False) -> Dataset:
         It is damaged or was never written in full.
     """
     where = where_of(file, name)
-    absent, present = _find(file, name)
-    if absent:
+    found = _find(file, name)
+    if found.missing:
+        with translated(where):
+            present = sorted(_names(where, file[found.path])[:_NAMED])
         raise MissingDatasetError(
             where,
-            f"no {absent}; present there: {', '.join(sorted(present)) or 'nothing'}",
+            f"no {found.missing}; present there: {', '.join(present) or 'nothing'}",
             "a dataset",
             "check that the file is the one meant and was written in full",
         )
     with translated(where):
-        data = file[name]
+        data = file[found.path]
         if not isinstance(data, h5py.Dataset):
             raise MissingDatasetError(where, "a group", "a dataset", "check the format of the file")
         layout = data.id.get_create_plist()
@@ -324,7 +351,7 @@ def dataset(file: h5py.File, name: str, *, records: bool = False) -> Dataset:
             access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
             access.set_chunk_cache(_CACHE_SLOTS, cache, 0.75)
             del data, opened  # a dataset that is open keeps the cache it has
-            opened = h5py.h5d.open(file.id, name.encode(), access)
+            opened = h5py.h5d.open(file.id, found.path.encode(), access)
     return Dataset(opened, places)
 
 

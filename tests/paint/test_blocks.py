@@ -218,6 +218,23 @@ def test_aside_runs_meanwhile_and_errors_do_not_wait_for_it():
     release.set()
 
 
+def test_what_runs_aside_has_a_processor(large, monkeypatch):
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 1)
+
+    def in_main_thread():
+        here = threading.main_thread()
+        return all(blocks.over_blocks(lambda _: threading.current_thread() is here, 4))
+
+    release = threading.Event()
+    with blocks.aside(lambda: release.wait(60), 1) as result:
+        assert in_main_thread()
+        release.set()
+        assert result()
+        assert not in_main_thread()
+    assert not in_main_thread()
+
+
 def test_sums(large):
     generator = np.random.default_rng(1)
     values = generator.random(100_000) ** 9

@@ -122,9 +122,7 @@ def test_high_word_is_shifted_in_64_bits(tmp_path):
         header["NumPart_Total"] = np.array([0, 5, 0, 0, 0, 0], "u4")
         header["NumPart_Total_HighWord"] = np.array([0, 3, 0, 0, 0, 0], "u4")
         header["NumPart_ThisFile"] = np.array([0, (3 << 32) + 5, 0, 0, 0, 0], "u8")
-    snapshot = snapshots.open_snapshot(
-        chunks.FileSet((path,), "002"), ReadOptions(), units.GADGET4
-    )
+    snapshot = snapshots.open_snapshot(chunks.FileSet((path,), "002"), ReadOptions(), units.GADGET4)
     assert snapshot.particle_count == (3 << 32) + 5
 
 
@@ -151,10 +149,7 @@ def test_sources_have_digests(tmp_path):
         "snap_002.0.hdf5",
         "snap_002.1.hdf5",
     ]
-    assert (
-        source[0].digest
-        == hashlib.sha256(Path(source[0].path).read_bytes()).hexdigest()
-    )
+    assert source[0].digest == hashlib.sha256(Path(source[0].path).read_bytes()).hexdigest()
     assert source[2].digest == ""
 
 
