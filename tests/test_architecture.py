@@ -81,6 +81,7 @@ def test_every_room_is_known():
 @pytest.mark.parametrize("module", ["mockgal", "mockgal.types", "mockgal.registry", "mockgal.cli"])
 def test_importing_is_light(module):
     heavy = ["torch", "halotools", "dask", "matplotlib", "astropy", "scipy", "h5py", "pydantic"]
+    heavy += ["numba"]
     code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

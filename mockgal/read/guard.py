@@ -21,6 +21,7 @@ from typing import Any
 from ..errors import CorruptFileError, ResourceError, UsageError
 
 SECONDS, DEFAULT_SECONDS = "MOCKGAL_HDF5_SECONDS", 60.0
+PROGRAM = Path(__file__).with_name("guard_child.py")
 _SLACK = 512 << 20  # bytes that HDF5 may take beside what is read
 _FIX = "copy or download the file again and compare its checksum with the source's"
 
@@ -94,7 +95,7 @@ class _Helper:
         try:
             process = subprocess.Popen(
                 # -P: no module of the current folder is taken for one of the library
-                [sys.executable, "-P", str(Path(__file__).with_name("guard_child.py"))],
+                [sys.executable, "-P", str(PROGRAM)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import ResourceError
 
 CHECKED_FROM = 64 << 20  # bytes; less than this is simply asked for
-_GROUPS = Path("/sys/fs/cgroup")
+GROUPS = Path("/sys/fs/cgroup")
 
 
 def _table(path: Path) -> dict[str, int]:
@@ -31,15 +31,19 @@ def _number(path: Path) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def _left_in_groups() -> list[int]:
-    """What the control groups of this process may still take (version 2), one entry each."""
+def _own_group() -> str:
+    """The control group of this process (version 2), below `GROUPS`."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
-        return []
-    own = next((line[3:] for line in lines if line.startswith("0::")), "/").strip("/")
-    folder, left = _GROUPS / own, []
-    while folder == _GROUPS or _GROUPS in folder.parents:
+        return ""
+    return next((line[3:] for line in lines if line.startswith("0::")), "").strip("/")
+
+
+def _left_in_groups() -> list[int]:
+    """What the control groups of this process may still take, one entry for each that is limited."""
+    folder, left = GROUPS / _own_group(), []
+    while folder == GROUPS or GROUPS in folder.parents:
         limit, used = _number(folder / "memory.max"), _number(folder / "memory.current")
         if limit is not None and used is not None:
             # Cached pages of files count as used, but are given up when needed.
