@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from mockgal.columns import GALAXY_COLUMNS
 from mockgal.recipe import DEFAULT_SEED, check
 from mockgal.testing import painter_contract, write_gadget4
 from mockgal.types import Distribution
+from mockgal.write.bundle import write_bundle
 
 ROOT = Path(__file__).parents[1]
 
@@ -258,12 +260,8 @@ class TestInspect:
         assert facts["painters"]["hod"]["ready"]
 
     def test_says_what_is_missing(self, demo_bundle, tmp_path, mockgal_command):
-        later = tmp_path / "z.hdf5"
-        later.write_bytes(demo_bundle.read_bytes())
-        with h5py.File(later, "r+") as file:
-            file["header"].attrs["redshift"] = 3.0
-            if "density" in file:
-                del file["density"]
+        later, scene = tmp_path / "z.hdf5", mockgal.read(demo_bundle)
+        write_bundle(replace(scene, snapshot=replace(scene.snapshot, redshift=3.0)), later)
         state = json.loads(mockgal_command("inspect", later, "--json").stdout)["painters"]["hod"]
         assert not state["ready"]
         assert "redshift 3 outside" in state["missing"]

@@ -41,7 +41,7 @@ def _own_group() -> str:
 
 
 def _left_in_groups() -> list[int]:
-    """What the control groups of this process may still take, one entry for each that is limited."""
+    """What the control groups of this process may still take, one entry for each limit."""
     folder, left = GROUPS / _own_group(), []
     while folder == GROUPS or GROUPS in folder.parents:
         limit, used = _number(folder / "memory.max"), _number(folder / "memory.current")

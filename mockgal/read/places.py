@@ -78,7 +78,7 @@ class Places:
         for begin in range(0, len(out), step):
             piece = np.empty((min(step, len(out) - begin), *self.shape[1:]), self.kind)
             _fill(descriptor, piece, first + begin * width)
-            _put(out[begin : begin + len(piece)], piece)
+            put(out[begin : begin + len(piece)], piece)
 
     def _read_chunks(
         self, descriptor: int, chunks: Chunks, start: int, stop: int, out: Array
@@ -102,7 +102,7 @@ class Places:
                     for i, n, c in zip(place, self.shape[1:], chunks.shape[1:], strict=True)
                 ]
                 here = [slice(0, part.stop - part.start) for part in beside]
-                _put(
+                put(
                     out[(slice(low - start, high - start), *beside)],
                     values[(slice(low - row * tall, high - row * tall), *here)],
                 )
@@ -135,7 +135,8 @@ def _fill(descriptor: int, values: Array, start: int) -> None:
     _check_truths(values)
 
 
-def _put(out: Array, values: Array) -> None:
+def put(out: Array, values: Array) -> None:
+    """Copy ``values``; of records, the fields that ``out`` has."""
     if out.dtype.names is None:
         out[...] = values
     else:

@@ -30,7 +30,7 @@ from ..errors import (
 from . import guard, stored
 from .heaps import Groups
 from .memory import check_memory
-from .places import Places
+from .places import Places, put
 from .stored import COPY_AGAIN
 from .unpack import Damaged
 
@@ -415,7 +415,7 @@ def read_rows(
             return out
         if data.id.get_create_plist().get_layout() != h5py.h5d.COMPACT:
             guard.check_rows(where, data.file.filename, data.name, first, last, size)
-        data.read_direct(out, np.s_[first:last] if data.shape else np.s_[()])
+        put(out, data[first:last] if data.shape else data[()])
     except MockgalError:
         raise
     except Exception as error:
