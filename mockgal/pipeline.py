@@ -270,10 +270,10 @@ def pack(
     progress : callable, optional
         Called with (done, total, what).
     """
+    from .files.atomic import check_output
+    from .files.lock import output_lock
     from .read.density import read_density
-    from .write.atomic import check_output
     from .write.bundle import write_bundle
-    from .write.lock import output_lock
 
     if Path(out).suffix.lower() not in (".hdf5", ".h5"):
         raise UsageError(out, f"extension {Path(out).suffix!r}", ".hdf5 or .h5", "name it so")
@@ -328,9 +328,9 @@ def build(recipe: Recipe) -> Report:
     MockgalError
         The output is then what it was before.
     """
+    from .files.atomic import check_output
+    from .files.lock import output_lock
     from .select.cuts import parse
-    from .write.atomic import check_output
-    from .write.lock import output_lock
     from .write.provenance import sidecar_path
 
     started = time.time()

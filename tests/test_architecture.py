@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "mockgal"
-SHARED = {"types", "protocols", "columns", "layout", "cosmology", "errors", "random", "registry"}
+SHARED = {
+    "files",
+    "types",
+    "protocols",
+    "columns",
+    "layout",
+    "cosmology",
+    "errors",
+    "random",
+    "registry",
+}
 ROOMS = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
 # Beside the shared vocabulary; every arrow but those of the joints points back along the flow.
 DOORS = {

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..columns import HALO_COLUMNS
 from ..errors import CorruptFileError, HeaderError
+from ..files.atomic import atomic_output
 from ..layout import (
     BUNDLE_ATTRIBUTE,
     BUNDLE_DIGEST,
@@ -29,7 +30,6 @@ from ..layout import (
     bundle_digest,
 )
 from ..types import Array, DensityField, Particles, Scene
-from .atomic import atomic_output
 from .hdf5_file import Check, new_hdf5, read_through
 
 Progress = Callable[[int, int, str], object]

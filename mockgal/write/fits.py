@@ -39,9 +39,9 @@ import numpy as np
 from astropy.io import fits
 
 from ..errors import CorruptFileError, InputError, InternalError, printable
+from ..files.atomic import atomic_output
 from ..layout import CATALOGUE_HDUS, FITS_CODES, REFER
 from ..types import GalaxyCatalog
-from .atomic import atomic_output
 from .fits_checksum import ALL_ONES, Checksum, encode
 from .provenance import NO_DIGEST, FileColumn, FileContent, begin_digest, describe
 

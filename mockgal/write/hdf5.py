@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CorruptFileError
+from ..files.atomic import atomic_output
 from ..layout import COMPLETE, GALAXIES, PROVENANCE, PROVENANCE_DIGEST
 from ..types import GalaxyCatalog
-from .atomic import atomic_output
 from .hdf5_file import Check, new_hdf5, read_through
 from .provenance import NO_DIGEST, FileColumn, FileContent, begin_digest, describe
 

@@ -16,9 +16,9 @@ import h5py
 import numpy as np
 
 from ..errors import CorruptFileError
+from ..files.signals import signals_deferred
 from ..layout import COMPLETE
 from ..types import Array
-from .signals import signals_deferred
 
 Check = Callable[[], None]
 

@@ -19,9 +19,9 @@ import numpy as np
 from ..columns import GALAXY_COLUMNS
 from ..cosmology import h_free
 from ..errors import InternalError, UsageError, printable
+from ..files.atomic import atomic_output
 from ..layout import CATALOGUE_SCHEMA, ESSENTIALS, FITS_UNITS, NUMBERED_ESSENTIALS, UNIT_SYSTEMS
 from ..types import Array, GalaxyCatalog
-from .atomic import atomic_output
 
 NO_DIGEST = "0" * 64  # as long as the digest whose place it holds
 

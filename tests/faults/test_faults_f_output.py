@@ -36,14 +36,14 @@ from mockgal.errors import (
     ResourceError,
     UsageError,
 )
+from mockgal.files.atomic import atomic_output, check_output
+from mockgal.files.lock import output_lock
 from mockgal.protocols import ReadOptions
 from mockgal.read.detect import read as read_scene
 from mockgal.recipe import Recipe
 from mockgal.registry import load
 from mockgal.types import SourceFile
-from mockgal.write.atomic import atomic_output, check_output
 from mockgal.write.bundle import write_bundle
-from mockgal.write.lock import output_lock
 from mockgal.write.provenance import sidecar_path, write_sidecar
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "write"))
@@ -426,7 +426,7 @@ def test_the_lock_ends_with_its_holder(fork, tmp_path, made):
     code = """
         import os, sys, time
         from pathlib import Path
-        from mockgal.write.lock import output_lock
+        from mockgal.files.lock import output_lock
         with output_lock(Path(sys.argv[1])):
             worker = os.fork() if sys.argv[2] == "True" else 1
             if worker == 0:
@@ -615,7 +615,7 @@ def test_the_output_is_mounted_from_the_input(what, tmp_path, exit_code):
         import sys
         from pathlib import Path
         from mockgal.errors import MockgalError
-        from mockgal.write.atomic import atomic_output
+        from mockgal.files.atomic import atomic_output
         source, path = map(Path, sys.argv[1:])
         try:
             with atomic_output(path, overwrite=True, inputs=[source]) as temporary:

@@ -16,9 +16,9 @@ import pytest
 from write_samples import matter_scene
 
 from mockgal.errors import HeaderError, InternalError
+from mockgal.files import atomic
 from mockgal.layout import DENSITY, GRID_ATTRIBUTES, GRID_UNITS, MASS, PARTICLES, POSITION
 from mockgal.types import DensityField, ParticleChunk, Particles
-from mockgal.write import atomic
 from mockgal.write import bundle as module
 from mockgal.write.bundle import write_bundle
 

@@ -1,7 +1,7 @@
 """The write protocol: an output appears whole and verified under its name, or not at all.
 
 The file is written under a temporary name in the directory of the output, flushed to the disk,
-reopened and verified, and then renamed. A lock (`mockgal.write.lock`) admits one run at a time,
+reopened and verified, and then renamed. A lock (`mockgal.files.lock`) admits one run at a time,
 and a signal ends a run between two steps, not within one.
 """
 

@@ -19,10 +19,10 @@ from mockgal.errors import (
     ResourceError,
     UsageError,
 )
-from mockgal.write.atomic import atomic_output, check_output
-from mockgal.write.lock import output_lock
+from mockgal.files.atomic import atomic_output, check_output
+from mockgal.files.lock import output_lock
+from mockgal.files.signals import signals_deferred
 from mockgal.write.provenance import sidecar_path, write_sidecar
-from mockgal.write.signals import signals_deferred
 
 
 def names(folder):
@@ -192,7 +192,7 @@ def test_a_lock_names_its_holder(tmp_path):
     code = """
         import sys
         from pathlib import Path
-        from mockgal.write.atomic import output_lock
+        from mockgal.files.atomic import output_lock
         with output_lock(Path(sys.argv[1])):
             print("locked", flush=True)
             sys.stdin.read()
@@ -243,7 +243,7 @@ def test_one_of_many_runs_wins(tmp_path):
         import sys
         from pathlib import Path
         from mockgal.errors import MockgalError
-        from mockgal.write.atomic import atomic_output
+        from mockgal.files.atomic import atomic_output
         sys.stdin.readline()
         try:
             with atomic_output(Path(sys.argv[1]), overwrite=False) as temporary:
@@ -272,7 +272,7 @@ def test_kill_9_leaves_the_old_or_the_new_file_and_a_rerun_succeeds(tmp_path, mo
     code = """
         import os, signal, sys
         from pathlib import Path
-        from mockgal.write import atomic
+        from mockgal.files import atomic
         path, moment = Path(sys.argv[1]), sys.argv[2]
         def die(*_):
             os.kill(os.getpid(), signal.SIGKILL)
@@ -375,7 +375,7 @@ def test_a_small_disk_that_fills_is_an_output_error(tmp_path, name, limit):
     """
     path = tmp_path / f"a.{name}"
     path.write_text("old")
-    with child(code, path, limit, Path(__file__).parent) as process:
+    with child(code, path, limit, Path(__file__).parents[1] / "write") as process:
         out, err = process.communicate(timeout=20)
     assert process.returncode == 5, err
     assert err == ""
