@@ -58,9 +58,19 @@ class Cosmology:
     def critical_density(self, redshift: float) -> float:
         """Critical density at ``redshift`` per *comoving* volume [Msun/h / (Mpc/h)^3]."""
         a = 1.0 / (1.0 + redshift)
+        return CRITICAL_DENSITY * self._expansion_rate_squared(a) * a**3
+
+    def expansion_rate(self, redshift: float) -> float:
+        """H(z) / H0."""
+        return math.sqrt(self._expansion_rate_squared(1.0 / (1.0 + redshift)))
+
+    def _expansion_rate_squared(self, a: float) -> float:
         curvature = 1.0 - self.omega_m - self.omega_lambda
-        e2 = self.omega_m / a**3 + curvature / a**2 + self.omega_lambda
-        return CRITICAL_DENSITY * e2 * a**3
+        return self.omega_m / a**3 + curvature / a**2 + self.omega_lambda
+
+    def redshift_space_factor(self, redshift: float) -> float:
+        """(1 + z) / H(z): comoving Mpc/h in redshift space per km/s of peculiar velocity."""
+        return (1.0 + redshift) / (100.0 * self.expansion_rate(redshift))
 
     def to_dict(self) -> dict[str, float]:
         """The parameters that are known, as plain numbers."""

@@ -8,17 +8,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "mockgal"
-SHARED = {
-    "files",
-    "types",
-    "protocols",
-    "columns",
-    "layout",
-    "cosmology",
-    "errors",
-    "random",
-    "registry",
-}
+SHARED = {"errors", "parallel", "files", "layout", "columns", "cosmology", "random", "types"}
+SHARED |= {"protocols", "registry"}
 ROOMS = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
 # Beside the shared vocabulary; every arrow but those of the joints points back along the flow.
 DOORS = {
@@ -36,7 +27,17 @@ DOORS = {
     "__main__": {"cli"},
 }
 # The shared vocabulary itself, in order: each may import those before it.
-ORDER = ["errors", "layout", "columns", "cosmology", "random", "types", "protocols", "registry"]
+ORDER = [
+    "errors",
+    "parallel",
+    "layout",
+    "columns",
+    "cosmology",
+    "random",
+    "types",
+    "protocols",
+    "registry",
+]
 MODULES = sorted(p.relative_to(PACKAGE) for p in PACKAGE.rglob("*.py"))
 
 

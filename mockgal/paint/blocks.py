@@ -7,7 +7,6 @@ rows, what it does with NumPy for smaller ones.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,23 +16,14 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..parallel import threads
+
 Array = NDArray[Any]
 Result = TypeVar("Result")
 
 LARGE = 500_000  # NumPy is done with fewer rows before compiled code is loaded
 BLOCK_ROWS = 1 << 17  # fewer, and threads wait for the interpreter; more, and caches overflow
-_MOST_THREADS = 16  # bounds the memory of the blocks under way
 _beside: ContextVar[Future[Any] | None] = ContextVar("beside", default=None)
-
-
-def threads() -> int:
-    """Threads to use: NUMBA_NUM_THREADS, or the processors that this process may run on."""
-    try:
-        wanted = int(os.environ.get("NUMBA_NUM_THREADS", ""))
-    except ValueError:
-        here = getattr(os, "sched_getaffinity", None)
-        wanted = len(here(0)) if here else os.cpu_count() or 1
-    return max(1, min(wanted, _MOST_THREADS))
 
 
 def over_blocks(work: Callable[[slice], Result], rows: int) -> list[Result]:

@@ -12,15 +12,15 @@ before there is a large catalogue to paint.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numpy.typing import NDArray
 
+from ..parallel import compiled
+
 Array = NDArray[Any]
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL_0, _WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
@@ -28,23 +28,6 @@ _LOW, _ZERO = np.uint64(0xFFFFFFFF), np.uint64(0)
 _12, _32 = np.uint64(12), np.uint64(32)
 LIMBS, LIMB_BITS = 4, 31  # of exact sums
 _LIMB = float(1 << LIMB_BITS)
-
-
-def compiled(*signature: Any) -> Decorator:
-    """Compile for these argument types now; in memory only where numba's cache is out of order.
-
-    The cache lies beside this file or in the user's cache folder, or wherever NUMBA_CACHE_DIR
-    says; none of them need be writable, have room, or hold what was once put there.
-    """
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        options = {"nogil": True, "error_model": "numpy"}
-        try:
-            return njit(signature, cache=True, **options)(function)  # type: ignore[no-any-return]
-        except Exception:  # numba lets through whatever the disk or a damaged file raises
-            return njit(signature, **options)(function)  # type: ignore[no-any-return]
-
-    return decorate
 
 
 def _in(kind: Any, dimensions: int = 1, layout: str = "C") -> Any:

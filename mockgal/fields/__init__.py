@@ -1,0 +1,1 @@
+"""The field room: mass on grids, and the waves of grids."""

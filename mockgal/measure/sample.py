@@ -1,0 +1,77 @@
+"""What is measured of a catalogue: where its galaxies are, and what each of them counts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..types import GalaxyCatalog
+
+Array = NDArray[Any]
+AXES = {"x": 0, "y": 1, "z": 2}
+WEIGHTS = ("stellar_mass", "number")
+
+
+def positions(galaxies: GalaxyCatalog, line_of_sight: str | None = None) -> Array:
+    """Comoving positions, in real or in redshift space.
+
+    In redshift space a galaxy is moved along the line of sight, at infinite distance, by its
+    peculiar velocity: s = x + v (1 + z) / H(z) (Kaiser 1987, MNRAS 227, 1).
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+        In a box.
+    line_of_sight : str, optional
+        ``"x"``, ``"y"`` or ``"z"``.
+
+    Returns
+    -------
+    ndarray, shape (n, 3)
+        In [0, box size) [Mpc/h], wrapped.
+    """
+    if galaxies.frame != "box":
+        raise UsageError(
+            "measure", f"a catalogue in the frame {galaxies.frame!r}", "one in a periodic box"
+        )
+    size = galaxies.snapshot.box_size
+    position = np.stack([galaxies[f"position_{x}"] for x in "xyz"], axis=1)
+    if line_of_sight is not None:
+        axis = check_axis(line_of_sight)
+        snapshot = galaxies.snapshot
+        factor = snapshot.cosmology.redshift_space_factor(snapshot.redshift)
+        position[:, axis] += factor * galaxies[f"velocity_{line_of_sight}"]
+        position[:, axis] %= size
+        position[position[:, axis] >= size, axis] = 0.0  # a tiny negative wraps to the edge
+    return position
+
+
+def weights(galaxies: GalaxyCatalog, weight: str) -> Array:
+    """What each galaxy counts, shape (n,): its ``stellar_mass`` [Msun/h], or 1 for ``number``.
+
+    Raises
+    ------
+    UsageError
+        Another name.
+    """
+    if weight not in WEIGHTS:
+        raise UsageError("weight", repr(weight), "one of " + ", ".join(WEIGHTS))
+    if weight == "number":
+        return np.ones(len(galaxies))
+    return np.asarray(galaxies["stellar_mass"], dtype=np.float64)
+
+
+def check_axis(line_of_sight: str) -> int:
+    """The number of the axis.
+
+    Raises
+    ------
+    UsageError
+        It is not x, y or z.
+    """
+    if line_of_sight not in AXES:
+        raise UsageError("line of sight", repr(line_of_sight), "x, y or z")
+    return AXES[line_of_sight]
