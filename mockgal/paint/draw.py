@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from ..types import Distribution, GalaxyCatalog, HaloCatalog, Scene
 from . import blocks
 
 Array = NDArray[Any]
+HOST_BIN = 0.1  # dex
+_NO_BIN = 1000  # above any bin of a mass
 
 
 def inverse_cdf(distribution: Distribution, probability: Array) -> Array:
@@ -207,7 +210,7 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
         }
         extrapolated = distribution.extrapolated
         del distribution  # makes room for the columns
-        columns = _galaxy_columns(halos, rows, log_stellar_mass, extrapolated)
+        columns = galaxy_columns(halos, rows, log_stellar_mass, extrapolated)
         provenance = {
             "version": __version__,
             "simulation": describe_simulation(scene, halo_digest()),
@@ -219,7 +222,7 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
     return GalaxyCatalog(columns, scene.snapshot, "box", provenance)
 
 
-def _galaxy_columns(
+def galaxy_columns(
     halos: HaloCatalog, rows: Array, log_stellar_mass: Array, extrapolated: Array
 ) -> dict[str, Array]:
     """Columns of the galaxies in ``rows``, in the order that a `GalaxyCatalog` has."""
@@ -262,7 +265,40 @@ def describe_simulation(scene: Scene, halo_digest: str) -> dict[str, Any]:
         "particle_mass_msun_h": snapshot.particle_mass,
         "mass_definition": halos.mass_definition,
         "halo_digest": halo_digest,
+        "hosts": count_hosts(halos),
         "reading": dict(snapshot.record) | dict(halos.record),
+    }
+
+
+def count_hosts(halos: HaloCatalog) -> dict[str, Any]:
+    """How many hosts there are by mass, with a galaxy or without: plain JSON values.
+
+    Returns
+    -------
+    dict
+        ``counts`` in bins of log10 of the host mass [Msun/h] between the multiples of 0.1 in
+        ``log10_mass_edges``, and the hosts ``without_mass``.
+    """
+    counts: Counter[int] = Counter()
+    without_mass = 0
+
+    def block(part: slice) -> tuple[int, Array, int]:
+        mass = halos["host_mass"][part][halos["is_central"][part]]
+        known = mass[mass > 0]
+        bins = np.floor(np.log10(known) / HOST_BIN).astype(np.int64)
+        first = int(bins.min(initial=_NO_BIN))
+        return first, np.bincount(bins - first), len(mass) - len(known)
+
+    for first, numbers, without in blocks.over_blocks(block, len(halos)):
+        counts.update({first + i: int(number) for i, number in enumerate(numbers) if number})
+        without_mass += without
+    bins = range(min(counts), max(counts) + 1) if counts else range(0)
+    return {
+        "log10_mass_edges": [
+            round(HOST_BIN * k, 1) for k in [*bins, *([bins.stop] if bins else [])]
+        ],
+        "counts": [counts[k] for k in bins],
+        "without_mass": without_mass,
     }
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptFileError, DomainError, InputError, MissingDatasetError, UsageError
+from ..errors import CorruptFileError, DomainError, MissingDatasetError, UsageError
+from ..files.ecsv import read_ecsv
 from ..types import Scene
 from .hod_table import COLUMNS, META, TWIN, HODTable
 
 FORMAT = "mockgal HOD calibration 2"  # 1 did not say what its rows are binned by
 SHIPPED = Path(__file__).with_name("calibrations")
-_MAX_BYTES = 10_000_000
 
 
 def to_ecsv(table: HODTable) -> str:
@@ -49,33 +49,14 @@ def read(path: Path) -> HODTable:
     InputError
         (or a subclass) The file cannot be read, lacks columns, or contradicts itself.
     """
-    from astropy.table import Table
-
     again = "make the table again with this version of mockgal"
-    try:
-        size = path.stat().st_size
-        if not path.is_file() or size > _MAX_BYTES:
-            raise InputError(
-                path,
-                f"{size} bytes, or no ordinary file",
-                f"a text file of at most {_MAX_BYTES} bytes",
-                "give an HOD calibration table",
-            )
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise InputError(
-            path,
-            f"an unreadable file ({error})",
-            "an ECSV calibration table",
-            "give the path of one, or a name that `mockgal calibrations` lists",
-        ) from error
-    try:
-        table = Table.read(text.splitlines(), format="ascii.ecsv")
-    except Exception as error:  # astropy and PyYAML raise many kinds for bad text
-        reason = " ".join(str(error).split())[:200]
-        raise CorruptFileError(path, f"text that is not ECSV ({reason})", FORMAT, again) from error
-    if table.meta.get("format") != FORMAT:
-        raise CorruptFileError(path, f"format {table.meta.get('format')!r}", repr(FORMAT), again)
+    table = read_ecsv(
+        path,
+        FORMAT,
+        what="HOD calibration table",
+        fix="give the path of one, or a name that `mockgal calibrations` lists",
+        again=again,
+    )
     missing = [c for c in COLUMNS if c not in table.colnames and c not in TWIN]
     missing += [key for key in META if key not in table.meta]
     if missing:

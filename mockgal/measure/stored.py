@@ -1,0 +1,54 @@
+"""Results read back from the ECSV files that `mockgal.measure.result.Measurement.save` writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import CorruptFileError, MockgalError
+from ..files.ecsv import read_ecsv
+from .result import DETECTABLE, FORMAT, Field, Measurement, Style
+
+_AGAIN = "measure again with this version of mockgal"
+
+
+def read(path: Path) -> Measurement:
+    """The result in a file.
+
+    Raises
+    ------
+    InputError
+        (or a subclass) It cannot be read, is damaged, or is something else.
+    """
+    table = read_ecsv(
+        path, FORMAT, what="ECSV file of `mockgal measure`", fix="check the path", again=_AGAIN
+    )
+    columns: dict[str, Any] = {}
+    fields: dict[str, Field] = {}
+    try:
+        meta = table.meta
+        labels, style = meta["labels"], meta["style"]
+        for name in table.colnames:
+            if name.endswith(DETECTABLE):
+                continue
+            values = table[name]
+            columns[name] = np.asarray(
+                values.filled(np.nan) if hasattr(values, "filled") else values
+            )
+            unit = "" if values.unit is None else values.unit.to_string()
+            fields[name] = Field(unit, values.description or "", str(labels[name]))
+        return Measurement(
+            str(meta["statistic"]),
+            columns,
+            fields,
+            str(meta["axis"]),
+            tuple(map(str, meta["estimates"])),
+            str(meta["count"]),
+            dict(meta["settings"]),
+            float(meta["error_degrees_of_freedom"]),
+            Style(bool(style["log_x"]), bool(style["log_y"]), tuple(style["marks"])),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, MockgalError) as error:
+        raise CorruptFileError(path, f"damaged values ({error})", FORMAT, _AGAIN) from error
