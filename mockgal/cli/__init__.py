@@ -1,0 +1,83 @@
+"""The ``mockgal`` command: options to functions, results to lines, errors to exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import warnings
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..errors import InternalError, MockgalError, MockgalWarning, ResourceError, UsageError
+from .build import build
+from .screen import fail, warn
+from .simulations import calibrations, inspect, pack
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="mockgal %(version)s")
+def cli() -> None:
+    """Mock galaxy catalogues painted on gravity-only simulations."""
+
+
+for _command in (build, inspect, pack, calibrations):
+    cli.add_command(_command)
+
+
+def _terminate(signum: int, frame: Any) -> None:
+    raise SystemExit(128 + signum)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command and exit with a documented code; no traceback reaches the user.
+
+    With ``MOCKGAL_DEBUG`` set in the environment errors are raised as they are.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+    if sys.stdout is None:  # closed by the caller
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+
+    def show(message: Any, category: Any, filename: str, lineno: int, *_: Any) -> None:
+        if issubclass(category, MockgalWarning):
+            warn(message)
+        elif os.environ.get("MOCKGAL_DEBUG"):
+            warn(f"{category.__name__} at {filename}:{lineno}: {message}")
+
+    warnings.showwarning = show  # type: ignore[assignment]
+    warnings.simplefilter("always", MockgalWarning)  # whatever PYTHONWARNINGS says
+    try:
+        cli(arguments, standalone_mode=False)
+        code = 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        code = 2
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "mockgal"
+        code = fail(
+            UsageError(command, error.format_message(), "", f"`{command} --help` lists the options")
+        )
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("mockgal: interrupted; every output is whole, or as it was", err=True)
+        code = 130
+    except MockgalError as error:
+        if os.environ.get("MOCKGAL_DEBUG"):
+            raise
+        code = fail(error)
+    except MemoryError:
+        code = fail(ResourceError("mockgal", "too little memory", "", "a machine with more"))
+    except Exception as error:
+        if os.environ.get("MOCKGAL_DEBUG"):
+            raise
+        code = fail(
+            InternalError(
+                "mockgal",
+                f"an unforeseen {type(error).__name__}: {error}",
+                "",
+                "please report this, with what MOCKGAL_DEBUG=1 prints",
+            )
+        )
+    sys.exit(code)

@@ -1,0 +1,64 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from ..types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
+
+STELLAR_MASS_HELP = (
+    "Stars counted in a hydrodynamic run: "
+    + "; ".join(f"{name}, {meaning}" for name, meaning in STELLAR_MASS_DEFINITIONS.items())
+    + " (default: bound)."
+)
+MASS_DEFINITION_HELP = "Host mass: " + ", ".join(MASS_DEFINITIONS) + " (default: 200c)."
+
+
+def reading(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that tell a reader what to do."""
+    for option in (
+        click.option("--format", "format", help="Input format; by default found from the content."),
+        click.option("--mass-definition", help=MASS_DEFINITION_HELP),
+        click.option(
+            "--drop-bad",
+            is_flag=True,
+            default=None,
+            help="Drop rows with NaN, infinite or negative masses, and centrals without a "
+            "host mass (with their satellites), instead of refusing the file; counted.",
+        ),
+        click.option(
+            "--orphans",
+            type=click.Choice(["refuse", "drop", "central"]),
+            help="Satellites whose central is not in the catalogue (default: refuse).",
+        ),
+        click.option(
+            "--centred-origin", is_flag=True, default=None, help="Positions are in [-L/2, L/2)."
+        ),
+        click.option(
+            "--allow-empty-regions",
+            is_flag=True,
+            default=None,
+            help="Accept a box with an empty octant or slab.",
+        ),
+        click.option(
+            "--allow-missing-chunks",
+            is_flag=True,
+            default=None,
+            help="Read a catalogue of which files are missing: the groups that are there as a "
+            "whole; recorded.",
+        ),
+        click.option("--stellar-mass-definition", help=STELLAR_MASS_HELP),
+        click.option("--h", type=float, help="H0 over 100 km/s/Mpc, if not in the file."),
+        click.option("--omega-m", type=float, help="Matter density today, if not in the file."),
+        click.option("--omega-lambda", type=float, help="Dark energy today, if not in the file."),
+    ):
+        command = option(command)
+    return command
+
+
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that the user gave."""
+    return {key: value for key, value in options.items() if value not in (None, ())}
