@@ -1,0 +1,50 @@
+"""Numbers with units, as users write them: ``3 h/Mpc``, ``0.25 dex``, ``40 Mpc/h``."""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import UsageError
+
+_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*", re.ASCII)
+_LITTLE_H = re.compile(r"\bh(?=\b|\d)", re.ASCII)
+
+
+def in_unit(name: str, text: str, unit: str, h: float) -> float:
+    """The number that ``text`` says, in ``unit``.
+
+    Parameters
+    ----------
+    name : str
+        Of the option, for messages.
+    text : str
+        A number and its unit; ``h`` is little h.
+    unit : str
+        For astropy, with ``littleh`` for little h.
+    h : float
+        Hubble constant over 100 km/s/Mpc, for units with another power of h.
+
+    Raises
+    ------
+    UsageError
+        No number, no unit, or one of another kind.
+    """
+    from astropy import units
+    from astropy.cosmology import units as cosmology_units
+
+    shown = unit.replace("littleh", "h").replace(" ", "")
+    match = _NUMBER.fullmatch(text)
+    if match is None or not match[2]:
+        found = f"{text!r}, " + ("no number" if match is None else "a number without a unit")
+        raise UsageError(name, found, f"a number in {shown}", f'write "{name} 3 {shown}"')
+    try:
+        with units.add_enabled_units(cosmology_units):
+            given = units.Unit(_LITTLE_H.sub("littleh", match[2]))
+            ratio = (given / units.Unit(unit)).decompose()
+    except (ValueError, TypeError, AttributeError):
+        ratio = None
+    powers = {} if ratio is None else dict(zip(ratio.bases, ratio.powers, strict=True))
+    power = powers.pop(cosmology_units.littleh, 0)
+    if ratio is None or powers:
+        raise UsageError(name, f"unit {match[2]!r}", f"one like {shown}", f'write "3 {shown}"')
+    return float(float(match[1]) * ratio.scale * h ** float(power))

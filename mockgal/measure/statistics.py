@@ -1,0 +1,107 @@
+"""Every statistic by its name, with its options checked and what was measured written down."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from .. import __version__, registry
+from ..errors import UsageError
+from ..types import GalaxyCatalog, HaloCatalog
+from .quantity import in_unit
+from .result import Measurement
+
+# Options that have a unit: what a number stands for; with a text the user gives it.
+UNITS = {
+    "k1": "littleh / Mpc",
+    "k2": "littleh / Mpc",
+    "bin_width": "dex",
+    "r_min": "Mpc / littleh",
+    "r_max": "Mpc / littleh",
+    "pi_max": "Mpc / littleh",
+}
+
+
+def options_of(name: str) -> tuple[str, ...]:
+    """The options that the statistic ``name`` has."""
+    parameters = inspect.signature(registry.load("statistics", name)).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+
+def check(names: Iterable[str], options: Mapping[str, Any]) -> None:
+    """Refuse unknown statistics, and options that none of them has.
+
+    Raises
+    ------
+    UsageError
+        The message lists what there is.
+    """
+    known = {option for name in names for option in options_of(name)}
+    for option in options:
+        if option not in known:
+            raise UsageError(
+                f"statistics {', '.join(names)}",
+                f"option {option}",
+                "one of " + ", ".join(sorted(known)),
+                "leave it out, or measure a statistic that has it",
+            )
+
+
+def measure(
+    galaxies: GalaxyCatalog, name: str, *, hosts: HaloCatalog | None = None, **options: Any
+) -> Measurement:
+    """The statistic ``name`` of a catalogue.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    name : str
+        As in `mockgal.registry.names` of ``"statistics"``.
+    hosts : HaloCatalog, optional
+        The simulation's halos, for statistics per host.
+    **options
+        The statistic's own. Those in `UNITS` may be texts with a unit.
+
+    Returns
+    -------
+    Measurement
+        ``settings["catalogue"]`` says what was measured.
+
+    Raises
+    ------
+    UsageError
+        No such statistic or option, or a value that it does not take.
+    """
+    function = registry.load("statistics", name)
+    check([name], options)
+    h = galaxies.snapshot.cosmology.h
+    values = {
+        key: in_unit(key, value, UNITS[key], h)
+        if key in UNITS and isinstance(value, str)
+        else value
+        for key, value in options.items()
+    }
+    takes_hosts = "hosts" in inspect.signature(function).parameters
+    result: Measurement = function(galaxies, **({"hosts": hosts} if takes_hosts else {}), **values)
+    return replace(result, settings={**result.settings, "catalogue": _describe(galaxies)})
+
+
+def _describe(galaxies: GalaxyCatalog) -> dict[str, Any]:
+    """What was measured: plain JSON values."""
+    snapshot, provenance = galaxies.snapshot, galaxies.provenance
+    painter = provenance.get("painter", {})
+    return {
+        "mockgal_version": __version__,
+        "simulation": snapshot.name,
+        "box_size_mpc_h": float(snapshot.box_size),
+        "redshift": float(snapshot.redshift),
+        "cosmology": snapshot.cosmology.to_dict(),
+        "galaxies": len(galaxies),
+        "content_digest": galaxies.digest(),
+        "painter": painter.get("name", "not stated"),
+        "calibration": painter.get("calibration", "none"),
+        "seed": provenance.get("seed", "none"),
+        "cuts": [cut["cut"] for cut in provenance.get("cuts", [])],
+    }
