@@ -18,12 +18,12 @@ from . import guard, safe, stored
 MAX_ATTRIBUTE = 1 << 20  # bytes of an attribute
 
 
-def attribute(file: h5py.File, group: str, name: str, default: Any = ...) -> Any:
+def attribute(file: safe.File, group: str, name: str, default: Any = ...) -> Any:
     """An attribute as a plain value: text decoded, arrays of one number made scalars.
 
     Parameters
     ----------
-    file : h5py.File
+    file : File
     group : str
         Group or dataset that carries it.
     name : str
@@ -56,7 +56,7 @@ def attribute(file: h5py.File, group: str, name: str, default: Any = ...) -> Any
             "check that the file is the one meant",
         )
     with safe.translated(where):
-        owner = file[group]
+        owner = safe.the_object(file, group)
         if not h5py.h5a.exists(owner.id, name.encode()):
             if default is not ...:
                 return default
@@ -101,13 +101,13 @@ def _plain(kind: h5py.h5t.TypeID) -> bool:
     return stored.fixed_text(kind) or stored.number_type(kind) is not None
 
 
-def _names(where: str, file: h5py.File, group: str) -> list[str]:
+def _names(where: str, file: safe.File, group: str) -> list[str]:
     """Names of an object's attributes; HDF5 before 1.14.4 may crash where one is damaged."""
-    safe.check_number_of_names(where, h5py.h5a.get_num_attrs(file[group].id))
+    safe.check_number_of_names(where, h5py.h5a.get_num_attrs(safe.the_object(file, group).id))
     return guard.names(where, file.filename, group)
 
 
-def numbers(file: h5py.File, group: str, name: str) -> NDArray[np.float64]:
+def numbers(file: safe.File, group: str, name: str) -> NDArray[np.float64]:
     """An attribute of finite numbers, shape (n,); one number may be given as text.
 
     Raises
@@ -133,7 +133,7 @@ def numbers(file: h5py.File, group: str, name: str) -> NDArray[np.float64]:
     return result
 
 
-def number(file: h5py.File, group: str, name: str, default: Any = ...) -> Any:
+def number(file: safe.File, group: str, name: str, default: Any = ...) -> Any:
     """An attribute that must be one finite number, given as a number, array of one, or text.
 
     Returns
@@ -160,7 +160,7 @@ def number(file: h5py.File, group: str, name: str, default: Any = ...) -> Any:
     return float(values[0])
 
 
-def counts(file: h5py.File, group: str, name: str, default: Any = ...) -> NDArray[np.int64]:
+def counts(file: safe.File, group: str, name: str, default: Any = ...) -> NDArray[np.int64]:
     """An attribute of one or more counts, as int64 of shape (n,).
 
     Raises

@@ -117,15 +117,20 @@ def _refusal(path: Path, error: Exception) -> InputError:
 
 
 class File(h5py.File):  # type: ignore[misc] # h5py has no types
-    """A file opened for reading, and the groups in it that were met."""
+    """A file opened for reading, and what was found in it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "r")
+        self.path = self.filename
+        self.bytes = os.stat(path).st_size
+        self.descriptor = int(self.id.get_vfd_handle())
         self.groups = Groups(self)
+        self.opened: dict[str, h5py.HLObject] = {}  # objects that are no datasets, by path
+        self.found: dict[str, _Found] = {}
 
 
 @contextmanager
-def open_hdf5(path: Path) -> Iterator[h5py.File]:
+def open_hdf5(path: Path) -> Iterator[File]:
     """Open an HDF5 file for reading.
 
     Parameters
@@ -134,7 +139,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
 
     Yields
     ------
-    h5py.File
+    File
 
     Raises
     ------
@@ -153,7 +158,7 @@ def open_hdf5(path: Path) -> Iterator[h5py.File]:
             file.close()
 
 
-def where_of(file: h5py.File, name: str) -> str:
+def where_of(file: File, name: str) -> str:
     """``FILE:/NAME``, for messages."""
     return f"{file.filename}:/{name.strip('/')}"
 
@@ -171,12 +176,15 @@ def translated(where: str) -> Iterator[None]:
         ) from error
 
 
-def _names(where: str, group: h5py.HLObject) -> list[str]:
+def _names(file: File, name: str, path: str) -> list[str]:
     """Names in a group; h5py gives bytes for those that are no UTF-8."""
-    if not isinstance(group, h5py.Group):
-        return []
-    check_number_of_names(where, len(group))
-    return [name if isinstance(name, str) else repr(name) for name in group]
+    where = where_of(file, name)
+    with translated(where):
+        group = _opened(file, path)
+        if not isinstance(group, h5py.Group):
+            return []
+        check_number_of_names(where, len(group))
+        return [member if isinstance(member, str) else repr(member) for member in group]
 
 
 def check_number_of_names(where: str, count: int) -> None:
@@ -200,14 +208,15 @@ class _Found(NamedTuple):
     missing: str = ""
 
 
-def _find(file: h5py.File, name: str) -> _Found:
+def _find(file: File, name: str) -> _Found:
     """Follow ``name`` link by link.
 
     The library is only asked for one hard link at a time, so a link to another file is seen even in
     the middle of a path; and only in groups whose names it can look up.
     """
+    if name in file.found:
+        return file.found[name]
     where = where_of(file, name)
-    groups = file.groups if isinstance(file, File) else Groups(file)
     todo, done, links = [part for part in name.split("/") if part], "/", 0
     while todo:
         if len(todo) + done.count("/") > MAX_DEPTH:
@@ -220,13 +229,11 @@ def _find(file: h5py.File, name: str) -> _Found:
         part = todo.pop(0)
         path = f"{done.rstrip('/')}/{part}"
         with translated(where):
-            group = file[done]
-            if not isinstance(group, h5py.Group):
-                return _Found(done, path)
-            groups.check(where, done)
+            group = _opened(file, done)
             # Ask for the link itself: `in` would follow it.
-            if not group.id.links.exists(part.encode()):
-                return _Found(done, path)
+            if not isinstance(group, h5py.Group) or not group.id.links.exists(part.encode()):
+                file.found[name] = _Found(done, path)
+                return file.found[name]
             link = group.id.links.get_info(part.encode())
             if link.type == h5py.h5l.TYPE_SOFT:
                 target = os.fsdecode(group.id.links.get_val(part.encode()))
@@ -243,7 +250,7 @@ def _find(file: h5py.File, name: str) -> _Found:
             done = "/" if target.startswith("/") else done
         elif link.type == h5py.h5l.TYPE_HARD:
             done = path
-            groups.header[done] = int(link.u)
+            file.groups.header[done] = int(link.u)
         else:
             raise UnsafeInputError(
                 where,
@@ -251,12 +258,23 @@ def _find(file: h5py.File, name: str) -> _Found:
                 "data kept in the file itself",
                 "copy the data into one file (h5repack or h5copy), if you trust its source",
             )
-    with translated(where):
-        groups.check(where, done)
-    return _Found(done)
+    file.found[name] = _Found(done)
+    return file.found[name]
 
 
-def exists(file: h5py.File, name: str) -> bool:
+def _opened(file: File, path: str) -> h5py.HLObject:
+    """The object at a path of hard links; of a group, names can be looked up."""
+    if path not in file.opened:
+        found = file[path]
+        if isinstance(found, h5py.Dataset):
+            return found
+        if isinstance(found, h5py.Group):
+            file.groups.check(where_of(file, path), path)
+        file.opened[path] = found
+    return file.opened[path]
+
+
+def exists(file: File, name: str) -> bool:
     """Whether ``name`` is in ``file``, without leaving the file.
 
     Raises
@@ -267,22 +285,24 @@ def exists(file: h5py.File, name: str) -> bool:
     return not _find(file, name).missing
 
 
-def members(file: h5py.File, name: str) -> list[str]:
+def members(file: File, name: str) -> list[str]:
     """Names in the group ``name``; empty if there is no such group."""
     found = _find(file, name)
-    if found.missing:
-        return []
-    where = where_of(file, name)
-    with translated(where):
-        return _names(where, file[found.path])
+    return [] if found.missing else _names(file, name, found.path)
 
 
-def dataset(file: h5py.File, name: str, *, records: bool = False) -> Dataset:
+def the_object(file: File, name: str) -> h5py.HLObject:
+    """The group or dataset ``name``, which `exists`."""
+    with translated(where_of(file, name)):
+        return _opened(file, _find(file, name).path)
+
+
+def dataset(file: File, name: str, *, records: bool = False) -> Dataset:
     """A dataset of numbers that is safe to read.
 
     Parameters
     ----------
-    file : h5py.File
+    file : File
     name : str
         Its path in the file.
     records : bool
@@ -307,8 +327,7 @@ def dataset(file: h5py.File, name: str, *, records: bool = False) -> Dataset:
     where = where_of(file, name)
     found = _find(file, name)
     if found.missing:
-        with translated(where):
-            present = sorted(_names(where, file[found.path])[:_NAMED])
+        present = sorted(_names(file, name, found.path)[:_NAMED])
         raise MissingDatasetError(
             where,
             f"no {found.missing}; present there: {', '.join(present) or 'nothing'}",
@@ -344,23 +363,29 @@ def dataset(file: h5py.File, name: str, *, records: bool = False) -> Dataset:
                 "convert the dataset to a standard type",
             )
         codes = stored.filters(where, data)
-        size = os.stat(file.filename).st_size
-        places = stored.check_stored(where, data, kind, codes, size)
+        places = stored.check_stored(where, data, kind, codes, file.bytes)
         opened = data.id
         if places is None and (cache := _cache_bytes(data)) > _DEFAULT_CACHE:
             access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
             access.set_chunk_cache(_CACHE_SLOTS, cache, 0.75)
             del data, opened  # a dataset that is open keeps the cache it has
             opened = h5py.h5d.open(file.id, found.path.encode(), access)
-    return Dataset(opened, places)
+    return Dataset(opened, file, where, kind, places)
 
 
 class Dataset(h5py.Dataset):  # type: ignore[misc] # h5py has no types
     """A dataset that was checked, and knows where its values are."""
 
-    def __init__(self, opened: h5py.h5d.DatasetID, places: Places | None) -> None:
+    def __init__(
+        self,
+        opened: h5py.h5d.DatasetID,
+        owner: File,
+        where: str,
+        kind: np.dtype[Any],
+        places: Places | None,
+    ) -> None:
         super().__init__(opened)
-        self.places = places
+        self.owner, self.where, self.kind, self.places = owner, where, kind, places
 
 
 def _cache_bytes(data: h5py.Dataset) -> int:
@@ -398,24 +423,23 @@ def read_rows(
     ResourceError
         They need more memory than is free.
     """
-    where = f"{data.file.filename}:{data.name}"
-    shape = tuple(int(n) for n in data.shape) or (1,)
-    first, last, _ = slice(start, stop).indices(shape[0]) if data.shape else (0, 1, 1)
+    where, shape = data.where, tuple(int(n) for n in data.shape)
+    first, last, _ = slice(start, stop).indices(shape[0]) if shape else (0, 1, 1)
     rows = (max(0, last - first), *shape[1:])
-    size = prod(rows) * int(data.dtype.itemsize)
+    size = prod(rows) * data.kind.itemsize
     if out is None:
         check_memory(where, size)
-        out = np.empty(rows if data.shape else (), data.dtype)
+        out = np.empty(rows if shape else (), data.kind)
     if not size:
         return out
     try:
         if data.places is not None:
-            descriptor = data.file.id.get_vfd_handle()
-            data.places.read(descriptor, first, last, out if data.shape else out.reshape(1))
+            descriptor = data.owner.descriptor
+            data.places.read(descriptor, first, last, out if shape else out.reshape(1))
             return out
         if data.id.get_create_plist().get_layout() != h5py.h5d.COMPACT:
-            guard.check_rows(where, data.file.filename, data.name, first, last, size)
-        put(out, data[first:last] if data.shape else data[()])
+            guard.check_rows(where, data.owner.path, data.name, first, last, size)
+        put(out, data[first:last] if shape else data[()])
     except MockgalError:
         raise
     except Exception as error:
