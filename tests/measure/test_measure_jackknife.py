@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockgal.errors import UsageError
+from mockgal.measure import jackknife
+
+
+def test_regions_are_equal_cubes_numbered_along_z_first():
+    side = (np.arange(6) + 0.5) / 6 * 12.0
+    position = np.stack(np.meshgrid(side, side, side, indexing="ij"), axis=-1).reshape(-1, 3)
+    number = jackknife.regions(position, 12.0, 3)
+    assert np.bincount(number).tolist() == [8] * 27
+    expected = (position // 4.0).astype(int) @ [9, 3, 1]
+    np.testing.assert_array_equal(number, expected)
+
+
+@given(st.integers(2, 16), st.floats(1e-3, 1e6))
+def test_the_far_edge_is_in_the_last_region(per_side, size):
+    edge = np.full((1, 3), np.nextafter(size, 0.0))
+    assert jackknife.regions(edge, size, per_side)[0] == per_side**3 - 1
+    assert jackknife.regions(np.zeros((1, 3)), size, per_side)[0] == 0
+
+
+def test_of_a_mean_it_is_the_standard_error_of_the_mean():
+    values = np.random.default_rng(3).normal(size=(50, 4))
+    left_out = (values.sum(axis=0) - values) / 49
+    expected = values.std(axis=0, ddof=1) / np.sqrt(50)
+    np.testing.assert_allclose(jackknife.error(left_out), expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        jackknife.covariance(left_out), np.cov(values.T) / 50, rtol=1e-12, atol=1e-15
+    )
+    np.testing.assert_allclose(
+        np.sqrt(np.diag(jackknife.covariance(left_out))), jackknife.error(left_out), rtol=1e-12
+    )
+
+
+def test_a_bin_that_one_sample_lacks_has_no_error():
+    left_out = np.ones((8, 2))
+    left_out[3, 1] = np.nan
+    error = jackknife.error(left_out)
+    assert error[0] == 0
+    assert np.isnan(error[1])
+
+
+@pytest.mark.parametrize("per_side", [1, -2, 17])
+def test_numbers_that_make_no_jackknife_are_refused(per_side):
+    with pytest.raises(UsageError, match="2 to 16"):
+        jackknife.check_per_side(per_side)
+
+
+def test_no_jackknife_is_a_choice():
+    assert jackknife.check_per_side(0) == 0

@@ -1,0 +1,279 @@
+"""The commands that look at galaxies, end to end, as a user types them."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from astropy import units
+from astropy.cosmology import units as cosmology_units
+from astropy.table import Table
+
+import mockgal
+from mockgal import registry
+from mockgal.errors import UsageError
+from mockgal.measure.statistics import UNITS, options_of
+from mockgal.read.density import read_density
+from mockgal.testing import write_gadget4
+
+CHEAP = "mass_function,stellar_to_halo,occupation,satellite_fraction"
+
+
+@pytest.fixture(scope="module")
+def mock_file(tmp_path_factory, demo_bundle):
+    path = tmp_path_factory.mktemp("mock") / "mock.fits"
+    sim = mockgal.read(demo_bundle)
+    with pytest.warns(mockgal.errors.MockgalWarning):
+        mock = mockgal.paint(sim, "hod", seed=1)
+    mockgal.write(mock, path)
+    return path
+
+
+def files(folder):
+    return sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
+
+
+def test_all_statistics_of_a_mock(mockgal_command, mock_file, tmp_path):
+    result = mockgal_command("measure", mock_file, "--statistic", "all", "--out", "measured")
+    assert result.returncode == 0, result.stderr
+    names = registry.names("statistics")
+    assert files(tmp_path / "measured") == sorted(
+        name + extension for name in names for extension in (".ecsv", ".png")
+    )
+    for name in names:
+        measured = mockgal.read_measurement(tmp_path / "measured" / f"{name}.ecsv")
+        assert measured.statistic == name
+        catalogue = measured.settings["catalogue"]
+        assert catalogue["simulation"] == "out_dm64"
+        assert (catalogue["painter"], catalogue["seed"]) == ("hod", 1)
+        assert len(catalogue["content_digest"]) == 64
+        assert measured.settings["errors"]
+        assert np.isfinite(measured[measured.estimates[0]]).any(), name
+        assert f"wrote       measured/{name}.ecsv" in result.stdout
+        png = (tmp_path / "measured" / f"{name}.png").read_bytes()
+        assert png.startswith(b"\x89PNG")
+
+
+def test_the_same_mock_gives_the_same_files(mockgal_command, mock_file, tmp_path):
+    for folder, threads in (("a", "1"), ("b", "2")):
+        result = mockgal_command(
+            *("measure", mock_file, "--statistic", "mass_function,power", "--out", folder),
+            *("--grid", 32),
+            NUMBA_NUM_THREADS=threads,
+        )
+        assert result.returncode == 0, result.stderr
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+    for name in files(tmp_path / "a"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_options_are_passed_on_with_their_units(mockgal_command, mock_file, tmp_path):
+    result = mockgal_command(
+        *("measure", mock_file, "--statistic", "bispectrum", "--out", "m", "--no-plots"),
+        *("--k1", "1.3548 1/Mpc", "--k2", "2.5 h/Mpc", "--angles", 5, "--weight", "number"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert files(tmp_path / "m") == ["bispectrum.ecsv"]
+    with units.add_enabled_units(cosmology_units):
+        table = Table.read(tmp_path / "m/bispectrum.ecsv")
+    assert len(table) == 5
+    settings = table.meta["settings"]
+    assert settings["k1_h_per_mpc"] == pytest.approx(2.0)  # h = 0.6774
+    assert settings["k2_h_per_mpc"] == 2.5
+    assert settings["weight"] == "number"
+
+
+def test_cuts_are_applied_and_recorded(mockgal_command, mock_file, tmp_path):
+    cut = "stellar_mass > 1e10 Msun/h"
+    result = mockgal_command(
+        *("measure", mock_file, "--statistic", "mass_function", "--out", "m", "--cut", cut)
+    )
+    assert result.returncode == 0, result.stderr
+    measured = mockgal.read_measurement(tmp_path / "m/mass_function.ecsv")
+    mock = mockgal.read_galaxies(mock_file)
+    assert measured.settings["catalogue"]["cuts"] == [cut]
+    assert measured["galaxies"].sum() == np.sum(mock["stellar_mass"] > 1e10)
+
+
+def test_occupation_with_and_without_the_simulation(
+    mockgal_command, mock_file, demo_bundle, tmp_path
+):
+    for folder, options in (("without", ()), ("with", ("--sim", demo_bundle))):
+        result = mockgal_command(
+            *("measure", mock_file, "--statistic", "occupation", "--out", folder, *options)
+        )
+        assert result.returncode == 0, result.stderr
+    without, using = (
+        mockgal.read_measurement(tmp_path / folder / "occupation.ecsv")
+        for folder in ("without", "with")
+    )
+    for name in ("hosts", *without.estimates):
+        np.testing.assert_array_equal(without[name], using[name])
+    assert "jackknife" in using.settings["errors"]
+    assert "jackknife" not in without.settings["errors"]
+
+
+def test_a_hydrodynamic_run_is_measured_as_a_mock_is(mockgal_command, tmp_path):
+    write_gadget4(tmp_path / "run", hydro=True)
+    result = mockgal_command(
+        "measure", "run", "--statistic", CHEAP, "--out", "m", "--allow-empty-regions"
+    )
+    assert result.returncode == 0, result.stderr
+    measured = mockgal.read_measurement(tmp_path / "m/mass_function.ecsv")
+    halos = mockgal.read(tmp_path / "run", allow_empty_regions=True).halos
+    assert measured["galaxies"].sum() == np.sum(halos["stellar_mass"] > 0)
+    assert measured.settings["catalogue"]["painter"] == "hydrodynamic run"
+
+
+def test_a_gravity_only_run_has_no_galaxies_to_measure(mockgal_command, demo_bundle, tmp_path):
+    result = mockgal_command("measure", demo_bundle, "--statistic", "power", "--out", "m")
+    assert result.returncode == 3
+    assert "no stellar masses" in result.stderr
+    assert "mockgal build" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("--statistic", "powr"), 2, "'powr', expected one of power"),
+        (("--statistic", ","), 2, "--statistic all"),
+        (("--statistic", "power", "--k1", "3 h/Mpc"), 2, "option k1"),
+        (("--statistic", "bispectrum", "--k1", "3"), 2, "without a unit"),
+        (("--statistic", "bispectrum", "--k1", "3 Mpc"), 2, "h/Mpc"),
+        (("--statistic", "power", "--grid", "100000"), 6, "memory"),
+        (("--statistic", "power", "--grid", "0"), 2, "grid"),
+        (("--statistic", "power", "--jackknife", "1"), 2, "2 to 16"),
+        (("--statistic", "xi", "--r-max", "100 Mpc/h"), 2, "Mpc/h"),
+        (("--statistic", "power", "--mass-definition", "200c"), 2, "this is a mock"),
+        (("--statistic", "power", "--sim", "no.hdf5"), 3, "no.hdf5"),
+        (("--statistic", "power", "--cut", "stellar_mass > 1"), 2, "without a unit"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(
+    mockgal_command, mock_file, tmp_path, options, code, words
+):
+    result = mockgal_command("measure", mock_file, "--out", "m", *options)
+    assert result.returncode == code, result.stderr
+    assert words in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "m").exists() or files(tmp_path / "m") == []
+
+
+def test_files_that_exist_are_kept(mockgal_command, mock_file, tmp_path):
+    command = ("measure", mock_file, "--statistic", "mass_function", "--out", "m")
+    assert mockgal_command(*command).returncode == 0
+    (tmp_path / "m/mass_function.ecsv").write_text("mine")
+    result = mockgal_command(*command)
+    assert result.returncode == 2
+    assert "--overwrite" in result.stderr
+    assert (tmp_path / "m/mass_function.ecsv").read_text() == "mine"
+    assert mockgal_command(*command, "--overwrite").returncode == 0
+    assert (tmp_path / "m/mass_function.ecsv").read_text() != "mine"
+
+
+@pytest.mark.fault(49)
+def test_a_mock_without_galaxies(mockgal_command, mock_file, tmp_path, exit_codes):
+    result = mockgal_command(
+        *("measure", mock_file, "--statistic", CHEAP, "--out", "m"),
+        *("--cut", "stellar_mass > 1e14 Msun/h"),
+    )
+    assert result.returncode in exit_codes, result.stderr
+    assert "no galaxy passes" in result.stderr
+    measured = mockgal.read_measurement(tmp_path / "m/mass_function.ecsv")
+    assert measured["galaxies"].sum() == 0
+
+
+@pytest.mark.fault(51)
+def test_bins_without_anything_are_nan_with_a_count_of_zero(
+    mockgal_command, mock_file, tmp_path, exit_code
+):
+    result = mockgal_command(
+        *("measure", mock_file, "--statistic", "xi,bispectrum", "--out", "m"),
+        *("--r-min", "0.0001 Mpc/h", "--r-max", "1 Mpc/h", "--jackknife", 0),
+    )
+    assert result.returncode == exit_code, result.stderr
+    measured = mockgal.read_measurement(tmp_path / "m/xi.ecsv")
+    empty = measured["pairs"] == 0
+    assert empty.any()
+    assert not empty.all()
+    assert np.isnan(measured["xi"][empty]).all()
+    assert np.isfinite(measured["xi"][~empty]).all()
+
+
+class TestPlot:
+    def test_the_literal_command(self, mockgal_command, mock_file, tmp_path):
+        result = mockgal_command("plot", mock_file)
+        assert result.returncode == 0, result.stderr
+        assert files(tmp_path) == ["mock.png"]
+        assert "340 galaxies" in result.stdout
+        first = (tmp_path / "mock.png").read_bytes()
+        assert mockgal_command("plot", mock_file, "--overwrite").returncode == 0
+        assert (tmp_path / "mock.png").read_bytes() == first
+
+    def test_other_formats_and_no_format(self, mockgal_command, mock_file, tmp_path):
+        assert mockgal_command("plot", mock_file, "--out", "a.pdf").returncode == 0
+        result = mockgal_command("plot", mock_file, "--out", "a.txt")
+        assert result.returncode == 2
+        assert ".png" in result.stderr
+        assert files(tmp_path) == ["a.pdf"]
+
+
+class TestField:
+    def test_the_literal_command(self, mockgal_command, mock_file, tmp_path):
+        result = mockgal_command(
+            "field", "--from", mock_file, "--grid", 48, "--out", "stellar.hdf5"
+        )
+        assert result.returncode == 0, result.stderr
+        mock = mockgal.read_galaxies(mock_file)
+        grid = read_density(tmp_path / "stellar.hdf5")
+        assert (grid.grid_size, grid.kind, grid.assignment) == (48, "mass", "CIC")
+        assert grid.voxel_size == pytest.approx(16.0 / 48)
+        mass = grid.read_slab(0, 48)
+        assert mass.sum() == pytest.approx(mock["stellar_mass"].sum(dtype=float), rel=1e-9)
+        with h5py.File(tmp_path / "stellar.hdf5") as file:
+            attributes = dict(file["density"].attrs)
+            assert attributes["quantity"] == "stellar mass"
+            assert attributes["unit"] == "Msun/h"
+            provenance = json.loads(file["density"].attrs["provenance"])
+        assert provenance["painter"]["name"] == "hod"
+
+    def test_galaxies_can_be_counted(self, mockgal_command, mock_file, tmp_path):
+        result = mockgal_command(
+            *("field", "--from", mock_file, "--grid", 8, "--out", "n.hdf5"),
+            *("--weight", "number", "--assignment", "NGP"),
+        )
+        assert result.returncode == 0, result.stderr
+        grid = read_density(tmp_path / "n.hdf5")
+        assert grid.kind == "counts"
+        counts = grid.read_slab(0, 8)
+        assert counts.sum() == 340
+        np.testing.assert_array_equal(counts, np.rint(counts))
+
+    def test_the_output_is_never_the_input(self, mockgal_command, mock_file):
+        before = mock_file.read_bytes()
+        result = mockgal_command(
+            *("field", "--from", mock_file, "--grid", 8, "--out", mock_file, "--overwrite")
+        )
+        assert result.returncode == 2
+        assert mock_file.read_bytes() == before
+
+
+def test_python_gives_what_the_command_writes(mockgal_command, mock_file, tmp_path):
+    result = mockgal_command(
+        *("measure", mock_file, "--statistic", "power", "--out", "m", "--grid", 32)
+    )
+    assert result.returncode == 0, result.stderr
+    mock = mockgal.read_galaxies(mock_file)
+    mockgal.measure(mock, "power", grid_size=32).save(tmp_path / "power.ecsv")
+    assert (tmp_path / "power.ecsv").read_bytes() == (tmp_path / "m/power.ecsv").read_bytes()
+
+
+def test_every_option_with_a_unit_is_one_of_a_statistic():
+    known = {option for name in registry.names("statistics") for option in options_of(name)}
+    assert set(UNITS) <= known
+
+
+def test_statistics_without_such_an_option_refuse_it(mock_file):
+    mock = mockgal.read_galaxies(mock_file)
+    with pytest.raises(UsageError, match="option k1"):
+        mockgal.measure(mock, "power", k1=3.0)
