@@ -38,11 +38,25 @@ class Field(NamedTuple):
 
 
 class Style(NamedTuple):
-    """How a result is drawn: scales of the axes, and the settings to mark with vertical lines."""
+    """How a result is drawn.
+
+    Parameters
+    ----------
+    log_x, log_y : bool
+        Scales of the axes.
+    marks : tuple of str
+        Settings that are marked with vertical lines.
+    lines : tuple of str
+        Columns drawn as dashed lines, to compare with.
+    label : str
+        Of the ordinate, where several estimates share it.
+    """
 
     log_x: bool = True
     log_y: bool = True
     marks: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -184,19 +198,29 @@ class Measurement:
         with atomic_output(Path(path), overwrite=overwrite) as temporary:
             temporary.write_text(self.to_ecsv(), encoding="utf-8")
 
-    def plot(self, axes: Axes | None = None, **options: Any) -> Axes:
-        """Draw the estimates with their errors, and return the axes.
+    def plot(self, axes: Axes | None = None, *, label: str = "", **options: Any) -> Axes:
+        """Draw the estimates that have the unit of the first, with their errors.
 
         Parameters
         ----------
         axes : matplotlib.axes.Axes, optional
-            New ones without it.
+            New ones without it; those of another result of the same statistic to compare them.
+        label : str
+            Whose result it is, for the legend.
         **options
             Of `matplotlib.axes.Axes.errorbar`.
-        """
-        from .plot import draw
 
-        return draw(self, axes, **options)
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from .plot import draw, panels
+
+        if axes is None:
+            from matplotlib import pyplot
+
+            axes = pyplot.subplots(layout="constrained")[1]
+        return draw(self, axes, panels(self)[0], label=label, **options)
 
 
 def read_measurement(path: Path | str) -> Measurement:

@@ -48,7 +48,13 @@ def read(path: Path) -> Measurement:
             str(meta["count"]),
             dict(meta["settings"]),
             float(meta["error_degrees_of_freedom"]),
-            Style(bool(style["log_x"]), bool(style["log_y"]), tuple(style["marks"])),
+            Style(
+                bool(style["log_x"]),
+                bool(style["log_y"]),
+                tuple(map(str, style["marks"])),
+                tuple(map(str, style["lines"])),
+                str(style["label"]),
+            ),
         )
     except (KeyError, TypeError, ValueError, AttributeError, MockgalError) as error:
         raise CorruptFileError(path, f"damaged values ({error})", FORMAT, _AGAIN) from error

@@ -163,6 +163,7 @@ class TestPlot:
             if np.isfinite(y)
         }
         assert shown == {(0.1, 100.0), (0.2, 50.0)}
+        assert {line.get_markerfacecolor() for line in drawn} > {"none"}
         assert [t.get_text() for t in axes.get_legend().get_texts()] == ["negative"]
 
     def test_axes_say_what_is_on_them(self, axes):
@@ -171,6 +172,28 @@ class TestPlot:
         assert axes.get_ylabel() == r"$P(k)$ [(Mpc/$h$)$^3$]"
         assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
         assert [text.get_text() for text in axes.texts] == ["Nyquist"]
+
+    def test_zeros_and_incomplete_bins_are_told_apart(self, axes):
+        columns = {"k": np.arange(1.0, 4), "power": np.array([5.0, 0.0, 7.0])}
+        columns |= {"power_error": np.array([1.0, 2.0, 3.0]), "modes": np.array([4, 4, 4])}
+        columns["complete"] = np.array([True, True, False])
+        result(columns=columns, fields=FIELDS | {"complete": Field("", "x")}).plot(axes)
+        texts = {t.get_text() for t in axes.get_legend().get_texts()}
+        assert texts == {"none: upper end of the error", "not complete"}
+        limits = [line for line in axes.lines if line.get_marker() == "v" and len(line.get_xdata())]
+        assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in limits] == [(2.0, 2.0)]
+
+    def test_estimates_of_another_unit_have_a_panel_of_their_own(self):
+        from mockgal.measure.plot import panels
+        from mockgal.report.figures import single
+
+        columns = dict(result().columns) | {"q": np.ones(3), "q_error": np.ones(3)}
+        fields = FIELDS | {"q": Field("", "ratio", "$Q$"), "q_error": Field("", "its error")}
+        both = result(columns=columns, fields=fields, estimates=("power", "q"))
+        assert panels(both) == [("power",), ("q",)]
+        axes = single(both).axes
+        assert [a.get_ylabel() for a in axes] == [r"$P(k)$ [(Mpc/$h$)$^3$]", "$Q$"]
+        assert [a.get_yscale() for a in axes] == ["log", "linear"]
 
     def test_two_results_share_axes(self, axes):
         result(style=Style(log_y=False)).plot(axes, label="mock")
