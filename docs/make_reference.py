@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 
-from mockgal import errors
+from mockgal import errors, registry
 from mockgal.cli import cli
 from mockgal.columns import GALAXY_COLUMNS, HALO_COLUMNS, Column
+from mockgal.measure.result import DETECTABLE, FORMAT
+from mockgal.measure.statistics import UNITS
 from mockgal.paint import hod_table
 
 ROOT = Path(__file__).parents[1]
@@ -113,6 +115,64 @@ def command_line() -> str:
     return text
 
 
+def statistics() -> str:
+    """The page on statistics."""
+    lines = [
+        "# Statistics\n" + _NOTE,
+        "`mockgal measure PATH --statistic NAME,... --out DIR` writes `NAME.ecsv` and `NAME.png`; "
+        "`mockgal.measure(galaxies, NAME, ...)` gives a `Measurement`. The functions' docstrings "
+        "describe the columns; [How statistics are measured](../explanation/statistics.md) says "
+        "what is behind them, and [Measure a mock](../how-to/measure-a-mock.md) how to use them.\n",
+        "| name | what | function | options and their defaults |\n|---|---|---|---|",
+    ]
+    for name in registry.names("statistics"):
+        function = registry.load("statistics", name)
+        what = (inspect.getdoc(function) or "").splitlines()[0].rstrip(".")
+        lines.append(
+            f"| `{name}` | {what} | `{function.__module__}.{function.__name__}` | "
+            f"{', '.join(_options(function))} |"
+        )
+    lines.append(
+        "\n`auto` depends on the box or the sample; what was taken is in the table's settings. "
+        "From Python numbers are in the units shown, or texts with a unit.\n\n"
+        "From Python alone: `mockgal.measure.power.power_of_field`, "
+        "`mockgal.measure.bispectrum.bispectrum_of_field` and `mockgal.measure.pdf.pdf_of_field` "
+        "of any field in a periodic box; `mockgal.measure.subvolume.power_of_subcube`; "
+        "`mockgal.measure.angular.angular_correlation_function` of positions on the sky; "
+        "`mockgal.measure.pit.probability_integral_transform` of predicted distributions.\n\n"
+        "## The table\n\n"
+        "ECSV, read by `astropy.table.Table.read` (units with `astropy.cosmology.units` enabled) "
+        "or `mockgal.read_measurement`. For each estimate X there are `X_error` and "
+        f"`X{DETECTABLE}`. Metadata:\n\n"
+        "| key | meaning |\n|---|---|\n"
+        f"| `format` | `{FORMAT}` |\n"
+        "| `statistic`, `axis`, `estimates`, `count` | the name; the column of the bins; the "
+        "columns that were measured; the column that says of how many |\n"
+        "| `settings` | what determines the numbers, what was counted on the way, and in `errors` "
+        "what the errors are; `catalogue` says what was measured |\n"
+        "| `error_degrees_of_freedom` | of the errors: sub-volumes less one, or infinite |\n"
+        "| `style`, `labels` | how it is drawn |\n"
+    )
+    return "\n".join(lines)
+
+
+def _options(function: Callable[..., object]) -> Iterator[str]:
+    for option in inspect.signature(function).parameters.values():
+        if option.kind is not option.KEYWORD_ONLY:
+            continue
+        flag = "grid" if option.name == "grid_size" else option.name.replace("_", "-")
+        unit = UNITS.get(option.name, "").replace("littleh", "h").replace(" ", "")
+        if option.name == "line_of_sight" and option.default is None:
+            default = "real space"
+        elif option.default is None:
+            default = "auto"
+        elif isinstance(option.default, bool):
+            default = "" if not option.default else "yes"
+        else:
+            default = f"{option.default} {unit}".strip()
+        yield f"`--{flag}`" + (f" {default}" if default else "")
+
+
 def faults() -> str:
     """The page on bad input and other faults."""
     claims = fault_table.claims()
@@ -161,6 +221,7 @@ PAGES = {
     "exit-codes.md": exit_codes,
     "hod-calibration.md": hod_calibration,
     "command-line.md": command_line,
+    "statistics.md": statistics,
     "faults.md": faults,
 }
 

@@ -1,10 +1,13 @@
-"""Names inside our own HDF5 files, which one room writes and another reads: once, here."""
+"""What one room writes into our own files and another reads: names, and bins, once, here."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
 
 # The bundle: /halos/<column>, /particles, /density; docs/reference/bundle.md describes it.
 BUNDLE_ATTRIBUTE = "mockgal_bundle"  # of the root; its value is the version of the layout
@@ -32,12 +35,14 @@ DENSITY = "density"
 # Attributes of a density grid, and the unit that each kind is written with.
 GRID_ATTRIBUTES = ("boxsize", "unit", "kind", "mas", "redshift", "origin")
 GRID_UNITS = {"counts": "", "mass": "Msun/h", "delta": ""}
+QUANTITY = "quantity"  # attribute of a grid: what it is of, where that is not `MATTER`
+MATTER = "matter"
 
 # The catalogue of galaxies, in FITS and HDF5; docs/reference/output-files.md describes it.
 CATALOGUE_SCHEMA = 1  # of the section `file` of the JSON
 CATALOGUE_HDUS = ("PRIMARY", "GALAXIES", "PROVENANCE")
 GALAXIES = "galaxies"  # group of HDF5
-PROVENANCE = "provenance"  # attribute of the root; the column of the HDU is `json`
+PROVENANCE = "provenance"  # attribute of the root, or dataset of a grid; column `json` of the HDU
 PROVENANCE_DIGEST = "provenance_digest"  # attribute: BLAKE2b-256 of the text, where there is one
 UNIT_SYSTEMS = ("h-free", "h")
 REFER = "see PROVENANCE"  # in a FITS header, in place of a text that a card cannot hold
@@ -69,6 +74,17 @@ NUMBERED_ESSENTIALS = {"cut": "CUT", "reference": "REF"}
 # Units of `mockgal.columns` without their power of h, as the FITS standard writes them.
 FITS_UNITS = {"": "", "Mpc": "Mpc", "km/s": "km s-1", "Msun": "solMass"}
 FITS_CODES = {"<i8": "K", "<f4": "E", "<f8": "D", "|b1": "L"}
+
+# Hosts by mass in the provenance of a catalogue: `simulation.hosts`, in bins between multiples of
+# HOST_BIN in log10 of the mass [Msun/h].
+HOST_BIN = 0.1  # dex
+_HOST_BIN_EDGE = 1e-9  # by which edges lie lower, so that a mass at one survives other units
+
+
+def host_bin(mass: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Number of the bin of hosts that each mass [Msun/h], above 0, is in: from k * HOST_BIN on."""
+    return np.floor(np.log10(mass) / HOST_BIN + _HOST_BIN_EDGE).astype(np.int64)
+
 
 # Of a snapshot's record: the chunks of its catalogue that are not there, as ranges.
 MISSING_CHUNKS = "missing_chunks"

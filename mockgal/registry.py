@@ -1,8 +1,9 @@
-"""Names of readers, painters and writers, and where their classes live.
+"""Names of readers, painters, writers and statistics, and where they live.
 
-A class is imported when it is first asked for, so that listing names costs nothing and a missing
-dependency is reported with the way to install it. Third parties add theirs through entry points
-in the groups ``mockgal.readers``, ``mockgal.painters`` and ``mockgal.writers``.
+A class or function is imported when it is first asked for, so that listing names costs nothing and
+a missing dependency is reported with the way to install it. Third parties add theirs through entry
+points in the groups ``mockgal.readers``, ``mockgal.painters``, ``mockgal.writers`` and
+``mockgal.statistics``.
 """
 
 from __future__ import annotations
@@ -37,18 +38,30 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
         "fits": Entry("mockgal.write.fits:FITSWriter"),
         "hdf5": Entry("mockgal.write.hdf5:HDF5Writer"),
     },
+    "statistics": {
+        "power": Entry("mockgal.measure.power:power_spectrum"),
+        "bispectrum": Entry("mockgal.measure.bispectrum:bispectrum"),
+        "pdf": Entry("mockgal.measure.pdf:voxel_pdf"),
+        "mass_function": Entry("mockgal.measure.mass_function:stellar_mass_function"),
+        "stellar_to_halo": Entry("mockgal.measure.stellar_to_halo:stellar_to_halo_relation"),
+        "occupation": Entry("mockgal.measure.occupation:occupation"),
+        "satellite_fraction": Entry("mockgal.measure.satellites:satellite_fraction"),
+        "xi": Entry("mockgal.measure.correlation:correlation_function"),
+        "wp": Entry("mockgal.measure.correlation:projected_correlation_function"),
+        "xi_multipoles": Entry("mockgal.measure.correlation:correlation_multipoles"),
+    },
 }
 
 
 def names(group: str) -> tuple[str, ...]:
-    """Names in ``group`` ("readers", "painters" or "writers"), built-in ones first."""
+    """Names in ``group`` ("readers", "painters", "writers", "statistics"), built-in ones first."""
     found = list(_BUILT_IN[group])
     found += [point.name for point in entry_points(group=f"mockgal.{group}")]
     return tuple(dict.fromkeys(found))
 
 
 def load(group: str, name: str) -> Any:
-    """The class called ``name`` in ``group``.
+    """What is called ``name`` in ``group``: a class, or a statistic's function.
 
     Raises
     ------

@@ -198,7 +198,10 @@ def _empty() -> tuple[Fault, ...]:
         ),
         Fault(50, "a file of a set without groups or without rows", "read", (0,)),
         Fault(
-            51, "a bin of a statistic without modes or pairs", no_part="no statistics are measured"
+            51,
+            "a bin of a statistic without modes, pairs or galaxies",
+            "NaN, with a count of 0",
+            (0,),
         ),
     )
 

@@ -47,7 +47,8 @@ def draw(
     if first_here:
         axes.set_xscale("log" if result.style.log_x else "linear")
         axes.set_yscale("log" if log_y else "linear")
-    several, notes = len(estimates) > 1, {}
+    several = len(estimates) > 1
+    notes: dict[str, dict[str, Any]] = {}
     for name in estimates:
         own = _bare(result.fields[name].label or name) if several else ""
         shown = ", ".join(text for text in (label, own) if text)
@@ -102,9 +103,10 @@ def _estimate(
 def _describe(result: Measurement, axes: Axes, estimates: tuple[str, ...]) -> None:
     """Labels of the axes, and what there is to compare with."""
     axes.set_xlabel(_label(result, result.axis))
-    shared = result.style.label if len(estimates) > 1 else ""
+    panel = panels(result).index(estimates)
+    shared = dict(enumerate(result.style.labels)).get(panel, "")
     axes.set_ylabel(shared or _label(result, estimates[0]))
-    if estimates != panels(result)[0]:
+    if panel > 0:
         return
     for name in result.style.lines:
         what = result.fields[name].label or name.replace("_", " ")

@@ -48,15 +48,15 @@ class Style(NamedTuple):
         Settings that are marked with vertical lines.
     lines : tuple of str
         Columns drawn as dashed lines, to compare with.
-    label : str
-        Of the ordinate, where several estimates share it.
+    labels : tuple of str
+        Of the ordinate of each panel, where several estimates share one.
     """
 
     log_x: bool = True
     log_y: bool = True
     marks: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
-    label: str = ""
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from .result import Measurement
 UNITS = {
     "k1": "littleh / Mpc",
     "k2": "littleh / Mpc",
+    "shell_width": "littleh / Mpc",
     "bin_width": "dex",
     "r_min": "Mpc / littleh",
     "r_max": "Mpc / littleh",

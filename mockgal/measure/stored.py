@@ -53,7 +53,7 @@ def read(path: Path) -> Measurement:
                 bool(style["log_y"]),
                 tuple(map(str, style["marks"])),
                 tuple(map(str, style["lines"])),
-                str(style["label"]),
+                tuple(map(str, style["labels"])),
             ),
         )
     except (KeyError, TypeError, ValueError, AttributeError, MockgalError) as error:

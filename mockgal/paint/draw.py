@@ -11,61 +11,15 @@ from numpy.typing import NDArray
 
 from .. import __version__, random
 from ..columns import GALAXY_COLUMNS, sorting_order
+from ..distribution import inverse_cdf
 from ..errors import InternalError, MissingDatasetError
+from ..layout import HOST_BIN, host_bin
 from ..protocols import Painter
 from ..types import Distribution, GalaxyCatalog, HaloCatalog, Scene
 from . import blocks
 
 Array = NDArray[Any]
-HOST_BIN = 0.1  # dex
 _NO_BIN = 1000  # above any bin of a mass
-
-
-def inverse_cdf(distribution: Distribution, probability: Array) -> Array:
-    """log10 of the stellar mass below which a luminous galaxy lies with ``probability``.
-
-    Parameters
-    ----------
-    distribution : Distribution
-        n predictions.
-    probability : ndarray, shape (n,)
-        In (0, 1).
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        log10 (M* / (Msun/h)), at or above the floor.
-    """
-    d = distribution
-    below = _residual_cdf(d, (d.floor - d.location) / d.scale)
-    u = below + (1.0 - below) * probability
-    residual = np.empty(len(d))
-    for row in np.unique(d.residual_row):
-        chosen = d.residual_row == row
-        residual[chosen] = np.interp(u[chosen], d.residual_probability, d.residual_quantiles[row])
-    return np.maximum(d.location + d.scale * residual, d.floor)
-
-
-def cdf(distribution: Distribution, log_stellar_mass: Array) -> Array:
-    """Probability that a luminous galaxy lies below ``log_stellar_mass``, shape (n,).
-
-    The inverse of `inverse_cdf`; at the true masses it is the probability integral transform.
-    """
-    d = distribution
-    below = _residual_cdf(d, (d.floor - d.location) / d.scale)
-    value = _residual_cdf(d, (log_stellar_mass - d.location) / d.scale)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.clip((value - below) / (1.0 - below), 0.0, 1.0)
-
-
-def _residual_cdf(d: Distribution, residual: Array) -> Array:
-    result = np.empty(len(d))
-    for row in np.unique(d.residual_row):
-        chosen = d.residual_row == row
-        result[chosen] = np.interp(
-            residual[chosen], d.residual_quantiles[row], d.residual_probability, left=0.0, right=1.0
-        )
-    return result
 
 
 def draw(distribution: Distribution, ids: Array, *, seed: int) -> tuple[Array, Array]:
@@ -285,7 +239,7 @@ def count_hosts(halos: HaloCatalog) -> dict[str, Any]:
     def block(part: slice) -> tuple[int, Array, int]:
         mass = halos["host_mass"][part][halos["is_central"][part]]
         known = mass[mass > 0]
-        bins = np.floor(np.log10(known) / HOST_BIN).astype(np.int64)
+        bins = host_bin(known)
         first = int(bins.min(initial=_NO_BIN))
         return first, np.bincount(bins - first), len(mass) - len(known)
 

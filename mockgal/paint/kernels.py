@@ -256,7 +256,7 @@ def inverse_cdf(
     floor: float,
     value: Array,
 ) -> None:
-    """`mockgal.paint.draw.inverse_cdf` in place.
+    """`mockgal.distribution.inverse_cdf` in place.
 
     Parameters
     ----------

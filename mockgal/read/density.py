@@ -8,6 +8,7 @@
 | mas | mass assignment: NGP, CIC, TSC or PCS |
 | redshift | of the snapshot |
 | origin | corner or centre: where voxel 0 is |
+| quantity | what the numbers are of; matter, if it is not there |
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValueError, HeaderError
-from ..layout import DENSITY, GRID_ATTRIBUTES, GRID_UNITS
+from ..layout import DENSITY, GRID_ATTRIBUTES, GRID_UNITS, MATTER, QUANTITY
 from ..types import DensityField, Snapshot
 from . import headers, physics, safe
 
@@ -39,7 +40,8 @@ def read_density(
     ----------
     path : Path
     snapshot : Snapshot, optional
-        The grid must have its box size and redshift and, if of mass, its mean density.
+        The grid must be of its matter: have its box size and redshift and, if of mass, its mean
+        density.
     dataset : str
 
     Returns
@@ -50,7 +52,7 @@ def read_density(
     Raises
     ------
     MissingDatasetError, HeaderError
-        No such dataset, not a cube, attributes missing or not allowed.
+        No such dataset, not a cube, attributes missing or not allowed, not of matter.
     BadValueError, UnitsError
         NaN, delta below -1 or not 0 in the mean, negative mass, mass that does not fit Omega_m.
     """
@@ -72,6 +74,7 @@ def read_density(
             for name in GRID_ATTRIBUTES
             if name not in ("boxsize", "redshift")
         }
+        quantity = str(headers.attribute(file, dataset, QUANTITY, MATTER))
         block = min(int(data.chunks[0]), size) if data.chunks else 1
         if block * size**2 * data.dtype.itemsize > safe.MAX_CHUNK:
             block = 1  # rows cannot be held together
@@ -90,6 +93,10 @@ def read_density(
             "convert the numbers",
         )
     if snapshot is not None:
+        if quantity != MATTER:
+            raise HeaderError(
+                f"{where}@{QUANTITY}", repr(quantity), repr(MATTER), "use the grid of the matter"
+            )
         for name, here, there in (
             ("boxsize", side, snapshot.box_size),
             ("redshift", z, snapshot.redshift),

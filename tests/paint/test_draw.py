@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from mockgal.distribution import cdf, inverse_cdf
 from mockgal.errors import InternalError
-from mockgal.paint.draw import cdf, draw, inverse_cdf
+from mockgal.paint.draw import draw
 from mockgal.types import Distribution
 
 PROBABILITY = np.array([0, 0.1, 0.5, 0.9, 1.0])

@@ -20,6 +20,7 @@ from mockgal.files import atomic
 from mockgal.layout import DENSITY, GRID_ATTRIBUTES, GRID_UNITS, MASS, PARTICLES, POSITION
 from mockgal.types import DensityField, ParticleChunk, Particles
 from mockgal.write import bundle as module
+from mockgal.write import density, store
 from mockgal.write.bundle import write_bundle
 
 
@@ -110,7 +111,7 @@ def test_a_density_grid_is_read_in_slabs_bounded_by_bytes(path, monkeypatch):
     write_bundle(matter_scene(0), path, density=grid(16, asked=asked))
     assert asked == [(0, 16)]
     asked.clear()
-    monkeypatch.setattr(module, "_SLAB_BYTES", 5 * 8 * 16**2)
+    monkeypatch.setattr(density, "SLAB_BYTES", 5 * 8 * 16**2)
     write_bundle(matter_scene(0), path, density=grid(16, asked=asked), overwrite=True)
     assert asked == [(0, 5), (5, 10), (10, 15), (15, 16)]
 
@@ -167,13 +168,13 @@ def remove(path, name):
 )
 def test_any_damage_is_an_internal_error(path, monkeypatch, damage, name):
     path.write_text("old")
-    real = module._verify
+    real = module.verify
 
     def verify(written, sums):
         damage(written, name)
         real(written, sums)
 
-    monkeypatch.setattr(module, "_verify", verify)
+    monkeypatch.setattr(module, "verify", verify)
     scene = matter_scene(100_000, own_masses=True)
     values = np.random.default_rng(0).random((16, 16, 16))
     with pytest.raises(InternalError, match=f"verification.*{name}") as caught:
@@ -224,7 +225,7 @@ def test_a_signal_ends_pack(big_bundle, path, number, ready):
 
 
 def test_a_signal_amid_verification_waits_for_hdf5_and_is_not_lost(path, monkeypatch):
-    real, seen = module.read_through, []
+    real, seen = store.read_through, []
 
     def read_through(path, see):
         def see_and_signal(name, rows):
@@ -235,7 +236,7 @@ def test_a_signal_amid_verification_waits_for_hdf5_and_is_not_lost(path, monkeyp
 
         return real(path, see_and_signal)
 
-    monkeypatch.setattr(module, "read_through", read_through)
+    monkeypatch.setattr(store, "read_through", read_through)
     with pytest.raises(KeyboardInterrupt):
         write_bundle(matter_scene(300_000), path)
     assert len(seen) == 3

@@ -1,0 +1,222 @@
+"""Commands that look at galaxies: ``measure``, ``plot``, ``field``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from ..errors import UsageError
+from .options import given, reading
+from .screen import progress_bar, say
+
+if TYPE_CHECKING:
+    from ..measure.result import Measurement
+
+ALL = "all"
+
+_simulation = click.option(
+    "--sim",
+    help="The simulation that the mock was painted on, for the number of its hosts and for "
+    "jackknife errors of their occupation.",
+)
+_cut = click.option(
+    "--cut",
+    "cuts",
+    multiple=True,
+    metavar="CUT",
+    help='Measure those only that pass, such as "stellar_mass > 1e10 Msun/h"; may be repeated.',
+)
+_overwrite = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+_assignment = click.option(
+    "--assignment",
+    type=click.Choice(["NGP", "CIC", "TSC", "PCS"]),
+    help="How mass is put on the grid (default: CIC).",
+)
+_weight = click.option(
+    "--weight",
+    type=click.Choice(["stellar_mass", "number"]),
+    help="What a galaxy counts in fields: its stellar mass (the default), or 1.",
+)
+
+
+def _of_statistics(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of the statistics; docs/reference/statistics.md says which has which."""
+    for option in (
+        click.option("--grid", "grid_size", type=int, help="Voxels along each side."),
+        _assignment,
+        _weight,
+        click.option(
+            "--line-of-sight",
+            type=click.Choice(["x", "y", "z"]),
+            help="Measure in redshift space, seen along this axis.",
+        ),
+        click.option(
+            "--subtract-shot-noise", is_flag=True, default=None, help="It is stated either way."
+        ),
+        click.option(
+            "--jackknife",
+            type=int,
+            help="Sub-volumes along each side of the box for jackknife errors; 0 for none.",
+        ),
+        click.option("--k1", metavar="K", help='Of the bispectrum, such as "3 h/Mpc".'),
+        click.option("--k2", metavar="K", help='Of the bispectrum, such as "4 h/Mpc".'),
+        click.option("--angles", type=int, help="Of the bispectrum, between 0 and pi."),
+        click.option(
+            "--shell-width", metavar="K", help='Of the bispectrum\'s shells, such as "0.5 h/Mpc".'
+        ),
+        click.option("--bin-width", metavar="DEX", help='Of masses, such as "0.25 dex".'),
+        click.option("--r-min", metavar="R", help='Of pairs, such as "0.1 Mpc/h".'),
+        click.option("--r-max", metavar="R", help='Of pairs, such as "20 Mpc/h".'),
+        click.option("--pi-max", metavar="R", help='Along the line of sight, such as "40 Mpc/h".'),
+        click.option("--bins", type=int, help="Of separations."),
+        click.option("--mu-bins", type=int, help="Of the angle to the line of sight."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("path")
+@click.option(
+    "--statistic",
+    "statistics",
+    required=True,
+    help="Names separated by commas, or all: power, bispectrum, pdf, mass_function, "
+    "stellar_to_halo, occupation, satellite_fraction, xi, wp, xi_multipoles.",
+)
+@click.option("--out", required=True, help="Folder for the tables (.ecsv) and plots (.png).")
+@_simulation
+@_cut
+@_of_statistics
+@click.option("--no-plots", is_flag=True, help="Write the tables only.")
+@_overwrite
+@reading
+def measure(
+    path: str,
+    statistics: str,
+    out: str,
+    sim: str | None,
+    cuts: tuple[str, ...],
+    no_plots: bool,
+    overwrite: bool,
+    **options: Any,
+) -> None:
+    """Measure the galaxies of PATH: a mock, or a hydrodynamic run's own.
+
+    Writes a table and a plot for each statistic.
+    """
+    from ..measuring import all_statistics, measure_files
+    from ..protocols import ReadOptions
+
+    names = all_statistics() if statistics == ALL else _names(statistics)
+    wanted = given(options)
+    of_reading = {"format", *ReadOptions._fields}
+    with progress_bar() as progress:
+        results = measure_files(
+            path,
+            names,
+            out,
+            sim=sim,
+            cuts=cuts,
+            read_options={key: wanted.pop(key) for key in list(wanted) if key in of_reading},
+            plots=not no_plots,
+            overwrite=overwrite,
+            progress=progress,
+            **wanted,
+        )
+    for table, result in results.items():
+        say([*_describe(result), f"wrote       {table}"])
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise UsageError("--statistic", repr(text), "names separated by commas", "--statistic all")
+    return names
+
+
+def _describe(result: Measurement) -> list[str]:
+    """One line on what was measured, one on its errors, and one on how small a change shows."""
+    axis, count = result[result.axis].astype(float), result[result.count]
+    filled = np.flatnonzero(count > 0)
+    reach = f"{axis[filled[0]]:.4g} to {axis[filled[-1]]:.4g}" if len(filled) else "none"
+    unit = result.fields[result.axis].unit.replace("littleh", "h").replace(" ", "")
+    lines = [
+        f"{result.statistic:<11} {len(result)} bins, {len(filled)} of them filled: "
+        f"{result.axis} {reach} {unit}".rstrip(),
+        f"            errors: {result.settings.get('errors', 'not stated')}",
+    ]
+    for name in result.estimates:
+        least = result.smallest_detectable_deviation(name)
+        least = least[np.isfinite(least)]
+        if len(least):
+            lines.append(
+                f"            {name}: smallest detectable deviation {least.min():.2%} in the best "
+                f"bin, {np.median(least):.2%} in the median bin"
+            )
+    return lines
+
+
+@click.command()
+@click.argument("path")
+@click.option("--out", help="Picture: .png, .pdf or .svg (default: <name of PATH>.png here).")
+@_simulation
+@_cut
+@_overwrite
+@reading
+def plot(
+    path: str,
+    out: str | None,
+    sim: str | None,
+    cuts: tuple[str, ...],
+    overwrite: bool,
+    **options: Any,
+) -> None:
+    """Draw the galaxies of PATH: a map, their mass function, and the occupation of hosts."""
+    from ..measuring import plot_file
+
+    target = out or f"{Path(path).resolve().stem}.png"
+    galaxies = plot_file(
+        path, target, sim=sim, cuts=cuts, read_options=given(options), overwrite=overwrite
+    )
+    say([f"wrote {target}: {len(galaxies):,} galaxies"])
+
+
+@click.command()
+@click.option("--from", "path", required=True, help="A mock, or a hydrodynamic run.")
+@click.option("--grid", type=int, required=True, help="Voxels along each side.")
+@click.option("--out", required=True, help="Grid to write, .hdf5.")
+@_cut
+@_assignment
+@_weight
+@_overwrite
+@reading
+def field(
+    path: str, grid: int, out: str, cuts: tuple[str, ...], overwrite: bool, **options: Any
+) -> None:
+    """Put the stellar mass of galaxies on a grid, and write it."""
+    from ..measuring import field_file
+
+    wanted = given(options)
+    own = {key: wanted.pop(key) for key in ("assignment", "weight") if key in wanted}
+    with progress_bar() as progress:
+        made = field_file(
+            path,
+            out,
+            grid_size=grid,
+            cuts=cuts,
+            read_options=wanted,
+            overwrite=overwrite,
+            progress=progress,
+            **own,
+        )
+    say(
+        [
+            f"wrote {out}: {grid}^3 voxels of {made.voxel_size:.4g} Mpc/h, {made.kind}, "
+            f"{made.assignment}, {Path(out).stat().st_size:,} bytes"
+        ]
+    )

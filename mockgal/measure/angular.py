@@ -1,0 +1,187 @@
+"""Pairs of galaxies on the sky by their angle, and the angular correlation function w(theta)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import BadValueError, UsageError
+from .pairs import PairCounter, pair_counter
+from .result import Field, Measurement
+
+Array = NDArray[Any]
+
+
+def angular_correlation_function(
+    right_ascension: ArrayLike,
+    declination: ArrayLike,
+    random_right_ascension: ArrayLike,
+    random_declination: ArrayLike,
+    *,
+    edges: ArrayLike,
+) -> Measurement:
+    """Angular correlation function w(theta), by the estimator of Landy & Szalay 1993, ApJ 412, 64.
+
+    w = (DD - 2 DR + RR) / RR, each divided by the number of pairs there are.
+
+    Parameters
+    ----------
+    right_ascension, declination : array_like, shape (n,)
+        Of the galaxies [deg].
+    random_right_ascension, random_declination : array_like, shape (m,)
+        Of points at random on the same part of the sky [deg].
+    edges : array_like, shape (bins + 1,)
+        Of the bins of theta [deg].
+
+    Returns
+    -------
+    Measurement
+        Columns ``theta_low``, ``theta_high``, ``theta`` (the mean over the bin's area on a plane)
+        [deg], ``w`` with ``w_error`` (Poisson: (1 + w) / sqrt(pairs), too small for clustered
+        galaxies), ``pairs`` and ``random_pairs``, each counted once. Without pairs of either, w is
+        NaN.
+
+    Raises
+    ------
+    UsageError, BadValueError
+        As `angular_pairs`.
+    """
+    edges = check_edges(edges)
+    galaxies = unit_vectors(right_ascension, declination)
+    random = unit_vectors(random_right_ascension, random_declination)
+    counter = pair_counter()
+    dd, rr = _count(counter, galaxies, None, edges), _count(counter, random, None, edges)
+    dr = _count(counter, galaxies, random, edges)
+    n, m = len(galaxies), len(random)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        normal = rr / (m * (m - 1.0) / 2.0)
+        w = (dd / (n * (n - 1.0) / 2.0) - 2.0 * dr / (n * m) + normal) / normal
+        w[(dd == 0) | (rr == 0)] = np.nan
+        error = (1.0 + w) / np.sqrt(dd)
+    deg = "deg"
+    return Measurement(
+        "w_theta",
+        {
+            "theta_low": edges[:-1],
+            "theta_high": edges[1:],
+            "theta": 2.0 / 3.0 * np.diff(edges**3) / np.diff(edges**2),
+            "w": w,
+            "w_error": error,
+            "pairs": dd,
+            "random_pairs": rr,
+        },
+        {
+            "theta_low": Field(deg, "least angle in the bin"),
+            "theta_high": Field(deg, "upper edge of the bin, which is not in it"),
+            "theta": Field(deg, "mean angle over the bin's area on a plane", r"$\theta$ [deg]"),
+            "w": Field("", "angular correlation function", r"$w(\theta)$"),
+            "w_error": Field("", "standard error of w"),
+            "pairs": Field("", "pairs of galaxies in the bin, each counted once", "pairs"),
+            "random_pairs": Field("", "pairs of random points in the bin, each counted once"),
+        },
+        axis="theta",
+        estimates=("w",),
+        count="pairs",
+        settings={
+            "estimator": "Landy & Szalay 1993",
+            "galaxies": n,
+            "random_points": m,
+            "pair_counter": counter.name,
+            "errors": "Poisson, (1 + w) / sqrt(DD); too small for clustered galaxies",
+        },
+    )
+
+
+def angular_pairs(
+    right_ascension: ArrayLike,
+    declination: ArrayLike,
+    edges: ArrayLike,
+    *,
+    other: tuple[ArrayLike, ArrayLike] | None = None,
+) -> Array:
+    """Pairs of positions on the sky in each bin of angle, exactly.
+
+    Parameters
+    ----------
+    right_ascension, declination : array_like, shape (n,)
+        [deg]
+    edges : array_like, shape (bins + 1,)
+        [deg], above 0, to 180 at most. A bin holds its lower edge and not its upper one.
+    other : tuple of two array_like, shape (m,)
+        Right ascension and declination of another sample, whose members are the second ones of
+        pairs.
+
+    Returns
+    -------
+    ndarray of int, shape (bins,)
+        Each pair counted once.
+
+    Raises
+    ------
+    UsageError
+        Edges that are no such.
+    BadValueError
+        Coordinates that are no places on the sky, or unequal in number.
+    """
+    first = unit_vectors(right_ascension, declination)
+    second = None if other is None else unit_vectors(*other)
+    return _count(pair_counter(), first, second, check_edges(edges))
+
+
+def _count(counter: PairCounter, first: Array, second: Array | None, edges: Array) -> Array:
+    if len(first) == 0 or (second is not None and len(second) == 0):
+        return np.zeros(len(edges) - 1, dtype=np.int64)
+    # The chord is exact to rounding for small angles, where the cosine of the angle is not.
+    chords = 2.0 * np.sin(np.radians(edges) / 2.0)
+    found = counter.spherical(first, second, chords, None)
+    return found // 2 if second is None else found
+
+
+def unit_vectors(right_ascension: ArrayLike, declination: ArrayLike) -> Array:
+    """Places on the unit sphere, shape (n, 3), of coordinates in degrees.
+
+    Raises
+    ------
+    BadValueError
+        Not finite, a declination beyond the poles, or unequal in number.
+    """
+    ra = np.asarray(right_ascension, dtype=np.float64)
+    dec = np.asarray(declination, dtype=np.float64)
+    if ra.ndim != 1 or ra.shape != dec.shape:
+        raise BadValueError(
+            "positions on the sky",
+            f"shapes {ra.shape} and {dec.shape}",
+            "two columns of one length",
+        )
+    bad = ~(np.isfinite(ra) & (np.abs(dec) <= 90.0))
+    if bad.any():
+        row = np.flatnonzero(bad)[0]
+        raise BadValueError(
+            "positions on the sky",
+            f"{np.count_nonzero(bad)} rows that are none, the first {row}: {ra[row]}, {dec[row]}",
+            "finite right ascensions, and declinations in [-90, 90], in degrees",
+        )
+    ra, dec = np.radians(ra), np.radians(dec)
+    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
+
+
+def check_edges(edges: ArrayLike) -> Array:
+    """Edges of bins of angle, shape (bins + 1,) [deg].
+
+    Raises
+    ------
+    UsageError
+        Fewer than two, or they do not increase from above 0 to 180 at most.
+    """
+    values = np.asarray(edges, dtype=np.float64)
+    if (
+        values.ndim != 1
+        or len(values) < 2
+        or not (values[0] > 0.0 and values[-1] <= 180.0 and np.all(np.diff(values) > 0.0))
+    ):
+        raise UsageError(
+            "edges", str(values), "two or more angles that increase from above 0 to 180 deg at most"
+        )
+    return values

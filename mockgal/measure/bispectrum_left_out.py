@@ -1,0 +1,123 @@
+"""Bispectrum with one sub-volume left out: what its jackknife needs.
+
+Let C be the waves of one of R sub-volumes, of zero mean relative to the rest and zero elsewhere,
+and G those of the rest. The sum over triangles of the whole is GGG + [CGG] + [CCG] + CCC, brackets
+standing for the sum over which sides are C. Leaving the sub-volume out, all but the first go. The
+jackknife is made for sums over independent pieces, one to a sub-volume. Of shells about as thin
+as the fundamental, most terms belong to three sub-volumes, and each is left out three times;
+counting, as Mohammad & Percival 2022 (MNRAS 514, 1289, arXiv:2109.07071) do for pairs, with terms
+independent of each other, the variance is right if only a share of them is taken away:
+
+    a = sqrt((R - 1) / (3 (R - 3))) of [CGG],   b = sqrt(1 - a**2) of [CCG],   all of CCC;
+
+b is for terms of two sub-volumes, which are left out once with each. For power, see
+`mockgal.measure.left_out`.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..fields.waves import components, low_waves
+from .triangles import Triangles
+
+Array = NDArray[Any]
+
+
+class Sums(NamedTuple):
+    """Sums over waves of the squared overdensity in each shell, and over triangles.
+
+    Shapes (..., 2 + m) and (..., m), for m third shells.
+    """
+
+    powers: Array
+    products: Array
+
+
+def whole_sums(waves: Array, triangles: Triangles) -> Sums:
+    """Of the overdensity with these waves."""
+    first, second = _sides(waves, triangles)
+    products = triangles.powers(triangles.product(first, second), waves)
+    powers = triangles.powers(waves, waves)
+    return Sums(triangles.in_shells(powers), triangles.in_third_shells(products))
+
+
+def left_out_sums(
+    field: Array, waves: Array, triangles: Triangles, gain: Array, per_side: int
+) -> Sums:
+    """`whole_sums` of the overdensity, each time without one of ``per_side``**3 sub-volumes.
+
+    The sub-volumes are cut between voxels, as near to equal as the grid allows. Overdensity is
+    relative to the mean of what is left.
+
+    Parameters
+    ----------
+    field : ndarray, shape (N, N, N)
+        Mass per voxel.
+    waves : ndarray of complex128, shape (2 limit - 1, 2 limit - 1, limit)
+        Of the field, times the gains.
+    triangles : Triangles
+    gain : ndarray, shape (2 limit - 1,)
+        Of each component of a wave.
+    per_side : int
+
+    Returns
+    -------
+    Sums
+        With R = per_side**3 along the first axis, per volume left over the whole.
+    """
+    number = per_side**3
+    pair = math.sqrt((number - 1) / (2 * (number - 2)))
+    single = math.sqrt((number - 1) / (3 * (number - 3)))
+    double = math.sqrt(1.0 - single**2)
+    edges = [round(i * len(field) / per_side) for i in range(per_side + 1)]
+    total = float(np.sum(field, dtype=np.float64))
+    whole_sides = _sides(waves, triangles)
+    whole_product = triangles.product(*whole_sides)
+    whole_power = triangles.powers(waves, waves)
+    powers, products = [], []
+    for corner in product(range(per_side), repeat=3):
+        block = field[tuple(slice(edges[i], edges[i + 1]) for i in corner)]
+        rest = field.size - block.size
+        base = (total - float(np.sum(block, dtype=np.float64))) / rest
+        cut = low_waves(block - base, triangles.limit, len(field))
+        cut = times_along_axes(
+            cut.astype(np.complex128),
+            [gain * _shift(triangles.limit, edges[i] / len(field)) for i in corner],
+        )
+        left = waves - cut
+        scale = field.size / rest
+        power = whole_power - (1.0 - 2.0 * pair) * triangles.powers(cut, cut)
+        power -= 2.0 * pair * triangles.powers(waves, cut)
+        powers.append(triangles.in_shells(power) * (scale / base**2))
+        cut_sides = _sides(cut, triangles)
+        own = triangles.product(*cut_sides)
+        none = triangles.product(whole_sides[0] - cut_sides[0], whole_sides[1] - cut_sides[1])
+        mixed = whole_product - own - none
+        sums = triangles.powers(none, left + (1.0 - single) * cut)
+        sums += triangles.powers(mixed, (1.0 - single) * left + (1.0 - double) * cut)
+        sums += triangles.powers(own, (1.0 - double) * left)
+        products.append(triangles.in_third_shells(sums) * (scale / base**3))
+    return Sums(np.array(powers), np.array(products))
+
+
+def times_along_axes(waves: Array, gains: list[Array]) -> Array:
+    """Waves times a gain for each component, shape as given."""
+    x, y, z = gains
+    waves *= x[:, None, None] * y[:, None]
+    waves *= z[: waves.shape[2]]
+    return waves
+
+
+def _sides(waves: Array, triangles: Triangles) -> tuple[Array, Array]:
+    return triangles.side(waves, triangles.first), triangles.side(waves, triangles.second)
+
+
+def _shift(limit: int, offset: float) -> Array:
+    """What moving a field by ``offset`` box sizes multiplies its waves with, along one axis."""
+    return np.asarray(np.exp(-2j * np.pi * offset * components(limit)))

@@ -1,0 +1,198 @@
+"""From sums over shells to a power spectrum with its errors: what boxes and sub-cubes share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..fields.assign import SUPPORT
+from ..fields.fourier import axis_shot_noise, axis_window
+from . import jackknife as jackknives
+from .result import ERROR, Field, Measurement, Style
+from .shells import Shells, shell_means
+
+Array = NDArray[Any]
+
+UNIT = "Mpc3 / littleh3"
+ESTIMATES = ("power", "quadrupole", "hexadecapole")
+# 2 l + 1, and the Legendre polynomials L_l in powers of mu**2, for l = 0, 2, 4.
+DEGREES = np.array([1.0, 5.0, 9.0])
+LEGENDRE = np.array([[1.0, 0.0, 0.0], [-0.5, 1.5, 0.0], [0.375, -3.75, 4.375]])
+
+
+def check_options(
+    field: Array,
+    cell: float,
+    assignment: str | None,
+    sum_of_squares: float | None,
+    subtract_shot_noise: bool,
+    jackknife: int,
+) -> Array:
+    """The field in single or double precision, if its power can be measured as wanted.
+
+    Raises
+    ------
+    UsageError
+        Otherwise.
+    """
+    field = np.asarray(field)
+    if field.ndim != 3 or len(set(field.shape)) != 1 or len(field) < 4:
+        raise UsageError("field", f"shape {field.shape}", "a cube of 4 or more voxels a side")
+    if field.dtype.kind not in "fiub":
+        raise UsageError("field", f"type {field.dtype}", "real numbers")
+    if not 0.0 < cell < np.inf:
+        raise UsageError("field", f"a size of {cell}", "a positive one [Mpc/h]")
+    if assignment is not None and assignment not in SUPPORT:
+        raise UsageError("assignment", repr(assignment), "one of " + ", ".join(SUPPORT))
+    if subtract_shot_noise and sum_of_squares is None:
+        raise UsageError("shot noise", "no sum of squared masses", "one, to subtract shot noise")
+    if jackknives.check_per_side(jackknife) > len(field):
+        raise UsageError(
+            "jackknife",
+            f"{jackknife} sub-volumes along the {len(field)} voxels of a side",
+            "at most one for each voxel",
+        )
+    return np.asarray(field, dtype=np.float32 if field.dtype == np.float32 else np.float64)
+
+
+def window_gain(grid_size: int, assignment: str | None) -> Array:
+    """One over the squared window along one axis, shape (grid_size,); 1 without an assignment."""
+    if assignment is None:
+        return np.ones(grid_size)
+    return axis_window(grid_size, assignment) ** -2.0
+
+
+def multipoles(sums: Array, modes: Array) -> Array:
+    """(2 l + 1) <power L_l(mu)> from sums of the power times 1, mu**2 and mu**4.
+
+    Parameters
+    ----------
+    sums : ndarray, shape (..., m, shells)
+        m is 3, or 1 for the monopole alone.
+    modes : ndarray, shape (shells,)
+
+    Returns
+    -------
+    ndarray, shape (..., m, shells)
+    """
+    m = sums.shape[-2]
+    return np.asarray((DEGREES[:m, None] * LEGENDRE[:m, :m]) @ (sums / modes))
+
+
+def gaussian_errors(power: Array, modes: Array) -> Array:
+    """Standard errors of the multipoles of a Gaussian field, shape as given.
+
+    (2 l + 1) sqrt(integral from 0 to 1 of L_l(mu)**2 P(mu)**2 dmu / modes), P(mu) being the sum of
+    the multipoles given: Grieb et al. 2016, arXiv:1509.04293, section 2. For the monopole alone
+    that is P / sqrt(modes).
+
+    Parameters
+    ----------
+    power : ndarray, shape (m, shells)
+        Shot noise included.
+    modes : ndarray, shape (shells,)
+    """
+    node, node_weight = np.polynomial.legendre.leggauss(17)  # exact for this polynomial
+    m = len(power)
+    legendre = LEGENDRE[:m, :m] @ node ** (2 * np.arange(m)[:, None])
+    at_mu = legendre.T @ power
+    mean = (legendre**2 * (0.5 * node_weight)) @ at_mu**2
+    return np.asarray(DEGREES[:m, None] * np.sqrt(mean / modes))
+
+
+def power_result(
+    statistic: str,
+    sums: Array,
+    left_out: Array | None,
+    shells: Shells,
+    modes: Array,
+    wave_unit: float,
+    *,
+    assignment: str | None,
+    shot_noise: float | None,
+    subtract_shot_noise: bool,
+    jackknife: int,
+    settings: Mapping[str, Any],
+) -> Measurement:
+    """The result of sums over shells.
+
+    Parameters
+    ----------
+    statistic : str
+    sums : ndarray, shape (m, shells)
+        Over the shell's waves, of their power [(Mpc/h)^3], times powers of mu**2.
+    left_out : ndarray, shape (R, m, shells), or None
+        The same with each of R sub-volumes left out.
+    shells : Shells
+    modes : ndarray, shape (shells,)
+        Independent waves, for errors and as the count.
+    wave_unit : float
+        k of n = 1 [h/Mpc].
+    assignment : str or None
+    shot_noise : float or None
+        [(Mpc/h)^3]
+    subtract_shot_noise : bool
+    jackknife : int
+    settings : mapping
+        What else to put down.
+    """
+    estimates = ESTIMATES[: len(sums)]
+    power = multipoles(sums, shells.modes)
+    if left_out is None:
+        errors = gaussian_errors(power, modes)
+        described = "of a Gaussian field with the measured spectrum"
+    else:
+        errors = jackknives.error(multipoles(left_out, shells.modes))
+        described = jackknives.describe(jackknife) + ", cross terms weighted"
+    columns = {"k": shells.mean * wave_unit}
+    fields = {"k": Field("littleh / Mpc", "mean wavenumber of the shell", r"$k$ [$h$/Mpc]")}
+    width = shells.width * wave_unit
+    noted: dict[str, Any] = {
+        **settings,
+        "assignment": "none" if assignment is None else assignment,
+        "window": "not corrected" if assignment is None else "divided out of each wave",
+        "fundamental_h_per_mpc": width,
+        "bins": "i to i + 1 fundamentals, i = 1, 2, ... to the Nyquist wavenumber",
+        "errors": described,
+        "shot_noise": "not known",
+    }
+    if shot_noise is not None:
+        level = np.full(shells.number, shot_noise)
+        if assignment is not None:
+            images = axis_shot_noise(shells.grid_size, assignment)
+            level *= shell_means(images * window_gain(shells.grid_size, assignment), shells)
+        if subtract_shot_noise:
+            power[0] -= level
+        columns["shot_noise"] = level
+        fields["shot_noise"] = Field(UNIT, "expected power of points at random, in `power`", "")
+        noted["shot_noise"] = float(shot_noise)
+    noted["shot_noise_subtracted"] = subtract_shot_noise
+    for order, (name, value, error) in enumerate(zip(estimates, power, errors, strict=True)):
+        label = rf"$P_{2 * order}$ [(Mpc/$h$)$^3$]" if len(sums) > 1 else r"$P$ [(Mpc/$h$)$^3$]"
+        what = "power" if order == 0 else f"{name} of the power"
+        columns |= {name: value, name + ERROR: error}
+        fields |= {
+            name: Field(UNIT, f"{what} per mode", label),
+            name + ERROR: Field(UNIT, f"standard error of {name}", ""),
+        }
+    columns["modes"] = modes
+    fields["modes"] = Field("", "independent waves in the shell", "modes")
+    return Measurement(
+        statistic,
+        columns,
+        fields,
+        axis="k",
+        estimates=estimates,
+        count="modes",
+        settings=noted,
+        error_degrees_of_freedom=np.inf if left_out is None else len(left_out) - 1,
+        style=Style(
+            marks=("fundamental_h_per_mpc", "nyquist_h_per_mpc"),
+            lines=() if shot_noise is None or subtract_shot_noise else ("shot_noise",),
+            labels=(r"$P_\ell$ [(Mpc/$h$)$^3$]",) if len(sums) > 1 else (),
+        ),
+    )

@@ -1,0 +1,200 @@
+"""Bins of separation in a periodic box: which pairs are in them, and how large they are.
+
+Each class is one way to cut up separations into n x m bins. The line of sight is the z axis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from .pairs import PairCounter
+
+Array = NDArray[Any]
+MOST_OF_BOX = 1.0 / 3.0  # halotools' limit; separations are unique up to one half
+R_MAX, PI_MAX = 30.0, 40.0  # Mpc/h, unless others are asked for or the box is too small
+
+
+class Separations(Protocol):
+    """Bins, with ``edges`` [Mpc/h] of shape (n + 1,) along the first of their axes."""
+
+    @property
+    def edges(self) -> Array: ...  # noqa: D102
+
+    def count(
+        self, counter: PairCounter, first: Array, second: Array | None, box_size: float
+    ) -> Array:
+        """Ordered pairs in each bin, shape (n, m); see `mockgal.measure.pairs.PairCounter`."""
+
+    def volumes(self) -> Array:
+        """Volume of each bin, as a set of separations [(Mpc/h)^3], shape (n, m)."""
+
+    def places(self, uniform: Array) -> Array:
+        """Separations spread evenly over each bin, shape (n, m, 3, q) [Mpc/h].
+
+        Parameters
+        ----------
+        uniform : ndarray, shape (3, q)
+            Spread evenly over the unit cube.
+        """
+
+
+@dataclass(frozen=True)
+class Shells:
+    """Distances: m = 1."""
+
+    edges: Array
+
+    def count(
+        self, counter: PairCounter, first: Array, second: Array | None, box_size: float
+    ) -> Array:
+        """See `Separations.count`."""
+        return _pairs(counter.spherical, first, second, self.edges, box_size)[:, None]
+
+    def volumes(self) -> Array:
+        """See `Separations.volumes`."""
+        return 4.0 / 3.0 * np.pi * np.diff(self.edges**3)[:, None]
+
+    def places(self, uniform: Array) -> Array:
+        """See `Separations.places`."""
+        return Wedges(self.edges, 1).places(uniform)
+
+
+@dataclass(frozen=True)
+class Wedges:
+    """Distances, and m equal bins of mu, the cosine of the angle to the line of sight."""
+
+    edges: Array
+    mu_bins: int
+
+    def count(
+        self, counter: PairCounter, first: Array, second: Array | None, box_size: float
+    ) -> Array:
+        """See `Separations.count`."""
+        return _pairs(
+            counter.wedges, first, second, self.edges, self.mu_bins, box_size, more=self.mu_bins
+        )
+
+    def volumes(self) -> Array:
+        """See `Separations.volumes`."""
+        return np.repeat(Shells(self.edges).volumes() / self.mu_bins, self.mu_bins, axis=1)
+
+    def places(self, uniform: Array) -> Array:
+        """See `Separations.places`."""
+        s = np.cbrt(_between(self.edges**3, uniform[0]))[:, None]
+        mu, sign = _both_signs(uniform[1])
+        mu = _between(np.linspace(0.0, 1.0, self.mu_bins + 1), mu)
+        across = s * np.sqrt(1.0 - mu**2)
+        angle = 2.0 * np.pi * uniform[2]
+        return np.stack([across * np.cos(angle), across * np.sin(angle), s * mu * sign], axis=2)
+
+
+@dataclass(frozen=True)
+class Cylinders:
+    """Distances across the line of sight of pairs less than ``pi_max`` apart along it: m = 1."""
+
+    edges: Array
+    pi_max: float
+
+    def count(
+        self, counter: PairCounter, first: Array, second: Array | None, box_size: float
+    ) -> Array:
+        """See `Separations.count`."""
+        return _pairs(counter.projected, first, second, self.edges, self.pi_max, box_size)[:, None]
+
+    def volumes(self) -> Array:
+        """See `Separations.volumes`."""
+        return 2.0 * np.pi * self.pi_max * np.diff(self.edges**2)[:, None]
+
+    def places(self, uniform: Array) -> Array:
+        """See `Separations.places`."""
+        across = np.sqrt(_between(self.edges**2, uniform[0]))[:, None]
+        angle = 2.0 * np.pi * uniform[2]
+        along = np.broadcast_to(self.pi_max * (2.0 * uniform[1] - 1.0), across.shape)
+        return np.stack([across * np.cos(angle), across * np.sin(angle), along], axis=2)
+
+
+def _pairs(
+    count: Any, first: Array, second: Array | None, edges: Array, *options: Any, more: int = 0
+) -> Array:
+    """What ``count`` gives, and 0 if a sample is empty, which the libraries do not take."""
+    if len(first) == 0 or (second is not None and len(second) == 0):
+        shape = (len(edges) - 1, more) if more else len(edges) - 1
+        return np.zeros(shape, dtype=np.int64)
+    return np.asarray(count(first, second, edges, *options))
+
+
+def _between(edges: Array, uniform: Array) -> Array:
+    """Values between each pair of edges, shape (n, q)."""
+    return np.asarray(edges[:-1, None] + np.diff(edges)[:, None] * uniform)
+
+
+def _both_signs(uniform: Array) -> tuple[Array, Array]:
+    """Half of the numbers in [0, 1) for each sign, spread over [0, 1) again."""
+    return 2.0 * uniform % 1.0, np.where(uniform < 0.5, -1.0, 1.0)
+
+
+def logarithmic_edges(low: float, high: float | None, bins: int, box_size: float) -> Array:
+    """Edges of logarithmic bins of separation, shape (bins + 1,) [Mpc/h].
+
+    Parameters
+    ----------
+    low, high : float
+        [Mpc/h]; for a ``high`` of None see `reach`.
+    bins : int
+    box_size : float
+        [Mpc/h]
+
+    Raises
+    ------
+    UsageError
+        They do not increase from above 0 to a third of the box, or there is no bin.
+    """
+    high = reach("r_max", high, box_size, R_MAX)
+    if not 0.0 < low < high:
+        raise UsageError(
+            "r_min",
+            f"{low} Mpc/h",
+            f"more than 0 and less than r_max, {high:.6g} Mpc/h",
+            "choose r_min and r_max to fit the box",
+        )
+    check_bins("bins", bins)
+    edges = np.geomspace(low, high, bins + 1)
+    edges[[0, -1]] = low, high
+    return edges
+
+
+def reach(what: str, given: float | None, box_size: float, most: float) -> float:
+    """The largest separation: ``given``, or a quarter of the box, but no more than ``most``.
+
+    Raises
+    ------
+    UsageError
+        It is given and a third of the box or more.
+    """
+    if given is None:
+        return min(box_size / 4.0, most)
+    if not 0.0 < given < box_size * MOST_OF_BOX:
+        raise UsageError(
+            what,
+            f"{given} Mpc/h in a box of {box_size:.6g} Mpc/h",
+            f"more than 0 and less than a third of the box, {box_size * MOST_OF_BOX:.6g} Mpc/h",
+            "ask for smaller separations, or measure a larger box",
+        )
+    return given
+
+
+def check_bins(what: str, bins: int) -> None:
+    """Refuse less than one bin, or more than can be meant.
+
+    Raises
+    ------
+    UsageError
+        It is not 1 to 1000.
+    """
+    if not 1 <= bins <= 1000:
+        raise UsageError(what, str(bins), "1 to 1000")

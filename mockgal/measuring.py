@@ -1,0 +1,289 @@
+"""Joins the rooms that look at galaxies: measure, field and plot, from a path to files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import registry
+from .errors import UsageError
+from .pipeline import read, read_galaxies, select
+from .types import DensityField, GalaxyCatalog, HaloCatalog, Scene
+
+if TYPE_CHECKING:
+    from .measure.result import Measurement
+
+Progress = Callable[[int, int, str], None]
+
+
+def measure(
+    galaxies: GalaxyCatalog, statistic: str, *, hosts: HaloCatalog | None = None, **options: Any
+) -> Measurement:
+    """A statistic of a catalogue, with its errors and settings.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    statistic : str
+        Such as ``"power"``; docs/reference/statistics.md lists them.
+    hosts : HaloCatalog, optional
+        The simulation's halos (``sim.halos``), for the occupation of hosts.
+    **options
+        The statistic's own: numbers in Mpc/h, h/Mpc and dex, or texts with a unit, ``"3 h/Mpc"``.
+
+    Returns
+    -------
+    Measurement
+        It saves and plots itself: ``.save("power.ecsv")``, ``.plot()``.
+
+    Raises
+    ------
+    UsageError
+        No such statistic or option, or a value that it does not take.
+    """
+    from .measure.statistics import measure as measure_one
+
+    return measure_one(galaxies, statistic, hosts=hosts, **options)
+
+
+def read_measurement(path: str | os.PathLike[str]) -> Measurement:
+    """A result that `Measurement.save` or `mockgal measure` wrote."""
+    from .measure.stored import read as read_result
+
+    return read_result(Path(path))
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A catalogue that was found at a path.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    hosts : HaloCatalog or None
+        The halos of its simulation, where they were given.
+    files : tuple of Path
+        What was read.
+    """
+
+    galaxies: GalaxyCatalog
+    hosts: HaloCatalog | None
+    files: tuple[Path, ...]
+
+
+def look(
+    path: str | os.PathLike[str],
+    *,
+    sim: str | os.PathLike[str] | None = None,
+    cuts: Iterable[str] = (),
+    **options: Any,
+) -> Looked:
+    """The galaxies at ``path``: a mock that mockgal wrote, or a hydrodynamic run's own.
+
+    Parameters
+    ----------
+    path : path-like
+    sim : path-like, optional
+        The simulation that a mock was painted on, for the number of its hosts.
+    cuts : iterable of str
+        Such as ``"stellar_mass > 1e9 Msun/h"``.
+    **options
+        See `mockgal.read`.
+
+    Raises
+    ------
+    UsageError
+        Options for reading a simulation where none is read, or ``sim`` beside a simulation.
+    """
+    from .read.galaxies import is_catalogue
+
+    if is_catalogue(path):
+        if options and sim is None:
+            raise UsageError(
+                path,
+                f"{', '.join(options)}, for reading a simulation",
+                "none: this is a mock",
+                "leave them out",
+            )
+        galaxies, files = read_galaxies(path), [Path(path)]
+        scene = None if sim is None else read(sim, **options)
+    else:
+        if sim is not None:
+            raise UsageError(
+                "--sim", f"{sim}, beside the simulation {path}", "one of them", "leave it out"
+            )
+        scene = read(path, **options)
+        galaxies, files = own_galaxies(scene), []
+    if scene is not None:
+        files += [Path(file.path) for file in scene.snapshot.source]
+    return Looked(select(galaxies, *cuts), None if scene is None else scene.halos, tuple(files))
+
+
+def own_galaxies(sim: Scene) -> GalaxyCatalog:
+    """The galaxies that a hydrodynamic run has itself, as a catalogue."""
+    from .paint.hydro import own_galaxies as galaxies_of
+
+    return galaxies_of(sim)
+
+
+def measure_files(
+    path: str | os.PathLike[str],
+    statistics: Iterable[str],
+    out: str | os.PathLike[str],
+    *,
+    sim: str | os.PathLike[str] | None = None,
+    cuts: Iterable[str] = (),
+    read_options: Mapping[str, Any] | None = None,
+    plots: bool = True,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    **options: Any,
+) -> dict[Path, Measurement]:
+    """Measure the galaxies at ``path``, and write a table and a plot for each statistic.
+
+    Parameters
+    ----------
+    path : path-like
+        See `look`.
+    statistics : iterable of str
+    out : path-like
+        Folder, made if it is not there: ``<statistic>.ecsv`` and ``<statistic>.png``.
+    sim, cuts, read_options
+        See `look`.
+    plots : bool
+    overwrite : bool
+    progress : callable, optional
+        Called with (done, total, what).
+    **options
+        Of the statistics; each goes to those that have it.
+
+    Returns
+    -------
+    dict of Path to Measurement
+        By table written.
+    """
+    from .files.atomic import check_output
+    from .measure.statistics import check, options_of
+    from .report.figures import save_figure, single
+
+    names, folder = list(dict.fromkeys(statistics)), Path(out)
+    check(names, options)
+    tables = {name: folder / f"{name}.ecsv" for name in names}
+    _make_folder(folder)
+    for table in tables.values():
+        for target in (table, table.with_suffix(".png"))[: 1 + plots]:
+            check_output(target, overwrite, [Path(path)])
+    looked = look(path, sim=sim, cuts=cuts, **(read_options or {}))
+    results = {}
+    for done, (name, table) in enumerate(tables.items()):
+        if progress is not None:
+            progress(done, len(names), "statistics")
+        own = {key: value for key, value in options.items() if key in options_of(name)}
+        result = measure(looked.galaxies, name, hosts=looked.hosts, **own)
+        result.save(table, overwrite=overwrite)
+        if plots:
+            save_figure(single(result), table.with_suffix(".png"), overwrite=overwrite)
+        results[table] = result
+    if progress is not None:
+        progress(len(names), len(names), "statistics")
+    return results
+
+
+def _make_folder(folder: Path) -> None:
+    from .files.lock import output_error
+
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
+
+
+def all_statistics() -> tuple[str, ...]:
+    """Names of the statistics that there are."""
+    return registry.names("statistics")
+
+
+def plot_file(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    sim: str | os.PathLike[str] | None = None,
+    cuts: Iterable[str] = (),
+    read_options: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> GalaxyCatalog:
+    """Draw the galaxies at ``path``: a map, their mass function, and the occupation of hosts."""
+    from .files.atomic import check_output
+    from .report.figures import check_extension, overview, save_figure
+
+    check_extension(Path(out))
+    check_output(Path(out), overwrite, [Path(path)])
+    looked = look(path, sim=sim, cuts=cuts, **(read_options or {}))
+    save_figure(overview(looked.galaxies, looked.hosts), Path(out), overwrite=overwrite)
+    return looked.galaxies
+
+
+def field_file(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    grid_size: int,
+    assignment: str = "CIC",
+    weight: str = "stellar_mass",
+    cuts: Iterable[str] = (),
+    read_options: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> DensityField:
+    """Write the stellar mass of the galaxies at ``path`` on a grid.
+
+    Parameters
+    ----------
+    path : path-like
+        See `look`.
+    out : path-like
+        .hdf5 or .h5; see docs/reference/density-grid.md.
+    grid_size : int
+        Voxels along each side. The grid is never in memory as a whole.
+    assignment : str
+        NGP, CIC, TSC or PCS.
+    weight : str
+        ``"stellar_mass"`` [Msun/h], or ``"number"`` for 1 each.
+    cuts, read_options
+        See `look`.
+    overwrite : bool
+    progress : callable, optional
+        Called with (done, total, what).
+
+    Returns
+    -------
+    DensityField
+        What was written.
+    """
+    from .fields.painted import QUANTITIES, painted_field
+    from .files.atomic import check_output
+    from .files.lock import output_lock
+    from .write.density import write_density
+
+    target = Path(out)
+    if target.suffix.lower() not in (".hdf5", ".h5"):
+        raise UsageError(out, f"extension {target.suffix!r}", ".hdf5 or .h5", "name it so")
+    check_output(target, overwrite, [Path(path)])
+    with output_lock(target):
+        looked = look(path, cuts=cuts, **(read_options or {}))
+        galaxies = looked.galaxies
+        grid = painted_field(galaxies, grid_size=grid_size, assignment=assignment, weight=weight)
+        write_density(
+            grid,
+            galaxies.snapshot,
+            target,
+            quantity=QUANTITIES[weight],
+            provenance={**galaxies.provenance, "content_digest": galaxies.digest()},
+            overwrite=overwrite,
+            inputs=looked.files,
+            progress=progress,
+        )
+    return grid

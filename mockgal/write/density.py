@@ -1,0 +1,119 @@
+"""Write a density grid, slab by slab; `mockgal.read.density` describes and reads it.
+
+The file has the dataset ``/density``, with the attributes of `mockgal.layout.GRID_ATTRIBUTES` and
+``quantity``; ``/provenance``, JSON as bytes; and on the root, written last, ``complete``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..files.atomic import atomic_output
+from ..layout import COMPLETE, DENSITY, GRID_ATTRIBUTES, GRID_UNITS, PROVENANCE, QUANTITY
+from ..types import DensityField, Snapshot
+from .hdf5_file import new_hdf5
+from .store import OPTIONS, Store, set_attributes, verify
+
+Progress = Callable[[int, int, str], object]
+
+SLAB_BYTES = 64 << 20  # of a grid made at a time: to read a row decompresses whole chunks
+_OVERHEAD = 1 << 18  # bytes of HDF5's own for a file like this, beyond 1% of the data
+
+
+def write_density(
+    field: DensityField,
+    snapshot: Snapshot,
+    path: Path,
+    *,
+    quantity: str,
+    provenance: Mapping[str, Any],
+    overwrite: bool = False,
+    inputs: Iterable[Path] = (),
+    progress: Progress | None = None,
+) -> None:
+    """Write a grid to one HDF5 file, byte for byte the same for the same grid and provenance.
+
+    Parameters
+    ----------
+    field : DensityField
+        Never in memory as a whole.
+    snapshot : Snapshot
+        That the field is of.
+    path : Path
+    quantity : str
+        What the numbers are of: ``"matter"``, ``"stellar mass"``, ``"galaxies"``.
+    provenance : mapping
+        How the field was made; plain JSON values. Entries ``snapshot`` and ``grid`` are added.
+    overwrite : bool
+        Replace a file of this name.
+    inputs : iterable of Path
+        Files that the field was made from; the output may be none of them.
+    progress : callable, optional
+        Called as ``progress(planes done, planes, label)``.
+
+    Raises
+    ------
+    UsageError, OutputExistsError, OutputError, ResourceError
+        As of `mockgal.files.atomic.atomic_output`.
+    """
+    sums: dict[str, int] = {}
+    data = 8 * field.grid_size**3
+    with (
+        atomic_output(
+            Path(path),
+            overwrite=overwrite,
+            expected_bytes=data + data // 100 + _OVERHEAD,
+            inputs=inputs,
+            verify=lambda written: verify(written, sums),
+        ) as temporary,
+        new_hdf5(temporary, **OPTIONS) as (file, check),
+    ):
+        store = Store(file, check, sums)
+        put_grid(store, field, snapshot.redshift, progress)
+        set_attributes(file[DENSITY], {QUANTITY: quantity})
+        store.put_json(PROVENANCE, {**provenance, **_facts(field, snapshot, quantity)})
+        file.attrs[COMPLETE] = 1
+
+
+def put_grid(store: Store, field: DensityField, redshift: float, progress: Progress | None) -> None:
+    """Write the dataset ``/density`` and its attributes."""
+    size = field.grid_size
+    data = store.new(DENSITY, (size,) * 3, "<f8", (1, 256, 256))
+    rows = max(1, SLAB_BYTES // (8 * size**2))
+    for start in range(0, size, rows):
+        slab = field.read_slab(start, min(start + rows, size))
+        store.check()
+        for row in range(len(slab)):
+            store.put(DENSITY, start + row, slab[row : row + 1])
+            if progress is not None:
+                progress(start + row + 1, size, "density")
+    values = (
+        field.voxel_size * size,
+        GRID_UNITS[field.kind],
+        field.kind,
+        field.assignment,
+        redshift,
+        field.origin,
+    )
+    set_attributes(data, dict(zip(GRID_ATTRIBUTES, values, strict=True)))
+
+
+def _facts(field: DensityField, snapshot: Snapshot, quantity: str) -> dict[str, Any]:
+    return {
+        "snapshot": {
+            "name": snapshot.name,
+            "box_size": snapshot.box_size,
+            "redshift": snapshot.redshift,
+            "cosmology": snapshot.cosmology.to_dict(),
+        },
+        "grid": {
+            "quantity": quantity,
+            "grid_size": field.grid_size,
+            "voxel_size": field.voxel_size,
+            "kind": field.kind,
+            "assignment": field.assignment,
+            "origin": field.origin,
+        },
+    }

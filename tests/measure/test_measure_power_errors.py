@@ -1,0 +1,125 @@
+"""Jackknife errors of power: against sums by the definition, and against the scatter of boxes."""
+
+import math
+from itertools import product
+
+import numpy as np
+import pytest
+from power_samples import gaussian, in_shells
+
+from mockgal.measure import jackknife
+from mockgal.measure.left_out import left_out_sums
+from mockgal.measure.power import power_of_field
+from mockgal.measure.power_result import window_gain
+from mockgal.measure.shells import Shells, power_sums
+
+L = 40.0
+
+
+def transformed(field, size):
+    padded = np.zeros((size, size, size))
+    padded[tuple(slice(n) for n in field.shape)] = field
+    return np.fft.fftn(padded) / size**3
+
+
+def by_definition(field, size, per_side, mean, weight):
+    """Left-out powers of full transforms, sub-volume by sub-volume; ``weight`` of each wave."""
+    number, result = per_side**3, []
+    a = math.sqrt((number - 1) / (2 * (number - 2)))
+    edges = [round(len(field) * i / per_side) for i in range(per_side + 1)]
+    for cell in product(range(per_side), repeat=3):
+        left = np.ones(field.shape, dtype=bool)
+        left[tuple(slice(edges[i], edges[i + 1]) for i in cell)] = False
+        base = field[left].mean() if mean is None else mean
+        delta = field / base - 1
+        all_waves = transformed(delta, size)
+        waves = transformed(np.where(left, 0.0, delta), size)
+        rest = all_waves - waves
+        power = np.abs(rest) ** 2 + 2 * (1 - a) * (waves.conj() * rest).real
+        result.append(in_shells(power * weight, size) / left.mean())
+    return np.array(result)
+
+
+@pytest.mark.parametrize(("size", "per_side"), [(12, 2), (13, 3), (16, 3)])
+def test_left_out_powers_in_a_box(size, per_side):
+    field = np.random.default_rng(1).gamma(0.5, size=(size, size, size))
+    window = window_gain(size, "CIC")
+    weight = window[:, None, None] * window[:, None] * window
+    expected = by_definition(field, size, per_side, None, weight)
+    result = power_of_field(field, L, assignment="CIC", jackknife=per_side)
+    np.testing.assert_allclose(result["power_error"], L**3 * jackknife.error(expected), rtol=1e-9)
+    single = power_of_field(field.astype(np.float32), L, assignment="CIC", jackknife=per_side)
+    np.testing.assert_allclose(single["power_error"], result["power_error"], rtol=1e-3)
+
+
+def test_left_out_powers_on_a_larger_grid():
+    """Of a cube that is relative to a mean that stays, as sub-cubes are."""
+    field, mean = np.random.default_rng(2).gamma(0.5, size=(9, 9, 9)), 0.7
+    coefficients = np.ascontiguousarray(transformed(field - mean, 18)[..., :10])
+    shells, gain = Shells(18), np.ones(18)
+    sums = power_sums(coefficients, coefficients, shells, gain)
+    found = left_out_sums(field, coefficients, sums, shells, gain, 3, mean=mean)
+    expected = by_definition(field, 18, 3, mean, 1.0)
+    np.testing.assert_allclose(found[:, 0] / shells.modes, expected, rtol=1e-9)
+
+
+def test_errors_of_multipoles_follow_the_axis():
+    field = np.random.default_rng(3).gamma(0.5, size=(12, 12, 12))
+    first = power_of_field(field, L, assignment=None, line_of_sight="x")
+    second = power_of_field(field.transpose(1, 2, 0), L, assignment=None, line_of_sight="z")
+    for name in first.estimates:
+        np.testing.assert_allclose(first[name + "_error"], second[name + "_error"], rtol=1e-9)
+
+
+def test_one_sub_volume_holds_everything():
+    field = np.zeros((9, 9, 9))
+    field[1, 1, 1] = 3.0
+    result = power_of_field(field, L, assignment=None)
+    np.testing.assert_allclose(result["power"], L**3)
+    assert np.all(np.isnan(result["power_error"]))
+    assert np.all(np.isnan(result.smallest_detectable_deviation("power")))
+
+
+def scatter_and_errors(make, boxes, jackknifed):
+    """Scatter of P between boxes, and root mean square of jackknife and Gaussian errors."""
+    power, errors, gaussian_errors = [], [], []
+    for seed in range(boxes):
+        field = make(seed)
+        result = power_of_field(field, L, assignment=None, jackknife=0)
+        power.append(result["power"])
+        gaussian_errors.append(result["power_error"])
+        if seed < jackknifed:
+            errors.append(power_of_field(field, L, assignment=None)["power_error"])
+    mean_square = [np.sqrt(np.mean(np.square(e), axis=0)) for e in (errors, gaussian_errors)]
+    return np.std(power, axis=0, ddof=1), *mean_square
+
+
+def smooth(seed):
+    return 1 + gaussian(24, L, lambda k, mu: 0.8 * k**-1.5, seed)[0]
+
+
+def clustered(seed):
+    """Log-normal, as galaxies are: delta has an rms of about 1.8."""
+    return np.exp(gaussian(24, L, lambda k, mu: 13 * k**-1.8, seed)[0])
+
+
+def points(seed):
+    """Poisson counts of about 0.1 per voxel on a log-normal field."""
+    mean = clustered(seed)
+    return np.random.default_rng(seed).poisson(0.1 * mean / mean.mean()).astype(float)
+
+
+@pytest.mark.parametrize("make", [smooth, clustered, points])
+def test_errors_are_the_scatter_of_boxes(make):
+    """A little above it; 400 boxes give the scatter to 4% per shell.
+
+    Sub-volumes have different means, which the jackknife takes for scatter, while a periodic box
+    is relative to its own. Were the cross terms not weighted, errors would be 1.3 times as large.
+    """
+    scatter, errors, gaussian_errors = scatter_and_errors(make, 400, 40)
+    assert 0.9 < np.mean(errors[3:] / scatter[3:]) < 1.3
+    assert np.all(errors > 0.55 * scatter)
+    if make is smooth:
+        assert np.mean(gaussian_errors / scatter) == pytest.approx(1, abs=0.06)
+    else:  # what the jackknife is for
+        assert np.mean(gaussian_errors[3:] / scatter[3:]) < 0.75
