@@ -69,22 +69,25 @@ def left_out_sums(
     Returns
     -------
     Sums
-        With R = per_side**3 along the first axis, per volume left over the whole.
+        With R = per_side**3 along the first axis, per volume left over the whole; not a number
+        where nothing is left.
     """
     number = per_side**3
     pair = math.sqrt((number - 1) / (2 * (number - 2)))
     single = math.sqrt((number - 1) / (3 * (number - 3)))
     double = math.sqrt(1.0 - single**2)
     edges = [round(i * len(field) / per_side) for i in range(per_side + 1)]
-    total = float(np.sum(field, dtype=np.float64))
+    corners = list(product(range(per_side), repeat=3))
+    blocks = [field[tuple(slice(edges[i], edges[i + 1]) for i in corner)] for corner in corners]
+    masses = [float(np.sum(block, dtype=np.float64)) for block in blocks]
     whole_sides = _sides(waves, triangles)
     whole_product = triangles.product(*whole_sides)
     whole_power = triangles.powers(waves, waves)
     powers, products = [], []
-    for corner in product(range(per_side), repeat=3):
-        block = field[tuple(slice(edges[i], edges[i + 1]) for i in corner)]
+    for place, (corner, block) in enumerate(zip(corners, blocks, strict=True)):
         rest = field.size - block.size
-        base = (total - float(np.sum(block, dtype=np.float64))) / rest
+        mass = math.fsum(masses[:place] + masses[place + 1 :])
+        base = mass / rest if mass else math.nan
         cut = low_waves(block - base, triangles.limit, len(field))
         cut = times_along_axes(
             cut.astype(np.complex128),

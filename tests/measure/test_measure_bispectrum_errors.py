@@ -82,10 +82,21 @@ def test_few_massive_points_make_more_than_gaussian_errors():
 
 
 def test_errors_where_one_place_has_all_the_power():
-    """Without it hardly any power is left to divide by: Q of a point is 1/3 / P, and stays so."""
+    """Without it, hardly any power is left to divide by."""
     generator = np.random.default_rng(2)
     field = 1 + 0.1 * generator.random((24,) * 3)
     field[3, 4, 5] += 1e4
     found = bispectrum_of_field(field, 1.0, assignment=None, **OPTIONS)
     assert np.all(found["bispectrum_error"] > 0.5 * found["bispectrum"])
     assert np.all(found["reduced_bispectrum_error"] < 2 * found["reduced_bispectrum"])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_single_point_has_no_jackknife_error():
+    field = np.zeros((24,) * 3)
+    field[3, 4, 5:7] = 0.1, 0.3
+    found = bispectrum_of_field(field, 1.0, assignment=None, **OPTIONS)
+    assert np.all(np.isfinite(found["bispectrum"]))
+    for name in ESTIMATES:
+        assert np.all(np.isnan(found[name + "_error"]))
+    found.to_ecsv()
