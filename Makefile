@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 .PHONY: demo test lint tests install clean
 .DEFAULT_GOAL := help
 help:
-	@echo "make demo   install into .venv, build the demo mock, say where it is and what is in it"
+	@echo "make demo   install into .venv, build the demo mock and its picture, say what is in it"
 	@echo "make test   install into .venv, check style and types, run the tests"
 
 install: $(VENV)/.installed
@@ -32,6 +32,8 @@ demo: install
 	$(BIN)/mockgal build --recipe catalogs/demo.yaml --out demo/mock.fits --overwrite
 	@echo
 	@$(BIN)/python catalogs/show.py demo/mock.fits
+	@echo
+	$(BIN)/mockgal plot demo/mock.fits --out demo/mock.png --overwrite
 
 lint: install
 	$(BIN)/ruff check .

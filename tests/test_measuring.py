@@ -237,6 +237,11 @@ class TestField:
             provenance = json.loads(bytes(file["provenance"][()]))
         assert provenance["painter"]["name"] == "hod"
 
+    def test_the_output_has_a_default_name(self, mockgal_command, mock_file, tmp_path):
+        result = mockgal_command("field", "--from", mock_file, "--grid", 16)
+        assert result.returncode == 0, result.stderr
+        assert files(tmp_path) == ["mock-field.hdf5"]
+
     def test_galaxies_can_be_counted(self, mockgal_command, mock_file, tmp_path):
         result = mockgal_command(
             *("field", "--from", mock_file, "--grid", 8, "--out", "n.hdf5"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -161,6 +162,12 @@ def _describe(result: Measurement) -> list[str]:
     return lines
 
 
+def _stem(path: str) -> str:
+    """What outputs are named after: the file without its extension, or the folder."""
+    where = Path(os.path.abspath(path))
+    return where.name if where.is_dir() else where.stem
+
+
 @click.command()
 @click.argument("path")
 @click.option("--out", help="Picture: .png, .pdf or .svg (default: <name of PATH>.png here).")
@@ -179,7 +186,7 @@ def plot(
     """Draw the galaxies of PATH: a map, their mass function, and the occupation of hosts."""
     from ..measuring import plot_file
 
-    target = out or f"{Path(path).resolve().stem}.png"
+    target = out or f"{_stem(path)}.png"
     galaxies = plot_file(
         path, target, sim=sim, cuts=cuts, read_options=given(options), overwrite=overwrite
     )
@@ -189,18 +196,19 @@ def plot(
 @click.command()
 @click.option("--from", "path", required=True, help="A mock, or a hydrodynamic run.")
 @click.option("--grid", type=int, required=True, help="Voxels along each side.")
-@click.option("--out", required=True, help="Grid to write, .hdf5.")
+@click.option("--out", help="Grid to write, .hdf5 (default: <name of PATH>-field.hdf5 here).")
 @_cut
 @_assignment
 @_weight
 @_overwrite
 @reading
 def field(
-    path: str, grid: int, out: str, cuts: tuple[str, ...], overwrite: bool, **options: Any
+    path: str, grid: int, out: str | None, cuts: tuple[str, ...], overwrite: bool, **options: Any
 ) -> None:
     """Put the stellar mass of galaxies on a grid, and write it."""
     from ..measuring import field_file
 
+    out = out or f"{_stem(path)}-field.hdf5"
     wanted = given(options)
     own = {key: wanted.pop(key) for key in ("assignment", "weight") if key in wanted}
     with progress_bar() as progress:
