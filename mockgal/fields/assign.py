@@ -148,7 +148,7 @@ class Deposit:
         self._planes_together = 1 + _PART_BYTES // (8 * grid_size**2)
         self._lay_out(start, stop)
         try:
-            grid = np.empty((stop - start, grid_size, grid_size), dtype=np.int64)
+            grid = np.zeros((stop - start, grid_size, grid_size), dtype=np.int64)
         except (MemoryError, ValueError) as error:
             raise ResourceError(
                 "grid",
@@ -156,7 +156,6 @@ class Deposit:
                 "a grid that fits in memory",
                 "take a smaller grid, or fewer planes at a time",
             ) from error
-        over(lambda planes: grid[planes].fill(0), _parts(len(grid), self._planes_together))
         self._grid: Array | None = grid
 
     def _lay_out(self, start: int, stop: int) -> None:
@@ -261,11 +260,13 @@ class Deposit:
         ndarray of float64, shape (planes, N, N)
             In the unit of the weights.
         """
+        from . import assign_kernels as kernels
+
         grid = self._take_grid()
         field, unit = grid.view(np.float64), 1.0 / self._scale  # the same memory
 
         def convert(planes: slice) -> None:
-            np.multiply(grid[planes], unit, out=field[planes])
+            kernels.convert(grid[planes], unit, field[planes])
 
         over(convert, _parts(len(grid), self._planes_together))
         return field

@@ -143,6 +143,15 @@ def sort(
             sorted_mass[to] = np.int64(np.rint(weight[row] * scale))
 
 
+@compiled(_in(i8, 3), f8, _out(f8, 3))
+def convert(grid: Array, unit: float, field: Array) -> None:
+    """Whole masses times their unit; both may be the same memory."""
+    for i in range(grid.shape[0]):
+        for j in range(grid.shape[1]):
+            for k in range(grid.shape[2]):
+                field[i, j, k] = grid[i, j, k] * unit
+
+
 @compiled(i8, i8)
 def _wrapped(index: int, grid_size: int) -> int:
     if index < 0:
@@ -214,7 +223,9 @@ def depositor(support: int) -> Callable[..., int]:
                         j = _wrapped(y - before + b, size)
                         shares = _split(of_lines[b], dz, support)
                         for c in range(support):
-                            grid[i, j, _wrapped(z - before + c, size)] += shares[c]
+                            k = _wrapped(z - before + c, size)
+                            # Unsigned: negative ones would be looked for, at a tenth of the time.
+                            grid[np.uintp(i), np.uintp(j), np.uintp(k)] += shares[c]
         return seen  # of no meaning, but without it nothing would be fetched
 
     return deposit

@@ -1,0 +1,100 @@
+"""Density grids: what is written is what is read, whatever the slabs."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from write_samples import PROVENANCE, catalogue
+
+from mockgal.errors import HeaderError, InternalError, OutputExistsError
+from mockgal.fields.painted import QUANTITIES, painted_field
+from mockgal.layout import COMPLETE, DENSITY, GRID_ATTRIBUTES
+from mockgal.read.density import read_density
+from mockgal.write import density as module
+from mockgal.write.density import write_density
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "field.hdf5"
+
+
+@pytest.fixture(scope="module")
+def galaxies():
+    return catalogue(500)
+
+
+def write(galaxies, path, weight="stellar_mass", size=12, **options):
+    field = painted_field(galaxies, grid_size=size, weight=weight)
+    given = {"quantity": QUANTITIES[weight], "provenance": {"galaxies": PROVENANCE}, **options}
+    write_density(field, galaxies.snapshot, path, **given)
+    return field
+
+
+@pytest.mark.parametrize("weight", sorted(QUANTITIES))
+def test_what_is_written_is_read(galaxies, path, weight):
+    field = write(galaxies, path, weight)
+    found = read_density(path)
+    assert (found.grid_size, found.kind, found.assignment, found.origin) == (
+        *(field.grid_size, field.kind, field.assignment, field.origin),
+    )
+    assert found.voxel_size == pytest.approx(field.voxel_size, rel=1e-15)
+    np.testing.assert_array_equal(found.read_slab(0, 12), field.read_slab(0, 12))
+
+
+def test_the_facts(galaxies, path):
+    write(galaxies, path)
+    with h5py.File(path) as file:
+        facts = dict(file[DENSITY].attrs)
+        assert set(facts) == {*GRID_ATTRIBUTES, "quantity"}
+        assert (facts["quantity"], facts["unit"]) == (b"stellar mass", b"Msun/h")
+        assert (facts["boxsize"], facts["redshift"]) == (100.0, 0.5)
+        assert file[DENSITY].fletcher32
+        assert file[DENSITY].dtype == "<f8"
+        assert file.attrs[COMPLETE] == 1
+        provenance = json.loads(file["provenance"][:].tobytes())
+    assert provenance["galaxies"] == PROVENANCE
+    assert provenance["grid"]["quantity"] == "stellar mass"
+    assert provenance["grid"]["grid_size"] == 12
+    assert provenance["snapshot"]["cosmology"] == galaxies.snapshot.cosmology.to_dict()
+
+
+def test_the_bytes_do_not_depend_on_the_slabs_or_the_order(galaxies, path, monkeypatch):
+    write(galaxies, path)
+    first = path.read_bytes()
+    monkeypatch.setattr(module, "SLAB_BYTES", 5 * 8 * 12**2)
+    told = []
+    write(galaxies, path, overwrite=True, progress=lambda *a: told.append(a))
+    assert path.read_bytes() == first
+    assert told == [(i + 1, 12, "density") for i in range(12)]
+
+
+def test_another_field_than_the_matter_is_no_field_of_a_simulation(galaxies, path):
+    write(galaxies, path)
+    with pytest.raises(HeaderError, match="'stellar mass', expected 'matter'"):
+        read_density(path, galaxies.snapshot)
+    field = painted_field(galaxies, grid_size=12, weight="number")
+    write_density(field, galaxies.snapshot, path, quantity="matter", provenance={}, overwrite=True)
+    assert read_density(path, galaxies.snapshot).kind == "counts"
+
+
+def test_nothing_is_replaced_unasked(galaxies, path):
+    path.write_text("old")
+    with pytest.raises(OutputExistsError):
+        write(galaxies, path)
+    assert path.read_text() == "old"
+
+
+def test_damage_is_seen(galaxies, path, monkeypatch):
+    real = module.verify
+
+    def verify(written, sums):
+        with h5py.File(written, "r+") as file:
+            file[DENSITY][3, 4, 5] += 1.0
+        real(written, sums)
+
+    monkeypatch.setattr(module, "verify", verify)
+    with pytest.raises(InternalError, match="density"):
+        write(galaxies, path)
+    assert not list(path.parent.iterdir())
