@@ -62,7 +62,7 @@ def mockgal(arguments: argparse.Namespace) -> dict[str, Any]:
 
     def kernel_and_columns() -> Any:
         prediction, rows, log_mass = kernel()
-        return draw._galaxy_columns(same.halos, rows, log_mass, prediction.extrapolated)
+        return draw.galaxy_columns(same.halos, rows, log_mass, prediction.extrapolated)
 
     same = scene()
     before, peak = peak_memory(lambda: paint(same))

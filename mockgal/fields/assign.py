@@ -141,11 +141,11 @@ class Deposit:
             raise UsageError("planes", f"{start} to {stop}", f"some of 0 to {grid_size}")
         if not 0.0 <= mass_bound < np.inf:
             raise UsageError("mass bound", f"{mass_bound}", "a number from 0 on")
-        self._size, self._box_size, self._start = grid_size, float(box_size), start
+        self._size, self._box_size, self._start = int(grid_size), float(box_size), start
         self._support, self._per_length = SUPPORT[assignment], grid_size / box_size
         self._bound, self._scale = float(mass_bound), _scale(mass_bound)
         self._left = int(mass_bound * self._scale * (1.0 + _TOLERANCE))
-        self._planes_together = 1 + _PART_BYTES // (8 * grid_size**2)
+        self._planes_together = 1 + _PART_BYTES // (8 * self._size**2)
         self._lay_out(start, stop)
         try:
             grid = np.zeros((stop - start, grid_size, grid_size), dtype=np.int64)
