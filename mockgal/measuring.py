@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import registry
-from .errors import UsageError
+from .errors import UsageError, warn
+from .layout import MISSING_CHUNKS
 from .pipeline import read, read_galaxies, select
-from .types import DensityField, GalaxyCatalog, HaloCatalog, Scene
+from .types import DensityField, GalaxyCatalog, HaloCatalog
 
 if TYPE_CHECKING:
     from .measure.result import Measurement
@@ -98,6 +99,7 @@ def look(
     UsageError
         Options for reading a simulation where none is read, or ``sim`` beside a simulation.
     """
+    from .paint.hydro import own_galaxies
     from .read.galaxies import is_catalogue
 
     if is_catalogue(path):
@@ -119,14 +121,14 @@ def look(
         galaxies, files = own_galaxies(scene), []
     if scene is not None:
         files += [Path(file.path) for file in scene.snapshot.source]
+    missing = galaxies.provenance.get("simulation", {}).get("reading", {}).get(MISSING_CHUNKS)
+    if missing:
+        warn(
+            f"the simulation was read without its chunks {missing}: densities and clustering are "
+            "those of a box with holes",
+            stacklevel=2,
+        )
     return Looked(select(galaxies, *cuts), None if scene is None else scene.halos, tuple(files))
-
-
-def own_galaxies(sim: Scene) -> GalaxyCatalog:
-    """The galaxies that a hydrodynamic run has itself, as a catalogue."""
-    from .paint.hydro import own_galaxies as galaxies_of
-
-    return galaxies_of(sim)
 
 
 def measure_files(
@@ -166,39 +168,38 @@ def measure_files(
         By table written.
     """
     from .files.atomic import check_output
+    from .files.lock import output_error
     from .measure.statistics import check, options_of
     from .report.figures import save_figure, single
 
     names, folder = list(dict.fromkeys(statistics)), Path(out)
     check(names, options)
     tables = {name: folder / f"{name}.ecsv" for name in names}
-    _make_folder(folder)
-    for table in tables.values():
-        for target in (table, table.with_suffix(".png"))[: 1 + plots]:
-            check_output(target, overwrite, [Path(path)])
+    if not folder.is_dir():
+        check_output(folder, overwrite=False)
+    else:
+        for table in tables.values():
+            for target in (table, table.with_suffix(".png"))[: 1 + plots]:
+                check_output(target, overwrite, [Path(path)])
     looked = look(path, sim=sim, cuts=cuts, **(read_options or {}))
     results = {}
     for done, (name, table) in enumerate(tables.items()):
         if progress is not None:
             progress(done, len(names), "statistics")
         own = {key: value for key, value in options.items() if key in options_of(name)}
-        result = measure(looked.galaxies, name, hosts=looked.hosts, **own)
-        result.save(table, overwrite=overwrite)
-        if plots:
-            save_figure(single(result), table.with_suffix(".png"), overwrite=overwrite)
-        results[table] = result
+        results[table] = measure(looked.galaxies, name, hosts=looked.hosts, **own)
     if progress is not None:
         progress(len(names), len(names), "statistics")
-    return results
-
-
-def _make_folder(folder: Path) -> None:
-    from .files.lock import output_error
-
+    # Nothing is written before all is known to be measured.
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise output_error(folder, error) from error
+    for table, result in results.items():
+        result.save(table, overwrite=overwrite)
+        if plots:
+            save_figure(single(result), table.with_suffix(".png"), overwrite=overwrite)
+    return results
 
 
 def all_statistics() -> tuple[str, ...]:
@@ -263,7 +264,9 @@ def field_file(
     DensityField
         What was written.
     """
-    from .fields.painted import QUANTITIES, painted_field
+    from .fields.assign import SUPPORT
+    from .fields.painted import painted_field
+    from .fields.sample import WEIGHTS
     from .files.atomic import check_output
     from .files.lock import output_lock
     from .write.density import write_density
@@ -280,10 +283,12 @@ def field_file(
             grid,
             galaxies.snapshot,
             target,
-            quantity=QUANTITIES[weight],
+            quantity=WEIGHTS[weight],
             provenance={**galaxies.provenance, "content_digest": galaxies.digest()},
             overwrite=overwrite,
             inputs=looked.files,
+            # A voxel that no galaxy reaches compresses to next to nothing.
+            most_filled=len(galaxies) * SUPPORT[assignment] ** 3,
             progress=progress,
         )
     return grid

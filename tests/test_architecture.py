@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "mockgal"
-SHARED = {"errors", "parallel", "files", "layout", "columns", "cosmology", "random", "types"}
+SHARED = {
+    "errors",
+    "parallel",
+    "memory",
+    "files",
+    "layout",
+    "columns",
+    "cosmology",
+    "random",
+    "types",
+}
 SHARED |= {"distribution", "protocols", "registry"}
 ROOMS = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
 # Beside the shared vocabulary; every arrow but those of the joints points back along the flow.
@@ -31,6 +41,7 @@ DOORS = {
 ORDER = [
     "errors",
     "parallel",
+    "memory",
     "layout",
     "columns",
     "cosmology",

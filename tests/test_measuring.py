@@ -147,6 +147,9 @@ def test_a_gravity_only_run_has_no_galaxies_to_measure(mockgal_command, demo_bun
         (("--statistic", "power", "--mass-definition", "200c"), 2, "this is a mock"),
         (("--statistic", "power", "--sim", "no.hdf5"), 3, "no.hdf5"),
         (("--statistic", "power", "--cut", "stellar_mass > 1"), 2, "without a unit"),
+        (("--statistic", "xi", "--cut", "position_x < 8 Mpc/h"), 2, "whole periodic box"),
+        (("--statistic", "mass_function,bispectrum", "--grid", "16"), 2, "Nyquist"),
+        (("--statistic", "occupation", "--bin-width", "0.25 dex"), 2, "multiple of 0.1"),
     ],
 )
 def test_what_cannot_be_measured_is_refused(
@@ -156,7 +159,7 @@ def test_what_cannot_be_measured_is_refused(
     assert result.returncode == code, result.stderr
     assert words in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
-    assert not (tmp_path / "m").exists() or files(tmp_path / "m") == []
+    assert not (tmp_path / "m").exists()
 
 
 def test_files_that_exist_are_kept(mockgal_command, mock_file, tmp_path):
@@ -174,13 +177,18 @@ def test_files_that_exist_are_kept(mockgal_command, mock_file, tmp_path):
 @pytest.mark.fault(49)
 def test_a_mock_without_galaxies(mockgal_command, mock_file, tmp_path, exit_codes):
     result = mockgal_command(
-        *("measure", mock_file, "--statistic", CHEAP, "--out", "m"),
+        *("measure", mock_file, "--statistic", "all", "--out", "m", "--grid", 64),
         *("--cut", "stellar_mass > 1e14 Msun/h"),
     )
     assert result.returncode in exit_codes, result.stderr
     assert "no galaxy passes" in result.stderr
-    measured = mockgal.read_measurement(tmp_path / "m/mass_function.ecsv")
-    assert measured["galaxies"].sum() == 0
+    for name in registry.names("statistics"):
+        measured = mockgal.read_measurement(tmp_path / f"m/{name}.ecsv")
+        for estimate in measured.estimates:
+            if name == "occupation":  # hosts there are, and none has a galaxy
+                assert not measured[estimate][measured["hosts"] > 0].any()
+            else:
+                assert np.isnan(measured[estimate]).all(), name
 
 
 @pytest.mark.fault(51)
@@ -188,16 +196,18 @@ def test_bins_without_anything_are_nan_with_a_count_of_zero(
     mockgal_command, mock_file, tmp_path, exit_code
 ):
     result = mockgal_command(
-        *("measure", mock_file, "--statistic", "xi,bispectrum", "--out", "m"),
+        *("measure", mock_file, "--statistic", "xi,bispectrum,pdf", "--out", "m"),
         *("--r-min", "0.0001 Mpc/h", "--r-max", "1 Mpc/h", "--jackknife", 0),
+        *("--k1", "1 h/Mpc", "--k2", "1 h/Mpc"),  # k3 = 0 at an angle of pi
     )
     assert result.returncode == exit_code, result.stderr
-    measured = mockgal.read_measurement(tmp_path / "m/xi.ecsv")
-    empty = measured["pairs"] == 0
-    assert empty.any()
-    assert not empty.all()
-    assert np.isnan(measured["xi"][empty]).all()
-    assert np.isfinite(measured["xi"][~empty]).all()
+    for name in ("xi", "bispectrum", "pdf"):
+        measured = mockgal.read_measurement(tmp_path / f"m/{name}.ecsv")
+        empty = measured[measured.count] == 0
+        assert empty.any(), name
+        for estimate in measured.estimates:
+            assert np.isnan(measured[estimate][empty]).all(), name
+            assert np.isfinite(measured[estimate][~empty]).all(), name
 
 
 class TestPlot:
@@ -216,6 +226,15 @@ class TestPlot:
         assert result.returncode == 2
         assert ".png" in result.stderr
         assert files(tmp_path) == ["a.pdf"]
+
+    def test_a_mock_that_counts_no_hosts_is_drawn_without_their_occupation(self, mock_file):
+        from mockgal.report.figures import overview
+
+        mock = mockgal.read_galaxies(mock_file)
+        simulation = {k: v for k, v in mock.provenance["simulation"].items() if k != "hosts"}
+        figure = overview(mock.with_provenance(simulation=simulation))
+        assert "--sim" in figure.axes[2].texts[0].get_text()
+        assert not overview(mock).axes[2].texts
 
 
 class TestField:
@@ -282,3 +301,28 @@ def test_statistics_without_such_an_option_refuse_it(mock_file):
     mock = mockgal.read_galaxies(mock_file)
     with pytest.raises(UsageError, match="option k1"):
         mockgal.measure(mock, "power", k1=3.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"),
+    [
+        ("power", "jackknife", 2.5),
+        ("power", "grid_size", 64.0),
+        ("power", "subtract_shot_noise", 1),
+        ("xi", "bins", "15"),
+        ("mass_function", "bin_width", None),
+        ("power", "line_of_sight", 2),
+    ],
+)
+def test_options_of_another_type_are_refused(mock_file, name, option, value):
+    mock = mockgal.read_galaxies(mock_file)
+    with pytest.raises(UsageError, match=option):
+        mockgal.measure(mock, name, **{option: value})
+
+
+def test_every_option_of_a_statistic_is_one_of_the_command():
+    from mockgal.cli.measure import measure
+
+    flags = {parameter.name for parameter in measure.params}
+    for name in registry.names("statistics"):
+        assert set(options_of(name)) <= flags, name

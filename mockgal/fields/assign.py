@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValueError, ResourceError, UsageError
+from ..errors import BadValueError, UsageError
+from ..memory import check_memory
 from ..parallel import over
 
 Array = NDArray[Any]
@@ -147,16 +148,9 @@ class Deposit:
         self._left = int(mass_bound * self._scale * (1.0 + _TOLERANCE))
         self._planes_together = 1 + _PART_BYTES // (8 * self._size**2)
         self._lay_out(start, stop)
-        try:
-            grid = np.zeros((stop - start, grid_size, grid_size), dtype=np.int64)
-        except (MemoryError, ValueError) as error:
-            raise ResourceError(
-                "grid",
-                f"{stop - start} planes of {grid_size}^2 voxels",
-                "a grid that fits in memory",
-                "take a smaller grid, or fewer planes at a time",
-            ) from error
-        self._grid: Array | None = grid
+        planes_of = f"grid of {stop - start} x {grid_size} x {grid_size} voxels"
+        check_memory(planes_of, 8 * (stop - start) * grid_size**2)
+        self._grid: Array | None = np.zeros((stop - start, grid_size, grid_size), dtype=np.int64)
 
     def _lay_out(self, start: int, stop: int) -> None:
         """Cut the box in slabs, which are even in number, and slabs in tiles of whole lines.

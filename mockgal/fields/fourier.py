@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from ..errors import BadValueError
+from ..memory import check_memory
 from ..parallel import threads
 from .assign import SUPPORT
 
@@ -111,5 +112,11 @@ def transform(field: Array) -> Array:
     ndarray of complex, shape (N, N, N // 2 + 1)
         Single precision for a field of single precision. The coefficients do not depend on the
         number of threads.
+
+    Raises
+    ------
+    ResourceError
+        There is no memory for them.
     """
+    check_memory(f"transform of {field.shape[0]}^3 voxels", field.nbytes)
     return np.asarray(fft.rfftn(field, norm="forward", workers=threads()))

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UsageError
 from ..types import DensityField, GalaxyCatalog
 from .assign import SUPPORT, Deposit, total_mass
+from .sample import positions, weights
 
 Array = NDArray[Any]
 
-QUANTITIES = {"stellar_mass": "stellar mass", "number": "galaxies"}
 _KINDS = {"stellar_mass": "mass", "number": "counts"}
 
 
@@ -50,15 +49,8 @@ def painted_field(
     BadValueError
         A galaxy outside the box, or of a mass that is no number from 0 on.
     """
-    if galaxies.frame != "box":
-        raise UsageError(
-            "field", f"a catalogue in the frame {galaxies.frame!r}", "one in a periodic box"
-        )
-    if weight not in QUANTITIES:
-        raise UsageError("weight", repr(weight), "one of " + ", ".join(QUANTITIES))
     box_size, number = galaxies.snapshot.box_size, len(galaxies)
-    mass = galaxies["stellar_mass"] if weight == "stellar_mass" else np.ones(number)
-    position = np.stack([galaxies[f"position_{axis}"] for axis in "xyz"], axis=1)
+    position, mass = positions(galaxies), weights(galaxies, weight)
     bound = total_mass(mass)
     whole = Deposit(grid_size, box_size, assignment, mass_bound=bound, planes=(0, 1))
     whole.add(position, mass)  # looks at all galaxies

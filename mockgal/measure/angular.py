@@ -39,7 +39,7 @@ def angular_correlation_function(
     -------
     Measurement
         Columns ``theta_low``, ``theta_high``, ``theta`` (the mean over the bin's area on a plane)
-        [deg], ``w`` with ``w_error`` (Poisson: (1 + w) / sqrt(pairs), too small for clustered
+        [deg], ``w`` with ``w_error`` (Poisson: DD / RR / sqrt(pairs), too small for clustered
         galaxies), ``pairs`` and ``random_pairs``, each counted once. Without pairs of either, w is
         NaN.
 
@@ -59,7 +59,7 @@ def angular_correlation_function(
         normal = rr / (m * (m - 1.0) / 2.0)
         w = (dd / (n * (n - 1.0) / 2.0) - 2.0 * dr / (n * m) + normal) / normal
         w[(dd == 0) | (rr == 0)] = np.nan
-        error = (1.0 + w) / np.sqrt(dd)
+        error = dd / (n * (n - 1.0) / 2.0) / normal / np.sqrt(dd)
     deg = "deg"
     return Measurement(
         "w_theta",

@@ -32,7 +32,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,13 +40,13 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from ..fields.assign import deposit
 from ..fields.fourier import axis_window, check_mean
+from ..fields.sample import positions, weights
 from ..fields.waves import components, low_waves
 from ..types import GalaxyCatalog
 from . import jackknife as jackknives
 from .bispectrum_left_out import Sums, left_out_sums, times_along_axes, whole_sums
-from .power_result import check_options
+from .power_result import check_options, of_galaxies
 from .result import ERROR, Field, Measurement, Style
-from .sample import positions, weights
 from .triangles import Triangles, grid_size_above
 
 Array = NDArray[Any]
@@ -108,15 +107,16 @@ def bispectrum(
     Returns
     -------
     Measurement
-        As of `bispectrum_of_field`.
+        As of `bispectrum_of_field`; without galaxies, estimates that are not numbers.
 
     Raises
     ------
     UsageError
         An option that cannot be honoured.
     BadValueError
-        No galaxies, or none that weighs anything.
+        Positions, masses or velocities that cannot be.
     """
+    jackknives.check_per_side(jackknife)  # before the work
     box_size = galaxies.snapshot.box_size
     if grid_size is None:
         _, width = _shells(k1, k2, angles, shell_width, box_size)
@@ -130,27 +130,22 @@ def bispectrum(
         box_size=box_size,
         assignment=assignment,
     )
-    result = bispectrum_of_field(
-        field,
-        box_size,
-        assignment=assignment,
-        k1=k1,
-        k2=k2,
-        angles=angles,
-        shell_width=shell_width,
-        sums_of_powers=(math.fsum(mass**2), math.fsum(mass**3)),  # in any order of rows
-        subtract_shot_noise=subtract_shot_noise,
-        jackknife=jackknife,
-    )
-    settings = {
-        **result.settings,
-        "weight": weight,
-        "space": "real" if line_of_sight is None else "redshift",
-        "line_of_sight": "none" if line_of_sight is None else line_of_sight,
-    }
-    if weight == "number":
-        settings["mean_density_unit"] = "littleh3 / Mpc3"
-    return replace(result, settings=settings)
+
+    def measure(field: Array, jackknife: int) -> Measurement:
+        return bispectrum_of_field(
+            field,
+            box_size,
+            assignment=assignment,
+            k1=k1,
+            k2=k2,
+            angles=angles,
+            shell_width=shell_width,
+            sums_of_powers=(math.fsum(mass**2), math.fsum(mass**3)),  # in any order of rows
+            subtract_shot_noise=subtract_shot_noise,
+            jackknife=jackknife,
+        )
+
+    return of_galaxies(measure, field, jackknife, weight=weight, line_of_sight=line_of_sight)
 
 
 def bispectrum_of_field(

@@ -17,13 +17,13 @@ b is for terms of two sub-volumes, which are left out once with each. For power,
 from __future__ import annotations
 
 import math
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..fields.waves import components, low_waves
+from . import jackknife
 from .triangles import Triangles
 
 Array = NDArray[Any]
@@ -76,25 +76,18 @@ def left_out_sums(
     pair = math.sqrt((number - 1) / (2 * (number - 2)))
     single = math.sqrt((number - 1) / (3 * (number - 3)))
     double = math.sqrt(1.0 - single**2)
-    edges = [round(i * len(field) / per_side) for i in range(per_side + 1)]
-    corners = list(product(range(per_side), repeat=3))
-    blocks = [field[tuple(slice(edges[i], edges[i + 1]) for i in corner)] for corner in corners]
-    masses = [float(np.sum(block, dtype=np.float64)) for block in blocks]
     whole_sides = _sides(waves, triangles)
     whole_product = triangles.product(*whole_sides)
     whole_power = triangles.powers(waves, waves)
     powers, products = [], []
-    for place, (corner, block) in enumerate(zip(corners, blocks, strict=True)):
-        rest = field.size - block.size
-        mass = math.fsum(masses[:place] + masses[place + 1 :])
-        base = mass / rest if mass else math.nan
+    for place, block, base in jackknife.blocks(field, per_side):
         cut = low_waves(block - base, triangles.limit, len(field))
         cut = times_along_axes(
             cut.astype(np.complex128),
-            [gain * _shift(triangles.limit, edges[i] / len(field)) for i in corner],
+            [gain * _shift(triangles.limit, part.start / len(field)) for part in place],
         )
         left = waves - cut
-        scale = field.size / rest
+        scale = field.size / (field.size - block.size)
         power = whole_power - (1.0 - 2.0 * pair) * triangles.powers(cut, cut)
         power -= 2.0 * pair * triangles.powers(waves, cut)
         powers.append(triangles.in_shells(power) * (scale / base**2))

@@ -68,7 +68,11 @@ def complete(galaxies: GalaxyCatalog, bins: MassBins) -> tuple[NDArray[np.bool_]
     edges = bins.edges
     slack = 1.0 + 1e-9  # of units converted to and fro
     inside = (edges[:-1] * slack >= low) & (edges[1:] <= high * slack)
-    limits: dict[str, Any] = {"complete_from_msun_h": low}
+    floor = galaxies.provenance.get("painter", {}).get("luminosity_floor_msun_h")
+    limits: dict[str, Any] = {
+        "complete_from_msun_h": low,
+        "luminosity_floor_msun_h": floor or "not stated: `complete` is as far as cuts go",
+    }
     if high < np.inf:
         limits["complete_to_msun_h"] = high
     if others:

@@ -25,12 +25,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fields.sample import check_axis, positions
 from ..types import GalaxyCatalog
 from . import jackknife as jackknives
+from .bins import describe_safe, safe_jackknife
 from .pair_jackknife import count_by_region, left_out
 from .pairs import pair_counter
 from .result import ERROR, Field, Measurement, Style
-from .sample import check_axis, positions
 from .separations import (
     PI_MAX,
     Cylinders,
@@ -46,6 +47,7 @@ Array = NDArray[Any]
 
 LENGTH = "Mpc / littleh"
 R_MIN, BINS, MU_BINS = 0.1, 15, 20
+POISSON = "Poisson, sqrt(DD) / RR"
 ORDERS = (0, 2, 4)
 
 
@@ -248,14 +250,16 @@ def _measure(
             first, both = count_by_region(position, box_size, per_side, bins, counter)
             pairs = first.sum(axis=0)
             others = left_out(position, box_size, per_side, bins, first, both)
-            errors = jackknives.error(others @ weights.T)
-            described = jackknives.describe(per_side)
+            moved = jackknives.error(others @ weights.T)
+            described = describe_safe(per_side, "pairs", POISSON)
         else:
             pairs = bins.count(counter, position, None, box_size)
-            errors = np.sqrt(2.0 * pairs / random**2 @ weights.T**2)  # each pair counts twice
-            described = "Poisson, sqrt(DD) / RR; too small for clustered galaxies"
+            described = f"{POISSON}; too small for clustered galaxies"
         values = (pairs / random - 1.0) @ weights.T
+        errors = np.sqrt(2.0 * pairs / random**2 @ weights.T**2)  # each pair counts twice
     total = pairs.sum(axis=1)
+    if per_side:
+        errors = safe_jackknife(moved, errors, total[:, None] // 2, per_side**3)
     values[total == 0] = errors[total == 0] = np.nan
     settings = {
         "space": "real" if line_of_sight is None else "redshift",

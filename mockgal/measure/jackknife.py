@@ -5,7 +5,10 @@ The box is cut into ``per_side``**3 equal cubes. Norberg et al. 2009, arXiv:0810
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,11 +74,37 @@ def error(left_out: Array) -> Array:
     return np.asarray(np.sqrt((number - 1) / number * np.sum(deviation**2, axis=0)))
 
 
-def covariance(left_out: Array) -> Array:
-    """Covariance matrix of n bins, shape (n, n), from ``left_out`` of shape (R, n)."""
-    number = len(left_out)
-    deviation = left_out - np.mean(left_out, axis=0)
-    return np.asarray((number - 1) / number * deviation.T @ deviation)
+class Block(NamedTuple):
+    """A sub-volume of a field: its slices, its voxels, and the mean of the voxels elsewhere."""
+
+    place: tuple[slice, ...]
+    voxels: Array
+    mean_elsewhere: float
+
+
+def blocks(field: Array, per_side: int) -> Iterator[Block]:
+    """The sub-volumes of a field, cut between voxels, as near to equal as the grid allows.
+
+    Parameters
+    ----------
+    field : ndarray, shape (n, n, n)
+        Not negative.
+    per_side : int
+
+    Yields
+    ------
+    Block
+        In the order of `regions`. The mean elsewhere is not a number where nothing is there: it is
+        a sum of the other blocks, as the whole less this one would leave what rounding leaves.
+    """
+    edges = [round(i * len(field) / per_side) for i in range(per_side + 1)]
+    parts = [slice(edges[i], edges[i + 1]) for i in range(per_side)]
+    places = list(product(parts, repeat=3))
+    masses = [float(np.sum(field[place], dtype=np.float64)) for place in places]
+    for i, place in enumerate(places):
+        voxels = field[place]
+        mass = math.fsum(masses[:i] + masses[i + 1 :])
+        yield Block(place, voxels, mass / (field.size - voxels.size) if mass else math.nan)
 
 
 def describe(per_side: int) -> str:

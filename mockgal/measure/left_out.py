@@ -14,7 +14,6 @@ therefore multiplied by a = sqrt((R - 1) / (2 (R - 2))), as Mohammad & Percival 
 from __future__ import annotations
 
 import math
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from ..parallel import over, threads
+from . import jackknife
 from .shells import SLAB, Shells, in_order
 
 Array = NDArray[Any]
@@ -39,8 +39,6 @@ def left_out_sums(
     axis: int = 0,
 ) -> Array:
     """`power_sums` of the overdensity, each time without one of ``per_side``**3 sub-volumes.
-
-    The sub-volumes are cut between voxels, as near to equal as the grid allows.
 
     Parameters
     ----------
@@ -61,22 +59,18 @@ def left_out_sums(
     Returns
     -------
     ndarray, shape (per_side**3, moments, shells)
-        NaN without a sub-volume that holds everything.
+        Not a number where nothing is left.
     """
     number = per_side**3
     across = math.sqrt((number - 1) / (2 * (number - 2)))
-    edges = [round(i * len(field) / per_side) for i in range(per_side + 1)]
-    parts = [slice(edges[i], edges[i + 1]) for i in range(per_side)]
-    total = float(np.sum(field, dtype=np.float64))
     result = np.empty((number, *sums.shape))
-    for i, cube in enumerate(product(parts, repeat=3)):
-        block = field[cube]
-        rest = field.size - block.size
-        mass = float(np.sum(block, dtype=np.float64))
-        base = (total - mass) / rest if mean is None else mean
-        own, shared = _block_sums(block - base, cube, coefficients, shells, gain, axis, len(sums))
+    for i, block in enumerate(jackknife.blocks(field, per_side)):
+        base = block.mean_elsewhere if mean is None else mean
+        own, shared = _block_sums(
+            block.voxels - base, block.place, coefficients, shells, gain, axis, len(sums)
+        )
         left = sums - (1.0 - 2.0 * across) * own - 2.0 * across * shared
-        result[i] = left * (field.size / rest / base**2 if base > 0.0 else np.nan)
+        result[i] = left * (field.size / (field.size - block.voxels.size)) / base**2
     return result
 
 

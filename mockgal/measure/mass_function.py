@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..fields.sample import positions
 from ..types import GalaxyCatalog
 from . import jackknife as jackknives
-from .bins import BIN_WIDTH, axis_fields, bin_masses, count, count_by_region, left_out
+from .bins import (
+    BIN_WIDTH,
+    axis_fields,
+    bin_masses,
+    count,
+    count_by_region,
+    describe_safe,
+    left_out,
+    safe_jackknife,
+)
 from .completeness import complete
 from .result import Field, Measurement
-from .sample import positions
 
 UNIT = "littleh3 / (Mpc3 dex)"
 LABEL = r"$\phi$ [$h^3\,{\rm Mpc}^{-3}\,{\rm dex}^{-1}$]"
@@ -57,9 +66,9 @@ def stellar_mass_function(
         regions = per_side**3
         region = jackknives.regions(position, galaxies.snapshot.box_size, per_side)
         others = left_out(count_by_region(number, region, len(bins), regions))
-        error = jackknives.error(others * (unit * regions / (regions - 1)))
-        error = np.where(found > 0, error, np.nan)
-        described = jackknives.describe(per_side)
+        moved = jackknives.error(others * (unit * regions / (regions - 1)))
+        error = safe_jackknife(moved, poisson, found, regions)
+        described = describe_safe(per_side, "galaxies", "Poisson")
     whole, limits = complete(galaxies, bins)
     return Measurement(
         "mass_function",

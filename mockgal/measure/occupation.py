@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValueError
+from ..fields.sample import positions
 from ..types import GalaxyCatalog, HaloCatalog
 from . import bins as mass_bins
 from . import jackknife as jackknives
 from .hosts import BIN_WIDTH, HOST_MASS, Hosts, from_catalogue, from_histogram, mass_definition
 from .result import Field, Measurement, Style
-from .sample import positions
 
 Array = NDArray[Any]
 

@@ -14,12 +14,21 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..fields.assign import deposit
+from ..fields.sample import positions, weights
 from ..parallel import over
 from ..types import GalaxyCatalog
 from . import jackknife as jackknives
-from .bins import BIN_WIDTH, MassBins, axis_fields, bin_masses, check_masses, check_width
+from .bins import (
+    BIN_WIDTH,
+    MassBins,
+    axis_fields,
+    bin_masses,
+    check_masses,
+    check_width,
+    describe_safe,
+    safe_jackknife,
+)
 from .result import Field, Measurement
-from .sample import positions, weights
 
 Array = NDArray[Any]
 
@@ -68,7 +77,8 @@ def voxel_pdf(
     number = default_grid_size(size) if grid_size is None else grid_size
     field = deposit(position, mass, grid_size=number, box_size=size, assignment=assignment)
     result = pdf_of_field(field, voxel_size=size / number, bin_width=bin_width, jackknife=jackknife)
-    return replace(result, settings={**result.settings, "assignment": assignment})
+    own = {"assignment": assignment, "weight": "stellar_mass", "space": "real"}
+    return replace(result, settings={**result.settings, **own})
 
 
 def default_grid_size(box_size: float) -> int:
@@ -124,12 +134,12 @@ def pdf_of_field(
     bins, by_region, size_of_region = _count(field, width, max(per_side, 1))
     voxels = by_region.sum(axis=0)
     empty = field.size - int(voxels.sum())
+    error, described = np.sqrt(voxels), "the square root of the number, as if independent"
     if per_side:
         rest = (field.size - size_of_region)[:, None]
-        error = jackknives.error((voxels - by_region) * (field.size / rest))
-        described = jackknives.describe(per_side)
-    else:
-        error, described = np.sqrt(voxels), "square root of the number, as if independent"
+        moved = jackknives.error((voxels - by_region) * (field.size / rest))
+        error = safe_jackknife(moved, error, voxels, per_side**3)
+        described = describe_safe(per_side, "voxels", described)
     filled = voxels > 0
     return Measurement(
         "pdf",

@@ -9,14 +9,15 @@
 - Depositing multiplies delta_k by the window W of the assignment (`axis_window`) and adds its
   images beyond the Nyquist wavenumber. Each power is divided by W**2. The images are left, except
   for those of the shot noise, which are known: the column ``shot_noise`` has the mean over the
-  shell of V sum(m**2) / sum(m)**2 times its images over W**2 (`axis_shot_noise`). Those of the
+  shell of V sum(m**2) / sum(m)**2 times its images over W**2 (`axis_shot_noise`), and there are
+  columns for what that is in the other multipoles, for a grid is not isotropic. Those of the
   signal depend on its spectrum: for a steep one they are small below half the Nyquist wavenumber
   (Jing 2005, ApJ 620, 559; Sefusatti et al. 2016, arXiv:1512.07295).
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,12 @@ from numpy.typing import NDArray
 
 from ..fields.assign import deposit
 from ..fields.fourier import check_mean, transform
+from ..fields.sample import check_axis, positions, weights
 from ..types import GalaxyCatalog
 from .jackknife import check_per_side
 from .left_out import left_out_sums
-from .power_result import check_options, power_result, window_gain
+from .power_result import check_options, of_galaxies, power_result, window_gain
 from .result import Measurement
-from .sample import check_axis, positions, weights
 from .shells import Shells, power_sums
 
 Array = NDArray[Any]
@@ -68,14 +69,14 @@ def power_spectrum(
     Returns
     -------
     Measurement
-        As of `power_of_field`.
+        As of `power_of_field`; without galaxies, powers that are not numbers.
 
     Raises
     ------
     UsageError
         An option that cannot be honoured.
     BadValueError
-        No galaxies, or none that weighs anything.
+        Positions, masses or velocities that cannot be.
     """
     check_per_side(jackknife)  # before the work
     mass = weights(galaxies, weight)
@@ -86,23 +87,19 @@ def power_spectrum(
         box_size=galaxies.snapshot.box_size,
         assignment=assignment,
     )
-    result = power_of_field(
-        field,
-        galaxies.snapshot.box_size,
-        assignment=assignment,
-        sum_of_squares=float(np.sum(mass**2)),
-        line_of_sight=line_of_sight,
-        subtract_shot_noise=subtract_shot_noise,
-        jackknife=jackknife,
-    )
-    settings = {
-        **result.settings,
-        "weight": weight,
-        "space": "real" if line_of_sight is None else "redshift",
-    }
-    if weight == "number":
-        settings["mean_density_unit"] = "littleh3 / Mpc3"
-    return replace(result, settings=settings)
+
+    def measure(field: Array, jackknife: int) -> Measurement:
+        return power_of_field(
+            field,
+            galaxies.snapshot.box_size,
+            assignment=assignment,
+            sum_of_squares=math.fsum(mass**2),  # in any order of rows
+            line_of_sight=line_of_sight,
+            subtract_shot_noise=subtract_shot_noise,
+            jackknife=jackknife,
+        )
+
+    return of_galaxies(measure, field, jackknife, weight=weight, line_of_sight=line_of_sight)
 
 
 def power_of_field(
@@ -129,7 +126,7 @@ def power_of_field(
     sum_of_squares : float, optional
         Of the masses of the points that were deposited, for the shot noise.
     subtract_shot_noise : bool
-        From the monopole.
+        From each multipole its own.
     line_of_sight : str, optional
         ``"x"``, ``"y"`` or ``"z"``: measure multipoles, too.
     jackknife : int
@@ -183,6 +180,7 @@ def power_of_field(
         shot_noise=shot_noise,
         subtract_shot_noise=subtract_shot_noise,
         jackknife=jackknife,
+        axis=axis,
         settings={
             "grid_size": size,
             "line_of_sight": "none" if line_of_sight is None else line_of_sight,

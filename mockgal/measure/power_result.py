@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,13 @@ from ..fields.assign import SUPPORT
 from ..fields.fourier import axis_shot_noise, axis_window
 from . import jackknife as jackknives
 from .result import ERROR, Field, Measurement, Style
-from .shells import Shells, shell_means
+from .shells import Shells, white_sums
 
 Array = NDArray[Any]
 
 UNIT = "Mpc3 / littleh3"
 ESTIMATES = ("power", "quadrupole", "hexadecapole")
+SHOT_NOISE = ("shot_noise", "quadrupole_shot_noise", "hexadecapole_shot_noise")
 # 2 l + 1, and the Legendre polynomials L_l in powers of mu**2, for l = 0, 2, 4.
 DEGREES = np.array([1.0, 5.0, 9.0])
 LEGENDRE = np.array([[1.0, 0.0, 0.0], [-0.5, 1.5, 0.0], [0.375, -3.75, 4.375]])
@@ -104,6 +106,48 @@ def gaussian_errors(power: Array, modes: Array) -> Array:
     return np.asarray(DEGREES[:m, None] * np.sqrt(mean / modes))
 
 
+def of_galaxies(
+    measure: Callable[[Array, int], Measurement],
+    field: Array,
+    jackknife: int,
+    *,
+    weight: str,
+    line_of_sight: str | None,
+) -> Measurement:
+    """What ``measure`` gives of a field of galaxies, with what they are put down.
+
+    Without galaxies, or where none weighs anything, there is no overdensity: estimates and errors
+    are not numbers, and the modes are those of the grid.
+
+    Parameters
+    ----------
+    measure : callable
+        Called with the field and the number of sub-volumes along each side.
+    field : ndarray, shape (N, N, N)
+    jackknife : int
+    weight : str
+    line_of_sight : str or None
+    """
+    settings: dict[str, Any] = {
+        "weight": weight,
+        "space": "real" if line_of_sight is None else "redshift",
+        "line_of_sight": "none" if line_of_sight is None else line_of_sight,
+    }
+    if weight == "number":
+        settings["mean_density_unit"] = "littleh3 / Mpc3"
+    if field.any():
+        result = measure(field, jackknife)
+        return replace(result, settings={**result.settings, **settings})
+    result = measure(np.ones_like(field), 0)
+    settings |= {"mean_density": 0.0, "errors": "none: no galaxy weighs anything"}
+    nothing = {n: np.full(len(result), np.nan) for e in result.estimates for n in (e, e + ERROR)}
+    return replace(
+        result,
+        columns={**result.columns, **nothing},
+        settings={**result.settings, **settings},
+    )
+
+
 def power_result(
     statistic: str,
     sums: Array,
@@ -117,6 +161,7 @@ def power_result(
     subtract_shot_noise: bool,
     jackknife: int,
     settings: Mapping[str, Any],
+    axis: int = 0,
 ) -> Measurement:
     """The result of sums over shells.
 
@@ -139,6 +184,8 @@ def power_result(
     jackknife : int
     settings : mapping
         What else to put down.
+    axis : int
+        That mu is taken to.
     """
     estimates = ESTIMATES[: len(sums)]
     power = multipoles(sums, shells.modes)
@@ -161,14 +208,16 @@ def power_result(
         "shot_noise": "not known",
     }
     if shot_noise is not None:
-        level = np.full(shells.number, shot_noise)
+        images = window_gain(shells.grid_size, assignment)
         if assignment is not None:
-            images = axis_shot_noise(shells.grid_size, assignment)
-            level *= shell_means(images * window_gain(shells.grid_size, assignment), shells)
+            images = images * axis_shot_noise(shells.grid_size, assignment)
+        level = white_sums(shells, images, axis=axis, moments=len(sums))
+        level = shot_noise * multipoles(level, shells.modes)
         if subtract_shot_noise:
-            power[0] -= level
-        columns["shot_noise"] = level
-        fields["shot_noise"] = Field(UNIT, "expected power of points at random, in `power`", "")
+            power -= level
+        for name, own, expected in zip(estimates, SHOT_NOISE, level, strict=False):
+            columns[own] = expected
+            fields[own] = Field(UNIT, f"expected of points at random, in `{name}`", "")
         noted["shot_noise"] = float(shot_noise)
     noted["shot_noise_subtracted"] = subtract_shot_noise
     for order, (name, value, error) in enumerate(zip(estimates, power, errors, strict=True)):

@@ -36,7 +36,7 @@ def in_unit(name: str, text: str, unit: str, h: float) -> float:
     match = _NUMBER.fullmatch(text)
     if match is None or not match[2]:
         found = f"{text!r}, " + ("no number" if match is None else "a number without a unit")
-        raise UsageError(name, found, f"a number in {shown}", f'write "{name} 3 {shown}"')
+        raise UsageError(name, found, f"a number in {shown}", f'write "0.5 {shown}"')
     try:
         with units.add_enabled_units(cosmology_units):
             given = units.Unit(_LITTLE_H.sub("littleh", match[2]))
@@ -46,5 +46,5 @@ def in_unit(name: str, text: str, unit: str, h: float) -> float:
     powers = {} if ratio is None else dict(zip(ratio.bases, ratio.powers, strict=True))
     power = powers.pop(cosmology_units.littleh, 0)
     if ratio is None or powers:
-        raise UsageError(name, f"unit {match[2]!r}", f"one like {shown}", f'write "3 {shown}"')
+        raise UsageError(name, f"unit {match[2]!r}", f"one like {shown}", f'write "0.5 {shown}"')
     return float(float(match[1]) * ratio.scale * h ** float(power))

@@ -66,7 +66,7 @@ class Measurement:
     Parameters
     ----------
     statistic : str
-        Its name, as in `mockgal.measure.statistics.STATISTICS`.
+        Its name; that of the command, where it has one (`mockgal.registry`).
     columns : mapping of str to ndarray, shape (n,)
         The bins, the estimates, ``<estimate>_error`` for each estimate, and the count. Bins without
         modes, pairs or galaxies have NaN and a count of 0.
@@ -175,6 +175,7 @@ class Measurement:
             "error_degrees_of_freedom": float(self.error_degrees_of_freedom),
             "style": json.loads(json.dumps(self.style._asdict())),
             "labels": {name: self.fields[name].label for name in self.columns},
+            "units": {name: self.fields[name].unit for name in self.columns},
             "settings": json.loads(json.dumps(dict(self.settings), allow_nan=False)),
         }
         return table

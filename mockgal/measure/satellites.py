@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..fields.sample import positions
 from ..types import GalaxyCatalog
 from . import bins as mass_bins
 from . import jackknife as jackknives
 from .completeness import complete
 from .mass_function import STELLAR_MASS
 from .result import Field, Measurement, Style
-from .sample import positions
 
 INDEPENDENT = "binomial, sqrt(n f (1 - f) + 1/4) / n for a fraction f of n galaxies"
 

@@ -112,15 +112,15 @@ def power_sums(
     return in_order(over(slab, range(0, shells.grid_size, SLAB)))
 
 
-def shell_means(gain: Array, shells: Shells) -> Array:
-    """Mean over each shell of the product of the gains of three components, shape (number,)."""
+def white_sums(shells: Shells, gain: Array, *, axis: int = 0, moments: int = 1) -> Array:
+    """`power_sums` of waves that all have the power 1, shape (moments, shells.number)."""
     from .power_kernels import add_power
 
     waves = np.ones((1, shells.grid_size, shells.limit), dtype=np.complex64)
-    add, sums = add_power[waves.dtype], np.zeros((shells.number + 1, 1))
+    add, sums = add_power[waves.dtype], np.zeros((shells.number + 1, moments))
     for plane in range(shells.grid_size):
-        add(waves, waves, plane, gain, shells.of_square, shells.limit, 0, sums)
-    return np.asarray(sums[1:, 0] / shells.modes)
+        add(waves, waves, plane, gain, shells.of_square, shells.limit, axis, sums)
+    return in_order([sums])
 
 
 def in_order(sums: list[Array]) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from numbers import Integral, Real
 from typing import Any
 
 from .. import __version__, registry
@@ -73,20 +74,48 @@ def measure(
     Raises
     ------
     UsageError
-        No such statistic or option, or a value that it does not take.
+        No such statistic or option, a value that it does not take, or part of a box.
     """
     function = registry.load("statistics", name)
     check([name], options)
+    _check_whole(galaxies)
     h = galaxies.snapshot.cosmology.h
     values = {
         key: in_unit(key, value, UNITS[key], h)
         if key in UNITS and isinstance(value, str)
-        else value
+        else _checked(key, value, function)
         for key, value in options.items()
     }
     takes_hosts = "hosts" in inspect.signature(function).parameters
     result: Measurement = function(galaxies, **({"hosts": hosts} if takes_hosts else {}), **values)
     return replace(result, settings={**result.settings, "catalogue": _describe(galaxies)})
+
+
+def _checked(option: str, value: Any, function: Any) -> Any:
+    """``value``, if it is of the type that the option of ``function`` has."""
+    kinds = str(inspect.signature(function).parameters[option].annotation).split(" | ")
+    allowed = {
+        "int": isinstance(value, Integral) and not isinstance(value, bool),
+        "float": isinstance(value, Real) and not isinstance(value, bool),
+        "bool": isinstance(value, bool),
+        "str": isinstance(value, str),
+        "None": value is None,
+    }
+    if not any(allowed.get(kind, True) for kind in kinds):
+        raise UsageError(option, repr(value), " or ".join(kinds), "leave it out for the default")
+    return value
+
+
+def _check_whole(galaxies: GalaxyCatalog) -> None:
+    """Refuse part of a box: densities, random pairs and sub-volumes are of the whole."""
+    for cut in galaxies.provenance.get("cuts", []):
+        if "position_" in cut["cut"]:
+            raise UsageError(
+                "measure",
+                f'a catalogue cut by "{cut["cut"]}"',
+                "one of the whole periodic box",
+                "leave the cut out; mockgal.measure.subvolume is for the power of a sub-cube",
+            )
 
 
 def _describe(galaxies: GalaxyCatalog) -> dict[str, Any]:
@@ -105,4 +134,5 @@ def _describe(galaxies: GalaxyCatalog) -> dict[str, Any]:
         "calibration": painter.get("calibration", "none"),
         "seed": provenance.get("seed", "none"),
         "cuts": [cut["cut"] for cut in provenance.get("cuts", [])],
+        "reading": provenance.get("simulation", {}).get("reading", {}),
     }

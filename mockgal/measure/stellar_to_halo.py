@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..fields.sample import positions
 from ..types import GalaxyCatalog
 from . import jackknife as jackknives
 from .bins import (
@@ -24,7 +25,6 @@ from .bins import (
 from .completeness import stellar_mass_limits
 from .hosts import BIN_WIDTH, HOST_MASS, mass_definition
 from .result import Field, Measurement, Style
-from .sample import positions
 
 Array = NDArray[Any]
 

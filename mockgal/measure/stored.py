@@ -37,7 +37,7 @@ def read(path: Path) -> Measurement:
             columns[name] = np.asarray(
                 values.filled(np.nan) if hasattr(values, "filled") else values
             )
-            unit = "" if values.unit is None else values.unit.to_string()
+            unit = str(meta["units"][name])  # as it was written; astropy has its own order
             fields[name] = Field(unit, values.description or "", str(labels[name]))
         return Measurement(
             str(meta["statistic"]),

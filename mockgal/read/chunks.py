@@ -26,9 +26,9 @@ from ..errors import (
     UnsafeInputError,
     UsageError,
 )
+from ..memory import check_memory
 from ..types import SourceFile
 from . import safe
-from .memory import check_memory
 
 _NAME = re.compile(r"(?P<stem>.+?)_(?P<number>\d{3,})(?:\.(?P<chunk>\d+))?\.(?:hdf5|h5)")
 _NAMED = 20  # surplus chunks named in a message

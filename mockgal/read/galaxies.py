@@ -25,12 +25,12 @@ from ..errors import (
     UnsafeInputError,
     UsageError,
 )
+from ..memory import check_memory
 from ..types import Array, GalaxyCatalog
 from . import galaxies_fits, galaxies_hdf5, safe
 from .galaxies_facts import IDS, Facts
 from .galaxies_fits import FITSCatalogue
 from .galaxies_hdf5 import HDF5Catalogue
-from .memory import check_memory
 
 CHUNK_ROWS = 1 << 16
 

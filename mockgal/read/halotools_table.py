@@ -18,9 +18,9 @@ from ..errors import (
     MissingDatasetError,
     UnitsError,
 )
+from ..memory import check_memory
 from ..types import SourceFile
 from . import chunks, headers, safe
-from .memory import check_memory
 
 Array = NDArray[Any]
 

@@ -27,9 +27,9 @@ from ..errors import (
     MockgalError,
     UnsafeInputError,
 )
+from ..memory import check_memory
 from . import guard, stored
 from .heaps import Groups
-from .memory import check_memory
 from .places import Places, put
 from .stored import COPY_AGAIN
 from .unpack import Damaged

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from ..errors import CorruptFileError, InputError, UnsafeInputError
-from .memory import check_memory
+from ..memory import check_memory
 from .places import Chunks, Places
 from .unpack import DEFLATE, FLETCHER32, SHUFFLE
 

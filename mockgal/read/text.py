@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValueError, CorruptFileError
+from ..memory import check_memory
 from ..types import SourceFile
-from .memory import check_memory
 from .text_stream import COPY_AGAIN, MAX_LINE, Stream, lines
 
 Array = NDArray[Any]

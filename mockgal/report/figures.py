@@ -93,7 +93,11 @@ def overview(galaxies: GalaxyCatalog, hosts: HaloCatalog | None = None) -> Figur
     _map(galaxies, left)
     stellar_mass_function(galaxies).plot(middle)
     middle.set_title("Stellar-mass function", fontsize=10)
-    occupation(galaxies, hosts).plot(right)
+    if hosts is None and "hosts" not in galaxies.provenance.get("simulation", {}):
+        right.set_axis_off()
+        right.text(0.5, 0.5, "number of hosts not known:\ngive the simulation (--sim)", ha="center")
+    else:
+        occupation(galaxies, hosts).plot(right)
     right.set_title("Mean number of galaxies per host halo", fontsize=10)
     snapshot = galaxies.snapshot
     cuts = [cut["cut"] for cut in galaxies.provenance.get("cuts", [])]

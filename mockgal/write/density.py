@@ -19,7 +19,9 @@ from .store import OPTIONS, Store, set_attributes, verify
 Progress = Callable[[int, int, str], object]
 
 SLAB_BYTES = 64 << 20  # of a grid made at a time: to read a row decompresses whole chunks
-_OVERHEAD = 1 << 18  # bytes of HDF5's own for a file like this, beyond 1% of the data
+_BYTES_FILLED = 12  # of a voxel that holds something among empty ones, compressed, at most
+_EMPTY_PER_BYTE = 60  # empty voxels that compress to one byte, HDF5's own included
+_OVERHEAD = 1 << 18  # bytes of HDF5's own for a file like this
 
 
 def write_density(
@@ -31,6 +33,7 @@ def write_density(
     provenance: Mapping[str, Any],
     overwrite: bool = False,
     inputs: Iterable[Path] = (),
+    most_filled: int | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Write a grid to one HDF5 file, byte for byte the same for the same grid and provenance.
@@ -50,6 +53,8 @@ def write_density(
         Replace a file of this name.
     inputs : iterable of Path
         Files that the field was made from; the output may be none of them.
+    most_filled : int, optional
+        Voxels that may hold anything, if not all of them: what the disk must have room for.
     progress : callable, optional
         Called as ``progress(planes done, planes, label)``.
 
@@ -59,12 +64,15 @@ def write_density(
         As of `mockgal.files.atomic.atomic_output`.
     """
     sums: dict[str, int] = {}
-    data = 8 * field.grid_size**3
+    voxels = field.grid_size**3
+    size = 8 * voxels + voxels // 12
+    if most_filled is not None:
+        size = min(size, _BYTES_FILLED * most_filled + voxels // _EMPTY_PER_BYTE)
     with (
         atomic_output(
             Path(path),
             overwrite=overwrite,
-            expected_bytes=data + data // 100 + _OVERHEAD,
+            expected_bytes=size + _OVERHEAD,
             inputs=inputs,
             verify=lambda written: verify(written, sums),
         ) as temporary,

@@ -423,10 +423,12 @@ class TestCatalogue:
         ]
         assert results[0].to_ecsv() == results[1].to_ecsv()
 
-    def test_an_empty_catalogue_is_refused(self):
-        galaxies = catalogue()
-        with pytest.raises(BadValueError):
-            bispectrum(galaxies.take(slice(0, 0)))
+    def test_an_empty_catalogue_has_triangles_and_no_bispectrum(self):
+        whole, none = (bispectrum(g) for g in (catalogue(), catalogue().take(slice(0, 0))))
+        np.testing.assert_array_equal(none["triangles"], whole["triangles"])
+        for name in none.estimates:
+            assert np.isnan(none[name]).all()
+            assert np.isnan(none[f"{name}_error"]).all()
 
 
 def test_degenerate_triangles_and_empty_shells():

@@ -28,12 +28,6 @@ def test_of_a_mean_it_is_the_standard_error_of_the_mean():
     left_out = (values.sum(axis=0) - values) / 49
     expected = values.std(axis=0, ddof=1) / np.sqrt(50)
     np.testing.assert_allclose(jackknife.error(left_out), expected, rtol=1e-12)
-    np.testing.assert_allclose(
-        jackknife.covariance(left_out), np.cov(values.T) / 50, rtol=1e-12, atol=1e-15
-    )
-    np.testing.assert_allclose(
-        np.sqrt(np.diag(jackknife.covariance(left_out))), jackknife.error(left_out), rtol=1e-12
-    )
 
 
 def test_a_bin_that_one_sample_lacks_has_no_error():
@@ -52,3 +46,23 @@ def test_numbers_that_make_no_jackknife_are_refused(per_side):
 
 def test_no_jackknife_is_a_choice():
     assert jackknife.check_per_side(0) == 0
+
+
+class TestBlocks:
+    def test_they_are_the_field_once_and_the_mean_elsewhere_is_that_of_the_others(self):
+        field = np.random.default_rng(5).random((11, 11, 11))
+        seen = np.zeros(field.shape, dtype=int)
+        for place, voxels, mean in jackknife.blocks(field, 3):
+            np.testing.assert_array_equal(voxels, field[place])
+            seen[place] += 1
+            others = np.ones(field.shape, dtype=bool)
+            others[place] = False
+            assert mean == pytest.approx(field[others].mean(), rel=1e-12)
+        assert np.all(seen == 1)
+
+    def test_where_nothing_is_elsewhere_there_is_no_mean(self):
+        field = np.zeros((9, 9, 9))
+        field[6:, :3, 3:6] = 10.0 ** np.random.default_rng(6).uniform(8, 12, (3, 3, 3))
+        means = [block.mean_elsewhere for block in jackknife.blocks(field, 3)]
+        assert np.isnan(means).sum() == 1
+        assert np.flatnonzero(np.isnan(means)) == [2 * 9 + 0 * 3 + 1]

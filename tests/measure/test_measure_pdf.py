@@ -37,6 +37,9 @@ def test_the_jackknife_leaves_out_voxels_by_their_centres(per_side):
         rest = field.ravel()[region != r]
         left_out.append(np.histogram(rest, edges)[0] * (field.size / len(rest)))
     expected = jackknives.error(np.array(left_out))
+    few = result["count"] < per_side**3  # where a jackknife knows too little
+    expected = np.where(few, np.fmax(expected, np.sqrt(result["count"])), expected)
+    assert per_side == 5 or not few.all()
     filled = result["count"] > 0
     np.testing.assert_allclose(result["voxels_error"][filled], expected[filled])
     assert result.error_degrees_of_freedom == per_side**3 - 1

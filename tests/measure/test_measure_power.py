@@ -180,6 +180,13 @@ def test_shot_noise_of_masses(assignment):
     assert abs(chi_square(subtracted["power"], 0.0, error)) < 4
     assert np.array_equal(subtracted["power"], result["power"] - result["shot_noise"])
     assert np.array_equal(subtracted["power_error"], result["power_error"])
+    seen = power_spectrum(galaxies, line_of_sight="z", **options)
+    subtracted = power_spectrum(galaxies, line_of_sight="z", subtract_shot_noise=True, **options)
+    for name in ("quadrupole", "hexadecapole"):
+        error = seen[f"{name}_error"]
+        assert abs(chi_square(subtracted[name], 0.0, error)) < 4, name
+    if assignment == "CIC":  # the grid makes a hexadecapole of points at random
+        assert abs(chi_square(seen["hexadecapole"], 0.0, error)) > 4
     number = power_spectrum(galaxies, weight="number", **options)
     assert number.settings["shot_noise"] == pytest.approx(100.0**3 / rows, rel=1e-12)
     assert number.settings["mean_density"] == pytest.approx(rows / 100.0**3, rel=1e-12)
@@ -317,8 +324,14 @@ def test_voxels_that_are_no_numbers(value):
 def test_nothing_to_measure():
     with pytest.raises(BadValueError, match="mean of 0 per voxel"):
         quick(np.zeros((8, 8, 8)))
-    with pytest.raises(BadValueError, match="is anything on the grid"):
-        power_spectrum(catalogue(np.zeros((0, 3)), np.zeros(0)), grid_size=8)
+    for mass in (np.zeros(0), np.zeros(5)):
+        none = catalogue(np.full((len(mass), 3), 0.5), mass)
+        result = power_spectrum(none, grid_size=8, line_of_sight="z", subtract_shot_noise=True)
+        for name in result.estimates:
+            assert np.isnan(result[name]).all()
+            assert np.isnan(result[f"{name}_error"]).all()
+        assert result["modes"].min() > 0
+        assert result.settings["mean_density"] == 0
 
 
 @pytest.mark.parametrize(

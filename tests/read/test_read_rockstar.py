@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from rockstar_samples import FIRST_ID, HLIST, PARTICLE, Sample, universe
 
 import mockgal
+from mockgal import memory
 from mockgal.errors import DomainError, MockgalError, MockgalWarning, ResourceError
 from mockgal.protocols import ReadOptions
-from mockgal.read import memory
 from mockgal.read.detect import detect, read
 from mockgal.read.rockstar import RockstarReader
 from mockgal.testing import COSMOLOGY, reader_contract

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockgal import memory
 from mockgal.errors import (
     CorruptFileError,
     HeaderError,
@@ -28,7 +29,7 @@ from mockgal.errors import (
     UnsafeInputError,
     UsageError,
 )
-from mockgal.read import guard, guard_child, headers, memory, safe, stored
+from mockgal.read import guard, guard_child, headers, safe, stored
 from mockgal.read.unpack import fletcher32
 from mockgal.testing import write_gadget4
 
@@ -781,7 +782,7 @@ def test_what_is_available(tmp_path, monkeypatch):
 def test_a_limit_on_the_address_space():
     code = (
         "import resource\n"
-        "from mockgal.read import memory\n"
+        "from mockgal import memory\n"
         "before = memory.available()\n"
         "used = memory._table(memory.Path('/proc/self/status'))['VmSize'] << 10\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + (50 << 20), resource.RLIM_INFINITY))\n"

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockgal import memory
 from mockgal.errors import (
     BadValueError,
     CorruptFileError,
@@ -20,7 +21,7 @@ from mockgal.errors import (
     ResourceError,
     UnsafeInputError,
 )
-from mockgal.read import memory, text, text_kernel, text_stream
+from mockgal.read import text, text_kernel, text_stream
 from mockgal.read.text import Head, Rows, Wanted, check_kept, line_of, read_head
 
 ABC = {"a": Wanted(0, True), "b": Wanted(1), "c": Wanted(2)}

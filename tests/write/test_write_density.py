@@ -8,7 +8,8 @@ import pytest
 from write_samples import PROVENANCE, catalogue
 
 from mockgal.errors import HeaderError, InternalError, OutputExistsError
-from mockgal.fields.painted import QUANTITIES, painted_field
+from mockgal.fields.painted import painted_field
+from mockgal.fields.sample import WEIGHTS
 from mockgal.layout import COMPLETE, DENSITY, GRID_ATTRIBUTES
 from mockgal.read.density import read_density
 from mockgal.write import density as module
@@ -27,12 +28,12 @@ def galaxies():
 
 def write(galaxies, path, weight="stellar_mass", size=12, **options):
     field = painted_field(galaxies, grid_size=size, weight=weight)
-    given = {"quantity": QUANTITIES[weight], "provenance": {"galaxies": PROVENANCE}, **options}
+    given = {"quantity": WEIGHTS[weight], "provenance": {"galaxies": PROVENANCE}, **options}
     write_density(field, galaxies.snapshot, path, **given)
     return field
 
 
-@pytest.mark.parametrize("weight", sorted(QUANTITIES))
+@pytest.mark.parametrize("weight", sorted(WEIGHTS))
 def test_what_is_written_is_read(galaxies, path, weight):
     field = write(galaxies, path, weight)
     found = read_density(path)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UsageError
+from ..errors import BadValueError, UsageError
 from ..types import GalaxyCatalog
 
 Array = NDArray[Any]
 AXES = {"x": 0, "y": 1, "z": 2}
-WEIGHTS = ("stellar_mass", "number")
+WEIGHTS = {"stellar_mass": "stellar mass", "number": "galaxies"}  # and what they add up to
 
 
 def positions(galaxies: GalaxyCatalog, line_of_sight: str | None = None) -> Array:
@@ -31,22 +31,39 @@ def positions(galaxies: GalaxyCatalog, line_of_sight: str | None = None) -> Arra
     Returns
     -------
     ndarray, shape (n, 3)
-        In [0, box size) [Mpc/h], wrapped.
+        In [0, box size) [Mpc/h]; wrapped, if moved.
+
+    Raises
+    ------
+    UsageError
+        A catalogue on the sky, or no such axis.
+    BadValueError
+        A position outside the box, or a velocity that is not finite.
     """
     if galaxies.frame != "box":
         raise UsageError(
-            "measure", f"a catalogue in the frame {galaxies.frame!r}", "one in a periodic box"
+            "galaxies", f"a catalogue in the frame {galaxies.frame!r}", "one in a periodic box"
         )
     size = galaxies.snapshot.box_size
     position = np.stack([galaxies[f"position_{x}"] for x in "xyz"], axis=1)
+    inside = np.all((position >= 0) & (position < size), axis=1)
+    _check("position", np.asarray(inside), f"[0, {size:g}) Mpc/h")
     if line_of_sight is not None:
         axis = check_axis(line_of_sight)
-        snapshot = galaxies.snapshot
-        factor = snapshot.cosmology.redshift_space_factor(snapshot.redshift)
-        position[:, axis] += factor * galaxies[f"velocity_{line_of_sight}"]
+        velocity, snapshot = galaxies[f"velocity_{line_of_sight}"], galaxies.snapshot
+        _check(f"velocity_{line_of_sight}", np.isfinite(velocity), "finite numbers [km/s]")
+        position[:, axis] += velocity * snapshot.cosmology.redshift_space_factor(snapshot.redshift)
         position[:, axis] %= size
         position[position[:, axis] >= size, axis] = 0.0  # a tiny negative wraps to the edge
     return position
+
+
+def _check(what: str, good: Array, expected: str) -> None:
+    bad = np.flatnonzero(~good)
+    if bad.size:
+        raise BadValueError(
+            what, f"{bad.size} values that cannot be, the first in row {bad[0]}", expected
+        )
 
 
 def weights(galaxies: GalaxyCatalog, weight: str) -> Array:

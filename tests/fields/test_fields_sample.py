@@ -4,7 +4,7 @@ from astropy.cosmology import FlatLambdaCDM
 
 from mockgal.cosmology import Cosmology
 from mockgal.errors import UsageError
-from mockgal.measure.sample import positions, weights
+from mockgal.fields.sample import positions, weights
 from mockgal.types import GalaxyCatalog, Snapshot
 
 COSMOLOGY = Cosmology(h=0.7, omega_m=0.3, omega_lambda=0.7)

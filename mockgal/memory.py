@@ -6,7 +6,7 @@ import os
 import resource
 from pathlib import Path
 
-from ..errors import ResourceError
+from .errors import ResourceError
 
 CHECKED_FROM = 64 << 20  # bytes; less than this is simply asked for
 GROUPS = Path("/sys/fs/cgroup")
