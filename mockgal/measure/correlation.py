@@ -90,7 +90,7 @@ def correlation_function(
     Notes
     -----
     It takes the time of counting all pairs once in each direction: tens of seconds for 1e6 galaxies
-    with halotools, several times less with Corrfunc (docs/explanation/speed.md).
+    with halotools, a tenth of it or less with Corrfunc (docs/explanation/speed.md).
     """
     edges = logarithmic_edges(r_min, r_max, bins, galaxies.snapshot.box_size)
     found = _measure(galaxies, line_of_sight, Shells(edges), np.ones((1, 1)), jackknife)

@@ -1,7 +1,7 @@
 """Counting pairs of points by their separation, by libraries made for it.
 
 halotools (Hearin et al. 2017, AJ 154, 190) is installed with mockgal; where Corrfunc (Sinha &
-Garrison 2020, MNRAS 491, 3022) can be imported, it counts, several times faster. Both give the
+Garrison 2020, MNRAS 491, 3022) can be imported, it counts, ten times as fast or more. Both give the
 same numbers. A bin of separations holds its lower edge and not its upper one. The libraries round
 differently, so that a pair may fall on either side of an edge if its separation is within a few
 units in the last place of it; only where squares of coordinates and edges are exact is even that
