@@ -21,9 +21,12 @@ _COMPLETE = "complete"  # the column of bins that hold all they should
 
 
 def panels(result: Measurement) -> list[tuple[str, ...]]:
-    """The estimates that can share an ordinate: those of one unit."""
-    units = dict.fromkeys(result.fields[name].unit for name in result.estimates)
-    return [tuple(n for n in result.estimates if result.fields[n].unit == unit) for unit in units]
+    """The estimates that can share an ordinate: those of one unit, some of them apart."""
+    groups: dict[tuple[bool, str], tuple[str, ...]] = {}
+    for name in result.estimates:
+        key = (name in result.style.apart, result.fields[name].unit)
+        groups[key] = (*groups.get(key, ()), name)
+    return list(groups.values())
 
 
 def draw(
@@ -78,7 +81,7 @@ def _estimate(
 
     def bars(rows: NDArray[np.bool_], **changes: Any) -> Any:
         height = None if band else error[rows]
-        return axes.errorbar(x[rows], np.abs(y[rows]), height, **style | changes)
+        return axes.errorbar(x[rows], (np.abs(y) if log_y else y)[rows], height, **style | changes)
 
     line = bars(plain & whole, label=label or None).lines[0]
     colour = line.get_color()
@@ -86,7 +89,7 @@ def _estimate(
         low, high = y - error, y + error
         low = np.where(low > 0, low, np.nanmin(np.abs(y[seen]), initial=np.inf)) if log_y else low
         good = plain & np.isfinite(error)
-        axes.fill_between(x[good], low[good], high[good], color=colour, alpha=0.25, lw=0)
+        axes.fill_between(x, low, high, where=good, color=colour, alpha=0.25, lw=0)
     notes: dict[str, dict[str, Any]] = {}
     if below.any():
         bars(below, fmt="o", mfc="none", color=colour)

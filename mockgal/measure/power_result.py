@@ -242,6 +242,7 @@ def power_result(
         style=Style(
             marks=("fundamental_h_per_mpc", "nyquist_h_per_mpc"),
             lines=() if shot_noise is None or subtract_shot_noise else ("shot_noise",),
-            labels=(r"$P_\ell$ [(Mpc/$h$)$^3$]",) if len(sums) > 1 else (),
+            labels=("", r"$P_\ell$ [(Mpc/$h$)$^3$]"),
+            apart=ESTIMATES[1:],
         ),
     )

@@ -50,6 +50,8 @@ class Style(NamedTuple):
         Columns drawn as dashed lines, to compare with.
     labels : tuple of str
         Of the ordinate of each panel, where several estimates share one.
+    apart : tuple of str
+        Estimates that have a panel of their own, on a linear scale: those around zero.
     """
 
     log_x: bool = True
@@ -57,6 +59,7 @@ class Style(NamedTuple):
     marks: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -200,7 +203,7 @@ class Measurement:
             temporary.write_text(self.to_ecsv(), encoding="utf-8")
 
     def plot(self, axes: Axes | None = None, *, label: str = "", **options: Any) -> Axes:
-        """Draw the estimates that have the unit of the first, with their errors.
+        """Draw the estimates of the first panel (`mockgal.measure.plot.panels`) with their errors.
 
         Parameters
         ----------

@@ -54,6 +54,7 @@ def read(path: Path) -> Measurement:
                 tuple(map(str, style["marks"])),
                 tuple(map(str, style["lines"])),
                 tuple(map(str, style["labels"])),
+                tuple(map(str, style["apart"])),
             ),
         )
     except (KeyError, TypeError, ValueError, AttributeError, MockgalError) as error:

@@ -173,6 +173,23 @@ class TestPlot:
         assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
         assert [text.get_text() for text in axes.texts] == ["Nyquist"]
 
+    def test_on_a_linear_scale_values_keep_their_sign(self, axes):
+        result(style=Style(log_y=False)).plot(axes)
+        assert axes.lines[0].get_ydata().tolist() == [100.0, -50.0]
+        assert axes.get_legend() is None
+
+    def test_estimates_around_zero_have_a_linear_panel(self):
+        from mockgal.report.figures import single
+
+        columns = dict(result().columns)
+        columns |= {"q": np.array([1.0, -2.0, 3.0]), "q_error": np.ones(3)}
+        fields = FIELDS | {"q": FIELDS["power"], "q_error": FIELDS["power_error"]}
+        style = Style(apart=("q",))
+        both = result(columns=columns, fields=fields, estimates=("power", "q"), style=style)
+        left, right = single(both).axes
+        assert (left.get_yscale(), right.get_yscale()) == ("log", "linear")
+        assert right.lines[0].get_ydata().tolist() == [1.0, -2.0, 3.0]
+
     def test_zeros_and_incomplete_bins_are_told_apart(self, axes):
         columns = {"k": np.arange(1.0, 4), "power": np.array([5.0, 0.0, 7.0])}
         columns |= {"power_error": np.array([1.0, 2.0, 3.0]), "modes": np.array([4, 4, 4])}
