@@ -201,9 +201,9 @@ def safe_jackknife(error: Array, independent: Array, number: Array, regions: int
     return np.where(mended, np.fmax(error, independent), error)
 
 
-def describe_safe(per_side: int, objects: str, independent: str) -> str:
+def describe_safe(per_side: int, objects: str, independent: str, voxels: int = 0) -> str:
     """What errors of `safe_jackknife` are, for `Measurement.settings`."""
     return (
-        f"{describe(per_side)}; in bins of fewer than {per_side**3} {objects}, or where that is 0 "
-        f"or cannot be made, not less than {independent}"
+        f"{describe(per_side, voxels)}; in bins of fewer than {per_side**3} {objects}, or where "
+        f"that is 0 or cannot be made, not less than {independent}"
     )

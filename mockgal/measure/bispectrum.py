@@ -237,7 +237,7 @@ def bispectrum_of_field(
         below = _hierarchical(power - subtracted[0])
         others = _hierarchical(some_power - subtracted[0])
         reduced_error = jackknives.error((some_value - reduced * others) / below)
-        described = jackknives.describe(jackknife) + ", cross terms weighted"
+        described = jackknives.describe(jackknife, len(field)) + ", cross terms weighted"
     else:
         error, reduced_error = _gaussian_errors(power, triangles, volume, subtracted[0])
         described = "of a Gaussian field with the measured spectrum"

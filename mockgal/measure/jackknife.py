@@ -107,6 +107,10 @@ def blocks(field: Array, per_side: int) -> Iterator[Block]:
         yield Block(place, voxels, mass / (field.size - voxels.size) if mass else math.nan)
 
 
-def describe(per_side: int) -> str:
-    """What the errors are, for `Measurement.settings`."""
-    return f"jackknife over {per_side**3} cubic sub-volumes ({per_side} along each side)"
+def describe(per_side: int, voxels: int = 0) -> str:
+    """What the errors are, for `Measurement.settings`; of a field, with so many voxels a side."""
+    text = f"jackknife over {per_side**3} cubic sub-volumes ({per_side} along each side)"
+    if voxels % per_side:
+        sides = f"{voxels // per_side} to {voxels // per_side + 1}"
+        text += f", cut between voxels: {sides} voxels along each axis"
+    return text

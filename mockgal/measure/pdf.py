@@ -139,7 +139,7 @@ def pdf_of_field(
         rest = (field.size - size_of_region)[:, None]
         moved = jackknives.error((voxels - by_region) * (field.size / rest))
         error = safe_jackknife(moved, error, voxels, per_side**3)
-        described = describe_safe(per_side, "voxels", described)
+        described = describe_safe(per_side, "voxels", described, side)
     filled = voxels > 0
     return Measurement(
         "pdf",

@@ -194,7 +194,8 @@ def power_result(
         described = "of a Gaussian field with the measured spectrum"
     else:
         errors = jackknives.error(multipoles(left_out, shells.modes))
-        described = jackknives.describe(jackknife) + ", cross terms weighted"
+        described = jackknives.describe(jackknife, settings["grid_size"])
+        described += ", cross terms weighted"
     columns = {"k": shells.mean * wave_unit}
     fields = {"k": Field("littleh / Mpc", "mean wavenumber of the shell", r"$k$ [$h$/Mpc]")}
     width = shells.width * wave_unit

@@ -66,3 +66,10 @@ class TestBlocks:
         means = [block.mean_elsewhere for block in jackknife.blocks(field, 3)]
         assert np.isnan(means).sum() == 1
         assert np.flatnonzero(np.isnan(means)) == [2 * 9 + 0 * 3 + 1]
+
+
+def test_what_is_not_quite_equal_is_said_so():
+    assert jackknife.describe(3) == jackknife.describe(3, 24)
+    assert "2 to 3 voxels" in jackknife.describe(3, 8)
+    edges = [block.place[0] for block in jackknife.blocks(np.ones((8, 8, 8)), 3)]
+    assert {part.stop - part.start for part in edges} == {2, 3}
