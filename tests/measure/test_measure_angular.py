@@ -148,3 +148,18 @@ def test_no_places_on_the_sky(position, message):
 def test_no_bins(edges):
     with pytest.raises(UsageError, match="edges"):
         angular_pairs([1.0], [1.0], edges)
+
+
+def test_errors_are_positive_where_the_estimator_is_below_minus_one(monkeypatch):
+    """With few random points the estimator can be below -1 although there are pairs."""
+    counts = iter([np.array([1.0]), np.array([400.0]), np.array([150.0])])  # DD, RR, DR
+    monkeypatch.setattr(angular, "_count", lambda *_: next(counts))
+    galaxies, random = (
+        random_sky(np.random.default_rng(1), 10),
+        random_sky(np.random.default_rng(2), 100),
+    )
+    result = angular_correlation_function(*galaxies, *random, edges=[1.0, 2.0])
+    normal = 400.0 / (100 * 99 / 2)
+    assert result["w"][0] == pytest.approx((1 / 45 - 2 * 150 / 1000 + normal) / normal)
+    assert result["w"][0] < -1
+    assert result["w_error"][0] == pytest.approx(1 / 45 / normal)

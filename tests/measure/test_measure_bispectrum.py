@@ -283,6 +283,30 @@ class TestShotNoise:
         assert np.all(np.abs(np.mean(differences, axis=0)) < 3.5 * error)
         assert np.all(np.mean(shot, axis=0) > 5 * error)
 
+    def test_it_has_the_units_of_the_bispectrum(self):
+        """The same points in a box twice as wide: all lengths, k and powers of lengths follow."""
+        field, sums = random_field(20), (3.0e5, 2.0e7)
+        small, large = (
+            bispectrum_of_field(
+                field,
+                size,
+                assignment=None,
+                k1=3 * 2 * np.pi / size,
+                k2=4 * 2 * np.pi / size,
+                angles=5,
+                sums_of_powers=sums,
+                subtract_shot_noise=True,
+                jackknife=0,
+            )
+            for size in (10.0, 20.0)
+        )
+        assert abs(small.settings["shot_noise_s3"]) > 0
+        for name, power in (("bispectrum", 6), ("bispectrum_error", 6), ("power_k3", 3)):
+            np.testing.assert_allclose(large[name], small[name] * 2.0**power, rtol=1e-9)
+        np.testing.assert_allclose(
+            large["reduced_bispectrum"], small["reduced_bispectrum"], rtol=1e-9
+        )
+
     def test_subtracting_what_is_not_known_is_refused(self):
         assert measured(random_field(20)).settings["shot_noise"] == "not known"
         with pytest.raises(UsageError, match="shot noise"):

@@ -343,3 +343,16 @@ def test_default_reach_of_large_boxes():
 def test_refusals(statistic, options, message):
     with pytest.raises(UsageError, match=message):
         statistic(galaxies(at_random(21, 10)), **options)
+
+
+def test_few_pairs_have_the_errors_of_pairs_at_least():
+    """Two galaxies in one sub-volume: without it there is nothing, which says nothing of errors."""
+    points = np.array([[1.0, 1.0, 1.0], [2.5, 1.0, 1.0], [30.0, 30.0, 30.0]])
+    for statistic in STATISTICS:
+        jackknifed = statistic(galaxies(points), **BINS)
+        poisson = statistic(galaxies(points), **BINS, jackknife=0)
+        one = jackknifed["pairs"] == 1
+        assert one.sum() == 1
+        name = jackknifed.estimates[0]
+        assert jackknifed[f"{name}_error"][one] >= poisson[f"{name}_error"][one]
+        assert np.isfinite(jackknifed[f"{name}_error"][one])

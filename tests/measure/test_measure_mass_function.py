@@ -43,6 +43,15 @@ def test_one_galaxy_has_an_error_as_large_as_itself():
     assert result["galaxies"][0] == 1
 
 
+def test_a_jackknife_of_few_galaxies_is_not_trusted_below_poisson():
+    """One galaxy in each of 26 sub-volumes: the jackknife by itself finds next to none."""
+    side = (np.arange(3) + 0.5) * BOX / 3
+    place = np.stack(np.meshgrid(side, side, side, indexing="ij"), axis=-1).reshape(-1, 3)[:26]
+    columns = {f"position_{x}": place[:, i] for i, x in enumerate("xyz")}
+    result = stellar_mass_function(catalogue(np.full(26, 2e10), **columns))
+    np.testing.assert_array_equal(result["mass_function_error"], result["poisson_error"])
+
+
 def test_an_empty_catalogue_has_no_bins(tmp_path):
     result = stellar_mass_function(catalogue([]))
     assert len(result) == 0

@@ -99,3 +99,22 @@ def test_damage_is_seen(galaxies, path, monkeypatch):
     with pytest.raises(InternalError, match="density"):
         write(galaxies, path)
     assert not list(path.parent.iterdir())
+
+
+@pytest.mark.parametrize(("rows", "size"), [(0, 256), (300, 256), (20_000, 32)])
+def test_the_room_asked_for_is_enough_and_not_that_of_an_empty_grid(path, rows, size, monkeypatch):
+    from mockgal.files import atomic
+    from mockgal.write import density
+
+    asked = []
+
+    def watched(*arguments, **options):
+        asked.append(options["expected_bytes"])
+        return atomic.atomic_output(*arguments, **options)
+
+    monkeypatch.setattr(density, "atomic_output", watched)
+    write(catalogue(rows), path, size=size, most_filled=8 * rows)
+    assert path.stat().st_size <= asked[0]
+    assert asked[0] <= 8 * size**3 * 13 // 12 + (1 << 18)
+    if rows < 1000:
+        assert asked[0] < size**3 / 10
