@@ -101,7 +101,7 @@ def test_damage_is_seen(galaxies, path, monkeypatch):
     assert not list(path.parent.iterdir())
 
 
-@pytest.mark.parametrize(("rows", "size"), [(0, 256), (300, 256), (20_000, 32)])
+@pytest.mark.parametrize(("rows", "size"), [(0, 256), (300, 256), (20_000, 64)])
 def test_the_room_asked_for_is_enough_and_not_that_of_an_empty_grid(path, rows, size, monkeypatch):
     from mockgal.files import atomic
     from mockgal.write import density
