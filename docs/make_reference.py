@@ -129,17 +129,23 @@ def statistics() -> str:
         function = registry.load("statistics", name)
         what = (inspect.getdoc(function) or "").splitlines()[0].rstrip(".")
         lines.append(
-            f"| `{name}` | {what} | `{function.__module__}.{function.__name__}` | "
+            f"| `{name}` | {what} | `{function.__name__}` of `{function.__module__}` | "
             f"{', '.join(_options(function))} |"
         )
     lines.append(
         "\n`auto` depends on the box or the sample; what was taken is in the table's settings. "
         "From Python numbers are in the units shown, or texts with a unit.\n\n"
-        "From Python alone: `mockgal.measure.power.power_of_field`, "
-        "`mockgal.measure.bispectrum.bispectrum_of_field` and `mockgal.measure.pdf.pdf_of_field` "
-        "of any field in a periodic box; `mockgal.measure.subvolume.power_of_subcube`; "
-        "`mockgal.measure.angular.angular_correlation_function` of positions on the sky; "
-        "`mockgal.measure.pit.probability_integral_transform` of predicted distributions.\n\n"
+        "From Python alone, of fields in a periodic box, of a sub-cube of one, of positions on the "
+        "sky, and of predicted distributions:\n\n"
+        "```python\n"
+        "from mockgal.measure.power import power_of_field\n"
+        "from mockgal.measure.bispectrum import bispectrum_of_field\n"
+        "from mockgal.measure.pdf import pdf_of_field\n"
+        "from mockgal.measure.subvolume import power_of_subcube\n"
+        "from mockgal.measure.angular import angular_correlation_function\n"
+        "from mockgal.measure.pit import probability_integral_transform\n"
+        "from mockgal.fields.assign import deposit  # mass on a grid\n"
+        "```\n\n"
         "## The table\n\n"
         "ECSV, read by `astropy.table.Table.read` (units with `astropy.cosmology.units` enabled) "
         "or `mockgal.read_measurement`. For each estimate X there are `X_error` and "

@@ -151,6 +151,10 @@ def _describe(result: Measurement) -> list[str]:
         f"{result.axis} {reach} {unit}".rstrip(),
         f"            errors: {result.settings.get('errors', 'not stated')}",
     ]
+    if "mean_density" in result.settings:  # overdensity hides whether it is right
+        density = result.settings["mean_density"]
+        unit = result.settings["mean_density_unit"].replace("littleh", "h")
+        lines.append(f"            mean density: {density:.5g} {unit}")
     for name in result.estimates:
         least = result.smallest_detectable_deviation(name)
         least = least[np.isfinite(least)]
