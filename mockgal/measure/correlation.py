@@ -11,10 +11,10 @@
 Each galaxy counts as one. A bin of separations holds its lower edge and not its upper one.
 
 Errors are by jackknife (`mockgal.measure.pair_jackknife`). Measured with 27 sub-volumes of a box of
-side L, over 200 boxes of 2000 points: errors are 1.05 (at L/50) to 1.5 (at L/4) times the scatter
-between boxes for points at random, where each pair across a boundary is left out twice; 0.97 to
-1.2 times for clusters of points, and 1.0 to 1.2 times for a log-normal field. That errors of
-correlation functions by jackknife are rather too large is known: Norberg et al. 2009,
+side L, over 400 boxes of 2000 points: errors of xi are 1.06 (at L/50) to 1.5 (at L/4) times the
+scatter between boxes for points at random, where each pair across a boundary is left out twice;
+0.85 (within the clusters) to 1.24 times for clusters of points, and 1.0 to 1.2 times for a
+log-normal field. That errors of correlation functions by jackknife are rather too large is known: Norberg et al. 2009,
 arXiv:0810.1885; Mohammad & Percival 2022, arXiv:2109.07071.
 """
 
