@@ -14,8 +14,8 @@ Errors are by jackknife (`mockgal.measure.pair_jackknife`). Measured with 27 sub
 side L, over 400 boxes of 2000 points: errors of xi are 1.06 (at L/50) to 1.5 (at L/4) times the
 scatter between boxes for points at random, where each pair across a boundary is left out twice;
 0.85 (within the clusters) to 1.24 times for clusters of points, and 1.0 to 1.2 times for a
-log-normal field. That errors of correlation functions by jackknife are rather too large is known: Norberg et al. 2009,
-arXiv:0810.1885; Mohammad & Percival 2022, arXiv:2109.07071.
+log-normal field. That errors of correlation functions by jackknife are rather too large is known:
+Norberg et al. 2009, arXiv:0810.1885; Mohammad & Percival 2022, arXiv:2109.07071.
 """
 
 from __future__ import annotations
