@@ -46,7 +46,7 @@ _weight = click.option(
 
 def _of_statistics(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of the statistics; docs/reference/statistics.md says which has which."""
-    for option in (
+    options = (
         click.option("--grid", "grid_size", type=int, help="Voxels along each side."),
         _assignment,
         _weight,
@@ -56,7 +56,10 @@ def _of_statistics(command: Callable[..., Any]) -> Callable[..., Any]:
             help="Measure in redshift space, seen along this axis.",
         ),
         click.option(
-            "--subtract-shot-noise", is_flag=True, default=None, help="It is stated either way."
+            "--subtract-shot-noise",
+            is_flag=True,
+            default=None,
+            help="Off unless asked for; stated either way.",
         ),
         click.option(
             "--jackknife",
@@ -75,7 +78,8 @@ def _of_statistics(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--pi-max", metavar="R", help='Along the line of sight, such as "40 Mpc/h".'),
         click.option("--bins", type=int, help="Of separations."),
         click.option("--mu-bins", type=int, help="Of the angle to the line of sight."),
-    ):
+    )
+    for option in reversed(options):  # the last one added is shown first
         command = option(command)
     return command
 

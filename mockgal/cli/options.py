@@ -19,7 +19,7 @@ MASS_DEFINITION_HELP = "Host mass: " + ", ".join(MASS_DEFINITIONS) + " (default:
 
 def reading(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that tell a reader what to do."""
-    for option in (
+    options = (
         click.option("--format", "format", help="Input format; by default found from the content."),
         click.option("--mass-definition", help=MASS_DEFINITION_HELP),
         click.option(
@@ -54,7 +54,8 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--h", type=float, help="H0 over 100 km/s/Mpc, if not in the file."),
         click.option("--omega-m", type=float, help="Matter density today, if not in the file."),
         click.option("--omega-lambda", type=float, help="Dark energy today, if not in the file."),
-    ):
+    )
+    for option in reversed(options):  # the last one added is shown first
         command = option(command)
     return command
 
