@@ -195,6 +195,10 @@ def measure_files(
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise output_error(folder, error) from error
+    for option in options:
+        without = [name for name in names if option not in options_of(name)]
+        if without:
+            warn(f"{option} was given, which has no part in {', '.join(without)}", stacklevel=2)
     for table, result in results.items():
         result.save(table, overwrite=overwrite)
         if plots:

@@ -125,6 +125,31 @@ def test_a_hydrodynamic_run_is_measured_as_a_mock_is(mockgal_command, tmp_path):
     assert measured.settings["catalogue"]["painter"] == "hydrodynamic run"
 
 
+def test_a_run_with_holes_is_measured_with_a_warning(mockgal_command, tmp_path):
+    write_gadget4(tmp_path / "run", hydro=True, files=3)
+    sorted((tmp_path / "run").rglob("fof_subhalo_tab_*"))[-1].unlink()
+    result = mockgal_command(
+        *("measure", "run", "--statistic", "mass_function", "--out", "m"),
+        *("--allow-empty-regions", "--allow-missing-chunks"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert "without its chunks 2" in result.stderr
+    measured = mockgal.read_measurement(tmp_path / "m/mass_function.ecsv")
+    assert measured.settings["catalogue"]["reading"]["missing_chunks"] == "2"
+
+
+def test_options_that_some_statistics_do_not_have_are_told(mockgal_command, mock_file):
+    result = mockgal_command(
+        *("measure", mock_file, "--statistic", "power,mass_function", "--out", "m"),
+        *("--grid", 32, "--weight", "number", "--jackknife", 2, "--no-plots"),
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.splitlines() == [
+        f"mockgal: warning: {option} was given, which has no part in mass_function"
+        for option in ("grid_size", "weight")
+    ]
+
+
 def test_a_gravity_only_run_has_no_galaxies_to_measure(mockgal_command, demo_bundle, tmp_path):
     result = mockgal_command("measure", demo_bundle, "--statistic", "power", "--out", "m")
     assert result.returncode == 3
