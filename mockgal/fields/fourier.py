@@ -87,19 +87,6 @@ def check_mean(mean: float) -> float:
     return mean
 
 
-def overdensity(mass_per_voxel: Array) -> Array:
-    """Mass over its mean, less 1, shape as given; in the field's own precision.
-
-    Raises
-    ------
-    BadValueError
-        As of `check_mean`.
-    """
-    delta = mass_per_voxel * (1.0 / check_mean(float(np.mean(mass_per_voxel, dtype=np.float64))))
-    delta -= 1.0
-    return np.asarray(delta)
-
-
 def transform(field: Array) -> Array:
     """Fourier coefficients of a real field: ``rfftn(field) / field.size``.
 

@@ -225,16 +225,3 @@ class Measurement:
 
             axes = pyplot.subplots(layout="constrained")[1]
         return draw(self, axes, panels(self)[0], label=label, **options)
-
-
-def read_measurement(path: Path | str) -> Measurement:
-    """The result in a file that `Measurement.save` wrote.
-
-    Raises
-    ------
-    InputError
-        (or a subclass) It cannot be read, or is something else.
-    """
-    from .stored import read
-
-    return read(Path(path))

@@ -20,12 +20,12 @@ from bispectrum_samples import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mockgal import read_measurement
 from mockgal.cosmology import Cosmology
 from mockgal.errors import BadValueError, MockgalError, UsageError
 from mockgal.fields.assign import deposit
 from mockgal.fields.fourier import axis_window
 from mockgal.measure.bispectrum import bispectrum, bispectrum_of_field
-from mockgal.measure.result import read_measurement
 from mockgal.measure.triangles import Triangles, grid_size_above
 from mockgal.types import GalaxyCatalog, Snapshot
 

@@ -8,6 +8,7 @@ from halotools.mock_observables import s_mu_tpcf, tpcf, tpcf_multipole, wp
 from power_samples import catalogue
 from scipy import stats
 
+from mockgal import read_measurement
 from mockgal.errors import UsageError
 from mockgal.measure import pair_jackknife
 from mockgal.measure.correlation import (
@@ -18,7 +19,6 @@ from mockgal.measure.correlation import (
 )
 from mockgal.measure.jackknife import regions
 from mockgal.measure.pairs import pair_counter
-from mockgal.measure.result import read_measurement
 from mockgal.measure.separations import Cylinders, Shells, Wedges
 
 BOX = 40.0

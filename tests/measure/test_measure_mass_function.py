@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mass_samples import BOX, catalogue, demo_mock, same
 
+from mockgal import read_measurement
 from mockgal.errors import BadValueError, UsageError
 from mockgal.measure.mass_function import stellar_mass_function
-from mockgal.measure.result import read_measurement
 from mockgal.select.cuts import select
 from mockgal.types import GalaxyCatalog
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from mass_samples import demo_mock
 from scipy import stats
 
+from mockgal import read_measurement
 from mockgal.distribution import cdf
 from mockgal.errors import BadValueError, UsageError
 from mockgal.measure.pit import probability_integral_transform, smallest_detectable_distance
-from mockgal.measure.result import read_measurement
 from mockgal.paint.draw import draw
 from mockgal.types import Distribution
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from power_samples import catalogue, chi_square, gaussian, in_shells, powers, wavenumbers
 
+from mockgal import read_measurement
 from mockgal.errors import BadValueError, UsageError
 from mockgal.fields.assign import deposit
 from mockgal.fields.fourier import axis_shot_noise, axis_window
 from mockgal.measure.power import power_of_field, power_spectrum
-from mockgal.measure.result import read_measurement
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 ORDERS = {"power": 0, "quadrupole": 2, "hexadecapole": 4}

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import norm
 
+from mockgal import read_measurement
 from mockgal.errors import (
     BadValueError,
     CorruptFileError,
@@ -17,7 +18,7 @@ from mockgal.errors import (
     UsageError,
 )
 from mockgal.measure.quantity import in_unit
-from mockgal.measure.result import Field, Measurement, Style, read_measurement
+from mockgal.measure.result import Field, Measurement, Style
 
 FIELDS = {
     "k": Field("littleh / Mpc", "mean wavenumber", r"$k$ [$h$/Mpc]"),
