@@ -19,7 +19,7 @@ SHARED = {
     "random",
     "types",
 }
-SHARED |= {"distribution", "protocols", "registry"}
+SHARED |= {"distribution", "satellite_law", "protocols", "registry"}
 ROOMS = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
 # Beside the shared vocabulary; every arrow but those of the joints points back along the flow.
 DOORS = {
@@ -48,6 +48,7 @@ ORDER = [
     "random",
     "types",
     "distribution",
+    "satellite_law",
     "protocols",
     "registry",
 ]
