@@ -18,8 +18,8 @@ from scipy.optimize import brentq
 from ..errors import DomainError, HeaderError, MissingDatasetError, UsageError
 from ..paint.hod_table import KINDS, HODTable
 from ..types import STELLAR_MASS_DEFINITIONS, HaloCatalog, Scene
+from .host_mass import host_mass_ratio
 from .laws import RESIDUAL_PROBABILITY, bin_of, luminous_share, median_and_residuals, per_host
-from .match import host_mass_ratio
 
 Array = NDArray[Any]
 
