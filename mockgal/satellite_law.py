@@ -64,7 +64,7 @@ class SatelliteLaw:
             problem = "means, variances and rows of different lengths"
         elif not all(np.all((x >= 0) & np.isfinite(x)) for x in (self.mean, self.variance)):
             problem = "means or variances that are negative or not finite"
-        elif n and not (0 <= self.row.min() and self.row.max() < rows):
+        elif n and not (self.row.min() >= 0 and self.row.max() < rows):
             problem = f"rows {self.row.min()} to {self.row.max()} of {rows}"
         for values in (self.log_mass_ratio, self.radius):
             if values is not None and not (

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from mockgal.calibrate.hod_table import _run, _thinning, measure
-from mockgal.calibrate.match import host_mass_ratio, match_hosts
+from mockgal.calibrate.host_mass import host_mass_ratio
+from mockgal.calibrate.match import match_hosts
 from mockgal.errors import MissingDatasetError, UsageError
 from mockgal.paint.draw import paint_scene
 from mockgal.paint.hod import HODPainter
