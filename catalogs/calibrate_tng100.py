@@ -36,10 +36,6 @@ CENTRAL_EDGES = np.append(np.arange(CENTRALS_FROM, 14.25, 0.1).round(2), 14.45)
 SATELLITE_EDGES = (SATELLITES_FROM, 13.05, 13.25, 13.5, 13.75, 14.0, 14.15)
 LEAST_CENTRALS, LEAST_HOSTS = 25, 10  # in a bin: sparser ones are joined to the next lower
 LEAST_PARTICLES = 100  # the groups hold subhalos of 100 dark-matter particles or any star
-# The law's wings reach further than those of a small run: 7,000 satellites, of which the few
-# massive ones matter.
-TAIL = (0.001, 0.0025, 0.005, 0.0075, 0.015, 0.02, 0.03, 0.04, 0.06, 0.08)
-RESIDUALS = sorted({*RESIDUAL_PROBABILITY.tolist(), *TAIL, *(round(1 - p, 6) for p in TAIL)})
 
 
 class Tables(NamedTuple):
@@ -72,6 +68,7 @@ def read(directory: Path) -> Tables:
     ):
         raise SystemExit(f"{paths[0]}: groups without their central, or subhalos without a group")
     stellar = raw["SubhaloMassType"][:, 4].astype(float) * UNIT
+    radius, velocity = _relative_to_centrals(header, groups, raw, first[host], host)
     subhalos = {
         "id": raw["SubfindID"].astype(np.int64),
         "host": host,
@@ -79,6 +76,8 @@ def read(directory: Path) -> Tables:
         "flag": raw["SubhaloFlag"].astype(bool),
         "mass": raw["SubhaloMass"].astype(float) * UNIT,
         "stellar_mass": stellar,
+        "radius": radius,
+        "velocity": velocity,
     }
     groups["central"] = first
     with gzip.open(paths[1], "rt", encoding="utf-8") as text:
@@ -94,6 +93,30 @@ def read(directory: Path) -> Tables:
         if not np.allclose(subhalos[key][i], half[key][j], rtol=1e-4) or not len(both):
             raise SystemExit(f"{directory}: the two tables disagree about {key}")
     return Tables(header, groups, subhalos, half, digests)
+
+
+def _relative_to_centrals(
+    header: dict[str, float],
+    groups: dict[str, np.ndarray],
+    raw: dict[str, np.ndarray],
+    central: np.ndarray,
+    host: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distance over R200c, and velocity (rms of its components) over the circular one there."""
+    box = header["BoxSize"]
+    apart = raw["SubhaloPos"].astype(float) - raw["SubhaloPos"].astype(float)[central]
+    apart -= box * np.round(apart / box)
+    relative = raw["SubhaloVel"].astype(float) - raw["SubhaloVel"].astype(float)[central]
+    model = Cosmology(header["HubbleParam"], header["Omega0"], header["OmegaLambda"])
+    mass = groups["Group_M_Crit200"].astype(float) * UNIT
+    scale, circular = model.halo_scale(mass, "200c", header["Redshift"])
+    stated = groups["Group_R_Crit200"] / 1000.0
+    if not np.allclose(scale, stated, rtol=0.01):
+        raise SystemExit("Group_R_Crit200 is not the radius that goes with Group_M_Crit200")
+    return (
+        np.sqrt(np.sum(apart**2, axis=1)) / 1000.0 / scale[host],
+        np.sqrt(np.mean(relative**2, axis=1)) / circular[host],
+    )
 
 
 def centrals(tables: Tables) -> tuple[Sample, dict[str, object]]:
@@ -130,7 +153,7 @@ def centrals(tables: Tables) -> tuple[Sample, dict[str, object]]:
         log_stellar_mass=np.log10(stellar),
         host=np.arange(len(mass)),
         host_log_mass=log_mass,
-        edges=merge_sparse(log_mass, CENTRAL_EDGES, LEAST_CENTRALS),
+        edges=merge_sparse([log_mass], CENTRAL_EDGES, LEAST_CENTRALS),
     )
     return sample, known
 
@@ -148,7 +171,9 @@ def satellites(tables: Tables) -> tuple[Sample, dict[str, object]]:
             log_stellar_mass=np.log10(sub["stellar_mass"][chosen]),
             host=sub["host"][chosen],
             host_log_mass=host_log_mass,
-            edges=merge_sparse(host_log_mass, SATELLITE_EDGES, LEAST_HOSTS),
+            edges=merge_sparse([host_log_mass], SATELLITE_EDGES, LEAST_HOSTS),
+            radius=sub["radius"][chosen],
+            velocity=sub["velocity"][chosen],
         )
     return sample, {"satellites_left_out_for_their_flag": int(np.sum(unflagged))}
 
@@ -183,7 +208,7 @@ def calibrate(tables: Tables) -> HODTable:
         least_particles=LEAST_PARTICLES,
         particle_mass=gravity_only,
         probability_edges=[limit, *np.arange(9.0, 11.01, 0.125)],
-        residual_probability=RESIDUALS,
+        residual_probability=RESIDUAL_PROBABILITY,
         domain=domain_around(
             0.0, gravity_only, {"omega_m": header["Omega0"], "h": header["HubbleParam"]}
         ),
@@ -263,12 +288,12 @@ def main(directory: Path) -> None:
         rows = table.rows(kind)
         print(f"{c['kind'][rows][0]}s by {table.mass_of(kind)}:")
         for row in range(rows.start, rows.stop):
+            low, high = np.interp((0.16, 0.84), RESIDUAL_PROBABILITY, c["residual_quantiles"][row])
             print(
                 f"  10^{c['log_mass_low'][row]:.2f} to 10^{c['log_mass_high'][row]:.2f} Msun/h: "
                 f"{c['hosts_hydro'][row]:.0f} hosts, {c['luminous_hydro'][row]:.0f} galaxies, "
                 f"median 10^{c['curve_log_stellar_mass'][row]:.3f} Msun/h, "
-                f"16% and 84% at {np.interp(0.16, RESIDUALS, c['residual_quantiles'][row]):+.3f} "
-                f"and {np.interp(0.84, RESIDUALS, c['residual_quantiles'][row]):+.3f} dex"
+                f"16% and 84% at {low:+.3f} and {high:+.3f} dex"
             )
     print(f"{path}, digest {table.digest}")
 

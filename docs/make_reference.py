@@ -17,7 +17,7 @@ from mockgal.cli import cli
 from mockgal.columns import GALAXY_COLUMNS, HALO_COLUMNS, Column
 from mockgal.measure.result import DETECTABLE, FORMAT
 from mockgal.measure.statistics import UNITS
-from mockgal.paint import hod_table
+from mockgal.paint import hod_columns
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -89,15 +89,15 @@ def hod_calibration() -> str:
         "| column | unit | meaning |\n|---|---|---|",
     ]
     lines += [
-        f"| `{name}` | {unit} | {meaning} |" for name, (unit, meaning) in hod_table.COLUMNS.items()
+        f"| `{name}` | {unit} | {meaning} |" for name, (unit, meaning) in hod_columns.COLUMNS.items()
     ]
-    twin = ", ".join(f"`{name}`" for name in hod_table.TWIN)
+    twin = ", ".join(f"`{name}`" for name in hod_columns.TWIN)
     lines.append(
         f"\nA table made without a gravity-only twin lacks all of {twin}. The painter refuses it "
         "unless painting without corrections is asked for (`--missing-twin uncorrected`).\n\n"
         "Metadata:\n\n| key | meaning |\n|---|---|"
     )
-    lines += [f"| `{key}` | {meaning} |" for key, (_, meaning) in hod_table.META.items()]
+    lines += [f"| `{key}` | {meaning} |" for key, (_, meaning) in hod_columns.META.items()]
     return "\n".join(lines) + "\n"
 
 

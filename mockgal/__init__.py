@@ -14,22 +14,25 @@ they are called.
 
 __version__ = "0.1.0"
 
-# Five functions have the names of rooms. The rooms are loaded first, so that no later import of
+# Seven functions have the names of rooms. The rooms are loaded first, so that no later import of
 # one can take the name back: `mockgal.read` is the function, `mockgal.read.detect` still imports.
 from importlib import import_module as _load
 
-for _room in ("read", "paint", "select", "write", "measure"):
+for _room in ("read", "populate", "paint", "select", "write", "measure", "calibrate"):
     _load(f".{_room}", __name__)
 
+from .calibrating import calibrate  # noqa: E402
 from .measuring import measure, read_measurement  # noqa: E402
 from .pipeline import (  # noqa: E402
     build,
     pack,
     paint,
+    populate,
     read,
     read_galaxies,
     select,
     to_halotools,
+    to_halotools_model,
     to_table,
     write,
 )
@@ -37,15 +40,18 @@ from .summary import inspect  # noqa: E402
 
 __all__ = [
     "build",
+    "calibrate",
     "inspect",
     "measure",
     "pack",
     "paint",
+    "populate",
     "read",
     "read_galaxies",
     "read_measurement",
     "select",
     "to_halotools",
+    "to_halotools_model",
     "to_table",
     "write",
 ]

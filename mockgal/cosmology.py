@@ -10,11 +10,14 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from .errors import HeaderError
 
-# Today's critical density, 3 (100 km/s/Mpc)^2 / (8 pi G), in Msun/h per (Mpc/h)^3, with
-# G = 4.300917270e-9 Mpc (km/s)^2 / Msun (CODATA 2018 G; IAU 2015 solar mass parameter and parsec).
-CRITICAL_DENSITY = 3.0e4 / (8.0 * math.pi * 4.300917270e-9)
+# In Mpc (km/s)^2 / Msun: CODATA 2018 G; IAU 2015 solar mass parameter and parsec.
+GRAVITY = 4.300917270e-9
+# Today's, 3 (100 km/s/Mpc)^2 / (8 pi G), in Msun/h per (Mpc/h)^3.
+CRITICAL_DENSITY = 3.0e4 / (8.0 * math.pi * GRAVITY)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,41 @@ class Cosmology:
         """Critical density at ``redshift`` per *comoving* volume [Msun/h / (Mpc/h)^3]."""
         a = 1.0 / (1.0 + redshift)
         return CRITICAL_DENSITY * self._expansion_rate_squared(a) * a**3
+
+    def halo_density(self, mass_definition: str, redshift: float) -> float:
+        """Mean density within the radius of a halo per comoving volume [Msun/h / (Mpc/h)^3].
+
+        Parameters
+        ----------
+        mass_definition : str
+            A key of `mockgal.types.MASS_DEFINITIONS`. The virial one is Bryan & Norman 1998,
+            arXiv:astro-ph/9710107, eq. 6.
+        redshift : float
+
+        Returns
+        -------
+        float
+            NaN for friends-of-friends masses, which have no radius.
+        """
+        critical = self.critical_density(redshift)
+        if mass_definition == "vir":
+            x = self.mean_matter_density / critical - 1.0
+            return (18.0 * math.pi**2 + 82.0 * x - 39.0 * x**2) * critical
+        if mass_definition == "fof":
+            return math.nan
+        reference = {"c": critical, "m": self.mean_matter_density}[mass_definition[-1]]
+        return float(mass_definition[:-1]) * reference
+
+    def halo_scale(self, mass: Any, mass_definition: str, redshift: float) -> tuple[Any, Any]:
+        """Comoving radius [Mpc/h] of halos of ``mass`` [Msun/h], circular velocity there [km/s].
+
+        The velocity is sqrt(G M / (a R)). See `halo_density` for the definitions.
+        """
+        density = self.halo_density(mass_definition, redshift)
+        radius = np.cbrt(mass / (4.0 / 3.0 * math.pi * density))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            velocity = np.sqrt(GRAVITY * (1.0 + redshift) * mass / radius)
+        return radius, velocity
 
     def expansion_rate(self, redshift: float) -> float:
         """H(z) / H0."""

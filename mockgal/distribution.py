@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ def inverse_cdf(distribution: Distribution, probability: Array) -> Array:
     """
     d = distribution
     below = _residual_cdf(d, (d.floor - d.location) / d.scale)
-    u = below + (1.0 - below) * probability
+    u = below + (1.0 - below) * ranked(d, probability)
     residual = np.empty(len(d))
     for row in np.unique(d.residual_row):
         chosen = d.residual_row == row
@@ -46,7 +47,46 @@ def cdf(distribution: Distribution, log_stellar_mass: Array) -> Array:
     below = _residual_cdf(d, (d.floor - d.location) / d.scale)
     value = _residual_cdf(d, (log_stellar_mass - d.location) / d.scale)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.clip((value - below) / (1.0 - below), 0.0, 1.0)
+        return _unranked(d, np.clip((value - below) / (1.0 - below), 0.0, 1.0))
+
+
+def ranked(distribution: Distribution, probability: Array) -> Array:
+    """The place in the law of stellar mass that goes with the subhalo's rank.
+
+    Conditional abundance matching with scatter: the normal score of the place is r times that of
+    the rank plus sqrt(1 - r^2) times that of ``probability``, r being the rank correlation. Uniform
+    for uniform ranks and probabilities, so that the law over all subhalos stays what it is.
+
+    Parameters
+    ----------
+    distribution : Distribution
+    probability : ndarray, shape (n,)
+        In (0, 1), independent of the rank.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        In [0, 1].
+    """
+    d, r = distribution, distribution.rank_correlation
+    if d.rank is None or r == 0.0:
+        return probability
+    from scipy.special import ndtr, ndtri
+
+    return np.asarray(ndtr(r * ndtri(d.rank) + math.sqrt(1.0 - r * r) * ndtri(probability)))
+
+
+def _unranked(d: Distribution, place: Array) -> Array:
+    """The inverse of `ranked`; a step where the rank alone tells the place."""
+    r = d.rank_correlation
+    if d.rank is None or r == 0.0:
+        return place
+    from scipy.special import ndtr, ndtri
+
+    apart = ndtri(place) - r * ndtri(d.rank)
+    if abs(r) == 1.0:
+        return np.where(apart >= 0.0, 1.0, 0.0)
+    return np.asarray(ndtr(apart / math.sqrt(1.0 - r * r)))
 
 
 def _residual_cdf(d: Distribution, residual: Array) -> Array:

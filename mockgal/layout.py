@@ -88,6 +88,8 @@ def host_bin(mass: NDArray[np.float64]) -> NDArray[np.int64]:
 
 # Of a snapshot's record: the chunks of its catalogue that are not there, as ranges.
 MISSING_CHUNKS = "missing_chunks"
+# Likewise, of a hydrodynamic run: median over subhalos with stars.
+STAR_PARTICLE_MASS = "star_particle_mass_msun_h"
 
 
 def bundle_digest(facts: Mapping[str, float | str], halo_digest: str) -> str:

@@ -34,6 +34,8 @@ class ReadOptions(NamedTuple):
         `mockgal.types.STELLAR_MASS_DEFINITIONS`; None takes all bound ones, recorded.
     h, omega_m, omega_lambda : float or None
         Cosmology, for files that do not state it.
+    box_size, redshift : float or None
+        Side of the box [comoving Mpc/h] and redshift, for formats that do not state them.
     chunk_rows : int
         Rows read at a time.
     """
@@ -48,6 +50,8 @@ class ReadOptions(NamedTuple):
     h: float | None = None
     omega_m: float | None = None
     omega_lambda: float | None = None
+    box_size: float | None = None
+    redshift: float | None = None
     chunk_rows: int = 1 << 20
 
 
@@ -66,7 +70,12 @@ class Reader(Protocol):
 
 @runtime_checkable
 class Painter(Protocol):
-    """Predicts a galaxy for every subhalo."""
+    """Predicts a galaxy for every subhalo.
+
+    One whose prediction for a subhalo depends on others of the box has a true ``whole_box``; one
+    that can say which satellites hosts have, a method ``satellites`` (`SatelliteLaw` of a scene of
+    hosts, row for row), for `mockgal.populate`.
+    """
 
     name: str
     needs: frozenset[str]

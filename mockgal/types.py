@@ -287,6 +287,26 @@ class Particles:
 
 
 @dataclass(frozen=True)
+class Members:
+    """Ids of the dark-matter particles bound to each subhalo, read when they are asked for.
+
+    Subhalos are named by ``halo_id``, so that it serves any rows of the catalogue in any order.
+
+    Parameters
+    ----------
+    count : callable
+        ``count(halo_id)`` gives the number of particles of each subhalo, shape (n,); 0 for a
+        subhalo that it does not know.
+    read : callable
+        ``read(halo_id, most)`` gives the ids of the first ``most`` particles of each subhalo, or of
+        all if it has fewer: int64, the most bound first, one subhalo after the other.
+    """
+
+    count: Callable[[Array], Array]
+    read: Callable[[Array, int], Array]
+
+
+@dataclass(frozen=True)
 class DensityField:
     """Matter mass on a periodic grid, read by tiles.
 
@@ -331,13 +351,14 @@ class DensityField:
 class Scene:
     """What a painter sees: one snapshot, its halos and, where there are any, its matter.
 
-    A scene is the whole box or a tile of it.
+    A scene is the whole box or a tile of it. ``members`` serves the matching of two runs.
     """
 
     snapshot: Snapshot
     halos: HaloCatalog
     particles: Particles | None = None
     field: DensityField | None = None
+    members: Members | None = None
 
     def __post_init__(self) -> None:
         position = self.halos["position"]
@@ -375,11 +396,16 @@ class Distribution:
     residual_quantiles : ndarray, shape (rows, q)
         In units of ``scale``, non-decreasing along q.
     floor : float
-        log10 of the least stellar mass that counts as luminous [Msun/h].
+        log10 of the least stellar mass that counts as luminous [Msun/h]; -inf for none.
     extrapolated : ndarray of bool, shape (n,)
         Outside the range that the painter is valid in.
     record : mapping
         What the prediction counted (rows not painted, and why): numbers that add up over tiles.
+    rank : ndarray, shape (n,), optional
+        Place in (0, 1) of each subhalo among those like it, by a property that stellar mass goes
+        with; see `mockgal.distribution.ranked`.
+    rank_correlation : float
+        From -1 to 1: of the normal scores of rank and stellar mass.
     """
 
     p_luminous: Array
@@ -391,13 +417,16 @@ class Distribution:
     floor: float
     extrapolated: Array
     record: Mapping[str, float] = field(default_factory=dict)
+    rank: Array | None = None
+    rank_correlation: float = 0.0
 
     def __len__(self) -> int:
         return len(self.p_luminous)
 
     def take(self, rows: Array) -> Distribution:
         """The prediction for the chosen rows."""
-        names = ("p_luminous", "location", "scale", "residual_row", "extrapolated")
+        names = ["p_luminous", "location", "scale", "residual_row", "extrapolated"]
+        names += ["rank"] * (self.rank is not None)
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 

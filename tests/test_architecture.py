@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "mockgal"
 SHARED = {
     "errors",
     "parallel",
+    "kernels",
     "memory",
     "files",
     "layout",
@@ -28,19 +29,22 @@ DOORS = {
     "measure": {"fields"},
     "report": {"measure"},
     # joints
-    "pipeline": {"recipe"} | (ROOMS - {"train", "calibrate"}),
+    "pipeline": {"recipe", "painters"} | (ROOMS - {"train", "calibrate"}),
     "measuring": {"pipeline"} | (ROOMS - {"train", "calibrate"}),
+    "calibrating": {"pipeline", "calibrate", "measure", "paint"},
     "summary": {"pipeline"},
     "recipe": set(),
+    "painters": set(),
     "testing": {"paint"},
-    "cli": ROOMS | {"pipeline", "measuring", "recipe", "summary"},
-    "__init__": {"pipeline", "measuring", "summary"},
+    "cli": ROOMS | {"pipeline", "measuring", "calibrating", "recipe", "summary"},
+    "__init__": {"pipeline", "measuring", "calibrating", "summary"},
     "__main__": {"cli"},
 }
 # The shared vocabulary itself, in order: each may import those before it.
 ORDER = [
     "errors",
     "parallel",
+    "kernels",
     "memory",
     "layout",
     "columns",

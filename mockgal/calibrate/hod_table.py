@@ -1,136 +1,147 @@
-"""Measure an HOD calibration on a hydrodynamic run and its gravity-only twin.
-
-Both runs are cut at the same resolution: a subhalo is *resolved* if it has the mass of
-``least_particles`` gravity-only particles (in the hydro run, of that mass times the host-mass
-ratio). Hosts are halos with a resolved central.
-"""
+"""Measure an HOD calibration on hydrodynamic runs and their gravity-only twins."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 
-from ..errors import DomainError, HeaderError, MissingDatasetError, UsageError
-from ..paint.hod_table import KINDS, HODTable
-from ..types import STELLAR_MASS_DEFINITIONS, HaloCatalog, Scene
-from .host_mass import host_mass_ratio
-from .laws import RESIDUAL_PROBABILITY, bin_of, luminous_share, median_and_residuals, per_host
+from ..errors import BadValueError, DomainError, UsageError
+from ..measure.jackknife import check_per_side, describe
+from ..paint.hod_columns import KINDS
+from ..paint.hod_table import HODTable
+from ..types import STELLAR_MASS_DEFINITIONS, Scene
+from .host_mass import LEAST_FOR_RATIO, PairedHosts, host_mass_ratio, pair_hosts
+from .jackknife import error_columns
+from .laws import RESIDUAL_PROBABILITY, merge_sparse
+from .match import match_hosts
+from .population import Population, population, together
+from .rows import is_luminous, resolved_run, table_columns
+from .twins import check_twins
 
 Array = NDArray[Any]
 
 COARSER = 1.1
+BIN_WIDTH = 0.25  # dex
+LEAST_HOSTS = 15
 
 
 @dataclass(frozen=True)
-class _Run:
-    """Resolved hosts and subhalos of one run, host masses on the hydro scale [log10 Msun/h]."""
+class _Sample:
+    """The subhalos of all pairs together, and the hosts that are compared."""
 
-    host_bin: Array  # of each resolved host
-    kind: Array  # 0 central, 1 satellite
-    bin: Array  # of each subhalo of a resolved host; -1 outside the bins
-    host: Array  # index into host_bin
-    log_host_mass: Array
-    log_mass: Array  # what luminosity depends on: the host's for centrals, else the subhalo's own
-    resolved: Array
-    log_stellar_mass: Array
+    hydro: Population
+    dark: Population
+    log_hydro: Array  # of paired hosts
+    log_dark: Array
+    region: Array  # likewise
+
+    def without(self, region: int) -> _Sample:
+        kept = self.region != region
+        return _Sample(
+            self.hydro.where(self.hydro.region != region),
+            self.dark.where(self.dark.region != region),
+            *(values[kept] for values in (self.log_hydro, self.log_dark, self.region)),
+        )
 
 
 def measure(
-    hydro: Scene,
-    dark: Scene,
+    pairs: Sequence[tuple[Scene, Scene]],
     *,
     name: str,
-    edges: Sequence[float] | Array,
     luminosity_floor: float,
     least_particles: int,
     provenance: Mapping[str, Any],
+    edges: Sequence[float] | Array | None = None,
+    bin_width: float = BIN_WIDTH,
+    least_hosts: int = LEAST_HOSTS,
+    jackknife: int = 3,
+    method: str | None = None,
     redshift_tolerance: float = 0.05,
     particle_mass_factor: float = 2.0,
     cosmology_tolerance: float = 0.05,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> HODTable:
-    """The calibration table of a pair of runs.
+    """The calibration table of one pair of runs, or of several taken together.
 
     Parameters
     ----------
-    hydro, dark : Scene
-        The hydrodynamic run and its gravity-only twin at one redshift.
+    pairs : sequence of (Scene, Scene)
+        Each a hydrodynamic run and its gravity-only twin at one redshift.
     name : str
         What the table will be called.
-    edges : sequence of float, shape (bins + 1,)
-        Bins of log10 hydro host mass [Msun/h].
     luminosity_floor : float
         Least stellar mass that counts as luminous [Msun/h].
     least_particles : int
-        Least gravity-only particles of a resolved subhalo.
+        Least gravity-only particles of a resolved subhalo; of the coarsest pair, for all of them.
     provenance : mapping
         Added to what is recorded of the runs; ``references`` is a list of citations.
+    edges : sequence of float, shape (bins + 1,), optional
+        Bins of log10 hydro host mass [Msun/h], taken as they are. By default bins of ``bin_width``
+        [dex] over all resolved hosts, those with fewer than ``least_hosts`` of them in either run
+        joined to a neighbour, which is recorded.
+    bin_width : float
+    least_hosts : int
+    jackknife : int
+        Sub-volumes along each side of a box that are left out for the errors; 0 for no errors.
+    method : str, optional
+        How hosts are matched: see `mockgal.calibrate.match.match`.
     redshift_tolerance, particle_mass_factor, cosmology_tolerance : float
         Half-width of the domain in redshift; factor by which particles may be lighter (they may be
         heavier by `COARSER` only, or the least subhalos would be missing); half-width in omega_m
         and h.
+    progress : callable, optional
+        Called with (done, total, what).
 
     Raises
     ------
     UsageError
         Edges that do not increase, a floor or particle number that is not positive.
     HeaderError, DomainError, MissingDatasetError
-        The runs differ in box, redshift, cosmology or mass definition; stellar masses missing in
-        the first, or present in the second; no particle mass.
+        The runs of a pair differ in box, redshift, cosmology, phases or mass definition; stellar
+        masses missing in the first, or present in the second; no particle mass; or pairs that do
+        not go together.
+    BadValueError
+        Too few hosts for a host-mass ratio.
     """
-    edges = np.asarray(edges, dtype=np.float64)
-    _check_request(edges, luminosity_floor, least_particles)
-    _check_pair(hydro, dark)
-    particle_mass = dark.snapshot.particle_mass
-    assert particle_mass is not None  # _check_pair
-    limit = (least_particles - 0.5) * particle_mass
-    ratio_x, ratio_y, method = host_mass_ratio(hydro.halos, dark.halos, dark.snapshot, edges, limit)
-    known = np.isfinite(ratio_x)
-
-    def log_ratio(log_mass: Array) -> Array:
-        return np.interp(log_mass, ratio_x[known], ratio_y[known])
-
-    in_hydro = _run(hydro.halos, edges, limit, log_ratio, is_hydro=True)
-    in_dark = _run(dark.halos, edges, limit, log_ratio, is_hydro=False)
-    bins = len(edges) - 1
-    rows = []
-    for kind in range(len(KINDS)):
-        rows += _rows_of_kind(kind, bins, in_hydro, in_dark, np.log10(luminosity_floor))
-    columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
-    columns |= {
-        "kind": np.repeat(np.array(KINDS), bins),
-        "log_mass_low": np.tile(edges[:-1], 2),
-        "log_mass_high": np.tile(edges[1:], 2),
-        "ratio_log_host_mass": np.append(ratio_x, np.full(bins, np.nan)),
-        "log_host_mass_ratio": np.append(ratio_y, np.full(bins, np.nan)),
-    }
-    cosmology, z = dark.snapshot.cosmology, dark.snapshot.redshift
-    domain = domain_around(
-        z,
-        particle_mass,
-        {"omega_m": cosmology.omega_m, "h": cosmology.h},
-        redshift_tolerance=redshift_tolerance,
-        particle_mass_factor=particle_mass_factor,
-        cosmology_tolerance=cosmology_tolerance,
-    )
-    runs: dict[str, Any] = {
-        f"{label}_{what}": value
-        for label, scene in (("hydro", hydro), ("dark", dark))
-        for what, value in (
-            ("simulation", scene.snapshot.name),
-            ("halo_digest", scene.halos.digest()),
+    check_per_side(jackknife)
+    if edges is not None:
+        edges = np.asarray(edges, dtype=np.float64)
+    _check_request(edges, luminosity_floor, least_particles, bin_width, least_hosts)
+    evidence = [check_twins(hydro, dark) for hydro, dark in pairs]
+    _check_together(pairs, redshift_tolerance)
+    masses = [dark.snapshot.particle_mass or 0.0 for _, dark in pairs]
+    limit = (least_particles - 0.5) * max(masses)
+    sample, paired, matching = _gather(pairs, limit, jackknife, method)
+    merged: list[str] = []
+    bins = "as given"
+    if edges is None:
+        bins = (
+            f"{bin_width:g} dex, joined where fewer than {least_hosts} hosts are in one of the runs"
         )
-    }
-    luminous = hydro.halos["stellar_mass"] >= luminosity_floor
-    for label, chosen in zip(
-        KINDS, (hydro.halos["is_central"], ~hydro.halos["is_central"]), strict=True
-    ):
-        counted = columns["luminous_hydro"][columns["kind"] == label].sum()
-        runs[f"luminous_{label}s_left_out"] = int(np.sum(luminous & chosen) - counted)
+        edges, merged = _choose_edges(sample, bin_width, least_hosts, np.log10(limit))
+    options = {"log_limit": np.log10(limit), "log_floor": np.log10(luminosity_floor)}
+
+    def columns_of(part: _Sample) -> dict[str, Array]:
+        ratio = host_mass_ratio(part.log_hydro, part.log_dark, edges)
+        return table_columns(part.hydro, part.dark, _with_nodes(ratio), edges, **options)
+
+    columns = columns_of(sample)
+    if jackknife:
+        regions = np.unique(np.concatenate([sample.hydro.region, sample.dark.region]))
+        left_out = []
+        for done, region in enumerate(regions.tolist()):
+            left_out.append(columns_of(sample.without(region)))
+            if progress is not None:
+                progress(done + 1, len(regions), "jackknife")
+        if len(regions) > 1:
+            columns |= error_columns(columns, left_out)
+    hydro, dark = pairs[0]
     stars = str(hydro.snapshot.record.get("stellar_mass_definition", "bound"))
     return HODTable(
         columns=columns,
@@ -142,11 +153,20 @@ def measure(
         else STELLAR_MASS_DEFINITIONS.get(stars, stars),
         luminosity_floor=luminosity_floor,
         least_particles=least_particles,
-        particle_mass=particle_mass,
+        particle_mass=max(masses),
         residual_probability=RESIDUAL_PROBABILITY,
-        domain=domain,
-        provenance=runs
-        | {"redshift": z, "box_size_mpc_h": dark.snapshot.box_size, "host_mass_ratio": method}
+        domain=_domain(pairs, redshift_tolerance, particle_mass_factor, cosmology_tolerance),
+        provenance={
+            "pairs": [
+                _describe_pair(*pair, facts, hosts, how)
+                for pair, facts, hosts, how in zip(pairs, evidence, paired, matching, strict=True)
+            ],
+            "host_mass_ratio": "; ".join(hosts.method for hosts in paired),
+            "bins": bins,
+            "bins_joined": merged,
+            "errors": describe(jackknife) + " of each box" if jackknife else "none",
+            **_left_out(sample, columns, np.log10(luminosity_floor)),
+        }
         | dict(provenance),
     )
 
@@ -170,50 +190,32 @@ def domain_around(
     return domain
 
 
-def _check_pair(hydro: Scene, dark: Scene) -> None:
-    a, b = hydro.snapshot, dark.snapshot
-    for what, x, y, tolerance in (
-        ("box size", a.box_size, b.box_size, 1e-5),
-        ("scale factor", 1 / (1 + a.redshift), 1 / (1 + b.redshift), 1e-3),
-        ("h", a.cosmology.h, b.cosmology.h, 1e-3),
-        ("omega_m", a.cosmology.omega_m, b.cosmology.omega_m, 1e-3),
-    ):
-        if abs(x / y - 1) > tolerance:
-            raise HeaderError(
-                f"{a.name} and {b.name}",
-                f"{what} {x:.6g} and {y:.6g}",
-                "a pair of runs with the same box, redshift and cosmology",
-                "give the two twins at one snapshot",
-            )
-    if hydro.halos.mass_definition != dark.halos.mass_definition:
-        raise DomainError(
-            "pair of runs",
-            f"host masses {hydro.halos.mass_definition} and {dark.halos.mass_definition}",
-            "one definition",
-            "read both with the same mass definition",
+def _domain(
+    pairs: Sequence[tuple[Scene, Scene]], redshift: float, particle_mass: float, cosmology: float
+) -> dict[str, list[float]]:
+    """The least domain that holds those around every pair."""
+    each = [
+        domain_around(
+            dark.snapshot.redshift,
+            dark.snapshot.particle_mass or 0.0,
+            {key: getattr(dark.snapshot.cosmology, key) for key in ("omega_m", "h")},
+            redshift_tolerance=redshift,
+            particle_mass_factor=particle_mass,
+            cosmology_tolerance=cosmology,
         )
-    for snapshot, stars, expected in (
-        (a, "stellar_mass" in hydro.halos, True),
-        (b, "stellar_mass" in dark.halos, False),
-    ):
-        if stars != expected:
-            raise MissingDatasetError(
-                snapshot.name,
-                "stellar masses" if stars else "no stellar masses",
-                "the hydrodynamic run first, its gravity-only twin second",
-                "give the pair in this order",
-            )
-    if b.particle_mass is None:
-        raise MissingDatasetError(
-            b.name,
-            "no particle mass",
-            "a gravity-only particle mass",
-            "keep a snapshot beside its catalogue",
-        )
+        for _, dark in pairs
+    ]
+    return {key: [min(d[key][0] for d in each), max(d[key][1] for d in each)] for key in each[0]}
 
 
-def _check_request(edges: Array, luminosity_floor: float, least_particles: int) -> None:
-    if edges.ndim != 1 or len(edges) < 2 or not np.all(np.diff(edges) > 0):
+def _check_request(
+    edges: Array | None,
+    luminosity_floor: float,
+    least_particles: int,
+    bin_width: float,
+    least_hosts: int,
+) -> None:
+    if edges is not None and (edges.ndim != 1 or len(edges) < 2 or not np.all(np.diff(edges) > 0)):
         raise UsageError("edges", f"{edges.tolist()}", "two or more numbers that increase")
     if not 0 < luminosity_floor < np.inf or least_particles < 1:
         raise UsageError(
@@ -221,96 +223,145 @@ def _check_request(edges: Array, luminosity_floor: float, least_particles: int) 
             f"{luminosity_floor}, {least_particles}",
             "a positive mass in Msun/h, and 1 or more",
         )
-
-
-def _run(halos: HaloCatalog, edges: Array, limit: float, log_ratio: Any, *, is_hydro: bool) -> _Run:
-    with np.errstate(divide="ignore"):
-        log_host, log_own = np.log10(halos["host_mass"]), np.log10(halos["mass"])
-    known = np.isfinite(log_host)
-    shift = np.zeros(len(halos))
-    dark_scale = log_host[known]
-    if is_hydro:  # the ratio is a function of the gravity-only mass: invert it by iteration
-        for _ in range(20):
-            dark_scale = log_host[known] - log_ratio(dark_scale)
-    shift[known] = log_ratio(dark_scale)
-    own_limit = np.log10(limit) + (shift if is_hydro else 0.0)
-    resolved = (log_own >= own_limit) & known
-    scale = log_host if is_hydro else log_host + shift
-
-    central = halos["is_central"]
-    host_rows = np.flatnonzero(central & resolved)
-    host_of_row = np.full(len(halos), -1)
-    host_of_row[host_rows] = np.arange(len(host_rows))
-    host = host_of_row[halos.host_row]
-    members = np.flatnonzero(host >= 0)
-    bins = bin_of(scale, edges)
-    stellar = halos["stellar_mass"] if "stellar_mass" in halos else np.zeros(len(halos))
-    with np.errstate(divide="ignore"):
-        log_stellar = np.log10(stellar)
-    return _Run(
-        host_bin=bins[host_rows],
-        kind=(~central[members]).astype(int),
-        bin=bins[members],
-        host=host[members],
-        log_host_mass=scale[members],
-        log_mass=np.where(central, scale, log_own if is_hydro else log_own + shift)[members],
-        resolved=resolved[members],
-        log_stellar_mass=log_stellar[members],
-    )
-
-
-def _rows_of_kind(
-    kind: int, bins: int, hydro: _Run, dark: _Run, log_floor: float
-) -> list[dict[str, Any]]:
-    # Median and residuals are those of all subhalos with stars: the floor enters once, in the draw.
-    starry = (hydro.kind == kind) & np.isfinite(hydro.log_stellar_mass)
-    luminous = starry & (hydro.log_stellar_mass >= log_floor - 1e-9)
-    laws = median_and_residuals(
-        hydro.log_host_mass[starry], hydro.log_stellar_mass[starry], hydro.bin[starry], bins
-    )
-    rows = []
-    for b in range(bins):
-        luminous_here = luminous & (hydro.bin == b)
-        of_hydro = (hydro.kind == kind) & (hydro.bin == b) & hydro.resolved
-        of_dark = (dark.kind == kind) & (dark.bin == b) & dark.resolved
-        hosts_hydro, hosts_dark = np.sum(hydro.host_bin == b), np.sum(dark.host_bin == b)
-        nodes, probability = luminous_share(
-            hydro.log_mass[of_hydro], luminous[of_hydro], np.any(luminous_here)
+    if not 0.01 <= bin_width <= 5 or least_hosts < LEAST_FOR_RATIO:
+        raise UsageError(
+            "bin width, least number of hosts",
+            f"{bin_width}, {least_hosts}",
+            f"0.01 to 5 dex, and {LEAST_FOR_RATIO} or more",
         )
-        number_hydro = per_host(hydro.host_bin, hydro.host[luminous_here], b)
-        number_dark = per_host(dark.host_bin, dark.host[of_dark], b)
-        p = np.interp(dark.log_mass[of_dark], nodes, probability)
-        thinning, deficit = _thinning(p, number_hydro[0] * hosts_dark)
-        rows.append(
-            {
-                "hosts_hydro": hosts_hydro,
-                "hosts_dark": hosts_dark,
-                "subhalos_hydro": np.sum(of_hydro),
-                "subhalos_dark": np.sum(of_dark),
-                "luminous_hydro": np.sum(luminous_here),
-                "number_hydro_mean": number_hydro[0],
-                "number_hydro_variance": number_hydro[1],
-                "number_dark_mean": number_dark[0],
-                "number_dark_variance": number_dark[1],
-                **laws[b],
-                "luminous_log_mass": nodes,
-                "luminous_probability": probability,
-                "thinning": thinning,
-                "deficit": deficit,
-            }
+
+
+def _check_together(pairs: Sequence[tuple[Scene, Scene]], redshift_tolerance: float) -> None:
+    """Whether the pairs can share a table."""
+    if not pairs:
+        raise UsageError("pairs of runs", "none", "one or more")
+    first = pairs[0]
+    for pair in pairs[1:]:
+        facts = [
+            (
+                p[1].halos.mass_definition,
+                p[0].snapshot.record.get("stellar_mass_definition", "bound"),
+            )
+            for p in (first, pair)
+        ]
+        apart = abs(pair[1].snapshot.redshift - first[1].snapshot.redshift)
+        if facts[0] != facts[1] or apart > redshift_tolerance:
+            found = [
+                f"{p[1].snapshot.name} (redshift {p[1].snapshot.redshift:.4g}, host masses {f[0]}, "
+                f"stars {f[1]})"
+                for p, f in zip((first, pair), facts, strict=True)
+            ]
+            raise DomainError(
+                "pairs of runs",
+                " and ".join(found),
+                f"one definition of masses and redshifts within {redshift_tolerance:g}",
+                "make a table of each",
+            )
+    digests = [scene.halos.digest() for pair in pairs for scene in pair]
+    if len(set(digests)) < len(digests):
+        raise UsageError("pairs of runs", "the same run twice", "different runs", "give each once")
+
+
+def _gather(
+    pairs: Sequence[tuple[Scene, Scene]], limit: float, jackknife: int, method: str | None
+) -> tuple[_Sample, list[PairedHosts], list[dict[str, Any]]]:
+    runs: tuple[list[Population], list[Population]] = ([], [])
+    paired: list[PairedHosts] = []
+    matching: list[dict[str, Any]] = []
+    region: list[Array] = []
+    for i, (hydro, dark) in enumerate(pairs):
+        first = i * max(jackknife, 1) ** 3
+        runs[0].append(population(hydro, jackknife, first))
+        runs[1].append(population(dark, jackknife, first))
+        rows = match_hosts(hydro.halos, dark.halos, dark.snapshot)
+        paired.append(pair_hosts(hydro, dark, rows, "position", limit))
+        matching.append({})
+        region.append(runs[1][-1].region[paired[-1].dark_rows])
+    sample = _Sample(
+        together(runs[0]),
+        together(runs[1]),
+        np.concatenate([hosts.log_hydro for hosts in paired]),
+        np.concatenate([hosts.log_dark for hosts in paired]),
+        np.concatenate(region),
+    )
+    return sample, paired, matching
+
+
+def _with_nodes(ratio: tuple[Array, Array]) -> tuple[Array, Array]:
+    if not np.any(np.isfinite(ratio[1])):
+        raise BadValueError(
+            "host-mass ratio",
+            "no bin with enough hosts above the resolution",
+            f"{LEAST_FOR_RATIO} hosts in a bin",
+            "take wider or other bins",
         )
-    return rows
+    return ratio
 
 
-def _thinning(p: Array, target: float) -> tuple[float, float]:
-    """Factor t with sum(min(1, t p)) = target, and the share of the target out of reach."""
-    if target == 0:
-        return 0.0, 0.0
-    most = float(np.sum(p > 0))
-    if most == 0:
-        return 1.0, 1.0
-    ceiling = 1.0 / float(np.min(p[p > 0]))
-    if most <= target:
-        return ceiling, 1.0 - most / target
-    solution = brentq(lambda t: float(np.sum(np.minimum(1.0, t * p))) - target, 0.0, ceiling)
-    return float(solution), 0.0
+def _choose_edges(
+    sample: _Sample, width: float, least: int, log_limit: float
+) -> tuple[Array, list[str]]:
+    """Bins over all resolved hosts, sparse ones joined, and what was joined in words."""
+
+    def grid(log_mass: Array) -> Array:
+        if not len(log_mass):
+            raise BadValueError(
+                "hosts", "none that is resolved", "hosts with a resolved central", "other runs"
+            )
+        first, last = np.floor(np.array([log_mass.min(), log_mass.max()]) / width)
+        return np.round(np.arange(first, last + 2) * width, 9)
+
+    resolved = sample.log_dark[sample.log_dark >= log_limit]
+    ratio = _with_nodes(host_mass_ratio(sample.log_hydro, sample.log_dark, grid(resolved)))
+    hosts = [
+        resolved_run(run, grid(resolved), log_limit, ratio, is_hydro=is_hydro).host_log_mass
+        for run, is_hydro in ((sample.hydro, True), (sample.dark, False))
+    ]
+    fine = grid(np.concatenate(hosts))
+    edges = merge_sparse(hosts, fine, least)
+    joined = []
+    for low, high in pairwise(edges):
+        parts = fine[(fine >= low) & (fine <= high)]
+        if len(parts) > 2:
+            numbers = np.min([np.histogram(values, parts)[0] for values in hosts], axis=0)
+            joined.append(
+                f"10^{low:.2f} to 10^{high:.2f} Msun/h: bins of {', '.join(map(str, numbers))} "
+                f"hosts joined, fewer than {least} in one of the runs"
+            )
+    return edges, joined
+
+
+def _left_out(sample: _Sample, columns: Mapping[str, Array], log_floor: float) -> dict[str, int]:
+    """Luminous galaxies of the hydrodynamic runs that are in no bin or no resolved host."""
+    runs = sample.hydro
+    luminous = is_luminous(runs.log_stellar_mass, log_floor)
+    return {
+        f"luminous_{kind}s_left_out": int(
+            np.sum(luminous & chosen) - columns["luminous_hydro"][columns["kind"] == kind].sum()
+        )
+        for kind, chosen in zip(KINDS, (runs.is_central, ~runs.is_central), strict=True)
+    }
+
+
+def _describe_pair(
+    hydro: Scene,
+    dark: Scene,
+    evidence: Mapping[str, Any],
+    hosts: PairedHosts,
+    matching: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What is recorded of a pair: plain JSON values."""
+    runs = {
+        label: {
+            "simulation": scene.snapshot.name,
+            "halo_digest": scene.halos.digest(),
+            "redshift": scene.snapshot.redshift,
+            "box_size_mpc_h": scene.snapshot.box_size,
+            "files": [
+                {"name": Path(file.path).name, "bytes": file.size, "sha256": file.digest}
+                for file in scene.snapshot.source
+            ],
+        }
+        for label, scene in (("hydro", hydro), ("dark", dark))
+    }
+    return {**runs, "twins": dict(evidence), "matching": dict(matching), "hosts": hosts.method}

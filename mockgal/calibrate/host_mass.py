@@ -2,60 +2,95 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValueError
-from ..types import HaloCatalog, Snapshot
-from .match import match_hosts
+from ..types import Scene
 
 Array = NDArray[Any]
 
 LEAST_FOR_RATIO = 5  # hosts behind each node of the host-mass ratio
 
 
-def host_mass_ratio(
-    hydro: HaloCatalog, dark: HaloCatalog, snapshot: Snapshot, edges: Array, limit: float
-) -> tuple[Array, Array, str]:
-    """The median ratio of host masses as a function of the gravity-only one.
-
-    Over hosts matched by position; where fewer than half of the gravity-only hosts have a match
-    (the runs do not share their phases), over hosts of equal rank in mass. Ranks of a gravity-only
-    run are incomplete near its resolution, which is why matches come first.
+@dataclass(frozen=True)
+class PairedHosts:
+    """Hosts of a gravity-only run with their counterparts in the hydrodynamic one.
 
     Parameters
     ----------
-    hydro, dark : HaloCatalog
-    snapshot : Snapshot
+    log_hydro, log_dark : ndarray, shape (m,)
+        log10 of host masses [Msun/h].
+    dark_rows : ndarray of int, shape (m,)
+        Rows of the gravity-only centrals.
+    method : str
+        How they were paired.
+    """
+
+    log_hydro: Array
+    log_dark: Array
+    dark_rows: Array
+    method: str
+
+
+def pair_hosts(
+    hydro: Scene, dark: Scene, matched: tuple[Array, Array], how: str, limit: float
+) -> PairedHosts:
+    """The hosts whose masses are compared.
+
+    Those that are matched; where fewer than half of the gravity-only hosts are, hosts of equal rank
+    in mass. Ranks of a gravity-only run are incomplete near its resolution, which is why matches
+    come first.
+
+    Parameters
+    ----------
+    hydro, dark : Scene
+    matched : tuple of ndarray, shape (m,)
+        Rows of matched centrals in either run.
+    how : str
+        How they were matched.
+    limit : float
+        Least gravity-only host mass used [Msun/h].
+    """
+    masses = [scene.halos["host_mass"] for scene in (hydro, dark)]
+    rows = [
+        np.flatnonzero(scene.halos["is_central"] & (mass > 0))
+        for scene, mass in zip((hydro, dark), masses, strict=True)
+    ]
+    hosts = int(np.sum(masses[1][rows[1]] >= limit))
+    heavy = masses[1][matched[1]] >= limit
+    if np.sum(heavy) >= 0.5 * hosts:
+        pairs = [r[heavy] for r in matched]
+        method = f"median over {len(pairs[0])} of {hosts} hosts, matched by {how}"
+    else:
+        ranked = [
+            r[np.argsort(-mass[r], kind="stable")] for r, mass in zip(rows, masses, strict=True)
+        ]
+        n = min(len(ranked[0]), hosts)
+        pairs = [r[:n] for r in ranked]
+        method = f"abundance: {n} hosts compared at equal rank in mass"
+    logs = [np.log10(mass[r]) for mass, r in zip(masses, pairs, strict=True)]
+    return PairedHosts(logs[0], logs[1], pairs[1], method)
+
+
+def host_mass_ratio(log_hydro: Array, log_dark: Array, edges: Array) -> tuple[Array, Array]:
+    """The median ratio of host masses as a function of the gravity-only one.
+
+    Parameters
+    ----------
+    log_hydro, log_dark : ndarray, shape (m,)
+        log10 of the masses of paired hosts [Msun/h].
     edges : ndarray, shape (bins + 1,)
         Bins of log10 gravity-only host mass.
-    limit : float
-        Least host mass used [Msun/h].
 
     Returns
     -------
     log_mass, log_ratio : ndarray, shape (bins,)
         Median log10 gravity-only mass and median log10 (M_hydro / M_dark); NaN in bins with fewer
         than `LEAST_FOR_RATIO` hosts.
-    method : str
-        How the hosts were paired.
     """
-    in_hydro, in_dark = match_hosts(hydro, dark, snapshot)
-    heavy = dark["host_mass"][in_dark] >= limit
-    hosts = int(np.sum(dark["is_central"] & (dark["host_mass"] >= limit)))
-    if np.sum(heavy) >= 0.5 * hosts:
-        mass_hydro, mass_dark = (
-            c["host_mass"][r[heavy]] for c, r in ((hydro, in_hydro), (dark, in_dark))
-        )
-        method = f"median over {len(mass_dark)} of {hosts} hosts, matched by position"
-    else:
-        ranked = [np.sort(c["host_mass"][c["is_central"]])[::-1] for c in (hydro, dark)]
-        n = min(int(np.sum(ranked[0] > 0)), hosts)
-        mass_hydro, mass_dark = ranked[0][:n], ranked[1][:n]
-        method = f"abundance: {n} hosts compared at equal rank in mass"
-    log_hydro, log_dark = np.log10(mass_hydro), np.log10(mass_dark)
     log_mass = np.full(len(edges) - 1, np.nan)
     log_ratio = log_mass.copy()
     for b in range(len(edges) - 1):
@@ -63,11 +98,4 @@ def host_mass_ratio(
         if np.sum(chosen) >= LEAST_FOR_RATIO:
             log_mass[b] = np.median(log_dark[chosen])
             log_ratio[b] = np.median((log_hydro - log_dark)[chosen])
-    if not np.any(np.isfinite(log_ratio)):
-        raise BadValueError(
-            "host-mass ratio",
-            "no bin with enough hosts above the resolution",
-            f"{LEAST_FOR_RATIO} hosts in a bin",
-            "take wider or other bins",
-        )
-    return log_mass, log_ratio, method
+    return log_mass, log_ratio

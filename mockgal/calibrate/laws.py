@@ -12,26 +12,14 @@ from ..paint.hod_table import median_curve
 
 Array = NDArray[Any]
 
-RESIDUAL_PROBABILITY = np.array(
-    [
-        0,
-        0.01,
-        0.025,
-        0.05,
-        0.1,
-        0.16,
-        *np.arange(0.2, 0.81, 0.05).round(2),
-        0.84,
-        0.9,
-        0.95,
-        0.975,
-        0.99,
-        1,
-    ]
-)
+# The wings reach far: of thousands of galaxies, the few most massive ones matter.
+_TAIL = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.13)
+_LOWER = (0.0, *_TAIL, 0.16, *(round(0.05 * k, 2) for k in range(4, 10)))
+RESIDUAL_PROBABILITY = np.array([*_LOWER, 0.5, *(round(1 - p, 6) for p in reversed(_LOWER))])
 LEAST_IN_BIN = 10  # fewer subhalos than this: no node, and residuals pooled over bins
 LEAST_PER_NODE = 20  # resolved subhalos behind each node of the luminous probability
 NODES = 6
+_MOVES = 5  # the last of which moves no node by 1e-4 dex, for a slope of 2 in bins of 0.25 dex
 
 
 def bin_of(values: Array, edges: Array) -> Array:
@@ -48,6 +36,9 @@ def median_and_residuals(
     probability: Array = RESIDUAL_PROBABILITY,
 ) -> list[dict[str, Any]]:
     """Nodes of the median curve, and quantiles of log M* about it, bin by bin.
+
+    Nodes are at the median mass of each bin, at such a height that the residuals of the bin about
+    the curve have a median of zero.
 
     Parameters
     ----------
@@ -75,24 +66,57 @@ def median_and_residuals(
         b = int(np.bincount(bins_of[anywhere], minlength=bins).argmax())
         x[b] = np.median(log_mass[anywhere])
         y[b] = np.median(log_stellar_mass[anywhere])
+    # The median within a bin is not that at its median mass where masses are skew and the trend is
+    # steep: nodes are moved until the residuals of their bins have medians of zero.
+    for _ in range(_MOVES):
+        residual = log_stellar_mass - median_curve(x, y, log_mass)
+        for b in range(bins):
+            if np.isfinite(x[b]) and np.any(inside[b]):
+                y[b] += np.median(residual[inside[b]])
     residual = log_stellar_mass - median_curve(x, y, log_mass)
-    rows = []
+    quantiles, source = quantiles_by_bin(residual, bins_of, bins, probability)
+    return [
+        {
+            "curve_log_mass": x[b],
+            "curve_log_stellar_mass": y[b],
+            "residual_source": "bin" if source[b] == "bin" else "pooled",
+            "residual_quantiles": quantiles[b],
+        }
+        for b in range(bins)
+    ]
+
+
+def quantiles_by_bin(
+    values: Array, bins_of: Array, bins: int, probability: Array = RESIDUAL_PROBABILITY
+) -> tuple[Array, Array]:
+    """Quantiles of the values in each bin, of all bins together where a bin has too few.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+    bins_of : ndarray of int, shape (n,)
+        -1 outside.
+    bins : int
+    probability : ndarray, shape (q,)
+
+    Returns
+    -------
+    quantiles : ndarray, shape (bins, q)
+        Zero if there are no values in any bin.
+    source : ndarray of str, shape (bins,)
+        bin, or pooled (fewer than `LEAST_IN_BIN`), or none.
+    """
+    quantiles = np.zeros((bins, len(probability)))
+    source = np.full(bins, "pooled" if np.any(bins_of >= 0) else "none")
     for b in range(bins):
-        enough = np.sum(inside[b]) >= LEAST_IN_BIN
-        sample = residual[inside[b] if enough else anywhere]
-        rows.append(
-            {
-                "curve_log_mass": x[b],
-                "curve_log_stellar_mass": y[b],
-                "residual_source": "bin" if enough else "pooled",
-                "residual_quantiles": (
-                    np.quantile(sample, probability, method="hazen")
-                    if len(sample)
-                    else np.zeros(len(probability))
-                ),
-            }
-        )
-    return rows
+        inside = bins_of == b
+        if np.sum(inside) >= LEAST_IN_BIN:
+            source[b] = "bin"
+        else:
+            inside = bins_of >= 0
+        if np.any(inside):
+            quantiles[b] = np.quantile(values[inside], probability, method="hazen")
+    return quantiles, source
 
 
 def luminous_share(
@@ -166,18 +190,20 @@ def per_host(host_bin: Array, host: Array, b: int) -> tuple[float, float]:
     return float(np.mean(number)), float(np.var(number))
 
 
-def merge_sparse(log_mass: Array, edges: Sequence[float] | Array, least: int) -> Array:
-    """Edges of which each bin holds ``least`` values or more: sparse bins join the next lower one.
+def merge_sparse(samples: Sequence[Array], edges: Sequence[float] | Array, least: int) -> Array:
+    """Edges of which each bin holds ``least`` values of each sample, or more.
 
-    The lowest joins the next higher one. Values outside ``edges`` do not count.
+    Sparse bins join the next lower one, the lowest the next higher one. Values outside ``edges`` do
+    not count.
     """
     merged = [float(edge) for edge in edges]
-    number = [int(k) for k in np.histogram(log_mass, merged)[0]]
-    b = len(number) - 1
-    while b >= 0 and len(number) > 1:
-        if number[b] < least:
+    number = np.array([np.histogram(values, merged)[0] for values in samples])
+    b = number.shape[1] - 1
+    while b >= 0 and number.shape[1] > 1:
+        if number[:, b].min() < least:
             other = b - 1 if b else 1
-            number[other] += number.pop(b)
+            number[:, other] += number[:, b]
+            number = np.delete(number, b, axis=1)
             del merged[b if b else 1]
         b -= 1
     return np.array(merged)

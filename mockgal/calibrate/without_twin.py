@@ -1,7 +1,7 @@
 """Measure an HOD calibration on a hydrodynamic run that has no gravity-only twin at hand.
 
-What needs the twin (`mockgal.paint.hod_table.TWIN`) is absent from the table, which painters use on
-request only. Each kind may come from its own sample, and centrals may be binned by bound mass.
+What needs the twin (`mockgal.paint.hod_columns.TWIN`) is absent from the table, which painters use
+on request only. Each kind may come from its own sample, and centrals may be binned by bound mass.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
-from ..paint.hod_table import KINDS, HODTable
-from .laws import bin_of, luminous_share, median_and_residuals, per_host
+from ..paint.hod_columns import KINDS
+from ..paint.hod_table import HODTable
+from .laws import bin_of, luminous_share, median_and_residuals, per_host, quantiles_by_bin
+from .rows import log_mean_mass
+from .satellites import SatelliteSample, after_centrals, satellite_columns
 
 Array = NDArray[Any]
 
@@ -38,6 +41,8 @@ class Sample:
         Of all hosts, those without any such subhalo included.
     edges : sequence of float, shape (bins + 1,)
         Bins of ``log_mass``.
+    radius, velocity : ndarray, shape (n,), optional
+        Of satellites: see `mockgal.calibrate.satellites.SatelliteSample`.
     """
 
     log_mass: Array
@@ -46,6 +51,8 @@ class Sample:
     host: Array
     host_log_mass: Array
     edges: Sequence[float] | Array
+    radius: Array | None = None
+    velocity: Array | None = None
 
     def __post_init__(self) -> None:
         lengths = {len(x) for x in (self.log_mass, self.log_own_mass, self.log_stellar_mass)}
@@ -113,11 +120,15 @@ def measure_without_twin(
             bins,
             probability,
         )
+        masses, _ = quantiles_by_bin(
+            sample.log_stellar_mass[luminous], inside[luminous], bins, probability
+        )
         luminous_by = sample.log_mass if kind == "central" else sample.log_own_mass
         for b in range(bins):
             here = resolved & (inside == b)
             luminous_here = luminous & (inside == b)
             mean, variance = per_host(host_bin, sample.host[luminous_here], b)
+            resolved_mean, resolved_variance = per_host(host_bin, sample.host[here], b)
             nodes, share = luminous_share(
                 luminous_by[here], luminous[here], bool(np.any(luminous_here)), probability_edges
             )
@@ -127,19 +138,24 @@ def measure_without_twin(
                     "log_mass_low": edges[b],
                     "log_mass_high": edges[b + 1],
                     "hosts_hydro": np.sum(host_bin == b),
+                    "log_mean_mass": log_mean_mass(sample.host_log_mass[host_bin == b]),
                     "subhalos_hydro": np.sum(here),
                     "luminous_hydro": np.sum(luminous_here),
                     "number_hydro_mean": mean,
                     "number_hydro_variance": variance,
+                    "resolved_hydro_mean": resolved_mean,
+                    "resolved_hydro_variance": resolved_variance,
                     **laws[b],
+                    "stellar_mass_quantiles": masses[b],
                     "luminous_log_mass": nodes,
                     "luminous_probability": share,
                 }
             )
         left_out[f"luminous_{kind}s_left_out"] = int(np.sum(luminous & (inside < 0)))
         left_out[f"luminous_{kind}s_unresolved"] = int(np.sum(luminous & (inside >= 0) & ~resolved))
+    columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
     return HODTable(
-        columns={key: np.array([row[key] for row in rows]) for key in rows[0]},
+        columns=columns | _satellites(satellites, columns, limit, probability),
         name=name,
         binned_by=dict(binned_by),
         mass_definition=mass_definition,
@@ -151,3 +167,28 @@ def measure_without_twin(
         domain={key: [float(x) for x in bounds] for key, bounds in domain.items()},
         provenance=left_out | dict(provenance),
     )
+
+
+def _satellites(
+    sample: Sample, columns: Mapping[str, Array], limit: float, probability: Array
+) -> dict[str, Array]:
+    if sample.radius is None or sample.velocity is None:
+        return {}
+    edges = np.asarray(sample.edges, dtype=np.float64)
+    inside = bin_of(sample.log_mass, edges)
+    counted = (sample.log_own_mass >= limit) & (inside >= 0)
+    of_satellites = columns["kind"] == "satellite"
+    found = satellite_columns(
+        SatelliteSample(
+            log_mass_ratio=(sample.log_own_mass - sample.log_mass)[counted],
+            radius=sample.radius[counted],
+            velocity=sample.velocity[counted],
+            bin=inside[counted],
+            host=sample.host[counted],
+        ),
+        bin_of(sample.host_log_mass, edges),
+        sample.host_log_mass,
+        columns["log_mean_mass"][of_satellites],
+        probability,
+    )
+    return after_centrals(found, int(np.sum(~of_satellites)))

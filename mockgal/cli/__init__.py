@@ -13,6 +13,7 @@ import click
 from .. import __version__
 from ..errors import InternalError, MockgalError, MockgalWarning, ResourceError, UsageError
 from .build import build
+from .calibrate import calibrate
 from .measure import field, measure, plot
 from .screen import fail, warn
 from .simulations import calibrations, inspect, pack
@@ -24,7 +25,7 @@ def cli() -> None:
     """Mock galaxy catalogues painted on gravity-only simulations."""
 
 
-for _command in (build, inspect, pack, calibrations, measure, plot, field):
+for _command in (build, inspect, pack, calibrate, calibrations, measure, plot, field):
     cli.add_command(_command)
 
 

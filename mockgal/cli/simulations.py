@@ -60,8 +60,8 @@ def pack(
 @click.command()
 def calibrations() -> None:
     """List the HOD calibrations that come with mockgal."""
+    from ..paint.hod_columns import KINDS, TWIN
     from ..paint.hod_store import shipped
-    from ..paint.hod_table import KINDS, TWIN
 
     for table in shipped():
         z, m = table.domain["redshift"], table.domain["particle_mass"]

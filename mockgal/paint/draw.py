@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from .. import __version__, random
 from ..columns import GALAXY_COLUMNS, sorting_order
-from ..distribution import inverse_cdf
+from ..distribution import inverse_cdf, ranked
 from ..errors import InternalError, MissingDatasetError
 from ..layout import HOST_BIN, host_bin
 from ..protocols import Painter
@@ -114,6 +114,8 @@ def _draw_blocks(d: Distribution, ids: Array, seed: int) -> tuple[Array, Array]:
         luminous = part.start + np.flatnonzero(u < d.p_luminous[part])
         value = np.empty(len(luminous))
         kernels.uniform(identity[luminous], *keys[1], value)
+        if d.rank is not None:
+            value = ranked(d.take(luminous), value)
         location, scale = (np.asarray(v[luminous], np.float64) for v in (d.location, d.scale))
         row = np.asarray(d.residual_row[luminous], np.int64)
         kernels.inverse_cdf(location, scale, row, *law, float(d.floor), value)

@@ -20,17 +20,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..columns import GALAXY_COLUMNS, Column
-from ..errors import BadValueError, DomainError, UsageError, warn
+from ..errors import BadValueError, DomainError, MissingDatasetError, UsageError, warn
+from ..satellite_law import SatelliteLaw
 from ..types import Distribution, Scene
 from . import blocks
-from .hod_rows import Prediction, compiled, hydro_masses, predict_rows
+from .hod_columns import KINDS, TWIN
+from .hod_paper import predict_paper_rows
+from .hod_rows import Prediction, Predictor, compiled, hydro_masses, predict_rows
+from .hod_satellites import satellite_law
 from .hod_store import matching, named
-from .hod_table import KINDS, TWIN, HODTable
+from .hod_table import HODTable
+from .ranks import ranks
 
 Array = NDArray[Any]
 
 
+MODES = ("corrected", "paper")
 MISSING_TWIN = ("uncorrected",)
+RANK_BY = ("vmax", "mass")
 SHORT = 0.05  # share of the galaxies missing at which the user is warned, if it is also 3 sigma
 
 
@@ -50,11 +57,21 @@ class HODPainter:
         How to paint with a table that was made without a gravity-only twin, and so without
         corrections for baryons: ``"uncorrected"`` takes masses as they are and thins nothing;
         recorded, warned of, and every galaxy is flagged. By default such a table is refused.
+    mode : str
+        ``"corrected"``, or ``"paper"``: the form of the paper's public code, to compare with.
+    rank_by : str, optional
+        ``"vmax"`` or ``"mass"``: the property of a subhalo that its stellar mass goes with, given
+        the mass of its host (conditional abundance matching); corrected mode only.
+    rank_correlation : float, optional
+        From -1 to 1, given with ``rank_by``: how closely, 0 being not at all.
     """
 
     calibration: str | os.PathLike[str] | HODTable | None = None
     allow_extrapolation: bool = False
     missing_twin: str | None = None
+    mode: str = "corrected"
+    rank_by: str | None = None
+    rank_correlation: float | None = None
 
     name: ClassVar[str] = "hod"
     needs: ClassVar[frozenset[str]] = frozenset({"halos"})
@@ -76,13 +93,41 @@ class HODPainter:
                 "true or false",
                 "write it without quotes",
             )
-        if self.missing_twin is not None and self.missing_twin not in MISSING_TWIN:
+        for option, allowed, hint in (
+            ("missing_twin", MISSING_TWIN, "to have tables without a gravity-only twin refused"),
+            ("mode", MODES, "for the corrected form"),
+            ("rank_by", RANK_BY, "for no dependence beyond that on host mass"),
+        ):
+            value = getattr(self, option)
+            if value not in (*allowed, getattr(HODPainter, option)):
+                raise UsageError(
+                    f"painter hod:{option}",
+                    repr(value),
+                    "one of " + ", ".join(allowed),
+                    f"leave it out {hint}",
+                )
+        self._check_ranking()
+
+    def _check_ranking(self) -> None:
+        given = self.rank_by is not None, self.rank_correlation is not None
+        if given[0] != given[1] or (given[0] and self.mode != "corrected"):
             raise UsageError(
-                "painter hod:missing_twin",
-                repr(self.missing_twin),
-                "one of " + ", ".join(MISSING_TWIN),
-                "leave it out to have tables without a gravity-only twin refused",
+                "painter hod:rank_by, rank_correlation",
+                f"{self.rank_by!r} and {self.rank_correlation!r} in mode {self.mode}",
+                "both or neither, in mode corrected",
+                "such as --rank-by vmax --rank-correlation 0.6",
             )
+        if given[1] and not (
+            isinstance(self.rank_correlation, int | float) and -1 <= self.rank_correlation <= 1
+        ):
+            raise UsageError(
+                "painter hod:rank_correlation", repr(self.rank_correlation), "a number from -1 to 1"
+            )
+
+    @property
+    def whole_box(self) -> bool:
+        """Whether the prediction for a subhalo depends on the others in the box."""
+        return self.rank_by is not None
 
     def table(self, scene: Scene) -> HODTable:
         """The calibration used for a scene.
@@ -103,12 +148,14 @@ class HODPainter:
         table = self.table(scene)
         return {
             "name": self.name,
-            "mode": "corrected" if table.has_twin else self.missing_twin or "refused",
+            "mode": self.mode if table.has_twin else self.missing_twin or "refused",
+            "rank_by": self.rank_by or "none",
+            "rank_correlation": float(self.rank_correlation or 0.0),
             "calibration": table.name,
             "calibration_digest": table.digest,
             "calibration_lacks": [] if table.has_twin else list(TWIN),
             "caution": table.provenance.get("caution", ""),
-            "luminosity_floor_msun_h": table.luminosity_floor,
+            "luminosity_floor_msun_h": table.luminosity_floor if self.mode == "corrected" else 0.0,
             "stellar_mass_definition": table.stellar_mass_definition,
             "least_subhalo_mass_msun_h": mass_limit(table, scene.snapshot.particle_mass),
             "domain": table.domain,
@@ -142,7 +189,11 @@ class HODPainter:
             text = f"calibration {table.name}: {table.provenance['caution']}"
             warn(text, stacklevel=2)
         least_mass, n = mass_limit(table, snapshot.particle_mass), len(halos)
-        predict = compiled(table) if n >= blocks.LARGE else partial(predict_rows, table)
+        predict: Predictor = partial(
+            predict_paper_rows if self.mode == "paper" else predict_rows, table
+        )
+        if self.mode == "corrected" and n >= blocks.LARGE:
+            predict = compiled(table)
         out = Prediction.of(n)
 
         def block(part: slice) -> tuple[Array, Array]:
@@ -155,14 +206,15 @@ class HODPainter:
             _refuse_zero_hosts(scene, halos["mass"] >= least_mass)
         too_heavy = np.flatnonzero(out.above & (halos["mass"] >= least_mass) if heavy else [])
         self._check_heaviest(table, scene, too_heavy)
-        record = {
+        record: dict[str, float] = {
             "not_painted_unresolved": unresolved,
             "not_painted_centrals_below_range": centrals,
             "not_painted_satellites_below_range": satellites,
             "not_painted_below_floor": faint,
             "hosts_above_range": _distinct(halos.host_row[too_heavy], n),
-            **_shortfall(table, hosts, out.p_luminous, halos["is_central"]),
         }
+        if self.mode == "corrected":
+            record |= _shortfall(table, hosts, out.p_luminous, halos["is_central"])
         flagged = bool(outside) or not table.has_twin
         return Distribution(
             p_luminous=out.p_luminous,
@@ -170,13 +222,64 @@ class HODPainter:
             scale=np.broadcast_to(1.0, n),
             residual_row=out.residual_row,
             residual_probability=table.residual_probability,
-            residual_quantiles=table.columns["residual_quantiles"],
-            floor=math.log10(table.luminosity_floor),
+            residual_quantiles=table.columns[
+                "stellar_mass_quantiles" if self.mode == "paper" else "residual_quantiles"
+            ],
+            floor=-math.inf if self.mode == "paper" else math.log10(table.luminosity_floor),
             extrapolated=np.ones(n, dtype=bool) if flagged else out.above,
             record=record,
+            rank=self._ranks(table, scene, out),
+            rank_correlation=float(self.rank_correlation or 0.0),
         )
 
-    def _check_twin(self, table: HODTable) -> None:
+    def satellites(self, scene: Scene) -> SatelliteLaw:
+        """What the table says of the satellites of hosts without subhalos, for `mockgal.populate`.
+
+        Raises
+        ------
+        DomainError, MissingDatasetError
+            As of `predict`, or a table that does not say.
+        """
+        table = self.table(scene)
+        self._check_domain(table, scene)
+        self._check_twin(table, quiet=True)
+        return satellite_law(table, scene)
+
+    def _ranks(self, table: HODTable, scene: Scene, out: Prediction) -> Array | None:
+        if self.rank_by is None:
+            return None
+        halos = scene.halos
+        if self.rank_by not in halos:
+            raise MissingDatasetError(
+                f"simulation {scene.snapshot.name}",
+                f"no {self.rank_by}",
+                f"the {self.rank_by} of every subhalo, to rank by it",
+                "rank by mass (--rank-by mass), or leave --rank-by out",
+            )
+        kind = np.where(halos["is_central"], 0, 1)
+        masses = hydro_masses(table, halos["host_mass"], halos["mass"])
+        by = [masses[table.binned_by[name] != "host"] for name in KINDS]
+        values, painted = halos[self.rank_by], out.p_luminous > 0
+        bad = np.flatnonzero(painted & ~(values > 0))
+        if bad.size:
+            raise BadValueError(
+                f"{scene.snapshot.name}:{self.rank_by}",
+                f"{bad.size} subhalos to be ranked by a value that is not positive, the first "
+                f"halo_id {halos['halo_id'][bad].min()}",
+                "positive values",
+                "rank by the other property, or leave --rank-by out",
+            )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_property = np.log10(values)
+        return ranks(
+            halos["halo_id"],
+            out.residual_row,
+            np.where(kind == 0, *by),
+            log_property,
+            out.p_luminous,
+        )
+
+    def _check_twin(self, table: HODTable, *, quiet: bool = False) -> None:
         if table.has_twin and self.missing_twin is not None:
             raise UsageError(
                 "painter hod:missing_twin",
@@ -186,8 +289,10 @@ class HODPainter:
             )
         if table.has_twin:
             return
-        if self.missing_twin is None:
+        if self.missing_twin is None or self.mode == "paper":
             table.refuse_missing_twin()
+        if quiet:
+            return
         warn(
             f"calibration {table.name}: made without a gravity-only twin, and painted uncorrected "
             "as asked: masses are taken as they are, though baryons change those of halos; "

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import HaloCatalog
-from .hod_table import CURVE, KINDS, RATIO, HODTable
+from .hod_columns import CURVE, KINDS, RATIO
+from .hod_table import HODTable
 
 Array = NDArray[Any]
 

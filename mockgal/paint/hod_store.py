@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from ..errors import CorruptFileError, DomainError, MissingDatasetError, UsageError
 from ..files.ecsv import read_ecsv
 from ..types import Scene
-from .hod_table import COLUMNS, META, TWIN, HODTable
+from .hod_columns import COLUMNS, META, expected
+from .hod_table import HODTable
 
-FORMAT = "mockgal HOD calibration 2"  # 1 did not say what its rows are binned by
+FORMAT = "mockgal HOD calibration 3"  # 2 had no errors, and nothing for hosts without subhalos
 SHIPPED = Path(__file__).with_name("calibrations")
 
 
@@ -57,7 +58,7 @@ def read(path: Path) -> HODTable:
         fix="give the path of one, or a name that `mockgal calibrations` lists",
         again=again,
     )
-    missing = [c for c in COLUMNS if c not in table.colnames and c not in TWIN]
+    missing = [c for c in expected(table.colnames) if c not in table.colnames]
     missing += [key for key in META if key not in table.meta]
     if missing:
         raise MissingDatasetError(path, f"no {', '.join(missing)}", "all of them", again)

@@ -1,8 +1,8 @@
-"""Calibration tables of the central/satellite HOD: what they hold, and what they are valid for.
+"""Calibration tables of the central/satellite HOD, and what they are valid for.
 
 One row per bin of mass and ``kind``, central or satellite; which mass, `HODTable.binned_by` says.
-Masses are log10 of Msun/h. The file form is in `mockgal.paint.hod_store`, the columns are described
-in docs/reference/hod-calibration.md, too.
+Masses are log10 of Msun/h. The columns are in `mockgal.paint.hod_columns`, the file form in
+`mockgal.paint.hod_store`.
 """
 
 from __future__ import annotations
@@ -18,80 +18,33 @@ from numpy.typing import NDArray
 
 from ..errors import CorruptFileError, MissingDatasetError
 from ..types import MASS_DEFINITIONS, Scene
-
-KINDS = ("central", "satellite")
-BINNED_BY = {  # masses that the rows of a kind may be binned by
-    "central": {"host": "mass of the host halo", "bound": "the central's own bound mass"},
-    "satellite": {"host": "mass of the host halo"},
-}
-
-# name: (unit, meaning); vectors are one fixed length per table.
-COLUMNS: dict[str, tuple[str, str]] = {
-    "kind": ("", "central or satellite"),
-    "log_mass_low": ("dex", "lower edge of the bin of mass on the hydro scale, see `binned_by`"),
-    "log_mass_high": ("dex", "upper edge of the bin"),
-    "hosts_hydro": ("", "hosts with a resolved central, hydro run"),
-    "hosts_dark": ("", "hosts with a resolved central, gravity-only run, by corrected mass"),
-    "subhalos_hydro": ("", "resolved subhalos of this kind, hydro run"),
-    "subhalos_dark": ("", "resolved subhalos of this kind, gravity-only run"),
-    "luminous_hydro": ("", "subhalos of this kind above the luminosity floor, hydro run"),
-    "number_hydro_mean": ("", "luminous subhalos of this kind per host, hydro run: mean"),
-    "number_hydro_variance": ("", "the same: variance"),
-    "number_dark_mean": ("", "resolved subhalos of this kind per host, gravity-only run: mean"),
-    "number_dark_variance": ("", "the same: variance"),
-    "curve_log_mass": ("dex", "node of the median curve: mass as in `binned_by` [log10 Msun/h]"),
-    "curve_log_stellar_mass": ("dex", "node of the median curve: stellar mass [log10 Msun/h]"),
-    "residual_source": ("", "bin, or pooled where the bin has too few luminous subhalos"),
-    "residual_quantiles": ("dex", "quantiles of log M* minus the median curve"),
-    "luminous_log_mass": (
-        "dex",
-        "nodes of mass on the hydro scale: as in `binned_by` for centrals, own for satellites",
-    ),
-    "luminous_probability": ("", "luminous probability at those nodes, hydro run"),
-    "thinning": ("", "factor on the probability that gives the hydro run's mean number"),
-    "deficit": ("", "share of that number which the gravity-only subhalos are too few for"),
-    "ratio_log_host_mass": ("dex", "node of the host-mass ratio: gravity-only mass [log10 Msun/h]"),
-    "log_host_mass_ratio": ("dex", "log10 (M_hydro / M_dark) at that node"),
-}
-VECTORS = ("residual_quantiles", "luminous_log_mass", "luminous_probability")
-TEXT = ("kind", "residual_source")
-CURVE = ("curve_log_mass", "curve_log_stellar_mass")  # NaN where a bin has no node
-RATIO = ("ratio_log_host_mass", "log_host_mass_ratio")  # NaN likewise
-TWIN = (  # what a table made without a gravity-only twin lacks: all of these
-    "hosts_dark",
-    "subhalos_dark",
-    "number_dark_mean",
-    "number_dark_variance",
-    "thinning",
-    "deficit",
-    *RATIO,
+from .hod_columns import (
+    BINNED_BY,
+    COLUMNS,
+    CURVE,
+    KINDS,
+    MAY_BE_NAN,
+    META,
+    RATIO,
+    SATELLITES,
+    TEXT,
+    TWIN,
+    VECTORS,
+    expected,
 )
-META: dict[str, tuple[type, str]] = {
-    "name": (str, "what the table is called"),
-    "binned_by": (
-        dict,
-        "mass that the rows are binned by, for `central` (`host` or `bound`: the mass of the host "
-        "halo, or the central's own bound mass) and for `satellite` (`host`)",
-    ),
-    "mass_definition": (str, "of host masses: " + ", ".join(MASS_DEFINITIONS)),
-    "stellar_mass_definition": (str, "which stars are counted"),
-    "luminosity_floor": (float, "least stellar mass that counts as luminous [Msun/h]"),
-    "least_particles": (int, "least gravity-only particles of a subhalo that is painted"),
-    "particle_mass": (
-        float,
-        "of the gravity-only run, or, without one, of such a run with as many particles [Msun/h]",
-    ),
-    "residual_probability": (list, "probabilities of `residual_quantiles`"),
-    "domain": (
-        dict,
-        "[low, high] of redshift, particle_mass [Msun/h], omega_m, h: where it is valid",
-    ),
-    "provenance": (
-        dict,
-        "runs and digests of their catalogues, methods, `references`, `summary`, and "
-        "a `caution` that is shown whenever the table is used",
-    ),
-}
+
+QUANTILES = (
+    "residual_quantiles",
+    "stellar_mass_quantiles",
+    "satellite_log_mass_ratio",
+    "satellite_radius",
+)
+POSITIVE = (  # or zero
+    "thinning",
+    "paper_factor",
+    "satellite_dispersion_index",
+    "satellite_velocity_dispersion",
+)
 
 
 @dataclass(frozen=True)
@@ -101,8 +54,8 @@ class HODTable:
     Parameters
     ----------
     columns : dict of str to ndarray
-        `COLUMNS`, without `TWIN` if there was no gravity-only twin; shape (rows,) or
-        (rows, length).
+        `COLUMNS`, without `OF_TWIN` if there was no gravity-only twin, without `SATELLITES` and
+        `ERRORS` if these were not measured; shape (rows,) or (rows, length).
     name : str
     binned_by : dict
         For ``central`` and ``satellite``, a key of `BINNED_BY`.
@@ -156,8 +109,7 @@ class HODTable:
 
     def _columns_problem(self) -> str:
         c = self.columns
-        twin = any(name in c for name in TWIN)
-        missing = [name for name in COLUMNS if name not in c and (twin or name not in TWIN)]
+        missing = [name for name in expected(c) if name not in c]
         if missing:
             return f"no column {', '.join(missing)}"
         rows, q = len(c["kind"]), len(self.residual_probability)
@@ -170,16 +122,17 @@ class HODTable:
         for name, values in c.items():
             if values.ndim != 1 + (name in VECTORS) or len(values) != rows:
                 return f"column {name} of shape {values.shape}"
-            if name not in (*TEXT, *CURVE, *RATIO) and not np.all(np.isfinite(values)):
+            if name not in (*TEXT, *MAY_BE_NAN) and not np.all(np.isfinite(values)):
                 return f"column {name} with values that are not finite"
         for part in parts:
             low, high = c["log_mass_low"][part], c["log_mass_high"][part]
             if not (np.array_equal(low[1:], high[:-1]) and np.all(low < high)):
                 return "mass bins that do not adjoin"
-        if c["residual_quantiles"].shape != (rows, q):
-            return "residual quantiles unlike their probabilities in number"
-        if not np.all(np.diff(c["residual_quantiles"], axis=1) >= 0):
-            return "residual quantiles that decrease"
+        for name in QUANTILES:
+            if name in c and c[name].shape != (rows, q):
+                return f"{name} unlike their probabilities in number"
+            if name in c and not np.all(np.diff(c[name], axis=1) >= 0):
+                return f"{name} that decrease"
         if not np.all(np.diff(c["luminous_log_mass"], axis=1) > 0):
             return "mass nodes of the luminous probability that do not increase"
         if c["luminous_probability"].shape != c["luminous_log_mass"].shape:
@@ -187,11 +140,11 @@ class HODTable:
         for name in ("luminous_probability", "deficit"):
             if name in c and not np.all((c[name] >= 0) & (c[name] <= 1)):
                 return f"column {name} outside [0, 1]"
-        for name in ("thinning", "number_hydro_mean"):
+        for name in (*(n for n in COLUMNS if n.startswith("number_")), *POSITIVE):
             if name in c and not np.all(c[name] >= 0):
                 return f"negative numbers in column {name}"
         curves = [(CURVE, part) for part in parts]
-        for pair, part in curves + ([(RATIO, slice(0, rows))] if twin else []):
+        for pair, part in curves + ([(RATIO, slice(0, rows))] if self.has_twin else []):
             x, y = (c[name][part] for name in pair)
             known = np.isfinite(x)
             if not np.array_equal(known, np.isfinite(y)) or not np.all(np.diff(x[known]) > 0):
@@ -244,6 +197,11 @@ class HODTable:
     def has_twin(self) -> bool:
         """Whether it was made with a gravity-only twin, and can correct for baryons."""
         return TWIN[0] in self.columns
+
+    @property
+    def has_satellites(self) -> bool:
+        """Whether it says of what mass and where the satellites of a host are."""
+        return SATELLITES[0] in self.columns
 
     def rows(self, kind: int) -> slice:
         """Rows of centrals (0) or satellites (1)."""
@@ -356,3 +314,31 @@ def median_curve(
     first, last = (y[1] - y[0]) / (x[1] - x[0]), (y[-1] - y[-2]) / (x[-1] - x[-2])
     beyond = first * np.minimum(at - x[0], 0) + last * np.maximum(at - x[-1], 0)
     return np.asarray(inside + beyond)
+
+
+def mean_number(
+    log_mean_mass: NDArray[np.float64], number: NDArray[np.float64], log_mass: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Mean number of satellites of a host: straight in mass between the bins, through the origin.
+
+    A number in proportion to the mass has the right mean in every bin, whatever its width.
+
+    Parameters
+    ----------
+    log_mean_mass, number : ndarray, shape (bins,)
+        log10 of the mean host mass and mean number in each bin; NaN masses are bins without hosts.
+    log_mass : ndarray, shape (n,)
+        Of the hosts.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Proportional to the mass beyond the last bin.
+    """
+    known = np.isfinite(log_mean_mass)
+    if not np.any(known):
+        return np.zeros(log_mass.shape)
+    x, y = 10.0 ** log_mean_mass[known], number[known]
+    mass = 10.0**log_mass
+    inside = np.interp(mass, np.append(0.0, x), np.append(0.0, y))
+    return np.asarray(np.where(mass > x[-1], y[-1] / x[-1] * mass, inside))

@@ -18,14 +18,13 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from ..kernels import interpolate
+from ..kernels import slopes as slopes
+from ..kernels import uniform as uniform
 from ..parallel import compiled
 
 Array = NDArray[Any]
 
-_MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
-_WEYL_0, _WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-_LOW, _ZERO = np.uint64(0xFFFFFFFF), np.uint64(0)
-_12, _32 = np.uint64(12), np.uint64(32)
 LIMBS, LIMB_BITS = 4, 31  # of exact sums
 _LIMB = float(1 << LIMB_BITS)
 
@@ -38,63 +37,7 @@ def _out(kind: Any) -> Any:
     return types.Array(kind, 1, "C")
 
 
-f8, i8, u8, u1, b1 = types.float64, types.int64, types.uint64, types.uint8, types.boolean
-
-
-@compiled(types.UniTuple(u8, 4), types.UniTuple(u8, 2))
-def _round(counter: Any, key: Any) -> Any:
-    product0, product1 = _MULTIPLIER_0 * counter[0], _MULTIPLIER_1 * counter[2]
-    return (
-        (product1 >> _32) ^ counter[1] ^ key[0],
-        product1 & _LOW,
-        (product0 >> _32) ^ counter[3] ^ key[1],
-        product0 & _LOW,
-    ), ((key[0] + _WEYL_0) & _LOW, (key[1] + _WEYL_1) & _LOW)
-
-
-@compiled(_in(u8), u8, u8, _out(f8))
-def uniform(ids: Array, key0: int, key1: int, out: Array) -> None:
-    """`mockgal.random.uniform` of each id, for the two words of a stream's key."""
-    for i in range(len(ids)):
-        state = (ids[i] & _LOW, ids[i] >> _32, _ZERO, _ZERO), (key0 & _LOW, key1 & _LOW)
-        # Written out: with a loop here, the one over ids is not vectorized, at 7 times the cost.
-        state = _round(*state)
-        state = _round(*state)
-        state = _round(*state)
-        state = _round(*state)
-        state = _round(*state)
-        state = _round(*state)
-        state = _round(*state)
-        state = _round(*state)
-        state = _round(*state)
-        words, _ = _round(*state)
-        out[i] = (np.float64(((words[0] << _32) | words[1]) >> _12) + 0.5) * 2.0**-52
-
-
-def slopes(nodes: Array, values: Array) -> Array:
-    """Slopes of the straight lines between nodes along the last axis, then 0; shape as given.
-
-    A line between equal nodes has any slope: none is interpolated on.
-    """
-    result = np.zeros(np.broadcast_shapes(nodes.shape, values.shape))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        result[..., :-1] = np.diff(values) / np.diff(nodes)
-    return result
-
-
-@compiled(f8, _in(f8), _in(f8), _in(f8), f8, f8)
-def _interpolate(x: Any, nodes: Any, values: Any, slope: Any, left: Any, right: Any) -> Any:
-    # Counting is vectorized, and neither it nor the choices below have branches to mispredict:
-    # twice as fast as bisection for the tens of nodes that tables have, as fast for hundreds.
-    last = len(nodes) - 1
-    at_or_below: Any = 0
-    for k in range(len(nodes)):
-        at_or_below += np.int64(nodes[k] <= x)
-    j = max(at_or_below - 1, 0)
-    result = slope[j] * (x - nodes[j]) + values[j]
-    result = values[j] if (j == last) | (nodes[j] == x) else result
-    result = left if x < nodes[0] else result
-    return right if x > nodes[last] else result
+f8, i8, u1, b1 = types.float64, types.int64, types.uint8, types.boolean
 
 
 @compiled(f8, _in(f8), i8)
@@ -200,7 +143,7 @@ def predict_rows(
     for i in range(len(log_host)):
         x_host, x_own = log_host[i], log_own[i]
         if has_ratio and math.isfinite(x_host):
-            ratio = _interpolate(
+            ratio = interpolate(
                 x_host,
                 ratio_nodes,
                 ratio_values,
@@ -236,7 +179,7 @@ def predict_rows(
             continue
         values = luminous_values[r]
         luminous_by = x if kind == 0 else x_own
-        p = thinning[r] * _interpolate(
+        p = thinning[r] * interpolate(
             luminous_by, luminous_nodes[r], values, luminous_slopes[r], values[0], values[-1]
         )
         p_luminous[i], location[i] = 1.0 if p > 1.0 else p, median
@@ -276,11 +219,9 @@ def inverse_cdf(
         cut = (floor - location[i]) / scale[i]
         below = 0.0
         if not cut < residuals[0]:  # the floor is far below most galaxies
-            below = _interpolate(cut, residuals, probability, slopes_down[r], 0.0, 1.0)
+            below = interpolate(cut, residuals, probability, slopes_down[r], 0.0, 1.0)
         u = below + (1.0 - below) * value[i]
-        residual = _interpolate(
-            u, probability, residuals, slopes_up[r], residuals[0], residuals[-1]
-        )
+        residual = interpolate(u, probability, residuals, slopes_up[r], residuals[0], residuals[-1])
         drawn = location[i] + scale[i] * residual
         value[i] = floor if drawn < floor else drawn
 

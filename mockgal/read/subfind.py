@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError, HeaderError, IncompleteSetError, UsageError, warn
-from ..layout import MISSING_CHUNKS
+from ..layout import MISSING_CHUNKS, STAR_PARTICLE_MASS
 from ..protocols import ReadOptions
-from ..types import HaloCatalog, Particles, Scene, Snapshot, SourceFile
-from . import chunks, physics, placement, snapshots, values
+from ..types import HaloCatalog, Scene, Snapshot, SourceFile
+from . import chunks, members, physics, placement, snapshots, values
 from .membership import check_membership, signed
 from .subfind_set import FOLDERS, CatalogueSet, Dialect, is_of, open_set
 from .units import COSMOLOGY, SAME, UNITS
@@ -127,9 +127,10 @@ class SubfindReader:
                 "stellar_mass_definition_chosen_by": (
                     "user" if options.stellar_mass_definition else "default"
                 ),
+                **_star_particle_mass(found, catalogue.units.mass),
             }
         particle_mass = _particle_mass(found, catalogue.units.mass)
-        particles, table_mass, more = _matter(catalogue, dialect, options, record, particle_mass)
+        beside, table_mass, more = _matter(catalogue, dialect, options, record, particle_mass)
         snapshot = Snapshot(
             name=catalogue.name,
             box_size=catalogue.box_size,
@@ -141,7 +142,11 @@ class SubfindReader:
             record=record,
         )
         halos = _halos(catalogue, dialect, snapshot, options, found, definition, stars)
-        return Scene(snapshot, halos, particles)
+        if beside is None:
+            return Scene(snapshot, halos)
+        particles = snapshots.particles(beside, options)
+        bound = members.of(catalogue, beside, f"Subhalo/{dialect.group_number}")
+        return Scene(snapshot, halos, particles, members=bound)
 
 
 def _chosen(flag: str, wanted: str | None, allowed: dict[str, str]) -> str:
@@ -257,6 +262,15 @@ def _halos(
     )
 
 
+def _star_particle_mass(found: dict[str, Array], unit: float) -> dict[str, float]:
+    """Stellar mass of a star particle [Msun/h], if the catalogue tells: the median over subhalos."""
+    number = found.get(f"Subhalo/{NUMBER_BY_TYPE}")
+    if number is None or not np.any(starry := number[:, STARS] > 0):
+        return {}
+    mass = found[f"Subhalo/{BY_TYPE}"][starry, STARS] * np.float64(unit)
+    return {STAR_PARTICLE_MASS: float(np.median(mass / number[starry, STARS]))}
+
+
 def _has_stars(found: dict[str, Array]) -> bool:
     """Whether the run has gas or stars."""
     by_type = found[f"Subhalo/{BY_TYPE}"]
@@ -323,8 +337,8 @@ def _matter(
     options: ReadOptions,
     record: dict[str, Any],
     particle_mass: float | None,
-) -> tuple[Particles | None, float | None, tuple[SourceFile, ...]]:
-    """Particles, particle mass [Msun/h] and source files of the snapshot beside the catalogue.
+) -> tuple[snapshots.SnapshotSet | None, float | None, tuple[SourceFile, ...]]:
+    """The snapshot beside the catalogue, its particle mass [Msun/h] and its files.
 
     ``particle_mass`` is what the catalogue implies.
     """
@@ -372,4 +386,4 @@ def _matter(
         same("Header@MassTable[1] (in Msun/h)", particle_mass, float(mass), 1e-3)
     # Snapshots can take terabytes: their sizes are recorded, but no digests are taken.
     listed = tuple(chunks.source(path, digests=False) for path in found.files)
-    return snapshots.particles(snapshot, options), float(mass) or None, listed
+    return snapshot, float(mass) or None, listed

@@ -18,6 +18,8 @@ def synthetic_pair(
     luminous_fraction: float = 1.0,
     luminous_mass: float = 0.0,
     mass_scatter: float = 0.0,
+    slope: float = 0.8,
+    scatter: float = 0.2,
     particle_mass: float = 1e7,
 ) -> tuple[Scene, Scene]:
     """A made-up hydrodynamic run and its gravity-only twin, with known differences.
@@ -41,6 +43,8 @@ def synthetic_pair(
         Gravity-only mass at which half of that share have stars [Msun/h].
     mass_scatter : float
         Scatter of hydro over gravity-only masses, the same for a host and its subhalos [dex].
+    slope, scatter : float
+        Of log10 of stellar mass against log10 of gravity-only host mass, and about it [dex].
     particle_mass : float
         Of the gravity-only run [Msun/h].
 
@@ -68,8 +72,8 @@ def synthetic_pair(
         "vmax": 100.0 * np.cbrt(mass / 1e12),
         "host_mass": host_mass,
     }
-    log_stellar = 10.3 + 0.8 * (log_mass[host] - 12.0) - np.where(central, 0.0, 0.4)
-    log_stellar += 0.2 * generator.standard_normal(len(host))
+    log_stellar = 10.3 + slope * (log_mass[host] - 12.0) - np.where(central, 0.0, 0.4)
+    log_stellar += scatter * generator.standard_normal(len(host))
     share = luminous_fraction / (1.0 + (luminous_mass / mass) ** 4)
     luminous = generator.random(len(host)) < share
     kept = central | (generator.random(len(host)) < satellite_factor)

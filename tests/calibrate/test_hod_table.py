@@ -6,9 +6,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from mockgal.calibrate.hod_table import _run, _thinning, measure
-from mockgal.calibrate.host_mass import host_mass_ratio
+from mockgal.calibrate.hod_table import measure
+from mockgal.calibrate.host_mass import host_mass_ratio, pair_hosts
 from mockgal.calibrate.match import match_hosts
+from mockgal.calibrate.population import population
+from mockgal.calibrate.rows import _thinning, resolved_run
 from mockgal.errors import MissingDatasetError, UsageError
 from mockgal.paint.draw import paint_scene
 from mockgal.paint.hod import HODPainter
@@ -33,7 +35,12 @@ def biased():
 @pytest.fixture(scope="module")
 def table(biased):
     return measure(
-        *biased, name="biased", edges=EDGES, luminosity_floor=1e7, least_particles=20, provenance={}
+        [biased],
+        name="biased",
+        edges=EDGES,
+        luminosity_floor=1e7,
+        least_particles=20,
+        provenance={},
     )
 
 
@@ -103,14 +110,12 @@ def test_matching_and_abundance_agree(biased):
     hydro, dark = biased
     rows = match_hosts(hydro.halos, dark.halos, dark.snapshot)
     assert np.mean(hydro.halos["halo_id"][rows[0]] == dark.halos["halo_id"][rows[1]]) > 0.99
-    matched = host_mass_ratio(hydro.halos, dark.halos, dark.snapshot, EDGES, 1e8)
-    assert matched[2].startswith("median over")
-    moved = {**dark.halos.columns, "position": dark.halos["position"][::-1]}
-    ranked = host_mass_ratio(
-        hydro.halos, replace(dark.halos, columns=moved), dark.snapshot, EDGES, 1e8
-    )
-    assert ranked[2].startswith("abundance")
-    np.testing.assert_allclose(10 ** (ranked[1] - matched[1])[1:], 1.0, rtol=0.02)
+    matched = pair_hosts(hydro, dark, rows, "position", 1e8)
+    assert matched.method.startswith("median over")
+    ranked = pair_hosts(hydro, dark, (rows[0][:10], rows[1][:10]), "position", 1e8)
+    assert ranked.method.startswith("abundance")
+    ratio = [host_mass_ratio(p.log_hydro, p.log_dark, EDGES)[1] for p in (matched, ranked)]
+    np.testing.assert_allclose(10 ** (ratio[1] - ratio[0])[1:], 1.0, rtol=0.02)
 
 
 def test_a_pair_that_is_none_is_refused(biased):
@@ -123,9 +128,9 @@ def test_a_pair_that_is_none_is_refused(biased):
         "provenance": {},
     }
     with pytest.raises(MissingDatasetError, match="no stellar masses"):
-        measure(dark, dark, **options)
+        measure([(dark, dark)], **options)
     with pytest.raises(MissingDatasetError, match="gravity-only twin"):
-        measure(hydro, hydro, **options)
+        measure([(hydro, hydro)], **options)
 
 
 @pytest.mark.fault(48)
@@ -135,7 +140,12 @@ def test_bins_without_satellites_are_zero_rows():
         for scene in synthetic_pair(500)
     )
     table = measure(
-        hydro, dark, name="x", edges=EDGES, luminosity_floor=1e7, least_particles=20, provenance={}
+        [(hydro, dark)],
+        name="x",
+        edges=EDGES,
+        luminosity_floor=1e7,
+        least_particles=20,
+        provenance={},
     )
     satellite = table.columns["kind"] == "satellite"
     for name in ("subhalos_hydro", "luminous_hydro", "number_hydro_mean", "deficit"):
@@ -165,7 +175,7 @@ def hard():
 def hard_table(hard):
     edges = np.arange(10.5, 14.1, 0.25)
     return measure(
-        *hard, name="hard", edges=edges, luminosity_floor=1e7, least_particles=20, provenance={}
+        [hard], name="hard", edges=edges, luminosity_floor=1e7, least_particles=20, provenance={}
     )
 
 
@@ -217,8 +227,7 @@ def test_the_mass_function_is_right_down_to_the_floor():
     hydro, dark = synthetic_pair(150_000, seed=8, box_size=1000.0)
     floor = 2e10
     table = measure(
-        hydro,
-        dark,
+        [(hydro, dark)],
         name="floor",
         edges=np.arange(10.75, 14.1, 0.25),
         luminosity_floor=floor,
@@ -268,7 +277,12 @@ def test_thinning(p, target, factor, deficit):
 def test_scarce_bins_pool_their_residuals():
     hydro, dark = synthetic_pair(300, seed=3)
     table = measure(
-        hydro, dark, name="x", edges=EDGES, luminosity_floor=1e7, least_particles=20, provenance={}
+        [(hydro, dark)],
+        name="x",
+        edges=EDGES,
+        luminosity_floor=1e7,
+        least_particles=20,
+        provenance={},
     )
     c = table.columns
     starry = hydro.halos["stellar_mass"] > 0
@@ -313,22 +327,28 @@ def test_median_curve_is_straight_beyond_its_nodes():
 def test_requests_that_make_no_sense(biased, options):
     good = {"edges": EDGES, "luminosity_floor": 1e7, "least_particles": 20}
     with pytest.raises(UsageError):
-        measure(*biased, name="x", provenance={}, **(good | options))
+        measure([biased], name="x", provenance={}, **(good | options))
 
 
 def test_one_resolution_for_a_ratio_that_depends_on_mass():
     """The ratio is a function of gravity-only mass, and has to be inverted in the hydro run."""
 
-    def log_ratio(log_dark_mass):
-        return -0.2 * (log_dark_mass - 12.5)
-
-    dark = synthetic_pair(2000)[1].halos
-    factor = 10 ** log_ratio(np.log10(dark["host_mass"]))
+    nodes = np.array([9.0, 15.0])
+    ratio = (nodes, -0.2 * (nodes - 12.5))
+    scene = synthetic_pair(2000)[1]
+    dark = scene.halos
+    factor = 10 ** np.interp(np.log10(dark["host_mass"]), *ratio)
     scaled = {name: dark[name] * factor for name in ("mass", "host_mass")}
     hydro = replace(dark, columns={**dark.columns, **scaled, "stellar_mass": scaled["mass"]})
     limit = np.median(dark["mass"])
     runs = [
-        _run(halos, EDGES, limit, log_ratio, is_hydro=is_hydro)
+        resolved_run(
+            population(replace(scene, halos=halos), 0),
+            EDGES,
+            np.log10(limit),
+            ratio,
+            is_hydro=is_hydro,
+        )
         for halos, is_hydro in ((hydro, True), (dark, False))
     ]
     assert 0.1 < np.mean(runs[0].resolved) < 0.9
@@ -349,7 +369,12 @@ def test_the_stars_that_were_counted_are_told(record, text):
     hydro, dark = synthetic_pair(300)
     hydro = replace(hydro, snapshot=replace(hydro.snapshot, record=record))
     table = measure(
-        hydro, dark, name="x", edges=EDGES, luminosity_floor=1e7, least_particles=20, provenance={}
+        [(hydro, dark)],
+        name="x",
+        edges=EDGES,
+        luminosity_floor=1e7,
+        least_particles=20,
+        provenance={},
     )
     assert table.stellar_mass_definition == text
     assert table.binned_by == {"central": "host", "satellite": "host"}

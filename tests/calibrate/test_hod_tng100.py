@@ -11,8 +11,8 @@ import pytest
 
 from mockgal.paint.draw import paint_scene
 from mockgal.paint.hod import HODPainter
+from mockgal.paint.hod_columns import TWIN
 from mockgal.paint.hod_store import named
-from mockgal.paint.hod_table import TWIN
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared/data"

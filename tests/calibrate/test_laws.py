@@ -20,7 +20,7 @@ from mockgal.errors import UsageError
     ],
 )
 def test_sparse_bins_are_merged(values, least, expected):
-    assert merge_sparse(np.array(values), [0, 1, 2, 3], least).tolist() == expected
+    assert merge_sparse([np.array(values)], [0, 1, 2, 3], least).tolist() == expected
 
 
 def test_shares_in_intervals_of_mass():

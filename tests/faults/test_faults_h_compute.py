@@ -102,8 +102,7 @@ def test_runs_that_are_no_pair(change, exit_code):
     other = replace(dark, snapshot=replace(dark.snapshot, **change(dark.snapshot)))
     with pytest.raises(MockgalError) as caught:
         measure(
-            hydro,
-            other,
+            [(hydro, other)],
             name="x",
             edges=np.arange(11, 15, 0.5),
             luminosity_floor=1e7,

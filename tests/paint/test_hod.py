@@ -20,7 +20,7 @@ from mockgal.errors import (
     MockgalWarning,
     UsageError,
 )
-from mockgal.paint import hod_store, hod_table
+from mockgal.paint import hod_columns, hod_store
 from mockgal.paint.draw import join, paint_scene
 from mockgal.paint.hod import HODPainter, mass_limit
 from mockgal.pipeline import make_painter
@@ -37,7 +37,7 @@ def pair():
 @pytest.fixture(scope="module")
 def table(pair):
     return measure(
-        *pair,
+        [pair],
         name="synthetic",
         edges=EDGES,
         luminosity_floor=1e8,
@@ -113,8 +113,7 @@ def test_galaxies_are_never_below_the_floor(pair):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         table = measure(
-            hydro,
-            dark,
+            [(hydro, dark)],
             name="bright",
             edges=EDGES,
             luminosity_floor=5e9,
@@ -161,8 +160,7 @@ def test_unresolved_subhalos_are_counted_not_painted(pair):
         for label, scene in (("hydro", hydro), ("dark", dark))
     }
     table = measure(
-        coarse["hydro"],
-        coarse["dark"],
+        [(coarse["hydro"], coarse["dark"])],
         name="coarse",
         edges=EDGES,
         luminosity_floor=1e8,
@@ -232,7 +230,7 @@ def test_unknown_name_lists_what_there_is(pair):
 
 
 def test_table_without_a_twin_is_refused(pair, table):
-    columns = {k: v for k, v in table.columns.items() if k not in hod_table.TWIN}
+    columns = {k: v for k, v in table.columns.items() if k not in hod_columns.TWIN}
     with pytest.raises(MissingDatasetError, match="log_host_mass_ratio"):
         HODPainter(replace(table, columns=columns)).predict(pair[1])
 
@@ -242,8 +240,7 @@ def test_satellites_that_thinning_cannot_make_are_reported(pair):
     rows = dark.halos["is_central"] | (dark.halos["halo_id"] % 2 == 0)
     poor = replace(dark, halos=dark.halos.take(np.flatnonzero(rows)))
     table = measure(
-        hydro,
-        poor,
+        [(hydro, poor)],
         name="poor",
         edges=EDGES,
         luminosity_floor=1e8,
@@ -305,8 +302,7 @@ def test_subhalos_too_faint_for_the_floor_are_counted(pair):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         table = measure(
-            hydro,
-            dark,
+            [(hydro, dark)],
             name="bright",
             edges=EDGES,
             luminosity_floor=5e10,
@@ -361,7 +357,7 @@ class TestTableFile:
     @pytest.mark.parametrize(
         ("old", "new"),
         [
-            ("format: mockgal HOD calibration 2", "format: other"),
+            ("format: mockgal HOD calibration 3", "format: other"),
             ("central", "centre"),
             ("mass_definition: 200c", "mass_definition: 300c"),
             ("luminosity_floor: 100000000.0", "luminosity_floor: -1.0"),

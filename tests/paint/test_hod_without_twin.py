@@ -20,7 +20,7 @@ from mockgal.paint import hod_store
 from mockgal.paint.draw import paint_scene
 from mockgal.paint.hod import HODPainter
 from mockgal.paint.hod_rows import luminous_probability
-from mockgal.paint.hod_table import TWIN
+from mockgal.paint.hod_columns import TWIN
 from mockgal.testing import painter_contract, synthetic_pair
 from mockgal.types import HaloCatalog, Scene, Snapshot
 from mockgal.write.bundle import write_bundle
@@ -258,7 +258,7 @@ def test_round_trip_of_the_file(table, tmp_path):
     path.write_text(text.replace("binned_by", "sorted_by"), encoding="utf-8")
     with pytest.raises(MissingDatasetError, match="binned_by"):
         hod_store.read(path)
-    path.write_text(text.replace("calibration 2", "calibration 1"), encoding="utf-8")
+    path.write_text(text.replace("calibration 3", "calibration 1"), encoding="utf-8")
     with pytest.raises(CorruptFileError, match="make the table again"):
         hod_store.read(path)
 

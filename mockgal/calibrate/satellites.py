@@ -1,0 +1,89 @@
+"""Number, mass, place and velocity of satellites, for hosts that come without any."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..paint.hod_table import mean_number
+from .laws import RESIDUAL_PROBABILITY, per_host, quantiles_by_bin
+
+Array = NDArray[Any]
+
+
+class SatelliteSample(NamedTuple):
+    """Resolved satellites of binned hosts; all of shape (n,).
+
+    ``log_mass_ratio`` is log10 of bound mass over host mass, ``radius`` the distance from the
+    central over the host's radius, ``velocity`` that relative to the central, rms of three
+    components, over the host's circular velocity at its radius; ``bin`` is that of the host's mass,
+    ``host`` a row of the hosts.
+    """
+
+    log_mass_ratio: Array
+    radius: Array
+    velocity: Array
+    bin: Array
+    host: Array
+
+
+def satellite_columns(
+    sample: SatelliteSample,
+    host_bin: Array,
+    host_log_mass: Array,
+    log_mean_mass: Array,
+    probability: Array = RESIDUAL_PROBABILITY,
+) -> dict[str, Array]:
+    """The columns on satellites of a table.
+
+    Parameters
+    ----------
+    sample : SatelliteSample
+    host_bin, host_log_mass : ndarray, shape (hosts,)
+        Of all hosts, those without satellites included.
+    log_mean_mass : ndarray, shape (bins,)
+        log10 of the mean host mass in each bin; NaN where there are no hosts.
+    probability : ndarray, shape (q,)
+        Of the quantiles.
+
+    Returns
+    -------
+    dict of str to ndarray
+        `mockgal.paint.hod_columns.SATELLITES`, a row for each bin; none of them where the radii of
+        hosts are not known.
+    """
+    if not np.all(np.isfinite(sample.radius)):
+        return {}
+    bins = len(log_mean_mass)
+    ratio, source = quantiles_by_bin(sample.log_mass_ratio, sample.bin, bins, probability)
+    radius, _ = quantiles_by_bin(sample.radius, sample.bin, bins, probability)
+    number = np.bincount(sample.host, minlength=len(host_bin))
+    mean = np.array([per_host(host_bin, sample.host, b)[0] for b in range(bins)])
+    law = mean_number(log_mean_mass, mean, host_log_mass)
+    dispersion, index = np.zeros(bins), np.ones(bins)
+    for b in range(bins):
+        hosts = host_bin == b
+        if mean[b] > 0:
+            index[b] = np.mean((number[hosts] - law[hosts]) ** 2) / mean[b]
+        chosen = sample.velocity[(sample.bin == b) | (source[b] == "pooled")]
+        dispersion[b] = np.sqrt(np.mean(chosen**2)) if len(chosen) else 0.0
+    return {
+        "satellite_source": source,
+        "satellite_log_mass_ratio": ratio,
+        "satellite_radius": radius,
+        "satellite_dispersion_index": index,
+        "satellite_velocity_dispersion": dispersion,
+    }
+
+
+def after_centrals(columns: dict[str, Array], centrals: int) -> dict[str, Array]:
+    """The columns of a table of which the first rows, so many, are those of centrals."""
+    padded = {}
+    for name, values in columns.items():
+        blank = np.zeros((centrals, *values.shape[1:]), dtype=values.dtype)
+        if values.dtype.kind == "U":
+            blank = np.full(centrals, "none")
+        padded[name] = np.concatenate([blank, values])
+    return padded

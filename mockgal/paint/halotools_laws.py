@@ -1,0 +1,234 @@
+"""What halotools' occupation and stellar-mass models say, in our units, and where they are valid.
+
+halotools' halo masses are Msun/h, as ours; its stellar masses are Msun/h^2, since masses measured
+from light scale with the square of the distance. They become Msun/h with the h of the run.
+
+halotools is imported when a model is first made. At import it switches off NumPy's warnings of
+division by zero for the whole process; here that is undone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+THRESHOLDS = (-18.0, -18.5, -19.0, -19.5, -20.0, -20.5, -21.0, -21.5, -22.0)
+STELLAR_RANGE = (8.5, 12.5)  # log10 of Msun/h^2 where halotools inverts M_h(M*); straight beyond
+LEAUTHAUD_H = 0.72  # that the parameters of Leauthaud et al. are quoted with
+_DEFAULT_SCATTER = "halotools' default, which the paper does not give"
+
+
+class Validity(NamedTuple):
+    """What a model was published for.
+
+    Parameters
+    ----------
+    reference : str
+    mass_definition : str
+        Of the halo mass, a key of `mockgal.types.MASS_DEFINITIONS`.
+    redshift, log_mass : tuple of float
+        Lowest and highest redshift, and log10 of halo mass [Msun/h].
+    """
+
+    reference: str
+    mass_definition: str
+    redshift: tuple[float, float]
+    log_mass: tuple[float, float]
+
+
+# The masses are where the papers show their relations, rounded; Behroozi10 and Leauthaud11 begin
+# where halotools' tables do, at M* = 10^8.5 Msun/h^2.
+OCCUPATIONS = {
+    "zheng07": Validity(
+        "Zheng, Coil & Zehavi 2007, arXiv:astro-ph/0703457, table 1 (SDSS)",
+        "200m",
+        (0.0, 0.25),
+        (10.0, 15.0),
+    ),
+    "leauthaud11": Validity(
+        "Leauthaud et al. 2011, arXiv:1103.2077; parameters of Leauthaud et al. 2012, "
+        "arXiv:1104.0928, table 5 (SIG_MOD1, z = 0.22 to 0.48)",
+        "200m",
+        (0.22, 0.48),
+        (11.0, 15.0),
+    ),
+}
+STELLAR_MASS_LAWS = {
+    "behroozi10": Validity(
+        "Behroozi, Conroy & Wechsler 2010, arXiv:1001.0015, table 2 (0 < z < 1)",
+        "vir",
+        (0.0, 1.0),
+        (10.9, 15.0),
+    ),
+    "moster13": Validity(
+        "Moster, Naab & White 2013, arXiv:1205.5807, table 1", "200c", (0.0, 4.0), (10.0, 15.0)
+    ),
+}
+
+
+@contextmanager
+def halotools_switches() -> Iterator[None]:
+    """Switches of NumPy as halotools wants them, given back at the end of the block."""
+    with np.errstate(all="ignore"):
+        yield
+
+
+def parameter(value: float, source: str) -> dict[str, Any]:
+    """A parameter as the record has it."""
+    return {"value": float(value), "source": source}
+
+
+@dataclass(frozen=True)
+class StellarMassLaw:
+    """A mean relation of stellar to halo mass, with log-normal scatter.
+
+    Parameters
+    ----------
+    model : object
+        halotools' model.
+    scatter : float
+        dex.
+    parameters : dict
+        Each with its source: JSON values.
+    """
+
+    model: Any
+    scatter: float
+    parameters: dict[str, dict[str, Any]]
+
+    def log_mean(self, halo_mass: Array, h: float) -> Array:
+        """log10 of the mean relation [Msun/h] at halo masses [Msun/h], shape (n,)."""
+        with halotools_switches():
+            mean = np.log10(self.model.mean_stellar_mass(prim_haloprop=halo_mass))
+        return np.asarray(mean) - math.log10(h)
+
+
+@cache
+def stellar_mass_law(name: str, redshift: float) -> StellarMassLaw:
+    """A law of `STELLAR_MASS_LAWS` at a redshift."""
+    with halotools_switches():
+        from halotools.empirical_models import Behroozi10SmHm, Moster13SmHm
+
+        classes = {"behroozi10": Behroozi10SmHm, "moster13": Moster13SmHm}
+        model = classes[name](redshift=redshift)
+    source = STELLAR_MASS_LAWS[name].reference
+    parameters = {
+        key: parameter(value, _DEFAULT_SCATTER if key.startswith("scatter") else source)
+        for key, value in model.param_dict.items()
+    }
+    return StellarMassLaw(model, float(model.param_dict["scatter_model_param1"]), parameters)
+
+
+@dataclass(frozen=True)
+class Occupation:
+    """Mean numbers of luminous galaxies in hosts.
+
+    Parameters
+    ----------
+    central, satellite : object
+        halotools' occupation models.
+    half_mass : float
+        Host mass at which half of the centrals are luminous [Msun/h].
+    parameters : dict
+        Each with its source: JSON values.
+    """
+
+    central: Any
+    satellite: Any
+    half_mass: float
+    parameters: dict[str, dict[str, Any]]
+
+    def centrals(self, host_mass: Array) -> Array:
+        """Probability that the central is luminous, at host masses [Msun/h], shape (n,)."""
+        with halotools_switches():
+            return np.asarray(self.central.mean_occupation(prim_haloprop=host_mass))
+
+    def satellites(self, host_mass: Array) -> Array:
+        """Mean number of luminous satellites, at host masses [Msun/h], shape (n,)."""
+        with halotools_switches():
+            return np.asarray(self.satellite.mean_occupation(prim_haloprop=host_mass))
+
+
+@cache
+def zheng07(threshold: float) -> Occupation:
+    """The occupation of Zheng et al. 2007 for galaxies brighter than a threshold.
+
+    Satellites as halotools has them by default: not multiplied by the number of centrals.
+
+    Parameters
+    ----------
+    threshold : float
+        Absolute magnitude M_r - 5 log10 h, one of `THRESHOLDS`: halotools takes another one for
+        -20.
+    """
+    with halotools_switches():
+        from halotools.empirical_models import Zheng07Cens, Zheng07Sats
+
+        central = Zheng07Cens(threshold=threshold)
+        satellite = Zheng07Sats(threshold=threshold, modulate_with_cenocc=False)
+    source = OCCUPATIONS["zheng07"].reference
+    values = {**central.param_dict, **satellite.param_dict}
+    parameters = {key: parameter(value, source) for key, value in values.items()}
+    return Occupation(central, satellite, 10.0 ** values["logMmin"], parameters)
+
+
+@cache
+def leauthaud11(log_floor: float) -> Occupation:
+    """The occupation of Leauthaud et al. 2011 for stellar masses above a floor.
+
+    With the parameters that were fitted together. halotools' model starts with the relation of
+    Behroozi et al. 2010 in place of the one that the satellites' parameters belong to, and with its
+    evolution; the centrals that multiply the satellites are then at redshift 0, whatever is asked.
+
+    Parameters
+    ----------
+    log_floor : float
+        log10 of the floor [Msun/h^2].
+    """
+    with halotools_switches():
+        from halotools.empirical_models import Leauthaud11Cens, Leauthaud11Sats
+
+        central = Leauthaud11Cens(threshold=log_floor, redshift=0.0)
+        published = central.get_published_parameters()
+        fixed = {key: 0.0 for key in central.param_dict if key.endswith("_a")}
+        central.param_dict.update(published | fixed)
+        satellite = Leauthaud11Sats(threshold=log_floor, redshift=0.0, cenocc_model=central)
+        half_mass = 10.0 ** float(central.mean_log_halo_mass(log_floor))
+    source = OCCUPATIONS["leauthaud11"].reference
+    none = "no evolution: the parameters are those of one bin of redshift"
+    parameters = {
+        key: parameter(value, none if key in fixed else source)
+        for key, value in satellite.param_dict.items()
+    }
+    return Occupation(central, satellite, half_mass, parameters)
+
+
+def satellites_above(log_stellar_mass: Array, host_mass: Array) -> Array:
+    """Mean numbers of satellites of Leauthaud et al. 2011 above stellar masses.
+
+    Parameters
+    ----------
+    log_stellar_mass : ndarray, shape (m,)
+        log10 of stellar mass [Msun/h^2].
+    host_mass : ndarray, shape (n,)
+        Msun/h.
+
+    Returns
+    -------
+    ndarray, shape (m, n)
+    """
+    occupation = leauthaud11.__wrapped__(float(log_stellar_mass[0]))  # one that is ours alone
+    numbers = np.empty((len(log_stellar_mass), len(host_mass)))
+    for row, threshold in enumerate(log_stellar_mass):
+        occupation.central.threshold = occupation.satellite.threshold = float(threshold)
+        numbers[row] = occupation.satellites(host_mass)
+    return numbers

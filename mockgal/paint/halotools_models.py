@@ -1,0 +1,415 @@
+"""halotools' own models as a painter: a start without calibration.
+
+`zheng07` says how many galaxies brighter than a magnitude a host has; their stellar masses come
+from a relation of stellar to halo mass. `leauthaud11` says how many galaxies above any stellar mass
+a host has, which is the law of stellar mass as well. What they are valid for, and their parameters,
+are in `mockgal.paint.halotools_laws`; docs/explanation/halotools-models.md has the reasons.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..columns import GALAXY_COLUMNS, Column
+from ..errors import BadValueError, DomainError, UsageError, warn
+from ..satellite_law import SatelliteLaw
+from ..types import Distribution, HaloCatalog, Scene
+from . import blocks
+from .halotools_laws import (
+    OCCUPATIONS,
+    STELLAR_MASS_LAWS,
+    STELLAR_RANGE,
+    THRESHOLDS,
+    Occupation,
+    StellarMassLaw,
+    Validity,
+    leauthaud11,
+    stellar_mass_law,
+    zheng07,
+)
+from .halotools_quantiles import (
+    PROBABILITY,
+    mass_ratio_quantiles,
+    normal_quantiles,
+    rows_between,
+    stellar_mass_quantiles,
+)
+
+Array = NDArray[Any]
+
+POPULATED = "populate"  # key of a catalogue's record: its satellites were made by a law
+SHORT = 0.05  # share of the satellites missing at which the user is warned, if it is also 3 sigma
+_SCALE = 2.0**-20  # brings numbers of satellites into [0, 1], exactly
+_NEEDED = {"zheng07": ("threshold", "stellar_mass_law"), "leauthaud11": ("luminosity_floor",)}
+
+
+@dataclass(frozen=True)
+class ModelPainter:
+    """Paints with a model of halotools.
+
+    Parameters
+    ----------
+    model : str
+        Key of `mockgal.paint.halotools_laws.OCCUPATIONS`.
+    threshold : float, optional
+        For zheng07: absolute magnitude M_r - 5 log10 h that the galaxies are brighter than, one of
+        `mockgal.paint.halotools_laws.THRESHOLDS`.
+    stellar_mass_law : str, optional
+        For zheng07: key of `mockgal.paint.halotools_laws.STELLAR_MASS_LAWS`.
+    luminosity_floor : float, optional
+        For leauthaud11: least stellar mass of a galaxy [Msun/h].
+    allow_extrapolation : bool
+        Paint simulations and masses that the models are not valid for; recorded, and flagged per
+        galaxy.
+    """
+
+    model: str
+    threshold: float | None = None
+    stellar_mass_law: str | None = None
+    luminosity_floor: float | None = None
+    allow_extrapolation: bool = False
+
+    name: ClassVar[str] = "hod"
+    needs: ClassVar[frozenset[str]] = frozenset({"halos"})
+    provides: ClassVar[tuple[Column, ...]] = (
+        GALAXY_COLUMNS["stellar_mass"],
+        GALAXY_COLUMNS["extrapolated"],
+    )
+
+    def __post_init__(self) -> None:
+        _one_of("model", self.model, tuple(OCCUPATIONS))
+        needed = _NEEDED[self.model]
+        for key in ("threshold", "stellar_mass_law", "luminosity_floor"):
+            value = getattr(self, key)
+            option = f"--{key.replace('_', '-')}"
+            if (value is None) == (key in needed):
+                raise UsageError(
+                    f"painter hod:{key}",
+                    "none" if value is None else repr(value),
+                    f"{'one' if value is None else 'none'} with model {self.model}, which takes "
+                    + ", ".join(needed),
+                    f"give {option}" if value is None else f"leave {option} out",
+                )
+        if self.threshold is not None:
+            _number("threshold", self.threshold)
+            _one_of("threshold", float(self.threshold), THRESHOLDS)
+        if self.stellar_mass_law is not None:
+            _one_of("stellar_mass_law", self.stellar_mass_law, tuple(STELLAR_MASS_LAWS))
+        if self.luminosity_floor is not None:
+            _number("luminosity_floor", self.luminosity_floor)
+            if not 0 < self.luminosity_floor < math.inf:
+                raise UsageError(
+                    "painter hod:luminosity_floor",
+                    repr(self.luminosity_floor),
+                    "a positive stellar mass in Msun/h",
+                )
+        if not isinstance(self.allow_extrapolation, bool):
+            raise UsageError(
+                "painter hod:allow_extrapolation",
+                repr(self.allow_extrapolation),
+                "true or false",
+                "write it without quotes",
+            )
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """What the numbers come from."""
+        return (
+            *(part.reference for part in self._parts()),
+            "Hearin et al. 2017, arXiv:1606.04106 (halotools)",
+        )
+
+    def _parts(self) -> tuple[Validity, ...]:
+        law = self.stellar_mass_law
+        return (OCCUPATIONS[self.model], *([STELLAR_MASS_LAWS[law]] if law else []))
+
+    def _law_name(self) -> str:
+        """What the satellites are made by: those of another law are subhalos like any others."""
+        magnitude, floor = self.threshold, self.luminosity_floor
+        what = f"M_r < {magnitude:g}" if floor is None else f"M* > {floor:g} Msun/h"
+        return f"halotools {self.model} ({what}), masses by the unevolved subhalo mass function"
+
+    def _redshift(self) -> tuple[float, float]:
+        parts = [part.redshift for part in self._parts()]
+        return max(low for low, _ in parts), min(high for _, high in parts)
+
+    def _log_mass(self) -> tuple[float, float]:
+        parts = [part.log_mass for part in self._parts()]
+        return max(low for low, _ in parts), min(high for _, high in parts)
+
+    def _log_floor(self, h: float) -> float:
+        """log10 of the luminosity floor in halotools' unit, Msun/h^2."""
+        assert self.luminosity_floor is not None
+        return math.log10(self.luminosity_floor * h)
+
+    def occupation(self, scene: Scene) -> Occupation:
+        """The occupation model of halotools for a simulation."""
+        if self.threshold is not None:
+            return zheng07(float(self.threshold))
+        return leauthaud11(self._log_floor(scene.snapshot.cosmology.h))
+
+    def _masses(self, scene: Scene) -> StellarMassLaw | None:
+        if self.stellar_mass_law is None:
+            return None
+        return stellar_mass_law(self.stellar_mass_law, max(scene.snapshot.redshift, 0.0))
+
+    def mismatch(self, scene: Scene) -> list[str]:
+        """Why the model is not valid for a simulation; empty if it is."""
+        halos, z = scene.halos, scene.snapshot.redshift
+        expected, reasons = OCCUPATIONS[self.model].mass_definition, []
+        if halos.mass_definition != expected:
+            reasons.append(f"host mass is {halos.mass_definition}, not {expected}")
+        if "stellar_mass" in halos:
+            reasons.append("the run is hydrodynamic, and the models are for gravity-only halos")
+        low, high = self._redshift()
+        if not low <= z <= high:
+            reasons.append(f"redshift {z:.4g} outside [{low:.4g}, {high:.4g}]")
+        if self.luminosity_floor is not None:
+            h = scene.snapshot.cosmology.h
+            low, high = STELLAR_RANGE
+            if not low <= self._log_floor(h) <= high:
+                bounds = [10.0**edge / h for edge in STELLAR_RANGE]
+                reasons.append(
+                    f"luminosity floor {self.luminosity_floor:.4g} Msun/h outside "
+                    f"[{bounds[0]:.4g}, {bounds[1]:.4g}]"
+                )
+        return reasons
+
+    def describe(self, scene: Scene) -> dict[str, Any]:
+        """What identifies the painter for this scene: JSON values only."""
+        occupation, law, low_high = self.occupation(scene), self._masses(scene), self._log_mass()
+        about = {
+            "name": self.name,
+            "mode": "model",
+            "model": self.model,
+            "implementation": "halotools.empirical_models",
+            "parameters": occupation.parameters,
+            "mass_definition": OCCUPATIONS[self.model].mass_definition,
+            "stellar_mass_scaling": "Msun/h^2 of the model, with h of this run",
+            "log_mass_range": list(low_high),
+            "redshift_range": list(self._redshift()),
+            "outside_domain": self.mismatch(scene),
+            "allow_extrapolation": self.allow_extrapolation,
+            "references": list(self.references),
+        }
+        if self.luminosity_floor is not None:
+            about["luminosity_floor_msun_h"] = float(self.luminosity_floor)
+        if law is not None and self.stellar_mass_law is not None:
+            of = STELLAR_MASS_LAWS[self.stellar_mass_law].mass_definition
+            about |= {
+                "threshold_m_r": float(self.threshold or 0.0),
+                "satellites_modulated_by_centrals": False,
+                "stellar_mass_law": self.stellar_mass_law,
+                "stellar_mass_parameters": law.parameters,
+                "stellar_mass_from": "host mass of centrals and mass of satellites, as they are in "
+                f"the catalogue; the law is for {of} masses, of satellites at infall",
+            }
+        return about
+
+    def predict(self, scene: Scene) -> Distribution:
+        """Luminous probability and law of log M* for each subhalo of ``scene``.
+
+        A central is luminous with the model's probability at its host's mass. Each of the n
+        satellites of a host is so with probability <N_sat> / n, at most 1; those that
+        `mockgal.populate` made with `satellites` of the same model, with probability 1.
+
+        Raises
+        ------
+        DomainError
+            A simulation or masses that the model is not valid for, without
+            ``allow_extrapolation``.
+        BadValueError
+            A central whose host mass is zero.
+        """
+        outside = self.check_domain(scene)
+        halos, occupation, law = scene.halos, self.occupation(scene), self._masses(scene)
+        h, n = scene.snapshot.cosmology.h, len(halos)
+        low, high = (10.0**edge for edge in self._log_mass())
+        central, host_mass = halos["is_central"], halos["host_mass"]
+        _refuse_zero_hosts(scene, low)
+        hosted = host_mass >= low
+        above = host_mass > high
+        self._check_heaviest(scene, above & central)
+
+        populated = halos.record.get(POPULATED, {}).get("law") == self._law_name()
+        candidate = ~central & hosted & (populated or law is None or halos["mass"] >= low)
+        painted = candidate | (central & hosted)
+        n_satellites = np.bincount(halos.host_row[candidate], minlength=n)
+        p, mean = np.zeros(n), np.zeros(n)
+
+        def occupy(part: slice) -> None:
+            rows = part.start + np.flatnonzero((central & hosted)[part])
+            p[rows] = occupation.centrals(host_mass[rows])
+            mean[rows] = occupation.satellites(host_mass[rows])
+
+        blocks.over_blocks(occupy, n)
+        rows = np.flatnonzero(candidate)
+        host = halos.host_row[rows]
+        p[rows] = 1.0 if populated else np.minimum(1.0, mean[host] / n_satellites[host])
+        record = {
+            "not_painted_centrals_below_range": int(np.sum(central & ~hosted)),
+            "not_painted_satellites_below_range": int(np.sum(~central & ~candidate)),
+            "hosts_above_range": int(np.sum(central & above)),
+            "satellites_short": self._short(mean, p, central),
+        }
+        location, scale, row = np.zeros(n), np.ones(n), np.zeros(n, dtype=np.int16)
+        quantiles = normal_quantiles()[None]
+        if law is None:
+            quantiles = self._by_threshold(scene, painted, location, scale, row)
+        else:
+            mass, relation = np.where(central, host_mass, halos["mass"]), law
+
+            def weigh(part: slice) -> None:
+                rows = part.start + np.flatnonzero(painted[part])
+                location[rows] = relation.log_mean(mass[rows], h)
+
+            blocks.over_blocks(weigh, n)
+            scale[painted] = law.scatter
+        floor = -math.inf if self.luminosity_floor is None else math.log10(self.luminosity_floor)
+        return Distribution(
+            p_luminous=p,
+            location=location,
+            scale=scale,
+            residual_row=row,
+            residual_probability=PROBABILITY,
+            residual_quantiles=quantiles,
+            floor=floor,
+            extrapolated=np.ones(n, dtype=bool) if outside else above,
+            record=record,
+        )
+
+    def _by_threshold(
+        self, scene: Scene, painted: Array, location: Array, scale: Array, row: Array
+    ) -> Array:
+        """Fill in the law of stellar mass that follows from the numbers above each threshold.
+
+        That of centrals is a normal one, cut off at the floor. That of satellites is kept in rows
+        by host mass, in units of its median above the floor.
+        """
+        halos, h = scene.halos, scene.snapshot.cosmology.h
+        occupation, floor = self.occupation(scene), self._log_floor(h)
+        central, log_host = halos["is_central"], np.zeros(len(halos))
+        log_host[painted] = np.log10(halos["host_mass"][painted])
+        scatter = occupation.parameters["scatter_model_param1"]["value"]
+        grid, medians, quantiles = stellar_mass_quantiles(floor)
+
+        def fill(part: slice) -> None:
+            rows = part.start + np.flatnonzero((painted & central)[part])
+            mean = occupation.central.mean_stellar_mass(prim_haloprop=halos["host_mass"][rows])
+            location[rows] = np.log10(mean) - math.log10(h)
+            scale[rows] = scatter
+            rows = part.start + np.flatnonzero((painted & ~central)[part])
+            location[rows] = floor - math.log10(h)
+            scale[rows] = np.interp(log_host[rows], grid, medians)
+            row[rows] = 1 + rows_between(grid, log_host[rows])
+
+        blocks.over_blocks(fill, len(halos))
+        return np.vstack([normal_quantiles(), quantiles])
+
+    def satellites(self, scene: Scene) -> SatelliteLaw:
+        """The satellites to make for each central of ``scene``, in the order of its rows.
+
+        Their number is the model's mean, a Poisson number; their mass at infall follows the
+        unevolved subhalo mass function (`mass_ratio_quantiles`) above the mass of which half of
+        the centrals are luminous, or above a tenth of the host's, where that is less.
+
+        Raises
+        ------
+        DomainError, BadValueError
+            As `predict`.
+        """
+        self.check_domain(scene)
+        halos, occupation = scene.halos, self.occupation(scene)
+        low, high = (10.0**edge for edge in self._log_mass())
+        _refuse_zero_hosts(scene, low)
+        self._check_heaviest(scene, halos["is_central"] & (halos["host_mass"] > high))
+        host_mass = halos["host_mass"][halos["is_central"]]
+        hosted = host_mass >= low
+        mean, row = np.zeros(len(host_mass)), np.zeros(len(host_mass), dtype=np.int16)
+        mean[hosted] = occupation.satellites(host_mass[hosted])
+        grid, quantiles = mass_ratio_quantiles(math.log10(occupation.half_mass))
+        row[hosted] = rows_between(grid, np.log10(host_mass[hosted]))
+        return SatelliteLaw(
+            name=self._law_name(),
+            mean=mean,
+            variance=mean,
+            row=row,
+            probability=PROBABILITY,
+            log_mass_ratio=quantiles,
+            references=(*self.references, "Jiang & van den Bosch 2016, arXiv:1403.6827, table A1"),
+            record={
+                "hosts_below_range": int(np.sum(~hosted)),
+                "least_satellite_mass_msun_h": occupation.half_mass,
+            },
+        )
+
+    def check_domain(self, scene: Scene) -> list[str]:
+        """Why the model is not valid for a simulation; a `DomainError` unless that is allowed."""
+        outside = self.mismatch(scene)
+        if outside and not self.allow_extrapolation:
+            expected = OCCUPATIONS[self.model].mass_definition
+            way = "--allow-extrapolation, which flags every galaxy"
+            if scene.halos.mass_definition != expected:
+                way = f"read the simulation with --mass-definition {expected}, or {way}"
+            raise DomainError(
+                f"simulation {scene.snapshot.name}",
+                "; ".join(outside),
+                f"what model {self.model} is valid for",
+                way,
+            )
+        return outside
+
+    def _check_heaviest(self, scene: Scene, heavy: Array) -> None:
+        if self.allow_extrapolation or not np.any(heavy):
+            return
+        raise DomainError(
+            f"simulation {scene.snapshot.name}",
+            f"{np.sum(heavy)} hosts above 10^{self._log_mass()[1]:.2f} Msun/h, up to "
+            f"10^{math.log10(scene.halos['host_mass'][heavy].max()):.2f}",
+            f"the range of model {self.model}",
+            "--allow-extrapolation, which paints them with the model's formula, and flags them",
+        )
+
+    def _short(self, mean: Array, p: Array, central: Array) -> float:
+        """How many fewer luminous satellites are expected than the model has; warns of many."""
+        target = blocks.sums(mean * _SCALE, central)[0] / _SCALE
+        short = target - blocks.sums(p, central)[1]
+        if short > max(SHORT * target, 3.0 * math.sqrt(target)):
+            warn(
+                f"model {self.model}: {short:.4g} of {target:.4g} satellites are missing: their "
+                "hosts have too few subhalos, which probabilities cannot make up for",
+                stacklevel=3,
+            )
+        return round(short, 6)
+
+
+def _one_of(key: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise UsageError(
+            f"painter hod:{key}", repr(value), "one of " + ", ".join(map(str, allowed))
+        )
+
+
+def _number(key: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UsageError(
+            f"painter hod:{key}", repr(value), "a number", "write it without quotes, as 1.0e+9"
+        )
+
+
+def _refuse_zero_hosts(scene: Scene, low: float) -> None:
+    halos: HaloCatalog = scene.halos
+    zero = np.flatnonzero(halos["is_central"] & (halos["host_mass"] <= 0) & (halos["mass"] >= low))
+    if zero.size:
+        raise BadValueError(
+            f"{scene.snapshot.name}:host_mass",
+            f"{zero.size} centrals of 10^{math.log10(low):.2f} Msun/h and more whose host mass "
+            f"({halos.mass_definition}) is zero, the first halo_id {halos['halo_id'][zero].min()}",
+            "a positive mass for every painted central",
+            "--drop-bad leaves them out and counts them, or choose another --mass-definition",
+        )
