@@ -72,7 +72,9 @@ def _corrupt() -> tuple[Fault, ...]:
             "refused; the number of the line is told",
         ),
         Fault(
-            11, "bytes left over in a Quijote catalogue", no_part="Quijote catalogues are not read"
+            11,
+            "a Quijote catalogue with bytes left over, or too few",
+            "refused; both sizes are told",
         ),
         Fault(12, "a Parquet file without its footer", no_part="Parquet is not read"),
         Fault(13, "network weights that are cut short", no_part="no painter uses a network"),
@@ -173,8 +175,8 @@ def _values() -> tuple[Fault, ...]:
         Fault(43, "parents that form a circle"),
         Fault(
             44,
-            "ids of particles that are in no snapshot",
-            no_part="nothing follows particles by their ids",
+            "particle ids of the two runs of a calibration that do not go together",
+            "refused where matches by ids are asked for; else by position, and recorded",
         ),
         Fault(
             45,

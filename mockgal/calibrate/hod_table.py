@@ -19,7 +19,7 @@ from ..types import STELLAR_MASS_DEFINITIONS, Scene
 from .host_mass import LEAST_FOR_RATIO, PairedHosts, host_mass_ratio, pair_hosts
 from .jackknife import error_columns
 from .laws import RESIDUAL_PROBABILITY, merge_sparse
-from .match import match_hosts
+from .match import hosts, match, quality
 from .population import Population, population, together
 from .rows import is_luminous, resolved_run, table_columns
 from .twins import check_twins
@@ -158,10 +158,12 @@ def measure(
         domain=_domain(pairs, redshift_tolerance, particle_mass_factor, cosmology_tolerance),
         provenance={
             "pairs": [
-                _describe_pair(*pair, facts, hosts, how)
-                for pair, facts, hosts, how in zip(pairs, evidence, paired, matching, strict=True)
+                _describe_pair(*pair, facts, compared, how)
+                for pair, facts, compared, how in zip(
+                    pairs, evidence, paired, matching, strict=True
+                )
             ],
-            "host_mass_ratio": "; ".join(hosts.method for hosts in paired),
+            "host_mass_ratio": "; ".join(compared.method for compared in paired),
             "bins": bins,
             "bins_joined": merged,
             "errors": describe(jackknife) + " of each box" if jackknife else "none",
@@ -273,18 +275,27 @@ def _gather(
         first = i * max(jackknife, 1) ** 3
         runs[0].append(population(hydro, jackknife, first))
         runs[1].append(population(dark, jackknife, first))
-        rows = match_hosts(hydro.halos, dark.halos, dark.snapshot)
-        paired.append(pair_hosts(hydro, dark, rows, "position", limit))
-        matching.append({})
+        matches = match(hydro, dark, method=method)
+        rows = hosts(matches, hydro, dark)
+        paired.append(pair_hosts(hydro, dark, rows, matches.method, limit))
+        found = quality(matches, hydro, dark, _quality_edges(dark, limit))
+        matching.append({"method": matches.method, **matches.record, "quality": found.to_dict()})
         region.append(runs[1][-1].region[paired[-1].dark_rows])
     sample = _Sample(
         together(runs[0]),
         together(runs[1]),
-        np.concatenate([hosts.log_hydro for hosts in paired]),
-        np.concatenate([hosts.log_dark for hosts in paired]),
+        np.concatenate([compared.log_hydro for compared in paired]),
+        np.concatenate([compared.log_dark for compared in paired]),
         np.concatenate(region),
     )
     return sample, paired, matching
+
+
+def _quality_edges(dark: Scene, limit: float) -> Array:
+    """Half-decade bins of gravity-only mass from the resolution on."""
+    low = np.floor(2.0 * np.log10(limit)) / 2.0
+    heaviest = max(float(dark.halos["host_mass"].max(initial=0.0)), 2.0 * limit)
+    return np.arange(low, np.log10(heaviest) + 0.5, 0.5)
 
 
 def _with_nodes(ratio: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -347,7 +358,7 @@ def _describe_pair(
     hydro: Scene,
     dark: Scene,
     evidence: Mapping[str, Any],
-    hosts: PairedHosts,
+    compared: PairedHosts,
     matching: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What is recorded of a pair: plain JSON values."""
@@ -364,4 +375,4 @@ def _describe_pair(
         }
         for label, scene in (("hydro", hydro), ("dark", dark))
     }
-    return {**runs, "twins": dict(evidence), "matching": dict(matching), "hosts": hosts.method}
+    return {**runs, "twins": dict(evidence), "matching": dict(matching), "hosts": compared.method}

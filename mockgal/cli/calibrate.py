@@ -106,6 +106,8 @@ def calibrate(
 
 
 def _describe(table: HODTable) -> list[str]:
+    from ..paint.hod_columns import KINDS
+
     c, p = table.columns, table.provenance
     lines = []
     for pair in p["pairs"]:
@@ -113,7 +115,8 @@ def _describe(table: HODTable) -> list[str]:
         lines += [
             f"pair        {hydro['simulation']} and {dark['simulation']}, redshift "
             f"{round(dark['redshift'], 9):.4g}, box {dark['box_size_mpc_h']:g} Mpc/h",
-            f"            host masses: {pair['hosts']}",
+            f"            phases: {pair['twins']['phases']['conclusion']}; host masses: {pair['hosts']}",
+            *(_matched(kind, pair["matching"]["quality"]) for kind in KINDS),
         ]
     lines += [
         f"luminous    from {table.luminosity_floor:.4g} Msun/h: {p['luminosity_floor']}",
@@ -121,7 +124,7 @@ def _describe(table: HODTable) -> list[str]:
         f"errors      {p['errors']}",
     ]
     lines += [f"joined      {text}" for text in p["bins_joined"]]
-    for k, kind in enumerate(("central", "satellite")):
+    for k, kind in enumerate(KINDS):
         rows = table.rows(k)
         lines.append(f"{kind}s by {table.mass_of(k)}, log10 of Msun/h:")
         for r in range(rows.start, rows.stop):
@@ -139,6 +142,15 @@ def _describe(table: HODTable) -> list[str]:
         if left:
             lines.append(f"left out    {left:,} luminous {kind}: their hosts are not resolved")
     return lines
+
+
+def _matched(kind: str, quality: dict[str, Any]) -> str:
+    found = quality[kind]
+    matched, of = sum(found["matched"]), sum(found["subhalos"])
+    line = f"            {kind}s: {matched:,} of {of:,} in the gravity-only run are matched"
+    if found["confirmed"] is not None:
+        line += f", {sum(found['confirmed']):,} of these confirmed"
+    return line
 
 
 def _with_error(columns: Any, name: str, row: int) -> str:

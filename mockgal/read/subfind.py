@@ -263,7 +263,7 @@ def _halos(
 
 
 def _star_particle_mass(found: dict[str, Array], unit: float) -> dict[str, float]:
-    """Stellar mass of a star particle [Msun/h], if the catalogue tells: the median over subhalos."""
+    """Mass of a star particle [Msun/h], if the catalogue tells: the median over subhalos."""
     number = found.get(f"Subhalo/{NUMBER_BY_TYPE}")
     if number is None or not np.any(starry := number[:, STARS] > 0):
         return {}

@@ -141,6 +141,10 @@ def write_gadget4(
     fractions[:, 4] = baryons * stellar
     sub_mass = sub_len * particle
     len_type = np.where(fractions > 0, sub_len[:, None], 0)
+    group_len_type = np.where(fractions[:1] > 0, group_len[:, None], 0)
+    in_group = np.cumsum(len_type, axis=0) - len_type
+    before = np.cumsum(group_len_type, axis=0) - group_len_type
+    offset_type = (before[group_of] + in_group - in_group[first[group_of]]).astype("i8")
 
     def mass(values: NDArray[Any]) -> NDArray[Any]:
         return values * per_mass
@@ -152,6 +156,7 @@ def write_gadget4(
 
     group_data = {
         "GroupLen": group_len.astype("i4"),
+        "GroupLenType": group_len_type.astype("i4"),
         "GroupFirstSub": first.astype("i8"),
         "GroupNsubs": nsubs.astype("i4"),
         "GroupPos": own_length(centre),
@@ -166,6 +171,7 @@ def write_gadget4(
         "SubhaloRankInGr": rank.astype("i4"),
         "SubhaloLen": len_type.sum(axis=1).astype("i4"),
         "SubhaloLenType": len_type.astype("i4"),
+        "SubhaloOffsetType": offset_type,
         "SubhaloMass": mass(sub_mass).astype(dtype),
         "SubhaloPos": own_length(position),
         "SubhaloMassType": mass(sub_mass[:, None] * fractions).astype(dtype),
@@ -173,7 +179,7 @@ def write_gadget4(
         "SubhaloVmax": (100 * (sub_mass / 1e12) ** (1 / 3)).astype(dtype),
     }
     if arepo:
-        del sub_data["SubhaloRankInGr"]
+        del sub_data["SubhaloRankInGr"], sub_data["SubhaloOffsetType"]
         sub_data["SubhaloGrNr"] = sub_data.pop("SubhaloGroupNr").astype("i4")
         group_data["GroupFirstSub"] = group_data["GroupFirstSub"].astype("i4")
         if hydro:
@@ -295,6 +301,8 @@ def _write_snapshot(
 ) -> None:
     """Dark matter by mass table; gas and a fifth as many stars with masses of their own.
 
+    Ids are in no order; those of dark matter are 1 to ``side``**3.
+
     AREPO's hydrodynamic runs have tracers, too, which are no matter.
     """
     total = side**3
@@ -307,6 +315,7 @@ def _write_snapshot(
     table = np.zeros(_TYPES)
     table[1] = particle * (1 - baryons) * per_mass
     bounds = [np.linspace(0, n, len(paths) + 1).astype(int) for n in numbers]
+    mixed = np.random.default_rng(seed).permutation(total)
     for k, path in enumerate(paths):
         here = np.array([edge[k + 1] - edge[k] for edge in bounds])
         with h5py.File(path, "w") as file:
@@ -327,6 +336,8 @@ def _write_snapshot(
                     continue
                 place = _spread(total, seed + int(kind))[bounds[kind][k] : bounds[kind][k + 1]]
                 _write_large(group, "Coordinates", length(place))
+                ids = 1 + total * (kind != 1) * kind + mixed[bounds[kind][k] : bounds[kind][k + 1]]
+                _write_large(group, "ParticleIDs", ids.astype("u8" if arepo else "u4"))
                 if kind != 1:
                     own = np.full(here[kind], particle * baryons * per_mass)
                     _write_large(group, "Masses", own.astype(dtype))
