@@ -19,7 +19,6 @@ RESIDUAL_PROBABILITY = np.array([*_LOWER, 0.5, *(round(1 - p, 6) for p in revers
 LEAST_IN_BIN = 10  # fewer subhalos than this: no node, and residuals pooled over bins
 LEAST_PER_NODE = 20  # resolved subhalos behind each node of the luminous probability
 NODES = 6
-_MOVES = 5  # the last of which moves no node by 1e-4 dex, for a slope of 2 in bins of 0.25 dex
 
 
 def bin_of(values: Array, edges: Array) -> Array:
@@ -37,8 +36,8 @@ def median_and_residuals(
 ) -> list[dict[str, Any]]:
     """Nodes of the median curve, and quantiles of log M* about it, bin by bin.
 
-    Nodes are at the median mass of each bin, at such a height that the residuals of the bin about
-    the curve have a median of zero.
+    Nodes are at the median mass of each bin, at its median log M* with the trend within the bin
+    taken out.
 
     Parameters
     ----------
@@ -67,12 +66,11 @@ def median_and_residuals(
         x[b] = np.median(log_mass[anywhere])
         y[b] = np.median(log_stellar_mass[anywhere])
     # The median within a bin is not that at its median mass where masses are skew and the trend is
-    # steep: nodes are moved until the residuals of their bins have medians of zero.
-    for _ in range(_MOVES):
-        residual = log_stellar_mass - median_curve(x, y, log_mass)
-        for b in range(bins):
-            if np.isfinite(x[b]) and np.any(inside[b]):
-                y[b] += np.median(residual[inside[b]])
+    # steep: nodes are moved by the median residual. Once: more would fit the noise of neighbours.
+    residual = log_stellar_mass - median_curve(x, y, log_mass)
+    for b in range(bins):
+        if np.isfinite(x[b]) and np.any(inside[b]):
+            y[b] += np.median(residual[inside[b]])
     residual = log_stellar_mass - median_curve(x, y, log_mass)
     quantiles, source = quantiles_by_bin(residual, bins_of, bins, probability)
     return [

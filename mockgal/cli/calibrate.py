@@ -115,7 +115,8 @@ def _describe(table: HODTable) -> list[str]:
         lines += [
             f"pair        {hydro['simulation']} and {dark['simulation']}, redshift "
             f"{round(dark['redshift'], 9):.4g}, box {dark['box_size_mpc_h']:g} Mpc/h",
-            f"            phases: {pair['twins']['phases']['conclusion']}; host masses: {pair['hosts']}",
+            f"            phases: {pair['twins']['phases']['conclusion']}",
+            f"            host masses: {pair['hosts']}",
             *(_matched(kind, pair["matching"]["quality"]) for kind in KINDS),
         ]
     lines += [
