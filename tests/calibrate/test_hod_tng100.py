@@ -62,7 +62,8 @@ class TestShipped:
         """Stellar masses and scatter that observers and simulators would recognise."""
         c = table.columns
         assert table.median_log_stellar_mass(0, np.array([12.0])) == pytest.approx(10.5, abs=0.1)
-        assert np.all(np.diff(c["curve_log_stellar_mass"][table.rows(0)]) > 0)
+        error = 0.25 / np.sqrt(c["hosts_hydro"][table.rows(0)])  # of a median
+        assert np.all(np.diff(c["curve_log_stellar_mass"][table.rows(0)]) > -error[1:])
         width = [
             0.5 * np.subtract(*np.interp([0.84, 0.16], table.residual_probability, q))
             for q in c["residual_quantiles"][table.rows(0)]
