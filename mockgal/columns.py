@@ -73,6 +73,15 @@ HALO_COLUMNS: dict[str, Column] = _table(
     Column("host_mass", "Msun", -1, 0, "<f8", _ROW, "mass of the host halo, see mass_definition"),
     Column("n_particles", "", 0, 0, "<i8", _ROW, "particles bound to the subhalo"),
     Column("stellar_mass", "Msun", -1, 0, "<f8", _ROW, "mass of all bound stars (hydro runs)"),
+    Column(
+        "concentration",
+        "",
+        0,
+        0,
+        "<f8",
+        _ROW,
+        "concentration of the host halo: radius, see mass_definition, over scale radius",
+    ),
 )
 REQUIRED_HALO_COLUMNS = (
     "halo_id",

@@ -1,4 +1,4 @@
-"""Joins the rooms: read, paint, select, write, one function each, and `build` for all four."""
+"""Joins the rooms: read, populate, paint, select, write, one function each; `build` for all."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ import numpy as np
 from . import registry
 from .columns import GALAXY_COLUMNS
 from .errors import EmptyResultError, InputError, OutputError, UsageError, listening, warn
+from .painters import check_options, made, predict_satellites
+from .painters import make_painter as make_painter
 from .protocols import Painter, ReadOptions, Writer
+from .satellite_law import SatelliteLaw
 from .types import GalaxyCatalog, Scene
 
 if TYPE_CHECKING:
     from astropy.table import QTable
 
+    from .populate.options import SatelliteOptions
     from .recipe import Recipe
     from .write.halotools import HalotoolsMock
 
@@ -55,7 +59,7 @@ def read(path: object, *, format: str | None = None, **options: Any) -> Scene:
     """
     from .read.detect import read as read_scene
 
-    _check_options("read", options, ReadOptions._fields)
+    check_options("read", options, ReadOptions._fields)
     wanted = ReadOptions(**options)
     try:
         scene: Scene = read_scene(path, wanted, format)
@@ -79,27 +83,6 @@ def read(path: object, *, format: str | None = None, **options: Any) -> Scene:
     return replace(scene, snapshot=replace(scene.snapshot, record=record))
 
 
-def make_painter(name: str, options: dict[str, Any]) -> Painter:
-    """The painter ``name`` with its options.
-
-    Raises
-    ------
-    UsageError
-        No such painter, or an option that it does not have.
-    """
-    painter_class = registry.load("painters", name)
-    allowed = introspection.signature(painter_class).parameters
-    _check_options(f"painter {name}", options, allowed)
-    painter: Painter = painter_class(**options)
-    return painter
-
-
-def _check_options(where: str, options: dict[str, Any], allowed: Iterable[str]) -> None:
-    unknown = [key for key in options if key not in allowed]
-    if unknown:
-        raise UsageError(where, f"option {', '.join(unknown)}", "one of " + ", ".join(allowed))
-
-
 def paint(
     sim: Scene, painter: str | Painter = "hod", *, seed: int, **options: Any
 ) -> GalaxyCatalog:
@@ -117,18 +100,74 @@ def paint(
     """
     from .paint.draw import join, paint_scene
 
-    if isinstance(painter, str):
-        painter = make_painter(painter, options)
-    elif options:
-        raise UsageError(
-            "paint",
-            f"options {', '.join(options)} for a painter that is made already",
-            "none",
-            "give the options to the painter's class",
-        )
+    painter = made("paint", painter, options)
     return _recording(
         lambda: join([paint_scene(tile, painter, seed=seed) for tile in tiles(sim)], sim)
     )
+
+
+def populate(
+    sim: Scene, painter: str | Painter | SatelliteLaw = "hod", *, seed: int, **options: Any
+) -> Scene:
+    """Give hosts that come without subhalos their satellites, to be painted next.
+
+    Parameters
+    ----------
+    sim : Scene
+        Hosts alone.
+    painter : str, Painter or SatelliteLaw
+        A painter that predicts satellites, by name or made already; or the law itself.
+    seed : int
+        Same hosts, law, options and seed: same satellites.
+    **options
+        Fields of `mockgal.populate.options.SatelliteOptions`, such as ``concentration="duffy08"``.
+
+    Returns
+    -------
+    Scene
+        Hosts and satellites, with what was chosen and counted in ``halos.record["populate"]``.
+
+    Raises
+    ------
+    UsageError
+        An unknown option, a painter that predicts no satellites, or hosts that have some already.
+    MockgalError
+        See `mockgal.populate.satellites.populate`.
+    """
+    return _populate(sim, painter, seed, satellite_options(options))
+
+
+def satellite_options(options: dict[str, Any]) -> SatelliteOptions:
+    """The checked options of `populate`.
+
+    Raises
+    ------
+    UsageError
+        An option that there is not, or a value that it cannot have.
+    """
+    from .populate.options import SatelliteOptions
+
+    check_options("populate", options, introspection.signature(SatelliteOptions).parameters)
+    return SatelliteOptions(**options)
+
+
+def _populate(
+    sim: Scene, painter: str | Painter | SatelliteLaw, seed: int, options: SatelliteOptions
+) -> Scene:
+    from .populate.satellites import check_hosts_only
+    from .populate.satellites import populate as make_satellites
+
+    check_hosts_only(sim)
+    with listening() as told:
+        if isinstance(painter, SatelliteLaw):
+            law = painter
+        else:
+            law = predict_satellites(sim, made("populate", painter, {}))
+        populated = make_satellites(sim, law, seed=seed, options=options)
+    if not told:
+        return populated
+    record = {**populated.snapshot.record, "populate_warnings": told}
+    return replace(populated, snapshot=replace(populated.snapshot, record=record))
 
 
 def _recording(make: Callable[[], GalaxyCatalog]) -> GalaxyCatalog:
@@ -205,6 +244,28 @@ def to_halotools(galaxies: GalaxyCatalog) -> HalotoolsMock:
     from .write.halotools import to_halotools as make_mock
 
     return make_mock(galaxies)
+
+
+def to_halotools_model(sim: Scene, painter: str | Painter = "hod", **options: Any) -> Any:
+    """The painter ``hod`` as a composite model of halotools, which populates halo catalogues.
+
+    Parameters
+    ----------
+    sim : Scene
+        The simulation that the model is for.
+    painter : str or Painter
+        As for `paint`.
+    **options
+        The painter's own.
+
+    Returns
+    -------
+    halotools.empirical_models.HodModelFactory
+        See `mockgal.paint.halotools_composite.to_halotools_model`.
+    """
+    from .paint.halotools_composite import to_halotools_model as make_model
+
+    return make_model(made("to_halotools_model", painter, options), sim)
 
 
 def writer_for(path: Path) -> Writer:
@@ -345,16 +406,18 @@ def build(recipe: Recipe) -> Report:
     for cut in recipe.cut:
         parse(cut)
     painter = make_painter(recipe.painter, recipe.painter_options)
+    satellites = satellite_options(recipe.populate_options) if recipe.populate else None
     preflight([recipe.sim])
     # A second run is refused before it computes.
     with output_lock(out) as cleaned_up, output_lock(sidecar_path(out)) as beside:
-        return _build(recipe, writer, painter, preflight, started, cleaned_up + beside)
+        return _build(recipe, writer, painter, satellites, preflight, started, cleaned_up + beside)
 
 
 def _build(
     recipe: Recipe,
     writer: Writer,
     painter: Painter,
+    satellites: SatelliteOptions | None,
     preflight: Callable[[list[Path], int], None],
     started: float,
     cleaned_up: list[str],
@@ -364,6 +427,8 @@ def _build(
 
     out, overwrite = recipe.output, recipe.overwrite
     sim = read(recipe.sim, format=recipe.format, **recipe.read_options._asdict())
+    if satellites is not None:
+        sim = _populate(sim, painter, recipe.seed, satellites)
     inputs = [Path(file.path) for file in sim.snapshot.source]
     row_bytes = sum(np.dtype(column.dtype).itemsize for column in GALAXY_COLUMNS.values())
     preflight(inputs, row_bytes * len(sim.halos))

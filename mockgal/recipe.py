@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from .errors import UsageError
 from .protocols import ReadOptions
@@ -35,6 +35,10 @@ class Recipe(BaseModel):
         Name of the painter.
     painter_options : dict
         The painter's own options, checked against what its class declares.
+    populate : bool
+        Whether satellites are made first, for hosts that come without subhalos.
+    populate_options : dict
+        How, checked against `mockgal.populate.options.SatelliteOptions`.
     seed : int
     cut : tuple of str
         Cuts, applied in this order.
@@ -46,7 +50,7 @@ class Recipe(BaseModel):
     format : str, optional
         Name of the reader; by default found from the content.
     mass_definition, drop_bad, orphans, centred_origin, allow_empty_regions
-    allow_missing_chunks, stellar_mass_definition, h, omega_m, omega_lambda
+    allow_missing_chunks, stellar_mass_definition, h, omega_m, omega_lambda, box_size, redshift
         See `mockgal.protocols.ReadOptions`.
     """
 
@@ -55,6 +59,8 @@ class Recipe(BaseModel):
     sim: Path
     painter: str
     painter_options: dict[str, Any] = {}
+    populate: bool = False
+    populate_options: dict[str, Any] = {}
     seed: int = DEFAULT_SEED
     cut: tuple[str, ...] = ()
     out: Path | None = None
@@ -72,6 +78,8 @@ class Recipe(BaseModel):
     h: float | None = None
     omega_m: float | None = None
     omega_lambda: float | None = None
+    box_size: float | None = None
+    redshift: float | None = None
 
     @field_validator("cut", mode="before")
     @classmethod
@@ -85,6 +93,13 @@ class Recipe(BaseModel):
             return check_seed(value)
         except UsageError as error:
             raise ValueError(error.expected) from error
+
+    @field_validator("populate_options")
+    @classmethod
+    def _populated(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        if value and not info.data.get("populate"):
+            raise ValueError("nothing without --populate (populate: true)")
+        return value
 
     @field_validator("painter_options")
     @classmethod
@@ -135,6 +150,8 @@ class Recipe(BaseModel):
         Folders are left out: what is in a calibration file is told by its digest.
         """
         apart = {"sim", "out", "overwrite", "require_nonempty", "units", "format"}
+        if not self.populate:
+            apart |= {"populate", "populate_options"}
         values = self.model_dump(mode="json", exclude=apart)
         values["painter_options"] = {
             key: Path(value).name if isinstance(value, str) else value

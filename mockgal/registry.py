@@ -30,9 +30,10 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
         "halotools": Entry("mockgal.read.halotools:HalotoolsReader"),
         "arepo": Entry("mockgal.read.arepo:ArepoReader"),
         "rockstar": Entry("mockgal.read.rockstar:RockstarReader"),
+        "quijote": Entry("mockgal.read.quijote:QuijoteReader"),
     },
     "painters": {
-        "hod": Entry("mockgal.paint.hod:HODPainter"),
+        "hod": Entry("mockgal.paint.hod_choice:hod_painter"),
     },
     "writers": {
         "fits": Entry("mockgal.write.fits:FITSWriter"),

@@ -10,6 +10,7 @@ import click
 from ..errors import UsageError
 from ..layout import MISSING_CHUNKS
 from .options import given, reading
+from .populating import populating, take_choices
 from .screen import say
 
 if TYPE_CHECKING:
@@ -42,6 +43,29 @@ if TYPE_CHECKING:
     "uncorrected leaves out the corrections for baryons; flagged per galaxy.",
 )
 @click.option(
+    "--model",
+    type=click.Choice(["zheng07", "leauthaud11"]),
+    help="Paint with a model of halotools in place of a calibration: zheng07 takes --threshold and "
+    "--stellar-mass-law, leauthaud11 takes --luminosity-floor.",
+)
+@click.option(
+    "--threshold",
+    type=float,
+    help="Of zheng07: absolute magnitude M_r - 5 log h that galaxies are brighter than, from -18 "
+    "to -22 in steps of 0.5.",
+)
+@click.option(
+    "--stellar-mass-law",
+    type=click.Choice(["behroozi10", "moster13"]),
+    help="Of zheng07: relation of stellar to halo mass.",
+)
+@click.option(
+    "--luminosity-floor",
+    type=float,
+    metavar="MSUN_H",
+    help="Of leauthaud11: least stellar mass of a galaxy, in Msun/h.",
+)
+@click.option(
     "--cut",
     multiple=True,
     metavar="CUT",
@@ -58,6 +82,7 @@ if TYPE_CHECKING:
 @click.option(
     "--require-nonempty", is_flag=True, default=None, help="Fail if no galaxy passes the cuts."
 )
+@populating
 @reading
 def build(recipe: Path | None, **options: Any) -> None:
     """Build a mock: read a simulation, paint it, cut it, and write the catalogue."""
@@ -67,15 +92,25 @@ def build(recipe: Path | None, **options: Any) -> None:
     values = {} if recipe is None else read_yaml(recipe)
     source = "mockgal build" if recipe is None else str(recipe)
     wanted = given(options)
-    painter_options = {
+    painter_options: dict[str, Any] = {
         key: wanted.pop(key)
-        for key in ("calibration", "allow_extrapolation", "missing_twin")
+        for key in (
+            "calibration",
+            "allow_extrapolation",
+            "missing_twin",
+            "model",
+            "threshold",
+            "stellar_mass_law",
+            "luminosity_floor",
+        )
         if key in wanted
     }
+    chosen = {"painter_options": painter_options, "populate_options": take_choices(wanted)}
     values |= wanted
-    stated = values.get("painter_options", {})
-    if painter_options and isinstance(stated, dict):
-        values["painter_options"] = {**stated, **painter_options}
+    for key, more in chosen.items():
+        stated = values.get(key, {})
+        if more and isinstance(stated, dict):
+            values[key] = {**stated, **more}
     for key in ("sim", "painter"):
         if key not in values:
             raise UsageError(
@@ -94,14 +129,24 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
     snapshot, prediction = sim.snapshot, p["painter"]["prediction"]
     h = snapshot.cosmology.h
     central = int(galaxies["is_central"].sum())
+    kind = "model" if "model" in p["painter"] else "calibration"
     lines = [
         f"simulation  {snapshot.name} ({snapshot.format}), box {snapshot.box_size:g} Mpc/h, "
         f"redshift {round(snapshot.redshift, 9):.4g}, {len(sim.halos):,} subhalos",
-        f"painter     {p['painter']['name']}, calibration {p['painter'].get('calibration')}, "
+        f"painter     {p['painter']['name']}, {kind} {p['painter'].get(kind)}, "
         f"seed {p['seed']}" + " (the default)" * seed_is_default,
         f"painted     {p['painted']:,} galaxies; expected {prediction['expected_centrals']:.1f} "
         f"centrals and {prediction['expected_satellites']:.1f} satellites",
     ]
+    populated = sim.halos.record.get("populate")
+    if populated:
+        lines.insert(
+            1,
+            f"populated   {populated['satellites']:,} satellites made for "
+            f"{populated['hosts_with_satellites']:,} of {populated['hosts']:,} hosts: "
+            f"{populated['law']}; numbers {populated['numbers']}, profile {populated['profile']}, "
+            f"concentration {populated['concentration']}, velocities {populated['velocity']}",
+        )
     if MISSING_CHUNKS in snapshot.record:
         lines.insert(1, f"incomplete  chunks {snapshot.record[MISSING_CHUNKS]} are missing")
     least = p["painter"].get("least_subhalo_mass_msun_h", 0.0)

@@ -54,6 +54,10 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--h", type=float, help="H0 over 100 km/s/Mpc, if not in the file."),
         click.option("--omega-m", type=float, help="Matter density today, if not in the file."),
         click.option("--omega-lambda", type=float, help="Dark energy today, if not in the file."),
+        click.option(
+            "--box-size", type=float, help="Side of the box [Mpc/h], if the format has none."
+        ),
+        click.option("--redshift", type=float, help="Redshift, if the format has none."),
     )
     for option in reversed(options):  # the last one added is shown first
         command = option(command)

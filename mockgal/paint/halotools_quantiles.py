@@ -23,8 +23,9 @@ LEAST_RATIO = 0.1  # satellites reach down at least to this share of the host
 # Jiang & van den Bosch 2016, arXiv:1403.6827, table A1, unevolved subhalos of all orders:
 # dN / dln psi = gamma psi^alpha exp(-beta psi^omega), psi = mass at infall / mass of the host.
 _ALPHA, _BETA, _OMEGA = -0.91, 6.0, 3.0
-_TAIL = 10.0 ** -np.arange(3.0, 8.5, 0.5)  # closer nodes at both ends, where the laws are long
-PROBABILITY = np.concatenate([[0.0], _TAIL[::-1], np.linspace(0, 1, 201)[1:-1], 1 - _TAIL, [1.0]])
+# Closer and closer nodes towards both ends: what is left above a floor may be an end.
+_TAIL = 10.0 ** -np.arange(1.0, 8.95, 0.1)
+PROBABILITY = np.concatenate([[0.0], _TAIL[::-1], np.linspace(0.11, 0.89, 79), 1 - _TAIL, [1.0]])
 
 
 @cache
@@ -96,5 +97,5 @@ def stellar_mass_quantiles(log_floor: float) -> tuple[Array, Array, Array]:
     below[:, above[0] == 0] = np.linspace(0, 1, len(excess))[:, None]  # hosts without satellites
     at = np.minimum(PROBABILITY, 1 - 1e-9)
     quantiles = np.array([np.interp(at, column, excess) for column in below.T])
-    medians = quantiles[:, np.searchsorted(PROBABILITY, 0.5)]
+    medians = quantiles[:, np.argmin(abs(PROBABILITY - 0.5))]
     return grid, medians, quantiles / medians[:, None]

@@ -9,6 +9,7 @@
 | the host's value of a column of `HOST_MASS` [Msun/h] | host_mass |
 | first of `BOUND_MASS`, else the column of the host mass [Msun/h] | mass |
 | halo_vmax [km/s], where it is there | vmax |
+| the host's halo_nfw_conc, where the host mass is halo_mvir | concentration |
 | halo_phantom, where it is there | rows that have it, made up between two outputs, are left out |
 
 Facts are attributes of the file's root or of the object: ``Lbox`` (a number, or three that are
@@ -66,13 +67,15 @@ PARENT = ("halo_upid", "halo_pid", "halo_hostid")
 _POSITION = ("halo_x", "halo_y", "halo_z")
 _VELOCITY = ("halo_vx", "halo_vy", "halo_vz")
 _VMAX, _PHANTOM = "halo_vmax", "halo_phantom"
+# halotools makes it of Rockstar's: the virial radius over the scale radius of the fit.
+_CONCENTRATION, _OF_CONCENTRATION = "halo_nfw_conc", "vir"
 _DEFINITION = {name: key for key, names in HOST_MASS.items() for name in names}
 _RADIUS = {
     name: name.replace("halo_m", "halo_r") for name, key in _DEFINITION.items() if key != "fof"
 }
 # All columns that are looked at, with their units.
 _COLUMNS = {
-    **dict.fromkeys(("halo_id", _PHANTOM, *PARENT), ""),
+    **dict.fromkeys(("halo_id", _PHANTOM, _CONCENTRATION, *PARENT), ""),
     **dict.fromkeys((*_POSITION, *_RADIUS.values()), "Mpc/h"),
     **dict.fromkeys((*_DEFINITION, *BOUND_MASS), "Msun/h"),
     **dict.fromkeys((*_VELOCITY, _VMAX), "km/s"),
@@ -164,6 +167,8 @@ def _scene(table: Table, options: ReadOptions) -> Scene:
     wanted = ["halo_id", *_POSITION, *_VELOCITY, host_mass, bound]
     _check_present(table, wanted)
     also = {parent, PARENT[-1], _VMAX, _PHANTOM, *(name for pair in pairs for name in pair)}
+    if definition == _OF_CONCENTRATION:
+        also.add(_CONCENTRATION)
     wanted += [name for name in table.columns if name in also]
 
     box_size, redshift = facts.box_size(table), table.number("redshift", above=-1.0)
@@ -223,6 +228,8 @@ def _scene(table: Table, options: ReadOptions) -> Scene:
     }
     if _VMAX in native:
         columns["vmax"] = native[_VMAX].astype(np.float64)
+    if _CONCENTRATION in native:
+        columns["concentration"] = native[_CONCENTRATION][top].astype(np.float64)
     kept = np.flatnonzero(real)
     if len(kept) < len(ids):
         columns = {name: rows[kept] for name, rows in columns.items()}

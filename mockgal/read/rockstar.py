@@ -9,6 +9,7 @@
 | the list's own mass: mvir, or as the run was configured | Msun/h | mass |
 | the host's mass of the definition that is asked for | Msun/h | host_mass |
 | vmax | km/s | vmax |
+| radius of the own mass (rvir, ...) over rs, if the host mass is the own mass | | concentration |
 | mass over the particle mass, where a comment states it | | n_particles |
 
 Names are matched whatever their case, for columns follow the run's configuration. The own mass is
@@ -37,6 +38,7 @@ Array = NDArray[Any]
 
 _VECTORS = {"position": ("x", "y", "z"), "velocity": ("vx", "vy", "vz")}
 _PARENTS = ("upid", "pid")  # the first that is there
+_SCALE_RADIUS = "rs"  # of the fit of a Navarro-Frenk-White profile
 _HOST = -1  # in place of a parent
 _KPC = 1e-3  # Mpc/h in the unit of radii
 _LOOKED_AT = 64  # files of a folder
@@ -92,6 +94,9 @@ class RockstarReader:
             "hosts_from": halos.names[columns["parent"].place],
             "cosmology_given_by_user": given,
         }
+        if _SCALE_RADIUS in native:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                native["concentration"] = native["radius"] / native.pop(_SCALE_RADIUS)
         if "radius" in native:
             record["density_over_definition"] = physics.check_overdensity(
                 native["mass"],
@@ -189,6 +194,8 @@ def _columns(halos: HaloList, host_column: int) -> dict[str, text.Wanted]:
     radius = "r" + halos.names[halos.own][1:]  # called as its mass is
     if radius in halos.names:
         columns["radius"] = text.Wanted(halos.column(radius))
+        if host_column == halos.own and _SCALE_RADIUS in halos.names:
+            columns[_SCALE_RADIUS] = text.Wanted(halos.column(_SCALE_RADIUS))
     return columns
 
 
@@ -307,6 +314,8 @@ def _halos(
         number = np.rint(mass / snapshot.particle_mass)
         counts = (number >= 0) & (number < 2.0**62)
         rows["n_particles"] = np.where(counts, number, 0).astype(np.int64)
+    if "concentration" in native:
+        rows["concentration"] = native["concentration"][top]
     kept = np.flatnonzero(~phantom)
     if len(kept) < len(ids):
         rows = {name: array[kept] for name, array in rows.items()}

@@ -1,0 +1,81 @@
+"""Painters by name, with their options checked, and what they predict of satellites."""
+
+from __future__ import annotations
+
+import inspect as introspection
+from collections.abc import Iterable
+from typing import Any
+
+from . import registry
+from .errors import UsageError
+from .protocols import Painter
+from .satellite_law import SatelliteLaw
+from .types import Scene
+
+
+def make_painter(name: str, options: dict[str, Any]) -> Painter:
+    """The painter ``name`` with its options.
+
+    Raises
+    ------
+    UsageError
+        No such painter, or an option that it does not have.
+    """
+    painter_class = registry.load("painters", name)
+    allowed = introspection.signature(painter_class).parameters
+    check_options(f"painter {name}", options, allowed)
+    painter: Painter = painter_class(**options)
+    return painter
+
+
+def made(where: str, painter: str | Painter, options: dict[str, Any]) -> Painter:
+    """The painter itself, or the one of that name with its options.
+
+    Raises
+    ------
+    UsageError
+        Options for a painter that is made already.
+    """
+    if isinstance(painter, str):
+        return make_painter(painter, options)
+    if options:
+        raise UsageError(
+            where,
+            f"options {', '.join(options)} for a painter that is made already",
+            "none",
+            "give the options to the painter's class",
+        )
+    return painter
+
+
+def check_options(where: str, options: dict[str, Any], allowed: Iterable[str]) -> None:
+    """Whether all options are allowed ones.
+
+    Raises
+    ------
+    UsageError
+        The message lists those that are.
+    """
+    unknown = [key for key in options if key not in allowed]
+    if unknown:
+        raise UsageError(where, f"option {', '.join(unknown)}", "one of " + ", ".join(allowed))
+
+
+def predict_satellites(sim: Scene, painter: Painter) -> SatelliteLaw:
+    """What a painter predicts of the satellites of each host.
+
+    Raises
+    ------
+    UsageError
+        It is none of those that do.
+    """
+    predict = getattr(painter, "satellites", None)
+    if predict is None:
+        raise UsageError(
+            f"painter {painter.name}",
+            "no prediction of satellites",
+            "a painter with a method `satellites`, such as hod",
+            "take one, give mockgal.populate a SatelliteLaw, or paint the hosts alone",
+        )
+    law: SatelliteLaw = predict(sim)
+    return law

@@ -1,0 +1,1 @@
+"""Satellites for hosts that come without subhalos."""

@@ -1,0 +1,173 @@
+"""Concentrations of hosts: relations of the literature, the catalogue's own, or one number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadValueError, MissingDatasetError, UsageError
+from ..types import Scene
+
+Array = NDArray[Any]
+
+CATALOGUE = "catalogue"
+CONCENTRATION_RANGE = (0.1, 1000.0)  # what the tables of the profile hold
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A fit of log10 c = ``amplitude`` + ``slope`` log10 (M / ``pivot``), c = R / r_s.
+
+    Parameters
+    ----------
+    definitions : dict
+        For each mass definition that there is a fit for, a function of redshift that gives
+        amplitude and slope.
+    pivot : float
+        [Msun/h]
+    log_mass : tuple of float
+        Range of log10 M [Msun/h] of the halos that were fitted.
+    redshift : float
+        Up to which they were.
+    reference : str
+    """
+
+    definitions: dict[str, Callable[[float], tuple[float, float]]]
+    pivot: float
+    log_mass: tuple[float, float]
+    redshift: float
+    reference: str
+
+
+def _duffy(a: float, b: float, c: float) -> Callable[[float], tuple[float, float]]:
+    return lambda z: (math.log10(a) + c * math.log10(1.0 + z), b)
+
+
+# Duffy et al.: full sample (relaxed or not), NFW fits, redshifts 0 to 2; table 1 there.
+# Dutton & Maccio: eqs. 10 to 13 there; halos of all redshifts fitted are below 10^15 Msun/h.
+RELATIONS = {
+    "duffy08": Relation(
+        {
+            "200c": _duffy(5.71, -0.084, -0.47),
+            "vir": _duffy(7.85, -0.081, -0.71),
+            "200m": _duffy(10.14, -0.081, -1.01),
+        },
+        pivot=2e12,
+        log_mass=(11.0, 15.0),
+        redshift=2.0,
+        reference="Duffy et al. 2008, arXiv:0804.2486",
+    ),
+    "dutton_maccio14": Relation(
+        {
+            "200c": lambda z: (
+                0.520 + (0.905 - 0.520) * math.exp(-0.617 * z**1.21),
+                -0.101 + 0.026 * z,
+            ),
+            "vir": lambda z: (
+                0.537 + (1.025 - 0.537) * math.exp(-0.718 * z**1.08),
+                -0.097 + 0.024 * z,
+            ),
+        },
+        pivot=1e12,
+        log_mass=(10.0, 15.0),
+        redshift=5.0,
+        reference="Dutton & Maccio 2014, arXiv:1402.7073",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Concentration:
+    """The concentrations of the hosts of one scene.
+
+    Parameters
+    ----------
+    scene : Scene
+    chosen : str or float
+        A key of `RELATIONS`, `CATALOGUE`, or a number.
+    definition : str
+        Mass definition that the radius of the hosts follows.
+
+    Raises
+    ------
+    UsageError
+        The relation was not fitted for the definition.
+    MissingDatasetError
+        The catalogue has none.
+    """
+
+    scene: Scene
+    chosen: str | float
+    definition: str
+
+    def __post_init__(self) -> None:
+        if self.chosen == CATALOGUE and "concentration" not in self.scene.halos:
+            raise MissingDatasetError(
+                f"simulation {self.scene.snapshot.name}",
+                "no column concentration",
+                "concentrations of the hosts, for their own mass definition",
+                "choose a relation: --concentration " + " or ".join(RELATIONS),
+            )
+        if self.chosen not in RELATIONS:
+            return
+        fitted = RELATIONS[str(self.chosen)].definitions
+        if self.definition not in fitted:
+            others = [name for name, r in RELATIONS.items() if self.definition in r.definitions]
+            raise UsageError(
+                "populate:concentration",
+                f"{self.chosen} for masses that are {self.definition}",
+                "one of the definitions that it was fitted for: " + ", ".join(fitted),
+                f"choose {' or '.join([*others, CATALOGUE, 'a number'])}, or read the hosts with "
+                f"--mass-definition {next(iter(fitted))}",
+            )
+
+    def of(self, rows: Array, mass: Array) -> tuple[Array, int]:
+        """Concentrations of some hosts, and how many are outside the range that was fitted.
+
+        Parameters
+        ----------
+        rows : ndarray of int, shape (n,)
+            Of the hosts.
+        mass : ndarray, shape (n,)
+            Their host mass [Msun/h], positive.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+        int
+
+        Raises
+        ------
+        BadValueError
+            Concentrations beyond `CONCENTRATION_RANGE`.
+        """
+        outside = 0
+        if self.chosen in RELATIONS:
+            relation, z = RELATIONS[str(self.chosen)], self.scene.snapshot.redshift
+            amplitude, slope = relation.definitions[self.definition](z)
+            log_mass = np.log10(mass)
+            value = 10.0 ** (amplitude + slope * (log_mass - math.log10(relation.pivot)))
+            low, high = relation.log_mass
+            inside = (log_mass >= low) & (log_mass <= high) & (0.0 <= z <= relation.redshift)
+            outside = len(inside) - int(np.count_nonzero(inside))
+        elif self.chosen == CATALOGUE:
+            value = self.scene.halos["concentration"][rows]
+        else:
+            value = np.full(len(rows), float(self.chosen))
+        least, most = CONCENTRATION_RANGE
+        if len(value) and not (value.min() >= least and value.max() <= most):
+            bad = np.flatnonzero(~((value >= least) & (value <= most)))
+            ids = self.scene.halos["halo_id"][rows[bad]]
+            first = np.argmin(ids)
+            raise BadValueError(
+                f"{self.scene.snapshot.name}:concentration ({self.chosen})",
+                f"{value[bad[first]]:.6g} for host {ids[first]}, which has satellites",
+                f"a concentration from {least:g} to {most:g}",
+                "choose a relation: --concentration " + " or ".join(RELATIONS),
+            )
+        return value, outside

@@ -1,0 +1,220 @@
+"""Compiled loops over rows: what `mockgal.populate.reference` does, many times faster.
+
+Each does the operations of its reference, one for one and in the same order, without contraction or
+reassociation: results are equal bit for bit. Logarithms, powers and the like differ in their last
+bit between libraries, and are taken by NumPy and SciPy for both.
+
+Importing this module compiles the functions, or loads them from numba's cache; nothing does so
+before there are many hosts.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import types
+from numpy.typing import NDArray
+
+from .. import kernels as shared
+from .. import random
+from ..parallel import compiled
+from .curves import Curve
+from .numbers import LEAST_START, NumberLaw
+from .rows import SATELLITE_BIT, Rows, Satellites
+
+Array = NDArray[Any]
+
+f8, i8, u8, u1 = types.float64, types.int64, types.uint64, types.uint8
+_ZERO, _SHIFT = np.uint64(0), np.uint64(64 - SATELLITE_BIT)
+
+
+def _in(kind: Any, dimensions: int = 1) -> Any:
+    return types.Array(kind, dimensions, "C", readonly=True)
+
+
+def _out(kind: Any, dimensions: int = 1) -> Any:
+    return types.Array(kind, dimensions, "C")
+
+
+def _key(seed: int, stream: str) -> tuple[Any, Any]:
+    key0, key1 = random.stream_key(seed, stream)
+    return np.uint64(key0), np.uint64(key1)
+
+
+def uniform(seed: int, stream: str, ids: Array) -> Array:
+    """See `mockgal.populate.reference.uniform`."""
+    result = np.empty(len(ids))
+    shared.uniform(ids.view(np.uint64), *_key(seed, stream), result)
+    return result
+
+
+def uniform_of(seed: int, stream: str, ids: Array, index: Array, draw: int = 0) -> Array:
+    """See `mockgal.populate.reference.uniform_of`."""
+    result = np.empty(len(ids))
+    shared.uniform_of(ids.view(np.uint64), index, np.uint64(draw), *_key(seed, stream), result)
+    return result
+
+
+@compiled(_in(f8), *[_in(f8)] * 8, _out(i8))
+def _quantile(
+    u: Any,
+    mean: Any,
+    start: Any,
+    first: Any,
+    slope: Any,
+    other_start: Any,
+    other_first: Any,
+    other_slope: Any,
+    weight: Any,
+    out: Any,
+) -> None:
+    for i in range(len(u)):
+        p, q, w = start[i], other_start[i], weight[i]
+        total = (1.0 - w) * p + w * q
+        if u[i] <= total:
+            out[i] = 0
+            continue
+        if p < LEAST_START or (w > 0.0 and q < LEAST_START):
+            out[i] = -1
+            continue
+        k = 0
+        while u[i] > total:
+            p *= (first[i] + k * slope[i]) / (k + 1.0)
+            q *= (other_first[i] + k * other_slope[i]) / (k + 1.0)
+            more = total + ((1.0 - w) * p + w * q)
+            if more == total and not k < mean[i]:
+                break
+            total = more
+            k += 1
+        out[i] = k
+
+
+def quantile(law: NumberLaw, u: Array) -> Array:
+    """See `mockgal.populate.numbers.quantile`."""
+    k = np.empty(len(u), dtype=np.int64)
+    columns = (law.mean, law.start, law.first, law.slope)
+    _quantile(u, *columns, law.other_start, law.other_first, law.other_slope, law.weight, k)
+    return k
+
+
+@compiled(_in(u8), u8, u8, _out(u8))
+def _first_id(hosts: Any, key0: Any, key1: Any, out: Any) -> None:
+    for i in range(len(hosts)):
+        out[i] = shared.bits(hosts[i], _ZERO, _ZERO, key0, key1) >> _SHIFT
+
+
+def first_id(seed: int, hosts: Array) -> Array:
+    """See `mockgal.populate.reference.first_id`."""
+    result = np.empty(len(hosts), dtype=np.int64)
+    _first_id(hosts.view(np.uint64), *_key(seed, "satellite id"), result.view(np.uint64))
+    return result
+
+
+@compiled(_in(f8), _in(i8), _in(f8), _in(f8, 2), _in(f8, 2), _out(f8))
+def _interpolate(u: Any, row: Any, probability: Any, values: Any, slopes: Any, out: Any) -> None:
+    for i in range(len(u)):
+        v = values[row[i]]
+        out[i] = shared.interpolate(u[i], probability, v, slopes[row[i]], v[0], v[-1])
+
+
+def interpolate(u: Array, row: Array, probability: Array, values: Array) -> Array:
+    """See `mockgal.populate.reference.interpolate`."""
+    result = np.empty(len(u))
+    p, v = (np.require(x, np.float64, ("C", "A")) for x in (probability, values))
+    _interpolate(u, row, p, v, shared.slopes(p, v), result)
+    return result
+
+
+@compiled(_in(f8), f8, f8, _in(f8, 2), _out(f8))
+def _evaluate(at: Any, first: float, step: float, coefficients: Any, out: Any) -> None:
+    last = len(coefficients) - 1
+    for i in range(len(at)):
+        place: Any = np.int64((at[i] - first) / step)
+        j = min(max(place, 0), last)
+        d = at[i] - (first + j * step)
+        c = coefficients[j]
+        out[i] = c[0] + d * (c[1] + d * (c[2] + d * c[3]))
+
+
+def evaluate(curve: Curve, at: Array) -> Array:
+    """See `mockgal.populate.curves.evaluate`."""
+    result = np.empty(len(at))
+    _evaluate(at, *curve, result)
+    return result
+
+
+@compiled(
+    *(_in(i8), _in(f8, 2), _in(f8, 2), _in(f8), _in(f8)),
+    *(_in(i8), _in(i8), _in(f8), _in(f8, 2), _in(f8, 2), f8, i8),
+    *(_out(i8), _out(i8), _out(u1), _out(f8, 2), _out(f8, 2), _out(f8), _out(f8), _out(i8)),
+)
+def _join(
+    host_id: Any,
+    host_position: Any,
+    host_velocity: Any,
+    host_own_mass: Any,
+    host_host_mass: Any,
+    number: Any,
+    satellite_id: Any,
+    satellite_mass: Any,
+    displacement: Any,
+    kick: Any,
+    box_size: float,
+    first_row: int,
+    halo_id: Any,
+    host: Any,
+    is_central: Any,
+    position: Any,
+    velocity: Any,
+    mass: Any,
+    host_mass: Any,
+    host_row: Any,
+) -> int:
+    row, s, wrapped = 0, 0, 0
+    for i in range(len(host_id)):
+        own = first_row + row
+        halo_id[row], host[row], is_central[row] = host_id[i], host_id[i], 1
+        mass[row], host_mass[row], host_row[row] = host_own_mass[i], host_host_mass[i], own
+        for axis in range(3):
+            position[row, axis] = host_position[i, axis]
+            velocity[row, axis] = host_velocity[i, axis]
+        row += 1
+        for _ in range(number[i]):
+            halo_id[row], host[row], is_central[row] = satellite_id[s], host_id[i], 0
+            mass[row], host_mass[row], host_row[row] = satellite_mass[s], host_host_mass[i], own
+            moved = False
+            for axis in range(3):
+                unwrapped = host_position[i, axis] + displacement[s, axis]
+                x = unwrapped - box_size * math.floor(unwrapped / box_size)
+                x = 0.0 if x >= box_size or x < 0.0 else x
+                moved |= x != unwrapped
+                position[row, axis] = x
+                velocity[row, axis] = host_velocity[i, axis] + kick[s, axis]
+            wrapped += moved
+            row, s = row + 1, s + 1
+    return wrapped
+
+
+def join(
+    hosts: Rows,
+    number: Array,
+    satellite: Satellites,
+    mass: Array,
+    displacement: Array,
+    kick: Array,
+    box_size: float,
+    first_row: int,
+    out: Rows,
+) -> int:
+    """See `mockgal.populate.reference.join`."""
+    given = (hosts.halo_id, hosts.position, hosts.velocity, hosts.mass, hosts.host_mass)
+    found = out._replace(is_central=out.is_central.view(np.uint8))
+    return int(
+        _join(
+            *given,
+            *(number, satellite.halo_id, mass, displacement, kick, box_size, first_row),
+            *found,
+        )
+    )

@@ -1,0 +1,400 @@
+"""Satellite rows for hosts that have none, drawn from the law that a painter predicts.
+
+Every random number is keyed by the seed, its purpose, the id of the host and the number of the
+satellite in its host: what a host gets does not depend on the order of rows, on other hosts, or on
+how the work is shared out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from types import MappingProxyType, ModuleType
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import random
+from ..columns import REQUIRED_HALO_COLUMNS
+from ..errors import BadValueError, InternalError, MissingDatasetError, UsageError
+from ..parallel import over
+from ..satellite_law import SatelliteLaw
+from ..types import HaloCatalog, Scene, settle
+from . import numbers, reference
+from .concentration import RELATIONS, Concentration
+from .curves import circle_curves, normal, normal_curve
+from .options import SatelliteOptions
+from .profile import SCALED_RADII, dispersion_curve, enclosed, radius_curve
+from .rows import SATELLITE_BIT, Rows, Satellites
+
+Array = NDArray[Any]
+Result = TypeVar("Result")
+
+LARGE = 100_000  # NumPy is done with fewer hosts before compiled code is loaded
+BLOCK_ROWS = 1 << 17  # hosts at a time: with fewer, threads wait for the interpreter
+_FARTHEST = 100.0  # radii of a host
+_UNIT = 1 << 20  # expected numbers are added up as whole multiples of 1 / _UNIT
+
+
+def populate(
+    scene: Scene, law: SatelliteLaw, *, seed: int, options: SatelliteOptions | None = None
+) -> Scene:
+    """The hosts of a scene, each followed by satellites.
+
+    Parameters
+    ----------
+    scene : Scene
+        Hosts alone.
+    law : SatelliteLaw
+        Of the satellites of each host, in the order of rows.
+    seed : int
+    options : SatelliteOptions, optional
+
+    Returns
+    -------
+    Scene
+        Columns that satellites have not, such as ``vmax``, are left out.
+        ``halos.record["populate"]`` has what was chosen and counted.
+
+    Raises
+    ------
+    UsageError
+        The scene has satellites already; options that do not fit it.
+    MissingDatasetError
+        The law, or the catalogue, has not what the options ask for.
+    BadValueError
+        Satellites in a host without a mass, or with an impossible concentration.
+    """
+    options = options or SatelliteOptions()
+    maker = _Maker.of(scene, law, random.check_seed(seed), options)
+    drawn = maker.over_hosts(maker.numbers)
+    number = np.concatenate([np.empty(0, np.int64), *(block.number for block in drawn)])
+    before = np.zeros(len(number) + 1, dtype=np.int64)  # satellites of the hosts before each
+    np.cumsum(number, out=before[1:])
+    rows = Rows.of(len(number) + int(before[-1]))
+    made = maker.over_hosts(lambda part: maker.fill(part, number, before, rows))
+    first_ids = [np.empty(0, np.int64), *(block.first_id for block in made)]
+    if not are_apart(scene.halos["halo_id"], np.concatenate(first_ids), number):
+        check_unique(rows.halo_id, seed)
+    left_out = [name for name in scene.halos.columns if name not in REQUIRED_HALO_COLUMNS]
+    record = {
+        "law": law.name,
+        "references": _references(law, options),
+        **options.describe(),
+        "radius_definition": maker.definition,
+        "seed": maker.seed,
+        "hosts": len(number),
+        "hosts_with_satellites": int(np.count_nonzero(number)),
+        "satellites": int(before[-1]),
+        "expected_satellites": sum(block.expected for block in drawn) / _UNIT,
+        "satellites_wrapped": sum(block.wrapped for block in made),
+        "hosts_outside_concentration_range": sum(block.outside for block in made),
+        "hosts_with_unattainable_variance": sum(block.unattainable for block in drawn),
+        "columns_left_out": left_out,
+        "counted_by_law": dict(law.record),
+    }
+    return Scene(
+        scene.snapshot,
+        _catalogue(rows, scene.halos, {**scene.halos.record, "populate": record}),
+        scene.particles,
+        scene.field,
+        scene.members,
+    )
+
+
+class _Numbers(NamedTuple):
+    """Of a block of hosts: numbers of satellites; their expected sum times `_UNIT`."""
+
+    number: Array
+    expected: int
+    unattainable: int
+
+
+class _Made(NamedTuple):
+    """Of a block of hosts: where the ids of satellites begin, sorted; and what was counted."""
+
+    first_id: Array
+    wrapped: int
+    outside: int
+
+
+class _Hosts(NamedTuple):
+    """The hosts of a block that have satellites: columns of shape (n,).
+
+    ``enclosed`` is `mockgal.populate.profile.enclosed` of the concentration; both are NaN if they
+    are not needed.
+    """
+
+    halo_id: Array
+    mass: Array
+    radius: Array
+    circular_velocity: Array
+    concentration: Array
+    enclosed: Array
+    law_row: Array
+
+
+class _Maker(NamedTuple):
+    """What makes the satellites of one scene."""
+
+    scene: Scene
+    law: SatelliteLaw
+    seed: int
+    options: SatelliteOptions
+    definition: str
+    concentration: Concentration | None
+    backend: ModuleType
+
+    @classmethod
+    def of(cls, scene: Scene, law: SatelliteLaw, seed: int, options: SatelliteOptions) -> _Maker:
+        halos = scene.halos
+        _check(scene, law, options)
+        definition = options.definition(halos)
+        concentration = None
+        if options.needs_concentration:
+            concentration = Concentration(scene, options.concentration, definition)
+        backend: ModuleType = reference
+        if len(halos) >= LARGE:
+            from . import kernels
+
+            backend = kernels
+        return cls(scene, law, seed, options, definition, concentration, backend)
+
+    def over_hosts(self, work: Callable[[slice], Result]) -> list[Result]:
+        """``work`` of blocks of hosts, in the order of rows."""
+        n = len(self.law)
+        parts = [slice(i, min(i + BLOCK_ROWS, n)) for i in range(0, n, BLOCK_ROWS)]
+        return over(work, parts) if n >= LARGE else [work(part) for part in parts]
+
+    def numbers(self, part: slice) -> _Numbers:
+        """How many satellites the hosts in some rows have."""
+        mean = np.require(self.law.mean[part], np.float64, ("C", "A"))
+        if self.options.numbers == "poisson":
+            law, unattainable = numbers.poisson(mean), 0
+        else:
+            law, unattainable = numbers.measured(mean, np.asarray(self.law.variance[part]))
+        ids = np.require(self.scene.halos["halo_id"][part], np.int64, ("C", "A"))
+        u = self.backend.uniform(self.seed, "satellite number", ids)
+        number = self.backend.quantile(law, u)
+        far = np.flatnonzero(number < 0)
+        if far.size:
+            few = numbers.NumberLaw(*(column[far] for column in law))
+            number[far] = numbers.far_quantile(few, u[far])
+        expected = int(np.rint(mean * _UNIT).sum())
+        return _Numbers(number, expected, unattainable)
+
+    def fill(self, part: slice, number: Array, before: Array, rows: Rows) -> _Made:
+        """Make the satellites of the hosts in some rows, and fill in their rows and the hosts'."""
+        halos, box_size = self.scene.halos, self.scene.snapshot.box_size
+        columns = {
+            name: np.require(halos[name][part], getattr(rows, name).dtype, ("C", "A"))
+            for name in REQUIRED_HALO_COLUMNS
+        }
+        here = Rows(**columns, host_row=np.empty(0, np.intp))
+        number_here = number[part]
+        hosts, outside = self._hosts(part.start + np.flatnonzero(number_here))
+        first_id = self.backend.first_id(self.seed, hosts.halo_id)
+        satellites = Satellites.make(hosts.halo_id, number_here[number_here > 0], first_id)
+        start, stop = (int(i + before[i]) for i in (part.start, part.stop))
+        wrapped = self.backend.join(
+            here,
+            number_here,
+            satellites,
+            self._mass(hosts, satellites),
+            *self._phase_space(hosts, satellites),
+            box_size,
+            start,
+            rows.part(start, stop),
+        )
+        return _Made(np.sort(first_id), wrapped, outside)
+
+    def _hosts(self, rows: Array) -> tuple[_Hosts, int]:
+        """The hosts in these rows, and how many are outside the concentrations' range."""
+        halos, snapshot = self.scene.halos, self.scene.snapshot
+        mass, ids = halos["host_mass"][rows], halos["halo_id"][rows]
+        good = (mass > 0) & (mass < math.inf)
+        if not good.all():
+            raise BadValueError(
+                f"{snapshot.name}:host_mass",
+                f"{mass[~good][0]} for host {ids[~good][0]}, which has satellites by the law "
+                f"{self.law.name}",
+                "a positive mass",
+                "--drop-bad leaves hosts without a mass out",
+            )
+        radius, velocity = snapshot.cosmology.halo_scale(mass, self.definition, snapshot.redshift)
+        c, outside = np.full(len(rows), math.nan), 0
+        if self.concentration is not None:
+            c, outside = self.concentration.of(rows, mass)
+        row = np.asarray(self.law.row[rows], dtype=np.int64)
+        return _Hosts(ids, mass, radius, velocity, c, enclosed(c), row), outside
+
+    def _uniform(self, purpose: str, satellites: Satellites, draw: int = 0) -> Array:
+        result: Array = self.backend.uniform_of(
+            self.seed,
+            f"satellite {purpose}",
+            satellites.host_id,
+            satellites.sub_index,
+            draw,
+        )
+        return result
+
+    def _quantile(self, purpose: str, hosts: _Hosts, satellites: Satellites, table: Array) -> Array:
+        result: Array = self.backend.interpolate(
+            self._uniform(purpose, satellites),
+            hosts.law_row[satellites.of],
+            self.law.probability,
+            table,
+        )
+        return result
+
+    def _mass(self, hosts: _Hosts, satellites: Satellites) -> Array:
+        """Bound masses [Msun/h], shape (m,)."""
+        ratio = self._quantile("mass", hosts, satellites, self.law.log_mass_ratio)
+        return np.asarray(hosts.mass[satellites.of] * 10.0**ratio)
+
+    def _phase_space(self, hosts: _Hosts, satellites: Satellites) -> tuple[Array, Array]:
+        """Places [Mpc/h] and velocities [km/s] relative to the host, each of shape (m, 3)."""
+        of = satellites.of
+        c, within = hosts.concentration[of], hosts.enclosed[of]
+        if self.options.profile == "nfw":
+            s = np.sqrt(2.0 * within * self._uniform("radius", satellites))
+            x = s * self.backend.evaluate(radius_curve(), s)
+            radius = x / c
+        else:
+            radius = self._quantile("radius", hosts, satellites, np.asarray(self.law.radius))
+            x = radius * c
+        if self.options.velocity == "jeans":
+            log_x = np.log(np.maximum(x, SCALED_RADII[0]))
+            sigma = np.sqrt(c * x / within * self.backend.evaluate(dispersion_curve(), log_x))
+        else:
+            sigma = np.asarray(self.law.velocity_dispersion)[hosts.law_row[of]]
+        sigma = self.options.velocity_bias * sigma * hosts.circular_velocity[of]
+        radius = radius * hosts.radius[of]
+
+        cosine = 2.0 * self._uniform("direction", satellites) - 1.0
+        across = radius * np.sqrt((1.0 - cosine) * (1.0 + cosine))
+        turn = self._uniform("direction", satellites, draw=1)
+        displacement, kick = np.empty((len(of), 3)), np.empty((len(of), 3))
+        for axis, curve in enumerate(circle_curves()):
+            displacement[:, axis] = across * self.backend.evaluate(curve, turn)
+        displacement[:, 2] = radius * cosine
+        for axis in range(3):
+            u = self._uniform("velocity", satellites, draw=axis)
+            kick[:, axis] = sigma * normal(u, self.backend.evaluate(normal_curve(), u))
+        return displacement, kick
+
+
+def check_hosts_only(scene: Scene) -> None:
+    """Whether a scene has no satellites yet.
+
+    Raises
+    ------
+    UsageError
+        It has some.
+    """
+    halos = scene.halos
+    satellites = len(halos) - int(np.count_nonzero(halos["is_central"]))
+    if satellites:
+        raise UsageError(
+            f"simulation {scene.snapshot.name}",
+            f"{satellites} satellites in the catalogue already",
+            "hosts without subhalos",
+            "leave --populate out: satellites are painted as they are",
+        )
+
+
+def _check(scene: Scene, law: SatelliteLaw, options: SatelliteOptions) -> None:
+    check_hosts_only(scene)
+    if len(law) != len(scene.halos):
+        raise InternalError(
+            f"law of satellites {law.name}",
+            f"{len(law)} entries for {len(scene.halos)} hosts",
+            "one for each, in the order of rows",
+            "mend the painter",
+        )
+    wanted = {"profile": (options.profile, law.radius)}
+    wanted["velocity"] = (options.velocity, law.velocity_dispersion)
+    for name, (choice, table) in wanted.items():
+        if choice == "measured" and table is None:
+            raise MissingDatasetError(
+                f"law of satellites {law.name}",
+                f"no measured {name}",
+                f"one, for {name} measured",
+                "leave the option out, or take a painter that has it measured",
+            )
+    radius = np.asarray(law.radius if options.profile == "measured" else 0.0)
+    if not np.all((radius >= 0) & (radius < _FARTHEST)):
+        raise InternalError(
+            f"law of satellites {law.name}",
+            f"radii beyond {_FARTHEST:g} radii of the host, or negative",
+            "distances over the host's radius",
+            "mend the painter",
+        )
+
+
+def are_apart(hosts: Array, first_id: Array, number: Array) -> bool:
+    """Whether ids of satellites are unique, by a quick look: if not, they may be so none the less.
+
+    Parameters
+    ----------
+    hosts : ndarray of int64, shape (n,)
+        Ids of the hosts.
+    first_id : ndarray of int64, shape (m,)
+        What the satellites' ids are counted from: runs that are sorted.
+    number : ndarray of int64, shape (n,)
+        Of satellites of each host.
+    """
+    if len(hosts) and hosts.max() >= 1 << SATELLITE_BIT:
+        return False
+    gaps = np.diff(np.sort(first_id, kind="stable"))  # merges the runs
+    room = int(number.max(initial=0))
+    last = (1 << SATELLITE_BIT) - room
+    return not (len(first_id) and (gaps.min(initial=room) < room or first_id.max() > last))
+
+
+def check_unique(ids: Array, seed: int) -> None:
+    """Whether no two ids are the same.
+
+    Raises
+    ------
+    UsageError
+        Some are: for a million hosts with satellites one seed in a hundred thousand does that.
+    """
+    ids = np.sort(ids)
+    repeated = ids[1:][ids[1:] == ids[:-1]]
+    if repeated.size:
+        raise UsageError(
+            "seed",
+            f"{seed}, with which {repeated.size} ids of satellites are taken, {repeated[0]} the "
+            "first",
+            "unique ids",
+            "take another seed",
+        )
+
+
+def _references(law: SatelliteLaw, options: SatelliteOptions) -> list[str]:
+    found = list(law.references)
+    if options.needs_concentration and options.concentration in RELATIONS:
+        found.append(RELATIONS[str(options.concentration)].reference)
+    if options.velocity == "jeans":
+        found.append("Lokas & Mamon 2001, doi:10.1046/j.1365-8711.2001.04007.x")
+    return found
+
+
+def _catalogue(rows: Rows, hosts: HaloCatalog, record: dict[str, Any]) -> HaloCatalog:
+    """The rows as a catalogue.
+
+    What a catalogue checks when it is made is so already: hosts have passed the checks, ids of
+    satellites were compared, their hosts are known. It takes twice as long as all the rest.
+    """
+    columns = settle({name: getattr(rows, name) for name in REQUIRED_HALO_COLUMNS})
+    halos = object.__new__(HaloCatalog)
+    for name, value in (
+        ("columns", MappingProxyType(columns)),
+        ("mass_definition", hosts.mass_definition),
+        ("record", MappingProxyType(record)),
+        ("host_row", settle({"host_row": rows.host_row})["host_row"]),
+    ):
+        object.__setattr__(halos, name, value)
+    return halos
