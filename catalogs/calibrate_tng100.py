@@ -158,20 +158,34 @@ def centrals(tables: Tables) -> tuple[Sample, dict[str, object]]:
     return sample, known
 
 
-def satellites(tables: Tables) -> tuple[Sample, dict[str, object]]:
-    """Satellites of the complete groups by host mass; those of SubhaloFlag 0 are no galaxies."""
-    sub, groups = tables.subhalos, tables.groups
-    chosen = ~sub["central"] & sub["flag"]
-    unflagged = ~sub["central"] & ~sub["flag"] & (sub["stellar_mass"] >= FLOOR)
-    host_log_mass = np.log10(groups["Group_M_Crit200"].astype(float) * UNIT)
+def host_log_mass(tables: Tables) -> np.ndarray:
+    """log10 of M200c of the groups [Msun/h]."""
+    return np.log10(tables.groups["Group_M_Crit200"].astype(float) * UNIT)
+
+
+def satellites(
+    tables: Tables, groups: np.ndarray | None = None
+) -> tuple[Sample, dict[str, object]]:
+    """Satellites of the complete groups by host mass; those of SubhaloFlag 0 are no galaxies.
+
+    ``groups`` chooses some of the groups (bool), in the bins of all of them.
+    """
+    sub, log_mass = tables.subhalos, host_log_mass(tables)
+    edges = merge_sparse([log_mass], SATELLITE_EDGES, LEAST_HOSTS)
+    of_groups = ~sub["central"]
+    if groups is not None:
+        of_groups = of_groups & groups[sub["host"]]
+        log_mass = np.where(groups, log_mass, -np.inf)  # in no bin
+    chosen = of_groups & sub["flag"]
+    unflagged = of_groups & ~sub["flag"] & (sub["stellar_mass"] >= FLOOR)
     with np.errstate(divide="ignore"):
         sample = Sample(
-            log_mass=host_log_mass[sub["host"]][chosen],
+            log_mass=log_mass[sub["host"]][chosen],
             log_own_mass=np.log10(sub["mass"][chosen]),
             log_stellar_mass=np.log10(sub["stellar_mass"][chosen]),
             host=sub["host"][chosen],
-            host_log_mass=host_log_mass,
-            edges=merge_sparse([host_log_mass], SATELLITE_EDGES, LEAST_HOSTS),
+            host_log_mass=log_mass,
+            edges=edges,
             radius=sub["radius"][chosen],
             velocity=sub["velocity"][chosen],
         )
@@ -190,10 +204,10 @@ def gravity_only_particle_mass(tables: Tables) -> float:
     return float(f"{dark_matter_particle_mass(tables) * omega_m / (omega_m - OMEGA_B):.4g}")
 
 
-def calibrate(tables: Tables) -> HODTable:
-    """The calibration table."""
+def calibrate(tables: Tables, groups: np.ndarray | None = None) -> HODTable:
+    """The calibration table; with satellites of some of the groups only (bool), if given."""
     central, of_centrals = centrals(tables)
-    satellite, of_satellites = satellites(tables)
+    satellite, of_satellites = satellites(tables, groups)
     header = tables.header
     gravity_only = gravity_only_particle_mass(tables)
     limit = np.log10((LEAST_PARTICLES - 0.5) * gravity_only)

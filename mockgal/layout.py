@@ -88,7 +88,9 @@ def host_bin(mass: NDArray[np.float64]) -> NDArray[np.int64]:
 
 # Of a snapshot's record: the chunks of its catalogue that are not there, as ranges.
 MISSING_CHUNKS = "missing_chunks"
-# Likewise, of a hydrodynamic run: median over subhalos with stars.
+# Of a halo catalogue's record: how satellites were made for hosts that came without.
+POPULATED = "populate"
+# Of a snapshot's record, for a hydrodynamic run: median over subhalos with stars.
 STAR_PARTICLE_MASS = "star_particle_mass_msun_h"
 
 

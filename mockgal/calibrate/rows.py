@@ -34,6 +34,7 @@ class Run:
 
     host_bin: Array  # of each resolved host
     host_log_mass: Array  # likewise
+    host_log_mass_read: Array  # likewise, as it was read
     member: Array  # row of the population, of each subhalo of a resolved host; so all below
     kind: Array  # 0 central, 1 satellite
     bin: Array  # -1 outside the bins
@@ -124,6 +125,7 @@ def resolved_run(
     return Run(
         host_bin=bins[host_rows],
         host_log_mass=scale[host_rows],
+        host_log_mass_read=log_host[host_rows],
         member=members,
         kind=(~central[members]).astype(int),
         bin=bins[members],
@@ -173,7 +175,7 @@ def _rows_of_kind(
             {
                 "hosts_hydro": hosts_hydro,
                 "hosts_dark": hosts_dark,
-                "log_mean_mass": log_mean_mass(dark.host_log_mass[dark.host_bin == b]),
+                "log_mean_mass": log_mean_mass(dark.host_log_mass_read[dark.host_bin == b]),
                 "subhalos_hydro": np.sum(of_hydro),
                 "subhalos_dark": np.sum(of_dark),
                 "luminous_hydro": np.sum(luminous_here),
@@ -204,7 +206,7 @@ def _satellites(dark: Population, run: Run, log_mean: Array) -> dict[str, Array]
         bin=run.bin[counted],
         host=run.host[counted],
     )
-    columns = satellite_columns(sample, run.host_bin, run.host_log_mass, log_mean)
+    columns = satellite_columns(sample, run.host_bin, run.host_log_mass_read, log_mean)
     return after_centrals(columns, len(log_mean))
 
 

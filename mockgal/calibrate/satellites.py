@@ -61,7 +61,7 @@ def satellite_columns(
     radius, _ = quantiles_by_bin(sample.radius, sample.bin, bins, probability)
     number = np.bincount(sample.host, minlength=len(host_bin))
     mean = np.array([per_host(host_bin, sample.host, b)[0] for b in range(bins)])
-    law = mean_number(log_mean_mass, mean, host_log_mass)
+    law = mean_number(log_mean_mass, mean, 10.0**host_log_mass)
     dispersion, index = np.zeros(bins), np.ones(bins)
     for b in range(bins):
         hosts = host_bin == b

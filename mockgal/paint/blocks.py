@@ -22,6 +22,7 @@ Array = NDArray[Any]
 Result = TypeVar("Result")
 
 LARGE = 500_000  # NumPy is done with fewer rows before compiled code is loaded
+LARGE_BLOCK = 50_000  # likewise, of one block of a large catalogue
 BLOCK_ROWS = 1 << 17  # fewer, and threads wait for the interpreter; more, and caches overflow
 _beside: ContextVar[Future[Any] | None] = ContextVar("beside", default=None)
 
@@ -102,6 +103,18 @@ def take(sources: Mapping[str, Array], rows: Array) -> dict[str, Array]:
 
     over_blocks(block, len(rows))
     return taken
+
+
+def interp(x: Array, nodes: Array, values: Array) -> Array:
+    """`numpy.interp`, shape (n,); for use within a block of many rows or on a few."""
+    if len(x) < LARGE_BLOCK:
+        return np.asarray(np.interp(x, nodes, values))
+    from . import kernels
+
+    result = np.empty(len(x))
+    nodes, values = (np.require(v, np.float64, ("C", "A")) for v in (nodes, values))
+    kernels.interp(x, nodes, values, kernels.slopes(nodes, values), result)
+    return result
 
 
 def sums(values: Array, chosen: Array) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from .. import __version__, random
 from ..columns import GALAXY_COLUMNS, sorting_order
 from ..distribution import inverse_cdf, ranked
 from ..errors import InternalError, MissingDatasetError
-from ..layout import HOST_BIN, host_bin
+from ..layout import HOST_BIN, POPULATED, host_bin
 from ..protocols import Painter
 from ..types import Distribution, GalaxyCatalog, HaloCatalog, Scene
 from . import blocks
@@ -154,7 +155,7 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
             "give a simulation with particles or a density grid",
         )
     halos = scene.halos
-    with blocks.aside(halos.digest, len(halos)) as halo_digest:
+    with blocks.aside(partial(_input_digest, halos), len(halos)) as halo_digest:
         distribution = painter.predict(scene)
         rows, log_stellar_mass = draw(distribution, halos["halo_id"], seed=seed)
         centrals, satellites = blocks.sums(distribution.p_luminous, halos["is_central"])
@@ -176,6 +177,12 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
             "painted": len(rows),
         }
     return GalaxyCatalog(columns, scene.snapshot, "box", provenance)
+
+
+def _input_digest(halos: HaloCatalog) -> str:
+    """Digest of the halos that were read: of the hosts, where their satellites were made."""
+    made = halos.record.get(POPULATED)
+    return halos.digest() if made is None else str(made["host_digest"])
 
 
 def galaxy_columns(

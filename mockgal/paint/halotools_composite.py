@@ -20,9 +20,10 @@ from ..protocols import Painter
 from ..types import Distribution, Scene
 from .halotools_laws import OCCUPATIONS, halotools_switches
 from .halotools_models import ModelPainter
-from .hod import HODPainter
+from .hod import HODPainter, mass_limit
 from .hod_rows import hydro_masses, luminous_probability, table_row
-from .hod_table import HODTable, mean_number
+from .hod_satellites import mean_luminous_satellites
+from .hod_table import HODTable
 
 with halotools_switches():
     from halotools.empirical_models import (
@@ -46,9 +47,12 @@ class TableLaw:
     ----------
     table : HODTable
         With centrals binned by the mass of their host.
+    least_mass : float
+        Of a subhalo that is painted [Msun/h].
     """
 
     table: HODTable
+    least_mass: float
 
     def distribution(self, kind: int, host_mass: Array) -> Distribution:
         """Law of galaxies of a kind in hosts; of satellites, ``p_luminous`` is their mean number.
@@ -66,7 +70,7 @@ class TableLaw:
         if kind == 0:
             number = luminous_probability(table, row, log_host)
         else:
-            number = _mean_satellites(table, log_host)
+            number = mean_luminous_satellites(table, host_mass, self.least_mass)
         location = table.median_log_stellar_mass(kind, log_host)
         floor = math.log10(table.luminosity_floor)
         with np.errstate(invalid="ignore"):
@@ -82,12 +86,6 @@ class TableLaw:
             floor=floor,
             extrapolated=log_host >= table.edges(kind)[-1],
         )
-
-
-def _mean_satellites(table: HODTable, log_host: Array) -> Array:
-    """Mean number of luminous satellites of hosts, at corrected masses, shape (n,)."""
-    c, rows = table.columns, table.rows(1)
-    return mean_number(c["log_mean_mass"][rows], c["number_hydro_mean"][rows], log_host)
 
 
 class _TableOccupation(OccupationComponent):  # type: ignore[misc]
@@ -195,7 +193,7 @@ def to_halotools_model(painter: Painter, scene: Scene) -> CompositeModel:
     painter._check_twin(table)
     mass_key = f"halo_m{table.mass_definition}"
     place["mdef"] = table.mass_definition
-    law = TableLaw(table)
+    law = TableLaw(table, mass_limit(table, snapshot.particle_mass))
     publications = [*painter.references, *table.provenance.get("references", [])]
     with halotools_switches():
         return CompositeModel(

@@ -24,8 +24,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "hosts_dark": ("", "hosts with a resolved central, gravity-only run, by corrected mass"),
     "log_mean_mass": (
         "dex",
-        "log10 of the mean mass of these hosts (of the gravity-only run, corrected, where there is "
-        "one), the mass as in `binned_by` [Msun/h]; NaN without hosts",
+        "log10 of the mean mass of these hosts, as in `binned_by` (gravity-only ones and as in the "
+        "catalogue where there is a twin) [Msun/h]; NaN without hosts",
     ),
     "subhalos_hydro": ("", "resolved subhalos of this kind, hydro run"),
     "subhalos_dark": ("", "resolved subhalos of this kind, gravity-only run"),

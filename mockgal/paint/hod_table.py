@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn
@@ -237,9 +238,28 @@ class HODTable:
         """
         if not self.has_twin:
             self.refuse_missing_twin()
-        x, y = self.columns["ratio_log_host_mass"], self.columns["log_host_mass_ratio"]
+        return np.asarray(np.interp(log_dark_mass, *self.host_mass_ratio))
+
+    @property
+    def host_mass_ratio(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Nodes of the host-mass ratio: log10 of gravity-only mass, and of the ratio there."""
+        x, y = (self.columns[name] for name in RATIO)
         known = np.isfinite(x) & np.isfinite(y)
-        return np.asarray(np.interp(log_dark_mass, x[known], y[known]))
+        return x[known], y[known]
+
+    def edges_as_read(self, kind: int) -> NDArray[np.float64]:
+        """Edges of the bins of a kind by host mass, in masses as they are read [Msun/h].
+
+        Those whose corrected masses are `edges`: the ratio is straight between nodes, so that its
+        inverse is.
+        """
+        log_edges = self.edges(kind)
+        if not self.has_twin:
+            return np.asarray(10.0**log_edges)
+        x, ratio = self.host_mass_ratio
+        corrected = x + ratio
+        shift = np.interp(log_edges, corrected, ratio)
+        return np.asarray(10.0 ** (log_edges - shift))
 
     def refuse_missing_twin(self) -> NoReturn:
         """Say that the table has no corrections for baryons, and what can be done."""
@@ -317,7 +337,10 @@ def median_curve(
 
 
 def mean_number(
-    log_mean_mass: NDArray[np.float64], number: NDArray[np.float64], log_mass: NDArray[np.float64]
+    log_mean_mass: NDArray[np.float64],
+    number: NDArray[np.float64],
+    mass: NDArray[np.float64],
+    interp: Callable[..., NDArray[np.float64]] = np.interp,
 ) -> NDArray[np.float64]:
     """Mean number of satellites of a host: straight in mass between the bins, through the origin.
 
@@ -327,8 +350,10 @@ def mean_number(
     ----------
     log_mean_mass, number : ndarray, shape (bins,)
         log10 of the mean host mass and mean number in each bin; NaN masses are bins without hosts.
-    log_mass : ndarray, shape (n,)
-        Of the hosts.
+    mass : ndarray, shape (n,)
+        Of the hosts, as `log_mean_mass` is [Msun/h].
+    interp : callable
+        `numpy.interp`, or what does the same.
 
     Returns
     -------
@@ -337,8 +362,9 @@ def mean_number(
     """
     known = np.isfinite(log_mean_mass)
     if not np.any(known):
-        return np.zeros(log_mass.shape)
+        return np.zeros(mass.shape)
     x, y = 10.0 ** log_mean_mass[known], number[known]
-    mass = 10.0**log_mass
-    inside = np.interp(mass, np.append(0.0, x), np.append(0.0, y))
-    return np.asarray(np.where(mass > x[-1], y[-1] / x[-1] * mass, inside))
+    inside = interp(mass, np.append(0.0, x), np.append(0.0, y))
+    beyond = np.flatnonzero(mass > x[-1])
+    inside[beyond] = y[-1] / x[-1] * mass[beyond]
+    return inside

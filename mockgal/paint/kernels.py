@@ -40,6 +40,13 @@ def _out(kind: Any) -> Any:
 f8, i8, u1, b1 = types.float64, types.int64, types.uint8, types.boolean
 
 
+@compiled(*4 * (_in(f8),), _out(f8))
+def interp(x: Array, nodes: Array, values: Array, slope: Array, out: Array) -> None:
+    """`numpy.interp`, with the slopes of the lines as `slopes` gives them."""
+    for i in range(len(x)):
+        out[i] = interpolate(x[i], nodes, values, slope, values[0], values[-1])
+
+
 @compiled(f8, _in(f8), i8)
 def _interval(x: Any, nodes: Any, intervals: Any) -> Any:
     """Number of the interval between nodes that holds ``x``; the first or the last if none does."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from .. import random
 from ..columns import REQUIRED_HALO_COLUMNS
 from ..errors import BadValueError, InternalError, MissingDatasetError, UsageError
+from ..layout import POPULATED
 from ..parallel import over
 from ..satellite_law import SatelliteLaw
 from ..types import HaloCatalog, Scene, settle
@@ -84,6 +85,7 @@ def populate(
         **options.describe(),
         "radius_definition": maker.definition,
         "seed": maker.seed,
+        "host_digest": scene.halos.digest(),
         "hosts": len(number),
         "hosts_with_satellites": int(np.count_nonzero(number)),
         "satellites": int(before[-1]),
@@ -96,7 +98,7 @@ def populate(
     }
     return Scene(
         scene.snapshot,
-        _catalogue(rows, scene.halos, {**scene.halos.record, "populate": record}),
+        _catalogue(rows, scene.halos, {**scene.halos.record, POPULATED: record}),
         scene.particles,
         scene.field,
         scene.members,
@@ -359,7 +361,7 @@ def check_unique(ids: Array, seed: int) -> None:
     Raises
     ------
     UsageError
-        Some are: for a million hosts with satellites one seed in a hundred thousand does that.
+        Some are: for a million hosts with satellites about one seed in a million does that.
     """
     ids = np.sort(ids)
     repeated = ids[1:][ids[1:] == ids[:-1]]

@@ -15,7 +15,7 @@ from mockgal.errors import DomainError, UsageError
 from mockgal.paint import halotools_laws
 from mockgal.paint.draw import paint_scene
 from mockgal.paint.halotools_models import ModelPainter
-from mockgal.paint.hod import HODPainter
+from mockgal.paint.hod import HODPainter, mass_limit
 from mockgal.paint.hod_rows import Prediction, predict_rows
 from mockgal.testing import synthetic_pair
 from mockgal.types import HaloCatalog
@@ -126,6 +126,26 @@ def test_mean_satellites_are_those_of_the_hydro_run(pair, table, model):
     assert found >= 3
 
 
+@pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
+def test_mean_satellites_are_those_made_and_painted(pair, table, model):
+    """The hosts alone, populated and painted over seeds, against the mean occupation."""
+    halos = pair[1].halos
+    scene = replace(pair[1], halos=halos.take(np.flatnonzero(halos["is_central"])))
+    painter, mass = HODPainter(table), scene.halos["host_mass"]
+    expected = model.mean_occupation_satellites(prim_haloprop=mass)
+    bins = np.digitize(np.log10(mass), [11.5, 12.0, 12.5, 13.0])
+    mean = np.bincount(bins, expected)
+    seeds = 20
+    found = np.zeros((seeds, len(mean)))
+    for seed in range(seeds):
+        galaxies = paint_scene(mockgal.populate(scene, painter, seed=seed), painter, seed=seed)
+        satellites = galaxies["halo_mass"][~galaxies["is_central"]]
+        found[seed] = np.bincount(
+            np.digitize(np.log10(satellites), [11.5, 12.0, 12.5, 13.0]), minlength=len(mean)
+        )
+    assert np.all(np.abs(found.mean(axis=0) - mean) < 4 * np.sqrt(mean / seeds) + 0.005 * mean)
+
+
 def test_tables_and_arrays_have_the_same_occupation(model, host_mass):
     table = catalogue(host_mass, "200c").halo_table
     for kind in ("centrals", "satellites"):
@@ -157,7 +177,7 @@ def test_populated_stellar_masses_follow_the_law(table, model, host_mass, galaxi
     kind = np.asarray(galaxies["gal_type"])
     for k, name in enumerate(("centrals", "satellites")):
         chosen = kind == name
-        law = TableLaw(table).distribution(k, np.asarray(galaxies["halo_m200c"])[chosen])
+        law = TableLaw(table, mass_limit(table, None)).distribution(k, np.asarray(galaxies["halo_m200c"])[chosen])
         place = cdf(law, np.log10(np.asarray(galaxies["stellar_mass"])[chosen]))
         assert kstest(place, "uniform").pvalue > 1e-3
         out = painted(table, np.asarray(galaxies["halo_m200c"])[chosen])
