@@ -3,8 +3,8 @@
     python catalogs/hod_on_gadget4.py DIRECTORY
 
 DIRECTORY holds dark/groups_002, hydro/groups_002 and hydro/snapdir_002 of the Gadget-4 pair (see
-catalogs/demo/README.md), with dark/snapdir_002. Prints the tables, and writes
-docs/explanation/hod-on-gadget4.md, which says what is compared and how, and
+catalogs/demo/README.md), with dark/snapdir_002. Prints the tables, puts them
+into docs/explanation/hod-on-gadget4.md, which says what is compared and how, and draws
 docs/images/hod-gadget4.png.
 """
 
@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,23 +76,25 @@ class Counts(NamedTuple):
     below: Array
 
 
+Count = Callable[[Galaxies, Hosts, Array], Counts]
+
+
 class Statistic(NamedTuple):
     """What is compared: ``edges`` of its bins, and the `Counts` of galaxies and hosts."""
 
     name: str
     axis: str
     edges: Array
-    count: Callable[[Galaxies, Hosts, Array], Counts]
+    count: Count
 
 
 class Comparison(NamedTuple):
     """Painted over true, less one, for each bin and for all of them: shape (bins + 1,).
 
-    ``true`` and ``painted`` are the statistic; ``error`` and ``detectable`` are relative, too.
+    ``true`` is the hydrodynamic run's value; ``error`` and ``detectable`` are relative to it.
     """
 
     true: Array
-    painted: Array
     deviation: Array
     error: Array
     detectable: Array
@@ -103,11 +106,11 @@ class Comparison(NamedTuple):
 
 
 def _in_bins(values: Array, region: Array, edges: Array, chosen: Array | None = None) -> Array:
-    bins = bin_of(values, edges)
-    if chosen is not None:
-        bins = np.where(chosen, bins, -1)
-    found = count_by_region(bins, region, len(edges) - 1, PER_SIDE**3)
-    return np.column_stack([found, found.sum(axis=1)])
+    """Numbers in each cube: in the bins, and from the lowest edge on whatever the highest is."""
+    keep = values >= edges[0] if chosen is None else chosen & (values >= edges[0])
+    values, region, cubes = values[keep], region[keep], PER_SIDE**3
+    found = count_by_region(bin_of(values, edges), region, len(edges) - 1, cubes)
+    return np.column_stack([found, np.bincount(region, minlength=cubes)])
 
 
 def count_galaxies(galaxies: Galaxies, _: Hosts, edges: Array) -> Counts:
@@ -127,17 +130,13 @@ def count_satellites(galaxies: Galaxies, _: Hosts, edges: Array) -> Counts:
     return Counts(_in_bins(mass, region, edges, satellite), _in_bins(mass, region, edges))
 
 
-def count_per_host(central: bool) -> Callable[[Galaxies, Hosts, Array], Counts]:
+def count_per_host(central: bool, galaxies: Galaxies, hosts: Hosts, edges: Array) -> Counts:
     """Galaxies of a type, and hosts, by host mass."""
-
-    def count(galaxies: Galaxies, hosts: Hosts, edges: Array) -> Counts:
-        chosen = galaxies.is_central == central
-        return Counts(
-            _in_bins(galaxies.log_host_mass, galaxies.region, edges, chosen),
-            _in_bins(hosts.log_mass, hosts.region, edges),
-        )
-
-    return count
+    chosen = galaxies.is_central == central
+    return Counts(
+        _in_bins(galaxies.log_host_mass, galaxies.region, edges, chosen),
+        _in_bins(hosts.log_mass, hosts.region, edges),
+    )
 
 
 def statistics(
@@ -162,36 +161,33 @@ def statistics(
     stellar[0] -= 1e-6  # single-precision masses at the floor
     first, last = np.ceil(log_limit / WIDTH), max(h.log_mass.max() for h in hosts) / WIDTH
     host = WIDTH * np.arange(first, np.floor(last) + 2)
-    of_hosts = [h.log_mass for h in hosts]
-
-    def joined(grid: Array, *samples: Array) -> Array:
-        return merge_sparse(samples, grid, LEAST)
-
-    by_star, by_host = true.log_stellar_mass, true.log_host_mass
-    return [
-        Statistic("Stellar-mass function", "log M*", joined(stellar, by_star), count_galaxies),
-        Statistic(
-            "Stellar-mass function of centrals",
-            "log M*",
-            joined(stellar, by_star[~satellite]),
-            count_centrals,
-        ),
-        Statistic(
-            "Satellite fraction", "log M*", joined(stellar, by_star[satellite]), count_satellites
-        ),
-        Statistic(
+    by_star, by_host, of_hosts = (
+        true.log_stellar_mass,
+        true.log_host_mass,
+        [h.log_mass for h in hosts],
+    )
+    wanted: list[tuple[str, Array, list[Array], Count]] = [
+        ("Stellar-mass function", stellar, [by_star], count_galaxies),
+        ("Stellar-mass function of centrals", stellar, [by_star[~satellite]], count_centrals),
+        ("Satellite fraction", stellar, [by_star[satellite]], count_satellites),
+        (
             "Centrals per host",
-            "log M host",
-            joined(host, by_host[~satellite], *of_hosts),
-            count_per_host(True),
+            host,
+            [by_host[~satellite], *of_hosts],
+            partial(count_per_host, True),
         ),
-        Statistic(
+        (
             "Satellites per host",
-            "log M host",
-            joined(host, by_host[satellite], *of_hosts),
-            count_per_host(False),
+            host,
+            [by_host[satellite], *of_hosts],
+            partial(count_per_host, False),
         ),
     ]
+    return [
+        Statistic(name, "log M*" if grid is stellar else "log M host",
+                  merge_sparse(samples, grid, LEAST), count)
+        for name, grid, samples, count in wanted
+    ]  # fmt: skip
 
 
 def compare(true: Counts, painted: Counts) -> Comparison:
@@ -221,14 +217,16 @@ def compare(true: Counts, painted: Counts) -> Comparison:
     others, others_mean = (Counts(*(left_out(v) for v in c)) for c in (true, mean))
     deviation = relative(whole, whole_mean)
     moved = jackknife.error(relative(others, others_mean))
-    value, value_painted = ratio(*whole), ratio(*whole_mean)
+    value = ratio(*whole)
     each = Counts(*(v.sum(axis=1) for v in painted))
     with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.std((each.above - value_painted * each.below) / whole_mean.below, 0, ddof=1)
+        spread = np.std(
+            (each.above - ratio(*whole_mean) * each.below) / whole_mean.below, 0, ddof=1
+        )
         drawn = spread / value / np.sqrt(len(each.above))
     error = np.maximum(np.hypot(moved, drawn), mean_error(np.zeros(1), whole.above))
     quantiles = student.ppf([1.0 - SIGNIFICANCE / 2.0, POWER], len(true.above) - 1)
-    return Comparison(value, value_painted, deviation, error, quantiles.sum() * error)
+    return Comparison(value, deviation, error, quantiles.sum() * error)
 
 
 def hosts_of(scene: Scene, table: HODTable | None) -> Hosts:
@@ -417,18 +415,20 @@ def _facts(
 
 def blocks(result: Result) -> dict[str, str]:
     """The tables of the page, by the name of the place where they go."""
-    models = [name for name in result.comparisons if name not in CALIBRATED]
+    models = tuple(name for name in result.comparisons if name not in CALIBRATED)
     heads = [s.name.lower() for s in result.statistics]
     everything = [f"| | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for name, found in result.comparisons.items():
         everything.append(f"| {name} | {' | '.join(_cell(c, -1) for c in found)} |")
     said = [v for name in CALIBRATED for c in result.comparisons[name] for v in c.verdict()]
     counted = ", ".join(f"{said.count(v)} `{v}`" for v in ("within", "beyond", "no power"))
-    everything += ["", f"All {len(said)} verdicts on the calibrated modes, bin by bin: {counted}."]
+    everything += [
+        "",
+        f"All {len(said)} verdicts on the calibrated modes, totals and bins: {counted}.",
+    ]
     tables = []
     for i, statistic in enumerate(result.statistics):
-        tables += [f"### {statistic.name}", _table(result, i, CALIBRATED)]
-        tables.append(_table(result, i, models))
+        tables += [f"### {statistic.name}", *(_table(result, i, k) for k in (CALIBRATED, models))]
     facts = [f"| {name} | {value:.4g} |" for name, value in result.facts.items()]
     return {
         "all": "\n".join(everything),
@@ -440,9 +440,9 @@ def blocks(result: Result) -> dict[str, str]:
 def with_blocks(text: str, tables: dict[str, str]) -> str:
     """The text of the page, the tables in it replaced."""
     for name, table in tables.items():
-        start, end = f"<!-- {name}: made by catalogs/hod_on_gadget4.py -->\n", "\n<!-- end -->"
+        start, end = f"<!-- {name}: made by catalogs/hod_on_gadget4.py -->", "\n<!-- end -->"
         before, rest = text.split(start)
-        text = before + start + table + rest[rest.index(end) :]
+        text = before + start + "\n" + table + rest[rest.index(end) :]
     return text
 
 
@@ -450,7 +450,7 @@ def _cell(found: Comparison, b: int) -> str:
     """Deviation, error and smallest detectable deviation [per cent], and the verdict."""
     if not np.isfinite(found.deviation[b]):
         return "none painted"
-    text = f"{100 * found.deviation[b]:+.1f}"
+    text = f"{round(100 * found.deviation[b], 1) + 0.0:+.1f}"  # no minus zero
     if not np.isfinite(found.error[b]):
         return f"{text} (error not known) no power"
     if abs(found.deviation[b]) > found.detectable[b]:
@@ -459,8 +459,8 @@ def _cell(found: Comparison, b: int) -> str:
     return f"{text} {found.verdict()[b]}"
 
 
-def _table(result: Result, i: int, names: Iterable[str]) -> str:
-    statistic, names = result.statistics[i], list(names)
+def _table(result: Result, i: int, names: tuple[str, ...]) -> str:
+    statistic = result.statistics[i]
     true = result.comparisons[names[0]][i].true
     edges = [f"{x:.2f}" for x in statistic.edges]
     bins = [f"{a} to {b}" for a, b in pairwise(edges)] + ["all"]
@@ -500,12 +500,11 @@ def draw(result: Result) -> Figure:
         axes.stairs(shown, edges, baseline=None, color="0.4", lw=1.0)
         for k, (name, (colour, marker)) in enumerate(STYLES.items()):
             found = result.comparisons[name][i]
-            scale = np.where(true > 0, shown, np.nan)
-            values = scale * (1.0 + found.deviation[:-1])
+            values = shown * (1.0 + found.deviation[:-1])
             place = middle + (k - 4) * 0.08 * np.minimum(np.diff(edges), WIDTH)
             known = np.isfinite(values) & (values > 0)
             axes.errorbar(
-                place[known], values[known], (scale * found.error[:-1])[known],
+                place[known], values[known], (shown * found.error[:-1])[known],
                 color=colour, marker=marker, ms=4.5, lw=0, elinewidth=1.0,
                 mfc=colour if name in CALIBRATED else "white", label=name,
             )  # fmt: skip

@@ -23,6 +23,7 @@ from calibrate_tng100 import FLOOR, UNIT, Tables, calibrate, host_log_mass, read
 from mockgal import random
 from mockgal.cosmology import Cosmology
 from mockgal.paint.hod import HODPainter
+from mockgal.paint.hod_satellites import mean_luminous_satellites
 from mockgal.paint.hod_table import HODTable
 from mockgal.types import HaloCatalog, Scene, Snapshot
 
@@ -32,7 +33,6 @@ BLOCKS = 28  # left out one at a time in the jackknife, of each half: three grou
 SEEDS = 64
 RADII = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, np.inf])  # over R200c
 WITHIN = 4  # of these bins are within R200c
-STRATA = 500  # own masses by which the luminous share of a host's satellites is averaged
 
 
 class Satellites(NamedTuple):
@@ -126,34 +126,16 @@ def painter_of(table: HODTable) -> HODPainter:
 def expected(table: HODTable, hosts: Scene, *, poisson: bool = False) -> Satellites:
     """What populating and painting the hosts gives on average, without drawing.
 
-    A satellite is luminous by its own mass, whatever its place and velocity: of each host, some
-    masses evenly spaced in probability are asked for.
+    A satellite is luminous by its own mass, whatever its place and velocity.
     """
-    painter = painter_of(table)
-    law = painter.satellites(hosts)
-    n, halos = len(hosts.halos), hosts.halos
-    host = np.repeat(np.arange(n), STRATA)
-    u = np.tile((np.arange(STRATA) + 0.5) / STRATA, n)
-    ratio = np.empty(len(host))
-    share = np.zeros((n, len(RADII) - 1))
-    for row in np.unique(law.row):
-        chosen = law.row[host] == row
-        ratio[chosen] = np.interp(u[chosen], law.probability, law.log_mass_ratio[row])
-        below = np.interp(RADII, law.radius[row], law.probability, left=0.0, right=1.0)
-        share[law.row == row] = np.diff(below)
-    ids = np.append(halos["halo_id"], (1 << 62) + np.arange(len(host)))
-    columns = {name: np.append(halos[name], halos[name][host], axis=0) for name in halos.columns}
-    columns |= {
-        "halo_id": ids,
-        "is_central": np.arange(len(ids)) < n,
-        "mass": np.append(halos["mass"], halos["host_mass"][host] * 10.0**ratio),
-    }
-    probes = Scene(hosts.snapshot, HaloCatalog(columns, "200c"))
-    p = painter.predict(probes).p_luminous[n:].reshape(n, STRATA).mean(axis=1)
-    mean = law.mean * p
+    law = painter_of(table).satellites(hosts)
+    least = (table.least_particles - 0.5) * table.particle_mass
+    mean = mean_luminous_satellites(table, hosts.halos["host_mass"], least)
+    p = mean / law.mean
     variance = p**2 * (law.mean if poisson else law.variance) + p * (1.0 - p) * law.mean
-    squares = mean * np.asarray(law.velocity_dispersion)[law.row] ** 2
-    return Satellites(mean[:, None] * share, squares, variance)
+    below = [np.interp(RADII, values, law.probability, right=1.0) for values in law.radius]
+    squares = mean * law.velocity_dispersion[law.row] ** 2
+    return Satellites(mean[:, None] * np.diff(below)[law.row], squares, variance)
 
 
 def painted(table: HODTable, hosts: Scene, seed: int, **options: str) -> Satellites:

@@ -89,12 +89,16 @@ def hod_calibration() -> str:
         "| column | unit | meaning |\n|---|---|---|",
     ]
     lines += [
-        f"| `{name}` | {unit} | {meaning} |" for name, (unit, meaning) in hod_columns.COLUMNS.items()
+        f"| `{name}` | {unit} | {meaning} |"
+        for name, (unit, meaning) in hod_columns.COLUMNS.items()
     ]
     twin = ", ".join(f"`{name}`" for name in hod_columns.TWIN)
+    satellites = ", ".join(f"`{name}`" for name in hod_columns.SATELLITES)
     lines.append(
         f"\nA table made without a gravity-only twin lacks all of {twin}. The painter refuses it "
-        "unless painting without corrections is asked for (`--missing-twin uncorrected`).\n\n"
+        "unless painting without corrections is asked for (`--missing-twin uncorrected`). "
+        f"All of {satellites} are there, or none: hosts without subhalos can be populated from a "
+        "table that has them. So are all jackknife errors (`NAME_error`), or none.\n\n"
         "Metadata:\n\n| key | meaning |\n|---|---|"
     )
     lines += [f"| `{key}` | {meaning} |" for key, (_, meaning) in hod_columns.META.items()]

@@ -75,8 +75,8 @@ def calibrate(
     from .calibrate.hod_table import measure
     from .files.atomic import atomic_output, check_output
     from .files.lock import output_lock
-    from .measure.quantity import in_unit
     from .paint.hod_store import to_ecsv
+    from .quantity import in_unit
 
     if out is None:
         scenes = [_read_pair(pair, options) for pair in pairs]

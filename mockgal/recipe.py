@@ -154,7 +154,7 @@ class Recipe(BaseModel):
             apart |= {"populate", "populate_options"}
         values = self.model_dump(mode="json", exclude=apart)
         values["painter_options"] = {
-            key: Path(value).name if isinstance(value, str) else value
+            key: Path(value).name if _is_path(value) else value
             for key, value in values["painter_options"].items()
         }
         return values
@@ -163,6 +163,11 @@ class Recipe(BaseModel):
         """BLAKE2b-256 of the configuration."""
         text = json.dumps(self.configuration(), sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
+
+
+def _is_path(value: Any) -> bool:
+    """Whether an option of a painter names a file."""
+    return isinstance(value, str) and Path(value).suffix in _OPTION_FILES
 
 
 def check(values: Mapping[str, Any], source: str) -> Recipe:
@@ -237,7 +242,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     places += [
         (options, key)
         for key, value in (options.items() if isinstance(options, dict) else ())
-        if isinstance(value, str) and Path(value).suffix in _OPTION_FILES
+        if _is_path(value)
     ]
     for mapping, key in places:
         if isinstance(mapping.get(key), str) and mapping[key]:

@@ -10,6 +10,7 @@ import click
 from ..errors import UsageError
 from ..layout import MISSING_CHUNKS
 from .options import given, reading
+from .painting import PAINTER_OPTIONS, painting
 from .populating import populating, take_choices
 from .screen import say
 
@@ -25,46 +26,7 @@ if TYPE_CHECKING:
 )
 @click.option("--sim", help="Simulation: a bundle, one file of a set, or a directory.")
 @click.option("--painter", help="Name of the painter, such as hod.")
-@click.option(
-    "--calibration",
-    help="HOD calibration: a name from `mockgal calibrations` or an "
-    ".ecsv file; by default the one whose domain holds the simulation.",
-)
-@click.option(
-    "--allow-extrapolation",
-    is_flag=True,
-    default=None,
-    help="Paint outside the calibration's range; flagged per galaxy.",
-)
-@click.option(
-    "--missing-twin",
-    type=click.Choice(["uncorrected"]),
-    help="Paint with a calibration made without a gravity-only twin, which is refused otherwise: "
-    "uncorrected leaves out the corrections for baryons; flagged per galaxy.",
-)
-@click.option(
-    "--model",
-    type=click.Choice(["zheng07", "leauthaud11"]),
-    help="Paint with a model of halotools in place of a calibration: zheng07 takes --threshold and "
-    "--stellar-mass-law, leauthaud11 takes --luminosity-floor.",
-)
-@click.option(
-    "--threshold",
-    type=float,
-    help="Of zheng07: absolute magnitude M_r - 5 log h that galaxies are brighter than, from -18 "
-    "to -22 in steps of 0.5.",
-)
-@click.option(
-    "--stellar-mass-law",
-    type=click.Choice(["behroozi10", "moster13"]),
-    help="Of zheng07: relation of stellar to halo mass.",
-)
-@click.option(
-    "--luminosity-floor",
-    type=float,
-    metavar="MSUN_H",
-    help="Of leauthaud11: least stellar mass of a galaxy, in Msun/h.",
-)
+@painting
 @click.option(
     "--cut",
     multiple=True,
@@ -92,19 +54,7 @@ def build(recipe: Path | None, **options: Any) -> None:
     values = {} if recipe is None else read_yaml(recipe)
     source = "mockgal build" if recipe is None else str(recipe)
     wanted = given(options)
-    painter_options: dict[str, Any] = {
-        key: wanted.pop(key)
-        for key in (
-            "calibration",
-            "allow_extrapolation",
-            "missing_twin",
-            "model",
-            "threshold",
-            "stellar_mass_law",
-            "luminosity_floor",
-        )
-        if key in wanted
-    }
+    painter_options = {key: wanted.pop(key) for key in PAINTER_OPTIONS if key in wanted}
     chosen = {"painter_options": painter_options, "populate_options": take_choices(wanted)}
     values |= wanted
     for key, more in chosen.items():
@@ -129,12 +79,11 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
     snapshot, prediction = sim.snapshot, p["painter"]["prediction"]
     h = snapshot.cosmology.h
     central = int(galaxies["is_central"].sum())
-    kind = "model" if "model" in p["painter"] else "calibration"
     lines = [
         f"simulation  {snapshot.name} ({snapshot.format}), box {snapshot.box_size:g} Mpc/h, "
         f"redshift {round(snapshot.redshift, 9):.4g}, {len(sim.halos):,} subhalos",
-        f"painter     {p['painter']['name']}, {kind} {p['painter'].get(kind)}, "
-        f"seed {p['seed']}" + " (the default)" * seed_is_default,
+        f"painter     {_painter(p['painter'])}, seed {p['seed']}"
+        + " (the default)" * seed_is_default,
         f"painted     {p['painted']:,} galaxies; expected {prediction['expected_centrals']:.1f} "
         f"centrals and {prediction['expected_satellites']:.1f} satellites",
     ]
@@ -155,6 +104,7 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
         "centrals_below_range": "centrals below the calibration's range of mass",
         "satellites_below_range": "satellites of hosts below the calibration's range of mass",
         "below_floor": "stellar mass below the calibration's floor",
+        "without_galaxies": "bins of the calibration without galaxies or satellites to scale by",
     }
     lines += [
         f"            {prediction[f'not_painted_{key}']:,} subhalos not painted: {reason}"
@@ -173,3 +123,17 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
             f"= {low / h:.4g} to {high / h:.4g} Msun"
         )
     return [*lines, f"content     {galaxies.digest()}", f"wrote       {report.path}"]
+
+
+def _painter(facts: dict[str, Any]) -> str:
+    """The painter in words."""
+    parts = [str(facts["name"])]
+    if "model" in facts:
+        parts.append(f"model {facts['model']}")
+        if "threshold_m_r" in facts:
+            parts.append(f"M_r < {facts['threshold_m_r']:g}, masses of {facts['stellar_mass_law']}")
+    else:
+        parts += [f"{key} {facts[key]}" for key in ("calibration", "mode") if key in facts]
+    if facts.get("rank_by", "none") != "none":
+        parts.append(f"ranked by {facts['rank_by']} (correlation {facts['rank_correlation']:g})")
+    return ", ".join(parts)

@@ -70,7 +70,7 @@ def calibrate(
 ) -> None:
     """Calibrate the HOD on hydrodynamic runs and their gravity-only twins."""
     from ..calibrating import calibrate as run
-    from ..measure.quantity import in_unit
+    from ..quantity import in_unit
 
     if not hydros or len(hydros) != len(darks):
         raise UsageError(

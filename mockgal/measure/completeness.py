@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
+from ..quantity import in_unit
 from ..types import GalaxyCatalog
 from .bins import MASS, MassBins
-from .quantity import in_unit
 
 _COLUMN = "stellar_mass"
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}

@@ -10,8 +10,8 @@ from typing import Any
 
 from .. import __version__, registry
 from ..errors import UsageError
+from ..quantity import in_unit
 from ..types import GalaxyCatalog, HaloCatalog
-from .quantity import in_unit
 from .result import Measurement
 
 # Options that have a unit: what a number stands for; with a text the user gives it.

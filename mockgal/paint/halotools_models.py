@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..columns import GALAXY_COLUMNS, Column
 from ..errors import BadValueError, DomainError, UsageError, warn
+from ..quantity import in_unit
 from ..satellite_law import SatelliteLaw
 from ..types import Distribution, HaloCatalog, Scene
 from . import blocks
@@ -61,8 +62,8 @@ class ModelPainter:
         `mockgal.paint.halotools_laws.THRESHOLDS`.
     stellar_mass_law : str, optional
         For zheng07: key of `mockgal.paint.halotools_laws.STELLAR_MASS_LAWS`.
-    luminosity_floor : float, optional
-        For leauthaud11: least stellar mass of a galaxy [Msun/h].
+    luminosity_floor : float or str, optional
+        For leauthaud11: least stellar mass of a galaxy, in Msun/h or as a text with a unit.
     allow_extrapolation : bool
         Paint simulations and masses that the models are not valid for; recorded, and flagged per
         galaxy.
@@ -71,7 +72,7 @@ class ModelPainter:
     model: str
     threshold: float | None = None
     stellar_mass_law: str | None = None
-    luminosity_floor: float | None = None
+    luminosity_floor: float | str | None = None
     allow_extrapolation: bool = False
 
     name: ClassVar[str] = "hod"
@@ -101,12 +102,13 @@ class ModelPainter:
         if self.stellar_mass_law is not None:
             _one_of("stellar_mass_law", self.stellar_mass_law, tuple(STELLAR_MASS_LAWS))
         if self.luminosity_floor is not None:
-            _number("luminosity_floor", self.luminosity_floor)
-            if not 0 < self.luminosity_floor < math.inf:
+            if not isinstance(self.luminosity_floor, str):
+                _number("luminosity_floor", self.luminosity_floor)
+            if not 0 < self._floor(1.0) < math.inf:
                 raise UsageError(
                     "painter hod:luminosity_floor",
                     repr(self.luminosity_floor),
-                    "a positive stellar mass in Msun/h",
+                    "a positive stellar mass",
                 )
         if not isinstance(self.allow_extrapolation, bool):
             raise UsageError(
@@ -128,10 +130,11 @@ class ModelPainter:
         law = self.stellar_mass_law
         return (OCCUPATIONS[self.model], *([STELLAR_MASS_LAWS[law]] if law else []))
 
-    def _law_name(self) -> str:
+    def _law_name(self, scene: Scene) -> str:
         """What the satellites are made by: those of another law are subhalos like any others."""
-        magnitude, floor = self.threshold, self.luminosity_floor
-        what = f"M_r < {magnitude:g}" if floor is None else f"M* > {floor:g} Msun/h"
+        floor = self._floor(scene.snapshot.cosmology.h)
+        magnitude = self.threshold
+        what = f"M* > {floor:g} Msun/h" if magnitude is None else f"M_r < {magnitude:g}"
         return f"halotools {self.model} ({what}), masses by the unevolved subhalo mass function"
 
     def _redshift(self) -> tuple[float, float]:
@@ -144,8 +147,13 @@ class ModelPainter:
 
     def _log_floor(self, h: float) -> float:
         """log10 of the luminosity floor in halotools' unit, Msun/h^2."""
-        assert self.luminosity_floor is not None
-        return math.log10(self.luminosity_floor * h)
+        return math.log10(self._floor(h) * h)
+
+    def _floor(self, h: float) -> float:
+        """The luminosity floor [Msun/h]; 0 for a model that has none."""
+        if isinstance(self.luminosity_floor, str):
+            return in_unit("luminosity floor", self.luminosity_floor, "Msun / littleh", h)
+        return float(self.luminosity_floor or 0.0)
 
     def occupation(self, scene: Scene) -> Occupation:
         """The occupation model of halotools for a simulation."""
@@ -175,7 +183,7 @@ class ModelPainter:
             if not low <= self._log_floor(h) <= high:
                 bounds = [10.0**edge / h for edge in STELLAR_RANGE]
                 reasons.append(
-                    f"luminosity floor {self.luminosity_floor:.4g} Msun/h outside "
+                    f"luminosity floor {self._floor(h):.4g} Msun/h outside "
                     f"[{bounds[0]:.4g}, {bounds[1]:.4g}]"
                 )
         return reasons
@@ -198,7 +206,7 @@ class ModelPainter:
             "references": list(self.references),
         }
         if self.luminosity_floor is not None:
-            about["luminosity_floor_msun_h"] = float(self.luminosity_floor)
+            about["luminosity_floor_msun_h"] = self._floor(scene.snapshot.cosmology.h)
         if law is not None and self.stellar_mass_law is not None:
             of = STELLAR_MASS_LAWS[self.stellar_mass_law].mass_definition
             about |= {
@@ -236,7 +244,7 @@ class ModelPainter:
         above = host_mass > high
         self._check_heaviest(scene, above & central)
 
-        populated = halos.record.get(POPULATED, {}).get("law") == self._law_name()
+        populated = halos.record.get(POPULATED, {}).get("law") == self._law_name(scene)
         candidate = ~central & hosted & (populated or law is None or halos["mass"] >= low)
         painted = candidate | (central & hosted)
         n_satellites = np.bincount(halos.host_row[candidate], minlength=n)
@@ -270,7 +278,7 @@ class ModelPainter:
 
             blocks.over_blocks(weigh, n)
             scale[painted] = law.scatter
-        floor = -math.inf if self.luminosity_floor is None else math.log10(self.luminosity_floor)
+        floor = -math.inf if self.luminosity_floor is None else math.log10(self._floor(h))
         return Distribution(
             p_luminous=p,
             location=location,
@@ -335,7 +343,7 @@ class ModelPainter:
         grid, quantiles = mass_ratio_quantiles(math.log10(occupation.half_mass))
         row[hosted] = rows_between(grid, np.log10(host_mass[hosted]))
         return SatelliteLaw(
-            name=self._law_name(),
+            name=self._law_name(scene),
             mean=mean,
             variance=mean,
             row=row,

@@ -210,7 +210,7 @@ class HODPainter:
             "not_painted_unresolved": unresolved,
             "not_painted_centrals_below_range": centrals,
             "not_painted_satellites_below_range": satellites,
-            "not_painted_below_floor": faint,
+            f"not_painted_{'without_galaxies' if self.mode == 'paper' else 'below_floor'}": faint,
             "hosts_above_range": _distinct(halos.host_row[too_heavy], n),
         }
         if self.mode == "corrected":

@@ -17,8 +17,8 @@ from mockgal.errors import (
     OutputExistsError,
     UsageError,
 )
-from mockgal.measure.quantity import in_unit
 from mockgal.measure.result import Field, Measurement, Style
+from mockgal.quantity import in_unit
 
 FIELDS = {
     "k": Field("littleh / Mpc", "mean wavenumber", r"$k$ [$h$/Mpc]"),

@@ -177,7 +177,9 @@ def test_populated_stellar_masses_follow_the_law(table, model, host_mass, galaxi
     kind = np.asarray(galaxies["gal_type"])
     for k, name in enumerate(("centrals", "satellites")):
         chosen = kind == name
-        law = TableLaw(table, mass_limit(table, None)).distribution(k, np.asarray(galaxies["halo_m200c"])[chosen])
+        law = TableLaw(table, mass_limit(table, None)).distribution(
+            k, np.asarray(galaxies["halo_m200c"])[chosen]
+        )
         place = cdf(law, np.log10(np.asarray(galaxies["stellar_mass"])[chosen]))
         assert kstest(place, "uniform").pvalue > 1e-3
         out = painted(table, np.asarray(galaxies["halo_m200c"])[chosen])

@@ -19,8 +19,8 @@ from mockgal.errors import (
 from mockgal.paint import hod_store
 from mockgal.paint.draw import paint_scene
 from mockgal.paint.hod import HODPainter
-from mockgal.paint.hod_rows import luminous_probability
 from mockgal.paint.hod_columns import TWIN
+from mockgal.paint.hod_rows import luminous_probability
 from mockgal.testing import painter_contract, synthetic_pair
 from mockgal.types import HaloCatalog, Scene, Snapshot
 from mockgal.write.bundle import write_bundle

@@ -1,0 +1,86 @@
+"""Options of ``mockgal build`` for the painters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+PAINTER_OPTIONS = (
+    "calibration",
+    "allow_extrapolation",
+    "missing_twin",
+    "mode",
+    "rank_by",
+    "rank_correlation",
+    "model",
+    "threshold",
+    "stellar_mass_law",
+    "luminosity_floor",
+)
+
+
+def painting(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that painters have, named `PAINTER_OPTIONS`."""
+    options = (
+        click.option(
+            "--calibration",
+            help="HOD calibration: a name from `mockgal calibrations` or an "
+            ".ecsv file; by default the one whose domain holds the simulation.",
+        ),
+        click.option(
+            "--allow-extrapolation",
+            is_flag=True,
+            default=None,
+            help="Paint outside the calibration's range; flagged per galaxy.",
+        ),
+        click.option(
+            "--missing-twin",
+            type=click.Choice(["uncorrected"]),
+            help="Paint with a calibration made without a gravity-only twin, which is refused "
+            "otherwise: uncorrected leaves out the corrections for baryons; flagged per galaxy.",
+        ),
+        click.option(
+            "--mode",
+            type=click.Choice(["corrected", "paper"]),
+            help="Form of the calibrated HOD: corrected (the default), or that of the paper's "
+            "public code.",
+        ),
+        click.option(
+            "--rank-by",
+            type=click.Choice(["vmax", "mass"]),
+            help="Let stellar mass go with this property of subhalos, given the mass of their host "
+            "(conditional abundance matching); takes --rank-correlation.",
+        ),
+        click.option(
+            "--rank-correlation",
+            type=float,
+            help="How closely, from -1 to 1.",
+        ),
+        click.option(
+            "--model",
+            type=click.Choice(["zheng07", "leauthaud11"]),
+            help="Paint with a model of halotools in place of a calibration: zheng07 takes "
+            "--threshold and --stellar-mass-law, leauthaud11 takes --luminosity-floor.",
+        ),
+        click.option(
+            "--threshold",
+            type=float,
+            help="Of zheng07: absolute magnitude M_r - 5 log h that galaxies are brighter than, "
+            "from -18 to -22 in steps of 0.5.",
+        ),
+        click.option(
+            "--stellar-mass-law",
+            type=click.Choice(["behroozi10", "moster13"]),
+            help="Of zheng07: relation of stellar to halo mass.",
+        ),
+        click.option(
+            "--luminosity-floor",
+            metavar="MASS",
+            help='Of leauthaud11: least stellar mass of a galaxy, such as "1e9 Msun/h".',
+        ),
+    )
+    for option in reversed(options):  # the last one added is shown first
+        command = option(command)
+    return command
