@@ -102,8 +102,15 @@ class TestCompare:
 
 @pytest.fixture(scope="module")
 def pair():
-    """Painting should give the hydrodynamic run back: nothing but host masses differs."""
-    return synthetic_pair(3000, seed=5, host_mass_factor=0.9)
+    """Painting should give the hydrodynamic run back: what differs has no say in stellar mass.
+
+    Masses and vmax of the dark run scatter at given host mass, for ranks to go by.
+    """
+    hydro, dark = synthetic_pair(3000, seed=5, host_mass_factor=0.9)
+    rng, columns = np.random.default_rng(7), dict(dark.halos.columns)
+    for name in ("mass", "vmax"):
+        columns[name] = columns[name] * 10.0 ** (0.1 * rng.standard_normal(len(dark.halos)))
+    return hydro, replace(dark, halos=replace(dark.halos, columns=columns))
 
 
 @pytest.fixture(scope="module")
