@@ -281,36 +281,8 @@ def hosts_alone(scene: Scene) -> Scene:
 
 def calibrate(pair: Pair, luminosity_floor: float | None = None) -> HODTable:
     """The table of a pair, without errors, which nothing here needs."""
-    return mockgal.calibrate(
-        [pair],
-        name="gadget4",
-        luminosity_floor=luminosity_floor,
-        measure_options={"jackknife": 0},
-    )
-
-
-def calibrated_modes(pair: Pair, table: HODTable) -> dict[str, Callable[[int], Catalogues]]:
-    """What paints the gravity-only run with a seed, by name: with the table of the pair."""
-    dark = pair[1]
-    alone = hosts_alone(dark)
-    crosswise = [
-        (half(dark, left), HODPainter(calibrate((half(pair[0], not left), half(dark, not left)),
-                                                table.luminosity_floor), allow_extrapolation=True))
-        for left in (True, False)
-    ]  # fmt: skip
-
-    def whole(**options: Any) -> Callable[[int], Catalogues]:
-        painter = HODPainter(table, **options)
-        return lambda seed: [mockgal.paint(dark, painter, seed=seed)]
-
-    return {
-        "corrected": whole(),
-        "paper": whole(mode="paper"),
-        "rank vmax 0.6": whole(rank_by="vmax", rank_correlation=0.6),
-        "rank mass 0.6": whole(rank_by="mass", rank_correlation=0.6),
-        "other half": lambda seed: [mockgal.paint(*part, seed=seed) for part in crosswise],
-        "hosts only": lambda seed: [populated(alone, table, seed, "nfw")],
-    }
+    options = {"measure_options": {"jackknife": 0}, "luminosity_floor": luminosity_floor}
+    return mockgal.calibrate([pair], name="gadget4", **options)
 
 
 def populated(hosts: Scene, table: HODTable, seed: int, profile: str) -> GalaxyCatalog:
@@ -320,21 +292,32 @@ def populated(hosts: Scene, table: HODTable, seed: int, profile: str) -> GalaxyC
     return mockgal.paint(scene, painter, seed=seed)
 
 
-def model_modes(dark: Scene, floor: float) -> dict[str, Callable[[int], Catalogues]]:
-    """The same with models of halotools."""
-    faintest = max(THRESHOLDS)
+def modes(pair: Pair, table: HODTable) -> dict[str, Callable[[int], Catalogues]]:
+    """What paints the gravity-only run with a seed, by name: `CALIBRATED`, then models."""
+    hydro, dark = pair
+    alone = hosts_alone(dark)
+    crosswise = []
+    for left in (True, False):
+        other = calibrate((half(hydro, not left), half(dark, not left)), table.luminosity_floor)
+        crosswise.append((half(dark, left), HODPainter(other, allow_extrapolation=True)))
 
-    def model(**options: Any) -> Callable[[int], Catalogues]:
-        painter = hod_painter(allow_extrapolation=True, **options)
+    def whole(**options: Any) -> Callable[[int], Catalogues]:
+        painter = hod_painter(**options)
         return lambda seed: [mockgal.paint(dark, painter, seed=seed)]
 
+    ours, theirs = {"calibration": table}, {"allow_extrapolation": True}
+    zheng07 = theirs | {"model": "zheng07", "threshold": max(THRESHOLDS)}
+    leauthaud11 = theirs | {"model": "leauthaud11", "luminosity_floor": table.luminosity_floor}
     return {
-        f"{name} {law}".strip(): model(model=name, **options)
-        for name, law, options in (
-            ("zheng07", "behroozi10", {"threshold": faintest, "stellar_mass_law": "behroozi10"}),
-            ("zheng07", "moster13", {"threshold": faintest, "stellar_mass_law": "moster13"}),
-            ("leauthaud11", "", {"luminosity_floor": floor}),
-        )
+        "corrected": whole(**ours),
+        "paper": whole(**ours, mode="paper"),
+        "rank vmax 0.6": whole(**ours, rank_by="vmax", rank_correlation=0.6),
+        "rank mass 0.6": whole(**ours, rank_by="mass", rank_correlation=0.6),
+        "other half": lambda seed: [mockgal.paint(*part, seed=seed) for part in crosswise],
+        "hosts only": lambda seed: [populated(alone, table, seed, "nfw")],
+        "zheng07 behroozi10": whole(**zheng07, stellar_mass_law="behroozi10"),
+        "zheng07 moster13": whole(**zheng07, stellar_mass_law="moster13"),
+        "leauthaud11": whole(**leauthaud11),
     }
 
 
@@ -361,9 +344,8 @@ def run(pair: Pair, *, luminosity_floor: float | None = None, seeds: int = SEEDS
         true = true_galaxies(hydro, log_floor)
         hosts = hosts_of(hydro, None), hosts_of(dark, table)
         compared = statistics(true, hosts, log_floor, float(np.log10(limit)))
-        modes = calibrated_modes(pair, table) | model_modes(dark, table.luminosity_floor)
         comparisons = {}
-        for name, paint in modes.items():
+        for name, paint in modes(pair, table).items():
             mocks = [painted_galaxies(paint(seed), dark, table) for seed in range(seeds)]
             comparisons[name] = [
                 compare(
@@ -395,11 +377,10 @@ def _facts(
     hosts, painter = hosts_alone(pair[1]), HODPainter(table)
     made = [mockgal.populate(hosts, painter, seed=seed).halos for seed in range(seeds)]
     resolved_made = [np.sum(~h["is_central"] & (h["mass"] >= limit)) for h in made]
+    no_bin = table.provenance["luminous_centrals_left_out"]
     return {
         "galaxies of the hydrodynamic run": len(true.is_central),
-        "of these, centrals in hosts that no bin of the table holds": table.provenance[
-            "luminous_centrals_left_out"
-        ],
+        "of these, centrals in hosts that no bin of the table holds": no_bin,
         "of these, satellites": np.sum(~true.is_central),
         "satellites without a counterpart in the gravity-only run": np.sum(partner < 0),
         "satellites with one that is not resolved": np.sum(~resolved[found]),
@@ -426,7 +407,7 @@ def blocks(result: Result) -> dict[str, str]:
         "",
         f"All {len(said)} verdicts on the calibrated modes, totals and bins: {counted}.",
     ]
-    tables = []
+    tables: list[str] = []
     for i, statistic in enumerate(result.statistics):
         tables += [f"### {statistic.name}", *(_table(result, i, k) for k in (CALIBRATED, models))]
     facts = [f"| {name} | {value:.4g} |" for name, value in result.facts.items()]
@@ -471,17 +452,9 @@ def _table(result: Result, i: int, names: tuple[str, ...]) -> str:
     return "\n".join(lines)
 
 
-STYLES = {
-    "corrected": ("#000000", "o"),
-    "paper": ("#D55E00", "s"),
-    "rank vmax 0.6": ("#56B4E9", "^"),
-    "rank mass 0.6": ("#0072B2", "v"),
-    "other half": ("#009E73", "D"),
-    "hosts only": ("#CC79A7", "P"),
-    "zheng07 behroozi10": ("#E69F00", "<"),
-    "zheng07 moster13": ("#8C6D00", ">"),
-    "leauthaud11": ("#7F7F7F", "h"),
-}
+COLOURS = ("black", "#D55E00", "#56B4E9", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#8C6D00",
+           "#7F7F7F")  # fmt: skip
+MARKERS = "os^vDP<>h"
 
 
 def draw(result: Result) -> Figure:
@@ -493,19 +466,17 @@ def draw(result: Result) -> Figure:
         edges, middle = statistic.edges, 0.5 * (statistic.edges[1:] + statistic.edges[:-1])
         true = result.comparisons["corrected"][i].true[:-1]
         shown = np.ones(len(true)) if i == 0 else true
-        band = [
-            np.append(shown * (1 + sign * BAR), shown[-1] * (1 + sign * BAR)) for sign in (-1, 1)
-        ]
+        band = [np.append(shown, shown[-1]) * factor for factor in (1 - BAR, 1 + BAR)]
         axes.fill_between(edges, *band, step="post", color="0.8", label=f"hydrodynamic ± {BAR:.0%}")
         axes.stairs(shown, edges, baseline=None, color="0.4", lw=1.0)
-        for k, (name, (colour, marker)) in enumerate(STYLES.items()):
-            found = result.comparisons[name][i]
+        for k, (name, comparisons) in enumerate(result.comparisons.items()):
+            found, colour = comparisons[i], COLOURS[k]
             values = shown * (1.0 + found.deviation[:-1])
             place = middle + (k - 4) * 0.08 * np.minimum(np.diff(edges), WIDTH)
             known = np.isfinite(values) & (values > 0)
             axes.errorbar(
                 place[known], values[known], (shown * found.error[:-1])[known],
-                color=colour, marker=marker, ms=4.5, lw=0, elinewidth=1.0,
+                color=colour, marker=MARKERS[k], ms=4.5, lw=0, elinewidth=1.0,
                 mfc=colour if name in CALIBRATED else "white", label=name,
             )  # fmt: skip
         for edge in edges:

@@ -16,7 +16,6 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import f as f_distribution
-from scipy.stats import kstest
 
 import mockgal
 from calibrate_tng100 import FLOOR, UNIT, Tables, calibrate, host_log_mass, read
@@ -25,6 +24,7 @@ from mockgal.cosmology import Cosmology
 from mockgal.paint.hod import HODPainter
 from mockgal.paint.hod_satellites import mean_luminous_satellites
 from mockgal.paint.hod_table import HODTable
+from mockgal.populate.concentration import Concentration
 from mockgal.types import HaloCatalog, Scene, Snapshot
 
 PICTURE = Path(__file__).parents[1] / "docs/images/tng100-halves.png"
@@ -123,19 +123,34 @@ def painter_of(table: HODTable) -> HODPainter:
     return HODPainter(table, missing_twin="uncorrected", allow_extrapolation=True)
 
 
-def expected(table: HODTable, hosts: Scene, *, poisson: bool = False) -> Satellites:
+def expected(
+    table: HODTable, hosts: Scene, *, poisson: bool = False, stretch: float = 1.0
+) -> Satellites:
     """What populating and painting the hosts gives on average, without drawing.
 
-    A satellite is luminous by its own mass, whatever its place and velocity.
+    A satellite is luminous by its own mass, whatever its place and velocity. ``stretch`` multiplies
+    the radii.
     """
     law = painter_of(table).satellites(hosts)
     least = (table.least_particles - 0.5) * table.particle_mass
     mean = mean_luminous_satellites(table, hosts.halos["host_mass"], least)
     p = mean / law.mean
     variance = p**2 * (law.mean if poisson else law.variance) + p * (1.0 - p) * law.mean
-    below = [np.interp(RADII, values, law.probability, right=1.0) for values in law.radius]
+    below = [
+        np.interp(RADII / stretch, values, law.probability, right=1.0) for values in law.radius
+    ]
     squares = mean * law.velocity_dispersion[law.row] ** 2
     return Satellites(mean[:, None] * np.diff(below)[law.row], squares, variance)
+
+
+def nfw(hosts: Scene, law: Satellites) -> Satellites:
+    """The same satellites, placed by the NFW profile within R200c."""
+    mass = hosts.halos["host_mass"]
+    c, _ = Concentration(hosts, "duffy08", "200c").of(np.arange(len(mass)), mass)
+    x = np.minimum(RADII, 1.0) * c[:, None]
+    within = np.log1p(x) - x / (1.0 + x)
+    number = law.number.sum(axis=1)[:, None] * np.diff(within / within[:, -1:])
+    return law._replace(number=number)
 
 
 def painted(table: HODTable, hosts: Scene, seed: int, **options: str) -> Satellites:
@@ -144,7 +159,7 @@ def painted(table: HODTable, hosts: Scene, seed: int, **options: str) -> Satelli
     mock = mockgal.paint(populated, painter_of(table), seed=seed)
     halos, box = populated.halos, hosts.snapshot.box_size
     order = np.argsort(halos["halo_id"])
-    row = order[np.searchsorted(halos["halo_id"], mock["halo_id"], sorter=order)]
+    row = order[np.searchsorted(halos["halo_id"], mock["galaxy_id"], sorter=order)]
     row = row[~halos["is_central"][row]]
     host_row = halos.host_row[row]
     apart = halos["position"][row] - halos["position"][host_row]
@@ -158,32 +173,26 @@ def painted(table: HODTable, hosts: Scene, seed: int, **options: str) -> Satelli
     return counted(host, radius, np.mean(moving**2, axis=1) / circular**2, len(hosts.halos))
 
 
-class Measure(NamedTuple):
-    """A statistic of hosts: of satellites, the expected ones, and the bin of each host."""
-
-    name: str
-    of: Callable[[Satellites, Satellites, np.ndarray], np.ndarray]
-
-
-def mean_number(has: Satellites, _: Satellites, host_bin: np.ndarray) -> np.ndarray:
+# Statistics of hosts: of the satellites they have, by those expected, and the bin of each host.
+def mean_number(has: Satellites, law: Satellites, host_bin: np.ndarray) -> np.ndarray:
     """Luminous satellites per host, in bins of host mass."""
     hosts = np.bincount(host_bin)
     return np.bincount(host_bin, has.number.sum(axis=1), len(hosts)) / hosts
 
 
-def profile(has: Satellites, _: Satellites, host_bin: np.ndarray) -> np.ndarray:
+def profile(has: Satellites, law: Satellites, host_bin: np.ndarray) -> np.ndarray:
     """Share of the satellites in each bin of radius but the last, which is the rest."""
     total = has.number.sum(axis=0)
     return total[:-1] / total.sum()
 
 
-def profile_within(has: Satellites, _: Satellites, host_bin: np.ndarray) -> np.ndarray:
+def profile_within(has: Satellites, law: Satellites, host_bin: np.ndarray) -> np.ndarray:
     """The same for those within R200c."""
     total = has.number.sum(axis=0)[:WITHIN]
     return total[:-1] / total.sum()
 
 
-def dispersion(has: Satellites, _: Satellites, host_bin: np.ndarray) -> np.ndarray:
+def dispersion(has: Satellites, law: Satellites, host_bin: np.ndarray) -> np.ndarray:
     """One-dimensional velocity dispersion over the circular velocity."""
     return np.sqrt([has.square_velocity.sum() / has.number.sum()])
 
@@ -195,10 +204,10 @@ def dispersion_index(has: Satellites, law: Satellites, host_bin: np.ndarray) -> 
     return np.array([np.where(np.isnan(has.variance), squares, has.variance).sum() / mean.sum()])
 
 
-MEASURES = tuple(
-    Measure(of.__name__, of)
-    for of in (mean_number, profile, profile_within, dispersion, dispersion_index)
-)
+MEASURES = (mean_number, profile, profile_within, dispersion, dispersion_index)
+
+
+Measure = Callable[[Satellites, Satellites, np.ndarray], np.ndarray]
 
 
 class Compared(NamedTuple):
@@ -219,6 +228,10 @@ class Compared(NamedTuple):
         """Of the difference, both halves' errors in it."""
         return np.sqrt(np.diag(self.covariance))
 
+    def least(self, change: np.ndarray) -> float:
+        """How many times ``change`` of the prediction is detected at 2 sigma."""
+        return float(2.0 / np.sqrt(change @ np.linalg.solve(self.covariance, change)))
+
 
 class Half(NamedTuple):
     """One half predicted from the other.
@@ -227,6 +240,8 @@ class Half(NamedTuple):
     ``block`` is that of each host of this half.
     """
 
+    table: HODTable
+    hosts: Scene
     truth: Satellites
     law: Satellites
     without: list[Satellites]
@@ -237,17 +252,18 @@ class Half(NamedTuple):
         self, measure: Measure, truth: Satellites | None = None, law: Satellites | None = None
     ) -> Compared:
         """A statistic; of other satellites, or by another prediction that is taken as exact."""
-        has, of = truth or self.truth, measure.of
-        mine, bins = law or self.law, self.host_bin
-        at, value = of(has, self.law, bins), of(mine, self.law, bins)
+        has, mine, bins = truth or self.truth, law or self.law, self.host_bin
+        at, value = measure(has, self.law, bins), measure(mine, self.law, bins)
         differences = []
         for b in range(BLOCKS):
             k = self.block != b
             this = self.law.of(k)
-            differences.append(of(has.of(k), this, bins[k]) - of(mine.of(k), this, bins[k]))
+            differences.append(
+                measure(has.of(k), this, bins[k]) - measure(mine.of(k), this, bins[k])
+            )
         covariance = jackknife(differences)
         if law is None:
-            covariance = covariance + jackknife([of(x, x, bins) for x in self.without])
+            covariance = covariance + jackknife([measure(x, x, bins) for x in self.without])
         d, p = at - value, len(at)
         chi2 = float(d @ np.linalg.solve(covariance, d))
         probability = f_distribution.sf(chi2 * (BLOCKS - p) / (p * (BLOCKS - 1)), p, BLOCKS - p)
@@ -274,9 +290,120 @@ def predict_half(
     ]
     host_bin = np.searchsorted(edges, host_log_mass(tables)[wanted], side="right") - 1
     return Half(
+        table=table,
+        hosts=hosts,
         truth=found(tables, wanted),
         law=expected(table, hosts),
         without=without,
         block=blocks(tables, wanted, seed)[wanted],
         host_bin=host_bin,
     )
+
+
+def report(half: Half) -> None:
+    """Print one half, bin by bin, and the smallest changes that would have been seen."""
+    for measure in MEASURES:
+        x = half.compare(measure)
+        print(f"  {measure.__name__}: chi2 {x.chi2:.1f} of {len(x.found)}, p {x.probability:.3f}")
+        for values in zip(x.found, x.predicted, x.error, strict=True):
+            print("    found {:.3f}, predicted {:.3f}, error {:.3f}".format(*values))
+    number, places = half.compare(mean_number), half.compare(profile)
+    share = number.least(number.predicted)
+    print(f"  all numbers larger by {share:.1%} would be a difference of 2 sigma", end="; ")
+    print("in each bin " + ", ".join(f"{x:.0%}" for x in 2.0 * number.error / number.predicted))
+    stretched = profile(expected(half.table, half.hosts, stretch=1.01), half.law, half.host_bin)
+    print(f"  radii larger by {places.least(stretched - places.predicted):.1f}% would be, too")
+
+
+def check_draws(half: Half) -> None:
+    """Print how far drawn satellites are from what is expected, in errors of the mean of draws."""
+    for numbers in ("measured", "poisson"):
+        options = {"numbers": numbers, "profile": "measured", "velocity": "measured"}
+        draws = [painted(half.table, half.hosts, seed, **options) for seed in range(SEEDS)]
+        law = expected(half.table, half.hosts, poisson=numbers == "poisson")
+        for measure in MEASURES:
+            values = np.array([measure(x, law, half.host_bin) for x in draws])
+            off = values.mean(axis=0) - measure(law, law, half.host_bin)
+            sigma = off / values.std(axis=0, ddof=1) * np.sqrt(SEEDS)
+            print(f"  {numbers} {measure.__name__}:", np.round(sigma, 1), "of", values.mean(axis=0))
+
+
+def draw_picture(half: Half) -> None:
+    """Numbers and places in one half, found and predicted."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(
+        2, 2, figsize=(10, 5.6), sharex="col", height_ratios=[5, 2], layout="constrained"
+    )
+    blue, orange = "#0072B2", "#D55E00"  # Okabe and Ito: told apart by all
+    points = {"fmt": "o", "color": "k", "ms": 5, "capsize": 2, "zorder": 5}
+    counts = np.bincount(half.host_bin)
+    mass = np.bincount(half.host_bin, half.hosts.halos["host_mass"]) / counts
+    number, places = half.compare(mean_number), half.compare(profile)
+    width = np.diff(RADII)[:-1]
+    middle = RADII[:-2] + 0.5 * width
+    edges = 10.0 ** half.table.edges(1)
+    left, right = axes[0]
+    left.errorbar(mass, number.found, number.error, **points, label="found in the other half")
+    left.stairs(number.predicted, edges, color=blue, lw=2, label="predicted from one half")
+    left.set(xscale="log", yscale="log", ylabel="luminous satellites per host")
+    right.errorbar(middle, places.found / width, places.error / width, **points)
+    right.stairs(places.predicted / width, RADII[:-1], color=blue, lw=2)
+    share = places.found[:WITHIN].sum()
+    total = nfw(half.hosts, half.law).number.sum(axis=0)[:WITHIN]
+    by_nfw = total / total.sum() * share
+    right.stairs(
+        by_nfw / width[:WITHIN], RADII[: WITHIN + 1], color=orange, lw=2, ls="--",
+        label="NFW within $R_{200c}$ (Duffy et al. 2008)",
+    )  # fmt: skip
+    right.set(ylabel=r"share of satellites per unit $r / R_{200c}$", ylim=(0, None))
+    for axis, x, at in ((axes[1, 0], number, mass), (axes[1, 1], places, middle)):
+        axis.axhline(1.0, color=blue, lw=2)
+        axis.errorbar(at, x.found / x.predicted, x.error / x.predicted, **points)
+    axes[1, 1].stairs(
+        by_nfw / places.predicted[:WITHIN], RADII[: WITHIN + 1], baseline=None,
+        color=orange, lw=2, ls="--",
+    )  # fmt: skip
+    axes[1, 0].set(xlabel=r"$M_{200c}$ of the host $[M_\odot/h]$", ylabel="over predicted")
+    axes[1, 1].set(xlabel=r"$r / R_{200c}$", ylabel="over predicted", xlim=(0, 2))
+    left.legend(frameon=False)
+    right.legend(frameon=False)
+    figure.suptitle("TNG100-1 groups: the table of one half, populated on the hosts of the other")
+    figure.savefig(PICTURE, dpi=110)
+
+
+def main(directory: Path) -> None:
+    """Print the comparison and draw the picture."""
+    tables = read(directory)
+    warnings.simplefilter("ignore", mockgal.errors.MockgalWarning)
+    sub = tables.subhalos
+    complete = np.logical_or(*halves(tables, 0))
+    bright = ~sub["central"] & sub["flag"] & (sub["stellar_mass"] >= FLOOR) & complete[sub["host"]]
+    few = bright & (sub["mass"] < least_mass(tables))
+    print(f"{few.sum()} of {bright.sum()} luminous satellites are not resolved, and not counted")
+    probability: dict[str, list[float]] = {}
+    for seed in range(SPLITS):
+        for pair in (halves(tables, seed), halves(tables, seed)[::-1]):
+            half = predict_half(tables, *pair, seed)
+            others = {"all resolved": {"truth": found(tables, pair[1], luminous=False)}}
+            others["NFW"] = {"law": nfw(half.hosts, half.law)}
+            results = {m.__name__: half.compare(m) for m in MEASURES}
+            results["profile of all resolved"] = half.compare(profile, **others["all resolved"])
+            results["profile_within by NFW"] = half.compare(profile_within, **others["NFW"])
+            for name, x in results.items():
+                probability.setdefault(name, []).append(x.probability)
+            print(
+                f"split {seed}, {pair[0].sum()} groups for {pair[1].sum()}: "
+                + ", ".join(f"{name} {x.chi2:.1f}/{len(x.found)}" for name, x in results.items())
+            )
+            if len(probability["profile"]) == 1:
+                report(half)
+                check_draws(half)
+                draw_picture(half)
+    print(f"probabilities of {2 * SPLITS} predictions, sorted:")
+    for name, values in probability.items():
+        print(f"  {name}:", *(f"{p:.2g}" for p in sorted(values)))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
