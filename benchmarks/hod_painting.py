@@ -26,10 +26,11 @@ THRESHOLDS = (-18.0, -20.0)  # of Zheng07: as many galaxies as it can give, and 
 def mockgal(arguments: argparse.Namespace) -> dict[str, Any]:
     """Seconds of a user's call, and of its kernels alone."""
     import mockgal as package
+    from mockgal.cosmology import Cosmology
     from mockgal.paint import blocks, draw
     from mockgal.paint.hod import HODPainter
     from mockgal.paint.hod_store import named
-    from mockgal.types import HaloCatalog, Scene, settle
+    from mockgal.types import HaloCatalog, Scene, Snapshot, settle
 
     warnings.simplefilter("ignore", package.errors.MockgalWarning)
     if arguments.part == "numpy":
@@ -40,7 +41,14 @@ def mockgal(arguments: argparse.Namespace) -> dict[str, Any]:
         order = np.random.default_rng(2).permutation(len(columns["halo_id"]))
         columns = {name: values[order] for name, values in columns.items()}
     columns = settle(columns)
-    snapshot = _snapshot(painter)
+    snapshot = Snapshot(
+        "made up",
+        BOX_SIZE,
+        0.0,
+        Cosmology(h=0.6774, omega_m=0.3089, omega_lambda=0.6911),
+        painter.calibration.particle_mass,
+        "made up",
+    )
 
     def scene() -> Scene:
         return Scene(snapshot, HaloCatalog(columns, painter.calibration.mass_definition))
@@ -74,56 +82,6 @@ def mockgal(arguments: argparse.Namespace) -> dict[str, Any]:
     found["columns"] = best_of(arguments.repeats, kernel_and_columns)
     found["kernel"] = best_of(arguments.repeats, kernel)
     return found
-
-
-def populated(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Seconds for hosts without subhalos: satellites made, then all painted."""
-    import mockgal as package
-    from mockgal.paint.hod import HODPainter
-    from mockgal.paint.hod_choice import hod_painter
-    from mockgal.paint.hod_store import named
-    from mockgal.types import HaloCatalog, Scene, settle
-
-    warnings.simplefilter("ignore", package.errors.MockgalWarning)
-    table = HODPainter(named(CALIBRATION), allow_extrapolation=True)
-    columns = settle(halos(arguments.subhalos, satellites=0.0, box_size=BOX_SIZE))
-    found: dict[str, Any] = {"rows": len(columns["halo_id"]), "by_painter": {}}
-    painters: dict[str, Any] = {f"calibration {CALIBRATION}": table}
-    for threshold in THRESHOLDS:
-        options = {"stellar_mass_law": "moster13", "allow_extrapolation": True}
-        name = f"Zheng07 {threshold:.0f}, masses of Moster13"
-        painters[name] = hod_painter(model="zheng07", threshold=threshold, **options)
-    for name, painter in painters.items():
-        definition = "200c" if painter is table else "200m"
-
-        def scene(definition: str = definition) -> Scene:
-            return Scene(_snapshot(table), HaloCatalog(columns, definition))
-
-        def work(sim: Scene, seed: int = 1, painter: Any = painter) -> Any:
-            return package.paint(package.populate(sim, painter, seed=seed), painter, seed=seed)
-
-        same = scene()
-        galaxies = work(same)
-        counts = len(galaxies), int(np.sum(~galaxies["is_central"]))
-        del galaxies
-        first = best_of(arguments.repeats, work, scene)
-        again = best_of(arguments.repeats, lambda work=work, same=same: work(same, seed=2))
-        found["by_painter"][name] = [first, again, *counts]
-    return found
-
-
-def _snapshot(painter: Any) -> Any:
-    from mockgal.cosmology import Cosmology
-    from mockgal.types import Snapshot
-
-    return Snapshot(
-        "made up",
-        BOX_SIZE,
-        0.0,
-        Cosmology(h=0.6774, omega_m=0.3089, omega_lambda=0.6911),
-        painter.calibration.particle_mass,
-        "made up",
-    )
 
 
 def halotools(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -192,7 +150,7 @@ def abacus(arguments: argparse.Namespace) -> dict[str, Any]:
     return {"rows": n, "galaxies": galaxies, "kernel": best_of(arguments.repeats, centrals)}
 
 
-PARTS = {"mockgal": mockgal, "numpy": mockgal, "populated": populated, "halotools": halotools, "abacus": abacus}
+PARTS = {"mockgal": mockgal, "numpy": mockgal, "halotools": halotools, "abacus": abacus}
 
 
 def main() -> None:
@@ -239,11 +197,6 @@ def render(found: dict[str, dict[str, Any]]) -> str:
             f"input's {ours['input_bytes'] / ours['rows']:.0f} bytes per row: at most "
             f"{ours['peak_bytes'] / ours['rows']:.0f}; digest {ours['digest'][:16]}"
         )
-    for name, (first, again, galaxies, _) in found["populated"].get("by_painter", {}).items():
-        rows = found["populated"]["rows"]
-        name = f"mockgal, hosts only: {name}"
-        lines.append((f"{name}: populate() and paint(), first", first, rows, galaxies))
-        lines.append((f"{name}: again", again, rows, galaxies))
     reference = None
     theirs = found["halotools"]
     if "missing" in theirs:
