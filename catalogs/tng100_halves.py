@@ -1,4 +1,4 @@
-"""Do the satellites of half of the TNG100-1 groups predict those of the other half?
+"""Predict the satellites of half of the TNG100-1 groups from those of the other half.
 
     python catalogs/tng100_halves.py DIRECTORY
 
@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from calibrate_tng100 import FLOOR, UNIT, Tables, calibrate, host_log_mass, read
 from scipy.stats import f as f_distribution
 
 import mockgal
-from calibrate_tng100 import FLOOR, UNIT, Tables, calibrate, host_log_mass, read
 from mockgal import random
 from mockgal.cosmology import Cosmology
 from mockgal.paint.hod import HODPainter
@@ -333,42 +333,45 @@ def draw_picture(half: Half) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(
-        2, 2, figsize=(10, 5.6), sharex="col", height_ratios=[5, 2], layout="constrained"
+        2, 2, figsize=(10, 6), sharex="col", height_ratios=[5, 2], layout="constrained"
     )
+    (left, right), (left_ratio, right_ratio) = axes
     blue, orange = "#0072B2", "#D55E00"  # Okabe and Ito: told apart by all
     points = {"fmt": "o", "color": "k", "ms": 5, "capsize": 2, "zorder": 5}
-    counts = np.bincount(half.host_bin)
-    mass = np.bincount(half.host_bin, half.hosts.halos["host_mass"]) / counts
+    lines = {"color": blue, "lw": 2, "baseline": None}
     number, places = half.compare(mean_number), half.compare(profile)
-    width = np.diff(RADII)[:-1]
-    middle = RADII[:-2] + 0.5 * width
+    hosts = np.bincount(half.host_bin)
+    mass = np.bincount(half.host_bin, half.hosts.halos["host_mass"]) / hosts
+    width, middle = np.diff(RADII)[:-1], 0.5 * (RADII[:-2] + RADII[1:-1])
+
     edges = 10.0 ** half.table.edges(1)
-    left, right = axes[0]
-    left.errorbar(mass, number.found, number.error, **points, label="found in the other half")
-    left.stairs(number.predicted, edges, color=blue, lw=2, label="predicted from one half")
-    left.set(xscale="log", yscale="log", ylabel="luminous satellites per host")
+    left.errorbar(mass, number.found, number.error, **points, label="found in one half")
+    left.stairs(number.predicted, edges, **lines, label="predicted from the other half")
     right.errorbar(middle, places.found / width, places.error / width, **points)
-    right.stairs(places.predicted / width, RADII[:-1], color=blue, lw=2)
-    share = places.found[:WITHIN].sum()
-    total = nfw(half.hosts, half.law).number.sum(axis=0)[:WITHIN]
-    by_nfw = total / total.sum() * share
-    right.stairs(
-        by_nfw / width[:WITHIN], RADII[: WITHIN + 1], color=orange, lw=2, ls="--",
-        label="NFW within $R_{200c}$ (Duffy et al. 2008)",
-    )  # fmt: skip
-    right.set(ylabel=r"share of satellites per unit $r / R_{200c}$", ylim=(0, None))
-    for axis, x, at in ((axes[1, 0], number, mass), (axes[1, 1], places, middle)):
+    right.stairs(places.predicted / width, RADII[:-1], **lines)
+    within, inner = slice(None, WITHIN), RADII[: WITHIN + 1]
+    by_nfw = nfw(half.hosts, half.law).number.sum(axis=0)[within]
+    by_nfw *= places.found[within].sum() / by_nfw.sum()
+    lines |= {"color": orange, "ls": "--"}
+    label = "NFW, Duffy et al. 2008,\nwith as many within $R_{200c}$"
+    right.stairs(by_nfw / width[within], inner, **lines, label=label)
+    right_ratio.stairs(by_nfw / places.predicted[within], inner, **lines)
+    for axis, x, at in ((left_ratio, number, mass), (right_ratio, places, middle)):
         axis.axhline(1.0, color=blue, lw=2)
         axis.errorbar(at, x.found / x.predicted, x.error / x.predicted, **points)
-    axes[1, 1].stairs(
-        by_nfw / places.predicted[:WITHIN], RADII[: WITHIN + 1], baseline=None,
-        color=orange, lw=2, ls="--",
-    )  # fmt: skip
-    axes[1, 0].set(xlabel=r"$M_{200c}$ of the host $[M_\odot/h]$", ylabel="over predicted")
-    axes[1, 1].set(xlabel=r"$r / R_{200c}$", ylabel="over predicted", xlim=(0, 2))
-    left.legend(frameon=False)
-    right.legend(frameon=False)
-    figure.suptitle("TNG100-1 groups: the table of one half, populated on the hosts of the other")
+        axis.set(ylabel="over predicted")
+        axis.grid(axis="y", alpha=0.3)
+    left.set(xscale="log", yscale="log", ylim=(15, 200))
+    left.set(ylabel="luminous satellites per host")
+    left.set_yticks([20, 50, 100], ["20", "50", "100"])
+    left.tick_params(axis="y", which="minor", labelleft=False)
+    left_ratio.set(xlabel=r"$M_{200c}$ of the host $[M_\odot/h]$")
+    right.set(ylabel=r"share of satellites per unit $r / R_{200c}$", ylim=(0, 1))
+    right_ratio.set(xlabel=r"$r / R_{200c}$", xlim=(0, RADII[-2]))
+    left.legend(frameon=False, loc="upper left")
+    right.legend(frameon=False, loc="upper right")
+    counts = f"{half.table.columns['hosts_hydro'][half.table.rows(1)].sum():.0f} groups"
+    figure.suptitle(f"TNG100-1: satellites of {hosts.sum()} groups, predicted from {counts}")
     figure.savefig(PICTURE, dpi=110)
 
 

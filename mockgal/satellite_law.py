@@ -32,7 +32,8 @@ class SatelliteLaw:
     probability : ndarray, shape (q,)
         Of their quantiles, from 0 to 1, increasing.
     log_mass_ratio : ndarray, shape (rows, q)
-        Quantiles of log10 (bound mass of a satellite / mass of its host), non-decreasing along q.
+        Quantiles of log10 (bound mass of a satellite / mass of its host), non-decreasing along q;
+        in units of ``mass_scale``, where there is one.
     radius : ndarray, shape (rows, q), or None
         Quantiles of the distance from the host's centre over the host's radius; None if not
         measured.
@@ -43,6 +44,8 @@ class SatelliteLaw:
         Sources, for the record.
     record : mapping
         What was counted: numbers that add up over tiles.
+    mass_scale : ndarray, shape (n,), or None
+        For each host what ``log_mass_ratio`` is multiplied by [dex].
     """
 
     name: str
@@ -55,13 +58,15 @@ class SatelliteLaw:
     velocity_dispersion: Array | None = None
     references: tuple[str, ...] = ()
     record: Mapping[str, float] = field(default_factory=dict)
+    mass_scale: Array | None = None
 
     def __post_init__(self) -> None:
         n, q = len(self.mean), len(self.probability)
         rows = len(self.log_mass_ratio)
         problem = ""
-        if {len(self.variance), len(self.row)} != {n}:
-            problem = "means, variances and rows of different lengths"
+        scaled = self.mean if self.mass_scale is None else self.mass_scale
+        if {len(self.variance), len(self.row), len(scaled)} != {n}:
+            problem = "means, variances, rows and mass scales of different lengths"
         elif not all(np.all((x >= 0) & np.isfinite(x)) for x in (self.mean, self.variance)):
             problem = "means or variances that are negative or not finite"
         elif n and not (self.row.min() >= 0 and self.row.max() < rows):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 
 from ..paint.hod_columns import KINDS
+from ..paint.hod_table import mass_scale
 from .laws import (
     bin_of,
     luminous_share,
@@ -84,7 +85,7 @@ def table_columns(
         "paper_factor": np.append(np.ones(bins), factor),
         "ratio_log_host_mass": np.append(ratio[0], absent),
         "log_host_mass_ratio": np.append(ratio[1], absent),
-        **_satellites(dark, in_dark, columns["log_mean_mass"][bins:]),
+        **_satellites(dark, in_dark, columns["log_mean_mass"][bins:], log_limit),
     }
 
 
@@ -196,11 +197,12 @@ def _rows_of_kind(
     return rows
 
 
-def _satellites(dark: Population, run: Run, log_mean: Array) -> dict[str, Array]:
+def _satellites(dark: Population, run: Run, log_mean: Array, log_limit: float) -> dict[str, Array]:
     counted = run.resolved & (run.kind == 1) & (run.bin >= 0)
     rows = run.member[counted]
     sample = SatelliteSample(
-        log_mass_ratio=dark.log_mass[rows] - dark.log_host_mass[rows],
+        log_mass_ratio=(dark.log_mass[rows] - dark.log_host_mass[rows])
+        / mass_scale(dark.log_host_mass[rows], log_limit),
         radius=dark.radius[rows],
         velocity=dark.velocity[rows],
         bin=run.bin[counted],

@@ -16,7 +16,8 @@ Array = NDArray[Any]
 class SatelliteSample(NamedTuple):
     """Resolved satellites of binned hosts; all of shape (n,).
 
-    ``log_mass_ratio`` is log10 of bound mass over host mass, ``radius`` the distance from the
+    ``log_mass_ratio`` is log10 of bound mass over host mass in units of
+    `mockgal.paint.hod_table.mass_scale` of the host, ``radius`` the distance from the
     central over the host's radius, ``velocity`` that relative to the central, rms of three
     components, over the host's circular velocity at its radius; ``bin`` is that of the host's mass,
     ``host`` a row of the hosts.

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..paint.hod_columns import KINDS
-from ..paint.hod_table import HODTable
+from ..paint.hod_table import HODTable, mass_scale
 from .laws import bin_of, luminous_share, median_and_residuals, per_host, quantiles_by_bin
 from .rows import log_mean_mass
 from .satellites import SatelliteSample, after_centrals, satellite_columns
@@ -180,7 +180,8 @@ def _satellites(
     of_satellites = columns["kind"] == "satellite"
     found = satellite_columns(
         SatelliteSample(
-            log_mass_ratio=(sample.log_own_mass - sample.log_mass)[counted],
+            log_mass_ratio=(sample.log_own_mass - sample.log_mass)[counted]
+            / mass_scale(sample.log_mass[counted], limit),
             radius=sample.radius[counted],
             velocity=sample.velocity[counted],
             bin=inside[counted],

@@ -62,8 +62,9 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "log_host_mass_ratio": ("dex", "log10 (M_hydro / M_dark) at that node"),
     "satellite_source": ("", "bin, or pooled where the bin has too few satellites, or none"),
     "satellite_log_mass_ratio": (
-        "dex",
-        "quantiles of log10 (satellite's bound mass / its host's mass), both as in the catalogue",
+        "",
+        "quantiles of log10 (satellite's bound mass / its host's mass) over log10 (its host's mass "
+        "/ least resolved mass), as in the catalogue: -1 at the resolution",
     ),
     "satellite_radius": ("", "quantiles of a satellite's distance over its host's radius"),
     "satellite_dispersion_index": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..types import Scene
 from . import blocks
 from .hod_columns import SATELLITES
 from .hod_rows import hydro_masses, luminous_probability
-from .hod_table import HODTable, mean_number
+from .hod_table import HODTable, mass_scale, mean_number
 
 Array = NDArray[Any]
 
@@ -44,6 +45,7 @@ def satellite_law(table: HODTable, scene: Scene) -> SatelliteLaw:
     log_mean, number = c["log_mean_mass"][rows], c[_number(table)][rows]
     index = c["satellite_dispersion_index"][rows]
     mean, variance, row = np.empty(n), np.empty(n), np.empty(n, dtype=np.int16)
+    scale, log_least = np.empty(n), math.log10(table.least_mass)
 
     def block(part: slice) -> int:
         mass = np.require(host_mass[part], np.float64, ("C", "A"))
@@ -52,6 +54,8 @@ def satellite_law(table: HODTable, scene: Scene) -> SatelliteLaw:
         mean[part][below] = 0.0
         row[part] = _bin(edges, mass)
         variance[part] = mean[part] * index[row[part]]
+        with np.errstate(divide="ignore"):
+            scale[part] = mass_scale(np.log10(mass), log_least)
         return int(np.count_nonzero(below))
 
     below_range = sum(blocks.over_blocks(block, n))
@@ -64,6 +68,7 @@ def satellite_law(table: HODTable, scene: Scene) -> SatelliteLaw:
         log_mass_ratio=c["satellite_log_mass_ratio"][rows],
         radius=c["satellite_radius"][rows],
         velocity_dispersion=c["satellite_velocity_dispersion"][rows],
+        mass_scale=scale,
         references=tuple(table.provenance.get("references", [])),
         record={"hosts_below_range": below_range},
     )
@@ -103,7 +108,8 @@ def mean_luminous_satellites(table: HODTable, host_mass: Array, least_mass: floa
         steps = max(2, int(np.ceil((log_mass.max() - log_mass.min()) / _STEP)) + 1)
         grid = np.linspace(log_mass.min(), log_mass.max(), steps)
         ratio = np.interp(u, table.residual_probability, c["satellite_log_mass_ratio"][rows][r])
-        own = (grid[:, None] + ratio).ravel()
+        scale = mass_scale(grid, math.log10(table.least_mass))
+        own = (grid[:, None] + scale[:, None] * ratio).ravel()
         _, log_own = hydro_masses(table, np.repeat(10.0**grid, _DRAWS), 10.0**own)
         p = luminous_probability(table, np.full(len(own), rows.start + r), log_own)
         p[10.0**own < least_mass] = 0.0

@@ -204,6 +204,14 @@ class HODTable:
         """Whether it says of what mass and where the satellites of a host are."""
         return SATELLITES[0] in self.columns
 
+    @property
+    def least_mass(self) -> float:
+        """Least mass of a subhalo that is resolved in the gravity-only run [Msun/h].
+
+        Half a particle of slack absorbs the rounding of single-precision mass sums.
+        """
+        return (self.least_particles - 0.5) * self.particle_mass
+
     def rows(self, kind: int) -> slice:
         """Rows of centrals (0) or satellites (1)."""
         centrals = int(np.sum(self.columns["kind"] == KINDS[0]))
@@ -334,6 +342,23 @@ def median_curve(
     first, last = (y[1] - y[0]) / (x[1] - x[0]), (y[-1] - y[-2]) / (x[-1] - x[-2])
     beyond = first * np.minimum(at - x[0], 0) + last * np.maximum(at - x[-1], 0)
     return np.asarray(inside + beyond)
+
+
+LEAST_SCALE = 0.1  # dex
+
+
+def mass_scale(log_host_mass: NDArray[np.float64], log_least: float) -> NDArray[np.float64]:
+    """What masses of satellites are measured in: how far the host's is above the resolution [dex].
+
+    In these units satellites of light and of heavy hosts have the same range, and may be pooled.
+
+    Parameters
+    ----------
+    log_host_mass : ndarray, shape (n,)
+    log_least : float
+        log10 of the least mass of a resolved subhalo [Msun/h].
+    """
+    return np.maximum(log_host_mass - log_least, LEAST_SCALE)
 
 
 def mean_number(

@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..random import uniform
+
 Array = NDArray[Any]
+
+_DIGITS = 9  # of log10 of a property
 
 
 def ranks(ids: Array, row: Array, log_mass: Array, log_property: Array, weight: Array) -> Array:
@@ -21,7 +25,7 @@ def ranks(ids: Array, row: Array, log_mass: Array, log_property: Array, weight: 
     Parameters
     ----------
     ids : ndarray of int64, shape (n,)
-        Of the subhalos; equal properties are ranked by id.
+        Of the subhalos; equal properties are ranked by a number drawn for the id.
     row : ndarray of int, shape (n,)
         Row of the table: kind and bin.
     log_mass : ndarray, shape (n,)
@@ -37,6 +41,7 @@ def ranks(ids: Array, row: Array, log_mass: Array, log_property: Array, weight: 
         In (0, 1), the same whatever the order of rows; 0.5 where the weight is zero.
     """
     result = np.full(len(ids), 0.5)
+    lot = uniform(0, "equal ranks", ids)
     chosen = np.flatnonzero(weight > 0)
     chosen = chosen[np.argsort(ids[chosen], kind="stable")]
     for r in np.unique(row[chosen]):
@@ -47,7 +52,8 @@ def ranks(ids: Array, row: Array, log_mass: Array, log_property: Array, weight: 
         x = x - np.sum(share * x)
         spread = np.sum(share * x * x)
         slope = np.sum(share * x * y) / spread if spread > 0 else 0.0
-        order = np.argsort(y - slope * x, kind="stable")
+        residual = np.round(y - slope * x, _DIGITS)  # rounding is no property to rank by
+        order = np.lexsort((lot[members], residual))
         sorted_share = share[order]
         result[members[order]] = np.cumsum(sorted_share) - sorted_share / 2
     return np.asarray(np.clip(result, 1e-12, 1.0 - 1e-12))

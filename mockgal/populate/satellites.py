@@ -125,7 +125,7 @@ class _Hosts(NamedTuple):
     """The hosts of a block that have satellites: columns of shape (n,).
 
     ``enclosed`` is `mockgal.populate.profile.enclosed` of the concentration; both are NaN if they
-    are not needed.
+    are not needed. ``law_row`` and ``mass_scale`` are the law's.
     """
 
     halo_id: Array
@@ -135,6 +135,7 @@ class _Hosts(NamedTuple):
     concentration: Array
     enclosed: Array
     law_row: Array
+    mass_scale: Array
 
 
 class _Maker(NamedTuple):
@@ -229,7 +230,8 @@ class _Maker(NamedTuple):
         if self.concentration is not None:
             c, outside = self.concentration.of(rows, mass)
         row = np.asarray(self.law.row[rows], dtype=np.int64)
-        return _Hosts(ids, mass, radius, velocity, c, enclosed(c), row), outside
+        scale = row if self.law.mass_scale is None else self.law.mass_scale[rows]
+        return _Hosts(ids, mass, radius, velocity, c, enclosed(c), row, scale), outside
 
     def _uniform(self, purpose: str, satellites: Satellites, draw: int = 0) -> Array:
         result: Array = self.backend.uniform_of(
@@ -253,6 +255,8 @@ class _Maker(NamedTuple):
     def _mass(self, hosts: _Hosts, satellites: Satellites) -> Array:
         """Bound masses [Msun/h], shape (m,)."""
         ratio = self._quantile("mass", hosts, satellites, self.law.log_mass_ratio)
+        if self.law.mass_scale is not None:
+            ratio *= hosts.mass_scale[satellites.of]
         return np.asarray(hosts.mass[satellites.of] * 10.0**ratio)
 
     def _phase_space(self, hosts: _Hosts, satellites: Satellites) -> tuple[Array, Array]:

@@ -381,7 +381,7 @@ class TestOptions:
             ({"model": "leauthaud11"}, "give --luminosity-floor"),
             ({**LEAUTHAUD, "threshold": -20.0}, "leave --threshold out"),
             ({**LEAUTHAUD, "luminosity_floor": -1.0}, "positive stellar mass"),
-            ({**LEAUTHAUD, "luminosity_floor": "1e9"}, "as 1.0e"),
+            ({**LEAUTHAUD, "luminosity_floor": "1e9"}, "without a unit"),
             ({**LEAUTHAUD, "allow_extrapolation": "yes"}, "true or false"),
             ({**ZHENG, "calibration": "gadget4-z0.00"}, "calibration with model zheng07"),
             ({"threshold": -20.0}, "threshold with a calibration"),
