@@ -100,9 +100,15 @@ class Comparison(NamedTuple):
     detectable: Array
 
     def verdict(self, bar: float = BAR) -> Array:
-        """``no power`` where the smallest detectable deviation exceeds the bar, or is not known."""
-        near = np.where(np.abs(self.deviation) <= bar, "within", "beyond")
-        return np.where(self.detectable <= bar, near, "no power")
+        """Against a bar: ``no power`` where a deviation of its size could not be detected.
+
+        One that is beyond the bar and larger than the smallest detectable one is ``beyond`` it,
+        whatever could be said of smaller ones.
+        """
+        size = np.abs(self.deviation)
+        near = np.where(size <= bar, "within", "beyond")
+        shown = (self.detectable <= bar) | ((size > bar) & (size > self.detectable))
+        return np.where(shown, near, "no power")
 
 
 def _in_bins(values: Array, region: Array, edges: Array, chosen: Array | None = None) -> Array:

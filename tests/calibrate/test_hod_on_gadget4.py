@@ -82,7 +82,8 @@ class TestCompare:
             (0.04, 0.05, "within", "+4.0 ± 2.0 (5.0) within"),
             (-0.06, 0.05, "beyond", "**-6.0** ± 2.0 (5.0) beyond"),
             (0.0, 0.051, "no power", "+0.0 ± 2.0 (5.1) no power"),
-            (-0.6, 0.2, "no power", "**-60.0** ± 2.0 (20.0) no power"),
+            (-0.6, 0.2, "beyond", "**-60.0** ± 2.0 (20.0) beyond"),
+            (-0.06, 0.2, "no power", "-6.0 ± 2.0 (20.0) no power"),
             (np.nan, np.nan, "no power", "none painted"),
         ],
     )
