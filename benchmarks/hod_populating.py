@@ -80,9 +80,10 @@ def mockgal(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def halotools(arguments: argparse.Namespace) -> dict[str, Any]:
     """Seconds of a first population and of a repopulation with another seed."""
-    import mockgal as package
     from halotools.empirical_models import PrebuiltHodModelFactory
     from halotools.sim_manager import UserSuppliedHaloCatalog
+
+    import mockgal as package
 
     warnings.simplefilter("ignore")
     columns = halos(arguments.hosts, satellites=0.0, box_size=BOX_SIZE)

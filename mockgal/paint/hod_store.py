@@ -136,7 +136,9 @@ def matching(scene: Scene, *, twinless: bool = False) -> HODTable:
     if not valid:
         definitions = {table.mass_definition for table in shipped()}
         fix = "give --calibration FILE, or name one of these with --allow-extrapolation"
-        if scene.halos.mass_definition not in definitions:
+        if scene.halos.mass_definition == "fof":
+            fix = "paint with a model of halotools (--model), or calibrate on such masses"
+        elif scene.halos.mass_definition not in definitions:
             fix = f"read it with --mass-definition {' or '.join(sorted(definitions))}"
         raise DomainError(
             f"simulation {scene.snapshot.name}",
