@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..columns import GALAXY_COLUMNS, Column
-from ..errors import BadValueError, DomainError, UsageError, warn
+from ..errors import BadValueError, DomainError, UsageError
 from ..quantity import in_unit
 from ..satellite_law import SatelliteLaw
 from ..types import Distribution, HaloCatalog, Scene
@@ -40,11 +40,11 @@ from .halotools_quantiles import (
     rows_between,
     stellar_mass_quantiles,
 )
+from .hod import warn_if_short
 
 Array = NDArray[Any]
 
 POPULATED = "populate"  # key of a catalogue's record: its satellites were made by a law
-SHORT = 0.05  # share of the satellites missing at which the user is warned, if it is also 3 sigma
 _SCALE = 2.0**-20  # brings numbers of satellites into [0, 1], exactly
 _NEEDED = {"zheng07": ("threshold", "stellar_mass_law"), "leauthaud11": ("luminosity_floor",)}
 
@@ -387,12 +387,7 @@ class ModelPainter:
         """How many fewer luminous satellites are expected than the model has; warns of many."""
         target = blocks.sums(mean * _SCALE, central)[0] / _SCALE
         short = target - blocks.sums(p, central)[1]
-        if short > max(SHORT * target, 3.0 * math.sqrt(target)):
-            warn(
-                f"model {self.model}: {short:.4g} of {target:.4g} satellites are missing: their "
-                "hosts have too few subhalos, which probabilities cannot make up for",
-                stacklevel=3,
-            )
+        warn_if_short(f"model {self.model}", "satellite", short, target, bool(central.all()))
         return round(short, 6)
 
 

@@ -386,11 +386,30 @@ def _shortfall(table: HODTable, hosts: Array, p: Array, is_central: Array) -> di
         target = float(hosts[rows] @ table.columns["number_hydro_mean"][rows])
         short = target - expected
         record[f"{name}s_short"] = round(short, 6)
-        if short > max(SHORT * target, 3.0 * math.sqrt(target)):
-            warn(
-                f"calibration {table.name}: {short:.4g} of the {target:.4g} luminous {name}s that "
-                f"the hydrodynamic run would have here are missing: the simulation has too few "
-                f"resolved {name}s, which probabilities cannot make up for",
-                stacklevel=3,
-            )
+        warn_if_short(f"calibration {table.name}", name, short, target, bool(is_central.all()))
     return record
+
+
+def warn_if_short(who: str, kind: str, short: float, target: float, hosts_only: bool) -> None:
+    """Warn if many of the galaxies of a kind are missing that a simulation should have.
+
+    Parameters
+    ----------
+    who : str
+        What says how many it should have.
+    kind : str
+        A key of `mockgal.paint.hod_columns.KINDS`.
+    short, target : float
+        How many are missing, of how many.
+    hosts_only : bool
+        Whether there are no satellites at all.
+    """
+    if short > max(SHORT * target, 3.0 * math.sqrt(target)):
+        warn(
+            f"{who}: {short:.4g} of the {target:.4g} luminous {kind}s that it says there are here "
+            f"are missing: the simulation has too few resolved {kind}s, which probabilities cannot "
+            "make up for"
+            + "; --populate makes satellites for hosts that come without subhalos"
+            * hosts_only,
+            stacklevel=4,
+        )

@@ -181,7 +181,7 @@ class TestOccupation:
         log_mass = np.linspace(11.5, 14.9, 60)
         scene = hosts(log_mass, satellites=10)
         painter = ModelPainter("zheng07", -19.5, "moster13")
-        with pytest.warns(MockgalWarning, match="satellites are missing"):
+        with pytest.warns(MockgalWarning, match="too few resolved satellites"):
             prediction = painter.predict(scene)
         occupation = halotools_laws.zheng07(-19.5)
         mean = occupation.satellites(10.0**log_mass)
@@ -204,7 +204,7 @@ class TestOccupation:
 
     def test_a_host_without_subhalos_is_missed_and_counted(self):
         scene = hosts(np.full(50, 14.0))
-        with pytest.warns(MockgalWarning, match="satellites are missing"):
+        with pytest.warns(MockgalWarning, match="too few resolved satellites"):
             record = ModelPainter(**ZHENG).predict(scene).record
         expected = 50 * halotools_laws.zheng07(-19.0).satellites(np.array([1e14]))[0]
         assert record["satellites_short"] == pytest.approx(expected)
