@@ -24,7 +24,7 @@ from .laws import (
     quantiles_by_bin,
 )
 from .population import Population
-from .satellites import SatelliteSample, after_centrals, satellite_columns
+from .satellites import Places, SatelliteSample, after_centrals, satellite_columns
 
 Array = NDArray[Any]
 
@@ -85,7 +85,13 @@ def table_columns(
         "paper_factor": np.append(np.ones(bins), factor),
         "ratio_log_host_mass": np.append(ratio[0], absent),
         "log_host_mass_ratio": np.append(ratio[1], absent),
-        **_satellites(dark, in_dark, columns["log_mean_mass"][bins:], log_limit),
+        **_satellites(
+            (hydro, in_hydro),
+            (dark, in_dark),
+            columns["log_mean_mass"][bins:],
+            log_limit,
+            log_floor,
+        ),
     }
 
 
@@ -197,18 +203,28 @@ def _rows_of_kind(
     return rows
 
 
-def _satellites(dark: Population, run: Run, log_mean: Array, log_limit: float) -> dict[str, Array]:
+def _satellites(
+    hydro: tuple[Population, Run],
+    dark: tuple[Population, Run],
+    log_mean: Array,
+    log_limit: float,
+    log_floor: float,
+) -> dict[str, Array]:
+    """Number and mass of the gravity-only run's satellites, places of the luminous ones."""
+    runs, run = dark
     counted = run.resolved & (run.kind == 1) & (run.bin >= 0)
     rows = run.member[counted]
+    log_host = runs.log_host_mass[rows]
     sample = SatelliteSample(
-        log_mass_ratio=(dark.log_mass[rows] - dark.log_host_mass[rows])
-        / mass_scale(dark.log_host_mass[rows], log_limit),
-        radius=dark.radius[rows],
-        velocity=dark.velocity[rows],
+        log_mass_ratio=(runs.log_mass[rows] - log_host) / mass_scale(log_host, log_limit),
         bin=run.bin[counted],
         host=run.host[counted],
     )
-    columns = satellite_columns(sample, run.host_bin, run.host_log_mass_read, log_mean)
+    shining = (hydro[1].kind == 1) & (hydro[1].bin >= 0)
+    shining &= is_luminous(hydro[1].log_stellar_mass, log_floor)
+    rows = hydro[1].member[shining]
+    places = Places(hydro[0].radius[rows], hydro[0].velocity[rows], hydro[1].bin[shining])
+    columns = satellite_columns(sample, places, run.host_bin, run.host_log_mass_read, log_mean)
     return after_centrals(columns, len(log_mean))
 
 

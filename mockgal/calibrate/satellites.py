@@ -17,21 +17,31 @@ class SatelliteSample(NamedTuple):
     """Resolved satellites of binned hosts; all of shape (n,).
 
     ``log_mass_ratio`` is log10 of bound mass over host mass in units of
-    `mockgal.paint.hod_table.mass_scale` of the host, ``radius`` the distance from the
-    central over the host's radius, ``velocity`` that relative to the central, rms of three
-    components, over the host's circular velocity at its radius; ``bin`` is that of the host's mass,
-    ``host`` a row of the hosts.
+    `mockgal.paint.hod_table.mass_scale` of the host; ``bin`` is that of the host's mass, ``host`` a
+    row of the hosts.
     """
 
     log_mass_ratio: Array
-    radius: Array
-    velocity: Array
     bin: Array
     host: Array
 
 
+class Places(NamedTuple):
+    """Where the luminous satellites are; all of shape (n,).
+
+    ``radius`` is the distance from the central over the host's radius, ``velocity`` that relative
+    to the central, rms of three components, over the host's circular velocity at its radius;
+    ``bin`` is that of the host's mass.
+    """
+
+    radius: Array
+    velocity: Array
+    bin: Array
+
+
 def satellite_columns(
     sample: SatelliteSample,
+    places: Places,
     host_bin: Array,
     host_log_mass: Array,
     log_mean_mass: Array,
@@ -39,9 +49,14 @@ def satellite_columns(
 ) -> dict[str, Array]:
     """The columns on satellites of a table.
 
+    Number and mass are those of resolved satellites, luminous or not, of which painting then
+    chooses the luminous ones by their mass. Mass tells little of the place: luminous satellites are
+    nearer to the centre than others of their mass. So places are those of the luminous ones.
+
     Parameters
     ----------
     sample : SatelliteSample
+    places : Places
     host_bin, host_log_mass : ndarray, shape (hosts,)
         Of all hosts, those without satellites included.
     log_mean_mass : ndarray, shape (bins,)
@@ -55,11 +70,11 @@ def satellite_columns(
         `mockgal.paint.hod_columns.SATELLITES`, a row for each bin; none of them where the radii of
         hosts are not known.
     """
-    if not np.all(np.isfinite(sample.radius)):
+    if not np.all(np.isfinite(places.radius)):
         return {}
     bins = len(log_mean_mass)
     ratio, source = quantiles_by_bin(sample.log_mass_ratio, sample.bin, bins, probability)
-    radius, _ = quantiles_by_bin(sample.radius, sample.bin, bins, probability)
+    radius, place_source = quantiles_by_bin(places.radius, places.bin, bins, probability)
     number = np.bincount(sample.host, minlength=len(host_bin))
     mean = np.array([per_host(host_bin, sample.host, b)[0] for b in range(bins)])
     law = mean_number(log_mean_mass, mean, 10.0**host_log_mass)
@@ -68,11 +83,14 @@ def satellite_columns(
         hosts = host_bin == b
         if mean[b] > 0:
             index[b] = np.mean((number[hosts] - law[hosts]) ** 2) / mean[b]
-        chosen = sample.velocity[(sample.bin == b) | (source[b] == "pooled")]
+        chosen = places.velocity[
+            (places.bin == b) if place_source[b] == "bin" else (places.bin >= 0)
+        ]
         dispersion[b] = np.sqrt(np.mean(chosen**2)) if len(chosen) else 0.0
     return {
         "satellite_source": source,
         "satellite_log_mass_ratio": ratio,
+        "satellite_place_source": place_source,
         "satellite_radius": radius,
         "satellite_dispersion_index": index,
         "satellite_velocity_dispersion": dispersion,

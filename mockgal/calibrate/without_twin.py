@@ -17,8 +17,8 @@ from ..errors import UsageError
 from ..paint.hod_columns import KINDS
 from ..paint.hod_table import HODTable, mass_scale
 from .laws import bin_of, luminous_share, median_and_residuals, per_host, quantiles_by_bin
-from .rows import log_mean_mass
-from .satellites import SatelliteSample, after_centrals, satellite_columns
+from .rows import is_luminous, log_mean_mass
+from .satellites import Places, SatelliteSample, after_centrals, satellite_columns
 
 Array = NDArray[Any]
 
@@ -42,7 +42,7 @@ class Sample:
     edges : sequence of float, shape (bins + 1,)
         Bins of ``log_mass``.
     radius, velocity : ndarray, shape (n,), optional
-        Of satellites: see `mockgal.calibrate.satellites.SatelliteSample`.
+        Of satellites: see `mockgal.calibrate.satellites.Places`.
     """
 
     log_mass: Array
@@ -112,7 +112,7 @@ def measure_without_twin(
         bins = len(edges) - 1
         inside, host_bin = bin_of(sample.log_mass, edges), bin_of(sample.host_log_mass, edges)
         resolved = sample.log_own_mass >= limit
-        luminous = sample.log_stellar_mass >= log_floor - 1e-9
+        luminous = is_luminous(sample.log_stellar_mass, log_floor)
         laws = median_and_residuals(
             sample.log_mass[luminous],
             sample.log_stellar_mass[luminous],
@@ -155,7 +155,7 @@ def measure_without_twin(
         left_out[f"luminous_{kind}s_unresolved"] = int(np.sum(luminous & (inside >= 0) & ~resolved))
     columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
     return HODTable(
-        columns=columns | _satellites(satellites, columns, limit, probability),
+        columns=columns | _satellites(satellites, columns, limit, log_floor, probability),
         name=name,
         binned_by=dict(binned_by),
         mass_definition=mass_definition,
@@ -170,23 +170,23 @@ def measure_without_twin(
 
 
 def _satellites(
-    sample: Sample, columns: Mapping[str, Array], limit: float, probability: Array
+    sample: Sample, columns: Mapping[str, Array], limit: float, log_floor: float, probability: Array
 ) -> dict[str, Array]:
     if sample.radius is None or sample.velocity is None:
         return {}
     edges = np.asarray(sample.edges, dtype=np.float64)
     inside = bin_of(sample.log_mass, edges)
     counted = (sample.log_own_mass >= limit) & (inside >= 0)
+    shining = counted & is_luminous(sample.log_stellar_mass, log_floor)
     of_satellites = columns["kind"] == "satellite"
     found = satellite_columns(
         SatelliteSample(
             log_mass_ratio=(sample.log_own_mass - sample.log_mass)[counted]
             / mass_scale(sample.log_mass[counted], limit),
-            radius=sample.radius[counted],
-            velocity=sample.velocity[counted],
             bin=inside[counted],
             host=sample.host[counted],
         ),
+        Places(sample.radius[shining], sample.velocity[shining], inside[shining]),
         bin_of(sample.host_log_mass, edges),
         sample.host_log_mass,
         columns["log_mean_mass"][of_satellites],

@@ -66,7 +66,14 @@ COLUMNS: dict[str, tuple[str, str]] = {
         "quantiles of log10 (satellite's bound mass / its host's mass) over log10 (its host's mass "
         "/ least resolved mass), as in the catalogue: -1 at the resolution",
     ),
-    "satellite_radius": ("", "quantiles of a satellite's distance over its host's radius"),
+    "satellite_place_source": (
+        "",
+        "bin, or pooled where the bin has too few luminous ones, or none",
+    ),
+    "satellite_radius": (
+        "",
+        "quantiles of a luminous satellite's distance over its host's radius, hydro run",
+    ),
     "satellite_dispersion_index": (
         "",
         "mean squared deviation of the number of resolved satellites per host from the law of "
@@ -74,8 +81,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     ),
     "satellite_velocity_dispersion": (
         "",
-        "one-dimensional dispersion of satellites' velocities relative to their central, over the "
-        "host's circular velocity at its radius",
+        "one-dimensional dispersion of luminous satellites' velocities relative to their central, "
+        "over the host's circular velocity at its radius, hydro run",
     ),
 }
 WITH_ERROR = (  # each has a jackknife error in the column NAME_error, if the table has errors
@@ -98,7 +105,7 @@ VECTORS = tuple(
     or name.startswith("luminous_probability")
     or name in ("luminous_log_mass", "satellite_log_mass_ratio", "satellite_radius")
 )
-TEXT = ("kind", "residual_source", "satellite_source")
+TEXT = ("kind", "residual_source", "satellite_source", "satellite_place_source")
 CURVE = ("curve_log_mass", "curve_log_stellar_mass")  # NaN where a bin has no node
 RATIO = ("ratio_log_host_mass", "log_host_mass_ratio")  # NaN likewise
 TWIN = (  # what a table made without a gravity-only twin lacks: all of these
@@ -114,6 +121,7 @@ TWIN = (  # what a table made without a gravity-only twin lacks: all of these
 SATELLITES = (  # for hosts without subhalos: all of these, or none
     "satellite_source",
     "satellite_log_mass_ratio",
+    "satellite_place_source",
     "satellite_radius",
     "satellite_dispersion_index",
     "satellite_velocity_dispersion",
