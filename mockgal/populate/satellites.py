@@ -32,8 +32,8 @@ from .rows import SATELLITE_BIT, Rows, Satellites
 Array = NDArray[Any]
 Result = TypeVar("Result")
 
-LARGE = 100_000  # NumPy is done with fewer hosts before compiled code is loaded
-BLOCK_ROWS = 1 << 17  # hosts at a time: with fewer, threads wait for the interpreter
+LARGE = 100_000  # NumPy is done with fewer rows before compiled code is loaded
+BLOCK_ROWS = 1 << 17  # made at a time: with fewer, threads wait for the interpreter
 _FARTHEST = 100.0  # radii of a host
 _UNIT = 1 << 20  # expected numbers are added up as whole multiples of 1 / _UNIT
 
@@ -158,7 +158,7 @@ class _Maker(NamedTuple):
         if options.needs_concentration:
             concentration = Concentration(scene, options.concentration, definition)
         backend: ModuleType = reference
-        if len(halos) >= LARGE:
+        if _expected_rows(law) >= LARGE:
             from . import kernels
 
             backend = kernels
@@ -166,9 +166,10 @@ class _Maker(NamedTuple):
 
     def over_hosts(self, work: Callable[[slice], Result]) -> list[Result]:
         """``work`` of blocks of hosts, in the order of rows."""
-        n = len(self.law)
-        parts = [slice(i, min(i + BLOCK_ROWS, n)) for i in range(0, n, BLOCK_ROWS)]
-        return over(work, parts) if n >= LARGE else [work(part) for part in parts]
+        n, rows = len(self.law), _expected_rows(self.law)
+        hosts = max(1, int(BLOCK_ROWS * n / max(rows, 1.0)))
+        parts = [slice(i, min(i + hosts, n)) for i in range(0, n, hosts)]
+        return over(work, parts) if rows >= LARGE else [work(part) for part in parts]
 
     def numbers(self, part: slice) -> _Numbers:
         """How many satellites the hosts in some rows have."""
@@ -289,6 +290,11 @@ class _Maker(NamedTuple):
             u = self._uniform("velocity", satellites, draw=axis)
             kick[:, axis] = sigma * normal(u, self.backend.evaluate(normal_curve(), u))
         return displacement, kick
+
+
+def _expected_rows(law: SatelliteLaw) -> float:
+    """Hosts and satellites."""
+    return len(law) + float(law.mean.sum())
 
 
 def check_hosts_only(scene: Scene) -> None:
