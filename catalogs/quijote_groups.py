@@ -69,8 +69,9 @@ def main() -> None:
         output=OUTPUT,
         files=asked.files,
     )
-    flags = {"box-size": BOX_SIZE, "redshift": REDSHIFT} | cosmology
-    words = [f"--{name.replace('_', '-')} {value:g}" for name, value in flags.items()]
+    flags = {"redshift": REDSHIFT} | cosmology
+    words = [f'--box-size "{BOX_SIZE:g} Mpc/h"']
+    words += [f"--{name.replace('_', '-')} {value:g}" for name, value in flags.items()]
     print(
         f"wrote {folder}: {len(groups)} groups of {number.min()} to {number.max()} particles of "
         f"{particle_mass:.6g} Msun/h"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import MissingDatasetError, UsageError
+from .errors import MissingDatasetError, UsageError, listening, warn
 from .layout import STAR_PARTICLE_MASS
+from .painters import check_options
 from .pipeline import read
 from .types import Scene
 
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from .paint.hod_table import HODTable
 
 LEAST_PARTICLES = 32
+MEASURE_OPTIONS = (
+    *("edges", "bin_width", "least_hosts", "jackknife", "method"),
+    *("redshift_tolerance", "particle_mass_factor", "cosmology_tolerance"),
+)
 LEAST_STARS = 10  # star particles of the least luminous galaxy
 
 Run = str | os.PathLike[str] | Scene
@@ -76,7 +82,6 @@ def calibrate(
     from .files.atomic import atomic_output, check_output
     from .files.lock import output_lock
     from .paint.hod_store import to_ecsv
-    from .quantity import in_unit
 
     if out is None:
         scenes = [_read_pair(pair, options) for pair in pairs]
@@ -100,23 +105,24 @@ def calibrate(
             with atomic_output(path, overwrite=overwrite, inputs=given) as temporary:
                 temporary.write_text(to_ecsv(table), encoding="utf-8")
         return table
-    if isinstance(luminosity_floor, str):
-        h = scenes[0][0].snapshot.cosmology.h if scenes else 1.0
-        luminosity_floor = in_unit("luminosity floor", luminosity_floor, "Msun / littleh", h)
+    check_options("calibrate", measure_options or {}, MEASURE_OPTIONS)
+    with listening() as told:
         stated = "given"
-    elif luminosity_floor is None:
-        luminosity_floor, stated = _floor_of_stars(scenes)
-    else:
-        stated = "given"
-    return measure(
-        scenes,
-        name=name or "calibration",
-        luminosity_floor=luminosity_floor,
-        least_particles=least_particles,
-        provenance={"luminosity_floor": stated} | dict(provenance or {}),
-        progress=progress,
-        **(measure_options or {}),
-    )
+        if luminosity_floor is None:
+            luminosity_floor, stated = _floor_of_stars(scenes)
+        elif isinstance(luminosity_floor, str):
+            luminosity_floor = _floor_of_text(luminosity_floor, scenes)
+        _warn_of_few_stars(luminosity_floor, scenes)
+        table = measure(
+            scenes,
+            name=name or "calibration",
+            luminosity_floor=luminosity_floor,
+            least_particles=least_particles,
+            provenance={"luminosity_floor": stated} | dict(provenance or {}),
+            progress=progress,
+            **(measure_options or {}),
+        )
+    return replace(table, provenance=table.provenance | {"warnings": told})
 
 
 def _read_pair(pair: tuple[Run, Run], options: Mapping[str, Any]) -> tuple[Scene, Scene]:
@@ -128,6 +134,33 @@ def _read_pair(pair: tuple[Run, Run], options: Mapping[str, Any]) -> tuple[Scene
         for run, given in zip(pair, (of_hydro, of_dark), strict=True)
     )
     return hydro, dark
+
+
+def _floor_of_text(text: str, pairs: Sequence[tuple[Scene, Scene]]) -> float:
+    from .quantity import in_unit
+
+    values = {hydro.snapshot.cosmology.h for hydro, _ in pairs} or {1.0}
+    floors = {in_unit("luminosity floor", text, "Msun / littleh", h) for h in values}
+    if max(floors) > min(floors) * (1.0 + 1e-6):
+        raise UsageError(
+            "luminosity floor",
+            f"{text}, for runs whose h is {', '.join(f'{h:g}' for h in sorted(values))}",
+            "one mass in Msun/h for all of them",
+            "give it in Msun/h",
+        )
+    return min(floors)
+
+
+def _warn_of_few_stars(floor: float, pairs: Sequence[tuple[Scene, Scene]]) -> None:
+    """Below some star particles a stellar mass is noise of the run, not a galaxy of its."""
+    known = [hydro.snapshot.record.get(STAR_PARTICLE_MASS, 0.0) for hydro, _ in pairs]
+    star = max(known, default=0.0)
+    if isinstance(floor, int | float) and floor < 0.99 * LEAST_STARS * star:
+        warn(
+            f"luminosity floor {floor:.4g} Msun/h: less than {LEAST_STARS} star particles of "
+            f"{star:.4g} Msun/h: galaxies near it are not resolved",
+            stacklevel=3,
+        )
 
 
 def _floor_of_stars(pairs: Sequence[tuple[Scene, Scene]]) -> tuple[float, str]:

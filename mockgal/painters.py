@@ -48,7 +48,7 @@ def made(where: str, painter: str | Painter, options: dict[str, Any]) -> Painter
     return painter
 
 
-def check_options(where: str, options: dict[str, Any], allowed: Iterable[str]) -> None:
+def check_options(where: str, options: Iterable[str], allowed: Iterable[str]) -> None:
     """Whether all options are allowed ones.
 
     Raises

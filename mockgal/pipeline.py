@@ -21,6 +21,7 @@ from .errors import EmptyResultError, InputError, OutputError, UsageError, liste
 from .painters import check_options, made, predict_satellites
 from .painters import make_painter as make_painter
 from .protocols import Painter, ReadOptions, Writer
+from .quantity import box_length
 from .satellite_law import SatelliteLaw
 from .types import GalaxyCatalog, Scene
 
@@ -45,7 +46,8 @@ def read(path: object, *, format: str | None = None, **options: Any) -> Scene:
     format : str, optional
         Name of the reader; by default found from the content.
     **options
-        Fields of `mockgal.protocols.ReadOptions`, such as ``mass_definition="200m"``.
+        Fields of `mockgal.protocols.ReadOptions`, such as ``mass_definition="200m"``;
+        ``box_size`` may be a text with a unit.
 
     Returns
     -------
@@ -60,6 +62,8 @@ def read(path: object, *, format: str | None = None, **options: Any) -> Scene:
     from .read.detect import read as read_scene
 
     check_options("read", options, ReadOptions._fields)
+    if isinstance(options.get("box_size"), str):
+        options = options | {"box_size": box_length(options["box_size"], options.get("h"))}
     wanted = ReadOptions(**options)
     try:
         scene: Scene = read_scene(path, wanted, format)

@@ -72,7 +72,7 @@ class Reader(Protocol):
 class Painter(Protocol):
     """Predicts a galaxy for every subhalo.
 
-    One whose prediction for a subhalo depends on others of the box has a true ``whole_box``; one
+    One whose prediction for a subhalo depends on those of other hosts has a true ``whole_box``; one
     that can say which satellites hosts have, a method ``satellites`` (`SatelliteLaw` of a scene of
     hosts, row for row), for `mockgal.populate`.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 from .errors import UsageError
@@ -48,3 +49,24 @@ def in_unit(name: str, text: str, unit: str, h: float) -> float:
     if ratio is None or powers:
         raise UsageError(name, f"unit {match[2]!r}", f"one like {shown}", f'write "0.5 {shown}"')
     return float(float(match[1]) * ratio.scale * h ** float(power))
+
+
+def box_length(text: str, h: float | None) -> float:
+    """The side of a box that ``text`` says [Mpc/h].
+
+    Parameters
+    ----------
+    text : str
+    h : float or None
+        None if it is not known, for lengths in Mpc/h only.
+
+    Raises
+    ------
+    UsageError
+        As of `in_unit`, or no ``h`` for a length that needs it.
+    """
+    length = in_unit("--box-size", text, "Mpc / littleh", math.nan if h is None else h)
+    if math.isnan(length):
+        found = f"{text}, and no --h to convert it with"
+        raise UsageError("--box-size", found, "a length in Mpc/h", "give --h as well")
+    return length

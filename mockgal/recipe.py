@@ -15,12 +15,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, fie
 
 from .errors import UsageError
 from .protocols import ReadOptions
+from .quantity import box_length
 from .random import check_seed
 from .types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 
 # The seed of a build that names none: printed and recorded. The arXiv number of the dm2gal paper.
 DEFAULT_SEED = 201200186
 _MAX_YAML_BYTES = 1_000_000
+_WITH_UNIT = ("luminosity_floor",)  # options of painters
 _OPTION_FILES = (".ecsv", ".safetensors")
 
 
@@ -78,7 +80,7 @@ class Recipe(BaseModel):
     h: float | None = None
     omega_m: float | None = None
     omega_lambda: float | None = None
-    box_size: float | None = None
+    box_size: str | None = None
     redshift: float | None = None
 
     @field_validator("cut", mode="before")
@@ -105,6 +107,9 @@ class Recipe(BaseModel):
     @classmethod
     def _plain(cls, value: dict[str, Any]) -> dict[str, Any]:
         plain = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in value.items()}
+        for key in _WITH_UNIT:
+            if isinstance(plain.get(key), int | float):
+                raise ValueError(f'{key} with its unit, such as "1e9 Msun/h"')
         if not all(isinstance(v, str | int | float | None) for v in plain.values()):
             raise ValueError("names, paths, numbers, true or false (mockgal.paint takes objects)")
         return plain
@@ -135,7 +140,10 @@ class Recipe(BaseModel):
     def read_options(self) -> ReadOptions:
         """What the reader is told."""
         names = set(ReadOptions._fields) & set(Recipe.model_fields)
-        return ReadOptions(**{name: getattr(self, name) for name in names})
+        given = {name: getattr(self, name) for name in names}
+        if self.box_size is not None:
+            given["box_size"] = box_length(self.box_size, self.h)
+        return ReadOptions(**given)
 
     @property
     def output(self) -> Path:

@@ -5,6 +5,7 @@ As `mockgal.types.Distribution` is for stellar masses, this is what is predicted
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,8 @@ class SatelliteLaw:
         Sources, for the record.
     record : mapping
         What was counted: numbers that add up over tiles.
+    origin : mapping
+        What identifies the painter, for the record: plain JSON values.
     mass_scale : ndarray, shape (n,), or None
         For each host what ``log_mass_ratio`` is multiplied by [dex].
     """
@@ -58,6 +61,7 @@ class SatelliteLaw:
     velocity_dispersion: Array | None = None
     references: tuple[str, ...] = ()
     record: Mapping[str, float] = field(default_factory=dict)
+    origin: Mapping[str, Any] = field(default_factory=dict)
     mass_scale: Array | None = None
 
     def __post_init__(self) -> None:
@@ -83,3 +87,13 @@ class SatelliteLaw:
 
     def __len__(self) -> int:
         return len(self.mean)
+
+    def digest(self, order: Array) -> str:
+        """BLAKE2b-256 of its tables and, in the ``order`` given, of what it says of each host."""
+        found = hashlib.blake2b(self.name.encode(), digest_size=32)
+        tables = (self.probability, self.log_mass_ratio, self.radius, self.velocity_dispersion)
+        hosts = (self.mean, self.variance, self.row, self.mass_scale)
+        for values in (*tables, *(None if v is None else v[order] for v in hosts)):
+            array = np.empty(0) if values is None else np.asarray(values, dtype=np.float64)
+            found.update(np.ascontiguousarray(array).data)
+        return found.hexdigest()

@@ -32,7 +32,7 @@ DOORS = {
     # joints
     "pipeline": {"recipe", "painters"} | (ROOMS - {"train", "calibrate"}),
     "measuring": {"pipeline"} | (ROOMS - {"train", "calibrate"}),
-    "calibrating": {"pipeline", "calibrate", "measure", "paint"},
+    "calibrating": {"pipeline", "painters", "calibrate", "paint"},
     "summary": {"pipeline"},
     "recipe": set(),
     "painters": set(),

@@ -110,16 +110,16 @@ def test_a_floor_in_other_units_is_the_same(runs):
             least_particles=2,
             measure_options={"jackknife": 0},
         ).luminosity_floor
-        for floor in (4e10, "4e10 Msun/h")
+        for floor in (5e10, "5e10 Msun/h")
     }
-    assert floors == {4e10}
+    assert floors == {5e10}
     other = mockgal.calibrate(
         [tuple(runs)],
-        luminosity_floor=f"{4e10 / h!r} Msun",
+        luminosity_floor=f"{5e10 / h!r} Msun",
         least_particles=2,
         measure_options={"jackknife": 0},
     )
-    assert other.luminosity_floor == pytest.approx(4e10, rel=1e-12)
+    assert other.luminosity_floor == pytest.approx(5e10, rel=1e-12)
     assert other.provenance["luminosity_floor"] == "given"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import __version__
 from ..errors import BadValueError, DomainError, UsageError
 from ..measure.jackknife import check_per_side, describe
 from ..paint.hod_columns import KINDS
@@ -27,6 +28,7 @@ from .twins import check_twins
 Array = NDArray[Any]
 
 COARSER = 1.1
+MEASURED = ("pairs", "host_mass_ratio", "bins", "bins_joined", "errors", "version")  # recorded
 BIN_WIDTH = 0.25  # dex
 LEAST_HOSTS = 15
 
@@ -110,11 +112,12 @@ def measure(
         Too few hosts for a host-mass ratio.
     """
     check_per_side(jackknife)
+    _check_request(luminosity_floor, least_particles, bin_width, least_hosts)
     if edges is not None:
-        edges = np.asarray(edges, dtype=np.float64)
-    _check_request(edges, luminosity_floor, least_particles, bin_width, least_hosts)
+        edges = _checked_edges(edges)
+    pairs = [(_by_id(hydro), _by_id(dark)) for hydro, dark in pairs]
     evidence = [check_twins(hydro, dark) for hydro, dark in pairs]
-    _check_together(pairs, redshift_tolerance)
+    _check_together(pairs, redshift_tolerance, cosmology_tolerance)
     masses = [dark.snapshot.particle_mass or 0.0 for _, dark in pairs]
     limit = (least_particles - 0.5) * max(masses)
     sample, paired, matching = _gather(pairs, limit, jackknife, method)
@@ -131,7 +134,7 @@ def measure(
         ratio = host_mass_ratio(part.log_hydro, part.log_dark, edges)
         return table_columns(part.hydro, part.dark, _with_nodes(ratio), edges, **options)
 
-    columns = columns_of(sample)
+    columns, errors = columns_of(sample), "none"
     if jackknife:
         regions = np.unique(np.concatenate([sample.hydro.region, sample.dark.region]))
         left_out = []
@@ -141,6 +144,14 @@ def measure(
                 progress(done + 1, len(regions), "jackknife")
         if len(regions) > 1:
             columns |= error_columns(columns, left_out)
+            errors = f"{describe(jackknife)} of each box, {len(regions)} with hosts"
+    if not np.any(columns["luminous_hydro"]):
+        raise BadValueError(
+            "luminosity floor",
+            f"{luminosity_floor:.4g} Msun/h, which no galaxy of a resolved host reaches",
+            "a floor below the most massive galaxies",
+            "lower it",
+        )
     hydro, dark = pairs[0]
     stars = str(hydro.snapshot.record.get("stellar_mass_definition", "bound"))
     return HODTable(
@@ -166,10 +177,11 @@ def measure(
             "host_mass_ratio": "; ".join(compared.method for compared in paired),
             "bins": bins,
             "bins_joined": merged,
-            "errors": describe(jackknife) + " of each box" if jackknife else "none",
+            "errors": errors,
+            "version": __version__,
             **_left_out(sample, columns, np.log10(luminosity_floor)),
         }
-        | dict(provenance),
+        | _checked_provenance(provenance),
     )
 
 
@@ -211,29 +223,58 @@ def _domain(
 
 
 def _check_request(
-    edges: Array | None,
-    luminosity_floor: float,
-    least_particles: int,
-    bin_width: float,
-    least_hosts: int,
+    luminosity_floor: float, least_particles: int, bin_width: float, least_hosts: int
 ) -> None:
-    if edges is not None and (edges.ndim != 1 or len(edges) < 2 or not np.all(np.diff(edges) > 0)):
-        raise UsageError("edges", f"{edges.tolist()}", "two or more numbers that increase")
-    if not 0 < luminosity_floor < np.inf or least_particles < 1:
-        raise UsageError(
-            "luminosity_floor, least_particles",
-            f"{luminosity_floor}, {least_particles}",
-            "a positive mass in Msun/h, and 1 or more",
-        )
-    if not 0.01 <= bin_width <= 5 or least_hosts < LEAST_FOR_RATIO:
-        raise UsageError(
-            "bin width, least number of hosts",
-            f"{bin_width}, {least_hosts}",
-            f"0.01 to 5 dex, and {LEAST_FOR_RATIO} or more",
-        )
+    for name, value, whole, low, high, unit in (
+        ("luminosity floor", luminosity_floor, False, 1.0, 1e14, " Msun/h"),
+        ("least particles", least_particles, True, 1, 1_000_000, ""),
+        ("bin width", bin_width, False, 0.01, 5.0, " dex"),
+        ("least hosts", least_hosts, True, LEAST_FOR_RATIO, 1_000_000, ""),
+    ):
+        kind = int | np.integer if whole else int | float | np.number
+        number = isinstance(value, kind) and not isinstance(value, bool)
+        if not number or not low <= value <= high:
+            raise UsageError(
+                name,
+                f"{value!r}{unit if number else ''}",
+                f"a {'whole ' * whole}number from {low:g} to {high:g}{unit}",
+                "give another, or leave it out for the default",
+            )
 
 
-def _check_together(pairs: Sequence[tuple[Scene, Scene]], redshift_tolerance: float) -> None:
+def _checked_edges(edges: Sequence[float] | Array) -> Array:
+    try:
+        found = np.asarray(edges, dtype=np.float64)
+    except (TypeError, ValueError):
+        found = np.empty((0, 0))
+    if found.ndim != 1 or len(found) < 2 or not np.all(np.diff(found) > 0):
+        raise UsageError(
+            "edges", f"{edges!r}", "two or more numbers that increase", "log10 of masses in Msun/h"
+        )
+    return found
+
+
+def _checked_provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """What a user adds: nothing that is measured."""
+    taken = [key for key in provenance if key in MEASURED]
+    if taken:
+        raise UsageError(
+            "provenance", ", ".join(taken), "other keys: these are measured", "rename them"
+        )
+    return dict(provenance)
+
+
+def _by_id(scene: Scene) -> Scene:
+    """The scene in the order of ids: sums then are the same whatever the order of rows."""
+    ids = scene.halos["halo_id"]
+    if np.all(ids[1:] > ids[:-1]):
+        return scene
+    return replace(scene, halos=scene.halos.take(np.argsort(ids)))
+
+
+def _check_together(
+    pairs: Sequence[tuple[Scene, Scene]], redshift_tolerance: float, cosmology_tolerance: float
+) -> None:
     """Whether the pairs can share a table."""
     if not pairs:
         raise UsageError("pairs of runs", "none", "one or more")
@@ -246,17 +287,22 @@ def _check_together(pairs: Sequence[tuple[Scene, Scene]], redshift_tolerance: fl
             )
             for p in (first, pair)
         ]
-        apart = abs(pair[1].snapshot.redshift - first[1].snapshot.redshift)
-        if facts[0] != facts[1] or apart > redshift_tolerance:
+        a, b = (p[1].snapshot for p in (first, pair))
+        differ = facts[0] != facts[1] or abs(a.redshift - b.redshift) > redshift_tolerance
+        for key in ("omega_m", "h"):
+            apart = abs(getattr(a.cosmology, key) - getattr(b.cosmology, key))
+            differ |= apart > cosmology_tolerance
+        if differ:
             found = [
-                f"{p[1].snapshot.name} (redshift {p[1].snapshot.redshift:.4g}, host masses {f[0]}, "
-                f"stars {f[1]})"
-                for p, f in zip((first, pair), facts, strict=True)
+                f"{s.name} (redshift {s.redshift:.4g}, omega_m {s.cosmology.omega_m:g}, "
+                f"h {s.cosmology.h:g}, host masses {f[0]}, stars {f[1]})"
+                for s, f in zip((a, b), facts, strict=True)
             ]
             raise DomainError(
                 "pairs of runs",
                 " and ".join(found),
-                f"one definition of masses and redshifts within {redshift_tolerance:g}",
+                f"one definition of masses, redshifts within {redshift_tolerance:g}, omega_m and h "
+                f"within {cosmology_tolerance:g}",
                 "make a table of each",
             )
     digests = [scene.halos.digest() for pair in pairs for scene in pair]
@@ -372,6 +418,7 @@ def _describe_pair(
                 {"name": Path(file.path).name, "bytes": file.size, "sha256": file.digest}
                 for file in scene.snapshot.source
             ],
+            "reading": {**scene.snapshot.record, **scene.halos.record},
         }
         for label, scene in (("hydro", hydro), ("dark", dark))
     }

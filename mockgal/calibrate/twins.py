@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DomainError, HeaderError, InputError, MissingDatasetError
+from ..errors import DomainError, HeaderError, InputError, MissingDatasetError, warn
 from ..types import HaloCatalog, Scene
 from . import particle_ids
 from .match import match_hosts
@@ -175,10 +175,16 @@ def _phases(hydro: Scene, dark: Scene) -> dict[str, Any]:
         )
     if told:
         evidence["conclusion"] = "the same phases"
-    elif len(heavy) < LEAST_HOSTS:
+        return evidence
+    if len(heavy) < LEAST_HOSTS:
         evidence["conclusion"] = f"too few hosts to tell: fewer than {LEAST_HOSTS}"
     else:
         evidence["conclusion"] = "hosts too crowded to tell"
+    warn(
+        f"{_names(hydro, dark)}: whether they have the same phases was not found out: "
+        f"{evidence['conclusion']}",
+        stacklevel=3,
+    )
     return evidence
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
-from ..layout import MISSING_CHUNKS
+from ..layout import MISSING_CHUNKS, POPULATED
 from .options import given, reading
 from .painting import PAINTER_OPTIONS, painting
 from .populating import populating, take_choices
@@ -87,7 +87,7 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
         f"painted     {p['painted']:,} galaxies; expected {prediction['expected_centrals']:.1f} "
         f"centrals and {prediction['expected_satellites']:.1f} satellites",
     ]
-    populated = sim.halos.record.get("populate")
+    populated = sim.halos.record.get(POPULATED)
     if populated:
         lines.insert(
             1,

@@ -55,7 +55,9 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--omega-m", type=float, help="Matter density today, if not in the file."),
         click.option("--omega-lambda", type=float, help="Dark energy today, if not in the file."),
         click.option(
-            "--box-size", type=float, help="Side of the box [Mpc/h], if the format has none."
+            "--box-size",
+            metavar="LENGTH",
+            help='Side of the box, such as "1000 Mpc/h", if the format has none.',
         ),
         click.option("--redshift", type=float, help="Redshift, if the format has none."),
     )

@@ -25,9 +25,10 @@ def check_per_side(per_side: int) -> int:
     Raises
     ------
     UsageError
-        1, negative, or more than `MOST_PER_SIDE`.
+        1, negative, more than `MOST_PER_SIDE`, or no whole number.
     """
-    if per_side != 0 and not 2 <= per_side <= MOST_PER_SIDE:
+    whole = isinstance(per_side, int | np.integer) and not isinstance(per_side, bool)
+    if not whole or (per_side != 0 and not 2 <= per_side <= MOST_PER_SIDE):
         raise UsageError(
             "jackknife",
             f"{per_side} sub-volumes along each side",

@@ -23,7 +23,6 @@ Array = NDArray[Any]
 
 THRESHOLDS = (-18.0, -18.5, -19.0, -19.5, -20.0, -20.5, -21.0, -21.5, -22.0)
 STELLAR_RANGE = (8.5, 12.5)  # log10 of Msun/h^2 where halotools inverts M_h(M*); straight beyond
-LEAUTHAUD_H = 0.72  # that the parameters of Leauthaud et al. are quoted with
 _DEFAULT_SCATTER = "halotools' default, which the paper does not give"
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..columns import GALAXY_COLUMNS, Column
 from ..errors import BadValueError, DomainError, UsageError
+from ..layout import POPULATED
 from ..quantity import in_unit
 from ..satellite_law import SatelliteLaw
 from ..types import Distribution, HaloCatalog, Scene
@@ -44,8 +45,9 @@ from .hod import warn_if_short
 
 Array = NDArray[Any]
 
-POPULATED = "populate"  # key of a catalogue's record: its satellites were made by a law
 _SCALE = 2.0**-20  # brings numbers of satellites into [0, 1], exactly
+_LEAST_FLOOR, _LARGEST_FLOOR = 1e3, 1e14  # Msun/h: beyond them formulas overflow
+_ROUNDING = 1e-6  # of redshifts that were computed from a scale factor
 _NEEDED = {"zheng07": ("threshold", "stellar_mass_law"), "leauthaud11": ("luminosity_floor",)}
 
 
@@ -104,11 +106,12 @@ class ModelPainter:
         if self.luminosity_floor is not None:
             if not isinstance(self.luminosity_floor, str):
                 _number("luminosity_floor", self.luminosity_floor)
-            if not 0 < self._floor(1.0) < math.inf:
+            if not _LEAST_FLOOR <= self._floor(1.0) <= _LARGEST_FLOOR:
                 raise UsageError(
                     "painter hod:luminosity_floor",
                     repr(self.luminosity_floor),
-                    "a positive stellar mass",
+                    f"a stellar mass from {_LEAST_FLOOR:g} to {_LARGEST_FLOOR:g} Msun/h",
+                    'such as "1e9 Msun/h"',
                 )
         if not isinstance(self.allow_extrapolation, bool):
             raise UsageError(
@@ -134,7 +137,7 @@ class ModelPainter:
         """What the satellites are made by: those of another law are subhalos like any others."""
         floor = self._floor(scene.snapshot.cosmology.h)
         magnitude = self.threshold
-        what = f"M* > {floor:g} Msun/h" if magnitude is None else f"M_r < {magnitude:g}"
+        what = f"M* > {floor!r} Msun/h" if magnitude is None else f"M_r < {magnitude:g}"
         return f"halotools {self.model} ({what}), masses by the unevolved subhalo mass function"
 
     def _redshift(self) -> tuple[float, float]:
@@ -175,7 +178,7 @@ class ModelPainter:
         if "stellar_mass" in halos:
             reasons.append("the run is hydrodynamic, and the models are for gravity-only halos")
         low, high = self._redshift()
-        if not low <= z <= high:
+        if not low - _ROUNDING <= z <= high + _ROUNDING:
             reasons.append(f"redshift {z:.4g} outside [{low:.4g}, {high:.4g}]")
         if self.luminosity_floor is not None:
             h = scene.snapshot.cosmology.h
@@ -354,6 +357,7 @@ class ModelPainter:
                 "hosts_below_range": int(np.sum(~hosted)),
                 "least_satellite_mass_msun_h": occupation.half_mass,
             },
+            origin={"model": self.model, "parameters": occupation.parameters},
         )
 
     def check_domain(self, scene: Scene) -> list[str]:
@@ -400,9 +404,7 @@ def _one_of(key: str, value: object, allowed: tuple[object, ...]) -> None:
 
 def _number(key: str, value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UsageError(
-            f"painter hod:{key}", repr(value), "a number", "write it without quotes, as 1.0e+9"
-        )
+        raise UsageError(f"painter hod:{key}", repr(value), "a number", "write it without quotes")
 
 
 def _refuse_zero_hosts(scene: Scene, low: float) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -118,10 +118,15 @@ class HODPainter:
                 "such as --rank-by vmax --rank-correlation 0.6",
             )
         if given[1] and not (
-            isinstance(self.rank_correlation, int | float) and -1 <= self.rank_correlation <= 1
+            isinstance(self.rank_correlation, int | float)
+            and not isinstance(self.rank_correlation, bool)
+            and -1 <= self.rank_correlation <= 1
         ):
             raise UsageError(
-                "painter hod:rank_correlation", repr(self.rank_correlation), "a number from -1 to 1"
+                "painter hod:rank_correlation",
+                repr(self.rank_correlation),
+                "a number from -1 to 1",
+                "0 is no dependence, 1 the closest",
             )
 
     @property
@@ -243,7 +248,9 @@ class HODPainter:
         table = self.table(scene)
         self._check_domain(table, scene)
         self._check_twin(table, quiet=True)
-        return satellite_law(table, scene)
+        about = self.describe(scene)
+        origin = {key: about[key] for key in ("mode", "calibration", "calibration_digest")}
+        return replace(satellite_law(table, scene), origin=origin)
 
     def _ranks(self, table: HODTable, scene: Scene, out: Prediction) -> Array | None:
         if self.rank_by is None:
@@ -289,7 +296,14 @@ class HODPainter:
             )
         if table.has_twin:
             return
-        if self.missing_twin is None or self.mode == "paper":
+        if self.mode == "paper":
+            raise MissingDatasetError(
+                f"HOD calibration {table.name}",
+                "no gravity-only twin: it was made without a gravity-only twin",
+                "a calibration of a pair, for mode paper",
+                "leave --mode out, or take another calibration",
+            )
+        if self.missing_twin is None:
             table.refuse_missing_twin()
         if quiet:
             return
@@ -345,12 +359,8 @@ class HODPainter:
 
 
 def mass_limit(table: HODTable, particle_mass: float | None) -> float:
-    """Least subhalo mass that is painted [Msun/h]: ``least_particles`` of the coarser run.
-
-    Half a particle of slack absorbs the rounding of single-precision mass sums.
-    """
-    coarser = max(table.particle_mass, particle_mass or 0.0)
-    return (table.least_particles - 0.5) * coarser
+    """Least subhalo mass that is painted [Msun/h]: ``least_particles`` of the coarser run."""
+    return table.least_mass * max(1.0, (particle_mass or 0.0) / table.particle_mass)
 
 
 def _refuse_zero_hosts(scene: Scene, resolved: Array) -> None:

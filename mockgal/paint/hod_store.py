@@ -29,7 +29,7 @@ def to_ecsv(table: HODTable) -> str:
     for name in out.colnames:
         unit, out[name].description = COLUMNS[name]
         out[name].unit = unit or None
-    out.meta = {"format": FORMAT} | {
+    out.meta = {"format": FORMAT, "digest": table.digest} | {
         key: (
             [float(x) for x in table.residual_probability]
             if key == "residual_probability"
@@ -59,7 +59,7 @@ def read(path: Path) -> HODTable:
         again=again,
     )
     missing = [c for c in expected(table.colnames) if c not in table.colnames]
-    missing += [key for key in META if key not in table.meta]
+    missing += [key for key in (*META, "digest") if key not in table.meta]
     if missing:
         raise MissingDatasetError(path, f"no {', '.join(missing)}", "all of them", again)
     columns: dict[str, NDArray[Any]] = {}
@@ -72,11 +72,16 @@ def read(path: Path) -> HODTable:
         for key, (kind, _) in META.items():
             if not isinstance(table.meta[key], (int, float) if kind in (int, float) else kind):
                 raise TypeError(f"{key} is {table.meta[key]!r}")
-        return HODTable(columns=columns, **{key: table.meta[key] for key in META})
+        found = HODTable(columns=columns, **{key: table.meta[key] for key in META})
     except (TypeError, ValueError, AttributeError, LookupError, OverflowError) as error:
         raise CorruptFileError(path, f"damaged values ({error})", FORMAT, again) from error
     except CorruptFileError as error:  # of the table: say which file
         raise CorruptFileError(path, error.found, error.expected, error.fix) from error
+    if found.digest != table.meta["digest"]:
+        raise CorruptFileError(
+            path, "content that is not that of its digest", "the file as it was written", again
+        )
+    return found
 
 
 @cache

@@ -23,6 +23,7 @@ from .hod_columns import (
     BINNED_BY,
     COLUMNS,
     CURVE,
+    ERRORS,
     KINDS,
     MAY_BE_NAN,
     META,
@@ -40,12 +41,15 @@ QUANTILES = (
     "satellite_log_mass_ratio",
     "satellite_radius",
 )
-POSITIVE = (  # or zero
-    "thinning",
-    "paper_factor",
-    "satellite_dispersion_index",
-    "satellite_velocity_dispersion",
+COUNTS = (  # what is never negative
+    *(n for n in COLUMNS if n.startswith(("number_", "resolved_", "hosts_", "subhalos_"))),
+    *("luminous_hydro", "thinning", "paper_factor"),
+    *("satellite_dispersion_index", "satellite_velocity_dispersion"),
 )
+COUNTS = tuple(name for name in COUNTS if name not in ERRORS)
+SOURCES = ("bin", "pooled", "none")  # of what columns of quantiles were measured on
+FARTHEST = 100.0  # radii of a host
+NEAR = 0.5  # dex
 
 
 @dataclass(frozen=True)
@@ -98,8 +102,9 @@ class HODTable:
             object.__setattr__(self, name, value)
         for name in ("luminosity_floor", "particle_mass"):
             object.__setattr__(self, name, float(getattr(self, name)))
-        object.__setattr__(self, "least_particles", int(self.least_particles))
-        problem = self._columns_problem() or self._meta_problem()
+        if isinstance(self.least_particles, np.integer):
+            object.__setattr__(self, "least_particles", int(self.least_particles))
+        problem = self._meta_problem() or self._columns_problem()
         if problem:
             raise CorruptFileError(
                 f"HOD calibration {self.name}",
@@ -141,7 +146,7 @@ class HODTable:
         for name in ("luminous_probability", "deficit"):
             if name in c and not np.all((c[name] >= 0) & (c[name] <= 1)):
                 return f"column {name} outside [0, 1]"
-        for name in (*(n for n in COLUMNS if n.startswith("number_")), *POSITIVE):
+        for name in COUNTS:
             if name in c and not np.all(c[name] >= 0):
                 return f"negative numbers in column {name}"
         curves = [(CURVE, part) for part in parts]
@@ -152,6 +157,33 @@ class HODTable:
                 return f"nodes of {pair[1]} that do not increase in mass"
             if pair is RATIO and not np.any(known):
                 return "a host-mass ratio without nodes"
+            if pair is RATIO and not np.all(np.diff((x + y)[known]) > 0):
+                return "a host-mass ratio with which heavier hosts would become lighter"
+        return self._satellites_problem()
+
+    def _satellites_problem(self) -> str:
+        """What would make `mockgal.populate` go wrong."""
+        c = self.columns
+        for name in TEXT[1:]:
+            if name in c and not set(c[name]) <= set(SOURCES):
+                return f"column {name} with other than {', '.join(SOURCES)}"
+        for kind in range(len(KINDS)):
+            rows = self.rows(kind)
+            mean = c["log_mean_mass"][rows]
+            edges = self.edges(kind)  # of corrected masses: as read they are somewhat others
+            inside = (mean >= edges[:-1] - NEAR) & (mean <= edges[1:] + NEAR)
+            known = np.isfinite(mean)
+            if not np.all(inside[known]) or not np.all(np.diff(mean[known]) > 0):
+                return "mean masses far from their bins, or that do not increase"
+            counts = c["hosts_dark" if self.has_twin else "hosts_hydro"][rows]
+            if not np.array_equal(np.isnan(mean), counts == 0):
+                return "mean masses of bins without hosts, or none of bins with hosts"
+        if self.has_satellites and not (
+            np.all(c["satellite_radius"] >= 0) and np.all(c["satellite_radius"] < FARTHEST)
+        ):
+            return f"satellites at negative distances, or beyond {FARTHEST:g} radii of their host"
+        if self.has_satellites and not np.all(np.abs(c["satellite_log_mass_ratio"]) <= 2.0):
+            return "masses of satellites far from those of their hosts"
         return ""
 
     def _meta_problem(self) -> str:
@@ -164,6 +196,9 @@ class HODTable:
         ):
             return "residual probabilities that do not grow from 0 to 1"
         by = self.binned_by
+        whole = isinstance(self.least_particles, int)
+        if not whole or isinstance(self.least_particles, bool):
+            return f"least_particles {self.least_particles!r}, not a whole number"
         if set(by) != set(KINDS) or any(by[kind] not in BINNED_BY[kind] for kind in KINDS):
             return f"rows binned by {by!r}"
         if self.mass_definition not in MASS_DEFINITIONS:

@@ -81,6 +81,8 @@ def populate(
     left_out = [name for name in scene.halos.columns if name not in REQUIRED_HALO_COLUMNS]
     record = {
         "law": law.name,
+        "law_origin": dict(law.origin)
+        or {"digest": law.digest(np.argsort(scene.halos["halo_id"], kind="stable"))},
         "references": _references(law, options),
         **options.describe(),
         "radius_definition": maker.definition,

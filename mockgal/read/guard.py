@@ -61,6 +61,7 @@ class _Helper:
         self, where: str, do: str, path: str, arguments: list[Any], size: int
     ) -> dict[str, Any]:
         """The helper's reply about the file at ``path``."""
+        path = os.path.abspath(path)  # the helper stays in the folder that it was started in
         limit = seconds()
         request = {"do": do, "arguments": [path, *arguments], "seconds": limit}
         request["bytes"] = size + _SLACK

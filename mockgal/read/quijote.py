@@ -46,6 +46,7 @@ Array = NDArray[Any]
 
 KPC, MASS = 1e3, 1e10  # in a Mpc; Msun/h
 
+_EXAMPLE = {"box_size": '"1000 Mpc/h"'}
 ASKED = ("box_size", "redshift", "h", "omega_m", "omega_lambda")
 DEFINITION = "fof"
 _SOBOL = (6.0, 5.0, 4.0, 3.0, 2.0, 1.5, 1.0, 0.7, 0.5, 0.2, 0.0)
@@ -172,7 +173,7 @@ def _given(files: chunks.FileSet, options: ReadOptions) -> tuple[float, float, C
             files.where,
             "no " + ", ".join(missing),
             "box [Mpc/h], redshift and cosmology of the run, which this format does not state",
-            "give " + " ".join(f"{flag(name)} VALUE" for name in missing),
+            "give " + " ".join(f"{flag(name)} {_EXAMPLE.get(name, 'VALUE')}" for name in missing),
         )
     for name, above in (("box_size", 0.0), ("redshift", -1.0)):
         if not above < stated[name] < np.inf:

@@ -1,5 +1,6 @@
 """Differences put between two made-up twins come back from the calibration, with their errors."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from scipy import stats
 
 from mockgal.calibrate.hod_table import measure
-from mockgal.errors import DomainError, UsageError
+from mockgal.errors import BadValueError, DomainError, UsageError
 from mockgal.paint.draw import draw
 from mockgal.paint.hod import HODPainter
 from mockgal.paint.hod_columns import ERRORS
@@ -167,8 +168,6 @@ class TestSeveralPairs:
         assert np.median(error[0] / np.hypot(*error[1:]) * 2) == pytest.approx(1.0, rel=0.4)
 
     def test_those_of_other_redshifts_are_refused(self, injected):
-        from dataclasses import replace
-
         other = tuple(
             replace(scene, snapshot=replace(scene.snapshot, redshift=0.5))
             for scene in synthetic_pair(300, seed=9)
@@ -186,7 +185,16 @@ class TestSeveralPairs:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"bin_width": 0.0}, {"least_hosts": 1}, {"jackknife": 1}, {"bin_width": np.nan}]
+    "wrong",
+    [
+        {"bin_width": 0.0},
+        {"bin_width": "0.25 dex"},
+        {"least_hosts": 1},
+        {"jackknife": 1},
+        {"jackknife": 2.5},
+        {"bin_width": np.nan},
+        {"edges": ["a", "b"]},
+    ],
 )
 def test_requests_that_make_no_sense(injected, wrong):
     with pytest.raises(UsageError):
@@ -210,3 +218,47 @@ def test_the_paper_factor_by_hand(injected, table):
             expected = per_host[0] / per_host[1] * luminous / np.sum(numbers[1][1])
             row = table.rows(1).start + b
             assert table.columns["paper_factor"][row] == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_order_of_rows_does_not_matter(injected):
+    """Not to the bit: the digest of the table is that of the mock's calibration."""
+    rng = np.random.default_rng(3)
+    small = synthetic_pair(3000, seed=6, satellite_factor=0.7, luminous_fraction=0.6)
+    shuffled = tuple(replace(s, halos=s.halos.take(rng.permutation(len(s.halos)))) for s in small)
+    tables = [measure([pair], jackknife=2, **REQUEST) for pair in (small, shuffled)]
+    assert tables[0].digest == tables[1].digest
+
+
+def test_what_was_dropped_in_reading_is_in_the_table():
+    pair = synthetic_pair(1000, seed=7)
+    dropped = replace(
+        pair[1],
+        snapshot=replace(pair[1].snapshot, record={"options_given": {"drop_bad": True}}),
+        halos=replace(pair[1].halos, record={"dropped_bad": 38}),
+    )
+    table = measure([(pair[0], dropped)], jackknife=0, **REQUEST)
+    reading = table.provenance["pairs"][0]["dark"]["reading"]
+    assert reading == {"options_given": {"drop_bad": True}, "dropped_bad": 38}
+    assert table.provenance["version"]
+
+
+def test_pairs_of_other_cosmologies_are_refused(injected):
+    other = synthetic_pair(300, seed=9)
+    changed = tuple(
+        replace(
+            s, snapshot=replace(s.snapshot, cosmology=replace(s.snapshot.cosmology, omega_m=0.45))
+        )
+        for s in other
+    )
+    with pytest.raises(DomainError, match=r"omega_m 0\.45"):
+        measure([injected, changed], **REQUEST)
+
+
+def test_a_floor_that_nothing_reaches_is_refused(injected):
+    with pytest.raises(BadValueError, match="no galaxy"):
+        measure([injected], jackknife=0, **REQUEST | {"luminosity_floor": 1e14})
+
+
+def test_what_is_measured_cannot_be_overwritten(injected):
+    with pytest.raises(UsageError, match="these are measured"):
+        measure([injected], jackknife=0, **REQUEST | {"provenance": {"pairs": "nothing"}})

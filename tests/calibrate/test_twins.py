@@ -9,7 +9,13 @@ import pytest
 from twin_samples import PARTICLE, make_twins, permuted
 
 from mockgal.calibrate.twins import LEAST_HOSTS, check_twins
-from mockgal.errors import DomainError, HeaderError, MissingDatasetError, MockgalError
+from mockgal.errors import (
+    DomainError,
+    HeaderError,
+    MissingDatasetError,
+    MockgalError,
+    MockgalWarning,
+)
 from mockgal.read.detect import read
 from mockgal.testing import synthetic_pair
 from mockgal.types import HaloCatalog
@@ -17,6 +23,9 @@ from mockgal.types import HaloCatalog
 DATA = Path(__file__).parents[3] / "shared/data/gadget4"
 
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the shared simulation is not here")
+
+
+untold = pytest.mark.filterwarnings("ignore:.*same phases was not found out")
 
 
 def changed(scene, **facts):
@@ -118,6 +127,7 @@ def test_positions_that_are_shuffled():
         check_twins(at(hydro, position), dark)
 
 
+@untold
 def test_too_few_to_tell():
     for unlike in (False, True):
         twins = make_twins(10, unlike=unlike, lost=0.0)
@@ -127,12 +137,14 @@ def test_too_few_to_tell():
         assert ("relation" in phases["particle_ids"]) != unlike
 
 
+@untold
 def test_no_hosts_at_all():
     twins = make_twins(5)
     hydro, dark = (replace(s, halos=s.halos.take(np.arange(0))) for s in (twins.hydro, twins.dark))
     assert "too few" in check_twins(hydro, dark)["phases"]["conclusion"]
 
 
+@untold
 def test_crowded_boxes_tell_nothing():
     """Where any place is within the radius of a host, a neighbour proves nothing."""
     twins = make_twins(400, unlike=True, box=0.8)
@@ -190,3 +202,9 @@ def test_the_real_pair(output):
     turned = at(dark, dark.halos["position"][:, [1, 2, 0]])
     with pytest.raises(MockgalError, match="heaviest hosts"):
         check_twins(hydro, turned)
+
+
+def test_what_cannot_be_told_is_warned_of():
+    twins = make_twins(10, lost=0.0)
+    with pytest.warns(MockgalWarning, match="too few hosts to tell"):
+        check_twins(twins.hydro, twins.dark)

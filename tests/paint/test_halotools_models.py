@@ -380,7 +380,7 @@ class TestOptions:
             ({**ZHENG, "luminosity_floor": 1e9}, "leave --luminosity-floor out"),
             ({"model": "leauthaud11"}, "give --luminosity-floor"),
             ({**LEAUTHAUD, "threshold": -20.0}, "leave --threshold out"),
-            ({**LEAUTHAUD, "luminosity_floor": -1.0}, "positive stellar mass"),
+            ({**LEAUTHAUD, "luminosity_floor": -1.0}, "a stellar mass from"),
             ({**LEAUTHAUD, "luminosity_floor": "1e9"}, "without a unit"),
             ({**LEAUTHAUD, "allow_extrapolation": "yes"}, "true or false"),
             ({**ZHENG, "calibration": "gadget4-z0.00"}, "calibration with model zheng07"),

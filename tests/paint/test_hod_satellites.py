@@ -10,12 +10,12 @@ from scipy import stats
 
 import mockgal
 from mockgal.calibrate.hod_table import measure
-from mockgal.errors import DomainError, MissingDatasetError
+from mockgal.errors import CorruptFileError, DomainError, MissingDatasetError
 from mockgal.paint import blocks
 from mockgal.paint.hod import HODPainter
 from mockgal.paint.hod_columns import SATELLITES
 from mockgal.paint.hod_satellites import mean_luminous_satellites
-from mockgal.paint.hod_store import named
+from mockgal.paint.hod_store import named, read, to_ecsv
 from mockgal.paint.hod_table import mass_scale, mean_number
 from mockgal.testing import synthetic_pair
 
@@ -169,3 +169,55 @@ def test_without_a_twin_on_request(hosts):
     mass = hosts.halos["host_mass"]
     assert np.all(law.mean[mass < 7e12] == 0)
     assert np.all(law.mean[mass > 1e13] > 5)
+
+
+@pytest.mark.parametrize(
+    ("column", "change"),
+    [
+        ("log_mean_mass", lambda v: v[::-1]),
+        ("log_mean_mass", lambda v: v * 0 + 3.0),
+        ("log_mean_mass", lambda v: v * np.nan),
+        ("satellite_log_mass_ratio", lambda v: v + 3.0),
+        ("satellite_radius", lambda v: v * 500),
+        ("satellite_radius", lambda v: v - 1.0),
+        ("resolved_hydro_mean", lambda v: -v - 1),
+        ("hosts_dark", lambda v: -v - 1),
+        ("satellite_source", lambda v: np.full(len(v), "guess")),
+        ("residual_source", lambda v: np.full(len(v), "guess")),
+        ("log_host_mass_ratio", lambda v: -2.0 * np.arange(len(v)) + 0 * v),
+    ],
+)
+def test_damaged_columns_are_refused(table, column, change):
+    damaged = {**table.columns, column: change(table.columns[column])}
+    with pytest.raises(CorruptFileError):
+        replace(table, columns=damaged)
+
+
+@pytest.mark.parametrize("value", [31.9, True, "32", 0])
+def test_particles_are_counted_in_whole_numbers(table, value):
+    with pytest.raises((CorruptFileError, TypeError)):
+        replace(table, least_particles=value)
+
+
+def test_a_shortened_file_is_refused(table, tmp_path):
+    path = tmp_path / "t.ecsv"
+    lines = to_ecsv(table).splitlines()
+    path.write_text("\n".join(lines[:-2]) + "\n", encoding="utf-8")
+    with pytest.raises(CorruptFileError):
+        read(path)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert read(path).digest == table.digest
+
+
+def test_the_law_says_where_it_is_from(table, hosts):
+    made = mockgal.populate(hosts, HODPainter(table), seed=1)
+    origin = made.halos.record["populate"]["law_origin"]
+    assert origin["calibration_digest"] == table.digest
+
+
+def test_mode_paper_without_a_twin_is_refused_with_a_way_out(hosts):
+    painter = HODPainter(
+        named("tng100-1"), mode="paper", missing_twin="uncorrected", allow_extrapolation=True
+    )
+    with pytest.raises(MissingDatasetError, match="leave --mode out"):
+        painter.predict(hosts)

@@ -481,3 +481,15 @@ def test_hosts_may_have_large_ids(monkeypatch):
     monkeypatch.setattr(reference, "first_id", lambda seed, ids: (ids - 2**62) * 0 + 50)
     with pytest.raises(MockgalError, match="ids of satellites are taken"):
         populate(scene, law(scene, mean=0.01), seed=1)
+
+
+def test_the_record_says_which_law_it_was(scene):
+    """By a digest, if the law says nothing of where it is from."""
+    one, other = law(scene), law(scene, mean=2.0)
+    said = [
+        populate(scene, given, seed=1).halos.record["populate"]["law_origin"]
+        for given in (one, other, replace(one, origin={"table": "t"}))
+    ]
+    assert len(said[0]["digest"]) == 64
+    assert said[0] != said[1]
+    assert said[2] == {"table": "t"}

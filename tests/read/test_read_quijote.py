@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shlex
 import shutil
 from contextlib import nullcontext
 from pathlib import Path
@@ -34,7 +35,12 @@ ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared/data/quijote"
 SAID = options()._asdict()
 FLAGS = [
-    word for name in quijote.ASKED for word in ("--" + name.replace("_", "-"), str(SAID[name]))
+    word
+    for name in quijote.ASKED
+    for word in (
+        "--" + name.replace("_", "-"),
+        f"{SAID[name]}{' Mpc/h' if name == 'box_size' else ''}",
+    )
 ]
 _START = {}
 for _name in GROUP:
@@ -195,7 +201,8 @@ class TestNeverGuessed:
     @pytest.mark.fault(24)
     @pytest.mark.parametrize("name", quijote.ASKED)
     def test_facts_must_be_said(self, tmp_path, name, exit_code):
-        flag = f"give --{name.replace('_', '-')} VALUE"
+        value = '"1000 Mpc/h"' if name == "box_size" else "VALUE"
+        flag = f"give --{name.replace('_', '-')} {value}"
         error = refused(write_quijote(tmp_path), flag, code=exit_code, **{name: None})
         assert error.fix == flag
 
@@ -204,7 +211,7 @@ class TestNeverGuessed:
         result = mockgal_command("inspect", write_quijote(tmp_path), "--format", "quijote")
         assert result.returncode == exit_code
         for flag in ("--box-size", "--redshift", "--h", "--omega-m", "--omega-lambda"):
-            assert f"{flag} VALUE" in result.stderr
+            assert f" {flag} " in result.stderr
 
     @pytest.mark.parametrize(
         ("name", "value"),
@@ -584,9 +591,10 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("flag", "value", "code"),
         [
-            ("--box-size", "1000000", 3),
+            ("--box-size", "1000000 Mpc/h", 3),
+            ("--box-size", "1000", 2),
             ("--omega-m", "0.33", 3),
-            ("--box-size", "-1", 2),
+            ("--box-size", "-1 Mpc/h", 2),
             ("--redshift", "x", 2),
             ("--mass-definition", "200c", 2),
         ],
@@ -605,16 +613,19 @@ class TestCommand:
         assert "particles_per_side = 512" in result.stdout
 
     def test_other_formats(self, demo_bundle, mockgal_command):
-        result = mockgal_command("inspect", demo_bundle, "--box-size", "75")
+        result = mockgal_command("inspect", demo_bundle, "--box-size", "75 Mpc/h")
         assert result.returncode == 2
         assert "--box-size: found 75, expected 16, as" in result.stderr
 
     def test_recipes_have_them(self, tmp_path):
         values = {"sim": tmp_path, "painter": "hod", "format": "quijote", **_facts()}
+        values["box_size"] = f"{BOX_SIZE / options().h!r} Mpc"
         recipe = check(values, "test")
-        assert recipe.read_options == options()
+        found = recipe.read_options
+        assert found.box_size == pytest.approx(BOX_SIZE, rel=1e-12)
+        assert found._replace(box_size=BOX_SIZE) == options()
         with pytest.raises(UsageError, match="box_size"):
-            check({**values, "box_size": "large"}, "test")
+            check({**values, "box_size": 75.0}, "test")
 
 
 def _converter():
@@ -643,12 +654,14 @@ def test_real_groups(tmp_path, monkeypatch, capsys, number, files):
     monkeypatch.setattr("sys.argv", words)
     converter = _converter()
     converter.main()
-    shown = capsys.readouterr().out.splitlines()[-1].split()
+    shown = shlex.split(capsys.readouterr().out.splitlines()[-1])
     assert shown[:2] == ["mockgal", "inspect"]
     told = dict(zip(shown[3::2], shown[4::2], strict=True))
     told = {name.removeprefix("--").replace("-", "_"): value for name, value in told.items()}
     format = told.pop("format")
-    scene = mockgal.read(shown[2], format=format, **{k: float(v) for k, v in told.items()})
+    box_size = told.pop("box_size")
+    numbers = {name: float(value) for name, value in told.items()}
+    scene = mockgal.read(shown[2], format=format, box_size=box_size, **numbers)
     true, cosmology = converter.sample(REAL, number)
     halos = scene.halos
     assert scene.snapshot.cosmology.to_dict() == pytest.approx(cosmology)

@@ -799,3 +799,13 @@ def test_translated_names_the_place_of_any_error():
         raise UsageError("as it is", "x")
     with pytest.raises(KeyboardInterrupt), safe.translated("here"):
         raise KeyboardInterrupt
+
+
+def test_relative_paths_after_a_change_of_folder(tmp_path, monkeypatch):
+    """The helper that looks at damaged files was started elsewhere."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        with h5py.File(tmp_path / name / "a.hdf5", "w") as file:
+            file.attrs[name] = 1
+        monkeypatch.chdir(tmp_path / name)
+        assert guard.names("here", "a.hdf5", "/") == [name]
