@@ -102,8 +102,9 @@ class HODTable:
             object.__setattr__(self, name, value)
         for name in ("luminosity_floor", "particle_mass"):
             object.__setattr__(self, name, float(getattr(self, name)))
-        if isinstance(self.least_particles, np.integer):
-            object.__setattr__(self, "least_particles", int(self.least_particles))
+        least: Any = self.least_particles
+        if isinstance(least, np.integer):
+            object.__setattr__(self, "least_particles", int(least))
         problem = self._meta_problem() or self._columns_problem()
         if problem:
             raise CorruptFileError(
