@@ -240,7 +240,7 @@ class TestPlot:
         result = mockgal_command("plot", mock_file)
         assert result.returncode == 0, result.stderr
         assert files(tmp_path) == ["mock.png"]
-        assert "340 galaxies" in result.stdout
+        assert "333 galaxies" in result.stdout
         first = (tmp_path / "mock.png").read_bytes()
         assert mockgal_command("plot", mock_file, "--overwrite").returncode == 0
         assert (tmp_path / "mock.png").read_bytes() == first
@@ -295,7 +295,7 @@ class TestField:
         grid = read_density(tmp_path / "n.hdf5")
         assert grid.kind == "counts"
         counts = grid.read_slab(0, 8)
-        assert counts.sum() == 340
+        assert counts.sum() == 333
         np.testing.assert_array_equal(counts, np.rint(counts))
 
     def test_the_output_is_never_the_input(self, mockgal_command, mock_file):

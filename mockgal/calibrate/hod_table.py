@@ -113,6 +113,11 @@ def measure(
     """
     check_per_side(jackknife)
     _check_request(luminosity_floor, least_particles, bin_width, least_hosts)
+    taken = [key for key in provenance if key in MEASURED]
+    if taken:
+        raise UsageError(
+            "provenance", ", ".join(taken), "other keys: these are measured", "rename them"
+        )
     if edges is not None:
         edges = _checked_edges(edges)
     pairs = [(_by_id(hydro), _by_id(dark)) for hydro, dark in pairs]
@@ -135,6 +140,13 @@ def measure(
         return table_columns(part.hydro, part.dark, _with_nodes(ratio), edges, **options)
 
     columns, errors = columns_of(sample), "none"
+    if not np.any(columns["luminous_hydro"]):
+        raise BadValueError(
+            "luminosity floor",
+            f"{luminosity_floor:.4g} Msun/h, which no galaxy of a resolved host reaches",
+            "a floor below the most massive galaxies",
+            "lower it",
+        )
     if jackknife:
         regions = np.unique(np.concatenate([sample.hydro.region, sample.dark.region]))
         left_out = []
@@ -145,13 +157,6 @@ def measure(
         if len(regions) > 1:
             columns |= error_columns(columns, left_out)
             errors = f"{describe(jackknife)} of each box, {len(regions)} with hosts"
-    if not np.any(columns["luminous_hydro"]):
-        raise BadValueError(
-            "luminosity floor",
-            f"{luminosity_floor:.4g} Msun/h, which no galaxy of a resolved host reaches",
-            "a floor below the most massive galaxies",
-            "lower it",
-        )
     hydro, dark = pairs[0]
     stars = str(hydro.snapshot.record.get("stellar_mass_definition", "bound"))
     return HODTable(
@@ -181,7 +186,7 @@ def measure(
             "version": __version__,
             **_left_out(sample, columns, np.log10(luminosity_floor)),
         }
-        | _checked_provenance(provenance),
+        | dict(provenance),
     )
 
 
@@ -252,16 +257,6 @@ def _checked_edges(edges: Sequence[float] | Array) -> Array:
             "edges", f"{edges!r}", "two or more numbers that increase", "log10 of masses in Msun/h"
         )
     return found
-
-
-def _checked_provenance(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """What a user adds: nothing that is measured."""
-    taken = [key for key in provenance if key in MEASURED]
-    if taken:
-        raise UsageError(
-            "provenance", ", ".join(taken), "other keys: these are measured", "rename them"
-        )
-    return dict(provenance)
 
 
 def _by_id(scene: Scene) -> Scene:

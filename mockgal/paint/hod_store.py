@@ -142,7 +142,8 @@ def matching(scene: Scene, *, twinless: bool = False) -> HODTable:
         definitions = {table.mass_definition for table in shipped()}
         fix = "give --calibration FILE, or name one of these with --allow-extrapolation"
         if scene.halos.mass_definition == "fof":
-            fix = "paint with a model of halotools (--model), or calibrate on such masses"
+            best = " or ".join(sorted(definitions))
+            fix = f"read it with --mass-definition {best} where it has these, or paint with --model"
         elif scene.halos.mass_definition not in definitions:
             fix = f"read it with --mass-definition {' or '.join(sorted(definitions))}"
         raise DomainError(

@@ -40,6 +40,7 @@ def table(biased):
         edges=EDGES,
         luminosity_floor=1e7,
         least_particles=20,
+        jackknife=0,
         provenance={},
     )
 
@@ -125,6 +126,7 @@ def test_a_pair_that_is_none_is_refused(biased):
         "edges": EDGES,
         "luminosity_floor": 1e7,
         "least_particles": 20,
+        "jackknife": 0,
         "provenance": {},
     }
     with pytest.raises(MissingDatasetError, match="no stellar masses"):
@@ -145,6 +147,7 @@ def test_bins_without_satellites_are_zero_rows():
         edges=EDGES,
         luminosity_floor=1e7,
         least_particles=20,
+        jackknife=0,
         provenance={},
     )
     satellite = table.columns["kind"] == "satellite"
@@ -175,7 +178,13 @@ def hard():
 def hard_table(hard):
     edges = np.arange(10.5, 14.1, 0.25)
     return measure(
-        [hard], name="hard", edges=edges, luminosity_floor=1e7, least_particles=20, provenance={}
+        [hard],
+        name="hard",
+        edges=edges,
+        luminosity_floor=1e7,
+        least_particles=20,
+        jackknife=0,
+        provenance={},
     )
 
 
@@ -232,6 +241,7 @@ def test_the_mass_function_is_right_down_to_the_floor():
         edges=np.arange(10.75, 14.1, 0.25),
         luminosity_floor=floor,
         least_particles=20,
+        jackknife=0,
         provenance={},
     )
     galaxies = paint_scene(dark, HODPainter(table), seed=1)
@@ -282,6 +292,7 @@ def test_scarce_bins_pool_their_residuals():
         edges=EDGES,
         luminosity_floor=1e7,
         least_particles=20,
+        jackknife=0,
         provenance={},
     )
     c = table.columns
@@ -327,7 +338,7 @@ def test_median_curve_is_straight_beyond_its_nodes():
 def test_requests_that_make_no_sense(biased, options):
     good = {"edges": EDGES, "luminosity_floor": 1e7, "least_particles": 20}
     with pytest.raises(UsageError):
-        measure([biased], name="x", provenance={}, **(good | options))
+        measure([biased], name="x", jackknife=0, provenance={}, **(good | options))
 
 
 def test_one_resolution_for_a_ratio_that_depends_on_mass():
@@ -374,6 +385,7 @@ def test_the_stars_that_were_counted_are_told(record, text):
         edges=EDGES,
         luminosity_floor=1e7,
         least_particles=20,
+        jackknife=0,
         provenance={},
     )
     assert table.stellar_mass_definition == text
