@@ -250,23 +250,26 @@ class ModelPainter:
         populated = halos.record.get(POPULATED, {}).get("law") == self._law_name(scene)
         candidate = ~central & hosted & (populated or law is None or halos["mass"] >= low)
         painted = candidate | (central & hosted)
-        n_satellites = np.bincount(halos.host_row[candidate], minlength=n)
         p, mean = np.zeros(n), np.zeros(n)
 
         def occupy(part: slice) -> None:
-            rows = part.start + np.flatnonzero((central & hosted)[part])
+            rows = part.start + np.flatnonzero(central[part] & hosted[part])
             p[rows] = occupation.centrals(host_mass[rows])
-            mean[rows] = occupation.satellites(host_mass[rows])
+            if not populated:  # else they were drawn in this number
+                mean[rows] = occupation.satellites(host_mass[rows])
 
         blocks.over_blocks(occupy, n)
         rows = np.flatnonzero(candidate)
-        host = halos.host_row[rows]
-        p[rows] = 1.0 if populated else np.minimum(1.0, mean[host] / n_satellites[host])
+        p[rows] = 1.0
+        if not populated:
+            host = halos.host_row[rows]
+            n_satellites = np.bincount(host, minlength=n)
+            p[rows] = np.minimum(1.0, mean[host] / n_satellites[host])
         record = {
             "not_painted_centrals_below_range": int(np.sum(central & ~hosted)),
             "not_painted_satellites_below_range": int(np.sum(~central & ~candidate)),
             "hosts_above_range": int(np.sum(central & above)),
-            "satellites_short": self._short(mean, p, central),
+            "satellites_short": 0.0 if populated else self._short(mean, p, central),
         }
         location, scale, row = np.zeros(n), np.ones(n), np.zeros(n, dtype=np.int16)
         quantiles = normal_quantiles()[None]
