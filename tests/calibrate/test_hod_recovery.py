@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from mockgal.calibrate.hod_table import measure
+from mockgal.calibrate.jackknife import error_columns
 from mockgal.errors import BadValueError, DomainError, UsageError
 from mockgal.paint.draw import draw
 from mockgal.paint.hod import HODPainter
@@ -164,6 +165,7 @@ class TestSeveralPairs:
                 both.columns[name], each[0].columns[name] + each[1].columns[name]
             )
         assert len(both.provenance["pairs"]) == 2
+        assert "16 with hosts" in both.provenance["errors"]  # 8 sub-volumes of each box
         error = [t.columns["number_hydro_mean_error"][t.rows(1)] for t in (both, *each)]
         assert np.median(error[0] / np.hypot(*error[1:]) * 2) == pytest.approx(1.0, rel=0.4)
 
@@ -262,3 +264,62 @@ def test_a_floor_that_nothing_reaches_is_refused(injected):
 def test_what_is_measured_cannot_be_overwritten(injected):
     with pytest.raises(UsageError, match="these are measured"):
         measure([injected], jackknife=0, **REQUEST | {"provenance": {"pairs": "nothing"}})
+
+
+@pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
+def test_hosts_that_one_run_lacks_do_not_thin():
+    """Numbers are per host: a third fewer hosts in the hydro run change no satellite's chance."""
+    hydro, dark = synthetic_pair(20_000, seed=17, satellite_factor=0.7, luminous_fraction=0.6)
+    halos = hydro.halos
+    kept = np.random.default_rng(2).random(len(halos)) < 0.67  # of centrals, and with them theirs
+    fewer = replace(hydro, halos=halos.take(np.flatnonzero(kept[halos.host_row])))
+    thinning = []
+    for run in (hydro, fewer):
+        table = measure([(run, dark)], jackknife=0, **REQUEST)
+        c, rows = table.columns, table.rows(1)
+        thinning.append(np.average(c["thinning"][rows], weights=c["subhalos_dark"][rows]))
+    assert thinning[0] == pytest.approx(0.7, rel=0.03)
+    assert thinning[1] == pytest.approx(thinning[0], rel=0.03)
+
+
+def test_nodes_that_move_along_the_curve_are_no_error():
+    """Left-out curves are compared where the whole one has its nodes."""
+    kind = np.array(["central", "central", "satellite", "satellite"])
+
+    def columns(nodes):
+        x = np.tile(nodes, 2)
+        return {"kind": kind, "curve_log_mass": x, "curve_log_stellar_mass": 2.0 * x}
+
+    whole = columns([11.0, 12.0])
+    found = error_columns(whole, [columns([11.1, 12.1]), columns([10.8, 12.2])])
+    np.testing.assert_allclose(found["curve_log_stellar_mass_error"], 0.0, atol=1e-12)
+
+
+def test_places_are_those_of_the_luminous_ones(injected, table):
+    halos = injected[0].halos
+    log_host = np.log10(halos["host_mass"])
+    low, high = table.edges(1)[4:6]
+    shining = ~halos["is_central"] & (halos["stellar_mass"] >= FLOOR)
+    rows = np.flatnonzero(shining & (log_host >= low) & (log_host < high))
+    apart = halos["position"][rows] - halos["position"][halos.host_row[rows]]
+    apart -= 1000.0 * np.round(apart / 1000.0)
+    radius, circular = injected[0].snapshot.cosmology.halo_scale(
+        halos["host_mass"][rows], "200c", 0.0
+    )
+    row = table.rows(1).start + 4
+    expected = np.quantile(
+        np.sqrt(np.sum(apart**2, axis=1)) / radius, table.residual_probability, method="hazen"
+    )
+    np.testing.assert_allclose(table.columns["satellite_radius"][row], expected, rtol=1e-9)
+    relative = halos["velocity"][rows] - halos["velocity"][halos.host_row[rows]]
+    dispersion = np.sqrt(np.mean(relative**2 / circular[:, None] ** 2))
+    assert table.columns["satellite_velocity_dispersion"][row] == pytest.approx(dispersion)
+
+
+@pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
+def test_the_coarsest_pair_sets_the_resolution():
+    pairs = [synthetic_pair(1500, seed=s, particle_mass=m) for s, m in ((1, 1e8), (2, 1e9))]
+    table = measure(pairs, jackknife=0, **REQUEST)
+    assert table.particle_mass == 1e9
+    resolved = sum(np.sum(dark.halos["mass"] >= table.least_mass) for _, dark in pairs)
+    assert table.columns["subhalos_dark"].sum() == resolved

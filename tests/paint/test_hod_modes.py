@@ -156,6 +156,31 @@ class TestRanks:
         with_noise = stats.spearmanr(prediction.rank[chosen], noise[chosen]).statistic
         assert with_noise > 0.99
 
+    def test_a_property_that_is_mass_itself_ranks_nothing(self, pair, table):
+        """Vmax of centrals is a power of their mass here: what is left is rounding."""
+        prediction = HODPainter(table, rank_by="vmax", rank_correlation=0.5).predict(pair[1])
+        halos = pair[1].halos
+        for row in range(1, 5):
+            chosen = (prediction.residual_row == row) & (prediction.p_luminous > 0)
+            found = stats.spearmanr(prediction.rank[chosen], halos["host_mass"][chosen]).statistic
+            assert abs(found) < 4.5 / np.sqrt(np.sum(chosen))
+
+    def test_ranks_are_weighted_with_the_chance_to_be_luminous(self):
+        """Where the light ones are dark, ranks of the galaxies are uniform none the less."""
+        twins = synthetic_pair(20_000, seed=8, luminous_mass=1.5e11, particle_mass=1e9)
+        steep = measure(
+            [twins],
+            name="steep",
+            luminosity_floor=1e7,
+            least_particles=20,
+            jackknife=0,
+            provenance={},
+        )
+        prediction = by_mass(steep).predict(twins[1])
+        rows, _ = draw(prediction, twins[1].halos["halo_id"], seed=5)
+        satellites = rows[~twins[1].halos["is_central"][rows]]
+        assert stats.kstest(prediction.rank[satellites], "uniform").pvalue > 1e-3
+
     def test_full_correlation_orders_the_masses(self, pair, table):
         prediction = by_mass(table, 1.0).predict(pair[1])
         rows, log_mass = draw(prediction, pair[1].halos["halo_id"], seed=6)

@@ -221,3 +221,25 @@ def test_mode_paper_without_a_twin_is_refused_with_a_way_out(hosts):
     )
     with pytest.raises(MissingDatasetError, match="leave --mode out"):
         painter.predict(hosts)
+
+
+def test_a_coarser_run_has_fewer(table, hosts):
+    """Satellites that it would not resolve are made, and not painted."""
+    coarse = replace(hosts, snapshot=replace(hosts.snapshot, particle_mass=5e9))
+    painter = HODPainter(table, allow_extrapolation=True)
+    least = painter.describe(coarse)["least_subhalo_mass_msun_h"]
+    assert least > 100 * table.least_mass
+    numbers = [
+        np.sum(
+            ~mockgal.paint(mockgal.populate(coarse, painter, seed=s), painter, seed=s)["is_central"]
+        )
+        for s in range(4)
+    ]
+    mean = mean_luminous_satellites(table, hosts.halos["host_mass"], least)
+    light = (
+        hosts.halos["mass"] < least
+    )  # centrals that are not resolved have satellites none the less
+    assert light.any()
+    assert mean.sum() == pytest.approx(np.mean(numbers), abs=4 * np.sqrt(mean.sum() / 4))
+    every = mean_luminous_satellites(table, hosts.halos["host_mass"], table.least_mass)
+    assert mean.sum() < 0.9 * every.sum()
