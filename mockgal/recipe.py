@@ -100,7 +100,7 @@ class Recipe(BaseModel):
     @classmethod
     def _populated(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         if value and not info.data.get("populate"):
-            raise ValueError("nothing without --populate (populate: true)")
+            raise ValueError("nothing without --populate (in a recipe: populate: true)")
         return value
 
     @field_validator("painter_options")
