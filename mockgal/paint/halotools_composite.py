@@ -187,10 +187,8 @@ def to_halotools_model(painter: Painter, scene: Scene) -> CompositeModel:
             return CompositeModel(**_own_model(painter, scene, place))
     if not isinstance(painter, HODPainter):
         raise UsageError("to_halotools_model", f"painter {painter.name}", "the painter hod")
-    table = painter.table(scene)
-    _refuse(painter, table)
-    painter._check_domain(table, scene)
-    painter._check_twin(table)
+    _refuse(painter, painter.table(scene))
+    table, _ = painter.checked_table(scene)
     mass_key = f"halo_m{table.mass_definition}"
     place["mdef"] = table.mass_definition
     law = TableLaw(table, mass_limit(table, snapshot.particle_mass))

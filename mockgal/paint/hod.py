@@ -148,6 +148,20 @@ class HODPainter:
             return self.calibration
         return named(os.fspath(self.calibration))
 
+    def checked_table(self, scene: Scene, *, quiet: bool = False) -> tuple[HODTable, list[str]]:
+        """The calibration used for a scene, and in what the scene is outside its domain.
+
+        Raises
+        ------
+        DomainError, MissingDatasetError
+            What was not allowed: extrapolation, or painting without corrections, of which there is
+            a warning unless ``quiet``.
+        """
+        table = self.table(scene)
+        outside = self._check_domain(table, scene)
+        self._check_twin(table, quiet=quiet)
+        return table, outside
+
     def describe(self, scene: Scene) -> dict[str, Any]:
         """What identifies the painter for this scene: JSON values only."""
         table = self.table(scene)
@@ -187,9 +201,8 @@ class HODPainter:
         BadValueError
             A resolved central whose host mass is zero, where that mass is needed.
         """
-        table, halos, snapshot = self.table(scene), scene.halos, scene.snapshot
-        outside = self._check_domain(table, scene)
-        self._check_twin(table)
+        halos, snapshot = scene.halos, scene.snapshot
+        table, outside = self.checked_table(scene)
         if "caution" in table.provenance:
             text = f"calibration {table.name}: {table.provenance['caution']}"
             warn(text, stacklevel=2)
@@ -245,9 +258,7 @@ class HODPainter:
         DomainError, MissingDatasetError
             As of `predict`, or a table that does not say.
         """
-        table = self.table(scene)
-        self._check_domain(table, scene)
-        self._check_twin(table, quiet=True)
+        table, _ = self.checked_table(scene, quiet=True)
         about = self.describe(scene)
         origin = {key: about[key] for key in ("mode", "calibration", "calibration_digest")}
         return replace(satellite_law(table, scene), origin=origin)
@@ -286,7 +297,7 @@ class HODPainter:
             out.p_luminous,
         )
 
-    def _check_twin(self, table: HODTable, *, quiet: bool = False) -> None:
+    def _check_twin(self, table: HODTable, *, quiet: bool) -> None:
         if table.has_twin and self.missing_twin is not None:
             raise UsageError(
                 "painter hod:missing_twin",
@@ -417,7 +428,7 @@ def warn_if_short(who: str, kind: str, short: float, target: float, hosts_only: 
     if short > max(SHORT * target, 3.0 * math.sqrt(target)):
         warn(
             f"{who}: {short:.4g} of the {target:.4g} luminous {kind}s that it says there are here "
-            f"are missing: the simulation has too few resolved {kind}s, which probabilities cannot "
+            f"are missing: there are too few resolved {kind}s, which probabilities cannot "
             "make up for"
             + "; --populate makes satellites for hosts that come without subhalos"
             * hosts_only,
