@@ -5,21 +5,35 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
 from .architecture import Architecture
 
 
-class Block(nn.Sequential):
+class Block(nn.Module):
     """Convolution without padding, batch normalisation, ReLU."""
 
     def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int) -> None:
-        super().__init__(
-            nn.Conv3d(channels_in, channels_out, kernel, stride),
-            nn.BatchNorm3d(channels_out),
-            nn.ReLU(inplace=True),
-        )
+        super().__init__()
+        self.convolution = nn.Conv3d(channels_in, channels_out, kernel, stride)
+        self.normalisation = nn.BatchNorm3d(channels_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of shape (n, channels, x, y, z)."""
+        return torch.relu_(self.normalisation(self.convolution(x)))
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the convolution that does the batch normalisation as well."""
+        convolution, normalisation = self.convolution, self.normalisation
+        assert convolution.bias is not None
+        assert normalisation.running_mean is not None and normalisation.running_var is not None
+        scale = normalisation.weight / torch.sqrt(normalisation.running_var + normalisation.eps)
+        weight = convolution.weight * scale[:, None, None, None, None]
+        bias = (convolution.bias - normalisation.running_mean) * scale + normalisation.bias
+        return weight.detach(), bias.detach()
 
 
 class GalaxyNetwork(nn.Module):
@@ -33,11 +47,9 @@ class GalaxyNetwork(nn.Module):
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
         self.architecture = architecture
-        self.blocks = nn.Sequential(
-            *(
-                Block(layer.channels_in, layer.channels_out, layer.kernel, layer.stride)
-                for layer in architecture.layers
-            )
+        self.blocks = nn.ModuleList(
+            Block(layer.channels_in, layer.channels_out, layer.kernel, layer.stride)
+            for layer in architecture.layers
         )
         inputs = architecture.layers[-1].channels_out + len(architecture.features)
         self.hidden = nn.Linear(inputs, architecture.hidden)
@@ -60,7 +72,14 @@ class GalaxyNetwork(nn.Module):
             The architecture's ``outputs``: mean and log of the scatter of the standardised log10
             of stellar mass, and the logit of the probability of being luminous.
         """
-        return self.head(self.blocks(crops).flatten(1), features)
+        seen = crops
+        for block in self.blocks:
+            seen = block(seen)
+        return self.head(seen.flatten(1), features)
+
+    def folded(self) -> list[tuple[Tensor, Tensor]]:
+        """Weight and bias of each convolution, with the batch normalisation after it."""
+        return [cast(Block, block).folded() for block in self.blocks]
 
     def head(self, seen: Tensor, features: Tensor) -> Tensor:
         """The fully connected layers.

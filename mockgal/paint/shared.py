@@ -1,0 +1,204 @@
+"""The network at many subhalos of a tile, exactly, with the work that their crops share done once.
+
+`mockgal.paint.plan` says what is shared. Batch normalisation is folded into the convolutions before
+it. `reference` is the plain evaluation, one crop for each subhalo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .network import GalaxyNetwork
+from .plan import plan
+from .symmetries import Symmetry
+
+Array = NDArray[Any]
+
+PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
+BATCH_BYTES = 160 << 20  # of what a batch of windows becomes, layer by layer
+_HEAD_ROWS = 1 << 16
+
+
+class SharedNetwork:
+    """A network ready to be evaluated.
+
+    Parameters
+    ----------
+    network : GalaxyNetwork
+        In evaluation mode.
+    device : str
+        Of torch.
+    precision : str
+        Of the convolutions, a key of `PRECISIONS`; all else is in float32.
+    symmetry : Symmetry, optional
+        Evaluate as if the crops had been turned so.
+    """
+
+    def __init__(
+        self,
+        network: GalaxyNetwork,
+        *,
+        device: str = "cpu",
+        precision: str = "float32",
+        symmetry: Symmetry | None = None,
+    ) -> None:
+        self.architecture, self.device = network.architecture, torch.device(device)
+        self._type, self._tf32 = PRECISIONS[precision], precision == "tf32"
+        self._convolutions = []
+        for weight, bias in network.folded():
+            if symmetry is not None:
+                weight = symmetry.undo(weight)
+            weight = weight.to(self.device, self._type, memory_format=torch.channels_last_3d)
+            self._convolutions.append((weight, bias.to(self.device, self._type)))
+        self._network = network.to(self.device)
+
+    def __call__(self, tile: Array, starts: Array, features: Array) -> Array:
+        """Predictions for subhalos of a tile.
+
+        Parameters
+        ----------
+        tile : ndarray of float32, shape (2, X, Y, Z)
+            Standardised channels.
+        starts : ndarray of int, shape (n, 3)
+            Where in the tile the receptive field of each subhalo starts.
+        features : ndarray of float32, shape (n, f)
+            Standardised.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, o)
+            As `GalaxyNetwork.forward` gives.
+        """
+        with self._settings():
+            voxels, row = np.unique(starts, axis=0, return_inverse=True)
+            seen = self._convolve_all(tile, voxels)
+            return self._fully_connected(seen, row.reshape(-1), features)
+
+    def _fully_connected(self, seen: Tensor, row: Array, features: Array) -> Array:
+        found = np.empty((len(row), len(self.architecture.outputs)))
+        for first in range(0, len(row), _HEAD_ROWS):
+            part = slice(first, first + _HEAD_ROWS)
+            mine = seen[torch.from_numpy(row[part]).to(self.device)]
+            given = torch.from_numpy(np.ascontiguousarray(features[part], dtype=np.float32))
+            found[part] = self._network.head(mine, given.to(self.device)).cpu().numpy()
+        return found
+
+    def _convolve_all(self, tile: Array, starts: Array) -> Tensor:
+        """What the convolutions make of each window, float32 of shape (n, 8c)."""
+        channels = self.architecture.layers[-1].channels_out
+        self._seen = torch.empty((len(starts), channels), device=self.device)
+        self._waiting: dict[int, list[tuple[int, Tensor]]] = {}
+        whole = torch.from_numpy(np.ascontiguousarray(tile, dtype=np.float32))
+        whole = whole.to(self.device, self._type)[None].to(memory_format=torch.channels_last_3d)
+        for box in plan(self.architecture, starts):
+            self._dense(whole, starts[box.rows], box.rows, 0, box.split)
+        for split in sorted(self._waiting):
+            self._finish(split)
+        return self._seen
+
+    def _dense(self, x: Tensor, starts: Array, rows: Array, layer: int, split: int) -> None:
+        """Layers from ``layer`` up to the split, on what some windows see of ``x``."""
+        layers, windows = self.architecture.layers, self.architecture.windows
+        x, starts = _narrowed(x, starts, windows[layer])
+        while layer < split and layers[layer].stride == 1:
+            x = self._convolve(x, layer)
+            layer += 1
+        if layer == split:
+            self._take(x, starts, rows, split)
+            return
+        phase = starts % 2
+        for parity in np.unique(phase, axis=0):
+            here = np.flatnonzero((phase == parity).all(axis=1))
+            mine, begin = _narrowed(x, starts[here], windows[layer])
+            self._dense(self._convolve(mine, layer), begin // 2, rows[here], layer + 1, split)
+
+    def _take(self, x: Tensor, starts: Array, rows: Array, split: int) -> None:
+        """Windows of ``x``, to be taken on in a batch with others."""
+        side, waiting = self.architecture.windows[split], self._waiting.setdefault(split, [])
+        most = self._batch(split)
+        for row, (i, j, k) in zip(rows.tolist(), starts.tolist(), strict=True):
+            window = x[0, :, i : i + side, j : j + side, k : k + side]
+            waiting.append((row, window.clone(memory_format=torch.preserve_format)))
+            if len(waiting) == most:
+                self._finish(split)
+
+    def _finish(self, split: int) -> None:
+        """The remaining layers for the windows that wait."""
+        waiting = self._waiting[split]
+        if not waiting:
+            return
+        rows = torch.tensor([row for row, _ in waiting], device=self.device)
+        x = torch.stack([window for _, window in waiting])
+        waiting.clear()
+        x = x.contiguous(memory_format=torch.channels_last_3d)
+        for layer in range(split, len(self._convolutions)):
+            x = self._convolve(x, layer)
+        self._seen[rows] = x.flatten(1).float()
+
+    def _batch(self, split: int) -> int:
+        """Windows taken on together."""
+        layers, windows = self.architecture.layers, self.architecture.windows
+        values = [
+            layer.channels_out * windows[i + 1] ** 3 for i, layer in enumerate(layers) if i >= split
+        ]
+        return max(1, BATCH_BYTES // (8 * max(values, default=layers[-1].channels_out)))
+
+    def _convolve(self, x: Tensor, layer: int) -> Tensor:
+        weight, bias = self._convolutions[layer]
+        stride = self.architecture.layers[layer].stride
+        return torch.conv3d(x, weight, bias, stride).relu_()
+
+    @contextmanager
+    def _settings(self) -> Iterator[None]:
+        """Torch's switches as this evaluation needs them, and afterwards as they were."""
+        cudnn = torch.backends.cudnn
+        with (
+            torch.inference_mode(),
+            cudnn.flags(
+                enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=self._tf32
+            ),
+        ):
+            yield
+
+
+def reference(
+    network: GalaxyNetwork, tile: Array, starts: Array, features: Array, *, batch: int = 8
+) -> Array:
+    """The same predictions from a whole crop of each subhalo, one by one: slow, and short.
+
+    Parameters
+    ----------
+    network : GalaxyNetwork
+        In evaluation mode.
+    tile, starts, features : ndarray
+        As for `SharedNetwork`; the tile must hold the crops, which may reach beyond the receptive
+        field.
+    batch : int
+        Crops evaluated together.
+    """
+    side, found = network.architecture.crop_size, []
+    with torch.inference_mode():
+        for first in range(0, len(starts), batch):
+            crops = np.stack(
+                [
+                    tile[:, i : i + side, j : j + side, k : k + side]
+                    for i, j, k in starts[first : first + batch]
+                ]
+            )
+            given = torch.from_numpy(np.asarray(features[first : first + batch], np.float32))
+            found.append(network(torch.from_numpy(crops), given).numpy())
+    return np.concatenate([np.empty((0, len(network.architecture.outputs))), *found])
+
+
+def _narrowed(x: Tensor, starts: Array, window: int) -> tuple[Tensor, Array]:
+    """The part of ``x`` that windows see, and where they start in it."""
+    first, last = starts.min(axis=0), starts.max(axis=0)
+    (i, j, k), (to_i, to_j, to_k) = first.tolist(), (last + window).tolist()
+    return x[:, :, i:to_i, j:to_j, k:to_k], starts - first
