@@ -94,7 +94,7 @@ class SharedNetwork:
         """What the convolutions make of each window, float32 of shape (n, 8c)."""
         channels = self.architecture.layers[-1].channels_out
         self._seen = torch.empty((len(starts), channels), device=self.device)
-        self._waiting: dict[int, list[tuple[int, Tensor]]] = {}
+        self._waiting: dict[int, tuple[list[int], Tensor]] = {}
         whole = torch.from_numpy(np.ascontiguousarray(tile, dtype=np.float32))
         whole = whole.to(self.device, self._type)[None].to(memory_format=torch.channels_last_3d)
         for box in plan(self.architecture, starts):
@@ -121,26 +121,28 @@ class SharedNetwork:
 
     def _take(self, x: Tensor, starts: Array, rows: Array, split: int) -> None:
         """Windows of ``x``, to be taken on in a batch with others."""
-        side, waiting = self.architecture.windows[split], self._waiting.setdefault(split, [])
-        most = self._batch(split)
+        side, channels_last = self.architecture.windows[split], x[0].permute(1, 2, 3, 0)
+        if split not in self._waiting:
+            shape = (self._batch(split), *3 * (side,), x.shape[1])
+            self._waiting[split] = [], torch.empty(shape, dtype=x.dtype, device=self.device)
+        waiting, windows = self._waiting[split]
         for row, (i, j, k) in zip(rows.tolist(), starts.tolist(), strict=True):
-            window = x[0, :, i : i + side, j : j + side, k : k + side]
-            waiting.append((row, window.clone(memory_format=torch.preserve_format)))
-            if len(waiting) == most:
+            window = channels_last[i : i + side, j : j + side, k : k + side]
+            windows[len(waiting)].copy_(window)
+            waiting.append(row)
+            if len(waiting) == len(windows):
                 self._finish(split)
 
     def _finish(self, split: int) -> None:
         """The remaining layers for the windows that wait."""
-        waiting = self._waiting[split]
+        waiting, windows = self._waiting[split]
         if not waiting:
             return
-        rows = torch.tensor([row for row, _ in waiting], device=self.device)
-        x = torch.stack([window for _, window in waiting])
-        waiting.clear()
-        x = x.contiguous(memory_format=torch.channels_last_3d)
+        x = windows[: len(waiting)].permute(0, 4, 1, 2, 3)
         for layer in range(split, len(self._convolutions)):
             x = self._convolve(x, layer)
-        self._seen[rows] = x.flatten(1).float()
+        self._seen[torch.tensor(waiting, device=self.device)] = x.flatten(1).float()
+        waiting.clear()
 
     def _batch(self, split: int) -> int:
         """Windows taken on together."""
