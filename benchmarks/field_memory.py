@@ -8,6 +8,10 @@ of them in 20,000 Gaussian clumps of 0.1 to 1 Mpc/h. ``mockgal.field`` then make
 it in a process of its own, once for each budget of memory: the first has room for the whole grid,
 the second has not, so that particles go by way of the scratch disk. Peak memory is that of the
 process, Python and its libraries among it; the files must be the same, byte for byte.
+
+By default, on two processors (AMD EPYC) that other programs used as well: 1.48 GiB and 82 s in one
+pass; 0.96 GiB, 147 s and 1.56 GB of scratch files in two. A bundle of 1.32 GB was read, and 0.69 GB
+were written.
 """
 
 import argparse

@@ -1,7 +1,10 @@
 """`mockgal field --sim`, and a grid in place of particles, as users would have them."""
 
 import json
+import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -136,6 +139,18 @@ def test_one_channel_alone(mockgal_command, demo_bundle, tmp_path):
     with h5py.File(tmp_path / "dark-field.hdf5") as file:
         assert sorted(file) == ["density", "provenance"]
     assert provenance_of(tmp_path / "dark-field.hdf5")["subhalos"] is None
+
+
+@pytest.mark.slow
+def test_a_grid_of_1_gib_in_little_memory():
+    """Python with its libraries takes 0.2 GiB, and 0.1 what is being written."""
+    script = Path(__file__).parents[1] / "benchmarks" / "field_memory.py"
+    words = ["--particles", "1e6", "--halos", "1e4", "--grid", "512", "--budgets", "64 MiB"]
+    result = subprocess.run(
+        [sys.executable, script, *words], capture_output=True, text=True, check=True
+    )
+    (peak,) = re.findall(r"64 MiB: two passes \| ([\d.]+) ", result.stdout)
+    assert 0.1 < float(peak) < 0.6
 
 
 # ---- what is refused
