@@ -22,6 +22,7 @@ for _room in ("read", "populate", "paint", "select", "write", "measure", "calibr
     _load(f".{_room}", __name__)
 
 from .calibrating import calibrate  # noqa: E402
+from .gridding import field  # noqa: E402
 from .measuring import measure, read_measurement  # noqa: E402
 from .pipeline import (  # noqa: E402
     build,
@@ -41,6 +42,7 @@ from .summary import inspect  # noqa: E402
 __all__ = [
     "build",
     "calibrate",
+    "field",
     "inspect",
     "measure",
     "pack",

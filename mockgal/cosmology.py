@@ -19,6 +19,9 @@ GRAVITY = 4.300917270e-9
 # Today's, 3 (100 km/s/Mpc)^2 / (8 pi G), in Msun/h per (Mpc/h)^3.
 CRITICAL_DENSITY = 3.0e4 / (8.0 * math.pi * GRAVITY)
 
+# By which the matter in a box may differ from that of Omega_m: no run does, wrong units do.
+MATTER_TOLERANCE = 0.05
+
 
 @dataclass(frozen=True)
 class Cosmology:
@@ -57,6 +60,10 @@ class Cosmology:
     def mean_matter_density(self) -> float:
         """Comoving mean matter density [Msun/h / (Mpc/h)^3]."""
         return self.omega_m * CRITICAL_DENSITY
+
+    def matter_mass(self, box_size: float) -> float:
+        """Mass of all matter in a periodic box of side ``box_size`` [comoving Mpc/h], in Msun/h."""
+        return self.mean_matter_density * box_size**3
 
     def critical_density(self, redshift: float) -> float:
         """Critical density at ``redshift`` per *comoving* volume [Msun/h / (Mpc/h)^3]."""

@@ -31,12 +31,14 @@ PARTICLES = "particles"
 POSITION = "particles/position"
 MASS = "particles/mass"  # dataset, or attribute `mass` of the group where all masses are equal
 DENSITY = "density"
+SUBHALO_MASS = "subhalo_mass"  # beside `DENSITY` in a file of both channels
 
 # Attributes of a density grid, and the unit that each kind is written with.
 GRID_ATTRIBUTES = ("boxsize", "unit", "kind", "mas", "redshift", "origin")
 GRID_UNITS = {"counts": "", "mass": "Msun/h", "delta": ""}
 QUANTITY = "quantity"  # attribute of a grid: what it is of, where that is not `MATTER`
 MATTER = "matter"
+SUBHALOS = "subhalo mass"
 
 # The catalogue of galaxies, in FITS and HDF5; docs/reference/output-files.md describes it.
 CATALOGUE_SCHEMA = 1  # of the section `file` of the JSON

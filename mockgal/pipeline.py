@@ -8,7 +8,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,13 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 1 << 16
 
 
-def read(path: object, *, format: str | None = None, **options: Any) -> Scene:
+def read(
+    path: object,
+    *,
+    format: str | None = None,
+    density: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> Scene:
     """A simulation: its halos and, where there are any, its particles or density.
 
     Parameters
@@ -45,6 +51,8 @@ def read(path: object, *, format: str | None = None, **options: Any) -> Scene:
         (`UserSuppliedHaloCatalog`, `CachedHaloCatalog`).
     format : str, optional
         Name of the reader; by default found from the content.
+    density : path-like, optional
+        A density grid of the simulation's matter, in place of any that it comes with.
     **options
         Fields of `mockgal.protocols.ReadOptions`, such as ``mass_definition="200m"``;
         ``box_size`` may be a text with a unit.
@@ -59,6 +67,7 @@ def read(path: object, *, format: str | None = None, **options: Any) -> Scene:
     MockgalError
         See docs/reference/exit-codes.md.
     """
+    from .read.density import with_density
     from .read.detect import read as read_scene
 
     check_options("read", options, ReadOptions._fields)
@@ -67,6 +76,8 @@ def read(path: object, *, format: str | None = None, **options: Any) -> Scene:
     wanted = ReadOptions(**options)
     try:
         scene: Scene = read_scene(path, wanted, format)
+        if density is not None:
+            scene = with_density(scene, Path(density))
     except OSError as error:  # of a folder: readers see to their files
         raise InputError(
             path,
@@ -337,7 +348,6 @@ def pack(
     """
     from .files.atomic import check_output
     from .files.lock import output_lock
-    from .read.density import read_density
     from .write.bundle import write_bundle
 
     if Path(out).suffix.lower() not in (".hdf5", ".h5"):
@@ -345,25 +355,25 @@ def pack(
     inputs = [Path(item) for item in (path, density) if isinstance(item, str | os.PathLike)]
     check_output(Path(out), overwrite=overwrite, inputs=inputs)
     with output_lock(Path(out)):
-        sim = read(path, format=format, **options)
+        sim = read(path, format=format, density=density, **options)
         inputs += [Path(file.path) for file in sim.snapshot.source]
         check_output(Path(out), overwrite=overwrite, inputs=inputs)
-        grid = None if density is None else read_density(Path(density), sim.snapshot)
         moved = write_bundle(
-            sim,
-            Path(out),
-            overwrite=overwrite,
-            particles=particles,
-            density=grid,
-            progress=progress,
+            sim, Path(out), overwrite=overwrite, particles=particles, progress=progress
         )
-    if any(moved.values()):
-        warn(
-            f"particles: {moved['positions_wrapped']} coordinates outside the box were wrapped, "
-            f"{moved['positions_at_box_edge']} at its far edge became 0; both are recorded",
-            stacklevel=2,
-        )
+    warn_of_moved(moved, stacklevel=3)
     return sim
+
+
+def warn_of_moved(counts: Mapping[str, Any], stacklevel: int) -> None:
+    """Warn if particles were moved into the box."""
+    wrapped, at_edge = counts["positions_wrapped"], counts["positions_at_box_edge"]
+    if wrapped or at_edge:
+        warn(
+            f"particles: {wrapped} coordinates outside the box were wrapped, "
+            f"{at_edge} at its far edge became 0; both are recorded",
+            stacklevel=stacklevel,
+        )
 
 
 @dataclass(frozen=True)
@@ -411,7 +421,7 @@ def build(recipe: Recipe) -> Report:
         parse(cut)
     painter = make_painter(recipe.painter, recipe.painter_options)
     satellites = satellite_options(recipe.populate_options) if recipe.populate else None
-    preflight([recipe.sim])
+    preflight([path for path in (recipe.sim, recipe.density) if path is not None])
     # A second run is refused before it computes.
     with output_lock(out) as cleaned_up, output_lock(sidecar_path(out)) as beside:
         return _build(recipe, writer, painter, satellites, preflight, started, cleaned_up + beside)
@@ -430,7 +440,8 @@ def _build(
     from .write.provenance import write_sidecar
 
     out, overwrite = recipe.output, recipe.overwrite
-    sim = read(recipe.sim, format=recipe.format, **recipe.read_options._asdict())
+    told = recipe.read_options._asdict()
+    sim = read(recipe.sim, format=recipe.format, density=recipe.density, **told)
     if satellites is not None:
         sim = _populate(sim, painter, recipe.seed, satellites)
     inputs = [Path(file.path) for file in sim.snapshot.source]

@@ -1,4 +1,4 @@
-"""Numbers with units, as users write them: ``3 h/Mpc``, ``0.25 dex``, ``40 Mpc/h``."""
+"""Numbers with units, as users write them: ``3 h/Mpc``, ``0.25 dex``, ``40 Mpc/h``, ``2 GiB``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from .errors import UsageError
 
 _NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*", re.ASCII)
+_BYTES = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _LITTLE_H = re.compile(r"\bh(?=\b|\d)", re.ASCII)
 
 
@@ -70,3 +71,27 @@ def box_length(text: str, h: float | None) -> float:
         found = f"{text}, and no --h to convert it with"
         raise UsageError("--box-size", found, "a length in Mpc/h", "give --h as well")
     return length
+
+
+def memory_size(where: str, text: str) -> int:
+    """The bytes that ``text`` says.
+
+    Parameters
+    ----------
+    where : str
+        The option, for messages.
+    text : str
+        A number above 0 and its unit: kB, MB, GB (powers of 1000), KiB, MiB, GiB (of 1024).
+
+    Raises
+    ------
+    UsageError
+        Anything else.
+    """
+    match = _NUMBER.fullmatch(text)
+    size = float(match[1]) * _BYTES.get(match[2], math.nan) if match else math.nan
+    if not 1.0 <= size < 2.0**63:
+        raise UsageError(
+            where, repr(text), "a number above 0 in " + ", ".join(_BYTES), 'write "2 GiB"'
+        )
+    return int(size)

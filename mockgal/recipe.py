@@ -33,6 +33,8 @@ class Recipe(BaseModel):
     ----------
     sim : Path
         Simulation to paint: a bundle, a file of a set, or a directory.
+    density : Path, optional
+        A density grid of its matter, for painters that need one; in place of its own.
     painter : str
         Name of the painter.
     painter_options : dict
@@ -59,6 +61,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     sim: Path
+    density: Path | None = None
     painter: str
     painter_options: dict[str, Any] = {}
     populate: bool = False
@@ -114,7 +117,7 @@ class Recipe(BaseModel):
             raise ValueError("names, paths, numbers, true or false (mockgal.paint takes objects)")
         return plain
 
-    @field_validator("sim", "out", mode="before")
+    @field_validator("sim", "density", "out", mode="before")
     @classmethod
     def _a_path(cls, value: Any) -> Any:
         if isinstance(value, str) and (not value.strip() or "\0" in value):
@@ -155,9 +158,10 @@ class Recipe(BaseModel):
     def configuration(self) -> dict[str, Any]:
         """What determines the catalogue's content, apart from the simulation: plain JSON values.
 
-        Folders are left out: what is in a calibration file is told by its digest.
+        Folders are left out: what is in a calibration file is told by its digest. So is that of a
+        density grid, with what was read.
         """
-        apart = {"sim", "out", "overwrite", "require_nonempty", "units", "format"}
+        apart = {"sim", "density", "out", "overwrite", "require_nonempty", "units", "format"}
         if not self.populate:
             apart |= {"populate", "populate_options"}
         values = self.model_dump(mode="json", exclude=apart)
@@ -246,7 +250,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise UsageError(path, f"a {type(values).__name__}", "a mapping of option names", fix)
     options: Any = values.get("painter_options")
-    places: list[tuple[dict[str, Any], str]] = [(values, key) for key in ("sim", "out")]
+    places: list[tuple[dict[str, Any], str]] = [(values, key) for key in ("sim", "density", "out")]
     places += [
         (options, key)
         for key, value in (options.items() if isinstance(options, dict) else ())

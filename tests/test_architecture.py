@@ -32,13 +32,14 @@ DOORS = {
     # joints
     "pipeline": {"recipe", "painters"} | (ROOMS - {"train", "calibrate"}),
     "measuring": {"pipeline"} | (ROOMS - {"train", "calibrate"}),
+    "gridding": {"pipeline"} | (ROOMS - {"train", "calibrate"}),
     "calibrating": {"pipeline", "painters", "calibrate", "paint"},
     "summary": {"pipeline"},
     "recipe": set(),
     "painters": set(),
     "testing": {"paint"},
-    "cli": ROOMS | {"pipeline", "measuring", "calibrating", "recipe", "summary"},
-    "__init__": {"pipeline", "measuring", "calibrating", "summary"},
+    "cli": ROOMS | {"pipeline", "measuring", "gridding", "calibrating", "recipe", "summary"},
+    "__init__": {"pipeline", "measuring", "gridding", "calibrating", "summary"},
     "__main__": {"cli"},
 }
 # The shared vocabulary itself, in order: each may import those before it.

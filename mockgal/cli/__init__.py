@@ -14,7 +14,8 @@ from .. import __version__
 from ..errors import InternalError, MockgalError, MockgalWarning, ResourceError, UsageError
 from .build import build
 from .calibrate import calibrate
-from .measure import field, measure, plot
+from .field import field
+from .measure import measure, plot
 from .screen import fail, warn
 from .simulations import calibrations, inspect, pack
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     help="YAML file with these options as keys; options given here win.",
 )
 @click.option("--sim", help="Simulation: a bundle, one file of a set, or a directory.")
+@click.option("--density", help="Density grid of its matter, from `mockgal field` or elsewhere.")
 @click.option("--painter", help="Name of the painter, such as hod.")
 @painting
 @click.option(

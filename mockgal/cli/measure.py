@@ -1,17 +1,15 @@
-"""Commands that look at galaxies: ``measure``, ``plot``, ``field``."""
+"""Commands that look at galaxies: ``measure`` and ``plot``."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
 from ..errors import UsageError
-from .options import given, reading
+from .options import assigning, cutting, given, overwriting, reading, stem, weighting
 from .screen import progress_bar, say
 
 if TYPE_CHECKING:
@@ -24,32 +22,14 @@ _simulation = click.option(
     help="The simulation that the mock was painted on, for the number of its hosts and for "
     "jackknife errors of their occupation.",
 )
-_cut = click.option(
-    "--cut",
-    "cuts",
-    multiple=True,
-    metavar="CUT",
-    help='Measure those only that pass, such as "stellar_mass > 1e10 Msun/h"; may be repeated.',
-)
-_overwrite = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-_assignment = click.option(
-    "--assignment",
-    type=click.Choice(["NGP", "CIC", "TSC", "PCS"]),
-    help="How mass is put on the grid (default: CIC).",
-)
-_weight = click.option(
-    "--weight",
-    type=click.Choice(["stellar_mass", "number"]),
-    help="What a galaxy counts in fields: its stellar mass (the default), or 1.",
-)
 
 
 def _of_statistics(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of the statistics; docs/reference/statistics.md says which has which."""
     options = (
         click.option("--grid", "grid_size", type=int, help="Voxels along each side."),
-        _assignment,
-        _weight,
+        assigning,
+        weighting,
         click.option(
             "--line-of-sight",
             type=click.Choice(["x", "y", "z"]),
@@ -95,10 +75,10 @@ def _of_statistics(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--out", required=True, help="Folder for the tables (.ecsv) and plots (.png).")
 @_simulation
-@_cut
+@cutting
 @_of_statistics
 @click.option("--no-plots", is_flag=True, help="Write the tables only.")
-@_overwrite
+@overwriting
 @reading
 def measure(
     path: str,
@@ -170,18 +150,12 @@ def _describe(result: Measurement) -> list[str]:
     return lines
 
 
-def _stem(path: str) -> str:
-    """What outputs are named after: the file without its extension, or the folder."""
-    where = Path(os.path.abspath(path))
-    return where.name if where.is_dir() else where.stem
-
-
 @click.command()
 @click.argument("path")
 @click.option("--out", help="Picture: .png, .pdf or .svg (default: <name of PATH>.png here).")
 @_simulation
-@_cut
-@_overwrite
+@cutting
+@overwriting
 @reading
 def plot(
     path: str,
@@ -194,45 +168,8 @@ def plot(
     """Draw the galaxies of PATH: a map, their mass function, and the occupation of hosts."""
     from ..measuring import plot_file
 
-    target = out or f"{_stem(path)}.png"
+    target = out or f"{stem(path)}.png"
     galaxies = plot_file(
         path, target, sim=sim, cuts=cuts, read_options=given(options), overwrite=overwrite
     )
     say([f"wrote {target}: {len(galaxies):,} galaxies"])
-
-
-@click.command()
-@click.option("--from", "path", required=True, help="A mock, or a hydrodynamic run.")
-@click.option("--grid", type=int, required=True, help="Voxels along each side.")
-@click.option("--out", help="Grid to write, .hdf5 (default: <name of PATH>-field.hdf5 here).")
-@_cut
-@_assignment
-@_weight
-@_overwrite
-@reading
-def field(
-    path: str, grid: int, out: str | None, cuts: tuple[str, ...], overwrite: bool, **options: Any
-) -> None:
-    """Put the stellar mass of galaxies on a grid, and write it."""
-    from ..measuring import field_file
-
-    out = out or f"{_stem(path)}-field.hdf5"
-    wanted = given(options)
-    own = {key: wanted.pop(key) for key in ("assignment", "weight") if key in wanted}
-    with progress_bar() as progress:
-        made = field_file(
-            path,
-            out,
-            grid_size=grid,
-            cuts=cuts,
-            read_options=wanted,
-            overwrite=overwrite,
-            progress=progress,
-            **own,
-        )
-    say(
-        [
-            f"wrote {out}: {grid}^3 voxels of {made.voxel_size:.4g} Mpc/h, {made.kind}, "
-            f"{made.assignment}, {Path(out).stat().st_size:,} bytes"
-        ]
-    )

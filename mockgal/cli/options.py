@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +17,25 @@ STELLAR_MASS_HELP = (
     + " (default: bound)."
 )
 MASS_DEFINITION_HELP = "Host mass: " + ", ".join(MASS_DEFINITIONS) + " (default: 200c)."
+
+cutting = click.option(
+    "--cut",
+    "cuts",
+    multiple=True,
+    metavar="CUT",
+    help='Measure those only that pass, such as "stellar_mass > 1e10 Msun/h"; may be repeated.',
+)
+overwriting = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+assigning = click.option(
+    "--assignment",
+    type=click.Choice(["NGP", "CIC", "TSC", "PCS"]),
+    help="How mass is put on the grid (default: CIC).",
+)
+weighting = click.option(
+    "--weight",
+    type=click.Choice(["stellar_mass", "number"]),
+    help="What a galaxy counts in fields: its stellar mass (the default), or 1.",
+)
 
 
 def reading(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,3 +90,9 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
 def given(options: dict[str, Any]) -> dict[str, Any]:
     """The options that the user gave."""
     return {key: value for key, value in options.items() if value not in (None, ())}
+
+
+def stem(path: str) -> str:
+    """What outputs are named after: the file without its extension, or the folder."""
+    where = Path(os.path.abspath(path))
+    return where.name if where.is_dir() else where.stem

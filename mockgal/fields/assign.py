@@ -145,7 +145,7 @@ class Deposit:
         self._size, self._box_size, self._start = int(grid_size), float(box_size), start
         self._support, self._per_length = SUPPORT[assignment], grid_size / box_size
         self._bound, self._scale = float(mass_bound), _scale(mass_bound)
-        self._left = int(mass_bound * self._scale * (1.0 + _TOLERANCE))
+        self._most = self._left = int(mass_bound * self._scale * (1.0 + _TOLERANCE))
         self._planes_together = 1 + _PART_BYTES // (8 * self._size**2)
         self._lay_out(start, stop)
         planes_of = f"grid of {stop - start} x {grid_size} x {grid_size} voxels"
@@ -194,6 +194,14 @@ class Deposit:
             if not self._add_block(grid, position[rows], mass[rows]):
                 raise self._refusal(position, mass)
         self._grid = grid
+
+    @property
+    def total(self) -> float:
+        """Mass of all particles added, those that reach no plane of the grid among them.
+
+        The sum of whole numbers, rounded once: the same in whatever order they came.
+        """
+        return (self._most - self._left) / self._scale
 
     def _add_block(self, grid: Array, position: Array, mass: Array) -> bool:
         from . import assign_kernels as kernels
@@ -327,7 +335,14 @@ def _spline(support: int, x: Array) -> Array:
     return np.where(x < 1, 4 - 6 * x**2 + 3 * x**3, (2 - x) ** 3) / 6
 
 
-def _check(grid_size: int, box_size: float, assignment: str) -> None:
+def check_grid(grid_size: int, assignment: str) -> None:
+    """Whether mass can be put on such a grid.
+
+    Raises
+    ------
+    UsageError
+        No such scheme, or a grid smaller than the cloud.
+    """
     if assignment not in SUPPORT:
         raise UsageError("assignment", repr(assignment), "one of " + ", ".join(SUPPORT))
     if grid_size < SUPPORT[assignment]:
@@ -336,6 +351,10 @@ def _check(grid_size: int, box_size: float, assignment: str) -> None:
             f"{grid_size}",
             f"at least {SUPPORT[assignment]}, the voxels that {assignment} spreads a particle over",
         )
+
+
+def _check(grid_size: int, box_size: float, assignment: str) -> None:
+    check_grid(grid_size, assignment)
     if not 0.0 < box_size < np.inf:
         raise UsageError("box size", f"{box_size}", "a positive length in Mpc/h")
 

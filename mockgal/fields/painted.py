@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
 from ..types import DensityField, GalaxyCatalog
-from .assign import SUPPORT, Deposit, total_mass
+from .points import points_field
 from .sample import positions, weights
-
-Array = NDArray[Any]
 
 _KINDS = {"stellar_mass": "mass", "number": "counts"}
 
@@ -49,28 +42,11 @@ def painted_field(
     BadValueError
         A galaxy outside the box, or of a mass that is no number from 0 on.
     """
-    box_size, number = galaxies.snapshot.box_size, len(galaxies)
-    position, mass = positions(galaxies), weights(galaxies, weight)
-    bound = total_mass(mass)
-    whole = Deposit(grid_size, box_size, assignment, mass_bound=bound, planes=(0, 1))
-    whole.add(position, mass)  # looks at all galaxies
-    order = np.argsort(position[:, 0], kind="stable")
-    position, mass = position[order], mass[order]
-    voxel = box_size / grid_size
-
-    def near(start: int, stop: int) -> list[slice]:
-        """Rows of galaxies that may reach some planes, through the sides of the box too."""
-        first, last = start - SUPPORT[assignment], stop + SUPPORT[assignment]
-        if last - first >= grid_size:
-            return [slice(0, number)]
-        images = [(first + shift, last + shift) for shift in (-grid_size, 0, grid_size)]
-        edges = np.searchsorted(position[:, 0], np.array(images) * voxel)
-        return [slice(*edge) for edge in edges if edge[1] > edge[0]]
-
-    def read_slab(start: int, stop: int) -> Array:
-        slab = Deposit(grid_size, box_size, assignment, mass_bound=bound, planes=(start, stop))
-        for rows in near(start, stop):
-            slab.add(position[rows], mass[rows])
-        return slab.finish()
-
-    return DensityField(grid_size, voxel, _KINDS[weight], assignment, "corner", read_slab)
+    return points_field(
+        positions(galaxies),
+        weights(galaxies, weight),
+        grid_size=grid_size,
+        box_size=galaxies.snapshot.box_size,
+        assignment=assignment,
+        kind=_KINDS[weight],
+    )

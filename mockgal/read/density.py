@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from numpy.typing import NDArray
 
 from ..errors import BadValueError, HeaderError
 from ..layout import DENSITY, GRID_ATTRIBUTES, GRID_UNITS, MATTER, QUANTITY
-from ..types import DensityField, Snapshot
-from . import headers, physics, safe
+from ..types import DensityField, Scene, Snapshot
+from . import chunks, headers, physics, safe
 
 # What each kind may be in: what is written and, for pure numbers, its other name.
 UNITS = {kind: (unit,) if unit else ("", "1") for kind, unit in GRID_UNITS.items()}
@@ -138,6 +139,40 @@ def read_density(
         ) from error
     _check_values(field, where, snapshot)
     return field
+
+
+def with_density(scene: Scene, path: Path) -> Scene:
+    """The scene with the grid in ``path`` as its field, recorded among its source files.
+
+    Parameters
+    ----------
+    scene : Scene
+    path : Path
+        A grid of its matter; it takes the place of the scene's own, if it has one.
+
+    Raises
+    ------
+    MockgalError
+        As of `read_density`.
+    """
+    field = read_density(path, scene.snapshot)
+    file = chunks.source(path)
+    facts = {
+        "file": path.name,
+        "bytes": file.size,
+        "sha256": file.digest,
+        "grid_size": field.grid_size,
+        "kind": field.kind,
+        "assignment": field.assignment,
+        "origin": field.origin,
+        "in_place_of_own": scene.field is not None,
+    }
+    snapshot = replace(
+        scene.snapshot,
+        source=(*scene.snapshot.source, file),
+        record={**scene.snapshot.record, "density": facts},
+    )
+    return replace(scene, snapshot=snapshot, field=field)
 
 
 def _check_values(field: DensityField, where: str, snapshot: Snapshot | None) -> None:

@@ -113,7 +113,7 @@ def check_matter(table: Table, box_size: float, cosmology: Cosmology) -> dict[st
     mass = table.number("particle_mass", above=0.0)
     if side is None or mass is None:
         return {}
-    ratio = mass * side**3 / (cosmology.mean_matter_density * box_size**3)
+    ratio = mass * side**3 / cosmology.matter_mass(box_size)
     if not abs(ratio - 1) <= physics.TOLERANCE:
         raise UnitsError(
             f"{table.header}@particle_mass",

@@ -8,10 +8,10 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cosmology import Cosmology
+from ..cosmology import MATTER_TOLERANCE, Cosmology
 from ..errors import UnitsError
 
-TOLERANCE = 0.05
+TOLERANCE = MATTER_TOLERANCE
 # Least fraction of the box's matter in groups: a wrong 1000^3 gives below 1e-9, a run at z = 10
 # above this.
 LEAST_IN_GROUPS = 1e-6
@@ -86,7 +86,7 @@ def check_mean_density(
     UnitsError
         They differ by more than 5%; the message says which factor that is.
     """
-    ratio = total_mass / (cosmology.mean_matter_density * box_size**3)
+    ratio = total_mass / cosmology.matter_mass(box_size)
     if not abs(ratio - 1) <= TOLERANCE:
         raise UnitsError(
             where,
@@ -190,7 +190,7 @@ def check_share(
     UnitsError
         Above 1.05, or below ``least``.
     """
-    ratio = total_mass / (cosmology.mean_matter_density * box_size**3)
+    ratio = total_mass / cosmology.matter_mass(box_size)
     if not least <= ratio <= 1 + TOLERANCE:
         raise UnitsError(
             where,
@@ -280,7 +280,7 @@ def check_particle_number(
         The box holds fewer or more such particles than any run has, or the median halo is lighter
         than one.
     """
-    number = cosmology.mean_matter_density * box_size**3 / particle_mass
+    number = cosmology.matter_mass(box_size) / particle_mass
     some = mass[mass > 0]
     lightest = f"a median halo of {np.median(some):.6g} Msun/h" if some.size else ""
     if not PARTICLES[0] <= number <= PARTICLES[1]:

@@ -275,7 +275,7 @@ def _particles_in_box(
     UnitsError
         It does not.
     """
-    number = cosmology.mean_matter_density * box_size**3 / particle_mass
+    number = cosmology.matter_mass(box_size) / particle_mass
     side = max(1, round(number ** (1 / 3)))
     likely = physics.PARTICLES[0] <= number <= physics.PARTICLES[1]
     if not (likely and _is_grid(side) and abs(side**3 / number - 1) <= _SAME_NUMBER):

@@ -83,7 +83,7 @@ def reader_contract(reader: Reader, path: Path) -> None:
             )
             rows, mass = rows + len(chunk.mass), mass + float(chunk.mass.sum())
         _require(rows == scene.particles.count, "the particles' count is that of the stream")
-        matter = snapshot.cosmology.mean_matter_density * snapshot.box_size**3
+        matter = snapshot.cosmology.matter_mass(snapshot.box_size)
         _require(abs(mass / matter - 1) < 0.05, "the particles' mass fits Omega_m")
     _require(state() == files, "the input is not touched")
     _require(_global_random_state() == random, "the global random state is not touched")

@@ -128,7 +128,7 @@ def _expected_bytes(scene: Scene, matter: Particles | None, density: DensityFiel
     size = 128 * len(scene.halos) + (8 * density.grid_size**3 if density else 0)
     if matter is not None:
         snapshot = scene.snapshot
-        total = snapshot.cosmology.mean_matter_density * snapshot.box_size**3
+        total = snapshot.cosmology.matter_mass(snapshot.box_size)
         one_mass = abs((snapshot.particle_mass or 0.0) * matter.count / total - 1) <= _ONE_MASS
         size += (12 if one_mass else 20) * matter.count
     return size

@@ -58,6 +58,7 @@ def test_objects_beside_a_simulation(tmp_path, bomb, write, suffix, demo_bundle,
     write(path, bomb)
     for use in (
         lambda: pipeline.paint(pipeline.read(demo_bundle), "hod", seed=1, calibration=str(path)),
+        lambda: pipeline.read(demo_bundle, density=path),
         lambda: pipeline.pack(demo_bundle, tmp_path / "b.hdf5", density=path),
         lambda: pipeline.read_galaxies(path),
     ):

@@ -1,0 +1,290 @@
+"""The matter channel: mass per voxel of particles that are streamed, never in memory as a whole.
+
+The grid is made of whole numbers (`mockgal.fields.assign`), whose unit follows from the matter that
+Omega_m gives the box: it is known before the first particle, and the same however the particles
+come. So a voxel has the same bits whether all planes are made at once, or some at a time from
+particles that were sorted to scratch files.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cosmology import MATTER_TOLERANCE
+from ..errors import HeaderError, InternalError, ResourceError, UnitsError, UsageError
+from ..files.signals import signals_deferred
+from ..memory import available
+from ..types import DensityField, Particles, Snapshot
+from .assign import SUPPORT, Deposit
+from .spill import Spill
+
+Array = NDArray[Any]
+Progress = Callable[[int, int, str], object]
+
+_ROW_BYTES = 128  # of memory for each particle of a chunk: as read, as sorted, and on the way
+_ROWS = (1 << 12, 1 << 20)  # of a chunk
+_SHARE = 8  # of the memory that a chunk may take: one in so many
+_BATCHES = 4  # in which the planes that fit are made
+_ROUNDING = 1e-9  # of sums that are added up in another order
+
+
+class MatterField(NamedTuple):
+    """What `matter_field` gives.
+
+    Parameters
+    ----------
+    field : DensityField
+        Of kind ``mass`` [Msun/h], origin ``corner``.
+    record : dict
+        What was counted on the way, the same however it was made: plain JSON values.
+    scratch_bytes : int
+        Written to scratch files; 0 if the grid fits in memory.
+    """
+
+    field: DensityField
+    record: dict[str, Any]
+    scratch_bytes: int
+
+
+@contextmanager
+def matter_field(
+    particles: Particles,
+    snapshot: Snapshot,
+    *,
+    grid_size: int,
+    assignment: str = "CIC",
+    memory: int | None = None,
+    scratch: Path | None = None,
+    progress: Progress | None = None,
+) -> Iterator[MatterField]:
+    """The mass of particles per voxel, for use within the block.
+
+    The particles are read once. If the grid fits in ``memory`` they are added to it; if not, they
+    are sorted to scratch files, from which planes are made when they are asked for.
+
+    Parameters
+    ----------
+    particles : Particles
+    snapshot : Snapshot
+        That they are of; they must have the mass of its Omega_m.
+    grid_size : int
+        Voxels along each side, N.
+    assignment : str
+        One of `mockgal.fields.assign.SUPPORT`.
+    memory : int, optional
+        Bytes for the grid, or the planes of it that are kept, and the particles under way; half of
+        what is free without it. What ``read_slab`` returns comes on top in the second case.
+    scratch : Path, optional
+        Folder for scratch files, of 12 to 32 bytes per particle; without it that of TMPDIR.
+    progress : callable, optional
+        Called as ``progress(particles done, particles, "particles")``.
+
+    Yields
+    ------
+    MatterField
+        ``field.read_slab`` gives float64 that cannot be written to. The planes made last are kept,
+        so that slabs that overlap do not cost twice.
+
+    Raises
+    ------
+    UsageError
+        No such scheme, folder, or a grid smaller than the cloud.
+    ResourceError
+        Too little memory for one plane, or too little room on the scratch disk.
+    HeaderError, UnitsError, BadValueError
+        Another number of particles than stated; a total mass that differs from that of Omega_m by
+        more than 5%; positions outside the box, masses that are none.
+    InternalError
+        The grid does not have the mass of the particles.
+    """
+    memory = available() // 2 if memory is None else memory
+    rows = max(_ROWS[0], min(memory // _SHARE // _ROW_BYTES, _ROWS[1]))
+    plane_bytes, left = 8 * grid_size**2, memory - rows * _ROW_BYTES
+    bound = (1.0 + MATTER_TOLERANCE) * snapshot.cosmology.matter_mass(snapshot.box_size)
+    box_size, voxel = snapshot.box_size, snapshot.box_size / grid_size
+
+    def new(start: int, stop: int) -> Deposit:
+        planes = (start, stop)
+        return Deposit(grid_size, box_size, assignment, mass_bound=bound, planes=planes)
+
+    if left < plane_bytes:
+        raise ResourceError(
+            "memory",
+            f"{memory} bytes",
+            f"at least {plane_bytes + rows * _ROW_BYTES}, for one plane of {grid_size}^2 voxels "
+            "and the particles under way",
+            "give more --memory, or a smaller grid",
+        )
+    if left >= plane_bytes * grid_size:
+        deposit = new(0, grid_size)
+        record = _stream(particles, snapshot, deposit, None, rows, progress)
+        grid = deposit.finish()
+        grid.flags.writeable = False
+        _check_sum(snapshot, grid.sum(axis=(1, 2)), deposit.total)
+
+        def read_slab(start: int, stop: int) -> Array:
+            _check_planes(start, stop, grid_size)
+            return grid[start:stop]
+
+        field = DensityField(grid_size, voxel, "mass", assignment, "corner", read_slab)
+        yield MatterField(field, record, 0)
+        return
+    with Spill(scratch, grid_size, box_size, particles.count, rows) as spill:
+        looked_at = new(0, 1)  # so that all particles are looked at once
+        record = _stream(particles, snapshot, looked_at, spill, rows, progress)
+
+        def make(start: int, stop: int) -> Array:
+            some = new(start, stop)
+            for position, mass in spill.near(start, stop, SUPPORT[assignment] // 2):
+                some.add(position, mass)
+            return some.finish()
+
+        slabs = _Slabs(make, snapshot, grid_size, left // plane_bytes, looked_at.total)
+        field = DensityField(grid_size, voxel, "mass", assignment, "corner", slabs.read)
+        yield MatterField(field, record, spill.bytes_written)
+
+
+def _stream(
+    particles: Particles,
+    snapshot: Snapshot,
+    deposit: Deposit,
+    spill: Spill | None,
+    rows: int,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """Pass all particles on; returns what was counted."""
+    expected = snapshot.cosmology.matter_mass(snapshot.box_size)
+    done = wrapped = at_edge = 0
+    with signals_deferred() as signals:  # an interruption is lost in the midst of HDF5
+        for chunk in particles.chunks(rows):
+            signals.check()
+            position = np.asarray(chunk.position, dtype=np.float64)
+            mass = np.asarray(chunk.mass, dtype=np.float64)
+            done += len(mass)
+            if done > particles.count:
+                break
+            if deposit.total + mass.sum() > (1 + MATTER_TOLERANCE + _ROUNDING) * expected:
+                raise _other_matter(snapshot, "more than", 1 + MATTER_TOLERANCE)
+            deposit.add(position, mass)
+            if spill is not None:
+                spill.add(position, mass)
+            wrapped, at_edge = wrapped + int(chunk.wrapped), at_edge + int(chunk.at_edge)
+            if progress is not None:
+                progress(done, particles.count, "particles")
+    if done != particles.count:
+        raise HeaderError(
+            f"{snapshot.name}: particles",
+            f"{done}" + " or more" * (done > particles.count),
+            f"{particles.count}",
+            "read the input again",
+        )
+    ratio = deposit.total / expected
+    if not ratio >= 1 - MATTER_TOLERANCE - _ROUNDING:
+        raise _other_matter(snapshot, "only", ratio)
+    return {
+        "particles": done,
+        "mass_msun_h": deposit.total,
+        "mean_density_over_omega_m": ratio,
+        "positions_wrapped": wrapped,
+        "positions_at_box_edge": at_edge,
+    }
+
+
+def _other_matter(snapshot: Snapshot, word: str, ratio: float) -> UnitsError:
+    return UnitsError(
+        f"{snapshot.name}: particles",
+        f"{word} {ratio:.6g} times the matter of Omega_m",
+        f"1 within {MATTER_TOLERANCE:.0%}",
+        "look for particles that are missing or there twice, and for wrong units or cosmology",
+    )
+
+
+def _check_planes(start: int, stop: int, grid_size: int) -> None:
+    if not 0 <= start < stop <= grid_size:
+        raise UsageError("planes", f"{start} to {stop}", f"some of 0 to {grid_size}")
+
+
+def _check_sum(snapshot: Snapshot, of_planes: Array, total: float) -> None:
+    """Whether the planes together have the mass of the particles."""
+    found = math.fsum(of_planes)
+    if not abs(found - total) <= 1e-12 * total:
+        raise InternalError(
+            f"{snapshot.name}: density field",
+            f"a mass of {found:.17g} Msun/h",
+            f"the {total:.17g} of the particles",
+            "make the field again; if it recurs, please report it",
+        )
+
+
+class _Slabs:
+    """Planes that are made some at a time, the last ones kept for whoever asks next.
+
+    Parameters
+    ----------
+    make : callable
+        ``make(start, stop)`` gives planes, shape (stop - start, N, N).
+    snapshot : Snapshot
+    grid_size : int
+    most : int
+        Planes in memory at a time.
+    total : float
+        Mass of all planes.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[int, int], Array],
+        snapshot: Snapshot,
+        grid_size: int,
+        most: int,
+        total: float,
+    ) -> None:
+        self._make, self._snapshot, self._total = make, snapshot, total
+        self._size, self._most, self._batch = grid_size, most, max(1, most // _BATCHES)
+        self._kept: list[tuple[int, Array]] = []
+        self._mass = np.full(grid_size, np.nan)  # of each plane that was made
+        self._lock = Lock()  # the scratch files have one place each
+
+    def read(self, start: int, stop: int) -> Array:
+        """Planes ``start`` to ``stop``."""
+        _check_planes(start, stop, self._size)
+        result = np.empty((stop - start, self._size, self._size))
+        there = np.zeros(stop - start, dtype=bool)
+
+        def take(first: int, block: Array) -> None:
+            low, high = max(start, first), min(stop, first + len(block))
+            if low < high:
+                result[low - start : high - start] = block[low - first : high - first]
+                there[low - start : high - start] = True
+
+        with self._lock:
+            for first, block in self._kept:
+                take(first, block)
+            while not there.all():
+                missing = int(np.argmin(there))
+                following = np.flatnonzero(there[missing:])
+                number = min(self._batch, self._size - start - missing)
+                if following.size:
+                    number = min(number, int(following[0]))
+                take(start + missing, self._new(start + missing, start + missing + number))
+        result.flags.writeable = False
+        return result
+
+    def _new(self, start: int, stop: int) -> Array:
+        while self._kept and sum(len(b) for _, b in self._kept) + stop - start > self._most:
+            del self._kept[0]
+        block = self._make(start, stop)
+        self._kept.append((start, block))
+        unseen = bool(np.isnan(self._mass).any())
+        self._mass[start:stop] = block.sum(axis=(1, 2))
+        if unseen and not np.isnan(self._mass).any():
+            _check_sum(self._snapshot, self._mass, self._total)
+        return block

@@ -1,0 +1,109 @@
+"""The subhalo channel: each subhalo's bound mass on a grid."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..types import DensityField, HaloCatalog
+from .assign import total_mass
+from .planes import planes
+from .points import points_field
+
+Array = NDArray[Any]
+
+
+class SubhaloField(NamedTuple):
+    """The field, of kind ``mass``, and what was counted: plain JSON values."""
+
+    field: DensityField
+    record: dict[str, Any]
+
+
+def subhalo_field(
+    halos: HaloCatalog,
+    box_size: float,
+    grid_size: int,
+    *,
+    least_mass: float = 0.0,
+    assignment: str = "CIC",
+) -> SubhaloField:
+    """The bound mass of subhalos per voxel, in a grid that is never in memory as a whole.
+
+    Parameters
+    ----------
+    halos : HaloCatalog
+    box_size : float
+        [Mpc/h]
+    grid_size : int
+        Voxels along each side.
+    least_mass : float
+        Bound mass of the smallest subhalo that is deposited [Msun/h].
+    assignment : str
+        One of `mockgal.fields.assign.SUPPORT`.
+
+    Returns
+    -------
+    SubhaloField
+        A plane has the same bits whatever others it is made with, and in whatever order the
+        subhalos are.
+
+    Raises
+    ------
+    UsageError
+        A least mass that is none; no such scheme, or a grid smaller than the cloud.
+    """
+    if not 0.0 <= least_mass < np.inf:
+        raise UsageError("least subhalo mass", f"{least_mass}", "a mass from 0 on, in Msun/h")
+    mass = halos["mass"].astype(np.float64, copy=False)
+    rows = np.flatnonzero(mass >= least_mass)
+    mass = mass[rows]
+    field = points_field(
+        halos["position"][rows],
+        mass,
+        grid_size=grid_size,
+        box_size=box_size,
+        assignment=assignment,
+    )
+    record = {
+        "least_mass_msun_h": float(least_mass),
+        "subhalos": len(rows),
+        "subhalos_below_least_mass": len(halos) - len(rows),
+        "smallest_mass_msun_h": float(mass.min()) if len(rows) else None,
+        "mass_msun_h": total_mass(mass),
+    }
+    return SubhaloField(field, record)
+
+
+def subhalo_planes(
+    halos: HaloCatalog,
+    box_size: float,
+    grid_size: int,
+    start: int,
+    stop: int,
+    *,
+    least_mass: float = 0.0,
+    assignment: str = "CIC",
+) -> Array:
+    """Planes of `subhalo_field`, with their periodic neighbours.
+
+    Who wants many slabs makes the field once, which sorts the subhalos, and takes
+    `mockgal.fields.planes.planes` of it.
+
+    Parameters
+    ----------
+    halos, box_size, grid_size, least_mass, assignment
+        As for `subhalo_field`.
+    start, stop : int
+        Planes of the first axis, from one up to the other; they may be beyond 0 and N.
+
+    Returns
+    -------
+    ndarray of float64, shape (stop - start, N, N)
+        [Msun/h]
+    """
+    made = subhalo_field(halos, box_size, grid_size, least_mass=least_mass, assignment=assignment)
+    return planes(made.field, start, stop)
