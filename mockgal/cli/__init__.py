@@ -17,6 +17,7 @@ from .calibrate import calibrate
 from .measure import field, measure, plot
 from .screen import fail, warn
 from .simulations import calibrations, inspect, pack
+from .weights import weights
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -25,7 +26,7 @@ def cli() -> None:
     """Mock galaxy catalogues painted on gravity-only simulations."""
 
 
-for _command in (build, inspect, pack, calibrate, calibrations, measure, plot, field):
+for _command in (build, inspect, pack, calibrate, calibrations, measure, plot, field, weights):
     cli.add_command(_command)
 
 
