@@ -18,6 +18,7 @@ from .field import field
 from .measure import measure, plot
 from .screen import fail, warn
 from .simulations import calibrations, inspect, pack
+from .weights import weights
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -26,7 +27,7 @@ def cli() -> None:
     """Mock galaxy catalogues painted on gravity-only simulations."""
 
 
-for _command in (build, inspect, pack, calibrate, calibrations, measure, plot, field):
+for _command in (build, inspect, pack, calibrate, calibrations, measure, plot, field, weights):
     cli.add_command(_command)
 
 
