@@ -73,8 +73,10 @@ class Painter(Protocol):
     """Predicts a galaxy for every subhalo.
 
     One whose prediction for a subhalo depends on those of other hosts has a true ``whole_box``; one
-    that can say which satellites hosts have, a method ``satellites`` (`SatelliteLaw` of a scene of
-    hosts, row for row), for `mockgal.populate`.
+    whose predictions for a box that is shifted agree to within some number only, a ``tolerance``;
+    one that takes its time, a method ``check``, which raises for a scene what ``predict`` would.
+    One that can say which satellites hosts have has a method ``satellites`` (`SatelliteLaw` of a
+    scene of hosts, row for row), for `mockgal.populate`.
     """
 
     name: str

@@ -23,6 +23,7 @@ from .types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 DEFAULT_SEED = 201200186
 _MAX_YAML_BYTES = 1_000_000
 _WITH_UNIT = ("luminosity_floor",)  # options of painters
+_OF_THE_MACHINE = ("memory", "scratch", "device")  # what they change is recorded by the painter
 _OPTION_FILES = (".ecsv", ".safetensors")
 
 
@@ -168,6 +169,7 @@ class Recipe(BaseModel):
         values["painter_options"] = {
             key: Path(value).name if _is_path(value) else value
             for key, value in values["painter_options"].items()
+            if key not in _OF_THE_MACHINE
         }
         return values
 

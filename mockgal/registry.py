@@ -34,6 +34,7 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
     },
     "painters": {
         "hod": Entry("mockgal.paint.hod_choice:hod_painter"),
+        "cnn": Entry("mockgal.paint.cnn:CNNPainter"),
     },
     "writers": {
         "fits": Entry("mockgal.write.fits:FITSWriter"),

@@ -74,7 +74,7 @@ def _readiness(sim: Scene, name: str) -> dict[str, Any]:
             return {"ready": False, "missing": f"no {', '.join(sorted(missing))}"}
         described = painter.describe(sim)
         with listening(quiet=True) as told:
-            painter.predict(sim)
+            getattr(painter, "check", painter.predict)(sim)  # a network takes its time
     except MockgalError as error:
         return {"ready": False, "missing": str(error)}
     return {"ready": True, "with": described, "warnings": told}

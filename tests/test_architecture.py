@@ -10,6 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "mockgal"
 SHARED = {
     "errors",
+    "progress",
     "parallel",
     "kernels",
     "memory",
@@ -28,6 +29,7 @@ DOORS = {
     "train": {"fields", "paint", "measure"},
     "calibrate": {"fields", "paint", "measure"},
     "measure": {"fields"},
+    "paint": {"fields"},
     "report": {"measure"},
     # joints
     "pipeline": {"recipe", "painters"} | (ROOMS - {"train", "calibrate"}),
@@ -45,6 +47,7 @@ DOORS = {
 # The shared vocabulary itself, in order: each may import those before it.
 ORDER = [
     "errors",
+    "progress",
     "parallel",
     "kernels",
     "memory",

@@ -12,7 +12,7 @@ from ..layout import MISSING_CHUNKS, POPULATED
 from .options import given, reading
 from .painting import PAINTER_OPTIONS, painting
 from .populating import populating, take_choices
-from .screen import say
+from .screen import progress_bar, say
 
 if TYPE_CHECKING:
     from ..pipeline import Report
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 def build(recipe: Path | None, **options: Any) -> None:
     """Build a mock: read a simulation, paint it, cut it, and write the catalogue."""
     from ..pipeline import build as run
+    from ..progress import shown
     from ..recipe import check, read_yaml
 
     values = {} if recipe is None else read_yaml(recipe)
@@ -71,7 +72,8 @@ def build(recipe: Path | None, **options: Any) -> None:
                 "mockgal build --sim dark.hdf5 --painter hod",
             )
     checked = check(values, source)
-    report = run(checked)
+    with progress_bar() as progress, shown(progress):
+        report = run(checked)
     say(_describe(report, seed_is_default="seed" not in values))
 
 

@@ -18,6 +18,14 @@ PAINTER_OPTIONS = (
     "threshold",
     "stellar_mass_law",
     "luminosity_floor",
+    "weights",
+    "deterministic",
+    "average_symmetries",
+    "device",
+    "precision",
+    "memory",
+    "tile_size",
+    "scratch",
 )
 
 
@@ -79,6 +87,48 @@ def painting(command: Callable[..., Any]) -> Callable[..., Any]:
             "--luminosity-floor",
             metavar="MASS",
             help='Of leauthaud11: least stellar mass of a galaxy, such as "1e9 Msun/h".',
+        ),
+        click.option(
+            "--weights",
+            help="Of cnn: a name from `mockgal weights list`, or a .safetensors file.",
+        ),
+        click.option(
+            "--deterministic",
+            is_flag=True,
+            default=None,
+            help="Of cnn: no draw, but the median stellar mass of each galaxy that is more "
+            "probable than not; biases the mass function.",
+        ),
+        click.option(
+            "--average-symmetries",
+            is_flag=True,
+            default=None,
+            help="Of cnn: average over the 48 turned and mirrored crops, at 48 times the cost.",
+        ),
+        click.option(
+            "--device",
+            type=click.Choice(["auto", "cpu", "cuda"]),
+            help="Of cnn: where the network runs (default: auto, a GPU where there is one).",
+        ),
+        click.option(
+            "--precision",
+            type=click.Choice(["float32", "tf32", "bfloat16"]),
+            help="Of cnn: numbers of the convolutions (default: float32); the others are refused "
+            "where their error is above 1% of the target's standard deviation.",
+        ),
+        click.option(
+            "--memory",
+            metavar="SIZE",
+            help='Of cnn: most memory to take, such as "4 GiB" (default: half of what is free).',
+        ),
+        click.option(
+            "--tile-size",
+            type=int,
+            help="Of cnn: voxels along each side of a tile (default: from the memory; recorded).",
+        ),
+        click.option(
+            "--scratch",
+            help="Of cnn: folder for scratch files, where a grid does not fit in memory.",
         ),
     )
     for option in reversed(options):  # the last one added is shown first

@@ -49,7 +49,7 @@ class Architecture:
     preset : str
         Name of the layout, a key of `PRESETS`, or one of one's own.
     kernels : tuple of tuple of int
-        Sides of the kernels of stride 1 of each of the three stages; odd.
+        Sides of the kernels of stride 1 of each of the three stages; odd, from 3 on.
     crop_size : int
         Voxels along each side of a crop; odd. The target voxel is in the middle.
     width : int
@@ -85,8 +85,8 @@ class Architecture:
         flat = [kernel for stage in self.kernels for kernel in stage]
         if len(self.kernels) != _STAGES or max(map(len, self.kernels)) > _MOST_KERNELS:
             raise _bad("kernels", repr(self.kernels), f"{_STAGES} stages of a few kernels each")
-        if not all(_whole(k) and k % 2 and 1 <= k <= _LARGEST_KERNEL for k in flat):
-            raise _bad("kernels", repr(self.kernels), f"odd numbers from 1 to {_LARGEST_KERNEL}")
+        if not all(_whole(k) and k % 2 and 3 <= k <= _LARGEST_KERNEL for k in flat):
+            raise _bad("kernels", repr(self.kernels), f"odd numbers from 3 to {_LARGEST_KERNEL}")
         if len(set(self.features)) < len(self.features) or set(self.features) - set(FEATURES):
             raise _bad("features", repr(self.features), "some of " + ", ".join(FEATURES))
         if self.outputs not in (OUTPUTS, MEAN_ONLY):

@@ -29,7 +29,8 @@ class Block(nn.Module):
         """Weight and bias of the convolution that does the batch normalisation as well."""
         convolution, normalisation = self.convolution, self.normalisation
         assert convolution.bias is not None
-        assert normalisation.running_mean is not None and normalisation.running_var is not None
+        assert normalisation.running_mean is not None
+        assert normalisation.running_var is not None
         scale = normalisation.weight / torch.sqrt(normalisation.running_var + normalisation.eps)
         weight = convolution.weight * scale[:, None, None, None, None]
         bias = (convolution.bias - normalisation.running_mean) * scale + normalisation.bias
@@ -75,24 +76,13 @@ class GalaxyNetwork(nn.Module):
         seen = crops
         for block in self.blocks:
             seen = block(seen)
-        return self.head(seen.flatten(1), features)
+        inputs = torch.cat([seen.flatten(1), features], dim=1)
+        result: Tensor = self.output(torch.relu(self.hidden(inputs)))
+        return result
 
     def folded(self) -> list[tuple[Tensor, Tensor]]:
         """Weight and bias of each convolution, with the batch normalisation after it."""
         return [cast(Block, block).folded() for block in self.blocks]
-
-    def head(self, seen: Tensor, features: Tensor) -> Tensor:
-        """The fully connected layers.
-
-        Parameters
-        ----------
-        seen : Tensor, shape (n, 8c)
-            What the convolutions make of each crop.
-        features : Tensor, shape (n, f)
-        """
-        inputs = torch.cat([seen, features], dim=1)
-        result: Tensor = self.output(torch.relu(self.hidden(inputs)))
-        return result
 
 
 def seeded_network(architecture: Architecture, seed: int) -> GalaxyNetwork:

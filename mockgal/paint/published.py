@@ -87,8 +87,8 @@ def tensor_names(built: Architecture) -> dict[str, str]:
     """Names of the checkpoint's tensors, to those of the same in a `GalaxyNetwork`."""
     convolution, normalisation = ("weight", "bias"), ("running_mean", "running_var")
     parts = {
-        "conv1": ("0", convolution),
-        "bn1": ("1", (*convolution, *normalisation, "num_batches_tracked")),
+        "conv1": ("convolution", convolution),
+        "bn1": ("normalisation", (*convolution, *normalisation, "num_batches_tracked")),
     }
     stages = [count for kernels in built.kernels for count in (len(kernels), 1)]
     blocks = [f"layer{n}.{i}" for n, count in enumerate(stages, 1) for i in range(count)]

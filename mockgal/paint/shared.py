@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from .network import GalaxyNetwork
 from .plan import plan
@@ -24,6 +24,7 @@ Array = NDArray[Any]
 PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
 BATCH_BYTES = 160 << 20  # of what a batch of windows becomes, layer by layer
 _HEAD_ROWS = 1 << 16
+_LEAST_ROWS = 16  # with fewer, torch leaves kernels of one voxel to other code
 
 
 class SharedNetwork:
@@ -49,7 +50,8 @@ class SharedNetwork:
         precision: str = "float32",
         symmetry: Symmetry | None = None,
     ) -> None:
-        self.architecture, self.device = network.architecture, torch.device(device)
+        self.architecture, self.symmetry = network.architecture, symmetry
+        self.device = torch.device(device)
         self._type, self._tf32 = PRECISIONS[precision], precision == "tf32"
         self._convolutions = []
         for weight, bias in network.folded():
@@ -87,7 +89,11 @@ class SharedNetwork:
             part = slice(first, first + _HEAD_ROWS)
             mine = seen[torch.from_numpy(row[part]).to(self.device)]
             given = torch.from_numpy(np.ascontiguousarray(features[part], dtype=np.float32))
-            found[part] = self._network.head(mine, given.to(self.device)).cpu().numpy()
+            inputs = torch.cat([mine, given.to(self.device)], dim=1)
+            x = torch.zeros((max(len(inputs), _LEAST_ROWS), inputs.shape[1]), device=self.device)
+            x[: len(inputs)] = inputs
+            x = _linear(_linear(x, self._network.hidden).relu_(), self._network.output)
+            found[part] = x[: len(inputs)].cpu().numpy()
         return found
 
     def _convolve_all(self, tile: Array, starts: Array) -> Tensor:
@@ -197,6 +203,15 @@ def reference(
             given = torch.from_numpy(np.asarray(features[first : first + batch], np.float32))
             found.append(network(torch.from_numpy(crops), given).numpy())
     return np.concatenate([np.empty((0, len(network.architecture.outputs))), *found])
+
+
+def _linear(x: Tensor, layer: nn.Linear) -> Tensor:
+    """A fully connected layer, as a convolution.
+
+    Products of matrices share out their sums by the number of threads, convolutions do not.
+    """
+    one = (..., None, None, None)
+    return torch.conv3d(x[one], layer.weight[one], layer.bias).flatten(1)
 
 
 def _narrowed(x: Tensor, starts: Array, window: int) -> tuple[Tensor, Array]:

@@ -24,7 +24,7 @@ from .tensor_file import COPY_AGAIN, DTYPES, MAX_HEADER, check_names, tensor_fil
 from .weights_header import AGAIN, FORMAT, KEY, WeightsHeader, header_of, in_file
 
 SHIPPED = Path(__file__).with_name("networks")
-_FIRST = "blocks.0.0.weight"
+_FIRST = "blocks.0.convolution.weight"
 _KINDS = {torch.float32: "F32", torch.int64: "I64"}
 
 

@@ -1,0 +1,204 @@
+"""What the network sees of a simulation: its two fields, voxels of subhalos, and their features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import progress
+from ..errors import BadValueError, MissingDatasetError
+from ..fields.matter import matter_field
+from ..fields.planes import mass_planes
+from ..fields.subhalos import subhalo_field
+from ..fields.tiles import Planes
+from ..types import DensityField, HaloCatalog, ParticleChunk, Particles, Scene
+from .weights import Weights
+
+Array = NDArray[Any]
+
+_COLUMNS = {"log_mass": "mass", "log_vmax": "vmax", "log_host_mass": "host_mass"}
+SAME_VOXEL = 1e-3  # relative difference of voxel sizes that are taken for the same
+
+
+class Grid(NamedTuple):
+    """The grid that a network sees a box on: voxels along each side, and where voxel 0 is."""
+
+    size: int
+    voxel_size: float
+    origin: str
+
+    def voxels(self, position: Array) -> tuple[Array, Array]:
+        """The voxel of each position, and the offset from its centre in voxels, shapes (n, 3)."""
+        place = position / self.voxel_size + (0.5 if self.origin == "centre" else 0.0)
+        voxel = np.floor(place)
+        return np.mod(voxel, self.size).astype(np.int64), place - (voxel + 0.5)
+
+
+def grid_of(scene: Scene, weights: Weights) -> Grid:
+    """The grid for a scene: its own, or the one nearest to the weights' that its box takes."""
+    domain = weights.domain
+    if scene.field is not None and (
+        scene.particles is None or _fits(scene.field.voxel_size, domain.voxel_size)
+    ):
+        return Grid(scene.field.grid_size, scene.field.voxel_size, scene.field.origin)
+    size = max(1, round(scene.snapshot.box_size / domain.voxel_size))
+    return Grid(size, scene.snapshot.box_size / size, domain.origin)
+
+
+def _fits(voxel_size: float, wanted: float) -> bool:
+    return abs(voxel_size / wanted - 1.0) <= SAME_VOXEL
+
+
+@contextmanager
+def channels(
+    scene: Scene, weights: Weights, grid: Grid, memory: int, scratch: Path | None
+) -> Iterator[tuple[list[Planes], dict[str, Any]]]:
+    """The standardised fields of matter and subhalos, plane by plane, and what was counted.
+
+    Parameters
+    ----------
+    scene : Scene
+    weights : Weights
+    grid : Grid
+        That `grid_of` gave.
+    memory : int
+        Bytes for the matter's grid, where it is made from particles.
+    scratch : Path or None
+        See `mockgal.fields.matter.matter_field`.
+    """
+    domain, normalisation, snapshot = weights.domain, weights.normalisation, scene.snapshot
+    shift = grid.voxel_size / 2 if grid.origin == "centre" else 0.0
+    halos = scene.halos
+    if shift:
+        moved = {**halos.columns, "position": _shifted(halos["position"], shift, snapshot.box_size)}
+        halos = replace(halos, columns=moved)
+    mass = subhalo_field(
+        halos,
+        snapshot.box_size,
+        grid.size,
+        least_mass=domain.least_subhalo_mass,
+        assignment=domain.assignment,
+    )
+    subhalos = partial(_standardised, partial(mass_planes, mass.field, snapshot))
+    found: dict[str, Any] = {"subhalo_field": mass.record}
+
+    def both(matter: DensityField) -> list[Planes]:
+        planes = partial(_standardised, partial(mass_planes, matter, snapshot))
+        return [
+            partial(planes, *normalisation.matter),
+            partial(subhalos, *normalisation.subhalos),
+        ]
+
+    field = scene.field
+    if field is not None and field.grid_size == grid.size:
+        yield both(field), found | {"matter_field": {"from": "grid", "kind": field.kind}}
+        return
+    assert scene.particles is not None
+    with matter_field(
+        _moved(scene.particles, shift, snapshot.box_size),
+        snapshot,
+        grid_size=grid.size,
+        assignment=domain.assignment,
+        memory=memory,
+        scratch=scratch,
+        progress=progress.advance,
+    ) as made:
+        yield both(made.field), found | {"matter_field": {"from": "particles", **made.record}}
+
+
+def _standardised(planes: Planes, mean: float, deviation: float, start: int, stop: int) -> Array:
+    """log10 (1 + mass per voxel) in units of the deviation, float32."""
+    value = np.log1p(planes(start, stop))
+    value *= 1.0 / (np.log(10.0) * deviation)
+    value -= mean / deviation
+    return value.astype(np.float32)
+
+
+def _moved(particles: Particles, shift: float, box_size: float) -> Particles:
+    if not shift:
+        return particles
+
+    def stream(rows: int) -> Iterator[ParticleChunk]:
+        for chunk in particles.chunks(rows):
+            yield chunk._replace(position=_shifted(chunk.position, shift, box_size))
+
+    return Particles(particles.count, stream)
+
+
+def _shifted(position: Array, shift: float, box_size: float) -> Array:
+    """Positions that are moved along all axes, in [0, box_size)."""
+    moved = position + shift
+    return np.where(moved >= box_size, moved - box_size, moved)
+
+
+def features(scene: Scene, weights: Weights, rows: Array, offset: Array) -> tuple[Array, Array]:
+    """Features of some subhalos, and whether they are outside the weights' ranges.
+
+    Parameters
+    ----------
+    scene : Scene
+    weights : Weights
+    rows : ndarray of int, shape (n,)
+    offset : ndarray, shape (n, 3)
+        From the centres of their voxels, in voxels.
+
+    Returns
+    -------
+    features : ndarray of float64, shape (n, f)
+        Not standardised, in the architecture's order.
+    outside : ndarray of bool, shape (n,)
+
+    Raises
+    ------
+    MissingDatasetError
+        The catalogue lacks a column.
+    BadValueError
+        A value whose logarithm there is not.
+    """
+    halos, names = scene.halos, weights.architecture.features
+    outside, found = np.zeros(len(rows), dtype=bool), np.empty((len(rows), len(names)))
+    for name, column in _COLUMNS.items():
+        limits = getattr(weights.domain, name)
+        if name not in names and (limits is None or column not in halos):
+            continue
+        if column not in halos:
+            raise MissingDatasetError(
+                f"simulation {scene.snapshot.name}",
+                f"no {column}",
+                f"the feature {name} of weights {weights.name}",
+                "take weights that were trained without it",
+            )
+        log_value = _log10(scene, halos, column, rows)
+        if limits is not None:
+            outside |= (log_value < limits[0]) | (log_value > limits[1])
+        if name in names:
+            found[:, names.index(name)] = log_value
+    for axis, name in enumerate(("offset_x", "offset_y", "offset_z")):
+        if name in names:
+            found[:, names.index(name)] = offset[:, axis]
+    if "is_central" in names:
+        found[:, names.index("is_central")] = halos["is_central"][rows]
+    return found, outside
+
+
+def _log10(scene: Scene, halos: HaloCatalog, column: str, rows: Array) -> Array:
+    value = halos[column][rows]
+    bad = np.flatnonzero(~(value > 0))
+    if bad.size:
+        ids = halos["halo_id"][rows][bad]
+        raise BadValueError(
+            f"{scene.snapshot.name}:{column}",
+            f"{bad.size} values that are zero or no numbers, the first {value[bad[0]]} for halo_id "
+            f"{ids.min()}",
+            "positive numbers for subhalos that are painted",
+            "--drop-bad leaves hosts without a mass out and counts them, or choose another "
+            "--mass-definition",
+        )
+    return np.asarray(np.log10(value))
