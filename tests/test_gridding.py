@@ -21,11 +21,13 @@ from mockgal.errors import (
     HeaderError,
     MissingDatasetError,
     OutputExistsError,
+    ResourceError,
     UsageError,
     listening,
 )
 from mockgal.fields.assign import reference
 from mockgal.fields.planes import mass_planes
+from mockgal.files import atomic
 from mockgal.read.density import read_density
 from mockgal.testing.subfind import write_gadget4
 from mockgal.write.bundle import write_bundle
@@ -216,6 +218,31 @@ def test_the_output_is_kept(demo_bundle, tmp_path):
     assert Path(sim).read_bytes() == demo_bundle.read_bytes()
 
 
+@pytest.mark.parametrize("subhalos", [True, False])
+def test_room_for_the_grids_is_looked_at_first(demo_bundle, tmp_path, subhalos, monkeypatch):
+    path, told = tmp_path / "f.hdf5", []
+    options = {"grid_size": 64, "subhalos": subhalos, "progress": lambda *now: told.append(now)}
+    mockgal.field(demo_bundle, path, **options)
+    usage = shutil.disk_usage(tmp_path)
+
+    def free(number):
+        monkeypatch.setattr(atomic.shutil, "disk_usage", lambda _: usage._replace(free=number))
+        told.clear()
+
+    free(path.stat().st_size + (1 << 20) - 1)  # what is written at least, and the margin
+    with pytest.raises(ResourceError, match="bytes free"):
+        mockgal.field(demo_bundle, path, overwrite=True, **options)
+    assert told == []
+    of_one = 8 * 64**3 + 64**3 // 12 + (1 << 18)
+    of_subhalos = 12 * 8 * 456 + 64**3 // 60 + (1 << 18)
+    free(of_one + of_subhalos * subhalos + (1 << 20))
+    mockgal.field(demo_bundle, path, overwrite=True, **options)
+    free(of_one + of_subhalos * subhalos + (1 << 20) - 1)
+    with pytest.raises(ResourceError, match="bytes free"):
+        mockgal.field(demo_bundle, path, overwrite=True, **options)
+    assert told == []
+
+
 # ---- a grid in place of particles
 
 
@@ -275,6 +302,9 @@ def test_the_output_is_not_the_grid(build_demo, grid_file, tmp_path):
     assert result.returncode == 2
     assert "an output that is the input" in result.stderr
     assert path.read_bytes() == grid_file.read_bytes()
+    values = {"sim": "not read yet", "density": path, "painter": "hod", "out": path}
+    with pytest.raises(UsageError, match="an output that is the input"):
+        pipeline.build(recipe.check(values | {"overwrite": True}, "test"))
 
 
 def test_a_grid_of_another_snapshot(scene, build_demo, demo_bundle, grid_file, tmp_path):

@@ -118,3 +118,22 @@ def test_the_room_asked_for_is_enough_and_not_that_of_an_empty_grid(path, rows, 
     assert asked[0] <= 8 * size**3 * 13 // 12 + (1 << 18)
     if rows < 1000:
         assert asked[0] < size**3 / 10
+
+
+def test_room_is_asked_for_both_channels(galaxies, path, monkeypatch):
+    from mockgal.files import atomic
+
+    asked = []
+    real = atomic.check_output
+
+    def watched(path, overwrite, inputs=(), expected_bytes=0):
+        asked.append(expected_bytes)
+        real(path, overwrite, inputs, expected_bytes)
+
+    monkeypatch.setattr(atomic, "check_output", watched)
+    field = painted_field(galaxies, grid_size=32)
+    write(galaxies, path, size=32, subhalos=field, most_filled_by_subhalos=100)
+    assert max(asked) == module.grid_bytes(32) + module.grid_bytes(32, 100)
+    assert path.stat().st_size <= max(asked)
+    found = read_density(path, dataset="subhalo_mass")
+    np.testing.assert_array_equal(found.read_slab(0, 32), field.read_slab(0, 32))
