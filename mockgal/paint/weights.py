@@ -101,7 +101,9 @@ class Shipped(NamedTuple):
     digest: str
 
 
-def save_weights(weights: Weights, path: Path, *, overwrite: bool = False) -> None:
+def save_weights(
+    weights: Weights, path: str | os.PathLike[str], *, overwrite: bool = False
+) -> None:
     """Write weights to a safetensors file, which is read back before it gets its name.
 
     Raises

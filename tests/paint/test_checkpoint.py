@@ -320,6 +320,7 @@ def test_commands(tmp_path, capsys):
     assert (code, errors) == (0, "")
     assert "dm2gal-tng100-1: network paper of width 4" in said
     assert "source        origin: Pylians" in said
+    assert 'citation      ["arXiv:2012.00186"]' in said
     assert said.endswith(f"wrote         {out}\n")
     assert run(capsys, "convert", path, "--out", out)[0] == 2
     code, shown, errors = run(capsys, "show", out)
