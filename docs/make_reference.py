@@ -109,14 +109,19 @@ def command_line() -> str:
     """The page on commands."""
     text = "# Command line\n" + _NOTE
     settings = {**cli.context_settings, "terminal_width": 100}
-    group = click.Context(cli, info_name="mockgal", **settings)
-    pages = [group] + [
-        click.Context(command, info_name=name, parent=group, terminal_width=100)
-        for name, command in sorted(cli.commands.items())
-    ]
-    for context in pages:
+    for context in _contexts(click.Context(cli, info_name="mockgal", **settings)):
         text += f"\n## {context.command_path}\n\n```\n{context.get_help()}\n```\n"
     return text
+
+
+def _contexts(context: click.Context) -> Iterator[click.Context]:
+    """A command and, if it is a group, those in it."""
+    yield context
+    commands = context.command.commands if isinstance(context.command, click.Group) else {}
+    for name, command in sorted(commands.items()):
+        yield from _contexts(
+            click.Context(command, info_name=name, parent=context, terminal_width=100)
+        )
 
 
 def statistics() -> str:

@@ -77,7 +77,7 @@ def _corrupt() -> tuple[Fault, ...]:
             "refused; both sizes are told",
         ),
         Fault(12, "a Parquet file without its footer", no_part="Parquet is not read"),
-        Fault(13, "network weights that are cut short", no_part="no painter uses a network"),
+        Fault(13, "network weights that are cut short", "refused; both sizes are told"),
     )
 
 
@@ -253,12 +253,14 @@ def _hostile() -> tuple[Fault, ...]:
         Fault(
             62,
             "a pickle (of network weights, say) in place of a simulation or calibration",
-            "refused as a format that is not read; nothing in it is executed",
+            "refused as a format that is not read; nothing in it is executed (in place of network "
+            "weights, where pickles are usual, and in a checkpoint to convert: exit code 4)",
         ),
         Fault(
             63,
             "a NumPy file of Python objects in place of a simulation or calibration",
-            "refused as a format that is not read; nothing in it is executed",
+            "refused as a format that is not read; nothing in it is executed (in place of network "
+            "weights: exit code 4)",
         ),
         Fault(
             64, "a link out of the HDF5 file, anywhere on the way to a dataset", "refused", unsafe
@@ -296,17 +298,18 @@ def _hostile() -> tuple[Fault, ...]:
 
 
 def _compute() -> tuple[Fault, ...]:
-    workers, network, training = (
-        "all work is done in one process",
-        "no painter uses a network",
-        "nothing is trained",
-    )
+    workers, training = "all work is done in one process", "nothing is trained"
     return (
         Fault(74, "a worker process is killed", no_part=workers),
         Fault(75, "a tile that always fails", no_part=workers),
         Fault(76, "a worker that runs out of memory", no_part=workers),
         Fault(77, "a GPU is asked for and there is none", no_part="nothing runs on a GPU"),
-        Fault(78, "network weights that do not fit the simulation", no_part=network),
+        Fault(
+            78,
+            "network weights with missing tensors, wrong shapes, NaN, or values in their header "
+            "that cannot be",
+            "refused; the tensor or entry is named",
+        ),
         Fault(
             79,
             "a painter predicts NaN or masses that no galaxy has",

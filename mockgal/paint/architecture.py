@@ -175,6 +175,9 @@ class Architecture:
             for item in [*(values[name] for name in lists), *_listed(values["kernels"])]
         ):
             raise _bad("architecture", "a preset that is no text, or lists that are none", "them")
+        for name in ("features", "outputs"):
+            if not all(isinstance(item, str) for item in values[name]):
+                raise _bad(name, repr(values[name])[:200], "a list of names")
         return cls(
             preset=values["preset"],
             kernels=tuple(tuple(stage) for stage in values["kernels"]),

@@ -50,7 +50,7 @@ def plain(values: Any) -> dict[str, Any]:
 
 def refused(text: str) -> str:
     """What torch refused, without its advice to load it nonetheless."""
-    name = re.search(r"(?:GLOBAL|class|function) ([A-Za-z_]\w*(?:\.\w+)+)", text)
+    name = re.search(r"GLOBAL ([\w.]+)", text)
     return f"a Python object ({name[1]})" if name else "more than tensors and plain values"
 
 

@@ -24,7 +24,9 @@ Array = NDArray[Any]
 PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
 BATCH_BYTES = 160 << 20  # of what a batch of windows becomes, layer by layer
 _HEAD_ROWS = 1 << 16
-_LEAST_ROWS = 16  # with fewer, torch leaves kernels of one voxel to other code
+# With fewer rows (for kernels of one voxel), or one of few values (for those of three), torch leaves
+# convolutions to code whose last bits depend on the number of threads.
+_LEAST_ROWS, _SMALL = 16, 20480
 
 
 class SharedNetwork:
@@ -159,6 +161,8 @@ class SharedNetwork:
         return max(1, BATCH_BYTES // (8 * max(values, default=layers[-1].channels_out)))
 
     def _convolve(self, x: Tensor, layer: int) -> Tensor:
+        if len(x) == 1 and x[..., 0].numel() <= _SMALL:
+            return self._convolve(torch.cat([x, x]), layer)[:1]
         weight, bias = self._convolutions[layer]
         stride = self.architecture.layers[layer].stride
         return torch.conv3d(x, weight, bias, stride).relu_()

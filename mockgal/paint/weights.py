@@ -101,7 +101,9 @@ class Shipped(NamedTuple):
     digest: str
 
 
-def save_weights(weights: Weights, path: Path, *, overwrite: bool = False) -> None:
+def save_weights(
+    weights: Weights, path: str | os.PathLike[str], *, overwrite: bool = False
+) -> None:
     """Write weights to a safetensors file, which is read back before it gets its name.
 
     Raises
@@ -113,10 +115,10 @@ def save_weights(weights: Weights, path: Path, *, overwrite: bool = False) -> No
     """
     from safetensors.torch import save
 
-    header = _json({"format": FORMAT, "digest": weights.digest()} | weights.header_dict())
+    header = json.dumps({"format": FORMAT, "digest": weights.digest()} | weights.header_dict())
     if len(header) > MAX_HEADER // 4:  # it grows when it is put into the JSON of the file
         raise _bad("provenance", f"{len(header)} bytes", f"at most {MAX_HEADER // 4}")
-    content = save(dict(weights.state), {KEY: header.decode("ascii")})
+    content = save(dict(weights.state), {KEY: header})
     with atomic_output(
         Path(path), overwrite=overwrite, expected_bytes=len(content), verify=read_weights
     ) as temporary:

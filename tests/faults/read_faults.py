@@ -140,16 +140,6 @@ def put(row, value):
     return change
 
 
-class Bomb:
-    """Makes the folder ``mark`` when it is unpickled."""
-
-    def __init__(self, mark):
-        self.mark = mark
-
-    def __reduce__(self):
-        return Path.mkdir, (self.mark,)
-
-
 def write_pickle(path, bomb):
     path.write_bytes(pickle.dumps(bomb))
 

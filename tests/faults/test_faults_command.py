@@ -5,7 +5,8 @@ import re
 import h5py
 import numpy as np
 import pytest
-from read_faults import Bomb, case, catalogue, edit, header, put, seal, snapshot, write_weights
+from bomb import Bomb
+from read_faults import case, catalogue, edit, header, put, seal, snapshot, write_weights
 
 from mockgal.read.detect import read
 from mockgal.types import GalaxyCatalog

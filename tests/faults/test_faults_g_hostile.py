@@ -8,7 +8,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from read_faults import Bomb, both, case, catalogue, header, write_pickle, write_weights
+from bomb import Bomb
+from read_faults import both, case, catalogue, header, write_pickle, write_weights
 
 from mockgal import pipeline, registry
 from mockgal.errors import CorruptFileError, InputError, MockgalError
