@@ -158,7 +158,7 @@ def test_the_network():
     trained, drawn = seeded_network(TINY, 3), torch.Generator().manual_seed(0)
 
     def inputs(n):
-        crops = torch.randn(n, 2, 15, 15, 15, generator=drawn)
+        crops = torch.randn(n, 2, 21, 21, 21, generator=drawn)
         return crops, torch.randn(n, len(TINY.features), generator=drawn)
 
     with torch.no_grad():
@@ -195,7 +195,7 @@ def test_describe_is_json():
     facts = json.loads(json.dumps(made.describe(), allow_nan=False))
     assert facts["digest"] == made.digest()
     assert facts["domain"]["log_vmax"] == [1.5, 3.0]
-    assert facts["architecture"]["kernels"] == [[1], [1], [1]]
+    assert facts["architecture"]["kernels"] == [[3], [3], []]
     assert facts["provenance"] == dict(made.provenance)
     assert not any(torch.is_tensor(value) for value in facts.values())
 
