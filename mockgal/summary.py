@@ -149,8 +149,9 @@ def _mock_text(facts: dict[str, Any]) -> str:
         galaxies += f": {facts['centrals']:,} centrals, {satellites:,} satellites"
     stellar = facts["stellar_mass_range_msun_h"]
     painted = f"{painter['name'] or 'unknown'}, seed {facts['seed']}"
-    if "calibration" in painter:
-        painted += f", calibration {painter['calibration']}"
+    painted += "".join(
+        f", {key} {painter[key]}" for key in ("calibration", "weights") if key in painter
+    )
     missing = []
     if facts["missing_chunks"]:
         missing.append(f"chunks {facts['missing_chunks']} of the simulation")

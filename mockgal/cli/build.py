@@ -136,7 +136,13 @@ def _painter(facts: dict[str, Any]) -> str:
         if "threshold_m_r" in facts:
             parts.append(f"M_r < {facts['threshold_m_r']:g}, masses of {facts['stellar_mass_law']}")
     else:
-        parts += [f"{key} {facts[key]}" for key in ("calibration", "mode") if key in facts]
+        parts += [
+            f"{key} {facts[key]}" for key in ("calibration", "mode", "weights") if key in facts
+        ]
+    if "tile_size" in facts:
+        parts.append(
+            f"{facts['grid_size']}^3 voxels in tiles of {facts['tile_size']}^3 on {facts['device']}"
+        )
     if facts.get("rank_by", "none") != "none":
         parts.append(f"ranked by {facts['rank_by']} (correlation {facts['rank_correlation']:g})")
     return ", ".join(parts)

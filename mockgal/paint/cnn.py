@@ -138,7 +138,10 @@ class CNNPainter:
         grid = grid_of(scene, weights)
         return {
             "name": self.name,
-            "weights": weights.describe(),
+            "weights": weights.name,
+            "weights_digest": weights.digest(),
+            "network": weights.header_dict(),
+            "luminosity_floor_msun_h": weights.domain.luminosity_floor,
             "grid_size": grid.size,
             "voxel_size_mpc_h": grid.voxel_size,
             "tile_size": self._tile_size(grid),

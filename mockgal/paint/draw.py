@@ -52,7 +52,7 @@ def draw(distribution: Distribution, ids: Array, *, seed: int) -> tuple[Array, A
             f"{bad.size} values that are not finite or above 1e14 Msun/h, the first for halo_id "
             f"{ids[luminous][bad[0]]}",
             "finite stellar masses",
-            "check the calibration",
+            "check the calibration, or the weights",
         )
     return luminous, log_stellar_mass
 
