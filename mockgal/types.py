@@ -25,6 +25,7 @@ from .columns import (
     sorting_order,
 )
 from .cosmology import Cosmology
+from .deferred import Deferred
 from .errors import BadValueError, HeaderError, MissingDatasetError
 
 MASS_DEFINITIONS = {
@@ -389,7 +390,7 @@ class Distribution:
     Parameters
     ----------
     p_luminous, location, scale : ndarray, shape (n,)
-        Probability; log10 of stellar mass [Msun/h]; dex.
+        Probability; log10 of stellar mass [Msun/h], or `Deferred` if that takes long; dex.
     residual_row : ndarray of int, shape (n,)
     residual_probability : ndarray, shape (q,)
         From 0 to 1, increasing.
@@ -409,7 +410,7 @@ class Distribution:
     """
 
     p_luminous: Array
-    location: Array
+    location: Array | Deferred
     scale: Array
     residual_row: Array
     residual_probability: Array

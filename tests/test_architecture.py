@@ -19,6 +19,7 @@ SHARED = {
     "columns",
     "cosmology",
     "random",
+    "deferred",
     "types",
 }
 SHARED |= {"distribution", "satellite_law", "protocols", "registry"}
@@ -52,6 +53,7 @@ ORDER = [
     "columns",
     "cosmology",
     "random",
+    "deferred",
     "types",
     "distribution",
     "satellite_law",

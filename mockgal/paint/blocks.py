@@ -51,6 +51,11 @@ def over_blocks(work: Callable[[slice], Result], rows: int) -> list[Result]:
         return list(pool.map(work, parts))
 
 
+def chosen_of(mask: Array, part: slice) -> Array | slice:
+    """The rows of a block that a mask chooses: all of them as the slice, which is not copied."""
+    return part if mask.all() else part.start + np.flatnonzero(mask)
+
+
 @contextmanager
 def aside(work: Callable[[], Result], rows: int) -> Iterator[Callable[[], Result]]:
     """A function that gives the result of ``work``, which runs meanwhile if there are many rows."""
