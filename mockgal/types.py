@@ -25,7 +25,7 @@ from .columns import (
     sorting_order,
 )
 from .cosmology import Cosmology
-from .deferred import Deferred
+from .deferred import Deferred, parts
 from .errors import BadValueError, HeaderError, MissingDatasetError
 
 MASS_DEFINITIONS = {
@@ -135,7 +135,7 @@ def settle(columns: dict[str, Array]) -> dict[str, Array]:
     return columns
 
 
-def _is_settled(array: Any) -> bool:
+def is_settled(array: Any) -> bool:
     """Whether the memory of ``array`` can be written to through no array that it is a view of."""
     while isinstance(array, np.ndarray):
         if array.flags.writeable:
@@ -229,6 +229,9 @@ class HaloCatalog:
         if len(ids) == 0:
             return np.empty(0, dtype=np.intp)
         row = np.arange(len(ids))
+        before = np.maximum.accumulate(np.where(self["is_central"], row, 0))
+        if np.array_equal(ids[before], self["host_id"]):  # each host, then its satellites
+            return before
         other = np.flatnonzero(self["host_id"] != ids)
         host, in_order = self["host_id"][other], ids[order]
         place = np.minimum(np.searchsorted(in_order, host), len(ids) - 1)
@@ -249,7 +252,7 @@ class HaloCatalog:
 
         Taken once if nobody can write to the numbers any more (`settle`), anew each time if so.
         """
-        if all(_is_settled(values) for values in self.columns.values()):
+        if all(is_settled(values) for values in self.columns.values()):
             return self._settled_digest
         return content_digest(self.columns, HALO_COLUMNS, ["halo_id"], self.mass_definition)
 
@@ -362,12 +365,14 @@ class Scene:
     members: Members | None = None
 
     def __post_init__(self) -> None:
-        position = self.halos["position"]
-        if len(position) and not (position.min() >= 0 and position.max() < self.snapshot.box_size):
+        size = self.snapshot.box_size
+        held = [x for x in parts(self.halos.columns, "position") if len(x)]
+        if not all(x.min() >= 0 and x.max() < size for x in held):
+            position = self.halos["position"]
             raise BadValueError(
                 "position",
                 f"values from {position.min():.6g} to {position.max():.6g} Mpc/h",
-                f"[0, {self.snapshot.box_size:.6g})",
+                f"[0, {size:.6g})",
                 "readers wrap positions before this point",
             )
 

@@ -307,9 +307,10 @@ class ModelPainter:
             location = np.zeros(len(rows))
             where = blocks.chosen_of(painted[rows], slice(0, len(rows)))
             rows = rows[where]
-            mass = np.where(
-                halos["is_central"][rows], halos["host_mass"][rows], halos["mass"][rows]
-            )
+            mass, satellites = halos["host_mass"][rows], np.flatnonzero(~halos["is_central"][rows])
+            mass[satellites] = blocks.take(halos.columns, {"mass": "mass"}, rows[satellites])[
+                "mass"
+            ]
             location[where] = law.log_mean(mass, h)
             return location
 

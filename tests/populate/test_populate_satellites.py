@@ -144,17 +144,23 @@ def test_positions_are_in_the_box(monkeypatch):
         assert len(np.unique(position[:, 0] > BOX / 2)) == 2
 
 
-def test_join_wraps_the_edge_to_zero():
-    scene, number = hosts(1, position=np.zeros((1, 3))), np.array([3])
+def test_the_edge_is_wrapped_to_zero():
+    moved = np.array([[-1e-18, 0.0, 0.0], [BOX, 0.0, 0.0], [-1.0, 0.0, 0.0]])
     for backend in (reference, kernels):
-        ids = satellites.Satellites.make(np.array([2]), number, np.array([9]))
-        out = satellites.Rows.of(4)
-        columns = {name: scene.halos[name] for name in satellites.REQUIRED_HALO_COLUMNS}
-        moved = np.array([[-1e-18, 0.0, 0.0], [BOX, 0.0, 0.0], [-1.0, 0.0, 0.0]])
-        host = satellites.Rows(**columns, host_row=np.empty(0, np.intp))
-        wrapped = backend.join(host, number, ids, np.ones(3), moved, np.zeros((3, 3)), BOX, 0, out)
+        position, velocity = np.full((2, 3, 3), np.nan)
+        host, of = (np.zeros((1, 3)), np.full((1, 3), 7.0)), np.zeros(3, dtype=np.int64)
+        wrapped = backend.place(of, host, (moved, np.eye(3)), BOX, (position, velocity))
         assert wrapped == 3
-        np.testing.assert_array_equal(out.position[:, 0], [0.0, 0.0, 0.0, BOX - 1.0])
+        np.testing.assert_array_equal(position[:, 0], [0.0, 0.0, BOX - 1.0])
+        np.testing.assert_array_equal(velocity, 7.0 + np.eye(3))
+
+
+def test_satellites_follow_their_host():
+    for backend in (reference, kernels):
+        host, is_central = np.full(7, -1), np.ones(7, dtype=bool)
+        backend.order(np.array([0, 2, 0, 1]), 10, host, is_central)
+        np.testing.assert_array_equal(host, [10, 11, 11, 11, 12, 13, 13])
+        np.testing.assert_array_equal(is_central, [1, 1, 0, 0, 1, 1, 0])
 
 
 @pytest.mark.parametrize("numbers", ["poisson", "measured"])
