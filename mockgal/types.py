@@ -243,18 +243,24 @@ class HaloCatalog:
         columns = {name: values[rows] for name, values in self.columns.items()}
         return replace(self, columns=settle(columns))
 
-    @cached_property
-    def _settled_digest(self) -> str:
-        return content_digest(self.columns, HALO_COLUMNS, ["halo_id"], self.mass_definition)
+    @property
+    def hosts(self) -> HaloCatalog:
+        """The catalogue that these hosts are of: this, or the one that satellites were made for."""
+        return self.__dict__.get("_made_for", self)  # type: ignore[no-any-return]
+
+    def once(self, what: str, make: Callable[[], Any]) -> Any:
+        """``make()``, kept as ``what`` if nobody can write to the numbers any more (`settle`)."""
+        columns = self.columns
+        settled = all(is_settled(x) for name in columns for x in parts(columns, name))
+        kept = self.__dict__.setdefault("_kept", {}) if settled else {}
+        if what not in kept:
+            kept[what] = make()
+        return kept[what]
 
     def digest(self) -> str:
-        """Content digest: independent of row order and of the files the rows came in.
-
-        Taken once if nobody can write to the numbers any more (`settle`), anew each time if so.
-        """
-        if all(is_settled(values) for values in self.columns.values()):
-            return self._settled_digest
-        return content_digest(self.columns, HALO_COLUMNS, ["halo_id"], self.mass_definition)
+        """Content digest: independent of row order and of the files the rows came in."""
+        facts = HALO_COLUMNS, ["halo_id"], self.mass_definition
+        return str(self.once("digest", lambda: content_digest(self.columns, *facts)))
 
 
 class ParticleChunk(NamedTuple):
@@ -365,9 +371,8 @@ class Scene:
     members: Members | None = None
 
     def __post_init__(self) -> None:
-        size = self.snapshot.box_size
-        held = [x for x in parts(self.halos.columns, "position") if len(x)]
-        if not all(x.min() >= 0 and x.max() < size for x in held):
+        held, size = parts(self.halos.columns, "position"), self.snapshot.box_size
+        if not all(x.min() >= 0 and x.max() < size for x in held if len(x)):
             position = self.halos["position"]
             raise BadValueError(
                 "position",
@@ -491,9 +496,5 @@ class GalaxyCatalog:
 
     def digest(self) -> str:
         """Content digest: the same for any row order, chunking, worker count and file format."""
-        return content_digest(
-            self.columns,
-            GALAXY_COLUMNS,
-            ["halo_id", "galaxy_id"],
-            self.snapshot.facts() + self.frame,
-        )
+        facts = self.snapshot.facts() + self.frame
+        return content_digest(self.columns, GALAXY_COLUMNS, ["halo_id", "galaxy_id"], facts)

@@ -228,7 +228,7 @@ def describe_simulation(scene: Scene, halo_digest: str) -> dict[str, Any]:
         "particle_mass_msun_h": snapshot.particle_mass,
         "mass_definition": halos.mass_definition,
         "halo_digest": halo_digest,
-        "hosts": count_hosts(halos),
+        "hosts": halos.hosts.once("hosts by mass", partial(count_hosts, halos.hosts)),
         "reading": dict(snapshot.record) | dict(halos.record),
     }
 

@@ -418,6 +418,7 @@ def _catalogue(
     for name, value in (
         ("columns", columns),
         ("mass_definition", hosts.mass_definition),
+        ("_made_for", hosts),
         ("record", MappingProxyType(record)),
     ):
         object.__setattr__(halos, name, value)
