@@ -207,13 +207,15 @@ def galaxy_columns(
     if "vmax" in halos:  # many halo finders give none
         wanted["vmax"] = "vmax"
     columns = ids | blocks.take(halos.columns, wanted, rows)
+    flag = "extrapolated"
+    columns |= blocks.take({flag: extrapolated}, {flag: flag}, rows)
     stellar_mass = np.empty(len(rows), dtype=GALAXY_COLUMNS["stellar_mass"].dtype)
 
     def block(part: slice) -> None:
         stellar_mass[part] = 10.0 ** log_stellar_mass[part]
 
     blocks.over_blocks(block, len(rows), of=len(halos))
-    return {**columns, "extrapolated": extrapolated[rows], "stellar_mass": stellar_mass}
+    return {**columns, "stellar_mass": stellar_mass}
 
 
 def describe_simulation(scene: Scene, halo_digest: str) -> dict[str, Any]:
