@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -108,9 +109,7 @@ def main() -> None:
         one = per_crop(network, a.device, a.crops, a.batch, a.repeats)
         best = peak(shape, a.device, a.repeats)
         sizes = zip(shape.layers, shape.sizes[1:], strict=True)
-        whole = sum(
-            float(n**3 * k.kernel**3 * k.channels_in * k.channels_out) for k, n in sizes
-        )
+        whole = sum(float(n**3 * k.kernel**3 * k.channels_in * k.channels_out) for k, n in sizes)
         print(
             f"\n{preset}, width {a.width}: {whole / 1e9:.1f}e9 multiplications a crop "
             f"({multiplications(shape).sum() / 1e9:.1f}e9 of the receptive field), {one:.3f} s, "
@@ -124,9 +123,7 @@ def main() -> None:
             for layout in ("uniform", "clustered"):
                 starts = targets(number, a.tile, layout)
                 features = np.zeros((number, len(shape.features)), dtype=np.float32)
-                once = seconds(
-                    lambda s=starts, f=features: shared(tile, s, f), a.device, a.repeats
-                )
+                once = seconds(partial(shared, tile, starts, features), a.device, a.repeats)
                 distinct = np.unique(starts, axis=0)
                 started = time.perf_counter()
                 boxes = plan(shape, distinct)

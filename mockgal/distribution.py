@@ -28,14 +28,14 @@ def inverse_cdf(distribution: Distribution, probability: Array) -> Array:
     ndarray, shape (n,)
         log10 (M* / (Msun/h)), at or above the floor.
     """
-    d = distribution
-    below = _residual_cdf(d, (d.floor - d.location) / d.scale)
+    d, location = distribution, np.asarray(distribution.location)
+    below = _residual_cdf(d, (d.floor - location) / d.scale)
     u = below + (1.0 - below) * ranked(d, probability)
     residual = np.empty(len(d))
     for row in np.unique(d.residual_row):
         chosen = d.residual_row == row
         residual[chosen] = np.interp(u[chosen], d.residual_probability, d.residual_quantiles[row])
-    return np.maximum(d.location + d.scale * residual, d.floor)
+    return np.maximum(location + d.scale * residual, d.floor)
 
 
 def cdf(distribution: Distribution, log_stellar_mass: Array) -> Array:
@@ -43,9 +43,9 @@ def cdf(distribution: Distribution, log_stellar_mass: Array) -> Array:
 
     The inverse of `inverse_cdf`; at the true masses it is the probability integral transform.
     """
-    d = distribution
-    below = _residual_cdf(d, (d.floor - d.location) / d.scale)
-    value = _residual_cdf(d, (log_stellar_mass - d.location) / d.scale)
+    d, location = distribution, np.asarray(distribution.location)
+    below = _residual_cdf(d, (d.floor - location) / d.scale)
+    value = _residual_cdf(d, (log_stellar_mass - location) / d.scale)
     with np.errstate(invalid="ignore", divide="ignore"):
         return _unranked(d, np.clip((value - below) / (1.0 - below), 0.0, 1.0))
 

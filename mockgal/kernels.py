@@ -6,7 +6,7 @@ before there are many rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ _LOW, _ZERO = np.uint64(0xFFFFFFFF), np.uint64(0)
 _12, _32 = np.uint64(12), np.uint64(32)
 
 _f8, _u8 = types.float64, types.uint64
+_PLACES = types.Array(types.int64, 1, "C")
 _IDS, _INDEX = (types.Array(kind, 1, "C", readonly=True) for kind in (_u8, types.int64))
 # As a function of its own it would keep the loop that calls it from being vectorized.
 _inlined: Callable[[Callable[..., Any]], Any] = njit(inline="always")
@@ -97,3 +98,42 @@ def interpolate(x: Any, nodes: Any, values: Any, slope: Any, left: Any, right: A
     result = values[j] if (j == last) | (nodes[j] == x) else result
     result = left if x < nodes[0] else result
     return right if x > nodes[last] else result
+
+
+def _pick(first: Any, at: Any, second: Any, later: Any, at_later: Any, out: Any) -> None:
+    for i in range(len(at)):
+        out[i] = first[at[i]]
+    for j in range(len(later)):
+        out[later[j]] = second[at_later[j]]
+
+
+@compiled(_INDEX, _INDEX, types.Array(types.uint8, 1, "C", readonly=True), *3 * [_PLACES])
+def places(
+    rows: Array, host: Array, is_central: Array, first: Array, later: Array, second: Array
+) -> int:
+    """`mockgal.deferred.places`; gives how many of ``later`` and ``second`` are filled."""
+    n = 0
+    for i in range(len(rows)):
+        row = rows[i]
+        first[i], later[n], second[n] = host[row], i, row - host[row] - 1
+        n += 1 - is_central[row]
+    return n
+
+
+def _column(kind: Any) -> tuple[Any, ...]:
+    given = types.Array(kind, 1, "A", readonly=True)
+    return given, _INDEX, given, _INDEX, _INDEX, types.Array(kind, 1, "A")
+
+
+_PICKS = {
+    1: (compiled(*_column(types.uint8))(_pick), np.uint8),
+    8: (compiled(*_column(_u8))(_pick), np.uint64),
+}
+
+
+def pick(held: Sequence[Array], at: tuple[Array, Array, Array], out: Array) -> None:
+    """See `mockgal.deferred.pick`."""
+    copy, seen_as = _PICKS[out.itemsize]
+    first, second = (np.require(x, requirements="A").view(seen_as) for x in (held[0], held[-1]))
+    later = slice(None) if len(held) == 2 else slice(0)
+    copy(first, at[0], second, at[1][later], at[2][later], out.view(seen_as))

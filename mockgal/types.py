@@ -25,6 +25,7 @@ from .columns import (
     sorting_order,
 )
 from .cosmology import Cosmology
+from .deferred import Deferred, parts
 from .errors import BadValueError, HeaderError, MissingDatasetError
 
 MASS_DEFINITIONS = {
@@ -134,7 +135,7 @@ def settle(columns: dict[str, Array]) -> dict[str, Array]:
     return columns
 
 
-def _is_settled(array: Any) -> bool:
+def is_settled(array: Any) -> bool:
     """Whether the memory of ``array`` can be written to through no array that it is a view of."""
     while isinstance(array, np.ndarray):
         if array.flags.writeable:
@@ -228,6 +229,9 @@ class HaloCatalog:
         if len(ids) == 0:
             return np.empty(0, dtype=np.intp)
         row = np.arange(len(ids))
+        before = np.maximum.accumulate(np.where(self["is_central"], row, 0))
+        if np.array_equal(ids[before], self["host_id"]):  # each host, then its satellites
+            return before
         other = np.flatnonzero(self["host_id"] != ids)
         host, in_order = self["host_id"][other], ids[order]
         place = np.minimum(np.searchsorted(in_order, host), len(ids) - 1)
@@ -239,18 +243,24 @@ class HaloCatalog:
         columns = {name: values[rows] for name, values in self.columns.items()}
         return replace(self, columns=settle(columns))
 
-    @cached_property
-    def _settled_digest(self) -> str:
-        return content_digest(self.columns, HALO_COLUMNS, ["halo_id"], self.mass_definition)
+    @property
+    def hosts(self) -> HaloCatalog:
+        """The catalogue that these hosts are of: this, or the one that satellites were made for."""
+        return self.__dict__.get("_made_for", self)  # type: ignore[no-any-return]
+
+    def once(self, what: str, make: Callable[[], Any]) -> Any:
+        """``make()``, kept as ``what`` if nobody can write to the numbers any more (`settle`)."""
+        columns = self.columns
+        settled = all(is_settled(x) for name in columns for x in parts(columns, name))
+        kept = self.__dict__.setdefault("_kept", {}) if settled else {}
+        if what not in kept:
+            kept[what] = make()
+        return kept[what]
 
     def digest(self) -> str:
-        """Content digest: independent of row order and of the files the rows came in.
-
-        Taken once if nobody can write to the numbers any more (`settle`), anew each time if so.
-        """
-        if all(_is_settled(values) for values in self.columns.values()):
-            return self._settled_digest
-        return content_digest(self.columns, HALO_COLUMNS, ["halo_id"], self.mass_definition)
+        """Content digest: independent of row order and of the files the rows came in."""
+        facts = HALO_COLUMNS, ["halo_id"], self.mass_definition
+        return str(self.once("digest", lambda: content_digest(self.columns, *facts)))
 
 
 class ParticleChunk(NamedTuple):
@@ -361,12 +371,13 @@ class Scene:
     members: Members | None = None
 
     def __post_init__(self) -> None:
-        position = self.halos["position"]
-        if len(position) and not (position.min() >= 0 and position.max() < self.snapshot.box_size):
+        held, size = parts(self.halos.columns, "position"), self.snapshot.box_size
+        if not all(x.min() >= 0 and x.max() < size for x in held if len(x)):
+            position = self.halos["position"]
             raise BadValueError(
                 "position",
                 f"values from {position.min():.6g} to {position.max():.6g} Mpc/h",
-                f"[0, {self.snapshot.box_size:.6g})",
+                f"[0, {size:.6g})",
                 "readers wrap positions before this point",
             )
 
@@ -389,7 +400,7 @@ class Distribution:
     Parameters
     ----------
     p_luminous, location, scale : ndarray, shape (n,)
-        Probability; log10 of stellar mass [Msun/h]; dex.
+        Probability; log10 of stellar mass [Msun/h], or `Deferred` if that takes long; dex.
     residual_row : ndarray of int, shape (n,)
     residual_probability : ndarray, shape (q,)
         From 0 to 1, increasing.
@@ -409,7 +420,7 @@ class Distribution:
     """
 
     p_luminous: Array
-    location: Array
+    location: Array | Deferred
     scale: Array
     residual_row: Array
     residual_probability: Array
@@ -485,9 +496,5 @@ class GalaxyCatalog:
 
     def digest(self) -> str:
         """Content digest: the same for any row order, chunking, worker count and file format."""
-        return content_digest(
-            self.columns,
-            GALAXY_COLUMNS,
-            ["halo_id", "galaxy_id"],
-            self.snapshot.facts() + self.frame,
-        )
+        facts = self.snapshot.facts() + self.frame
+        return content_digest(self.columns, GALAXY_COLUMNS, ["halo_id", "galaxy_id"], facts)

@@ -20,6 +20,7 @@ SHARED = {
     "columns",
     "cosmology",
     "random",
+    "deferred",
     "types",
 }
 SHARED |= {"distribution", "satellite_law", "protocols", "registry"}
@@ -56,6 +57,7 @@ ORDER = [
     "columns",
     "cosmology",
     "random",
+    "deferred",
     "types",
     "distribution",
     "satellite_law",

@@ -84,6 +84,25 @@ def test_numbers_that_cannot_change_are_hashed_once(halos, demo_bundle, monkeypa
         replace(catalogues[0], mass_definition="500c").digest()
 
 
+def test_what_is_kept_is_kept_while_nothing_can_change(halos):
+    values = {name: v.copy() for name, v in halos.columns.items()}
+    mine = HaloCatalog(values, halos.mass_definition)
+    made = []
+
+    def heaviest(catalogue):
+        return catalogue.once("heaviest", lambda: made.append(1) or catalogue["mass"].max())
+
+    first = heaviest(mine)
+    values["mass"] *= 2.0
+    assert heaviest(mine) == 2.0 * first
+    assert len(made) == 2
+    settled = mine.take(np.arange(len(mine)))
+    assert heaviest(settled) == heaviest(settled) == 2.0 * first
+    assert len(made) == 3
+    assert settled.once("least", settled["mass"].min) < 2.0 * first
+    assert settled.hosts is settled
+
+
 def test_rows_of_hosts(halos):
     order = np.random.default_rng(2).permutation(len(halos))
     for catalogue in (halos, halos.take(order)):

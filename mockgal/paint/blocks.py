@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ..deferred import parts, pick, places
 from ..parallel import threads
 
 Array = NDArray[Any]
@@ -24,10 +25,11 @@ Result = TypeVar("Result")
 LARGE = 500_000  # NumPy is done with fewer rows before compiled code is loaded
 LARGE_BLOCK = 50_000  # likewise, of one block of a large catalogue
 BLOCK_ROWS = 1 << 17  # fewer, and threads wait for the interpreter; more, and caches overflow
+_LEAST_BLOCK = 1 << 14  # of chosen rows, whose values are spread over a catalogue
 _beside: ContextVar[Future[Any] | None] = ContextVar("beside", default=None)
 
 
-def over_blocks(work: Callable[[slice], Result], rows: int) -> list[Result]:
+def over_blocks(work: Callable[[slice], Result], rows: int, of: int | None = None) -> list[Result]:
     """``work`` of each block of rows, in order of rows.
 
     Parameters
@@ -35,20 +37,28 @@ def over_blocks(work: Callable[[slice], Result], rows: int) -> list[Result]:
     work : callable
         Called with a slice of rows, in several threads at a time if there are many rows.
     rows : int
+    of : int, optional
+        Rows that these were chosen from, if they are some of a catalogue's.
 
     Returns
     -------
     list
         What ``work`` returned, block by block.
     """
-    parts = [slice(start, min(start + BLOCK_ROWS, rows)) for start in range(0, rows, BLOCK_ROWS)]
+    size = BLOCK_ROWS if of is None else min(BLOCK_ROWS, max(_LEAST_BLOCK, -(-rows // threads())))
+    parts = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
     beside = _beside.get()
     busy = int(beside is not None and not beside.done())  # or both would end later
     workers = min(threads() - busy, len(parts))
-    if workers <= 1 or rows < LARGE:
+    if workers <= 1 or (rows if of is None else of) < LARGE:
         return [work(part) for part in parts]
     with ThreadPoolExecutor(workers, thread_name_prefix="mockgal") as pool:
         return list(pool.map(work, parts))
+
+
+def chosen_of(mask: Array, part: slice) -> Array | slice:
+    """The rows of a block that a mask chooses: all of them as the slice, which is not copied."""
+    return part if mask.all() else part.start + np.flatnonzero(mask)
 
 
 @contextmanager
@@ -70,13 +80,18 @@ def aside(work: Callable[[], Result], rows: int) -> Iterator[Callable[[], Result
     pool.shutdown()
 
 
-def take(sources: Mapping[str, Array], rows: Array) -> dict[str, Array]:
-    """``values[rows]`` of every source.
+def take(
+    columns: Mapping[str, Array], wanted: Mapping[str, str | tuple[str, int]], rows: Array
+) -> dict[str, Array]:
+    """Some rows of some columns, which are not joined for it where they are `Joined`.
 
     Parameters
     ----------
-    sources : mapping of str to ndarray, shape (n,)
+    columns : mapping of str to ndarray, shape (n,) or (n, k)
         Values of 8 bytes or of 1.
+    wanted : mapping of str to str or tuple
+        For each name in the result that of a column or, for one of its components, that and a
+        number.
     rows : ndarray of int, shape (m,)
         In [0, n).
 
@@ -84,24 +99,19 @@ def take(sources: Mapping[str, Array], rows: Array) -> dict[str, Array]:
     -------
     dict of str to ndarray, shape (m,)
     """
-    if len(rows) < LARGE:
-        return {name: values[rows] for name, values in sources.items()}
-    from . import kernels
-
-    taken = {name: np.empty(len(rows), dtype=values.dtype) for name, values in sources.items()}
-    jobs: list[tuple[Callable[..., None], Array, Array]] = []
-    for name, values in sources.items():
-        copy, seen_as = {1: (kernels.take1, np.uint8), 8: (kernels.take8, np.float64)}[
-            values.itemsize
-        ]
-        aligned = np.require(values, requirements="A")
-        jobs.append((copy, aligned.view(seen_as), taken[name].view(seen_as)))
+    held: dict[str, list[Array]] = {}
+    for name, source in wanted.items():
+        column, axis = (source, ()) if isinstance(source, str) else (source[0], source[1:])
+        held[name] = [values[:, *axis] for values in parts(columns, column)]
+    taken = {name: np.empty(len(rows), dtype=values[0].dtype) for name, values in held.items()}
+    n = max(sum(map(len, values)) for values in held.values())
 
     def block(part: slice) -> None:
-        for copy, values, result in jobs:
-            copy(values, rows[part], result[part])
+        at = places(columns, rows[part], compiled=n >= LARGE)
+        for name, values in held.items():
+            pick(values, at, taken[name][part], compiled=n >= LARGE)
 
-    over_blocks(block, len(rows))
+    over_blocks(block, len(rows), of=n)
     return taken
 
 

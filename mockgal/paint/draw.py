@@ -189,31 +189,33 @@ def galaxy_columns(
     halos: HaloCatalog, rows: Array, log_stellar_mass: Array, extrapolated: Array
 ) -> dict[str, Array]:
     """Columns of the galaxies in ``rows``, in the order that a `GalaxyCatalog` has."""
-    ids = blocks.take({"galaxy_id": halos["halo_id"], "halo_id": halos["host_id"]}, rows)
+    ids = blocks.take(halos.columns, {"galaxy_id": "halo_id", "halo_id": "host_id"}, rows)
     order = sorting_order(ids, ("halo_id", "galaxy_id"))
     if order is not None:  # now, or all columns would be taken twice
         rows, log_stellar_mass = rows[order], log_stellar_mass[order]
         ids = {name: values[order] for name, values in ids.items()}
-    sources = {
-        "is_central": halos["is_central"],
+    wanted: dict[str, str | tuple[str, int]] = {
+        "is_central": "is_central",
         **{
-            f"{name}_{axis}": halos[name][:, i]
+            f"{name}_{axis}": (name, i)
             for name in ("position", "velocity")
             for i, axis in enumerate("xyz")
         },
-        "halo_mass": halos["host_mass"],
-        "subhalo_mass": halos["mass"],
-        "extrapolated": extrapolated,
+        "halo_mass": "host_mass",
+        "subhalo_mass": "mass",
     }
     if "vmax" in halos:  # many halo finders give none
-        sources["vmax"] = halos["vmax"]
+        wanted["vmax"] = "vmax"
+    columns = ids | blocks.take(halos.columns, wanted, rows)
+    flag = "extrapolated"
+    columns |= blocks.take({flag: extrapolated}, {flag: flag}, rows)
     stellar_mass = np.empty(len(rows), dtype=GALAXY_COLUMNS["stellar_mass"].dtype)
 
     def block(part: slice) -> None:
         stellar_mass[part] = 10.0 ** log_stellar_mass[part]
 
-    blocks.over_blocks(block, len(rows))
-    return {**ids, **blocks.take(sources, rows), "stellar_mass": stellar_mass}
+    blocks.over_blocks(block, len(rows), of=len(halos))
+    return {**columns, "stellar_mass": stellar_mass}
 
 
 def describe_simulation(scene: Scene, halo_digest: str) -> dict[str, Any]:
@@ -228,7 +230,7 @@ def describe_simulation(scene: Scene, halo_digest: str) -> dict[str, Any]:
         "particle_mass_msun_h": snapshot.particle_mass,
         "mass_definition": halos.mass_definition,
         "halo_digest": halo_digest,
-        "hosts": count_hosts(halos),
+        "hosts": halos.hosts.once("hosts by mass", partial(count_hosts, halos.hosts)),
         "reading": dict(snapshot.record) | dict(halos.record),
     }
 
@@ -242,12 +244,13 @@ def count_hosts(halos: HaloCatalog) -> dict[str, Any]:
         ``counts`` in bins of log10 of the host mass [Msun/h] between the multiples of 0.1 in
         ``log10_mass_edges``, and the hosts ``without_mass``.
     """
+    host_mass, central = halos["host_mass"], halos["is_central"]
     counts: Counter[int] = Counter()
     without_mass = 0
 
     def block(part: slice) -> tuple[int, Array, int]:
-        mass = halos["host_mass"][part][halos["is_central"][part]]
-        known = mass[mass > 0]
+        mass = host_mass[blocks.chosen_of(central[part], part)]
+        known = mass[blocks.chosen_of(mass > 0, slice(0, len(mass)))]
         bins = host_bin(known)
         first = int(bins.min(initial=_NO_BIN))
         return first, np.bincount(bins - first), len(mass) - len(known)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..columns import GALAXY_COLUMNS, Column
+from ..deferred import Deferred
 from ..errors import BadValueError, DomainError, UsageError
 from ..layout import POPULATED
 from ..quantity import in_unit
@@ -243,47 +244,48 @@ class ModelPainter:
         low, high = (10.0**edge for edge in self._log_mass())
         central, host_mass = halos["is_central"], halos["host_mass"]
         _refuse_zero_hosts(scene, low)
-        hosted = host_mass >= low
-        above = host_mass > high
-        self._check_heaviest(scene, above & central)
-
         populated = halos.record.get(POPULATED, {}).get("law") == self._law_name(scene)
-        candidate = ~central & hosted & (populated or law is None or halos["mass"] >= low)
-        painted = candidate | (central & hosted)
+        light = None if populated or law is None else halos["mass"] < low
         p, mean = np.zeros(n), np.zeros(n)
+        painted, above = np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_)
 
-        def occupy(part: slice) -> None:
-            rows = part.start + np.flatnonzero(central[part] & hosted[part])
+        def occupy(part: slice) -> Array:
+            here = central[part]
+            hosted = np.greater_equal(host_mass[part], low, out=painted[part])
+            np.greater(host_mass[part], high, out=above[part])
+            rows = blocks.chosen_of(here & hosted, part)
             p[rows] = occupation.centrals(host_mass[rows])
             if not populated:  # else they were drawn in this number
                 mean[rows] = occupation.satellites(host_mass[rows])
+            unpainted = int(np.count_nonzero(here & ~hosted))
+            if light is not None:
+                hosted &= here | ~light[part]
+            candidate = ~here & hosted
+            p[part][candidate] = 1.0
+            return np.array([unpainted, np.sum(~hosted) - unpainted, np.sum(here & above[part])])
 
-        blocks.over_blocks(occupy, n)
-        rows = np.flatnonzero(candidate)
-        p[rows] = 1.0
+        counts = blocks.over_blocks(occupy, n) or [occupy(slice(0, 0))]
+        centrals, satellites, heavy = (int(count) for count in np.sum(counts, axis=0))
+        self._check_heaviest(scene, heavy)
         if not populated:
+            rows = np.flatnonzero(painted & ~central)
             host = halos.host_row[rows]
             n_satellites = np.bincount(host, minlength=n)
             p[rows] = np.minimum(1.0, mean[host] / n_satellites[host])
         record = {
-            "not_painted_centrals_below_range": int(np.sum(central & ~hosted)),
-            "not_painted_satellites_below_range": int(np.sum(~central & ~candidate)),
-            "hosts_above_range": int(np.sum(central & above)),
+            "not_painted_centrals_below_range": centrals,
+            "not_painted_satellites_below_range": satellites,
+            "hosts_above_range": heavy,
             "satellites_short": 0.0 if populated else self._short(mean, p, central),
         }
-        location, scale, row = np.zeros(n), np.ones(n), np.zeros(n, dtype=np.int16)
-        quantiles = normal_quantiles()[None]
+        location: Array | Deferred
         if law is None:
+            location, scale, row = np.zeros(n), np.ones(n), np.zeros(n, dtype=np.int16)
             quantiles = self._by_threshold(scene, painted, location, scale, row)
         else:
-            mass, relation = np.where(central, host_mass, halos["mass"]), law
-
-            def weigh(part: slice) -> None:
-                rows = part.start + np.flatnonzero(painted[part])
-                location[rows] = relation.log_mean(mass[rows], h)
-
-            blocks.over_blocks(weigh, n)
-            scale[painted] = law.scatter
+            location = self._log_mean(scene, law, painted)
+            scale, row = np.broadcast_to(law.scatter, n), np.broadcast_to(np.int16(0), n)
+            quantiles = normal_quantiles()[None]
         floor = -math.inf if self.luminosity_floor is None else math.log10(self._floor(h))
         return Distribution(
             p_luminous=p,
@@ -296,6 +298,23 @@ class ModelPainter:
             extrapolated=np.ones(n, dtype=bool) if outside else above,
             record=record,
         )
+
+    def _log_mean(self, scene: Scene, law: StellarMassLaw, painted: Array) -> Deferred:
+        """The relation of stellar to halo mass, for the few rows that turn out luminous."""
+        halos, h = scene.halos, scene.snapshot.cosmology.h
+
+        def of(rows: Array) -> Array:
+            location = np.zeros(len(rows))
+            where = blocks.chosen_of(painted[rows], slice(0, len(rows)))
+            rows = rows[where]
+            mass, satellites = halos["host_mass"][rows], np.flatnonzero(~halos["is_central"][rows])
+            mass[satellites] = blocks.take(halos.columns, {"mass": "mass"}, rows[satellites])[
+                "mass"
+            ]
+            location[where] = law.log_mean(mass, h)
+            return location
+
+        return Deferred(len(halos), of)
 
     def _by_threshold(
         self, scene: Scene, painted: Array, location: Array, scale: Array, row: Array
@@ -341,13 +360,23 @@ class ModelPainter:
         halos, occupation = scene.halos, self.occupation(scene)
         low, high = (10.0**edge for edge in self._log_mass())
         _refuse_zero_hosts(scene, low)
-        self._check_heaviest(scene, halos["is_central"] & (halos["host_mass"] > high))
-        host_mass = halos["host_mass"][halos["is_central"]]
-        hosted = host_mass >= low
-        mean, row = np.zeros(len(host_mass)), np.zeros(len(host_mass), dtype=np.int16)
-        mean[hosted] = occupation.satellites(host_mass[hosted])
+        central, host_mass = halos["is_central"], halos["host_mass"]
+        host_mass = host_mass if central.all() else host_mass[central]
+        n = len(host_mass)
+        mean, row = np.zeros(n), np.zeros(n, dtype=np.int16)
         grid, quantiles = mass_ratio_quantiles(math.log10(occupation.half_mass))
-        row[hosted] = rows_between(grid, np.log10(host_mass[hosted]))
+
+        def block(part: slice) -> Array:
+            mass = host_mass[part]
+            hosted = mass >= low
+            rows = blocks.chosen_of(hosted, part)
+            mean[rows] = occupation.satellites(host_mass[rows])
+            row[rows] = rows_between(grid, np.log10(host_mass[rows]))
+            return np.array([np.sum(~hosted), np.sum(mass > high)])
+
+        counts = blocks.over_blocks(block, n) or [np.zeros(2, dtype=np.int64)]
+        below, heavy = (int(count) for count in np.sum(counts, axis=0))
+        self._check_heaviest(scene, heavy)
         return SatelliteLaw(
             name=self._law_name(scene),
             mean=mean,
@@ -357,7 +386,7 @@ class ModelPainter:
             log_mass_ratio=quantiles,
             references=(*self.references, "Jiang & van den Bosch 2016, arXiv:1403.6827, table A1"),
             record={
-                "hosts_below_range": int(np.sum(~hosted)),
+                "hosts_below_range": below,
                 "least_satellite_mass_msun_h": occupation.half_mass,
             },
             origin={"model": self.model, "parameters": occupation.parameters},
@@ -379,13 +408,15 @@ class ModelPainter:
             )
         return outside
 
-    def _check_heaviest(self, scene: Scene, heavy: Array) -> None:
-        if self.allow_extrapolation or not np.any(heavy):
+    def _check_heaviest(self, scene: Scene, heavy: int) -> None:
+        if self.allow_extrapolation or not heavy:
             return
+        halos = scene.halos
+        heaviest = halos["host_mass"][halos["is_central"]].max()
         raise DomainError(
             f"simulation {scene.snapshot.name}",
-            f"{np.sum(heavy)} hosts above 10^{self._log_mass()[1]:.2f} Msun/h, up to "
-            f"10^{math.log10(scene.halos['host_mass'][heavy].max()):.2f}",
+            f"{heavy} hosts above 10^{self._log_mass()[1]:.2f} Msun/h, up to "
+            f"10^{math.log10(heaviest):.2f}",
             f"the range of model {self.model}",
             "--allow-extrapolation, which paints them with the model's formula, and flags them",
         )
@@ -412,6 +443,8 @@ def _number(key: str, value: object) -> None:
 
 def _refuse_zero_hosts(scene: Scene, low: float) -> None:
     halos: HaloCatalog = scene.halos
+    if halos["host_mass"].min(initial=1.0) > 0:
+        return
     zero = np.flatnonzero(halos["is_central"] & (halos["host_mass"] <= 0) & (halos["mass"] >= low))
     if zero.size:
         raise BadValueError(

@@ -224,12 +224,13 @@ class HODPainter:
             _refuse_zero_hosts(scene, halos["mass"] >= least_mass)
         too_heavy = np.flatnonzero(out.above & (halos["mass"] >= least_mass) if heavy else [])
         self._check_heaviest(table, scene, too_heavy)
+        hosts_of = blocks.take(halos.columns, {"host_id": "host_id"}, too_heavy)
         record: dict[str, float] = {
             "not_painted_unresolved": unresolved,
             "not_painted_centrals_below_range": centrals,
             "not_painted_satellites_below_range": satellites,
             f"not_painted_{'without_galaxies' if self.mode == 'paper' else 'below_floor'}": faint,
-            "hosts_above_range": _distinct(halos.host_row[too_heavy], n),
+            "hosts_above_range": len(np.unique(hosts_of["host_id"])),
         }
         if self.mode == "corrected":
             record |= _shortfall(table, hosts, out.p_luminous, halos["is_central"])
@@ -386,13 +387,6 @@ def _refuse_zero_hosts(scene: Scene, resolved: Array) -> None:
             "a positive mass for every painted central",
             "--drop-bad leaves them out and counts them, or choose another --mass-definition",
         )
-
-
-def _distinct(rows: Array, total: int) -> int:
-    """How many different rows there are, of ``total`` that there may be."""
-    seen = np.zeros(total, dtype=bool)
-    seen[rows] = True
-    return int(np.count_nonzero(seen))
 
 
 def _shortfall(table: HODTable, hosts: Array, p: Array, is_central: Array) -> dict[str, float]:

@@ -233,20 +233,6 @@ def inverse_cdf(
         value[i] = floor if drawn < floor else drawn
 
 
-@compiled(_in(f8, 1, "A"), _in(i8), _out(f8))
-def take8(source: Array, rows: Array, out: Array) -> None:
-    """``source[rows]`` of anything of 8 bytes, seen as float64 and copied as it is."""
-    for i in range(len(rows)):
-        out[i] = source[rows[i]]
-
-
-@compiled(_in(u1, 1, "A"), _in(i8), _out(u1))
-def take1(source: Array, rows: Array, out: Array) -> None:
-    """``source[rows]`` of anything of 1 byte."""
-    for i in range(len(rows)):
-        out[i] = source[rows[i]]
-
-
 @compiled(_in(f8), _in(u1), types.Array(i8, 2, "C"))
 def add_exactly(probability: Array, group: Array, limbs: Array) -> bool:
     """Add numbers in [0, 1] to the sums of their groups, without rounding.

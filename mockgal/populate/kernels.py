@@ -11,6 +11,7 @@ before there are many hosts.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from .. import random
 from ..parallel import compiled
 from .curves import Curve
 from .numbers import LEAST_START, NumberLaw
-from .rows import SATELLITE_BIT, Rows, Satellites
+from .rows import SATELLITE_BIT
 
 Array = NDArray[Any]
 
@@ -119,11 +120,16 @@ def _interpolate(u: Any, row: Any, probability: Any, values: Any, slopes: Any, o
         out[i] = shared.interpolate(u[i], probability, v, slopes[row[i]], v[0], v[-1])
 
 
-def interpolate(u: Array, row: Array, probability: Array, values: Array) -> Array:
+def lines(probability: Array, values: Array) -> tuple[Array, ...]:
+    """See `mockgal.populate.reference.lines`; the slopes as well."""
+    p, v = (np.require(x, np.float64, ("C", "A")) for x in (probability, values))
+    return p, v, shared.slopes(p, v)
+
+
+def interpolate(u: Array, row: Array, lines: tuple[Array, ...]) -> Array:
     """See `mockgal.populate.reference.interpolate`."""
     result = np.empty(len(u))
-    p, v = (np.require(x, np.float64, ("C", "A")) for x in (probability, values))
-    _interpolate(u, row, p, v, shared.slopes(p, v), result)
+    _interpolate(u, row, *lines, result)
     return result
 
 
@@ -145,76 +151,53 @@ def evaluate(curve: Curve, at: Array) -> Array:
     return result
 
 
-@compiled(
-    *(_in(i8), _in(f8, 2), _in(f8, 2), _in(f8), _in(f8)),
-    *(_in(i8), _in(i8), _in(f8), _in(f8, 2), _in(f8, 2), f8, i8),
-    *(_out(i8), _out(i8), _out(u1), _out(f8, 2), _out(f8, 2), _out(f8), _out(f8), _out(i8)),
-)
-def _join(
-    host_id: Any,
+@compiled(_in(i8), *[_in(f8, 2)] * 4, f8, *[_out(f8, 2)] * 2)
+def _place(
+    of: Any,
     host_position: Any,
     host_velocity: Any,
-    host_own_mass: Any,
-    host_host_mass: Any,
-    number: Any,
-    satellite_id: Any,
-    satellite_mass: Any,
     displacement: Any,
     kick: Any,
     box_size: float,
-    first_row: int,
-    halo_id: Any,
-    host: Any,
-    is_central: Any,
     position: Any,
     velocity: Any,
-    mass: Any,
-    host_mass: Any,
-    host_row: Any,
 ) -> int:
-    row, s, wrapped = 0, 0, 0
-    for i in range(len(host_id)):
-        own = first_row + row
-        halo_id[row], host[row], is_central[row] = host_id[i], host_id[i], 1
-        mass[row], host_mass[row], host_row[row] = host_own_mass[i], host_host_mass[i], own
+    wrapped = 0
+    for s in range(len(of)):
+        i, moved = of[s], False
         for axis in range(3):
-            position[row, axis] = host_position[i, axis]
-            velocity[row, axis] = host_velocity[i, axis]
-        row += 1
-        for _ in range(number[i]):
-            halo_id[row], host[row], is_central[row] = satellite_id[s], host_id[i], 0
-            mass[row], host_mass[row], host_row[row] = satellite_mass[s], host_host_mass[i], own
-            moved = False
-            for axis in range(3):
-                unwrapped = host_position[i, axis] + displacement[s, axis]
-                x = unwrapped - box_size * math.floor(unwrapped / box_size)
-                x = 0.0 if x >= box_size or x < 0.0 else x
-                moved |= x != unwrapped
-                position[row, axis] = x
-                velocity[row, axis] = host_velocity[i, axis] + kick[s, axis]
-            wrapped += moved
-            row, s = row + 1, s + 1
+            unwrapped = host_position[i, axis] + displacement[s, axis]
+            x = unwrapped - box_size * math.floor(unwrapped / box_size)
+            x = 0.0 if x >= box_size or x < 0.0 else x
+            moved |= x != unwrapped
+            position[s, axis] = x
+            velocity[s, axis] = host_velocity[i, axis] + kick[s, axis]
+        wrapped += moved
     return wrapped
 
 
-def join(
-    hosts: Rows,
-    number: Array,
-    satellite: Satellites,
-    mass: Array,
-    displacement: Array,
-    kick: Array,
+def place(
+    of: Array,
+    host: Sequence[Array],
+    offset: Sequence[Array],
     box_size: float,
-    first_row: int,
-    out: Rows,
+    out: Sequence[Array],
 ) -> int:
-    """See `mockgal.populate.reference.join`."""
-    given = (hosts.halo_id, hosts.position, hosts.velocity, hosts.mass, hosts.host_mass)
-    found = out._replace(is_central=out.is_central.view(np.uint8))
-    return int(
-        _join(
-            *given,
-            *(number, satellite.halo_id, mass, displacement, kick, box_size, first_row),
-            *found,
-        )
-    )
+    """See `mockgal.populate.reference.place`."""
+    return int(_place(of, *host, *offset, box_size, *out))
+
+
+@compiled(_in(i8), i8, _out(i8), _out(u1))
+def _order(number: Any, first: int, host: Any, is_central: Any) -> None:
+    row = 0
+    for i in range(len(number)):
+        host[row], is_central[row] = first + i, 1
+        row += 1
+        for _ in range(number[i]):
+            host[row], is_central[row] = first + i, 0
+            row += 1
+
+
+def order(number: Array, first: int, host: Array, is_central: Array) -> None:
+    """See `mockgal.populate.reference.order`."""
+    _order(number, first, host, is_central.view(np.uint8))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from .. import random
 from .curves import evaluate as evaluate
 from .numbers import quantile as quantile
-from .rows import SATELLITE_BIT, Rows, Satellites
+from .rows import SATELLITE_BIT
 
 Array = NDArray[Any]
 
@@ -51,7 +52,20 @@ def first_id(seed: int, hosts: Array) -> Array:
     return (high << (SATELLITE_BIT - 32)) | (low >> (64 - SATELLITE_BIT))
 
 
-def interpolate(u: Array, row: Array, probability: Array, values: Array) -> Array:
+def lines(probability: Array, values: Array) -> tuple[Array, ...]:
+    """What `interpolate` needs of a table, for all uses of it.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (q,)
+        From 0 to 1.
+    values : ndarray, shape (rows, q)
+        Quantiles.
+    """
+    return probability, values
+
+
+def interpolate(u: Array, row: Array, lines: tuple[Array, ...]) -> Array:
     """Straight lines between the quantiles in some rows of a table.
 
     Parameters
@@ -59,14 +73,14 @@ def interpolate(u: Array, row: Array, probability: Array, values: Array) -> Arra
     u : ndarray, shape (n,)
         In (0, 1).
     row : ndarray of int, shape (n,)
-    probability : ndarray, shape (q,)
-        From 0 to 1.
-    values : ndarray, shape (rows, q)
+    lines : tuple
+        `lines` of the table.
 
     Returns
     -------
     ndarray, shape (n,)
     """
+    probability, values = lines
     result = np.empty(len(u))
     for r in np.unique(row):
         chosen = row == r
@@ -74,62 +88,55 @@ def interpolate(u: Array, row: Array, probability: Array, values: Array) -> Arra
     return result
 
 
-def join(
-    hosts: Rows,
-    number: Array,
-    satellite: Satellites,
-    mass: Array,
-    displacement: Array,
-    kick: Array,
+def place(
+    of: Array,
+    host: Sequence[Array],
+    offset: Sequence[Array],
     box_size: float,
-    first_row: int,
-    out: Rows,
+    out: Sequence[Array],
 ) -> int:
-    """Hosts, each followed by its satellites.
+    """Where satellites are, and how they move.
 
     Parameters
     ----------
-    hosts : Rows
-        n of them; ``host_row`` is not looked at.
-    number : ndarray of int64, shape (n,)
-        How many satellites each has.
-    satellite : Satellites
-        m of them.
-    mass : ndarray, shape (m,)
-        [Msun/h]
-    displacement : ndarray, shape (m, 3)
-        From the host [Mpc/h].
-    kick : ndarray, shape (m, 3)
-        Velocity relative to the host [km/s].
+    of : ndarray of int64, shape (m,)
+        The host of each satellite.
+    host : two ndarray, shape (n, 3)
+        Positions [Mpc/h] and velocities [km/s] of the hosts.
+    offset : two ndarray, shape (m, 3)
+        Of the satellites, relative to their hosts.
     box_size : float
         Positions are wrapped into [0, box_size).
-    first_row : int
-        Of these rows in the catalogue.
-    out : Rows
-        Of n + m rows, filled.
+    out : two ndarray, shape (m, 3)
+        Filled with positions and velocities.
 
     Returns
     -------
     int
         Satellites that were wrapped.
     """
-    row = np.arange(len(number)) + np.cumsum(number) - number  # of each host
-    central = np.zeros(len(out.mass), dtype=np.bool_)
-    central[row] = True
-    own = np.repeat(np.arange(len(number)), number)
-    unwrapped = hosts.position[own] + displacement
+    unwrapped = host[0][of] + offset[0]
     position = unwrapped - box_size * np.floor(unwrapped / box_size)
     position[(position >= box_size) | (position < 0.0)] = 0.0
-    theirs = {
-        "halo_id": satellite.halo_id,
-        "position": position,
-        "velocity": hosts.velocity[own] + kick,
-        "mass": mass,
-    }
-    given = hosts._replace(host_id=hosts.halo_id, host_row=row + first_row)
-    for name, values in given._asdict().items():
-        column = getattr(out, name)
-        column[central] = values
-        column[~central] = theirs.get(name, values[own])
-    out.is_central[...] = central
+    out[0][...], out[1][...] = position, host[1][of] + offset[1]
     return int(np.count_nonzero((position != unwrapped).any(axis=1)))
+
+
+def order(number: Array, first: int, host: Array, is_central: Array) -> None:
+    """Each host, then its satellites.
+
+    Parameters
+    ----------
+    number : ndarray of int64, shape (n,)
+        How many satellites each host has, m in all.
+    first : int
+        Number of the first host: the others follow.
+    host : ndarray of int64, shape (n + m,)
+        Filled with the number of the host that a row is, or belongs to.
+    is_central : ndarray of bool, shape (n + m,)
+        Filled.
+    """
+    hosts = np.arange(len(number))
+    host[...] = first + np.repeat(hosts, number + 1)
+    is_central[...] = False
+    is_central[hosts + np.cumsum(number) - number] = True

@@ -1,4 +1,4 @@
-"""Columns that rows are made from, and joined to."""
+"""Columns of the satellites that are made."""
 
 from __future__ import annotations
 
@@ -35,29 +35,23 @@ class Satellites(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Columns of a catalogue, or of a block of its rows; ``host_row`` is the row of the central."""
+    """Columns of the satellites: those that a host does not share with them."""
 
     halo_id: Array
-    host_id: Array
     is_central: Array
     position: Array
     velocity: Array
     mass: Array
-    host_mass: Array
-    host_row: Array
 
     @classmethod
     def of(cls, n: int) -> Rows:
         """Room for n rows."""
         return cls(
             halo_id=np.empty(n, np.int64),
-            host_id=np.empty(n, np.int64),
-            is_central=np.empty(n, np.bool_),
+            is_central=np.zeros(n, np.bool_),
             position=np.empty((n, 3)),
             velocity=np.empty((n, 3)),
             mass=np.empty(n),
-            host_mass=np.empty(n),
-            host_row=np.empty(n, np.intp),
         )
 
     def part(self, start: int, stop: int) -> Rows:

@@ -8,7 +8,7 @@ how the work is shared out.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple, TypeVar
 
@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from .. import random
 from ..columns import REQUIRED_HALO_COLUMNS
+from ..deferred import Joined
 from ..errors import BadValueError, InternalError, MissingDatasetError, UsageError
 from ..layout import POPULATED
 from ..parallel import over
 from ..satellite_law import SatelliteLaw
-from ..types import HaloCatalog, Scene, settle
+from ..types import HaloCatalog, Scene, is_settled, settle
 from . import numbers, reference
 from .concentration import RELATIONS, Concentration
 from .curves import circle_curves, normal, normal_curve
@@ -69,15 +70,16 @@ def populate(
     """
     options = options or SatelliteOptions()
     maker = _Maker.of(scene, law, random.check_seed(seed), options)
-    drawn = maker.over_hosts(maker.numbers)
-    number = np.concatenate([np.empty(0, np.int64), *(block.number for block in drawn)])
+    number = np.zeros(len(law), dtype=np.int64)
+    drawn = maker.over_hosts(lambda part: maker.draw_numbers(part, number))
     before = np.zeros(len(number) + 1, dtype=np.int64)  # satellites of the hosts before each
     np.cumsum(number, out=before[1:])
-    rows = Rows.of(len(number) + int(before[-1]))
-    made = maker.over_hosts(lambda part: maker.fill(part, number, before, rows))
+    rows, n = Rows.of(int(before[-1])), len(number) + int(before[-1])
+    order = np.empty(n, np.int64), np.empty(n, np.bool_)
+    made = maker.over_hosts(lambda part: maker.fill(part, number, before, rows, order))
     first_ids = [np.empty(0, np.int64), *(block.first_id for block in made)]
     if not are_apart(scene.halos["halo_id"], np.concatenate(first_ids), number):
-        check_unique(rows.halo_id, seed)
+        check_unique(np.concatenate([scene.halos["halo_id"], rows.halo_id]), seed)
     left_out = [name for name in scene.halos.columns if name not in REQUIRED_HALO_COLUMNS]
     record = {
         "law": law.name,
@@ -100,7 +102,7 @@ def populate(
     }
     return Scene(
         scene.snapshot,
-        _catalogue(rows, scene.halos, {**scene.halos.record, POPULATED: record}),
+        _catalogue(scene.halos, rows, order, {**scene.halos.record, POPULATED: record}),
         scene.particles,
         scene.field,
         scene.members,
@@ -108,9 +110,8 @@ def populate(
 
 
 class _Numbers(NamedTuple):
-    """Of a block of hosts: numbers of satellites; their expected sum times `_UNIT`."""
+    """Of a block of hosts: the expected number of satellites times `_UNIT`; what was counted."""
 
-    number: Array
     expected: int
     unattainable: int
 
@@ -150,6 +151,9 @@ class _Maker(NamedTuple):
     definition: str
     concentration: Concentration | None
     backend: ModuleType
+    expected_rows: float
+    log_mass_ratio: tuple[Array, ...]
+    radius: tuple[Array, ...]
 
     @classmethod
     def of(cls, scene: Scene, law: SatelliteLaw, seed: int, options: SatelliteOptions) -> _Maker:
@@ -160,59 +164,65 @@ class _Maker(NamedTuple):
         if options.needs_concentration:
             concentration = Concentration(scene, options.concentration, definition)
         backend: ModuleType = reference
-        if _expected_rows(law) >= LARGE:
+        rows = len(law) + float(law.mean.sum())
+        if rows >= LARGE:
             from . import kernels
 
             backend = kernels
-        return cls(scene, law, seed, options, definition, concentration, backend)
+        tables = (
+            () if table is None else backend.lines(law.probability, np.asarray(table))
+            for table in (law.log_mass_ratio, law.radius)
+        )
+        return cls(scene, law, seed, options, definition, concentration, backend, rows, *tables)
 
     def over_hosts(self, work: Callable[[slice], Result]) -> list[Result]:
         """``work`` of blocks of hosts, in the order of rows."""
-        n, rows = len(self.law), _expected_rows(self.law)
+        n, rows = len(self.law), self.expected_rows
         hosts = max(1, int(BLOCK_ROWS * n / max(rows, 1.0)))
         parts = [slice(i, min(i + hosts, n)) for i in range(0, n, hosts)]
         return over(work, parts) if rows >= LARGE else [work(part) for part in parts]
 
-    def numbers(self, part: slice) -> _Numbers:
-        """How many satellites the hosts in some rows have."""
-        mean = np.require(self.law.mean[part], np.float64, ("C", "A"))
+    def draw_numbers(self, part: slice, number: Array) -> _Numbers:
+        """Fill in how many satellites the hosts in some rows have; it is 0 where the mean is."""
+        mean = self.law.mean[part]
+        expected = int(np.rint(mean * _UNIT).sum())
+        some = part.start + np.flatnonzero(mean > 0)
+        mean = np.asarray(self.law.mean[some], dtype=np.float64)
         if self.options.numbers == "poisson":
             law, unattainable = numbers.poisson(mean), 0
         else:
-            law, unattainable = numbers.measured(mean, np.asarray(self.law.variance[part]))
-        ids = np.require(self.scene.halos["halo_id"][part], np.int64, ("C", "A"))
+            law, unattainable = numbers.measured(mean, np.asarray(self.law.variance[some]))
+        ids = np.asarray(self.scene.halos["halo_id"][some], dtype=np.int64)
         u = self.backend.uniform(self.seed, "satellite number", ids)
-        number = self.backend.quantile(law, u)
-        far = np.flatnonzero(number < 0)
+        drawn = self.backend.quantile(law, u)
+        far = np.flatnonzero(drawn < 0)
         if far.size:
             few = numbers.NumberLaw(*(column[far] for column in law))
-            number[far] = numbers.far_quantile(few, u[far])
-        expected = int(np.rint(mean * _UNIT).sum())
-        return _Numbers(number, expected, unattainable)
+            drawn[far] = numbers.far_quantile(few, u[far])
+        number[some] = drawn
+        return _Numbers(expected, unattainable)
 
-    def fill(self, part: slice, number: Array, before: Array, rows: Rows) -> _Made:
-        """Make the satellites of the hosts in some rows, and fill in their rows and the hosts'."""
-        halos, box_size = self.scene.halos, self.scene.snapshot.box_size
-        columns = {
-            name: np.require(halos[name][part], getattr(rows, name).dtype, ("C", "A"))
-            for name in REQUIRED_HALO_COLUMNS
-        }
-        here = Rows(**columns, host_row=np.empty(0, np.intp))
-        number_here = number[part]
-        hosts, outside = self._hosts(part.start + np.flatnonzero(number_here))
+    def fill(
+        self, part: slice, number: Array, before: Array, rows: Rows, order: tuple[Array, Array]
+    ) -> _Made:
+        """Make the satellites of the hosts in some rows, and fill in the order of all."""
+        halos = self.scene.halos
+        first, last = int(before[part.start]), int(before[part.stop])
+        here = slice(part.start + first, part.stop + last)
+        self.backend.order(number[part], part.start, *(column[here] for column in order))
+        with_some = np.flatnonzero(number[part] > 0)
+        hosts, outside = self._hosts(part.start + with_some)
         first_id = self.backend.first_id(self.seed, hosts.halo_id)
-        satellites = Satellites.make(hosts.halo_id, number_here[number_here > 0], first_id)
-        start, stop = (int(i + before[i]) for i in (part.start, part.stop))
-        wrapped = self.backend.join(
-            here,
-            number_here,
-            satellites,
-            self._mass(hosts, satellites),
-            *self._phase_space(hosts, satellites),
-            box_size,
-            start,
-            rows.part(start, stop),
+        satellites = Satellites.make(hosts.halo_id, number[part][with_some], first_id)
+        made = rows.part(first, last)
+        wrapped = self.backend.place(
+            with_some[satellites.of],
+            [np.require(halos[x][part], None, ("C", "A")) for x in ("position", "velocity")],
+            self._phase_space(hosts, satellites),
+            self.scene.snapshot.box_size,
+            (made.position, made.velocity),
         )
+        made.halo_id[...], made.mass[...] = satellites.halo_id, self._mass(hosts, satellites)
         return _Made(np.sort(first_id), wrapped, outside)
 
     def _hosts(self, rows: Array) -> tuple[_Hosts, int]:
@@ -246,18 +256,17 @@ class _Maker(NamedTuple):
         )
         return result
 
-    def _quantile(self, purpose: str, hosts: _Hosts, satellites: Satellites, table: Array) -> Array:
+    def _quantile(
+        self, purpose: str, hosts: _Hosts, satellites: Satellites, lines: tuple[Array, ...]
+    ) -> Array:
         result: Array = self.backend.interpolate(
-            self._uniform(purpose, satellites),
-            hosts.law_row[satellites.of],
-            self.law.probability,
-            table,
+            self._uniform(purpose, satellites), hosts.law_row[satellites.of], lines
         )
         return result
 
     def _mass(self, hosts: _Hosts, satellites: Satellites) -> Array:
         """Bound masses [Msun/h], shape (m,)."""
-        ratio = self._quantile("mass", hosts, satellites, self.law.log_mass_ratio)
+        ratio = self._quantile("mass", hosts, satellites, self.log_mass_ratio)
         if self.law.mass_scale is not None:
             ratio *= hosts.mass_scale[satellites.of]
         return np.asarray(hosts.mass[satellites.of] * 10.0**ratio)
@@ -271,7 +280,7 @@ class _Maker(NamedTuple):
             x = s * self.backend.evaluate(radius_curve(), s)
             radius = x / c
         else:
-            radius = self._quantile("radius", hosts, satellites, np.asarray(self.law.radius))
+            radius = self._quantile("radius", hosts, satellites, self.radius)
             x = radius * c
         if self.options.velocity == "jeans":
             log_x = np.log(np.maximum(x, SCALED_RADII[0]))
@@ -292,11 +301,6 @@ class _Maker(NamedTuple):
             u = self._uniform("velocity", satellites, draw=axis)
             kick[:, axis] = sigma * normal(u, self.backend.evaluate(normal_curve(), u))
         return displacement, kick
-
-
-def _expected_rows(law: SatelliteLaw) -> float:
-    """Hosts and satellites."""
-    return len(law) + float(law.mean.sum())
 
 
 def check_hosts_only(scene: Scene) -> None:
@@ -396,19 +400,26 @@ def _references(law: SatelliteLaw, options: SatelliteOptions) -> list[str]:
     return found
 
 
-def _catalogue(rows: Rows, hosts: HaloCatalog, record: dict[str, Any]) -> HaloCatalog:
-    """The rows as a catalogue.
+def _catalogue(
+    hosts: HaloCatalog, satellites: Rows, order: tuple[Array, Array], record: dict[str, Any]
+) -> HaloCatalog:
+    """Hosts and satellites as a catalogue, columns joined when they are asked for.
 
     What a catalogue checks when it is made is so already: hosts have passed the checks, ids of
     satellites were compared, their hosts are known. It takes twice as long as all the rest.
     """
-    columns = settle({name: getattr(rows, name) for name in REQUIRED_HALO_COLUMNS})
+    made = settle(satellites._asdict())
+    for column in order:
+        column.flags.writeable = False
+    columns: Mapping[str, Array] = Joined(REQUIRED_HALO_COLUMNS, hosts.columns, made, *order)
+    if not all(is_settled(hosts[name]) for name in REQUIRED_HALO_COLUMNS):
+        columns = MappingProxyType(dict(columns))  # now, before somebody writes to the hosts
     halos = object.__new__(HaloCatalog)
     for name, value in (
-        ("columns", MappingProxyType(columns)),
+        ("columns", columns),
         ("mass_definition", hosts.mass_definition),
+        ("_made_for", hosts),
         ("record", MappingProxyType(record)),
-        ("host_row", settle({"host_row": rows.host_row})["host_row"]),
     ):
         object.__setattr__(halos, name, value)
     return halos

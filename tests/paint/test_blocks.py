@@ -250,17 +250,38 @@ def test_sums(large):
     assert blocks.sums(values[:0], chosen[:0]) == (0.0, 0.0)
 
 
-def test_take(large):
+def test_take(large, monkeypatch):
     generator = np.random.default_rng(1)
-    sources = {
-        "float": generator.random((70_000, 3))[:, 2],
+    columns = {
+        "float": generator.random((70_000, 3)),
         "int": generator.integers(-(2**63), 2**63 - 1, 70_000),
         "bool": generator.random(70_000) < 0.5,
     }
-    for rows in (generator.integers(0, 70_000, 90_000), np.empty(0, dtype=np.int64)):
-        for name, values in blocks.take(sources, rows).items():
-            assert values.dtype == sources[name].dtype
-            assert np.array_equal(values, sources[name][rows])
+    columns["int"][:2] = 0x7FF0000000000001, 0x7FF4000000000000  # as floats, signalling NaN
+    wanted = {"z": ("float", 2), "int": "int", "again": "int", "bool": "bool"}
+    for rows in (generator.integers(0, 70_000, 90_000), np.arange(3), np.empty(0, dtype=np.int64)):
+        found = blocks.take(columns, wanted, rows)
+        assert set(found) == set(wanted)
+        for name, source in (("z", columns["float"][:, 2]), ("again", columns["int"])):
+            assert found[name].dtype == source.dtype
+            assert np.array_equal(found[name], source[rows])
+        assert np.array_equal(found["bool"], columns["bool"][rows])
+
+
+def test_few_of_many_rows_are_shared_out(monkeypatch):
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "2")
+    n = 2 * blocks._LEAST_BLOCK + 1
+    for of, most in ((None, n), (blocks.LARGE, n // 2 + 1), (10**9, n // 2 + 1)):
+        parts = blocks.over_blocks(lambda part: part, n, of=of)
+        assert [row for part in parts for row in range(part.start, part.stop)] == list(range(n))
+        assert max(part.stop - part.start for part in parts) == most
+
+
+def test_all_rows_of_a_block_are_a_slice():
+    part = slice(3, 7)
+    assert blocks.chosen_of(np.ones(4, dtype=bool), part) == part
+    some = blocks.chosen_of(np.array([False, True, False, True]), part)
+    assert np.array_equal(some, [4, 6])
 
 
 def test_small_catalogues_do_without_compiled_code(demo_bundle):

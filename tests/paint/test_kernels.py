@@ -150,24 +150,6 @@ def test_exact_sums():
         assert not kernels.add_exactly(np.array([bad]), np.zeros(1, np.uint8), limbs)
 
 
-def test_copies():
-    generator = np.random.default_rng(2)
-    rows = generator.integers(0, 50, 80)
-    position = generator.random((50, 3))
-    result = np.empty(80)
-    kernels.take8(position[:, 1], rows, result)
-    assert np.array_equal(result, position[rows, 1])
-    ids = generator.integers(-(2**63), 2**63 - 1, 50)  # some are signalling NaN as floats
-    ids[:2] = np.array([0x7FF0000000000001, 0x7FF4000000000000])
-    result = np.empty(80, dtype=np.int64)
-    kernels.take8(ids.view(np.float64), rows, result.view(np.float64))
-    assert np.array_equal(result, ids[rows])
-    flags = generator.random(50) < 0.5
-    result = np.empty(80, dtype=bool)
-    kernels.take1(flags.view(np.uint8), rows, result.view(np.uint8))
-    assert np.array_equal(result, flags[rows])
-
-
 def draw_in_another_process(package_root, **environment):
     """Load the kernels and use one; gives what it printed."""
     code = (

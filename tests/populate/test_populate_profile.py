@@ -121,7 +121,8 @@ def test_compiled_interpolation(seed):
     probability = np.sort(np.concatenate([[0, 1], generator.random(10)]))
     values = np.sort(generator.integers(-8, 8, (3, 12)) / 4.0, axis=1)
     u, row = generator.random(200), generator.integers(0, 3, 200)
-    table = (probability, values)
-    np.testing.assert_array_equal(
-        kernels.interpolate(u, row, *table), reference.interpolate(u, row, *table)
+    found, expected = (
+        backend.interpolate(u, row, backend.lines(probability, values))
+        for backend in (kernels, reference)
     )
+    np.testing.assert_array_equal(found, expected)

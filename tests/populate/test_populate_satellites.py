@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from populate_samples import BOX, COSMOLOGY, hosts, law, offsets, satellites_of, taken
+from populate_samples import BOX, COSMOLOGY, StandIn, hosts, law, offsets, satellites_of, taken
 from scipy import stats
 
+from mockgal.deferred import Joined
 from mockgal.errors import (
     BadValueError,
     InternalError,
@@ -15,13 +16,14 @@ from mockgal.errors import (
     MockgalError,
     UsageError,
 )
+from mockgal.paint.draw import paint_scene
 from mockgal.populate import kernels, reference, satellites
 from mockgal.populate.concentration import Concentration
 from mockgal.populate.curves import evaluate
 from mockgal.populate.options import SatelliteOptions
 from mockgal.populate.profile import dispersion_curve, enclosed
 from mockgal.populate.satellites import check_unique, populate
-from mockgal.types import HaloCatalog
+from mockgal.types import HaloCatalog, Scene
 
 LEAST_P = 1e-4  # of a Kolmogorov-Smirnov test: one seed in ten thousand is below
 CHOICES = {
@@ -63,6 +65,40 @@ def test_rows_are_a_catalogue(scene, populated):
     assert np.all(np.diff(halos.host_row) >= 0)
     same = np.diff(halos.host_row) == 0
     assert np.all(np.diff(halos["halo_id"])[same] > 0)
+
+
+def test_columns_are_joined_unless_somebody_can_write_to_the_hosts(scene):
+    columns = {name: values.copy() for name, values in scene.halos.columns.items()}
+    mine = Scene(scene.snapshot, HaloCatalog(columns, "200c"))
+    made = populate(mine, law(mine), seed=4).halos
+    assert not isinstance(made.columns, Joined)
+    digest = made.digest()
+    columns["position"] += 1.0  # ours: what was made stays what it was
+    columns["mass"] *= 2.0
+    assert made.take(np.arange(len(made))).digest() == digest
+
+    settled = replace(scene, halos=scene.halos.take(np.arange(len(scene.halos))))
+    lazy = populate(settled, law(settled), seed=4)
+    assert isinstance(lazy.halos.columns, Joined)
+    galaxies = paint_scene(lazy, StandIn(), seed=1)
+    assert not {"position", "velocity", "host_id"} & set(lazy.halos.columns._joined)
+    assert lazy.halos.digest() == digest
+    eager = replace(lazy, halos=replace(lazy.halos, columns=dict(lazy.halos.columns)))
+    again = paint_scene(eager, StandIn(), seed=1)
+    assert galaxies.digest() == again.digest()
+    assert galaxies.provenance == again.provenance
+    assert lazy.halos.hosts is settled.halos
+    assert eager.halos.hosts is eager.halos
+    counts = galaxies.provenance["simulation"]["hosts"]
+    assert sum(counts["counts"]) == len(settled.halos)
+
+
+def test_positions_are_checked_though_not_joined(scene):
+    settled = replace(scene, halos=scene.halos.take(np.arange(len(scene.halos))))
+    made = populate(settled, law(settled), seed=4)
+    assert "position" not in replace(made).halos.columns._joined
+    with pytest.raises(BadValueError, match="wrap positions"):
+        replace(made, snapshot=replace(made.snapshot, box_size=BOX / 2))
 
 
 def test_galaxies_need_no_sorting():
@@ -144,17 +180,23 @@ def test_positions_are_in_the_box(monkeypatch):
         assert len(np.unique(position[:, 0] > BOX / 2)) == 2
 
 
-def test_join_wraps_the_edge_to_zero():
-    scene, number = hosts(1, position=np.zeros((1, 3))), np.array([3])
+def test_the_edge_is_wrapped_to_zero():
+    moved = np.array([[-1e-18, 0.0, 0.0], [BOX, 0.0, 0.0], [-1.0, 0.0, 0.0]])
     for backend in (reference, kernels):
-        ids = satellites.Satellites.make(np.array([2]), number, np.array([9]))
-        out = satellites.Rows.of(4)
-        columns = {name: scene.halos[name] for name in satellites.REQUIRED_HALO_COLUMNS}
-        moved = np.array([[-1e-18, 0.0, 0.0], [BOX, 0.0, 0.0], [-1.0, 0.0, 0.0]])
-        host = satellites.Rows(**columns, host_row=np.empty(0, np.intp))
-        wrapped = backend.join(host, number, ids, np.ones(3), moved, np.zeros((3, 3)), BOX, 0, out)
+        position, velocity = np.full((2, 3, 3), np.nan)
+        host, of = (np.zeros((1, 3)), np.full((1, 3), 7.0)), np.zeros(3, dtype=np.int64)
+        wrapped = backend.place(of, host, (moved, np.eye(3)), BOX, (position, velocity))
         assert wrapped == 3
-        np.testing.assert_array_equal(out.position[:, 0], [0.0, 0.0, 0.0, BOX - 1.0])
+        np.testing.assert_array_equal(position[:, 0], [0.0, 0.0, BOX - 1.0])
+        np.testing.assert_array_equal(velocity, 7.0 + np.eye(3))
+
+
+def test_satellites_follow_their_host():
+    for backend in (reference, kernels):
+        host, is_central = np.full(7, -1), np.ones(7, dtype=bool)
+        backend.order(np.array([0, 2, 0, 1]), 10, host, is_central)
+        np.testing.assert_array_equal(host, [10, 11, 11, 11, 12, 13, 13])
+        np.testing.assert_array_equal(is_central, [1, 1, 0, 0, 1, 1, 0])
 
 
 @pytest.mark.parametrize("numbers", ["poisson", "measured"])
