@@ -26,6 +26,7 @@ PAINTER_OPTIONS = (
     "memory",
     "tile_size",
     "scratch",
+    "resume",
 )
 
 
@@ -129,6 +130,12 @@ def painting(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--scratch",
             help="Of cnn: folder for scratch files, where a grid does not fit in memory.",
+        ),
+        click.option(
+            "--resume",
+            metavar="FOLDER",
+            help="Of cnn: folder that finished tiles are kept in; a build that was stopped goes "
+            "on from there.",
         ),
     )
     for option in reversed(options):  # the last one added is shown first

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import progress
-from ..errors import BadValueError, MissingDatasetError
+from ..errors import BadValueError, MissingDatasetError, warn
 from ..fields.matter import matter_field
 from ..fields.planes import mass_planes
 from ..fields.subhalos import subhalo_field
@@ -59,8 +59,8 @@ def _fits(voxel_size: float, wanted: float) -> bool:
 @contextmanager
 def channels(
     scene: Scene, weights: Weights, grid: Grid, memory: int, scratch: Path | None
-) -> Iterator[tuple[list[Planes], dict[str, Any]]]:
-    """The standardised fields of matter and subhalos, plane by plane, and what was counted.
+) -> Iterator[list[Planes]]:
+    """The standardised fields of matter and subhalos, plane by plane.
 
     Parameters
     ----------
@@ -87,7 +87,6 @@ def channels(
         assignment=domain.assignment,
     )
     subhalos = partial(_standardised, partial(mass_planes, mass.field, snapshot))
-    found: dict[str, Any] = {"subhalo_field": mass.record}
 
     def both(matter: DensityField) -> list[Planes]:
         planes = partial(_standardised, partial(mass_planes, matter, snapshot))
@@ -98,7 +97,7 @@ def channels(
 
     field = scene.field
     if field is not None and field.grid_size == grid.size:
-        yield both(field), found | {"matter_field": {"from": "grid", "kind": field.kind}}
+        yield both(field)
         return
     assert scene.particles is not None
     with matter_field(
@@ -110,7 +109,14 @@ def channels(
         scratch=scratch,
         progress=progress.advance,
     ) as made:
-        yield both(made.field), found | {"matter_field": {"from": "particles", **made.record}}
+        moved = made.record["positions_wrapped"], made.record["positions_at_box_edge"]
+        if any(moved):
+            warn(
+                "particles: {} coordinates outside the box were wrapped, {} at its far edge "
+                "became 0".format(*moved),
+                stacklevel=5,
+            )
+        yield both(made.field)
 
 
 def _standardised(planes: Planes, mean: float, deviation: float, start: int, stop: int) -> Array:

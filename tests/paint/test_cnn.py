@@ -9,6 +9,7 @@ import pytest
 import torch
 from cnn_samples import BOX_SIZE, GRID, PAPER_LIKE, SMALL, sample_weights, scene
 
+from mockgal import progress
 from mockgal.errors import (
     BadValueError,
     DomainError,
@@ -19,7 +20,7 @@ from mockgal.errors import (
     UsageError,
 )
 from mockgal.fields.assign import deposit
-from mockgal.paint import cnn as cnn_module
+from mockgal.paint import cnn_tiles as cnn_module
 from mockgal.paint.cnn import CNNPainter
 from mockgal.paint.draw import paint_scene
 from mockgal.paint.symmetries import Symmetry
@@ -401,3 +402,68 @@ def test_torch_is_left_as_it_was():
         torch.is_grad_enabled(),
     ) == before
     assert torch.equal(torch.random.get_rng_state(), state)
+
+
+def test_painting_goes_on_where_it_was(tmp_path, monkeypatch):
+    sim, weights = scene(), sample_weights()
+    expected = CNNPainter(weights, tile_size=16).predict(sim)
+    painter = CNNPainter(weights, tile_size=16, resume=tmp_path / "kept")
+    evaluated = []
+    mean = cnn_module.TileEvaluation._mean
+
+    def stopping(self, ensemble, tile, starts, features):
+        if len(evaluated) == 3:
+            raise KeyboardInterrupt
+        evaluated.append(tile.first.tolist())
+        return mean(self, ensemble, tile, starts, features)
+
+    monkeypatch.setattr(cnn_module.TileEvaluation, "_mean", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        painter.predict(sim)
+    first = [*evaluated]
+    evaluated.clear()
+    monkeypatch.setattr(cnn_module.TileEvaluation, "_mean", mean)
+
+    def counting(self, ensemble, tile, starts, features):
+        evaluated.append(tile.first.tolist())
+        return mean(self, ensemble, tile, starts, features)
+
+    monkeypatch.setattr(cnn_module.TileEvaluation, "_mean", counting)
+    found = painter.predict(sim)
+    assert evaluated
+    assert all(tile not in first for tile in evaluated)
+    assert len(evaluated) + len(first) == found.record["tiles"]
+    for name in ("p_luminous", "location", "scale"):
+        assert np.array_equal(getattr(found, name), getattr(expected, name))
+    assert found.record == expected.record
+    evaluated.clear()
+    shuffled = sim.halos.take(np.random.default_rng(1).permutation(len(sim.halos)))
+    painter.predict(replace(sim, halos=shuffled))
+    assert not evaluated  # all are kept
+    painter.predict(replace(sim, halos=sim.halos.take(np.arange(30))))
+    assert evaluated  # of other subhalos
+
+
+def test_damaged_tiles_are_made_again(tmp_path):
+    sim, weights = scene(), sample_weights()
+    painter = CNNPainter(weights, tile_size=16, resume=tmp_path)
+    expected = painter.predict(sim)
+    kept = sorted(tmp_path.glob("*/*.tile"))
+    assert len(kept) == expected.record["tiles"]
+    kept[0].write_bytes(kept[0].read_bytes()[:-1])
+    kept[1].write_bytes(b"x" + kept[1].read_bytes()[1:])
+    with pytest.warns(MockgalWarning, match="damaged; the tile is made again"):
+        found = painter.predict(sim)
+    assert np.array_equal(found.location, expected.location)
+
+
+def test_progress_is_told():
+    told = []
+    with progress.shown(lambda *state: told.append(state)):
+        CNNPainter(sample_weights(), tile_size=16).predict(scene())
+    painted = [(done, total) for done, total, label in told if label == "painting"]
+    number = len(scene().halos)
+    assert painted[0] == (0, number)
+    assert painted[-1] == (number, number)
+    assert len(painted) > 4
+    assert [done for done, _ in painted] == sorted(done for done, _ in painted)
