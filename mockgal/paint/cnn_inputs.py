@@ -109,11 +109,11 @@ def channels(
         scratch=scratch,
         progress=progress.advance,
     ) as made:
-        moved = made.record["positions_wrapped"], made.record["positions_at_box_edge"]
-        if any(moved):
+        wrapped, at_edge = (made.record[f"positions_{k}"] for k in ("wrapped", "at_box_edge"))
+        if wrapped or at_edge:
             warn(
-                "particles: {} coordinates outside the box were wrapped, {} at its far edge "
-                "became 0".format(*moved),
+                f"particles: {wrapped} coordinates outside the box were wrapped, {at_edge} at its "
+                "far edge became 0",
                 stacklevel=5,
             )
         yield both(made.field)
