@@ -23,12 +23,8 @@ from .types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 DEFAULT_SEED = 201200186
 _MAX_YAML_BYTES = 1_000_000
 _WITH_UNIT = ("luminosity_floor",)  # options of painters
-_OF_THE_MACHINE = (
-    "memory",
-    "scratch",
-    "device",
-    "resume",
-)  # what they change is recorded by the painter
+# What these options of painters change is in the painter's own record.
+_OF_THE_MACHINE = ("memory", "scratch", "device", "resume")
 _OPTION_FILES = (".ecsv", ".safetensors")
 
 

@@ -22,6 +22,7 @@ from mockgal.errors import (
 from mockgal.fields.assign import deposit
 from mockgal.paint import cnn_tiles as cnn_module
 from mockgal.paint.cnn import CNNPainter
+from mockgal.paint.cnn_inputs import channels, grid_of
 from mockgal.paint.draw import paint_scene
 from mockgal.paint.symmetries import Symmetry
 from mockgal.testing.contracts import painter_contract, shifted_scene
@@ -116,6 +117,19 @@ def test_same_bits_for_threads_memory_and_order():
     order = np.random.default_rng(5).permutation(len(sim.halos))
     assert np.array_equal(predict(sim.halos.take(order)), expected[order])
     assert np.array_equal(predict(memory="5 GiB"), expected)
+
+
+def test_same_planes_by_way_of_scratch_files(tmp_path):
+    sim, weights = scene(), sample_weights()
+    grid = grid_of(sim, weights)
+
+    def planes(memory):
+        with channels(sim, weights, grid, memory, tmp_path) as both:
+            return [channel(first, first + 8) for channel in both for first in range(0, GRID, 8)]
+
+    # A chunk of 4096 particles and four of the 32 planes, or all of them.
+    for few, all_at_once in zip(planes(600_000), planes(1 << 30), strict=True):
+        assert np.array_equal(few, all_at_once)
 
 
 def test_a_shift_by_whole_voxels():
