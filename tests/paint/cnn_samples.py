@@ -131,16 +131,18 @@ def sample_weights(shape=SMALL, *, seed=1, domain=None, **changes):
         "log_host_mass": (10.0, 14.5),
         "log_vmax": (1.0, 4.0),
     } | (domain or {})
+    state = lively(shape, seed).state_dict()
+    state["output.bias"][:] += torch.tensor([4.0, 0.0, 2.0])[: len(shape.outputs)]  # for `scene`
     made = Weights(
         name="sample",
         architecture=shape,
         normalisation=Normalisation(
-            (10.0, 2.0), (1.0, 4.0), tuple(known.get(n, (0.0, 0.3)) for n in shape.features), (9, 1)
+            (5.0, 5.0), (0.1, 1.2), tuple(known.get(n, (0.0, 0.3)) for n in shape.features), (9, 1)
         ),
         domain=Domain(**domain),
         target="subhalo",
         provenance={"summary": "made up"},
-        state=lively(shape, seed).state_dict(),
+        state=state,
     )
     return replace(made, **changes)
 

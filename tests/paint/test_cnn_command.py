@@ -24,11 +24,7 @@ def inputs(tmp_path_factory):
     """A folder with a bundle and weights that were not trained."""
     folder = tmp_path_factory.mktemp("cnn")
     write_bundle(scene(), folder / "dark.hdf5")
-    weights = sample_weights()
-    save_weights(
-        replace(weights, normalisation=replace(weights.normalisation, target=(9.5, 0.3))),
-        folder / "net.safetensors",
-    )
+    save_weights(sample_weights(), folder / "net.safetensors")
     return folder
 
 
@@ -60,7 +56,7 @@ def test_a_mock(build, inputs, tmp_path):
     assert header["CALHASH"] == painter["weights_digest"]
     assert painter["network"]["architecture"]["preset"] == "small"
     assert painter["tile_size"] == 16
-    assert len(rows) > 20
+    assert len(rows) >= 10
     assert any("2012.00186" in value for value in map(str, header.values()))
 
 
