@@ -25,8 +25,8 @@ Array = NDArray[Any]
 PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
 BATCH_BYTES = 160 << 20  # of a batch of windows, before and after a layer
 _HEAD_ROWS = 1 << 16
-# With fewer rows (for kernels of one voxel), or one of few values (for those of three), torch leaves
-# convolutions to code whose last bits depend on the number of threads.
+# With fewer rows (for kernels of one voxel), or one of few values (for those of three), torch
+# leaves convolutions to code whose last bits depend on the number of threads.
 _LEAST_ROWS, _SMALL = 16, 20480
 
 

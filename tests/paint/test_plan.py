@@ -245,15 +245,18 @@ def test_splits_go_deeper_with_more_windows(shape):
     assert 0 < found[1] <= first_stride < found[3]
 
 
-def test_dense_fields_are_planned_without_deep_recursion():
-    """A lattice so wide that no two windows share anything, and one where all do."""
-    shape = WIDE["demo"]
-    line = np.arange(0, 600) * np.array([[1], [1], [1]])
-    assert rows_of(plan(shape, line.T)) == list(range(600))
+def test_windows_that_share_nothing():
     wide = np.array(list(product(range(0, 600, 40), range(0, 600, 40), [0])))
-    boxes = plan(shape, wide)
+    boxes = plan(WIDE["demo"], wide)
     assert rows_of(boxes) == list(range(225))
     assert {box.split for box in boxes} == {0}
+
+
+@pytest.mark.parametrize("preset", ["demo", "centred"])
+def test_many_windows_everywhere(preset):
+    """Slices could be taken off many hundred times, one in another."""
+    starts = np.unique(np.random.default_rng(1).integers(0, 256, (10_000, 3)), axis=0)
+    assert rows_of(plan(WIDE[preset], starts)) == list(range(len(starts)))
 
 
 @given(
