@@ -36,10 +36,11 @@ def tile_rows(voxel: Array, tile_size: int) -> Array:
 
 
 def held_bytes(grid_size: int, tile_size: int, reach: tuple[int, int], channels: int) -> int:
-    """Memory for the planes that are held, one tile, and the planes that are read."""
+    """Memory for the planes that are held, a tile, and the next one or the planes read for it."""
     side = min(tile_size, grid_size) + reach[1] - reach[0]
-    planes = min(side, grid_size)
-    return channels * 4 * (planes * grid_size**2 + side**3) + 3 * max(_BYTES, 8 * grid_size**2)
+    planes, tile = min(side, grid_size), channels * 4 * side**3
+    read = 3 * max(_BYTES, 8 * grid_size**2)
+    return channels * 4 * planes * grid_size**2 + tile + max(tile, read)
 
 
 def tiles(
@@ -106,13 +107,12 @@ class _Held:
         if start == self._start and stop == self._stop:
             return
         kept = max(0, self._stop - start) if self._start <= start <= self._stop else 0
-        if stop - start != self.values.shape[1]:
-            values = np.empty((len(self._channels), stop - start, *self.values.shape[2:]), "f4")
-        else:
-            values = self.values  # the same memory
+        if stop - start > self.values.shape[1]:  # the first; the last along the axis is the least
+            kept = 0
+            self.values = np.empty((len(self._channels), stop - start, *2 * (self._size,)), "f4")
         for plane in range(kept):
-            values[:, plane] = self.values[:, start - self._start + plane]
-        self.values, self._start, self._stop = values, start, stop
+            self.values[:, plane] = self.values[:, start - self._start + plane]
+        self._start, self._stop = start, stop
         for first in range(start + kept, stop, self._step):
             self._read(first, min(first + self._step, stop))
 

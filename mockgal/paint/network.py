@@ -91,5 +91,5 @@ def seeded_network(architecture: Architecture, seed: int) -> GalaxyNetwork:
     The global random state is left as it was.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # not those of GPUs, as torch's own would
         return GalaxyNetwork(architecture)

@@ -27,7 +27,8 @@ from .architecture import Architecture
 Array = NDArray[Any]
 
 CALL = 5e6  # multiplications that the overhead of one convolution is worth, about 50 microseconds
-_HOPELESS = 1.5  # halves that cost so much more than the whole are not divided further
+_HOPELESS = 1.5  # parts that cost so much more than a whole are not divided further
+_DEEPEST = 64  # divisions of divisions; that many would take off slices only
 
 
 class Box(NamedTuple):
@@ -111,37 +112,45 @@ def cost_of(architecture: Architecture, starts: Array, boxes: list[Box]) -> floa
     return float(all_splits[np.arange(len(boxes)), [box.split for box in boxes]].sum())
 
 
-def _divide(architecture: Architecture, starts: Array, rows: Array) -> tuple[float, list[Box]]:
-    """The cost of some rows, and their boxes."""
+def _divide(
+    architecture: Architecture, starts: Array, rows: Array, most: float = np.inf, depth: int = 0
+) -> tuple[float, list[Box]]:
+    """The cost of some rows, and their boxes.
+
+    Halves that cost more than ``most`` are not divided further: with all else that they are part
+    of, they cost too much more than the whole of it.
+    """
     whole = costs(architecture, _extent(starts[rows])[None], np.array([len(rows)]))[0]
     split = int(np.argmin(whole))
     best, together = float(whole[split]), [Box(rows, split)]
     least = float(multiplications(architecture).sum())
-    if len(rows) == 1 or best <= 2 * least:  # two boxes cost no less
+    if len(rows) == 1 or best <= 2 * least or depth == _DEEPEST:  # two cost no less
         return best, together
     sides = _cuts(starts[rows])
     extent = np.array([_extent(starts[rows[side]]) for pair in sides for side in pair])
     number = np.array([np.count_nonzero(side) for pair in sides for side in pair])
-    halves = costs(architecture, extent, number).min(axis=1).reshape(-1, 2).sum(axis=1)
-    choice = int(np.argmin(halves))
-    if halves[choice] > _HOPELESS * best:
+    halves = costs(architecture, extent, number).min(axis=1).reshape(-1, 2)
+    choice = int(np.argmin(halves.sum(axis=1)))
+    most = min(most, _HOPELESS * best)
+    if halves[choice].sum() > most:
         return best, together
-    divided = [_divide(architecture, starts, rows[side]) for side in sides[choice]]
-    apart = sum(cost for cost, _ in divided)
-    if apart >= best:
+    below, above = (rows[side] for side in sides[choice])
+    first, boxes = _divide(architecture, starts, below, most - halves[choice, 1], depth + 1)
+    second, others = _divide(architecture, starts, above, most - first, depth + 1)
+    if first + second >= best:
         return best, together
-    return apart, [box for _, boxes in divided for box in boxes]
+    return first + second, boxes + others
 
 
 def _cuts(starts: Array) -> list[tuple[Array, Array]]:
-    """Ways to divide windows in two."""
+    """Ways to divide windows in two; of those that cost the same the first is taken."""
     found = []
     for axis in range(3):
         along = np.unique(starts[:, axis])
         if len(along) == 1:
             continue
-        widest = int(np.argmax(np.diff(along)))
-        for last in {int(along[widest]), int(along[(len(along) - 1) // 2])}:
+        median, widest = (len(along) - 1) // 2, int(np.argmax(np.diff(along)))
+        for last in dict.fromkeys((along[median], along[widest])):
             below = starts[:, axis] <= last
             found.append((below, ~below))
     return found

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ..errors import InternalError
 from .network import GalaxyNetwork
 from .plan import plan
 from .symmetries import Symmetry
@@ -22,10 +23,10 @@ from .symmetries import Symmetry
 Array = NDArray[Any]
 
 PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
-BATCH_BYTES = 160 << 20  # of what a batch of windows becomes, layer by layer
+BATCH_BYTES = 160 << 20  # of a batch of windows, before and after a layer
 _HEAD_ROWS = 1 << 16
-# With fewer rows (kernels of one voxel), or one of few values (kernels of three), torch leaves
-# convolutions to code whose last bits depend on the number of threads.
+# With fewer rows (for kernels of one voxel), or one of few values (for those of three), torch
+# leaves convolutions to code whose last bits depend on the number of threads.
 _LEAST_ROWS, _SMALL = 16, 20480
 
 
@@ -79,10 +80,24 @@ class SharedNetwork:
         -------
         ndarray of float64, shape (n, o)
             As `GalaxyNetwork.forward` gives.
+
+        Raises
+        ------
+        InternalError
+            A receptive field that reaches beyond the tile.
         """
-        with self._settings():
-            voxels, row = np.unique(starts, axis=0, return_inverse=True)
+        voxels, row = np.unique(starts, axis=0, return_inverse=True)
+        room = np.array(tile.shape[1:]) - self.architecture.windows[0]
+        if ((voxels < 0) | (voxels > room)).any():
+            raise InternalError(
+                "subhalos of a tile",
+                f"receptive fields that start at {voxels.min(axis=0)} to {voxels.max(axis=0)}",
+                f"0 to {room}, for a tile of {tile.shape[1:]} voxels",
+                "please report this",
+            )
+        with self._settings(tf32=self._tf32):
             seen = self._convolve_all(tile, voxels)
+        with self._settings(tf32=False):
             return self._fully_connected(seen, row.reshape(-1), features)
 
     def _fully_connected(self, seen: Tensor, row: Array, features: Array) -> Array:
@@ -109,7 +124,9 @@ class SharedNetwork:
             self._dense(whole, starts[box.rows], box.rows, 0, box.split)
         for split in sorted(self._waiting):
             self._finish(split)
-        return self._seen
+        seen = self._seen
+        del self._seen, self._waiting
+        return seen
 
     def _dense(self, x: Tensor, starts: Array, rows: Array, layer: int, split: int) -> None:
         """Layers from ``layer`` up to the split, on what some windows see of ``x``."""
@@ -155,10 +172,10 @@ class SharedNetwork:
     def _batch(self, split: int) -> int:
         """Windows taken on together."""
         layers, windows = self.architecture.layers, self.architecture.windows
-        values = [
-            layer.channels_out * windows[i + 1] ** 3 for i, layer in enumerate(layers) if i >= split
-        ]
-        return max(1, BATCH_BYTES // (8 * max(values, default=layers[-1].channels_out)))
+        values = [layers[-1].channels_out]
+        for layer, window in zip(layers[split:], windows[split:-1], strict=True):
+            values.append(layer.channels_in * window**3)
+        return max(1, BATCH_BYTES // (8 * max(values)))
 
     def _convolve(self, x: Tensor, layer: int) -> Tensor:
         if len(x) == 1 and x[..., 0].numel() <= _SMALL:
@@ -168,13 +185,13 @@ class SharedNetwork:
         return torch.conv3d(x, weight, bias, stride).relu_()
 
     @contextmanager
-    def _settings(self) -> Iterator[None]:
+    def _settings(self, *, tf32: bool) -> Iterator[None]:
         """Torch's switches as this evaluation needs them, and afterwards as they were."""
         cudnn = torch.backends.cudnn
         with (
             torch.inference_mode(),
             cudnn.flags(
-                enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=self._tf32
+                enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=tf32
             ),
         ):
             yield
