@@ -229,15 +229,15 @@ class TileEvaluation:
 def tile_bytes(shape: Architecture, grid: Grid, tile_size: int) -> int:
     """Memory of the work on one tile, and of the planes that it is cut from."""
     size = min(tile_size, grid.size)
-    sides = [window + size - 1.0 for window in shape.windows]
-    widths = [shape.layers[0].channels_in, *(layer.channels_out for layer in shape.layers)]
-    at_once = max(
-        4.0 * (side**3 * width + (after / layer.stride) ** 3 * out)
-        for side, after, width, out, layer in zip(
-            sides[:-1], sides[1:], widths[:-1], widths[1:], shape.layers, strict=True
-        )
-    )
-    return int(at_once) + 2 * BATCH_BYTES + held_bytes(grid.size, size, shape.receptive_field, 2)
+    extent, held, most = size, 0, 0
+    for layer, window in zip(shape.layers, shape.windows[:-1], strict=True):
+        side = extent + window - 1
+        before = 4 * side**3 * layer.channels_in
+        after = 4 * (side - layer.kernel + 1) ** 3 * layer.channels_out  # also with stride 2
+        most = max(most, held + before + after)
+        if layer.stride == 2:  # all grids are held while one after the other is taken on
+            extent, held = -(-extent // 2), held + after
+    return most + 2 * BATCH_BYTES + held_bytes(grid.size, size, shape.receptive_field, 2)
 
 
 def _check_output(output: Array, tile: Tile, ids: Array, scene: Scene) -> None:

@@ -25,6 +25,7 @@ Array = NDArray[Any]
 PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
 BATCH_BYTES = 160 << 20  # of a batch of windows, before and after a layer
 _HEAD_ROWS = 1 << 16
+_AT_ONCE = 5  # of the 8 grids after a stride of 2: as many are made by one convolution of stride 1
 # With fewer rows (for kernels of one voxel), or one of few values (for those of three), torch
 # leaves convolutions to code whose last bits depend on the number of threads.
 _LEAST_ROWS, _SMALL = 16, 20480
@@ -139,10 +140,19 @@ class SharedNetwork:
             self._take(x, starts, rows, split)
             return
         phase = starts % 2
-        for parity in np.unique(phase, axis=0):
+        parities = np.unique(phase, axis=0)
+        at_once = len(parities) >= _AT_ONCE
+        if at_once:
+            x = self._convolve(x, layer, stride=1)
+        for parity in parities:
             here = np.flatnonzero((phase == parity).all(axis=1))
-            mine, begin = _narrowed(x, starts[here], windows[layer])
-            self._dense(self._convolve(mine, layer), begin // 2, rows[here], layer + 1, split)
+            if at_once:
+                i, j, k = parity.tolist()
+                grid, begin = x[:, :, i::2, j::2, k::2], starts[here]
+            else:
+                mine, begin = _narrowed(x, starts[here], windows[layer])
+                grid = self._convolve(mine, layer)
+            self._dense(grid, begin // 2, rows[here], layer + 1, split)
 
     def _take(self, x: Tensor, starts: Array, rows: Array, split: int) -> None:
         """Windows of ``x``, to be taken on in a batch with others."""
@@ -177,11 +187,11 @@ class SharedNetwork:
             values.append(layer.channels_in * window**3)
         return max(1, BATCH_BYTES // (8 * max(values)))
 
-    def _convolve(self, x: Tensor, layer: int) -> Tensor:
+    def _convolve(self, x: Tensor, layer: int, *, stride: int | None = None) -> Tensor:
         if len(x) == 1 and x[..., 0].numel() <= _SMALL:
-            return self._convolve(torch.cat([x, x]), layer)[:1]
+            return self._convolve(torch.cat([x, x]), layer, stride=stride)[:1]
         weight, bias = self._convolutions[layer]
-        stride = self.architecture.layers[layer].stride
+        stride = stride or self.architecture.layers[layer].stride
         return torch.conv3d(x, weight, bias, stride).relu_()
 
     @contextmanager
