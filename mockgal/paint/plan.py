@@ -28,7 +28,7 @@ Array = NDArray[Any]
 
 CALL = 5e6  # multiplications that the overhead of one convolution is worth, about 50 microseconds
 _HOPELESS = 1.5  # parts that cost so much more than a whole are not divided further
-_DEEPEST = 64  # divisions of divisions; that many would take off slices only
+_DEEP = 64  # from so many divisions of divisions on they are by halves, not slice by slice
 
 
 class Box(NamedTuple):
@@ -124,9 +124,9 @@ def _divide(
     split = int(np.argmin(whole))
     best, together = float(whole[split]), [Box(rows, split)]
     least = float(multiplications(architecture).sum())
-    if len(rows) == 1 or best <= 2 * least or depth == _DEEPEST:  # two cost no less
+    if len(rows) == 1 or best <= 2 * least:  # two cost no less
         return best, together
-    sides = _cuts(starts[rows])
+    sides = _cuts(starts[rows], gaps=depth < _DEEP)
     extent = np.array([_extent(starts[rows[side]]) for pair in sides for side in pair])
     number = np.array([np.count_nonzero(side) for pair in sides for side in pair])
     halves = costs(architecture, extent, number).min(axis=1).reshape(-1, 2)
@@ -142,7 +142,7 @@ def _divide(
     return first + second, boxes + others
 
 
-def _cuts(starts: Array) -> list[tuple[Array, Array]]:
+def _cuts(starts: Array, *, gaps: bool) -> list[tuple[Array, Array]]:
     """Ways to divide windows in two; of those that cost the same the first is taken."""
     found = []
     for axis in range(3):
@@ -150,8 +150,8 @@ def _cuts(starts: Array) -> list[tuple[Array, Array]]:
         if len(along) == 1:
             continue
         median, widest = (len(along) - 1) // 2, int(np.argmax(np.diff(along)))
-        for last in dict.fromkeys((along[median], along[widest])):
-            below = starts[:, axis] <= last
+        for last in dict.fromkeys([median, widest] if gaps else [median]):
+            below = starts[:, axis] <= along[last]
             found.append((below, ~below))
     return found
 

@@ -136,8 +136,6 @@ def test_the_global_random_state_is_left(monkeypatch):
 
     monkeypatch.setattr(torch.cuda, "manual_seed_all", refuse)
     shape = TINY["small"]
-    first = seeded_network(shape, 5).state_dict()
     before = torch.random.get_rng_state()
-    second = seeded_network(shape, 5).state_dict()
+    seeded_network(shape, 5)
     assert torch.equal(torch.random.get_rng_state(), before)
-    assert all(torch.equal(first[name], second[name]) for name in first)

@@ -149,8 +149,11 @@ def counter(monkeypatch):
 SMALL_ONES = TINY | {"demo": PRESETS["demo"]}
 
 
-@pytest.mark.parametrize("shape", SMALL_ONES.values(), ids=SMALL_ONES)
-@pytest.mark.parametrize("sides", [(8, 8, 8), (8, 16, 8)])
+@pytest.mark.parametrize(
+    ("shape", "sides"),
+    [(TINY["small"], (8, 16, 8)), *((shape, (8, 8, 8)) for shape in SMALL_ONES.values())],
+    ids=["long", *SMALL_ONES],
+)
 def test_costs_are_the_work_done_where_windows_start_everywhere(shape, sides, counter):
     """All parities of all strides have as many windows then, at every split."""
     starts = np.array(list(product(*map(range, sides))))
@@ -167,6 +170,15 @@ def test_costs_of_windows_apart(shape, counter):
     assert cost_of(shape, starts, boxes) == expected
     assert cost_of(shape, starts, [Box(np.arange(3), 0)]) == expected
     assert counter.of(shape, starts, boxes) == expected
+
+
+@pytest.mark.parametrize("shape", SMALL_ONES.values(), ids=SMALL_ONES)
+def test_costs_of_few_windows_of_different_parities(shape, counter):
+    """Each has grids of its own from the first stride on."""
+    starts = np.array([[0, 0, 0], [2, 7, 3], [5, 2, 4]])
+    for split in range(len(shape.layers) + 1):
+        boxes = [Box(np.arange(3), split)]
+        assert cost_of(shape, starts, boxes) == counter.of(shape, starts, boxes)
 
 
 @pytest.mark.parametrize("shape", SMALL_ONES.values(), ids=SMALL_ONES)
@@ -252,11 +264,30 @@ def test_windows_that_share_nothing():
     assert {box.split for box in boxes} == {0}
 
 
-@pytest.mark.parametrize("preset", ["demo", "centred"])
-def test_many_windows_everywhere(preset):
+def test_pairs_are_found_however_many():
+    """Taking off one after another is cheaper at each step than to halve the rest."""
+    pair = np.array([[0, 0, 0], [0, 0, 1]])
+    starts = np.concatenate([pair + 40 * number for number in range(200)])
+    boxes = plan(WIDE["demo"], starts)
+    assert sorted(tuple(sorted(box.rows)) for box in boxes) == [
+        (2 * number, 2 * number + 1) for number in range(200)
+    ]
+
+
+def test_divisions_nest_no_deeper_than_python_allows(monkeypatch):
     """Slices could be taken off many hundred times, one in another."""
-    starts = np.unique(np.random.default_rng(1).integers(0, 256, (10_000, 3)), axis=0)
-    assert rows_of(plan(WIDE[preset], starts)) == list(range(len(starts)))
+    generator, depths, divide = np.random.default_rng(5), [], module._divide
+
+    def spy(*arguments):
+        depths.append(arguments[4] if len(arguments) > 4 else 0)
+        return divide(*arguments)
+
+    monkeypatch.setattr(module, "_divide", spy)
+    centres = generator.integers(0, 508, (1000, 1, 3))
+    starts = (centres + generator.integers(0, 4, (1000, 6, 3))).reshape(-1, 3)
+    starts = np.unique(starts, axis=0)
+    assert rows_of(plan(WIDE["centred"], starts)) == list(range(len(starts)))
+    assert module._DEEP < max(depths) < module._DEEP + 3 * 9  # halves of 512 planes of each axis
 
 
 @given(
