@@ -3,8 +3,8 @@
 python benchmarks/shared_network.py [--presets paper,centred] [--width 16] [--device cpu]
     [--crops 64] [--targets 10,250,1000,5000] [--tile 128] [--repeats 2]
 
-Time per crop is that of the plain network over at least 64 crops in batches of 8, as it is (the gain
-is over this) and with channels last (the gain over the best is over the faster of the two); that of
+Time per crop is that of the plain network over at least 64 crops in batches of 8, as it is (the
+gain is over this) and with channels last (over the best: the faster of the two); that of
 n crops is n times as much. The bound is the ratio of multiplications: n whole crops to those of the
 plan. The machine's convolution peak is the fastest of the network's own layers at large sizes.
 """

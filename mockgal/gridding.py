@@ -48,6 +48,7 @@ def field(
     *,
     grid_size: int,
     assignment: str = "CIC",
+    origin: str = "corner",
     subhalos: bool = True,
     least_subhalo_mass: float | str = 0.0,
     memory: int | str | None = None,
@@ -68,6 +69,8 @@ def field(
         Voxels along each side. No grid is in memory as a whole, unless it fits.
     assignment : str
         NGP, CIC, TSC or PCS, of both grids.
+    origin : str
+        ``corner``, or ``centre`` for voxels that are centred on multiples of the voxel size.
     subhalos : bool
         Write the mass of subhalos, too.
     least_subhalo_mass : float or str
@@ -104,6 +107,8 @@ def field(
     if target.suffix.lower() not in (".hdf5", ".h5"):
         raise UsageError(out, f"extension {target.suffix!r}", ".hdf5 or .h5", "name it so")
     check_grid(grid_size, assignment)
+    if origin not in ("corner", "centre"):
+        raise UsageError("origin", repr(origin), "corner or centre", "choose one")
     if least_subhalo_mass and not subhalos:
         raise UsageError(_LEAST, "one without subhalos", "none", "leave it out")
     if isinstance(memory, str):
@@ -132,6 +137,7 @@ def field(
                 grid_size,
                 least_mass=least_subhalo_mass,
                 assignment=assignment,
+                origin=origin,
             )
         # A voxel that nothing reaches compresses to next to nothing.
         filled, filled_by_subhalos = (
@@ -146,6 +152,7 @@ def field(
             snapshot,
             grid_size=grid_size,
             assignment=assignment,
+            origin=origin,
             memory=memory,
             scratch=None if scratch is None else Path(scratch),
             progress=progress,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..gridding import Gridded
 
 _OF_GALAXIES = ("cuts", "weight")
-_OF_MATTER = ("subhalos", "least_subhalo_mass", "memory", "scratch")
+_OF_MATTER = ("origin", "subhalos", "least_subhalo_mass", "memory", "scratch")
 
 
 @click.command()
@@ -26,6 +26,11 @@ _OF_MATTER = ("subhalos", "least_subhalo_mass", "memory", "scratch")
 @assigning
 @cutting
 @weighting
+@click.option(
+    "--origin",
+    type=click.Choice(["corner", "centre"]),
+    help="Of matter: where voxel 0 is, its corner at the origin (the default) or its centre.",
+)
 @click.option(
     "--subhalos/--no-subhalos",
     default=None,

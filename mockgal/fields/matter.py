@@ -24,6 +24,7 @@ from ..files.signals import signals_deferred
 from ..memory import available
 from ..types import DensityField, Particles, Snapshot
 from .assign import SUPPORT, Deposit
+from .origin import particles_on_corners
 from .spill import Spill
 
 Array = NDArray[Any]
@@ -42,7 +43,7 @@ class MatterField(NamedTuple):
     Parameters
     ----------
     field : DensityField
-        Of kind ``mass`` [Msun/h], origin ``corner``.
+        Of kind ``mass`` [Msun/h].
     record : dict
         What was counted on the way, the same however it was made: plain JSON values.
     scratch_bytes : int
@@ -61,6 +62,7 @@ def matter_field(
     *,
     grid_size: int,
     assignment: str = "CIC",
+    origin: str = "corner",
     memory: int | None = None,
     scratch: Path | None = None,
     progress: Progress | None = None,
@@ -79,6 +81,8 @@ def matter_field(
         Voxels along each side, N.
     assignment : str
         One of `mockgal.fields.assign.SUPPORT`.
+    origin : str
+        See `mockgal.fields.origin.on_corners`.
     memory : int, optional
         Bytes for the grid, or the planes of it that are kept, and the particles under way; half of
         what is free without it. What ``read_slab`` returns comes on top in the second case.
@@ -110,6 +114,7 @@ def matter_field(
     plane_bytes, left = 8 * grid_size**2, memory - rows * _ROW_BYTES
     bound = (1.0 + MATTER_TOLERANCE) * snapshot.cosmology.matter_mass(snapshot.box_size)
     box_size, voxel = snapshot.box_size, snapshot.box_size / grid_size
+    particles = particles_on_corners(particles, origin, voxel, box_size)
 
     def new(start: int, stop: int) -> Deposit:
         planes = (start, stop)
@@ -134,7 +139,7 @@ def matter_field(
             _check_planes(start, stop, grid_size)
             return grid[start:stop]
 
-        field = DensityField(grid_size, voxel, "mass", assignment, "corner", read_slab)
+        field = DensityField(grid_size, voxel, "mass", assignment, origin, read_slab)
         yield MatterField(field, record, 0)
         return
     with Spill(scratch, grid_size, box_size, particles.count, rows) as spill:
@@ -148,7 +153,7 @@ def matter_field(
             return some.finish()
 
         slabs = _Slabs(make, snapshot, grid_size, left // plane_bytes, looked_at.total)
-        field = DensityField(grid_size, voxel, "mass", assignment, "corner", slabs.read)
+        field = DensityField(grid_size, voxel, "mass", assignment, origin, slabs.read)
         yield MatterField(field, record, spill.bytes_written)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from ..types import DensityField, HaloCatalog
 from .assign import total_mass
-from .planes import planes
+from .origin import on_corners
 from .points import points_field
 
 Array = NDArray[Any]
@@ -30,6 +31,7 @@ def subhalo_field(
     *,
     least_mass: float = 0.0,
     assignment: str = "CIC",
+    origin: str = "corner",
 ) -> SubhaloField:
     """The bound mass of subhalos per voxel, in a grid that is never in memory as a whole.
 
@@ -44,6 +46,8 @@ def subhalo_field(
         Bound mass of the smallest subhalo that is deposited [Msun/h].
     assignment : str
         One of `mockgal.fields.assign.SUPPORT`.
+    origin : str
+        See `mockgal.fields.origin.on_corners`.
 
     Returns
     -------
@@ -62,7 +66,7 @@ def subhalo_field(
     rows = np.flatnonzero(mass >= least_mass)
     mass = mass[rows]
     field = points_field(
-        halos["position"][rows],
+        on_corners(halos["position"][rows], origin, box_size / grid_size, box_size),
         mass,
         grid_size=grid_size,
         box_size=box_size,
@@ -75,35 +79,4 @@ def subhalo_field(
         "smallest_mass_msun_h": float(mass.min()) if len(rows) else None,
         "mass_msun_h": total_mass(mass),
     }
-    return SubhaloField(field, record)
-
-
-def subhalo_planes(
-    halos: HaloCatalog,
-    box_size: float,
-    grid_size: int,
-    start: int,
-    stop: int,
-    *,
-    least_mass: float = 0.0,
-    assignment: str = "CIC",
-) -> Array:
-    """Planes of `subhalo_field`, with their periodic neighbours.
-
-    Who wants many slabs makes the field once, which sorts the subhalos, and takes
-    `mockgal.fields.planes.planes` of it.
-
-    Parameters
-    ----------
-    halos, box_size, grid_size, least_mass, assignment
-        As for `subhalo_field`.
-    start, stop : int
-        Planes of the first axis, from one up to the other; they may be beyond 0 and N.
-
-    Returns
-    -------
-    ndarray of float64, shape (stop - start, N, N)
-        [Msun/h]
-    """
-    made = subhalo_field(halos, box_size, grid_size, least_mass=least_mass, assignment=assignment)
-    return planes(made.field, start, stop)
+    return SubhaloField(replace(field, origin=origin), record)

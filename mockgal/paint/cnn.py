@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..columns import GALAXY_COLUMNS, Column
 from ..distribution import inverse_cdf
-from ..errors import DomainError, UsageError, warn
+from ..errors import BadValueError, DomainError, UsageError, warn
 from ..memory import available
 from ..quantity import memory_size
 from ..types import Distribution, Scene
@@ -93,8 +93,19 @@ class CNNPainter:
         for key in ("allow_extrapolation", "deterministic", "average_symmetries"):
             if not isinstance(getattr(self, key), bool):
                 raise _usage(key, repr(getattr(self, key)), "true or false")
+        for key in ("scratch", "resume"):
+            if not isinstance(getattr(self, key), str | os.PathLike | None):
+                raise _usage(key, repr(getattr(self, key)), "a folder")
+        if not isinstance(self.weights, str | os.PathLike | Weights | None):
+            raise _usage("weights", repr(self.weights), "a name or a file")
+        if not isinstance(self.memory, str | None):
+            raise _usage("memory", repr(self.memory), 'a size with its unit, such as "4 GiB"')
+        if self.scratch is not None and not os.path.isdir(self.scratch):
+            raise _usage("scratch", f"{self.scratch}, which is no folder", "a folder")
         if self.tile_size is not None and not (
-            isinstance(self.tile_size, int) and 1 <= self.tile_size <= 512
+            isinstance(self.tile_size, int)
+            and not isinstance(self.tile_size, bool)
+            and 1 <= self.tile_size <= 512
         ):
             raise _usage("tile_size", repr(self.tile_size), "a whole number from 1 to 512")
         if self.device == "cuda" and not torch.cuda.is_available():
@@ -147,6 +158,7 @@ class CNNPainter:
             "luminosity_floor_msun_h": weights.domain.luminosity_floor,
             "grid_size": grid.size,
             "voxel_size_mpc_h": grid.voxel_size,
+            "matter": "density grid" if grid.given else "particles",
             **self._evaluation.describe(grid),
             "deterministic": self.deterministic,
             "outside_domain": mismatch(scene, weights, grid),
@@ -174,6 +186,13 @@ class CNNPainter:
         weights, halos = self._loaded, scene.halos
         grid = grid_of(scene, weights)
         outside = self.check(scene)
+        if np.isnan(halos["mass"]).any():
+            raise BadValueError(
+                f"{scene.snapshot.name}:mass",
+                f"{int(np.isnan(halos['mass']).sum())} bound masses that are no numbers",
+                "masses from 0 on",
+                "leave these subhalos out",
+            )
         rows = np.flatnonzero(halos["mass"] >= max(weights.domain.least_subhalo_mass, 5e-324))
         voxel, offset = grid.voxels(halos["position"][rows])
         given, beyond = features(scene, weights, rows, offset)
@@ -236,7 +255,7 @@ class CNNPainter:
         location[rows] = found
         if weights.architecture.outputs == MEAN_ONLY:
             p[rows] = found >= floor
-            record["below_floor"] = int(np.count_nonzero(found < floor))
+            record["not_painted_below_floor"] = int(np.count_nonzero(found < floor))
         else:
             certain[rows] = 0
             scale[rows] = deviation * np.exp(output[:, 1])

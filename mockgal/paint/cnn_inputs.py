@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +17,7 @@ from ..fields.matter import matter_field
 from ..fields.planes import mass_planes
 from ..fields.subhalos import subhalo_field
 from ..fields.tiles import Planes
-from ..types import DensityField, HaloCatalog, ParticleChunk, Particles, Scene
+from ..types import DensityField, HaloCatalog, Scene
 from .weights import Weights
 
 Array = NDArray[Any]
@@ -28,11 +27,16 @@ SAME_VOXEL = 1e-3  # relative difference of voxel sizes that are taken for the s
 
 
 class Grid(NamedTuple):
-    """The grid that a network sees a box on: voxels along each side, and where voxel 0 is."""
+    """The grid that a network sees a box on.
+
+    ``size`` voxels along each side, ``origin`` as of `mockgal.fields.origin.on_corners`; ``given``
+    if it is the scene's density field, and not made of its particles.
+    """
 
     size: int
     voxel_size: float
     origin: str
+    given: bool
 
     def voxels(self, position: Array) -> tuple[Array, Array]:
         """The voxel of each position, and the offset from its centre in voxels, shapes (n, 3)."""
@@ -42,18 +46,22 @@ class Grid(NamedTuple):
 
 
 def grid_of(scene: Scene, weights: Weights) -> Grid:
-    """The grid for a scene: its own, or the one nearest to the weights' that its box takes."""
-    domain = weights.domain
-    if scene.field is not None and (
-        scene.particles is None or _fits(scene.field.voxel_size, domain.voxel_size)
-    ):
-        return Grid(scene.field.grid_size, scene.field.voxel_size, scene.field.origin)
-    size = max(1, round(scene.snapshot.box_size / domain.voxel_size))
-    return Grid(size, scene.snapshot.box_size / size, domain.origin)
+    """The scene's density field if it is as the weights want it, or if there is nothing else.
 
-
-def _fits(voxel_size: float, wanted: float) -> bool:
-    return abs(voxel_size / wanted - 1.0) <= SAME_VOXEL
+    If not, the grid to make of the particles, whose voxels are as near to the weights' as the box
+    takes.
+    """
+    domain, field, box_size = weights.domain, scene.field, scene.snapshot.box_size
+    if field is not None:
+        fits = (
+            abs(field.voxel_size / domain.voxel_size - 1.0) <= SAME_VOXEL
+            and field.origin == domain.origin
+            and field.assignment == domain.assignment
+        )
+        if fits or scene.particles is None:
+            return Grid(field.grid_size, field.voxel_size, field.origin, given=True)
+    size = max(1, round(box_size / domain.voxel_size))
+    return Grid(size, box_size / size, domain.origin, given=False)
 
 
 @contextmanager
@@ -74,37 +82,40 @@ def channels(
         See `mockgal.fields.matter.matter_field`.
     """
     domain, normalisation, snapshot = weights.domain, weights.normalisation, scene.snapshot
-    shift = grid.voxel_size / 2 if grid.origin == "centre" else 0.0
-    halos = scene.halos
-    if shift:
-        moved = {**halos.columns, "position": _shifted(halos["position"], shift, snapshot.box_size)}
-        halos = replace(halos, columns=moved)
-    mass = subhalo_field(
-        halos,
+    subhalos = subhalo_field(
+        scene.halos,
         snapshot.box_size,
         grid.size,
         least_mass=domain.least_subhalo_mass,
         assignment=domain.assignment,
-    )
-    subhalos = partial(_standardised, partial(mass_planes, mass.field, snapshot))
+        origin=grid.origin,
+    ).field
 
     def both(matter: DensityField) -> list[Planes]:
-        planes = partial(_standardised, partial(mass_planes, matter, snapshot))
+        fields = (matter, normalisation.matter), (subhalos, normalisation.subhalos)
         return [
-            partial(planes, *normalisation.matter),
-            partial(subhalos, *normalisation.subhalos),
+            partial(_standardised, partial(mass_planes, field, snapshot), *pair)
+            for field, pair in fields
         ]
 
-    field = scene.field
-    if field is not None and field.grid_size == grid.size:
-        yield both(field)
+    if grid.given:
+        assert scene.field is not None
+        yield both(scene.field)
         return
     assert scene.particles is not None
+    if scene.field is not None:
+        warn(
+            f"the density grid of {scene.field.grid_size}^3 voxels ({scene.field.assignment}, "
+            f"origin {scene.field.origin}) is not as weights {weights.name} want it; the matter is "
+            "made of the particles",
+            stacklevel=5,
+        )
     with matter_field(
-        _moved(scene.particles, shift, snapshot.box_size),
+        scene.particles,
         snapshot,
         grid_size=grid.size,
         assignment=domain.assignment,
+        origin=grid.origin,
         memory=memory,
         scratch=scratch,
         progress=progress.advance,
@@ -125,23 +136,6 @@ def _standardised(planes: Planes, mean: float, deviation: float, start: int, sto
     value *= 1.0 / (np.log(10.0) * deviation)
     value -= mean / deviation
     return value.astype(np.float32)
-
-
-def _moved(particles: Particles, shift: float, box_size: float) -> Particles:
-    if not shift:
-        return particles
-
-    def stream(rows: int) -> Iterator[ParticleChunk]:
-        for chunk in particles.chunks(rows):
-            yield chunk._replace(position=_shifted(chunk.position, shift, box_size))
-
-    return Particles(particles.count, stream)
-
-
-def _shifted(position: Array, shift: float, box_size: float) -> Array:
-    """Positions that are moved along all axes, in [0, box_size)."""
-    moved = position + shift
-    return np.where(moved >= box_size, moved - box_size, moved)
 
 
 def features(scene: Scene, weights: Weights, rows: Array, offset: Array) -> tuple[Array, Array]:
@@ -181,7 +175,7 @@ def features(scene: Scene, weights: Weights, rows: Array, offset: Array) -> tupl
                 f"the feature {name} of weights {weights.name}",
                 "take weights that were trained without it",
             )
-        log_value = _log10(scene, halos, column, rows)
+        log_value = _log10(scene, halos, column, rows, needed=name in names)
         if limits is not None:
             outside |= (log_value < limits[0]) | (log_value > limits[1])
         if name in names:
@@ -194,10 +188,11 @@ def features(scene: Scene, weights: Weights, rows: Array, offset: Array) -> tupl
     return found, outside
 
 
-def _log10(scene: Scene, halos: HaloCatalog, column: str, rows: Array) -> Array:
+def _log10(scene: Scene, halos: HaloCatalog, column: str, rows: Array, *, needed: bool) -> Array:
+    """Logarithms; those of zeros are outside of all ranges where they are not ``needed``."""
     value = halos[column][rows]
     bad = np.flatnonzero(~(value > 0))
-    if bad.size:
+    if bad.size and needed:
         ids = halos["halo_id"][rows][bad]
         raise BadValueError(
             f"{scene.snapshot.name}:{column}",
@@ -207,4 +202,4 @@ def _log10(scene: Scene, halos: HaloCatalog, column: str, rows: Array) -> Array:
             "--drop-bad leaves hosts without a mass out and counts them, or choose another "
             "--mass-definition",
         )
-    return np.asarray(np.log10(value))
+    return np.log10(value, out=np.full(len(value), -np.inf), where=value > 0)

@@ -6,35 +6,37 @@ of tiles. Nothing else changes them: no order of rows, number of threads, or sto
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from .. import progress
+from .. import __version__, progress
 from ..errors import InternalError, ResourceError, UsageError, warn
 from ..fields.tiles import Tile, held_bytes, tile_rows, tiles
 from ..types import Scene
 from .architecture import Architecture
 from .cnn_inputs import Grid, channels
 from .shared import BATCH_BYTES, SharedNetwork
-from .symmetries import symmetries
-from .tile_store import TileStore
+from .symmetries import Symmetry, symmetries
+from .tile_store import TileStore, key_of
 from .weights import Weights
 
 Array = NDArray[Any]
 
 TILE_SIZES = (128, 96, 64, 48, 32, 16)
-GATE = 0.01  # largest error of a lower precision, in standard deviations of the target
-_GATE_ROWS = 64  # subhalos that it is measured at
+GATE = 0.01  # largest error of a lower precision, in the standardised outputs
+EVALUATION = 1  # to be raised with every change of last bits
+_GATE_ROWS = 4  # subhalos of each tile that the error is measured at
+_ABSURD = 30.0  # standardised outputs that no trained network gives
 
 
-@dataclass(frozen=True)
+@dataclass
 class TileEvaluation:
     """How the network is evaluated.
 
@@ -63,6 +65,7 @@ class TileEvaluation:
     tile_size: int | None = None
     scratch: Path | None = None
     kept: Path | None = None
+    _sizes: dict[Grid, int] = field(default_factory=dict, init=False, repr=False)
 
     def tile_size_on(self, grid: Grid) -> int:
         """Voxels along each side of a tile.
@@ -72,23 +75,28 @@ class TileEvaluation:
         ResourceError
             Memory is too small for the smallest.
         """
-        shape = self.weights.architecture
+        if grid not in self._sizes:  # what is free changes while it is used
+            self._sizes[grid] = self._tile_size_on(grid)
+        return self._sizes[grid]
+
+    def _tile_size_on(self, grid: Grid) -> int:
+        shape, memory = self.weights.architecture, self.memory // 2
+        if self.device != "cpu":
+            memory = min(memory, torch.cuda.mem_get_info()[0])
         sizes = TILE_SIZES if self.tile_size is None else (self.tile_size,)
         for size in sizes:
-            if tile_bytes(shape, grid, size) <= self.memory // 2:
+            if tile_bytes(shape, grid, size) <= memory:
                 return min(size, grid.size)
         raise ResourceError(
             "--memory",
-            f"{self.memory} bytes",
-            f"at least {2 * tile_bytes(shape, grid, sizes[-1])} for tiles of {sizes[-1]} voxels "
-            f"on a grid of {grid.size}",
+            f"{self.memory} bytes, and {memory} of them for tiles",
+            f"{tile_bytes(shape, grid, sizes[-1])} for tiles of {sizes[-1]} voxels on a grid of "
+            f"{grid.size}, and as much for the grid",
             "give more, or a smaller --tile-size",
         )
 
     def describe(self, grid: Grid) -> dict[str, Any]:
         """What the last bits depend on, apart from weights and scene: JSON values."""
-        import torch
-
         return {
             "tile_size": self.tile_size_on(grid),
             "device": self.device,
@@ -125,7 +133,9 @@ class TileEvaluation:
         UsageError
             A precision whose error is above `GATE`.
         InternalError
-            An output that is no number.
+            An output that is no number, or absurd.
+        ResourceError
+            Memory that is not there.
         """
         shape, size = self.weights.architecture, self.tile_size_on(grid)
         output, record = np.empty((len(voxel), len(shape.outputs))), {"tiles": 0}
@@ -135,68 +145,85 @@ class TileEvaluation:
         order = np.argsort(number.reshape(-1), kind="stable")
         edges = np.searchsorted(number.reshape(-1)[order], np.arange(len(occupied) + 1))
         rows = [order[first:last] for first, last in pairwise(edges.tolist())]
-        record["tiles"], done = len(occupied), 0
-        store = None if self.kept is None else TileStore(self.kept, self._key(scene, grid, ids))
-        left = []
-        for k, mine in enumerate(rows):
-            found = None if store is None else store.get(k, (len(mine), len(shape.outputs)))
-            if found is None:
-                left.append(k)
-            else:
-                output[mine] = found
-                done += len(mine)
-        progress.advance(done, len(voxel), "painting")
-        if not left:
-            return output, record
-        ensemble = self._ensemble()
+        record["tiles"], done, error = len(occupied), 0, 0.0
+        store = None if self.kept is None else TileStore(self.kept)
+        new, others = 0, store is not None and not store.is_empty
+        facts = [__version__, EVALUATION, self.weights.digest(), self.describe(grid)]
+        progress.advance(0, len(voxel), "painting")
         with channels(scene, self.weights, grid, self.memory // 2, self.scratch) as planes:
             stream = tiles(
                 planes,
                 grid_size=grid.size,
                 tile_size=size,
                 reach=shape.receptive_field,
-                occupied=occupied[left],
+                occupied=occupied,
             )
-            for k, tile in zip(left, stream, strict=True):
-                mine = rows[k]
-                starts = voxel[mine] - tile.first
-                if k == left[0] and self.precision != "float32":
-                    self._check_precision(ensemble[0], tile, starts, features[mine])
-                output[mine] = self._mean(ensemble, tile, starts, features[mine])
-                _check_output(output[mine], tile, ids[mine], scene)
+            for mine, tile in zip(rows, stream, strict=True):
+                starts, given = voxel[mine] - tile.first, features[mine]
+                found, key = None, ""
                 if store is not None:
-                    store.put(k, output[mine])
+                    key = key_of(facts, (tile.values, starts, given))
+                    found = store.get(key, (len(mine) + 1, len(shape.outputs)))
+                if found is None:
+                    found = self._evaluated(tile, starts, given)
+                    _check_output(found, tile, ids[mine], scene)
+                    new += 1
+                    if store is not None:
+                        store.put(key, found)
+                output[mine], error = found[:-1], max(error, float(found[-1].max()))
                 done += len(mine)
                 progress.advance(done, len(voxel), "painting")
+        if others and new == len(occupied):
+            warn(
+                f"{self.kept} has tiles, and none of them is of this simulation, weights, "
+                f"subhalos and tiles of {size}^3 voxels",
+                stacklevel=4,
+            )
+        if self.precision != "float32":
+            warn(
+                f"convolutions in {self.precision}: errors of at most {error:.2g} in the "
+                f"standardised outputs, at up to {_GATE_ROWS} subhalos of each tile",
+                stacklevel=4,
+            )
         return output, record
 
-    def _key(self, scene: Scene, grid: Grid, ids: Array) -> str:
-        """What the outputs depend on."""
-        matter = [(file.size, file.digest) for file in scene.snapshot.source]
-        facts = [self.weights.digest(), self.describe(grid), scene.halos.digest(), grid, matter]
-        text = json.dumps([*facts, scene.snapshot.facts(), len(ids)])
-        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    def _evaluated(self, tile: Tile, starts: Array, features: Array) -> Array:
+        """Outputs of the subhalos of a tile, and in a last row the errors of the precision."""
+        errors = np.zeros((1, len(self.weights.architecture.outputs)))
+        try:
+            if self.precision != "float32":
+                errors[0] = self._errors(tile, starts, features)
+            return np.concatenate([self._mean(tile, starts, features), errors])
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "memory" not in str(error).lower():
+                raise
+            raise ResourceError(
+                f"tile at voxel {tile.first.tolist()}",
+                f"no memory for {len(starts)} subhalos ({str(error).splitlines()[0]})",
+                "room for the work on a tile",
+                "give a smaller --memory or --tile-size",
+            ) from error
 
-    def _ensemble(self) -> list[SharedNetwork]:
-        chosen = symmetries() if self.average_symmetries else [None]
+    def _network(self, symmetry: Symmetry | None, precision: str) -> SharedNetwork:
         network = self.weights.network()
-        return [
-            SharedNetwork(network, device=self.device, precision=self.precision, symmetry=symmetry)
-            for symmetry in chosen
-        ]
+        return SharedNetwork(network, device=self.device, precision=precision, symmetry=symmetry)
 
-    def _mean(
-        self, ensemble: list[SharedNetwork], tile: Tile, starts: Array, features: Array
-    ) -> Array:
-        total = sum(
-            network(tile.values, starts, self._standardised(features, network))
-            for network in ensemble
-        )
-        return np.asarray(total / len(ensemble))
+    @cached_property
+    def _only(self) -> SharedNetwork:
+        return self._network(None, self.precision)
 
-    def _standardised(self, features: Array, network: SharedNetwork) -> Array:
+    def _mean(self, tile: Tile, starts: Array, features: Array) -> Array:
+        if not self.average_symmetries:
+            return self._only(tile.values, starts, self._standardised(features, None))
+        total = np.zeros((len(starts), len(self.weights.architecture.outputs)))
+        for symmetry in symmetries():  # one after the other: together they fill the memory
+            network = self._network(symmetry, self.precision)
+            total += network(tile.values, starts, self._standardised(features, symmetry))
+        return total / len(symmetries())
+
+    def _standardised(self, features: Array, symmetry: Symmetry | None) -> Array:
         """Features as the network takes them, offsets turned with the crop."""
-        names, symmetry = self.weights.architecture.features, network.symmetry
+        names = self.weights.architecture.features
         value = features.copy()
         offsets = [names.index(f"offset_{axis}") for axis in "xyz" if f"offset_{axis}" in names]
         if symmetry is not None and offsets:
@@ -204,26 +231,21 @@ class TileEvaluation:
         pairs = np.array(self.weights.normalisation.features).reshape(-1, 2)
         return np.asarray((value - pairs[:, 0]) / pairs[:, 1], dtype=np.float32)
 
-    def _check_precision(
-        self, network: SharedNetwork, tile: Tile, starts: Array, features: Array
-    ) -> None:
-        """Compare with float32 at some subhalos of a tile."""
-        some = slice(0, _GATE_ROWS)
-        inputs = tile.values, starts[some], self._standardised(features[some], network)
-        exact = SharedNetwork(self.weights.network(), device=self.device, symmetry=network.symmetry)
-        error = float(np.abs(network(*inputs) - exact(*inputs)).max())
-        if not error <= GATE:
+    def _errors(self, tile: Tile, starts: Array, features: Array) -> Array:
+        """The largest error of each output, against float32, at some subhalos of a tile."""
+        some = np.unique(np.linspace(0, len(starts) - 1, _GATE_ROWS).astype(int))
+        inputs = tile.values, starts[some], self._standardised(features[some], None)
+        exact = self._network(None, "float32")
+        errors = np.abs(self._only(*inputs) - exact(*inputs)).max(axis=0)
+        if not errors.max() <= GATE:
             raise UsageError(
                 "painter cnn:precision",
-                f"{self.precision}, with errors of {error:.2g} standard deviations of the target",
+                f"{self.precision}, with errors of {errors.max():.2g} in the standardised outputs "
+                f"of the tile at voxel {tile.first.tolist()}",
                 f"at most {GATE:g}",
                 "--precision float32 has none",
             )
-        warn(
-            f"convolutions in {self.precision}: errors of at most {error:.2g} standard deviations "
-            f"of the target at {len(starts[some])} subhalos of one tile",
-            stacklevel=5,
-        )
+        return np.asarray(errors)
 
 
 def tile_bytes(shape: Architecture, grid: Grid, tile_size: int) -> int:
@@ -237,15 +259,23 @@ def tile_bytes(shape: Architecture, grid: Grid, tile_size: int) -> int:
         most = max(most, held + before + after)
         if layer.stride == 2:  # all grids are held while one after the other is taken on
             extent, held = -(-extent // 2), held + after
-    return most + 2 * BATCH_BYTES + held_bytes(grid.size, size, shape.receptive_field, 2)
+    tile = 8 * (size + shape.windows[0] - 1) ** 3  # as its planes, and as torch takes it
+    weights = 12 * shape.parameters  # as they are, folded, and as convolutions take them
+    work = most + tile + 2 * BATCH_BYTES + weights
+    return work + held_bytes(grid.size, size, shape.receptive_field, 2)
 
 
 def _check_output(output: Array, tile: Tile, ids: Array, scene: Scene) -> None:
-    bad = np.flatnonzero(~np.isfinite(output).all(axis=1))
+    """Whether outputs, of the subhalos and the last row, are such as a network gives."""
+    bad = np.flatnonzero(~(np.abs(output) <= _ABSURD).all(axis=1))
     if bad.size:
+        first = bad[np.argmin(ids[np.minimum(bad, len(ids) - 1)])]
         raise InternalError(
             f"simulation {scene.snapshot.name}: tile at voxel {tile.first.tolist()}",
-            f"{bad.size} predictions that are no numbers, the first for halo_id {ids[bad].min()}",
-            "finite predictions",
-            "check the weights; --device cpu tells whether the GPU is at fault",
+            f"{bad.size} subhalos with outputs that are no numbers or beyond {_ABSURD:g} standard "
+            f"deviations, the first halo_id {ids[min(first, len(ids) - 1)]}: "
+            f"{output[first].tolist()}",
+            "outputs of a trained network",
+            "check the weights and their normalisation; --device cpu tells whether a GPU is at "
+            "fault",
         )

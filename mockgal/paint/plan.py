@@ -26,6 +26,7 @@ from .architecture import Architecture
 
 Array = NDArray[Any]
 
+AT_ONCE = 5  # of the 8 grids after a stride of 2: as many are made by one convolution of stride 1
 CALL = 5e6  # multiplications that the overhead of one convolution is worth, about 50 microseconds
 _HOPELESS = 1.5  # parts that cost so much more than a whole are not divided further
 _DEEP = 64  # from so many divisions of divisions on they are by halves, not slice by slice
@@ -72,11 +73,13 @@ def costs(architecture: Architecture, extent: Array, number: Array) -> Array:
     extent, grids = np.asarray(extent, dtype=np.float64), np.ones(len(extent))
     dense = np.zeros((len(extent), len(layers) + 1))
     for i, layer in enumerate(layers):
+        calls = grids
         if layer.stride == 2:
             grids = np.minimum(8 * grids, number)
+            calls = np.where(grids >= AT_ONCE * calls, calls, grids)
             extent = np.where((number <= grids)[:, None], 1.0, np.ceil(extent / 2))
         voxels = np.prod(extent + (windows[i + 1] - 1), axis=1)
-        dense[:, i + 1] = dense[:, i] + grids * (voxels * _of_one_voxel(layer) + CALL)
+        dense[:, i + 1] = dense[:, i] + grids * voxels * _of_one_voxel(layer) + calls * CALL
     of_one = multiplications(architecture)
     rest = of_one.sum() - np.concatenate([[0.0], np.cumsum(of_one)])
     return np.asarray(dense + np.asarray(number)[:, None] * rest)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 
 from ..errors import InternalError
 from .network import GalaxyNetwork
-from .plan import plan
+from .plan import AT_ONCE, plan
 from .symmetries import Symmetry
 
 Array = NDArray[Any]
@@ -25,7 +26,6 @@ Array = NDArray[Any]
 PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
 BATCH_BYTES = 160 << 20  # of a batch of windows, before and after a layer
 _HEAD_ROWS = 1 << 16
-_AT_ONCE = 5  # of the 8 grids after a stride of 2: as many are made by one convolution of stride 1
 # With fewer rows (for kernels of one voxel), or one of few values (for those of three), torch
 # leaves convolutions to code whose last bits depend on the number of threads.
 _LEAST_ROWS, _SMALL = 16, 20480
@@ -63,7 +63,7 @@ class SharedNetwork:
                 weight = symmetry.undo(weight)
             weight = weight.to(self.device, self._type, memory_format=torch.channels_last_3d)
             self._convolutions.append((weight, bias.to(self.device, self._type)))
-        self._network = network.to(self.device)
+        self._network = deepcopy(network).to(self.device)  # the caller's stays where it is
 
     def __call__(self, tile: Array, starts: Array, features: Array) -> Array:
         """Predictions for subhalos of a tile.
@@ -141,7 +141,7 @@ class SharedNetwork:
             return
         phase = starts % 2
         parities = np.unique(phase, axis=0)
-        at_once = len(parities) >= _AT_ONCE
+        at_once = len(parities) >= AT_ONCE
         if at_once:
             x = self._convolve(x, layer, stride=1)
         for parity in parities:

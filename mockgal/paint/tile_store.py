@@ -1,9 +1,16 @@
-"""Finished tiles on disk, so that painting that was stopped goes on where it was."""
+"""Finished tiles on disk, so that painting that was stopped goes on where it was.
+
+A tile is kept under the digest of all that its outputs depend on: what is found is always right,
+and what does not fit is not found.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +22,16 @@ from ..errors import OutputError, warn
 Array = NDArray[Any]
 
 _MAGIC = b"mockgal tile 1\n"
+_DIGEST = 32  # bytes of the content, after the magic
+
+
+def key_of(facts: Any, arrays: Iterable[Array]) -> str:
+    """Digest of plain JSON values and of arrays."""
+    sha = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=20)
+    for array in arrays:
+        sha.update(f"{array.shape} {array.dtype.str}".encode())
+        sha.update(np.ascontiguousarray(array).data)
+    return sha.hexdigest()
 
 
 class TileStore:
@@ -24,43 +41,46 @@ class TileStore:
     ----------
     folder : Path
         Made if it is not there.
-    key : str
-        Digest of all that outputs depend on; tiles kept with another key are left alone.
 
     Raises
     ------
     OutputError
-        The folder cannot be made.
+        The folder cannot be made, or written to.
     """
 
-    def __init__(self, folder: Path, key: str) -> None:
-        self._folder, self._key = folder / key, key.encode()
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _failed(self._folder, error) from error
+            raise _failed(folder, error.strerror or str(error)) from error
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise _failed(folder, "no permission to write")
 
-    def get(self, tile: int, shape: tuple[int, int]) -> Array | None:
-        """What was kept of a tile, or None; a damaged file counts as none, with a warning."""
-        path = self._path(tile)
-        size = len(self._head(shape)) + 8 * shape[0] * shape[1]
+    @property
+    def is_empty(self) -> bool:
+        """Whether no tile is kept."""
+        return not any(self._folder.glob("*.tile"))
+
+    def get(self, key: str, shape: tuple[int, int]) -> Array | None:
+        """What was kept, or None; a damaged file counts as none, with a warning."""
+        path = self._path(key)
         try:
-            if path.stat().st_size != size:
-                warn(f"{path} is damaged; the tile is made again", stacklevel=2)
+            if path.stat().st_size != len(_MAGIC) + _DIGEST + 8 * shape[0] * shape[1]:
+                _tell(path)
                 return None
             content = path.read_bytes()
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise _failed(path, error) from error
-        head, body = content[: -8 * shape[0] * shape[1]], content[-8 * shape[0] * shape[1] :]
-        values = np.frombuffer(body, dtype="<f8").reshape(shape)
-        if head != self._head(shape) or not np.isfinite(values).all():
-            warn(f"{path} is damaged; the tile is made again", stacklevel=2)
+            raise _failed(path, error.strerror or str(error)) from error
+        body = content[len(_MAGIC) + _DIGEST :]
+        if content != _with_head(body):
+            _tell(path)
             return None
-        return values
+        return np.frombuffer(body, dtype="<f8").reshape(shape)
 
-    def put(self, tile: int, output: Array) -> None:
+    def put(self, key: str, output: Array) -> None:
         """Keep a tile.
 
         Raises
@@ -68,29 +88,34 @@ class TileStore:
         OutputError
             It cannot be written.
         """
-        path = self._path(tile)
+        path = self._path(key)
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
         try:
             with temporary.open("wb") as file:
-                file.write(self._head(output.shape) + np.asarray(output, dtype="<f8").tobytes())
+                file.write(_with_head(np.asarray(output, dtype="<f8").tobytes()))
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
         except OSError as error:
             temporary.unlink(missing_ok=True)
-            raise _failed(path, error) from error
+            raise _failed(path, error.strerror or str(error)) from error
 
-    def _path(self, tile: int) -> Path:
-        return self._folder / f"{tile:08d}.tile"
-
-    def _head(self, shape: tuple[int, ...]) -> bytes:
-        return _MAGIC + self._key + b" %d %d\n" % shape
+    def _path(self, key: str) -> Path:
+        return self._folder / f"{key}.tile"
 
 
-def _failed(path: Path, error: OSError) -> OutputError:
+def _tell(path: Path) -> None:
+    warn(f"{path} is damaged; the tile is made again", stacklevel=3)
+
+
+def _with_head(body: bytes) -> bytes:
+    return _MAGIC + hashlib.blake2b(body, digest_size=_DIGEST).digest() + body
+
+
+def _failed(path: Path, found: str) -> OutputError:
     return OutputError(
         path,
-        f"that it cannot be used ({error.strerror or error})",
+        found,
         "a folder for finished tiles",
         "give another --resume, with room and permission to write",
     )

@@ -10,7 +10,7 @@ from mockgal.errors import MissingDatasetError, MockgalWarning, UsageError
 from mockgal.fields.assign import reference
 from mockgal.fields.matter import matter_field
 from mockgal.fields.planes import mass_planes, planes
-from mockgal.fields.subhalos import subhalo_field, subhalo_planes
+from mockgal.fields.subhalos import subhalo_field
 from mockgal.testing.universes import synthetic_pair
 from mockgal.types import DensityField
 
@@ -42,7 +42,7 @@ def test_subhalos_as_the_reference(halos, assignment):
 
 def test_a_subhalo_is_in_its_voxel(halos):
     one = halos.take(np.flatnonzero(halos["is_central"])[:1])
-    slab = subhalo_planes(one, BOX_SIZE, 16, 0, 16, assignment="NGP")
+    slab = planes(subhalo_field(one, BOX_SIZE, 16, assignment="NGP").field, 0, 16)
     voxel = tuple((one["position"][0] / (BOX_SIZE / 16)).astype(int))
     assert slab[voxel] == pytest.approx(one["mass"][0], rel=1e-15)
     assert np.count_nonzero(slab) == 1
@@ -69,15 +69,17 @@ def test_a_least_mass_that_is_none(halos, least):
 
 
 def test_bits_of_subhalo_planes_do_not_depend_on_cuts_or_order(halos):
-    whole = subhalo_planes(halos, BOX_SIZE, 20, 0, 20)
+    whole = planes(subhalo_field(halos, BOX_SIZE, 20).field, 0, 20)
     order = np.random.default_rng(3).permutation(len(halos))
     shuffled = halos.take(order)
     for start, stop in ((0, 1), (19, 20), (3, 11)):
         np.testing.assert_array_equal(
-            subhalo_planes(shuffled, BOX_SIZE, 20, start, stop), whole[start:stop]
+            planes(subhalo_field(shuffled, BOX_SIZE, 20).field, start, stop), whole[start:stop]
         )
     around = np.arange(-7, 25) % 20
-    np.testing.assert_array_equal(subhalo_planes(halos, BOX_SIZE, 20, -7, 25), whole[around])
+    np.testing.assert_array_equal(
+        planes(subhalo_field(halos, BOX_SIZE, 20).field, -7, 25), whole[around]
+    )
 
 
 # ---- planes of a field

@@ -248,7 +248,7 @@ def test_outside_of_feature_ranges_is_flagged():
     [
         ({"voxel_size": 0.6}, r"voxels of 0\.606061 Mpc/h \(33 in 20 Mpc/h\), not 0\.6"),
         ({"particle_mass": 2 * samples.PARTICLE_MASS}, "particle mass"),
-        ({"least_subhalo_mass": 1e9}, "no subhalo below"),
+        ({"least_subhalo_mass": 1e9}, "99% of the subhalos above"),
         ({"redshift": (0.5, 1.0)}, "redshift 0 outside"),
         ({"mass_definition": "200m"}, "host mass is 200c, not 200m"),
         ({"cosmology": {"h": 0.7, "omega_m": 0.25, "omega_lambda": 0.7}}, "omega_m 0.3, not"),
@@ -280,8 +280,12 @@ def test_a_grid_of_other_voxels_gives_way_to_particles():
     other = DensityField(8, BOX_SIZE / 8, "mass", "CIC", "corner", lambda a, b: np.zeros((0,)))
     weights = sample_weights()
     expected = CNNPainter(weights).predict(sim).location
-    both = CNNPainter(weights).predict(replace(sim, field=other)).location
+    with pytest.warns(MockgalWarning, match="made of the particles"):
+        both = CNNPainter(weights).predict(replace(sim, field=other)).location
     assert np.array_equal(both, expected)
+    facts = CNNPainter(weights).describe(replace(sim, field=other))
+    assert (facts["matter"], facts["grid_size"]) == ("particles", GRID)
+    assert CNNPainter(weights).describe(scene(grid=True))["matter"] == "density grid"
     with pytest.raises(DomainError, match="a grid of 8 voxels a side"):
         CNNPainter(weights).predict(replace(sim, field=other, particles=None))
 
@@ -316,6 +320,25 @@ def test_a_column_that_a_feature_needs():
     assert len(CNNPainter(weights).predict(scene(with_vmax=False)))
 
 
+def test_masses_that_are_no_numbers():
+    sim = scene()
+    mass = sim.halos["mass"].copy()
+    mass[3] = np.nan
+    halos = replace(sim.halos, columns={**sim.halos.columns, "mass": mass})
+    with pytest.raises(BadValueError, match="1 bound masses that are no numbers"):
+        CNNPainter(sample_weights()).predict(replace(sim, halos=halos))
+
+
+def test_zero_host_masses_are_flagged_where_no_feature_needs_them():
+    sim = scene()
+    mass = sim.halos["host_mass"].copy()
+    mass[3] = 0.0
+    halos = replace(sim.halos, columns={**sim.halos.columns, "host_mass": mass})
+    prediction = CNNPainter(sample_weights(PAPER_LIKE)).predict(replace(sim, halos=halos))
+    assert prediction.extrapolated[3]
+    assert prediction.extrapolated.sum() == 1
+
+
 def test_zero_host_masses_are_refused():
     sim = scene()
     mass = sim.halos["host_mass"].copy()
@@ -343,6 +366,11 @@ def test_devices(monkeypatch):
         ({"tile_size": 2.5}, "from 1 to 512"),
         ({"deterministic": "yes"}, "true or false"),
         ({"memory": "4"}, "--memory"),
+        ({"memory": 4}, "a size with its unit"),
+        ({"weights": 5}, "a name or a file"),
+        ({"scratch": 5}, "a folder"),
+        ({"scratch": "/nowhere"}, "which is no folder"),
+        ({"tile_size": True}, "from 1 to 512"),
         ({"weights": None}, "weights of a network"),
     ],
 )
@@ -357,12 +385,15 @@ def test_too_little_memory():
         CNNPainter(sample_weights(), memory="100 MB").predict(scene())
 
 
-def test_lower_precision_is_measured(monkeypatch):
+def test_lower_precision_is_measured(monkeypatch, tmp_path):
     sim, weights = scene(), sample_weights()
     expected = CNNPainter(weights).predict(sim)
     monkeypatch.setattr(cnn_module, "GATE", 1.0)
-    with pytest.warns(MockgalWarning, match="errors of at most"):
-        found = CNNPainter(weights, precision="bfloat16").predict(sim)
+    with pytest.warns(MockgalWarning, match="errors of at most") as told:
+        found = CNNPainter(weights, precision="bfloat16", resume=tmp_path).predict(sim)
+    with pytest.warns(MockgalWarning) as again:  # also if all tiles were kept
+        CNNPainter(weights, precision="bfloat16", resume=tmp_path).predict(sim)
+    assert str(told[0].message) == str(again[0].message)
     error = np.abs(found.location - expected.location).max()
     assert 1e-5 < error < 0.3
     monkeypatch.setattr(cnn_module, "GATE", 1e-5)
@@ -377,6 +408,10 @@ def test_predictions_that_are_no_numbers():
     state["blocks.0.convolution.weight"] *= 1e30
     state["blocks.1.convolution.weight"] *= 1e30
     with pytest.raises(InternalError, match=r"tile at voxel \[.*no numbers.*halo_id"):
+        CNNPainter(replace(weights, state=state)).predict(scene())
+    state = {name: value.clone() for name, value in weights.state.items()}
+    state["output.bias"][0] = -40.0
+    with pytest.raises(InternalError, match="beyond 30 standard deviations"):
         CNNPainter(replace(weights, state=state)).predict(scene())
 
 
@@ -429,11 +464,11 @@ def test_painting_goes_on_where_it_was(tmp_path, monkeypatch):
     evaluated = []
     mean = cnn_module.TileEvaluation._mean
 
-    def stopping(self, ensemble, tile, starts, features):
+    def stopping(self, tile, starts, features):
         if len(evaluated) == 3:
             raise KeyboardInterrupt
         evaluated.append(tile.first.tolist())
-        return mean(self, ensemble, tile, starts, features)
+        return mean(self, tile, starts, features)
 
     monkeypatch.setattr(cnn_module.TileEvaluation, "_mean", stopping)
     with pytest.raises(KeyboardInterrupt):
@@ -442,9 +477,9 @@ def test_painting_goes_on_where_it_was(tmp_path, monkeypatch):
     evaluated.clear()
     monkeypatch.setattr(cnn_module.TileEvaluation, "_mean", mean)
 
-    def counting(self, ensemble, tile, starts, features):
+    def counting(self, tile, starts, features):
         evaluated.append(tile.first.tolist())
-        return mean(self, ensemble, tile, starts, features)
+        return mean(self, tile, starts, features)
 
     monkeypatch.setattr(cnn_module.TileEvaluation, "_mean", counting)
     found = painter.predict(sim)
@@ -458,18 +493,30 @@ def test_painting_goes_on_where_it_was(tmp_path, monkeypatch):
     shuffled = sim.halos.take(np.random.default_rng(1).permutation(len(sim.halos)))
     painter.predict(replace(sim, halos=shuffled))
     assert not evaluated  # all are kept
-    painter.predict(replace(sim, halos=sim.halos.take(np.arange(30))))
+    with pytest.warns(MockgalWarning, match="none of them is of this simulation"):
+        painter.predict(replace(sim, halos=sim.halos.take(np.arange(30))))
     assert evaluated  # of other subhalos
+    evaluated.clear()
+    with pytest.warns(MockgalWarning, match="none of them is of this simulation"):
+        found = painter.predict(replace(scene(grid=True), field=samples.density(other_matter())))
+    assert evaluated  # of other matter
+    assert np.abs(found.location - expected.location).max() > 0.01
+
+
+def other_matter():
+    return samples.matter(samples.positions(seed=7)[0])
 
 
 def test_damaged_tiles_are_made_again(tmp_path):
     sim, weights = scene(), sample_weights()
     painter = CNNPainter(weights, tile_size=16, resume=tmp_path)
     expected = painter.predict(sim)
-    kept = sorted(tmp_path.glob("*/*.tile"))
+    kept = sorted(tmp_path.glob("*.tile"))
     assert len(kept) == expected.record["tiles"]
     kept[0].write_bytes(kept[0].read_bytes()[:-1])
-    kept[1].write_bytes(b"x" + kept[1].read_bytes()[1:])
+    content = bytearray(kept[1].read_bytes())
+    content[-3] ^= 1
+    kept[1].write_bytes(content)
     with pytest.warns(MockgalWarning, match="damaged; the tile is made again"):
         found = painter.predict(sim)
     assert np.array_equal(found.location, expected.location)

@@ -121,11 +121,11 @@ def test_a_build_that_is_stopped_goes_on(build, inputs, tmp_path, number):
     command += ["--allow-empty-regions", "--tile-size", "4", "--resume", kept]
     command += ["--out", tmp_path / "stopped.fits"]
     process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE)
-    while not len(list(kept.glob("*/*.tile"))) >= 3 and process.poll() is None:
+    while not len(list(kept.glob("*.tile"))) >= 3 and process.poll() is None:
         time.sleep(0.002)
     process.send_signal(number)
     process.communicate(timeout=60)
-    tiles = {path: path.stat().st_mtime_ns for path in kept.glob("*/*.tile")}
+    tiles = {path: path.stat().st_mtime_ns for path in kept.glob("*.tile")}
     assert len(tiles) >= 3
     if process.returncode != 0:  # else it was done before the signal came
         assert process.returncode in (128 + number, -number)
@@ -133,7 +133,7 @@ def test_a_build_that_is_stopped_goes_on(build, inputs, tmp_path, number):
     result = build("--tile-size", 4, "--resume", kept, out="resumed.fits")
     assert content(result) == expected
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in tiles.items())
-    assert len(list(kept.glob("*/*.tile"))) >= len(tiles)
+    assert len(list(kept.glob("*.tile"))) >= len(tiles)
 
 
 def test_row_order_and_threads(build, inputs, tmp_path, monkeypatch):
