@@ -44,8 +44,8 @@ class Halos:
     ----------
     catalog : HaloCatalog
         Each host, then its satellites. Ids are the numbers of the densest particles on the lattice
-        that they came from. ``vmax`` is that of the profile from `LEAST_PARTICLES` particles on, to
-        the radius of a host or the last particle of a satellite.
+        that they came from. ``vmax`` is that at any particle within the radius of a host, or of a
+        satellite, from the `LEAST_PARTICLES` th on.
     radius : ndarray, shape (n,)
         Of the host of each row [comoving Mpc/h].
     surroundings : ndarray, shape (n,)
@@ -205,7 +205,7 @@ def _spheres(position: Array, centres: Array, expected: Array, snapshot: Snapsho
                     volume = 4.0 / 3.0 * np.pi * ((radius + SHELL) ** 3 - radius**3)
                     found.number[host], found.radius[host] = inside, radius
                     found.surroundings[host] = np.log10((shell + 1.0) / (mean * volume))
-                    found.vmax[host] = _vmax(np.append(distance[:inside], radius), snapshot)
+                    found.vmax[host] = _vmax(distance[:inside], snapshot)
             progress.advance(start + len(some), len(pending), "halos")
         pending = np.array(further, dtype=np.int64)
         reach[pending] *= 1.5

@@ -1,6 +1,6 @@
 """How the numbers of colossus in tests/universe/test_universe_linear.py were made.
 
-Needs colossus (1.3): python tests/reference/colossus_linear.py
+Needs colossus (1.4): python tests/reference/colossus_linear.py
 """
 
 import numpy as np

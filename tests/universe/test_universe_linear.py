@@ -114,7 +114,7 @@ def test_halo_abundance_holds_the_mass_of_its_law():
 
 
 def test_numbers_of_another_code():
-    """Those of colossus 1.3: tests/reference/colossus_linear.py."""
+    """Those of colossus 1.4: tests/reference/colossus_linear.py."""
     power = linear_power(COSMOLOGY)
     expected = [3772.0717482, 21905.4784316, 5831.0217516, 65.8057794, 0.2218846]
     assert power(np.array([1e-3, 1e-2, 0.1, 1.0, 10.0])) == pytest.approx(expected, rel=1e-4)
