@@ -5,6 +5,7 @@ python docs/make_universe_picture.py [SIDE]: particles along each side, 192 by d
 
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +51,7 @@ def print_groups(position: np.ndarray, run: Run) -> None:
     length = LINKING_LENGTH * run.box_size / run.side
     group = friends_of_friends(position, box_size=run.box_size, linking_length=length)
     number = np.bincount(group)
-    for low, high in zip(PARTICLES[:-1], PARTICLES[1:], strict=True):
+    for low, high in pairwise(PARTICLES):
         fine = np.arange(np.log10(low * run.particle_mass), 16.0, 0.002)
         fine = fine[fine < np.log10(high * run.particle_mass)]
         expected = 0.002 * np.sum(halo_abundance(run.cosmology, fine)) * run.box_size**3
@@ -74,10 +75,9 @@ def print_law(universe: Universe) -> None:
         print(f"correlation of the term with log {name}, centrals: {value:.3f}")
     features = [np.log10(halos[name][central]) for name in ("mass", "host_mass", "vmax")]
     design = np.stack([np.ones(len(features[0])), *features, *[x**2 for x in features]], axis=1)
-    fit = design @ np.linalg.lstsq(design, found.environment[central], rcond=None)[0]
-    print(
-        f"rms of the term beyond a quadratic of the three: {(found.environment[central] - fit).std():.3f}"
-    )
+    left = found.environment[central]
+    left = left - design @ np.linalg.lstsq(design, left, rcond=None)[0]
+    print(f"rms of the term beyond a quadratic of the three: {left.std():.3f}")
 
 
 def draw(universe: Universe, position: np.ndarray, run: Run) -> None:
