@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 
 from .. import progress
 from ..cosmology import GRAVITY
+from ..errors import UsageError
 from ..fields.assign import deposit
 from ..parallel import over, threads
 from ..types import HaloCatalog, Snapshot
@@ -75,6 +76,11 @@ def find_halos(particles: Particles, snapshot: Snapshot, *, mesh_size: int) -> H
     Halos
         The same bits for any number of threads. The catalogue's record counts the groups, those
         left out because they do not reach the density, and the satellites left out with them.
+
+    Raises
+    ------
+    UsageError
+        A halo is too large for the box.
     """
     assert snapshot.particle_mass is not None
     position, size = particles.position, snapshot.box_size
@@ -190,6 +196,13 @@ def _spheres(position: Array, centres: Array, expected: Array, snapshot: Snapsho
     reach = _MARGIN * scale * np.cbrt(expected) + SHELL
     pending = np.arange(len(centres))
     while len(pending):
+        if reach[pending].max() > size / 2.0:
+            raise UsageError(
+                "synthetic universe",
+                f"a halo whose surroundings reach {reach[pending].max():.3g} Mpc/h",
+                f"at most {size / 2.0:g}, half of the box",
+                "take a larger box",
+            )
         further = []
         for start in range(0, len(pending), _CENTRES):
             some = pending[start : start + _CENTRES]

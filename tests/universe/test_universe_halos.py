@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mockgal.cosmology import GRAVITY
+from mockgal.errors import UsageError
 from mockgal.types import Snapshot
 from mockgal.universe.halos import LEAST_PARTICLES, SHELL, find_halos
 from mockgal.universe.initial import Particles
@@ -119,6 +120,15 @@ def test_counts(built):
     assert record["groups"] - record["groups_below_density"] == catalog["is_central"].sum()
     assert np.all(catalog["n_particles"] * snapshot.particle_mass == catalog["mass"])
     assert catalog["n_particles"][~catalog["is_central"]].min() >= LEAST_PARTICLES
+
+
+def test_a_halo_that_fills_the_box():
+    random = np.random.default_rng(1)
+    particles = Particles(3.0 + 0.1 * random.random((1000, 3)), np.zeros((1000, 3)))
+    mass = COSMOLOGY.matter_mass(BOX) / 1000
+    snapshot = Snapshot("one", BOX, 0.0, COSMOLOGY, mass, "synthetic")
+    with pytest.raises(UsageError, match="half of the box"):
+        find_halos(particles, snapshot, mesh_size=16)
 
 
 def test_no_halos():
