@@ -32,6 +32,7 @@ DOORS = {
     "measure": {"fields"},
     "paint": {"fields"},
     "report": {"measure"},
+    "universe": {"fields", "write"},
     # joints
     "pipeline": {"recipe", "painters"} | (ROOMS - {"train", "calibrate"}),
     "measuring": {"pipeline"} | (ROOMS - {"train", "calibrate"}),

@@ -1,0 +1,146 @@
+"""Gravity on a mesh, and the motion of particles under it.
+
+The potential is that of the mass that CIC puts on the mesh, with -1/k^2 for the inverse Laplacian;
+forces are its differences to fourth order, interpolated with the cloud of the deposit, so that the
+particles' forces on each other cancel (Hockney & Eastwood 1988, chapter 5). They fall below those
+of Newton within some two voxels: nothing smaller is resolved.
+
+Particles leap-frog, kick, drift, kick, in even steps of the scale factor. Kicks and drifts have
+the factors of FastPM (Feng et al. 2016, arXiv:1603.00476, section 2): linear growth is exact for
+steps of any size, and their number matters only for what is not linear.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from .. import progress
+from ..cosmology import Cosmology
+from ..errors import UsageError
+from ..fields.assign import deposit
+from ..memory import check_memory
+from ..parallel import over, threads
+from .initial import Particles, wavevectors
+from .linear import Growth
+
+Array = NDArray[Any]
+
+_PART_ROWS = 1 << 17  # moved in one call
+_ARRAYS = 4  # of the size of the mesh, held at once
+
+
+def potential(position: Array, *, mesh_size: int, box_size: float, omega_m: float) -> Array:
+    """The solution of ``Laplacian(potential) = 3/2 Omega_m delta``.
+
+    Parameters
+    ----------
+    position : ndarray, shape (n, 3)
+        Of particles of equal mass, in [0, box_size) [Mpc/h].
+    mesh_size : int
+        Voxels along each side; their centres are where the potential is given.
+    box_size : float
+        [Mpc/h]
+    omega_m : float
+        Today's.
+
+    Returns
+    -------
+    ndarray, shape (N, N, N)
+        [(Mpc/h)^2]
+    """
+    check_memory(f"mesh of {mesh_size}^3 voxels", 8 * _ARRAYS * mesh_size**3)
+    mass = deposit(position, 1.0, grid_size=mesh_size, box_size=box_size)
+    mass *= 1.5 * omega_m * mesh_size**3 / len(position)  # 3/2 Omega_m (1 + delta)
+    waves = fft.rfftn(mass, workers=threads(), overwrite_x=True)
+    del mass
+    kx, ky, kz = wavevectors(mesh_size, box_size)
+
+    def divide(plane: int) -> None:
+        square = kx[plane] ** 2 + ky[0] ** 2 + kz[0] ** 2
+        square[square == 0.0] = np.inf  # the mean has no force
+        waves[plane] /= -square
+
+    over(divide, range(mesh_size))
+    shape = (mesh_size,) * 3
+    return np.asarray(fft.irfftn(waves, s=shape, workers=threads(), overwrite_x=True))
+
+
+def evolve(
+    start: Particles,
+    *,
+    cosmology: Cosmology,
+    redshifts: tuple[float, float],
+    steps: int,
+    mesh_size: int,
+    box_size: float,
+) -> Particles:
+    """Particles at another time.
+
+    Parameters
+    ----------
+    start : Particles
+        At the first redshift, all of the same mass; they are all the matter there is.
+    cosmology : Cosmology
+    redshifts : tuple of two float
+        The first, and the last, which is lower.
+    steps : int
+        Even in the scale factor; the mesh is filled once for each, and once before them.
+    mesh_size : int
+        Voxels along each side.
+    box_size : float
+        [Mpc/h]
+
+    Returns
+    -------
+    Particles
+        At the last redshift, in the same order; the same bits for any number of threads.
+
+    Raises
+    ------
+    UsageError
+        Redshifts that do not fall, or no step.
+    ResourceError
+        There is no memory for the mesh.
+    """
+    if not -1.0 < redshifts[1] < redshifts[0] or steps < 1:
+        raise UsageError(
+            "synthetic universe",
+            f"{steps} steps from redshift {redshifts[0]} to {redshifts[1]}",
+            "one or more, to a lower redshift",
+        )
+    from . import gravity_kernels as kernels
+
+    growth, omega_m = Growth(cosmology), cosmology.omega_m
+    first, last = (1.0 / (1.0 + z) for z in redshifts)
+    times = np.linspace(first, last, steps + 1)
+    middles = (times[:-1] + times[1:]) / 2.0
+    position, momentum = start.position.copy(), start.momentum.copy()
+    parts = [slice(i, i + _PART_ROWS) for i in range(0, len(position), _PART_ROWS)]
+
+    def kick(a: float, begin: float, end: float) -> None:
+        """By the forces at a, for the time from ``begin`` to ``end``."""
+        duration = growth.momentum(end) - growth.momentum(begin)
+        duration /= 1.5 * omega_m * growth.factor(a)
+        field = potential(position, mesh_size=mesh_size, box_size=box_size, omega_m=omega_m)
+
+        def work(rows: slice) -> None:
+            kernels.kick(position[rows], momentum[rows], field, box_size, duration)
+
+        over(work, parts)
+
+    def drift(a: float, begin: float, end: float) -> None:
+        """By the momenta at a."""
+        duration = (growth.factor(end) - growth.factor(begin)) / growth.momentum(a)
+        over(lambda rows: kernels.drift(position[rows], momentum[rows], box_size, duration), parts)
+
+    kick(times[0], times[0], middles[0])
+    for step in range(steps):
+        drift(middles[step], times[step], times[step + 1])
+        after = middles[step + 1] if step + 1 < steps else times[-1]
+        kick(times[step + 1], middles[step], after)
+        progress.advance(step + 1, steps, "gravity")
+    return Particles(position, momentum)

@@ -1,0 +1,170 @@
+"""Linear theory: growth with time, and the power spectrum that a universe starts from.
+
+The transfer function is that of Eisenstein & Hu 1998 (ApJ 496, 605) without baryonic wiggles. There
+is no radiation, as nowhere in `mockgal.cosmology`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import integrate, interpolate
+
+from ..cosmology import Cosmology
+from ..errors import HeaderError
+
+Array = NDArray[Any]
+
+_TEMPERATURE = 2.7255  # of the microwave background [K]: Fixsen 2009, ApJ 707, 916
+_SIGMA_RADIUS = 8.0  # Mpc/h
+_WAVENUMBERS = np.geomspace(1e-5, 1e3, 4000)  # h/Mpc; integrals go over these
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The growing mode of linear theory, exact for matter, curvature and Lambda: Heath 1977.
+
+    ``D(a) = 5/2 Omega_m E(a) int_0^a da' / (a' E(a'))^3 / D(1)``, MNRAS 179, 351; E is H / H0.
+
+    Parameters
+    ----------
+    cosmology : Cosmology
+    """
+
+    cosmology: Cosmology
+
+    def factor(self, a: float) -> float:
+        """D at scale factor a; 1 today."""
+        return self._raw(a) / self._raw(1.0)
+
+    def momentum(self, a: float) -> float:
+        """``a^3 E dD/da``: what the momentum a^2 dx/dt grows with, t in units of 1/H0."""
+        rate = self._rate(a)
+        slope = self._rate_squared_slope(a) / (2.0 * rate**2) * self._raw(a)
+        slope += 2.5 * self.cosmology.omega_m / (a**3 * rate**2)
+        return a**3 * rate * slope / self._raw(1.0)
+
+    def matter(self, a: float) -> float:
+        """Omega_m at scale factor a."""
+        return self.cosmology.omega_m / (a**3 * self._rate(a) ** 2)
+
+    def _raw(self, a: float) -> float:
+        def integrand(x: float) -> float:
+            return float((x * self._rate(x)) ** -3) if x > 0 else 0.0
+
+        integral = integrate.quad(integrand, 0.0, a, epsabs=0.0, epsrel=1e-10)[0]
+        return float(2.5 * self.cosmology.omega_m * self._rate(a) * integral)
+
+    def _rate(self, a: float) -> float:
+        return self.cosmology.expansion_rate(1.0 / a - 1.0)
+
+    def _rate_squared_slope(self, a: float) -> float:
+        own = self.cosmology
+        curvature = 1.0 - own.omega_m - own.omega_lambda
+        return -3.0 * own.omega_m / a**4 - 2.0 * curvature / a**3
+
+
+def transfer_function(wavenumber: Array, cosmology: Cosmology) -> Array:
+    """Eisenstein & Hu 1998, equations 26 and 28 to 31: the shape without wiggles.
+
+    Parameters
+    ----------
+    wavenumber : ndarray
+        [h/Mpc], above 0.
+    cosmology : Cosmology
+        With ``omega_b``.
+
+    Returns
+    -------
+    ndarray
+        1 at large scales; as ``wavenumber``.
+
+    Raises
+    ------
+    HeaderError
+        The cosmology does not say what ``omega_b`` is.
+    """
+    h, baryons = cosmology.h, _stated(cosmology, "omega_b")
+    matter, share = cosmology.omega_m * h**2, baryons / cosmology.omega_m
+    sound = 44.5 * np.log(9.83 / matter) / np.sqrt(1.0 + 10.0 * (baryons * h**2) ** 0.75)  # Mpc
+    alpha = 1.0 - 0.328 * np.log(431.0 * matter) * share
+    alpha += 0.38 * np.log(22.3 * matter) * share**2
+    shape = alpha + (1.0 - alpha) / (1.0 + (0.43 * wavenumber * h * sound) ** 4)
+    q = wavenumber * (_TEMPERATURE / 2.7) ** 2 / (cosmology.omega_m * h * shape)
+    logarithm = np.log(2.0 * np.e + 1.8 * q)
+    curve = 14.2 + 731.0 / (1.0 + 62.5 * q)
+    return np.asarray(logarithm / (logarithm + curve * q**2))
+
+
+def linear_power(cosmology: Cosmology) -> Callable[[Array], Array]:
+    """The linear power spectrum today, normalised to ``sigma_8``.
+
+    Parameters
+    ----------
+    cosmology : Cosmology
+        With ``omega_b``, ``sigma_8`` and ``n_s``.
+
+    Returns
+    -------
+    callable
+        ``power(k)`` [(Mpc/h)^3] for k in h/Mpc, above 0.
+
+    Raises
+    ------
+    HeaderError
+        The cosmology does not state one of them.
+    """
+    index, sigma_8 = _stated(cosmology, "n_s"), _stated(cosmology, "sigma_8")
+
+    def shape(wavenumber: Array) -> Array:
+        return np.asarray(wavenumber**index * transfer_function(wavenumber, cosmology) ** 2)
+
+    amplitude = (sigma_8 / rms_overdensity(shape, _SIGMA_RADIUS)) ** 2
+    return lambda wavenumber: amplitude * shape(wavenumber)
+
+
+def rms_overdensity(power: Callable[[Array], Array], radius: float) -> float:
+    """Root mean square of the overdensity in spheres of ``radius`` [Mpc/h]."""
+    x = _WAVENUMBERS * radius
+    with np.errstate(invalid="ignore"):
+        window = np.where(x < 1e-2, 1.0 - x**2 / 10.0, 3.0 * (np.sin(x) - x * np.cos(x)) / x**3)
+    integrand = _WAVENUMBERS**3 * power(_WAVENUMBERS) * window**2 / (2.0 * np.pi**2)
+    return float(np.sqrt(integrate.simpson(integrand, x=np.log(_WAVENUMBERS))))
+
+
+def halo_abundance(cosmology: Cosmology, log_mass: Array) -> Array:
+    """Halos per volume and dex of mass today: Sheth & Tormen 1999 (MNRAS 308, 119, equation 10).
+
+    Parameters
+    ----------
+    cosmology : Cosmology
+        As for `linear_power`.
+    log_mass : ndarray
+        log10 of mass [Msun/h]; theirs is closest to that of friends-of-friends groups.
+
+    Returns
+    -------
+    ndarray
+        [h^3 Mpc^-3 dex^-1]
+    """
+    power, density = linear_power(cosmology), cosmology.mean_matter_density
+    grid = np.linspace(np.min(log_mass) - 0.2, np.max(log_mass) + 0.2, 60)
+    radius = np.cbrt(10.0**grid / (4.0 / 3.0 * np.pi * density))
+    sigma = [rms_overdensity(power, r) for r in radius]
+    curve = interpolate.CubicSpline(grid, np.log(sigma))
+    nu = 0.707 * (1.686 / np.exp(curve(log_mass))) ** 2
+    share = 0.322 * np.sqrt(2.0 * nu / np.pi) * (1.0 + nu**-0.3) * np.exp(-nu / 2.0)
+    return np.asarray(density / 10.0**log_mass * share * -curve(log_mass, 1))
+
+
+def _stated(cosmology: Cosmology, name: str) -> float:
+    value = getattr(cosmology, name)
+    if value is None:
+        raise HeaderError(
+            f"cosmology {name}", "none", "a value", "a universe starts from a power spectrum"
+        )
+    return float(value)

@@ -1,0 +1,223 @@
+"""From a seed to a pair of runs: gravity-only, and one whose subhalos have stars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..cosmology import Cosmology
+from ..errors import OutputError, UsageError
+from ..files.atomic import check_output
+from ..random import check_seed
+from ..types import HaloCatalog, ParticleChunk, Particles, Scene, Snapshot
+from ..write.bundle import write_bundle
+from . import initial
+from .galaxies import Galaxies, Law, galaxies
+from .gravity import evolve
+from .halos import LEAST_PARTICLES, LINKING_LENGTH, SATELLITE_LINKING_LENGTH, Halos, find_halos
+from .initial import displaced_lattice, linear_overdensity
+from .linear import linear_power
+
+Array = NDArray[Any]
+
+COSMOLOGY = Cosmology(  # Planck Collaboration 2016, arXiv:1502.01589, table 4, as IllustrisTNG
+    h=0.6774, omega_m=0.3089, omega_lambda=0.6911, omega_b=0.0486, sigma_8=0.8159, n_s=0.9667
+)
+FILES = {"dark": "dark.hdf5", "hydro": "hydro.hdf5"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """The numbers of the gravity-only run, which ends today.
+
+    The default has particles of 1.34e9 Msun/h, a mean distance of 0.25 Mpc/h between them, and a
+    mesh of half that.
+
+    Parameters
+    ----------
+    box_size : float
+        [Mpc/h]
+    side : int
+        Cube root of the number of particles, even.
+    mesh_per_side : int
+        Voxels of the mesh over ``side``, along an axis.
+    start_redshift : float
+    steps : int
+        Even in the scale factor.
+    cosmology : Cosmology
+        With ``omega_b``, ``sigma_8`` and ``n_s``.
+
+    Raises
+    ------
+    UsageError
+        A side that is odd or below 8.
+    """
+
+    box_size: float = 48.0
+    side: int = 192
+    mesh_per_side: int = 2
+    start_redshift: float = 19.0
+    steps: int = 40
+    cosmology: Cosmology = field(default=COSMOLOGY)
+
+    def __post_init__(self) -> None:
+        if self.side < 8 or self.side % 2:
+            raise UsageError("synthetic universe", f"side {self.side}", "an even number from 8 on")
+
+    @property
+    def mesh_size(self) -> int:
+        """Voxels of the mesh along each side."""
+        return self.side * self.mesh_per_side
+
+    @property
+    def particle_mass(self) -> float:
+        """Mass of a particle [Msun/h]."""
+        return self.cosmology.matter_mass(self.box_size) / self.side**3
+
+
+class Universe(NamedTuple):
+    """The pair, and what is known of it only because it was made up.
+
+    ``dark`` has particles and no stellar mass; ``hydro`` has the same subhalos in the same places,
+    with stellar mass, and no particles. ``halos`` and ``galaxies`` are in the order of their rows.
+    """
+
+    dark: Scene
+    hydro: Scene
+    halos: Halos
+    galaxies: Galaxies
+
+
+def make_universe(seed: int, *, run: Run | None = None, law: Law | None = None) -> Universe:
+    """Make a universe.
+
+    Parameters
+    ----------
+    seed : int
+        Of the initial conditions and of all draws.
+    run : Run, optional
+    law : Law, optional
+        Of stellar mass.
+
+    Returns
+    -------
+    Universe
+        The same bits for any number of threads. Both scenes' records say that they are made up,
+        and have all numbers.
+
+    Raises
+    ------
+    UsageError
+        No seed, or numbers that no run can have.
+    HeaderError
+        A cosmology that does not state what is needed.
+    ResourceError
+        There is no memory for it.
+    """
+    run, law, seed = run or Run(), law or Law(), check_seed(seed)
+    end = _evolved(run, seed)
+    record = {
+        "made_up": "a synthetic universe: for tests and documentation, not for science",
+        "seed": seed,
+        "run": asdict(run),
+        "least_particles": LEAST_PARTICLES,
+        "linking_length": LINKING_LENGTH,
+        "satellite_linking_length": SATELLITE_LINKING_LENGTH,
+    }
+    snapshot = Snapshot(
+        "synthetic dark",
+        run.box_size,
+        0.0,
+        run.cosmology,
+        run.particle_mass,
+        "synthetic",
+        (),
+        record,
+    )
+    halos = find_halos(end, snapshot, mesh_size=run.mesh_size)
+    made = galaxies(halos, law, seed)
+    matter = Particles(len(end.position), partial(_stream, end.position, run.particle_mass))
+    # Those of a hydrodynamic run are lighter by what is baryons: its dark matter is told by that.
+    baryons = (run.cosmology.omega_b or 0.0) / run.cosmology.omega_m
+    with_stars = replace(
+        snapshot,
+        name="synthetic hydro",
+        particle_mass=run.particle_mass * (1.0 - baryons),
+        record=record | {"stellar_mass_law": made.record},
+    )
+    columns = {**halos.catalog.columns, "stellar_mass": made.stellar_mass}
+    del columns["n_particles"]  # a hydrodynamic run would have another number
+    catalog = HaloCatalog(columns, halos.catalog.mass_definition, halos.catalog.record)
+    dark = Scene(snapshot, halos.catalog, matter)
+    return Universe(dark, Scene(with_stars, catalog), halos, made)
+
+
+def _evolved(run: Run, seed: int) -> initial.Particles:
+    power = linear_power(run.cosmology)
+    waves = linear_overdensity(power, side=run.side, box_size=run.box_size, seed=seed)
+    start = displaced_lattice(
+        waves, box_size=run.box_size, cosmology=run.cosmology, redshift=run.start_redshift
+    )
+    return evolve(
+        start,
+        cosmology=run.cosmology,
+        redshifts=(run.start_redshift, 0.0),
+        steps=run.steps,
+        mesh_size=run.mesh_size,
+        box_size=run.box_size,
+    )
+
+
+def _stream(position: Array, mass: float, chunk_rows: int) -> Iterator[ParticleChunk]:
+    for start in range(0, len(position), chunk_rows):
+        rows = position[start : start + chunk_rows]
+        yield ParticleChunk(rows, np.full(len(rows), mass))
+
+
+def write_universe(
+    folder: Path,
+    seed: int,
+    *,
+    run: Run | None = None,
+    law: Law | None = None,
+    overwrite: bool = False,
+) -> Universe:
+    """Make a universe, and write both runs as bundles.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there; gets ``dark.hdf5`` and ``hydro.hdf5``.
+    seed, run, law
+        As for `make_universe`.
+    overwrite : bool
+        Replace files of these names.
+
+    Returns
+    -------
+    Universe
+
+    Raises
+    ------
+    OutputExistsError, OutputError, ResourceError
+        A file exists, which is looked at before any work is done, or cannot be written.
+    UsageError, HeaderError
+        As from `make_universe`.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(folder, f"{error.strerror}", "a folder", "name another") from error
+    for name in FILES.values():
+        check_output(folder / name, overwrite)
+    universe = make_universe(seed, run=run, law=law)
+    for scene, name in ((universe.dark, FILES["dark"]), (universe.hydro, FILES["hydro"])):
+        write_bundle(scene, folder / name, overwrite=overwrite)
+    return universe
