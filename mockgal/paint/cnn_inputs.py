@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,15 @@ from ..fields.matter import matter_field
 from ..fields.planes import mass_planes
 from ..fields.subhalos import subhalo_field
 from ..fields.tiles import Planes
-from ..types import DensityField, HaloCatalog, ParticleChunk, Particles, Scene
-from .weights import Weights
+from ..types import HaloCatalog, ParticleChunk, Particles, Scene
+
+if TYPE_CHECKING:
+    from .weights import Weights
 
 Array = NDArray[Any]
 
 _COLUMNS = {"log_mass": "mass", "log_vmax": "vmax", "log_host_mass": "host_mass"}
+OFFSETS = ("offset_x", "offset_y", "offset_z")
 SAME_VOXEL = 1e-3  # relative difference of voxel sizes that are taken for the same
 
 
@@ -43,17 +46,30 @@ class Grid(NamedTuple):
 
 def grid_of(scene: Scene, weights: Weights) -> Grid:
     """The grid for a scene: its own, or the one nearest to the weights' that its box takes."""
-    domain = weights.domain
+    return grid_for(scene, weights.domain.voxel_size, weights.domain.origin)
+
+
+def grid_for(scene: Scene, voxel_size: float, origin: str) -> Grid:
+    """The grid for a scene: its own, or the one of about that voxel size that its box takes."""
     if scene.field is not None and (
-        scene.particles is None or _fits(scene.field.voxel_size, domain.voxel_size)
+        scene.particles is None or fits(scene.field.voxel_size, voxel_size)
     ):
         return Grid(scene.field.grid_size, scene.field.voxel_size, scene.field.origin)
-    size = max(1, round(scene.snapshot.box_size / domain.voxel_size))
-    return Grid(size, scene.snapshot.box_size / size, domain.origin)
+    size = max(1, round(scene.snapshot.box_size / voxel_size))
+    return Grid(size, scene.snapshot.box_size / size, origin)
 
 
-def _fits(voxel_size: float, wanted: float) -> bool:
+def fits(voxel_size: float, wanted: float) -> bool:
+    """Whether voxels are taken for those of another size."""
     return abs(voxel_size / wanted - 1.0) <= SAME_VOXEL
+
+
+class MassChannels(NamedTuple):
+    """Mass per voxel [Msun/h] of matter and of subhalos, plane by plane, and what was counted."""
+
+    matter: Planes
+    subhalos: Planes
+    record: dict[str, Any]
 
 
 @contextmanager
@@ -66,45 +82,70 @@ def channels(
     ----------
     scene : Scene
     weights : Weights
+    grid, memory, scratch
+        As for `mass_channels`.
+    """
+    domain, normalisation = weights.domain, weights.normalisation
+    with mass_channels(
+        scene,
+        grid,
+        assignment=domain.assignment,
+        least_mass=domain.least_subhalo_mass,
+        memory=memory,
+        scratch=scratch,
+    ) as mass:
+        yield [
+            partial(standardised, mass.matter, *normalisation.matter),
+            partial(standardised, mass.subhalos, *normalisation.subhalos),
+        ]
+
+
+@contextmanager
+def mass_channels(
+    scene: Scene,
+    grid: Grid,
+    *,
+    assignment: str,
+    least_mass: float,
+    memory: int,
+    scratch: Path | None = None,
+) -> Iterator[MassChannels]:
+    """The two fields that a network sees, not standardised.
+
+    Parameters
+    ----------
+    scene : Scene
     grid : Grid
-        That `grid_of` gave.
+        That `grid_for` gave.
+    assignment : str
+        How mass is assigned to voxels, where the scene does not come with a grid of matter.
+    least_mass : float
+        Bound mass of the smallest subhalo that is deposited [Msun/h].
     memory : int
         Bytes for the matter's grid, where it is made from particles.
-    scratch : Path or None
+    scratch : Path, optional
         See `mockgal.fields.matter.matter_field`.
     """
-    domain, normalisation, snapshot = weights.domain, weights.normalisation, scene.snapshot
+    snapshot, halos = scene.snapshot, scene.halos
     shift = grid.voxel_size / 2 if grid.origin == "centre" else 0.0
-    halos = scene.halos
     if shift:
         moved = {**halos.columns, "position": _shifted(halos["position"], shift, snapshot.box_size)}
         halos = replace(halos, columns=moved)
     mass = subhalo_field(
-        halos,
-        snapshot.box_size,
-        grid.size,
-        least_mass=domain.least_subhalo_mass,
-        assignment=domain.assignment,
+        halos, snapshot.box_size, grid.size, least_mass=least_mass, assignment=assignment
     )
-    subhalos = partial(_standardised, partial(mass_planes, mass.field, snapshot))
-
-    def both(matter: DensityField) -> list[Planes]:
-        planes = partial(_standardised, partial(mass_planes, matter, snapshot))
-        return [
-            partial(planes, *normalisation.matter),
-            partial(subhalos, *normalisation.subhalos),
-        ]
-
+    subhalos = partial(mass_planes, mass.field, snapshot)
+    record = {"subhalos": mass.record}
     field = scene.field
     if field is not None and field.grid_size == grid.size:
-        yield both(field)
+        yield MassChannels(partial(mass_planes, field, snapshot), subhalos, record)
         return
     assert scene.particles is not None
     with matter_field(
         _moved(scene.particles, shift, snapshot.box_size),
         snapshot,
         grid_size=grid.size,
-        assignment=domain.assignment,
+        assignment=assignment,
         memory=memory,
         scratch=scratch,
         progress=progress.advance,
@@ -114,12 +155,13 @@ def channels(
             warn(
                 f"particles: {wrapped} coordinates outside the box were wrapped, {at_edge} at its "
                 "far edge became 0",
-                stacklevel=5,
+                stacklevel=7,
             )
-        yield both(made.field)
+        matter = partial(mass_planes, made.field, snapshot)
+        yield MassChannels(matter, subhalos, record | {"matter": made.record})
 
 
-def _standardised(planes: Planes, mean: float, deviation: float, start: int, stop: int) -> Array:
+def standardised(planes: Planes, mean: float, deviation: float, start: int, stop: int) -> Array:
     """log10 (1 + mass per voxel) in units of the deviation, float32."""
     value = np.log1p(planes(start, stop))
     value *= 1.0 / (np.log(10.0) * deviation)
@@ -149,11 +191,9 @@ def features(scene: Scene, weights: Weights, rows: Array, offset: Array) -> tupl
 
     Parameters
     ----------
-    scene : Scene
+    scene, rows, offset
+        As for `feature_values`.
     weights : Weights
-    rows : ndarray of int, shape (n,)
-    offset : ndarray, shape (n, 3)
-        From the centres of their voxels, in voxels.
 
     Returns
     -------
@@ -163,35 +203,66 @@ def features(scene: Scene, weights: Weights, rows: Array, offset: Array) -> tupl
 
     Raises
     ------
+    MissingDatasetError, BadValueError
+        As of `feature_values`.
+    """
+    names, halos = weights.architecture.features, scene.halos
+    found = feature_values(scene, names, rows, offset, asked_by=f"weights {weights.name}")
+    outside = np.zeros(len(rows), dtype=bool)
+    for name, column in _COLUMNS.items():
+        limits = getattr(weights.domain, name)
+        if limits is None or column not in halos:
+            continue
+        known = name in names
+        value = found[:, names.index(name)] if known else _log10(scene, halos, column, rows)
+        outside |= (value < limits[0]) | (value > limits[1])
+    return found, outside
+
+
+def feature_values(
+    scene: Scene, names: Sequence[str], rows: Array, offset: Array, *, asked_by: str
+) -> Array:
+    """Features of some subhalos.
+
+    Parameters
+    ----------
+    scene : Scene
+    names : sequence of str
+        Some of `mockgal.paint.architecture.FEATURES`.
+    rows : ndarray of int, shape (n,)
+    offset : ndarray, shape (n, 3)
+        From the centres of their voxels, in voxels.
+    asked_by : str
+        What the features are for, to be named in an error.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, f)
+        Not standardised, in the order of the names.
+
+    Raises
+    ------
     MissingDatasetError
         The catalogue lacks a column.
     BadValueError
         A value whose logarithm there is not.
     """
-    halos, names = scene.halos, weights.architecture.features
-    outside, found = np.zeros(len(rows), dtype=bool), np.empty((len(rows), len(names)))
-    for name, column in _COLUMNS.items():
-        limits = getattr(weights.domain, name)
-        if name not in names and (limits is None or column not in halos):
-            continue
-        if column not in halos:
+    halos, found = scene.halos, np.empty((len(rows), len(names)))
+    for place, name in enumerate(names):
+        if name in OFFSETS:
+            found[:, place] = offset[:, OFFSETS.index(name)]
+        elif name not in _COLUMNS:
+            found[:, place] = halos[name][rows]
+        elif _COLUMNS[name] in halos:
+            found[:, place] = _log10(scene, halos, _COLUMNS[name], rows)
+        else:
             raise MissingDatasetError(
                 f"simulation {scene.snapshot.name}",
-                f"no {column}",
-                f"the feature {name} of weights {weights.name}",
+                f"no {_COLUMNS[name]}",
+                f"the feature {name} of {asked_by}",
                 "take weights that were trained without it",
             )
-        log_value = _log10(scene, halos, column, rows)
-        if limits is not None:
-            outside |= (log_value < limits[0]) | (log_value > limits[1])
-        if name in names:
-            found[:, names.index(name)] = log_value
-    for axis, name in enumerate(("offset_x", "offset_y", "offset_z")):
-        if name in names:
-            found[:, names.index(name)] = offset[:, axis]
-    if "is_central" in names:
-        found[:, names.index("is_central")] = halos["is_central"][rows]
-    return found, outside
+    return found
 
 
 def _log10(scene: Scene, halos: HaloCatalog, column: str, rows: Array) -> Array:
