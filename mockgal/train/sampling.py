@@ -48,7 +48,7 @@ def bin_of(values: Array, bins: int = BINS) -> Array:
     width = (high - low) / bins
     if not width > 0:
         return np.zeros(len(values), dtype=np.int64)
-    return np.minimum((values - low) / width, bins - 1).astype(np.int64)
+    return np.asarray(np.minimum((values - low) / width, bins - 1).astype(np.int64))
 
 
 def target_weights(samples: Samples, rows: Array) -> Array:
@@ -86,13 +86,13 @@ def drawn(weights: Array, seed: int, epoch: int) -> Array:
     edges = np.cumsum(weights)
     number = uniform(seed, "training draws", np.arange(len(weights)), draw=epoch)
     places = np.searchsorted(edges, number * edges[-1], side="right")
-    return np.minimum(places, np.flatnonzero(weights)[-1])
+    return np.asarray(np.minimum(places, np.flatnonzero(weights)[-1]))
 
 
 def shuffled(volume: Array, halo_id: Array, seed: int, epoch: int) -> Array:
     """Places in an order that is drawn by id."""
     number = keyed(volume, halo_id, np.zeros(len(halo_id), np.int64), "training order", seed, epoch)
-    return np.lexsort((halo_id, volume, number))
+    return np.asarray(np.lexsort((halo_id, volume, number)))
 
 
 def occurrences(places: Array) -> Array:
@@ -110,7 +110,7 @@ def turns(
 ) -> Array:
     """Which of a number of symmetries each subhalo is turned by, shape (n,)."""
     lot = keyed(volume, halo_id, occurrence, "training symmetry", seed, epoch)
-    return (lot * number).astype(np.int64)
+    return np.asarray((lot * number).astype(np.int64))
 
 
 def keyed(

@@ -278,7 +278,8 @@ def _held_boxes(
         raise UsageError(
             "split", ", ".join(unknown) or "a box twice", "some of " + ", ".join(names)
         )
-    held = dict.fromkeys(validation, (VALIDATION,)) | dict.fromkeys(test, (TEST,))
+    held: dict[str, tuple[int, ...]] = dict.fromkeys(validation, (VALIDATION,))
+    held |= dict.fromkeys(test, (TEST,))
     if not (validation and test and len(held) < len(names)):
         raise UsageError(
             "split by boxes",
