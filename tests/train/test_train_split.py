@@ -210,9 +210,7 @@ def test_drawn(tmp_path):
     grid = volume(40)
     split = split_of([grid], 9, "cubes", shift=(33, 0, 0))
     figure = draw_split(samples([grid], split=split))
-    boxes = [
-        patch.get_bbox().bounds for axes in figure.axes for patch in axes.patches
-    ]
+    boxes = [patch.get_bbox().bounds for axes in figure.axes for patch in axes.patches]
     assert len(boxes) == 3 * 2 * 2 * 4  # panels, regions, buffers, periodic images
     assert (33 * 0.5, 0.0, 7.5, 7.5) in boxes
     assert (33 * 0.5 - 20.0, 0.0, 7.5, 7.5) in boxes

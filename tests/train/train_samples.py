@@ -5,7 +5,6 @@ import numpy as np
 from mockgal.paint.architecture import Architecture
 from mockgal.paint.weights_header import Normalisation
 from mockgal.train.samples import Samples, Volume
-from mockgal.train.split import split_of
 
 SMALL = Architecture("small", ((3,), (3,), ()), crop_size=21, width=4, hidden=8)
 TINY = Architecture("tiny", ((), (), ()), crop_size=15, width=1, hidden=2)
