@@ -221,15 +221,15 @@ class CropBatches:
         from .cut_kernels import cut
 
         samples, side = self._samples, self._side
-        reach, strides = np.arange(side) - side // 2, side ** np.arange(2, -1, -1)
         result = np.empty((len(rows), 2, side, side, side), dtype=np.float32)
         for out, row, which in zip(result.reshape(len(rows), 2, -1), rows, turn, strict=True):
             volume, symmetry = samples.volumes[samples.volume[row]], self._turns[which]
-            source = (samples.voxel[row][:, None] + reach) % volume.grid_size
-            place = np.empty((3, side), dtype=np.int64)
-            for axis, sign, stride in zip(symmetry.axes, symmetry.signs, strides, strict=True):
-                place[axis] = stride * np.arange(side)[::sign]
-            cut(volume.channels, source, place, self._mean, self._scale, out)
+            first = (samples.voxel[row] - side // 2) % volume.grid_size
+            start, step = np.zeros(3, dtype=np.int64), np.empty(3, dtype=np.int64)
+            for power, axis, sign in zip((2, 1, 0), symmetry.axes, symmetry.signs, strict=True):
+                step[axis] = sign * side**power
+                start[axis] = (side - 1) * side**power if sign < 0 else 0
+            cut(volume.channels, first, start, step, side, self._mean, self._scale, out)
         return result
 
 
