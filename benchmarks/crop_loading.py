@@ -95,11 +95,9 @@ def training(shape: Architecture, batch: Batch) -> Iterator[int]:
     """Steps on a batch that is there."""
     network = seeded_network(shape, 1).train()
     optimiser = torch.optim.Adam(network.parameters())
-    crops = batch.crops.to(memory_format=torch.channels_last_3d)
-    network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     while True:
         optimiser.zero_grad()
-        loss = ((network(crops, batch.features)[:, 0] - batch.target) ** 2).mean()
+        loss = ((network(batch.crops, batch.features)[:, 0] - batch.target) ** 2).mean()
         loss.backward()
         optimiser.step()
         yield len(batch.rows)

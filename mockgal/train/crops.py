@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DomainError, UsageError
+from ..parallel import over
 from ..random import check_seed
 from .sampling import drawn, occurrences, shuffled, turns
 
@@ -204,9 +205,9 @@ class CropBatches:
                 features[k, self._offsets] = self._turns[place].turn_vectors(vector)[0]
         if features.shape[1]:
             features = (features - self._features[:, 0]) / self._features[:, 1]
-        luminous = samples.luminous[rows]
-        mean, deviation = self._target
-        target = np.where(luminous, (samples.log_stellar_mass[rows] - mean) / deviation, 0.0)
+        target, (mean, deviation) = samples.log_stellar_mass[rows], self._target
+        luminous = np.isfinite(target)
+        target = np.where(luminous, (target - mean) / deviation, 0.0)
         return Batch(
             torch.from_numpy(self._crops(rows, turn)),
             torch.from_numpy(features.astype(np.float32)),
@@ -222,14 +223,19 @@ class CropBatches:
 
         samples, side = self._samples, self._side
         result = np.empty((len(rows), 2, side, side, side), dtype=np.float32)
-        for out, row, which in zip(result.reshape(len(rows), 2, -1), rows, turn, strict=True):
-            volume, symmetry = samples.volumes[samples.volume[row]], self._turns[which]
+
+        def one(place: int) -> None:
+            row, symmetry = rows[place], self._turns[turn[place]]
+            volume = samples.volumes[samples.volume[row]]
             first = (samples.voxel[row] - side // 2) % volume.grid_size
             start, step = np.zeros(3, dtype=np.int64), np.empty(3, dtype=np.int64)
             for power, axis, sign in zip((2, 1, 0), symmetry.axes, symmetry.signs, strict=True):
                 step[axis] = sign * side**power
                 start[axis] = (side - 1) * side**power if sign < 0 else 0
+            out = result[place].reshape(2, -1)
             cut(volume.channels, first, start, step, side, self._mean, self._scale, out)
+
+        over(one, range(len(rows)))
         return result
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .samples import PARTS, TEST, VALIDATION, Samples
+from .samples import BUFFER, PARTS, TEST, VALIDATION, Samples
 from .split import Region, Split
 
 if TYPE_CHECKING:
@@ -62,7 +62,13 @@ def draw_split(samples: Samples, volume: int = 0) -> Figure:
         number = int(np.sum(here & (samples.part == part)))
         style = "--" if part not in _COLOURS else "-"
         label = f"{name}: {number} subhalos"
-        panels[0].plot([], [], style, color=_COLOURS.get(part, "none"), label=label)
+        panels[0].plot(
+            [],
+            [],
+            style,
+            color=_COLOURS.get(part, "0.4" if part == BUFFER else "none"),
+            label=label,
+        )
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     figure.suptitle(
         f"{seen.name}, redshift {seen.redshift:.3g}: mean of log mass per voxel, and the regions "

@@ -63,11 +63,11 @@ def representative(volume: Volume, voxel: Array, mass: Array, region: Region) ->
     """
     size = volume.grid_size
     blocks = _Blocks(region, size)
-    density = blocks.of_matter(volume)
+    density = blocks.density(volume)
     values: dict[str, Any] = {
         "places": int(density.size),
         "independent": size**3 / float(np.prod(region.size)),
-        "mean_density": _place(density / density.mean()),
+        "mean_density": _place(density),
     }
     numbers = []
     least = float(mass.min()) if len(mass) else 0.0
@@ -122,16 +122,17 @@ class _Blocks:
             end = np.searchsorted(edges, (starts + side) % grid_size)
             self._edges.append(edges)
             self._spans.append((begin, np.where(end <= begin, end + len(edges), end)))
-        self._size = grid_size
+        self._size, self._voxels = grid_size, float(np.prod(region.size))
 
-    def of_matter(self, volume: Volume) -> Array:
-        """Mass in each block, shape (p, p, p)."""
+    def density(self, volume: Volume) -> Array:
+        """Mean density of matter in each block over that of the box, shape (p, p, p)."""
         pieces = np.zeros([len(edges) for edges in self._edges])
         which = self._piece(np.arange(self._size), 0)
         for plane, piece in enumerate(which):
             mass = np.expm1(volume.channels[0, plane].astype(np.float64) * np.log(10.0))
             pieces[piece] += self._along(self._along(mass, 1, 0), 2, 1)
-        return self._sums(pieces)
+        mean = pieces.sum() / self._size**3
+        return np.asarray(self._sums(pieces) / (self._voxels * mean))
 
     def of_points(self, voxel: Array) -> Array:
         """Number of points in each block, shape (p, p, p)."""

@@ -14,7 +14,8 @@ from ..paint.architecture import Architecture
 from ..paint.cnn_inputs import Grid, feature_values, fits
 from ..types import HaloCatalog, Scene
 from .representative import check_representative
-from .samples import PARTS, Samples, Volume
+from .same_structures import check_unrelated
+from .samples import PARTS, TRAIN, Samples, Volume
 from .split import Split
 
 Array = NDArray[Any]
@@ -69,7 +70,7 @@ def subhalo_samples(
     MissingDatasetError
         A column that a feature needs is not there.
     DomainError
-        No subhalo left to train on.
+        No subhalo left to train on; boxes of one structure in different parts.
     """
 
     def targets(volume: Volume, scene: Scene, mass: Array) -> _Targets:
@@ -255,9 +256,10 @@ def _samples(
         "least_subhalo_mass_msun_h": volumes[0].least_subhalo_mass,
         "boxes": boxes,
         "split": split.to_dict(),
+        "boxes_compared": check_unrelated(volumes, split),
     }
     joined = {name: np.concatenate(values) for name, values in columns.items()}
-    if not np.any(joined["part"] == 0):
+    if not np.any(joined["part"] == TRAIN):
         raise DomainError(
             "split", "no subhalo left to train on", "some", "smaller held-out regions"
         )

@@ -262,6 +262,26 @@ def test_samples_that_do_not_go_together():
     refused(DomainError, "no subhalo left", scenes=(lonely,), masses=(np.array([]),))
 
 
+def test_one_box_under_two_names_is_found():
+    runs = [scene(seed=seed, name=name) for seed, name in ((1, "a"), (2, "b"), (3, "c"))]
+    boxes = [volume_of(run, voxel_size=VOXEL, least_subhalo_mass=LEAST) for run in runs]
+    masses = [run.halos["mass"] for run in runs]
+    split = split_of(boxes, 17)
+    options = {"floor": 1e8, "architecture": SHAPE, "split": split}
+    some = subhalo_samples(boxes, runs, masses, **options)
+    assert [entry["boxes"] for entry in some.record["boxes_compared"]] == [
+        ["a", "b"],
+        ["a", "c"],
+        ["b", "c"],
+    ]
+    assert max(abs(entry["correlation"]) for entry in some.record["boxes_compared"]) < 0.1
+    assert [set(some.part[some.volume == k]) for k in range(3)] == [{0}, {1}, {2}]
+    later = np.maximum(1.3 * boxes[0].channels - 2.0, 0.0).astype("f4")
+    boxes[2] = replace(boxes[0], channels=later, name="c", redshift=1.0)
+    with pytest.raises(DomainError, match="a and c in different parts"):
+        subhalo_samples(boxes, runs, masses, **options)
+
+
 def replace_grid(box):
     """A volume on half as fine a grid."""
     channels = np.ascontiguousarray(box.channels[:, ::2, ::2, ::2])
