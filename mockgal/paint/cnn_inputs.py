@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,15 @@ from ..fields.matter import matter_field
 from ..fields.planes import mass_planes
 from ..fields.subhalos import subhalo_field
 from ..fields.tiles import Planes
-from ..types import DensityField, HaloCatalog, Scene
-from .weights import Weights
+from ..types import HaloCatalog, Scene
+
+if TYPE_CHECKING:
+    from .weights import Weights
 
 Array = NDArray[Any]
 
 _COLUMNS = {"log_mass": "mass", "log_vmax": "vmax", "log_host_mass": "host_mass"}
+OFFSETS = ("offset_x", "offset_y", "offset_z")
 SAME_VOXEL = 1e-3  # relative difference of voxel sizes that are taken for the same
 
 
@@ -46,22 +49,41 @@ class Grid(NamedTuple):
 
 
 def grid_of(scene: Scene, weights: Weights) -> Grid:
-    """The scene's density field if it is as the weights want it, or if there is nothing else.
+    """The grid for a scene that weights see."""
+    domain = weights.domain
+    return grid_for(scene, domain.voxel_size, domain.origin, domain.assignment)
 
-    If not, the grid to make of the particles, whose voxels are as near to the weights' as the box
+
+def grid_for(scene: Scene, voxel_size: float, origin: str, assignment: str) -> Grid:
+    """The scene's density field if it is as it is wanted, or if there is nothing else.
+
+    If not, the grid to make of the particles, whose voxels are as near to those wanted as the box
     takes.
     """
-    domain, field, box_size = weights.domain, scene.field, scene.snapshot.box_size
+    field, box_size = scene.field, scene.snapshot.box_size
     if field is not None:
-        fits = (
-            abs(field.voxel_size / domain.voxel_size - 1.0) <= SAME_VOXEL
-            and field.origin == domain.origin
-            and field.assignment == domain.assignment
+        as_wanted = (
+            fits(field.voxel_size, voxel_size)
+            and field.origin == origin
+            and field.assignment == assignment
         )
-        if fits or scene.particles is None:
+        if as_wanted or scene.particles is None:
             return Grid(field.grid_size, field.voxel_size, field.origin, given=True)
-    size = max(1, round(box_size / domain.voxel_size))
-    return Grid(size, box_size / size, domain.origin, given=False)
+    size = max(1, round(box_size / voxel_size))
+    return Grid(size, box_size / size, origin, given=False)
+
+
+def fits(voxel_size: float, wanted: float) -> bool:
+    """Whether voxels are taken for those of another size."""
+    return abs(voxel_size / wanted - 1.0) <= SAME_VOXEL
+
+
+class MassChannels(NamedTuple):
+    """Mass per voxel [Msun/h] of matter and of subhalos, plane by plane, and what was counted."""
+
+    matter: Planes
+    subhalos: Planes
+    record: dict[str, Any]
 
 
 @contextmanager
@@ -74,47 +96,78 @@ def channels(
     ----------
     scene : Scene
     weights : Weights
+    grid, memory, scratch
+        As for `mass_channels`.
+    """
+    domain, normalisation = weights.domain, weights.normalisation
+    with mass_channels(
+        scene,
+        grid,
+        assignment=domain.assignment,
+        least_mass=domain.least_subhalo_mass,
+        memory=memory,
+        scratch=scratch,
+    ) as mass:
+        yield [
+            partial(standardised, mass.matter, *normalisation.matter),
+            partial(standardised, mass.subhalos, *normalisation.subhalos),
+        ]
+
+
+@contextmanager
+def mass_channels(
+    scene: Scene,
+    grid: Grid,
+    *,
+    assignment: str,
+    least_mass: float,
+    memory: int,
+    scratch: Path | None = None,
+) -> Iterator[MassChannels]:
+    """The two fields that a network sees, not standardised.
+
+    Parameters
+    ----------
+    scene : Scene
     grid : Grid
-        That `grid_of` gave.
+        That `grid_for` gave.
+    assignment : str
+        How mass is assigned to voxels, where the scene does not come with a grid of matter.
+    least_mass : float
+        Bound mass of the smallest subhalo that is deposited [Msun/h].
     memory : int
         Bytes for the matter's grid, where it is made from particles.
-    scratch : Path or None
+    scratch : Path, optional
         See `mockgal.fields.matter.matter_field`.
     """
-    domain, normalisation, snapshot = weights.domain, weights.normalisation, scene.snapshot
-    subhalos = subhalo_field(
+    snapshot, field = scene.snapshot, scene.field
+    mass = subhalo_field(
         scene.halos,
         snapshot.box_size,
         grid.size,
-        least_mass=domain.least_subhalo_mass,
-        assignment=domain.assignment,
+        least_mass=least_mass,
+        assignment=assignment,
         origin=grid.origin,
-    ).field
-
-    def both(matter: DensityField) -> list[Planes]:
-        fields = (matter, normalisation.matter), (subhalos, normalisation.subhalos)
-        return [
-            partial(_standardised, partial(mass_planes, field, snapshot), *pair)
-            for field, pair in fields
-        ]
-
+    )
+    subhalos = partial(mass_planes, mass.field, snapshot)
+    record = {"subhalos": mass.record}
     if grid.given:
-        assert scene.field is not None
-        yield both(scene.field)
+        assert field is not None
+        yield MassChannels(partial(mass_planes, field, snapshot), subhalos, record)
         return
     assert scene.particles is not None
-    if scene.field is not None:
+    if field is not None:
         warn(
-            f"the density grid of {scene.field.grid_size}^3 voxels ({scene.field.assignment}, "
-            f"origin {scene.field.origin}) is not as weights {weights.name} want it; the matter is "
-            "made of the particles",
-            stacklevel=5,
+            f"the density grid of {field.grid_size}^3 voxels ({field.assignment}, origin "
+            f"{field.origin}) is not the one that is wanted ({grid.size}^3, {assignment}, "
+            f"{grid.origin}); the matter is made of the particles",
+            stacklevel=7,
         )
     with matter_field(
         scene.particles,
         snapshot,
         grid_size=grid.size,
-        assignment=domain.assignment,
+        assignment=assignment,
         origin=grid.origin,
         memory=memory,
         scratch=scratch,
@@ -125,12 +178,13 @@ def channels(
             warn(
                 f"particles: {wrapped} coordinates outside the box were wrapped, {at_edge} at its "
                 "far edge became 0",
-                stacklevel=5,
+                stacklevel=7,
             )
-        yield both(made.field)
+        matter = partial(mass_planes, made.field, snapshot)
+        yield MassChannels(matter, subhalos, record | {"matter": made.record})
 
 
-def _standardised(planes: Planes, mean: float, deviation: float, start: int, stop: int) -> Array:
+def standardised(planes: Planes, mean: float, deviation: float, start: int, stop: int) -> Array:
     """log10 (1 + mass per voxel) in units of the deviation, float32."""
     value = np.log1p(planes(start, stop))
     value *= 1.0 / (np.log(10.0) * deviation)
@@ -143,11 +197,9 @@ def features(scene: Scene, weights: Weights, rows: Array, offset: Array) -> tupl
 
     Parameters
     ----------
-    scene : Scene
+    scene, rows, offset
+        As for `feature_values`.
     weights : Weights
-    rows : ndarray of int, shape (n,)
-    offset : ndarray, shape (n, 3)
-        From the centres of their voxels, in voxels.
 
     Returns
     -------
@@ -157,35 +209,68 @@ def features(scene: Scene, weights: Weights, rows: Array, offset: Array) -> tupl
 
     Raises
     ------
+    MissingDatasetError, BadValueError
+        As of `feature_values`.
+    """
+    names, halos = weights.architecture.features, scene.halos
+    found = feature_values(scene, names, rows, offset, asked_by=f"weights {weights.name}")
+    outside = np.zeros(len(rows), dtype=bool)
+    for name, column in _COLUMNS.items():
+        limits = getattr(weights.domain, name)
+        if limits is None or column not in halos:
+            continue
+        if name in names:
+            value = found[:, names.index(name)]
+        else:
+            value = _log10(scene, halos, column, rows, needed=False)
+        outside |= (value < limits[0]) | (value > limits[1])
+    return found, outside
+
+
+def feature_values(
+    scene: Scene, names: Sequence[str], rows: Array, offset: Array, *, asked_by: str
+) -> Array:
+    """Features of some subhalos.
+
+    Parameters
+    ----------
+    scene : Scene
+    names : sequence of str
+        Some of `mockgal.paint.architecture.FEATURES`.
+    rows : ndarray of int, shape (n,)
+    offset : ndarray, shape (n, 3)
+        From the centres of their voxels, in voxels.
+    asked_by : str
+        What the features are for, to be named in an error.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, f)
+        Not standardised, in the order of the names.
+
+    Raises
+    ------
     MissingDatasetError
         The catalogue lacks a column.
     BadValueError
         A value whose logarithm there is not.
     """
-    halos, names = scene.halos, weights.architecture.features
-    outside, found = np.zeros(len(rows), dtype=bool), np.empty((len(rows), len(names)))
-    for name, column in _COLUMNS.items():
-        limits = getattr(weights.domain, name)
-        if name not in names and (limits is None or column not in halos):
-            continue
-        if column not in halos:
+    halos, found = scene.halos, np.empty((len(rows), len(names)))
+    for place, name in enumerate(names):
+        if name in OFFSETS:
+            found[:, place] = offset[:, OFFSETS.index(name)]
+        elif name not in _COLUMNS:
+            found[:, place] = halos[name][rows]
+        elif _COLUMNS[name] in halos:
+            found[:, place] = _log10(scene, halos, _COLUMNS[name], rows, needed=True)
+        else:
             raise MissingDatasetError(
                 f"simulation {scene.snapshot.name}",
-                f"no {column}",
-                f"the feature {name} of weights {weights.name}",
+                f"no {_COLUMNS[name]}",
+                f"the feature {name} of {asked_by}",
                 "take weights that were trained without it",
             )
-        log_value = _log10(scene, halos, column, rows, needed=name in names)
-        if limits is not None:
-            outside |= (log_value < limits[0]) | (log_value > limits[1])
-        if name in names:
-            found[:, names.index(name)] = log_value
-    for axis, name in enumerate(("offset_x", "offset_y", "offset_z")):
-        if name in names:
-            found[:, names.index(name)] = offset[:, axis]
-    if "is_central" in names:
-        found[:, names.index("is_central")] = halos["is_central"][rows]
-    return found, outside
+    return found
 
 
 def _log10(scene: Scene, halos: HaloCatalog, column: str, rows: Array, *, needed: bool) -> Array:

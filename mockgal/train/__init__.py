@@ -1,0 +1,1 @@
+"""Making weights of the dm2gal network from pairs of runs."""

@@ -1,0 +1,160 @@
+"""What the network learns from: boxes on its grid, and subhalos in them with their galaxies.
+
+Batches of crops are made of them in `mockgal.train.crops`, constants to standardise by in
+`mockgal.train.normalise`; both are named here, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadValueError
+from .crops import Batch as Batch
+from .crops import CropBatches as CropBatches
+from .normalise import normalisation_of as normalisation_of
+from .split import BUFFER as BUFFER
+from .split import PARTS as PARTS
+from .split import TEST as TEST
+from .split import TRAIN as TRAIN
+from .split import VALIDATION as VALIDATION
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A gravity-only box on the network's grid.
+
+    Parameters
+    ----------
+    channels : ndarray of float32, shape (2, N, N, N)
+        log10(1 + mass per voxel / (Msun/h)) of matter and of subhalos, not standardised.
+    voxel_size : float
+        [comoving Mpc/h]
+    box_size : float
+        [comoving Mpc/h]
+    redshift : float
+    name : str
+        Of the simulation: volumes of one name have the same structures.
+    origin : str
+        ``corner`` where voxel i covers [i, i+1) voxel sizes; ``centre`` where it is centred on i.
+    assignment : str
+        How mass was assigned to voxels.
+    least_subhalo_mass : float
+        Bound mass of the smallest subhalo that was deposited [Msun/h].
+    record : mapping
+        What was counted when it was made: plain JSON values.
+
+    Raises
+    ------
+    BadValueError
+        Another shape or type, or voxels that do not make the box.
+    """
+
+    channels: Array
+    voxel_size: float
+    box_size: float
+    redshift: float
+    name: str
+    origin: str = "corner"
+    assignment: str = "CIC"
+    least_subhalo_mass: float = 0.0
+    record: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        shape, kind = self.channels.shape, self.channels.dtype
+        if len(shape) != 4 or shape != (2, *3 * shape[-1:]) or kind != np.float32:
+            raise BadValueError(
+                f"volume {self.name}", f"{kind} of shape {shape}", "float32 of shape (2, N, N, N)"
+            )
+        if not abs(self.voxel_size * self.grid_size / self.box_size - 1.0) <= 1e-6:
+            raise BadValueError(
+                f"volume {self.name}",
+                f"{self.grid_size} voxels of {self.voxel_size:g} Mpc/h",
+                f"a box of {self.box_size:g} Mpc/h",
+            )
+        object.__setattr__(self, "record", MappingProxyType(dict(self.record)))
+
+    @property
+    def grid_size(self) -> int:
+        """Voxels along each side, N."""
+        return int(self.channels.shape[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Subhalos of all volumes, each with the stellar mass that is to be predicted.
+
+    Parameters
+    ----------
+    volumes : tuple of Volume
+    volume : ndarray of int, shape (n,)
+        The volume that each is in.
+    voxel : ndarray of int, shape (n, 3)
+        In the grid of its volume.
+    halo_id : ndarray of int64, shape (n,)
+        Each once in a volume.
+    features : ndarray of float64, shape (n, f)
+        In the architecture's order, not standardised.
+    log_stellar_mass : ndarray of float64, shape (n,)
+        log10 of stellar mass [Msun/h]; NaN where there is no galaxy above the luminosity floor.
+    mass : ndarray of float64, shape (n,)
+        Bound mass [Msun/h].
+    part : ndarray of int8, shape (n,)
+        `TRAIN`, `VALIDATION`, `TEST`; or `BUFFER`, too near to these to be trained on.
+    record : mapping
+        The split (`mockgal.train.split`) and what was counted: plain JSON values.
+
+    Raises
+    ------
+    BadValueError
+        Unequal lengths, no such volume, voxel or part, or an id twice in a volume.
+    """
+
+    volumes: tuple[Volume, ...]
+    volume: Array
+    voxel: Array
+    halo_id: Array
+    features: Array
+    log_stellar_mass: Array
+    mass: Array
+    part: Array
+    record: Mapping[str, Any] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        names = ("volume", "voxel", "features", "log_stellar_mass", "mass", "part")
+        lengths = {name: len(getattr(self, name)) for name in names}
+        n = len(self)
+        if set(lengths.values()) != {n}:
+            raise BadValueError("samples", f"lengths {lengths}", f"{n} each, as of halo_id")
+        if n and not (self.volume.min() >= 0 and self.volume.max() < len(self.volumes)):
+            raise BadValueError("samples", "the number of no volume", f"0 to {len(self.volumes)}")
+        sizes = np.array([volume.grid_size for volume in self.volumes], dtype=np.int64)
+        if not np.all((self.voxel >= 0) & (self.voxel < sizes[self.volume][:, None])):
+            raise BadValueError("samples", "voxels outside their grids", "voxels of the volumes")
+        if not np.isin(self.part, list(PARTS)).all():
+            raise BadValueError("samples", "an unknown part", f"one of {list(PARTS)}")
+        order = np.lexsort((self.halo_id, self.volume))
+        same = np.diff(self.volume[order]) == 0
+        if np.any(same & (np.diff(self.halo_id[order]) == 0)):
+            raise BadValueError("samples", "a halo_id twice in a volume", "each once")
+        object.__setattr__(self, "record", MappingProxyType(dict(self.record)))
+
+    def __len__(self) -> int:
+        return len(self.halo_id)
+
+    @property
+    def luminous(self) -> Array:
+        """Whether there is a galaxy above the luminosity floor, shape (n,)."""
+        return np.isfinite(self.log_stellar_mass)
+
+    def rows(self, part: int) -> Array:
+        """Rows of a part, in the order of (volume, halo_id)."""
+        order = np.lexsort((self.halo_id, self.volume))
+        return np.asarray(order[self.part[order] == part])
