@@ -1,0 +1,1 @@
+"""Makes weights of the dm2gal network from pairs of runs."""
