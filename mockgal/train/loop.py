@@ -150,12 +150,13 @@ class _Training:
             "normalisation": header.normalisation,
         }
         common |= {"batch_size": options.batch_size, "seed": options.seed}
+        drawn: dict[str, Any] = {name: values[rows[0]] for name, values in given.items()}
         self._batches = CropBatches(
             samples,
             rows[0],
             **common,
             symmetries=options.symmetries,
-            **{name: values[rows[0]] for name, values in given.items()},
+            **drawn,
             shuffle=True,
         )
         self._held_out = rows[1]
@@ -170,12 +171,12 @@ class _Training:
         if self._steps == 0 or len(rows[0]) < 2 * len(self._batches):  # for the normalisation
             raise BadValueError(
                 "training rows",
-                f"{len(rows[0])} for {fabric.world_size} devices with batches of {options.batch_size}",
+                f"{len(rows[0])} in {len(self._batches)} batches for {fabric.world_size} devices",
                 "a batch of two or more for each device",
                 "take other batches, fewer devices, or more subhalos",
             )
         self._comparison = PowerComparison(
-            samples, rows[1], header, power_range=options.power_range, seed=options.seed
+            samples, rows[1], header, power_range=options.power_range
         )
         network.load_state_dict(self._state.model)
         adam = torch.optim.Adam(
@@ -291,7 +292,7 @@ class _Training:
         epoch = len(state.rows)
         if not (math.isfinite(loss) and np.isfinite(output).all()):
             raise _not_finite("validation loss", epoch, state.batch, self._folder)
-        score: Score = self._comparison.score(output)
+        score: Score = self._comparison.score(output, seed=self._options.seed)
         sums = np.array(state.losses)
         return {
             "epoch": epoch + 1,

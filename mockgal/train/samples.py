@@ -86,6 +86,9 @@ class CropBatches:
         self._samples, self._rows, self._architecture = samples, np.asarray(rows), architecture
         self._normalisation, self._batch_size, self._seed = normalisation, batch_size, seed
         self._weights, self._shuffle, self._symmetries = weights, shuffle, symmetries
+        self._loss_weights = np.ones(len(samples), np.float32)
+        if loss_weights is not None:
+            self._loss_weights[self._rows] = loss_weights
 
     def __len__(self) -> int:
         return -(-len(self._rows) // self._batch_size)
@@ -125,7 +128,7 @@ class CropBatches:
             torch.from_numpy(features.astype(np.float32)),
             torch.from_numpy(target.astype(np.float32)),
             torch.from_numpy(luminous),
-            torch.ones(len(rows)),
+            torch.from_numpy(self._loss_weights[rows]),
             rows.astype(np.int64),
         )
 

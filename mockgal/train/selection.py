@@ -142,8 +142,6 @@ class PowerComparison:
         Of the weights.
     power_range : tuple of float
         Wavenumbers that count [h/Mpc]; cut at half the Nyquist wavenumber of the voxels.
-    seed : int
-        Of the draws.
 
     Raises
     ------
@@ -160,9 +158,8 @@ class PowerComparison:
         header: WeightsHeader,
         *,
         power_range: tuple[float, float],
-        seed: int,
     ) -> None:
-        self._samples, self._header, self._seed = samples, header, seed
+        self._samples, self._header = samples, header
         self._rows, self._range = np.asarray(rows), power_range
         self._mass = stellar_mass(samples, header)
         self.regions = [
@@ -195,15 +192,17 @@ class PowerComparison:
             ],
         }
 
-    def score(self, output: Array) -> Score:
+    def score(self, output: Array, *, seed: int) -> Score:
         """Paint the rows and compare.
 
         Parameters
         ----------
         output : ndarray of float64, shape (n, o)
             The network's, of each row.
+        seed : int
+            Of the draw.
         """
-        return self.score_of_mass(self._painted(output))
+        return self.score_of_mass(self._painted(output, seed))
 
     def score_of_mass(self, mass: Array | None) -> Score:
         """The same of stellar masses of the rows [Msun/h], or None if they are no masses."""
@@ -227,7 +226,7 @@ class PowerComparison:
         score = math.sqrt(squares / modes)
         return Score(score if math.isfinite(score) else None, ratio, curves)
 
-    def _painted(self, output: Array) -> Array | None:
+    def _painted(self, output: Array, seed: int) -> Array | None:
         """Stellar mass of each row; None where the network gives what is none of a galaxy."""
         mass = np.zeros(len(self._rows))
         made = law_of(self._samples, self._rows, output, self._header)
@@ -235,7 +234,7 @@ class PowerComparison:
             mine = np.flatnonzero(self._samples.volume[self._rows] == region.cells.volume)
             try:
                 luminous, log_mass = draw(
-                    made.take(mine), self._samples.halo_id[self._rows[mine]], seed=self._seed
+                    made.take(mine), self._samples.halo_id[self._rows[mine]], seed=seed
                 )
             except InternalError:
                 return None
