@@ -268,22 +268,24 @@ class PowerComparison:
         rows = rows[np.lexsort((samples.halo_id[rows], *samples.voxel[rows].T))]  # sums in order
         size = volume.channels.shape[1]
         whole = len(rows) == np.count_nonzero(samples.volume == number)
-        factor = max(1, int(0.5 * math.pi / volume.voxel_size / most * (1.0 + 1e-9)))
+        spans = [(0, size)] * 3 if whole else [_span(v, size) for v in samples.voxel[rows].T]
+        least = min(length for _, length in spans)
+        factor = int(0.5 * math.pi / volume.voxel_size / most * (1.0 + 1e-9))
+        factor = max(1, min(factor, least // LEAST_SIDE))
         while whole and size % factor:  # cells must fill the box
             factor -= 1
-        spans = [(0, size)] * 3 if whole else [_span(v, size) for v in samples.voxel[rows].T]
-        side = min(length for _, length in spans) // factor
+        side = least // factor
         if side < LEAST_SIDE:
             raise BadValueError(
                 f"held-out region of {volume.name}",
-                f"subhalos that span {side} cells of {factor * volume.voxel_size:.3g} Mpc/h",
+                f"subhalos that span {side} voxels along an axis",
                 f"at least {LEAST_SIDE}",
-                "hold out a larger region, or count greater wavenumbers, too",
+                "hold out a larger region",
             )
         cell = ((samples.voxel[rows] - [first for first, _ in spans]) % size) // factor
         starts: list[tuple[int, ...]] = []
-        if not whole:  # a cube may be empty at its end, by an eighth at most
-            fit = [int(length / factor / side + 1 / 8) for _, length in spans]
+        if not whole:  # a cube may be empty at its end, by a quarter at most
+            fit = [int(length / factor / side + 1 / 4) for _, length in spans]
             starts = list(itertools.product(*(range(0, n * side, side) for n in fit)))
         return Cells(number, rows, cell, factor, side, starts)
 

@@ -99,7 +99,7 @@ def test_blocks_are_those_of_presets_of_the_crop():
     found = _layouts(architecture("centred"), Ranges())
     same = [p["kernels"] for p in PRESETS.values() if p["crop_size"] == 65]
     assert set(found.values()) == set(same)
-    assert list(found)[0] == "7,5|5,5|5,3"
+    assert next(iter(found)) == "7,5|5,5|5,3"
     assert list(_layouts(train_samples.NET, Ranges()).values()) == [train_samples.NET.kernels]
 
 
