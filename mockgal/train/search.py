@@ -150,7 +150,6 @@ def search(
             )
         best = min(scored, key=lambda row: (row["score"], row["trial"]))["trial"]
         if best not in weights:  # of a search before: its training is done, and only read
-            trial = optuna.trial.Trial(study, study.trials[best]._trial_id)
             chosen, shape = _suggested(study.trials[best], options, architecture, ranges, layouts)
             weights[best] = train(samples, shape, chosen, _place(folder, best), **about)
         return Found(weights[best], table)

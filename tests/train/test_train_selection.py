@@ -11,7 +11,7 @@ import train_samples
 from mockgal.errors import BadValueError, UsageError
 from mockgal.measure.power import power_of_field
 from mockgal.paint.weights_header import WeightsHeader
-from mockgal.train.samples import VALIDATION, Samples
+from mockgal.train.samples import VALIDATION
 from mockgal.train.selection import PowerComparison, _span, law_of, shares_of, stellar_mass
 
 RANGE = (0.0, 10.0)
@@ -152,7 +152,3 @@ def test_the_span_of_voxels_goes_over_the_edge():
     first, length = _span(np.arange(40), 40)
     assert length == 40
     assert first in range(40)
-
-
-def test_samples_are_of_the_interface():
-    assert {"volumes", "volume", "voxel", "halo_id", "part"} <= set(Samples.__dataclass_fields__)

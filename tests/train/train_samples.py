@@ -62,7 +62,7 @@ def samples(number=240, *, seed=1, held_out="region", luminous_only=False, volum
     if luminous_only:
         kept = np.isfinite(joined["log_stellar_mass"])
         joined = {name: values[kept] for name, values in joined.items()}
-    return Samples(tuple(boxes), **joined, record={"split": "by x"})
+    return Samples(tuple(boxes), **joined, record={"held_out": "by x"})
 
 
 def network(kind="likelihood"):
