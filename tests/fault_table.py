@@ -298,7 +298,7 @@ def _hostile() -> tuple[Fault, ...]:
 
 
 def _compute() -> tuple[Fault, ...]:
-    workers, training = "all work is done in one process", "nothing is trained"
+    workers, training = "all work is done in one process", "no regions are held out"
     return (
         Fault(74, "a worker process is killed", no_part=workers),
         Fault(75, "a tile that always fails", no_part=workers),
@@ -316,9 +316,24 @@ def _compute() -> tuple[Fault, ...]:
             "nothing is written; the ids of the halos are told",
             (8,),
         ),
-        Fault(80, "training is killed", no_part=training),
-        Fault(81, "the last checkpoint of a training is damaged", no_part=training),
-        Fault(82, "the loss of a training becomes NaN", no_part=training),
+        Fault(
+            80,
+            "training is killed",
+            "goes on when it is run again; on a CPU with the same losses to come",
+            (),
+        ),
+        Fault(
+            81,
+            "the last checkpoint of a training is damaged",
+            "training goes on from the one before, with a warning; refused if both are",
+            (0,),
+        ),
+        Fault(
+            82,
+            "the loss of a training becomes NaN",
+            "training stops; the last good checkpoint is kept",
+            (8,),
+        ),
         Fault(83, "the two runs of a calibration do not belong together"),
         Fault(84, "regions for training and validation overlap", no_part=training),
     )

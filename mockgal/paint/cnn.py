@@ -5,7 +5,6 @@ arXiv:2012.00186; docs/explanation/network.md says where this differs from it an
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,11 +20,10 @@ from ..errors import BadValueError, DomainError, UsageError, warn
 from ..memory import available
 from ..quantity import memory_size
 from ..types import Distribution, Scene
-from .architecture import MEAN_ONLY
 from .cnn_domain import mismatch
 from .cnn_inputs import features, grid_of
+from .cnn_law import law, shares
 from .cnn_tiles import TileEvaluation
-from .halotools_quantiles import PROBABILITY, normal_quantiles
 from .shared import PRECISIONS
 from .weights import Weights, named_weights
 
@@ -202,14 +200,15 @@ class CNNPainter:
         output, record = self._evaluation.outputs(scene, grid, voxel, given, ids)
         share = np.ones(len(rows))
         if weights.target == "voxel":
-            share = _shares(voxel, halos["mass"][rows])
+            share = shares(voxel, halos["mass"][rows])
         extrapolated = np.full(len(halos), bool(outside))
         extrapolated[rows] |= beyond
         record |= {
             "not_painted_unresolved": len(halos) - len(rows),
             "outside_feature_ranges": int(np.count_nonzero(beyond)),
         }
-        return self._distribution(len(halos), rows, output, share, extrapolated, record)
+        made = law(weights, len(halos), rows, output, share, extrapolated, record)
+        return _without_scatter(made) if self.deterministic else made
 
     def check(self, scene: Scene) -> list[str]:
         """Why the weights are not valid for ``scene``; a `DomainError` unless that is allowed."""
@@ -233,53 +232,13 @@ class CNNPainter:
             )
         return outside
 
-    def _distribution(
-        self,
-        n: int,
-        rows: Array,
-        output: Array,
-        share: Array,
-        extrapolated: Array,
-        record: dict[str, Any],
-    ) -> Distribution:
-        """The prediction for n subhalos, of which ``rows`` have an output."""
-        weights = self._loaded
-        mean, deviation = weights.normalisation.target
-        luminosity_floor = weights.domain.luminosity_floor
-        floor = math.log10(luminosity_floor) if luminosity_floor > 0 else -math.inf
-        p, location, scale = np.zeros(n), np.zeros(n), np.ones(n)
-        certain = np.ones(n, dtype=np.int16)
-        found = mean + deviation * output[:, 0]
-        if weights.target == "voxel":  # log10 (1 + M) of all galaxies in the voxel
-            found = np.log10(np.maximum(share * (10.0**found - 1.0), 1e-300))
-        location[rows] = found
-        if weights.architecture.outputs == MEAN_ONLY:
-            p[rows] = found >= floor
-            record["not_painted_below_floor"] = int(np.count_nonzero(found < floor))
-        else:
-            certain[rows] = 0
-            scale[rows] = deviation * np.exp(output[:, 1])
-            p[rows] = 1.0 / (1.0 + np.exp(-output[:, 2]))
-        made = Distribution(
-            p_luminous=p,
-            location=location,
-            scale=scale,
-            residual_row=certain,
-            residual_probability=PROBABILITY,
-            residual_quantiles=np.vstack([normal_quantiles(), np.zeros(len(PROBABILITY))]),
-            floor=floor,
-            extrapolated=extrapolated,
-            record=record,
-        )
-        return _without_scatter(made) if self.deterministic else made
-
 
 def _without_scatter(d: Distribution) -> Distribution:
     """The most probable of being luminous or not, and the median of the stellar mass."""
     warn(
         "without a draw the galaxies have the median mass of subhalos like theirs: the "
         "stellar-mass function is biased, most so at its ends",
-        stacklevel=4,
+        stacklevel=3,
     )
     return replace(
         d,
@@ -288,14 +247,6 @@ def _without_scatter(d: Distribution) -> Distribution:
         scale=np.ones(len(d)),
         residual_row=np.ones(len(d), dtype=np.int16),
     )
-
-
-def _shares(voxel: Array, mass: Array) -> Array:
-    """Each subhalo's part of the mass of those in its voxel; rows of a voxel follow each other."""
-    new = np.ones(len(voxel), dtype=bool)
-    new[1:] = (voxel[1:] != voxel[:-1]).any(axis=1)
-    group = np.cumsum(new) - 1
-    return np.asarray(mass / np.bincount(group, mass)[group]) if len(voxel) else np.ones(0)
 
 
 def _usage(key: str, found: str, expected: str) -> UsageError:

@@ -1,0 +1,78 @@
+"""From what a network gives to the law that galaxies are drawn from."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import Distribution
+from .architecture import MEAN_ONLY
+from .halotools_quantiles import PROBABILITY, normal_quantiles
+from .weights_header import WeightsHeader
+
+Array = NDArray[Any]
+
+
+def law(
+    header: WeightsHeader,
+    n: int,
+    rows: Array,
+    output: Array,
+    share: Array,
+    extrapolated: Array,
+    record: dict[str, Any],
+) -> Distribution:
+    """The prediction for n subhalos, of which ``rows`` have an output.
+
+    Parameters
+    ----------
+    header : WeightsHeader
+        Of the weights.
+    n : int
+    rows : ndarray of int, shape (m,)
+    output : ndarray of float64, shape (m, o)
+        As `GalaxyNetwork` gives; standardised.
+    share : ndarray, shape (m,)
+        Of each subhalo in the stellar mass of its voxel, where that is the target (`shares`).
+    extrapolated : ndarray of bool, shape (n,)
+    record : dict
+        Gains ``not_painted_below_floor`` where a network gives the mean alone.
+    """
+    mean, deviation = header.normalisation.target
+    luminosity_floor = header.domain.luminosity_floor
+    floor = math.log10(luminosity_floor) if luminosity_floor > 0 else -math.inf
+    p, location, scale = np.zeros(n), np.zeros(n), np.ones(n)
+    certain = np.ones(n, dtype=np.int16)
+    found = mean + deviation * output[:, 0]
+    if header.target == "voxel":  # log10 (1 + M) of all galaxies in the voxel
+        found = np.log10(np.maximum(share * (10.0**found - 1.0), 1e-300))
+    location[rows] = found
+    if header.architecture.outputs == MEAN_ONLY:
+        p[rows] = found >= floor
+        record["not_painted_below_floor"] = int(np.count_nonzero(found < floor))
+    else:
+        certain[rows] = 0
+        scale[rows] = deviation * np.exp(output[:, 1])
+        p[rows] = 1.0 / (1.0 + np.exp(-output[:, 2]))
+    return Distribution(
+        p_luminous=p,
+        location=location,
+        scale=scale,
+        residual_row=certain,
+        residual_probability=PROBABILITY,
+        residual_quantiles=np.vstack([normal_quantiles(), np.zeros(len(PROBABILITY))]),
+        floor=floor,
+        extrapolated=extrapolated,
+        record=record,
+    )
+
+
+def shares(voxel: Array, mass: Array) -> Array:
+    """Each subhalo's part of the mass of those in its voxel; rows of a voxel follow each other."""
+    new = np.ones(len(voxel), dtype=bool)
+    new[1:] = (voxel[1:] != voxel[:-1]).any(axis=1)
+    group = np.cumsum(new) - 1
+    return np.asarray(mass / np.bincount(group, mass)[group]) if len(voxel) else np.ones(0)

@@ -1,0 +1,67 @@
+"""Where training runs: devices and precision by Lightning's Fabric, and torch's switches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..errors import UsageError
+from .options import TrainingOptions
+from .samples import Batch
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+INSTALL = "pip install 'mockgal[train]'"
+_LIGHTNING = {"float32": "32-true", "tf32": "32-true", "bfloat16": "bf16-mixed"}
+
+
+def fabric_of(options: TrainingOptions) -> Fabric:
+    """Fabric with the devices of the options, launched.
+
+    Raises
+    ------
+    UsageError
+        Lightning is not installed, or the devices are not there.
+    """
+    try:
+        from lightning.fabric import Fabric
+    except ImportError as error:
+        raise UsageError(
+            "training", f"no Lightning ({error})", "the packages that training needs", INSTALL
+        ) from error
+    try:
+        fabric = Fabric(
+            accelerator=options.accelerator,
+            strategy=options.strategy,
+            devices=options.devices,
+            precision=_LIGHTNING[options.precision],  # type: ignore[arg-type]
+        )
+    except Exception as error:  # of many kinds, all of them about the options
+        raise UsageError(
+            "training devices",
+            f"that Lightning refuses {options.devices} of {options.accelerator!r} with strategy "
+            f"{options.strategy!r} ({' '.join(str(error).split())[:200]})",
+            "devices that this machine has",
+        ) from error
+    if options.precision == "tf32" and fabric.device.type != "cuda":
+        raise UsageError("training precision", "tf32 without a GPU", "float32 or bfloat16")
+    fabric.launch()
+    return fabric
+
+
+@contextmanager
+def torch_settings(options: TrainingOptions) -> Iterator[None]:
+    """Torch's switches as training needs them, and afterwards as they were."""
+    cudnn, tf32 = torch.backends.cudnn, options.precision == "tf32"
+    with cudnn.flags(enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=tf32):
+        yield
+
+
+def on_device(batch: Batch, device: torch.device) -> Batch:
+    """The batch on a device; its rows stay."""
+    moved = {name: getattr(batch, name).to(device) for name in Batch._fields if name != "rows"}
+    return batch._replace(**moved)

@@ -1,0 +1,318 @@
+"""How good weights are at subhalos that they were not trained on: numbers, and a card to read.
+
+Every deviation has its error, the smallest one that could be detected, and a verdict: ``within``
+or ``outside`` the bar, or ``no power`` where a deviation as large as the bar need not be seen and
+none is found that is larger by more than what can be detected.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import stats
+
+from ..distribution import inverse_cdf
+from ..errors import BadValueError
+from ..measure.pit import probability_integral_transform
+from ..measure.result import POWER, SIGNIFICANCE
+from ..paint.architecture import MEAN_ONLY
+from ..paint.weights import Weights
+from ..types import Distribution
+from .inputs import rows_of
+from .losses import Loss
+from .predict import outputs
+from .samples import TEST, CropBatches, Samples
+from .selection import PowerComparison, law_of, stellar_mass
+
+Array = NDArray[Any]
+
+BAR = 0.05  # of masses, power up to `LARGE_SCALES`, probabilities and their distribution
+SMALL_SCALE_BAR, LARGE_SCALES = 0.10, 10.0  # h/Mpc
+MASS_BIN, PROBABILITY_BINS = 0.5, 10  # dex
+DRAWS = 16
+NO_POWER = "no power"
+
+
+def evaluate(
+    weights: Weights,
+    samples: Samples,
+    *,
+    seed: int,
+    part: int = TEST,
+    power_range: tuple[float, float] = (0.0, 30.0),
+    batch_size: int = 32,
+) -> dict[str, Any]:
+    """Scores of weights at the subhalos of a part of the samples, on a CPU.
+
+    Parameters
+    ----------
+    weights : Weights
+    samples : Samples
+        Weights and samples must be of one grid and one choice of features.
+    seed : int
+        Of the draws.
+    part : int
+        `TEST`, or another.
+    power_range : tuple of float
+        Wavenumbers to compare power at [h/Mpc]; cut at half the Nyquist wavenumber.
+    batch_size : int
+
+    Returns
+    -------
+    dict
+        Plain JSON values. ``residuals``: log10 of true over predicted median stellar mass of
+        luminous subhalos, by bound mass; ``pit`` (None for a network that gives the mean alone);
+        ``luminous``: share that is luminous, by its predicted probability; ``power`` and
+        ``mass``: of `DRAWS` draws over the true one. Their errors are the spread of draws: where
+        the law holds, the truth is one of them.
+
+    Raises
+    ------
+    BadValueError
+        No luminous subhalo in the part, or regions that power cannot be measured of.
+    """
+    rows = rows_of(samples, part)
+    if not samples.luminous[rows].any():
+        raise BadValueError(
+            "held-out rows", f"{len(rows)} subhalos, none of them with a galaxy", "some with one"
+        )
+    batches = CropBatches(
+        samples,
+        rows,
+        architecture=weights.architecture,
+        normalisation=weights.normalisation,
+        batch_size=batch_size,
+        symmetries="none",
+        seed=seed,
+        shuffle=False,
+    )
+    output, loss = outputs(weights.network(), batches, rows, torch.device("cpu"), Loss(weights))
+    predicted = law_of(samples, rows, output, weights)
+    mass = stellar_mass(samples, weights)[rows]
+    comparison = PowerComparison(samples, rows, weights, power_range=power_range)
+    with_law = weights.architecture.outputs != MEAN_ONLY
+    power, ratio = _power(comparison, output, seed, with_law)
+    return {
+        "weights": weights.name,
+        "weights_digest": weights.digest(),
+        "subhalos": len(rows),
+        "luminous_subhalos": int(np.count_nonzero(samples.luminous[rows])),
+        "loss": loss,
+        "seed": seed,
+        "bar": BAR,
+        "residuals": _residuals(predicted, mass, samples.mass[rows]),
+        "pit": _pit(predicted, mass, samples.halo_id[rows], seed) if with_law else None,
+        "luminous": _luminous(predicted.p_luminous, samples.luminous[rows], with_law),
+        "power": power,
+        "mass": ratio,
+        "power_comparison": comparison.record,
+        "split": dict(samples.record),
+    }
+
+
+def verdict(deviation: float, detectable: float | None, bar: float) -> str:
+    """``within`` or ``outside`` the bar, or `NO_POWER`.
+
+    Parameters
+    ----------
+    deviation : float
+    detectable : float or None
+        The smallest that a two-sided test at 5% significance finds with 80% probability; None where
+        it is not known.
+    bar : float
+    """
+    if detectable is None:
+        return NO_POWER
+    if abs(deviation) > bar + detectable:
+        return "outside"
+    if detectable > bar:
+        return NO_POWER
+    return "within" if abs(deviation) <= bar else "outside"
+
+
+def _row(value: float, target: float, error: float | None, n: int, bar: float) -> dict[str, Any]:
+    """A value with its error, of n - 1 degrees of freedom, held against what it should be."""
+    detectable = None
+    if error is not None and math.isfinite(error) and n > 1:
+        quantiles = stats.t.ppf([1.0 - SIGNIFICANCE / 2.0, POWER], n - 1)
+        detectable = float(quantiles.sum() * error)
+    return {
+        "value": float(value),
+        "error": error,
+        "smallest_detectable_deviation": detectable,
+        "bar": bar,
+        "verdict": verdict(value - target, detectable, bar),
+    }
+
+
+def _residuals(d: Distribution, mass: Array, bound: Array) -> list[dict[str, Any]]:
+    """Bias and scatter for all luminous subhalos, and in bins of bound mass."""
+    known = np.flatnonzero(mass > 0)
+    residual = np.log10(mass[known]) - inverse_cdf(d.take(known), np.full(len(known), 0.5))
+    place = np.floor(np.log10(bound[known]) / MASS_BIN).astype(int)
+    groups: list[tuple[list[float] | None, Array]] = [(None, residual)]
+    groups += [
+        ([k * MASS_BIN, (k + 1) * MASS_BIN], residual[place == k])
+        for k in np.unique(place).tolist()
+    ]
+    found = []
+    for edges, mine in groups:
+        n = len(mine)
+        scatter = float(np.std(mine, ddof=1)) if n > 1 else None
+        error = scatter / math.sqrt(n) if scatter is not None else None
+        bias = _row(float(np.mean(mine)), 0.0, error, n, math.log10(1.0 + BAR))
+        found.append({"log_mass": edges, "subhalos": n, "scatter": scatter, "bias": bias})
+    return found
+
+
+def _pit(d: Distribution, mass: Array, ids: Array, seed: int) -> dict[str, Any]:
+    measured = probability_integral_transform(d, mass, ids=ids, seed=seed)
+    tests = {}
+    for name, test in measured.settings["kolmogorov_smirnov"].items():
+        found = verdict(test["statistic"], test["smallest_detectable_distance"], BAR)
+        tests[name] = dict(test) | {"bar": BAR, "verdict": found}
+    names = [*measured.estimates, *(f"{name}_error" for name in measured.estimates)]
+    names += ["probability_low", "probability_high"]
+    return {
+        "kolmogorov_smirnov": tests,
+        "luminous_outside_the_law": measured.settings["luminous_outside_the_law"],
+        "histogram": {name: measured[name].tolist() for name in names},
+    }
+
+
+def _luminous(p: Array, luminous: Array, with_law: bool) -> list[dict[str, Any]]:
+    """Share of luminous subhalos in bins of its predicted probability."""
+    place = np.minimum((p * PROBABILITY_BINS).astype(int), PROBABILITY_BINS - 1)
+    found = []
+    for k in np.unique(place).tolist():
+        mine = place == k
+        n, expected = int(np.count_nonzero(mine)), float(np.mean(p[mine]))
+        error = math.sqrt(float(np.sum(p[mine] * (1.0 - p[mine])))) / n if with_law else None
+        share = float(np.mean(luminous[mine]))
+        row = {"probability": expected, "subhalos": n}
+        found.append(row | {"share": _row(share, expected, error, n, BAR)})
+    return found
+
+
+def _power(
+    comparison: PowerComparison, output: Array, seed: int, with_law: bool
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Power and mass of draws over the true ones."""
+    scores = [comparison.score(output, seed=seed + k) for k in range(DRAWS if with_law else 1)]
+    known = [score for score in scores if score.score is not None]
+    if not known:
+        nothing = {"value": None, "error": None, "smallest_detectable_deviation": None}
+        return [], nothing | {"bar": BAR, "verdict": NO_POWER}
+
+    def compared(ratios: Array, bar: float) -> dict[str, Any]:
+        n = len(ratios)
+        # Of the mean of draws against the truth, itself a draw
+        error = float(np.std(ratios, ddof=1)) * math.sqrt(1.0 + 1.0 / n) if n > 1 else None
+        return _row(float(np.mean(ratios)), 1.0, error, n, bar)
+
+    shells = []
+    for number, region in enumerate(comparison.regions):
+        truth = region.truth["power"][region.used]
+        ratios = np.array([score.power[number] for score in known]) / truth
+        for j, k in enumerate(region.truth["k"][region.used].tolist()):
+            bar = BAR if k <= LARGE_SCALES else SMALL_SCALE_BAR
+            row = {"region": number, "k_h_per_mpc": k}
+            shells.append(row | {"ratio": compared(ratios[:, j], bar)})
+    return shells, compared(np.array([score.mass_ratio for score in known]), BAR)
+
+
+def card(found: Mapping[str, Any]) -> str:
+    """What `evaluate` found, in Markdown."""
+    lines = [
+        f"# Weights {found['weights']}",
+        "",
+        f"Held out: {found['subhalos']} subhalos, {found['luminous_subhalos']} of them luminous. "
+        f"Digest {found['weights_digest'][:16]}.",
+        "",
+        f"Bars are {BAR:.0%} ({SMALL_SCALE_BAR:.0%} for power beyond {LARGE_SCALES:g} h/Mpc). "
+        f"`{NO_POWER}`: these subhalos are too few to see a deviation as large as the bar.",
+        "",
+        "## Stellar mass: log10 of true over predicted median",
+        "",
+        *_table(
+            ("log10 M [Msun/h]", "subhalos", "scatter [dex]", "bias [dex]"),
+            [
+                [
+                    "all" if r["log_mass"] is None else "{:g} to {:g}".format(*r["log_mass"]),
+                    r["subhalos"],
+                    "-" if r["scatter"] is None else f"{r['scatter']:.3f}",
+                    _text(r["bias"]),
+                ]
+                for r in found["residuals"]
+            ],
+        ),
+        "",
+        "## Calibration (probability integral transform)",
+        "",
+    ]
+    if found["pit"] is None:
+        lines.append("None: this network gives no distribution, and no scatter is painted.")
+    else:
+        columns = ("subhalos", "statistic", "p-value", "smallest detectable", "verdict")
+        keys = ("statistic", "p_value", "smallest_detectable_distance")
+        tests = found["pit"]["kolmogorov_smirnov"]
+        lines += _table(
+            columns, [[n, *(f"{t[k]:.3g}" for k in keys), t["verdict"]] for n, t in tests.items()]
+        )
+    lines += ["", "## Luminous subhalos", ""]
+    lines += _table(
+        ("predicted probability", "subhalos", "share that is luminous"),
+        [[f"{r['probability']:.3f}", r["subhalos"], _text(r["share"])] for r in found["luminous"]],
+    )
+    lines += ["", "## Power spectrum: painted over true", ""]
+    lines += _table(
+        ("region", "k [h/Mpc]", "ratio"),
+        [[r["region"], f"{r['k_h_per_mpc']:.3g}", _text(r["ratio"])] for r in found["power"]],
+    )
+    lines += ["", f"Total stellar mass, painted over true: {_text(found['mass'])}.", ""]
+    lines += ["## What they are not good for", "", *(f"- {text}" for text in not_good_for(found))]
+    return "\n".join(lines) + "\n"
+
+
+def not_good_for(found: Mapping[str, Any]) -> list[str]:
+    """What these numbers do not show, or show to be wrong, in words."""
+    verdicts = {
+        "the mean stellar mass at a given subhalo mass": [r["bias"] for r in found["residuals"]],
+        "the share of luminous subhalos": [r["share"] for r in found["luminous"]],
+        "the power spectrum of stellar mass": [r["ratio"] for r in found["power"]],
+        "the total stellar mass": [found["mass"]],
+        "the distribution of stellar mass": []
+        if found["pit"] is None
+        else list(found["pit"]["kolmogorov_smirnov"].values()),
+    }
+    texts = []
+    for what, rows in verdicts.items():
+        outside = sum(row["verdict"] == "outside" for row in rows)
+        blind = sum(row["verdict"] == NO_POWER for row in rows)
+        if outside:
+            texts.append(f"{what}: outside the bar in {outside} of {len(rows)} tests")
+        if blind:
+            texts.append(f"{what}: {NO_POWER} in {blind} of {len(rows)} tests; nothing is claimed")
+    if found["pit"] is None:
+        texts.append("scatter of stellar mass: the network gives none, so that masses are too even")
+    texts.append("simulations of another resolution, redshift or cosmology than they state")
+    texts.append("statistics that are not in this card")
+    return texts
+
+
+def _text(row: Mapping[str, Any]) -> str:
+    if row["value"] is None:
+        return f"- ({row['verdict']})"
+    error = "" if row["error"] is None else f" +- {row['error']:.3f}"
+    return f"{row['value']:.3f}{error} ({row['verdict']})"
+
+
+def _table(names: tuple[str, ...], rows: list[list[Any]]) -> list[str]:
+    text = [" | ".join(names), " | ".join("---" for _ in names)]
+    text += [" | ".join(str(value) for value in row) for row in rows]
+    return [f"| {line} |" for line in text]

@@ -1,0 +1,355 @@
+"""Training of the dm2gal network, which goes on exactly where it was stopped.
+
+Adam, a learning rate that falls by ten when the validation loss no longer does, an early end, and
+the weights of the epoch whose painted stellar mass clusters best (arXiv:2012.00186, sections 2.2
+and 2.3). Lightning's Fabric chooses devices, strategy and mixed precision, and leaves the loop to
+us: batches are keyed, and everything else is in a checkpoint (`mockgal.train.checkpoints`).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..errors import BadValueError, InternalError
+from ..files.lock import output_error, output_lock
+from ..paint.architecture import Architecture
+from ..paint.network import GalaxyNetwork, seeded_network
+from ..paint.weights import Weights
+from ..paint.weights_header import Domain, Normalisation, WeightsHeader
+from ..progress import advance
+from . import log
+from .checkpoints import Checkpoints, State
+from .devices import fabric_of, on_device, torch_settings
+from .inputs import check_samples, rows_of, training_key
+from .losses import Loss
+from .options import FACTOR, PATIENCE, TrainingOptions
+from .predict import outputs
+from .samples import TRAIN, VALIDATION, Batch, CropBatches, Samples
+from .selection import PowerComparison, Score
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+Array = NDArray[Any]
+
+
+def train(
+    samples: Samples,
+    architecture: Architecture,
+    options: TrainingOptions,
+    folder: Path,
+    *,
+    domain: Domain,
+    normalisation: Normalisation,
+    target: str,
+    provenance: Mapping[str, Any],
+    name: str = "trained",
+    sampling: Array | None = None,
+    loss_weights: Array | None = None,
+) -> Weights:
+    """Train a network, or go on with a training that was stopped.
+
+    Parameters
+    ----------
+    samples : Samples
+        With rows for training and for validation.
+    architecture : Architecture
+        Its outputs say what loss is made small (`mockgal.train.losses.Loss`).
+    options : TrainingOptions
+    folder : Path
+        For checkpoints and logs; made if it is not there. What a stopped training left there is
+        gone on from, with the same losses to come.
+    domain, normalisation, target, provenance, name
+        Of the weights; see `WeightsHeader`. The provenance gains ``training``: options, scores, and
+        the record of the samples.
+    sampling : ndarray, shape (n,), optional
+        Relative probability of each row of the samples to be drawn in an epoch, with replacement,
+        among those for training; without it each is seen once.
+    loss_weights : ndarray, shape (n,), optional
+        What each row of the samples counts in the training loss; 1 without them.
+
+    Returns
+    -------
+    Weights
+        Those of the epoch with the least score (`mockgal.train.selection.Score`), of equals the one
+        with the least validation loss; epochs without a score come last.
+
+    Raises
+    ------
+    UsageError
+        Lightning is not installed, or has not the devices; options that do not fit the samples; the
+        folder holds another training.
+    BadValueError
+        Samples that do not go with the network, or are too few.
+    CorruptFileError
+        Both checkpoints are damaged.
+    InternalError
+        The loss is not finite. The last checkpoint, of numbers that are, stays.
+    OutputError, ResourceError
+        The folder cannot be written to, or is in use; too little memory or disk.
+    """
+    header = WeightsHeader(
+        name=name,
+        architecture=architecture,
+        normalisation=normalisation,
+        domain=domain,
+        target=target,
+        provenance=provenance,
+    )
+    rows = [rows_of(samples, part) for part in (TRAIN, VALIDATION)]
+    given = {
+        name: x
+        for name, x in (("weights", sampling), ("loss_weights", loss_weights))
+        if x is not None
+    }
+    check_samples(samples, rows, header, given)
+    fabric = fabric_of(options)
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
+    alone = output_lock(folder / "training") if fabric.is_global_zero else nullcontext()
+    with alone, torch_settings(options):
+        training = _Training(samples, rows, header, options, folder, fabric, given)
+        training.run()
+        return training.weights()
+
+
+class _Training:
+    """A training under way."""
+
+    def __init__(
+        self,
+        samples: Samples,
+        rows: list[Array],
+        header: WeightsHeader,
+        options: TrainingOptions,
+        folder: Path,
+        fabric: Fabric,
+        given: Mapping[str, Array],
+    ) -> None:
+        self._samples, self._header, self._options = samples, header, options
+        self._folder, self._fabric, self._given = folder, fabric, given
+        self._loss = Loss(header)
+        self._checkpoints = Checkpoints(folder, training_key(samples, header, options, given))
+        network = seeded_network(header.architecture, options.seed)
+        self._state = self._checkpoints.newest() or State(_copied(network.state_dict()))
+        common: dict[str, Any] = {
+            "architecture": header.architecture,
+            "normalisation": header.normalisation,
+        }
+        common |= {"batch_size": options.batch_size, "seed": options.seed}
+        drawn: dict[str, Any] = {name: values[rows[0]] for name, values in given.items()}
+        self._batches = CropBatches(
+            samples,
+            rows[0],
+            **common,
+            symmetries=options.symmetries,
+            **drawn,
+            shuffle=True,
+        )
+        self._held_out = rows[1]
+        self._validation = CropBatches(
+            samples,
+            rows[1],
+            **common,
+            symmetries="none",
+            shuffle=False,
+        )
+        self._steps = len(self._batches) // fabric.world_size  # all devices take as many
+        if self._steps == 0 or len(rows[0]) < 2 * len(self._batches):  # for the normalisation
+            raise BadValueError(
+                "training rows",
+                f"{len(rows[0])} in {len(self._batches)} batches for {fabric.world_size} devices",
+                "a batch of two or more for each device",
+                "take other batches, fewer devices, or more subhalos",
+            )
+        self._comparison = PowerComparison(
+            samples, rows[1], header, power_range=options.power_range
+        )
+        network.load_state_dict(self._state.model)
+        adam = torch.optim.Adam(
+            network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+        )
+        self._network = network
+        self._module, self._adam = fabric.setup(network, adam)
+        self._scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            adam, factor=FACTOR, patience=PATIENCE
+        )
+        for row in self._state.rows:  # its state follows from the losses
+            self._scheduler.step(row["validation_loss"])
+        _set_moments(adam, network, self._state)
+        self._parameters = adam
+        self._saved = time.monotonic()
+
+    def run(self) -> None:
+        """Epochs until there are enough of them, or the validation loss no longer falls."""
+        writer = log.tensorboard(self._folder) if self._fabric.is_global_zero else None
+        state = self._state
+        self._write_log()
+        while not _is_done(state.rows, self._options):
+            self._train_epoch()
+            row = self._fabric.broadcast(self._end_of_epoch())
+            model = _copied(self._network.state_dict())
+            if not state.best or _rank(row) < min(map(_rank, state.rows)):
+                state.best = model
+            state.rows.append(row)
+            state.batch, state.losses = 0, []
+            self._scheduler.step(row["validation_loss"])
+            self._save(model)
+            self._write_log()
+            if writer is not None:
+                log.add_scalars(writer, row)
+        if writer is not None:
+            writer.close()
+
+    def weights(self) -> Weights:
+        """Those of the best epoch."""
+        rows = self._state.rows
+        best = min(rows, key=_rank)
+        header = self._header
+        training = {
+            "options": self._options.to_dict(),
+            "loss": self._loss.name,
+            "optimiser": "Adam",
+            "learning_rate_factor": FACTOR,
+            "learning_rate_patience": PATIENCE,
+            "selection": self._comparison.record,
+            "epochs": len(rows),
+            "epoch": best["epoch"],
+            "scores": {name: best[name] for name in log.SCALARS},
+            "least_validation_loss": min(row["validation_loss"] for row in rows),
+            "curves": {name: [row[name] for row in rows] for name in log.SCALARS},
+            "rows": {"training": int(np.count_nonzero(self._samples.part == TRAIN))}
+            | {"validation": len(self._held_out)},
+            "batches_left_out_of_each_epoch": len(self._batches) % self._fabric.world_size,
+            "sampling": [name for name in ("weights", "loss_weights") if name in self._given],
+            "samples": dict(self._samples.record),
+        }
+        return Weights(
+            name=header.name,
+            architecture=header.architecture,
+            normalisation=header.normalisation,
+            domain=header.domain,
+            target=header.target,
+            provenance=dict(header.provenance) | {"training": training},
+            state=self._state.best,
+        )
+
+    def _train_epoch(self) -> None:
+        """The batches of an epoch that are not done yet."""
+        state, fabric = self._state, self._fabric
+        epoch = len(state.rows)
+        self._module.train()
+        for batch in self._my_batches(epoch):
+            batch = on_device(batch, fabric.device)
+            total, weight = self._loss(self._module(batch.crops, batch.features), batch)
+            loss = total / weight.clamp_min(torch.finfo(weight.dtype).tiny)
+            if not math.isfinite(loss.item()):
+                raise _not_finite("loss", epoch, state.batch, self._folder)
+            self._adam.zero_grad()
+            fabric.backward(loss)
+            self._adam.step()
+            state.steps += 1
+            state.batch += 1
+            both = fabric.all_reduce(torch.stack([total, weight]).detach(), reduce_op="sum")
+            state.losses.append([float(value) for value in both])
+            label = f"epoch {epoch + 1}, loss {loss.item():.4g}"
+            done = epoch * self._steps + state.batch
+            advance(done, self._options.epochs * self._steps, label)
+            if time.monotonic() - self._saved >= self._options.checkpoint_seconds:
+                self._save(_copied(self._network.state_dict()))
+
+    def _my_batches(self, epoch: int) -> Iterator[Batch]:
+        """Those of this device: of each group of as many as there are devices, one."""
+        world, mine = self._fabric.world_size, self._fabric.global_rank
+        if world == 1:
+            found = self._batches.epoch(epoch, self._state.batch)
+            for _ in range(self._state.batch, self._steps):
+                yield next(found)
+            return
+        for step in range(self._state.batch, self._steps):
+            yield next(self._batches.epoch(epoch, step * world + mine))
+
+    def _end_of_epoch(self) -> dict[str, Any]:
+        """What the epoch came to: a row of the log."""
+        state = self._state
+        rate = self._parameters.param_groups[0]["lr"]
+        output, loss = outputs(
+            self._module, self._validation, self._held_out, self._fabric.device, self._loss
+        )
+        epoch = len(state.rows)
+        if not (math.isfinite(loss) and np.isfinite(output).all()):
+            raise _not_finite("validation loss", epoch, state.batch, self._folder)
+        score: Score = self._comparison.score(output, seed=self._options.seed)
+        sums = np.array(state.losses)
+        return {
+            "epoch": epoch + 1,
+            "training_loss": math.fsum(sums[:, 0]) / max(math.fsum(sums[:, 1]), 1e-300),
+            "validation_loss": loss,
+            "learning_rate": float(rate),
+            **score._asdict(),
+        }
+
+    def _save(self, model: dict[str, Tensor]) -> None:
+        state = self._state
+        state.model = model
+        for name, parameter in self._network.named_parameters():
+            kept = self._parameters.state[parameter]
+            state.first[name], state.second[name] = kept["exp_avg"], kept["exp_avg_sq"]
+        if self._fabric.is_global_zero:
+            self._checkpoints.write(state)
+        self._fabric.barrier()
+        self._saved = time.monotonic()
+
+    def _write_log(self) -> None:
+        if self._fabric.is_global_zero:
+            log.write(self._folder, self._state.rows, self._comparison)
+
+
+def _is_done(rows: list[dict[str, Any]], options: TrainingOptions) -> bool:
+    if len(rows) >= options.epochs:
+        return True
+    losses = [row["validation_loss"] for row in rows]
+    return bool(losses) and len(losses) - 1 - int(np.argmin(losses)) >= options.stop_after
+
+
+def _rank(row: Mapping[str, Any]) -> tuple[bool, float, float]:
+    """Epochs in the order of this are from the best to the worst."""
+    score = row["score"]
+    return score is None, 0.0 if score is None else score, row["validation_loss"]
+
+
+def _set_moments(adam: torch.optim.Adam, network: GalaxyNetwork, state: State) -> None:
+    """What Adam keeps, as it was at a checkpoint."""
+    for name, parameter in network.named_parameters():
+        if name in state.first:
+            adam.state[parameter] = {
+                "step": torch.tensor(float(state.steps)),
+                "exp_avg": state.first[name].to(parameter.device, copy=True),
+                "exp_avg_sq": state.second[name].to(parameter.device, copy=True),
+            }
+
+
+def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
+
+
+def _not_finite(what: str, epoch: int, batch: int, folder: Path) -> InternalError:
+    return InternalError(
+        f"training in {folder}",
+        f"a {what} that is NaN or infinite in epoch {epoch + 1}, batch {batch + 1}",
+        "a finite one",
+        "lower the learning rate, in another folder; the last good checkpoint stays in this one",
+    )

@@ -1,0 +1,81 @@
+"""What training makes small: a squared error, or a negative log-likelihood."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from ..paint.architecture import MEAN_ONLY
+from ..paint.weights_header import WeightsHeader
+
+if TYPE_CHECKING:
+    from .samples import Batch
+
+_HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
+
+
+class Loss:
+    """The loss that goes with what a network gives.
+
+    - A network that gives the mean alone: squared error of the standardised target, of luminous
+      subhalos (arXiv:2012.00186, section 2.2).
+    - One that gives mean mu, log of the scatter s and luminous logit: minus the log-likelihood of
+      the law that is drawn from. A subhalo is luminous with probability p; if so, its standardised
+      target t is normal, given that it is above the floor f:
+      -log p + (t - mu)^2 / 2 s^2 + log s + log(2 pi) / 2 + log Phi((mu - f) / s); if it is not,
+      -log(1 - p).
+
+    Parameters
+    ----------
+    header : WeightsHeader
+        Of the weights that are to be made.
+    """
+
+    def __init__(self, header: WeightsHeader) -> None:
+        self.name = "squared error" if header.architecture.outputs == MEAN_ONLY else "likelihood"
+        self.floor = -math.inf  # standardised
+        floor, (mean, deviation) = header.domain.luminosity_floor, header.normalisation.target
+        if floor > 0:
+            self.floor = (math.log10(floor) - mean) / deviation
+
+    def __call__(self, output: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Weighted sum over the batch, and the sum of the weights: their ratio is the loss.
+
+        Parameters
+        ----------
+        output : Tensor, shape (B, o)
+            As `GalaxyNetwork` gives.
+        batch : Batch
+            On the same device.
+        """
+        output = output.float()
+        if self.name == "squared error":
+            weight = batch.weight * batch.luminous
+            return (weight * (output[:, 0] - batch.target) ** 2).sum(), weight.sum()
+        mean, log_scatter, logit = output.unbind(1)
+        dim = binary_cross_entropy_with_logits(logit, batch.luminous.float(), reduction="none")
+        mass = truncated_normal(batch.target, mean, log_scatter, self.floor)
+        # `where`, as a product with zero would keep what is not finite
+        each = dim + torch.where(batch.luminous, mass, torch.zeros_like(mass))
+        return (batch.weight * each).sum(), batch.weight.sum()
+
+
+def truncated_normal(target: Tensor, mean: Tensor, log_scatter: Tensor, floor: float) -> Tensor:
+    """Minus the log of the density of a normal law cut off below ``floor``, shape (n,).
+
+    Parameters
+    ----------
+    target, mean, log_scatter : Tensor, shape (n,)
+    floor : float
+        -inf for none.
+    """
+    precision = torch.exp(-log_scatter)
+    plain = 0.5 * ((target - mean) * precision) ** 2 + log_scatter + _HALF_LOG_TWO_PI
+    if floor == -math.inf:
+        return plain
+    above: Tensor = torch.special.log_ndtr((mean - floor) * precision)
+    return plain + above

@@ -1,0 +1,116 @@
+"""The scores of weights: right where the answer is known; verdicts only where there is power."""
+
+import json
+import math
+from dataclasses import replace
+
+import loop_samples
+import numpy as np
+import pytest
+import torch
+
+from mockgal.errors import BadValueError
+from mockgal.paint.network import seeded_network
+from mockgal.paint.weights import Weights
+from mockgal.train.evaluate import NO_POWER, card, evaluate, verdict
+from mockgal.train.samples import TEST, VALIDATION
+
+
+def known(data, *, mean=9.0, scatter=0.3, p=0.5, kind="likelihood"):
+    """Weights that give one law, whatever the subhalo."""
+    shape = loop_samples.network(kind)
+    about = loop_samples.given(data)
+    about["normalisation"] = replace(about["normalisation"], target=(9.0, 0.5))
+    state = seeded_network(shape, 1).state_dict()
+    state["output.weight"][:] = 0.0
+    numbers = [(mean - 9.0) / 0.5, math.log(scatter / 0.5), math.log(p / (1 - p))]
+    state["output.bias"][:] = torch.tensor(numbers[: len(shape.outputs)])
+    return Weights(name="known", architecture=shape, state=state, **about)
+
+
+def truth(data, mean=9.0, scatter=0.3, p=0.5, seed=3):
+    """Stellar masses that are drawn from the law."""
+    rng = np.random.default_rng(seed)
+    n = len(data.halo_id)
+    mass = rng.normal(mean, scatter, n)
+    mass = np.where((rng.random(n) < p) & (mass > 8.0), mass, np.nan)
+    return replace(data, log_stellar_mass=mass)
+
+
+def test_of_the_true_law_all_is_well():
+    data = truth(loop_samples.samples(3000))
+    found = evaluate(known(data), data, seed=1, part=VALIDATION)
+    json.dumps(found, allow_nan=False)
+    whole = found["residuals"][0]
+    n = whole["subhalos"]
+    assert n == found["luminous_subhalos"]
+    assert whole["bias"]["error"] == pytest.approx(whole["scatter"] / math.sqrt(n))
+    assert whole["scatter"] == pytest.approx(0.3, rel=0.1)
+    assert abs(whole["bias"]["value"]) < 4 * whole["bias"]["error"]
+    assert all(test["p_value"] > 1e-3 for test in found["pit"]["kolmogorov_smirnov"].values())
+    (share,) = found["luminous"]
+    assert share["probability"] == pytest.approx(0.5)
+    assert abs(share["share"]["value"] - 0.5) < 4 * share["share"]["error"]
+    for row in [*(r["ratio"] for r in found["power"]), found["mass"]]:
+        assert abs(row["value"] - 1.0) < 5 * row["error"]
+        assert row["verdict"] in ("within", NO_POWER)
+    assert not any("outside the bar" in line for line in card(found).splitlines())
+
+
+def test_a_wrong_law_is_seen():
+    data = truth(loop_samples.samples(3000))
+    found = evaluate(known(data, mean=8.8, p=0.9), data, seed=1, part=VALIDATION)
+    assert found["residuals"][0]["bias"]["value"] == pytest.approx(0.2, abs=0.05)
+    assert found["residuals"][0]["bias"]["verdict"] == "outside"
+    assert found["luminous"][0]["share"]["verdict"] == "outside"
+    tests = found["pit"]["kolmogorov_smirnov"]
+    assert {test["verdict"] for test in tests.values()} == {"outside"}
+    text = card(found)
+    assert "the mean stellar mass at a given subhalo mass: outside the bar" in text
+    assert "the distribution of stellar mass: outside the bar in 2 of 2 tests" in text
+
+
+def test_few_subhalos_give_no_verdict():
+    data = truth(loop_samples.samples(80))
+    found = evaluate(known(data), data, seed=1, part=VALIDATION)
+    assert found["residuals"][0]["bias"]["verdict"] == NO_POWER
+    assert NO_POWER in card(found)
+
+
+def test_of_a_mean_alone_no_distribution_is_claimed():
+    data = truth(loop_samples.samples(600), p=1.0)
+    found = evaluate(known(data, kind="squared error"), data, seed=1, part=VALIDATION)
+    json.dumps(found, allow_nan=False)
+    assert found["pit"] is None
+    assert found["mass"]["verdict"] == NO_POWER
+    assert "gives no distribution" in card(found)
+
+
+def test_the_seed_and_the_order_of_rows():
+    data = truth(loop_samples.samples(600))
+    weights = known(data)
+    one = evaluate(weights, data, seed=1, part=VALIDATION)
+    assert evaluate(weights, data, seed=1, part=VALIDATION) == one
+    assert evaluate(weights, data, seed=2, part=VALIDATION)["mass"] != one["mass"]
+
+
+def test_parts_without_galaxies_are_refused():
+    data = loop_samples.samples()
+    with pytest.raises(BadValueError, match="held-out rows"):
+        evaluate(known(data), replace(data, part=np.zeros(len(data), "i1")), seed=1, part=TEST)
+
+
+@pytest.mark.parametrize(
+    ("deviation", "detectable", "expected"),
+    [
+        (0.01, 0.02, "within"),
+        (-0.06, 0.02, "outside"),
+        (0.04, 0.06, NO_POWER),
+        (0.09, 0.06, NO_POWER),
+        (-0.12, 0.06, "outside"),
+        (0.0, None, NO_POWER),
+        (0.5, None, NO_POWER),
+    ],
+)
+def test_verdicts(deviation, detectable, expected):
+    assert verdict(deviation, detectable, 0.05) == expected

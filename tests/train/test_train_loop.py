@@ -1,0 +1,314 @@
+"""Training: the same whatever happens on the way, stopped by what must stop it, and it learns."""
+
+import os
+import random
+import subprocess
+import sys
+import time
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import loop_samples
+import numpy as np
+import pytest
+import torch
+import train_child
+
+from mockgal import progress
+from mockgal.errors import BadValueError, InternalError, MockgalWarning, OutputError, UsageError
+from mockgal.paint.weights import read_weights, save_weights
+from mockgal.train import devices, loop
+from mockgal.train.checkpoints import read_checkpoint
+from mockgal.train.loop import train
+from mockgal.train.options import TrainingOptions
+from mockgal.train.samples import Samples
+
+OPTIONS = TrainingOptions(seed=1, epochs=2, learning_rate=3e-2, batch_size=16)
+
+
+def run(folder, data=None, options=OPTIONS, shape=loop_samples.NET, **changes):
+    data = loop_samples.samples() if data is None else data
+    return train(data, shape, options, folder, **loop_samples.given(data, shape) | changes)
+
+
+def rows(folder):
+    return max(
+        (read_checkpoint(p)[1] for p in Path(folder).glob("*.safetensors")), key=lambda s: s.steps
+    ).rows
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    folder = tmp_path_factory.mktemp("whole")
+    weights = train_child.trained(folder)
+    torch.set_num_threads(before)
+    return weights, rows(folder), (folder / "epochs.csv").read_text()
+
+
+class Stop(Exception):
+    """Raised out of a training."""
+
+
+@pytest.mark.parametrize("step", [1, 7, 12, 13, 30])
+def test_stopped_anywhere_it_goes_on_the_same(tmp_path, uninterrupted, step):
+    def stop(done, total, label):
+        if done == step:
+            raise Stop
+
+    with progress.shown(stop), pytest.raises(Stop):
+        train_child.trained(tmp_path)
+    weights = train_child.trained(tmp_path)
+    assert rows(tmp_path) == uninterrupted[1]
+    assert weights.digest() == uninterrupted[0].digest()
+    assert (tmp_path / "epochs.csv").read_text() == uninterrupted[2]
+
+
+@pytest.mark.fault(80)
+def test_killed_at_any_moment_it_goes_on_the_same(tmp_path, uninterrupted):
+    here = Path(__file__).parent
+    environment = dict(os.environ) | {
+        "PYTHONPATH": f"{Path(loop.__file__).parents[2]}{os.pathsep}{here}",
+        "OMP_NUM_THREADS": "1",
+    }
+    moment = random.Random(int.from_bytes(os.urandom(4), "little"))
+    killed = 0
+    for _ in range(2):
+        child = subprocess.Popen(
+            [sys.executable, here / "train_child.py", tmp_path],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        seen = state_of(tmp_path)
+        limit = time.monotonic() + 120
+        while child.poll() is None and state_of(tmp_path) == seen and time.monotonic() < limit:
+            time.sleep(0.002)
+        time.sleep(moment.uniform(0.0, 0.2))
+        child.kill()
+        killed += child.wait() == -9
+    assert killed > 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MockgalWarning)  # that it cleaned up
+        weights = train_child.trained(tmp_path)
+    assert rows(tmp_path) == uninterrupted[1]
+    assert weights.digest() == uninterrupted[0].digest()
+
+
+def state_of(folder):
+    return sorted((p.name, p.stat().st_mtime_ns) for p in folder.glob("checkpoint-?.safetensors"))
+
+
+def test_where_checkpoints_are_written_changes_nothing(tmp_path, uninterrupted):
+    data = train_child.data()
+    often_or_not = replace(train_child.OPTIONS, checkpoint_seconds=1e6)
+    weights = run(tmp_path, data, often_or_not)
+    assert rows(tmp_path) == uninterrupted[1]
+    assert all(torch.equal(v, weights.state[n]) for n, v in uninterrupted[0].state.items())
+
+
+def test_the_order_of_rows_changes_nothing(tmp_path, uninterrupted):
+    data = train_child.data()
+    order = np.random.default_rng(3).permutation(len(data.halo_id))
+    names = ("volume", "voxel", "halo_id", "features", "log_stellar_mass", "mass", "part")
+    mixed = Samples(data.volumes, **{n: getattr(data, n)[order] for n in names}, record=data.record)
+    about = loop_samples.given(data)
+    train(mixed, loop_samples.NET, train_child.OPTIONS, tmp_path, **about)
+    assert rows(tmp_path) == uninterrupted[1]
+
+
+def test_a_finished_training_is_only_read(tmp_path, monkeypatch):
+    first = run(tmp_path)
+    monkeypatch.setattr(loop._Training, "_train_epoch", None)
+    assert run(tmp_path).digest() == first.digest()
+
+
+def test_more_epochs_go_on_from_there(tmp_path):
+    run(tmp_path / "a")
+    longer = replace(OPTIONS, epochs=3)
+    run(tmp_path / "a", options=longer)
+    run(tmp_path / "b", options=longer)
+    assert rows(tmp_path / "a") == rows(tmp_path / "b")
+    assert len(rows(tmp_path / "a")) == 3
+
+
+def test_seeds_differ_and_the_users_generator_is_left(tmp_path):
+    before = torch.get_rng_state()
+    run(tmp_path / "a")
+    assert torch.equal(torch.get_rng_state(), before)
+    run(tmp_path / "b", options=replace(OPTIONS, seed=2))
+    assert rows(tmp_path / "a") != rows(tmp_path / "b")
+
+
+def test_a_folder_of_another_training_is_refused(tmp_path):
+    run(tmp_path)
+    with pytest.raises(UsageError, match="another training"):
+        run(tmp_path, options=replace(OPTIONS, learning_rate=1e-4))
+    with pytest.raises(UsageError, match="another training"):
+        run(tmp_path, loop_samples.samples(seed=2))
+
+
+@pytest.mark.fault(82)
+def test_a_loss_that_is_no_number_stops_and_the_last_good_checkpoint_stays(
+    tmp_path, monkeypatch, exit_code
+):
+    options = replace(OPTIONS, checkpoint_seconds=0.0)
+    calls = []
+    plain = loop.Loss.__call__
+
+    def spoiled(self, output, batch):
+        total, weight = plain(self, output, batch)
+        calls.append(0)
+        return (total * float("nan") if len(calls) == 5 else total), weight
+
+    monkeypatch.setattr(loop.Loss, "__call__", spoiled)
+    with pytest.raises(InternalError, match="epoch 1, batch 5") as caught:
+        run(tmp_path, options=options)
+    assert caught.value.exit_code == exit_code
+    kept = [read_checkpoint(p)[1] for p in tmp_path.glob("*.safetensors")]
+    assert {state.steps for state in kept} == {3, 4}
+    monkeypatch.undo()
+    run(tmp_path, options=options)  # from there
+    run(tmp_path / "again", options=options)
+    assert rows(tmp_path) == rows(tmp_path / "again")
+
+
+def test_it_learns_the_law(tmp_path):
+    data = loop_samples.samples(600, seed=4)
+    options = TrainingOptions(seed=1, epochs=12, learning_rate=3e-2, batch_size=16)
+    weights = run(tmp_path, data, options)
+    found = rows(tmp_path)
+    assert found[-1]["validation_loss"] < found[0]["validation_loss"] - 0.3
+    best = weights.provenance["training"]
+    scores = [row["score"] for row in found]
+    assert best["scores"]["score"] == min(scores)
+    assert found[best["epoch"] - 1]["score"] == min(scores)
+
+
+@pytest.mark.parametrize("kind", ["likelihood", "squared error"])
+@pytest.mark.parametrize("target", ["subhalo", "voxel"])
+def test_either_loss_and_target(tmp_path, kind, target):
+    data = loop_samples.samples(luminous_only=kind == "squared error")
+    options = replace(OPTIONS, epochs=1, symmetries="rotations")
+    weights = run(tmp_path, data, options, loop_samples.network(kind), target=target)
+    assert weights.provenance["training"]["loss"] == kind
+    save_weights(weights, tmp_path / "w.safetensors")
+    assert read_weights(tmp_path / "w.safetensors").digest() == weights.digest()
+
+
+def test_the_learning_rate_falls_and_training_ends_early(tmp_path):
+    options = replace(OPTIONS, epochs=40, learning_rate=1e-12, stop_after=8)
+    data = loop_samples.samples(80)
+    run(tmp_path, data, options)
+    found = rows(tmp_path)
+    losses = [row["validation_loss"] for row in found]
+    assert len(found) < 40
+    assert len(found) - 1 - int(np.argmin(losses)) == 8
+    rates = {row["learning_rate"] for row in found}
+    assert rates <= {1e-12, 1e-13, 1e-14}
+
+
+def test_sampling_and_loss_weights_have_their_effect(tmp_path):
+    data = loop_samples.samples()
+    options = replace(OPTIONS, epochs=1)
+    weight = 1.0 + np.arange(len(data.halo_id)) % 5
+    run(tmp_path / "plain", data, options)
+    made = run(tmp_path / "drawn", data, options, sampling=weight)
+    run(tmp_path / "weighted", data, options, loss_weights=weight)
+    found = [rows(tmp_path / name)[0]["training_loss"] for name in ("plain", "drawn", "weighted")]
+    assert len(set(found)) == 3
+    assert made.provenance["training"]["sampling"] == ["weights"]
+
+
+def test_what_cannot_be_trained_on_is_refused(tmp_path):
+    data = loop_samples.samples()
+    n = len(data.halo_id)
+    cases = [
+        ({"sampling": np.ones(3)}, data, loop_samples.NET, "training weights"),
+        ({"loss_weights": np.full(n, np.nan)}, data, loop_samples.NET, "loss_weights"),
+        ({}, data, loop_samples.network("squared error"), "without a galaxy"),
+        ({}, replace(data, part=np.zeros(n, "i1")), loop_samples.NET, "validation rows"),
+        ({}, replace(data, log_stellar_mass=np.full(n, 7.0)), loop_samples.NET, "floor"),
+        ({}, replace(data, features=np.ones((n, 2))), loop_samples.NET, "features"),
+    ]
+    about = loop_samples.given(data)
+    for changes, samples, shape, text in cases:
+        with pytest.raises(BadValueError, match=text):
+            train(samples, shape, OPTIONS, tmp_path / "x", **about | changes)
+    assert not (tmp_path / "x").exists()
+
+
+def test_one_run_at_a_time(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from mockgal.files.lock import output_lock\n"
+        "with output_lock(Path(sys.argv[1])): print('held', flush=True); sys.stdin.read()"
+    )
+    environment = dict(os.environ) | {"PYTHONPATH": str(Path(loop.__file__).parents[2])}
+    with subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path / "training"],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(OutputError, match="one run at a time"):
+            run(tmp_path)
+        other.communicate(b"")
+
+
+def test_without_lightning_it_says_how_to_install_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightning.fabric", None)
+    with pytest.raises(UsageError, match=r"mockgal\[train\]") as caught:
+        run(tmp_path)
+    assert caught.value.exit_code == 2
+
+
+def test_devices_that_are_not_there_are_refused(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(UsageError, match="training devices"):
+        run(tmp_path, options=replace(OPTIONS, accelerator="gpu"))
+    with pytest.raises(UsageError, match="tf32"):
+        run(tmp_path, options=replace(OPTIONS, precision="tf32"))
+
+
+def test_mixed_precision_runs_and_keeps_weights_in_full(tmp_path):
+    weights = run(tmp_path, options=replace(OPTIONS, epochs=1, precision="bfloat16"))
+    run(tmp_path / "full", options=replace(OPTIONS, epochs=1))
+    kinds = {value.dtype for value in weights.state.values()}
+    assert kinds == {torch.float32, torch.int64}
+    mixed, full = (rows(f)[0]["training_loss"] for f in (tmp_path, tmp_path / "full"))
+    assert mixed != full
+    assert mixed == pytest.approx(full, rel=0.05)
+
+
+def test_lightning_is_not_loaded_with_the_room():
+    code = "import sys, mockgal.train.loop, mockgal.train.search; print('lightning' in sys.modules)"
+    environment = dict(os.environ) | {"PYTHONPATH": str(Path(devices.__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("seed", -1),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("weight_decay", -1e-3),
+        ("batch_size", 1),
+        ("batch_size", 8.0),
+        ("epochs", 0),
+        ("symmetries", "some"),
+        ("precision", "float16"),
+        ("power_range", (3.0, 2.0)),
+        ("devices", True),
+    ],
+)
+def test_options_that_cannot_be(name, value):
+    with pytest.raises(UsageError, match=name):
+        TrainingOptions(**{"seed": 1} | {name: value})
