@@ -302,13 +302,18 @@ def _compute() -> tuple[Fault, ...]:
     return (
         Fault(74, "a worker process is killed", no_part=workers),
         Fault(75, "a tile that always fails", no_part=workers),
-        Fault(76, "a worker that runs out of memory", no_part=workers),
-        Fault(77, "a GPU is asked for and there is none", no_part="nothing runs on a GPU"),
+        Fault(
+            76,
+            "the network's work does not fit in memory",
+            "refused with the bytes that it needs, before any work where they are known",
+            (6,),
+        ),
+        Fault(77, "a GPU is asked for and there is none", "refused", (2,)),
         Fault(
             78,
-            "network weights with missing tensors, wrong shapes, NaN, or values in their header "
-            "that cannot be",
-            "refused; the tensor or entry is named",
+            "network weights with missing tensors, wrong shapes, NaN, values in their header that "
+            "cannot be, or that were trained on a simulation unlike this one",
+            "refused; the tensor, the entry or what differs is named",
         ),
         Fault(
             79,

@@ -77,26 +77,36 @@ def test_a_grid_in_place_of_particles(build, mockgal_command, inputs, tmp_path):
     assert content(found) == expected
 
 
-@pytest.mark.fault(62, 77, 78)
+def check_refused(build, tmp_path, options, code, words):
+    result = build(*options)
+    assert result.returncode == code
+    assert words in result.stderr
+    assert not (tmp_path / "mock.fits").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (("--device", "cuda"), 2, "no GPU"),
-        (("--precision", "tf32"), 2, "tf32 on a CPU"),
-        (("--memory", "50 MB"), 6, "--memory"),
+        (("--precision", "tf32", "--device", "cpu"), 2, "tf32 on a CPU"),
         (("--memory", "much"), 2, "MiB"),
         (("--weights", "nobody"), 2, "mockgal weights list"),
+        (("--scratch", "nowhere"), 2, "no folder"),
         (("--average-symmetries", "--calibration", "x"), 2, "calibration"),
     ],
 )
 def test_refusals(build, tmp_path, options, code, words):
-    if torch.cuda.is_available():
-        pytest.skip("for machines without a GPU")
-    result = build(*options)
-    assert result.returncode == code
-    assert words in result.stderr
-    assert "Traceback" not in result.stderr
-    assert not (tmp_path / "mock.fits").exists()
+    check_refused(build, tmp_path, options, code, words)
+
+
+@pytest.mark.fault(76)
+def test_too_little_memory(build, tmp_path, exit_code):
+    check_refused(build, tmp_path, ("--memory", "50 MB"), exit_code, "--memory")
+
+
+@pytest.mark.fault(77)
+@pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
+def test_no_gpu(build, tmp_path, exit_code):
+    check_refused(build, tmp_path, ("--device", "cuda"), exit_code, "no GPU")
 
 
 @pytest.mark.fault(62)
