@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UsageError, listening
-from .pipeline import read, warn_of_moved
+from .pipeline import read
 from .quantity import in_unit, memory_size
 from .types import Scene
 
@@ -95,7 +95,7 @@ def field(
         As of `mockgal.fields.matter.matter_field`; the output is then what it was before.
     """
     from .fields.assign import SUPPORT, check_grid
-    from .fields.matter import matter_field
+    from .fields.matter import matter_field, warn_of_moved
     from .fields.subhalos import subhalo_field
     from .files.atomic import check_output
     from .files.lock import output_lock
@@ -157,7 +157,7 @@ def field(
             scratch=None if scratch is None else Path(scratch),
             progress=progress,
         ) as matter:
-            warn_of_moved(matter.record, stacklevel=3)
+            warn_of_moved(matter.record, stacklevel=2)
             result = Gridded(
                 *(target, scene, matter.record, channel.record if channel else None),
                 matter.scratch_bytes,

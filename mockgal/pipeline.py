@@ -8,7 +8,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -346,6 +346,7 @@ def pack(
     progress : callable, optional
         Called with (done, total, what).
     """
+    from .fields.matter import warn_of_moved
     from .files.atomic import check_output
     from .files.lock import output_lock
     from .write.bundle import write_bundle
@@ -361,19 +362,8 @@ def pack(
         moved = write_bundle(
             sim, Path(out), overwrite=overwrite, particles=particles, progress=progress
         )
-    warn_of_moved(moved, stacklevel=3)
+    warn_of_moved(moved, stacklevel=2)
     return sim
-
-
-def warn_of_moved(counts: Mapping[str, Any], stacklevel: int) -> None:
-    """Warn if particles were moved into the box."""
-    wrapped, at_edge = counts["positions_wrapped"], counts["positions_at_box_edge"]
-    if wrapped or at_edge:
-        warn(
-            f"particles: {wrapped} coordinates outside the box were wrapped, "
-            f"{at_edge} at its far edge became 0; both are recorded",
-            stacklevel=stacklevel,
-        )
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ particles that were sorted to scratch files.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cosmology import MATTER_TOLERANCE
-from ..errors import HeaderError, InternalError, ResourceError, UnitsError, UsageError
+from ..errors import HeaderError, InternalError, ResourceError, UnitsError, UsageError, warn
 from ..files.signals import signals_deferred
 from ..memory import available
 from ..types import DensityField, Particles, Snapshot
@@ -293,3 +293,14 @@ class _Slabs:
         if unseen and not np.isnan(self._mass).any():
             _check_sum(self._snapshot, self._mass, self._total)
         return block
+
+
+def warn_of_moved(counts: Mapping[str, Any], stacklevel: int) -> None:
+    """Warn if particles were moved into the box; ``stacklevel`` as for `mockgal.errors.warn`."""
+    wrapped, at_edge = counts["positions_wrapped"], counts["positions_at_box_edge"]
+    if wrapped or at_edge:
+        warn(
+            f"particles: {wrapped} coordinates outside the box were wrapped, "
+            f"{at_edge} at its far edge became 0; both are recorded",
+            stacklevel=stacklevel + 1,
+        )

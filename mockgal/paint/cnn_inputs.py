@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .. import progress
 from ..errors import BadValueError, MissingDatasetError, warn
-from ..fields.matter import matter_field
+from ..fields.matter import matter_field, warn_of_moved
 from ..fields.planes import mass_planes
 from ..fields.subhalos import subhalo_field
 from ..fields.tiles import Planes
@@ -173,13 +173,7 @@ def mass_channels(
         scratch=scratch,
         progress=progress.advance,
     ) as made:
-        wrapped, at_edge = (made.record[f"positions_{k}"] for k in ("wrapped", "at_box_edge"))
-        if wrapped or at_edge:
-            warn(
-                f"particles: {wrapped} coordinates outside the box were wrapped, {at_edge} at its "
-                "far edge became 0",
-                stacklevel=7,
-            )
+        warn_of_moved(made.record, stacklevel=6)
         matter = partial(mass_planes, made.field, snapshot)
         yield MassChannels(matter, subhalos, record | {"matter": made.record})
 

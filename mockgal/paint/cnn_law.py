@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..types import Distribution
 from .architecture import MEAN_ONLY
-from .halotools_quantiles import PROBABILITY, normal_quantiles
+from .normal_law import PROBABILITY, normal_quantiles
 from .weights_header import WeightsHeader
 
 Array = NDArray[Any]

@@ -35,14 +35,9 @@ from .halotools_laws import (
     stellar_mass_law,
     zheng07,
 )
-from .halotools_quantiles import (
-    PROBABILITY,
-    mass_ratio_quantiles,
-    normal_quantiles,
-    rows_between,
-    stellar_mass_quantiles,
-)
+from .halotools_quantiles import mass_ratio_quantiles, rows_between, stellar_mass_quantiles
 from .hod import warn_if_short
+from .normal_law import PROBABILITY, normal_quantiles
 
 Array = NDArray[Any]
 

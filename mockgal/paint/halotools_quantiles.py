@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .halotools_laws import OCCUPATIONS, satellites_above
+from .normal_law import PROBABILITY
 
 Array = NDArray[Any]
 
@@ -23,17 +24,6 @@ LEAST_RATIO = 0.1  # satellites reach down at least to this share of the host
 # Jiang & van den Bosch 2016, arXiv:1403.6827, table A1, unevolved subhalos of all orders:
 # dN / dln psi = gamma psi^alpha exp(-beta psi^omega), psi = mass at infall / mass of the host.
 _ALPHA, _BETA, _OMEGA = -0.91, 6.0, 3.0
-# Closer and closer nodes towards both ends: what is left above a floor may be an end.
-_TAIL = 10.0 ** -np.arange(1.0, 8.95, 0.1)
-PROBABILITY = np.concatenate([[0.0], _TAIL[::-1], np.linspace(0.11, 0.89, 79), 1 - _TAIL, [1.0]])
-
-
-@cache
-def normal_quantiles() -> Array:
-    """Of the standard normal law at `PROBABILITY`, its ends at 1e-9, shape (q,)."""
-    from scipy.special import ndtri
-
-    return np.asarray(ndtri(np.clip(PROBABILITY, 1e-9, 1 - 1e-9)))
 
 
 def rows_between(grid: Array, log_mass: Array) -> Array:

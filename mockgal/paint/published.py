@@ -40,7 +40,8 @@ SOURCES = {
     "voxel_size, assignment": "paper, section 2.1, and public code: 75 Mpc/h, 2048^3 voxels, CIC",
     "origin": "Pylians, whose CIC has its nodes at multiples of the voxel size",
     "particle_mass": "computed: Omega_m times the critical density times (75 Mpc/h)^3 / 1820^3, "
-    "TNG100-1-Dark",
+    "TNG100-1-Dark, as the paper says; a comment in the public code, dat/illustris_tng/darkmatter/"
+    "CDM_field.py, speaks of the dark matter of the hydrodynamic run",
     "least_subhalo_mass": "public code: every subhalo of the catalogue is deposited",
     "redshift": "paper: z = 0 (snapshot 99); taken to hold to 0.05 either side",
     "cosmology": "IllustrisTNG (headers of its files)",

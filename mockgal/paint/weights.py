@@ -174,7 +174,7 @@ def shipped_weights() -> tuple[Shipped, ...]:
 
 
 def named_weights(name_or_path: str | os.PathLike[str]) -> Weights:
-    """The weights at a path, or the shipped ones of that name.
+    """The shipped weights of that name, or those at a path.
 
     Raises
     ------
@@ -184,12 +184,14 @@ def named_weights(name_or_path: str | os.PathLike[str]) -> Weights:
         As of `read_weights`.
     """
     path = Path(name_or_path)
-    if path.suffix == ".safetensors" or os.path.isfile(path):
+    if path.suffix == ".safetensors":
         return read_weights(path)
     shipped = shipped_weights()
     for found in shipped:
         if found.header.name == str(name_or_path):
             return read_weights(found.path)
+    if os.path.isfile(path):
+        return read_weights(path)
     names = ", ".join(found.header.name for found in shipped) or "none comes with mockgal"
     raise UsageError(
         "network weights",

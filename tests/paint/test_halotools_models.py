@@ -22,8 +22,9 @@ from mockgal.errors import BadValueError, DomainError, MockgalWarning, UsageErro
 from mockgal.paint import blocks, halotools_laws
 from mockgal.paint.draw import join, paint_scene
 from mockgal.paint.halotools_models import ModelPainter
-from mockgal.paint.halotools_quantiles import PROBABILITY, mass_ratio_quantiles
+from mockgal.paint.halotools_quantiles import mass_ratio_quantiles
 from mockgal.paint.hod import HODPainter
+from mockgal.paint.normal_law import PROBABILITY
 from mockgal.pipeline import make_painter
 from mockgal.testing import painter_contract, synthetic_pair
 from mockgal.types import HaloCatalog, Scene, Snapshot
