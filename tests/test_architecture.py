@@ -38,12 +38,15 @@ DOORS = {
     "measuring": {"pipeline"} | (ROOMS - {"train", "calibrate"}),
     "gridding": {"pipeline"} | (ROOMS - {"train", "calibrate"}),
     "calibrating": {"pipeline", "painters", "calibrate", "paint"},
+    "pairing": {"calibrating", "calibrate", "paint", "train"},
+    "training": {"pairing", "calibrating", "painters", "calibrate", "paint", "train"},
     "summary": {"pipeline"},
     "recipe": set(),
     "painters": set(),
     "testing": {"paint"},
-    "cli": ROOMS | {"pipeline", "measuring", "gridding", "calibrating", "recipe", "summary"},
-    "__init__": {"pipeline", "measuring", "gridding", "calibrating", "summary"},
+    "cli": ROOMS
+    | {"pipeline", "measuring", "gridding", "calibrating", "training", "recipe", "summary"},
+    "__init__": {"pipeline", "measuring", "gridding", "calibrating", "training", "summary"},
     "__main__": {"cli"},
 }
 # The shared vocabulary itself, in order: each may import those before it.
