@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from .calibrating import read_pair
 from .errors import DomainError, UsageError, warn
+from .painters import check_options
+from .protocols import ReadOptions
 from .quantity import in_unit
 from .types import Scene
 
@@ -66,7 +68,8 @@ def read_pairs(
     Raises
     ------
     UsageError
-        None, or unequal numbers of them.
+        None, or unequal numbers of them; an option that there is not, or options for a run that is
+        read already.
     MockgalError
         As of `mockgal.read`.
     """
@@ -79,6 +82,11 @@ def read_pairs(
             f"{len(darks)} gravity-only and {len(hydros)} hydrodynamic ones",
             "one or more of each, in one order",
             "--dark dark/groups_099 --hydro hydro/groups_099",
+        )
+    check_options("read", options, ("format", *ReadOptions._fields))
+    if options and any(isinstance(run, Scene) for run in darks + hydros):
+        raise UsageError(
+            "read", f"option {', '.join(options)} for a run that is read already", "none"
         )
     pairs = [read_pair(pair, options) for pair in zip(hydros, darks, strict=True)]
     return [(by_id(hydro), by_id(dark)) for hydro, dark in pairs]

@@ -38,7 +38,7 @@ DOORS = {
     "measuring": {"pipeline"} | (ROOMS - {"train", "calibrate"}),
     "gridding": {"pipeline"} | (ROOMS - {"train", "calibrate"}),
     "calibrating": {"pipeline", "painters", "calibrate", "paint"},
-    "pairing": {"calibrating", "calibrate", "paint", "train"},
+    "pairing": {"calibrating", "painters", "calibrate", "paint", "train"},
     "training": {"pairing", "calibrating", "painters", "calibrate", "paint", "train"},
     "summary": {"pipeline"},
     "recipe": set(),
