@@ -76,7 +76,8 @@ def train(
 ) -> Weights:
     """Train the dm2gal network on one pair of runs, or on several together.
 
-    The same call goes on with a training that was stopped, to the same weights (on a CPU).
+    The same call goes on with a training that was stopped, to the same weights (on a CPU, with as
+    many threads).
 
     Parameters
     ----------
@@ -183,7 +184,7 @@ def train(
             "provenance": {
                 **(provenance or {}),
                 "training_data": made.data,
-                "warnings": list(told),
+                "warnings": list(told),  # later ones are of the way there, not of the weights
             },
             "sampling": made.chances,
         }
@@ -198,7 +199,6 @@ def train(
         weights = _with(
             weights=weights,
             scores={key: scores[key] for key in SCORES} | {"pit": _pit_tests(scores["pit"])},
-            warnings=list(told),
         )
         if not is_first_process():
             return weights

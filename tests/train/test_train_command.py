@@ -27,7 +27,7 @@ def pair_of(runs):
 
 def training(runs, out, *more):
     about = ("--preset", "demo", "--width", 2, "--grid", 128, "--luminosity-floor", "2e8 Msun/h")
-    return ("train", *pair_of(runs), "--out", out, *about, "--epochs", 3, *more)
+    return ("train", *pair_of(runs), "--out", out, *about, "--epochs", 2, *more)
 
 
 def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
@@ -63,7 +63,7 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
     assert read_weights(tmp_path / "w.safetensors").digest() == digest
 
     card = (tmp_path / "w.safetensors.card.md").read_text()
-    repeated = mockgal_command("evaluate", "w.safetensors", *pair_of(runs))
+    repeated = mockgal_command("evaluate", "w.safetensors", *pair_of(runs), **ONE_THREAD)
     assert repeated.returncode == 0, repeated.stderr
     assert repeated.stdout == card
     painted = mockgal_command(

@@ -6,6 +6,7 @@ from dataclasses import replace
 import loop_samples
 import numpy as np
 import pytest
+import torch
 
 import mockgal
 from mockgal.errors import DomainError, HeaderError, MissingDatasetError, MockgalWarning, UsageError
@@ -37,7 +38,11 @@ def train(pair, out, shape=loop_samples.NET, **changes):
 @pytest.fixture(scope="module")
 def trained(pair, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained") / "w.safetensors"
-    return train(pair, out, provenance={"summary": "made up", "caution": "a test"}), out
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    weights = train(pair, out, provenance={"summary": "made up", "caution": "a test"})
+    torch.set_num_threads(before)
+    return weights, out
 
 
 def test_the_weights_say_what_they_are_from(pair, trained):
