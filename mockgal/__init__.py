@@ -22,6 +22,7 @@ for _room in ("read", "populate", "paint", "select", "write", "measure", "calibr
     _load(f".{_room}", __name__)
 
 from .calibrating import calibrate  # noqa: E402
+from .evaluating import evaluate  # noqa: E402
 from .gridding import field  # noqa: E402
 from .measuring import measure, read_measurement  # noqa: E402
 from .pipeline import (  # noqa: E402
@@ -38,7 +39,7 @@ from .pipeline import (  # noqa: E402
     write,
 )
 from .summary import inspect  # noqa: E402
-from .training import evaluate, train  # noqa: E402
+from .training import train  # noqa: E402
 
 __all__ = [
     "build",

@@ -1,4 +1,4 @@
-"""Joins the rooms that make weights of the dm2gal network from pairs of runs, and judge them."""
+"""Joins the rooms that make weights of the dm2gal network from pairs of runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .calibrating import LEAST_PARTICLES
-from .errors import DomainError, UsageError, listening, warn
+from .errors import UsageError, listening
+from .evaluating import card_of, held_against
 from .painters import check_options
 from .pairing import (
     Pair,
@@ -25,7 +26,6 @@ from .pairing import (
     paths_of,
     read_pairs,
     samples_of,
-    stars_of,
     volumes_of,
 )
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from .paint.weights import Weights
     from .train.options import TrainingOptions
     from .train.samples import Samples
-    from .train.split import Box
 
 Array = NDArray[Any]
 
@@ -202,121 +201,13 @@ def train(
         )
         if not is_first_process():
             return weights
-        text = card_of(weights, scores | {"weights_digest": weights.digest()} | _runs(made.pairs))
+        text = card_of(
+            weights, scores | {"weights_digest": weights.digest()} | held_against(made.pairs)
+        )
         save_weights(weights, path, overwrite=overwrite)
         with atomic_output(card, overwrite=overwrite) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return weights
-
-
-def evaluate(
-    weights: str | os.PathLike[str] | Weights,
-    dark: Run | Sequence[Run],
-    hydro: Run | Sequence[Run],
-    *,
-    seed: int | None = None,
-    match: str | None = None,
-    progress: Callable[[int, int, str], object] | None = None,
-    **options: Any,
-) -> dict[str, Any]:
-    """Scores of weights on pairs of runs: on what was held out of those that were trained on.
-
-    Parameters
-    ----------
-    weights : str, path-like or Weights
-        A name from ``mockgal weights list``, a .safetensors file, or weights.
-    dark, hydro
-        As for `train`. Of a pair that was not trained on all subhalos are taken.
-    seed : int, optional
-        Of the draws; that of the training without it, so that its card is repeated.
-    match : str, optional
-        As for `train`; as in the training without it.
-    progress : callable, optional
-    **options
-        See `mockgal.read`; runs have to be read as for the training.
-
-    Returns
-    -------
-    dict
-        What `mockgal.train.evaluate.evaluate` gives, and ``runs``: plain JSON values. `card_of`
-        puts it into words.
-
-    Raises
-    ------
-    DomainError
-        Runs that the weights are not for, or one that was trained on but is read in another way.
-    UsageError
-        No seed, where the weights have none.
-    MockgalError
-        As of `train`.
-    """
-    from .paint.cnn_domain import mismatch
-    from .paint.cnn_inputs import grid_of
-    from .paint.weights import Weights, named_weights
-    from .progress import shown
-    from .train.evaluate import evaluate as scores_of
-    from .train.split import Split
-
-    loaded = weights if isinstance(weights, Weights) else named_weights(weights)
-    domain, stored = loaded.domain, loaded.provenance
-    trained = stored.get("training")
-    data = stored.get("training_data") if isinstance(trained, Mapping) else None
-    known = data if isinstance(data, Mapping) and "pairs" in data else {"pairs": []}
-    if seed is None:
-        seed = trained["options"]["seed"] if isinstance(trained, Mapping) else None
-    if seed is None:
-        raise UsageError("seed", "none, and none in the weights", "a seed for the draws", "--seed")
-    with shown(progress):
-        pairs = []
-        for hydro_run, dark_run in read_pairs(dark, hydro, options):
-            reasons = mismatch(dark_run, loaded, grid_of(dark_run, loaded))
-            if stars_of(hydro_run) != domain.stellar_mass_definition:
-                reasons.append(
-                    f"stellar masses {stars_of(hydro_run)}, not {domain.stellar_mass_definition}"
-                )
-            if reasons:
-                raise DomainError(
-                    f"weights {loaded.name} on {dark_run.snapshot.name}",
-                    "; ".join(reasons),
-                    "a pair of runs like those of the training",
-                )
-            pairs.append(
-                paired(
-                    hydro_run,
-                    dark_run,
-                    floor=domain.luminosity_floor,
-                    least_mass=domain.least_subhalo_mass or float(dark_run.halos["mass"].min()),
-                    method=match or known.get("match"),
-                )
-            )
-        volumes = volumes_of(pairs, dataclasses.asdict(domain))
-        places = [_place(pair, known["pairs"]) for pair in pairs]
-        boxes, kind, buffer = [], "box", loaded.architecture.crop_size // 2
-        for volume, place in zip(volumes, places, strict=True):
-            if place is None:
-                boxes.append(_whole(volume.name, volume.grid_size))
-                continue
-            split = Split.from_dict(stored["training"]["samples"]["split"])
-            boxes.append(split.boxes[place])
-            kind = split.kind
-        samples = samples_of(
-            pairs,
-            volumes,
-            target=loaded.target,
-            floor=domain.luminosity_floor,
-            architecture=loaded.architecture,
-            split=Split(kind, buffer, tuple(boxes)),
-        )
-        scores = scores_of(loaded, samples, seed=seed)
-    return scores | _runs(pairs, [place is not None for place in places])
-
-
-def card_of(weights: Weights, scores: Mapping[str, Any]) -> str:
-    """What `evaluate` found, and what the weights are, in Markdown."""
-    from .train.about import about
-    from .train.evaluate import card
-
-    return card(scores) + about(weights, scores["runs"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -382,7 +273,6 @@ def _prepared(
     }
     data = {
         "pairs": [dict(pair.record) for pair in pairs],
-        "match": match,
         "voxel_size": why,
         "luminosity_floor": stated,
         "least_particles": least_particles,
@@ -481,57 +371,3 @@ def _with(*, weights: Weights, **more: Any) -> Weights:
 
 def _pit_tests(pit: Mapping[str, Any] | None) -> Any:
     return None if pit is None else pit["kolmogorov_smirnov"]
-
-
-def _runs(pairs: Sequence[Pair], trained_on: Sequence[bool] | None = None) -> dict[str, Any]:
-    flags = [True] * len(pairs) if trained_on is None else trained_on
-    return {
-        "runs": [
-            {
-                "dark": pair.dark.snapshot.name,
-                "hydro": pair.hydro.snapshot.name,
-                "redshift": pair.dark.snapshot.redshift,
-                "trained_on": flag,
-            }
-            for pair, flag in zip(pairs, flags, strict=True)
-        ]
-    }
-
-
-def _place(pair: Pair, trained: Sequence[Mapping[str, Any]]) -> int | None:
-    """Which of the pairs that were trained on it is, by content; None if it is none of them.
-
-    Raises
-    ------
-    DomainError
-        Files of one that was trained on, with other content as they are read now: what was held
-        out then would not be what is now.
-    """
-    own = pair.record["dark"]
-    for k, other in enumerate(trained):
-        if other["dark"]["halo_digest"] == own["halo_digest"]:
-            return k
-    for other in trained:
-        theirs = {file["sha256"] for file in other["dark"]["files"] if file["sha256"]}
-        if theirs & {file["sha256"] for file in own["files"]}:
-            raise DomainError(
-                f"run {own['simulation']}",
-                "files that were trained on, read in another way",
-                "the run read as it was for the training",
-                f"the reading was {dict(other['dark']['reading'])}"[:300],
-            )
-        if other["dark"]["simulation"] == own["simulation"]:
-            warn(
-                f"run {own['simulation']}: one of this name was trained on, with other subhalos; "
-                "this one is taken for another simulation",
-                stacklevel=4,
-            )
-    return None
-
-
-def _whole(name: str, grid_size: int) -> Box:
-    """A box all of which is held out."""
-    from .train.samples import TEST
-    from .train.split import Box, Region
-
-    return Box(name, grid_size, (Region(TEST, (0, 0, 0), (grid_size,) * 3),))

@@ -189,10 +189,10 @@ def evaluate(
 
     Of a pair that they were trained on, what was held out for the test is taken; of another, all.
     """
+    from ..evaluating import card_of
+    from ..evaluating import evaluate as run
     from ..files.atomic import atomic_output, check_output
     from ..paint.weights import named_weights
-    from ..training import card_of
-    from ..training import evaluate as run
 
     _check_pairs(f"evaluate {weights}", darks, hydros)
     if out is not None:

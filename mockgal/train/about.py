@@ -16,7 +16,8 @@ def about(header: WeightsHeader, runs: list[dict[str, Any]]) -> str:
     header : WeightsHeader
         With what `mockgal.train` put into the provenance, or without.
     runs : list of dict
-        ``dark``, ``hydro``: names; ``trained_on``: whether a part of the pair was trained on.
+        ``dark``, ``hydro``: names; ``redshift``; ``matched_by``: how; ``trained_on``: whether a
+        part of the pair was trained on.
     """
     domain, network = header.domain, header.architecture
     p = header.provenance
@@ -32,7 +33,8 @@ def about(header: WeightsHeader, runs: list[dict[str, Any]]) -> str:
     lines += ["", "## What they were held against here", ""]
     for run in runs:
         lines.append(
-            f"- {run['dark']} and {run['hydro']}, redshift {run['redshift']:.4g}: "
+            f"- {run['dark']} and {run['hydro']}, redshift {run['redshift']:.4g}, matched "
+            f"by {run['matched_by']}: "
             + (
                 "the held-out part of a pair that was trained on"
                 if run["trained_on"]

@@ -9,11 +9,19 @@ import pytest
 import torch
 
 import mockgal
-from mockgal.errors import DomainError, HeaderError, MissingDatasetError, MockgalWarning, UsageError
+from mockgal.errors import (
+    DomainError,
+    HeaderError,
+    InputError,
+    MissingDatasetError,
+    MockgalWarning,
+    UsageError,
+)
+from mockgal.evaluating import card_of
 from mockgal.paint.architecture import MEAN_ONLY
 from mockgal.paint.weights import read_weights
 from mockgal.pairing import chosen_voxel_size
-from mockgal.training import SAMPLING, card_of
+from mockgal.training import SAMPLING
 from mockgal.types import HaloCatalog
 from mockgal.universe import Run, make_universe
 
@@ -72,9 +80,18 @@ def test_the_card_is_repeated(pair, trained):
     scores = mockgal.evaluate(out, *pair)
     card = out.with_name(out.name + ".card.md").read_text()
     assert card_of(weights, scores) == card
-    for text in ("made up", "a test", "held-out part", "0 of", weights.digest()[:16]):
+    for text in ("made up", "a test", "held-out part", "by position", weights.digest()[:16]):
         assert text in card
     assert scores["subhalos"] == weights.provenance["scores"]["subhalos"]
+
+
+def test_the_pair_is_matched_as_it_was(pair, tmp_path, monkeypatch):
+    weights = train(pair, tmp_path / "w.safetensors", match="position")
+    monkeypatch.setattr("mockgal.evaluating._method", lambda *_: "ids")
+    with pytest.raises(InputError):  # there are none in this pair
+        mockgal.evaluate(weights, *pair)
+    monkeypatch.undo()
+    assert mockgal.evaluate(weights, *pair)["runs"][0]["matched_by"] == "position and mass"
 
 
 def test_whatever_the_order_of_rows(pair, trained, tmp_path):

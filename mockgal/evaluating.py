@@ -1,0 +1,194 @@
+"""Joins the rooms that judge weights of the dm2gal network on pairs of runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .errors import DomainError, UsageError, warn
+from .pairing import Pair, Run, paired, read_pairs, samples_of, stars_of, volumes_of
+from .types import Scene
+
+if TYPE_CHECKING:
+    from .paint.weights import Weights
+    from .train.split import Box
+
+
+def evaluate(
+    weights: str | os.PathLike[str] | Weights,
+    dark: Run | Sequence[Run],
+    hydro: Run | Sequence[Run],
+    *,
+    seed: int | None = None,
+    match: str | None = None,
+    progress: Callable[[int, int, str], object] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Scores of weights on pairs of runs: on what was held out of those that were trained on.
+
+    Parameters
+    ----------
+    weights : str, path-like or Weights
+        A name from ``mockgal weights list``, a .safetensors file, or weights.
+    dark, hydro
+        As for `train`. Of a pair that was not trained on all subhalos are taken.
+    seed : int, optional
+        Of the draws; that of the training without it, so that its card is repeated.
+    match : str, optional
+        As for `train`; without it as in the training, for pairs that were trained on.
+    progress : callable, optional
+    **options
+        See `mockgal.read`; runs have to be read as for the training.
+
+    Returns
+    -------
+    dict
+        What `mockgal.train.evaluate.evaluate` gives, and ``runs``: plain JSON values. `card_of`
+        puts it into words.
+
+    Raises
+    ------
+    DomainError
+        Runs that the weights are not for, or one that was trained on but is read in another way.
+    UsageError
+        No seed, where the weights have none.
+    MockgalError
+        As of `train`.
+    """
+    from .paint.cnn_domain import mismatch
+    from .paint.cnn_inputs import grid_of
+    from .paint.weights import Weights, named_weights
+    from .progress import shown
+    from .train.evaluate import evaluate as scores_of
+    from .train.split import Split
+
+    loaded = weights if isinstance(weights, Weights) else named_weights(weights)
+    domain, stored = loaded.domain, loaded.provenance
+    trained = stored.get("training")
+    data = stored.get("training_data") if isinstance(trained, Mapping) else None
+    known = data if isinstance(data, Mapping) and "pairs" in data else {"pairs": []}
+    if seed is None:
+        seed = trained["options"]["seed"] if isinstance(trained, Mapping) else None
+    if seed is None:
+        raise UsageError("seed", "none, and none in the weights", "a seed for the draws", "--seed")
+    with shown(progress):
+        pairs, places = [], []
+        for hydro_run, dark_run in read_pairs(dark, hydro, options):
+            reasons = mismatch(dark_run, loaded, grid_of(dark_run, loaded))
+            if stars_of(hydro_run) != domain.stellar_mass_definition:
+                reasons.append(
+                    f"stellar masses {stars_of(hydro_run)}, not {domain.stellar_mass_definition}"
+                )
+            if reasons:
+                raise DomainError(
+                    f"weights {loaded.name} on {dark_run.snapshot.name}",
+                    "; ".join(reasons),
+                    "a pair of runs like those of the training",
+                )
+            places.append(_place(dark_run, known["pairs"]))
+            pairs.append(
+                paired(
+                    hydro_run,
+                    dark_run,
+                    floor=domain.luminosity_floor,
+                    least_mass=domain.least_subhalo_mass or float(dark_run.halos["mass"].min()),
+                    method=match or _method(known["pairs"], places[-1]),
+                )
+            )
+        volumes = volumes_of(pairs, dataclasses.asdict(domain))
+        boxes, kind, buffer = [], "box", loaded.architecture.crop_size // 2
+        for volume, place in zip(volumes, places, strict=True):
+            if place is None:
+                boxes.append(_whole(volume.name, volume.grid_size))
+                continue
+            split = Split.from_dict(stored["training"]["samples"]["split"])
+            boxes.append(split.boxes[place])
+            kind = split.kind
+        samples = samples_of(
+            pairs,
+            volumes,
+            target=loaded.target,
+            floor=domain.luminosity_floor,
+            architecture=loaded.architecture,
+            split=Split(kind, buffer, tuple(boxes)),
+        )
+        scores = scores_of(loaded, samples, seed=seed)
+    return scores | held_against(pairs, [place is not None for place in places])
+
+
+def card_of(weights: Weights, scores: Mapping[str, Any]) -> str:
+    """What `evaluate` found, and what the weights are, in Markdown."""
+    from .train.about import about
+    from .train.evaluate import card
+
+    return card(scores) + about(weights, scores["runs"])
+
+
+def held_against(pairs: Sequence[Pair], trained_on: Sequence[bool] | None = None) -> dict[str, Any]:
+    """``runs`` of the scores: what they are of; all trained on, if nothing is said."""
+    flags = [True] * len(pairs) if trained_on is None else trained_on
+    return {
+        "runs": [
+            {
+                "dark": pair.dark.snapshot.name,
+                "hydro": pair.hydro.snapshot.name,
+                "redshift": pair.dark.snapshot.redshift,
+                "matched_by": pair.record["matching"]["method"],
+                "trained_on": flag,
+            }
+            for pair, flag in zip(pairs, flags, strict=True)
+        ]
+    }
+
+
+def _method(trained: Sequence[Mapping[str, Any]], place: int | None) -> str | None:
+    """How a pair that was trained on was matched then; None for another."""
+    from .calibrate.match import METHODS
+
+    if place is None:
+        return None
+    names = {words: name for name, words in METHODS.items()}
+    return names[trained[place]["matching"]["method"]]
+
+
+def _place(dark: Scene, trained: Sequence[Mapping[str, Any]]) -> int | None:
+    """Which of the pairs that were trained on it is, by content; None if it is none of them.
+
+    Raises
+    ------
+    DomainError
+        Files of one that was trained on, with other content as they are read now: what was held
+        out then would not be what is now.
+    """
+    from .calibrate.runs import describe_run
+
+    own = describe_run(dark)
+    for k, other in enumerate(trained):
+        if other["dark"]["halo_digest"] == own["halo_digest"]:
+            return k
+    for other in trained:
+        theirs = {file["sha256"] for file in other["dark"]["files"] if file["sha256"]}
+        if theirs & {file["sha256"] for file in own["files"]}:
+            raise DomainError(
+                f"run {own['simulation']}",
+                "files that were trained on, read in another way",
+                "the run read as it was for the training",
+                f"the reading was {dict(other['dark']['reading'])}"[:300],
+            )
+        if other["dark"]["simulation"] == own["simulation"]:
+            warn(
+                f"run {own['simulation']}: one of this name was trained on, with other subhalos; "
+                "this one is taken for another simulation",
+                stacklevel=4,
+            )
+    return None
+
+
+def _whole(name: str, grid_size: int) -> Box:
+    """A box all of which is held out."""
+    from .train.samples import TEST
+    from .train.split import Box, Region
+
+    return Box(name, grid_size, (Region(TEST, (0, 0, 0), (grid_size,) * 3),))
