@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .errors import DomainError, UsageError, warn
+from .errors import BadValueError, DomainError, UsageError, warn
 from .pairing import Pair, Run, paired, read_pairs, samples_of, stars_of, volumes_of
 from .types import Scene
 
 if TYPE_CHECKING:
     from .paint.weights import Weights
-    from .train.split import Box
+    from .train.split import Box, Split
 
 
 def evaluate(
@@ -65,12 +65,9 @@ def evaluate(
     from .train.split import Split
 
     loaded = weights if isinstance(weights, Weights) else named_weights(weights)
-    domain, stored = loaded.domain, loaded.provenance
-    trained = stored.get("training")
-    data = stored.get("training_data") if isinstance(trained, Mapping) else None
-    known = data if isinstance(data, Mapping) and "pairs" in data else {"pairs": []}
-    if seed is None:
-        seed = trained["options"]["seed"] if isinstance(trained, Mapping) else None
+    domain = loaded.domain
+    trained = _Trained.of(loaded)
+    seed = trained.seed if seed is None else seed
     if seed is None:
         raise UsageError("seed", "none, and none in the weights", "a seed for the draws", "--seed")
     with shown(progress):
@@ -87,14 +84,14 @@ def evaluate(
                     "; ".join(reasons),
                     "a pair of runs like those of the training",
                 )
-            places.append(_place(dark_run, known["pairs"]))
+            places.append(_place(dark_run, trained.pairs))
             pairs.append(
                 paired(
                     hydro_run,
                     dark_run,
                     floor=domain.luminosity_floor,
-                    least_mass=domain.least_subhalo_mass or float(dark_run.halos["mass"].min()),
-                    method=match or _method(known["pairs"], places[-1]),
+                    least_mass=domain.least_subhalo_mass,
+                    method=match or _method(trained.pairs, places[-1]),
                 )
             )
         volumes = volumes_of(pairs, dataclasses.asdict(domain))
@@ -103,9 +100,9 @@ def evaluate(
             if place is None:
                 boxes.append(_whole(volume.name, volume.grid_size))
                 continue
-            split = Split.from_dict(stored["training"]["samples"]["split"])
-            boxes.append(split.boxes[place])
-            kind = split.kind
+            assert trained.split is not None
+            boxes.append(trained.split.boxes[place])
+            kind = trained.split.kind
         samples = samples_of(
             pairs,
             volumes,
@@ -116,6 +113,43 @@ def evaluate(
         )
         scores = scores_of(loaded, samples, seed=seed)
     return scores | held_against(pairs, [place is not None for place in places])
+
+
+class _Trained(NamedTuple):
+    """What weights say of their training: the pairs, the split of their boxes, and the seed."""
+
+    pairs: Sequence[Mapping[str, Any]] = ()
+    split: Split | None = None
+    seed: int | None = None
+
+    @classmethod
+    def of(cls, weights: Weights) -> _Trained:
+        """Of weights that `mockgal.train` made; nothing of others."""
+        from .calibrate.match import METHODS
+        from .train.split import Split
+
+        data, training = (weights.provenance.get(k) for k in ("training_data", "training"))
+        if not (isinstance(data, Mapping) and "pairs" in data):
+            return cls()
+        try:
+            for pair in data["pairs"]:
+                dark, method = pair["dark"], pair["matching"]["method"]
+                files = [file["sha256"] for file in dark["files"]]
+                facts = [dark["halo_digest"], dark["simulation"], method, *files]
+                if not all(isinstance(fact, str) for fact in facts):
+                    raise TypeError("no text")
+                if method not in METHODS.values():
+                    raise ValueError(method)
+            split = Split.from_dict(training["samples"]["split"])  # type: ignore[index]
+            if len(split.boxes) != len(data["pairs"]):
+                raise ValueError("other numbers of boxes and pairs")
+            return cls(data["pairs"], split, training["options"]["seed"])  # type: ignore[index]
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadValueError(
+                f"provenance of the weights {weights.name}",
+                f"{error!r}"[:200],
+                "what mockgal train stores",
+            ) from error
 
 
 def card_of(weights: Weights, scores: Mapping[str, Any]) -> str:
@@ -175,7 +209,7 @@ def _place(dark: Scene, trained: Sequence[Mapping[str, Any]]) -> int | None:
                 f"run {own['simulation']}",
                 "files that were trained on, read in another way",
                 "the run read as it was for the training",
-                f"the reading was {dict(other['dark']['reading'])}"[:300],
+                "give the options of then, which `mockgal weights show --json` has",
             )
         if other["dark"]["simulation"] == own["simulation"]:
             warn(

@@ -135,8 +135,8 @@ def paired(
     alone[matches.hydro_rows] = False
     luminous = stars >= floor
     heaviest = max(float(dark.halos[n].max(initial=0.0)) for n in ("mass", "host_mass"))
-    first = math.floor(math.log10(least_mass) / QUALITY_BIN)
-    last = max(first + 1, math.ceil(math.log10(max(heaviest, least_mass)) / QUALITY_BIN))
+    low, high = (math.log10(max(m, least_mass, 1.0)) / QUALITY_BIN for m in (0.0, heaviest))
+    first, last = math.floor(low), max(math.floor(low) + 1, math.ceil(high))
     found = quality(matches, hydro, dark, QUALITY_BIN * np.arange(first, last + 1))
     total = math.fsum(stars[luminous])
     matching = {

@@ -249,7 +249,7 @@ def _prepared(
     particle = max(dark.snapshot.particle_mass or 0.0 for _, dark in runs)
     least_mass = (least_particles - 0.5) * particle
     pairs = [
-        paired(hydro, dark, floor=least_stellar, least_mass=max(least_mass, 1.0), method=match)
+        paired(hydro, dark, floor=least_stellar, least_mass=least_mass, method=match)
         for hydro, dark in runs
     ]
     check_together(runs)

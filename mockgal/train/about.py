@@ -29,7 +29,10 @@ def about(header: WeightsHeader, runs: list[dict[str, Any]]) -> str:
         f"- voxels of {domain.voxel_size:.4g} Mpc/h, subhalos from {domain.least_subhalo_mass:.4g} "
         f"Msun/h, galaxies from {domain.luminosity_floor:.4g} Msun/h",
     ]
-    lines += _trained_on(p)
+    try:
+        lines += _trained_on(p)
+    except (KeyError, TypeError, ValueError):
+        lines.append("- what they were trained on is stated in a form that is not known")
     lines += ["", "## What they were held against here", ""]
     for run in runs:
         lines.append(

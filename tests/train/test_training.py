@@ -10,6 +10,7 @@ import torch
 
 import mockgal
 from mockgal.errors import (
+    BadValueError,
     DomainError,
     HeaderError,
     InputError,
@@ -124,6 +125,33 @@ def test_a_pair_that_was_trained_on_must_be_read_as_then(pair, tmp_path):
     other = HaloCatalog({**dark.halos.columns, "mass": mass}, dark.halos.mass_definition)
     with pytest.raises(DomainError, match="read in another way"):
         mockgal.evaluate(weights, replace(dark, halos=other), hydro)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"training": None},
+        {"training": {}},
+        {"training_data": {"pairs": [{}]}},
+        {"training_data": {"pairs": "none"}},
+        {"training_data": {"pairs": []}},
+    ],
+)
+def test_a_provenance_that_was_made_up(pair, trained, change):
+    weights, _ = trained
+    other = replace(weights, provenance={**weights.provenance, **change})
+    with pytest.raises(BadValueError, match="provenance"):
+        mockgal.evaluate(other, *pair)
+
+
+def test_weights_that_say_nothing_of_their_training(pair, trained):
+    weights, _ = trained
+    other = replace(weights, provenance={"summary": "from elsewhere"})
+    with pytest.raises(UsageError, match="seed"):
+        mockgal.evaluate(other, *pair)
+    scores = mockgal.evaluate(other, *pair, seed=1)
+    assert not scores["runs"][0]["trained_on"]
+    assert "from elsewhere" in card_of(other, scores)
 
 
 def test_runs_that_weights_are_not_for(pair, trained):
