@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from mockgal.cli.screen import progress_bar
 from mockgal.paint.weights import read_weights
 from mockgal.universe import Run, write_universe
 
@@ -81,6 +82,19 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
     )
     assert written.returncode == 0, written.stderr
     assert json.loads((tmp_path / "numbers.json").read_text())["weights_digest"] == digest
+
+
+def test_one_bar_for_a_training(monkeypatch):
+    from rich.progress import Progress
+
+    added = []
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(Progress, "add_task", lambda *a, **k: added.append(a) or len(added))
+    monkeypatch.setattr(Progress, "update", lambda *a, **k: None)
+    with progress_bar() as advance:
+        for label in ("gravity", "training, epoch 1, loss 2", "training, epoch 2, loss 1"):
+            advance(1, 4, label)
+    assert len(added) == 2
 
 
 @pytest.mark.parametrize(
