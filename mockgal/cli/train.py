@@ -144,6 +144,7 @@ def train(
     A training that was stopped goes on when the same command is given again.
     """
     from ..recipe import DEFAULT_SEED
+    from ..train.devices import is_first_process
     from ..training import CARD
     from ..training import train as run
 
@@ -165,7 +166,8 @@ def train(
             training=training,
             **wanted,
         )
-    say([*_describe(weights), f"wrote       {out}", f"            {out}{CARD}"])
+    if is_first_process():
+        say([*_describe(weights), f"wrote       {out}", f"            {out}{CARD}"])
 
 
 @click.command()
