@@ -14,14 +14,15 @@ they are called.
 
 __version__ = "0.1.0"
 
-# Seven functions have the names of rooms. The rooms are loaded first, so that no later import of
+# Eight functions have the names of rooms. The rooms are loaded first, so that no later import of
 # one can take the name back: `mockgal.read` is the function, `mockgal.read.detect` still imports.
 from importlib import import_module as _load
 
-for _room in ("read", "populate", "paint", "select", "write", "measure", "calibrate"):
+for _room in ("read", "populate", "paint", "select", "write", "measure", "calibrate", "train"):
     _load(f".{_room}", __name__)
 
 from .calibrating import calibrate  # noqa: E402
+from .evaluating import evaluate  # noqa: E402
 from .gridding import field  # noqa: E402
 from .measuring import measure, read_measurement  # noqa: E402
 from .pipeline import (  # noqa: E402
@@ -38,10 +39,12 @@ from .pipeline import (  # noqa: E402
     write,
 )
 from .summary import inspect  # noqa: E402
+from .training import train  # noqa: E402
 
 __all__ = [
     "build",
     "calibrate",
+    "evaluate",
     "field",
     "inspect",
     "measure",
@@ -55,5 +58,6 @@ __all__ = [
     "to_halotools",
     "to_halotools_model",
     "to_table",
+    "train",
     "write",
 ]

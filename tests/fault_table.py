@@ -298,7 +298,7 @@ def _hostile() -> tuple[Fault, ...]:
 
 
 def _compute() -> tuple[Fault, ...]:
-    workers, training = "all work is done in one process", "no regions are held out"
+    workers = "all work is done in one process"
     return (
         Fault(74, "a worker process is killed", no_part=workers),
         Fault(75, "a tile that always fails", no_part=workers),
@@ -339,8 +339,8 @@ def _compute() -> tuple[Fault, ...]:
             "training stops; the last good checkpoint is kept",
             (8,),
         ),
-        Fault(83, "the two runs of a calibration do not belong together"),
-        Fault(84, "regions for training and validation overlap", no_part=training),
+        Fault(83, "the two runs of a calibration or a training do not belong together"),
+        Fault(84, "regions for training, validation and test are nearer than half a crop"),
     )
 
 

@@ -25,6 +25,7 @@ SHARED = {
 }
 SHARED |= {"distribution", "satellite_law", "protocols", "registry"}
 ROOMS = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
+JOINTS = {"pipeline", "measuring", "gridding", "calibrating", "evaluating", "training", "summary"}
 # Beside the shared vocabulary; every arrow but those of the joints points back along the flow.
 DOORS = {
     "train": {"fields", "paint", "measure"},
@@ -38,12 +39,15 @@ DOORS = {
     "measuring": {"pipeline"} | (ROOMS - {"train", "calibrate"}),
     "gridding": {"pipeline"} | (ROOMS - {"train", "calibrate"}),
     "calibrating": {"pipeline", "painters", "calibrate", "paint"},
+    "pairing": {"calibrating", "painters", "calibrate", "paint", "train"},
+    "evaluating": {"pairing", "calibrate", "paint", "train"},
+    "training": {"pairing", "evaluating", "calibrating", "painters", "calibrate", "paint", "train"},
     "summary": {"pipeline"},
     "recipe": set(),
     "painters": set(),
     "testing": {"paint"},
-    "cli": ROOMS | {"pipeline", "measuring", "gridding", "calibrating", "recipe", "summary"},
-    "__init__": {"pipeline", "measuring", "gridding", "calibrating", "summary"},
+    "cli": ROOMS | JOINTS | {"recipe"},
+    "__init__": JOINTS,
     "__main__": {"cli"},
 }
 # The shared vocabulary itself, in order: each may import those before it.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from .laws import RESIDUAL_PROBABILITY, merge_sparse
 from .match import hosts, match, quality
 from .population import Population, population, together
 from .rows import is_luminous, resolved_run, table_columns
+from .runs import by_id, describe_run
 from .twins import check_twins
 
 Array = NDArray[Any]
@@ -120,7 +120,7 @@ def measure(
         )
     if edges is not None:
         edges = _checked_edges(edges)
-    pairs = [(_by_id(hydro), _by_id(dark)) for hydro, dark in pairs]
+    pairs = [(by_id(hydro), by_id(dark)) for hydro, dark in pairs]
     evidence = [check_twins(hydro, dark) for hydro, dark in pairs]
     _check_together(pairs, redshift_tolerance, cosmology_tolerance)
     masses = [dark.snapshot.particle_mass or 0.0 for _, dark in pairs]
@@ -259,14 +259,6 @@ def _checked_edges(edges: Sequence[float] | Array) -> Array:
     return found
 
 
-def _by_id(scene: Scene) -> Scene:
-    """The scene in the order of ids: sums then are the same whatever the order of rows."""
-    ids = scene.halos["halo_id"]
-    if np.all(ids[1:] > ids[:-1]):
-        return scene
-    return replace(scene, halos=scene.halos.take(np.argsort(ids)))
-
-
 def _check_together(
     pairs: Sequence[tuple[Scene, Scene]], redshift_tolerance: float, cosmology_tolerance: float
 ) -> None:
@@ -403,18 +395,5 @@ def _describe_pair(
     matching: Mapping[str, Any],
 ) -> dict[str, Any]:
     """What is recorded of a pair: plain JSON values."""
-    runs = {
-        label: {
-            "simulation": scene.snapshot.name,
-            "halo_digest": scene.halos.digest(),
-            "redshift": scene.snapshot.redshift,
-            "box_size_mpc_h": scene.snapshot.box_size,
-            "files": [
-                {"name": Path(file.path).name, "bytes": file.size, "sha256": file.digest}
-                for file in scene.snapshot.source
-            ],
-            "reading": {**scene.snapshot.record, **scene.halos.record},
-        }
-        for label, scene in (("hydro", hydro), ("dark", dark))
-    }
+    runs = {label: describe_run(scene) for label, scene in (("hydro", hydro), ("dark", dark))}
     return {**runs, "twins": dict(evidence), "matching": dict(matching), "hosts": compared.method}

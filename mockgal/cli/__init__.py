@@ -18,6 +18,7 @@ from .field import field
 from .measure import measure, plot
 from .screen import fail, warn
 from .simulations import calibrations, inspect, pack
+from .train import evaluate, train
 from .weights import weights
 
 
@@ -27,7 +28,10 @@ def cli() -> None:
     """Mock galaxy catalogues painted on gravity-only simulations."""
 
 
-for _command in (build, inspect, pack, calibrate, calibrations, measure, plot, field, weights):
+for _command in (
+    *(build, inspect, pack, calibrate, calibrations, measure, plot, field),
+    *(train, evaluate, weights),
+):
     cli.add_command(_command)
 
 

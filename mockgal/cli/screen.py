@@ -34,9 +34,10 @@ def progress_bar() -> Iterator[Callable[[int, int, str], None] | None]:
     tasks: dict[str, Any] = {}
 
     def advance(done: int, total: int, label: str) -> None:
-        if label not in tasks:
-            tasks[label] = bar.add_task(label, total=total)
-        bar.update(tasks[label], completed=done)
+        what = label.partition(",")[0]  # the rest is news of it
+        if what not in tasks:
+            tasks[what] = bar.add_task(label, total=total)
+        bar.update(tasks[what], completed=done, description=label)
 
     with bar:
         yield advance

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -19,6 +20,22 @@ INSTALL = "pip install 'mockgal[train]'"
 _LIGHTNING = {"float32": "32-true", "tf32": "32-true", "bfloat16": "bf16-mixed"}
 
 
+def installed(module: str, name: str) -> Any:
+    """A module of the extra ``train``.
+
+    Raises
+    ------
+    UsageError
+        It is not installed.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise UsageError(
+            "training", f"no {name} ({error})", "the packages that training needs", INSTALL
+        ) from error
+
+
 def fabric_of(options: TrainingOptions) -> Fabric:
     """Fabric with the devices of the options, launched.
 
@@ -27,18 +44,13 @@ def fabric_of(options: TrainingOptions) -> Fabric:
     UsageError
         Lightning is not installed, or the devices are not there.
     """
+    library = installed("lightning.fabric", "Lightning")
     try:
-        from lightning.fabric import Fabric
-    except ImportError as error:
-        raise UsageError(
-            "training", f"no Lightning ({error})", "the packages that training needs", INSTALL
-        ) from error
-    try:
-        fabric = Fabric(
+        fabric: Fabric = library.Fabric(
             accelerator=options.accelerator,
             strategy=options.strategy,
             devices=options.devices,
-            precision=_LIGHTNING[options.precision],  # type: ignore[arg-type]
+            precision=_LIGHTNING[options.precision],
         )
     except Exception as error:  # of many kinds, all of them about the options
         raise UsageError(
@@ -51,6 +63,13 @@ def fabric_of(options: TrainingOptions) -> Fabric:
         raise UsageError("training precision", "tf32 without a GPU", "float32 or bfloat16")
     fabric.launch()
     return fabric
+
+
+def is_first_process() -> bool:
+    """Whether this is the process that writes, of those that Lightning started."""
+    from lightning.fabric.utilities.rank_zero import rank_zero_only
+
+    return int(getattr(rank_zero_only, "rank", None) or 0) == 0
 
 
 @contextmanager

@@ -35,6 +35,7 @@ BAR = 0.05  # of masses, power up to `LARGE_SCALES`, probabilities and their dis
 SMALL_SCALE_BAR, LARGE_SCALES = 0.10, 10.0  # h/Mpc
 MASS_BIN, PROBABILITY_BINS = 0.5, 10  # dex
 DRAWS = 16
+POWER_RANGE = (0.0, 30.0)  # h/Mpc
 NO_POWER = "no power"
 
 
@@ -44,7 +45,7 @@ def evaluate(
     *,
     seed: int,
     part: int = TEST,
-    power_range: tuple[float, float] = (0.0, 30.0),
+    power_range: tuple[float, float] = POWER_RANGE,
     batch_size: int = 32,
 ) -> dict[str, Any]:
     """Scores of weights at the subhalos of a part of the samples, on a CPU.

@@ -265,7 +265,7 @@ class _Training:
             state.batch += 1
             both = fabric.all_reduce(torch.stack([total, weight]).detach(), reduce_op="sum")
             state.losses.append([float(value) for value in both])
-            label = f"epoch {epoch + 1}, loss {loss.item():.4g}"
+            label = f"training, epoch {epoch + 1}, loss {loss.item():.4g}"
             done = epoch * self._steps + state.batch
             advance(done, self._options.epochs * self._steps, label)
             if time.monotonic() - self._saved >= self._options.checkpoint_seconds:

@@ -18,7 +18,7 @@ from ..files.lock import output_error, output_lock
 from ..paint.architecture import PRESETS, Architecture
 from ..paint.weights import Weights
 from ..random import stream_key
-from .devices import INSTALL
+from .devices import installed
 from .log import SCALARS, write_table
 from .loop import train
 from .options import TrainingOptions
@@ -105,12 +105,7 @@ def search(
         As of `train`, but for losses that are not finite: such a trial has failed, and the next one
         is tried.
     """
-    try:
-        import optuna
-    except ImportError as error:
-        raise UsageError(
-            "search", f"no Optuna ({error})", "the packages that training needs", INSTALL
-        ) from error
+    optuna = installed("optuna", "Optuna")
     if type(trials) is not int or not 1 <= trials <= 10_000:
         raise UsageError("search trials", repr(trials), "a whole number from 1 to 10000")
     ranges, folder = ranges or Ranges(), Path(folder)

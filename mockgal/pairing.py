@@ -1,0 +1,315 @@
+"""Joins the rooms that make of pairs of runs what the network learns from, or is judged by."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .calibrating import read_pair
+from .errors import DomainError, UsageError, warn
+from .painters import check_options
+from .protocols import ReadOptions
+from .quantity import in_unit
+from .types import Scene
+
+if TYPE_CHECKING:
+    from .paint.architecture import Architecture
+    from .paint.weights_header import Domain
+    from .train.samples import Samples, Volume
+    from .train.split import Split
+
+Array = NDArray[Any]
+Run = str | os.PathLike[str] | Scene
+
+QUALITY_BIN = 0.5  # dex, of the completeness and purity that are recorded
+LARGEST_GRID = 1 << 14  # voxels along a side
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A hydrodynamic run and its gravity-only twin, matched.
+
+    Parameters
+    ----------
+    hydro, dark : Scene
+        In the order of ids.
+    stellar_mass : ndarray, shape (n,)
+        Of the galaxy that each gravity-only subhalo is matched with [Msun/h]; 0 without one.
+    record : mapping
+        Both runs with their files, the evidence that they are twins, and what was matched and what
+        was not: plain JSON values.
+    """
+
+    hydro: Scene
+    dark: Scene
+    stellar_mass: Array
+    record: Mapping[str, Any]
+
+
+def read_pairs(
+    dark: Run | Sequence[Run], hydro: Run | Sequence[Run], options: Mapping[str, Any]
+) -> list[tuple[Scene, Scene]]:
+    """Hydrodynamic runs and their twins, in the order of ids.
+
+    Parameters
+    ----------
+    dark, hydro : path-like, Scene, or sequence of these
+        In one order.
+    options : mapping
+        Of `mockgal.read`.
+
+    Raises
+    ------
+    UsageError
+        None, or unequal numbers of them; an option that there is not, or options for a run that is
+        read already.
+    MockgalError
+        As of `mockgal.read`.
+    """
+    from .calibrate.runs import by_id
+
+    darks, hydros = runs_of(dark), runs_of(hydro)
+    if not darks or len(darks) != len(hydros):
+        raise UsageError(
+            "pairs of runs",
+            f"{len(darks)} gravity-only and {len(hydros)} hydrodynamic ones",
+            "one or more of each, in one order",
+            "--dark dark/groups_099 --hydro hydro/groups_099",
+        )
+    check_options("read", options, ("format", *ReadOptions._fields))
+    if options and any(isinstance(run, Scene) for run in darks + hydros):
+        raise UsageError(
+            "read", f"option {', '.join(options)} for a run that is read already", "none"
+        )
+    pairs = [read_pair(pair, options) for pair in zip(hydros, darks, strict=True)]
+    return [(by_id(hydro), by_id(dark)) for hydro, dark in pairs]
+
+
+def runs_of(given: Run | Sequence[Run]) -> list[Run]:
+    """A run or several, as a list."""
+    return [given] if isinstance(given, str | os.PathLike | Scene) else list(given)
+
+
+def paths_of(*runs: Run | Sequence[Run]) -> list[Path]:
+    """The paths among runs."""
+    return [Path(run) for one in runs for run in runs_of(one) if not isinstance(run, Scene)]
+
+
+def paired(
+    hydro: Scene, dark: Scene, *, floor: float, least_mass: float, method: str | None
+) -> Pair:
+    """Two runs that are twins, matched.
+
+    Parameters
+    ----------
+    hydro, dark : Scene
+    floor : float
+        Least stellar mass that counts as luminous [Msun/h].
+    least_mass : float
+        Bound mass of the smallest gravity-only subhalo that is taken [Msun/h].
+    method : str, optional
+        See `mockgal.calibrate.match.match`.
+
+    Raises
+    ------
+    MockgalError
+        They are no twins (`mockgal.calibrate.twins.check_twins`), or cannot be matched like that.
+    """
+    from .calibrate.match import match, quality
+    from .calibrate.runs import describe_run
+    from .calibrate.twins import check_twins
+
+    evidence = check_twins(hydro, dark)
+    matches = match(hydro, dark, method=method)
+    stars = hydro.halos["stellar_mass"]
+    mass = np.zeros(len(dark.halos))
+    mass[matches.dark_rows] = stars[matches.hydro_rows]
+    alone = np.ones(len(stars), dtype=bool)
+    alone[matches.hydro_rows] = False
+    luminous = stars >= floor
+    heaviest = max(float(dark.halos[n].max(initial=0.0)) for n in ("mass", "host_mass"))
+    low, high = (math.log10(max(m, least_mass, 1.0)) / QUALITY_BIN for m in (0.0, heaviest))
+    first, last = math.floor(low), max(math.floor(low) + 1, math.ceil(high))
+    found = quality(matches, hydro, dark, QUALITY_BIN * np.arange(first, last + 1))
+    total = math.fsum(stars[luminous])
+    matching = {
+        "method": matches.method,
+        **matches.record,
+        "luminous_hydro": int(np.sum(luminous)),
+        "luminous_hydro_unmatched": int(np.sum(luminous & alone)),
+        "stellar_mass_share_unmatched": math.fsum(stars[luminous & alone]) / total if total else 0,
+        "quality": found.to_dict(),
+    }
+    record = {"hydro": describe_run(hydro), "dark": describe_run(dark)}
+    return Pair(hydro, dark, mass, {**record, "twins": evidence, "matching": matching})
+
+
+def stars_of(hydro: Scene) -> str:
+    """Which stars of a hydrodynamic run its stellar masses count."""
+    return str(hydro.snapshot.record.get("stellar_mass_definition", "bound"))
+
+
+def check_together(pairs: Sequence[tuple[Scene, Scene]]) -> None:
+    """Whether one network can be trained on the pairs.
+
+    Raises
+    ------
+    DomainError
+        They differ in a definition of mass, in resolution or in cosmology.
+    """
+    from .paint.cnn_domain import COSMOLOGY, PARTICLE_MASS, REDSHIFT
+
+    (hydro, dark), *others = pairs
+    redshifts = [each.snapshot.redshift for _, each in pairs]
+    for its_hydro, its_dark in others:
+        masses = [
+            f"{d.halos.mass_definition} of hosts, {stars_of(h)} of stars"
+            for h, d in ((hydro, dark), (its_hydro, its_dark))
+        ]
+        a, b = dark.snapshot, its_dark.snapshot
+        compared = {"particle mass": (a.particle_mass, b.particle_mass, PARTICLE_MASS)}
+        for name in ("h", "omega_m", "omega_lambda"):
+            compared[name] = getattr(a.cosmology, name), getattr(b.cosmology, name), COSMOLOGY
+        differ = [
+            f"{name} {one} and {other}"
+            for name, (one, other, most) in compared.items()
+            if one is None or other is None or abs(other - one) > most * abs(one)
+        ]
+        if masses[0] != masses[1]:
+            differ.append(f"masses {masses[0]}, and {masses[1]}")
+        if differ:
+            raise DomainError(
+                f"pairs of runs, {a.name} and {b.name}",
+                "; ".join(differ),
+                "one resolution, cosmology and definition of masses for one network",
+                "train a network for each",
+            )
+    if max(redshifts) - min(redshifts) > REDSHIFT:
+        warn(
+            f"runs at redshifts {min(redshifts):.4g} to {max(redshifts):.4g}: the network is not "
+            "told which, and learns what is common to them",
+            stacklevel=3,
+        )
+
+
+def chosen_voxel_size(
+    dark: Scene, voxel_size: float | str | None, grid_size: int | None
+) -> tuple[float, str]:
+    """Side of a voxel [Mpc/h], and in words why.
+
+    By default that of the density grid, where there are no particles; else the box is cut into the
+    first power of two that is not less than the number of particles along a side, as
+    arXiv:2012.00186 did (2048 for 1820).
+    """
+    box, given = dark.snapshot.box_size, "given"
+    if voxel_size is not None and grid_size is not None:
+        raise UsageError("grid", "a voxel size and a number of voxels", "one of them")
+    if isinstance(voxel_size, str):
+        h = dark.snapshot.cosmology.h
+        return in_unit("voxel size", voxel_size, "Mpc / littleh", h), f"{given}: {voxel_size}"
+    if voxel_size is not None:
+        return float(voxel_size), given
+    if grid_size is not None:
+        if type(grid_size) is not int or not 1 <= grid_size <= LARGEST_GRID:
+            raise UsageError("grid", f"{grid_size!r}", f"a whole number from 1 to {LARGEST_GRID}")
+        return box / grid_size, f"{given}: {grid_size} along a side of {dark.snapshot.name}"
+    if dark.particles is None:
+        size = box if dark.field is None else dark.field.voxel_size
+        return size, f"that of the density grid of {dark.snapshot.name}"
+    side = round(dark.particles.count ** (1 / 3))
+    number = 1 << max(side - 1, 0).bit_length()
+    return box / number, (
+        f"{number} along a side of {dark.snapshot.name}: the first power of two not below the "
+        f"{side} particles"
+    )
+
+
+def volumes_of(pairs: Sequence[Pair], domain: Mapping[str, Any]) -> list[Volume]:
+    """The gravity-only runs on the network's grid.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+    domain : mapping
+        ``voxel_size``, ``least_subhalo_mass``, ``assignment`` and ``origin``, as of `Domain`.
+    """
+    from .train.volumes import volume_of
+
+    names = ("voxel_size", "least_subhalo_mass", "assignment", "origin")
+    return [volume_of(pair.dark, **{name: domain[name] for name in names}) for pair in pairs]
+
+
+def samples_of(
+    pairs: Sequence[Pair],
+    volumes: Sequence[Volume],
+    *,
+    target: str,
+    floor: float,
+    architecture: Architecture,
+    split: Split,
+) -> Samples:
+    """Subhalos of all pairs with what is to be predicted, by the target's name."""
+    from .paint.weights_header import TARGETS
+    from .train.targets import subhalo_samples, voxel_samples
+
+    scenes = [pair.dark for pair in pairs]
+    common: dict[str, Any] = {"floor": floor, "architecture": architecture, "split": split}
+    if target == "subhalo":
+        return subhalo_samples(volumes, scenes, [pair.stellar_mass for pair in pairs], **common)
+    if target == "voxel":
+        galaxies = [
+            (pair.hydro.halos["position"], pair.hydro.halos["stellar_mass"]) for pair in pairs
+        ]
+        return voxel_samples(volumes, scenes, galaxies, **common)
+    raise UsageError("target", repr(target), "one of " + ", ".join(TARGETS))
+
+
+def domain_of(
+    pairs: Sequence[Pair], volumes: Sequence[Volume], samples: Samples, floor: float
+) -> Domain:
+    """Where a network may be used that is trained on these samples.
+
+    Ranges of masses are those of the subhalos that are trained on.
+    """
+    from .paint.weights_header import Domain
+    from .train.samples import TRAIN
+
+    values: dict[str, list[Array]] = {"mass": [], "host_mass": [], "vmax": []}
+    for index, pair in enumerate(pairs):
+        halos = pair.dark.halos
+        mine = (samples.volume == index) & (samples.part == TRAIN)
+        rows = np.searchsorted(halos["halo_id"], samples.halo_id[mine])
+        for name, found in values.items():
+            if name in halos:
+                found.append(halos[name][rows])
+
+    def limits(name: str) -> tuple[float, float]:
+        known = np.concatenate(values[name])
+        known = np.log10(known[known > 0])
+        return float(known.min(initial=np.inf)), float(known.max(initial=-np.inf))
+
+    with_vmax = all("vmax" in pair.dark.halos for pair in pairs)
+    dark, first = pairs[0].dark, volumes[0]
+    redshifts = [pair.dark.snapshot.redshift for pair in pairs]
+    return Domain(
+        voxel_size=first.voxel_size,
+        origin=first.origin,
+        assignment=first.assignment,
+        particle_mass=dark.snapshot.particle_mass or 0.0,
+        least_subhalo_mass=first.least_subhalo_mass,
+        redshift=(min(redshifts), max(redshifts)),
+        cosmology=dark.snapshot.cosmology.to_dict(),
+        mass_definition=dark.halos.mass_definition,
+        stellar_mass_definition=stars_of(pairs[0].hydro),
+        luminosity_floor=floor,
+        log_mass=limits("mass"),
+        log_host_mass=limits("host_mass"),
+        log_vmax=limits("vmax") if with_vmax else None,
+    )

@@ -1,0 +1,373 @@
+"""Joins the rooms that make weights of the dm2gal network from pairs of runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .calibrating import LEAST_PARTICLES
+from .errors import UsageError, listening
+from .evaluating import card_of, held_against
+from .painters import check_options
+from .pairing import (
+    Pair,
+    Run,
+    check_together,
+    chosen_voxel_size,
+    domain_of,
+    paired,
+    paths_of,
+    read_pairs,
+    samples_of,
+    volumes_of,
+)
+
+if TYPE_CHECKING:
+    from .paint.architecture import Architecture
+    from .paint.weights import Weights
+    from .train.options import TrainingOptions
+    from .train.samples import Samples
+
+Array = NDArray[Any]
+
+SAMPLING = {
+    "target": "1/count in 100 bins of log10 of stellar mass",
+    "input": "1/count in 100 bins of log10 of the subhalo's bound mass",
+    "natural": "each subhalo once an epoch",
+}
+SPLIT_OPTIONS = ("kind", "validation", "test", "side")
+SCORES = ("seed", "subhalos", "luminous_subhalos", "loss", "residuals", "luminous", "power", "mass")
+CARD, FOLDER = ".card.md", ".training"  # after the name of the weights
+ASSIGNMENT, ORIGIN = "CIC", "corner"
+
+
+def train(
+    dark: Run | Sequence[Run],
+    hydro: Run | Sequence[Run],
+    out: str | os.PathLike[str],
+    *,
+    seed: int,
+    preset: str | Architecture = "centred",
+    width: int = 16,
+    target: str = "subhalo",
+    voxel_size: float | str | None = None,
+    grid_size: int | None = None,
+    sampling: str | None = None,
+    luminosity_floor: float | str | None = None,
+    least_particles: int = LEAST_PARTICLES,
+    match: str | None = None,
+    search: int | None = None,
+    name: str | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int, int, str], object] | None = None,
+    split: Mapping[str, Any] | None = None,
+    training: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Weights:
+    """Train the dm2gal network on one pair of runs, or on several together.
+
+    The same call goes on with a training that was stopped, to the same weights (on a CPU, with as
+    many threads).
+
+    Parameters
+    ----------
+    dark, hydro : path-like, Scene, or sequence of these
+        Gravity-only runs with their particles or density, and their hydrodynamic twins, in one
+        order.
+    out : path-like
+        The weights' file, ``.safetensors``; a card with their scores on held-out subhalos is
+        written beside it, with ``.card.md`` after its name.
+    seed : int
+        Of the first weights, the order of subhalos, the symmetries and the draws of the card.
+    preset : str or Architecture
+        A key of `mockgal.paint.architecture.PRESETS`, or an architecture; that has its own width.
+    width : int
+        Channels of the preset's first stage.
+    target : str
+        ``subhalo``: stellar mass of the galaxy that is matched with each gravity-only subhalo;
+        ``voxel``: that in its voxel, as arXiv:2012.00186.
+    voxel_size : float or str, optional
+        In Mpc/h, or a text with a unit. Without it and ``grid_size`` see
+        `mockgal.pairing.chosen_voxel_size`.
+    grid_size : int, optional
+        Voxels along a side of the first box, instead.
+    sampling : str, optional
+        A key of `SAMPLING`: how often subhalos are shown. By default ``target`` for a network that
+        gives the mean alone, as arXiv:2012.00186, else ``input``, which leaves the distribution at
+        given inputs as it is.
+    luminosity_floor : float or str, optional
+        Least stellar mass that counts as luminous: in Msun/h, or a text with a unit. By default
+        that of 10 star particles of the hydrodynamic run.
+    least_particles : int
+        Least gravity-only particles of a subhalo that is deposited and trained on.
+    match : str, optional
+        How subhalos are matched; see `mockgal.calibrate.match.match`.
+    search : int, optional
+        Train so many networks, with numbers that are searched for (`mockgal.train.search`), and
+        keep the best.
+    name : str, optional
+        What the weights are called; by default the name of the file.
+    folder : path-like, optional
+        For checkpoints and logs; by default ``out`` with ``.training`` after its name.
+    provenance : mapping, optional
+        Stored with the weights: ``summary``, ``caution``, ``citation`` and whatever else.
+    overwrite : bool
+        Replace the weights and their card.
+    progress : callable, optional
+        Called with (done, total, what).
+    split : mapping, optional
+        ``kind``, ``validation``, ``test``, ``side`` of `mockgal.train.split.split_of`.
+    training : mapping, optional
+        Fields of `mockgal.train.options.TrainingOptions`, such as ``epochs``.
+    **options
+        See `mockgal.read`.
+
+    Returns
+    -------
+    Weights
+        With the runs, their files, the matching, the split, and the scores in their provenance.
+
+    Raises
+    ------
+    UsageError
+        The packages of the extra ``train`` are not installed; options that cannot be; an output
+        that exists.
+    MockgalError
+        Runs that are no twins or do not go together, regions that overlap, and whatever
+        `mockgal.train.loop.train` raises.
+    """
+    from .files.atomic import atomic_output, check_output
+    from .paint.weights import save_weights
+    from .progress import shown
+    from .train import loop
+    from .train.devices import installed, is_first_process
+    from .train.evaluate import evaluate as scores_of
+    from .train.search import search as search_for
+
+    path = Path(out)
+    if path.suffix != ".safetensors":
+        raise UsageError(path, f"extension {path.suffix!r}", ".safetensors", "name it so")
+    card = path.with_name(path.name + CARD)
+    for each in (path, card):
+        check_output(each, overwrite, paths_of(dark, hydro))
+    installed("lightning.fabric", "Lightning")
+    if search is not None:
+        installed("optuna", "Optuna")
+    architecture, chosen = _network(preset, width), _training_options(seed, preset, training or {})
+    check_options("split", split or {}, SPLIT_OPTIONS)
+    with listening() as told, shown(progress):
+        pairs = read_pairs(dark, hydro, options)
+        made = _prepared(
+            pairs,
+            architecture,
+            target=target,
+            sampling=sampling,
+            grid=(voxel_size, grid_size),
+            floor=luminosity_floor,
+            least_particles=least_particles,
+            match=match,
+            split=split or {},
+        )
+        about: dict[str, Any] = {
+            **made.header,
+            "name": name or path.stem,
+            "provenance": {
+                **(provenance or {}),
+                "training_data": made.data,
+                "warnings": list(told),  # later ones are of the way there, not of the weights
+            },
+            "sampling": made.chances,
+        }
+        _check_test_rows(made.samples, architecture, about)
+        where = path.with_name(path.name + FOLDER) if folder is None else Path(folder)
+        if search is None:
+            weights = loop.train(made.samples, architecture, chosen, where, **about)
+        else:
+            found = search_for(made.samples, architecture, chosen, where, search, **about)
+            weights = _with(weights=found.weights, search=found.table)
+        scores = scores_of(weights, made.samples, seed=chosen.seed)
+        weights = _with(
+            weights=weights,
+            scores={key: scores[key] for key in SCORES} | {"pit": _pit_tests(scores["pit"])},
+        )
+        if not is_first_process():
+            return weights
+        text = card_of(
+            weights, scores | {"weights_digest": weights.digest()} | held_against(made.pairs)
+        )
+        save_weights(weights, path, overwrite=overwrite)
+        with atomic_output(card, overwrite=overwrite) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return weights
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """What is trained on: pairs, samples, what the weights say, chances of the rows."""
+
+    pairs: list[Pair]
+    samples: Samples
+    header: dict[str, Any]
+    data: dict[str, Any]
+    chances: Array | None
+
+
+def _prepared(
+    runs: Sequence[tuple[Any, Any]],
+    architecture: Architecture,
+    *,
+    target: str,
+    sampling: str | None,
+    grid: tuple[float | str | None, int | None],
+    floor: float | str | None,
+    least_particles: int,
+    match: str | None,
+    split: Mapping[str, Any],
+) -> _Prepared:
+    from . import __version__
+    from .calibrate.floor import floor_of
+    from .paint.weights_header import TARGETS
+    from .train.samples import TRAIN, normalisation_of
+    from .train.split import split_of
+
+    if target not in TARGETS:
+        raise UsageError("target", repr(target), "one of " + ", ".join(TARGETS))
+    if type(least_particles) is not int or not 1 <= least_particles <= 1_000_000:
+        raise UsageError("least particles", f"{least_particles!r}", "a whole number from 1 on")
+    how = _sampling(sampling, architecture)
+    least_stellar, stated = floor_of(floor, runs)
+    voxel_size, why = chosen_voxel_size(runs[0][1], *grid)
+    particle = max(dark.snapshot.particle_mass or 0.0 for _, dark in runs)
+    least_mass = (least_particles - 0.5) * particle
+    pairs = [
+        paired(hydro, dark, floor=least_stellar, least_mass=least_mass, method=match)
+        for hydro, dark in runs
+    ]
+    check_together(runs)
+    domain = {"assignment": ASSIGNMENT, "origin": ORIGIN, "least_subhalo_mass": least_mass}
+    volumes = volumes_of(pairs, domain | {"voxel_size": voxel_size})
+    divided = split_of(volumes, architecture.crop_size, **split)
+    samples = samples_of(
+        pairs,
+        volumes,
+        target=target,
+        floor=least_stellar,
+        architecture=architecture,
+        split=divided,
+    )
+    samples, left_out = _that_can_be_learnt(samples, architecture)
+    rows = samples.rows(TRAIN)
+    header = {
+        "domain": domain_of(pairs, volumes, samples, least_stellar),
+        "normalisation": normalisation_of(samples, rows, architecture),
+        "target": target,
+    }
+    data = {
+        "pairs": [dict(pair.record) for pair in pairs],
+        "voxel_size": why,
+        "luminosity_floor": stated,
+        "least_particles": least_particles,
+        "sampling": SAMPLING[how],
+        "not_luminous_and_not_trained_on": left_out,
+        "version": __version__,
+    }
+    return _Prepared(pairs, samples, header, data, _chances(samples, rows, how))
+
+
+def _network(preset: str | Architecture, width: int) -> Architecture:
+    from .paint.architecture import architecture
+
+    return architecture(preset, width=width) if isinstance(preset, str) else preset
+
+
+def _training_options(
+    seed: int, preset: str | Architecture, given: Mapping[str, Any]
+) -> TrainingOptions:
+    """The options, with the rotations alone for the paper's preset."""
+    from .train.options import TrainingOptions
+
+    allowed = [field.name for field in dataclasses.fields(TrainingOptions) if field.name != "seed"]
+    check_options("training", given, allowed)
+    default = {"symmetries": "rotations"} if preset == "paper" else {}
+    return TrainingOptions(seed=seed, **(default | dict(given)))
+
+
+def _sampling(asked: str | None, architecture: Architecture) -> str:
+    from .paint.architecture import MEAN_ONLY
+
+    mean_only = architecture.outputs == MEAN_ONLY
+    how = asked or ("target" if mean_only else "input")
+    if how not in SAMPLING:
+        raise UsageError("sampling", repr(how), "one of " + ", ".join(SAMPLING))
+    if how == "target" and not mean_only:
+        raise UsageError(
+            "sampling",
+            "by the target, for a network that gives a distribution",
+            "by an input, or natural: it would learn another distribution, and no dark subhalos",
+        )
+    return how
+
+
+def _chances(samples: Samples, rows: Array, how: str) -> Array | None:
+    """Relative probability of each row to be shown; None for all alike."""
+    from .train.sampling import input_weights, target_weights
+
+    if how == "natural":
+        return None
+    chances = np.zeros(len(samples))
+    chances[rows] = (target_weights if how == "target" else input_weights)(samples, rows)
+    return chances
+
+
+def _that_can_be_learnt(samples: Samples, architecture: Architecture) -> tuple[Samples, int]:
+    """The samples without dark subhalos to train on, for a network that gives the mean alone."""
+    from .paint.architecture import MEAN_ONLY
+    from .train.samples import TRAIN
+
+    if architecture.outputs != MEAN_ONLY:
+        return samples, 0
+    kept = samples.luminous | (samples.part != TRAIN)
+    names = ("volume", "voxel", "halo_id", "features", "log_stellar_mass", "mass", "part")
+    columns = {name: getattr(samples, name)[kept] for name in names}
+    return replace(samples, **columns), int(np.sum(~kept))
+
+
+def _check_test_rows(
+    samples: Samples, architecture: Architecture, about: Mapping[str, Any]
+) -> None:
+    """Refuse a split whose test part no card can be made of, before the work and not after it."""
+    from .errors import BadValueError
+    from .paint.weights_header import WeightsHeader
+    from .train.evaluate import POWER_RANGE
+    from .train.samples import TEST
+    from .train.selection import PowerComparison
+
+    rows = samples.rows(TEST)
+    if not samples.luminous[rows].any():
+        raise BadValueError(
+            "held-out rows",
+            f"{len(rows)} subhalos for the test, none of them with a galaxy",
+            "some with one",
+            "split the runs in another way, or lower the luminosity floor",
+        )
+    names = ("name", "domain", "normalisation", "target", "provenance")
+    header = WeightsHeader(architecture=architecture, **{name: about[name] for name in names})
+    PowerComparison(samples, rows, header, power_range=POWER_RANGE)
+
+
+def _with(*, weights: Weights, **more: Any) -> Weights:
+    """The weights with more in their provenance."""
+    return replace(weights, provenance={**weights.provenance, **more})
+
+
+def _pit_tests(pit: Mapping[str, Any] | None) -> Any:
+    return None if pit is None else pit["kolmogorov_smirnov"]

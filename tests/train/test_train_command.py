@@ -1,0 +1,115 @@
+"""``mockgal train`` as a user types it: killed, given again, painted with, and evaluated."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mockgal.cli.screen import progress_bar
+from mockgal.paint.weights import read_weights
+from mockgal.universe import Run, write_universe
+
+ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    write_universe(folder, 5, run=Run(box_size=16.0, side=64, steps=10))
+    return folder / "dark.hdf5", folder / "hydro.hdf5"
+
+
+def pair_of(runs):
+    return "--dark", runs[0], "--hydro", runs[1]
+
+
+def training(runs, out, *more):
+    about = ("--preset", "demo", "--width", 2, "--grid", 128, "--luminosity-floor", "2e8 Msun/h")
+    return ("train", *pair_of(runs), "--out", out, *about, "--epochs", 2, *more)
+
+
+def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
+    (tmp_path / "whole").mkdir()
+    whole = mockgal_command(*training(runs, "w.safetensors"), cwd=tmp_path / "whole", **ONE_THREAD)
+    assert whole.returncode == 0, whole.stderr
+    for text in (
+        "pair        synthetic dark",
+        "split       cubes",
+        "seed        201200186",
+        "wrote",
+    ):
+        assert text in whole.stdout
+    digest = read_weights(tmp_path / "whole" / "w.safetensors").digest()
+
+    child = subprocess.Popen(
+        [sys.executable, "-m", "mockgal", *map(str, training(runs, "w.safetensors"))],
+        cwd=tmp_path,
+        env={**os.environ, **ONE_THREAD},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    folder = tmp_path / "w.safetensors.training"
+    limit = time.monotonic() + 100
+    while child.poll() is None and not list(folder.glob("checkpoint-?.safetensors")):
+        assert time.monotonic() < limit
+        time.sleep(0.005)
+    child.kill()
+    assert child.wait() == -9
+    assert not (tmp_path / "w.safetensors").exists()
+    again = mockgal_command(*training(runs, "w.safetensors"), **ONE_THREAD)
+    assert again.returncode == 0, again.stderr
+    assert read_weights(tmp_path / "w.safetensors").digest() == digest
+
+    card = (tmp_path / "w.safetensors.card.md").read_text()
+    repeated = mockgal_command("evaluate", "w.safetensors", *pair_of(runs), **ONE_THREAD)
+    assert repeated.returncode == 0, repeated.stderr
+    assert repeated.stdout == card
+    painted = mockgal_command(
+        *("build", "--sim", runs[0], "--painter", "cnn", "--weights", "w.safetensors"),
+        *("--out", "mock.fits"),
+    )
+    assert painted.returncode == 0, painted.stderr
+    assert "weights w" in painted.stdout
+
+    existing = mockgal_command(*training(runs, "w.safetensors"))
+    assert existing.returncode == 2
+    assert "--overwrite" in existing.stderr
+    written = mockgal_command(
+        "evaluate", "w.safetensors", *pair_of(runs), "--out", "numbers.json", "--json"
+    )
+    assert written.returncode == 0, written.stderr
+    assert json.loads((tmp_path / "numbers.json").read_text())["weights_digest"] == digest
+
+
+def test_one_bar_for_a_training(monkeypatch):
+    from rich.progress import Progress
+
+    added = []
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr(Progress, "add_task", lambda *a, **k: added.append(a) or len(added))
+    monkeypatch.setattr(Progress, "update", lambda *a, **k: None)
+    with progress_bar() as advance:
+        for label in ("gravity", "training, epoch 1, loss 2", "training, epoch 2, loss 1"):
+            advance(1, 4, label)
+    assert len(added) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("train", "--out", "w.safetensors"), 2, "0 --dark and 0 --hydro"),
+        (("train", "--dark", "{0}", "--out", "w.safetensors"), 2, "1 --dark and 0 --hydro"),
+        (("evaluate", "w.safetensors", "--dark", "{0}"), 2, "1 --dark and 0 --hydro"),
+        (("evaluate", "nowhere", "--dark", "{0}", "--hydro", "{1}"), 2, "nowhere"),
+        (("train", "--dark", "{1}", "--hydro", "{0}", "--out", "w.safetensors"), 3, "stellar mass"),
+    ],
+)
+def test_what_is_refused(mockgal_command, runs, tmp_path, arguments, code, said):
+    result = mockgal_command(*(a.format(*runs) for a in arguments))
+    assert result.returncode == code, result.stderr
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,285 @@
+"""`mockgal.train` and `mockgal.evaluate` on a made-up pair of runs in memory."""
+
+import sys
+from dataclasses import replace
+
+import loop_samples
+import numpy as np
+import pytest
+import torch
+
+import mockgal
+from mockgal.errors import (
+    BadValueError,
+    DomainError,
+    HeaderError,
+    InputError,
+    MissingDatasetError,
+    MockgalWarning,
+    UsageError,
+)
+from mockgal.evaluating import card_of
+from mockgal.paint.architecture import MEAN_ONLY
+from mockgal.paint.weights import read_weights
+from mockgal.pairing import chosen_voxel_size
+from mockgal.training import SAMPLING
+from mockgal.types import HaloCatalog
+from mockgal.universe import Run, make_universe
+
+FLOOR = 2e8
+RUN, SMALL = Run(box_size=16.0, side=64, steps=10), Run(box_size=12.0, side=48, steps=10)
+GRID = 96
+pytestmark = pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
+
+
+@pytest.fixture(scope="module")
+def pair():
+    made = make_universe(5, run=RUN)
+    return made.dark, made.hydro
+
+
+def train(pair, out, shape=loop_samples.NET, **changes):
+    given = {"seed": 3, "preset": shape, "grid_size": GRID, "luminosity_floor": FLOOR}
+    given |= {"training": {"epochs": 2, "batch_size": 8}}
+    return mockgal.train(*pair, out, **given | changes)
+
+
+@pytest.fixture(scope="module")
+def trained(pair, tmp_path_factory):
+    out = tmp_path_factory.mktemp("trained") / "w.safetensors"
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    weights = train(pair, out, provenance={"summary": "made up", "caution": "a test"})
+    torch.set_num_threads(before)
+    return weights, out
+
+
+def test_the_weights_say_what_they_are_from(pair, trained):
+    weights, out = trained
+    assert read_weights(out).digest() == weights.digest()
+    dark, hydro = pair
+    p, domain = weights.provenance, weights.domain
+    (record,) = p["training_data"]["pairs"]
+    assert record["dark"]["halo_digest"] == dark.halos.digest()
+    assert record["twins"]["phases"]["conclusion"]
+    matching = record["matching"]
+    assert matching["luminous_hydro"] == np.sum(hydro.halos["stellar_mass"] >= FLOOR)
+    assert matching["luminous_hydro_unmatched"] == 0
+    assert p["training_data"]["sampling"] == SAMPLING["input"]
+    assert p["training"]["samples"]["split"]["kind"] == "cubes"
+    assert {"residuals", "power", "pit", "mass"} <= set(p["scores"])
+    least = 31.5 * dark.snapshot.particle_mass
+    assert domain.least_subhalo_mass == pytest.approx(least)
+    mass = np.log10(dark.halos["mass"])
+    assert np.log10(least) <= domain.log_mass[0] < domain.log_mass[1] <= mass.max()
+    assert (domain.voxel_size, domain.redshift) == (16.0 / GRID, (0.0, 0.0))
+    assert domain.luminosity_floor == FLOOR
+
+
+def test_the_card_is_repeated(pair, trained):
+    weights, out = trained
+    scores = mockgal.evaluate(out, *pair)
+    card = out.with_name(out.name + ".card.md").read_text()
+    assert card_of(weights, scores) == card
+    for text in ("made up", "a test", "held-out part", "by position", weights.digest()[:16]):
+        assert text in card
+    assert scores["subhalos"] == weights.provenance["scores"]["subhalos"]
+
+
+def test_the_pair_is_matched_as_it_was(pair, tmp_path, monkeypatch):
+    weights = train(pair, tmp_path / "w.safetensors", match="position")
+    monkeypatch.setattr("mockgal.evaluating._method", lambda *_: "ids")
+    with pytest.raises(InputError):  # there are none in this pair
+        mockgal.evaluate(weights, *pair)
+    monkeypatch.undo()
+    assert mockgal.evaluate(weights, *pair)["runs"][0]["matched_by"] == "position and mass"
+
+
+def test_whatever_the_order_of_rows(pair, trained, tmp_path):
+    rng = np.random.default_rng(1)
+    mixed = [replace(run, halos=run.halos.take(rng.permutation(len(run.halos)))) for run in pair]
+    about = {"summary": "made up", "caution": "a test"}
+    again = train(mixed, tmp_path / "w.safetensors", provenance=about)
+    assert again.digest() == trained[0].digest()
+
+
+def test_all_of_a_pair_that_was_not_trained_on(trained):
+    other = make_universe(2, run=SMALL)
+    weights, _ = trained
+    with pytest.warns(MockgalWarning, match="of this name was trained on"):
+        scores = mockgal.evaluate(weights, other.dark, other.hydro)
+    above = other.dark.halos["mass"] >= weights.domain.least_subhalo_mass
+    assert scores["subhalos"] == np.sum(above)
+    assert scores["runs"][0]["trained_on"] is False
+    assert "not trained on" in card_of(weights, scores)
+
+
+def test_a_pair_that_was_trained_on_must_be_read_as_then(pair, tmp_path):
+    from mockgal.types import SourceFile
+
+    files = (SourceFile("halos.hdf5", 1, "ab" * 32),)
+    dark, hydro = pair
+    dark = replace(dark, snapshot=replace(dark.snapshot, source=files))
+    weights = train((dark, hydro), tmp_path / "w.safetensors")
+    mass = dark.halos["mass"] * 1.01
+    other = HaloCatalog({**dark.halos.columns, "mass": mass}, dark.halos.mass_definition)
+    with pytest.raises(DomainError, match="read in another way"):
+        mockgal.evaluate(weights, replace(dark, halos=other), hydro)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"training": None},
+        {"training": {}},
+        {"training_data": {"pairs": [{}]}},
+        {"training_data": {"pairs": "none"}},
+        {"training_data": {"pairs": []}},
+    ],
+)
+def test_a_provenance_that_was_made_up(pair, trained, change):
+    weights, _ = trained
+    other = replace(weights, provenance={**weights.provenance, **change})
+    with pytest.raises(BadValueError, match="provenance"):
+        mockgal.evaluate(other, *pair)
+
+
+def test_weights_that_say_nothing_of_their_training(pair, trained):
+    weights, _ = trained
+    other = replace(weights, provenance={"summary": "from elsewhere"})
+    with pytest.raises(UsageError, match="seed"):
+        mockgal.evaluate(other, *pair)
+    scores = mockgal.evaluate(other, *pair, seed=1)
+    assert not scores["runs"][0]["trained_on"]
+    assert "from elsewhere" in card_of(other, scores)
+
+
+def test_runs_that_weights_are_not_for(pair, trained):
+    dark, hydro = (replace(run, snapshot=replace(run.snapshot, redshift=0.5)) for run in pair)
+    with pytest.raises(DomainError, match="redshift"):
+        mockgal.evaluate(trained[0], dark, hydro)
+
+
+def test_as_the_paper(pair, tmp_path):
+    shape = replace(loop_samples.NET, outputs=MEAN_ONLY, features=())
+    weights = train(pair, tmp_path / "w.safetensors", shape, target="voxel")
+    data, rows = (weights.provenance[key] for key in ("training_data", "training"))
+    assert data["sampling"] == SAMPLING["target"]
+    assert data["not_luminous_and_not_trained_on"] > 0
+    (box,) = rows["samples"]["boxes"]
+    assert rows["rows"]["training"] == box["luminous"]["train"]
+    assert (
+        rows["rows"]["training"] + data["not_luminous_and_not_trained_on"]
+        == (box["targets"]["train"])
+    )
+    assert weights.provenance["scores"]["pit"] is None
+
+
+def test_several_pairs_with_the_last_held_out(pair, tmp_path):
+    pairs = [pair]
+    for k in (2, 3):
+        made = make_universe(k, run=SMALL)
+        runs = [replace(r, snapshot=replace(r.snapshot, name=f"box {k}")) for r in made[:2]]
+        pairs.append(tuple(runs))
+    darks, hydros = ([p[i] for p in pairs] for i in (0, 1))
+    weights = train((darks, hydros), tmp_path / "w.safetensors", sampling="natural")
+    training = weights.provenance["training"]
+    assert training["samples"]["split"]["kind"] == "box"
+    boxes = training["samples"]["boxes"]
+    assert [max(b["targets"], key=b["targets"].get) for b in boxes] == [
+        "train", "validation", "test",
+    ]  # fmt: skip
+    assert training["sampling"] == []
+    scores = mockgal.evaluate(weights, *pairs[2])
+    assert scores["residuals"] == weights.provenance["scores"]["residuals"]
+
+
+@pytest.mark.slow
+def test_a_search_goes_on(pair, tmp_path):
+    out = tmp_path / "w.safetensors"
+    weights = train(pair, out, search=2, training={"epochs": 1, "batch_size": 8})
+    assert len(weights.provenance["search"]) == 2
+    again = train(pair, out, search=2, training={"epochs": 1, "batch_size": 8}, overwrite=True)
+    assert again.digest() == weights.digest()
+
+
+@pytest.mark.fault(83)
+@pytest.mark.parametrize("change", [{"box_size": 16.5}, {"redshift": 0.5}], ids=["box", "redshift"])
+def test_runs_that_are_no_twins(pair, tmp_path, exit_code, change):
+    dark, hydro = pair
+    hydro = replace(hydro, snapshot=replace(hydro.snapshot, **change))
+    with pytest.raises(HeaderError) as caught:
+        train((dark, hydro), tmp_path / "w.safetensors")
+    assert caught.value.exit_code == exit_code
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.fault(84)
+def test_regions_that_overlap(pair, tmp_path, exit_code):
+    with pytest.raises(DomainError, match="half a crop") as caught:
+        train(pair, tmp_path / "w.safetensors", split={"kind": "cubes", "side": 0.45})
+    assert caught.value.exit_code == exit_code
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "said"),
+    [
+        ({"preset": "large"}, UsageError, "demo"),
+        ({"target": "colour"}, UsageError, "voxel"),
+        ({"sampling": "target"}, UsageError, "distribution"),
+        ({"sampling": "odd"}, UsageError, "natural"),
+        ({"voxel_size": 0.1}, UsageError, "one of them"),
+        ({"grid_size": None, "voxel_size": "0.1"}, UsageError, "unit"),
+        ({"grid_size": 0}, UsageError, "whole number"),
+        ({"least_particles": 0}, UsageError, "whole number"),
+        ({"luminosity_floor": None}, MissingDatasetError, "--luminosity-floor"),
+        ({"luminosity_floor": 1e20}, UsageError, "luminous"),
+        ({"training": {"epoch": 1}}, UsageError, "epochs"),
+        ({"training": {"epochs": 0}}, UsageError, "epochs"),
+        ({"split": {"shift": 1}}, UsageError, "kind"),
+        ({"match": "names"}, UsageError, "ids"),
+        ({"search": 0}, UsageError, "trials"),
+        ({"omega": 1}, UsageError, "omega_m"),
+        ({"omega_m": 0.3}, UsageError, "read already"),
+    ],
+)
+def test_what_is_refused(pair, tmp_path, changes, error, said):
+    with pytest.raises(error, match=said):
+        train(pair, tmp_path / "w.safetensors", **changes)
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_outputs_are_looked_at_first(tmp_path):
+    nowhere = "nowhere", "nowhere"
+    with pytest.raises(UsageError, match=r"\.safetensors"):
+        train(nowhere, tmp_path / "w.pt")
+    for name in ("w.safetensors", "w.safetensors.card.md"):
+        (tmp_path / name).write_text("mine")
+        with pytest.raises(UsageError, match="overwrite"):
+            train(nowhere, tmp_path / "w.safetensors")
+        assert (tmp_path / name).read_text() == "mine"
+        (tmp_path / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("module", "changes"), [("lightning.fabric", {}), ("optuna", {"search": 2})]
+)
+def test_without_the_extra_it_says_so_first(tmp_path, monkeypatch, module, changes):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(UsageError, match=r"mockgal\[train\]"):
+        train(("nowhere", "nowhere"), tmp_path / "w.safetensors", **changes)
+
+
+def test_the_grid_of_the_paper_for_its_run(pair):
+    dark = pair[0]
+    particles = replace(dark.particles, count=1820**3)
+    size, why = chosen_voxel_size(
+        replace(dark, particles=particles, snapshot=replace(dark.snapshot, box_size=75.0)),
+        None,
+        None,
+    )
+    assert size == 75.0 / 2048
+    assert "1820 particles" in why
+    h = dark.snapshot.cosmology.h
+    assert chosen_voxel_size(dark, "0.1 Mpc", None)[0] == pytest.approx(0.1 * h)
