@@ -74,9 +74,6 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
     assert painted.returncode == 0, painted.stderr
     assert "weights w" in painted.stdout
 
-    existing = mockgal_command(*training(runs, "w.safetensors"))
-    assert existing.returncode == 2
-    assert "--overwrite" in existing.stderr
     written = mockgal_command(
         "evaluate", "w.safetensors", *pair_of(runs), "--out", "numbers.json", "--json"
     )
