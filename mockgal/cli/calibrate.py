@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
-from .options import given, reading
+from .options import given, luminous, reading
 from .screen import progress_bar, say
 
 if TYPE_CHECKING:
@@ -21,12 +21,7 @@ if TYPE_CHECKING:
 @click.option("--dark", "darks", multiple=True, help="Its gravity-only twin, in the same order.")
 @click.option("--out", required=True, help="Table to write, .ecsv.")
 @click.option("--name", help="What the table is called (default: the name of the file).")
-@click.option(
-    "--luminosity-floor",
-    metavar="MASS",
-    help='Least stellar mass that counts as luminous, such as "1e8 Msun/h" (default: that of 10 '
-    "star particles).",
-)
+@luminous
 @click.option(
     "--least-particles",
     type=int,

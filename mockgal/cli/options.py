@@ -25,6 +25,12 @@ cutting = click.option(
     metavar="CUT",
     help='Measure those only that pass, such as "stellar_mass > 1e10 Msun/h"; may be repeated.',
 )
+luminous = click.option(
+    "--luminosity-floor",
+    metavar="MASS",
+    help='Least stellar mass that counts as luminous, such as "1e8 Msun/h" (default: that of 10 '
+    "star particles).",
+)
 overwriting = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
 assigning = click.option(
     "--assignment",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import UsageError
-from .options import given, overwriting, reading
+from .options import given, luminous, overwriting, reading
 from .screen import progress_bar, say
 
 if TYPE_CHECKING:
@@ -82,12 +82,7 @@ def _pairing(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Subhalos as often at all stellar masses, at all bound masses, or as they are (default: "
     "input; for the preset paper, target).",
 )
-@click.option(
-    "--luminosity-floor",
-    metavar="MASS",
-    help='Least stellar mass that counts as luminous, such as "1e8 Msun/h" (default: that of 10 '
-    "star particles).",
-)
+@luminous
 @click.option(
     "--least-particles",
     type=int,

@@ -30,8 +30,8 @@ def list_() -> None:
     if not shipped:
         say(
             [
-                "no weights come with this version of mockgal; "
-                "`mockgal weights convert` makes some from the published dm2gal checkpoint"
+                "no weights come with this version of mockgal; `mockgal train` makes some from a "
+                "pair of runs, `mockgal weights convert` from the published dm2gal checkpoint"
             ]
         )
 

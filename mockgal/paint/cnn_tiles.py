@@ -166,7 +166,7 @@ class TileEvaluation:
                     found = store.get(key, (len(mine) + 1, len(shape.outputs)))
                 if found is None:
                     found = self._evaluated(tile, starts, given)
-                    _check_output(found, tile, ids[mine], scene)
+                    _check_output(found[:-1], tile, ids[mine], scene)
                     new += 1
                     if store is not None:
                         store.put(key, found)
@@ -266,14 +266,14 @@ def tile_bytes(shape: Architecture, grid: Grid, tile_size: int) -> int:
 
 
 def _check_output(output: Array, tile: Tile, ids: Array, scene: Scene) -> None:
-    """Whether outputs, of the subhalos and the last row, are such as a network gives."""
+    """Whether outputs are such as a network gives."""
     bad = np.flatnonzero(~(np.abs(output) <= _ABSURD).all(axis=1))
     if bad.size:
-        first = bad[np.argmin(ids[np.minimum(bad, len(ids) - 1)])]
+        first = bad[np.argmin(ids[bad])]
         raise InternalError(
             f"simulation {scene.snapshot.name}: tile at voxel {tile.first.tolist()}",
             f"{bad.size} subhalos with outputs that are no numbers or beyond {_ABSURD:g} standard "
-            f"deviations, the first halo_id {ids[min(first, len(ids) - 1)]}: "
+            f"deviations, the first halo_id {ids[first]}: "
             f"{output[first].tolist()}",
             "outputs of a trained network",
             "check the weights and their normalisation; --device cpu tells whether a GPU is at "

@@ -22,9 +22,8 @@ def kick(position: Array, momentum: Array, field: Array, box_size: float, durati
     """Add minus the gradient of the potential, at each particle, times ``duration``."""
     size = len(field)
     per_length = size / box_size
-    places = np.empty(
-        (3, 6), np.int64
-    )  # voxels along each axis: two of the cloud, two on each side
+    # Voxels along each axis: two of the cloud, two on each side.
+    places = np.empty((3, 6), np.int64)
     share = np.empty((3, 2))
     for i in range(len(position)):
         for axis in range(3):
