@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 .PHONY: demo train-demo test lint tests install clean
 .DEFAULT_GOAL := help
 help:
-	@echo "make demo   install into .venv, build the demo mock and its picture, say what is in it"
+	@echo "make demo   install into .venv, paint the demo with the HOD and the network, and compare"
 	@echo "make train-demo   train the network on the pair of runs in GADGET4: under half an hour"
 	@echo "make test   install into .venv, check style and types, run the tests"
 
@@ -34,7 +34,13 @@ demo: install
 	@echo
 	@$(BIN)/python catalogs/show.py demo/mock.fits
 	@echo
-	$(BIN)/mockgal plot demo/mock.fits --out demo/mock.png --overwrite
+	$(BIN)/mockgal build --recipe catalogs/demo-cnn.yaml --out demo/mock-cnn.fits --overwrite
+	@echo
+	$(BIN)/mockgal plot demo/mock.fits demo/mock-cnn.fits --out demo/compare.png --overwrite
+	@echo
+	@echo "Both painters learnt from the hydrodynamic twin of this very run, so that this is no test of"
+	@echo "them. How good the weights are where they were not trained, their card says:"
+	@$(BIN)/mockgal weights show gadget4-demo | grep '^card'
 
 # The weights that come with mockgal, in mockgal/paint/networks, and their card are made so.
 # Given again after it was stopped, it goes on.
