@@ -46,12 +46,15 @@ def numbers(galaxies):
 
 def text(name, values):
     """The content of the file."""
-    head = f"# What {name}.yaml must give: written by make_expected.py, checked by tests/test_demo.py.\n"
-    lines = [
+    head = (
+        f"# What {name}.yaml must give: written by make_expected.py, checked by tests/test_demo.py."
+    )
+    lines = [head]
+    lines += [
         f"{key}: {value:.9e}" if isinstance(value, float) else f"{key}: {value}"
         for key, value in values.items()
     ]
-    return head + "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
