@@ -1,4 +1,4 @@
-"""Draw docs/images/demo.png from the demo, painted twice: python docs/make_picture.py (extra: docs)."""
+"""Draw docs/images/demo.png from the demo, painted twice: python docs/make_picture.py."""
 
 import warnings
 from pathlib import Path
