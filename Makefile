@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 .PHONY: demo train-demo test lint tests install clean
 .DEFAULT_GOAL := help
 help:
-	@echo "make demo   install into .venv, build the demo mock and its picture, say what is in it"
+	@echo "make demo   install into .venv, paint the demo with the HOD and the network, and compare"
 	@echo "make train-demo   train the network on the pair of runs in GADGET4: under half an hour"
 	@echo "make test   install into .venv, check style and types, run the tests"
 
@@ -34,10 +34,16 @@ demo: install
 	@echo
 	@$(BIN)/python catalogs/show.py demo/mock.fits
 	@echo
-	$(BIN)/mockgal plot demo/mock.fits --out demo/mock.png --overwrite
+	$(BIN)/mockgal build --recipe catalogs/demo-cnn.yaml --out demo/mock-cnn.fits --overwrite
+	@echo
+	$(BIN)/mockgal plot demo/mock.fits demo/mock-cnn.fits --out demo/compare.png --overwrite
+	@echo
+	@echo "Both painters learnt from the hydrodynamic twin of this very run, so that this is no test of"
+	@echo "them. How good the weights are where they were not trained, their card says:"
+	@$(BIN)/mockgal weights show gadget4-demo | grep '^card'
 
-# What is held out is a part of the box that the demo paints, so that the demo is no test of these
-# weights: their card is. Given again after it was stopped, it goes on.
+# The weights that come with mockgal, in mockgal/paint/networks, and their card are made so.
+# Given again after it was stopped, it goes on.
 GADGET4 ?= ../shared/data/gadget4
 train-demo: install
 	@test -d $(GADGET4)/dark/groups_002 -a -d $(GADGET4)/hydro/groups_002 || \
@@ -45,11 +51,11 @@ train-demo: install
 	    "hydro/ in it, or train on a made-up one: docs/how-to/train-the-network.md"; exit 3; }
 	@mkdir -p demo
 	$(BIN)/mockgal train --dark $(GADGET4)/dark/groups_002 --hydro $(GADGET4)/hydro/groups_002 \
-	    --out demo/weights.safetensors --preset demo --grid 128 --epochs 40 --overwrite \
+	    --out demo/gadget4-demo.safetensors --preset demo --width 8 --grid 128 --epochs 40 --overwrite \
 	    --summary "a Gadget-4 pair of runs in 16 Mpc/h, without feedback" \
-	    --caution "for the demo: a few hundred subhalos, and overcooled galaxies; the demo paints the \
-	run that these weights were trained on. Not for science"
-	@cat demo/weights.safetensors.card.md
+	    --caution "for demonstration and tests, not for science: trained on a few hundred subhalos \
+	in 16 Mpc/h, with galaxies too massive for want of feedback"
+	@cat demo/gadget4-demo.safetensors.card.md
 
 lint: install
 	$(BIN)/ruff check .

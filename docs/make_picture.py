@@ -1,4 +1,4 @@
-"""Draw docs/images/demo.png from the demo mock: python docs/make_picture.py (extra: docs)."""
+"""Draw docs/images/demo.png from the demo, painted twice: python docs/make_picture.py."""
 
 import warnings
 from pathlib import Path
@@ -19,7 +19,8 @@ def main() -> None:
     sim = mockgal.read(HERE.parent / "catalogs/demo/dark.hdf5")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", mockgal.errors.MockgalWarning)
-        mock = mockgal.paint(sim, "hod", seed=1)
+        mocks = {name: mockgal.paint(sim, name, seed=1) for name in ("hod", "cnn")}
+    mock = mocks["hod"]
     size, bins = sim.snapshot.box_size, 160
     matter = np.zeros((bins, bins))
     for chunk in sim.particles.chunks():
@@ -30,7 +31,10 @@ def main() -> None:
         )[0]
     matter = gaussian_filter(matter, 1.0, mode="wrap") / (size / bins) ** 2
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5), layout="constrained")
+    figure = plt.figure(figsize=(15, 5), layout="constrained")
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1.2, 1, 1))
+    right.sharex(middle)
+    right.sharey(middle)
     image = left.imshow(
         matter.T,
         origin="lower",
@@ -56,31 +60,32 @@ def main() -> None:
     left.set(
         xlabel=r"$x$ [Mpc/$h$]",
         ylabel=r"$y$ [Mpc/$h$]",
-        title=f"A slab of {DEPTH:g} Mpc/h; circles grow with stellar mass",
+        title=f"Painter hod, slab of {DEPTH:g} Mpc/h; size: stellar mass",
     )
     left.legend(loc="upper right", fontsize=8, framealpha=0.9)
 
-    for central, colour, label in (
-        (False, "tab:green", "satellites"),
-        (True, "tab:blue", "centrals"),
-    ):
-        chosen = mock["is_central"] == central
-        right.loglog(
-            mock["halo_mass"][chosen],
-            mock["stellar_mass"][chosen],
-            ".",
-            color=colour,
-            label=label,
-            alpha=0.7,
+    for axes, (name, mock) in zip((middle, right), mocks.items(), strict=True):
+        for central, colour, label in (
+            (False, "tab:green", "satellites"),
+            (True, "tab:blue", "centrals"),
+        ):
+            chosen = mock["is_central"] == central
+            axes.loglog(
+                mock["halo_mass"][chosen],
+                mock["stellar_mass"][chosen],
+                ".",
+                color=colour,
+                label=label,
+                alpha=0.7,
+            )
+        floor = mock.provenance["painter"]["luminosity_floor_msun_h"]
+        axes.axhline(floor, color="0.4", ls="--", lw=1, label="luminosity floor")
+        axes.set(
+            xlabel=r"host halo mass $M_{200c}$ [$M_\odot/h$]",
+            title=f"Painter {name}: {len(mock)} galaxies on {len(sim.halos)} subhalos",
         )
-    floor = mock.provenance["painter"]["luminosity_floor_msun_h"]
-    right.axhline(floor, color="0.4", ls="--", lw=1, label="luminosity floor of the calibration")
-    right.set(
-        xlabel=r"host halo mass $M_{200c}$ [$M_\odot/h$]",
-        ylabel=r"painted stellar mass [$M_\odot/h$]",
-        title=f"{len(mock)} galaxies painted on {len(sim.halos)} subhalos",
-    )
-    right.legend(fontsize=8)
+    middle.set_ylabel(r"painted stellar mass [$M_\odot/h$]")
+    middle.legend(fontsize=8, loc="upper left")
     figure.savefig(HERE / "images/demo.png", dpi=110)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -211,24 +211,62 @@ def all_statistics() -> tuple[str, ...]:
     return registry.names("statistics")
 
 
-def plot_file(
-    path: str | os.PathLike[str],
+def plot_files(
+    paths: Sequence[str],
     out: str | os.PathLike[str],
     *,
     sim: str | os.PathLike[str] | None = None,
-    cuts: Iterable[str] = (),
+    cuts: Sequence[str] = (),
     read_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
-) -> GalaxyCatalog:
-    """Draw the galaxies at ``path``: a map, their mass function, and the occupation of hosts."""
+) -> dict[str, GalaxyCatalog]:
+    """Draw the galaxies of a catalogue, or compare those of several.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        See `look`. Of one a map, the mass function, and the occupation of hosts are drawn; of
+        several the mass functions, stellar masses by host mass, and power spectra.
+    out : path-like
+        Picture: .png, .pdf or .svg.
+    sim, cuts, read_options
+        See `look`; ``sim`` for one path alone. Options for reading go to what is no mock.
+    overwrite : bool
+
+    Returns
+    -------
+    dict of str to GalaxyCatalog
+        What was drawn, by painter and path.
+
+    Raises
+    ------
+    UsageError
+        ``sim`` beside several paths, or one path twice.
+    """
     from .files.atomic import check_output
-    from .report.figures import check_extension, overview, save_figure
+    from .read.galaxies import is_catalogue
+    from .report.figures import check_extension, comparison, overview, save_figure
 
     check_extension(Path(out))
-    check_output(Path(out), overwrite, [Path(path)])
-    looked = look(path, sim=sim, cuts=cuts, **(read_options or {}))
-    save_figure(overview(looked.galaxies, looked.hosts), Path(out), overwrite=overwrite)
-    return looked.galaxies
+    check_output(Path(out), overwrite, [Path(path) for path in paths])
+    if sim is not None and len(paths) > 1:
+        raise UsageError(
+            "--sim", f"{sim}, beside several catalogues", "one catalogue", "leave it out"
+        )
+    mocks = [is_catalogue(path) for path in paths]
+    found = []
+    for path, mock in zip(paths, mocks, strict=True):
+        options = {} if mock and not all(mocks) else read_options or {}
+        found.append(look(path, sim=sim, cuts=cuts, **options))
+    named = {
+        f"{one.galaxies.provenance['painter']['name']} ({path})": one.galaxies
+        for path, one in zip(paths, found, strict=True)
+    }
+    if len(named) < len(paths):
+        raise UsageError("mockgal plot", "a path twice", "each once", "leave one out")
+    figure = comparison(named) if len(paths) > 1 else overview(found[0].galaxies, found[0].hosts)
+    save_figure(figure, Path(out), overwrite=overwrite)
+    return named
 
 
 def field_file(

@@ -124,8 +124,12 @@ def as_text(facts: dict[str, Any]) -> str:
     ]
     for name, state in facts["painters"].items():
         if state["ready"]:
-            calibration = state["with"].get("calibration")
-            text = "can paint this" + (f", with calibration {calibration}" if calibration else "")
+            used = [
+                f", with {kind} {state['with'][kind]}"
+                for kind in ("calibration", "weights")
+                if kind in state["with"]
+            ]
+            text = "can paint this" + "".join(used)
         else:
             text = "cannot paint this: " + state["missing"]
         lines.append((f"painter {name}", text))

@@ -1,5 +1,6 @@
-"""The demo gives the numbers that stand in catalogs/demo.expected.yaml."""
+"""The demo gives the numbers that stand in catalogs/*.expected.yaml."""
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -8,29 +9,50 @@ import pytest
 import yaml
 
 import mockgal
-from mockgal.recipe import check, read_yaml
+from mockgal.recipe import read_yaml
 
 CATALOGS = Path(__file__).parents[1] / "catalogs"
 
 
+def in_file(name):
+    return yaml.safe_load((CATALOGS / f"{name}.expected.yaml").read_text())
+
+
 @pytest.fixture(scope="module")
 def expected():
-    return yaml.safe_load((CATALOGS / "demo.expected.yaml").read_text())
+    return in_file("demo")
 
 
-@pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
-def test_recipe_gives_the_expected_numbers(expected, tmp_path):
-    values = read_yaml(CATALOGS / "demo.yaml") | {"out": tmp_path / "mock.fits"}
-    report = mockgal.build(check(values, "demo.yaml"))
-    galaxies = report.galaxies
-    assert galaxies.provenance["simulation"]["halo_digest"] == expected["halo_digest"]
-    assert galaxies.provenance["painted"] == expected["painted"]
-    assert len(galaxies) == expected["galaxies"]
-    assert int(galaxies["is_central"].sum()) == expected["centrals"]
-    assert galaxies["stellar_mass"].astype(float).sum() == pytest.approx(
-        expected["stellar_mass_sum_msun_h"], rel=1e-6
-    )
-    assert galaxies.digest() == expected["content_digest"]
+@pytest.fixture(scope="module")
+def script():
+    """The script that wrote the numbers."""
+    spec = importlib.util.spec_from_file_location("expected", CATALOGS / "make_expected.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_recipe_gives_the_expected_numbers(script, expected, tmp_path):
+    found = script.numbers(script.build("demo", tmp_path))
+    assert yaml.safe_load(script.text("demo", found)).keys() == found.keys()
+    mass = "stellar_mass_sum_msun_h"
+    assert found.pop(mass) == pytest.approx(expected[mass], rel=1e-6)
+    assert found == {name: value for name, value in expected.items() if name != mass}
+
+
+def test_recipe_of_the_network_gives_the_expected_numbers(script, tmp_path):
+    found, expected = script.numbers(script.build("demo-cnn", tmp_path)), in_file("demo-cnn")
+    assert found.keys() == expected.keys()
+    for name in ("halo_digest", "weights_digest"):
+        assert found[name] == expected[name]
+    # Outputs differ by up to 1e-4 of their standard deviations between machines. So does what is
+    # expected of them, and a galaxy whose draw is that near to a limit may be there or not.
+    for name in ("expected_centrals", "expected_satellites"):
+        assert found[name] == pytest.approx(expected[name], rel=1e-4)
+    for name in ("painted", "galaxies", "centrals"):
+        assert abs(found[name] - expected[name]) <= 1
+    mass = "stellar_mass_sum_msun_h"
+    assert found[mass] == pytest.approx(expected[mass], rel=1e-3)
 
 
 def test_command_line_and_recipe_agree(build_demo, expected):

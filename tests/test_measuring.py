@@ -1,6 +1,7 @@
 """The commands that look at galaxies, end to end, as a user types them."""
 
 import json
+import re
 
 import h5py
 import numpy as np
@@ -351,3 +352,86 @@ def test_every_option_of_a_statistic_is_one_of_the_command():
     flags = {parameter.name for parameter in measure.params}
     for name in registry.names("statistics"):
         assert set(options_of(name)) <= flags, name
+
+
+class TestComparison:
+    """`mockgal plot` of several catalogues."""
+
+    @pytest.fixture
+    def files_of_two(self, mock_file, tmp_path):
+        mock = mockgal.read_galaxies(mock_file)
+        bright = mockgal.select(mock, "stellar_mass > 2e10 Msun/h")
+        mockgal.write(bright, tmp_path / "bright.hdf5")
+        return mock_file, tmp_path / "bright.hdf5", mock, bright
+
+    def test_table_and_picture(self, mockgal_command, files_of_two, tmp_path):
+        first, second, *catalogues = files_of_two
+        result = mockgal_command("plot", first, second, "--out", "a.png")
+        assert result.returncode == 0, result.stderr
+        assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+        head, *rows, last = result.stdout.splitlines()
+        assert head.split("  ")[-2:] == [f"hod ({first})", f"hod ({second})"]
+        assert last == "wrote a.png"
+        table = {row[:30].strip(): row[30:].replace(",", "").split() for row in rows}
+        assert list(map(int, table["galaxies"])) == [len(mock) for mock in catalogues]
+        centrals = [int(mock["is_central"].sum()) for mock in catalogues]
+        assert list(map(int, table["centrals"])) == centrals
+        for name, of in (("in all", np.sum), ("median", np.median), ("largest", np.max)):
+            values = [of(mock["stellar_mass"].astype(float)) for mock in catalogues]
+            found = list(map(float, table[f"stellar mass, {name} [Msun/h]"]))
+            assert found == pytest.approx(values, rel=1e-3)
+
+    def test_named_after_all(self, mockgal_command, files_of_two, tmp_path):
+        assert mockgal_command("plot", *files_of_two[:2]).returncode == 0
+        assert (tmp_path / "mock-bright.png").exists()
+
+    def test_the_curves_are_those_of_the_statistics(self, files_of_two):
+        from mockgal.report.figures import comparison
+
+        mocks = dict(zip(("all", "bright"), files_of_two[2:], strict=True))
+        figure = comparison(mocks)
+        assert "out_dm64, z = 0" in figure.get_suptitle()
+        statistics = ("mass_function", "stellar_to_halo", "power")
+        estimates = ("mass_function", "central_stellar_mass", "power")
+        for axes, statistic, estimate in zip(figure.axes, statistics, estimates, strict=True):
+            handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
+            assert {"all", "bright"} <= set(handles)
+            assert axes.get_xlabel()
+            assert axes.get_ylabel()
+            for name, mock in mocks.items():
+                (drawn,) = (c for c in axes.containers if c.get_label() == name)
+                x, y = drawn.lines[0].get_data()
+                result = mockgal.measure(mock, statistic)
+                there = np.isin(result[result.axis], x)
+                assert len(x) == there.sum() > 3
+                np.testing.assert_array_equal(y, result[estimate][there])
+
+    def test_with_the_truth(self, mockgal_command, mock_file, tmp_path):
+        """A run's own galaxies beside a mock; options for reading are for the run."""
+        write_gadget4(tmp_path / "run", hydro=True)
+        result = mockgal_command(
+            *("plot", mock_file, tmp_path / "run", "--out", "a.png", "--mass-definition", "200m"),
+            "--allow-empty-regions",
+        )
+        assert result.returncode == 0, result.stderr
+        assert f"hydrodynamic run ({tmp_path / 'run'})" in result.stdout
+
+    def test_none_left(self, mockgal_command, files_of_two):
+        result = mockgal_command("plot", *files_of_two[:2], "--cut", "stellar_mass > 1e14 Msun/h")
+        assert result.returncode == 0
+        assert re.search(r"^galaxies +0 +0$", result.stdout, re.M)
+
+    @pytest.mark.parametrize(
+        ("paths", "more", "said"),
+        [
+            (("{0}", "{0}"), (), "a path twice"),
+            (("{0}", "{1}"), ("--sim", "{0}"), "beside several catalogues"),
+            (("{0}", "{1}"), ("--h", "0.7"), "for reading a simulation"),
+            ((), (), "PATH"),
+        ],
+    )
+    def test_what_is_refused(self, mockgal_command, files_of_two, paths, more, said):
+        arguments = [text.format(*files_of_two[:2]) for text in (*paths, *more)]
+        result = mockgal_command("plot", *arguments)
+        assert result.returncode == 2
+        assert said in result.stderr

@@ -14,6 +14,7 @@ from .screen import progress_bar, say
 
 if TYPE_CHECKING:
     from ..measure.result import Measurement
+    from ..types import GalaxyCatalog
 
 ALL = "all"
 
@@ -151,25 +152,60 @@ def _describe(result: Measurement) -> list[str]:
 
 
 @click.command()
-@click.argument("path")
-@click.option("--out", help="Picture: .png, .pdf or .svg (default: <name of PATH>.png here).")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--out", help="Picture: .png, .pdf or .svg (default: <names of PATHs>.png here).")
 @_simulation
 @cutting
 @overwriting
 @reading
 def plot(
-    path: str,
+    paths: tuple[str, ...],
     out: str | None,
     sim: str | None,
     cuts: tuple[str, ...],
     overwrite: bool,
     **options: Any,
 ) -> None:
-    """Draw the galaxies of PATH: a map, their mass function, and the occupation of hosts."""
-    from ..measuring import plot_file
+    """Draw the galaxies of PATH: a map, their mass function, and the occupation of hosts.
 
-    target = out or f"{stem(path)}.png"
-    galaxies = plot_file(
-        path, target, sim=sim, cuts=cuts, read_options=given(options), overwrite=overwrite
+    With several paths: a table and a picture that compare them, with their mass functions, stellar
+    masses by host mass, and power spectra.
+    """
+    from ..measuring import plot_files
+
+    target = out or f"{'-'.join(map(stem, paths))}.png"
+    drawn = plot_files(
+        paths, target, sim=sim, cuts=cuts, read_options=given(options), overwrite=overwrite
     )
-    say([f"wrote {target}: {len(galaxies):,} galaxies"])
+    if len(paths) > 1:
+        say([*_side_by_side(drawn), f"wrote {target}"])
+    else:
+        (galaxies,) = drawn.values()
+        say([f"wrote {target}: {len(galaxies):,} galaxies"])
+
+
+def _side_by_side(catalogues: dict[str, GalaxyCatalog]) -> list[str]:
+    """A table of what is in catalogues, a column each."""
+    rows: dict[str, list[str]] = {"": list(catalogues)}
+    for galaxies in catalogues.values():
+        mass = galaxies["stellar_mass"].astype(np.float64)
+        central = int(galaxies["is_central"].sum())
+        sums = (np.sum, np.median, np.max) if len(mass) else ()
+        facts = {
+            "galaxies": f"{len(mass):,}",
+            "centrals": f"{central:,}",
+            "satellites": f"{len(mass) - central:,}",
+        }
+        names = ("in all", "median", "largest")
+        for name, value in zip(names, [f"{of(mass):.4g}" for of in sums] or 3 * ["-"], strict=True):
+            facts[f"stellar mass, {name} [Msun/h]"] = value
+        for name, fact in facts.items():
+            rows.setdefault(name, []).append(fact)
+    widths = [max(len(row[k]) for row in rows.values()) for k in range(len(catalogues))]
+    first = max(map(len, rows))
+    return [
+        "  ".join(
+            [name.ljust(first), *(text.rjust(w) for text, w in zip(row, widths, strict=True))]
+        )
+        for name, row in rows.items()
+    ]

@@ -91,7 +91,8 @@ def painting(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--weights",
-            help="Of cnn: a name from `mockgal weights list`, or a .safetensors file.",
+            help="Of cnn: a name from `mockgal weights list`, or a .safetensors file; by default "
+            "those whose domain holds the simulation.",
         ),
         click.option(
             "--deterministic",

@@ -41,14 +41,18 @@ def list_() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def show(name_or_path: str, as_json: bool) -> None:
     """Check the weights NAME_OR_PATH (.safetensors), and say what they are."""
-    from ..paint.weights import named_weights
+    from ..paint.weights import find_weights, read_weights
+    from ..training import CARD
 
-    found = named_weights(name_or_path)
+    path = find_weights(name_or_path)
+    found, card = read_weights(path), path.with_name(path.name + CARD)
     facts = found.describe()
     if as_json:
         say(json.dumps(facts, indent=1).splitlines())
         return
     say([*_summary(found), *_details(found, facts)])
+    if card.is_file():
+        say([f"card          {card}"])
 
 
 @weights.command()

@@ -39,14 +39,14 @@ def draw(
     result : Measurement
     axes : matplotlib.axes.Axes
     estimates : tuple of str
-        One of `panels`.
+        One of `panels`, or some of it.
     label : str
         Whose result it is.
     **options
         Of `matplotlib.axes.Axes.errorbar`.
     """
     first_here = not axes.has_data()
-    log_y = result.style.log_y and estimates == panels(result)[0]
+    log_y = result.style.log_y and _panel(result, estimates) == 0
     if first_here:
         axes.set_xscale("log" if result.style.log_x else "linear")
         axes.set_yscale("log" if log_y else "linear")
@@ -106,8 +106,8 @@ def _estimate(
 def _describe(result: Measurement, axes: Axes, estimates: tuple[str, ...]) -> None:
     """Labels of the axes, and what there is to compare with."""
     axes.set_xlabel(_label(result, result.axis))
-    panel = panels(result).index(estimates)
-    shared = dict(enumerate(result.style.labels)).get(panel, "")
+    panel = _panel(result, estimates)
+    shared = dict(enumerate(result.style.labels)).get(panel, "") if len(estimates) > 1 else ""
     axes.set_ylabel(shared or _label(result, estimates[0]))
     if panel > 0:
         return
@@ -129,6 +129,11 @@ def _describe(result: Measurement, axes: Axes, estimates: tuple[str, ...]) -> No
                 fontsize=7,
                 color="0.4",
             )
+
+
+def _panel(result: Measurement, estimates: tuple[str, ...]) -> int:
+    """The number of the panel that estimates are of."""
+    return next(k for k, group in enumerate(panels(result)) if set(estimates) <= set(group))
 
 
 def _label(result: Measurement, name: str) -> str:

@@ -20,7 +20,7 @@ from ..errors import BadValueError, DomainError, UsageError, warn
 from ..memory import available
 from ..quantity import memory_size
 from ..types import Distribution, Scene
-from .cnn_domain import mismatch
+from .cnn_domain import matching, mismatch
 from .cnn_inputs import features, grid_of
 from .cnn_law import law, shares
 from .cnn_tiles import TileEvaluation
@@ -38,8 +38,9 @@ class CNNPainter:
 
     Parameters
     ----------
-    weights : str, path-like or Weights
-        A name from ``mockgal weights list``, or a .safetensors file. None is an error.
+    weights : str, path-like or Weights, optional
+        A name from ``mockgal weights list``, or a .safetensors file; by default the shipped ones
+        whose domain holds the simulation.
     allow_extrapolation : bool
         Paint simulations that differ from what the weights were trained on; recorded, and flagged
         per galaxy.
@@ -74,6 +75,9 @@ class CNNPainter:
     resume: str | os.PathLike[str] | None = None
     _loaded: Weights = field(init=False, repr=False, compare=False)
     _evaluation: TileEvaluation = field(init=False, repr=False, compare=False)
+    _chosen: dict[str, CNNPainter] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     name: ClassVar[str] = "cnn"
     needs: ClassVar[frozenset[str]] = frozenset({"halos", "field"})
@@ -110,9 +114,10 @@ class CNNPainter:
             raise _usage("device", "cuda, and no GPU that torch can use", "auto or cpu")
         if self.precision == "tf32" and self._kind == "cpu":
             raise _usage("precision", "tf32 on a CPU", "float32 or bfloat16")
+        budget = available() // 2 if self.memory is None else memory_size("--memory", self.memory)
         given = self.weights
         if given is None:
-            raise _usage("weights", "none", "weights of a network, by name or as a file")
+            return  # the simulation decides
         loaded = given if isinstance(given, Weights) else named_weights(given)
         if self.average_symmetries and not loaded.architecture.is_centred:
             raise _usage(
@@ -120,7 +125,6 @@ class CNNPainter:
                 f"weights {loaded.name}, whose receptive field is not centred on the subhalo",
                 "a centred one",
             )
-        budget = available() // 2 if self.memory is None else memory_size("--memory", self.memory)
         object.__setattr__(self, "_loaded", loaded)
         evaluation = TileEvaluation(
             loaded,
@@ -144,20 +148,38 @@ class CNNPainter:
             return "cuda" if torch.cuda.is_available() else "cpu"
         return self.device
 
+    def chosen(self, scene: Scene) -> CNNPainter:
+        """The painter with the weights used for a scene.
+
+        Raises
+        ------
+        DomainError
+            None were given, and none or several of those that come with mockgal are valid for it.
+        """
+        if self.weights is not None:
+            return self
+        weights = matching(scene)
+        digest = weights.digest()
+        if digest not in self._chosen:  # once, for it remembers the size of its tiles
+            self._chosen[digest] = replace(self, weights=weights)
+        return self._chosen[digest]
+
     def describe(self, scene: Scene) -> dict[str, Any]:
         """What identifies the painter for this scene: JSON values only."""
-        weights = self._loaded
+        painter = self.chosen(scene)
+        weights = painter._loaded
         grid = grid_of(scene, weights)
         return {
             "name": self.name,
             "weights": weights.name,
             "weights_digest": weights.digest(),
+            "caution": weights.provenance.get("caution", ""),
             "network": weights.header_dict(),
             "luminosity_floor_msun_h": weights.domain.luminosity_floor,
             "grid_size": grid.size,
             "voxel_size_mpc_h": grid.voxel_size,
             "matter": "density grid" if grid.given else "particles",
-            **self._evaluation.describe(grid),
+            **painter._evaluation.describe(grid),
             "deterministic": self.deterministic,
             "outside_domain": mismatch(scene, weights, grid),
             "allow_extrapolation": self.allow_extrapolation,
@@ -181,7 +203,8 @@ class CNNPainter:
         InternalError
             A prediction that is no number, or no galaxy's mass.
         """
-        weights, halos = self._loaded, scene.halos
+        painter = self.chosen(scene)
+        weights, halos = painter._loaded, scene.halos
         grid = grid_of(scene, weights)
         outside = self.check(scene)
         if np.isnan(halos["mass"]).any():
@@ -197,7 +220,7 @@ class CNNPainter:
         order = np.lexsort((halos["halo_id"][rows], *voxel.T[::-1]))
         rows, voxel, given, beyond = rows[order], voxel[order], given[order], beyond[order]
         ids = halos["halo_id"][rows]
-        output, record = self._evaluation.outputs(scene, grid, voxel, given, ids)
+        output, record = painter._evaluation.outputs(scene, grid, voxel, given, ids)
         share = np.ones(len(rows))
         if weights.target == "voxel":
             share = shares(voxel, halos["mass"][rows])
@@ -211,8 +234,11 @@ class CNNPainter:
         return _without_scatter(made) if self.deterministic else made
 
     def check(self, scene: Scene) -> list[str]:
-        """Why the weights are not valid for ``scene``; a `DomainError` unless that is allowed."""
-        weights = self._loaded
+        """Why the weights are not valid for ``scene``; a `DomainError` unless that is allowed.
+
+        Warns of what the weights say that users should beware of.
+        """
+        weights = self.chosen(scene)._loaded
         grid = grid_of(scene, weights)
         seen = weights.architecture.windows[0]
         if grid.size < seen:
@@ -230,6 +256,8 @@ class CNNPainter:
                 f"what weights {weights.name} were trained on",
                 "take other weights, or --allow-extrapolation, which flags every galaxy",
             )
+        if weights.provenance.get("caution"):
+            warn(f"weights {weights.name}: {weights.provenance['caution']}", stacklevel=2)
         return outside
 
 

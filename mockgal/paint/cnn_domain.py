@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import DomainError
 from ..types import Scene
-from .cnn_inputs import SAME_VOXEL, Grid
-from .weights import Weights
+from .cnn_inputs import SAME_VOXEL, Grid, grid_of
+from .weights import Weights, read_weights, shipped_weights
+from .weights_header import WeightsHeader
 
 PARTICLE_MASS = 0.1  # relative difference that is taken for the same resolution
 COSMOLOGY = 0.05  # of Omega_m, Omega_Lambda and h
@@ -15,7 +17,44 @@ RESOLVED = 2.0  # by which the smallest subhalos may be above that of the traini
 _SMALLEST = 0.01  # share of the subhalos that are the smallest: one may be a stray
 
 
-def mismatch(scene: Scene, weights: Weights, grid: Grid) -> list[str]:
+def matching(scene: Scene) -> Weights:
+    """The shipped weights that are valid for a simulation.
+
+    Raises
+    ------
+    DomainError
+        There are none, and the message says why, weights by weights; or more than one.
+    """
+    shipped = {found.header.name: found for found in shipped_weights()}
+    reasons = {
+        name: mismatch(scene, found.header, grid_of(scene, found.header))
+        for name, found in shipped.items()
+    }
+    valid = [name for name, why in reasons.items() if not why]
+    if len(valid) == 1:
+        return read_weights(shipped[valid[0]].path)
+    where = f"simulation {scene.snapshot.name}"
+    if valid:
+        raise DomainError(
+            where,
+            f"{len(valid)} network weights valid for it: {', '.join(valid)}",
+            "one of them",
+            f"choose: --weights {valid[0]}",
+        )
+    raise DomainError(
+        where,
+        "no network weights valid for it: "
+        + (
+            "; ".join(f"{name} ({', '.join(why)})" for name, why in reasons.items())
+            or "none come with mockgal"
+        ),
+        "weights whose domain holds the simulation",
+        "train some on a pair of runs like it (`mockgal train`) and give --weights FILE, or name "
+        "one of these with --allow-extrapolation",
+    )
+
+
+def mismatch(scene: Scene, weights: WeightsHeader, grid: Grid) -> list[str]:
     """Why weights are not valid for a scene on a grid; empty if they are."""
     domain, snapshot, halos = weights.domain, scene.snapshot, scene.halos
     reasons = []
@@ -47,7 +86,7 @@ def mismatch(scene: Scene, weights: Weights, grid: Grid) -> list[str]:
     return reasons
 
 
-def _matter(scene: Scene, weights: Weights) -> list[str]:
+def _matter(scene: Scene, weights: WeightsHeader) -> list[str]:
     """Differences of particle mass and cosmology."""
     domain, snapshot, reasons = weights.domain, scene.snapshot, []
     mass = snapshot.particle_mass

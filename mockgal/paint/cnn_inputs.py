@@ -21,6 +21,7 @@ from ..types import HaloCatalog, Scene
 
 if TYPE_CHECKING:
     from .weights import Weights
+    from .weights_header import WeightsHeader
 
 Array = NDArray[Any]
 
@@ -48,7 +49,7 @@ class Grid(NamedTuple):
         return np.mod(voxel, self.size).astype(np.int64), place - (voxel + 0.5)
 
 
-def grid_of(scene: Scene, weights: Weights) -> Grid:
+def grid_of(scene: Scene, weights: WeightsHeader) -> Grid:
     """The grid for a scene that weights see."""
     domain = weights.domain
     return grid_for(scene, domain.voxel_size, domain.origin, domain.assignment)

@@ -183,15 +183,20 @@ def named_weights(name_or_path: str | os.PathLike[str]) -> Weights:
     MockgalError
         As of `read_weights`.
     """
+    return read_weights(find_weights(name_or_path))
+
+
+def find_weights(name_or_path: str | os.PathLike[str]) -> Path:
+    """The file of `named_weights`."""
     path = Path(name_or_path)
     if path.suffix == ".safetensors":
-        return read_weights(path)
+        return path
     shipped = shipped_weights()
     for found in shipped:
         if found.header.name == str(name_or_path):
-            return read_weights(found.path)
+            return found.path
     if os.path.isfile(path):
-        return read_weights(path)
+        return path
     names = ", ".join(found.header.name for found in shipped) or "none comes with mockgal"
     raise UsageError(
         "network weights",

@@ -143,7 +143,7 @@ def describe_galaxies(path: Path | str | os.PathLike[str]) -> dict[str, Any]:
             low, high = min(low, mass.min(initial=inf)), max(high, mass.max(initial=-inf))
     snapshot, provenance = facts.snapshot, facts.provenance
     simulation, painter = provenance.get("simulation", {}), provenance.get("painter", {})
-    shown = ("calibration", "calibration_digest", "weights_digest", "caution", "references")
+    shown = ("calibration", "calibration_digest", "weights", "weights_digest", "caution")
     return {
         "path": str(path),
         "kind": "mock",
@@ -166,7 +166,7 @@ def describe_galaxies(path: Path | str | os.PathLike[str]) -> dict[str, Any]:
         "halo_digest": simulation.get("halo_digest"),
         "missing_chunks": snapshot.record.get("missing_chunks") or None,
         "painter": {"name": painter.get("name")}
-        | {key: painter[key] for key in shown if key in painter},
+        | {key: painter[key] for key in (*shown, "references") if key in painter},
         "seed": provenance.get("seed"),
         "cuts": provenance.get("cuts", []),
         "warnings": provenance.get("warnings", []),

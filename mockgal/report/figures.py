@@ -5,6 +5,8 @@ No state of pyplot is used: figures are made and drawn on their own, in any thre
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,9 @@ from ..files.atomic import atomic_output
 from ..measure.mass_function import stellar_mass_function
 from ..measure.occupation import occupation
 from ..measure.plot import draw, panels
+from ..measure.power import power_spectrum
 from ..measure.result import Measurement
+from ..measure.stellar_to_halo import stellar_to_halo_relation
 from ..types import GalaxyCatalog, HaloCatalog
 
 if TYPE_CHECKING:
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 
 EXTENSIONS = (".png", ".pdf", ".svg")
 _FEW = 20_000  # galaxies that are drawn one by one
+_MARKERS = ("o-", "s--", "^-.", "D:")
 
 
 def check_extension(path: Path) -> None:
@@ -106,6 +111,48 @@ def overview(galaxies: GalaxyCatalog, hosts: HaloCatalog | None = None) -> Figur
         + "".join(f", {cut}" for cut in cuts),
         fontsize=11,
     )
+    return figure
+
+
+def comparison(catalogues: Mapping[str, GalaxyCatalog]) -> Figure:
+    """Catalogues side by side: stellar-mass function, stellar mass by host mass, and power.
+
+    Parameters
+    ----------
+    catalogues : mapping of str to GalaxyCatalog
+        By what they are called in the legend.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(14.0, 4.9), layout="constrained")
+    axes = figure.subplots(1, 3)
+    for k, (label, galaxies) in enumerate(catalogues.items()):
+        power = power_spectrum(galaxies)
+        nyquist = float(power.settings["nyquist_h_per_mpc"])
+        below = power["k"] < 0.5 * nyquist  # beyond are the images of the grid
+        power = replace(
+            power,
+            columns={name: values[below] for name, values in power.columns.items()},
+            style=power.style._replace(lines=(), marks=()),  # each catalogue has its own
+        )
+        drawn = (
+            (stellar_mass_function(galaxies), "mass_function"),
+            (stellar_to_halo_relation(galaxies), "central_stellar_mass"),
+            (power, "power"),
+        )
+        marker = _MARKERS[k % len(_MARKERS)]
+        for panel, (result, estimate) in zip(axes, drawn, strict=True):
+            draw(result, panel, (estimate,), label=label, color=f"C{k}", fmt=marker)
+    titles = (
+        "Stellar-mass function",
+        "Stellar mass of central galaxies by mass of their host",
+        "Power spectrum of stellar mass, shot noise included",
+    )
+    for panel, title in zip(axes, titles, strict=True):
+        panel.set_title(title, fontsize=10)
+    snapshots = [galaxies.snapshot for galaxies in catalogues.values()]
+    described = dict.fromkeys(f"{s.name}, z = {s.redshift:.3g}" for s in snapshots)
+    figure.suptitle("; ".join(described), fontsize=11)
     return figure
 
 

@@ -17,7 +17,7 @@ from mockgal.cosmology import CRITICAL_DENSITY
 from mockgal.errors import MockgalError
 from mockgal.paint import checkpoint as module
 from mockgal.paint.checkpoint import convert_checkpoint
-from mockgal.paint.weights import read_weights
+from mockgal.paint.weights import read_weights, shipped_weights
 
 WIDTH = 4
 KERNELS = {1: 7, 2: 3, 3: 5, 4: 3, 5: 3, 6: 3}
@@ -341,7 +341,8 @@ def test_commands(tmp_path, capsys):
 def test_listing(mockgal_command):
     result = mockgal_command("weights", "list")
     assert result.returncode == 0
-    assert "mockgal weights convert" in result.stdout
+    names = [line.split(":")[0] for line in result.stdout.splitlines() if line[0] != " "]
+    assert names == [found.header.name for found in shipped_weights()]
 
 
 def test_a_hostile_checkpoint_in_the_command(tmp_path, mockgal_command):

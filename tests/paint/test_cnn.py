@@ -371,7 +371,6 @@ def test_devices(monkeypatch):
         ({"scratch": 5}, "a folder"),
         ({"scratch": "/nowhere"}, "which is no folder"),
         ({"tile_size": True}, "from 1 to 512"),
-        ({"weights": None}, "weights of a network"),
     ],
 )
 def test_options_that_are_none(options, words):
