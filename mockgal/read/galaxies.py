@@ -309,7 +309,8 @@ def _check_values(
     if values.dtype.kind != "f" or not len(values):
         return
     column, high = GALAXY_COLUMNS[name], inf
-    low = 0.0 if column.unit == "Msun" or name == "vmax" or is_position else -inf
+    not_negative = column.unit == "Msun" or name.endswith(("vmax", "radius")) or is_position
+    low = 0.0 if not_negative else -inf
     expected = "finite numbers" + f", {column.unit_label} and not below 0" * (low == 0)
     if is_position:
         high = catalogue.facts.snapshot.box_size
