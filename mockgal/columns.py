@@ -8,10 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .errors import BadValueError
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,15 @@ HALO_COLUMNS: dict[str, Column] = _table(
     Column("n_particles", "", 0, 0, "<i8", _ROW, "particles bound to the subhalo"),
     Column("stellar_mass", "Msun", -1, 0, "<f8", _ROW, "mass of all bound stars (hydro runs)"),
     Column(
+        "stellar_half_mass_radius",
+        "Mpc",
+        -1,
+        1,
+        "<f8",
+        _ROW,
+        "comoving radius that holds half the mass of the bound stars; 0 without (hydro runs)",
+    ),
+    Column(
         "concentration",
         "",
         0,
@@ -93,6 +105,38 @@ REQUIRED_HALO_COLUMNS = (
     "host_mass",
 )
 
+# Columns of a hydrodynamic run that a network can be trained on beside stellar mass, and what they
+# are called where they are painted: what the gravity-only run has as well, under a name of its own.
+PAINTED: dict[str, Column] = {
+    "stellar_half_mass_radius": Column(
+        "stellar_half_mass_radius",
+        "Mpc",
+        -1,
+        1,
+        "<f4",
+        _ROW,
+        "comoving radius that holds half the stellar mass, given by the painter",
+    ),
+    "vmax": Column(
+        "hydro_vmax",
+        "km/s",
+        0,
+        0,
+        "<f4",
+        _ROW,
+        "maximum circular velocity, baryons included, given by the painter",
+    ),
+    "mass": Column(
+        "hydro_subhalo_mass",
+        "Msun",
+        -1,
+        0,
+        "<f4",
+        _ROW,
+        "mass bound to the subhalo, baryons included, given by the painter",
+    ),
+}
+
 GALAXY_COLUMNS: dict[str, Column] = _table(
     Column("galaxy_id", "", 0, 0, "<i8", _ROW, "id of the galaxy: that of its subhalo", _GCR),
     Column("halo_id", "", 0, 0, "<i8", _ROW, "id of the host halo: that of its central", _GCR),
@@ -110,7 +154,51 @@ GALAXY_COLUMNS: dict[str, Column] = _table(
     Column("subhalo_mass", "Msun", -1, 0, "<f8", _ROW, "mass bound to the subhalo in the input"),
     Column("vmax", "km/s", 0, 0, "<f8", _ROW, "maximum circular velocity of the subhalo"),
     Column("extrapolated", "", 0, 0, "|b1", _ROW, "true outside the range the painter is valid in"),
+    *PAINTED.values(),
 )
+
+
+def frozen_columns(
+    columns: Mapping[str, NDArray[Any]], declared: Mapping[str, Column], what: str
+) -> Mapping[str, NDArray[Any]]:
+    """Read-only views of ``columns``, of the declared type and shape, equal in length.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray
+    declared : mapping of str to Column
+    what : str
+        What they are of, to be named in an error.
+
+    Raises
+    ------
+    BadValueError
+        A column that is not declared or has another shape; unequal lengths.
+    """
+    result: dict[str, NDArray[Any]] = {}
+    for name, values in columns.items():
+        if name not in declared:
+            raise BadValueError(
+                f"{what} column {name}",
+                "a column that is not declared",
+                "one of " + ", ".join(declared),
+                "declare it in mockgal/columns.py",
+            )
+        array = (
+            np.asarray(values)
+            .astype(np.dtype(declared[name].dtype).newbyteorder("="), copy=False)
+            .view()
+        )
+        if array.shape[1:] != declared[name].shape:
+            raise BadValueError(
+                f"{what} column {name}", f"shape {array.shape}", f"(n, *{declared[name].shape})"
+            )
+        array.flags.writeable = False
+        result[name] = array
+    lengths = {name: len(values) for name, values in result.items()}
+    if len(set(lengths.values())) > 1:
+        raise BadValueError(what, f"columns of different lengths {lengths}", "equal lengths")
+    return MappingProxyType(result)
 
 
 def sorting_order(

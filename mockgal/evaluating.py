@@ -92,6 +92,7 @@ def evaluate(
                     floor=domain.luminosity_floor,
                     least_mass=domain.least_subhalo_mass,
                     method=match or _method(trained.pairs, places[-1]),
+                    further=loaded.architecture.further,
                 )
             )
         volumes = volumes_of(pairs, dataclasses.asdict(domain))

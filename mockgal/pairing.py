@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .calibrating import read_pair
-from .errors import DomainError, UsageError, warn
+from .columns import HALO_COLUMNS
+from .errors import DomainError, MissingDatasetError, UsageError, warn
 from .painters import check_options
 from .protocols import ReadOptions
 from .quantity import in_unit
@@ -45,12 +46,15 @@ class Pair:
     record : mapping
         Both runs with their files, the evidence that they are twins, and what was matched and what
         was not: plain JSON values.
+    further : mapping of str to ndarray, shape (n,)
+        Other columns of those galaxies; NaN without one.
     """
 
     hydro: Scene
     dark: Scene
     stellar_mass: Array
     record: Mapping[str, Any]
+    further: Mapping[str, Array] = field(default_factory=dict)
 
 
 def read_pairs(
@@ -103,7 +107,13 @@ def paths_of(*runs: Run | Sequence[Run]) -> list[Path]:
 
 
 def paired(
-    hydro: Scene, dark: Scene, *, floor: float, least_mass: float, method: str | None
+    hydro: Scene,
+    dark: Scene,
+    *,
+    floor: float,
+    least_mass: float,
+    method: str | None,
+    further: Sequence[str] = (),
 ) -> Pair:
     """Two runs that are twins, matched.
 
@@ -116,9 +126,13 @@ def paired(
         Bound mass of the smallest gravity-only subhalo that is taken [Msun/h].
     method : str, optional
         See `mockgal.calibrate.match.match`.
+    further : sequence of str
+        Columns of the hydrodynamic run that are wanted beside the stellar mass.
 
     Raises
     ------
+    MissingDatasetError
+        The hydrodynamic run lacks such a column.
     MockgalError
         They are no twins (`mockgal.calibrate.twins.check_twins`), or cannot be matched like that.
     """
@@ -126,11 +140,23 @@ def paired(
     from .calibrate.runs import describe_run
     from .calibrate.twins import check_twins
 
+    lacking = [name for name in further if name not in hydro.halos]
+    if lacking:
+        there = [name for name in hydro.halos.columns if not HALO_COLUMNS[name].shape]
+        raise MissingDatasetError(
+            f"hydrodynamic run {hydro.snapshot.name}",
+            f"no {', '.join(lacking)}",
+            f"the targets that are asked for; it has {', '.join(there)}",
+            "leave these targets out",
+        )
     evidence = check_twins(hydro, dark)
     matches = match(hydro, dark, method=method)
     stars = hydro.halos["stellar_mass"]
     mass = np.zeros(len(dark.halos))
     mass[matches.dark_rows] = stars[matches.hydro_rows]
+    others = {name: np.full(len(dark.halos), np.nan) for name in further}
+    for name, values in others.items():
+        values[matches.dark_rows] = hydro.halos[name][matches.hydro_rows]
     alone = np.ones(len(stars), dtype=bool)
     alone[matches.hydro_rows] = False
     luminous = stars >= floor
@@ -148,7 +174,8 @@ def paired(
         "quality": found.to_dict(),
     }
     record = {"hydro": describe_run(hydro), "dark": describe_run(dark)}
-    return Pair(hydro, dark, mass, {**record, "twins": evidence, "matching": matching})
+    record |= {"twins": evidence, "matching": matching}
+    return Pair(hydro, dark, mass, record, others)
 
 
 def stars_of(hydro: Scene) -> str:
@@ -164,10 +191,9 @@ def check_together(pairs: Sequence[tuple[Scene, Scene]]) -> None:
     DomainError
         They differ in a definition of mass, in resolution or in cosmology.
     """
-    from .paint.cnn_domain import COSMOLOGY, PARTICLE_MASS, REDSHIFT
+    from .paint.cnn_domain import COSMOLOGY, PARTICLE_MASS
 
     (hydro, dark), *others = pairs
-    redshifts = [each.snapshot.redshift for _, each in pairs]
     for its_hydro, its_dark in others:
         masses = [
             f"{d.halos.mass_definition} of hosts, {stars_of(h)} of stars"
@@ -191,12 +217,28 @@ def check_together(pairs: Sequence[tuple[Scene, Scene]]) -> None:
                 "one resolution, cosmology and definition of masses for one network",
                 "train a network for each",
             )
-    if max(redshifts) - min(redshifts) > REDSHIFT:
-        warn(
-            f"runs at redshifts {min(redshifts):.4g} to {max(redshifts):.4g}: the network is not "
-            "told which, and learns what is common to them",
-            stacklevel=3,
-        )
+
+
+def told_the_redshift(
+    architecture: Architecture, pairs: Sequence[tuple[Scene, Scene]]
+) -> Architecture:
+    """The architecture, its last feature the scale factor where the runs are at several redshifts.
+
+    One that takes no features cannot be told, and a warning says so.
+    """
+    from .paint.cnn_domain import REDSHIFT
+
+    redshifts = [dark.snapshot.redshift for _, dark in pairs]
+    if max(redshifts) - min(redshifts) <= REDSHIFT or "scale_factor" in architecture.features:
+        return architecture
+    if architecture.features:
+        return replace(architecture, features=(*architecture.features, "scale_factor"))
+    warn(
+        f"runs at redshifts {min(redshifts):.4g} to {max(redshifts):.4g}: the network takes no "
+        "features, so that it is not told which, and learns what is common to them",
+        stacklevel=3,
+    )
+    return architecture
 
 
 def chosen_voxel_size(
@@ -255,13 +297,14 @@ def samples_of(
     architecture: Architecture,
     split: Split,
 ) -> Samples:
-    """Subhalos of all pairs with what is to be predicted, by the target's name."""
+    """Subhalos of all pairs with what is to be predicted, by the target's key in `TARGETS`."""
     from .paint.weights_header import TARGETS
     from .train.targets import subhalo_samples, voxel_samples
 
     scenes = [pair.dark for pair in pairs]
     common: dict[str, Any] = {"floor": floor, "architecture": architecture, "split": split}
     if target == "subhalo":
+        common["further"] = [pair.further for pair in pairs]
         return subhalo_samples(volumes, scenes, [pair.stellar_mass for pair in pairs], **common)
     if target == "voxel":
         galaxies = [

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import registry
-from .columns import GALAXY_COLUMNS
+from .columns import GALAXY_COLUMNS, PAINTED
 from .errors import EmptyResultError, InputError, OutputError, UsageError, listening, warn
 from .painters import check_options, made, predict_satellites
 from .painters import make_painter as make_painter
@@ -435,7 +435,8 @@ def _build(
     if satellites is not None:
         sim = _populate(sim, painter, recipe.seed, satellites)
     inputs = [Path(file.path) for file in sim.snapshot.source]
-    row_bytes = sum(np.dtype(column.dtype).itemsize for column in GALAXY_COLUMNS.values())
+    written = set(GALAXY_COLUMNS.values()) - (set(PAINTED.values()) - set(painter.provides))
+    row_bytes = sum(np.dtype(column.dtype).itemsize for column in written)
     preflight(inputs, row_bytes * len(sim.halos))
 
     galaxies = select(paint(sim, painter, seed=recipe.seed), *recipe.cut)

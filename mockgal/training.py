@@ -26,6 +26,7 @@ from .pairing import (
     paths_of,
     read_pairs,
     samples_of,
+    told_the_redshift,
     volumes_of,
 )
 
@@ -43,7 +44,10 @@ SAMPLING = {
     "natural": "each subhalo once an epoch",
 }
 SPLIT_OPTIONS = ("kind", "validation", "test", "side")
-SCORES = ("seed", "subhalos", "luminous_subhalos", "loss", "residuals", "luminous", "power", "mass")
+SCORES = (
+    *("seed", "subhalos", "luminous_subhalos", "loss", "residuals", "luminous", "power", "mass"),
+    "further",
+)
 CARD, FOLDER = ".card.md", ".training"  # after the name of the weights
 ASSIGNMENT, ORIGIN = "CIC", "corner"
 
@@ -56,7 +60,7 @@ def train(
     seed: int,
     preset: str | Architecture = "centred",
     width: int = 16,
-    target: str = "subhalo",
+    target: str = "stellar_mass",
     voxel_size: float | str | None = None,
     grid_size: int | None = None,
     sampling: str | None = None,
@@ -93,8 +97,9 @@ def train(
     width : int
         Channels of the preset's first stage.
     target : str
-        ``subhalo``: stellar mass of the galaxy that is matched with each gravity-only subhalo;
-        ``voxel``: that in its voxel, as arXiv:2012.00186.
+        ``stellar_mass`` of the galaxy that is matched with each gravity-only subhalo, and after it,
+        with commas between, other columns of its subhalo (`mockgal.train.targets.targets_of`); or
+        ``voxel``: the stellar mass in the subhalo's voxel, as arXiv:2012.00186.
     voxel_size : float or str, optional
         In Mpc/h, or a text with a unit. Without it and ``grid_size`` see
         `mockgal.pairing.chosen_voxel_size`.
@@ -152,6 +157,7 @@ def train(
     from .train.devices import installed, is_first_process
     from .train.evaluate import evaluate as scores_of
     from .train.search import search as search_for
+    from .train.targets import targets_of
 
     path = Path(out)
     if path.suffix != ".safetensors":
@@ -162,14 +168,17 @@ def train(
     installed("lightning.fabric", "Lightning")
     if search is not None:
         installed("optuna", "Optuna")
-    architecture, chosen = _network(preset, width), _training_options(seed, preset, training or {})
+    place, further = targets_of(target)
+    architecture = _network(preset, width, further)
+    chosen = _training_options(seed, preset, training or {})
     check_options("split", split or {}, SPLIT_OPTIONS)
     with listening() as told, shown(progress):
         pairs = read_pairs(dark, hydro, options)
+        architecture = told_the_redshift(architecture, pairs)
         made = _prepared(
             pairs,
             architecture,
-            target=target,
+            target=place,
             sampling=sampling,
             grid=(voxel_size, grid_size),
             floor=luminosity_floor,
@@ -235,12 +244,9 @@ def _prepared(
 ) -> _Prepared:
     from . import __version__
     from .calibrate.floor import floor_of
-    from .paint.weights_header import TARGETS
     from .train.samples import TRAIN, normalisation_of
     from .train.split import split_of
 
-    if target not in TARGETS:
-        raise UsageError("target", repr(target), "one of " + ", ".join(TARGETS))
     if type(least_particles) is not int or not 1 <= least_particles <= 1_000_000:
         raise UsageError("least particles", f"{least_particles!r}", "a whole number from 1 on")
     how = _sampling(sampling, architecture)
@@ -249,7 +255,14 @@ def _prepared(
     particle = max(dark.snapshot.particle_mass or 0.0 for _, dark in runs)
     least_mass = (least_particles - 0.5) * particle
     pairs = [
-        paired(hydro, dark, floor=least_stellar, least_mass=least_mass, method=match)
+        paired(
+            hydro,
+            dark,
+            floor=least_stellar,
+            least_mass=least_mass,
+            method=match,
+            further=architecture.further,
+        )
         for hydro, dark in runs
     ]
     check_together(runs)
@@ -283,10 +296,23 @@ def _prepared(
     return _Prepared(pairs, samples, header, data, _chances(samples, rows, how))
 
 
-def _network(preset: str | Architecture, width: int) -> Architecture:
-    from .paint.architecture import architecture
+def _network(preset: str | Architecture, width: int, further: tuple[str, ...]) -> Architecture:
+    """The architecture, with outputs for the further targets."""
+    from .paint.architecture import MEAN_ONLY, architecture, outputs_of
 
-    return architecture(preset, width=width) if isinstance(preset, str) else preset
+    made = architecture(preset, width=width) if isinstance(preset, str) else preset
+    if made.further == further:
+        return made
+    if made.further or made.outputs == MEAN_ONLY:
+        raise UsageError(
+            "target",
+            f"stellar_mass{''.join(f', {name}' for name in further)}, for a network that gives "
+            + ", ".join(made.outputs),
+            "the targets of the network"
+            if made.further
+            else "stellar mass alone, or a network that gives a distribution",
+        )
+    return replace(made, outputs=outputs_of(further))
 
 
 def _training_options(

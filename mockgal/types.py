@@ -20,10 +20,11 @@ from .columns import (
     GALAXY_COLUMNS,
     HALO_COLUMNS,
     REQUIRED_HALO_COLUMNS,
-    Column,
     content_digest,
+    frozen_columns,
     sorting_order,
 )
+from .conditional_law import ConditionalLaw
 from .cosmology import Cosmology
 from .deferred import Deferred, parts
 from .errors import BadValueError, HeaderError, MissingDatasetError
@@ -98,36 +99,6 @@ class Snapshot:
         return json.dumps([self.box_size, self.redshift, sorted(self.cosmology.to_dict().items())])
 
 
-def _frozen_columns(
-    columns: Mapping[str, Array], declared: Mapping[str, Column], what: str
-) -> Mapping[str, Array]:
-    """Read-only views of ``columns``, of the declared type and shape, equal in length."""
-    result: dict[str, Array] = {}
-    for name, values in columns.items():
-        if name not in declared:
-            raise BadValueError(
-                f"{what} column {name}",
-                "a column that is not declared",
-                "one of " + ", ".join(declared),
-                "declare it in mockgal/columns.py",
-            )
-        array = (
-            np.asarray(values)
-            .astype(np.dtype(declared[name].dtype).newbyteorder("="), copy=False)
-            .view()
-        )
-        if array.shape[1:] != declared[name].shape:
-            raise BadValueError(
-                f"{what} column {name}", f"shape {array.shape}", f"(n, *{declared[name].shape})"
-            )
-        array.flags.writeable = False
-        result[name] = array
-    lengths = {name: len(values) for name, values in result.items()}
-    if len(set(lengths.values())) > 1:
-        raise BadValueError(what, f"columns of different lengths {lengths}", "equal lengths")
-    return MappingProxyType(result)
-
-
 def settle(columns: dict[str, Array]) -> dict[str, Array]:
     """Make arrays that nobody else holds read-only, for good; returns ``columns``."""
     for values in columns.values():
@@ -182,7 +153,7 @@ class HaloCatalog:
                 f"mass definition {self.mass_definition!r}",
                 "one of " + ", ".join(MASS_DEFINITIONS),
             )
-        object.__setattr__(self, "columns", _frozen_columns(self.columns, HALO_COLUMNS, "halo"))
+        object.__setattr__(self, "columns", frozen_columns(self.columns, HALO_COLUMNS, "halo"))
         object.__setattr__(self, "record", MappingProxyType(dict(self.record)))
         ids, order = self["halo_id"], self._id_order
         repeated = np.flatnonzero(np.diff(ids[order]) == 0)
@@ -417,6 +388,8 @@ class Distribution:
         with; see `mockgal.distribution.ranked`.
     rank_correlation : float
         From -1 to 1: of the normal scores of rank and stellar mass.
+    further : mapping of str to ConditionalLaw
+        Of further columns of the galaxies, by their names in `mockgal.columns.GALAXY_COLUMNS`.
     """
 
     p_luminous: Array
@@ -430,6 +403,7 @@ class Distribution:
     record: Mapping[str, float] = field(default_factory=dict)
     rank: Array | None = None
     rank_correlation: float = 0.0
+    further: Mapping[str, ConditionalLaw] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.p_luminous)
@@ -438,7 +412,9 @@ class Distribution:
         """The prediction for the chosen rows."""
         names = ["p_luminous", "location", "scale", "residual_row", "extrapolated"]
         names += ["rank"] * (self.rank is not None)
-        return replace(self, **{name: getattr(self, name)[rows] for name in names})
+        further = {name: law.take(rows) for name, law in self.further.items()}
+        chosen = {name: getattr(self, name)[rows] for name in names}
+        return replace(self, **chosen, further=further)
 
 
 @dataclass(frozen=True)
@@ -463,10 +439,10 @@ class GalaxyCatalog:
     provenance: Mapping[str, Any]
 
     def __post_init__(self) -> None:
-        columns = _frozen_columns(self.columns, GALAXY_COLUMNS, "galaxy")
+        columns = frozen_columns(self.columns, GALAXY_COLUMNS, "galaxy")
         order = sorting_order(columns, ("halo_id", "galaxy_id"))
         if order is not None:
-            columns = _frozen_columns(
+            columns = frozen_columns(
                 {name: values[order] for name, values in columns.items()}, GALAXY_COLUMNS, "galaxy"
             )
         object.__setattr__(self, "columns", columns)

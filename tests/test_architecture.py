@@ -21,6 +21,7 @@ SHARED = {
     "cosmology",
     "random",
     "deferred",
+    "conditional_law",
     "types",
 }
 SHARED |= {"distribution", "satellite_law", "protocols", "registry"}
@@ -63,6 +64,7 @@ ORDER = [
     "cosmology",
     "random",
     "deferred",
+    "conditional_law",
     "types",
     "distribution",
     "satellite_law",

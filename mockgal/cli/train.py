@@ -54,8 +54,9 @@ def _pairing(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--width", type=int, help="Channels of the first stage (default: 16).")
 @click.option(
     "--target",
-    type=click.Choice(["subhalo", "voxel"]),
-    help="Stellar mass of the galaxy matched with each subhalo (the default), or in its voxel.",
+    help="What is predicted: stellar_mass of the galaxy matched with each subhalo (the default); "
+    "after it, with commas between, other columns of the hydrodynamic run, such as "
+    "stellar_half_mass_radius; or voxel, the stellar mass in the subhalo's voxel.",
 )
 @click.option("--voxel-size", metavar="LENGTH", help='Side of a voxel, such as "0.1 Mpc/h".')
 @click.option(
@@ -245,6 +246,8 @@ def _describe(weights: WeightsHeader) -> list[str]:
         f"split       {split['kind']}, buffer {split['buffer_voxels']} voxels",
         f"sampling    {data['sampling']}",
         f"seed        {training['options']['seed']}",
+        f"predicted   {', '.join(['stellar_mass', *weights.architecture.further])}",
+        f"features    {', '.join(weights.architecture.features) or 'none'}",
         f"network     {weights.architecture.preset} of width {weights.architecture.width}, "
         f"{weights.architecture.parameters:,} parameters",
         f"trained     {training['epochs']} epochs; the weights are of epoch {training['epoch']}: "

@@ -86,6 +86,8 @@ def _details(header: WeightsHeader, facts: dict[str, Any]) -> Iterator[str]:
 
     network, domain, scales = header.architecture, header.domain, header.normalisation
     yield f"target        {header.target}: {TARGETS[header.target]}"
+    for name, unit in header.units.items():
+        yield f"target        {name}: log10 of that of the subhalo [{unit}], given stellar mass"
     yield f"outputs       {', '.join(network.outputs)}"
     yield f"features      {', '.join(network.features) or 'none'}"
     first, last = network.receptive_field
@@ -108,7 +110,8 @@ def _details(header: WeightsHeader, facts: dict[str, Any]) -> Iterator[str]:
     for name in ("matter", "subhalos", "target"):
         mean, deviation = getattr(scales, name)
         yield f"scale         {name}: mean {mean:.9g}, standard deviation {deviation:.9g}"
-    for name, (mean, deviation) in zip(network.features, scales.features, strict=True):
+    pairs = (*scales.features, *scales.further)
+    for name, (mean, deviation) in zip((*network.features, *network.further), pairs, strict=True):
         yield f"scale         {name}: mean {mean:.9g}, standard deviation {deviation:.9g}"
     sources = header.provenance.get("sources")
     for fact, source in sources.items() if isinstance(sources, dict) else ():

@@ -8,15 +8,16 @@ section 2.2). Without padding the answer for a subhalo depends on its own crop a
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..columns import PAINTED
 from ..errors import BadValueError, UsageError
 
 CHANNELS = ("matter", "subhalos")  # of a crop: mass per voxel of each
 STRIDED_KERNEL = 3
-FEATURES = (
+SUBHALO_FEATURES = (
     "log_mass",
     "log_vmax",
     "is_central",
@@ -25,8 +26,10 @@ FEATURES = (
     "offset_y",
     "offset_z",
 )
+FEATURES = (*SUBHALO_FEATURES, "scale_factor")  # the last, of the simulation
 MEAN_ONLY = ("mean",)
 OUTPUTS = ("mean", "log_scatter", "luminous_logit")
+FURTHER_OUTPUTS = ("mean", "slope", "log_scatter")  # of each further target
 _MOST = {"crop_size": 257, "width": 1024, "hidden": 1 << 14}
 _MOST_KERNELS, _LARGEST_KERNEL, _STAGES = 8, 31, 3
 
@@ -59,7 +62,7 @@ class Architecture:
     features : tuple of str
         Of the subhalo, given to the first fully connected layer; some of `FEATURES`.
     outputs : tuple of str
-        `OUTPUTS`, or `MEAN_ONLY`.
+        `MEAN_ONLY`, or what `outputs_of` gives.
 
     Raises
     ------
@@ -72,7 +75,7 @@ class Architecture:
     crop_size: int
     width: int = 16
     hidden: int = 256
-    features: tuple[str, ...] = FEATURES
+    features: tuple[str, ...] = SUBHALO_FEATURES
     outputs: tuple[str, ...] = OUTPUTS
 
     def __post_init__(self) -> None:
@@ -89,10 +92,21 @@ class Architecture:
             raise _bad("kernels", repr(self.kernels), f"odd numbers from 3 to {_LARGEST_KERNEL}")
         if len(set(self.features)) < len(self.features) or set(self.features) - set(FEATURES):
             raise _bad("features", repr(self.features), "some of " + ", ".join(FEATURES))
-        if self.outputs not in (OUTPUTS, MEAN_ONLY):
-            raise _bad("outputs", repr(self.outputs), f"{OUTPUTS} or {MEAN_ONLY}")
+        if self.outputs != MEAN_ONLY and (
+            self.outputs != outputs_of(self.further)
+            or len(set(self.further)) < len(self.further)
+            or set(self.further) - set(PAINTED)
+        ):
+            expected = f"{MEAN_ONLY}, or {OUTPUTS} and those of targets among {', '.join(PAINTED)}"
+            raise _bad("outputs", repr(self.outputs), expected)
         if self.sizes[-1] != 1:
             raise _bad("crop_size", f"{self.crop_size}", "one that the layers reduce to one voxel")
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Targets beside stellar mass: keys of `mockgal.columns.PAINTED`."""
+        firsts = self.outputs[len(OUTPUTS) :: len(FURTHER_OUTPUTS)]
+        return tuple(name.partition(":")[0] for name in firsts)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -187,6 +201,11 @@ class Architecture:
             features=tuple(values["features"]),
             outputs=tuple(values["outputs"]),
         )
+
+
+def outputs_of(further: Sequence[str]) -> tuple[str, ...]:
+    """Outputs of a network that gives a distribution, of stellar mass and of further targets."""
+    return (*OUTPUTS, *(f"{name}:{output}" for name in further for output in FURTHER_OUTPUTS))
 
 
 # Layouts; where the paper's text and its public code differ: docs/explanation/network.md.

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..columns import GALAXY_COLUMNS, Column
+from ..columns import GALAXY_COLUMNS, PAINTED, Column
 from ..distribution import inverse_cdf
 from ..errors import BadValueError, DomainError, UsageError, warn
 from ..memory import available
@@ -45,7 +45,8 @@ class CNNPainter:
         Paint simulations that differ from what the weights were trained on; recorded, and flagged
         per galaxy.
     deterministic : bool
-        No draw: a galaxy where it is more probable than not, with the median of its mass.
+        No draw: a galaxy where it is more probable than not, with the median of its mass, and at
+        that mass of further columns.
     average_symmetries : bool
         Mean of the predictions for the 48 turned and mirrored crops, at 48 times the cost.
     device : str
@@ -81,10 +82,6 @@ class CNNPainter:
 
     name: ClassVar[str] = "cnn"
     needs: ClassVar[frozenset[str]] = frozenset({"halos", "field"})
-    provides: ClassVar[tuple[Column, ...]] = (
-        GALAXY_COLUMNS["stellar_mass"],
-        GALAXY_COLUMNS["extrapolated"],
-    )
     whole_box: ClassVar[bool] = True  # subhalos see their neighbours
     tolerance: ClassVar[float] = 1e-4  # of outputs, where work is shared in another way
 
@@ -136,6 +133,12 @@ class CNNPainter:
             *(None if folder is None else Path(folder) for folder in (self.scratch, self.resume)),
         )
         object.__setattr__(self, "_evaluation", evaluation)
+
+    @property
+    def provides(self) -> tuple[Column, ...]:
+        """Columns of the galaxies: those that the weights were trained on, and the flag."""
+        further = (PAINTED[name] for name in self._loaded.architecture.further)
+        return (GALAXY_COLUMNS["stellar_mass"], *further, GALAXY_COLUMNS["extrapolated"])
 
     @property
     def references(self) -> tuple[str, ...]:
@@ -274,6 +277,7 @@ def _without_scatter(d: Distribution) -> Distribution:
         location=inverse_cdf(d, np.full(len(d), 0.5)),
         scale=np.ones(len(d)),
         residual_row=np.ones(len(d), dtype=np.int16),
+        further={name: law._replace(scatter=np.zeros(len(d))) for name, law in d.further.items()},
     )
 
 

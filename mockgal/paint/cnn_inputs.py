@@ -254,6 +254,8 @@ def feature_values(
     for place, name in enumerate(names):
         if name in OFFSETS:
             found[:, place] = offset[:, OFFSETS.index(name)]
+        elif name == "scale_factor":
+            found[:, place] = 1.0 / (1.0 + scene.snapshot.redshift)
         elif name not in _COLUMNS:
             found[:, place] = halos[name][rows]
         elif _COLUMNS[name] in halos:

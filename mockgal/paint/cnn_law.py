@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..columns import PAINTED
+from ..conditional_law import ConditionalLaw
 from ..types import Distribution
-from .architecture import MEAN_ONLY
+from .architecture import FURTHER_OUTPUTS, MEAN_ONLY, OUTPUTS
 from .normal_law import PROBABILITY, normal_quantiles
 from .weights_header import WeightsHeader
 
@@ -57,6 +59,7 @@ def law(
         certain[rows] = 0
         scale[rows] = deviation * np.exp(output[:, 1])
         p[rows] = 1.0 / (1.0 + np.exp(-output[:, 2]))
+    further = _further(header, rows, output, location, scale)
     return Distribution(
         p_luminous=p,
         location=location,
@@ -67,7 +70,24 @@ def law(
         floor=floor,
         extrapolated=extrapolated,
         record=record,
+        further=further,
     )
+
+
+def _further(
+    header: WeightsHeader, rows: Array, output: Array, location: Array, scale: Array
+) -> dict[str, ConditionalLaw]:
+    """Laws of the further targets, where stellar mass has this location and scale, shape (n,)."""
+    found, first = {}, len(OUTPUTS)
+    for name, pair in zip(header.architecture.further, header.normalisation.further, strict=True):
+        mean, slope, log_scatter = output[:, first : first + len(FURTHER_OUTPUTS)].T
+        first += len(FURTHER_OUTPUTS)
+        law = ConditionalLaw(*(np.full(len(location), value) for value in (0.0, 0.0, 1.0)))
+        law.slope[rows] = pair[1] * slope / scale[rows]
+        law.intercept[rows] = pair[0] + pair[1] * mean - law.slope[rows] * location[rows]
+        law.scatter[rows] = pair[1] * np.exp(log_scatter)
+        found[PAINTED[name].name] = law
+    return found
 
 
 def shares(voxel: Array, mass: Array) -> Array:

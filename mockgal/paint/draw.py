@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -55,6 +55,45 @@ def draw(distribution: Distribution, ids: Array, *, seed: int) -> tuple[Array, A
             "check the calibration, or the weights",
         )
     return luminous, log_stellar_mass
+
+
+def draw_further(
+    distribution: Distribution, rows: Array, log_stellar_mass: Array, ids: Array, *, seed: int
+) -> dict[str, Array]:
+    """Further columns of galaxies whose stellar masses are drawn.
+
+    Parameters
+    ----------
+    distribution : Distribution
+        n predictions.
+    rows, log_stellar_mass : ndarray, shape (m,)
+        What `draw` gave.
+    ids : ndarray of int64, shape (n,)
+        Of the subhalos: with the column's name, the keys of the random numbers.
+    seed : int
+
+    Returns
+    -------
+    dict of str to ndarray, shape (m,)
+        Positive numbers, in the units of the columns.
+    """
+    found, own = {}, ids[rows]
+    for name, law in distribution.further.items():
+        u = random.uniform(seed, name, own)
+        with np.errstate(over="ignore", under="ignore"):
+            value = 10.0 ** law.take(rows).inverse_cdf(log_stellar_mass, u)
+            value = value.astype(GALAXY_COLUMNS[name].dtype)
+        bad = np.flatnonzero(~((value > 0) & (value < np.inf)))
+        if bad.size:
+            raise InternalError(
+                f"painted {name}",
+                f"{bad.size} values that are no positive numbers, the first for halo_id "
+                f"{own[bad[0]]}",
+                "positive numbers",
+                "check the weights",
+            )
+        found[name] = value
+    return found
 
 
 def _check_probability(p: Array, ids: Array) -> None:
@@ -165,9 +204,11 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
             "expected_satellites": round(satellites, 6),
             **distribution.record,
         }
+        ids = halos["halo_id"]
+        further = draw_further(distribution, rows, log_stellar_mass, ids, seed=seed)
         extrapolated = distribution.extrapolated
         del distribution  # makes room for the columns
-        columns = galaxy_columns(halos, rows, log_stellar_mass, extrapolated)
+        columns = galaxy_columns(halos, rows, log_stellar_mass, extrapolated, further)
         provenance = {
             "version": __version__,
             "simulation": describe_simulation(scene, halo_digest()),
@@ -186,14 +227,21 @@ def _input_digest(halos: HaloCatalog) -> str:
 
 
 def galaxy_columns(
-    halos: HaloCatalog, rows: Array, log_stellar_mass: Array, extrapolated: Array
+    halos: HaloCatalog,
+    rows: Array,
+    log_stellar_mass: Array,
+    extrapolated: Array,
+    further: Mapping[str, Array] | None = None,
 ) -> dict[str, Array]:
     """Columns of the galaxies in ``rows``, in the order that a `GalaxyCatalog` has."""
+    further = {} if further is None else further
     ids = blocks.take(halos.columns, {"galaxy_id": "halo_id", "halo_id": "host_id"}, rows)
     order = sorting_order(ids, ("halo_id", "galaxy_id"))
     if order is not None:  # now, or all columns would be taken twice
         rows, log_stellar_mass = rows[order], log_stellar_mass[order]
-        ids = {name: values[order] for name, values in ids.items()}
+        ids, further = (
+            {name: values[order] for name, values in given.items()} for given in (ids, further)
+        )
     wanted: dict[str, str | tuple[str, int]] = {
         "is_central": "is_central",
         **{
@@ -215,7 +263,7 @@ def galaxy_columns(
         stellar_mass[part] = 10.0 ** log_stellar_mass[part]
 
     blocks.over_blocks(block, len(rows), of=len(halos))
-    return {**columns, "stellar_mass": stellar_mass}
+    return {**columns, "stellar_mass": stellar_mass, **further}
 
 
 def describe_simulation(scene: Scene, halo_digest: str) -> dict[str, Any]:

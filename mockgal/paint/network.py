@@ -71,7 +71,9 @@ class GalaxyNetwork(nn.Module):
         -------
         Tensor, shape (n, o)
             The architecture's ``outputs``: mean and log of the scatter of the standardised log10
-            of stellar mass, and the logit of the probability of being luminous.
+            of stellar mass, and the logit of the probability of being luminous. Of each further
+            target the mean of its standardised log10 at the mean stellar mass, what it rises by
+            for each scatter of that, and the log of its own scatter about this line.
         """
         seen = crops
         for block in self.blocks:

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from ..columns import PAINTED
 from ..cosmology import Cosmology
 from ..errors import BadValueError, FormatError, MockgalError
 from ..types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
@@ -42,6 +43,8 @@ class Normalisation:
         Of each of the architecture's ``features``, in their order.
     target : tuple of float
         Of the target, see `TARGETS`.
+    further : tuple of tuple of float
+        Of log10 of each of the architecture's ``further`` targets, in their order.
 
     Raises
     ------
@@ -53,16 +56,17 @@ class Normalisation:
     subhalos: Pair
     features: tuple[Pair, ...]
     target: Pair
+    further: tuple[Pair, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("matter", "subhalos", "target"):
             _set(self, name, _standard(f"normalisation.{name}", getattr(self, name)))
-        if not isinstance(self.features, (list, tuple)):
-            raise _bad("normalisation.features", self.features, "a list")
-        pairs = (
-            _standard(f"normalisation.features[{k}]", pair) for k, pair in enumerate(self.features)
-        )
-        _set(self, "features", tuple(pairs))
+        for name in ("features", "further"):
+            given, where = getattr(self, name), f"normalisation.{name}"
+            if not isinstance(given, (list, tuple)):
+                raise _bad(where, given, "a list")
+            pairs = (_standard(f"{where}[{k}]", pair) for k, pair in enumerate(given))
+            _set(self, name, tuple(pairs))
 
 
 @dataclass(frozen=True)
@@ -175,22 +179,34 @@ class WeightsHeader:
             raise _bad("name", name, f"1 to {_LONGEST_NAME} printable characters")
         if not isinstance(self.target, str) or self.target not in TARGETS:
             raise _bad("target", self.target, "one of " + ", ".join(TARGETS))
-        given, wanted = len(self.normalisation.features), len(self.architecture.features)
-        if given != wanted:
-            raise _bad("normalisation.features", f"{given} pairs", f"{wanted}, one per feature")
+        for part, what in (("features", "feature"), ("further", "further target")):
+            given, wanted = (len(getattr(x, part)) for x in (self.normalisation, self.architecture))
+            if given != wanted:
+                raise _bad(f"normalisation.{part}", f"{given} pairs", f"{wanted}, one per {what}")
+        if self.target == "voxel" and self.architecture.further:
+            raise _bad("target", self.target, "subhalo, where there are further targets")
         if "log_vmax" in self.architecture.features and self.domain.log_vmax is None:
             raise _bad("domain.log_vmax", None, "the range of a feature of the network")
         if not isinstance(self.provenance, Mapping):
             raise _bad("provenance", self.provenance, "an object")
         _set(self, "provenance", MappingProxyType(_plain("provenance", self.provenance, 0)))
 
+    @property
+    def units(self) -> dict[str, str]:
+        """Unit of each further target."""
+        return {name: PAINTED[name].unit_label for name in self.architecture.further}
+
     def header_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Plain JSON values; nothing of further targets where there are none."""
+        normalisation = dataclasses.asdict(self.normalisation)
+        if not self.units:
+            del normalisation["further"]
         return {
             "name": self.name,
             "target": self.target,
+            **({"units": self.units} if self.units else {}),
             "architecture": self.architecture.to_dict(),
-            "normalisation": _plain("normalisation", dataclasses.asdict(self.normalisation), 0),
+            "normalisation": _plain("normalisation", normalisation, 0),
             "domain": _plain("domain", dataclasses.asdict(self.domain), 0),
             "provenance": dict(self.provenance),
         }
@@ -219,6 +235,7 @@ def header_of(file: TensorFile) -> tuple[WeightsHeader, str]:
         digest = values.pop("digest", None)
         if not isinstance(digest, str):
             raise _bad("digest", digest, "SHA-256 in hexadecimal")
+        units = values.pop("units", {})
         kinds = {"architecture": Architecture, "normalisation": Normalisation, "domain": Domain}
         _check_entries("header", values, WeightsHeader)
         for part, kind in kinds.items():
@@ -226,7 +243,10 @@ def header_of(file: TensorFile) -> tuple[WeightsHeader, str]:
         values["architecture"] = Architecture.from_dict(values["architecture"])
         for part in ("normalisation", "domain"):
             values[part] = kinds[part](**values[part])
-        return WeightsHeader(**values), digest
+        header = WeightsHeader(**values)
+        if units != header.units:
+            raise _bad("units", units, f"{header.units}, of the further targets")
+        return header, digest
     except MockgalError as error:
         raise in_file(file.path, error) from error
 
@@ -238,9 +258,11 @@ def in_file(path: Path, error: MockgalError) -> BadValueError:
 
 
 def _check_entries(where: str, values: Any, kind: type) -> None:
-    names = {entry.name for entry in dataclasses.fields(kind)}
+    entries = dataclasses.fields(kind)
+    names = {entry.name for entry in entries}
+    needed = {entry.name for entry in entries if entry.name != "further"}
     found = set(values) if isinstance(values, dict) else set()
-    if found != names:
+    if not needed <= found <= names:
         shown = ", ".join(sorted(name[:40] for name in found)[:20])
         raise _bad(where, f"entries {shown or 'none'}", ", ".join(sorted(names)))
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..columns import GALAXY_COLUMNS
+from ..columns import GALAXY_COLUMNS, PAINTED
 from ..cosmology import h_free
 from ..errors import (
     BadValueError,
@@ -152,7 +152,11 @@ def describe_galaxies(path: Path | str | os.PathLike[str]) -> dict[str, Any]:
         "version": provenance.get("version"),
         "rows": facts.rows,
         "columns": {name: _unit_label(name, facts.units) for name in facts.columns},
-        "columns_absent": [name for name in GALAXY_COLUMNS if name not in facts.columns],
+        "columns_absent": [
+            name
+            for name, column in GALAXY_COLUMNS.items()
+            if name not in facts.columns and column not in PAINTED.values()
+        ],
         "units": facts.units,
         "frame": facts.frame,
         "centrals": centrals if "is_central" in facts.columns else None,
@@ -309,7 +313,8 @@ def _check_values(
     if values.dtype.kind != "f" or not len(values):
         return
     column, high = GALAXY_COLUMNS[name], inf
-    low = 0.0 if column.unit == "Msun" or name == "vmax" or is_position else -inf
+    not_negative = column.unit == "Msun" or name.endswith(("vmax", "radius")) or is_position
+    low = 0.0 if not_negative else -inf
     expected = "finite numbers" + f", {column.unit_label} and not below 0" * (low == 0)
     if is_position:
         high = catalogue.facts.snapshot.box_size

@@ -7,6 +7,7 @@ Rows of subhalos are read through the table `SUBHALO`; beside it:
 | row of the subhalo in the whole output | halo_id |
 | Group/GroupFirstSub of the subhalo's group | host_id, is_central |
 | the dataset of the stellar-mass definition, column 4, of runs with gas or stars | stellar_mass |
+| SubhaloHalfmassRadType, column 4, of these runs, where it is there | stellar_half_mass_radius |
 | Group/, by mass definition, see `HOST_MASS` | host_mass |
 
 What the codes call things is in their own modules (`Dialect`), units in `mockgal.read.units`.
@@ -48,6 +49,7 @@ SUBHALO = {
     "n_particles": _Native("SubhaloLen"),
 }
 BY_TYPE, NUMBER_BY_TYPE = "SubhaloMassType", "SubhaloLenType"
+RADIUS_BY_TYPE = "SubhaloHalfmassRadType"  # comoving
 # Datasets of the host mass; the default is the first.
 HOST_MASS = {
     "200c": "Group_M_Crit200",
@@ -172,7 +174,9 @@ def _read_datasets(
         wanted[name] = ()
     if catalogue.missing:
         wanted[_CENTRE] = (3,)
-    optional: dict[str, tuple[int | None, ...]] = {f"Subhalo/{NUMBER_BY_TYPE}": (None,)}
+    optional: dict[str, tuple[int | None, ...]] = {
+        f"Subhalo/{name}": (None,) for name in (NUMBER_BY_TYPE, RADIUS_BY_TYPE)
+    }
     if dialect.flag:
         optional[f"Subhalo/{dialect.flag}"] = ()
     if dialect.stellar_mass[stars] != BY_TYPE:
@@ -235,6 +239,10 @@ def _halos(
     if _has_stars(found):
         stellar = found[f"Subhalo/{dialect.stellar_mass[stars]}"][rows.subhalos, STARS]
         columns["stellar_mass"] = stellar * np.float64(units.mass)
+        radius = found.get(f"Subhalo/{RADIUS_BY_TYPE}")
+        if radius is not None and radius.shape[1] > STARS:
+            length = np.float64(units.length)
+            columns["stellar_half_mass_radius"] = radius[rows.subhalos, STARS] * length
     kept = own
     flag = found.get(f"Subhalo/{dialect.flag}")
     if flag is not None and len(own):
@@ -247,6 +255,7 @@ def _halos(
         "halo_id": group_number,
         "host_id": group_number,
         "stellar_mass": f"Subhalo/{dialect.stellar_mass[stars]}",
+        "stellar_half_mass_radius": f"Subhalo/{RADIUS_BY_TYPE}",
     }
 
     def where(name: str, row: int) -> str:

@@ -22,7 +22,7 @@ EXPECTED_PER_REGION = 50  # halos in an octant or slab below which an empty one 
 SLABS = 8
 ORPHANS = ("refuse", "drop", "central")
 _DOUBLE = np.dtype(np.float64)
-_POSITIVE = ("mass", "host_mass", "stellar_mass", "vmax")
+_POSITIVE = ("mass", "host_mass", "stellar_mass", "stellar_half_mass_radius", "vmax")
 
 # What every halo record holds; readers add what their format knows.
 COUNTED = (

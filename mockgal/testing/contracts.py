@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..columns import GALAXY_COLUMNS, HALO_COLUMNS, REQUIRED_HALO_COLUMNS
+from ..columns import GALAXY_COLUMNS, HALO_COLUMNS, PAINTED, REQUIRED_HALO_COLUMNS
 from ..errors import OutputExistsError
 from ..paint.draw import paint_scene
 from ..protocols import Painter, Reader, ReadOptions, Writer
@@ -108,6 +108,11 @@ def painter_contract(painter: Painter, scene: Scene) -> None:
     prediction = painter.predict(scene)
 
     def same(rows: Array, other: Distribution) -> bool:
+        chosen = {name: law.take(rows) for name, law in prediction.further.items()}
+        if set(chosen) != set(other.further) or not all(
+            np.array_equal(law, other.further[name]) for name, law in chosen.items()
+        ):
+            return False
         return all(
             np.array_equal(getattr(prediction, name)[rows], getattr(other, name))
             for name in ("p_luminous", "location", "scale", "residual_row", "extrapolated")
@@ -151,6 +156,7 @@ def painter_contract(painter: Painter, scene: Scene) -> None:
 
     galaxies = paint_scene(scene, painter, seed=1)
     common = set(GALAXY_COLUMNS) - {"stellar_mass", "extrapolated"}
+    common -= {column.name for column in PAINTED.values()}
     common -= {"vmax"} - set(halos.columns)
     provided = {column.name for column in painter.provides}
     _require(set(galaxies.columns) == common | provided, "declared columns, and no others")

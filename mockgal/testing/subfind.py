@@ -176,6 +176,15 @@ def write_gadget4(
         "SubhaloPos": own_length(position),
         "SubhaloMassType": mass(sub_mass[:, None] * fractions).astype(dtype),
         "SubhaloVel": sub_velocity.astype(dtype),
+        **(
+            {
+                "SubhaloHalfmassRadType": (
+                    0.02 * np.cbrt(sub_mass / 1e12)[:, None] * (fractions > 0) * per_length
+                ).astype(dtype)
+            }
+            if hydro
+            else {}
+        ),
         "SubhaloVmax": (100 * (sub_mass / 1e12) ** (1 / 3)).astype(dtype),
     }
     if arepo:

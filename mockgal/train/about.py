@@ -25,7 +25,8 @@ def about(header: WeightsHeader, runs: list[dict[str, Any]]) -> str:
     lines += [f"- {p[name]}" for name in ("summary", "caution") if p.get(name)]
     lines += [
         f"- network {network.preset} of width {network.width}, {network.parameters:,} parameters; "
-        f"target: {TARGETS[header.target]}",
+        f"target: {TARGETS[header.target]}"
+        + "".join(f"; log10 of {name} [{unit}]" for name, unit in header.units.items()),
         f"- voxels of {domain.voxel_size:.4g} Mpc/h, subhalos from {domain.least_subhalo_mass:.4g} "
         f"Msun/h, galaxies from {domain.luminosity_floor:.4g} Msun/h",
     ]

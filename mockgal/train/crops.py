@@ -42,6 +42,8 @@ class Batch(NamedTuple):
     target : Tensor of float32, shape (b,)
         Standardised log10 of stellar mass; 0 where not luminous.
     luminous : Tensor of bool, shape (b,)
+    further : Tensor of float32, shape (b, t)
+        Standardised log10 of the further targets; NaN where unknown.
     weight : Tensor of float32, shape (b,)
         Of the subhalo in the loss.
     rows : ndarray of int64, shape (b,)
@@ -52,6 +54,7 @@ class Batch(NamedTuple):
     features: Tensor
     target: Tensor
     luminous: Tensor
+    further: Tensor
     weight: Tensor
     rows: Array
 
@@ -150,6 +153,7 @@ class CropBatches:
         self._scale = (1.0 / pairs[:, 1]).astype(np.float32)
         self._features = np.array(normalisation.features, dtype=np.float64).reshape(-1, 2)
         self._target = normalisation.target
+        self._further = dict(zip(architecture.further, normalisation.further, strict=True))
         self._batches = -(-len(rows) // batch_size)
 
     def __len__(self) -> int:
@@ -208,11 +212,15 @@ class CropBatches:
         target, (mean, deviation) = samples.log_stellar_mass[rows], self._target
         luminous = np.isfinite(target)
         target = np.where(luminous, (target - mean) / deviation, 0.0)
+        further = np.empty((len(rows), len(self._further)))
+        for place, (name, (mean, deviation)) in enumerate(self._further.items()):
+            further[:, place] = (samples.further[name][rows] - mean) / deviation
         return Batch(
             torch.from_numpy(self._crops(rows, turn)),
             torch.from_numpy(features.astype(np.float32)),
             torch.from_numpy(target.astype(np.float32)),
             torch.from_numpy(luminous),
+            torch.from_numpy(further.astype(np.float32)),
             torch.from_numpy(self._loss_weights[taken]),
             rows,
         )

@@ -16,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
+from ..columns import PAINTED
 from ..distribution import inverse_cdf
 from ..errors import BadValueError
-from ..measure.pit import probability_integral_transform
+from ..measure.pit import kolmogorov_smirnov, probability_integral_transform
 from ..measure.result import POWER, SIGNIFICANCE
 from ..paint.architecture import MEAN_ONLY
 from ..paint.weights import Weights
@@ -70,7 +71,9 @@ def evaluate(
         luminous subhalos, by bound mass; ``pit`` (None for a network that gives the mean alone);
         ``luminous``: share that is luminous, by its predicted probability; ``power`` and
         ``mass``: of `DRAWS` draws over the true one. Their errors are the spread of draws: where
-        the law holds, the truth is one of them.
+        the law holds, the truth is one of them. ``further``: of each further target, at the true
+        stellar mass, the like of ``residuals``, and ``pit``, a test of its probability integral
+        transform, the two None where it is known nowhere.
 
     Raises
     ------
@@ -95,6 +98,9 @@ def evaluate(
     output, loss = outputs(weights.network(), batches, rows, torch.device("cpu"), Loss(weights))
     predicted = law_of(samples, rows, output, weights)
     mass = stellar_mass(samples, weights)[rows]
+    known = np.flatnonzero(mass > 0)
+    median = inverse_cdf(predicted.take(known), np.full(len(known), 0.5))
+    residual = np.log10(mass[known]) - median
     comparison = PowerComparison(samples, rows, weights, power_range=power_range)
     with_law = weights.architecture.outputs != MEAN_ONLY
     power, ratio = _power(comparison, output, seed, with_law)
@@ -106,11 +112,15 @@ def evaluate(
         "loss": loss,
         "seed": seed,
         "bar": BAR,
-        "residuals": _residuals(predicted, mass, samples.mass[rows]),
+        "residuals": _residuals(residual, samples.mass[rows][known]),
         "pit": _pit(predicted, mass, samples.halo_id[rows], seed) if with_law else None,
         "luminous": _luminous(predicted.p_luminous, samples.luminous[rows], with_law),
         "power": power,
         "mass": ratio,
+        "further": {
+            name: _further(predicted.take(known), name, np.log10(mass[known]), samples, rows[known])
+            for name in weights.architecture.further
+        },
         "power_comparison": comparison.record,
         "split": dict(samples.record),
     }
@@ -151,11 +161,9 @@ def _row(value: float, target: float, error: float | None, n: int, bar: float) -
     }
 
 
-def _residuals(d: Distribution, mass: Array, bound: Array) -> list[dict[str, Any]]:
+def _residuals(residual: Array, bound: Array) -> list[dict[str, Any]]:
     """Bias and scatter for all luminous subhalos, and in bins of bound mass."""
-    known = np.flatnonzero(mass > 0)
-    residual = np.log10(mass[known]) - inverse_cdf(d.take(known), np.full(len(known), 0.5))
-    place = np.floor(np.log10(bound[known]) / MASS_BIN).astype(int)
+    place = np.floor(np.log10(bound) / MASS_BIN).astype(int)
     groups: list[tuple[list[float] | None, Array]] = [(None, residual)]
     groups += [
         ([k * MASS_BIN, (k + 1) * MASS_BIN], residual[place == k])
@@ -171,12 +179,30 @@ def _residuals(d: Distribution, mass: Array, bound: Array) -> list[dict[str, Any
     return found
 
 
+def _further(
+    d: Distribution, name: str, log_mass: Array, samples: Samples, rows: Array
+) -> dict[str, Any]:
+    """Of a further target: residuals, and the transform, at the true stellar mass."""
+    known = np.flatnonzero(np.isfinite(samples.further[name][rows]))
+    if not known.size:
+        return {"residuals": None, "pit": None}
+    law, truth = d.further[PAINTED[name].name].take(known), samples.further[name][rows][known]
+    test = kolmogorov_smirnov(law.cdf(log_mass[known], truth))
+    return {
+        "residuals": _residuals(truth - law.mean(log_mass[known]), samples.mass[rows][known]),
+        "pit": _judged(test) | {"subhalos": len(known)},
+    }
+
+
+def _judged(test: Mapping[str, float]) -> dict[str, Any]:
+    """A test of a distribution, held against the bar."""
+    found = verdict(test["statistic"], test["smallest_detectable_distance"], BAR)
+    return dict(test) | {"bar": BAR, "verdict": found}
+
+
 def _pit(d: Distribution, mass: Array, ids: Array, seed: int) -> dict[str, Any]:
     measured = probability_integral_transform(d, mass, ids=ids, seed=seed)
-    tests = {}
-    for name, test in measured.settings["kolmogorov_smirnov"].items():
-        found = verdict(test["statistic"], test["smallest_detectable_distance"], BAR)
-        tests[name] = dict(test) | {"bar": BAR, "verdict": found}
+    tests = {name: _judged(test) for name, test in measured.settings["kolmogorov_smirnov"].items()}
     names = [*measured.estimates, *(f"{name}_error" for name in measured.estimates)]
     names += ["probability_low", "probability_high"]
     return {
@@ -240,18 +266,7 @@ def card(found: Mapping[str, Any]) -> str:
         "",
         "## Stellar mass: log10 of true over predicted median",
         "",
-        *_table(
-            ("log10 M [Msun/h]", "subhalos", "scatter [dex]", "bias [dex]"),
-            [
-                [
-                    "all" if r["log_mass"] is None else "{:g} to {:g}".format(*r["log_mass"]),
-                    r["subhalos"],
-                    "-" if r["scatter"] is None else f"{r['scatter']:.3f}",
-                    _text(r["bias"]),
-                ]
-                for r in found["residuals"]
-            ],
-        ),
+        *_residual_table(found["residuals"]),
         "",
         "## Calibration (probability integral transform)",
         "",
@@ -259,12 +274,7 @@ def card(found: Mapping[str, Any]) -> str:
     if found["pit"] is None:
         lines.append("None: this network gives no distribution, and no scatter is painted.")
     else:
-        columns = ("subhalos", "statistic", "p-value", "smallest detectable", "verdict")
-        keys = ("statistic", "p_value", "smallest_detectable_distance")
-        tests = found["pit"]["kolmogorov_smirnov"]
-        lines += _table(
-            columns, [[n, *(f"{t[k]:.3g}" for k in keys), t["verdict"]] for n, t in tests.items()]
-        )
+        lines += _test_table(found["pit"]["kolmogorov_smirnov"])
     lines += ["", "## Luminous subhalos", ""]
     lines += _table(
         ("predicted probability", "subhalos", "share that is luminous"),
@@ -276,6 +286,13 @@ def card(found: Mapping[str, Any]) -> str:
         [[r["region"], f"{r['k_h_per_mpc']:.3g}", _text(r["ratio"])] for r in found["power"]],
     )
     lines += ["", f"Total stellar mass, painted over true: {_text(found['mass'])}.", ""]
+    for name, scores in found["further"].items():
+        lines += [f"## {name}: log10 of true over predicted, at the true stellar mass", ""]
+        if scores["pit"] is None:
+            lines += ["No galaxy held out has one.", ""]
+            continue
+        lines += [*_residual_table(scores["residuals"]), ""]
+        lines += [*_test_table({scores["pit"]["subhalos"]: scores["pit"]}), ""]
     lines += ["## What they are not good for", "", *(f"- {text}" for text in not_good_for(found))]
     return "\n".join(lines) + "\n"
 
@@ -291,6 +308,12 @@ def not_good_for(found: Mapping[str, Any]) -> list[str]:
         if found["pit"] is None
         else list(found["pit"]["kolmogorov_smirnov"].values()),
     }
+    for name, scores in found["further"].items():
+        known = scores["pit"] is not None
+        verdicts[f"the mean {name} at a given stellar mass"] = (
+            [r["bias"] for r in scores["residuals"]] if known else [{"verdict": NO_POWER}]
+        )
+        verdicts[f"the distribution of {name}"] = [scores["pit"]] if known else []
     texts = []
     for what, rows in verdicts.items():
         outside = sum(row["verdict"] == "outside" for row in rows)
@@ -304,6 +327,29 @@ def not_good_for(found: Mapping[str, Any]) -> list[str]:
     texts.append("simulations of another resolution, redshift or cosmology than they state")
     texts.append("statistics that are not in this card")
     return texts
+
+
+def _residual_table(rows: list[dict[str, Any]]) -> list[str]:
+    return _table(
+        ("log10 M [Msun/h]", "subhalos", "scatter [dex]", "bias [dex]"),
+        [
+            [
+                "all" if r["log_mass"] is None else "{:g} to {:g}".format(*r["log_mass"]),
+                r["subhalos"],
+                "-" if r["scatter"] is None else f"{r['scatter']:.3f}",
+                _text(r["bias"]),
+            ]
+            for r in rows
+        ],
+    )
+
+
+def _test_table(tests: Mapping[Any, Mapping[str, Any]]) -> list[str]:
+    columns = ("subhalos", "statistic", "p-value", "smallest detectable", "verdict")
+    keys = ("statistic", "p_value", "smallest_detectable_distance")
+    return _table(
+        columns, [[n, *(f"{t[k]:.3g}" for k in keys), t["verdict"]] for n, t in tests.items()]
+    )
 
 
 def _text(row: Mapping[str, Any]) -> str:

@@ -49,6 +49,9 @@ def check_samples(
         raise BadValueError(
             "training features", f"an array of shape {samples.features.shape}", f"{wanted} a row"
         )
+    lacking = set(header.architecture.further) - set(samples.further)
+    if lacking:
+        raise BadValueError("training targets", f"no {', '.join(lacking)}", "those of the network")
     for part, mine in zip(("training", "validation"), rows, strict=True):
         if not samples.luminous[mine].any():
             raise BadValueError(
@@ -96,7 +99,9 @@ def training_key(
     sha = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
     names = ("volume", "halo_id", "voxel", "features", "log_stellar_mass", "mass", "part")
     order = np.lexsort((samples.halo_id, samples.volume))
-    for values in [getattr(samples, n) for n in names] + [given[n] for n in sorted(given)]:
+    columns = [getattr(samples, name) for name in names]
+    columns += [values[name] for values in (samples.further, given) for name in sorted(values)]
+    for values in columns:
         sha.update(f"{values.dtype.str} {values.shape}".encode())
         sha.update(np.ascontiguousarray(values[order]).data)
     for volume in samples.volumes:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ..paint.architecture import MEAN_ONLY
+from ..paint.architecture import FURTHER_OUTPUTS, MEAN_ONLY, OUTPUTS
 from ..paint.weights_header import WeightsHeader
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ class Loss:
       the law that is drawn from. A subhalo is luminous with probability p; if so, its standardised
       target t is normal, given that it is above the floor f:
       -log p + (t - mu)^2 / 2 s^2 + log s + log(2 pi) / 2 + log Phi((mu - f) / s); if it is not,
-      -log(1 - p).
+      -log(1 - p). Further targets that are known of a luminous one are normal, given its mass:
+      about m + b (t - mu) / s, with a scatter of their own.
 
     Parameters
     ----------
@@ -37,6 +38,7 @@ class Loss:
 
     def __init__(self, header: WeightsHeader) -> None:
         self.name = "squared error" if header.architecture.outputs == MEAN_ONLY else "likelihood"
+        self.further = len(header.architecture.further)
         self.floor = -math.inf  # standardised
         floor, (mean, deviation) = header.domain.luminosity_floor, header.normalisation.target
         if floor > 0:
@@ -56,12 +58,27 @@ class Loss:
         if self.name == "squared error":
             weight = batch.weight * batch.luminous
             return (weight * (output[:, 0] - batch.target) ** 2).sum(), weight.sum()
-        mean, log_scatter, logit = output.unbind(1)
+        mean, log_scatter, logit = output[:, : len(OUTPUTS)].unbind(1)
         dim = binary_cross_entropy_with_logits(logit, batch.luminous.float(), reduction="none")
         mass = truncated_normal(batch.target, mean, log_scatter, self.floor)
         # `where`, as a product with zero would keep what is not finite
         each = dim + torch.where(batch.luminous, mass, torch.zeros_like(mass))
+        if self.further:
+            each = each + self._further(output, batch).sum(1)
         return (batch.weight * each).sum(), batch.weight.sum()
+
+    def _further(self, output: Tensor, batch: Batch) -> Tensor:
+        """Minus the log-likelihood of each further target, shape (B, t); 0 where not known."""
+        score = (batch.target - output[:, 0]) * torch.exp(-output[:, 1])
+        shape = len(output), self.further, len(FURTHER_OUTPUTS)
+        given = output[:, len(OUTPUTS) :].reshape(shape)
+        mean, slope, log_scatter = given.unbind(2)
+        known = batch.luminous[:, None] & torch.isfinite(batch.further)
+        zero = torch.zeros_like(batch.further)
+        score = torch.where(known, score[:, None], zero)  # so that gradients are finite, too
+        value = torch.where(known, batch.further, zero)
+        found = truncated_normal(value, mean + slope * score, log_scatter, -math.inf)
+        return torch.where(known, found, zero)
 
 
 def truncated_normal(target: Tensor, mean: Tensor, log_scatter: Tensor, floor: float) -> Tensor:

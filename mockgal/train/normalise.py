@@ -34,24 +34,19 @@ def normalisation_of(samples: Samples, rows: Array, architecture: Architecture) 
         Of the channels: over all voxels of the volumes that the rows are in, without those of
         regions that are held out. Of features: over the rows; of the offset, the mean is 0 and the
         deviation one for all axes, so that turning it and standardising it commute. Of the target:
-        over the luminous rows.
+        over the luminous rows; of further ones, over those of them where they are known.
 
     Raises
     ------
     UsageError
-        Fewer than two luminous rows, or all of them of one mass.
+        Fewer than two luminous rows, or all of them of one mass; likewise of a further target.
     """
     from ..paint.cnn_inputs import OFFSETS
     from ..paint.weights_header import Normalisation
 
-    target = samples.log_stellar_mass[rows][samples.luminous[rows]]
-    if len(target) < 2 or not target.std() > 0:
-        raise UsageError(
-            "rows to train on",
-            f"{len(target)} luminous ones",
-            "two or more, of different stellar masses",
-            "look at the split, or lower the luminosity floor",
-        )
+    values = [samples.log_stellar_mass, *(samples.further[name] for name in architecture.further)]
+    names = ("stellar_mass", *architecture.further)
+    targets = [_target(name, value[rows]) for name, value in zip(names, values, strict=True)]
     pairs = []
     for name, value in zip(architecture.features, samples.features[rows].T, strict=True):
         pairs.append(_moments(f"feature {name}", value))
@@ -65,8 +60,21 @@ def normalisation_of(samples: Samples, rows: Array, architecture: Architecture) 
         matter=matter,
         subhalos=subhalos,
         features=tuple(pairs),
-        target=(float(target.mean()), float(target.std())),
+        target=targets[0],
+        further=tuple(targets[1:]),
     )
+
+
+def _target(name: str, values: Array) -> tuple[float, float]:
+    known = values[np.isfinite(values)]
+    if len(known) < 2 or not known.std() > 0:
+        raise UsageError(
+            "rows to train on",
+            f"{len(known)} luminous ones with a {name}",
+            "two or more, of different values",
+            "look at the split, or lower the luminosity floor",
+        )
+    return float(known.mean()), float(known.std())
 
 
 def _moments(what: str, values: Array) -> tuple[float, float]:

@@ -110,6 +110,9 @@ class Samples:
         `TRAIN`, `VALIDATION`, `TEST`; or `BUFFER`, too near to these to be trained on.
     record : mapping
         The split (`mockgal.train.split`) and what was counted: plain JSON values.
+    further : mapping of str to ndarray, shape (n,)
+        log10 of further targets, by their names in `mockgal.columns.PAINTED` and in the units of
+        those columns; NaN where there is none.
 
     Raises
     ------
@@ -126,10 +129,12 @@ class Samples:
     mass: Array
     part: Array
     record: Mapping[str, Any] = field(repr=False)
+    further: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = ("volume", "voxel", "features", "log_stellar_mass", "mass", "part")
         lengths = {name: len(getattr(self, name)) for name in names}
+        lengths |= {name: len(values) for name, values in self.further.items()}
         n = len(self)
         if set(lengths.values()) != {n}:
             raise BadValueError("samples", f"lengths {lengths}", f"{n} each, as of halo_id")

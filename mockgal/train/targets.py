@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..columns import PAINTED
 from ..errors import BadValueError, DomainError, UsageError
 from ..paint.architecture import Architecture
 from ..paint.cnn_inputs import Grid, feature_values, fits
@@ -29,6 +31,41 @@ class _Targets(NamedTuple):
     offset: Array
     log_stellar_mass: Array
     record: dict[str, Any]
+    further: Mapping[str, Array] = MappingProxyType({})
+
+
+def targets_of(text: str) -> tuple[str, tuple[str, ...]]:
+    """What is asked for as the target.
+
+    Parameters
+    ----------
+    text : str
+        ``stellar_mass``, alone or followed by names in `mockgal.columns.PAINTED`, with commas
+        between; or ``voxel``.
+
+    Returns
+    -------
+    target : str
+        A key of `mockgal.paint.weights_header.TARGETS`.
+    further : tuple of str
+        Targets beside stellar mass.
+
+    Raises
+    ------
+    UsageError
+        Something else.
+    """
+    if text == "voxel":
+        return text, ()
+    first, *further = (name.strip() for name in text.split(","))
+    if first != "stellar_mass" or set(further) - set(PAINTED) or len(set(further)) < len(further):
+        raise UsageError(
+            "target",
+            repr(text),
+            f"voxel, or stellar_mass, and after it any of {', '.join(PAINTED)}, each once",
+            "--target stellar_mass,stellar_half_mass_radius",
+        )
+    return "subhalo", tuple(further)
 
 
 def subhalo_samples(
@@ -39,8 +76,9 @@ def subhalo_samples(
     floor: float,
     architecture: Architecture,
     split: Split,
+    further: Sequence[Mapping[str, Array]] | None = None,
 ) -> Samples:
-    """Every gravity-only subhalo, with the stellar mass of its galaxy.
+    """Every gravity-only subhalo, with the stellar mass of its galaxy and what else it has.
 
     Parameters
     ----------
@@ -53,8 +91,11 @@ def subhalo_samples(
     floor : float
         Least stellar mass that counts as luminous [Msun/h].
     architecture : Architecture
-        Whose features are taken.
+        Whose features and further targets are taken.
     split : Split
+    further : sequence of mapping of str to ndarray, shape (n,)
+        The further targets of these galaxies, in the units of `mockgal.columns.PAINTED`. They are
+        learnt by their logarithm: what is not positive is unknown, and counted.
 
     Returns
     -------
@@ -73,8 +114,8 @@ def subhalo_samples(
         No subhalo left to train on; boxes of one structure in different parts.
     """
 
-    def targets(volume: Volume, scene: Scene, mass: Array) -> _Targets:
-        halos = scene.halos
+    def targets(volume: Volume, scene: Scene, given: tuple[Array, Mapping[str, Array]]) -> _Targets:
+        halos, (mass, others) = scene.halos, given
         rows, voxel, offset = _placed(volume, halos)
         found = np.asarray(mass, dtype=np.float64)
         if found.shape != (len(halos),) or np.any(found < 0) or np.any(np.isinf(found)):
@@ -87,9 +128,17 @@ def subhalo_samples(
         galaxies = found > 0  # of NaN, no
         target = _log10(found, galaxies & (found >= floor))
         record = {"with_a_galaxy_below_floor": int(np.sum(galaxies & (found < floor)))}
-        return _Targets(rows, voxel, offset, target, record)
+        logs = {}
+        for name in architecture.further:
+            value = np.asarray(others[name], dtype=np.float64)[rows]
+            known = np.isfinite(target) & (value > 0) & (value < np.inf)
+            logs[name] = _log10(value, known)
+            record[f"luminous_without_{name}"] = int(np.sum(np.isfinite(target) & ~known))
+        return _Targets(rows, voxel, offset, target, record, logs)
 
-    made = _each(targets, volumes, scenes, stellar_mass, split, floor)
+    others = [{}] * len(stellar_mass) if further is None else further
+    given = list(zip(stellar_mass, others, strict=True))
+    made = _each(targets, volumes, scenes, given, split, floor)
     return _samples("subhalo", volumes, scenes, made, floor, architecture, split)
 
 
@@ -232,6 +281,7 @@ def _samples(
             "log_stellar_mass": found.log_stellar_mass[order],
             "mass": halos["mass"][rows].astype(np.float64),
             "part": part,
+            **{name: found.further[name][order] for name in architecture.further},
         }
         for name, value in values.items():
             columns.setdefault(name, []).append(value)
@@ -263,7 +313,8 @@ def _samples(
         raise DomainError(
             "split", "no subhalo left to train on", "some", "smaller held-out regions"
         )
-    samples = Samples(tuple(volumes), **joined, record=record)
+    further = {name: joined.pop(name) for name in architecture.further}
+    samples = Samples(tuple(volumes), **joined, record=record, further=further)
     return check_representative(samples, split)
 
 

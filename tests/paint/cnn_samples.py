@@ -132,12 +132,16 @@ def sample_weights(shape=SMALL, *, seed=1, domain=None, **changes):
         "log_vmax": (1.0, 4.0),
     } | (domain or {})
     state = lively(shape, seed).state_dict()
-    state["output.bias"][:] += torch.tensor([4.0, 0.0, 2.0])[: len(shape.outputs)]  # for `scene`
+    state["output.bias"][:3] += torch.tensor([4.0, 0.0, 2.0])[: len(shape.outputs)]  # for `scene`
     made = Weights(
         name="sample",
         architecture=shape,
         normalisation=Normalisation(
-            (5.0, 5.0), (0.1, 1.2), tuple(known.get(n, (0.0, 0.3)) for n in shape.features), (9, 1)
+            (5.0, 5.0),
+            (0.1, 1.2),
+            tuple(known.get(n, (0.0, 0.3)) for n in shape.features),
+            (9, 1),
+            tuple((-2.5, 0.3) for _ in shape.further),
         ),
         domain=Domain(**domain),
         target="subhalo",

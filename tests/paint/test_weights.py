@@ -14,7 +14,7 @@ from weights_samples import DOMAIN, TINY, join, normalisation, split, weights
 
 from mockgal.errors import BadValueError, MissingDatasetError, OutputExistsError, UsageError
 from mockgal.paint import weights as module
-from mockgal.paint.architecture import FEATURES, MEAN_ONLY, OUTPUTS
+from mockgal.paint.architecture import FEATURES, MEAN_ONLY, OUTPUTS, outputs_of
 from mockgal.paint.network import seeded_network
 from mockgal.paint.weights import named_weights, read_weights, save_weights, shipped_weights
 from mockgal.paint.weights_header import Domain, Normalisation
@@ -41,7 +41,9 @@ def any_weights(draw):
         width=draw(st.integers(1, 3)),
         hidden=draw(st.integers(1, 4)),
         features=tuple(draw(st.lists(st.sampled_from(FEATURES), unique=True))),
-        outputs=draw(st.sampled_from([OUTPUTS, MEAN_ONLY])),
+        outputs=draw(
+            st.sampled_from([OUTPUTS, MEAN_ONLY, *map(outputs_of, (("vmax",), ("mass", "vmax")))])
+        ),
     )
     standard = st.tuples(NUMBERS, POSITIVE)
     domain = replace(
@@ -67,10 +69,14 @@ def any_weights(draw):
         shape,
         name=draw(st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=30)),
         normalisation=Normalisation(
-            draw(standard), draw(standard), tuple(draw(standard) for _ in shape.features), (0, 1)
+            draw(standard),
+            draw(standard),
+            tuple(draw(standard) for _ in shape.features),
+            (0, 1),
+            tuple(draw(standard) for _ in shape.further),
         ),
         domain=domain,
-        target=draw(st.sampled_from(["subhalo", "voxel"])),
+        target=draw(st.sampled_from(["subhalo"] + ["voxel"] * (not shape.further))),
         provenance=draw(st.dictionaries(TEXTS, JSON, max_size=4)),
         state=state,
     )

@@ -31,7 +31,8 @@ DOMAIN = Domain(
 
 def normalisation(architecture):
     features = tuple((float(k), 1.0 + k) for k in range(len(architecture.features)))
-    return Normalisation((5.0, 3.0), (0.5, 1.5), features, (9.0, 0.5))
+    further = tuple((-2.0 - k, 0.25) for k in range(len(architecture.further)))
+    return Normalisation((5.0, 3.0), (0.5, 1.5), features, (9.0, 0.5), further)
 
 
 def weights(architecture=TINY, **changes):

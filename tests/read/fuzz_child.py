@@ -126,6 +126,7 @@ SUBFIND = {
     "SubhaloLen": ("n_particles",),
     "SubhaloMassType": ("stellar_mass", "facts"),
     "SubhaloMassInRadType": ("stellar_mass",),
+    "SubhaloHalfmassRadType": ("stellar_half_mass_radius",),
     "SubhaloLenType": ("facts",),  # the mass of a particle
     "SubhaloFlag": ("flag",),
     "SubhaloGroupNr": _MEMBERSHIP,

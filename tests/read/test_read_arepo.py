@@ -264,6 +264,7 @@ class TestRealChunks:
                 "mass": np.float64(sub["SubhaloMass"]) * 1e10,
                 "vmax": np.float64(sub["SubhaloVmax"]),
                 "stellar_mass": np.float64(sub["SubhaloMassType"][:, 4]) * 1e10,
+                "stellar_half_mass_radius": np.float64(sub["SubhaloHalfmassRadType"][:, 4]) / 1e3,
                 "host_mass": np.float64(m200)[own] * 1e10,
                 "n_particles": np.float64(sub["SubhaloLen"]),
             }.items():

@@ -52,7 +52,7 @@ def test_rows_in_internal_units(tmp_path):
         first = file["Group/GroupFirstSub"][:]
         raw = {
             name: file[f"Subhalo/Subhalo{name}"][:]
-            for name in ("Pos", "Mass", "Vel", "Vmax", "MassType", "Len")
+            for name in ("Pos", "Mass", "Vel", "Vmax", "MassType", "HalfmassRadType", "Len")
         }
     np.testing.assert_array_equal(halos["halo_id"], np.arange(len(group)))
     np.testing.assert_array_equal(halos["host_id"], first[group])
@@ -63,6 +63,9 @@ def test_rows_in_internal_units(tmp_path):
     np.testing.assert_array_equal(halos["vmax"], raw["Vmax"])
     np.testing.assert_array_equal(halos["n_particles"], raw["Len"])
     np.testing.assert_allclose(halos["stellar_mass"], raw["MassType"][:, 4] * 1e10, rtol=1e-7)
+    radius = raw["HalfmassRadType"][:, 4] / 1e3
+    np.testing.assert_allclose(halos["stellar_half_mass_radius"], radius, rtol=1e-7)
+    assert np.array_equal(radius > 0, halos["stellar_mass"] > 0)
     assert snapshot.name == "out_synthetic"
     assert (snapshot.box_size, snapshot.redshift) == (40.0, 1.0)
     assert snapshot.cosmology == COSMOLOGY
@@ -170,7 +173,9 @@ def test_real_counts(output):
     assert scene.snapshot.particle_mass == pytest.approx(PARTICLE[run], rel=1e-6)
     assert ("stellar_mass" in halos) == (run == "hydro")
     if run == "hydro":
-        stars = halos["stellar_mass"]
+        stars, radius = halos["stellar_mass"], halos["stellar_half_mass_radius"]
+        assert not radius[stars == 0].any()
+        assert 2e-3 < np.median(radius[stars > 0]) < 2e-2  # the softening is 5 to 10 kpc/h
         assert stars.sum() == pytest.approx(expected["stellar_mass_total_Msun_h"], rel=1e-6)
         assert (stars > 0).sum() == expected["with_stars"]
         luminous = stars >= 9.99 * 2.107e8

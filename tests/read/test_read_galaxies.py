@@ -159,7 +159,7 @@ def catalogues(draw):
             one = st.lists(st.booleans(), min_size=n, max_size=n)
         else:
             high = CEILING[column.dtype]
-            low = -high if column.unit == "km/s" and name != "vmax" else 0.0
+            low = -high if column.unit == "km/s" and "vmax" not in name else 0.0
             numbers = st.floats(low, high, width=32 if column.dtype == "<f4" else 64)
             if column.unit == "Mpc":
                 numbers = st.floats(0, box, exclude_max=True)

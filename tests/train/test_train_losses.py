@@ -25,7 +25,7 @@ def batch(target, luminous, weight=None):
     n = len(target)
     empty = torch.zeros((n, 0))
     weight = torch.ones(n) if weight is None else weight
-    return Batch(empty, empty, target, luminous, weight, np.arange(n))
+    return Batch(empty, empty, target, luminous, empty, weight, np.arange(n))
 
 
 def test_the_likelihood_is_that_of_the_law():
