@@ -9,7 +9,7 @@ import numpy as np
 from astropy.cosmology import FLRW, FlatLambdaCDM, LambdaCDM
 from astropy.table import Table
 
-from ..columns import GALAXY_COLUMNS
+from ..columns import GALAXY_COLUMNS, PAINTED
 from ..cosmology import Cosmology
 from ..errors import UsageError
 from ..types import Array, GalaxyCatalog
@@ -28,6 +28,7 @@ _NAMES = {
     "subhalo_mass": "subhalo_mass",
     "halo_vmax": "vmax",
     "extrapolated": "extrapolated",
+    **{column.name: column.name for column in PAINTED.values()},
 }
 _FLAT = 1e-9  # of Omega_k
 
@@ -124,7 +125,8 @@ def to_halotools(galaxies: GalaxyCatalog) -> HalotoolsMock:
         - ``gal_type``, "centrals" or "satellites", as text of fixed width;
         - ``stellar_mass``, ``subhalo_mass`` (bound), and the mass of the host halo, its definition
           in the name: ``halo_m200c_host_halo`` [Msun/h];
-        - ``halo_vmax`` [km/s], ``extrapolated``, where the catalogue has them.
+        - ``halo_vmax`` [km/s], ``extrapolated``, and columns painted beside stellar mass, where the
+          catalogue has them.
 
         Numbers are copies; ``meta`` holds what the headers of files hold.
 
