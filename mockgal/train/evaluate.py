@@ -95,7 +95,7 @@ def evaluate(
         seed=seed,
         shuffle=False,
     )
-    output, loss = outputs(weights.network(), batches, rows, torch.device("cpu"), Loss(weights))
+    output, loss, _ = outputs(weights.network(), batches, rows, torch.device("cpu"), Loss(weights))
     predicted = law_of(samples, rows, output, weights)
     mass = stellar_mass(samples, weights)[rows]
     known = np.flatnonzero(mass > 0)

@@ -12,7 +12,14 @@ from typing import Any
 from ..files.atomic import atomic_output
 from .selection import PowerComparison
 
-SCALARS = ("training_loss", "validation_loss", "learning_rate", "score", "mass_ratio")
+SCALARS = (
+    "training_loss",
+    "validation_loss",
+    "validation_loss_error",
+    "learning_rate",
+    "score",
+    "mass_ratio",
+)
 EPOCHS, POWER = "epochs.csv", "power.csv"
 
 

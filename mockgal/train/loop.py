@@ -1,9 +1,10 @@
 """Training of the dm2gal network, which goes on exactly where it was stopped.
 
 Adam, a learning rate that falls by ten when the validation loss no longer does, an early end, and
-the weights of the epoch whose painted stellar mass clusters best (arXiv:2012.00186, sections 2.2
-and 2.3). Lightning's Fabric chooses devices, strategy and mixed precision, and leaves the loop to
-us: batches are keyed, and everything else is in a checkpoint (`mockgal.train.checkpoints`).
+of the epochs with about the least validation loss the weights of that whose painted stellar mass
+clusters best (arXiv:2012.00186, sections 2.2 and 2.3). Lightning's Fabric chooses devices, strategy
+and mixed precision, and leaves the loop to us: batches are keyed, and everything else is in a
+checkpoint (`mockgal.train.checkpoints`).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from .losses import Loss
 from .options import FACTOR, PATIENCE, TrainingOptions
 from .predict import outputs
 from .samples import TRAIN, VALIDATION, Batch, CropBatches, Samples
-from .selection import PowerComparison, Score
+from .selection import RULE, PowerComparison, Score, kept
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -81,8 +82,7 @@ def train(
     Returns
     -------
     Weights
-        Those of the epoch with the least score (`mockgal.train.selection.Score`), of equals the one
-        with the least validation loss; epochs without a score come last.
+        Those of the epoch that `mockgal.train.selection.kept` says.
 
     Raises
     ------
@@ -202,9 +202,9 @@ class _Training:
             self._train_epoch()
             row = self._fabric.broadcast(self._end_of_epoch())
             model = _copied(self._network.state_dict())
-            if not state.best or _rank(row) < min(map(_rank, state.rows)):
-                state.best = model
             state.rows.append(row)
+            if kept(state.rows) == len(state.rows) - 1:
+                state.best = model
             state.batch, state.losses = 0, []
             self._scheduler.step(row["validation_loss"])
             self._save(model)
@@ -217,7 +217,7 @@ class _Training:
     def weights(self) -> Weights:
         """Those of the best epoch."""
         rows = self._state.rows
-        best = min(rows, key=_rank)
+        best = rows[kept(rows)]
         header = self._header
         training = {
             "options": self._options.to_dict(),
@@ -225,7 +225,7 @@ class _Training:
             "optimiser": "Adam",
             "learning_rate_factor": FACTOR,
             "learning_rate_patience": PATIENCE,
-            "selection": self._comparison.record,
+            "selection": {"rule": RULE, **self._comparison.record},
             "epochs": len(rows),
             "epoch": best["epoch"],
             "scores": {name: best[name] for name in log.SCALARS},
@@ -286,7 +286,7 @@ class _Training:
         """What the epoch came to: a row of the log."""
         state = self._state
         rate = self._parameters.param_groups[0]["lr"]
-        output, loss = outputs(
+        output, loss, error = outputs(
             self._module, self._validation, self._held_out, self._fabric.device, self._loss
         )
         epoch = len(state.rows)
@@ -298,6 +298,7 @@ class _Training:
             "epoch": epoch + 1,
             "training_loss": math.fsum(sums[:, 0]) / max(math.fsum(sums[:, 1]), 1e-300),
             "validation_loss": loss,
+            "validation_loss_error": error,
             "learning_rate": float(rate),
             **score._asdict(),
         }
@@ -323,12 +324,6 @@ def _is_done(rows: list[dict[str, Any]], options: TrainingOptions) -> bool:
         return True
     losses = [row["validation_loss"] for row in rows]
     return bool(losses) and len(losses) - 1 - int(np.argmin(losses)) >= options.stop_after
-
-
-def _rank(row: Mapping[str, Any]) -> tuple[bool, float, float]:
-    """Epochs in the order of this are from the best to the worst."""
-    score = row["score"]
-    return score is None, 0.0 if score is None else score, row["validation_loss"]
 
 
 def _set_moments(adam: torch.optim.Adam, network: GalaxyNetwork, state: State) -> None:

@@ -54,10 +54,20 @@ class Loss:
         batch : Batch
             On the same device.
         """
+        loss, weight = self.each(output, batch)
+        return (weight * loss).sum(), weight.sum()
+
+    def each(self, output: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The loss of each row, and its weight, both of shape (B,).
+
+        Parameters
+        ----------
+        output, batch
+            As for a call.
+        """
         output = output.float()
         if self.name == "squared error":
-            weight = batch.weight * batch.luminous
-            return (weight * (output[:, 0] - batch.target) ** 2).sum(), weight.sum()
+            return (output[:, 0] - batch.target) ** 2, batch.weight * batch.luminous
         mean, log_scatter, logit = output[:, : len(OUTPUTS)].unbind(1)
         dim = binary_cross_entropy_with_logits(logit, batch.luminous.float(), reduction="none")
         mass = truncated_normal(batch.target, mean, log_scatter, self.floor)
@@ -65,7 +75,7 @@ class Loss:
         each = dim + torch.where(batch.luminous, mass, torch.zeros_like(mass))
         if self.further:
             each = each + self._further(output, batch).sum(1)
-        return (batch.weight * each).sum(), batch.weight.sum()
+        return each, batch.weight
 
     def _further(self, output: Tensor, batch: Batch) -> Tensor:
         """Minus the log-likelihood of each further target, shape (B, t); 0 where not known."""

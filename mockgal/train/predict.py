@@ -23,7 +23,7 @@ def outputs(
     rows: Array,
     device: torch.device,
     loss: Loss,
-) -> tuple[Array, float]:
+) -> tuple[Array, float, float]:
     """What a network gives for rows, and the loss over all of them.
 
     Parameters
@@ -40,15 +40,18 @@ def outputs(
     -------
     output : ndarray of float64, shape (n, o)
         In the order of ``rows``.
-    loss : float
+    loss, error : float
+        Mean over the rows, and its standard error.
     """
     module.eval()
-    seen, found, sums = [], [], []
+    seen, found, losses, weights = [], [], [], []
     with torch.inference_mode():
         for batch in batches.epoch(0):
             batch = on_device(batch, device)
             output = module(batch.crops, batch.features)
-            sums.append([float(value) for value in loss(output, batch)])
+            each, weight = loss.each(output, batch)
+            losses.append(each.double().cpu().numpy())
+            weights.append(weight.double().cpu().numpy())
             found.append(output.double().cpu().numpy())
             seen.append(batch.rows)
     order = np.argsort(np.concatenate(seen))
@@ -56,7 +59,12 @@ def outputs(
         raise InternalError("batches", "other rows than were asked for", "each of them once")
     back = np.empty(len(rows), dtype=int)
     back[np.argsort(rows)] = order
-    totals = np.array(sums)
-    return np.concatenate(found)[back], math.fsum(totals[:, 0]) / max(
-        math.fsum(totals[:, 1]), 1e-300
+    each, weight = np.concatenate(losses), np.concatenate(weights)
+    each = np.where(weight > 0, each, 0.0)
+    total = max(math.fsum(weight), 1e-300)
+    mean = math.fsum(weight * each) / total
+    return (
+        np.concatenate(found)[back],
+        mean,
+        math.sqrt(math.fsum((weight * (each - mean)) ** 2)) / total,
     )

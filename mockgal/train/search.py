@@ -23,6 +23,7 @@ from .log import SCALARS, write_table
 from .loop import train
 from .options import TrainingOptions
 from .samples import Samples
+from .selection import kept
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -62,7 +63,7 @@ class Found(NamedTuple):
     Parameters
     ----------
     weights : Weights
-        Those of the trial with the least score, of equals the first.
+        Those of the trial that `mockgal.train.selection.kept` says.
     table : list of dict
         A row for each trial: its number, its state, what was tried, and the scores of its weights.
     """
@@ -143,7 +144,7 @@ def search(
             raise IncompleteError(
                 folder, f"no score in {trials} trials", "one or more", "try more, or other ranges"
             )
-        best = min(scored, key=lambda row: (row["score"], row["trial"]))["trial"]
+        best = scored[kept(scored)]["trial"]
         if best not in weights:  # of a search before: its training is done, and only read
             chosen, shape = _suggested(study.trials[best], options, architecture, ranges, layouts)
             weights[best] = train(samples, shape, chosen, _place(folder, best), **about)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -31,6 +32,7 @@ from .samples import Samples
 Array = NDArray[Any]
 
 LEAST_SIDE = 8  # cells of a cube
+RULE = "least power-spectrum score within one standard error of the least validation loss"
 
 
 class Score(NamedTuple):
@@ -90,6 +92,38 @@ class Region(NamedTuple):
     cells: Cells
     truth: Measurement
     used: Array
+
+
+def kept(rows: Sequence[Mapping[str, Any]]) -> int:
+    """The place of the row whose weights are kept.
+
+    The spectrum of one region is dominated by its heaviest galaxies, and by what was drawn for
+    them: alone, it may choose an epoch that has hardly learnt. So it chooses among those whose
+    validation loss is not told from the least (the rule of one standard error: Breiman et al. 1984,
+    Classification and Regression Trees, section 3.4.3). Rows are judged in their order, as weights
+    of earlier ones are not at hand.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        One or more, with ``score``, ``validation_loss`` and ``validation_loss_error``. Rows without
+        a score come after those with one, and of equals those with the lesser loss first.
+    """
+    place, least = 0, rows[0]
+    for k, row in enumerate(rows):
+        least = min(least, row, key=lambda one: one["validation_loss"])
+        bar = least["validation_loss"] + least["validation_loss_error"]
+        if row["validation_loss"] <= bar and (
+            rows[place]["validation_loss"] > bar or _rank(row) < _rank(rows[place])
+        ):
+            place = k
+    return place
+
+
+def _rank(row: Mapping[str, Any]) -> tuple[bool, float, float]:
+    """Rows in the order of this are from the best to the worst."""
+    score = row["score"]
+    return score is None, 0.0 if score is None else score, row["validation_loss"]
 
 
 def stellar_mass(samples: Samples, header: WeightsHeader) -> Array:

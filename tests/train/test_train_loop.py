@@ -22,7 +22,8 @@ from mockgal.train import devices, loop
 from mockgal.train.checkpoints import read_checkpoint
 from mockgal.train.loop import train
 from mockgal.train.options import TrainingOptions
-from mockgal.train.samples import Samples
+from mockgal.train.predict import outputs
+from mockgal.train.samples import VALIDATION, CropBatches, Samples
 
 OPTIONS = TrainingOptions(seed=1, epochs=2, learning_rate=3e-2, batch_size=16)
 
@@ -182,9 +183,29 @@ def test_it_learns_the_law(tmp_path):
     found = rows(tmp_path)
     assert found[-1]["validation_loss"] < found[0]["validation_loss"] - 0.3
     best = weights.provenance["training"]
-    scores = [row["score"] for row in found]
-    assert best["scores"]["score"] == min(scores)
-    assert found[best["epoch"] - 1]["score"] == min(scores)
+    chosen = found[best["epoch"] - 1]
+    assert best["scores"]["score"] == chosen["score"]
+    assert chosen["validation_loss"] == outputs_again(weights, data)
+    least = min(found, key=lambda row: row["validation_loss"])
+    bar = least["validation_loss"] + least["validation_loss_error"]
+    assert chosen["validation_loss"] <= bar
+    assert 0.3 < least["validation_loss_error"] * len(data.rows(VALIDATION)) ** 0.5 < 3.0
+    assert chosen["score"] <= found[-1]["score"] or found[-1]["validation_loss"] > bar
+
+
+def outputs_again(weights, data):
+    rows = data.rows(VALIDATION)
+    batches = CropBatches(
+        data,
+        rows,
+        architecture=weights.architecture,
+        normalisation=weights.normalisation,
+        batch_size=16,
+        symmetries="none",
+        seed=1,
+        shuffle=False,
+    )
+    return outputs(weights.network(), batches, rows, torch.device("cpu"), loop.Loss(weights))[1]
 
 
 @pytest.mark.parametrize("kind", ["likelihood", "squared error"])

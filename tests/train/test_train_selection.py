@@ -7,12 +7,21 @@ from dataclasses import replace
 import loop_samples
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mockgal.errors import BadValueError, UsageError
 from mockgal.measure.power import power_of_field
 from mockgal.paint.weights_header import WeightsHeader
 from mockgal.train.samples import VALIDATION
-from mockgal.train.selection import PowerComparison, _span, law_of, shares_of, stellar_mass
+from mockgal.train.selection import (
+    PowerComparison,
+    _span,
+    kept,
+    law_of,
+    shares_of,
+    stellar_mass,
+)
 
 RANGE = (0.0, 10.0)
 
@@ -152,3 +161,49 @@ def test_the_span_of_voxels_goes_over_the_edge():
     first, length = _span(np.arange(40), 40)
     assert length == 40
     assert first in range(40)
+
+
+def epochs(*rows):
+    return [
+        {"validation_loss": loss, "validation_loss_error": 0.1, "score": score}
+        for loss, score in rows
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "place"),
+    [
+        ([(0.9, 0.01), (0.5, 0.3)], 1),  # a lucky spectrum of a network that has not learnt
+        ([(0.5, 0.3), (0.55, 0.2)], 1),
+        ([(0.5, 0.3), (0.65, 0.2)], 0),  # overfitted
+        ([(0.5, 0.3), (0.45, 0.4), (0.39, 0.5)], 2),  # the first is worse than an error by now
+        ([(0.5, 0.3), (0.45, 0.4)], 0),
+        ([(0.5, None), (0.55, 0.9)], 1),
+        ([(0.5, 0.3), (0.49, None)], 0),
+        ([(0.5, 0.3), (0.45, 0.3)], 1),
+        ([(0.45, 0.3), (0.45, 0.3)], 0),
+    ],
+)
+def test_the_spectrum_chooses_among_the_least_losses(rows, place):
+    assert kept(epochs(*rows)) == place
+
+
+losses = st.floats(0.0, 1.0)
+scores = st.none() | st.floats(0.0, 1.0)
+
+
+@given(st.lists(st.tuples(losses, scores), min_size=1, max_size=12))
+def test_what_is_kept_is_within_an_error_of_the_least(given_rows):
+    rows = epochs(*given_rows)
+    place = kept(rows)
+    bar = min(row["validation_loss"] for row in rows) + 0.1
+    assert rows[place]["validation_loss"] <= bar
+    later = [r for r in rows[place + 1 :] if r["validation_loss"] <= bar and r["score"] is not None]
+    assert all(r["score"] >= (rows[place]["score"] or 0.0) for r in later)
+    assert kept(rows[: place + 1]) == place  # its weights were at hand
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 0.05), st.floats(0.0, 1.0)), min_size=1, max_size=12))
+def test_losses_that_are_not_told_apart_leave_it_to_the_score(given_rows):
+    rows = epochs(*given_rows)
+    assert rows[kept(rows)]["score"] == min(row["score"] for row in rows)
