@@ -17,9 +17,11 @@ from .errors import UsageError, listening
 from .evaluating import card_of, held_against
 from .painters import check_options
 from .pairing import (
+    FilePath,
     Pair,
     Run,
     check_together,
+    chosen_scheme,
     chosen_voxel_size,
     domain_of,
     paired,
@@ -45,7 +47,6 @@ SAMPLING = {
 SPLIT_OPTIONS = ("kind", "validation", "test", "side")
 SCORES = ("seed", "subhalos", "luminous_subhalos", "loss", "residuals", "luminous", "power", "mass")
 CARD, FOLDER = ".card.md", ".training"  # after the name of the weights
-ASSIGNMENT, ORIGIN = "CIC", "corner"
 
 
 def train(
@@ -54,6 +55,7 @@ def train(
     out: str | os.PathLike[str],
     *,
     seed: int,
+    density: FilePath | Sequence[FilePath] = (),
     preset: str | Architecture = "centred",
     width: int = 16,
     target: str = "subhalo",
@@ -88,6 +90,9 @@ def train(
         written beside it, with ``.card.md`` after its name.
     seed : int
         Of the first weights, the order of subhalos, the symmetries and the draws of the card.
+    density : path-like, or sequence of these
+        Density grids of the matter of the gravity-only runs, in their order, where there are no
+        particles, or in place of them (see `mockgal.read`).
     preset : str or Architecture
         A key of `mockgal.paint.architecture.PRESETS`, or an architecture; that has its own width.
     width : int
@@ -158,20 +163,20 @@ def train(
         raise UsageError(path, f"extension {path.suffix!r}", ".safetensors", "name it so")
     card = path.with_name(path.name + CARD)
     for each in (path, card):
-        check_output(each, overwrite, paths_of(dark, hydro))
+        check_output(each, overwrite, paths_of(dark, hydro, density))
     installed("lightning.fabric", "Lightning")
     if search is not None:
         installed("optuna", "Optuna")
     architecture, chosen = _network(preset, width), _training_options(seed, preset, training or {})
     check_options("split", split or {}, SPLIT_OPTIONS)
     with listening() as told, shown(progress):
-        pairs = read_pairs(dark, hydro, options)
+        pairs = read_pairs(dark, hydro, options, density)
         made = _prepared(
             pairs,
             architecture,
             target=target,
             sampling=sampling,
-            grid=(voxel_size, grid_size),
+            voxels=(voxel_size, grid_size),
             floor=luminosity_floor,
             least_particles=least_particles,
             match=match,
@@ -227,7 +232,7 @@ def _prepared(
     *,
     target: str,
     sampling: str | None,
-    grid: tuple[float | str | None, int | None],
+    voxels: tuple[float | str | None, int | None],
     floor: float | str | None,
     least_particles: int,
     match: str | None,
@@ -245,7 +250,7 @@ def _prepared(
         raise UsageError("least particles", f"{least_particles!r}", "a whole number from 1 on")
     how = _sampling(sampling, architecture)
     least_stellar, stated = floor_of(floor, runs)
-    voxel_size, why = chosen_voxel_size(runs[0][1], *grid)
+    voxel_size, why = chosen_voxel_size(runs[0][1], *voxels)
     particle = max(dark.snapshot.particle_mass or 0.0 for _, dark in runs)
     least_mass = (least_particles - 0.5) * particle
     pairs = [
@@ -253,8 +258,8 @@ def _prepared(
         for hydro, dark in runs
     ]
     check_together(runs)
-    domain = {"assignment": ASSIGNMENT, "origin": ORIGIN, "least_subhalo_mass": least_mass}
-    volumes = volumes_of(pairs, domain | {"voxel_size": voxel_size})
+    grid = {"voxel_size": voxel_size, **chosen_scheme(runs[0][1], voxel_size)}
+    volumes = volumes_of(pairs, {**grid, "least_subhalo_mass": least_mass})
     divided = split_of(volumes, architecture.crop_size, **split)
     samples = samples_of(
         pairs,

@@ -37,6 +37,13 @@ def _pairing(command: Callable[..., Any]) -> Callable[..., Any]:
             "--hydro", "hydros", multiple=True, help="Its hydrodynamic twin, in the same order."
         ),
         click.option(
+            "--density",
+            multiple=True,
+            metavar="FILE",
+            help="Density grid of the matter of each gravity-only run, in the same order, as "
+            "`mockgal build` takes it (default: from the particles).",
+        ),
+        click.option(
             "--match",
             type=click.Choice(["ids", "position"]),
             help="How subhalos are matched (default: by particle ids where they are there).",
@@ -177,6 +184,7 @@ def evaluate(
     weights: str,
     darks: tuple[str, ...],
     hydros: tuple[str, ...],
+    density: tuple[str, ...],
     out: str | None,
     as_json: bool,
     overwrite: bool,
@@ -193,10 +201,18 @@ def evaluate(
 
     _check_pairs(f"evaluate {weights}", darks, hydros)
     if out is not None:
-        check_output(Path(out), overwrite, [Path(path) for path in (*darks, *hydros, weights)])
+        inputs = [Path(path) for path in (*darks, *hydros, *density, weights)]
+        check_output(Path(out), overwrite, inputs)
     loaded = named_weights(weights)
     with progress_bar() as progress:
-        scores = run(loaded, list(darks), list(hydros), progress=progress, **given(options))
+        scores = run(
+            loaded,
+            list(darks),
+            list(hydros),
+            density=density,
+            progress=progress,
+            **given(options),
+        )
     text = json.dumps(scores, indent=1) + "\n" if as_json else card_of(loaded, scores)
     if out is None:
         say(text.splitlines())

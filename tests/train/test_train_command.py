@@ -13,6 +13,7 @@ from mockgal.paint.weights import read_weights
 from mockgal.universe import Run, write_universe
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+TWINS, OVER = ("--dark", "a", "--hydro", "b"), "--overwrite"
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,12 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
     repeated = mockgal_command("evaluate", "w.safetensors", *pair_of(runs), **ONE_THREAD)
     assert repeated.returncode == 0, repeated.stderr
     assert repeated.stdout == card
+    made = mockgal_command("field", "--sim", runs[0], "--grid", 128, "--out", "matter.hdf5")
+    assert made.returncode == 0, made.stderr
+    gridded = ("evaluate", "w.safetensors", *pair_of(runs), "--density", "matter.hdf5")
+    repeated = mockgal_command(*gridded, **ONE_THREAD)
+    assert repeated.returncode == 0, repeated.stderr
+    assert repeated.stdout == card
     painted = mockgal_command(
         *("build", "--sim", runs[0], "--painter", "cnn", "--weights", "w.safetensors"),
         *("--out", "mock.fits"),
@@ -102,6 +109,12 @@ def test_one_bar_for_a_training(monkeypatch):
         (("evaluate", "w.safetensors", "--dark", "{0}"), 2, "1 --dark and 0 --hydro"),
         (("evaluate", "nowhere", "--dark", "{0}", "--hydro", "{1}"), 2, "nowhere"),
         (("train", "--dark", "{1}", "--hydro", "{0}", "--out", "w.safetensors"), 3, "stellar mass"),
+        (
+            ("train", *TWINS, *2 * ("--density", "c"), "--out", "w.safetensors"),
+            2,
+            "2 density grids",
+        ),
+        (("evaluate", "w", *TWINS, "--density", "{0}", "--out", "{0}", OVER), 2, "input"),
     ],
 )
 def test_what_is_refused(mockgal_command, runs, tmp_path, arguments, code, said):
