@@ -89,8 +89,12 @@ def read_pairs(
             "one or more of each, in one order",
             "--dark dark/groups_099 --hydro hydro/groups_099",
         )
-    grids = [density] if isinstance(density, str | os.PathLike) else list(density)
-    if grids and len(grids) != len(darks):
+    grids: list[FilePath | None] = [None] * len(darks)
+    if isinstance(density, str | os.PathLike):
+        grids = [density]
+    elif density:
+        grids = list(density)
+    if len(grids) != len(darks):
         raise UsageError(
             "pairs of runs",
             f"{len(darks)} gravity-only runs and {len(grids)} density grids",
@@ -98,14 +102,14 @@ def read_pairs(
             "--dark dark.hdf5 --density matter.hdf5, for each of them",
         )
     check_options("read", options, ("format", *ReadOptions._fields))
-    given = [*options, *(["density"] if grids else [])]
+    given = [*options, *(["density"] if any(grids) else [])]
     if given and any(isinstance(run, Scene) for run in darks + hydros):
         raise UsageError(
             "read", f"option {', '.join(given)} for a run that is read already", "none"
         )
     pairs = [
         read_pair((hydro, dark), options, grid)
-        for hydro, dark, grid in zip(hydros, darks, grids or [None] * len(darks), strict=True)
+        for hydro, dark, grid in zip(hydros, darks, grids, strict=True)
     ]
     return [(by_id(hydro), by_id(dark)) for hydro, dark in pairs]
 

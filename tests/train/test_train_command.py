@@ -37,7 +37,7 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
     whole = mockgal_command(*training(runs, "w.safetensors"), cwd=tmp_path / "whole", **ONE_THREAD)
     assert whole.returncode == 0, whole.stderr
     for text in (
-        "pair        synthetic dark",
+        "pair        synthetic dark (seed 5, 64^3 particles in 16 Mpc/h) and synthetic hydro (",
         "split       cubes",
         "seed        201200186",
         "wrote",

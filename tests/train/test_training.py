@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+import warnings
 from dataclasses import replace
 
 import h5py
@@ -167,11 +168,15 @@ def test_without_particles_their_mass_must_be_known(pair, files, tmp_path):
         train((sim, pair[1]), tmp_path / "w.safetensors")
 
 
-def test_all_of_a_pair_that_was_not_trained_on(trained):
+def test_all_of_a_pair_that_was_not_trained_on(pair, trained):
     other = make_universe(2, run=SMALL)
     weights, _ = trained
-    with pytest.warns(MockgalWarning, match="of this name was trained on"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", MockgalWarning)
         scores = mockgal.evaluate(weights, other.dark, other.hydro)
+    same = replace(other.dark, snapshot=replace(other.dark.snapshot, name=pair[0].snapshot.name))
+    with pytest.warns(MockgalWarning, match="of this name was trained on"):
+        assert mockgal.evaluate(weights, same, other.hydro)["mass"] == scores["mass"]
     above = other.dark.halos["mass"] >= weights.domain.least_subhalo_mass
     assert scores["subhalos"] == np.sum(above)
     assert scores["runs"][0]["trained_on"] is False
@@ -240,11 +245,7 @@ def test_as_the_paper(pair, tmp_path):
 
 
 def test_several_pairs_with_the_last_held_out(pair, tmp_path):
-    pairs = [pair]
-    for k in (2, 3):
-        made = make_universe(k, run=SMALL)
-        runs = [replace(r, snapshot=replace(r.snapshot, name=f"box {k}")) for r in made[:2]]
-        pairs.append(tuple(runs))
+    pairs = [pair, *(make_universe(seed, run=SMALL)[:2] for seed in (2, 3))]
     darks, hydros = ([p[i] for p in pairs] for i in (0, 1))
     weights = train((darks, hydros), tmp_path / "w.safetensors", sampling="natural")
     training = weights.provenance["training"]
