@@ -46,7 +46,7 @@ SAMPLING = {
 }
 SPLIT_OPTIONS = ("kind", "validation", "test", "side")
 SCORES = ("seed", "subhalos", "luminous_subhalos", "loss", "residuals", "luminous", "power", "mass")
-CARD, FOLDER = ".card.md", ".training"  # after the name of the weights
+CARD, SPLIT, FOLDER = ".card.md", ".split.png", ".training"  # after the name of the weights
 
 
 def train(
@@ -87,7 +87,8 @@ def train(
         order.
     out : path-like
         The weights' file, ``.safetensors``; a card with their scores on held-out subhalos is
-        written beside it, with ``.card.md`` after its name.
+        written beside it, with ``.card.md`` after its name, and with ``.split.png`` a picture of
+        what was held out.
     seed : int
         Of the first weights, the order of subhalos, the symmetries and the draws of the card.
     density : path-like, or sequence of these
@@ -126,7 +127,7 @@ def train(
     provenance : mapping, optional
         Stored with the weights: ``summary``, ``caution``, ``citation`` and whatever else.
     overwrite : bool
-        Replace the weights and their card.
+        Replace the weights, their card and the picture.
     progress : callable, optional
         Called with (done, total, what).
     split : mapping, optional
@@ -153,16 +154,18 @@ def train(
     from .files.atomic import atomic_output, check_output
     from .paint.weights import save_weights
     from .progress import shown
+    from .report.figures import save_figure
     from .train import loop
     from .train.devices import installed, is_first_process
+    from .train.draw_split import draw_split
     from .train.evaluate import evaluate as scores_of
     from .train.search import search as search_for
 
     path = Path(out)
     if path.suffix != ".safetensors":
         raise UsageError(path, f"extension {path.suffix!r}", ".safetensors", "name it so")
-    card = path.with_name(path.name + CARD)
-    for each in (path, card):
+    card, picture = (path.with_name(path.name + ending) for ending in (CARD, SPLIT))
+    for each in (path, card, picture):
         check_output(each, overwrite, paths_of(dark, hydro, density))
     installed("lightning.fabric", "Lightning")
     if search is not None:
@@ -212,6 +215,7 @@ def train(
         save_weights(weights, path, overwrite=overwrite)
         with atomic_output(card, overwrite=overwrite) as temporary:
             temporary.write_text(text, encoding="utf-8")
+        save_figure(draw_split(made.samples), picture, overwrite=overwrite)
     return weights
 
 

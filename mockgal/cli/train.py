@@ -56,7 +56,11 @@ def _pairing(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @_pairing
-@click.option("--out", required=True, help="Weights to write, .safetensors; their card beside.")
+@click.option(
+    "--out",
+    required=True,
+    help="Weights to write, .safetensors; beside them their card, and a picture of the split.",
+)
 @click.option("--preset", help="Layout: centred (the default), paper, literal, demo.")
 @click.option("--width", type=int, help="Channels of the first stage (default: 16).")
 @click.option(
@@ -147,7 +151,7 @@ def train(
     """
     from ..recipe import DEFAULT_SEED
     from ..train.devices import is_first_process
-    from ..training import CARD
+    from ..training import CARD, SPLIT
     from ..training import train as run
 
     _check_pairs("train", darks, hydros)
@@ -169,7 +173,8 @@ def train(
             **wanted,
         )
     if is_first_process():
-        say([*_describe(weights), f"wrote       {out}", f"            {out}{CARD}"])
+        written = [f"            {out}{ending}" for ending in (CARD, SPLIT)]
+        say([*_describe(weights), f"wrote       {out}", *written])
 
 
 @click.command()

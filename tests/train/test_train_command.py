@@ -40,7 +40,8 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
         "pair        synthetic dark (seed 5, 64^3 particles in 16 Mpc/h) and synthetic hydro (",
         "split       cubes",
         "seed        201200186",
-        "wrote",
+        "wrote       w.safetensors\n            w.safetensors.card.md\n"
+        "            w.safetensors.split.png\n",
     ):
         assert text in whole.stdout
     digest = read_weights(tmp_path / "whole" / "w.safetensors").digest()

@@ -61,6 +61,9 @@ def trained(pair, tmp_path_factory):
 def test_the_weights_say_what_they_are_from(pair, trained):
     weights, out = trained
     assert read_weights(out).digest() == weights.digest()
+    endings = ("", ".card.md", ".split.png", ".training")
+    assert {p.name for p in out.parent.iterdir()} == {out.name + ending for ending in endings}
+    assert out.with_name(out.name + ".split.png").read_bytes().startswith(b"\x89PNG")
     dark, hydro = pair
     p, domain = weights.provenance, weights.domain
     (record,) = p["training_data"]["pairs"]
@@ -319,7 +322,7 @@ def test_outputs_are_looked_at_first(tmp_path):
     nowhere = "nowhere", "nowhere"
     with pytest.raises(UsageError, match=r"\.safetensors"):
         train(nowhere, tmp_path / "w.pt")
-    for name in ("w.safetensors", "w.safetensors.card.md"):
+    for name in ("w.safetensors", "w.safetensors.card.md", "w.safetensors.split.png"):
         (tmp_path / name).write_text("mine")
         with pytest.raises(UsageError, match="overwrite"):
             train(nowhere, tmp_path / "w.safetensors")
