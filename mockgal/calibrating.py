@@ -118,11 +118,19 @@ def calibrate(
     return replace(table, provenance=table.provenance | {"warnings": told})
 
 
-def read_pair(pair: tuple[Run, Run], options: Mapping[str, Any]) -> tuple[Scene, Scene]:
-    """A hydrodynamic run and its gravity-only twin, read with options of `mockgal.read`."""
+def read_pair(
+    pair: tuple[Run, Run],
+    options: Mapping[str, Any],
+    density: str | os.PathLike[str] | None = None,
+) -> tuple[Scene, Scene]:
+    """A hydrodynamic run and its gravity-only twin, read with options of `mockgal.read`.
+
+    A density grid is one of the matter of the gravity-only run.
+    """
     stars = "stellar_mass_definition"
     of_hydro = dict(options)
     of_dark = {key: value for key, value in options.items() if key != stars}
+    of_dark |= {} if density is None else {"density": density}
     hydro, dark = (
         run if isinstance(run, Scene) else read(run, **given)
         for run, given in zip(pair, (of_hydro, of_dark), strict=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import BadValueError, DomainError, UsageError, warn
-from .pairing import Pair, Run, paired, read_pairs, samples_of, stars_of, volumes_of
+from .pairing import FilePath, Pair, Run, paired, read_pairs, samples_of, stars_of, volumes_of
 from .types import Scene
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def evaluate(
     hydro: Run | Sequence[Run],
     *,
     seed: int | None = None,
+    density: FilePath | Sequence[FilePath] = (),
     match: str | None = None,
     progress: Callable[[int, int, str], object] | None = None,
     **options: Any,
@@ -36,6 +37,8 @@ def evaluate(
         As for `train`. Of a pair that was not trained on all subhalos are taken.
     seed : int, optional
         Of the draws; that of the training without it, so that its card is repeated.
+    density : path-like, or sequence of these
+        As for `train`.
     match : str, optional
         As for `train`; without it as in the training, for pairs that were trained on.
     progress : callable, optional
@@ -72,7 +75,7 @@ def evaluate(
         raise UsageError("seed", "none, and none in the weights", "a seed for the draws", "--seed")
     with shown(progress):
         pairs, places = [], []
-        for hydro_run, dark_run in read_pairs(dark, hydro, options):
+        for hydro_run, dark_run in read_pairs(dark, hydro, options, density):
             reasons = mismatch(dark_run, loaded, grid_of(dark_run, loaded))
             if stars_of(hydro_run) != domain.stellar_mass_definition:
                 reasons.append(

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from .train.split import Split
 
 Array = NDArray[Any]
-Run = str | os.PathLike[str] | Scene
+FilePath = str | os.PathLike[str]
+Run = FilePath | Scene
 
 QUALITY_BIN = 0.5  # dex, of the completeness and purity that are recorded
 LARGEST_GRID = 1 << 14  # voxels along a side
@@ -58,7 +59,10 @@ class Pair:
 
 
 def read_pairs(
-    dark: Run | Sequence[Run], hydro: Run | Sequence[Run], options: Mapping[str, Any]
+    dark: Run | Sequence[Run],
+    hydro: Run | Sequence[Run],
+    options: Mapping[str, Any],
+    density: FilePath | Sequence[FilePath] = (),
 ) -> list[tuple[Scene, Scene]]:
     """Hydrodynamic runs and their twins, in the order of ids.
 
@@ -68,12 +72,14 @@ def read_pairs(
         In one order.
     options : mapping
         Of `mockgal.read`.
+    density : path-like, or sequence of these
+        Density grids of the matter of the gravity-only runs, in the order of these, or none.
 
     Raises
     ------
     UsageError
-        None, or unequal numbers of them; an option that there is not, or options for a run that is
-        read already.
+        None, or unequal numbers of them; an option that there is not, or options or a density grid
+        for a run that is read already.
     MockgalError
         As of `mockgal.read`.
     """
@@ -87,12 +93,28 @@ def read_pairs(
             "one or more of each, in one order",
             "--dark dark/groups_099 --hydro hydro/groups_099",
         )
-    check_options("read", options, ("format", *ReadOptions._fields))
-    if options and any(isinstance(run, Scene) for run in darks + hydros):
+    grids: list[FilePath | None] = [None] * len(darks)
+    if isinstance(density, str | os.PathLike):
+        grids = [density]
+    elif density:
+        grids = list(density)
+    if len(grids) != len(darks):
         raise UsageError(
-            "read", f"option {', '.join(options)} for a run that is read already", "none"
+            "pairs of runs",
+            f"{len(darks)} gravity-only runs and {len(grids)} density grids",
+            "a grid for each gravity-only run, in one order, or none",
+            "--dark dark.hdf5 --density matter.hdf5, for each of them",
         )
-    pairs = [read_pair(pair, options) for pair in zip(hydros, darks, strict=True)]
+    check_options("read", options, ("format", *ReadOptions._fields))
+    given = [*options, *(["density"] if any(grids) else [])]
+    if given and any(isinstance(run, Scene) for run in darks + hydros):
+        raise UsageError(
+            "read", f"option {', '.join(given)} for a run that is read already", "none"
+        )
+    pairs = [
+        read_pair((hydro, dark), options, grid)
+        for hydro, dark, grid in zip(hydros, darks, grids, strict=True)
+    ]
     return [(by_id(hydro), by_id(dark)) for hydro, dark in pairs]
 
 
@@ -246,9 +268,9 @@ def chosen_voxel_size(
 ) -> tuple[float, str]:
     """Side of a voxel [Mpc/h], and in words why.
 
-    By default that of the density grid, where there are no particles; else the box is cut into the
-    first power of two that is not less than the number of particles along a side, as
-    arXiv:2012.00186 did (2048 for 1820).
+    By default that of the run's density grid; without one the box is cut into the first power of
+    two that is not less than the number of particles along a side, as arXiv:2012.00186 did (2048
+    for 1820).
     """
     box, given = dark.snapshot.box_size, "given"
     if voxel_size is not None and grid_size is not None:
@@ -262,15 +284,26 @@ def chosen_voxel_size(
         if type(grid_size) is not int or not 1 <= grid_size <= LARGEST_GRID:
             raise UsageError("grid", f"{grid_size!r}", f"a whole number from 1 to {LARGEST_GRID}")
         return box / grid_size, f"{given}: {grid_size} along a side of {dark.snapshot.name}"
+    if dark.field is not None:
+        return dark.field.voxel_size, f"that of the density grid of {dark.snapshot.name}"
     if dark.particles is None:
-        size = box if dark.field is None else dark.field.voxel_size
-        return size, f"that of the density grid of {dark.snapshot.name}"
+        return box, "the box: there is no matter"  # which is refused where the volume is made
     side = round(dark.particles.count ** (1 / 3))
     number = 1 << max(side - 1, 0).bit_length()
     return box / number, (
         f"{number} along a side of {dark.snapshot.name}: the first power of two not below the "
         f"{side} particles"
     )
+
+
+def chosen_scheme(dark: Scene, voxel_size: float) -> dict[str, str]:
+    """``assignment`` and ``origin`` of the network's grid: of the run's own, if it is that one."""
+    from .paint.cnn_inputs import fits
+
+    field = dark.field
+    if field is not None and fits(field.voxel_size, voxel_size):
+        return {"assignment": field.assignment, "origin": field.origin}
+    return {"assignment": "CIC", "origin": "corner"}
 
 
 def volumes_of(pairs: Sequence[Pair], domain: Mapping[str, Any]) -> list[Volume]:

@@ -17,9 +17,11 @@ from .errors import UsageError, listening
 from .evaluating import card_of, held_against
 from .painters import check_options
 from .pairing import (
+    FilePath,
     Pair,
     Run,
     check_together,
+    chosen_scheme,
     chosen_voxel_size,
     domain_of,
     paired,
@@ -48,8 +50,7 @@ SCORES = (
     *("seed", "subhalos", "luminous_subhalos", "loss", "residuals", "luminous", "power", "mass"),
     "further",
 )
-CARD, FOLDER = ".card.md", ".training"  # after the name of the weights
-ASSIGNMENT, ORIGIN = "CIC", "corner"
+CARD, SPLIT, FOLDER = ".card.md", ".split.png", ".training"  # after the name of the weights
 
 
 def train(
@@ -58,6 +59,7 @@ def train(
     out: str | os.PathLike[str],
     *,
     seed: int,
+    density: FilePath | Sequence[FilePath] = (),
     preset: str | Architecture = "centred",
     width: int = 16,
     target: str = "stellar_mass",
@@ -89,9 +91,13 @@ def train(
         order.
     out : path-like
         The weights' file, ``.safetensors``; a card with their scores on held-out subhalos is
-        written beside it, with ``.card.md`` after its name.
+        written beside it, with ``.card.md`` after its name, and with ``.split.png`` a picture of
+        what was held out.
     seed : int
         Of the first weights, the order of subhalos, the symmetries and the draws of the card.
+    density : path-like, or sequence of these
+        Density grids of the matter of the gravity-only runs, in their order, where there are no
+        particles, or in place of them (see `mockgal.read`).
     preset : str or Architecture
         A key of `mockgal.paint.architecture.PRESETS`, or an architecture; that has its own width.
     width : int
@@ -126,7 +132,7 @@ def train(
     provenance : mapping, optional
         Stored with the weights: ``summary``, ``caution``, ``citation`` and whatever else.
     overwrite : bool
-        Replace the weights and their card.
+        Replace the weights, their card and the picture.
     progress : callable, optional
         Called with (done, total, what).
     split : mapping, optional
@@ -153,8 +159,10 @@ def train(
     from .files.atomic import atomic_output, check_output
     from .paint.weights import save_weights
     from .progress import shown
+    from .report.figures import save_figure
     from .train import loop
     from .train.devices import installed, is_first_process
+    from .train.draw_split import draw_split
     from .train.evaluate import evaluate as scores_of
     from .train.search import search as search_for
     from .train.targets import targets_of
@@ -162,9 +170,9 @@ def train(
     path = Path(out)
     if path.suffix != ".safetensors":
         raise UsageError(path, f"extension {path.suffix!r}", ".safetensors", "name it so")
-    card = path.with_name(path.name + CARD)
-    for each in (path, card):
-        check_output(each, overwrite, paths_of(dark, hydro))
+    card, picture = (path.with_name(path.name + ending) for ending in (CARD, SPLIT))
+    for each in (path, card, picture):
+        check_output(each, overwrite, paths_of(dark, hydro, density))
     installed("lightning.fabric", "Lightning")
     if search is not None:
         installed("optuna", "Optuna")
@@ -173,14 +181,14 @@ def train(
     chosen = _training_options(seed, preset, training or {})
     check_options("split", split or {}, SPLIT_OPTIONS)
     with listening() as told, shown(progress):
-        pairs = read_pairs(dark, hydro, options)
+        pairs = read_pairs(dark, hydro, options, density)
         architecture = told_the_redshift(architecture, pairs)
         made = _prepared(
             pairs,
             architecture,
             target=place,
             sampling=sampling,
-            grid=(voxel_size, grid_size),
+            voxels=(voxel_size, grid_size),
             floor=luminosity_floor,
             least_particles=least_particles,
             match=match,
@@ -216,6 +224,7 @@ def train(
         save_weights(weights, path, overwrite=overwrite)
         with atomic_output(card, overwrite=overwrite) as temporary:
             temporary.write_text(text, encoding="utf-8")
+        save_figure(draw_split(made.samples), picture, overwrite=overwrite)
     return weights
 
 
@@ -236,7 +245,7 @@ def _prepared(
     *,
     target: str,
     sampling: str | None,
-    grid: tuple[float | str | None, int | None],
+    voxels: tuple[float | str | None, int | None],
     floor: float | str | None,
     least_particles: int,
     match: str | None,
@@ -251,7 +260,7 @@ def _prepared(
         raise UsageError("least particles", f"{least_particles!r}", "a whole number from 1 on")
     how = _sampling(sampling, architecture)
     least_stellar, stated = floor_of(floor, runs)
-    voxel_size, why = chosen_voxel_size(runs[0][1], *grid)
+    voxel_size, why = chosen_voxel_size(runs[0][1], *voxels)
     particle = max(dark.snapshot.particle_mass or 0.0 for _, dark in runs)
     least_mass = (least_particles - 0.5) * particle
     pairs = [
@@ -266,8 +275,8 @@ def _prepared(
         for hydro, dark in runs
     ]
     check_together(runs)
-    domain = {"assignment": ASSIGNMENT, "origin": ORIGIN, "least_subhalo_mass": least_mass}
-    volumes = volumes_of(pairs, domain | {"voxel_size": voxel_size})
+    grid = {"voxel_size": voxel_size, **chosen_scheme(runs[0][1], voxel_size)}
+    volumes = volumes_of(pairs, {**grid, "least_subhalo_mass": least_mass})
     divided = split_of(volumes, architecture.crop_size, **split)
     samples = samples_of(
         pairs,

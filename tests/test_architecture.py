@@ -42,7 +42,8 @@ DOORS = {
     "calibrating": {"pipeline", "painters", "calibrate", "paint"},
     "pairing": {"calibrating", "painters", "calibrate", "paint", "train"},
     "evaluating": {"pairing", "calibrate", "paint", "train"},
-    "training": {"pairing", "evaluating", "calibrating", "painters", "calibrate", "paint", "train"},
+    "training": {"pairing", "evaluating", "calibrating", "painters"}
+    | {"calibrate", "paint", "train", "report"},
     "summary": {"pipeline"},
     "recipe": set(),
     "painters": set(),

@@ -1,10 +1,13 @@
-"""The benchmark of painting runs, and makes nothing up for peers that are not installed."""
+"""Benchmarks run, count what they say, and make nothing up for peers that are not installed."""
 
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from mockgal.paint.architecture import architecture
+from mockgal.train.options import TrainingOptions
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -70,3 +73,37 @@ def test_time_and_memory(benchmarks):
     assert "Python" in common.machine()
     assert common.busy() == "" or "load average" in common.busy()
     assert common.table(["a"], [["1"]]) == "| a |\n| --- |\n| 1 |"
+
+
+@pytest.fixture
+def throughput(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import training_throughput
+
+    return training_throughput
+
+
+@pytest.mark.parametrize("preset", ["paper", "demo"])
+@pytest.mark.parametrize("layout", ["contiguous", "channels-last"])
+def test_multiplications_of_a_training_step_are_those_that_torch_counts(throughput, preset, layout):
+    from torch.utils.flop_counter import FlopCounterMode
+
+    shape = architecture(preset, width=1, crop_size=33, kernels=((5, 3), (3,), (3,)), hidden=8)
+    options = TrainingOptions(seed=1, batch_size=3, accelerator="cpu")
+    training = throughput.Training(throughput.made_up(40, shape), shape, options, layout)
+    batch = next(training.loaded())
+    with FlopCounterMode(display=False) as counted:
+        assert np.isfinite(training.step(batch))
+    # Torch counts multiplications and additions.
+    expected = throughput.multiplications(shape) * len(batch.rows)
+    assert counted.get_total_flops() / 2 == expected
+
+
+def test_training_is_timed(throughput, capsys):
+    rows = throughput.main(["--presets=demo", "--width=1", "--batch=2", "--grid=40", "--steps=1"])
+    assert [row[0] for row in rows] == ["demo, contiguous"]
+    numbers = [float(text.strip("%")) for text in rows[0][1:]]
+    steps, crops, share = numbers[1], numbers[2], numbers[5]
+    assert crops == pytest.approx(2 * steps, rel=0.01)
+    assert 0 < share < 100
+    assert "| demo, contiguous | " in capsys.readouterr().out

@@ -37,6 +37,13 @@ def _pairing(command: Callable[..., Any]) -> Callable[..., Any]:
             "--hydro", "hydros", multiple=True, help="Its hydrodynamic twin, in the same order."
         ),
         click.option(
+            "--density",
+            multiple=True,
+            metavar="FILE",
+            help="Density grid of the matter of each gravity-only run, in the same order, as "
+            "`mockgal build` takes it (default: from the particles).",
+        ),
+        click.option(
             "--match",
             type=click.Choice(["ids", "position"]),
             help="How subhalos are matched (default: by particle ids where they are there).",
@@ -49,7 +56,11 @@ def _pairing(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @_pairing
-@click.option("--out", required=True, help="Weights to write, .safetensors; their card beside.")
+@click.option(
+    "--out",
+    required=True,
+    help="Weights to write, .safetensors; beside them their card, and a picture of the split.",
+)
 @click.option("--preset", help="Layout: centred (the default), paper, literal, demo.")
 @click.option("--width", type=int, help="Channels of the first stage (default: 16).")
 @click.option(
@@ -141,7 +152,7 @@ def train(
     """
     from ..recipe import DEFAULT_SEED
     from ..train.devices import is_first_process
-    from ..training import CARD
+    from ..training import CARD, SPLIT
     from ..training import train as run
 
     _check_pairs("train", darks, hydros)
@@ -163,7 +174,8 @@ def train(
             **wanted,
         )
     if is_first_process():
-        say([*_describe(weights), f"wrote       {out}", f"            {out}{CARD}"])
+        written = [f"            {out}{ending}" for ending in (CARD, SPLIT)]
+        say([*_describe(weights), f"wrote       {out}", *written])
 
 
 @click.command()
@@ -178,6 +190,7 @@ def evaluate(
     weights: str,
     darks: tuple[str, ...],
     hydros: tuple[str, ...],
+    density: tuple[str, ...],
     out: str | None,
     as_json: bool,
     overwrite: bool,
@@ -194,10 +207,18 @@ def evaluate(
 
     _check_pairs(f"evaluate {weights}", darks, hydros)
     if out is not None:
-        check_output(Path(out), overwrite, [Path(path) for path in (*darks, *hydros, weights)])
+        inputs = [Path(path) for path in (*darks, *hydros, *density, weights)]
+        check_output(Path(out), overwrite, inputs)
     loaded = named_weights(weights)
     with progress_bar() as progress:
-        scores = run(loaded, list(darks), list(hydros), progress=progress, **given(options))
+        scores = run(
+            loaded,
+            list(darks),
+            list(hydros),
+            density=density,
+            progress=progress,
+            **given(options),
+        )
     text = json.dumps(scores, indent=1) + "\n" if as_json else card_of(loaded, scores)
     if out is None:
         say(text.splitlines())

@@ -1,4 +1,4 @@
-"""A picture of a split: the matter of a volume, and where regions are held out of it."""
+"""A picture of a split: the matter of each volume, and where regions are held out of it."""
 
 from __future__ import annotations
 
@@ -14,67 +14,86 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLOURS = {TEST: "tab:red", VALIDATION: "tab:cyan"}
+MOST_VOLUMES = 8  # that are drawn: more would make no picture
+_COLOURS = {TEST: "tab:red", VALIDATION: "tab:blue"}
 _PANELS = ((0, 1), (0, 2), (1, 2))  # axes across and upwards
 
 
-def draw_split(samples: Samples, volume: int = 0) -> Figure:
-    """The three projections of a volume with its held-out regions, and their buffers dashed.
+def draw_split(samples: Samples) -> Figure:
+    """Each volume seen along its axes, with its held-out regions, and their buffers dashed.
 
     Parameters
     ----------
     samples : Samples
         With the split in their record.
-    volume : int
-        Number of the volume.
 
     Returns
     -------
     Figure
-        Of matplotlib; not registered with pyplot, so that there is nothing to close.
+        Of matplotlib; not registered with pyplot, so that there is nothing to close. A row for each
+        of the first `MOST_VOLUMES` volumes.
     """
     from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
 
     split = Split.from_dict(samples.record["split"])
-    box, seen = split.boxes[volume], samples.volumes[volume]
-    figure = Figure(figsize=(12.0, 4.6), layout="constrained")
-    panels = figure.subplots(1, 3)
-    mean = [np.mean(seen.channels[0], axis=axis, dtype=np.float64) for axis in range(3)]
-    here = samples.volume == volume
-    for axes, (across, up) in zip(panels, _PANELS, strict=True):
+    drawn = min(len(samples.volumes), MOST_VOLUMES)
+    figure = Figure(figsize=(12.0, 4.5 * drawn + 0.6), layout="constrained")
+    rows = figure.subfigures(drawn, 1, squeeze=False)[:, 0]
+    for number, row in enumerate(rows):
+        _draw_volume(row, samples, split, number)
+    keys = [Patch(**_style(colour), label=PARTS[part]) for part, colour in _COLOURS.items()]
+    if split.kind != "box":
+        label = f"{PARTS[BUFFER]}, {split.buffer} voxels on each side: nothing is done with it"
+        keys.append(Patch(**_style("0.3", buffer=True), label=label))
+    figure.legend(handles=keys, loc="outside lower center", ncols=len(keys))
+    left_out = len(samples.volumes) - drawn
+    figure.suptitle(
+        "What is held out of training, over the mean of log matter per voxel along the line of "
+        "sight" + (f"; {left_out} more boxes are not drawn" if left_out else "")
+    )
+    return figure
+
+
+def _draw_volume(figure: Any, samples: Samples, split: Split, number: int) -> None:
+    """One row: a volume seen along each axis."""
+    box, seen = split.boxes[number], samples.volumes[number]
+    part = samples.part[samples.volume == number]
+    counts = [f"{name} {np.count_nonzero(part == k):,}" for k, name in PARTS.items()]
+    figure.suptitle(
+        f"{seen.name}, redshift {round(seen.redshift, 9):.3g}; subhalos: {', '.join(counts)}",
+        fontsize=10,
+        parse_math=False,  # a name may have dollars
+    )
+    for axes, (across, up) in zip(figure.subplots(1, 3), _PANELS, strict=True):
         axes.imshow(
-            mean[3 - across - up].T,
+            np.mean(seen.channels[0], axis=3 - across - up, dtype=np.float64).T,
             origin="lower",
             extent=(0.0, seen.box_size, 0.0, seen.box_size),
             cmap="gray_r",
         )
         for region in box.regions:
             grown = region.grown(split.buffer, box.grid_size)
-            for shown, style in ((region, "-"), (grown, "--")):
-                _frame(axes, shown, (across, up), seen.voxel_size, box.grid_size, linestyle=style)
+            shown = (region,) if split.kind == "box" else (region, grown)
+            for one in shown:
+                style = _style(_COLOURS[region.part], buffer=one is grown)
+                _frame(axes, one, (across, up), seen.voxel_size, box.grid_size, **style)
         axes.set(
+            title=f"seen along {'xyz'[3 - across - up]}",
             xlabel=f"{'xyz'[across]} [Mpc/h]",
             ylabel=f"{'xyz'[up]} [Mpc/h]",
             xlim=(0, seen.box_size),
             ylim=(0, seen.box_size),
         )
-    for part, name in PARTS.items():
-        number = int(np.sum(here & (samples.part == part)))
-        style = "--" if part not in _COLOURS else "-"
-        label = f"{name}: {number} subhalos"
-        panels[0].plot(
-            [],
-            [],
-            style,
-            color=_COLOURS.get(part, "0.4" if part == BUFFER else "none"),
-            label=label,
-        )
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-    figure.suptitle(
-        f"{seen.name}, redshift {seen.redshift:.3g}: mean of log mass per voxel, and the regions "
-        f"held out with buffers of {split.buffer} voxels (dashed)"
-    )
-    return figure
+
+
+def _style(colour: str, *, buffer: bool = False) -> dict[str, Any]:
+    return {
+        "edgecolor": colour,
+        "facecolor": (colour, 0.05 if buffer else 0.25),
+        "linestyle": "--" if buffer else "-",
+        "linewidth": 1.5,
+    }
 
 
 def _frame(
@@ -85,21 +104,19 @@ def _frame(
     grid_size: int,
     **style: Any,
 ) -> None:
-    """The outline of a region in a projection, with its periodic images."""
+    """A region in a projection, with its periodic images."""
     from matplotlib.patches import Rectangle
 
-    (x, y), (width, height) = (
-        [voxel_size * of[axis] for axis in plane] for of in (region.corner, region.size)
-    )
+    # One that goes all around an axis has no edge there.
+    first = [0 if region.size[a] == grid_size else region.corner[a] for a in plane]
+    x, y = (voxel_size * corner for corner in first)
+    width, height = (voxel_size * region.size[a] for a in plane)
     for shift_x, shift_y in product((0.0, -grid_size * voxel_size), repeat=2):
         axes.add_patch(
             Rectangle(
                 (x + shift_x, y + shift_y),
                 width,
                 height,
-                fill=False,
-                linewidth=1.5,
-                color=_COLOURS[region.part],
                 **style,
             )
         )

@@ -59,12 +59,9 @@ def outputs(
         raise InternalError("batches", "other rows than were asked for", "each of them once")
     back = np.empty(len(rows), dtype=int)
     back[np.argsort(rows)] = order
-    each, weight = np.concatenate(losses), np.concatenate(weights)
-    each = np.where(weight > 0, each, 0.0)
-    total = max(math.fsum(weight), 1e-300)
-    mean = math.fsum(weight * each) / total
-    return (
-        np.concatenate(found)[back],
-        mean,
-        math.sqrt(math.fsum((weight * (each - mean)) ** 2)) / total,
-    )
+    counts = np.concatenate(weights)
+    values = np.where(counts > 0, np.concatenate(losses), 0.0)
+    total = max(math.fsum(counts), 1e-300)
+    mean = math.fsum(counts * values) / total
+    error = math.sqrt(math.fsum((counts * (values - mean)) ** 2)) / total
+    return np.concatenate(found)[back], mean, error

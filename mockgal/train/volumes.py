@@ -61,7 +61,7 @@ def volume_of(
             f"simulation {name}",
             "no matter",
             "particles or a density grid of the gravity-only run",
-            "keep its snapshot beside the catalogue, or give a density grid",
+            "keep its snapshot beside the catalogue, or give a density grid (--density)",
         )
     if not 0.0 < voxel_size <= box_size:
         raise UsageError(
@@ -80,7 +80,7 @@ def volume_of(
             f"density grid of {name}",
             f"a grid made with {field.assignment}",
             f"{assignment}",
-            "ask for the assignment of the grid, or give particles",
+            "give grids of one assignment, or particles",
         )
     shape = (len(CHANNELS), grid.size, grid.size, grid.size)
     check_memory(f"fields of {name} on {grid.size}^3 voxels", 4 * int(np.prod(shape)))

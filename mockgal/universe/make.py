@@ -130,8 +130,9 @@ def make_universe(seed: int, *, run: Run | None = None, law: Law | None = None) 
         "linking_length": LINKING_LENGTH,
         "satellite_linking_length": SATELLITE_LINKING_LENGTH,
     }
+    name = f"synthetic {{}} (seed {seed}, {run.side}^3 particles in {run.box_size:g} Mpc/h)"
     snapshot = Snapshot(
-        "synthetic dark",
+        name.format("dark"),
         run.box_size,
         0.0,
         run.cosmology,
@@ -147,7 +148,7 @@ def make_universe(seed: int, *, run: Run | None = None, law: Law | None = None) 
     baryons = (run.cosmology.omega_b or 0.0) / run.cosmology.omega_m
     with_stars = replace(
         snapshot,
-        name="synthetic hydro",
+        name=name.format("hydro"),
         particle_mass=run.particle_mass * (1.0 - baryons),
         record=record | {"stellar_mass_law": made.record},
     )

@@ -13,6 +13,7 @@ from mockgal.paint.weights import read_weights
 from mockgal.universe import Run, write_universe
 
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+TWINS, OVER = ("--dark", "a", "--hydro", "b"), "--overwrite"
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +37,11 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
     whole = mockgal_command(*training(runs, "w.safetensors"), cwd=tmp_path / "whole", **ONE_THREAD)
     assert whole.returncode == 0, whole.stderr
     for text in (
-        "pair        synthetic dark",
+        "pair        synthetic dark (seed 5, 64^3 particles in 16 Mpc/h) and synthetic hydro (",
         "split       cubes",
         "seed        201200186",
-        "wrote",
+        "wrote       w.safetensors\n            w.safetensors.card.md\n"
+        "            w.safetensors.split.png\n",
     ):
         assert text in whole.stdout
     digest = read_weights(tmp_path / "whole" / "w.safetensors").digest()
@@ -65,6 +67,12 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
 
     card = (tmp_path / "w.safetensors.card.md").read_text()
     repeated = mockgal_command("evaluate", "w.safetensors", *pair_of(runs), **ONE_THREAD)
+    assert repeated.returncode == 0, repeated.stderr
+    assert repeated.stdout == card
+    made = mockgal_command("field", "--sim", runs[0], "--grid", 128, "--out", "matter.hdf5")
+    assert made.returncode == 0, made.stderr
+    gridded = ("evaluate", "w.safetensors", *pair_of(runs), "--density", "matter.hdf5")
+    repeated = mockgal_command(*gridded, **ONE_THREAD)
     assert repeated.returncode == 0, repeated.stderr
     assert repeated.stdout == card
     painted = mockgal_command(
@@ -102,6 +110,12 @@ def test_one_bar_for_a_training(monkeypatch):
         (("evaluate", "w.safetensors", "--dark", "{0}"), 2, "1 --dark and 0 --hydro"),
         (("evaluate", "nowhere", "--dark", "{0}", "--hydro", "{1}"), 2, "nowhere"),
         (("train", "--dark", "{1}", "--hydro", "{0}", "--out", "w.safetensors"), 3, "stellar mass"),
+        (
+            ("train", *TWINS, *2 * ("--density", "c"), "--out", "w.safetensors"),
+            2,
+            "2 density grids",
+        ),
+        (("evaluate", "w", *TWINS, "--density", "{0}", "--out", "{0}", OVER), 2, "input"),
     ],
 )
 def test_what_is_refused(mockgal_command, runs, tmp_path, arguments, code, said):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from train_samples import samples, volume
 
 from mockgal.errors import BadValueError, DomainError, MockgalError, MockgalWarning, UsageError
-from mockgal.train.draw_split import draw_split
+from mockgal.train.draw_split import MOST_VOLUMES, draw_split
 from mockgal.train.representative import check_representative, representative
 from mockgal.train.samples import BUFFER, TEST, TRAIN, VALIDATION
 from mockgal.train.split import KINDS, Box, Region, Split, split_of
@@ -212,12 +212,40 @@ def test_drawn(tmp_path):
     grid = volume(40)
     split = split_of([grid], 9, "cubes", shift=(33, 0, 0))
     figure = draw_split(samples([grid], split=split))
-    boxes = [patch.get_bbox().bounds for axes in figure.axes for patch in axes.patches]
-    assert len(boxes) == 3 * 2 * 2 * 4  # panels, regions, buffers, periodic images
-    assert (33 * 0.5, 0.0, 7.5, 7.5) in boxes
-    assert (33 * 0.5 - 20.0, 0.0, 7.5, 7.5) in boxes
+    boxes = [outlines(axes) for axes in figure.axes]
+    assert [len(three) for three in boxes] == 3 * [2 * 2 * 4]  # regions, buffers, periodic images
+    for x in (33 * 0.5, 33 * 0.5 - 20.0):
+        assert (x, 0.0, 7.5, 7.5) in boxes[0]
+        assert (x - 2.0, -2.0 + 20.0, 11.5, 11.5) in boxes[0]
+        assert (x, 0.0, 7.5, 7.5) in boxes[1]
+        assert (x, 0.0, 7.5, 7.5) not in boxes[2]
+    images = [axes.images[0].get_array() for axes in figure.axes]
+    for image, axis in zip(images, (2, 1, 0), strict=True):
+        assert np.allclose(image, grid.channels[0].mean(axis=axis).T)
     figure.savefig(tmp_path / "split.png")
     assert (tmp_path / "split.png").stat().st_size > 10_000
+
+
+def outlines(axes):
+    return [patch.get_bbox().bounds for patch in axes.patches]
+
+
+def test_slabs_have_no_edge_where_they_go_around_the_box():
+    grids = [volume(40), volume(40, name="other")]
+    figure = draw_split(samples(grids, split=split_of(grids, 9, "slabs")))
+    assert len(figure.axes) == 6
+    for axes in figure.axes[:2]:
+        assert {(y % 20.0, height) for _, y, _, height in outlines(axes)} == {(0.0, 20.0)}
+
+
+def test_whole_boxes_are_drawn_without_a_buffer():
+    grids = [volume(40, name=f"box {k}", seed=k) for k in range(MOST_VOLUMES + 2)]
+    held = {"validation": ["box 1"], "test": ["box 2"]}
+    figure = draw_split(samples(grids, split=split_of(grids, 9, "box", **held)))
+    assert len(figure.axes) == 3 * MOST_VOLUMES
+    assert [len(axes.patches) for axes in figure.axes[:12:3]] == [0, 4, 4, 0]
+    assert "2 more boxes are not drawn" in figure.get_suptitle()
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["test", "validation"]
 
 
 def test_buffers_are_no_part_to_use():

@@ -1,8 +1,11 @@
 """`mockgal.train` and `mockgal.evaluate` on a made-up pair of runs in memory."""
 
+import hashlib
 import sys
+import warnings
 from dataclasses import replace
 
+import h5py
 import loop_samples
 import numpy as np
 import pytest
@@ -21,10 +24,11 @@ from mockgal.errors import (
 from mockgal.evaluating import card_of
 from mockgal.paint.architecture import MEAN_ONLY
 from mockgal.paint.weights import read_weights
-from mockgal.pairing import chosen_voxel_size
+from mockgal.pairing import chosen_scheme, chosen_voxel_size
 from mockgal.training import SAMPLING
 from mockgal.types import HaloCatalog
 from mockgal.universe import Run, make_universe
+from mockgal.write.bundle import write_bundle
 
 FLOOR = 2e8
 RUN, SMALL = Run(box_size=16.0, side=64, steps=10), Run(box_size=12.0, side=48, steps=10)
@@ -57,6 +61,9 @@ def trained(pair, tmp_path_factory):
 def test_the_weights_say_what_they_are_from(pair, trained):
     weights, out = trained
     assert read_weights(out).digest() == weights.digest()
+    endings = ("", ".card.md", ".split.png", ".training")
+    assert {p.name for p in out.parent.iterdir()} == {out.name + ending for ending in endings}
+    assert out.with_name(out.name + ".split.png").read_bytes().startswith(b"\x89PNG")
     dark, hydro = pair
     p, domain = weights.provenance, weights.domain
     (record,) = p["training_data"]["pairs"]
@@ -103,11 +110,76 @@ def test_whatever_the_order_of_rows(pair, trained, tmp_path):
     assert again.digest() == trained[0].digest()
 
 
-def test_all_of_a_pair_that_was_not_trained_on(trained):
+@pytest.fixture(scope="module")
+def files(pair, tmp_path_factory):
+    """The pair as bundles, the gravity-only run without particles, and its matter on a grid."""
+    folder = tmp_path_factory.mktemp("files")
+    names = ("whole", "dark", "hydro", "matter")
+    paths = {name: folder / f"{name}.hdf5" for name in names}
+    write_bundle(pair[0], paths["whole"])
+    write_bundle(replace(pair[0], particles=None), paths["dark"])
+    write_bundle(pair[1], paths["hydro"])
+    mockgal.field(paths["whole"], paths["matter"], grid_size=GRID)
+    return paths
+
+
+def test_a_density_grid_is_as_good_as_the_particles(files, tmp_path):
+    with_particles = train((files["whole"], files["hydro"]), tmp_path / "p.safetensors")
+    runs = files["dark"], files["hydro"]
+    given = {"density": files["matter"], "grid_size": None}
+    weights = train(runs, tmp_path / "w.safetensors", **given)
+    assert weights.state.keys() == with_particles.state.keys()
+    for name, values in with_particles.state.items():
+        assert torch.equal(weights.state[name], values), name
+    data = weights.provenance["training_data"]
+    assert "density grid" in data["voxel_size"]
+    dark = data["pairs"][0]["dark"]
+    digest = hashlib.sha256(files["matter"].read_bytes()).hexdigest()
+    assert ("matter.hdf5", digest) in {(file["name"], file["sha256"]) for file in dark["files"]}
+    assert dark["reading"]["density"]["sha256"] == digest
+    scores = mockgal.evaluate(weights, *runs, density=[files["matter"]])
+    assert scores["residuals"] == with_particles.provenance["scores"]["residuals"]
+    with pytest.raises(MissingDatasetError, match="no matter"):
+        mockgal.evaluate(weights, *runs)
+
+
+def test_the_network_takes_the_scheme_of_the_grid(pair, files, tmp_path):
+    matter = tmp_path / "matter.hdf5"
+    mockgal.field(files["whole"], matter, grid_size=GRID, assignment="TSC")
+    with h5py.File(matter, "r+") as file:
+        file["density"].attrs["origin"] = b"centre"
+    dark = mockgal.read(files["dark"], density=matter)
+    assert chosen_voxel_size(dark, None, None)[0] == 16.0 / GRID
+    assert chosen_scheme(dark, 0.1) == {"assignment": "CIC", "origin": "corner"}
+    weights = train((dark, pair[1]), tmp_path / "w.safetensors", grid_size=None)
+    assert (weights.domain.assignment, weights.domain.origin) == ("TSC", "centre")
+
+
+@pytest.mark.parametrize(
+    ("density", "said"),
+    [(["a", "b"], "1 gravity-only runs and 2 density grids"), (["a"], "option density for a run")],
+)
+def test_density_grids_that_are_refused(pair, tmp_path, density, said):
+    with pytest.raises(UsageError, match=said):
+        train(pair, tmp_path / "w.safetensors", density=density)
+
+
+def test_without_particles_their_mass_must_be_known(pair, files, tmp_path):
+    sim = mockgal.read(files["dark"], density=files["matter"])
+    sim = replace(sim, snapshot=replace(sim.snapshot, particle_mass=None))
+    with pytest.raises(MissingDatasetError, match="no particle mass"):
+        train((sim, pair[1]), tmp_path / "w.safetensors")
+
+
+def test_all_of_a_pair_that_was_not_trained_on(pair, trained):
     other = make_universe(2, run=SMALL)
     weights, _ = trained
-    with pytest.warns(MockgalWarning, match="of this name was trained on"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", MockgalWarning)
         scores = mockgal.evaluate(weights, other.dark, other.hydro)
+    same = replace(other.dark, snapshot=replace(other.dark.snapshot, name=pair[0].snapshot.name))
+    with pytest.warns(MockgalWarning, match="of this name was trained on"):
+        assert mockgal.evaluate(weights, same, other.hydro)["mass"] == scores["mass"]
     above = other.dark.halos["mass"] >= weights.domain.least_subhalo_mass
     assert scores["subhalos"] == np.sum(above)
     assert scores["runs"][0]["trained_on"] is False
@@ -176,11 +248,7 @@ def test_as_the_paper(pair, tmp_path):
 
 
 def test_several_pairs_with_the_last_held_out(pair, tmp_path):
-    pairs = [pair]
-    for k in (2, 3):
-        made = make_universe(k, run=SMALL)
-        runs = [replace(r, snapshot=replace(r.snapshot, name=f"box {k}")) for r in made[:2]]
-        pairs.append(tuple(runs))
+    pairs = [pair, *(make_universe(seed, run=SMALL)[:2] for seed in (2, 3))]
     darks, hydros = ([p[i] for p in pairs] for i in (0, 1))
     weights = train((darks, hydros), tmp_path / "w.safetensors", sampling="natural")
     training = weights.provenance["training"]
@@ -254,7 +322,7 @@ def test_outputs_are_looked_at_first(tmp_path):
     nowhere = "nowhere", "nowhere"
     with pytest.raises(UsageError, match=r"\.safetensors"):
         train(nowhere, tmp_path / "w.pt")
-    for name in ("w.safetensors", "w.safetensors.card.md"):
+    for name in ("w.safetensors", "w.safetensors.card.md", "w.safetensors.split.png"):
         (tmp_path / name).write_text("mine")
         with pytest.raises(UsageError, match="overwrite"):
             train(nowhere, tmp_path / "w.safetensors")

@@ -51,6 +51,9 @@ def test_read_back_they_are_twins(universe, folder):
     assert record["stellar_mass_law"] == universe.galaxies.record
     assert record["run"] == asdict(SMALL)
     assert dark.snapshot.cosmology == COSMOLOGY
+    numbers = "seed 1, 48^3 particles in 12 Mpc/h"  # universes of one name have one structure
+    names = [run.snapshot.name for run in (dark, hydro)]
+    assert names == [f"synthetic {kind} ({numbers})" for kind in ("dark", "hydro")]
 
 
 def test_stellar_mass_is_the_sum_of_its_terms(universe):
