@@ -75,6 +75,8 @@ def test_the_floor_cuts_the_joint_law():
 def test_numbers_are_keyed_by_subhalo_and_column():
     n = 300
     d, ids = known_law(n, OUTPUT * [1, 1, 0, 1, 1, 1]), np.random.default_rng(1).permutation(n)
+    varied = d.further[RADIUS]._replace(intercept=np.linspace(-9, 3, n))
+    d = replace(d, further={RADIUS: varied})
     rows, _, radius = drawn(d, ids)
     assert 0 < len(rows) < n
     some = np.flatnonzero(np.arange(n) % 3 == 1)[::-1]
