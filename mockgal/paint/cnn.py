@@ -136,8 +136,12 @@ class CNNPainter:
 
     @property
     def provides(self) -> tuple[Column, ...]:
-        """Columns of the galaxies: those that the weights were trained on, and the flag."""
-        further = (PAINTED[name] for name in self._loaded.architecture.further)
+        """Columns of the galaxies: those that the weights were trained on, and the flag.
+
+        Where the simulation is to decide on weights, what all of them give; see `chosen`.
+        """
+        names = () if self.weights is None else self._loaded.architecture.further
+        further = (PAINTED[name] for name in names)
         return (GALAXY_COLUMNS["stellar_mass"], *further, GALAXY_COLUMNS["extrapolated"])
 
     @property
