@@ -12,7 +12,7 @@ from ..columns import PAINTED
 from ..conditional_law import ConditionalLaw
 from ..types import Distribution
 from .architecture import FURTHER_OUTPUTS, MEAN_ONLY, OUTPUTS
-from .normal_law import PROBABILITY, normal_quantiles
+from .normal_law import PROBABILITY, normal_quantiles, resolved
 from .weights_header import WeightsHeader
 
 Array = NDArray[Any]
@@ -41,7 +41,8 @@ def law(
         Of each subhalo in the stellar mass of its voxel, where that is the target (`shares`).
     extrapolated : ndarray of bool, shape (n,)
     record : dict
-        Gains ``not_painted_below_floor`` where a network gives the mean alone.
+        Gains ``not_painted_below_floor`` where a network gives the mean alone, else
+        ``means_far_below_floor``, whose laws are those of `mockgal.paint.normal_law.resolved`.
     """
     mean, deviation = header.normalisation.target
     luminosity_floor = header.domain.luminosity_floor
@@ -59,7 +60,10 @@ def law(
         certain[rows] = 0
         scale[rows] = deviation * np.exp(output[:, 1])
         p[rows] = 1.0 / (1.0 + np.exp(-output[:, 2]))
-    further = _further(header, rows, output, location, scale)
+    further = _further(header, rows, output, location, scale)  # of the mean and scatter as given
+    if header.architecture.outputs != MEAN_ONLY:
+        location[rows], scale[rows], far = resolved(location[rows], scale[rows], floor)
+        record["means_far_below_floor"] = int(np.count_nonzero(far))
     return Distribution(
         p_luminous=p,
         location=location,

@@ -20,7 +20,7 @@ from .. import __version__, progress
 from ..errors import InternalError, ResourceError, UsageError, warn
 from ..fields.tiles import Tile, held_bytes, tile_rows, tiles
 from ..types import Scene
-from .architecture import Architecture
+from .architecture import MEAN_ONLY, Architecture
 from .cnn_inputs import Grid, channels
 from .shared import BATCH_BYTES, SharedNetwork
 from .symmetries import Symmetry, symmetries
@@ -34,6 +34,7 @@ GATE = 0.01  # largest error of a lower precision, in the standardised outputs
 EVALUATION = 1  # to be raised with every change of last bits
 _GATE_ROWS = 4  # subhalos of each tile that the error is measured at
 _ABSURD = 30.0  # standardised outputs that no trained network gives
+_FAR_BELOW = 1000.0  # a mean is driven there where targets pile up at the floor (`normal_law`)
 
 
 @dataclass
@@ -166,7 +167,7 @@ class TileEvaluation:
                     found = store.get(key, (len(mine) + 1, len(shape.outputs)))
                 if found is None:
                     found = self._evaluated(tile, starts, given)
-                    _check_output(found[:-1], tile, ids[mine], scene)
+                    _check_output(found[:-1], tile, ids[mine], scene, self.weights)
                     new += 1
                     if store is not None:
                         store.put(key, found)
@@ -265,9 +266,12 @@ def tile_bytes(shape: Architecture, grid: Grid, tile_size: int) -> int:
     return work + held_bytes(grid.size, size, shape.receptive_field, 2)
 
 
-def _check_output(output: Array, tile: Tile, ids: Array, scene: Scene) -> None:
+def _check_output(output: Array, tile: Tile, ids: Array, scene: Scene, weights: Weights) -> None:
     """Whether outputs are such as a network gives."""
-    bad = np.flatnonzero(~(np.abs(output) <= _ABSURD).all(axis=1))
+    least = np.full(output.shape[1], -_ABSURD)
+    if weights.architecture.outputs != MEAN_ONLY and weights.domain.luminosity_floor > 0:
+        least[0] = -_FAR_BELOW
+    bad = np.flatnonzero(~((output >= least) & (output <= _ABSURD)).all(axis=1))
     if bad.size:
         first = bad[np.argmin(ids[bad])]
         raise InternalError(

@@ -409,9 +409,28 @@ def test_predictions_that_are_no_numbers():
     with pytest.raises(InternalError, match=r"tile at voxel \[.*no numbers.*halo_id"):
         CNNPainter(replace(weights, state=state)).predict(scene())
     state = {name: value.clone() for name, value in weights.state.items()}
+    for output, bias in ((0, 40.0), (0, -2000.0), (1, -40.0), (2, -40.0)):
+        changed = state | {"output.bias": state["output.bias"].clone()}
+        changed["output.bias"][output] = bias
+        with pytest.raises(InternalError, match="beyond 30 standard deviations"):
+            CNNPainter(replace(weights, state=changed)).predict(scene())
+
+
+def test_a_mean_far_below_the_floor_is_painted_above_it():
+    sim, weights = scene(), sample_weights()
+    state = {name: value.clone() for name, value in weights.state.items()}
+    state["output.bias"][1] = 1.0
+    near = CNNPainter(replace(weights, state=state)).predict(sim)
+    assert near.record["means_far_below_floor"] == 0
     state["output.bias"][0] = -40.0
-    with pytest.raises(InternalError, match="beyond 30 standard deviations"):
-        CNNPainter(replace(weights, state=state)).predict(scene())
+    weights = replace(weights, state=state)
+    found = CNNPainter(weights).predict(sim)
+    assert found.record["means_far_below_floor"] == np.sum(found.p_luminous > 0) > 10
+    assert np.array_equal(found.p_luminous, near.p_luminous)
+    mass = np.log10(paint_scene(sim, CNNPainter(weights), seed=1)["stellar_mass"])
+    # the law tends to an exponential one with a mean of scale / distance, e^2 / 39 dex here
+    assert np.mean(mass - 8.0) == pytest.approx(np.exp(2.0) / 40, rel=0.5)
+    assert np.mean(mass == 8.0) < 0.1
 
 
 def test_deterministic():
