@@ -78,7 +78,7 @@ def outputs(prediction, weights):
 @pytest.mark.parametrize("shape", [SMALL, PAPER_LIKE], ids=lambda shape: shape.preset)
 @pytest.mark.parametrize("grid", [False, True])
 def test_as_plain_crops(shape, grid):
-    sim, weights = scene(grid=grid), sample_weights(shape)
+    sim, weights = scene(grid=grid), sample_weights(shape, domain={"luminosity_floor": 0.0})
     found = outputs(CNNPainter(weights, tile_size=13).predict(sim), weights)
     expected = naive(sim, weights)
     assert expected.std(axis=0).min() > 0.1  # a network that answers
