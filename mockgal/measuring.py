@@ -259,7 +259,7 @@ def plot_files(
         options = {} if mock and not all(mocks) else read_options or {}
         found.append(look(path, sim=sim, cuts=cuts, **options))
     named = {
-        f"{one.galaxies.provenance['painter']['name']} ({path})": one.galaxies
+        f"{one.galaxies.provenance.get('painter', {}).get('name', 'mock')} ({path})": one.galaxies
         for path, one in zip(paths, found, strict=True)
     }
     if len(named) < len(paths):

@@ -169,7 +169,7 @@ def paired(
             f"hydrodynamic run {hydro.snapshot.name}",
             f"no {', '.join(lacking)}",
             f"the targets that are asked for; it has {', '.join(there)}",
-            "leave these targets out",
+            "leave these targets out of the training, or give a run that has them",
         )
     evidence = check_twins(hydro, dark)
     matches = match(hydro, dark, method=method)
@@ -373,7 +373,7 @@ def domain_of(
 
     with_vmax = all("vmax" in pair.dark.halos for pair in pairs)
     dark, first = pairs[0].dark, volumes[0]
-    redshifts = [pair.dark.snapshot.redshift for pair in pairs]
+    redshifts = _trained_redshifts(pairs, samples)
     return Domain(
         voxel_size=first.voxel_size,
         origin=first.origin,
@@ -389,3 +389,23 @@ def domain_of(
         log_host_mass=limits("host_mass"),
         log_vmax=limits("vmax") if with_vmax else None,
     )
+
+
+def _trained_redshifts(pairs: Sequence[Pair], samples: Samples) -> list[float]:
+    """Of the runs that are trained on; those held out must be among them."""
+    from .paint.cnn_domain import REDSHIFT
+    from .train.samples import TRAIN
+
+    trained = np.unique(samples.volume[samples.part == TRAIN])
+    known = [pairs[k].dark.snapshot.redshift for k in trained]
+    held_out = [pair.dark.snapshot.redshift for pair in pairs]
+    low, high = min(known), max(known)
+    if min(held_out) < low - REDSHIFT or max(held_out) > high + REDSHIFT:
+        raise DomainError(
+            "split",
+            f"runs held out at redshifts {min(held_out):.4g} to {max(held_out):.4g}, those trained "
+            f"on at {low:.4g} to {high:.4g}",
+            "redshifts within those trained on",
+            "--validation and --test name the simulations that are held out",
+        )
+    return known

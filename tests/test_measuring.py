@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -14,6 +15,7 @@ import mockgal
 from mockgal import registry
 from mockgal.errors import UsageError
 from mockgal.measure.statistics import UNITS, options_of
+from mockgal.measuring import plot_files
 from mockgal.read.density import read_density
 from mockgal.testing import write_gadget4
 
@@ -363,6 +365,14 @@ class TestComparison:
         bright = mockgal.select(mock, "stellar_mass > 2e10 Msun/h")
         mockgal.write(bright, tmp_path / "bright.hdf5")
         return mock_file, tmp_path / "bright.hdf5", mock, bright
+
+    def test_dollars_and_no_painter(self, mock_file, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        mock = mockgal.read_galaxies(mock_file)
+        name = "x$_$.hdf5"
+        mockgal.write(replace(mock, provenance={}), name)
+        plot_files([mock_file, name], out="a.png")
+        assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
     def test_table_and_picture(self, mockgal_command, files_of_two, tmp_path):
         first, second, *catalogues = files_of_two

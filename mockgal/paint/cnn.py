@@ -213,7 +213,7 @@ class CNNPainter:
         painter = self.chosen(scene)
         weights, halos = painter._loaded, scene.halos
         grid = grid_of(scene, weights)
-        outside = self.check(scene)
+        outside = painter.check(scene)
         if np.isnan(halos["mass"]).any():
             raise BadValueError(
                 f"{scene.snapshot.name}:mass",

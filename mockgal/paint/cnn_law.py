@@ -50,8 +50,11 @@ def law(
     p, location, scale = np.zeros(n), np.zeros(n), np.ones(n)
     certain = np.ones(n, dtype=np.int16)
     found = mean + deviation * output[:, 0]
-    if header.target == "voxel":  # log10 (1 + M) of all galaxies in the voxel
-        found = np.log10(np.maximum(share * (10.0**found - 1.0), 1e-300))
+    if header.target == "voxel":  # log10 (1 + M) of all galaxies in the voxel; the 1 is for zeros
+        found += np.where(
+            found > 1.0, np.log10(-np.expm1(-np.log(10.0) * np.maximum(found, 1.0))), 0.0
+        )
+        found += np.log10(share)
     location[rows] = found
     if header.architecture.outputs == MEAN_ONLY:
         p[rows] = found >= floor
@@ -60,7 +63,9 @@ def law(
         certain[rows] = 0
         scale[rows] = deviation * np.exp(output[:, 1])
         p[rows] = 1.0 / (1.0 + np.exp(-output[:, 2]))
-    further = _further(header, rows, output, location, scale)  # of the mean and scatter as given
+    further = _further(
+        header, rows, output, np.maximum(location, floor), scale
+    )  # of the mean and scatter as given
     if header.architecture.outputs != MEAN_ONLY:
         location[rows], scale[rows], far = resolved(location[rows], scale[rows], floor)
         record["means_far_below_floor"] = int(np.count_nonzero(far))
@@ -81,7 +86,10 @@ def law(
 def _further(
     header: WeightsHeader, rows: Array, output: Array, location: Array, scale: Array
 ) -> dict[str, ConditionalLaw]:
-    """Laws of the further targets, where stellar mass has this location and scale, shape (n,)."""
+    """Laws of the further targets, about lines through this stellar mass, its scale given too.
+
+    The mass is the mean, or the floor if that is above it: all galaxies are.
+    """
     found, first = {}, len(OUTPUTS)
     for name, pair in zip(header.architecture.further, header.normalisation.further, strict=True):
         mean, slope, log_scatter = output[:, first : first + len(FURTHER_OUTPUTS)].T

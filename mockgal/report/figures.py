@@ -142,7 +142,7 @@ def comparison(catalogues: Mapping[str, GalaxyCatalog]) -> Figure:
         )
         marker = _MARKERS[k % len(_MARKERS)]
         for panel, (result, estimate) in zip(axes, drawn, strict=True):
-            draw(result, panel, (estimate,), label=label, color=f"C{k}", fmt=marker)
+            draw(result, panel, (estimate,), label=_plain(label), color=f"C{k}", fmt=marker)
     titles = (
         "Stellar-mass function",
         "Stellar mass of central galaxies by mass of their host",
@@ -152,8 +152,13 @@ def comparison(catalogues: Mapping[str, GalaxyCatalog]) -> Figure:
         panel.set_title(title, fontsize=10)
     snapshots = [galaxies.snapshot for galaxies in catalogues.values()]
     described = dict.fromkeys(f"{s.name}, z = {s.redshift:.3g}" for s in snapshots)
-    figure.suptitle("; ".join(described), fontsize=11)
+    figure.suptitle(_plain("; ".join(described)), fontsize=11)
     return figure
+
+
+def _plain(text: str) -> str:
+    """Text that is not taken for a formula."""
+    return text.replace("$", r"\$")
 
 
 def _map(galaxies: GalaxyCatalog, axes: Axes) -> None:

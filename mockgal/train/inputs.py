@@ -15,6 +15,7 @@ from ..paint.architecture import MEAN_ONLY
 from ..paint.weights_header import WeightsHeader
 from .options import TrainingOptions
 from .samples import Samples
+from .selection import RULE
 
 Array = NDArray[Any]
 
@@ -96,6 +97,7 @@ def training_key(
     """Digest of all that a training depends on, whatever the order of rows."""
     named = [(v.name, v.voxel_size, v.box_size, v.redshift) for v in samples.volumes]
     plain = [header.header_dict(), options.identity(), dict(samples.record), named, sorted(given)]
+    plain.append(RULE)  # rows of another one have other entries
     sha = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
     names = ("volume", "halo_id", "voxel", "features", "log_stellar_mass", "mass", "part")
     order = np.lexsort((samples.halo_id, samples.volume))

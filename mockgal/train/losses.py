@@ -28,7 +28,7 @@ class Loss:
       target t is normal, given that it is above the floor f:
       -log p + (t - mu)^2 / 2 s^2 + log s + log(2 pi) / 2 + log Phi((mu - f) / s); if it is not,
       -log(1 - p). Further targets that are known of a luminous one are normal, given its mass:
-      about m + b (t - mu) / s, with a scatter of their own.
+      about m + b (t - max(mu, f)) / s, with a scatter of their own.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class Loss:
 
     def _further(self, output: Tensor, batch: Batch) -> Tensor:
         """Minus the log-likelihood of each further target, shape (B, t); 0 where not known."""
-        score = (batch.target - output[:, 0]) * torch.exp(-output[:, 1])
+        score = (batch.target - output[:, 0].clamp_min(self.floor)) * torch.exp(-output[:, 1])
         shape = len(output), self.further, len(FURTHER_OUTPUTS)
         given = output[:, len(OUTPUTS) :].reshape(shape)
         mean, slope, log_scatter = given.unbind(2)

@@ -23,7 +23,7 @@ from .log import SCALARS, write_table
 from .loop import train
 from .options import TrainingOptions
 from .samples import Samples
-from .selection import kept
+from .selection import RULE, best_of
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -63,7 +63,7 @@ class Found(NamedTuple):
     Parameters
     ----------
     weights : Weights
-        Those of the trial that `mockgal.train.selection.kept` says.
+        Those of the trial that `mockgal.train.selection.best_of` says.
     table : list of dict
         A row for each trial: its number, its state, what was tried, and the scores of its weights.
     """
@@ -144,7 +144,7 @@ def search(
             raise IncompleteError(
                 folder, f"no score in {trials} trials", "one or more", "try more, or other ranges"
             )
-        best = scored[kept(scored)]["trial"]
+        best = scored[best_of(scored)]["trial"]
         if best not in weights:  # of a search before: its training is done, and only read
             chosen, shape = _suggested(study.trials[best], options, architecture, ranges, layouts)
             weights[best] = train(samples, shape, chosen, _place(folder, best), **about)
@@ -162,7 +162,7 @@ def _study(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = JournalStorage(JournalFileBackend(str(folder / STORE)))
     study = optuna.create_study(storage=storage, study_name="mockgal", load_if_exists=True)
-    plain = [architecture.to_dict(), options.to_dict(), repr(ranges)]
+    plain = [architecture.to_dict(), options.to_dict(), repr(ranges), RULE]
     key = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
     if study.user_attrs.get(ABOUT, key) != key:
         raise UsageError(

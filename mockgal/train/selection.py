@@ -32,7 +32,10 @@ from .samples import Samples
 Array = NDArray[Any]
 
 LEAST_SIDE = 8  # cells of a cube
-RULE = "least power-spectrum score within one standard error of the least validation loss"
+RULE = (
+    "least power-spectrum score within one standard error of the least validation loss so far, "
+    "epochs judged in their order"
+)
 
 
 class Score(NamedTuple):
@@ -118,6 +121,14 @@ def kept(rows: Sequence[Mapping[str, Any]]) -> int:
         ):
             place = k
     return place
+
+
+def best_of(rows: Sequence[Mapping[str, Any]]) -> int:
+    """The place of the best row, by the rule of `kept`, where the weights of all are at hand."""
+    least = min(rows, key=lambda row: row["validation_loss"])
+    bar = least["validation_loss"] + least["validation_loss_error"]
+    among = [k for k, row in enumerate(rows) if row["validation_loss"] <= bar]
+    return min(among, key=lambda k: _rank(rows[k]))
 
 
 def _rank(row: Mapping[str, Any]) -> tuple[bool, float, float]:

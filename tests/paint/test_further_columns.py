@@ -72,6 +72,16 @@ def test_the_floor_cuts_the_joint_law():
     assert stats.kstest((t + 0.3 - 0.6 * z) / 0.7, "norm").pvalue > 1e-3
 
 
+def test_a_mean_far_below_the_floor_leaves_the_line_where_galaxies_are():
+    """The line is told at the floor: no large numbers are needed for it far from the mean."""
+    far = OUTPUT.copy()
+    far[:3] = -200.0, np.log(10.0), 8.0
+    _, log_mass, log_radius = drawn(known_law(4000, far, floor=10.0**9.4), np.arange(4000))
+    t = (log_radius + 2.5) / 0.3
+    residual = (t + 0.3 - 0.6 * (log_mass - 9.4) / 10.0) / 0.7
+    assert stats.kstest(residual, "norm").pvalue > 1e-3
+
+
 def test_numbers_are_keyed_by_subhalo_and_column():
     n = 300
     d, ids = known_law(n, OUTPUT * [1, 1, 0, 1, 1, 1]), np.random.default_rng(1).permutation(n)

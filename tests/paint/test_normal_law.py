@@ -1,12 +1,16 @@
 """Laws that are cut off far below what the table resolves, against the exact ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from cnn_samples import SMALL, sample_weights
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_ndtr, ndtri_exp
 
 from mockgal.distribution import cdf, inverse_cdf
+from mockgal.paint.cnn_law import law
 from mockgal.paint.normal_law import FARTHEST, PROBABILITY, normal_quantiles, resolved
 from mockgal.types import Distribution
 
@@ -74,3 +78,21 @@ def test_it_changes_continuously_and_only_what_is_far():
     assert scale == pytest.approx(given[1], abs=1e-4)
     assert location[1] == given[0][1]
     assert given[0][0] == FLOOR - FARTHEST - 1e-6
+
+
+def test_mass_of_a_voxel_far_below_the_floor_is_painted_by_its_mean():
+    weights = sample_weights(SMALL, domain={"luminosity_floor": 1e8}, target="voxel")
+    medians = []
+    for mean in (0.3, 0.1, -0.1, -5.0):  # log10 of mass; the sample's target is standardised
+        centre, deviation = weights.normalisation.target
+        output = np.array([[(mean - centre) / deviation, np.log(3.0 / deviation), 8.0]])
+        flag = np.zeros(1, dtype=bool)
+        made = law(weights, 1, np.arange(1), output, np.ones(1), flag, {})
+        medians.append(float(inverse_cdf(made, np.full(1, 0.5))[0]))
+        location, scale, _ = resolved(np.full(1, mean), np.full(1, 3.0), FLOOR)
+        expected = replace(made, location=location, scale=scale)
+        assert medians[-1] == pytest.approx(
+            float(inverse_cdf(expected, np.full(1, 0.5))[0]), abs=0.1
+        )
+    assert np.all(np.diff(medians) < 0)
+    assert medians[0] - medians[2] < 0.1

@@ -3,8 +3,9 @@
     python fuzz_child.py FIXTURE FOLDER FIRST COUNT
 
 A line for each case: its number, and ``refused``, ``same``, ``explained`` (other content, which
-follows from the values that the damage changed: no checksum covers them), ``different``, or a
-traceback. A fixture is a file, a way to read all of it, and what its content depends on.
+follows from the values that the damage changed: no checksum covers them), ``untold`` (the same, and
+the checksum of FITS cannot tell), ``different``, or a traceback. A fixture is a file, a way to read all of it, and what its content
+depends on.
 """
 
 import hashlib
@@ -254,6 +255,17 @@ def damaged(whole: bytes, places: np.ndarray, number: int) -> bytes:
     return bytes(data[: len(whole) + 16])
 
 
+def _same_sums(whole: bytes, data: bytes, wrong: set[str]) -> bool:
+    """Whether values of a FITS table were changed in a way that its checksums cannot tell.
+
+    They add up words of 32 bits: an exchange of bytes that are at one place of theirs is not seen.
+    """
+    if not whole.startswith(b"SIMPLE  =") or len(whole) != len(data) or "facts" in wrong:
+        return False
+    sums = [int(np.frombuffer(x, ">u4").sum(dtype=np.uint64)) % (2**32 - 1) for x in (whole, data)]
+    return sums[0] == sums[1]
+
+
 def main(fixture: str, folder: Path, first: int, count: int) -> None:
     """Read the damaged copies."""
     warnings.simplefilter("ignore")
@@ -275,6 +287,8 @@ def main(fixture: str, folder: Path, first: int, count: int) -> None:
             outcome = "different: " + ", ".join(sorted(wrong)) if wrong else "same"
             if wrong and chosen.text:
                 outcome = "explained"
+            elif wrong and _same_sums(whole, path.read_bytes(), wrong):
+                outcome = "untold"
             elif wrong and chosen.gives:
                 allowed = changed_parts(path, names, values, chosen.gives)
                 if allowed is None or {name.split()[0] for name in wrong} <= allowed:

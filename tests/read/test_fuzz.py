@@ -35,11 +35,12 @@ def outcomes(fixture, folder, first, count):
 
 
 def check(fixture, found):
-    allowed = {"same", "refused", "explained"}
+    allowed = {"same", "refused", "explained", "untold"}
     wrong = {number: what for number, what in found.items() if what not in allowed}
     assert not wrong, f"python {CHILD} {fixture} FOLDER {min(wrong)} 1: {wrong}"
     counted = Counter(found.values())
     assert counted["refused"] > len(found) / 5, counted
+    assert counted["untold"] <= len(found) / 50, counted
     if FIXTURES[fixture].gives is None and not FIXTURES[fixture].text:
         assert not counted["explained"]
 

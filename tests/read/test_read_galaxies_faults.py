@@ -284,7 +284,7 @@ def test_sizes_are_compared_before_memory_is_asked_for(path, rows, code):
 @pytest.mark.parametrize(
     ("cards", "words"),
     [
-        ({"TFIELDS": "99999999999"}, ["99999999999 columns", "expected 14"]),
+        ({"TFIELDS": "99999999999"}, ["99999999999 columns", "expected 17"]),
         ({"TFIELDS": "13"}, ["a column beyond the 13"]),
         ({"TFIELDS": "-1"}, ["TFIELDS", "a count"]),
         ({"TFIELDS": "'14'"}, ["TFIELDS", "a count"]),

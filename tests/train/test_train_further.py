@@ -11,7 +11,13 @@ from astropy.table import Table
 from scipy import stats
 
 import mockgal
-from mockgal.errors import BadValueError, MissingDatasetError, MockgalWarning, UsageError
+from mockgal.errors import (
+    BadValueError,
+    DomainError,
+    MissingDatasetError,
+    MockgalWarning,
+    UsageError,
+)
 from mockgal.paint.architecture import MEAN_ONLY, architecture, outputs_of
 from mockgal.paint.cnn import CNNPainter
 from mockgal.paint.network import seeded_network
@@ -338,3 +344,13 @@ def test_the_command(mockgal_command, universes, tmp_path):
     galaxies = mockgal.read_galaxies(tmp_path / "mock.fits")
     h = galaxies.snapshot.cosmology.h
     assert np.allclose(galaxies[RADIUS] / h, table[RADIUS], rtol=1e-6)
+
+
+def test_redshifts_that_are_only_held_out(universes, tmp_path):
+    made = [*universes, make_universe(7, run=RUN)]
+    dark, hydro = (
+        [at(getattr(m, kind), min(k, 1), f"{kind} {k}") for k, m in enumerate(made)]
+        for kind in ("dark", "hydro")
+    )
+    with pytest.raises(DomainError, match="held out at redshifts 0 to 1, those trained on at 0"):
+        train(dark, hydro, tmp_path / "w.safetensors", target="stellar_mass")

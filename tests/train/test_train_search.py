@@ -17,7 +17,7 @@ from mockgal.errors import IncompleteError, InternalError, MockgalWarning, Usage
 from mockgal.paint.architecture import PRESETS, architecture
 from mockgal.train import search as module
 from mockgal.train.search import Ranges, _layouts, search
-from mockgal.train.selection import kept
+from mockgal.train.selection import best_of
 
 HERE = Path(__file__).parent
 
@@ -58,7 +58,7 @@ def test_killed_and_resumed_it_tries_the_same(tmp_path):
     names = ("score", "validation_loss", "validation_loss_error")
     numbers = [{name: float(row[name]) for name in names} for row in rows]
     best = resumed.weights.provenance["training"]["scores"]
-    assert {name: best[name] for name in names} == numbers[kept(numbers)]
+    assert {name: best[name] for name in names} == numbers[best_of(numbers)]
     again = train_child.searched(folder)  # all done: read
     assert again.weights.digest() == whole.weights.digest()
     with pytest.raises(UsageError, match="another search"):

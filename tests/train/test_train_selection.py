@@ -17,6 +17,7 @@ from mockgal.train.samples import VALIDATION
 from mockgal.train.selection import (
     PowerComparison,
     _span,
+    best_of,
     kept,
     law_of,
     shares_of,
@@ -201,6 +202,18 @@ def test_what_is_kept_is_within_an_error_of_the_least(given_rows):
     later = [r for r in rows[place + 1 :] if r["validation_loss"] <= bar and r["score"] is not None]
     assert all(r["score"] >= (rows[place]["score"] or 0.0) for r in later)
     assert kept(rows[: place + 1]) == place  # its weights were at hand
+
+
+@given(st.lists(st.tuples(losses, scores), min_size=1, max_size=12), st.randoms())
+def test_with_all_weights_at_hand_their_order_does_not_matter(given_rows, shuffler):
+    rows = epochs(*given_rows)
+    best = rows[best_of(rows)]
+    bar = min(row["validation_loss"] for row in rows) + 0.1
+    known = [r["score"] for r in rows if r["validation_loss"] <= bar and r["score"] is not None]
+    assert best["validation_loss"] <= bar
+    assert best["score"] == min(known, default=None)
+    shuffler.shuffle(rows)
+    assert rows[best_of(rows)] == best
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 0.05), st.floats(0.0, 1.0)), min_size=1, max_size=12))
