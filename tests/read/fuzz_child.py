@@ -4,8 +4,8 @@
 
 A line for each case: its number, and ``refused``, ``same``, ``explained`` (other content, which
 follows from the values that the damage changed: no checksum covers them), ``untold`` (the same, and
-the checksum of FITS cannot tell), ``different``, or a traceback. A fixture is a file, a way to read all of it, and what its content
-depends on.
+the checksum of FITS cannot tell), ``different``, or a traceback. A fixture is a file, a way to read
+all of it, and what its content depends on.
 """
 
 import hashlib
