@@ -43,13 +43,12 @@ from mockgal.train.losses import Loss
 from mockgal.train.options import TrainingOptions
 from mockgal.train.predict import outputs
 from mockgal.train.samples import PARTS, TEST, TRAIN, CropBatches, Samples, normalisation_of
-from mockgal.train.sampling import input_weights
 from mockgal.train.selection import law_of
 from mockgal.train.split import split_of
 from mockgal.universe import Law, Run, write_universe
 
 PICTURE = Path(__file__).parents[1] / "docs/images/synthetic-law.png"
-UNIVERSES = {"train": (11, 12), "validation": (13,), "test": (14,)}
+UNIVERSES = {"train": (11, 12, 15, 16, 17), "validation": (13,), "test": (14,)}
 SPACING, VOXEL = 0.25, 0.125  # Mpc/h, of particles and of the network's voxels
 HOSTS = np.arange(11.0, 14.8, 0.25)  # log10 of mass [Msun/h]: bins of the HOD
 FLOOR = 1e6  # Msun/h, below all galaxies: the law has no floor
@@ -78,8 +77,8 @@ def universes(folder: Path, side: int) -> list[Pair]:
     return [paired(*pair, floor=FLOOR, least_mass=0.0, method="position") for pair in pairs]
 
 
-def prepared(pairs: list[Pair]) -> tuple[Samples, dict[str, Any], np.ndarray]:
-    """Samples of all universes, what the weights say of themselves, and chances of the rows."""
+def prepared(pairs: list[Pair]) -> tuple[Samples, dict[str, Any]]:
+    """Samples of all universes, and what the weights say of themselves."""
     domain = {
         "voxel_size": VOXEL,
         "least_subhalo_mass": 0.0,
@@ -105,9 +104,7 @@ def prepared(pairs: list[Pair]) -> tuple[Samples, dict[str, Any], np.ndarray]:
         "target": "subhalo",
         "provenance": {"summary": "synthetic universes, made up"},
     }
-    chances = np.zeros(len(samples))
-    chances[rows] = input_weights(samples, rows)
-    return samples, about, chances
+    return samples, about
 
 
 def _places() -> dict[str, range]:
@@ -159,10 +156,9 @@ def trained(
     options: TrainingOptions,
     folder: Path,
     about: dict[str, Any],
-    chances: np.ndarray,
 ) -> Weights:
     """Weights of a training, or of one that was stopped and goes on."""
-    return loop.train(samples, shape, options, folder, name=folder.name, sampling=chances, **about)
+    return loop.train(samples, shape, options, folder, name=folder.name, **about)
 
 
 def hod_median(pairs: list[Pair], samples: Samples) -> np.ndarray:
@@ -233,7 +229,7 @@ def main() -> None:
     a = parser.parse_args()
     warnings.simplefilter("ignore", mockgal.errors.MockgalWarning)
     pairs = universes(a.folder, a.side)
-    samples, about, chances = prepared(pairs)
+    samples, about = prepared(pairs)
     rows = samples.rows(TEST)
     rows = rows[samples.luminous[rows]]
     true = samples.log_stellar_mass[rows]
@@ -245,11 +241,11 @@ def main() -> None:
     medians: dict[str, np.ndarray] = {}
     for seed in map(int, a.seeds.split(",")):
         options = TrainingOptions(
-            seed=seed, epochs=a.epochs, stop_after=a.epochs, accelerator="cpu"
+            seed=seed, epochs=a.epochs, stop_after=a.epochs, patience=3, accelerator="cpu"
         )
         for name, shape in shapes.items():
             place = a.folder / f"{name.split()[0]}-{a.width}-seed-{seed}"
-            weights = trained(data[name], shape, options, place, about, chances)
+            weights = trained(data[name], shape, options, place, about)
             values = median(weights, data[name])
             medians.setdefault(name, values)
             found[name].append(float(np.std(true - values)))

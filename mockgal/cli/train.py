@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ..paint.weights_header import WeightsHeader
 
 _TRAINING = (
-    *("epochs", "batch_size", "learning_rate", "weight_decay", "stop_after", "symmetries"),
-    *("precision", "accelerator", "devices", "strategy"),
+    *("epochs", "batch_size", "learning_rate", "patience", "weight_decay", "stop_after"),
+    *("symmetries", "precision", "accelerator", "devices", "strategy"),
 )
 _SPLIT = {"split": "kind", "validation": "validation", "test": "test", "split_side": "side"}
 _ABOUT = ("summary", "caution", "citation")
@@ -103,6 +103,12 @@ def _pairing(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--epochs", type=int, help="At most so many (default: 100).")
 @click.option("--batch-size", type=int, help="Subhalos of a batch, on each device (default: 32).")
 @click.option("--learning-rate", type=float, help="Of Adam at the start (default: 0.001).")
+@click.option(
+    "--patience",
+    type=int,
+    help="Epochs without a lower validation loss, after the next of which the learning rate falls "
+    "by ten (default: 5).",
+)
 @click.option("--weight-decay", type=float, help="Of Adam (default: 0).")
 @click.option(
     "--stop-after",

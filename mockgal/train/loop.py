@@ -30,10 +30,10 @@ from ..paint.weights_header import Domain, Normalisation, WeightsHeader
 from ..progress import advance
 from . import log
 from .checkpoints import Checkpoints, State
-from .devices import fabric_of, on_device, torch_settings
+from .devices import LAYOUT, fabric_of, on_device, torch_settings
 from .inputs import check_samples, rows_of, training_key
 from .losses import Loss
-from .options import FACTOR, PATIENCE, TrainingOptions
+from .options import FACTOR, TrainingOptions
 from .predict import outputs
 from .samples import TRAIN, VALIDATION, Batch, CropBatches, Samples
 from .selection import RULE, PowerComparison, Score, kept
@@ -144,6 +144,7 @@ class _Training:
         self._loss = Loss(header)
         self._checkpoints = Checkpoints(folder, training_key(samples, header, options, given))
         network = seeded_network(header.architecture, options.seed)
+        network = network.to(memory_format=LAYOUT)  # type: ignore[call-overload]
         self._state = self._checkpoints.newest() or State(_copied(network.state_dict()))
         common: dict[str, Any] = {
             "architecture": header.architecture,
@@ -185,7 +186,7 @@ class _Training:
         self._network = network
         self._module, self._adam = fabric.setup(network, adam)
         self._scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            adam, factor=FACTOR, patience=PATIENCE
+            adam, factor=FACTOR, patience=options.patience
         )
         for row in self._state.rows:  # its state follows from the losses
             self._scheduler.step(row["validation_loss"])
@@ -224,7 +225,6 @@ class _Training:
             "loss": self._loss.name,
             "optimiser": "Adam",
             "learning_rate_factor": FACTOR,
-            "learning_rate_patience": PATIENCE,
             "selection": {"rule": RULE, **self._comparison.record},
             "epochs": len(rows),
             "epoch": best["epoch"],
@@ -332,13 +332,13 @@ def _set_moments(adam: torch.optim.Adam, network: GalaxyNetwork, state: State) -
         if name in state.first:
             adam.state[parameter] = {
                 "step": torch.tensor(float(state.steps)),
-                "exp_avg": state.first[name].to(parameter.device, copy=True),
-                "exp_avg_sq": state.second[name].to(parameter.device, copy=True),
+                "exp_avg": torch.zeros_like(parameter).copy_(state.first[name]),
+                "exp_avg_sq": torch.zeros_like(parameter).copy_(state.second[name]),
             }
 
 
 def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name: value.detach().to("cpu", copy=True) for name, value in state.items()}
+    return {name: value.to("cpu", copy=True).contiguous() for name, value in state.items()}
 
 
 def _not_finite(what: str, epoch: int, batch: int, folder: Path) -> InternalError:

@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import UsageError
 from ..random import check_seed
 
-FACTOR, PATIENCE = 0.1, 5  # of the learning rate, when the validation loss no longer falls
+FACTOR = 0.1  # of the learning rate, when the validation loss no longer falls
 PRECISIONS = ("float32", "tf32", "bfloat16")
 ACCELERATORS = ("auto", "cpu", "gpu")
 SYMMETRIES = ("none", "rotations", "all")
@@ -25,8 +25,10 @@ class TrainingOptions:
     seed : int
         Of the first weights, the order of the rows, and the symmetries.
     learning_rate : float
-        Of Adam at the start; it falls by `FACTOR` when the validation loss has not fallen for more
-        than `PATIENCE` epochs.
+        Of Adam at the start.
+    patience : int
+        The learning rate falls by `FACTOR` when the validation loss has not fallen for more than so
+        many epochs.
     weight_decay : float
         Of Adam: that times the weights is added to the gradient.
     batch_size : int
@@ -55,6 +57,7 @@ class TrainingOptions:
 
     seed: int
     learning_rate: float = 1e-3
+    patience: int = 5
     weight_decay: float = 0.0
     batch_size: int = 32
     epochs: int = 100
@@ -70,7 +73,8 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         object.__setattr__(self, "seed", check_seed(self.seed))
         whole = {"batch_size": (2, 1 << 16), "epochs": (1, 2000), "stop_after": (1, 2000)}
-        for name, (least, most) in (whole | {"devices": (1, 1024)}).items():
+        whole |= {"patience": (0, 2000), "devices": (1, 1024)}
+        for name, (least, most) in whole.items():
             value = getattr(self, name)
             if type(value) is not int or not least <= value <= most:
                 raise _bad(name, value, f"a whole number from {least} to {most}")
