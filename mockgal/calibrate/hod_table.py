@@ -23,6 +23,7 @@ from .match import hosts, match, quality
 from .population import Population, population, together
 from .rows import is_luminous, resolved_run, table_columns
 from .runs import by_id, describe_run
+from .satellites import heavier
 from .twins import check_twins
 
 Array = NDArray[Any]
@@ -185,6 +186,7 @@ def measure(
             "errors": errors,
             "version": __version__,
             **_left_out(sample, columns, np.log10(luminosity_floor)),
+            **_heavier(sample.dark, np.log10(limit)),
         }
         | dict(provenance),
     )
@@ -385,6 +387,11 @@ def _left_out(sample: _Sample, columns: Mapping[str, Array], log_floor: float) -
         )
         for kind, chosen in zip(KINDS, (runs.is_central, ~runs.is_central), strict=True)
     }
+
+
+def _heavier(runs: Population, log_limit: float) -> dict[str, int]:
+    chosen = ~runs.is_central & (runs.log_mass >= log_limit)
+    return heavier(runs.log_mass[chosen], runs.log_host_mass[chosen])
 
 
 def _describe_pair(

@@ -53,6 +53,10 @@ def satellite_columns(
     chooses the luminous ones by their mass. Mass tells little of the place: luminous satellites are
     nearer to the centre than others of their mass. So places are those of the luminous ones.
 
+    A satellite heavier than its host counts as one of the host's mass: `heavier` says how many.
+    Such are near the resolution, where units are small, and pooled with others they would give
+    heavy hosts satellites many times their own mass.
+
     Parameters
     ----------
     sample : SatelliteSample
@@ -73,7 +77,8 @@ def satellite_columns(
     if not np.all(np.isfinite(places.radius)):
         return {}
     bins = len(log_mean_mass)
-    ratio, source = quantiles_by_bin(sample.log_mass_ratio, sample.bin, bins, probability)
+    log_mass_ratio = np.minimum(sample.log_mass_ratio, 0.0)
+    ratio, source = quantiles_by_bin(log_mass_ratio, sample.bin, bins, probability)
     radius, place_source = quantiles_by_bin(places.radius, places.bin, bins, probability)
     number = np.bincount(sample.host, minlength=len(host_bin))
     mean = np.array([per_host(host_bin, sample.host, b)[0] for b in range(bins)])
@@ -95,6 +100,12 @@ def satellite_columns(
         "satellite_dispersion_index": index,
         "satellite_velocity_dispersion": dispersion,
     }
+
+
+def heavier(log_mass: Array, log_host_mass: Array) -> dict[str, int]:
+    """How many of resolved satellites are heavier than their host, to be recorded; {} for none."""
+    number = int(np.count_nonzero(log_mass > log_host_mass))
+    return {"satellites_heavier_than_their_host": number} if number else {}
 
 
 def after_centrals(columns: dict[str, Array], centrals: int) -> dict[str, Array]:

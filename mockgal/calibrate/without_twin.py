@@ -18,7 +18,7 @@ from ..paint.hod_columns import KINDS
 from ..paint.hod_table import HODTable, mass_scale
 from .laws import bin_of, luminous_share, median_and_residuals, per_host, quantiles_by_bin
 from .rows import is_luminous, log_mean_mass
-from .satellites import Places, SatelliteSample, after_centrals, satellite_columns
+from .satellites import Places, SatelliteSample, after_centrals, heavier, satellite_columns
 
 Array = NDArray[Any]
 
@@ -154,6 +154,9 @@ def measure_without_twin(
         left_out[f"luminous_{kind}s_left_out"] = int(np.sum(luminous & (inside < 0)))
         left_out[f"luminous_{kind}s_unresolved"] = int(np.sum(luminous & (inside >= 0) & ~resolved))
     columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+    resolved = satellites.log_own_mass >= limit
+    host_mass = satellites.host_log_mass[satellites.host]
+    left_out |= heavier(satellites.log_own_mass[resolved], host_mass[resolved])
     return HODTable(
         columns=columns | _satellites(satellites, columns, limit, log_floor, probability),
         name=name,

@@ -64,7 +64,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "satellite_log_mass_ratio": (
         "",
         "quantiles of log10 (satellite's bound mass / its host's mass) over log10 (its host's mass "
-        "/ least resolved mass), as in the catalogue: -1 at the resolution",
+        "/ least resolved mass), as in the catalogue: -1 at the resolution, 0 for a satellite as "
+        "heavy as its host or heavier",
     ),
     "satellite_place_source": (
         "",

@@ -305,6 +305,24 @@ def test_scarce_bins_pool_their_residuals():
     assert {"bin", "pooled"} == set(c["residual_source"])
 
 
+def test_a_satellite_heavier_than_its_host_counts_as_heavy_as_it():
+    """Pooled with others it would give heavy hosts satellites many times their own mass."""
+    pair = synthetic_pair(20_000, seed=3)
+    dark = pair[1].halos
+    limit = 19.5 * pair[1].snapshot.particle_mass
+    satellite = ~dark["is_central"] & (dark["host_mass"] > limit)
+    lightest = np.argsort(np.where(satellite, dark["host_mass"], np.inf))[:5]
+    mass = dark["mass"].copy()
+    mass[lightest] = 3.0 * dark["host_mass"][lightest]
+    halos = replace(dark, columns={**dark.columns, "mass": mass})
+    options = {"edges": EDGES, "luminosity_floor": 1e7, "least_particles": 20, "jackknife": 0}
+    pair = (pair[0], replace(pair[1], halos=halos))
+    table = measure([pair], name="heavy", provenance={}, **options)
+    assert table.provenance["satellites_heavier_than_their_host"] == 5
+    ratio = table.columns["satellite_log_mass_ratio"][table.rows(1)]
+    assert ratio.max() == 0.0
+
+
 def test_far_hosts_are_no_match(biased):
     hydro, dark = biased
     rng = np.random.default_rng(0)
