@@ -2,7 +2,8 @@
 
 Every deviation has its error, the smallest one that could be detected, and a verdict: ``within``
 or ``outside`` the bar, or ``no power`` where a deviation as large as the bar need not be seen and
-none is found that is larger by more than what can be detected.
+none is found that is larger by more than what can be detected. Subhalos of one redshift count as
+independent of each other; structures that are held out at several redshifts count once.
 """
 
 from __future__ import annotations
@@ -19,7 +20,11 @@ from scipy import stats
 from ..columns import PAINTED
 from ..distribution import inverse_cdf
 from ..errors import BadValueError
-from ..measure.pit import kolmogorov_smirnov, probability_integral_transform
+from ..measure.pit import (
+    kolmogorov_smirnov,
+    probability_integral_transform,
+    smallest_detectable_distance,
+)
 from ..measure.result import POWER, SIGNIFICANCE
 from ..paint.architecture import MEAN_ONLY
 from ..paint.weights import Weights
@@ -73,7 +78,8 @@ def evaluate(
         ``mass``: of `DRAWS` draws over the true one. Their errors are the spread of draws: where
         the law holds, the truth is one of them. ``further``: of each further target, at the true
         stellar mass, the like of ``residuals``, and ``pit``, a test of its probability integral
-        transform, the two None where it is known nowhere.
+        transform, the two None where it is known nowhere. ``independent``: the part of the
+        subhalos that errors are of, less than 1 where structures are there at several redshifts.
 
     Raises
     ------
@@ -104,21 +110,32 @@ def evaluate(
     comparison = PowerComparison(samples, rows, weights, power_range=power_range)
     with_law = weights.architecture.outputs != MEAN_ONLY
     power, ratio = _power(comparison, output, seed, with_law)
+    independent = _independent(samples, rows)
     return {
         "weights": weights.name,
         "weights_digest": weights.digest(),
         "subhalos": len(rows),
         "luminous_subhalos": int(np.count_nonzero(samples.luminous[rows])),
+        "independent": independent,
         "loss": loss,
         "seed": seed,
         "bar": BAR,
-        "residuals": _residuals(residual, samples.mass[rows][known]),
-        "pit": _pit(predicted, mass, samples.halo_id[rows], seed) if with_law else None,
-        "luminous": _luminous(predicted.p_luminous, samples.luminous[rows], with_law),
+        "residuals": _residuals(residual, samples.mass[rows][known], independent),
+        "pit": _pit(predicted, mass, samples.halo_id[rows], seed, independent)
+        if with_law
+        else None,
+        "luminous": _luminous(predicted.p_luminous, samples.luminous[rows], with_law, independent),
         "power": power,
         "mass": ratio,
         "further": {
-            name: _further(predicted.take(known), name, np.log10(mass[known]), samples, rows[known])
+            name: _further(
+                predicted.take(known),
+                name,
+                np.log10(mass[known]),
+                samples,
+                rows[known],
+                independent,
+            )
             for name in weights.architecture.further
         },
         "power_comparison": comparison.record,
@@ -146,7 +163,16 @@ def verdict(deviation: float, detectable: float | None, bar: float) -> str:
     return "within" if abs(deviation) <= bar else "outside"
 
 
-def _row(value: float, target: float, error: float | None, n: int, bar: float) -> dict[str, Any]:
+def _independent(samples: Samples, rows: Array) -> float:
+    """The part of the rows that is left when each structure is taken at one redshift only."""
+    numbers: dict[str, int] = {}
+    for volume, number in zip(*np.unique(samples.volume[rows], return_counts=True), strict=True):
+        name = samples.volumes[volume].name
+        numbers[name] = max(numbers.get(name, 0), int(number))
+    return sum(numbers.values()) / len(rows)
+
+
+def _row(value: float, target: float, error: float | None, n: float, bar: float) -> dict[str, Any]:
     """A value with its error, of n - 1 degrees of freedom, held against what it should be."""
     detectable = None
     if error is not None and math.isfinite(error) and n > 1:
@@ -161,7 +187,7 @@ def _row(value: float, target: float, error: float | None, n: int, bar: float) -
     }
 
 
-def _residuals(residual: Array, bound: Array) -> list[dict[str, Any]]:
+def _residuals(residual: Array, bound: Array, independent: float) -> list[dict[str, Any]]:
     """Bias and scatter for all luminous subhalos, and in bins of bound mass."""
     place = np.floor(np.log10(bound) / MASS_BIN).astype(int)
     groups: list[tuple[list[float] | None, Array]] = [(None, residual)]
@@ -173,14 +199,14 @@ def _residuals(residual: Array, bound: Array) -> list[dict[str, Any]]:
     for edges, mine in groups:
         n = len(mine)
         scatter = float(np.std(mine, ddof=1)) if n > 1 else None
-        error = scatter / math.sqrt(n) if scatter is not None else None
-        bias = _row(float(np.mean(mine)), 0.0, error, n, math.log10(1.0 + BAR))
+        error = scatter / math.sqrt(n * independent) if scatter is not None else None
+        bias = _row(float(np.mean(mine)), 0.0, error, n * independent, math.log10(1.0 + BAR))
         found.append({"log_mass": edges, "subhalos": n, "scatter": scatter, "bias": bias})
     return found
 
 
 def _further(
-    d: Distribution, name: str, log_mass: Array, samples: Samples, rows: Array
+    d: Distribution, name: str, log_mass: Array, samples: Samples, rows: Array, independent: float
 ) -> dict[str, Any]:
     """Of a further target: residuals, and the transform, at the true stellar mass."""
     known = np.flatnonzero(np.isfinite(samples.further[name][rows]))
@@ -189,20 +215,32 @@ def _further(
     law, truth = d.further[PAINTED[name].name].take(known), samples.further[name][rows][known]
     test = kolmogorov_smirnov(law.cdf(log_mass[known], truth))
     return {
-        "residuals": _residuals(truth - law.mean(log_mass[known]), samples.mass[rows][known]),
-        "pit": _judged(test) | {"subhalos": len(known)},
+        "residuals": _residuals(
+            truth - law.mean(log_mass[known]), samples.mass[rows][known], independent
+        ),
+        "pit": _judged(test, len(known), independent) | {"subhalos": len(known)},
     }
 
 
-def _judged(test: Mapping[str, float]) -> dict[str, Any]:
-    """A test of a distribution, held against the bar."""
+def _judged(test: Mapping[str, float], number: int, independent: float) -> dict[str, Any]:
+    """A test of a distribution, held against the bar: as if of that part of its subhalos."""
+    if independent < 1.0:
+        number = max(1, int(number * independent))
+        test = dict(test) | {
+            "p_value": float(stats.kstwo.sf(test["statistic"], number)),
+            "smallest_detectable_distance": smallest_detectable_distance(number),
+        }
     found = verdict(test["statistic"], test["smallest_detectable_distance"], BAR)
     return dict(test) | {"bar": BAR, "verdict": found}
 
 
-def _pit(d: Distribution, mass: Array, ids: Array, seed: int) -> dict[str, Any]:
+def _pit(d: Distribution, mass: Array, ids: Array, seed: int, independent: float) -> dict[str, Any]:
     measured = probability_integral_transform(d, mass, ids=ids, seed=seed)
-    tests = {name: _judged(test) for name, test in measured.settings["kolmogorov_smirnov"].items()}
+    numbers = {"all": len(mass), "luminous": measured.settings["luminous"]}
+    tests = {
+        name: _judged(test, numbers[name], independent)
+        for name, test in measured.settings["kolmogorov_smirnov"].items()
+    }
     names = [*measured.estimates, *(f"{name}_error" for name in measured.estimates)]
     names += ["probability_low", "probability_high"]
     return {
@@ -212,17 +250,20 @@ def _pit(d: Distribution, mass: Array, ids: Array, seed: int) -> dict[str, Any]:
     }
 
 
-def _luminous(p: Array, luminous: Array, with_law: bool) -> list[dict[str, Any]]:
+def _luminous(
+    p: Array, luminous: Array, with_law: bool, independent: float
+) -> list[dict[str, Any]]:
     """Share of luminous subhalos in bins of its predicted probability."""
     place = np.minimum((p * PROBABILITY_BINS).astype(int), PROBABILITY_BINS - 1)
     found = []
     for k in np.unique(place).tolist():
         mine = place == k
         n, expected = int(np.count_nonzero(mine)), float(np.mean(p[mine]))
-        error = math.sqrt(float(np.sum(p[mine] * (1.0 - p[mine])))) / n if with_law else None
+        variance = float(np.sum(p[mine] * (1.0 - p[mine])))
+        error = math.sqrt(variance / independent) / n if with_law else None
         share = float(np.mean(luminous[mine]))
         row = {"probability": expected, "subhalos": n}
-        found.append(row | {"share": _row(share, expected, error, n, BAR)})
+        found.append(row | {"share": _row(share, expected, error, n * independent, BAR)})
     return found
 
 
@@ -260,6 +301,15 @@ def card(found: Mapping[str, Any]) -> str:
         "",
         f"Held out: {found['subhalos']} subhalos, {found['luminous_subhalos']} of them luminous. "
         f"Digest {found['weights_digest'][:16]}.",
+        *(
+            [
+                "",
+                f"Errors are as of {found['independent']:.0%} of them: that many structures, each"
+                " at one redshift.",
+            ]
+            if found["independent"] < 1.0
+            else []
+        ),
         "",
         f"Bars are {BAR:.0%} ({SMALL_SCALE_BAR:.0%} for power beyond {LARGE_SCALES:g} h/Mpc). "
         f"`{NO_POWER}`: these subhalos are too few to see a deviation as large as the bar.",

@@ -57,6 +57,29 @@ def test_of_the_true_law_all_is_well():
     assert not any("outside the bar" in line for line in card(found).splitlines())
 
 
+def test_structures_at_several_redshifts_count_once():
+    data = truth(loop_samples.samples(1000, volumes=3))
+    one = evaluate(known(data), data, seed=1, part=VALIDATION)
+    a, b, c = data.volumes
+    same = replace(data, volumes=(a, replace(b, name=a.name, redshift=1.0), c))
+    other = evaluate(known(data), same, seed=1, part=VALIDATION)
+    rows = data.rows(VALIDATION)
+    numbers = np.bincount(data.volume[rows])
+    part = (max(numbers[:2]) + numbers[2]) / len(rows)
+    assert (one["independent"], other["independent"]) == (1.0, pytest.approx(part))
+    for before, after in zip(one["residuals"], other["residuals"], strict=True):
+        assert before["scatter"] == after["scatter"]
+        wider = after["bias"]["error"] / before["bias"]["error"]
+        assert wider == pytest.approx(1.0 / math.sqrt(part))
+    for name, before in one["pit"]["kolmogorov_smirnov"].items():
+        after = other["pit"]["kolmogorov_smirnov"][name]
+        assert after["statistic"] == before["statistic"]
+        assert after["p_value"] > before["p_value"]
+        assert after["smallest_detectable_distance"] > before["smallest_detectable_distance"]
+    assert f"{part:.0%}" in card(other)
+    assert "at one redshift" not in card(one)
+
+
 def test_a_wrong_law_is_seen():
     data = truth(loop_samples.samples(3000))
     found = evaluate(known(data, mean=8.8, p=0.9), data, seed=1, part=VALIDATION)
