@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ..paint.weights_header import WeightsHeader
 
 _TRAINING = (
-    *("epochs", "batch_size", "learning_rate", "patience", "weight_decay", "stop_after"),
-    *("symmetries", "precision", "accelerator", "devices", "strategy"),
+    *("epochs", "crops_per_epoch", "batch_size", "learning_rate", "patience", "weight_decay"),
+    *("stop_after", "symmetries", "precision", "accelerator", "devices", "strategy"),
 )
 _SPLIT = {"split": "kind", "validation": "validation", "test": "test", "split_side": "side"}
 _ABOUT = ("summary", "caution", "citation")
@@ -101,6 +101,12 @@ def _pairing(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Least gravity-only particles of a subhalo that is trained on (default: 32).",
 )
 @click.option("--epochs", type=int, help="At most so many (default: 100).")
+@click.option(
+    "--crops-per-epoch",
+    type=int,
+    help="Subhalos between two looks at the validation loss (default: as many as there are to "
+    "train on).",
+)
 @click.option("--batch-size", type=int, help="Subhalos of a batch, on each device (default: 32).")
 @click.option("--learning-rate", type=float, help="Of Adam at the start (default: 0.001).")
 @click.option(

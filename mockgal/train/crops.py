@@ -77,18 +77,20 @@ class CropBatches:
         epoch, and each time anew where a subhalo comes more than once in an epoch.
     seed : int
     weights : ndarray, shape (n,), optional
-        Chances of the rows; an epoch is then n draws with replacement, and without them all rows,
-        each once.
+        Chances of the rows; an epoch is then drawn with replacement.
     loss_weights : ndarray, shape (n,), optional
         What each row counts in the loss; 1 without them.
     shuffle : bool
         Each epoch in an order of its own; else rows come as they are given.
+    number : int, optional
+        Of subhalos in an epoch, by default n: draws, or without weights the first of its order,
+        none of them twice.
 
     Raises
     ------
     UsageError
-        No rows, unequal lengths, weights that are none, a shuffle without effect; features of which
-        a turn would need others.
+        No rows, unequal lengths, weights that are none, a shuffle without effect; more subhalos in
+        an epoch than there are, without weights; features of which a turn would need others.
     DomainError
         Crops that are larger than a volume.
     """
@@ -106,6 +108,7 @@ class CropBatches:
         weights: Array | None = None,
         loss_weights: Array | None = None,
         shuffle: bool,
+        number: int | None = None,
     ) -> None:
         from ..paint.symmetries import rotations
         from ..paint.symmetries import symmetries as all_symmetries
@@ -123,6 +126,14 @@ class CropBatches:
         if weights is not None and not shuffle:
             raise UsageError(
                 "weights", "rows that are not shuffled", "shuffled ones: they are drawn"
+            )
+        self._number = len(rows) if number is None else number
+        if self._number > len(rows) and weights is None:
+            raise UsageError(
+                "subhalos in an epoch",
+                f"{number:,}",
+                f"up to {len(rows):,}, those that there are to train on",
+                "ask for fewer, or draw them by a mass (--sampling)",
             )
         self._offsets = _offsets(architecture, symmetries)
         for volume in samples.volumes:
@@ -154,7 +165,7 @@ class CropBatches:
         self._features = np.array(normalisation.features, dtype=np.float64).reshape(-1, 2)
         self._target = normalisation.target
         self._further = dict(zip(architecture.further, normalisation.further, strict=True))
-        self._batches = -(-len(rows) // batch_size)
+        self._batches = -(-self._number // batch_size)
 
     def __len__(self) -> int:
         return self._batches
@@ -186,9 +197,10 @@ class CropBatches:
         taken = np.arange(len(self._rows))
         volume, ids = (x[self._rows] for x in (self._samples.volume, self._samples.halo_id))
         if self._chances is not None:
-            taken = drawn(self._chances, self._seed, number)
+            taken = drawn(self._chances, self._number, self._seed, number)
         elif self._shuffle:
             taken = shuffled(volume, ids, self._seed, number)
+        taken = taken[: self._number]
         turn = np.zeros(len(taken), dtype=np.int64)
         if len(self._turns) > 1:
             again = occurrences(taken)

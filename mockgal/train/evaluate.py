@@ -29,7 +29,6 @@ from ..measure.result import POWER, SIGNIFICANCE
 from ..paint.architecture import MEAN_ONLY
 from ..paint.weights import Weights
 from ..types import Distribution
-from .inputs import rows_of
 from .losses import Loss
 from .predict import outputs
 from .samples import TEST, CropBatches, Samples
@@ -86,7 +85,7 @@ def evaluate(
     BadValueError
         No luminous subhalo in the part, or regions that power cannot be measured of.
     """
-    rows = rows_of(samples, part)
+    rows = samples.rows(part)
     if not samples.luminous[rows].any():
         raise BadValueError(
             "held-out rows", f"{len(rows)} subhalos, none of them with a galaxy", "some with one"

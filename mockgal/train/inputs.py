@@ -20,12 +20,6 @@ from .selection import RULE
 Array = NDArray[Any]
 
 
-def rows_of(samples: Samples, part: int) -> Array:
-    """Rows of a part, in the order of (volume, halo_id): results do not depend on theirs."""
-    order = np.lexsort((samples.halo_id, samples.volume))
-    return np.asarray(order[samples.part[order] == part])
-
-
 def check_samples(
     samples: Samples, rows: Sequence[Array], header: WeightsHeader, given: Mapping[str, Array]
 ) -> None:

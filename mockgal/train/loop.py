@@ -31,7 +31,7 @@ from ..progress import advance
 from . import log
 from .checkpoints import Checkpoints, State
 from .devices import LAYOUT, fabric_of, on_device, torch_settings
-from .inputs import check_samples, rows_of, training_key
+from .inputs import check_samples, training_key
 from .losses import Loss
 from .options import FACTOR, TrainingOptions
 from .predict import outputs
@@ -106,7 +106,7 @@ def train(
         target=target,
         provenance=provenance,
     )
-    rows = [rows_of(samples, part) for part in (TRAIN, VALIDATION)]
+    rows = [samples.rows(part) for part in (TRAIN, VALIDATION)]
     given = {
         name: x
         for name, x in (("weights", sampling), ("loss_weights", loss_weights))
@@ -159,6 +159,7 @@ class _Training:
             symmetries=options.symmetries,
             **drawn,
             shuffle=True,
+            number=options.crops_per_epoch,
         )
         self._held_out = rows[1]
         self._validation = CropBatches(
@@ -169,10 +170,11 @@ class _Training:
             shuffle=False,
         )
         self._steps = len(self._batches) // fabric.world_size  # all devices take as many
-        if self._steps == 0 or len(rows[0]) < 2 * len(self._batches):  # for the normalisation
+        number = options.crops_per_epoch or len(rows[0])
+        if self._steps == 0 or number < 2 * len(self._batches):  # for the normalisation
             raise BadValueError(
                 "training rows",
-                f"{len(rows[0])} in {len(self._batches)} batches for {fabric.world_size} devices",
+                f"{number} in {len(self._batches)} batches for {fabric.world_size} devices",
                 "a batch of two or more for each device",
                 "take other batches, fewer devices, or more subhalos",
             )

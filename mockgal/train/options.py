@@ -33,6 +33,9 @@ class TrainingOptions:
         Of Adam: that times the weights is added to the gradient.
     batch_size : int
         Rows of a batch, on each device.
+    crops_per_epoch : int, optional
+        Subhalos in an epoch, after which the validation loss is measured, by default as many as
+        there are to train on: drawn, or where each counts the same, others in every epoch.
     epochs : int
         At most so many.
     stop_after : int
@@ -60,6 +63,7 @@ class TrainingOptions:
     patience: int = 5
     weight_decay: float = 0.0
     batch_size: int = 32
+    crops_per_epoch: int | None = None
     epochs: int = 100
     stop_after: int = 16
     symmetries: str = "all"
@@ -74,6 +78,8 @@ class TrainingOptions:
         object.__setattr__(self, "seed", check_seed(self.seed))
         whole = {"batch_size": (2, 1 << 16), "epochs": (1, 2000), "stop_after": (1, 2000)}
         whole |= {"patience": (0, 2000), "devices": (1, 1024)}
+        if self.crops_per_epoch is not None:
+            whole["crops_per_epoch"] = (2, 1 << 40)
         for name, (least, most) in whole.items():
             value = getattr(self, name)
             if type(value) is not int or not least <= value <= most:

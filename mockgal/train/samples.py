@@ -160,6 +160,6 @@ class Samples:
         return np.isfinite(self.log_stellar_mass)
 
     def rows(self, part: int) -> Array:
-        """Rows of a part, in the order of (volume, halo_id)."""
+        """Rows of a part, in the order of (volume, halo_id): results do not depend on theirs."""
         order = np.lexsort((self.halo_id, self.volume))
         return np.asarray(order[self.part[order] == part])

@@ -81,11 +81,11 @@ def count_correction(weights: Array) -> Array:
     return result
 
 
-def drawn(weights: Array, seed: int, epoch: int) -> Array:
-    """As many places in ``weights`` as there are, drawn with these chances, with replacement."""
+def drawn(weights: Array, number: int, seed: int, epoch: int) -> Array:
+    """So many places in ``weights``, drawn with these chances, with replacement."""
     edges = np.cumsum(weights)
-    number = uniform(seed, "training draws", np.arange(len(weights)), draw=epoch)
-    places = np.searchsorted(edges, number * edges[-1], side="right")
+    lot = uniform(seed, "training draws", np.arange(number), draw=epoch)
+    places = np.searchsorted(edges, lot * edges[-1], side="right")
     return np.asarray(np.minimum(places, np.flatnonzero(weights)[-1]))
 
 

@@ -54,6 +54,26 @@ def same(one, other):
     )
 
 
+@pytest.mark.parametrize("drawn", [False, True])
+def test_an_epoch_of_so_many(drawn):
+    weights = np.arange(1.0, len(SOME) + 1) if drawn else None
+    some = batches(number=20, weights=weights)
+    epochs = [np.concatenate([batch.rows for batch in some.epoch(k)]) for k in range(8)]
+    assert len(some) == 3
+    assert {len(rows) for rows in epochs} == {20}
+    assert len({tuple(rows) for rows in epochs}) == 8
+    assert len(set(np.concatenate(epochs))) > 40
+    if not drawn:
+        assert all(len(set(rows)) == 20 for rows in epochs)
+
+
+def test_an_epoch_of_more_than_there_are():
+    with pytest.raises(UsageError, match=r"up to 60, those that there are"):
+        batches(number=61)
+    many = batches(number=200, weights=np.ones(60))
+    assert sum(len(batch.rows) for batch in many.epoch(0)) == 200
+
+
 @pytest.mark.parametrize("name", GROUPS)
 def test_crops_and_features_are_turned_together(name):
     turned = set()

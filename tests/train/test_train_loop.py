@@ -238,6 +238,14 @@ def test_the_learning_rate_falls_and_training_ends_early(tmp_path):
     np.testing.assert_allclose([row["learning_rate"] for row in found], rates, rtol=1e-12)
 
 
+def test_epochs_of_so_many_crops(tmp_path):
+    options = replace(OPTIONS, crops_per_epoch=48)
+    weights = run(tmp_path, options=options)
+    assert weights.provenance["training"]["options"]["crops_per_epoch"] == 48
+    (state,) = {read_checkpoint(p)[1].steps for p in tmp_path.glob("checkpoint-1*")}
+    assert state == 2 * 48 // 16
+
+
 def test_sampling_and_loss_weights_have_their_effect(tmp_path):
     data = loop_samples.samples()
     options = replace(OPTIONS, epochs=1)

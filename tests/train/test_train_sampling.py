@@ -29,7 +29,7 @@ def test_draws_are_flat_over_bins_of_the_target():
     rows = np.arange(len(some))
     weights = target_weights(some, rows)
     assert np.all((weights > 0) == some.luminous)
-    places = drawn(weights, 7, 3)
+    places = drawn(weights, len(weights), 7, 3)
     assert some.luminous[places].all()
     bins = bin_of(some.log_stellar_mass[some.luminous], 100)
     of_row = np.full(len(some), -1)
@@ -51,7 +51,7 @@ def test_draws_are_flat_over_bins_of_the_input():
     weights = input_weights(some, np.arange(len(some)))
     bins = bin_of(np.log10(some.mass))
     occupied = np.unique(bins)
-    counts = np.bincount(bins[drawn(weights, 7, 0)], minlength=100)[occupied]
+    counts = np.bincount(bins[drawn(weights, len(weights), 7, 0)], minlength=100)[occupied]
     expected = len(some) / len(occupied)
     assert np.sum((counts - expected) ** 2 / expected) < chi2.isf(SIGNIFICANCE, len(occupied) - 1)
 
@@ -88,7 +88,7 @@ def test_nothing_to_weigh():
 def test_rows_without_a_chance_are_never_drawn():
     weights = np.zeros(1000)
     weights[[3, 500]] = 1e-300, 1e-300
-    assert set(drawn(weights, 1, 0)) == {3, 500}
+    assert set(drawn(weights, len(weights), 1, 0)) == {3, 500}
 
 
 def test_numbers_are_those_of_the_naive_stream():
