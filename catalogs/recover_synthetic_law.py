@@ -7,7 +7,8 @@ FOLDER gets the universes (minutes each, made once), checkpoints and the trained
 again, it goes on. One universe is held out, another chooses the epoch, the others are trained on.
 Compared by the scatter of log10 of true over predicted median stellar mass:
 
-- the network, of a small layout;
+- the network, of a small layout, as the painter evaluates it;
+- the same, the mean over the 48 symmetries (``averaged``);
 - the same with the fields of other subhalos of the held-out universe (``shuffled``);
 - a network of the features alone: trained on shuffled fields, in the smallest layout;
 - the central/satellite HOD, calibrated on the universes that are trained on.
@@ -34,9 +35,11 @@ from mockgal import random
 from mockgal.calibrating import calibrate
 from mockgal.distribution import inverse_cdf
 from mockgal.paint.architecture import FEATURES, Architecture
+from mockgal.paint.cnn import CNNPainter
 from mockgal.paint.hod import HODPainter
 from mockgal.paint.weights import Weights
 from mockgal.pairing import Pair, domain_of, paired, read_pairs, samples_of, volumes_of
+from mockgal.protocols import Painter
 from mockgal.train import loop
 from mockgal.train.evaluate import evaluate
 from mockgal.train.losses import Loss
@@ -161,8 +164,18 @@ def trained(
     return loop.train(samples, shape, options, folder, name=folder.name, **about)
 
 
-def hod_median(pairs: list[Pair], samples: Samples) -> np.ndarray:
-    """Of the HOD, at the same galaxies; NaN below its hosts."""
+def painted_median(painter: Painter, pairs: list[Pair], samples: Samples) -> np.ndarray:
+    """The same as a painter has it; NaN where it paints nothing."""
+    dark = pairs[_places()["test"][0]].dark
+    law = painter.predict(dark)
+    rows = samples.rows(TEST)
+    rows = np.searchsorted(dark.halos["halo_id"], samples.halo_id[rows[samples.luminous[rows]]])
+    middle = inverse_cdf(law, np.full(len(law), 0.5))
+    return np.where(law.p_luminous > 0.0, middle, np.nan)[rows]
+
+
+def hod(pairs: list[Pair]) -> Painter:
+    """The HOD of the universes that are trained on."""
     training = [pairs[k] for k in _places()["train"]]
     table = calibrate(
         [(p.hydro, p.dark) for p in training],
@@ -170,12 +183,7 @@ def hod_median(pairs: list[Pair], samples: Samples) -> np.ndarray:
         luminosity_floor=FLOOR,
         measure_options={"edges": HOSTS},
     )
-    dark = pairs[_places()["test"][0]].dark
-    law = HODPainter(calibration=table, allow_extrapolation=True).predict(dark)
-    rows = samples.rows(TEST)
-    rows = np.searchsorted(dark.halos["halo_id"], samples.halo_id[rows[samples.luminous[rows]]])
-    median = inverse_cdf(law, np.full(len(law), 0.5))
-    return np.where(law.p_luminous > 0.0, median, np.nan)[rows]
+    return HODPainter(calibration=table, allow_extrapolation=True)
 
 
 def surroundings(samples: Samples, rows: np.ndarray) -> np.ndarray:
@@ -197,7 +205,7 @@ def compare(found: dict[str, list[float]], truth: float) -> None:
         print(f"| {name} | {shown} | {mean:.4f} | {spread:.4f} | {mean / truth:.3f} |")
     ours = found["network"]
     for name, values in found.items():
-        if name != "network" and len(ours) > 1:
+        if name not in ("network", "averaged") and len(ours) > 1:
             spread = np.hypot(np.std(ours, ddof=1), np.std(values, ddof=1) if values[1:] else 0.0)
             print(f"{name}: {(np.mean(values) - np.mean(ours)) / spread:.1f} seed spreads behind")
 
@@ -237,7 +245,8 @@ def main() -> None:
         print(f"{name}: {np.sum(samples.luminous[samples.part == part])} galaxies")
     shapes = {"network": replace(NEAR, width=a.width), "features only": BLIND}
     data = {"network": samples, "features only": _without_fields(samples)}
-    found: dict[str, list[float]] = {"network": [], "shuffled": [], "features only": []}
+    names = ("network", "averaged", "shuffled", "features only")
+    found: dict[str, list[float]] = {name: [] for name in names}
     medians: dict[str, np.ndarray] = {}
     for seed in map(int, a.seeds.split(",")):
         options = TrainingOptions(
@@ -246,17 +255,24 @@ def main() -> None:
         for name, shape in shapes.items():
             place = a.folder / f"{name.split()[0]}-{a.width}-seed-{seed}"
             weights = trained(data[name], shape, options, place, about)
-            values = median(weights, data[name])
-            medians.setdefault(name, values)
-            found[name].append(float(np.std(true - values)))
+            if name == "network":
+                for average, what in enumerate(("network", "averaged")):
+                    painter = CNNPainter(weights=weights, average_symmetries=bool(average))
+                    values = painted_median(painter, pairs, samples)
+                    found[what].append(float(np.std(true - values)))
+                    medians.setdefault(what, values)
+                others = median(weights, shuffled(samples, TEST, seed))
+                found["shuffled"].append(float(np.std(true - others)))
+            else:
+                values = median(weights, data[name])
+                found[name].append(float(np.std(true - values)))
+                medians.setdefault(name, values)
             scores = evaluate(weights, data[name], seed=seed)
             (place / "scores.json").write_text(json.dumps(scores, indent=1))
             for what, test in scores["pit"]["kolmogorov_smirnov"].items():
                 print(f"seed {seed}, {name}, PIT {what}: {test}")
-            if name == "network":
-                others = median(weights, shuffled(samples, TEST, seed))
-                found["shuffled"].append(float(np.std(true - others)))
-    medians["HOD"] = hod_median(pairs, samples)
+    medians["HOD"] = painted_median(hod(pairs), pairs, samples)
+    del medians["averaged"]
     painted = np.isfinite(medians["HOD"])
     found["HOD"] = [float(np.std((true - medians["HOD"])[painted]))]
     ours = float(np.std((true - medians["network"])[painted]))
