@@ -20,7 +20,7 @@ from .. import __version__, progress
 from ..errors import InternalError, ResourceError, UsageError, warn
 from ..fields.tiles import Tile, held_bytes, tile_rows, tiles
 from ..types import Scene
-from .architecture import MEAN_ONLY, Architecture
+from .architecture import MEAN_ONLY, OUTPUTS, Architecture
 from .cnn_inputs import Grid, channels
 from .shared import BATCH_BYTES, SharedNetwork
 from .symmetries import Symmetry, symmetries
@@ -34,6 +34,7 @@ GATE = 0.01  # largest error of a lower precision, in the standardised outputs
 EVALUATION = 1  # to be raised with every change of last bits
 _GATE_ROWS = 4  # subhalos of each tile that the error is measured at
 _ABSURD = 30.0  # standardised outputs that no trained network gives
+_LARGEST_LOGIT = 1000.0  # of massive subhalos, nearly all luminous, it may well be above 30
 _FAR_BELOW = 1000.0  # a mean is driven there where targets pile up at the floor (`normal_law`)
 
 
@@ -268,16 +269,19 @@ def tile_bytes(shape: Architecture, grid: Grid, tile_size: int) -> int:
 
 def _check_output(output: Array, tile: Tile, ids: Array, scene: Scene, weights: Weights) -> None:
     """Whether outputs are such as a network gives."""
-    least = np.full(output.shape[1], -_ABSURD)
-    if weights.architecture.outputs != MEAN_ONLY and weights.domain.luminosity_floor > 0:
-        least[0] = -_FAR_BELOW
-    bad = np.flatnonzero(~((output >= least) & (output <= _ABSURD)).all(axis=1))
+    least, most = np.full((2, output.shape[1]), [[-_ABSURD], [_ABSURD]])
+    if weights.architecture.outputs != MEAN_ONLY:
+        if weights.domain.luminosity_floor > 0:
+            least[0] = -_FAR_BELOW
+        logit = OUTPUTS.index("luminous_logit")
+        least[logit], most[logit] = -_LARGEST_LOGIT, _LARGEST_LOGIT
+    bad = np.flatnonzero(~((output >= least) & (output <= most)).all(axis=1))
     if bad.size:
         first = bad[np.argmin(ids[bad])]
         raise InternalError(
             f"simulation {scene.snapshot.name}: tile at voxel {tile.first.tolist()}",
             f"{bad.size} subhalos with outputs that are no numbers or beyond {_ABSURD:g} standard "
-            f"deviations, the first halo_id {ids[first]}: "
+            f"deviations (a logit: {_LARGEST_LOGIT:g}), the first halo_id {ids[first]}: "
             f"{output[first].tolist()}",
             "outputs of a trained network",
             "check the weights and their normalisation; --device cpu tells whether a GPU is at "

@@ -409,11 +409,21 @@ def test_predictions_that_are_no_numbers():
     with pytest.raises(InternalError, match=r"tile at voxel \[.*no numbers.*halo_id"):
         CNNPainter(replace(weights, state=state)).predict(scene())
     state = {name: value.clone() for name, value in weights.state.items()}
-    for output, bias in ((0, 40.0), (0, -2000.0), (1, -40.0), (2, -40.0)):
+    for output, bias in ((0, 40.0), (0, -2000.0), (1, -40.0), (2, -2000.0)):
         changed = state | {"output.bias": state["output.bias"].clone()}
         changed["output.bias"][output] = bias
         with pytest.raises(InternalError, match="beyond 30 standard deviations"):
             CNNPainter(replace(weights, state=changed)).predict(scene())
+
+
+@pytest.mark.parametrize("logit", [-200.0, 200.0])
+def test_the_logit_of_what_is_nearly_sure_is_large(logit):
+    weights = sample_weights()
+    state = {name: value.clone() for name, value in weights.state.items()}
+    state["output.weight"][2] = 0.0
+    state["output.bias"][2] = logit
+    law = CNNPainter(replace(weights, state=state)).predict(scene())
+    np.testing.assert_allclose(law.p_luminous, float(logit > 0), atol=1e-80)
 
 
 def test_a_mean_far_below_the_floor_is_painted_above_it():
