@@ -1,10 +1,10 @@
 """Training of the network: how much of the machine it uses, and what cutting the crops takes.
 
 python benchmarks/training_throughput.py [--presets demo,centred,paper] [--width 16] [--batch 32]
-    [--device cpu] [--precision float32] [--layouts contiguous,channels-last] [--grid 256]
+    [--device cpu] [--precision float32] [--layouts channels-last,contiguous] [--grid 256]
     [--symmetries all] [--steps 5]
 
-A step is what `mockgal.train.loop` does: a batch cut out of the volume, moved to the device, the
+A step is what `mockgal.train.loop` does, with channels last: a batch cut out of the volume, moved to the device, the
 network, its loss, the gradients, Adam. Times are medians over the steps, after one that does not
 count. Multiplications are those of the layers forward, of their weights' gradients, and of their
 inputs' gradients, which the first layer does not need. The machine's convolution peak is the
@@ -184,7 +184,7 @@ def main(given: list[str] | None = None) -> list[list[str]]:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--precision", choices=["float32", "tf32"], default="float32")
-    parser.add_argument("--layouts", default="contiguous")
+    parser.add_argument("--layouts", default="channels-last")
     parser.add_argument("--grid", type=int, default=256)
     parser.add_argument("--symmetries", choices=SYMMETRIES, default="all")
     parser.add_argument("--steps", type=int, default=5)
