@@ -63,7 +63,7 @@ lint: install
 	$(BIN)/mypy
 
 tests: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test: lint tests
 

@@ -4,11 +4,11 @@ python benchmarks/training_throughput.py [--presets demo,centred,paper] [--width
     [--device cpu] [--precision float32] [--layouts channels-last,contiguous] [--grid 256]
     [--symmetries all] [--steps 5]
 
-A step is what `mockgal.train.loop` does, with channels last: a batch cut out of the volume, moved to the device, the
-network, its loss, the gradients, Adam. Times are medians over the steps, after one that does not
-count. Multiplications are those of the layers forward, of their weights' gradients, and of their
-inputs' gradients, which the first layer does not need. The machine's convolution peak is the
-fastest of the network's own layers forward, at large sizes.
+A step is what `mockgal.train.loop` does, with channels last: a batch cut out of the volume, moved
+to the device, the network, its loss, the gradients, Adam. Times are medians over the steps, after
+one that does not count. Multiplications are those of the layers forward, of their weights'
+gradients, and of their inputs' gradients, which the first layer does not need. The machine's
+convolution peak is the fastest of the network's own layers forward, at large sizes.
 
 Crops are cut around places that are spread evenly, which is the worst for caches; a copy of as many
 bytes as the crops have, within a larger array, is the bound.

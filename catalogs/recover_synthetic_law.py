@@ -1,6 +1,6 @@
 """Does training find the law that was put into synthetic universes? Held out, several seeds.
 
-    python catalogs/recover_synthetic_law.py FOLDER [--seeds 1,2,3] [--width 16] [--epochs 24]
+    python catalogs/recover_synthetic_law.py FOLDER [--seeds 1,2,3] [--width 16] [--epochs 30]
         [--side 192]
 
 FOLDER gets the universes (minutes each, made once), checkpoints and the trained weights: started
@@ -232,7 +232,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--width", type=int, default=16)
-    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--side", type=int, default=192)
     a = parser.parse_args()
     warnings.simplefilter("ignore", mockgal.errors.MockgalWarning)
