@@ -101,9 +101,9 @@ def test_multiplications_of_a_training_step_are_those_that_torch_counts(throughp
 
 def test_training_is_timed(throughput, capsys):
     rows = throughput.main(["--presets=demo", "--width=1", "--batch=2", "--grid=40", "--steps=1"])
-    assert [row[0] for row in rows] == ["demo, contiguous"]
+    assert [row[0] for row in rows] == ["demo, channels-last"]
     numbers = [float(text.strip("%")) for text in rows[0][1:]]
     steps, crops, share = numbers[1], numbers[2], numbers[5]
     assert crops == pytest.approx(2 * steps, rel=0.01)
     assert 0 < share < 100
-    assert "| demo, contiguous | " in capsys.readouterr().out
+    assert "| demo, channels-last | " in capsys.readouterr().out

@@ -35,6 +35,7 @@ from .inputs import check_samples, training_key
 from .losses import Loss
 from .options import FACTOR, TrainingOptions
 from .predict import outputs
+from .recalibrate import recalibrated
 from .samples import TRAIN, VALIDATION, Batch, CropBatches, Samples
 from .selection import RULE, PowerComparison, Score, kept
 
@@ -82,7 +83,8 @@ def train(
     Returns
     -------
     Weights
-        Those of the epoch that `mockgal.train.selection.kept` says.
+        Those of the epoch that `mockgal.train.selection.kept` says, with the constants of
+        `mockgal.train.recalibrate`. The losses and scores in the log are those without.
 
     Raises
     ------
@@ -218,16 +220,22 @@ class _Training:
             writer.close()
 
     def weights(self) -> Weights:
-        """Those of the best epoch."""
+        """Those of the best epoch, recalibrated."""
         rows = self._state.rows
         best = rows[kept(rows)]
-        header = self._header
+        header, state = self._header, dict(self._state.best)
+        network = seeded_network(header.architecture, self._options.seed)
+        network.load_state_dict(state)
+        device = self._fabric.device
+        shift, record = recalibrated(network.to(device), header, self._validation, device)
+        state["output.bias"] = (state["output.bias"].double() + shift).float()
         training = {
             "options": self._options.to_dict(),
             "loss": self._loss.name,
             "optimiser": "Adam",
             "learning_rate_factor": FACTOR,
             "selection": {"rule": RULE, **self._comparison.record},
+            "recalibration": record,
             "epochs": len(rows),
             "epoch": best["epoch"],
             "scores": {name: best[name] for name in log.SCALARS},
@@ -246,7 +254,7 @@ class _Training:
             domain=header.domain,
             target=header.target,
             provenance=dict(header.provenance) | {"training": training},
-            state=self._state.best,
+            state=state,
         )
 
     def _train_epoch(self) -> None:

@@ -185,7 +185,14 @@ def test_it_learns_the_law(tmp_path):
     best = weights.provenance["training"]
     chosen = found[best["epoch"] - 1]
     assert best["scores"]["score"] == chosen["score"]
-    assert chosen["validation_loss"] == outputs_again(weights, data)
+    constants = best["recalibration"]
+    assert constants["applied"]
+    shift = torch.tensor([constants["shift"][name] for name in weights.architecture.outputs])
+    before = weights.state | {"output.bias": weights.state["output.bias"] - shift}
+    loss = outputs_again(replace(weights, state=before), data)
+    assert chosen["validation_loss"] == pytest.approx(loss, rel=1e-6)
+    gain = constants["log_likelihood_gain"] / len(data.rows(VALIDATION))
+    assert outputs_again(weights, data) == pytest.approx(loss - gain, rel=1e-4)
     least = min(found, key=lambda row: row["validation_loss"])
     bar = least["validation_loss"] + least["validation_loss_error"]
     assert chosen["validation_loss"] <= bar
