@@ -5,7 +5,15 @@ import numpy as np
 from mockgal.cosmology import Cosmology
 from mockgal.paint.architecture import MEAN_ONLY, OUTPUTS, Architecture
 from mockgal.paint.weights_header import Domain
-from mockgal.train.samples import TEST, TRAIN, VALIDATION, Samples, Volume, normalisation_of
+from mockgal.train.samples import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    CropBatches,
+    Samples,
+    Volume,
+    normalisation_of,
+)
 
 GRID, VOXEL = 40, 0.5
 NET = Architecture(
@@ -81,3 +89,17 @@ def given(data, architecture=NET, **changes):
         "target": "subhalo",
         "provenance": {"summary": "made up"},
     } | changes
+
+
+def validation_batches(data, weights):
+    """As training has them."""
+    return CropBatches(
+        data,
+        data.rows(VALIDATION),
+        architecture=weights.architecture,
+        normalisation=weights.normalisation,
+        batch_size=16,
+        symmetries="none",
+        seed=1,
+        shuffle=False,
+    )

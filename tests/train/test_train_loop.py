@@ -23,7 +23,7 @@ from mockgal.train.checkpoints import read_checkpoint
 from mockgal.train.loop import train
 from mockgal.train.options import TrainingOptions
 from mockgal.train.predict import outputs
-from mockgal.train.samples import VALIDATION, CropBatches, Samples
+from mockgal.train.samples import VALIDATION, Samples
 
 OPTIONS = TrainingOptions(seed=1, epochs=2, learning_rate=3e-2, batch_size=16)
 
@@ -201,17 +201,7 @@ def test_it_learns_the_law(tmp_path):
 
 
 def outputs_again(weights, data):
-    rows = data.rows(VALIDATION)
-    batches = CropBatches(
-        data,
-        rows,
-        architecture=weights.architecture,
-        normalisation=weights.normalisation,
-        batch_size=16,
-        symmetries="none",
-        seed=1,
-        shuffle=False,
-    )
+    rows, batches = data.rows(VALIDATION), loop_samples.validation_batches(data, weights)
     return outputs(weights.network(), batches, rows, torch.device("cpu"), loop.Loss(weights))[1]
 
 

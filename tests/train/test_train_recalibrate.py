@@ -12,23 +12,14 @@ from test_train_evaluate import known, truth
 from mockgal.train.losses import Loss
 from mockgal.train.predict import outputs
 from mockgal.train.recalibrate import recalibrated
-from mockgal.train.samples import VALIDATION, CropBatches
+from mockgal.train.samples import VALIDATION
 
 CPU = torch.device("cpu")
 
 
 def shift_of(weights, data):
     rows = data.rows(VALIDATION)
-    batches = CropBatches(
-        data,
-        rows,
-        architecture=weights.architecture,
-        normalisation=weights.normalisation,
-        batch_size=64,
-        symmetries="none",
-        seed=1,
-        shuffle=False,
-    )
+    batches = loop_samples.validation_batches(data, weights)
     network = weights.network()
     shift, record = recalibrated(network, weights, batches, CPU)
     state = dict(weights.state)
