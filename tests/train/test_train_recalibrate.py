@@ -45,6 +45,13 @@ def test_wrong_constants_are_found():
     assert list(record["shift"]) == list(weights.architecture.outputs)
 
 
+def test_the_logit_stays_finite_where_all_are_luminous():
+    data = truth(loop_samples.samples(300), p=1.0)
+    shift, record, _ = shift_of(known(data, p=0.5), data)
+    assert record["applied"]
+    assert 1.0 < shift[2] < 5.0
+
+
 def test_right_constants_stay():
     """Three constants that are right gain 3/2 on average, and more than 3 in 11% of cases."""
     applied = []
