@@ -63,9 +63,8 @@ def law(
         certain[rows] = 0
         scale[rows] = deviation * np.exp(output[:, 1])
         p[rows] = 1.0 / (1.0 + np.exp(-output[:, 2]))
-    further = _further(
-        header, rows, output, np.maximum(location, floor), scale
-    )  # of the mean and scatter as given
+    # Of the mean and scatter as given, before those far below the floor are replaced
+    further = _further(header, rows, output, np.maximum(location, floor), scale)
     if header.architecture.outputs != MEAN_ONLY:
         location[rows], scale[rows], far = resolved(location[rows], scale[rows], floor)
         record["means_far_below_floor"] = int(np.count_nonzero(far))
