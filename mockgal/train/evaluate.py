@@ -109,7 +109,7 @@ def evaluate(
     comparison = PowerComparison(samples, rows, weights, power_range=power_range)
     with_law = weights.architecture.outputs != MEAN_ONLY
     power, ratio = _power(comparison, output, seed, with_law)
-    independent = _independent(samples, rows)
+    independent = samples.independent(rows)
     return {
         "weights": weights.name,
         "weights_digest": weights.digest(),
@@ -160,15 +160,6 @@ def verdict(deviation: float, detectable: float | None, bar: float) -> str:
     if detectable > bar:
         return NO_POWER
     return "within" if abs(deviation) <= bar else "outside"
-
-
-def _independent(samples: Samples, rows: Array) -> float:
-    """The part of the rows that is left when each structure is taken at one redshift only."""
-    numbers: dict[str, int] = {}
-    for volume, number in zip(*np.unique(samples.volume[rows], return_counts=True), strict=True):
-        name = samples.volumes[volume].name
-        numbers[name] = max(numbers.get(name, 0), int(number))
-    return sum(numbers.values()) / len(rows)
 
 
 def _row(value: float, target: float, error: float | None, n: float, bar: float) -> dict[str, Any]:

@@ -227,7 +227,10 @@ class _Training:
         network = seeded_network(header.architecture, self._options.seed)
         network.load_state_dict(state)
         device = self._fabric.device
-        shift, record = recalibrated(network.to(device), header, self._validation, device)
+        independent = self._samples.independent(self._held_out)
+        shift, record = recalibrated(
+            network.to(device), header, self._validation, device, independent
+        )
         state["output.bias"] = (state["output.bias"].double() + shift).float()
         training = {
             "options": self._options.to_dict(),

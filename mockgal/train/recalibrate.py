@@ -22,13 +22,18 @@ from .samples import Batch, CropBatches
 
 RULE = (
     "constants added to the outputs, the most probable given the validation subhalos and a normal "
-    "prior of width 1, where the log-likelihood rises by more than their number (Akaike 1974)"
+    "prior of width 1, where the log-likelihood rises by more than their number (Akaike 1974); "
+    "subhalos of a box that is held out at several redshifts count once"
 )
 _STEPS = 200
 
 
 def recalibrated(
-    module: torch.nn.Module, header: WeightsHeader, batches: CropBatches, device: torch.device
+    module: torch.nn.Module,
+    header: WeightsHeader,
+    batches: CropBatches,
+    device: torch.device,
+    independent: float,
 ) -> tuple[Tensor, dict[str, Any]]:
     """What is to be added to the outputs of a network.
 
@@ -41,6 +46,8 @@ def recalibrated(
     batches : CropBatches
         Of the validation subhalos.
     device : torch.device
+    independent : float
+        The part of the subhalos that is independent, as `Samples.independent` says.
 
     Returns
     -------
@@ -48,7 +55,7 @@ def recalibrated(
         In standardised units, on the CPU; zeros where the subhalos do not ask for it.
     record : dict
         Plain JSON values: the rule, the shift of each output that was found and whether it was
-        applied, and by how much the log-likelihood rises with it.
+        applied, by how much the log-likelihood rises with it, and the independent part.
     """
     loss, shape = Loss(header), header.architecture
     shift = torch.zeros(len(shape.outputs), dtype=torch.float64)
@@ -60,7 +67,7 @@ def recalibrated(
 
     def total(added: Tensor) -> Tensor:
         each, weight = loss.each(output + added, batch)
-        return (weight.double() * each.double()).sum()
+        return independent * (weight.double() * each.double()).sum()
 
     def step() -> Tensor:
         search.zero_grad()
@@ -76,6 +83,7 @@ def recalibrated(
     record = {
         "rule": RULE,
         "applied": applied,
+        "independent": independent,
         "log_likelihood_gain": gain if math.isfinite(gain) else None,
         "shift": dict(zip(shape.outputs, found.tolist(), strict=True)) if applied else None,
     }

@@ -163,3 +163,11 @@ class Samples:
         """Rows of a part, in the order of (volume, halo_id): results do not depend on theirs."""
         order = np.lexsort((self.halo_id, self.volume))
         return np.asarray(order[self.part[order] == part])
+
+    def independent(self, rows: Array) -> float:
+        """The part of the rows that is left when each structure is taken at one redshift only."""
+        numbers: dict[str, int] = {}
+        for volume, number in zip(*np.unique(self.volume[rows], return_counts=True), strict=True):
+            name = self.volumes[volume].name
+            numbers[name] = max(numbers.get(name, 0), int(number))
+        return sum(numbers.values()) / len(rows)

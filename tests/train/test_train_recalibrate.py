@@ -21,7 +21,7 @@ def shift_of(weights, data):
     rows = data.rows(VALIDATION)
     batches = loop_samples.validation_batches(data, weights)
     network = weights.network()
-    shift, record = recalibrated(network, weights, batches, CPU)
+    shift, record = recalibrated(network, weights, batches, CPU, data.independent(rows))
     state = dict(weights.state)
     state["output.bias"] = (state["output.bias"].double() + shift).float()
     losses = [
@@ -63,6 +63,27 @@ def test_right_constants_stay():
         assert record["applied"] == bool(np.any(shift))
         assert record["log_likelihood_gain"] >= 0.0
     assert sum(applied) <= 5  # more with a probability of 0.4%
+
+
+def test_a_box_at_two_redshifts_counts_once():
+    """The same subhalos twice tell no more than once: same constants, same gain."""
+    once = truth(loop_samples.samples(300), mean=9.06, scatter=0.27)
+    columns = ("voxel", "halo_id", "features", "log_stellar_mass", "mass", "part")
+    twice = replace(
+        once,
+        volumes=(once.volumes[0], replace(once.volumes[0], redshift=0.5)),
+        volume=np.repeat([0, 1], len(once)),
+        **{name: np.concatenate([getattr(once, name)] * 2) for name in columns},
+    )
+    weights = known(once)
+    shift, record, _ = shift_of(weights, once)
+    again, of_both, _ = shift_of(weights, twice)
+    assert (record["independent"], of_both["independent"]) == (1.0, 0.5)
+    assert of_both["log_likelihood_gain"] == pytest.approx(record["log_likelihood_gain"], rel=1e-6)
+    assert again == pytest.approx(shift, rel=1e-5, abs=1e-9)
+    other_name = replace(once.volumes[0], name="another")
+    apart = replace(twice, volumes=(once.volumes[0], other_name))
+    assert apart.independent(apart.rows(VALIDATION)) == 1.0
 
 
 def test_a_mean_alone_stays():
