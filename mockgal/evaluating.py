@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import BadValueError, DomainError, UsageError, warn
@@ -24,6 +25,7 @@ def evaluate(
     seed: int | None = None,
     density: FilePath | Sequence[FilePath] = (),
     match: str | None = None,
+    scratch: str | os.PathLike[str] | None = None,
     progress: Callable[[int, int, str], object] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
@@ -41,6 +43,9 @@ def evaluate(
         As for `train`.
     match : str, optional
         As for `train`; without it as in the training, for pairs that were trained on.
+    scratch : path-like, optional
+        Folder for the fields of the runs, 8 bytes a voxel of their grids, while this works; without
+        it they are in memory.
     progress : callable, optional
     **options
         See `mockgal.read`; runs have to be read as for the training.
@@ -65,6 +70,7 @@ def evaluate(
     from .paint.weights import Weights, named_weights
     from .progress import shown
     from .train.evaluate import evaluate as scores_of
+    from .train.field_files import Place
     from .train.split import Split
 
     loaded = weights if isinstance(weights, Weights) else named_weights(weights)
@@ -98,7 +104,8 @@ def evaluate(
                     further=loaded.architecture.further,
                 )
             )
-        volumes = volumes_of(pairs, dataclasses.asdict(domain))
+        files = [] if scratch is None else [Place(Path(scratch))] * len(pairs)
+        volumes = volumes_of(pairs, dataclasses.asdict(domain), files)
         boxes, kind, buffer = [], "box", loaded.architecture.crop_size // 2
         for volume, place in zip(volumes, places, strict=True):
             if place is None:

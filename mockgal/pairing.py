@@ -23,6 +23,7 @@ from .types import Scene
 if TYPE_CHECKING:
     from .paint.architecture import Architecture
     from .paint.weights_header import Domain
+    from .train.field_files import Place
     from .train.samples import Samples, Volume
     from .train.split import Split
 
@@ -32,6 +33,7 @@ Run = FilePath | Scene
 
 QUALITY_BIN = 0.5  # dex, of the completeness and purity that are recorded
 LARGEST_GRID = 1 << 14  # voxels along a side
+OF_FIELDS = ("voxel_size", "least_subhalo_mass", "assignment", "origin")  # what makes a run's
 
 
 @dataclass(frozen=True, eq=False)
@@ -306,19 +308,56 @@ def chosen_scheme(dark: Scene, voxel_size: float) -> dict[str, str]:
     return {"assignment": "CIC", "origin": "corner"}
 
 
-def volumes_of(pairs: Sequence[Pair], domain: Mapping[str, Any]) -> list[Volume]:
+def volumes_of(
+    pairs: Sequence[Pair], domain: Mapping[str, Any], places: Sequence[Place | None] = ()
+) -> list[Volume]:
     """The gravity-only runs on the network's grid.
 
     Parameters
     ----------
     pairs : sequence of Pair
     domain : mapping
-        ``voxel_size``, ``least_subhalo_mass``, ``assignment`` and ``origin``, as of `Domain`.
+        `OF_FIELDS`, as of `Domain`.
+    places : sequence of Place or None
+        Of their files, if they are not to be in memory.
     """
     from .train.volumes import volume_of
 
-    names = ("voxel_size", "least_subhalo_mass", "assignment", "origin")
-    return [volume_of(pair.dark, **{name: domain[name] for name in names}) for pair in pairs]
+    given = {name: domain[name] for name in OF_FIELDS}
+    return [
+        volume_of(pair.dark, **given, place=place)
+        for pair, place in zip(pairs, places or [None] * len(pairs), strict=True)
+    ]
+
+
+def fields_key(pair: Pair, domain: Mapping[str, Any], options: Mapping[str, Any]) -> str | None:
+    """Digest of all that the fields of a gravity-only run depend on.
+
+    Parameters
+    ----------
+    pair : Pair
+        Its gravity-only run was read from files as they are now.
+    domain : mapping
+        As for `volumes_of`.
+    options : mapping
+        That it was read with.
+
+    Returns
+    -------
+    str or None
+        None where a file cannot be found any more.
+    """
+    from . import __version__
+    from .paint.tile_store import key_of
+
+    snapshot = pair.dark.snapshot
+    try:
+        files = [[*file, os.stat(file.path).st_mtime_ns] for file in snapshot.source]
+    except OSError:
+        return None
+    given = [[name, domain[name]] for name in OF_FIELDS]
+    facts = [__version__, pair.record["dark"], snapshot.facts(), snapshot.particle_mass]
+    return key_of([*facts, files, given, sorted(options.items())], ())
 
 
 def samples_of(

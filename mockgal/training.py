@@ -24,17 +24,21 @@ from .pairing import (
     chosen_scheme,
     chosen_voxel_size,
     domain_of,
+    fields_key,
     paired,
     paths_of,
     read_pairs,
+    runs_of,
     samples_of,
     told_the_redshift,
     volumes_of,
 )
+from .types import Scene
 
 if TYPE_CHECKING:
     from .paint.architecture import Architecture
     from .paint.weights import Weights
+    from .train.field_files import Place
     from .train.options import TrainingOptions
     from .train.samples import Samples
 
@@ -128,7 +132,8 @@ def train(
     name : str, optional
         What the weights are called; by default the name of the file.
     folder : path-like, optional
-        For checkpoints and logs; by default ``out`` with ``.training`` after its name.
+        For checkpoints, logs, and while training is not done the fields of the runs; by default
+        ``out`` with ``.training`` after its name.
     provenance : mapping, optional
         Stored with the weights: ``summary``, ``caution``, ``citation`` and whatever else.
     overwrite : bool
@@ -160,7 +165,7 @@ def train(
     from .paint.weights import save_weights
     from .progress import shown
     from .report.figures import save_figure
-    from .train import loop
+    from .train import field_files, loop
     from .train.devices import installed, is_first_process
     from .train.draw_split import draw_split
     from .train.evaluate import evaluate as scores_of
@@ -180,6 +185,10 @@ def train(
     architecture = _network(preset, width, further)
     chosen = _training_options(seed, preset, training or {})
     check_options("split", split or {}, SPLIT_OPTIONS)
+    where = path.with_name(path.name + FOLDER) if folder is None else Path(folder)
+    with shown(progress):
+        if is_first_process():
+            field_files.mended(where)
     with listening() as told, shown(progress):
         pairs = read_pairs(dark, hydro, options, density)
         architecture = told_the_redshift(architecture, pairs)
@@ -193,6 +202,9 @@ def train(
             least_particles=least_particles,
             match=match,
             split=split or {},
+            folder=where,
+            given=runs_of(dark),
+            options=options,
         )
         about: dict[str, Any] = {
             **made.header,
@@ -205,7 +217,6 @@ def train(
             "sampling": made.chances,
         }
         _check_test_rows(made.samples, architecture, about)
-        where = path.with_name(path.name + FOLDER) if folder is None else Path(folder)
         if search is None:
             weights = loop.train(made.samples, architecture, chosen, where, **about)
         else:
@@ -225,7 +236,20 @@ def train(
         with atomic_output(card, overwrite=overwrite) as temporary:
             temporary.write_text(text, encoding="utf-8")
         save_figure(draw_split(made.samples), picture, overwrite=overwrite)
+        field_files.cleared(where)
     return weights
+
+
+def _places(folder: Path, keys: Sequence[str | None]) -> list[Place]:
+    """Where the fields are: kept for the other processes, and for a training that goes on."""
+    from .train.devices import is_first_process
+    from .train.field_files import Place, cleared
+
+    places = [Place(folder, key) for key in keys]
+    if not is_first_process():  # which has made them before, or does so now
+        return [place if place.path.exists() else Place(folder) for place in places]
+    cleared(folder, keys)
+    return places
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,6 +274,9 @@ def _prepared(
     least_particles: int,
     match: str | None,
     split: Mapping[str, Any],
+    folder: Path,
+    given: Sequence[Run],
+    options: Mapping[str, Any],
 ) -> _Prepared:
     from . import __version__
     from .calibrate.floor import floor_of
@@ -276,7 +303,12 @@ def _prepared(
     ]
     check_together(runs)
     grid = {"voxel_size": voxel_size, **chosen_scheme(runs[0][1], voxel_size)}
-    volumes = volumes_of(pairs, {**grid, "least_subhalo_mass": least_mass})
+    grid["least_subhalo_mass"] = least_mass
+    keys = [
+        None if isinstance(run, Scene) else fields_key(pair, grid, options)
+        for pair, run in zip(pairs, given, strict=True)
+    ]
+    volumes = volumes_of(pairs, grid, _places(folder, keys))
     divided = split_of(volumes, architecture.crop_size, **split)
     samples = samples_of(
         pairs,

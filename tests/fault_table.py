@@ -341,6 +341,12 @@ def _compute() -> tuple[Fault, ...]:
         ),
         Fault(83, "the two runs of a calibration or a training do not belong together"),
         Fault(84, "regions for training, validation and test are nearer than half a crop"),
+        Fault(
+            85,
+            "fields that a stopped training has kept are damaged, or their files have changed",
+            "removed, with a warning where they are damaged, and made again",
+            (0,),
+        ),
     )
 
 

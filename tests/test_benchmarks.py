@@ -99,6 +99,17 @@ def test_multiplications_of_a_training_step_are_those_that_torch_counts(throughp
     assert counted.get_total_flops() / 2 == expected
 
 
+def test_mapped_fields_are_timed(throughput, tmp_path, capsys):
+    import mapped_fields
+
+    tiny = ["--preset=demo", "--grid=40", "--crops=8", "--repeats=1", f"--folder={tmp_path}"]
+    rows = mapped_fields.main(tiny)
+    assert [row[0] for row in rows[:2]] == ["crops, in memory", "crops, mapped"]
+    assert all(float(row[2]) > 0 for row in rows)
+    assert "| checking | " in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
 def test_training_is_timed(throughput, capsys):
     rows = throughput.main(["--presets=demo", "--width=1", "--batch=2", "--grid=40", "--steps=1"])
     assert [row[0] for row in rows] == ["demo, channels-last"]

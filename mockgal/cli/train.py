@@ -142,8 +142,8 @@ def _pairing(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--name", help="What the weights are called (default: the name of the file).")
 @click.option(
     "--folder",
-    help="For checkpoints and logs, from which the same command goes on (default: the output's "
-    "name and .training).",
+    help="For checkpoints, logs, and until the end the fields of the runs, 8 bytes a voxel, from "
+    "which the same command goes on (default: the output's name and .training).",
 )
 @click.option("--summary", help="One line on the runs, kept in the weights and shown on the card.")
 @click.option("--caution", help="What users should beware of: kept, and shown at every use.")
@@ -195,6 +195,11 @@ def train(
 @_pairing
 @click.option("--seed", type=int, help="Of the draws (default: that of the training).")
 @click.option("--out", help="File to write the card to, instead of showing it.")
+@click.option(
+    "--scratch",
+    help="Folder for the fields of the runs, 8 bytes a voxel, while this works (default: they are "
+    "in memory).",
+)
 @click.option("--json", "as_json", is_flag=True, help="For programs: the numbers, as JSON.")
 @overwriting
 @reading

@@ -1,16 +1,21 @@
-"""A simulation on the network's grid, whole in memory: crops are cut out of it anywhere."""
+"""A simulation on the network's grid, as a whole: crops are cut out of it anywhere."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..errors import MissingDatasetError, UsageError
+from ..errors import MissingDatasetError, UsageError, listening, warn
 from ..memory import available, check_memory
 from ..paint.architecture import CHANNELS
-from ..paint.cnn_inputs import fits, grid_for, mass_channels, standardised
+from ..paint.cnn_inputs import Grid, MassChannels, fits, grid_for, mass_channels, standardised
 from ..types import Scene
+from . import field_files
+from .field_files import Place
 from .samples import Volume
 
 _PLANES_BYTES = 32 << 20  # of the planes that are made at a time, as float64
@@ -23,8 +28,7 @@ def volume_of(
     least_subhalo_mass: float,
     assignment: str = "CIC",
     origin: str = "corner",
-    memory: int | None = None,
-    scratch: Path | None = None,
+    place: Place | None = None,
 ) -> Volume:
     """The fields of a gravity-only simulation that a network is trained on.
 
@@ -40,11 +44,9 @@ def volume_of(
         NGP, CIC, TSC or PCS.
     origin : str
         ``corner`` or ``centre``, see `Volume`. A grid of matter has its own.
-    memory : int, optional
-        Bytes for the grid of matter while it is made from particles; half of what is free beside
-        the volume without it.
-    scratch : Path, optional
-        See `mockgal.fields.matter.matter_field`.
+    place : Place, optional
+        The fields are in a file there, and taken from it if they are kept there already; without
+        it they are in memory.
 
     Raises
     ------
@@ -53,7 +55,9 @@ def volume_of(
     UsageError
         A size that is none; a grid of matter with other voxels, or made with another assignment.
     ResourceError
-        Too little memory for the volume.
+        Too little memory for the volume, or too little room for its file.
+    OutputError
+        The file cannot be written.
     """
     name, box_size = scene.snapshot.name, scene.snapshot.box_size
     if "field" not in scene.contents:
@@ -83,24 +87,13 @@ def volume_of(
             "give grids of one assignment, or particles",
         )
     shape = (len(CHANNELS), grid.size, grid.size, grid.size)
-    check_memory(f"fields of {name} on {grid.size}^3 voxels", 4 * int(np.prod(shape)))
-    channels = np.empty(shape, dtype=np.float32)
-    if memory is None:
-        memory = max(0, available() - channels.nbytes) // 2
-    step = max(1, _PLANES_BYTES // (8 * grid.size**2))
-    with mass_channels(
-        scene,
-        grid,
-        assignment=assignment,
-        least_mass=least_subhalo_mass,
-        memory=memory,
-        scratch=scratch,
-    ) as mass:
-        for channel, planes in zip(channels, (mass.matter, mass.subhalos), strict=True):
-            for start in range(0, grid.size, step):
-                stop = min(start + step, grid.size)
-                channel[start:stop] = standardised(planes, 0.0, 1.0, start, stop)
-        record = mass.record
+    kept = field_files.found(place, shape) if place is not None else None
+    if kept is None:
+        channels, record = _made(scene, grid, shape, assignment, least_subhalo_mass, place)
+    else:
+        channels, record = kept[0], kept[1]["record"]
+        for text in kept[1]["warnings"]:
+            warn(text, stacklevel=2)
     return Volume(
         channels,
         grid.voxel_size,
@@ -112,3 +105,47 @@ def volume_of(
         float(least_subhalo_mass),
         record | {"voxel_size_asked_for_mpc_h": float(voxel_size), "matter_grid_given": grid.given},
     )
+
+
+def _made(
+    scene: Scene,
+    grid: Grid,
+    shape: tuple[int, ...],
+    assignment: str,
+    least_mass: float,
+    place: Place | None,
+) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    """The channels, and what was counted."""
+    number = 4 * math.prod(shape)
+    if place is None:
+        check_memory(f"fields of {scene.snapshot.name} on {grid.size}^3 voxels", number)
+    else:
+        field_files.check_room(place, shape)
+    with (
+        listening() as told,
+        mass_channels(
+            scene,
+            grid,
+            assignment=assignment,
+            least_mass=least_mass,
+            memory=max(0, available() - (number if place is None else 0)) // 2,
+            scratch=place.folder if place is not None else None,
+        ) as mass,
+    ):
+        if place is not None:
+            about = {"record": mass.record, "warnings": told}
+            return field_files.written(place, shape, _pieces(mass, grid.size), about), mass.record
+        channels = np.empty(shape, dtype=np.float32)
+        planes, done = channels.reshape(-1, *shape[2:]), 0
+        for piece in _pieces(mass, grid.size):
+            planes[done : done + len(piece)] = piece
+            done += len(piece)
+        return channels, mass.record
+
+
+def _pieces(mass: MassChannels, size: int) -> Iterator[NDArray[np.float32]]:
+    """Some planes at a time, of one channel after the other."""
+    step = max(1, _PLANES_BYTES // (8 * size**2))
+    for planes in (mass.matter, mass.subhalos):
+        for start in range(0, size, step):
+            yield standardised(planes, 0.0, 1.0, start, min(start + step, size))

@@ -61,14 +61,22 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
     child.kill()
     assert child.wait() == -9
     assert not (tmp_path / "w.safetensors").exists()
+    assert len(list(folder.glob("fields-*.safetensors"))) == 1
     again = mockgal_command(*training(runs, "w.safetensors"), **ONE_THREAD)
     assert again.returncode == 0, again.stderr
     assert read_weights(tmp_path / "w.safetensors").digest() == digest
+    assert not list(folder.glob("*fields-*"))
 
     card = (tmp_path / "w.safetensors.card.md").read_text()
     repeated = mockgal_command("evaluate", "w.safetensors", *pair_of(runs), **ONE_THREAD)
     assert repeated.returncode == 0, repeated.stderr
     assert repeated.stdout == card
+    there = sorted(tmp_path.iterdir())
+    scratch = ("evaluate", "w.safetensors", *pair_of(runs), "--scratch", tmp_path)
+    repeated = mockgal_command(*scratch, **ONE_THREAD)
+    assert repeated.returncode == 0, repeated.stderr
+    assert repeated.stdout == card
+    assert sorted(tmp_path.iterdir()) == there
     made = mockgal_command("field", "--sim", runs[0], "--grid", 128, "--out", "matter.hdf5")
     assert made.returncode == 0, made.stderr
     gridded = ("evaluate", "w.safetensors", *pair_of(runs), "--density", "matter.hdf5")

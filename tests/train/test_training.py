@@ -1,6 +1,8 @@
 """`mockgal.train` and `mockgal.evaluate` on a made-up pair of runs in memory."""
 
 import hashlib
+import os
+import shutil
 import sys
 import warnings
 from dataclasses import replace
@@ -12,6 +14,7 @@ import pytest
 import torch
 
 import mockgal
+from mockgal import training
 from mockgal.errors import (
     BadValueError,
     DomainError,
@@ -25,6 +28,8 @@ from mockgal.evaluating import card_of
 from mockgal.paint.architecture import MEAN_ONLY
 from mockgal.paint.weights import read_weights
 from mockgal.pairing import chosen_scheme, chosen_voxel_size
+from mockgal.train import devices, loop, volumes
+from mockgal.train.field_files import Place
 from mockgal.training import SAMPLING
 from mockgal.types import HaloCatalog
 from mockgal.universe import Run, make_universe
@@ -121,6 +126,47 @@ def files(pair, tmp_path_factory):
     write_bundle(pair[1], paths["hydro"])
     mockgal.field(paths["whole"], paths["matter"], grid_size=GRID)
     return paths
+
+
+@pytest.mark.fault(85)
+def test_fields_are_made_once(files, tmp_path, monkeypatch):
+    """Those of a training that was stopped are taken; not those of a file that has changed."""
+    dark = tmp_path / "dark.hdf5"
+    shutil.copy(files["whole"], dark)
+    runs, out = (dark, files["hydro"]), tmp_path / "w.safetensors"
+    expected = train(runs, tmp_path / "first.safetensors", name="w")
+    made, real = [], volumes.mass_channels
+    monkeypatch.setattr(volumes, "mass_channels", lambda *a, **k: made.append(a) or real(*a, **k))
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "train", stopped)
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                train(runs, out)
+        assert len(made) == 1
+        os.utime(dark, ns=(0, 0))
+        with pytest.raises(KeyboardInterrupt):
+            train(runs, out)
+        with pytest.raises(KeyboardInterrupt):
+            train(runs, out, least_particles=40)
+    folder = tmp_path / "w.safetensors.training"
+    assert len(made) == 3
+    assert len(list(folder.iterdir())) == 1  # those that do not fit any more are gone
+    weights = train(runs, out)
+    assert len(made) == 4
+    assert weights.digest() == expected.digest()
+    assert not list(folder.glob("*fields*"))
+
+
+def test_other_processes_take_the_fields_of_the_first(tmp_path, monkeypatch):
+    places = training._places(tmp_path, ["ab", None])
+    assert places == [Place(tmp_path, "ab"), Place(tmp_path)]
+    Place(tmp_path, "cd").path.write_bytes(b"")
+    monkeypatch.setattr(devices, "is_first_process", lambda: False)
+    assert training._places(tmp_path, ["ab", "cd"]) == [Place(tmp_path), Place(tmp_path, "cd")]
 
 
 def test_a_density_grid_is_as_good_as_the_particles(files, tmp_path):
