@@ -77,6 +77,8 @@ def evaluate(
     domain = loaded.domain
     trained = _Trained.of(loaded)
     seed = trained.seed if seed is None else seed
+    if scratch is not None and not os.path.isdir(scratch):
+        raise UsageError("scratch", f"{scratch}, which is no folder", "a folder", "make it first")
     if seed is None:
         raise UsageError("seed", "none, and none in the weights", "a seed for the draws", "--seed")
     with shown(progress):

@@ -117,6 +117,7 @@ def test_one_bar_for_a_training(monkeypatch):
         (("train", "--dark", "{0}", "--out", "w.safetensors"), 2, "1 --dark and 0 --hydro"),
         (("evaluate", "w.safetensors", "--dark", "{0}"), 2, "1 --dark and 0 --hydro"),
         (("evaluate", "nowhere", "--dark", "{0}", "--hydro", "{1}"), 2, "nowhere"),
+        (("evaluate", "gadget4-demo", *TWINS, "--scratch", "nowhere"), 2, "which is no folder"),
         (("train", "--dark", "{1}", "--hydro", "{0}", "--out", "w.safetensors"), 3, "stellar mass"),
         (
             ("train", *TWINS, *2 * ("--density", "c"), "--out", "w.safetensors"),
