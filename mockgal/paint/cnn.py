@@ -22,7 +22,7 @@ from ..quantity import memory_size
 from ..types import Distribution, Scene
 from .cnn_domain import matching, mismatch
 from .cnn_inputs import features, grid_of
-from .cnn_law import law, shares
+from .cnn_law import heaviest, law, shares
 from .cnn_tiles import TileEvaluation
 from .shared import PRECISIONS
 from .weights import Weights, named_weights
@@ -227,10 +227,12 @@ class CNNPainter:
         order = np.lexsort((halos["halo_id"][rows], *voxel.T[::-1]))
         rows, voxel, given, beyond = rows[order], voxel[order], given[order], beyond[order]
         ids = halos["halo_id"][rows]
-        output, record = painter._evaluation.outputs(scene, grid, voxel, given, ids)
         share = np.ones(len(rows))
-        if weights.target == "voxel":
+        if weights.target == "voxel":  # which goes by its heaviest subhalo, as in training
             share = shares(voxel, halos["mass"][rows])
+            leading = heaviest(voxel, halos["mass"][rows])
+            given, beyond = given[leading], beyond[leading]
+        output, record = painter._evaluation.outputs(scene, grid, voxel, given, ids)
         extrapolated = np.full(len(halos), bool(outside))
         extrapolated[rows] |= beyond
         record |= {

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_ndtr
 
 from ..columns import PAINTED
 from ..conditional_law import ConditionalLaw
@@ -38,7 +39,8 @@ def law(
     output : ndarray of float64, shape (m, o)
         As `GalaxyNetwork` gives; standardised.
     share : ndarray, shape (m,)
-        Of each subhalo in the stellar mass of its voxel, where that is the target (`shares`).
+        Of each subhalo in the stellar mass of its voxel, where that is the target (`shares`). It
+        is luminous if its share is from the luminosity floor on.
     extrapolated : ndarray of bool, shape (n,)
     record : dict
         Gains ``not_painted_below_floor`` where a network gives the mean alone, else
@@ -50,11 +52,11 @@ def law(
     p, location, scale = np.zeros(n), np.zeros(n), np.ones(n)
     certain = np.ones(n, dtype=np.int16)
     found = mean + deviation * output[:, 0]
+    whole = found
     if header.target == "voxel":  # log10 (1 + M) of all galaxies in the voxel; the 1 is for zeros
-        found += np.where(
-            found > 1.0, np.log10(-np.expm1(-np.log(10.0) * np.maximum(found, 1.0))), 0.0
-        )
-        found += np.log10(share)
+        one = np.log10(-np.expm1(-np.log(10.0) * np.maximum(found, 1.0)))
+        whole = found + np.where(found > 1.0, one, 0.0)
+        found = whole + np.log10(share)
     location[rows] = found
     if header.architecture.outputs == MEAN_ONLY:
         p[rows] = found >= floor
@@ -63,6 +65,9 @@ def law(
         certain[rows] = 0
         scale[rows] = deviation * np.exp(output[:, 1])
         p[rows] = 1.0 / (1.0 + np.exp(-output[:, 2]))
+        part = np.flatnonzero(share < 1.0)
+        high, low = ((x[part] - floor) / scale[rows[part]] for x in (whole, found))
+        p[rows[part]] *= np.exp(log_ndtr(low) - log_ndtr(high))  # given that the whole is luminous
     # Of the mean and scatter as given, before those far below the floor are replaced
     further = _further(header, rows, output, np.maximum(location, floor), scale)
     if header.architecture.outputs != MEAN_ONLY:
@@ -103,7 +108,20 @@ def _further(
 
 def shares(voxel: Array, mass: Array) -> Array:
     """Each subhalo's part of the mass of those in its voxel; rows of a voxel follow each other."""
+    group = _groups(voxel)
+    return np.asarray(mass / np.bincount(group, mass)[group]) if len(voxel) else np.ones(0)
+
+
+def heaviest(voxel: Array, mass: Array) -> Array:
+    """Row of the heaviest subhalo in the voxel of each, the first of equal ones; rows as above."""
+    group = _groups(voxel)
+    order = np.lexsort((-mass, group))
+    first = np.flatnonzero(np.diff(group[order], prepend=-1))
+    return np.asarray(order[first][group])
+
+
+def _groups(voxel: Array) -> Array:
+    """Number of the voxel of each row, from 0 on."""
     new = np.ones(len(voxel), dtype=bool)
     new[1:] = (voxel[1:] != voxel[:-1]).any(axis=1)
-    group = np.cumsum(new) - 1
-    return np.asarray(mass / np.bincount(group, mass)[group]) if len(voxel) else np.ones(0)
+    return np.asarray(np.cumsum(new) - 1)

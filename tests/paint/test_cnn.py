@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 from cnn_samples import BOX_SIZE, GRID, PAPER_LIKE, SMALL, sample_weights, scene
+from scipy import stats
 
 from mockgal import progress
+from mockgal.distribution import inverse_cdf
 from mockgal.errors import (
     BadValueError,
     DomainError,
@@ -203,6 +205,36 @@ def test_mates_of_a_voxel_share_its_mass():
         expected = whole[row] * halos["mass"][row] / halos["mass"][mates].sum()
         assert 10 ** prediction.location[row] == pytest.approx(expected, rel=1e-3)
     assert shared >= 2
+
+
+def test_mates_of_a_voxel_are_as_luminous_as_their_shares():
+    """Drawn are the voxel's masses; what a mate gets of them is luminous from the floor on."""
+    sim = scene()
+    weights = sample_weights(target="voxel")
+    prediction = CNNPainter(weights).predict(sim)
+    halos, floor = sim.halos, math.log10(weights.domain.luminosity_floor)
+    voxel = np.floor(halos["position"] * (GRID / BOX_SIZE)).astype(int)
+    score = stats.norm.ppf((np.arange(100_000) + 0.5) / 100_000)
+    given, shared = naive(sim, weights).astype(float), 0
+    mean, deviation = weights.normalisation.target
+    for row in range(len(halos)):
+        mates = np.flatnonzero((voxel == voxel[row]).all(axis=1))
+        first = mates[np.lexsort((halos["halo_id"][mates], -halos["mass"][mates]))[0]]
+        output = given[first]  # the voxel goes by its heaviest subhalo
+        log_mass = mean + deviation * (output[0] + np.exp(output[1]) * score)
+        log_mass = log_mass[log_mass >= floor]
+        if len(log_mass) < 1000:  # too few to tell
+            continue
+        share = halos["mass"][row] / halos["mass"][mates].sum()
+        mine = log_mass + np.log10(share)
+        above = np.mean(mine >= floor) if len(mates) > 1 else 1.0
+        luminous = above / (1 + math.exp(-output[2]))
+        assert prediction.p_luminous[row] == pytest.approx(luminous, rel=1e-2, abs=1e-4)
+        if len(mates) > 1 and np.count_nonzero(mine >= floor) > 1000:
+            shared += 1
+            median = inverse_cdf(prediction.take(np.array([row])), np.array([0.5]))[0]
+            assert median == pytest.approx(np.median(mine[mine >= floor]), abs=0.01)
+    assert shared >= 6
 
 
 def test_mates_of_a_voxel_have_their_own_features():
