@@ -44,6 +44,8 @@ def floor_of(given: float | str | None, pairs: Sequence[tuple[Scene, Scene]]) ->
 def _of_text(text: str, pairs: Sequence[tuple[Scene, Scene]]) -> float:
     values = {hydro.snapshot.cosmology.h for hydro, _ in pairs} or {1.0}
     floors = {in_unit("luminosity floor", text, "Msun / littleh", h) for h in values}
+    if min(floors) < 0.0:
+        raise UsageError("luminosity floor", text, "a mass from 0 on")
     if max(floors) > min(floors) * (1.0 + 1e-6):
         raise UsageError(
             "luminosity floor",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -56,7 +57,7 @@ class Run:
     Raises
     ------
     UsageError
-        A side that is odd or below 8.
+        A side that is odd or below 8; a box without a size.
     """
 
     box_size: float = 48.0
@@ -69,6 +70,10 @@ class Run:
     def __post_init__(self) -> None:
         if self.side < 8 or self.side % 2:
             raise UsageError("synthetic universe", f"side {self.side}", "an even number from 8 on")
+        if not 0.0 < self.box_size < math.inf:
+            raise UsageError(
+                "synthetic universe", f"a box of {self.box_size} Mpc/h", "a length above 0"
+            )
 
     @property
     def mesh_size(self) -> int:

@@ -162,6 +162,9 @@ def test_refusals(tmp_path):
         write_universe(tmp_path / "dark.hdf5", 1, run=TINY)
     with pytest.raises(UsageError, match="side 25"):
         Run(side=25)
+    for size in (0.0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(UsageError, match="a box of"):
+            Run(box_size=size)
     with pytest.raises(UsageError, match="seed"):
         make_universe(-1, run=TINY)
     with pytest.raises(UsageError, match="two or more"):
