@@ -17,8 +17,10 @@ from ..errors import IncompleteError, InternalError, UsageError, warn
 from ..files.lock import output_error, output_lock
 from ..paint.architecture import PRESETS, Architecture
 from ..paint.weights import Weights
+from ..paint.weights_header import WeightsHeader
 from ..random import stream_key
 from .devices import installed
+from .inputs import training_key
 from .log import SCALARS, write_table
 from .loop import train
 from .options import TrainingOptions
@@ -106,17 +108,22 @@ def search(
         As of `train`, but for losses that are not finite: such a trial has failed, and the next one
         is tried.
     """
-    optuna = installed("optuna", "Optuna")
-    if type(trials) is not int or not 1 <= trials <= 10_000:
-        raise UsageError("search trials", repr(trials), "a whole number from 1 to 10000")
+    optuna = check_search(trials)
     ranges, folder = ranges or Ranges(), Path(folder)
     layouts = _layouts(architecture, ranges)
+    if trials > 1 and not _is_open(ranges, layouts):
+        raise UsageError(
+            "search",
+            f"{trials} trials, with all numbers given",
+            "something to search for",
+            "leave out one of learning rate, weight decay, width and batch size, or --search",
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(folder, error) from error
     with output_lock(folder / "search"):
-        study = _study(folder, architecture, options, ranges)
+        study = _study(folder, _facts(samples, architecture, options, about), ranges)
         weights: dict[int, Weights] = {}
         for number in range(trials):
             trial = _trial(study, number, options.seed)
@@ -151,9 +158,34 @@ def search(
         return Found(weights[best], table)
 
 
-def _study(
-    folder: Path, architecture: Architecture, options: TrainingOptions, ranges: Ranges
-) -> Study:
+def check_search(trials: int) -> Any:
+    """Optuna, if so many trials can be had of it.
+
+    Raises
+    ------
+    UsageError
+        It is not installed; a number that cannot be.
+    """
+    if type(trials) is not int or not 1 <= trials <= 10_000:
+        raise UsageError("search trials", repr(trials), "a whole number from 1 to 10000")
+    return installed("optuna", "Optuna")
+
+
+def _facts(
+    samples: Samples,
+    architecture: Architecture,
+    options: TrainingOptions,
+    about: Mapping[str, Any],
+) -> list[Any]:
+    """What trials of a search have in common: plain JSON values."""
+    of_rows = ("sampling", "loss_weights")
+    given = {name: about[name] for name in of_rows if about.get(name) is not None}
+    rest = {name: value for name, value in about.items() if name not in of_rows}
+    header = WeightsHeader(architecture=architecture, **{"name": "search"} | rest)
+    return [training_key(samples, header, options, given), options.to_dict()]
+
+
+def _study(folder: Path, facts: list[Any], ranges: Ranges) -> Study:
     """The study of the folder, which must be of this search."""
     import optuna
     from optuna.storages import JournalStorage
@@ -162,12 +194,12 @@ def _study(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = JournalStorage(JournalFileBackend(str(folder / STORE)))
     study = optuna.create_study(storage=storage, study_name="mockgal", load_if_exists=True)
-    plain = [architecture.to_dict(), options.to_dict(), repr(ranges), RULE]
+    plain = [*facts, repr(ranges), RULE]
     key = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
     if study.user_attrs.get(ABOUT, key) != key:
         raise UsageError(
             folder,
-            "another search (other network, options or ranges)",
+            "another search (other samples, network, options or ranges)",
             "none, or this one",
             "give another folder",
         )
@@ -195,6 +227,10 @@ def _suggested(
     ranges: Ranges,
     layouts: Mapping[str, Kernels],
 ) -> tuple[TrainingOptions, Architecture]:
+    """The numbers of a trial; the layout has the name of the preset that it is of."""
+    kernels = layouts[trial.suggest_categorical("kernels", list(layouts))]
+    own = {(architecture.kernels, architecture.crop_size): architecture.preset}
+    names = {(p["kernels"], p["crop_size"]): name for name, p in PRESETS.items()} | own
     chosen = replace(
         options,
         learning_rate=trial.suggest_float("learning_rate", *ranges.learning_rate, log=True),
@@ -203,8 +239,9 @@ def _suggested(
     )
     shape = replace(
         architecture,
+        preset=names.get((kernels, architecture.crop_size), architecture.preset),
         width=trial.suggest_categorical("width", list(ranges.width)),
-        kernels=layouts[trial.suggest_categorical("kernels", list(layouts))],
+        kernels=kernels,
     )
     return chosen, shape
 
@@ -216,6 +253,12 @@ def _layouts(architecture: Architecture, ranges: Ranges) -> dict[str, Kernels]:
         same = [p["kernels"] for p in PRESETS.values() if p["crop_size"] == architecture.crop_size]
         found = tuple(dict.fromkeys([architecture.kernels, *same]))
     return {"|".join(",".join(map(str, stage)) for stage in kernels): kernels for kernels in found}
+
+
+def _is_open(ranges: Ranges, layouts: Mapping[str, Kernels]) -> bool:
+    """Whether there is more than one choice."""
+    several = (set(ranges.learning_rate), set(ranges.weight_decay), ranges.width, ranges.batch_size)
+    return any(len(choices) > 1 for choices in (*several, layouts))
 
 
 def _place(folder: Path, number: int) -> Path:

@@ -10,14 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import loop_samples
+import numpy as np
 import pytest
 import train_child
 
 from mockgal.errors import IncompleteError, InternalError, MockgalWarning, UsageError
 from mockgal.paint.architecture import PRESETS, architecture
 from mockgal.train import search as module
-from mockgal.train.search import Ranges, _layouts, search
+from mockgal.train.options import TrainingOptions
+from mockgal.train.search import Ranges, _layouts, _suggested, search
 from mockgal.train.selection import best_of
+from mockgal.training import _ranges
 
 HERE = Path(__file__).parent
 
@@ -61,16 +64,19 @@ def test_killed_and_resumed_it_tries_the_same(tmp_path):
     assert {name: best[name] for name in names} == numbers[best_of(numbers)]
     again = train_child.searched(folder)  # all done: read
     assert again.weights.digest() == whole.weights.digest()
-    with pytest.raises(UsageError, match="another search"):
-        search(
-            train_child.data(),
-            loop_samples.NET,
-            replace(train_child.SEARCHED, epochs=9),
-            folder,
-            4,
-            ranges=train_child.RANGES,
-            **loop_samples.given(train_child.data()),
-        )
+    data, rows_drawn = train_child.data(), np.ones(len(train_child.data()))
+    others = loop_samples.samples(seed=9)
+    for samples, options, changes in (
+        (data, replace(train_child.SEARCHED, epochs=9), {}),
+        (data, train_child.SEARCHED, {"sampling": rows_drawn}),
+        (others, train_child.SEARCHED, {}),
+    ):
+        about = loop_samples.given(samples) | changes
+        with pytest.raises(UsageError, match="another search"):
+            search(
+                samples, loop_samples.NET, options, folder, 4, ranges=train_child.RANGES, **about
+            )
+    assert table(folder) == table(tmp_path / "whole")
 
 
 def test_a_failed_trial_is_put_down_and_others_go_on(tmp_path, monkeypatch):
@@ -103,6 +109,42 @@ def test_blocks_are_those_of_presets_of_the_crop():
     assert set(found.values()) == set(same)
     assert next(iter(found)) == "7,5|5,5|5,3"
     assert list(_layouts(loop_samples.NET, Ranges()).values()) == [loop_samples.NET.kernels]
+
+
+def test_layouts_have_the_names_of_their_presets():
+    import optuna
+
+    wide, paper = Ranges(), architecture("paper", width=4)
+    layouts = _layouts(paper, wide)
+    study = optuna.create_study()
+    for name in ("paper", "literal", "centred"):
+        kernels = PRESETS[name]["kernels"]
+        chosen = next(text for text, found in layouts.items() if found == kernels)
+        study.enqueue_trial({"kernels": chosen})
+        _, shape = _suggested(study.ask(), train_child.SEARCHED, paper, wide, layouts)
+        assert (shape.preset, shape.kernels) == (name, kernels)
+        assert shape.outputs == paper.outputs
+
+
+def test_what_is_given_is_not_searched():
+    about = {"seed": 1, "preset": "demo", "training": {"learning_rate": 0.01, "batch_size": 12}}
+    chosen = TrainingOptions(seed=1, **about["training"])
+    found = _ranges(architecture("demo", width=5), chosen, "demo", 5, about["training"])
+    fixed = {"learning_rate": (0.01, 0.01), "batch_size": (12,), "width": (5,)}
+    assert found == Ranges(**fixed)
+    assert _ranges(architecture("demo"), chosen, "demo", None, {}) == Ranges()
+    own = _ranges(loop_samples.NET, chosen, loop_samples.NET, None, {})
+    assert (own.width, own.kernels) == ((loop_samples.NET.width,), (loop_samples.NET.kernels,))
+
+
+def test_nothing_left_to_search(tmp_path):
+    data = train_child.data()
+    fixed = {"learning_rate": (0.01, 0.01), "weight_decay": (0.0, 0.0)}
+    ranges = Ranges(**fixed, width=(1,), batch_size=(8,))
+    about = loop_samples.given(data)
+    with pytest.raises(UsageError, match="all numbers given"):
+        search(data, loop_samples.NET, train_child.SEARCHED, tmp_path, 2, ranges=ranges, **about)
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_optuna_it_says_how_to_install_it(tmp_path, monkeypatch):
