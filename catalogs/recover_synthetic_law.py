@@ -138,16 +138,7 @@ def _without_fields(samples: Samples) -> Samples:
 def median(weights: Weights, samples: Samples) -> np.ndarray:
     """Predicted median of log10 stellar mass at the held-out galaxies."""
     rows = samples.rows(TEST)
-    batches = CropBatches(
-        samples,
-        rows,
-        architecture=weights.architecture,
-        normalisation=weights.normalisation,
-        batch_size=32,
-        symmetries="none",
-        seed=0,
-        shuffle=False,
-    )
+    batches = CropBatches.unturned(samples, rows, weights, 32)
     found, *_ = outputs(weights.network(), batches, rows, torch.device("cpu"), Loss(weights))
     law = law_of(samples, rows, found, weights)
     return inverse_cdf(law, np.full(len(law), 0.5))[samples.luminous[rows]]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ..paint.architecture import Architecture
-    from ..paint.weights_header import Normalisation
+    from ..paint.weights_header import Normalisation, WeightsHeader
     from .samples import Samples
 
 Array = NDArray[Any]
@@ -166,6 +166,22 @@ class CropBatches:
         self._target = normalisation.target
         self._further = dict(zip(architecture.further, normalisation.further, strict=True))
         self._batches = -(-self._number // batch_size)
+
+    @classmethod
+    def unturned(
+        cls, samples: Samples, rows: Array, header: WeightsHeader, batch_size: int
+    ) -> CropBatches:
+        """Each of the rows once, in their order, as it is painted by a network of that header."""
+        return cls(
+            samples,
+            rows,
+            architecture=header.architecture,
+            normalisation=header.normalisation,
+            batch_size=batch_size,
+            symmetries="none",
+            seed=0,  # nothing is drawn
+            shuffle=False,
+        )
 
     def __len__(self) -> int:
         return self._batches

@@ -37,8 +37,8 @@ def installed(module: str, name: str) -> Any:
         ) from error
 
 
-def fabric_of(options: TrainingOptions) -> Fabric:
-    """Fabric with the devices of the options, launched.
+def fabric_of(options: TrainingOptions, *, launch: bool = True) -> Fabric:
+    """Fabric with the devices of the options, launched unless it is only to be checked.
 
     Raises
     ------
@@ -62,7 +62,8 @@ def fabric_of(options: TrainingOptions) -> Fabric:
         ) from error
     if options.precision == "tf32" and fabric.device.type != "cuda":
         raise UsageError("training precision", "tf32 without a GPU", "float32 or bfloat16")
-    fabric.launch()
+    if launch:
+        fabric.launch()
     return fabric
 
 

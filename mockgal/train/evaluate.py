@@ -90,16 +90,7 @@ def evaluate(
         raise BadValueError(
             "held-out rows", f"{len(rows)} subhalos, none of them with a galaxy", "some with one"
         )
-    batches = CropBatches(
-        samples,
-        rows,
-        architecture=weights.architecture,
-        normalisation=weights.normalisation,
-        batch_size=batch_size,
-        symmetries="none",
-        seed=seed,
-        shuffle=False,
-    )
+    batches = CropBatches.unturned(samples, rows, weights, batch_size)
     output, loss, _ = outputs(weights.network(), batches, rows, torch.device("cpu"), Loss(weights))
     predicted = law_of(samples, rows, output, weights)
     mass = stellar_mass(samples, weights)[rows]

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import BadValueError, InternalError
+from ..errors import BadValueError, InternalError, UsageError
 from ..files.lock import output_error, output_lock
 from ..paint.architecture import Architecture
 from ..paint.network import GalaxyNetwork, seeded_network
@@ -148,29 +148,30 @@ class _Training:
         network = seeded_network(header.architecture, options.seed)
         network = network.to(memory_format=LAYOUT)  # type: ignore[call-overload]
         self._state = self._checkpoints.newest() or State(_copied(network.state_dict()))
-        common: dict[str, Any] = {
-            "architecture": header.architecture,
-            "normalisation": header.normalisation,
-        }
-        common |= {"batch_size": options.batch_size, "seed": options.seed}
+        done = len(self._state.rows)
+        if any(_is_done(self._state.rows[:epochs], options) for epochs in range(1, done)):
+            raise UsageError(
+                "training epochs",
+                f"{done} epochs that are done, more than these options ask for",
+                "options that end no earlier: an epoch cannot be taken back",
+                "give more --epochs or --stop-after, or another folder",
+            )
         drawn: dict[str, Any] = {name: values[rows[0]] for name, values in given.items()}
         self._batches = CropBatches(
             samples,
             rows[0],
-            **common,
+            architecture=header.architecture,
+            normalisation=header.normalisation,
+            batch_size=options.batch_size,
+            seed=options.seed,
             symmetries=options.symmetries,
             **drawn,
             shuffle=True,
             number=options.crops_per_epoch,
         )
         self._held_out = rows[1]
-        self._validation = CropBatches(
-            samples,
-            rows[1],
-            **common,
-            symmetries="none",
-            shuffle=False,
-        )
+        self._independent = samples.independent(rows[1])
+        self._validation = CropBatches.unturned(samples, rows[1], header, options.batch_size)
         self._steps = len(self._batches) // fabric.world_size  # all devices take as many
         number = options.crops_per_epoch or len(rows[0])
         if self._steps == 0 or number < 2 * len(self._batches):  # for the normalisation
@@ -227,9 +228,8 @@ class _Training:
         network = seeded_network(header.architecture, self._options.seed)
         network.load_state_dict(state)
         device = self._fabric.device
-        independent = self._samples.independent(self._held_out)
         shift, record = recalibrated(
-            network.to(device), header, self._validation, device, independent
+            network.to(device), header, self._validation, device, self._independent
         )
         state["output.bias"] = (state["output.bias"].double() + shift).float()
         training = {
@@ -311,7 +311,7 @@ class _Training:
             "epoch": epoch + 1,
             "training_loss": math.fsum(sums[:, 0]) / max(math.fsum(sums[:, 1]), 1e-300),
             "validation_loss": loss,
-            "validation_loss_error": error,
+            "validation_loss_error": error / math.sqrt(self._independent),
             "learning_rate": float(rate),
             **score._asdict(),
         }

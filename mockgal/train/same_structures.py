@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,47 +19,66 @@ CELLS = 16  # along each axis, that matter is compared in
 MOST = 0.5  # correlation of boxes that have nothing to do with each other
 
 
-def check_unrelated(volumes: Sequence[Volume], split: Split) -> list[dict[str, Any]]:
-    """Refuse whole boxes of one part that are a box of another at another redshift or name.
-
-    A network that has seen a box at one time knows where its halos are at another. Compared are the
-    means of log matter per voxel in 16^3 cells of boxes of one size, by their correlation.
+class Structures(NamedTuple):
+    """Which boxes are one universe, at several times or under several names.
 
     Parameters
     ----------
-    volumes : sequence of Volume
-    split : Split
+    number : list of int
+        Of the universe of each box, from 0 on.
+    compared : list of dict
+        Names and correlation of each pair of boxes of different names and one size: plain JSON
+        values.
+    """
 
-    Returns
-    -------
-    list of dict
-        Names and correlation of each pair that was compared: plain JSON values.
+    number: list[int]
+    compared: list[dict[str, Any]]
+
+
+def structures_of(volumes: Sequence[Volume]) -> Structures:
+    """The universes that boxes are of: one for those of one name, or that are alike.
+
+    Compared are the means of log matter per voxel in 16^3 cells of boxes of one size, by their
+    correlation: alike are those with one above `MOST`.
+    """
+    number, compared = list(range(len(volumes))), []
+    several = len({volume.name for volume in volumes}) > 1
+    cells = [_cells(volume) for volume in volumes if several]
+    for a, b in combinations(range(len(volumes)), 2):
+        one, other = volumes[a], volumes[b]
+        alike = one.name == other.name
+        if not alike and abs(one.box_size / other.box_size - 1.0) <= 1e-3:
+            correlation = float(np.corrcoef(cells[a], cells[b])[0, 1])
+            compared.append({"boxes": [one.name, other.name], "correlation": correlation})
+            alike = correlation > MOST
+        if alike:
+            number = [number[a] if k == number[b] else k for k in number]
+    return Structures(number, compared)
+
+
+def check_unrelated(volumes: Sequence[Volume], split: Split, structures: Structures) -> None:
+    """Refuse whole boxes of one part that are a box of another at another redshift or name.
+
+    A network that has seen a box at one time knows where its halos are at another.
 
     Raises
     ------
     DomainError
-        A correlation above `MOST`.
+        There are such.
     """
     if split.kind != "box":
-        return []
+        return
     parts = [box.regions[0].part if box.regions else 0 for box in split.boxes]
-    cells = [_cells(volume) for volume in volumes]
-    found = []
     for a, b in combinations(range(len(volumes)), 2):
-        one, other = volumes[a], volumes[b]
-        if parts[a] == parts[b] or abs(one.box_size / other.box_size - 1.0) > 1e-3:
-            continue
-        correlation = float(np.corrcoef(cells[a], cells[b])[0, 1])
-        found.append({"boxes": [one.name, other.name], "correlation": correlation})
-        if correlation > MOST:
+        if parts[a] != parts[b] and structures.number[a] == structures.number[b]:
+            names = [volumes[a].name, volumes[b].name]
             raise DomainError(
                 "split",
-                f"{one.name} and {other.name} in different parts, whose matter has a correlation "
-                f"of {correlation:.2f}",
-                f"boxes of different initial conditions, below {MOST}",
+                f"{names[0]} and {names[1]} in different parts, whose matter has a correlation "
+                f"above {MOST}",
+                "boxes of different initial conditions in different parts",
                 "keep all redshifts and versions of a box in one part, or split by regions",
             )
-    return found
 
 
 def _cells(volume: Volume) -> Array:

@@ -41,7 +41,7 @@ class Volume:
         [comoving Mpc/h]
     redshift : float
     name : str
-        Of the simulation: volumes of one name have the same structures.
+        Of the simulation; with `mockgal.train.split`, volumes of one name are held out together.
     origin : str
         ``corner`` where voxel i covers [i, i+1) voxel sizes; ``centre`` where it is centred on i.
     assignment : str
@@ -109,7 +109,9 @@ class Samples:
     part : ndarray of int8, shape (n,)
         `TRAIN`, `VALIDATION`, `TEST`; or `BUFFER`, too near to these to be trained on.
     record : mapping
-        The split (`mockgal.train.split`) and what was counted: plain JSON values.
+        The split (`mockgal.train.split`) and what was counted: plain JSON values. ``universes``:
+        of each volume the number of the universe that it is of (`mockgal.train.same_structures`);
+        without it each is one of its own.
     further : mapping of str to ndarray, shape (n,)
         log10 of further targets, by their names in `mockgal.columns.PAINTED` and in the units of
         those columns; NaN where there is none.
@@ -165,9 +167,10 @@ class Samples:
         return np.asarray(order[self.part[order] == part])
 
     def independent(self, rows: Array) -> float:
-        """The part of the rows that is left when each structure is taken at one redshift only."""
-        numbers: dict[str, int] = {}
+        """The part of the rows that is left when each universe is taken at one redshift only."""
+        universes = self.record.get("universes", range(len(self.volumes)))
+        numbers: dict[int, int] = {}
         for volume, number in zip(*np.unique(self.volume[rows], return_counts=True), strict=True):
-            name = self.volumes[volume].name
-            numbers[name] = max(numbers.get(name, 0), int(number))
+            universe = universes[volume]
+            numbers[universe] = max(numbers.get(universe, 0), int(number))
         return sum(numbers.values()) / len(rows)

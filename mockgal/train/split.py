@@ -196,7 +196,7 @@ class Split:
 
 
 def split_of(
-    volumes: Sequence[Volume],
+    volumes: Sequence[Volume] | Sequence[Box],
     crop_size: int,
     kind: str | None = None,
     *,
@@ -209,7 +209,8 @@ def split_of(
 
     Parameters
     ----------
-    volumes : sequence of Volume
+    volumes : sequence of Volume or Box
+        Of which the names and the sizes of the grids matter.
     crop_size : int
         Voxels along each side of the network's crops.
     kind : str, optional

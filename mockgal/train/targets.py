@@ -16,11 +16,13 @@ from ..paint.architecture import Architecture
 from ..paint.cnn_inputs import Grid, feature_values, fits
 from ..types import HaloCatalog, Scene
 from .representative import check_representative
-from .same_structures import check_unrelated
+from .same_structures import check_unrelated, structures_of
 from .samples import PARTS, TRAIN, Samples, Volume
 from .split import Split
 
 Array = NDArray[Any]
+
+_FURTHER = "further "  # before the names of further targets, some of which samples have, too
 
 
 class _Targets(NamedTuple):
@@ -281,7 +283,7 @@ def _samples(
             "log_stellar_mass": found.log_stellar_mass[order],
             "mass": halos["mass"][rows].astype(np.float64),
             "part": part,
-            **{name: found.further[name][order] for name in architecture.further},
+            **{_FURTHER + name: found.further[name][order] for name in architecture.further},
         }
         for name, value in values.items():
             columns.setdefault(name, []).append(value)
@@ -300,20 +302,23 @@ def _samples(
                 **found.record,
             }
         )
+    structures = structures_of(volumes)
+    check_unrelated(volumes, split, structures)
     record = {
         "target": target,
         "luminosity_floor_msun_h": float(floor),
         "least_subhalo_mass_msun_h": volumes[0].least_subhalo_mass,
         "boxes": boxes,
         "split": split.to_dict(),
-        "boxes_compared": check_unrelated(volumes, split),
+        "boxes_compared": structures.compared,
+        "universes": structures.number,
     }
     joined = {name: np.concatenate(values) for name, values in columns.items()}
     if split.kind != "box" and not np.any(joined["part"] == TRAIN):
         raise DomainError(
             "split", "no subhalo left to train on", "some", "smaller held-out regions"
         )
-    further = {name: joined.pop(name) for name in architecture.further}
+    further = {name: joined.pop(_FURTHER + name) for name in architecture.further}
     samples = Samples(tuple(volumes), **joined, record=record, further=further)
     return check_representative(samples, split)
 

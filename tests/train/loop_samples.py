@@ -93,13 +93,4 @@ def given(data, architecture=NET, **changes):
 
 def validation_batches(data, weights):
     """As training has them."""
-    return CropBatches(
-        data,
-        data.rows(VALIDATION),
-        architecture=weights.architecture,
-        normalisation=weights.normalisation,
-        batch_size=16,
-        symmetries="none",
-        seed=1,
-        shuffle=False,
-    )
+    return CropBatches.unturned(data, data.rows(VALIDATION), weights, 16)

@@ -8,12 +8,14 @@ import loop_samples
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from mockgal.errors import BadValueError
 from mockgal.paint.network import seeded_network
 from mockgal.paint.weights import Weights
 from mockgal.train.evaluate import NO_POWER, card, evaluate, verdict
 from mockgal.train.samples import TEST, VALIDATION
+from mockgal.train.selection import PowerComparison, Score
 
 
 def known(data, *, mean=9.0, scatter=0.3, p=0.5, kind="likelihood"):
@@ -35,6 +37,13 @@ def truth(data, mean=9.0, scatter=0.3, p=0.5, seed=3):
     mass = rng.normal(mean, scatter, n)
     mass = np.where((rng.random(n) < p) & (mass > 8.0), mass, np.nan)
     return replace(data, log_stellar_mass=mass)
+
+
+def with_one_twice(data):
+    """The first of three boxes is the second one at another redshift."""
+    a, b, c = data.volumes
+    record = {**data.record, "universes": [0, 0, 2]}
+    return replace(data, volumes=(a, replace(b, name=a.name, redshift=1.0), c), record=record)
 
 
 def test_of_the_true_law_all_is_well():
@@ -60,9 +69,7 @@ def test_of_the_true_law_all_is_well():
 def test_structures_at_several_redshifts_count_once():
     data = truth(loop_samples.samples(1000, volumes=3))
     one = evaluate(known(data), data, seed=1, part=VALIDATION)
-    a, b, c = data.volumes
-    same = replace(data, volumes=(a, replace(b, name=a.name, redshift=1.0), c))
-    other = evaluate(known(data), same, seed=1, part=VALIDATION)
+    other = evaluate(known(data), with_one_twice(data), seed=1, part=VALIDATION)
     rows = data.rows(VALIDATION)
     numbers = np.bincount(data.volume[rows])
     part = (max(numbers[:2]) + numbers[2]) / len(rows)
@@ -78,6 +85,50 @@ def test_structures_at_several_redshifts_count_once():
         assert after["smallest_detectable_distance"] > before["smallest_detectable_distance"]
     assert f"{part:.0%}" in card(other)
     assert "at one redshift" not in card(one)
+
+
+def test_the_error_of_a_share_is_that_of_so_many_structures():
+    data = with_one_twice(truth(loop_samples.samples(1000, volumes=3), p=0.25))
+    found = evaluate(known(data, p=0.25), data, seed=1, part=VALIDATION)
+    numbers = np.bincount(data.volume[data.rows(VALIDATION)])
+    structures = max(numbers[:2]) + numbers[2]
+    assert structures < 0.8 * numbers.sum()
+    (share,) = found["luminous"]
+    expected = stats.binom(structures, 0.25).std() / structures
+    assert share["share"]["error"] == pytest.approx(expected, rel=1e-6)
+
+
+def drawn(monkeypatch, mass, power):
+    """Scores of weights whose 16 draws have these masses and powers, over the true ones."""
+
+    def score(comparison, output, *, seed):
+        curves = [power[seed - 1] * r.truth["power"][r.used] for r in comparison.regions]
+        return Score(0.0, mass[seed - 1], curves)
+
+    monkeypatch.setattr(PowerComparison, "score", score)
+    data = truth(loop_samples.samples(600))
+    return evaluate(known(data), data, seed=1, part=VALIDATION)
+
+
+def test_the_truth_is_one_draw_more(monkeypatch):
+    found = drawn(monkeypatch, mass=[1.0, 1.4] * 8, power=[0.9, 1.1] * 8)
+    # s^2 = 16/15 d^2 for draws at +-d; the truth adds s^2, their mean s^2/16: 17/15 d^2 in all
+    expected = [(found["mass"], 1.2, 0.2)] + [(row["ratio"], 1.0, 0.1) for row in found["power"]]
+    assert len(expected) > 1
+    for row, value, d in expected:
+        assert row["value"] == pytest.approx(value)
+        assert row["error"] == pytest.approx(d * math.sqrt(17 / 15))
+
+
+def test_what_can_be_detected_is_found_in_four_of_five_cases(monkeypatch):
+    found = drawn(monkeypatch, mass=[1.0, 1.4] * 8, power=[0.9, 1.1] * 8)
+    whole, (share,) = found["residuals"][0], found["luminous"]
+    rows = [(found["mass"], 16), (found["power"][0]["ratio"], 16)]
+    rows += [(whole["bias"], whole["subhalos"]), (share["share"], share["subhalos"])]
+    for row, n in rows:
+        shift = row["smallest_detectable_deviation"] / row["error"]
+        two_sided = stats.t.isf(0.025, n - 1)
+        assert stats.nct.sf(two_sided, n - 1, shift) == pytest.approx(0.8, abs=0.01)
 
 
 def test_a_wrong_law_is_seen():

@@ -11,6 +11,7 @@ from astropy.table import Table
 from scipy import stats
 
 import mockgal
+from mockgal.columns import PAINTED
 from mockgal.errors import (
     BadValueError,
     DomainError,
@@ -18,6 +19,7 @@ from mockgal.errors import (
     MockgalWarning,
     UsageError,
 )
+from mockgal.paint import cnn_law
 from mockgal.paint.architecture import MEAN_ONLY, architecture, outputs_of
 from mockgal.paint.cnn import CNNPainter
 from mockgal.paint.network import seeded_network
@@ -91,6 +93,28 @@ def test_the_likelihood_is_that_of_the_joint_law():
     expected = float(mass) + np.sum(batch.weight.numpy()[known] * each)
     assert float(total) == pytest.approx(expected, rel=1e-5)
     assert float(count) == pytest.approx(float(batch.weight.sum()))
+
+
+def test_the_loss_is_of_the_law_that_is_drawn_from():
+    # A galaxy of 10^8.25 where the floor is 10^8: t = -1.5, f = -2. Of a mean mu below the floor
+    # and of one above it, (t - max(mu, f)) / s is 1 and 0.5; the radius, 1.1, is 2 and 3 sigma off.
+    mu, sigmas = [-6.0, -1.75], np.array([2.0, 3.0])
+    expected = sigmas**2 / 2 + np.log(0.2) + np.log(2 * np.pi) / 2
+    about = header(with_radius(loop_samples.samples(60)))
+    scales = replace(about.normalisation, target=(9.0, 0.5), further=((-2.0, 0.5),))
+    about = replace(about, normalisation=scales)
+    output = torch.tensor([[m, np.log(0.5), 0.0, 0.3, 0.4, np.log(0.2)] for m in mu])
+    target, further, empty = torch.full((2,), -1.5), torch.full((2, 1), 1.1), torch.zeros((2, 0))
+    batch = Batch(empty, empty, target, target < 0, further, torch.ones(2), np.arange(2))
+    unknown = batch._replace(further=torch.full_like(further, np.nan))
+    loss = Loss(about).each(output, batch)[0] - Loss(about).each(output, unknown)[0]
+    assert loss.numpy() == pytest.approx(expected, abs=1e-4)
+
+    rows = np.arange(2)
+    made = cnn_law.law(about, 2, rows, output.numpy(), np.ones(2), rows < 0, {})
+    law = made.further[RADIUS]
+    density = stats.norm(law.mean(np.full(2, 8.25)), law.scatter).pdf(-2.0 + 0.5 * 1.1)
+    assert -np.log(0.5 * density) == pytest.approx(expected)  # of a standardised radius
 
 
 def test_what_is_not_known_has_no_say_and_no_gradient():
@@ -325,11 +349,11 @@ def test_the_command(mockgal_command, universes, tmp_path):
     about = ("--preset", "demo", "--width", 1, "--grid", 128, "--luminosity-floor", "2e8 Msun/h")
     result = mockgal_command(
         *("train", "--dark", "dark.hdf5", "--hydro", "hydro.hdf5", "--out", "w.safetensors"),
-        *(*about, "--epochs", 1, "--target", f"{BOTH},vmax"),
+        *(*about, "--epochs", 1, "--target", f"{BOTH},vmax,mass"),
         OMP_NUM_THREADS="1",
     )
     assert result.returncode == 0, result.stderr
-    assert f"predicted   stellar_mass, {RADIUS}, vmax" in result.stdout
+    assert f"predicted   stellar_mass, {RADIUS}, vmax, mass" in result.stdout
     shown = mockgal_command("weights", "show", "w.safetensors").stdout
     assert f"{RADIUS}: log10 of that of the subhalo [Mpc/h]" in shown
     assert f"## {RADIUS}" in (tmp_path / "w.safetensors.card.md").read_text()
@@ -341,6 +365,10 @@ def test_the_command(mockgal_command, universes, tmp_path):
     table = Table.read(tmp_path / "mock.fits", hdu=1)
     assert len(table)
     assert (str(table[RADIUS].unit), str(table["hydro_vmax"].unit)) == ("Mpc", "km / s")
+    assert set(targets_of(f"{BOTH},vmax,mass")[1]) == set(PAINTED)
+    assert {column.name for column in PAINTED.values()} <= set(table.colnames)
+    ratio = np.log10(table["hydro_subhalo_mass"] / table["subhalo_mass"])
+    assert abs(np.median(ratio)) < 0.5
     galaxies = mockgal.read_galaxies(tmp_path / "mock.fits")
     h = galaxies.snapshot.cosmology.h
     assert np.allclose(galaxies[RADIUS] / h, table[RADIUS], rtol=1e-6)

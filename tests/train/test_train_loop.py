@@ -133,6 +133,21 @@ def test_more_epochs_go_on_from_there(tmp_path):
     run(tmp_path / "b", options=longer)
     assert rows(tmp_path / "a") == rows(tmp_path / "b")
     assert len(rows(tmp_path / "a")) == 3
+    with pytest.raises(UsageError, match="3 epochs that are done, more than"):
+        run(tmp_path / "a", options=replace(OPTIONS, epochs=2))
+    assert len(rows(tmp_path / "a")) == 3
+
+
+def test_a_box_at_two_redshifts_counts_once_in_the_error_of_the_loss(tmp_path):
+    data = loop_samples.samples(240, volumes=2)
+    run(tmp_path / "a", data, replace(OPTIONS, epochs=1))
+    record = {**data.record, "universes": [0, 0]}
+    run(tmp_path / "b", replace(data, record=record), replace(OPTIONS, epochs=1))
+    (apart,), (same,) = rows(tmp_path / "a"), rows(tmp_path / "b")
+    assert apart["validation_loss"] == same["validation_loss"]
+    held_out = np.bincount(data.volume[data.rows(VALIDATION)])
+    ratio = same["validation_loss_error"] / apart["validation_loss_error"]
+    assert ratio == pytest.approx((held_out.sum() / held_out.max()) ** 0.5)
 
 
 def test_seeds_differ_and_the_users_generator_is_left(tmp_path):

@@ -73,6 +73,7 @@ def test_a_box_at_two_redshifts_counts_once():
         once,
         volumes=(once.volumes[0], replace(once.volumes[0], redshift=0.5)),
         volume=np.repeat([0, 1], len(once)),
+        record={**once.record, "universes": [0, 0]},
         **{name: np.concatenate([getattr(once, name)] * 2) for name in columns},
     )
     weights = known(once)
@@ -81,8 +82,7 @@ def test_a_box_at_two_redshifts_counts_once():
     assert (record["independent"], of_both["independent"]) == (1.0, 0.5)
     assert of_both["log_likelihood_gain"] == pytest.approx(record["log_likelihood_gain"], rel=1e-6)
     assert again == pytest.approx(shift, rel=1e-5, abs=1e-9)
-    other_name = replace(once.volumes[0], name="another")
-    apart = replace(twice, volumes=(once.volumes[0], other_name))
+    apart = replace(twice, record={**once.record, "universes": [0, 1]})
     assert apart.independent(apart.rows(VALIDATION)) == 1.0
 
 
