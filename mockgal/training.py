@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from .calibrating import LEAST_PARTICLES
 from .errors import UsageError, listening
-from .evaluating import card_of, held_against
+from .evaluating import card_of, held_against, held_out
 from .painters import check_options
 from .pairing import (
     FilePath,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .train.field_files import Place
     from .train.options import TrainingOptions
     from .train.samples import Samples
+    from .train.search import Ranges
 
 Array = NDArray[Any]
 
@@ -49,6 +51,7 @@ SAMPLING = {
     "input": "1/count in 100 bins of log10 of the subhalo's bound mass",
     "natural": "each subhalo once an epoch",
 }
+WIDTH = 16
 SPLIT_OPTIONS = ("kind", "validation", "test", "side")
 SCORES = (
     *("seed", "subhalos", "luminous_subhalos", "loss", "residuals", "luminous", "power", "mass"),
@@ -65,7 +68,7 @@ def train(
     seed: int,
     density: FilePath | Sequence[FilePath] = (),
     preset: str | Architecture = "centred",
-    width: int = 16,
+    width: int | None = None,
     target: str = "stellar_mass",
     voxel_size: float | str | None = None,
     grid_size: int | None = None,
@@ -104,8 +107,8 @@ def train(
         particles, or in place of them (see `mockgal.read`).
     preset : str or Architecture
         A key of `mockgal.paint.architecture.PRESETS`, or an architecture; that has its own width.
-    width : int
-        Channels of the preset's first stage.
+    width : int, optional
+        Channels of the preset's first stage; by default 16.
     target : str
         ``stellar_mass`` of the galaxy that is matched with each gravity-only subhalo, and after it,
         with commas between, other columns of its subhalo (`mockgal.train.targets.targets_of`); or
@@ -127,8 +130,8 @@ def train(
     match : str, optional
         How subhalos are matched; see `mockgal.calibrate.match.match`.
     search : int, optional
-        Train so many networks, with numbers that are searched for (`mockgal.train.search`), and
-        keep the best.
+        Train so many networks, with numbers that are searched for (`mockgal.train.search.Ranges`),
+        and keep the best. A number that is given here, or by an architecture, is not searched.
     name : str, optional
         What the weights are called; by default the name of the file.
     folder : path-like, optional
@@ -166,9 +169,10 @@ def train(
     from .progress import shown
     from .report.figures import save_figure
     from .train import field_files, loop
-    from .train.devices import installed, is_first_process
+    from .train.devices import fabric_of, is_first_process
     from .train.draw_split import draw_split
     from .train.evaluate import evaluate as scores_of
+    from .train.search import check_search
     from .train.search import search as search_for
     from .train.targets import targets_of
 
@@ -178,18 +182,15 @@ def train(
     card, picture = (path.with_name(path.name + ending) for ending in (CARD, SPLIT))
     for each in (path, card, picture):
         check_output(each, overwrite, paths_of(dark, hydro, density))
-    installed("lightning.fabric", "Lightning")
-    if search is not None:
-        installed("optuna", "Optuna")
     place, further = targets_of(target)
-    architecture = _network(preset, width, further)
+    architecture = _network(preset, WIDTH if width is None else width, further)
     chosen = _training_options(seed, preset, training or {})
+    fabric_of(chosen, launch=False)
+    if search is not None:
+        check_search(search)
     check_options("split", split or {}, SPLIT_OPTIONS)
     where = path.with_name(path.name + FOLDER) if folder is None else Path(folder)
-    with shown(progress):
-        if is_first_process():
-            field_files.mended(where)
-    with listening() as told, shown(progress):
+    with shown(progress), _own(where), listening() as told:
         pairs = read_pairs(dark, hydro, options, density)
         architecture = told_the_redshift(architecture, pairs)
         made = _prepared(
@@ -220,6 +221,7 @@ def train(
         if search is None:
             weights = loop.train(made.samples, architecture, chosen, where, **about)
         else:
+            about["ranges"] = _ranges(architecture, chosen, preset, width, training or {})
             found = search_for(made.samples, architecture, chosen, where, search, **about)
             weights = _with(weights=found.weights, search=found.table)
         scores = scores_of(weights, made.samples, seed=chosen.seed)
@@ -229,9 +231,8 @@ def train(
         )
         if not is_first_process():
             return weights
-        text = card_of(
-            weights, scores | {"weights_digest": weights.digest()} | held_against(made.pairs)
-        )
+        runs = held_against(made.pairs, held_out(made.samples))
+        text = card_of(weights, scores | {"weights_digest": weights.digest()} | runs)
         save_weights(weights, path, overwrite=overwrite)
         with atomic_output(card, overwrite=overwrite) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -240,15 +241,39 @@ def train(
     return weights
 
 
-def _places(folder: Path, keys: Sequence[str | None]) -> list[Place]:
-    """Where the fields are: kept for the other processes, and for a training that goes on."""
+@contextmanager
+def _own(folder: Path) -> Iterator[None]:
+    """The folder of a training, for it alone and with nothing damaged in it; gone if left empty."""
+    from .files.lock import output_error, output_lock
     from .train.devices import is_first_process
-    from .train.field_files import Place, cleared
+    from .train.field_files import mended
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
+    if not is_first_process():
+        yield
+        return
+    try:
+        with output_lock(folder / "training"):
+            mended(folder)
+            yield
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _places(folder: Path, keys: Sequence[str | None], sizes: Sequence[int]) -> list[Place]:
+    """Where the fields on grids of these sizes are: with a key where others may take them."""
+    from .train.devices import is_first_process
+    from .train.field_files import BYTES_OF_VOXEL, Place, check_room
 
     places = [Place(folder, key) for key in keys]
     if not is_first_process():  # which has made them before, or does so now
         return [place if place.path.exists() else Place(folder) for place in places]
-    cleared(folder, keys)
+    new = [size for place, size in zip(places, sizes, strict=True) if not place.path.exists()]
+    check_room(folder, sum(BYTES_OF_VOXEL * size**3 for size in new))
     return places
 
 
@@ -281,7 +306,8 @@ def _prepared(
     from . import __version__
     from .calibrate.floor import floor_of
     from .train.samples import TRAIN, normalisation_of
-    from .train.split import split_of
+    from .train.split import Box, split_of
+    from .train.volumes import checked_grid
 
     if type(least_particles) is not int or not 1 <= least_particles <= 1_000_000:
         raise UsageError("least particles", f"{least_particles!r}", "a whole number from 1 on")
@@ -302,14 +328,17 @@ def _prepared(
         for hydro, dark in runs
     ]
     check_together(runs)
-    grid = {"voxel_size": voxel_size, **chosen_scheme(runs[0][1], voxel_size)}
-    grid["least_subhalo_mass"] = least_mass
+    scheme: dict[str, Any] = {"voxel_size": voxel_size, **chosen_scheme(runs[0][1], voxel_size)}
+    boxes = [
+        Box(pair.dark.snapshot.name, checked_grid(pair.dark, **scheme).size, ()) for pair in pairs
+    ]
+    divided = split_of(boxes, architecture.crop_size, **split)  # refused before fields are made
+    grid = scheme | {"least_subhalo_mass": least_mass}
     keys = [
         None if isinstance(run, Scene) else fields_key(pair, grid, options)
         for pair, run in zip(pairs, given, strict=True)
     ]
-    volumes = volumes_of(pairs, grid, _places(folder, keys))
-    divided = split_of(volumes, architecture.crop_size, **split)
+    volumes = volumes_of(pairs, grid, _places(folder, keys, [box.grid_size for box in boxes]))
     samples = samples_of(
         pairs,
         volumes,
@@ -366,6 +395,30 @@ def _training_options(
     check_options("training", given, allowed)
     default = {"symmetries": "rotations"} if preset == "paper" else {}
     return TrainingOptions(seed=seed, **(default | dict(given)))
+
+
+def _ranges(
+    architecture: Architecture,
+    chosen: TrainingOptions,
+    preset: str | Architecture,
+    width: int | None,
+    training: Mapping[str, Any],
+) -> Ranges:
+    """What is searched: not what was given."""
+    from .train.search import Ranges
+
+    fixed: dict[str, Any] = {
+        name: (getattr(chosen, name),) * 2
+        for name in ("learning_rate", "weight_decay")
+        if name in training
+    }
+    if "batch_size" in training:
+        fixed["batch_size"] = (chosen.batch_size,)
+    if width is not None or not isinstance(preset, str):
+        fixed["width"] = (architecture.width,)
+    if not isinstance(preset, str):
+        fixed["kernels"] = (architecture.kernels,)
+    return Ranges(**fixed)
 
 
 def _sampling(asked: str | None, architecture: Architecture) -> str:

@@ -12,14 +12,22 @@ import json
 import math
 import re
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptFileError, InputError, UnsafeInputError, warn
+from ..errors import (
+    CorruptFileError,
+    InputError,
+    OutputError,
+    ResourceError,
+    UnsafeInputError,
+    warn,
+)
 from ..files.atomic import atomic_output, check_output
 from ..files.lock import output_error, output_lock
 from ..paint.tensor_file import COPY_AGAIN, strict_json, tensor_file
@@ -27,9 +35,10 @@ from ..progress import advance
 
 Array = NDArray[Any]
 
+BYTES_OF_VOXEL = 8  # of two channels of float32
 ABOUT, DIGEST = "mockgal fields", "sha256"  # of the metadata
 _TENSOR, _NO_DIGEST = "fields", 64 * "0"
-_OURS = re.compile(r"\.?(fields-[0-9a-f]+\.safetensors)(\.[0-9a-f]{32}\.part\.safetensors)?")
+_OURS = re.compile(r"\.?(fields-[0-9a-f]+\.safetensors)(\.lock|\.[0-9a-f]{32}\.part\.safetensors)?")
 _ALIGNED = 4096  # bytes; numbers begin at a multiple of it
 _PIECE = 1 << 24  # bytes read at a time
 
@@ -54,19 +63,15 @@ class Place(NamedTuple):
         return self.folder / f"fields-{self.key or 'without-a-name'}.safetensors"
 
 
-def check_room(place: Place, shape: tuple[int, ...]) -> None:
-    """Refuse a folder without the room, before any work; it is made if it is not there.
+def check_room(folder: Path, size: int) -> None:
+    """Refuse a folder without the room, before any work.
 
     Raises
     ------
     OutputError, ResourceError
-        As of `mockgal.files.atomic.check_output`; the folder cannot be made.
+        As of `mockgal.files.atomic.check_output`.
     """
-    try:
-        place.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise output_error(place.folder, error) from error
-    check_output(place.path, True, expected_bytes=4 * math.prod(shape) + _ALIGNED)
+    check_output(Place(folder).path, True, expected_bytes=size + _ALIGNED)
 
 
 def found(place: Place, shape: tuple[int, ...]) -> tuple[Array, dict[str, Any]] | None:
@@ -98,7 +103,7 @@ def written(
     Raises
     ------
     OutputError, ResourceError
-        As of `mockgal.files.atomic.atomic_output`.
+        As of `mockgal.files.atomic.atomic_output`; the system does not map the file.
     """
     text = json.dumps(about, allow_nan=False)
     head = _head(text, _NO_DIGEST, shape)
@@ -106,7 +111,7 @@ def written(
         try:
             with tempfile.TemporaryFile(dir=place.folder) as file:
                 _write(file, b"", shape, pieces)
-                return _view(file, 0, shape)
+                return _view(place.folder, file, 0, shape)
         except OSError as error:
             raise output_error(place.folder, error) from error
     size = len(head) + 4 * math.prod(shape)
@@ -127,29 +132,30 @@ def mended(folder: Path) -> None:
     Raises
     ------
     OutputError
-        Another run is writing one of the files.
+        Another run is writing one of the files; one that cannot be read or removed.
     """
-    for path in _files(folder):
-        with output_lock(path):  # which removes leftovers
-            if path.exists() and not _is_whole(path):
-                warn(f"{path} is damaged; it is made again")
-                path.unlink()
+    try:
+        for path in _files(folder):
+            with output_lock(path):  # which removes leftovers
+                if path.exists() and not _is_whole(path):
+                    warn(f"{path} is damaged; it is made again")
+                    path.unlink()
+    except OSError as error:
+        raise output_error(folder, error) from error
 
 
-def cleared(folder: Path, keep: Collection[str | None] = ()) -> None:
-    """Remove all fields but those of some keys."""
-    kept = {Place(folder, key).path for key in keep if key is not None}
-    for path in _files(folder) - kept:
-        with output_lock(path):
-            path.unlink(missing_ok=True)
+def cleared(folder: Path) -> None:
+    """Remove all fields; one that cannot be removed, or that another run writes, is left."""
+    with suppress(OSError):
+        for path in _files(folder):
+            with suppress(OSError, OutputError), output_lock(path):
+                path.unlink(missing_ok=True)
 
 
-def _files(folder: Path) -> set[Path]:
+def _files(folder: Path) -> list[Path]:
     """Those in the folder, and those that a run has begun."""
-    if not folder.is_dir():
-        return set()
     names = (_OURS.fullmatch(path.name) for path in folder.iterdir())
-    return {folder / name[1] for name in names if name}
+    return sorted({folder / name[1] for name in names if name})
 
 
 def _head(text: str, digest: str, shape: tuple[int, ...]) -> bytes:
@@ -175,8 +181,17 @@ def _write(
     file.flush()
 
 
-def _view(file: IO[bytes], start: int, shape: tuple[int, ...]) -> Array:
-    return np.asarray(np.memmap(file, "<f4", "r", start, shape))
+def _view(where: Path, file: IO[bytes], start: int, shape: tuple[int, ...]) -> Array:
+    try:
+        return np.asarray(np.memmap(file, "<f4", "r", start, shape))
+    except OSError as error:
+        raise ResourceError(
+            where,
+            f"that the system does not map it ({error})",
+            f"{4 * math.prod(shape)} bytes mapped into memory",
+            "raise the limit of the address space (ulimit -v), or choose a folder on another "
+            "file system",
+        ) from error
 
 
 def _mapped(path: Path, shape: tuple[int, ...]) -> tuple[Array, dict[str, Any]]:
@@ -185,7 +200,7 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> tuple[Array, dict[str, Any]]:
         if entry is None or (entry.dtype, entry.shape) != ("F32", shape):
             raise CorruptFileError(path, "other tensors", f"{_TENSOR} of shape {shape}", COPY_AGAIN)
         about = strict_json(file.metadata.get(ABOUT, "").encode(), str(path))
-        return _view(file.stream, file.start + entry.begin, shape), about
+        return _view(path, file.stream, file.start + entry.begin, shape), about
 
 
 def _is_whole(path: Path) -> bool:

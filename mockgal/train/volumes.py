@@ -18,6 +18,7 @@ from . import field_files
 from .field_files import Place
 from .samples import Volume
 
+_BYTES_SORTED = 12  # at least, of a particle that is sorted to a scratch file
 _PLANES_BYTES = 32 << 20  # of the planes that are made at a time, as float64
 
 
@@ -59,6 +60,30 @@ def volume_of(
     OutputError
         The file cannot be written.
     """
+    grid = checked_grid(scene, voxel_size, assignment, origin)
+    shape = (len(CHANNELS), grid.size, grid.size, grid.size)
+    kept = field_files.found(place, shape) if place is not None else None
+    if kept is None:
+        channels, record = _made(scene, grid, shape, assignment, least_subhalo_mass, place)
+    else:
+        channels, record = kept[0], kept[1]["record"]
+        for text in kept[1]["warnings"]:
+            warn(text, stacklevel=2)
+    return Volume(
+        channels,
+        grid.voxel_size,
+        scene.snapshot.box_size,
+        scene.snapshot.redshift,
+        scene.snapshot.name,
+        grid.origin,
+        assignment,
+        float(least_subhalo_mass),
+        record | {"voxel_size_asked_for_mpc_h": float(voxel_size), "matter_grid_given": grid.given},
+    )
+
+
+def checked_grid(scene: Scene, voxel_size: float, assignment: str, origin: str) -> Grid:
+    """The grid that `volume_of` makes, and its errors that need no work."""
     name, box_size = scene.snapshot.name, scene.snapshot.box_size
     if "field" not in scene.contents:
         raise MissingDatasetError(
@@ -86,25 +111,7 @@ def volume_of(
             f"{assignment}",
             "give grids of one assignment, or particles",
         )
-    shape = (len(CHANNELS), grid.size, grid.size, grid.size)
-    kept = field_files.found(place, shape) if place is not None else None
-    if kept is None:
-        channels, record = _made(scene, grid, shape, assignment, least_subhalo_mass, place)
-    else:
-        channels, record = kept[0], kept[1]["record"]
-        for text in kept[1]["warnings"]:
-            warn(text, stacklevel=2)
-    return Volume(
-        channels,
-        grid.voxel_size,
-        box_size,
-        scene.snapshot.redshift,
-        name,
-        grid.origin,
-        assignment,
-        float(least_subhalo_mass),
-        record | {"voxel_size_asked_for_mpc_h": float(voxel_size), "matter_grid_given": grid.given},
-    )
+    return grid
 
 
 def _made(
@@ -117,10 +124,14 @@ def _made(
 ) -> tuple[NDArray[np.float32], dict[str, Any]]:
     """The channels, and what was counted."""
     number = 4 * math.prod(shape)
+    memory = max(0, available() - (number if place is None else 0)) // 2
     if place is None:
         check_memory(f"fields of {scene.snapshot.name} on {grid.size}^3 voxels", number)
     else:
-        field_files.check_room(place, shape)
+        room = number
+        if scene.particles is not None and not grid.given and 8 * grid.size**3 > memory:
+            room += _BYTES_SORTED * scene.particles.count
+        field_files.check_room(place.folder, room)
     with (
         listening() as told,
         mass_channels(
@@ -128,7 +139,7 @@ def _made(
             grid,
             assignment=assignment,
             least_mass=least_mass,
-            memory=max(0, available() - (number if place is None else 0)) // 2,
+            memory=memory,
             scratch=place.folder if place is not None else None,
         ) as mass,
     ):

@@ -1,5 +1,6 @@
 """Fields in files: the same numbers as in memory, found again, and gone when they should be."""
 
+import errno
 import shutil
 from dataclasses import replace
 
@@ -9,9 +10,8 @@ from test_train_targets import GRID, LEAST, VOXEL, scene
 
 from mockgal import memory
 from mockgal.errors import CorruptFileError, OutputError, ResourceError, listening
-from mockgal.files.lock import output_lock
 from mockgal.paint.tensor_file import tensor_file
-from mockgal.train import field_files, volumes
+from mockgal.train import volumes
 from mockgal.train.field_files import Place, cleared, found, mended
 from mockgal.train.volumes import volume_of
 from mockgal.types import ParticleChunk, Particles
@@ -27,6 +27,7 @@ def volume(place=None, sim=None, voxel_size=VOXEL):
 @pytest.fixture
 def kept(tmp_path):
     place = Place(tmp_path / "t", KEY)
+    place.folder.mkdir()
     volume(place)
     return place
 
@@ -39,7 +40,7 @@ def damage(path, at=-5):
 
 @pytest.mark.parametrize("key", [None, KEY])
 def test_the_same_as_in_memory(tmp_path, key, monkeypatch):
-    expected, place = volume(), Place(tmp_path / "new" / "folder", key)
+    expected, place = volume(), Place(tmp_path, key)
     monkeypatch.setattr(volumes, "_PLANES_BYTES", 7 * 8 * GRID**2)  # pieces that do not come out
     box = volume(place)
     assert box.channels.tobytes() == expected.channels.tobytes()
@@ -142,32 +143,54 @@ def test_what_is_whole_stays_and_what_was_begun_goes(kept):
         mended(kept.folder)
     assert {p.name for p in kept.folder.iterdir()} == {kept.path.name, note.name}
     assert kept.path.read_bytes() == before
-    mended(kept.folder / "none")
 
 
-def test_those_of_other_keys_are_cleared(kept):
+def test_all_are_cleared(kept):
     other = kept._replace(key=OTHER)
     shutil.copy(kept.path, other.path)
     box = volume(other)
-    cleared(kept.folder, [KEY, None])
-    assert list(kept.folder.iterdir()) == [kept.path]
-    assert np.isfinite(box.channels).all()  # it is mapped still
+    note = kept.folder / "epochs.csv"
+    note.write_text("not ours")
     cleared(kept.folder)
-    assert list(kept.folder.iterdir()) == []
+    assert list(kept.folder.iterdir()) == [note]
+    assert np.isfinite(box.channels).all()  # it is mapped still
+
+
+def test_a_lock_that_was_left_is_taken_away_before_it_is_told_of(kept):
+    """Else its warning would be among those of the weights."""
+    lock = kept.folder / f".fields-{OTHER}.safetensors.lock"
+    lock.write_text('{"host": "elsewhere", "pid": 1, "flock": true}')
+    with pytest.warns(match="the lock of process 1 on host elsewhere"):
+        mended(kept.folder)
+    assert list(kept.folder.iterdir()) == [kept.path]
 
 
 def test_those_that_another_run_writes_are_left(kept, monkeypatch):
-    monkeypatch.setattr(field_files, "output_lock", lambda path: output_lock(path))
-    monkeypatch.setattr("mockgal.files.lock.fcntl.flock", _taken)
+    def taken(handle, how):
+        raise BlockingIOError
+
+    monkeypatch.setattr("mockgal.files.lock.fcntl.flock", taken)
     with pytest.raises(OutputError, match="is writing it"):
         mended(kept.folder)
-    with pytest.raises(OutputError, match="is writing it"):
-        cleared(kept.folder)
+    cleared(kept.folder)
     assert kept.path.exists()
 
 
-def _taken(handle, how):
-    raise BlockingIOError
+def test_what_the_system_refuses_is_said(kept, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "memmap", refuse)
+        for key in (KEY, OTHER, None):
+            with pytest.raises(ResourceError, match="ulimit -v"):
+                volume(kept._replace(key=key))
+    damage(kept.path)
+    for name in ("iterdir", "unlink"):
+        with monkeypatch.context() as patched, listening(quiet=True):
+            patched.setattr(type(kept.path), name, refuse)
+            with pytest.raises(OutputError, match="Cannot"):
+                mended(kept.folder)
 
 
 def test_fields_of_another_grid_are_refused(kept):
@@ -182,10 +205,8 @@ def test_room_is_asked_for_before_the_work(tmp_path, monkeypatch):
     for key in (None, KEY):
         with pytest.raises(ResourceError, match="bytes free"):
             volume(Place(tmp_path, key))
-    file = tmp_path / "file"
-    file.write_text("")
-    with pytest.raises(OutputError, match="file"):
-        volume(Place(file))
+    with pytest.raises(OutputError, match="no directory"):
+        volume(Place(tmp_path / "nowhere"))
 
 
 def test_any_program_can_read_them(kept):

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 import warnings
 from dataclasses import replace
@@ -15,6 +16,7 @@ import torch
 
 import mockgal
 from mockgal import training
+from mockgal.calibrate.runs import describe_run
 from mockgal.errors import (
     BadValueError,
     DomainError,
@@ -22,16 +24,18 @@ from mockgal.errors import (
     InputError,
     MissingDatasetError,
     MockgalWarning,
+    OutputError,
+    ResourceError,
     UsageError,
 )
 from mockgal.evaluating import card_of
 from mockgal.paint.architecture import MEAN_ONLY
 from mockgal.paint.weights import read_weights
-from mockgal.pairing import chosen_scheme, chosen_voxel_size
+from mockgal.pairing import Pair, chosen_scheme, chosen_voxel_size, fields_key, read_pairs
 from mockgal.train import devices, loop, volumes
 from mockgal.train.field_files import Place
 from mockgal.training import SAMPLING
-from mockgal.types import HaloCatalog
+from mockgal.types import HaloCatalog, SourceFile
 from mockgal.universe import Run, make_universe
 from mockgal.write.bundle import write_bundle
 
@@ -154,19 +158,102 @@ def test_fields_are_made_once(files, tmp_path, monkeypatch):
             train(runs, out, least_particles=40)
     folder = tmp_path / "w.safetensors.training"
     assert len(made) == 3
-    assert len(list(folder.iterdir())) == 1  # those that do not fit any more are gone
+    assert len(list(folder.iterdir())) == 3  # a mistaken command costs nothing
     weights = train(runs, out)
-    assert len(made) == 4
+    assert len(made) == 3
     assert weights.digest() == expected.digest()
     assert not list(folder.glob("*fields*"))
 
 
 def test_other_processes_take_the_fields_of_the_first(tmp_path, monkeypatch):
-    places = training._places(tmp_path, ["ab", None])
+    places = training._places(tmp_path, ["ab", None], [4, 4])
     assert places == [Place(tmp_path, "ab"), Place(tmp_path)]
     Place(tmp_path, "cd").path.write_bytes(b"")
     monkeypatch.setattr(devices, "is_first_process", lambda: False)
-    assert training._places(tmp_path, ["ab", "cd"]) == [Place(tmp_path), Place(tmp_path, "cd")]
+    found = training._places(tmp_path, ["ab", "cd"], [4, 4])
+    assert found == [Place(tmp_path), Place(tmp_path, "cd")]
+
+
+def test_room_for_all_fields_is_asked_for_before_the_first_is_made(tmp_path, monkeypatch):
+    free = (2 << 20) + 8 * 100**3
+    usage = shutil.disk_usage(tmp_path)._replace(free=free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    training._places(tmp_path, ["ab"], [100])
+    with pytest.raises(ResourceError, match="bytes free"):
+        training._places(tmp_path, ["ab", "cd"], [100, 100])
+    Place(tmp_path, "cd").path.write_bytes(b"")  # that one is there
+    training._places(tmp_path, ["ab", "cd"], [100, 100])
+
+
+def test_what_fields_depend_on(files):
+    """A change of each gives another key; the file alone would not tell of most."""
+    ((_, dark),) = read_pairs([files["whole"]], [files["hydro"]], {})
+    domain = {"voxel_size": 0.5, "least_subhalo_mass": 1e9}
+    domain |= {"assignment": "CIC", "origin": "corner"}
+    pair = Pair(dark, dark, None, {"dark": describe_run(dark)})
+    key = fields_key(pair, domain, {})
+    assert key == fields_key(pair, dict(reversed(domain.items())), {})
+    others = [
+        fields_key(pair, domain | change, {})
+        for change in (
+            {"voxel_size": 0.25},
+            {"least_subhalo_mass": 2e9},
+            {"assignment": "TSC"},
+            {"origin": "centre"},
+        )
+    ]
+    others += [
+        fields_key(pair, domain, options)
+        for options in ({"drop_bad": True}, {"centred_origin": True}, {"h": 0.7}, {"h": np.e})
+    ]
+    for change in ({"particle_mass": 1e9}, {"redshift": 0.5}, {"box_size": 17.0}):
+        other = replace(dark, snapshot=replace(dark.snapshot, **change))
+        others.append(fields_key(replace(pair, dark=other), domain, {}))
+    others.append(fields_key(replace(pair, record={"dark": {"halo_digest": "other"}}), domain, {}))
+    fields_key(pair, domain, {"chunk_rows": np.int64(1), "drop_bad": np.bool_(True)})
+    assert len({key, *others}) == len(others) + 1
+    gone = replace(dark.snapshot, source=(SourceFile("nowhere", 1, ""),))
+    assert fields_key(replace(pair, dark=replace(dark, snapshot=gone)), domain, {}) is None
+
+
+def test_the_folder_is_one_trainings(tmp_path, pair, monkeypatch):
+    out, folder = tmp_path / "w.safetensors", tmp_path / "w.safetensors.training"
+    folder.mkdir()
+    taken = folder / ".training.lock"
+    monkeypatch.setattr(training, "read_pairs", None)  # runs are not looked at
+    command = [sys.executable, "-c", HOLD, str(folder / "training")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(OutputError, match="is writing it"):
+            train(pair, out)
+        other.kill()
+    assert taken.exists()
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from mockgal.files.lock import output_lock
+with output_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(100)
+"""
+
+
+def test_fields_that_another_run_writes_do_not_fail_a_training_that_is_done(
+    files, tmp_path, monkeypatch
+):
+    out, folder = tmp_path / "w.safetensors", tmp_path / "w.safetensors.training"
+    plain = loop.train
+
+    def meanwhile(*args, **about):
+        (folder / ".fields-beef.safetensors.lock").mkdir()  # which cannot be taken
+        return plain(*args, **about)
+
+    monkeypatch.setattr(loop, "train", meanwhile)
+    train((files["whole"], files["hydro"]), out)
+    assert out.exists()
+    assert not list(folder.glob("fields*"))
 
 
 def test_a_density_grid_is_as_good_as_the_particles(files, tmp_path):
@@ -226,6 +313,11 @@ def test_all_of_a_pair_that_was_not_trained_on(pair, trained):
     same = replace(other.dark, snapshot=replace(other.dark.snapshot, name=pair[0].snapshot.name))
     with pytest.warns(MockgalWarning, match="of this name was trained on"):
         assert mockgal.evaluate(weights, same, other.hydro)["mass"] == scores["mass"]
+    light = other.dark.halos.columns | {"mass": np.minimum(other.dark.halos["mass"], 1e9)}
+    light = replace(other.dark, halos=replace(other.dark.halos, columns=light))
+    with pytest.raises((BadValueError, DomainError)) as caught:
+        mockgal.evaluate(weights, light, other.hydro)
+    assert "trained on, or chose" not in str(caught.value)
     above = other.dark.halos["mass"] >= weights.domain.least_subhalo_mass
     assert scores["subhalos"] == np.sum(above)
     assert scores["runs"][0]["trained_on"] is False
@@ -306,6 +398,76 @@ def test_several_pairs_with_the_last_held_out(pair, tmp_path):
     assert training["sampling"] == []
     scores = mockgal.evaluate(weights, *pairs[2])
     assert scores["residuals"] == weights.provenance["scores"]["residuals"]
+    text = (tmp_path / "w.safetensors.card.md").read_text()
+    assert card_of(weights, scores) == text  # the pair that is held out, alone
+    assert card_of(weights, mockgal.evaluate(weights, darks, hydros)) == text
+    for number in (0, 1):
+        with pytest.raises(DomainError, match="trained on, or chose among epochs"):
+            mockgal.evaluate(weights, *pairs[number])
+
+
+def test_one_cosmology_for_all(pair, tmp_path):
+    def of(run, **changes):
+        cosmology = replace(run.snapshot.cosmology, **changes)
+        snapshot = replace(run.snapshot, name=run.snapshot.name + "'", cosmology=cosmology)
+        return replace(run, snapshot=snapshot)
+
+    cosmology = pair[0].snapshot.cosmology
+    for changes in ({"sigma_8": 0.6}, {"n_s": 0.8}, {"omega_m": 1.1 * cosmology.omega_m}):
+        (name,) = changes
+        others = [of(run, **changes) for run in pair]
+        with pytest.raises(DomainError, match=f"{name} .* and "):
+            train(([pair[0], others[0]], [pair[1], others[1]]), tmp_path / "w.safetensors")
+    weights = train(pair, tmp_path / "w.safetensors")
+    for changes in ({"sigma_8": 0.6}, {"n_s": 0.8}):
+        (name,) = changes
+        with pytest.raises(DomainError, match=f"{name} "):
+            mockgal.evaluate(weights, *[of(run, **changes) for run in pair])
+    unknown = [of(run, sigma_8=None, omega_b=0.0) for run in pair]
+    assert mockgal.evaluate(weights, *unknown)["subhalos"]
+
+
+def test_galaxies_that_are_missing_are_counted(pair, tmp_path):
+    dark, hydro = pair
+    weights = train(pair, tmp_path / "w.safetensors", least_particles=150)
+    (record,) = weights.provenance["training_data"]["pairs"]
+    stars = hydro.halos["stellar_mass"]
+    luminous = stars >= FLOOR
+    least = 149.5 * dark.snapshot.particle_mass
+    small = luminous & (hydro.halos["mass"] < least)  # of the same haloes, here
+    found = record["matching"]
+    assert found["luminous_hydro_unresolved"] == np.sum(small) > 10
+    share = stars[small].sum() / stars[luminous].sum()
+    assert found["stellar_mass_share_unresolved"] == pytest.approx(share)
+    said = f"and {np.sum(small)} ({share:.1%}) with one that is not resolved: these are missing"
+    assert said in (tmp_path / "w.safetensors.card.md").read_text()
+
+
+def test_a_box_under_another_name_is_known_by_its_matter(pair, tmp_path):
+    """Two snapshots of a format whose names tell them apart."""
+    later = [
+        replace(run, snapshot=replace(run.snapshot, name=f"{run.snapshot.name} later"))
+        for run in pair
+    ]
+    runs = [pair[0], later[0]], [pair[1], later[1]]
+    weights = train(runs, tmp_path / "w.safetensors")
+    samples = weights.provenance["training"]["samples"]
+    assert samples["universes"] == [0, 0]
+    assert samples["boxes_compared"][0]["correlation"] == pytest.approx(1.0)
+    assert "Errors are as of 50%" in (tmp_path / "w.safetensors.card.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"search": 0}, "trials"),
+        ({"training": {"precision": "tf32", "accelerator": "cpu"}}, "tf32"),
+        ({"training": {"strategy": "foo"}}, "foo"),
+    ],
+)
+def test_options_are_looked_at_before_runs(tmp_path, changes, said):
+    with pytest.raises(UsageError, match=said):
+        train(("nowhere", "nowhere"), tmp_path / "w.safetensors", **changes)
 
 
 @pytest.mark.slow
@@ -349,6 +511,7 @@ def test_regions_that_overlap(pair, tmp_path, exit_code):
         ({"least_particles": 0}, UsageError, "whole number"),
         ({"luminosity_floor": None}, MissingDatasetError, "--luminosity-floor"),
         ({"luminosity_floor": 1e20}, UsageError, "luminous"),
+        ({"luminosity_floor": "-1e9 Msun/h"}, UsageError, "a mass from 0 on"),
         ({"training": {"epoch": 1}}, UsageError, "epochs"),
         ({"training": {"epochs": 0}}, UsageError, "epochs"),
         ({"split": {"shift": 1}}, UsageError, "kind"),
