@@ -14,6 +14,7 @@ from .types import Scene
 
 if TYPE_CHECKING:
     from .paint.weights import Weights
+    from .train.samples import Samples
     from .train.split import Box, Split
 
 
@@ -124,8 +125,17 @@ def evaluate(
             architecture=loaded.architecture,
             split=Split(kind, buffer, tuple(boxes)),
         )
+        kept = held_out(samples)
+        if not kept and any(place is not None for place in places):
+            raise DomainError(
+                ", ".join(f"run {pair.dark.snapshot.name}" for pair in pairs),
+                f"nothing that was held out for the test of weights {loaded.name}: all of it was "
+                "trained on, or chose among epochs",
+                "a run that was held out, or has a part that was, or another one",
+                "give a pair that the card of the weights names, or one that was not trained on",
+            )
         scores = scores_of(loaded, samples, seed=seed)
-    return scores | held_against(pairs, [place is not None for place in places])
+    return scores | held_against(pairs, kept, [place is not None for place in places])
 
 
 class _Trained(NamedTuple):
@@ -173,8 +183,17 @@ def card_of(weights: Weights, scores: Mapping[str, Any]) -> str:
     return card(scores) + about(weights, scores["runs"])
 
 
-def held_against(pairs: Sequence[Pair], trained_on: Sequence[bool] | None = None) -> dict[str, Any]:
-    """``runs`` of the scores: what they are of; all trained on, if nothing is said."""
+def held_out(samples: Samples) -> list[int]:
+    """Numbers of the volumes that have subhalos held out for the test."""
+    from .train.samples import TEST
+
+    return sorted({int(volume) for volume in samples.volume[samples.part == TEST]})
+
+
+def held_against(
+    pairs: Sequence[Pair], kept: Sequence[int], trained_on: Sequence[bool] | None = None
+) -> dict[str, Any]:
+    """``runs`` of the scores, the pairs of those numbers; all trained on, if nothing is said."""
     flags = [True] * len(pairs) if trained_on is None else trained_on
     return {
         "runs": [
@@ -185,7 +204,8 @@ def held_against(pairs: Sequence[Pair], trained_on: Sequence[bool] | None = None
                 "matched_by": pair.record["matching"]["method"],
                 "trained_on": flag,
             }
-            for pair, flag in zip(pairs, flags, strict=True)
+            for number, (pair, flag) in enumerate(zip(pairs, flags, strict=True))
+            if number in kept
         ]
     }
 

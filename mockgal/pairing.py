@@ -184,6 +184,8 @@ def paired(
     alone = np.ones(len(stars), dtype=bool)
     alone[matches.hydro_rows] = False
     luminous = stars >= floor
+    small = np.zeros(len(stars), dtype=bool)
+    small[matches.hydro_rows] = dark.halos["mass"][matches.dark_rows] < least_mass
     heaviest = max(float(dark.halos[n].max(initial=0.0)) for n in ("mass", "host_mass"))
     low, high = (math.log10(max(m, least_mass, 1.0)) / QUALITY_BIN for m in (0.0, heaviest))
     first, last = math.floor(low), max(math.floor(low) + 1, math.ceil(high))
@@ -195,6 +197,8 @@ def paired(
         "luminous_hydro": int(np.sum(luminous)),
         "luminous_hydro_unmatched": int(np.sum(luminous & alone)),
         "stellar_mass_share_unmatched": math.fsum(stars[luminous & alone]) / total if total else 0,
+        "luminous_hydro_unresolved": int(np.sum(luminous & small)),
+        "stellar_mass_share_unresolved": math.fsum(stars[luminous & small]) / total if total else 0,
         "quality": found.to_dict(),
     }
     record = {"hydro": describe_run(hydro), "dark": describe_run(dark)}
@@ -215,7 +219,7 @@ def check_together(pairs: Sequence[tuple[Scene, Scene]]) -> None:
     DomainError
         They differ in a definition of mass, in resolution or in cosmology.
     """
-    from .paint.cnn_domain import COSMOLOGY, PARTICLE_MASS
+    from .paint.cnn_domain import COSMOLOGY, PARTICLE_MASS, both_state
 
     (hydro, dark), *others = pairs
     for its_hydro, its_dark in others:
@@ -225,8 +229,8 @@ def check_together(pairs: Sequence[tuple[Scene, Scene]]) -> None:
         ]
         a, b = dark.snapshot, its_dark.snapshot
         compared = {"particle mass": (a.particle_mass, b.particle_mass, PARTICLE_MASS)}
-        for name in ("h", "omega_m", "omega_lambda"):
-            compared[name] = getattr(a.cosmology, name), getattr(b.cosmology, name), COSMOLOGY
+        for name, one, another in both_state(a.cosmology.to_dict(), b.cosmology.to_dict()):
+            compared[name] = one, another, COSMOLOGY
         differ = [
             f"{name} {one} and {other}"
             for name, (one, other, most) in compared.items()
@@ -357,7 +361,8 @@ def fields_key(pair: Pair, domain: Mapping[str, Any], options: Mapping[str, Any]
         return None
     given = [[name, domain[name]] for name in OF_FIELDS]
     facts = [__version__, pair.record["dark"], snapshot.facts(), snapshot.particle_mass]
-    return key_of([*facts, files, given, sorted(options.items())], ())
+    read_with = sorted((name, repr(value)) for name, value in options.items())
+    return key_of([*facts, files, given, read_with], ())
 
 
 def samples_of(

@@ -136,7 +136,10 @@ def _pairing(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--devices", type=int, help="How many (default: 1).")
 @click.option("--strategy", help="Of Lightning, for several devices (default: auto).")
 @click.option(
-    "--search", type=int, metavar="N", help="Train N networks with numbers searched for; keep one."
+    "--search",
+    type=int,
+    metavar="N",
+    help="Train N networks with numbers that are not given searched for; keep one.",
 )
 @click.option("--seed", type=int, help="Of all that is drawn (default: a fixed number, recorded).")
 @click.option("--name", help="What the weights are called (default: the name of the file).")
@@ -268,7 +271,8 @@ def _describe(weights: WeightsHeader) -> list[str]:
             f"            matched by {matching['method']}: {matching['luminous_hydro_unmatched']:,}"
             f" of {matching['luminous_hydro']:,} luminous galaxies, "
             f"{matching['stellar_mass_share_unmatched']:.1%} of their stellar mass, are in no "
-            "gravity-only subhalo",
+            f"gravity-only subhalo, and {matching['luminous_hydro_unresolved']:,}, "
+            f"{matching['stellar_mass_share_unresolved']:.1%}, in one that is not resolved",
             "            subhalos: "
             + ", ".join(f"{name} {number:,}" for name, number in box["targets"].items()),
         ]

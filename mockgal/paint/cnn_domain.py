@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 import numpy as np
 
 from ..errors import DomainError
@@ -11,7 +13,7 @@ from .weights import Weights, read_weights, shipped_weights
 from .weights_header import WeightsHeader
 
 PARTICLE_MASS = 0.1  # relative difference that is taken for the same resolution
-COSMOLOGY = 0.05  # of Omega_m, Omega_Lambda and h
+COSMOLOGY = 0.05  # of each parameter that both state
 REDSHIFT = 1e-3  # of redshifts that were computed from a scale factor, or named after round ones
 RESOLVED = 2.0  # by which the smallest subhalos may be above that of the training
 _SMALLEST = 0.01  # share of the subhalos that are the smallest: one may be a stray
@@ -93,8 +95,19 @@ def _matter(scene: Scene, weights: WeightsHeader) -> list[str]:
     if mass is None or not abs(mass / domain.particle_mass - 1.0) <= PARTICLE_MASS:
         stated = "not stated" if mass is None else f"{mass:.4g} Msun/h"
         reasons.append(f"particle mass {stated}, not {domain.particle_mass:.4g}")
-    for name in ("h", "omega_m", "omega_lambda"):
-        here, there = getattr(snapshot.cosmology, name), domain.cosmology[name]
+    for name, here, there in both_state(snapshot.cosmology.to_dict(), domain.cosmology):
         if not abs(here - there) <= COSMOLOGY * abs(there):
             reasons.append(f"{name} {here:.4g}, not {there:.4g}")
     return reasons
+
+
+def both_state(
+    one: Mapping[str, float], other: Mapping[str, float]
+) -> Iterator[tuple[str, float, float]]:
+    """Name and values of parameters that two cosmologies state.
+
+    No baryons is what gravity-only runs say of runs that have them as dark matter.
+    """
+    for name, value in one.items():
+        if name in other and not (name == "omega_b" and 0 in (value, other[name])):
+            yield name, value, other[name]

@@ -63,7 +63,14 @@ def _trained_on(provenance: Mapping[str, Any]) -> list[str]:
             f"{matching['method']}; {matching['luminous_hydro_unmatched']:,} of "
             f"{matching['luminous_hydro']:,} luminous galaxies "
             f"({matching['stellar_mass_share_unmatched']:.1%} of their stellar mass) are matched "
-            "with no gravity-only subhalo, and missing"
+            "with no gravity-only subhalo"
+            + (
+                f", and {matching['luminous_hydro_unresolved']:,} "
+                f"({matching['stellar_mass_share_unresolved']:.1%}) with one that is not resolved: "
+                "these are missing"
+                if "luminous_hydro_unresolved" in matching
+                else ", and missing"
+            )
         )
     rows, split = training["rows"], training["samples"]["split"]
     lines.append(
