@@ -128,6 +128,16 @@ def train(
         return training.weights()
 
 
+def plateau(
+    optimiser: torch.optim.Optimizer, patience: int
+) -> torch.optim.lr_scheduler.ReduceLROnPlateau:
+    """The learning rate falls by `FACTOR` after more than so many epochs without a lower loss."""
+    # Without a threshold: relative ones take losses below 0 that rise for falling ones.
+    return torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimiser, factor=FACTOR, patience=patience, threshold=0.0
+    )
+
+
 class _Training:
     """A training under way."""
 
@@ -190,9 +200,7 @@ class _Training:
         )
         self._network = network
         self._module, self._adam = fabric.setup(network, adam)
-        self._scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            adam, factor=FACTOR, patience=options.patience
-        )
+        self._scheduler = plateau(adam, options.patience)
         for row in self._state.rows:  # its state follows from the losses
             self._scheduler.step(row["validation_loss"])
         _set_moments(adam, network, self._state)

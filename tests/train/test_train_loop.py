@@ -250,6 +250,18 @@ def test_the_learning_rate_falls_and_training_ends_early(tmp_path):
     np.testing.assert_allclose([row["learning_rate"] for row in found], rates, rtol=1e-12)
 
 
+@pytest.mark.parametrize("least", [1.0, 0.0, -1.0])
+def test_a_loss_that_no_longer_falls_is_seen_whatever_its_sign(least):
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    adam = torch.optim.Adam([parameter], lr=1.0)
+    scheduler = loop.plateau(adam, patience=5)
+    rates = []
+    for epoch in range(13):
+        scheduler.step(least + 5e-5 * epoch)
+        rates.append(adam.param_groups[0]["lr"])
+    assert rates == pytest.approx(6 * [1.0] + 6 * [0.1] + [0.01])
+
+
 def test_epochs_of_so_many_crops(tmp_path):
     options = replace(OPTIONS, crops_per_epoch=48)
     weights = run(tmp_path, options=options)
