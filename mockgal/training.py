@@ -48,6 +48,8 @@ Array = NDArray[Any]
 
 SAMPLING = {
     "target": "1/count in 100 bins of log10 of stellar mass",
+    "corrected": "1/count in 100 bins of log10 of stellar mass, dark subhalos as often as they "
+    "are, and the loss corrected for it",
     "input": "1/count in 100 bins of log10 of the subhalo's bound mass",
     "natural": "each subhalo once an epoch",
 }
@@ -215,7 +217,7 @@ def train(
                 "training_data": made.data,
                 "warnings": list(told),  # later ones are of the way there, not of the weights
             },
-            "sampling": made.chances,
+            **made.chances,
         }
         _check_test_rows(made.samples, architecture, about)
         if search is None:
@@ -285,7 +287,7 @@ class _Prepared:
     samples: Samples
     header: dict[str, Any]
     data: dict[str, Any]
-    chances: Array | None
+    chances: dict[str, Array]
 
 
 def _prepared(
@@ -428,24 +430,36 @@ def _sampling(asked: str | None, architecture: Architecture) -> str:
     how = asked or ("target" if mean_only else "input")
     if how not in SAMPLING:
         raise UsageError("sampling", repr(how), "one of " + ", ".join(SAMPLING))
+    if how == "corrected" and mean_only:
+        raise UsageError(
+            "sampling",
+            "corrected, for a network that gives the mean alone",
+            "by the target, by an input, or natural",
+        )
     if how == "target" and not mean_only:
         raise UsageError(
             "sampling",
             "by the target, for a network that gives a distribution",
-            "by an input, or natural: it would learn another distribution, and no dark subhalos",
+            "by an input, corrected or natural: it would learn another distribution, and no dark "
+            "subhalos",
         )
     return how
 
 
-def _chances(samples: Samples, rows: Array, how: str) -> Array | None:
-    """Relative probability of each row to be shown; None for all alike."""
-    from .train.sampling import input_weights, target_weights
+def _chances(samples: Samples, rows: Array, how: str) -> dict[str, Array]:
+    """``sampling`` and ``loss_weights`` of `mockgal.train.loop.train`; neither for all alike."""
+    from .train import sampling
 
     if how == "natural":
-        return None
-    chances = np.zeros(len(samples))
-    chances[rows] = (target_weights if how == "target" else input_weights)(samples, rows)
-    return chances
+        return {}
+    makers = {"target": sampling.target_weights, "corrected": sampling.corrected_weights}
+    found = {"sampling": makers.get(how, sampling.input_weights)(samples, rows)}
+    if how == "corrected":
+        found["loss_weights"] = sampling.count_correction(found["sampling"])
+    for name, values in found.items():
+        found[name] = np.zeros(len(samples))
+        found[name][rows] = values
+    return found
 
 
 def _that_can_be_learnt(samples: Samples, architecture: Architecture) -> tuple[Samples, int]:

@@ -90,9 +90,9 @@ def _pairing(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--split-side", type=float, help="Of each slab or cube, as a part of the box.")
 @click.option(
     "--sampling",
-    type=click.Choice(["target", "input", "natural"]),
-    help="Subhalos as often at all stellar masses, at all bound masses, or as they are (default: "
-    "input; for the preset paper, target).",
+    type=click.Choice(["target", "corrected", "input", "natural"]),
+    help="Subhalos as often at all stellar masses, the same with a loss that is corrected for it, "
+    "at all bound masses, or as they are (default: input; for the preset paper, target).",
 )
 @luminous
 @click.option(

@@ -4,7 +4,7 @@ Massive galaxies are rare, and a network that sees subhalos as often as they are
 them. Weights of 1/count in bins of the target show all masses equally often (arXiv:2012.00186,
 section 2.2), but shift the answer of a network that predicts a distribution: it learns
 p(M*|x) / n(M*). Weights in bins of an input do not; nor do those of the target, if the loss is
-multiplied with `count_correction`.
+multiplied with `count_correction`, at the price of a noisier loss.
 """
 
 from __future__ import annotations
@@ -56,6 +56,18 @@ def target_weights(samples: Samples, rows: Array) -> Array:
     weights = inverse_counts(samples.log_stellar_mass[rows])
     if not weights.any():
         raise UsageError("rows to train on", "none with a galaxy", "some", "look at the split")
+    return weights
+
+
+def corrected_weights(samples: Samples, rows: Array) -> Array:
+    """Those of `target_weights`, and chances that show dark subhalos as often as they are.
+
+    With `count_correction` in the loss the answer of a network that predicts a distribution is left
+    as it is.
+    """
+    weights = target_weights(samples, rows)
+    luminous = weights > 0
+    weights[~luminous] = weights.sum() / np.count_nonzero(luminous)
     return weights
 
 

@@ -11,6 +11,7 @@ from mockgal.errors import UsageError
 from mockgal.random import uniform
 from mockgal.train.sampling import (
     bin_of,
+    corrected_weights,
     count_correction,
     drawn,
     input_weights,
@@ -77,6 +78,19 @@ def test_the_correction_gives_the_mean_over_rows():
     chance = weights / weights.sum()
     assert np.sum(chance * correction) == pytest.approx(1.0)
     assert np.sum(chance * correction * loss) == pytest.approx(loss[weights > 0].mean())
+
+
+def test_corrected_weights_leave_the_dark_ones_as_they_are():
+    some = samples(luminous=0.3)
+    rows = np.arange(len(some))
+    weights, luminous = corrected_weights(some, rows), some.luminous
+    chance = weights / weights.sum()
+    assert chance[~luminous].sum() == pytest.approx(np.mean(~luminous))
+    assert len(set(weights[~luminous])) == 1
+    assert np.array_equal(weights[luminous], target_weights(some, rows)[luminous])
+    loss = np.arange(len(some)) ** 2.0
+    correction = count_correction(weights)
+    assert np.sum(chance * correction * loss) == pytest.approx(loss.mean())
 
 
 def test_nothing_to_weigh():

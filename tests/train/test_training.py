@@ -385,6 +385,19 @@ def test_as_the_paper(pair, tmp_path):
     assert weights.provenance["scores"]["pit"] is None
 
 
+def test_a_corrected_loss(pair, tmp_path):
+    """Subhalos as often at all stellar masses, for a network that gives a distribution."""
+    shown = {}
+    for how in ("corrected", "natural"):
+        weights = train(pair, tmp_path / f"{how}.safetensors", sampling=how)
+        shown[how] = weights.provenance["training"]["sampling"]
+        assert weights.provenance["training_data"]["sampling"] == SAMPLING[how]
+    assert shown == {"corrected": ["weights", "loss_weights"], "natural": []}
+    mean_only = replace(loop_samples.NET, outputs=MEAN_ONLY)
+    with pytest.raises(UsageError, match="corrected, for a network that gives the mean alone"):
+        train(pair, tmp_path / "w.safetensors", mean_only, sampling="corrected")
+
+
 def test_several_pairs_with_the_last_held_out(pair, tmp_path):
     pairs = [pair, *(make_universe(seed, run=SMALL)[:2] for seed in (2, 3))]
     darks, hydros = ([p[i] for p in pairs] for i in (0, 1))
