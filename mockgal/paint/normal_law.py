@@ -60,6 +60,15 @@ def resolved(location: Array, scale: Array, floor: float) -> tuple[Array, Array,
     return location, scale, replaced
 
 
+def mean_above(location: Array, scale: Array, floor: float) -> Array:
+    """Means of normal laws cut off at a floor, as `resolved` leaves them, shape (n,)."""
+    from scipy.special import erfcx
+
+    distance = (floor - location) / scale
+    hazard = math.sqrt(2.0 / math.pi) / erfcx(distance / math.sqrt(2.0))
+    return np.asarray(location + scale * hazard)
+
+
 def _mean_above(distance: Array) -> Array:
     """Mean of a standard normal variable above a distance, less the distance, from 1 on."""
     from scipy.special import erfcx

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ..columns import PAINTED
-from ..distribution import inverse_cdf
 from ..errors import BadValueError
 from ..measure.pit import (
     kolmogorov_smirnov,
@@ -27,6 +26,7 @@ from ..measure.pit import (
 )
 from ..measure.result import POWER, SIGNIFICANCE
 from ..paint.architecture import MEAN_ONLY
+from ..paint.normal_law import mean_above
 from ..paint.weights import Weights
 from ..types import Distribution
 from .losses import Loss
@@ -71,13 +71,13 @@ def evaluate(
     Returns
     -------
     dict
-        Plain JSON values. ``residuals``: log10 of true over predicted median stellar mass of
-        luminous subhalos, by bound mass; ``pit`` (None for a network that gives the mean alone);
-        ``luminous``: share that is luminous, by its predicted probability; ``power`` and
-        ``mass``: of `DRAWS` draws over the true one. Their errors are the spread of draws: where
-        the law holds, the truth is one of them. ``further``: of each further target, at the true
-        stellar mass, the like of ``residuals``, and ``pit``, a test of its probability integral
-        transform, the two None where it is known nowhere. ``independent``: the part of the
+        Plain JSON values. ``residuals``: log10 of stellar mass of luminous subhalos, less its
+        predicted mean given that they are, by bound mass; ``pit`` (None for a network that gives
+        the mean alone); ``luminous``: share that is luminous, by its predicted probability;
+        ``power`` and ``mass``: of `DRAWS` draws over the true one. Their errors are the spread of
+        draws: where the law holds, the truth is one of them. ``further``: of each further target,
+        at the true stellar mass, the like of ``residuals``, and ``pit``, a test of its probability
+        integral transform, the two None where it is known nowhere. ``independent``: the part of the
         subhalos that errors are of, less than 1 where structures are there at several redshifts.
 
     Raises
@@ -95,12 +95,14 @@ def evaluate(
     predicted = law_of(samples, rows, output, weights)
     mass = stellar_mass(samples, weights)[rows]
     known = np.flatnonzero(mass > 0)
-    median = inverse_cdf(predicted.take(known), np.full(len(known), 0.5))
-    residual = np.log10(mass[known]) - median
     comparison = PowerComparison(samples, rows, weights, power_range=power_range)
     with_law = weights.architecture.outputs != MEAN_ONLY
-    power, ratio = _power(comparison, output, seed, with_law)
+    mean = predicted.location[known]
+    if with_law:  # given that they are luminous
+        mean = mean_above(mean, predicted.scale[known], predicted.floor)
+    residual = np.log10(mass[known]) - mean
     independent = samples.independent(rows)
+    power, ratio = _power(comparison, output, seed, with_law, independent)
     return {
         "weights": weights.name,
         "weights_digest": weights.digest(),
@@ -110,22 +112,15 @@ def evaluate(
         "loss": loss,
         "seed": seed,
         "bar": BAR,
-        "residuals": _residuals(residual, samples.mass[rows][known], independent),
-        "pit": _pit(predicted, mass, samples.halo_id[rows], seed, independent)
+        "residuals": _residuals(residual, samples, rows[known]),
+        "pit": _pit(predicted, mass, samples.draw_ids(rows), seed, independent)
         if with_law
         else None,
-        "luminous": _luminous(predicted.p_luminous, samples.luminous[rows], with_law, independent),
+        "luminous": _luminous(predicted.p_luminous, samples, rows, with_law),
         "power": power,
         "mass": ratio,
         "further": {
-            name: _further(
-                predicted.take(known),
-                name,
-                np.log10(mass[known]),
-                samples,
-                rows[known],
-                independent,
-            )
+            name: _further(predicted.take(known), name, np.log10(mass[known]), samples, rows[known])
             for name in weights.architecture.further
         },
         "power_comparison": comparison.record,
@@ -153,12 +148,22 @@ def verdict(deviation: float, detectable: float | None, bar: float) -> str:
     return "within" if abs(deviation) <= bar else "outside"
 
 
-def _row(value: float, target: float, error: float | None, n: float, bar: float) -> dict[str, Any]:
-    """A value with its error, of n - 1 degrees of freedom, held against what it should be."""
+def _row(
+    value: float,
+    target: float,
+    error: float | None,
+    n: float,
+    bar: float,
+    spread: float | None = None,
+) -> dict[str, Any]:
+    """A value with its error, of n - 1 degrees of freedom, held against what it should be.
+
+    ``spread`` is the error of values that are off by the bar, where that can be larger.
+    """
     detectable = None
     if error is not None and math.isfinite(error) and n > 1:
         quantiles = stats.t.ppf([1.0 - SIGNIFICANCE / 2.0, POWER], n - 1)
-        detectable = float(quantiles.sum() * error)
+        detectable = float(quantiles.sum() * max(error, spread or 0.0))
     return {
         "value": float(value),
         "error": error,
@@ -168,38 +173,39 @@ def _row(value: float, target: float, error: float | None, n: float, bar: float)
     }
 
 
-def _residuals(residual: Array, bound: Array, independent: float) -> list[dict[str, Any]]:
+def _residuals(residual: Array, samples: Samples, rows: Array) -> list[dict[str, Any]]:
     """Bias and scatter for all luminous subhalos, and in bins of bound mass."""
-    place = np.floor(np.log10(bound) / MASS_BIN).astype(int)
-    groups: list[tuple[list[float] | None, Array]] = [(None, residual)]
+    place = np.floor(np.log10(samples.mass[rows]) / MASS_BIN).astype(int)
+    groups: list[tuple[list[float] | None, Array]] = [(None, np.arange(len(rows)))]
     groups += [
-        ([k * MASS_BIN, (k + 1) * MASS_BIN], residual[place == k])
+        ([k * MASS_BIN, (k + 1) * MASS_BIN], np.flatnonzero(place == k))
         for k in np.unique(place).tolist()
     ]
     found = []
     for edges, mine in groups:
-        n = len(mine)
-        scatter = float(np.std(mine, ddof=1)) if n > 1 else None
-        error = scatter / math.sqrt(n * independent) if scatter is not None else None
-        bias = _row(float(np.mean(mine)), 0.0, error, n * independent, math.log10(1.0 + BAR))
+        n, values = len(mine), residual[mine]
+        structures = n * samples.independent(rows[mine])
+        scatter = float(np.std(values, ddof=1)) if n > 1 else None
+        error = scatter / math.sqrt(structures) if scatter is not None else None
+        bias = _row(float(np.mean(values)), 0.0, error, structures, math.log10(1.0 + BAR))
         found.append({"log_mass": edges, "subhalos": n, "scatter": scatter, "bias": bias})
     return found
 
 
 def _further(
-    d: Distribution, name: str, log_mass: Array, samples: Samples, rows: Array, independent: float
+    d: Distribution, name: str, log_mass: Array, samples: Samples, rows: Array
 ) -> dict[str, Any]:
     """Of a further target: residuals, and the transform, at the true stellar mass."""
     known = np.flatnonzero(np.isfinite(samples.further[name][rows]))
     if not known.size:
         return {"residuals": None, "pit": None}
-    law, truth = d.further[PAINTED[name].name].take(known), samples.further[name][rows][known]
+    law, rows = d.further[PAINTED[name].name].take(known), rows[known]
+    truth = samples.further[name][rows]
     test = kolmogorov_smirnov(law.cdf(log_mass[known], truth))
+    judged = _judged(test, len(known), samples.independent(rows))
     return {
-        "residuals": _residuals(
-            truth - law.mean(log_mass[known]), samples.mass[rows][known], independent
-        ),
-        "pit": _judged(test, len(known), independent) | {"subhalos": len(known)},
+        "residuals": _residuals(truth - law.mean(log_mass[known]), samples, rows),
+        "pit": judged | {"subhalos": len(known)},
     }
 
 
@@ -231,25 +237,29 @@ def _pit(d: Distribution, mass: Array, ids: Array, seed: int, independent: float
     }
 
 
-def _luminous(
-    p: Array, luminous: Array, with_law: bool, independent: float
-) -> list[dict[str, Any]]:
+def _luminous(p: Array, samples: Samples, rows: Array, with_law: bool) -> list[dict[str, Any]]:
     """Share of luminous subhalos in bins of its predicted probability."""
+    luminous = samples.luminous[rows]
     place = np.minimum((p * PROBABILITY_BINS).astype(int), PROBABILITY_BINS - 1)
     found = []
     for k in np.unique(place).tolist():
-        mine = place == k
-        n, expected = int(np.count_nonzero(mine)), float(np.mean(p[mine]))
-        variance = float(np.sum(p[mine] * (1.0 - p[mine])))
-        error = math.sqrt(variance / independent) / n if with_law else None
+        mine = np.flatnonzero(place == k)
+        n, expected = len(mine), float(np.mean(p[mine]))
+        structures = n * samples.independent(rows[mine])
+        # Near 0 and 1 shares that are off by the bar scatter far more than those that are not.
+        off = np.clip(p[mine] + (BAR if expected < 0.5 else -BAR), 0.0, 1.0)
+        error, spread = (
+            math.sqrt(float(np.mean(q * (1.0 - q))) / structures) if with_law else None
+            for q in (p[mine], off)
+        )
         share = float(np.mean(luminous[mine]))
         row = {"probability": expected, "subhalos": n}
-        found.append(row | {"share": _row(share, expected, error, n * independent, BAR)})
+        found.append(row | {"share": _row(share, expected, error, structures, BAR, spread)})
     return found
 
 
 def _power(
-    comparison: PowerComparison, output: Array, seed: int, with_law: bool
+    comparison: PowerComparison, output: Array, seed: int, with_law: bool, independent: float
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Power and mass of draws over the true ones."""
     scores = [comparison.score(output, seed=seed + k) for k in range(DRAWS if with_law else 1)]
@@ -258,10 +268,11 @@ def _power(
         nothing = {"value": None, "error": None, "smallest_detectable_deviation": None}
         return [], nothing | {"bar": BAR, "verdict": NO_POWER}
 
-    def compared(ratios: Array, bar: float) -> dict[str, Any]:
+    def compared(ratios: Array, bar: float, independent: float = 1.0) -> dict[str, Any]:
         n = len(ratios)
         # Of the mean of draws against the truth, itself a draw
-        error = float(np.std(ratios, ddof=1)) * math.sqrt(1.0 + 1.0 / n) if n > 1 else None
+        widened = math.sqrt((1.0 + 1.0 / n) / independent)
+        error = float(np.std(ratios, ddof=1)) * widened if n > 1 else None
         return _row(float(np.mean(ratios)), 1.0, error, n, bar)
 
     shells = []
@@ -272,7 +283,7 @@ def _power(
             bar = BAR if k <= LARGE_SCALES else SMALL_SCALE_BAR
             row = {"region": number, "k_h_per_mpc": k}
             shells.append(row | {"ratio": compared(ratios[:, j], bar)})
-    return shells, compared(np.array([score.mass_ratio for score in known]), BAR)
+    return shells, compared(np.array([score.mass_ratio for score in known]), BAR, independent)
 
 
 def card(found: Mapping[str, Any]) -> str:
@@ -295,7 +306,7 @@ def card(found: Mapping[str, Any]) -> str:
         f"Bars are {BAR:.0%} ({SMALL_SCALE_BAR:.0%} for power beyond {LARGE_SCALES:g} h/Mpc). "
         f"`{NO_POWER}`: these subhalos are too few to see a deviation as large as the bar.",
         "",
-        "## Stellar mass: log10 of true over predicted median",
+        "## Stellar mass: log10 of the true one, less its predicted mean",
         "",
         *_residual_table(found["residuals"]),
         "",

@@ -6,6 +6,7 @@ Batches of crops are made of them in `mockgal.train.crops`, constants to standar
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -49,7 +50,8 @@ class Volume:
     least_subhalo_mass : float
         Bound mass of the smallest subhalo that was deposited [Msun/h].
     record : mapping
-        What was counted when it was made: plain JSON values.
+        What was counted when it was made: plain JSON values. ``halo_digest``: content digest of the
+        catalogue whose subhalos it has.
 
     Raises
     ------
@@ -85,6 +87,12 @@ class Volume:
     def grid_size(self) -> int:
         """Voxels along each side, N."""
         return int(self.channels.shape[-1])
+
+    @property
+    def content(self) -> str:
+        """What tells it from others: the digest of its subhalos, whatever they are called."""
+        named = f"{self.name} at redshift {float(self.redshift)!r}"
+        return str(self.record.get("halo_digest", named))
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,6 +173,19 @@ class Samples:
         """Rows of a part, in the order of (volume, halo_id): results do not depend on theirs."""
         order = np.lexsort((self.halo_id, self.volume))
         return np.asarray(order[self.part[order] == part])
+
+    def draw_ids(self, rows: Array) -> Array:
+        """Ids that random numbers of painting are keyed by, shape (n,), others in each volume.
+
+        Catalogues number the subhalos of every box alike. So each id is combined with a digest of
+        what its volume is of, and is the same whatever other volumes there are.
+        """
+        ids = self.halo_id[rows].astype(np.int64)
+        for index in np.unique(self.volume[rows]):
+            content = self.volumes[index].content.encode()
+            digest = hashlib.blake2b(content, digest_size=8).digest()
+            ids[self.volume[rows] == index] ^= int.from_bytes(digest, "little") >> 1
+        return ids
 
     def independent(self, rows: Array) -> float:
         """The part of the rows that is left when each universe is taken at one redshift only."""

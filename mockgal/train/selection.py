@@ -176,7 +176,8 @@ class PowerComparison:
     """Power spectra of held-out regions, against the truth.
 
     A region is the whole periodic volume where all of its subhalos are among the rows; else as many
-    cubes as fit in the voxels that they span along the three axes, whose spectra are averaged.
+    cubes as fit in the voxels that they span along the three axes, whose spectra are averaged. One
+    without stellar mass has no spectrum: it counts in the ratio of the masses alone.
 
     Parameters
     ----------
@@ -193,7 +194,7 @@ class PowerComparison:
     UsageError
         There is no wave in the range.
     BadValueError
-        Regions too small to measure, or without stellar mass.
+        Regions too small to measure, or none with stellar mass.
     """
 
     def __init__(
@@ -207,9 +208,18 @@ class PowerComparison:
         self._samples, self._header = samples, header
         self._rows, self._range = np.asarray(rows), power_range
         self._mass = stellar_mass(samples, header)
-        self.regions = [
-            self._region(k) for k in np.unique(samples.volume[self._rows]).astype(int).tolist()
-        ]
+        held_out = np.unique(samples.volume[self._rows]).astype(int).tolist()
+        found = {k: self._region(k) for k in held_out}
+        self.regions = [region for region in found.values() if region is not None]
+        self._without_mass = [samples.volumes[k] for k, region in found.items() if region is None]
+        if not self.regions:
+            raise BadValueError(
+                "held-out regions of "
+                + ", ".join(f"{v.name} at redshift {v.redshift:.4g}" for v in self._without_mass),
+                "no stellar mass",
+                "galaxies to compare the power spectrum with",
+                "hold out larger regions, or lower the luminosity floor",
+            )
 
     @property
     def record(self) -> dict[str, Any]:
@@ -234,6 +244,10 @@ class PowerComparison:
                     "true_power_mpc3_h3": r.truth["power"][r.used].tolist(),
                 }
                 for r in self.regions
+            ],
+            "regions_without_stellar_mass": [
+                {"volume": volume.name, "redshift": float(volume.redshift)}
+                for volume in self._without_mass
             ],
         }
 
@@ -275,27 +289,22 @@ class PowerComparison:
         """Stellar mass of each row; None where the network gives what is none of a galaxy."""
         mass = np.zeros(len(self._rows))
         made = law_of(self._samples, self._rows, output, self._header)
-        for region in self.regions:  # an id belongs to its volume
-            mine = np.flatnonzero(self._samples.volume[self._rows] == region.cells.volume)
-            try:
-                luminous, log_mass = draw(
-                    made.take(mine), self._samples.halo_id[self._rows[mine]], seed=seed
-                )
-            except InternalError:
-                return None
-            mass[mine[luminous]] = 10.0**log_mass
+        try:
+            luminous, log_mass = draw(made, self._samples.draw_ids(self._rows), seed=seed)
+        except InternalError:
+            return None
+        mass[luminous] = 10.0**log_mass
         return mass
 
-    def _region(self, number: int) -> Region:
+    def _region(self, number: int) -> Region | None:
+        """The region of a volume; None where it has no stellar mass."""
         volume = self._samples.volumes[number]
         least, most = self._range
         most = min(most, 0.5 * math.pi / volume.voxel_size)
         cells = self._cells(number, most)
         truth = self._power(cells, self._mass)
         if truth is None:
-            raise BadValueError(
-                f"held-out region of {volume.name}", "no stellar mass", "galaxies to compare with"
-            )
+            return None
         used = (truth["k"] >= least) & (truth["k"] <= most) & (truth["modes"] > 0)
         if not used.any():
             raise UsageError(

@@ -78,7 +78,9 @@ def volume_of(
         grid.origin,
         assignment,
         float(least_subhalo_mass),
-        record | {"voxel_size_asked_for_mpc_h": float(voxel_size), "matter_grid_given": grid.given},
+        record
+        | {"voxel_size_asked_for_mpc_h": float(voxel_size), "matter_grid_given": grid.given}
+        | {"halo_digest": scene.halos.digest()},
     )
 
 

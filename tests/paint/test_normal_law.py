@@ -7,11 +7,12 @@ import pytest
 from cnn_samples import SMALL, sample_weights
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.special import log_ndtr, ndtri_exp
 
 from mockgal.distribution import cdf, inverse_cdf
 from mockgal.paint.cnn_law import law
-from mockgal.paint.normal_law import FARTHEST, PROBABILITY, normal_quantiles, resolved
+from mockgal.paint.normal_law import FARTHEST, PROBABILITY, mean_above, normal_quantiles, resolved
 from mockgal.types import Distribution
 
 FLOOR, N = 8.0, 20_000
@@ -50,6 +51,15 @@ def test_the_law_above_the_floor(distance, scale):
         assert np.quantile(found, share) == pytest.approx(np.quantile(expected, share), rel=0.05)
     inside = U < 0.99
     assert cdf(law, found + FLOOR)[inside] == pytest.approx(U[inside], abs=1e-3)
+
+
+@pytest.mark.parametrize("scale", [0.2, 3.0])
+@pytest.mark.parametrize("distance", [-np.inf, -30.0, -1.0, 0.0, 2.0, 4.9])
+def test_the_mean_above_the_floor(distance, scale):
+    floor = FLOOR if np.isfinite(distance) else -np.inf
+    location = np.full(1, FLOOR - (distance * scale if np.isfinite(distance) else 0.0))
+    expected = stats.truncnorm.mean((floor - location[0]) / scale, np.inf, location[0], scale)
+    assert mean_above(location, np.array([scale]), floor)[0] == pytest.approx(expected, rel=1e-9)
 
 
 @given(st.floats(5.0, 1e8), st.floats(1e-3, 100.0))

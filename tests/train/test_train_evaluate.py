@@ -13,7 +13,7 @@ from scipy import stats
 from mockgal.errors import BadValueError
 from mockgal.paint.network import seeded_network
 from mockgal.paint.weights import Weights
-from mockgal.train.evaluate import NO_POWER, card, evaluate, verdict
+from mockgal.train.evaluate import NO_POWER, _luminous, card, evaluate, verdict
 from mockgal.train.samples import TEST, VALIDATION
 from mockgal.train.selection import PowerComparison, Score
 
@@ -41,9 +41,7 @@ def truth(data, mean=9.0, scatter=0.3, p=0.5, seed=3):
 
 def with_one_twice(data):
     """The first of three boxes is the second one at another redshift."""
-    a, b, c = data.volumes
-    record = {**data.record, "universes": [0, 0, 2]}
-    return replace(data, volumes=(a, replace(b, name=a.name, redshift=1.0), c), record=record)
+    return replace(data, record={**data.record, "universes": [0, 0, 2]})
 
 
 def test_of_the_true_law_all_is_well():
@@ -66,6 +64,67 @@ def test_of_the_true_law_all_is_well():
     assert not any("outside the bar" in line for line in card(found).splitlines())
 
 
+@pytest.mark.parametrize("scatter", [0.2, 0.3])
+def test_a_law_that_is_cut_off_has_no_bias_where_it_holds(scatter):
+    """Its mean is above its median; at the floor by more than the bar."""
+    data = loop_samples.samples(3000)
+    rng = np.random.default_rng(1)
+    above = stats.truncnorm.rvs(0.0, np.inf, 8.0, scatter, len(data), random_state=rng)
+    data = replace(data, log_stellar_mass=np.where(rng.random(len(data)) < 0.5, above, np.nan))
+    found = evaluate(known(data, mean=8.0, scatter=scatter), data, seed=1, part=VALIDATION)
+    bias = found["residuals"][0]["bias"]
+    assert abs(bias["value"]) < 4 * bias["error"] < 0.03  # the mean is 0.025 or 0.037 above
+    assert bias["verdict"] == "within"
+
+
+def test_a_mean_alone_is_held_against_what_it_says():
+    data = truth(loop_samples.samples(300), mean=9.0, scatter=0.3, p=1.0)
+    found = evaluate(known(data, mean=7.0, kind="squared error"), data, seed=1, part=VALIDATION)
+    assert found["residuals"][0]["bias"]["value"] == pytest.approx(2.0, abs=0.1)
+
+
+def test_a_few_that_are_all_luminous_say_nothing_of_a_share_near_one():
+    data = truth(loop_samples.samples(60), p=1.0)
+    for number, expected in ((3, NO_POWER), (10, NO_POWER), (400, "within")):
+        data = truth(loop_samples.samples(3 * number), p=1.0)
+        rows = data.rows(VALIDATION)[:number]
+        part = np.full(len(data), -1, dtype="i1")
+        part[rows] = VALIDATION
+        few = replace(data, part=part)
+        assert few.luminous[rows].all()
+        (row,) = _luminous(np.full(number, 0.999), few, rows, with_law=True)
+        assert row["share"]["verdict"] == expected
+        error = math.sqrt(0.999 * 0.001 / number)
+        assert row["share"]["error"] == pytest.approx(error)
+
+
+def test_boxes_that_number_their_subhalos_alike_are_tested_apart():
+    """Random numbers of dark subhalos that are the same in all boxes look like a wrong law."""
+    data = loop_samples.samples(250, volumes=8, held_out="volume")
+    weights = known(data, p=0.2)
+    data = replace(data, part=np.full(2000, VALIDATION, "i1"), halo_id=np.tile(np.arange(250), 8))
+    p_values = []
+    for seed in range(8):
+        scores = evaluate(weights, truth(data, p=0.2, seed=seed), seed=seed, part=VALIDATION)
+        p_values.append(scores["pit"]["kolmogorov_smirnov"]["all"]["p_value"])
+    assert sum(p < 0.05 for p in p_values) <= 3  # more with a probability of 0.04%
+
+
+def test_each_bin_has_its_own_structures():
+    data = truth(loop_samples.samples(400, volumes=2, held_out="volume"), p=1.0)
+    heavy = data.mass > 10**12
+    kept = (data.volume == 1) | heavy  # at the other redshift there are the heavy ones alone
+    part = np.where(kept, VALIDATION, -1).astype("i1")
+    weights = known(data, p=0.9)
+    data = replace(data, part=part, record={**data.record, "universes": [0, 0]})
+    found = evaluate(weights, data, seed=1, part=VALIDATION)
+    for row in found["residuals"][1:]:
+        low, high = (10.0**edge for edge in row["log_mass"])
+        mine = kept & data.luminous & (data.mass >= low) & (data.mass < high)
+        structures = np.bincount(data.volume[mine], minlength=2).max()
+        assert row["bias"]["error"] == pytest.approx(row["scatter"] / math.sqrt(structures))
+
+
 def test_structures_at_several_redshifts_count_once():
     data = truth(loop_samples.samples(1000, volumes=3))
     one = evaluate(known(data), data, seed=1, part=VALIDATION)
@@ -76,8 +135,11 @@ def test_structures_at_several_redshifts_count_once():
     assert (one["independent"], other["independent"]) == (1.0, pytest.approx(part))
     for before, after in zip(one["residuals"], other["residuals"], strict=True):
         assert before["scatter"] == after["scatter"]
-        wider = after["bias"]["error"] / before["bias"]["error"]
-        assert wider == pytest.approx(1.0 / math.sqrt(part))
+        assert after["bias"]["error"] > before["bias"]["error"]
+    lit = np.bincount(data.volume[rows[data.luminous[rows]]])
+    wider = other["residuals"][0]["bias"]["error"] / one["residuals"][0]["bias"]["error"]
+    assert wider == pytest.approx(math.sqrt(lit.sum() / (max(lit[:2]) + lit[2])))
+    assert other["mass"]["error"] == pytest.approx(one["mass"]["error"] / math.sqrt(part))
     for name, before in one["pit"]["kolmogorov_smirnov"].items():
         after = other["pit"]["kolmogorov_smirnov"][name]
         assert after["statistic"] == before["statistic"]

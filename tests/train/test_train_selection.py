@@ -139,8 +139,51 @@ def test_regions_that_cannot_be_measured_are_refused():
     with pytest.raises(BadValueError, match="span"):
         compared(replace(data, voxel=data.voxel % 5))
     dark = np.where(data.part == VALIDATION, np.nan, data.log_stellar_mass)
-    with pytest.raises(BadValueError, match="no stellar mass"):
+    with pytest.raises(
+        BadValueError, match=r"box 0 at redshift 0: found no stellar mass.*Fix: hold"
+    ):
         compared(replace(data, log_stellar_mass=dark))
+
+
+def test_a_region_without_stellar_mass_is_left_out_and_said():
+    """As of the highest of several redshifts."""
+    data = loop_samples.samples(volumes=2)
+    whole, _ = compared(data)
+    first = (data.volume == 0) & (data.part == VALIDATION)
+    dark = np.where(first, np.nan, data.log_stellar_mass)
+    data = replace(data, log_stellar_mass=dark)
+    made, rows = compared(data)
+    assert [region.cells.volume for region in made.regions] == [1]
+    assert made.record["regions_without_stellar_mass"] == [{"volume": "box 0", "redshift": 0.0}]
+    assert whole.record["regions_without_stellar_mass"] == []
+    true = stellar_mass(data, header(data))[rows]
+    assert made.score_of_mass(true).score == 0.0
+    extra = true + np.where(data.volume[rows] == 0, true.sum() / np.sum(data.volume[rows] == 0), 0)
+    assert made.score_of_mass(extra).mass_ratio == pytest.approx(2.0)  # it counts in the mass
+    assert made.score_of_mass(extra).score == 0.0
+
+
+def test_boxes_that_number_their_subhalos_alike_are_drawn_apart():
+    data = loop_samples.samples(300, volumes=2, held_out="volume")
+    about, part = header(data), np.full(len(data), VALIDATION, dtype="i1")
+    same = replace(data, part=part, halo_id=np.tile(np.arange(300), 2))
+    rows = np.arange(600)
+    ids = same.draw_ids(rows)
+    assert len(set(ids.tolist())) == 600
+    one = replace(same.volumes[1], redshift=1.0)
+    assert not set(ids) & set(replace(same, volumes=(same.volumes[0], one)).draw_ids(rows)[300:])
+    alone = {
+        name: getattr(same, name)[300:]
+        for name in ("voxel", "halo_id", "features", "log_stellar_mass", "mass", "part")
+    }
+    alone = replace(same, volumes=same.volumes[1:], volume=np.zeros(300, int), **alone)
+    assert np.array_equal(alone.draw_ids(rows[:300]), ids[300:])  # whatever else there is
+    made = PowerComparison(same, rows, about, power_range=RANGE)
+    output = np.tile([0.0, 0.0, 0.0], (600, 1))
+    mass = made._painted(output, seed=1)
+    both = np.flatnonzero((mass[:300] > 0) & (mass[300:] > 0))
+    assert 40 < len(both) < 110  # of 300, not half of them
+    assert abs(np.corrcoef(np.log(mass[both]), np.log(mass[300 + both]))[0, 1]) < 0.4
 
 
 def test_mates_share_the_mass_of_their_voxel():
