@@ -1,7 +1,7 @@
 """Halos and subhalos of particles: spherical overdensities about the densest points of groups.
 
 A host is a friends-of-friends group about whose densest particle there is a radius within which the
-mean density is 200 times the critical one; density at a particle is that of the mesh. Satellites
+mean density is 200 times that of the box; density at a particle is that of the mesh. Satellites
 are the groups of a shorter linking length within the group, without the one that holds its densest
 particle. Nothing is unbound: the mass of a satellite is that of its linked particles, and that of a
 central what is left of the group.
