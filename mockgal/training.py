@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +38,6 @@ from .types import Scene
 if TYPE_CHECKING:
     from .paint.architecture import Architecture
     from .paint.weights import Weights
-    from .train.field_files import Place
     from .train.options import TrainingOptions
     from .train.samples import Samples
     from .train.search import Ranges
@@ -174,6 +172,7 @@ def train(
     from .train.devices import fabric_of, is_first_process
     from .train.draw_split import draw_split
     from .train.evaluate import evaluate as scores_of
+    from .train.folder import own_folder
     from .train.search import check_search
     from .train.search import search as search_for
     from .train.targets import targets_of
@@ -192,7 +191,7 @@ def train(
         check_search(search)
     check_options("split", split or {}, SPLIT_OPTIONS)
     where = path.with_name(path.name + FOLDER) if folder is None else Path(folder)
-    with shown(progress), _own(where), listening() as told:
+    with shown(progress), own_folder(where), listening() as told:
         pairs = read_pairs(dark, hydro, options, density)
         architecture = told_the_redshift(architecture, pairs)
         made = _prepared(
@@ -243,42 +242,6 @@ def train(
     return weights
 
 
-@contextmanager
-def _own(folder: Path) -> Iterator[None]:
-    """The folder of a training, for it alone and with nothing damaged in it; gone if left empty."""
-    from .files.lock import output_error, output_lock
-    from .train.devices import is_first_process
-    from .train.field_files import mended
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise output_error(folder, error) from error
-    if not is_first_process():
-        yield
-        return
-    try:
-        with output_lock(folder / "training"):
-            mended(folder)
-            yield
-    finally:
-        with suppress(OSError):
-            folder.rmdir()
-
-
-def _places(folder: Path, keys: Sequence[str | None], sizes: Sequence[int]) -> list[Place]:
-    """Where the fields on grids of these sizes are: with a key where others may take them."""
-    from .train.devices import is_first_process
-    from .train.field_files import BYTES_OF_VOXEL, Place, check_room
-
-    places = [Place(folder, key) for key in keys]
-    if not is_first_process():  # which has made them before, or does so now
-        return [place if place.path.exists() else Place(folder) for place in places]
-    new = [size for place, size in zip(places, sizes, strict=True) if not place.path.exists()]
-    check_room(folder, sum(BYTES_OF_VOXEL * size**3 for size in new))
-    return places
-
-
 @dataclass(frozen=True, eq=False)
 class _Prepared:
     """What is trained on: pairs, samples, what the weights say, chances of the rows."""
@@ -307,6 +270,7 @@ def _prepared(
 ) -> _Prepared:
     from . import __version__
     from .calibrate.floor import floor_of
+    from .train.folder import places
     from .train.samples import TRAIN, normalisation_of
     from .train.split import Box, split_of
     from .train.volumes import checked_grid
@@ -340,7 +304,7 @@ def _prepared(
         None if isinstance(run, Scene) else fields_key(pair, grid, options)
         for pair, run in zip(pairs, given, strict=True)
     ]
-    volumes = volumes_of(pairs, grid, _places(folder, keys, [box.grid_size for box in boxes]))
+    volumes = volumes_of(pairs, grid, places(folder, keys, [box.grid_size for box in boxes]))
     samples = samples_of(
         pairs,
         volumes,

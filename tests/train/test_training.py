@@ -32,8 +32,10 @@ from mockgal.evaluating import card_of
 from mockgal.paint.architecture import MEAN_ONLY
 from mockgal.paint.weights import read_weights
 from mockgal.pairing import Pair, chosen_scheme, chosen_voxel_size, fields_key, read_pairs
-from mockgal.train import devices, loop, volumes
+from mockgal.train import folder as folder_module
+from mockgal.train import loop, volumes
 from mockgal.train.field_files import Place
+from mockgal.train.folder import places
 from mockgal.training import SAMPLING
 from mockgal.types import HaloCatalog, SourceFile
 from mockgal.universe import Run, make_universe
@@ -166,11 +168,10 @@ def test_fields_are_made_once(files, tmp_path, monkeypatch):
 
 
 def test_other_processes_take_the_fields_of_the_first(tmp_path, monkeypatch):
-    places = training._places(tmp_path, ["ab", None], [4, 4])
-    assert places == [Place(tmp_path, "ab"), Place(tmp_path)]
+    assert places(tmp_path, ["ab", None], [4, 4]) == [Place(tmp_path, "ab"), Place(tmp_path)]
     Place(tmp_path, "cd").path.write_bytes(b"")
-    monkeypatch.setattr(devices, "is_first_process", lambda: False)
-    found = training._places(tmp_path, ["ab", "cd"], [4, 4])
+    monkeypatch.setattr(folder_module, "is_first_process", lambda: False)
+    found = places(tmp_path, ["ab", "cd"], [4, 4])
     assert found == [Place(tmp_path), Place(tmp_path, "cd")]
 
 
@@ -178,11 +179,11 @@ def test_room_for_all_fields_is_asked_for_before_the_first_is_made(tmp_path, mon
     free = (2 << 20) + 8 * 100**3
     usage = shutil.disk_usage(tmp_path)._replace(free=free)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    training._places(tmp_path, ["ab"], [100])
+    places(tmp_path, ["ab"], [100])
     with pytest.raises(ResourceError, match="bytes free"):
-        training._places(tmp_path, ["ab", "cd"], [100, 100])
+        places(tmp_path, ["ab", "cd"], [100, 100])
     Place(tmp_path, "cd").path.write_bytes(b"")  # that one is there
-    training._places(tmp_path, ["ab", "cd"], [100, 100])
+    places(tmp_path, ["ab", "cd"], [100, 100])
 
 
 def test_what_fields_depend_on(files):
