@@ -363,6 +363,32 @@ class TestRefusals:
 
 @pytest.mark.fault(55)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_that_a_library_makes_its_own_error_of(number, code):
+    """As NumPy does where it compares structured arrays."""
+    script = """
+import signal, sys
+from mockgal import cli
+
+def command(*_, **__):
+    try:
+        signal.raise_signal(int(sys.argv[1]))
+    except BaseException:
+        pass
+    raise TypeError("Cannot compare structured arrays")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+cli.cli = command
+cli.main([])
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", script, str(int(number))], capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == code
+    assert result.stderr == "mockgal: interrupted; every output is whole, or as it was\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signals(demo_bundle, tmp_path, number, code):
     script = (
         "import sys, time, mockgal.pipeline as p, mockgal.cli\n"

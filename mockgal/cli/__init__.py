@@ -35,7 +35,13 @@ for _command in (
     cli.add_command(_command)
 
 
-def _terminate(signum: int, frame: Any) -> None:
+_came: list[int] = []  # signals that end the command
+
+
+def _end(signum: int, frame: Any) -> None:
+    _came.append(signum)
+    if signum == signal.SIGINT:
+        raise KeyboardInterrupt
     raise SystemExit(128 + signum)
 
 
@@ -44,7 +50,9 @@ def main(arguments: list[str] | None = None) -> None:
 
     With ``MOCKGAL_DEBUG`` set in the environment errors are raised as they are.
     """
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, _end)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
+        signal.signal(signal.SIGINT, _end)
     if sys.stdout is None:  # closed by the caller
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
 
@@ -69,23 +77,30 @@ def main(arguments: list[str] | None = None) -> None:
             UsageError(command, error.format_message(), "", f"`{command} --help` lists the options")
         )
     except (click.Abort, KeyboardInterrupt):
-        click.echo("mockgal: interrupted; every output is whole, or as it was", err=True)
-        code = 130
-    except MockgalError as error:
-        if os.environ.get("MOCKGAL_DEBUG"):
-            raise
-        code = fail(error)
-    except MemoryError:
-        code = fail(ResourceError("mockgal", "too little memory", "", "a machine with more"))
+        code = _interrupted(signal.SIGINT)
     except Exception as error:
-        if os.environ.get("MOCKGAL_DEBUG"):
-            raise
-        code = fail(
-            InternalError(
-                "mockgal",
-                f"an unforeseen {type(error).__name__}: {error}",
-                "",
-                "please report this, with what MOCKGAL_DEBUG=1 prints",
-            )
-        )
+        # NumPy, for one, puts an error of its own in the place of a signal's.
+        code = _interrupted(_came[-1]) if _came else _failed(error)
     sys.exit(code)
+
+
+def _interrupted(signum: int) -> int:
+    click.echo("mockgal: interrupted; every output is whole, or as it was", err=True)
+    return 128 + signum
+
+
+def _failed(error: Exception) -> int:
+    if isinstance(error, MemoryError):
+        return fail(ResourceError("mockgal", "too little memory", "", "a machine with more"))
+    if os.environ.get("MOCKGAL_DEBUG"):
+        raise error
+    if isinstance(error, MockgalError):
+        return fail(error)
+    return fail(
+        InternalError(
+            "mockgal",
+            f"an unforeseen {type(error).__name__}: {error}",
+            "",
+            "please report this, with what MOCKGAL_DEBUG=1 prints",
+        )
+    )
