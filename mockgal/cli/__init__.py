@@ -50,6 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     With ``MOCKGAL_DEBUG`` set in the environment errors are raised as they are.
     """
+    _came.clear()
     signal.signal(signal.SIGTERM, _end)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
         signal.signal(signal.SIGINT, _end)
