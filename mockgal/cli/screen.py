@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import click
 
@@ -19,27 +18,9 @@ def progress_bar() -> Iterator[Callable[[int, int, str], None] | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeLeft
+    from .bar import drawn  # rich is loaded where it is shown
 
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.speed:.3g}/s"),
-        TimeLeft(),
-        console=Console(stderr=True),
-    )
-    tasks: dict[str, Any] = {}
-
-    def advance(done: int, total: int, label: str) -> None:
-        what = label.partition(",")[0]  # the rest is news of it
-        if what not in tasks:
-            tasks[what] = bar.add_task(label, total=total)
-        bar.update(tasks[what], completed=done, description=label)
-
-    with bar:
+    with drawn() as advance:
         yield advance
 
 
