@@ -9,6 +9,7 @@ import click
 
 from ..errors import UsageError
 from ..layout import MISSING_CHUNKS, POPULATED
+from .left_out import left_out
 from .options import given, reading
 from .painting import PAINTER_OPTIONS, painting
 from .populating import populating, take_choices
@@ -90,6 +91,8 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
         f"painted     {p['painted']:,} galaxies; expected {prediction['expected_centrals']:.1f} "
         f"centrals and {prediction['expected_satellites']:.1f} satellites",
     ]
+    dropped = left_out(sim.halos.record)
+    lines[1:1] = [f"{'' if n else 'left out':<12}{text}" for n, text in enumerate(dropped)]
     populated = sim.halos.record.get(POPULATED)
     if populated:
         lines.insert(

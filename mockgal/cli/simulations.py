@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .left_out import left_out
 from .options import given, reading
 from .screen import progress_bar, say
 
@@ -52,7 +53,8 @@ def pack(
     say(
         [
             f"wrote {out}: {len(sim.halos):,} subhalos, {particles:,} particles, "
-            f"{Path(out).stat().st_size:,} bytes"
+            f"{Path(out).stat().st_size:,} bytes",
+            *(f"left out: {text}" for text in left_out(sim.halos.record)),
         ]
     )
 

@@ -1,4 +1,4 @@
-"""Rockstar's halo lists with parents (out_N.list), and the halo lists of consistent-trees (hlist).
+"""Rockstar's halo lists with parents (out_N.list), and consistent-trees' (hlist and others).
 
 | native | unit | here |
 |---|---|---|
@@ -11,6 +11,7 @@
 | vmax | km/s | vmax |
 | radius of the own mass (rvir, ...) over rs, if the host mass is the own mass | | concentration |
 | mass over the particle mass, where a comment states it | | n_particles |
+| phantom, in lists of consistent-trees | | rows that have it are left out, counted |
 
 Names are matched whatever their case, for columns follow the run's configuration. The own mass is
 that of bound particles within the virial radius; a host's has its subhalos in it. Np is not read:
@@ -38,6 +39,7 @@ Array = NDArray[Any]
 
 _VECTORS = {"position": ("x", "y", "z"), "velocity": ("vx", "vy", "vz")}
 _PARENTS = ("upid", "pid")  # the first that is there
+_PHANTOM = "phantom"  # not 0 for what consistent-trees made up between two outputs
 _SCALE_RADIUS = "rs"  # of the fit of a Navarro-Frenk-White profile
 _HOST = -1  # in place of a parent
 _KPC = 1e-3  # Mpc/h in the unit of radii
@@ -172,7 +174,8 @@ def _columns(halos: HaloList, host_column: int) -> dict[str, text.Wanted]:
         )
     floats = [*_VECTORS["position"], *_VECTORS["velocity"], "vmax"]
     floats += ["scale"] * (halos.kind == HLIST)
-    integers = ["id", *["phantom"] * (halos.kind == HLIST)]
+    phantoms = halos.kind == HLIST or _PHANTOM in halos.names
+    integers = ["id", *[_PHANTOM] * phantoms]
     missing = [name for name in (*floats, *integers) if name not in halos.names]
     if missing:
         listed = ", ".join(halos.names[:_LISTED]) + ", ..." * (len(halos.names) > _LISTED)
@@ -236,8 +239,8 @@ def _gather(
                 "halos of dark matter",
                 "give the list of the gravity-only run",
             )
-        if "phantom" in piece:
-            piece["phantom"] = piece["phantom"] != 0
+        if _PHANTOM in piece:
+            piece[_PHANTOM] = piece[_PHANTOM] != 0
         for vector, names in _VECTORS.items():
             piece[vector] = np.stack([piece.pop(name) for name in names], axis=1)
         for name, array in piece.items():
@@ -276,7 +279,7 @@ def _halos(
 ) -> HaloCatalog:
     """The rows in internal units, checked, without phantoms."""
     ids, parent, mass = native["id"], native["parent"], native["mass"]
-    phantom = native["phantom"] != 0 if "phantom" in native else np.zeros(len(ids), dtype=bool)
+    phantom = native[_PHANTOM] != 0 if _PHANTOM in native else np.zeros(len(ids), dtype=bool)
     label = {name: halos.names[column.place] for name, column in columns.items()}
     label |= {"halo_id": "id", "host_id": label["parent"], "position": "x", "velocity": "vx"}
     label.setdefault("host_mass", label["mass"])

@@ -195,6 +195,23 @@ def test_phantoms_are_dropped_and_counted(tmp_path):
     assert halos["host_id"][row] == FIRST_ID
 
 
+@pytest.mark.parametrize("name", ["Phantom", "phantom"])
+def test_phantoms_of_really_consistent_lists_are_dropped(tmp_path, mockgal_command, name):
+    hlist = Sample().set(1, "phantom", 1).set(7, "phantom", 2)
+    sample = Sample("out")
+    sample.names.insert(-1, name)
+    for row, (theirs, other) in enumerate(zip(sample.rows, hlist.rows, strict=True)):
+        theirs.insert(-1, other[hlist.column("phantom")])
+        sample.rows[row] = theirs
+    path = sample.write(tmp_path / "really_consistent_2.list")
+    halos = read(path).halos
+    assert halos.record["phantoms_dropped"] == 2
+    expected = read(hlist.write(tmp_path / "hlist.list")).halos
+    np.testing.assert_array_equal(halos["halo_id"], expected["halo_id"])
+    packed = mockgal_command("pack", path, "--out", tmp_path / "packed.hdf5")
+    assert "2 phantoms" in packed.stdout
+
+
 def test_upid_that_is_a_satellite_is_followed(tmp_path):
     sample = Sample().set(525, "upid", FIRST_ID + 2 * 420)
     halos = read(sample.write(tmp_path / "a.list")).halos

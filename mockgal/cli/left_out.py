@@ -1,0 +1,27 @@
+"""What readers left out of a simulation, in lines for the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# Counts in the record of halos, and what they are of.
+_ROWS = {
+    "phantoms_dropped": "phantoms: halos that consistent-trees made up between two outputs",
+    "dropped_bad": "rows with values that cannot be true (--drop-bad)",
+    "dropped_with_their_host": "satellites of hosts whose mass cannot be true (--drop-bad)",
+    "orphans_dropped": "satellites without a central (--orphans drop)",
+    "dropped_flagged_as_no_galaxy": "satellites that the catalogue flags as no galaxies",
+    "subhalos_left_out_for_missing_chunks": "subhalos of groups that missing chunks cut off",
+}
+
+
+def left_out(record: Mapping[str, Any]) -> list[str]:
+    """Return a line for each kind of rows that were left out.
+
+    Parameters
+    ----------
+    record : mapping
+        Of `mockgal.types.HaloCatalog`.
+    """
+    return [f"{record[name]:,} {what}" for name, what in _ROWS.items() if record.get(name)]
