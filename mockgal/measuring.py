@@ -208,7 +208,7 @@ def measure_files(
 
 def all_statistics() -> tuple[str, ...]:
     """Names of the statistics that there are."""
-    return registry.names("statistics")
+    return tuple(name for name, _ in registry.working("statistics"))
 
 
 def plot_files(

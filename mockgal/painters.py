@@ -22,9 +22,11 @@ def make_painter(name: str, options: dict[str, Any]) -> Painter:
         No such painter, or an option that it does not have.
     """
     painter_class = registry.load("painters", name)
-    allowed = introspection.signature(painter_class).parameters
-    check_options(f"painter {name}", options, allowed)
-    painter: Painter = painter_class(**options)
+    with registry.guarded("painters", name, "looking at its options"):
+        allowed = introspection.signature(painter_class).parameters
+    if all(option.kind is not option.VAR_KEYWORD for option in allowed.values()):
+        check_options(f"painter {name}", options, allowed)
+    painter: Painter = registry.make("painters", name, **options)
     return painter
 
 

@@ -292,10 +292,10 @@ def writer_for(path: Path) -> Writer:
         No writer has it.
     """
     extensions: list[str] = []
-    for name in registry.names("writers"):
-        writer: Writer = registry.load("writers", name)()
+    for _, writer in registry.working("writers"):
         if path.suffix.lower() in writer.extensions:
-            return writer
+            chosen: Writer = writer
+            return chosen
         extensions += writer.extensions
     raise UsageError(
         path,

@@ -77,6 +77,10 @@ class Painter(Protocol):
     one that takes its time, a method ``check``, which raises for a scene what ``predict`` would.
     One that can say which satellites hosts have has a method ``satellites`` (`SatelliteLaw` of a
     scene of hosts, row for row), for `mockgal.populate`.
+
+    Its class may list names of its options: in ``without_effect`` those that do not change the
+    result beyond ``tolerance``, such as where to keep scratch files, which are left out of the
+    digest of a build's configuration; in ``masses`` those that recipes must give with a unit.
     """
 
     name: str

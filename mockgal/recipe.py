@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
+from . import registry
 from .errors import UsageError
 from .protocols import ReadOptions
 from .quantity import box_length
@@ -22,9 +23,6 @@ from .types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 # The seed of a build that names none: printed and recorded. The arXiv number of the dm2gal paper.
 DEFAULT_SEED = 201200186
 _MAX_YAML_BYTES = 1_000_000
-_WITH_UNIT = ("luminosity_floor",)  # options of painters
-# What these options of painters change is in the painter's own record.
-_OF_THE_MACHINE = ("memory", "scratch", "device", "resume")
 _OPTION_FILES = (".ecsv", ".safetensors")
 
 
@@ -110,11 +108,14 @@ class Recipe(BaseModel):
 
     @field_validator("painter_options")
     @classmethod
-    def _plain(cls, value: dict[str, Any]) -> dict[str, Any]:
+    def _plain(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         plain = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in value.items()}
-        for key in _WITH_UNIT:
-            if isinstance(plain.get(key), int | float):
-                raise ValueError(f'{key} with its unit, such as "1e9 Msun/h"')
+        numbers = [k for k, v in plain.items() if isinstance(v, int | float)]
+        if numbers and "painter" in info.data:
+            masses = declared(info.data["painter"], "masses")
+            for key in numbers:
+                if key in masses:
+                    raise ValueError(f'{key} with its unit, such as "1e9 Msun/h"')
         if not all(isinstance(v, str | int | float | None) for v in plain.values()):
             raise ValueError("names, paths, numbers, true or false (mockgal.paint takes objects)")
         return plain
@@ -161,8 +162,10 @@ class Recipe(BaseModel):
         """What determines the catalogue's content, apart from the simulation: plain JSON values.
 
         Folders are left out: what is in a calibration file is told by its digest. So is that of a
-        density grid, with what was read.
+        density grid, with what was read. Of the painter's options those are left out that its
+        class declares as not changing the result (`mockgal.protocols.Painter`).
         """
+        without_effect = declared(self.painter, "without_effect")
         apart = {"sim", "density", "out", "overwrite", "require_nonempty", "units", "format"}
         if not self.populate:
             apart |= {"populate", "populate_options"}
@@ -170,7 +173,7 @@ class Recipe(BaseModel):
         values["painter_options"] = {
             key: Path(value).name if _is_path(value) else value
             for key, value in values["painter_options"].items()
-            if key not in _OF_THE_MACHINE
+            if key not in without_effect
         }
         return values
 
@@ -178,6 +181,12 @@ class Recipe(BaseModel):
         """BLAKE2b-256 of the configuration."""
         text = json.dumps(self.configuration(), sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
+
+
+def declared(painter: str, attribute: str) -> frozenset[str]:
+    """Return the options that a painter's class lists in ``attribute``; none if it has no such."""
+    names = getattr(registry.load("painters", painter), attribute, ())
+    return frozenset() if isinstance(names, str) else frozenset(names)
 
 
 def _is_path(value: Any) -> bool:

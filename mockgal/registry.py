@@ -3,16 +3,19 @@
 A class or function is imported when it is first asked for, so that listing names costs nothing and
 a missing dependency is reported with the way to install it. Third parties add theirs through entry
 points in the groups ``mockgal.readers``, ``mockgal.painters``, ``mockgal.writers`` and
-``mockgal.statistics``.
+``mockgal.statistics``; a plug-in cannot take the name of a built-in one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
-from .errors import UsageError
+from .errors import MockgalError, UsageError
+from .plugins import Plugin, plugins, tell
+from .protocols import Painter, Reader, Writer
 
 
 class Entry(NamedTuple):
@@ -55,27 +58,30 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
 }
 
 
+# What an object of each group must have. A statistic is a function.
+_PROTOCOLS: dict[str, type] = {"readers": Reader, "painters": Painter, "writers": Writer}
+
+
 def names(group: str) -> tuple[str, ...]:
     """Names in ``group`` ("readers", "painters", "writers", "statistics"), built-in ones first."""
-    found = list(_BUILT_IN[group])
-    found += [point.name for point in entry_points(group=f"mockgal.{group}")]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys((*_BUILT_IN[group], *plugins(group))))
 
 
 def load(group: str, name: str) -> Any:
-    """What is called ``name`` in ``group``: a class, or a statistic's function.
+    """Return what is called ``name`` in ``group``: a class, or a function.
 
     Raises
     ------
     UsageError
         No such name, or its module cannot be imported; the message lists what there is.
     """
-    entry = _BUILT_IN[group].get(name)
-    if entry is None:
-        for point in entry_points(group=f"mockgal.{group}", name=name):
-            entry = Entry(point.value, f"see the documentation of {point.value.split(':')[0]}")
-    if entry is None:
-        raise UsageError(group[:-1], repr(name), "one of " + ", ".join(names(group)))
+    if name not in _BUILT_IN[group]:
+        plugin = _plugin(group, name)
+        loaded = plugin.load()
+        if not callable(loaded):
+            raise _wrong(plugin, group, f"a {type(loaded).__name__}")
+        return loaded
+    entry = _BUILT_IN[group][name]
     module, _, attribute = entry.target.partition(":")
     try:
         return getattr(import_module(module), attribute)
@@ -86,3 +92,77 @@ def load(group: str, name: str) -> Any:
             "its requirements installed",
             entry.install_hint or "reinstall mockgal",
         ) from error
+
+
+def make(group: str, name: str, **options: Any) -> Any:
+    """Return the reader, painter or writer called ``name``.
+
+    Raises
+    ------
+    UsageError
+        As of `load`; or a plug-in that cannot be made, or lacks what its group asks for.
+    """
+    factory = load(group, name)
+    with guarded(group, name, "making it"):
+        made = factory(**options)
+    if name in _BUILT_IN[group]:
+        return made
+    protocol = _PROTOCOLS[group]
+    promised = (*protocol.__annotations__, *vars(protocol))
+    lacking = [key for key in promised if key[0] != "_" and not hasattr(made, key)]
+    if lacking:
+        found = f"a {type(made).__name__} without {', '.join(lacking)}"
+        raise _wrong(_plugin(group, name), group, found)
+    return made
+
+
+def guarded(group: str, name: str, doing: str) -> AbstractContextManager[None]:
+    """Return a context in which a plug-in's own exceptions become a `UsageError` that names it."""
+    if name in _BUILT_IN[group]:
+        return nullcontext()
+    return _plugin(group, name).guarded(doing)
+
+
+def working(group: str) -> Iterator[tuple[str, Any]]:
+    """Yield the name and object of all that can be had of ``group``: see `make`, `load`.
+
+    Readers and writers are made; painters, which have options, and statistics are loaded only. A
+    plug-in that does not work is warned of and left out, and so is one that has a built-in name.
+    """
+    for name in _BUILT_IN[group]:
+        yield name, _had(group, name)
+    for name, same in plugins(group).items():
+        if name in _BUILT_IN[group]:
+            for plugin in same:
+                tell(f"{plugin} is left out: mockgal has a {plugin.kind} of that name itself")
+            continue
+        try:
+            yield name, _had(group, name)
+        except MockgalError as error:
+            tell(f"a plug-in is left out: {error}")
+
+
+def _had(group: str, name: str) -> Any:
+    return make(group, name) if group in ("readers", "writers") else load(group, name)
+
+
+def _plugin(group: str, name: str) -> Plugin:
+    """Return the only plug-in of a name."""
+    same = plugins(group).get(name, ())
+    if not same:
+        raise UsageError(group[:-1], repr(name), "one of " + ", ".join(names(group)))
+    if len(same) > 1:
+        raise UsageError(
+            f"{group[:-1]} {name}",
+            "several plug-ins of that name: " + "; ".join(map(str, same)),
+            "one",
+            "uninstall the others",
+        )
+    return same[0]
+
+
+def _wrong(plugin: Plugin, group: str, found: str) -> UsageError:
+    expected = "a function of a catalogue"
+    if group in _PROTOCOLS:
+        expected = f"a class with what mockgal.protocols.{_PROTOCOLS[group].__name__} has"
+    return UsageError(str(plugin), found, expected, plugin.fix)

@@ -61,7 +61,7 @@ def inspect(path: object, *, format: str | None = None, **options: Any) -> dict[
         "largest_host_mass_msun_h": float(halos["host_mass"].max()) if len(mass) else None,
         "halo_digest": halos.digest(),
         "record": dict(snapshot.record) | dict(halos.record),
-        "painters": {name: _readiness(sim, name) for name in registry.names("painters")},
+        "painters": {name: _readiness(sim, name) for name, _ in registry.working("painters")},
     }
 
 
@@ -72,8 +72,9 @@ def _readiness(sim: Scene, name: str) -> dict[str, Any]:
         missing = painter.needs - sim.contents
         if missing:
             return {"ready": False, "missing": f"no {', '.join(sorted(missing))}"}
-        described = painter.describe(sim)
-        with listening(quiet=True) as told:
+        with registry.guarded("painters", name, "asking what it is"):
+            described = painter.describe(sim)
+        with listening(quiet=True) as told, registry.guarded("painters", name, "trying it"):
             getattr(painter, "check", painter.predict)(sim)  # a network takes its time
     except MockgalError as error:
         return {"ready": False, "missing": str(error)}

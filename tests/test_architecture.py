@@ -24,7 +24,7 @@ SHARED = {
     "conditional_law",
     "types",
 }
-SHARED |= {"distribution", "satellite_law", "protocols", "registry"}
+SHARED |= {"distribution", "satellite_law", "protocols", "plugins", "registry"}
 ROOMS = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
 JOINTS = {"pipeline", "measuring", "gridding", "calibrating", "evaluating", "training", "summary"}
 # Beside the shared vocabulary; every arrow but those of the joints points back along the flow.
@@ -70,6 +70,7 @@ ORDER = [
     "distribution",
     "satellite_law",
     "protocols",
+    "plugins",
     "registry",
 ]
 MODULES = sorted(p.relative_to(PACKAGE) for p in PACKAGE.rglob("*.py"))

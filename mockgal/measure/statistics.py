@@ -28,7 +28,9 @@ UNITS = {
 
 def options_of(name: str) -> tuple[str, ...]:
     """The options that the statistic ``name`` has."""
-    parameters = inspect.signature(registry.load("statistics", name)).parameters.values()
+    function = registry.load("statistics", name)
+    with registry.guarded("statistics", name, "looking at its options"):
+        parameters = inspect.signature(function).parameters.values()
     return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
@@ -87,7 +89,12 @@ def measure(
         for key, value in options.items()
     }
     takes_hosts = "hosts" in inspect.signature(function).parameters
-    result: Measurement = function(galaxies, **({"hosts": hosts} if takes_hosts else {}), **values)
+    if takes_hosts:
+        values["hosts"] = hosts
+    with registry.guarded("statistics", name, "measuring"):
+        result: Measurement = function(galaxies, **values)
+        if not isinstance(result, Measurement):
+            raise TypeError(f"it returns a {type(result).__name__}, not a Measurement")
     return replace(result, settings={**result.settings, "catalogue": _describe(galaxies)})
 
 

@@ -84,6 +84,7 @@ class CNNPainter:
     needs: ClassVar[frozenset[str]] = frozenset({"halos", "field"})
     whole_box: ClassVar[bool] = True  # subhalos see their neighbours
     tolerance: ClassVar[float] = 1e-4  # of outputs, where work is shared in another way
+    without_effect: ClassVar[frozenset[str]] = frozenset({"memory", "scratch", "device", "resume"})
 
     def __post_init__(self) -> None:
         for key, allowed in (("device", DEVICES), ("precision", tuple(PRECISIONS))):

@@ -79,6 +79,7 @@ class ModelPainter:
         GALAXY_COLUMNS["stellar_mass"],
         GALAXY_COLUMNS["extrapolated"],
     )
+    masses: ClassVar[frozenset[str]] = frozenset({"luminosity_floor"})
 
     def __post_init__(self) -> None:
         _one_of("model", self.model, tuple(OCCUPATIONS))

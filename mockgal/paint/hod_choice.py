@@ -59,3 +59,4 @@ def _signature() -> inspect.Signature:
 
 
 hod_painter.__signature__ = _signature()  # type: ignore[attr-defined]
+hod_painter.masses = ModelPainter.masses  # type: ignore[attr-defined]

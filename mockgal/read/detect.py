@@ -8,6 +8,7 @@ from pathlib import Path
 from .. import registry
 from ..errors import FormatError, InputError, UsageError, warn
 from ..layout import MISSING_CHUNKS
+from ..plugins import tell
 from ..protocols import Reader, ReadOptions
 from ..types import Scene
 from . import quijote
@@ -17,8 +18,18 @@ from .unsupported import describe
 
 
 def _reader(name: str) -> Reader:
-    reader: Reader = registry.load("readers", name)()
+    reader: Reader = registry.make("readers", name)
     return reader
+
+
+def _knows(name: str, reader: Reader, path: Path) -> bool:
+    """Whether ``path`` is of the reader's format; no, with a warning, if a plug-in fails."""
+    try:
+        with registry.guarded("readers", name, f"looking at {path}"):
+            return bool(reader.detect(path))
+    except UsageError as error:
+        tell(f"a plug-in is left out: {error}")
+        return False
 
 
 def _check_exists(path: Path) -> None:
@@ -48,8 +59,8 @@ def detect(path: Path | str) -> str:
     """
     path = Path(path)
     _check_exists(path)
-    names = registry.names("readers")
-    found = [name for name in names if _reader(name).detect(path)]
+    readers = dict(registry.working("readers"))
+    found = [name for name, reader in readers.items() if _knows(name, reader, path)]
     if len(found) == 1:
         return found[0]
     if found:
@@ -60,7 +71,7 @@ def detect(path: Path | str) -> str:
             "say which with --format",
         )
     what, fix = quijote.describe(path) if quijote.looks_like_a_set(path) else describe(path)
-    raise FormatError(path, what, "one of the formats " + ", ".join(names), fix)
+    raise FormatError(path, what, "one of the formats " + ", ".join(readers), fix)
 
 
 def read(path: object, options: ReadOptions | None = None, format: str | None = None) -> Scene:
@@ -98,7 +109,9 @@ def read(path: object, options: ReadOptions | None = None, format: str | None = 
     if isinstance(path, str | os.PathLike):
         path = Path(path)
         _check_exists(path)
-        scene = _reader(format or detect(path)).read(path, options)
+        name = format or detect(path)
+        with registry.guarded("readers", name, f"reading {path}"):
+            scene = _reader(name).read(path, options)
     else:
         scene = _read_object(path, options, format)
     record = scene.snapshot.record
