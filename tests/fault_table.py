@@ -202,7 +202,7 @@ def _empty() -> tuple[Fault, ...]:
         Fault(
             51,
             "a bin of a statistic without modes, pairs or galaxies",
-            "NaN, with a count of 0",
+            "a count of 0; numbers are 0, correlation functions what DD / RR - 1 gives, means NaN",
             (0,),
         ),
     )

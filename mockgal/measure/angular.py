@@ -39,9 +39,11 @@ def angular_correlation_function(
     -------
     Measurement
         Columns ``theta_low``, ``theta_high``, ``theta`` (the mean over the bin's area on a plane)
-        [deg], ``w`` with ``w_error`` (Poisson: DD / RR / sqrt(pairs), too small for clustered
-        galaxies), ``pairs`` and ``random_pairs``, each counted once. Without pairs of either, w is
-        NaN.
+        [deg], ``w`` with ``w_error`` (Poisson: sqrt(DD) / RR, too small for clustered galaxies;
+        without pairs of galaxies that of one), ``pairs`` and ``random_pairs``, each counted once.
+        A bin without pairs of galaxies has what the estimator gives, so that the mean over
+        realisations is unbiased; w is NaN only without pairs of random points, or with less
+        than two galaxies.
 
     Raises
     ------
@@ -58,8 +60,9 @@ def angular_correlation_function(
     with np.errstate(divide="ignore", invalid="ignore"):
         normal = rr / (m * (m - 1.0) / 2.0)
         w = (dd / (n * (n - 1.0) / 2.0) - 2.0 * dr / (n * m) + normal) / normal
-        w[(dd == 0) | (rr == 0)] = np.nan
-        error = dd / (n * (n - 1.0) / 2.0) / normal / np.sqrt(dd)
+        error = np.sqrt(np.maximum(dd, 1.0)) / (n * (n - 1.0) / 2.0) / normal
+    unknown = (rr == 0) | (n < 2)
+    w[unknown] = error[unknown] = np.nan
     deg = "deg"
     return Measurement(
         "w_theta",
@@ -89,7 +92,8 @@ def angular_correlation_function(
             "galaxies": n,
             "random_points": m,
             "pair_counter": counter.name,
-            "errors": "Poisson, (1 + w) / sqrt(DD); too small for clustered galaxies",
+            "bins_without_pairs": "as the estimator gives; not a number where RR = 0",
+            "errors": "Poisson, sqrt(max(DD, 1)) / RR; too small for clustered galaxies",
         },
     )
 

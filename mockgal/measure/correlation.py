@@ -10,6 +10,11 @@
 
 Each galaxy counts as one. A bin of separations holds its lower edge and not its upper one.
 
+A bin without pairs has what the estimator gives, DD / RR - 1 = -1 (w_p = -2 pi_max; xi_0 = -1,
+xi_2 = xi_4 = 0), so that the mean over realisations is unbiased, however sparse they are: leaving
+such bins out would average over those realisations alone that have a pair. Its error is that of one
+pair. Only where RR = 0, with less than two galaxies, there is no number (NaN).
+
 Errors are by jackknife (`mockgal.measure.pair_jackknife`). Measured with 27 sub-volumes of a box of
 side L, over 400 boxes of 2000 points: errors of xi are 1.06 (at L/50) to 1.5 (at L/4) times the
 scatter between boxes for points at random, where each pair across a boundary is left out twice;
@@ -47,7 +52,8 @@ Array = NDArray[Any]
 
 LENGTH = "Mpc / littleh"
 R_MIN, BINS, MU_BINS = 0.1, 15, 20
-POISSON = "Poisson, sqrt(DD) / RR"
+POISSON = "Poisson, sqrt(max(DD, 1)) / RR"
+EMPTY_BINS = "-1, as DD / RR - 1 gives; not a number where RR = 0"
 ORDERS = (0, 2, 4)
 
 
@@ -74,13 +80,14 @@ def correlation_function(
     line_of_sight : str, optional
         ``"x"``, ``"y"`` or ``"z"``: measure in redshift space.
     jackknife : int
-        Sub-volumes along each side of the box, or 0 for Poisson errors, sqrt(DD) / RR.
+        Sub-volumes along each side of the box, or 0 for Poisson errors, sqrt(DD) / RR, in bins
+        without pairs those of one pair.
 
     Returns
     -------
     Measurement
         Columns ``r_low``, ``r_high``, ``r`` (the mean over the bin's volume) [Mpc/h], ``xi`` with
-        ``xi_error``, and ``pairs``, each counted once.
+        ``xi_error``, and ``pairs``, each counted once. xi is -1 in bins without pairs.
 
     Raises
     ------
@@ -93,7 +100,7 @@ def correlation_function(
     with halotools, a tenth of it or less with Corrfunc (docs/explanation/speed.md).
     """
     edges = logarithmic_edges(r_min, r_max, bins, galaxies.snapshot.box_size)
-    found = _measure(galaxies, line_of_sight, Shells(edges), np.ones((1, 1)), jackknife)
+    found = _measure(galaxies, line_of_sight, Shells(edges), np.ones((1, 1)), np.ones(1), jackknife)
     estimates = {"xi": Field("", "correlation function", r"$\xi(r)$")}
     return _result("xi", "r", edges, 3, estimates, found)
 
@@ -131,7 +138,8 @@ def projected_correlation_function(
     -------
     Measurement
         Columns ``r_p_low``, ``r_p_high``, ``r_p`` (the mean over the bin's area) [Mpc/h], ``w_p``
-        with ``w_p_error`` [Mpc/h], and ``pairs``, each counted once.
+        with ``w_p_error`` [Mpc/h], and ``pairs``, each counted once. w_p is -2 pi_max in bins
+        without pairs.
 
     Raises
     ------
@@ -142,9 +150,9 @@ def projected_correlation_function(
     box_size = galaxies.snapshot.box_size
     edges = logarithmic_edges(r_min, r_max, bins, box_size)
     pi_max = reach("pi_max", pi_max, box_size, PI_MAX)
-    found = _measure(
-        galaxies, line_of_sight, Cylinders(edges, pi_max), np.array([[2.0 * pi_max]]), jackknife
-    )
+    length = np.array([2.0 * pi_max])
+    bins_of_r_p = Cylinders(edges, pi_max)
+    found = _measure(galaxies, line_of_sight, bins_of_r_p, length[:, None], length, jackknife)
     found.settings["pi_max_mpc_h"] = float(pi_max)
     estimates = {
         "w_p": Field(LENGTH, "projected correlation function", r"$w_p(r_p)$ [Mpc/$h$]"),
@@ -184,7 +192,8 @@ def correlation_multipoles(
     -------
     Measurement
         Columns ``s_low``, ``s_high``, ``s`` (the mean over the bin's volume) [Mpc/h], ``xi_0``,
-        ``xi_2``, ``xi_4`` with their errors, and ``pairs``, each counted once.
+        ``xi_2``, ``xi_4`` with their errors, and ``pairs``, each counted once. In bins without
+        pairs xi_0 is -1, the others 0.
 
     Raises
     ------
@@ -195,7 +204,12 @@ def correlation_multipoles(
     edges = logarithmic_edges(r_min, r_max, bins, galaxies.snapshot.box_size)
     check_bins("mu_bins", mu_bins)
     found = _measure(
-        galaxies, line_of_sight, Wedges(edges, mu_bins), legendre_weights(mu_bins), jackknife
+        galaxies,
+        line_of_sight,
+        Wedges(edges, mu_bins),
+        legendre_weights(mu_bins),
+        np.array([1.0, 0.0, 0.0]),
+        jackknife,
     )
     found.settings["mu_bins"] = mu_bins
     names = ("monopole", "quadrupole", "hexadecapole")
@@ -234,9 +248,13 @@ def _measure(
     line_of_sight: str | None,
     bins: Separations,
     weights: Array,
+    of_one: Array,
     jackknife: int,
 ) -> _Found:
-    """Sums of xi over each row of m bins times ``weights``, shape (estimates, m)."""
+    """Sums of xi over each row of m bins times ``weights``, shape (estimates, m).
+
+    ``of_one``, shape (estimates,), is what the weights give of xi = 1, exactly.
+    """
     per_side = jackknives.check_per_side(jackknife)
     box_size = galaxies.snapshot.box_size
     position = positions(galaxies, line_of_sight)
@@ -255,16 +273,20 @@ def _measure(
         else:
             pairs = bins.count(counter, position, None, box_size)
             described = f"{POISSON}; too small for clustered galaxies"
-        values = (pairs / random - 1.0) @ weights.T
-        errors = np.sqrt(2.0 * pairs / random**2 @ weights.T**2)  # each pair counts twice
-    total = pairs.sum(axis=1)
+        values = (pairs / random) @ weights.T - of_one
+        total = pairs.sum(axis=1)
+        # Each pair counts twice; where there is none, one is spread over the bins.
+        spread = np.where(total[:, None] > 0, pairs, 2.0 / pairs.shape[1])
+        errors = np.sqrt(2.0 * spread / random**2 @ weights.T**2)
     if per_side:
         errors = safe_jackknife(moved, errors, total[:, None] // 2, per_side**3)
-    values[total == 0] = errors[total == 0] = np.nan
+    if number < 2:  # RR = 0
+        values[:] = errors[:] = np.nan
     settings = {
         "space": "real" if line_of_sight is None else "redshift",
         "line_of_sight": "none" if line_of_sight is None else line_of_sight,
         "estimator": "DD / RR - 1, RR = n (n - 1) V_bin / V",
+        "bins_without_pairs": EMPTY_BINS,
         "r_min_mpc_h": float(bins.edges[0]),
         "r_max_mpc_h": float(bins.edges[-1]),
         "bins": f"{len(total)}, equal in the logarithm, lower edge in",

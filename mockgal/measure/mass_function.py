@@ -20,6 +20,7 @@ from .bins import (
 from .completeness import complete
 from .result import Field, Measurement
 
+POISSON = "Poisson: square root of the number of galaxies, one in empty bins"
 UNIT = "littleh3 / (Mpc3 dex)"
 LABEL = r"$\phi$ [$h^3\,{\rm Mpc}^{-3}\,{\rm dex}^{-1}$]"
 STELLAR_MASS = axis_fields("stellar_mass", "stellar mass", r"$M_*$ [$M_\odot/h$]")
@@ -43,9 +44,10 @@ def stellar_mass_function(
     -------
     Measurement
         ``stellar_mass`` with the edges of the bin, ``mass_function``, its error, ``poisson_error``
-        (the square root of the count), ``galaxies``, and ``complete``: whether all of the bin lies
-        within the painter's luminosity floor and cuts on stellar mass, as far as the provenance
-        states them; ``settings`` has the limits. The numbers of the others are too low.
+        (the square root of the count, or of 1 in bins without galaxies), ``galaxies``, and
+        ``complete``: whether all of the bin lies within the painter's luminosity floor and cuts on
+        stellar mass, as far as the provenance states them; ``settings`` has the limits. The numbers
+        of the others are too low.
 
     Raises
     ------
@@ -59,16 +61,16 @@ def stellar_mass_function(
     bins, number = bin_masses(galaxies["stellar_mass"], bin_width, "stellar_mass")
     found = count(number, len(bins))
     unit = 1.0 / (volume * bins.width)
-    density = np.where(found > 0, found * unit, np.nan)
-    poisson = np.where(found > 0, np.sqrt(found) * unit, np.nan)
-    error, described = poisson, "Poisson: square root of the number of galaxies"
+    density = found * unit  # 0 in empty bins, so that the mean over realisations is unbiased
+    poisson = np.sqrt(np.maximum(found, 1)) * unit
+    error, described = poisson, POISSON
     if per_side:
         regions = per_side**3
         region = jackknives.regions(position, galaxies.snapshot.box_size, per_side)
         others = left_out(count_by_region(number, region, len(bins), regions))
         moved = jackknives.error(others * (unit * regions / (regions - 1)))
         error = safe_jackknife(moved, poisson, found, regions)
-        described = describe_safe(per_side, "galaxies", "Poisson")
+        described = describe_safe(per_side, "galaxies", "Poisson (one galaxy's in empty bins)")
     whole, limits = complete(galaxies, bins)
     return Measurement(
         "mass_function",

@@ -134,19 +134,19 @@ def pdf_of_field(
     bins, by_region, size_of_region = _count(field, width, max(per_side, 1))
     voxels = by_region.sum(axis=0)
     empty = field.size - int(voxels.sum())
-    error, described = np.sqrt(voxels), "the square root of the number, as if independent"
+    error = np.sqrt(np.maximum(voxels, 1))
+    described = "the square root of the number (1 in empty bins), as if independent"
     if per_side:
         rest = (field.size - size_of_region)[:, None]
         moved = jackknives.error((voxels - by_region) * (field.size / rest))
         error = safe_jackknife(moved, error, voxels, per_side**3)
         described = describe_safe(per_side, "voxels", described, side)
-    filled = voxels > 0
     return Measurement(
         "pdf",
         {
             **bins.columns("voxel_mass"),
-            "voxels": np.where(filled, voxels, np.nan),
-            "voxels_error": np.where(filled, error, np.nan),
+            "voxels": voxels.astype(np.float64),
+            "voxels_error": error,
             "count": voxels,
         },
         {

@@ -71,8 +71,9 @@ class Measurement:
     statistic : str
         Its name; that of the command, where it has one (`mockgal.registry`).
     columns : mapping of str to ndarray, shape (n,)
-        The bins, the estimates, ``<estimate>_error`` for each estimate, and the count. Bins without
-        modes, pairs or galaxies have NaN and a count of 0.
+        The bins, the estimates, ``<estimate>_error`` for each estimate, and the count. Bins that
+        are empty have a count of 0: numbers per volume are 0 there, correlation functions what
+        their estimator gives, and means of nothing (no mode, no host, no random pair) NaN.
     fields : mapping of str to Field
         Unit and meaning of each column.
     axis : str

@@ -123,7 +123,16 @@ def test_bins_without_pairs():
         [1.0, 2.0], [0.0, 0.0], [1.0], [0.0], edges=[0.1, 0.5, 1.5]
     )
     assert found["pairs"].tolist() == [0, 1]
-    assert np.isnan(found["w"]).all()
+    assert np.isnan(found["w"]).all()  # one random point has no pairs
+    found = angular_correlation_function(
+        [1.0, 2.0], [0.0, 0.0], [1.0, 1.3, 2.2], [0.0, 0.0, 0.0], edges=[0.1, 0.5, 0.8, 1.5]
+    )
+    assert found["pairs"].tolist() == [0, 0, 1]
+    assert found["random_pairs"].tolist() == [1, 0, 2]
+    # (DD - 2 DR + RR) / RR with DD = 0, DR = 2 of 6, RR = 1 of 3
+    assert found["w"][0] == pytest.approx(-1.0)
+    assert np.isnan(found["w"]).tolist() == [False, True, False]
+    assert found["w_error"][0] == pytest.approx(3.0)  # of one pair: 1 over RR
     assert angular_pairs([], [], [1.0, 2.0]).tolist() == [0]
     assert "w_theta" in found.to_ecsv()
 

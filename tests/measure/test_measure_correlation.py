@@ -286,14 +286,42 @@ def test_errors_are_about_the_scatter():
 # ---- what is refused, and what is said
 
 
-def test_bins_without_pairs():
-    """A bin without pairs has no value, a catalogue without galaxies none at all."""
-    sample = galaxies(np.array([[1.0, 1, 1], [1, 1, 4], [30, 30, 30]]))
-    for jackknife in (0, 2):
-        found = correlation_function(sample, r_min=1.0, r_max=9.0, bins=2, jackknife=jackknife)
-        assert found["pairs"].tolist() == [0, 1]
-        assert np.isnan(found["xi"]).tolist() == [True, False]
-        assert np.isnan(found["xi_error"][0])
+EMPTY = {"xi": -1.0, "w_p": -10.0, "xi_0": -1.0, "xi_2": 0.0, "xi_4": 0.0}  # DD / RR - 1
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize("jackknife", [0, 2, 3])
+def test_bins_without_pairs(statistic, jackknife):
+    """They have what the estimator gives, exactly, and the error of one pair at least."""
+    sample = galaxies(np.array([[1.0, 1, 1], [1, 2, 4], [30, 30, 30]]))
+    options = {"pi_max": 5.0} if statistic is projected_correlation_function else {}
+    found = statistic(sample, r_min=0.1, r_max=9.0, bins=4, jackknife=jackknife, **options)
+    empty = found["pairs"] == 0
+    assert empty.sum() == 3
+    for name in found.estimates:
+        assert np.all(found[name][empty] == EMPTY[name])
+        assert np.all(np.isfinite(found[name]))
+        assert np.all(found[name + "_error"] > 0)
+    assert "-1" in found.settings["bins_without_pairs"]
+    found.to_ecsv()
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_the_mean_over_sparse_samples_is_unbiased(statistic):
+    """Of 300 boxes of 6 points at random; most have no pair in the smaller bins."""
+    found = [statistic(galaxies(at_random(seed, 6)), **BINS, jackknife=0) for seed in range(300)]
+    pairs = np.array([one["pairs"] for one in found])
+    assert np.mean(pairs[:, 0] > 0) < 0.1
+    for name in found[0].estimates:
+        values = np.array([one[name] for one in found])[:, 3:]  # some hundred pairs in all
+        error = np.std(values, axis=0, ddof=1) / np.sqrt(len(values))
+        assert np.all(np.abs(np.mean(values, axis=0)) < 4 * error)
+    first = np.array([one[found[0].estimates[0]] for one in found])[:, 3:]
+    seen = np.where(pairs[:, 3:] > 0, first, np.nan)
+    assert np.nanmean(seen[:, 0]) > 5 * error[0]  # what leaving empty bins out would give
+
+
+def test_a_catalogue_of_less_than_two_galaxies_has_no_correlation_function():
     for statistic in STATISTICS:
         for number in (0, 1):
             found = statistic(galaxies(at_random(18, number)), **BINS)
