@@ -6,16 +6,17 @@ Lengths are comoving Mpc/h, masses Msun/h, velocities peculiar km/s; every array
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import display
 from .columns import (
     GALAXY_COLUMNS,
     HALO_COLUMNS,
@@ -27,7 +28,11 @@ from .columns import (
 from .conditional_law import ConditionalLaw
 from .cosmology import Cosmology
 from .deferred import Deferred, parts
+from .display import Shown
 from .errors import BadValueError, HeaderError, MissingDatasetError
+from .rows import is_settled as is_settled
+from .rows import row_numbers
+from .rows import settle as settle
 
 MASS_DEFINITIONS = {
     "200c": "mass within the radius of 200 times the critical density",
@@ -53,8 +58,8 @@ class SourceFile(NamedTuple):
     digest: str
 
 
-@dataclass(frozen=True)
-class Snapshot:
+@dataclass(frozen=True, repr=False)
+class Snapshot(Shown):
     """A periodic box at one time.
 
     Parameters
@@ -85,6 +90,8 @@ class Snapshot:
     source: tuple[SourceFile, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
 
+    _lines = display.snapshot
+
     def __post_init__(self) -> None:
         if not (np.isfinite(self.box_size) and self.box_size > 0):
             raise HeaderError(self.name, f"box size {self.box_size}", "a positive length in Mpc/h")
@@ -99,24 +106,8 @@ class Snapshot:
         return json.dumps([self.box_size, self.redshift, sorted(self.cosmology.to_dict().items())])
 
 
-def settle(columns: dict[str, Array]) -> dict[str, Array]:
-    """Make arrays that nobody else holds read-only, for good; returns ``columns``."""
-    for values in columns.values():
-        values.flags.writeable = False
-    return columns
-
-
-def is_settled(array: Any) -> bool:
-    """Whether the memory of ``array`` can be written to through no array that it is a view of."""
-    while isinstance(array, np.ndarray):
-        if array.flags.writeable:
-            return False
-        array = array.base
-    return array is None
-
-
-@dataclass(frozen=True)
-class HaloCatalog:
+@dataclass(frozen=True, repr=False)
+class HaloCatalog(Shown):
     """One row per subhalo, centrals included; the columns are `mockgal.columns.HALO_COLUMNS`.
 
     Parameters
@@ -138,6 +129,8 @@ class HaloCatalog:
     columns: Mapping[str, Array]
     mass_definition: str
     record: Mapping[str, Any] = field(default_factory=dict)
+
+    _lines = display.halos
 
     def __post_init__(self) -> None:
         missing = [name for name in REQUIRED_HALO_COLUMNS if name not in self.columns]
@@ -328,8 +321,8 @@ class DensityField:
                 )
 
 
-@dataclass(frozen=True)
-class Scene:
+@dataclass(frozen=True, repr=False)
+class Scene(Shown):
     """What a painter sees: one snapshot, its halos and, where there are any, its matter.
 
     A scene is the whole box or a tile of it. ``members`` serves the matching of two runs.
@@ -340,6 +333,8 @@ class Scene:
     particles: Particles | None = None
     field: DensityField | None = None
     members: Members | None = None
+
+    _lines = display.scene
 
     def __post_init__(self) -> None:
         held, size = parts(self.halos.columns, "position"), self.snapshot.box_size
@@ -417,8 +412,8 @@ class Distribution:
         return replace(self, **chosen, further=further)
 
 
-@dataclass(frozen=True)
-class GalaxyCatalog:
+@dataclass(frozen=True, repr=False)
+class GalaxyCatalog(Shown):
     """Galaxies, one row each, sorted by (halo_id, galaxy_id).
 
     Parameters
@@ -438,6 +433,8 @@ class GalaxyCatalog:
     frame: str
     provenance: Mapping[str, Any]
 
+    _lines = display.galaxies
+
     def __post_init__(self) -> None:
         columns = frozen_columns(self.columns, GALAXY_COLUMNS, "galaxy")
         order = sorting_order(columns, ("halo_id", "galaxy_id"))
@@ -453,8 +450,22 @@ class GalaxyCatalog:
     def __len__(self) -> int:
         return len(self.columns["galaxy_id"])
 
-    def __getitem__(self, name: str) -> Array:
-        return self.columns[name]
+    @overload
+    def __getitem__(self, index: str) -> Array: ...
+
+    @overload
+    def __getitem__(self, index: slice | Sequence[int] | Array) -> GalaxyCatalog: ...
+
+    def __getitem__(self, index: Any) -> Array | GalaxyCatalog:
+        """Return a column by its name, or the catalogue of some rows: a slice, mask or numbers.
+
+        The choice is recorded among the cuts, with the numbers of rows before and after.
+        """
+        if isinstance(index, str):
+            return self.columns[index]
+        chosen = self.take(row_numbers(index, len(self), "GalaxyCatalog"))
+        cut = {"cut": "rows chosen by index", "before": len(self), "after": len(chosen)}
+        return chosen.with_provenance(cuts=[*self.provenance.get("cuts", []), cut])
 
     def __contains__(self, name: str) -> bool:
         return name in self.columns

@@ -22,6 +22,8 @@ SHARED = {
     "random",
     "deferred",
     "conditional_law",
+    "display",
+    "rows",
     "types",
 }
 SHARED |= {"distribution", "satellite_law", "protocols", "plugins", "registry"}
@@ -66,6 +68,8 @@ ORDER = [
     "random",
     "deferred",
     "conditional_law",
+    "display",
+    "rows",
     "types",
     "distribution",
     "satellite_law",

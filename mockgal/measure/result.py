@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import display
+from ..display import Shown
 from ..errors import BadValueError
 
 if TYPE_CHECKING:
@@ -62,8 +64,8 @@ class Style(NamedTuple):
     apart: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Measurement:
+@dataclass(frozen=True, repr=False)
+class Measurement(Shown):
     """A statistic in n bins.
 
     Parameters
@@ -105,6 +107,8 @@ class Measurement:
     settings: Mapping[str, Any]
     error_degrees_of_freedom: float = np.inf
     style: Style = field(default_factory=Style)
+
+    _lines = display.measurement
 
     def __post_init__(self) -> None:
         needed = {self.axis, self.count, *self.estimates}
