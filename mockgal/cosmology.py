@@ -111,7 +111,16 @@ class Cosmology:
 
     def _expansion_rate_squared(self, a: float) -> float:
         curvature = 1.0 - self.omega_m - self.omega_lambda
-        return self.omega_m / a**3 + curvature / a**2 + self.omega_lambda
+        squared = self.omega_m / a**3 + curvature / a**2 + self.omega_lambda
+        if not squared > 0:
+            raise HeaderError(
+                "cosmology omega_lambda",
+                f"{self.omega_lambda} with omega_m {self.omega_m}: a universe that never was at "
+                f"redshift {1.0 / a - 1.0:.4g}",
+                "one that expands from a hot beginning",
+                "check the run's parameters",
+            )
+        return squared
 
     def redshift_space_factor(self, redshift: float) -> float:
         """(1 + z) / H(z): comoving Mpc/h in redshift space per km/s of peculiar velocity."""

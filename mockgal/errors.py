@@ -9,9 +9,17 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import islice
+
+SHOWN = 120  # characters of a value in a message
+LISTED = 20  # names in a list of them
+_NAME = 80  # characters of a name in a list
+_PART = 2000  # characters of what was found, of what is expected, and of the way out
+_PLACE = 5000  # of where: paths have up to 4096 characters
+_TEXT = 4 * _PART  # of a warning
 
 
 def printable(text: object) -> str:
@@ -21,6 +29,66 @@ def printable(text: object) -> str:
     """
     odd = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
     return re.sub(odd, lambda m: repr(m[0])[1:-1], str(text))
+
+
+def shown(value: object, most: int = SHOWN) -> str:
+    """Return how a value looks in Python, cut after ``most`` characters.
+
+    Parameters
+    ----------
+    value : object
+        Anything that a file may hold: text and arrays of any length, integers of any size.
+    most : int
+        Characters.
+
+    Returns
+    -------
+    str
+        Of an array of several values, the shape comes first.
+    """
+    shape = getattr(value, "shape", None)
+    plain: object = value
+    before = ""
+    try:
+        if getattr(value, "unit", None) is not None:
+            before = "a quantity: "
+        elif isinstance(shape, tuple) and hasattr(value, "ravel") and hasattr(value, "tolist"):
+            plain = value.ravel()[:most].tolist() if shape else value.tolist()
+            before = f"an array of shape {shape}: " if shape not in ((), (1,)) else ""
+        elif isinstance(value, str | bytes | list | tuple):
+            plain = value[: most + 1]
+        elif isinstance(value, dict):
+            plain = dict(islice(value.items(), most))
+        text = before + repr(plain)
+    except Exception:  # integers of thousands of digits; objects of users may raise anything
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
+def listed(names: Iterable[object], most: int = LISTED, *, none: str = "none") -> str:
+    """Return names separated by commas: the first ``most``, and how many more there are.
+
+    Parameters
+    ----------
+    names : iterable
+        Each is cut after 80 characters.
+    most : int
+    none : str
+        What stands for an empty list.
+    """
+    texts = [str(name) for name in names]
+    parts = [text if len(text) <= _NAME else f"{text[:_NAME]}..." for text in texts[:most]]
+    rest = f" and {len(texts) - most:,} more" if len(texts) > most else ""
+    return (", ".join(parts) + rest) or none
+
+
+def _bounded(text: object, most: int) -> str:
+    """``text``, printable; without its middle where it is longer than ``most`` characters."""
+    whole = str(text)
+    if len(whole) > most:
+        whole = f"{whole[: most // 2]} ... {whole[-(most // 2) :]}"
+    whole = printable(whole)  # which may make it longer
+    return whole if len(whole) <= 2 * most else f"{whole[:most]} ... {whole[-most:]}"
 
 
 class MockgalError(Exception):
@@ -36,14 +104,19 @@ class MockgalError(Exception):
         What is allowed.
     fix : str, optional
         The way out.
+
+    Notes
+    -----
+    Each part is shown to a bound, whatever a file holds; `shown` and `listed` keep what is put into
+    one short, so that the bound is not reached.
     """
 
     code = "E000"
     exit_code = 1
 
     def __init__(self, where: object, found: str, expected: str = "", fix: str = "") -> None:
-        self.where, self.found = printable(where), printable(found)
-        self.expected, self.fix = printable(expected), printable(fix)
+        self.where, self.found = _bounded(where, _PLACE), _bounded(found, _PART)
+        self.expected, self.fix = _bounded(expected, _PART), _bounded(fix, _PART)
         message = f"{self.where}: found {self.found}"
         if self.expected:
             message += f", expected {self.expected}"
@@ -176,6 +249,7 @@ def warn(text: str, stacklevel: int = 1) -> None:
     stacklevel : int
         As for `warnings.warn`: 1 is the caller of this function.
     """
+    text = _bounded(text, _TEXT)
     listeners = _listeners.get()
     for messages, _ in listeners:
         messages.append(text)

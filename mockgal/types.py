@@ -47,6 +47,11 @@ STELLAR_MASS_DEFINITIONS = {
     "2rhalf": "stars within twice the stellar half-mass radius",
 }
 
+# What a run can have; beyond these, volumes and densities are no numbers any more.
+BOX_SIZES = (1e-6, 1e9)  # comoving Mpc/h
+REDSHIFTS = (-0.999, 1e5)
+PARTICLE_MASSES = (1e-20, 1e20)  # Msun/h
+
 Array = NDArray[Any]
 
 
@@ -93,12 +98,20 @@ class Snapshot(Shown):
     _lines = display.snapshot
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.box_size) and self.box_size > 0):
-            raise HeaderError(self.name, f"box size {self.box_size}", "a positive length in Mpc/h")
-        if not (np.isfinite(self.redshift) and self.redshift > -1):
-            raise HeaderError(self.name, f"redshift {self.redshift}", "a number above -1")
-        if self.particle_mass is not None and not (0 < self.particle_mass < np.inf):
-            raise HeaderError(self.name, f"particle mass {self.particle_mass}", "a positive mass")
+        bounds = {
+            "box_size": (*BOX_SIZES, "Mpc/h"),
+            "redshift": (*REDSHIFTS, ""),
+            "particle_mass": (*PARTICLE_MASSES, "Msun/h"),
+        }
+        for name, (low, high, unit) in bounds.items():
+            value = getattr(self, name)
+            if name == "particle_mass" and value is None:
+                continue
+            if not low <= value <= high:
+                what = name.replace("_", " ")
+                expected = f"{low:g} to {high:g} {unit}".rstrip()
+                raise HeaderError(self.name, f"{what} {value}", expected, f"correct the {what}")
+        self.cosmology.expansion_rate(self.redshift)  # which a universe has at all its times
         object.__setattr__(self, "record", MappingProxyType(dict(self.record)))
 
     def facts(self) -> str:

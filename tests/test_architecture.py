@@ -10,6 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "mockgal"
 SHARED = {
     "errors",
+    "scalars",
     "progress",
     "parallel",
     "kernels",
@@ -57,6 +58,7 @@ DOORS = {
 # The shared vocabulary itself, in order: each may import those before it.
 ORDER = [
     "errors",
+    "scalars",
     "progress",
     "parallel",
     "kernels",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import CorruptFileError, InputError
+from ..errors import CorruptFileError, InputError, shown
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -58,5 +58,5 @@ def read_ecsv(path: Path, form: str, *, what: str, fix: str, again: str) -> Tabl
         reason = " ".join(str(error).split())[:200]
         raise CorruptFileError(path, f"text that is not ECSV ({reason})", form, again) from error
     if table.meta.get("format") != form:
-        raise CorruptFileError(path, f"format {table.meta.get('format')!r}", repr(form), again)
+        raise CorruptFileError(path, f"format {shown(table.meta.get('format'))}", repr(form), again)
     return table

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptFileError, DomainError, MissingDatasetError, UsageError
+from ..errors import CorruptFileError, DomainError, MissingDatasetError, UsageError, shown
 from ..files.ecsv import read_ecsv
 from ..types import Scene
 from .hod_columns import COLUMNS, META, expected
@@ -71,7 +71,7 @@ def read(path: Path) -> HODTable:
                 columns[name] = np.asarray(values)
         for key, (kind, _) in META.items():
             if not isinstance(table.meta[key], (int, float) if kind in (int, float) else kind):
-                raise TypeError(f"{key} is {table.meta[key]!r}")
+                raise TypeError(f"{key} is {shown(table.meta[key])}")
         found = HODTable(columns=columns, **{key: table.meta[key] for key in META})
     except (TypeError, ValueError, AttributeError, LookupError, OverflowError) as error:
         raise CorruptFileError(path, f"damaged values ({error})", FORMAT, again) from error

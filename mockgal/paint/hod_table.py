@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptFileError, MissingDatasetError
+from ..errors import CorruptFileError, MissingDatasetError, shown
 from ..types import MASS_DEFINITIONS, Scene
 from .hod_columns import (
     BINNED_BY,
@@ -199,11 +199,11 @@ class HODTable:
         by = self.binned_by
         whole = isinstance(self.least_particles, int)
         if not whole or isinstance(self.least_particles, bool):
-            return f"least_particles {self.least_particles!r}, not a whole number"
+            return f"least_particles {shown(self.least_particles)}, not a whole number"
         if set(by) != set(KINDS) or any(by[kind] not in BINNED_BY[kind] for kind in KINDS):
-            return f"rows binned by {by!r}"
+            return f"rows binned by {shown(by)}"
         if self.mass_definition not in MASS_DEFINITIONS:
-            return f"mass definition {self.mass_definition!r}"
+            return f"mass definition {shown(self.mass_definition)}"
         for name in ("luminosity_floor", "particle_mass", "least_particles"):
             if not 0 < getattr(self, name) < np.inf:
                 return f"{name} {getattr(self, name)}, not a positive number"
@@ -217,10 +217,10 @@ class HODTable:
                 and all(isinstance(x, int | float) for x in bounds)
                 and bounds[0] <= bounds[1]
             ):
-                return f"domain {key} {bounds!r} that is not [low, high]"
+                return f"domain {key} {shown(bounds)} that is not [low, high]"
         references = self.provenance.get("references", [])
         if not (isinstance(references, list) and all(isinstance(x, str) for x in references)):
-            return f"references {references!r} that are not a list of citations"
+            return f"references {shown(references)} that are not a list of citations"
         for key in ("summary", "caution"):
             if not isinstance(self.provenance.get(key, ""), str):
                 return f"a {key} that is not text"

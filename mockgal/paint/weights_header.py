@@ -12,7 +12,7 @@ from typing import Any
 
 from ..columns import PAINTED
 from ..cosmology import Cosmology
-from ..errors import BadValueError, FormatError, MockgalError
+from ..errors import BadValueError, FormatError, MockgalError, listed, shown
 from ..types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 from .architecture import Architecture
 from .tensor_file import CONVERT, MAX_DEPTH, TensorFile, strict_json
@@ -263,8 +263,7 @@ def _check_entries(where: str, values: Any, kind: type) -> None:
     needed = {entry.name for entry in entries if entry.name != "further"}
     found = set(values) if isinstance(values, dict) else set()
     if not needed <= found <= names:
-        shown = ", ".join(sorted(name[:40] for name in found)[:20])
-        raise _bad(where, f"entries {shown or 'none'}", ", ".join(sorted(names)))
+        raise _bad(where, f"entries {listed(sorted(found))}", ", ".join(sorted(names)))
 
 
 def _set(instance: Any, name: str, value: Any) -> None:
@@ -317,5 +316,5 @@ def _plain(where: str, value: Any, depth: int) -> Any:
 
 
 def _bad(where: str, found: Any, expected: str) -> BadValueError:
-    shown = found if isinstance(found, str) and " " in found else repr(found)
-    return BadValueError(f"weights {where}", shown[:200], expected, AGAIN)
+    text = found[:200] if isinstance(found, str) and " " in found else shown(found)
+    return BadValueError(f"weights {where}", text, expected, AGAIN)

@@ -15,7 +15,7 @@ Units are the internal ones (`mockgal.columns`); `mockgal.write.bundle` writes i
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,11 +29,12 @@ from ..cosmology import Cosmology
 from ..errors import (
     CorruptFileError,
     FormatError,
-    HeaderError,
     MissingDatasetError,
     MockgalError,
     UnitsError,
     UsageError,
+    listed,
+    shown,
 )
 from ..layout import (
     BUNDLE_ATTRIBUTE,
@@ -90,7 +91,7 @@ class BundleReader:
         """Whether ``path`` is a bundle: never raises for other formats."""
         try:
             with safe.open_hdf5(path) as file:
-                return headers.attribute(file, "/", BUNDLE_ATTRIBUTE, None) is not None
+                return headers.has(file, "/", BUNDLE_ATTRIBUTE)
         except MockgalError:
             return False
 
@@ -150,7 +151,7 @@ class BundleReader:
 
 def _header(file: h5py.File, options: ReadOptions) -> _Header:
     path = file.filename
-    version = headers.attribute(file, "/", BUNDLE_ATTRIBUTE)
+    version = headers.count(file, "/", BUNDLE_ATTRIBUTE)
     if version != BUNDLE_VERSION:
         raise FormatError(
             f"{path}@{BUNDLE_ATTRIBUTE}",
@@ -158,7 +159,7 @@ def _header(file: h5py.File, options: ReadOptions) -> _Header:
             f"{BUNDLE_VERSION}",
             "pack the original catalogue again with this version",
         )
-    if headers.attribute(file, "/", COMPLETE, 0) != 1:
+    if headers.count(file, "/", COMPLETE, 0) != 1:
         raise CorruptFileError(
             f"{path}@{COMPLETE}",
             "a bundle whose writing did not end",
@@ -169,21 +170,7 @@ def _header(file: h5py.File, options: ReadOptions) -> _Header:
     where = f"{path}:/{HEADER}"
 
     def number(name: str, default: Any = ..., above: float = -np.inf) -> Any:
-        value = headers.number(file, HEADER, name, default)
-        if value is not None and not value > above:
-            raise HeaderError(f"{where}@{name}", f"{value}", f"a number above {above:g}", _AGAIN)
-        return value
-
-    def text(name: str, allowed: Collection[str] = ()) -> str:
-        value = str(headers.attribute(file, HEADER, name))
-        if allowed and value not in allowed:
-            raise HeaderError(
-                f"{where}@{name}", repr(value), "one of " + ", ".join(allowed), _AGAIN
-            )
-        return value
-
-    def count(name: str) -> int:
-        return int(headers.counts(file, HEADER, name)[0])
+        return headers.number(file, HEADER, name, default, above=above)
 
     values = {
         item.name: number(item.name, ... if item.default is MISSING else None)
@@ -191,16 +178,16 @@ def _header(file: h5py.File, options: ReadOptions) -> _Header:
     }
     group, mass = MASS.split("/")
     return _Header(
-        number("box_size", above=0.0),
+        physics.box_size(f"{where}@box_size", number("box_size"), 1.0),
         number("redshift", above=-1.0),
         make_cosmology(where, {}, values, options),
-        count("halos"),
-        count("particles"),
+        headers.count(file, HEADER, "halos"),
+        headers.count(file, HEADER, "particles"),
         number("particle_mass", None, above=0.0),
-        headers.number(file, group, mass, None),
-        text("name"),
-        text("mass_definition", MASS_DEFINITIONS),
-        text("original_format"),
+        headers.number(file, group, mass, None, above=0.0),
+        headers.text(file, HEADER, "name"),
+        headers.text(file, HEADER, "mass_definition", allowed=MASS_DEFINITIONS),
+        headers.text(file, HEADER, "original_format"),
         safe.members(file, HALOS),
         safe.exists(file, DENSITY),
         {
@@ -209,7 +196,7 @@ def _header(file: h5py.File, options: ReadOptions) -> _Header:
             "source": _json(file, f"{HEADER}/source", list),
         },
         _facts(file),
-        str(headers.attribute(file, "/", BUNDLE_DIGEST)),
+        headers.text(file, "/", BUNDLE_DIGEST),
     )
 
 
@@ -240,7 +227,7 @@ def _json(file: h5py.File, name: str, kind: type) -> Any:
         value = error
     if not isinstance(value, kind):
         raise CorruptFileError(
-            f"{file.filename}:/{name}", f"{value!r}"[:200], f"JSON of a {kind.__name__}", _AGAIN
+            f"{file.filename}:/{name}", shown(value), f"JSON of a {kind.__name__}", _AGAIN
         )
     return value
 
@@ -252,7 +239,7 @@ def _record(file: h5py.File) -> dict[str, Any]:
     if not isinstance(record.get("options_given", {}), dict):
         raise CorruptFileError(
             f"{file.filename}:/{name}",
-            f"options_given {record['options_given']!r}"[:200],
+            f"options_given {shown(record['options_given'])}",
             "a table of options",
             _AGAIN,
         )
@@ -268,7 +255,7 @@ def _halo_record(file: h5py.File) -> dict[str, Any]:
         whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62
         if not (share or whole):
             raise CorruptFileError(
-                f"{file.filename}:/{name}", f"{key} = {value!r}"[:200], "a count", _AGAIN
+                f"{file.filename}:/{name}", f"{key} = {shown(value)}", "a count", _AGAIN
             )
     return record
 
@@ -278,7 +265,7 @@ def _halos(path: Path, header: _Header, snapshot: Snapshot, options: ReadOptions
     if missing:
         raise MissingDatasetError(
             f"{path}:/{HALOS}/{missing[0]}",
-            "no such dataset; present: " + (", ".join(header.columns) or "none"),
+            f"no such dataset; present: {listed(header.columns)}",
             ", ".join(REQUIRED_HALO_COLUMNS),
             _AGAIN,
         )
@@ -298,8 +285,8 @@ def _halos(path: Path, header: _Header, snapshot: Snapshot, options: ReadOptions
             data = safe.dataset(file, dataset)  # before its attributes: it may be hostile
             shape, kind = data.shape, data.dtype.kind
             unit = (
-                str(headers.attribute(file, dataset, "unit")),
-                int(headers.number(file, dataset, "h_power")),
+                headers.text(file, dataset, "unit"),
+                headers.count(file, dataset, "h_power", least=-9, most=9),
             )
         if unit != (declared.unit, declared.h_power):
             raise UnitsError(

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValueError, HeaderError
+from ..errors import BadValueError, HeaderError, shown
 from ..layout import DENSITY, GRID_ATTRIBUTES, GRID_UNITS, MATTER, QUANTITY
 from ..types import DensityField, Scene, Snapshot
 from . import chunks, headers, physics, safe
@@ -71,32 +71,32 @@ def read_density(
         side = headers.number(file, dataset, "boxsize")
         z = headers.number(file, dataset, "redshift")
         text = {
-            name: str(headers.attribute(file, dataset, name))
+            name: headers.text(file, dataset, name)
             for name in GRID_ATTRIBUTES
             if name not in ("boxsize", "redshift")
         }
-        quantity = str(headers.attribute(file, dataset, QUANTITY, MATTER))
+        quantity = headers.text(file, dataset, QUANTITY, MATTER)
         block = min(int(data.chunks[0]), size) if data.chunks else 1
         if block * size**2 * data.dtype.itemsize > safe.MAX_CHUNK:
             block = 1  # rows cannot be held together
     if text["kind"] not in UNITS:
         raise HeaderError(
             f"{where}@kind",
-            repr(text["kind"]),
+            shown(text["kind"]),
             "one of " + ", ".join(UNITS),
             "set the attribute to what the numbers are",
         )
     if text["unit"] not in UNITS[text["kind"]]:
         raise HeaderError(
             f"{where}@unit",
-            repr(text["unit"]),
+            shown(text["unit"]),
             " or ".join(map(repr, UNITS[text["kind"]])),
             "convert the numbers",
         )
     if snapshot is not None:
         if quantity != MATTER:
             raise HeaderError(
-                f"{where}@{QUANTITY}", repr(quantity), repr(MATTER), "use the grid of the matter"
+                f"{where}@{QUANTITY}", shown(quantity), repr(MATTER), "use the grid of the matter"
             )
         for name, here, there in (
             ("boxsize", side, snapshot.box_size),
@@ -109,10 +109,7 @@ def read_density(
                     f"{there}, as the catalogue has",
                     "use the grid of the same snapshot",
                 )
-    if not side > 0:
-        raise HeaderError(
-            f"{where}@boxsize", f"{side}", "a positive length in Mpc/h", "correct the attribute"
-        )
+    side = physics.box_size(f"{where}@boxsize", side, 1.0)
 
     held: list[tuple[int, NDArray[Any]]] = []  # rows of the stored chunk that was read last
 

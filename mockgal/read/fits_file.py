@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptFileError, HeaderError, UnsafeInputError
+from ..errors import CorruptFileError, HeaderError, UnsafeInputError, shown
 from .safe import BOMB_BYTES, BOMB_RATIO
 
 MAX_HEADER = 1 << 24  # bytes: 200,000 cards
@@ -29,6 +29,7 @@ Value = str | int | float | bool | None
 
 _CARD = 80
 _ALL_ONES = 0xFFFFFFFF
+_MOST_BYTES = 1 << 62  # of an HDU
 _PIECE = 1 << 20  # bytes read at a time where rows do not matter
 _STRING = re.compile(r" *'((?:[^']|'')*)' *(?:/.*)?")
 _NUMBER = re.compile(r" *([+-]?(?:[0-9]+(\.[0-9]*)?|\.[0-9]+)([ED][+-]?[0-9]+)?) *(?:/.*)?")
@@ -113,8 +114,7 @@ def padded(size: int) -> int:
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
-    return "no such value" if value is None else text[:100] + "..." * (len(text) > 100)
+    return "no such value" if value is None else shown(value)
 
 
 def read_hdu(file: BinaryIO, path: Path, start: int, *, whole: bool = True) -> HDU:
@@ -256,9 +256,19 @@ def _data_bytes(where: str, cards: dict[str, Value]) -> int:
     word = abs(whole("BITPIX")) // 8
     heap, groups = whole("PCOUNT", 0), whole("GCOUNT", 1)
     if min([*sizes, heap, groups]) < 0:
-        raise CorruptFileError(where, f"sizes {sizes}, {heap}, {groups}", "none below 0", AGAIN)
+        raise CorruptFileError(
+            where, f"sizes {shown(sizes)}, {heap}, {groups}", "none below 0", AGAIN
+        )
     # Python's integers: a product of hostile sizes overflows NumPy's.
-    return word * groups * (heap + prod(sizes)) if sizes else 0
+    size = word * groups * (heap + prod(sizes)) if sizes else 0
+    if size >= _MOST_BYTES:
+        raise UnsafeInputError(
+            where,
+            "more bytes of data declared than any file has",
+            f"fewer than {_MOST_BYTES}",
+            "do not use this file",
+        )
+    return size
 
 
 def _check_size(hdu: HDU, size: int) -> None:

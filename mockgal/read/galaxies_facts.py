@@ -25,7 +25,9 @@ from ..errors import (
     MissingDatasetError,
     UnitsError,
     UnsafeInputError,
+    listed,
     printable,
+    shown,
 )
 from ..layout import (
     CATALOGUE_SCHEMA,
@@ -83,11 +85,11 @@ class _Section:
 
     def __init__(self, where: str, values: Any) -> None:
         if not isinstance(values, dict):
-            raise HeaderError(where, f"{_shown(values)}", "an object", _AGAIN)
+            raise HeaderError(where, f"{shown(values)}", "an object", _AGAIN)
         self.where, self.values = where, values
 
     def _wrong(self, name: str, expected: str) -> HeaderError:
-        found = _shown(self.values[name]) if name in self.values else "no such entry"
+        found = shown(self.values[name]) if name in self.values else "no such entry"
         return HeaderError(f"{self.where}.{name}", found, expected, _AGAIN)
 
     def number(self, name: str, *, optional: bool = False) -> Any:
@@ -125,11 +127,6 @@ class _Section:
         return value
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text[:100] + "..." * (len(text) > 100)
-
-
 def parse(text: str, where: str, path: Path, size: int) -> Facts:
     """The facts in the JSON of a catalogue.
 
@@ -160,7 +157,7 @@ def parse(text: str, where: str, path: Path, size: int) -> Facts:
     if file.values.get("schema") != CATALOGUE_SCHEMA:
         raise FormatError(
             f"{file.where}.schema",
-            f"version {_shown(file.values.get('schema'))}",
+            f"version {shown(file.values.get('schema'))}",
             f"{CATALOGUE_SCHEMA}",
             "read it with the version of mockgal that wrote it, or a newer one",
         )
@@ -269,8 +266,8 @@ def _check_repeats(whole: _Section, file: _Section) -> None:
         if value is not None and _as_written(value) != file.values.get(name):
             raise HeaderError(
                 f"{file.where}.{name}",
-                _shown(file.values.get(name)),
-                f"{_shown(value)}, as the provenance says elsewhere",
+                shown(file.values.get(name)),
+                f"{shown(value)}, as the provenance says elsewhere",
                 _AGAIN,
             )
 
@@ -335,7 +332,7 @@ def _columns(file: _Section, units: str) -> tuple[str, ...]:
         if name not in GALAXY_COLUMNS:
             raise FormatError(
                 definition.where,
-                f"a column {_shown(name)}",
+                f"a column {shown(name)}",
                 "one of " + ", ".join(GALAXY_COLUMNS),
                 "read it with the version of mockgal that wrote it, or a newer one",
             )
@@ -344,7 +341,7 @@ def _columns(file: _Section, units: str) -> tuple[str, ...]:
         if stated != unit_in_file(name, units):
             raise UnitsError(
                 f"{definition.where}: {name}",
-                f"unit and power of h {_shown(stated)}",
+                f"unit and power of h {shown(stated)}",
                 f"{unit_in_file(name, units)} in a file with units {units}",
                 _AGAIN,
             )
@@ -352,7 +349,7 @@ def _columns(file: _Section, units: str) -> tuple[str, ...]:
         if meaning != (column.a_power, np.dtype(column.dtype).name):
             raise HeaderError(
                 f"{definition.where}: {name}",
-                f"power of a and type {_shown(meaning)}",
+                f"power of a and type {shown(meaning)}",
                 f"{(column.a_power, np.dtype(column.dtype).name)}",
                 _AGAIN,
             )
@@ -363,7 +360,7 @@ def _columns(file: _Section, units: str) -> tuple[str, ...]:
     if missing:
         raise MissingDatasetError(
             f"{file.where}.columns",
-            f"no {' and no '.join(missing)}; present: {', '.join(names) or 'none'}",
+            f"no {' and no '.join(missing)}; present: {listed(names)}",
             "both ids",
             _AGAIN,
         )
@@ -403,8 +400,8 @@ def check_essentials(
         if not good:
             raise HeaderError(
                 f"{where}@{name}",
-                "none" if found is None else _shown(found),
-                f"{'none' if value is None else _shown(value)}, as in the provenance",
+                "none" if found is None else shown(found),
+                f"{'none' if value is None else shown(value)}, as in the provenance",
                 _AGAIN,
             )
 

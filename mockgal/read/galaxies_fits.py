@@ -21,6 +21,8 @@ from ..errors import (
     MissingDatasetError,
     MockgalError,
     UnitsError,
+    listed,
+    shown,
 )
 from ..layout import CATALOGUE_HDUS, ESSENTIALS, FITS_CODES, NUMBERED_ESSENTIALS
 from ..types import Array
@@ -178,7 +180,7 @@ def _hdus(file: BinaryIO, path: Path) -> tuple[HDU, HDU]:
     for hdu in (primary, table, provenance):
         fits_file.check_header(hdu)
         if not hdu.plain or hdu.repeated:
-            found = f"{', '.join(hdu.repeated)} more than once" if hdu.plain else "odd characters"
+            found = f"{listed(hdu.repeated)} more than once" if hdu.plain else "odd characters"
             raise HeaderError(hdu.where, found, "each keyword once, in ASCII", AGAIN)
     if size != provenance.end:
         raise CorruptFileError(
@@ -228,7 +230,7 @@ def _check_structure(hdu: HDU) -> None:
     if variable:
         raise FormatError(
             f"{hdu.where}@{variable[0]}",
-            f"{hdu.cards[variable[0]]!r}, rows of variable length",
+            f"{shown(hdu.cards[variable[0]])}, rows of variable length",
             "one number in each row",
             _FOREIGN,
         )
@@ -236,7 +238,7 @@ def _check_structure(hdu: HDU) -> None:
     for keyword, value in expected.items():
         if hdu.cards.get(keyword) != value:
             raise HeaderError(
-                f"{hdu.where}@{keyword}", repr(hdu.cards.get(keyword)), repr(value), AGAIN
+                f"{hdu.where}@{keyword}", shown(hdu.cards.get(keyword)), repr(value), AGAIN
             )
     count = hdu.count("TFIELDS")
     for keyword in hdu.cards:
@@ -265,7 +267,7 @@ def _check_table(table: HDU, facts: Facts) -> None:
     if table.count("TFIELDS") != len(names) or names != facts.columns:
         raise MissingDatasetError(
             table.where,
-            f"{table.count('TFIELDS')} columns: {', '.join(names)}",
+            f"{table.count('TFIELDS')} columns: {listed(names)}",
             f"{len(names)}: {', '.join(facts.columns)}, as in the provenance",
             AGAIN,
         )
@@ -274,7 +276,7 @@ def _check_table(table: HDU, facts: Facts) -> None:
         if table.cards.get(f"TFORM{n}") != kind:
             raise HeaderError(
                 f"{table.where}@TFORM{n}",
-                f"{table.cards.get(f'TFORM{n}')!r} for {name}",
+                f"{shown(table.cards.get(f'TFORM{n}'))} for {name}",
                 f"{kind!r}",
                 AGAIN,
             )

@@ -26,6 +26,8 @@ from ..errors import (
     MissingDatasetError,
     MockgalError,
     UnitsError,
+    listed,
+    shown,
 )
 from ..layout import (
     BUNDLE_ATTRIBUTE,
@@ -95,8 +97,7 @@ def detect(path: Path) -> bool:
 
 def _is_ours(file: h5py.File) -> bool:
     return safe.exists(file, GALAXIES) and any(
-        headers.attribute(file, "/", name, None) is not None
-        for name in (PROVENANCE, "content_digest", "units")
+        headers.has(file, "/", name) for name in (PROVENANCE, "content_digest", "units")
     )
 
 
@@ -116,7 +117,7 @@ def open_catalogue(path: Path) -> Iterator[HDF5Catalogue]:
     with safe.open_hdf5(path) as file:
         if not _is_ours(file):
             raise _foreign(path, file)
-        if headers.attribute(file, "/", COMPLETE, 0) != 1:
+        if headers.count(file, "/", COMPLETE, 0) != 1:
             raise CorruptFileError(
                 f"{path}@{COMPLETE}",
                 "a catalogue whose writing did not end",
@@ -128,14 +129,14 @@ def open_catalogue(path: Path) -> Iterator[HDF5Catalogue]:
 
 
 def _foreign(path: Path, file: h5py.File) -> FormatError:
-    if headers.attribute(file, "/", BUNDLE_ATTRIBUTE, None) is not None:
+    if headers.has(file, "/", BUNDLE_ATTRIBUTE):
         return FormatError(
             path, "a bundle: a simulation", "a catalogue of galaxies", "read it with mockgal.read"
         )
     lacks = f"no group {GALAXIES}"
     if safe.exists(file, GALAXIES):
         lacks = f"a group {GALAXIES} but not the attribute {PROVENANCE}"
-    present = ", ".join(safe.members(file, "/")[:10]) or "nothing"
+    present = listed(safe.members(file, "/"), none="nothing")
     return FormatError(
         path,
         f"an HDF5 file with {lacks}; it holds {present}",
@@ -147,7 +148,7 @@ def _foreign(path: Path, file: h5py.File) -> FormatError:
 def _facts(path: Path, file: h5py.File) -> Facts:
     where = f"{path}:/@{PROVENANCE}"
     text = _provenance(file, where)
-    digest = headers.attribute(file, "/", PROVENANCE_DIGEST, None)
+    digest = headers.text(file, "/", PROVENANCE_DIGEST, None)
     found = blake2b(text.encode("utf-8", "surrogateescape"), digest_size=32).hexdigest()
     if digest is not None and digest != found:
         raise CorruptFileError(where, f"a text of digest {found}", f"{digest}", _AGAIN)
@@ -181,7 +182,7 @@ def _datasets(file: h5py.File, facts: Facts) -> dict[str, h5py.Dataset]:
     if sorted(present) != sorted(facts.columns):
         raise MissingDatasetError(
             safe.where_of(file, GALAXIES),
-            f"the columns {', '.join(sorted(present)) or 'none'}",
+            f"the columns {listed(sorted(present))}",
             f"{', '.join(sorted(facts.columns))}, as in the provenance",
             _AGAIN,
         )
@@ -214,7 +215,7 @@ def _dataset(file: h5py.File, name: str, facts: Facts) -> h5py.Dataset:
     if not plain or stated != ("" if h_power else unit, h_power):
         raise UnitsError(
             where,
-            f"unit and power of h {stated}",
+            f"unit and power of h {shown(stated)}",
             f"{('' if h_power else unit, h_power)} in a file with units {facts.units}",
             _AGAIN,
         )

@@ -95,9 +95,7 @@ class HalotoolsReader:
             return False
         try:
             with safe.open_hdf5(path) as file:
-                if headers.attribute(file, "/", "halo_finder", None) is None:
-                    return False
-                return safe.exists(file, "data")
+                return headers.has(file, "/", "halo_finder") and safe.exists(file, "data")
         except UnsafeInputError:  # `read` refuses it with the reason
             return True
         except MockgalError:

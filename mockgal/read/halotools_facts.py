@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..cosmology import Cosmology
-from ..errors import HeaderError, MissingDatasetError, UnitsError, printable
+from ..errors import HeaderError, MissingDatasetError, UnitsError, printable, shown
 from ..protocols import ReadOptions
 from . import physics
 from .halotools_table import Table
@@ -38,7 +38,7 @@ def box_size(table: Table) -> float:
     if sides.size not in (1, 3) or (sides != sides[0]).any() or not sides[0] > 0:
         raise HeaderError(
             f"{table.header}@Lbox",
-            f"{sides.tolist()}"[:200],
+            shown(sides),
             "a positive number [Mpc/h], or three that are equal",
             "correct it; mockgal reads cubic boxes only",
         )

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .. import scalars
 from ..errors import (
     BadValueError,
     FormatError,
-    HeaderError,
     InputError,
     MissingDatasetError,
     UnitsError,
+    listed,
 )
 from ..memory import check_memory
 from ..types import SourceFile
@@ -25,7 +25,7 @@ from . import chunks, headers, safe
 Array = NDArray[Any]
 
 UNITS_HERE = "halotools has comoving Mpc/h, Msun/h and km/s (Rockstar's own radii are in kpc/h)"
-_LISTED = 40  # columns named in a message
+_PLAIN = "correct it: a plain number without a unit, in the units of halotools"
 # Units that say what the columns are in anyway, blanks apart; by the first of each.
 _SAME_UNITS = {
     "Mpc/h": ("Mpc/h", "Mpc/littleh"),
@@ -66,14 +66,14 @@ class Table(NamedTuple):
 
     def listed(self) -> str:
         """The names of the columns, the first of them if they are many."""
-        return ", ".join(self.columns[:_LISTED]) + ", ..." * (len(self.columns) > _LISTED)
+        return listed(self.columns)
 
     def text(self, name: str) -> str:
         """Metadata that is text; "" if there is none, or it is something else."""
         return _text(self.metadata[name])
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """Metadata as finite numbers, shape (n,), n = 0 if there are none; they may be text.
+        """Return metadata that are finite numbers, shape (n,), n = 0 if there are none.
 
         Raises
         ------
@@ -83,35 +83,20 @@ class Table(NamedTuple):
         value = self.metadata[name]
         if value is None:
             return np.empty(0)
-        result = np.empty(0)
-        if getattr(value, "unit", None) is None:
-            with suppress(TypeError, ValueError):
-                result = np.atleast_1d(np.asarray(value)).astype(np.float64).ravel()
-        if not (result.size and np.isfinite(result).all()):
-            raise HeaderError(
-                f"{self.header}@{name}", f"{value!r}"[:200], "a finite, plain number", "correct it"
-            )
-        return result
+        return scalars.numbers(f"{self.header}@{name}", value, fix=_PLAIN)
 
     def number(self, name: str, above: float = -np.inf) -> float | None:
-        """Metadata that is one number above ``above``; None if it is not there.
+        """Return metadata that are one number above ``above``; None if they are not there.
 
         Raises
         ------
         HeaderError
-            It is no such number.
+            They are no such number.
         """
-        found = self.numbers(name)
-        if found.size == 0:
+        value = self.metadata[name]
+        if value is None:
             return None
-        if found.size > 1 or not found[0] > above:
-            raise HeaderError(
-                f"{self.header}@{name}",
-                f"{found.tolist() if found.size > 1 else found[0]}",
-                f"one number above {above:g}",
-                "correct it",
-            )
-        return float(found[0])
+        return scalars.number(f"{self.header}@{name}", value, above=above, fix=_PLAIN)
 
     def missing(self, name: str, unit: str) -> MissingDatasetError:
         """What to raise where metadata are not there."""

@@ -1,18 +1,20 @@
 """Attributes of HDF5 files from strangers, as plain values of the kind that is asked for.
 
-Codes write a number as a scalar, as an array of one, or as text: all are taken.
+What is read goes through `mockgal.scalars`: a number may be a scalar, an array of one, or text.
 """
 
 from __future__ import annotations
 
-from math import prod
+from collections.abc import Collection
+from math import inf, prod
 from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import HeaderError, MissingDatasetError, UnsafeInputError
+from .. import scalars
+from ..errors import HeaderError, MissingDatasetError, UnsafeInputError, listed
 from . import guard, safe, stored
 
 MAX_ATTRIBUTE = 1 << 20  # bytes of an attribute
@@ -51,7 +53,7 @@ def attribute(file: safe.File, group: str, name: str, default: Any = ...) -> Any
             return default
         raise MissingDatasetError(
             where,
-            f"no group {group}; present: " + ", ".join(safe.members(file, "/")),
+            f"no group {group}; present: {listed(safe.members(file, '/'))}",
             f"the attribute {name}",
             "check that the file is the one meant",
         )
@@ -62,8 +64,7 @@ def attribute(file: safe.File, group: str, name: str, default: Any = ...) -> Any
                 return default
             raise MissingDatasetError(
                 where,
-                "no such attribute; present: "
-                + (", ".join(sorted(_names(where, file, group))) or "none"),
+                f"no such attribute; present: {listed(sorted(_names(where, file, group)))}",
                 f"{name}",
                 "check that the file was written in full",
             )
@@ -77,9 +78,10 @@ def attribute(file: safe.File, group: str, name: str, default: Any = ...) -> Any
                 f"at most {MAX_ATTRIBUTE}",
                 "do not use this file",
             )
-        if stored.variable_text(kind):
+        nothing = declared.get_space().get_simple_extent_type() == h5py.h5s.NULL
+        if stored.variable_text(kind) and not nothing:
             return guard.text(where, file.filename, group, name, MAX_ATTRIBUTE)
-        if declared.get_space().get_simple_extent_type() == h5py.h5s.NULL or not _plain(kind):
+        if nothing or not _plain(kind):
             raise HeaderError(
                 where,
                 "a value that is no number and no text",
@@ -107,34 +109,40 @@ def _names(where: str, file: safe.File, group: str) -> list[str]:
     return guard.names(where, file.filename, group)
 
 
-def numbers(file: safe.File, group: str, name: str) -> NDArray[np.float64]:
-    """An attribute of finite numbers, shape (n,); one number may be given as text.
-
-    Raises
-    ------
-    MissingDatasetError
-        No such attribute.
-    HeaderError
-        Not finite numbers.
-    """
-    value = attribute(file, group, name)
-    try:
-        result = np.atleast_1d(np.asarray(value)).astype(np.float64).ravel()
-        good = bool(np.isfinite(result).all())
-    except (TypeError, ValueError):
-        good = False
-    if not good:
-        raise HeaderError(
-            f"{safe.where_of(file, group)}@{name}",
-            f"{value!r}",
-            "finite numbers",
-            "write the header again",
-        )
-    return result
+def has(file: safe.File, group: str, name: str) -> bool:
+    """Return whether an object is there and has the attribute, whatever that is."""
+    if not safe.exists(file, group):
+        return False
+    with safe.translated(f"{safe.where_of(file, group)}@{name}"):
+        return bool(h5py.h5a.exists(safe.the_object(file, group).id, name.encode()))
 
 
-def number(file: safe.File, group: str, name: str, default: Any = ...) -> Any:
-    """An attribute that must be one finite number, given as a number, array of one, or text.
+def _or_default(file: safe.File, group: str, name: str, default: Any) -> tuple[str, Any, bool]:
+    """Where an attribute is, its value, and whether that is ``default`` for want of another."""
+    where = f"{safe.where_of(file, group)}@{name}"
+    if default is not ... and not has(file, group, name):
+        return where, default, True
+    return where, attribute(file, group, name), False
+
+
+def number(
+    file: safe.File,
+    group: str,
+    name: str,
+    default: Any = ...,
+    *,
+    above: float = -inf,
+    least: float = -inf,
+    most: float = inf,
+) -> Any:
+    """Return an attribute that must be one finite number: a scalar, an array of one, or text.
+
+    Parameters
+    ----------
+    file, group, name, default
+        As of `attribute`.
+    above, least, most : float
+        As of `mockgal.scalars.number`.
 
     Returns
     -------
@@ -145,43 +153,75 @@ def number(file: safe.File, group: str, name: str, default: Any = ...) -> Any:
     MissingDatasetError
         No such attribute, and no ``default``.
     HeaderError
-        It is no finite number.
+        It is no such number.
     """
-    if default is not ... and attribute(file, group, name, None) is None:
-        return default
-    values = numbers(file, group, name)
-    if values.size != 1:
-        raise HeaderError(
-            f"{safe.where_of(file, group)}@{name}",
-            f"{values.size} numbers",
-            "one",
-            "write the header again",
-        )
-    return float(values[0])
+    where, value, missing = _or_default(file, group, name, default)
+    return value if missing else scalars.number(where, value, above=above, least=least, most=most)
 
 
-def counts(file: safe.File, group: str, name: str, default: Any = ...) -> NDArray[np.int64]:
-    """An attribute of one or more counts, as int64 of shape (n,).
+def count(
+    file: safe.File,
+    group: str,
+    name: str,
+    default: Any = ...,
+    *,
+    least: int = 0,
+    most: int = scalars.MOST,
+) -> Any:
+    """Return an attribute that must be one whole number, as int; see `mockgal.scalars.count`.
 
     Raises
     ------
     MissingDatasetError
         No such attribute, and no ``default``.
     HeaderError
-        Not counts: negative, or above 2^62.
+        It is no such number.
     """
-    value = attribute(file, group, name, default)
-    try:
-        array = np.atleast_1d(np.asarray(value))
-        result: NDArray[np.int64] = np.asarray([int(x) for x in array.ravel()], dtype=np.int64)
-        good = bool(np.all((result >= 0) & (result < 1 << 62)))
-    except (TypeError, ValueError, OverflowError):
-        good = False
-    if not good:
-        raise HeaderError(
-            f"{safe.where_of(file, group)}@{name}",
-            f"{value!r}",
-            "counts, none negative",
-            "write the header again",
-        )
-    return result
+    where, value, missing = _or_default(file, group, name, default)
+    return value if missing else scalars.count(where, value, least=least, most=most)
+
+
+def text(
+    file: safe.File, group: str, name: str, default: Any = ..., allowed: Collection[str] = ()
+) -> Any:
+    """Return an attribute that must be one text; see `mockgal.scalars.text`.
+
+    Raises
+    ------
+    MissingDatasetError
+        No such attribute, and no ``default``.
+    HeaderError
+        It is no text, or none of ``allowed``.
+    """
+    where, value, missing = _or_default(file, group, name, default)
+    return value if missing else scalars.text(where, value, allowed)
+
+
+def numbers(file: safe.File, group: str, name: str) -> NDArray[np.float64]:
+    """Return an attribute of finite numbers, shape (n,) with n > 0.
+
+    Raises
+    ------
+    MissingDatasetError
+        No such attribute.
+    HeaderError
+        Not finite numbers.
+    """
+    where, value, _ = _or_default(file, group, name, ...)
+    return scalars.numbers(where, value)
+
+
+def counts(
+    file: safe.File, group: str, name: str, default: Any = ..., most: int = scalars.MOST
+) -> NDArray[np.int64]:
+    """Return an attribute of one or more counts up to ``most``, as int64 of shape (n,).
+
+    Raises
+    ------
+    MissingDatasetError
+        No such attribute, and no ``default``.
+    HeaderError
+        Not counts.
+    """
+    where, value, _ = _or_default(file, group, name, default)
+    return scalars.counts(where, value, most=most)

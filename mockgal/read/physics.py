@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cosmology import MATTER_TOLERANCE, Cosmology
-from ..errors import UnitsError
+from ..errors import HeaderError, UnitsError
+from ..types import BOX_SIZES
 
 TOLERANCE = MATTER_TOLERANCE
 # Least fraction of the box's matter in groups: a wrong 1000^3 gives below 1e-9, a run at z = 10
@@ -17,6 +18,26 @@ TOLERANCE = MATTER_TOLERANCE
 LEAST_IN_GROUPS = 1e-6
 HOST_OVER_BOUND = (1e-3, 1e3)
 PARTICLES = (512.0, 1e15)  # in a box: fewer or more than any run has
+
+
+def box_size(where: str, value: float, unit: float) -> float:
+    """Return the side of a box of ``value`` lengths of ``unit`` Mpc/h, in comoving Mpc/h.
+
+    Raises
+    ------
+    HeaderError
+        It is outside `BOX_SIZES`: no box is so, and its volume would not be a number.
+    """
+    side = value * unit
+    low, high = BOX_SIZES
+    if not low <= side <= high:
+        raise HeaderError(
+            where,
+            f"{value:.6g}, which is {side:.6g} Mpc/h",
+            f"a length of {low:g} to {high:g} Mpc/h",
+            "correct it, or the unit of length that the file states",
+        )
+    return side
 
 
 def likely_factors(ratio: float, cosmology: Cosmology, redshift: float) -> str:

@@ -26,6 +26,7 @@ from ..errors import (
     MissingDatasetError,
     MockgalError,
     UnsafeInputError,
+    listed,
 )
 from ..memory import check_memory
 from . import guard, stored
@@ -38,7 +39,6 @@ MAX_LINKS = 8  # soft links followed on the way to one dataset
 MAX_DEPTH = 32  # groups on the way to one dataset
 BOMB_BYTES, BOMB_RATIO, MAX_CHUNK = stored.BOMB_BYTES, stored.BOMB_RATIO, stored.MAX_CHUNK
 MAX_NAMES = 100_000  # in one group, or attributes of one object
-_NAMED = 40  # names listed in a message
 _DEFAULT_CACHE = 1 << 20  # bytes that HDF5 keeps of a dataset's chunks
 _CACHE_SLOTS = 521  # of its table of chunks, HDF5's default
 
@@ -327,10 +327,10 @@ def dataset(file: File, name: str, *, records: bool = False) -> Dataset:
     where = where_of(file, name)
     found = _find(file, name)
     if found.missing:
-        present = sorted(_names(file, name, found.path)[:_NAMED])
+        present = sorted(_names(file, name, found.path))
         raise MissingDatasetError(
             where,
-            f"no {found.missing}; present there: {', '.join(present) or 'nothing'}",
+            f"no {found.missing}; present there: {listed(present, none='nothing')}",
             "a dataset",
             "check that the file is the one meant and was written in full",
         )

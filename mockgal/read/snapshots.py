@@ -19,9 +19,10 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValueError, HeaderError, IncompleteSetError
+from .. import scalars
+from ..errors import BadValueError, HeaderError, IncompleteSetError, shown
 from ..protocols import ReadOptions
-from ..types import ParticleChunk, Particles
+from ..types import REDSHIFTS, ParticleChunk, Particles
 from . import chunks, headers, physics, safe
 from .chunks import FileSet
 from .units import STATED, Statement, UnitSystem, read_units, stated
@@ -29,6 +30,7 @@ from .values import wrap
 
 DARK_MATTER = 1
 _WORD = 32
+_MOST_HIGH = (1 << 29) - 1  # of a high word: 2^61 particles
 _COMPARED = 64  # first rows of a file, by which a copy of another is known
 
 
@@ -85,8 +87,15 @@ def check_header_time(path: Path, time: float, redshift: float) -> None:
     Raises
     ------
     HeaderError
-        They differ by more than rounding.
+        They differ by more than rounding, or no run is at that time.
     """
+    if not REDSHIFTS[0] <= redshift <= REDSHIFTS[1]:
+        raise HeaderError(
+            f"{path}:/Header@Redshift",
+            f"{redshift:g}",
+            f"{REDSHIFTS[0]:g} to {REDSHIFTS[1]:g}",
+            "correct the header",
+        )
     if not (time > 0 and abs(redshift - (1 / time - 1)) <= 1e-4 * (1 + abs(redshift))):
         raise HeaderError(
             f"{path}:/Header@Redshift",
@@ -118,12 +127,14 @@ def open_snapshot(files: FileSet, options: ReadOptions, statement: Statement) ->
     for path in files.files:
         with safe.open_hdf5(path) as file:
             header = [
-                headers.number(file, "Header", name)
-                for name in ("NumFilesPerSnapshot", "Time", "Redshift", "BoxSize")
+                headers.count(file, "Header", "NumFilesPerSnapshot"),
+                *(headers.number(file, "Header", name) for name in ("Time", "Redshift", "BoxSize")),
             ]
             table = headers.numbers(file, "Header", "MassTable")
-            total = headers.counts(file, "Header", "NumPart_Total")
-            high = headers.counts(file, "Header", "NumPart_Total_HighWord", np.zeros_like(total))
+            total = headers.counts(file, "Header", "NumPart_Total", most=scalars.MOST >> 1)
+            high = headers.counts(
+                file, "Header", "NumPart_Total_HighWord", np.zeros_like(total), _MOST_HIGH
+            )
             rows.append(headers.counts(file, "Header", "NumPart_ThisFile"))
             if len({len(table), len(total), len(high), len(rows[-1])}) != 1:
                 raise HeaderError(
@@ -135,7 +146,7 @@ def open_snapshot(files: FileSet, options: ReadOptions, statement: Statement) ->
             facts.append((*header, *table, *(total + (high << _WORD))))
             if not parameters:
                 units = read_units(file, options, statement)
-                chunks.check_numbers(files, int(header[0]))
+                chunks.check_numbers(files, header[0])
             parameters.append(stated(file, statement))
             some = np.flatnonzero(rows[-1]).tolist()
             massless.update(kind for kind in some if _are_tracers(file, kind))
@@ -152,17 +163,13 @@ def open_snapshot(files: FileSet, options: ReadOptions, statement: Statement) ->
             f"/Header@NumPart_Total[{kind}]",
         )
     table = np.array(facts[0][4 : 4 + types])
-    for name, value, good in (
-        ("MassTable", table.tolist(), (table >= 0).all()),
-        ("BoxSize", box, box > 0),
-    ):
-        if not good:
-            raise HeaderError(
-                f"{files.files[0]}:/Header@{name}",
-                f"{value}",
-                "a positive length" if name == "BoxSize" else "masses, none negative",
-                "correct the header",
-            )
+    if (table < 0).any():
+        raise HeaderError(
+            f"{files.files[0]}:/Header@MassTable",
+            shown(table),
+            "masses, none negative",
+            "correct the header",
+        )
     of_matter = np.array(rows)
     tracers = int(of_matter[:, sorted(massless)].sum())
     of_matter[:, sorted(massless)] = 0
@@ -170,7 +177,7 @@ def open_snapshot(files: FileSet, options: ReadOptions, statement: Statement) ->
     return SnapshotSet(
         files,
         units,
-        box * units.length,
+        physics.box_size(f"{files.files[0]}:/Header@BoxSize", box, units.length),
         time,
         redshift,
         of_matter,

@@ -9,14 +9,13 @@ from typing import NamedTuple
 import h5py
 
 from ..errors import (
-    HeaderError,
     MissingDatasetError,
     MockgalError,
     UnsafeInputError,
     printable,
 )
 from ..protocols import ReadOptions
-from . import chunks, headers, safe, snapshots
+from . import chunks, headers, physics, safe, snapshots
 from .chunks import FileSet
 from .units import STATED, Statement, UnitSystem, read_units, stated
 
@@ -90,7 +89,7 @@ class CatalogueSet(NamedTuple):
 
 def has_attribute(file: h5py.File, name: str) -> bool:
     """Whether the header has an attribute."""
-    return headers.attribute(file, "Header", name, None) is not None
+    return headers.has(file, "Header", name)
 
 
 def is_of(path: Path, dialect: Dialect) -> bool:
@@ -133,13 +132,13 @@ def open_set(files: FileSet, options: ReadOptions, dialect: Dialect) -> Catalogu
     for path in files.files:
         with safe.open_hdf5(path) as file:
             if not facts:
-                declared = int(headers.counts(file, "Header", "NumFiles")[0])
+                declared = headers.count(file, "Header", "NumFiles")
                 missing = chunks.check_numbers(
                     files, declared, allow_missing=options.allow_missing_chunks
                 )
                 units = read_units(file, options, dialect.statement)
-                name = _name(headers.attribute(file, "Parameters", "OutputDir", ""), files)
-                base = str(headers.attribute(file, "Parameters", "SnapshotFileBase", "snap"))
+                name = _name(headers.text(file, "Parameters", "OutputDir", ""), files)
+                base = headers.text(file, "Parameters", "SnapshotFileBase", "snap")
             count = subhalo_count(file, dialect)
             if not count:
                 raise MissingDatasetError(
@@ -148,11 +147,19 @@ def open_set(files: FileSet, options: ReadOptions, dialect: Dialect) -> Catalogu
                     " or ".join(f"{name}_Total" for name in dialect.counts),
                     "give a catalogue with subhalos: run the group finder with SUBFIND",
                 )
-            keys = ("Time", "Redshift", "BoxSize", "NumFiles", "Ngroups_Total", f"{count}_Total")
-            facts.append(tuple(headers.number(file, "Header", key) for key in keys))
+            keys = ("NumFiles", "Ngroups_Total", f"{count}_Total")
+            facts.append(
+                (
+                    *(
+                        headers.number(file, "Header", key)
+                        for key in ("Time", "Redshift", "BoxSize")
+                    ),
+                    *(headers.count(file, "Header", key) for key in keys),
+                )
+            )
             parameters.append(stated(file, dialect.statement))
-            groups.append(int(headers.counts(file, "Header", "Ngroups_ThisFile")[0]))
-            subhalos.append(int(headers.counts(file, "Header", f"{count}_ThisFile")[0]))
+            groups.append(headers.count(file, "Header", "Ngroups_ThisFile"))
+            subhalos.append(headers.count(file, "Header", f"{count}_ThisFile"))
     chunks.check_same(files, facts, "/Header (Time, Redshift, BoxSize, NumFiles, totals)")
     place = dialect.statement.groups[0]
     chunks.check_same(files, parameters, f"/{place} ({', '.join(STATED)})")
@@ -162,14 +169,10 @@ def open_set(files: FileSet, options: ReadOptions, dialect: Dialect) -> Catalogu
     chunks.check_total(files, groups, totals[0], "/Header@Ngroups_Total", complete=whole)
     chunks.check_total(files, subhalos, totals[1], f"/Header@{count}_Total", complete=whole)
     snapshots.check_header_time(files.files[0], time, redshift)
-    if box <= 0:
-        raise HeaderError(
-            f"{files.files[0]}:/Header@BoxSize", f"{box}", "a positive length", "correct the header"
-        )
     return CatalogueSet(
         files,
         units,
-        box * units.length,
+        physics.box_size(f"{files.files[0]}:/Header@BoxSize", box, units.length),
         time,
         redshift,
         groups,

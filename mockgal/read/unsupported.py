@@ -9,7 +9,7 @@ import h5py
 
 from ..errors import MockgalError
 from ..layout import DENSITY
-from . import safe
+from . import headers, safe
 
 _GIVE = "give a Gadget-4 catalogue (groups_NNN) or a bundle made by `mockgal pack`"
 _NOT_YET = f"this version cannot read it: {_GIVE}"
@@ -99,8 +99,7 @@ def _hdf5(path: Path, file: h5py.File) -> tuple[str, str]:
             return False
 
     def attribute(group: str, name: str) -> bool:
-        with safe.translated(safe.where_of(file, group)):
-            return has(group) and name in file[group].attrs
+        return has(group) and headers.has(file, group, name)
 
     if has("galaxies"):
         return (

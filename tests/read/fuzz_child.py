@@ -1,6 +1,9 @@
 """Reads damaged copies of a file, one after the other, and says what came of each.
 
-    python fuzz_child.py FIXTURE FOLDER FIRST COUNT
+    python fuzz_child.py FIXTURE FOLDER FIRST COUNT [stated]
+
+With ``stated`` it is not bytes that are damaged, but what the file states that is changed
+(`attribute_mutations`).
 
 A line for each case: its number, and ``refused``, ``same``, ``explained`` (other content, which
 follows from the values that the damage changed: no checksum covers them), ``untold`` (the same, and
@@ -10,6 +13,7 @@ all of it, and what its content depends on.
 
 import hashlib
 import os
+import shutil
 import sys
 import traceback
 import warnings
@@ -19,6 +23,13 @@ from typing import NamedTuple
 
 import h5py
 import numpy as np
+from attribute_mutations import (
+    mutate_ecsv,
+    mutate_fits,
+    mutate_hdf5,
+    mutate_mock_hdf5,
+    mutate_safetensors,
+)
 from galaxies_samples import catalogue
 from halotools_samples import columns, facts, write_table
 from rockstar_samples import Sample, universe
@@ -27,9 +38,14 @@ import mockgal
 from mockgal.errors import MockgalError
 from mockgal.protocols import ReadOptions
 from mockgal.read import headers, safe
+from mockgal.read.density import read_density
 from mockgal.read.detect import read
 from mockgal.testing import write_arepo, write_gadget4
+from mockgal.types import DensityField
 from mockgal.write.bundle import write_bundle
+from mockgal.write.density import write_density
+
+sys.path.append(str(Path(__file__).parents[1] / "paint"))
 
 os.environ.setdefault("MOCKGAL_HDF5_SECONDS", "2")
 
@@ -71,12 +87,37 @@ class Fixture(NamedTuple):
         Without it, all of the content is under checksums.
     text : bool
         It is no HDF5, and has no checksums: a changed digit is another number.
+    mutate : callable, optional
+        Given the path and a number, changes what the file states.
     """
 
     write: Callable[[Path], Path]
     content: Callable[[Path], Content] = scene_content
     gives: dict[str, tuple[str, ...]] | None = None
     text: bool = False
+    mutate: Callable[[Path, int], str] | None = None
+
+
+def grid_content(path: Path) -> Content:
+    """What is in the density grid at ``path``."""
+    field = read_density(path)
+    facts = f"{field.voxel_size} {field.kind} {field.assignment} {field.origin}"
+    return {"rows": _digest(field.read_slab(0, field.grid_size)), "facts": facts}
+
+
+def weights_content(path: Path) -> Content:
+    """What is in the weights at ``path``."""
+    from mockgal.paint.weights import read_weights
+
+    weights = read_weights(path)
+    return {"facts": repr(weights.describe()), "digest": weights.digest}
+
+
+def calibration_content(path: Path) -> Content:
+    """What is in the calibration table at ``path``."""
+    from mockgal.paint import hod_store
+
+    return {"digest": hod_store.read(path).digest}
 
 
 def _bundle(folder: Path) -> Path:
@@ -117,6 +158,31 @@ def _mock(folder: Path, name: str) -> Path:
     return folder / name
 
 
+def _grid(folder: Path) -> Path:
+    field = DensityField(
+        4, 8.0, "delta", "CIC", "corner", lambda start, stop: np.zeros((stop - start, 4, 4))
+    )
+    scene = read(write_gadget4(folder / "run", groups=60, files=1, snapshots=False))
+    path = folder / "grid.hdf5"
+    write_density(field, scene.snapshot, path, quantity="matter", provenance={})
+    return path
+
+
+def _shipped(folder: Path, pattern: str) -> Path:
+    (first, *_) = sorted((Path(mockgal.__file__).parent / "paint").glob(pattern))
+    folder.mkdir(exist_ok=True)
+    return Path(shutil.copy(first, folder))
+
+
+def _weights(folder: Path) -> Path:
+    from weights_samples import weights
+
+    from mockgal.paint.weights import save_weights
+
+    save_weights(weights(), folder / "w.safetensors")
+    return folder / "w.safetensors"
+
+
 _SMALL = {"files": 1, "groups": 60, "side": 20}
 _MEMBERSHIP = ("halo_id", "host_id", "is_central", "host_mass")
 SUBFIND = {
@@ -150,18 +216,38 @@ HALOTOOLS = {
     "halo_vmax": ("vmax",),
 }
 FIXTURES = {
-    "bundle": Fixture(_bundle),
-    "gadget4": Fixture(lambda folder: write_gadget4(folder, **_SMALL), gives=SUBFIND),
-    "gadget4-snapshot": Fixture(_snapshot, lambda path: scene_content(path.parent), SUBFIND),
-    "arepo": Fixture(lambda folder: write_arepo(folder, **_SMALL), gives=SUBFIND),
+    "bundle": Fixture(_bundle, mutate=mutate_hdf5),
+    "gadget4": Fixture(
+        lambda folder: write_gadget4(folder, **_SMALL), gives=SUBFIND, mutate=mutate_hdf5
+    ),
+    "gadget4-snapshot": Fixture(
+        _snapshot, lambda path: scene_content(path.parent), SUBFIND, mutate=mutate_hdf5
+    ),
+    "arepo": Fixture(
+        lambda folder: write_arepo(folder, **_SMALL), gives=SUBFIND, mutate=mutate_hdf5
+    ),
     "arepo-set": Fixture(_first_of_a_set, gives=SUBFIND),
-    "halotools": Fixture(_halotools, gives=HALOTOOLS),
+    "halotools": Fixture(_halotools, gives=HALOTOOLS, mutate=mutate_hdf5),
     "halotools-texts": Fixture(
         lambda folder: _halotools(folder, True, chunks=(20,), compression="gzip"), gives=HALOTOOLS
     ),
     "hlist": Fixture(_hlist, text=True),
-    "mock-fits": Fixture(lambda folder: _mock(folder, "mock.fits"), mock_content),
-    "mock-hdf5": Fixture(lambda folder: _mock(folder, "mock.hdf5"), mock_content),
+    "mock-fits": Fixture(
+        lambda folder: _mock(folder, "mock.fits"), mock_content, mutate=mutate_fits
+    ),
+    "mock-hdf5": Fixture(
+        lambda folder: _mock(folder, "mock.hdf5"), mock_content, mutate=mutate_mock_hdf5
+    ),
+}
+# Read with checksums of their own, or none: only what they state is changed here.
+STATED = {name: fixture for name, fixture in FIXTURES.items() if fixture.mutate} | {
+    "grid": Fixture(_grid, grid_content, mutate=mutate_hdf5),
+    "weights": Fixture(_weights, weights_content, mutate=mutate_safetensors),
+    "calibration": Fixture(
+        lambda folder: _shipped(folder, "calibrations/*.ecsv"),
+        calibration_content,
+        mutate=mutate_ecsv,
+    ),
 }
 
 
@@ -266,6 +352,36 @@ def _same_sums(whole: bytes, data: bytes, wrong: set[str]) -> bool:
     return sums[0] == sums[1]
 
 
+LONGEST = 4000  # characters of a message, paths included
+
+
+def _refused(error: MockgalError) -> str:
+    good = error.exit_code in (3, 4) and error.fix and "\n" not in str(error)
+    if good and len(str(error)) < LONGEST:
+        return "refused"
+    return f"an error that helps nobody: {error!r}"[:600]
+
+
+def change_stated(fixture: str, folder: Path, first: int, count: int) -> None:
+    """Read copies of which one statement is another; say what that is, where they are not good."""
+    warnings.simplefilter("ignore")
+    chosen = STATED[fixture]
+    folder.mkdir(exist_ok=True)
+    path = chosen.write(folder)
+    whole, expected = path.read_bytes(), chosen.content(path)
+    for number in range(first, first + count):
+        path.write_bytes(whole)
+        what = chosen.mutate(path, number)
+        try:
+            outcome = "same" if chosen.content(path) == expected else "explained"
+        except MockgalError as error:
+            outcome = _refused(error)
+        except BaseException:
+            outcome = traceback.format_exc().strip().replace("\n", " | ")[-600:]
+        good = outcome in ("same", "refused", "explained")
+        print(number, outcome if good else f"{what}: {outcome}", flush=True)
+
+
 def main(fixture: str, folder: Path, first: int, count: int) -> None:
     """Read the damaged copies."""
     warnings.simplefilter("ignore")
@@ -294,12 +410,12 @@ def main(fixture: str, folder: Path, first: int, count: int) -> None:
                 if allowed is None or {name.split()[0] for name in wrong} <= allowed:
                     outcome = "explained"
         except MockgalError as error:
-            good = error.exit_code in (3, 4) and error.fix and "\n" not in str(error)
-            outcome = "refused" if good else f"an error that helps nobody: {error}"
+            outcome = _refused(error)
         except BaseException:
             outcome = traceback.format_exc().strip().replace("\n", " | ")[-600:]
         print(number, outcome, flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    run = change_stated if sys.argv[5:] == ["stated"] else main
+    run(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
