@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from terminal import mockgal as run_in_terminal
 
 import mockgal
 from mockgal.errors import MissingDatasetError, UsageError
@@ -24,8 +25,7 @@ def of_pair(runs):
 def test_the_command(mockgal_command, runs, tmp_path):
     about = ("--summary", "made up", "--caution", "a test", "--reference", "A. Paper 2026")
     arguments = (*of_pair(runs), "--out", "table.ecsv", *LEAST, *about)
-    result = mockgal_command("calibrate", *arguments)
-    assert result.returncode == 0, result.stderr
+    result = run_in_terminal("calibrate", *arguments, cwd=tmp_path, stdout_piped=True)
     table = read(tmp_path / "table.ecsv")
     p = table.provenance
     assert (table.name, p["summary"], p["caution"]) == ("table", "made up", "a test")

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -44,6 +45,9 @@ def make_bar(console: Console) -> Progress:
     return Progress(*columns, console=console, expand=True)
 
 
+_drawn: list[Progress] = []  # the bar on the screen, if there is one
+
+
 @contextmanager
 def drawn() -> Iterator[Callable[[int, int, str], None]]:
     """Draw a bar on standard error for each kind of work that is reported in the block."""
@@ -52,9 +56,22 @@ def drawn() -> Iterator[Callable[[int, int, str], None]]:
 
     def advance(done: int, total: int, label: str) -> None:
         what = label.partition(",")[0]  # the rest changes as the work goes on
+        description = escape(label)
         if what not in tasks:
-            tasks[what] = bar.add_task(Text(label).markup, total=total)
-        bar.update(tasks[what], completed=done, total=total, description=Text(label).markup)
+            tasks[what] = bar.add_task(description, total=total)
+        bar.update(tasks[what], completed=done, total=total, description=description)
 
     with bar:
-        yield advance
+        _drawn.append(bar)
+        try:
+            yield advance
+        finally:
+            _drawn.remove(bar)
+
+
+def print_above(line: str) -> bool:
+    """Print a line above the bar, not broken; return False if no bar is drawn."""
+    if not _drawn:
+        return False
+    _drawn[-1].console.print(Text(line), soft_wrap=True)
+    return True

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 import click
 
@@ -25,21 +26,34 @@ def progress_bar() -> Iterator[Callable[[int, int, str], None] | None]:
 
 
 def warn(text: object) -> None:
-    """Print a warning to standard error."""
-    click.echo(f"mockgal: warning: {printable(text)}", err=True)
+    """Print a warning to standard error, above the bar if one is drawn."""
+    _note(f"mockgal: warning: {printable(text)}")
 
 
 def fail(error: MockgalError) -> int:
-    """Print an error to standard error, and give its exit code."""
-    click.echo(f"mockgal: error[{error.code}] {error}", err=True)
+    """Print an error to standard error, and return its exit code."""
+    _note(f"mockgal: error[{error.code}] {error}")
     return error.exit_code
+
+
+def _note(line: str) -> None:
+    """Print a line to standard error, as far as its encoding goes."""
+    bar = sys.modules.get(f"{__package__}.bar")
+    if bar is None or not bar.print_above(line):
+        click.echo(_encodable(line, sys.stderr), err=True)
+
+
+def _encodable(line: str, stream: TextIO | None) -> str:
+    """Return ``line`` with what the stream's encoding lacks escaped, as for ``LANG=C``."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return line.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def say(lines: Iterable[str]) -> None:
     """Print lines to standard output; what they hold cannot forge other lines."""
     try:
         for line in lines:
-            click.echo(printable(line))
+            click.echo(_encodable(printable(line), sys.stdout))
         sys.stdout.flush()
     except BrokenPipeError:  # nobody reads on, which is no failure of ours
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - so that the exit finds it writable

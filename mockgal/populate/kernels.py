@@ -22,8 +22,8 @@ from .. import kernels as shared
 from .. import random
 from ..parallel import compiled
 from .curves import Curve
+from .ids import SATELLITE_BIT
 from .numbers import LEAST_START, NumberLaw
-from .rows import SATELLITE_BIT
 
 Array = NDArray[Any]
 
@@ -100,16 +100,17 @@ def quantile(law: NumberLaw, u: Array) -> Array:
     return k
 
 
-@compiled(_in(u8), u8, u8, _out(u8))
-def _first_id(hosts: Any, key0: Any, key1: Any, out: Any) -> None:
+@compiled(_in(u8), u8, u8, u8, _out(u8))
+def _id_hash(hosts: Any, attempt: Any, key0: Any, key1: Any, out: Any) -> None:
     for i in range(len(hosts)):
-        out[i] = shared.bits(hosts[i], _ZERO, _ZERO, key0, key1) >> _SHIFT
+        out[i] = shared.bits(hosts[i], attempt, _ZERO, key0, key1) >> _SHIFT
 
 
-def first_id(seed: int, hosts: Array) -> Array:
-    """See `mockgal.populate.reference.first_id`."""
+def id_hash(seed: int, hosts: Array, attempt: int) -> Array:
+    """See `mockgal.populate.reference.id_hash`."""
     result = np.empty(len(hosts), dtype=np.int64)
-    _first_id(hosts.view(np.uint64), *_key(seed, "satellite id"), result.view(np.uint64))
+    key, ids = _key(seed, "satellite id"), hosts.view(np.uint64)
+    _id_hash(ids, np.uint64(attempt), *key, result.view(np.uint64))
     return result
 
 

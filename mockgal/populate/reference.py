@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from .. import random
 from .curves import evaluate as evaluate
+from .ids import SATELLITE_BIT
 from .numbers import quantile as quantile
-from .rows import SATELLITE_BIT
 
 Array = NDArray[Any]
 
@@ -33,13 +33,15 @@ def uniform_of(seed: int, stream: str, ids: Array, index: Array, draw: int = 0) 
     return result
 
 
-def first_id(seed: int, hosts: Array) -> Array:
-    """62 bits of the hash of each host's id, which the ids of its satellites are counted from.
+def id_hash(seed: int, hosts: Array, attempt: int) -> Array:
+    """Return 52 bits of the hash of each host's id, for the ids of its satellites.
 
     Parameters
     ----------
     seed : int
     hosts : ndarray of int64, shape (n,)
+    attempt : int
+        0 at first; see `mockgal.populate.ids`.
 
     Returns
     -------
@@ -47,6 +49,7 @@ def first_id(seed: int, hosts: Array) -> Array:
     """
     words = np.zeros((len(hosts), 4), dtype=np.uint32)
     words[:, 0], words[:, 1] = hosts & 0xFFFFFFFF, hosts.view(np.uint64) >> np.uint64(32)
+    words[:, 2] = attempt
     words = random.philox4x32(words, random.stream_key(seed, "satellite id"))
     high, low = (words[:, i].astype(np.int64) for i in (0, 1))
     return (high << (SATELLITE_BIT - 32)) | (low >> (64 - SATELLITE_BIT))

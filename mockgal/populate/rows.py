@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-SATELLITE_BIT = 62  # set in the id of every satellite
-
 
 class Satellites(NamedTuple):
     """The satellites of a block of hosts, those of one host together: columns of shape (m,).
@@ -30,8 +28,7 @@ class Satellites(NamedTuple):
         """The satellites of n hosts, of which each has a ``number``, ids counted from the first."""
         of = np.repeat(np.arange(len(number)), number)
         sub_index = np.arange(len(of)) - (np.cumsum(number) - number)[of]
-        in_turn = (first_id[of] + sub_index) & ((1 << SATELLITE_BIT) - 1)
-        return cls(of, host_id[of], sub_index, in_turn | (1 << SATELLITE_BIT))
+        return cls(of, host_id[of], sub_index, first_id[of] + sub_index)
 
 
 class Rows(NamedTuple):

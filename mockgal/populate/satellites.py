@@ -26,9 +26,10 @@ from ..types import HaloCatalog, Scene, is_settled, settle
 from . import numbers, reference
 from .concentration import RELATIONS, Concentration
 from .curves import circle_curves, normal, normal_curve
+from .ids import first_ids
 from .options import SatelliteOptions
 from .profile import SCALED_RADII, dispersion_curve, enclosed, radius_curve
-from .rows import SATELLITE_BIT, Rows, Satellites
+from .rows import Rows, Satellites
 
 Array = NDArray[Any]
 Result = TypeVar("Result")
@@ -76,10 +77,8 @@ def populate(
     np.cumsum(number, out=before[1:])
     rows, n = Rows.of(int(before[-1])), len(number) + int(before[-1])
     order = np.empty(n, np.int64), np.empty(n, np.bool_)
-    made = maker.over_hosts(lambda part: maker.fill(part, number, before, rows, order))
-    first_ids = [np.empty(0, np.int64), *(block.first_id for block in made)]
-    if not are_apart(scene.halos["halo_id"], np.concatenate(first_ids), number):
-        check_unique(np.concatenate([scene.halos["halo_id"], rows.halo_id]), seed)
+    first_id, drawn_again = maker.first_ids(number)
+    made = maker.over_hosts(lambda part: maker.fill(part, number, first_id, before, rows, order))
     left_out = [name for name in scene.halos.columns if name not in REQUIRED_HALO_COLUMNS]
     record = {
         "law": law.name,
@@ -94,6 +93,7 @@ def populate(
         "hosts_with_satellites": int(np.count_nonzero(number)),
         "satellites": int(before[-1]),
         "expected_satellites": sum(block.expected for block in drawn) / _UNIT,
+        "satellite_ids_drawn_again": drawn_again,
         "satellites_wrapped": sum(block.wrapped for block in made),
         "hosts_outside_concentration_range": sum(block.outside for block in made),
         "hosts_with_unattainable_variance": sum(block.unattainable for block in drawn),
@@ -117,9 +117,8 @@ class _Numbers(NamedTuple):
 
 
 class _Made(NamedTuple):
-    """Of a block of hosts: where the ids of satellites begin, sorted; and what was counted."""
+    """Of a block of hosts: what was counted."""
 
-    first_id: Array
     wrapped: int
     outside: int
 
@@ -202,8 +201,27 @@ class _Maker(NamedTuple):
         number[some] = drawn
         return _Numbers(expected, unattainable)
 
+    def first_ids(self, number: Array) -> tuple[Array, int]:
+        """Return what each host's satellites are counted from, and how many were drawn again."""
+        with_some = np.flatnonzero(number > 0)
+        ids = np.asarray(self.scene.halos["halo_id"], dtype=np.int64)
+        first_id = np.zeros(len(number), dtype=np.int64)
+        first_id[with_some], drawn_again = first_ids(
+            ids[with_some],
+            number[with_some],
+            lambda hosts, attempt: self.backend.id_hash(self.seed, hosts, attempt),
+            ids,
+        )
+        return first_id, drawn_again
+
     def fill(
-        self, part: slice, number: Array, before: Array, rows: Rows, order: tuple[Array, Array]
+        self,
+        part: slice,
+        number: Array,
+        first_id: Array,
+        before: Array,
+        rows: Rows,
+        order: tuple[Array, Array],
     ) -> _Made:
         """Make the satellites of the hosts in some rows, and fill in the order of all."""
         halos = self.scene.halos
@@ -212,8 +230,9 @@ class _Maker(NamedTuple):
         self.backend.order(number[part], part.start, *(column[here] for column in order))
         with_some = np.flatnonzero(number[part] > 0)
         hosts, outside = self._hosts(part.start + with_some)
-        first_id = self.backend.first_id(self.seed, hosts.halo_id)
-        satellites = Satellites.make(hosts.halo_id, number[part][with_some], first_id)
+        satellites = Satellites.make(
+            hosts.halo_id, number[part][with_some], first_id[part][with_some]
+        )
         made = rows.part(first, last)
         wrapped = self.backend.place(
             with_some[satellites.of],
@@ -223,7 +242,7 @@ class _Maker(NamedTuple):
             (made.position, made.velocity),
         )
         made.halo_id[...], made.mass[...] = satellites.halo_id, self._mass(hosts, satellites)
-        return _Made(np.sort(first_id), wrapped, outside)
+        return _Made(wrapped, outside)
 
     def _hosts(self, rows: Array) -> tuple[_Hosts, int]:
         """The hosts in these rows, and how many are outside the concentrations' range."""
@@ -348,46 +367,6 @@ def _check(scene: Scene, law: SatelliteLaw, options: SatelliteOptions) -> None:
             f"radii beyond {_FARTHEST:g} radii of the host, or negative",
             "distances over the host's radius",
             "mend the painter",
-        )
-
-
-def are_apart(hosts: Array, first_id: Array, number: Array) -> bool:
-    """Whether ids of satellites are unique, by a quick look: if not, they may be so none the less.
-
-    Parameters
-    ----------
-    hosts : ndarray of int64, shape (n,)
-        Ids of the hosts.
-    first_id : ndarray of int64, shape (m,)
-        What the satellites' ids are counted from: runs that are sorted.
-    number : ndarray of int64, shape (n,)
-        Of satellites of each host.
-    """
-    if len(hosts) and hosts.max() >= 1 << SATELLITE_BIT:
-        return False
-    gaps = np.diff(np.sort(first_id, kind="stable"))  # merges the runs
-    room = int(number.max(initial=0))
-    last = (1 << SATELLITE_BIT) - room
-    return not (len(first_id) and (gaps.min(initial=room) < room or first_id.max() > last))
-
-
-def check_unique(ids: Array, seed: int) -> None:
-    """Whether no two ids are the same.
-
-    Raises
-    ------
-    UsageError
-        Some are: for a million hosts with satellites about one seed in a million does that.
-    """
-    ids = np.sort(ids)
-    repeated = ids[1:][ids[1:] == ids[:-1]]
-    if repeated.size:
-        raise UsageError(
-            "seed",
-            f"{seed}, with which {repeated.size} ids of satellites are taken, {repeated[0]} the "
-            "first",
-            "unique ids",
-            "take another seed",
         )
 
 

@@ -107,9 +107,10 @@ def test_compiled_random_numbers(objects, seed):
         ]
         for backend in (reference, kernels):
             np.testing.assert_array_equal(backend.uniform_of(seed, "s", ids, index, draw), expected)
-    first = reference.first_id(seed, ids)
-    np.testing.assert_array_equal(kernels.first_id(seed, ids), first)
-    assert np.all((first >= 0) & (first < 2**62))
+    for attempt in (0, 3):
+        bits = reference.id_hash(seed, ids, attempt)
+        np.testing.assert_array_equal(kernels.id_hash(seed, ids, attempt), bits)
+        assert np.all((bits >= 0) & (bits < 2**52))
     np.testing.assert_array_equal(
         kernels.uniform(seed, "s", ids), reference.uniform(seed, "s", ids)
     )

@@ -13,7 +13,6 @@ from mockgal.errors import (
     BadValueError,
     InternalError,
     MissingDatasetError,
-    MockgalError,
     UsageError,
 )
 from mockgal.paint.draw import paint_scene
@@ -22,7 +21,7 @@ from mockgal.populate.concentration import Concentration
 from mockgal.populate.curves import evaluate
 from mockgal.populate.options import SatelliteOptions
 from mockgal.populate.profile import dispersion_curve, enclosed
-from mockgal.populate.satellites import check_unique, populate
+from mockgal.populate.satellites import populate
 from mockgal.types import HaloCatalog, Scene
 
 LEAST_P = 1e-4  # of a Kolmogorov-Smirnov test: one seed in ten thousand is below
@@ -501,28 +500,6 @@ def test_a_law_of_other_hosts(scene):
     far = law(scene)
     with pytest.raises(InternalError, match="radii"):
         populate(scene, replace(far, radius=far.radius * 100), seed=1, options=CHOICES["measured"])
-
-
-def test_ids_that_are_taken(scene, monkeypatch):
-    with pytest.raises(UsageError, match=r"2 ids of satellites are taken, 5 .*another seed"):
-        check_unique(np.array([5, 7, 6, 5, 7]), 1)
-    check_unique(np.array([5, 7, 6]), 1)
-
-    monkeypatch.setattr(reference, "first_id", lambda seed, ids: np.full(len(ids), 17))
-    with pytest.raises(UsageError, match="take another seed"):
-        populate(scene, law(scene), seed=1)
-    # Neighbours whose ids do not meet are not refused.
-    monkeypatch.setattr(reference, "first_id", lambda seed, ids: ids * 50)
-    assert len(populate(scene, law(scene), seed=1).halos) > 4000
-
-
-def test_hosts_may_have_large_ids(monkeypatch):
-    ids = 2**62 + np.arange(100)
-    scene = hosts(100, halo_id=ids, host_id=ids)
-    assert len(populate(scene, law(scene), seed=1).halos) > 100
-    monkeypatch.setattr(reference, "first_id", lambda seed, ids: (ids - 2**62) * 0 + 50)
-    with pytest.raises(MockgalError, match="ids of satellites are taken"):
-        populate(scene, law(scene, mean=0.01), seed=1)
 
 
 def test_the_record_says_which_law_it_was(scene):

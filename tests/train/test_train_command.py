@@ -7,8 +7,8 @@ import sys
 import time
 
 import pytest
+from terminal import mockgal
 
-from mockgal.cli.screen import progress_bar
 from mockgal.paint.weights import read_weights
 from mockgal.universe import Run, write_universe
 
@@ -34,8 +34,9 @@ def training(runs, out, *more):
 
 def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
     (tmp_path / "whole").mkdir()
-    whole = mockgal_command(*training(runs, "w.safetensors"), cwd=tmp_path / "whole", **ONE_THREAD)
-    assert whole.returncode == 0, whole.stderr
+    on_screen = {"env": ONE_THREAD, "stdout_piped": True}
+    whole = mockgal(*training(runs, "w.safetensors"), cwd=tmp_path / "whole", **on_screen)
+    assert len([line for line in whole.screen if line.startswith("training, epoch")]) == 1
     for text in (
         "pair        synthetic dark (seed 5, 64^3 particles in 16 Mpc/h) and synthetic hydro (",
         "split       cubes",
@@ -68,8 +69,7 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
     assert not list(folder.glob("*fields-*"))
 
     card = (tmp_path / "w.safetensors.card.md").read_text()
-    repeated = mockgal_command("evaluate", "w.safetensors", *pair_of(runs), **ONE_THREAD)
-    assert repeated.returncode == 0, repeated.stderr
+    repeated = mockgal("evaluate", "w.safetensors", *pair_of(runs), cwd=tmp_path, **on_screen)
     assert repeated.stdout == card
     there = sorted(tmp_path.iterdir())
     scratch = ("evaluate", "w.safetensors", *pair_of(runs), "--scratch", tmp_path)
@@ -95,19 +95,6 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
     )
     assert written.returncode == 0, written.stderr
     assert json.loads((tmp_path / "numbers.json").read_text())["weights_digest"] == digest
-
-
-def test_one_bar_for_a_training(monkeypatch):
-    from rich.progress import Progress
-
-    added = []
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    monkeypatch.setattr(Progress, "add_task", lambda *a, **k: added.append(a) or len(added))
-    monkeypatch.setattr(Progress, "update", lambda *a, **k: None)
-    with progress_bar() as advance:
-        for label in ("gravity", "training, epoch 1, loss 2", "training, epoch 2, loss 1"):
-            advance(1, 4, label)
-    assert len(added) == 2
 
 
 @pytest.mark.parametrize(
