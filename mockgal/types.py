@@ -25,6 +25,8 @@ from .columns import (
     frozen_columns,
     sorting_order,
 )
+from .completeness import KEY as COMPLETENESS
+from .completeness import Completeness, is_all
 from .conditional_law import ConditionalLaw
 from .cosmology import Cosmology
 from .deferred import Deferred, parts
@@ -483,9 +485,32 @@ class GalaxyCatalog(Shown):
     def __contains__(self, name: str) -> bool:
         return name in self.columns
 
+    @property
+    def completeness(self) -> Completeness:
+        """From which stellar mass on the catalogue is complete, as its provenance says."""
+        return Completeness.of(self.provenance)
+
     def take(self, rows: Array) -> GalaxyCatalog:
-        """The chosen rows."""
-        return replace(self, columns={name: values[rows] for name, values in self.columns.items()})
+        """Return the chosen rows; fewer than all are not a complete sample.
+
+        `mockgal.select` and `mockgal.most_massive` choose by stellar mass, and know what is
+        complete.
+        """
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        taken = replace(self, columns=columns)
+        if is_all(rows, len(self)):
+            return taken
+        reason = f"selected by rows, {len(taken)} of {len(self)}"
+        return taken.with_completeness(self.completeness.lacking(reason))
+
+    def with_completeness(self, completeness: Completeness) -> GalaxyCatalog:
+        """Return the catalogue with another statement of its completeness, or with none."""
+        provenance = {key: value for key, value in self.provenance.items() if key != COMPLETENESS}
+        if completeness.is_stated:
+            provenance[COMPLETENESS] = completeness.record()
+        other = copy(self)
+        object.__setattr__(other, "provenance", MappingProxyType(provenance))
+        return other
 
     def with_provenance(self, **entries: Any) -> GalaxyCatalog:
         """The catalogue with entries of its provenance added or replaced."""

@@ -25,6 +25,7 @@ SHARED = {
     "conditional_law",
     "display",
     "rows",
+    "completeness",
     "types",
 }
 SHARED |= {"distribution", "satellite_law", "protocols", "plugins", "registry"}
@@ -72,6 +73,7 @@ ORDER = [
     "conditional_law",
     "display",
     "rows",
+    "completeness",
     "types",
     "distribution",
     "satellite_law",
