@@ -6,7 +6,7 @@ Lengths are comoving Mpc/h, masses Msun/h, velocities peculiar km/s; every array
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -32,6 +32,9 @@ from .cosmology import Cosmology
 from .deferred import Deferred, parts
 from .display import Shown
 from .errors import BadValueError, HeaderError, MissingDatasetError
+from .particles import Members as Members
+from .particles import ParticleChunk as ParticleChunk
+from .particles import Particles as Particles
 from .rows import is_settled as is_settled
 from .rows import row_numbers
 from .rows import settle as settle
@@ -240,59 +243,6 @@ class HaloCatalog(Shown):
         """Content digest: independent of row order and of the files the rows came in."""
         facts = HALO_COLUMNS, ["halo_id"], self.mass_definition
         return str(self.once("digest", lambda: content_digest(self.columns, *facts)))
-
-
-class ParticleChunk(NamedTuple):
-    """Some particles: comoving position [Mpc/h], shape (n, 3), and mass [Msun/h], shape (n,).
-
-    ``wrapped`` and ``at_edge`` count the coordinates that the reader moved into [0, L), and those
-    at the far edge that became 0.
-    """
-
-    position: Array
-    mass: Array
-    wrapped: int = 0
-    at_edge: int = 0
-
-
-@dataclass(frozen=True)
-class Particles:
-    """Gravity-only matter, never in memory as a whole.
-
-    Parameters
-    ----------
-    count : int
-        Number of particles.
-    stream : callable
-        ``stream(chunk_rows)`` yields `ParticleChunk` of at most ``chunk_rows`` rows.
-    """
-
-    count: int
-    stream: Callable[[int], Iterator[ParticleChunk]]
-
-    def chunks(self, chunk_rows: int = 1 << 20) -> Iterator[ParticleChunk]:
-        """All particles, in chunks of at most ``chunk_rows``."""
-        return self.stream(chunk_rows)
-
-
-@dataclass(frozen=True)
-class Members:
-    """Ids of the dark-matter particles bound to each subhalo, read when they are asked for.
-
-    Subhalos are named by ``halo_id``, so that it serves any rows of the catalogue in any order.
-
-    Parameters
-    ----------
-    count : callable
-        ``count(halo_id)`` gives the number of particles of each subhalo, shape (n,); 0 for a
-        subhalo that it does not know.
-    read : callable
-        ``read(halo_id, most)`` gives the ids of the first ``most`` particles of each subhalo, or of
-        all if it has fewer: int64, the most bound first, one subhalo after the other.
-    """
-
-    count: Callable[[Array], Array]
-    read: Callable[[Array, int], Array]
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ SHARED = {
     "display",
     "rows",
     "completeness",
+    "particles",
     "types",
 }
 SHARED |= {"distribution", "satellite_law", "protocols", "plugins", "registry"}
@@ -74,6 +75,7 @@ ORDER = [
     "display",
     "rows",
     "completeness",
+    "particles",
     "types",
     "distribution",
     "satellite_law",
