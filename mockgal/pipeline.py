@@ -21,7 +21,7 @@ from .errors import EmptyResultError, InputError, OutputError, UsageError, liste
 from .painters import check_options, made, predict_satellites
 from .painters import make_painter as make_painter
 from .protocols import Painter, ReadOptions, Writer
-from .quantity import box_length
+from .quantity import stated_facts
 from .satellite_law import SatelliteLaw
 from .types import GalaxyCatalog, Scene
 
@@ -55,7 +55,7 @@ def read(
         A density grid of the simulation's matter, in place of any that it comes with.
     **options
         Fields of `mockgal.protocols.ReadOptions`, such as ``mass_definition="200m"``;
-        ``box_size`` may be a text with a unit.
+        ``box_size`` and ``particle_mass`` may be texts with a unit, such as ``"1e9 Msun/h"``.
 
     Returns
     -------
@@ -71,9 +71,7 @@ def read(
     from .read.detect import read as read_scene
 
     check_options("read", options, ReadOptions._fields)
-    if isinstance(options.get("box_size"), str):
-        options = options | {"box_size": box_length(options["box_size"], options.get("h"))}
-    wanted = ReadOptions(**options)
+    wanted = ReadOptions(**stated_facts(options))
     try:
         scene: Scene = read_scene(path, wanted, format)
         if density is not None:

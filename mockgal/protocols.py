@@ -35,7 +35,9 @@ class ReadOptions(NamedTuple):
     h, omega_m, omega_lambda : float or None
         Cosmology, for files that do not state it.
     box_size, redshift : float or None
-        Side of the box [comoving Mpc/h] and redshift, for formats that do not state them.
+        Side of the box [comoving Mpc/h] and redshift, for files that do not state them.
+    particle_mass : float or None
+        Mass of a particle of dark matter [Msun/h], for files that do not state it.
     chunk_rows : int
         Rows read at a time.
     """
@@ -52,6 +54,7 @@ class ReadOptions(NamedTuple):
     omega_lambda: float | None = None
     box_size: float | None = None
     redshift: float | None = None
+    particle_mass: float | None = None
     chunk_rows: int = 1 << 20
 
 

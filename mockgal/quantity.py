@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from .errors import UsageError
 
@@ -71,6 +73,50 @@ def box_length(text: str, h: float | None) -> float:
         found = f"{text}, and no --h to convert it with"
         raise UsageError("--box-size", found, "a length in Mpc/h", "give --h as well")
     return length
+
+
+def particle_mass(text: str, h: float | None) -> float:
+    """The mass of a particle that ``text`` says [Msun/h].
+
+    Parameters
+    ----------
+    text : str
+    h : float or None
+        None if it is not known, for masses in Msun/h only.
+
+    Raises
+    ------
+    UsageError
+        As of `in_unit`, or no ``h`` for a mass that needs it.
+    """
+    mass = in_unit("--particle-mass", text, "Msun / littleh", math.nan if h is None else h)
+    if math.isnan(mass):
+        found = f"{text}, and no --h to convert it with"
+        raise UsageError("--particle-mass", found, "a mass in Msun/h", "give --h as well")
+    return mass
+
+
+def stated_facts(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options for a reader, of which texts with a unit have become numbers in internal units.
+
+    Parameters
+    ----------
+    options : mapping
+        ``box_size`` and ``particle_mass`` may be texts with a unit; ``h`` converts those without
+        it in their unit.
+
+    Raises
+    ------
+    UsageError
+        As of `box_length` and `particle_mass`.
+    """
+    convert = {"box_size": box_length, "particle_mass": particle_mass}
+    return {
+        key: convert[key](value, options.get("h"))
+        if key in convert and isinstance(value, str)
+        else value
+        for key, value in options.items()
+    }
 
 
 def memory_size(where: str, text: str) -> int:

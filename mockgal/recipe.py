@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, fie
 from . import registry
 from .errors import UsageError
 from .protocols import ReadOptions
-from .quantity import box_length
+from .quantity import stated_facts
 from .random import check_seed
 from .types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 
@@ -55,6 +55,7 @@ class Recipe(BaseModel):
         Name of the reader; by default found from the content.
     mass_definition, drop_bad, orphans, centred_origin, allow_empty_regions
     allow_missing_chunks, stellar_mass_definition, h, omega_m, omega_lambda, box_size, redshift
+    particle_mass
         See `mockgal.protocols.ReadOptions`.
     """
 
@@ -85,6 +86,7 @@ class Recipe(BaseModel):
     omega_lambda: float | None = None
     box_size: str | None = None
     redshift: float | None = None
+    particle_mass: str | None = None
 
     @field_validator("cut", mode="before")
     @classmethod
@@ -146,10 +148,7 @@ class Recipe(BaseModel):
     def read_options(self) -> ReadOptions:
         """What the reader is told."""
         names = set(ReadOptions._fields) & set(Recipe.model_fields)
-        given = {name: getattr(self, name) for name in names}
-        if self.box_size is not None:
-            given["box_size"] = box_length(self.box_size, self.h)
-        return ReadOptions(**given)
+        return ReadOptions(**stated_facts({name: getattr(self, name) for name in names}))
 
     @property
     def output(self) -> Path:

@@ -84,9 +84,14 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--box-size",
             metavar="LENGTH",
-            help='Side of the box, such as "1000 Mpc/h", if the format has none.',
+            help='Side of the box, such as "1000 Mpc/h", if not in the file.',
         ),
-        click.option("--redshift", type=float, help="Redshift, if the format has none."),
+        click.option("--redshift", type=float, help="Redshift, if not in the file."),
+        click.option(
+            "--particle-mass",
+            metavar="MASS",
+            help='Mass of a dark-matter particle, such as "1e9 Msun/h", if not in the file.',
+        ),
     )
     for option in reversed(options):  # the last one added is shown first
         command = option(command)

@@ -53,7 +53,7 @@ from ..layout import (
 )
 from ..protocols import ReadOptions
 from ..types import MASS_DEFINITIONS, HaloCatalog, ParticleChunk, Particles, Scene, Snapshot
-from . import chunks, headers, physics, safe
+from . import chunks, given, headers, physics, safe
 from .chunks import FileSet
 from .density import read_density
 from .snapshots import stream_particles
@@ -132,13 +132,16 @@ class BundleReader:
             record["mean_density_over_omega_m"] = _check_mass(
                 path, header, header.uniform_mass * header.particles
             )
+        particle_mass, taken = given.optional("particle_mass", header.particle_mass, options)
+        if taken:
+            record["given_by_user"] = [*record.get("given_by_user", []), *taken]
         digests = path.stat().st_size <= _DIGEST_BYTES
         snapshot = Snapshot(
             header.name,
             header.box_size,
             header.redshift,
             header.cosmology,
-            header.particle_mass,
+            particle_mass,
             self.name,
             (chunks.source(path, digests=digests),),
             record,

@@ -11,9 +11,8 @@ from ..layout import MISSING_CHUNKS
 from ..plugins import tell
 from ..protocols import Reader, ReadOptions
 from ..types import Scene
-from . import quijote
+from . import given, quijote
 from .halotools import HalotoolsReader, is_catalogue
-from .units import SAME
 from .unsupported import describe
 
 
@@ -124,7 +123,7 @@ def read(path: object, options: ReadOptions | None = None, format: str | None = 
             f"{place}",
             "leave it out, or read the original catalogue",
         )
-    _check_given(scene, options, place)
+    given.check(scene.snapshot, options, place)
     if MISSING_CHUNKS in record:
         warn(
             f"{place}: chunks {record[MISSING_CHUNKS]} of {record['files_of_the_whole_output']} "
@@ -134,25 +133,6 @@ def read(path: object, options: ReadOptions | None = None, format: str | None = 
             stacklevel=3,
         )
     return scene
-
-
-def _check_given(scene: Scene, options: ReadOptions, place: str) -> None:
-    """Whether the box and redshift that the user gave are those of the scene.
-
-    Raises
-    ------
-    UsageError
-        They are not: the format states them itself.
-    """
-    for name in ("box_size", "redshift"):
-        user, own = getattr(options, name), getattr(scene.snapshot, name)
-        if user is not None and not abs(user - own) <= SAME * max(abs(own), SAME):
-            raise UsageError(
-                quijote.flag(name),
-                f"{user:g}",
-                f"{own:.6g}, as {place} says",
-                f"leave {quijote.flag(name)} out",
-            )
 
 
 def _read_object(thing: object, options: ReadOptions, format: str | None) -> Scene:

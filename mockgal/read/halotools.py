@@ -40,8 +40,8 @@ from ..errors import (
 )
 from ..protocols import ReadOptions
 from ..types import Scene, Snapshot
+from . import given, headers, physics, safe, values
 from . import halotools_facts as facts
-from . import headers, physics, safe, values
 from .halotools_table import UNITS_HERE, Table, in_file, in_object
 from .nesting import Ids, top_hosts, whole_ids
 
@@ -169,9 +169,7 @@ def _scene(table: Table, options: ReadOptions) -> Scene:
         also.add(_CONCENTRATION)
     wanted += [name for name in table.columns if name in also]
 
-    box_size, redshift = facts.box_size(table), table.number("redshift", above=-1.0)
-    if redshift is None:
-        raise table.missing("redshift", "")
+    box_size, redshift, taken = facts.box_and_redshift(table, options)
     cosmology, record = facts.cosmology(table, options)
     native = table.read(list(dict.fromkeys(wanted)))
     record |= {
@@ -205,21 +203,28 @@ def _scene(table: Table, options: ReadOptions) -> Scene:
     counted["phantoms_dropped"] = int(np.count_nonzero(~real))
     record |= _check_radii(table, native, pairs, central & real, cosmology, redshift)
     record |= facts.check_matter(table, box_size, cosmology)
+    particle_mass, of_particles = facts.particle_mass(
+        table, native[bound], box_size, cosmology, options
+    )
+    record["given_by_user"] += [*taken, *of_particles]
     snapshot = Snapshot(
         name=printable(table.text("simname")) or table.name,
         box_size=box_size,
         redshift=redshift,
         cosmology=cosmology,
-        particle_mass=facts.particle_mass(table, native[bound], box_size, cosmology),
+        particle_mass=particle_mass,
         format=HalotoolsReader.name,
         source=table.source,
         record=record,
     )
+    position = _vectors(native, _POSITION)
+    if "box_size" in taken:
+        given.check_box(position, box_size, options, where("position", 0).split(", row")[0])
     columns = {
         "halo_id": ids,
         "host_id": host_id,
         "is_central": central,
-        "position": _vectors(native, _POSITION),
+        "position": position,
         "velocity": _vectors(native, _VELOCITY),
         "mass": native[bound].astype(np.float64),
         "host_mass": native[host_mass][top].astype(np.float64),

@@ -7,11 +7,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..cosmology import Cosmology
-from ..errors import HeaderError, MissingDatasetError, UnitsError, printable, shown
+from ..errors import HeaderError, UnitsError, printable, shown
 from ..protocols import ReadOptions
-from . import physics
+from . import given, physics
 from .halotools_table import Table
-from .units import make_cosmology
+from .units import flag, make_cosmology
 
 Array = NDArray[Any]
 
@@ -24,25 +24,37 @@ COSMOLOGY = {
     "sigma_8": ("sigma_8",),
     "n_s": ("n_s",),
 }
+_NATIVE = {"box_size": "Lbox", "redshift": "redshift"}
 METADATA = (
     *("Lbox", "redshift", "particle_mass", "num_ptcl_per_dim", "cosmology"),
     *(name for names in COSMOLOGY.values() for name in names),
 )
 
 
-def box_size(table: Table) -> float:
-    """Side of the box [Mpc/h]."""
+def box_and_redshift(table: Table, options: ReadOptions) -> tuple[float, float, list[str]]:
+    """Side of the box [Mpc/h], redshift, and which of them the user gave."""
     sides = table.numbers("Lbox")
-    if sides.size == 0:
-        raise table.missing("Lbox", " [Mpc/h]")
-    if sides.size not in (1, 3) or (sides != sides[0]).any() or not sides[0] > 0:
+    equal = sides.size in (1, 3) and (sides == sides[0]).all() and sides[0] > 0
+    if sides.size and not equal:
         raise HeaderError(
             f"{table.header}@Lbox",
             shown(sides),
             "a positive number [Mpc/h], or three that are equal",
             "correct it; mockgal reads cubic boxes only",
         )
-    return float(sides[0])
+    stated = {
+        "box_size": float(sides[0]) if sides.size else None,
+        "redshift": table.number("redshift", above=-1.0),
+    }
+    names = [_NATIVE[name] for name, value in stated.items() if value is None]
+    facts, taken = given.complete(
+        f"{table.header}@{(names or ['Lbox'])[0]}",
+        stated,
+        options,
+        expected="what every halo catalogue of halotools states",
+        otherwise=f"set the attribute {' and '.join(names)}",
+    )
+    return facts["box_size"], facts["redshift"], taken
 
 
 def cosmology(table: Table, options: ReadOptions) -> tuple[Cosmology, dict[str, Any]]:
@@ -62,20 +74,15 @@ def cosmology(table: Table, options: ReadOptions) -> tuple[Cosmology, dict[str, 
             number = table.number(name)
             if number is not None and found[own] is None:
                 found[own], names[own] = number / 100.0 if name == "H0" else number, name
-    asked = ("h", "omega_m", "omega_lambda")
-    given = [own for own in asked if found[own] is None and getattr(options, own) is not None]
-    found |= {own: getattr(options, own) for own in given}
-    missing = [own for own in asked if found[own] is None]
-    if missing:
-        flags = " ".join(f"--{own.replace('_', '-')} VALUE" for own in missing)
-        raise MissingDatasetError(
-            f"{table.header}@cosmology",
-            f"no {', '.join(missing)}",
-            "the cosmology of the run",
-            f"give {flags}; or state it with the catalogue, by the numbers {', '.join(missing)}",
-        )
-    record["cosmology_given_by_user"] = given
-    return make_cosmology(table.header, names, dict(found), options), record
+    facts, taken = given.complete(
+        f"{table.header}@cosmology",
+        {own: found[own] for own in given.COSMOLOGY},
+        options,
+        expected="the cosmology of the run",
+        otherwise="state it with the catalogue, by numbers of these names",
+    )
+    record["given_by_user"] = taken
+    return make_cosmology(table.header, names, {**found, **facts}, options), record
 
 
 def _from_astropy(where: str, stated: Any) -> dict[str, float | None]:
@@ -125,11 +132,17 @@ def check_matter(table: Table, box_size: float, cosmology: Cosmology) -> dict[st
     return {"mean_density_over_omega_m": ratio}
 
 
-def particle_mass(table: Table, mass: Array, box_size: float, cosmology: Cosmology) -> float | None:
-    """The particle mass [Msun/h], if the box and its halos can be made of such particles."""
-    stated = table.number("particle_mass", above=0.0)
+def particle_mass(
+    table: Table, mass: Array, box_size: float, cosmology: Cosmology, options: ReadOptions
+) -> tuple[float | None, list[str]]:
+    """The particle mass [Msun/h], if the box and its halos can be made of such particles.
+
+    The list has its name if it is the user's.
+    """
+    stated, taken = given.optional(
+        "particle_mass", table.number("particle_mass", above=0.0), options
+    )
     if stated is not None:
-        physics.check_particle_number(
-            stated, mass, box_size, cosmology, f"{table.header}@particle_mass"
-        )
-    return stated
+        where = flag("particle_mass") if taken else f"{table.header}@particle_mass"
+        physics.check_particle_number(stated, mass, box_size, cosmology, where)
+    return stated, taken

@@ -14,7 +14,6 @@ from ..errors import (
     BadValueError,
     FormatError,
     InputError,
-    MissingDatasetError,
     UnitsError,
     listed,
 )
@@ -97,15 +96,6 @@ class Table(NamedTuple):
         if value is None:
             return None
         return scalars.number(f"{self.header}@{name}", value, above=above, fix=_PLAIN)
-
-    def missing(self, name: str, unit: str) -> MissingDatasetError:
-        """What to raise where metadata are not there."""
-        return MissingDatasetError(
-            f"{self.header}@{name}",
-            "nothing",
-            f"{name}{unit}, which every halo catalogue of halotools states",
-            f"set the attribute {name}",
-        )
 
 
 def in_file(path: Path, metadata: Collection[str], chunk_rows: int) -> Table:

@@ -30,7 +30,6 @@ from numpy.typing import NDArray
 from ..cosmology import Cosmology
 from ..errors import (
     BadValueError,
-    MissingDatasetError,
     UnitsError,
     UsageError,
     printable,
@@ -38,15 +37,14 @@ from ..errors import (
 )
 from ..protocols import ReadOptions
 from ..types import HaloCatalog, Scene, Snapshot
-from . import chunks, physics, values
+from . import chunks, given, physics, values
 from .quijote_set import FOLDER, count_groups, find_set, gather, named_so
-from .units import make_cosmology
+from .units import flag, make_cosmology
 
 Array = NDArray[Any]
 
 KPC, MASS = 1e3, 1e10  # in a Mpc; Msun/h
 
-_EXAMPLE = {"box_size": '"1000 Mpc/h"'}
 ASKED = ("box_size", "redshift", "h", "omega_m", "omega_lambda")
 DEFINITION = "fof"
 _SOBOL = (6.0, 5.0, 4.0, 3.0, 2.0, 1.5, 1.0, 0.7, 0.5, 0.2, 0.0)
@@ -62,7 +60,6 @@ _ROUNDING = 2.0**-24  # of one sum in single precision, in which groups are adde
 _SAME_NUMBER = 5e-4
 # Sides of grids that FFTs are fast for: products of these, and at most one of the others.
 _FACTORS, _ONCE = (2, 3, 5, 7), (11, 13)
-_EMPTY, _EMPTY_GROUPS = 0.05, 10.0  # of the far edge of the box, as a share of it, or in groups
 
 
 class QuijoteReader:
@@ -110,7 +107,7 @@ class QuijoteReader:
         chunks.check_distinct(source, counts)
         mass = native["GroupMass"].astype(np.float64) * MASS
         position = native["GroupPos"].astype(np.float64) / KPC
-        _check_box(position, box_size, files, options)
+        given.check_box(position, box_size, options, f"{files.where}:GroupPos")
         particle_mass, row = _particle_mass(files, counts, native["GroupLen"], mass, options)
         _check_redshift(files, redshift)
         record: dict[str, Any] = {
@@ -118,8 +115,7 @@ class QuijoteReader:
             "output_number": files.number,
             "length_unit": "kpc/h",
             "mass_unit": "1e10 Msun/h",
-            "box_and_redshift_given_by_user": True,
-            "cosmology_given_by_user": list(ASKED[2:]),
+            "given_by_user": list(ASKED),
             "mass_definition_chosen_by": "user" if options.mass_definition else "default",
             "hosts_from": "no subhalos in this format: every row is a host",
         }
@@ -139,11 +135,6 @@ class QuijoteReader:
         return Scene(snapshot, _halos(files, counts, native, mass, position, snapshot, options))
 
 
-def flag(name: str) -> str:
-    """The option of the command that gives ``name``."""
-    return "--" + name.replace("_", "-")
-
-
 def looks_like_a_set(path: Path) -> bool:
     """Whether names at ``path`` are those of a set; the content is not looked at."""
     return bool(named_so(path))
@@ -151,9 +142,9 @@ def looks_like_a_set(path: Path) -> bool:
 
 def describe(path: Path) -> tuple[str, str]:
     """What is at ``path``, by its names, and what to do: for the message that nothing knows it."""
-    flags = " ".join(f"{flag(name)} VALUE" for name in ASKED)
     found = f"{named_so(path)[0][2].name}: by its name, groups of Gadget's friends-of-friends"
-    return found, f"if they are that, as of Quijote, say --format {QuijoteReader.name} {flags}"
+    say = f"--format {QuijoteReader.name} {given.flags(ASKED)}"
+    return found, f"if they are that, as of Quijote, say {say}"
 
 
 def _given(files: chunks.FileSet, options: ReadOptions) -> tuple[float, float, Cosmology]:
@@ -166,58 +157,14 @@ def _given(files: chunks.FileSet, options: ReadOptions) -> tuple[float, float, C
     UsageError
         Values that cannot be.
     """
-    stated: dict[str, Any] = {name: getattr(options, name) for name in ASKED}
-    missing = [name for name in ASKED if stated[name] is None]
-    if missing:
-        raise MissingDatasetError(
-            files.where,
-            "no " + ", ".join(missing),
-            "box [Mpc/h], redshift and cosmology of the run, which this format does not state",
-            "give " + " ".join(f"{flag(name)} {_EXAMPLE.get(name, 'VALUE')}" for name in missing),
-        )
-    for name, above in (("box_size", 0.0), ("redshift", -1.0)):
-        if not above < stated[name] < np.inf:
-            raise UsageError(
-                flag(name), f"{stated[name]}", f"a number above {above:g}", f"correct {flag(name)}"
-            )
-    box_size, redshift = float(stated.pop("box_size")), float(stated.pop("redshift"))
+    stated, _ = given.complete(
+        files.where,
+        dict.fromkeys(ASKED),
+        options,
+        expected="box [Mpc/h], redshift and cosmology of the run, which this format does not state",
+    )
+    box_size, redshift = stated.pop("box_size"), stated.pop("redshift")
     return box_size, redshift, make_cosmology(files.where, {}, stated, options)
-
-
-def _check_box(
-    position: Array, box_size: float, files: chunks.FileSet, options: ReadOptions
-) -> None:
-    """Whether the groups fill the box that the user gave.
-
-    Positions that are out of it here and there are left to `values.wrap`.
-
-    Raises
-    ------
-    UnitsError
-        They fill a smaller or a larger one.
-    """
-    finite = position[np.isfinite(position).all(axis=1)]
-    if not len(finite):
-        return
-    edge = box_size / 2 if options.centred_origin else box_size
-    reach = finite.max(axis=0)
-    empty = max(_EMPTY, _EMPTY_GROUPS / len(finite)) * box_size
-    too_large = not options.allow_empty_regions and bool((reach < edge - empty).any())
-    # Of points that fill a box, most have their three coordinates below 0.8 of it.
-    too_small = np.median(np.abs(finite).max(axis=1)) > box_size
-    if too_large or too_small:
-        largest = float(reach.min() if too_large else reach.max())
-        thousands = round(np.log10(max(largest, 1e-30) / edge) / 3)
-        hint = f"; it is off by about 1000^{thousands} (kpc against Mpc)" if thousands else ""
-        fix = f"give the side of the box in Mpc/h with {flag('box_size')}{hint}"
-        if too_large and not thousands:
-            fix += "; if the box is truly empty there, say --allow-empty-regions"
-        raise UnitsError(
-            f"{files.where}:GroupPos",
-            f"groups that reach to {largest:.6g} Mpc/h in a box of {box_size:.6g} Mpc/h",
-            "groups that fill the box",
-            fix,
-        )
 
 
 def _particle_mass(

@@ -10,7 +10,7 @@
 | the host's mass of the definition that is asked for | Msun/h | host_mass |
 | vmax | km/s | vmax |
 | radius of the own mass (rvir, ...) over rs, if the host mass is the own mass | | concentration |
-| mass over the particle mass, where a comment states it | | n_particles |
+| mass over the particle mass, where a comment or the user states it | | n_particles |
 | phantom, in lists of consistent-trees | | rows that have it are left out, counted |
 
 Names are matched whatever their case, for columns follow the run's configuration. The own mass is
@@ -30,10 +30,11 @@ from numpy.typing import NDArray
 from ..errors import BadValueError, FormatError, MissingDatasetError, UsageError, printable
 from ..protocols import ReadOptions
 from ..types import HaloCatalog, Scene, Snapshot, SourceFile
-from . import physics, safe, text, values
+from . import given, physics, safe, text, values
 from .nesting import top_hosts
 from .rockstar_head import HLIST, HaloList, kind_of, open_list
 from .text_stream import begins_with, check
+from .units import flag, make_cosmology
 
 Array = NDArray[Any]
 
@@ -78,23 +79,28 @@ class RockstarReader:
         """
         halos = open_list(_find(path))
         definition, host_column = halos.host_mass(options)
-        cosmology, given = halos.cosmology(options)
-        box_size = halos.box_size()
+        run, taken = halos.run(options)
+        cosmology = make_cosmology(
+            halos.at("comments"), {}, {name: run[name] for name in given.COSMOLOGY}, options
+        )
+        box_size = run["box_size"]
         columns = _columns(halos, host_column)
         native, scale, source = _gather(halos, columns, options)
-        redshift, scale_from = halos.redshift(scale)
+        redshift = run["redshift"] if scale is None else halos.redshift_of(scale)
+        if "box_size" in taken:
+            given.check_box(native["position"], box_size, options, halos.at("x"))
         record: dict[str, Any] = {
             "list": halos.kind,
             "compressed": halos.head.compressed,
             "columns_in_file": len(halos.names),
             "rows_in_file": len(native["id"]),
-            "scale_factor_from": scale_from,
+            "scale_factor_from": _scale_from(halos, scale, taken),
             "mass_column": halos.names[halos.own],
             "mass_column_definition": halos.own_definition,
             "host_mass_column": halos.names[host_column],
             "mass_definition_chosen_by": "user" if options.mass_definition else "default",
             "hosts_from": halos.names[columns["parent"].place],
-            "cosmology_given_by_user": given,
+            "given_by_user": taken,
         }
         if _SCALE_RADIUS in native:
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -108,11 +114,13 @@ class RockstarReader:
                 halos.at(halos.names[columns["radius"].place]),
                 halos.own_definition,
             )
-        particle_mass = halos.facts.get("particle_mass")
+        particle_mass, of_particles = given.optional(
+            "particle_mass", halos.facts.get("particle_mass"), options
+        )
+        taken += of_particles
         if particle_mass is not None:
-            physics.check_particle_number(
-                particle_mass, native["mass"], box_size, cosmology, halos.at("#Particle mass")
-            )
+            where = flag("particle_mass") if of_particles else halos.at("#Particle mass")
+            physics.check_particle_number(particle_mass, native["mass"], box_size, cosmology, where)
         snapshot = Snapshot(
             name=_name(halos.path),
             box_size=box_size,
@@ -124,6 +132,15 @@ class RockstarReader:
             record=record,
         )
         return Scene(snapshot, _halos(halos, columns, native, definition, snapshot, options))
+
+
+def _scale_from(halos: HaloList, scale: float | None, taken: list[str]) -> str:
+    """What states the scale factor."""
+    if scale is not None:
+        return "rows"
+    if "redshift" in taken:
+        return "user"
+    return "comment" if "a" in halos.facts else "name of the file"
 
 
 def _lists(path: Path) -> list[Path]:

@@ -5,22 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from ..cosmology import Cosmology
 from ..errors import (
     FormatError,
     HeaderError,
-    MissingDatasetError,
     UnitsError,
     UsageError,
     printable,
 )
 from ..protocols import ReadOptions
+from . import given
 from .text import Head, read_head
-from .units import make_cosmology
 
 OUT, HLIST = "out_N.list of Rockstar", "hlist of consistent-trees"
 # Mass by definition, in the order in which the host mass is chosen where the user does not;
@@ -43,7 +41,12 @@ _FACTS = {
     "particle mass": "particle_mass",
 }
 _QUANTITY_UNITS = {"box size": "Mpc/h", "particle mass": "Msun/h"}
-_COSMOLOGY = ("h", "omega_m", "omega_lambda")
+_LINE = "#Om = 0.3; Ol = 0.7; h = 0.7"
+_EXAMPLES = {  # of comments that state facts
+    "box_size": "#Box size: 250.0 Mpc/h",
+    "redshift": "#a = 0.5",
+    **dict.fromkeys(given.COSMOLOGY, _LINE),
+}
 # How comments begin that state a unit, and the unit; in lower case without blanks. Descriptions of
 # columns need not state one.
 _UNITS = {
@@ -128,83 +131,65 @@ class HaloList(NamedTuple):
             )
         return self.names.index(name)
 
-    def box_size(self) -> float:
-        """Side of the box [Mpc/h].
+    def run(self, options: ReadOptions) -> tuple[dict[str, float], list[str]]:
+        """Box size, redshift and cosmology by the names of `given.FACTS`; those the user stated.
+
+        The redshift is not among them where the rows have it.
 
         Raises
         ------
         MissingDatasetError
-            No comment states it.
+            Neither a comment nor the user states some of them.
+        UsageError
+            The user states what cannot be.
         """
-        return self._stated("box_size", "#Box size: VALUE Mpc/h")
+        stated: dict[str, float | None] = {"box_size": self.facts.get("box_size")}
+        if not self.scale_in_rows:
+            stated["redshift"] = self._stated_redshift()
+        stated |= {name: self.facts.get(name) for name in given.COSMOLOGY}
+        lacking = [name for name, value in stated.items() if value is None]
+        lines = " and ".join(
+            dict.fromkeys(line for name, line in _EXAMPLES.items() if name in lacking)
+        )
+        return given.complete(
+            self.at("comments"),
+            stated,
+            options,
+            expected=f"lines like {lines}",
+            otherwise="add such lines after the first",
+        )
 
-    def redshift(self, scale: float | None) -> tuple[float, str]:
-        """The redshift, and what it is from.
+    @property
+    def scale_in_rows(self) -> bool:
+        """Whether there are rows that state their scale factor."""
+        return self.kind == HLIST and self.head.width > 0
 
-        Parameters
-        ----------
-        scale : float or None
-            Scale factor of the rows, if they have it.
+    def _stated_redshift(self) -> float | None:
+        """The redshift of a list whose rows do not have it."""
+        scale = self.facts.get("a")
+        match = re.match(r"hlist_(\d+\.\d+)\.list", self.path.name)
+        if scale is None and self.kind == HLIST and match and float(match[1]) > 0:
+            scale = float(match[1])
+        return None if scale is None else 1.0 / scale - 1.0
+
+    def redshift_of(self, scale: float) -> float:
+        """The redshift of rows with this scale factor.
 
         Raises
         ------
         HeaderError
-            No scale factor, or not that of the comments.
-        MissingDatasetError
-            Nothing states it.
+            It is none, or not that of the comments.
         """
         stated = self.facts.get("a")
-        if scale is not None:
-            if not 0 < scale < np.inf:
-                raise HeaderError(
-                    self.at("scale"), f"{scale:g}", "a positive number", "fetch the list again"
-                )
-            if stated is not None and abs(stated / scale - 1) > 1e-4:
-                raise HeaderError(
-                    self.at("#a"),
-                    f"{stated:g}",
-                    f"{scale:g}, as in the rows",
-                    "correct the comment",
-                )
-            return 1.0 / scale - 1.0, "rows"
-        match = re.match(r"hlist_(\d+\.\d+)\.list", self.path.name)
-        if stated is None and self.kind == HLIST and match and float(match[1]) > 0:  # no rows
-            return 1.0 / float(match[1]) - 1.0, "name of the file"
-        return 1.0 / self._stated("a", "#a = VALUE") - 1.0, "comment"
-
-    def cosmology(self, options: ReadOptions) -> tuple[Cosmology, list[str]]:
-        """The cosmology, and which of its parameters the user gave.
-
-        Raises
-        ------
-        MissingDatasetError
-            Neither the list nor the user states it.
-        HeaderError, UsageError
-            One that cannot be, or another than the user's.
-        """
-        found: dict[str, Any] = {name: self.facts.get(name) for name in _COSMOLOGY}
-        given = [n for n in _COSMOLOGY if found[n] is None and getattr(options, n) is not None]
-        found.update({name: getattr(options, name) for name in given})
-        missing = [name for name in _COSMOLOGY if found[name] is None]
-        if missing:
-            flags = " ".join(f"--{name.replace('_', '-')} VALUE" for name in missing)
-            raise MissingDatasetError(
-                self.at("comments"),
-                "no " + ", ".join(missing),
-                "the run's cosmology, in a line like #Om = 0.3; Ol = 0.7; h = 0.7",
-                f"give {flags}",
+        if not 0 < scale < np.inf:
+            raise HeaderError(
+                self.at("scale"), f"{scale:g}", "a positive number", "fetch the list again"
             )
-        return make_cosmology(self.at("comments"), {}, found, options), given
-
-    def _stated(self, name: str, example: str) -> float:
-        if name not in self.facts:
-            raise MissingDatasetError(
-                self.at(re.split(" ?[:=]", example)[0]),
-                "no such comment",
-                f"one like {example}",
-                "add it as the second line of the list",
+        if stated is not None and abs(stated / scale - 1) > 1e-4:
+            raise HeaderError(
+                self.at("#a"), f"{stated:g}", f"{scale:g}, as in the rows", "correct the comment"
             )
-        return self.facts[name]
+        return 1.0 / scale - 1.0
 
 
 def kind_of(first: str) -> str:

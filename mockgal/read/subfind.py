@@ -25,7 +25,7 @@ from ..errors import FormatError, HeaderError, IncompleteSetError, UsageError, w
 from ..layout import MISSING_CHUNKS, STAR_PARTICLE_MASS
 from ..protocols import ReadOptions
 from ..types import HaloCatalog, Scene, Snapshot, SourceFile
-from . import chunks, members, physics, placement, snapshots, values
+from . import chunks, given, members, physics, placement, snapshots, values
 from .membership import check_membership, signed
 from .subfind_set import FOLDERS, CatalogueSet, Dialect, is_of, open_set
 from .units import COSMOLOGY, SAME, UNITS
@@ -133,12 +133,14 @@ class SubfindReader:
             }
         particle_mass = _particle_mass(found, catalogue.units.mass)
         beside, table_mass, more = _matter(catalogue, dialect, options, record, particle_mass)
+        particle_mass, taken = given.optional("particle_mass", table_mass or particle_mass, options)
+        record["given_by_user"] = [*record["given_by_user"], *taken]
         snapshot = Snapshot(
             name=catalogue.name,
             box_size=catalogue.box_size,
             redshift=catalogue.redshift,
             cosmology=catalogue.units.cosmology,
-            particle_mass=table_mass or particle_mass,
+            particle_mass=particle_mass,
             format=dialect.name,
             source=source + more,
             record=record,

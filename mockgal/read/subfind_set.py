@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import h5py
+import numpy as np
 
 from ..errors import (
     MissingDatasetError,
@@ -15,12 +16,13 @@ from ..errors import (
     printable,
 )
 from ..protocols import ReadOptions
-from . import chunks, headers, physics, safe, snapshots
+from . import chunks, given, headers, physics, safe, snapshots
 from .chunks import FileSet
 from .units import STATED, Statement, UnitSystem, read_units, stated
 
 FOLDERS = r"groups_\d+"
 GROUP_NUMBERS = ("SubhaloGroupNr", "SubhaloGrNr")  # of all dialects
+_OF_RUN = ("Time", "Redshift", "BoxSize")  # of the header
 _NO_NAME = ("", ".", "..", "output", "out")  # output folders that name no run
 
 
@@ -125,7 +127,7 @@ def open_set(files: FileSet, options: ReadOptions, dialect: Dialect) -> Catalogu
     IncompleteSetError, HeaderError, MissingDatasetError
         Files missing, surplus or of different runs; counts that do not add up; no units.
     """
-    facts: list[tuple[float, ...]] = []
+    facts: list[tuple[float | None, ...]] = []
     parameters: list[tuple[float | None, ...]] = []
     groups: list[int] = []
     subhalos: list[int] = []
@@ -150,10 +152,7 @@ def open_set(files: FileSet, options: ReadOptions, dialect: Dialect) -> Catalogu
             keys = ("NumFiles", "Ngroups_Total", f"{count}_Total")
             facts.append(
                 (
-                    *(
-                        headers.number(file, "Header", key)
-                        for key in ("Time", "Redshift", "BoxSize")
-                    ),
+                    *(headers.number(file, "Header", key, None) for key in _OF_RUN),
                     *(headers.count(file, "Header", key) for key in keys),
                 )
             )
@@ -163,16 +162,16 @@ def open_set(files: FileSet, options: ReadOptions, dialect: Dialect) -> Catalogu
     chunks.check_same(files, facts, "/Header (Time, Redshift, BoxSize, NumFiles, totals)")
     place = dialect.statement.groups[0]
     chunks.check_same(files, parameters, f"/{place} ({', '.join(STATED)})")
-    time, redshift, box = facts[0][:3]
-    totals = int(facts[0][4]), int(facts[0][5])
+    totals = int(facts[0][4] or 0), int(facts[0][5] or 0)
     whole = not missing
     chunks.check_total(files, groups, totals[0], "/Header@Ngroups_Total", complete=whole)
     chunks.check_total(files, subhalos, totals[1], f"/Header@{count}_Total", complete=whole)
-    snapshots.check_header_time(files.files[0], time, redshift)
+    time, redshift, box, taken = _of_run(files, facts[0][:3], units, options)
+    units.record["given_by_user"] += taken
     return CatalogueSet(
         files,
         units,
-        physics.box_size(f"{files.files[0]}:/Header@BoxSize", box, units.length),
+        box,
         time,
         redshift,
         groups,
@@ -183,6 +182,40 @@ def open_set(files: FileSet, options: ReadOptions, dialect: Dialect) -> Catalogu
         name,
         base,
     )
+
+
+def _of_run(
+    files: FileSet,
+    header: Sequence[float | None],
+    units: UnitSystem,
+    options: ReadOptions,
+) -> tuple[float, float, float, list[str]]:
+    """Scale factor, redshift, side of the box [Mpc/h], and which of them the user gave.
+
+    Raises
+    ------
+    MissingDatasetError
+        Neither the header nor the user states some.
+    HeaderError
+        They contradict each other, or are no numbers that a box has.
+    """
+    time, redshift, box = header
+    where = f"{files.files[0]}:/Header"
+    if time is not None:
+        if redshift is None and time > 0:
+            redshift = 1.0 / time - 1.0
+        snapshots.check_header_time(files.files[0], time, np.nan if redshift is None else redshift)
+    if box is not None:
+        box = physics.box_size(f"{where}@BoxSize", box, units.length)
+    facts, taken = given.complete(
+        where,
+        {"box_size": box, "redshift": redshift},
+        options,
+        expected="the attributes BoxSize, Time and Redshift",
+        otherwise="write them there, in the units of the run",
+    )
+    redshift = facts["redshift"]
+    return 1.0 / (1.0 + redshift) if time is None else time, redshift, facts["box_size"], taken
 
 
 def _name(output_dir: object, files: FileSet) -> str:

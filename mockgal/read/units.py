@@ -26,6 +26,7 @@ _UNITS = (*UNITS, "Hubble")
 COSMOLOGY = {"HubbleParam": "h", "Omega0": "omega_m", "OmegaLambda": "omega_lambda"}
 STATED = (*_UNITS, *COSMOLOGY)  # what all files of a run must agree on
 SAME = 1e-4  # relative, between a value in the file and the user's
+SAME_PARTICLE = 1e-3  # of particle masses, which rest on the codes' gravitational constants
 
 
 class Statement(NamedTuple):
@@ -93,7 +94,8 @@ def stated(file: h5py.File, statement: Statement) -> tuple[float | None, ...]:
     return tuple(_attribute(file, statement, name) for name in STATED)
 
 
-def _flag(name: str) -> str:
+def flag(name: str) -> str:
+    """The option of the command that gives ``name``."""
     return "--" + name.replace("_", "-")
 
 
@@ -117,7 +119,7 @@ def _given(
     if units or cosmology:
         ways = []
         if cosmology:
-            flags = " ".join(f"{_flag(COSMOLOGY[name])} VALUE" for name in cosmology)
+            flags = " ".join(f"{flag(COSMOLOGY[name])} VALUE" for name in cosmology)
             ways.append(f"give {flags}, for {', '.join(cosmology)}")
         if units:
             ways.append(
@@ -145,10 +147,10 @@ def _check_given(where: str, cosmology: Cosmology, options: ReadOptions) -> None
         user, own = getattr(options, name), getattr(cosmology, name)
         if user is not None and not abs(user - own) <= SAME * max(abs(own), SAME):
             raise UsageError(
-                _flag(name),
+                flag(name),
                 f"{user}",
                 f"{own}, as {where} says",
-                f"leave {_flag(name)} out",
+                f"leave {flag(name)} out",
             )
 
 
@@ -180,7 +182,7 @@ def make_cosmology(
         name = error.where.split()[-1]
         if str(getattr(options, name)) == error.found:
             raise UsageError(
-                _flag(name), error.found, error.expected, f"correct {_flag(name)}"
+                flag(name), error.found, error.expected, f"correct {flag(name)}"
             ) from error
         raise HeaderError(
             f"{where}@{names.get(name, name)}",
@@ -300,7 +302,7 @@ def read_units(file: h5py.File, options: ReadOptions, statement: Statement) -> U
         "velocity_unit_km_s": velocity,
         "h_free_run": h_free,
         "h_is_one": h == 1,
-        "cosmology_given_by_user": given,
+        "given_by_user": given,
         "units_by_definition_of_format": assumed,
         "stated_UnitLength_in_cm": value["UnitLength_in_cm"],
         "stated_UnitMass_in_g": value["UnitMass_in_g"],

@@ -238,9 +238,9 @@ def test_no_cosmology(make_run, names, options, refused, dialect):
     refused(run, f"{catalogue(run)[0]}:/{dialect.parameters}", ", ".join(names), *flags)
     given = ReadOptions(**{FLAGS[name][1]: FLAGS[name][2] for name in names})
     scene = read(run, given)
-    assert scene.snapshot.record["cosmology_given_by_user"] == [FLAGS[n][1] for n in names]
+    assert scene.snapshot.record["given_by_user"] == [FLAGS[n][1] for n in names]
     assert scene.snapshot.cosmology.to_dict() == pytest.approx(whole.snapshot.cosmology.to_dict())
-    assert whole.snapshot.record["cosmology_given_by_user"] == []
+    assert whole.snapshot.record["given_by_user"] == []
     np.testing.assert_allclose(scene.halos["mass"], whole.halos["mass"], rtol=1e-9)
 
 
@@ -269,7 +269,7 @@ def test_the_file_says_otherwise(run, wrong, tmp_path, refused):
     write_bundle(read(run), path)
     refused(path, flag, path, code=2, options=ReadOptions(**wrong))
     same = ReadOptions(h=0.6774, omega_m=0.3089, omega_lambda=0.69110001)
-    assert read(run, same).snapshot.record["cosmology_given_by_user"] == []
+    assert read(run, same).snapshot.record["given_by_user"] == []
     assert len(read(path, same).halos) == 462
 
 

@@ -248,7 +248,7 @@ def test_no_cosmology(cached, scene):
         own = scene.snapshot.cosmology
         again = mockgal.read(thing, h=own.h, omega_m=own.omega_m, omega_lambda=own.omega_lambda)
         assert again.snapshot.cosmology == replace(own, omega_b=None)
-        assert again.snapshot.record["cosmology_given_by_user"] == ["h", "omega_m", "omega_lambda"]
+        assert again.snapshot.record["given_by_user"] == ["h", "omega_m", "omega_lambda"]
 
 
 def test_a_cosmology_that_the_user_contradicts(cached):

@@ -245,9 +245,10 @@ def test_without_rows(tmp_path):
     scene = read(sample.write(tmp_path / "hlist_0.50000.list"))
     assert (len(scene.halos), scene.snapshot.redshift) == (0, 1.0)
     assert scene.snapshot.record["scale_factor_from"] == "name of the file"
-    refused(
-        sample.write(tmp_path / "other.list"), ":#a: found no such comment", "one like #a = VALUE"
-    )
+    path = sample.write(tmp_path / "other.list")
+    refused(path, "no redshift", "lines like #a = 0.5", "--redshift VALUE")
+    scene = read(path, ReadOptions(redshift=1.5))
+    assert (scene.snapshot.redshift, scene.snapshot.record["scale_factor_from"]) == (1.5, "user")
     sample.comments.append("a = 0.8")
     assert read(sample.write(tmp_path / "other.list")).snapshot.redshift == 0.25
 
@@ -423,10 +424,10 @@ def test_cosmology_nowhere(tmp_path, kind):
     )
     refused(path, "no omega_lambda", "give --omega-lambda VALUE", h=0.6774, omega_m=0.3089)
     scene = read(path, ReadOptions(**given))
-    assert scene.snapshot.record["cosmology_given_by_user"] == list(given)
+    assert scene.snapshot.record["given_by_user"] == list(given)
     assert scene.snapshot.cosmology.to_dict() == given
     path = Sample(kind).write(tmp_path / "b.list")
-    assert read(path, ReadOptions(**given)).snapshot.record["cosmology_given_by_user"] == []
+    assert read(path, ReadOptions(**given)).snapshot.record["given_by_user"] == []
     refused(path, "--h", "0.6774", code=2, h=0.7)
 
 
@@ -436,7 +437,7 @@ def test_cosmology_nowhere(tmp_path, kind):
         (
             "Box",
             None,
-            [":#Box size: found no such comment", "one like #Box size: VALUE Mpc/h", "second line"],
+            ["no box_size", "lines like #Box size: 250.0 Mpc/h", '--box-size "1000 Mpc/h"'],
         ),
         ("Box", "Box size: 40.0 Mpc", ["#Box size: found the unit 'Mpc'", "Mpc/h"]),
         ("Box", "Box size: 40.0", ["found the unit ''"]),
@@ -452,7 +453,7 @@ def test_cosmology_nowhere(tmp_path, kind):
             ["of which 110 fill the box, expected 512 to 1e+15 particles"],
         ),
         ("Particle", "Particle mass: 9e11 Msun/h", ["a median halo of"]),
-        ("a =", None, [":#a: found no such comment", "one like #a = VALUE"]),
+        ("a =", None, ["no redshift", "lines like #a = 0.5", "--redshift VALUE"]),
         ("a =", "a = 0", [":#a: found '0'"]),
         ("a =", "a = -1.0", ["'-1.0'"]),
         ("Om", "Om = x; Ol = 0.7; h = 0.7", [":#Om: found 'x'"]),

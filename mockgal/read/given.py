@@ -1,0 +1,219 @@
+"""Facts of a run that a file may lack and the user may state: box, redshift, cosmology, particles.
+
+What a file states is never overruled: an option that contradicts it is refused. An option that a
+reader does not use contradicts what was read, or is missing from it, and is refused in `check` too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MissingDatasetError, UnitsError, UsageError
+from ..protocols import ReadOptions
+from ..types import Snapshot
+from .units import SAME, SAME_PARTICLE, flag
+
+
+class Fact(NamedTuple):
+    """A number that the user may state.
+
+    Parameters
+    ----------
+    example : str
+        Of the option's value.
+    above : float
+        What it is larger than.
+    unit : str
+        That `ReadOptions` holds it in.
+    """
+
+    example: str = "VALUE"
+    above: float = 0.0
+    unit: str = ""
+
+
+FACTS = {
+    "box_size": Fact('"1000 Mpc/h"', 0.0, "Mpc/h"),
+    "redshift": Fact(above=-1.0),
+    "h": Fact(),
+    "omega_m": Fact(),
+    "omega_lambda": Fact(),
+    "particle_mass": Fact('"1e9 Msun/h"', 0.0, "Msun/h"),
+}
+COSMOLOGY = ("h", "omega_m", "omega_lambda")
+_EMPTY, _EMPTY_HALOS = 0.05, 10.0  # of the far edge of the box, as a share of it, or in halos
+
+
+def flags(names: Iterable[str]) -> str:
+    """The options for these facts, each with an example of its value."""
+    return " ".join(f"{flag(name)} {FACTS[name].example}" for name in names)
+
+
+def complete(
+    where: str,
+    stated: Mapping[str, float | None],
+    options: ReadOptions,
+    *,
+    expected: str,
+    otherwise: str = "",
+) -> tuple[dict[str, float], list[str]]:
+    """Fill in from the options the facts that a file does not state.
+
+    Parameters
+    ----------
+    where : str
+        Where the file would state them, for the message.
+    stated : mapping of str to float or None
+        By the names in `FACTS`; None for those that the file lacks.
+    options : ReadOptions
+    expected : str
+        What is needed and how a file states it, for the message.
+    otherwise : str, optional
+        Another way out than the options.
+
+    Returns
+    -------
+    dict of str to float
+        All of ``stated``, completed.
+    list of str
+        Names of those that are the user's.
+
+    Raises
+    ------
+    MissingDatasetError
+        Neither the file nor the user states some; the message names the options.
+    UsageError
+        The user states a value that cannot be.
+    """
+    found = {name: value for name, value in stated.items() if value is not None}
+    lacking = [name for name in stated if name not in found]
+    taken = [name for name in lacking if getattr(options, name) is not None]
+    missing = [name for name in lacking if name not in taken]
+    if missing:
+        raise MissingDatasetError(
+            where,
+            "no " + ", ".join(missing),
+            expected,
+            f"give {flags(missing)}" + f"; or {otherwise}" * bool(otherwise),
+        )
+    return found | {name: _value(name, options) for name in taken}, taken
+
+
+def optional(
+    name: str, stated: float | None, options: ReadOptions
+) -> tuple[float | None, list[str]]:
+    """A fact that need not be known: what the file states, else what the user does.
+
+    Returns
+    -------
+    float or None
+    list of str
+        The name, if the value is the user's.
+
+    Raises
+    ------
+    UsageError
+        The user states a value that cannot be.
+    """
+    if stated is not None or getattr(options, name) is None:
+        return stated, []
+    return _value(name, options), [name]
+
+
+def _value(name: str, options: ReadOptions) -> float:
+    """What the user states, a finite number in its range (of cosmology: see `Cosmology`)."""
+    value = float(getattr(options, name))
+    if name not in COSMOLOGY and not FACTS[name].above < value < np.inf:
+        raise UsageError(
+            flag(name), f"{value}", f"a number above {FACTS[name].above:g}", f"correct {flag(name)}"
+        )
+    return value
+
+
+def check(snapshot: Snapshot, options: ReadOptions, place: str) -> None:
+    """Raise if what the user states is not what was read.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+    options : ReadOptions
+    place : str
+        The input, for the message.
+
+    Raises
+    ------
+    UsageError
+        The file states another value, or the reader has not used the user's.
+    """
+    for name, fact in FACTS.items():
+        user = getattr(options, name)
+        if user is None:
+            continue
+        unit = f" {fact.unit}" * bool(fact.unit)
+        own = getattr(snapshot.cosmology if name in COSMOLOGY else snapshot, name)
+        if own is None:
+            found = f"none: the reader of {snapshot.format} does not use it"
+        elif abs(user - own) <= _tolerance(name, own):
+            continue
+        else:
+            found = f"{own:.6g}{unit}, as {place} says"
+        raise UsageError(flag(name), f"{user:g}{unit}", found, f"leave {flag(name)} out")
+
+
+def _tolerance(name: str, own: float) -> float:
+    """By how much two statements of one fact may differ: rounding of text and of constants."""
+    if name == "redshift":  # from a scale factor of five digits
+        return SAME * (1 + abs(own))
+    return (SAME_PARTICLE if name == "particle_mass" else SAME) * max(abs(own), SAME)
+
+
+def check_box(
+    position: NDArray[np.float64], box_size: float, options: ReadOptions, where: str
+) -> None:
+    """Raise if halos do not fill the box that the user states.
+
+    Positions that are out of it here and there are left to `mockgal.read.values.wrap`. Of n halos
+    at random one box in e^10 / 3 = 7000 has no halo as close to a far edge as is asked for.
+
+    Parameters
+    ----------
+    position : ndarray of float64, shape (n, 3)
+        Comoving [Mpc/h].
+    box_size : float
+        [Mpc/h]
+    options : ReadOptions
+        ``allow_empty_regions`` lets halos be missing at the far edges.
+    where : str
+        Where the positions are, for the message.
+
+    Raises
+    ------
+    UnitsError
+        They fill a smaller or a larger one.
+    """
+    finite = position[np.isfinite(position).all(axis=1)]
+    if not len(finite):
+        return
+    edge = box_size / 2 if options.centred_origin else box_size
+    reach = finite.max(axis=0)
+    empty = max(_EMPTY, _EMPTY_HALOS / len(finite)) * box_size
+    too_large = not options.allow_empty_regions and bool((reach < edge - empty).any())
+    # Of points that fill a box, most have their three coordinates below 0.8 of it.
+    too_small = np.median(np.abs(finite).max(axis=1)) > box_size
+    if too_large or too_small:
+        largest = float(reach.min() if too_large else reach.max())
+        thousands = round(np.log10(max(largest, 1e-30) / edge) / 3)
+        hint = f"; it is off by about 1000^{thousands} (kpc against Mpc)" if thousands else ""
+        fix = f"give the side of the box in Mpc/h with {flag('box_size')}{hint}"
+        if too_large and not thousands:
+            fix += "; if the box is truly empty there, say --allow-empty-regions"
+        raise UnitsError(
+            where,
+            f"halos that reach to {largest:.6g} Mpc/h in a box of {box_size:.6g} Mpc/h",
+            "halos that fill the box",
+            fix,
+        )
