@@ -69,7 +69,14 @@ def detect(path: Path | str) -> str:
             "one",
             "say which with --format",
         )
-    what, fix = quijote.describe(path) if quijote.looks_like_a_set(path) else describe(path)
+
+    def name_of(below: Path) -> str:
+        return next((n for n, reader in readers.items() if _knows(n, reader, below)), "")
+
+    if quijote.looks_like_a_set(path):
+        what, fix = quijote.describe(path)
+    else:
+        what, fix = describe(path, name_of)
     raise FormatError(path, what, "one of the formats " + ", ".join(readers), fix)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -193,10 +194,14 @@ class HaloList(NamedTuple):
 
 
 def kind_of(first: str) -> str:
-    """`OUT` or `HLIST` for the first line of such a list; "" for any other."""
-    if re.match(r"#\s*scale\(0\)\s+id\(1\)\s", first, re.I):
+    """`OUT` or `HLIST` for the first line of such a list; "" for any other.
+
+    Columns of an hlist may be numbered, ``scale(0) id(1)``, or not. A list of Rockstar has a mass
+    after the two ids, where UniverseMachine has the id of the host.
+    """
+    if re.match(r"#\s*scale(\(0\))?\s+id(\(1\))?\s+desc_", first, re.I):
         return HLIST
-    return OUT if re.match(r"#\s*id\s+descid\s", first, re.I) else ""
+    return OUT if re.match(r"#\s*id\s+descid\s+m", first, re.I) else ""
 
 
 def open_list(path: Path) -> HaloList:
@@ -223,24 +228,16 @@ def open_list(path: Path) -> HaloList:
     head = read_head(path)
     kind, words = kind_of("#" + head.comments[0]), head.comments[0].split()
     names = [word.lower() for word in words]
-    if kind == HLIST:
-        if head.width == 1:
-            raise FormatError(
-                path,
-                "merger trees of consistent-trees (tree_*.dat)",
-                "the halos of one time",
-                "give the list of one scale factor, hlists/hlist_A.list, that comes with the trees",
-            )
-        for place, word in enumerate(words):
-            match = re.fullmatch(r"(.+)\((\d+)\)", word)
-            if match is None or match[2] != str(place):
-                raise HeaderError(
-                    f"{path}, line 1",
-                    f"column {place} called {printable(word[:80])!r}",
-                    f"NAME({place})",
-                    "write the first line again: columns were added or left out without it",
-                )
-            names[place] = match[1].lower()
+    if kind == HLIST and head.width == 1:
+        raise FormatError(
+            path,
+            "merger trees of consistent-trees (tree_*.dat)",
+            "the halos of one time",
+            "give hlists/hlist_A.list, which its halo_trees_to_catalog.pl makes; or take the rows "
+            f"of one scale factor, here 1, with `{_rows_of_one_time(path)}`",
+        )
+    if kind == HLIST and "(" in words[0]:
+        names = _unnumbered(path, words)
     if head.width and head.width != len(names):
         raise HeaderError(
             f"{path}, line 1",
@@ -254,6 +251,34 @@ def open_list(path: Path) -> HaloList:
         own = 1 + next((i for i, name in enumerate(names) if name.startswith("sam_m")), 9)
     definition = _own_definition(path, names, own)
     return HaloList(path, kind, head, tuple(names), _facts(path, head), own, definition)
+
+
+def _rows_of_one_time(path: Path) -> str:
+    """The command that takes the halos of today out of trees, with the comments at their head."""
+    keep = "NR == FNR && /^#/ && !/^#tree/ || !/^#/ && NF > 1 && $1 == 1"
+    return f"awk '{keep}' {shlex.quote(str(path))} > hlist_1.00000.list"
+
+
+def _unnumbered(path: Path, words: Sequence[str]) -> list[str]:
+    """Names in lower case, without their numbers.
+
+    Raises
+    ------
+    HeaderError
+        Numbers that are not those of the columns.
+    """
+    names = []
+    for place, word in enumerate(words):
+        match = re.fullmatch(r"(.+)\((\d+)\)", word)
+        if match is None or match[2] != str(place):
+            raise HeaderError(
+                f"{path}, line 1",
+                f"column {place} called {printable(word[:80])!r}",
+                f"NAME({place})",
+                "write the first line again: columns were added or left out without it",
+            )
+        names.append(match[1].lower())
+    return names
 
 
 def _own_definition(path: Path, names: Sequence[str], own: int) -> str:

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import h5py
-
 from ..errors import MockgalError
-from ..layout import DENSITY
-from . import headers, safe
+from . import safe, signatures
+from .galaxies import is_catalogue
+from .unsupported_hdf5 import GIVE_ORIGINAL, MAGIC, describe_hdf5
 
-_GIVE = "give a Gadget-4 catalogue (groups_NNN) or a bundle made by `mockgal pack`"
-_NOT_YET = f"this version cannot read it: {_GIVE}"
-_HDF5_MAGIC, _FITS_MAGIC = b"\x89HDF", b"SIMPLE  ="
-_LOOKED_AT = 16  # files of a folder
+_LOOKED_AT = 64  # entries of a folder and those below
+_DEPTH = 4  # folders below one another
 _SHOWN = 10  # names in a message
+_BY_NAME = {  # what has no magic bytes: the end of the name, what it is, and what to do
+    "sfr_catalog_*.bin": (
+        "by its name, a UniverseMachine catalogue in binary",
+        "give the halo list that UniverseMachine was run on, hlist_A.list",
+    ),
+    "halos_*.particles": (
+        "by its name, particles that Rockstar wrote",
+        "give out_N.list, after `find_parents out_N.list BOX_SIZE > NEW` of Rockstar's util/",
+    ),
+}
+_BIGFILE = ("attr-v2", "attr")  # in each block of a BigFile
+
+Detect = Callable[[Path], str]  # name of the reader that knows a path, or ""
 
 
-def describe(path: Path) -> tuple[str, str]:
+def describe(path: Path, detect: Detect) -> tuple[str, str]:
     """What is at ``path``, and what to do.
 
     Parameters
     ----------
     path : Path
         Exists, and no reader detects it.
+    detect : callable
+        ``detect(path)`` names the reader that knows a path, "" for none.
 
     Returns
     -------
@@ -38,93 +50,84 @@ def describe(path: Path) -> tuple[str, str]:
     if path.is_file():
         return _file(path)
     if not path.is_dir():
-        return "something that is neither a file nor a folder", _GIVE
-    entries = sorted(entry for entry in path.iterdir())
-    unknown = None
-    for entry in [entry for entry in entries if entry.is_file()][:_LOOKED_AT]:
-        name, fix = known(entry)
-        if name:
-            return f"a folder in which {entry.name} is {name}", fix
-        unknown = unknown or entry
-    listed = ", ".join(entry.name for entry in entries[:_SHOWN]) or "nothing"
-    more = ", ..." * (len(entries) > _SHOWN)
-    return f"a folder of no known format, holding {listed}{more}", _GIVE
+        return "something that is neither a file nor a folder", "give a file or a folder"
+    return _folder(path, detect)
 
 
 def known(path: Path) -> tuple[str, str]:
-    """Name and way out of a format that is recognised; ("", "") for any other file."""
+    """Name and way out of a file of a kind that is recognised; ("", "") for any other."""
     safe.check_regular(path)
     with open(path, "rb") as file:
-        begin = file.read(256)
-    if begin.startswith(_HDF5_MAGIC) or path.suffix in (".hdf5", ".h5"):
+        begin = file.read(len(MAGIC))
+    if begin == MAGIC or (begin and path.suffix in (".hdf5", ".h5")):
         with safe.open_hdf5(path) as opened:
-            return _hdf5(path, opened)
-    if begin.startswith(_FITS_MAGIC):
-        return (
-            "a FITS file: a mock or a survey, not a simulation",
-            "give the simulation that it was made from",
-        )
-    if begin.startswith(b"#ASDF"):
-        return "AbacusSummit (CompaSO) data, in ASDF", _NOT_YET
-    first = begin.split(b"\n")[0].decode("utf-8", "replace").lower()
-    if re.match(r"#\s*id\s+num_p\b", first):
-        return (
-            "what one process of Rockstar wrote (halos_N.K.ascii)",
-            "give out_N.list, to which Rockstar's util/find_parents added the parents",
-        )
-    if begin.startswith(b"\x93NUMPY"):
-        return "a NumPy array, which says neither units nor cosmology", _GIVE
-    return "", ""
+            return describe_hdf5(path, opened)
+    if is_catalogue(path):
+        return "a mock that mockgal wrote, not a simulation", GIVE_ORIGINAL
+    for pattern, told in _BY_NAME.items():
+        if path.match(pattern):
+            return told
+    return signatures.looks(path)
 
 
 def _file(path: Path) -> tuple[str, str]:
     name, fix = known(path)
     if name:
         return name, fix
-    with open(path, "rb") as file:
-        is_hdf5 = file.read(4) == _HDF5_MAGIC
-    if is_hdf5:
-        with safe.open_hdf5(path) as opened:
-            listed = sorted(safe.members(opened, "/"))
-        what = ", ".join(listed[:_SHOWN]) + ", ..." * (len(listed) > _SHOWN)
-        return f"an HDF5 file of no known format, holding {what or 'nothing'}", _GIVE
-    return f"a file that begins with {safe.first_bytes(path)}", _GIVE
+    return f"a file that begins with {safe.first_bytes(path)}", signatures.OTHERWISE
 
 
-def _hdf5(path: Path, file: h5py.File) -> tuple[str, str]:
-    def has(*names: str) -> bool:
+def _folder(path: Path, detect: Detect) -> tuple[str, str]:
+    """What is in a folder: catalogues below it, else the first file that is known."""
+    if not any(path.iterdir()):
+        return "an empty folder", "check the path; the download or the run may not have ended"
+    below = list(_below(path))
+    readable = {entry: name for entry in below if (name := detect(entry))}
+    # Of a folder and what is in it, the folder.
+    tops = [entry for entry in readable if not set(entry.parents) & set(readable)]
+    if tops:
+        listed = ", ".join(str(entry.relative_to(path)) for entry in tops[:_SHOWN])
+        formats = ", ".join(dict.fromkeys(readable[entry] for entry in tops))
+        return (
+            f"a folder that holds {listed}{', ...' * (len(tops) > _SHOWN)} ({formats})",
+            f"give {'one of these, such as ' * (len(tops) > 1)}{tops[0]}",
+        )
+    if bigfile := next((e for e in below if e.name in _BIGFILE and e.is_file()), None):
+        return (
+            f"a folder in which {bigfile.parent.relative_to(path)} is a block of a BigFile (MP-"
+            "Gadget, FastPM), which this version cannot read",
+            signatures.table(f'bigfile.Dataset(bigfile.File("{path}")["FOFGroups"])'),
+        )
+    failed = None
+    for entry in [entry for entry in below if entry.is_file()]:
         try:
-            return any(safe.exists(file, name) for name in names)
-        except MockgalError:
-            return False
+            name, fix = known(entry)
+        except MockgalError as error:
+            failed = failed or error
+            continue
+        if name:
+            return f"a folder in which {entry.relative_to(path)} is {name}", fix
+    if failed is not None:
+        raise failed
+    entries = sorted(path.iterdir())
+    listed = ", ".join(entry.name for entry in entries[:_SHOWN])
+    more = ", ..." * (len(entries) > _SHOWN)
+    return f"a folder of no known format, holding {listed}{more}", signatures.OTHERWISE
 
-    def attribute(group: str, name: str) -> bool:
-        return has(group) and headers.has(file, group, name)
 
-    if has("galaxies"):
-        return (
-            "a mock that mockgal wrote, not a simulation",
-            "give the simulation that it was made from",
-        )
-    if has("SOAP", "InputHalos"):
-        return "a SOAP catalogue of a SWIFT run", _NOT_YET
-    if any(has(f"PartType{n}") for n in range(6)):
-        number = re.search(r"_(\d{3,})", path.name)
-        return (
-            "a snapshot: particles without halos",
-            f"give the catalogue, groups_{number[1] if number else 'NNN'}, beside which the "
-            "snapshot is found",
-        )
-    if has(DENSITY):
-        return (
-            "a density grid without halos",
-            f"pack it with its catalogue: `mockgal pack CATALOGUE --density {path.name} "
-            "--out BUNDLE.hdf5`",
-        )
-    if attribute("Header", "Ngroups_Total") and not attribute("Header", "Nsubhalos_Total"):
-        return (
-            "a catalogue of groups without subhalos",
-            "give a catalogue with subhalos (fof_subhalo_tab_NNN): run the group finder with "
-            "SUBFIND",
-        )
-    return "", ""
+def _below(path: Path) -> Iterator[Path]:
+    """The first entries of a folder, and then of the folders in it, hidden ones left out."""
+    level, left = [path], _LOOKED_AT
+    for _ in range(_DEPTH):
+        deeper = []
+        for folder in level:
+            for entry in sorted(folder.iterdir()):
+                if entry.name.startswith(".") or not (entry.is_file() or entry.is_dir()):
+                    continue
+                yield entry
+                left -= 1
+                if not left:
+                    return
+                if entry.is_dir() and not entry.is_symlink():
+                    deeper.append(entry)
+        level = deeper

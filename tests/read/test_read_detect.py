@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import h5py
+import numpy as np
 import pytest
 
 from mockgal import registry
@@ -39,10 +40,32 @@ def test_unknown_content_is_shown(tmp_path):
         ({"galaxies/galaxy_id": [1]}, "a mock that mockgal wrote.*simulation that it was made"),
         ({"InputHalos/IsCentral": [1]}, "SOAP"),
         ({"PartType1/Coordinates": [1.0]}, "a snapshot.*give the catalogue, groups_NNN"),
-        (b"SIMPLE  =                    T", "a FITS file: a mock or a survey"),
-        (b"#ASDF 1.0.0\n", "CompaSO.*cannot read it"),
+        (b"SIMPLE  =                    T", "a FITS file"),
+        (b"#ASDF 1.0.0\n", "CompaSO.*cannot read"),
         (b"#id num_p mvir mbound_vir rvir\n", "one process of Rockstar.*find_parents"),
         (b"\x93NUMPY\x01\x00", "NumPy"),
+        ({"Subhalo/TreeID": [1], "Subhalo/TreeIndex": [1]}, "merger trees.*fof_subhalo_tab_NNN"),
+        ({"TreeHalos/TreeID": [1], "TreeTable/Length": [1]}, "merger trees"),
+        ({"Tree0/Descendant": [1]}, "merger trees"),
+        ({"Mass_200crit": [1.0], "ID": [1]}, "VELOCIraptor"),
+        ({"table/" + name: [1.0, 2.0] for name in "abcd"}, "a table in HDF5, columns of /table"),
+        ({"halos": np.zeros(3, [("id", "i8"), ("x", "f8")])}, "the fields of /halos.*h5py"),
+        (b"PAR1\x15\x04", "a Parquet table.*read_parquet"),
+        (b"ARROW1\0\0", "Arrow"),
+        (b"SQLite format 3\0", "SQLite"),
+        (b"\xd0\xd0\xc0\xc0\xce\xda\xde\xfa", "Rockstar in binary.*find_parents"),
+        (b"HACC01L\0", "GenericIO"),
+        (b"\x08\0\0\0HEAD\x08\x01", "Gadget snapshot in binary, of format 2.*halo finder"),
+        (b"\0\x01\0\0" + bytes(256), "Gadget snapshot in binary, of format 1"),
+        (b"#ID DescID UPID Flags Uparent_Dist X Y Z\n", "UniverseMachine.*hlist_A.list"),
+        (b"#TreeRootID FileID Offset Filename\n", "index of merger trees"),
+        (b"#ID(1)\thostHalo(2)\tnumSubStruct(3)\tMhalo(4)\n1\t0\t0\t1e12\n", "AHF"),
+        (b"\x80\x04\x95\x1c", "pickle, which is never loaded"),
+        (b"\x89PNG\r\n\x1a\n", "a picture"),
+        (b"<!DOCTYPE html>\n<html>", "a web page.*log in"),
+        (b"7z\xbc\xaf\x27\x1c", "7z"),
+        (b"\x28\xb5\x2f\xfd", "zstd -dc .*x.dat > .*x"),
+        (b"", "an empty file"),
     ],
 )
 def test_formats_that_are_known_but_not_read(tmp_path, content, words):
@@ -75,6 +98,9 @@ def test_a_snapshot_is_not_a_catalogue(tmp_path):
         ("abacus/Mini_N64_L32/halos/z0.000/halo_info", "CompaSO"),
         ("quijote/halos_small.npy", "NumPy"),
         ("gadget4/dark/snapdir_001", "groups_001"),
+        ("abacus/Mini_N64_L32", "CompaSO"),
+        ("sage16-mini-millennium/output_schema.json", "begins with"),
+        ("quijote/cosmology_small.csv", "a table of text, its values apart by commas"),
     ],
 )
 def test_real_formats_that_are_known_but_not_read(path, word):
