@@ -103,6 +103,26 @@ def number(
     return float(found)
 
 
+def side(where: str, value: Any) -> float:
+    """Return the side of a cubic box, stated as one number or as three that are equal.
+
+    Raises
+    ------
+    HeaderError
+        It is no such number, or the three differ.
+    """
+    if isinstance(value, np.ndarray) and value.size == 3 and _plain(value):
+        if not (value == value.ravel()[0]).all():
+            raise HeaderError(
+                where,
+                f"a box with the sides {shown(value)}",
+                "one number, or three that are equal",
+                "give a cubic box: no others are read",
+            )
+        value = value.ravel()[0]
+    return number(where, value)
+
+
 def _one_number(above: float, least: float, most: float) -> str:
     text = "one finite number"
     if above > -math.inf:

@@ -49,9 +49,14 @@ class FileSet(NamedTuple):
         return self.files[0].parent
 
     @property
+    def is_single(self) -> bool:
+        """Whether there is one file, which others may have been merged into."""
+        return len(self.files) == 1
+
+    @property
     def where(self) -> str:
         """The set in messages: its file, or its folder."""
-        return str(self.files[0] if len(self.files) == 1 else self.folder)
+        return str(self.files[0] if self.is_single else self.folder)
 
 
 def _parsed(folder: Path, stems: str) -> list[tuple[str, int, Path]]:

@@ -20,13 +20,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValueError, HeaderError, shown
+from ..errors import BadValueError, HeaderError, MissingDatasetError, shown
 from ..layout import DENSITY, GRID_ATTRIBUTES, GRID_UNITS, MATTER, QUANTITY
 from ..types import DensityField, Scene, Snapshot
 from . import chunks, headers, physics, safe
+from .units import SAME
 
 # What each kind may be in: what is written and, for pure numbers, its other name.
 UNITS = {kind: (unit,) if unit else ("", "1") for kind, unit in GRID_UNITS.items()}
+_ALLOWED = {
+    "boxsize": "its side in Mpc/h",
+    "kind": "one of " + ", ".join(UNITS),
+    "unit": ", ".join(f"{' or '.join(map(repr, u))} of {kind}" for kind, u in UNITS.items()),
+    "mas": "one of NGP, CIC, TSC, PCS",
+    "redshift": "that of the snapshot",
+    "origin": "corner or centre",
+}
 MEAN_DELTA = 1e-3  # largest |mean(delta)|: far above rounding, far below a wrong mean
 _ROUNDING = 1e-5  # by which float32 may fall below delta = -1
 _SLAB_BYTES = 64 << 20
@@ -68,7 +77,8 @@ def read_density(
                 "write the grid as one cubic dataset",
             )
         size = int(data.shape[0])
-        side = headers.number(file, dataset, "boxsize")
+        _check_attributes(file, dataset, where)
+        side = headers.side(file, dataset, "boxsize")
         z = headers.number(file, dataset, "redshift")
         text = {
             name: headers.text(file, dataset, name)
@@ -90,19 +100,20 @@ def read_density(
         raise HeaderError(
             f"{where}@unit",
             shown(text["unit"]),
-            " or ".join(map(repr, UNITS[text["kind"]])),
-            "convert the numbers",
+            " or ".join(map(repr, UNITS[text["kind"]])) + f", as of {text['kind']}",
+            "convert the numbers, and set the attribute",
         )
     if snapshot is not None:
         if quantity != MATTER:
             raise HeaderError(
                 f"{where}@{QUANTITY}", shown(quantity), repr(MATTER), "use the grid of the matter"
             )
-        for name, here, there in (
-            ("boxsize", side, snapshot.box_size),
-            ("redshift", z, snapshot.redshift),
+        for name, here, there, tolerance in (
+            ("boxsize", side, snapshot.box_size, 1e-6 * snapshot.box_size),
+            # of a list, from a scale factor of five digits
+            ("redshift", z, snapshot.redshift, SAME * (1.0 + snapshot.redshift)),
         ):
-            if not abs(here - there) <= 1e-6 * max(1.0, abs(there)):
+            if not abs(here - there) <= tolerance:
                 raise HeaderError(
                     f"{where}@{name}",
                     f"{here}",
@@ -136,6 +147,25 @@ def read_density(
         ) from error
     _check_values(field, where, snapshot)
     return field
+
+
+def _check_attributes(file: safe.File, dataset: str, where: str) -> None:
+    """Raise if the grid does not say what it is.
+
+    Raises
+    ------
+    MissingDatasetError
+        The message has all that lack, with the values that they may have.
+    """
+    missing = [n for n in GRID_ATTRIBUTES if headers.attribute(file, dataset, n, None) is None]
+    if missing:
+        raise MissingDatasetError(
+            where,
+            "no attribute " + ", ".join(missing),
+            "; ".join(f"{name}, {_ALLOWED[name]}" for name in missing),
+            f'set them, such as `h5py.File("{file.filename}", "r+")["{dataset}"].attrs'
+            f'["{missing[0]}"] = ...`, to what the numbers are',
+        )
 
 
 def with_density(scene: Scene, path: Path) -> Scene:

@@ -159,6 +159,20 @@ def number(
     return value if missing else scalars.number(where, value, above=above, least=least, most=most)
 
 
+def side(file: safe.File, group: str, name: str, default: Any = ...) -> Any:
+    """Return the side of a cubic box, one number or three that are equal.
+
+    Raises
+    ------
+    MissingDatasetError
+        No such attribute, and no ``default``.
+    HeaderError
+        It is no such number.
+    """
+    where, value, missing = _or_default(file, group, name, default)
+    return value if missing else scalars.side(where, value)
+
+
 def count(
     file: safe.File,
     group: str,

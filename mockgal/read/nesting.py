@@ -43,7 +43,7 @@ def whole_ids(found: NDArray[Any], where: str) -> Ids:
             f"{where}, row {bad[0]}",
             f"{bad.size} values that are no ids, the first {found[bad[0]]}",
             "whole numbers below 2^63 (as floats, below 2^53)",
-            "store ids as 64-bit integers",
+            "store ids as 64-bit integers; those from 2^63 on number anew, hosts' as well",
         )
     return ids.astype(np.int64)
 

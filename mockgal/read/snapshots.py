@@ -128,7 +128,8 @@ def open_snapshot(files: FileSet, options: ReadOptions, statement: Statement) ->
         with safe.open_hdf5(path) as file:
             header = [
                 headers.count(file, "Header", "NumFilesPerSnapshot"),
-                *(headers.number(file, "Header", name) for name in ("Time", "Redshift", "BoxSize")),
+                *(headers.number(file, "Header", name) for name in ("Time", "Redshift")),
+                headers.side(file, "Header", "BoxSize"),
             ]
             table = headers.numbers(file, "Header", "MassTable")
             total = headers.counts(file, "Header", "NumPart_Total", most=scalars.MOST >> 1)
@@ -146,7 +147,7 @@ def open_snapshot(files: FileSet, options: ReadOptions, statement: Statement) ->
             facts.append((*header, *table, *(total + (high << _WORD))))
             if not parameters:
                 units = read_units(file, options, statement)
-                chunks.check_numbers(files, header[0])
+                chunks.check_numbers(files, header[0], allow_missing=files.is_single)
             parameters.append(stated(file, statement))
             some = np.flatnonzero(rows[-1]).tolist()
             massless.update(kind for kind in some if _are_tracers(file, kind))
@@ -155,6 +156,8 @@ def open_snapshot(files: FileSet, options: ReadOptions, statement: Statement) ->
     _, time, redshift, box = facts[0][:4]
     check_header_time(files.files[0], time, redshift)
     types = len(rows[0])
+    if not np.array_equal(np.sum(rows, axis=0), facts[0][4 + types :]):  # not merged into one file
+        chunks.check_numbers(files, int(facts[0][0]))
     for kind in range(types):
         chunks.check_total(
             files,

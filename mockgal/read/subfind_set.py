@@ -22,7 +22,7 @@ from .units import STATED, Statement, UnitSystem, read_units, stated
 
 FOLDERS = r"groups_\d+"
 GROUP_NUMBERS = ("SubhaloGroupNr", "SubhaloGrNr")  # of all dialects
-_OF_RUN = ("Time", "Redshift", "BoxSize")  # of the header
+_TIMES = ("Time", "Redshift")
 _NO_NAME = ("", ".", "..", "output", "out")  # output folders that name no run
 
 
@@ -136,7 +136,7 @@ def open_set(files: FileSet, options: ReadOptions, dialect: Dialect) -> Catalogu
             if not facts:
                 declared = headers.count(file, "Header", "NumFiles")
                 missing = chunks.check_numbers(
-                    files, declared, allow_missing=options.allow_missing_chunks
+                    files, declared, allow_missing=options.allow_missing_chunks or files.is_single
                 )
                 units = read_units(file, options, dialect.statement)
                 name = _name(headers.text(file, "Parameters", "OutputDir", ""), files)
@@ -152,7 +152,8 @@ def open_set(files: FileSet, options: ReadOptions, dialect: Dialect) -> Catalogu
             keys = ("NumFiles", "Ngroups_Total", f"{count}_Total")
             facts.append(
                 (
-                    *(headers.number(file, "Header", key, None) for key in _OF_RUN),
+                    *(headers.number(file, "Header", key, None) for key in _TIMES),
+                    headers.side(file, "Header", "BoxSize", None),
                     *(headers.count(file, "Header", key) for key in keys),
                 )
             )
@@ -163,6 +164,10 @@ def open_set(files: FileSet, options: ReadOptions, dialect: Dialect) -> Catalogu
     place = dialect.statement.groups[0]
     chunks.check_same(files, parameters, f"/{place} ({', '.join(STATED)})")
     totals = int(facts[0][4] or 0), int(facts[0][5] or 0)
+    if (sum(groups), sum(subhalos)) == totals:
+        missing = ""  # one file that all were merged into, or only empty ones are not here
+    elif missing and not options.allow_missing_chunks:
+        chunks.check_numbers(files, declared, allow_missing=False)
     whole = not missing
     chunks.check_total(files, groups, totals[0], "/Header@Ngroups_Total", complete=whole)
     chunks.check_total(files, subhalos, totals[1], f"/Header@{count}_Total", complete=whole)

@@ -269,8 +269,14 @@ class Rows:
         count = len(data[begin : data.find(b"\n", begin)].split())
         if count != len(self._slot):  # a value too many or too few has shifted the others
             return self._wrong_count(data, begin, count, ended)
-        expected = "an integer" if code == kernel.FRACTION else "an integer of 64 bits"
-        return BadValueError(where, _shown(word), expected, _MEND)
+        if code == kernel.FRACTION:
+            return BadValueError(where, _shown(word), "an integer", _MEND)
+        return BadValueError(
+            where,
+            _shown(word),
+            "an integer below 2^63",
+            "number the halos anew, in the columns of ids and of parents alike",
+        )
 
     def _check_comment(self, data: bytes, begin: int, end: int, rows: int) -> None:
         """Whether a comment among the rows is not the head of another table."""
