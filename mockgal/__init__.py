@@ -27,7 +27,6 @@ from .gridding import field  # noqa: E402
 from .measuring import measure, read_measurement  # noqa: E402
 from .pipeline import (  # noqa: E402
     build,
-    most_massive,
     pack,
     paint,
     populate,
@@ -49,7 +48,6 @@ __all__ = [
     "field",
     "inspect",
     "measure",
-    "most_massive",
     "pack",
     "paint",
     "populate",

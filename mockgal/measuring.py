@@ -215,6 +215,7 @@ def plot_files(
     paths: Sequence[str],
     out: str | os.PathLike[str],
     *,
+    labels: Sequence[str] = (),
     sim: str | os.PathLike[str] | None = None,
     cuts: Sequence[str] = (),
     read_options: Mapping[str, Any] | None = None,
@@ -229,6 +230,9 @@ def plot_files(
         several the mass functions, stellar masses by host mass, and power spectra.
     out : path-like
         Picture: .png, .pdf or .svg.
+    labels : sequence of str
+        What the catalogues are called, one for each path; without them, the shortest end of each
+        path that no other has.
     sim, cuts, read_options
         See `look`; ``sim`` for one path alone. Options for reading go to what is no mock.
     overwrite : bool
@@ -236,17 +240,27 @@ def plot_files(
     Returns
     -------
     dict of str to GalaxyCatalog
-        What was drawn, by painter and path.
+        What was drawn, by label.
 
     Raises
     ------
     UsageError
-        ``sim`` beside several paths, or one path twice.
+        ``sim`` beside several paths, one path twice, or labels that do not fit.
+
+    Warns
+    -----
+    MockgalWarning
+        The catalogues differ in more than their galaxies (`mockgal.report.differences`). The
+        picture says so below the panels and in the metadata of its file.
     """
     from .files.atomic import check_output
+    from .measure.lettering import distinct
     from .read.galaxies import is_catalogue
+    from .report.differences import differences
     from .report.figures import check_extension, comparison, overview, save_figure
+    from .report.names import names_of
 
+    names = names_of(paths, labels)
     check_extension(Path(out))
     check_output(Path(out), overwrite, [Path(path) for path in paths])
     if sim is not None and len(paths) > 1:
@@ -258,14 +272,16 @@ def plot_files(
     for path, mock in zip(paths, mocks, strict=True):
         options = {} if mock and not all(mocks) else read_options or {}
         found.append(look(path, sim=sim, cuts=cuts, **options))
-    named = {
-        f"{one.galaxies.provenance.get('painter', {}).get('name', 'mock')} ({path})": one.galaxies
-        for path, one in zip(paths, found, strict=True)
-    }
-    if len(named) < len(paths):
-        raise UsageError("mockgal plot", "a path twice", "each once", "leave one out")
-    figure = comparison(named) if len(paths) > 1 else overview(found[0].galaxies, found[0].hosts)
-    save_figure(figure, Path(out), overwrite=overwrite)
+    named = {name: one.galaxies for name, one in zip(names, found, strict=True)}
+    unlike = differences(named)
+    for difference in unlike:
+        warn(f"the catalogues are not alike, {difference}", stacklevel=2)
+    if len(named) > 1:
+        short = dict(zip(distinct(names), named.values(), strict=True))
+        figure = comparison(short, differences(short))
+    else:
+        figure = overview(found[0].galaxies, found[0].hosts, label=names[0])
+    save_figure(figure, Path(out), overwrite=overwrite, description="; ".join(unlike))
     return named
 
 

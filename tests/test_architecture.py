@@ -25,8 +25,6 @@ SHARED = {
     "conditional_law",
     "display",
     "rows",
-    "completeness",
-    "particles",
     "types",
 }
 SHARED |= {"distribution", "satellite_law", "protocols", "plugins", "registry"}
@@ -74,8 +72,6 @@ ORDER = [
     "conditional_law",
     "display",
     "rows",
-    "completeness",
-    "particles",
     "types",
     "distribution",
     "satellite_law",

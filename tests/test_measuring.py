@@ -10,6 +10,7 @@ import pytest
 from astropy import units
 from astropy.cosmology import units as cosmology_units
 from astropy.table import Table
+from PIL import Image
 
 import mockgal
 from mockgal import registry
@@ -380,9 +381,10 @@ class TestComparison:
         assert result.returncode == 0, result.stderr
         assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
         head, *rows, last = result.stdout.splitlines()
-        assert head.split("  ")[-2:] == [f"hod ({first})", f"hod ({second})"]
+        assert head.split() == ["mock.fits", "bright.hdf5"]
         assert last == "wrote a.png"
         table = {row[:30].strip(): row[30:].replace(",", "").split() for row in rows}
+        assert table["painter"] == ["hod", "hod"]
         assert list(map(int, table["galaxies"])) == [len(mock) for mock in catalogues]
         centrals = [int(mock["is_central"].sum()) for mock in catalogues]
         assert list(map(int, table["centrals"])) == centrals
@@ -400,21 +402,27 @@ class TestComparison:
 
         mocks = dict(zip(("all", "bright"), files_of_two[2:], strict=True))
         figure = comparison(mocks)
-        assert "out_dm64, z = 0" in figure.get_suptitle()
+        assert "out_dm64, box 16 Mpc/h, redshift 0" in figure.get_suptitle()
+        names = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert names == ["all", "bright"]
         statistics = ("mass_function", "stellar_to_halo", "power")
         estimates = ("mass_function", "central_stellar_mass", "power")
         for axes, statistic, estimate in zip(figure.axes, statistics, estimates, strict=True):
-            handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-            assert {"all", "bright"} <= set(handles)
             assert axes.get_xlabel()
             assert axes.get_ylabel()
-            for name, mock in mocks.items():
-                (drawn,) = (c for c in axes.containers if c.get_label() == name)
-                x, y = drawn.lines[0].get_data()
+            for handle, mock in zip(figure.legends[0].legend_handles, mocks.values(), strict=True):
+                of_mock = [
+                    line
+                    for line in axes.lines
+                    if line.get_color() == handle.get_color() and len(line.get_xdata())
+                ]
+                drawn = np.concatenate([np.transpose(line.get_data()) for line in of_mock])
+                drawn = drawn[np.isfinite(drawn[:, 1])]
                 result = mockgal.measure(mock, statistic)
-                there = np.isin(result[result.axis], x)
-                assert len(x) == there.sum() > 3
-                np.testing.assert_array_equal(y, result[estimate][there])
+                there = np.isin(result[result.axis], drawn[:, 0])
+                assert len(drawn) == there.sum() > 3
+                expected = np.transpose([result[result.axis][there], result[estimate][there]])
+                np.testing.assert_array_equal(drawn[np.argsort(drawn[:, 0])], expected)
 
     def test_with_the_truth(self, mockgal_command, mock_file, tmp_path):
         """A run's own galaxies beside a mock; options for reading are for the run."""
@@ -424,7 +432,36 @@ class TestComparison:
             "--allow-empty-regions",
         )
         assert result.returncode == 0, result.stderr
-        assert f"hydrodynamic run ({tmp_path / 'run'})" in result.stdout
+        head, painters, *_ = result.stdout.splitlines()
+        assert head.split() == ["mock.fits", "run"]
+        assert painters.split("  ")[-1].strip() == "hydrodynamic run"
+        assert "different simulations" in result.stderr
+
+    def test_labels_name_the_catalogues(self, mockgal_command, files_of_two):
+        first, second, *_ = files_of_two
+        result = mockgal_command(
+            *("plot", first, second, "--label", "all of them", "--label", "$M_*$ > 2%"),
+        )
+        assert result.returncode == 0, result.stderr
+        head = result.stdout.splitlines()[0]
+        assert head.split("  ")[-2:] == ["all of them", "$M_*$ > 2%"]
+
+    def test_an_uncut_catalogue_beside_a_cut_one_is_told(
+        self, mockgal_command, files_of_two, tmp_path
+    ):
+        first, second, mock, bright = files_of_two
+        result = mockgal_command("plot", first, second, "--out", "a.png")
+        assert result.returncode == 0, result.stderr
+        outside = len(mock) - len(bright)
+        assert f"{outside} of {len(mock)} galaxies of mock.fits" in result.stderr
+        with Image.open(tmp_path / "a.png") as picture:
+            assert f"{outside} of {len(mock)}" in picture.text["Description"]
+        (cut,) = re.findall('--cut "([^"]*)"', result.stderr)
+        alike = mockgal_command("plot", first, second, "--out", "b.png", "--cut", cut)
+        assert alike.returncode == 0, alike.stderr
+        assert not alike.stderr
+        with Image.open(tmp_path / "b.png") as picture:
+            assert "Description" not in picture.text
 
     def test_none_left(self, mockgal_command, files_of_two):
         result = mockgal_command("plot", *files_of_two[:2], "--cut", "stellar_mass > 1e14 Msun/h")
@@ -438,6 +475,9 @@ class TestComparison:
             (("{0}", "{1}"), ("--sim", "{0}"), "beside several catalogues"),
             (("{0}", "{1}"), ("--h", "0.7"), "for reading a simulation"),
             ((), (), "PATH"),
+            (("{0}", "{1}"), ("--label", "a"), "1 labels for 2 paths"),
+            (("{0}", "{1}"), ("--label", "a", "--label", "a"), "'a' twice"),
+            (("{0}",), ("--label", ""), "''"),
         ],
     )
     def test_what_is_refused(self, mockgal_command, files_of_two, paths, more, said):

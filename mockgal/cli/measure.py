@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import UsageError, printable
 from .options import assigning, cutting, given, overwriting, reading, stem, weighting
 from .screen import progress_bar, say
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..types import GalaxyCatalog
 
 ALL = "all"
+_WIDEST = 100  # characters of a line of a table, where its first column leaves room for one
 
 _simulation = click.option(
     "--sim",
@@ -140,8 +141,6 @@ def _describe(result: Measurement) -> list[str]:
         density = result.settings["mean_density"]
         unit = result.settings["mean_density_unit"].replace("littleh", "h")
         lines.append(f"            mean density: {density:.5g} {unit}")
-    if "completeness" in result.settings:
-        lines.append(f"            complete: {result.settings['completeness']}")
     for name in result.estimates:
         least = result.smallest_detectable_deviation(name)
         least = least[np.isfinite(least)]
@@ -156,6 +155,13 @@ def _describe(result: Measurement) -> list[str]:
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--out", help="Picture: .png, .pdf or .svg (default: <names of PATHs>.png here).")
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    help="What a catalogue is called in the picture and the table; once for each PATH, in the "
+    "same order (default: the shortest end of its path that no other has).",
+)
 @_simulation
 @cutting
 @overwriting
@@ -163,6 +169,7 @@ def _describe(result: Measurement) -> list[str]:
 def plot(
     paths: tuple[str, ...],
     out: str | None,
+    labels: tuple[str, ...],
     sim: str | None,
     cuts: tuple[str, ...],
     overwrite: bool,
@@ -177,7 +184,13 @@ def plot(
 
     target = out or f"{'-'.join(map(stem, paths))}.png"
     drawn = plot_files(
-        paths, target, sim=sim, cuts=cuts, read_options=given(options), overwrite=overwrite
+        paths,
+        target,
+        labels=labels,
+        sim=sim,
+        cuts=cuts,
+        read_options=given(options),
+        overwrite=overwrite,
     )
     if len(paths) > 1:
         say([*_side_by_side(drawn), f"wrote {target}"])
@@ -187,13 +200,16 @@ def plot(
 
 
 def _side_by_side(catalogues: dict[str, GalaxyCatalog]) -> list[str]:
-    """A table of what is in catalogues, a column each."""
-    rows: dict[str, list[str]] = {"": list(catalogues)}
+    """Return a table of what is in catalogues, a column each; wide tables go on below."""
+    from ..measure.lettering import distinct
+
+    rows: dict[str, list[str]] = {"": distinct(list(map(printable, catalogues)))}
     for galaxies in catalogues.values():
         mass = galaxies["stellar_mass"].astype(np.float64)
         central = int(galaxies["is_central"].sum())
         sums = (np.sum, np.median, np.max) if len(mass) else ()
         facts = {
+            "painter": str(galaxies.provenance.get("painter", {}).get("name", "not stated")),
             "galaxies": f"{len(mass):,}",
             "centrals": f"{central:,}",
             "satellites": f"{len(mass) - central:,}",
@@ -205,9 +221,14 @@ def _side_by_side(catalogues: dict[str, GalaxyCatalog]) -> list[str]:
             rows.setdefault(name, []).append(fact)
     widths = [max(len(row[k]) for row in rows.values()) for k in range(len(catalogues))]
     first = max(map(len, rows))
+    parts: list[list[int]] = [[]]
+    for k, width in enumerate(widths):
+        taken = first + sum(2 + widths[other] for other in parts[-1])
+        if parts[-1] and taken + 2 + width > _WIDEST:
+            parts.append([])
+        parts[-1].append(k)
     return [
-        "  ".join(
-            [name.ljust(first), *(text.rjust(w) for text, w in zip(row, widths, strict=True))]
-        )
+        "  ".join([name.ljust(first), *(row[k].rjust(widths[k]) for k in part)])
+        for part in parts
         for name, row in rows.items()
     ]

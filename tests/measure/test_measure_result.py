@@ -17,6 +17,7 @@ from mockgal.errors import (
     OutputExistsError,
     UsageError,
 )
+from mockgal.measure.plot import NEGATIVE, PALE, ZERO
 from mockgal.measure.result import Field, Measurement, Style
 from mockgal.quantity import in_unit
 
@@ -165,7 +166,7 @@ class TestPlot:
         }
         assert shown == {(0.1, 100.0), (0.2, 50.0)}
         assert {line.get_markerfacecolor() for line in drawn} > {"none"}
-        assert [t.get_text() for t in axes.get_legend().get_texts()] == ["negative"]
+        assert [t.get_text() for t in axes.get_legend().get_texts()] == [NEGATIVE]
 
     def test_axes_say_what_is_on_them(self, axes):
         result().plot(axes)
@@ -176,7 +177,7 @@ class TestPlot:
 
     def test_on_a_linear_scale_values_keep_their_sign(self, axes):
         result(style=Style(log_y=False)).plot(axes)
-        assert axes.lines[0].get_ydata().tolist() == [100.0, -50.0]
+        np.testing.assert_array_equal(axes.lines[0].get_ydata(), [100.0, -50.0, np.nan])
         assert axes.get_legend() is None
 
     def test_estimates_around_zero_have_a_linear_panel(self):
@@ -197,7 +198,7 @@ class TestPlot:
         columns["complete"] = np.array([True, True, False])
         result(columns=columns, fields=FIELDS | {"complete": Field("", "x")}).plot(axes)
         texts = {t.get_text() for t in axes.get_legend().get_texts()}
-        assert texts == {"none: upper end of the error", "not complete"}
+        assert texts == {ZERO, PALE}
         limits = [line for line in axes.lines if line.get_marker() == "v" and len(line.get_xdata())]
         assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in limits] == [(2.0, 2.0)]
 

@@ -1,0 +1,78 @@
+"""The one palette of all pictures: colours, markers and dashes, and the style they are drawn in.
+
+Every two colours stay apart for readers with protanopia, deuteranopia or tritanopia (CIE 1976
+distances of 17 and more, with the matrices of Machado et al. 2009, IEEE TVCG 15, 1291; the palette
+of Okabe & Ito 2008 has 16). In greyscale the first four differ by 15 in lightness; markers and
+dashes tell all of them apart.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+BLUE, VERMILLION, SKY, BLACK = "#004488", "#D55E00", "#56B4E9", "#000000"
+WINE, ORANGE, PURPLE, ROSE = "#882255", "#E69F00", "#CC79A7", "#CC6677"
+COLOURS = (BLUE, VERMILLION, SKY, BLACK, WINE, ORANGE, PURPLE, ROSE)
+MARKERS = ("o", "s", "^", "D", "P", "X", "p", "*")  # "v" is for upper limits
+DASHES: tuple[Any, ...] = (
+    "-",
+    (0, (5, 1.5)),
+    (0, (5, 1.5, 1, 1.5)),
+    (0, (1, 1)),
+    (0, (8, 2)),
+    (0, (5, 1.5, 1, 1.5, 1, 1.5)),
+    (0, (2, 2)),
+    (0, (8, 2, 2, 2)),
+)
+NOTE, REFERENCE = "0.3", "0.45"  # greys of remarks, and of what there is to compare with
+
+_drawing = threading.RLock()  # matplotlib keeps its settings for the whole process
+
+
+class Series(NamedTuple):
+    """How one of several results in the same axes looks."""
+
+    colour: str
+    marker: str
+    dashes: Any
+
+
+def series(number: int) -> Series:
+    """Return the look of result ``number``, counted from 0; the first 64 differ from each other."""
+    turn, place = divmod(number, len(COLOURS))
+    shifted = (place + turn) % len(COLOURS)
+    return Series(COLOURS[place], MARKERS[shifted], DASHES[shifted])
+
+
+@contextmanager
+def picture_style() -> Iterator[None]:
+    """Draw what is drawn in the block in matplotlib's default style.
+
+    The user's matplotlibrc, style sheets and MPLBACKEND do not change the pictures; the settings
+    are the user's again after the block.
+    """
+    _import_matplotlib()
+    from matplotlib import style
+
+    with _drawing, style.context(["default", {"svg.hashsalt": "mockgal"}]):
+        yield
+
+
+def _import_matplotlib() -> None:
+    """Import matplotlib, even where MPLBACKEND names no backend: pictures need none."""
+    if "matplotlib" in sys.modules:
+        return
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    if backend:
+        with suppress(ValueError):  # for windows of the user's own
+            matplotlib.rcParams["backend"] = backend
