@@ -27,6 +27,7 @@ from .gridding import field  # noqa: E402
 from .measuring import measure, read_measurement  # noqa: E402
 from .pipeline import (  # noqa: E402
     build,
+    most_massive,
     pack,
     paint,
     populate,
@@ -48,6 +49,7 @@ __all__ = [
     "field",
     "inspect",
     "measure",
+    "most_massive",
     "pack",
     "paint",
     "populate",

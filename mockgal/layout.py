@@ -71,6 +71,8 @@ ESSENTIALS = {
     "units": "UNITSYS",
     "rows": "NGAL",
     "content_digest": "CONTDIG",
+    "complete_from": "COMPLMIN",
+    "completeness": "COMPLETE",
 }
 NUMBERED_ESSENTIALS = {"cut": "CUT", "reference": "REF"}
 # Units of `mockgal.columns` without their power of h, as the FITS standard writes them.
@@ -94,6 +96,7 @@ MISSING_CHUNKS = "missing_chunks"
 POPULATED = "populate"
 # Of a snapshot's record, for a hydrodynamic run: median over subhalos with stars.
 STAR_PARTICLE_MASS = "star_particle_mass_msun_h"
+LEAST_STARS = 10  # star particles of the least galaxy of a hydrodynamic run that is resolved
 
 
 def bundle_digest(facts: Mapping[str, float | str], halo_digest: str) -> str:

@@ -202,6 +202,13 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
     return _recording(lambda: apply_cuts(galaxies, *cuts))
 
 
+def most_massive(galaxies: GalaxyCatalog, number: int) -> GalaxyCatalog:
+    """The ``number`` galaxies of the highest stellar mass, complete down to the least of them."""
+    from .select.ranks import most_massive as choose
+
+    return choose(galaxies, number)
+
+
 def read_galaxies(
     path: str | os.PathLike[str],
     columns: Iterable[str] | None = None,

@@ -190,6 +190,7 @@ def _mock_text(facts: dict[str, Any]) -> str:
             else f"{stellar[0]:.4g} to {stellar[1]:.4g} Msun/h "
             f"= {stellar[0] / h:.4g} to {stellar[1] / h:.4g} Msun",
         ),
+        ("complete", facts["completeness"]),
         ("units", f"{facts['units']} in the file"),
         *((key * (i == 0), text) for key, texts in several.items() for i, text in enumerate(texts)),
         ("missing", "; ".join(missing) or "nothing"),

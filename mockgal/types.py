@@ -6,7 +6,7 @@ Lengths are comoving Mpc/h, masses Msun/h, velocities peculiar km/s; every array
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -25,11 +25,16 @@ from .columns import (
     frozen_columns,
     sorting_order,
 )
+from .completeness import KEY as COMPLETENESS
+from .completeness import Completeness, is_all
 from .conditional_law import ConditionalLaw
 from .cosmology import Cosmology
 from .deferred import Deferred, parts
 from .display import Shown
 from .errors import BadValueError, HeaderError, MissingDatasetError
+from .particles import Members as Members
+from .particles import ParticleChunk as ParticleChunk
+from .particles import Particles as Particles
 from .rows import is_settled as is_settled
 from .rows import row_numbers
 from .rows import settle as settle
@@ -240,59 +245,6 @@ class HaloCatalog(Shown):
         return str(self.once("digest", lambda: content_digest(self.columns, *facts)))
 
 
-class ParticleChunk(NamedTuple):
-    """Some particles: comoving position [Mpc/h], shape (n, 3), and mass [Msun/h], shape (n,).
-
-    ``wrapped`` and ``at_edge`` count the coordinates that the reader moved into [0, L), and those
-    at the far edge that became 0.
-    """
-
-    position: Array
-    mass: Array
-    wrapped: int = 0
-    at_edge: int = 0
-
-
-@dataclass(frozen=True)
-class Particles:
-    """Gravity-only matter, never in memory as a whole.
-
-    Parameters
-    ----------
-    count : int
-        Number of particles.
-    stream : callable
-        ``stream(chunk_rows)`` yields `ParticleChunk` of at most ``chunk_rows`` rows.
-    """
-
-    count: int
-    stream: Callable[[int], Iterator[ParticleChunk]]
-
-    def chunks(self, chunk_rows: int = 1 << 20) -> Iterator[ParticleChunk]:
-        """All particles, in chunks of at most ``chunk_rows``."""
-        return self.stream(chunk_rows)
-
-
-@dataclass(frozen=True)
-class Members:
-    """Ids of the dark-matter particles bound to each subhalo, read when they are asked for.
-
-    Subhalos are named by ``halo_id``, so that it serves any rows of the catalogue in any order.
-
-    Parameters
-    ----------
-    count : callable
-        ``count(halo_id)`` gives the number of particles of each subhalo, shape (n,); 0 for a
-        subhalo that it does not know.
-    read : callable
-        ``read(halo_id, most)`` gives the ids of the first ``most`` particles of each subhalo, or of
-        all if it has fewer: int64, the most bound first, one subhalo after the other.
-    """
-
-    count: Callable[[Array], Array]
-    read: Callable[[Array, int], Array]
-
-
 @dataclass(frozen=True)
 class DensityField:
     """Matter mass on a periodic grid, read by tiles.
@@ -483,9 +435,32 @@ class GalaxyCatalog(Shown):
     def __contains__(self, name: str) -> bool:
         return name in self.columns
 
+    @property
+    def completeness(self) -> Completeness:
+        """From which stellar mass on the catalogue is complete, as its provenance says."""
+        return Completeness.of(self.provenance)
+
     def take(self, rows: Array) -> GalaxyCatalog:
-        """The chosen rows."""
-        return replace(self, columns={name: values[rows] for name, values in self.columns.items()})
+        """Return the chosen rows; fewer than all are not a complete sample.
+
+        `mockgal.select` and `mockgal.most_massive` choose by stellar mass, and know what is
+        complete.
+        """
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        taken = replace(self, columns=columns)
+        if is_all(rows, len(self)):
+            return taken
+        reason = f"selected by rows, {len(taken)} of {len(self)}"
+        return taken.with_completeness(self.completeness.lacking(reason))
+
+    def with_completeness(self, completeness: Completeness) -> GalaxyCatalog:
+        """Return the catalogue with another statement of its completeness, or with none."""
+        provenance = {key: value for key, value in self.provenance.items() if key != COMPLETENESS}
+        if completeness.is_stated:
+            provenance[COMPLETENESS] = completeness.record()
+        other = copy(self)
+        object.__setattr__(other, "provenance", MappingProxyType(provenance))
+        return other
 
     def with_provenance(self, **entries: Any) -> GalaxyCatalog:
         """The catalogue with entries of its provenance added or replaced."""

@@ -25,6 +25,8 @@ SHARED = {
     "conditional_law",
     "display",
     "rows",
+    "completeness",
+    "particles",
     "types",
 }
 SHARED |= {"distribution", "satellite_law", "protocols", "plugins", "registry"}
@@ -72,6 +74,8 @@ ORDER = [
     "conditional_law",
     "display",
     "rows",
+    "completeness",
+    "particles",
     "types",
     "distribution",
     "satellite_law",

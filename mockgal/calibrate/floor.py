@@ -6,12 +6,10 @@ import math
 from collections.abc import Sequence
 
 from ..errors import MissingDatasetError, UsageError, warn
-from ..layout import STAR_PARTICLE_MASS
+from ..layout import LEAST_STARS, STAR_PARTICLE_MASS
 from ..quantity import in_unit
 from ..types import Scene
 from .twins import check_twins
-
-LEAST_STARS = 10  # star particles of the least luminous galaxy
 
 
 def floor_of(given: float | str | None, pairs: Sequence[tuple[Scene, Scene]]) -> tuple[float, str]:

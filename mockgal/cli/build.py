@@ -128,6 +128,7 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
             f"            stellar mass {low:.4g} to {high:.4g} Msun/h "
             f"= {low / h:.4g} to {high / h:.4g} Msun"
         )
+    lines.append(f"complete    {galaxies.completeness}")
     return [*lines, f"content     {galaxies.digest()}", f"wrote       {report.path}"]
 
 

@@ -141,6 +141,8 @@ def _describe(result: Measurement) -> list[str]:
         density = result.settings["mean_density"]
         unit = result.settings["mean_density_unit"].replace("littleh", "h")
         lines.append(f"            mean density: {density:.5g} {unit}")
+    if "completeness" in result.settings:
+        lines.append(f"            complete: {result.settings['completeness']}")
     for name in result.estimates:
         least = result.smallest_detectable_deviation(name)
         least = least[np.isfinite(least)]

@@ -17,7 +17,7 @@ from .bins import (
     left_out,
     safe_jackknife,
 )
-from .completeness import complete
+from .completeness import COMPLETE, complete
 from .result import Field, Measurement
 
 POISSON = "Poisson: square root of the number of galaxies, one in empty bins"
@@ -45,9 +45,9 @@ def stellar_mass_function(
     Measurement
         ``stellar_mass`` with the edges of the bin, ``mass_function``, its error, ``poisson_error``
         (the square root of the count, or of 1 in bins without galaxies), ``galaxies``, and
-        ``complete``: whether all of the bin lies within the painter's luminosity floor and cuts on
-        stellar mass, as far as the provenance states them; ``settings`` has the limits. The numbers
-        of the others are too low.
+        ``complete``: whether all of the bin lies where the catalogue is complete
+        (`mockgal.types.GalaxyCatalog.completeness`); ``settings`` has the limits. The numbers of
+        the others are too low, or not known to be right.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def stellar_mass_function(
             "mass_function_error": Field(UNIT, "standard error of mass_function"),
             "poisson_error": Field(UNIT, "error of mass_function from the number of galaxies"),
             "galaxies": Field("", "galaxies in the bin", "galaxies"),
-            "complete": Field("", "whether no galaxies of the bin were left out by stellar mass"),
+            "complete": COMPLETE,
         },
         axis="stellar_mass",
         estimates=("mass_function",),

@@ -122,6 +122,7 @@ def occupation(
             else hosts.mass_definition,
             "hosts_without_mass": found.without_mass,
             "galaxies_of_hosts_without_mass": int(np.sum(found.of_galaxy < 0)),
+            **galaxies.completeness.settings(),
         },
         error_degrees_of_freedom=np.inf if found.region is None else per_side**3 - 1,
         style=Style(labels=("mean number per host",)),

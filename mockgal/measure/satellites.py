@@ -8,7 +8,7 @@ from ..fields.sample import positions
 from ..types import GalaxyCatalog
 from . import bins as mass_bins
 from . import jackknife as jackknives
-from .completeness import complete
+from .completeness import COMPLETE, complete
 from .mass_function import STELLAR_MASS
 from .result import Field, Measurement, Style
 
@@ -80,7 +80,7 @@ def satellite_fraction(
             "satellite_fraction_error": Field("", "standard error of satellite_fraction"),
             "satellites": Field("", "satellites in the bin", "satellites"),
             "galaxies": Field("", "galaxies in the bin", "galaxies"),
-            "complete": Field("", "whether no galaxies of the bin were left out by stellar mass"),
+            "complete": COMPLETE,
         },
         axis="stellar_mass",
         estimates=("satellite_fraction",),

@@ -95,7 +95,8 @@ def measure(
         result: Measurement = function(galaxies, **values)
         if not isinstance(result, Measurement):
             raise TypeError(f"it returns a {type(result).__name__}, not a Measurement")
-    return replace(result, settings={**result.settings, "catalogue": _describe(galaxies)})
+    settings = {**result.settings, **galaxies.completeness.settings()}
+    return replace(result, settings={**settings, "catalogue": _describe(galaxies)})
 
 
 def _checked(option: str, value: Any, function: Any) -> Any:

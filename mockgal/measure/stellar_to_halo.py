@@ -22,7 +22,6 @@ from .bins import (
     ratio,
     safe_jackknife,
 )
-from .completeness import stellar_mass_limits
 from .hosts import BIN_WIDTH, HOST_MASS, mass_definition
 from .result import Field, Measurement, Style
 
@@ -96,7 +95,6 @@ def stellar_to_halo_relation(
         fields |= _fields(kind)
     columns["galaxies"] = count(number, len(bins))
     fields["galaxies"] = Field("", "galaxies in the bin", "galaxies")
-    low, high, _ = stellar_mass_limits(galaxies)
     return Measurement(
         "stellar_to_halo",
         columns,
@@ -112,8 +110,7 @@ def stellar_to_halo_relation(
             "host_mass_definition": mass_definition(galaxies),
             "galaxies_of_hosts_without_mass": massless,
             "galaxies_without_stellar_mass": int(np.sum(starless)),
-            "stellar_mass_from_msun_h": low,
-            **({"stellar_mass_to_msun_h": high} if high < np.inf else {}),
+            **galaxies.completeness.settings(),
         },
         error_degrees_of_freedom=per_side**3 - 1 if per_side else np.inf,
         style=Style(labels=(r"median $M_*$ [$M_\odot/h$]", r"scatter of $\log M_*$ [dex]")),

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from .. import __version__, random
 from ..columns import GALAXY_COLUMNS, sorting_order
+from ..completeness import KEY as COMPLETENESS
+from ..completeness import Completeness
 from ..distribution import inverse_cdf, ranked
 from ..errors import InternalError, MissingDatasetError
 from ..layout import HOST_BIN, POPULATED, host_bin
@@ -209,15 +211,27 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
         extrapolated = distribution.extrapolated
         del distribution  # makes room for the columns
         columns = galaxy_columns(halos, rows, log_stellar_mass, extrapolated, further)
+        described = painter.describe(scene)
         provenance = {
             "version": __version__,
             "simulation": describe_simulation(scene, halo_digest()),
-            "painter": painter.describe(scene) | {"prediction": prediction},
+            "painter": described | {"prediction": prediction},
+            COMPLETENESS: floor_of(described).record(),
             "seed": random.check_seed(seed),
             "cuts": [],
             "painted": len(rows),
         }
     return GalaxyCatalog(columns, scene.snapshot, "box", provenance)
+
+
+def floor_of(painter: Mapping[str, Any]) -> Completeness:
+    """Return the completeness that a painter's own law has, from what describes the painter."""
+    floor = float(painter.get("luminosity_floor_msun_h") or 0.0)
+    because = "luminosity floor of the law" if floor else "the law has no luminosity floor"
+    found = Completeness(floor, because=because)
+    if painter.get("deterministic"):
+        found = found.lacking("painted without a draw: less probable galaxies are not there")
+    return found
 
 
 def _input_digest(halos: HaloCatalog) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from .. import __version__
+from ..completeness import Completeness
 from ..errors import MissingDatasetError
+from ..layout import LEAST_STARS, STAR_PARTICLE_MASS
 from ..types import GalaxyCatalog, Scene
 from .draw import describe_simulation, galaxy_columns
 
@@ -22,7 +24,8 @@ def own_galaxies(scene: Scene) -> GalaxyCatalog:
     Returns
     -------
     GalaxyCatalog
-        No luminosity floor is applied: cut by stellar mass for that.
+        No luminosity floor is applied: cut by stellar mass for that. It is complete from
+        `mockgal.layout.LEAST_STARS` star particles on, where the run says what one weighs.
 
     Raises
     ------
@@ -48,4 +51,9 @@ def own_galaxies(scene: Scene) -> GalaxyCatalog:
     columns = galaxy_columns(
         halos, rows, np.log10(halos["stellar_mass"][rows]), np.zeros(len(halos), dtype=bool)
     )
-    return GalaxyCatalog(columns, scene.snapshot, "box", provenance)
+    galaxies = GalaxyCatalog(columns, scene.snapshot, "box", provenance)
+    star = scene.snapshot.record.get(STAR_PARTICLE_MASS)
+    if not isinstance(star, float):
+        return galaxies
+    because = f"{LEAST_STARS} star particles of {star:.4g} Msun/h"
+    return galaxies.with_completeness(Completeness(LEAST_STARS * star, because=because))

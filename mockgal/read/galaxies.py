@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..columns import GALAXY_COLUMNS, PAINTED
+from ..completeness import Completeness
 from ..cosmology import h_free
 from ..errors import (
     BadValueError,
@@ -173,6 +174,7 @@ def describe_galaxies(path: Path | str | os.PathLike[str]) -> dict[str, Any]:
         | {key: painter[key] for key in (*shown, "references") if key in painter},
         "seed": provenance.get("seed"),
         "cuts": provenance.get("cuts", []),
+        "completeness": str(Completeness.of(provenance)),
         "warnings": provenance.get("warnings", []),
         "configuration_digest": provenance.get("configuration_digest"),
         "content_digest": facts.digest,

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..columns import GALAXY_COLUMNS
+from ..completeness import KEY as COMPLETENESS
+from ..completeness import Completeness
 from ..cosmology import Cosmology, h_free
 from ..errors import (
     CorruptFileError,
@@ -234,6 +236,12 @@ def _check_sections(whole: _Section) -> None:
     painter.number("luminosity_floor_msun_h", optional=True)
     for name in ("cuts", "warnings"):
         whole.list(name)
+    completeness = whole.section(COMPLETENESS)
+    for name in ("from_msun_h", "to_msun_h"):
+        completeness.number(name, optional=True)
+    for reason in completeness.list("not_complete"):
+        if not isinstance(reason, str):
+            raise HeaderError(f"{completeness.where}.not_complete", "no texts", "texts", _AGAIN)
     for n in range(len(painter.list("references"))):
         if not isinstance(painter.list("references")[n], str):
             raise HeaderError(f"{painter.where}.references", "no texts", "a list of texts", _AGAIN)
@@ -258,6 +266,12 @@ def _check_repeats(whole: _Section, file: _Section) -> None:
         "calibration_digest": painter.values.get("calibration_digest", weights),
         **{item.name: cosmology.get(item.name) for item in fields(Cosmology)},
     }
+    if "completeness" in file.values:  # older files do not state it
+        completeness = Completeness.of(whole.values)
+        stated["completeness"] = str(completeness)
+        if completeness.limit is not None:
+            h = file.number("h") if file.values.get("units") == "h-free" else 1.0
+            stated["complete_from"] = h_free(completeness.limit, -1, h)
     for number, cut in enumerate(whole.list("cuts"), 1):
         stated[f"cut_{number}"] = cut.get("cut")
     for number, reference in enumerate(painter.list("references"), 1):

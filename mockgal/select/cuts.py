@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..columns import GALAXY_COLUMNS, Column
+from ..completeness import Completeness
 from ..errors import CutError, warn
 from ..types import GalaxyCatalog
 
@@ -94,6 +95,30 @@ class Cut:
         """The largest value that no passing galaxy is below, in internal units; -inf if none."""
         lower = [b.internal(self.column, h) for b in self.bounds if b.op in (">", ">=", "==")]
         return max(lower, default=-np.inf)
+
+    def upper_limit(self, h: float) -> float:
+        """Return the least value that no passing galaxy is above, in internal units, or inf."""
+        upper = [b.internal(self.column, h) for b in self.bounds if b.op in ("<", "<=", "==")]
+        return min(upper, default=np.inf)
+
+    def completeness(self, before: Completeness, removed: int, h: float) -> Completeness:
+        """Return the completeness of what passes.
+
+        Limits on stellar mass move it, whether or not they leave out any galaxy. What a cut on
+        another column, or one that leaves out a single value, lets pass is no complete sample,
+        unless it lets all pass.
+
+        Parameters
+        ----------
+        before : Completeness
+        removed : int
+            Galaxies that do not pass.
+        h : float
+        """
+        if self.column.name == "stellar_mass" and all(b.op != "!=" for b in self.bounds):
+            low = self.lower_limit(h)
+            return before.raised(low, f'cut "{self.text}"').lowered(self.upper_limit(h))
+        return before.lacking(f'selected by the cut "{self.text}"') if removed else before
 
 
 def parse(text: str) -> Cut:
@@ -216,5 +241,6 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
         record.append({"cut": cut.text, "before": len(galaxies), "after": len(passed)})
         if len(galaxies) and not len(passed):
             warn(f'no galaxy passes the cut "{cut.text}"', stacklevel=2)
-        galaxies = galaxies.take(passed)
+        completeness = cut.completeness(galaxies.completeness, len(galaxies) - len(passed), h)
+        galaxies = galaxies.take(passed).with_completeness(completeness)
     return galaxies.with_provenance(cuts=record)

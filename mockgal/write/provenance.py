@@ -222,10 +222,9 @@ def _essentials(galaxies: GalaxyCatalog, units: str, digest: str) -> Iterator[Es
     snapshot, cosmology = galaxies.snapshot, galaxies.snapshot.cosmology.to_dict()
     simulation = _section(galaxies.provenance, "simulation")
     painter = _section(galaxies.provenance, "painter")
+    h = snapshot.cosmology.h
     box, box_unit = (
-        (snapshot.box_size, "Mpc/h")
-        if units == "h"
-        else (h_free(snapshot.box_size, -1, snapshot.cosmology.h), "Mpc")
+        (snapshot.box_size, "Mpc/h") if units == "h" else (h_free(snapshot.box_size, -1, h), "Mpc")
     )
     weights = painter.get("calibration_digest", painter.get("weights_digest"))
     facts: list[tuple[str, Any, str]] = [
@@ -249,7 +248,12 @@ def _essentials(galaxies: GalaxyCatalog, units: str, digest: str) -> Iterator[Es
         ("units", units, "h-free, or h: with powers of little h"),
         ("rows", len(galaxies), "number of galaxies"),
         ("content_digest", digest, ""),
+        ("completeness", str(galaxies.completeness), "where all galaxies are there"),
     ]
+    limit = galaxies.completeness.limit
+    if limit is not None:
+        own, unit = (limit, "Msun/h") if units == "h" else (h_free(limit, -1, h), "Msun")
+        facts.append(("complete_from", own, f"[{unit}] least stellar mass that is complete"))
     for number, cut in enumerate(galaxies.provenance.get("cuts") or (), 1):
         known = cut if isinstance(cut, Mapping) else {"cut": cut}
         counts = f"{known.get('before', '?')} rows before, {known.get('after', '?')} after"

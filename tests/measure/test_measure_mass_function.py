@@ -114,35 +114,52 @@ def test_jackknife_sees_clustering_that_poisson_errors_do_not():
     assert ratio / np.sqrt(20) == pytest.approx(1.0, abs=4 / np.sqrt(52))
 
 
-def test_bins_below_the_floor_or_a_cut_are_incomplete():
-    painter = {"painter": {"luminosity_floor_msun_h": 2e9}}
+FROM_ZERO = {"completeness": {"from_msun_h": 0.0, "because": "made up"}}
+
+
+def test_bins_below_the_limit_or_a_cut_are_incomplete():
+    stated = {"completeness": {"from_msun_h": 2e9, "because": "a floor"}}
     mass = 10.0 ** np.arange(9.0, 11.0, 0.1)
-    result = stellar_mass_function(catalogue(mass, provenance=painter))
+    result = stellar_mass_function(catalogue(mass, provenance=stated))
     np.testing.assert_array_equal(result["complete"], result["stellar_mass_low"] >= 2e9)
     assert result.settings["complete_from_msun_h"] == 2e9
     assert "complete_to_msun_h" not in result.settings
-    cut = select(
-        catalogue(mass, provenance=painter),
-        "2e10 Msun > stellar_mass",  # 1e10 Msun/h, h being 0.5
-        "stellar_mass >= 3e9 Msun/h",
-        "is_central == 1",
-        "stellar_mass != 5e9 Msun/h",
-    )
+    cuts = ("2e10 Msun > stellar_mass", "stellar_mass >= 3e9 Msun/h")  # 1e10 Msun/h, h being 0.5
+    cut = select(catalogue(mass, provenance=stated), *cuts)
     result = stellar_mass_function(cut)
     assert result.settings["complete_from_msun_h"] == pytest.approx(3e9)
     assert result.settings["complete_to_msun_h"] == pytest.approx(1e10)
-    assert result.settings["cuts_not_on_stellar_mass"] == [
-        "is_central == 1",
-        "stellar_mass != 5e9 Msun/h",
-    ]
     expected = (result["stellar_mass_low"] >= 3e9) & (result["stellar_mass_high"] < 1.0001e10)
     np.testing.assert_array_equal(result["complete"], expected)
     assert expected.any()
 
 
+def test_a_catalogue_that_says_nothing_is_not_taken_to_be_complete():
+    old = {"painter": {"luminosity_floor_msun_h": 1e9}, "cuts": []}  # of a file of an older version
+    result = stellar_mass_function(catalogue([2e9, 2e10], provenance=old))
+    assert not result["complete"].any()
+    assert result.settings["complete_from_msun_h"] == "not stated"
+
+
+@pytest.mark.parametrize("choose", ["rows", "vmax"])
+def test_a_selection_by_anything_else_is_no_complete_sample(choose):
+    mass = 10.0 ** np.linspace(9.0, 11.0, 20)
+    galaxies = catalogue(mass, provenance=FROM_ZERO, vmax=np.linspace(300.0, 30.0, 20))
+    chosen = (
+        galaxies.take(np.argsort(mass)[-10:])
+        if choose == "rows"
+        else select(galaxies, "vmax > 100 km/s")
+    )
+    result = stellar_mass_function(chosen)
+    assert stellar_mass_function(galaxies)["complete"].all()
+    assert not result["complete"].any()
+    assert choose in result.settings["completeness"]
+
+
 def test_a_cut_within_a_bin_makes_it_incomplete():
     galaxies = select(
-        catalogue([1.1e9, 2e9, 4e9, 7e9]), "1.05e9 Msun/h < stellar_mass < 8e9 Msun/h"
+        catalogue([1.1e9, 2e9, 4e9, 7e9], provenance=FROM_ZERO),
+        "1.05e9 Msun/h < stellar_mass < 8e9 Msun/h",
     )
     result = stellar_mass_function(galaxies)
     np.testing.assert_array_equal(result["galaxies"], [1, 1, 1, 1])
@@ -158,7 +175,7 @@ def test_a_cut_within_a_bin_makes_it_incomplete():
     ],
 )
 def test_limits_are_those_that_select_applied(cut, low, high):
-    galaxies = select(catalogue([1e9, 4e9, 9e9]), cut)
+    galaxies = select(catalogue([1e9, 4e9, 9e9], provenance=FROM_ZERO), cut)
     settings = stellar_mass_function(galaxies).settings
     assert settings["complete_from_msun_h"] == pytest.approx(low)
     assert settings["complete_to_msun_h"] == pytest.approx(high)

@@ -1,0 +1,135 @@
+"""From which stellar mass on a catalogue is complete: a property that travels with it.
+
+It is born where galaxies are painted, moves with every cut and selection, and is in the provenance
+and the header of files. Catalogues that say nothing of it are not taken to be complete.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+KEY = "completeness"  # of the provenance
+NOT_STATED = "not stated"
+_SLACK = 1e-9  # of masses converted from one unit to another and back
+_SHOWN = 3  # reasons in one line
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """The stellar masses between which a catalogue holds all galaxies, and why.
+
+    Parameters
+    ----------
+    low : float or None
+        Stellar mass from which on it is complete [Msun/h]; None where that is not known.
+    high : float
+        Stellar mass up to which it is [Msun/h]; infinity without a limit.
+    because : str
+        What sets ``low``, in words.
+    lacks : tuple of str
+        Why it is complete at no stellar mass; empty if it is at some.
+    """
+
+    low: float | None = None
+    high: float = math.inf
+    because: str = ""
+    lacks: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, provenance: Mapping[str, Any]) -> Completeness:
+        """Return what a provenance says; `is_stated` is false where it says nothing."""
+        record = provenance.get(KEY)
+        if not isinstance(record, Mapping):
+            return cls()
+        low, high = record.get("from_msun_h"), record.get("to_msun_h")
+        return cls(
+            None if low is None else float(low),
+            math.inf if high is None else float(high),
+            str(record.get("because", "")),
+            tuple(str(reason) for reason in record.get("not_complete", ())),
+        )
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain JSON values, for the provenance."""
+        found: dict[str, Any] = {"from_msun_h": self.low, "because": self.because}
+        if self.high < math.inf:
+            found["to_msun_h"] = self.high
+        if self.lacks:
+            found["not_complete"] = list(self.lacks)
+        return found
+
+    @property
+    def is_stated(self) -> bool:
+        """Whether anything is known."""
+        return self.low is not None or bool(self.lacks)
+
+    @property
+    def limit(self) -> float | None:
+        """Stellar mass from which on it is complete [Msun/h]; None if at none, or if not known."""
+        if self.low is None or self.lacks or self.low > self.high:
+            return None
+        return self.low
+
+    def raised(self, low: float, because: str) -> Completeness:
+        """Return it with the limit moved up to ``low`` [Msun/h], if that is above it."""
+        if self.low is None or low <= self.low:
+            return self
+        return replace(self, low=float(low), because=because)
+
+    def lowered(self, high: float) -> Completeness:
+        """Return it with the upper limit moved down to ``high`` [Msun/h], if that is below it."""
+        return replace(self, high=float(min(self.high, high)))
+
+    def lacking(self, reason: str) -> Completeness:
+        """Return that of a catalogue which lacks galaxies of any stellar mass."""
+        return self if reason in self.lacks else replace(self, lacks=(*self.lacks, reason))
+
+    def holds(self, low: Array, high: Array) -> NDArray[np.bool_]:
+        """Return whether ranges of stellar mass [Msun/h] are complete as a whole, shape (n,)."""
+        limit = self.limit
+        if limit is None:
+            return np.zeros(len(low), dtype=np.bool_)
+        return np.asarray((low * (1 + _SLACK) >= limit) & (high <= self.high * (1 + _SLACK)))
+
+    def settings(self) -> dict[str, Any]:
+        """Return the entries of `mockgal.measure.result.Measurement.settings`."""
+        limit = self.limit
+        found: dict[str, Any] = {
+            "complete_from_msun_h": limit
+            if limit is not None
+            else ("at no stellar mass" if self.is_stated else NOT_STATED),
+            "completeness": str(self),
+        }
+        if limit is not None and self.high < math.inf:
+            found["complete_to_msun_h"] = self.high
+        return found
+
+    def __str__(self) -> str:
+        if self.lacks:
+            shown = "; ".join(self.lacks[:_SHOWN])
+            more = len(self.lacks) - _SHOWN
+            return f"not a complete sample: {shown}" + f"; and {more} more" * (more > 0)
+        if self.low is None:
+            return NOT_STATED
+        reach = f"from {self.low:.4g} Msun/h"
+        if self.high < math.inf:
+            reach += f" to {self.high:.4g} Msun/h"
+        if self.limit is None:
+            return f"at no stellar mass: {reach} ({self.because})"
+        return f"{reach} ({self.because})"
+
+
+def is_all(rows: Array, number: int) -> bool:
+    """Return whether ``rows`` (numbers, a mask or a slice) are all of so many, each once."""
+    chosen = np.arange(number)[rows]
+    return len(chosen) == number and bool(
+        np.all(np.bincount(chosen, minlength=number) == 1) if number else True
+    )

@@ -1,0 +1,64 @@
+"""Gravity-only matter as particles, and which of them each subhalo is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class ParticleChunk(NamedTuple):
+    """Some particles: comoving position [Mpc/h], shape (n, 3), and mass [Msun/h], shape (n,).
+
+    ``wrapped`` and ``at_edge`` count the coordinates that the reader moved into [0, L), and those
+    at the far edge that became 0.
+    """
+
+    position: Array
+    mass: Array
+    wrapped: int = 0
+    at_edge: int = 0
+
+
+@dataclass(frozen=True)
+class Particles:
+    """Gravity-only matter, never in memory as a whole.
+
+    Parameters
+    ----------
+    count : int
+        Number of particles.
+    stream : callable
+        ``stream(chunk_rows)`` yields `ParticleChunk` of at most ``chunk_rows`` rows.
+    """
+
+    count: int
+    stream: Callable[[int], Iterator[ParticleChunk]]
+
+    def chunks(self, chunk_rows: int = 1 << 20) -> Iterator[ParticleChunk]:
+        """All particles, in chunks of at most ``chunk_rows``."""
+        return self.stream(chunk_rows)
+
+
+@dataclass(frozen=True)
+class Members:
+    """Ids of the dark-matter particles bound to each subhalo, read when they are asked for.
+
+    Subhalos are named by ``halo_id``, so that it serves any rows of the catalogue in any order.
+
+    Parameters
+    ----------
+    count : callable
+        ``count(halo_id)`` gives the number of particles of each subhalo, shape (n,); 0 for a
+        subhalo that it does not know.
+    read : callable
+        ``read(halo_id, most)`` gives the ids of the first ``most`` particles of each subhalo, or of
+        all if it has fewer: int64, the most bound first, one subhalo after the other.
+    """
+
+    count: Callable[[Array], Array]
+    read: Callable[[Array, int], Array]

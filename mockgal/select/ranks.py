@@ -1,0 +1,51 @@
+"""Selection by rank: the most massive galaxies of a catalogue."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import UsageError
+from ..types import GalaxyCatalog
+
+
+def most_massive(galaxies: GalaxyCatalog, number: int) -> GalaxyCatalog:
+    """Return the galaxies of the highest stellar mass: a number density is chosen in this way.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    number : int
+        How many; of equal masses those of the lowest ``galaxy_id``.
+
+    Returns
+    -------
+    GalaxyCatalog
+        Complete from the least stellar mass in it, or from above it where others of that mass
+        were left out. ``provenance["cuts"]`` gains an entry.
+
+    Raises
+    ------
+    UsageError
+        Not a number from 0 to that of the galaxies.
+    """
+    whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
+    if not whole or not 0 <= number <= len(galaxies):
+        raise UsageError(
+            "most massive galaxies",
+            repr(number),
+            f"a whole number from 0 to {len(galaxies)}, that of the galaxies",
+            "ask for fewer",
+        )
+    mass = galaxies["stellar_mass"]
+    order = np.lexsort((galaxies["halo_id"], galaxies["galaxy_id"], -mass))
+    text = f"the {number} galaxies of the highest stellar mass"
+    entry = {"cut": text, "before": len(galaxies), "after": int(number)}
+    completeness, left_out = galaxies.completeness, order[number:]
+    if number == 0 and len(left_out):
+        completeness = completeness.lacking(f"selected: {text}")
+    elif len(left_out):
+        least, next_one = mass[order[number - 1]], mass[order[number]]
+        low = np.nextafter(least, np.inf, dtype=mass.dtype) if next_one == least else least
+        completeness = completeness.raised(float(low), text)
+    chosen = galaxies.take(np.sort(order[:number])).with_completeness(completeness)
+    return chosen.with_provenance(cuts=[*galaxies.provenance.get("cuts", []), entry])
