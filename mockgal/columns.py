@@ -227,6 +227,31 @@ def sorting_order(
     return None
 
 
+class StoredDigests:
+    """A digest of each column as a file stores it, taken while its rows go by.
+
+    The content digest is of the numbers in memory, which an h-free file does not give back to the
+    last bit; these are of the very numbers in the file, in any format.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Columns of `GALAXY_COLUMNS`.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._digests = {name: hashlib.blake2b(digest_size=16) for name in names}
+
+    def add(self, name: str, values: NDArray[Any]) -> None:
+        """Add the next rows of a column, shape (n,), in any byte order."""
+        part = np.ascontiguousarray(values, dtype=GALAXY_COLUMNS[name].dtype)
+        self._digests[name].update(part.data)
+
+    def hexadecimal(self) -> dict[str, str]:
+        """Return 32 hexadecimal digits for each column."""
+        return {name: digest.hexdigest() for name, digest in self._digests.items()}
+
+
 def content_digest(
     columns: Mapping[str, NDArray[Any]],
     declared: Mapping[str, Column],

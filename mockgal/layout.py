@@ -41,7 +41,8 @@ MATTER = "matter"
 SUBHALOS = "subhalo mass"
 
 # The catalogue of galaxies, in FITS and HDF5; docs/reference/output-files.md describes it.
-CATALOGUE_SCHEMA = 1  # of the section `file` of the JSON
+STORED_DIGESTS = "stored_digests"  # in that section: of each column as the file stores it
+CATALOGUE_SCHEMA = 2  # of the section `file` of the JSON; 1 had no digests of the stored rows
 CATALOGUE_HDUS = ("PRIMARY", "GALAXIES", "PROVENANCE")
 GALAXIES = "galaxies"  # group of HDF5
 PROVENANCE = "provenance"  # attribute of the root, or dataset of a grid; column `json` of the HDU

@@ -2,7 +2,7 @@
 
 Memory is that of the columns asked for, and of one chunk of rows. A file in h units gives the very
 numbers of the catalogue that was written, and its content digest is checked; in an h-free file the
-conversion has rounded lengths and masses, see `_internal`.
+conversion has rounded lengths and masses, see `mockgal.read.galaxies_values.internal`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ..columns import GALAXY_COLUMNS, PAINTED
+from ..columns import GALAXY_COLUMNS, PAINTED, StoredDigests
 from ..completeness import Completeness
-from ..cosmology import h_free
 from ..errors import (
     BadValueError,
     CorruptFileError,
@@ -32,12 +31,12 @@ from . import galaxies_fits, galaxies_hdf5, safe
 from .galaxies_facts import IDS, Facts
 from .galaxies_fits import FITSCatalogue
 from .galaxies_hdf5 import HDF5Catalogue
+from .galaxies_values import AGAIN, check_ids, check_values, internal
 
 CHUNK_ROWS = 1 << 16
 
 Catalogue = FITSCatalogue | HDF5Catalogue
 
-_AGAIN = "copy the file again, or make it again"
 _HDF5_MAGIC, _FITS_MAGIC, _GZIP_MAGIC = b"\x89HDF\r\n\x1a\n", b"SIMPLE  =", b"\x1f\x8b"
 
 
@@ -46,8 +45,9 @@ def read_galaxies(
     columns: Iterable[str] | None = None,
     *,
     chunk_rows: int = CHUNK_ROWS,
+    changed_by_hand: str | None = None,
 ) -> GalaxyCatalog:
-    """The catalogue in a FITS or HDF5 file that `mockgal.write` wrote.
+    """Return the catalogue in a FITS or HDF5 file that `mockgal.write` wrote.
 
     Parameters
     ----------
@@ -57,6 +57,9 @@ def read_galaxies(
         ``galaxy_id`` and ``halo_id`` always come along.
     chunk_rows : int
         Rows held beside the result; the result does not depend on it.
+    changed_by_hand : str, optional
+        Why a FITS file has other rows, columns or numbers than mockgal wrote; its keyword CHANGED
+        may say so as well. See `mockgal.read.galaxies_changed`.
 
     Returns
     -------
@@ -83,6 +86,11 @@ def read_galaxies(
     path = Path(path)
     if chunk_rows < 1:
         raise UsageError("chunk_rows", f"{chunk_rows}", "1 or more", "leave it out")
+    if (reason := _reason(path, changed_by_hand)) is not None:
+        from .galaxies_changed import read_changed  # astropy's tables take a second to load
+
+        asked = (columns,) if isinstance(columns, str) else columns
+        return read_changed(path, None if asked is None else tuple(asked), reason)
     with _open(path) as catalogue:
         facts = catalogue.facts
         names = _wanted(path, facts, columns)
@@ -93,7 +101,7 @@ def read_galaxies(
             for name, values in part.items():
                 result[name][start : start + len(values)] = values
     galaxies = GalaxyCatalog(result, facts.snapshot, facts.frame, facts.provenance)
-    _check_ids(path, galaxies)
+    check_ids(path, galaxies)
     left_out = [name for name in facts.columns if name not in names]
     if left_out or not _is_exact(facts):
         return galaxies.with_provenance(
@@ -106,7 +114,7 @@ def read_galaxies(
         )
     if galaxies.digest() != facts.digest:
         raise CorruptFileError(
-            path, f"rows of content digest {galaxies.digest()}", facts.digest, _AGAIN
+            path, f"rows of content digest {galaxies.digest()}", facts.digest, AGAIN
         )
     return galaxies
 
@@ -118,12 +126,33 @@ def is_catalogue(path: Path | str | os.PathLike[str]) -> bool:
     return os.path.isfile(path) and (galaxies_fits.detect(path) or galaxies_hdf5.detect(path))
 
 
-def describe_galaxies(path: Path | str | os.PathLike[str]) -> dict[str, Any]:
-    """What is in a catalogue that mockgal wrote; all of it is read, and passes its checksums.
+def _reason(path: Path, changed_by_hand: str | None) -> str | None:
+    """Return why the file was changed by hand, as the caller or the file says; else None."""
+    safe.check_regular(path)
+    with open(path, "rb") as file:
+        is_fits = file.read(16).startswith(_FITS_MAGIC)
+    if is_fits and changed_by_hand is None:
+        return galaxies_fits.stated_reason(path)
+    if not is_fits and changed_by_hand is not None:
+        raise UsageError(
+            "--changed-by-hand",
+            f"the file {path}, which is not FITS",
+            "a FITS catalogue",
+            'choose rows from Python, where mockgal.read_galaxies("FILE")[mask] can be written',
+        )
+    return changed_by_hand
+
+
+def describe_galaxies(
+    path: Path | str | os.PathLike[str], *, changed_by_hand: str | None = None
+) -> dict[str, Any]:
+    """Describe a catalogue that mockgal wrote; all of it is read, and passes its checksums.
 
     Parameters
     ----------
     path : path-like
+    changed_by_hand : str, optional
+        See `read_galaxies`.
 
     Returns
     -------
@@ -135,20 +164,42 @@ def describe_galaxies(path: Path | str | os.PathLike[str]) -> dict[str, Any]:
     MockgalError
         See `read_galaxies`.
     """
-    path, centrals, low, high = Path(path), 0, inf, -inf
+    path = Path(path)
+    if (reason := _reason(path, changed_by_hand)) is not None:
+        mock = read_galaxies(path, changed_by_hand=reason)
+        facts = Facts(
+            len(mock),
+            tuple(mock.columns),
+            "h",
+            mock.frame,
+            mock.digest(),
+            {},
+            True,
+            mock.snapshot,
+            dict(mock.provenance),
+            {},
+        )
+        return _description(path, "fits", facts, iter([dict(mock.columns)]))
     with _open(path) as catalogue:
-        facts = catalogue.facts
-        for _, part in _converted(catalogue, facts.columns, CHUNK_ROWS):
-            centrals += int(np.sum(part.get("is_central", False)))
-            mass = part.get("stellar_mass", np.empty(0))
-            low, high = min(low, mass.min(initial=inf)), max(high, mass.max(initial=-inf))
+        parts = (part for _, part in _converted(catalogue, catalogue.facts.columns, CHUNK_ROWS))
+        return _description(path, catalogue.format, catalogue.facts, parts)
+
+
+def _description(
+    path: Path, format: str, facts: Facts, parts: Iterator[dict[str, Array]]
+) -> dict[str, Any]:
+    centrals, low, high = 0, inf, -inf
+    for part in parts:
+        centrals += int(np.sum(part.get("is_central", False)))
+        mass = part.get("stellar_mass", np.empty(0))
+        low, high = min(low, mass.min(initial=inf)), max(high, mass.max(initial=-inf))
     snapshot, provenance = facts.snapshot, facts.provenance
     simulation, painter = provenance.get("simulation", {}), provenance.get("painter", {})
     shown = ("calibration", "calibration_digest", "weights", "weights_digest", "caution")
     return {
         "path": str(path),
         "kind": "mock",
-        "format": catalogue.format,
+        "format": format,
         "bytes": sum(file.size for file in snapshot.source),
         "version": provenance.get("version"),
         "rows": facts.rows,
@@ -175,6 +226,7 @@ def describe_galaxies(path: Path | str | os.PathLike[str]) -> dict[str, Any]:
         "seed": provenance.get("seed"),
         "cuts": provenance.get("cuts", []),
         "completeness": str(Completeness.of(provenance)),
+        "changed_by_hand": provenance.get("changed_by_hand"),
         "warnings": provenance.get("warnings", []),
         "configuration_digest": provenance.get("configuration_digest"),
         "content_digest": facts.digest,
@@ -213,7 +265,7 @@ def _open(path: Path) -> AbstractContextManager[Catalogue]:
         )
     if path.suffix.lower() in (".fits", ".fit"):
         raise CorruptFileError(
-            path, f"a file that begins with {begin!r}", f"{_FITS_MAGIC!r}", _AGAIN
+            path, f"a file that begins with {begin!r}", f"{_FITS_MAGIC!r}", AGAIN
         )
     raise FormatError(
         path,
@@ -248,17 +300,17 @@ def _is_exact(facts: Facts) -> bool:
 def _converted(
     catalogue: Catalogue, names: tuple[str, ...], chunk_rows: int
 ) -> Iterator[tuple[int, dict[str, Array]]]:
-    """Rows in internal units, checked."""
+    """Yield rows in internal units, checked."""
     facts, bad = catalogue.facts, None
-    for start, part in catalogue.chunks(names, chunk_rows):
+    box_size = facts.snapshot.box_size if facts.frame == "box" else None
+    for start, part in _unchanged(catalogue, names, chunk_rows):
         try:
             for name, values in part.items():
                 h_power = GALAXY_COLUMNS[name].h_power
-                is_position = name.startswith("position_") and facts.frame == "box"
                 if facts.units == "h-free" and h_power:
-                    edge = facts.snapshot.box_size if is_position else inf
-                    part[name] = _internal(values, h_power, facts.snapshot.cosmology.h, edge)
-                _check_values(catalogue, name, start, part[name], is_position)
+                    edge = box_size if box_size and name.startswith("position_") else inf
+                    part[name] = internal(values, h_power, facts.snapshot.cosmology.h, edge)
+                check_values(catalogue.where(name), name, start, part[name], box_size)
         except BadValueError as error:
             bad = bad or error  # a file that is damaged is to be called so, once all is read
             continue
@@ -267,79 +319,28 @@ def _converted(
         raise bad
 
 
-def _internal(stored: Array, h_power: int, h: float, edge: float) -> Array:
-    """Numbers whose conversion to h-free units gives ``stored``.
+def _unchanged(
+    catalogue: Catalogue, names: tuple[str, ...], chunk_rows: int
+) -> Iterator[tuple[int, dict[str, Array]]]:
+    """Yield rows as the file stores them; raise in the end if they are not those written.
 
-    The conversion is not one to one: for h near 0.7 three in ten numbers share their result with a
-    neighbour, so these are within one unit in the last place of those that were converted. Written
-    again, they give ``stored`` again, bit for bit.
-
-    Parameters
-    ----------
-    stored : ndarray of float, shape (n,)
-    h_power : int
-        Power of h in the internal unit.
-    h : float
-    edge : float
-        Of the box: no number is at it that could be below.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-        Of the type of ``stored``.
+    Raises
+    ------
+    CorruptFileError
+        A library that changes rows renews their checksums: the digests in the provenance tell.
     """
-    kind, factor = stored.dtype, h_free(1.0, h_power, h)
-
-    def forward(values: Array) -> Array:
-        converted: Array = (values.astype(np.float64) * factor).astype(kind)
-        return converted
-
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        result: Array = (stored.astype(np.float64) / factor).astype(kind)
-        wrong = np.flatnonzero(forward(result) != stored)
-        for toward in (-inf, inf):
-            near = np.nextafter(result[wrong], kind.type(toward))
-            found = forward(near) == stored[wrong]
-            result[wrong[found]] = near[found]
-        at_edge = np.flatnonzero((result >= edge) & (edge < inf))
-        below = np.full(len(at_edge), np.nextafter(kind.type(edge), kind.type(0)))
-        found = forward(below) == stored[at_edge]
-        result[at_edge[found]] = below[found]
-    return result
-
-
-def _check_values(
-    catalogue: Catalogue, name: str, start: int, values: Array, is_position: bool
-) -> None:
-    """Numbers are finite, positions in the box, and masses and speeds not below zero."""
-    if values.dtype.kind != "f" or not len(values):
-        return
-    column, high = GALAXY_COLUMNS[name], inf
-    not_negative = column.unit == "Msun" or name.endswith(("vmax", "radius")) or is_position
-    low = 0.0 if not_negative else -inf
-    expected = "finite numbers" + f", {column.unit_label} and not below 0" * (low == 0)
-    if is_position:
-        high = catalogue.facts.snapshot.box_size
-        expected = f"[0, {high!r}) {column.unit_label}"
-    if low <= values.min() and values.max() < high and np.isfinite(values.min()):  # no NaN either
-        return
-    bad = np.flatnonzero(~((values >= low) & (values < high) & np.isfinite(values)))
-    raise BadValueError(
-        f"{catalogue.where(name)}, row {start + int(bad[0])}",
-        f"{float(values[bad[0]])!r} {column.unit_label}",
-        expected,
-        _AGAIN,
-    )
-
-
-def _check_ids(path: Path, galaxies: GalaxyCatalog) -> None:
-    ids, hosts = galaxies["galaxy_id"], galaxies["halo_id"]  # by which the rows are sorted
-    repeated = np.flatnonzero((ids[1:] == ids[:-1]) & (hosts[1:] == hosts[:-1]))
-    if repeated.size:
-        raise BadValueError(
-            path,
-            f"{repeated.size} galaxies that are there twice, the first of galaxy_id "
-            f"{ids[repeated[0]]}",
-            "each once",
-            _AGAIN,
+    digests, expected = StoredDigests(names), catalogue.facts.stored_digests
+    for start, part in catalogue.chunks(names, chunk_rows):
+        for name, values in part.items():
+            digests.add(name, values)
+        yield start, part
+    found = digests.hexadecimal()
+    changed = [name for name in names if name in expected and found[name] != expected[name]]
+    if changed:
+        raise CorruptFileError(
+            catalogue.where(changed[0]),
+            f"rows of digest {found[changed[0]]}, changed since mockgal wrote them"
+            + f" (as in {len(changed)} columns)" * (len(changed) > 1),
+            f"{expected[changed[0]]}, by the provenance",
+            f'{AGAIN}; if you changed it on purpose, --changed-by-hand "WHY"',
         )

@@ -37,6 +37,7 @@ from ..layout import (
     FITS_UNITS,
     NUMBERED_ESSENTIALS,
     REFER,
+    STORED_DIGESTS,
     UNIT_SYSTEMS,
 )
 from ..types import Snapshot, SourceFile
@@ -62,6 +63,8 @@ class Facts(NamedTuple):
         ``"box"`` or ``"sky"``.
     digest : str
         Content digest of the catalogue that was written.
+    stored_digests : dict of str to str
+        Of each column as the file stores it; empty in files of before mockgal 0.2.
     box_is_exact : bool
         Whether the box size is the very number that the digest covers.
     snapshot : Snapshot
@@ -76,6 +79,7 @@ class Facts(NamedTuple):
     units: str
     frame: str
     digest: str
+    stored_digests: dict[str, str]
     box_is_exact: bool
     snapshot: Snapshot
     provenance: dict[str, Any]
@@ -156,23 +160,26 @@ def parse(text: str, where: str, path: Path, size: int) -> Facts:
     if "file" not in whole.values:
         raise FormatError(where, "no section file", "one, as mockgal writes it", _AGAIN)
     file = whole.section("file")
-    if file.values.get("schema") != CATALOGUE_SCHEMA:
+    schema = file.values.get("schema")
+    if type(schema) is not int or schema not in range(1, CATALOGUE_SCHEMA + 1):
         raise FormatError(
             f"{file.where}.schema",
-            f"version {shown(file.values.get('schema'))}",
-            f"{CATALOGUE_SCHEMA}",
+            f"version {shown(schema)}",
+            f"1 to {CATALOGUE_SCHEMA}",
             "read it with the version of mockgal that wrote it, or a newer one",
         )
     units = file.text("units", "|".join(UNIT_SYSTEMS), " or ".join(UNIT_SYSTEMS))
     _check_sections(whole)
     _check_repeats(whole, file)
     snapshot, box_is_exact = _snapshot(whole, file, units, SourceFile(str(path), size, ""))
+    columns = _columns(file, units)
     return Facts(
         file.count("rows"),
-        _columns(file, units),
+        columns,
         units,
         file.text("frame", "box|sky", "box or sky"),
         file.text("content_digest", "[0-9a-f]{64}", "64 hexadecimal digits"),
+        {} if schema == 1 else _stored_digests(file.section(STORED_DIGESTS), columns),
         box_is_exact,
         snapshot,
         {key: value for key, value in whole.values.items() if key != "file"},
@@ -379,6 +386,10 @@ def _columns(file: _Section, units: str) -> tuple[str, ...]:
             _AGAIN,
         )
     return tuple(names)
+
+
+def _stored_digests(section: _Section, columns: tuple[str, ...]) -> dict[str, str]:
+    return {name: section.text(name, "[0-9a-f]{32}", "32 hexadecimal digits") for name in columns}
 
 
 def check_essentials(

@@ -37,6 +37,10 @@ _FOREIGN = (
 # Without these a table of that name is another's.
 _IDENTITY = ("UNITSYS", "NGAL", "CONTDIG")
 _PER_COLUMN = ("TTYPE", "TFORM", "TUNIT", "TCOMM", "THPOW")
+CHANGED = "CHANGED"  # keyword of the table: why somebody changed it since
+_BY_HAND = (
+    'copy the file again; or, if you made it from one of ours, say why: --changed-by-hand "WHY"'
+)
 _TOLERANCE = 1e-10  # a card has room for about 12 digits
 
 
@@ -107,6 +111,18 @@ def detect(path: Path) -> bool:
     except (MockgalError, OSError):
         return False
     return table.name == CATALOGUE_HDUS[1] and not _absent(table)
+
+
+def stated_reason(path: Path) -> str | None:
+    """Return why the table of a FITS file says that it was changed; None if it says nothing."""
+    try:
+        with open(path, "rb") as file:
+            primary = fits_file.read_hdu(file, path, 0)
+            table = fits_file.read_hdu(file, path, primary.end, whole=False)
+    except (MockgalError, OSError):
+        return None
+    reason = table.cards.get(CHANGED)
+    return reason if isinstance(reason, str) and reason.strip() else None
 
 
 @contextmanager
@@ -208,7 +224,7 @@ def _cut(path: Path, size: int, present: list[str]) -> CorruptFileError:
         path,
         f"a file of {size} bytes that ends after the HDU {present[-1]}",
         f"the HDUs {', '.join(CATALOGUE_HDUS)}",
-        AGAIN,
+        AGAIN if len(present) == 1 else _BY_HAND,
     )
 
 

@@ -38,12 +38,20 @@ from typing import Any, BinaryIO
 import numpy as np
 from astropy.io import fits
 
+from ..columns import StoredDigests
 from ..errors import CorruptFileError, InputError, InternalError, printable
 from ..files.atomic import atomic_output
 from ..layout import CATALOGUE_HDUS, FITS_CODES, REFER
 from ..types import GalaxyCatalog
 from .fits_checksum import ALL_ONES, Checksum, encode
-from .provenance import NO_DIGEST, FileColumn, FileContent, begin_digest, describe
+from .provenance import (
+    NO_DIGEST,
+    FileColumn,
+    FileContent,
+    begin_digest,
+    describe,
+    file_columns,
+)
 
 Piece = bytes | memoryview
 
@@ -72,7 +80,8 @@ class FITSWriter:
         inputs: Iterable[Path] = (),
     ) -> None:
         """Write ``galaxies`` to ``path``: see `mockgal.protocols.Writer.write`."""
-        blank = describe(galaxies, units, NO_DIGEST)
+        stored = StoredDigests(column.name for column in file_columns(galaxies, units))
+        blank = describe(galaxies, units, NO_DIGEST, stored)
         record = _record(blank.columns)
         json_size = len(blank.provenance)
         headers = (
@@ -94,8 +103,8 @@ class FITSWriter:
         ):
             digest = begin_digest(galaxies)
             _write_hdu(file, sizes[0], (), _primary_header)
-            rows = _encoded(blank, record, chunk_rows)
-            content = cache(lambda: describe(galaxies, units, digest()))
+            rows = _encoded(blank, record, chunk_rows, stored)
+            content = cache(lambda: describe(galaxies, units, digest(), stored))
             _write_hdu(file, sizes[1], rows, lambda: _galaxies_header(content(), record))
             json = content().provenance.encode("ascii")
             _write_hdu(file, sizes[2], (json,), lambda: _provenance_header(len(json)))
@@ -222,14 +231,17 @@ def _record(columns: tuple[FileColumn, ...]) -> np.dtype[Any]:
     )
 
 
-def _encoded(content: FileContent, record: np.dtype[Any], chunk_rows: int) -> Iterator[Piece]:
-    """Yield the rows of the table as bytes, ``chunk_rows`` at a time."""
+def _encoded(
+    content: FileContent, record: np.dtype[Any], chunk_rows: int, stored: StoredDigests
+) -> Iterator[Piece]:
+    """Yield the rows of the table as bytes, ``chunk_rows`` at a time, and take their digests."""
     buffer = np.empty(min(max(1, chunk_rows), content.rows), dtype=record)
     for start in range(0, content.rows, len(buffer) or 1):
         stop = min(start + len(buffer), content.rows)
         part = buffer[: stop - start]
         for column in content.columns:
             values = column.rows(start, stop)
+            stored.add(column.name, values)
             part[column.name] = np.where(values, _T, _F) if column.dtype == bool else values
         yield part.view(np.uint8).data
 

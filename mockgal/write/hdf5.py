@@ -13,12 +13,20 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+from ..columns import StoredDigests
 from ..errors import CorruptFileError
 from ..files.atomic import atomic_output
 from ..layout import COMPLETE, GALAXIES, PROVENANCE, PROVENANCE_DIGEST
 from ..types import GalaxyCatalog
 from .hdf5_file import Check, new_hdf5, read_through
-from .provenance import NO_DIGEST, FileColumn, FileContent, begin_digest, describe
+from .provenance import (
+    NO_DIGEST,
+    FileColumn,
+    FileContent,
+    begin_digest,
+    describe,
+    file_columns,
+)
 
 # Rows in a chunk of a dataset. Writes are whole chunks, so that the layout of the file, and with it
 # every byte, does not depend on the rows written at a time.
@@ -43,7 +51,8 @@ class HDF5Writer:
         inputs: Iterable[Path] = (),
     ) -> None:
         """Write ``galaxies`` to ``path``: see `mockgal.protocols.Writer.write`."""
-        content = describe(galaxies, units, NO_DIGEST)
+        stored = StoredDigests(column.name for column in file_columns(galaxies, units))
+        content = describe(galaxies, units, NO_DIGEST, stored)
         data = sum(column.values.nbytes for column in content.columns)
         with (
             atomic_output(
@@ -56,17 +65,21 @@ class HDF5Writer:
             new_hdf5(temporary) as (file, check),
         ):
             digest = begin_digest(galaxies)
-            _write_rows(file, check, content, max(1, chunk_rows // _CHUNK) * _CHUNK)
-            _write_facts(file, describe(galaxies, units, digest()))
+            _write_rows(file, check, content, max(1, chunk_rows // _CHUNK) * _CHUNK, stored)
+            _write_facts(file, describe(galaxies, units, digest(), stored))
 
 
-def _write_rows(file: Any, check: Check, content: FileContent, step: int) -> None:
+def _write_rows(
+    file: Any, check: Check, content: FileContent, step: int, stored: StoredDigests
+) -> None:
     group = file.create_group(GALAXIES)
     for column in content.columns:
         dataset = _new_dataset(group, column, content.rows)
         for start in range(0, content.rows, step):
             stop = min(start + step, content.rows)
-            dataset[start:stop] = column.rows(start, stop)
+            values = column.rows(start, stop)
+            stored.add(column.name, values)
+            dataset[start:stop] = values
             check()
 
 

@@ -16,11 +16,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..columns import GALAXY_COLUMNS
+from ..columns import GALAXY_COLUMNS, StoredDigests
 from ..cosmology import h_free
 from ..errors import InternalError, UsageError, printable
 from ..files.atomic import atomic_output
-from ..layout import CATALOGUE_SCHEMA, ESSENTIALS, FITS_UNITS, NUMBERED_ESSENTIALS, UNIT_SYSTEMS
+from ..layout import (
+    CATALOGUE_SCHEMA,
+    ESSENTIALS,
+    FITS_UNITS,
+    NUMBERED_ESSENTIALS,
+    STORED_DIGESTS,
+    UNIT_SYSTEMS,
+)
 from ..types import Array, GalaxyCatalog
 
 NO_DIGEST = "0" * 64  # as long as the digest whose place it holds
@@ -180,8 +187,13 @@ def begin_digest(galaxies: GalaxyCatalog) -> Callable[[], str]:
     return digest
 
 
-def describe(galaxies: GalaxyCatalog, units: str, digest: str | None = None) -> FileContent:
-    """Columns, header entries and provenance of ``galaxies`` in a file with ``units``.
+def describe(
+    galaxies: GalaxyCatalog,
+    units: str,
+    digest: str | None = None,
+    stored: StoredDigests | None = None,
+) -> FileContent:
+    """Return columns, header entries and provenance of ``galaxies`` in a file with ``units``.
 
     Parameters
     ----------
@@ -190,6 +202,8 @@ def describe(galaxies: GalaxyCatalog, units: str, digest: str | None = None) -> 
         See `file_columns`.
     digest : str, optional
         ``galaxies.digest()``, if it is known already; or `NO_DIGEST`, for the form and size alone.
+    stored : StoredDigests, optional
+        Of the rows that the file holds, where there is a file; their length does not change.
     """
     columns = file_columns(galaxies, units)
     digest = galaxies.digest() if digest is None else digest
@@ -199,6 +213,7 @@ def describe(galaxies: GalaxyCatalog, units: str, digest: str | None = None) -> 
         "file": {
             "schema": CATALOGUE_SCHEMA,
             "columns": [column.definition() for column in columns],
+            **({} if stored is None else {STORED_DIGESTS: stored.hexadecimal()}),
             **{item.name: item.value for item in essentials},
         },
     }
