@@ -16,8 +16,8 @@ from mockgal import layout
 from mockgal.columns import GALAXY_COLUMNS
 from mockgal.cosmology import Cosmology, h_free
 from mockgal.errors import FormatError, InputError, UsageError, listening
-from mockgal.read import galaxies as module
 from mockgal.read.galaxies import read_galaxies
+from mockgal.read.galaxies_values import internal
 from mockgal.types import GalaxyCatalog
 
 FORMATS = ["fits", "hdf5"]
@@ -117,7 +117,7 @@ def test_the_conversion_is_undone(values, kind, h):
         return h_free(x.astype(np.float64), -1, h).astype(kind)
 
     stored = forward(values)
-    found = module._internal(stored, -1, h, np.inf)
+    found = internal(stored, -1, h, np.inf)
     np.testing.assert_array_equal(forward(found), stored)
     np.testing.assert_array_max_ulp(found, values, 2 if h < 0.5 else 1, kind)
 
