@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from ..measure.completeness import stellar_mass_limits
 from ..measure.hosts import mass_definition
 from ..measure.lettering import elided
 from ..types import GalaxyCatalog
@@ -65,7 +64,7 @@ def stellar_mass_definition(galaxies: GalaxyCatalog) -> str:
 
 
 def _other_cuts(galaxies: GalaxyCatalog) -> Value:
-    return " and ".join(sorted(stellar_mass_limits(galaxies)[2])) or "none"
+    return " and ".join(sorted(galaxies.completeness.lacks)) or "none"
 
 
 _WAYS: dict[str, Callable[[GalaxyCatalog], Value]] = {
@@ -75,7 +74,7 @@ _WAYS: dict[str, Callable[[GalaxyCatalog], Value]] = {
     "cosmologies": lambda g: g.snapshot.cosmology.to_dict(),
     "definitions of host mass": mass_definition,
     "definitions of stellar mass": stellar_mass_definition,
-    "cuts beside those on stellar mass": _other_cuts,
+    "selections beside stellar mass": _other_cuts,
 }
 
 
@@ -106,8 +105,8 @@ def _show(value: Value, first: Value) -> str:
 
 def _samples(catalogues: Mapping[str, GalaxyCatalog]) -> list[str]:
     """Return who has galaxies of stellar masses that another one lacks."""
-    limits = [stellar_mass_limits(galaxies)[:2] for galaxies in catalogues.values()]
-    low, high = max(limit[0] for limit in limits), min(limit[1] for limit in limits)
+    limits = [galaxies.completeness for galaxies in catalogues.values()]
+    low, high = max(limit.low or 0.0 for limit in limits), min(limit.high for limit in limits)
     outside = []
     for name, galaxies in catalogues.items():
         mass = galaxies["stellar_mass"].astype(np.float64)
