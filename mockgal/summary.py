@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from . import registry
-from .errors import MockgalError, UsageError, listening, printable
-from .pipeline import describe_galaxies, make_painter, read
-from .types import MASS_DEFINITIONS, Scene
+from .errors import UsageError, printable
+from .pipeline import describe_galaxies, read
+from .readiness import readiness
+from .types import MASS_DEFINITIONS
 
 
 def inspect(path: object, *, format: str | None = None, **options: Any) -> dict[str, Any]:
@@ -61,24 +62,11 @@ def inspect(path: object, *, format: str | None = None, **options: Any) -> dict[
         "largest_host_mass_msun_h": float(halos["host_mass"].max()) if len(mass) else None,
         "halo_digest": halos.digest(),
         "record": dict(snapshot.record) | dict(halos.record),
-        "painters": {name: _readiness(sim, name) for name, _ in registry.working("painters")},
+        "painters": {
+            name: readiness(sim, name, path, format, options)
+            for name, _ in registry.working("painters")
+        },
     }
-
-
-def _readiness(sim: Scene, name: str) -> dict[str, Any]:
-    """Whether a painter with its default options can paint ``sim``, and if not, why."""
-    try:
-        painter = make_painter(name, {})
-        missing = painter.needs - sim.contents
-        if missing:
-            return {"ready": False, "missing": f"no {', '.join(sorted(missing))}"}
-        with registry.guarded("painters", name, "asking what it is"):
-            described = painter.describe(sim)
-        with listening(quiet=True) as told, registry.guarded("painters", name, "trying it"):
-            getattr(painter, "check", painter.predict)(sim)  # a network takes its time
-    except MockgalError as error:
-        return {"ready": False, "missing": str(error)}
-    return {"ready": True, "with": described, "warnings": told}
 
 
 def as_text(facts: dict[str, Any]) -> str:
@@ -124,17 +112,7 @@ def as_text(facts: dict[str, Any]) -> str:
         ("host mass", host_mass),
     ]
     for name, state in facts["painters"].items():
-        if state["ready"]:
-            used = [
-                f", with {kind} {state['with'][kind]}"
-                for kind in ("calibration", "weights")
-                if kind in state["with"]
-            ]
-            text = "can paint this" + "".join(used)
-        else:
-            text = "cannot paint this: " + state["missing"]
-        lines.append((f"painter {name}", text))
-        lines += [("", f"warning: {warning}") for warning in state.get("warnings", [])]
+        lines += _painter_lines(name, state)
     recorded = [
         f"{key} = {value:.6g}" if isinstance(value, float) else f"{key} = {value}"
         for key, value in facts["record"].items()
@@ -142,6 +120,26 @@ def as_text(facts: dict[str, Any]) -> str:
     ]
     lines += [("recorded" * (i == 0), text) for i, text in enumerate(recorded)]
     return "\n".join(f"{key:<15} {printable(value)}" for key, value in lines)
+
+
+def _painter_lines(name: str, state: dict[str, Any]) -> list[tuple[str, str]]:
+    """Whether a painter can paint this, and the commands that do."""
+    text = "cannot paint this: " + state.get("missing", "")
+    if state["ready"]:
+        used = [
+            f", with {kind} {state['with'][kind]}"
+            for kind in ("calibration", "weights", "model")
+            if kind in state["with"]
+        ]
+        text = "can paint this" + "".join(used)
+    lines = [(f"painter {name}", text)]
+    lines += [("", f"warning: {warning}") for warning in state.get("warnings", [])]
+    if state["ready"] and "missing" in state:
+        lines.append(("", f"without options not: {state['missing']}"))
+    for way in state["ways"]:
+        how = way["command"] or f"with {way['options']} and host mass {way['mass_definition']}"
+        lines.append(("", how if way["valid"] else f"outside of what it is valid for: {how}"))
+    return lines
 
 
 def _mock_text(facts: dict[str, Any]) -> str:

@@ -31,7 +31,16 @@ SHARED = {
 }
 SHARED |= {"distribution", "satellite_law", "protocols", "plugins", "registry"}
 ROOMS = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
-JOINTS = {"pipeline", "measuring", "gridding", "calibrating", "evaluating", "training", "summary"}
+JOINTS = {
+    "pipeline",
+    "measuring",
+    "gridding",
+    "calibrating",
+    "evaluating",
+    "training",
+    "readiness",
+    "summary",
+}
 # Beside the shared vocabulary; every arrow but those of the joints points back along the flow.
 DOORS = {
     "train": {"fields", "paint", "measure"},
@@ -49,7 +58,8 @@ DOORS = {
     "evaluating": {"pairing", "calibrate", "paint", "train"},
     "training": {"pairing", "evaluating", "calibrating", "painters"}
     | {"calibrate", "paint", "train", "report"},
-    "summary": {"pipeline"},
+    "readiness": {"pipeline", "painters"},
+    "summary": {"pipeline", "readiness"},
     "recipe": set(),
     "painters": set(),
     "testing": {"paint"},

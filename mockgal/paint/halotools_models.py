@@ -23,6 +23,7 @@ from ..quantity import in_unit
 from ..satellite_law import SatelliteLaw
 from ..types import Distribution, HaloCatalog, Scene
 from . import blocks
+from .advice import way_out
 from .halotools_laws import (
     OCCUPATIONS,
     STELLAR_MASS_LAWS,
@@ -393,9 +394,8 @@ class ModelPainter:
         outside = self.mismatch(scene)
         if outside and not self.allow_extrapolation:
             expected = OCCUPATIONS[self.model].mass_definition
-            way = "--allow-extrapolation, which flags every galaxy"
-            if scene.halos.mass_definition != expected:
-                way = f"read the simulation with --mass-definition {expected}, or {way}"
+            flagged = "give --allow-extrapolation, which flags every galaxy"
+            way = way_out(scene, {expected}, flagged, by_particles=False)
             raise DomainError(
                 f"simulation {scene.snapshot.name}",
                 "; ".join(outside),

@@ -24,6 +24,7 @@ from ..errors import BadValueError, DomainError, MissingDatasetError, UsageError
 from ..satellite_law import SatelliteLaw
 from ..types import Distribution, Scene
 from . import blocks
+from .advice import way_out
 from .hod_columns import KINDS, TWIN
 from .hod_paper import predict_paper_rows
 from .hod_rows import Prediction, Predictor, compiled, hydro_masses, predict_rows
@@ -334,14 +335,18 @@ class HODPainter:
                 f"simulation {scene.snapshot.name}",
                 "; ".join(outside),
                 f"host masses as in calibration {table.name}, which cannot be extrapolated",
-                f"read the simulation with --mass-definition {table.mass_definition}",
+                way_out(scene, {table.mass_definition}, "take another calibration, or a --model"),
             )
         if outside and not self.allow_extrapolation:
             raise DomainError(
                 f"simulation {scene.snapshot.name}",
                 "; ".join(outside),
                 f"the domain of calibration {table.name}",
-                "take another calibration, or --allow-extrapolation, which flags every galaxy",
+                way_out(
+                    scene,
+                    {table.mass_definition},
+                    "take another calibration, or --allow-extrapolation, which flags every galaxy",
+                ),
             )
         return outside
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 from ..errors import UsageError
+from .halotools_laws import THRESHOLDS
 from .halotools_models import ModelPainter
 from .hod import HODPainter
+from .hod_store import shipped
 
 _KINDS = (HODPainter, ModelPainter)
 _OPTIONS = {kind: tuple(field.name for field in dataclasses.fields(kind)) for kind in _KINDS}
@@ -58,5 +61,32 @@ def _signature() -> inspect.Signature:
     return inspect.Signature(list(parameters.values()))
 
 
+def _alternatives() -> Iterator[tuple[dict[str, Any], ...]]:
+    """Options to try beside the defaults: of each tuple the first that can paint is enough.
+
+    Those that accept what is not valid come last.
+    """
+    floors = [f"{mass} Msun/h" for mass in ("1e9", "3e9", "1e10", "3e10", "1e11")]
+    models: list[list[dict[str, Any]]] = [
+        [{"model": "leauthaud11", "luminosity_floor": floor} for floor in floors],
+        [
+            {"model": "zheng07", "threshold": threshold, "stellar_mass_law": "moster13"}
+            for threshold in THRESHOLDS
+        ],
+    ]
+    yield from map(tuple, models)
+    tables = shipped()
+    yield tuple(
+        {"calibration": table.name, "missing_twin": "uncorrected"}
+        for table in tables
+        if not table.has_twin
+    )
+    extrapolate = {"allow_extrapolation": True}
+    yield tuple({"calibration": t.name, **extrapolate} for t in tables if t.has_twin)
+    for family in models:
+        yield tuple({**options, **extrapolate} for options in family)
+
+
+hod_painter.alternatives = _alternatives  # type: ignore[attr-defined]
 hod_painter.__signature__ = _signature()  # type: ignore[attr-defined]
 hod_painter.masses = ModelPainter.masses  # type: ignore[attr-defined]

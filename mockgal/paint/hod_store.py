@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import CorruptFileError, DomainError, MissingDatasetError, UsageError, shown
 from ..files.ecsv import read_ecsv
 from ..types import Scene
+from .advice import way_out
 from .hod_columns import COLUMNS, META, expected
 from .hod_table import HODTable
 
@@ -139,13 +140,12 @@ def matching(scene: Scene, *, twinless: bool = False) -> HODTable:
             )
     valid = [table for table in shipped() if not reasons[table.name]]
     if not valid:
-        definitions = {table.mass_definition for table in shipped()}
-        fix = "give --calibration FILE, or name one of these with --allow-extrapolation"
-        if scene.halos.mass_definition == "fof":
-            best = " or ".join(sorted(definitions))
-            fix = f"read it with --mass-definition {best} where it has these, or paint with --model"
-        elif scene.halos.mass_definition not in definitions:
-            fix = f"read it with --mass-definition {' or '.join(sorted(definitions))}"
+        fix = way_out(
+            scene,
+            {table.mass_definition for table in shipped()},
+            "give --calibration FILE, name one of these with --allow-extrapolation, or paint with "
+            "--model",
+        )
         raise DomainError(
             f"simulation {scene.snapshot.name}",
             "no HOD calibration valid for it: "

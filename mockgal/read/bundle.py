@@ -47,6 +47,7 @@ from ..layout import (
     HALOS,
     HEADER,
     MASS,
+    MASS_DEFINITIONS_IN_FILE,
     PARTICLES,
     POSITION,
     bundle_digest,
@@ -125,6 +126,7 @@ class BundleReader:
             )
         record = {
             **header.json["record"],
+            MASS_DEFINITIONS_IN_FILE: [header.mass_definition],
             "original_format": header.original_format,
             "original_source": header.json["source"],
         }

@@ -38,6 +38,7 @@ from ..errors import (
     printable,
     warn,
 )
+from ..layout import MASS_DEFINITIONS_IN_FILE
 from ..protocols import ReadOptions
 from ..types import Scene, Snapshot
 from . import given, headers, physics, safe, values
@@ -158,7 +159,8 @@ def is_catalogue(thing: object) -> bool:
 
 def _scene(table: Table, options: ReadOptions) -> Scene:
     """Columns by name, and metadata, turned into a scene: the same for files and objects."""
-    definition, host_mass = _host_mass(table, options)
+    present = _host_masses(table)
+    definition, host_mass = _host_mass(present, options)
     bound = next((name for name in BOUND_MASS if name in table.columns), host_mass)
     parent = next((name for name in PARENT if name in table.columns), None)
     pairs = [pair for pair in _RADIUS.items() if set(pair) <= set(table.columns)]
@@ -175,6 +177,7 @@ def _scene(table: Table, options: ReadOptions) -> Scene:
     record |= {
         **{name: printable(table.text(name)) for name in _TEXTS},
         "host_mass_column": host_mass,
+        MASS_DEFINITIONS_IN_FILE: list(present),
         "mass_definition_chosen_by": "user" if options.mass_definition else "default",
         "mass_column": bound,
         "hosts_from": parent or "no column of parents: every row is a host",
@@ -252,8 +255,8 @@ def _vectors(native: dict[str, Array], names: Sequence[str]) -> Array:
     return np.column_stack([native[name].astype(np.float64) for name in names])
 
 
-def _host_mass(table: Table, options: ReadOptions) -> tuple[str, str]:
-    """Definition of the host mass, and its column."""
+def _host_masses(table: Table) -> dict[str, str]:
+    """The column of the host mass by definition, the one to choose first."""
     present: dict[str, str] = {}
     for name, definition in _DEFINITION.items():
         if name in table.columns:
@@ -265,6 +268,11 @@ def _host_mass(table: Table, options: ReadOptions) -> tuple[str, str]:
             "one of " + ", ".join(_DEFINITION),
             "name the mass by its definition, such as halo_m200c, in Msun/h",
         )
+    return present
+
+
+def _host_mass(present: dict[str, str], options: ReadOptions) -> tuple[str, str]:
+    """Definition of the host mass, and its column."""
     if options.mass_definition is None:
         return next(iter(present.items()))
     if options.mass_definition not in present:

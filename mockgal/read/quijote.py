@@ -35,6 +35,7 @@ from ..errors import (
     printable,
     warn,
 )
+from ..layout import MASS_DEFINITIONS_IN_FILE
 from ..protocols import ReadOptions
 from ..types import HaloCatalog, Scene, Snapshot
 from . import chunks, given, physics, values
@@ -116,6 +117,7 @@ class QuijoteReader:
             "length_unit": "kpc/h",
             "mass_unit": "1e10 Msun/h",
             "given_by_user": list(ASKED),
+            MASS_DEFINITIONS_IN_FILE: [DEFINITION],
             "mass_definition_chosen_by": "user" if options.mass_definition else "default",
             "hosts_from": "no subhalos in this format: every row is a host",
         }

@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValueError, FormatError, MissingDatasetError, UsageError, printable
+from ..layout import MASS_DEFINITIONS_IN_FILE
 from ..protocols import ReadOptions
 from ..types import HaloCatalog, Scene, Snapshot, SourceFile
 from . import given, physics, safe, text, values
@@ -98,6 +99,7 @@ class RockstarReader:
             "mass_column": halos.names[halos.own],
             "mass_column_definition": halos.own_definition,
             "host_mass_column": halos.names[host_column],
+            MASS_DEFINITIONS_IN_FILE: list(halos.host_masses()),
             "mass_definition_chosen_by": "user" if options.mass_definition else "default",
             "hosts_from": halos.names[columns["parent"].place],
             "given_by_user": taken,

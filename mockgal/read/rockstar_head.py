@@ -91,6 +91,15 @@ class HaloList(NamedTuple):
         """``FILE:NAME``, for messages."""
         return f"{self.path}:{name}"
 
+    def host_masses(self) -> dict[str, int]:
+        """The column of the host mass by definition, the one to choose first."""
+        return {
+            definition: self.own if definition == self.own_definition else self.column(name)
+            for definition, name in MASSES.items()
+            if definition == self.own_definition
+            or (name in self.names and name != self.names[self.own])
+        }
+
     def host_mass(self, options: ReadOptions) -> tuple[str, int]:
         """Definition of the host mass, and the number of its column.
 
@@ -99,12 +108,7 @@ class HaloList(NamedTuple):
         UsageError
             The user wants one that the list does not have.
         """
-        present = {
-            definition: self.own if definition == self.own_definition else self.column(name)
-            for definition, name in MASSES.items()
-            if definition == self.own_definition
-            or (name in self.names and name != self.names[self.own])
-        }
+        present = self.host_masses()
         definition = options.mass_definition or next(iter(present))
         if definition not in present:
             raise UsageError(

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError, HeaderError, IncompleteSetError, UsageError, warn
-from ..layout import MISSING_CHUNKS, STAR_PARTICLE_MASS
+from ..layout import MASS_DEFINITIONS_IN_FILE, MISSING_CHUNKS, STAR_PARTICLE_MASS
 from ..protocols import ReadOptions
 from ..types import HaloCatalog, Scene, Snapshot, SourceFile
 from . import chunks, given, members, physics, placement, snapshots, values
@@ -118,6 +118,11 @@ class SubfindReader:
             "files": len(files.files),
             "output_number": files.number,
             "host_mass_dataset": HOST_MASS[definition],
+            MASS_DEFINITIONS_IN_FILE: [
+                key
+                for key, name in HOST_MASS.items()
+                if chunks.present(catalogue.files, catalogue.groups, f"Group/{name}")
+            ],
             "mass_definition_chosen_by": "user" if options.mass_definition else "default",
             **_missing(catalogue),
             **_check_physics(catalogue, found),

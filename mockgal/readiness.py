@@ -1,0 +1,155 @@
+"""What each painter can do with a simulation: every way that is named has been tried."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from os import PathLike
+from typing import Any
+
+from . import registry
+from .errors import MockgalError, UsageError, listening
+from .layout import MASS_DEFINITIONS_IN_FILE
+from .painters import make_painter
+from .pipeline import read
+from .protocols import Painter
+from .types import Scene
+
+_FLAGGED = ("allow_extrapolation", "missing_twin")  # options that accept what is not valid
+
+
+def readiness(
+    sim: Scene, name: str, path: object, format: str | None, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what the painter ``name`` can do with a simulation.
+
+    Parameters
+    ----------
+    sim : Scene
+    name : str
+        Of a painter.
+    path, format, options
+        What it was read with; it is read again for masses of another definition, where a painter
+        needs these and the input has them.
+
+    Returns
+    -------
+    dict
+        ``ready``: whether it can be painted without accepting what is not valid. ``with``: what
+        the first way that works is. ``warnings``: of that way. ``missing``: why the painter's
+        defaults do not work. ``ways``: the options of each way that works, and the command
+        (None for objects in memory).
+    """
+    state: dict[str, Any] = {"ready": False}
+    ways: list[dict[str, Any]] = []
+    for family in _candidates(name):
+        for wanted in family:
+            valid = not any(option in wanted for option in _FLAGGED)
+            if ways and not valid:
+                continue  # a last resort, where nothing else works
+            try:
+                tried, told, described = _first_that_works(sim, name, wanted, path, format, options)
+            except MockgalError as error:
+                if not wanted:
+                    state["missing"] = str(error)
+                continue
+            if valid:
+                state["ready"] = True
+            if not ways:
+                state |= {"with": described, "warnings": told}
+            definition = tried.halos.mass_definition
+            other = {} if tried is sim else {"mass_definition": definition}
+            ways.append(
+                {
+                    "options": dict(wanted),
+                    "mass_definition": definition,
+                    "valid": valid,
+                    "command": _command(path, format, {**options, **other}, name, wanted),
+                }
+            )
+            break
+    return {**state, "ways": ways}
+
+
+def _candidates(name: str) -> Iterator[tuple[Mapping[str, Any], ...]]:
+    """The options that a painter is tried with: its defaults, then others that it names."""
+    yield ({},)
+    yield from getattr(registry.load("painters", name), "alternatives", tuple)()
+
+
+def _first_that_works(
+    sim: Scene,
+    name: str,
+    wanted: Mapping[str, Any],
+    path: object,
+    format: str | None,
+    options: Mapping[str, Any],
+) -> tuple[Scene, list[str], dict[str, Any]]:
+    """The scene as it is or with masses of another definition, warnings, and what the painter is.
+
+    That others might do is found with the masses as they are under another name, so that nothing is
+    read for painters that have other reasons not to work.
+    """
+    try:
+        return sim, *_try(sim, name, wanted)
+    except MockgalError as first:
+        failure = first
+    own = sim.halos.mass_definition
+    for definition in sim.snapshot.record.get(MASS_DEFINITIONS_IN_FILE, ()):
+        if definition == own or "mass_definition" in options:
+            continue
+        try:
+            _try(replace(sim, halos=replace(sim.halos, mass_definition=definition)), name, wanted)
+            with listening(quiet=True):
+                tried = read(path, format=format, **{**options, "mass_definition": definition})
+            return tried, *_try(tried, name, wanted)
+        except MockgalError:
+            continue
+    raise failure
+
+
+def _try(sim: Scene, name: str, options: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """Warnings, and what the painter is; an error of ours if it cannot paint."""
+    painter = _painter(sim, name, options)
+    with registry.guarded("painters", name, "asking what it is"):
+        described = painter.describe(sim)
+    with listening(quiet=True) as told, registry.guarded("painters", name, "trying it"):
+        getattr(painter, "check", painter.predict)(sim)  # a network takes its time
+    return told, described
+
+
+def _painter(sim: Scene, name: str, options: Mapping[str, Any]) -> Painter:
+    painter = make_painter(name, dict(options))
+    missing = painter.needs - sim.contents
+    if missing:
+        way = "; give --density FILE" * ("field" in missing)
+        raise UsageError(f"painter {name}", f"no {', '.join(sorted(missing))}", "some", way[2:])
+    return painter
+
+
+def _command(
+    path: object,
+    format: str | None,
+    reading: Mapping[str, Any],
+    painter: str,
+    options: Mapping[str, Any],
+) -> str | None:
+    """The command that paints this way; None for what is not in a file."""
+    if not isinstance(path, str | PathLike):
+        return None
+    words = ["mockgal", "build", "--sim", str(path)]
+    everything = {"format": format, **reading, "painter": painter, **options}
+    for key, value in everything.items():
+        if value is None or value is False:
+            continue
+        words.append("--" + key.replace("_", "-"))
+        if value is not True:
+            words.append(_with_unit(key, value))
+    return shlex.join(words)
+
+
+def _with_unit(key: str, value: object) -> str:
+    """A value as the command takes it."""
+    units = {"box_size": "Mpc/h", "particle_mass": "Msun/h"}
+    return f"{value!r} {units[key]}" if key in units and not isinstance(value, str) else str(value)
