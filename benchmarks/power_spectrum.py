@@ -8,7 +8,9 @@ the same field of 1 + overdensity, deposited with CIC as it were, and give the m
 as wide as the fundamental. ``rfftn`` is scipy's, with as many threads: it is the part of mockgal's
 time that is not our own. NumPy is the naive way, with arrays for every wave. Pylians always gives
 multipoles, so that mockgal's time with them is in the table, too; it transforms in single
-precision, mockgal in double. Jackknife errors are beyond what the peers do.
+precision, mockgal in double. Jackknife errors are beyond what the peers do. What a catalogue of a
+million galaxies takes from its positions on, by CIC on one grid and by PCS on two that are
+interlaced (the default), is in a table of its own.
 
 Memory is the most that the process holds while it measures a field on the grid ``--memory-grid``,
 the field counted.
@@ -22,6 +24,7 @@ import numpy as np
 from common import best_of, busy, in_process, machine, peak_memory, report, table
 
 BOX_SIZE = 100.0
+GALAXIES = 1_000_000
 THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
@@ -55,6 +58,33 @@ def multipoles(mass, threads):
 
 def jackknife(mass, threads):
     return mockgal(mass, threads, jackknife=3)
+
+
+def of_catalogue(mass, threads, **options):
+    """From positions on; of the field only the grid is taken."""
+    from mockgal.cosmology import Cosmology
+    from mockgal.errors import listening
+    from mockgal.measure.power import power_spectrum
+    from mockgal.types import GalaxyCatalog, Snapshot
+
+    os.environ["NUMBA_NUM_THREADS"] = str(threads)
+    generator = np.random.default_rng(2)
+    columns = {f"position_{x}": BOX_SIZE * generator.random(GALAXIES) for x in "xyz"}
+    columns |= {f"velocity_{x}": np.zeros(GALAXIES) for x in "xyz"}
+    columns |= {"galaxy_id": np.arange(GALAXIES), "halo_id": np.arange(GALAXIES)}
+    columns |= {"is_central": np.ones(GALAXIES, dtype=bool), "stellar_mass": np.ones(GALAXIES)}
+    snapshot = Snapshot("random", BOX_SIZE, 0.0, Cosmology(0.7, 0.3, 0.7), 1e9, "none")
+    galaxies = GalaxyCatalog(columns, snapshot, "box", {})
+
+    def run():
+        with listening(quiet=True):  # CIC without interlacing warns of its images
+            return power_spectrum(galaxies, grid_size=len(mass), **{"jackknife": 0} | options)
+
+    return run
+
+
+def cic(mass, threads, **options):
+    return of_catalogue(mass, threads, assignment="CIC", interlacing=False, **options)
 
 
 def numpy(mass, threads):
@@ -92,6 +122,14 @@ def pylians(mass, threads):
     return run
 
 
+CATALOGUE = {
+    "CIC": cic,
+    "PCS, interlaced": of_catalogue,
+    "CIC, jackknife errors": lambda mass, threads: cic(mass, threads, jackknife=3),
+    "PCS, interlaced, jackknife errors": lambda mass, threads: of_catalogue(
+        mass, threads, jackknife=3
+    ),
+}
 METHODS = {
     "rfftn": rfftn,
     "mockgal": mockgal,
@@ -104,7 +142,7 @@ METHODS = {
 
 def child(method, size, threads, memory):
     mass = field(size)
-    run = METHODS[method](mass, threads)
+    run = (METHODS | CATALOGUE)[method](mass, threads)
     if memory:
         _, peak = peak_memory(run)
         report({"memory": peak})
@@ -156,6 +194,17 @@ def shown(rounds, runs):
     return table(header, lines)
 
 
+def of_catalogues(options):
+    """The best round of each way to measure a catalogue, over that of CIC."""
+    best = dict.fromkeys(CATALOGUE, np.inf)
+    for _ in range(options.rounds):
+        for method in CATALOGUE:
+            found = measure(method, options.grid, options.threads, options)
+            best[method] = min(best[method], found["seconds"])
+    lines = [[name, f"{s:.3f}", f"{s / best['CIC']:.2f}"] for name, s in best.items()]
+    return table(["", "s", "times CIC"], lines)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--grid", type=int, default=256)
@@ -163,7 +212,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=THREADS)
     parser.add_argument("--pylians-python", help="interpreter of an environment with Pylians")
-    parser.add_argument("--child", choices=METHODS, help=argparse.SUPPRESS)
+    parser.add_argument("--child", choices=METHODS | CATALOGUE, help=argparse.SUPPRESS)
     parser.add_argument("--memory", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
@@ -178,9 +227,11 @@ def main():
         for _ in range(options.rounds)
     ]
     print(shown(rounds, runs))
+    print(f"\nof {GALAXIES:,} galaxies, {options.threads} threads:\n")
+    print(of_catalogues(options))
     print(f"\npeak memory at {options.memory_grid}^3, the field counted:\n")
     lines = []
-    for method in METHODS:
+    for method in METHODS | CATALOGUE:
         found = measure(method, options.memory_grid, options.threads, options, memory=True)
         gib = f"{found['memory'] / 2**30:.2f}" if "memory" in found else found["missing"]
         lines.append([method, gib])

@@ -48,6 +48,23 @@ def _of_statistics(command: Callable[..., Any]) -> Callable[..., Any]:
             type=int,
             help="Sub-volumes along each side of the box for jackknife errors; 0 for none.",
         ),
+        click.option(
+            "--interlacing/--no-interlacing",
+            default=None,
+            help="Remove every second image of the grid from power and bispectrum (default: yes).",
+        ),
+        click.option(
+            "--k-min", metavar="K", help='First edge of bins of the power, such as "0.1 h/Mpc".'
+        ),
+        click.option("--k-max", metavar="K", help='End of bins of the power, such as "10 h/Mpc".'),
+        click.option(
+            "--k-width", metavar="K", help='Width of bins of the power, such as "0.05 h/Mpc".'
+        ),
+        click.option(
+            "--log-k-width",
+            metavar="DEX",
+            help='Width of logarithmic bins of the power, such as "0.1 dex".',
+        ),
         click.option("--k1", metavar="K", help='Of the bispectrum, such as "3 h/Mpc".'),
         click.option("--k2", metavar="K", help='Of the bispectrum, such as "4 h/Mpc".'),
         click.option("--angles", type=int, help="Of the bispectrum, between 0 and pi."),

@@ -24,7 +24,9 @@ from .assign import SUPPORT
 
 Array = NDArray[Any]
 
+# B-splines of order 2 p at whole numbers and half-way between, from the middle on.
 _SPLINES = {1: (1,), 2: (4, 1), 3: (66, 26, 1), 4: (2416, 1191, 120, 1)}
+_HALF_WAY = {1: (1,), 2: (23, 1), 3: (1682, 237, 1), 4: (259723, 60657, 2179, 1)}
 
 
 def axis_window(grid_size: int, assignment: str) -> Array:
@@ -66,8 +68,33 @@ def axis_shot_noise(grid_size: int, assignment: str) -> Array:
     ndarray, shape (N,)
         As `axis_window`; of three axes it is the product, to be compared with the window squared.
     """
-    middle, *sides = _SPLINES[SUPPORT[assignment]]
+    return image_sum(grid_size, SUPPORT[assignment])
+
+
+def image_sum(grid_size: int, half: int, *, alternating: bool = False) -> Array:
+    """Sum over all images m of sinc(n / N + m)**(2 half), or of (-1)**m times as much.
+
+    The Fourier series of the B-spline of order 2 half at whole numbers, or half-way between them.
+
+    Parameters
+    ----------
+    grid_size : int
+        N.
+    half : int
+        1 to 4.
+    alternating : bool
+
+    Returns
+    -------
+    ndarray, shape (N,)
+        In the order of `numpy.fft.fftfreq`.
+    """
     phase = 2.0 * np.pi * np.fft.fftfreq(grid_size)
+    if alternating:
+        numbers = _HALF_WAY[half]
+        series = sum(number * np.cos((j + 0.5) * phase) for j, number in enumerate(numbers))
+        return np.asarray(series / sum(numbers) * np.ones(grid_size))
+    middle, *sides = _SPLINES[half]
     series = middle + sum(2.0 * number * np.cos((j + 1) * phase) for j, number in enumerate(sides))
     return np.asarray(series / (middle + 2 * sum(sides)) * np.ones(grid_size))
 

@@ -9,9 +9,10 @@
   triangles are flat, shells hold triangles near to flat. Shells of neighbouring angles overlap
   where k3 differs by less than their width, so that these share triangles.
 - Reduced bispectrum: Q = B / (P1 P2 + P2 P3 + P3 P1), P_i = V <abs(delta_k)**2> of the same shells.
-- Each wave is divided by the window of the assignment. Its images beyond the Nyquist wavenumber
-  are left: for a steep spectrum they are small below half the Nyquist wavenumber (Sefusatti et al.
-  2016, arXiv:1512.07295), where the sides are on a grid of the default size.
+- Each wave is divided by the window of the assignment. Of galaxies the grid is interlaced
+  (Sefusatti et al. 2016, arXiv:1512.07295), and the sides are below three quarters of the Nyquist
+  wavenumber on a grid of the default size (below half of it without interlacing or PCS). What
+  images of waves are left is bounded (`mockgal.measure.aliasing`).
 - Errors: of a Gaussian field with the measured spectrum, var(B) = V s P1 P2 P3 / triangles with
   s = 1, and 2 or 6 for two or three equal shells (Scoccimarro et al. 2004, astro-ph/0312286,
   equation A16, with triangles counted as here); s is counted exactly for shells that overlap.
@@ -25,26 +26,29 @@
   of the products of three points, s2 (P_i - s2) is the sum over those of which two are the same,
   s3 over those of which all are (Matarrese, Verde & Heavens 1997, astro-ph/9706059, for m = 1).
   Where masses depend on the place, spectra of m**2 and m would have to stand in for P_i - s2.
-  Images are left here, too: on a grid of the default size less than 2% with CIC and higher
-  assignments, but 11% with NGP.
+  Its images are left: on a grid of the default size less than 1e-4 of it.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UsageError
+from ..errors import UsageError, warn
 from ..fields.assign import deposit
 from ..fields.fourier import axis_window, check_mean
+from ..fields.interlaced import interlaced_deposit
 from ..fields.sample import positions, weights
 from ..fields.waves import components, low_waves
 from ..types import GalaxyCatalog
 from . import jackknife as jackknives
+from .aliasing import ACCURACY, of_bispectrum
 from .bispectrum_left_out import Sums, left_out_sums, times_along_axes, whole_sums
+from .left_out import left_out_shot_noise
 from .power_result import check_options, of_galaxies
 from .result import ERROR, Field, Measurement, Style
 from .triangles import Triangles, grid_size_above
@@ -52,6 +56,8 @@ from .triangles import Triangles, grid_size_above
 Array = NDArray[Any]
 
 MOST_ANGLES = 10_000
+SIDES = (3.0, 4.0)  # h/Mpc, unless the box is too large for them
+MOST_WAVES = 128  # of k1 + k2 in fundamentals, unless they are given: memory grows as the cube
 UNIT = "Mpc6 / littleh6"
 FIELDS = {
     "theta": Field("rad", "angle between k1 and k2", r"$\theta$ [rad]"),
@@ -68,12 +74,13 @@ FIELDS = {
 def bispectrum(
     galaxies: GalaxyCatalog,
     *,
-    k1: float = 3.0,
-    k2: float = 4.0,
+    k1: float | None = None,
+    k2: float | None = None,
     angles: int = 25,
     shell_width: float | None = None,
     grid_size: int | None = None,
-    assignment: str = "CIC",
+    assignment: str = "PCS",
+    interlacing: bool = True,
     weight: str = "stellar_mass",
     line_of_sight: str | None = None,
     subtract_shot_noise: bool = False,
@@ -85,17 +92,22 @@ def bispectrum(
     ----------
     galaxies : GalaxyCatalog
         In a periodic box.
-    k1, k2 : float
-        Two sides of the triangles [h/Mpc], at least the fundamental.
+    k1, k2 : float, optional
+        Two sides of the triangles [h/Mpc], at least the fundamental. Without them 3 and 4 h/Mpc, as
+        in the dm2gal paper; in boxes where those are more than `MOST_WAVES` fundamentals together
+        (above 115 Mpc/h) both are smaller, 3/7 and 4/7 of as many.
     angles : int
         Between them, from 0 to pi.
     shell_width : float, optional
         [h/Mpc]; the fundamental without it.
     grid_size : int, optional
         Voxels along each side; without it as many as are fast to transform and have k1 + k2 below
-        half the Nyquist wavenumber.
+        three quarters of the Nyquist wavenumber, or half of it without interlacing or PCS.
     assignment : str
         NGP, CIC, TSC or PCS.
+    interlacing : bool
+        Deposit twice, moved by half a voxel the second time, which every second image does not
+        survive.
     weight : str
         ``"stellar_mass"`` or ``"number"``.
     line_of_sight : str, optional
@@ -118,34 +130,74 @@ def bispectrum(
     """
     jackknives.check_per_side(jackknife)  # before the work
     box_size = galaxies.snapshot.box_size
+    chosen, (k1, k2) = _said(k1, k2, box_size), default_sides(k1, k2, box_size)
+    _, width = _shells(k1, k2, angles, shell_width, box_size)
     if grid_size is None:
-        _, width = _shells(k1, k2, angles, shell_width, box_size)
         longest = (k1 + k2 + width / 2.0) * box_size / (2.0 * np.pi)
-        grid_size = grid_size_above(int(4.0 * longest))
-    mass = weights(galaxies, weight)
-    field = deposit(
-        positions(galaxies, line_of_sight),
-        mass,
-        grid_size=grid_size,
-        box_size=box_size,
-        assignment=assignment,
-    )
+        grid_size = grid_size_above(int(2.0 * longest / _reach(assignment, interlacing)))
+    mass, position = weights(galaxies, weight), positions(galaxies, line_of_sight)
+    put = interlaced_deposit if interlacing else deposit
+    field = put(position, mass, grid_size=grid_size, box_size=box_size, assignment=assignment)
+
+    def by_block(values: Array, jackknife: int) -> Any:
+        if not jackknife:
+            return math.fsum(values)  # in any order of rows
+        return jackknives.sums_by_block(
+            position, values, jackknife, grid_size=len(field), box_size=box_size
+        )
 
     def measure(field: Array, jackknife: int) -> Measurement:
         return bispectrum_of_field(
             field,
             box_size,
             assignment=assignment,
+            interlaced=interlacing,
             k1=k1,
             k2=k2,
             angles=angles,
             shell_width=shell_width,
-            sums_of_powers=(math.fsum(mass**2), math.fsum(mass**3)),  # in any order of rows
+            sums_of_powers=(by_block(mass**2, jackknife), by_block(mass**3, jackknife)),
             subtract_shot_noise=subtract_shot_noise,
             jackknife=jackknife,
         )
 
-    return of_galaxies(measure, field, jackknife, weight=weight, line_of_sight=line_of_sight)
+    result = of_galaxies(measure, field, jackknife, weight=weight, line_of_sight=line_of_sight)
+    if result["aliased"].any():
+        warn(
+            f"bispectrum: images of the grid may change it by more than {ACCURACY:.0%} (column "
+            "aliasing_bias): interlace with PCS, or take a larger grid",
+            stacklevel=2,
+        )
+    return replace(result, settings={**result.settings, "sides": chosen})
+
+
+def default_sides(k1: float | None, k2: float | None, box_size: float) -> tuple[float, float]:
+    """k1 and k2 [h/Mpc], with `SIDES` for what is not given, or less in a large box."""
+    scale = 1.0
+    if box_size * sum(SIDES) > MOST_WAVES * 2.0 * math.pi:
+        scale = MOST_WAVES * 2.0 * math.pi / (box_size * sum(SIDES))
+    first, second = (scale * side for side in SIDES)
+    return first if k1 is None else k1, second if k2 is None else k2
+
+
+def _said(k1: float | None, k2: float | None, box_size: float) -> str:
+    """How k1 and k2 were chosen; said on the screen where the box is too large for `SIDES`."""
+    if k1 is not None and k2 is not None:
+        return "as asked for"
+    taken = default_sides(k1, k2, box_size)
+    if taken == default_sides(k1, k2, 0.0):
+        return f"{SIDES[0]:g} and {SIDES[1]:g} h/Mpc unless asked for"
+    text = (
+        f"k1 = {taken[0]:.4g} and k2 = {taken[1]:.4g} h/Mpc, as {SIDES[0]:g} and {SIDES[1]:g} are "
+        f"more than {MOST_WAVES} fundamentals in a box of {box_size:g} Mpc/h"
+    )
+    warn(f"bispectrum: {text}; --k1 and --k2 choose others", stacklevel=3)
+    return text
+
+
+def _reach(assignment: str, interlacing: bool) -> float:
+    """Part of the Nyquist wavenumber up to which sides are on a grid of the default size."""
+    return 0.75 if interlacing and assignment == "PCS" else 0.5
 
 
 def bispectrum_of_field(
@@ -153,11 +205,12 @@ def bispectrum_of_field(
     box_size: float,
     *,
     assignment: str | None,
-    k1: float = 3.0,
-    k2: float = 4.0,
+    interlaced: bool = False,
+    k1: float = SIDES[0],
+    k2: float = SIDES[1],
     angles: int = 25,
     shell_width: float | None = None,
-    sums_of_powers: tuple[float, float] | None = None,
+    sums_of_powers: tuple[float | Array, float | Array] | None = None,
     subtract_shot_noise: bool = False,
     jackknife: int = 3,
 ) -> Measurement:
@@ -172,13 +225,16 @@ def bispectrum_of_field(
         [Mpc/h]
     assignment : str or None
         How it was deposited; None for a field that was not, whose window is left alone.
+    interlaced : bool
+        Whether every second image is gone (`mockgal.fields.interlaced.interlaced_deposit`).
     k1, k2, angles, shell_width
         As for `bispectrum`.
-    sums_of_powers : tuple of two floats, optional
+    sums_of_powers : tuple of two floats, or two ndarrays of shape (jackknife**3,), optional
         Sums of the squares and of the cubes of the masses of the points that were deposited, for
-        the shot noise.
+        the shot noise; in all, or in each sub-volume (`mockgal.measure.jackknife.sums_by_block`),
+        which the jackknife needs if shot noise is subtracted.
     subtract_shot_noise : bool
-        From bispectrum and, for the reduced one, from the power.
+        From bispectrum and, for the reduced one, from the power; from each left-out sample its own.
     jackknife : int
         Errors from leaving out each of so many sub-volumes along each side, cubed, or with 0 those
         of a Gaussian field. The former take some 30 times as long, but the latter can be tens of
@@ -190,8 +246,9 @@ def bispectrum_of_field(
     Returns
     -------
     Measurement
-        ``theta``, ``k3``, ``bispectrum``, ``reduced_bispectrum``, their errors, ``power_k3`` and
-        ``triangles``. The powers of the other two shells are in the settings. Angles whose third
+        ``theta``, ``k3``, ``bispectrum``, ``reduced_bispectrum``, their errors, ``power_k3``,
+        ``triangles`` and, with an assignment, ``aliasing_bias``, ``aliasing_bound`` and
+        ``aliased``. The powers of the other two shells are in the settings. Angles whose third
         side is shorter than any wave have no triangles.
 
     Raises
@@ -222,22 +279,28 @@ def bispectrum_of_field(
     noise = None
     if sums_of_powers is not None:
         total = mean * field.size
-        noise = (
-            volume * sums_of_powers[0] / total**2,
-            volume**2 * sums_of_powers[1] / total**3,
-        )
+        squares, cubes = (math.fsum(np.ravel(some)) for some in sums_of_powers)
+        noise = (volume * squares / total**2, volume**2 * cubes / total**3)
     subtracted = noise if noise is not None and subtract_shot_noise else (0.0, 0.0)
     sums = whole_sums(waves / mean, triangles)
     power, value, reduced = _estimates(sums, triangles, volume, *subtracted)
     if jackknife:
         left_out = left_out_sums(field, waves, triangles, gain, jackknife)
-        some_power, some_value, _ = _estimates(left_out, triangles, volume, *subtracted)
+        own: Any = subtracted
+        if sums_of_powers is not None and subtract_shot_noise:
+            own = [
+                left_out_shot_noise(field, jackknife, np.asarray(some), volume, power=p)[:, None]
+                for p, some in zip((2, 3), sums_of_powers, strict=True)
+            ]
+        some_power, some_value, _ = _estimates(left_out, triangles, volume, *own)
         error = jackknives.error(some_value)
         # B / D to first order in both: D without a sub-volume may be near zero.
         below = _hierarchical(power - subtracted[0])
-        others = _hierarchical(some_power - subtracted[0])
+        others = _hierarchical(some_power - own[0])
         reduced_error = jackknives.error((some_value - reduced * others) / below)
         described = jackknives.describe(jackknife, len(field)) + ", cross terms weighted"
+        if subtract_shot_noise:
+            described += ", shot noise subtracted from each"
     else:
         error, reduced_error = _gaussian_errors(power, triangles, volume, subtracted[0])
         described = "of a Gaussian field with the measured spectrum"
@@ -251,6 +314,9 @@ def bispectrum_of_field(
         "power_k3": power[2:],
         "triangles": triangles.number,
     }
+    ends = np.stack(np.broadcast_arrays(high[0], high[1], high[2:]))
+    images = of_bispectrum(size, ends, assignment, interlaced)
+    columns |= images.columns
     settings = {
         "k1_h_per_mpc": float(k1),
         "k2_h_per_mpc": float(k2),
@@ -271,6 +337,7 @@ def bispectrum_of_field(
         "errors": described,
         "shot_noise": "not known",
         "shot_noise_subtracted": subtract_shot_noise,
+        **images.settings,
     }
     if noise is not None:
         settings["shot_noise"] = "s2 (P1 + P2 + P3 - 3 s2) + s3"
@@ -278,7 +345,7 @@ def bispectrum_of_field(
     return Measurement(
         "bispectrum",
         columns,
-        FIELDS,
+        {**FIELDS, **images.fields},
         axis="theta",
         estimates=("bispectrum", "reduced_bispectrum"),
         count="triangles",
@@ -335,7 +402,7 @@ def _check_filled(triangles: Triangles, sides: Array, width: float) -> None:
 
 
 def _estimates(
-    sums: Sums, triangles: Triangles, volume: float, s2: float, s3: float
+    sums: Sums, triangles: Triangles, volume: float, s2: Any, s3: Any
 ) -> tuple[Array, Array, Array]:
     """Power of each shell, bispectrum and reduced bispectrum; NaN without waves or triangles.
 
@@ -346,7 +413,7 @@ def _estimates(
         value = volume**2 * sums.products / triangles.number
         value[..., triangles.number == 0] = np.nan
         clean = power - s2
-        value -= s2 * (clean[..., :1] + clean[..., 1:2] + clean[..., 2:]) + s3
+        value = value - s2 * (clean[..., :1] + clean[..., 1:2] + clean[..., 2:]) - s3
         return power, value, value / _hierarchical(clean)
 
 

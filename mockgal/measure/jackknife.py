@@ -58,6 +58,36 @@ def regions(position: Array, box_size: float, per_side: int) -> Array:
     return np.asarray((cell[:, 0] * per_side + cell[:, 1]) * per_side + cell[:, 2])
 
 
+def sums_by_block(
+    position: Array, value: Array, per_side: int, *, grid_size: int, box_size: float
+) -> Array:
+    """Sums over the points of each of the `blocks` that a grid is cut into.
+
+    Parameters
+    ----------
+    position : ndarray, shape (n, 3)
+        In [0, box_size) [Mpc/h].
+    value : ndarray, shape (n,)
+    per_side : int
+    grid_size : int
+        Voxels along each side of the grid.
+    box_size : float
+        [Mpc/h]
+
+    Returns
+    -------
+    ndarray, shape (per_side**3,)
+        In the order of `regions`; the same bits in whatever order the points are.
+    """
+    edges = [round(i * grid_size / per_side) for i in range(1, per_side)]
+    voxel = (position * (grid_size / box_size)).astype(np.int64)
+    cell = np.searchsorted(edges, voxel, side="right")
+    region = (cell[:, 0] * per_side + cell[:, 1]) * per_side + cell[:, 2]
+    number = np.bincount(region, minlength=per_side**3)
+    parts = np.split(value[np.argsort(region, kind="stable")], np.cumsum(number)[:-1])
+    return np.array([math.fsum(part) for part in parts])
+
+
 def error(left_out: Array) -> Array:
     """Standard error from the statistic with each of R sub-volumes left out.
 

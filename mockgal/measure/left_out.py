@@ -74,6 +74,51 @@ def left_out_sums(
     return result
 
 
+def left_out_shot_noise(
+    field: Array,
+    per_side: int,
+    sums: Array,
+    volume: float,
+    *,
+    power: int = 2,
+    mean: float | None = None,
+) -> Array:
+    """Shot noise of what is left without each of ``per_side``**3 sub-volumes.
+
+    V**(p - 1) sum(m**p) / sum(m)**p, with volume and sums of what is left; with a ``mean`` given,
+    its mass is that times its volume.
+
+    Parameters
+    ----------
+    field : ndarray, shape (n, n, n)
+        Mass per voxel.
+    per_side : int
+    sums : ndarray, shape (per_side**3,)
+        Of the masses of points in each sub-volume to the power p.
+    volume : float
+        Of the field.
+    power : int
+        p.
+    mean : float, optional
+        See `left_out_sums`.
+
+    Returns
+    -------
+    ndarray, shape (per_side**3,)
+        Not a number where no point is left.
+    """
+    values = sums.tolist()
+    result = np.full(len(values), np.nan)
+    for i, block in enumerate(jackknife.blocks(field, per_side)):
+        rest = math.fsum(values[:i] + values[i + 1 :])
+        share = 1.0 - block.voxels.size / field.size
+        base = block.mean_elsewhere if mean is None else mean
+        if rest > 0:
+            total = base * field.size * share
+            result[i] = (volume * share) ** (power - 1) * rest / total**power
+    return result
+
+
 def _block_sums(
     block: Array,
     place: tuple[slice, ...],

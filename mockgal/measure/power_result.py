@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..fields.assign import SUPPORT
-from ..fields.fourier import axis_shot_noise, axis_window
+from ..fields.fourier import axis_window
+from ..fields.interlaced import shot_noise_gains
 from . import jackknife as jackknives
+from .aliasing import ALIASED_FROM, of_power
 from .result import ERROR, Field, Measurement, Style
-from .shells import Shells, white_sums
+from .shells import Shells, white_mean
+from .wave_bins import DEFAULT
 
 Array = NDArray[Any]
 
@@ -30,7 +33,7 @@ def check_options(
     field: Array,
     cell: float,
     assignment: str | None,
-    sum_of_squares: float | None,
+    sum_of_squares: float | Array | None,
     subtract_shot_noise: bool,
     jackknife: int,
 ) -> Array:
@@ -52,6 +55,22 @@ def check_options(
         raise UsageError("assignment", repr(assignment), "one of " + ", ".join(SUPPORT))
     if subtract_shot_noise and sum_of_squares is None:
         raise UsageError("shot noise", "no sum of squared masses", "one, to subtract shot noise")
+    by_region = np.shape(np.asarray(sum_of_squares)) == (jackknife**3,) and jackknife > 0
+    if sum_of_squares is not None and not by_region:
+        if np.ndim(sum_of_squares):
+            raise UsageError(
+                "shot noise",
+                f"sums for {np.size(sum_of_squares)} sub-volumes",
+                f"one for each of the {jackknife**3} of the jackknife",
+            )
+        if jackknife and subtract_shot_noise:
+            raise UsageError(
+                "shot noise",
+                "one sum of squared masses",
+                f"those of each of the {jackknife**3} sub-volumes, whose shot noise is subtracted "
+                "where they are left out",
+                "mockgal.measure.jackknife.sums_by_block has them; or jackknife=0",
+            )
     if jackknives.check_per_side(jackknife) > len(field):
         raise UsageError(
             "jackknife",
@@ -82,7 +101,8 @@ def multipoles(sums: Array, modes: Array) -> Array:
     ndarray, shape (..., m, shells)
     """
     m = sums.shape[-2]
-    return np.asarray((DEGREES[:m, None] * LEGENDRE[:m, :m]) @ (sums / modes))
+    with np.errstate(invalid="ignore"):
+        return np.asarray((DEGREES[:m, None] * LEGENDRE[:m, :m]) @ (sums / modes))
 
 
 def gaussian_errors(power: Array, modes: Array) -> Array:
@@ -103,7 +123,8 @@ def gaussian_errors(power: Array, modes: Array) -> Array:
     legendre = LEGENDRE[:m, :m] @ node ** (2 * np.arange(m)[:, None])
     at_mu = legendre.T @ power
     mean = (legendre**2 * (0.5 * node_weight)) @ at_mu**2
-    return np.asarray(DEGREES[:m, None] * np.sqrt(mean / modes))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(DEGREES[:m, None] * np.sqrt(mean / modes))
 
 
 def of_galaxies(
@@ -138,7 +159,7 @@ def of_galaxies(
     if field.any():
         result = measure(field, jackknife)
         return replace(result, settings={**result.settings, **settings})
-    result = measure(np.ones_like(field), 0)
+    result = measure(np.ones(field.shape), 0)
     settings |= {"mean_density": 0.0, "errors": "none: no galaxy weighs anything"}
     nothing = {n: np.full(len(result), np.nan) for e in result.estimates for n in (e, e + ERROR)}
     return replace(
@@ -157,11 +178,14 @@ def power_result(
     wave_unit: float,
     *,
     assignment: str | None,
+    interlaced: bool = False,
     shot_noise: float | None,
+    shot_noise_left_out: Array | None = None,
     subtract_shot_noise: bool,
     jackknife: int,
     settings: Mapping[str, Any],
     axis: int = 0,
+    bins: str = DEFAULT,
 ) -> Measurement:
     """The result of sums over shells.
 
@@ -178,42 +202,61 @@ def power_result(
     wave_unit : float
         k of n = 1 [h/Mpc].
     assignment : str or None
+    interlaced : bool
+        Of which every second image is gone.
     shot_noise : float or None
         [(Mpc/h)^3]
+    shot_noise_left_out : ndarray, shape (R,), or None
+        The same of what is left without each sub-volume; needed if it is subtracted.
     subtract_shot_noise : bool
     jackknife : int
     settings : mapping
         What else to put down.
     axis : int
         That mu is taken to.
+    bins : str
+        What the shells are, in words.
     """
     estimates = ESTIMATES[: len(sums)]
     power = multipoles(sums, shells.modes)
+    level = None
+    if shot_noise is not None:
+        gains = [np.ones(shells.grid_size)]
+        if assignment is not None:
+            gains = shot_noise_gains(shells.grid_size, assignment, interlaced)
+        level = multipoles(white_mean(shells, gains, axis=axis, moments=len(sums)), np.ones(1))
     if left_out is None:
         errors = gaussian_errors(power, modes)
         described = "of a Gaussian field with the measured spectrum"
     else:
-        errors = jackknives.error(multipoles(left_out, shells.modes))
+        others = multipoles(left_out, shells.modes)
+        if subtract_shot_noise and level is not None and shot_noise_left_out is not None:
+            others = others - shot_noise_left_out[:, None, None] * level
+        errors = jackknives.error(others)
         described = jackknives.describe(jackknife, settings["grid_size"])
         described += ", cross terms weighted"
+        if subtract_shot_noise:
+            described += ", shot noise subtracted from each"
     columns = {"k": shells.mean * wave_unit}
-    fields = {"k": Field("littleh / Mpc", "mean wavenumber of the shell", r"$k$ [$h$/Mpc]")}
+    columns |= {"k_low": shells.edges[:-1] * wave_unit, "k_high": shells.edges[1:] * wave_unit}
+    fields = {
+        "k": Field("littleh / Mpc", "mean wavenumber of the shell's waves", r"$k$ [$h$/Mpc]"),
+        "k_low": Field("littleh / Mpc", "lower edge of the shell, which is in it"),
+        "k_high": Field("littleh / Mpc", "upper edge of the shell, which is not in it"),
+    }
     width = shells.width * wave_unit
     noted: dict[str, Any] = {
         **settings,
         "assignment": "none" if assignment is None else assignment,
         "window": "not corrected" if assignment is None else "divided out of each wave",
         "fundamental_h_per_mpc": width,
-        "bins": "i to i + 1 fundamentals, i = 1, 2, ... to the Nyquist wavenumber",
+        "bins": bins,
         "errors": described,
         "shot_noise": "not known",
     }
-    if shot_noise is not None:
-        images = window_gain(shells.grid_size, assignment)
-        if assignment is not None:
-            images = images * axis_shot_noise(shells.grid_size, assignment)
-        level = white_sums(shells, images, axis=axis, moments=len(sums))
-        level = shot_noise * multipoles(level, shells.modes)
+    images = of_power(shells, columns["k"], power[0], assignment, interlaced)
+    if shot_noise is not None and level is not None:
+        level = shot_noise * level
         if subtract_shot_noise:
             power -= level
         for name, own, expected in zip(estimates, SHOT_NOISE, level, strict=False):
@@ -231,6 +274,9 @@ def power_result(
         }
     columns["modes"] = modes
     fields["modes"] = Field("", "independent waves in the shell", "modes")
+    columns |= images.columns
+    fields |= images.fields
+    noted |= images.settings
     return Measurement(
         statistic,
         columns,
@@ -241,7 +287,7 @@ def power_result(
         settings=noted,
         error_degrees_of_freedom=np.inf if left_out is None else len(left_out) - 1,
         style=Style(
-            marks=("fundamental_h_per_mpc", "nyquist_h_per_mpc"),
+            marks=("fundamental_h_per_mpc", "nyquist_h_per_mpc", ALIASED_FROM),
             lines=() if shot_noise is None or subtract_shot_noise else ("shot_noise",),
             labels=("", r"$P_\ell$ [(Mpc/$h$)$^3$]"),
             apart=ESTIMATES[1:],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,37 +18,50 @@ SLAB = 8  # planes that are summed in one go: fixed, so that sums do not depend 
 
 @dataclass(frozen=True)
 class Shells:
-    """Shells [i w, (i + 1) w) of |n| for i = 1, 2, ..., n being k in units of the fundamental.
+    """Shells of |n|, n being k in units of the fundamental; lower edges in.
 
     All waves of a shell are below the Nyquist wavenumber, n < N / 2, so that its waves come in
-    pairs k, -k of two, and one of each pair is independent.
+    pairs k, -k of two, and one of each pair is independent. The wave n = 0 is in no shell.
 
     Parameters
     ----------
     grid_size : int
         N.
     width : int
-        w.
+        w: shells from i w to (i + 1) w for i = 1, 2, ...
+    given_edges : tuple of float
+        Edges of other shells, which increase up to N / 2 at most.
     """
 
     grid_size: int
     width: int = 1
+    given_edges: tuple[float, ...] = ()
+
+    @cached_property
+    def edges(self) -> Array:
+        """Of the shells, shape (number + 1,)."""
+        if self.given_edges:
+            return np.array(self.given_edges)
+        last = max(1, (self.grid_size + 1) // 2 // self.width)
+        return np.arange(1, last + 1) * float(self.width)
 
     @property
     def number(self) -> int:
         """How many shells there are."""
-        return max(0, (self.grid_size + 1) // 2 // self.width - 1)
+        return len(self.edges) - 1
 
     @property
     def limit(self) -> int:
-        """The end of the last shell."""
-        return (self.number + 1) * self.width
+        """The least whole number that no wave of a shell is as long as."""
+        return math.ceil(float(self.edges[-1]))
 
     @cached_property
     def of_square(self) -> Array:
-        """Shell of each n**2 below limit**2; 0 where it is in none."""
+        """Shell of each n**2 below limit**2, from 1 on; 0 where it is in none."""
         length = np.sqrt(np.arange(self.limit**2))  # exact where n**2 is a square
-        return (length / self.width).astype(np.uint16)
+        shell = np.searchsorted(self.edges, length, side="right")
+        shell[(shell > self.number) | (length == 0)] = 0
+        return shell.astype(np.uint16)
 
     @cached_property
     def _ways(self) -> Array:
@@ -71,10 +85,11 @@ class Shells:
 
     @cached_property
     def mean(self) -> Array:
-        """Mean length of the waves of each shell, shape (number,)."""
+        """Mean length of the waves of each shell, shape (number,); NaN where it has none."""
         lengths = self._ways * np.sqrt(np.arange(self.limit**2))
         total = np.bincount(self.of_square, lengths, self.number + 1)[1:]
-        return np.asarray(total / (2 * self.modes))
+        with np.errstate(invalid="ignore"):
+            return np.asarray(total / (2 * self.modes))
 
 
 def power_sums(
@@ -112,15 +127,36 @@ def power_sums(
     return in_order(over(slab, range(0, shells.grid_size, SLAB)))
 
 
-def white_sums(shells: Shells, gain: Array, *, axis: int = 0, moments: int = 1) -> Array:
-    """`power_sums` of waves that all have the power 1, shape (moments, shells.number)."""
+def white_mean(shells: Shells, gains: list[Array], *, axis: int = 0, moments: int = 1) -> Array:
+    """Mean over shells of white noise times gains, averaged over several such gains.
+
+    Parameters
+    ----------
+    shells : Shells
+    gains : list of ndarray, shape (N,)
+        Each is one for every component, as in `power_sums`.
+    axis, moments : int
+        As for `power_sums`.
+
+    Returns
+    -------
+    ndarray, shape (moments, shells.number)
+        NaN in shells without waves.
+    """
     from .power_kernels import add_power
 
     waves = np.ones((1, shells.grid_size, shells.limit), dtype=np.complex64)
-    add, sums = add_power[waves.dtype], np.zeros((shells.number + 1, moments))
-    for plane in range(shells.grid_size):
-        add(waves, waves, plane, gain, shells.of_square, shells.limit, axis, sums)
-    return in_order([sums])
+    add = add_power[waves.dtype]
+
+    def plane(x: int) -> Array:
+        sums = np.zeros((shells.number + 1, moments))
+        for gain in gains:
+            add(waves, waves, x, gain, shells.of_square, shells.limit, axis, sums)
+        return sums if x == 0 else 2.0 * sums  # that of -x is the same
+
+    total = in_order(over(plane, range(shells.limit)))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / (len(gains) * shells.modes))
 
 
 def in_order(sums: list[Array]) -> Array:

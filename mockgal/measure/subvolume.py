@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadValueError
 from ..fields.fourier import check_mean, transform
-from .left_out import left_out_sums
+from .left_out import left_out_shot_noise, left_out_sums
 from .power_result import check_options, power_result, window_gain
 from .result import Measurement
 from .shells import Shells, power_sums
@@ -25,7 +26,7 @@ def power_of_subcube(
     mean_mass_per_voxel: float,
     *,
     assignment: str | None,
-    sum_of_squares: float | None = None,
+    sum_of_squares: float | Array | None = None,
     subtract_shot_noise: bool = False,
     jackknife: int = 3,
 ) -> Measurement:
@@ -83,9 +84,12 @@ def power_of_subcube(
         left_out = unit * left_out_sums(
             cube, coefficients, sums, shells, gain, jackknife, mean=mean
         )
-    shot_noise = None
+    shot_noise, noise_left_out = None, None
     if sum_of_squares is not None:
-        shot_noise = volume * sum_of_squares / (mean * cube.size) ** 2
+        shot_noise = volume * math.fsum(np.ravel(sum_of_squares)) / (mean * cube.size) ** 2
+        if jackknife and np.ndim(sum_of_squares):
+            squares = np.asarray(sum_of_squares)
+            noise_left_out = left_out_shot_noise(cube, jackknife, squares, volume, mean=mean)
     return power_result(
         "power of a sub-cube",
         sums * (unit / mean**2),
@@ -95,6 +99,7 @@ def power_of_subcube(
         2.0 * np.pi / (size * voxel_size),
         assignment=assignment,
         shot_noise=shot_noise,
+        shot_noise_left_out=noise_left_out,
         subtract_shot_noise=subtract_shot_noise,
         jackknife=jackknife,
         settings={

@@ -260,9 +260,9 @@ def comparison(catalogues: Mapping[str, GalaxyCatalog], unlike: Sequence[str] = 
 
 
 def _resolved_power(galaxies: GalaxyCatalog) -> Measurement:
-    """Return the power spectrum up to half of Nyquist: beyond are the images of the grid."""
+    """Return the power spectrum of waves that the images of the grid leave alone."""
     power = power_spectrum(galaxies)
-    below = power["k"] < 0.5 * float(power.settings["nyquist_h_per_mpc"])
+    below = ~power["aliased"]
     return replace(
         power,
         columns={name: values[below] for name, values in power.columns.items()},

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 from power_samples import catalogue, chi_square, gaussian, in_shells, powers, wavenumbers
 
 from mockgal import read_measurement
-from mockgal.errors import BadValueError, UsageError
+from mockgal.errors import BadValueError, MockgalWarning, UsageError
 from mockgal.fields.assign import deposit
 from mockgal.fields.fourier import axis_shot_noise, axis_window
+from mockgal.fields.interlaced import interlaced_deposit
 from mockgal.measure.power import power_of_field, power_spectrum
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -156,6 +158,7 @@ def test_errors_of_multipoles_are_the_scatter():
         assert np.mean(ratio[2:]) == pytest.approx(1, abs=0.06)  # few waves mix multipoles
 
 
+@pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
 @pytest.mark.parametrize("assignment", ["NGP", "CIC", "TSC", "PCS"])
 def test_shot_noise_of_masses(assignment):
     """Points at random, with log-normal masses, at all k that the grid has."""
@@ -164,7 +167,7 @@ def test_shot_noise_of_masses(assignment):
     mass = 10.0 ** generator.normal(10, 0.3, rows)
     galaxies = catalogue(generator.random((rows, 3)) * 100.0, mass)
     mass = galaxies["stellar_mass"].astype(float)
-    options = {"grid_size": size, "assignment": assignment, "jackknife": 0}
+    options = {"grid_size": size, "assignment": assignment, "jackknife": 0, "interlacing": False}
     result = power_spectrum(galaxies, **options)
     shot = 100.0**3 * np.sum(mass**2) / np.sum(mass) ** 2
     assert shot > 1.5 * 100.0**3 / rows
@@ -179,7 +182,7 @@ def test_shot_noise_of_masses(assignment):
     subtracted = power_spectrum(galaxies, subtract_shot_noise=True, **options)
     assert abs(chi_square(subtracted["power"], 0.0, error)) < 4
     assert np.array_equal(subtracted["power"], result["power"] - result["shot_noise"])
-    assert np.array_equal(subtracted["power_error"], result["power_error"])
+    assert np.array_equal(subtracted["power_error"], result["power_error"])  # no jackknife
     seen = power_spectrum(galaxies, line_of_sight="z", **options)
     subtracted = power_spectrum(galaxies, line_of_sight="z", subtract_shot_noise=True, **options)
     for name in ("quadrupole", "hexadecapole"):
@@ -218,13 +221,200 @@ def test_galaxies_in_redshift_space():
     result = power_spectrum(
         catalogue(position, np.ones(500), velocity=velocity), grid_size=16, line_of_sight="y"
     )
-    mass = deposit(moved, np.ones(500), grid_size=16, box_size=100.0, assignment="CIC")
-    expected = power_of_field(mass, 100.0, assignment="CIC", line_of_sight="y")
+    mass = interlaced_deposit(moved, np.ones(500), grid_size=16, box_size=100.0, assignment="PCS")
+    expected = power_of_field(mass, 100.0, assignment="PCS", interlaced=True, line_of_sight="y")
     for name in ORDERS:
         np.testing.assert_allclose(result[name], expected[name], rtol=1e-7, atol=1e-6)
     assert result.settings["space"] == "redshift"
     assert result.settings["line_of_sight"] == "y"
     assert not np.allclose(result["power"], power_spectrum(still, grid_size=16)["power"])
+
+
+# ---- images of the grid
+
+
+def direct(position, mass, size, box_size=100.0):
+    """P of each shell by sums over the points, without a grid."""
+    n = np.rint(np.fft.fftfreq(size) * size)
+    phases = [np.exp(-2j * np.pi * np.outer(n, position[:, i] / box_size)) for i in range(3)]
+    waves = np.einsum("xp,yp,zp->xyz", phases[0] * mass, *phases[1:], optimize=True)
+    return in_shells(np.abs(waves / mass.sum()) ** 2, size) * box_size**3
+
+
+def samples(name):
+    generator = np.random.default_rng(12)
+    if name == "one galaxy":
+        return generator.random((1, 3)) * 100.0, np.ones(1)
+    if name == "in a voxel's middle":  # where all images are in phase
+        return np.full((1, 3), 50.0 + 100.0 / 48), np.ones(1)
+    position = generator.random((2000, 3)) * 100.0
+    if name == "random":
+        return position, np.ones(2000)
+    if name == "massive":  # a few have all the power
+        return position, 10.0 ** generator.normal(0, 1.2, 2000)
+    scattered = position + 1.5 * generator.standard_normal((2000, 3))
+    return np.concatenate([position, scattered]) % 100.0, np.ones(4000)
+
+
+@pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
+@pytest.mark.parametrize(
+    "name", ["one galaxy", "in a voxel's middle", "random", "massive", "pairs"]
+)
+def test_power_is_that_of_a_sum_over_galaxies_within_the_bounds(name):
+    """At every k up to the Nyquist wavenumber, with every scheme."""
+    size = 24
+    position, mass = samples(name)
+    expected = direct(position, mass, size)
+    galaxies = catalogue(position, mass)
+    off = {}
+    for assignment in ("CIC", "TSC", "PCS"):
+        for interlacing in (False, True):
+            found = power_spectrum(
+                galaxies,
+                grid_size=size,
+                assignment=assignment,
+                interlacing=interlacing,
+                jackknife=0,
+            )
+            error = np.abs(found["power"] / expected - 1.0)
+            assert np.all(error < found["aliasing_bound"] * (1 + 1e-9) + 1e-7), (
+                assignment,
+                interlacing,
+            )
+            off[assignment, interlacing] = error.max()
+    assert off["PCS", True] < 0.03 < 0.1 < off["CIC", False]
+
+
+@pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
+def test_bias_is_bounded_and_the_bound_is_reached_by_white_noise():
+    """The mean over places of the grid, of clustered points and of points at random."""
+    size, found, expected = 16, {}, []
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        position = generator.random((300, 3)) * 100.0
+        expected.append(direct(position, np.ones(300), size))
+        for key in (("PCS", True), ("CIC", True), ("CIC", False)):
+            result = power_spectrum(
+                catalogue(position, np.ones(300)),
+                grid_size=size,
+                assignment=key[0],
+                interlacing=key[1],
+                jackknife=0,
+            )
+            found.setdefault(key, []).append(result)
+    for (assignment, interlacing), results in found.items():
+        ratio = np.mean([r["power"] for r in results], axis=0) / np.mean(expected, axis=0) - 1.0
+        bias = np.mean([r["aliasing_bias"] for r in results], axis=0)
+        assert np.all(ratio[3:] < bias[3:] * 1.2 + 2e-3), assignment
+        shot_noise = results[0]["shot_noise"] / results[0].settings["shot_noise"] - 1.0
+        if not interlacing:  # what is known of white noise
+            np.testing.assert_allclose(ratio[3:], shot_noise[3:], rtol=0.15, atol=3e-3)
+            assert np.all(bias >= shot_noise)
+        else:
+            np.testing.assert_allclose(ratio, shot_noise, atol=4e-3)
+
+
+@pytest.mark.parametrize("assignment", ["CIC", "PCS"])
+def test_shot_noise_of_an_interlaced_grid_is_subtracted(assignment):
+    generator = np.random.default_rng(8)
+    galaxies = catalogue(generator.random((20_000, 3)) * 100.0, np.ones(20_000))
+    options = {"grid_size": 24, "assignment": assignment, "jackknife": 0, "line_of_sight": "z"}
+    found = power_spectrum(galaxies, subtract_shot_noise=True, **options)
+    for name in ORDERS:
+        assert abs(chi_square(found[name], 0.0, found[name + "_error"])) < 4, name
+
+
+def test_aliasing_is_said(recwarn):
+    position, mass = samples("pairs")
+    galaxies = catalogue(position, mass)
+    power_spectrum(galaxies, grid_size=16, jackknife=0)
+    assert not recwarn.list
+    with pytest.warns(MockgalWarning, match="images of the grid may add more than 1%") as told:
+        found = power_spectrum(
+            galaxies, grid_size=16, assignment="CIC", interlacing=False, jackknife=0
+        )
+    first = found["k"][np.argmax(found["aliased"])]
+    assert found.settings["aliased_from_h_per_mpc"] == first
+    assert f"{first:.4g}" in str(told[0].message)
+    assert np.array_equal(found["aliased"], found["aliasing_bias"] > 0.01)
+    not_deposited = quick(field(12))
+    assert "aliasing_bias" not in not_deposited.columns
+    assert not_deposited.settings["aliasing"] == "not known"
+
+
+def test_a_rising_spectrum_has_larger_bounds():
+    """Beyond the grid, power may be as large as the largest at k or above."""
+    delta, _ = gaussian(24, L, lambda k, mu: k**2, seed=3)
+    rising = quick(1 + 0.01 * delta, "CIC")
+    flat = quick(1 + 0.01 * gaussian(24, L, lambda k, mu: 1 + 0 * k, seed=3)[0], "CIC")
+    ratio = rising["aliasing_bias"][1:6] / flat["aliasing_bias"][1:6]
+    assert np.all(ratio > 3)
+
+
+# ---- bins of the user's own
+
+
+def test_linear_and_logarithmic_bins():
+    mass, size = field(20), 20
+    fundamental = 2 * np.pi / L
+    delta = np.abs(np.fft.fftn(mass / mass.mean()) / size**3) ** 2 * L**3
+    n = np.sqrt(sum(n**2 for n in wavenumbers(size)))
+    cases = (
+        ({"k_width": 2 * fundamental}, np.arange(1.0, 10.0, 2.0)),
+        ({"k_min": 0.2, "k_max": 1.0, "k_width": 0.2}, np.arange(1, 6) * 0.2 / fundamental),
+        ({"k_min": 0.3, "log_k_width": 0.1}, 0.3 * 10 ** np.arange(0, 0.7, 0.1) / fundamental),
+        ({"k_max": 5 * fundamental}, np.arange(1.0, 5.5)),
+    )
+    for options, edges in cases:
+        edges = np.round(edges, 9)
+        result = quick(mass, line_of_sight="z", **options)
+        np.testing.assert_allclose(result["k_low"], edges[:-1] * fundamental, rtol=1e-8)
+        np.testing.assert_allclose(result["k_high"], edges[1:] * fundamental, rtol=1e-8)
+        for i, (low, high) in enumerate(pairwise(edges)):
+            inside = (n >= low) & (n < high) & (n > 0)
+            assert 2 * result["modes"][i] == inside.sum()
+            assert result["power"][i] == pytest.approx(delta[inside].mean(), rel=1e-10)
+            assert result["k"][i] == pytest.approx(n[inside].mean() * fundamental, rel=1e-12)
+
+
+def test_bins_without_waves_are_nan():
+    result = quick(field(12), "PCS", k_min=0.01, log_k_width=0.05, sum_of_squares=1.0)
+    none = result["modes"] == 0
+    assert none.sum() > 10
+    for name in ("k", "power", "power_error", "shot_noise"):
+        assert np.array_equal(np.isnan(result[name]), none), name
+    jackknifed = power_of_field(field(12), L, assignment="PCS", k_min=0.01, log_k_width=0.05)
+    assert np.array_equal(np.isnan(jackknifed["power_error"]), none)
+    result.to_ecsv()
+
+
+def test_the_default_bins_can_be_asked_for():
+    mass, width = field(16), 2 * np.pi / L
+    asked = power_of_field(mass, L, assignment="PCS", k_min=width, k_max=8 * width, k_width=width)
+    default = power_of_field(mass, L, assignment="PCS")
+    for name in default.columns:
+        np.testing.assert_allclose(asked[name], default[name], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"k_max": 3.0}, "a grid of 48"),
+        ({"k_min": 0.5, "k_max": 0.4}, "below the last"),
+        ({"k_min": 0.0}, "above 0"),
+        ({"k_width": 0.1, "log_k_width": 0.1}, "leave one out"),
+        ({"k_width": -0.1}, "positive width"),
+        ({"k_width": 100.0}, "1 to 10000"),
+        ({"k_width": 1e-9}, "1 to 10000"),
+    ],
+)
+def test_bins_that_are_refused(options, match):
+    with pytest.raises(UsageError, match=match):
+        quick(field(16), **options)
+
+
+def test_the_grid_that_is_named_as_the_way_out_is_one():
+    quick(field(48), k_max=3.0)
 
 
 # ---- another code
@@ -378,7 +568,7 @@ def test_what_is_put_down(tmp_path):
         np.testing.assert_array_equal(again[name], result[name])
     axes = result.plot()
     assert axes.get_xscale() == axes.get_yscale() == "log"
-    assert [text.get_text() for text in axes.texts] == ["Fundamental", "Nyquist"]
+    assert [text.get_text() for text in axes.texts] == ["Fundamental", "Nyquist", "Aliased"]
 
 
 def test_defaults_of_galaxies():
@@ -387,9 +577,14 @@ def test_defaults_of_galaxies():
     result = power_spectrum(galaxies)
     assert {name: result.settings[name] for name in ("grid_size", "assignment", "weight")} == {
         "grid_size": 256,
-        "assignment": "CIC",
+        "assignment": "PCS",
         "weight": "stellar_mass",
     }
+    assert result.settings["interlaced"] is True
+    assert result.settings["aliased_from_h_per_mpc"] == "none"
+    assert not result["aliased"].any()
+    assert result["aliasing_bias"].max() < 1e-4
+    assert result["aliasing_bound"].max() < 0.03
     assert result.settings["space"] == "real"
     assert result.settings["mean_density_unit"] == "Msun littleh2 / Mpc3"
     with pytest.raises(UsageError, match="weight"):
