@@ -8,9 +8,9 @@ the same field of 1 + overdensity, deposited with CIC as it were, and give the m
 as wide as the fundamental. ``rfftn`` is scipy's, with as many threads: it is the part of mockgal's
 time that is not our own. NumPy is the naive way, with arrays for every wave. Pylians always gives
 multipoles, so that mockgal's time with them is in the table, too; it transforms in single
-precision, mockgal in double. Jackknife errors are beyond what the peers do. What a catalogue of a
-million galaxies takes from its positions on, by CIC on one grid and by PCS on two that are
-interlaced (the default), is in a table of its own.
+precision, mockgal in double. Jackknife errors are beyond what the peers do. What a catalogue of
+a galaxy for every 16 voxels takes from its positions on, by CIC on one grid and by PCS on two that
+are interlaced (the default), is in a table of its own.
 
 Memory is the most that the process holds while it measures a field on the grid ``--memory-grid``,
 the field counted.
@@ -24,7 +24,7 @@ import numpy as np
 from common import best_of, busy, in_process, machine, peak_memory, report, table
 
 BOX_SIZE = 100.0
-GALAXIES = 1_000_000
+VOXELS = 16  # for each galaxy of a catalogue
 THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
@@ -68,11 +68,11 @@ def of_catalogue(mass, threads, **options):
     from mockgal.types import GalaxyCatalog, Snapshot
 
     os.environ["NUMBA_NUM_THREADS"] = str(threads)
-    generator = np.random.default_rng(2)
-    columns = {f"position_{x}": BOX_SIZE * generator.random(GALAXIES) for x in "xyz"}
-    columns |= {f"velocity_{x}": np.zeros(GALAXIES) for x in "xyz"}
-    columns |= {"galaxy_id": np.arange(GALAXIES), "halo_id": np.arange(GALAXIES)}
-    columns |= {"is_central": np.ones(GALAXIES, dtype=bool), "stellar_mass": np.ones(GALAXIES)}
+    number, generator = mass.size // VOXELS, np.random.default_rng(2)
+    columns = {f"position_{x}": BOX_SIZE * generator.random(number) for x in "xyz"}
+    columns |= {f"velocity_{x}": np.zeros(number) for x in "xyz"}
+    columns |= {"galaxy_id": np.arange(number), "halo_id": np.arange(number)}
+    columns |= {"is_central": np.ones(number, dtype=bool), "stellar_mass": np.ones(number)}
     snapshot = Snapshot("random", BOX_SIZE, 0.0, Cosmology(0.7, 0.3, 0.7), 1e9, "none")
     galaxies = GalaxyCatalog(columns, snapshot, "box", {})
 
@@ -227,7 +227,8 @@ def main():
         for _ in range(options.rounds)
     ]
     print(shown(rounds, runs))
-    print(f"\nof {GALAXIES:,} galaxies, {options.threads} threads:\n")
+    galaxies = options.grid**3 // VOXELS
+    print(f"\nof {galaxies:,} galaxies, {options.threads} threads:\n")
     print(of_catalogues(options))
     print(f"\npeak memory at {options.memory_grid}^3, the field counted:\n")
     lines = []
