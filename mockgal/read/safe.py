@@ -29,7 +29,7 @@ from ..errors import (
     listed,
 )
 from ..memory import check_memory
-from . import guard, stored
+from . import copying, guard, stored
 from .heaps import Groups
 from .places import Places, put
 from .stored import COPY_AGAIN
@@ -256,7 +256,7 @@ def _find(file: File, name: str) -> _Found:
                 where,
                 f"a link out of the file at {path}",
                 "data kept in the file itself",
-                "copy the data into one file (h5repack or h5copy), if you trust its source",
+                copying.with_links(file.path),
             )
     file.found[name] = _Found(done)
     return file.found[name]
@@ -344,14 +344,14 @@ def dataset(file: File, name: str, *, records: bool = False) -> Dataset:
                 where,
                 "raw data kept in other files",
                 "data in the file itself",
-                "copy it with h5repack, if you trust its source",
+                copying.with_data(file.path, name),
             )
         if layout.get_layout() == h5py.h5d.VIRTUAL:
             raise UnsafeInputError(
                 where,
                 "a virtual dataset, made of other files",
                 "data in the file itself",
-                "copy it with h5repack, if you trust its source",
+                copying.with_data(file.path, name),
             )
         declared = data.id.get_type()
         kind = stored.record_type(declared) if records else stored.number_type(declared)
