@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from ..layout import MASS_DEFINITIONS_IN_FILE
 from ..types import Scene
@@ -40,3 +41,11 @@ def way_out(
                 "what paints these"
             )
     return "; ".join([*ways, f"or {otherwise}" if ways else otherwise])
+
+
+def mended(scene: Scene, definition: str, particle_mass: float) -> Scene:
+    """Return the scene as if reading options had made good what it lacks, to see if that helps."""
+    snapshot = scene.snapshot
+    if snapshot.particle_mass is None:
+        snapshot = replace(snapshot, particle_mass=particle_mass)
+    return replace(scene, snapshot=snapshot, halos=replace(scene.halos, mass_definition=definition))

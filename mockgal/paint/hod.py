@@ -24,7 +24,7 @@ from ..errors import BadValueError, DomainError, MissingDatasetError, UsageError
 from ..satellite_law import SatelliteLaw
 from ..types import Distribution, Scene
 from . import blocks
-from .advice import way_out
+from .advice import mended, way_out
 from .hod_columns import KINDS, TWIN
 from .hod_paper import predict_paper_rows
 from .hod_rows import Prediction, Predictor, compiled, hydro_masses, predict_rows
@@ -338,15 +338,13 @@ class HODPainter:
                 way_out(scene, {table.mass_definition}, "take another calibration, or a --model"),
             )
         if outside and not self.allow_extrapolation:
+            flagged = "take another calibration, or --allow-extrapolation, which flags every galaxy"
+            others = table.mismatch(mended(scene, table.mass_definition, table.particle_mass))
             raise DomainError(
                 f"simulation {scene.snapshot.name}",
                 "; ".join(outside),
                 f"the domain of calibration {table.name}",
-                way_out(
-                    scene,
-                    {table.mass_definition},
-                    "take another calibration, or --allow-extrapolation, which flags every galaxy",
-                ),
+                flagged if others else way_out(scene, {table.mass_definition}, flagged),
             )
         return outside
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..errors import CorruptFileError, DomainError, MissingDatasetError, UsageError, shown
 from ..files.ecsv import read_ecsv
 from ..types import Scene
-from .advice import way_out
+from .advice import mended, way_out
 from .hod_columns import COLUMNS, META, expected
 from .hod_table import HODTable
 
@@ -140,12 +140,18 @@ def matching(scene: Scene, *, twinless: bool = False) -> HODTable:
             )
     valid = [table for table in shipped() if not reasons[table.name]]
     if not valid:
-        fix = way_out(
-            scene,
-            {table.mass_definition for table in shipped()},
-            "give --calibration FILE, name one of these with --allow-extrapolation, or paint with "
-            "--model",
+        fix = (
+            "give --calibration FILE, name one of these with --allow-extrapolation, or see with "
+            "`mockgal inspect` what else paints it"
         )
+        helped = {
+            table.mass_definition
+            for table in shipped()
+            if table.has_twin != twinless
+            and not table.mismatch(mended(scene, table.mass_definition, table.particle_mass))
+        }
+        if helped:
+            fix = way_out(scene, helped, fix)
         raise DomainError(
             f"simulation {scene.snapshot.name}",
             "no HOD calibration valid for it: "

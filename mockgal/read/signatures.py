@@ -133,6 +133,7 @@ _ROCKSTAR_BINARY = (
     "give out_N.list, which Rockstar writes beside it, after `find_parents out_N.list BOX_SIZE > "
     "NEW` of its util/ added the parents"
 )
+_MARK = "\ufeff"
 _XML = re.compile(r"\s*<\?xml|\s*<votable", re.I)
 _SEPARATORS = {",": ("commas", "ascii.csv"), "\t": ("tabs", "ascii.tab")}
 
@@ -142,10 +143,10 @@ def looks(path: Path) -> tuple[str, str]:
     with open(path, "rb") as file:
         begin = file.read(LOOKED_AT)
     what, fix = _of(begin)
-    name = shlex.quote(str(path))
-    stem = re.sub(r"\.(gz|bz2|xz|zst|lz4|csv|txt|dat|list)$", "", str(path))
-    new = shlex.quote(stem if stem != str(path) else f"{path}.out")
-    fix = fix.replace("{name}", name).replace("{new}", new)
+    new = re.sub(r"\.(gz|bz2|xz|zst|lz4)$", "", str(path))
+    while Path(new).exists():
+        new += ".new"
+    fix = fix.replace("{name}", shlex.quote(str(path))).replace("{new}", shlex.quote(new))
     return what, fix.replace("{path}", str(path))
 
 
@@ -180,9 +181,7 @@ def _compressed(begin: bytes) -> tuple[str, str]:
         return "a tar archive, compressed with gzip", _unpacked("tar -xzf {name}")
     if not what:
         return "a file compressed with gzip", _unpacked(command)
-    if "Table.read" in fix:  # which takes it compressed
-        return f"{what}, compressed with gzip", fix
-    return f"{what}, compressed with gzip", f"`{command}`; then, with that file, {fix}"
+    return f"{what}, compressed with gzip", fix.replace("`cat ", "`gzip -dc ")
 
 
 def _zipped(begin: bytes) -> tuple[str, str]:
@@ -208,6 +207,11 @@ def _text(begin: bytes) -> tuple[str, str]:
         text = begin[: error.start].decode("utf-8")
     if any(ord(c) < 32 and c not in "\t\r\n\f" for c in text):
         return "", ""
+    if text.startswith(_MARK):
+        return (
+            "a text that begins with a byte-order mark",
+            r"`cat {name} | sed '1s/^\xEF\xBB\xBF//' > {new}`, and give the new file",
+        )
     if _XML.match(text):
         if "<votable" in text.lower():
             return "a VOTable", _ASTROPY.replace("{format}", "votable")
@@ -227,11 +231,11 @@ def _table_of(lines: list[str]) -> tuple[str, str]:
         if not head.lstrip().startswith("#"):
             return (
                 "a halo list whose first line lacks its #",
-                "`sed '1s/^/#/' {name} > {new}`, and give the new file",
+                "`cat {name} | sed '1s/^/#/' > {new}`, and give the new file",
             )
         return (
             "a halo list whose values are apart by commas",
-            "`tr ',' ' ' < {name} > {new}`, and give the new file",
+            "`cat {name} | tr ',' ' ' > {new}`, and give the new file",
         )
     rows = [line for line in lines if not line.startswith("#")]
     for separator, (word, form) in _SEPARATORS.items():

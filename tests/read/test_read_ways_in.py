@@ -56,7 +56,7 @@ def test_compressed_files(tmp_path, ending, compress, named):
         packed = packed.rename(tmp_path / "my cat")
     (command,) = commands(refusal(packed))
     run(command, tmp_path)
-    unpacked = tmp_path / ("my cat.hdf5" if named else "my cat.out")
+    unpacked = tmp_path / ("my cat.hdf5" if named else "my cat.new")
     assert detect(unpacked) == "gadget4"
 
 
@@ -229,6 +229,7 @@ def test_lists_are_read_whatever_their_blanks(tmp_path, kind, change):
     "change",
     [
         pytest.param(lambda text: text[1:], id="without-mark"),
+        pytest.param(lambda text: "\ufeff" + text, id="byte-order"),
         pytest.param(
             lambda text: re.sub(
                 "^(#?)(.*)$",
@@ -242,12 +243,15 @@ def test_lists_are_read_whatever_their_blanks(tmp_path, kind, change):
 )
 def test_lists_that_a_command_mends(tmp_path, kind, change):
     sample = Sample(kind)
-    sample.comments = sample.comments[:1]
-    text = sample.text().replace("#Omega_M", "#Omega_M")
-    (tmp_path / "b.list").write_text(change(text))
-    (command,) = commands(refusal(tmp_path / "b.list"))
-    run(command, tmp_path)
-    assert detect(tmp_path / "b") == "rockstar"
+    whole = mockgal.read(sample.write(tmp_path / "a.list"))
+    text = change(sample.text()).encode()
+    (tmp_path / "b.list").write_bytes(text)
+    (tmp_path / "c.list.gz").write_bytes(gzip.compress(text))
+    for name, mended in (("b.list", "b.list.new"), ("c.list.gz", "c.list")):
+        (command,) = commands(refusal(tmp_path / name))
+        run(command, tmp_path)
+        assert (tmp_path / "b.list").read_bytes() == text
+        assert mockgal.read(tmp_path / mended).halos.digest() == whole.halos.digest()
 
 
 def test_halos_of_one_time_are_taken_out_of_trees(tmp_path):
