@@ -94,6 +94,8 @@ def host_bin(mass: NDArray[np.float64]) -> NDArray[np.int64]:
 # Of a snapshot's record: the chunks of its catalogue that are not there, as ranges.
 MISSING_CHUNKS = "missing_chunks"
 MASS_DEFINITIONS_IN_FILE = "mass_definitions_in_file"  # in a snapshot's record
+# Of a snapshot's record: whether dark-matter particles have several masses, as in zooms.
+SEVERAL_RESOLUTIONS = "several_resolutions"
 # Of a halo catalogue's record: how satellites were made for hosts that came without.
 POPULATED = "populate"
 # Of a snapshot's record, for a hydrodynamic run: median over subhalos with stars.

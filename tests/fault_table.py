@@ -92,7 +92,11 @@ def _headers() -> tuple[Fault, ...]:
         Fault(15, "files of a set are surplus, twice there, or copies of each other"),
         Fault(16, "more than ten files, whose names sort 0, 1, 10, 2", "read in order", (0,)),
         Fault(17, "the counts of the files do not add up to the declared total"),
-        Fault(18, "a dataset has other rows, or rows of another shape, than its file declares"),
+        Fault(
+            18,
+            "a dataset has other rows, or rows of another shape, than its file declares; what a "
+            "file states is of another shape, type or size than the format has",
+        ),
         Fault(19, "the files of a set differ in time, box, cosmology or units"),
         Fault(20, "particle counts above 2^32, stored in two words", "read as one number", (0,)),
         Fault(21, "-1 (no subhalo) stored as an unsigned number", "read as -1", (0,)),
@@ -133,8 +137,11 @@ def _units() -> tuple[Fault, ...]:
         Fault(31, "radii in kpc/h taken for Mpc/h", "refused: radii and masses do not fit"),
         Fault(
             32,
-            "masses or radii whose mean density differs from that of the cosmology by more than 5%",
-            "refused; likely factors (powers of h, of a, 1e10) are told",
+            "masses, radii or particles that differ from what the cosmology says by more than 5% "
+            "(1% where a finder makes radii of masses), or halos that are no multiples of the "
+            "particle mass: the Omega_m or particle mass of another run, tables without h",
+            "refused; the value that would fit, and likely factors (powers of h, of a, 1e10), are "
+            "told. From 1% on, and where no grid has as many particles as fill the box, a warning",
         ),
         Fault(33, "a cut without its unit", "refused; what to write is shown", (2,)),
     )

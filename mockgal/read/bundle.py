@@ -59,7 +59,7 @@ from .chunks import FileSet
 from .density import read_density
 from .snapshots import stream_particles
 from .units import make_cosmology
-from .values import BOUND, halo_catalog
+from .values import MEASURED, halo_catalog
 
 _AGAIN = "pack the original catalogue again"
 _DIGEST_BYTES = 1 << 30  # larger bundles are mostly particles; no digest of them is taken
@@ -256,7 +256,7 @@ def _halo_record(file: h5py.File) -> dict[str, Any]:
     name = f"{HEADER}/halo_record"
     record: dict[str, Any] = _json(file, name, dict)
     for key, value in record.items():
-        share = key == BOUND and isinstance(value, float)
+        share = key in MEASURED and isinstance(value, float) and np.isfinite(value)
         whole = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62
         if not (share or whole):
             raise CorruptFileError(

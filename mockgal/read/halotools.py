@@ -81,6 +81,7 @@ _COLUMNS = {
     **dict.fromkeys((*_DEFINITION, *BOUND_MASS), "Msun/h"),
     **dict.fromkeys((*_VELOCITY, _VMAX), "km/s"),
 }
+_EXACT = "rockstar"  # in the name of a finder whose radii are made of its masses
 _TEXTS = ("halo_finder", "version_name")
 _METADATA = (*facts.METADATA, "simname", *_TEXTS)
 
@@ -205,7 +206,7 @@ def _scene(table: Table, options: ReadOptions) -> Scene:
     counted["groups"] = int(np.count_nonzero(central & real))
     counted["phantoms_dropped"] = int(np.count_nonzero(~real))
     record |= _check_radii(table, native, pairs, central & real, cosmology, redshift)
-    record |= facts.check_matter(table, box_size, cosmology)
+    record |= facts.check_matter(table, box_size, cosmology, redshift)
     particle_mass, of_particles = facts.particle_mass(
         table, native[bound], box_size, cosmology, options
     )
@@ -320,9 +321,10 @@ def _check_radii(
                 redshift,
                 f"{table.place}[{radius}]",
                 definition,
+                exact=_EXACT in table.text("halo_finder").lower(),
             )
         except UnitsError as error:
-            fix = f"{error.fix.split(';')[0]}; {UNITS_HERE}, and names masses by their definition"
+            fix = f"{error.fix}; {UNITS_HERE}, and names masses by their definition"
             raise UnitsError(error.where, error.found, error.expected, fix) from error
         record[f"overdensity_within_r{definition}_over_expected"] = ratio
     return record

@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..cosmology import Cosmology
-from ..errors import HeaderError, UnitsError, printable, shown
+from ..errors import HeaderError, printable, shown
 from ..protocols import ReadOptions
 from . import given, physics
 from .halotools_table import Table
@@ -114,21 +114,16 @@ def _from_astropy(where: str, stated: Any) -> dict[str, float | None]:
     }
 
 
-def check_matter(table: Table, box_size: float, cosmology: Cosmology) -> dict[str, Any]:
-    """All particles against Omega_m, where their number is stated."""
+def check_matter(
+    table: Table, box_size: float, cosmology: Cosmology, redshift: float
+) -> dict[str, Any]:
+    """Hold all particles against Omega_m, where their number is stated."""
     side = table.number("num_ptcl_per_dim", above=0.0)
     mass = table.number("particle_mass", above=0.0)
     if side is None or mass is None:
         return {}
-    ratio = mass * side**3 / cosmology.matter_mass(box_size)
-    if not abs(ratio - 1) <= physics.TOLERANCE:
-        raise UnitsError(
-            f"{table.header}@particle_mass",
-            f"{side:g}^3 particles of {mass:.6g} Msun/h, {ratio:.6g} times the matter in "
-            f"({box_size:g} Mpc/h)^3 with Omega_m = {cosmology.omega_m:g}",
-            f"1 within {physics.TOLERANCE:.0%}",
-            "correct particle_mass, Lbox, num_ptcl_per_dim or the cosmology",
-        )
+    where = f"{table.header}@particle_mass, for {side:g}^3 particles"
+    ratio = physics.check_mean_density(mass * side**3, box_size, cosmology, redshift, where)
     return {"mean_density_over_omega_m": ratio}
 
 

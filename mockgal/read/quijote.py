@@ -39,6 +39,7 @@ from ..layout import MASS_DEFINITIONS_IN_FILE
 from ..protocols import ReadOptions
 from ..types import HaloCatalog, Scene, Snapshot
 from . import chunks, given, physics, values
+from .particle_mass import RATIO, SAME_NUMBER, SIDE, cube
 from .quijote_set import FOLDER, count_groups, find_set, gather, named_so
 from .units import flag, make_cosmology
 
@@ -57,10 +58,6 @@ REDSHIFTS = {  # of outputs by their numbers
 _SAME_PARTICLES = 1e-3  # relative, between the masses over numbers of particles of groups
 _SAME_REDSHIFT = 0.01
 _ROUNDING = 2.0**-24  # of one sum in single precision, in which groups are added up
-# Gravitational constants of codes differ by 3e-4, and the particle masses with them.
-_SAME_NUMBER = 5e-4
-# Sides of grids that FFTs are fast for: products of these, and at most one of the others.
-_FACTORS, _ONCE = (2, 3, 5, 7), (11, 13)
 
 
 class QuijoteReader:
@@ -224,30 +221,22 @@ def _particles_in_box(
     UnitsError
         It does not.
     """
-    number = cosmology.matter_mass(box_size) / particle_mass
-    side = max(1, round(number ** (1 / 3)))
+    found = cube(particle_mass, box_size, cosmology.omega_m, cosmology)
+    number, off = found.number, abs(found.side**3 / found.number - 1)
     likely = physics.PARTICLES[0] <= number <= physics.PARTICLES[1]
-    if not (likely and _is_grid(side) and abs(side**3 / number - 1) <= _SAME_NUMBER):
+    if not (likely and off <= SAME_NUMBER):
         raise UnitsError(
             where,
             f"{particle_mass:.6g} Msun/h for each particle, of which {number:.6g} = "
             f"{number ** (1 / 3):.2f}^3 fill {box_size:.6g} Mpc/h at "
             f"Omega_m = {cosmology.omega_m:g}",
-            f"N^3 of them within {_SAME_NUMBER:.2%}, N being the side of a grid (a product of 2, "
+            f"N^3 of them within {SAME_NUMBER:.2%}, N being the side of a grid (a product of 2, "
             "3, 5, 7, and at most one 11 or 13)",
             f"correct {flag('omega_m')} or {flag('box_size')}, or look for a factor h, or 1e10 in "
             "the masses; runs with massive neutrinos, which are in Omega_m and not in the groups, "
             "are not read",
         )
-    return {"particles_per_side": side, "particle_mass_over_expected": number / side**3}
-
-
-def _is_grid(side: int) -> bool:
-    """Whether FFTW, in which initial conditions are made, is fast for a grid of this side."""
-    for factor in _FACTORS:
-        while side % factor == 0:
-            side //= factor
-    return side in (1, *_ONCE)
+    return {SIDE: found.side, RATIO: number / found.side**3}
 
 
 def _check_redshift(files: chunks.FileSet, redshift: float) -> None:

@@ -115,6 +115,7 @@ class RockstarReader:
                 redshift,
                 halos.at(halos.names[columns["radius"].place]),
                 halos.own_definition,
+                exact=True,
             )
         particle_mass, of_particles = given.optional(
             "particle_mass", halos.facts.get("particle_mass"), options

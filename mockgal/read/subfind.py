@@ -22,7 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError, HeaderError, IncompleteSetError, UsageError, warn
-from ..layout import MASS_DEFINITIONS_IN_FILE, MISSING_CHUNKS, STAR_PARTICLE_MASS
+from ..layout import (
+    MASS_DEFINITIONS_IN_FILE,
+    MISSING_CHUNKS,
+    SEVERAL_RESOLUTIONS,
+    STAR_PARTICLE_MASS,
+)
 from ..protocols import ReadOptions
 from ..types import HaloCatalog, Scene, Snapshot, SourceFile
 from . import chunks, given, members, physics, placement, snapshots, values
@@ -59,9 +64,20 @@ HOST_MASS = {
     "fof": "GroupMass",
 }
 GAS, STARS = 0, 4
+_COARSE = 2
 _FIRST, _NUMBER = "Group/GroupFirstSub", "Group/GroupNsubs"
 _CENTRE = "Group/GroupPos"
 _M200, _R200, _GROUP_MASS = "Group/Group_M_Crit200", "Group/Group_R_Crit200", "Group/GroupMass"
+# Mass and radius by definition: all that are there must fit the cosmology.
+SPHERES = {
+    definition: (f"Group/Group_M_{name}", f"Group/Group_R_{name}")
+    for definition, name in (
+        ("200c", "Crit200"),
+        ("200m", "Mean200"),
+        ("500c", "Crit500"),
+        ("vir", "TopHat200"),
+    )
+}
 
 
 class SubfindReader:
@@ -126,6 +142,7 @@ class SubfindReader:
             "mass_definition_chosen_by": "user" if options.mass_definition else "default",
             **_missing(catalogue),
             **_check_physics(catalogue, found),
+            SEVERAL_RESOLUTIONS: _has_several_resolutions(found),
         }
         if _has_stars(found):
             record |= {
@@ -193,6 +210,9 @@ def _read_datasets(
         for name, shape in optional.items()
         if chunks.present(catalogue.files, catalogue.subhalos, name)
     }
+    for pair in SPHERES.values():
+        if all(chunks.present(catalogue.files, catalogue.groups, name) for name in pair):
+            wanted |= dict.fromkeys(pair, ())
     return chunks.columns(catalogue.files, catalogue.rows, wanted)
 
 
@@ -293,6 +313,12 @@ def _has_stars(found: dict[str, Array]) -> bool:
     return bool(by_type.shape[1] > STARS and (by_type[:, [GAS, STARS]] > 0).any())
 
 
+def _has_several_resolutions(found: dict[str, Array]) -> bool:
+    """Whether subhalos hold heavier dark-matter particles, which zooms keep as type 2."""
+    by_type = found[f"Subhalo/{BY_TYPE}"]
+    return bool(by_type.shape[1] > _COARSE and (by_type[:, _COARSE] > 0).any())
+
+
 def _missing(catalogue: CatalogueSet) -> dict[str, Any]:
     """What to record of an output of which files are missing."""
     if not catalogue.missing:
@@ -310,13 +336,18 @@ def _check_physics(catalogue: CatalogueSet, found: dict[str, Array]) -> dict[str
     if not sum(catalogue.groups):
         return {}
     units, where = catalogue.units, catalogue.files.where
-    overdensity = physics.check_overdensity(
-        found[_M200] * np.float64(units.mass),
-        found[_R200] * np.float64(units.length),
-        units.cosmology,
-        catalogue.redshift,
-        f"{where}:/{_R200}",
-    )
+    record: dict[str, Any] = {}
+    for definition, (mass, radius) in SPHERES.items():
+        if mass in found and radius in found:
+            record[f"overdensity_within_r{definition}_over_expected"] = physics.check_overdensity(
+                found[mass] * np.float64(units.mass),
+                found[radius] * np.float64(units.length),
+                units.cosmology,
+                catalogue.redshift,
+                f"{where}:/{radius}",
+                definition,
+                exact=True,
+            )
     in_groups = physics.check_share(
         float(found[_GROUP_MASS].sum(dtype=np.float64)) * units.mass,
         catalogue.box_size,
@@ -325,7 +356,7 @@ def _check_physics(catalogue: CatalogueSet, found: dict[str, Array]) -> dict[str
         "in groups",
         0.0 if catalogue.missing else physics.LEAST_IN_GROUPS,
     )
-    return {"overdensity_within_r200c_over_200": overdensity, "mass_fraction_in_groups": in_groups}
+    return {**record, "mass_fraction_in_groups": in_groups}
 
 
 def _particle_mass(found: dict[str, Array], unit: float) -> float | None:

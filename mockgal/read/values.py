@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValueError, IncompleteSetError, UsageError
-from ..layout import MISSING_CHUNKS
+from ..layout import MISSING_CHUNKS, SEVERAL_RESOLUTIONS
 from ..protocols import ReadOptions
 from ..types import HaloCatalog, Snapshot, settle
-from . import physics
+from . import particle_mass, physics
 
 Array = NDArray[Any]
 Where = Callable[[str, int], str]  # (column, row) -> "FILE:/Dataset, row R" for messages
@@ -34,6 +34,7 @@ COUNTED = (
     "orphans_made_central",
 )
 BOUND = "bound_mass_over_matter"  # in the record beside the counts
+MEASURED = (BOUND, *particle_mass.MEASURED)  # all that are no counts
 
 
 def count(record: dict[str, Any], name: str, number: int) -> None:
@@ -284,8 +285,10 @@ def check_regions(position: Array, box_size: float, options: ReadOptions, where:
             )
 
 
-def _check_units(columns: dict[str, Array], snapshot: Snapshot, where: Where) -> float:
-    """Masses against the box, the particles and each other; the fraction of matter bound."""
+def _check_units(
+    columns: dict[str, Array], snapshot: Snapshot, where: Where
+) -> dict[str, float | int]:
+    """Masses against the box, the particles and each other; what is recorded of that."""
     expected = (snapshot.cosmology, snapshot.redshift)
 
     def dataset(name: str) -> str:
@@ -300,6 +303,7 @@ def _check_units(columns: dict[str, Array], snapshot: Snapshot, where: Where) ->
         "bound to subhalos",
         0.0,
     )
+    found: dict[str, float | int] = {BOUND: bound}
     gravity_only = "stellar_mass" not in columns
     if gravity_only and snapshot.particle_mass is not None and "n_particles" in columns:
         good = (mass > 0) & (columns["n_particles"] > 0)
@@ -311,10 +315,27 @@ def _check_units(columns: dict[str, Array], snapshot: Snapshot, where: Where) ->
                 dataset("mass"),
                 "a median mass / n_particles",
             )
+    if gravity_only and snapshot.particle_mass is not None:
+        found |= particle_mass.check_quantum(snapshot.particle_mass, mass, dataset("mass"))
+    found |= _check_cube(snapshot, gravity_only, dataset("mass"))
     physics.check_host_mass(
         columns["host_mass"][central], mass[central], *expected, dataset("host_mass")
     )
-    return bound
+    return found
+
+
+def _check_cube(snapshot: Snapshot, gravity_only: bool, where: str) -> dict[str, float | int]:
+    """The number of dark-matter particles in the box, where all of them have one mass."""
+    cosmology, one = snapshot.cosmology, snapshot.particle_mass
+    if one is None or snapshot.record.get(SEVERAL_RESOLUTIONS):
+        return {}
+    if gravity_only:
+        omega = cosmology.omega_m
+    elif cosmology.omega_b is not None and cosmology.omega_b < cosmology.omega_m:
+        omega = round(cosmology.omega_m - cosmology.omega_b, 12)
+    else:
+        return {}
+    return particle_mass.check_cube(one, snapshot.box_size, omega, cosmology, where)
 
 
 def halo_catalog(
@@ -373,7 +394,7 @@ def halo_catalog(
     columns = settle_orphans(
         columns, options, lambda name, row: where(name, int(kept[row])), record
     )
-    bound = _check_units(columns, snapshot, where)
+    measured = _check_units(columns, snapshot, where)
     if MISSING_CHUNKS in snapshot.record:
         options = options._replace(allow_empty_regions=True)
     check_regions(
@@ -386,5 +407,5 @@ def halo_catalog(
         satellites=int(np.count_nonzero(~central)),
         centrals_with_zero_host_mass=int(np.count_nonzero(central & (columns["host_mass"] == 0))),
     )
-    record[BOUND] = bound
+    record.update(measured)
     return HaloCatalog(settle(columns), mass_definition, record)

@@ -18,6 +18,13 @@ _MPC_CM, _MSUN_G = 3.085678e24, 1.989e33
 _TYPES = 6
 _TRACERS = 3  # AREPO's type of Monte Carlo tracers
 _SATELLITE = 20  # particles of every satellite
+# Definition of each mass of groups, and the mass over that within 200 times the critical density.
+_SPHERES = {
+    "Crit200": ("200c", 1.0),
+    "Mean200": ("200m", 1.2),
+    "Crit500": ("500c", 0.7),
+    "TopHat200": ("vir", 1.1),
+}
 
 
 def _spread(count: int, seed: int) -> NDArray[np.float64]:
@@ -162,10 +169,11 @@ def write_gadget4(
         "GroupPos": own_length(centre),
         "GroupVel": (a * velocity).astype(dtype),
         "GroupMass": mass(group_len * particle).astype(dtype),
-        "Group_R_Crit200": (radius * per_length).astype(dtype),
     }
-    for name, share in {"Crit200": 1, "Mean200": 1.2, "Crit500": 0.7, "TopHat200": 1.1}.items():
+    for name, (definition, share) in _SPHERES.items():
         group_data[f"Group_M_{name}"] = mass(m200 * share).astype(dtype)
+        size, _ = cosmology.halo_scale(m200 * share, definition, redshift)
+        group_data[f"Group_R_{name}"] = (size * per_length).astype(dtype)
     sub_data = {
         "SubhaloGroupNr": group_of.astype("i8"),
         "SubhaloRankInGr": rank.astype("i4"),

@@ -69,4 +69,4 @@ def test_no_satellites(run):
 def test_groups_without_mass_are_kept(run):
     for file in catalogue(run):
         edit(file, "Group/Group_R_Crit200", lambda values: values * 0)
-    assert read(run).snapshot.record["overdensity_within_r200c_over_200"] is None
+    assert read(run).snapshot.record["overdensity_within_r200c_over_expected"] is None
