@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import BadValueError
+from .ids import whole
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,8 @@ def frozen_columns(
     Raises
     ------
     BadValueError
-        A column that is not declared or has another shape; unequal lengths.
+        A column that is not declared or has another shape; unequal lengths; integers that come as
+        floats which do not hold them (`mockgal.ids.whole`).
     """
     result: dict[str, NDArray[Any]] = {}
     for name, values in columns.items():
@@ -184,11 +187,10 @@ def frozen_columns(
                 "one of " + ", ".join(declared),
                 "declare it in mockgal/columns.py",
             )
-        array = (
-            np.asarray(values)
-            .astype(np.dtype(declared[name].dtype).newbyteorder("="), copy=False)
-            .view()
-        )
+        array, kind = np.asarray(values), np.dtype(declared[name].dtype).newbyteorder("=")
+        if kind.kind == "i" and array.dtype.kind != "i" and array.ndim == 1:
+            array = whole(array, partial("{} column {}, row {}".format, what, name))
+        array = array.astype(kind, copy=False).view()
         if array.shape[1:] != declared[name].shape:
             raise BadValueError(
                 f"{what} column {name}", f"shape {array.shape}", f"(n, *{declared[name].shape})"

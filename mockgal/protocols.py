@@ -25,7 +25,7 @@ class ReadOptions(NamedTuple):
     centred_origin : bool
         Positions are in [-L/2, L/2) and are wrapped to [0, L).
     allow_empty_regions : bool
-        Accept a box of which an octant or slab holds no halo.
+        Accept a box of which a part holds no halo, where voids cannot be the reason.
     allow_missing_chunks : bool
         Read a multi-file catalogue of which files are missing: the groups whose subhalos are all
         there. The rest is counted.

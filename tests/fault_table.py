@@ -187,7 +187,7 @@ def _values() -> tuple[Fault, ...]:
         ),
         Fault(
             45,
-            "an octant or slab of the box without any halo",
+            "a slab, column or cube of the box without any halo, where voids cannot be the reason",
             "refused as a missing subvolume; `--allow-empty-regions` reads it",
         ),
         Fault(46, "a density grid with contrasts below -1, or a mean that is not that of matter"),

@@ -68,7 +68,7 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
             "--allow-empty-regions",
             is_flag=True,
             default=None,
-            help="Accept a box with an empty octant or slab.",
+            help="Accept a box of which a part is empty.",
         ),
         click.option(
             "--allow-missing-chunks",

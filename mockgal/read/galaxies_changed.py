@@ -31,6 +31,7 @@ from ..errors import (
     shown,
     warn,
 )
+from ..ids import whole
 from ..layout import CATALOGUE_HDUS, ESSENTIALS, NUMBERED_ESSENTIALS, UNIT_SYSTEMS
 from ..memory import check_memory
 from ..types import Array, GalaxyCatalog, Snapshot, SourceFile
@@ -261,6 +262,8 @@ def _plain(where: str, name: str, column: Any) -> Array:
             f"one number of type {kind.str} in each row",
             "integers for ids; leave out rows with masked values or NaN",
         )
+    if kind.kind == "i":
+        values = whole(values, f"{where}/{name}, row {{}}".format)
     native: Array = values.astype(kind.newbyteorder("="))
     return native
 

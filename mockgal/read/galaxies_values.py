@@ -11,6 +11,7 @@ from ..columns import GALAXY_COLUMNS
 from ..cosmology import h_free
 from ..errors import BadValueError
 from ..types import Array, GalaxyCatalog
+from .copies import check_copies
 
 AGAIN = "copy the file again, or make it again"
 
@@ -98,7 +99,7 @@ def check_values(where: str, name: str, start: int, values: Array, box_size: flo
 
 
 def check_ids(path: Path, galaxies: GalaxyCatalog) -> None:
-    """Raise if a galaxy is there twice.
+    """Raise if a galaxy is there twice, under its id or another.
 
     Raises
     ------
@@ -114,3 +115,25 @@ def check_ids(path: Path, galaxies: GalaxyCatalog) -> None:
             "each once",
             AGAIN,
         )
+    _check_copies(path, galaxies)
+
+
+def _check_copies(path: Path, galaxies: GalaxyCatalog) -> None:
+    """Raise if galaxies are there again under other ids, as in mocks put one after the other.
+
+    Raises
+    ------
+    BadValueError
+    """
+    place, velocity = ([f"{name}_{x}" for x in "xyz"] for name in ("position", "velocity"))
+    if not all(name in galaxies for name in (*place, "stellar_mass")):
+        return
+    moving = all(name in galaxies for name in velocity)
+    check_copies(
+        galaxies["galaxy_id"],
+        np.column_stack([galaxies[name] for name in place]),
+        galaxies["stellar_mass"],
+        np.column_stack([galaxies[name] for name in velocity]) if moving else None,
+        "galaxies",
+        lambda row: f"{path}",
+    )

@@ -38,13 +38,14 @@ from ..errors import (
     printable,
     warn,
 )
+from ..ids import Ids, whole
 from ..layout import MASS_DEFINITIONS_IN_FILE
 from ..protocols import ReadOptions
 from ..types import Scene, Snapshot
 from . import given, headers, physics, safe, values
 from . import halotools_facts as facts
 from .halotools_table import UNITS_HERE, Table, in_file, in_object
-from .nesting import Ids, top_hosts, whole_ids
+from .nesting import top_hosts
 
 Array = NDArray[Any]
 
@@ -190,7 +191,7 @@ def _scene(table: Table, options: ReadOptions) -> Scene:
     def where(name: str, row: int) -> str:
         return f"{table.place}[{origin[name]}], row {row}"
 
-    ids = whole_ids(native["halo_id"], f"{table.place}[halo_id]")
+    ids = whole(native["halo_id"], lambda row: where("halo_id", row))
     _check_ids(ids, where)
     counted: dict[str, Any] = {}
     host_id, central, top = ids, np.ones(len(ids), dtype=bool), np.arange(len(ids))
@@ -354,7 +355,7 @@ def _hosts(
         return f"{table.place}[{name}], row {row}"
 
     own = parent == "halo_hostid"
-    stated = whole_ids(native[parent], f"{table.place}[{parent}]")
+    stated = whole(native[parent], where, none=ids)
     central = stated == (ids if own else -1)
     odd = np.flatnonzero((stated < 0) & ~central)
     if odd.size:
@@ -369,7 +370,7 @@ def _hosts(
     if "halo_hostid" in native and not own:
         # It may be the parent as it is (add_halo_hostid), the host at the top, or, where that is
         # not there, the row itself (compute_uber_hostid).
-        other = whole_ids(native["halo_hostid"], f"{table.place}[halo_hostid]")
+        other = whole(native["halo_hostid"], lambda row: where(row, "halo_hostid"), none=ids)
         fits = (other == above) | (other == host_id) | (~central[top] & (other == ids))
         wrong = np.flatnonzero(~fits)
         if wrong.size:

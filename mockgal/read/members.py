@@ -16,13 +16,14 @@ Zoom simulations have more types of dark matter: only the first, of high resolut
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValueError
+from ..ids import whole
 from ..memory import check_memory
 from ..types import Members
 from . import chunks, safe
@@ -113,12 +114,15 @@ def _places(
         particles, or have some that the snapshot has not.
     """
 
+    def place(name: str, row: int) -> str:
+        return chunks.place(catalogue.files, catalogue.rows[name.split("/")[0]], name, row)
+
     def fail(bad: Array, name: str, what: str, expected: str) -> None:
         wrong = np.flatnonzero(bad)
         if wrong.size:
-            rows = catalogue.rows[name.split("/")[0]]
-            where = chunks.place(catalogue.files, rows, name, int(wrong[0]))
-            raise BadValueError(where, f"{wrong.size} rows with {what}", expected, _AGAIN)
+            raise BadValueError(
+                place(name, int(wrong[0])), f"{wrong.size} rows with {what}", expected, _AGAIN
+            )
 
     def of_dark_matter(name: str) -> Array:
         by_type = found[name]
@@ -127,13 +131,13 @@ def _places(
         column = by_type[:, DARK_MATTER] if len(by_type) else np.zeros(0)
         fail(~((column >= 0) & (column <= particles)), name, "impossible numbers",
              f"from 0 to {particles}, the particles of the snapshot")  # fmt: skip
-        return column.astype(np.int64)
+        return whole(column, lambda row: place(name, row))
 
     length = of_dark_matter(_LENGTH)
     if _OFFSET in found:
         start, name = of_dark_matter(_OFFSET), _OFFSET
     else:
-        name, group = _GROUP_LENGTH, found[group_number].astype(np.int64)
+        name, group = _GROUP_LENGTH, whole(found[group_number], partial(place, group_number))
         in_group = of_dark_matter(_GROUP_LENGTH)
         fail(np.diff(group, prepend=0) < 0, group_number, "a lower group than the row before",
              "subhalos in the order of their groups")  # fmt: skip
@@ -203,8 +207,4 @@ def _signed(ids: Array, where: str) -> Array:
     """
     if ids.dtype.kind not in "iu":
         raise BadValueError(where, f"ids of type {ids.dtype}", "whole numbers", _AGAIN)
-    if ids.dtype == np.uint64 and ids.size and ids.max() > np.uint64(2**63 - 1):
-        raise BadValueError(
-            where, f"the id {ids.max()}", "ids below 2**63", "write the ids anew, as lower numbers"
-        )
-    return ids.astype(np.int64)
+    return whole(ids, lambda row: where)

@@ -16,13 +16,6 @@ from ..errors import BadValueError
 Array = NDArray[Any]
 
 
-def signed(first: Array) -> NDArray[np.int64]:
-    """Row numbers; -1 may have been stored unsigned (4294967295 in 32 bits)."""
-    if first.dtype.kind == "u":
-        first = first.view(f"i{first.dtype.itemsize}")
-    return first.astype(np.int64)
-
-
 def check_membership(
     where: Callable[[str, int], str],
     names: tuple[str, str],

@@ -3,49 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValueError
-
-Ids = NDArray[np.int64]
-
-
-def whole_ids(found: NDArray[Any], where: str) -> Ids:
-    """Ids as int64: -1 may be stored unsigned, and whole numbers as floats.
-
-    Parameters
-    ----------
-    found : ndarray of numbers, shape (n,)
-    where : str
-        For the message.
-
-    Raises
-    ------
-    BadValueError
-        Values that are no ids.
-    """
-    ids = found
-    good = np.ones(len(found), dtype=bool)
-    if found.dtype.kind == "f":
-        good = np.isfinite(found) & (np.abs(found) < 2.0**53)
-        good[good] = found[good] == np.floor(found[good])
-        ids = np.where(good, found, 0.0)
-    elif found.dtype.kind == "u":
-        none = found == np.iinfo(found.dtype).max
-        good = none | (found <= np.iinfo(np.int64).max)
-        ids = np.where(none, -1, np.where(good & ~none, found, 0).astype(np.int64))
-    bad = np.flatnonzero(~good)
-    if bad.size:
-        raise BadValueError(
-            f"{where}, row {bad[0]}",
-            f"{bad.size} values that are no ids, the first {found[bad[0]]}",
-            "whole numbers below 2^63 (as floats, below 2^53)",
-            "store ids as 64-bit integers; those from 2^63 on number anew, hosts' as well",
-        )
-    return ids.astype(np.int64)
+from ..ids import Ids
 
 
 def top_hosts(

@@ -21,6 +21,7 @@ Format: yt-project/rockstar, io/meta_io.c and util/find_parents.c; consistent-tr
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValueError, FormatError, MissingDatasetError, UsageError, printable
+from ..ids import AGAIN, ROUNDED, check_text
 from ..layout import MASS_DEFINITIONS_IN_FILE
 from ..protocols import ReadOptions
 from ..types import HaloCatalog, Scene, Snapshot, SourceFile
@@ -230,7 +232,7 @@ def _gather(
     Raises
     ------
     BadValueError
-        Rows of more than one time.
+        Rows of more than one time, or ids that lack digits.
     FormatError
         Stars among the halos.
     ResourceError
@@ -272,7 +274,25 @@ def _gather(
         return _no_rows(columns), None, rows.source
     # The pieces of a column are let go before the next one is joined.
     native = {name: np.concatenate(pieces.pop(name)) for name in list(pieces) if pieces[name]}
+    _check_forms(halos, rows, labels, native)
     return native, scale, rows.source
+
+
+def _check_forms(
+    halos: HaloList, rows: text.Rows, labels: dict[str, str], native: dict[str, Array]
+) -> None:
+    """Raise if ids are written as floats that may have lost digits.
+
+    Raises
+    ------
+    BadValueError
+    """
+    for name in ("id", "parent"):
+        if name in rows.rounded:
+            place = _place(halos, labels[name], rows.rounded[name])
+            raise BadValueError(place, ROUNDED, "ids written as integers", AGAIN)
+        if name in rows.dotted:
+            check_text(native[name], partial(_place, halos, labels[name]))
 
 
 def _no_rows(columns: dict[str, text.Wanted]) -> dict[str, Array]:

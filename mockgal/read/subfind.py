@@ -15,6 +15,7 @@ What the codes call things is in their own modules (`Dialect`), units in `mockga
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FormatError, HeaderError, IncompleteSetError, UsageError, warn
+from ..ids import whole
 from ..layout import (
     MASS_DEFINITIONS_IN_FILE,
     MISSING_CHUNKS,
@@ -31,7 +33,7 @@ from ..layout import (
 from ..protocols import ReadOptions
 from ..types import HaloCatalog, Scene, Snapshot, SourceFile
 from . import chunks, given, members, physics, placement, snapshots, values
-from .membership import check_membership, signed
+from .membership import check_membership
 from .subfind_set import FOLDERS, CatalogueSet, Dialect, is_of, open_set
 from .units import COSMOLOGY, SAME, UNITS
 
@@ -228,16 +230,23 @@ def _halos(
     """The rows in internal units, checked."""
     units, group_number = catalogue.units, f"Subhalo/{dialect.group_number}"
     host_dataset = f"Group/{HOST_MASS[definition]}"
-    first, number = signed(found[_FIRST]), found[_NUMBER].astype(np.int64)
+
+    def integers(name: str, none: Array | None = None) -> Array:
+        count = catalogue.rows[name.split("/")[0]]
+        at = partial(chunks.place, catalogue.files, count, name)
+        return whole(found[name], at, none=none)
+
+    # -1 may be stored unsigned.
+    first, number = integers(_FIRST, none=np.empty(0)), integers(_NUMBER)
     rows = placement.place(
         catalogue,
-        found[group_number].astype(np.int64),
+        integers(group_number),
         first,
         number,
         found.get(_CENTRE),
         found[f"Subhalo/{SUBHALO['position'].dataset}"],
     )
-    rank = found[f"Subhalo/{dialect.rank}"][rows.subhalos] if dialect.rank else None
+    rank = integers(f"Subhalo/{dialect.rank}")[rows.subhalos] if dialect.rank else None
 
     def place(name: str, row: int) -> str:
         group = name.split("/")[0]
@@ -255,7 +264,8 @@ def _halos(
         "host_mass": (found[host_dataset] * np.float64(units.mass))[rows.groups[rows.group]],
     }
     for name, item in SUBHALO.items():
-        native = found[f"Subhalo/{item.dataset}"]
+        dataset = f"Subhalo/{item.dataset}"
+        native = found[dataset] if item.unit else integers(dataset)
         native = native[rows.subhalos] if catalogue.missing else native
         columns[name] = native * np.float64(getattr(units, item.unit)) if item.unit else native
     counted: dict[str, Any] = {

@@ -108,6 +108,10 @@ class Rows:
         Rows so far.
     fraction : float
         Share of the file that they come from.
+    dotted : dict of str to int
+        Columns of integers of which some are written as floats (16.0, 1.6e+01): the first such row.
+    rounded : dict of str to int
+        Those of which some lack digits before the point (1.5e+07): the first such row.
     source : SourceFile
         The file, once the rows are read to their end.
     """
@@ -132,6 +136,8 @@ class Rows:
         for kind, names in enumerate(self._names):
             place = [columns[name].place for name in names]
             self._slot[place], self._integer[place] = np.arange(len(place)), kind == 1
+        self.dotted: dict[str, int] = {}
+        self.rounded: dict[str, int] = {}
         self._lines = self._comments = 0  # lines before the block, bytes of comments among rows
 
     def __iter__(self) -> Iterator[dict[str, Array]]:
@@ -172,6 +178,7 @@ class Rows:
             capacity = min(self._chunk_rows, (end - pos) // (2 * max(width, 1)) + 1)
             floats = np.empty((len(self._names[0]), capacity))
             integers = np.empty((len(self._names[1]), capacity), dtype=np.int64)
+            dotted = np.full((len(self._names[1]), 2), -1)
             filled = 0
             while pos < end and filled < capacity:
                 code, pos, filled, left, begin, column = scan(
@@ -185,6 +192,7 @@ class Rows:
                     floats,
                     integers,
                     hard,
+                    dotted,
                 )
                 self._exact(data, hard[:left], floats)
                 if code == kernel.COMMENT:
@@ -193,6 +201,9 @@ class Rows:
                     raise self._wrong_count(data, begin, column, ended)
                 elif code != kernel.DONE:
                     raise self._refusal(code, data, begin, pos, column, ended)
+            for kept, first in zip((self.dotted, self.rounded), dotted.T, strict=True):
+                for item in np.flatnonzero(first >= 0):
+                    kept.setdefault(self._names[1][item], self.rows + int(first[item]))
             if filled and not ended and self._slot[-1] >= 0:
                 raise CorruptFileError(
                     self._at(data, 0),

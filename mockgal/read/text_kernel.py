@@ -114,6 +114,7 @@ def _scan(
     floats: Any,
     integers: Any,
     hard: Any,
+    dotted: Any,
 ) -> Any:
     """Rows of numbers from ``start`` on, until a comment, a fault, or no room.
 
@@ -135,6 +136,10 @@ def _scan(
     hard : ndarray of int64, shape (n, 5)
         Takes what is left to the caller: slot, row, where the text of the number begins and ends,
         and whether it is a decimal number. At least ``width`` rows.
+    dotted : ndarray of int64, shape (i, 2)
+        The first row of each column of integers in which one is written as a float, with a point or
+        an exponent, and the first in which digits before the point are not written (1.5e+07); stays
+        as it is where it is not below 0 or there is none.
 
     Returns
     -------
@@ -178,6 +183,12 @@ def _scan(
             if kind >= 0 and integer[column]:
                 if not good:
                     return MALFORMED, first, rows, left, begin, column
+                for i in range(first, pos):
+                    if text[i] in (_POINT, _LOWER_E, _UPPER_E):
+                        if dotted[kind, 0] < 0:
+                            dotted[kind, 0] = rows
+                        if dotted[kind, 1] < 0 and mantissa != 0 and exponent > 0:
+                            dotted[kind, 1] = rows
                 mantissa, code = _take_whole(mantissa, exponent, lost)
                 if code != DONE:
                     return code, first, rows, left, begin, column
@@ -211,8 +222,8 @@ def _signature() -> Any:
     i8, f8 = types.int64, types.float64
     text = types.Array(types.uint8, 1, "C", readonly=True)
     slot, integer = types.Array(i8, 1, "C"), types.Array(types.boolean, 1, "C")
-    floats, integers, hard = (types.Array(kind, 2, "C") for kind in (f8, i8, i8))
-    return (text, i8, i8, i8, i8, slot, integer, floats, integers, hard)
+    floats, integers, hard, dotted = (types.Array(kind, 2, "C") for kind in (f8, i8, i8, i8))
+    return (text, i8, i8, i8, i8, slot, integer, floats, integers, hard, dotted)
 
 
 @lru_cache(maxsize=1)

@@ -9,17 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValueError, IncompleteSetError, UsageError
+from ..ids import check_digits
 from ..layout import MISSING_CHUNKS, SEVERAL_RESOLUTIONS
 from ..protocols import ReadOptions
 from ..types import HaloCatalog, Snapshot, settle
 from . import particle_mass, physics
+from .copies import check_copies
+from .regions import empty_region
 
 Array = NDArray[Any]
 Where = Callable[[str, int], str]  # (column, row) -> "FILE:/Dataset, row R" for messages
 
 MARGIN = 0.01  # of the box: positions out by less are rounding or drift, and are wrapped
-EXPECTED_PER_REGION = 50  # halos in an octant or slab below which an empty one means nothing
-SLABS = 8
 ORPHANS = ("refuse", "drop", "central")
 _DOUBLE = np.dtype(np.float64)
 _POSITIVE = ("mass", "host_mass", "stellar_mass", "stellar_half_mass_radius", "vmax")
@@ -237,13 +238,19 @@ def settle_orphans(
         count(record, "orphans_dropped", rows.size)
         return columns if rows.size == 0 else {n: v[~orphan] for n, v in columns.items()}
     if options.orphans == "refuse":
-        row = int(rows[0])
+        row, satellites = int(rows[0]), int(np.count_nonzero(~central))
+        fix = "choose --orphans drop or --orphans central"
+        if rows.size > satellites / 2:
+            fix = (
+                "most parents are not here: check that ids and parents are of one list, with all "
+                f"their digits; only if the hosts were left out on purpose, {fix}"
+            )
         raise BadValueError(
             where("host_id", row),
-            f"{rows.size} satellites without a central in the catalogue, the"
+            f"{rows.size} satellites without a central in the catalogue, of {satellites}, the"
             f" first halo_id {columns['halo_id'][row]}",
             "a central for each",
-            "choose --orphans drop or --orphans central",
+            fix,
         )
     count(record, "orphans_made_central", rows.size)
     return {
@@ -254,35 +261,35 @@ def settle_orphans(
     }
 
 
-def check_regions(position: Array, box_size: float, options: ReadOptions, where: str) -> None:
-    """Whether no octant, and no slab of an eighth of the box, is empty.
+def check_regions(
+    position: Array,
+    box_size: float,
+    options: ReadOptions,
+    where: str,
+    record: dict[str, Any],
+) -> None:
+    """Raise if a part of the box holds no host halo, and should; see `mockgal.read.regions`.
 
-    Only where `EXPECTED_PER_REGION` halos or more are expected in each: with fewer, clustering may
-    empty one.
+    With ``options.allow_empty_regions`` the record counts such regions.
 
     Raises
     ------
     IncompleteSetError
-        A region is empty, and ``options.allow_empty_regions`` is not set.
     """
-    if options.allow_empty_regions or len(position) < EXPECTED_PER_REGION * 8:
+    found = empty_region(position, box_size)
+    if found is None:
         return
-    octant = (position >= box_size / 2) @ np.array([1, 2, 4])
-    slab = np.minimum((position * (SLABS / box_size)).astype(np.int64), SLABS - 1)
-    regions = {"octant": np.bincount(octant, minlength=8)}
-    for axis, name in enumerate("xyz"):
-        regions[f"slab along {name}"] = np.bincount(slab[:, axis], minlength=SLABS)
-    for name, number in regions.items():
-        empty = np.flatnonzero(number == 0)
-        if empty.size:
-            raise IncompleteSetError(
-                where,
-                f"no halo in {name} number {empty[0]} (of 8), where {len(position) / 8:.0f} "
-                "are expected: a missing subvolume?",
-                "halos everywhere in the box",
-                "fetch the missing files; if the box is truly empty there, say "
-                "--allow-empty-regions",
-            )
+    if options.allow_empty_regions:
+        record["empty_regions"] = found.number
+        return
+    raise IncompleteSetError(
+        where,
+        f"no halo in {found.number} of {found.regions} equal regions, the first a {found.what}, "
+        f"where {found.expected:.0f} hosts are expected in each: a missing subvolume?",
+        "halos everywhere in the box",
+        "fetch the missing files, or correct the box size; if the box is truly empty there, say "
+        "--allow-empty-regions",
+    )
 
 
 def _check_units(
@@ -388,6 +395,16 @@ def halo_catalog(
     columns = {**columns, "position": position}
     check_unique(columns["halo_id"], where)
     check_hosts(columns, where)
+    ids, hosts, central = (columns[name] for name in ("halo_id", "host_id", "is_central"))
+    check_digits(ids, hosts, central, lambda row: where("host_id", row))
+    check_copies(
+        ids,
+        position,
+        columns["mass"],
+        columns["velocity"],
+        "halos",
+        lambda row: where("position", row),
+    )
     kept = drop_bad(columns, options, where, record)
     if len(kept) < len(position):
         columns = {name: rows[kept] for name, rows in columns.items()}
@@ -395,12 +412,10 @@ def halo_catalog(
         columns, options, lambda name, row: where(name, int(kept[row])), record
     )
     measured = _check_units(columns, snapshot, where)
-    if MISSING_CHUNKS in snapshot.record:
-        options = options._replace(allow_empty_regions=True)
-    check_regions(
-        columns["position"], snapshot.box_size, options, where("position", 0).split(", row")[0]
-    )
     central = columns["is_central"]
+    if MISSING_CHUNKS not in snapshot.record:
+        place = where("position", 0).split(", row")[0]
+        check_regions(columns["position"][central], snapshot.box_size, options, place, record)
     record.update(
         subhalos=len(central),
         centrals=int(np.count_nonzero(central)),

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
+from mockgal.errors import BadValueError
 from mockgal.protocols import ReadOptions
 from mockgal.read import chunks, snapshots, units
 from mockgal.read.detect import detect, read
@@ -83,6 +84,35 @@ def test_mass_definitions(tmp_path, definition):
     assert scene.halos.mass_definition == definition
     assert scene.snapshot.record["host_mass_dataset"] == HOST_MASS[definition]
     assert scene.snapshot.record["mass_definition_chosen_by"] == "user"
+
+
+@pytest.mark.fault(42)
+@pytest.mark.parametrize(
+    "name",
+    ["Group/GroupFirstSub", "Group/GroupNsubs", "Subhalo/SubhaloGroupNr", "Subhalo/SubhaloLen"],
+)
+def test_row_numbers_in_other_types(tmp_path, name):
+    path = write_gadget4(tmp_path, files=1, snapshots=False)
+    expected = read(path).halos.digest()
+
+    def store(change):
+        with h5py.File(path, "r+") as file:
+            values = file[name][:]
+            del file[name]
+            file[name] = change(values)
+        return values
+
+    for kind in ("i8", "u4", "u8", "f8", "f4"):
+        kept = store(lambda values, kind=kind: values.astype(kind))  # -1 as the largest number
+        assert read(path).halos.digest() == expected, kind
+        store(lambda _, kept=kept: kept)
+    for spoil, word in ((0.5, "whole numbers"), (2.0**53, "2^53"), (np.nan, "whole numbers")):
+        kept = store(lambda values, x=spoil: np.where(np.arange(len(values)) == 3, x, values))
+        with pytest.raises(BadValueError) as caught:
+            read(path)
+        assert f"{name}, row 3" in str(caught.value)
+        assert word in str(caught.value)
+        store(lambda _, kept=kept: kept)
 
 
 def test_default_mass_definition_is_recorded(tmp_path):

@@ -6,6 +6,7 @@ import sys
 import tracemalloc
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -582,6 +583,30 @@ def test_ids_twice(scene, cached):
     refused(cached(halo_id=changed(whole, 30, np.nan)), "data[halo_id], row 30")
     huge = changed(scene.halos["halo_id"].astype("u8"), 30, 1 << 63)
     refused(cached(halo_id=huge), "data[halo_id], row 30", "9223372036854775808")
+
+
+@pytest.mark.fault(42)
+@pytest.mark.parametrize("name", ["halo_upid", "halo_pid", "halo_hostid"])
+def test_parents_that_a_float_rounds(scene, cached, name):
+    """Ids without gaps, as after a sort: a rounded parent is the id of another halo."""
+    halos = scene.halos
+    ids = 20_000_001 + np.random.default_rng(4).permutation(len(halos))
+    host = ids[halos.host_row]
+    central = halos["is_central"]
+    stated = host if name == "halo_hostid" else np.where(central, -1, host)
+    others = dict.fromkeys(("halo_upid", "halo_pid", "halo_hostid"))
+    good = mockgal.read(cached(halo_id=ids, **{**others, name: stated})).halos
+    np.testing.assert_array_equal(good["host_id"], host)
+    rounded = stated.astype("f4")
+    assert np.isin(rounded[~central].astype("i8"), ids).all()
+    for thing in (cached, partial(catalogue, scene)):
+        table = thing(halo_id=ids, **{**others, name: rounded})
+        refused(table, f"[{name}], row", "2^24", "float32")
+    # what a user may try next
+    table = cached(halo_id=ids, **{**others, name: rounded.astype("i8")})
+    refused(table, f"data[{name}], row", *["rounded as float32"] * (name != "halo_hostid"))
+    table = cached(halo_id=ids.astype("f4"), **{**others, name: stated})
+    refused(table, "data[halo_id], row 0", "2^24")
 
 
 def test_positions(scene, cached):

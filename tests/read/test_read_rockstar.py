@@ -212,6 +212,37 @@ def test_phantoms_of_really_consistent_lists_are_dropped(tmp_path, mockgal_comma
     assert "2 phantoms" in packed.stdout
 
 
+@pytest.mark.fault(42)
+@both
+def test_ids_written_as_floats(tmp_path, kind):
+    """As `numpy.savetxt` writes a table, from double precision, and from what was single."""
+    table = universe()
+    row = {number: place for place, number in enumerate(table["id"].tolist())}
+    ids = 20_000_001 + np.random.default_rng(4).permutation(len(row))
+    parents = {
+        name: np.array([-1 if p < 0 else ids[row[p]] for p in table[name].tolist()])
+        for name in ("pid", "upid")
+    }
+
+    def sample(form, **changes):
+        numbers = {"id": ids, **parents, **changes}
+        lines = Sample(kind, {**table, "id": ids, **parents})
+        for name in set(numbers) & {name.lower() for name in lines.names}:
+            for place, number in enumerate(numbers[name].tolist()):
+                lines.set(place, name, form % number)
+        return lines.write(tmp_path / "halos.list")
+
+    plain = read(sample("%d")).halos
+    for form in ("%.1f", "%.7e", "%.18e", "%.18E"):
+        assert read(sample(form)).halos.digest() == plain.digest()
+    single = {name: values.astype("f4").astype("i8") for name, values in parents.items()}
+    name = "PID" if kind == "out" else "upid"
+    refused(sample("%.18e", **single), f"{name.lower()}, row 420 (line", "float32")
+    refused(sample("%d", **single), f"{name.lower()}, row", "rounded as float32")
+    refused(sample("%.6e"), "id, row 0 (line", "last digits are not written")
+    refused(sample("%g"), "id, row 0 (line", "last digits are not written")
+
+
 def test_upid_that_is_a_satellite_is_followed(tmp_path):
     sample = Sample().set(525, "upid", FIRST_ID + 2 * 420)
     halos = read(sample.write(tmp_path / "a.list")).halos

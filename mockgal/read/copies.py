@@ -1,0 +1,126 @@
+"""The same objects again under new ids: rows at one place with the same mass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadValueError
+
+Array = NDArray[Any]
+
+FEWEST = 16  # rows that tell what a coincidence is
+CHANCE = 1e-6  # of a good catalogue that has rows at one place to be refused
+_BLOCK = 1 << 20
+
+
+def check_copies(
+    ids: Array,
+    position: Array,
+    mass: Array,
+    velocity: Array | None,
+    what: str,
+    where: Callable[[int], str],
+) -> None:
+    """Raise if objects are there again under other ids.
+
+    Rows are the same object if they have the same place and mass, in single precision, which every
+    format keeps. Good catalogues have some such rows, where places were rounded or satellites put
+    at their host's: if two rows have the same mass with a probability p, then D pairs at one place
+    give D p of them. More than that are refused, beyond a Poisson probability of `CHANCE`. Where no
+    two objects at one place share a velocity, mass and velocity must both agree by chance. Rows
+    without mass do not count, and fewer than `FEWEST` rows are not looked at.
+
+    Parameters
+    ----------
+    ids : ndarray, shape (n,)
+    position : ndarray, shape (n, 3)
+    mass : ndarray, shape (n,)
+    velocity : ndarray, shape (n, 3), or None
+    what : str
+        What the rows are of, for the message: ``"halos"``.
+    where : callable
+        ``where(row)`` says where a row is.
+
+    Raises
+    ------
+    BadValueError
+        The message has the number of copies, and the ids of the first pair.
+    """
+    if len(ids) < FEWEST:
+        return
+    place = _key(position)
+    order = np.argsort(place, kind="stable")
+    beside = np.zeros(len(place), dtype=bool)
+    same = place[order[1:]] == place[order[:-1]]
+    beside[order[1:][same]] = beside[order[:-1][same]] = True
+    rows = np.flatnonzero(beside & (mass > 0))
+    if not rows.size:
+        return
+    place = place[rows]
+    of_all = {"mass": _key(mass[:, None])}
+    if velocity is not None:
+        of_all["mass and velocity"] = _key(np.column_stack([mass, velocity]))
+    properties = {name: key[rows] for name, key in of_all.items()}
+    if velocity is not None:
+        # Satellites that were put where their host is, velocity and all, tell nothing by it.
+        moving = _key(velocity[rows])
+        if _pairs(place, moving) > _pairs(place, properties["mass and velocity"]):
+            del properties["mass and velocity"]
+    beside_each_other = _pairs(place)
+    for name, key in properties.items():
+        copies = _pairs(place, key)
+        share = max(_share(key, copies), _share(of_all[name], copies))
+        expected = (beside_each_other - copies + 1) * share / (1 - share)
+        if copies and _as_many(copies, expected) < CHANCE:
+            _, first, which = np.unique(
+                np.stack([place, key]), axis=1, return_index=True, return_inverse=True
+            )
+            which = which.ravel()
+            again = np.flatnonzero(first[which] != np.arange(len(rows)))
+            one, other = rows[first[which[again[0]]]], rows[again[0]]
+            raise BadValueError(
+                where(int(other)),
+                f"{again.size} {what} that are there again under another id, with the same place, "
+                f"{name}: the first, id {ids[other]}, is also id {ids[one]}",
+                "each object once",
+                "look for a file that was read twice, pieces that overlap, or a box put beside "
+                "itself, and leave the copies out",
+            )
+
+
+def _key(values: Array) -> NDArray[np.uint64]:
+    """A number for each row that is the same for the same numbers in single precision."""
+    key = np.zeros(len(values), dtype=np.uint64)
+    for start in range(0, len(values), _BLOCK):
+        here = slice(start, start + _BLOCK)
+        words = np.ascontiguousarray(values[here], dtype=np.float32) + np.float32(0)  # -0 is 0
+        for word in words.view(np.uint32).T:
+            # The steps of splitmix64 (Steele, Lea & Flood 2014), which leave no two keys alike.
+            mixed = key[here] + np.uint64(0x9E3779B97F4A7C15) + word.astype(np.uint64)
+            for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+                mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+            key[here] = mixed ^ (mixed >> np.uint64(31))
+    return key
+
+
+def _pairs(*keys: Array) -> int:
+    """Pairs of rows that agree in all keys."""
+    number = np.unique(np.stack(keys), axis=1, return_counts=True)[1].astype(np.float64)
+    return int(np.sum(number * (number - 1) / 2))
+
+
+def _share(key: Array, copies: int) -> float:
+    """Pairs of rows that agree in ``key``, apart from copies, over all pairs."""
+    all_pairs = len(key) * (len(key) - 1) / 2
+    return max(_pairs(key) - copies, 0) / all_pairs
+
+
+def _as_many(number: int, expected: float) -> float:
+    """Chance of ``number`` or more, of a Poisson distribution."""
+    from scipy.special import gammainc
+
+    return float(gammainc(number, expected)) if expected > 0 else 0.0

@@ -1,0 +1,130 @@
+"""The same objects again under new ids are refused; coincidences of good catalogues are not."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from halotools_samples import columns, facts, write_table
+from rockstar_samples import Sample, universe
+
+import mockgal
+from mockgal.errors import BadValueError, listening
+from mockgal.read.copies import check_copies
+
+
+def at(row):
+    return f"row {row}"
+
+
+def halos(n, seed=1, digits=7, particles=False):
+    rng = np.random.default_rng(seed)
+    position = np.round(100 * rng.uniform(size=(n, 3)), digits)
+    mass = 20 * rng.uniform(size=n) ** -0.9
+    mass = 1e9 * (np.rint(mass) if particles else mass)
+    return position, mass, 200 * rng.normal(size=(n, 3))
+
+
+def again(rows, *arrays):
+    return [np.concatenate([a, a[rows]]) for a in arrays]
+
+
+@pytest.mark.parametrize("n", [16, 50, 3000])
+@pytest.mark.parametrize("particles", [False, True])
+@pytest.mark.parametrize("velocity", ["own", "zero", "none"])
+def test_copies(n, particles, velocity):
+    position, mass, moving = halos(n, particles=particles)
+    moving = {"own": moving, "zero": 0 * moving, "none": None}[velocity]
+    parts = [position, mass] + [moving] * (moving is not None)
+    check_copies(np.arange(n), *parts, *[None] * (moving is None), "halos", at)
+    for rows in (np.arange(n), np.arange(n // 3, n // 3 + max(1, n // 8))):
+        if velocity != "own" and particles and len(rows) < 300:
+            continue  # halos of 20 particles that do not move may be two at one place
+        copied = again(rows, *parts)
+        ids = np.arange(len(copied[0])) + 7
+        with pytest.raises(BadValueError, match=f"row {n}: found {len(rows)} halos") as caught:
+            check_copies(ids, *copied, *[None] * (moving is None), "halos", at)
+        assert f"id {n + 7}, is also id {rows[0] + 7}" in str(caught.value)
+
+
+def test_copies_that_move_otherwise():
+    position, mass, velocity = again(slice(0, 300), *halos(1000))
+    velocity[1000:] += 10.0
+    with pytest.raises(BadValueError, match=r"300 halos .* place, mass: the first"):
+        check_copies(np.arange(1300), position, mass, velocity, "halos", at)
+
+
+@pytest.mark.parametrize("digits", [0, 1, 2])
+@pytest.mark.parametrize("still", [False, True])
+def test_rounded_places_are_no_copies(digits, still):
+    for seed in range(10):
+        position, mass, velocity = halos(4000, seed, digits, particles=True)
+        check_copies(np.arange(4000), position, mass, velocity * (not still), "halos", at)
+
+
+@pytest.mark.parametrize("moving", ["own", "host", "zero"])
+def test_satellites_at_their_hosts_place(moving):
+    """Several in each host, many of the same number of particles, as orphans of a tree are."""
+    position, mass, velocity = halos(4000, particles=True)
+    host = np.random.default_rng(2).integers(300, size=4000)
+    position = position[host]
+    if moving != "own":
+        velocity = velocity[host] * (moving == "host")
+    check_copies(np.arange(4000), position, mass, velocity, "halos", at)
+
+
+def test_rows_without_mass_do_not_count():
+    position, mass, velocity = again(slice(0, 300), *halos(1000))
+    check_copies(np.arange(1300), position, 0 * mass, velocity, "halos", at)
+
+
+@pytest.mark.fault(41)
+@pytest.mark.parametrize("kind", ["hlist", "out"])
+def test_a_list_put_after_itself(tmp_path, kind):
+    sample = Sample(kind, universe(hosts=60))
+    number = len(sample.rows)
+    copies = [list(row) for row in sample.rows]
+    names = [name.lower() for name in sample.names]
+    place = [names.index(name) for name in ("id", "pid", "upid") if name in names]
+    for row in copies:
+        for column in place:
+            if row[column] != "-1":
+                row[column] = str(int(row[column]) + 10**6)
+    good = mockgal.read(sample.write(tmp_path / "a.list")).halos
+    assert len(good) == number
+    for share in (copies, copies[:20]):
+        sample.rows = sample.rows[:number] + share
+        path = sample.write(tmp_path / "b.list")
+        with pytest.raises(BadValueError, match=f"{len(share)} halos that are there again"):
+            mockgal.read(path)
+
+
+@pytest.mark.fault(41)
+def test_a_table_put_after_itself(tmp_path, demo_bundle):
+    scene = mockgal.read(demo_bundle)
+    table = columns(scene)
+    ids = ("halo_id", "halo_upid", "halo_hostid")
+    twice = {
+        name: np.concatenate([v, np.where(v < 0, v, v + 10**6) if name in ids else v])
+        for name, v in table.items()
+    }
+    path = write_table(tmp_path / "t.hdf5", twice, facts(scene))
+    with pytest.raises(BadValueError, match=f"{len(scene.halos)} halos that are there again"):
+        mockgal.read(path)
+
+
+@pytest.mark.fault(41)
+@pytest.mark.parametrize("name", ["mock.fits", "mock.hdf5"])
+def test_mocks_put_one_after_the_other(tmp_path, demo_bundle, name):
+    with listening(quiet=True):
+        galaxies = mockgal.paint(mockgal.read(demo_bundle), "hod", seed=1)
+    path = tmp_path / name
+    mockgal.write(galaxies, path)
+    assert len(mockgal.read_galaxies(path)) == len(galaxies)
+    ids = ("galaxy_id", "halo_id")
+    twice = {n: np.concatenate([v, v + 10**9 * (n in ids)]) for n, v in galaxies.columns.items()}
+    twice["is_central"] = np.tile(galaxies["is_central"], 2)
+    twice["extrapolated"] = np.tile(galaxies["extrapolated"], 2)
+    mockgal.write(replace(galaxies, columns=twice), path, overwrite=True)
+    with pytest.raises(BadValueError, match=f"{len(galaxies)} galaxies that are there again"):
+        mockgal.read_galaxies(path)
+    assert len(mockgal.read_galaxies(path, ["stellar_mass"])) == 2 * len(galaxies)
