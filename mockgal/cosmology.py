@@ -19,13 +19,21 @@ GRAVITY = 4.300917270e-9
 # Today's, 3 (100 km/s/Mpc)^2 / (8 pi G), in Msun/h per (Mpc/h)^3.
 CRITICAL_DENSITY = 3.0e4 / (8.0 * math.pi * GRAVITY)
 
+LCDM = {"w0": -1.0, "wa": 0.0}  # of a cosmological constant
+_FLAT = 1e-9  # curvature that is rounding
+_PHOTONS, _KELVIN = 2.472824e-5, 2.7255  # Omega h^2 of photons of that temperature
+
 # By which the matter in a box may differ from that of Omega_m: no run does, wrong units do.
 MATTER_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
 class Cosmology:
-    """Background of a run: flat or curved LambdaCDM without radiation, as N-body codes integrate.
+    """Background of a run: LambdaCDM, flat or curved, unless the run states more.
+
+    N-body codes mostly integrate without radiation and neutrinos, so that these are 0 where nothing
+    is stated. E(z)^2 is the sum of radiation, matter, massive neutrinos, curvature and dark energy
+    of equation of state w0 + wa (1 - a) (Chevallier & Polarski 2001; Linder 2003).
 
     Parameters
     ----------
@@ -35,6 +43,13 @@ class Cosmology:
         Density parameters today.
     omega_b, sigma_8, n_s : float, optional
         Where the run states them; carried to the output, not needed by any painter.
+    w0, wa : float, optional
+        Of the dark energy; -1 and 0 where nothing is stated.
+    omega_r : float, optional
+        Photons and massless neutrinos today.
+    omega_nu : float, optional
+        Massive neutrinos today, beside ``omega_m``, which is what particles are made of. They
+        expand as matter, which holds within 1e-4 of E(z) up to redshift 10 from 0.05 eV on.
     """
 
     h: float
@@ -43,12 +58,24 @@ class Cosmology:
     omega_b: float | None = None
     sigma_8: float | None = None
     n_s: float | None = None
+    w0: float | None = None
+    wa: float | None = None
+    omega_r: float | None = None
+    omega_nu: float | None = None
 
     def __post_init__(self) -> None:
-        bounds = {"h": (0.3, 1.5), "omega_m": (0.01, 2.0), "omega_lambda": (-1.0, 2.0)}
+        bounds = {
+            "h": (0.3, 1.5),
+            "omega_m": (0.01, 2.0),
+            "omega_lambda": (-1.0, 2.0),
+            "w0": (-3.0, 0.0),
+            "wa": (-5.0, 5.0),
+            "omega_r": (0.0, 0.01),
+            "omega_nu": (0.0, 0.5),
+        }
         for name, (low, high) in bounds.items():
             value = getattr(self, name)
-            if not (low <= value <= high):
+            if value is not None and not (low <= value <= high):
                 raise HeaderError(
                     f"cosmology {name}",
                     f"{value}",
@@ -110,8 +137,10 @@ class Cosmology:
         return math.sqrt(self._expansion_rate_squared(1.0 / (1.0 + redshift)))
 
     def _expansion_rate_squared(self, a: float) -> float:
-        curvature = 1.0 - self.omega_m - self.omega_lambda
-        squared = self.omega_m / a**3 + curvature / a**2 + self.omega_lambda
+        radiation, neutrinos = self.omega_r or 0.0, self.omega_nu or 0.0
+        curvature = 1.0 - self.omega_m - self.omega_lambda - radiation - neutrinos
+        matter = (self.omega_m + neutrinos) / a**3
+        squared = radiation / a**4 + matter + curvature / a**2 + self.dark_energy(a)
         if not squared > 0:
             raise HeaderError(
                 "cosmology omega_lambda",
@@ -121,6 +150,31 @@ class Cosmology:
                 "check the run's parameters",
             )
         return squared
+
+    def dark_energy(self, a: float) -> float:
+        """Return the density of dark energy at scale factor ``a`` over the critical one today."""
+        w0, wa = LCDM["w0"] if self.w0 is None else self.w0, self.wa or 0.0
+        if (w0, wa) == (LCDM["w0"], LCDM["wa"]):
+            return self.omega_lambda
+        growth = -3.0 * (1.0 + w0 + wa) * math.log(a) - 3.0 * wa * (1.0 - a)
+        return self.omega_lambda * math.exp(min(growth, 300.0))  # beyond it nothing else counts
+
+    def as_astropy(self) -> Any:
+        """Return the same background as a cosmology of astropy (`astropy.cosmology.FLRW`)."""
+        from astropy.cosmology import FlatLambdaCDM, LambdaCDM, w0waCDM
+
+        neutrinos, radiation = self.omega_nu or 0.0, self.omega_r or 0.0
+        known = {"H0": 100.0 * self.h, "Om0": self.omega_m + neutrinos, "Tcmb0": 0.0}
+        if radiation:  # photons alone, hot enough to be all of it
+            known |= {"Neff": 0.0, "Tcmb0": _KELVIN * (radiation * self.h**2 / _PHOTONS) ** 0.25}
+        if self.omega_b is not None:
+            known["Ob0"] = self.omega_b
+        if self.w0 is not None or self.wa is not None:
+            dark = {"w0": LCDM["w0"] if self.w0 is None else self.w0, "wa": self.wa or 0.0}
+            return w0waCDM(Ode0=self.omega_lambda, **dark, **known)
+        if not radiation and abs(1.0 - known["Om0"] - self.omega_lambda) < _FLAT:
+            return FlatLambdaCDM(**known)
+        return LambdaCDM(Ode0=self.omega_lambda, **known)
 
     def redshift_space_factor(self, redshift: float) -> float:
         """(1 + z) / H(z): comoving Mpc/h in redshift space per km/s of peculiar velocity."""

@@ -32,7 +32,7 @@ class ReadOptions(NamedTuple):
     stellar_mass_definition : str or None
         Which stars of a hydrodynamic run are counted, a key of
         `mockgal.types.STELLAR_MASS_DEFINITIONS`; None takes all bound ones, recorded.
-    h, omega_m, omega_lambda : float or None
+    h, omega_m, omega_lambda, w0, wa : float or None
         Cosmology, for files that do not state it.
     box_size, redshift : float or None
         Side of the box [comoving Mpc/h] and redshift, for files that do not state them.
@@ -52,6 +52,8 @@ class ReadOptions(NamedTuple):
     h: float | None = None
     omega_m: float | None = None
     omega_lambda: float | None = None
+    w0: float | None = None
+    wa: float | None = None
     box_size: float | None = None
     redshift: float | None = None
     particle_mass: float | None = None

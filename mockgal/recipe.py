@@ -54,8 +54,8 @@ class Recipe(BaseModel):
     format : str, optional
         Name of the reader; by default found from the content.
     mass_definition, drop_bad, orphans, centred_origin, allow_empty_regions
-    allow_missing_chunks, stellar_mass_definition, h, omega_m, omega_lambda, box_size, redshift
-    particle_mass
+    allow_missing_chunks, stellar_mass_definition, h, omega_m, omega_lambda, w0, wa, box_size
+    redshift, particle_mass
         See `mockgal.protocols.ReadOptions`.
     """
 
@@ -84,6 +84,8 @@ class Recipe(BaseModel):
     h: float | None = None
     omega_m: float | None = None
     omega_lambda: float | None = None
+    w0: float | None = None
+    wa: float | None = None
     box_size: str | None = None
     redshift: float | None = None
     particle_mass: str | None = None

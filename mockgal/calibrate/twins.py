@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cosmology import LCDM
 from ..errors import DomainError, HeaderError, InputError, MissingDatasetError, warn
 from ..types import HaloCatalog, Scene
 from . import particle_ids
@@ -80,7 +81,7 @@ def _names(hydro: Scene, dark: Scene) -> str:
 def _same_background(hydro: Scene, dark: Scene) -> dict[str, Any]:
     """Box, scale factor and cosmology, as [hydro, dark]."""
     a, b = hydro.snapshot, dark.snapshot
-    stated = a.cosmology.to_dict(), b.cosmology.to_dict()
+    stated = LCDM | a.cosmology.to_dict(), LCDM | b.cosmology.to_dict()
     if stated[1].get("omega_b") == 0:  # how gravity-only runs say that they have no baryons
         del stated[1]["omega_b"]
     compared = {

@@ -81,6 +81,8 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--h", type=float, help="H0 over 100 km/s/Mpc, if not in the file."),
         click.option("--omega-m", type=float, help="Matter density today, if not in the file."),
         click.option("--omega-lambda", type=float, help="Dark energy today, if not in the file."),
+        click.option("--w0", type=float, help="Equation of state of dark energy, if not -1."),
+        click.option("--wa", type=float, help="Its change with 1 - a, if not 0."),
         click.option(
             "--box-size",
             metavar="LENGTH",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from ..cosmology import LCDM
 from ..errors import DomainError
 from ..types import Scene
 from .cnn_inputs import SAME_VOXEL, Grid, grid_of
@@ -106,8 +107,10 @@ def both_state(
 ) -> Iterator[tuple[str, float, float]]:
     """Name and values of parameters that two cosmologies state.
 
-    No baryons is what gravity-only runs say of runs that have them as dark matter.
+    No baryons is what gravity-only runs say of runs that have them as dark matter; dark energy of
+    which nothing is stated is a cosmological constant.
     """
+    one, other = ({**LCDM, **parameters} for parameters in (one, other))
     for name, value in one.items():
         if name in other and not (name == "omega_b" and 0 in (value, other[name])):
             yield name, value, other[name]

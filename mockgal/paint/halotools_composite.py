@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from astropy.cosmology import LambdaCDM
 from astropy.utils.misc import NumpyRNGContext
 from numpy.typing import NDArray
 
@@ -174,10 +173,9 @@ def to_halotools_model(painter: Painter, scene: Scene) -> CompositeModel:
         As the painter's ``predict``.
     """
     snapshot = scene.snapshot
-    c = snapshot.cosmology
     place: dict[str, Any] = {
         "redshift": snapshot.redshift,
-        "cosmology": LambdaCDM(H0=100.0 * c.h, Om0=c.omega_m, Ode0=c.omega_lambda, Tcmb0=0.0),
+        "cosmology": snapshot.cosmology.as_astropy(),
     }
     if isinstance(painter, ModelPainter):
         painter.check_domain(scene)

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cosmology import LCDM
 from ..errors import CorruptFileError, MissingDatasetError, shown
 from ..types import MASS_DEFINITIONS, Scene
 from .hod_columns import (
@@ -50,6 +51,7 @@ COUNTS = tuple(name for name in COUNTS if name not in ERRORS)
 SOURCES = ("bin", "pooled", "none")  # of what columns of quantiles were measured on
 FARTHEST = 100.0  # radii of a host
 NEAR = 0.5  # dex
+_CONSTANT = 0.05  # by which w0 and wa may differ from a cosmological constant
 
 
 @dataclass(frozen=True)
@@ -347,6 +349,10 @@ class HODTable:
             value, bounds = getattr(snapshot.cosmology, key), self.domain.get(key)
             if bounds and not bounds[0] <= value <= bounds[1]:
                 reasons.append(f"{key} {value:.4g} outside [{bounds[0]:.4g}, {bounds[1]:.4g}]")
+        for key, constant in LCDM.items():
+            value = getattr(snapshot.cosmology, key)
+            if value is not None and not abs(value - constant) <= _CONSTANT:
+                reasons.append(f"{key} {value:.4g}, not {constant:g} within {_CONSTANT:g}")
         return reasons
 
 

@@ -58,7 +58,7 @@ from . import chunks, given, headers, physics, safe
 from .chunks import FileSet
 from .density import read_density
 from .snapshots import stream_particles
-from .units import make_cosmology
+from .units import check_given, make_cosmology
 from .values import MEASURED, halo_catalog
 
 _AGAIN = "pack the original catalogue again"
@@ -185,7 +185,7 @@ def _header(file: h5py.File, options: ReadOptions) -> _Header:
     return _Header(
         physics.box_size(f"{where}@box_size", number("box_size"), 1.0),
         number("redshift", above=-1.0),
-        make_cosmology(where, {}, values, options),
+        _cosmology(where, values, options),
         headers.count(file, HEADER, "halos"),
         headers.count(file, HEADER, "particles"),
         number("particle_mass", None, above=0.0),
@@ -203,6 +203,13 @@ def _header(file: h5py.File, options: ReadOptions) -> _Header:
         _facts(file),
         headers.text(file, "/", BUNDLE_DIGEST),
     )
+
+
+def _cosmology(where: str, values: dict[str, Any], options: ReadOptions) -> Cosmology:
+    """The cosmology of a bundle, which states all of it: nothing is taken from the user."""
+    cosmology = make_cosmology(where, {}, values, options._replace(w0=None, wa=None))
+    check_given(where, cosmology, options)
+    return cosmology
 
 
 def _facts(file: h5py.File) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ..cosmology import Cosmology
 from ..errors import HeaderError, printable, shown
 from ..protocols import ReadOptions
-from . import given, physics
+from . import expansion, given, physics
 from .halotools_table import Table
 from .units import flag, make_cosmology
 
@@ -25,6 +26,7 @@ COSMOLOGY = {
     "n_s": ("n_s",),
 }
 _NATIVE = {"box_size": "Lbox", "redshift": "redshift"}
+_SAME_DARK = 1e-6  # relative: of what w0 and wa describe, and what is there
 METADATA = (
     *("Lbox", "redshift", "particle_mass", "num_ptcl_per_dim", "cosmology"),
     *(name for names in COSMOLOGY.values() for name in names),
@@ -82,15 +84,29 @@ def cosmology(table: Table, options: ReadOptions) -> tuple[Cosmology, dict[str, 
         otherwise="state it with the catalogue, by numbers of these names",
     )
     record["given_by_user"] = taken
-    return make_cosmology(table.header, names, {**found, **facts}, options), record
+    return make_cosmology(
+        table.header, names, {**found, **facts}, options, table.statements
+    ), record
 
 
 def _from_astropy(where: str, stated: Any) -> dict[str, float | None]:
-    """Parameters of a cosmology of astropy; its radiation and neutrinos are left to Lambda."""
+    """Parameters of a cosmology of astropy, whose Om0 is without massive neutrinos."""
     try:
-        steady = abs(float(stated.de_density_scale(1.0)) - 1.0) < 1e-12
-        h, omega_m, curvature = float(stated.h), float(stated.Om0), float(stated.Ok0)
-        omega_b = stated.Ob0
+        h, omega_m, omega_lambda = float(stated.h), float(stated.Om0), float(stated.Ode0)
+        photons, neutrinos = float(stated.Ogamma0), float(stated.Onu0)
+        n_eff, omega_b = float(stated.Neff), stated.Ob0
+        found = Cosmology(
+            h,
+            omega_m,
+            omega_lambda,
+            w0=_parameter(stated, "w0"),
+            wa=_parameter(stated, "wa"),
+        )
+        known = all(
+            abs(found.dark_energy(1 / (1 + z)) - omega_lambda * float(stated.de_density_scale(z)))
+            <= _SAME_DARK * omega_lambda
+            for z in (0.5, 1.0, 3.0)
+        )
     except (AttributeError, TypeError, ValueError) as error:
         raise HeaderError(
             where,
@@ -99,19 +115,33 @@ def _from_astropy(where: str, stated: Any) -> dict[str, float | None]:
             "set it to an astropy.cosmology.FlatLambdaCDM, or to None and give --h, --omega-m and "
             "--omega-lambda",
         ) from error
-    if not steady:
+    if not known:
         raise HeaderError(
             where,
-            f"a {type(stated).__name__} whose dark energy changes with time",
-            "a cosmological constant",
-            "mockgal knows LambdaCDM only",
+            f"a {type(stated).__name__}, whose dark energy w0 and wa do not describe",
+            "LambdaCDM, or w0 + wa (1 - a)",
+            "set it to an astropy.cosmology.Flatw0waCDM that is near it, or to None and give --h, "
+            "--omega-m, --omega-lambda, --w0 and --wa",
         )
+    massless = neutrinos
+    if neutrinos and stated.has_massive_nu:
+        masses = np.atleast_1d(stated.m_nu.value)
+        massless = photons * expansion.PER_N_EFF * n_eff * float(np.mean(masses == 0))
     return {
         "h": h,
         "omega_m": omega_m,
-        "omega_lambda": 1.0 - omega_m - curvature,
+        "omega_lambda": omega_lambda,
         "omega_b": float(omega_b) if omega_b else None,
+        "w0": found.w0,
+        "wa": found.wa,
+        "omega_r": photons + massless or None,
+        "omega_nu": neutrinos - massless or None,
     }
+
+
+def _parameter(stated: Any, name: str) -> float | None:
+    value = getattr(stated, name, None)
+    return None if value is None else float(value)
 
 
 def check_matter(

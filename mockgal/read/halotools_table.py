@@ -19,7 +19,7 @@ from ..errors import (
 )
 from ..memory import check_memory
 from ..types import SourceFile
-from . import chunks, headers, safe
+from . import chunks, expansion, headers, safe
 
 Array = NDArray[Any]
 
@@ -52,6 +52,8 @@ class Table(NamedTuple):
         For a simulation without a name.
     fix : str
         How columns are added.
+    statements : list of tuple
+        What it says of the expansion beside the usual; see `mockgal.read.expansion`.
     """
 
     place: str
@@ -62,6 +64,7 @@ class Table(NamedTuple):
     source: tuple[SourceFile, ...]
     name: str
     fix: str
+    statements: list[expansion.Statement]
 
     def listed(self) -> str:
         """The names of the columns, the first of them if they are many."""
@@ -118,6 +121,7 @@ def in_file(path: Path, metadata: Collection[str], chunk_rows: int) -> Table:
         data = safe.dataset(file, "data", records=True)
         kind, shape = data.dtype, data.shape
         found = {name: headers.attribute(file, "/", name, None) for name in metadata}
+        statements = expansion.in_file(file, ["/"])
     place = f"{path}:/data"
     if len(shape) != 1:
         raise FormatError(
@@ -155,6 +159,7 @@ def in_file(path: Path, metadata: Collection[str], chunk_rows: int) -> Table:
         source=(chunks.source(path),),
         name=path.stem,
         fix="add the columns to the table, and cache the catalogue again",
+        statements=statements,
     )
 
 
@@ -220,6 +225,11 @@ def in_object(catalogue: object, metadata: Collection[str], units: Mapping[str, 
         source=source,
         name=kind,
         fix="give them to UserSuppliedHaloCatalog as NumPy arrays",
+        statements=[
+            (f"{kind}@{name}", name, value)
+            for name, value in getattr(catalogue, "__dict__", {}).items()
+            if expansion.meaning(name) and value is not None
+        ],
     )
 
 

@@ -18,6 +18,7 @@ from ..errors import HeaderError, MissingDatasetError, UnsafeInputError, listed
 from . import guard, safe, stored
 
 MAX_ATTRIBUTE = 1 << 20  # bytes of an attribute
+_SAFE_NAMES = (1, 14, 4)  # of HDF5, from which on damaged names do not crash it
 
 
 def attribute(file: safe.File, group: str, name: str, default: Any = ...) -> Any:
@@ -115,6 +116,20 @@ def has(file: safe.File, group: str, name: str) -> bool:
         return False
     with safe.translated(f"{safe.where_of(file, group)}@{name}"):
         return bool(h5py.h5a.exists(safe.the_object(file, group).id, name.encode()))
+
+
+def names(file: safe.File, group: str) -> list[str]:
+    """Return the names of the attributes of an object, sorted; none where there is no object."""
+    if not safe.exists(file, group):
+        return []
+    where = safe.where_of(file, group)
+    if h5py.version.hdf5_version_tuple < _SAFE_NAMES:
+        with safe.translated(where):
+            return sorted(_names(where, file, group))
+    with safe.translated(where):
+        owner = safe.the_object(file, group)
+        safe.check_number_of_names(where, h5py.h5a.get_num_attrs(owner.id))
+        return sorted(name for name in owner.attrs if isinstance(name, str))
 
 
 def _or_default(file: safe.File, group: str, name: str, default: Any) -> tuple[str, Any, bool]:

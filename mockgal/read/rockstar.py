@@ -84,7 +84,11 @@ class RockstarReader:
         definition, host_column = halos.host_mass(options)
         run, taken = halos.run(options)
         cosmology = make_cosmology(
-            halos.at("comments"), {}, {name: run[name] for name in given.COSMOLOGY}, options
+            halos.at("comments"),
+            {},
+            {name: run[name] for name in given.COSMOLOGY},
+            options,
+            halos.statements,
         )
         box_size = run["box_size"]
         columns = _columns(halos, host_column)

@@ -18,7 +18,7 @@ from ..errors import (
     printable,
 )
 from ..protocols import ReadOptions
-from . import given
+from . import expansion, given
 from .text import Head, read_head
 
 OUT, HLIST = "out_N.list of Rockstar", "hlist of consistent-trees"
@@ -163,6 +163,13 @@ class HaloList(NamedTuple):
             expected=f"lines like {lines}",
             otherwise="add such lines after the first",
         )
+
+    @property
+    def statements(self) -> list[expansion.Statement]:
+        """What comments state of the expansion beside the usual, in lines like ``w0 = -0.9``."""
+        parts = (part for comment in self.head.comments[1:] for part in comment.split(";"))
+        matches = filter(None, map(_EQUATION.fullmatch, parts))
+        return [(self.at(f"#{match[1]}"), match[1], match[2]) for match in matches]
 
     @property
     def scale_in_rows(self) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import h5py
 
-from ..cosmology import Cosmology
+from ..cosmology import LCDM, Cosmology
 from ..errors import HeaderError, MissingDatasetError, UsageError, warn
 from ..protocols import ReadOptions
-from . import headers
+from . import expansion, headers
 
 _MPC_CM = (3.085678e24, "Mpc", {"kpc": 1e-3, "Mpc": 1.0})
 _MSUN_G = (1.989e33, "Msun", {"1e10 Msun": 1e10, "Msun": 1.0, "1e5 Msun": 1e5})
@@ -135,7 +136,7 @@ def _given(
     return taken
 
 
-def _check_given(where: str, cosmology: Cosmology, options: ReadOptions) -> None:
+def check_given(where: str, cosmology: Cosmology, options: ReadOptions) -> None:
     """Whether what the user says is what the file says.
 
     Raises
@@ -143,8 +144,9 @@ def _check_given(where: str, cosmology: Cosmology, options: ReadOptions) -> None
     UsageError
         It is not.
     """
-    for name in COSMOLOGY.values():
+    for name in (*COSMOLOGY.values(), *LCDM):
         user, own = getattr(options, name), getattr(cosmology, name)
+        own = LCDM[name] if own is None else own
         if user is not None and not abs(user - own) <= SAME * max(abs(own), SAME):
             raise UsageError(
                 flag(name),
@@ -155,7 +157,11 @@ def _check_given(where: str, cosmology: Cosmology, options: ReadOptions) -> None
 
 
 def make_cosmology(
-    where: str, names: dict[str, str], values: dict[str, Any], options: ReadOptions
+    where: str,
+    names: dict[str, str],
+    values: dict[str, Any],
+    options: ReadOptions,
+    statements: Iterable[expansion.Statement] = (),
 ) -> Cosmology:
     """The cosmology that a file states, with errors that say where.
 
@@ -168,6 +174,8 @@ def make_cosmology(
     values : dict of str to float or None
         Arguments of `Cosmology`.
     options : ReadOptions
+    statements : iterable of tuple
+        What else the file states of the expansion; see `mockgal.read.expansion.further`.
 
     Raises
     ------
@@ -176,11 +184,15 @@ def make_cosmology(
     UsageError
         The user gives other values than the file.
     """
+    values = values | expansion.further(statements, values)
+    for name in LCDM:
+        if values.get(name) is None:
+            values[name] = getattr(options, name)
     try:
         cosmology = Cosmology(**values)
     except HeaderError as error:
         name = error.where.split()[-1]
-        if str(getattr(options, name)) == error.found:
+        if str(getattr(options, name, None)) == error.found:
             raise UsageError(
                 flag(name), error.found, error.expected, f"correct {flag(name)}"
             ) from error
@@ -190,7 +202,7 @@ def make_cosmology(
             error.expected,
             "correct the attribute, or fetch the file again",
         ) from error
-    _check_given(where, cosmology, options)
+    check_given(where, cosmology, options)
     return cosmology
 
 
@@ -294,6 +306,7 @@ def read_units(file: h5py.File, options: ReadOptions, statement: Statement) -> U
             "n_s": if_positive("PrimordialIndex"),
         },
         options,
+        expansion.in_file(file, ("Header", "Parameters", "Cosmology", "Config")),
     )
     over_h = "" if h_free else "/h"
     record = {

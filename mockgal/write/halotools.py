@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from astropy.cosmology import FLRW, FlatLambdaCDM, LambdaCDM
+from astropy.cosmology import FLRW
 from astropy.table import Table
 
 from ..columns import GALAXY_COLUMNS, PAINTED
-from ..cosmology import Cosmology
 from ..errors import UsageError
 from ..types import Array, GalaxyCatalog
 from .provenance import describe
@@ -173,7 +172,7 @@ def to_halotools(galaxies: GalaxyCatalog) -> HalotoolsMock:
         galaxy_table=table,
         Lbox=np.full(3, snapshot.box_size),
         redshift=snapshot.redshift,
-        cosmology=_cosmology(snapshot.cosmology),
+        cosmology=snapshot.cosmology.as_astropy(),
         particle_mass=snapshot.particle_mass,
         simname=snapshot.name,
         gal_types=(CENTRALS, SATELLITES),
@@ -184,12 +183,3 @@ def to_halotools(galaxies: GalaxyCatalog) -> HalotoolsMock:
 def _ascii(value: str | int | float) -> str | int | float:
     """``value`` as a header of FITS can hold it."""
     return value.encode("ascii", "backslashreplace").decode() if isinstance(value, str) else value
-
-
-def _cosmology(cosmology: Cosmology) -> FLRW:
-    known = {"H0": 100.0 * cosmology.h, "Om0": cosmology.omega_m, "Tcmb0": 0.0}
-    if cosmology.omega_b is not None:
-        known["Ob0"] = cosmology.omega_b
-    if abs(1.0 - cosmology.omega_m - cosmology.omega_lambda) < _FLAT:
-        return FlatLambdaCDM(**known)
-    return LambdaCDM(Ode0=cosmology.omega_lambda, **known)
