@@ -3,15 +3,18 @@
 import warnings
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
 import mockgal
+from mockgal.measure.log_axes import readable
+from mockgal.measure.palette import BLUE, NOTE, VERMILLION, picture_style
 
 HERE = Path(__file__).parent
 DEPTH = 8.0  # thickness of the slab that is shown [Mpc/h]
+KINDS = ((True, BLUE, "o", "central"), (False, VERMILLION, "D", "satellite"))
 
 
 def main() -> None:
@@ -31,7 +34,8 @@ def main() -> None:
         )[0]
     matter = gaussian_filter(matter, 1.0, mode="wrap") / (size / bins) ** 2
 
-    figure = plt.figure(figsize=(15, 5), layout="constrained")
+    figure = Figure(figsize=(15, 5), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.12)
     left, middle, right = figure.subplots(1, 3, width_ratios=(1.2, 1, 1))
     right.sharex(middle)
     right.sharey(middle)
@@ -39,22 +43,22 @@ def main() -> None:
         matter.T,
         origin="lower",
         extent=[0, size, 0, size],
-        cmap="magma",
-        norm=LogNorm(5e10, matter.max(), clip=True),
+        cmap="gray_r",
+        norm=LogNorm(1e11, 10.0 * matter.max(), clip=True),
     )
-    figure.colorbar(
-        image, ax=left, label=r"dark matter [$h\,M_\odot\,{\rm Mpc}^{-2}$]", shrink=0.85
-    )
+    label = r"dark matter [$h\,M_\odot\,{\rm Mpc}^{-2}$]"
+    readable(figure.colorbar(image, ax=left, label=label, shrink=0.85).ax.yaxis)
     slab = mock["position_z"] < DEPTH
-    for central, colour, label in ((True, "cyan", "central"), (False, "lime", "satellite")):
+    for central, colour, marker, label in KINDS:
         chosen = slab & (mock["is_central"] == central)
         left.scatter(
             mock["position_x"][chosen],
             mock["position_y"][chosen],
             s=25 * (mock["stellar_mass"][chosen] / 1e10) ** 0.6,
+            marker=marker,
             facecolors="none",
             edgecolors=colour,
-            linewidths=0.9,
+            linewidths=1.0,
             label=f"painted {label}",
         )
     left.set(
@@ -65,21 +69,21 @@ def main() -> None:
     left.legend(loc="upper right", fontsize=8, framealpha=0.9)
 
     for axes, (name, mock) in zip((middle, right), mocks.items(), strict=True):
-        for central, colour, label in (
-            (False, "tab:green", "satellites"),
-            (True, "tab:blue", "centrals"),
-        ):
+        for central, colour, marker, label in reversed(KINDS):
             chosen = mock["is_central"] == central
             axes.loglog(
                 mock["halo_mass"][chosen],
                 mock["stellar_mass"][chosen],
-                ".",
+                marker,
+                ms=3,
                 color=colour,
-                label=label,
+                label=f"{label}s",
                 alpha=0.7,
             )
+        readable(axes.xaxis)
+        readable(axes.yaxis)
         floor = mock.provenance["painter"]["luminosity_floor_msun_h"]
-        axes.axhline(floor, color="0.4", ls="--", lw=1, label="luminosity floor")
+        axes.axhline(floor, color=NOTE, ls="--", lw=1, label="luminosity floor")
         axes.set(
             xlabel=r"host halo mass $M_{200c}$ [$M_\odot/h$]",
             title=f"Painter {name}: {len(mock)} galaxies on {len(sim.halos)} subhalos",
@@ -90,4 +94,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with picture_style():
+        main()

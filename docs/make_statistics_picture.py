@@ -6,6 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 import mockgal
+from mockgal.measure.palette import picture_style
 
 HERE = Path(__file__).parent
 SHOWN = ("power", "wp", "mass_function", "stellar_to_halo", "occupation", "pdf")
@@ -25,4 +26,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with picture_style():
+        main()

@@ -11,14 +11,15 @@ import sys
 import warnings
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 from colossus.cosmology import cosmology
 from colossus.lss import mass_function
+from matplotlib.figure import Figure
 from scipy.special import ndtr
 
 import mockgal
 from mockgal.cosmology import Cosmology
+from mockgal.measure.palette import BLUE, SKY, VERMILLION, picture_style
 from mockgal.paint.hod import HODPainter
 from mockgal.paint.hod_store import named
 from mockgal.types import HaloCatalog, Scene, Snapshot
@@ -208,9 +209,8 @@ def main(directory: Path) -> None:
         values = "  ".join(f"{x[i] / found[i]:.2f}" for x in expected)
         print(f"{11.1 + 0.2 * i:.1f}  {values}  +- {np.sqrt(2 / found[i]):.2f}")
 
-    figure, (top, bottom) = plt.subplots(
-        2, 1, figsize=(7.5, 8), sharex=True, height_ratios=[3, 2], layout="constrained"
-    )
+    figure = Figure(figsize=(7.5, 8), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
     error = published / np.sqrt(np.maximum(counts, 1.0))
     top.errorbar(
         log_mass, published, error, fmt="ko", ms=4, zorder=5,
@@ -227,19 +227,22 @@ def main(directory: Path) -> None:
     bottom.errorbar(log_mass, np.ones(len(log_mass)), error / published, fmt="ko", ms=3)
     bottom.plot(log_mass, bound_stars / published, "k--", lw=1)
     label = "painted on TNG100's own halos (what is outside the table added)"
-    top.plot(log_mass, own, color="tab:green", lw=1, label=label)
+    top.plot(log_mass, own, color=SKY, marker="^", ms=4, lw=1, label=label)
     bottom.plot(
-        log_mass, own / published, color="tab:green", lw=1, label="painted on TNG100's own halos"
-    )
-    for (label, phi), colour in zip(painted.items(), ("tab:red", "tab:blue"), strict=True):
-        top.plot(log_mass, phi, color=colour, label=f"painted on hosts of {label}")
-        bottom.plot(log_mass, phi / published, color=colour, label="painted")
+        log_mass, own / published, color=SKY, marker="^", ms=4, lw=1,
+        label="painted on TNG100's own halos",
+    )  # fmt: skip
+    looks = ((VERMILLION, "s"), (BLUE, "D"))
+    for (label, phi), (colour, marker) in zip(painted.items(), looks, strict=True):
+        look = {"color": colour, "marker": marker, "ms": 4}
+        top.plot(log_mass, phi, **look, label=f"painted on hosts of {label}")
+        bottom.plot(log_mass, phi / published, **look, label="painted")
         bottom.plot(
-            log_mass, (phi + missing) / published, color=colour, ls="--",
+            log_mass, (phi + missing) / published, **look, ls="--",
             label="with what is outside the table",
         )  # fmt: skip
     for axis in (top, bottom):
-        axis.axvspan(*AIM, color="tab:green", alpha=0.07)
+        axis.axvspan(*AIM, color="0.5", alpha=0.1)
         axis.grid(alpha=0.3)
     top.set(yscale="log", ylim=(2e-8, 4e-2), ylabel=r"$\Phi$ [Mpc$^{-3}$ dex$^{-1}$]")
     top.set_title("The calibration tng100-1, painted uncorrected, and TNG100 at z = 0")
@@ -250,4 +253,5 @@ def main(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    with picture_style():
+        main(Path(sys.argv[1]))

@@ -19,8 +19,8 @@ from .result import ERROR, Measurement
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-NEGATIVE = "open: negative, drawn at the absolute value"
-ZERO = "zero, drawn at the upper end of its error"
+NEGATIVE = "open: negative, absolute value"
+ZERO = "zero, at upper end of error"
 PALE = "pale: bin not complete"
 _MANY = 40  # bins with errors drawn as a band
 _COMPLETE = "complete"  # the column of bins that hold all they should
@@ -89,7 +89,9 @@ def draw(
         if note not in axes.get_legend_handles_labels()[1]:
             axes.plot([], [], ls="", ms=4, color=NOTE, label=note, **symbol)
     if axes.get_legend_handles_labels()[1]:
-        axes.legend(fontsize=8)
+        width = axes.get_window_extent().width / axes.figure.dpi
+        legend = axes.legend(fontsize=min(8.0, max(5.0, 2.5 * width)))
+        legend.set_in_layout(False)  # it would squeeze narrow panels
     return axes
 
 

@@ -12,6 +12,8 @@ from ..types import GalaxyCatalog
 
 _SAME = 1e-3  # relative difference that means nothing of box, expansion factor and cosmology
 _LONGEST = 60  # characters of a name of a simulation
+_SIMULATIONS = "simulations, whose most massive hosts are not at the same places"
+_MOST, _FEWEST, _NEAR, _FACTOR = 20, 5, 0.5, 2.0  # hosts; [Mpc/h]; of masses
 _REDSHIFT = "z"
 _UNKNOWN = "not stated"
 _ALL_BOUND = "all bound stars"
@@ -44,7 +46,11 @@ def differences(catalogues: Mapping[str, GalaxyCatalog]) -> list[str]:
                 alike[0].append(name)
             elif own != _UNKNOWN:
                 groups.append((own, [name]))
-        if len(groups) > 1:
+        twins = what == _SIMULATIONS and all(
+            _share_structures(catalogues[groups[0][1][0]], catalogues[names[0]])
+            for _, names in groups[1:]
+        )
+        if len(groups) > 1 and not twins:
             shown = [f"{_show(own, groups[0][0])} ({', '.join(names)})" for own, names in groups]
             found.append(f"different {what}: {', '.join(shown)}")
     return found + _samples(catalogues)
@@ -68,7 +74,7 @@ def _other_cuts(galaxies: GalaxyCatalog) -> Value:
 
 
 _WAYS: dict[str, Callable[[GalaxyCatalog], Value]] = {
-    "simulations, with other structures unless they are twins": lambda g: g.snapshot.name,
+    _SIMULATIONS: lambda g: g.snapshot.name,
     "boxes": lambda g: {"side [Mpc/h]": g.snapshot.box_size},
     "redshifts": lambda g: {_REDSHIFT: g.snapshot.redshift},
     "cosmologies": lambda g: g.snapshot.cosmology.to_dict(),
@@ -76,6 +82,30 @@ _WAYS: dict[str, Callable[[GalaxyCatalog], Value]] = {
     "definitions of stellar mass": stellar_mass_definition,
     "selections beside stellar mass": _other_cuts,
 }
+
+
+def _share_structures(one: GalaxyCatalog, other: GalaxyCatalog) -> bool:
+    """Return whether half of the most massive hosts of one have a counterpart in the other.
+
+    That is a host within 0.5 Mpc/h whose mass is within a factor of 2: twins have one for nearly
+    all, and hosts of other phases for less than a per cent (their density times 0.5 (Mpc/h)^3).
+    """
+    from scipy.spatial import KDTree
+
+    size = one.snapshot.box_size
+    if not np.isclose(size, other.snapshot.box_size, rtol=_SAME):
+        return False
+    places, masses = [], []
+    for galaxies in (one, other):
+        rows = np.flatnonzero(galaxies["is_central"] & (galaxies["halo_mass"] > 0))
+        rows = rows[np.argsort(-galaxies["halo_mass"][rows], kind="stable")[: 2 * _MOST]]
+        if len(rows) < _FEWEST:
+            return False
+        places.append(np.stack([galaxies[f"position_{x}"][rows] % size for x in "xyz"], axis=1))
+        masses.append(np.log(galaxies["halo_mass"][rows]))
+    distance, nearest = KDTree(places[1], boxsize=size * (1.0 + 1e-9)).query(places[0][:_MOST])
+    like = np.abs(masses[0][:_MOST] - masses[1][nearest]) < np.log(_FACTOR)
+    return bool(np.mean((distance < _NEAR) & like) >= 0.5)
 
 
 def _same(one: Value, other: Value) -> bool:

@@ -252,7 +252,7 @@ def comparison(catalogues: Mapping[str, GalaxyCatalog], unlike: Sequence[str] = 
         ]
         write_title(figure, dict.fromkeys(boxes), fontsize=11)
         keys, height = _keys(figure, catalogues)
-        said = ["Not alike:", *unlike] if unlike else []
+        said = [f"Not alike: {text}" for text in unlike]
         below = write_below(figure, said, above=height, fontsize=8)
         keys["bbox_to_anchor"] = (0.5, below / figure.get_figheight())
         figure.legend(loc="lower center", **keys)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..measure.lettering import elided, legible, write_below, write_title
+from ..measure.palette import BLUE, NOTE, VERMILLION, picture_style
 from .samples import BUFFER, PARTS, TEST, VALIDATION, Samples
 from .split import Region, Split
 
@@ -15,12 +17,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_VOLUMES = 8  # that are drawn: more would make no picture
-_COLOURS = {TEST: "tab:red", VALIDATION: "tab:blue"}
+_LOOKS = {TEST: (VERMILLION, "//"), VALIDATION: (BLUE, "..")}
+_LONGEST, _LEGEND = 60, 0.45  # characters of a name; height of the legend [inches]
+_TITLE = ("Regions held out of training", "grey: mean log matter per voxel along the line of sight")
 _PANELS = ((0, 1), (0, 2), (1, 2))  # axes across and upwards
 
 
 def draw_split(samples: Samples) -> Figure:
-    """Each volume seen along its axes, with its held-out regions, and their buffers dashed.
+    """Draw each volume along its axes, with its held-out regions, and their buffers dashed.
 
     Parameters
     ----------
@@ -33,35 +37,44 @@ def draw_split(samples: Samples) -> Figure:
         Of matplotlib; not registered with pyplot, so that there is nothing to close. A row for each
         of the first `MOST_VOLUMES` volumes.
     """
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Patch
+    with picture_style():
+        from matplotlib.figure import Figure
+        from matplotlib.patches import Patch
 
-    split = Split.from_dict(samples.record["split"])
-    drawn = min(len(samples.volumes), MOST_VOLUMES)
-    figure = Figure(figsize=(12.0, 4.5 * drawn + 0.6), layout="constrained")
-    rows = figure.subfigures(drawn, 1, squeeze=False)[:, 0]
-    for number, row in enumerate(rows):
-        _draw_volume(row, samples, split, number)
-    keys = [Patch(**_style(colour), label=PARTS[part]) for part, colour in _COLOURS.items()]
-    if split.kind != "box":
-        label = f"{PARTS[BUFFER]}, {split.buffer} voxels on each side: nothing is done with it"
-        keys.append(Patch(**_style("0.3", buffer=True), label=label))
-    figure.legend(handles=keys, loc="outside lower center", ncols=len(keys))
-    left_out = len(samples.volumes) - drawn
-    figure.suptitle(
-        "What is held out of training, over the mean of log matter per voxel along the line of "
-        "sight" + (f"; {left_out} more boxes are not drawn" if left_out else "")
-    )
+        split = Split.from_dict(samples.record["split"])
+        drawn = min(len(samples.volumes), MOST_VOLUMES)
+        figure = Figure(figsize=(12.0, 4.5 * drawn), layout="constrained")
+        write_title(figure, _TITLE, fontsize=12)
+        rows = figure.subfigures(drawn, 1, squeeze=False)[:, 0]
+        for number, row in enumerate(rows):
+            _draw_volume(row, samples, split, number)
+        keys = [Patch(**_style(look), label=PARTS[part]) for part, look in _LOOKS.items()]
+        if split.kind != "box":
+            label = f"{PARTS[BUFFER]} of {split.buffer} voxels on each side, not used"
+            keys.append(Patch(**_style((NOTE, ""), buffer=True), label=label))
+        left_out = len(samples.volumes) - drawn
+        said = [f"{left_out} more boxes are not drawn"] if left_out else []
+        below = write_below(figure, said, above=_LEGEND, fontsize=9)
+        place = (0.5, below / figure.get_figheight())
+        figure.legend(
+            handles=keys,
+            loc="lower center",
+            bbox_to_anchor=place,
+            ncols=len(keys),
+            handlelength=3.0,
+            handleheight=1.2,
+        )
     return figure
 
 
 def _draw_volume(figure: Any, samples: Samples, split: Split, number: int) -> None:
-    """One row: a volume seen along each axis."""
+    """Draw one row: a volume seen along each axis."""
     box, seen = split.boxes[number], samples.volumes[number]
     part = samples.part[samples.volume == number]
     counts = [f"{name} {np.count_nonzero(part == k):,}" for k, name in PARTS.items()]
     figure.suptitle(
-        f"{seen.name}, redshift {round(seen.redshift, 9):.3g}; subhalos: {', '.join(counts)}",
+        f"{elided(legible(seen.name), _LONGEST)}, box {seen.box_size:.5g} Mpc/h, redshift "
+        f"{round(seen.redshift, 6) + 0.0:.4g}; subhalos: {', '.join(counts)}",
         fontsize=10,
         parse_math=False,  # a name may have dollars
     )
@@ -76,21 +89,23 @@ def _draw_volume(figure: Any, samples: Samples, split: Split, number: int) -> No
             grown = region.grown(split.buffer, box.grid_size)
             shown = (region,) if split.kind == "box" else (region, grown)
             for one in shown:
-                style = _style(_COLOURS[region.part], buffer=one is grown)
+                style = _style(_LOOKS[region.part], buffer=one is grown)
                 _frame(axes, one, (across, up), seen.voxel_size, box.grid_size, **style)
         axes.set(
             title=f"seen along {'xyz'[3 - across - up]}",
-            xlabel=f"{'xyz'[across]} [Mpc/h]",
-            ylabel=f"{'xyz'[up]} [Mpc/h]",
+            xlabel=f"${'xyz'[across]}$ [Mpc/$h$]",
+            ylabel=f"${'xyz'[up]}$ [Mpc/$h$]",
             xlim=(0, seen.box_size),
             ylim=(0, seen.box_size),
         )
 
 
-def _style(colour: str, *, buffer: bool = False) -> dict[str, Any]:
+def _style(look: tuple[str, str], *, buffer: bool = False) -> dict[str, Any]:
+    colour, hatch = look
     return {
         "edgecolor": colour,
         "facecolor": (colour, 0.05 if buffer else 0.25),
+        "hatch": "" if buffer else hatch,
         "linestyle": "--" if buffer else "-",
         "linewidth": 1.5,
     }
@@ -104,7 +119,7 @@ def _frame(
     grid_size: int,
     **style: Any,
 ) -> None:
-    """A region in a projection, with its periodic images."""
+    """Draw a region in a projection, with its periodic images."""
     from matplotlib.patches import Rectangle
 
     # One that goes all around an axis has no edge there.

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from mass_samples import catalogue
 
@@ -12,9 +13,9 @@ from mockgal.report.differences import differences, stellar_mass_definition
 MASS = [1e9, 3e9, 1e10, 3e10]
 
 
-def made(mass=MASS, *, low=1e8, painter=None, simulation=None, **changes):
+def made(mass=MASS, *, low=1e8, painter=None, simulation=None, seed=1, **changes):
     provenance = {"painter": {"name": "hod", **(painter or {})}, "simulation": simulation or {}}
-    one = catalogue(mass, provenance=provenance).with_completeness(Completeness(low))
+    one = catalogue(mass, provenance=provenance, seed=seed).with_completeness(Completeness(low))
     return replace(one, snapshot=replace(one.snapshot, **changes))
 
 
@@ -40,7 +41,7 @@ def test_nothing_is_told_of_catalogues_that_are_alike():
 @pytest.mark.parametrize(
     ("one", "other", "words"),
     [
-        ({"name": "x"}, {"name": "y"}, ["simulations", "x (a)", "y (b)"]),
+        ({"name": "x"}, {"name": "y", "seed": 2}, ["simulations", "x (a)", "y (b)"]),
         ({"redshift": 0.0}, {"redshift": 0.5}, ["redshifts", "z = 0 (a)", "z = 0.5 (b)"]),
         ({"box_size": 30.0}, {"box_size": 40.0}, ["boxes", "= 30 (a)", "= 40 (b)"]),
         (
@@ -60,6 +61,22 @@ def test_what_is_different_is_told(one, other, words):
     (said,) = told(made(**one), made(**other))
     for word in words:
         assert word in said
+
+
+def hosts(*, seed=1, name="x", shift=0.0, number=40):
+    mass = 10.0 ** np.random.default_rng(5).uniform(12.0, 14.0, number)
+    one = catalogue(np.full(number, 1e10), seed=seed, halo_mass=mass)
+    columns = {**one.columns, "position_x": (one["position_x"] + shift) % one.snapshot.box_size}
+    return replace(one, columns=columns, snapshot=replace(one.snapshot, name=name))
+
+
+def test_twins_have_other_names_and_the_same_structures():
+    assert told(hosts(), hosts(name="y", shift=0.2), hosts(name="z")) == []
+    assert told(hosts(number=10), hosts(name="y", number=10)) == []
+    (said,) = told(hosts(), hosts(name="y", seed=2))
+    assert "different simulations" in said
+    assert len(told(hosts(), hosts(name="y", shift=1.0))) == 1
+    assert len(told(hosts(number=3), hosts(name="y", number=3))) == 1  # too few to tell
 
 
 def test_cosmologies_are_told_by_the_numbers_that_differ():

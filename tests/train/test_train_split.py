@@ -226,6 +226,25 @@ def test_drawn(tmp_path):
     assert (tmp_path / "split.png").stat().st_size > 10_000
 
 
+def test_the_picture_holds_names_of_any_length_and_the_parts_differ_in_grey():
+    grids = [volume(40, name="run_$x$ " + "z" * 300), volume(40, name="模拟")]
+    figure = draw_split(samples(grids, split=split_of(grids, 9, "cubes")))
+    figure.draw_without_rendering()
+    titles = [row.get_suptitle() for row in figure.subfigs]
+    assert titles[0].startswith("run_$x$ zzz")
+    assert titles[1].startswith(r"\u6a21")
+    assert all("box 20 Mpc/h, redshift" in title for title in titles)
+    for text in (*figure.texts, *(text for row in figure.subfigs for text in row.texts)):
+        box = text.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.x1
+    test, validation, _ = figure.legends[0].get_patches()
+    assert len({patch.get_hatch() for patch in (test, validation)}) == 2
+    assert test.get_edgecolor() != validation.get_edgecolor()
+    legend = figure.legends[0].get_window_extent()
+    assert all(legend.y1 < axes.get_tightbbox().y0 for axes in figure.axes)
+
+
 def outlines(axes):
     return [patch.get_bbox().bounds for patch in axes.patches]
 
@@ -244,7 +263,7 @@ def test_whole_boxes_are_drawn_without_a_buffer():
     figure = draw_split(samples(grids, split=split_of(grids, 9, "box", **held)))
     assert len(figure.axes) == 3 * MOST_VOLUMES
     assert [len(axes.patches) for axes in figure.axes[:12:3]] == [0, 4, 4, 0]
-    assert "2 more boxes are not drawn" in figure.get_suptitle()
+    assert "2 more boxes are not drawn" in [text.get_text() for text in figure.texts]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["test", "validation"]
 
 
