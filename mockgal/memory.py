@@ -70,8 +70,20 @@ def available() -> int:
     return max(0, min(least))
 
 
-def check_memory(where: str, size: int) -> None:
-    """Whether ``size`` bytes can be had, asked before they are taken.
+def check_memory(
+    where: str,
+    size: int,
+    fix: str = "take a machine with more memory, or close other programs",
+) -> None:
+    """Raise if ``size`` bytes cannot be had, before they are taken.
+
+    Parameters
+    ----------
+    where : str
+        What they are for.
+    size : int
+    fix : str
+        The way out.
 
     Raises
     ------
@@ -86,5 +98,5 @@ def check_memory(where: str, size: int) -> None:
             where,
             f"{size} bytes to hold in memory",
             f"at most the {free} that are free",
-            "take a machine with more memory, or close other programs",
+            fix,
         )

@@ -44,8 +44,10 @@ from ..fields.fourier import axis_window, check_mean
 from ..fields.interlaced import interlaced_deposit
 from ..fields.sample import positions, weights
 from ..fields.waves import components, low_waves
+from ..memory import check_memory
 from ..types import GalaxyCatalog
 from . import jackknife as jackknives
+from . import peak
 from .aliasing import ACCURACY, of_bispectrum
 from .bispectrum_left_out import Sums, left_out_sums, times_along_axes, whole_sums
 from .left_out import left_out_shot_noise
@@ -58,6 +60,10 @@ Array = NDArray[Any]
 MOST_ANGLES = 10_000
 SIDES = (3.0, 4.0)  # h/Mpc, unless the box is too large for them
 MOST_WAVES = 128  # of k1 + k2 in fundamentals, unless they are given: memory grows as the cube
+WAY_OUT = (
+    "choose smaller sides (--k1, --k2) or a smaller --grid, leave bispectrum out, or take a "
+    "machine with more memory"
+)
 UNIT = "Mpc6 / littleh6"
 FIELDS = {
     "theta": Field("rad", "angle between k1 and k2", r"$\theta$ [rad]"),
@@ -135,6 +141,11 @@ def bispectrum(
     if grid_size is None:
         longest = (k1 + k2 + width / 2.0) * box_size / (2.0 * np.pi)
         grid_size = grid_size_above(int(2.0 * longest / _reach(assignment, interlacing)))
+    check_memory(
+        f"bispectrum, field of {grid_size}^3 voxels",
+        peak.of_deposit(grid_size, len(galaxies), interlacing=interlacing),
+        WAY_OUT,
+    )
     mass, position = weights(galaxies, weight), positions(galaxies, line_of_sight)
     put = interlaced_deposit if interlacing else deposit
     field = put(position, mass, grid_size=grid_size, box_size=box_size, assignment=assignment)
@@ -269,13 +280,19 @@ def bispectrum_of_field(
     low, high = (np.round((sides + s * width / 2.0) / fundamental, 9) for s in (-1.0, 1.0))
     _check_reach(sides, high, size, fundamental)
     triangles = Triangles(low, high)
+    check_memory(
+        f"bispectrum of {size}^3 voxels, with waves up to {triangles.limit} fundamentals",
+        peak.of_bispectrum(size, triangles, jackknife, own_field=False),
+        WAY_OUT,
+    )
     _check_filled(triangles, sides, width)
     raw = low_waves(field, triangles.limit)
     mean = check_mean(float(raw[0, 0, 0].real))  # not a number if any voxel is
     gain = np.ones(len(raw))
     if assignment is not None:
         gain = 1.0 / axis_window(size, assignment)[components(triangles.limit)]
-    waves = times_along_axes(raw.astype(np.complex128), [gain, gain, gain])
+    waves = times_along_axes(raw.astype(np.complex128, copy=False), [gain, gain, gain])
+    del raw
     noise = None
     if sums_of_powers is not None:
         total = mean * field.size

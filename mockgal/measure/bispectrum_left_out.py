@@ -79,26 +79,33 @@ def left_out_sums(
     whole_sides = _sides(waves, triangles)
     whole_product = triangles.product(*whole_sides)
     whole_power = triangles.powers(waves, waves)
+    whole_sum = triangles.powers(whole_product, waves)
     powers, products = [], []
     for place, block, base in jackknife.blocks(field, per_side):
         cut = low_waves(block - base, triangles.limit, len(field))
         cut = times_along_axes(
-            cut.astype(np.complex128),
+            cut.astype(np.complex128, copy=False),
             [gain * _shift(triangles.limit, part.start / len(field)) for part in place],
         )
-        left = waves - cut
         scale = field.size / (field.size - block.size)
         power = whole_power - (1.0 - 2.0 * pair) * triangles.powers(cut, cut)
         power -= 2.0 * pair * triangles.powers(waves, cut)
         powers.append(triangles.in_shells(power) * (scale / base**2))
-        cut_sides = _sides(cut, triangles)
-        own = triangles.product(*cut_sides)
-        none = triangles.product(whole_sides[0] - cut_sides[0], whole_sides[1] - cut_sides[1])
-        mixed = whole_product - own - none
-        sums = triangles.powers(none, left + (1.0 - single) * cut)
-        sums += triangles.powers(mixed, (1.0 - single) * left + (1.0 - double) * cut)
-        sums += triangles.powers(own, (1.0 - double) * left)
+        sides = _sides(cut, triangles)
+        # Sums over the products of two sides (of the whole, of the sub-volume, of the rest) with
+        # all waves of the third side, and with those of the sub-volume: one product at a time, as
+        # each takes as much memory as the waves.
+        whole = np.array([whole_sum, triangles.powers(whole_product, cut)])
+        own = _with_third(triangles, sides, waves, cut)
+        for one, whole_one in zip(sides, whole_sides, strict=True):
+            np.subtract(whole_one, one, out=one)
+        rest = _with_third(triangles, sides, waves, cut)
+        mixed = whole - own - rest
+        sums = rest[0] - single * rest[1]
+        sums += (1.0 - single) * (mixed[0] - mixed[1]) + (1.0 - double) * mixed[1]
+        sums += (1.0 - double) * (own[0] - own[1])
         products.append(triangles.in_third_shells(sums) * (scale / base**3))
+        del cut, sides, one, whole_one  # before the next ones are made
     return Sums(np.array(powers), np.array(products))
 
 
@@ -108,6 +115,14 @@ def times_along_axes(waves: Array, gains: list[Array]) -> Array:
     waves *= x[:, None, None] * y[:, None]
     waves *= z[: waves.shape[2]]
     return waves
+
+
+def _with_third(
+    triangles: Triangles, sides: tuple[Array, Array], waves: Array, cut: Array
+) -> Array:
+    """Sums over the product of two sides with either third side, shape (2, bins)."""
+    product = triangles.product(*sides)
+    return np.array([triangles.powers(product, waves), triangles.powers(product, cut)])
 
 
 def _sides(waves: Array, triangles: Triangles) -> tuple[Array, Array]:

@@ -31,7 +31,9 @@ from ..fields.assign import deposit
 from ..fields.fourier import check_mean, transform
 from ..fields.interlaced import interlaced_deposit
 from ..fields.sample import check_axis, positions, weights
+from ..memory import check_memory
 from ..types import GalaxyCatalog
+from . import peak
 from .aliasing import ACCURACY, ALIASED_FROM
 from .jackknife import check_per_side, sums_by_block
 from .left_out import left_out_shot_noise, left_out_sums
@@ -43,6 +45,7 @@ from .wave_bins import wave_bins
 Array = NDArray[Any]
 
 GRID_SIZE = 256
+WAY_OUT = "choose a smaller --grid, leave power out, or take a machine with more memory"
 
 
 def power_spectrum(
@@ -102,6 +105,9 @@ def power_spectrum(
     bins = {"k_min": k_min, "k_max": k_max, "k_width": k_width, "log_k_width": log_k_width}
     if size > 0:
         wave_bins(size, box_size, **bins)
+        needed = peak.of_deposit(size, len(galaxies), interlacing=interlacing)
+        needed = max(needed, peak.of_power(size, jackknife))
+        check_memory(f"power of {size}^3 voxels", needed, WAY_OUT)
     mass, position = weights(galaxies, weight), positions(galaxies, line_of_sight)
     put = interlaced_deposit if interlacing else deposit
     field = put(position, mass, grid_size=size, box_size=box_size, assignment=assignment)
