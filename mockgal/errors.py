@@ -222,7 +222,7 @@ class ResourceError(MockgalError):
 
 
 class IncompleteError(MockgalError):
-    """Use when work stopped part way and can be resumed."""
+    """Use when only a part of the work is done: it is kept, and the rest can be asked for again."""
 
     code, exit_code = "E701", 7
 

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import registry
-from .errors import UsageError, warn
+from .errors import (
+    IncompleteError,
+    InputError,
+    MockgalError,
+    ResourceError,
+    UsageError,
+    warn,
+)
 from .layout import MISSING_CHUNKS
 from .pipeline import read, read_galaxies, select
 from .types import DensityField, GalaxyCatalog, HaloCatalog
@@ -142,9 +149,13 @@ def measure_files(
     plots: bool = True,
     overwrite: bool = False,
     progress: Progress | None = None,
+    written: Callable[[Path, Measurement], None] | None = None,
     **options: Any,
 ) -> dict[Path, Measurement]:
     """Measure the galaxies at ``path``, and write a table and a plot for each statistic.
+
+    Each statistic stands alone: what is measured is written before the next one is, and what is
+    refused, for want of memory or because it cannot be measured in this box, leaves the others.
 
     Parameters
     ----------
@@ -159,6 +170,8 @@ def measure_files(
     overwrite : bool
     progress : callable, optional
         Called with (done, total, what).
+    written : callable, optional
+        Called with each table that was written, and the result.
     **options
         Of the statistics; each goes to those that have it.
 
@@ -166,10 +179,17 @@ def measure_files(
     -------
     dict of Path to Measurement
         By table written.
+
+    Raises
+    ------
+    IncompleteError
+        Some were refused; each is warned of, with its own way out. The tables of the others are
+        written.
+    MockgalError
+        All were refused: what the first one was refused for.
     """
     from .files.atomic import check_output
-    from .files.lock import output_error
-    from .measure.statistics import check, options_of
+    from .measure.statistics import check, options_of, values_of
     from .report.figures import save_figure, single
 
     names, folder = list(dict.fromkeys(statistics)), Path(out)
@@ -182,28 +202,79 @@ def measure_files(
             for target in (table, table.with_suffix(".png"))[: 1 + plots]:
                 check_output(target, overwrite, [Path(path)])
     looked = look(path, sim=sim, cuts=cuts, **(read_options or {}))
-    results = {}
+    h = looked.galaxies.snapshot.cosmology.h
+    own = {name: values_of(name, options, h) for name in names}  # before anything is measured
+    results: dict[Path, Measurement] = {}
+    refused: dict[str, MockgalError] = {}
     for done, (name, table) in enumerate(tables.items()):
         if progress is not None:
             progress(done, len(names), "statistics")
-        own = {key: value for key, value in options.items() if key in options_of(name)}
-        results[table] = measure(looked.galaxies, name, hosts=looked.hosts, **own)
+        try:
+            result = measure(looked.galaxies, name, hosts=looked.hosts, **own[name])
+        except (UsageError, InputError, ResourceError, MemoryError) as error:
+            refused[name] = _refusal(name, error)
+            continue
+        _make_folder(folder)
+        result.save(table, overwrite=overwrite)
+        if plots:
+            save_figure(single(result), table.with_suffix(".png"), overwrite=overwrite)
+        results[table] = result
+        if written is not None:
+            written(table, result)
     if progress is not None:
         progress(len(names), len(names), "statistics")
-    # Nothing is written before all is known to be measured.
+    for option in options if results else ():
+        without = [name for name in names if option not in options_of(name)]
+        if without:
+            warn(f"{option} was given, which has no part in {', '.join(without)}", stacklevel=2)
+    _check_all_measured(refused, bool(results))
+    return results
+
+
+def _refusal(name: str, error: Exception) -> MockgalError:
+    """Return why a statistic was not measured."""
+    if isinstance(error, MockgalError):
+        return error
+    return ResourceError(
+        name, "too little memory for it", "", "measure it on its own, or on a machine with more"
+    )
+
+
+def _make_folder(folder: Path) -> None:
+    from .files.lock import output_error
+
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise output_error(folder, error) from error
-    for option in options:
-        without = [name for name in names if option not in options_of(name)]
-        if without:
-            warn(f"{option} was given, which has no part in {', '.join(without)}", stacklevel=2)
-    for table, result in results.items():
-        result.save(table, overwrite=overwrite)
-        if plots:
-            save_figure(single(result), table.with_suffix(".png"), overwrite=overwrite)
-    return results
+
+
+def _check_all_measured(refused: Mapping[str, MockgalError], some: bool) -> None:
+    """Raise if a statistic was refused; the reasons but that of the error are warned of.
+
+    Raises
+    ------
+    IncompleteError
+        There are tables of others.
+    MockgalError
+        There are none.
+    """
+    if not refused:
+        return
+    if not some:
+        first, *others = refused.values()
+        for error in {str(other): other for other in others if str(other) != str(first)}.values():
+            warn(f"not measured either: {error}", stacklevel=3)
+        raise first
+    for name, error in refused.items():
+        warn(f"{name} was not measured: {error}", stacklevel=3)
+    raise IncompleteError(
+        "measure",
+        f"{', '.join(refused)} not measured; the tables of the others are written",
+        "all statistics",
+        "the warnings say why, and what to do; then measure these alone with --statistic "
+        f"{','.join(refused)}",
+    )
 
 
 def all_statistics() -> tuple[str, ...]:

@@ -177,7 +177,8 @@ def test_a_gravity_only_run_has_no_galaxies_to_measure(mockgal_command, demo_bun
         (("--statistic", "power", "--sim", "no.hdf5"), 3, "no.hdf5"),
         (("--statistic", "power", "--cut", "stellar_mass > 1"), 2, "without a unit"),
         (("--statistic", "xi", "--cut", "position_x < 8 Mpc/h"), 2, "whole periodic box"),
-        (("--statistic", "mass_function,bispectrum", "--grid", "16"), 2, "Nyquist"),
+        (("--statistic", "bispectrum", "--grid", "16"), 2, "Nyquist"),
+        (("--statistic", "mass_function,bispectrum", "--k1", "3 m"), 2, "one like h/Mpc"),
         (("--statistic", "occupation", "--bin-width", "0.25 dex"), 2, "multiple of 0.1"),
     ],
 )
@@ -189,6 +190,45 @@ def test_what_cannot_be_measured_is_refused(
     assert words in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "m").exists()
+
+
+def test_each_statistic_stands_alone(mockgal_command, mock_file, tmp_path):
+    """Those that can be measured are written, the others refused with a way out that works."""
+    command = ("measure", mock_file, "--out", "m", "--no-plots")
+    result = mockgal_command(
+        *(*command, "--statistic", "bispectrum,mass_function,power,pdf,satellite_fraction"),
+        *("--grid", 16, "--k-max", "5 h/Mpc"),
+    )
+    assert result.returncode == 7, result.stderr
+    assert files(tmp_path / "m") == ["mass_function.ecsv", "pdf.ecsv", "satellite_fraction.ecsv"]
+    assert result.stdout.count("wrote ") == 3
+    *warnings, error = result.stderr.strip().splitlines()
+    for name in ("bispectrum", "power"):
+        assert any(f"{name} was not measured" in line and "Nyquist" in line for line in warnings)
+    assert "E701" in error
+    assert "--statistic bispectrum,power" in error
+    grid = re.search(r"k_max.*a grid of (\d+)", result.stderr)[1]
+    alone = (*command, "--statistic", "power", "--k-max", "5 h/Mpc", "--grid", grid)
+    assert mockgal_command(*alone).returncode == 0
+
+
+def test_too_little_memory_for_one_statistic_leaves_the_others(
+    mockgal_command, mock_file, tmp_path
+):
+    result = mockgal_command(
+        *("measure", mock_file, "--statistic", "power,bispectrum,mass_function", "--out", "m"),
+        *("--k1", "500 h/Mpc", "--k2", "600 h/Mpc", "--angles", 3, "--no-plots"),
+    )
+    assert result.returncode == 7, result.stderr
+    assert files(tmp_path / "m") == ["mass_function.ecsv", "power.ecsv"]
+    assert "--k1, --k2" in result.stderr
+    assert "free" in result.stderr
+    alone = mockgal_command(
+        *("measure", mock_file, "--statistic", "bispectrum", "--out", "n"),
+        *("--k1", "500 h/Mpc", "--k2", "600 h/Mpc"),
+    )
+    assert alone.returncode == 6
+    assert not (tmp_path / "n").exists()
 
 
 def test_files_that_exist_are_kept(mockgal_command, mock_file, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -119,21 +120,25 @@ def measure(
     names = all_statistics() if statistics == ALL else _names(statistics)
     wanted = given(options)
     of_reading = {"format", *ReadOptions._fields}
-    with progress_bar() as progress:
-        results = measure_files(
-            path,
-            names,
-            out,
-            sim=sim,
-            cuts=cuts,
-            read_options={key: wanted.pop(key) for key in list(wanted) if key in of_reading},
-            plots=not no_plots,
-            overwrite=overwrite,
-            progress=progress,
-            **wanted,
-        )
-    for table, result in results.items():
-        say([*_describe(result), f"wrote       {table}"])
+    results: dict[Path, Measurement] = {}
+    try:
+        with progress_bar() as progress:
+            measure_files(
+                path,
+                names,
+                out,
+                sim=sim,
+                cuts=cuts,
+                read_options={key: wanted.pop(key) for key in list(wanted) if key in of_reading},
+                plots=not no_plots,
+                overwrite=overwrite,
+                progress=progress,
+                written=results.__setitem__,
+                **wanted,
+            )
+    finally:  # what was written is told, whatever became of the others
+        for table, result in results.items():
+            say([*_describe(result), f"wrote       {table}"])
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -158,6 +163,12 @@ def _describe(result: Measurement) -> list[str]:
         density = result.settings["mean_density"]
         unit = result.settings["mean_density_unit"].replace("littleh", "h")
         lines.append(f"            mean density: {density:.5g} {unit}")
+    if "aliasing_bias" in result.columns:
+        bias, bound = (np.nanmax(result[f"aliasing_{what}"]) for what in ("bias", "bound"))
+        lines.append(
+            f"            images of the grid: at most {bias:.1g} of the value on average, "
+            f"{bound:.1g} in one catalogue"
+        )
     if "completeness" in result.settings:
         lines.append(f"            complete: {result.settings['completeness']}")
     for name in result.estimates:

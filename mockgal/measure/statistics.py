@@ -57,6 +57,32 @@ def check(names: Iterable[str], options: Mapping[str, Any]) -> None:
             )
 
 
+def values_of(name: str, options: Mapping[str, Any], h: float) -> dict[str, Any]:
+    """Return the options that the statistic ``name`` has, as its function takes them.
+
+    Parameters
+    ----------
+    name : str
+    options : mapping
+        Of this and other statistics. Those in `UNITS` may be texts with a unit.
+    h : float
+        Hubble constant over 100 km/s/Mpc.
+
+    Raises
+    ------
+    UsageError
+        A text without a number in the unit, or a value of another type.
+    """
+    function = registry.load("statistics", name)
+    return {
+        key: in_unit(key, value, UNITS[key], h)
+        if key in UNITS and isinstance(value, str)
+        else _checked(key, value, function)
+        for key, value in options.items()
+        if key in options_of(name)
+    }
+
+
 def measure(
     galaxies: GalaxyCatalog, name: str, *, hosts: HaloCatalog | None = None, **options: Any
 ) -> Measurement:
@@ -85,13 +111,7 @@ def measure(
     function = registry.load("statistics", name)
     check([name], options)
     _check_whole(galaxies)
-    h = galaxies.snapshot.cosmology.h
-    values = {
-        key: in_unit(key, value, UNITS[key], h)
-        if key in UNITS and isinstance(value, str)
-        else _checked(key, value, function)
-        for key, value in options.items()
-    }
+    values = values_of(name, options, galaxies.snapshot.cosmology.h)
     takes_hosts = "hosts" in inspect.signature(function).parameters
     if takes_hosts:
         values["hosts"] = hosts

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from mockgal import read_measurement
 from mockgal.cosmology import Cosmology
-from mockgal.errors import BadValueError, MockgalError, UsageError
+from mockgal.errors import BadValueError, MockgalError, MockgalWarning, UsageError
 from mockgal.fields.assign import deposit
 from mockgal.fields.fourier import axis_window
 from mockgal.fields.interlaced import interlaced_deposit
@@ -444,6 +444,16 @@ class TestCatalogue:
         np.testing.assert_allclose(base["bispectrum"], fine["bispectrum"], rtol=3e-3)
         assert np.all(base["aliasing_bias"] < 1e-3)
         assert np.all(fine["aliasing_bound"] < base["aliasing_bound"])
+
+    def test_in_a_large_box_the_sides_are_smaller_and_that_is_said(self):
+        galaxies = catalogue(box_size=200.0)
+        with pytest.warns(MockgalWarning, match=r"k1 = 1.723 and k2 = 2.298.*128 fundamentals"):
+            found = bispectrum(galaxies, angles=2, jackknife=0)
+        assert found.settings["k1_h_per_mpc"] == pytest.approx(1.7234, rel=1e-4)
+        assert "128 fundamentals" in found.settings["sides"]
+        assert (
+            bispectrum(catalogue(), angles=2, jackknife=0).settings["sides"].startswith("3 and 4")
+        )
 
     def test_the_order_of_rows_leaves_no_trace(self):
         order = np.random.default_rng(1).permutation(500)
