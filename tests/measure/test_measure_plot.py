@@ -86,6 +86,16 @@ def test_an_axis_without_a_label_has_its_unit():
     assert axes.get_ylabel() == "power [Mpc3 / h3]"
 
 
+def test_legends_leave_narrow_panels_their_room():
+    figure = Figure(figsize=(6.0, 2.4), layout="constrained")
+    for axes in figure.subplots(1, 3):
+        drawn(
+            [9.0, -8.0, 7.0], axes=axes, label="a name that is much longer than the panel is wide"
+        )
+    figure.draw_without_rendering()
+    assert min(axes.get_window_extent().width for axes in figure.axes) > 1.0 * figure.dpi
+
+
 def test_looks_differ():
     looks = [series(k) for k in range(64)]
     assert len({str(look) for look in looks}) == 64
