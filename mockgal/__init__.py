@@ -22,22 +22,19 @@ for _room in ("read", "populate", "paint", "select", "write", "measure", "calibr
     _load(f".{_room}", __name__)
 
 from .calibrating import calibrate  # noqa: E402
+from .converting import to_halotools, to_halotools_model, to_table, write  # noqa: E402
 from .evaluating import evaluate  # noqa: E402
 from .gridding import field  # noqa: E402
 from .measuring import measure, read_measurement  # noqa: E402
+from .packing import pack  # noqa: E402
 from .pipeline import (  # noqa: E402
     build,
     most_massive,
-    pack,
     paint,
     populate,
     read,
     read_galaxies,
     select,
-    to_halotools,
-    to_halotools_model,
-    to_table,
-    write,
 )
 from .summary import inspect  # noqa: E402
 from .training import train  # noqa: E402

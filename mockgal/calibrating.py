@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import UsageError, listening
 from .painters import check_options
 from .pipeline import read
+from .protocols import spelled_out
 from .types import Scene
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ MEASURE_OPTIONS = (
 Run = str | os.PathLike[str] | Scene
 
 
+@spelled_out
 def calibrate(
     pairs: Sequence[tuple[Run, Run]],
     out: str | os.PathLike[str] | None = None,

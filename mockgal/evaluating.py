@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .errors import BadValueError, DomainError, UsageError, warn
 from .pairing import FilePath, Pair, Run, paired, read_pairs, samples_of, stars_of, volumes_of
+from .protocols import spelled_out
 from .types import Scene
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .train.split import Box, Split
 
 
+@spelled_out
 def evaluate(
     weights: str | os.PathLike[str] | Weights,
     dark: Run | Sequence[Run],

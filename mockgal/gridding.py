@@ -11,6 +11,7 @@ from typing import Any
 
 from .errors import UsageError, listening
 from .pipeline import read
+from .protocols import spelled_out
 from .quantity import in_unit, memory_size
 from .types import Scene
 
@@ -42,6 +43,7 @@ class Gridded:
     scratch_bytes: int
 
 
+@spelled_out
 def field(
     sim: str | os.PathLike[str],
     out: str | os.PathLike[str],

@@ -21,13 +21,26 @@ def make_painter(name: str, options: dict[str, Any]) -> Painter:
     UsageError
         No such painter, or an option that it does not have.
     """
+    check_painter_options(f"painter {name}", name, options)
+    painter: Painter = registry.make("painters", name, **options)
+    return painter
+
+
+def check_painter_options(
+    where: str, name: str, options: Iterable[str], beside: Iterable[str] = ()
+) -> None:
+    """Raise if the painter ``name`` lacks one of the options; ``beside`` are allowed as well.
+
+    Raises
+    ------
+    UsageError
+        No such painter or option; the message lists those that are.
+    """
     painter_class = registry.load("painters", name)
     with registry.guarded("painters", name, "looking at its options"):
         allowed = introspection.signature(painter_class).parameters
     if all(option.kind is not option.VAR_KEYWORD for option in allowed.values()):
-        check_options(f"painter {name}", options, allowed)
-    painter: Painter = registry.make("painters", name, **options)
-    return painter
+        check_options(where, options, [*beside, *allowed])
 
 
 def made(where: str, painter: str | Painter, options: dict[str, Any]) -> Painter:

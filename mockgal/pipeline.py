@@ -9,30 +9,26 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import registry
 from .columns import GALAXY_COLUMNS, PAINTED
+from .converting import CHUNK_ROWS, writer_for
+from .converting import write as write
 from .errors import EmptyResultError, InputError, OutputError, UsageError, listening, warn
-from .painters import check_options, made, predict_satellites
+from .painters import check_options, check_painter_options, made, predict_satellites
 from .painters import make_painter as make_painter
-from .protocols import Painter, ReadOptions, Writer
+from .protocols import Painter, ReadOptions, Writer, read_options
 from .quantity import stated_facts
 from .satellite_law import SatelliteLaw
 from .types import GalaxyCatalog, Scene
 
 if TYPE_CHECKING:
-    from astropy.table import QTable
-
     from .populate.options import SatelliteOptions
     from .recipe import Recipe
-    from .write.halotools import HalotoolsMock
-
-CHUNK_ROWS = 1 << 16
 
 
 def read(
@@ -40,9 +36,22 @@ def read(
     *,
     format: str | None = None,
     density: str | os.PathLike[str] | None = None,
-    **options: Any,
+    mass_definition: str | None = None,
+    drop_bad: bool = False,
+    orphans: str = "refuse",
+    centred_origin: bool = False,
+    allow_empty_regions: bool = False,
+    allow_missing_chunks: bool = False,
+    stellar_mass_definition: str | None = None,
+    h: float | None = None,
+    omega_m: float | None = None,
+    omega_lambda: float | None = None,
+    box_size: float | str | None = None,
+    redshift: float | None = None,
+    particle_mass: float | str | None = None,
+    chunk_rows: int = 1 << 20,
 ) -> Scene:
-    """A simulation: its halos and, where there are any, its particles or density.
+    """Return a simulation: its halos and, where there are any, its particles or density.
 
     Parameters
     ----------
@@ -50,12 +59,39 @@ def read(
         A bundle, one file of a set, or a directory; or a halo catalogue of halotools
         (`UserSuppliedHaloCatalog`, `CachedHaloCatalog`).
     format : str, optional
-        Name of the reader; by default found from the content.
+        Name of the reader (docs/how-to/read-your-simulation.md); by default found from the content.
     density : path-like, optional
         A density grid of the simulation's matter, in place of any that it comes with.
-    **options
-        Fields of `mockgal.protocols.ReadOptions`, such as ``mass_definition="200m"``;
-        ``box_size`` and ``particle_mass`` may be texts with a unit, such as ``"1e9 Msun/h"``.
+    mass_definition : str, optional
+        Host mass to read: 200c, 500c, 200m, vir or fof. By default the reader's documented
+        choice, recorded.
+    drop_bad : bool
+        Drop rows with NaN, infinite or negative masses or velocities, and centrals whose host mass
+        is zero with their satellites, instead of refusing the file; counted.
+    orphans : str
+        Satellites whose host is not in the catalogue: ``"refuse"``, ``"drop"`` them, or make each
+        a ``"central"``.
+    centred_origin : bool
+        Positions are in [-L/2, L/2); they are wrapped to [0, L).
+    allow_empty_regions : bool
+        Accept a box with regions that hold no halo.
+    allow_missing_chunks : bool
+        Read a catalogue of which files are missing: the groups whose subhalos are all there.
+    stellar_mass_definition : str, optional
+        Stars counted in a hydrodynamic run: ``"bound"`` or ``"2rhalf"``. By default all bound ones,
+        recorded.
+    h, omega_m, omega_lambda : float, optional
+        H0 over 100 km/s/Mpc, and density parameters today, for files that do not state them.
+    box_size : float or str, optional
+        Side of the box, for files that do not state it: in comoving Mpc/h, or a text with its unit,
+        such as ``"100 Mpc"``.
+    redshift : float, optional
+        For files that do not state it.
+    particle_mass : float or str, optional
+        Of dark matter, for files that do not state it: in Msun/h, or a text with its unit, such as
+        ``"1e9 Msun/h"``.
+    chunk_rows : int
+        Rows read at a time; the result does not depend on it.
 
     Returns
     -------
@@ -67,11 +103,11 @@ def read(
     MockgalError
         See docs/reference/exit-codes.md.
     """
+    wanted = read_options(locals())
     from .read.density import with_density
     from .read.detect import read as read_scene
 
-    check_options("read", options, ReadOptions._fields)
-    wanted = ReadOptions(**stated_facts(options))
+    wanted = ReadOptions(**stated_facts(wanted._asdict()))
     try:
         scene: Scene = read_scene(path, wanted, format)
         if density is not None:
@@ -120,7 +156,17 @@ def paint(
 
 
 def populate(
-    sim: Scene, painter: str | Painter | SatelliteLaw = "hod", *, seed: int, **options: Any
+    sim: Scene,
+    painter: str | Painter | SatelliteLaw = "hod",
+    *,
+    seed: int,
+    numbers: str = "poisson",
+    profile: str = "nfw",
+    concentration: str | float = "duffy08",
+    velocity: str = "jeans",
+    velocity_bias: float = 1.0,
+    radius_definition: str | None = None,
+    **painter_options: Any,
 ) -> Scene:
     """Give hosts that come without subhalos their satellites, to be painted next.
 
@@ -132,8 +178,24 @@ def populate(
         A painter that predicts satellites, by name or made already; or the law itself.
     seed : int
         Same hosts, law, options and seed: same satellites.
-    **options
-        Fields of `mockgal.populate.options.SatelliteOptions`, such as ``concentration="duffy08"``.
+    numbers : str
+        Numbers of satellites: ``"poisson"``, or ``"measured"`` for the variance of the law.
+    profile : str
+        Places: ``"nfw"`` within the host's radius, or ``"measured"`` for the radii of the law.
+    concentration : str or float
+        Of the hosts: ``"duffy08"``, ``"dutton_maccio14"``, ``"catalogue"`` for the column of the
+        input, or one number.
+    velocity : str
+        ``"jeans"``, isotropic orbits in an NFW halo, or ``"measured"`` for the dispersion of the
+        law.
+    velocity_bias : float
+        Factor on the velocity dispersion.
+    radius_definition : str, optional
+        For friends-of-friends masses alone, which have no radius: the definition that they are
+        taken to follow, 200c, 500c, 200m or vir.
+    **painter_options
+        Of a painter given by name, as for `paint`: ``calibration="my-run.ecsv"``, or
+        ``model="leauthaud11", luminosity_floor="1e9 Msun/h"``.
 
     Returns
     -------
@@ -147,7 +209,22 @@ def populate(
     MockgalError
         See `mockgal.populate.satellites.populate`.
     """
-    return _populate(sim, painter, seed, satellite_options(options))
+    given = locals()
+    from .populate.options import SatelliteOptions
+
+    options = SatelliteOptions(
+        **{field.name: given[field.name] for field in fields(SatelliteOptions)}
+    )
+    if isinstance(painter, str):
+        check_painter_options("populate", painter, painter_options, asdict(options))
+    elif painter_options:
+        raise UsageError(
+            "populate",
+            f"option {', '.join(painter_options)}",
+            "one of " + ", ".join(asdict(options)),
+            "give a painter its options where it is made, or give its name",
+        )
+    return _populate(sim, painter, seed, options, painter_options)
 
 
 def satellite_options(options: dict[str, Any]) -> SatelliteOptions:
@@ -165,7 +242,11 @@ def satellite_options(options: dict[str, Any]) -> SatelliteOptions:
 
 
 def _populate(
-    sim: Scene, painter: str | Painter | SatelliteLaw, seed: int, options: SatelliteOptions
+    sim: Scene,
+    painter: str | Painter | SatelliteLaw,
+    seed: int,
+    options: SatelliteOptions,
+    painter_options: dict[str, Any],
 ) -> Scene:
     from .populate.satellites import check_hosts_only
     from .populate.satellites import populate as make_satellites
@@ -175,7 +256,7 @@ def _populate(
         if isinstance(painter, SatelliteLaw):
             law = painter
         else:
-            law = predict_satellites(sim, made("populate", painter, {}))
+            law = predict_satellites(sim, made("populate", painter, painter_options))
         populated = make_satellites(sim, law, seed=seed, options=options)
     if not told:
         return populated
@@ -196,14 +277,38 @@ def tiles(sim: Scene) -> Iterator[Scene]:
 
 
 def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
-    """The galaxies that pass all ``cuts``, such as ``"stellar_mass > 1e9 Msun/h"``."""
+    """Return the galaxies that pass all cuts.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    *cuts : str
+        Such as ``"stellar_mass > 1e9 Msun/h"``: a column, a comparison, and a number with its unit
+        (docs/reference/cuts.md).
+
+    Returns
+    -------
+    GalaxyCatalog
+        Each cut is recorded, with the numbers of galaxies before and after.
+
+    Raises
+    ------
+    CutError
+        A cut that cannot be understood, or that lacks its unit.
+    """
     from .select.cuts import select as apply_cuts
 
     return _recording(lambda: apply_cuts(galaxies, *cuts))
 
 
 def most_massive(galaxies: GalaxyCatalog, number: int) -> GalaxyCatalog:
-    """The ``number`` galaxies of the highest stellar mass, complete down to the least of them."""
+    """Return the galaxies of the highest stellar mass, complete down to the least of them.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    number : int
+    """
     from .select.ranks import most_massive as choose
 
     return choose(galaxies, number)
@@ -252,125 +357,6 @@ def describe_galaxies(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     return describe(path) if is_catalogue(path) else None
 
 
-def to_table(galaxies: GalaxyCatalog, units: str = "h-free") -> QTable:
-    """The catalogue as an astropy `QTable` with units (``"h-free"`` or ``"h"``)."""
-    from .write.table import to_table as make_table
-
-    return make_table(galaxies, units)
-
-
-def to_halotools(galaxies: GalaxyCatalog) -> HalotoolsMock:
-    """The catalogue as a mock of halotools, with a ``galaxy_table``, in Mpc/h and Msun/h."""
-    from .write.halotools import to_halotools as make_mock
-
-    return make_mock(galaxies)
-
-
-def to_halotools_model(sim: Scene, painter: str | Painter = "hod", **options: Any) -> Any:
-    """The painter ``hod`` as a composite model of halotools, which populates halo catalogues.
-
-    Parameters
-    ----------
-    sim : Scene
-        The simulation that the model is for.
-    painter : str or Painter
-        As for `paint`.
-    **options
-        The painter's own.
-
-    Returns
-    -------
-    halotools.empirical_models.HodModelFactory
-        See `mockgal.paint.halotools_composite.to_halotools_model`.
-    """
-    from .paint.halotools_composite import to_halotools_model as make_model
-
-    return make_model(made("to_halotools_model", painter, options), sim)
-
-
-def writer_for(path: Path) -> Writer:
-    """The writer whose extension ``path`` has.
-
-    Raises
-    ------
-    UsageError
-        No writer has it.
-    """
-    extensions: list[str] = []
-    for _, writer in registry.working("writers"):
-        if path.suffix.lower() in writer.extensions:
-            chosen: Writer = writer
-            return chosen
-        extensions += writer.extensions
-    raise UsageError(
-        path,
-        f"extension {path.suffix!r}",
-        "one of " + ", ".join(extensions),
-        "the extension of --out names the format",
-    )
-
-
-def write(
-    galaxies: GalaxyCatalog,
-    path: str | os.PathLike[str],
-    *,
-    units: str = "h-free",
-    overwrite: bool = False,
-) -> None:
-    """Write a catalogue, whole or not at all; the extension names the format."""
-    writer_for(Path(path)).write(
-        galaxies, Path(path), units=units, overwrite=overwrite, chunk_rows=CHUNK_ROWS
-    )
-
-
-def pack(
-    path: object,
-    out: str | os.PathLike[str],
-    *,
-    overwrite: bool = False,
-    particles: bool = True,
-    density: str | os.PathLike[str] | None = None,
-    format: str | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
-    **options: Any,
-) -> Scene:
-    """Put a simulation into one bundle file, and return what was packed.
-
-    Parameters
-    ----------
-    path : path-like or object
-        See `read`.
-    out : path-like
-    overwrite : bool
-    particles : bool
-        Whether to pack the particles, where there are any.
-    density : path-like, optional
-        A density grid to pack with it.
-    format, **options
-        See `read`.
-    progress : callable, optional
-        Called with (done, total, what).
-    """
-    from .fields.matter import warn_of_moved
-    from .files.atomic import check_output
-    from .files.lock import output_lock
-    from .write.bundle import write_bundle
-
-    if Path(out).suffix.lower() not in (".hdf5", ".h5"):
-        raise UsageError(out, f"extension {Path(out).suffix!r}", ".hdf5 or .h5", "name it so")
-    inputs = [Path(item) for item in (path, density) if isinstance(item, str | os.PathLike)]
-    check_output(Path(out), overwrite=overwrite, inputs=inputs)
-    with output_lock(Path(out)):
-        sim = read(path, format=format, density=density, **options)
-        inputs += [Path(file.path) for file in sim.snapshot.source]
-        check_output(Path(out), overwrite=overwrite, inputs=inputs)
-        moved = write_bundle(
-            sim, Path(out), overwrite=overwrite, particles=particles, progress=progress
-        )
-    warn_of_moved(moved, stacklevel=2)
-    return sim
-
-
 @dataclass(frozen=True)
 class Report:
     """What a build did.
@@ -391,7 +377,12 @@ class Report:
 
 
 def build(recipe: Recipe) -> Report:
-    """Read, paint, select and write what ``recipe`` describes.
+    """Read, paint, select and write what a recipe describes.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        As `mockgal.recipe.check` makes it of the keys of a recipe (docs/reference/recipe.md).
 
     Raises
     ------
@@ -438,7 +429,7 @@ def _build(
     told = recipe.read_options._asdict()
     sim = read(recipe.sim, format=recipe.format, density=recipe.density, **told)
     if satellites is not None:
-        sim = _populate(sim, painter, recipe.seed, satellites)
+        sim = _populate(sim, painter, recipe.seed, satellites, {})
     inputs = [Path(file.path) for file in sim.snapshot.source]
     written = set(GALAXY_COLUMNS.values()) - (set(PAINTED.values()) - set(painter.provides))
     row_bytes = sum(np.dtype(column.dtype).itemsize for column in written)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from .columns import Column
 from .types import Distribution, GalaxyCatalog, Scene
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class ReadOptions(NamedTuple):
@@ -58,6 +62,38 @@ class ReadOptions(NamedTuple):
     redshift: float | None = None
     particle_mass: float | None = None
     chunk_rows: int = 1 << 20
+
+
+def read_options(arguments: Mapping[str, Any]) -> ReadOptions:
+    """Return the options of reading that are among the arguments of a function."""
+    return ReadOptions(**{name: arguments[name] for name in ReadOptions._fields})
+
+
+def spelled_out(function: F) -> F:
+    """Show the options of reading, which ``function`` takes as ``**options``, one by one.
+
+    In its signature, for `help` and for completion, and in its docstring.
+    """
+    own = inspect.signature(function)
+    options = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=default,
+            annotation=ReadOptions.__annotations__[name],
+        )
+        for name, default in ReadOptions._field_defaults.items()
+        if name not in own.parameters
+    ]
+    *named, last = own.parameters.values()
+    if last.kind is not last.VAR_KEYWORD:
+        raise TypeError(f"{function.__name__} takes no **options")
+    function.__signature__ = own.replace(parameters=[*named, *options])  # type: ignore[attr-defined]
+    names = textwrap.wrap(", ".join(option.name for option in options), 90)
+    function.__doc__ = (function.__doc__ or "").replace(
+        f"**{last.name}\n", "\n    ".join(line.rstrip(",") for line in names) + "\n"
+    )
+    return function
 
 
 @runtime_checkable

@@ -11,10 +11,12 @@ import numpy as np
 from . import registry
 from .errors import UsageError, printable
 from .pipeline import describe_galaxies, read
+from .protocols import spelled_out
 from .readiness import readiness
 from .types import MASS_DEFINITIONS
 
 
+@spelled_out
 def inspect(path: object, *, format: str | None = None, **options: Any) -> dict[str, Any]:
     """Describe the simulation, or the mock that mockgal wrote, at ``path``.
 

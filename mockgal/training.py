@@ -33,6 +33,7 @@ from .pairing import (
     told_the_redshift,
     volumes_of,
 )
+from .protocols import spelled_out
 from .types import Scene
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ SCORES = (
 CARD, SPLIT, FOLDER = ".card.md", ".split.png", ".training"  # after the name of the weights
 
 
+@spelled_out
 def train(
     dark: Run | Sequence[Run],
     hydro: Run | Sequence[Run],

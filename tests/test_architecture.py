@@ -34,6 +34,8 @@ SHARED |= {"distribution", "satellite_law", "protocols", "plugins", "registry"}
 ROOMS = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
 JOINTS = {
     "pipeline",
+    "packing",
+    "converting",
     "measuring",
     "gridding",
     "calibrating",
@@ -51,7 +53,9 @@ DOORS = {
     "report": {"measure"},
     "universe": {"fields", "write"},
     # joints
-    "pipeline": {"recipe", "painters"} | (ROOMS - {"train", "calibrate"}),
+    "pipeline": {"recipe", "painters", "converting"} | (ROOMS - {"train", "calibrate"}),
+    "packing": {"pipeline", "fields", "write"},
+    "converting": {"painters", "paint", "write"},
     "measuring": {"pipeline"} | (ROOMS - {"train", "calibrate"}),
     "gridding": {"pipeline"} | (ROOMS - {"train", "calibrate"}),
     "calibrating": {"pipeline", "painters", "calibrate", "paint"},

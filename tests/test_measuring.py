@@ -379,7 +379,7 @@ def test_statistics_without_such_an_option_refuse_it(mock_file):
         ("power", "grid_size", 64.0),
         ("power", "subtract_shot_noise", 1),
         ("xi", "bins", "15"),
-        ("mass_function", "bin_width", None),
+        ("mass_function", "bin_width", [0.1]),
         ("power", "line_of_sight", 2),
     ],
 )

@@ -37,7 +37,7 @@ def pack(
     path: str, out: str, no_particles: bool, density: str | None, overwrite: bool, **options: Any
 ) -> None:
     """Put the simulation at PATH into one file."""
-    from ..pipeline import pack as run
+    from ..packing import pack as run
 
     with progress_bar() as progress:
         sim = run(

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 from astropy.cosmology import FLRW
 from astropy.table import Table
 
 from ..columns import GALAXY_COLUMNS, PAINTED
 from ..errors import UsageError
-from ..types import Array, GalaxyCatalog
+from ..random import uniform
+from ..types import Array, GalaxyCatalog, Particles, Scene, Snapshot
+from .halotools_mock import CENTRALS, SATELLITES, HalotoolsMock
 from .provenance import describe
 
-CENTRALS, SATELLITES = "centrals", "satellites"
 # Columns that have a name in halotools; the others keep theirs. A galaxy's halo is its subhalo, as
 # in halotools' mocks by subhalos: `halo_hostid` and `_host_halo` tell of the host.
 _NAMES = {
@@ -30,88 +28,21 @@ _NAMES = {
     **{column.name: column.name for column in PAINTED.values()},
 }
 _FLAT = 1e-9  # of Omega_k
+_SAME = 1e-6  # facts that are in files as text, or free of h
+# halotools draws 100,000 anew, by its own numbers, where there are more: 5 sigma below that.
+PARTICLES = 98_500
 
 
-@dataclass(frozen=True, eq=False)
-class HalotoolsMock:
-    """Galaxies in the form of halotools' mocks, in comoving Mpc/h, Msun/h and peculiar km/s.
-
-    Parameters
-    ----------
-    galaxy_table : astropy.table.Table
-        One row for each galaxy: `to_halotools` gives the columns.
-    Lbox : ndarray, shape (3,)
-        Sides of the periodic box [Mpc/h].
-    redshift : float
-    cosmology : astropy.cosmology.FLRW
-        Without radiation.
-    particle_mass : float or None
-        Of the simulation [Msun/h]; None where it does not say.
-    simname : str
-    gal_types : tuple of str
-        What `gal_type` may be.
-    provenance : dict
-        What was done to make the galaxies.
-    """
-
-    galaxy_table: Table
-    Lbox: Array
-    redshift: float
-    cosmology: FLRW
-    particle_mass: float | None
-    simname: str
-    gal_types: tuple[str, ...]
-    provenance: dict[str, Any]
-
-    @property
-    def Ngals(self) -> int:
-        """Number of galaxies."""
-        return len(self.galaxy_table)
-
-    @property
-    def number_density(self) -> float:
-        """Galaxies for each (Mpc/h)^3."""
-        return float(self.Ngals / np.prod(self.Lbox))
-
-    @property
-    def satellite_fraction(self) -> float:
-        """Share of the galaxies that are satellites; NaN without galaxies."""
-        if not self.Ngals:
-            return float("nan")
-        return float(np.mean(self.galaxy_table["gal_type"] == SATELLITES))
-
-    def compute_galaxy_clustering(self, include_crosscorr: bool = False, **kwargs: Any) -> Any:
-        """The correlation function xi(r), by halotools' own `MockFactory`.
-
-        Parameters
-        ----------
-        include_crosscorr : bool
-            Also that of the galaxies that a mask leaves out, and between both.
-        **kwargs
-            ``rbins`` [Mpc/h], ``num_threads`` (all cores by default), and a mask: ``mask_function``
-            or a column, such as ``gal_type="centrals"``.
-
-        Returns
-        -------
-        tuple of ndarray
-            Midpoints of the bins [Mpc/h], shape (n,), and xi, shape (n,); with
-            ``include_crosscorr`` xi three times: masked, across, left out.
-        """
-        # Importing halotools switches off NumPy's warnings for the whole process; here it does
-        # not, but where halotools counts on it.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            from halotools.empirical_models import MockFactory
-
-            return MockFactory.compute_galaxy_clustering(self, include_crosscorr, **kwargs)
-
-
-def to_halotools(galaxies: GalaxyCatalog) -> HalotoolsMock:
-    """``galaxies`` as a mock of halotools.
+def to_halotools(galaxies: GalaxyCatalog, sim: Scene | None = None) -> HalotoolsMock:
+    """Return ``galaxies`` as a mock of halotools.
 
     Parameters
     ----------
     galaxies : GalaxyCatalog
         In a box.
+    sim : Scene, optional
+        The simulation that they were painted on, with its particles: of these about
+        `PARTICLES` become the mock's ``ptcl_table``.
 
     Returns
     -------
@@ -132,8 +63,9 @@ def to_halotools(galaxies: GalaxyCatalog) -> HalotoolsMock:
     Raises
     ------
     UsageError
-        A catalogue on the sky, which has no box.
+        A catalogue on the sky, which has no box; a simulation without particles, or another one.
     """
+    matter = None if sim is None else _matter(galaxies, sim)
     if galaxies.frame != "box":
         raise UsageError(
             "to_halotools",
@@ -177,7 +109,56 @@ def to_halotools(galaxies: GalaxyCatalog) -> HalotoolsMock:
         simname=snapshot.name,
         gal_types=(CENTRALS, SATELLITES),
         provenance=dict(galaxies.provenance),
+        particles=matter,
     )
+
+
+def _matter(galaxies: GalaxyCatalog, sim: Scene) -> Table:
+    """Return positions of a simulation's matter, each standing for the same mass.
+
+    A particle is taken with a probability in proportion to its mass, by a number that is keyed by
+    its position: the same ones whatever their order.
+    """
+    ours, theirs = galaxies.snapshot, sim.snapshot
+    if not np.allclose(_facts(galaxies.snapshot), _facts(sim.snapshot), rtol=_SAME, atol=_SAME):
+        raise UsageError(
+            "to_halotools",
+            f"a simulation of {theirs.box_size:.6g} Mpc/h at redshift {theirs.redshift:.6g}",
+            f"that of the galaxies, {ours.box_size:.6g} Mpc/h at redshift {ours.redshift:.6g}, in "
+            "the same cosmology",
+            "give the simulation that they were painted on",
+        )
+    if sim.particles is None:
+        raise UsageError(
+            "to_halotools",
+            f"simulation {theirs.name} without particles",
+            "one with them",
+            "leave it out: only the correlation with matter needs it",
+        )
+    total, heaviest = 0.0, 0.0
+    for chunk in sim.particles.chunks():
+        total += float(chunk.mass.sum())
+        heaviest = max(heaviest, float(chunk.mass.max(initial=0.0)))
+    scale = min(PARTICLES / total, 1.0 / heaviest) if total else 0.0
+    table = Table(_drawn(sim.particles, scale), names=("x", "y", "z"))
+    table.meta = {"particles_of_the_simulation": sim.particles.count, "unit": "Mpc/h"}
+    return table
+
+
+def _facts(snapshot: Snapshot) -> list[float]:
+    c = snapshot.cosmology
+    return [snapshot.box_size, snapshot.redshift, c.h, c.omega_m, c.omega_lambda]
+
+
+def _drawn(particles: Particles, scale: float) -> Array:
+    """Return positions of the particles that are taken, with a probability of mass times scale."""
+    taken = [np.empty((0, 3))]
+    for chunk in particles.chunks():
+        position = np.ascontiguousarray(chunk.position, dtype=np.float64)
+        words = position.view(np.int64)
+        key = words[:, 0] * 3 + words[:, 1] * 5 + words[:, 2] * 7  # modulo 2^64
+        taken.append(position[uniform(0, "particles for halotools", key) <= chunk.mass * scale])
+    return np.concatenate(taken)
 
 
 def _ascii(value: str | int | float) -> str | int | float:

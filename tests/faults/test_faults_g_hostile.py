@@ -11,7 +11,7 @@ import pytest
 from bomb import Bomb
 from read_faults import both, case, catalogue, header, write_pickle, write_weights
 
-from mockgal import pipeline, registry
+from mockgal import packing, pipeline, registry
 from mockgal.errors import CorruptFileError, InputError, MockgalError
 from mockgal.read import safe, stored
 from mockgal.read.detect import read
@@ -60,7 +60,7 @@ def test_objects_beside_a_simulation(tmp_path, bomb, write, suffix, demo_bundle,
     for use in (
         lambda: pipeline.paint(pipeline.read(demo_bundle), "hod", seed=1, calibration=str(path)),
         lambda: pipeline.read(demo_bundle, density=path),
-        lambda: pipeline.pack(demo_bundle, tmp_path / "b.hdf5", density=path),
+        lambda: packing.pack(demo_bundle, tmp_path / "b.hdf5", density=path),
         lambda: pipeline.read_galaxies(path),
     ):
         with pytest.raises(MockgalError) as caught:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from write_samples import H, catalogue, random_columns
 import mockgal
 from mockgal.columns import PAINTED
 from mockgal.cosmology import Cosmology
-from mockgal.errors import UsageError
-from mockgal.types import GalaxyCatalog, Snapshot
+from mockgal.errors import MockgalWarning, UsageError
+from mockgal.types import GalaxyCatalog, ParticleChunk, Particles, Snapshot
 from mockgal.write.halotools import to_halotools
 
 BINS = np.logspace(-0.5, 1.0, 8)
@@ -236,3 +237,155 @@ def test_a_mock_is_where_the_galaxies_of_a_build_are(halotools, demo_bundle):
     np.testing.assert_array_equal(
         mock.galaxy_table["halo_m200c_host_halo"], sim.halos["host_mass"][hosts]
     )
+
+
+def painted(demo_bundle):
+    sim = mockgal.read(demo_bundle)
+    with mockgal.errors.listening(quiet=True):
+        return sim, mockgal.paint(sim, "hod", seed=1)
+
+
+def test_default_bins_fit_in_a_small_box(halotools, demo_bundle):
+    """They reach 17.8 Mpc/h, and halotools counts pairs up to a third of the box."""
+    _, galaxies = painted(demo_bundle)
+    mock = to_halotools(galaxies)
+    with pytest.warns(MockgalWarning, match="up to 4.047 Mpc/h"):
+        middle, xi = mock.compute_galaxy_clustering(num_threads=1)
+    bins = halotools.empirical_models.model_defaults.default_rbins[:11]
+    np.testing.assert_allclose(middle, (bins[1:] + bins[:-1]) / 2)
+    position = np.column_stack([galaxies[f"position_{x}"] for x in "xyz"])
+    expected = halotools.mock_observables.tpcf(position, bins, period=16.0)
+    np.testing.assert_allclose(xi, expected, rtol=1e-12)
+    with pytest.raises(UsageError, match=r"up to 6 Mpc/h.*5.33333"):
+        mock.compute_galaxy_clustering(rbins=[1, 6])
+
+
+def test_correlation_with_matter(halotools, demo_bundle):
+    sim, galaxies = painted(demo_bundle)
+    mock = mockgal.to_halotools(galaxies, sim)
+    table = mock.ptcl_table
+    assert abs(len(table) - 98_500) < 1500
+    bins = np.array([0.2, 0.5, 1.0, 2.0])
+    found = [
+        mock.compute_galaxy_matter_cross_clustering(rbins=bins, num_threads=1)[1] for _ in range(2)
+    ]
+    np.testing.assert_array_equal(*found)
+    matter = np.concatenate([chunk.position for chunk in sim.particles.chunks()])
+    position = np.column_stack([galaxies[f"position_{x}"] for x in "xyz"])
+    expected = halotools.mock_observables.tpcf(
+        position, bins, sample2=matter, period=16.0, do_auto=False
+    )
+    np.testing.assert_allclose(found[0], expected, rtol=0.03)  # of all particles
+    _, centrals, satellites = mock.compute_galaxy_matter_cross_clustering(
+        rbins=bins, gal_type="centrals", include_complement=True, num_threads=1
+    )
+    assert np.all(satellites > centrals)
+
+
+def test_matter_is_the_same_in_any_order_and_by_mass(demo_bundle):
+    sim, galaxies = painted(demo_bundle)
+    chunks = [chunk.position for chunk in sim.particles.chunks()]
+    position = np.concatenate(chunks)[::-1]
+    heavy = np.where(position[:, 0] < 8, 2e9, 1e9)
+
+    def scene(mass, rows):
+        def stream(chunk_rows):
+            for i in range(0, len(position), rows):
+                yield ParticleChunk(position[i : i + rows], mass[i : i + rows])
+
+        return replace(sim, particles=Particles(len(position), stream))
+
+    def drawn(scene):
+        table = to_halotools(galaxies, scene).ptcl_table
+        return np.sort(np.column_stack([table[x] for x in "xyz"]), axis=0)
+
+    equal = np.ones(len(position))
+    np.testing.assert_array_equal(drawn(scene(equal, 1000)), drawn(sim))
+    left = np.mean(drawn(scene(heavy, 5000))[:, 0] < 8)
+    share = np.mean(position[:, 0] < 8)
+    assert left == pytest.approx(2 * share / (1 + share), abs=0.01)
+
+
+def test_matter_of_another_simulation_or_of_none(demo_bundle):
+    sim, galaxies = painted(demo_bundle)
+    with pytest.raises(UsageError, match=r"to_halotools\(mock, sim\)"):
+        to_halotools(galaxies).compute_galaxy_matter_cross_clustering()
+    with pytest.raises(UsageError, match="without particles"):
+        to_halotools(galaxies, replace(sim, particles=None))
+    with pytest.raises(UsageError, match="redshift 1"):
+        to_halotools(galaxies, replace(sim, snapshot=replace(sim.snapshot, redshift=1.0)))
+
+
+def test_groups(halotools):
+    """Two pairs that are close in real space; velocities bring one of them apart."""
+    columns = random_columns(4, 0)
+    place = np.array([[50, 50, 50], [50, 50, 50.5], [20, 20, 99.9], [20, 20, 0.2]], dtype=float)
+    for i, x in enumerate("xyz"):
+        columns[f"position_{x}"] = place[:, i]
+        columns[f"velocity_{x}"] = np.zeros(4)
+    columns["velocity_z"][1] = 1000.0
+    columns["halo_id"] = columns["galaxy_id"] = np.arange(4)
+    mock = to_halotools(catalogue(columns=columns))
+    z = np.array(mock.galaxy_table["z"])
+
+    def sizes(**options):
+        ids = mock.compute_fof_group_ids(b_perp=0.05, b_para=0.05, num_threads=1, **options)
+        return ids[0] == ids[1], ids[2] == ids[3]
+
+    assert sizes(zspace=False) == (True, True)
+    assert sizes() == (False, True)
+    assert sizes() == (False, True)  # nothing was moved for good
+    np.testing.assert_array_equal(mock.galaxy_table["z"], z)
+
+
+def test_redshift_space_of_groups_is_that_of_the_redshift(halotools):
+    """(1 + z) v / H(z) = 1.5 / (100 sqrt(0.3089 1.5^3 + 0.6911)) Mpc/h for 1 km/s."""
+    columns = random_columns(2, 0)
+    for i, x in enumerate("xyz"):
+        columns[f"position_{x}"] = np.array([50.0, 50.0 + 10 * (i == 2)])
+        columns[f"velocity_{x}"] = np.zeros(2)
+    e = np.sqrt(0.3089 * 1.5**3 + 0.6911)
+    columns["velocity_z"][0] = 9.9 * 100 * e / 1.5  # to 0.1 of the other
+    mock = to_halotools(catalogue(columns=columns))
+    ids = mock.compute_fof_group_ids(b_perp=0.01, b_para=0.005, num_threads=1)  # of 79 Mpc/h
+    assert ids[0] == ids[1]
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda mock: mock.compute_galaxy_clustering(gal_tpye="centrals"), "gal_tpye.*gal_type"),
+        (lambda mock: mock.compute_galaxy_clustering(rbins=BINS, gal_type="x"), "Zero mock"),
+        (
+            lambda mock: mock.compute_galaxy_clustering(rbins=BINS, x=1, y=2),
+            "Only a single mask",
+        ),
+        (lambda mock: mock.compute_fof_group_ids(b_para=50.0), "Lbox/3"),
+        (lambda mock: mock[0].compute_fof_group_ids(), "no galaxies"),
+    ],
+)
+def test_what_cannot_be_computed(halotools, call, says):
+    galaxies = clustered(300)
+    mock = to_halotools(galaxies)
+    with pytest.raises(UsageError, match=says):
+        call([to_halotools(galaxies[[]])] if says == "no galaxies" else mock)
+
+
+@pytest.mark.parametrize("name", ["populate", "model", "halo_table", "something_else"])
+def test_what_a_mock_without_a_model_lacks(name):
+    mock = to_halotools(catalogue(3))
+    assert not hasattr(mock, name)
+    with pytest.raises(AttributeError, match=name):
+        getattr(mock, name)
+
+
+def test_it_has_what_users_call_on_the_mocks_of_halotools(halotools):
+    """Public names of halotools' own factories are here, or say why they are not."""
+    factories = halotools.empirical_models
+    mock = to_halotools(catalogue(3))
+    for factory in (factories.HodMockFactory, factories.SubhaloMockFactory):
+        for name in (name for name in dir(factory) if name[0] != "_"):
+            if name in dir(type(mock)):
+                continue
+            with pytest.raises(AttributeError, match="to_halotools_model"):
+                getattr(mock, name)
