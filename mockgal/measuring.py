@@ -35,9 +35,14 @@ def measure(
     hosts: HaloCatalog | None = None,
     grid_size: int | None = None,
     assignment: str | None = None,
+    interlacing: bool | None = None,
     weight: str | None = None,
     line_of_sight: str | None = None,
     subtract_shot_noise: bool | None = None,
+    k_min: float | str | None = None,
+    k_max: float | str | None = None,
+    k_width: float | str | None = None,
+    log_k_width: float | str | None = None,
     k1: float | str | None = None,
     k2: float | str | None = None,
     angles: int | None = None,
@@ -69,12 +74,18 @@ def measure(
         Of power, bispectrum, pdf: voxels along each side.
     assignment : str, optional
         Of these: how mass is put on the grid, NGP, CIC, TSC or PCS.
+    interlacing : bool, optional
+        Of power, bispectrum: a second grid, half a voxel apart, which takes images away.
     weight : str, optional
         Of power, bispectrum: what a galaxy counts, ``"stellar_mass"``, or ``"number"`` for 1 each.
     line_of_sight : str, optional
         Axis x, y or z along which velocities move galaxies to redshift space.
     subtract_shot_noise : bool, optional
         Of power, bispectrum.
+    k_min, k_max : float or str, optional
+        Of power: edges of the first and the last bin [h/Mpc].
+    k_width, log_k_width : float or str, optional
+        Of power: width of the bins of wavenumber [h/Mpc], or of its logarithm [dex].
     k1, k2 : float or str, optional
         Of bispectrum: sides of the triangles [h/Mpc].
     angles : int, optional
