@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from astropy.cosmology import FLRW
 from astropy.table import Table
 
 from ..columns import GALAXY_COLUMNS, PAINTED
