@@ -25,7 +25,7 @@ from .calibrating import calibrate  # noqa: E402
 from .converting import to_halotools, to_halotools_model, to_table, write  # noqa: E402
 from .evaluating import evaluate  # noqa: E402
 from .gridding import field  # noqa: E402
-from .measuring import measure, read_measurement  # noqa: E402
+from .one_statistic import measure, read_measurement  # noqa: E402
 from .packing import pack  # noqa: E402
 from .pipeline import (  # noqa: E402
     build,

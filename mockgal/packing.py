@@ -31,6 +31,8 @@ def pack(
     h: float | None = None,
     omega_m: float | None = None,
     omega_lambda: float | None = None,
+    w0: float | None = None,
+    wa: float | None = None,
     box_size: float | str | None = None,
     redshift: float | None = None,
     particle_mass: float | str | None = None,
@@ -51,8 +53,8 @@ def pack(
     density : path-like, optional
         A density grid to pack with it.
     format, mass_definition, drop_bad, orphans, centred_origin, allow_empty_regions
-    allow_missing_chunks, stellar_mass_definition, h, omega_m, omega_lambda, box_size, redshift
-    particle_mass, chunk_rows
+    allow_missing_chunks, stellar_mass_definition, h, omega_m, omega_lambda, w0, wa, box_size
+    redshift, particle_mass, chunk_rows
         How it is read: see `mockgal.read`.
     progress : callable, optional
         Called with (done, total, what).

@@ -46,6 +46,8 @@ def read(
     h: float | None = None,
     omega_m: float | None = None,
     omega_lambda: float | None = None,
+    w0: float | None = None,
+    wa: float | None = None,
     box_size: float | str | None = None,
     redshift: float | None = None,
     particle_mass: float | str | None = None,
@@ -82,6 +84,8 @@ def read(
         recorded.
     h, omega_m, omega_lambda : float, optional
         H0 over 100 km/s/Mpc, and density parameters today, for files that do not state them.
+    w0, wa : float, optional
+        Equation of state of dark energy, w0 + wa (1 - a), likewise.
     box_size : float or str, optional
         Side of the box, for files that do not state it: in comoving Mpc/h, or a text with its unit,
         such as ``"100 Mpc"``.

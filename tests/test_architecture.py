@@ -35,6 +35,7 @@ ROOMS = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py")
 JOINTS = {
     "pipeline",
     "packing",
+    "one_statistic",
     "converting",
     "measuring",
     "gridding",
@@ -54,9 +55,10 @@ DOORS = {
     "universe": {"fields", "write"},
     # joints
     "pipeline": {"recipe", "painters", "converting"} | (ROOMS - {"train", "calibrate"}),
+    "one_statistic": {"measure"},
     "packing": {"pipeline", "fields", "write"},
     "converting": {"painters", "paint", "write"},
-    "measuring": {"pipeline"} | (ROOMS - {"train", "calibrate"}),
+    "measuring": {"pipeline", "one_statistic"} | (ROOMS - {"train", "calibrate"}),
     "gridding": {"pipeline"} | (ROOMS - {"train", "calibrate"}),
     "calibrating": {"pipeline", "painters", "calibrate", "paint"},
     "pairing": {"calibrating", "painters", "calibrate", "paint", "train"},

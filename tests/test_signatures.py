@@ -11,7 +11,7 @@ from mockgal import registry
 from mockgal.columns import GALAXY_COLUMNS
 from mockgal.errors import UsageError
 from mockgal.measure.statistics import UNITS, options_of
-from mockgal.measuring import STATISTIC_OPTIONS
+from mockgal.one_statistic import STATISTIC_OPTIONS
 from mockgal.populate.options import SatelliteOptions
 from mockgal.protocols import ReadOptions, spelled_out
 
