@@ -121,15 +121,7 @@ def read(path: object, options: ReadOptions | None = None, format: str | None = 
     else:
         scene = _read_object(path, options, format)
     record = scene.snapshot.record
-    stars = options.stellar_mass_definition
-    if stars is not None and record.get("stellar_mass_definition") != stars:
-        raise UsageError(
-            "--stellar-mass-definition",
-            repr(stars),
-            f"{record.get('stellar_mass_definition', 'none, for the run has no stars')}, as in "
-            f"{place}",
-            "leave it out, or read the original catalogue",
-        )
+    given.check_choices(scene, options, place)
     given.check(scene.snapshot, options, place)
     if MISSING_CHUNKS in record:
         warn(

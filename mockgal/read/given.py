@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import MissingDatasetError, UnitsError, UsageError
 from ..protocols import ReadOptions
-from ..types import Snapshot
+from ..types import Scene, Snapshot
 from .units import SAME, SAME_PARTICLE, flag
 
 
@@ -45,6 +45,7 @@ FACTS = {
     "particle_mass": Fact('"1e9 Msun/h"', 0.0, "Msun/h"),
 }
 COSMOLOGY = ("h", "omega_m", "omega_lambda")
+IN_ONE_PIECE = ("rockstar", "quijote", "halotools")  # formats that are read whole or not at all
 _EMPTY, _EMPTY_HALOS = 0.05, 10.0  # of the far edge of the box, as a share of it, or in halos
 
 
@@ -162,6 +163,45 @@ def check(snapshot: Snapshot, options: ReadOptions, place: str) -> None:
         else:
             found = f"{own:.6g}{unit}, as {place} says"
         raise UsageError(flag(name), f"{user:g}{unit}", found, f"leave {flag(name)} out")
+
+
+def check_choices(scene: Scene, options: ReadOptions, place: str) -> None:
+    """Raise if what the user chose is not what was read, or is a choice that the format has not.
+
+    Parameters
+    ----------
+    scene : Scene
+    options : ReadOptions
+    place : str
+        The input, for the message.
+
+    Raises
+    ------
+    UsageError
+        The reader has not followed the user.
+    """
+    record = scene.snapshot.record
+    stars = options.stellar_mass_definition
+    if stars is not None and record.get("stellar_mass_definition") != stars:
+        raise UsageError(
+            "--stellar-mass-definition",
+            repr(stars),
+            f"{record.get('stellar_mass_definition', 'none, for the run has no stars')}, as in "
+            f"{place}",
+            "leave it out, or read the original catalogue",
+        )
+    definition, own = options.mass_definition, scene.halos.mass_definition
+    if definition not in (None, own):
+        raise UsageError(
+            "--mass-definition", repr(definition), f"{own}, as in {place}", "leave it out"
+        )
+    if options.allow_missing_chunks and scene.snapshot.format in IN_ONE_PIECE:
+        raise UsageError(
+            "--allow-missing-chunks",
+            f"it for {place}",
+            f"none: of {scene.snapshot.format} no part is read",
+            "leave it out",
+        )
 
 
 def _tolerance(name: str, own: float) -> float:

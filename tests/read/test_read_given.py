@@ -15,18 +15,26 @@ from mockgal.errors import MissingDatasetError, UsageError
 from mockgal.protocols import ReadOptions
 from mockgal.read import given, quijote
 from mockgal.read.detect import read
+from mockgal.recipe import check
 from mockgal.testing import COSMOLOGY, write_arepo, write_gadget4
 from mockgal.testing.quijote import PARTICLE as QUIJOTE_PARTICLE
 from mockgal.testing.quijote import options as quijote_options
 from mockgal.testing.quijote import write_quijote
+from mockgal.types import MASS_DEFINITIONS
 from mockgal.write.bundle import write_bundle
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/read-your-simulation.md"
-ROWS = [
-    [cell.strip(" `") for cell in line.strip("|").split("|")]
-    for line in PAGE.read_text().split("## What you may state")[1].split("\n## ")[0].split("\n")
-    if line.startswith("|") and "---" not in line
-]
+
+
+def table(title):
+    """The cells of the table below a title of the page."""
+    below = PAGE.read_text().split(f"## {title}")[1].split("\n## ")[0].split("\n")
+    lines = [line for line in below if line.startswith("|") and "---" not in line]
+    return [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines]
+
+
+ROWS = table("What you may state yourself")
+CHOICES = {row[0]: row[1:] for row in table("What you may choose")[1:]}
 FACTS = [flag.removeprefix("--").replace("-", "_") for flag in ROWS[0][1:]]
 TABLE = {row[0]: dict(zip(FACTS, row[1:], strict=True)) for row in ROWS[1:]}
 CELLS = [(name, fact) for name, row in TABLE.items() for fact in row]
@@ -207,16 +215,50 @@ def test_a_list_without_any_comment(tmp_path, mockgal_command):
 def test_a_particle_mass_in_a_recipe(tmp_path):
     """A mass free of h takes the h that is stated with it."""
     values = {"sim": "x", "painter": "hod", "particle_mass": "2e9 Msun", "h": 0.7}
-    recipe = mockgal.recipe.check(values, "test")
+    recipe = check(values, "test")
     assert recipe.read_options.particle_mass == pytest.approx(1.4e9)
     assert recipe.configuration()["particle_mass"] == "2e9 Msun"
     with pytest.raises(UsageError, match="--particle-mass: found 2e9 Msun, and no --h"):
-        mockgal.recipe.check({**values, "h": None}, "test").read_options  # noqa: B018
+        check({**values, "h": None}, "test").read_options  # noqa: B018
     with pytest.raises(UsageError, match="a number without a unit"):
-        mockgal.recipe.check({**values, "particle_mass": "2e9"}, "test").read_options  # noqa: B018
+        check({**values, "particle_mass": "2e9"}, "test").read_options  # noqa: B018
 
 
 def test_quijote_knows_its_particles(tmp_path):
     assert _quijote(tmp_path / "q", "")
     scene = load("quijote", tmp_path / "q" / "groups_004", particle_mass=QUIJOTE_PARTICLE)
     assert scene.snapshot.record["given_by_user"] == list(quijote.ASKED)
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_choice_is_followed_or_refused(tmp_path, name):
+    assert set(CHOICES) == set(TABLE)
+    path = MAKE[name](tmp_path / "whole", "")
+    definitions, stars, parts = CHOICES[name]
+    whole = load(name, path)
+    own = whole.halos.mass_definition
+    for definition in MASS_DEFINITIONS:
+        allowed = definition == own if "packed" in definitions else definition in definitions
+        present = whole.snapshot.record["mass_definitions_in_file"]
+        assert set(present) <= set(definitions.replace(",", "").split()) or present == [own]
+        if definition in present:
+            assert load(name, path, mass_definition=definition).halos.mass_definition == definition
+            assert allowed
+            continue
+        with pytest.raises(UsageError, match=r"^--mass-definition"):
+            load(name, path, mass_definition=definition)
+    with pytest.raises(UsageError, match="--stellar-mass-definition"):  # no run here has stars
+        load(name, path, stellar_mass_definition="2rhalf" if "2rhalf" in stars else "bound")
+    if parts == "taken":
+        assert len(load(name, path, allow_missing_chunks=True).halos)
+    else:
+        with pytest.raises(UsageError, match=r"--allow-missing-chunks.*leave it out"):
+            load(name, path, allow_missing_chunks=True)
+    permitted = {"drop_bad": True, "orphans": "central", "allow_empty_regions": True}
+    assert load(name, path, **permitted).halos.digest() == load(name, path).halos.digest()
+
+
+def test_a_reader_that_ignores_a_choice_is_noticed(tmp_path):
+    scene = read(_rockstar(tmp_path / "list", ""))
+    with pytest.raises(UsageError, match="--mass-definition: found 'vir', expected 200c, as in x"):
+        given.check_choices(scene, ReadOptions(mass_definition="vir"), "x")
