@@ -153,7 +153,7 @@ def looks(path: Path) -> tuple[str, str]:
 def _of(begin: bytes) -> tuple[str, str]:
     """What begins with these bytes, and what to do."""
     if not begin:
-        return "an empty file", "copy or download the file again"
+        return "an empty file (first bytes b'')", "copy or download the file again"
     if begin.startswith(GZIP):
         return _compressed(begin)
     if begin.startswith(ZIP):
