@@ -210,7 +210,7 @@ def kind_of(first: str) -> str:
     Columns of an hlist may be numbered, ``scale(0) id(1)``, or not. A list of Rockstar has a mass
     after the two ids, where UniverseMachine has the id of the host.
     """
-    if re.match(r"#\s*scale(\(0\))?\s+id(\(1\))?\s+desc_", first, re.I):
+    if re.match(r"#\s*scale(\(0\)\s+id\(1\)\s|\s+id\s+desc_)", first, re.I):
         return HLIST
     return OUT if re.match(r"#\s*id\s+descid\s+m", first, re.I) else ""
 

@@ -285,7 +285,7 @@ class Rows:
         return BadValueError(
             where,
             _shown(word),
-            "an integer below 2^63",
+            "an integer of 64 bits, below 2^63",
             "number the halos anew, in the columns of ids and of parents alike",
         )
 
