@@ -110,7 +110,7 @@ def command_line() -> str:
     """The page on commands."""
     text = "# Command line\n" + _NOTE
     settings = {**cli.context_settings, "terminal_width": 100}
-    for context in _contexts(click.Context(cli, info_name="mockgal", **settings)):
+    for context in _contexts(cli.context_class(cli, info_name="mockgal", **settings)):
         text += f"\n## {context.command_path}\n\n```\n{context.get_help()}\n```\n"
     return text
 
@@ -121,7 +121,7 @@ def _contexts(context: click.Context) -> Iterator[click.Context]:
     commands = context.command.commands if isinstance(context.command, click.Group) else {}
     for name, command in sorted(commands.items()):
         yield from _contexts(
-            click.Context(command, info_name=name, parent=context, terminal_width=100)
+            command.context_class(command, info_name=name, parent=context, terminal_width=100)
         )
 
 

@@ -431,7 +431,7 @@ class TestOverwriting:
             for out in (catalogues[1], snapshots[0]):
                 for command in (
                     ["build", "--sim", sim, "--painter", "hod", "--out", out, "--overwrite"],
-                    ["pack", sim, "--out", out, "--overwrite"],
+                    ["pack", "--sim", sim, "--out", out, "--overwrite"],
                 ):
                     result = mockgal_command(*command)
                     assert result.returncode == 2, result.stderr
@@ -513,13 +513,19 @@ def test_painter_options_of_any_kind(mockgal_command, demo_bundle, tmp_path, tex
 
 def test_no_arguments_show_the_help(mockgal_command):
     result = mockgal_command()
-    assert result.returncode == 2
-    assert "Commands:" in result.stderr
-    assert "\\n" not in result.stderr
+    assert result.returncode == 0
+    assert result.stdout == mockgal_command("--help").stdout
+    assert "build" in result.stdout
+    assert not result.stderr
+    for words in (("weights",), ("build",), ("measure",), ("pack",)):
+        result = mockgal_command(*words)
+        assert result.returncode == 2, words
+        assert not result.stdout
+        assert "weights" in result.stderr or "error[E201]" in result.stderr
 
 
 def test_pack_wants_its_extension(mockgal_command, demo_bundle, tmp_path):
-    assert mockgal_command("pack", demo_bundle, "--out", "x.txt").returncode == 2
+    assert mockgal_command("pack", "--sim", demo_bundle, "--out", "x.txt").returncode == 2
     assert not (tmp_path / "x.txt").exists()
 
 

@@ -161,14 +161,17 @@ def test_a_grid_of_1_gib_in_little_memory():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ([], "neither --from nor --sim"),
-        (["--sim", "a", "--from", "b"], "--from and --sim"),
+        ([], "neither --sim nor --galaxies"),
+        (["--sim", "a", "--galaxies", "b"], "--sim and --galaxies"),
         (["--sim", "a", "--cut", "stellar_mass > 1 Msun"], "--cut with --sim"),
         (["--sim", "a", "--weight", "number"], "--weight with --sim"),
-        (["--from", "a", "--no-subhalos"], "--subhalos with --from"),
-        (["--from", "a", "--memory", "1 GB"], "--memory with --from"),
-        (["--from", "a", "--scratch", "."], "--scratch with --from"),
-        (["--from", "a", "--least-subhalo-mass", "1 Msun"], "--least-subhalo-mass with --from"),
+        (["--galaxies", "a", "--no-subhalos"], "--subhalos with --galaxies"),
+        (["--galaxies", "a", "--memory", "1 GB"], "--memory with --galaxies"),
+        (["--galaxies", "a", "--scratch", "."], "--scratch with --galaxies"),
+        (
+            ["--galaxies", "a", "--least-subhalo-mass", "1 Msun"],
+            "--least-subhalo-mass with --galaxies",
+        ),
         (["--sim", "a", "--memory", "2"], "--memory: found '2'"),
         (["--sim", "a", "--least-subhalo-mass", "1e9"], "a number without a unit"),
         (["--sim", "a", "--least-subhalo-mass", "1 Mpc"], "unit 'Mpc'"),

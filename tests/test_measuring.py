@@ -309,7 +309,7 @@ class TestPlot:
 class TestField:
     def test_the_literal_command(self, mockgal_command, mock_file, tmp_path):
         result = mockgal_command(
-            "field", "--from", mock_file, "--grid", 48, "--out", "stellar.hdf5"
+            "field", "--galaxies", mock_file, "--grid", 48, "--out", "stellar.hdf5"
         )
         assert result.returncode == 0, result.stderr
         mock = mockgal.read_galaxies(mock_file)
@@ -326,13 +326,13 @@ class TestField:
         assert provenance["painter"]["name"] == "hod"
 
     def test_the_output_has_a_default_name(self, mockgal_command, mock_file, tmp_path):
-        result = mockgal_command("field", "--from", mock_file, "--grid", 16)
+        result = mockgal_command("field", "--galaxies", mock_file, "--grid", 16)
         assert result.returncode == 0, result.stderr
         assert files(tmp_path) == ["mock-field.hdf5"]
 
     def test_galaxies_can_be_counted(self, mockgal_command, mock_file, tmp_path):
         result = mockgal_command(
-            *("field", "--from", mock_file, "--grid", 8, "--out", "n.hdf5"),
+            *("field", "--galaxies", mock_file, "--grid", 8, "--out", "n.hdf5"),
             *("--weight", "number", "--assignment", "NGP"),
         )
         assert result.returncode == 0, result.stderr
@@ -345,7 +345,7 @@ class TestField:
     def test_the_output_is_never_the_input(self, mockgal_command, mock_file):
         before = mock_file.read_bytes()
         result = mockgal_command(
-            *("field", "--from", mock_file, "--grid", 8, "--out", mock_file, "--overwrite")
+            *("field", "--galaxies", mock_file, "--grid", 8, "--out", mock_file, "--overwrite")
         )
         assert result.returncode == 2
         assert mock_file.read_bytes() == before

@@ -9,11 +9,13 @@ import warnings
 from typing import Any
 
 import click
+import cloup
 
 from .. import __version__
 from ..errors import InternalError, MockgalError, MockgalWarning, ResourceError, UsageError
 from .build import build
 from .calibrate import calibrate
+from .command import Group
 from .field import field
 from .measure import measure, plot
 from .screen import fail, warn
@@ -22,17 +24,20 @@ from .train import evaluate, train
 from .weights import weights
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@cloup.group(
+    cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, message="mockgal %(version)s")
 def cli() -> None:
     """Mock galaxy catalogues painted on gravity-only simulations."""
 
 
-for _command in (
-    *(build, inspect, pack, calibrate, calibrations, measure, plot, field),
-    *(train, evaluate, weights),
-):
-    cli.add_command(_command)
+for _title, _commands in {
+    "Simulations": (inspect, pack, field),
+    "Mocks": (build, measure, plot),
+    "Calibration and training": (calibrate, calibrations, train, evaluate, weights),
+}.items():
+    cli.add_section(cloup.Section(_title, list(_commands), is_sorted=False))
 
 
 _came: list[int] = []  # signals that end the command
@@ -69,8 +74,9 @@ def main(arguments: list[str] | None = None) -> None:
         cli(arguments, standalone_mode=False)
         code = 0
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
-        code = 2
+        asked = error.ctx is None or error.ctx.parent is None  # `mockgal` alone asks for the help
+        click.echo(error.format_message(), err=not asked)
+        code = 0 if asked else 2
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "mockgal"

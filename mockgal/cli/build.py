@@ -6,57 +6,82 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import cloup
+from cloup import option, option_group
 
 from ..errors import UsageError
 from ..layout import MISSING_CHUNKS, POPULATED
+from .command import Command, Outcome, files_of
 from .left_out import left_out
-from .options import given, reading
+from .options import cutting, given, overwriting, reading, sim_option
 from .painting import PAINTER_OPTIONS, painting
 from .populating import populating, take_choices
-from .screen import progress_bar, say
+from .screen import progress_bar
+from .values import FILE, PAINTER
 
 if TYPE_CHECKING:
     from ..pipeline import Report
 
 
-@click.command()
-@click.option(
-    "--recipe",
-    type=click.Path(path_type=Path),
-    help="YAML file with these options as keys; options given here win.",
+@cloup.command(cls=Command)
+@option_group(
+    "Simulation",
+    sim_option("Simulation to paint: a bundle, one file of a set, or a folder."),
+    option(
+        "--density",
+        type=FILE,
+        help="Density grid of the simulation's matter, from `mockgal field` or elsewhere (default: "
+        "made from the particles, if the painter needs one).",
+    ),
+    option(
+        "--recipe",
+        type=FILE,
+        help="YAML file that holds these options as keys. Options on the command line win.",
+    ),
 )
-@click.option("--sim", help="Simulation: a bundle, one file of a set, or a directory.")
-@click.option("--density", help="Density grid of its matter, from `mockgal field` or elsewhere.")
-@click.option("--painter", help="Name of the painter, such as hod.")
-@painting
-@click.option(
-    "--cut",
-    multiple=True,
-    metavar="CUT",
-    help='Such as "stellar_mass > 1e9 Msun/h"; may be repeated.',
-)
-@click.option("--seed", type=int, help="Seed of the draw (default: a fixed number, recorded).")
-@click.option("--out", help="Output, .fits or .hdf5 (default: <sim>-<painter>.fits here).")
-@click.option(
-    "--units",
-    type=click.Choice(["h-free", "h"]),
-    help="Units of the output: Mpc and Msun (h-free, the default), or Mpc/h and Msun/h.",
-)
-@click.option("--overwrite", is_flag=True, default=None, help="Replace the output if it exists.")
-@click.option(
-    "--require-nonempty", is_flag=True, default=None, help="Fail if no galaxy passes the cuts."
+@painting(
+    option(
+        "--painter", type=PAINTER, help="Painter that gives subhalos their galaxies: hod or cnn."
+    ),
+    option(
+        "--seed", type=int, help="Seed of the random draws (default: a fixed number; recorded)."
+    ),
 )
 @populating
+@option_group(
+    "Selection",
+    cutting,
+    option(
+        "--require-nonempty",
+        is_flag=True,
+        default=None,
+        help="Fail if no galaxy passes the cuts, instead of writing an empty mock.",
+    ),
+)
+@option_group(
+    "Output",
+    option(
+        "--out",
+        type=FILE,
+        help="Mock to write, .fits or .hdf5 (default: <simulation>-<painter>.fits here).",
+    ),
+    option(
+        "--units",
+        type=click.Choice(["h-free", "h"]),
+        help="Units in the output: h-free for Mpc and Msun (the default), h for Mpc/h and Msun/h.",
+    ),
+    overwriting,
+)
 @reading
-def build(recipe: Path | None, **options: Any) -> None:
+def build(recipe: str | None, cuts: tuple[str, ...], overwrite: bool, **options: Any) -> Outcome:
     """Build a mock: read a simulation, paint it, cut it, and write the catalogue."""
     from ..pipeline import build as run
     from ..progress import shown
     from ..recipe import check, read_yaml
 
-    values = {} if recipe is None else read_yaml(recipe)
-    source = "mockgal build" if recipe is None else str(recipe)
-    wanted = given(options)
+    values = {} if recipe is None else read_yaml(Path(recipe))
+    source = "mockgal build" if recipe is None else recipe
+    wanted = given({**options, "cut": cuts, "overwrite": overwrite or None})
     painter_options = {key: wanted.pop(key) for key in PAINTER_OPTIONS if key in wanted}
     chosen = {"painter_options": painter_options, "populate_options": take_choices(wanted)}
     values |= wanted
@@ -75,7 +100,34 @@ def build(recipe: Path | None, **options: Any) -> None:
     checked = check(values, source)
     with progress_bar() as progress, shown(progress):
         report = run(checked)
-    say(_describe(report, seed_is_default="seed" not in values))
+    seed_is_default = "seed" not in values
+    lines = _describe(report, seed_is_default=seed_is_default)
+    return Outcome(lines, _facts(report) | {"seed_is_default": seed_is_default})
+
+
+def _facts(report: Report) -> dict[str, Any]:
+    """Return what was read, painted, cut and written."""
+    from ..write.provenance import sidecar_path
+
+    scene, galaxies, mass = report.scene, report.galaxies, report.galaxies["stellar_mass"]
+    h = scene.snapshot.cosmology.h
+    limits = [float(mass.min()), float(mass.max())] if len(galaxies) else None
+    centrals = int(galaxies["is_central"].sum())
+    facts = {
+        **{key: value for key, value in galaxies.provenance.items() if key != "version"},
+        "read": files_of(scene.snapshot.source),
+        "catalogue": {
+            "galaxies": len(galaxies),
+            "centrals": centrals,
+            "satellites": len(galaxies) - centrals,
+            "stellar_mass_range_msun_h": limits,
+            "stellar_mass_range_msun": limits and [limit / h for limit in limits],
+        },
+        "content_digest": galaxies.digest(),
+        "wrote": [report.path, sidecar_path(report.path)],
+    }
+    populated = scene.halos.record.get(POPULATED)
+    return facts | ({"populate": populated} if populated else {})
 
 
 def _describe(report: Report, *, seed_is_default: bool) -> list[str]:

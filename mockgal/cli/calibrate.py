@@ -4,52 +4,55 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
+import cloup
+from cloup import option, option_group
 
-from ..errors import UsageError
-from .options import given, luminous, reading
-from .screen import progress_bar, say
+from .command import Command, Outcome
+from .options import (
+    check_pairs,
+    describing,
+    given,
+    least_particles,
+    luminous,
+    overwriting,
+    pairs_of_runs,
+    reading,
+)
+from .screen import progress_bar
+from .values import FILE
 
 if TYPE_CHECKING:
     from ..paint.hod_table import HODTable
 
 
-@click.command()
-@click.option(
-    "--hydro", "hydros", multiple=True, help="Hydrodynamic run; may be repeated, with its --dark."
+@cloup.command(cls=Command)
+@pairs_of_runs()
+@option_group(
+    "Calibration",
+    luminous,
+    least_particles,
+    option(
+        "--bin-width",
+        metavar="DEX",
+        help='Width of the bins of host mass (default: "0.25 dex").',
+    ),
+    option(
+        "--least-hosts",
+        type=int,
+        help="Least number of hosts in a bin; bins with fewer are joined to a neighbour (default: "
+        "15).",
+    ),
+    option(
+        "--jackknife",
+        type=int,
+        help="Sub-volumes along each side of the box for jackknife errors, or 0 for no errors "
+        "(default: 3).",
+    ),
 )
-@click.option("--dark", "darks", multiple=True, help="Its gravity-only twin, in the same order.")
-@click.option("--out", required=True, help="Table to write, .ecsv.")
-@click.option("--name", help="What the table is called (default: the name of the file).")
-@luminous
-@click.option(
-    "--least-particles",
-    type=int,
-    help="Least gravity-only particles of a subhalo that counts as resolved (default: 32).",
+@option_group(
+    "Output", option("--out", type=FILE, required=True, help="Table to write, .ecsv."), overwriting
 )
-@click.option("--bin-width", metavar="DEX", help='Of host mass (default: "0.25 dex").')
-@click.option(
-    "--least-hosts",
-    type=int,
-    help="Hosts that each bin has at least, or it is joined to a neighbour (default: 15).",
-)
-@click.option(
-    "--jackknife",
-    type=int,
-    help="Sub-volumes along each side of the box for jackknife errors (default: 3); 0 for none.",
-)
-@click.option(
-    "--match",
-    "method",
-    type=click.Choice(["ids", "position"]),
-    help="How hosts of the two runs are matched (default: by particle ids where they are there).",
-)
-@click.option("--summary", help="One line on the runs, kept in the table.")
-@click.option(
-    "--caution", help="What users should beware of: kept in the table, shown at every use."
-)
-@click.option("--reference", "references", multiple=True, help="Paper to cite; may be repeated.")
-@click.option("--overwrite", is_flag=True, help="Replace the table if it exists.")
+@describing("calibration")
 @reading
 def calibrate(
     hydros: tuple[str, ...],
@@ -62,24 +65,20 @@ def calibrate(
     references: tuple[str, ...],
     overwrite: bool,
     **options: Any,
-) -> None:
+) -> Outcome:
     """Calibrate the HOD on hydrodynamic runs and their gravity-only twins."""
     from ..calibrating import calibrate as run
     from ..quantity import in_unit
 
-    if not hydros or len(hydros) != len(darks):
-        raise UsageError(
-            "mockgal calibrate",
-            f"{len(hydros)} --hydro and {len(darks)} --dark",
-            "one or more of each, in pairs",
-            "mockgal calibrate --hydro hydro/groups_099 --dark dark/groups_099 --out table.ecsv",
-        )
+    check_pairs("mockgal calibrate", darks, hydros, " --out table.ecsv")
     wanted = given(options)
     measure_options: dict[str, Any] = {
         key: wanted.pop(key)
-        for key in ("bin_width", "least_hosts", "jackknife", "method")
+        for key in ("bin_width", "least_hosts", "jackknife", "match")
         if key in wanted
     }
+    if "match" in measure_options:
+        measure_options["method"] = measure_options.pop("match")
     if "bin_width" in measure_options:
         measure_options["bin_width"] = in_unit(
             "--bin-width", measure_options["bin_width"], "dex", 1.0
@@ -97,7 +96,27 @@ def calibrate(
             measure_options=measure_options,
             **wanted,
         )
-    say([*_describe(table), f"wrote       {out}"])
+    return Outcome([*_describe(table), f"wrote       {out}"], _facts(table) | {"wrote": [out]})
+
+
+def describe_table(table: HODTable) -> dict[str, Any]:
+    """Return what a calibration is, without its columns."""
+    from ..paint.hod_columns import META
+
+    units = {"luminosity_floor": "_msun_h", "particle_mass": "_msun_h"}
+    facts = {key + units.get(key, ""): getattr(table, key) for key in META}
+    return facts | {"has_twin": table.has_twin, "digest": table.digest}
+
+
+def _facts(table: HODTable) -> dict[str, Any]:
+    """Return what a calibration is, with its columns."""
+    from ..paint.hod_columns import COLUMNS
+
+    columns = {
+        name: {"unit": COLUMNS[name][0] or None, "values": values}
+        for name, values in table.columns.items()
+    }
+    return describe_table(table) | {"columns": columns}
 
 
 def _describe(table: HODTable) -> list[str]:

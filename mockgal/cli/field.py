@@ -6,10 +6,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import cloup
+from cloup import option, option_group
 
 from ..errors import UsageError
-from .options import assigning, cutting, given, overwriting, reading, stem, weighting
-from .screen import progress_bar, say
+from .command import Command, Outcome, about, files_of
+from .options import (
+    Renamed,
+    assigning,
+    cutting,
+    given,
+    overwriting,
+    reading,
+    sim_option,
+    stem,
+    weighting,
+)
+from .screen import progress_bar
+from .values import FILE, FOLDER, PATH
 
 if TYPE_CHECKING:
     from ..gridding import Gridded
@@ -18,102 +32,136 @@ _OF_GALAXIES = ("cuts", "weight")
 _OF_MATTER = ("origin", "subhalos", "least_subhalo_mass", "memory", "scratch")
 
 
-@click.command()
-@click.option("--from", "galaxies", metavar="PATH", help="Galaxies: a mock, or a hydrodynamic run.")
-@click.option("--sim", metavar="PATH", help="Matter: a simulation with particles.")
-@click.option("--grid", type=int, required=True, help="Voxels along each side.")
-@click.option("--out", help="Grid to write, .hdf5 (default: <name of PATH>-field.hdf5 here).")
-@assigning
-@cutting
-@weighting
-@click.option(
-    "--origin",
-    type=click.Choice(["corner", "centre"]),
-    help="Of matter: where voxel 0 is, its corner at the origin (the default) or its centre.",
+@cloup.command(cls=Command)
+@option_group(
+    "What to put on the grid (one of these)",
+    sim_option("Simulation with particles, for a grid of its matter."),
+    option(
+        "--galaxies",
+        type=PATH,
+        cls=Renamed,
+        formerly=("--from",),
+        help="Mock or hydrodynamic run, for a grid of its galaxies.",
+    ),
 )
-@click.option(
-    "--subhalos/--no-subhalos",
-    default=None,
-    help="Of matter: write the bound mass of subhalos on a second grid, too (the default).",
+@option_group(
+    "Grid",
+    option("--grid", type=int, required=True, help="Number of voxels along each side."),
+    assigning,
 )
-@click.option(
-    "--least-subhalo-mass",
-    metavar="MASS",
-    help='Of the smallest subhalo in it, such as "1e9 Msun/h" (default: all).',
+@option_group(
+    "Grid of matter",
+    option(
+        "--origin",
+        type=click.Choice(["corner", "centre"]),
+        help="What lies at the origin of the box: the corner of the first voxel (the default), or "
+        "its centre.",
+    ),
+    option(
+        "--subhalos/--no-subhalos",
+        default=None,
+        help="Also write a second grid with the bound mass of subhalos (the default), or do not.",
+    ),
+    option(
+        "--least-subhalo-mass",
+        metavar="MASS",
+        help='Least bound mass of the subhalos on the second grid, such as "1e9 Msun/h" (default: '
+        "all subhalos).",
+    ),
+    option(
+        "--memory",
+        metavar="SIZE",
+        help='Most memory to use for the grid, such as "2 GiB" (default: half of what is free). '
+        "If the grid does not fit, particles are first sorted into scratch files.",
+    ),
+    option(
+        "--scratch",
+        type=FOLDER,
+        help="Folder for scratch files of 12 to 32 bytes a particle (default: that of TMPDIR).",
+    ),
 )
-@click.option(
-    "--memory",
-    metavar="SIZE",
-    help='Of matter: for the grid, such as "2 GiB" (default: half of what is free). Where the '
-    "grid does not fit, particles are sorted to scratch files first.",
+@option_group("Grid of galaxies", cutting, weighting)
+@option_group(
+    "Output",
+    option(
+        "--out",
+        type=FILE,
+        help="Grid to write, .hdf5 (default: <input>-field.hdf5 here).",
+    ),
+    overwriting,
 )
-@click.option(
-    "--scratch",
-    metavar="FOLDER",
-    help="For scratch files, of 12 to 32 bytes a particle (default: that of TMPDIR).",
-)
-@overwriting
 @reading
 def field(
-    galaxies: str | None,
     sim: str | None,
+    galaxies: str | None,
     grid: int,
     out: str | None,
     overwrite: bool,
     **options: Any,
-) -> None:
+) -> Outcome:
     """Put galaxies, or the matter of a simulation, on a grid, and write it."""
     wanted = given(options)
     path = galaxies or sim
     if path is None or (galaxies and sim):
         raise UsageError(
             "mockgal field",
-            "neither --from nor --sim" if path is None else "--from and --sim",
+            "neither --sim nor --galaxies" if path is None else "--sim and --galaxies",
             "one of them",
-            "--from for a grid of galaxies, --sim for one of matter",
+            "--sim for a grid of matter, --galaxies for one of galaxies",
         )
     for key in _OF_MATTER if galaxies else _OF_GALAXIES:
         if key in wanted:
             raise UsageError(
                 "mockgal field",
                 f"--{key.replace('_', '-').replace('cuts', 'cut')} with "
-                + ("--from" if galaxies else "--sim"),
+                + ("--galaxies" if galaxies else "--sim"),
                 "options that it has",
                 "leave it out",
             )
     target = out or f"{stem(path)}-field.hdf5"
     write = _of_galaxies if galaxies else _of_matter
     with progress_bar() as progress:
-        lines, made = write(
+        lines, facts = write(
             path, target, wanted, grid_size=grid, overwrite=overwrite, progress=progress
         )
-    say(
-        [
-            *lines,
-            f"wrote {target}: {grid}^3 voxels of {made}, {Path(target).stat().st_size:,} bytes",
-        ]
-    )
+    size = Path(target).stat().st_size
+    voxels = f"{facts['voxel_size_mpc_h']:.4g} Mpc/h, {facts['kind']}, {facts['assignment']}"
+    lines.append(f"wrote {target}: {grid}^3 voxels of {voxels}, {size:,} bytes")
+    return Outcome(lines, facts | {"grid_size": grid, "bytes": size, "wrote": [target]})
 
 
 def _of_galaxies(
     path: str, target: str, wanted: dict[str, Any], **others: Any
-) -> tuple[list[str], str]:
+) -> tuple[list[str], dict[str, Any]]:
     from ..measuring import field_file
 
     own = {key: wanted.pop(key) for key in ("assignment", *_OF_GALAXIES) if key in wanted}
     made = field_file(path, target, read_options=wanted, **own, **others)
-    return [], f"{made.voxel_size:.4g} Mpc/h, {made.kind}, {made.assignment}"
+    return [], {
+        "galaxies": path,
+        "voxel_size_mpc_h": made.voxel_size,
+        "kind": made.kind,
+        "assignment": made.assignment,
+    }
 
 
 def _of_matter(
     path: str, target: str, wanted: dict[str, Any], **others: Any
-) -> tuple[list[str], str]:
+) -> tuple[list[str], dict[str, Any]]:
     from ..gridding import field as run
 
     made = run(path, target, **wanted, **others)
     snapshot = made.scene.snapshot
-    voxel = snapshot.box_size / others["grid_size"]
-    return _describe(made), f"{voxel:.4g} Mpc/h, mass, {wanted.get('assignment', 'CIC')}"
+    return _describe(made), {
+        "simulation": about(made.scene),
+        "read": files_of(snapshot.source),
+        "matter": made.matter,
+        "subhalos": made.subhalos,
+        "scratch_bytes": made.scratch_bytes,
+        "voxel_size_mpc_h": snapshot.box_size / others["grid_size"],
+        "kind": "mass",
+        "assignment": wanted.get("assignment", "CIC"),
+    }
 
 
 def _describe(made: Gridded) -> list[str]:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import cloup
 import numpy as np
+from cloup import option, option_group
 
 from ..errors import UsageError, printable
-from .options import assigning, cutting, given, overwriting, reading, stem, weighting
-from .screen import progress_bar, say
+from .command import Command, Outcome, report_unfinished
+from .options import (
+    Decorator,
+    assigning,
+    cutting,
+    given,
+    options,
+    overwriting,
+    reading,
+    sim_option,
+    stem,
+    weighting,
+)
+from .screen import progress_bar
+from .values import FILE, FOLDER, PATH, STATISTICS
 
 if TYPE_CHECKING:
     from ..measure.result import Measurement
@@ -20,96 +34,152 @@ if TYPE_CHECKING:
 ALL = "all"
 _WIDEST = 100  # characters of a line of a table, where its first column leaves room for one
 
-_simulation = click.option(
-    "--sim",
-    help="The simulation that the mock was painted on, for the number of its hosts and for "
-    "jackknife errors of their occupation.",
+_hosts = sim_option(
+    "Simulation that the mock was painted on, for the occupation of its hosts and the jackknife "
+    "errors of it."
 )
 
 
-def _of_statistics(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of the statistics; docs/reference/statistics.md says which has which."""
-    options = (
-        click.option("--grid", "grid_size", type=int, help="Voxels along each side."),
+def _galaxies(*more: Decorator) -> Decorator:
+    return option_group("Galaxies", _hosts, cutting, *more)
+
+
+_of_statistics = options(
+    option_group(
+        "Power spectrum, bispectrum, pdf",
+        option("--grid", "grid_size", type=int, help="Number of voxels along each side."),
         assigning,
         weighting,
-        click.option(
-            "--line-of-sight",
-            type=click.Choice(["x", "y", "z"]),
-            help="Measure in redshift space, seen along this axis.",
-        ),
-        click.option(
+        option(
             "--subtract-shot-noise",
             is_flag=True,
             default=None,
-            help="Off unless asked for; stated either way.",
+            help="Subtract the shot noise, which is stated either way.",
         ),
-        click.option(
-            "--jackknife",
-            type=int,
-            help="Sub-volumes along each side of the box for jackknife errors; 0 for none.",
-        ),
-        click.option(
+        option(
             "--interlacing/--no-interlacing",
             default=None,
-            help="Remove every second image of the grid from power and bispectrum (default: yes).",
+            help="Remove every second image of the grid from power and bispectrum (the default), "
+            "or do not.",
         ),
-        click.option(
-            "--k-min", metavar="K", help='First edge of bins of the power, such as "0.1 h/Mpc".'
+        option(
+            "--k-min",
+            metavar="K",
+            help='For power: lower edge of the first bin of k, such as "0.1 h/Mpc".',
         ),
-        click.option("--k-max", metavar="K", help='End of bins of the power, such as "10 h/Mpc".'),
-        click.option(
-            "--k-width", metavar="K", help='Width of bins of the power, such as "0.05 h/Mpc".'
+        option(
+            "--k-max",
+            metavar="K",
+            help='For power: upper edge of the last bin of k, such as "10 h/Mpc".',
         ),
-        click.option(
+        option(
+            "--k-width",
+            metavar="K",
+            help='For power: width of the bins of k, such as "0.05 h/Mpc".',
+        ),
+        option(
             "--log-k-width",
             metavar="DEX",
-            help='Width of logarithmic bins of the power, such as "0.1 dex".',
+            help='For power: width of logarithmic bins of k, such as "0.1 dex".',
         ),
-        click.option("--k1", metavar="K", help='Of the bispectrum, such as "3 h/Mpc".'),
-        click.option("--k2", metavar="K", help='Of the bispectrum, such as "4 h/Mpc".'),
-        click.option("--angles", type=int, help="Of the bispectrum, between 0 and pi."),
-        click.option(
-            "--shell-width", metavar="K", help='Of the bispectrum\'s shells, such as "0.5 h/Mpc".'
+        option(
+            "--k1",
+            metavar="K",
+            help='For bispectrum: first side of the triangles, such as "3 h/Mpc".',
         ),
-        click.option("--bin-width", metavar="DEX", help='Of masses, such as "0.25 dex".'),
-        click.option("--r-min", metavar="R", help='Of pairs, such as "0.1 Mpc/h".'),
-        click.option("--r-max", metavar="R", help='Of pairs, such as "20 Mpc/h".'),
-        click.option("--pi-max", metavar="R", help='Along the line of sight, such as "40 Mpc/h".'),
-        click.option("--bins", type=int, help="Of separations."),
-        click.option("--mu-bins", type=int, help="Of the angle to the line of sight."),
-    )
-    for option in reversed(options):  # the last one added is shown first
-        command = option(command)
-    return command
-
-
-@click.command()
-@click.argument("path")
-@click.option(
-    "--statistic",
-    "statistics",
-    required=True,
-    help="Names separated by commas, or all: power, bispectrum, pdf, mass_function, "
-    "stellar_to_halo, occupation, satellite_fraction, xi, wp, xi_multipoles.",
+        option(
+            "--k2",
+            metavar="K",
+            help='For bispectrum: second side of the triangles, such as "4 h/Mpc".',
+        ),
+        option(
+            "--angles",
+            type=int,
+            help="For bispectrum: number of angles between the two sides of the triangles, from 0 "
+            "to pi.",
+        ),
+        option(
+            "--shell-width",
+            metavar="K",
+            help='For bispectrum: width of the shells in k, such as "0.5 h/Mpc".',
+        ),
+    ),
+    option_group(
+        "Statistics by mass",
+        option("--bin-width", metavar="DEX", help='Width of the bins of mass, such as "0.25 dex".'),
+    ),
+    option_group(
+        "Correlation functions",
+        option("--r-min", metavar="R", help='Least separation of pairs, such as "0.1 Mpc/h".'),
+        option("--r-max", metavar="R", help='Greatest separation of pairs, such as "20 Mpc/h".'),
+        option("--bins", type=int, help="Number of bins of separation."),
+        option(
+            "--pi-max",
+            metavar="R",
+            help="For wp: greatest separation of pairs along the line of sight, such as "
+            '"40 Mpc/h".',
+        ),
+        option(
+            "--mu-bins",
+            type=int,
+            help="For xi_multipoles: number of bins of the cosine of the angle to the line of "
+            "sight.",
+        ),
+    ),
+    option_group(
+        "Several statistics",
+        option(
+            "--line-of-sight",
+            type=click.Choice(["x", "y", "z"]),
+            help="Axis along which galaxies are seen in redshift space (default: real space).",
+        ),
+        option(
+            "--jackknife",
+            type=int,
+            help="Sub-volumes along each side of the box for jackknife errors, or 0 for no errors.",
+        ),
+    ),
 )
-@click.option("--out", required=True, help="Folder for the tables (.ecsv) and plots (.png).")
-@_simulation
-@cutting
+
+
+@cloup.command(cls=Command)
+@cloup.argument("path", type=PATH)
+@option_group(
+    "What to measure",
+    option(
+        "--statistic",
+        "statistics",
+        type=STATISTICS,
+        required=True,
+        multiple=True,
+        help="Names separated by commas, or all: power, bispectrum, pdf, mass_function, "
+        "stellar_to_halo, occupation, satellite_fraction, xi, wp, xi_multipoles.",
+    ),
+)
+@_galaxies()
 @_of_statistics
-@click.option("--no-plots", is_flag=True, help="Write the tables only.")
-@overwriting
+@option_group(
+    "Output",
+    option(
+        "--out",
+        type=FOLDER,
+        required=True,
+        help="Folder for the tables (.ecsv) and plots (.png).",
+    ),
+    option("--no-plots", is_flag=True, help="Write tables without plots."),
+    overwriting,
+)
 @reading
 def measure(
     path: str,
-    statistics: str,
+    statistics: tuple[str, ...],
     out: str,
     sim: str | None,
     cuts: tuple[str, ...],
     no_plots: bool,
     overwrite: bool,
     **options: Any,
-) -> None:
+) -> Outcome:
     """Measure the galaxies of PATH: a mock, or a hydrodynamic run's own.
 
     Writes a table and a plot for each statistic.
@@ -117,7 +187,8 @@ def measure(
     from ..measuring import all_statistics, measure_files
     from ..protocols import ReadOptions
 
-    names = all_statistics() if statistics == ALL else _names(statistics)
+    text = ",".join(statistics)
+    names = all_statistics() if text == ALL else _names(text)
     wanted = given(options)
     of_reading = {"format", *ReadOptions._fields}
     results: dict[Path, Measurement] = {}
@@ -136,9 +207,41 @@ def measure(
                 written=results.__setitem__,
                 **wanted,
             )
-    finally:  # what was written is told, whatever became of the others
-        for table, result in results.items():
-            say([*_describe(result), f"wrote       {table}"])
+    except BaseException:  # what was written is told, whatever became of the others
+        if results:
+            report_unfinished(_outcome(path, results, not no_plots))
+        raise
+    return _outcome(path, results, not no_plots)
+
+
+def _outcome(path: str, results: dict[Path, Measurement], plots: bool) -> Outcome:
+    lines, facts, wrote = [], {}, []
+    for table, result in results.items():
+        lines += [*_describe(result), f"wrote       {table}"]
+        files = [table, table.with_suffix(".png")] if plots else [table]
+        facts[result.statistic] = _facts(result) | {"wrote": files}
+        wrote += files
+    return Outcome(lines, {"galaxies": path, "tables": facts, "wrote": wrote})
+
+
+def _facts(result: Measurement) -> dict[str, Any]:
+    """Return the table of a statistic, column by column, and its settings."""
+    columns = {
+        name: {
+            "unit": result.fields[name].unit.replace("littleh", "h") or None,
+            "meaning": result.fields[name].meaning,
+            "values": values,
+        }
+        for name, values in result.columns.items()
+    }
+    return {
+        "axis": result.axis,
+        "estimates": result.estimates,
+        "count": result.count,
+        "error_degrees_of_freedom": result.error_degrees_of_freedom,
+        "settings": result.settings,
+        "columns": columns,
+    }
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -182,19 +285,26 @@ def _describe(result: Measurement) -> list[str]:
     return lines
 
 
-@click.command()
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
-@click.option("--out", help="Picture: .png, .pdf or .svg (default: <names of PATHs>.png here).")
-@click.option(
-    "--label",
-    "labels",
-    multiple=True,
-    help="What a catalogue is called in the picture and the table; once for each PATH, in the "
-    "same order (default: the shortest end of its path that no other has).",
+@cloup.command(cls=Command)
+@cloup.argument("paths", type=PATH, nargs=-1, required=True, metavar="PATH...")
+@_galaxies()
+@option_group(
+    "Output",
+    option(
+        "--out",
+        type=FILE,
+        help="Picture to write: .png, .pdf or .svg (default: <names of the inputs>.png here).",
+    ),
+    option(
+        "--label",
+        "labels",
+        multiple=True,
+        metavar="NAME",
+        help="Name of a catalogue in the picture and the table. Given once for each PATH, in the "
+        "same order (default: the shortest end of its path that no other has).",
+    ),
+    overwriting,
 )
-@_simulation
-@cutting
-@overwriting
 @reading
 def plot(
     paths: tuple[str, ...],
@@ -204,7 +314,7 @@ def plot(
     cuts: tuple[str, ...],
     overwrite: bool,
     **options: Any,
-) -> None:
+) -> Outcome:
     """Draw the galaxies of PATH: a map, their mass function, and the occupation of hosts.
 
     With several paths: a table and a picture that compare them, with their mass functions, stellar
@@ -223,10 +333,32 @@ def plot(
         overwrite=overwrite,
     )
     if len(paths) > 1:
-        say([*_side_by_side(drawn), f"wrote {target}"])
+        lines = [*_side_by_side(drawn), f"wrote {target}"]
     else:
         (galaxies,) = drawn.values()
-        say([f"wrote {target}: {len(galaxies):,} galaxies"])
+        lines = [f"wrote {target}: {len(galaxies):,} galaxies"]
+    facts = {
+        name: {"path": path, **_counts(galaxies)}
+        for path, (name, galaxies) in zip(paths, drawn.items(), strict=True)
+    }
+    return Outcome(lines, {"catalogues": facts, "wrote": [target]})
+
+
+def _counts(galaxies: GalaxyCatalog) -> dict[str, Any]:
+    """Return numbers and stellar masses of a catalogue; None where there is no galaxy."""
+    mass = galaxies["stellar_mass"].astype(np.float64)
+    central = int(galaxies["is_central"].sum())
+    sums: dict[str, Any] = {"total": np.sum, "median": np.median, "largest": np.max}
+    return {
+        "painter": galaxies.provenance.get("painter", {}).get("name"),
+        "galaxies": len(mass),
+        "centrals": central,
+        "satellites": len(mass) - central,
+        **{
+            f"stellar_mass_{name}_msun_h": float(of(mass)) if len(mass) else None
+            for name, of in sums.items()
+        },
+    }
 
 
 def _side_by_side(catalogues: dict[str, GalaxyCatalog]) -> list[str]:

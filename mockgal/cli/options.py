@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands have, in the groups that their help shows."""
 
 from __future__ import annotations
 
@@ -8,104 +8,315 @@ from pathlib import Path
 from typing import Any
 
 import click
+import cloup
+from cloup import option, option_group
 
+from ..errors import UsageError
 from ..types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
+from .values import FILE, FOLDER, FORMAT, PATH
 
-STELLAR_MASS_HELP = (
-    "Stars counted in a hydrodynamic run: "
-    + "; ".join(f"{name}, {meaning}" for name, meaning in STELLAR_MASS_DEFINITIONS.items())
-    + " (default: bound)."
-)
-MASS_DEFINITION_HELP = "Host mass: " + ", ".join(MASS_DEFINITIONS) + " (default: 200c)."
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-cutting = click.option(
+
+class Renamed(cloup.Option):
+    """An option with earlier names, which still work and are shown nowhere.
+
+    Parameters
+    ----------
+    formerly : tuple of str
+        The earlier names.
+    """
+
+    def __init__(self, *args: Any, formerly: tuple[str, ...], **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self.formerly = formerly
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Add all names to the parser."""
+        super().add_to_parser(parser, ctx)
+        parser.add_option(
+            obj=self,
+            opts=list(self.formerly),
+            dest=self.name,
+            action="append" if self.multiple else "store",
+            nargs=self.nargs,
+        )
+
+
+class Unnamed(click.Argument):
+    """An argument in place of an option, as an earlier version had it: it is not in the help."""
+
+    def get_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return nothing."""
+        return []
+
+
+def formerly_first(name: str) -> Decorator:
+    """Accept the value of an option as the argument ``name`` as well, as earlier versions did."""
+    return cloup.argument(name, cls=Unnamed, required=False)
+
+
+def one_of_both(command: str, flag: str, named: str | None, unnamed: str | None) -> str:
+    """Return the value that was given with its option, or without.
+
+    Raises
+    ------
+    UsageError
+        None, or both.
+    """
+    if named is not None and unnamed is not None:
+        raise UsageError(command, f"{unnamed} beside {flag} {named}", "one", "leave it out")
+    value = unnamed if named is None else named
+    if value is None:
+        raise UsageError(command, f"no {flag}", "one", f"`{command} --help` lists the options")
+    return value
+
+
+def options(*decorators: Decorator) -> Decorator:
+    """Join decorators into one; their options are shown in this order."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for decorator in reversed(decorators):  # the last one added is shown first
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+def names_of(decorator: Decorator) -> tuple[str, ...]:
+    """Return the names of the parameters that a decorator adds to a command."""
+
+    def command(**_: Any) -> None: ...
+
+    parameters: list[click.Parameter] = getattr(decorator(command), "__click_params__", [])
+    return tuple(str(parameter.name) for parameter in reversed(parameters))
+
+
+def sim_option(help: str, **keywords: Any) -> Decorator:
+    """Return the option that names a simulation."""
+    return option("--sim", type=PATH, help=help, **keywords)
+
+
+cutting = option(
     "--cut",
     "cuts",
     multiple=True,
     metavar="CUT",
-    help='Measure those only that pass, such as "stellar_mass > 1e10 Msun/h"; may be repeated.',
+    help='Keep only the galaxies that pass this cut, such as "stellar_mass > 1e10 Msun/h". May be '
+    "repeated.",
 )
-luminous = click.option(
+luminous = option(
     "--luminosity-floor",
     metavar="MASS",
-    help='Least stellar mass that counts as luminous, such as "1e8 Msun/h" (default: that of 10 '
-    "star particles).",
+    help='Least stellar mass of a galaxy that counts as luminous, such as "1e8 Msun/h" (default: '
+    "that of 10 star particles).",
 )
-overwriting = click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-assigning = click.option(
+overwriting = option("--overwrite", is_flag=True, help="Replace output files that exist.")
+assigning = option(
     "--assignment",
     type=click.Choice(["NGP", "CIC", "TSC", "PCS"]),
-    help="How mass is put on the grid (default: CIC).",
+    help="Scheme that puts mass on the grid (default: CIC).",
 )
-weighting = click.option(
+weighting = option(
     "--weight",
     type=click.Choice(["stellar_mass", "number"]),
-    help="What a galaxy counts in fields: its stellar mass (the default), or 1.",
+    help="What each galaxy adds to a grid: its stellar mass (the default), or 1.",
+)
+least_particles = option(
+    "--least-particles",
+    type=int,
+    help="Least number of particles of a gravity-only subhalo that counts as resolved (default: "
+    "32).",
 )
 
-
-def reading(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that tell a reader what to do."""
-    options = (
-        click.option("--format", "format", help="Input format; by default found from the content."),
-        click.option("--mass-definition", help=MASS_DEFINITION_HELP),
-        click.option(
+reading = options(
+    option_group(
+        "Reading the input",
+        option(
+            "--format",
+            type=FORMAT,
+            help="Format of the input, such as gadget4 (default: found from the content).",
+        ),
+        option(
+            "--mass-definition",
+            type=click.Choice(list(MASS_DEFINITIONS)),
+            help="Mass definition of the hosts that is read (default: 200c, or the one that the "
+            "input has).",
+        ),
+        option(
             "--drop-bad",
             is_flag=True,
             default=None,
-            help="Drop rows with NaN, infinite or negative masses, and centrals without a "
-            "host mass (with their satellites), instead of refusing the file; counted.",
+            help="Drop rows with NaN, infinite or negative masses, and centrals without a host "
+            "mass with all their satellites, instead of refusing the input. They are counted.",
         ),
-        click.option(
+        option(
             "--orphans",
             type=click.Choice(["refuse", "drop", "central"]),
-            help="Satellites whose central is not in the catalogue (default: refuse).",
+            help="What to do with satellites whose central is not in the catalogue: refuse the "
+            "input (the default), drop them, or count them as centrals.",
         ),
-        click.option(
-            "--centred-origin", is_flag=True, default=None, help="Positions are in [-L/2, L/2)."
+        option(
+            "--centred-origin",
+            is_flag=True,
+            default=None,
+            help="Positions lie in [-L/2, L/2), not [0, L), in a box of side L.",
         ),
-        click.option(
+        option(
             "--allow-empty-regions",
             is_flag=True,
             default=None,
-            help="Accept a box of which a part is empty.",
+            help="Accept a box of which a part holds no halo.",
         ),
-        click.option(
+        option(
             "--allow-missing-chunks",
             is_flag=True,
             default=None,
-            help="Read a catalogue of which files are missing: the groups that are there as a "
-            "whole; recorded.",
+            help="Accept a catalogue that lacks some of its files, and read the groups that are "
+            "whole. This is recorded.",
         ),
-        click.option("--stellar-mass-definition", help=STELLAR_MASS_HELP),
-        click.option("--h", type=float, help="H0 over 100 km/s/Mpc, if not in the file."),
-        click.option("--omega-m", type=float, help="Matter density today, if not in the file."),
-        click.option("--omega-lambda", type=float, help="Dark energy today, if not in the file."),
-        click.option("--w0", type=float, help="Equation of state of dark energy, if not -1."),
-        click.option("--wa", type=float, help="Its change with 1 - a, if not 0."),
-        click.option(
+        option(
+            "--stellar-mass-definition",
+            type=click.Choice(list(STELLAR_MASS_DEFINITIONS)),
+            help="Stars of a hydrodynamic run that are counted: "
+            + "; ".join(f"{name}, {meaning}" for name, meaning in STELLAR_MASS_DEFINITIONS.items())
+            + " (default: bound).",
+        ),
+    ),
+    option_group(
+        "What the input does not state",
+        option(
+            "--h",
+            type=float,
+            help="Hubble constant in units of 100 km/s/Mpc, if the input does not state it.",
+        ),
+        option(
+            "--omega-m",
+            type=float,
+            help="Matter density today in units of the critical density, if the input does "
+            "not state it.",
+        ),
+        option(
+            "--omega-lambda",
+            type=float,
+            help="Density of dark energy today in units of the critical density, if the input does "
+            "not state it.",
+        ),
+        option(
+            "--w0",
+            type=float,
+            help="Equation of state of dark energy today, if the input does not state it (default: "
+            "-1).",
+        ),
+        option(
+            "--wa",
+            type=float,
+            help="Change of the equation of state of dark energy with 1 - a, where a is the scale "
+            "factor, if the input does not state it (default: 0).",
+        ),
+        option(
             "--box-size",
             metavar="LENGTH",
-            help='Side of the box, such as "1000 Mpc/h", if not in the file.',
+            help='Comoving side of the box, such as "1000 Mpc/h", if the input does not state it.',
         ),
-        click.option("--redshift", type=float, help="Redshift, if not in the file."),
-        click.option(
+        option("--redshift", type=float, help="Redshift, if the input does not state it."),
+        option(
             "--particle-mass",
             metavar="MASS",
-            help='Mass of a dark-matter particle, such as "1e9 Msun/h", if not in the file.',
+            help='Mass of a dark-matter particle, such as "1e9 Msun/h", if the input does not '
+            "state it.",
         ),
-    )
-    for option in reversed(options):  # the last one added is shown first
-        command = option(command)
-    return command
+    ),
+)
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that the user gave."""
+    """Return the options that the user gave."""
     return {key: value for key, value in options.items() if value not in (None, ())}
 
 
 def stem(path: str) -> str:
-    """What outputs are named after: the file without its extension, or the folder."""
+    """Return what outputs are named after: the file without its extension, or the folder."""
     where = Path(os.path.abspath(path))
     return where.name if where.is_dir() else where.stem
+
+
+def pairs_of_runs(*more: Decorator) -> Decorator:
+    """Return the options that name gravity-only runs and their twins, and ``more`` about them."""
+    return option_group(
+        "Pairs of runs",
+        option(
+            "--dark",
+            "darks",
+            type=PATH,
+            multiple=True,
+            help="Gravity-only run. May be repeated, each with its --hydro.",
+        ),
+        option(
+            "--hydro",
+            "hydros",
+            type=PATH,
+            multiple=True,
+            help="Hydrodynamic twin of a gravity-only run, in the same order as --dark.",
+        ),
+        *more,
+        option(
+            "--match",
+            type=click.Choice(["ids", "position"]),
+            help="How the halos of the two runs are matched: by the ids of their particles (the "
+            "default where the runs have them), or by position.",
+        ),
+    )
+
+
+densities = option(
+    "--density",
+    type=FILE,
+    multiple=True,
+    help="Density grid of the matter of a gravity-only run, in the same order as --dark, from "
+    "`mockgal field` or elsewhere (default: made from the particles).",
+)
+
+
+def describing(what: str) -> Decorator:
+    """Return the options with words about ``what`` is made."""
+    return option_group(
+        f"About the {what}",
+        option("--name", help=f"Name of the {what} (default: that of the file)."),
+        option("--summary", help="One line about the runs, which is stored and shown."),
+        option(
+            "--caution", help="What users should beware of. It is stored, and shown at each use."
+        ),
+        option(
+            "--reference",
+            "references",
+            multiple=True,
+            cls=Renamed,
+            formerly=("--citation",),
+            help="Paper to cite, which is stored. May be repeated.",
+        ),
+    )
+
+
+def check_pairs(
+    command: str, darks: tuple[str, ...], hydros: tuple[str, ...], more: str = ""
+) -> None:
+    """Raise if runs and twins do not go together.
+
+    Raises
+    ------
+    UsageError
+        None, or more of one kind than of the other.
+    """
+    if not darks or len(darks) != len(hydros):
+        raise UsageError(
+            command,
+            f"{len(darks)} --dark and {len(hydros)} --hydro",
+            "one or more of each, in pairs",
+            f"{command} --dark dark/groups_099 --hydro hydro/groups_099{more}",
+        )
+
+
+def keeping(help: str) -> Decorator:
+    """Return the option for a folder from which work that was stopped goes on."""
+    return option("--resume", type=FOLDER, help=help)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import click
+from cloup import option, option_group
 
 from ..types import MASS_DEFINITIONS
 
@@ -21,49 +21,50 @@ CHOICES = {
 }
 
 
-def populating(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say how satellites are made."""
-    definitions = [name for name in MASS_DEFINITIONS if name != "fof"]
-    options = (
-        click.option(
-            "--populate",
-            is_flag=True,
-            default=None,
-            help="Make satellites first, for hosts that come without subhalos.",
-        ),
-        click.option(
-            "--satellite-numbers",
-            type=click.Choice(["poisson", "measured"]),
-            help="Numbers of satellites: Poisson (the default), or with the measured variance.",
-        ),
-        click.option(
-            "--satellite-profile",
-            type=click.Choice(["nfw", "measured"]),
-            help="Places of satellites: NFW within the host's radius (default), or as measured.",
-        ),
-        click.option(
-            "--concentration",
-            metavar="NAME|NUMBER",
-            help="Of the hosts: duffy08 (the default), dutton_maccio14, catalogue for that of the "
-            "input, or one number.",
-        ),
-        click.option(
-            "--satellite-velocity",
-            type=click.Choice(["jeans", "measured"]),
-            help="Velocities of satellites: dispersion by the isotropic Jeans equation (the "
-            "default), or as measured.",
-        ),
-        click.option("--velocity-bias", type=float, help="Factor on that dispersion (default: 1)."),
-        click.option(
-            "--radius-definition",
-            type=click.Choice(definitions),
-            help="Mass definition that friends-of-friends masses are taken for, which have no "
-            "radius.",
-        ),
-    )
-    for option in reversed(options):  # the last one added is shown first
-        command = option(command)
-    return command
+populating = option_group(
+    "Satellites, for hosts without subhalos",
+    option(
+        "--populate",
+        is_flag=True,
+        default=None,
+        help="Make satellites before painting. The options below need it.",
+    ),
+    option(
+        "--satellite-numbers",
+        type=click.Choice(["poisson", "measured"]),
+        help="Scatter of the number of satellites of a host: poisson (the default), or as "
+        "measured for the calibration.",
+    ),
+    option(
+        "--satellite-profile",
+        type=click.Choice(["nfw", "measured"]),
+        help="Radial profile of satellites: nfw within the radius of the host (the default), or "
+        "as measured for the calibration.",
+    ),
+    option(
+        "--concentration",
+        metavar="NAME|NUMBER",
+        help="Concentration of the hosts: duffy08 (the default), dutton_maccio14, catalogue for "
+        "the column of the input, or one number for all.",
+    ),
+    option(
+        "--satellite-velocity",
+        type=click.Choice(["jeans", "measured"]),
+        help="Velocity dispersion of satellites: jeans, the isotropic Jeans equation in an NFW "
+        "halo (the default), or as measured for the calibration.",
+    ),
+    option(
+        "--velocity-bias",
+        type=float,
+        help="Factor on the velocity dispersion of satellites (default: 1).",
+    ),
+    option(
+        "--radius-definition",
+        type=click.Choice([name for name in MASS_DEFINITIONS if name != "fof"]),
+        help="Mass definition that gives a friends-of-friends host its radius, with its mass "
+        "taken as it is.",
+    ),
+)
 
 
 def take_choices(wanted: dict[str, Any]) -> dict[str, Any]:

@@ -12,11 +12,14 @@ import click
 
 from ..errors import MockgalError, OutputError, printable
 
+QUIET = "mockgal.quiet"  # in the context of a command: whether it shows neither report nor bar
+
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[int, int, str], None] | None]:
     """A progress bar with rate and time left on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
+    context = click.get_current_context(silent=True)
+    if not sys.stderr.isatty() or (context is not None and context.meta.get(QUIET)):
         yield None
         return
     from .bar import drawn  # rich is loaded where it is shown

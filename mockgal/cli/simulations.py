@@ -2,46 +2,66 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-import click
+import cloup
+from cloup import option, option_group
 
+from .calibrate import describe_table
+from .command import Command, Outcome, about, files_of
 from .left_out import left_out
-from .options import given, reading
-from .screen import progress_bar, say
+from .options import formerly_first, given, one_of_both, overwriting, reading, sim_option
+from .screen import progress_bar
+from .values import FILE, PATH
 
 
-@click.command()
-@click.argument("path")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@cloup.command(cls=Command)
+@cloup.argument("path", type=PATH)
 @reading
-def inspect(path: str, as_json: bool, **options: Any) -> None:
+def inspect(path: str, **options: Any) -> Outcome:
     """Say what PATH is, and what each painter could do with it."""
     from ..summary import as_text
     from ..summary import inspect as look
 
     facts = look(path, **given(options))
-    say((json.dumps(facts, indent=1) if as_json else as_text(facts)).splitlines())
+    return Outcome(as_text(facts).splitlines(), facts)
 
 
-@click.command()
-@click.argument("path")
-@click.option("--out", required=True, help="Bundle to write, .hdf5.")
-@click.option("--no-particles", is_flag=True, help="Leave the particles out.")
-@click.option("--density", help="Density grid to pack with the halos.")
-@click.option("--overwrite", is_flag=True, help="Replace the bundle if it exists.")
+@cloup.command(cls=Command)
+@formerly_first("path")
+@option_group(
+    "Simulation",
+    sim_option("Simulation to pack: one file of a set, or a folder."),
+    option(
+        "--density",
+        type=FILE,
+        help="Density grid of the simulation's matter, to be packed with the halos.",
+    ),
+    option("--no-particles", is_flag=True, help="Leave the particles out."),
+)
+@option_group(
+    "Output",
+    option("--out", type=FILE, required=True, help="Bundle to write, .hdf5."),
+    overwriting,
+)
 @reading
 def pack(
-    path: str, out: str, no_particles: bool, density: str | None, overwrite: bool, **options: Any
-) -> None:
-    """Put the simulation at PATH into one file."""
+    sim: str | None,
+    path: str | None,
+    out: str,
+    no_particles: bool,
+    density: str | None,
+    overwrite: bool,
+    **options: Any,
+) -> Outcome:
+    """Pack a simulation into one file, a bundle."""
     from ..packing import pack as run
 
+    source = one_of_both("mockgal pack", "--sim", sim, path)
     with progress_bar() as progress:
-        sim = run(
-            path,
+        packed = run(
+            source,
             out,
             overwrite=overwrite,
             particles=not no_particles,
@@ -49,22 +69,31 @@ def pack(
             progress=progress,
             **given(options),
         )
-    particles = 0 if sim.particles is None or no_particles else sim.particles.count
-    say(
-        [
-            f"wrote {out}: {len(sim.halos):,} subhalos, {particles:,} particles, "
-            f"{Path(out).stat().st_size:,} bytes",
-            *(f"left out: {text}" for text in left_out(sim.halos.record)),
-        ]
-    )
+    particles = 0 if packed.particles is None or no_particles else packed.particles.count
+    size = Path(out).stat().st_size
+    lines = [
+        f"wrote {out}: {len(packed.halos):,} subhalos, {particles:,} particles, {size:,} bytes",
+        *(f"left out: {text}" for text in left_out(packed.halos.record)),
+    ]
+    facts = {
+        "simulation": about(packed),
+        "read": files_of(packed.snapshot.source),
+        "subhalos": len(packed.halos),
+        "particles": particles,
+        "halo_digest": packed.halos.digest(),
+        "bytes": size,
+        "wrote": [out],
+    }
+    return Outcome(lines, facts)
 
 
-@click.command()
-def calibrations() -> None:
+@cloup.command(cls=Command)
+def calibrations() -> Outcome:
     """List the HOD calibrations that come with mockgal."""
     from ..paint.hod_columns import KINDS, TWIN
     from ..paint.hod_store import shipped
 
+    lines, facts = [], []
     for table in shipped():
         z, m = table.domain["redshift"], table.domain["particle_mass"]
         ranges = [
@@ -72,7 +101,7 @@ def calibrations() -> None:
             f"10^{table.edges(k)[-1]:.2f} Msun/h"
             for k, kind in enumerate(KINDS)
         ]
-        lines = [
+        lines += [
             f"{table.name}: redshift {z[0]:.4g} to {z[1]:.4g}, {', '.join(ranges)}, particle mass "
             f"{m[0]:.3g} to {m[1]:.3g} Msun/h, luminous above {table.luminosity_floor:.4g} Msun/h",
             f"    from: {table.provenance.get('summary', 'not stated')}",
@@ -84,4 +113,5 @@ def calibrations() -> None:
             )
         if "caution" in table.provenance:
             lines.append(f"    caution: {table.provenance['caution']}")
-        say(lines)
+        facts.append(describe_table(table))
+    return Outcome(lines, {"calibrations": facts})

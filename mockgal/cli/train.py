@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import cloup
+from cloup import option, option_group
 
-from ..errors import UsageError
-from .options import given, luminous, overwriting, reading
-from .screen import progress_bar, say
+from .command import Command, Outcome, plain
+from .options import (
+    Renamed,
+    check_pairs,
+    densities,
+    describing,
+    formerly_first,
+    given,
+    least_particles,
+    luminous,
+    one_of_both,
+    overwriting,
+    pairs_of_runs,
+    reading,
+)
+from .screen import progress_bar
+from .values import FILE, FOLDER, WEIGHTS
 
 if TYPE_CHECKING:
     from ..paint.weights_header import WeightsHeader
@@ -24,134 +39,156 @@ _SPLIT = {"split": "kind", "validation": "validation", "test": "test", "split_si
 _ABOUT = ("summary", "caution", "citation")
 
 
-def _pairing(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that name pairs of runs, and how they are matched."""
-    options = (
-        click.option(
-            "--dark",
-            "darks",
-            multiple=True,
-            help="Gravity-only run; may be repeated, with its twin.",
-        ),
-        click.option(
-            "--hydro", "hydros", multiple=True, help="Its hydrodynamic twin, in the same order."
-        ),
-        click.option(
-            "--density",
-            multiple=True,
-            metavar="FILE",
-            help="Density grid of the matter of each gravity-only run, in the same order, as "
-            "`mockgal build` takes it (default: from the particles).",
-        ),
-        click.option(
-            "--match",
-            type=click.Choice(["ids", "position"]),
-            help="How subhalos are matched (default: by particle ids where they are there).",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-@click.command()
-@_pairing
-@click.option(
-    "--out",
-    required=True,
-    help="Weights to write, .safetensors; beside them their card, and a picture of the split.",
+@cloup.command(cls=Command)
+@pairs_of_runs(densities)
+@option_group(
+    "Network",
+    option(
+        "--preset",
+        type=click.Choice(["centred", "paper", "literal", "demo"]),
+        help="Layout of the network (default: centred).",
+    ),
+    option("--width", type=int, help="Channels of the network's first stage (default: 16)."),
+    option(
+        "--target",
+        help="What the network predicts: stellar_mass, that of the galaxy matched with each "
+        "subhalo (the default); after it, separated by commas, other columns of the "
+        "hydrodynamic run, such as stellar_half_mass_radius; or voxel, the stellar mass in the "
+        "voxel of the subhalo.",
+    ),
+    option("--voxel-size", metavar="LENGTH", help='Side of a voxel, such as "0.1 Mpc/h".'),
+    option(
+        "--grid",
+        "grid_size",
+        type=int,
+        help="Number of voxels along each side of the first box, in place of --voxel-size "
+        "(default: the first power of two not below the number of particles along a side).",
+    ),
 )
-@click.option("--preset", help="Layout: centred (the default), paper, literal, demo.")
-@click.option("--width", type=int, help="Channels of the first stage (default: 16).")
-@click.option(
-    "--target",
-    help="What is predicted: stellar_mass of the galaxy matched with each subhalo (the default); "
-    "after it, with commas between, other columns of the hydrodynamic run, such as "
-    "stellar_half_mass_radius; or voxel, the stellar mass in the subhalo's voxel.",
+@option_group(
+    "Subhalos to train on, and to hold out",
+    luminous,
+    least_particles,
+    option(
+        "--sampling",
+        type=click.Choice(["target", "corrected", "input", "natural"]),
+        help="How often subhalos are shown: target, all stellar masses equally often; corrected, "
+        "the same with a loss that corrects for it; input, all bound masses equally often (the "
+        "default); natural, each subhalo equally often. The preset paper has target by default.",
+    ),
+    option(
+        "--split",
+        type=click.Choice(["box", "slabs", "cubes", "paper"]),
+        help="What is held out: box, whole boxes (the default from three simulations on); slabs; "
+        "cubes (the default otherwise); or paper, the cubes of the paper.",
+    ),
+    option(
+        "--validation",
+        multiple=True,
+        metavar="NAME",
+        help="Simulation that is held out to choose the best epoch. May be repeated.",
+    ),
+    option(
+        "--test",
+        multiple=True,
+        metavar="NAME",
+        help="Simulation that is held out for the scores on the card. May be repeated.",
+    ),
+    option(
+        "--split-side",
+        type=float,
+        help="Side of each slab or cube that is held out, as a fraction of the side of the box.",
+    ),
 )
-@click.option("--voxel-size", metavar="LENGTH", help='Side of a voxel, such as "0.1 Mpc/h".')
-@click.option(
-    "--grid",
-    "grid_size",
-    type=int,
-    help="Voxels along a side of the first box, instead (default: the first power of two not below "
-    "the number of particles along a side).",
+@option_group(
+    "Training",
+    option(
+        "--seed", type=int, help="Seed of all random draws (default: a fixed number; recorded)."
+    ),
+    option("--epochs", type=int, help="Greatest number of epochs (default: 100)."),
+    option(
+        "--crops-per-epoch",
+        type=int,
+        help="Number of subhalos shown in an epoch (default: as many as there are to train on).",
+    ),
+    option(
+        "--batch-size",
+        type=int,
+        help="Number of subhalos in a batch, on each device (default: 32).",
+    ),
+    option(
+        "--learning-rate", type=float, help="Learning rate of Adam at the start (default: 0.001)."
+    ),
+    option("--weight-decay", type=float, help="Weight decay of Adam (default: 0)."),
+    option(
+        "--patience",
+        type=int,
+        help="Divide the learning rate by ten when the validation loss has not fallen for more "
+        "than this number of epochs (default: 5).",
+    ),
+    option(
+        "--stop-after",
+        type=int,
+        help="Stop when the validation loss has not fallen for this number of epochs (default: "
+        "16).",
+    ),
+    option(
+        "--symmetries",
+        type=click.Choice(["none", "rotations", "all"]),
+        help="How the network's input is turned at random: not at all, by the 24 rotations (the "
+        "default of the preset paper), or by all 48 rotations and reflections (the default).",
+    ),
+    option(
+        "--search",
+        type=int,
+        metavar="N",
+        help="Train N networks, with each number above that is not given drawn at random from a "
+        "range, and keep the best network.",
+    ),
 )
-@click.option(
-    "--split",
-    type=click.Choice(["box", "slabs", "cubes", "paper"]),
-    help="What is held out: whole boxes (the default from three simulations on), slabs, cubes (the "
-    "default else), or the paper's cubes.",
+@option_group(
+    "Machine",
+    option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        cls=Renamed,
+        formerly=("--accelerator",),
+        help="Kind of device to train on (default: auto, a GPU if there is one).",
+    ),
+    option("--devices", type=int, help="Number of devices (default: 1)."),
+    option(
+        "--strategy",
+        metavar="NAME",
+        help="Strategy of Lightning for several devices (default: auto).",
+    ),
+    option(
+        "--precision",
+        type=click.Choice(["float32", "tf32", "bfloat16"]),
+        help="Precision of the network's layers (default: float32).",
+    ),
+    option(
+        "--resume",
+        "folder",
+        type=FOLDER,
+        cls=Renamed,
+        formerly=("--folder",),
+        help="Folder that keeps checkpoints, logs and, until the training is done, fields of 8 "
+        "bytes a voxel. A training that was stopped goes on from there when the same command is "
+        "given again (default: the name of the output with .training after it).",
+    ),
 )
-@click.option(
-    "--validation", multiple=True, help="Simulation held out to choose by; may be repeated."
+@option_group(
+    "Output",
+    option(
+        "--out",
+        type=FILE,
+        required=True,
+        help="Weights to write, .safetensors. Their card and a picture of what was held out are "
+        "written beside them.",
+    ),
+    overwriting,
 )
-@click.option("--test", multiple=True, help="Simulation held out for the card; may be repeated.")
-@click.option("--split-side", type=float, help="Of each slab or cube, as a part of the box.")
-@click.option(
-    "--sampling",
-    type=click.Choice(["target", "corrected", "input", "natural"]),
-    help="Subhalos as often at all stellar masses, the same with a loss that is corrected for it, "
-    "at all bound masses, or as they are (default: input; for the preset paper, target).",
-)
-@luminous
-@click.option(
-    "--least-particles",
-    type=int,
-    help="Least gravity-only particles of a subhalo that is trained on (default: 32).",
-)
-@click.option("--epochs", type=int, help="At most so many (default: 100).")
-@click.option(
-    "--crops-per-epoch",
-    type=int,
-    help="Subhalos between two looks at the validation loss (default: as many as there are to "
-    "train on).",
-)
-@click.option("--batch-size", type=int, help="Subhalos of a batch, on each device (default: 32).")
-@click.option("--learning-rate", type=float, help="Of Adam at the start (default: 0.001).")
-@click.option(
-    "--patience",
-    type=int,
-    help="Epochs without a lower validation loss, after the next of which the learning rate falls "
-    "by ten (default: 5).",
-)
-@click.option("--weight-decay", type=float, help="Of Adam (default: 0).")
-@click.option(
-    "--stop-after",
-    type=int,
-    help="Epochs without a lower validation loss that end the training (default: 16).",
-)
-@click.option(
-    "--symmetries",
-    type=click.Choice(["none", "rotations", "all"]),
-    help="That crops are turned by: none, the 24 rotations (the default of the preset paper), or "
-    "these and mirrorings (the default).",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["float32", "tf32", "bfloat16"]),
-    help="Of the layers (default: float32).",
-)
-@click.option("--accelerator", type=click.Choice(["auto", "cpu", "gpu"]), help="(default: auto)")
-@click.option("--devices", type=int, help="How many (default: 1).")
-@click.option("--strategy", help="Of Lightning, for several devices (default: auto).")
-@click.option(
-    "--search",
-    type=int,
-    metavar="N",
-    help="Train N networks with numbers that are not given searched for; keep one.",
-)
-@click.option("--seed", type=int, help="Of all that is drawn (default: a fixed number, recorded).")
-@click.option("--name", help="What the weights are called (default: the name of the file).")
-@click.option(
-    "--folder",
-    help="For checkpoints, logs, and until the end the fields of the runs, 8 bytes a voxel, from "
-    "which the same command goes on (default: the output's name and .training).",
-)
-@click.option("--summary", help="One line on the runs, kept in the weights and shown on the card.")
-@click.option("--caution", help="What users should beware of: kept, and shown at every use.")
-@click.option("--citation", help="What to cite; kept in the weights.")
-@overwriting
+@describing("weights")
 @reading
 def train(
     darks: tuple[str, ...],
@@ -160,7 +197,7 @@ def train(
     seed: int | None,
     overwrite: bool,
     **options: Any,
-) -> None:
+) -> Outcome | None:
     """Train the dm2gal network on gravity-only runs and their hydrodynamic twins.
 
     A training that was stopped goes on when the same command is given again.
@@ -170,8 +207,13 @@ def train(
     from ..training import CARD, SPLIT
     from ..training import train as run
 
-    _check_pairs("train", darks, hydros)
+    check_pairs("mockgal train", darks, hydros, " --out weights.safetensors")
     wanted = given(options)
+    if "device" in wanted:
+        device = wanted.pop("device")
+        wanted["accelerator"] = "gpu" if device == "cuda" else device
+    if "references" in wanted:
+        wanted["citation"] = "; ".join(wanted.pop("references"))
     training = {name: wanted.pop(name) for name in _TRAINING if name in wanted}
     split = {field: wanted.pop(name) for name, field in _SPLIT.items() if name in wanted}
     about = {name: wanted.pop(name) for name in _ABOUT if name in wanted}
@@ -188,48 +230,69 @@ def train(
             training=training,
             **wanted,
         )
-    if is_first_process():
-        written = [f"            {out}{ending}" for ending in (CARD, SPLIT)]
-        say([*_describe(weights), f"wrote       {out}", *written])
+    if not is_first_process():
+        return None
+    wrote = [out, *(f"{out}{ending}" for ending in (CARD, SPLIT))]
+    lines = [f"{'' if k else 'wrote':<12}{path}" for k, path in enumerate(wrote)]
+    return Outcome([*_describe(weights), *lines], weights.describe() | {"wrote": wrote})
 
 
-@click.command()
-@click.argument("weights")
-@_pairing
-@click.option("--seed", type=int, help="Of the draws (default: that of the training).")
-@click.option("--out", help="File to write the card to, instead of showing it.")
-@click.option(
-    "--scratch",
-    help="Folder for the fields of the runs, 8 bytes a voxel, while this works (default: they are "
-    "in memory).",
+@cloup.command(cls=Command)
+@formerly_first("unnamed")
+@option_group(
+    "Weights",
+    option(
+        "--weights",
+        type=WEIGHTS,
+        help="Weights to score: a name that `mockgal weights list` shows, or a .safetensors file.",
+    ),
 )
-@click.option("--json", "as_json", is_flag=True, help="For programs: the numbers, as JSON.")
-@overwriting
+@pairs_of_runs(densities)
+@option_group(
+    "Scores",
+    option("--seed", type=int, help="Seed of the random draws (default: that of the training)."),
+    option(
+        "--scratch",
+        type=FOLDER,
+        help="Folder for the fields of the runs, 8 bytes a voxel, during the work (default: they "
+        "are kept in memory).",
+    ),
+)
+@option_group(
+    "Output",
+    option(
+        "--out",
+        type=FILE,
+        help="Card to write, instead of showing it; with the extension .json, the scores alone.",
+    ),
+    overwriting,
+)
 @reading
 def evaluate(
-    weights: str,
+    weights: str | None,
+    unnamed: str | None,
     darks: tuple[str, ...],
     hydros: tuple[str, ...],
     density: tuple[str, ...],
     out: str | None,
-    as_json: bool,
     overwrite: bool,
     **options: Any,
-) -> None:
-    """Score WEIGHTS (a name or .safetensors) on pairs of runs, and write their card.
+) -> Outcome:
+    """Score weights on pairs of runs, and write their card.
 
-    Of a pair that they were trained on, what was held out for the test is taken; of another, all.
+    Of a pair that the weights were trained on, only what was held out for the test is scored.
     """
     from ..evaluating import card_of
     from ..evaluating import evaluate as run
     from ..files.atomic import atomic_output, check_output
     from ..paint.weights import named_weights
 
-    _check_pairs(f"evaluate {weights}", darks, hydros)
+    chosen = one_of_both("mockgal evaluate", "--weights", weights, unnamed)
+    check_pairs(f"mockgal evaluate --weights {chosen}", darks, hydros)
     if out is not None:
-        inputs = [Path(path) for path in (*darks, *hydros, *density, weights)]
+        inputs = [Path(path) for path in (*darks, *hydros, *density, chosen)]
         check_output(Path(out), overwrite, inputs)
-    loaded = named_weights(weights)
+    loaded = named_weights(chosen)
     with progress_bar() as progress:
         scores = run(
             loaded,
@@ -239,23 +302,15 @@ def evaluate(
             progress=progress,
             **given(options),
         )
-    text = json.dumps(scores, indent=1) + "\n" if as_json else card_of(loaded, scores)
+    facts = scores | {"weights": loaded.name, "weights_digest": loaded.digest()}
+    card = card_of(loaded, scores)
     if out is None:
-        say(text.splitlines())
-        return
+        return Outcome(card.splitlines(), facts | {"wrote": []})
+    as_json = Path(out).suffix == ".json"
+    text = json.dumps(plain(scores), indent=1) + "\n" if as_json else card
     with atomic_output(Path(out), overwrite=overwrite) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    say([f"wrote       {out}"])
-
-
-def _check_pairs(command: str, darks: tuple[str, ...], hydros: tuple[str, ...]) -> None:
-    if not darks or len(darks) != len(hydros):
-        raise UsageError(
-            f"mockgal {command}",
-            f"{len(darks)} --dark and {len(hydros)} --hydro",
-            "one or more of each, in pairs",
-            f"mockgal {command} --dark dark/groups_099 --hydro hydro/groups_099",
-        )
+    return Outcome([f"wrote       {out}"], facts | {"wrote": [out]})
 
 
 def _describe(weights: WeightsHeader) -> list[str]:

@@ -6,65 +6,70 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import click
+import cloup
+from cloup import option, option_group
 
-from .screen import say
+from .command import Command, Group, Outcome
+from .options import overwriting
+from .values import FILE, WEIGHTS
 
 if TYPE_CHECKING:
     from ..paint.weights_header import WeightsHeader
 
 
-@click.group()
+@cloup.group(cls=Group)
 def weights() -> None:
     """Weights of the dm2gal network: which there are, and what they were trained on."""
 
 
-@weights.command("list")
-def list_() -> None:
+@weights.command("list", cls=Command)
+def list_() -> Outcome:
     """List the weights that come with mockgal."""
     from ..paint.weights import shipped_weights
 
     shipped = shipped_weights()
-    for found in shipped:
-        say(_summary(found.header))
+    lines = [line for found in shipped for line in _summary(found.header)]
     if not shipped:
-        say(
-            [
-                "no weights come with this version of mockgal; `mockgal train` makes some from a "
-                "pair of runs, `mockgal weights convert` from the published dm2gal checkpoint"
-            ]
-        )
+        lines = [
+            "no weights come with this version of mockgal; `mockgal train` makes some from a "
+            "pair of runs, `mockgal weights convert` from the published dm2gal checkpoint"
+        ]
+    facts = [found.header.header_dict() | {"digest": found.digest} for found in shipped]
+    return Outcome(lines, {"weights": facts})
 
 
-@weights.command()
-@click.argument("name_or_path")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-def show(name_or_path: str, as_json: bool) -> None:
-    """Check the weights NAME_OR_PATH (.safetensors), and say what they are."""
+@weights.command(cls=Command)
+@cloup.argument("name_or_path", metavar="WEIGHTS", type=WEIGHTS)
+def show(name_or_path: str) -> Outcome:
+    """Check WEIGHTS (a name, or a .safetensors file), and say what they are."""
     from ..paint.weights import find_weights, read_weights
     from ..training import CARD
 
     path = find_weights(name_or_path)
     found, card = read_weights(path), path.with_name(path.name + CARD)
     facts = found.describe()
-    if as_json:
-        say(json.dumps(facts, indent=1).splitlines())
-        return
-    say([*_summary(found), *_details(found, facts)])
-    if card.is_file():
-        say([f"card          {card}"])
+    lines = [*_summary(found), *_details(found, facts)]
+    has_card = card.is_file()
+    if has_card:
+        lines.append(f"card          {card}")
+    return Outcome(lines, facts | {"path": path, "card": card if has_card else None})
 
 
-@weights.command()
-@click.argument("checkpoint")
-@click.option("--out", required=True, help="Weights to write, .safetensors.")
-@click.option("--overwrite", is_flag=True, help="Replace them if they exist.")
-def convert(checkpoint: str, out: str, overwrite: bool) -> None:
+@weights.command(cls=Command)
+@cloup.argument("checkpoint", type=FILE)
+@option_group(
+    "Output",
+    option("--out", type=FILE, required=True, help="Weights to write, .safetensors."),
+    overwriting,
+)
+def convert(checkpoint: str, out: str, overwrite: bool) -> Outcome:
     """Convert the published dm2gal CHECKPOINT (a Lightning .ckpt); nothing in it is executed."""
     from ..paint.checkpoint import convert_checkpoint
 
     made = convert_checkpoint(checkpoint, out, overwrite=overwrite)
-    say([*_summary(made), *_details(made, made.describe()), f"wrote         {out}"])
+    facts = made.describe()
+    lines = [*_summary(made), *_details(made, facts), f"wrote         {out}"]
+    return Outcome(lines, facts | {"wrote": [out]})
 
 
 def _summary(header: WeightsHeader) -> Iterator[str]:

@@ -68,7 +68,7 @@ def describe_hdf5(path: Path, file: h5py.File) -> tuple[str, str]:
     if has(DENSITY):
         return (
             "a density grid without halos",
-            f"pack it with its catalogue: `mockgal pack CATALOGUE --density {path.name} "
+            f"pack it with its catalogue: `mockgal pack --sim CATALOGUE --density {path.name} "
             "--out BUNDLE.hdf5`",
         )
     if _attribute(file, "Header", "Ngroups_Total") is not None and not any(

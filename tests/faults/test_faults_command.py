@@ -159,7 +159,7 @@ def whole(run):
 
 
 BUILD = "build --painter hod --out OUT --overwrite --sim SIM"
-PACK = "pack SIM --out OUT --overwrite"
+PACK = "pack --sim SIM --out OUT --overwrite"
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ PACK = "pack SIM --out OUT --overwrite"
         case(41, duplicate_ids, BUILD),
         case(46, negative_density, PACK + " --density density.hdf5"),
         case(46, negative_density, BUILD + " --density density.hdf5"),
-        case(58, whole, "pack SIM --out OUT"),
+        case(58, whole, "pack --sim SIM --out OUT"),
         case(62, weights, BUILD),
         case(64, external_link, "inspect SIM"),
         case(67, absurd_size, BUILD),

@@ -234,7 +234,9 @@ def test_predicted_shortfall_of_a_build(recipe, tmp_path, monkeypatch, exit_code
 def test_a_small_disk(command, tmpfs, demo_bundle, exit_code):
     """Nothing is left on it, and the message says how much there should be."""
     mount, folder = tmpfs("1m")
-    words = {"build": ["--sim", demo_bundle, "--painter", "hod"], "pack": [demo_bundle]}[command]
+    words = {"build": ["--sim", demo_bundle, "--painter", "hod"], "pack": ["--sim", demo_bundle]}[
+        command
+    ]
     done = subprocess.run(
         mounted(
             f"{mount}; \"$@\"; echo $?; ls -A '{folder}'",
@@ -354,7 +356,9 @@ def test_a_read_only_disk(command, tmpfs, demo_bundle, exit_code):
         no_work()
         main()
     """
-    words = {"build": ["--sim", demo_bundle, "--painter", "hod"], "pack": [demo_bundle]}[command]
+    words = {"build": ["--sim", demo_bundle, "--painter", "hod"], "pack": ["--sim", demo_bundle]}[
+        command
+    ]
     done = subprocess.run(
         mounted(
             f"{mount}; mount -o remount,ro '{folder}'; exec \"$@\"",
@@ -387,7 +391,7 @@ WORKING = """
 
 def working(command, sim, out):
     """A run that has begun to read, and goes on at a line of input."""
-    words = ["--sim", sim, "--painter", "hod"] if command == "build" else [sim]
+    words = ["--sim", sim, "--painter", "hod"] if command == "build" else ["--sim", sim]
     run = python(WORKING, command, *words, "--out", out)
     assert run.stdout.readline() == "reading\n", run.communicate()
     return run
@@ -402,7 +406,7 @@ def test_two_runs(command, name, tmp_path, demo_bundle, mockgal_command, exit_co
     with working(command, demo_bundle, tmp_path / name) as first:
         for out in (tmp_path / name, Path(name), tmp_path / "sub" / "link" / name):
             words = ["--sim", "/no/such/simulation", "--painter", "hod"]
-            words = words if command == "build" else ["/no/such/simulation"]
+            words = words if command == "build" else words[:2]
             second = mockgal_command(command, *words, "--out", out)
             assert second.returncode == exit_code
             assert f"process {first.pid} on host {socket.gethostname()}" in second.stderr
@@ -410,7 +414,7 @@ def test_two_runs(command, name, tmp_path, demo_bundle, mockgal_command, exit_co
         with pytest.raises(OutputError, match=f"process {first.pid} ") as caught:
             load("writers", "hdf5")().write(catalogue(3), tmp_path / name)
         assert caught.value.exit_code == exit_code
-        other = mockgal_command("pack", demo_bundle, "--out", "other.hdf5")
+        other = mockgal_command("pack", "--sim", demo_bundle, "--out", "other.hdf5")
         assert other.returncode == 0, other.stderr
         _, errors = first.communicate("\n", timeout=60)
     assert first.returncode == 0, errors
@@ -578,7 +582,7 @@ def test_the_output_is_the_simulation(
     shutil.copy(demo_bundle, sim)
     out = LINKS[link](sim, out) or out
     before = names(tmp_path)
-    words = ["--sim", sim, "--painter", "hod"] if command == "build" else [sim]
+    words = ["--sim", sim, "--painter", "hod"] if command == "build" else ["--sim", sim]
     done = mockgal_command(command, *words, "--out", out, "--overwrite")
     assert done.returncode == exit_code
     assert "the input" in done.stderr

@@ -66,7 +66,7 @@ def test_a_grid_in_place_of_particles(build, mockgal_command, inputs, tmp_path):
     grid, halos = tmp_path / "field.hdf5", tmp_path / "halos.hdf5"
     for command in (
         ("field", "--sim", inputs / "dark.hdf5", "--grid", GRID, "--out", grid),
-        ("pack", inputs / "dark.hdf5", "--no-particles", "--out", halos),
+        ("pack", "--sim", inputs / "dark.hdf5", "--no-particles", "--out", halos),
     ):
         made = mockgal_command(*command, "--allow-empty-regions")
         assert made.returncode == 0, made.stderr

@@ -68,7 +68,15 @@ def test_evaluate_repeats_the_card(mockgal_command):
     (shipped,) = [found for found in SHIPPED if found.header.name == "gadget4-demo"]
     pair = [f"{kind}/groups_002" for kind in ("dark", "hydro")]
     result = mockgal_command(
-        *("evaluate", "gadget4-demo", "--dark", DATA / pair[0], "--hydro", DATA / pair[1])
+        *(
+            "evaluate",
+            "--weights",
+            "gadget4-demo",
+            "--dark",
+            DATA / pair[0],
+            "--hydro",
+            DATA / pair[1],
+        )
     )
     assert result.returncode == 0, result.stderr
     card = shipped.path.with_name(shipped.path.name + CARD).read_text()
@@ -109,7 +117,7 @@ def test_inspect_says_which_fit(mockgal_command, demo_bundle, tmp_path):
     assert re.search(r"^painter cnn +can paint this, with weights gadget4-demo$", said, re.M)
     assert "warning: weights gadget4-demo: " in said
     halos = tmp_path / "halos.hdf5"
-    mockgal_command("pack", demo_bundle, "--no-particles", "--out", halos)
+    mockgal_command("pack", "--sim", demo_bundle, "--no-particles", "--out", halos)
     said = mockgal_command("inspect", halos).stdout
     assert re.search(r"^painter cnn +cannot paint this: no field$", said, re.M)
 

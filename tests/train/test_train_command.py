@@ -69,17 +69,19 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
     assert not list(folder.glob("*fields-*"))
 
     card = (tmp_path / "w.safetensors.card.md").read_text()
-    repeated = mockgal("evaluate", "w.safetensors", *pair_of(runs), cwd=tmp_path, **on_screen)
+    repeated = mockgal(
+        "evaluate", "--weights", "w.safetensors", *pair_of(runs), cwd=tmp_path, **on_screen
+    )
     assert repeated.stdout == card
     there = sorted(tmp_path.iterdir())
-    scratch = ("evaluate", "w.safetensors", *pair_of(runs), "--scratch", tmp_path)
+    scratch = ("evaluate", "--weights", "w.safetensors", *pair_of(runs), "--scratch", tmp_path)
     repeated = mockgal_command(*scratch, **ONE_THREAD)
     assert repeated.returncode == 0, repeated.stderr
     assert repeated.stdout == card
     assert sorted(tmp_path.iterdir()) == there
     made = mockgal_command("field", "--sim", runs[0], "--grid", 128, "--out", "matter.hdf5")
     assert made.returncode == 0, made.stderr
-    gridded = ("evaluate", "w.safetensors", *pair_of(runs), "--density", "matter.hdf5")
+    gridded = ("evaluate", "--weights", "w.safetensors", *pair_of(runs), "--density", "matter.hdf5")
     repeated = mockgal_command(*gridded, **ONE_THREAD)
     assert repeated.returncode == 0, repeated.stderr
     assert repeated.stdout == card
@@ -91,7 +93,7 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
     assert "weights w" in painted.stdout
 
     written = mockgal_command(
-        "evaluate", "w.safetensors", *pair_of(runs), "--out", "numbers.json", "--json"
+        "evaluate", "--weights", "w.safetensors", *pair_of(runs), "--out", "numbers.json", "--json"
     )
     assert written.returncode == 0, written.stderr
     assert json.loads((tmp_path / "numbers.json").read_text())["weights_digest"] == digest
@@ -102,16 +104,24 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
     [
         (("train", "--out", "w.safetensors"), 2, "0 --dark and 0 --hydro"),
         (("train", "--dark", "{0}", "--out", "w.safetensors"), 2, "1 --dark and 0 --hydro"),
-        (("evaluate", "w.safetensors", "--dark", "{0}"), 2, "1 --dark and 0 --hydro"),
-        (("evaluate", "nowhere", "--dark", "{0}", "--hydro", "{1}"), 2, "nowhere"),
-        (("evaluate", "gadget4-demo", *TWINS, "--scratch", "nowhere"), 2, "which is no folder"),
+        (("evaluate", "--weights", "w.safetensors", "--dark", "{0}"), 2, "1 --dark and 0 --hydro"),
+        (("evaluate", "--weights", "nowhere", "--dark", "{0}", "--hydro", "{1}"), 2, "nowhere"),
+        (
+            ("evaluate", "--weights", "gadget4-demo", *TWINS, "--scratch", "nowhere"),
+            2,
+            "which is no folder",
+        ),
         (("train", "--dark", "{1}", "--hydro", "{0}", "--out", "w.safetensors"), 3, "stellar mass"),
         (
             ("train", *TWINS, *2 * ("--density", "c"), "--out", "w.safetensors"),
             2,
             "2 density grids",
         ),
-        (("evaluate", "w", *TWINS, "--density", "{0}", "--out", "{0}", OVER), 2, "input"),
+        (
+            ("evaluate", "--weights", "w", *TWINS, "--density", "{0}", "--out", "{0}", OVER),
+            2,
+            "input",
+        ),
     ],
 )
 def test_what_is_refused(mockgal_command, runs, tmp_path, arguments, code, said):

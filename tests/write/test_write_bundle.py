@@ -197,7 +197,7 @@ def big_bundle(tmp_path_factory):
 def pack_and_signal(source, out, number, ready):
     """Run ``mockgal pack``, send it ``number`` when ``ready(size of the temporary)``."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "mockgal", "pack", str(source), "--out", str(out)],
+        [sys.executable, "-m", "mockgal", "pack", "--sim", str(source), "--out", str(out)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,0 +1,190 @@
+"""What all commands share: the layout of their help, and how they report."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+import click
+import cloup
+
+from .. import __version__
+from ..errors import listening
+from ..types import Scene, SourceFile
+from .screen import QUIET, say
+
+Definition = tuple[str, str | Callable[[int], str]]
+
+# What stands in the place of hyphens and blanks where a line must not end.
+_HYPHEN, _BLANK = "\ue000", "\ue001"
+_LONGEST_QUOTE = 32
+_JSON, _WARNINGS = "mockgal.json", "mockgal.warnings"  # in the context of a command
+
+
+class HelpFormatter(cloup.HelpFormatter):
+    """A formatter that breaks no line within an option, a quotation or a command."""
+
+    def write_text(self, text: str, *args: Any, **keywords: Any) -> None:
+        """Write a paragraph."""
+        super().write_text(_together(text), *args, **keywords)
+
+    def write_dl(self, rows: Iterable[Definition], *args: Any, **keywords: Any) -> None:
+        """Write a list of options or commands."""
+        super().write_dl(map(_row, rows), *args, **keywords)
+
+    def getvalue(self) -> str:
+        """Return what was written."""
+        return super().getvalue().replace(_HYPHEN, "-").replace(_BLANK, " ")
+
+
+def _row(row: Definition) -> Definition:
+    name, text = row
+    if isinstance(text, str):
+        return name, _together(text)
+    return name, lambda width: _together(text(width))
+
+
+def _together(text: str) -> str:
+    quoted = re.sub(
+        rf'"[^"]{{,{_LONGEST_QUOTE}}}"|`[^`]{{,{_LONGEST_QUOTE}}}`',
+        lambda quote: quote[0].replace(" ", _BLANK),
+        text,
+    )
+    return quoted.replace("-", _HYPHEN)
+
+
+class Context(cloup.Context):
+    """A context of the formatter."""
+
+    formatter_class = HelpFormatter
+
+
+class Outcome(NamedTuple):
+    """What a command did.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        For people.
+    facts : mapping
+        The same for programs, with units in the names of numbers; see `plain` for what it holds.
+    """
+
+    lines: Iterable[str]
+    facts: Mapping[str, Any]
+
+
+class Command(cloup.Command):
+    """A command whose function returns an `Outcome`, or None where there is nothing to report.
+
+    It has the options ``--quiet`` and ``--json``, which no function sees.
+    """
+
+    context_class = Context
+
+    def __init__(self, *args: Any, params: list[click.Parameter] | None = None, **more: Any):
+        super().__init__(*args, params=[*(params or ()), *_reporting()], **more)
+
+    def invoke(self, ctx: click.Context) -> None:
+        """Run the command, and report as the user asked."""
+        ctx.meta[QUIET], ctx.meta[_JSON] = ctx.params.pop("quiet"), ctx.params.pop("as_json")
+        with listening() as warnings:
+            ctx.meta[_WARNINGS] = warnings
+            outcome: Outcome | None = super().invoke(ctx)
+        if outcome is not None:
+            _report(ctx, outcome)
+
+
+def report_unfinished(outcome: Outcome) -> None:
+    """Report what a command has done that is about to fail."""
+    unfinished = outcome._replace(facts={**outcome.facts, "unfinished": True})
+    _report(click.get_current_context(), unfinished)
+
+
+def _report(ctx: click.Context, outcome: Outcome) -> None:
+    if ctx.meta[_JSON]:
+        say(_document(ctx, outcome.facts, ctx.meta[_WARNINGS]).splitlines())
+    elif not ctx.meta[QUIET]:
+        say(outcome.lines)
+
+
+def _document(context: click.Context, facts: Mapping[str, Any], warnings: list[str]) -> str:
+    """Return the report as JSON: ``facts``, what made them, and all warnings."""
+    names: list[str] = []
+    while context.parent is not None:
+        names.insert(0, str(context.info_name))
+        context = context.parent
+    about = {"command": " ".join(names), "mockgal_version": __version__}
+    told = list(dict.fromkeys([*facts.get("warnings", ()), *warnings]))
+    return json.dumps(plain(about | dict(facts) | {"warnings": told}), indent=1, allow_nan=False)
+
+
+def _reporting() -> tuple[cloup.Option, cloup.Option]:
+    return (
+        cloup.Option(
+            ["--quiet"],
+            is_flag=True,
+            help="Print no report and draw no progress bar. Warnings and errors are still printed.",
+        ),
+        cloup.Option(
+            ["--json", "as_json"],
+            is_flag=True,
+            help="Print the report as one JSON document.",
+        ),
+    )
+
+
+def plain(value: Any) -> Any:
+    """Return ``value`` as JSON has it.
+
+    Parameters
+    ----------
+    value : object
+        Mappings, sequences, sets, arrays, texts, paths and numbers. Numbers that are not finite
+        become null; JSON has none.
+    """
+    if hasattr(value, "tolist"):  # of NumPy
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, str | int):
+        return value
+    return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+
+
+class Group(cloup.Group):
+    """A group of commands."""
+
+    context_class = Context
+    command_class = Command
+
+
+def about(scene: Scene) -> dict[str, Any]:
+    """Return what a simulation is."""
+    snapshot = scene.snapshot
+    return {
+        "name": snapshot.name,
+        "format": snapshot.format,
+        "box_size_mpc_h": snapshot.box_size,
+        "redshift": snapshot.redshift,
+        "cosmology": snapshot.cosmology.to_dict(),
+        "particle_mass_msun_h": snapshot.particle_mass,
+        "mass_definition": scene.halos.mass_definition,
+        "subhalos": len(scene.halos),
+        "reading": dict(snapshot.record) | dict(scene.halos.record),
+    }
+
+
+def files_of(source: Iterable[SourceFile]) -> list[dict[str, Any]]:
+    """Return what is known of files that were read."""
+    return [
+        {"path": file.path, "bytes": file.size, "sha256": file.digest or None} for file in source
+    ]

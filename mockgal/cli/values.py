@@ -1,0 +1,75 @@
+"""What the values of options are, for the help and for the completion of a shell.
+
+No value is checked here: whoever takes it does so, with a message of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from .. import registry
+
+_PAINT = Path(__file__).parents[1] / "paint"
+
+
+class Value(click.ParamType[str]):
+    """A text that is kept as it is.
+
+    Parameters
+    ----------
+    name : str
+        Shown in capitals for the value in the help.
+    kind : str
+        What a shell completes it to: ``"file"``, which folders lead to, ``"dir"``, or ``""``.
+    names : callable, optional
+        Returns the names that it is also, or only, completed to.
+    several : bool
+        Names may be joined by commas.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: str = "",
+        names: Callable[[], Iterable[str]] = tuple,
+        *,
+        several: bool = False,
+    ) -> None:
+        self.name, self.kind, self.names, self.several = name, kind, names, several
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return ``value``."""
+        return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[Any]]:
+        """Return what ``incomplete`` can become."""
+        files = [CompletionItem(incomplete, type=self.kind)] if self.kind else []
+        before, comma, last = incomplete.rpartition(",") if self.several else ("", "", incomplete)
+        taken = before.split(",")
+        return files + [
+            CompletionItem(before + comma + name)
+            for name in self.names()
+            if name.startswith(last) and name not in taken
+        ]
+
+
+def _files(folder: str, ending: str) -> list[str]:
+    return sorted(path.stem for path in (_PAINT / folder).glob(f"*{ending}"))
+
+
+PATH = Value("path", "file")
+FILE = Value("file", "file")
+FOLDER = Value("folder", "dir")
+PAINTER = Value("name", names=partial(registry.names, "painters"))
+FORMAT = Value("name", names=partial(registry.names, "readers"))
+STATISTICS = Value("names", names=lambda: (*registry.names("statistics"), "all"), several=True)
+CALIBRATION = Value("name|file", "file", partial(_files, "calibrations", ".ecsv"))
+WEIGHTS = Value("name|file", "file", partial(_files, "networks", ".safetensors"))
