@@ -142,7 +142,7 @@ def looks(path: Path) -> tuple[str, str]:
     """What a file is by its first bytes, and what to do; ("", "") for what is in no table."""
     with open(path, "rb") as file:
         begin = file.read(LOOKED_AT)
-    what, fix = _of(begin)
+    what, fix = _of(begin, cut=len(begin) == LOOKED_AT)
     new = re.sub(r"\.(gz|bz2|xz|zst|lz4)$", "", str(path))
     while Path(new).exists():
         new += ".new"
@@ -150,8 +150,8 @@ def looks(path: Path) -> tuple[str, str]:
     return what, fix.replace("{path}", str(path))
 
 
-def _of(begin: bytes) -> tuple[str, str]:
-    """What begins with these bytes, and what to do."""
+def _of(begin: bytes, *, cut: bool) -> tuple[str, str]:
+    """What begins with these bytes, and what to do; ``cut``: there are more."""
     if not begin:
         return "an empty file (first bytes b'')", "copy or download the file again"
     if begin.startswith(GZIP):
@@ -166,17 +166,20 @@ def _of(begin: bytes) -> tuple[str, str]:
             found = begin[kind.offset : kind.offset + len(kind.begin)] == kind.begin
         if found:
             return kind.what, (kind.fix or _ROCKSTAR_BINARY).replace("{format}", kind.format)
-    return _text(begin)
+    return _text(begin, cut=cut)
 
 
 def _compressed(begin: bytes) -> tuple[str, str]:
     """What is in a gzip file: a few bytes of it are unpacked."""
     command = "gzip -dc {name} > {new}"
+    engine = zlib.decompressobj(31)
     try:
-        inside = zlib.decompressobj(31).decompress(begin, 1024)
+        inside = engine.decompress(begin, LOOKED_AT)
     except zlib.error:
         return "damaged gzip data", "copy or download the file again"
-    what, fix = _of(inside) if inside and not inside.startswith(GZIP) else ("", "")
+    what, fix = "", ""
+    if inside and not inside.startswith(GZIP):
+        what, fix = _of(inside, cut=not engine.eof)
     if what.startswith("a tar"):
         return "a tar archive, compressed with gzip", _unpacked("tar -xzf {name}")
     if not what:
@@ -197,7 +200,7 @@ def _zipped(begin: bytes) -> tuple[str, str]:
     return "a zip archive", _unpacked("python -m zipfile -e {name} FOLDER")
 
 
-def _text(begin: bytes) -> tuple[str, str]:
+def _text(begin: bytes, *, cut: bool) -> tuple[str, str]:
     """What a text is: a table, if its lines have as many values each."""
     try:
         text = begin.decode("utf-8")
@@ -217,8 +220,8 @@ def _text(begin: bytes) -> tuple[str, str]:
             return "a VOTable", _ASTROPY.replace("{format}", "votable")
         return "XML", OTHERWISE
     lines = [line for line in text.splitlines() if line.strip()]
-    if len(begin) == LOOKED_AT:
-        lines = lines[:-1]  # which may be cut
+    if cut:
+        lines = lines[:-1]
     if not lines:
         return "", ""
     return _table_of(lines)
