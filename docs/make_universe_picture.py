@@ -13,12 +13,13 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from scipy import fft
 
+from mockgal.abundance import halo_abundance
 from mockgal.fields.assign import deposit
+from mockgal.linear import linear_power
 from mockgal.universe import Run, Universe, make_universe
 from mockgal.universe.groups import friends_of_friends
 from mockgal.universe.halos import LEAST_PARTICLES, LINKING_LENGTH, SHELL
 from mockgal.universe.initial import linear_overdensity, wavevectors
-from mockgal.universe.linear import halo_abundance, linear_power
 
 IMAGE = Path(__file__).parent / "images/synthetic-universe.png"
 SEED = 1

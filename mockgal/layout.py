@@ -100,6 +100,8 @@ MISSING_CHUNKS = "missing_chunks"
 MASS_DEFINITIONS_IN_FILE = "mass_definitions_in_file"  # in a snapshot's record
 # Of a snapshot's record: whether dark-matter particles have several masses, as in zooms.
 SEVERAL_RESOLUTIONS = "several_resolutions"
+# Of a snapshot's record: warnings that came up while it was read, and populated.
+WARNINGS = ("reading_warnings", "populate_warnings")
 # Of a halo catalogue's record: how satellites were made for hosts that came without.
 POPULATED = "populate"
 # Of a snapshot's record, for a hydrodynamic run: median over subhalos with stars.

@@ -19,6 +19,7 @@ from .columns import GALAXY_COLUMNS, PAINTED
 from .converting import CHUNK_ROWS, writer_for
 from .converting import write as write
 from .errors import EmptyResultError, InputError, OutputError, UsageError, listening, warn
+from .layout import WARNINGS
 from .painters import check_options, check_painter_options, made, predict_satellites
 from .painters import make_painter as make_painter
 from .protocols import Painter, ReadOptions, Writer, read_options
@@ -113,9 +114,10 @@ def read(
 
     wanted = ReadOptions(**stated_facts(wanted._asdict()))
     try:
-        scene: Scene = read_scene(path, wanted, format)
-        if density is not None:
-            scene = with_density(scene, Path(density))
+        with listening() as told:
+            scene: Scene = read_scene(path, wanted, format)
+            if density is not None:
+                scene = with_density(scene, Path(density))
     except OSError as error:  # of a folder: readers see to their files
         raise InputError(
             path,
@@ -129,10 +131,13 @@ def read(
         for key, value in wanted._asdict().items()
         if value != defaults[key] and key != "chunk_rows"  # which changes nothing
     }
-    if not given:
-        return scene
     record = {**scene.snapshot.record}
-    record["options_given"] = {**record.get("options_given", {}), **given}
+    if given:
+        record["options_given"] = {**record.get("options_given", {}), **given}
+    if told:  # a bundle may bring those of what was packed
+        record[WARNINGS[0]] = list(dict.fromkeys([*record.get(WARNINGS[0], ()), *told]))
+    if record == dict(scene.snapshot.record):
+        return scene
     return replace(scene, snapshot=replace(scene.snapshot, record=record))
 
 
@@ -264,7 +269,7 @@ def _populate(
         populated = make_satellites(sim, law, seed=seed, options=options)
     if not told:
         return populated
-    record = {**populated.snapshot.record, "populate_warnings": told}
+    record = {**populated.snapshot.record, WARNINGS[1]: told}
     return replace(populated, snapshot=replace(populated.snapshot, record=record))
 
 

@@ -28,6 +28,8 @@ SHARED = {
     "rows",
     "completeness",
     "particles",
+    "linear",
+    "abundance",
     "types",
 }
 SHARED |= {"distribution", "satellite_law", "protocols", "plugins", "registry"}
@@ -94,6 +96,8 @@ ORDER = [
     "rows",
     "completeness",
     "particles",
+    "linear",
+    "abundance",
     "types",
     "distribution",
     "satellite_law",

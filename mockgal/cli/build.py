@@ -131,6 +131,8 @@ def _facts(report: Report) -> dict[str, Any]:
 
 
 def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
+    from ..paint.caveats import in_words
+
     sim, galaxies, p = report.scene, report.galaxies, report.galaxies.provenance
     snapshot, prediction = sim.snapshot, p["painter"]["prediction"]
     h = snapshot.cosmology.h
@@ -181,7 +183,13 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
             f"= {low / h:.4g} to {high / h:.4g} Msun"
         )
     lines.append(f"complete    {galaxies.completeness}")
-    return [*lines, f"content     {galaxies.digest()}", f"wrote       {report.path}"]
+    cautions = [f"caution     {text}" for text in in_words(p, galaxies.columns)]
+    return [
+        *lines,
+        f"content     {galaxies.digest()}",
+        f"wrote       {report.path}",
+        *cautions,
+    ]
 
 
 def _painter(facts: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ from .cnn_inputs import features, grid_of
 from .cnn_law import heaviest, law, shares
 from .cnn_tiles import TileEvaluation
 from .shared import PRECISIONS
-from .weights import Weights, named_weights
+from .weights import Weights, named_weights, outside_the_bar
 
 Array = NDArray[Any]
 
@@ -268,6 +268,13 @@ class CNNPainter:
             )
         if weights.provenance.get("caution"):
             warn(f"weights {weights.name}: {weights.provenance['caution']}", stacklevel=2)
+        outside_bar, tests = outside_the_bar(weights.provenance.get("scores"))
+        if outside_bar:
+            warn(
+                f"weights {weights.name}: {outside_bar} of the {tests} tests of their card are "
+                "outside the bar: the card says which (`mockgal weights show` names it)",
+                stacklevel=2,
+            )
         return outside
 
 

@@ -15,11 +15,14 @@ from ..columns import GALAXY_COLUMNS, sorting_order
 from ..completeness import KEY as COMPLETENESS
 from ..completeness import Completeness
 from ..distribution import inverse_cdf, ranked
-from ..errors import InternalError, MissingDatasetError
-from ..layout import HOST_BIN, POPULATED, host_bin
+from ..errors import DomainError, InternalError, MissingDatasetError, warn
+from ..layout import HOST_BIN, POPULATED, WARNINGS, host_bin
 from ..protocols import Painter
 from ..types import Distribution, GalaxyCatalog, HaloCatalog, Scene
 from . import blocks
+from .caveats import extrapolated as extrapolated_galaxies
+from .caveats import stars_and_baryons
+from .lacking import completeness, lacking_galaxies, warn_of
 
 Array = NDArray[Any]
 _NO_BIN = 1000  # above any bin of a mass
@@ -47,14 +50,23 @@ def draw(distribution: Distribution, ids: Array, *, seed: int) -> tuple[Array, A
     _check_probability(distribution.p_luminous, ids)
     drawn = _draw_blocks if len(ids) >= blocks.LARGE else _draw_reference
     luminous, log_stellar_mass = drawn(distribution, ids, seed)
-    bad = np.flatnonzero(~np.isfinite(log_stellar_mass) | (log_stellar_mass > 14))
+    bad = np.flatnonzero(~np.isfinite(log_stellar_mass))
     if bad.size:
         raise InternalError(
             "painted stellar mass",
-            f"{bad.size} values that are not finite or above 1e14 Msun/h, the first for halo_id "
-            f"{ids[luminous][bad[0]]}",
+            f"{bad.size} values that are not finite, the first for halo_id {ids[luminous][bad[0]]}",
             "finite stellar masses",
             "check the calibration, or the weights",
+        )
+    heavy = np.flatnonzero(log_stellar_mass > 14)
+    if heavy.size:
+        raise DomainError(
+            "painted stellar mass",
+            f"{heavy.size} values above 1e14 Msun/h, the first for halo_id "
+            f"{ids[luminous][heavy[0]]}",
+            "stellar masses that galaxies have",
+            "paint within the range of the law: leave --allow-extrapolation out, or take another "
+            "calibration; check the units of masses",
         )
     return luminous, log_stellar_mass
 
@@ -212,16 +224,36 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
         del distribution  # makes room for the columns
         columns = galaxy_columns(halos, rows, log_stellar_mass, extrapolated, further)
         described = painter.describe(scene)
+        simulation = describe_simulation(scene, halo_digest())
+        lack = lacking_galaxies(scene, painter, described, columns, simulation["hosts"])
+        complete, lacking = completeness(floor_of(described), lack, columns, scene, prediction)
+        warn_of(lacking)
+        doubts = {
+            "lacking": lacking,
+            "extrapolated": extrapolated_galaxies(columns, described),
+            "more_stars_than_baryons": stars_and_baryons(columns, scene.snapshot.cosmology),
+        }
+        doubts = {name: value for name, value in doubts.items() if value}
+        if len(halos) and not len(rows):
+            warn(f"none of the {len(halos)} subhalos has a galaxy: the catalogue is empty")
         provenance = {
             "version": __version__,
-            "simulation": describe_simulation(scene, halo_digest()),
+            "simulation": simulation,
             "painter": described | {"prediction": prediction},
-            COMPLETENESS: floor_of(described).record(),
+            COMPLETENESS: complete.record(),
+            **doubts,
             "seed": random.check_seed(seed),
             "cuts": [],
             "painted": len(rows),
+            "warnings": reading_warnings(scene),
         }
     return GalaxyCatalog(columns, scene.snapshot, "box", provenance)
+
+
+def reading_warnings(scene: Scene) -> list[str]:
+    """Return the warnings that came up while the simulation was read, and was populated."""
+    record = scene.snapshot.record
+    return [str(text) for key in WARNINGS for text in record.get(key, ())]
 
 
 def floor_of(painter: Mapping[str, Any]) -> Completeness:
@@ -293,7 +325,11 @@ def describe_simulation(scene: Scene, halo_digest: str) -> dict[str, Any]:
         "mass_definition": halos.mass_definition,
         "halo_digest": halo_digest,
         "hosts": halos.hosts.once("hosts by mass", partial(count_hosts, halos.hosts)),
-        "reading": dict(snapshot.record) | dict(halos.record),
+        "reading": {
+            key: value
+            for key, value in (dict(snapshot.record) | dict(halos.record)).items()
+            if key not in WARNINGS  # which are among those of the catalogue
+        },
     }
 
 

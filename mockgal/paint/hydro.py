@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import __version__
@@ -9,7 +11,8 @@ from ..completeness import Completeness
 from ..errors import MissingDatasetError
 from ..layout import LEAST_STARS, STAR_PARTICLE_MASS
 from ..types import GalaxyCatalog, Scene
-from .draw import describe_simulation, galaxy_columns
+from .draw import describe_simulation, galaxy_columns, reading_warnings
+from .lacking import completeness, lacking_galaxies
 
 NAME = "hydrodynamic run"  # in place of a painter's
 
@@ -41,12 +44,13 @@ def own_galaxies(scene: Scene) -> GalaxyCatalog:
             "paint it first: mockgal build",
         )
     rows = np.flatnonzero(halos["stellar_mass"] > 0)
-    provenance = {
+    provenance: dict[str, Any] = {
         "version": __version__,
         "simulation": describe_simulation(scene, halos.digest()),
         "painter": {"name": NAME},
         "cuts": [],
         "painted": len(rows),
+        "warnings": reading_warnings(scene),
     }
     columns = galaxy_columns(
         halos, rows, np.log10(halos["stellar_mass"][rows]), np.zeros(len(halos), dtype=bool)
@@ -56,4 +60,8 @@ def own_galaxies(scene: Scene) -> GalaxyCatalog:
     if not isinstance(star, float):
         return galaxies
     because = f"{LEAST_STARS} star particles of {star:.4g} Msun/h"
-    return galaxies.with_completeness(Completeness(LEAST_STARS * star, because=because))
+    start = Completeness(LEAST_STARS * star, because=because)
+    floor = {"luminosity_floor_msun_h": LEAST_STARS * star}
+    counted = provenance["simulation"]["hosts"]
+    lack = lacking_galaxies(scene, None, floor, galaxies.columns, counted)
+    return galaxies.with_completeness(completeness(start, lack, galaxies.columns, scene, {})[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -237,3 +237,20 @@ def _json(value: Any) -> bytes:
 
 def _bad(name: str, found: str, expected: str) -> BadValueError:
     return BadValueError(f"weights {name}", found, expected, AGAIN)
+
+
+def outside_the_bar(scores: Any) -> tuple[int, int]:
+    """Return how many of the tests that a card tells of are outside their bar, of how many."""
+    if isinstance(scores, Mapping):
+        parts: Iterable[Any] = scores.values()
+    elif isinstance(scores, list | tuple):
+        parts = scores
+    else:
+        return 0, 0
+    outside = tests = 0
+    if isinstance(scores, Mapping) and isinstance(scores.get("verdict"), str):
+        outside, tests = int(scores["verdict"] == "outside"), 1
+    for part in parts:
+        more = outside_the_bar(part)
+        outside, tests = outside + more[0], tests + more[1]
+    return outside, tests

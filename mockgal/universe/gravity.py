@@ -22,10 +22,10 @@ from .. import progress
 from ..cosmology import Cosmology
 from ..errors import UsageError
 from ..fields.assign import deposit
+from ..linear import Growth
 from ..memory import check_memory
 from ..parallel import over, threads
 from .initial import Particles, wavevectors
-from .linear import Growth
 
 Array = NDArray[Any]
 

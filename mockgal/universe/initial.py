@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy import fft, special
 
 from ..cosmology import Cosmology
+from ..linear import Growth
 from ..parallel import threads
 from ..random import uniform
-from .linear import Growth
 
 Array = NDArray[Any]
 

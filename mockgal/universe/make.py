@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..cosmology import Cosmology
 from ..errors import OutputError, UsageError
 from ..files.atomic import check_output
+from ..linear import linear_power
 from ..random import check_seed
 from ..types import HaloCatalog, ParticleChunk, Particles, Scene, Snapshot
 from ..write.bundle import write_bundle
@@ -23,7 +24,6 @@ from .galaxies import Galaxies, Law, galaxies
 from .gravity import evolve
 from .halos import LEAST_PARTICLES, LINKING_LENGTH, SATELLITE_LINKING_LENGTH, Halos, find_halos
 from .initial import displaced_lattice, linear_overdensity
-from .linear import linear_power
 
 Array = NDArray[Any]
 

@@ -181,12 +181,14 @@ def test_limits_are_those_that_select_applied(cut, low, high):
     assert settings["complete_to_msun_h"] == pytest.approx(high)
 
 
-def test_the_painters_floor_is_found(demo_bundle):
+def test_the_limit_of_a_painted_catalogue_is_found(demo_bundle):
     _, mock = demo_mock(demo_bundle)
     result = stellar_mass_function(mock)
+    limit = mock.completeness.limit
     floor = mock.provenance["painter"]["luminosity_floor_msun_h"]
-    assert result.settings["complete_from_msun_h"] == floor > 0
-    np.testing.assert_array_equal(result["complete"], result["stellar_mass_low"] >= floor)
+    assert result.settings["complete_from_msun_h"] == limit >= floor > 0
+    low = result["stellar_mass_low"] * (1 + 1e-9)
+    np.testing.assert_array_equal(result["complete"], low >= limit)
     assert result["complete"].any()
     assert not result["complete"].all()
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mockgal.distribution import cdf, inverse_cdf
-from mockgal.errors import InternalError
+from mockgal.errors import DomainError, InternalError
 from mockgal.paint.draw import draw
 from mockgal.types import Distribution
 
@@ -63,7 +63,9 @@ def test_the_share_of_luminous_is_the_probability():
     assert abs(len(rows) - 30_000) < 4 * np.sqrt(100_000 * 0.21)
 
 
-def test_absurd_masses_are_an_internal_error():
-    with pytest.raises(InternalError) as caught:
-        draw(distribution(3, location=20.0), np.arange(3), seed=1)
-    assert caught.value.exit_code == 8
+def test_absurd_masses_are_refused():
+    """A user can cause those that are too large, by extrapolation; not those that are none."""
+    for location, error, code in ((20.0, DomainError, 3), (np.nan, InternalError, 8)):
+        with pytest.raises(error) as caught:
+            draw(distribution(3, location=location), np.arange(3), seed=1)
+        assert caught.value.exit_code == code

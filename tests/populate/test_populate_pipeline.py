@@ -139,7 +139,7 @@ def test_warnings_of_the_law_are_recorded():
     with pytest.warns(mockgal.errors.MockgalWarning, match="little is known"):
         made = mockgal.populate(hosts(30), Warns(), seed=1)
     mock = mockgal.paint(made, StandIn(), seed=1)
-    assert mock.provenance["simulation"]["reading"]["populate_warnings"] == ["little is known"]
+    assert "little is known" in mock.provenance["warnings"]
 
 
 def test_the_column_changes_no_digest_where_it_is_absent():

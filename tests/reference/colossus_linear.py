@@ -19,3 +19,10 @@ number = mass_function.massFunction(
 )
 print("dn/dlog10 M", (np.log(10.0) * number).tolist())
 print("D(z = 1)", float(own.growthFactor(1.0)))
+for mdef in ("200m", "200c", "vir", "500c", "fof"):
+    for z in (0.0, 1.0):
+        model = "sheth99" if mdef == "fof" else "tinker08"
+        number = mass_function.massFunction(
+            10.0 ** np.arange(11.0, 15.0), z, mdef=mdef, model=model, q_out="dndlnM", ps_args=SHAPE
+        )
+        print("dn/dlog10 M", mdef, z, (np.log(10.0) * number).tolist())

@@ -8,6 +8,7 @@ from scipy import fft
 
 from mockgal.errors import UsageError
 from mockgal.fields.assign import deposit
+from mockgal.linear import Growth, linear_power
 from mockgal.universe.gravity import evolve, potential
 from mockgal.universe.initial import (
     Particles,
@@ -15,7 +16,6 @@ from mockgal.universe.initial import (
     linear_overdensity,
     wavevectors,
 )
-from mockgal.universe.linear import Growth, linear_power
 from mockgal.universe.make import COSMOLOGY
 
 

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from scipy import fft, integrate
 
+from mockgal.abundance import halo_abundance
 from mockgal.cosmology import Cosmology
 from mockgal.errors import HeaderError
-from mockgal.universe.initial import displaced_lattice, linear_overdensity, wavevectors
-from mockgal.universe.linear import (
+from mockgal.linear import (
     Growth,
-    halo_abundance,
     linear_power,
     rms_overdensity,
     transfer_function,
 )
+from mockgal.universe.initial import displaced_lattice, linear_overdensity, wavevectors
 from mockgal.universe.make import COSMOLOGY
 
 EINSTEIN_DE_SITTER = Cosmology(h=0.7, omega_m=1.0, omega_lambda=0.0)
@@ -124,3 +124,24 @@ def test_numbers_of_another_code():
     got = halo_abundance(COSMOLOGY, np.arange(11.0, 15.0))
     assert got == pytest.approx(expected, rel=3e-3)
     assert Growth(COSMOLOGY).factor(0.5) == pytest.approx(0.6087853106, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("definition", "redshift", "expected"),
+    [
+        ("200m", 0.0, [0.0724665961, 0.0095225426, 0.0012089737, 1.0936174929e-4]),
+        ("200m", 1.0, [0.0751581281, 0.0085095697, 0.0006977365, 1.6757446015e-5]),
+        ("200c", 0.0, [0.0667533288, 0.0081694944, 0.0009384020, 6.9965608174e-5]),
+        ("vir", 1.0, [0.0750542377, 0.0084928257, 0.0006956124, 1.6660117034e-5]),
+        ("500c", 0.0, [0.0601266512, 0.0068043909, 0.0007081801, 4.3419200048e-5]),
+        ("fof", 1.0, [0.0778043750, 0.0085558935, 0.0006933653, 1.9108629270e-5]),
+    ],
+)
+def test_mass_functions_of_another_code(definition, redshift, expected):
+    """Tinker et al. 2008 and Sheth & Tormen 1999 in colossus, which rounds densities to whole ones.
+
+    tests/reference/colossus_linear.py.
+    """
+    log_mass = np.arange(11.0, 15.0)
+    got = halo_abundance(COSMOLOGY, log_mass, mass_definition=definition, redshift=redshift)
+    assert got == pytest.approx(expected, rel=5e-3)

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from scipy import stats
 
 import mockgal
+from mockgal.abundance import halo_abundance
 from mockgal.calibrate.match import match
 from mockgal.calibrate.twins import check_twins
 from mockgal.errors import OutputError, OutputExistsError, UsageError
@@ -17,7 +18,6 @@ from mockgal.universe.__main__ import main
 from mockgal.universe.galaxies import galaxies
 from mockgal.universe.halos import SHELL
 from mockgal.universe.initial import Particles
-from mockgal.universe.linear import halo_abundance
 from mockgal.universe.make import COSMOLOGY
 
 SMALL = Run(box_size=12.0, side=48, steps=12)

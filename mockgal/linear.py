@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import integrate, interpolate
+from scipy import integrate
 
-from ..cosmology import Cosmology
-from ..errors import HeaderError
+from .cosmology import Cosmology
+from .errors import HeaderError
 
 Array = NDArray[Any]
 
@@ -134,31 +134,6 @@ def rms_overdensity(power: Callable[[Array], Array], radius: float) -> float:
         window = np.where(x < 1e-2, 1.0 - x**2 / 10.0, 3.0 * (np.sin(x) - x * np.cos(x)) / x**3)
     integrand = _WAVENUMBERS**3 * power(_WAVENUMBERS) * window**2 / (2.0 * np.pi**2)
     return float(np.sqrt(integrate.simpson(integrand, x=np.log(_WAVENUMBERS))))
-
-
-def halo_abundance(cosmology: Cosmology, log_mass: Array) -> Array:
-    """Halos per volume and dex of mass today: Sheth & Tormen 1999 (MNRAS 308, 119, equation 10).
-
-    Parameters
-    ----------
-    cosmology : Cosmology
-        As for `linear_power`.
-    log_mass : ndarray
-        log10 of mass [Msun/h]; theirs is closest to that of friends-of-friends groups.
-
-    Returns
-    -------
-    ndarray
-        [h^3 Mpc^-3 dex^-1]
-    """
-    power, density = linear_power(cosmology), cosmology.mean_matter_density
-    grid = np.linspace(np.min(log_mass) - 0.2, np.max(log_mass) + 0.2, 60)
-    radius = np.cbrt(10.0**grid / (4.0 / 3.0 * np.pi * density))
-    sigma = [rms_overdensity(power, r) for r in radius]
-    curve = interpolate.CubicSpline(grid, np.log(sigma))
-    nu = 0.707 * (1.686 / np.exp(curve(log_mass))) ** 2
-    share = 0.322 * np.sqrt(2.0 * nu / np.pi) * (1.0 + nu**-0.3) * np.exp(-nu / 2.0)
-    return np.asarray(density / 10.0**log_mass * share * -curve(log_mass, 1))
 
 
 def _stated(cosmology: Cosmology, name: str) -> float:
