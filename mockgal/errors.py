@@ -250,11 +250,11 @@ def warn(text: str, stacklevel: int = 1) -> None:
         As for `warnings.warn`: 1 is the caller of this function.
     """
     text = _bounded(text, _TEXT)
-    listeners = _listeners.get()
-    for messages, _ in listeners:
+    for messages, quiet in reversed(_listeners.get()):
         messages.append(text)
-    if not any(quiet for _, quiet in listeners):
-        warnings.warn(text, MockgalWarning, stacklevel=stacklevel + 1)
+        if quiet:
+            return
+    warnings.warn(text, MockgalWarning, stacklevel=stacklevel + 1)
 
 
 @contextmanager
@@ -266,7 +266,7 @@ def listening(*, quiet: bool = False) -> Iterator[list[str]]:
     Parameters
     ----------
     quiet : bool
-        Keep the warnings from the user.
+        Keep the warnings from the user, and from those who listen outside the block.
     """
     messages: list[str] = []
     token = _listeners.set((*_listeners.get(), (messages, quiet)))

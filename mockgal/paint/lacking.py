@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..completeness import Completeness
 from ..distribution import cdf
 from ..errors import MockgalError, listening, warn
-from ..layout import MISSING_CHUNKS
+from ..layout import MISSING_CHUNKS, SEVERAL_RESOLUTIONS
 from ..protocols import Painter
 from ..types import HaloCatalog, Scene
 from .host_edge import FEW, LOWEST, Hosts, count_lacking
@@ -100,6 +100,9 @@ def lacking_galaxies(
     Lacking or None
         None where no edge is known.
     """
+    record = scene.snapshot.record
+    if record.get(MISSING_CHUNKS) or record.get(SEVERAL_RESOLUTIONS):
+        return None  # parts of a box, of which no mass function tells
     hosts = count_lacking(scene, counted)
     floor = float(described.get("luminosity_floor_msun_h") or 0.0)
     least = floor or float(np.min(columns["stellar_mass"], initial=math.inf))
@@ -353,6 +356,8 @@ def _partial(scene: Scene, prediction: Mapping[str, float]) -> list[str]:
     reasons = []
     if scene.snapshot.record.get(MISSING_CHUNKS):
         reasons.append(f"chunks {scene.snapshot.record[MISSING_CHUNKS]} of the input are missing")
+    if scene.snapshot.record.get(SEVERAL_RESOLUTIONS):
+        reasons.append("a zoom: particles of several masses are no fair sample of a box")
     short = float(prediction.get("satellites_short", 0.0))
     centrals = float(prediction.get("expected_centrals", 0.0))
     if scene.halos["is_central"].all() and short > SHARE * (centrals + short):

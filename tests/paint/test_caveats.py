@@ -128,3 +128,10 @@ def test_verdicts_of_a_card():
     }
     assert outside_the_bar(card) == (2, 4)
     assert outside_the_bar(None) == (0, 0)
+
+
+@pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
+def test_a_warning_is_in_the_file_once(demo_bundle):
+    """Though the law is asked again, of hosts that are not there."""
+    warned = mockgal.paint(mockgal.read(demo_bundle), "hod", seed=1).provenance["warnings"]
+    assert len(warned) == len(set(warned)) == 2
