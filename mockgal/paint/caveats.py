@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..completeness import KEY as COMPLETENESS
 from ..cosmology import Cosmology
 from ..errors import DomainError
 
@@ -121,7 +122,8 @@ def in_words(provenance: Mapping[str, Any], columns: Mapping[str, Array]) -> lis
             "their host has baryons"
         )
     lacking = provenance.get("lacking", {})
-    if lacking:
+    complete = provenance.get(COMPLETENESS, {})
+    if lacking and complete.get("because") == lacking["because"]:  # no cut has taken its place
         lines.append(
             f"{lacking['share']:.1%} (+- {lacking['uncertainty']:.1%}) of the galaxies that the "
             f"law has are missing: {lacking['because']}"
