@@ -37,6 +37,7 @@ _PHOTONS = 2.472824e-5  # Omega h^2 of photons of 2.7255 K
 _KELVIN, _N_EFF = 2.7255, 3.044
 PER_N_EFF = 0.22710731766  # of the photons' density for each of N_eff: 7/8 (4/11)^(4/3)
 _EV = 93.14  # of masses for an Omega h^2 of 1
+_LEAST_H = 0.01
 _SAME = 1e-3  # of density parameters
 _FIX = "correct it, or take it out if the run had no such thing"
 
@@ -95,6 +96,8 @@ def further(statements: Iterable[Statement], known: Mapping[str, float | None]) 
             raise HeaderError(where, f"{number:g}", f"{found[key]:g}, as {places[key]} says", _FIX)
         found[key], places[key] = number, where
     h, omega_m, omega_lambda = (float(known[n] or 0.0) for n in ("h", "omega_m", "omega_lambda"))
+    if not _LEAST_H < h < 1 / _LEAST_H:  # which `Cosmology` refuses
+        return {}
     result: dict[str, float] = {name: found[name] for name in ("w0", "wa") if name in found}
     if radiation := _radiation(found, h):
         result["omega_r"] = radiation

@@ -109,6 +109,8 @@ def mutate_hdf5(path, number):
             if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind == "S":
                 value = value.ravel()[0]
             changed = ATTRIBUTES[kind](value)
+            if isinstance(changed, np.ndarray) and changed.dtype.kind == "U":
+                changed = np.char.encode(changed, "utf-8")
             if kind == "reference":
                 changed = file[owner].ref
             attrs.create(name, changed)

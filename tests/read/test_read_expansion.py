@@ -95,6 +95,11 @@ def test_what_cannot_be_is_refused(stated):
     assert caught.value.fix
 
 
+@pytest.mark.parametrize("h", [0.0, -0.7, 1e-90, 1e90])
+def test_an_h_that_cannot_be_is_left_to_the_cosmology(h):
+    assert expansion.further(statements(M_nu=0.06, Tcmb0=2.7), {**FLAT, "h": h}) == {}
+
+
 def test_neutrinos_in_a_universe_of_which_nothing_tells_where_they_are():
     curved = {**FLAT, "omega_lambda": 0.65}
     with pytest.raises(HeaderError, match="not flat with them nor without"):
