@@ -51,6 +51,7 @@ def look(
     *,
     sim: str | os.PathLike[str] | None = None,
     cuts: Iterable[str] = (),
+    changed_by_hand: str | None = None,
     **options: Any,
 ) -> Looked:
     """The galaxies at ``path``: a mock that mockgal wrote, or a hydrodynamic run's own.
@@ -62,6 +63,8 @@ def look(
         The simulation that a mock was painted on, for the number of its hosts.
     cuts : iterable of str
         Such as ``"stellar_mass > 1e9 Msun/h"``.
+    changed_by_hand : str, optional
+        Of a mock: see `mockgal.read_galaxies`.
     **options
         See `mockgal.read`.
 
@@ -81,12 +84,16 @@ def look(
                 "none: this is a mock",
                 "leave them out",
             )
-        galaxies, files = read_galaxies(path), [Path(path)]
+        galaxies, files = read_galaxies(path, changed_by_hand=changed_by_hand), [Path(path)]
         scene = None if sim is None else read(sim, **options)
     else:
         if sim is not None:
             raise UsageError(
                 "--sim", f"{sim}, beside the simulation {path}", "one of them", "leave it out"
+            )
+        if changed_by_hand is not None:
+            raise UsageError(
+                "--changed-by-hand", f"the simulation {path}", "a mock", "leave it out"
             )
         scene = read(path, **options)
         galaxies, files = own_galaxies(scene), []
@@ -305,7 +312,11 @@ def plot_files(
     mocks = [is_catalogue(path) for path in paths]
     found = []
     for path, mock in zip(paths, mocks, strict=True):
-        options = {} if mock and not all(mocks) else read_options or {}
+        options = {
+            key: value
+            for key, value in (read_options or {}).items()
+            if all(mocks) or (key == "changed_by_hand") == mock  # each to whom it concerns
+        }
         found.append(look(path, sim=sim, cuts=cuts, **options))
     named = {name: one.galaxies for name, one in zip(names, found, strict=True)}
     unlike = differences(named)

@@ -328,6 +328,7 @@ def read_galaxies(
     columns: Iterable[str] | None = None,
     *,
     chunk_rows: int = CHUNK_ROWS,
+    changed_by_hand: str | None = None,
 ) -> GalaxyCatalog:
     """A catalogue that `write` or `build` wrote, from FITS or HDF5, in internal units.
 
@@ -339,6 +340,9 @@ def read_galaxies(
         which always come along. All columns of the file without it.
     chunk_rows : int
         Rows held beside the result, which does not depend on it.
+    changed_by_hand : str, optional
+        Why a FITS file has other rows, columns or numbers than were written, say after astropy;
+        warned of, and kept in ``provenance["changed_by_hand"]``.
 
     Returns
     -------
@@ -355,15 +359,19 @@ def read_galaxies(
     """
     from .read.galaxies import read_galaxies as read_catalogue
 
-    return read_catalogue(path, columns, chunk_rows=chunk_rows)
+    return read_catalogue(path, columns, chunk_rows=chunk_rows, changed_by_hand=changed_by_hand)
 
 
-def describe_galaxies(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+def describe_galaxies(
+    path: str | os.PathLike[str], *, changed_by_hand: str | None = None
+) -> dict[str, Any] | None:
     """What is in a catalogue that `write` or `build` wrote; None if ``path`` is none."""
     from .read.galaxies import describe_galaxies as describe
     from .read.galaxies import is_catalogue
 
-    return describe(path) if is_catalogue(path) else None
+    if not is_catalogue(path):
+        return None
+    return describe(path, changed_by_hand=changed_by_hand)
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,21 @@ from .types import MASS_DEFINITIONS
 
 
 @spelled_out
-def inspect(path: object, *, format: str | None = None, **options: Any) -> dict[str, Any]:
+def inspect(
+    path: object,
+    *,
+    format: str | None = None,
+    changed_by_hand: str | None = None,
+    **options: Any,
+) -> dict[str, Any]:
     """Describe the simulation, or the mock that mockgal wrote, at ``path``.
 
     Parameters
     ----------
     path : path-like or object
         See `mockgal.read`.
+    changed_by_hand : str, optional
+        Of a mock: see `mockgal.read_galaxies`.
     format, **options
         See `mockgal.read`.
 
@@ -32,7 +40,11 @@ def inspect(path: object, *, format: str | None = None, **options: Any) -> dict[
     dict
         Plain JSON values; masses in Msun/h, lengths in Mpc/h, as the keys say.
     """
-    mock = describe_galaxies(path) if isinstance(path, str | os.PathLike) else None
+    mock = None
+    if isinstance(path, str | os.PathLike):
+        mock = describe_galaxies(path, changed_by_hand=changed_by_hand)
+    if mock is None and changed_by_hand is not None:
+        raise UsageError("--changed-by-hand", f"the simulation {path}", "a mock", "leave it out")
     if mock is not None:
         if format is not None or options:
             raise UsageError(

@@ -14,6 +14,7 @@ from .command import Command, Outcome, about, files_of
 from .options import (
     Renamed,
     assigning,
+    changed,
     cutting,
     given,
     overwriting,
@@ -80,7 +81,7 @@ _OF_MATTER = ("origin", "subhalos", "least_subhalo_mass", "memory", "scratch")
         help="Folder for scratch files of 12 to 32 bytes a particle (default: that of TMPDIR).",
     ),
 )
-@option_group("Grid of galaxies", cutting, weighting)
+@option_group("Grid of galaxies", cutting, changed, weighting)
 @option_group(
     "Output",
     option(
@@ -109,7 +110,7 @@ def field(
             "one of them",
             "--sim for a grid of matter, --galaxies for one of galaxies",
         )
-    for key in _OF_MATTER if galaxies else _OF_GALAXIES:
+    for key in _OF_MATTER if galaxies else (*_OF_GALAXIES, "changed_by_hand"):
         if key in wanted:
             raise UsageError(
                 "mockgal field",

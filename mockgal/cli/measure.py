@@ -15,6 +15,7 @@ from .command import Command, Outcome, report_unfinished
 from .options import (
     Decorator,
     assigning,
+    changed,
     cutting,
     given,
     options,
@@ -41,7 +42,7 @@ _hosts = sim_option(
 
 
 def _galaxies(*more: Decorator) -> Decorator:
-    return option_group("Galaxies", _hosts, cutting, *more)
+    return option_group("Galaxies", _hosts, cutting, changed, *more)
 
 
 _of_statistics = options(
@@ -190,7 +191,7 @@ def measure(
     text = ",".join(statistics)
     names = all_statistics() if text == ALL else _names(text)
     wanted = given(options)
-    of_reading = {"format", *ReadOptions._fields}
+    of_reading = {"format", "changed_by_hand", *ReadOptions._fields}
     results: dict[Path, Measurement] = {}
     try:
         with progress_bar() as progress:

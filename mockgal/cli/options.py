@@ -105,6 +105,12 @@ cutting = option(
     help='Keep only the galaxies that pass this cut, such as "stellar_mass > 1e10 Msun/h". May be '
     "repeated.",
 )
+changed = option(
+    "--changed-by-hand",
+    metavar="REASON",
+    help="Read a FITS mock that was filtered or extended with other programs since mockgal wrote "
+    "it; the reason is kept with what is made of it.",
+)
 luminous = option(
     "--luminosity-floor",
     metavar="MASS",

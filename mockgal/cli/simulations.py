@@ -11,13 +11,14 @@ from cloup import option, option_group
 from .calibrate import describe_table
 from .command import Command, Outcome, about, files_of
 from .left_out import left_out
-from .options import formerly_first, given, one_of_both, overwriting, reading, sim_option
+from .options import changed, formerly_first, given, one_of_both, overwriting, reading, sim_option
 from .screen import progress_bar
 from .values import FILE, PATH
 
 
 @cloup.command(cls=Command)
 @cloup.argument("path", type=PATH)
+@option_group("Mock", changed)
 @reading
 def inspect(path: str, **options: Any) -> Outcome:
     """Say what PATH is, and what each painter could do with it."""

@@ -151,3 +151,18 @@ def test_hdf5_has_another_way(tmp_path):
     mock = read_galaxies(path)
     mockgal.write(mock[mock["vmax"] > 50.0], tmp_path / "b.hdf5")  # as the message says
     assert len(read_galaxies(tmp_path / "b.hdf5")) < len(mock)
+
+
+def test_commands_take_the_reason(mockgal_command, tmp_path):
+    filtered(written(catalogue(), tmp_path / "a.fits", "h-free"), tmp_path / "b.fits")
+    why = ("--changed-by-hand", WHY)
+    refused = mockgal_command("measure", "b.fits", "--statistic", "mass_function", "--out", "t")
+    assert refused.returncode == 3
+    assert "--changed-by-hand" in refused.stderr
+    arguments = ("measure", "b.fits", "--statistic", "mass_function", "--no-plots", "--out", "t")
+    measured = mockgal_command(*arguments, *why)
+    assert measured.returncode == 0, measured.stderr
+    assert "nothing vouches" in measured.stderr
+    assert "not a complete sample" in measured.stdout
+    described = mockgal_command("inspect", "b.fits", "--json", *why)
+    assert json.loads(described.stdout)["changed_by_hand"]["reason"] == WHY
