@@ -112,9 +112,10 @@ class HalotoolsMock:
         include_crosscorr : bool
             Also that of the galaxies that a mask leaves out, and between both.
         **kwargs
-            ``rbins`` [Mpc/h], by default those of halotools up to a third of the box;
-            ``num_threads`` (all cores by default); and a mask: ``mask_function``, or a column, such
-            as ``gal_type="centrals"``.
+            ``rbins`` [Mpc/h], by default those of halotools up to a third of the box; a mask:
+            ``mask_function``, or a column, such as ``gal_type="centrals"``; and ``num_threads``,
+            by default 1: halotools forks for more, which may never end in a process that has
+            threads, as it has after painting.
 
         Returns
         -------
@@ -173,7 +174,7 @@ class HalotoolsMock:
         zspace: bool = True,
         b_perp: float | None = None,
         b_para: float | None = None,
-        num_threads: int | str = "max",
+        num_threads: int | str = 1,
     ) -> Array:
         """Return the friends-of-friends group of each galaxy, found by halotools' `FoFGroups`.
 
@@ -189,7 +190,7 @@ class HalotoolsMock:
             Linking lengths across and along the line of sight, over the mean separation; by default
             halotools' own (0.2 and 0.75).
         num_threads : int or str
-            ``"max"`` for all cores.
+            See `compute_galaxy_clustering`; ``"max"`` for all cores.
 
         Returns
         -------
@@ -228,7 +229,7 @@ class HalotoolsMock:
         unknown = [name for name in options if name not in allowed]
         if unknown:
             raise UsageError("a mock", f"option {unknown[0]}", "one of " + ", ".join(allowed))
-        return {**options, "rbins": self._bins(options.get("rbins"))}
+        return {"num_threads": 1, **options, "rbins": self._bins(options.get("rbins"))}
 
     def _bins(self, bins: Any) -> Array:
         """Return the edges of bins [Mpc/h]; halotools finds pairs up to a third of the box."""
