@@ -38,20 +38,27 @@ def installed(module: str, name: str) -> Any:
 
 
 def fabric_of(options: TrainingOptions, *, launch: bool = True) -> Fabric:
-    """Fabric with the devices of the options, launched unless it is only to be checked.
+    """Return Fabric with the devices of the options, launched unless it is only to be checked.
 
     Raises
     ------
     UsageError
-        Lightning is not installed, or the devices are not there.
+        Lightning is not installed, the devices are not there, or another program started processes
+        that do not fit them.
     """
     library = installed("lightning.fabric", "Lightning")
+    from .processes import cluster_environment, warn_of_other_tasks
+
+    environment = cluster_environment(options.devices)
+    if not launch:
+        warn_of_other_tasks(options.devices)
     try:
         fabric: Fabric = library.Fabric(
             accelerator=options.accelerator,
             strategy=options.strategy,
             devices=options.devices,
             precision=_LIGHTNING[options.precision],
+            plugins=[environment],
         )
     except Exception as error:  # of many kinds, all of them about the options
         raise UsageError(
@@ -68,7 +75,7 @@ def fabric_of(options: TrainingOptions, *, launch: bool = True) -> Fabric:
 
 
 def is_first_process() -> bool:
-    """Whether this is the process that writes, of those that Lightning started."""
+    """Return whether this is the process that writes, of those that train together."""
     from lightning.fabric.utilities.rank_zero import rank_zero_only
 
     return int(getattr(rank_zero_only, "rank", None) or 0) == 0
