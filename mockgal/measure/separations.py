@@ -16,6 +16,7 @@ from .pairs import PairCounter
 
 Array = NDArray[Any]
 MOST_OF_BOX = 1.0 / 3.0  # halotools' limit; separations are unique up to one half
+ROWS = 1 << 16  # counted in one call
 R_MAX, PI_MAX = 30.0, 40.0  # Mpc/h, unless others are asked for or the box is too small
 
 
@@ -121,11 +122,19 @@ class Cylinders:
 def _pairs(
     count: Any, first: Array, second: Array | None, edges: Array, *options: Any, more: int = 0
 ) -> Array:
-    """What ``count`` gives, and 0 if a sample is empty, which the libraries do not take."""
+    """What ``count`` gives, and 0 if a sample is empty, which the libraries do not take.
+
+    Of many points some are counted at a time: between these calls an interruption is answered, and
+    the libraries' memory beside the points does not grow with their number.
+    """
     if len(first) == 0 or (second is not None and len(second) == 0):
         shape = (len(edges) - 1, more) if more else len(edges) - 1
         return np.zeros(shape, dtype=np.int64)
-    return np.asarray(count(first, second, edges, *options))
+    if len(first) <= ROWS:
+        return np.asarray(count(first, second, edges, *options))
+    other = first if second is None else second
+    parts = (first[start : start + ROWS] for start in range(0, len(first), ROWS))
+    return np.asarray(sum(np.asarray(count(part, other, edges, *options)) for part in parts))
 
 
 def _between(edges: Array, uniform: Array) -> Array:

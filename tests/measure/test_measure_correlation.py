@@ -10,7 +10,7 @@ from scipy import stats
 
 from mockgal import read_measurement
 from mockgal.errors import UsageError
-from mockgal.measure import pair_jackknife
+from mockgal.measure import pair_jackknife, separations
 from mockgal.measure.correlation import (
     correlation_function,
     correlation_multipoles,
@@ -215,6 +215,15 @@ def test_pairs_that_are_left(per_side):
         for i in (0, per_side**3 - 1):
             remaining = bins.count(counter, points[region != i], None, BOX)
             assert np.array_equal(total - 2 * first[i] + both[i], remaining)
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize("jackknife", [0, 2])
+def test_counting_some_at_a_time_changes_nothing(statistic, jackknife, monkeypatch):
+    sample = galaxies(couples(24, 1.0, 300))
+    whole = statistic(sample, **BINS, jackknife=jackknife)
+    monkeypatch.setattr(separations, "ROWS", 37)
+    equal(statistic(sample, **BINS, jackknife=jackknife), whole)
 
 
 @pytest.mark.parametrize("per_side", [3, 6])
