@@ -187,11 +187,11 @@ def measure_files(
             continue
         _make_folder(folder)
         result.save(table, overwrite=overwrite)
-        if plots:
-            save_figure(single(result), table.with_suffix(".png"), overwrite=overwrite)
         results[table] = result
         if written is not None:
             written(table, result)
+        if plots:
+            save_figure(single(result), table.with_suffix(".png"), overwrite=overwrite)
     if progress is not None:
         progress(len(names), len(names), "statistics")
     for option in options if results else ():
