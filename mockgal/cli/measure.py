@@ -137,7 +137,8 @@ _of_statistics = options(
         option(
             "--jackknife",
             type=int,
-            help="Sub-volumes along each side of the box for jackknife errors, or 0 for no errors.",
+            help="Sub-volumes along each side of the box for jackknife errors, or 0 for computed "
+            "errors (Gaussian, Poisson).",
         ),
     ),
 )
