@@ -190,7 +190,10 @@ def _values() -> tuple[Fault, ...]:
             "a slab, column or cube of the box without any halo, where voids cannot be the reason",
             "refused as a missing subvolume; `--allow-empty-regions` reads it",
         ),
-        Fault(46, "a density grid with contrasts below -1, or a mean that is not that of matter"),
+        Fault(
+            46,
+            "a density grid with contrasts below -1, a mean not of matter, or not of the halos",
+        ),
     )
 
 

@@ -348,7 +348,9 @@ def test_counts_need_a_particle_mass(scene, demo_bundle, tmp_path):
         file["density"].attrs.update(
             boxsize=16.0, unit="", kind="counts", mas="NGP", redshift=0.0, origin="corner"
         )
-    sim = mockgal.read(demo_bundle, density=path)
+    with pytest.warns(UserWarning, match="cannot be told"):
+        sim = mockgal.read(demo_bundle, density=path)
+    assert sim.snapshot.record["density_at_hosts"]["fits"] is None
     found = mass_planes(sim.field, sim.snapshot, 0, 4)
     assert found.sum() == pytest.approx(64**3 * sim.snapshot.particle_mass)
     with pytest.raises(MissingDatasetError):

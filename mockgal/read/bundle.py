@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -56,7 +56,7 @@ from ..protocols import ReadOptions
 from ..types import MASS_DEFINITIONS, HaloCatalog, ParticleChunk, Particles, Scene, Snapshot
 from . import chunks, given, headers, physics, safe
 from .chunks import FileSet
-from .density import read_density
+from .density import AT_HOSTS, read_density
 from .snapshots import stream_particles
 from .units import check_given, make_cosmology
 from .values import MEASURED, halo_catalog
@@ -150,7 +150,11 @@ class BundleReader:
         )
         halos = _halos(path, header, snapshot, options)
         _check_particle_mass(path, header, halos)
-        field = read_density(path, snapshot) if header.has_density else None
+        field = None
+        if header.has_density:
+            fit: dict[str, Any] = {}
+            field = read_density(path, snapshot, halos=halos, record=fit)
+            snapshot = replace(snapshot, record={**snapshot.record, AT_HOSTS: fit})
         return Scene(snapshot, halos, _particles(path, header, options), field)
 
 

@@ -73,8 +73,12 @@ def check_copies(
     beside_each_other = _pairs(place)
     for name, key in properties.items():
         copies = _pairs(place, key)
-        share = max(_share(key, copies), _share(of_all[name], copies))
-        expected = (beside_each_other - copies + 1) * share / (1 - share)
+        # Of rows at one place alone, and of all; if all are at one, nothing tells.
+        share = max(
+            _share(key, copies, beside_each_other, 0.0),
+            _share(of_all[name], copies, beside_each_other, 1.0),
+        )
+        expected = (beside_each_other - copies + 1) * share / max(1 - share, 1e-9)
         if copies and _as_many(copies, expected) < CHANCE:
             _, first, which = np.unique(
                 np.stack([place, key]), axis=1, return_index=True, return_inverse=True
@@ -113,10 +117,13 @@ def _pairs(*keys: Array) -> int:
     return int(np.sum(number * (number - 1) / 2))
 
 
-def _share(key: Array, copies: int) -> float:
-    """Pairs of rows that agree in ``key``, apart from copies, over all pairs."""
-    all_pairs = len(key) * (len(key) - 1) / 2
-    return max(_pairs(key) - copies, 0) / all_pairs
+def _share(key: Array, copies: int, beside: int, without: float) -> float:
+    """Pairs of rows that agree in ``key`` over all pairs, of rows at different places.
+
+    ``without`` is what it is where there are none.
+    """
+    pairs = len(key) * (len(key) - 1) / 2 - beside
+    return max(_pairs(key) - copies, 0) / pairs if pairs > 0 else without
 
 
 def _as_many(number: int, expected: float) -> float:

@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValueError, HeaderError, MissingDatasetError, shown
+from ..errors import BadValueError, HeaderError, MissingDatasetError, shown, warn
 from ..layout import DENSITY, GRID_ATTRIBUTES, GRID_UNITS, MATTER, QUANTITY
-from ..types import DensityField, Scene, Snapshot
+from ..types import DensityField, HaloCatalog, Scene, Snapshot
 from . import chunks, headers, physics, safe
+from .orientation import Sampler
 from .units import SAME
 
 # What each kind may be in: what is written and, for pure numbers, its other name.
@@ -38,11 +39,17 @@ _ALLOWED = {
 }
 MEAN_DELTA = 1e-3  # largest |mean(delta)|: far above rounding, far below a wrong mean
 _ROUNDING = 1e-5  # by which float32 may fall below delta = -1
+AT_HOSTS = "density_at_hosts"  # in the record of the snapshot: how well grid and halos fit
 _SLAB_BYTES = 64 << 20
 
 
 def read_density(
-    path: Path, snapshot: Snapshot | None = None, *, dataset: str = DENSITY
+    path: Path,
+    snapshot: Snapshot | None = None,
+    *,
+    dataset: str = DENSITY,
+    halos: HaloCatalog | None = None,
+    record: dict[str, Any] | None = None,
 ) -> DensityField:
     """A density grid, its values checked once; rows are read when they are asked for.
 
@@ -53,6 +60,10 @@ def read_density(
         The grid must be of its matter: have its box size and redshift and, if of mass, its mean
         density.
     dataset : str
+    halos : HaloCatalog, optional
+        Must be where the matter is.
+    record : dict, optional
+        Takes how well they fit; see `mockgal.read.orientation.Sampler.verdict`.
 
     Returns
     -------
@@ -145,7 +156,9 @@ def read_density(
         raise HeaderError(
             where, error.found, error.expected, "set the attributes mas and origin"
         ) from error
-    _check_values(field, where, snapshot)
+    fit = _check_values(field, where, snapshot, halos)
+    if record is not None:
+        record.update(fit)
     return field
 
 
@@ -182,7 +195,14 @@ def with_density(scene: Scene, path: Path) -> Scene:
     MockgalError
         As of `read_density`.
     """
-    field = read_density(path, scene.snapshot)
+    fit: dict[str, Any] = {}
+    field = read_density(path, scene.snapshot, halos=scene.halos, record=fit)
+    if fit["fits"] is None:
+        warn(
+            f"{path}: whether this is the grid of these halos, its axes and its origin, cannot be "
+            f"told from {fit['hosts']} hosts and a grid this smooth",
+            stacklevel=3,
+        )
     file = chunks.source(path)
     facts = {
         "file": path.name,
@@ -197,16 +217,25 @@ def with_density(scene: Scene, path: Path) -> Scene:
     snapshot = replace(
         scene.snapshot,
         source=(*scene.snapshot.source, file),
-        record={**scene.snapshot.record, "density": facts},
+        record={**scene.snapshot.record, "density": facts, AT_HOSTS: fit},
     )
     return replace(scene, snapshot=snapshot, field=field)
 
 
-def _check_values(field: DensityField, where: str, snapshot: Snapshot | None) -> None:
+def _check_values(
+    field: DensityField, where: str, snapshot: Snapshot | None, halos: HaloCatalog | None
+) -> dict[str, Any]:
+    """Check all numbers, and how they fit the halos, in one pass; returns the latter."""
+    sampler = None
+    if halos is not None and snapshot is not None:
+        matter = snapshot.cosmology.matter_mass(snapshot.box_size)
+        sampler = Sampler(halos, field, matter / field.grid_size**3)
     rows = max(1, _SLAB_BYTES // (8 * field.grid_size**2))
     total, least = 0.0, np.inf
     for start in range(0, field.grid_size, rows):
         slab = field.read_slab(start, min(start + rows, field.grid_size))
+        if sampler is not None:
+            sampler.see(start, slab)
         total, least = total + float(slab.sum()), min(least, float(slab.min()))
         if not np.isfinite(total):
             raise BadValueError(
@@ -235,3 +264,6 @@ def _check_values(field: DensityField, where: str, snapshot: Snapshot | None) ->
         physics.check_mean_density(
             total, snapshot.box_size, snapshot.cosmology, snapshot.redshift, where
         )
+    if sampler is None:
+        return {}
+    return sampler.verdict(mean, where)
