@@ -27,7 +27,7 @@ COMMANDS = {
     "build-cnn": ["build", "--recipe", CATALOGS / "demo-cnn.yaml", "--out", "cnn.fits"],
     "plot": ["plot", "hod.fits", "cnn.fits", "--out", "compare.png"],
     "weights": ["weights", "show", "gadget4-demo"],
-    "pack": ["pack", "dark.hdf5", "--out", "again.hdf5"],
+    "pack": ["pack", "--sim", "dark.hdf5", "--out", "again.hdf5"],
     "field": ["field", "--sim", "dark.hdf5", "--grid", "32", "--out", "field.hdf5"],
     "measure": ["measure", "hod.fits", "--statistic", "power,mass_function,wp", "--out", "tables"],
     "calibrations": ["calibrations"],
@@ -45,7 +45,7 @@ def test_commands_on_a_terminal(folder, name):
 
 
 def pack(name, *options, **settings):
-    return mockgal("pack", "dark.hdf5", "--out", f"{name}.hdf5", *options, **settings)
+    return mockgal("pack", "--sim", "dark.hdf5", "--out", f"{name}.hdf5", *options, **settings)
 
 
 def test_warnings_stand_above_the_bar(folder):
