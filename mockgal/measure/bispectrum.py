@@ -243,7 +243,8 @@ def bispectrum_of_field(
     sums_of_powers : tuple of two floats, or two ndarrays of shape (jackknife**3,), optional
         Sums of the squares and of the cubes of the masses of the points that were deposited, for
         the shot noise; in all, or in each sub-volume (`mockgal.measure.jackknife.sums_by_block`),
-        which the jackknife needs if shot noise is subtracted.
+        which the jackknife needs if shot noise is subtracted. Where a sub-volume has all points,
+        errors are not numbers.
     subtract_shot_noise : bool
         From bispectrum and, for the reduced one, from the power; from each left-out sample its own.
     jackknife : int
@@ -303,6 +304,9 @@ def bispectrum_of_field(
     power, value, reduced = _estimates(sums, triangles, volume, *subtracted)
     if jackknife:
         left_out = left_out_sums(field, waves, triangles, gain, jackknife)
+        if sums_of_powers is not None and np.ndim(sums_of_powers[0]):
+            nothing_left = jackknives.sums_elsewhere(np.asarray(sums_of_powers[0])) == 0
+            left_out.powers[nothing_left] = left_out.products[nothing_left] = np.nan
         own: Any = subtracted
         if sums_of_powers is not None and subtract_shot_noise:
             own = [

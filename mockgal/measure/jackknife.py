@@ -88,6 +88,23 @@ def sums_by_block(
     return np.array([math.fsum(part) for part in parts])
 
 
+def sums_elsewhere(sums: Array) -> Array:
+    """Sums over the points outside each sub-volume.
+
+    Parameters
+    ----------
+    sums : ndarray, shape (R,)
+        Over those in each sub-volume, none of them negative (`sums_by_block`).
+
+    Returns
+    -------
+    ndarray, shape (R,)
+        Exactly 0 where there are no points.
+    """
+    values = sums.tolist()
+    return np.array([math.fsum(values[:i] + values[i + 1 :]) for i in range(len(values))])
+
+
 def error(left_out: Array) -> Array:
     """Standard error from the statistic with each of R sub-volumes left out.
 
@@ -119,14 +136,15 @@ def blocks(field: Array, per_side: int) -> Iterator[Block]:
     Parameters
     ----------
     field : ndarray, shape (n, n, n)
-        Not negative.
     per_side : int
 
     Yields
     ------
     Block
-        In the order of `regions`. The mean elsewhere is not a number where nothing is there: it is
-        a sum of the other blocks, as the whole less this one would leave what rounding leaves.
+        In the order of `regions`. The mean elsewhere is not a number where it would be 0. It is a
+        sum of the other blocks, as the whole less this one would leave what rounding leaves; but
+        galaxies reach beyond their blocks, and interlacing leaves rounding everywhere, so that of
+        these `sums_elsewhere` says where nothing is left.
     """
     edges = [round(i * len(field) / per_side) for i in range(per_side + 1)]
     parts = [slice(edges[i], edges[i + 1]) for i in range(per_side)]

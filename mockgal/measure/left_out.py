@@ -107,10 +107,10 @@ def left_out_shot_noise(
     ndarray, shape (per_side**3,)
         Not a number where no point is left.
     """
-    values = sums.tolist()
-    result = np.full(len(values), np.nan)
+    elsewhere = jackknife.sums_elsewhere(sums)
+    result = np.full(len(elsewhere), np.nan)
     for i, block in enumerate(jackknife.blocks(field, per_side)):
-        rest = math.fsum(values[:i] + values[i + 1 :])
+        rest = elsewhere[i]
         share = 1.0 - block.voxels.size / field.size
         base = block.mean_elsewhere if mean is None else mean
         if rest > 0:

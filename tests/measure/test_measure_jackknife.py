@@ -67,6 +67,13 @@ class TestBlocks:
         assert np.isnan(means).sum() == 1
         assert np.flatnonzero(np.isnan(means)) == [2 * 9 + 0 * 3 + 1]
 
+    def test_sums_elsewhere_are_exactly_zero_where_no_point_is(self):
+        sums = np.zeros(8)
+        sums[3] = 0.1
+        assert np.flatnonzero(jackknife.sums_elsewhere(sums) == 0).tolist() == [3]
+        sums[5] = 1e-30
+        assert np.all(jackknife.sums_elsewhere(sums) > 0)
+
 
 def test_what_is_not_quite_equal_is_said_so():
     assert jackknife.describe(3) == jackknife.describe(3, 24)

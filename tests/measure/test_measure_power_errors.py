@@ -84,6 +84,40 @@ def test_one_sub_volume_holds_everything(seed):
     assert np.all(np.isnan(result.smallest_detectable_deviation("power")))
 
 
+@pytest.mark.filterwarnings("ignore:.*images of the grid")
+@pytest.mark.parametrize("interlacing", [True, False])
+@pytest.mark.parametrize("subtracted", [True, False])
+@pytest.mark.parametrize("per_side", [2, 3])
+def test_one_sub_volume_holds_all_galaxies(per_side, subtracted, interlacing):
+    """Interlacing leaves rounding in the others, and PCS reaches into them."""
+    generator = np.random.default_rng(7)
+    position = generator.uniform(0.0, L / per_side, (300, 3)) % L
+    galaxies = catalogue(position, 10.0 ** generator.uniform(8, 11, 300), L)
+    options = {"jackknife": per_side, "interlacing": interlacing, "grid_size": 32}
+    options["subtract_shot_noise"] = subtracted
+    power = power_spectrum(galaxies, **options)
+    triangles = bispectrum(galaxies, k1=0.5, k2=0.7, angles=4, **options)
+    for result in (power, triangles):
+        for name in result.estimates:
+            assert np.any(np.isfinite(result[name]))
+            assert np.all(np.isnan(result[name + "_error"])), name
+
+
+def test_one_galaxy_elsewhere_gives_errors():
+    generator = np.random.default_rng(7)
+    position = generator.uniform(0.0, L / 2, (300, 3))
+    position[0] = 0.9 * L
+    galaxies = catalogue(position, np.full(300, 1e10), L)
+    options = {"jackknife": 2, "grid_size": 32}
+    for result in (
+        power_spectrum(galaxies, **options),
+        bispectrum(galaxies, k1=0.5, k2=0.7, angles=4, **options),
+    ):
+        for name in result.estimates:
+            known = np.isfinite(result[name])
+            assert np.all(np.isfinite(result[name + "_error"][known]))
+
+
 def scatter_and_errors(make, boxes, jackknifed):
     """Scatter of P between boxes, and root mean square of jackknife and Gaussian errors."""
     power, errors, gaussian_errors = [], [], []
