@@ -256,7 +256,7 @@ def _find(file: File, name: str) -> _Found:
                 where,
                 f"a link out of the file at {path}",
                 "data kept in the file itself",
-                copying.with_links(file.path),
+                copying.advice(file.path),
             )
     file.found[name] = _Found(done)
     return file.found[name]
@@ -344,14 +344,14 @@ def dataset(file: File, name: str, *, records: bool = False) -> Dataset:
                 where,
                 "raw data kept in other files",
                 "data in the file itself",
-                copying.with_data(file.path, name),
+                copying.advice(file.path),
             )
         if layout.get_layout() == h5py.h5d.VIRTUAL:
             raise UnsafeInputError(
                 where,
                 "a virtual dataset, made of other files",
                 "data in the file itself",
-                copying.with_data(file.path, name),
+                copying.advice(file.path),
             )
         declared = data.id.get_type()
         kind = stored.record_type(declared) if records else stored.number_type(declared)

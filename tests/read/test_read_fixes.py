@@ -1,5 +1,6 @@
 """The fix that a message names works when it is tried: run, mend as told, run again."""
 
+import contextlib
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from rockstar_samples import Sample
 
 import mockgal
 from mockgal.errors import MockgalError
+from mockgal.read.copying import in_one_file
 from mockgal.testing import write_gadget4
 
 pytestmark = pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
@@ -125,12 +127,77 @@ def raw(path, other):
 def virtual(path, other):
     with h5py.File(path, "r+") as file:
         mass = file[NAME][()]
+        attributes = dict(file[NAME].attrs)
         with h5py.File(other, "w") as data:
             data["mass"] = mass
         del file[NAME]
         layout = h5py.VirtualLayout(mass.shape, mass.dtype)
         layout[:] = h5py.VirtualSource(str(other), "mass", mass.shape)
-        file.create_virtual_dataset(NAME, layout)
+        file.create_virtual_dataset(NAME, layout).attrs.update(attributes)
+
+
+def relative(damage):
+    """The data beside the file, under a name without a folder, as the TNG files and xarray do."""
+
+    def apply(path, other):
+        beside = path.parent / "other"
+        with contextlib.chdir(path.parent):  # where HDF5 puts raw data of a relative name
+            damage(path, beside.name)
+
+    return apply
+
+
+def both(path, other):
+    """Two virtual datasets, one of them by way of a link."""
+    virtual(path, other)
+    with h5py.File(path, "r+") as file, h5py.File(other, "r+") as data:
+        position = file["Subhalo/SubhaloPos"][()]
+        data["position"] = position
+        layout = h5py.VirtualLayout(position.shape, position.dtype)
+        layout[:] = h5py.VirtualSource(".", "position", position.shape)
+        data.create_virtual_dataset("moved", layout)
+        del file["Subhalo/SubhaloPos"]
+        file["Subhalo/SubhaloPos"] = h5py.ExternalLink(str(other), "moved")
+
+
+def command_of(error):
+    (command,) = re.findall(r"`(.+)`", error.fix)
+    return command.replace("python -c", f"{sys.executable} -c")
+
+
+@pytest.mark.parametrize("damage", [raw, virtual, both])
+def test_relative_sources_are_copied_from_anywhere(tmp_path, damage):
+    """HDF5 resolves their names against the folder of the file: a moved file reads as 0."""
+    path = write_gadget4(tmp_path / "run", files=1, snapshots=False)
+    whole = mockgal.read(path)
+    relative(damage)(path, None)
+    with h5py.File(path, "r+") as file:
+        file[NAME].attrs["note"] = "kept"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    command = command_of(refusal(path))
+    subprocess.run(command, shell=True, check=True, cwd=elsewhere, timeout=60)
+    shutil.rmtree(path.parent)
+    with h5py.File(elsewhere / "NEW.hdf5") as file:
+        assert file[NAME].attrs["note"] == "kept"
+    mended = mockgal.read(elsewhere / "NEW.hdf5")
+    assert mended.halos.digest() == whole.halos.digest()
+    assert mended.halos["mass"].min() > 0
+
+
+@pytest.mark.parametrize("damage", [raw, virtual])
+@pytest.mark.parametrize("how", ["gone", "cut"])
+def test_sources_that_are_gone_are_no_zeros(tmp_path, damage, how):
+    path = write_gadget4(tmp_path / "run", files=1, snapshots=False)
+    relative(damage)(path, None)
+    other = path.parent / "other"
+    if how == "gone":
+        other.unlink()
+    else:
+        other.write_bytes(other.read_bytes()[:-16])
+    with pytest.raises((MockgalError, OSError)):
+        in_one_file(path, tmp_path / "NEW.hdf5")
+    assert not (tmp_path / "NEW.hdf5").exists()
 
 
 @pytest.mark.parametrize("damage", [links, raw, virtual])
@@ -140,9 +207,7 @@ def test_data_kept_elsewhere_are_copied(tmp_path, damage):
     damage(path, tmp_path / "other")
     error = refusal(path)
     assert error.exit_code == 4
-    (command,) = re.findall(r"`(.+)`", error.fix)
-    command = command.replace("python -c", f"{sys.executable} -c")
-    subprocess.run(command, shell=True, check=True, cwd=tmp_path, timeout=60)
+    subprocess.run(command_of(error), shell=True, check=True, cwd=tmp_path, timeout=60)
     (tmp_path / "other").unlink()
     shutil.rmtree(path.parent)
     mended = mockgal.read(tmp_path / "NEW.hdf5")
