@@ -19,19 +19,61 @@ from .types import Scene
 _FLAGGED = ("allow_extrapolation", "missing_twin")  # options that accept what is not valid
 
 
-def readiness(
-    sim: Scene, name: str, path: object, format: str | None, options: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return what the painter ``name`` can do with a simulation.
+class Readings:
+    """A simulation as it was read, and read again for masses of another definition.
 
     Parameters
     ----------
     sim : Scene
+    path, format, options
+        What it was read with.
+    """
+
+    def __init__(
+        self, sim: Scene, path: object, format: str | None, options: Mapping[str, Any]
+    ) -> None:
+        self.sim, self.path, self.format, self.options = sim, path, format, options
+        self._again: dict[str, Scene] = {}  # the last one: each may be as large as the first
+        self._refused: dict[str, MockgalError] = {}
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Further definitions of the host mass that the input has, if none was asked for."""
+        if "mass_definition" in self.options:
+            return ()
+        in_file = self.sim.snapshot.record.get(MASS_DEFINITIONS_IN_FILE, ())
+        return tuple(name for name in in_file if name != self.sim.halos.mass_definition)
+
+    def with_masses(self, definition: str) -> Scene:
+        """Return the simulation with host masses of another definition.
+
+        Raises
+        ------
+        MockgalError
+            It cannot be read so.
+        """
+        if definition in self._refused:
+            raise self._refused[definition]
+        if definition not in self._again:
+            self._again.clear()  # before the next one takes memory
+            options = {**self.options, "mass_definition": definition}
+            try:
+                with listening(quiet=True):
+                    self._again[definition] = read(self.path, format=self.format, **options)
+            except MockgalError as error:
+                self._refused[definition] = error
+                raise
+        return self._again[definition]
+
+
+def readiness(readings: Readings, name: str) -> dict[str, Any]:
+    """Return what the painter ``name`` can do with a simulation.
+
+    Parameters
+    ----------
+    readings : Readings
     name : str
         Of a painter.
-    path, format, options
-        What it was read with; it is read again for masses of another definition, where a painter
-        needs these and the input has them.
 
     Returns
     -------
@@ -41,6 +83,7 @@ def readiness(
         defaults do not work. ``ways``: the options of each way that works, and the command
         (None for objects in memory).
     """
+    sim = readings.sim
     state: dict[str, Any] = {"ready": False}
     ways: list[dict[str, Any]] = []
     for family in _candidates(name):
@@ -49,7 +92,7 @@ def readiness(
             if ways and not valid:
                 continue  # a last resort, where nothing else works
             try:
-                tried, told, described = _first_that_works(sim, name, wanted, path, format, options)
+                tried, told, described = _first_that_works(readings, name, wanted)
             except MockgalError as error:
                 if not wanted:
                     state["missing"] = str(error)
@@ -65,7 +108,7 @@ def readiness(
                     "options": dict(wanted),
                     "mass_definition": definition,
                     "valid": valid,
-                    "command": _command(path, format, {**options, **other}, name, wanted),
+                    "command": _command(readings, other, name, wanted),
                 }
             )
             break
@@ -79,30 +122,22 @@ def _candidates(name: str) -> Iterator[tuple[Mapping[str, Any], ...]]:
 
 
 def _first_that_works(
-    sim: Scene,
-    name: str,
-    wanted: Mapping[str, Any],
-    path: object,
-    format: str | None,
-    options: Mapping[str, Any],
+    readings: Readings, name: str, wanted: Mapping[str, Any]
 ) -> tuple[Scene, list[str], dict[str, Any]]:
     """The scene as it is or with masses of another definition, warnings, and what the painter is.
 
     That others might do is found with the masses as they are under another name, so that nothing is
     read for painters that have other reasons not to work.
     """
+    sim = readings.sim
     try:
         return sim, *_try(sim, name, wanted)
     except MockgalError as first:
         failure = first
-    own = sim.halos.mass_definition
-    for definition in sim.snapshot.record.get(MASS_DEFINITIONS_IN_FILE, ()):
-        if definition == own or "mass_definition" in options:
-            continue
+    for definition in readings.others:
         try:
-            _try(replace(sim, halos=replace(sim.halos, mass_definition=definition)), name, wanted)
-            with listening(quiet=True):
-                tried = read(path, format=format, **{**options, "mass_definition": definition})
+            _try(replace(sim, halos=sim.halos.with_mass_definition(definition)), name, wanted)
+            tried = readings.with_masses(definition)
             return tried, *_try(tried, name, wanted)
         except MockgalError:
             continue
@@ -129,17 +164,18 @@ def _painter(sim: Scene, name: str, options: Mapping[str, Any]) -> Painter:
 
 
 def _command(
-    path: object,
-    format: str | None,
-    reading: Mapping[str, Any],
-    painter: str,
-    options: Mapping[str, Any],
+    readings: Readings, other: Mapping[str, Any], painter: str, options: Mapping[str, Any]
 ) -> str | None:
-    """The command that paints this way; None for what is not in a file."""
+    """The command that paints this way; None for what is not in a file.
+
+    ``other`` are options for reading beside those that it was read with.
+    """
+    path = readings.path
     if not isinstance(path, str | PathLike):
         return None
     words = ["mockgal", "build", "--sim", str(path)]
-    everything = {"format": format, **reading, "painter": painter, **options}
+    reading = {"format": readings.format, **readings.options, **other}
+    everything = {**reading, "painter": painter, **options}
     for key, value in everything.items():
         if value is None or value is False:
             continue

@@ -12,7 +12,7 @@ from . import registry
 from .errors import UsageError, printable
 from .pipeline import describe_galaxies, read
 from .protocols import spelled_out
-from .readiness import readiness
+from .readiness import Readings, readiness
 from .types import MASS_DEFINITIONS
 
 
@@ -53,7 +53,7 @@ def inspect(
         return mock
     sim = read(path, format=format, **options)
     snapshot, halos = sim.snapshot, sim.halos
-    mass = halos["mass"]
+    mass, readings = halos["mass"], Readings(sim, path, format, options)
     return {
         "path": str(Path(path)) if isinstance(path, str | os.PathLike) else type(path).__name__,
         "format": snapshot.format,
@@ -76,10 +76,7 @@ def inspect(
         "largest_host_mass_msun_h": float(halos["host_mass"].max()) if len(mass) else None,
         "halo_digest": halos.digest(),
         "record": dict(snapshot.record) | dict(halos.record),
-        "painters": {
-            name: readiness(sim, name, path, format, options)
-            for name, _ in registry.working("painters")
-        },
+        "painters": {name: readiness(readings, name) for name, _ in registry.working("painters")},
     }
 
 

@@ -158,12 +158,7 @@ class HaloCatalog(Shown):
                 f"no column {', '.join(missing)}",
                 ", ".join(REQUIRED_HALO_COLUMNS),
             )
-        if self.mass_definition not in MASS_DEFINITIONS:
-            raise BadValueError(
-                "halo catalogue",
-                f"mass definition {self.mass_definition!r}",
-                "one of " + ", ".join(MASS_DEFINITIONS),
-            )
+        _check_mass_definition(self.mass_definition)
         object.__setattr__(self, "columns", frozen_columns(self.columns, HALO_COLUMNS, "halo"))
         object.__setattr__(self, "record", MappingProxyType(dict(self.record)))
         ids, order = self["halo_id"], self._id_order
@@ -225,6 +220,22 @@ class HaloCatalog(Shown):
         columns = {name: values[rows] for name, values in self.columns.items()}
         return replace(self, columns=settle(columns))
 
+    def with_mass_definition(self, definition: str) -> HaloCatalog:
+        """Return the same rows with ``host_mass`` said to follow another definition.
+
+        Raises
+        ------
+        BadValueError
+            There is no such definition.
+        """
+        _check_mass_definition(definition)
+        other = copy(self)  # its rows need no second look
+        object.__setattr__(other, "mass_definition", definition)
+        other.__dict__.pop("_kept", None)  # digests name the definition
+        if "_made_for" in other.__dict__:
+            object.__setattr__(other, "_made_for", self.hosts.with_mass_definition(definition))
+        return other
+
     @property
     def hosts(self) -> HaloCatalog:
         """The catalogue that these hosts are of: this, or the one that satellites were made for."""
@@ -243,6 +254,15 @@ class HaloCatalog(Shown):
         """Content digest: independent of row order and of the files the rows came in."""
         facts = HALO_COLUMNS, ["halo_id"], self.mass_definition
         return str(self.once("digest", lambda: content_digest(self.columns, *facts)))
+
+
+def _check_mass_definition(definition: str) -> None:
+    if definition not in MASS_DEFINITIONS:
+        raise BadValueError(
+            "halo catalogue",
+            f"mass definition {definition!r}",
+            "one of " + ", ".join(MASS_DEFINITIONS),
+        )
 
 
 @dataclass(frozen=True)

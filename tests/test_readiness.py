@@ -12,10 +12,12 @@ sys.path.insert(0, str(Path(__file__).parent / "read"))
 from rockstar_samples import PARTICLE, Sample
 
 import mockgal
-from mockgal.errors import DomainError
+from mockgal.errors import DomainError, InputError
+from mockgal.readiness import Readings, readiness
 from mockgal.summary import as_text
 from mockgal.testing.quijote import options as quijote_options
 from mockgal.testing.quijote import write_quijote
+from mockgal.types import HaloCatalog
 
 # of the calibrations from small boxes
 pytestmark = pytest.mark.filterwarnings("ignore:calibration:mockgal.errors.MockgalWarning")
@@ -106,3 +108,33 @@ def test_groups_that_have_one_mass(tmp_path):
     words = shlex.split(way["command"])
     for word in ("--format", "quijote", "--box-size", "1000.0 Mpc/h", "--allow-extrapolation"):
         assert word in words
+
+
+@pytest.mark.parametrize(("redshift", "options"), [(0.0, FACTS), (0.0, {}), (0.3, {})])
+def test_rows_are_checked_once_for_each_reading(tmp_path, monkeypatch, redshift, options):
+    """Trying masses of other definitions neither checks all rows again nor reads twice."""
+    path, made, check = hlist(tmp_path, redshift), [], HaloCatalog.__post_init__
+
+    def counted(self):
+        made.append(self.mass_definition)
+        check(self)
+
+    monkeypatch.setattr(HaloCatalog, "__post_init__", counted)
+    state = mockgal.inspect(path, **options)["painters"]["hod"]
+    assert {way["mass_definition"] for way in state["ways"]} <= set(made)
+    assert len(made) == len(set(made)) == 2  # as it is by default, and for halotools' models
+
+
+def test_a_definition_that_cannot_be_read_is_tried_once(tmp_path, monkeypatch):
+    sim, asked = mockgal.read(hlist(tmp_path), **FACTS), []
+
+    def refuse(path, *, format, mass_definition, **options):
+        asked.append(mass_definition)
+        raise InputError(path, "no such masses")
+
+    monkeypatch.setattr("mockgal.readiness.read", refuse)
+    readings = Readings(sim, tmp_path / "hlist.list", None, FACTS)
+    state = readiness(readings, "hod")
+    assert state["ways"]
+    assert asked
+    assert len(asked) == len(set(asked))

@@ -68,6 +68,18 @@ def test_halo_catalogues(halos):
         halos["mass"][0] = 1.0
 
 
+def test_masses_of_another_definition(halos):
+    digest = halos.digest()
+    other = halos.with_mass_definition("vir")
+    checked = replace(halos, mass_definition="vir")
+    assert other.mass_definition == "vir"
+    assert other.digest() == checked.digest() != digest
+    assert halos.digest() == digest
+    assert other.hosts is other
+    with pytest.raises(BadValueError, match="201c"):
+        halos.with_mass_definition("201c")
+
+
 def test_scenes():
     scene = synthetic_pair(50)[1]
     columns = {**scene.halos.columns, "position": scene.halos["position"] + 1000.0}

@@ -48,4 +48,5 @@ def mended(scene: Scene, definition: str, particle_mass: float) -> Scene:
     snapshot = scene.snapshot
     if snapshot.particle_mass is None:
         snapshot = replace(snapshot, particle_mass=particle_mass)
-    return replace(scene, snapshot=snapshot, halos=replace(scene.halos, mass_definition=definition))
+    halos = scene.halos.with_mass_definition(definition)
+    return replace(scene, snapshot=snapshot, halos=halos)

@@ -512,3 +512,11 @@ def test_the_record_says_which_law_it_was(scene):
     assert len(said[0]["digest"]) == 64
     assert said[0] != said[1]
     assert said[2] == {"table": "t"}
+
+
+def test_hosts_of_another_mass_definition_go_along(scene):
+    made = populate(scene, law(), seed=1, options=SatelliteOptions()).halos
+    other = made.with_mass_definition("vir")
+    assert len(other) == len(made) > len(other.hosts) == len(scene.halos)
+    assert other.hosts.mass_definition == "vir"
+    assert made.hosts.mass_definition == scene.halos.mass_definition
