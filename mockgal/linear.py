@@ -1,11 +1,12 @@
 """Linear theory: growth with time, and the power spectrum that a universe starts from.
 
-The transfer function is that of Eisenstein & Hu 1998 (ApJ 496, 605) without baryonic wiggles. There
-is no radiation, as nowhere in `mockgal.cosmology`.
+The transfer function is that of Eisenstein & Hu 1998 (ApJ 496, 605) without baryonic wiggles: its
+shape knows of no dark energy and no massive neutrinos, the growth of what a cosmology states.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,21 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import integrate
 
-from .cosmology import Cosmology
+from .cosmology import LCDM, Cosmology
 from .errors import HeaderError
 
 Array = NDArray[Any]
 
 _TEMPERATURE = 2.7255  # of the microwave background [K]: Fixsen 2009, ApJ 707, 916
 _SIGMA_RADIUS = 8.0  # Mpc/h
+_START = 1e-8  # scale factor from which growth is integrated
 _WAVENUMBERS = np.geomspace(1e-5, 1e3, 4000)  # h/Mpc; integrals go over these
 
 
 @dataclass(frozen=True)
 class Growth:
-    """The growing mode of linear theory, exact for matter, curvature and Lambda: Heath 1977.
+    """The growing mode of linear theory: ``d(a^3 E dD/da)/da = 3/2 Omega_m D / (a^2 E)``.
 
-    ``D(a) = 5/2 Omega_m E(a) int_0^a da' / (a' E(a'))^3 / D(1)``, MNRAS 179, 351; E is H / H0.
+    E is H / H0. For matter, curvature and Lambda the solution is that of Heath 1977 (MNRAS 179,
+    351), ``D(a) = 5/2 Omega_m E(a) int_0^a da' / (a' E(a'))^3 / D(1)``. With another dark energy,
+    radiation or massive neutrinos it is not, and the equation is solved numerically, to 1e-8. Dark
+    energy, radiation and neutrinos are smooth, which holds for neutrinos on the scales of halos.
 
     Parameters
     ----------
@@ -39,10 +44,14 @@ class Growth:
 
     def factor(self, a: float) -> float:
         """D at scale factor a; 1 today."""
+        if not self._has_integral:
+            return self._solution(a)[0] / self._solution(1.0)[0]
         return self._raw(a) / self._raw(1.0)
 
     def momentum(self, a: float) -> float:
         """``a^3 E dD/da``: what the momentum a^2 dx/dt grows with, t in units of 1/H0."""
+        if not self._has_integral:
+            return self._solution(a)[1] / self._solution(1.0)[0]
         rate = self._rate(a)
         slope = self._rate_squared_slope(a) / (2.0 * rate**2) * self._raw(a)
         slope += 2.5 * self.cosmology.omega_m / (a**3 * rate**2)
@@ -52,12 +61,39 @@ class Growth:
         """Omega_m at scale factor a."""
         return self.cosmology.omega_m / (a**3 * self._rate(a) ** 2)
 
+    @property
+    def _has_integral(self) -> bool:
+        """Whether nothing but matter, curvature and Lambda is there."""
+        own = self.cosmology
+        is_lambda = own.w0 in (None, LCDM["w0"]) and not own.wa
+        return is_lambda and not own.omega_r and not own.omega_nu
+
     def _raw(self, a: float) -> float:
         def integrand(x: float) -> float:
             return float((x * self._rate(x)) ** -3) if x > 0 else 0.0
 
         integral = integrate.quad(integrand, 0.0, a, epsabs=0.0, epsrel=1e-10)[0]
         return float(2.5 * self.cosmology.omega_m * self._rate(a) * integral)
+
+    def _solution(self, a: float) -> tuple[float, float]:
+        """D, of an arbitrary scale, and ``a^3 E dD/da``, by the equation."""
+        own, share = self.cosmology, self.matter(_START)  # 0 where radiation or dark energy rules
+        if own.omega_r:  # d ln D / d ln a of Meszaros 1974, A&A 37, 225
+            slope = 1.5 * share / (1.0 + 0.5 * share)
+        else:  # of which neutrinos may be a part: Bond, Efstathiou & Silk 1980, PRL 45, 1980
+            slope = (math.sqrt(1.0 + 24.0 * share) - 1.0) / 4.0
+        start = (1.0, _START**2 * self._rate(_START) * slope)
+
+        def change(log_a: float, now: Array) -> tuple[float, float]:
+            x = math.exp(log_a)
+            rate = self._rate(x)
+            return now[1] / (x**2 * rate), 1.5 * own.omega_m * now[0] / (x * rate)
+
+        end = math.log(a)
+        found = integrate.solve_ivp(
+            change, (math.log(_START), end), start, "DOP853", t_eval=[end], rtol=1e-10, atol=1e-20
+        )
+        return float(found.y[0, 0]), float(found.y[1, 0])
 
     def _rate(self, a: float) -> float:
         return self.cosmology.expansion_rate(1.0 / a - 1.0)

@@ -26,3 +26,10 @@ for mdef in ("200m", "200c", "vir", "500c", "fof"):
             10.0 ** np.arange(11.0, 15.0), z, mdef=mdef, model=model, q_out="dndlnM", ps_args=SHAPE
         )
         print("dn/dlog10 M", mdef, z, (np.log(10.0) * number).tolist())
+for dark in ({"w0": -0.7}, {"w0": -0.9}, {"w0": -0.9, "wa": 0.3}):
+    model = "w0wa" if "wa" in dark else "w0"
+    cosmology.setCosmology(
+        str(dark), relspecies=False, Tcmb0=2.7255, de_model=model, **dark, **FLAT
+    )
+    growth = [float(cosmology.getCurrent().growthFactor(z)) for z in (0.5, 1.0, 3.0)]
+    print("D(z = 0.5, 1, 3)", dark, growth)

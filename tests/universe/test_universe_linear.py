@@ -30,7 +30,16 @@ def test_growth_of_einstein_and_de_sitter(a):
 
 
 @pytest.mark.parametrize("a", [0.05, 0.4, 0.95])
-@pytest.mark.parametrize("cosmology", [COSMOLOGY, Cosmology(h=0.7, omega_m=0.3, omega_lambda=0.2)])
+@pytest.mark.parametrize(
+    "cosmology",
+    [
+        COSMOLOGY,
+        Cosmology(h=0.7, omega_m=0.3, omega_lambda=0.2),
+        Cosmology(h=0.7, omega_m=0.3, omega_lambda=0.6, w0=-0.8, wa=0.4),
+        Cosmology(h=0.7, omega_m=0.3, omega_lambda=0.7, w0=-1.0, wa=2.5),
+        Cosmology(h=0.7, omega_m=0.3, omega_lambda=0.7, omega_r=1e-3, omega_nu=0.02),
+    ],
+)
 def test_growth_obeys_its_equation(cosmology, a):
     growth, step = Growth(cosmology), 1e-4
     rate = cosmology.expansion_rate(1 / a - 1)
@@ -124,6 +133,49 @@ def test_numbers_of_another_code():
     got = halo_abundance(COSMOLOGY, np.arange(11.0, 15.0))
     assert got == pytest.approx(expected, rel=3e-3)
     assert Growth(COSMOLOGY).factor(0.5) == pytest.approx(0.6087853106, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("dark", "expected"),
+    [
+        ({"w0": -0.7}, [0.7835464828, 0.6331685185, 0.3448922082]),
+        ({"w0": -0.9}, [0.7747474509, 0.6162578902, 0.3244546244]),
+        ({"w0": -0.9, "wa": 0.3}, [0.7766754951, 0.6211935134, 0.3327303592]),
+    ],
+)
+def test_growth_with_dark_energy_of_another_code(dark, expected):
+    """Those of colossus 1.4, to the 1e-5 of its accuracy: tests/reference/colossus_linear.py."""
+    growth = Growth(replace(COSMOLOGY, **dark))
+    got = [growth.factor(1 / (1 + z)) for z in (0.5, 1.0, 3.0)]
+    assert got == pytest.approx(expected, rel=3e-5)
+
+
+@pytest.mark.parametrize("radiation", [1e-9, 1e-3])
+@pytest.mark.parametrize("a", [1e-6, 1e-3, 0.1])
+def test_growth_among_radiation(radiation, a):
+    """D ~ 1 + 3/2 a Omega_m / Omega_r: Meszaros 1974."""
+    cosmology = Cosmology(h=0.7, omega_m=1 - radiation, omega_lambda=0.0, omega_r=radiation)
+
+    def solution(x):
+        return 1 + 1.5 * x * cosmology.omega_m / radiation
+
+    assert Growth(cosmology).factor(a) == pytest.approx(solution(a) / solution(1), rel=1e-7)
+
+
+def test_growth_among_neutrinos():
+    """D ~ a^p, p = (sqrt(1 + 24 f) - 1) / 4 with a share f of matter that clusters: Bond 1980."""
+    growth = Growth(Cosmology(h=0.7, omega_m=0.95, omega_lambda=0.0, omega_nu=0.05))
+    power = (np.sqrt(1 + 24 * 0.95) - 1) / 4
+    assert growth.factor(0.1) == pytest.approx(0.1**power, rel=1e-7)
+    assert growth.momentum(0.1) == pytest.approx(power * 0.1 ** (power + 0.5), rel=1e-7)
+
+
+def test_growth_is_continuous_in_dark_energy():
+    """The integral of a cosmological constant, and the equation for one that hardly differs."""
+    exact, solved = (Growth(replace(COSMOLOGY, w0=w0)) for w0 in (-1.0, -1.0 + 1e-12))
+    for a in (0.02, 0.5, 1.0):
+        assert solved.factor(a) == pytest.approx(exact.factor(a), rel=1e-8)
+        assert solved.momentum(a) == pytest.approx(exact.momentum(a), rel=1e-8)
 
 
 @pytest.mark.parametrize(
