@@ -224,7 +224,8 @@ def _scene(table: Table, options: ReadOptions) -> Scene:
     )
     position = _vectors(native, _POSITION)
     if "box_size" in taken:
-        given.check_box(position, box_size, options, where("position", 0).split(", row")[0])
+        place = where("position", 0).split(", row")[0]
+        given.check_box(position[central], box_size, options, place)
     columns = {
         "halo_id": ids,
         "host_id": host_id,

@@ -31,7 +31,7 @@ _LIMIT = -2.33
 _FEWEST = 6  # regions that tell a variance at all
 # Halos expected in regions of too few alike to tell their variance, above which none is empty; see
 # `empty_region`.
-_SLAB, _COLUMN, _OCTANT, _CUBE = 40.0, 75.0, 120.0, 180.0
+SLAB, _COLUMN, _OCTANT, _CUBE = 40.0, 75.0, 120.0, 180.0
 _BLOCK = 1 << 20
 
 
@@ -169,7 +169,7 @@ def _refusable(divisions: tuple[int, ...], number: int, full: Array) -> float | 
         return None
     chance, axes = _log_chance(full, number), sum(k > 1 for k in divisions)
     cube = _OCTANT if number == 2**3 else _CUBE
-    few = full.mean() >= (_SLAB, _COLUMN, cube)[axes - 1]
+    few = full.mean() >= (SLAB, _COLUMN, cube)[axes - 1]
     return min(chance, _LOG_CHANCE) if few or chance < _LOG_CHANCE else None
 
 

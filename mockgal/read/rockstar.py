@@ -95,7 +95,8 @@ class RockstarReader:
         native, scale, source = _gather(halos, columns, options)
         redshift = run["redshift"] if scale is None else halos.redshift_of(scale)
         if "box_size" in taken:
-            given.check_box(native["position"], box_size, options, halos.at("x"))
+            hosts = native["position"][native["parent"] == _HOST]
+            given.check_box(hosts, box_size, options, halos.at("x"))
         record: dict[str, Any] = {
             "list": halos.kind,
             "compressed": halos.head.compressed,

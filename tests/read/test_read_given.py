@@ -182,6 +182,37 @@ def test_a_box_that_its_halos_do_not_fill(tmp_path, factor):
         read(path, ReadOptions(box_size=40.0 * factor))
 
 
+def moved(position, box_size, seed):
+    """The same periodic box with its origin elsewhere."""
+    return (position + np.random.default_rng(seed).uniform(0, box_size, size=3)) % box_size
+
+
+@pytest.mark.parametrize("most_massive", [30, 60, 120, 160, 200, 400])
+def test_boxes_stated_rightly_are_not_refused(demo_bundle, most_massive):
+    """Voids at the far edges of a small box are natural: here none in 500."""
+    scene = read(demo_bundle)
+    central, side = scene.halos["is_central"], scene.snapshot.box_size
+    rows = np.argsort(-scene.halos["host_mass"][central])[:most_massive]
+    position = scene.halos["position"][central][rows]
+    for seed in range(500):
+        given.check_box(moved(position, side, seed), side, ReadOptions(), "x")
+
+
+@pytest.mark.parametrize(("factor", "hosts"), [(1.05, 320), (1.2, 120), (2, 30), (1e3, 10)])
+def test_boxes_stated_too_large_are_refused(demo_bundle, factor, hosts):
+    scene = read(demo_bundle)
+    side, central = scene.snapshot.box_size, scene.halos["is_central"]
+    for seed in range(20):
+        position = moved(scene.halos["position"][central], side, seed)[:hosts]
+        with pytest.raises(mockgal.errors.UnitsError, match="--box-size"):
+            given.check_box(position, side * factor, ReadOptions(), "x")
+        given.check_box(position, side * factor, ReadOptions(allow_empty_regions=True), "x")
+        centred = position - side / 2
+        with pytest.raises(mockgal.errors.UnitsError, match="--box-size"):
+            given.check_box(centred, side * factor, ReadOptions(centred_origin=True), "x")
+        given.check_box(centred, side, ReadOptions(), "x")  # which `wrap` refuses
+
+
 @pytest.mark.parametrize(("mass", "words"), [(0.13, "fill the box"), (9e11, "a median halo")])
 def test_particles_that_no_run_has(tmp_path, mass, words):
     path = _rockstar(tmp_path / "list", "particle_mass")

@@ -551,7 +551,7 @@ class TestValues:
         groups = made_up_groups()
         groups["position"] -= BOX_SIZE / 2
         path = write_groups(tmp_path, **groups, particle_mass=PARTICLE, redshift=0.0)
-        refused(path, "--allow-empty-regions")
+        refused(path, "--centred-origin")
         assert load(path, centred_origin=True).halos.record["positions_wrapped"] > 0
         refused(path, "1000^-1", centred_origin=True, box_size=1e6)
 
