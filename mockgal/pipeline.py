@@ -341,8 +341,8 @@ def read_galaxies(
     chunk_rows : int
         Rows held beside the result, which does not depend on it.
     changed_by_hand : str, optional
-        Why a FITS file has other rows, columns or numbers than were written, say after astropy;
-        warned of, and kept in ``provenance["changed_by_hand"]``.
+        Why a file has other numbers than were written, say after h5py, a FITS file also other rows
+        or columns, say after astropy; warned of, and kept in ``provenance["changed_by_hand"]``.
 
     Returns
     -------

@@ -108,8 +108,8 @@ cutting = option(
 changed = option(
     "--changed-by-hand",
     metavar="REASON",
-    help="Read a FITS mock that was filtered or extended with other programs since mockgal wrote "
-    "it; the reason is kept with what is made of it.",
+    help="Read a mock that other programs changed since mockgal wrote it: its numbers, and in FITS "
+    "its rows and columns. The reason is kept with what is made of it.",
 )
 luminous = option(
     "--luminosity-floor",

@@ -24,6 +24,7 @@ from ..errors import (
     FormatError,
     UnsafeInputError,
     UsageError,
+    warn,
 )
 from ..memory import check_memory
 from ..types import Array, GalaxyCatalog
@@ -34,6 +35,7 @@ from .galaxies_hdf5 import HDF5Catalogue
 from .galaxies_values import AGAIN, check_ids, check_values, internal
 
 CHUNK_ROWS = 1 << 16
+_OR_SAY_WHY = f'{AGAIN}; if you changed it on purpose, --changed-by-hand "WHY"'
 
 Catalogue = FITSCatalogue | HDF5Catalogue
 
@@ -58,8 +60,8 @@ def read_galaxies(
     chunk_rows : int
         Rows held beside the result; the result does not depend on it.
     changed_by_hand : str, optional
-        Why a FITS file has other rows, columns or numbers than mockgal wrote; its keyword CHANGED
-        may say so as well. See `mockgal.read.galaxies_changed`.
+        Why a file has other numbers than mockgal wrote, a FITS file also other rows or columns; its
+        keyword CHANGED may say so as well. See `mockgal.read.galaxies_changed`.
 
     Returns
     -------
@@ -86,24 +88,41 @@ def read_galaxies(
     path = Path(path)
     if chunk_rows < 1:
         raise UsageError("chunk_rows", f"{chunk_rows}", "1 or more", "leave it out")
-    if (reason := _reason(path, changed_by_hand)) is not None:
-        from .galaxies_changed import read_changed  # astropy's tables take a second to load
+    reason, is_fits = _reason(path, changed_by_hand)
+    if reason is not None:
+        # Only here: astropy's tables take a second to load.
+        from .galaxies_changed import as_changed, check_reason, read_changed
 
+        check_reason(reason)
+    if reason is not None and is_fits:
         asked = (columns,) if isinstance(columns, str) else columns
         return read_changed(path, None if asked is None else tuple(asked), reason)
+    changed: list[str] = []
     with _open(path) as catalogue:
         facts = catalogue.facts
         names = _wanted(path, facts, columns)
         kinds = {name: np.dtype(GALAXY_COLUMNS[name].dtype).newbyteorder("=") for name in names}
         check_memory(f"{path}", facts.rows * sum(kind.itemsize for kind in kinds.values()))
         result = {name: np.empty(facts.rows, dtype=kind) for name, kind in kinds.items()}
-        for start, part in _converted(catalogue, names, chunk_rows):
+        found = None if reason is None else changed
+        for start, part in _converted(catalogue, names, chunk_rows, found):
             for name, values in part.items():
                 result[name][start : start + len(values)] = values
     galaxies = GalaxyCatalog(result, facts.snapshot, facts.frame, facts.provenance)
-    check_ids(path, galaxies)
     left_out = [name for name in facts.columns if name not in names]
-    if left_out or not _is_exact(facts):
+    exact = not left_out and _is_exact(facts)
+    if reason is not None:
+        if (exact and galaxies.digest() != facts.digest) or not (exact or facts.stored_digests):
+            changed = changed or list(names)
+        if changed:
+            return as_changed(path, galaxies, reason, facts.rows, facts.digest, changed=changed)
+        warn(
+            f"{path}: said to be changed by hand ({reason}), but its rows are those that mockgal "
+            "wrote",
+            stacklevel=2,
+        )
+    check_ids(path, galaxies)
+    if not exact:
         return galaxies.with_provenance(
             read_from={
                 "content_digest": facts.digest,
@@ -114,7 +133,7 @@ def read_galaxies(
         )
     if galaxies.digest() != facts.digest:
         raise CorruptFileError(
-            path, f"rows of content digest {galaxies.digest()}", facts.digest, AGAIN
+            path, f"rows of content digest {galaxies.digest()}", facts.digest, _OR_SAY_WHY
         )
     return galaxies
 
@@ -126,21 +145,14 @@ def is_catalogue(path: Path | str | os.PathLike[str]) -> bool:
     return os.path.isfile(path) and (galaxies_fits.detect(path) or galaxies_hdf5.detect(path))
 
 
-def _reason(path: Path, changed_by_hand: str | None) -> str | None:
-    """Return why the file was changed by hand, as the caller or the file says; else None."""
+def _reason(path: Path, changed_by_hand: str | None) -> tuple[str | None, bool]:
+    """Return why the file was changed by hand, as the caller or it says, and whether it is FITS."""
     safe.check_regular(path)
     with open(path, "rb") as file:
         is_fits = file.read(16).startswith(_FITS_MAGIC)
     if is_fits and changed_by_hand is None:
-        return galaxies_fits.stated_reason(path)
-    if not is_fits and changed_by_hand is not None:
-        raise UsageError(
-            "--changed-by-hand",
-            f"the file {path}, which is not FITS",
-            "a FITS catalogue",
-            'choose rows from Python, where mockgal.read_galaxies("FILE")[mask] can be written',
-        )
-    return changed_by_hand
+        return galaxies_fits.stated_reason(path), True
+    return changed_by_hand, is_fits
 
 
 def describe_galaxies(
@@ -165,7 +177,8 @@ def describe_galaxies(
         See `read_galaxies`.
     """
     path = Path(path)
-    if (reason := _reason(path, changed_by_hand)) is not None:
+    reason, is_fits = _reason(path, changed_by_hand)
+    if reason is not None:
         mock = read_galaxies(path, changed_by_hand=reason)
         facts = Facts(
             len(mock),
@@ -179,7 +192,7 @@ def describe_galaxies(
             dict(mock.provenance),
             {},
         )
-        return _description(path, "fits", facts, iter([dict(mock.columns)]))
+        return _description(path, "fits" if is_fits else "hdf5", facts, iter([dict(mock.columns)]))
     with _open(path) as catalogue:
         parts = (part for _, part in _converted(catalogue, catalogue.facts.columns, CHUNK_ROWS))
         return _description(path, catalogue.format, catalogue.facts, parts)
@@ -298,12 +311,15 @@ def _is_exact(facts: Facts) -> bool:
 
 
 def _converted(
-    catalogue: Catalogue, names: tuple[str, ...], chunk_rows: int
+    catalogue: Catalogue,
+    names: tuple[str, ...],
+    chunk_rows: int,
+    changed: list[str] | None = None,
 ) -> Iterator[tuple[int, dict[str, Array]]]:
-    """Yield rows in internal units, checked."""
+    """Yield rows in internal units, checked; ``changed`` as in `_stored`."""
     facts, bad = catalogue.facts, None
     box_size = facts.snapshot.box_size if facts.frame == "box" else None
-    for start, part in _unchanged(catalogue, names, chunk_rows):
+    for start, part in _stored(catalogue, names, chunk_rows, changed):
         try:
             for name, values in part.items():
                 h_power = GALAXY_COLUMNS[name].h_power
@@ -319,10 +335,15 @@ def _converted(
         raise bad
 
 
-def _unchanged(
-    catalogue: Catalogue, names: tuple[str, ...], chunk_rows: int
+def _stored(
+    catalogue: Catalogue, names: tuple[str, ...], chunk_rows: int, changed: list[str] | None
 ) -> Iterator[tuple[int, dict[str, Array]]]:
-    """Yield rows as the file stores them; raise in the end if they are not those written.
+    """Yield rows as the file stores them; tell in the end if they are not those written.
+
+    Parameters
+    ----------
+    changed : list of str or None
+        Takes the columns that differ; None to refuse them.
 
     Raises
     ------
@@ -335,12 +356,14 @@ def _unchanged(
             digests.add(name, values)
         yield start, part
     found = digests.hexadecimal()
-    changed = [name for name in names if name in expected and found[name] != expected[name]]
-    if changed:
+    differ = [name for name in names if name in expected and found[name] != expected[name]]
+    if changed is not None:
+        changed += differ
+    elif differ:
         raise CorruptFileError(
-            catalogue.where(changed[0]),
-            f"rows of digest {found[changed[0]]}, changed since mockgal wrote them"
-            + f" (as in {len(changed)} columns)" * (len(changed) > 1),
-            f"{expected[changed[0]]}, by the provenance",
-            f'{AGAIN}; if you changed it on purpose, --changed-by-hand "WHY"',
+            catalogue.where(differ[0]),
+            f"rows of digest {found[differ[0]]}, changed since mockgal wrote them"
+            + f" (as in {len(differ)} columns)" * (len(differ) > 1),
+            f"{expected[differ[0]]}, by the provenance",
+            _OR_SAY_WHY,
         )

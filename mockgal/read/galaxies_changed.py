@@ -1,15 +1,17 @@
-"""FITS catalogues of ours that somebody changed by hand, say with astropy, and that say so.
+"""Catalogues of ours that somebody changed by hand, say with astropy or h5py, and that say so.
 
 A table that went through astropy has other rows or columns than its header counts, lacks the
 checksums, and often the HDU PROVENANCE. It is read only if its keyword CHANGED, or the caller, says
 why it was changed. Then nothing in it vouches for the rows any more: what came and went is counted,
-kept in ``provenance["changed_by_hand"]``, listed among the cuts, and warned of.
+kept in ``provenance["changed_by_hand"]``, listed among the cuts, and warned of. So it is with HDF5,
+where h5py changes numbers and leaves the rest in place: the other checks of such a file stay.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import fields
 from math import inf
 from pathlib import Path
@@ -54,7 +56,7 @@ def read_changed(path: Path, names: tuple[str, ...] | None, reason: str) -> Gala
     names : tuple of str or None
         Columns to read beside the ids; None for all that are ours.
     reason : str
-        Why it was changed; goes to the provenance.
+        Why it was changed, as `check_reason` allows it; goes to the provenance.
 
     Raises
     ------
@@ -65,17 +67,10 @@ def read_changed(path: Path, names: tuple[str, ...] | None, reason: str) -> Gala
     BadValueError
         Values that cannot be, ids that are no integers, or a galaxy that is there twice.
     UsageError
-        No reason, a long one, or a column that is not there.
+        A column that is not there.
     MockgalError
         A damaged or unsafe file.
     """
-    if not reason.strip() or len(reason) > _LONGEST_REASON:
-        raise UsageError(
-            "--changed-by-hand",
-            shown(reason),
-            f"the reason in 1 to {_LONGEST_REASON} characters",
-            '--changed-by-hand "brightest 100 only"',
-        )
     with open(path, "rb") as file:
         hdu, provenance = _tables(file, path)
         missing = [keyword for keyword in _NEEDED if keyword not in hdu.cards]
@@ -91,28 +86,87 @@ def read_changed(path: Path, names: tuple[str, ...] | None, reason: str) -> Gala
     table = _table(path)
     columns = _columns(hdu, table, names, snapshot, frame)
     stranger = [str(name) for name in table.colnames if name not in GALAXY_COLUMNS]
-    change = {
-        "reason": reason,
-        "rows_before": hdu.count("NGAL"),
-        "rows": len(table),
-        "content_digest_before": hdu.text("CONTDIG"),
-        "columns_left_out": stranger,
-        "provenance_kept": provenance is not None,
-    }
-    cut = {
-        "cut": f"changed by hand: {reason}",
-        "before": change["rows_before"],
-        "after": change["rows"],
-    }
-    warn(
-        f"{path}: changed by hand since mockgal wrote it ({reason}): {change['rows_before']} rows "
-        f"before, {change['rows']} now; nothing vouches for their numbers"
-        + f"; columns not read: {shown(stranger)}"
-        * bool(stranger),
-        stacklevel=3,
-    )
-    entries |= {"changed_by_hand": change, "cuts": [*entries.get("cuts", []), cut]}
     galaxies = GalaxyCatalog(columns, snapshot, frame, entries)
+    return as_changed(
+        path,
+        galaxies,
+        reason,
+        hdu.count("NGAL"),
+        hdu.text("CONTDIG"),
+        stranger=stranger,
+        provenance_kept=provenance is not None,
+    )
+
+
+def check_reason(reason: str) -> None:
+    """Raise if a reason is none, or endless.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not reason.strip() or len(reason) > _LONGEST_REASON:
+        raise UsageError(
+            "--changed-by-hand",
+            shown(reason),
+            f"the reason in 1 to {_LONGEST_REASON} characters",
+            '--changed-by-hand "brightest 100 only"',
+        )
+
+
+def as_changed(
+    path: Path,
+    galaxies: GalaxyCatalog,
+    reason: str,
+    rows_before: int,
+    digest_before: str,
+    *,
+    changed: Sequence[str] = (),
+    stranger: Sequence[str] = (),
+    provenance_kept: bool = True,
+) -> GalaxyCatalog:
+    """Return the galaxies of a changed file, which say so and are complete at no mass; warn.
+
+    Parameters
+    ----------
+    path : Path
+    galaxies : GalaxyCatalog
+    reason : str
+    rows_before : int
+    digest_before : str
+        Content digest of the catalogue that mockgal wrote.
+    changed : sequence of str
+        Columns known to have other numbers than were written, where that can be told.
+    stranger : sequence of str
+        Columns of the file that are none of ours.
+    provenance_kept : bool
+        Whether the file still has the provenance that was written.
+
+    Raises
+    ------
+    BadValueError
+        A galaxy that is there twice.
+    """
+    change: dict[str, Any] = {
+        "reason": reason,
+        "rows_before": rows_before,
+        "rows": len(galaxies),
+        "content_digest_before": digest_before,
+        "columns_left_out": list(stranger),
+        "provenance_kept": provenance_kept,
+    }
+    if changed:
+        change["columns_changed"] = list(changed)
+    cut = {"cut": f"changed by hand: {reason}", "before": rows_before, "after": len(galaxies)}
+    warn(
+        f"{path}: changed by hand since mockgal wrote it ({reason}): {rows_before} rows "
+        f"before, {len(galaxies)} now; nothing vouches for their numbers"
+        + f"; columns changed: {shown(list(changed))}" * bool(changed)
+        + f"; columns not read: {shown(list(stranger))}" * bool(stranger),
+        stacklevel=4,
+    )
+    cuts = [*galaxies.provenance.get("cuts", []), cut]
+    galaxies = galaxies.with_provenance(changed_by_hand=change, cuts=cuts)
     check_ids(path, galaxies)
     lacking = galaxies.completeness.lacking(f"changed by hand: {reason}")
     return galaxies.with_completeness(lacking)

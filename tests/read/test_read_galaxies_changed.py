@@ -2,6 +2,7 @@
 
 import json
 
+import h5py
 import numpy as np
 import pytest
 from astropy import units as u
@@ -9,9 +10,9 @@ from astropy.io import fits
 from astropy.table import Column, Table
 from galaxies_samples import BOX, catalogue, written
 
-import mockgal
 from mockgal.errors import MockgalError, MockgalWarning
 from mockgal.read.galaxies import describe_galaxies, is_catalogue, read_galaxies
+from mockgal.read.galaxies_facts import IDS
 
 WHY = "red galaxies only"
 
@@ -144,13 +145,85 @@ def test_units_of_the_table_count(tmp_path):
         read_galaxies(tmp_path / "c.fits")
 
 
-def test_hdf5_has_another_way(tmp_path):
+@pytest.fixture(params=["h-free", "h"])
+def doubled(request, tmp_path):
+    """An HDF5 mock whose masses were doubled with h5py, which renews the checksums."""
+    path = written(catalogue(), tmp_path / "a.hdf5", request.param)
+    with h5py.File(path, "r+") as file:
+        file["galaxies/stellar_mass"][...] *= 2
+    return path
+
+
+def test_numbers_changed_with_h5py(doubled):
+    galaxies = catalogue()
+    with pytest.raises(MockgalError, match="--changed-by-hand"):
+        read_galaxies(doubled)
+    found = read_changed(doubled, changed_by_hand=WHY)
+    np.testing.assert_allclose(found["stellar_mass"], 2 * galaxies["stellar_mass"], rtol=3e-7)
+    np.testing.assert_array_equal(found["galaxy_id"], galaxies["galaxy_id"])
+    change = found.provenance["changed_by_hand"]
+    assert change["reason"] == WHY
+    assert change["rows_before"] == change["rows"] == len(galaxies)
+    assert change["content_digest_before"] == galaxies.digest()
+    assert change["columns_changed"] == ["stellar_mass"]
+    assert change["provenance_kept"]
+    assert WHY in found.provenance["cuts"][-1]["cut"]
+    assert found.completeness.limit is None
+    assert WHY in str(found.completeness)
+    with pytest.warns(MockgalWarning, match="nothing vouches"):
+        facts = describe_galaxies(doubled, changed_by_hand=WHY)
+    assert facts["format"] == "hdf5"
+    assert facts["changed_by_hand"]["reason"] == WHY
+
+
+def test_hdf5_that_nobody_changed(doubled, tmp_path):
+    """Nothing differs, in the file or in the columns that are read."""
+    path = written(catalogue(), tmp_path / "b.hdf5")
+    whole = read_galaxies(path)
+    with pytest.warns(MockgalWarning, match="those that mockgal wrote"):
+        found = read_galaxies(path, changed_by_hand=WHY)
+    assert found.digest() == whole.digest()
+    assert found.provenance == whole.provenance
+    with pytest.warns(MockgalWarning, match="those that mockgal wrote"):
+        part = read_galaxies(doubled, columns=["vmax"], changed_by_hand=WHY)
+    assert "changed_by_hand" not in part.provenance
+
+
+@pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda f: f["galaxies/stellar_mass"].__setitem__(3, np.nan), ["stellar_mass", "nan"]),
+        (lambda f: f["galaxies/position_x"].__setitem__(3, 1e4), ["position_x"]),
+        (
+            lambda f: [f[f"galaxies/{n}"].__setitem__(1, f[f"galaxies/{n}"][0]) for n in IDS],
+            ["twice"],
+        ),
+        (lambda f: f.attrs.__setitem__("redshift", 3.0), ["redshift"]),
+        (lambda f: f.__delitem__("galaxies/vmax"), ["vmax"]),
+    ],
+)
+def test_a_reason_is_no_pass_for_hdf5(tmp_path, spoil, words):
     path = written(catalogue(), tmp_path / "a.hdf5")
-    with pytest.raises(MockgalError, match="which is not FITS"):
+    with h5py.File(path, "r+") as file:
+        spoil(file)
+    with pytest.raises(MockgalError) as caught:
         read_galaxies(path, changed_by_hand=WHY)
-    mock = read_galaxies(path)
-    mockgal.write(mock[mock["vmax"] > 50.0], tmp_path / "b.hdf5")  # as the message says
-    assert len(read_galaxies(tmp_path / "b.hdf5")) < len(mock)
+    for word in words:
+        assert word in str(caught.value)
+    with pytest.raises(MockgalError, match="1 to"):
+        read_galaxies(path, changed_by_hand=" ")
+
+
+def test_commands_take_the_reason_for_hdf5(mockgal_command, doubled):
+    arguments = ("measure", "a.hdf5", "--statistic", "mass_function", "--no-plots", "--out", "t")
+    refused = mockgal_command(*arguments)
+    assert refused.returncode == 3
+    assert "--changed-by-hand" in refused.stderr
+    measured = mockgal_command(*arguments, "--changed-by-hand", WHY)
+    assert measured.returncode == 0, measured.stderr
+    assert "nothing vouches" in measured.stderr
+    assert "not a complete sample" in measured.stdout
 
 
 def test_commands_take_the_reason(mockgal_command, tmp_path):
