@@ -8,6 +8,7 @@ with the error's ``exit_code``. The table of codes is docs/reference/exit-codes.
 from __future__ import annotations
 
 import re
+import shlex
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from itertools import islice
 
 SHOWN = 120  # characters of a value in a message
 LISTED = 20  # names in a list of them
+_QUOTED = 600  # characters of a quoted name in a command
 _NAME = 80  # characters of a name in a list
 _PART = 2000  # characters of what was found, of what is expected, and of the way out
 _PLACE = 5000  # of where: paths have up to 4096 characters
@@ -29,6 +31,25 @@ def printable(text: object) -> str:
     """
     odd = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
     return re.sub(odd, lambda m: repr(m[0])[1:-1], str(text))
+
+
+def in_python(text: object, instead: str = "FILE") -> str:
+    """Return text as Python takes it, for a line of code in a message: names may hold any code.
+
+    So that no message cuts it in two, which could let its end out of the quotes, ``instead`` stands
+    for what is longer than `_QUOTED`.
+    """
+    quoted = repr(str(text))
+    return quoted if len(quoted) <= _QUOTED else repr(instead)
+
+
+def in_shell(text: object, instead: str = "FILE") -> str:
+    """Return text as a shell takes it, for a command in a message; else as `in_python`.
+
+    A leading dash would make an option of it.
+    """
+    quoted = shlex.quote(re.sub("^-", "./-", str(text)))
+    return quoted if len(quoted) <= _QUOTED else instead
 
 
 def shown(value: object, most: int = SHOWN) -> str:

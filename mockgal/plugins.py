@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from typing import Any, NamedTuple
 
-from .errors import MockgalError, MockgalWarning, UsageError
+from .errors import MockgalError, MockgalWarning, UsageError, in_shell
 
 _BY_SIGNAL = 128  # exit codes above it are of a command that was told to end
 _MOST_SHOWN = 200  # characters of an exception's text
@@ -36,7 +36,7 @@ class Plugin(NamedTuple):
         """The way out, where it does not work."""
         distribution: Distribution | None = self.point.dist
         owner = "its distribution" if distribution is None else distribution.name
-        return f"update {owner}, or `pip uninstall {owner}`; its authors can mend it"
+        return f"update {owner}, or `pip uninstall {in_shell(owner)}`; its authors can mend it"
 
     def load(self) -> Any:
         """Import what the entry point names.

@@ -10,6 +10,7 @@ import click
 import cloup
 from cloup import option, option_group
 
+from ..errors import in_shell
 from .command import Command, Outcome, plain
 from .options import (
     Renamed,
@@ -288,7 +289,7 @@ def evaluate(
     from ..paint.weights import named_weights
 
     chosen = one_of_both("mockgal evaluate", "--weights", weights, unnamed)
-    check_pairs(f"mockgal evaluate --weights {chosen}", darks, hydros)
+    check_pairs(f"mockgal evaluate --weights {in_shell(chosen)}", darks, hydros)
     if out is not None:
         inputs = [Path(path) for path in (*darks, *hydros, *density, chosen)]
         check_output(Path(out), overwrite, inputs)

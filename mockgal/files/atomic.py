@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +22,7 @@ from ..errors import (
     OutputExistsError,
     ResourceError,
     UsageError,
+    in_shell,
 )
 from .lock import WAY_OUT, output_error, output_lock
 from .signals import signals_deferred
@@ -79,7 +79,7 @@ def check_output(
                 path,
                 f"no directory {folder}",
                 "a directory that exists",
-                f"mkdir -p {shlex.quote(str(folder))}",
+                f"mkdir -p {in_shell(folder)}",
             )
         if path.is_dir():
             raise OutputError(path, "a directory", "the name of a file", "name a file in it")

@@ -7,14 +7,13 @@ them away from what they refer to, and HDF5 then reads their values as 0 without
 from __future__ import annotations
 
 import os
-import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import h5py
 
-from ..errors import InputError, shown
+from ..errors import InputError, in_python, in_shell, shown
 
 _BLOCK = 1 << 26  # bytes copied at a time
 _DEPTH = 32  # groups below each other
@@ -22,8 +21,9 @@ _DEPTH = 32  # groups below each other
 
 def advice(path: str) -> str:
     """The way out for a file with data in others: the command that makes one file of them."""
-    code = f"from mockgal.read.copying import in_one_file; in_one_file({path!r}, 'NEW.hdf5')"
-    return f"if you trust its source, copy the data into one file: `python -c {shlex.quote(code)}`"
+    call = f"in_one_file({in_python(path)}, 'NEW.hdf5')"
+    code = in_shell(f"from mockgal.read.copying import in_one_file; {call}", "CODE")
+    return f"if you trust its source, copy the data into one file: `python -c {code}`"
 
 
 def in_one_file(old: str | os.PathLike[str], new: str | os.PathLike[str]) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValueError, HeaderError, MissingDatasetError, shown, warn
+from ..errors import BadValueError, HeaderError, MissingDatasetError, in_python, shown, warn
 from ..layout import DENSITY, GRID_ATTRIBUTES, GRID_UNITS, MATTER, QUANTITY
 from ..types import DensityField, HaloCatalog, Scene, Snapshot
 from . import chunks, headers, physics, safe
@@ -176,8 +176,8 @@ def _check_attributes(file: safe.File, dataset: str, where: str) -> None:
             where,
             "no attribute " + ", ".join(missing),
             "; ".join(f"{name}, {_ALLOWED[name]}" for name in missing),
-            f'set them, such as `h5py.File("{file.filename}", "r+")["{dataset}"].attrs'
-            f'["{missing[0]}"] = ...`, to what the numbers are',
+            f"set them, such as `h5py.File({in_python(file.filename)}, 'r+')"
+            f"[{in_python(dataset, 'NAME')}].attrs[{missing[0]!r}] = ...`, to what the numbers are",
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from ..errors import (
     HeaderError,
     UnitsError,
     UsageError,
+    in_shell,
     printable,
 )
 from ..protocols import ReadOptions
@@ -267,7 +267,7 @@ def open_list(path: Path) -> HaloList:
 def _rows_of_one_time(path: Path) -> str:
     """The command that takes the halos of today out of trees, with the comments at their head."""
     keep = "NR == FNR && /^#/ && !/^#tree/ || !/^#/ && NF > 1 && $1 == 1"
-    return f"awk '{keep}' {shlex.quote(str(path))} > hlist_1.00000.list"
+    return f"awk '{keep}' {in_shell(path)} > hlist_1.00000.list"
 
 
 def _unnumbered(path: Path, words: Sequence[str]) -> list[str]:

@@ -1,17 +1,17 @@
 """What a file that no reader knows is: told by its first bytes, never by loading it.
 
 `KINDS` is the one table: magic bytes first, then the first line of a text. A way out is a text with
-``{path}`` for the file, ``{name}`` as a shell takes it and ``{new}`` for a file made of it.
+``{path}`` for the file as Python takes it, ``{name}`` as a shell does, ``{new}`` for a file of it.
 """
 
 from __future__ import annotations
 
 import re
-import shlex
 import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+from ..errors import in_python, in_shell
 from .rockstar_head import kind_of
 
 LOOKED_AT = 1 << 14  # bytes at the beginning of a file
@@ -26,10 +26,12 @@ OTHERWISE = (
 )
 
 
-def table(load: str) -> str:
-    """The way in for a table that this Python expression loads."""
+def table(load: str, *, unpickles: bool = False) -> str:
+    """The way in for a table that this Python expression loads; ``unpickles``: and may run it."""
     return (
-        f"make a bundle of it in Python: t = {load}; c = halotools.sim_manager."
+        "if you trust its source (what loads it may run code in it), "
+        * unpickles
+        + f"make a bundle of it in Python: t = {load}; c = halotools.sim_manager."
         f'UserSuppliedHaloCatalog({_FACTS}), each np.asarray(t["NAME"]); '
         f'mockgal.pack(c, "halos.hdf5"). {PAGE} has it line by line'
     )
@@ -39,7 +41,7 @@ def _unpacked(command: str) -> str:
     return f"unpack it, `{command}`, and give what comes out"
 
 
-_ASTROPY = table('astropy.table.Table.read("{path}", format="{format}")')
+_ASTROPY = table('astropy.table.Table.read({path}, format="{format}")')
 _BUT_PARTICLES = "run a halo finder on it (Rockstar, or FOF and SUBFIND of Gadget-4), give its list"
 _TREES = (
     "give the halos of one time: hlists/hlist_A.list, which consistent-trees' "
@@ -79,9 +81,13 @@ KINDS = (
     Kind(b"ustar", "a tar archive", _unpacked("tar -xf {name}"), 257),
     # Tables
     Kind(b"SIMPLE  =", "a FITS file", _ASTROPY, format="fits"),
-    Kind(b"PAR1", "a Parquet table", table('pandas.read_parquet("{path}")')),
-    Kind(b"ARROW1", "an Arrow (Feather) table", table('pandas.read_feather("{path}")')),
-    Kind(b"\x93NUMPY", "a NumPy array, without units or cosmology", table('numpy.load("{path}")')),
+    Kind(b"PAR1", "a Parquet table", table("pandas.read_parquet({path})")),
+    Kind(b"ARROW1", "an Arrow (Feather) table", table("pandas.read_feather({path})")),
+    Kind(
+        b"\x93NUMPY",
+        "a NumPy array, without units or cosmology",
+        table("numpy.load({path})", unpickles=True),
+    ),
     Kind(r"# %ECSV", "an ECSV table", _ASTROPY, format="ascii.ecsv"),
     Kind(b"SQLite format 3\0", "an SQLite database", table('pandas.read_sql("SELECT ...", ...)')),
     # Simulations that are not read
@@ -92,7 +98,7 @@ KINDS = (
     ),
     Kind(b"\xd0\xd0\xc0\xc0\xce\xda\xde\xfa", "halos of Rockstar in binary", ""),
     Kind(b"\x01\x01\x01\x01\x78\x56\x34\x12", "halos of Rockstar in BGC2", ""),
-    Kind(b"HACC01", "HACC's GenericIO", table('pygio.read_genericio("{path}")')),
+    Kind(b"HACC01", "HACC's GenericIO", table("pygio.read_genericio({path})")),
     Kind(b"\x08\0\0\0HEAD", "a Gadget snapshot in binary, of format 2", _BUT_PARTICLES),
     Kind(b"\0\1\0\0", "what may be a Gadget snapshot in binary, of format 1", _BUT_PARTICLES),
     Kind(
@@ -111,7 +117,7 @@ KINDS = (
     Kind(
         r"#\s*(id\(1\)\s+hosthalo\(2\)|npart\(1\))",
         "halos of AHF, which this version cannot read",
-        table('astropy.table.Table.read("{path}", format="ascii")'),
+        table('astropy.table.Table.read({path}, format="ascii")'),
     ),
     # Nothing to paint on
     Kind(b"\x80\x02", "a Python pickle, which is never loaded", OTHERWISE),
@@ -146,8 +152,9 @@ def looks(path: Path) -> tuple[str, str]:
     new = re.sub(r"\.(gz|bz2|xz|zst|lz4)$", "", str(path))
     while Path(new).exists():
         new += ".new"
-    fix = fix.replace("{name}", shlex.quote(str(path))).replace("{new}", shlex.quote(new))
-    return what, fix.replace("{path}", str(path))
+    words = {"path": in_python(path), "name": in_shell(path), "new": in_shell(new, "NEW")}
+    # In one step: the name may hold such words itself.
+    return what, re.sub(r"\{(path|name|new)\}", lambda word: words[word[1]], fix)
 
 
 def _of(begin: bytes, *, cut: bool) -> tuple[str, str]:
@@ -192,11 +199,13 @@ def _zipped(begin: bytes) -> tuple[str, str]:
     length = int.from_bytes(begin[26:28], "little")
     first = begin[30 : 30 + length].decode("utf-8", "replace")
     if first.endswith(".npy"):
-        return "NumPy arrays (npz), without units or cosmology", table('numpy.load("{path}")')
+        return "NumPy arrays (npz), without units or cosmology", table(
+            "numpy.load({path})", unpickles=True
+        )
     if first.endswith("data.pkl"):
         return "network weights of PyTorch, which are never loaded from here", OTHERWISE
     if first.startswith("[Content_Types]"):
-        return "an Excel workbook", table('pandas.read_excel("{path}")')
+        return "an Excel workbook", table("pandas.read_excel({path})")
     return "a zip archive", _unpacked("python -m zipfile -e {name} FOLDER")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ..errors import CorruptFileError, InputError, UnsafeInputError
+from ..errors import CorruptFileError, InputError, UnsafeInputError, in_shell
 from ..memory import check_memory
 from .places import Chunks, Places
 from .unpack import DEFLATE, FLETCHER32, SHUFFLE
@@ -201,12 +201,13 @@ class _Chunks:
         if self.bytes > MAX_CHUNK:
             rows = max(1, (16 << 20) * self.shape[0] // self.bytes)
             names = "x".join(str(n) for n in (rows, *self.shape[1:]))
+            layout = in_shell(f"{data.name}:CHUNK={names}", "NAME:CHUNK=SHAPE")
             raise InputError(
                 where,
                 f"stored chunks of {self.bytes} bytes, each of which must be held in memory as a "
                 "whole",
                 f"at most {MAX_CHUNK} bytes",
-                f"store it in smaller ones: h5repack -l {data.name}:CHUNK={names} OLD NEW",
+                f"store it in smaller ones: h5repack -l {layout} OLD NEW",
             )
         check_memory(where, 2 * self.bytes)
         count = int(data.id.get_num_chunks()) if prod(shape) else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..errors import MockgalError
+from ..errors import MockgalError, in_python
 from . import safe, signatures
 from .galaxies import is_catalogue
 from .unsupported_hdf5 import GIVE_ORIGINAL, MAGIC, describe_hdf5
@@ -96,7 +96,7 @@ def _folder(path: Path, detect: Detect) -> tuple[str, str]:
         return (
             f"a folder in which {bigfile.parent.relative_to(path)} is a block of a BigFile (MP-"
             "Gadget, FastPM), which this version cannot read",
-            signatures.table(f'bigfile.Dataset(bigfile.File("{path}")["FOFGroups"])'),
+            signatures.table(f'bigfile.Dataset(bigfile.File({in_python(path)})["FOFGroups"])'),
         )
     failed = None
     for entry in [entry for entry in below if entry.is_file()]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import h5py
 
-from ..errors import MockgalError
+from ..errors import MockgalError, in_python, in_shell
 from ..layout import DENSITY
 from . import headers, safe, signatures
 
@@ -68,7 +68,7 @@ def describe_hdf5(path: Path, file: h5py.File) -> tuple[str, str]:
     if has(DENSITY):
         return (
             "a density grid without halos",
-            f"pack it with its catalogue: `mockgal pack --sim CATALOGUE --density {path.name} "
+            f"pack it with its catalogue: `mockgal pack --sim CATALOGUE --density {in_shell(path)} "
             "--out BUNDLE.hdf5`",
         )
     if _attribute(file, "Header", "Ngroups_Total") is not None and not any(
@@ -85,7 +85,9 @@ def describe_hdf5(path: Path, file: h5py.File) -> tuple[str, str]:
         if _attribute(file, name, "pandas_type") is not None:
             return (
                 f"a table that pandas wrote, under {name}",
-                signatures.table(f'pandas.read_hdf("{path}", "{name}")'),
+                signatures.table(
+                    f"pandas.read_hdf({in_python(path)}, {in_python(name, 'NAME')})", unpickles=True
+                ),
             )
     if place := _table(file, listed):
         return f"a table in HDF5, {place}", load
@@ -95,7 +97,7 @@ def describe_hdf5(path: Path, file: h5py.File) -> tuple[str, str]:
 
 def table_with_h5py(path: Path) -> str:
     """The way in for columns in HDF5."""
-    return signatures.table(f'h5py.File("{path}")')
+    return signatures.table(f"h5py.File({in_python(path)})")
 
 
 def _attribute(file: h5py.File, group: str, name: str) -> object:
