@@ -515,7 +515,7 @@ def test_the_record_says_which_law_it_was(scene):
 
 
 def test_hosts_of_another_mass_definition_go_along(scene):
-    made = populate(scene, law(), seed=1, options=SatelliteOptions()).halos
+    made = populate(scene, law(scene), seed=1).halos
     other = made.with_mass_definition("vir")
     assert len(other) == len(made) > len(other.hosts) == len(scene.halos)
     assert other.hosts.mass_definition == "vir"
