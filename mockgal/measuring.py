@@ -20,6 +20,7 @@ from .errors import (
 from .layout import MISSING_CHUNKS
 from .one_statistic import measure
 from .pipeline import read, read_galaxies, select
+from .progress import shown
 from .types import DensityField, GalaxyCatalog, HaloCatalog
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def measure_files(
     plots : bool
     overwrite : bool
     progress : callable, optional
-        Called with (done, total, what).
+        Called with (done, total, what): of the statistics, and of long work within them.
     written : callable, optional
         Called with each table that was written, and the result.
     **options
@@ -181,7 +182,8 @@ def measure_files(
         if progress is not None:
             progress(done, len(names), "statistics")
         try:
-            result = measure(looked.galaxies, name, hosts=looked.hosts, **own[name])
+            with shown(progress):
+                result = measure(looked.galaxies, name, hosts=looked.hosts, **own[name])
         except (UsageError, InputError, ResourceError, MemoryError) as error:
             refused[name] = _refusal(name, error)
             continue

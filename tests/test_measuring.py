@@ -16,7 +16,7 @@ import mockgal
 from mockgal import registry
 from mockgal.errors import UsageError
 from mockgal.measure.statistics import UNITS, options_of
-from mockgal.measuring import plot_files
+from mockgal.measuring import measure_files, plot_files
 from mockgal.read.density import read_density
 from mockgal.testing import write_gadget4
 
@@ -359,6 +359,23 @@ def test_python_gives_what_the_command_writes(mockgal_command, mock_file, tmp_pa
     mock = mockgal.read_galaxies(mock_file)
     mockgal.measure(mock, "power", grid_size=32).save(tmp_path / "power.ecsv")
     assert (tmp_path / "power.ecsv").read_bytes() == (tmp_path / "m/power.ecsv").read_bytes()
+
+
+def test_counting_pairs_is_told_beside_the_statistics(mock_file, tmp_path):
+    told = []
+    names = ["xi", "wp", "xi_multipoles"]
+    measure_files(
+        mock_file, names, tmp_path / "t", plots=False, progress=lambda *step: told.append(step)
+    )
+    steps = {}
+    for done, total, label in told:
+        steps.setdefault(label, []).append((done, total))
+    assert set(steps) == {"statistics", *(f"pairs of {name}" for name in names)}
+    for label, reported in steps.items():
+        done, total = zip(*reported, strict=True)
+        assert done[0] == 0, label
+        assert list(done) == sorted(set(done)), label
+        assert {done[-1]} == set(total), label
 
 
 def test_every_option_with_a_unit_is_one_of_a_statistic():

@@ -44,6 +44,7 @@ from .separations import (
     Shells,
     Wedges,
     check_bins,
+    count_pairs,
     logarithmic_edges,
     reach,
 )
@@ -100,7 +101,10 @@ def correlation_function(
     with halotools, a tenth of it or less with Corrfunc (docs/explanation/speed.md).
     """
     edges = logarithmic_edges(r_min, r_max, bins, galaxies.snapshot.box_size)
-    found = _measure(galaxies, line_of_sight, Shells(edges), np.ones((1, 1)), np.ones(1), jackknife)
+    one = np.ones(1)
+    found = _measure(
+        galaxies, line_of_sight, Shells(edges), one[:, None], one, jackknife, "pairs of xi"
+    )
     estimates = {"xi": Field("", "correlation function", r"$\xi(r)$")}
     return _result("xi", "r", edges, 3, estimates, found)
 
@@ -152,7 +156,9 @@ def projected_correlation_function(
     pi_max = reach("pi_max", pi_max, box_size, PI_MAX)
     length = np.array([2.0 * pi_max])
     bins_of_r_p = Cylinders(edges, pi_max)
-    found = _measure(galaxies, line_of_sight, bins_of_r_p, length[:, None], length, jackknife)
+    found = _measure(
+        galaxies, line_of_sight, bins_of_r_p, length[:, None], length, jackknife, "pairs of wp"
+    )
     found.settings["pi_max_mpc_h"] = float(pi_max)
     estimates = {
         "w_p": Field(LENGTH, "projected correlation function", r"$w_p(r_p)$ [Mpc/$h$]"),
@@ -210,6 +216,7 @@ def correlation_multipoles(
         legendre_weights(mu_bins),
         np.array([1.0, 0.0, 0.0]),
         jackknife,
+        "pairs of xi_multipoles",
     )
     found.settings["mu_bins"] = mu_bins
     names = ("monopole", "quadrupole", "hexadecapole")
@@ -250,10 +257,12 @@ def _measure(
     weights: Array,
     of_one: Array,
     jackknife: int,
+    label: str,
 ) -> _Found:
     """Sums of xi over each row of m bins times ``weights``, shape (estimates, m).
 
-    ``of_one``, shape (estimates,), is what the weights give of xi = 1, exactly.
+    ``of_one``, shape (estimates,), is what the weights give of xi = 1, exactly;
+    ``label`` what progress is told of.
     """
     per_side = jackknives.check_per_side(jackknife)
     box_size = galaxies.snapshot.box_size
@@ -265,13 +274,13 @@ def _measure(
     random = number * (number - 1.0) * bins.volumes() / box_size**3
     with np.errstate(divide="ignore", invalid="ignore"):
         if per_side:
-            first, both = count_by_region(position, box_size, per_side, bins, counter)
+            first, both = count_by_region(position, box_size, per_side, bins, counter, label)
             pairs = first.sum(axis=0)
             others = left_out(position, box_size, per_side, bins, first, both)
             moved = jackknives.error(others @ weights.T)
             described = describe_safe(per_side, "pairs", POISSON)
         else:
-            pairs = bins.count(counter, position, None, box_size)
+            pairs = count_pairs(bins, counter, [(position, None)], box_size, label)[0]
             described = f"{POISSON}; too small for clustered galaxies"
         values = (pairs / random) @ weights.T - of_one
         total = pairs.sum(axis=1)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from .jackknife import regions
 from .pairs import PairCounter
-from .separations import Separations
+from .separations import Separations, count_pairs
 
 Array = NDArray[Any]
 # Separations that volumes are averaged over: in m bins together, and in one at least.
@@ -25,7 +25,12 @@ _CELLS = 24  # of the grid that galaxies are counted in, at least, along each si
 
 
 def count_by_region(
-    position: Array, box_size: float, per_side: int, bins: Separations, counter: PairCounter
+    position: Array,
+    box_size: float,
+    per_side: int,
+    bins: Separations,
+    counter: PairCounter,
+    label: str = "pairs",
 ) -> tuple[Array, Array]:
     """Ordered pairs whose first member is in each sub-volume, and those with both members there.
 
@@ -38,6 +43,8 @@ def count_by_region(
         R = per_side**3 sub-volumes.
     bins : Separations
     counter : PairCounter
+    label : str
+        What progress is told of.
 
     Returns
     -------
@@ -47,10 +54,9 @@ def count_by_region(
     region = regions(position, box_size, per_side)
     number = np.bincount(region, minlength=per_side**3)
     parts = np.split(position[np.argsort(region, kind="stable")], np.cumsum(number)[:-1])
-    return (
-        np.stack([bins.count(counter, part, position, box_size) for part in parts]),
-        np.stack([bins.count(counter, part, None, box_size) for part in parts]),
-    )
+    samples = [(part, position) for part in parts] + [(part, None) for part in parts]
+    first, both = np.split(count_pairs(bins, counter, samples, box_size, label), 2)
+    return first, both
 
 
 def left_out(

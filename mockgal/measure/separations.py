@@ -5,6 +5,7 @@ Each class is one way to cut up separations into n x m bins. The line of sight i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
+from ..progress import advance
 from .pairs import PairCounter
 
 Array = NDArray[Any]
@@ -122,19 +124,51 @@ class Cylinders:
 def _pairs(
     count: Any, first: Array, second: Array | None, edges: Array, *options: Any, more: int = 0
 ) -> Array:
-    """What ``count`` gives, and 0 if a sample is empty, which the libraries do not take.
-
-    Of many points some are counted at a time: between these calls an interruption is answered, and
-    the libraries' memory beside the points does not grow with their number.
-    """
+    """What ``count`` gives, and 0 if a sample is empty, which the libraries do not take."""
     if len(first) == 0 or (second is not None and len(second) == 0):
         shape = (len(edges) - 1, more) if more else len(edges) - 1
         return np.zeros(shape, dtype=np.int64)
-    if len(first) <= ROWS:
-        return np.asarray(count(first, second, edges, *options))
-    other = first if second is None else second
-    parts = (first[start : start + ROWS] for start in range(0, len(first), ROWS))
-    return np.asarray(sum(np.asarray(count(part, other, edges, *options)) for part in parts))
+    return np.asarray(count(first, second, edges, *options))
+
+
+def count_pairs(
+    bins: Separations,
+    counter: PairCounter,
+    samples: Sequence[tuple[Array, Array | None]],
+    box_size: float,
+    label: str,
+) -> Array:
+    """Ordered pairs of each couple of samples in each bin, with progress told on the way.
+
+    Of many points `ROWS` are counted at a time: between these calls an interruption is answered,
+    and the libraries' memory beside the points does not grow with their number.
+
+    Parameters
+    ----------
+    bins : Separations
+    counter : PairCounter
+    samples : sequence of (first, second)
+        See `mockgal.measure.pairs.PairCounter`.
+    box_size : float
+        [Mpc/h]
+    label : str
+        What the work is called; it is done when the points of all first samples are.
+
+    Returns
+    -------
+    ndarray of int, shape (len(samples), n, m)
+    """
+    done, total = 0, sum(len(first) for first, _ in samples)
+    counts = np.zeros((len(samples), *bins.volumes().shape), dtype=np.int64)
+    advance(done, total, label)
+    for found, (first, second) in zip(counts, samples, strict=True):
+        other = first if second is None and len(first) > ROWS else second
+        for start in range(0, len(first), ROWS):
+            piece = first[start : start + ROWS]
+            found += bins.count(counter, piece, other, box_size)
+            done += len(piece)
+            advance(done, total, label)
+    return counts
 
 
 def _between(edges: Array, uniform: Array) -> Array:

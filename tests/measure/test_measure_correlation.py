@@ -20,6 +20,7 @@ from mockgal.measure.correlation import (
 from mockgal.measure.jackknife import regions
 from mockgal.measure.pairs import pair_counter
 from mockgal.measure.separations import Cylinders, Shells, Wedges
+from mockgal.progress import shown
 
 BOX = 40.0
 STATISTICS = [correlation_function, projected_correlation_function, correlation_multipoles]
@@ -224,6 +225,22 @@ def test_counting_some_at_a_time_changes_nothing(statistic, jackknife, monkeypat
     whole = statistic(sample, **BINS, jackknife=jackknife)
     monkeypatch.setattr(separations, "ROWS", 37)
     equal(statistic(sample, **BINS, jackknife=jackknife), whole)
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+@pytest.mark.parametrize("jackknife", [0, 2])
+def test_progress_goes_from_nothing_to_all(statistic, jackknife, monkeypatch):
+    told = []
+    monkeypatch.setattr(separations, "ROWS", 37)
+    sample = galaxies(couples(24, 1.0, 300))
+    with shown(lambda *step: told.append(step)):
+        statistic(sample, **BINS, jackknife=jackknife)
+    done, totals, labels = zip(*told, strict=True)
+    assert done[0] == 0
+    assert np.all(np.diff(done) > 0)
+    assert np.max(np.diff(done)) <= 37
+    assert {done[-1]} == set(totals)
+    assert len(set(labels)) == 1
 
 
 @pytest.mark.parametrize("per_side", [3, 6])
