@@ -361,16 +361,25 @@ def test_python_gives_what_the_command_writes(mockgal_command, mock_file, tmp_pa
     assert (tmp_path / "power.ecsv").read_bytes() == (tmp_path / "m/power.ecsv").read_bytes()
 
 
-def test_counting_pairs_is_told_beside_the_statistics(mock_file, tmp_path):
+@pytest.mark.filterwarnings("ignore:.*which has no part in")
+def test_long_work_is_told_beside_the_statistics(mock_file, tmp_path):
     told = []
     names = ["xi", "wp", "xi_multipoles"]
     measure_files(
-        mock_file, names, tmp_path / "t", plots=False, progress=lambda *step: told.append(step)
+        mock_file,
+        [*names, "bispectrum"],
+        tmp_path / "t",
+        plots=False,
+        progress=lambda *step: told.append(step),
+        angles=4,
+        k1=1.0,
+        k2=1.0,
     )
     steps = {}
     for done, total, label in told:
         steps.setdefault(label, []).append((done, total))
-    assert set(steps) == {"statistics", *(f"pairs of {name}" for name in names)}
+    pairs = {f"pairs of {name}" for name in names}
+    assert set(steps) == {"statistics", *pairs, "sub-volumes of bispectrum"}
     for label, reported in steps.items():
         done, total = zip(*reported, strict=True)
         assert done[0] == 0, label

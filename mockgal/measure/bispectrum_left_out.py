@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fields.waves import components, low_waves
+from ..progress import advance
 from . import jackknife
 from .triangles import Triangles
 
@@ -81,7 +82,9 @@ def left_out_sums(
     whole_power = triangles.powers(waves, waves)
     whole_sum = triangles.powers(whole_product, waves)
     powers, products = [], []
-    for place, block, base in jackknife.blocks(field, per_side):
+    label = "sub-volumes of bispectrum"
+    advance(0, number, label)
+    for done, (place, block, base) in enumerate(jackknife.blocks(field, per_side), 1):
         cut = low_waves(block - base, triangles.limit, len(field))
         cut = times_along_axes(
             cut.astype(np.complex128, copy=False),
@@ -106,6 +109,7 @@ def left_out_sums(
         sums += (1.0 - double) * (own[0] - own[1])
         products.append(triangles.in_third_shells(sums) * (scale / base**3))
         del cut, sides, one, whole_one  # before the next ones are made
+        advance(done, number, label)
     return Sums(np.array(powers), np.array(products))
 
 
