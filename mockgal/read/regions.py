@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .copies import row_key
+
 Array = NDArray[Any]
 
 SIDE = 48  # cells along the box, of which all regions are made
@@ -95,7 +97,7 @@ def empty_region(position: Array, box_size: float) -> EmptyRegion | None:
     if not any(len(full) < n for *_, n, full in _partitions(cells, len(position))):
         return None
     # Many halos at one point are one object that was split, or rows that have no place.
-    position = np.unique(position, axis=0)
+    position = position[np.unique(row_key(position, np.float64), return_index=True)[1]]
     cells = _count(position, box_size)
     least, found = 0.0, None
     for divisions, shift, counts, number, full in _partitions(cells, len(position)):

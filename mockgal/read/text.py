@@ -15,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValueError, CorruptFileError
-from ..memory import check_memory
+from ..memory import PEAK, check_memory
 from ..types import SourceFile
 from .text_stream import COPY_AGAIN, MAX_LINE, Stream, lines
 
 Array = NDArray[Any]
 
 MAX_COMMENTS = 1 << 20  # bytes of comments before the first row
-PEAK = 4.0  # memory while a catalogue is checked, over that of its columns; measured: 2.7
 _HARD = 1 << 16  # numbers at a time that need more than one operation
 _SPECIAL = (b"nan", b"inf", b"infinity")  # and with a sign, as C writes and reads them
 _SHOWN = 40  # characters of a value in a message

@@ -9,7 +9,8 @@ from rockstar_samples import Sample, universe
 
 import mockgal
 from mockgal.errors import BadValueError, listening
-from mockgal.read.copies import check_copies
+from mockgal.read.copies import _pairs, check_copies, row_key
+from mockgal.read.regions import empty_region
 
 
 def at(row):
@@ -128,3 +129,33 @@ def test_mocks_put_one_after_the_other(tmp_path, demo_bundle, name):
     with pytest.raises(BadValueError, match=f"{len(galaxies)} galaxies that are there again"):
         mockgal.read_galaxies(path)
     assert len(mockgal.read_galaxies(path, ["stellar_mass"])) == 2 * len(galaxies)
+
+
+def test_keys_tell_rows_apart():
+    """As `numpy.unique` over rows does, which sorts them ten times as long."""
+    rng = np.random.default_rng(1)
+    rows = rng.integers(4, size=(500, 3)) / 3 + 1e-9 * rng.integers(2, size=(500, 1))
+    rows[rows < 1e-10] *= -1.0  # -0 is 0
+    for kind in (np.float32, np.float64):
+        of_rows = np.unique(rows.astype(kind) + 0, axis=0, return_inverse=True)[1].ravel()
+        of_keys = np.unique(row_key(rows, kind), return_inverse=True)[1]
+        np.testing.assert_array_equal(of_rows[:, None] == of_rows, of_keys[:, None] == of_keys)
+    place, mass = row_key(rows), row_key(rng.integers(3, size=(500, 1)))
+    same = (place[:, None] == place) & (mass[:, None] == mass)
+    assert _pairs(place, mass) == (np.count_nonzero(same) - 500) / 2
+
+
+def test_no_sort_of_rows(monkeypatch):
+    """One pair at one place, among many halos, costs no more than sorting numbers."""
+    unique = np.unique
+
+    def watched(values, *args, axis=None, **options):
+        assert axis is None
+        assert values.ndim == 1
+        return unique(values, *args, **options)
+
+    monkeypatch.setattr(np, "unique", watched)
+    position, mass, velocity = halos(1000)
+    position[5] = position[9]
+    check_copies(np.arange(1000), position, mass, velocity, "halos", at)
+    empty_region(position * [0.5, 1, 1], 100.0)

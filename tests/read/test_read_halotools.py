@@ -19,6 +19,7 @@ from astropy.table import MaskedColumn, QTable, Table
 from halotools_samples import columns, facts, write_table
 
 import mockgal
+from mockgal import memory
 from mockgal.cosmology import Cosmology
 from mockgal.errors import CutError, MockgalError, MockgalWarning, UsageError, listening
 from mockgal.paint.hod import HODPainter
@@ -823,3 +824,18 @@ def test_command(mockgal_command, cached):
     result = mockgal_command("inspect", path, "--json", *given)
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["format"] == "halotools"
+
+
+def test_memory_while_a_table_is_checked(tmp_path, demo_bundle, monkeypatch):
+    """Checks take more than the columns: twice these are not enough."""
+    scene = mockgal.read(demo_bundle)
+    path = write_table(tmp_path / "t.hdf5", columns(scene), facts(scene))
+    table = in_file(path, [], 1000)
+    held = sum(column.nbytes for column in table.read(table.columns).values())
+    monkeypatch.setattr(memory, "CHECKED_FROM", 0)
+    monkeypatch.setattr(memory, "available", lambda: 2 * held)
+    with pytest.raises(MockgalError, match="hold in memory") as caught:
+        table.read(table.columns)
+    assert caught.value.exit_code == 6
+    monkeypatch.setattr(memory, "available", lambda: 5 * held)
+    table.read(table.columns)
