@@ -18,6 +18,14 @@ Array = NDArray[Any]
 
 KEY = "completeness"  # of the provenance
 NOT_STATED = "not stated"
+BY_ROWS = "selected by rows"
+# Why a catalogue is complete at no stellar mass, in what a law makes of its input. Without numbers,
+# which differ from law to law.
+NO_SATELLITES = "no satellites: the input has none"
+TOO_FEW = {
+    kind: f"many {kind}s of the law are missing: the input has too few subhalos for them"
+    for kind in ("central", "satellite")
+}
 _SLACK = 1e-9  # of masses converted from one unit to another and back
 _SHOWN = 3  # reasons in one line
 
@@ -127,9 +135,15 @@ class Completeness:
         return f"{reach} ({self.because})"
 
 
-def is_all(rows: Array, number: int) -> bool:
+def is_all(rows: Array | slice, number: int) -> bool:
     """Return whether ``rows`` (numbers, a mask or a slice) are all of so many, each once."""
-    chosen = np.arange(number)[rows]
-    return len(chosen) == number and bool(
-        np.all(np.bincount(chosen, minlength=number) == 1) if number else True
-    )
+    if isinstance(rows, slice):
+        return len(range(number)[rows]) == number
+    rows = np.asarray(rows)
+    if rows.dtype == np.bool_:
+        return len(rows) == number == np.count_nonzero(rows)
+    if len(rows) != number:
+        return False
+    there = np.zeros(number, dtype=np.bool_)
+    there[rows] = True
+    return bool(there.all())

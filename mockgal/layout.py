@@ -97,6 +97,12 @@ def host_bin(mass: NDArray[np.float64]) -> NDArray[np.int64]:
 
 # Of a snapshot's record: the chunks of its catalogue that are not there, as ranges.
 MISSING_CHUNKS = "missing_chunks"
+# Of what describes a painter: the stellar mass [Msun/h] from which its law has all galaxies, where
+# that is not its luminosity floor; and what else than stellar mass its galaxies are selected by.
+COMPLETE_FROM = "complete_from_msun_h"
+SELECTED_BY = "selected_by"
+EMPTY_REGIONS = "empty_regions"  # of the box, that were accepted
+DROPPED = ("dropped_bad", "dropped_with_their_host", "orphans_dropped")  # rows, by what was chosen
 MASS_DEFINITIONS_IN_FILE = "mass_definitions_in_file"  # in a snapshot's record
 # Of a snapshot's record: whether dark-matter particles have several masses, as in zooms.
 SEVERAL_RESOLUTIONS = "several_resolutions"

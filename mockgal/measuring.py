@@ -17,7 +17,7 @@ from .errors import (
     UsageError,
     warn,
 )
-from .layout import MISSING_CHUNKS
+from .layout import EMPTY_REGIONS, MISSING_CHUNKS
 from .one_statistic import measure
 from .pipeline import read, read_galaxies, select
 from .progress import shown
@@ -100,7 +100,15 @@ def look(
         galaxies, files = own_galaxies(scene), []
     if scene is not None:
         files += [Path(file.path) for file in scene.snapshot.source]
-    missing = galaxies.provenance.get("simulation", {}).get("reading", {}).get(MISSING_CHUNKS)
+    reading = galaxies.provenance.get("simulation", {}).get("reading", {})
+    missing, empty = reading.get(MISSING_CHUNKS), reading.get(EMPTY_REGIONS)
+    if empty:
+        warn(
+            f"the simulation has {empty} empty regions, which were accepted "
+            "(--allow-empty-regions): if halos are missing there, densities and clustering are "
+            "those of a box with holes",
+            stacklevel=2,
+        )
     if missing:
         warn(
             f"the simulation was read without its chunks {missing}: densities and clustering are "

@@ -25,8 +25,8 @@ from .columns import (
     frozen_columns,
     sorting_order,
 )
+from .completeness import BY_ROWS, Completeness, is_all
 from .completeness import KEY as COMPLETENESS
-from .completeness import Completeness, is_all
 from .conditional_law import ConditionalLaw
 from .cosmology import Cosmology
 from .deferred import Deferred, parts
@@ -444,11 +444,14 @@ class GalaxyCatalog(Shown):
     def __getitem__(self, index: Any) -> Array | GalaxyCatalog:
         """Return a column by its name, or the catalogue of some rows: a slice, mask or numbers.
 
-        The choice is recorded among the cuts, with the numbers of rows before and after.
+        A choice of fewer rows than all is recorded among the cuts, with their numbers before and
+        after.
         """
         if isinstance(index, str):
             return self.columns[index]
         chosen = self.take(row_numbers(index, len(self), "GalaxyCatalog"))
+        if len(chosen) == len(self):
+            return chosen
         cut = {"cut": "rows chosen by index", "before": len(self), "after": len(chosen)}
         return chosen.with_provenance(cuts=[*self.provenance.get("cuts", []), cut])
 
@@ -470,8 +473,7 @@ class GalaxyCatalog(Shown):
         taken = replace(self, columns=columns)
         if is_all(rows, len(self)):
             return taken
-        reason = f"selected by rows, {len(taken)} of {len(self)}"
-        return taken.with_completeness(self.completeness.lacking(reason))
+        return taken.with_completeness(self.completeness.lacking(BY_ROWS))
 
     def with_completeness(self, completeness: Completeness) -> GalaxyCatalog:
         """Return the catalogue with another statement of its completeness, or with none."""

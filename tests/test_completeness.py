@@ -71,6 +71,29 @@ def test_masks_and_slices_of_everything():
     assert galaxies.take(slice(30)).completeness.limit is None
 
 
+def test_a_choice_of_all_rows_is_no_cut():
+    galaxies = catalogue(MASSES)
+    for rows in (slice(None), np.ones(31, dtype=bool), np.arange(31)[::-1]):
+        assert galaxies[rows].provenance["cuts"] == []
+        assert galaxies[rows].completeness.limit == 1e8
+    assert galaxies[:9].provenance["cuts"][0]["after"] == 9
+
+
+@pytest.mark.parametrize("statistic", ["mass_function", "xi", "satellite_fraction"])
+def test_part_of_a_box_by_index_is_warned_of(statistic):
+    galaxies = catalogue(MASSES)
+    options = {"jackknife": 0}
+    part = galaxies[galaxies["position_x"] < 5]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", MockgalWarning)
+        found = mockgal.measure(part, statistic, **options)
+        whole = mockgal.measure(galaxies, statistic, **options)
+    said = [str(one.message) for one in caught if "volume is that of the whole" in str(one.message)]
+    assert len(said) == (statistic != "satellite_fraction")
+    assert found.settings.get("warnings", []) == said
+    assert "warnings" not in whole.settings
+
+
 def test_a_cut_on_another_column_is_a_selection_unless_all_pass():
     galaxies = catalogue(MASSES)
     assert mockgal.select(galaxies, "subhalo_mass > 1e9 Msun/h").completeness.limit == 1e8

@@ -9,7 +9,8 @@ from numbers import Integral, Real
 from typing import Any
 
 from .. import __version__, registry
-from ..errors import UsageError
+from ..completeness import BY_ROWS
+from ..errors import UsageError, warn
 from ..quantity import in_unit
 from ..types import GalaxyCatalog, HaloCatalog
 from .result import Measurement
@@ -28,6 +29,7 @@ UNITS = {
     "r_max": "Mpc / littleh",
     "pi_max": "Mpc / littleh",
 }
+_OF_EACH_GALAXY = ("stellar_to_halo", "satellite_fraction")  # built-in, and of no volume
 
 
 def options_of(name: str) -> tuple[str, ...]:
@@ -110,7 +112,7 @@ def measure(
     """
     function = registry.load("statistics", name)
     check([name], options)
-    _check_whole(galaxies)
+    warnings = _check_whole(galaxies, name)
     values = values_of(name, options, galaxies.snapshot.cosmology.h)
     takes_hosts = "hosts" in inspect.signature(function).parameters
     if takes_hosts:
@@ -120,6 +122,8 @@ def measure(
         if not isinstance(result, Measurement):
             raise TypeError(f"it returns a {type(result).__name__}, not a Measurement")
     settings = {**result.settings, **galaxies.completeness.settings()}
+    if warnings:
+        settings["warnings"] = warnings
     return replace(result, settings={**settings, "catalogue": _describe(galaxies)})
 
 
@@ -138,8 +142,12 @@ def _checked(option: str, value: Any, function: Any) -> Any:
     return value
 
 
-def _check_whole(galaxies: GalaxyCatalog) -> None:
-    """Refuse part of a box: densities, random pairs and sub-volumes are of the whole."""
+def _check_whole(galaxies: GalaxyCatalog, name: str) -> list[str]:
+    """Refuse part of a box: densities, random pairs and sub-volumes are of the whole.
+
+    Rows that were chosen by their numbers may be a part of the box or of its galaxies: they are
+    warned of, and the warnings are returned.
+    """
     for cut in galaxies.provenance.get("cuts", []):
         if "position_" in cut["cut"]:
             raise UsageError(
@@ -148,6 +156,15 @@ def _check_whole(galaxies: GalaxyCatalog) -> None:
                 "one of the whole periodic box",
                 "leave the cut out; mockgal.measure.subvolume is for the power of a sub-cube",
             )
+    chosen = any(reason.startswith(BY_ROWS) for reason in galaxies.completeness.lacks)
+    if not chosen or name in _OF_EACH_GALAXY:
+        return []
+    text = (
+        f"{name}: rows of the catalogue were chosen by their numbers or a mask; if they are a part "
+        "of the box, densities and clustering are wrong, since the volume is that of the whole box"
+    )
+    warn(text, stacklevel=3)
+    return [text]
 
 
 def _describe(galaxies: GalaxyCatalog) -> dict[str, Any]:

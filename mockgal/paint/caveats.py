@@ -123,7 +123,9 @@ def in_words(provenance: Mapping[str, Any], columns: Mapping[str, Array]) -> lis
         )
     lacking = provenance.get("lacking", {})
     complete = provenance.get(COMPLETENESS, {})
-    if lacking and complete.get("because") == lacking["because"]:  # no cut has taken its place
+    why = complete.get("because", "")
+    # no cut has taken its place
+    if lacking and (complete.get("not_complete") or (why and why in lacking["because"])):
         lines.append(
             f"{lacking['share']:.1%} (+- {lacking['uncertainty']:.1%}) of the galaxies that the "
             f"law has are missing: {lacking['because']}"

@@ -16,7 +16,7 @@ from ..completeness import KEY as COMPLETENESS
 from ..completeness import Completeness
 from ..distribution import inverse_cdf, ranked
 from ..errors import DomainError, InternalError, MissingDatasetError, warn
-from ..layout import HOST_BIN, POPULATED, WARNINGS, host_bin
+from ..layout import COMPLETE_FROM, HOST_BIN, POPULATED, SELECTED_BY, WARNINGS, host_bin
 from ..protocols import Painter
 from ..types import Distribution, GalaxyCatalog, HaloCatalog, Scene
 from . import blocks
@@ -257,10 +257,17 @@ def reading_warnings(scene: Scene) -> list[str]:
 
 
 def floor_of(painter: Mapping[str, Any]) -> Completeness:
-    """Return the completeness that a painter's own law has, from what describes the painter."""
+    """Return the completeness that a painter's own law has, from what describes the painter.
+
+    It is from the luminosity floor on, or from where the painter itself says. Of a painter that
+    states neither, nothing is known.
+    """
     floor = float(painter.get("luminosity_floor_msun_h") or 0.0)
-    because = "luminosity floor of the law" if floor else "the law has no luminosity floor"
-    found = Completeness(floor, because=because)
+    found = Completeness(floor, because="luminosity floor of the law") if floor else Completeness()
+    if painter.get(COMPLETE_FROM):
+        found = Completeness(float(painter[COMPLETE_FROM]), because="the law has all from there on")
+    if painter.get(SELECTED_BY):
+        found = found.lacking(f"selected by {painter[SELECTED_BY]}, not by stellar mass")
     if painter.get("deterministic"):
         found = found.lacking("painted without a draw: less probable galaxies are not there")
     return found

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..columns import GALAXY_COLUMNS, Column
 from ..deferred import Deferred
 from ..errors import BadValueError, DomainError, UsageError
-from ..layout import POPULATED
+from ..layout import POPULATED, SELECTED_BY
 from ..quantity import in_unit
 from ..satellite_law import SatelliteLaw
 from ..types import Distribution, HaloCatalog, Scene
@@ -212,6 +212,7 @@ class ModelPainter:
             of = STELLAR_MASS_LAWS[self.stellar_mass_law].mass_definition
             about |= {
                 "threshold_m_r": float(self.threshold or 0.0),
+                SELECTED_BY: f"M_r < {self.threshold:g}",
                 "satellites_modulated_by_centrals": False,
                 "stellar_mass_law": self.stellar_mass_law,
                 "stellar_mass_parameters": law.parameters,

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 
 from ..columns import GALAXY_COLUMNS, Column
 from ..errors import BadValueError, DomainError, MissingDatasetError, UsageError, warn
+from ..layout import COMPLETE_FROM
 from ..satellite_law import SatelliteLaw
 from ..types import Distribution, Scene
 from . import blocks
 from .advice import mended, way_out
 from .hod_columns import KINDS, TWIN
-from .hod_paper import predict_paper_rows
+from .hod_paper import paper_complete_from, predict_paper_rows
 from .hod_rows import Prediction, Predictor, compiled, hydro_masses, predict_rows
 from .hod_satellites import satellite_law
 from .hod_store import matching, named
@@ -176,6 +177,7 @@ class HODPainter:
             "calibration_lacks": [] if table.has_twin else list(TWIN),
             "caution": table.provenance.get("caution", ""),
             "luminosity_floor_msun_h": table.luminosity_floor if self.mode == "corrected" else 0.0,
+            **({COMPLETE_FROM: paper_complete_from(table)} if self.mode == "paper" else {}),
             "stellar_mass_definition": table.stellar_mass_definition,
             "least_subhalo_mass_msun_h": mass_limit(table, scene.snapshot.particle_mass),
             "domain": table.domain,

@@ -60,3 +60,12 @@ def predict_paper_rows(
         rows = table_row(table, np.full(int(np.sum(inside)), k), mass[inside])
         hosts += np.bincount(rows, minlength=len(hosts))
     return hosts, np.array([np.sum(counts[name]) for name in COUNTS])
+
+
+def paper_complete_from(table: HODTable) -> float:
+    """Return the stellar mass [Msun/h] from which the mode has all galaxies of its distributions.
+
+    That is the table's luminosity floor, times the largest factor on the masses of satellites, if
+    one is above 1.
+    """
+    return table.luminosity_floor * max(1.0, float(table.columns["paper_factor"].max()))

@@ -8,11 +8,11 @@ import numpy as np
 
 from .. import __version__
 from ..completeness import Completeness
-from ..errors import MissingDatasetError
+from ..errors import MissingDatasetError, listening
 from ..layout import LEAST_STARS, STAR_PARTICLE_MASS
 from ..types import GalaxyCatalog, Scene
 from .draw import describe_simulation, galaxy_columns, reading_warnings
-from .lacking import completeness, lacking_galaxies
+from .lacking import completeness, lacking_galaxies, warn_of
 
 NAME = "hydrodynamic run"  # in place of a painter's
 
@@ -64,4 +64,11 @@ def own_galaxies(scene: Scene) -> GalaxyCatalog:
     floor = {"luminosity_floor_msun_h": LEAST_STARS * star}
     counted = provenance["simulation"]["hosts"]
     lack = lacking_galaxies(scene, None, floor, galaxies.columns, counted)
-    return galaxies.with_completeness(completeness(start, lack, galaxies.columns, scene, {})[0])
+    complete, lacking = completeness(start, lack, galaxies.columns, scene, {})
+    galaxies = galaxies.with_completeness(complete)
+    if not lacking:
+        return galaxies
+    with listening() as told:
+        warn_of(lacking, "the run")
+    said = [*provenance["warnings"], *told]
+    return galaxies.with_provenance(lacking=lacking, warnings=said)

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..completeness import Completeness
+from ..completeness import NO_SATELLITES, TOO_FEW, Completeness
 from ..distribution import cdf
 from ..errors import MockgalError, listening, warn
-from ..layout import MISSING_CHUNKS, SEVERAL_RESOLUTIONS
+from ..layout import DROPPED, EMPTY_REGIONS, MISSING_CHUNKS, SEVERAL_RESOLUTIONS
 from ..protocols import Painter
 from ..types import HaloCatalog, Scene
 from .host_edge import FEW, LOWEST, Hosts, count_lacking
@@ -27,6 +27,9 @@ Array = NDArray[Any]
 
 SHARE = 0.01  # of the galaxies of a stellar mass: fewer may lack where a catalogue is complete
 WARN = 0.1  # of all galaxies: more that lack are warned of
+_TOO_MANY = 0.2  # of a kind: if more lack, their stellar masses are not taken from those there
+_LEAST_SHORT = 0.5  # galaxies that lack in a bin, by the few that are there
+_SHORT = "_short"  # ends the names of what painters count as missing
 _TREND = 0.5  # relative uncertainty of what goes on by a trend
 _STEP = 0.05  # dex of stellar mass
 _GRID = np.arange(4.0, 14.0 + _STEP / 2, _STEP)  # log10 of stellar mass [Msun/h]
@@ -189,7 +192,8 @@ def hosts_by_law(scene: Scene, painter: Painter, log_mass: Array) -> Array:
         return np.zeros((n, len(_GRID) - 1))
     law = replace(law, rank=None, rank_correlation=0.0)  # what holds for all subhalos together
     above = np.array([law.p_luminous * (1.0 - cdf(law, np.full(n, m))) for m in _GRID])
-    return np.asarray(-np.diff(above, axis=0).T)
+    # not a number where the law has no mass above its floor
+    return np.nan_to_num(-np.diff(above, axis=0).T)
 
 
 class Trend(NamedTuple):
@@ -320,59 +324,127 @@ def completeness(
     found = start
     for reason in _partial(scene, prediction):
         found = found.lacking(reason)
-    if lacking is None:
+    number, error, reasons = np.zeros(len(_GRID) - 1), 0.0, []
+    elsewhere, least = 0.0, SHARE  # galaxies of no stated stellar mass; of fewer nothing is known
+    if lacking is not None:
+        number, error, reasons = number + lacking.number, lacking.error, [lacking.because]
+    for kind, short in _short(scene, prediction).items():
+        chosen = columns["is_central"] == (kind == "central")
+        there = _by_stellar_mass(columns["stellar_mass"][chosen])
+        if short.share > _TOO_MANY or not there.any():
+            found = found.lacking(NO_SATELLITES if short.hosts_only else TOO_FEW[kind])
+            elsewhere += short.number
+        else:
+            number += there * (short.number / there.sum())
+            least = _LEAST_SHORT if lacking is None else least
+        error = math.hypot(error, math.sqrt(short.of))
+        reasons.append(f"{short.number:.4g} of the law's {short.of:.4g} {kind}s are missing")
+    total = float(number.sum()) + elsewhere
+    if not total:
         return found, {}
-    mass = columns["stellar_mass"]
-    with np.errstate(divide="ignore"):
-        present = np.histogram(np.log10(mass.astype(np.float64)), _GRID)[0].astype(np.float64)
-    ones = np.ones(_BIN)
+    ones, present = np.ones(_BIN), _by_stellar_mass(columns["stellar_mass"])
     lack, there = (
-        np.convolve(values, ones)[_BIN - 1 :] for values in (lacking.number, present)
+        np.convolve(values, ones)[_BIN - 1 :] for values in (number, present)
     )  # from each step up
-    short = np.flatnonzero((lack > SHARE * (lack + there)) & (lack > SHARE))
-    if short.size:
-        low = float(10 ** _GRID[short[-1] + 1])
-        found = found.raised(low, lacking.because)
-    total = float(lacking.number.sum())
-    share = total / (total + len(mass)) if total else 0.0
+    short_of = np.flatnonzero((lack > SHARE * (lack + there)) & (lack > least))
+    because = "; ".join(reasons)
+    if short_of.size:
+        found = found.raised(float(10 ** _GRID[short_of[-1] + 1]), because)
+    share = total / (total + len(columns["stellar_mass"]))
     if share < 1e-4:
         return found, {}
-    hosts = lacking.hosts
-    relative = lacking.error / total
     described = {
         "share": round(share, 4),
-        "uncertainty": round(min(share * (1.0 - share) * relative, 1.0), 4),
+        "uncertainty": round(min(share * (1.0 - share) * error / total, 1.0), 4),
         "galaxies": round(total, 1),
-        "because": lacking.because,
-        "host_mass_edge_msun_h": float(f"{10**lacking.edge:.4g}"),
-        "mass_function": hosts.function,
-        "mass_function_scale": round(hosts.scale, 4),
+        "because": because,
     }
+    if lacking is not None:
+        described |= {
+            "host_mass_edge_msun_h": float(f"{10**lacking.edge:.4g}"),
+            "mass_function": lacking.hosts.function,
+            "mass_function_scale": round(lacking.hosts.scale, 4),
+        }
     return found, described
 
 
+def _by_stellar_mass(mass: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.histogram(np.log10(mass.astype(np.float64)), _GRID)[0].astype(np.float64)
+
+
 def _partial(scene: Scene, prediction: Mapping[str, float]) -> list[str]:
-    """Why a catalogue is complete at no stellar mass."""
+    """Why a catalogue is complete at no stellar mass, from what was read."""
+    record = {**scene.snapshot.record, **scene.halos.record}
     reasons = []
-    if scene.snapshot.record.get(MISSING_CHUNKS):
-        reasons.append(f"chunks {scene.snapshot.record[MISSING_CHUNKS]} of the input are missing")
-    if scene.snapshot.record.get(SEVERAL_RESOLUTIONS):
+    if record.get(MISSING_CHUNKS):
+        reasons.append(f"chunks {record[MISSING_CHUNKS]} of the input are missing")
+    if record.get(SEVERAL_RESOLUTIONS):
         reasons.append("a zoom: particles of several masses are no fair sample of a box")
-    short = float(prediction.get("satellites_short", 0.0))
-    centrals = float(prediction.get("expected_centrals", 0.0))
-    if scene.halos["is_central"].all() and short > SHARE * (centrals + short):
-        reasons.append(f"no satellites, {short:.4g} in the law: the input has none")
+    if record.get(EMPTY_REGIONS):
+        reasons.append("parts of the box are empty in the input (--allow-empty-regions)")
+    dropped = sum(int(record.get(name) or 0) for name in DROPPED)
+    if dropped > SHARE * (dropped + len(scene.halos)):
+        reasons.append(
+            f"more than {SHARE:.0%} of the input's subhalos were left out when it was read "
+            "(--drop-bad, --orphans drop)"
+        )
+    counted = f"satellites{_SHORT}" in prediction
+    if not counted and len(scene.halos) >= FEW and scene.halos["is_central"].all():
+        reasons.append(NO_SATELLITES)
     return reasons
 
 
-def warn_of(lacking: Mapping[str, Any]) -> None:
-    """Warn of galaxies that lack, if they are many."""
+class _Short(NamedTuple):
+    """Galaxies that hosts of the input should have, and for which it has no subhalos.
+
+    Parameters
+    ----------
+    number, of : float
+        How many are missing, of how many that the law has.
+    hosts_only : bool
+        Whether the input has no satellites at all.
+    """
+
+    number: float
+    of: float
+    hosts_only: bool
+
+    @property
+    def share(self) -> float:
+        return self.number / self.of
+
+
+def _short(scene: Scene, prediction: Mapping[str, float]) -> dict[str, _Short]:
+    """Return what painters counted as missing in hosts that are there, by kind, where it matters.
+
+    That is more than 1% of all galaxies and, since the number of subhalos in a box scatters, more
+    than 3 standard deviations of a Poisson number (of whole boxes, one in 740 is said to lack
+    satellites, and more where they scatter more); or all satellites.
+    """
+    expected = {kind: float(prediction.get(f"expected_{kind}s", 0.0)) for kind in TOO_FEW}
+    found = {}
+    for kind in TOO_FEW:
+        short = float(prediction.get(f"{kind}s{_SHORT}", 0.0))
+        if short <= SHARE * (sum(expected.values()) + short):
+            continue
+        none = kind == "satellite" and bool(scene.halos["is_central"].all())
+        of = short + expected[kind]
+        if none or short > 3.0 * math.sqrt(of):
+            found[kind] = _Short(short, of, none)
+    return found
+
+
+def warn_of(lacking: Mapping[str, Any], whose: str = "the law") -> None:
+    """Warn of galaxies that lack, if they are many; ``whose`` galaxies they are."""
     share, error = lacking.get("share", 0.0), lacking.get("uncertainty", 0.0)
     if share - 2.0 * error > WARN:
+        how = ""
+        if "mass_function" in lacking:
+            how = f", estimated with the mass function of {lacking['mass_function']}"
         warn(
-            f"about {share:.0%} (+- {error:.0%}) of the galaxies that the law has in this box are "
-            f"missing: {lacking['because']}, estimated with the mass function of "
-            f"{lacking['mass_function']}; the catalogue says from which stellar mass on it is "
-            "complete",
+            f"about {share:.0%} (+- {error:.0%}) of the galaxies that {whose} has in this box are "
+            f"missing: {lacking['because']}{how}; the catalogue says from which stellar mass on it "
+            "is complete",
             stacklevel=3,
         )

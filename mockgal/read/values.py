@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadValueError, IncompleteSetError, UsageError
 from ..ids import check_digits
-from ..layout import MISSING_CHUNKS, SEVERAL_RESOLUTIONS
+from ..layout import EMPTY_REGIONS, MISSING_CHUNKS, SEVERAL_RESOLUTIONS
 from ..protocols import ReadOptions
 from ..types import HaloCatalog, Snapshot, settle
 from . import particle_mass, physics
@@ -280,7 +280,7 @@ def check_regions(
     if found is None:
         return
     if options.allow_empty_regions:
-        record["empty_regions"] = found.number
+        record[EMPTY_REGIONS] = found.number
         return
     raise IncompleteSetError(
         where,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from ..completeness import NO_SATELLITES, TOO_FEW
 from ..measure.hosts import mass_definition
 from ..measure.lettering import elided
 from ..types import GalaxyCatalog
@@ -70,7 +71,8 @@ def stellar_mass_definition(galaxies: GalaxyCatalog) -> str:
 
 
 def _other_cuts(galaxies: GalaxyCatalog) -> Value:
-    return " and ".join(sorted(galaxies.completeness.lacks)) or "none"
+    of_the_law = {NO_SATELLITES, *TOO_FEW.values()}  # not of the selection, or of the input
+    return " and ".join(sorted({*galaxies.completeness.lacks} - of_the_law)) or "none"
 
 
 _WAYS: dict[str, Callable[[GalaxyCatalog], Value]] = {

@@ -242,5 +242,7 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
         if len(galaxies) and not len(passed):
             warn(f'no galaxy passes the cut "{cut.text}"', stacklevel=2)
         completeness = cut.completeness(galaxies.completeness, len(galaxies) - len(passed), h)
-        galaxies = galaxies.take(passed).with_completeness(completeness)
+        if len(passed) < len(galaxies):
+            galaxies = galaxies.take(passed)
+        galaxies = galaxies.with_completeness(completeness)
     return galaxies.with_provenance(cuts=record)

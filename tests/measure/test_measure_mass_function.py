@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -183,6 +184,9 @@ def test_limits_are_those_that_select_applied(cut, low, high):
 
 def test_the_limit_of_a_painted_catalogue_is_found(demo_bundle):
     _, mock = demo_mock(demo_bundle)
+    assert mock.completeness.lacks  # too few satellites
+    assert not stellar_mass_function(mock)["complete"].any()
+    mock = mock.with_completeness(replace(mock.completeness, lacks=()))
     result = stellar_mass_function(mock)
     limit = mock.completeness.limit
     floor = mock.provenance["painter"]["luminosity_floor_msun_h"]

@@ -7,7 +7,7 @@ import pytest
 from mass_samples import catalogue
 
 from mockgal import select
-from mockgal.completeness import Completeness
+from mockgal.completeness import TOO_FEW, Completeness
 from mockgal.report.differences import differences, stellar_mass_definition
 
 MASS = [1e9, 3e9, 1e10, 3e10]
@@ -102,6 +102,15 @@ def test_cuts():
     (said,) = told(mock, mock[:2])
     assert "selected by rows" in said
     assert "none (a)" in said
+
+
+def test_laws_do_not_differ_in_selection():
+    """What two laws make of the same hosts, and of the same choice."""
+    one, other = made(), made([*MASS, 2e9])
+    few = one.completeness.lacking(TOO_FEW["satellite"])
+    assert told(one.with_completeness(few), other) == []
+    reason = [g[:2].completeness.lacks for g in (one, other)]
+    assert reason[0] == reason[1]
 
 
 def test_the_definition_of_a_network(demo_bundle):

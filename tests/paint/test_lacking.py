@@ -8,13 +8,16 @@ import pytest
 
 import mockgal
 from mockgal.abundance import halo_abundance
+from mockgal.completeness import NO_SATELLITES, TOO_FEW, Completeness
 from mockgal.cosmology import Cosmology
 from mockgal.errors import MockgalWarning
-from mockgal.layout import HOST_BIN
-from mockgal.paint.draw import count_hosts
+from mockgal.layout import HOST_BIN, STAR_PARTICLE_MASS
+from mockgal.paint.caveats import in_words
+from mockgal.paint.draw import count_hosts, floor_of
 from mockgal.paint.halotools_models import ModelPainter
 from mockgal.paint.host_edge import count_lacking, host_edge
-from mockgal.paint.lacking import WARN
+from mockgal.paint.hydro import own_galaxies
+from mockgal.paint.lacking import WARN, completeness
 from mockgal.types import HaloCatalog, Scene, Snapshot
 
 COSMOLOGY = Cosmology(0.7, 0.3, 0.7, 0.045, 0.82, 0.96)
@@ -107,7 +110,13 @@ def test_the_galaxies_that_a_trimmed_list_lacks(hosts, options, z, edge):
     assert warned == (said["share"] - 2 * said["uncertainty"] > WARN)
     assert said["galaxies"] == pytest.approx(lost, rel=0.25)
     assert said["share"] == pytest.approx(lost / len(whole), abs=0.05)
+    assert "lacks hosts below" in said["because"]
+    assert any(said["because"] in line for line in in_words(part.provenance, part.columns))
     limit = part.completeness.limit
+    if "threshold" in options:  # selected by luminosity
+        assert limit is None
+        assert "M_r < -18" in str(part.completeness)
+        return
     assert "lacks hosts below" in str(part.completeness)
     above = [int(np.sum(g["stellar_mass"] >= limit)) for g in (whole, part)]
     assert above[1] >= 0.97 * above[0] > 0
@@ -127,7 +136,7 @@ def test_half_of_the_galaxies(hosts):
     """The case of a list from 1.1e12 Msun/h on, painted down to M_r = -18."""
     with pytest.warns(MockgalWarning, match="missing"):
         galaxies = mockgal.paint(trimmed(hosts[0.1], 1.1e12), "hod", seed=1, **ZHENG)
-    assert 0.4 < galaxies.provenance["lacking"]["share"] < 0.8
+    assert 0.4 < galaxies.provenance["lacking"]["share"] < 0.9
     assert any("are missing" in text for text in galaxies.provenance["warnings"])
 
 
@@ -141,15 +150,129 @@ def test_a_calibrated_hod_on_trimmed_hosts(demo_bundle):
     lost = len(whole) - len(part) + whole.provenance["lacking"]["galaxies"]
     share = lost / (lost + len(part))
     assert said["share"] == pytest.approx(share, abs=3 * said["uncertainty"])
-    limit = part.completeness.limit
-    assert np.sum(part["stellar_mass"] >= limit) >= 0.97 * np.sum(whole["stellar_mass"] >= limit)
-    assert whole.completeness.limit < 5e9
+    # where it is complete but for satellites, which the run has too few of
+    limit = part.completeness.low
+    central = [g["stellar_mass"][g["is_central"]] for g in (part, whole)]
+    assert np.sum(central[0] >= limit) >= 0.97 * np.sum(central[1] >= limit) > 0
+    assert whole.completeness.low < 5e9
+    assert whole.completeness.lacks == part.completeness.lacks == (TOO_FEW["satellite"],)
 
 
 def test_hosts_alone_have_no_satellites(hosts):
     galaxies, _ = painted(hosts[0.1], **ZHENG)
     assert galaxies.completeness.limit is None
     assert "no satellites" in str(galaxies.completeness)
+    assert not any(digit in NO_SATELLITES for digit in "0123456789")  # same for all laws
+    short = galaxies.provenance["painter"]["prediction"]["satellites_short"]
+    assert galaxies.provenance["lacking"]["galaxies"] == pytest.approx(short, rel=0.05)
+
+
+def without_satellites(scene, share):
+    generator, central = np.random.default_rng(4), scene.halos["is_central"]
+    kept = central | (generator.random(len(central)) >= share)
+    return replace(scene, halos=scene.halos.take(np.flatnonzero(kept)))
+
+
+@pytest.mark.parametrize(("share", "number"), [(0.0, 39.4), (0.95, 90.0)])
+def test_missing_satellites_are_counted_in_what_lacks(demo_bundle, share, number):
+    """Of 95 satellites of the law, 39 lack in the demo run itself."""
+    galaxies, _ = painted(without_satellites(mockgal.read(demo_bundle), share))
+    short = galaxies.provenance["painter"]["prediction"]["satellites_short"]
+    assert short == pytest.approx(number, abs=3)
+    assert galaxies.completeness.limit is None
+    assert galaxies.completeness.lacks == (TOO_FEW["satellite"],)
+    said = galaxies.provenance["lacking"]
+    assert said["galaxies"] > short
+    assert said["share"] == pytest.approx(
+        said["galaxies"] / (said["galaxies"] + len(galaxies)), 0.01
+    )
+    assert f"{short:.4g} of the law's 95.38 satellites" in said["because"]
+    assert any(
+        "satellites are missing" in x for x in in_words(galaxies.provenance, galaxies.columns)
+    )
+
+
+def few_satellites(short, satellites=1000, centrals=9000):
+    """Completeness of centrals of 1e8 to 1e12 Msun/h and satellites of at most 1e10."""
+    mass = np.concatenate([np.geomspace(1e8, 1e12, centrals), np.geomspace(1e8, 1e10, satellites)])
+    columns = {"stellar_mass": mass, "is_central": np.arange(len(mass)) < centrals}
+    prediction = {
+        "expected_centrals": float(centrals),
+        "expected_satellites": float(satellites),
+        "satellites_short": short,
+    }
+    scene = box(20.0, 12.0)
+    halos = {name: np.array(values) for name, values in scene.halos.columns.items()}
+    halos["is_central"][1] = False
+    halos["host_id"][1] = halos["halo_id"][0]
+    halos = HaloCatalog(halos, scene.halos.mass_definition)
+    start = Completeness(1e8, because="floor")
+    return completeness(start, None, columns, replace(scene, halos=halos), prediction)
+
+
+def test_few_missing_satellites_matter_where_there_are_satellites():
+    found, said = few_satellites(150.0)
+    assert not found.lacks
+    assert found.limit == pytest.approx(1e10, rel=0.6)
+    assert said["galaxies"] == 150
+    assert few_satellites(60.0)[0].limit == 1e8  # within the scatter of their number
+    assert few_satellites(-300.0)[0].limit == 1e8
+    assert few_satellites(90.0, satellites=100)[0].limit == 1e8  # fewer than 1% of all
+    assert few_satellites(400.0)[0].limit is None
+
+
+def test_painters_that_do_not_count_satellites():
+    hosts_only = box(20.0, 11.5)
+    columns = {"stellar_mass": np.full(20, 1e9), "is_central": np.ones(20, dtype=bool)}
+    found, _ = completeness(Completeness(1e8), None, columns, hosts_only, {})
+    assert found.lacks == (NO_SATELLITES,)
+
+
+def test_laws_that_state_no_floor_are_not_called_complete():
+    assert not floor_of({"name": "of someone"}).is_stated
+    assert floor_of({"luminosity_floor_msun_h": 2e9}).limit == 2e9
+    assert floor_of({"luminosity_floor_msun_h": 0.0, "complete_from_msun_h": 3e9}).limit == 3e9
+
+
+def test_a_magnitude_limited_sample_is_not_complete_in_stellar_mass(demo_bundle):
+    galaxies, _ = painted(
+        mockgal.read(demo_bundle), **ZHENG | {"threshold": -20.0}, allow_extrapolation=True
+    )
+    assert not mockgal.measure(galaxies, "mass_function", jackknife=0)["complete"].any()
+    assert "M_r < -20, not by stellar mass" in str(galaxies.completeness)
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ({"empty_regions": 2}, "--allow-empty-regions"),
+        ({"dropped_bad": 5}, None),
+        ({"dropped_bad": 400}, "left out"),
+        ({"dropped_with_their_host": 400}, "left out"),
+        ({"orphans_dropped": 400}, "left out"),
+    ],
+)
+def test_what_was_accepted_at_reading_is_no_complete_sample(hosts, record, words):
+    scene = trimmed(hosts[0.3], 2e12)
+    halos = replace(scene.halos, record={**scene.halos.record, **record})
+    scene = mockgal.populate(replace(scene, halos=halos), ModelPainter(**LEAUTHAUD), seed=1)
+    galaxies, _ = painted(scene, **LEAUTHAUD)
+    if words is None:
+        assert not galaxies.completeness.lacks
+    else:
+        assert words in str(galaxies.completeness)
+        assert galaxies.completeness.limit is None
+
+
+def test_a_hydrodynamic_run_says_what_it_lacks(hosts):
+    scene = trimmed(hosts[0.1], 1e12)
+    columns = {**scene.halos.columns, "stellar_mass": 0.01 * scene.halos["host_mass"]}
+    snapshot = replace(scene.snapshot, record={STAR_PARTICLE_MASS: 1e7})
+    scene = Scene(snapshot, HaloCatalog(columns, scene.halos.mass_definition))
+    with pytest.warns(MockgalWarning, match="galaxies that the run has"):
+        galaxies = own_galaxies(scene)
+    assert galaxies.provenance["lacking"]["share"] > 0.5
+    assert any("that the run has" in text for text in galaxies.provenance["warnings"])
 
 
 def test_a_part_of_a_set_is_no_complete_sample(demo_bundle):
