@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect as introspection
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from . import registry
@@ -74,6 +75,20 @@ def check_options(where: str, options: Iterable[str], allowed: Iterable[str]) ->
     unknown = [key for key in options if key not in allowed]
     if unknown:
         raise UsageError(where, f"option {', '.join(unknown)}", "one of " + ", ".join(allowed))
+
+
+def guarded(name: str | None, sim: Scene) -> AbstractContextManager[None]:
+    """Return a context in which what a plug-in's painter raises becomes an error that names it.
+
+    Parameters
+    ----------
+    name : str or None
+        Of the painter; None for an object of the user's own, whose errors are left as they are.
+    sim : Scene
+    """
+    if name is None:
+        return nullcontext()
+    return registry.guarded("painters", name, f"painting {sim.snapshot.name}")
 
 
 def predict_satellites(sim: Scene, painter: Painter) -> SatelliteLaw:

@@ -20,7 +20,7 @@ from .converting import CHUNK_ROWS, writer_for
 from .converting import write as write
 from .errors import EmptyResultError, InputError, OutputError, UsageError, listening, warn
 from .layout import WARNINGS
-from .painters import check_options, check_painter_options, made, predict_satellites
+from .painters import check_options, check_painter_options, guarded, made, predict_satellites
 from .painters import make_painter as make_painter
 from .protocols import Painter, ReadOptions, Writer, read_options
 from .quantity import stated_facts
@@ -158,10 +158,12 @@ def paint(
     """
     from .paint.draw import join, paint_scene
 
+    name = painter if isinstance(painter, str) else None
     painter = made("paint", painter, options)
-    return _recording(
-        lambda: join([paint_scene(tile, painter, seed=seed) for tile in tiles(sim)], sim)
-    )
+    with guarded(name, sim):
+        return _recording(
+            lambda: join([paint_scene(tile, painter, seed=seed) for tile in tiles(sim)], sim)
+        )
 
 
 def populate(
@@ -265,7 +267,8 @@ def _populate(
         if isinstance(painter, SatelliteLaw):
             law = painter
         else:
-            law = predict_satellites(sim, made("populate", painter, painter_options))
+            with guarded(painter if isinstance(painter, str) else None, sim):
+                law = predict_satellites(sim, made("populate", painter, painter_options))
         populated = make_satellites(sim, law, seed=seed, options=options)
     if not told:
         return populated
@@ -446,13 +449,16 @@ def _build(
     told = recipe.read_options._asdict()
     sim = read(recipe.sim, format=recipe.format, density=recipe.density, **told)
     if satellites is not None:
-        sim = _populate(sim, painter, recipe.seed, satellites, {})
+        with guarded(recipe.painter, sim):
+            sim = _populate(sim, painter, recipe.seed, satellites, {})
     inputs = [Path(file.path) for file in sim.snapshot.source]
     written = set(GALAXY_COLUMNS.values()) - (set(PAINTED.values()) - set(painter.provides))
     row_bytes = sum(np.dtype(column.dtype).itemsize for column in written)
     preflight(inputs, row_bytes * len(sim.halos))
 
-    galaxies = select(paint(sim, painter, seed=recipe.seed), *recipe.cut)
+    with guarded(recipe.painter, sim):
+        galaxies = paint(sim, painter, seed=recipe.seed)
+    galaxies = select(galaxies, *recipe.cut)
     if recipe.require_nonempty and not len(galaxies):
         raise EmptyResultError(
             recipe.sim,

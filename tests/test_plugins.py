@@ -4,7 +4,9 @@ import os
 import re
 import sys
 import warnings
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 import mockgal
@@ -171,6 +173,73 @@ def test_what_is_no_painter(install, demo_bundle):
     assert states["hod"]["ready"]
     assert not states["half"]["ready"]
     assert "ZeroDivisionError" in states["fails"]["missing"]
+
+
+FAILING = """
+from good_module import Toy
+
+class Raises(Toy):
+    def predict(self, scene):
+        return {}["a halo"]
+
+class Forgets(Toy):
+    def predict(self, scene):
+        return None
+
+class Silent(Toy):
+    def describe(self, scene):
+        raise OSError("no disk")
+
+class Lawless(Toy):
+    def satellites(self, scene):
+        return 1 / 0
+"""
+
+
+@pytest.mark.filterwarnings("ignore:calibration")
+@pytest.mark.parametrize(
+    ("painter", "says"),
+    [
+        ("Raises", "KeyError: 'a halo', while painting"),
+        ("Forgets", "AttributeError"),
+        ("Silent", "OSError: no disk"),
+    ],
+)
+def test_a_painter_that_fails_where_it_paints(install, mockgal_command, demo_bundle, painter, says):
+    site = install(
+        "toy-tools",
+        {"painters": {"toy": f"failing:{painter}"}},
+        failing=FAILING,
+        good_module=PAINTER,
+    )
+    with pytest.raises(UsageError) as caught:
+        mockgal.paint(mockgal.read(demo_bundle), "toy", seed=1)
+    result = mockgal_command(
+        *("build", "--sim", demo_bundle, "--painter", "toy", "--out", "toy.hdf5"),
+        PYTHONPATH=os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")]),
+    )
+    assert result.returncode == 2
+    assert "report" not in result.stderr
+    for text in (str(caught.value), result.stderr):
+        for word in (says, "painter toy", f"failing:{painter}", "toy-tools 1.0", "pip uninstall"):
+            assert word in text
+
+
+def test_satellites_of_a_painter_that_fails(install, demo_bundle):
+    install("toy", {"painters": {"toy": "failing:Lawless"}}, failing=FAILING, good_module=PAINTER)
+    sim = mockgal.read(demo_bundle)
+    hosts = replace(sim, halos=sim.halos.take(np.flatnonzero(sim.halos["is_central"])))
+    with pytest.raises(UsageError, match=r"ZeroDivisionError.*while painting"):
+        mockgal.populate(hosts, "toy", seed=1)
+
+
+@pytest.mark.filterwarnings("ignore:calibration")
+def test_errors_of_a_painter_of_the_users_own_are_left_as_they_are(install, demo_bundle):
+    install("toy", {}, failing=FAILING, good_module=PAINTER)
+    from failing import Raises
+
+    with pytest.raises(KeyError):
+        mockgal.paint(mockgal.read(demo_bundle), Raises(), seed=1)
 
 
 @pytest.mark.filterwarnings("ignore:calibration")
