@@ -21,6 +21,7 @@ CRITICAL_DENSITY = 3.0e4 / (8.0 * math.pi * GRAVITY)
 
 LCDM = {"w0": -1.0, "wa": 0.0}  # of a cosmological constant
 _FLAT = 1e-9  # curvature that is rounding
+_DIGITS = 1e-6  # relative, that single precision loses
 _PHOTONS, _KELVIN = 2.472824e-5, 2.7255  # Omega h^2 of photons of that temperature
 
 # By which the matter in a box may differ from that of Omega_m: no run does, wrong units do.
@@ -42,7 +43,8 @@ class Cosmology:
     omega_m, omega_lambda : float
         Density parameters today.
     omega_b, sigma_8, n_s : float, optional
-        Where the run states them; carried to the output, not needed by any painter.
+        Where the run states them; carried to the output, not needed by any painter. Baryons are
+        part of the matter.
     w0, wa : float, optional
         Of the dark energy; -1 and 0 where nothing is stated.
     omega_r : float, optional
@@ -72,6 +74,9 @@ class Cosmology:
             "wa": (-5.0, 5.0),
             "omega_r": (0.0, 0.01),
             "omega_nu": (0.0, 0.5),
+            "omega_b": (0.0, round((self.omega_m + (self.omega_nu or 0.0)) * (1 + _DIGITS), 9)),
+            "sigma_8": (0.05, 5.0),
+            "n_s": (-3.0, 3.0),
         }
         for name, (low, high) in bounds.items():
             value = getattr(self, name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from math import isclose
 from typing import Any
 
 from .. import scalars
@@ -39,6 +40,7 @@ PER_N_EFF = 0.22710731766  # of the photons' density for each of N_eff: 7/8 (4/1
 _EV = 93.14  # of masses for an Omega h^2 of 1
 _LEAST_H = 0.01
 _SAME = 1e-3  # of density parameters
+_REPEATED = 1e-5  # relative: of a number that is stated twice, in single precision too
 _FIX = "correct it, or take it out if the run had no such thing"
 
 Statement = tuple[str, str, Any]  # where it is, its name, its value
@@ -46,7 +48,12 @@ Statement = tuple[str, str, Any]  # where it is, its name, its value
 
 def meaning(name: str) -> str | None:
     """Return the key of `NAMES` that a name belongs to; None for any other."""
-    return _OF.get(re.sub(r"[^a-z0-9]", "", name.lower()))
+    return _OF.get(_plain(name))
+
+
+def _plain(name: str) -> str:
+    """A name whatever its case and underscores."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def in_file(file: safe.File, groups: Iterable[str]) -> list[Statement]:
@@ -91,10 +98,14 @@ def further(statements: Iterable[Statement], known: Mapping[str, float | None]) 
             continue
         several = key in ("masses", "flavours")
         numbers = scalars.numbers(where, value) if several else [scalars.number(where, value)]
-        number = float(sum(numbers)) + (found.get(key, 0.0) if key == "flavours" else 0.0)
-        if found.get(key, number) != number and key != "flavours":
+        number = float(sum(numbers))
+        key = _plain(name) if key == "flavours" else key
+        if not isclose(found.setdefault(key, number), number, rel_tol=_REPEATED):
             raise HeaderError(where, f"{number:g}", f"{found[key]:g}, as {places[key]} says", _FIX)
-        found[key], places[key] = number, where
+        places.setdefault(key, where)
+    if flavours := [name for name in NAMES["flavours"] if name in found]:
+        found["flavours"] = sum(found[name] for name in flavours)
+        places["flavours"] = places[flavours[0]]
     h, omega_m, omega_lambda = (float(known[n] or 0.0) for n in ("h", "omega_m", "omega_lambda"))
     if not _LEAST_H < h < 1 / _LEAST_H:  # which `Cosmology` refuses
         return {}
@@ -138,6 +149,9 @@ def _neutrinos(found: Mapping[str, float], places: Mapping[str, str], h: float) 
     """Massive neutrinos today."""
     masses = found.get("masses", found.get("flavours", 0.0))
     of_masses = masses / _EV / h**2
+    flavours = found.get("flavours", masses)
+    if abs(flavours - masses) > 0.05 * masses:
+        raise HeaderError(places["flavours"], f"{flavours:g} eV", f"{masses:g} eV in all", _FIX)
     stated = found.get("omega_nu", of_masses)
     if masses and abs(stated - of_masses) > max(_SAME, 0.05 * of_masses):
         raise HeaderError(

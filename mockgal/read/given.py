@@ -16,7 +16,7 @@ from ..errors import MissingDatasetError, UnitsError, UsageError
 from ..protocols import ReadOptions
 from ..types import Scene, Snapshot
 from .regions import SLAB
-from .units import SAME, SAME_PARTICLE, flag
+from .units import SAME, SAME_PARTICLE, flag, ways_to_state
 
 
 class Fact(NamedTuple):
@@ -157,13 +157,16 @@ def check(snapshot: Snapshot, options: ReadOptions, place: str) -> None:
         if user is None:
             continue
         unit = f" {fact.unit}" * bool(fact.unit)
-        own = getattr(snapshot.cosmology if name in COSMOLOGY else snapshot, name)
-        if own is None:
+        if name in COSMOLOGY:
+            allowed = ways_to_state(snapshot.cosmology, name)
+        else:
+            allowed = [own] if (own := getattr(snapshot, name)) is not None else []
+        if not allowed:
             found = f"none: the reader of {snapshot.format} does not use it"
-        elif abs(user - own) <= _tolerance(name, own):
+        elif any(abs(user - own) <= _tolerance(name, own) for own in allowed):
             continue
         else:
-            found = f"{own:.6g}{unit}, as {place} says"
+            found = " or ".join(f"{own:.6g}{unit}" for own in allowed) + f", as {place} says"
         raise UsageError(flag(name), f"{user:g}{unit}", found, f"leave {flag(name)} out")
 
 

@@ -313,7 +313,8 @@ def _check_radii(
 ) -> dict[str, Any]:
     """Masses of hosts against their radii, for each definition that has both."""
     record: dict[str, Any] = {}
-    for mass, radius in pairs:
+    # Those over the mean density first, which depend on Omega_m alone.
+    for mass, radius in sorted(pairs, key=lambda pair: _DEFINITION[pair[0]][-1] != "m"):
         definition = _DEFINITION[mass]
         try:
             ratio = physics.check_overdensity(

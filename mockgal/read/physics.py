@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..cosmology import MATTER_TOLERANCE, Cosmology
+from ..cosmology import LCDM, MATTER_TOLERANCE, Cosmology
 from ..errors import HeaderError, UnitsError, warn
 from ..types import BOX_SIZES
 
@@ -19,7 +18,8 @@ EXACT = 0.01  # relative: what densities of runs and finders that are exact keep
 # above this.
 LEAST_IN_GROUPS = 1e-6
 HOST_OVER_BOUND = (1e-3, 1e3)
-PARTICLES = (512.0, 1e15)  # in a box: fewer or more than any run has
+PARTICLES = (500.0, 1e15)  # in a box: fewer or more than any run has
+_PARTICLE_FIX = "look for a factor 1e10 in masses, or 1000^3 in the box (kpc, Mpc)"
 
 
 def box_size(where: str, value: float, unit: float) -> float:
@@ -109,9 +109,12 @@ def check_mean_density(
     UnitsError
         They differ by more than 5%; the message says which factor that is. From 1% on, a warning.
     """
-    ratio = total_mass / cosmology.matter_mass(box_size)
+    taken = min(
+        readings(cosmology), key=lambda known: abs(total_mass / known.matter_mass(box_size) - 1)
+    )
+    ratio = total_mass / taken.matter_mass(box_size)
     found = (
-        f"a mean density of {ratio:.6g} times that of Omega_m = {cosmology.omega_m:g}, for "
+        f"a mean density of {ratio:.6g} times that of Omega_m = {taken.omega_m:g}, for "
         f"{total_mass:.6g} Msun/h in ({box_size:.6g} Mpc/h)^3"
     )
     if not abs(ratio - 1) <= TOLERANCE:
@@ -129,16 +132,23 @@ def overdensity(definition: str, cosmology: Cosmology, redshift: float) -> float
     Parameters
     ----------
     definition : str
-        ``"200c"``, ``"500c"``, ``"200m"``, or ``"vir"`` (Bryan & Norman 1998, eq. 6).
+        As of `mockgal.cosmology.Cosmology.halo_density`. Finders (Rockstar, Gadget-4, AREPO) take
+        the virial one of flat universes also where a universe is curved.
     cosmology : Cosmology
     redshift : float
     """
-    omega_m = cosmology.mean_matter_density / cosmology.critical_density(redshift)
-    if definition == "vir":
-        x = omega_m - 1.0
-        linear, square = (82.0, -39.0) if cosmology.omega_lambda else (60.0, -32.0)
-        return 18.0 * math.pi**2 + linear * x + square * x**2
-    return float(definition[:-1]) * (omega_m if definition[-1] == "m" else 1.0)
+    return cosmology.halo_density(definition, redshift) / cosmology.critical_density(redshift)
+
+
+def readings(cosmology: Cosmology) -> list[Cosmology]:
+    """Return what codes may take for the matter: without massive neutrinos, or with them.
+
+    Gadget-4 and AREPO define halos by Omega0, which mostly counts the neutrinos. Both expand alike.
+    """
+    neutrinos = cosmology.omega_nu
+    if not neutrinos:
+        return [cosmology]
+    return [cosmology, replace(cosmology, omega_m=cosmology.omega_m + neutrinos, omega_nu=None)]
 
 
 def implied_omega_m(
@@ -169,6 +179,7 @@ def implied_omega_m(
         other = replace(
             cosmology,
             omega_m=omega_m,
+            omega_b=None,
             omega_lambda=1.0 - omega_m if flat else cosmology.omega_lambda,
         )
         densities.append(
@@ -218,31 +229,49 @@ def check_overdensity(
     ------
     UnitsError
         It differs from 1 by more than is allowed; the message says which Omega_m, or which factor,
-        it would take.
+        it would take, or that a dark energy may be unstated.
     """
     good = (mass > 0) & (radius > 0)
     if not good.any():
         return None
     density = float(np.median(mass[good] / (4 / 3 * np.pi * radius[good] ** 3)))
-    expected = overdensity(definition, cosmology, redshift)
     critical = cosmology.critical_density(redshift)
-    ratio = density / (expected * critical)
+    allowed = [overdensity(definition, reading, redshift) for reading in readings(cosmology)]
+    expected = min(allowed, key=lambda value: abs(density / critical / value - 1))
+    ratio = density / critical / expected
     off = abs(ratio - 1)
     if off <= EXACT:
         return ratio
-    implied = implied_omega_m(definition, density, cosmology, redshift)
     found = f"masses of {density / critical:.6g} times the critical density within R{definition}"
     fix = _fix(ratio, cosmology, redshift)
-    if implied is not None:
-        fix = (
-            f"if they are right, Omega_m is {implied:.4f} and not {cosmology.omega_m:g}: correct "
-            f"it where it is stated; else {fix}"
-        )
+    if reason := _expansion(definition, density, cosmology, redshift):
+        fix = f"if they are right, {reason}; else {fix}"
     if exact or not off <= TOLERANCE:
-        allowed = f"{expected:.6g} within {EXACT if exact else TOLERANCE:.0%}"
-        raise UnitsError(where, found, allowed, fix)
+        limit = f"{expected:.6g} within {EXACT if exact else TOLERANCE:.0%}"
+        raise UnitsError(where, found, limit, fix)
     warn(f"{where}: {found}, where the definition has {expected:.6g}; {fix}")
     return ratio
+
+
+def _expansion(
+    definition: str, density: float, cosmology: Cosmology, redshift: float
+) -> str | None:
+    """Which expansion halos of a density imply, in words; None if there is none.
+
+    Above redshift 0 dark energy changes all densities but those over the mean one: where it is not
+    stated, they imply no Omega_m.
+    """
+    unstated = [name for name in LCDM if getattr(cosmology, name) is None]
+    if redshift > 0 and unstated and definition[-1] != "m":
+        flags = " and ".join(f"--{name}" for name in unstated)
+        return (
+            f"Omega_m is not {cosmology.omega_m:g}, or the run had a dark energy that is not stated"
+            f" (give {flags})"
+        )
+    implied = implied_omega_m(definition, density, cosmology, redshift)
+    if implied is None:
+        return None
+    return f"Omega_m is {implied:.4f} and not {cosmology.omega_m:g}: correct it where it is stated"
 
 
 def check_share(
@@ -362,17 +391,29 @@ def check_particle_number(
         The box holds fewer or more such particles than any run has, or the median halo is lighter
         than one.
     """
-    number = cosmology.matter_mass(box_size) / particle_mass
+    check_number(particle_mass, box_size, cosmology, where)
     some = mass[mass > 0]
-    lightest = f"a median halo of {np.median(some):.6g} Msun/h" if some.size else ""
+    if some.size and np.median(some) < particle_mass:
+        raise UnitsError(
+            where,
+            f"{particle_mass:.6g} Msun/h, with a median halo of {np.median(some):.6g} Msun/h",
+            "halos of many particles",
+            _PARTICLE_FIX,
+        )
+
+
+def check_number(particle_mass: float, box_size: float, cosmology: Cosmology, where: str) -> None:
+    """Raise if a box holds fewer or more particles of this mass [Msun/h] than any run has.
+
+    Raises
+    ------
+    UnitsError
+    """
+    number = cosmology.matter_mass(box_size) / particle_mass
     if not PARTICLES[0] <= number <= PARTICLES[1]:
-        found = f"{particle_mass:.6g} Msun/h, of which {number:.3g} fill the box"
-        expected = f"{PARTICLES[0]:g} to {PARTICLES[1]:g} particles"
-    elif some.size and np.median(some) < particle_mass:
-        found = f"{particle_mass:.6g} Msun/h, with {lightest}"
-        expected = "halos of many particles"
-    else:
-        return
-    raise UnitsError(
-        where, found, expected, "look for a factor 1e10 in masses, or 1000^3 in the box (kpc, Mpc)"
-    )
+        raise UnitsError(
+            where,
+            f"{particle_mass:.6g} Msun/h, of which {number:.3g} fill the box",
+            f"{PARTICLES[0]:g} to {PARTICLES[1]:g} particles",
+            _PARTICLE_FIX,
+        )

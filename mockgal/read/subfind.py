@@ -70,12 +70,13 @@ _COARSE = 2
 _FIRST, _NUMBER = "Group/GroupFirstSub", "Group/GroupNsubs"
 _CENTRE = "Group/GroupPos"
 _M200, _R200, _GROUP_MASS = "Group/Group_M_Crit200", "Group/Group_R_Crit200", "Group/GroupMass"
-# Mass and radius by definition: all that are there must fit the cosmology.
+# Mass and radius by definition: all that are there must fit the cosmology. The first depends on
+# Omega_m alone.
 SPHERES = {
     definition: (f"Group/Group_M_{name}", f"Group/Group_R_{name}")
     for definition, name in (
-        ("200c", "Crit200"),
         ("200m", "Mean200"),
+        ("200c", "Crit200"),
         ("500c", "Crit500"),
         ("vir", "TopHat200"),
     )

@@ -25,6 +25,7 @@ UNITS = {
 _UNITS = (*UNITS, "Hubble")
 # Parameter of the file, name in `Cosmology`: the user may give those that the file lacks.
 COSMOLOGY = {"HubbleParam": "h", "Omega0": "omega_m", "OmegaLambda": "omega_lambda"}
+_ALSO = {"OmegaBaryon": "omega_b", "Sigma8": "sigma_8", "PrimordialIndex": "n_s"}
 STATED = (*_UNITS, *COSMOLOGY)  # what all files of a run must agree on
 SAME = 1e-4  # relative, between a value in the file and the user's
 SAME_PARTICLE = 1e-3  # of particle masses, which rest on the codes' gravitational constants
@@ -145,15 +146,23 @@ def check_given(where: str, cosmology: Cosmology, options: ReadOptions) -> None:
         It is not.
     """
     for name in (*COSMOLOGY.values(), *LCDM):
-        user, own = getattr(options, name), getattr(cosmology, name)
-        own = LCDM[name] if own is None else own
-        if user is not None and not abs(user - own) <= SAME * max(abs(own), SAME):
+        user, allowed = getattr(options, name), ways_to_state(cosmology, name)
+        if user is not None and not any(
+            abs(user - own) <= SAME * max(abs(own), SAME) for own in allowed
+        ):
             raise UsageError(
                 flag(name),
                 f"{user}",
-                f"{own}, as {where} says",
+                " or ".join(f"{own:.9g}" for own in allowed) + f", as {where} says",
                 f"leave {flag(name)} out",
             )
+
+
+def ways_to_state(cosmology: Cosmology, name: str) -> list[float]:
+    """Return by which values a parameter is stated: Omega_m without neutrinos, or with them."""
+    own, neutrinos = getattr(cosmology, name), cosmology.omega_nu
+    value = float(LCDM[name] if own is None else own)
+    return [value, value + neutrinos] if name == "omega_m" and neutrinos else [value]
 
 
 def make_cosmology(
@@ -296,14 +305,12 @@ def read_units(file: h5py.File, options: ReadOptions, statement: Statement) -> U
 
     cosmology = make_cosmology(
         where,
-        {own: name for name, own in COSMOLOGY.items()},
+        {own: name for name, own in {**COSMOLOGY, **_ALSO}.items()},
         {
             "h": h,
             "omega_m": value["Omega0"],
             "omega_lambda": value["OmegaLambda"],
-            "omega_b": if_positive("OmegaBaryon"),
-            "sigma_8": if_positive("Sigma8"),
-            "n_s": if_positive("PrimordialIndex"),
+            **{own: if_positive(name) for name, own in _ALSO.items()},
         },
         options,
         expansion.in_file(file, ("Header", "Parameters", "Cosmology", "Config")),

@@ -34,6 +34,7 @@ COUNTED = (
     "orphans_dropped",
     "orphans_made_central",
 )
+_LEAST_OMEGA = 1e-3  # of dark matter, below which its particles say nothing
 BOUND = "bound_mass_over_matter"  # in the record beside the counts
 MEASURED = (BOUND, *particle_mass.MEASURED)  # all that are no counts
 
@@ -312,37 +313,48 @@ def _check_units(
     )
     found: dict[str, float | int] = {BOUND: bound}
     gravity_only = "stellar_mass" not in columns
-    if gravity_only and snapshot.particle_mass is not None and "n_particles" in columns:
+    several = snapshot.record.get(SEVERAL_RESOLUTIONS)  # of which halos of zooms are made
+    particle = None if several else snapshot.particle_mass
+    if particle is not None:
+        physics.check_number(particle, snapshot.box_size, snapshot.cosmology, dataset("mass"))
+    if gravity_only and particle is not None and "n_particles" in columns:
         good = (mass > 0) & (columns["n_particles"] > 0)
         if good.any():
             physics.check_particle_mass(
                 float(np.median(mass[good] / columns["n_particles"][good])),
-                snapshot.particle_mass,
+                particle,
                 *expected,
                 dataset("mass"),
                 "a median mass / n_particles",
             )
-    if gravity_only and snapshot.particle_mass is not None:
-        found |= particle_mass.check_quantum(snapshot.particle_mass, mass, dataset("mass"))
-    found |= _check_cube(snapshot, gravity_only, dataset("mass"))
+    if gravity_only and particle is not None:
+        found |= particle_mass.check_quantum(particle, mass, dataset("mass"))
+    if particle is not None:
+        found |= _check_cube(particle, snapshot, gravity_only, dataset("mass"))
     physics.check_host_mass(
         columns["host_mass"][central], mass[central], *expected, dataset("host_mass")
     )
     return found
 
 
-def _check_cube(snapshot: Snapshot, gravity_only: bool, where: str) -> dict[str, float | int]:
+def _check_cube(
+    particle: float, snapshot: Snapshot, gravity_only: bool, where: str
+) -> dict[str, float | int]:
     """The number of dark-matter particles in the box, where all of them have one mass."""
-    cosmology, one = snapshot.cosmology, snapshot.particle_mass
-    if one is None or snapshot.record.get(SEVERAL_RESOLUTIONS):
+    cosmology, box_size = snapshot.cosmology, snapshot.box_size
+    baryons = 0.0 if gravity_only else cosmology.omega_b
+    if baryons is None:
         return {}
-    if gravity_only:
-        omega = cosmology.omega_m
-    elif cosmology.omega_b is not None and cosmology.omega_b < cosmology.omega_m:
-        omega = round(cosmology.omega_m - cosmology.omega_b, 12)
-    else:
+    possible = [
+        omega
+        for known in physics.readings(cosmology)
+        if (omega := round(known.omega_m - baryons, 12)) > _LEAST_OMEGA
+    ]
+    if not possible:
         return {}
-    return particle_mass.check_cube(one, snapshot.box_size, omega, cosmology, where)
+    fits = (o for o in possible if particle_mass.cube(particle, box_size, o, cosmology).fits)
+    omega = next(fits, possible[0])
+    return particle_mass.check_cube(particle, box_size, omega, cosmology, where)
 
 
 def halo_catalog(

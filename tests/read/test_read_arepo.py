@@ -119,7 +119,8 @@ def test_units_of_the_file_win(tmp_path):
     with h5py.File(path, "r+") as file:
         file["Header"].attrs["UnitLength_in_cm"] = 3.085678e24
         file["Header"].attrs["BoxSize"] /= 1000
-        for dataset in ("Subhalo/SubhaloPos", "Group/Group_R_Crit200"):
+        radii = [f"Group/{name}" for name in file["Group"] if name.startswith("Group_R_")]
+        for dataset in ("Subhalo/SubhaloPos", *radii):
             file[dataset][...] = file[dataset][...] / 1000
     found = read(path)
     np.testing.assert_allclose(found.halos["position"], expected["position"], rtol=1e-5)

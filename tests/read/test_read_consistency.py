@@ -9,7 +9,7 @@ from halotools_samples import columns, facts, write_table
 from rockstar_samples import PARTICLE, Sample, universe
 
 from mockgal.cosmology import Cosmology
-from mockgal.errors import MockgalWarning, UnitsError, listening
+from mockgal.errors import HeaderError, MockgalWarning, UnitsError, listening
 from mockgal.protocols import ReadOptions
 from mockgal.read import particle_mass, physics
 from mockgal.read.detect import read
@@ -238,6 +238,57 @@ def test_the_omega_m_that_densities_imply(definition, flat):
 def test_the_critical_density_today_implies_no_omega_m():
     density = 200 * COSMOLOGY.critical_density(0.0)
     assert physics.implied_omega_m("200c", density, COSMOLOGY, 0.0) is None
+
+
+@pytest.mark.fault(32)
+def test_masses_of_which_no_run_has_so_many_particles(tmp_path):
+    """Without an end, once: a grid of 10^10 particles a side was looked for."""
+    path = write_gadget4(tmp_path, files=1, groups=60, side=20, snapshots=False)
+    with h5py.File(path, "r+") as file:
+        for name in ("SubhaloMass", "SubhaloMassType"):
+            dataset = file[f"Subhalo/{name}"]
+            values = dataset[:].astype("f8") * 1e-25
+            del file[f"Subhalo/{name}"]
+            file[f"Subhalo/{name}"] = values
+    with pytest.raises(UnitsError, match=r"SubhaloMass.* fill the box"):
+        read(path)
+
+
+@pytest.mark.parametrize("share", [1 - 1e-13, 1.0, 1 + 1e-8])
+def test_a_run_that_is_all_baryons(tmp_path, share):
+    path = write_gadget4(tmp_path, files=1, groups=60, side=20, hydro=True, snapshots=False)
+    with h5py.File(path, "r+") as file:
+        file["Parameters"].attrs["OmegaBaryon"] = COSMOLOGY.omega_m * share
+    assert particle_mass.SIDE not in read(path).halos.record
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("OmegaBaryon", 0.5), ("Sigma8", 80.0), ("Sigma8", 1e-9), ("PrimordialIndex", 96.0)],
+)
+def test_parameters_that_no_universe_has(tmp_path, name, value):
+    path = write_gadget4(tmp_path, files=1, groups=60, side=20, snapshots=False)
+    with h5py.File(path, "r+") as file:
+        file["Parameters"].attrs[name] = value
+    with pytest.raises(HeaderError, match=f"Parameters@{name}.*a value in"):
+        read(path)
+
+
+@pytest.mark.parametrize("heavier", [1.13, 3.0])
+def test_halos_of_a_zoom_are_of_several_particles(tmp_path, heavier):
+    """Most are of heavier particles, as beside the region that is resolved."""
+    path = write_gadget4(tmp_path, files=1, groups=60, side=20, snapshots=False)
+    with h5py.File(path, "r+") as file:
+        own = file["Subhalo/SubhaloMassType"][:]
+        number = file["Subhalo/SubhaloLenType"][:]
+        coarse = np.arange(len(own)) % 5 != 0
+        own[coarse, 2], own[coarse, 1] = own[coarse, 1] * heavier, 0
+        number[coarse, 2], number[coarse, 1] = number[coarse, 1], 0
+        file["Subhalo/SubhaloMassType"][...] = own
+        file["Subhalo/SubhaloLenType"][...] = number
+        file["Subhalo/SubhaloMass"][...] = own.sum(axis=1)
+    record = read(path, ReadOptions(drop_bad=True)).halos.record
+    assert particle_mass.STRENGTH not in record
 
 
 def test_radii_that_are_off_by_little(tmp_path, scene):

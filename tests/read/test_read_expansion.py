@@ -1,5 +1,6 @@
 """What files state of the expansion beside the usual is honoured or refused; astropy says how."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import astropy.cosmology as ac
@@ -95,6 +96,64 @@ def test_what_cannot_be_is_refused(stated):
     assert caught.value.fix
 
 
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"w0": np.float32(-0.9), "w0_fld": -0.9, "wa": 0.1, "w_a": np.float32(0.1)},
+        {"w0_fld": -0.9, "w0": np.float32(-0.9), "wa": np.float32(0.1)},
+    ],
+)
+def test_what_is_stated_twice_in_another_precision(stated):
+    found = expansion.further(statements(**stated), FLAT)
+    assert (found["w0"], found["wa"]) == pytest.approx((-0.9, 0.1), rel=1e-6)
+
+
+def test_flavours_that_two_groups_state_count_once():
+    flavours = {"MNue": 0.01, "MNum": 0.02, "MNut": 0.03}
+    again = {"m_nu_e": np.float32(0.01), "m_nu_m": 0.02, "m_nu_t": 0.03}
+    once = expansion.further(statements(**flavours), FLAT)
+    assert once["omega_nu"] == pytest.approx(0.06 / 93.14 / 0.49)
+    assert expansion.further(statements(**flavours, **again), FLAT) == once
+    assert expansion.further(statements(**flavours, M_nu=0.06), FLAT) == pytest.approx(once)
+    for wrong in ({"m_nu_e": 0.02}, {"M_nu": 0.09}):
+        with pytest.raises(HeaderError, match="f:/g@"):
+            expansion.further(statements(**flavours, **wrong), FLAT)
+
+
+@pytest.mark.parametrize("write", [write_gadget4, write_arepo])
+@pytest.mark.parametrize("redshift", [0.0, 1.0])
+@pytest.mark.filterwarnings("error::mockgal.errors.MockgalWarning")
+def test_a_run_that_counts_its_neutrinos_as_matter(tmp_path, write, redshift):
+    """Its halos and particles are of all matter, as is the Omega0 that the user may repeat."""
+    path = write(tmp_path, files=1, groups=60, side=20, redshift=redshift)
+    for file in tmp_path.glob("*.hdf5"):
+        with h5py.File(file, "r+") as file:
+            file["Parameters"].attrs["Mnu"] = 0.2
+    scene = read(path, ReadOptions(omega_m=COSMOLOGY.omega_m, h=COSMOLOGY.h))
+    found, record = scene.snapshot.cosmology, scene.snapshot.record
+    assert found.omega_m + found.omega_nu == pytest.approx(COSMOLOGY.omega_m)
+    assert found.omega_nu == pytest.approx(0.2 / 93.14 / COSMOLOGY.h**2)
+    for name in ("200m", "200c", "500c", "vir"):
+        assert record[f"overdensity_within_r{name}_over_expected"] == pytest.approx(1, abs=1e-3)
+    assert record["mean_density_over_omega_m"] == pytest.approx(1, abs=1e-4)
+    assert scene.halos.record["particle_mass_over_expected"] == pytest.approx(1, abs=1e-4)
+    write_bundle(scene, tmp_path / "b.hdf5")
+    for omega_m in (COSMOLOGY.omega_m, found.omega_m):
+        read(path, ReadOptions(omega_m=omega_m))
+        read(tmp_path / "b.hdf5", ReadOptions(omega_m=omega_m))
+    with pytest.raises(UsageError, match="--omega-m"):
+        read(path, ReadOptions(omega_m=0.3))
+
+
+def test_an_omega_m_of_the_user_beside_neutrinos_of_the_file(tmp_path):
+    path = write_gadget4(tmp_path, files=1, groups=60, side=20, snapshots=False)
+    with h5py.File(path, "r+") as file:
+        file["Parameters"].attrs["Mnu"] = 0.2
+        del file["Parameters"].attrs["Omega0"]
+    scene = read(path, ReadOptions(omega_m=COSMOLOGY.omega_m))
+    assert scene.snapshot.cosmology.omega_nu > 0.004
+
+
 @pytest.mark.parametrize("h", [0.0, -0.7, 1e-90, 1e90])
 def test_an_h_that_cannot_be_is_left_to_the_cosmology(h):
     assert expansion.further(statements(M_nu=0.06, Tcmb0=2.7), {**FLAT, "h": h}) == {}
@@ -132,6 +191,19 @@ def test_radii_at_a_redshift_tell_another_dark_energy(tmp_path):
         file["Parameters"].attrs["w0"] = -0.7
     with pytest.raises(UnitsError, match="Group_R_Crit200"):
         read(path)
+
+
+@pytest.mark.parametrize("write", [write_gadget4, write_arepo])
+def test_radii_of_a_dark_energy_that_is_not_stated(tmp_path, monkeypatch, write):
+    """They imply no Omega_m: 0.338 would have been it. The options are the way out."""
+    true = replace(COSMOLOGY, w0=-0.9)
+    monkeypatch.setattr("mockgal.testing.subfind.COSMOLOGY", true)
+    path = write(tmp_path, files=1, groups=60, side=20, redshift=0.5, snapshots=False)
+    with pytest.raises(UnitsError) as caught:
+        read(path)
+    assert "--w0 and --wa" in caught.value.fix
+    assert "Omega_m is 0." not in caught.value.fix
+    assert read(path, ReadOptions(w0=-0.9)).snapshot.cosmology.w0 == -0.9
 
 
 def test_in_a_list(tmp_path):
