@@ -41,7 +41,7 @@ class Completeness:
     high : float
         Stellar mass up to which it is [Msun/h]; infinity without a limit.
     because : str
-        What sets ``low``, in words.
+        What sets ``low``, in words; or why it is not known.
     lacks : tuple of str
         Why it is complete at no stellar mass; empty if it is at some.
     """
@@ -86,6 +86,10 @@ class Completeness:
             return None
         return self.low
 
+    def unknown(self, because: str) -> Completeness:
+        """Return it with nothing known of the limit, and why."""
+        return replace(self, low=None, because=because)
+
     def raised(self, low: float, because: str) -> Completeness:
         """Return it with the limit moved up to ``low`` [Msun/h], if that is above it."""
         if self.low is None or low <= self.low:
@@ -126,7 +130,7 @@ class Completeness:
             more = len(self.lacks) - _SHOWN
             return f"not a complete sample: {shown}" + f"; and {more} more" * (more > 0)
         if self.low is None:
-            return NOT_STATED
+            return f"{NOT_STATED}: {self.because}" if self.because else NOT_STATED
         reach = f"from {self.low:.4g} Msun/h"
         if self.high < math.inf:
             reach += f" to {self.high:.4g} Msun/h"

@@ -119,6 +119,10 @@ class Painter(Protocol):
     One that can say which satellites hosts have has a method ``satellites`` (`SatelliteLaw` of a
     scene of hosts, row for row), for `mockgal.populate`.
 
+    One whose prediction for a central follows from the columns that all halo catalogues have (and
+    vmax, where there is one), has a true ``predicts_hosts``: it is asked for the galaxies of hosts
+    that the input lacks, on a catalogue of nothing but these columns.
+
     Its class may list names of its options: in ``without_effect`` those that do not change the
     result beyond ``tolerance``, such as where to keep scratch files, which are left out of the
     digest of a build's configuration; in ``masses`` those that recipes must give with a unit.

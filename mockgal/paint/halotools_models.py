@@ -76,6 +76,7 @@ class ModelPainter:
 
     name: ClassVar[str] = "hod"
     needs: ClassVar[frozenset[str]] = frozenset({"halos"})
+    predicts_hosts: ClassVar[bool] = True
     provides: ClassVar[tuple[Column, ...]] = (
         GALAXY_COLUMNS["stellar_mass"],
         GALAXY_COLUMNS["extrapolated"],

@@ -77,6 +77,7 @@ class HODPainter:
 
     name: ClassVar[str] = "hod"
     needs: ClassVar[frozenset[str]] = frozenset({"halos"})
+    predicts_hosts: ClassVar[bool] = True
     provides: ClassVar[tuple[Column, ...]] = (
         GALAXY_COLUMNS["stellar_mass"],
         GALAXY_COLUMNS["extrapolated"],

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from ..completeness import NO_SATELLITES, TOO_FEW, Completeness
 from ..distribution import cdf
-from ..errors import MockgalError, listening, warn
+from ..errors import listening, warn
 from ..layout import DROPPED, EMPTY_REGIONS, MISSING_CHUNKS, SEVERAL_RESOLUTIONS
 from ..protocols import Painter
 from ..types import HaloCatalog, Scene
-from .host_edge import FEW, LOWEST, Hosts, count_lacking
+from . import blocks
+from .host_edge import FEW, LOWEST, Hosts, Untold, count_lacking
 
 Array = NDArray[Any]
 
@@ -37,10 +38,11 @@ _MIDDLE = (_GRID[1:] + _GRID[:-1]) / 2
 _POWERS = np.arange(0.0, 3.05, 0.1)  # of the number of galaxies with host mass
 _NEAR, _REACH_OF_TREND = 0.2, 0.3  # dex of host mass above an edge
 _BIN = round(0.25 / _STEP)  # steps in a bin that must be complete as a whole
-_SLOPES, _SLOPE = (
-    (0.5, 2.5),
-    1.5,
-)  # of log M* with log host mass: what is believed; without galaxies
+_SLOPES = (0.5, 2.5)  # of log M* with log host mass: what is believed
+# Without galaxies to measure it on, and of satellites. Theirs goes with their own masses, which are
+# far below the host's and on the steep part of the relation: the slope of centrals in hosts above
+# an edge beyond its knee, 0.5, would give up to five times too many.
+_SLOPE = 1.5
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,10 @@ def lacking_galaxies(
     described: Mapping[str, Any],
     columns: Mapping[str, Array],
     counted: Mapping[str, Any],
-) -> Lacking | None:
+) -> Lacking | str | None:
     """Count the galaxies of hosts that the input or the law does not reach.
 
-    Where the law can be asked (a painter that needs halos alone), centrals are as it says. Else,
+    Where the law can be asked (a painter that ``predicts_hosts``), centrals are as it says. Else,
     and for satellites, each host lacks what hosts within half a decade above the edge have, their
     stellar masses lowered with the trend of stellar mass with host mass.
 
@@ -100,9 +102,22 @@ def lacking_galaxies(
 
     Returns
     -------
-    Lacking or None
-        None where no edge is known.
+    Lacking, str or None
+        None where no edge is known; why, where that cannot be told.
     """
+    try:
+        return _lacking(scene, painter, described, columns, counted)
+    except Untold as reason:
+        return str(reason)
+
+
+def _lacking(
+    scene: Scene,
+    painter: Painter | None,
+    described: Mapping[str, Any],
+    columns: Mapping[str, Array],
+    counted: Mapping[str, Any],
+) -> Lacking | None:
     record = scene.snapshot.record
     if record.get(MISSING_CHUNKS) or record.get(SEVERAL_RESOLUTIONS):
         return None  # parts of a box, of which no mass function tells
@@ -111,7 +126,7 @@ def lacking_galaxies(
     least = floor or float(np.min(columns["stellar_mass"], initial=math.inf))
     if not 0 < least < math.inf:
         return None
-    log_floor, slope = math.log10(least), _SLOPE
+    log_floor = math.log10(least)
     number, by_trend, edges = np.zeros(len(_GRID) - 1), 0.0, []
     for central, law in zip((True, False), _law_edges(described), strict=True):
         beyond = hosts.log_mass < law  # whose galaxies the law does not speak of
@@ -120,7 +135,7 @@ def lacking_galaxies(
         if not math.isfinite(edge) or not lack.any():
             continue
         trend = None
-        if central and painter is not None and painter.needs == {"halos"}:
+        if central and painter is not None and getattr(painter, "predicts_hosts", False):
             asked = ~beyond & (lack > 0)
             number += hosts_by_law(scene, painter, hosts.log_mass[asked]).T @ lack[asked]
             lack = np.where(asked, 0.0, lack)
@@ -128,8 +143,7 @@ def lacking_galaxies(
                 ends = law + _NEAR / 2 + np.array([0.0, _REACH_OF_TREND])
                 trend = Trend.of_law(ends, hosts_by_law(scene, painter, ends))
         else:
-            if central:
-                slope = slope_of_centrals(columns, edge)
+            slope = slope_of_centrals(columns, edge) if central else _SLOPE
             trend = Trend.of_galaxies(columns, hosts, edge, central, slope, steep=not floor)
         if trend is not None:
             more = trend.below(hosts.log_mass, lack, log_floor)
@@ -161,14 +175,19 @@ def hosts_by_law(scene: Scene, painter: Painter, log_mass: Array) -> Array:
     ----------
     scene : Scene
     painter : Painter
-        One that needs halos alone.
+        One that ``predicts_hosts``.
     log_mass : ndarray, shape (n,)
         log10 [Msun/h].
 
     Returns
     -------
     ndarray, shape (n, m)
-        In bins of stellar mass; 0 for a painter that does not predict single hosts.
+        In bins of stellar mass.
+
+    Raises
+    ------
+    Untold
+        The painter fails.
     """
     n, mass = len(log_mass), 10.0**log_mass
     if not n:
@@ -185,13 +204,16 @@ def hosts_by_law(scene: Scene, painter: Painter, log_mass: Array) -> Array:
     if "vmax" in scene.halos:  # some rank by it
         columns["vmax"] = np.cbrt(mass)
     halos = HaloCatalog(columns, scene.halos.mass_definition)
-    try:
-        with listening(quiet=True):
+    try:  # of a plug-in anything can be raised; the galaxies are painted already
+        with listening(quiet=True), np.errstate(all="ignore"):
             law = painter.predict(replace(scene, halos=halos))
-    except MockgalError:
-        return np.zeros((n, len(_GRID) - 1))
-    law = replace(law, rank=None, rank_correlation=0.0)  # what holds for all subhalos together
-    above = np.array([law.p_luminous * (1.0 - cdf(law, np.full(n, m))) for m in _GRID])
+            law = replace(law, rank=None, rank_correlation=0.0)  # of all subhalos together
+            above = np.array([law.p_luminous * (1.0 - cdf(law, np.full(n, m))) for m in _GRID])
+    except Exception as error:
+        said = str(error) or type(error).__name__
+        raise Untold(f"painter {painter.name} does not predict hosts alone: {said}") from error
+    if above.shape != (len(_GRID), n) or not np.isfinite(law.p_luminous).all():
+        raise Untold(f"painter {painter.name} predicts no numbers for hosts alone")
     # not a number where the law has no mass above its floor
     return np.nan_to_num(-np.diff(above, axis=0).T)
 
@@ -297,7 +319,7 @@ def _believed(slope: float) -> float:
 
 def completeness(
     start: Completeness,
-    lacking: Lacking | None,
+    lacking: Lacking | str | None,
     columns: Mapping[str, Array],
     scene: Scene,
     prediction: Mapping[str, float],
@@ -308,7 +330,8 @@ def completeness(
     ----------
     start : Completeness
         Of the law.
-    lacking : Lacking or None
+    lacking : Lacking, str or None
+        As of `lacking_galaxies`.
     columns : mapping of str to ndarray
         Of the galaxies.
     scene : Scene
@@ -324,6 +347,8 @@ def completeness(
     found = start
     for reason in _partial(scene, prediction):
         found = found.lacking(reason)
+    if isinstance(lacking, str):
+        found, lacking = found.unknown(lacking), None
     number, error, reasons = np.zeros(len(_GRID) - 1), 0.0, []
     elsewhere, least = 0.0, SHARE  # galaxies of no stated stellar mass; of fewer nothing is known
     if lacking is not None:
@@ -369,8 +394,15 @@ def completeness(
 
 
 def _by_stellar_mass(mass: Array) -> Array:
-    with np.errstate(divide="ignore"):
-        return np.histogram(np.log10(mass.astype(np.float64)), _GRID)[0].astype(np.float64)
+    """Return how many galaxies there are in the bins of `_GRID`."""
+
+    def block(part: slice) -> Array:
+        with np.errstate(divide="ignore"):
+            log_mass = np.log10(mass[part].astype(np.float64))
+        return np.asarray(np.histogram(log_mass, _GRID)[0])
+
+    counts = blocks.over_blocks(block, len(mass))
+    return np.asarray(sum(counts, np.zeros(len(_GRID) - 1)))
 
 
 def _partial(scene: Scene, prediction: Mapping[str, float]) -> list[str]:

@@ -12,12 +12,13 @@ from mockgal.completeness import NO_SATELLITES, TOO_FEW, Completeness
 from mockgal.cosmology import Cosmology
 from mockgal.errors import MockgalWarning
 from mockgal.layout import HOST_BIN, STAR_PARTICLE_MASS
+from mockgal.paint import blocks
 from mockgal.paint.caveats import in_words
 from mockgal.paint.draw import count_hosts, floor_of
 from mockgal.paint.halotools_models import ModelPainter
-from mockgal.paint.host_edge import count_lacking, host_edge
+from mockgal.paint.host_edge import Untold, count_lacking, host_edge
 from mockgal.paint.hydro import own_galaxies
-from mockgal.paint.lacking import WARN, completeness
+from mockgal.paint.lacking import WARN, _by_stellar_mass, completeness
 from mockgal.types import HaloCatalog, Scene, Snapshot
 
 COSMOLOGY = Cosmology(0.7, 0.3, 0.7, 0.045, 0.82, 0.96)
@@ -56,6 +57,41 @@ def test_trimmed_catalogues_end_where_they_do(number, soft):
         assert abs(np.log(scale)) < 3 * uncertainty
 
 
+@pytest.mark.parametrize("redshift", [0.0, 2.0])
+@pytest.mark.parametrize("size", [60.0, 600.0, 2000.0])
+@pytest.mark.parametrize("truth", [0.75, 0.9, 1.0, "fof"])
+def test_tails_of_another_cosmology_or_fit_are_no_edge(redshift, size, truth):
+    """Whole boxes, and trimmed ones, whose exponential tails are not those expected."""
+    generator, bins = np.random.default_rng(3), np.arange(10.05, 16.0, HOST_BIN)
+    own = replace(COSMOLOGY, sigma_8=0.81)
+    true = own if truth == "fof" else replace(own, sigma_8=truth)
+    expected, there = (
+        halo_abundance(cosmology, bins, mass_definition=definition, redshift=redshift)
+        * HOST_BIN
+        * size**3
+        for cosmology, definition in ((own, "200m"), (true, "fof" if truth == "fof" else "200m"))
+    )
+    for _ in range(5):
+        whole = generator.poisson(there)
+        assert host_edge(whole, expected)[0] == 0
+        for edge in (13, 23):  # 2e11, 2e12 Msun/h
+            if whole[edge:].sum() < 100:
+                continue
+            for below in (0.0, 0.1):  # sharp, and not
+                found = np.where(
+                    np.arange(len(bins)) < edge, generator.poisson(there * below), whole
+                )
+                assert abs(host_edge(found, expected)[0] - edge) <= 1
+
+
+def test_a_deficit_whose_counts_still_rise_is_found_where_they_should_rise_more():
+    """From an edge on counts are as M^-0.2, and should be as M^-0.9."""
+    expected = power_law(1e6)
+    softly = expected * np.minimum(1.0, 10.0 ** (0.7 * (BINS - 10.55)))
+    edge, *_ = host_edge(np.random.default_rng(4).poisson(softly), expected)
+    assert 0 < edge <= 15
+
+
 def box(size, low, seed=1, redshift=0.1, definition="200m", high=14.9):
     """Hosts alone of the mass function, from 10^low Msun/h on, at random places."""
     generator = np.random.default_rng(seed)
@@ -83,11 +119,11 @@ def trimmed(scene, mass):
     return replace(scene, halos=scene.halos.take(np.flatnonzero(host >= mass)))
 
 
-def painted(scene, **options):
+def painted(scene, painter="hod", **options):
     """Galaxies, and whether so many lack that it was warned of."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        galaxies = mockgal.paint(scene, "hod", seed=1, **options)
+        galaxies = mockgal.paint(scene, painter, seed=1, **options)
     return galaxies, any("are missing: the input lacks" in str(w.message) for w in caught)
 
 
@@ -308,3 +344,86 @@ def test_the_order_of_rows_does_not_matter(hosts):
     )
     assert one.provenance["lacking"] == other.provenance["lacking"]
     assert one.completeness == other.completeness
+
+
+@pytest.mark.parametrize(
+    ("cosmology", "says"),
+    [
+        ({"sigma_8": 1e-30}, "times the hosts"),
+        ({"n_s": 900.0}, "cannot be computed"),
+        ({"sigma_8": 1e200}, "cannot be computed"),
+        ({"omega_m": 0.02, "omega_lambda": 1.9}, "cannot be computed"),
+    ],
+)
+def test_a_mass_function_that_says_nothing_of_the_hosts(hosts, cosmology, says):
+    """Numbers of a file give neither an absurd share nor an error: nothing is stated, and why."""
+    scene = mockgal.populate(trimmed(hosts[0.1], 1e12), ModelPainter(**ZHENG), seed=1)
+    odd = replace(scene.snapshot, cosmology=unchecked(**cosmology))
+    galaxies, warned = painted(replace(scene, snapshot=odd), **ZHENG, allow_extrapolation=True)
+    assert len(galaxies) > 100
+    assert not warned
+    assert "lacking" not in galaxies.provenance
+    assert not galaxies.completeness.is_stated
+    assert says in str(galaxies.completeness)
+
+
+def test_hosts_of_a_time_without_any(hosts):
+    scene = trimmed(hosts[0.1], 1e12)
+    scene = replace(scene, snapshot=replace(scene.snapshot, redshift=50.0))
+    with pytest.raises(Untold, match="times the hosts"):
+        count_lacking(scene, count_hosts(scene.halos))
+
+
+def unchecked(**stated):
+    """A cosmology, without the bounds on what files may state."""
+    cosmology = replace(COSMOLOGY)
+    for name, value in stated.items():
+        object.__setattr__(cosmology, name, value)
+    return cosmology
+
+
+class Plugin:
+    """A stranger's painter, which reads a column that only its own inputs have."""
+
+    name, needs, references = "stranger", frozenset({"halos"}), ()
+    provides = ModelPainter.provides
+
+    def __init__(self, **declared):
+        self.own = ModelPainter(**ZHENG)
+        self.__dict__.update(declared)
+
+    def predict(self, scene):
+        if not np.all(scene.halos.columns["concentration"] > 0):
+            raise ValueError("no concentration")
+        return self.own.predict(scene)
+
+    def describe(self, scene):
+        return self.own.describe(scene)
+
+
+def test_painters_are_asked_for_hosts_only_if_they_say_that_they_can_be(hosts):
+    scene = mockgal.populate(trimmed(hosts[0.1], 1.1e12), ModelPainter(**ZHENG), seed=1)
+    further = {"concentration": np.full(len(scene.halos), 5.0)}
+    halos = HaloCatalog({**scene.halos.columns, **further}, scene.halos.mass_definition)
+    scene = replace(scene, halos=halos)
+    own, trend, failing = (
+        painted(scene, painter)[0]
+        for painter in (ModelPainter(**ZHENG), Plugin(), Plugin(predicts_hosts=True))
+    )
+    assert own.provenance["lacking"]["share"] > 0.3
+    assert trend.completeness.is_stated  # by the trend of the galaxies
+    assert len(failing) == len(own)
+    assert not failing.completeness.is_stated
+    assert "stranger" in str(failing.completeness)
+    assert "lacking" not in failing.provenance
+
+
+def test_galaxies_are_counted_in_blocks(monkeypatch):
+    mass = 10.0 ** np.random.default_rng(5).uniform(3, 13, 1000).astype(np.float32)
+    mass[:3] = 0.0
+    whole = _by_stellar_mass(mass)
+    assert whole.sum() == np.sum(mass > 1e4)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(blocks, "LARGE", 10)
+    np.testing.assert_array_equal(_by_stellar_mass(mass), whole)
+    assert not _by_stellar_mass(mass[:0]).any()
