@@ -362,9 +362,9 @@ def test_a_mass_function_that_says_nothing_of_the_hosts(hosts, cosmology, says):
     galaxies, warned = painted(replace(scene, snapshot=odd), **ZHENG, allow_extrapolation=True)
     assert len(galaxies) > 100
     assert not warned
-    assert "lacking" not in galaxies.provenance
-    assert not galaxies.completeness.is_stated
-    assert says in str(galaxies.completeness)
+    assert "mass_function" not in galaxies.provenance.get("lacking", {})
+    assert galaxies.completeness.low is None
+    assert says in galaxies.completeness.because
 
 
 def test_hosts_of_a_time_without_any(hosts):
@@ -411,11 +411,18 @@ def test_painters_are_asked_for_hosts_only_if_they_say_that_they_can_be(hosts):
         for painter in (ModelPainter(**ZHENG), Plugin(), Plugin(predicts_hosts=True))
     )
     assert own.provenance["lacking"]["share"] > 0.3
-    assert trend.completeness.is_stated  # by the trend of the galaxies
+    assert trend.provenance["lacking"]["mass_function"]  # with the trend of the galaxies
     assert len(failing) == len(own)
-    assert not failing.completeness.is_stated
-    assert "stranger" in str(failing.completeness)
-    assert "lacking" not in failing.provenance
+    assert "stranger" in failing.completeness.because
+    assert "mass_function" not in failing.provenance.get("lacking", {})
+
+
+def test_what_is_not_known_is_not_stated_and_says_why():
+    unknown = Completeness(1e9, because="a floor").unknown("no reason at all")
+    assert str(unknown) == "not stated: no reason at all"
+    assert not unknown.is_stated
+    assert unknown.limit is None
+    assert Completeness.of({"completeness": unknown.record()}) == unknown
 
 
 def test_galaxies_are_counted_in_blocks(monkeypatch):
