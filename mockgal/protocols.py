@@ -23,7 +23,7 @@ class ReadOptions(NamedTuple):
         Which host mass to read; None takes the reader's documented choice, recorded.
     drop_bad : bool
         Drop rows with NaN, infinite or negative masses or velocities, instead of refusing the
-        file, and centrals whose host mass is zero.
+        file, centrals whose host mass is zero, and halos that are there again under another id.
     orphans : str
         ``"refuse"``, ``"drop"`` or ``"central"``: satellites whose host is not in the catalogue.
     centred_origin : bool

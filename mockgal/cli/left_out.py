@@ -8,7 +8,7 @@ from typing import Any
 # Counts in the record of halos, and what they are of.
 _ROWS = {
     "phantoms_dropped": "phantoms: halos that consistent-trees made up between two outputs",
-    "dropped_bad": "rows with values that cannot be true (--drop-bad)",
+    "dropped_bad": "rows with values that cannot be true, or there again (--drop-bad)",
     "dropped_with_their_host": "satellites of hosts whose mass cannot be true (--drop-bad)",
     "orphans_dropped": "satellites without a central (--orphans drop)",
     "dropped_flagged_as_no_galaxy": "satellites that the catalogue flags as no galaxies",

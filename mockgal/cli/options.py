@@ -153,8 +153,9 @@ reading = options(
             "--drop-bad",
             is_flag=True,
             default=None,
-            help="Drop rows with NaN, infinite or negative masses, and centrals without a host "
-            "mass with all their satellites, instead of refusing the input. They are counted.",
+            help="Drop rows with NaN, infinite or negative masses, halos that are there again "
+            "under another id, and centrals without a host mass with all their satellites, instead "
+            "of refusing the input. They are counted.",
         ),
         option(
             "--orphans",

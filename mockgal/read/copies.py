@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,22 @@ CHANCE = 1e-6  # of a good catalogue that has rows at one place to be refused
 _BLOCK = 1 << 20
 
 
+class Copies(NamedTuple):
+    """Rows that are there again, and what they have in common.
+
+    Parameters
+    ----------
+    again, first : ndarray of int, shape (copies,)
+        Rows that repeat others, and those others.
+    common : str
+        ``"mass"`` or ``"mass and velocity"``, beside the place.
+    """
+
+    again: Array
+    first: Array
+    common: str
+
+
 def check_copies(
     ids: Array,
     position: Array,
@@ -25,21 +41,12 @@ def check_copies(
     what: str,
     where: Callable[[int], str],
 ) -> None:
-    """Raise if objects are there again under other ids.
-
-    Rows are the same object if they have the same place and mass, in single precision, which every
-    format keeps. Good catalogues have some such rows, where places were rounded or satellites put
-    at their host's: if two rows have the same mass with a probability p, then D pairs at one place
-    give D p of them. More than that are refused, beyond a Poisson probability of `CHANCE`. Where no
-    two objects at one place share a velocity, mass and velocity must both agree by chance. Rows
-    without mass do not count, and fewer than `FEWEST` rows are not looked at.
+    """Raise if objects are there again under other ids; see `find_copies`.
 
     Parameters
     ----------
-    ids : ndarray, shape (n,)
-    position : ndarray, shape (n, 3)
-    mass : ndarray, shape (n,)
-    velocity : ndarray, shape (n, 3), or None
+    ids, position, mass, velocity : ndarray
+        See `find_copies`.
     what : str
         What the rows are of, for the message: ``"halos"``.
     where : callable
@@ -50,8 +57,47 @@ def check_copies(
     BadValueError
         The message has the number of copies, and the ids of the first pair.
     """
-    if len(ids) < FEWEST:
-        return
+    if found := find_copies(position, mass, velocity):
+        raise refusal(found, ids, what, where)
+
+
+def refusal(
+    found: Copies, ids: Array, what: str, where: Callable[[int], str], otherwise: str = ""
+) -> BadValueError:
+    """Return the error for copies; ``otherwise`` is put after its way out."""
+    other, one = found.again[0], found.first[0]
+    return BadValueError(
+        where(int(other)),
+        f"{len(found.again)} {what} that are there again under another id, with the same place, "
+        f"{found.common}: the first, id {ids[other]}, is also id {ids[one]}",
+        "each object once",
+        "look for a file that was read twice, pieces that overlap, or a box put beside "
+        f"itself, and leave the copies out{otherwise}",
+    )
+
+
+def find_copies(
+    position: Array, mass: Array, velocity: Array | None, preferred: Array | None = None
+) -> Copies | None:
+    """Return the objects that are there again under other ids, None where there are none.
+
+    Rows are the same object if they have the same place and mass, in single precision, which every
+    format keeps. Good catalogues have some such rows, where places were rounded or satellites put
+    at their host's: if two rows have the same mass with a probability p, then D pairs at one place
+    give D p of them. More than that are refused, beyond a Poisson probability of `CHANCE`. Where no
+    two objects at one place share a velocity, mass and velocity must both agree by chance. Rows
+    without mass do not count, and fewer than `FEWEST` rows are not looked at.
+
+    Parameters
+    ----------
+    position : ndarray, shape (n, 3)
+    mass : ndarray, shape (n,)
+    velocity : ndarray, shape (n, 3), or None
+    preferred : ndarray of bool, shape (n,), optional
+        Of the rows of one object these count as the first.
+    """
+    if len(mass) < FEWEST:
+        return None
     place = row_key(position)
     order = np.argsort(place, kind="stable")
     beside = np.zeros(len(place), dtype=bool)
@@ -59,7 +105,9 @@ def check_copies(
     beside[order[1:][same]] = beside[order[:-1][same]] = True
     rows = np.flatnonzero(beside & (mass > 0))
     if not rows.size:
-        return
+        return None
+    if preferred is not None:
+        rows = rows[np.argsort(~preferred[rows], kind="stable")]
     place = place[rows]
     of_all = {"mass": row_key(mass[:, None])}
     if velocity is not None:
@@ -82,15 +130,9 @@ def check_copies(
         if copies and _as_many(copies, expected) < CHANCE:
             _, first, which = np.unique(_mixed(place, key), return_index=True, return_inverse=True)
             again = np.flatnonzero(first[which] != np.arange(len(rows)))
-            one, other = rows[first[which[again[0]]]], rows[again[0]]
-            raise BadValueError(
-                where(int(other)),
-                f"{again.size} {what} that are there again under another id, with the same place, "
-                f"{name}: the first, id {ids[other]}, is also id {ids[one]}",
-                "each object once",
-                "look for a file that was read twice, pieces that overlap, or a box put beside "
-                "itself, and leave the copies out",
-            )
+            again = again[np.argsort(rows[again])]
+            return Copies(rows[again], rows[first[which[again]]], name)
+    return None
 
 
 def row_key(values: Array, kind: type[np.floating[Any]] = np.float32) -> NDArray[np.uint64]:

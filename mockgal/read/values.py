@@ -14,7 +14,7 @@ from ..layout import EMPTY_REGIONS, MISSING_CHUNKS, SEVERAL_RESOLUTIONS
 from ..protocols import ReadOptions
 from ..types import HaloCatalog, Snapshot, settle
 from . import particle_mass, physics
-from .copies import check_copies
+from .copies import find_copies, refusal
 from .regions import empty_region
 
 Array = NDArray[Any]
@@ -125,14 +125,56 @@ def wrap(
     return x
 
 
-def drop_bad(
+def leave_out_copies(
     columns: dict[str, Array], options: ReadOptions, where: Where, record: dict[str, Any]
+) -> tuple[dict[str, Array], Array]:
+    """Return the rows that are there again, and columns in which no satellite has one as its host.
+
+    Of the rows of one object a central is kept, or else the first. The satellites of a central that
+    is left out are moved to the one that is kept, and counted.
+
+    Raises
+    ------
+    BadValueError
+        There are such rows, and ``options.drop_bad`` is not set or they are half of all: those are
+        catalogues put together wrongly.
+    """
+    ids, hosts, central = (columns[name] for name in ("halo_id", "host_id", "is_central"))
+    found = find_copies(columns["position"], columns["mass"], columns["velocity"], central)
+    if found is None:
+        return columns, np.zeros(0, dtype=np.intp)
+    few = 2 * len(found.again) < len(ids)
+    if not (few and options.drop_bad):
+        raise refusal(
+            found,
+            ids,
+            "halos",
+            lambda row: where("position", row),
+            "; if they are single rows, --drop-bad leaves them out" * few,
+        )
+    was_host = central[found.again]
+    gone, instead = ids[found.again[was_host]], found.first[was_host]
+    order = np.argsort(gone)
+    theirs = np.flatnonzero(~central & np.isin(hosts, gone))
+    kept = instead[order][np.searchsorted(gone[order], hosts[theirs])]
+    moved, host_mass = hosts.copy(), columns["host_mass"].copy()
+    moved[theirs], host_mass[theirs] = ids[kept], host_mass[kept]
+    record["satellites_moved_to_kept_copy"] = int(np.sum(~np.isin(theirs, found.again)))
+    return {**columns, "host_id": moved, "host_mass": host_mass}, found.again
+
+
+def drop_bad(
+    columns: dict[str, Array],
+    options: ReadOptions,
+    where: Where,
+    record: dict[str, Any],
+    again: Array,
 ) -> Array:
     """Numbers of the rows whose masses and velocities can be true, shape (kept,).
 
     A host mass of zero is allowed, for small groups have it; with ``options.drop_bad`` centrals
     that have it are dropped too, since painters refuse them. The satellites of a central whose host
-    mass is bad or zero are dropped with it, and counted apart.
+    mass is bad or zero are dropped with it, and counted apart. The rows ``again`` are dropped, too.
 
     Raises
     ------
@@ -158,6 +200,7 @@ def drop_bad(
                 "leave the rows out with --drop-bad, or fetch the file again",
             )
         keep &= good
+    keep[again] = False
     central, host_mass = columns["is_central"], columns["host_mass"]
     if options.drop_bad:  # centrals that no painter can place by the mass of their host
         keep &= ~(central & (host_mass == 0))
@@ -409,15 +452,8 @@ def halo_catalog(
     check_hosts(columns, where)
     ids, hosts, central = (columns[name] for name in ("halo_id", "host_id", "is_central"))
     check_digits(ids, hosts, central, lambda row: where("host_id", row))
-    check_copies(
-        ids,
-        position,
-        columns["mass"],
-        columns["velocity"],
-        "halos",
-        lambda row: where("position", row),
-    )
-    kept = drop_bad(columns, options, where, record)
+    columns, again = leave_out_copies(columns, options, where, record)
+    kept = drop_bad(columns, options, where, record, again)
     if len(kept) < len(position):
         columns = {name: rows[kept] for name, rows in columns.items()}
     columns = settle_orphans(

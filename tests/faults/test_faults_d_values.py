@@ -331,7 +331,7 @@ def test_density_grid_in_any_chunks(tmp_path, run, chunks):
         (lambda d: np.where(d == d.max(), np.nan, d), {}, ["NaN"]),
         (lambda d: d[:4], {}, ["cube"]),
         (lambda d: d, {"kind": "overdensity"}, ["@kind"]),
-        (lambda d: d, {"kind": None}, ["@kind"]),
+        (lambda d: d, {"kind": None}, ["no attribute kind"]),
         (lambda d: d, {"mas": "SPH"}, ["SPH"]),
         (lambda d: d, {"origin": "left"}, ["left"]),
         (lambda d: d, {"unit": "g"}, ["@unit"]),

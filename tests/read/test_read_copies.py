@@ -9,7 +9,7 @@ from rockstar_samples import Sample, universe
 
 import mockgal
 from mockgal.errors import BadValueError, listening
-from mockgal.read.copies import _pairs, check_copies, row_key
+from mockgal.read.copies import _pairs, check_copies, find_copies, row_key
 from mockgal.read.regions import empty_region
 
 
@@ -159,3 +159,62 @@ def test_no_sort_of_rows(monkeypatch):
     position[5] = position[9]
     check_copies(np.arange(1000), position, mass, velocity, "halos", at)
     empty_region(position * [0.5, 1, 1], 100.0)
+
+
+def with_copies(tmp_path, hosts_only):
+    """A list in which five hosts come again; satellites name the one or the other."""
+    sample = Sample("hlist", universe(hosts=60))
+    names = [name.lower() for name in sample.names]
+    id_, parents = names.index("id"), [names.index(name) for name in ("pid", "upid")]
+    used = {row[parents[1]] for row in sample.rows} - {"-1"}
+    hosts = [row for row in sample.rows if row[id_] in used][:5]
+    copies = [[*row[:id_], str(int(row[id_]) + 10**6), *row[id_ + 1 :]] for row in hosts]
+    moved = {row[id_]: copy[id_] for row, copy in zip(hosts, copies, strict=True)}
+    number, theirs = len(sample.rows), 0
+    original = mockgal.read(sample.write(tmp_path / "a.list")).halos
+    if not hosts_only:
+        for row in sample.rows:
+            for column in parents:
+                theirs += row[column] in moved and column == parents[1]
+                row[column] = moved.get(row[column], row[column])
+    sample.rows += copies
+    return original, sample.write(tmp_path / "b.list"), number, theirs
+
+
+@pytest.mark.parametrize("hosts_only", [True, False])
+def test_single_copies_can_be_dropped(tmp_path, hosts_only):
+    """As the message says; the satellites of a copy go to the host that is kept."""
+    original, path, number, theirs = with_copies(tmp_path, hosts_only)
+    with pytest.raises(BadValueError, match=r"5 halos that are there again.*--drop-bad"):
+        mockgal.read(path)
+    halos = mockgal.read(path, drop_bad=True).halos
+    assert len(halos) == number
+    assert halos.record["dropped_bad"] == 5
+    assert halos.record["satellites_moved_to_kept_copy"] == theirs
+    assert (theirs > 0) != hosts_only
+    assert halos.record["orphans_dropped"] == halos.record["dropped_with_their_host"] == 0
+    assert halos.digest() == original.digest()
+
+
+def test_half_a_catalogue_is_not_dropped(tmp_path):
+    sample = Sample("hlist", universe(hosts=60))
+    place = [name.lower() for name in sample.names].index("id")
+    parents = [[n.lower() for n in sample.names].index(name) for name in ("pid", "upid")]
+    copies = [list(row) for row in sample.rows]
+    for row in copies:
+        for column in (place, *parents):
+            if row[column] != "-1":
+                row[column] = str(int(row[column]) + 10**6)
+    sample.rows += copies
+    path = sample.write(tmp_path / "b.list")
+    with pytest.raises(BadValueError, match="there again") as caught:
+        mockgal.read(path, drop_bad=True)
+    assert "--drop-bad" not in caught.value.fix
+
+
+def test_one_pair_in_many():
+    position, mass, velocity = again(slice(7, 8), *halos(20_000))
+    with pytest.raises(BadValueError, match="1 halos"):
+        check_copies(np.arange(20_001), position, mass, velocity, "halos", at)
+    central = np.arange(20_001) == 20_000
+    assert find_copies(position, mass, velocity, central).again.tolist() == [7]
