@@ -177,12 +177,12 @@ def count_lacking(scene: Scene, counted: Mapping[str, Any]) -> Hosts:
 def _expected(scene: Scene, log_mass: Array) -> tuple[Array, str]:
     """Return the hosts in bins of a whole box, all above 0, and the name of the mass function."""
     snapshot, definition = scene.snapshot, scene.halos.mass_definition
-    cosmology, assumed = with_spectrum(snapshot.cosmology)
     function = NAMES[definition == "fof"]
-    if assumed:
-        function += f" ({', '.join(assumed)} of Planck 2018, as the run does not state them)"
     redshift = max(snapshot.redshift, 0.0)
     try:
+        cosmology, assumed = with_spectrum(snapshot.cosmology)
+        if assumed:
+            function += f" ({', '.join(assumed)} of Planck 2018, as the run does not state them)"
         with np.errstate(all="ignore"):
             per_volume = halo_abundance(
                 cosmology, log_mass, mass_definition=definition, redshift=redshift
