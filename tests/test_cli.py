@@ -609,11 +609,13 @@ def test_objects_are_no_options_of_a_recipe(demo_bundle):
         check(values, "test")
 
 
-def test_another_mass_definition_has_a_way_out(mockgal_command, tmp_path):
+def test_a_mass_definition_that_would_not_help_is_not_advised(mockgal_command, tmp_path):
+    """Its particles are too heavy for any calibration, whatever the mass of hosts."""
     sim = write_gadget4(tmp_path / "run")
     result = mockgal_command("build", "--sim", sim, "--painter", "hod", "--mass-definition", "fof")
     assert result.returncode == 3
-    assert "--mass-definition 200c" in result.stderr
+    assert "host mass is fof, not 200c" in result.stderr
+    assert "--mass-definition" not in result.stderr
 
 
 def test_the_snapshot_is_found_from_inside_the_folder(mockgal_command, tmp_path):

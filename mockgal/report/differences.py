@@ -138,7 +138,12 @@ def _show(value: Value, first: Value) -> str:
 def _samples(catalogues: Mapping[str, GalaxyCatalog]) -> list[str]:
     """Return who has galaxies of stellar masses that another one lacks."""
     limits = [galaxies.completeness for galaxies in catalogues.values()]
-    low, high = max(limit.low or 0.0 for limit in limits), min(limit.high for limit in limits)
+    lows = [limit.low for limit in limits if limit.low is not None]
+    highs = [limit.high for limit in limits]
+    alike = np.ptp(lows or [0.0]) <= _SAME * max(lows, default=0.0) and len(set(highs)) == 1
+    if alike:  # all lack the same galaxies, as far as is stated
+        return []
+    low, high = max(lows, default=0.0), min(highs)
     outside = []
     for name, galaxies in catalogues.items():
         mass = galaxies["stellar_mass"].astype(np.float64)
