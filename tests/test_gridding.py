@@ -194,12 +194,17 @@ def test_options(options, words, tmp_path, monkeypatch):
         ({"least_subhalo_mass": -1.0}, "a mass from 0 on"),
         ({"least_subhalo_mass": 1e9, "subhalos": False}, "one without subhalos"),
         ({"scratch": "/nowhere", "memory": "600 kB", "grid_size": 64}, "no directory"),
-        ({"masss_definition": "200c"}, "masss_definition"),
     ],
 )
 def test_from_python(demo_bundle, tmp_path, options, words):
     with pytest.raises(UsageError, match=words):
         mockgal.field(demo_bundle, tmp_path / "f.hdf5", **{"grid_size": 8, **options})
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_option_that_is_misspelt(demo_bundle, tmp_path):
+    with pytest.raises(TypeError, match="masss_definition"):
+        mockgal.field(demo_bundle, tmp_path / "f.hdf5", grid_size=8, masss_definition="200c")
     assert not list(tmp_path.iterdir())
 
 

@@ -107,6 +107,9 @@ def test_columns_as_they_lie_in_a_file(scene, painter, expected, large):
 
 def test_tables_without_a_twin(scene, large, monkeypatch):
     painter = HODPainter(named("tng100-1"), allow_extrapolation=True, missing_twin="uncorrected")
+    columns = dict(scene.halos.columns)
+    columns["host_mass"] = np.maximum(columns["host_mass"], 1e12)  # more than the stars in them
+    scene = replace(scene, halos=replace(scene.halos, columns=columns))
     compiled = draw.paint_scene(scene, painter, seed=1)
     monkeypatch.setattr(blocks, "LARGE", sys.maxsize)
     assert len(compiled) > 100
