@@ -15,7 +15,7 @@ from ..errors import DomainError
 Array = NDArray[Any]
 
 BARYONS = 0.157  # of the matter, where a run does not say: Planck 2018, arXiv:1807.06209
-FEW = 0.01  # share of the galaxies that may have more stars than their host has mass
+FEW = 0.1  # share of the galaxies that may have more stars than their host has mass
 _LEAST = 3
 
 
@@ -67,7 +67,7 @@ def stars_and_baryons(columns: Mapping[str, Array], cosmology: Cosmology) -> int
     Raises
     ------
     DomainError
-        More than 1% of the galaxies (and at least 3) have more stars than their host has mass.
+        A tenth of the galaxies (and at least 3) have more stars than their host has mass.
     """
     stars, host = columns["stellar_mass"], columns["halo_mass"]
     known = host > 0
@@ -79,8 +79,8 @@ def stars_and_baryons(columns: Mapping[str, Array], cosmology: Cosmology) -> int
             f"{len(impossible)} of {len(stars)} galaxies with more stars than their host has mass, "
             f"such as {stars[worst]:.4g} Msun/h of stars in a host of {host[worst]:.4g} Msun/h",
             "less than the baryons of the host",
-            "paint within the range of the law: leave --allow-extrapolation out, or take another "
-            "calibration; check the units of host masses",
+            "paint within the range of the law: leave --allow-extrapolation out, take another "
+            "calibration or other weights, and check the units of host masses",
         )
     share = (cosmology.omega_b or BARYONS * cosmology.omega_m) / cosmology.omega_m
     return int(np.count_nonzero(known & (stars > share * host)))

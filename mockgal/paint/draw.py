@@ -26,6 +26,7 @@ from .lacking import completeness, lacking_galaxies, warn_of
 
 Array = NDArray[Any]
 _NO_BIN = 1000  # above any bin of a mass
+_LARGEST, _ABSURD = 14, 16  # log10 of stellar masses [Msun/h] that no galaxy, and no law, has
 
 
 def draw(distribution: Distribution, ids: Array, *, seed: int) -> tuple[Array, Array]:
@@ -50,19 +51,21 @@ def draw(distribution: Distribution, ids: Array, *, seed: int) -> tuple[Array, A
     _check_probability(distribution.p_luminous, ids)
     drawn = _draw_blocks if len(ids) >= blocks.LARGE else _draw_reference
     luminous, log_stellar_mass = drawn(distribution, ids, seed)
-    bad = np.flatnonzero(~np.isfinite(log_stellar_mass))
+    # No extrapolation leads so far: the painter is broken, or the hardware.
+    bad = np.flatnonzero(~np.isfinite(log_stellar_mass) | (log_stellar_mass > _ABSURD))
     if bad.size:
         raise InternalError(
             "painted stellar mass",
-            f"{bad.size} values that are not finite, the first for halo_id {ids[luminous][bad[0]]}",
+            f"{bad.size} values that are not finite or above 1e{_ABSURD} Msun/h, the first for "
+            f"halo_id {ids[luminous][bad[0]]}",
             "finite stellar masses",
             "check the calibration, or the weights",
         )
-    heavy = np.flatnonzero(log_stellar_mass > 14)
+    heavy = np.flatnonzero(log_stellar_mass > _LARGEST)
     if heavy.size:
         raise DomainError(
             "painted stellar mass",
-            f"{heavy.size} values above 1e14 Msun/h, the first for halo_id "
+            f"{heavy.size} values above 1e{_LARGEST} Msun/h, the first for halo_id "
             f"{ids[luminous][heavy[0]]}",
             "stellar masses that galaxies have",
             "paint within the range of the law: leave --allow-extrapolation out, or take another "

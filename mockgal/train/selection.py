@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValueError, InternalError, UsageError
+from ..errors import BadValueError, DomainError, InternalError, UsageError
 from ..measure.power import power_of_field
 from ..measure.result import Measurement
 from ..measure.subvolume import power_of_subcube
@@ -291,7 +291,7 @@ class PowerComparison:
         made = law_of(self._samples, self._rows, output, self._header)
         try:
             luminous, log_mass = draw(made, self._samples.draw_ids(self._rows), seed=seed)
-        except InternalError:
+        except (DomainError, InternalError):
             return None
         mass[luminous] = 10.0**log_mass
         return mass

@@ -329,7 +329,7 @@ def test_commands(tmp_path, capsys):
     assert shown == said.removesuffix(f"wrote         {out}\n")
     code, text, errors = run(capsys, "show", out, "--json")
     assert (code, errors) == (0, "")
-    assert json.loads(text) == read_weights(out).describe()
+    assert json.loads(text).items() >= read_weights(out).describe().items()
     code, _, errors = run(capsys, "show", path)
     assert code == 4
     assert "`mockgal weights convert`" in errors

@@ -188,7 +188,7 @@ def test_what_was_left_out_is_told_recorded_and_flagged(scene, table):
     painter = HODPainter(table, missing_twin="uncorrected")
     with pytest.warns(MockgalWarning, match="painted uncorrected") as told:
         galaxies = paint_scene(scene, painter, seed=1)
-    assert len(told) == 1
+    assert len([one for one in told if "painted uncorrected" in str(one.message)]) == 1
     assert galaxies["extrapolated"].all()
     described = galaxies.provenance["painter"]
     assert described["mode"] == "uncorrected"
