@@ -5,7 +5,7 @@ import pytest
 from terminal import mockgal as run_in_terminal
 
 import mockgal
-from mockgal.errors import MissingDatasetError, UsageError
+from mockgal.errors import MissingDatasetError
 from mockgal.paint.hod_store import read
 from mockgal.testing import synthetic_pair, write_gadget4
 
@@ -75,8 +75,8 @@ def test_the_command(mockgal_command, runs, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("--out", "t.ecsv"), 2, "0 --hydro and 0 --dark"),
-        (("--hydro", "{0}", "--out", "t.ecsv"), 2, "1 --hydro and 0 --dark"),
+        (("--out", "t.ecsv"), 2, "0 --dark and 0 --hydro"),
+        (("--hydro", "{0}", "--out", "t.ecsv"), 2, "0 --dark and 1 --hydro"),
         (("--hydro", "{0}", "--dark", "{1}", "--out", "t.txt"), 2, ".ecsv"),
         (("--hydro", "{1}", "--dark", "{0}", "--out", "t.ecsv"), 3, "no stellar masses"),
         (("--hydro", "{0}", "--dark", "nowhere", "--out", "t.ecsv"), 3, "nowhere"),
@@ -133,5 +133,5 @@ def test_scenes_without_star_particles_need_a_floor():
 
 
 def test_options_that_it_does_not_have(runs):
-    with pytest.raises(UsageError, match="colour"):
+    with pytest.raises(TypeError, match="colour"):
         mockgal.calibrate([tuple(runs)], colour="red")
