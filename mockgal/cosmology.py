@@ -75,7 +75,7 @@ class Cosmology:
             "omega_r": (0.0, 0.01),
             "omega_nu": (0.0, 0.5),
             "omega_b": (0.0, round((self.omega_m + (self.omega_nu or 0.0)) * (1 + _DIGITS), 9)),
-            "sigma_8": (0.05, 5.0),
+            "sigma_8": (0.001, 5.0),
             "n_s": (-3.0, 3.0),
         }
         for name, (low, high) in bounds.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 from pathlib import Path
 
 from .errors import ResourceError
@@ -21,6 +22,18 @@ def _table(path: Path) -> dict[str, int]:
         return {}
     rows = [line.replace(":", " ").split() for line in lines]
     return {row[0]: int(row[1]) for row in rows if len(row) > 1 and row[1].isdecimal()}
+
+
+def peak_memory() -> int:
+    """Return the most memory that this process has held at a time [bytes].
+
+    By Linux's high-water mark of the process's own memory: ``ru_maxrss`` begins with that of the
+    program which started it.
+    """
+    if mark := _table(Path("/proc/self/status")).get("VmHWM"):
+        return mark * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _number(path: Path) -> int | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect as introspection
 import os
 import platform
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +19,7 @@ from .converting import CHUNK_ROWS, writer_for
 from .converting import write as write
 from .errors import EmptyResultError, InputError, OutputError, UsageError, listening, warn
 from .layout import WARNINGS
+from .memory import peak_memory
 from .painters import check_options, check_painter_options, guarded, made, predict_satellites
 from .painters import make_painter as make_painter
 from .protocols import Painter, ReadOptions, Writer, read_options
@@ -477,12 +477,11 @@ def _build(
         chunk_rows=CHUNK_ROWS,
         inputs=inputs,
     )
-    unit = 1 if sys.platform == "darwin" else 1024
     facts = {
         "host": platform.node(),
         "started": started,
         "seconds": time.time() - started,
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+        "peak_memory_bytes": peak_memory(),
         "python": platform.python_version(),
         "arguments": sys.argv,
         "input_files": [file._asdict() for file in sim.snapshot.source],

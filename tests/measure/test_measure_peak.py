@@ -11,7 +11,7 @@ from mockgal.measure.bispectrum import MOST_WAVES, SIDES, default_sides
 
 HERE = Path(__file__).parent
 CHILD = """
-import json, resource, sys
+import json, sys
 import numpy as np
 from power_samples import catalogue
 from mockgal.errors import listening
@@ -30,10 +30,18 @@ with listening(quiet=True):
     with open("/proc/self/status") as status:
         before = next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) * 1024
     result = function(galaxies, **options)
-most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+most = memory.peak_memory() - before
 field = 8 * result.settings["grid_size"] ** 3 if len(asked) > 1 else 0  # there already
 print(json.dumps({"asked": max(asked[0], asked[-1] + field), "most": most}))
 """
+
+
+def test_the_peak_is_that_of_the_process_itself():
+    """It starts small, however large the program is that starts it."""
+    held = bytearray(1 << 28)
+    code = "from mockgal.memory import peak_memory; print(peak_memory())"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 0 < int(child.stdout) < len(held)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
