@@ -131,6 +131,8 @@ def test_the_expression_in_the_message_loads_the_table(tmp_path, name, form, wor
     loaded = eval(expression, {"astropy": astropy, "numpy": np, "h5py": h5py})
     for column in table.colnames:
         np.testing.assert_allclose(np.asarray(loaded[column]), table[column], rtol=1e-6)
+    if hasattr(loaded, "close"):  # of a file: else it ends with a warning in another test
+        loaded.close()
     assert PAGE.relative_to(PAGE.parents[2]).as_posix() in error.fix
 
 
