@@ -19,6 +19,7 @@ _DIGITS: tuple[tuple[int, ...], ...] = (
 _FEWEST = 3  # labels by which a reader sees that the axis is logarithmic
 _PLAIN = (1e-3, 1e4)  # between these, numbers are written without a power of ten
 _NARROWEST, _AROUND = 1e-6, 3.0  # a range that is a single value; the factor to both sides of it
+_CLOSEST = 0.75  # of that room, between the middles of two labels
 _WIDTH, _WIDEST, _HEIGHT = 5.0, 7.0, 2.0  # room that a label takes [font sizes]
 
 
@@ -44,17 +45,27 @@ def labelled_values(low: float, high: float, most: int) -> np.ndarray:
         values = values[(values >= low * (1.0 - slack)) & (values <= high * (1.0 + slack))]
         if len(values) > most and len(chosen) < 2 and digits == (1,):
             values = values[:: math.ceil(len(values) / most)]
-        if len(values) <= most:
+        if _fit(values, low, high, most):
             chosen = values
         if len(chosen) >= _FEWEST or len(values) > most:
             break
     if len(chosen) >= 2:
         return chosen
-    steps = max(1, min(most, int(most * _WIDTH / _WIDEST)))
-    locator = MaxNLocator(nbins=steps, steps=[1, 2, 5, 10], min_n_ticks=1)
-    values = np.asarray(locator.tick_values(low, high))
-    inside = values[(values >= low * (1.0 - slack)) & (values <= high * (1.0 + slack))]
-    return inside if len(inside) > len(chosen) else chosen
+    for steps in range(max(1, min(most, int(most * _WIDTH / _WIDEST))), 0, -1):
+        locator = MaxNLocator(nbins=steps, steps=[1, 2, 5, 10], min_n_ticks=1)
+        values = np.asarray(locator.tick_values(low, high))
+        inside = values[(values >= low * (1.0 - slack)) & (values <= high * (1.0 + slack))]
+        if len(inside) > len(chosen) and _fit(inside, low, high, most):
+            return inside
+    return chosen
+
+
+def _fit(values: np.ndarray, low: float, high: float, most: int) -> bool:
+    """Return whether labels have room: not too many, nor two of them too close to each other."""
+    if len(values) > most:
+        return False
+    gaps = np.diff(np.log(values)) / math.log(high / low)
+    return not len(gaps) or bool(gaps.min() >= _CLOSEST / most)
 
 
 class LabelledLocator(LogLocator):
