@@ -1,5 +1,7 @@
 """What objects look like on the screen: a few lines for a prompt, a small table for a notebook.
 
+Also `simulation_facts`, which reports and the provenance of outputs share.
+
 Counts and names alone: no column is computed, joined or looked through but `is_central`, and no
 array is printed. Names come from files; they are shortened, and escaped in HTML.
 """
@@ -152,3 +154,17 @@ def measurement(of: Any) -> tuple[str, Lines]:
         what = f"{catalogue.get('galaxies', '?')} galaxies of {catalogue.get('simulation', '?')}"
         lines.append(("catalogue", what))
     return f"Measurement of {of.statistic}", lines
+
+
+def simulation_facts(scene: Any) -> dict[str, Any]:
+    """Return what reports and the provenance of outputs say of a simulation: plain JSON values."""
+    snapshot = scene.snapshot
+    return {
+        "name": snapshot.name,
+        "format": snapshot.format,
+        "box_size_mpc_h": snapshot.box_size,
+        "redshift": snapshot.redshift,
+        "cosmology": snapshot.cosmology.to_dict(),
+        "particle_mass_msun_h": snapshot.particle_mass,
+        "mass_definition": scene.halos.mass_definition,
+    }

@@ -13,6 +13,7 @@ import click
 import cloup
 
 from .. import __version__
+from ..display import simulation_facts
 from ..errors import listening
 from ..types import Scene, SourceFile
 from .screen import QUIET, say
@@ -169,17 +170,10 @@ class Group(cloup.Group):
 
 def about(scene: Scene) -> dict[str, Any]:
     """Return what a simulation is."""
-    snapshot = scene.snapshot
     return {
-        "name": snapshot.name,
-        "format": snapshot.format,
-        "box_size_mpc_h": snapshot.box_size,
-        "redshift": snapshot.redshift,
-        "cosmology": snapshot.cosmology.to_dict(),
-        "particle_mass_msun_h": snapshot.particle_mass,
-        "mass_definition": scene.halos.mass_definition,
+        **simulation_facts(scene),
         "subhalos": len(scene.halos),
-        "reading": dict(snapshot.record) | dict(scene.halos.record),
+        "reading": dict(scene.snapshot.record) | dict(scene.halos.record),
     }
 
 

@@ -14,6 +14,7 @@ from .. import __version__, random
 from ..columns import GALAXY_COLUMNS, sorting_order
 from ..completeness import KEY as COMPLETENESS
 from ..completeness import Completeness
+from ..display import simulation_facts
 from ..distribution import inverse_cdf, ranked
 from ..errors import DomainError, InternalError, MissingDatasetError, warn
 from ..layout import COMPLETE_FROM, HOST_BIN, POPULATED, SELECTED_BY, WARNINGS, host_bin
@@ -326,13 +327,7 @@ def describe_simulation(scene: Scene, halo_digest: str) -> dict[str, Any]:
     """What the provenance says of the simulation: plain JSON values."""
     snapshot, halos = scene.snapshot, scene.halos
     return {
-        "name": snapshot.name,
-        "format": snapshot.format,
-        "box_size_mpc_h": snapshot.box_size,
-        "redshift": snapshot.redshift,
-        "cosmology": snapshot.cosmology.to_dict(),
-        "particle_mass_msun_h": snapshot.particle_mass,
-        "mass_definition": halos.mass_definition,
+        **simulation_facts(scene),
         "halo_digest": halo_digest,
         "hosts": halos.hosts.once("hosts by mass", partial(count_hosts, halos.hosts)),
         "reading": {

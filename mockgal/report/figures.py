@@ -252,11 +252,21 @@ def comparison(catalogues: Mapping[str, GalaxyCatalog], unlike: Sequence[str] = 
         ]
         write_title(figure, dict.fromkeys(boxes), fontsize=11)
         keys, height = _keys(figure, catalogues)
-        said = [f"Not alike: {text}" for text in unlike]
+        said = [f"Not alike: {text}" for text in unlike] + _pale(catalogues)
         below = write_below(figure, said, above=height, fontsize=8)
         keys["bbox_to_anchor"] = (0.5, below / figure.get_figheight())
         figure.legend(loc="lower center", **keys)
     return figure
+
+
+def _pale(catalogues: Mapping[str, GalaxyCatalog]) -> list[str]:
+    """Return why catalogues have no complete bin in the mass function, a sentence each reason."""
+    names: dict[str, list[str]] = {}
+    shown = distinct([legible(name) for name in catalogues])
+    for name, galaxies in zip(shown, catalogues.values(), strict=True):
+        if len(galaxies) and galaxies.completeness.limit is None:
+            names.setdefault(str(galaxies.completeness), []).append(name)
+    return [f"pale: {', '.join(those)}: {reason}" for reason, those in names.items()]
 
 
 def _resolved_power(galaxies: GalaxyCatalog) -> Measurement:

@@ -11,6 +11,7 @@ from mass_samples import catalogue
 from PIL import Image
 
 import mockgal
+from mockgal.completeness import Completeness
 from mockgal.measure.lettering import LONGEST, distinct, elided, plain
 from mockgal.measure.palette import COLOURS
 from mockgal.report.figures import comparison, overview, save_figure, single
@@ -64,6 +65,15 @@ def test_eight_catalogues_with_any_names_are_named_and_fit():
         text.get_window_extent().y1 for text in figure.texts[1:]
     )
     assert all(legend.get_window_extent().y1 < axes.get_tightbbox().y0 for axes in figure.axes)
+
+
+def test_a_comparison_says_why_bins_are_pale():
+    whole, poor = some(60), some(60, seed=2)
+    whole = whole.with_completeness(Completeness(low=1e8, because="the law"))
+    poor = poor.with_completeness(Completeness(low=1e8).lacking("satellites are missing"))
+    below = " ".join(text.get_text() for text in comparison({"a": whole, "b": poor}).texts)
+    assert "pale: b: not a complete sample: satellites are missing" in below.replace("\n", " ")
+    assert "pale: a" not in below
 
 
 @pytest.mark.parametrize("number", [0, 1, 60])
