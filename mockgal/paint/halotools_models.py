@@ -298,6 +298,16 @@ class ModelPainter:
             record=record,
         )
 
+    def _beyond(self, scene: Scene, found: str) -> DomainError:
+        """Return the error of a relation that says nothing sensible where it is extrapolated to."""
+        low, high = STELLAR_MASS_LAWS[str(self.stellar_mass_law)].redshift
+        return DomainError(
+            f"painter {self.name}:stellar_mass_law",
+            f"{self.stellar_mass_law} at redshift {scene.snapshot.redshift:.4g}: {found}",
+            f"a redshift from {low:.4g} to {high:.4g}, or near that",
+            "extrapolate less, or give another --stellar-mass-law",
+        )
+
     def _log_mean(self, scene: Scene, law: StellarMassLaw, painted: Array) -> Deferred:
         """The relation of stellar to halo mass, for the few rows that turn out luminous."""
         halos, h = scene.halos, scene.snapshot.cosmology.h
@@ -310,7 +320,12 @@ class ModelPainter:
             mass[satellites] = blocks.take(halos.columns, {"mass": "mass"}, rows[satellites])[
                 "mass"
             ]
-            location[where] = law.log_mean(mass, h)
+            try:
+                location[where] = log_mean = law.log_mean(mass, h)
+            except ValueError as error:  # of SciPy: no curve goes through its parameters
+                raise self._beyond(scene, "no relation at all") from error
+            if wrong := int(np.count_nonzero(~(log_mean < np.log10(mass)))):
+                raise self._beyond(scene, f"{wrong} galaxies heavier than their halos")
             return location
 
         return Deferred(len(halos), of)

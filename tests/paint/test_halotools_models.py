@@ -319,6 +319,12 @@ class TestDomain:
             law = painter.satellites(scene)
             assert np.all(np.diff(law.mean) > 0)
 
+    @pytest.mark.parametrize(("z", "found"), [(9.0, "heavier than their halos"), (50.0, "at all")])
+    def test_redshifts_at_which_a_relation_says_nothing(self, dark, z, found):
+        painter = ModelPainter(**ZHENG, allow_extrapolation=True)
+        with pytest.raises(DomainError, match=found):
+            paint_scene(at_redshift(dark, z), painter, seed=1)
+
     @needs_quijote
     def test_quijote(self):
         halo = np.load(QUIJOTE, mmap_mode="r")[0].astype(np.float64)
