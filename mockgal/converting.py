@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import registry
 from .errors import UsageError
@@ -20,7 +20,19 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 1 << 16
 
 
-def writer_for(path: Path) -> Writer:
+class FileWriter(NamedTuple):
+    """A writer as it is registered; what a plug-in raises becomes an error that names it."""
+
+    name: str
+    writer: Writer
+
+    def write(self, galaxies: GalaxyCatalog, path: Path, **how: Any) -> None:
+        """Write a catalogue: see `mockgal.protocols.Writer`."""
+        with registry.guarded("writers", self.name, f"writing {path}"):
+            self.writer.write(galaxies, path, **how)
+
+
+def writer_for(path: Path) -> FileWriter:
     """The writer whose extension ``path`` has.
 
     Raises
@@ -29,10 +41,9 @@ def writer_for(path: Path) -> Writer:
         No writer has it.
     """
     extensions: list[str] = []
-    for _, writer in registry.working("writers"):
+    for name, writer in registry.working("writers"):
         if path.suffix.lower() in writer.extensions:
-            chosen: Writer = writer
-            return chosen
+            return FileWriter(name, writer)
         extensions += writer.extensions
     raise UsageError(
         path,

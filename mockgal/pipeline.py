@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .columns import GALAXY_COLUMNS, PAINTED
-from .converting import CHUNK_ROWS, writer_for
+from .converting import CHUNK_ROWS, FileWriter, writer_for
 from .converting import write as write
 from .errors import EmptyResultError, InputError, OutputError, UsageError, listening, warn
 from .layout import WARNINGS
 from .memory import peak_memory
 from .painters import check_options, check_painter_options, guarded, made, predict_satellites
 from .painters import make_painter as make_painter
-from .protocols import Painter, ReadOptions, Writer, read_options
+from .protocols import Painter, ReadOptions, read_options
 from .quantity import stated_facts
 from .satellite_law import SatelliteLaw
 from .types import GalaxyCatalog, Scene
@@ -435,7 +435,7 @@ def build(recipe: Recipe) -> Report:
 
 def _build(
     recipe: Recipe,
-    writer: Writer,
+    writer: FileWriter,
     painter: Painter,
     satellites: SatelliteOptions | None,
     preflight: Callable[[list[Path], int], None],

@@ -49,6 +49,13 @@ def count(galaxies, *, bin_width: float = 0.5):
 def nothing(galaxies):
     return len(galaxies)
 """
+WRITER = """
+class Toy:
+    name, extensions = "toy", (".toy",)
+
+    def write(self, galaxies, path, **how):
+        raise RuntimeError("no such licence")
+"""
 BROKEN = {
     "raises": "raise RuntimeError('no licence\\nfound')",
     "exits": "raise SystemExit(3)",
@@ -240,6 +247,21 @@ def test_errors_of_a_painter_of_the_users_own_are_left_as_they_are(install, demo
 
     with pytest.raises(KeyError):
         mockgal.paint(mockgal.read(demo_bundle), Raises(), seed=1)
+
+
+@pytest.mark.filterwarnings("ignore:calibration")
+def test_a_writer_that_fails_where_it_writes(install, build_demo, demo_bundle, tmp_path):
+    site = install("toy", {"writers": {"toy": "writing:Toy"}}, writing=WRITER)
+    says = "writer toy .*: found RuntimeError: no such licence, while writing "
+    mock = mockgal.paint(mockgal.read(demo_bundle), "hod", seed=1)
+    with pytest.raises(UsageError, match=says):
+        mockgal.write(mock, tmp_path / "a.toy")
+    result = build_demo(
+        "--out", "a.toy", PYTHONPATH=os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    )
+    assert result.returncode == 2
+    assert re.search(says, result.stderr)
+    assert not list(tmp_path.glob("*.toy*"))
 
 
 @pytest.mark.filterwarnings("ignore:calibration")
