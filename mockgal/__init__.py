@@ -14,10 +14,21 @@ they are called.
 
 __version__ = "0.1.0"
 
-# Eight functions have the names of rooms. The rooms are loaded first, so that no later import of
-# one can take the name back: `mockgal.read` is the function, `mockgal.read.detect` still imports.
+import sys as _sys
 from importlib import import_module as _load
 
+# `python -m mockgal` begins the search for modules in the working directory, where a download may
+# be called numpy.py. Where mockgal itself is there, in a checkout, it comes last instead.
+if (
+    _sys.argv[:1] == ["-m"]
+    and _sys.orig_argv[-len(_sys.argv)].partition(".")[0].endswith(__name__)
+    and not _sys.flags.safe_path
+):
+    _here = _sys.path.pop(0)
+    _sys.path += [_here] * (_here == __file__.rpartition(f"/{__name__}/")[0])
+
+# Eight functions have the names of rooms. The rooms are loaded first, so that no later import of
+# one can take the name back: `mockgal.read` is the function, `mockgal.read.detect` still imports.
 for _room in ("read", "populate", "paint", "select", "write", "measure", "calibrate", "train"):
     _load(f".{_room}", __name__)
 

@@ -24,6 +24,7 @@ from .types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 DEFAULT_SEED = 201200186
 _MAX_YAML_BYTES = 1_000_000
 _OPTION_FILES = (".ecsv", ".safetensors")
+_IN_A_FOLDER = ("./", "../", "/")
 
 
 class Recipe(BaseModel):
@@ -113,7 +114,7 @@ class Recipe(BaseModel):
     @field_validator("painter_options")
     @classmethod
     def _plain(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        plain = {k: os.fspath(v) if isinstance(v, os.PathLike) else v for k, v in value.items()}
+        plain = {k: _as_text(v) if isinstance(v, os.PathLike) else v for k, v in value.items()}
         numbers = [k for k, v in plain.items() if isinstance(v, int | float)]
         if numbers and "painter" in info.data:
             masses = declared(info.data["painter"], "masses")
@@ -191,8 +192,16 @@ def declared(painter: str, attribute: str) -> frozenset[str]:
 
 
 def _is_path(value: Any) -> bool:
-    """Whether an option of a painter names a file."""
-    return isinstance(value, str) and Path(value).suffix in _OPTION_FILES
+    """Whether an option of a painter names a file, and can be no name."""
+    return isinstance(value, str) and (
+        Path(value).suffix in _OPTION_FILES or value.startswith(_IN_A_FOLDER)
+    )
+
+
+def _as_text(path: os.PathLike[Any]) -> str:
+    """A path as a text that is no name: `Path` has left out a leading ``./``."""
+    text = os.fsdecode(path)
+    return text if os.path.dirname(text) else os.path.join(os.curdir, text)
 
 
 def check(values: Mapping[str, Any], source: str) -> Recipe:
@@ -238,7 +247,8 @@ def check(values: Mapping[str, Any], source: str) -> Recipe:
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a recipe file; relative paths in it are taken from the file's directory.
 
-    Of the painter's options those that end in a file extension are paths.
+    Of the painter's options those are paths that end in a file extension, or begin with ``./``,
+    ``../`` or ``/``.
 
     Raises
     ------
@@ -271,7 +281,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     ]
     for mapping, key in places:
         if isinstance(mapping.get(key), str) and mapping[key]:
-            mapping[key] = str(path.parent / mapping[key])
+            place = path.parent / mapping[key]
+            mapping[key] = _as_text(place) if mapping is options else str(place)
     return values
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,6 +143,7 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
         f"redshift {round(snapshot.redshift, 9):.4g}, {len(sim.halos):,} subhalos",
         f"painter     {_painter(p['painter'])}, seed {p['seed']}"
         + " (the default)" * seed_is_default,
+        *_law(p["painter"]),
         f"painted     {p['painted']:,} galaxies; expected {prediction['expected_centrals']:.1f} "
         f"centrals and {prediction['expected_satellites']:.1f} satellites",
     ]
@@ -190,6 +192,15 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
         f"wrote       {report.path}",
         *cautions,
     ]
+
+
+def _law(facts: dict[str, Any]) -> Iterator[str]:
+    """Which numbers the painter has: a file of the user's may bear any name."""
+    for kind in ("calibration", "weights"):
+        if f"{kind}_digest" in facts:
+            whose = "which comes with mockgal" if facts["comes_with_mockgal"] else "the user's own"
+            digest = facts[f"{kind}_digest"][:16]
+            yield f"law         {kind} {facts[kind]}, {whose}, digest {digest}"
 
 
 def _painter(facts: dict[str, Any]) -> str:

@@ -64,15 +64,40 @@ def picture_style() -> Iterator[None]:
 
 
 def _import_matplotlib() -> None:
-    """Import matplotlib, even where MPLBACKEND names no backend: pictures need none."""
+    """Import matplotlib, whatever backend or settings the user has: pictures need none of them.
+
+    A matplotlibrc that cannot be read, in the working directory or elsewhere, fails the import.
+    """
     if "matplotlib" in sys.modules:
         return
     backend = os.environ.pop("MPLBACKEND", None)
     try:
-        import matplotlib
+        try:
+            import matplotlib
+        except (ValueError, OSError):
+            for name in [name for name in sys.modules if name.startswith("matplotlib.")]:
+                del sys.modules[name]  # which have no package now
+            with _without_settings():
+                import matplotlib
     finally:
         if backend is not None:
             os.environ["MPLBACKEND"] = backend
     if backend:
         with suppress(ValueError):  # for windows of the user's own
             matplotlib.rcParams["backend"] = backend
+
+
+@contextmanager
+def _without_settings() -> Iterator[None]:
+    """Hide the user's matplotlibrc: one in the working directory goes before MATPLOTLIBRC."""
+    before, here = os.environ.get("MATPLOTLIBRC"), os.open(".", os.O_RDONLY)
+    os.environ["MATPLOTLIBRC"] = os.devnull
+    os.chdir("/")
+    try:
+        yield
+    finally:
+        os.fchdir(here)
+        os.close(here)
+        del os.environ["MATPLOTLIBRC"]
+        if before is not None:
+            os.environ["MATPLOTLIBRC"] = before

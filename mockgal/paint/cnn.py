@@ -25,7 +25,7 @@ from .cnn_inputs import features, grid_of
 from .cnn_law import heaviest, law, shares
 from .cnn_tiles import TileEvaluation
 from .shared import PRECISIONS
-from .weights import Weights, named_weights, outside_the_bar
+from .weights import Weights, named_weights, outside_the_bar, shipped_weights
 
 Array = NDArray[Any]
 
@@ -181,6 +181,7 @@ class CNNPainter:
             "name": self.name,
             "weights": weights.name,
             "weights_digest": weights.digest(),
+            "comes_with_mockgal": weights.digest() in [own.digest for own in shipped_weights()],
             "caution": weights.provenance.get("caution", ""),
             "network": weights.header_dict(),
             "luminosity_floor_msun_h": weights.domain.luminosity_floor,

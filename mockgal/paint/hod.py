@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -30,7 +30,7 @@ from .hod_columns import KINDS, TWIN
 from .hod_paper import paper_complete_from, predict_paper_rows
 from .hod_rows import Prediction, Predictor, compiled, hydro_masses, predict_rows
 from .hod_satellites import satellite_law
-from .hod_store import matching, named
+from .hod_store import comes_with_mockgal, matching, named
 from .hod_table import HODTable
 from .ranks import ranks
 
@@ -74,6 +74,7 @@ class HODPainter:
     mode: str = "corrected"
     rank_by: str | None = None
     rank_correlation: float | None = None
+    _named: HODTable | None = field(default=None, init=False, repr=False, compare=False)
 
     name: ClassVar[str] = "hod"
     needs: ClassVar[frozenset[str]] = frozenset({"halos"})
@@ -149,7 +150,10 @@ class HODPainter:
             return matching(scene, twinless=self.missing_twin is not None)
         if isinstance(self.calibration, HODTable):
             return self.calibration
-        return named(os.fspath(self.calibration))
+        if self._named is None:  # read once: what is described is what was painted with
+            object.__setattr__(self, "_named", named(self.calibration))
+        assert self._named is not None
+        return self._named
 
     def checked_table(self, scene: Scene, *, quiet: bool = False) -> tuple[HODTable, list[str]]:
         """The calibration used for a scene, and in what the scene is outside its domain.
@@ -175,6 +179,7 @@ class HODPainter:
             "rank_correlation": float(self.rank_correlation or 0.0),
             "calibration": table.name,
             "calibration_digest": table.digest,
+            "comes_with_mockgal": comes_with_mockgal(table),
             "calibration_lacks": [] if table.has_twin else list(TWIN),
             "caution": table.provenance.get("caution", ""),
             "luminosity_floor_msun_h": table.luminosity_floor if self.mode == "corrected" else 0.0,

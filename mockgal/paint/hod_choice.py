@@ -14,7 +14,9 @@ from .hod import HODPainter
 from .hod_store import shipped
 
 _KINDS = (HODPainter, ModelPainter)
-_OPTIONS = {kind: tuple(field.name for field in dataclasses.fields(kind)) for kind in _KINDS}
+_OPTIONS = {
+    kind: tuple(field.name for field in dataclasses.fields(kind) if field.init) for kind in _KINDS
+}
 
 
 def hod_painter(**options: Any) -> HODPainter | ModelPainter:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptFileError, DomainError, MissingDatasetError, UsageError, shown
+from ..errors import CorruptFileError, DomainError, MissingDatasetError, shown
 from ..files.ecsv import read_ecsv
 from ..types import Scene
 from .advice import mended, way_out
+from .by_name import by_name
 from .hod_columns import COLUMNS, META, expected
 from .hod_table import HODTable
 
@@ -91,8 +92,8 @@ def shipped() -> tuple[HODTable, ...]:
     return tuple(read(path) for path in sorted(SHIPPED.glob("*.ecsv")))
 
 
-def named(calibration: str) -> HODTable:
-    """The table at a path, or the shipped one of that name.
+def named(calibration: str | os.PathLike[str]) -> HODTable:
+    """The shipped table of that name, or that at a path: see `mockgal.paint.by_name`.
 
     Raises
     ------
@@ -101,18 +102,21 @@ def named(calibration: str) -> HODTable:
     InputError
         No valid table at the path.
     """
-    path = Path(calibration)
-    if path.suffix == ".ecsv" or os.path.isfile(path):
-        return read(path)
-    for table in shipped():
-        if table.name == calibration:
-            return table
-    raise UsageError(
-        "--calibration",
-        repr(calibration),
-        "a path to an .ecsv file, or one of " + ", ".join(table.name for table in shipped()),
-        "`mockgal calibrations` describes them",
+    tables = {table.name: table for table in shipped()}
+    found = by_name(
+        calibration,
+        tables,
+        where="calibration",
+        flag="--calibration",
+        extension=".ecsv",
+        listed_by="mockgal calibrations",
     )
+    return read(found) if isinstance(found, Path) else tables[found]
+
+
+def comes_with_mockgal(table: HODTable) -> bool:
+    """Whether a table is one that comes with the package, number by number."""
+    return table.digest in [own.digest for own in shipped()]
 
 
 def matching(scene: Scene, *, twinless: bool = False) -> HODTable:

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import BadValueError, CorruptFileError, UsageError
+from ..errors import BadValueError, CorruptFileError
 from ..files.atomic import atomic_output
 from ..memory import check_memory
 from .architecture import CHANNELS, Architecture
+from .by_name import by_name
 from .network import GalaxyNetwork
 from .tensor_file import COPY_AGAIN, DTYPES, MAX_HEADER, check_names, tensor_file
 from .weights_header import AGAIN, FORMAT, KEY, WeightsHeader, header_of, in_file
@@ -187,23 +188,17 @@ def named_weights(name_or_path: str | os.PathLike[str]) -> Weights:
 
 
 def find_weights(name_or_path: str | os.PathLike[str]) -> Path:
-    """The file of `named_weights`."""
-    path = Path(name_or_path)
-    if path.suffix == ".safetensors":
-        return path
-    shipped = shipped_weights()
-    for found in shipped:
-        if found.header.name == str(name_or_path):
-            return found.path
-    if os.path.isfile(path):
-        return path
-    names = ", ".join(found.header.name for found in shipped) or "none comes with mockgal"
-    raise UsageError(
-        "network weights",
-        repr(str(name_or_path)),
-        f"a path to a .safetensors file, or one of those that come with mockgal ({names})",
-        "`mockgal weights list` describes them",
+    """The file of `named_weights`: see `mockgal.paint.by_name`."""
+    paths = {found.header.name: found.path for found in shipped_weights()}
+    found = by_name(
+        name_or_path,
+        paths,
+        where="weights",
+        flag="--weights",
+        extension=".safetensors",
+        listed_by="mockgal weights list",
     )
+    return found if isinstance(found, Path) else paths[found]
 
 
 def _without_numbers(architecture: Architecture) -> GalaxyNetwork:
