@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fault_table import FAULTS
+from forked import Forked
 from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
@@ -47,19 +48,33 @@ def demo_bundle():
     return ROOT / "catalogs" / "demo" / "dark.hdf5"
 
 
+@pytest.fixture(scope="session")
+def forked():
+    """Run ``mockgal`` with the words given in the folder ``cwd``; see `forked.Forked`."""
+    processes = Forked()
+    yield processes.run
+    processes.close()
+
+
 @pytest.fixture
-def mockgal_command(tmp_path):
-    """Run ``mockgal`` in an empty directory; returns the completed process."""
+def mockgal_command(tmp_path, forked):
+    """Run ``mockgal`` in an empty directory; returns the completed process.
+
+    Variables of the environment are those of a fresh interpreter.
+    """
 
     def run(*arguments, cwd=tmp_path, **environment):
-        result = subprocess.run(
-            [sys.executable, "-m", "mockgal", *map(str, arguments)],
-            cwd=cwd,
-            text=True,
-            capture_output=True,
-            env={**os.environ, **environment},
-            timeout=120,
-        )
+        if environment:
+            result = subprocess.run(
+                [sys.executable, "-m", "mockgal", *map(str, arguments)],
+                cwd=cwd,
+                text=True,
+                capture_output=True,
+                env={**os.environ, **environment},
+                timeout=120,
+            )
+        else:
+            result = forked(arguments, cwd)
         assert "Traceback" not in result.stderr + result.stdout
         return result
 

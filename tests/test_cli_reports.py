@@ -28,17 +28,11 @@ def folder(tmp_path_factory, demo_bundle):
 
 
 @pytest.fixture(scope="module")
-def run(folder):
+def run(folder, forked):
     """Run a command in the folder, and return what it printed."""
 
     def command(*words):
-        result = subprocess.run(
-            [sys.executable, "-m", "mockgal", *map(str, words)],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        result = forked(words, folder, timeout=300)
         assert result.returncode == 0, result.stderr
         return result
 

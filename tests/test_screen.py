@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from terminal import mockgal
 
+from mockgal.cli import cli
+
 ROOT = Path(__file__).parents[1]
 CATALOGS = ROOT / "catalogs"
 
@@ -42,6 +44,12 @@ def test_commands_on_a_terminal(folder, name):
     if name in BARS:
         assert "\x1b[?25l" in shown.raw, "no bar was drawn"
         assert re.search(r"\d+/\d+", shown.text)
+
+
+def test_no_command_runs_only_where_its_libraries_are_imported():
+    """Here, or in test_calibrating and test_train_command: see tests/forked.py."""
+    here = {words[0] for words in COMMANDS.values()}
+    assert here | {"calibrate", "train", "evaluate"} == set(cli.commands)
 
 
 def pack(name, *options, **settings):
