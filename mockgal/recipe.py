@@ -14,7 +14,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from . import registry
-from .errors import UsageError
+from .errors import MockgalError, UsageError, shown
+from .files import plain_yaml
+from .files.plain_text import read_text
 from .protocols import ReadOptions
 from .quantity import stated_facts
 from .random import check_seed
@@ -22,7 +24,9 @@ from .types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 
 # The seed of a build that names none: printed and recorded. The arXiv number of the dm2gal paper.
 DEFAULT_SEED = 201200186
-_MAX_YAML_BYTES = 1_000_000
+_MAX_BYTES = 100_000
+_RECIPE = plain_yaml.Dialect(depth=4, values=5000, text=4096)
+_FIX = "check its path and what is in it; docs/reference/recipe.md has an example"
 _OPTION_FILES = (".ecsv", ".safetensors")
 _IN_A_FOLDER = ("./", "../", "/")
 
@@ -60,7 +64,7 @@ class Recipe(BaseModel):
         See `mockgal.protocols.ReadOptions`.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     sim: Path
     density: Path | None = None
@@ -124,6 +128,13 @@ class Recipe(BaseModel):
         if not all(isinstance(v, str | int | float | None) for v in plain.values()):
             raise ValueError("names, paths, numbers, true or false (mockgal.paint takes objects)")
         return plain
+
+    @field_validator("h", "omega_m", "omega_lambda", "w0", "wa", "redshift", mode="before")
+    @classmethod
+    def _a_number(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("a number")
+        return value
 
     @field_validator("sim", "density", "out", mode="before")
     @classmethod
@@ -253,25 +264,19 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises
     ------
     UsageError
-        Unreadable, not YAML, tagged, or not a mapping.
+        No ordinary file, unreadable, too long, or not plain YAML
+        (`mockgal.files.plain_yaml`) of a mapping.
     """
-    import yaml
-
-    fix = "write `key: value` lines, see docs/reference/recipe.md"
+    expected = f"a recipe of at most {_MAX_BYTES:,} bytes"
     try:
-        size = path.stat().st_size
-        if size > _MAX_YAML_BYTES:
-            raise UsageError(path, f"{size} bytes", f"a recipe of at most {_MAX_YAML_BYTES}", fix)
-        values = yaml.load(path.read_text(encoding="utf-8"), _loader())  # noqa: S506 - a SafeLoader
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(path, f"an unreadable recipe ({error})", "a YAML file", fix) from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(
-            path, f"text that is not plain YAML ({reason})", "a mapping without tags", fix
-        ) from error
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise UsageError(path, f"a {type(values).__name__}", "a mapping of option names", fix)
+        values = plain_yaml.load(read_text(path, _MAX_BYTES, expected, fix=_FIX), _RECIPE)
+    except MockgalError as error:
+        raise UsageError(error.where, error.found, error.expected, error.fix) from error
+    except plain_yaml.PlainYAMLError as error:
+        where = f"{path}, line {error.line}"
+        raise UsageError(where, error.found, error.expected, error.fix) from error
+    if not isinstance(values, dict):
+        raise UsageError(path, shown(values), "a mapping of option names", _FIX)
     options: Any = values.get("painter_options")
     places: list[tuple[dict[str, Any], str]] = [(values, key) for key in ("sim", "density", "out")]
     places += [
@@ -284,23 +289,3 @@ def read_yaml(path: Path) -> dict[str, Any]:
             place = path.parent / mapping[key]
             mapping[key] = _as_text(place) if mapping is options else str(place)
     return values
-
-
-def _loader() -> Any:
-    """PyYAML's safe loader, without aliases (which can grow without bound) and repeated keys."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            if self.check_event(yaml.AliasEvent):
-                raise yaml.YAMLError("an alias, which recipes do not have")
-            return super().compose_node(parent, index)
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            keys = [key.value for key, _ in node.value]
-            repeated = sorted({str(key) for key in keys if keys.count(key) > 1})
-            if repeated:
-                raise yaml.YAMLError(f"the key {repeated[0]} more than once")
-            return super().construct_mapping(node, deep)
-
-    return Loader

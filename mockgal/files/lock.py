@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError, warn
+from . import plain_json
 from .signals import signals_deferred
 
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
@@ -181,7 +182,7 @@ def _holder(handle: int, lock: Path) -> dict[str, Any]:
             "move it away",
         )
     try:
-        holder = json.loads(text)
+        holder = plain_json.load(text)
         return holder if isinstance(holder, dict) else {}
     except ValueError:
         return {}

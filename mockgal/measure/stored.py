@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import CorruptFileError, MockgalError
 from ..files.ecsv import read_ecsv
 from .result import DETECTABLE, FORMAT, Field, Measurement, Style
@@ -30,15 +28,12 @@ def read(path: Path) -> Measurement:
     try:
         meta = table.meta
         labels, style = meta["labels"], meta["style"]
-        for name in table.colnames:
+        for name, column in table.columns.items():
             if name.endswith(DETECTABLE):
                 continue
-            values = table[name]
-            columns[name] = np.asarray(
-                values.filled(np.nan) if hasattr(values, "filled") else values
-            )
+            columns[name] = column.values
             unit = str(meta["units"][name])  # as it was written; astropy has its own order
-            fields[name] = Field(unit, values.description or "", str(labels[name]))
+            fields[name] = Field(unit, column.description, str(labels[name]))
         return Measurement(
             str(meta["statistic"]),
             columns,

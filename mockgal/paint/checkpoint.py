@@ -28,9 +28,10 @@ from ..errors import (
     UnsafeInputError,
 )
 from ..files.atomic import check_output
+from ..files.plain_text import ordinary_file
 from ..memory import check_memory
 from . import published
-from .tensor_file import COPY_AGAIN, check_names, regular_file, strict_json, tensor_file
+from .tensor_file import COPY_AGAIN, check_names, strict_json, tensor_file
 from .weights import Weights, save_weights
 from .weights_header import in_file
 
@@ -102,7 +103,7 @@ def convert_checkpoint(
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors of the ``state_dict``, and facts about the checkpoint."""
-    with regular_file(path, _EXPECTED) as stream:
+    with ordinary_file(path, _EXPECTED) as stream:
         size = os.fstat(stream.fileno()).st_size
         head = stream.read(32)
         if head.startswith(_ZIP):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import CorruptFileError, DomainError, MissingDatasetError, shown
 from ..files.ecsv import read_ecsv
@@ -31,7 +30,7 @@ def to_ecsv(table: HODTable) -> str:
     for name in out.colnames:
         unit, out[name].description = COLUMNS[name]
         out[name].unit = unit or None
-    out.meta = {"format": FORMAT, "digest": table.digest} | {
+    meta = {"format": FORMAT, "digest": table.digest} | {
         key: (
             [float(x) for x in table.residual_probability]
             if key == "residual_probability"
@@ -39,6 +38,7 @@ def to_ecsv(table: HODTable) -> str:
         )
         for key in META
     }
+    out.meta = json.loads(json.dumps(meta))  # else what is there twice would become a YAML alias
     text = io.StringIO()
     out.write(text, format="ascii.ecsv")
     return text.getvalue()
@@ -60,17 +60,12 @@ def read(path: Path) -> HODTable:
         fix="give the path of one, or a name that `mockgal calibrations` lists",
         again=again,
     )
-    missing = [c for c in expected(table.colnames) if c not in table.colnames]
+    missing = [c for c in expected(table.columns) if c not in table.columns]
     missing += [key for key in (*META, "digest") if key not in table.meta]
     if missing:
         raise MissingDatasetError(path, f"no {', '.join(missing)}", "all of them", again)
-    columns: dict[str, NDArray[Any]] = {}
+    columns = {name: c.values for name, c in table.columns.items() if name in COLUMNS}
     try:
-        for name in table.colnames:
-            if name in COLUMNS:
-                values = table[name]
-                values = values.filled(np.nan) if hasattr(values, "filled") else values
-                columns[name] = np.asarray(values)
         for key, (kind, _) in META.items():
             if not isinstance(table.meta[key], (int, float) if kind in (int, float) else kind):
                 raise TypeError(f"{key} is {shown(table.meta[key])}")

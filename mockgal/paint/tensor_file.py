@@ -6,24 +6,23 @@ is executed. Formats that could execute something (pickle, and what is made of i
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptFileError, InputError, MissingDatasetError, UnsafeInputError
+from ..errors import CorruptFileError, MissingDatasetError, UnsafeInputError
+from ..files import plain_json
+from ..files.plain_text import ordinary_file
 from ..memory import check_memory
 
 MAX_HEADER = 4 << 20  # bytes
-MAX_DEPTH = 32  # of lists and objects within each other
 DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
 COPY_AGAIN = "copy or download the file again and compare its checksum with the source's"
 CONVERT = (
@@ -32,7 +31,7 @@ CONVERT = (
 )
 _METADATA = "__metadata__"
 _MOST_BYTES = 1 << 40  # far more than any network that is allowed
-_MOST_AXES, _MOST_DIGITS = 8, 25
+_MOST_AXES = 8
 _EXECUTABLE = {
     b"PK\x03\x04": "a zip archive, as torch and NumPy keep pickles in",
     b"\x93NUMPY": "a NumPy file, which may hold pickled objects",
@@ -96,7 +95,7 @@ def tensor_file(path: Path) -> Iterator[TensorFile]:
     CorruptFileError
         Cut short, or no valid safetensors file.
     """
-    with regular_file(path, "a safetensors file") as stream:
+    with ordinary_file(path, "a safetensors file") as stream:
         size = os.fstat(stream.fileno()).st_size
         length = _header_length(path, stream.read(16), size)
         stream.seek(8)
@@ -112,27 +111,6 @@ def tensor_file(path: Path) -> Iterator[TensorFile]:
         yield TensorFile(path, metadata, entries, stream, start)
 
 
-@contextmanager
-def regular_file(path: Path, expected: str) -> Iterator[BufferedReader]:
-    """Open an ordinary file; a pipe or device could hang, or never end.
-
-    Raises
-    ------
-    InputError
-        It is none, or cannot be read.
-    """
-    fix = "give the path of one that you may read"
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise InputError(path, "something that is not an ordinary file", expected, fix)
-        stream = open(path, "rb")  # noqa: SIM115
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(path, f"no readable file ({reason})", expected, fix) from error
-    with stream:
-        yield stream
-
-
 def strict_json(text: bytes, where: str) -> dict[str, Any]:
     """A JSON object: names once only, numbers finite, nesting bounded.
 
@@ -142,54 +120,14 @@ def strict_json(text: bytes, where: str) -> dict[str, Any]:
         It is none.
     """
     try:
-        found = json.loads(
-            text.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_refuse_number,
-            parse_float=_finite,
-            parse_int=_short,
-        )
+        found = plain_json.load(text)
         if not isinstance(found, dict):
             raise ValueError("no object")
-        level: list[Any] = [found]
-        for _ in range(MAX_DEPTH):
-            level = [item for value in level for item in _items(value)]
-        if level:
-            raise ValueError(f"nested deeper than {MAX_DEPTH}")
-    except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
+    except ValueError as error:
         raise CorruptFileError(
-            where, f"text that is not valid JSON ({reason})", "a JSON object", COPY_AGAIN
+            where, f"text that is not valid JSON ({error})", "a JSON object", COPY_AGAIN
         ) from error
     return found
-
-
-def _items(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in found if names.count(name) > 1)
-        raise ValueError(f"the name {twice[:40]!r} twice")
-    return found
-
-
-def _refuse_number(text: str) -> NoReturn:
-    raise ValueError(f"the number {text[:40]}")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    return value if math.isfinite(value) else _refuse_number(text)
-
-
-def _short(text: str) -> int:
-    return int(text) if len(text) <= _MOST_DIGITS else _refuse_number(text)
 
 
 def _header_length(path: Path, head: bytes, size: int) -> int:

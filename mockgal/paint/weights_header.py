@@ -13,9 +13,10 @@ from typing import Any
 from ..columns import PAINTED
 from ..cosmology import Cosmology
 from ..errors import BadValueError, FormatError, MockgalError, listed, shown
+from ..files.plain_json import MAX_DEPTH
 from ..types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 from .architecture import Architecture
-from .tensor_file import CONVERT, MAX_DEPTH, TensorFile, strict_json
+from .tensor_file import CONVERT, TensorFile, strict_json
 
 KEY = "mockgal"  # of the metadata of the safetensors file
 FORMAT = 1

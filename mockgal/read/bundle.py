@@ -14,7 +14,6 @@ Units are the internal ones (`mockgal.columns`); `mockgal.write.bundle` writes i
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
@@ -36,6 +35,7 @@ from ..errors import (
     listed,
     shown,
 )
+from ..files import plain_json
 from ..layout import (
     BUNDLE_ATTRIBUTE,
     BUNDLE_DIGEST,
@@ -231,15 +231,11 @@ def _facts(file: h5py.File) -> dict[str, Any]:
     return {key: value for key, value in found.items() if isinstance(value, str | int | float)}
 
 
-def _not_json(constant: str) -> Any:
-    raise ValueError(f"{constant}, which is no JSON")
-
-
 def _json(file: h5py.File, name: str, kind: type) -> Any:
     try:
         text = safe.read_rows(safe.dataset(file, name)).tobytes()
-        value = json.loads(text, parse_constant=_not_json)
-    except (ValueError, RecursionError) as error:
+        value = plain_json.load(text)
+    except ValueError as error:
         value = error
     if not isinstance(value, kind):
         raise CorruptFileError(

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from astropy import units as u
+from astropy.io import fits
 from astropy.table import Table
 
 from ..columns import GALAXY_COLUMNS
@@ -263,7 +264,11 @@ def _table(path: Path) -> Table:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of units that astropy does not know: looked at below
-            return Table.read(path, hdu=1, format="fits", memmap=False)
+            with fits.open(path, memmap=False) as file:
+                hdu = file[1]
+                # astropy would build objects of what YAML in these cards says.
+                hdu.header.remove("COMMENT", ignore_missing=True, remove_all=True)
+                return Table.read(hdu, format="fits")
     except MemoryError:
         raise
     except Exception as error:  # astropy raises what its parts raise

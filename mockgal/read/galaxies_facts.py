@@ -6,11 +6,9 @@ header (FITS) or the attributes (HDF5) state, too: all statements of one fact mu
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import fields
-from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +29,7 @@ from ..errors import (
     printable,
     shown,
 )
+from ..files import plain_json
 from ..layout import (
     CATALOGUE_SCHEMA,
     ESSENTIALS,
@@ -44,6 +43,7 @@ from ..types import Snapshot, SourceFile
 
 MAX_JSON = 1 << 24  # bytes
 MAX_DEPTH = 64  # lists and objects inside one another
+_MAX_DIGITS = 300  # of a whole number
 IDS = ("galaxy_id", "halo_id")  # without which rows cannot be told apart
 _AGAIN = "copy the file again, or make it again"
 _LARGEST = 1e300  # of a number among the facts
@@ -195,45 +195,17 @@ def _load(text: str, where: str) -> Any:
     if bad := re.search(r"[^ -~]", text):
         raise CorruptFileError(where, f"the character {bad[0]!r}", "JSON in ASCII", _AGAIN)
 
-    def constant(name: str) -> None:
-        raise ValueError(f"the constant {name}")
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        result = dict(pairs)
-        if len(result) < len(pairs):
-            raise ValueError(f"an object of {len(pairs)} entries with {len(result)} names")
-        return result
-
     try:
-        value = json.loads(text, parse_constant=constant, object_pairs_hook=once)
-        deep = _is_deep(value, where)
-    except RecursionError:
-        deep = True
-    except ValueError as error:
-        raise CorruptFileError(where, f"damaged JSON ({error})", "valid JSON", _AGAIN) from error
-    if deep:
+        return plain_json.load(text, depth=MAX_DEPTH, digits=_MAX_DIGITS)
+    except plain_json.DeepJSONError as error:
         raise UnsafeInputError(
             where,
             f"JSON nested deeper than {MAX_DEPTH} levels",
             "a few levels",
             "do not use this file",
-        )
-    return value
-
-
-def _is_deep(value: Any, where: str) -> bool:
-    """Whether JSON is nested too deeply; numbers beyond floats are refused on the way."""
-    todo = [(value, 0)]
-    while todo:
-        item, depth = todo.pop()
-        if depth > MAX_DEPTH:
-            return True
-        if isinstance(item, dict | list):
-            parts = item.values() if isinstance(item, dict) else item
-            todo += [(part, depth + 1) for part in parts]
-        elif isinstance(item, float) and not isfinite(item):
-            raise CorruptFileError(where, "an infinite number", "finite ones", _AGAIN)
-    return False
+        ) from error
+    except plain_json.PlainJSONError as error:
+        raise CorruptFileError(where, f"damaged JSON ({error})", "valid JSON", _AGAIN) from error
 
 
 def _check_sections(whole: _Section) -> None:

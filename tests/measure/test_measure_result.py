@@ -141,10 +141,10 @@ def test_damaged_files_are_refused(tmp_path, old, new):
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path):
-    with pytest.raises(InputError, match="unreadable"):
+    with pytest.raises(InputError, match="no readable file"):
         read_measurement(tmp_path / "none.ecsv")
     (tmp_path / "b.ecsv").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="unreadable"):
+    with pytest.raises(InputError, match="no text in UTF-8"):
         read_measurement(tmp_path / "b.ecsv")
 
 

@@ -239,3 +239,18 @@ def test_commands_take_the_reason(mockgal_command, tmp_path):
     assert "not a complete sample" in measured.stdout
     described = mockgal_command("inspect", "b.fits", "--json", *why)
     assert json.loads(described.stdout)["changed_by_hand"]["reason"] == WHY
+
+
+def test_no_yaml_in_comments_makes_objects(original, tmp_path):
+    """What astropy serializes in comments is not looked at: aliases of it would fill the memory."""
+    changed = filtered(original[1], tmp_path / "b.fits", CHANGED=WHY)
+    expected = read_changed(changed).digest()
+    lines = ["- _a: &a0 [x,x,x,x,x,x,x,x,x]"]
+    lines += [f"- _b{n}: &a{n} [{','.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
+    mark = "--{}-ASTROPY-SERIALIZED-COLUMNS--"
+    with fits.open(changed, mode="update") as file:
+        columns = [f"- {{name: {name}, datatype: float64}}" for name in file[1].columns.names]
+        body = ["datatype:", *columns, "meta: !!omap", *lines]
+        for line in [mark.format("BEGIN"), *body, mark.format("END")]:
+            file[1].header["COMMENT"] = line
+    assert read_changed(changed).digest() == expected
