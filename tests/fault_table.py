@@ -296,7 +296,12 @@ def _hostile() -> tuple[Fault, ...]:
             "escaped on the screen and in headers; they cannot add lines or header cards",
             (0,),
         ),
-        Fault(71, "YAML tags that make Python objects", "refused; nothing is executed", (2,)),
+        Fault(
+            71,
+            "YAML tags that make Python objects, and aliases that fill the memory",
+            "refused at once; nothing is executed (in a calibration: 3)",
+            (2,),
+        ),
         Fault(
             72,
             "names that some FITS libraries take for commands (`a.fits[1]`, `|program`, `!a.fits`)",

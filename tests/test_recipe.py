@@ -88,7 +88,7 @@ def test_paths_are_relative_to_the_file(tmp_path):
         "- a\n- b",
         "seed: 3\nseed: 4",
         "out: 2020-13-45",
-        "a: &x [1]\nb: [*x, *x]",
+        pytest.param("a: &x [1]\nb: [*x, *x]", marks=pytest.mark.fault(71), id="71-aliases"),
         "seed: " + "9" * 5000,
         "3",
         "",
