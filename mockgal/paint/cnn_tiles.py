@@ -1,11 +1,13 @@
 """The network at all subhalos of a box, tile by tile, within a given memory.
 
 A tile's predictions depend, in their last bits, on how its subhalos share work and so on the size
-of tiles. Nothing else changes them: no order of rows, number of threads, or stop and resumption.
+of tiles, and on the machine's vector instructions. Nothing else changes them: no order of rows,
+number of threads, or stop and resumption.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -35,7 +37,14 @@ EVALUATION = 1  # to be raised with every change of last bits
 _GATE_ROWS = 4  # subhalos of each tile that the error is measured at
 _ABSURD = 30.0  # standardised outputs that no trained network gives
 _LARGEST_LOGIT = 1000.0  # of massive subhalos, nearly all luminous, it may well be above 30
+_LIMITS = ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_CBWR")  # of instructions, by the user
 _FAR_BELOW = 1000.0  # a mean is driven there where targets pile up at the floor (`normal_law`)
+
+
+def instructions() -> dict[str, str]:
+    """Which vector instructions torch uses, by which oneDNN chooses its convolutions."""
+    limits = {name: os.environ[name] for name in _LIMITS if name in os.environ}
+    return {"torch": torch.backends.cpu.get_cpu_capability(), **limits}
 
 
 @dataclass
@@ -104,6 +113,7 @@ class TileEvaluation:
             "device": self.device,
             "precision": self.precision,
             "torch": torch.__version__,
+            "instructions": instructions(),
             "average_symmetries": self.average_symmetries,
         }
 

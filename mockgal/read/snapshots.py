@@ -251,6 +251,9 @@ def stream_particles(
 ) -> Iterator[ParticleChunk]:
     """Particles of one pair of datasets in internal units, positions wrapped and masses checked.
 
+    Positions are rounded to float32, as bundles keep them: a simulation and its bundle are the
+    same particles, to the last bit.
+
     Parameters
     ----------
     place : h5py.Dataset, shape (n, 3)
@@ -280,6 +283,7 @@ def stream_particles(
             where=partial(chunks.row_at, where, start),
             record=moved,
         )
+        moved["positions_at_box_edge"] += rounded(position, box_size)
         if isinstance(masses, float):
             mass = np.full(stop - start, masses)
         else:
@@ -296,6 +300,17 @@ def stream_particles(
         yield ParticleChunk(
             position, mass, moved["positions_wrapped"], moved["positions_at_box_edge"]
         )
+
+
+def rounded(position: NDArray[np.float64], box_size: float) -> int:
+    """Round positions in a box to float32, in place; return how many coordinates became 0 by it.
+
+    Of those next to the far edge: they are the same places, at the near one.
+    """
+    position[...] = position.astype(np.float32)
+    at_edge = position >= np.float32(box_size)
+    position[at_edge] = 0.0
+    return int(np.count_nonzero(at_edge))
 
 
 def particles(snapshot: SnapshotSet, options: ReadOptions) -> Particles:
