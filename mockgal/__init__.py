@@ -27,6 +27,11 @@ if (
     _here = _sys.path.pop(0)
     _sys.path += [_here] * (_here == __file__.rpartition(f"/{__name__}/")[0])
 
+from .files import signals as _signals
+
+if _signals.is_command():  # what follows takes a while, in which Ctrl-C prints no traceback
+    _signals.end_at_once()
+
 # Eight functions have the names of rooms. The rooms are loaded first, so that no later import of
 # one can take the name back: `mockgal.read` is the function, `mockgal.read.detect` still imports.
 for _room in ("read", "populate", "paint", "select", "write", "measure", "calibrate", "train"):

@@ -6,13 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from .files import signals
+
 Progress = Callable[[int, int, str], object]
 
 _listener: ContextVar[Progress | None] = ContextVar("progress", default=None)
 
 
 def advance(done: int, total: int, label: str) -> None:
-    """Say that ``done`` of ``total`` are done of the work called ``label``."""
+    """Say that ``done`` of ``total`` are done of the work called ``label``.
+
+    A signal that was lost since ends the work here.
+    """
+    signals.check()
     listener = _listener.get()
     if listener is not None:
         listener(done, total, label)

@@ -233,7 +233,13 @@ def _output() -> tuple[Fault, ...]:
             "the old file or the new one, whole; the next run succeeds",
             (),
         ),
-        Fault(55, "interrupted (SIGINT) or terminated (SIGTERM)", "the old file stays", (130, 143)),
+        Fault(
+            55,
+            "interrupted (SIGINT) or terminated (SIGTERM)",
+            "the old file stays; so it does where a library loses the signal, and while mockgal "
+            "is being imported",
+            (130, 143),
+        ),
         Fault(56, "a folder that may not be written to", "refused before work", (5,)),
         Fault(
             57,
@@ -365,6 +371,18 @@ def _compute() -> tuple[Fault, ...]:
     )
 
 
+def _surroundings() -> tuple[Fault, ...]:
+    return (
+        Fault(
+            86,
+            "standard streams that are closed, full, or that nobody reads",
+            "the work is done and files are written whole; a report that finds no room is an "
+            "error, and messages that cannot be printed are not",
+            (5,),
+        ),
+    )
+
+
 GROUPS = (
     Group("A", "Corrupt or cut short", _corrupt()),
     Group("B", "Headers and sets of files", _headers()),
@@ -374,6 +392,7 @@ GROUPS = (
     Group("F", "Output", _output()),
     Group("G", "Hostile", _hostile()),
     Group("H", "Computing", _compute()),
+    Group("I", "Surroundings", _surroundings()),
 )
 FAULTS = {fault.number: fault for group in GROUPS for fault in group.faults}
 

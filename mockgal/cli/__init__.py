@@ -12,13 +12,20 @@ import click
 import cloup
 
 from .. import __version__
-from ..errors import InternalError, MockgalError, MockgalWarning, ResourceError, UsageError
+from ..errors import (
+    InternalError,
+    MockgalError,
+    MockgalWarning,
+    ResourceError,
+    UsageError,
+)
+from ..files import signals
 from .build import build
 from .calibrate import calibrate
 from .command import Group
 from .field import field
 from .measure import measure, plot
-from .screen import fail, warn
+from .screen import fail, standard_streams, warn
 from .simulations import calibrations, inspect, pack
 from .train import evaluate, train
 from .weights import weights
@@ -40,60 +47,76 @@ for _title, _commands in {
     cli.add_section(cloup.Section(_title, list(_commands), is_sorted=False))
 
 
-_came: list[int] = []  # signals that end the command
-
-
-def _end(signum: int, frame: Any) -> None:
-    _came.append(signum)
-    if signum == signal.SIGINT:
-        raise KeyboardInterrupt
-    raise SystemExit(128 + signum)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit with a documented code; no traceback reaches the user.
 
     With ``MOCKGAL_DEBUG`` set in the environment errors are raised as they are.
     """
-    _came.clear()
-    signal.signal(signal.SIGTERM, _end)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored
-        signal.signal(signal.SIGINT, _end)
-    if sys.stdout is None:  # closed by the caller
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-
-    def show(message: Any, category: Any, filename: str, lineno: int, *_: Any) -> None:
-        if issubclass(category, MockgalWarning):
-            warn(message)
-        elif os.environ.get("MOCKGAL_DEBUG"):
-            warn(f"{category.__name__} at {filename}:{lineno}: {message}")
-
-    warnings.showwarning = show  # type: ignore[assignment]
+    signals.end_command()
+    warnings.showwarning = _show  # type: ignore[assignment]
     warnings.simplefilter("always", MockgalWarning)  # whatever PYTHONWARNINGS says
+    sys.unraisablehook = _unraisable
     try:
-        cli(arguments, standalone_mode=False)
-        code = 0
-    except click.exceptions.NoArgsIsHelpError as error:
-        asked = error.ctx is None or error.ctx.parent is None  # `mockgal` alone asks for the help
-        click.echo(error.format_message(), err=not asked)
-        code = 0 if asked else 2
-    except click.ClickException as error:
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "mockgal"
-        code = fail(
-            UsageError(command, error.format_message(), "", f"`{command} --help` lists the options")
-        )
-    except (click.Abort, KeyboardInterrupt):
-        code = _interrupted(signal.SIGINT)
-    except Exception as error:
-        # NumPy, for one, puts an error of its own in the place of a signal's.
-        code = _interrupted(_came[-1]) if _came else _failed(error)
+        with standard_streams():
+            code = _run(arguments)
+    except (KeyboardInterrupt, SystemExit):  # of a second signal
+        if (number := signals.came()) is None:
+            raise
+        code = 128 + number
+    if arguments is None:  # the process ends now
+        signals.end_at_once()
     sys.exit(code)
 
 
-def _interrupted(signum: int) -> int:
-    click.echo("mockgal: interrupted; every output is whole, or as it was", err=True)
-    return 128 + signum
+def _show(message: Any, category: Any, filename: str, lineno: int, *_: Any) -> None:
+    if issubclass(category, MockgalWarning):
+        warn(message)
+    elif os.environ.get("MOCKGAL_DEBUG"):
+        warn(f"{category.__name__} at {filename}:{lineno}: {message}")
+
+
+def _unraisable(what: Any) -> None:
+    """Print what a callback raised and Python cannot, unless a signal was the cause."""
+    if signals.came() is None:
+        sys.__unraisablehook__(what)
+
+
+def _run(arguments: list[str] | None) -> int:
+    """Run the command and print how it ended; return the exit code."""
+    try:
+        code = _command(arguments)
+        sys.stdout.flush()
+        return code if signals.came() is None else _interrupted()
+    except (click.Abort, KeyboardInterrupt):
+        return _interrupted()
+    except SystemExit:
+        if signals.came() is None:
+            raise
+        return _interrupted()
+    except Exception as error:
+        # Libraries put errors of their own in the place of a signal's.
+        return _failed(error) if signals.came() is None else _interrupted()
+
+
+def _command(arguments: list[str] | None) -> int:
+    try:
+        cli(arguments, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        asked = error.ctx is None or error.ctx.parent is None  # `mockgal` alone asks for the help
+        click.echo(error.format_message(), err=not asked)
+        return 0 if asked else 2
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "mockgal"
+        return fail(
+            UsageError(command, error.format_message(), "", f"`{command} --help` lists the options")
+        )
+    return 0
+
+
+def _interrupted() -> int:
+    click.echo(signals.INTERRUPTED, err=True)
+    return 128 + (signals.came() or signal.SIGINT)
 
 
 def _failed(error: Exception) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
+import select
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import TextIO
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
 
 import click
 
@@ -40,30 +42,84 @@ def fail(error: MockgalError) -> int:
 
 
 def _note(line: str) -> None:
-    """Print a line to standard error, as far as its encoding goes."""
+    """Print a line to standard error."""
     bar = sys.modules.get(f"{__package__}.bar")
     if bar is None or not bar.print_above(line):
-        click.echo(_encodable(line, sys.stderr), err=True)
-
-
-def _encodable(line: str, stream: TextIO | None) -> str:
-    """Return ``line`` with what the stream's encoding lacks escaped, as for ``LANG=C``."""
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    return line.encode(encoding, "backslashreplace").decode(encoding)
+        click.echo(line, err=True)
 
 
 def say(lines: Iterable[str]) -> None:
     """Print lines to standard output; what they hold cannot forge other lines."""
+    for line in lines:
+        click.echo(printable(line))
+
+
+class _Raw(io.FileIO):
+    """A standard stream whose reader may go away, and which may be full."""
+
+    _is_broken = False
+
+    def write(self, data: Any) -> int:
+        """Write, or raise an `OutputError` once: whatever follows is dropped."""
+        size = memoryview(data).nbytes
+        if self._is_broken:
+            return size
+        try:
+            while (written := super().write(data)) is None:  # the reader of a pipe is behind
+                select.select([], [self], [])
+            return written
+        except OSError as error:
+            self._is_broken = True
+            # Nobody reads on, which is no failure of ours; and of errors there is no way to tell.
+            if isinstance(error, BrokenPipeError) or self.fileno() != 1:
+                return size
+            raise OutputError(
+                "standard output",
+                str(error),
+                "a place for the report",
+                "the files that the command was to write are complete",
+            ) from error
+
+
+@contextmanager
+def standard_streams() -> Iterator[None]:
+    """Make the standard streams fit to write to, whatever the caller left of them, in the block.
+
+    Closed ones lead nowhere. Letters that their encoding lacks are escaped, as for ``LANG=C``.
+
+    Raises
+    ------
+    OutputError
+        Standard output cannot be written, when it is flushed.
+    """
+    _open_closed()
+    former = sys.stdout, sys.stderr
+    # Those of tests and notebooks are left alone.
+    if former[0] is sys.__stdout__:
+        sys.stdout = _stream(1, former[0])
+    if former[1] is sys.__stderr__:
+        sys.stderr = _stream(2, former[1])
     try:
-        for line in lines:
-            click.echo(_encodable(printable(line), sys.stdout))
-        sys.stdout.flush()
-    except BrokenPipeError:  # nobody reads on, which is no failure of ours
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - so that the exit finds it writable
-    except OSError as error:
-        raise OutputError(
-            "standard output",
-            str(error),
-            "a place for the report",
-            "the files that the command was to write are complete",
-        ) from error
+        yield
+    finally:
+        with suppress(OutputError):  # an error is on its way
+            sys.stdout.flush()
+        sys.stdout, sys.stderr = former
+
+
+def _stream(number: int, former: TextIO | None) -> TextIO:
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Raw(number, "w", closefd=False)),
+        encoding=getattr(former, "encoding", None),
+        errors="backslashreplace",
+        line_buffering=number == 2 or getattr(former, "line_buffering", False),
+    )
+
+
+def _open_closed() -> None:
+    """Open the descriptors 0, 1 and 2 where they are closed: a file would get their number."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the least number that is free

@@ -1,14 +1,83 @@
-"""Signals wait while an output is between two states, and are never lost."""
+"""Signals end the command; they wait while an output is between two states, and are never lost.
+
+What a handler raises may be lost: in a callback of a C library, in ``__del__``, or where a library
+puts an error of its own in its place. So those of a command are recorded, and `check` raises again
+for them: where progress is told, before an output gets its name, and at the end.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+INTERRUPTED = "mockgal: interrupted; every output is whole, or as it was"
+
+_came: list[int] = []  # signals that end the command
+
+
+def came() -> int | None:
+    """Return the first signal that was to end the command, or None."""
+    return _came[0] if _came else None
+
+
+def check() -> None:
+    """Raise if a signal was to end the command, and is lost."""
+    if _came:
+        _raise(_came[0])
+
+
+def _raise(signum: int) -> None:
+    if signum == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + signum)
+
+
+def _end(signum: int, frame: Any) -> None:
+    _came.append(signum)
+    _raise(signum)
+
+
+def end_command() -> None:
+    """Have signals end the command by an exception, which cleans up on its way."""
+    _came.clear()
+    _handle(_end)
+
+
+def end_at_once() -> None:
+    """Have signals end the process where it is: nothing is begun yet, or all is done.
+
+    Python may be importing or closing down then, and would print a traceback.
+    """
+    _handle(_end_at_once)
+
+
+def _end_at_once(signum: int, frame: Any) -> None:
+    with suppress(OSError):
+        os.write(2, f"{INTERRUPTED}\n".encode())
+    os._exit(128 + signum)
+
+
+def _handle(handler: Any) -> None:
+    for number in _SIGNALS:
+        # SIGINT is ignored in what a shell starts with `&`: it stays so.
+        if number == signal.SIGTERM or signal.getsignal(number) in _TAKEN:
+            signal.signal(number, handler)
+
+
+_TAKEN = (signal.default_int_handler, _end, _end_at_once)
+
+
+def is_command() -> bool:
+    """Whether this process was started as ``mockgal`` or ``python -m mockgal``."""
+    if sys.argv[:1] == ["-m"]:  # while Python looks for the module
+        return sys.orig_argv[-len(sys.argv)] in ("mockgal", "-mmockgal")
+    return bool(sys.argv) and os.path.basename(sys.argv[0]) == "mockgal"
 
 
 class _Stop(Exception):
@@ -23,8 +92,8 @@ class Deferral:
         self._former: dict[signal.Signals, Any] = {}
 
     def check(self) -> None:
-        """End the block here if there was a signal."""
-        if self._kept:
+        """End the block here if there was a signal, in it or before it."""
+        if self._kept or _came:
             raise _Stop
 
     @contextmanager
@@ -76,4 +145,5 @@ def signals_deferred() -> Iterator[Deferral]:
     finally:
         deferral._let()
     if stopped:  # and the handler did not raise: yet the work is not done
+        check()
         raise KeyboardInterrupt
