@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from functools import partial
 
 import h5py
 import numpy as np
@@ -15,9 +16,11 @@ from PIL import Image
 import mockgal
 from mockgal import registry
 from mockgal.errors import UsageError
+from mockgal.measure.power import power_spectrum
 from mockgal.measure.statistics import UNITS, options_of
 from mockgal.measuring import measure_files, plot_files
 from mockgal.read.density import read_density
+from mockgal.report import figures
 from mockgal.testing import write_gadget4
 
 CHEAP = "mass_function,stellar_to_halo,occupation,satellite_fraction"
@@ -423,16 +426,34 @@ def test_every_option_of_a_statistic_is_one_of_the_command():
         assert set(options_of(name)) <= flags, name
 
 
+@pytest.fixture(scope="module")
+def files_of_two(mock_file, tmp_path_factory):
+    mock = mockgal.read_galaxies(mock_file)
+    bright = mockgal.select(mock, "stellar_mass > 2e10 Msun/h")
+    path = tmp_path_factory.mktemp("two") / "bright.hdf5"
+    mockgal.write(bright, path)
+    return mock_file, path, mock, bright
+
+
+@pytest.fixture(scope="module")
+def plotted(forked, files_of_two, tmp_path_factory):
+    """What the command prints for two catalogues, and the folder that it was run in."""
+    folder = tmp_path_factory.mktemp("plotted")
+    result = forked(["plot", *files_of_two[:2]], folder)
+    assert result.returncode == 0, result.stderr
+    return result, folder
+
+
+@pytest.fixture
+def coarse(monkeypatch):
+    """Power spectra of a coarse grid, for tests of what is drawn around them."""
+    monkeypatch.setattr(figures, "power_spectrum", partial(power_spectrum, grid_size=64))
+
+
 class TestComparison:
     """`mockgal plot` of several catalogues."""
 
-    @pytest.fixture
-    def files_of_two(self, mock_file, tmp_path):
-        mock = mockgal.read_galaxies(mock_file)
-        bright = mockgal.select(mock, "stellar_mass > 2e10 Msun/h")
-        mockgal.write(bright, tmp_path / "bright.hdf5")
-        return mock_file, tmp_path / "bright.hdf5", mock, bright
-
+    @pytest.mark.usefixtures("coarse")
     def test_dollars_and_no_painter(self, mock_file, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         mock = mockgal.read_galaxies(mock_file)
@@ -441,14 +462,12 @@ class TestComparison:
         plot_files([mock_file, name], out="a.png")
         assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
-    def test_table_and_picture(self, mockgal_command, files_of_two, tmp_path):
-        first, second, *catalogues = files_of_two
-        result = mockgal_command("plot", first, second, "--out", "a.png")
-        assert result.returncode == 0, result.stderr
-        assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    def test_table_and_picture(self, plotted, files_of_two):
+        (result, folder), catalogues = plotted, files_of_two[2:]
+        assert (folder / "mock-bright.png").read_bytes().startswith(b"\x89PNG")
         head, *rows, last = result.stdout.splitlines()
         assert head.split() == ["mock.fits", "bright.hdf5"]
-        assert last == "wrote a.png"
+        assert last == "wrote mock-bright.png"
         table = {row[:30].strip(): row[30:].replace(",", "").split() for row in rows}
         assert table["painter"] == ["hod", "hod"]
         assert list(map(int, table["galaxies"])) == [len(mock) for mock in catalogues]
@@ -459,15 +478,10 @@ class TestComparison:
             found = list(map(float, table[f"stellar mass, {name} [Msun/h]"]))
             assert found == pytest.approx(values, rel=1e-3)
 
-    def test_named_after_all(self, mockgal_command, files_of_two, tmp_path):
-        assert mockgal_command("plot", *files_of_two[:2]).returncode == 0
-        assert (tmp_path / "mock-bright.png").exists()
-
+    @pytest.mark.usefixtures("coarse")
     def test_the_curves_are_those_of_the_statistics(self, files_of_two):
-        from mockgal.report.figures import comparison
-
         mocks = dict(zip(("all", "bright"), files_of_two[2:], strict=True))
-        figure = comparison(mocks)
+        figure = figures.comparison(mocks)
         assert "out_dm64, box 16 Mpc/h, redshift 0" in figure.get_suptitle()
         names = [text.get_text() for text in figure.legends[0].get_texts()]
         assert names == ["all", "bright"]
@@ -484,7 +498,8 @@ class TestComparison:
                 ]
                 drawn = np.concatenate([np.transpose(line.get_data()) for line in of_mock])
                 drawn = drawn[np.isfinite(drawn[:, 1])]
-                result = mockgal.measure(mock, statistic)
+                options = {"grid_size": 64} if statistic == "power" else {}
+                result = mockgal.measure(mock, statistic, **options)
                 there = np.isin(result[result.axis], drawn[:, 0])
                 assert len(drawn) == there.sum() > 3
                 expected = np.transpose([result[result.axis][there], result[estimate][there]])
@@ -503,29 +518,23 @@ class TestComparison:
         assert painters.split("  ")[-1].strip() == "hydrodynamic run"
         assert "different simulations" in result.stderr
 
-    def test_labels_name_the_catalogues(self, mockgal_command, files_of_two):
-        first, second, *_ = files_of_two
-        result = mockgal_command(
-            *("plot", first, second, "--label", "all of them", "--label", "$M_*$ > 2%"),
-        )
-        assert result.returncode == 0, result.stderr
-        head = result.stdout.splitlines()[0]
-        assert head.split("  ")[-2:] == ["all of them", "$M_*$ > 2%"]
-
     def test_an_uncut_catalogue_beside_a_cut_one_is_told(
-        self, mockgal_command, files_of_two, tmp_path
+        self, plotted, mockgal_command, files_of_two, tmp_path
     ):
-        first, second, mock, bright = files_of_two
-        result = mockgal_command("plot", first, second, "--out", "a.png")
-        assert result.returncode == 0, result.stderr
+        """The advised cut makes them alike; labels name them."""
+        (result, folder), (first, second, mock, bright) = plotted, files_of_two
         outside = len(mock) - len(bright)
         assert f"{outside} of {len(mock)} galaxies of mock.fits" in result.stderr
-        with Image.open(tmp_path / "a.png") as picture:
+        with Image.open(folder / "mock-bright.png") as picture:
             assert f"{outside} of {len(mock)}" in picture.text["Description"]
         (cut,) = re.findall('--cut "([^"]*)"', result.stderr)
-        alike = mockgal_command("plot", first, second, "--out", "b.png", "--cut", cut)
+        alike = mockgal_command(
+            *("plot", first, second, "--out", "b.png", "--cut", cut),
+            *("--label", "all of them", "--label", "$M_*$ > 2%"),
+        )
         assert alike.returncode == 0, alike.stderr
         assert not alike.stderr
+        assert alike.stdout.splitlines()[0].split("  ")[-2:] == ["all of them", "$M_*$ > 2%"]
         with Image.open(tmp_path / "b.png") as picture:
             assert "Description" not in picture.text
 

@@ -12,7 +12,7 @@ import pytest
 from mockgal.paint.draw import paint_scene
 from mockgal.paint.hod import HODPainter
 from mockgal.paint.hod_columns import TWIN
-from mockgal.paint.hod_store import named
+from mockgal.paint.hod_store import META, named
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared/data"
@@ -75,7 +75,18 @@ class TestShipped:
 
 @real_data
 def test_the_script_makes_the_shipped_table(tables, table):
-    assert calibrate_tng100.calibrate(tables).digest == table.digest
+    """To rounding: sums in another order, as of other instruction sets, have other last digits."""
+    made = calibrate_tng100.calibrate(tables)
+    assert set(made.columns) == set(table.columns)
+    for name, values in table.columns.items():
+        if values.dtype.kind == "f":
+            np.testing.assert_allclose(
+                made.columns[name], values, rtol=1e-12, atol=1e-13, err_msg=name
+            )
+        else:
+            np.testing.assert_array_equal(made.columns[name], values, err_msg=name)
+    for name in META:
+        np.testing.assert_equal(getattr(made, name), getattr(table, name), err_msg=name)
 
 
 @real_data

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +15,8 @@ import mockgal
 from mockgal.completeness import Completeness
 from mockgal.measure.lettering import LONGEST, distinct, elided, plain
 from mockgal.measure.palette import COLOURS
+from mockgal.measure.power import power_spectrum
+from mockgal.report import figures
 from mockgal.report.figures import comparison, overview, save_figure, single
 
 NAMES = (
@@ -32,6 +35,12 @@ def some(number, *, seed=1, name="made up"):
     mass = 10.0 ** np.random.default_rng(seed).normal(10.0, 0.5, number)
     made = catalogue(mass, provenance={"painter": {"name": "hod"}}, box_size=30.0, seed=seed)
     return replace(made, snapshot=replace(made.snapshot, name=name))
+
+
+@pytest.fixture(autouse=True)
+def coarse(monkeypatch):
+    """Power spectra of a coarse grid: the tests are of what is drawn around them."""
+    monkeypatch.setattr(figures, "power_spectrum", partial(power_spectrum, grid_size=64))
 
 
 def overflowing(figure):

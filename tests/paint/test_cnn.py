@@ -163,7 +163,7 @@ def test_turns_with_average_symmetries(symmetry):
     other = turned(sim, symmetry)
 
     def difference(**options):
-        painter = CNNPainter(weights, tile_size=16, **options)
+        painter = CNNPainter(weights, tile_size=GRID, **options)
         return np.abs(
             outputs(painter.predict(sim), weights) - outputs(painter.predict(other), weights)
         ).max()

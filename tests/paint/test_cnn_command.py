@@ -31,11 +31,16 @@ def inputs(tmp_path_factory):
 @pytest.fixture
 def build(mockgal_command, inputs, tmp_path):
     def run(
-        *options, sim=inputs / "dark.hdf5", weights=inputs / "net.safetensors", out="mock.fits"
+        *options,
+        sim=inputs / "dark.hdf5",
+        weights=inputs / "net.safetensors",
+        out="mock.fits",
+        **environment,
     ):
         return mockgal_command(
             *("build", "--sim", sim, "--painter", "cnn", "--weights", weights, "--seed", 1),
             *("--allow-empty-regions", "--out", tmp_path / out, *options),
+            **environment,
         )
 
     return run
@@ -124,11 +129,11 @@ def test_weights_that_are_a_pickle(build, tmp_path):
 @pytest.mark.fault(55)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_build_that_is_stopped_goes_on(build, inputs, tmp_path, number):
-    expected = content(build("--tile-size", 4))
+    expected = content(build("--tile-size", 8))
     kept = tmp_path / "kept"
     command = [sys.executable, "-m", "mockgal", "build", "--sim", inputs / "dark.hdf5"]
     command += ["--painter", "cnn", "--weights", inputs / "net.safetensors", "--seed", "1"]
-    command += ["--allow-empty-regions", "--tile-size", "4", "--resume", kept]
+    command += ["--allow-empty-regions", "--tile-size", "8", "--resume", kept]
     command += ["--out", tmp_path / "stopped.fits"]
     process = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE)
     while not len(list(kept.glob("*.tile"))) >= 3 and process.poll() is None:
@@ -140,18 +145,17 @@ def test_a_build_that_is_stopped_goes_on(build, inputs, tmp_path, number):
     if process.returncode != 0:  # else it was done before the signal came
         assert process.returncode in (128 + number, -number)
         assert not (tmp_path / "stopped.fits").exists()
-    result = build("--tile-size", 4, "--resume", kept, out="resumed.fits")
+    result = build("--tile-size", 8, "--resume", kept, out="resumed.fits")
     assert content(result) == expected
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in tiles.items())
     assert len(list(kept.glob("*.tile"))) >= len(tiles)
 
 
-def test_row_order_and_threads(build, inputs, tmp_path, monkeypatch):
+def test_row_order_and_threads(build, tmp_path):
     expected = content(build("--tile-size", 16))
     sim = scene()
     order = np.random.default_rng(3).permutation(len(sim.halos))
     write_bundle(replace(sim, halos=sim.halos.take(order)), tmp_path / "other.hdf5")
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
-    result = build("--tile-size", 16, sim=tmp_path / "other.hdf5", out="other.fits")
+    one = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+    result = build("--tile-size", 16, sim=tmp_path / "other.hdf5", out="other.fits", **one)
     assert content(result) == expected
