@@ -40,7 +40,8 @@ def plain(values: Any) -> dict[str, Any]:
     found = {}
     for name, value in list(values.items())[:MOST]:
         if isinstance(value, (int, float)) and not abs(value) < 2**63:
-            value = str(value)[:LONGEST]  # JSON has no NaN, and few digits
+            # JSON has no NaN and few digits, and Python prints no more than thousands of them.
+            value = str(value) if isinstance(value, float) else "an integer beyond 2**63"
         elif isinstance(value, str):
             value = value[:LONGEST]
         if isinstance(name, str) and (value is None or isinstance(value, (str, bool, int, float))):
@@ -63,7 +64,10 @@ def tensors(torch: Any, state: Any, most: int) -> dict[str, Any]:
     total = 0
     for name, value in state.items():
         if not (
-            isinstance(value, torch.Tensor)
+            type(value) in (torch.Tensor, torch.nn.Parameter)
+            and not value.is_nested
+            and not value.is_quantized
+            and value.dtype in (torch.float64, torch.float32, torch.float16, torch.int64)
             and value.layout == torch.strided
             and value.device.type == "cpu"
             and value.is_contiguous()  # a view of few numbers as many is not
@@ -96,11 +100,13 @@ def main(path: str, out: str, seconds: str, size: str, file_size: str) -> dict[s
         return {"layout": f"{type(found).__name__} in place of a mapping"}
     try:
         state = tensors(torch, found.get("state_dict"), int(file_size))
+        facts = plain({name: found.get(name) for name in FACTS})
+        for name in HYPERPARAMETERS:
+            facts |= {"hyper_parameters": plain(found[name])} if name in found else {}
     except LookupError as error:
         return {"layout": str(error.args[0])}
-    facts = plain({name: found.get(name) for name in FACTS})
-    for name in HYPERPARAMETERS:
-        facts |= {"hyper_parameters": plain(found[name])} if name in found else {}
+    except Exception as error:  # whatever a kind of tensor or mapping raises that is none
+        return {"layout": f"objects that are not what they seem ({type(error).__name__})"}
     save_file(state, out, {"facts": json.dumps(facts)})
     return {}
 

@@ -4,13 +4,13 @@ import json
 import re
 import zipfile
 from argparse import Namespace
-from collections import OrderedDict
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from bomb import Bomb
+from checkpoint_samples import WIDTH, blocks, published_state
 
 from mockgal.cli import main
 from mockgal.cosmology import CRITICAL_DENSITY
@@ -18,41 +18,6 @@ from mockgal.errors import MockgalError
 from mockgal.paint import checkpoint as module
 from mockgal.paint.checkpoint import convert_checkpoint
 from mockgal.paint.weights import read_weights, shipped_weights
-
-WIDTH = 4
-KERNELS = {1: 7, 2: 3, 3: 5, 4: 3, 5: 3, 6: 3}
-CHANNELS = {0: 2, 1: WIDTH, 2: 2 * WIDTH, 3: 2 * WIDTH, 4: 4 * WIDTH, 5: 4 * WIDTH, 6: 8 * WIDTH}
-
-
-def blocks():
-    """Number of the layer, name of the block, channels in and out."""
-    for n in KERNELS:
-        for i in range(2 if n % 2 else 1):
-            yield n, f"_model.layer{n}.{i}", CHANNELS[n if i else n - 1], CHANNELS[n]
-
-
-def published_state(seed=0):
-    generator = torch.Generator().manual_seed(seed)
-
-    def draw(*shape, low=-1.0, high=1.0):
-        return low + (high - low) * torch.rand(*shape, generator=generator)
-
-    state = OrderedDict()
-    for n, block, channels_in, channels_out in blocks():
-        k = KERNELS[n]
-        bound = (channels_in * k**3) ** -0.5
-        state[f"{block}.conv1.weight"] = bound * draw(channels_out, channels_in, k, k, k)
-        state[f"{block}.conv1.bias"] = draw(channels_out)
-        state[f"{block}.bn1.weight"] = draw(channels_out, low=0.5, high=1.5)
-        state[f"{block}.bn1.bias"] = draw(channels_out)
-        state[f"{block}.bn1.running_mean"] = draw(channels_out)
-        state[f"{block}.bn1.running_var"] = draw(channels_out, low=0.1, high=0.5)
-        state[f"{block}.bn1.num_batches_tracked"] = torch.tensor(100 + n)
-    for name, (rows, columns) in {"fc1": (256, 8 * WIDTH), "fc2": (1, 256)}.items():
-        state[f"_model.{name}.weight"] = 0.1 * draw(rows, columns)
-        state[f"_model.{name}.bias"] = draw(rows)
-    state._metadata = OrderedDict({"": {"version": 1}})  # as torch's own has
-    return state
 
 
 def published_forward(state, x):
