@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import registry
 from .errors import UsageError
 from .painters import made
-from .protocols import Painter, Writer
+from .protocols import Painter, Writer, takes
 from .types import GalaxyCatalog, Scene
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def writer_for(path: Path) -> FileWriter:
     )
 
 
+@takes(GalaxyCatalog)
 def write(
     galaxies: GalaxyCatalog,
     path: str | os.PathLike[str],
@@ -84,6 +85,7 @@ def write(
     )
 
 
+@takes(GalaxyCatalog)
 def to_table(galaxies: GalaxyCatalog, units: str = "h-free") -> QTable:
     """Return the catalogue as an astropy table with units.
 
@@ -98,6 +100,7 @@ def to_table(galaxies: GalaxyCatalog, units: str = "h-free") -> QTable:
     return make_table(galaxies, units)
 
 
+@takes(GalaxyCatalog)
 def to_halotools(galaxies: GalaxyCatalog, sim: Scene | None = None) -> HalotoolsMock:
     """Return the catalogue as a mock of halotools, in Mpc/h and Msun/h.
 
@@ -117,6 +120,7 @@ def to_halotools(galaxies: GalaxyCatalog, sim: Scene | None = None) -> Halotools
     return make_mock(galaxies, sim)
 
 
+@takes(Scene)
 def to_halotools_model(sim: Scene, painter: str | Painter = "hod", **options: Any) -> Any:
     """Return the painter ``hod`` as a composite model of halotools.
 

@@ -7,12 +7,14 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .protocols import takes
 from .types import GalaxyCatalog, HaloCatalog
 
 if TYPE_CHECKING:
     from .measure.result import Measurement
 
 
+@takes(GalaxyCatalog)
 def measure(
     galaxies: GalaxyCatalog,
     statistic: str,

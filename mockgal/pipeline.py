@@ -22,7 +22,7 @@ from .layout import WARNINGS
 from .memory import peak_memory
 from .painters import check_options, check_painter_options, guarded, made, predict_satellites
 from .painters import make_painter as make_painter
-from .protocols import Painter, ReadOptions, read_options
+from .protocols import Painter, ReadOptions, read_options, takes
 from .quantity import stated_facts
 from .satellite_law import SatelliteLaw
 from .types import GalaxyCatalog, Scene
@@ -141,6 +141,7 @@ def read(
     return replace(scene, snapshot=replace(scene.snapshot, record=record))
 
 
+@takes(Scene)
 def paint(
     sim: Scene, painter: str | Painter = "hod", *, seed: int, **options: Any
 ) -> GalaxyCatalog:
@@ -166,6 +167,7 @@ def paint(
         )
 
 
+@takes(Scene)
 def populate(
     sim: Scene,
     painter: str | Painter | SatelliteLaw = "hod",
@@ -288,6 +290,7 @@ def tiles(sim: Scene) -> Iterator[Scene]:
     yield sim
 
 
+@takes(GalaxyCatalog)
 def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
     """Return the galaxies that pass all cuts.
 
@@ -313,6 +316,7 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
     return _recording(lambda: apply_cuts(galaxies, *cuts))
 
 
+@takes(GalaxyCatalog)
 def most_massive(galaxies: GalaxyCatalog, number: int) -> GalaxyCatalog:
     """Return the galaxies of the highest stellar mass, complete down to the least of them.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
@@ -9,9 +10,43 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from .columns import Column
+from .errors import UsageError
 from .types import Distribution, GalaxyCatalog, Scene
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+# What functions take first, in words, and the function that reads one.
+_OBJECTS: dict[type, tuple[str, str]] = {
+    Scene: ("a simulation", "read"),
+    GalaxyCatalog: ("a catalogue of galaxies", "read_galaxies"),
+}
+
+
+def takes(kind: type) -> Callable[[F], F]:
+    """Return a decorator: the function's first argument is of ``kind``, Scene or GalaxyCatalog.
+
+    A path in its place is a `UsageError` that says how to read it.
+    """
+    what, reader = _OBJECTS[kind]
+
+    def decorate(function: F) -> F:
+        name = next(iter(inspect.signature(function).parameters))
+
+        @functools.wraps(function)
+        def checked(*args: Any, **keywords: Any) -> Any:
+            first = args[0] if args else keywords.get(name)
+            if first is not None and not isinstance(first, kind):
+                raise UsageError(
+                    f"mockgal.{function.__name__}",
+                    f"a {type(first).__name__}",
+                    what,
+                    f"mockgal.{reader}(PATH) gives one",
+                )
+            return function(*args, **keywords)
+
+        return checked  # type: ignore[return-value]
+
+    return decorate
 
 
 class ReadOptions(NamedTuple):

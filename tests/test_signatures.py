@@ -103,3 +103,28 @@ def test_options_of_the_painter_for_satellites(demo_bundle):
 
     with pytest.raises(UsageError, match="mode"):
         mockgal.populate(alone, HODPainter(), seed=1, mode="paper")
+
+
+FIRST = {
+    "a simulation.*mockgal.read": (
+        lambda path: mockgal.paint(path, "hod", seed=1),
+        lambda path: mockgal.populate(sim=path, seed=1),
+        lambda path: mockgal.to_halotools_model(path),
+    ),
+    "a catalogue of galaxies.*mockgal.read_galaxies": (
+        lambda path: mockgal.select(path, "stellar_mass > 1e9 Msun/h"),
+        lambda path: mockgal.most_massive(path, 3),
+        lambda path: mockgal.measure(path, "power"),
+        lambda path: mockgal.write(path, "b.fits"),
+        mockgal.to_table,
+        mockgal.to_halotools,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("says", "call"), [(says, call) for says, calls in FIRST.items() for call in calls]
+)
+def test_a_path_in_place_of_an_object(says, call):
+    with pytest.raises(UsageError, match=f"found a str, expected {says}"):
+        call("a.fits")

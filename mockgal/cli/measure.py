@@ -323,17 +323,19 @@ def plot(
     masses by host mass, and power spectra.
     """
     from ..measuring import plot_files
+    from ..progress import shown
 
     target = out or f"{'-'.join(map(stem, paths))}.png"
-    drawn = plot_files(
-        paths,
-        target,
-        labels=labels,
-        sim=sim,
-        cuts=cuts,
-        read_options=given(options),
-        overwrite=overwrite,
-    )
+    with progress_bar() as progress, shown(progress):
+        drawn = plot_files(
+            paths,
+            target,
+            labels=labels,
+            sim=sim,
+            cuts=cuts,
+            read_options=given(options),
+            overwrite=overwrite,
+        )
     if len(paths) > 1:
         lines = [*_side_by_side(drawn), f"wrote {target}"]
     else:

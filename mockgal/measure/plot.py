@@ -2,7 +2,8 @@
 
 On a logarithmic scale a negative value is drawn at its absolute value with an open symbol, and a
 zero as a triangle at its error; the legend says so. Lines join neighbouring bins with positive
-values only. Bins that are not complete are pale.
+values only. Bins that are not complete are pale; where others have errors, those of too few
+galaxies for one are crosses.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 NEGATIVE = "open: negative, absolute value"
 ZERO = "zero, at upper end of error"
 PALE = "pale: bin not complete"
+BARE = "cross: too few for an error"
 _MANY = 40  # bins with errors drawn as a band
 _COMPLETE = "complete"  # the column of bins that hold all they should
 _DEEPEST = 0.3  # how far bars reach below the lowest value, over it, on a logarithmic scale
@@ -122,7 +124,9 @@ def _estimate(
     whole = result.columns.get(_COMPLETE, np.ones(len(x), dtype=bool)).astype(bool)
     at_zero = seen & (y == 0) & log_y
     below = seen & (y < 0) & log_y
-    plain = seen & ~at_zero & ~below
+    bare = seen & ~at_zero & ~np.isfinite(error) & np.isfinite(error[seen]).any()
+    below &= ~bare
+    plain = seen & ~at_zero & ~below & ~bare
     own = {"color": look.colour, "marker": look.marker, "linestyle": look.dashes}
     if "fmt" in options:
         own = {"color": look.colour}
@@ -156,6 +160,9 @@ def _estimate(
     if at_zero.any():
         axes.plot(x[at_zero], error[at_zero], "v", ms=4, mfc="none", **colour)
         notes[ZERO] = {"marker": "v", "mfc": "none"}
+    if bare.any():
+        symbols(bare, **colour, marker="x")
+        notes[BARE] = {"marker": "x"}
     if (plain & ~whole).any():
         symbols(plain & ~whole, **marker, **colour, alpha=0.3)
         notes[PALE] = {"marker": "o", "alpha": 0.3}

@@ -433,8 +433,7 @@ def warn_if_short(who: str, kind: str, short: float, target: float, hosts_only: 
     if short > max(SHORT * target, 3.0 * math.sqrt(target)):
         warn(
             f"{who}: {short:.4g} of the {target:.4g} luminous {kind}s that it says there are here "
-            f"are missing: there are too few resolved {kind}s, which probabilities cannot "
-            "make up for"
+            f"are missing: there are too few resolved {kind}s to paint them on"
             + "; --populate makes satellites for hosts that come without subhalos"
             * hosts_only,
             stacklevel=4,

@@ -70,9 +70,16 @@ def stellar_mass_definition(galaxies: GalaxyCatalog) -> str:
     return _ALL_BOUND if stated == "bound" or stated.startswith(_ALL_BOUND) else stated
 
 
+_OF_THE_LAW = {NO_SATELLITES, *TOO_FEW.values()}  # reasons not of the selection, or of the input
+
+
 def _other_cuts(galaxies: GalaxyCatalog) -> Value:
-    of_the_law = {NO_SATELLITES, *TOO_FEW.values()}  # not of the selection, or of the input
-    return " and ".join(sorted({*galaxies.completeness.lacks} - of_the_law)) or "none"
+    return " and ".join(sorted({*galaxies.completeness.lacks} - _OF_THE_LAW)) or "none"
+
+
+def _missing(galaxies: GalaxyCatalog) -> Value:
+    reasons = sorted({*galaxies.completeness.lacks} & _OF_THE_LAW)
+    return " and ".join(reason.partition(":")[0] for reason in reasons) or "none known"
 
 
 _WAYS: dict[str, Callable[[GalaxyCatalog], Value]] = {
@@ -83,6 +90,7 @@ _WAYS: dict[str, Callable[[GalaxyCatalog], Value]] = {
     "definitions of host mass": mass_definition,
     "definitions of stellar mass": stellar_mass_definition,
     "selections beside stellar mass": _other_cuts,
+    "gaps that no cut can mend": _missing,
 }
 
 
@@ -157,6 +165,6 @@ def _samples(catalogues: Mapping[str, GalaxyCatalog]) -> list[str]:
         cut = f"{low:.9g} Msun/h <= stellar_mass <= {high:.9g} Msun/h"
     way_out = f'compare with --cut "{cut}"' if low < high else "they have no range in common"
     return [
-        f"different samples: {', '.join(outside)} have stellar masses outside of the range in "
-        f"which all catalogues are complete; {way_out}"
+        f"different samples: {', '.join(outside)} have stellar masses outside of the range "
+        f"that all of them reach; {way_out}"
     ]

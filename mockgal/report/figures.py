@@ -23,6 +23,7 @@ from ..measure.plot import draw, panels
 from ..measure.power import power_spectrum
 from ..measure.result import Measurement
 from ..measure.stellar_to_halo import stellar_to_halo_relation
+from ..progress import advance
 from ..types import GalaxyCatalog, HaloCatalog
 
 if TYPE_CHECKING:
@@ -139,6 +140,8 @@ def _galaxies(number: int, painter: str) -> str:
 def _errors(result: Measurement) -> list[str]:
     """Return what the errors are, and the least deviation that they can show."""
     lines = [f"Errors: {result.settings.get('errors', 'not stated')}"]
+    if isinstance(result.settings.get("complete_from_msun_h"), str):  # at no stellar mass
+        lines.insert(0, f"Galaxies: {result.settings['completeness']}")
     for name in result.estimates:
         least = result.smallest_detectable_deviation(name)
         least = least[np.isfinite(least)]
@@ -197,6 +200,8 @@ def overview(
             _note_if_empty(right, per_host, per_host.estimates)
         right.set_title("Mean number of galaxies per host halo", fontsize=10)
         write_title(figure, [label, *_described(galaxies)], fontsize=11)
+        if galaxies.completeness.limit is None:
+            write_below(figure, [f"Galaxies: {galaxies.completeness}"], fontsize=8)
     return figure
 
 
@@ -229,14 +234,18 @@ def comparison(catalogues: Mapping[str, GalaxyCatalog], unlike: Sequence[str] = 
         figure = Figure(figsize=(14.0, 5.0), layout="constrained")
         figure.get_layout_engine().set(w_pad=0.1)  # type: ignore[union-attr,call-arg]
         axes = figure.subplots(1, 3)
+        measures = (
+            (stellar_mass_function, "mass_function"),
+            (stellar_to_halo_relation, "central_stellar_mass"),
+            (_resolved_power, "power"),
+        )
+        done, total = 0, len(measures) * len(catalogues)
         for number, galaxies in enumerate(catalogues.values()):
-            drawn = (
-                (stellar_mass_function(galaxies), "mass_function"),
-                (stellar_to_halo_relation(galaxies), "central_stellar_mass"),
-                (_resolved_power(galaxies), "power"),
-            )
-            for panel, (result, estimate) in zip(axes, drawn, strict=True):
-                draw(result, panel, (estimate,), number=number)
+            for panel, (measure, estimate) in zip(axes, measures, strict=True):
+                advance(done, total, "measuring")
+                draw(measure(galaxies), panel, (estimate,), number=number)
+                done += 1
+        advance(done, total, "measuring")
         titles = (
             "Stellar-mass function",
             "Stellar mass of central galaxies by mass of their host",

@@ -54,6 +54,14 @@ def test_bins_that_are_not_complete_are_not_joined():
     assert joined(drawn([9.0, 8.0, 7.0, 6.0], columns=columns)) == {(2.0, 3.0)}
 
 
+def test_bins_without_an_error_are_crosses_where_others_have_one():
+    axes = drawn([9.0, 8.0, 7.0, 6.0], error=[1.0, np.nan, 1.0, 1.0])
+    assert joined(axes) == {(3.0, 4.0)}
+    crosses = [line for line in axes.lines if line.get_marker() == "x"]
+    assert [line.get_data()[1].tolist() for line in crosses] == [[8.0], []]  # and the key's
+    assert joined(drawn([9.0, 8.0], error=[np.nan, np.nan])) == {(1.0, 2.0)}  # none has one
+
+
 def test_bars_down_to_almost_zero_do_not_stretch_the_axis():
     axes = drawn([100.0, 50.0, 40.0], error=[1.0, 1.0, 40.0 * (1 - 1e-9)])
     bottom, top = axes.get_ylim()
