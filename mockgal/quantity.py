@@ -1,17 +1,163 @@
-"""Numbers with units, as users write them: ``3 h/Mpc``, ``0.25 dex``, ``40 Mpc/h``, ``2 GiB``."""
+"""Numbers with units, as users write them: ``3 h/Mpc``, ``0.25 dex``, ``40 Mpc/h``, ``2 GiB``.
+
+One grammar for options and cuts (nothing is evaluated)::
+
+    quantity = number [unit]
+    unit     = ["1"] factor { [" " | "*" | "." | "/"] factor }
+    factor   = (name | "(" unit ")") [["^" | "**"] power]      power: 3, -3, (-3)
+
+A name is one that astropy knows, or ``h``, which is little h and never an hour. Unlike astropy,
+this refuses ``km/s Mpc``, which some read as km/(s Mpc); only after ``/h`` a name may follow.
+"""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, NoReturn
 
-from .errors import UsageError
+from .errors import UsageError, shown
+from .scalars import LARGEST, SMALLEST
 
+LONGEST = 200  # characters of a quantity or a cut
 _NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*", re.ASCII)
+_POWER = re.compile(r"\s*(?:\^|\*\*)?\s*(?:\(\s*([-+]?\d+)\s*\)|([-+]?\d+))", re.ASCII)
+_MOST_POWER = 9
+_MOST_DEPTH = 4  # of parentheses within each other
+_LITTLE_H = ("h", "littleh")
 _BYTES = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
-_LITTLE_H = re.compile(r"\bh(?=\b|\d)", re.ASCII)
+_EXAMPLES = {"Msun/h": "1e9", "Mpc/h": "20", "h/Mpc": "0.1"}
+
+Powers = dict[str, int]  # of each name in a unit; of little h as ``h``
+
+
+def split(text: str) -> tuple[str, str] | None:
+    """Return the number that a text begins with, and its unit; None if it begins with none."""
+    match = _NUMBER.fullmatch(text) if len(text) <= LONGEST else None
+    return (match[1], match[2]) if match else None
+
+
+def finite(number: str) -> float | None:
+    """Return the value of a number; None if it is beyond what can be reckoned with, not 0."""
+    value = float(number)
+    is_zero = not re.search("[1-9]", re.split("[eE]", number)[0])
+    return value if is_zero or SMALLEST <= abs(value) <= LARGEST else None
+
+
+class UnitError(ValueError):
+    """Text that is no unit; the message says why."""
+
+
+def parse_unit(text: str) -> Powers:
+    """Return the powers of the names in a unit.
+
+    Raises
+    ------
+    UnitError
+        It is no unit: the characters, the order, a name or a power.
+    """
+    if len(text) > LONGEST:
+        raise UnitError(f"{len(text):,} characters")
+    powers, place = _product(text, 0, 0)
+    if place < len(text):
+        _refuse_at(text, place)
+    for name, power in powers.items():
+        if abs(power) > _MOST_POWER:
+            raise UnitError(f"{name} to the power of {power}")
+    return {name: power for name, power in powers.items() if power}
+
+
+def _product(text: str, place: int, depth: int) -> tuple[Powers, int]:
+    """The powers of a product that begins at ``place``, and where it ends."""
+    powers: Powers = {}
+    sign, follows_slash = 1, False  # the latter: a name was divided by that is not h
+    place = _after_blanks(text, place)
+    if re.match(r"1\s*/", text[place:]):
+        place += 1
+    elif text[place : place + 1] != "/":
+        powers, place, _ = _factor(text, place, depth)
+    while (place := _after_blanks(text, place)) < len(text) and text[place] != ")":
+        sign = -1 if text[place] == "/" else 1
+        if sign == 1 and follows_slash:
+            raise UnitError(f"{shown(text[place:])} after a division: write a / before each")
+        if text[place] in "*/.":
+            place = _after_blanks(text, place + 1)
+        more, place, is_h = _factor(text, place, depth)
+        follows_slash = sign == -1 and not is_h
+        for name, power in more.items():
+            powers[name] = powers.get(name, 0) + sign * power
+    return powers, place
+
+
+def _factor(text: str, place: int, depth: int) -> tuple[Powers, int, bool]:
+    """The powers of a name or of what is in parentheses, where it ends, and whether it is h."""
+    if text[place : place + 1] == "(" and depth < _MOST_DEPTH:
+        powers, end = _product(text, place + 1, depth + 1)
+        if text[end : end + 1] != ")":
+            raise UnitError("a parenthesis that is not closed")
+        end += 1
+    else:
+        match = re.compile("[A-Za-z_]+").match(text, place)
+        if not match:
+            _refuse_at(text, place)
+        name, end = match[0], match.end()
+        powers = {"h" if name in _LITTLE_H else name: 1}
+    power = 1
+    if match := _POWER.match(text, end):
+        power, end = int(match[1] or match[2]), match.end()
+    if abs(power) > _MOST_POWER:
+        raise UnitError(f"the power {shown(power)}")
+    return {name: p * power for name, p in powers.items()}, end, set(powers) == {"h"}
+
+
+def _after_blanks(text: str, place: int) -> int:
+    while text[place : place + 1] in (" ", "\t"):
+        place += 1
+    return place
+
+
+def _refuse_at(text: str, place: int) -> NoReturn:
+    raise UnitError(f"{shown(text[place : place + 20])} in it" if text[place:] else "an open end")
+
+
+def conversion(text: str, unit: str) -> tuple[float, int]:
+    """Return what turns numbers in one unit into another: a factor, and a power of h.
+
+    Parameters
+    ----------
+    text : str
+        A unit that the user gave.
+    unit : str
+        The other.
+
+    Raises
+    ------
+    UnitError
+        It is no unit, or of another kind.
+    """
+    given, wanted = parse_unit(text), parse_unit(unit)
+    h_power = given.pop("h", 0) - wanted.pop("h", 0)
+    from astropy import units
+
+    known = units.get_current_unit_registry().registry
+    one: Any = units.dimensionless_unscaled
+    sides = []
+    for powers in (given, wanted):
+        side = one
+        for name, power in powers.items():
+            if not isinstance(known.get(name), units.UnitBase):
+                raise UnitError(f"the name {shown(name)}, which astropy does not know")
+            side = side * known[name] ** power
+        sides.append(side)
+    try:
+        factor = float(sides[0].to(sides[1]))
+    except (units.UnitConversionError, ArithmeticError) as error:
+        raise UnitError("a unit of another kind") from error
+    if not 0.0 < factor < math.inf:
+        raise UnitError("a unit beyond the range of numbers")
+    return factor, h_power
 
 
 def in_unit(name: str, text: str, unit: str, h: float) -> float:
@@ -24,34 +170,36 @@ def in_unit(name: str, text: str, unit: str, h: float) -> float:
     text : str
         A number and its unit; ``h`` is little h.
     unit : str
-        For astropy, with ``littleh`` for little h.
+        Of the result, in the same grammar.
     h : float
         Hubble constant over 100 km/s/Mpc, for units with another power of h.
 
     Raises
     ------
     UsageError
-        No number, no unit, or one of another kind.
+        No number, no unit, one of another kind, or a number beyond what can be reckoned with.
     """
-    from astropy import units
-    from astropy.cosmology import units as cosmology_units
-
-    shown = unit.replace("littleh", "h").replace(" ", "")
-    match = _NUMBER.fullmatch(text)
-    if match is None or not match[2]:
-        found = f"{text!r}, " + ("no number" if match is None else "a number without a unit")
-        raise UsageError(name, found, f"a number in {shown}", f'write "0.5 {shown}"')
+    wanted = unit.replace("littleh", "h").replace(" ", "")
+    fix = f'write "{_EXAMPLES.get(wanted, "0.5")} {wanted}"'
+    parts = split(text)
+    if parts is None or not parts[1]:
+        what = "a number without a unit" if parts else "no number with a unit"
+        if len(text) > LONGEST:
+            what = f"{len(text):,} characters"
+        raise UsageError(name, f"{shown(text)}, {what}", f"a number in {wanted}", fix)
     try:
-        with units.add_enabled_units(cosmology_units):
-            given = units.Unit(_LITTLE_H.sub("littleh", match[2]))
-            ratio = (given / units.Unit(unit)).decompose()
-    except (ValueError, TypeError, AttributeError):
-        ratio = None
-    powers = {} if ratio is None else dict(zip(ratio.bases, ratio.powers, strict=True))
-    power = powers.pop(cosmology_units.littleh, 0)
-    if ratio is None or powers:
-        raise UsageError(name, f"unit {match[2]!r}", f"one like {shown}", f'write "0.5 {shown}"')
-    return float(float(match[1]) * ratio.scale * h ** float(power))
+        factor, h_power = conversion(parts[1], unit)
+    except UnitError as error:
+        found = f"unit {shown(parts[1])}, {error}"
+        raise UsageError(name, found, f"one like {wanted}", fix) from error
+    value, result = finite(parts[0]), math.inf
+    if value is not None:
+        with suppress(ArithmeticError):  # of an h that cannot be
+            result = float(value * factor * h**h_power)
+    if value is None or abs(result) > LARGEST or (value and abs(result) < SMALLEST):
+        expected = f"0, or a number from {SMALLEST:g} to {LARGEST:g} in {wanted}"
+        raise UsageError(name, shown(text), expected, fix)
+    return result
 
 
 def box_length(text: str, h: float | None) -> float:
@@ -134,10 +282,10 @@ def memory_size(where: str, text: str) -> int:
     UsageError
         Anything else.
     """
-    match = _NUMBER.fullmatch(text)
-    size = float(match[1]) * _BYTES.get(match[2], math.nan) if match else math.nan
+    number, unit = split(text) or ("nan", "")
+    size = float(number) * _BYTES.get(unit, math.nan)
     if not 1.0 <= size < 2.0**63:
         raise UsageError(
-            where, repr(text), "a number above 0 in " + ", ".join(_BYTES), 'write "2 GiB"'
+            where, shown(text), "a number above 0 in " + ", ".join(_BYTES), 'write "2 GiB"'
         )
     return int(size)

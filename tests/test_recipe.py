@@ -42,6 +42,9 @@ def test_output_name(sim, name):
         ("mass_definition", "201c", "200c"),
         ("orphans", "keep", "drop"),
         ("cut", 3, "tuple"),
+        ("h", True, "a number"),
+        ("h", float("nan"), "finite number"),
+        ("redshift", "inf", "finite number"),
     ],
 )
 def test_refused(key, value, says):

@@ -18,7 +18,7 @@ from .options import cutting, given, overwriting, reading, sim_option
 from .painting import PAINTER_OPTIONS, painting
 from .populating import populating, take_choices
 from .screen import progress_bar
-from .values import FILE, PAINTER
+from .values import FILE, PAINTER, WHOLE
 
 if TYPE_CHECKING:
     from ..pipeline import Report
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         "--painter", type=PAINTER, help="Painter that gives subhalos their galaxies: hod or cnn."
     ),
     option(
-        "--seed", type=int, help="Seed of the random draws (default: a fixed number; recorded)."
+        "--seed", type=WHOLE, help="Seed of the random draws (default: a fixed number; recorded)."
     ),
 )
 @populating

@@ -19,7 +19,7 @@ from .options import (
     reading,
 )
 from .screen import progress_bar
-from .values import FILE
+from .values import FILE, WHOLE
 
 if TYPE_CHECKING:
     from ..paint.hod_table import HODTable
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
     ),
     option(
         "--least-hosts",
-        type=int,
+        type=WHOLE,
         help="Least number of hosts in a bin; bins with fewer are joined to a neighbour (default: "
         "15).",
     ),
     option(
         "--jackknife",
-        type=int,
+        type=WHOLE,
         help="Sub-volumes along each side of the box for jackknife errors, or 0 for no errors "
         "(default: 3).",
     ),

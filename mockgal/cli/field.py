@@ -24,7 +24,7 @@ from .options import (
     weighting,
 )
 from .screen import progress_bar
-from .values import FILE, FOLDER, PATH
+from .values import FILE, FOLDER, PATH, WHOLE
 
 if TYPE_CHECKING:
     from ..gridding import Gridded
@@ -47,7 +47,7 @@ _OF_MATTER = ("origin", "subhalos", "least_subhalo_mass", "memory", "scratch")
 )
 @option_group(
     "Grid",
-    option("--grid", type=int, required=True, help="Number of voxels along each side."),
+    option("--grid", type=WHOLE, required=True, help="Number of voxels along each side."),
     assigning,
 )
 @option_group(

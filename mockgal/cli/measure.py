@@ -26,7 +26,7 @@ from .options import (
     weighting,
 )
 from .screen import progress_bar
-from .values import FILE, FOLDER, PATH, STATISTICS
+from .values import FILE, FOLDER, PATH, STATISTICS, WHOLE
 
 if TYPE_CHECKING:
     from ..measure.result import Measurement
@@ -48,7 +48,7 @@ def _galaxies(*more: Decorator) -> Decorator:
 _of_statistics = options(
     option_group(
         "Power spectrum, bispectrum, pdf",
-        option("--grid", "grid_size", type=int, help="Number of voxels along each side."),
+        option("--grid", "grid_size", type=WHOLE, help="Number of voxels along each side."),
         assigning,
         weighting,
         option(
@@ -95,7 +95,7 @@ _of_statistics = options(
         ),
         option(
             "--angles",
-            type=int,
+            type=WHOLE,
             help="For bispectrum: number of angles between the two sides of the triangles, from 0 "
             "to pi.",
         ),
@@ -113,7 +113,7 @@ _of_statistics = options(
         "Correlation functions",
         option("--r-min", metavar="R", help='Least separation of pairs, such as "0.1 Mpc/h".'),
         option("--r-max", metavar="R", help='Greatest separation of pairs, such as "20 Mpc/h".'),
-        option("--bins", type=int, help="Number of bins of separation."),
+        option("--bins", type=WHOLE, help="Number of bins of separation."),
         option(
             "--pi-max",
             metavar="R",
@@ -122,7 +122,7 @@ _of_statistics = options(
         ),
         option(
             "--mu-bins",
-            type=int,
+            type=WHOLE,
             help="For xi_multipoles: number of bins of the cosine of the angle to the line of "
             "sight.",
         ),
@@ -136,7 +136,7 @@ _of_statistics = options(
         ),
         option(
             "--jackknife",
-            type=int,
+            type=WHOLE,
             help="Sub-volumes along each side of the box for jackknife errors, or 0 for computed "
             "errors (Gaussian, Poisson).",
         ),

@@ -13,7 +13,7 @@ from cloup import option, option_group
 
 from ..errors import UsageError
 from ..types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
-from .values import FILE, FOLDER, FORMAT, PATH
+from .values import FILE, FLOAT, FOLDER, FORMAT, PATH, WHOLE
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -130,7 +130,7 @@ weighting = option(
 )
 least_particles = option(
     "--least-particles",
-    type=int,
+    type=WHOLE,
     help="Least number of particles of a gravity-only subhalo that counts as resolved (default: "
     "32).",
 )
@@ -194,30 +194,30 @@ reading = options(
         "What the input does not state",
         option(
             "--h",
-            type=float,
+            type=FLOAT,
             help="Hubble constant in units of 100 km/s/Mpc, if the input does not state it.",
         ),
         option(
             "--omega-m",
-            type=float,
+            type=FLOAT,
             help="Matter density today in units of the critical density, if the input does "
             "not state it.",
         ),
         option(
             "--omega-lambda",
-            type=float,
+            type=FLOAT,
             help="Density of dark energy today in units of the critical density, if the input does "
             "not state it.",
         ),
         option(
             "--w0",
-            type=float,
+            type=FLOAT,
             help="Equation of state of dark energy today, if the input does not state it (default: "
             "-1).",
         ),
         option(
             "--wa",
-            type=float,
+            type=FLOAT,
             help="Change of the equation of state of dark energy with 1 - a, where a is the scale "
             "factor, if the input does not state it (default: 0).",
         ),
@@ -226,7 +226,7 @@ reading = options(
             metavar="LENGTH",
             help='Comoving side of the box, such as "1000 Mpc/h", if the input does not state it.',
         ),
-        option("--redshift", type=float, help="Redshift, if the input does not state it."),
+        option("--redshift", type=FLOAT, help="Redshift, if the input does not state it."),
         option(
             "--particle-mass",
             metavar="MASS",

@@ -6,7 +6,7 @@ import click
 from cloup import option, option_group
 
 from .options import Decorator, keeping, names_of, options
-from .values import CALIBRATION, FOLDER, WEIGHTS
+from .values import CALIBRATION, FLOAT, FOLDER, WEIGHTS, WHOLE
 
 _of_all = option(
     "--allow-extrapolation",
@@ -41,7 +41,7 @@ _calibrated = (
     ),
     option(
         "--rank-correlation",
-        type=float,
+        type=FLOAT,
         help="Rank correlation of stellar mass with --rank-by, from -1 to 1.",
     ),
 )
@@ -54,7 +54,7 @@ _modelled = (
     ),
     option(
         "--threshold",
-        type=float,
+        type=FLOAT,
         help="For zheng07: absolute magnitude M_r - 5 log h of the faintest galaxies, from -18 to "
         "-22 in steps of 0.5.",
     ),
@@ -108,7 +108,7 @@ _network = (
     ),
     option(
         "--tile-size",
-        type=int,
+        type=WHOLE,
         help="Voxels along each side of a tile (default: as many as the memory allows; recorded).",
     ),
     option(

@@ -9,6 +9,7 @@ import click
 from cloup import option, option_group
 
 from ..types import MASS_DEFINITIONS
+from .values import FLOAT
 
 # Name of the option: that of the choice, in `mockgal.populate.options.SatelliteOptions`.
 CHOICES = {
@@ -55,7 +56,7 @@ populating = option_group(
     ),
     option(
         "--velocity-bias",
-        type=float,
+        type=FLOAT,
         help="Factor on the velocity dispersion of satellites (default: 1).",
     ),
     option(

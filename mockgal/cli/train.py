@@ -27,7 +27,7 @@ from .options import (
     reading,
 )
 from .screen import progress_bar
-from .values import FILE, FOLDER, WEIGHTS
+from .values import FILE, FLOAT, FOLDER, WEIGHTS, WHOLE
 
 if TYPE_CHECKING:
     from ..paint.weights_header import WeightsHeader
@@ -49,7 +49,7 @@ _ABOUT = ("summary", "caution", "citation")
         type=click.Choice(["centred", "paper", "literal", "demo"]),
         help="Layout of the network (default: centred).",
     ),
-    option("--width", type=int, help="Channels of the network's first stage (default: 16)."),
+    option("--width", type=WHOLE, help="Channels of the network's first stage (default: 16)."),
     option(
         "--target",
         help="What the network predicts: stellar_mass, that of the galaxy matched with each "
@@ -61,7 +61,7 @@ _ABOUT = ("summary", "caution", "citation")
     option(
         "--grid",
         "grid_size",
-        type=int,
+        type=WHOLE,
         help="Number of voxels along each side of the first box, in place of --voxel-size "
         "(default: the first power of two not below the number of particles along a side).",
     ),
@@ -97,39 +97,39 @@ _ABOUT = ("summary", "caution", "citation")
     ),
     option(
         "--split-side",
-        type=float,
+        type=FLOAT,
         help="Side of each slab or cube that is held out, as a fraction of the side of the box.",
     ),
 )
 @option_group(
     "Training",
     option(
-        "--seed", type=int, help="Seed of all random draws (default: a fixed number; recorded)."
+        "--seed", type=WHOLE, help="Seed of all random draws (default: a fixed number; recorded)."
     ),
-    option("--epochs", type=int, help="Greatest number of epochs (default: 100)."),
+    option("--epochs", type=WHOLE, help="Greatest number of epochs (default: 100)."),
     option(
         "--crops-per-epoch",
-        type=int,
+        type=WHOLE,
         help="Number of subhalos shown in an epoch (default: as many as there are to train on).",
     ),
     option(
         "--batch-size",
-        type=int,
+        type=WHOLE,
         help="Number of subhalos in a batch, on each device (default: 32).",
     ),
     option(
-        "--learning-rate", type=float, help="Learning rate of Adam at the start (default: 0.001)."
+        "--learning-rate", type=FLOAT, help="Learning rate of Adam at the start (default: 0.001)."
     ),
-    option("--weight-decay", type=float, help="Weight decay of Adam (default: 0)."),
+    option("--weight-decay", type=FLOAT, help="Weight decay of Adam (default: 0)."),
     option(
         "--patience",
-        type=int,
+        type=WHOLE,
         help="Divide the learning rate by ten when the validation loss has not fallen for more "
         "than this number of epochs (default: 5).",
     ),
     option(
         "--stop-after",
-        type=int,
+        type=WHOLE,
         help="Stop when the validation loss has not fallen for this number of epochs (default: "
         "16).",
     ),
@@ -141,7 +141,7 @@ _ABOUT = ("summary", "caution", "citation")
     ),
     option(
         "--search",
-        type=int,
+        type=WHOLE,
         metavar="N",
         help="Train N networks, with each number above that is not given drawn at random from a "
         "range, and keep the best network.",
@@ -156,7 +156,7 @@ _ABOUT = ("summary", "caution", "citation")
         formerly=("--accelerator",),
         help="Kind of device to train on (default: auto, a GPU if there is one).",
     ),
-    option("--devices", type=int, help="Number of devices (default: 1)."),
+    option("--devices", type=WHOLE, help="Number of devices (default: 1)."),
     option(
         "--strategy",
         metavar="NAME",
@@ -251,7 +251,7 @@ def train(
 @pairs_of_runs(densities)
 @option_group(
     "Scores",
-    option("--seed", type=int, help="Seed of the random draws (default: that of the training)."),
+    option("--seed", type=WHOLE, help="Seed of the random draws (default: that of the training)."),
     option(
         "--scratch",
         type=FOLDER,

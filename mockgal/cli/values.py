@@ -1,10 +1,12 @@
 """What the values of options are, for the help and for the completion of a shell.
 
-No value is checked here: whoever takes it does so, with a message of its own.
+Numbers are read here; what they may be is checked by whoever takes them, with a message of its own.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
@@ -14,7 +16,10 @@ import click
 from click.shell_completion import CompletionItem
 
 from .. import registry
+from ..errors import shown
 
+_WHOLE = re.compile(r"[-+]?[0-9]{1,25}")
+_FLOAT = re.compile(r"[-+]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,4})?")
 _PAINT = Path(__file__).parents[1] / "paint"
 
 
@@ -61,10 +66,30 @@ class Value(click.ParamType[str]):
         ]
 
 
+class Number(click.ParamType[Any]):
+    """A number in plain decimal digits, finite; with ``whole``, one without a fraction."""
+
+    def __init__(self, *, whole: bool = False) -> None:
+        self.name = "integer" if whole else "float"
+        self.whole = whole
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; a text that is none ends the command."""
+        if not isinstance(value, str):
+            return value
+        if _WHOLE.fullmatch(value.strip()) if self.whole else _FLOAT.fullmatch(value.strip()):
+            found = int(value) if self.whole else float(value)
+            if math.isfinite(found):
+                return found
+        what = "a whole number such as 3" if self.whole else "a number such as 0.3 or 1e-3"
+        self.fail(f"{shown(value)} is not {what}.", param, ctx)
+
+
 def _files(folder: str, ending: str) -> list[str]:
     return sorted(path.stem for path in (_PAINT / folder).glob(f"*{ending}"))
 
 
+FLOAT, WHOLE = Number(), Number(whole=True)
 PATH = Value("path", "file")
 FILE = Value("file", "file")
 FOLDER = Value("folder", "dir")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from ..errors import CorruptFileError, MockgalError
 from ..files.ecsv import read_ecsv
+from ..quantity import conversion
 from .result import DETECTABLE, FORMAT, Field, Measurement, Style
 
 _AGAIN = "measure again with this version of mockgal"
@@ -33,6 +35,8 @@ def read(path: Path) -> Measurement:
                 continue
             columns[name] = column.values
             unit = str(meta["units"][name])  # as it was written; astropy has its own order
+            if unit:
+                conversion(unit, unit)  # raises if it is none, before astropy sees it
             fields[name] = Field(unit, column.description, str(labels[name]))
         return Measurement(
             str(meta["statistic"]),
@@ -41,7 +45,7 @@ def read(path: Path) -> Measurement:
             str(meta["axis"]),
             tuple(map(str, meta["estimates"])),
             str(meta["count"]),
-            dict(meta["settings"]),
+            json.loads(json.dumps(dict(meta["settings"]), allow_nan=False)),  # as it was written
             float(meta["error_degrees_of_freedom"]),
             Style(
                 bool(style["log_x"]),

@@ -4,7 +4,7 @@ Grammar (nothing is evaluated)::
 
     cut    = column op value | value op column | value op column op value
     op     = "<" | "<=" | ">" | ">=" | "==" | "!="
-    value  = number [unit]          unit: any that astropy knows, with "/h" for little h
+    value  = number [unit]          see `mockgal.quantity`
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from ..columns import GALAXY_COLUMNS, Column
 from ..completeness import Completeness
-from ..errors import CutError, warn
+from ..errors import CutError, shown, warn
+from ..quantity import LONGEST, UnitError, conversion, finite, split
+from ..scalars import LARGEST, SMALLEST
 from ..types import GalaxyCatalog
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
@@ -33,8 +35,6 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "!=": operator.ne,
 }
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
-_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*", re.ASCII)
-_LITTLE_H = re.compile(r"\s*(?:/\s*h|\bh\s*(?:\^|\*\*)?\s*-1)(?![A-Za-z])\s*", re.ASCII)
 _EXAMPLE = 'such as "stellar_mass > 1e9 Msun/h" or "1e9 Msun < stellar_mass < 1e10 Msun"'
 _FIX = "see docs/reference/cuts.md"
 
@@ -49,14 +49,10 @@ class Bound:
 
     def internal(self, column: Column, h: float) -> float:
         """The value in the column's internal unit."""
-        unit, h_power = _split_little_h(self.unit)
-        if not unit:
+        if not self.unit:
             return self.value
-        from astropy import units
-
-        # unit(x) h^given == column.unit(y) h^kept
-        factor = units.Unit(unit).to(units.Unit(column.unit))
-        return float(self.value * factor * h ** (h_power - column.h_power))
+        factor, h_power = conversion(self.unit, column.unit_label)
+        return float(self.value * factor * h**h_power)
 
 
 @dataclass(frozen=True)
@@ -133,17 +129,19 @@ def parse(text: str) -> Cut:
     CutError
         Not a cut, an unknown column, no unit where one is needed, a unit of another kind.
     """
+    if len(text) > LONGEST:
+        raise CutError(f"cut {shown(text, 60)}", f"{len(text):,} characters", _EXAMPLE, _FIX)
     where = f'cut "{text}"'
     parts = re.split(r"(<=|>=|==|!=|<|>)", text)
     terms, ops = parts[::2], parts[1::2]
-    names = [i for i, term in enumerate(terms) if not _NUMBER.fullmatch(term)]
+    names = [i for i, term in enumerate(terms) if split(term) is None]
     if len(ops) not in (1, 2) or len(names) != 1 or (len(ops) == 2 and names != [1]):
         raise CutError(
             where, "something that is not a comparison of a column with a number", _EXAMPLE, _FIX
         )
     name = terms[names[0]].strip()
     if name not in GALAXY_COLUMNS:
-        raise CutError(where, f"column {name!r}", "one of " + ", ".join(GALAXY_COLUMNS), _FIX)
+        raise CutError(where, f"column {shown(name)}", "one of " + ", ".join(GALAXY_COLUMNS), _FIX)
     column = GALAXY_COLUMNS[name]
     if len(ops) == 1:
         op = ops[0] if names[0] == 0 else _MIRRORED[ops[0]]
@@ -158,44 +156,29 @@ def parse(text: str) -> Cut:
     return Cut(" ".join(text.split()), column, bounds)
 
 
-def _split_little_h(unit: str) -> tuple[str, int]:
-    """The unit without "/h", and the power of h that was in it."""
-    bare, count = _LITTLE_H.subn(" ", unit)
-    return bare.strip(), -count
-
-
 def _bound(where: str, column: Column, op: str, term: str) -> Bound:
-    match = _NUMBER.fullmatch(term)
-    assert match is not None  # parse() sorted the terms
-    value, unit = float(match[1]), match[2]
-    if not np.isfinite(value):
-        raise CutError(where, match[1], "a number that is finite", _FIX)
-    if column.dtype == "<i8" and Decimal(match[1]) == Decimal(match[1]).to_integral_value():
-        value = int(Decimal(match[1]))
-    allowed = f'"{column.unit}"' + f' or "{column.unit_label}"' * (column.h_power != 0)
+    number, unit = split(term) or ("", "")  # parse() sorted the terms
+    value = finite(number)
+    if value is None:
+        expected = f"0, or a number that is finite, from {SMALLEST:g} to {LARGEST:g}"
+        raise CutError(where, number, expected, _FIX)
+    if column.dtype == "<i8" and abs(value) < 2**63 and Decimal(number) % 1 == 0:
+        value = int(Decimal(number))
     if not column.unit:
         if unit:
             raise CutError(where, f"unit {unit!r}", f"no unit for {column.name}", _FIX)
         return Bound(op, value, "")
+    allowed = f'"{column.unit}"' + f' or "{column.unit_label}"' * (column.h_power != 0)
+    example = f'write "{column.name} {op} {number} {column.unit_label}"'
     if not unit:
-        raise CutError(
-            where,
-            f"{match[1]} without a unit",
-            allowed,
-            f'write "{column.name} {op} {match[1]} {column.unit_label}"',
-        )
-    from astropy import units
-
-    bare, h_power = _split_little_h(unit)
+        raise CutError(where, f"{number} without a unit", allowed, example)
     try:
-        parsed = units.Unit(bare)  # logarithmic units (dex, mag) are not UnitBase
-        convertible = isinstance(parsed, units.UnitBase) and parsed.is_equivalent(
-            units.Unit(column.unit)
-        )
-    except (ValueError, TypeError):
-        convertible = False
-    if not bare or not convertible or h_power not in (0, column.h_power):
-        raise CutError(where, f"unit {unit!r}", f"{allowed} for {column.name}", _FIX)
+        _, h_power = conversion(unit, column.unit_label)
+        if h_power not in (0, -column.h_power):
+            raise UnitError("a power of h that no such column has")
+    except UnitError as error:
+        found = f"unit {unit!r}, {error}"
+        raise CutError(where, found, f"{allowed} for {column.name}", example) from error
     return Bound(op, value, unit)
 
 
