@@ -5,8 +5,10 @@ Each class is one way to cut up separations into n x m bins. The line of sight i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +20,9 @@ from .pairs import PairCounter
 
 Array = NDArray[Any]
 MOST_OF_BOX = 1.0 / 3.0  # halotools' limit; separations are unique up to one half
-ROWS = 1 << 16  # counted in one call
+ROWS = 1 << 16  # counted in one call, at most
+AT_ONCE = 10**8  # pairs of points, near or not, that one call is quick with
+SECONDS = 0.5  # that a call takes, as nothing interrupts it
 R_MAX, PI_MAX = 30.0, 40.0  # Mpc/h, unless others are asked for or the box is too small
 
 
@@ -140,8 +144,9 @@ def count_pairs(
 ) -> Array:
     """Ordered pairs of each couple of samples in each bin, with progress told on the way.
 
-    Of many points `ROWS` are counted at a time: between these calls an interruption is answered,
-    and the libraries' memory beside the points does not grow with their number.
+    Of many points some are counted at a time, those of half a second but no more than `ROWS`:
+    between these calls an interruption is answered, and the libraries' memory beside the points
+    does not grow with their number. Counts are the same however the points are divided.
 
     Parameters
     ----------
@@ -162,13 +167,29 @@ def count_pairs(
     counts = np.zeros((len(samples), *bins.volumes().shape), dtype=np.int64)
     advance(done, total, label)
     for found, (first, second) in zip(counts, samples, strict=True):
-        other = first if second is None and len(first) > ROWS else second
-        for start in range(0, len(first), ROWS):
-            piece = first[start : start + ROWS]
-            found += bins.count(counter, piece, other, box_size)
+        others = first if second is None else second
+        whole = len(first) * len(others) <= AT_ONCE and len(first) <= ROWS
+        for piece in _pieces(first, len(first) if whole else 1):
+            found += bins.count(counter, piece, second if whole else others, box_size)
             done += len(piece)
             advance(done, total, label)
     return counts
+
+
+def _pieces(points: Array, rows: int) -> Iterator[Array]:
+    """Yield parts of the points that each take about `SECONDS`, however many others are near.
+
+    A call has a fixed cost, too, that of the other sample, which the first part shows: it has
+    ``rows`` points, one of many.
+    """
+    start, fixed = 0, math.inf
+    while start < len(points):
+        began = perf_counter()
+        yield points[start : start + rows]
+        took = perf_counter() - began
+        start, fixed = start + rows, min(fixed, took)
+        growth = (SECONDS + fixed) / max(took - fixed, 1e-9)
+        rows = int(np.clip(rows * np.clip(growth, 0.125, 8.0), 1, ROWS))
 
 
 def _between(edges: Array, uniform: Array) -> Array:

@@ -1,6 +1,11 @@
 """xi(r), w_p and multipoles: halotools' numbers, clusters whose xi is known, symmetries, errors."""
 
+import signal
+import subprocess
+import sys
+import time
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -224,7 +229,61 @@ def test_counting_some_at_a_time_changes_nothing(statistic, jackknife, monkeypat
     sample = galaxies(couples(24, 1.0, 300))
     whole = statistic(sample, **BINS, jackknife=jackknife)
     monkeypatch.setattr(separations, "ROWS", 37)
+    monkeypatch.setattr(separations, "AT_ONCE", 0)
     equal(statistic(sample, **BINS, jackknife=jackknife), whole)
+
+
+def test_a_call_takes_no_longer_where_points_are_many(monkeypatch):
+    """With a library of 40 ms a call and 1 ms a point, later 4 ms: nothing interrupts a call."""
+    now, calls = [0.0], []
+
+    class Slow:
+        def spherical(self, first, second, edges, box_size):
+            calls.append(0.04 + (0.001 if now[0] < 20.0 else 0.004) * len(first))
+            now[0] += calls[-1]
+            return np.full(len(edges) - 1, len(first))
+
+    monkeypatch.setattr(separations, "perf_counter", lambda: now[0])
+    points, bins = np.zeros((50_000, 3)), Shells(np.array([1.0, 2.0]))
+    found = separations.count_pairs(bins, Slow(), [(points, None)], BOX, "pairs")
+    assert found.tolist() == [[[50_000]]]
+    assert np.max(calls) < 2.5
+    assert np.median(calls) == pytest.approx(0.58, abs=0.05)
+    assert 0.04 * len(calls) < 0.1 * now[0], "little of the time is the calls' own"
+
+
+CROWD = """
+import sys
+import numpy as np
+from mockgal import progress
+from mockgal.measure import correlation
+sys.path.insert(0, {tests!r})
+from power_samples import catalogue
+points = np.random.default_rng(1).random(({number}, 3)) * 100.0
+sample = catalogue(points, np.ones(len(points)), 100.0)
+with progress.shown(lambda done, total, label: done > 1 and print(done, flush=True)):
+    correlation.correlation_function(sample, r_min=1.0, r_max=33.0, bins=8, jackknife=0)
+"""
+
+
+@pytest.mark.parametrize(
+    "number", [20_000, pytest.param(300_000, marks=pytest.mark.slow)], ids=["quick", "slow"]
+)
+def test_an_interruption_is_answered_while_pairs_are_counted(number):
+    """Of a crowd: a call with as many points as there is memory for would take minutes."""
+    program = CROWD.format(tests=str(Path(__file__).parent), number=number)
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline(), process.stderr.read()
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        assert time.monotonic() - began < 2.5
+    assert process.returncode == -signal.SIGINT
 
 
 @pytest.mark.parametrize("statistic", STATISTICS)
@@ -232,6 +291,7 @@ def test_counting_some_at_a_time_changes_nothing(statistic, jackknife, monkeypat
 def test_progress_goes_from_nothing_to_all(statistic, jackknife, monkeypatch):
     told = []
     monkeypatch.setattr(separations, "ROWS", 37)
+    monkeypatch.setattr(separations, "AT_ONCE", 0)
     sample = galaxies(couples(24, 1.0, 300))
     with shown(lambda *step: told.append(step)):
         statistic(sample, **BINS, jackknife=jackknife)
