@@ -380,6 +380,14 @@ def _surroundings() -> tuple[Fault, ...]:
             "error, and messages that cannot be printed are not",
             (5,),
         ),
+        Fault(
+            87,
+            "names too long, folders that are gone or closed, pipes in the place of files, limits "
+            "on files, and variables (of threads, caches, locale) that make no sense",
+            "refused before work where nothing could be written, with exit code 5 (6 for too few "
+            "open files); else the work is done",
+            (5, 6),
+        ),
     )
 
 

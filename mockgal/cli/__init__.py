@@ -16,10 +16,12 @@ from ..errors import (
     InternalError,
     MockgalError,
     MockgalWarning,
+    OutputError,
     ResourceError,
     UsageError,
 )
 from ..files import signals
+from ..files.lock import WAY_OUT, output_error
 from .build import build
 from .calibrate import calibrate
 from .command import Group
@@ -126,6 +128,12 @@ def _failed(error: Exception) -> int:
         raise error
     if isinstance(error, MockgalError):
         return fail(error)
+    if isinstance(error, FileNotFoundError) and not _has_folder():
+        return fail(
+            OutputError(os.curdir, "that the working directory is gone", "one", "cd to another")
+        )
+    if isinstance(error, OSError) and error.errno in WAY_OUT:  # it can happen at any file
+        return fail(output_error(error.filename or "mockgal", error, ""))
     return fail(
         InternalError(
             "mockgal",
@@ -134,3 +142,11 @@ def _failed(error: Exception) -> int:
             "please report this, with what MOCKGAL_DEBUG=1 prints",
         )
     )
+
+
+def _has_folder() -> bool:
+    """Whether the working directory is still there."""
+    try:
+        return bool(os.getcwd())
+    except OSError:
+        return False

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import uuid
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,7 +24,7 @@ from ..errors import (
     UsageError,
     in_shell,
 )
-from .lock import WAY_OUT, output_error, output_lock
+from .lock import WAY_OUT, output_error, output_lock, temporary_beside
 from .signals import signals_deferred
 
 _MARGIN = 1 << 20  # bytes beyond those expected that must be free: directory entries, lock, sidecar
@@ -46,7 +46,8 @@ def check_output(
     path : Path
         The output.
     overwrite : bool
-        Whether a file of that name may be replaced. A link is replaced, not followed.
+        Whether a file of that name may be replaced. A link is replaced, not followed; a pipe, a
+        device or a socket is not.
     inputs : iterable of Path
         Files that the run reads; the output may be none of them, nor a link to one.
     expected_bytes : int
@@ -64,8 +65,10 @@ def check_output(
         The disk has less space than ``expected_bytes``.
     """
     path, folder = Path(path), Path(path).parent
+    if "\0" in str(path):
+        raise UsageError(path, "a byte of 0 in a name", "the name of a file", "give another name")
     for source in inputs:
-        with suppress(OSError):  # one of the two does not exist: they are not the same
+        with suppress(OSError, ValueError):  # one of the two does not exist: they are not the same
             if os.path.samefile(path, source):
                 raise UsageError(
                     path,
@@ -83,8 +86,10 @@ def check_output(
             )
         if path.is_dir():
             raise OutputError(path, "a directory", "the name of a file", "name a file in it")
-        if os.path.lexists(path) and not overwrite:
-            raise _exists(path)
+        if os.path.lexists(path):
+            if not overwrite:
+                raise _exists(path)
+            _check_replaceable(path)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise OutputError(
                 path,
@@ -102,6 +107,29 @@ def check_output(
             f"{expected_bytes + _MARGIN} bytes",
             WAY_OUT[errno.ENOSPC],
         )
+
+
+def _check_replaceable(path: Path) -> None:
+    mode = os.lstat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        raise OutputError(
+            path,
+            "a pipe, a device or a socket",
+            "a file, which is written beside it and put in its place",
+            "give another name",
+        )
+
+
+def _keep_access(path: Path, temporary: Path) -> None:
+    """Give the new file the permissions of the file that it replaces, and the owner if allowed."""
+    with suppress(FileNotFoundError):
+        old = os.lstat(path)
+        if not stat.S_ISREG(old.st_mode):
+            return
+        with suppress(PermissionError):
+            os.chown(temporary, old.st_uid, old.st_gid)
+        with suppress(PermissionError):
+            os.chmod(temporary, stat.S_IMODE(old.st_mode) & ~(stat.S_ISUID | stat.S_ISGID))
 
 
 @contextmanager
@@ -127,7 +155,8 @@ def atomic_output(
     ------
     Path
         ``.<name>.<uuid>.part<ext>`` in the directory of ``path``; not yet there. Whatever is
-        raised in the block, it is removed and ``path`` stays as it was.
+        raised in the block, it is removed and ``path`` stays as it was. A file that it replaces
+        gives it its permissions and, as far as allowed, its owner.
 
     Raises
     ------
@@ -140,7 +169,7 @@ def atomic_output(
     check_output(path, overwrite, inputs, expected_bytes)
     with output_lock(path), signals_deferred() as signals:
         check_output(path, overwrite)  # another run may have finished since
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part{path.suffix}")
+        temporary = temporary_beside(path)
         try:
             with signals.allowed():
                 yield temporary
@@ -151,6 +180,7 @@ def atomic_output(
             signals.check()
             if not overwrite and os.path.lexists(path):  # made without taking our lock
                 raise _exists(path)
+            _keep_access(path, temporary)
             os.replace(temporary, path)
             _sync_folder(path.parent)
         except OSError as error:
@@ -185,5 +215,6 @@ def _sync_folder(folder: Path) -> None:
     try:
         _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
+        # A folder may be written to and not be opened.
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.EACCES):
             raise

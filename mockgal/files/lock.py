@@ -12,23 +12,28 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import re
 import socket
 import stat
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutputError, warn
+from ..errors import OutputError, ResourceError, warn
 from . import plain_json
 from .signals import signals_deferred
 
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 _OPEN = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+_LONGEST = 200  # bytes of a name that others are made of; those have 255 at most
+_SUFFIX = 16  # characters
 
 WAY_OUT = {
     errno.ENOSPC: "free some space or write to another disk",
@@ -38,7 +43,13 @@ WAY_OUT = {
     errno.EPERM: "choose a directory that you may write to",
     errno.EROFS: "choose a directory that you may write to",
     errno.ENAMETOOLONG: "choose a shorter file name",
+    errno.EIO: "check the disk",
+    errno.ESTALE: "check that the disk is still mounted",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "close other programs: the system has too many files open",
+    errno.ENOMEM: "take a machine with more memory, or close other programs",
 }
+_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 # The locks that this context holds, by the true place of the output; a thread starts with none.
 _held: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
@@ -55,10 +66,30 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def output_error(path: Path, error: OSError) -> OutputError:
+def output_error(
+    path: object, error: OSError, expected: str = "an output that can be written"
+) -> OutputError | ResourceError:
     """An error of the system, with a way out."""
+    kind = ResourceError if error.errno in _RESOURCES else OutputError
     fix = WAY_OUT.get(error.errno or 0, "choose another place to write to")
-    return OutputError(path, str(error), "an output that can be written", fix)
+    return kind(path, str(error), expected, fix)
+
+
+def beside(path: Path, ending: str) -> Path:
+    """Return the hidden name ``.<name>.<ending>`` in the folder of the output ``path``.
+
+    A digest stands in the place of a name that is longer than leaves room for the ending.
+    """
+    name = os.fsencode(path.name)
+    if len(name) > _LONGEST:
+        digest = hashlib.blake2b(name, digest_size=16).hexdigest()
+        return path.with_name(f".{digest}.{ending}")
+    return path.with_name(f".{path.name}.{ending}")
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a new name ``.<name>.<uuid>.part<ext>`` in the folder of the output ``path``."""
+    return beside(path, f"{uuid.uuid4().hex}.part{path.suffix[:_SUFFIX]}")
 
 
 @contextmanager
@@ -77,11 +108,14 @@ def output_lock(path: Path) -> Iterator[list[str]]:
         Another run holds the lock: the message names its host and process. The file system has no
         locks, or the lock file cannot be made.
     """
-    key = os.path.join(os.path.realpath(path.parent), path.name)
+    try:
+        key = os.path.join(os.path.realpath(path.parent), path.name)
+    except OSError as error:  # the working directory is gone
+        raise output_error(path, error) from error
     if key in _held.get():
         yield []
         return
-    lock = path.with_name(f".{path.name}.lock")
+    lock = beside(path, "lock")
     with signals_deferred() as signals:
         try:
             handle, cleaned = _locked(path, lock)
@@ -229,10 +263,14 @@ def _remove_leftovers(path: Path) -> list[str]:
 
     One that cannot be removed is left: it does no harm.
     """
-    start, end = re.escape(f".{path.name}."), re.escape(f".part{path.suffix}")
+    start, end = re.escape(beside(path, "").name), re.escape(f".part{path.suffix[:_SUFFIX]}")
     ours = re.compile(f"{start}[0-9a-f]{{32}}{end}")
-    removed = []
-    for name in sorted(os.listdir(path.parent)):
+    removed: list[str] = []
+    try:
+        names = sorted(os.listdir(path.parent))
+    except PermissionError:  # a folder may be written to and not listed
+        return removed
+    for name in names:
         if ours.fullmatch(name):
             with suppress(OSError):
                 os.unlink(path.with_name(name))

@@ -28,6 +28,7 @@ from ..errors import (
     UnsafeInputError,
 )
 from ..files.atomic import check_output
+from ..files.lock import output_error
 from ..files.plain_text import ordinary_file
 from ..memory import check_memory
 from . import published
@@ -80,7 +81,7 @@ def convert_checkpoint(
     """
     path, out = Path(path), Path(out)
     check_output(out, overwrite, [path])
-    state, facts = _read(path)
+    state, facts = _read(path, out.parent)
     first = state.get(published.FIRST)
     try:
         network = published.network(64 if first is None or first.ndim == 0 else len(first))
@@ -101,8 +102,12 @@ def convert_checkpoint(
     return weights
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of the ``state_dict``, and facts about the checkpoint."""
+def _read(path: Path, scratch: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of the ``state_dict``, and facts about the checkpoint.
+
+    They come in a file in the folder ``scratch`` that has no name: nothing of it is left, however
+    the two processes end.
+    """
     with ordinary_file(path, _EXPECTED) as stream:
         size = os.fstat(stream.fileno()).st_size
         head = stream.read(32)
@@ -112,14 +117,19 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             raise _refusal(path, head)
         stream.seek(0)
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    check_memory(str(path), 3 * size)
-    with tempfile.TemporaryDirectory(prefix="mockgal-") as folder:
-        found = Path(folder) / "tensors.safetensors"
-        _child(path, found, size)
+    check_memory(str(path), 4 * size)
+    try:
+        file = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise output_error(scratch, error) from error
+    with file:
+        _child(path, file.fileno(), size)
+        file.seek(0)  # where a system shares the place among descriptors
+        found = Path(f"/dev/fd/{file.fileno()}")
         try:
-            with tensor_file(found) as file:
-                state = {name: torch.from_numpy(file.read(name)) for name in file.entries}
-                facts = strict_json(file.metadata["facts"].encode(), f"{found}, its facts")
+            with tensor_file(found) as opened:
+                state = {name: torch.from_numpy(opened.read(name)) for name in opened.entries}
+                facts = strict_json(opened.metadata["facts"].encode(), f"{found}, its facts")
         except MockgalError as error:  # of the checkpoint, of which this is a copy
             where = error.where.replace(str(found), str(path))
             raise type(error)(where, error.found, error.expected, _ANOTHER) from error
@@ -150,14 +160,15 @@ def _check_archive(path: Path, size: int) -> None:
         )
 
 
-def _child(path: Path, out: Path, size: int) -> None:
-    """Have another process read the checkpoint and write its tensors."""
-    limits = [COMPUTING_SECONDS, 3 * size + _SLACK, size]
+def _child(path: Path, out: int, size: int) -> None:
+    """Have another process read the checkpoint, and write its tensors to a descriptor."""
+    limits = [COMPUTING_SECONDS, 4 * size + _SLACK, size]
     # No variable of Python or torch may change how it is read.
     environment = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
     try:
         done = subprocess.run(
-            [sys.executable, "-I", str(PROGRAM), os.path.abspath(path), out, *map(str, limits)],
+            [sys.executable, "-I", str(PROGRAM), os.path.abspath(path), *map(str, [out, *limits])],
+            pass_fds=[out],
             input=json.dumps([folder for folder in sys.path if os.path.isabs(folder)]),
             capture_output=True,
             encoding="utf-8",

@@ -1,9 +1,9 @@
 """Reads a torch checkpoint for `mockgal.paint.checkpoint`: a program, that is never imported.
 
-It knows nothing of mockgal. Arguments: the checkpoint, the safetensors file to write, seconds of
-computing, bytes of memory, bytes of the checkpoint; standard input: where modules are found, as
-JSON. Tensors of the ``state_dict`` and plain facts are written, nothing else; a line of JSON on
-standard output says how it went.
+It knows nothing of mockgal. Arguments: the checkpoint, the descriptor of the safetensors file to
+write, seconds of computing, bytes of memory, bytes of the checkpoint; standard input: where modules
+are found, as JSON. Tensors of the ``state_dict`` and plain facts are written, nothing else; a line
+of JSON on standard output says how it went.
 """
 
 import argparse
@@ -84,7 +84,7 @@ def main(path: str, out: str, seconds: str, size: str, file_size: str) -> dict[s
     """Read, write, and say how it went."""
     sys.path[:] = json.loads(sys.stdin.readline())
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     limit(int(seconds), int(size))
     try:
@@ -107,7 +107,8 @@ def main(path: str, out: str, seconds: str, size: str, file_size: str) -> dict[s
         return {"layout": str(error.args[0])}
     except Exception as error:  # whatever a kind of tensor or mapping raises that is none
         return {"layout": f"objects that are not what they seem ({type(error).__name__})"}
-    save_file(state, out, {"facts": json.dumps(facts)})
+    with open(int(out), "wb") as file:
+        file.write(save(state, {"facts": json.dumps(facts)}))
     return {}
 
 

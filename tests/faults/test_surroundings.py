@@ -1,6 +1,6 @@
 """Broken surroundings: streams, signals, folders and variables that are not what they should be.
 
-Each row of `CASES` is one of them: what a command ends with, and words that it says.
+Each row of `STREAMS` and `PLACES` is one of them: what a command ends with, and words that it says.
 """
 
 import os
@@ -8,7 +8,9 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -66,8 +68,42 @@ STREAMS = [
 ]  # fmt: skip
 
 
+def to(name):
+    return BUILD.replace("out.fits", name)
+
+
+LONG = "n" * 240 + ".fits"
+ELSEWHERE = to("{folder}/abs.fits")
+GONE = "mkdir gone; cd gone; rmdir ../gone"
+PLACES = [
+    Case("a long name", to(LONG), 0, made=LONG),
+    Case("too long a name", to(300 * "n" + ".fits"), 5, "shorter"),
+    Case("too long for the sidecar", to(250 * "n" + ".fits"), 5, "run.json.*shorter"),
+    Case("no working directory", BUILD, 5, "working directory is gone|No such file", before=GONE),
+    Case("no working directory, path", ELSEWHERE, 0, before=GONE, made="abs.fits"),
+    Case("a file in the path", to("f/out.fits"), 5, "no directory f", before="> f"),
+    Case("a pipe", f"{BUILD} --overwrite", 5, "a pipe, a device", before="mkfifo out.fits"),
+    Case("no room in a file", BUILD, 5, "ulimit -f", before="ulimit -f 1"),
+    Case("odd numbers", BUILD, 0, made="out.fits", environment=tuple(
+        (name, "abc")
+        for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "COLUMNS", "TZ")
+    )),
+    Case("no threads", BUILD, 0, made="out.fits", environment=(("NUMBA_NUM_THREADS", "0"),)),
+    Case("no home, no scratch, no cache", BUILD, 0, made="out.fits", environment=(
+        ("HOME", ""), ("TMPDIR", "/nowhere"), ("NUMBA_CACHE_DIR", "/proc/nowhere"),
+        ("MPLCONFIGDIR", "/proc/nowhere"), ("MPLBACKEND", "abc"),
+    )),
+    Case("warnings are errors", BUILD, 0, made="out.fits", environment=(
+        ("PYTHONWARNINGS", "error"),
+    )),
+    Case("ASCII", to("caf\u00e9.fits"), 0, "caf", made="caf\u00e9.fits", environment=(
+        ("LC_ALL", "C"), ("PYTHONUTF8", "0"), ("PYTHONCOERCECLOCALE", "0"),
+    )),
+]  # fmt: skip
+
+
 def run(case, folder, sim):
-    words = " ".join(f"'{word}'" for word in case.command.format(sim=sim).split())
+    words = " ".join(f"'{word}'" for word in case.command.format(sim=sim, folder=folder).split())
     script = f"{case.before or ':'}\n{' '.join(PYTHON)} {words} {case.shell}\n"
     return subprocess.run(
         ["bash", "-c", script],
@@ -84,6 +120,76 @@ def run(case, folder, sim):
 @pytest.mark.fault(86)
 def test_streams(case, tmp_path, demo_bundle):
     check(case, tmp_path, demo_bundle)
+
+
+@pytest.mark.parametrize("case", PLACES, ids=lambda case: case.name)
+@pytest.mark.fault(87)
+def test_places(case, tmp_path, demo_bundle):
+    check(case, tmp_path, demo_bundle)
+
+
+# The modules are loaded by a first run: Python's own may be closed to others.
+AGAIN = """
+import os, resource, sys
+from contextlib import suppress
+from mockgal.cli import main
+with suppress(SystemExit):
+    main([*sys.argv[1:-1], sys.argv[-1] + "/first.fits"])
+CHANGE
+main([*sys.argv[1:-1], sys.argv[-1] + "/here/out.fits"])
+"""
+NOT_ROOT = """
+if os.getuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+"""
+
+
+def run_again(change, folder, sim):
+    return subprocess.run(
+        [sys.executable, "-c", AGAIN.replace("CHANGE", change),
+         *BUILD.format(sim=sim).split()[:-1], folder],
+        capture_output=True,
+        text=True,
+        cwd="/",
+    )  # fmt: skip
+
+
+@pytest.mark.fault(87)
+def test_few_files(tmp_path, demo_bundle):
+    tmp_path.joinpath("here").mkdir()
+    change = "resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4))"
+    done = run_again(change, tmp_path, demo_bundle)
+    assert done.returncode == 6, done.stderr
+    assert re.search(r"error\[E601\] .*Too many open files.* Fix: .*ulimit -n", done.stderr)
+    assert not (tmp_path / "here" / "out.fits").exists()
+
+
+@pytest.mark.fault(87)
+@pytest.mark.parametrize(("mode", "code"), [(0o300, 0), (0o600, 5), (0o500, 5)])
+def test_a_folder_with_some_permissions(mode, code, demo_bundle):
+    """Writing needs w and x, and not r."""
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others
+        os.chmod(folder, 0o755)
+        sim, place = Path(folder, "dark.hdf5"), Path(folder, "here")
+        sim.write_bytes(demo_bundle.read_bytes())
+        place.mkdir()
+        if os.getuid() == 0:
+            os.chown(place, 65534, 65534)
+        place.chmod(mode)
+        done = run_again(NOT_ROOT, folder, sim)
+        place.chmod(0o700)
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+        made = ["out.fits", "out.fits.run.json"] if code == 0 else []
+        assert sorted(os.listdir(place)) == made
+
+
+@pytest.mark.fault(87)
+def test_the_exit_code_of_a_place_is_that_of_the_table(tmp_path, demo_bundle, exit_codes):
+    case = next(case for case in PLACES if case.name == "a pipe")
+    assert run(case, tmp_path, demo_bundle).returncode in exit_codes
 
 
 def check(case, folder, sim):

@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -20,7 +21,7 @@ from mockgal.errors import (
     UsageError,
 )
 from mockgal.files.atomic import atomic_output, check_output
-from mockgal.files.lock import output_lock
+from mockgal.files.lock import output_lock, temporary_beside
 from mockgal.files.signals import signals_deferred
 from mockgal.write.provenance import sidecar_path, write_sidecar
 
@@ -165,11 +166,56 @@ def test_a_failing_disk_is_an_output_error(tmp_path, monkeypatch, number, place)
     assert names(tmp_path) == ["a.fits"]
 
 
-@pytest.mark.parametrize("length", [230, 247, 300])  # for the temporary, the lock, the output
-def test_a_name_that_is_too_long_is_an_output_error(tmp_path, length):
+def test_a_name_that_is_too_long_is_an_output_error(tmp_path):
     with pytest.raises(OutputError, match="shorter"):
-        write(tmp_path / ("a" * length + ".fits"))
+        write(tmp_path / ("a" * 300 + ".fits"))
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["a" * 230 + ".fits", "é" * 125 + ".fits", "a." + "b" * 253])
+def test_a_name_that_is_as_long_as_names_may_be(tmp_path, name):
+    """The lock and the temporary file have shorter ones; what a killed run left is removed."""
+    path = tmp_path / name
+    write(path)
+    left = temporary_beside(path)
+    left.touch()
+    with pytest.warns(MockgalWarning, match="cleaned up after a run"):
+        write(path, overwrite=True)
+    assert names(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o444])
+def test_a_new_version_has_the_permissions_of_the_old_one(tmp_path, mode):
+    path = tmp_path / "a.fits"
+    path.touch()
+    path.chmod(mode)
+    if os.getuid() == 0:
+        os.chown(path, 1000, 1001)
+    old = path.stat()
+    write(path, overwrite=True)
+    new = path.stat()
+    assert new.st_ino != old.st_ino
+    assert (new.st_mode, new.st_uid, new.st_gid) == (old.st_mode, old.st_uid, old.st_gid)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+def test_a_pipe_or_a_socket_is_not_replaced(tmp_path, kind):
+    path = tmp_path / "a.fits"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(os.path.relpath(path))
+    before = path.lstat()
+    with pytest.raises(OutputError, match="a pipe, a device or a socket"):
+        write(path, overwrite=True)
+    assert path.lstat() == before
+    assert names(tmp_path) == ["a.fits"]
+
+
+def test_a_byte_of_zero_in_a_name(tmp_path):
+    with pytest.raises(UsageError, match="byte of 0"):
+        write(tmp_path / "a\0b.fits")
 
 
 def test_a_failed_verification_leaves_the_old_file(tmp_path):
