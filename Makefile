@@ -3,8 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+HASHES ?=
+ifeq ($(origin HASHES),file)
+HASHES := $(CI)# whether to install by the hashes in requirements/
+endif
 
-.PHONY: demo train-demo test lint tests install clean
+.PHONY: demo train-demo test lint tests install hashes clean
 .DEFAULT_GOAL := help
 help:
 	@echo "make demo   install into .venv, paint the demo with the HOD and the network, and compare"
@@ -14,16 +18,22 @@ help:
 install: $(VENV)/.installed
 
 # halotools has no wheels for current Pythons; pip keeps the one it builds for later environments.
-$(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
+$(VENV)/.installed: setup.cfg pyproject.toml constraints.txt requirements/wheels.txt requirements/source.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else \
 	    "mockgal needs Python 3.11 to 3.13, and $(PYTHON) is %d.%d. Fix: make PYTHON=python3.12 ..." % v)'
 	$(PYTHON) -m venv $(VENV)
+ifneq ($(HASHES),)
+	@echo "Steps 1 and 2 of 3: every library, with the hash that it must have"
+	$(PIP) install -q --require-hashes --no-deps -r requirements/wheels.txt
+	$(PIP) install -q --require-hashes --no-deps --no-build-isolation -r requirements/source.txt
+else
 	@echo "Step 1 of 3: libraries with ready-made packages (about a minute)"
 	$(PIP) install -q -c constraints.txt torch astropy h5py scipy Cython
 	@echo "Step 2 of 3: halotools, compiled from source: about 6 minutes on 2 cores, silent, only once"
 	$(PIP) install -q -c constraints.txt halotools
+endif
 	@echo "Step 3 of 3: mockgal and its test tools"
-	$(PIP) install -q -c constraints.txt -e '.[test]'
+	$(PIP) install -q -c constraints.txt $(and $(HASHES),--no-deps --no-build-isolation) -e '.[test]'
 	@touch $@
 
 demo: install
@@ -66,6 +76,13 @@ tests: install
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test: lint tests
+
+# After a change of constraints.txt, on a machine like those of CI: see requirements/README.md.
+hashes:
+	rm -rf $(VENV) .hashes && $(MAKE) install HASHES=
+	$(PYTHON) -m venv .hashes && .hashes/bin/python -m pip install -q pip-tools
+	$(BIN)/python requirements/renew.py .hashes/bin/pip-compile
+	rm -r .hashes
 
 clean:
 	rm -rf $(VENV) demo build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
