@@ -72,6 +72,15 @@ def test_forty_columns(folder):
     assert any(line.startswith("particles") for line in bars)
 
 
+@pytest.mark.parametrize("columns", [80, 40])
+def test_reports_are_broken_between_words(folder, columns):
+    shown = mockgal(*COMMANDS["build-hod"], "--overwrite", columns=columns, cwd=folder)
+    piped = mockgal(*COMMANDS["build-hod"], "--overwrite", stdout_piped=True, cwd=folder)
+    assert piped.stdout.split() == shown.text[shown.text.index("simulation ") :].split()
+    caution = shown.screen.index(next(line for line in shown.screen if "caution" in line))
+    assert shown.screen[caution + 1].startswith(12 * " ")
+
+
 def test_a_terminal_that_cannot_move_its_cursor(folder):
     shown = pack("dumb", env={"TERM": "dumb"}, cwd=folder)
     assert "\x1b[" not in shown.raw

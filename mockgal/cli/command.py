@@ -108,7 +108,7 @@ def report_unfinished(outcome: Outcome) -> None:
 
 def _report(ctx: click.Context, outcome: Outcome) -> None:
     if ctx.meta[_JSON]:
-        say(_document(ctx, outcome.facts, ctx.meta[_WARNINGS]).splitlines())
+        say(_document(ctx, outcome.facts, ctx.meta[_WARNINGS]).splitlines(), whole=True)
     elif not ctx.meta[QUIET]:
         say(outcome.lines)
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import select
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
@@ -14,6 +17,8 @@ import click
 
 from ..errors import MockgalError, OutputError, printable
 
+_NARROWEST = 20  # columns of a terminal for which lines are fitted
+_LABEL = re.compile(r"(\S+(?: \S+)?)? {2,}")  # what a line of a report begins with
 QUIET = "mockgal.quiet"  # in the context of a command: whether it shows neither report nor bar
 
 
@@ -48,10 +53,29 @@ def _note(line: str) -> None:
         click.echo(line, err=True)
 
 
-def say(lines: Iterable[str]) -> None:
-    """Print lines to standard output; what they hold cannot forge other lines."""
-    for line in lines:
-        click.echo(printable(line))
+def say(lines: Iterable[str], *, whole: bool = False) -> None:
+    """Print lines to standard output; what they hold cannot forge other lines.
+
+    On a terminal long ones go on below their own text, broken at blanks, unless they are to be
+    left ``whole`` or hold a command, which is there to be copied.
+    """
+    width = _NARROWEST
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns
+    for line in map(printable, lines):
+        if whole or width <= _NARROWEST or len(line) <= width or "mockgal " in line:
+            click.echo(line)
+            continue
+        label = _LABEL.match(line)
+        indent = label.end() if label is not None and label.end() <= width // 2 else 2
+        below = textwrap.wrap(
+            line,
+            width,
+            subsequent_indent=" " * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        click.echo("\n".join(below))
 
 
 class _Raw(io.FileIO):
