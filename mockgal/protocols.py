@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from .columns import Column
-from .errors import UsageError
+from .errors import MissingDatasetError, UsageError
 from .types import Distribution, GalaxyCatalog, Scene
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_MATTER = "give --density FILE, a grid of its matter, or keep its snapshot beside the catalogue"
+_CONTENTS = {"field": "particles or density grid"}  # of a scene, in words
 
 # What functions take first, in words, and the function that reads one.
 _OBJECTS: dict[type, tuple[str, str]] = {
@@ -207,3 +210,21 @@ class Writer(Protocol):
         inputs : iterable of Path
             Files that were read, none of which may be ``path``.
         """
+
+
+def check_contents(painter: Painter, scene: Scene) -> None:
+    """Raise if a simulation lacks what a painter needs.
+
+    Raises
+    ------
+    MissingDatasetError
+        It does.
+    """
+    missing = sorted(painter.needs - scene.contents)
+    if missing:
+        raise MissingDatasetError(
+            f"simulation {scene.snapshot.name}",
+            "no " + " and no ".join(_CONTENTS.get(name, name) for name in missing),
+            f"what painter {painter.name} paints by",
+            _MATTER if "field" in missing else "give a simulation that has it",
+        )

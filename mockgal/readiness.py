@@ -9,11 +9,11 @@ from os import PathLike
 from typing import Any
 
 from . import registry
-from .errors import MockgalError, UsageError, listening
+from .errors import MockgalError, listening
 from .layout import MASS_DEFINITIONS_IN_FILE
 from .painters import make_painter
 from .pipeline import read
-from .protocols import Painter
+from .protocols import Painter, check_contents
 from .types import Scene
 
 _FLAGGED = ("allow_extrapolation", "missing_twin")  # options that accept what is not valid
@@ -156,10 +156,7 @@ def _try(sim: Scene, name: str, options: Mapping[str, Any]) -> tuple[list[str], 
 
 def _painter(sim: Scene, name: str, options: Mapping[str, Any]) -> Painter:
     painter = make_painter(name, dict(options))
-    missing = painter.needs - sim.contents
-    if missing:
-        way = "; give --density FILE" * ("field" in missing)
-        raise UsageError(f"painter {name}", f"no {', '.join(sorted(missing))}", "some", way[2:])
+    check_contents(painter, sim)
     return painter
 
 

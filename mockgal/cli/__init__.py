@@ -110,9 +110,9 @@ def _command(arguments: list[str] | None) -> int:
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "mockgal"
-        return fail(
-            UsageError(command, error.format_message(), "", f"`{command} --help` lists the options")
-        )
+        found = error.format_message().removesuffix(".")
+        found = found[:1].lower() + found[1:]
+        return fail(UsageError(command, found, "", f"`{command} --help` lists the options"))
     return 0
 
 

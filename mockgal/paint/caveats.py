@@ -121,6 +121,9 @@ def in_words(provenance: Mapping[str, Any], columns: Mapping[str, Array]) -> lis
             f"{beyond:,} of {provenance.get('painted', 0):,} painted galaxies have more stars than "
             "their host has baryons"
         )
+    faint = _fainter_satellites(provenance.get("painter", {}), columns)
+    if faint:
+        lines.append(faint)
     lacking = provenance.get("lacking", {})
     complete = provenance.get(COMPLETENESS, {})
     why = complete.get("because", "")
@@ -131,3 +134,24 @@ def in_words(provenance: Mapping[str, Any], columns: Mapping[str, Array]) -> lis
             f"law has are missing: {lacking['because']}"
         )
     return lines
+
+
+def _fainter_satellites(painter: Mapping[str, Any], columns: Mapping[str, Array]) -> str:
+    """Return how many satellites a sample in luminosity has that are too light to be in it.
+
+    Their stellar masses are of the bound mass that stripping left them, where the relation is for
+    the mass at infall.
+    """
+    if painter.get("stellar_mass_law") is None or "is_central" not in columns:
+        return ""
+    stars, central = columns["stellar_mass"], columns["is_central"]
+    if not central.any():
+        return ""
+    light = stars[~central & (stars < stars[central].min())]
+    if not len(light):
+        return ""
+    return (
+        f"{len(light):,} of {np.count_nonzero(~central):,} satellites have less stellar mass than "
+        f"any central of the sample, down to {light.min():.4g} Msun/h: it is taken from the mass "
+        "that stripping has left them"
+    )

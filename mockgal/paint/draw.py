@@ -16,9 +16,9 @@ from ..completeness import KEY as COMPLETENESS
 from ..completeness import Completeness
 from ..display import simulation_facts
 from ..distribution import inverse_cdf, ranked
-from ..errors import DomainError, InternalError, MissingDatasetError, warn
+from ..errors import DomainError, InternalError, warn
 from ..layout import COMPLETE_FROM, HOST_BIN, POPULATED, SELECTED_BY, WARNINGS, host_bin
-from ..protocols import Painter
+from ..protocols import Painter, check_contents
 from ..types import Distribution, GalaxyCatalog, HaloCatalog, Scene
 from . import blocks
 from .caveats import extrapolated as extrapolated_galaxies
@@ -203,14 +203,7 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
     MissingDatasetError
         The painter needs what the scene does not hold.
     """
-    missing = painter.needs - scene.contents
-    if missing:
-        raise MissingDatasetError(
-            f"simulation {scene.snapshot.name}",
-            f"no {', '.join(sorted(missing))}",
-            f"what painter {painter.name} needs: {', '.join(sorted(painter.needs))}",
-            "give a simulation with particles or a density grid",
-        )
+    check_contents(painter, scene)
     halos = scene.halos
     with blocks.aside(partial(_input_digest, halos), len(halos)) as halo_digest:
         distribution = painter.predict(scene)

@@ -135,3 +135,12 @@ def test_a_warning_is_in_the_file_once(demo_bundle):
     """Though the law is asked again, of hosts that are not there."""
     warned = mockgal.paint(mockgal.read(demo_bundle), "hod", seed=1).provenance["warnings"]
     assert len(warned) == len(set(warned)) == 2
+
+
+def test_satellites_too_light_for_a_sample_in_luminosity_are_said():
+    galaxies = columns([2e10, 3e10, 5e8, 2.5e10], [1e12] * 4)
+    galaxies["is_central"] = np.array([True, True, False, False])
+    (line,) = in_words({"painter": {"stellar_mass_law": "behroozi10"}}, galaxies)
+    assert line.startswith("1 of 2 satellites have less stellar mass than any central")
+    assert "5e+08 Msun/h" in line
+    assert in_words({"painter": {}}, galaxies) == []

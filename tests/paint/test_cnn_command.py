@@ -77,7 +77,7 @@ def test_a_grid_in_place_of_particles(build, mockgal_command, inputs, tmp_path):
         assert made.returncode == 0, made.stderr
     refused = build(sim=halos, out="none.fits")
     assert refused.returncode == 3
-    assert "no field" in refused.stderr
+    assert "no particles or density grid" in refused.stderr
     found = build("--tile-size", 16, "--density", grid, sim=halos, out="grid.fits")
     assert content(found) == expected
 
