@@ -6,6 +6,7 @@ A test (tests/test_docs.py) fails when a page is not what this script writes.
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,10 +42,19 @@ def columns() -> str:
 
 
 def _column_table(table: dict[str, Column]) -> str:
-    lines = ["| column | unit in memory | type | meaning |", "|---|---|---|---|"]
+    lines = [
+        "| column | unit in memory | type | meaning | refused outside | warned of above |",
+        "|---|---|---|---|---|---|",
+    ]
     for column in table.values():
         kind = column.dtype.strip("<|") + (str(list(column.shape)) if column.shape else "")
-        lines.append(f"| `{column.name}` | {column.unit_label} | {kind} | {column.meaning} |")
+        bounds = column.bounds
+        refused = f"{bounds.least:g} to {bounds.most:g}: {bounds.why}" if bounds else ""
+        rare = f"{bounds.rare:g}" if bounds and bounds.rare < math.inf else ""
+        lines.append(
+            f"| `{column.name}` | {column.unit_label} | {kind} | {column.meaning} | {refused} | "
+            f"{rare} |"
+        )
     return "\n".join(lines) + "\n"
 
 

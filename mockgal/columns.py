@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import BadValueError
+from .bounds import CONCENTRATION, MASS, NUMBER, RADIUS, SPEED, STELLAR_MASS, VMAX, Bounds
+from .errors import BadValueError, shown
 from .ids import whole
 
 
@@ -41,6 +42,8 @@ class Column:
         One line; goes to the output's column comment.
     reference : str
         Where the definition comes from.
+    bounds : Bounds or None
+        What its values can be, in the internal unit.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Column:
     shape: tuple[int, ...]
     meaning: str
     reference: str = ""
+    bounds: Bounds | None = None
 
     @property
     def unit_label(self) -> str:
@@ -72,12 +76,32 @@ HALO_COLUMNS: dict[str, Column] = _table(
     Column("host_id", "", 0, 0, "<i8", _ROW, "id of the central subhalo of its host halo"),
     Column("is_central", "", 0, 0, "|b1", _ROW, "true for the central subhalo of a host halo"),
     Column("position", "Mpc", -1, 1, "<f8", (3,), "comoving position, in [0, box size)"),
-    Column("velocity", "km/s", 0, 0, "<f8", (3,), "peculiar velocity"),
-    Column("mass", "Msun", -1, 0, "<f8", _ROW, "mass bound to the subhalo"),
-    Column("vmax", "km/s", 0, 0, "<f8", _ROW, "maximum of the circular velocity curve"),
-    Column("host_mass", "Msun", -1, 0, "<f8", _ROW, "mass of the host halo, see mass_definition"),
-    Column("n_particles", "", 0, 0, "<i8", _ROW, "particles bound to the subhalo"),
-    Column("stellar_mass", "Msun", -1, 0, "<f8", _ROW, "mass of all bound stars (hydro runs)"),
+    Column("velocity", "km/s", 0, 0, "<f8", (3,), "peculiar velocity", bounds=SPEED),
+    Column("mass", "Msun", -1, 0, "<f8", _ROW, "mass bound to the subhalo", bounds=MASS),
+    Column(
+        "vmax", "km/s", 0, 0, "<f8", _ROW, "maximum of the circular velocity curve", bounds=VMAX
+    ),
+    Column(
+        "host_mass",
+        "Msun",
+        -1,
+        0,
+        "<f8",
+        _ROW,
+        "mass of the host halo, see mass_definition",
+        bounds=MASS,
+    ),
+    Column("n_particles", "", 0, 0, "<i8", _ROW, "particles bound to the subhalo", bounds=NUMBER),
+    Column(
+        "stellar_mass",
+        "Msun",
+        -1,
+        0,
+        "<f8",
+        _ROW,
+        "mass of all bound stars (hydro runs)",
+        bounds=STELLAR_MASS,
+    ),
     Column(
         "stellar_half_mass_radius",
         "Mpc",
@@ -86,6 +110,7 @@ HALO_COLUMNS: dict[str, Column] = _table(
         "<f8",
         _ROW,
         "comoving radius that holds half the mass of the bound stars; 0 without (hydro runs)",
+        bounds=RADIUS,
     ),
     Column(
         "concentration",
@@ -95,6 +120,7 @@ HALO_COLUMNS: dict[str, Column] = _table(
         "<f8",
         _ROW,
         "concentration of the host halo: radius, see mass_definition, over scale radius",
+        bounds=CONCENTRATION,
     ),
 )
 REQUIRED_HALO_COLUMNS = (
@@ -118,6 +144,7 @@ PAINTED: dict[str, Column] = {
         "<f4",
         _ROW,
         "comoving radius that holds half the stellar mass, given by the painter",
+        bounds=RADIUS,
     ),
     "vmax": Column(
         "hydro_vmax",
@@ -127,6 +154,7 @@ PAINTED: dict[str, Column] = {
         "<f4",
         _ROW,
         "maximum circular velocity, baryons included, given by the painter",
+        bounds=VMAX,
     ),
     "mass": Column(
         "hydro_subhalo_mass",
@@ -136,6 +164,7 @@ PAINTED: dict[str, Column] = {
         "<f4",
         _ROW,
         "mass bound to the subhalo, baryons included, given by the painter",
+        bounds=MASS,
     ),
 }
 
@@ -148,13 +177,54 @@ GALAXY_COLUMNS: dict[str, Column] = _table(
         for x in "xyz"
     ),
     *(
-        Column(f"velocity_{x}", "km/s", 0, 0, "<f8", _ROW, f"peculiar velocity, {x} axis", _GCR)
+        Column(
+            f"velocity_{x}",
+            "km/s",
+            0,
+            0,
+            "<f8",
+            _ROW,
+            f"peculiar velocity, {x} axis",
+            _GCR,
+            bounds=SPEED,
+        )
         for x in "xyz"
     ),
-    Column("stellar_mass", "Msun", -1, 0, "<f4", _ROW, "stellar mass given by the painter", _GCR),
-    Column("halo_mass", "Msun", -1, 0, "<f8", _ROW, "mass of the host halo in the input", _GCR),
-    Column("subhalo_mass", "Msun", -1, 0, "<f8", _ROW, "mass bound to the subhalo in the input"),
-    Column("vmax", "km/s", 0, 0, "<f8", _ROW, "maximum circular velocity of the subhalo"),
+    Column(
+        "stellar_mass",
+        "Msun",
+        -1,
+        0,
+        "<f4",
+        _ROW,
+        "stellar mass given by the painter",
+        _GCR,
+        bounds=STELLAR_MASS,
+    ),
+    Column(
+        "halo_mass",
+        "Msun",
+        -1,
+        0,
+        "<f8",
+        _ROW,
+        "mass of the host halo in the input",
+        _GCR,
+        bounds=MASS,
+    ),
+    Column(
+        "subhalo_mass",
+        "Msun",
+        -1,
+        0,
+        "<f8",
+        _ROW,
+        "mass bound to the subhalo in the input",
+        bounds=MASS,
+    ),
+    Column(
+        "vmax", "km/s", 0, 0, "<f8", _ROW, "maximum circular velocity of the subhalo", bounds=VMAX
+    ),
     Column("extrapolated", "", 0, 0, "|b1", _ROW, "true outside the range the painter is valid in"),
     *PAINTED.values(),
 )
@@ -201,6 +271,33 @@ def frozen_columns(
     if len(set(lengths.values())) > 1:
         raise BadValueError(what, f"columns of different lengths {lengths}", "equal lengths")
     return MappingProxyType(result)
+
+
+def check_bounds(
+    columns: Mapping[str, NDArray[Any]], declared: Mapping[str, Column], what: str
+) -> None:
+    """Raise if values are beyond the bounds of their column.
+
+    Parameters
+    ----------
+    columns, declared, what
+        As of `frozen_columns`.
+
+    Raises
+    ------
+    BadValueError
+    """
+    for name, array in columns.items():
+        bounds = declared[name].bounds
+        if bounds is None or (bad := bounds.outside(array)) is None:
+            continue
+        row, unit = int(np.argmax(bad)), declared[name].unit_label
+        raise BadValueError(
+            f"{what} column {name}, row {row}",
+            f"{np.count_nonzero(bad)} values that cannot be, the first {shown(array[row])}",
+            bounds.text(unit),
+            f"correct their unit, which is {unit or 'none'}, or leave the rows out",
+        )
 
 
 def sorting_order(

@@ -67,6 +67,11 @@ def names(group: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*_BUILT_IN[group], *plugins(group))))
 
 
+def is_built_in(group: str, name: str) -> bool:
+    """Return whether a name is of this package, and not of a plug-in."""
+    return name in _BUILT_IN[group]
+
+
 def load(group: str, name: str) -> Any:
     """Return what is called ``name`` in ``group``: a class, or a function.
 

@@ -21,6 +21,7 @@ from .columns import (
     GALAXY_COLUMNS,
     HALO_COLUMNS,
     REQUIRED_HALO_COLUMNS,
+    check_bounds,
     content_digest,
     frozen_columns,
     sorting_order,
@@ -140,8 +141,8 @@ class HaloCatalog(Shown):
     Raises
     ------
     MissingDatasetError, BadValueError
-        Columns missing or unequal in length, duplicate ids, a host that is no central, unknown
-        mass definition.
+        Columns missing or unequal in length, values beyond bounds, duplicate ids, a host that is no
+        central, unknown mass definition.
     """
 
     columns: Mapping[str, Array]
@@ -159,7 +160,9 @@ class HaloCatalog(Shown):
                 ", ".join(REQUIRED_HALO_COLUMNS),
             )
         _check_mass_definition(self.mass_definition)
-        object.__setattr__(self, "columns", frozen_columns(self.columns, HALO_COLUMNS, "halo"))
+        columns = frozen_columns(self.columns, HALO_COLUMNS, "halo")
+        check_bounds(columns, HALO_COLUMNS, "halo")
+        object.__setattr__(self, "columns", columns)
         object.__setattr__(self, "record", MappingProxyType(dict(self.record)))
         ids, order = self["halo_id"], self._id_order
         repeated = np.flatnonzero(np.diff(ids[order]) == 0)

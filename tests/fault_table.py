@@ -152,8 +152,12 @@ def _values() -> tuple[Fault, ...]:
         Fault(34, "NaN or infinite positions", "refused; their number and the first row are told"),
         Fault(
             35,
-            "NaN, infinite or negative masses",
-            "refused; `--drop-bad` leaves the rows out and counts them",
+            "NaN, infinite or negative masses, and others that no halo has: speeds of 1e30 km/s, "
+            "hosts of 1e40 Msun/h, bound masses all 0, satellites of 1e6 times their host or far "
+            "from it, stars of more than the bound mass, radii of no mass ([bounds of each column]"
+            "(columns.md))",
+            "refused, with their number, the first id, its value and the bound; `--drop-bad` leaves "
+            "the rows out and counts them. Rare values are read, counted and warned of",
         ),
         Fault(
             36,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..columns import GALAXY_COLUMNS, PAINTED, Column
 from ..distribution import inverse_cdf
-from ..errors import BadValueError, DomainError, UsageError, warn
+from ..errors import DomainError, UsageError, warn
 from ..memory import available
 from ..quantity import memory_size
 from ..types import Distribution, Scene
@@ -216,13 +216,6 @@ class CNNPainter:
         weights, halos = painter._loaded, scene.halos
         grid = grid_of(scene, weights)
         outside = painter.check(scene)
-        if np.isnan(halos["mass"]).any():
-            raise BadValueError(
-                f"{scene.snapshot.name}:mass",
-                f"{int(np.isnan(halos['mass']).sum())} bound masses that are no numbers",
-                "masses from 0 on",
-                "leave these subhalos out",
-            )
         rows = np.flatnonzero(halos["mass"] >= max(weights.domain.least_subhalo_mass, 5e-324))
         voxel, offset = grid.voxels(halos["position"][rows])
         given, beyond = features(scene, weights, rows, offset)

@@ -13,6 +13,7 @@ from ..protocols import Reader, ReadOptions
 from ..types import Scene
 from . import given, quijote
 from .halotools import HalotoolsReader, is_catalogue
+from .plausible import check_scene
 from .unsupported import describe
 
 
@@ -118,6 +119,8 @@ def read(path: object, options: ReadOptions | None = None, format: str | None = 
         name = format or detect(path)
         with registry.guarded("readers", name, f"reading {path}"):
             scene = _reader(name).read(path, options)
+        if not registry.is_built_in("readers", name):
+            check_scene(scene, place)
     else:
         scene = _read_object(path, options, format)
     record = scene.snapshot.record

@@ -58,7 +58,7 @@ def internal(stored: Array, h_power: int, h: float, edge: float) -> Array:
 
 
 def check_values(where: str, name: str, start: int, values: Array, box_size: float | None) -> None:
-    """Raise if numbers are not finite, masses or speeds below zero, or positions outside the box.
+    """Raise if numbers are not finite, beyond the bounds of the column, or outside the box.
 
     Parameters
     ----------
@@ -80,16 +80,18 @@ def check_values(where: str, name: str, start: int, values: Array, box_size: flo
     is_position = box_size is not None and name.startswith("position_")
     if values.dtype.kind != "f" or not len(values):
         return
-    column, high = GALAXY_COLUMNS[name], inf
-    not_negative = column.unit == "Msun" or name.endswith(("vmax", "radius")) or is_position
-    low = 0.0 if not_negative else -inf
-    expected = "finite numbers" + f", {column.unit_label} and not below 0" * (low == 0)
+    column, low, high, expected = GALAXY_COLUMNS[name], -inf, inf, "finite numbers"
     if is_position:
-        high = float(box_size or 0.0)
+        low, high = 0.0, float(box_size or 0.0)
         expected = f"[0, {high!r}) {column.unit_label}"
-    if low <= values.min() and values.max() < high and np.isfinite(values.min()):  # no NaN either
+    elif column.bounds is not None:
+        expected = column.bounds.text(column.unit_label)
+    outside = column.bounds.outside(values) if column.bounds else None
+    fits = low <= values.min() and values.max() < high and np.isfinite(values.min())
+    if outside is None and fits:  # no NaN either
         return
-    bad = np.flatnonzero(~((values >= low) & (values < high) & np.isfinite(values)))
+    bad = ~((values >= low) & (values < high) & np.isfinite(values))
+    bad = np.flatnonzero(bad if outside is None else bad | outside)
     raise BadValueError(
         f"{where}, row {start + int(bad[0])}",
         f"{float(values[bad[0]])!r} {column.unit_label}",

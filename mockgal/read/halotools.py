@@ -206,7 +206,7 @@ def _scene(table: Table, options: ReadOptions) -> Scene:
     real = native[_PHANTOM] == 0 if _PHANTOM in native else np.ones(len(ids), dtype=bool)
     counted["groups"] = int(np.count_nonzero(central & real))
     counted["phantoms_dropped"] = int(np.count_nonzero(~real))
-    record |= _check_radii(table, native, pairs, central & real, cosmology, redshift)
+    record |= _check_radii(table, native, pairs, central & real, cosmology, redshift, options)
     record |= facts.check_matter(table, box_size, cosmology, redshift)
     particle_mass, of_particles = facts.particle_mass(
         table, native[bound], box_size, cosmology, options
@@ -310,6 +310,7 @@ def _check_radii(
     central: Array,
     cosmology: Cosmology,
     redshift: float,
+    options: ReadOptions,
 ) -> dict[str, Any]:
     """Masses of hosts against their radii, for each definition that has both."""
     record: dict[str, Any] = {}
@@ -325,11 +326,15 @@ def _check_radii(
                 f"{table.place}[{radius}]",
                 definition,
                 exact=_EXACT in table.text("halo_finder").lower(),
+                drop_bad=options.drop_bad,
+                record=record,
             )
         except UnitsError as error:
             fix = f"{error.fix}; {UNITS_HERE}, and names masses by their definition"
             raise UnitsError(error.where, error.found, error.expected, fix) from error
         record[f"overdensity_within_r{definition}_over_expected"] = ratio
+    if not pairs:
+        physics.without_radii(table.place, record, "column of radii, as halo_rvir")
     return record
 
 

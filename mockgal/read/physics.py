@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bounds import MASS
 from ..cosmology import LCDM, MATTER_TOLERANCE, Cosmology
-from ..errors import HeaderError, UnitsError, warn
+from ..errors import BadValueError, HeaderError, UnitsError, warn
 from ..types import BOX_SIZES
 
 TOLERANCE = MATTER_TOLERANCE
@@ -18,6 +20,10 @@ EXACT = 0.01  # relative: what densities of runs and finders that are exact keep
 # above this.
 LEAST_IN_GROUPS = 1e-6
 HOST_OVER_BOUND = (1e-3, 1e3)
+RADII_APART = 100.0  # in density, of halos of one definition: a factor 4.6 in radius
+# In the record of a snapshot.
+RADII_LEFT_OUT = "radii_left_out_of_check"
+UNCHECKED = "masses_within_radii_not_checked"
 PARTICLES = (500.0, 1e15)  # in a box: fewer or more than any run has
 _PARTICLE_FIX = "look for a factor 1e10 in masses, or 1000^3 in the box (kpc, Mpc)"
 
@@ -199,6 +205,8 @@ def check_overdensity(
     definition: str = "200c",
     *,
     exact: bool = False,
+    drop_bad: bool = False,
+    record: dict[str, Any] | None = None,
 ) -> float | None:
     """Hold masses against their radii and the density that they are defined by.
 
@@ -219,6 +227,10 @@ def check_overdensity(
     definition : str
         What both follow, see `overdensity`.
     exact : bool
+    drop_bad : bool
+        Leave out of the check the radii that cannot be, and count them, instead of refusing them.
+    record : dict, optional
+        `RADII_LEFT_OUT` is counted there.
 
     Returns
     -------
@@ -227,11 +239,13 @@ def check_overdensity(
 
     Raises
     ------
+    BadValueError
+        Halos with a mass have radii that are NaN, infinite, 0, negative, or of another mass.
     UnitsError
         It differs from 1 by more than is allowed; the message says which Omega_m, or which factor,
         it would take, or that a dark energy may be unstated.
     """
-    good = (mass > 0) & (radius > 0)
+    good = _usable_radii(mass, radius, where, drop_bad, {} if record is None else record)
     if not good.any():
         return None
     density = float(np.median(mass[good] / (4 / 3 * np.pi * radius[good] ** 3)))
@@ -251,6 +265,47 @@ def check_overdensity(
         raise UnitsError(where, found, limit, fix)
     warn(f"{where}: {found}, where the definition has {expected:.6g}; {fix}")
     return ratio
+
+
+def _usable_radii(
+    mass: NDArray[np.float64],
+    radius: NDArray[np.float64],
+    where: str,
+    drop_bad: bool,
+    record: dict[str, Any],
+) -> NDArray[np.bool_]:
+    """Which halos have a mass and a radius; radii that cannot be are refused, or counted."""
+    with np.errstate(all="ignore"):
+        massive = (mass > 0) & (mass <= MASS.most)  # others are refused as masses
+        possible = (radius > 0) & np.isfinite(radius)
+        density = np.where(massive & possible, mass / radius**3, np.nan)
+        if (massive & possible).any():
+            off = np.abs(np.log(density / np.nanmedian(density)))
+            possible &= ~(off > np.log(RADII_APART))
+    bad = np.flatnonzero(massive & ~possible)
+    if len(bad) and not drop_bad:
+        row = int(bad[0])
+        raise BadValueError(
+            where,
+            f"{len(bad)} radii of {np.count_nonzero(massive)} halos that cannot be, the first, in "
+            f"row {row}, {radius[row]:.6g} Mpc/h for a mass of {mass[row]:.6g} Msun/h",
+            f"radii of one density, within a factor {RADII_APART:g}: none NaN, 0 or negative",
+            "leave these radii out of the check of units with --drop-bad (the halos stay, for only "
+            "their masses are used), or fetch the file again",
+        )
+    if len(bad):
+        record[RADII_LEFT_OUT] = record.get(RADII_LEFT_OUT, 0) + len(bad)
+        warn(
+            f"{where}: {len(bad)} radii of {np.count_nonzero(massive)} halos cannot be, and are "
+            "left out of the check of units (--drop-bad)"
+        )
+    return massive & possible
+
+
+def without_radii(where: str, record: dict[str, Any], what: str = "radii") -> None:
+    """Warn that units could not be checked by masses within radii, and record it."""
+    record[UNCHECKED] = f"no {what}"
+    warn(f"{where}: no {what}, so that the units of mass and length are not checked by them")
 
 
 def _expansion(

@@ -123,7 +123,11 @@ class RockstarReader:
                 halos.at(halos.names[columns["radius"].place]),
                 halos.own_definition,
                 exact=True,
+                drop_bad=options.drop_bad,
+                record=record,
             )
+        else:
+            physics.without_radii(halos.at("comments"), record, "column of radii of the mass")
         particle_mass, of_particles = given.optional(
             "particle_mass", halos.facts.get("particle_mass"), options
         )

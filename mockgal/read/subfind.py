@@ -144,7 +144,7 @@ class SubfindReader:
             ],
             "mass_definition_chosen_by": "user" if options.mass_definition else "default",
             **_missing(catalogue),
-            **_check_physics(catalogue, found),
+            **_check_physics(catalogue, found, options),
             SEVERAL_RESOLUTIONS: _has_several_resolutions(found),
         }
         if _has_stars(found):
@@ -342,7 +342,9 @@ def _missing(catalogue: CatalogueSet) -> dict[str, Any]:
     }
 
 
-def _check_physics(catalogue: CatalogueSet, found: dict[str, Array]) -> dict[str, Any]:
+def _check_physics(
+    catalogue: CatalogueSet, found: dict[str, Array], options: ReadOptions
+) -> dict[str, Any]:
     """Masses, radii and box size of the groups against the cosmology."""
     if not sum(catalogue.groups):
         return {}
@@ -358,7 +360,11 @@ def _check_physics(catalogue: CatalogueSet, found: dict[str, Array]) -> dict[str
                 f"{where}:/{radius}",
                 definition,
                 exact=True,
+                drop_bad=options.drop_bad,
+                record=record,
             )
+    if not any(radius in found for _, radius in SPHERES.values()):
+        physics.without_radii(f"{where}:/Group", record, "radii of groups")
     in_groups = physics.check_share(
         float(found[_GROUP_MASS].sum(dtype=np.float64)) * units.mass,
         catalogue.box_size,

@@ -13,7 +13,7 @@ from ..ids import check_digits
 from ..layout import EMPTY_REGIONS, MISSING_CHUNKS, SEVERAL_RESOLUTIONS
 from ..protocols import ReadOptions
 from ..types import HaloCatalog, Snapshot, settle
-from . import particle_mass, physics
+from . import particle_mass, physics, plausible
 from .copies import find_copies, refusal
 from .regions import empty_region
 
@@ -23,7 +23,6 @@ Where = Callable[[str, int], str]  # (column, row) -> "FILE:/Dataset, row R" for
 MARGIN = 0.01  # of the box: positions out by less are rounding or drift, and are wrapped
 ORPHANS = ("refuse", "drop", "central")
 _DOUBLE = np.dtype(np.float64)
-_POSITIVE = ("mass", "host_mass", "stellar_mass", "stellar_half_mass_radius", "vmax")
 
 # What every halo record holds; readers add what their format knows.
 COUNTED = (
@@ -165,12 +164,13 @@ def leave_out_copies(
 
 def drop_bad(
     columns: dict[str, Array],
+    snapshot: Snapshot,
     options: ReadOptions,
     where: Where,
     record: dict[str, Any],
     again: Array,
 ) -> Array:
-    """Numbers of the rows whose masses and velocities can be true, shape (kept,).
+    """Numbers of the rows whose values can be true (`mockgal.read.plausible`), shape (kept,).
 
     A host mass of zero is allowed, for small groups have it; with ``options.drop_bad`` centrals
     that have it are dropped too, since painters refuse them. The satellites of a central whose host
@@ -179,27 +179,15 @@ def drop_bad(
     Raises
     ------
     BadValueError
-        NaN, infinite or negative values, and ``options.drop_bad`` not set.
+        Values that cannot be, and ``options.drop_bad`` not set.
     """
     keep = np.ones(len(columns["halo_id"]), dtype=bool)
-    for name in (*_POSITIVE, "velocity"):
-        if name not in columns:
-            continue
-        values = columns[name]
-        finite = np.isfinite(values)
-        good = finite.all(axis=1) if finite.ndim > 1 else finite
-        if name in _POSITIVE:
-            good &= ~(values < 0)
-        if not good.all() and not options.drop_bad:
-            rows = np.flatnonzero(~good)
-            raise BadValueError(
-                where(name, int(rows[0])),
-                f"{rows.size} values that are NaN, infinite or negative"
-                f", the first {values[rows[0]]}",
-                "finite values" + (", not negative" * (name in _POSITIVE)),
-                "leave the rows out with --drop-bad, or fetch the file again",
-            )
-        keep &= good
+    for finding in plausible.impossible(columns, snapshot):
+        if not options.drop_bad:
+            _raise_cause(finding, columns, snapshot, options, where)
+            raise plausible.refusal(finding, columns, where)
+        keep[finding.rows] = False
+        record[f"dropped_for_{finding.name}"] = len(finding.rows)
     keep[again] = False
     central, host_mass = columns["is_central"], columns["host_mass"]
     if options.drop_bad:  # centrals that no painter can place by the mass of their host
@@ -211,6 +199,22 @@ def drop_bad(
         count(record, "dropped_with_their_host", int(np.count_nonzero(keep & theirs)))
         keep &= ~theirs
     return np.flatnonzero(keep)
+
+
+def _raise_cause(
+    finding: plausible.Finding,
+    columns: dict[str, Array],
+    snapshot: Snapshot,
+    options: ReadOptions,
+    where: Where,
+) -> None:
+    """Raise the error that tells why rows cannot be: a unit of all, or hosts that are not there."""
+    if finding.relation:
+        settle_orphans(columns, options, where, {})
+    masses = [columns["mass"], columns["host_mass"]]
+    many = 2 * len(finding.rows) > len(masses[0]) and finding.column in ("mass", "host_mass")
+    if many and all(np.isfinite(mass).all() and mass.min() >= 0 for mass in masses):
+        _check_units(columns, snapshot, where)
 
 
 def check_unique(ids: Array, where: Where) -> None:
@@ -453,12 +457,14 @@ def halo_catalog(
     ids, hosts, central = (columns[name] for name in ("halo_id", "host_id", "is_central"))
     check_digits(ids, hosts, central, lambda row: where("host_id", row))
     columns, again = leave_out_copies(columns, options, where, record)
-    kept = drop_bad(columns, options, where, record, again)
+    kept = drop_bad(columns, snapshot, options, where, record, again)
     if len(kept) < len(position):
         columns = {name: rows[kept] for name, rows in columns.items()}
+    columns = {**columns, "row": kept}  # for messages
     columns = settle_orphans(
         columns, options, lambda name, row: where(name, int(kept[row])), record
     )
+    left = columns.pop("row")
     measured = _check_units(columns, snapshot, where)
     central = columns["is_central"]
     if MISSING_CHUNKS not in snapshot.record:
@@ -471,4 +477,5 @@ def halo_catalog(
         centrals_with_zero_host_mass=int(np.count_nonzero(central & (columns["host_mass"] == 0))),
     )
     record.update(measured)
+    plausible.tell_rare(columns, snapshot, lambda name, row: where(name, int(left[row])), record)
     return HaloCatalog(settle(columns), mass_definition, record)

@@ -62,6 +62,8 @@ def columns(n, seed=1):
             result[column.name] = 10 ** rng.uniform(9, 14, n)
         else:
             result[column.name] = rng.uniform(0, BOX, n)
+            if column.name.endswith("radius"):
+                result[column.name] /= 1000
     return result
 
 

@@ -206,7 +206,10 @@ assert repr((np.geterr(), np.random.get_state(legacy=False))) == before
 print("halotools" in sys.modules)
 """
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-W", "error", "-W", "default::UserWarning", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert result.stdout.strip() == "False"
 

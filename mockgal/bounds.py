@@ -1,0 +1,96 @@
+"""What numbers of a catalogue can be, whatever wrote it: beyond a bound no universe has them.
+
+The bounds are wide: they refuse what is impossible, such as numbers in another unit or damaged
+ones, and not what is rare. From ``rare`` on, numbers are read, counted and warned of.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+class Bounds(NamedTuple):
+    """The range of a quantity, in its internal unit.
+
+    Parameters
+    ----------
+    least, most : float
+        Values can be these, too.
+    why : str
+        Why none is beyond them.
+    rare : float
+        Above it, values are possible, and worth a warning.
+    smallest : float
+        The least magnitude of a value that is not 0.
+    unmeasured : bool
+        NaN and infinity stand for what was not measured, and are no error.
+    """
+
+    least: float
+    most: float
+    why: str
+    rare: float = np.inf
+    smallest: float = 0.0
+    unmeasured: bool = False
+
+    def outside(self, values: Array) -> NDArray[np.bool_] | None:
+        """Which rows have a value that cannot be, shape (n,); None if none has.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n,) or (n, 3)
+        """
+        if not len(values):
+            return None
+        low, high = values.min(), values.max()  # NaN, if there is one
+        if (low >= self.least and high <= self.most) and (not self.smallest or low > self.smallest):
+            return None
+        with np.errstate(invalid="ignore"):
+            bad = ~((values >= self.least) & (values <= self.most))
+            if self.smallest:
+                bad |= (values != 0) & (np.abs(values) < self.smallest)
+        if self.unmeasured:
+            bad &= np.isfinite(values)
+        rows = np.any(bad.reshape(len(values), -1), axis=1)
+        return rows if rows.any() else None
+
+    def rarely(self, values: Array) -> NDArray[np.intp]:
+        """Return the rows with a magnitude above ``rare``."""
+        if not len(values) or not max(values.max(), -values.min()) > self.rare:
+            return np.zeros(0, dtype=np.intp)
+        return np.flatnonzero((np.abs(values) > self.rare).reshape(len(values), -1).any(axis=1))
+
+    def text(self, unit: str) -> str:
+        """Return the range with its reason, for messages."""
+        unit = f" {unit}" * bool(unit)
+        zero = f" (or 0), not below {self.smallest:g}" * bool(self.smallest)
+        return f"{self.least:g} to {self.most:g}{unit}{zero}: {self.why}"
+
+
+MASS = Bounds(
+    0.0,
+    1e18,
+    "clusters have up to 5e15 Msun/h, linked groups 2e16",
+    rare=2e16,
+    smallest=1e-20,
+)
+STELLAR_MASS = Bounds(
+    0.0, 1e15, "the stars of the largest clusters are 1e13 Msun/h", rare=5e13, smallest=1e-20
+)
+SPEED = Bounds(
+    -3e4,
+    3e4,
+    "a tenth of the speed of light; clusters that collide have 5e3 km/s",
+    rare=1e4,
+)
+VMAX = Bounds(0.0, 3e4, "halos of 5e15 Msun/h have 3e3 km/s", rare=5e3, smallest=1e-7)
+RADIUS = Bounds(
+    0.0, 10.0, "the stars of the largest clusters reach 1 Mpc/h", rare=1.5, smallest=1e-12
+)
+CONCENTRATION = Bounds(0.0, 1e6, "radii are positive, and scale radii resolved", unmeasured=True)
+NUMBER = Bounds(0, 10**14, "the largest runs have 1e13 particles")

@@ -1,0 +1,142 @@
+"""Values that no halo has: refused with the row, the bound and a way out that works."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from halotools_samples import columns, facts, write_table
+
+import mockgal
+from mockgal.errors import BadValueError, MockgalWarning
+from mockgal.protocols import ReadOptions
+from mockgal.read import plausible
+from mockgal.read.detect import read
+from mockgal.testing import synthetic_pair, write_arepo, write_gadget4
+from mockgal.types import HaloCatalog
+
+DATA = Path(__file__).parents[3] / "shared/data"
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    path = write_gadget4(tmp_path_factory.mktemp("run"), files=1, groups=60, snapshots=False)
+    return read(path)
+
+
+def _one(name, row, value):
+    def change(table):
+        table[name] = table[name].astype("f8")
+        table[name][row] = value
+
+    return change
+
+
+CASES = {
+    "speed": (_one("halo_vx", 3, 1e30), "velocity"),
+    "vmax": (_one("halo_vmax", 3, 1e30), "vmax"),
+    "host": (_one("halo_m200c", 3, 1e40), "host_mass"),
+    "negative mass": (_one("halo_mvir", 3, -1.0), "mass"),
+    "denormal": (_one("halo_mvir", 3, 5e-324), "mass"),
+    "more than the box": (_one("halo_mvir", 3, 1e17), "mass_over_matter"),
+}
+
+
+@pytest.mark.fault(35)
+@pytest.mark.parametrize("case", CASES)
+def test_impossible_values(tmp_path, scene, case):
+    change, counted = CASES[case]
+    table = {k: v for k, v in columns(scene).items() if k not in ("halo_r200c",)}
+    change(table)
+    path = write_table(tmp_path / "t.hdf5", table, facts(scene))
+    with pytest.raises(BadValueError, match="halo_id") as error:
+        read(path)
+    assert "--drop-bad" in error.value.fix
+    assert "row" in error.value.where
+    halos = read(path, ReadOptions(drop_bad=True, orphans="drop")).halos
+    assert halos.record["dropped_bad"] >= 1
+    assert halos.record[f"dropped_for_{counted}"] >= 1
+
+
+def _satellite(halos):
+    """A satellite's row, and a copy of the columns."""
+    changed = {name: values.copy() for name, values in halos.columns.items()}
+    return int(np.flatnonzero(~halos["is_central"])[0]), changed
+
+
+@pytest.mark.fault(35)
+@pytest.mark.parametrize("wrong", ["heavy", "far", "massless", "stars"])
+def test_columns_that_contradict_each_other(wrong):
+    hydro, _ = synthetic_pair(50)
+    row, changed = _satellite(hydro.halos)
+    if wrong == "heavy":
+        changed["mass"][row] = 100 * changed["host_mass"][row]
+        changed["stellar_mass"][row] = 0
+    elif wrong == "far":
+        changed["position"][row] = (changed["position"][row] + 20) % hydro.snapshot.box_size
+    elif wrong == "massless":
+        changed["mass"][:] = 0
+    else:
+        changed["stellar_mass"][row] = 2 * changed["mass"][row]
+    found = [finding.name for finding in plausible.impossible(changed, hydro.snapshot)]
+    name = {
+        "heavy": "satellite_over_host",
+        "far": "satellite_far_from_host",
+        "massless": "mass_all_zero",
+        "stars": "stars_over_bound",
+    }[wrong]
+    assert name in found
+    assert not list(plausible.impossible(hydro.halos.columns, hydro.snapshot))
+
+
+def test_rare_values_are_read_counted_and_told():
+    _, dark = synthetic_pair(50)
+    row, changed = _satellite(dark.halos)
+    changed["velocity"][row, 0] = 2e4
+    record = {}
+    with pytest.warns(MockgalWarning, match="1 values above 10000 km/s"):
+        plausible.tell_rare(changed, dark.snapshot, "{}, row {}".format, record)
+    assert record == {"rare_velocity": 1}
+
+
+def test_no_catalogue_goes_by():
+    """Readers of plug-ins make these, too."""
+    _, dark = synthetic_pair(20)
+    _, changed = _satellite(dark.halos)
+    changed["velocity"][0, 0] = 1e30
+    with pytest.raises(BadValueError, match="halo column velocity, row 0"):
+        HaloCatalog(changed, "200c")
+
+
+@pytest.mark.fault(35)
+@pytest.mark.parametrize("value", [np.nan, 0.0, -1.0])
+def test_radii_that_end_the_check(tmp_path, scene, value):
+    table = columns(scene)
+    table["halo_r200c"] = np.full_like(table["halo_r200c"], value)
+    path = write_table(tmp_path / "t.hdf5", table, facts(scene))
+    with pytest.raises(BadValueError, match=r"halo_r200c\]: found .* radii"):
+        read(path)
+    with pytest.warns(MockgalWarning, match="left out of the check of units"):
+        found = read(path, ReadOptions(drop_bad=True))
+    assert found.snapshot.record["radii_left_out_of_check"] > 0
+
+
+def test_without_radii_it_is_said(tmp_path, scene):
+    table = {name: v for name, v in columns(scene).items() if name != "halo_r200c"}
+    path = write_table(tmp_path / "t.hdf5", table, facts(scene))
+    with pytest.warns(MockgalWarning, match="no column of radii"):
+        found = read(path)
+    assert "masses_within_radii_not_checked" in found.snapshot.record
+
+
+@pytest.mark.parametrize("write", [write_gadget4, write_arepo])
+def test_what_a_code_writes_is_not_rare(tmp_path, write):
+    halos = mockgal.read(write(tmp_path, groups=40, snapshots=False)).halos
+    assert not [name for name in halos.record if name.startswith(plausible.RARE)]
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not DATA.exists(), reason="needs shared/data beside the repository")
+@pytest.mark.parametrize("name", ["dark/groups_002", "hydro/groups_000", "hydro/groups_002"])
+def test_runs_are_neither_refused_nor_rare(name):
+    halos = read(DATA / "gadget4" / name).halos
+    assert not [key for key in halos.record if key.startswith((plausible.RARE, "dropped_for"))]
