@@ -34,7 +34,7 @@ def _one(name, row, value):
 CASES = {
     "speed": (_one("halo_vx", 3, 1e30), "velocity"),
     "vmax": (_one("halo_vmax", 3, 1e30), "vmax"),
-    "host": (_one("halo_m200c", 3, 1e40), "host_mass"),
+    "host": (_one("halo_m200c", 0, 1e40), "host_mass"),
     "negative mass": (_one("halo_mvir", 3, -1.0), "mass"),
     "denormal": (_one("halo_mvir", 3, 5e-324), "mass"),
     "more than the box": (_one("halo_mvir", 3, 1e17), "mass_over_matter"),
