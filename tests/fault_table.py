@@ -156,8 +156,8 @@ def _values() -> tuple[Fault, ...]:
             "hosts of 1e40 Msun/h, bound masses all 0, satellites of 1e6 times their host or far "
             "from it, stars of more than the bound mass, radii of no mass ([bounds of each column]"
             "(columns.md))",
-            "refused, with their number, the first id, its value and the bound; `--drop-bad` leaves "
-            "the rows out and counts them. Rare values are read, counted and warned of",
+            "refused, with their number, the first id, its value and the bound; `--drop-bad` "
+            "leaves the rows out and counts them. Rare values are read, counted and warned of",
         ),
         Fault(
             36,
