@@ -90,8 +90,8 @@ def check_values(where: str, name: str, start: int, values: Array, box_size: flo
     fits = low <= values.min() and values.max() < high and np.isfinite(values.min())
     if outside is None and fits:  # no NaN either
         return
-    bad = ~((values >= low) & (values < high) & np.isfinite(values))
-    bad = np.flatnonzero(bad if outside is None else bad | outside)
+    wrong = ~((values >= low) & (values < high) & np.isfinite(values))
+    bad = np.flatnonzero(wrong if outside is None else wrong | outside)
     raise BadValueError(
         f"{where}, row {start + int(bad[0])}",
         f"{float(values[bad[0]])!r} {column.unit_label}",
