@@ -184,6 +184,8 @@ def in_unit(name: str, text: str, unit: str, h: float) -> float:
     parts = split(text)
     if parts is None or not parts[1]:
         what = "a number without a unit" if parts else "no number with a unit"
+        if parts and len(text) <= LONGEST:
+            fix = f'write "{parts[0]} {wanted}" if that is its unit'
         if len(text) > LONGEST:
             what = f"{len(text):,} characters"
         raise UsageError(name, f"{shown(text)}, {what}", f"a number in {wanted}", fix)

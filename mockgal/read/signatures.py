@@ -157,6 +157,31 @@ def looks(path: Path) -> tuple[str, str]:
     return what, re.sub(r"\{(path|name|new)\}", lambda word: words[word[1]], fix)
 
 
+# What mockgal itself writes, and is no simulation: how it begins, and a word that follows.
+_START = 32
+_OWN = (
+    (
+        b"%ECSV",
+        b"mockgal HOD calibration",
+        "a calibration of mockgal",
+        "give the simulation, and this with --calibration {name}",
+    ),
+    (
+        b"%ECSV",
+        b"mockgal measurement",
+        "a measurement that mockgal wrote",
+        "`mockgal.read_measurement({path})` in Python reads it; here, give a simulation or a mock",
+    ),
+    (
+        b'{"__metadata__"',
+        b"mockgal",
+        "weights of mockgal's network",
+        "give the simulation, and these with --weights {name}; `mockgal weights show {name}` "
+        "describes them",
+    ),
+)
+
+
 def _of(begin: bytes, *, cut: bool) -> tuple[str, str]:
     """What begins with these bytes, and what to do; ``cut``: there are more."""
     if not begin:
@@ -166,6 +191,9 @@ def _of(begin: bytes, *, cut: bool) -> tuple[str, str]:
     if begin.startswith(ZIP):
         return _zipped(begin)
     first = begin.split(b"\n")[0].decode("utf-8", "replace")
+    for start, mark, what, fix in _OWN:
+        if start in begin[:_START] and mark in begin:
+            return what, fix
     for kind in KINDS:
         if isinstance(kind.begin, str):
             found = re.match(kind.begin, first, re.I) is not None

@@ -273,3 +273,13 @@ def test_halos_of_one_time_are_taken_out_of_trees(tmp_path):
     run(command, tmp_path)
     scene = mockgal.read(tmp_path / "hlist_1.00000.list")
     assert scene.halos.digest() == whole.halos.digest()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [("calibrations/tng100-1.ecsv", "--calibration "), ("networks/*.safetensors", "--weights ")],
+)
+def test_what_mockgal_wrote_and_is_no_simulation_is_named(pattern, says):
+    (path,) = (Path(mockgal.__file__).parent / "paint").glob(pattern)
+    with pytest.raises(FormatError, match=says + re.escape(str(path))):
+        mockgal.read(path)
