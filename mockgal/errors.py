@@ -22,6 +22,7 @@ _NAME = 80  # characters of a name in a list
 _PART = 2000  # characters of what was found, of what is expected, and of the way out
 _PLACE = 5000  # of where: paths have up to 4096 characters
 _TEXT = 4 * _PART  # of a warning
+_ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def printable(text: object) -> str:
@@ -29,8 +30,7 @@ def printable(text: object) -> str:
 
     So are bytes of a path that are no text, which no stream would take.
     """
-    odd = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
-    return re.sub(odd, lambda m: repr(m[0])[1:-1], str(text))
+    return _ODD.sub(lambda m: repr(m[0])[1:-1], str(text))
 
 
 def in_python(text: object, instead: str = "FILE") -> str:
@@ -48,8 +48,25 @@ def in_shell(text: object, instead: str = "FILE") -> str:
 
     A leading dash would make an option of it.
     """
-    quoted = shlex.quote(re.sub("^-", "./-", str(text)))
+    quoted = shell_word(re.sub("^-", "./-", str(text)))
     return quoted if len(quoted) <= _QUOTED else instead
+
+
+def shell_word(text: object) -> str:
+    """Return text quoted for a shell, in printable characters.
+
+    What `printable` would escape is given byte by byte, which bash, ksh and zsh understand.
+    """
+    word = str(text)
+    if not _ODD.search(word):
+        return shlex.quote(word)
+    return "$'" + _ODD.sub(_octal, re.sub(r"[\\']", r"\\\g<0>", word)) + "'"
+
+
+def _octal(match: re.Match[str]) -> str:
+    """The bytes of a character as ``$'...'`` takes them."""
+    handler = "surrogateescape" if "\udc80" <= match[0] <= "\udcff" else "surrogatepass"
+    return "".join(f"\\{byte:03o}" for byte in match[0].encode("utf-8", handler))
 
 
 def shown(value: object, most: int = SHOWN) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from os import PathLike
 from typing import Any
 
 from . import registry
-from .errors import MockgalError, listening
+from .errors import MockgalError, listening, shell_word
 from .layout import MASS_DEFINITIONS_IN_FILE
 from .painters import make_painter
 from .pipeline import read
@@ -179,7 +178,7 @@ def _command(
         words.append("--" + key.replace("_", "-"))
         if value is not True:
             words.append(_with_unit(key, value))
-    return shlex.join(words)
+    return " ".join(map(shell_word, words))
 
 
 def _with_unit(key: str, value: object) -> str:

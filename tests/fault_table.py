@@ -389,8 +389,9 @@ def _surroundings() -> tuple[Fault, ...]:
             "names too long, folders that are gone or closed, pipes in the place of files, limits "
             "on files, and variables (of threads, caches, locale) that make no sense",
             "refused before work where nothing could be written, with exit code 5 (6 for too few "
-            "open files); else the work is done",
-            (5, 6),
+            "open files), or where nothing can be read, with 3 (2 for recipes); else the work is "
+            "done, also with paths whose bytes are no text",
+            (2, 3, 5, 6),
         ),
     )
 

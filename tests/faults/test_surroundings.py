@@ -73,6 +73,11 @@ def to(name):
 
 
 LONG = "n" * 240 + ".fits"
+BYTES = "caf\udce9"  # no text in UTF-8
+SIM = f"{BYTES}.hdf5"
+COPIED = f"cp {{sim}} {SIM}"
+READ = BUILD.replace("{sim}", SIM).replace("out.fits", f"{BYTES}.fits")
+NUL = "printf 'painter: cnn\\n{}: \"a\\\\0b\"\\n' > nul.yaml"
 ELSEWHERE = to("{folder}/abs.fits")
 GONE = "mkdir gone; cd gone; rmdir ../gone"
 PLACES = [
@@ -99,12 +104,29 @@ PLACES = [
     Case("ASCII", to("caf\u00e9.fits"), 0, "caf", made="caf\u00e9.fits", environment=(
         ("LC_ALL", "C"), ("PYTHONUTF8", "0"), ("PYTHONCOERCECLOCALE", "0"),
     )),
+    Case("no text, built and drawn", READ, 0, before=COPIED, made=f"{BYTES}.fits", shell=(
+        f"&& {' '.join(PYTHON)} plot {BYTES}.fits --out {BYTES}.png"
+        f"&& {' '.join(PYTHON)} measure {BYTES}.fits --statistic mass_function --out {BYTES}"
+    )),
+    Case("no text, reported", f"{READ} --json", 0, r'"caf\\udce9\.hdf5"', before=COPIED),
+    Case("no text, inspected", f"inspect {SIM}", 0, r"--sim \$'caf\\351\.hdf5'", before=COPIED),
+    Case("no text, packed", f"pack {SIM} --out {BYTES}.2.hdf5", 0, before=COPIED),
+    Case("no text, missing", f"inspect {SIM}", 3, r"caf\\udce9.*check the path"),
+    Case("too long a simulation", f"inspect {300 * 'n'}", 3, "too long.*check the name"),
+    Case("a file in the path of a simulation", "inspect f/dark.hdf5", 3, "check the path",
+         before="> f"),
+    *(
+        Case(f"NUL in {key}", "build --recipe nul.yaml", 2, r"character U\+0000",
+             before=NUL.format(key))
+        for key in ("sim", "out", "density", "weights")
+    ),
 ]  # fmt: skip
 
 
 def run(case, folder, sim):
     words = " ".join(f"'{word}'" for word in case.command.format(sim=sim, folder=folder).split())
-    script = f"{case.before or ':'}\n{' '.join(PYTHON)} {words} {case.shell}\n"
+    before = case.before.replace("{sim}", str(sim)) or ":"
+    script = f"{before}\n{' '.join(PYTHON)} {words} {case.shell}\n"
     return subprocess.run(
         ["bash", "-c", script],
         cwd=folder,
@@ -184,6 +206,56 @@ def test_a_folder_with_some_permissions(mode, code, demo_bundle):
         assert "Traceback" not in done.stderr
         made = ["out.fits", "out.fits.run.json"] if code == 0 else []
         assert sorted(os.listdir(place)) == made
+
+
+SHUT = """
+import os, sys
+from mockgal.cli import main
+sim, folder = sys.argv[1:]
+out = ["--overwrite", "--out", folder + "/out."]
+build = ["build", "--painter", "hod", "--seed", "1", *out[:2], out[2] + "fits", "--quiet"]
+pack = ["pack", sim, *out[:2], out[2] + "hdf5"]
+commands = [
+    [*build, "--sim", folder + "/shut/dark.hdf5"],
+    [*build, "--sim", folder + "/shut"],
+    [*build, "--sim", sim, "--calibration", folder + "/shut/table.ecsv"],
+    [*build, "--recipe", folder + "/shut/recipe.yaml"],
+    [*pack, "--density", folder + "/shut/density.hdf5"],
+]
+codes = []
+def go(words):
+    try:
+        main(words)
+    except SystemExit as end:
+        codes.append(end.code)
+go([*build, "--sim", sim])  # loads the modules
+go(pack)
+NOT_ROOT
+for words in commands:
+    go(words)
+print(codes)
+"""
+
+
+@pytest.mark.fault(87)
+def test_inputs_in_a_folder_without_search_permission(demo_bundle):
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others
+        os.chmod(folder, 0o777)
+        sim, shut = Path(folder, "dark.hdf5"), Path(folder, "shut")
+        sim.write_bytes(demo_bundle.read_bytes())
+        shut.mkdir()
+        for name in ("dark.hdf5", "table.ecsv", "recipe.yaml", "density.hdf5"):
+            shut.joinpath(name).write_text("")
+        shut.chmod(0o644)
+        done = subprocess.run(
+            [sys.executable, "-c", SHUT.replace("NOT_ROOT", NOT_ROOT), sim, folder],
+            capture_output=True,
+            text=True,
+        )
+        shut.chmod(0o700)
+    assert done.stdout.splitlines()[-1] == "[0, 0, 3, 3, 3, 2, 3]", done.stderr
+    assert done.stderr.count("Permission denied") == 5
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.fault(87)

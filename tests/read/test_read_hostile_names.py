@@ -3,14 +3,16 @@
 import ast
 import gzip
 import io
+import os
 import re
 import shlex
+import subprocess
 
 import h5py
 import numpy as np
 import pytest
 
-from mockgal.errors import MockgalError, in_python, in_shell
+from mockgal.errors import MockgalError, in_python, in_shell, printable
 from mockgal.read.density import read_density
 from mockgal.read.detect import detect
 
@@ -126,3 +128,12 @@ def test_long_names_are_left_out(quoted):
 
 def test_no_name_is_an_option():
     assert in_shell("-rf") == "./-rf"
+
+
+@pytest.mark.parametrize("name", ["caf\udce9", "a\nb's \\ \x1b", "caf\u00e9", "\u2028$(id)"])
+def test_odd_names_are_printable_and_the_same_to_a_shell(name):
+    """Also bytes that are no text, and what messages escape."""
+    quoted = in_shell(name)
+    assert printable(quoted) == quoted
+    done = subprocess.run(["bash", "-c", f"printf %s {quoted}"], capture_output=True, check=True)
+    assert os.fsdecode(done.stdout) == name
