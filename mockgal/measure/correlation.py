@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..fields.sample import check_axis, positions
+from ..memory import check_memory
 from ..types import GalaxyCatalog
 from . import jackknife as jackknives
 from .bins import describe_safe, safe_jackknife
@@ -38,6 +39,7 @@ from .pair_jackknife import count_by_region, left_out
 from .pairs import pair_counter
 from .result import ERROR, Field, Measurement, Style
 from .separations import (
+    BYTES,
     PI_MAX,
     Cylinders,
     Separations,
@@ -266,6 +268,7 @@ def _measure(
     """
     per_side = jackknives.check_per_side(jackknife)
     box_size = galaxies.snapshot.box_size
+    check_memory(label, BYTES * len(galaxies), "count fewer galaxies, with --cut")
     position = positions(galaxies, line_of_sight)
     if line_of_sight is not None:
         position = np.roll(position, 2 - check_axis(line_of_sight), axis=1)  # it becomes z

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import click
 
 from .. import progress
 from ..errors import MockgalError
+from ..files import signals
 from .make import Run, write_universe
 
 
@@ -28,6 +30,12 @@ def main(folder: Path, seed: int, side: int, box_size: float, overwrite: bool) -
     except MockgalError as error:
         click.echo(f"mockgal: error[{error.code}] {error}", err=True)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        click.echo(signals.INTERRUPTED, err=True)
+        sys.exit(128 + signal.SIGINT)
+    except SystemExit:
+        click.echo(signals.INTERRUPTED, err=True)
+        raise
     halos = universe.halos.catalog
     hosts, galaxies = int(halos["is_central"].sum()), universe.galaxies.record["luminous"]
     click.echo(f"{hosts} hosts, {len(halos) - hosts} satellites, {galaxies} galaxies, all made up")
@@ -38,4 +46,5 @@ def _say(done: int, total: int, label: str) -> None:
 
 
 if __name__ == "__main__":
+    signals.end_command()
     main()

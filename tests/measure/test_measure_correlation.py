@@ -13,8 +13,8 @@ from halotools.mock_observables import s_mu_tpcf, tpcf, tpcf_multipole, wp
 from power_samples import catalogue
 from scipy import stats
 
-from mockgal import read_measurement
-from mockgal.errors import UsageError
+from mockgal import memory, read_measurement
+from mockgal.errors import ResourceError, UsageError
 from mockgal.measure import pair_jackknife, separations
 from mockgal.measure.correlation import (
     correlation_function,
@@ -470,3 +470,14 @@ def test_few_pairs_have_the_errors_of_pairs_at_least():
         name = jackknifed.estimates[0]
         assert jackknifed[f"{name}_error"][one] >= poisson[f"{name}_error"][one]
         assert np.isfinite(jackknifed[f"{name}_error"][one])
+
+
+@pytest.mark.parametrize("statistic", STATISTICS)
+def test_too_little_memory_is_told_before_pairs_are_counted(statistic, monkeypatch):
+    few = galaxies(at_random(1, 100))
+    monkeypatch.setattr(memory, "CHECKED_FROM", 0)
+    monkeypatch.setattr(memory, "available", lambda: 100 * separations.BYTES - 1)
+    with pytest.raises(ResourceError, match=r"pairs of .*9600 bytes.*--cut"):
+        statistic(few, **BINS, jackknife=0)
+    monkeypatch.setattr(memory, "available", lambda: 100 * separations.BYTES)
+    statistic(few, **BINS, jackknife=0)

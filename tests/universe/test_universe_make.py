@@ -1,6 +1,9 @@
 """A small universe, made, written and read; the law that was put in is found again."""
 
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -179,3 +182,19 @@ def test_default_universe():
     assert central.sum() >= 3000
     assert found.environment[central].std() == pytest.approx(0.3, rel=0.05)
     assert found.scatter.std() == pytest.approx(0.15, rel=0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_the_command(number, tmp_path):
+    folder = tmp_path / "made"
+    command = [sys.executable, "-m", "mockgal.universe", folder, "--seed", "1", "--side", "32"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if line.startswith("gravity"):
+                break
+        process.send_signal(number)
+        said = process.stderr.read()
+    assert process.returncode == 128 + number, said
+    assert "Traceback" not in said
+    assert "interrupted" in said
+    assert not folder.exists() or not list(folder.iterdir())
