@@ -1,9 +1,14 @@
 """The published checkpoint: read without executing anything, converted to the same function."""
 
 import json
+import os
 import re
+import subprocess
+import sys
+import time
 import zipfile
 from argparse import Namespace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -318,3 +323,39 @@ def test_a_hostile_checkpoint_in_the_command(tmp_path, mockgal_command):
     (line,) = result.stderr.splitlines()
     assert line.startswith(f"mockgal: error[E401] {path}: found a pickle")
     assert [p.name for p in tmp_path.iterdir()] == ["a.ckpt"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for the other process in /proc")
+@pytest.mark.parametrize("delay", [0.0, 1.5])
+def test_kill_9_leaves_nothing(delay, tmp_path):
+    """Neither beside the output nor among temporary files, while the other process reads."""
+    torch.save({"state_dict": published_state()}, tmp_path / "published.ckpt")
+    for name in ("out", "tmp"):
+        tmp_path.joinpath(name).mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "mockgal", "weights", "convert", "published.ckpt",
+         "--out", "out/w.safetensors"],
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+    )  # fmt: skip
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    while not (found := children.read_text().split()):
+        assert process.poll() is None
+        time.sleep(0.01)
+    time.sleep(delay)
+    process.kill()
+    assert process.wait() == -9
+    end = time.monotonic() + 30
+    while runs(found[0]) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not runs(found[0])  # it ends, too
+    for name in ("out", "tmp"):
+        assert not list(tmp_path.joinpath(name).iterdir())
+
+
+def runs(process):
+    """Whether a process is there, and not only its entry for a parent that does not ask."""
+    try:
+        return Path("/proc", process, "cmdline").read_bytes() != b""
+    except OSError:
+        return False
