@@ -27,6 +27,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+
 HERE = Path(__file__).parent
 SECONDS = 30  # for one case, which takes milliseconds: a hang is longer
 MEMORY = 6 << 20  # kB of address space
@@ -37,7 +39,7 @@ for _folder in ("read", "mutations"):
     sys.path.append(str(HERE / _folder))
 
 
-MODULES = ("text", "checkpoints")
+MODULES = ("text", "checkpoints", "values")
 
 
 def parts(name: str) -> dict[str, Callable[[int], str]]:
@@ -47,6 +49,8 @@ def parts(name: str) -> dict[str, Callable[[int], str]]:
         return {part: partial(_one, kind) for part, kind in module.KINDS.items()}
     if name == "checkpoints":
         return {kind.__name__.strip("_"): partial(_forged, module, kind) for kind in module.KINDS}
+    if name == "values":
+        return {part: partial(_valued, module, part) for part in module.COLUMNS}
     return {"all": partial(_one, module)}
 
 
@@ -58,6 +62,13 @@ def _one(kind: Any, number: int) -> str:
 
 def _forged(module: Any, kind: Any, number: int) -> str:
     return _in_words(module.outcome(kind(random.Random(number))))
+
+
+def _valued(module: Any, part: str, number: int) -> str:
+    """Try one mutation of the numbers of a format."""
+    (mutation,) = module.mutations(np.random.default_rng(number), 1, (part,))
+    outcome = module.outcome(mutation)
+    return "explained" if outcome in ("warned", "within") else _in_words(outcome)
 
 
 def _in_words(outcome: str) -> str:

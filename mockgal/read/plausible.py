@@ -28,6 +28,8 @@ RADII_FROM_HOST = (10.0, 5.0)  # in R200m of the host, and
 FAR_FROM_HOST = (5.0, 3.0)  # in Mpc/h; refused where both are exceeded, warned of alike
 RADII_AT_MOST = 50.0  # in R200m: refused however small the box is
 HOST_OVER_BOUND = 1e4  # the host's mass over the mass bound to its central
+HOST_OVER_BOUND_RARE = (1e-2, 1e2)
+LEAST_PARTICLES = 0.5  # in a halo: for the rounding of masses
 STARS_OVER_BOUND = 1.001  # rounding
 IN_BOX = 1.05  # of the matter: as of the mean density
 MASS_OVER_PARTICLES = 10.0
@@ -123,6 +125,17 @@ def _relations(
                 share,
                 f"up to {IN_BOX} times that, {matter:.4g} Msun/h",
             )
+        several = snapshot.record.get(SEVERAL_RESOLUTIONS) or "stellar_mass" in columns
+        least = 0.0 if several else LEAST_PARTICLES * (snapshot.particle_mass or 0.0)
+        for name in ("host_mass", "mass"):
+            yield found(
+                f"{name}_below_particle",
+                name,
+                (columns[name] > 0) & (columns[name] < least),
+                "halos lighter than a particle",
+                columns[name],
+                f"0, or more than the mass of a particle, {snapshot.particle_mass} Msun/h",
+            )
         ratio = np.where(central & (mass > 0), host_mass / mass, 0)
         yield found(
             "host_mass_over_bound",
@@ -156,6 +169,18 @@ def _relations(
                     ratio,
                     f"1, within a factor {MASS_OVER_PARTICLES:g}",
                 )
+    else:
+        some = central & (mass > 0) & (host_mass > 0)
+        ratio = np.where(some, host_mass / mass, 1.0)
+        low, high = HOST_OVER_BOUND_RARE
+        yield found(
+            "host_mass_over_bound",
+            "host_mass",
+            (ratio < low) | (ratio > high),
+            "host masses far from the mass bound to the central",
+            ratio,
+            f"{low:g} to {high:g} times it",
+        )
     satellite = ~central & (host != np.arange(len(host)))
     ratio = np.where(satellite & (of_host > 0), mass / of_host, 0)
     yield found(

@@ -167,7 +167,7 @@ def catalogues(draw):
                 ends = np.array([column.bounds.least / 2, column.bounds.most / 2], "f4")
                 low, high = ends.tolist()
                 numbers = st.floats(low, high, width=32 if column.dtype == "<f4" else 64)
-                numbers = numbers.filter(lambda x: x == 0 or abs(x) > 1e-9)
+                numbers = numbers.filter(lambda x: x == 0 or abs(x) > 1e-6)
             one = st.lists(numbers, min_size=n, max_size=n)
         values[name] = np.array(draw(one), dtype=column.dtype)
     cosmology = Cosmology(draw(st.floats(0.3, 1.5)), draw(st.floats(0.01, 2.0)), 0.7)
