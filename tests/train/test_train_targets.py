@@ -60,7 +60,7 @@ def scene(*, origin=None, seed=1, name="made up", hosts=300):
         "position": position,
         "velocity": np.zeros((2 * hosts, 3)),
         "mass": mass,
-        "vmax": mass ** (1 / 3),
+        "vmax": 1e-2 * mass ** (1 / 3),
         "host_mass": mass[host],
     }
     halos = HaloCatalog(settle(columns), "200c")
