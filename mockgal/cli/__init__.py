@@ -54,17 +54,20 @@ def main(arguments: list[str] | None = None) -> None:
 
     With ``MOCKGAL_DEBUG`` set in the environment errors are raised as they are.
     """
-    signals.end_command()
-    warnings.showwarning = _show  # type: ignore[assignment]
-    warnings.simplefilter("always", MockgalWarning)  # whatever PYTHONWARNINGS says
-    sys.unraisablehook = _unraisable
-    try:
-        with standard_streams():
-            code = _run(arguments)
-    except (KeyboardInterrupt, SystemExit):  # of a second signal
-        if (number := signals.came()) is None:
-            raise
-        code = 128 + number
+    former = sys.unraisablehook
+    with signals.ending_command(), warnings.catch_warnings():
+        warnings.showwarning = _show  # type: ignore[assignment]
+        warnings.simplefilter("always", MockgalWarning)  # whatever PYTHONWARNINGS says
+        sys.unraisablehook = _unraisable
+        try:
+            with standard_streams():
+                code = _run(arguments)
+        except (KeyboardInterrupt, SystemExit):  # of a second signal
+            if (number := signals.came()) is None:
+                raise
+            code = 128 + number
+        finally:
+            sys.unraisablehook = former
     if arguments is None:  # the process ends now
         signals.end_at_once()
     sys.exit(code)

@@ -43,10 +43,22 @@ def _end(signum: int, frame: Any) -> None:
     _raise(signum)
 
 
-def end_command() -> None:
-    """Have signals end the command by an exception, which cleans up on its way."""
+@contextmanager
+def ending_command() -> Iterator[None]:
+    """Have signals end the command in the block by an exception, which cleans up on its way.
+
+    After the block they do what they did before: whoever runs a command from Python goes on.
+    """
+    former = {number: signal.getsignal(number) for number in _SIGNALS}
     _came.clear()
     _handle(_end)
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            if signal.getsignal(number) is _end and handler is not None:
+                signal.signal(number, handler)
+        _came.clear()
 
 
 def end_at_once() -> None:

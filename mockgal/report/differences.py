@@ -78,6 +78,8 @@ def _other_cuts(galaxies: GalaxyCatalog) -> Value:
 
 
 def _missing(galaxies: GalaxyCatalog) -> Value:
+    if not galaxies.completeness.is_stated:
+        return _UNKNOWN
     reasons = sorted({*galaxies.completeness.lacks} & _OF_THE_LAW)
     return " and ".join(reason.partition(":")[0] for reason in reasons) or "none known"
 

@@ -46,5 +46,5 @@ def _say(done: int, total: int, label: str) -> None:
 
 
 if __name__ == "__main__":
-    signals.end_command()
-    main()
+    with signals.ending_command():
+        main()

@@ -43,14 +43,20 @@ hook = Hook()
 
 
 class CountedFile(io.FileIO):
-    """What every file that is open for writing is made of, HDF5's included."""
+    """What every file that is open for writing is made of, HDF5's included.
+
+    Not counted is what is opened by its number: the standard streams.
+    """
 
     def __init__(self, file, mode="r", *rest, **options):
-        if set(mode) & set("wxa+"):
+        self._is_stream = isinstance(file, int)
+        if set(mode) & set("wxa+") and not self._is_stream:
             hook("open", file)
         super().__init__(file, mode, *rest, **options)
 
     def write(self, data, /):
+        if self._is_stream:
+            return super().write(data)
         half = len(memoryview(data).cast("B")) // 2
         try:
             hook("write")

@@ -10,10 +10,14 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+
+from mockgal.cli import main
+from mockgal.files import signals
 
 PYTHON = [sys.executable, "-m", "mockgal"]
 BUILD = "build --sim {sim} --painter hod --cut stellar_mass>1e9Msun/h --seed 1 --out out.fits"
@@ -363,3 +367,15 @@ def test_a_signal_that_is_lost_in_a_callback(number, place, thing, method, tmp_p
     assert "interrupted" in done.stderr
     left = {path.name for path in tmp_path.iterdir()}
     assert left <= ({"out.fits", "out.fits.run.json"} if place == "mockgal.cli" else set())
+
+
+def test_a_command_run_from_python_leaves_signals_as_they_were():
+    former = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    showing = warnings.showwarning, sys.unraisablehook
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert former == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert showing == (warnings.showwarning, sys.unraisablehook)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    signals.check()  # nothing is left of it
