@@ -29,8 +29,7 @@ FAR_FROM_HOST = (5.0, 3.0)  # in Mpc/h; refused where both are exceeded, warned 
 RADII_AT_MOST = 50.0  # in R200m: refused however small the box is
 HOST_OVER_BOUND = 1e4  # the host's mass over the mass bound to its central
 HOST_OVER_BOUND_RARE = (1e-2, 1e2)
-LEAST_PARTICLES = 0.5  # in a halo: for the rounding of masses
-STARS_OVER_BOUND = 1.001  # rounding
+STARS_OVER_BOUND = 3.0  # apertures and bound masses are of different cuts
 IN_BOX = 1.05  # of the matter: as of the mean density
 MASS_OVER_PARTICLES = 10.0
 RARE = "rare_"  # begins the counts of the record
@@ -125,17 +124,6 @@ def _relations(
                 share,
                 f"up to {IN_BOX} times that, {matter:.4g} Msun/h",
             )
-        several = snapshot.record.get(SEVERAL_RESOLUTIONS) or "stellar_mass" in columns
-        least = 0.0 if several else LEAST_PARTICLES * (snapshot.particle_mass or 0.0)
-        for name in ("host_mass", "mass"):
-            yield found(
-                f"{name}_below_particle",
-                name,
-                (columns[name] > 0) & (columns[name] < least),
-                "halos lighter than a particle",
-                columns[name],
-                f"0, or more than the mass of a particle, {snapshot.particle_mass} Msun/h",
-            )
         ratio = np.where(central & (mass > 0), host_mass / mass, 0)
         yield found(
             "host_mass_over_bound",
@@ -154,7 +142,7 @@ def _relations(
                 ratio > STARS_OVER_BOUND,
                 "stellar masses over the whole mass that is bound",
                 ratio,
-                "up to 1 times it, for the stars are a part",
+                f"up to {STARS_OVER_BOUND:g} times it, for the stars are a part",
             )
         elif "n_particles" in columns and snapshot.particle_mass is not None:
             number = columns["n_particles"]

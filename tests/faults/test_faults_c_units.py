@@ -200,7 +200,8 @@ def test_without_particles(make_run, name, factor, word, refused):
     run = make_run(snapshots=False, redshift=1.0)
     for file in catalogue(run):
         edit(file, f"Group/{name}", lambda values: values * np.float32(factor))
-    refused(run, run / "groups_002", "/Group/Group_R_Crit200", word)
+    where = "/Group/Group_M_Crit200" if factor == 1e10 else "/Group/Group_R_Crit200"
+    refused(run, run / "groups_002", where, word)
 
 
 @pytest.mark.fault(32)

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from read_faults import both, catalogue, edit, no_snapshot
 
+from mockgal.errors import BadValueError, MockgalWarning
+from mockgal.protocols import ReadOptions
 from mockgal.read.detect import read
 from mockgal.types import HaloCatalog, Scene
 from mockgal.write.bundle import write_bundle
@@ -66,7 +68,11 @@ def test_no_satellites(run):
     assert Scene(scene.snapshot, centrals).halos.host_row.min() >= 0
 
 
-def test_groups_without_mass_are_kept(run):
+def test_radii_of_zero_are_no_check_of_units(run):
     for file in catalogue(run):
         edit(file, "Group/Group_R_Crit200", lambda values: values * 0)
-    assert read(run).snapshot.record["overdensity_within_r200c_over_expected"] is None
+    with pytest.raises(BadValueError, match="radii of"):
+        read(run)
+    with pytest.warns(MockgalWarning, match="420 radii"):
+        record = read(run, ReadOptions(drop_bad=True)).snapshot.record
+    assert record["overdensity_within_r200c_over_expected"] is None

@@ -76,7 +76,7 @@ def test_columns_that_contradict_each_other(wrong):
     elif wrong == "massless":
         changed["mass"][:] = 0
     else:
-        changed["stellar_mass"][row] = 2 * changed["mass"][row]
+        changed["stellar_mass"][row] = 5 * changed["mass"][row]
     found = [finding.name for finding in plausible.impossible(changed, hydro.snapshot)]
     name = {
         "heavy": "satellite_over_host",

@@ -51,7 +51,8 @@ def random_columns(n, seed):
         elif column.unit == "Msun":
             columns[column.name] = 10 ** rng.uniform(9, 14, n)
         else:
-            columns[column.name] = rng.uniform(0, 100, n)
+            most = 1 if column.name == "stellar_half_mass_radius" else 100
+            columns[column.name] = rng.uniform(0, most, n)
     return columns
 
 
