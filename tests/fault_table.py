@@ -154,7 +154,7 @@ def _values() -> tuple[Fault, ...]:
             35,
             "NaN, infinite or negative masses, and others that no halo has: speeds of 1e30 km/s, "
             "hosts of 1e40 Msun/h, bound masses all 0, satellites of 1e6 times their host or far "
-            "from it, stars of more than the bound mass, radii of no mass ([bounds of each column]"
+            "from it, stars of 3 times the bound mass, radii of no mass ([bounds of each column]"
             "(columns.md))",
             "refused, with their number, the first id, its value and the bound; `--drop-bad` "
             "leaves the rows out and counts them. Rare values are read, counted and warned of",

@@ -40,7 +40,7 @@ class Forked:
 
     def run(self, words, cwd, timeout=120):
         """Run the command with ``words`` in the folder ``cwd``; gives the completed process."""
-        if self._server is None:
+        if self._server is None or self._server.poll() is not None:
             command = [sys.executable, __file__]
             self._server = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT

@@ -29,7 +29,7 @@ FAR_FROM_HOST = (5.0, 3.0)  # in Mpc/h; refused where both are exceeded, warned 
 RADII_AT_MOST = 50.0  # in R200m: refused however small the box is
 HOST_OVER_BOUND = 1e4  # the host's mass over the mass bound to its central
 HOST_OVER_BOUND_RARE = (1e-2, 1e2)
-STARS_OVER_BOUND = 3.0  # apertures and bound masses are of different cuts
+STARS_OVER_BOUND = 3.0  # Gadget-4 runs: up to 1; a made-up universe: 1.11
 IN_BOX = 1.05  # of the matter: as of the mean density
 MASS_OVER_PARTICLES = 10.0
 RARE = "rare_"  # begins the counts of the record
@@ -204,6 +204,11 @@ def _relations(
     )
 
 
+def _with_rows(findings: Iterator[Finding]) -> list[Finding]:
+    """Return the findings that have rows; others hold arrays of the catalogue's length."""
+    return [finding for finding in findings if len(finding.rows)]
+
+
 def impossible(columns: Mapping[str, Array], snapshot: Snapshot) -> Iterator[Finding]:
     """Find rows that cannot be: first each column by itself, then the rest with each other.
 
@@ -220,8 +225,8 @@ def impossible(columns: Mapping[str, Array], snapshot: Snapshot) -> Iterator[Fin
     """
     yield from _values(columns, rare=False)
     with np.errstate(all="ignore"):
-        relations = list(_relations(columns, snapshot, _host_rows(columns), rare=False))
-    yield from (finding for finding in relations if len(finding.rows))
+        relations = _with_rows(_relations(columns, snapshot, _host_rows(columns), rare=False))
+    yield from relations
 
 
 def tell_rare(
@@ -230,10 +235,8 @@ def tell_rare(
     """Warn of rows that are possible and rare, and count them in the record."""
     with np.errstate(all="ignore"):
         relations = _relations(columns, snapshot, _host_rows(columns), rare=True)
-        findings = [*_values(columns, rare=True), *relations]
+        findings = [*_values(columns, rare=True), *_with_rows(relations)]
     for finding in findings:
-        if not len(finding.rows):
-            continue
         row = int(finding.rows[0])
         record[RARE + finding.name] = len(finding.rows)
         warn(
