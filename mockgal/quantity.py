@@ -22,7 +22,13 @@ from .errors import UsageError, shown
 from .scalars import LARGEST, SMALLEST
 
 LONGEST = 200  # characters of a quantity or a cut
-_NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*", re.ASCII)
+# A number, and nothing or the begin of a unit: 10^9, 1,000, 1_000 and 1d9 are other numbers.
+_NUMBER = re.compile(
+    r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*"
+    r"(|(?![dDeE][-+]?\d)(?:[A-Za-z(/]|1\s*/).*?)\s*",
+    re.ASCII,
+)
+_NAME = re.compile("[A-Za-z]+(?:_[A-Za-z]+)*")
 _POWER = re.compile(r"\s*(?:\^|\*\*)?\s*(?:\(\s*([-+]?\d+)\s*\)|([-+]?\d+))", re.ASCII)
 _MOST_POWER = 9
 _MOST_DEPTH = 4  # of parentheses within each other
@@ -99,7 +105,7 @@ def _factor(text: str, place: int, depth: int) -> tuple[Powers, int, bool]:
             raise UnitError("a parenthesis that is not closed")
         end += 1
     else:
-        match = re.compile("[A-Za-z_]+").match(text, place)
+        match = _NAME.match(text, place)
         if not match:
             _refuse_at(text, place)
         name, end = match[0], match.end()
@@ -107,7 +113,7 @@ def _factor(text: str, place: int, depth: int) -> tuple[Powers, int, bool]:
     power = 1
     if match := _POWER.match(text, end):
         power, end = int(match[1] or match[2]), match.end()
-    if abs(power) > _MOST_POWER:
+    if not 0 < abs(power) <= _MOST_POWER:
         raise UnitError(f"the power {shown(power)}")
     return {name: p * power for name, p in powers.items()}, end, set(powers) == {"h"}
 
@@ -135,10 +141,12 @@ def conversion(text: str, unit: str) -> tuple[float, int]:
     Raises
     ------
     UnitError
-        It is no unit, or of another kind.
+        It is no unit, of another kind, or has a power of h other than 0 and that of ``unit``.
     """
     given, wanted = parse_unit(text), parse_unit(unit)
-    h_power = given.pop("h", 0) - wanted.pop("h", 0)
+    h_given, h_wanted = given.pop("h", 0), wanted.pop("h", 0)
+    if h_given not in (0, h_wanted):
+        raise UnitError("a power of h that no such quantity has")
     from astropy import units
 
     known = units.get_current_unit_registry().registry
@@ -157,7 +165,7 @@ def conversion(text: str, unit: str) -> tuple[float, int]:
         raise UnitError("a unit of another kind") from error
     if not 0.0 < factor < math.inf:
         raise UnitError("a unit beyond the range of numbers")
-    return factor, h_power
+    return factor, h_given - h_wanted
 
 
 def in_unit(name: str, text: str, unit: str, h: float) -> float:

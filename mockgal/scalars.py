@@ -23,7 +23,7 @@ SMALLEST = 1e-100  # of one that is not 0
 MOST = 1 << 62  # of a count
 FIX = "correct it there, or fetch the file again"
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,25}")
 _LONGEST = 400  # characters of a number
 

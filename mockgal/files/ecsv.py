@@ -34,7 +34,7 @@ _OF_COLUMN = {"name", "datatype", "unit", "description", "format", "subtype", "m
 _SERIALIZED = "__serialized_columns__"
 _VECTOR = re.compile(r"(\w{1,10})\[([1-9][0-9]{0,5})\]", re.ASCII)
 _TYPES = ("string", "bool", "float32", "float64", "int8", "int16", "int32", "int64")
-_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?|nan|[-+]?inf")
+_FLOAT = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?|nan|[-+]?inf")
 _WHOLE = re.compile(r"[-+]?[0-9]{1,20}")
 _BOOLS = {"True": True, "False": False}
 

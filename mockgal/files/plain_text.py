@@ -89,5 +89,5 @@ def read_text(path: Path, most: int, expected: str, *, fix: str) -> str:
             f"the byte {content[error.start : error.start + 1]!r} in line {line}, which is no text "
             "in UTF-8",
             expected,
-            fix,
+            f"save it in UTF-8, if it is text; or {fix}",
         ) from error

@@ -29,7 +29,7 @@ _SPECIAL = re.compile(r"([-+]?)\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 # What YAML 1.1 takes for numbers and dates, and YAML 1.2 for others, or for texts.
 _LEADING_ZERO = re.compile("[-+]?0[0-9]+")
 _BASE = re.compile("[-+]?0(?:o[0-7]+|b[01_]+|x[0-9a-fA-F_]+)")
-_UNDERSCORES = re.compile(r"[-+]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?")
+_UNDERSCORES = re.compile(r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?")
 _SIXTIES = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t].*)?")
 _LONGEST_NUMBER = 40  # characters
@@ -116,11 +116,11 @@ def load(text: str, dialect: Dialect) -> Any:
 
 
 def _no_yaml(line: int, reason: str) -> PlainYAMLError:
+    fix = "put texts with special characters between quotes"
+    if r"'\t'" in reason:
+        fix = "write blanks in the place of tabs"
     return PlainYAMLError(
-        line,
-        f"text that is not plain YAML ({reason})",
-        "lines `key: value`",
-        "put texts with special characters between quotes",
+        line, f"text that is not plain YAML ({reason})", "lines `key: value`", fix
     )
 
 

@@ -47,8 +47,12 @@ def _end(signum: int, frame: Any) -> None:
 def ending_command() -> Iterator[None]:
     """Have signals end the command in the block by an exception, which cleans up on its way.
 
-    After the block they do what they did before: whoever runs a command from Python goes on.
+    After the block they do what they did before: whoever runs a command from Python goes on. In
+    another thread than the main one they stay as they are: none comes there.
     """
+    if not _is_main_thread():
+        yield
+        return
     former = {number: signal.getsignal(number) for number in _SIGNALS}
     _came.clear()
     _handle(_end)
@@ -59,6 +63,11 @@ def ending_command() -> Iterator[None]:
             if signal.getsignal(number) is _end and handler is not None:
                 signal.signal(number, handler)
         _came.clear()
+
+
+def _is_main_thread() -> bool:
+    """Whether this thread may set handlers; no other is interrupted by them."""
+    return threading.current_thread() is threading.main_thread()
 
 
 def end_at_once() -> None:
@@ -118,8 +127,8 @@ class Deferral:
             self._keep()
 
     def _keep(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
-            return  # no other may set handlers, nor is interrupted by them
+        if not _is_main_thread():
+            return
         for number in _SIGNALS:
             if callable(signal.getsignal(number)):
                 self._former[number] = signal.signal(number, lambda n, _: self._kept.append(n))

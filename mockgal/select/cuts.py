@@ -35,7 +35,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "!=": operator.ne,
 }
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
-_EXAMPLE = 'such as "stellar_mass > 1e9 Msun/h" or "1e9 Msun < stellar_mass < 1e10 Msun"'
+_EXAMPLE = 'one such as "stellar_mass > 1e9 Msun/h" or "1e9 Msun < stellar_mass < 1e10 Msun"'
 _FIX = "see docs/reference/cuts.md"
 
 
@@ -137,26 +137,32 @@ def parse(text: str) -> Cut:
     names = [i for i, term in enumerate(terms) if split(term) is None]
     if len(ops) not in (1, 2) or len(names) != 1 or (len(ops) == 2 and names != [1]):
         raise CutError(
-            where, "something that is not a comparison of a column with a number", _EXAMPLE, _FIX
+            where,
+            "something that is not a comparison of a column with a number",
+            _EXAMPLE,
+            f"give several cuts one by one, each with its --cut; {_FIX}",
         )
     name = terms[names[0]].strip()
     if name not in GALAXY_COLUMNS:
         raise CutError(where, f"column {shown(name)}", "one of " + ", ".join(GALAXY_COLUMNS), _FIX)
     column = GALAXY_COLUMNS[name]
+    numbers = [f"{(split(term) or (name,))[0]} {column.unit_label}".strip() for term in terms]
+    numbers[names[0]] = name
+    fix = f'write "{" ".join(map(" ".join, zip(numbers, [*ops, ""], strict=True))).strip()}"'
     if len(ops) == 1:
         op = ops[0] if names[0] == 0 else _MIRRORED[ops[0]]
-        bounds: tuple[Bound, ...] = (_bound(where, column, op, terms[1 - names[0]]),)
+        bounds: tuple[Bound, ...] = (_bound(where, column, op, terms[1 - names[0]], fix),)
     else:
         if ops[0][0] != ops[1][0] or ops[0][0] not in "<>":
             raise CutError(where, f"{ops[0]} and {ops[1]}", "a range, both < or both >", _FIX)
         bounds = (
-            _bound(where, column, _MIRRORED[ops[0]], terms[0]),
-            _bound(where, column, ops[1], terms[2]),
+            _bound(where, column, _MIRRORED[ops[0]], terms[0], fix),
+            _bound(where, column, ops[1], terms[2], fix),
         )
     return Cut(" ".join(text.split()), column, bounds)
 
 
-def _bound(where: str, column: Column, op: str, term: str) -> Bound:
+def _bound(where: str, column: Column, op: str, term: str, fix: str) -> Bound:
     number, unit = split(term) or ("", "")  # parse() sorted the terms
     value = finite(number)
     if value is None:
@@ -166,19 +172,16 @@ def _bound(where: str, column: Column, op: str, term: str) -> Bound:
         value = int(Decimal(number))
     if not column.unit:
         if unit:
-            raise CutError(where, f"unit {unit!r}", f"no unit for {column.name}", _FIX)
+            raise CutError(where, f"unit {unit!r}", f"no unit for {column.name}", fix)
         return Bound(op, value, "")
     allowed = f'"{column.unit}"' + f' or "{column.unit_label}"' * (column.h_power != 0)
-    example = f'write "{column.name} {op} {number} {column.unit_label}"'
     if not unit:
-        raise CutError(where, f"{number} without a unit", allowed, example)
+        raise CutError(where, f"{number} without a unit", allowed, fix)
     try:
-        _, h_power = conversion(unit, column.unit_label)
-        if h_power not in (0, -column.h_power):
-            raise UnitError("a power of h that no such column has")
+        conversion(unit, column.unit_label)
     except UnitError as error:
         found = f"unit {unit!r}, {error}"
-        raise CutError(where, found, f"{allowed} for {column.name}", example) from error
+        raise CutError(where, found, f"{allowed} for {column.name}", fix) from error
     return Bound(op, value, unit)
 
 

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -379,3 +380,13 @@ def test_a_command_run_from_python_leaves_signals_as_they_were():
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
     signals.check()  # nothing is left of it
+
+
+def test_a_command_runs_in_a_thread():
+    def run():
+        with pytest.raises(SystemExit) as ended:
+            main(["--version"])
+        return ended.value.code
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(run).result() == 0

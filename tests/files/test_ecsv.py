@@ -1,5 +1,6 @@
 """Tables of ours in ECSV: as astropy reads them, or one error of ours."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,13 @@ def test_numbers_beyond_a_type(tmp_path):
         read(tmp_path, GOOD.replace("int64", "int8").replace("-4", "-400"))
     with pytest.raises(CorruptFileError, match="beyond float32"):
         read(tmp_path, GOOD.replace("float64}", "float32}").replace("1.5", "1e300"))
+
+
+def test_a_number_without_end_is_refused_at_once(tmp_path):
+    start = time.process_time()
+    with pytest.raises(CorruptFileError, match="row 1 of column 'a', float64"):
+        read(tmp_path, GOOD.replace("1.5", "1" * 20_000 + "x"))
+    assert time.process_time() - start < 1
 
 
 def test_what_is_no_small_file(tmp_path):

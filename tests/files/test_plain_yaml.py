@@ -149,6 +149,7 @@ def test_refused(text, line, found):
         "{a: " * 25_000,
         "[a, " * 25_000,
         "<<: " * 25_000,
+        "[" + ("1_" * 2000 + "x,") * 20 + "]",
     ],
     ids=lambda text: text[:12],
 )
@@ -157,6 +158,14 @@ def test_the_time_is_proportional_to_the_length(text):
     with contextlib.suppress(PlainYAMLError):
         load(text, PEOPLE)
     assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize("text", ["a:\t1\n", "{\n\t'a': 1}\n", "\ta: 1\n"])
+def test_what_to_write_for_a_tab(text):
+    with pytest.raises(PlainYAMLError) as caught:
+        load(text, PEOPLE)
+    assert caught.value.fix == "write blanks in the place of tabs"
+    assert load(text.replace("\t", " "), PEOPLE) == {"a": 1}
 
 
 def test_what_pyyaml_wrote_is_read_as_pyyaml_does():
@@ -213,5 +222,5 @@ class TestFiles:
         path.write_bytes("\ufeffé".encode())
         assert read_text(path, 10, "text", fix="x") == "é"
         path.write_bytes(b"a\nb\n\xe9")
-        with pytest.raises(InputError, match=r"b'\\xe9' in line 3.*UTF-8"):
+        with pytest.raises(InputError, match=r"b'\\xe9' in line 3.*Fix: save it in UTF-8"):
             read_text(path, 10, "text", fix="x")
