@@ -15,7 +15,13 @@ from typing import Any, NamedTuple
 from .errors import MockgalError, MockgalWarning, UsageError, in_shell
 
 _BY_SIGNAL = 128  # exit codes above it are of a command that was told to end
+_KINDS = {"mocks": "reader of mocks"}
 _MOST_SHOWN = 200  # characters of an exception's text
+
+
+def kind(group: str) -> str:
+    """Return what one of ``group`` is called in messages: a reader, painter, reader of mocks."""
+    return _KINDS.get(group, group[:-1])
 
 
 class Plugin(NamedTuple):
@@ -90,7 +96,7 @@ def plugins(group: str) -> dict[str, tuple[Plugin, ...]]:
     for point in _entry_points(f"mockgal.{group}"):
         same = found.setdefault(point.name, [])
         if point.value not in [other.point.value for other in same]:
-            same.append(Plugin(group[:-1], point))
+            same.append(Plugin(kind(group), point))
     return {name: tuple(same) for name, same in found.items()}
 
 

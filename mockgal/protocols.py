@@ -1,4 +1,4 @@
-"""What a reader, a painter and a writer must offer, and what a user may tell a reader."""
+"""What readers, painters and writers must offer, and what a user may tell a reader."""
 
 from __future__ import annotations
 
@@ -102,6 +102,25 @@ class ReadOptions(NamedTuple):
     chunk_rows: int = 1 << 20
 
 
+class MockOptions(NamedTuple):
+    """What a user may tell a reader of mocks.
+
+    Parameters
+    ----------
+    columns : tuple of str or None
+        Names of `mockgal.columns.GALAXY_COLUMNS` to read beside the ids; None for all. Others that
+        are read nevertheless are dropped.
+    chunk_rows : int
+        Rows held beside the result, which does not depend on it.
+    changed_by_hand : str or None
+        Why the file is not as mockgal wrote it; None for plug-ins.
+    """
+
+    columns: tuple[str, ...] | None = None
+    chunk_rows: int = 1 << 16
+    changed_by_hand: str | None = None
+
+
 def read_options(arguments: Mapping[str, Any]) -> ReadOptions:
     """Return the options of reading that are among the arguments of a function."""
     return ReadOptions(**{name: arguments[name] for name in ReadOptions._fields})
@@ -145,6 +164,19 @@ class Reader(Protocol):
 
     def read(self, path: Path, options: ReadOptions) -> Scene:
         """The scene at ``path``, converted to internal units and checked."""
+
+
+@runtime_checkable
+class MockReader(Protocol):
+    """One format of catalogues of galaxies."""
+
+    name: str
+
+    def detect(self, path: Path) -> bool:
+        """Whether the content at ``path`` is this format; never raises for other formats."""
+
+    def read(self, path: Path, options: MockOptions) -> GalaxyCatalog:
+        """The catalogue at ``path``, a file or a folder, in internal units."""
 
 
 @runtime_checkable

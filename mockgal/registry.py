@@ -2,8 +2,9 @@
 
 A class or function is imported when it is first asked for, so that listing names costs nothing and
 a missing dependency is reported with the way to install it. Third parties add theirs through entry
-points in the groups ``mockgal.readers``, ``mockgal.painters``, ``mockgal.writers`` and
-``mockgal.statistics``; a plug-in cannot take the name of a built-in one.
+points in the groups ``mockgal.readers`` (of simulations), ``mockgal.mocks`` (readers of catalogues
+of galaxies), ``mockgal.painters``, ``mockgal.writers`` and ``mockgal.statistics``; a plug-in cannot
+take the name of a built-in one.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from .errors import MockgalError, UsageError
-from .plugins import Plugin, plugins, tell
-from .protocols import Painter, Reader, Writer
+from .plugins import Plugin, kind, plugins, tell
+from .protocols import MockReader, Painter, Reader, Writer
 
 
 class Entry(NamedTuple):
@@ -34,6 +36,10 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
         "arepo": Entry("mockgal.read.arepo:ArepoReader"),
         "rockstar": Entry("mockgal.read.rockstar:RockstarReader"),
         "quijote": Entry("mockgal.read.quijote:QuijoteReader"),
+    },
+    "mocks": {
+        "fits": Entry("mockgal.read.galaxies_fits:FITSMocks"),
+        "hdf5": Entry("mockgal.read.galaxies_hdf5:HDF5Mocks"),
     },
     "painters": {
         "hod": Entry("mockgal.paint.hod_choice:hod_painter"),
@@ -59,11 +65,19 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
 
 
 # What an object of each group must have. A statistic is a function.
-_PROTOCOLS: dict[str, type] = {"readers": Reader, "painters": Painter, "writers": Writer}
+_PROTOCOLS: dict[str, type] = {
+    "readers": Reader,
+    "mocks": MockReader,
+    "painters": Painter,
+    "writers": Writer,
+}
 
 
 def names(group: str) -> tuple[str, ...]:
-    """Names in ``group`` ("readers", "painters", "writers", "statistics"), built-in ones first."""
+    """Names in ``group`` ("readers", "mocks", "painters", "writers", "statistics").
+
+    Built-in ones come first.
+    """
     return tuple(dict.fromkeys((*_BUILT_IN[group], *plugins(group))))
 
 
@@ -92,7 +106,7 @@ def load(group: str, name: str) -> Any:
         return getattr(import_module(module), attribute)
     except ImportError as error:
         raise UsageError(
-            f"{group[:-1]} {name}",
+            f"{kind(group)} {name}",
             f"an import that fails ({error})",
             "its requirements installed",
             entry.install_hint or "reinstall mockgal",
@@ -147,18 +161,28 @@ def working(group: str) -> Iterator[tuple[str, Any]]:
             tell(f"a plug-in is left out: {error}")
 
 
+def knows(group: str, name: str, reader: Any, path: Path) -> bool:
+    """Return whether ``path`` is of a reader's format; no, with a warning, if a plug-in fails."""
+    try:
+        with guarded(group, name, f"looking at {path}"):
+            return bool(reader.detect(path))
+    except UsageError as error:
+        tell(f"a plug-in is left out: {error}")
+        return False
+
+
 def _had(group: str, name: str) -> Any:
-    return make(group, name) if group in ("readers", "writers") else load(group, name)
+    return make(group, name) if group in ("readers", "mocks", "writers") else load(group, name)
 
 
 def _plugin(group: str, name: str) -> Plugin:
     """Return the only plug-in of a name."""
     same = plugins(group).get(name, ())
     if not same:
-        raise UsageError(group[:-1], repr(name), "one of " + ", ".join(names(group)))
+        raise UsageError(kind(group), repr(name), "one of " + ", ".join(names(group)))
     if len(same) > 1:
         raise UsageError(
-            f"{group[:-1]} {name}",
+            f"{kind(group)} {name}",
             "several plug-ins of that name: " + "; ".join(map(str, same)),
             "one",
             "uninstall the others",

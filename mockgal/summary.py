@@ -172,6 +172,8 @@ def _mock_text(facts: dict[str, Any]) -> str:
     if facts["columns_absent"]:
         missing.append("columns " + ", ".join(facts["columns_absent"]))
     columns = [f"{name} [{unit}]" if unit else name for name, unit in facts["columns"].items()]
+    ours = registry.is_built_in("mocks", facts["format"])
+    checked = ", checksums right" * ours
     several = {
         "columns": [", ".join(columns[i : i + 4]) for i in range(0, len(columns), 4)],
         "cuts": [
@@ -182,8 +184,8 @@ def _mock_text(facts: dict[str, Any]) -> str:
         "cite": painter.get("references", []),
     }
     lines = [
-        ("format", f"mock, {facts['format']}, {facts['bytes']:,} bytes, checksums right"),
-        ("made by", f"mockgal {facts['version'] or 'of unknown version'}"),
+        ("format", f"mock, {facts['format']}, {facts['bytes']:,} bytes{checked}"),
+        ("made by", f"mockgal {facts['version'] or 'of unknown version'}" if ours else "others"),
         ("simulation", facts["simulation"]),
         ("box", f"{box:g} Mpc/h comoving = {box / h:.6g} Mpc, periodic, frame {facts['frame']}"),
         ("redshift", f"{round(facts['redshift'], 9):.6g}"),
@@ -200,7 +202,7 @@ def _mock_text(facts: dict[str, Any]) -> str:
             f"= {stellar[0] / h:.4g} to {stellar[1] / h:.4g} Msun",
         ),
         ("complete", facts["completeness"]),
-        ("units", f"{facts['units']} in the file"),
+        ("units", f"{facts['units']} in the file" if ours else "converted to h"),
         *((key * (i == 0), text) for key, texts in several.items() for i, text in enumerate(texts)),
         ("missing", "; ".join(missing) or "nothing"),
         ("content", facts["content_digest"]),

@@ -1,5 +1,6 @@
 """Shared paths and the command as a subprocess."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -91,6 +92,34 @@ def build_demo(mockgal_command, demo_bundle):
         )
 
     return run
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Install a distribution with entry points and modules, as pip lays it out."""
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    modules = []
+
+    def make(name, points, **sources):
+        site = tmp_path / "site"
+        info = site / f"{name.replace('-', '_')}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        if not isinstance(points, str):
+            points = "\n".join(
+                f"[mockgal.{group}]\n" + "\n".join(f"{n} = {value}" for n, value in own.items())
+                for group, own in points.items()
+            )
+        (info / "entry_points.txt").write_text(points + "\n")
+        for module, source in sources.items():
+            (site / f"{module}.py").write_text(source)
+            modules.append(module)
+        importlib.invalidate_caches()  # the folder may be one that was looked at before
+        return site
+
+    yield make
+    for module in modules:
+        sys.modules.pop(module, None)
 
 
 @pytest.fixture(scope="session")

@@ -31,8 +31,8 @@ ENVIRONMENT = dict(os.environ)  # as it is before a test changes it
 class Forked:
     """Runs ``python -m mockgal`` in processes forked from one server, started at the first.
 
-    They have the environment of the test; what libraries ask of it when they are imported, such as
-    PYTHONPATH or OMP_NUM_THREADS, needs a fresh interpreter.
+    They have the environment of the test, and look for plug-ins where its PYTHONPATH says; what
+    libraries ask for when they are imported, such as OMP_NUM_THREADS, needs a fresh interpreter.
     """
 
     def __init__(self):
@@ -106,4 +106,6 @@ if __name__ == "__main__":
     os.environ.update(environment)
     os.chdir(cwd)
     sys.path[0], sys.argv[1:] = cwd, words
+    added = environment.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[1:1] = [folder for folder in added if folder and folder not in sys.path]
     runpy.run_module("mockgal", run_name="__main__", alter_sys=True)

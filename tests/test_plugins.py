@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 import warnings
 from dataclasses import replace
 
@@ -11,11 +10,11 @@ import pytest
 
 import mockgal
 from mockgal import registry
-from mockgal.errors import MockgalWarning, UsageError
+from mockgal.errors import FormatError, MockgalError, MockgalWarning, UsageError
 from mockgal.measuring import all_statistics
 from mockgal.recipe import check
 
-GROUPS = ("readers", "painters", "writers", "statistics")
+GROUPS = ("readers", "mocks", "painters", "writers", "statistics")
 PAINTER = """
 from mockgal.paint.hod import HODPainter
 
@@ -64,33 +63,6 @@ BROKEN = {
     "ours": "from mockgal.errors import InputError\nraise InputError('x', 'y')",
     "asserts": "assert False",
 }
-
-
-@pytest.fixture
-def install(tmp_path, monkeypatch):
-    """Install a distribution with entry points and modules, as pip lays it out."""
-    monkeypatch.syspath_prepend(tmp_path / "site")
-    modules = []
-
-    def make(name, points, **sources):
-        site = tmp_path / "site"
-        info = site / f"{name.replace('-', '_')}-1.0.dist-info"
-        info.mkdir(parents=True)
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        if not isinstance(points, str):
-            points = "\n".join(
-                f"[mockgal.{group}]\n" + "\n".join(f"{n} = {value}" for n, value in own.items())
-                for group, own in points.items()
-            )
-        (info / "entry_points.txt").write_text(points + "\n")
-        for module, source in sources.items():
-            (site / f"{module}.py").write_text(source)
-            modules.append(module)
-        return site
-
-    yield make
-    for module in modules:
-        sys.modules.pop(module, None)
 
 
 def told(call):
@@ -166,6 +138,98 @@ class Toy:
     assert "KeyError: 'a header', while looking at" in message
     with pytest.raises(UsageError, match="KeyError: 'x', while reading"):
         mockgal.read(demo_bundle, format="toy")
+
+
+MOCKS = """
+class Toy:
+    name = "toy"
+    def detect(self, path):
+        return path.suffix == ".toy"
+    def read(self, path, options):
+        return {}["x"]
+
+class Looking(Toy):
+    def detect(self, path):
+        raise KeyError("a header")
+
+class Forgets(Toy):
+    def read(self, path, options):
+        return None
+
+class Same(Toy):
+    def read(self, path, options):
+        import mockgal
+        return mockgal.read_galaxies(path.with_suffix(".hdf5"))
+
+class Wrong(Same):
+    def read(self, path, options):
+        mock = super().read(path, options)
+        mass = mock["stellar_mass"].copy()
+        mass[3] = 1e30
+        from dataclasses import replace
+        return replace(mock, columns={**mock.columns, "stellar_mass": mass})
+"""
+
+
+@pytest.fixture
+def toy_mock(tmp_path, demo_bundle):
+    """A mock beside a file of the same name that only a plug-in reads."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        mock = mockgal.paint(mockgal.read(demo_bundle), "hod", seed=1)
+    mockgal.write(mock, tmp_path / "mock.hdf5", units="h")
+    (tmp_path / "mock.toy").write_text("toy\n")
+    return tmp_path / "mock.toy"
+
+
+@pytest.mark.parametrize(
+    ("reader", "says"),
+    [
+        ("Toy", "KeyError: 'x', while reading"),
+        ("Forgets", "TypeError: it returns a NoneType, not a GalaxyCatalog, while reading"),
+        ("Wrong", "mock.toy:stellar_mass, row 3: found 1.0000000150474662e.30"),
+    ],
+)
+def test_a_reader_of_mocks_that_fails(install, toy_mock, reader, says):
+    install("toy", {"mocks": {"toy": f"mocking:{reader}"}}, mocking=MOCKS)
+    with pytest.raises(MockgalError, match=says):
+        mockgal.read_galaxies(toy_mock)
+    with pytest.raises(MockgalError, match=says):
+        mockgal.inspect(toy_mock)
+
+
+def test_a_reader_of_mocks(install, toy_mock, demo_bundle):
+    install("toy", {"mocks": {"toy": "mocking:Same"}}, mocking=MOCKS)
+    ours = mockgal.read_galaxies(toy_mock.with_suffix(".hdf5"))
+    mock = mockgal.read_galaxies(toy_mock)
+    assert mock.digest() == ours.digest()
+    assert mock.provenance["read_from"] == {"format": "toy"}
+    assert set(mockgal.read_galaxies(toy_mock, "stellar_mass").columns) == {
+        *("galaxy_id", "halo_id", "stellar_mass")
+    }
+    with pytest.raises(UsageError, match="no column nothing"):
+        mockgal.read_galaxies(toy_mock, ["nothing"])
+    with pytest.raises(UsageError, match="of format toy"):
+        mockgal.read_galaxies(toy_mock, changed_by_hand="brightest only")
+    with pytest.raises(FormatError, match="a mock, not a simulation"):
+        mockgal.read(toy_mock)
+    facts = mockgal.inspect(toy_mock)
+    assert (facts["kind"], facts["format"], facts["rows"]) == ("mock", "toy", len(ours))
+    assert mockgal.inspect(demo_bundle)["kind"] == "gravity-only"
+
+
+def test_a_reader_of_mocks_that_fails_where_it_looks(install, toy_mock, demo_bundle):
+    install("toy", {"mocks": {"toy": "mocking:Looking"}}, mocking=MOCKS)
+    (message,) = told(lambda: mockgal.inspect(demo_bundle))
+    assert "reader of mocks toy" in message
+    assert "KeyError: 'a header', while looking at" in message
+    assert not told(lambda: mockgal.read_galaxies(toy_mock.with_suffix(".hdf5")))
+
+
+def test_two_readers_of_mocks_that_know_a_file(install, toy_mock):
+    install("toy", {"mocks": {"toy": "mocking:Toy", "same": "mocking:Same"}}, mocking=MOCKS)
+    with pytest.raises(FormatError, match="several plug-ins know: toy, same"):
+        mockgal.read_galaxies(toy_mock)
 
 
 def test_what_is_no_painter(install, demo_bundle):
@@ -331,7 +395,11 @@ def test_commands_go_on_beside_broken_ones(install, mockgal_command, demo_bundle
     paths = {"PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
     looked = mockgal_command("inspect", demo_bundle, **paths)
     assert looked.returncode == 0, looked.stderr
-    assert re.findall(r"(reader|painter) broken", looked.stderr) == ["reader", "painter"]
+    assert re.findall(r"a plug-in is left out: (.*) broken", looked.stderr) == [
+        "reader of mocks",
+        "reader",
+        "painter",
+    ]
     assert "painter toy     can paint this" in looked.stdout
     built = mockgal_command(
         "build", "--sim", demo_bundle, "--painter", "toy", "--out", "toy.hdf5", **paths

@@ -8,7 +8,6 @@ from pathlib import Path
 from .. import registry
 from ..errors import FormatError, InputError, UsageError, warn
 from ..layout import MISSING_CHUNKS
-from ..plugins import tell
 from ..protocols import Reader, ReadOptions
 from ..types import Scene
 from . import given, quijote
@@ -20,16 +19,6 @@ from .unsupported import describe
 def _reader(name: str) -> Reader:
     reader: Reader = registry.make("readers", name)
     return reader
-
-
-def _knows(name: str, reader: Reader, path: Path) -> bool:
-    """Whether ``path`` is of the reader's format; no, with a warning, if a plug-in fails."""
-    try:
-        with registry.guarded("readers", name, f"looking at {path}"):
-            return bool(reader.detect(path))
-    except UsageError as error:
-        tell(f"a plug-in is left out: {error}")
-        return False
 
 
 def _check_exists(path: Path) -> None:
@@ -60,7 +49,9 @@ def detect(path: Path | str) -> str:
     path = Path(path)
     _check_exists(path)
     readers = dict(registry.working("readers"))
-    found = [name for name, reader in readers.items() if _knows(name, reader, path)]
+    found = [
+        name for name, reader in readers.items() if registry.knows("readers", name, reader, path)
+    ]
     if len(found) == 1:
         return found[0]
     if found:
@@ -72,7 +63,9 @@ def detect(path: Path | str) -> str:
         )
 
     def name_of(below: Path) -> str:
-        return next((n for n, reader in readers.items() if _knows(n, reader, below)), "")
+        return next(
+            (n for n, reader in readers.items() if registry.knows("readers", n, reader, below)), ""
+        )
 
     if quijote.looks_like_a_set(path):
         what, fix = quijote.describe(path)

@@ -1,43 +1,26 @@
-"""Catalogues that mockgal wrote, read back as a `mockgal.types.GalaxyCatalog`.
+"""Catalogues of galaxies, read as a `mockgal.types.GalaxyCatalog`: mocks that mockgal wrote.
 
-Memory is that of the columns asked for, and of one chunk of rows. A file in h units gives the very
-numbers of the catalogue that was written, and its content digest is checked; in an h-free file the
-conversion has rounded lengths and masses, see `mockgal.read.galaxies_values.internal`.
+Which reader a file is for is decided by its content. Readers of other formats are added as plug-ins
+(group ``mockgal.mocks``); what they read is checked here.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager
-from math import inf
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from .. import registry
+from ..errors import CorruptFileError, FormatError, UnsafeInputError, UsageError
+from ..protocols import MockOptions, MockReader
+from ..types import GalaxyCatalog
+from . import safe
+from .galaxies_ours import described, wanted
+from .galaxies_values import AGAIN, check_ids, check_values
 
-from ..columns import GALAXY_COLUMNS, PAINTED, StoredDigests
-from ..completeness import Completeness
-from ..errors import (
-    BadValueError,
-    CorruptFileError,
-    FormatError,
-    UnsafeInputError,
-    UsageError,
-    warn,
-)
-from ..memory import check_memory
-from ..types import Array, GalaxyCatalog
-from . import galaxies_fits, galaxies_hdf5, safe
-from .galaxies_facts import IDS, Facts
-from .galaxies_fits import FITSCatalogue
-from .galaxies_hdf5 import HDF5Catalogue
-from .galaxies_values import AGAIN, check_ids, check_values, internal
-
-CHUNK_ROWS = 1 << 16
-_OR_SAY_WHY = f'{AGAIN}; if you changed it on purpose, --changed-by-hand "WHY"'
-
-Catalogue = FITSCatalogue | HDF5Catalogue
+CHUNK_ROWS = MockOptions().chunk_rows
 
 _HDF5_MAGIC, _FITS_MAGIC, _GZIP_MAGIC = b"\x89HDF\r\n\x1a\n", b"SIMPLE  =", b"\x1f\x8b"
 
@@ -49,7 +32,7 @@ def read_galaxies(
     chunk_rows: int = CHUNK_ROWS,
     changed_by_hand: str | None = None,
 ) -> GalaxyCatalog:
-    """Return the catalogue in a FITS or HDF5 file that `mockgal.write` wrote.
+    """Return the catalogue in a FITS or HDF5 file that `mockgal.write` wrote, or of a plug-in.
 
     Parameters
     ----------
@@ -75,7 +58,7 @@ def read_galaxies(
     CorruptFileError
         Cut off, damaged, or rows that are not those of the content digest.
     FormatError
-        Not a catalogue that mockgal wrote.
+        Not a catalogue that mockgal wrote, nor one that a plug-in reads.
     HeaderError, UnitsError, BadValueError, MissingDatasetError
         Statements that contradict each other, or values that cannot be.
     UnsafeInputError
@@ -83,82 +66,32 @@ def read_galaxies(
     ResourceError
         The columns do not fit in the memory of this machine.
     UsageError
-        A column that does not exist, or that the file does not have.
+        A column that does not exist, or that the file does not have; or a plug-in that fails.
     """
     path = Path(path)
     if chunk_rows < 1:
         raise UsageError("chunk_rows", f"{chunk_rows}", "1 or more", "leave it out")
-    reason, is_fits = _reason(path, changed_by_hand)
-    if reason is not None:
-        # Only here: astropy's tables take a second to load.
-        from .galaxies_changed import as_changed, check_reason, read_changed
-
-        check_reason(reason)
-    if reason is not None and is_fits:
-        asked = (columns,) if isinstance(columns, str) else columns
-        return read_changed(path, None if asked is None else tuple(asked), reason)
-    changed: list[str] = []
-    with _open(path) as catalogue:
-        facts = catalogue.facts
-        names = _wanted(path, facts, columns)
-        kinds = {name: np.dtype(GALAXY_COLUMNS[name].dtype).newbyteorder("=") for name in names}
-        check_memory(f"{path}", facts.rows * sum(kind.itemsize for kind in kinds.values()))
-        result = {name: np.empty(facts.rows, dtype=kind) for name, kind in kinds.items()}
-        found = None if reason is None else changed
-        for start, part in _converted(catalogue, names, chunk_rows, found):
-            for name, values in part.items():
-                result[name][start : start + len(values)] = values
-    galaxies = GalaxyCatalog(result, facts.snapshot, facts.frame, facts.provenance)
-    left_out = [name for name in facts.columns if name not in names]
-    exact = not left_out and _is_exact(facts)
-    if reason is not None:
-        if (exact and galaxies.digest() != facts.digest) or not (exact or facts.stored_digests):
-            changed = changed or list(names)
-        if changed:
-            return as_changed(path, galaxies, reason, facts.rows, facts.digest, changed=changed)
-        warn(
-            f"{path}: said to be changed by hand ({reason}), but its rows are those that mockgal "
-            "wrote",
-            stacklevel=2,
-        )
-    check_ids(path, galaxies)
-    if not exact:
-        return galaxies.with_provenance(
-            read_from={
-                "content_digest": facts.digest,
-                "rows": facts.rows,
-                "units": facts.units,
-                "columns_left_out": left_out,
-            }
-        )
-    if galaxies.digest() != facts.digest:
-        raise CorruptFileError(
-            path, f"rows of content digest {galaxies.digest()}", facts.digest, _OR_SAY_WHY
-        )
-    return galaxies
+    if columns is not None:
+        columns = (columns,) if isinstance(columns, str) else tuple(columns)
+    options = MockOptions(columns, chunk_rows, changed_by_hand)
+    name, reader = _reader(path)
+    return _read(name, reader, path, options)
 
 
 def is_catalogue(path: Path | str | os.PathLike[str]) -> bool:
-    """Whether the file at ``path`` begins as a catalogue that mockgal wrote; never raises."""
-    path = Path(path)
-    # `Path.is_file` raises for names that no file can have.
-    return os.path.isfile(path) and (galaxies_fits.detect(path) or galaxies_hdf5.detect(path))
+    """Return whether a reader knows the content at ``path``; never raise."""
+    return bool(_known(Path(path)))
 
 
-def _reason(path: Path, changed_by_hand: str | None) -> tuple[str | None, bool]:
-    """Return why the file was changed by hand, as the caller or it says, and whether it is FITS."""
-    safe.check_regular(path)
-    with open(path, "rb") as file:
-        is_fits = file.read(16).startswith(_FITS_MAGIC)
-    if is_fits and changed_by_hand is None:
-        return galaxies_fits.stated_reason(path), True
-    return changed_by_hand, is_fits
+def is_ours(path: Path | str | os.PathLike[str]) -> bool:
+    """Return whether ``path`` begins as a catalogue that mockgal wrote; never raise."""
+    return any(registry.is_built_in("mocks", name) for name in _known(Path(path)))
 
 
 def describe_galaxies(
     path: Path | str | os.PathLike[str], *, changed_by_hand: str | None = None
 ) -> dict[str, Any]:
-    """Describe a catalogue that mockgal wrote; all of it is read, and passes its checksums.
+    """Describe a catalogue; all of it is read, and one that mockgal wrote passes its checksums.
 
     Parameters
     ----------
@@ -177,82 +110,75 @@ def describe_galaxies(
         See `read_galaxies`.
     """
     path = Path(path)
-    reason, is_fits = _reason(path, changed_by_hand)
-    if reason is not None:
-        mock = read_galaxies(path, changed_by_hand=reason)
-        facts = Facts(
-            len(mock),
-            tuple(mock.columns),
-            "h",
-            mock.frame,
-            mock.digest(),
-            {},
-            True,
-            mock.snapshot,
-            dict(mock.provenance),
-            {},
+    options = MockOptions(changed_by_hand=changed_by_hand)
+    name, reader = _reader(path)
+    if registry.is_built_in("mocks", name):
+        description: dict[str, Any] = reader.describe(path, options)  # type: ignore[attr-defined]
+        return description
+    return described(path, name, _read(name, reader, path, options))
+
+
+def _read(name: str, reader: MockReader, path: Path, options: MockOptions) -> GalaxyCatalog:
+    """Read a catalogue; what a plug-in gives is checked."""
+    if registry.is_built_in("mocks", name):
+        return reader.read(path, options)
+    if options.changed_by_hand is not None:
+        raise UsageError(
+            "--changed-by-hand",
+            f"{path}, of format {name}",
+            "a mock that mockgal wrote",
+            "leave it out",
         )
-        return _description(path, "fits" if is_fits else "hdf5", facts, iter([dict(mock.columns)]))
-    with _open(path) as catalogue:
-        parts = (part for _, part in _converted(catalogue, catalogue.facts.columns, CHUNK_ROWS))
-        return _description(path, catalogue.format, catalogue.facts, parts)
+    with registry.guarded("mocks", name, f"reading {path}"):
+        galaxies = reader.read(path, options)
+        if not isinstance(galaxies, GalaxyCatalog):
+            raise TypeError(f"it returns a {type(galaxies).__name__}, not a GalaxyCatalog")
+    columns = {key: galaxies[key] for key in wanted(path, galaxies.columns, options.columns)}
+    box_size = galaxies.snapshot.box_size if galaxies.frame == "box" else None
+    for key, values in columns.items():
+        check_values(f"{path}:{key}", key, 0, values, box_size)
+    galaxies = replace(galaxies, columns=columns)
+    check_ids(path, galaxies)
+    return galaxies.with_provenance(read_from={"format": name})
 
 
-def _description(
-    path: Path, format: str, facts: Facts, parts: Iterator[dict[str, Array]]
-) -> dict[str, Any]:
-    centrals, low, high = 0, inf, -inf
-    for part in parts:
-        centrals += int(np.sum(part.get("is_central", False)))
-        mass = part.get("stellar_mass", np.empty(0))
-        low, high = min(low, mass.min(initial=inf)), max(high, mass.max(initial=-inf))
-    snapshot, provenance = facts.snapshot, facts.provenance
-    simulation, painter = provenance.get("simulation", {}), provenance.get("painter", {})
-    shown = ("calibration", "calibration_digest", "weights", "weights_digest", "caution")
-    return {
-        "path": str(path),
-        "kind": "mock",
-        "format": format,
-        "bytes": sum(file.size for file in snapshot.source),
-        "version": provenance.get("version"),
-        "rows": facts.rows,
-        "columns": {name: _unit_label(name, facts.units) for name in facts.columns},
-        "columns_absent": [
-            name
-            for name, column in GALAXY_COLUMNS.items()
-            if name not in facts.columns and column not in PAINTED.values()
-        ],
-        "units": facts.units,
-        "frame": facts.frame,
-        "centrals": centrals if "is_central" in facts.columns else None,
-        "stellar_mass_range_msun_h": [float(low), float(high)] if low <= high else None,
-        "simulation": snapshot.name,
-        "box_size_mpc_h": snapshot.box_size,
-        "redshift": snapshot.redshift,
-        "cosmology": snapshot.cosmology.to_dict(),
-        "particle_mass_msun_h": snapshot.particle_mass,
-        "host_mass_definition": simulation.get("mass_definition"),
-        "halo_digest": simulation.get("halo_digest"),
-        "missing_chunks": snapshot.record.get("missing_chunks") or None,
-        "painter": {"name": painter.get("name")}
-        | {key: painter[key] for key in (*shown, "references") if key in painter},
-        "seed": provenance.get("seed"),
-        "cuts": provenance.get("cuts", []),
-        "completeness": str(Completeness.of(provenance)),
-        "changed_by_hand": provenance.get("changed_by_hand"),
-        "warnings": provenance.get("warnings", []),
-        "configuration_digest": provenance.get("configuration_digest"),
-        "content_digest": facts.digest,
-    }
+def _known(path: Path) -> list[str]:
+    """Return the readers that know the content at ``path``: one that is built in, or plug-ins."""
+    # `Path.is_file` raises for names that no file can have.
+    if not (os.path.isfile(path) or os.path.isdir(path)):
+        return []
+    known = []
+    for name, reader in registry.working("mocks"):
+        if registry.knows("mocks", name, reader, path):
+            if registry.is_built_in("mocks", name):
+                return [name]
+            known.append(name)
+    return known
 
 
-def _unit_label(name: str, units: str) -> str:
-    column = GALAXY_COLUMNS[name]
-    return column.unit_label if units == "h" else column.unit
+def _reader(path: Path) -> tuple[str, MockReader]:
+    """Return the reader for ``path``.
+
+    For a file that none knows, it is that of the format that it begins as, whose message says what
+    the file lacks.
+    """
+    if not os.path.isdir(path):
+        _check_file(path)
+    known = _known(path)
+    if len(known) > 1:
+        raise FormatError(
+            path,
+            "a catalogue that several plug-ins know: " + ", ".join(known),
+            "one",
+            "uninstall the others",
+        )
+    name = known[0] if known else _begins_as(path)
+    reader: MockReader = registry.make("mocks", name)
+    return name, reader
 
 
-def _open(path: Path) -> AbstractContextManager[Catalogue]:
-    """Open ``path`` with the reader that its first bytes ask for."""
+def _check_file(path: Path) -> None:
+    """Raise if ``path`` is no file, or one with more holes than a catalogue has."""
     safe.check_regular(path)
     status = path.stat()
     stored = status.st_blocks * 512
@@ -263,12 +189,17 @@ def _open(path: Path) -> AbstractContextManager[Catalogue]:
             "a file without holes",
             "do not use this file",
         )
+
+
+def _begins_as(path: Path) -> str:
+    """Return the name of the reader that the first bytes, or the name, of a file ask for."""
+    safe.check_regular(path)
     with open(path, "rb") as file:
         begin = file.read(16)
     if begin.startswith(_FITS_MAGIC):
-        return galaxies_fits.open_catalogue(path)
+        return "fits"
     if begin.startswith(_HDF5_MAGIC) or path.suffix.lower() in (".hdf5", ".h5"):
-        return galaxies_hdf5.open_catalogue(path)
+        return "hdf5"
     if begin.startswith(_GZIP_MAGIC):
         raise FormatError(
             path,
@@ -286,84 +217,3 @@ def _open(path: Path) -> AbstractContextManager[Catalogue]:
         "a FITS or HDF5 file that mockgal wrote",
         "give the path of the catalogue",
     )
-
-
-def _wanted(path: Path, facts: Facts, columns: Iterable[str] | None) -> tuple[str, ...]:
-    """The columns to read, in the order of `GALAXY_COLUMNS`."""
-    if columns is None:
-        return tuple(name for name in GALAXY_COLUMNS if name in facts.columns)
-    asked = {columns} if isinstance(columns, str) else set(columns)
-    unknown = sorted(str(name) for name in asked if name not in facts.columns)
-    if unknown:
-        raise UsageError(
-            path,
-            f"no column {', '.join(unknown)}",
-            "some of " + ", ".join(facts.columns),
-            "ask for columns of the file",
-        )
-    return tuple(name for name in GALAXY_COLUMNS if name in asked or name in IDS)
-
-
-def _is_exact(facts: Facts) -> bool:
-    """Whether the rows are the very numbers that the content digest covers."""
-    converted = [name for name in facts.columns if GALAXY_COLUMNS[name].h_power]
-    return facts.units == "h" or (facts.box_is_exact and not (converted and facts.rows))
-
-
-def _converted(
-    catalogue: Catalogue,
-    names: tuple[str, ...],
-    chunk_rows: int,
-    changed: list[str] | None = None,
-) -> Iterator[tuple[int, dict[str, Array]]]:
-    """Yield rows in internal units, checked; ``changed`` as in `_stored`."""
-    facts, bad = catalogue.facts, None
-    box_size = facts.snapshot.box_size if facts.frame == "box" else None
-    for start, part in _stored(catalogue, names, chunk_rows, changed):
-        try:
-            for name, values in part.items():
-                h_power = GALAXY_COLUMNS[name].h_power
-                if facts.units == "h-free" and h_power:
-                    edge = box_size if box_size and name.startswith("position_") else inf
-                    part[name] = internal(values, h_power, facts.snapshot.cosmology.h, edge)
-                check_values(catalogue.where(name), name, start, part[name], box_size)
-        except BadValueError as error:
-            bad = bad or error  # a file that is damaged is to be called so, once all is read
-            continue
-        yield start, part
-    if bad is not None:
-        raise bad
-
-
-def _stored(
-    catalogue: Catalogue, names: tuple[str, ...], chunk_rows: int, changed: list[str] | None
-) -> Iterator[tuple[int, dict[str, Array]]]:
-    """Yield rows as the file stores them; tell in the end if they are not those written.
-
-    Parameters
-    ----------
-    changed : list of str or None
-        Takes the columns that differ; None to refuse them.
-
-    Raises
-    ------
-    CorruptFileError
-        A library that changes rows renews their checksums: the digests in the provenance tell.
-    """
-    digests, expected = StoredDigests(names), catalogue.facts.stored_digests
-    for start, part in catalogue.chunks(names, chunk_rows):
-        for name, values in part.items():
-            digests.add(name, values)
-        yield start, part
-    found = digests.hexadecimal()
-    differ = [name for name in names if name in expected and found[name] != expected[name]]
-    if changed is not None:
-        changed += differ
-    elif differ:
-        raise CorruptFileError(
-            catalogue.where(differ[0]),
-            f"rows of digest {found[differ[0]]}, changed since mockgal wrote them"
-            + f" (as in {len(differ)} columns)" * (len(differ) > 1),
-            f"{expected[differ[0]]}, by the provenance",
-            _OR_SAY_WHY,
-        )

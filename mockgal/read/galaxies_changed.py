@@ -57,7 +57,7 @@ def read_changed(path: Path, names: tuple[str, ...] | None, reason: str) -> Gala
     names : tuple of str or None
         Columns to read beside the ids; None for all that are ours.
     reason : str
-        Why it was changed, as `check_reason` allows it; goes to the provenance.
+        Why it was changed; goes to the provenance.
 
     Raises
     ------
@@ -68,10 +68,11 @@ def read_changed(path: Path, names: tuple[str, ...] | None, reason: str) -> Gala
     BadValueError
         Values that cannot be, ids that are no integers, or a galaxy that is there twice.
     UsageError
-        A column that is not there.
+        A column that is not there, or no reason.
     MockgalError
         A damaged or unsafe file.
     """
+    check_reason(reason)
     with open(path, "rb") as file:
         hdu, provenance = _tables(file, path)
         missing = [keyword for keyword in _NEEDED if keyword not in hdu.cards]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
@@ -25,10 +25,12 @@ from ..errors import (
     shown,
 )
 from ..layout import CATALOGUE_HDUS, ESSENTIALS, FITS_CODES, NUMBERED_ESSENTIALS
-from ..types import Array
+from ..protocols import MockOptions
+from ..types import Array, GalaxyCatalog
 from . import fits_file, galaxies_facts, safe
 from .fits_file import AGAIN, HDU
 from .galaxies_facts import Facts
+from .galaxies_ours import Ours
 
 _FOREIGN = (
     "this reads only what mockgal wrote; read a survey's table with astropy.table.Table.read, and "
@@ -54,8 +56,6 @@ class FITSCatalogue:
     facts: Facts
     file: BinaryIO
     table: HDU
-
-    format: ClassVar[str] = "fits"
 
     def where(self, column: str) -> str:
         """``FILE:GALAXIES/COLUMN``."""
@@ -111,6 +111,39 @@ def detect(path: Path) -> bool:
     except (MockgalError, OSError):
         return False
     return table.name == CATALOGUE_HDUS[1] and not _absent(table)
+
+
+class FITSMocks(Ours):
+    """Reads catalogues that mockgal wrote in FITS."""
+
+    name: ClassVar[str] = "fits"
+
+    def detect(self, path: Path) -> bool:
+        """Return whether the first HDUs are those of a catalogue of ours; never raise."""
+        return detect(path)
+
+    def _open(self, path: Path) -> AbstractContextManager[FITSCatalogue]:
+        return open_catalogue(path)
+
+    def read(self, path: Path, options: MockOptions) -> GalaxyCatalog:
+        """Return the catalogue at ``path``, also one that was changed and says why."""
+        reason = self._reason(path, options)
+        if reason is None:
+            return super().read(path, options)
+        # Only here: astropy's tables take a second to load.
+        from .galaxies_changed import read_changed
+
+        return read_changed(path, options.columns, reason)
+
+    def describe(self, path: Path, options: MockOptions) -> dict[str, Any]:
+        """Describe the catalogue at ``path``: see `Ours`."""
+        reason = self._reason(path, options)
+        return super().describe(path, options._replace(changed_by_hand=reason))
+
+    def _reason(self, path: Path, options: MockOptions) -> str | None:
+        if options.changed_by_hand is None:
+            return stated_reason(path)
+        return options.changed_by_hand
 
 
 def stated_reason(path: Path) -> str | None:

@@ -6,7 +6,7 @@ The checksums of HDF5 cover the rows and not what says where they lie, so that i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
@@ -39,6 +39,7 @@ from ..layout import (
 from ..types import Array
 from . import galaxies_facts, guard, headers, safe, stored
 from .galaxies_facts import Facts
+from .galaxies_ours import Ours
 
 _AGAIN = "copy the file again, or make it again"
 
@@ -50,8 +51,6 @@ class HDF5Catalogue:
     facts: Facts
     file: h5py.File
     datasets: dict[str, h5py.Dataset]
-
-    format: ClassVar[str] = "hdf5"
 
     def where(self, column: str) -> str:
         """``FILE:/galaxies/COLUMN``."""
@@ -93,6 +92,19 @@ def detect(path: Path) -> bool:
             return _is_ours(file)
     except MockgalError:
         return False
+
+
+class HDF5Mocks(Ours):
+    """Reads catalogues that mockgal wrote in HDF5."""
+
+    name: ClassVar[str] = "hdf5"
+
+    def detect(self, path: Path) -> bool:
+        """Return whether there is what only catalogues of ours have; never raise."""
+        return detect(path)
+
+    def _open(self, path: Path) -> AbstractContextManager[HDF5Catalogue]:
+        return open_catalogue(path)
 
 
 def _is_ours(file: h5py.File) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import MockgalError, in_python
 from . import safe, signatures
-from .galaxies import is_catalogue
+from .galaxies import is_catalogue, is_ours
 from .unsupported_hdf5 import GIVE_ORIGINAL, MAGIC, describe_hdf5
 
 _LOOKED_AT = 64  # entries of a folder and those below
@@ -63,7 +63,8 @@ def known(path: Path) -> tuple[str, str]:
         with safe.open_hdf5(path) as opened:
             return describe_hdf5(path, opened)
     if is_catalogue(path):
-        return "a mock that mockgal wrote, not a simulation", GIVE_ORIGINAL
+        what = "a mock that mockgal wrote" if is_ours(path) else "a mock"
+        return f"{what}, not a simulation", GIVE_ORIGINAL
     for pattern, told in _BY_NAME.items():
         if path.match(pattern):
             return told
