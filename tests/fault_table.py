@@ -241,7 +241,7 @@ def _output() -> tuple[Fault, ...]:
             55,
             "interrupted (SIGINT) or terminated (SIGTERM)",
             "the old file stays; so it does where a library loses the signal, and while mockgal "
-            "is being imported",
+            "is being imported. Of millions of points few pairs are counted between two answers",
             (130, 143),
         ),
         Fault(56, "a folder that may not be written to", "refused before work", (5,)),
@@ -329,7 +329,7 @@ def _compute() -> tuple[Fault, ...]:
         Fault(75, "a tile that always fails", no_part=workers),
         Fault(
             76,
-            "the network's work does not fit in memory",
+            "the work of a network, or counting pairs, does not fit in memory",
             "refused with the bytes that it needs, before any work where they are known",
             (6,),
         ),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import BadValueError, UsageError
+from ..memory import check_memory
 from .pairs import PairCounter, pair_counter
 from .result import Field, Measurement
+from .separations import BYTES, Shells, count_pairs
 
 Array = NDArray[Any]
 
@@ -47,15 +50,16 @@ def angular_correlation_function(
 
     Raises
     ------
-    UsageError, BadValueError
+    UsageError, BadValueError, ResourceError
         As `angular_pairs`.
     """
     edges = check_edges(edges)
+    check_room(right_ascension, random_right_ascension)
     galaxies = unit_vectors(right_ascension, declination)
     random = unit_vectors(random_right_ascension, random_declination)
     counter = pair_counter()
-    dd, rr = _count(counter, galaxies, None, edges), _count(counter, random, None, edges)
-    dr = _count(counter, galaxies, random, edges)
+    samples = [(galaxies, None), (random, None), (galaxies, random)]
+    dd, rr, dr = _count(counter, samples, edges)
     n, m = len(galaxies), len(random)
     with np.errstate(divide="ignore", invalid="ignore"):
         normal = rr / (m * (m - 1.0) / 2.0)
@@ -128,23 +132,45 @@ def angular_pairs(
         Edges that are no such.
     BadValueError
         Coordinates that are no places on the sky, or unequal in number.
+    ResourceError
+        There is no memory for so many.
     """
+    check_room(right_ascension, () if other is None else other[0])
     first = unit_vectors(right_ascension, declination)
     second = None if other is None else unit_vectors(*other)
-    return _count(pair_counter(), first, second, check_edges(edges))
+    return _count(pair_counter(), [(first, second)], check_edges(edges))[0]
 
 
-def _count(counter: PairCounter, first: Array, second: Array | None, edges: Array) -> Array:
-    if len(first) == 0 or (second is not None and len(second) == 0):
-        return np.zeros(len(edges) - 1, dtype=np.int64)
+def _count(
+    counter: PairCounter, samples: Sequence[tuple[Array, Array | None]], edges: Array
+) -> list[Array]:
+    """Pairs of each couple of samples in each bin, those of one sample counted once."""
     # The chord is exact to rounding for small angles, where the cosine of the angle is not.
     chords = 2.0 * np.sin(np.radians(edges) / 2.0)
-    found = counter.spherical(first, second, chords, None)
-    return found // 2 if second is None else found
+    counts = count_pairs(Shells(chords), counter, samples, None, "pairs by angle")[:, :, 0]
+    return [
+        count // 2 if second is None else count
+        for count, (_, second) in zip(counts, samples, strict=True)
+    ]
+
+
+def check_room(*samples: ArrayLike) -> None:
+    """Raise if pairs of so many points cannot be counted in the memory that there is.
+
+    Raises
+    ------
+    ResourceError
+        They cannot.
+    """
+    number = sum(np.size(sample) for sample in samples)
+    check_memory("pairs by angle", BYTES * number, "count fewer points, such as one in ten")
 
 
 def unit_vectors(right_ascension: ArrayLike, declination: ArrayLike) -> Array:
     """Places on the unit sphere, shape (n, 3), of coordinates in degrees.
+
+    They are multiples of 2**-52, so that differences of coordinates are exact: counts are the same
+    whichever points are counted together.
 
     Raises
     ------
@@ -168,7 +194,11 @@ def unit_vectors(right_ascension: ArrayLike, declination: ArrayLike) -> Array:
             "finite right ascensions, and declinations in [-90, 90], in degrees",
         )
     ra, dec = np.radians(ra), np.radians(dec)
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
+    places = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
+    places *= 2.0**52
+    np.rint(places, out=places)
+    places *= 2.0**-52
+    return places
 
 
 def check_edges(edges: ArrayLike) -> Array:

@@ -20,7 +20,8 @@ from .pairs import PairCounter
 
 Array = NDArray[Any]
 MOST_OF_BOX = 1.0 / 3.0  # halotools' limit; separations are unique up to one half
-ROWS = 1 << 16  # counted in one call, at most
+ROWS = 1 << 16  # first members of pairs that are counted in one call, at most
+OTHERS = 1 << 18  # second members
 AT_ONCE = 10**8  # pairs of points, near or not, that one call is quick with
 BYTES = 96  # a point, beside the catalogue; measured: 90 with halotools and a jackknife
 SECONDS = 0.5  # that a call takes, as nothing interrupts it
@@ -34,7 +35,7 @@ class Separations(Protocol):
     def edges(self) -> Array: ...  # noqa: D102
 
     def count(
-        self, counter: PairCounter, first: Array, second: Array | None, box_size: float
+        self, counter: PairCounter, first: Array, second: Array | None, box_size: float | None
     ) -> Array:
         """Ordered pairs in each bin, shape (n, m); see `mockgal.measure.pairs.PairCounter`."""
 
@@ -58,7 +59,7 @@ class Shells:
     edges: Array
 
     def count(
-        self, counter: PairCounter, first: Array, second: Array | None, box_size: float
+        self, counter: PairCounter, first: Array, second: Array | None, box_size: float | None
     ) -> Array:
         """See `Separations.count`."""
         return _pairs(counter.spherical, first, second, self.edges, box_size)[:, None]
@@ -80,7 +81,7 @@ class Wedges:
     mu_bins: int
 
     def count(
-        self, counter: PairCounter, first: Array, second: Array | None, box_size: float
+        self, counter: PairCounter, first: Array, second: Array | None, box_size: float | None
     ) -> Array:
         """See `Separations.count`."""
         return _pairs(
@@ -109,7 +110,7 @@ class Cylinders:
     pi_max: float
 
     def count(
-        self, counter: PairCounter, first: Array, second: Array | None, box_size: float
+        self, counter: PairCounter, first: Array, second: Array | None, box_size: float | None
     ) -> Array:
         """See `Separations.count`."""
         return _pairs(counter.projected, first, second, self.edges, self.pi_max, box_size)[:, None]
@@ -140,14 +141,15 @@ def count_pairs(
     bins: Separations,
     counter: PairCounter,
     samples: Sequence[tuple[Array, Array | None]],
-    box_size: float,
+    box_size: float | None,
     label: str,
 ) -> Array:
     """Ordered pairs of each couple of samples in each bin, with progress told on the way.
 
-    Of many points some are counted at a time, those of half a second but no more than `ROWS`:
-    between these calls an interruption is answered, and the libraries' memory beside the points
-    does not grow with their number. Counts are the same however the points are divided.
+    Of many points some are counted at a time, those of half a second but no more than `ROWS`, and
+    of the others only those near them, no more than `OTHERS`: between these calls an interruption
+    is answered, and the libraries' memory beside the points does not grow with their number.
+    Counts are the same however the points are divided.
 
     Parameters
     ----------
@@ -155,8 +157,8 @@ def count_pairs(
     counter : PairCounter
     samples : sequence of (first, second)
         See `mockgal.measure.pairs.PairCounter`.
-    box_size : float
-        [Mpc/h]
+    box_size : float or None
+        [Mpc/h]; None for a space without period.
     label : str
         What the work is called; it is done when the points of all first samples are.
 
@@ -166,22 +168,54 @@ def count_pairs(
     """
     done, total = 0, sum(len(first) for first, _ in samples)
     counts = np.zeros((len(samples), *bins.volumes().shape), dtype=np.int64)
+    reach = bins.edges[-1] * (1.0 + 1e-9)  # no rounding brings in what is beyond
+    sorted_of, along = None, np.zeros((0, 3))
     advance(done, total, label)
     for found, (first, second) in zip(counts, samples, strict=True):
         others = first if second is None else second
-        whole = len(first) * len(others) <= AT_ONCE and len(first) <= ROWS
-        for piece in _pieces(first, len(first) if whole else 1):
-            found += bins.count(counter, piece, second if whole else others, box_size)
+        if len(first) * len(others) <= AT_ONCE and len(first) <= ROWS:
+            found += bins.count(counter, first, second, box_size)
+            done += len(first)
+            advance(done, total, label)
+            continue
+        if sorted_of is not others:  # many samples may have the same others
+            sorted_of, along = others, _sorted(others)
+        for piece in _pieces(along if second is None else _sorted(first), 1):
+            for near in _near(piece, along, reach, box_size):
+                found += bins.count(counter, piece, near, box_size)
             done += len(piece)
             advance(done, total, label)
     return counts
 
 
+def _sorted(points: Array) -> Array:
+    """The points by their x, each coordinate's in a row."""
+    order = np.argsort(points[:, 0])
+    return np.array([axis[order] for axis in points.T]).T
+
+
+def _near(piece: Array, others: Array, reach: float, box_size: float | None) -> Iterator[Array]:
+    """Yield all of the others that are within ``reach`` of the piece in x, `OTHERS` at a time.
+
+    Both are sorted by x.
+    """
+    reach += 4.0 * np.spacing(np.max(np.abs(others[[0, -1], 0])))  # whatever is rounded below
+    low, high, shifts = piece[0, 0] - reach, piece[-1, 0] + reach, np.zeros(1)
+    if box_size is not None:
+        shifts = np.array([-box_size, 0.0, box_size])
+        if high - low > 0.9 * box_size:
+            low, high = 0.0, box_size
+    ends = np.searchsorted(others[:, 0], np.stack([low + shifts, high + shifts], axis=1))
+    for start, stop in ends:
+        for begin in range(start, stop, OTHERS):
+            yield others[begin : min(begin + OTHERS, stop)]
+
+
 def _pieces(points: Array, rows: int) -> Iterator[Array]:
     """Yield parts of the points that each take about `SECONDS`, however many others are near.
 
-    A call has a fixed cost, too, that of the other sample, which the first part shows: it has
-    ``rows`` points, one of many.
+    The calls for a part have a fixed cost, too, that of the others, which the first part shows: it
+    has ``rows`` points, one of many.
     """
     start, fixed = 0, math.inf
     while start < len(points):

@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_measure_pairs import COUNTERS
 
-from mockgal.errors import BadValueError, UsageError
-from mockgal.measure import angular
+from mockgal import memory
+from mockgal.errors import BadValueError, ResourceError, UsageError
+from mockgal.measure import angular, separations
 from mockgal.measure.angular import angular_correlation_function, angular_pairs
+from mockgal.progress import shown
 
 DATA = Path(__file__).parents[3] / "shared/data/corrfunc"
 SKY = st.lists(st.tuples(st.floats(0, 360), st.floats(-90, 90)), min_size=1, max_size=20).map(
@@ -161,8 +163,8 @@ def test_no_bins(edges):
 
 def test_errors_are_positive_where_the_estimator_is_below_minus_one(monkeypatch):
     """With few random points the estimator can be below -1 although there are pairs."""
-    counts = iter([np.array([1.0]), np.array([400.0]), np.array([150.0])])  # DD, RR, DR
-    monkeypatch.setattr(angular, "_count", lambda *_: next(counts))
+    counts = [np.array([1.0]), np.array([400.0]), np.array([150.0])]  # DD, RR, DR
+    monkeypatch.setattr(angular, "_count", lambda *_: counts)
     galaxies, random = (
         random_sky(np.random.default_rng(1), 10),
         random_sky(np.random.default_rng(2), 100),
@@ -172,3 +174,46 @@ def test_errors_are_positive_where_the_estimator_is_below_minus_one(monkeypatch)
     assert result["w"][0] == pytest.approx((1 / 45 - 2 * 150 / 1000 + normal) / normal)
     assert result["w"][0] < -1
     assert result["w_error"][0] == pytest.approx(1 / 45 / normal)
+
+
+@pytest.mark.fault(55)
+@pytest.mark.parametrize("shift", [0.0, 77.0])
+def test_counting_some_at_a_time_changes_nothing(shift, monkeypatch):
+    """Not even where angles are on the edges: time decides which points are counted together."""
+    declination, right_ascension = np.mgrid[-30.0:31.0:2.0, 0.0:60.0:2.0].reshape(2, -1)
+    right_ascension += shift
+    edges, other = [0.5, 2.0, 4.0, 10.0], (right_ascension[::3] + 0.5, declination[::3])
+    whole = [angular_pairs(right_ascension, declination, edges, other=o) for o in (None, other)]
+    calls, told = [], []
+    counter = angular.pair_counter()
+
+    class Recording:
+        name = counter.name
+
+        def spherical(self, first, second, chords, box_size):
+            calls.append([len(first), len(second)])
+            return counter.spherical(first, second, chords, box_size)
+
+    monkeypatch.setattr(angular, "pair_counter", Recording)
+    monkeypatch.setattr(separations, "AT_ONCE", 0)
+    monkeypatch.setattr(separations, "ROWS", 150)
+    monkeypatch.setattr(separations, "OTHERS", 350)
+    with shown(lambda done, total, label: told.append(done / total)):
+        parts = [angular_pairs(right_ascension, declination, edges, other=o) for o in (None, other)]
+    assert np.array_equal(parts, whole)
+    assert np.all(np.max(calls, axis=0) <= [150, 350])
+    assert told.count(1.0) == 2
+
+
+@pytest.mark.fault(76)
+def test_too_little_memory_is_told_before_pairs_are_counted(monkeypatch):
+    sky, edges = random_sky(np.random.default_rng(3), 50), [1.0, 2.0]
+    monkeypatch.setattr(memory, "CHECKED_FROM", 0)
+    monkeypatch.setattr(memory, "available", lambda: 100 * separations.BYTES - 1)
+    angular_pairs(*sky, edges)
+    for count in (
+        lambda: angular_pairs(*sky, edges, other=sky),
+        lambda: angular_correlation_function(*sky, *sky, edges=edges),
+    ):
+        with pytest.raises(ResourceError, match=r"pairs by angle: found 9600 bytes.*one in ten"):
+            count()

@@ -228,9 +228,35 @@ def test_pairs_that_are_left(per_side):
 def test_counting_some_at_a_time_changes_nothing(statistic, jackknife, monkeypatch):
     sample = galaxies(couples(24, 1.0, 300))
     whole = statistic(sample, **BINS, jackknife=jackknife)
-    monkeypatch.setattr(separations, "ROWS", 37)
+    monkeypatch.setattr(separations, "ROWS", 97)
+    monkeypatch.setattr(separations, "OTHERS", 400)
     monkeypatch.setattr(separations, "AT_ONCE", 0)
     equal(statistic(sample, **BINS, jackknife=jackknife), whole)
+
+
+@pytest.mark.fault(55)
+@pytest.mark.parametrize("box_size", [BOX, None])
+def test_a_call_has_few_of_the_other_points(box_size, monkeypatch):
+    """Its fixed cost is theirs: with millions of them nothing would interrupt it for seconds."""
+    counter, sizes = pair_counter(), []
+
+    class Recording:
+        def spherical(self, first, second, edges, box_size):
+            sizes.append([len(first), len(second)])
+            return counter.spherical(first, second, edges, box_size)
+
+    points, bins = at_random(3), Shells(np.array([0.5, 1.0, 4.0]))
+    points[:4, 0] = 0.0, np.nextafter(BOX, 0.0), 4.0, BOX - 4.0
+    expected = bins.count(counter, points, points[::2], box_size)
+    monkeypatch.setattr(separations, "AT_ONCE", 0)
+    monkeypatch.setattr(separations, "ROWS", 200)
+    monkeypatch.setattr(separations, "OTHERS", 300)
+    samples = [(points, points[::2])]
+    found = separations.count_pairs(bins, Recording(), samples, box_size, "pairs")[0]
+    assert np.array_equal(found, expected)
+    assert np.all(np.max(sizes, axis=0) <= [200, 300])
+    near = np.sum(np.prod(sizes, axis=1)) / (len(points) * len(points[::2]))
+    assert near < 2 * 4.0 / BOX + 0.11, "of all couples"
 
 
 def test_a_call_takes_no_longer_where_points_are_many(monkeypatch):
@@ -472,6 +498,7 @@ def test_few_pairs_have_the_errors_of_pairs_at_least():
         assert np.isfinite(jackknifed[f"{name}_error"][one])
 
 
+@pytest.mark.fault(76)
 @pytest.mark.parametrize("statistic", STATISTICS)
 def test_too_little_memory_is_told_before_pairs_are_counted(statistic, monkeypatch):
     few = galaxies(at_random(1, 100))
