@@ -147,10 +147,9 @@ def statistics() -> str:
     ]
     for name in registry.names("statistics"):
         function = registry.load("statistics", name)
-        what = (inspect.getdoc(function) or "").splitlines()[0].rstrip(".")
         lines.append(
-            f"| `{name}` | {what} | `{function.__name__}` of `{function.__module__}` | "
-            f"{', '.join(_options(function))} |"
+            f"| `{name}` | {registry.summary('statistics', name)} | "
+            f"`{function.__name__}` of `{function.__module__}` | {', '.join(_options(function))} |"
         )
     lines.append(
         "\n`auto` depends on the box or the sample; what was taken is in the table's settings. "

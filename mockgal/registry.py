@@ -9,6 +9,7 @@ take the name of a built-in one.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from importlib import import_module
@@ -111,6 +112,18 @@ def load(group: str, name: str) -> Any:
             "its requirements installed",
             entry.install_hint or "reinstall mockgal",
         ) from error
+
+
+def summary(group: str, name: str) -> str:
+    """Return the first line of the docstring of what is called ``name``, without the full stop.
+
+    Raises
+    ------
+    UsageError
+        As of `load`.
+    """
+    lines = (inspect.getdoc(load(group, name)) or "").splitlines()
+    return lines[0].removesuffix(".") if lines else ""
 
 
 def make(group: str, name: str, **options: Any) -> Any:

@@ -103,7 +103,7 @@ def install(tmp_path, monkeypatch):
     def make(name, points, **sources):
         site = tmp_path / "site"
         info = site / f"{name.replace('-', '_')}-1.0.dist-info"
-        info.mkdir(parents=True)
+        info.mkdir(parents=True, exist_ok=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
         if not isinstance(points, str):
             points = "\n".join(

@@ -197,3 +197,30 @@ def test_a_statistic(command, registered, tmp_path, mock):
         assert result.returncode == 2
         assert "found 'mine', expected one of power" in result.stderr
         assert not list(tmp_path.glob("*.ecsv"))
+
+
+@registration
+def test_help(command, registered):
+    """What can be asked for is listed, each statistic with the first line of its docstring."""
+    points = {
+        "readers": {"toy_reader": "toy_of_a_test:Toy"},
+        "painters": {"toy_painter": "toy_of_a_test:Toy"},
+        "writers": {"toy": "toy_of_a_test:Toy"},
+        "statistics": {"mine": "toy_of_a_test:count", "broken": "toy_of_a_test:absent"},
+    }
+    texts = {}
+    for name in ("build", "measure"):
+        result = command([name, "--help"], points, WRITER + STATISTIC, registered=registered)
+        assert result.returncode == 0, result.stderr
+        texts[name] = " ".join(result.stdout.split())
+    for text in (
+        "galaxies: hod, cnn or toy_painter.",
+        "write, .fits, .hdf5 or .toy (default",
+        "rockstar, quijote or toy_reader (default",
+    ):
+        assert (text in texts["build"]) == registered
+    assert ("mine Galaxies of each kind of toy." in texts["measure"]) == registered
+    assert ("broken A plug-in that does not work." in texts["measure"]) == registered
+    for text in ("galaxies: hod", "write, .fits", "rockstar", "hdf5"):
+        assert text in texts["build"]
+    assert "xi Correlation function xi(r)." in texts["measure"]

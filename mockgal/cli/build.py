@@ -14,11 +14,11 @@ from ..errors import UsageError
 from ..layout import MISSING_CHUNKS, POPULATED
 from .command import Command, Outcome, files_of
 from .left_out import left_out
-from .options import cutting, given, overwriting, reading, sim_option
+from .options import Listed, cutting, given, overwriting, reading, sim_option
 from .painting import PAINTER_OPTIONS, painting
 from .populating import populating, take_choices
 from .screen import progress_bar
-from .values import FILE, PAINTER, WHOLE
+from .values import FILE, PAINTER, WHOLE, extensions
 
 if TYPE_CHECKING:
     from ..pipeline import Report
@@ -42,7 +42,11 @@ if TYPE_CHECKING:
 )
 @painting(
     option(
-        "--painter", type=PAINTER, help="Painter that gives subhalos their galaxies: hod or cnn."
+        "--painter",
+        cls=Listed,
+        type=PAINTER,
+        names=PAINTER.names,
+        help="Painter that gives subhalos their galaxies: {names}.",
     ),
     option(
         "--seed", type=WHOLE, help="Seed of the random draws (default: a fixed number; recorded)."
@@ -63,8 +67,10 @@ if TYPE_CHECKING:
     "Output",
     option(
         "--out",
+        cls=Listed,
         type=FILE,
-        help="Mock to write, .fits or .hdf5 (default: <simulation>-<painter>.fits here).",
+        names=extensions,
+        help="Mock to write, {names} (default: <simulation>-<painter>.fits here).",
     ),
     option(
         "--units",

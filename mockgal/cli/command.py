@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 import click
 import cloup
+from cloup import HelpSection
 
-from .. import __version__
+from .. import __version__, registry
 from ..display import simulation_facts
-from ..errors import listening
+from ..errors import MockgalError, listening
 from ..types import Scene, SourceFile
 from .screen import QUIET, say
 
@@ -83,12 +84,32 @@ class Command(cloup.Command):
     """A command whose function returns an `Outcome`, or None where there is nothing to report.
 
     It has the options ``--quiet`` and ``--json``, which no function sees.
+
+    Parameters
+    ----------
+    listing : str
+        Group of the registry whose names the help lists, each with the first line of its docstring;
+        "" for none.
     """
 
     context_class = Context
 
-    def __init__(self, *args: Any, params: list[click.Parameter] | None = None, **more: Any):
+    def __init__(
+        self,
+        *args: Any,
+        params: list[click.Parameter] | None = None,
+        listing: str = "",
+        **more: Any,
+    ):
         super().__init__(*args, params=[*(params or ()), *_reporting()], **more)
+        self.listing = listing
+
+    def format_params(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, and the list of what there is of a group of the registry."""
+        super().format_params(ctx, formatter)
+        if self.listing and isinstance(formatter, cloup.HelpFormatter):
+            rows = [(name, _summary(self.listing, name)) for name in registry.names(self.listing)]
+            formatter.write_section(HelpSection(self.listing.capitalize(), rows))
 
     def invoke(self, ctx: click.Context) -> None:
         """Run the command, and report as the user asked."""
@@ -122,6 +143,13 @@ def _document(context: click.Context, facts: Mapping[str, Any], warnings: list[s
     about = {"command": " ".join(names), "mockgal_version": __version__}
     told = list(dict.fromkeys([*facts.get("warnings", ()), *warnings]))
     return json.dumps(plain(about | dict(facts) | {"warnings": told}), indent=1, allow_nan=False)
+
+
+def _summary(group: str, name: str) -> str:
+    try:
+        return registry.summary(group, name) + "."
+    except MockgalError:  # whoever asks for it is told more
+        return "A plug-in that does not work."
 
 
 def _reporting() -> tuple[cloup.Option, cloup.Option]:

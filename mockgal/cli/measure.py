@@ -144,7 +144,7 @@ _of_statistics = options(
 )
 
 
-@cloup.command(cls=Command)
+@cloup.command(cls=Command, listing="statistics")
 @cloup.argument("path", type=PATH)
 @option_group(
     "What to measure",
@@ -154,8 +154,7 @@ _of_statistics = options(
         type=STATISTICS,
         required=True,
         multiple=True,
-        help="Names separated by commas, or all: power, bispectrum, pdf, mass_function, "
-        "stellar_to_halo, occupation, satellite_fraction, xi, wp, xi_multipoles.",
+        help="Names of statistics in the list below, separated by commas, or all.",
     ),
 )
 @_galaxies()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,37 @@ class Renamed(cloup.Option):
             action="append" if self.multiple else "store",
             nargs=self.nargs,
         )
+
+
+class Listed(cloup.Option):
+    """An option whose help lists names in the place of ``{names}``, those of plug-ins included.
+
+    Parameters
+    ----------
+    names : callable
+        Returns them; called when the help is asked for.
+    last : str
+        What joins the last one to the others: ``" or "``, or ``", "``.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        names: Callable[[], Iterable[str]],
+        last: str = " or ",
+        **keywords: Any,
+    ) -> None:
+        super().__init__(*args, **keywords)
+        self.names, self.last = names, last
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the option and its help."""
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        *names, last = self.names()
+        listed = self.last.join([", ".join(names), last] if names else [last])
+        return record[0], record[1].replace("{names}", listed)
 
 
 class Unnamed(click.Argument):
@@ -140,8 +171,10 @@ reading = options(
         "Reading the input",
         option(
             "--format",
+            cls=Listed,
             type=FORMAT,
-            help="Format of the input, such as gadget4 (default: found from the content).",
+            names=FORMAT.names,
+            help="Format of the input: {names} (default: found from the content).",
         ),
         option(
             "--mass-definition",

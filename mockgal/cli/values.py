@@ -89,6 +89,11 @@ def _files(folder: str, ending: str) -> list[str]:
     return sorted(path.stem for path in (_PAINT / folder).glob(f"*{ending}"))
 
 
+def extensions() -> list[str]:
+    """Return the extension that the files of each writer have, the first where it has several."""
+    return [writer.extensions[0] for _, writer in registry.working("writers")]
+
+
 FLOAT, WHOLE = Number(), Number(whole=True)
 PATH = Value("path", "file")
 FILE = Value("file", "file")
