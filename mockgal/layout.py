@@ -103,6 +103,7 @@ COMPLETE_FROM = "complete_from_msun_h"
 SELECTED_BY = "selected_by"
 EMPTY_REGIONS = "empty_regions"  # of the box, that were accepted
 DROPPED = ("dropped_bad", "dropped_with_their_host", "orphans_dropped")  # rows, by what was chosen
+DROPPED_FOR = "dropped_for_"  # begins the counts of "dropped_bad" by what cannot be
 MASS_DEFINITIONS_IN_FILE = "mass_definitions_in_file"  # in a snapshot's record
 # Of a snapshot's record: whether dark-matter particles have several masses, as in zooms.
 SEVERAL_RESOLUTIONS = "several_resolutions"

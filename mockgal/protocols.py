@@ -60,8 +60,9 @@ class ReadOptions(NamedTuple):
     mass_definition : str or None
         Which host mass to read; None takes the reader's documented choice, recorded.
     drop_bad : bool
-        Drop rows with NaN, infinite or negative masses or velocities, instead of refusing the
-        file, centrals whose host mass is zero, and halos that are there again under another id.
+        Drop rows with values that cannot be, such as NaN, instead of refusing the file, centrals
+        whose host mass is zero, and halos that are there again under another id. Where most rows
+        are so, it is refused all the same.
     orphans : str
         ``"refuse"``, ``"drop"`` or ``"central"``: satellites whose host is not in the catalogue.
     centred_origin : bool

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..layout import DROPPED_FOR
+
 # Counts in the record of halos, and what they are of.
 _ROWS = {
     "phantoms_dropped": "phantoms: halos that consistent-trees made up between two outputs",
@@ -24,4 +26,9 @@ def left_out(record: Mapping[str, Any]) -> list[str]:
     record : mapping
         Of `mockgal.types.HaloCatalog`.
     """
-    return [f"{record[name]:,} {what}" for name, what in _ROWS.items() if record.get(name)]
+    lines = {name: f"{record[name]:,} {what}" for name, what in _ROWS.items() if record.get(name)}
+    kinds = {name: n for name, n in record.items() if name.startswith(DROPPED_FOR)}
+    if kinds and "dropped_bad" in lines:
+        words = (f"{n:,} by {name.removeprefix(DROPPED_FOR)}" for name, n in kinds.items())
+        lines["dropped_bad"] += ": " + ", ".join(words)
+    return list(lines.values())

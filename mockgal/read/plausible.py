@@ -256,6 +256,11 @@ _NOTHING = {
 }
 
 
+def are_most(finding: Finding, columns: Mapping[str, Array]) -> bool:
+    """Whether most rows cannot be: then the column is wrong, and not the rows."""
+    return 2 * len(finding.rows) > len(columns["halo_id"])
+
+
 def refusal(finding: Finding, columns: Mapping[str, Array], where: Where) -> BadValueError:
     """Return the error of rows that cannot be."""
     row, n, ids = int(finding.rows[0]), len(finding.rows), columns["halo_id"]
@@ -263,9 +268,9 @@ def refusal(finding: Finding, columns: Mapping[str, Array], where: Where) -> Bad
     losing = ~columns["is_central"] & np.isin(columns["host_id"], ids[finding.rows][central])
     losing[finding.rows] = False
     fix = _DROP + " and --orphans drop, for they are hosts of others" * bool(losing.any())
+    if are_most(finding, columns):
+        fix = f"correct the unit or the column, for {n} of {len(ids)} rows are so"
     fix = f"{finding.fix}{fix}, or fetch the file again"
-    if 2 * n > len(ids):
-        fix = f"correct the unit, for {n} of {len(ids)} rows are so; or {fix}"
     return BadValueError(
         where(finding.column, row),
         f"{n} {finding.what}, the first, of halo_id {ids[row]}, {finding.value(row)}",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadValueError, IncompleteSetError, UsageError
 from ..ids import check_digits
-from ..layout import EMPTY_REGIONS, MISSING_CHUNKS, SEVERAL_RESOLUTIONS
+from ..layout import DROPPED_FOR, EMPTY_REGIONS, MISSING_CHUNKS, SEVERAL_RESOLUTIONS
 from ..protocols import ReadOptions
 from ..types import HaloCatalog, Snapshot, settle
 from . import particle_mass, physics, plausible
@@ -178,16 +178,17 @@ def drop_bad(
 
     Raises
     ------
-    BadValueError
-        Values that cannot be, and ``options.drop_bad`` not set.
+    BadValueError, UnitsError
+        Values that cannot be, and ``options.drop_bad`` is not set or they are more than half of
+        all: those are of a column that is in another unit, or is not what it seems.
     """
     keep = np.ones(len(columns["halo_id"]), dtype=bool)
     for finding in plausible.impossible(columns, snapshot):
-        if not options.drop_bad:
+        if not options.drop_bad or plausible.are_most(finding, columns):
             _raise_cause(finding, columns, snapshot, options, where)
             raise plausible.refusal(finding, columns, where)
         keep[finding.rows] = False
-        record[f"dropped_for_{finding.name}"] = len(finding.rows)
+        record[DROPPED_FOR + finding.name] = len(finding.rows)
     keep[again] = False
     central, host_mass = columns["is_central"], columns["host_mass"]
     if options.drop_bad:  # centrals that no painter can place by the mass of their host
@@ -198,6 +199,14 @@ def drop_bad(
         theirs = ~central & np.isin(columns["host_id"], columns["halo_id"][without_host])
         count(record, "dropped_with_their_host", int(np.count_nonzero(keep & theirs)))
         keep &= ~theirs
+    if len(keep) and not keep.any():
+        raise BadValueError(
+            where("host_mass", 0).split(", row")[0],
+            f"no row that --drop-bad leaves, of {len(keep)}: {np.count_nonzero(without_host)} "
+            "centrals have a host mass of 0",
+            "host masses of some",
+            "choose another --mass-definition, or read it without --drop-bad",
+        )
     return np.flatnonzero(keep)
 
 
@@ -212,7 +221,7 @@ def _raise_cause(
     if finding.relation:
         settle_orphans(columns, options, where, {})
     masses = [columns["mass"], columns["host_mass"]]
-    many = 2 * len(finding.rows) > len(masses[0]) and finding.column in ("mass", "host_mass")
+    many = plausible.are_most(finding, columns) and finding.column in ("mass", "host_mass")
     if many and all(np.isfinite(mass).all() and mass.min() >= 0 for mass in masses):
         _check_units(columns, snapshot, where)
 

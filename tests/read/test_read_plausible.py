@@ -7,7 +7,8 @@ import pytest
 from halotools_samples import columns, facts, write_table
 
 import mockgal
-from mockgal.errors import BadValueError, MockgalWarning
+from mockgal.cli.left_out import left_out
+from mockgal.errors import BadValueError, MockgalWarning, UnitsError
 from mockgal.protocols import ReadOptions
 from mockgal.read import plausible
 from mockgal.read.detect import read
@@ -55,6 +56,42 @@ def test_impossible_values(tmp_path, scene, case):
     halos = read(path, ReadOptions(drop_bad=True, orphans="drop")).halos
     assert halos.record["dropped_bad"] >= 1
     assert halos.record[f"dropped_for_{counted}"] >= 1
+
+
+WRONG_COLUMNS = {
+    "velocity": lambda table: table | {"halo_vx": table["halo_vx"] * 1e6},
+    "mass": lambda table: table | {n: table[n] * 1e5 for n in ("halo_mvir", "halo_m200c")},
+    "nothing": lambda table: table | {"halo_mvir": table["halo_mvir"] * 0},
+}
+
+
+@pytest.mark.fault(35)
+@pytest.mark.parametrize("wrong", WRONG_COLUMNS)
+def test_a_wrong_column_is_refused_and_not_all_rows_dropped(tmp_path, scene, wrong):
+    table = {k: v for k, v in columns(scene).items() if k != "halo_r200c"}
+    path = write_table(tmp_path / "t.hdf5", WRONG_COLUMNS[wrong](table), facts(scene))
+    for options in (ReadOptions(), ReadOptions(drop_bad=True)):
+        with pytest.raises((BadValueError, UnitsError)) as error:
+            read(path, options)
+        assert "unit" in error.value.fix
+        assert "--drop-bad" not in error.value.fix
+
+
+def test_dropping_all_rows_is_refused(tmp_path, scene):
+    table = {k: v for k, v in columns(scene).items() if k != "halo_r200c"}
+    table["halo_m200c"] = table["halo_m200c"] * 0
+    path = write_table(tmp_path / "t.hdf5", table, facts(scene))
+    with pytest.raises(BadValueError, match="no row that --drop-bad leaves") as error:
+        read(path, ReadOptions(drop_bad=True))
+    assert "--mass-definition" in error.value.fix
+    read(path, ReadOptions(mass_definition="vir", drop_bad=True))
+
+
+def test_the_screen_says_why_rows_are_left_out():
+    record = {"dropped_bad": 3, "dropped_for_vmax": 2, "dropped_for_velocity": 1}
+    (line,) = left_out(record)
+    assert line.startswith("3 rows with values that cannot be true")
+    assert line.endswith(": 2 by vmax, 1 by velocity")
 
 
 def _satellite(halos):
