@@ -68,6 +68,7 @@ def evaluate(
     MockgalError
         As of `train`.
     """
+    from .files.scratch import scratch_folder
     from .paint.cnn_domain import mismatch
     from .paint.cnn_inputs import grid_of
     from .paint.weights import Weights, named_weights
@@ -80,8 +81,8 @@ def evaluate(
     domain = loaded.domain
     trained = _Trained.of(loaded)
     seed = trained.seed if seed is None else seed
-    if scratch is not None and not os.path.isdir(scratch):
-        raise UsageError("scratch", f"{scratch}, which is no folder", "a folder", "make it first")
+    if scratch is not None:
+        scratch_folder(scratch)
     if seed is None:
         raise UsageError("seed", "none, and none in the weights", "a seed for the draws", "--seed")
     with shown(progress):

@@ -175,7 +175,7 @@ def measure_files(
     names, folder = list(dict.fromkeys(statistics)), Path(out)
     check(names, options)
     tables = {name: folder / f"{name}.ecsv" for name in names}
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         check_output(folder, overwrite=False)
     else:
         for table in tables.values():

@@ -386,8 +386,9 @@ def _surroundings() -> tuple[Fault, ...]:
         ),
         Fault(
             87,
-            "names too long, folders that are gone or closed, pipes in the place of files, limits "
-            "on files, and variables (of threads, caches, locale) that make no sense",
+            "names too long, folders (for scratch files, too) that are gone, full or closed, pipes "
+            "in the place of files, limits on files, and variables (of threads, caches, locale) "
+            "that make no sense",
             "refused before work where nothing could be written, with exit code 5 (6 for too few "
             "open files), or where nothing can be read, with 3 (2 for recipes); else the work is "
             "done, also with paths whose bytes are no text",

@@ -193,7 +193,7 @@ def test_options(options, words, tmp_path, monkeypatch):
         ({"memory": "lots"}, "number above 0"),
         ({"least_subhalo_mass": -1.0}, "a mass from 0 on"),
         ({"least_subhalo_mass": 1e9, "subhalos": False}, "one without subhalos"),
-        ({"scratch": "/nowhere", "memory": "600 kB", "grid_size": 64}, "no directory"),
+        ({"scratch": "/nowhere", "memory": "600 kB", "grid_size": 64}, "no such folder"),
     ],
 )
 def test_from_python(demo_bundle, tmp_path, options, words):

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..cosmology import MATTER_TOLERANCE
 from ..errors import HeaderError, InternalError, ResourceError, UnitsError, UsageError, warn
+from ..files.scratch import scratch_folder
 from ..files.signals import signals_deferred
 from ..memory import available
 from ..types import DensityField, Particles, Snapshot
@@ -101,6 +102,8 @@ def matter_field(
     ------
     UsageError
         No such scheme, folder, or a grid smaller than the cloud.
+    OutputError
+        The scratch folder cannot be reached or written to.
     ResourceError
         Too little memory for one plane, or too little room on the scratch disk.
     HeaderError, UnitsError, BadValueError
@@ -109,6 +112,8 @@ def matter_field(
     InternalError
         The grid does not have the mass of the particles.
     """
+    if scratch is not None:
+        scratch_folder(scratch)
     memory = available() // 2 if memory is None else memory
     rows = max(_ROWS[0], min(memory // _SHARE // _ROW_BYTES, _ROWS[1]))
     plane_bytes, left = 8 * grid_size**2, memory - rows * _ROW_BYTES

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import InternalError, ResourceError, UsageError
 from ..files.lock import output_error
+from ..files.scratch import scratch_folder
 
 Array = NDArray[Any]
 
@@ -50,14 +51,14 @@ class Spill:
     ------
     UsageError
         There is no such folder.
+    OutputError
+        It cannot be written to.
     """
 
     def __init__(
         self, folder: Path | None, grid_size: int, box_size: float, count: int, block_rows: int
     ) -> None:
-        self._folder = Path(tempfile.gettempdir() if folder is None else folder)
-        if not self._folder.is_dir():
-            raise UsageError("scratch", f"no directory {self._folder}", "one that exists")
+        self._folder = scratch_folder(folder)
         self._size, self._per_length = grid_size, grid_size / box_size
         self._count, self._block_rows = count, block_rows
         self._thickness = -(-grid_size // _MOST_SLABS)

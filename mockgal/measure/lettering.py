@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 
 LONGEST = 40  # characters of a name in a legend
+_LABEL = 80  # characters of a label of an axis
 _FILLED = 0.96  # share of the width that a line may take
 _BETWEEN = "; "  # parts of a line
 
@@ -42,6 +43,25 @@ def legible(text: str) -> str:
 def plain(text: str) -> str:
     """Return ``text`` so that matplotlib draws it letter by letter: dollars start no formula."""
     return legible(text).replace("$", r"\$")
+
+
+@lru_cache(maxsize=256)
+def formulas(text: str) -> str:
+    """Return a label so that matplotlib draws its formulas, or letter by letter if it cannot.
+
+    Labels may come from files: matplotlib raises, when a picture is written, for what is no TeX.
+    """
+    from matplotlib import cbook
+    from matplotlib.mathtext import MathTextParser
+
+    shown = legible(text)
+    if len(shown) > _LABEL or not cbook.is_math_text(shown):
+        return plain(elided(text, _LABEL))
+    try:
+        MathTextParser("path").parse(shown)
+    except Exception:  # ValueError, or whatever a formula does to the parser
+        return plain(text)
+    return shown
 
 
 def write_title(figure: Figure, parts: Iterable[str], **font: Any) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .lettering import formulas
 from .palette import COLOURS, NOTE, REFERENCE, Series, series
 from .result import ERROR, Measurement
 
@@ -80,7 +81,7 @@ def draw(
     notes: dict[str, dict[str, Any]] = {}
     for k, name in enumerate(estimates):
         own = _bare(_label(result, name)) if several else ""
-        shown = ", ".join(text for text in (label, own) if text)
+        shown = ", ".join(formulas(text) for text in (label, own) if text)
         look = _unused(axes) if number is None else series(number + k)
         notes |= _estimate(result, axes, name, log_y=log_y, label=shown, look=look, **options)
     if first_here:
@@ -203,16 +204,16 @@ def _frame(
 
 def _describe(result: Measurement, axes: Axes, estimates: tuple[str, ...]) -> None:
     """Label the axes, and draw what there is to compare with."""
-    axes.set_xlabel(_label(result, result.axis))
+    axes.set_xlabel(formulas(_label(result, result.axis)))
     panel = _panel(result, estimates)
     shared = dict(enumerate(result.style.labels)).get(panel, "") if len(estimates) > 1 else ""
-    axes.set_ylabel(shared or _label(result, estimates[0]))
+    axes.set_ylabel(formulas(shared or _label(result, estimates[0])))
     if panel > 0:
         return
     for name in result.style.lines:
         what = result.fields[name].label or name.replace("_", " ")
         look: dict[str, Any] = {"ls": (0, (1, 1.5)), "color": REFERENCE, "lw": 1.0}
-        axes.plot(result[result.axis], result[name], label=what, **look)
+        axes.plot(result[result.axis], result[name], label=formulas(what), **look)
     for name in result.style.marks:
         place = result.settings.get(name)
         if isinstance(place, int | float):
@@ -220,7 +221,7 @@ def _describe(result: Measurement, axes: Axes, estimates: tuple[str, ...]) -> No
             axes.text(
                 place,
                 0.99,
-                name.split("_")[0].capitalize(),
+                formulas(name.split("_")[0].capitalize()),
                 transform=axes.get_xaxis_transform(),
                 rotation=90,
                 va="top",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..columns import GALAXY_COLUMNS, PAINTED, Column
 from ..distribution import inverse_cdf
 from ..errors import DomainError, UsageError, warn
+from ..files.scratch import scratch_folder
 from ..memory import available
 from ..quantity import memory_size
 from ..types import Distribution, Scene
@@ -100,8 +101,8 @@ class CNNPainter:
             raise _usage("weights", repr(self.weights), "a name or a file")
         if not isinstance(self.memory, str | None):
             raise _usage("memory", repr(self.memory), 'a size with its unit, such as "4 GiB"')
-        if self.scratch is not None and not os.path.isdir(self.scratch):
-            raise _usage("scratch", f"{self.scratch}, which is no folder", "a folder")
+        if self.scratch is not None:
+            scratch_folder(self.scratch, "painter cnn:scratch")
         if self.tile_size is not None and not (
             isinstance(self.tile_size, int)
             and not isinstance(self.tile_size, bool)

@@ -253,7 +253,7 @@ def test_too_little_room_on_the_scratch_disk(scratch, monkeypatch):
 
 
 def test_no_scratch_folder(tmp_path):
-    with pytest.raises(UsageError, match="no directory"):
+    with pytest.raises(UsageError, match="no such folder"):
         field_of(particles(*rows(10)), memory=LITTLE, scratch=tmp_path / "none")
 
 

@@ -402,7 +402,7 @@ def test_devices(monkeypatch):
         ({"memory": 4}, "a size with its unit"),
         ({"weights": 5}, "a name or a file"),
         ({"scratch": 5}, "a folder"),
-        ({"scratch": "/nowhere"}, "which is no folder"),
+        ({"scratch": "/nowhere"}, "no such folder"),
         ({"tile_size": True}, "from 1 to 512"),
     ],
 )

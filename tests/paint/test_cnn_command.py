@@ -95,7 +95,7 @@ def check_refused(build, tmp_path, options, code, words):
         (("--precision", "tf32", "--device", "cpu"), 2, "tf32 on a CPU"),
         (("--memory", "much"), 2, "MiB"),
         (("--weights", "nobody"), 2, "mockgal weights list"),
-        (("--scratch", "nowhere"), 2, "no folder"),
+        (("--scratch", "nowhere"), 2, "mkdir -p nowhere"),
         (("--average-symmetries", "--calibration", "x"), 2, "calibration"),
     ],
 )

@@ -109,7 +109,7 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
         (
             ("evaluate", "--weights", "gadget4-demo", *TWINS, "--scratch", "nowhere"),
             2,
-            "which is no folder",
+            "no such folder",
         ),
         (("train", "--dark", "{1}", "--hydro", "{0}", "--out", "w.safetensors"), 3, "stellar mass"),
         (
