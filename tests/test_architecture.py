@@ -73,7 +73,7 @@ DOORS = {
     "summary": {"pipeline", "readiness"},
     "recipe": set(),
     "painters": set(),
-    "testing": {"paint"},
+    "testing": {"paint", "measure"},
     "cli": ROOMS | JOINTS | {"recipe"},
     "__init__": JOINTS,
     "__main__": {"cli"},

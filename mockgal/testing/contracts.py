@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,93 +19,120 @@ from ..errors import OutputExistsError
 from ..paint.draw import paint_scene
 from ..protocols import Painter, Reader, ReadOptions, Writer
 from ..types import Array, Distribution, GalaxyCatalog, ParticleChunk, Particles, Scene
+from .promises import global_random_state, made, require, skip_without, state_of
 
 
-def _require(condition: object, promise: str) -> None:
-    if not condition:
-        raise AssertionError(f"the contract is broken: {promise}")
-
-
-def _global_random_state() -> str:
-    return repr(np.random.get_state(legacy=False))  # noqa: NPY002
-
-
-def reader_contract(reader: Reader, path: Path) -> None:
+def reader_contract(
+    reader: Any,
+    path: Path,
+    *,
+    detected: bool = True,
+    requires: Iterable[str] = (),
+    **options: Any,
+) -> None:
     """What every reader promises, tried on a valid input.
 
     Parameters
     ----------
-    reader : Reader
+    reader : str, Reader or callable
+        A registered name, a class, or a reader.
     path : Path
         A valid input of the reader's format.
+    detected : bool
+        Whether the format shows itself; one that does not is only read where it is asked for.
+    requires : iterable of str
+        Libraries that the reader needs, as they are imported.
+    **options
+        Of `mockgal.protocols.ReadOptions`, where the format needs them: ``mass_definition="fof"``.
 
     Raises
     ------
     AssertionError
         A promise is not kept; the message says which.
+    unittest.SkipTest
+        A library is not installed.
     """
-
-    def state() -> list[tuple[str, int, int]]:
-        files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        return [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-
-    files, random = state(), _global_random_state()
-    _require(isinstance(reader, Reader), "it has the methods of a Reader")
-    _require(reader.detect(path), "its own format is detected")
-    _require(not reader.detect(Path(os.devnull)), "something else is not")
-    scene = reader.read(path, ReadOptions())
+    skip_without(requires)
+    reader, wanted = made("readers", reader), ReadOptions(**options)
+    files, random = state_of(path), global_random_state()
+    require(isinstance(reader, Reader), "it has the methods of a Reader")
+    if detected:
+        require(reader.detect(path), "its own format is detected")
+    else:
+        require(not reader.detect(path), "what does not show itself is not taken for it")
+    require(not reader.detect(Path(os.devnull)), "something else is not")
+    scene = reader.read(path, wanted)
     halos, snapshot = scene.halos, scene.snapshot
-    _require(
+    require(
         set(REQUIRED_HALO_COLUMNS) <= set(halos.columns) <= set(HALO_COLUMNS),
         "the columns are the declared ones",
     )
-    _require(snapshot.format == reader.name, "the snapshot names the reader")
-    _require(snapshot.source and all(s.size > 0 for s in snapshot.source), "sources have sizes")
-    _require(snapshot.source[0].digest, "sources have digests")
+    if wanted.mass_definition is not None:
+        asked_for = halos.mass_definition == wanted.mass_definition
+        require(asked_for, "host masses are of the definition that was asked for")
+    require(snapshot.format == reader.name, "the snapshot names the reader")
+    require(snapshot.source and all(s.size > 0 for s in snapshot.source), "sources have sizes")
+    require(snapshot.source[0].digest, "sources have digests")
     json.dumps([dict(snapshot.record), dict(halos.record)])
     for name in ("subhalos", "centrals", "satellites", "positions_wrapped", "dropped_bad"):
-        _require(isinstance(halos.record.get(name), int), f"the record counts {name}")
-    _require(halos.record["subhalos"] == len(halos), "the record agrees with the rows")
+        require(isinstance(halos.record.get(name), int), f"the record counts {name}")
+    require(halos.record["subhalos"] == len(halos), "the record agrees with the rows")
     for rows in (7, 1 << 20):
-        again = reader.read(path, ReadOptions(chunk_rows=rows))
-        _require(again.halos.digest() == halos.digest(), "the rows do not depend on chunk_rows")
-        _require(again.snapshot == snapshot, "the snapshot does not depend on chunk_rows")
-    _require(
+        again = reader.read(path, wanted._replace(chunk_rows=rows))
+        require(again.halos.digest() == halos.digest(), "the rows do not depend on chunk_rows")
+        require(again.snapshot == snapshot, "the snapshot does not depend on chunk_rows")
+    require(
         halos.take(np.arange(len(halos))[::-1]).digest() == halos.digest(),
         "the digest does not depend on the order of rows",
     )
     if scene.particles is not None:
         rows, mass = 0, 0.0
         for chunk in scene.particles.chunks(1000):
-            _require(0 < len(chunk.mass) <= 1000, "chunks of particles are bounded")
-            _require(chunk.position.dtype == chunk.mass.dtype == np.float64, "they are float64")
-            _require(
+            require(0 < len(chunk.mass) <= 1000, "chunks of particles are bounded")
+            require(chunk.position.dtype == chunk.mass.dtype == np.float64, "they are float64")
+            require(
                 chunk.position.min() >= 0 and chunk.position.max() < snapshot.box_size,
                 "particles are in the box",
             )
             rows, mass = rows + len(chunk.mass), mass + float(chunk.mass.sum())
-        _require(rows == scene.particles.count, "the particles' count is that of the stream")
+        require(rows == scene.particles.count, "the particles' count is that of the stream")
         matter = snapshot.cosmology.matter_mass(snapshot.box_size)
-        _require(abs(mass / matter - 1) < 0.05, "the particles' mass fits Omega_m")
-    _require(state() == files, "the input is not touched")
-    _require(_global_random_state() == random, "the global random state is not touched")
+        require(abs(mass / matter - 1) < 0.05, "the particles' mass fits Omega_m")
+    require(state_of(path) == files, "the input is not touched")
+    require(global_random_state() == random, "the global random state is not touched")
 
 
-def painter_contract(painter: Painter, scene: Scene) -> None:
+def painter_contract(
+    painter: Any,
+    scene: Scene,
+    *,
+    requires: Iterable[str] = (),
+    **options: Any,
+) -> None:
     """What every painter promises, tried on a scene that it can paint.
 
     Parameters
     ----------
-    painter : Painter
+    painter : str, Painter or callable
+        A registered name, a class, or a painter.
     scene : Scene
+    requires : iterable of str
+        Libraries that the painter needs, as they are imported.
+    **options
+        Of its making, for a name or a class.
 
     Raises
     ------
     AssertionError
         A promise is not kept; the message says which.
+    unittest.SkipTest
+        A library is not installed.
     """
+    skip_without(requires)
+    painter = made("painters", painter, options)
+    require(isinstance(painter, Painter), "it has the methods of a Painter")
     halos, box_size = scene.halos, scene.snapshot.box_size
-    digest, random = halos.digest(), _global_random_state()
+    digest, random = halos.digest(), global_random_state()
     prediction = painter.predict(scene)
 
     def same(rows: Array, other: Distribution) -> bool:
@@ -132,24 +160,24 @@ def painter_contract(painter: Painter, scene: Scene) -> None:
         )
 
     every = np.arange(len(halos))
-    _require(len(prediction) == len(halos), "one prediction for each subhalo")
+    require(len(prediction) == len(halos), "one prediction for each subhalo")
     p = prediction.p_luminous
-    _require(np.all((p >= 0) & (p <= 1)), "probabilities are in [0, 1]")
-    _require(same(every, painter.predict(scene)), "the same scene has the same prediction")
+    require(np.all((p >= 0) & (p <= 1)), "probabilities are in [0, 1]")
+    require(same(every, painter.predict(scene)), "the same scene has the same prediction")
     order = np.random.default_rng(0).permutation(len(halos))
     shuffled = painter.predict(replace(scene, halos=halos.take(order)))
-    _require(same(order, shuffled), "the order of rows does not matter")
+    require(same(order, shuffled), "the order of rows does not matter")
     for part in range(0 if getattr(painter, "whole_box", False) else 3):
         rows = np.flatnonzero(halos["host_id"] % 3 == part)  # hosts stay whole
         piece = painter.predict(replace(scene, halos=halos.take(rows)))
-        _require(same(rows, piece), "what else is in the scene does not matter")
-    _require(
+        require(same(rows, piece), "what else is in the scene does not matter")
+    require(
         len(painter.predict(replace(scene, halos=halos.take(every[:0])))) == 0,
         "an empty scene has an empty prediction",
     )
     tolerance = getattr(painter, "tolerance", 0.0)
     shifted = painter.predict(shifted_scene(scene, box_size / 4))
-    _require(
+    require(
         same(every, shifted) if tolerance == 0.0 else close(shifted),
         "a shift of the periodic box changes nothing",
     )
@@ -159,11 +187,11 @@ def painter_contract(painter: Painter, scene: Scene) -> None:
     common -= {column.name for column in PAINTED.values()}
     common -= {"vmax"} - set(halos.columns)
     provided = {column.name for column in painter.provides}
-    _require(set(galaxies.columns) == common | provided, "declared columns, and no others")
+    require(set(galaxies.columns) == common | provided, "declared columns, and no others")
     json.dumps(dict(galaxies.provenance), allow_nan=False)
-    _require(painter.references, "its sources are cited")
-    _require(halos.take(every).digest() == digest, "the scene is not touched")  # taken anew
-    _require(_global_random_state() == random, "the global random state is not touched")
+    require(painter.references, "its sources are cited")
+    require(halos.take(every).digest() == digest, "the scene is not touched")  # taken anew
+    require(global_random_state() == random, "the global random state is not touched")
 
 
 def shifted_scene(scene: Scene, shift: float) -> Scene:
@@ -193,20 +221,34 @@ def shifted_scene(scene: Scene, shift: float) -> Scene:
     return replace(scene, halos=replace(halos, columns=moved), particles=particles, field=field)
 
 
-def writer_contract(writer: Writer, galaxies: GalaxyCatalog, directory: Path) -> None:
+def writer_contract(
+    writer: Any,
+    galaxies: GalaxyCatalog,
+    directory: Path,
+    *,
+    requires: Iterable[str] = (),
+) -> None:
     """What every writer promises, tried in an empty directory.
 
     Parameters
     ----------
-    writer : Writer
+    writer : str, Writer or callable
+        A registered name, a class, or a writer.
     galaxies : GalaxyCatalog
     directory : Path
+    requires : iterable of str
+        Libraries that the writer needs, as they are imported.
 
     Raises
     ------
     AssertionError
         A promise is not kept; the message says which.
+    unittest.SkipTest
+        A library is not installed.
     """
+    skip_without(requires)
+    writer = made("writers", writer)
+    require(isinstance(writer, Writer), "it has the methods of a Writer")
 
     def write(
         catalogue: GalaxyCatalog,
@@ -220,17 +262,17 @@ def writer_contract(writer: Writer, galaxies: GalaxyCatalog, directory: Path) ->
         return path.read_bytes()
 
     first = write(galaxies, "a")
-    _require(write(galaxies, "b") == first, "equal catalogues give equal files")
-    _require(write(galaxies, "c", chunk_rows=7) == first, "chunks do not show")
-    _require(write(galaxies, "d", units="h") != first, "units are honoured")
+    require(write(galaxies, "b") == first, "equal catalogues give equal files")
+    require(write(galaxies, "c", chunk_rows=7) == first, "chunks do not show")
+    require(write(galaxies, "d", units="h") != first, "units are honoured")
     rows = np.arange(len(galaxies))[::-1]
-    _require(write(galaxies.take(rows), "e") == first, "the order of rows does not matter")
+    require(write(galaxies.take(rows), "e") == first, "the order of rows does not matter")
     write(galaxies.take(rows[:0]), "empty")
     try:
         write(galaxies.take(rows[:0]), "a")
-        _require(False, "a file is not replaced unasked")
+        require(False, "a file is not replaced unasked")
     except OutputExistsError:
         path = directory / f"a{writer.extensions[0]}"
-        _require(path.read_bytes() == first, "a refusal leaves the old file")
-    _require(write(galaxies, "empty", overwrite=True) == first, "a file is replaced when asked")
-    _require(len(list(directory.iterdir())) == 6, "nothing else is left behind")
+        require(path.read_bytes() == first, "a refusal leaves the old file")
+    require(write(galaxies, "empty", overwrite=True) == first, "a file is replaced when asked")
+    require(len(list(directory.iterdir())) == 6, "nothing else is left behind")
