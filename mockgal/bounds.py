@@ -94,3 +94,12 @@ RADIUS = Bounds(
 )
 CONCENTRATION = Bounds(0.0, 1e6, "radii are positive, and scale radii resolved", unmeasured=True)
 NUMBER = Bounds(0, 10**14, "the largest runs have 1e13 particles")
+PARTICLE_MASS = Bounds(
+    0.0, 1e18, "64^3 particles that fill 10 Gpc/h have 3e17 Msun/h", smallest=1e-20
+)
+# Of each voxel of a density grid, by kind; negative ones may be rounded in single precision.
+VOXEL = {
+    "counts": Bounds(0.0, 1e14, "the largest runs have 1e13 particles"),
+    "mass": Bounds(0.0, 1e26, "all matter in 100 Gpc/h has 9e25 Msun/h"),
+    "delta": Bounds(-1.0 - 1e-5, 1e15, "no matter is -1, and all matter in one voxel N^3 - 1"),
+}

@@ -196,7 +196,9 @@ def _values() -> tuple[Fault, ...]:
         ),
         Fault(
             46,
-            "a density grid with contrasts below -1, a mean not of matter, or not of the halos",
+            "a density grid with contrasts below -1, voxels that are negative, NaN or have more "
+            "than all matter of any box, a mean not of matter, or not of the halos",
+            "refused; of voxels the number, the first and its value are told",
         ),
     )
 

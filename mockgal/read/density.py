@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bounds import VOXEL
 from ..errors import BadValueError, HeaderError, MissingDatasetError, in_python, shown, warn
 from ..layout import DENSITY, GRID_ATTRIBUTES, GRID_UNITS, MATTER, QUANTITY
 from ..types import DensityField, HaloCatalog, Scene, Snapshot
@@ -38,7 +39,6 @@ _ALLOWED = {
     "origin": "corner or centre",
 }
 MEAN_DELTA = 1e-3  # largest |mean(delta)|: far above rounding, far below a wrong mean
-_ROUNDING = 1e-5  # by which float32 may fall below delta = -1
 AT_HOSTS = "density_at_hosts"  # in the record of the snapshot: how well grid and halos fit
 _SLAB_BYTES = 64 << 20
 
@@ -231,28 +231,31 @@ def _check_values(
         matter = snapshot.cosmology.matter_mass(snapshot.box_size)
         sampler = Sampler(halos, field, matter / field.grid_size**3)
     rows = max(1, _SLAB_BYTES // (8 * field.grid_size**2))
-    total, least = 0.0, np.inf
+    total, beyond, first = 0.0, 0, ""
+    bounds = VOXEL[field.kind]
     for start in range(0, field.grid_size, rows):
         slab = field.read_slab(start, min(start + rows, field.grid_size))
         if sampler is not None:
             sampler.see(start, slab)
-        total, least = total + float(slab.sum()), min(least, float(slab.min()))
-        if not np.isfinite(total):
-            raise BadValueError(
-                where,
-                f"NaN or infinite values in rows from {start} on",
-                "finite values",
-                "write the grid again",
-            )
+        with np.errstate(all="ignore"):
+            total += float(slab.sum())
+        outside = bounds.outside(slab.ravel())
+        if outside is not None:
+            if not beyond:
+                place = np.unravel_index(int(np.flatnonzero(outside)[0]), slab.shape)
+                first = f"[{start + place[0]}, {place[1]}, {place[2]}]: {slab[place]:.6g}"
+            beyond += int(np.count_nonzero(outside))
     mean = total / field.grid_size**3
-    lowest = -1 - _ROUNDING if field.kind == "delta" else 0.0
-    if least < lowest:
+    if beyond:
         raise BadValueError(
             where,
-            f"a least {field.kind} of {least:.6g}",
-            f"at least {round(lowest):d}",
-            "check the attribute kind (counts, mass or delta)",
+            f"{beyond} of {field.grid_size}^3 voxels with a {field.kind} that is NaN, infinite or "
+            f"beyond what there is, the first {first}",
+            bounds.text(GRID_UNITS[field.kind]),
+            "check the attribute kind (counts, mass or delta), or write the grid again",
         )
+    if snapshot is not None and field.kind == "counts" and not total:
+        raise BadValueError(where, "counts that are all 0", "some matter", "write the grid again")
     if field.kind == "delta" and abs(mean) > MEAN_DELTA:
         raise BadValueError(
             where,

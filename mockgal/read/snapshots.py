@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import scalars
+from ..bounds import PARTICLE_MASS
 from ..errors import BadValueError, HeaderError, IncompleteSetError, shown
 from ..protocols import ReadOptions
 from ..types import REDSHIFTS, ParticleChunk, Particles
@@ -269,7 +270,7 @@ def stream_particles(
     Raises
     ------
     BadValueError
-        Positions outside the box, masses that are NaN or negative.
+        Positions outside the box, masses beyond `mockgal.bounds.PARTICLE_MASS`.
     """
     where = f"{place.file.filename}:{place.name}"
     for start in range(0, len(place), chunk_rows):
@@ -288,13 +289,15 @@ def stream_particles(
             mass = np.full(stop - start, masses)
         else:
             mass = safe.read_rows(masses, start, stop) * np.float64(units[1])
-            bad = np.flatnonzero(~(np.isfinite(mass) & (mass >= 0)))
-            if bad.size:
+            outside = PARTICLE_MASS.outside(mass)
+            bad = np.flatnonzero(np.zeros(0) if outside is None else outside)
+            # Most of them are another unit: the check of all matter will name the factor.
+            if bad.size and not (2 * bad.size > len(mass) and (mass[bad] >= 0).all()):
                 raise BadValueError(
                     f"{masses.file.filename}:{masses.name}, row {start + int(bad[0])}",
-                    f"{bad.size} masses that are NaN, infinite or negative, the first "
-                    f"{mass[bad[0]]}",
-                    "masses, none negative",
+                    f"{bad.size} masses that are NaN, infinite, negative or beyond what there is, "
+                    f"the first {mass[bad[0]]} Msun/h",
+                    PARTICLE_MASS.text("Msun/h"),
                     "fetch or write the file again",
                 )
         yield ParticleChunk(

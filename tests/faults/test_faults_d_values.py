@@ -191,7 +191,7 @@ def test_edge_of_the_box_for_particles(make_run, tmp_path, dtype, value, counts)
 
 
 @pytest.mark.fault(35)
-@pytest.mark.parametrize("value", [np.nan, -1.0, np.inf])
+@pytest.mark.parametrize("value", [np.nan, -1.0, np.inf, 1e30])
 def test_bad_mass_of_particles(make_run, tmp_path, value, refused):
     run = make_run(hydro=True)
     write_bundle(read(run), tmp_path / "b.hdf5")
@@ -304,6 +304,15 @@ def _delta(n=8):
     return delta - delta.mean() * (delta > 0) / (delta > 0).mean()
 
 
+def _with(delta, *values):
+    """Some voxels with these values, in the order of the file."""
+    places = [(3, 2, 1), (7, 0, 5)][: len(values)]
+    delta = delta.copy()
+    for place, value in zip(places, values, strict=True):
+        delta[place] = value
+    return delta
+
+
 def test_density_grid_is_read(tmp_path, run):
     delta = _delta()
     field = read_density(_grid(tmp_path / "d.hdf5", delta), read(run).snapshot)
@@ -337,6 +346,15 @@ def test_density_grid_in_any_chunks(tmp_path, run, chunks):
         (lambda d: d - 0.5, {}, ["delta"]),
         (lambda d: d + 0.01, {}, ["mean delta"]),
         (lambda d: np.where(d == d.max(), np.nan, d), {}, ["NaN"]),
+        (lambda d: _with(d, np.inf, -np.inf), {}, ["2 of 8^3", "NaN, infinite", "[3, 2, 1]: inf"]),
+        (lambda d: _with(d, -3.0, -2.0), {}, ["2 of 8^3", "[3, 2, 1]: -3", "-1.00001 to 1e+15"]),
+        (lambda d: _with(1 + d, 1e40), {"kind": "counts"}, ["1 of 8^3", "1e+40", "1e13 particles"]),
+        (lambda d: 0 * d, {"kind": "counts"}, ["all 0"]),
+        (
+            lambda d: _with(1 + d, 1e40),
+            {"kind": "mass", "unit": "Msun/h"},
+            ["1 of 8^3", "1e+40", "0 to 1e+26 Msun/h", "100 Gpc/h"],
+        ),
         (lambda d: d[:4], {}, ["cube"]),
         (lambda d: d, {"kind": "overdensity"}, ["@kind"]),
         (lambda d: d, {"kind": None}, ["no attribute kind"]),
