@@ -100,9 +100,9 @@ def read_ecsv(path: Path, form: str, *, what: str, fix: str, again: str) -> ECSV
     try:
         table = parse(text)
     except PlainYAMLError as error:
-        raise CorruptFileError(
-            path, f"in its header {shown(error.found, 300)[1:-1]}, line {error.line}", form, again
-        ) from error
+        found = f"in its header {shown(error.found, 300)[1:-1]}, line {error.line}"
+        fix = f"{again}; or {error.fix}"
+        raise CorruptFileError(path, found, f"{form} with {error.expected}", fix) from error
     except (_Bad, csv.Error) as error:
         raise CorruptFileError(path, f"text that is not ECSV ({error})", form, again) from error
     if table.meta.get("format") != form:

@@ -143,6 +143,14 @@ def test_numbers_beyond_a_type(tmp_path):
         read(tmp_path, GOOD.replace("float64}", "float32}").replace("1.5", "1e300"))
 
 
+def test_what_to_write_in_a_header(tmp_path):
+    for bad, says in (("2024-01-01", '"2024-01-01" for the text'), ("&a x", "without anchors")):
+        with pytest.raises(CorruptFileError) as caught:
+            read(tmp_path, GOOD.replace("{format: ours}", f"{{format: ours, when: {bad}}}"))
+        assert says in caught.value.expected
+        assert caught.value.fix.startswith("make it again; or write ")
+
+
 def test_a_number_without_end_is_refused_at_once(tmp_path):
     start = time.process_time()
     with pytest.raises(CorruptFileError, match="row 1 of column 'a', float64"):
