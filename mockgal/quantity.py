@@ -141,12 +141,10 @@ def conversion(text: str, unit: str) -> tuple[float, int]:
     Raises
     ------
     UnitError
-        It is no unit, of another kind, or has a power of h other than 0 and that of ``unit``.
+        It is no unit, or of another kind.
     """
     given, wanted = parse_unit(text), parse_unit(unit)
-    h_given, h_wanted = given.pop("h", 0), wanted.pop("h", 0)
-    if h_given not in (0, h_wanted):
-        raise UnitError("a power of h that no such quantity has")
+    h_power = given.pop("h", 0) - wanted.pop("h", 0)
     from astropy import units
 
     known = units.get_current_unit_registry().registry
@@ -165,7 +163,7 @@ def conversion(text: str, unit: str) -> tuple[float, int]:
         raise UnitError("a unit of another kind") from error
     if not 0.0 < factor < math.inf:
         raise UnitError("a unit beyond the range of numbers")
-    return factor, h_given - h_wanted
+    return factor, h_power
 
 
 def in_unit(name: str, text: str, unit: str, h: float) -> float:

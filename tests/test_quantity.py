@@ -109,7 +109,6 @@ OPTIONS_AND_CUTS = [
     ("1e-9999999999999999999 Msun/h", None),
     ("1e9 Msun^999999999", None),
     ("٣ Msun/h", None),
-    ("1e9 Msun/h/h", None),
     ("10^9 Msun/h", None),
     ("10**9 Msun/h", None),
     ("1_000 Msun/h", None),
@@ -145,7 +144,7 @@ def test_options_and_cuts_have_one_grammar(text, value):
 @pytest.mark.parametrize("h", [0.0, 1e-300, math.inf])
 def test_an_h_that_cannot_be(h):
     with pytest.raises(UsageError, match="a number from 1e-100 to 1e"):
-        in_unit("--box-size", "1 Mpc", "Mpc / littleh", h)
+        in_unit("--box-size", "1 Mpc h^-9", "Mpc / littleh", h)
 
 
 def test_every_fix_of_a_cut_works():

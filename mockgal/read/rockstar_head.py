@@ -29,7 +29,7 @@ _DEFINITIONS = {name: definition for definition, name in MASSES.items()}
 
 # Facts in comments like "Om = 0.3; Ol = 0.7; h = 0.7", and like "Box size: 250.0 Mpc/h".
 _EQUATION = re.compile(r"\s*([a-z]\w*)\s*=\s*(\S+)\s*", re.I)
-_QUANTITY = re.compile(r"\s*(?:full\s+)?(box size|particle mass)\s*[:=]\s*(\S+)\s*(.*?)\s*", re.I)
+_QUANTITY = re.compile(r"\s*(?:full\s+)?(box size|particle mass)\s*[:=]\s*(\S+)\s*(.*)", re.I)
 _FACTS = {
     "a": "a",
     "om": "omega_m",
@@ -336,7 +336,7 @@ def _facts(path: Path, head: Head) -> dict[str, float]:
             match = _EQUATION.fullmatch(part)
             if match and match[1].lower() in _FACTS:
                 add(match[1], match[2])
-        match = _QUANTITY.fullmatch(comment)
+        match = _QUANTITY.fullmatch(comment.rstrip())
         if match:
             unit = _QUANTITY_UNITS[match[1].lower()]
             if match[3].replace(" ", "").lower() != unit.lower():

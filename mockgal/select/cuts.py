@@ -178,7 +178,9 @@ def _bound(where: str, column: Column, op: str, term: str, fix: str) -> Bound:
     if not unit:
         raise CutError(where, f"{number} without a unit", allowed, fix)
     try:
-        conversion(unit, column.unit_label)
+        _, h_power = conversion(unit, column.unit_label)
+        if h_power not in (0, -column.h_power):
+            raise UnitError("a power of h that no such column has")
     except UnitError as error:
         found = f"unit {unit!r}, {error}"
         raise CutError(where, found, f"{allowed} for {column.name}", fix) from error

@@ -2,6 +2,7 @@
 
 import gzip
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -504,6 +505,14 @@ def test_cosmology_nowhere(tmp_path, kind):
 )
 def test_comments_that_cannot_be(tmp_path, begin, line, words):
     refused(Sample("out").comment(begin, line).write(tmp_path / "out_0.list"), *words)
+
+
+def test_comments_of_blanks_are_read_at_once(tmp_path):
+    line = "Box size: 40.0 Mpc" + " " * 16_000 + "/h"
+    path = Sample("out").comment("Box", "\n#".join([line] * 8)).write(tmp_path / "out_0.list")
+    start = time.process_time()
+    read(path)
+    assert time.process_time() - start < 2
 
 
 def test_descriptions_with_other_units(tmp_path):
