@@ -36,6 +36,16 @@ def columns() -> str:
         "Msun/h; files are otherwise free of h (Mpc, Msun). Velocities are peculiar km/s.\n\n"
         "## Galaxies (the output)\n\nNames follow the LSST DESC generic catalogue reader.\n\n"
         + _column_table(GALAXY_COLUMNS)
+        + "\nColumns given by the painter beside `stellar_mass` are there if it provides them. A "
+        "plug-in's painter may bring a property that is not listed: a positive number with a "
+        "log-normal law about a line in log stellar mass.\n\n```python\n"
+        "from mockgal.columns import Column\n\n"
+        'RATE = Column(\n    "star_formation_rate",\n    "Msun/yr",\n    h_power=0,\n'
+        '    a_power=0,\n    dtype="<f4",\n    shape=(),\n'
+        '    meaning="stars formed in the last 100 Myr",\n)\n```\n\n'
+        "Listed in `provides` of the painter, with its law in `Distribution.further`, it is cut on "
+        '(`--cut "star_formation_rate > 1 Msun/yr"`), written, converted and read back like the '
+        "others; files say what it means, so reading them does not need the plug-in.\n"
         + "\n## Halos (what readers give, and bundles hold)\n\n"
         + _column_table(HALO_COLUMNS)
     )

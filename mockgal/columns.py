@@ -6,6 +6,7 @@ Readers fill, painters add, and cuts, writers and docs look up, the columns decl
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from .bounds import CONCENTRATION, MASS, NUMBER, RADIUS, SPEED, STELLAR_MASS, VMAX, Bounds
 from .errors import BadValueError, shown
 from .ids import whole
+from .layout import FITS_CODES
+from .quantity import UnitError, parse_unit
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,12 @@ class Column:
         Where the definition comes from.
     bounds : Bounds or None
         What its values can be, in the internal unit.
+    optional : bool
+        Whether a catalogue lacks nothing without it. Halos have such a column where their input
+        does; galaxies have it where their painter provides it.
+    trained_on : str
+        Column of a hydrodynamic run's halos that a network learns to paint this one from; "" if
+        none does. It has a name of its own where the gravity-only run has that column as well.
     """
 
     name: str
@@ -55,12 +64,33 @@ class Column:
     meaning: str
     reference: str = ""
     bounds: Bounds | None = None
+    optional: bool = False
+    trained_on: str = ""
 
     @property
     def unit_label(self) -> str:
         """The internal unit as people write it: ``"Msun/h"``."""
-        return self.unit + "/h" * (self.h_power == -1)
+        if not self.h_power:
+            return self.unit
+        h = "h" if abs(self.h_power) == 1 else f"h^{abs(self.h_power)}"
+        return f"{self.unit}/{h}" if self.h_power < 0 else f"{h} {self.unit}".rstrip()
 
+    @property
+    def file_unit(self) -> str:
+        """The unit without its power of h, as the FITS standard writes it: ``"solMass"``."""
+        powers = sorted(parse_unit(self.unit).items() if self.unit else (), key=lambda x: -x[1])
+        names = ((_FITS_NAMES.get(name, name), power) for name, power in powers)
+        return " ".join(name + (str(power) if power != 1 else "") for name, power in names)
+
+    @property
+    def definition(self) -> tuple[Any, ...]:
+        """What makes its numbers comparable with those of another column of its name."""
+        return self.file_unit, self.h_power, self.a_power, self.dtype, self.shape
+
+
+_FITS_NAMES = {"Msun": "solMass", "Lsun": "solLum", "Rsun": "solRad"}
+_NAME = re.compile("[a-z][a-z0-9_]{0,62}")
+_MOST_POWER, _LONGEST_MEANING = 9, 200
 
 _BLOCK = 1 << 17  # rows looked at at a time
 _ROW: tuple[int, ...] = ()
@@ -71,163 +101,156 @@ def _table(*columns: Column) -> dict[str, Column]:
     return {column.name: column for column in columns}
 
 
-HALO_COLUMNS: dict[str, Column] = _table(
-    Column("halo_id", "", 0, 0, "<i8", _ROW, "id of the subhalo, unique in the snapshot"),
-    Column("host_id", "", 0, 0, "<i8", _ROW, "id of the central subhalo of its host halo"),
-    Column("is_central", "", 0, 0, "|b1", _ROW, "true for the central subhalo of a host halo"),
-    Column("position", "Mpc", -1, 1, "<f8", (3,), "comoving position, in [0, box size)"),
-    Column("velocity", "km/s", 0, 0, "<f8", (3,), "peculiar velocity", bounds=SPEED),
-    Column("mass", "Msun", -1, 0, "<f8", _ROW, "mass bound to the subhalo", bounds=MASS),
-    Column(
-        "vmax", "km/s", 0, 0, "<f8", _ROW, "maximum of the circular velocity curve", bounds=VMAX
-    ),
-    Column(
-        "host_mass",
-        "Msun",
-        -1,
-        0,
-        "<f8",
-        _ROW,
-        "mass of the host halo, see mass_definition",
-        bounds=MASS,
-    ),
-    Column("n_particles", "", 0, 0, "<i8", _ROW, "particles bound to the subhalo", bounds=NUMBER),
-    Column(
-        "stellar_mass",
-        "Msun",
-        -1,
-        0,
-        "<f8",
-        _ROW,
-        "mass of all bound stars (hydro runs)",
-        bounds=STELLAR_MASS,
-    ),
-    Column(
-        "stellar_half_mass_radius",
-        "Mpc",
-        -1,
-        1,
-        "<f8",
-        _ROW,
-        "comoving radius that holds half the mass of the bound stars; 0 without (hydro runs)",
-        bounds=RADIUS,
-    ),
-    Column(
-        "concentration",
-        "",
-        0,
-        0,
-        "<f8",
-        _ROW,
-        "concentration of the host halo: radius, see mass_definition, over scale radius",
-        bounds=CONCENTRATION,
-    ),
-)
-REQUIRED_HALO_COLUMNS = (
-    "halo_id",
-    "host_id",
-    "is_central",
-    "position",
-    "velocity",
-    "mass",
-    "host_mass",
-)
+_integer = partial(Column, unit="", h_power=0, a_power=0, dtype="<i8", shape=_ROW)
+_flag = partial(Column, unit="", h_power=0, a_power=0, dtype="|b1", shape=_ROW)
+_number = partial(Column, unit="", h_power=0, a_power=0, dtype="<f8", shape=_ROW)
+_speed = partial(Column, unit="km/s", h_power=0, a_power=0, dtype="<f8", shape=_ROW, bounds=SPEED)
+_mass = partial(Column, unit="Msun", h_power=-1, a_power=0, dtype="<f8", shape=_ROW, bounds=MASS)
+_length = partial(Column, unit="Mpc", h_power=-1, a_power=1, dtype="<f8", shape=_ROW)
 
-# Columns of a hydrodynamic run that a network can be trained on beside stellar mass, and what they
-# are called where they are painted: what the gravity-only run has as well, under a name of its own.
-PAINTED: dict[str, Column] = {
-    "stellar_half_mass_radius": Column(
+HALO_COLUMNS: dict[str, Column] = _table(
+    _integer("halo_id", meaning="id of the subhalo, unique in the snapshot"),
+    _integer("host_id", meaning="id of the central subhalo of its host halo"),
+    _flag("is_central", meaning="true for the central subhalo of a host halo"),
+    _length("position", shape=(3,), meaning="comoving position, in [0, box size)"),
+    _speed("velocity", shape=(3,), meaning="peculiar velocity"),
+    _mass("mass", meaning="mass bound to the subhalo"),
+    _speed("vmax", meaning="maximum of the circular velocity curve", bounds=VMAX, optional=True),
+    _mass("host_mass", meaning="mass of the host halo, see mass_definition"),
+    _integer("n_particles", meaning="particles bound to the subhalo", bounds=NUMBER, optional=True),
+    _mass(
+        "stellar_mass",
+        meaning="mass of all bound stars (hydro runs)",
+        bounds=STELLAR_MASS,
+        optional=True,
+    ),
+    _length(
         "stellar_half_mass_radius",
-        "Mpc",
-        -1,
-        1,
-        "<f4",
-        _ROW,
-        "comoving radius that holds half the stellar mass, given by the painter",
+        meaning="comoving radius that holds half the mass of the bound stars; "
+        "0 without (hydro runs)",
         bounds=RADIUS,
+        optional=True,
     ),
-    "vmax": Column(
-        "hydro_vmax",
-        "km/s",
-        0,
-        0,
-        "<f4",
-        _ROW,
-        "maximum circular velocity, baryons included, given by the painter",
-        bounds=VMAX,
+    _number(
+        "concentration",
+        meaning="concentration of the host halo: radius, see mass_definition, over scale radius",
+        bounds=CONCENTRATION,
+        optional=True,
     ),
-    "mass": Column(
-        "hydro_subhalo_mass",
-        "Msun",
-        -1,
-        0,
-        "<f4",
-        _ROW,
-        "mass bound to the subhalo, baryons included, given by the painter",
-        bounds=MASS,
-    ),
-}
+)
+REQUIRED_HALO_COLUMNS = tuple(name for name, column in HALO_COLUMNS.items() if not column.optional)
 
 GALAXY_COLUMNS: dict[str, Column] = _table(
-    Column("galaxy_id", "", 0, 0, "<i8", _ROW, "id of the galaxy: that of its subhalo", _GCR),
-    Column("halo_id", "", 0, 0, "<i8", _ROW, "id of the host halo: that of its central", _GCR),
-    Column("is_central", "", 0, 0, "|b1", _ROW, "true for the galaxy of a central subhalo", _GCR),
+    _integer("galaxy_id", meaning="id of the galaxy: that of its subhalo", reference=_GCR),
+    _integer("halo_id", meaning="id of the host halo: that of its central", reference=_GCR),
+    _flag("is_central", meaning="true for the galaxy of a central subhalo", reference=_GCR),
     *(
-        Column(f"position_{x}", "Mpc", -1, 1, "<f8", _ROW, f"comoving position, {x} axis", _GCR)
+        _length(f"position_{x}", meaning=f"comoving position, {x} axis", reference=_GCR)
         for x in "xyz"
     ),
     *(
-        Column(
-            f"velocity_{x}",
-            "km/s",
-            0,
-            0,
-            "<f8",
-            _ROW,
-            f"peculiar velocity, {x} axis",
-            _GCR,
-            bounds=SPEED,
-        )
+        _speed(f"velocity_{x}", meaning=f"peculiar velocity, {x} axis", reference=_GCR)
         for x in "xyz"
     ),
-    Column(
+    _mass(
         "stellar_mass",
-        "Msun",
-        -1,
-        0,
-        "<f4",
-        _ROW,
-        "stellar mass given by the painter",
-        _GCR,
+        dtype="<f4",
+        meaning="stellar mass given by the painter",
+        reference=_GCR,
         bounds=STELLAR_MASS,
     ),
-    Column(
-        "halo_mass",
-        "Msun",
-        -1,
-        0,
-        "<f8",
-        _ROW,
-        "mass of the host halo in the input",
-        _GCR,
-        bounds=MASS,
+    _mass("halo_mass", meaning="mass of the host halo in the input", reference=_GCR),
+    _mass("subhalo_mass", meaning="mass bound to the subhalo in the input"),
+    _speed("vmax", meaning="maximum circular velocity of the subhalo", bounds=VMAX),
+    _flag("extrapolated", meaning="true outside the range the painter is valid in"),
+    _length(
+        "stellar_half_mass_radius",
+        dtype="<f4",
+        meaning="comoving radius that holds half the stellar mass, given by the painter",
+        bounds=RADIUS,
+        optional=True,
+        trained_on="stellar_half_mass_radius",
     ),
-    Column(
-        "subhalo_mass",
-        "Msun",
-        -1,
-        0,
-        "<f8",
-        _ROW,
-        "mass bound to the subhalo in the input",
-        bounds=MASS,
+    _speed(
+        "hydro_vmax",
+        dtype="<f4",
+        meaning="maximum circular velocity, baryons included, given by the painter",
+        bounds=VMAX,
+        optional=True,
+        trained_on="vmax",
     ),
-    Column(
-        "vmax", "km/s", 0, 0, "<f8", _ROW, "maximum circular velocity of the subhalo", bounds=VMAX
+    _mass(
+        "hydro_subhalo_mass",
+        dtype="<f4",
+        meaning="mass bound to the subhalo, baryons included, given by the painter",
+        optional=True,
+        trained_on="mass",
     ),
-    Column("extrapolated", "", 0, 0, "|b1", _ROW, "true outside the range the painter is valid in"),
-    *PAINTED.values(),
 )
+
+# What a network can be trained on beside stellar mass: columns of a hydrodynamic run, and what they
+# are where they are painted.
+FURTHER_TARGETS: dict[str, Column] = {
+    column.trained_on: column for column in GALAXY_COLUMNS.values() if column.trained_on
+}
+
+
+def declared_with(own: Iterable[Column], where: str) -> Mapping[str, Column]:
+    """Return `GALAXY_COLUMNS`, followed by columns of a plug-in's painter, by their names.
+
+    Parameters
+    ----------
+    own : iterable of Column
+        Those that mockgal has as well must mean the same; they are taken as mockgal has them.
+    where : str
+        Who declares them, for messages.
+
+    Raises
+    ------
+    BadValueError
+        A column that no file could hold, or that has the name of another one.
+    """
+    declared = dict(GALAXY_COLUMNS)
+    for column in own:
+        if column.name not in declared:
+            _check_column(column, f"{where}, column {shown(column.name)}")
+            declared[column.name] = column
+        elif column.definition != (known := declared[column.name]).definition:
+            raise BadValueError(
+                f"{where}, column {column.name}",
+                f"unit, powers of h and a, type and shape {shown(column.definition)}",
+                f"{known.definition}, as another column of that name has",
+                "give it a name of its own",
+            )
+    return MappingProxyType(declared)
+
+
+def _check_column(column: Column, where: str) -> None:
+    """Raise if no file could hold a column, or no cut name it."""
+    fix = "correct the column that the painter provides"
+    if not (isinstance(column.name, str) and _NAME.fullmatch(column.name)):
+        raise BadValueError(where, "a name", "a-z, 0-9 and _, at most 63 of them", fix)
+    if column.dtype not in FITS_CODES or column.shape != ():
+        found = f"type and shape {shown((column.dtype, column.shape))}"
+        raise BadValueError(where, found, f"one of {', '.join(FITS_CODES)}, and shape ()", fix)
+    for power in (column.h_power, column.a_power):
+        if type(power) is not int or abs(power) > _MOST_POWER:
+            found = f"the power {shown(power)} of h or a"
+            raise BadValueError(where, found, f"integers up to {_MOST_POWER}", fix)
+    text = column.meaning
+    if not (isinstance(text, str) and text.isprintable() and len(text) <= _LONGEST_MEANING):
+        expected = f"a line of at most {_LONGEST_MEANING} characters"
+        raise BadValueError(where, f"the meaning {shown(text)}", expected, fix)
+    try:
+        if "h" in parse_unit(column.unit or "Msun"):
+            raise UnitError("little h, whose power is told apart")
+        if column.unit:
+            from astropy import units
+
+            units.Unit(column.file_unit, format="fits")
+    except (UnitError, ValueError, TypeError) as error:
+        found = f"the unit {shown(column.unit)} ({shown(str(error))})"
+        raise BadValueError(where, found, "one that the FITS standard has", fix) from error
 
 
 def frozen_columns(
@@ -255,7 +278,7 @@ def frozen_columns(
                 f"{what} column {name}",
                 "a column that is not declared",
                 "one of " + ", ".join(declared),
-                "declare it in mockgal/columns.py",
+                "declare it in mockgal/columns.py, or among what a painter provides",
             )
         array, kind = np.asarray(values), np.dtype(declared[name].dtype).newbyteorder("=")
         if kind.kind == "i" and array.dtype.kind != "i" and array.ndim == 1:
@@ -334,16 +357,16 @@ class StoredDigests:
 
     Parameters
     ----------
-    names : iterable of str
-        Columns of `GALAXY_COLUMNS`.
+    columns : iterable of Column
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self._digests = {name: hashlib.blake2b(digest_size=16) for name in names}
+    def __init__(self, columns: Iterable[Column]) -> None:
+        self._types = {column.name: column.dtype for column in columns}
+        self._digests = {name: hashlib.blake2b(digest_size=16) for name in self._types}
 
     def add(self, name: str, values: NDArray[Any]) -> None:
         """Add the next rows of a column, shape (n,), in any byte order."""
-        part = np.ascontiguousarray(values, dtype=GALAXY_COLUMNS[name].dtype)
+        part = np.ascontiguousarray(values, dtype=self._types[name])
         self._digests[name].update(part.data)
 
     def hexadecimal(self) -> dict[str, str]:

@@ -41,6 +41,7 @@ MATTER = "matter"
 SUBHALOS = "subhalo mass"
 
 # The catalogue of galaxies, in FITS and HDF5; docs/reference/output-files.md describes it.
+IN_MEMORY = "in_memory"  # in the definition of a plug-in's column: its unit and power of h
 STORED_DIGESTS = "stored_digests"  # in that section: of each column as the file stores it
 CATALOGUE_SCHEMA = 2  # of the section `file` of the JSON; 1 had no digests of the stored rows
 CATALOGUE_HDUS = ("PRIMARY", "GALAXIES", "PROVENANCE")
@@ -80,8 +81,6 @@ ESSENTIALS = {
     "completeness": "COMPLETE",
 }
 NUMBERED_ESSENTIALS = {"cut": "CUT", "reference": "REF"}
-# Units of `mockgal.columns` without their power of h, as the FITS standard writes them.
-FITS_UNITS = {"": "", "Mpc": "Mpc", "km/s": "km s-1", "Msun": "solMass"}
 FITS_CODES = {"<i8": "K", "<f4": "E", "<f8": "D", "|b1": "L"}
 
 # Hosts by mass in the provenance of a catalogue: `simulation.hosts`, in bins between multiples of

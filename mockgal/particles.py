@@ -1,4 +1,4 @@
-"""Gravity-only matter as particles, and which of them each subhalo is made of."""
+"""Matter: particles, which of them each subhalo is made of, and its density on a grid."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
+
+from .errors import BadValueError
 
 Array = NDArray[Any]
 
@@ -62,3 +64,44 @@ class Members:
 
     count: Callable[[Array], Array]
     read: Callable[[Array, int], Array]
+
+
+@dataclass(frozen=True)
+class DensityField:
+    """Matter mass on a periodic grid, read by tiles.
+
+    Parameters
+    ----------
+    grid_size : int
+        Voxels along each side.
+    voxel_size : float
+        Side of a voxel [comoving Mpc/h].
+    kind : str
+        ``counts``, ``mass`` or ``delta``.
+    assignment : str
+        NGP, CIC, TSC or PCS.
+    origin : str
+        ``corner``: voxel i covers [i, i+1) voxel sizes; ``centre``: it is centred on i.
+    read_slab : callable
+        ``read_slab(start, stop)`` gives rows start to stop of the first axis,
+        shape (stop - start, N, N).
+    """
+
+    grid_size: int
+    voxel_size: float
+    kind: str
+    assignment: str
+    origin: str
+    read_slab: Callable[[int, int], Array]
+
+    def __post_init__(self) -> None:
+        allowed = {
+            "kind": ("counts", "mass", "delta"),
+            "assignment": ("NGP", "CIC", "TSC", "PCS"),
+            "origin": ("corner", "centre"),
+        }
+        for name, values in allowed.items():
+            if getattr(self, name) not in values:
+                raise BadValueError(
+                    f"density {name}", repr(getattr(self, name)), "one of " + ", ".join(values)
+                )

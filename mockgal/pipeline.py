@@ -12,9 +12,6 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from .columns import GALAXY_COLUMNS, PAINTED
 from .converting import CHUNK_ROWS, FileWriter, writer_for
 from .converting import write as write
 from .errors import EmptyResultError, InputError, OutputError, UsageError, listening, warn
@@ -415,6 +412,7 @@ def build(recipe: Recipe) -> Report:
     """
     from .files.atomic import check_output
     from .files.lock import output_lock
+    from .paint.provided import declared_columns
     from .select.cuts import parse
     from .write.provenance import sidecar_path
 
@@ -427,9 +425,9 @@ def build(recipe: Recipe) -> Report:
 
     # Whatever can be refused is refused before any work.
     writer = writer_for(out)
-    for cut in recipe.cut:
-        parse(cut)
     painter = make_painter(recipe.painter, recipe.painter_options)
+    for cut in recipe.cut:
+        parse(cut, declared_columns(painter))
     satellites = satellite_options(recipe.populate_options) if recipe.populate else None
     preflight([path for path in (recipe.sim, recipe.density) if path is not None])
     # A second run is refused before it computes.
@@ -447,6 +445,7 @@ def _build(
     cleaned_up: list[str],
 ) -> Report:
     """What `build` does once it may, with the output locked."""
+    from .paint.provided import bytes_of_a_galaxy
     from .write.provenance import write_sidecar
 
     out, overwrite = recipe.output, recipe.overwrite
@@ -456,9 +455,7 @@ def _build(
         with guarded(recipe.painter, sim):
             sim = _populate(sim, painter, recipe.seed, satellites, {})
     inputs = [Path(file.path) for file in sim.snapshot.source]
-    written = set(GALAXY_COLUMNS.values()) - (set(PAINTED.values()) - set(painter.provides))
-    row_bytes = sum(np.dtype(column.dtype).itemsize for column in written)
-    preflight(inputs, row_bytes * len(sim.halos))
+    preflight(inputs, bytes_of_a_galaxy(painter) * len(sim.halos))
 
     with guarded(recipe.painter, sim):
         galaxies = paint(sim, painter, seed=recipe.seed)

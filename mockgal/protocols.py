@@ -190,6 +190,10 @@ class Painter(Protocol):
     One that can say which satellites hosts have has a method ``satellites`` (`SatelliteLaw` of a
     scene of hosts, row for row), for `mockgal.populate`.
 
+    Its class lists in ``provides`` the columns that its galaxies have beyond those of the halos:
+    ``stellar_mass``, ``extrapolated``, and those that ``Distribution.further`` has laws of. A
+    plug-in may bring a `Column` of its own, which is then cut on, written and read back like ours.
+
     One whose prediction for a central follows from the columns that all halo catalogues have (and
     vmax, where there is one), has a true ``predicts_hosts``: it is asked for the galaxies of hosts
     that the input lacks, on a catalogue of nothing but these columns.

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from . import display
 from .columns import (
-    GALAXY_COLUMNS,
     HALO_COLUMNS,
     REQUIRED_HALO_COLUMNS,
+    Column,
     check_bounds,
     content_digest,
+    declared_with,
     frozen_columns,
     sorting_order,
 )
@@ -33,6 +34,7 @@ from .cosmology import Cosmology
 from .deferred import Deferred, parts
 from .display import Shown
 from .errors import BadValueError, HeaderError, MissingDatasetError
+from .particles import DensityField as DensityField
 from .particles import Members as Members
 from .particles import ParticleChunk as ParticleChunk
 from .particles import Particles as Particles
@@ -268,47 +270,6 @@ def _check_mass_definition(definition: str) -> None:
         )
 
 
-@dataclass(frozen=True)
-class DensityField:
-    """Matter mass on a periodic grid, read by tiles.
-
-    Parameters
-    ----------
-    grid_size : int
-        Voxels along each side.
-    voxel_size : float
-        Side of a voxel [comoving Mpc/h].
-    kind : str
-        ``counts``, ``mass`` or ``delta``.
-    assignment : str
-        NGP, CIC, TSC or PCS.
-    origin : str
-        ``corner``: voxel i covers [i, i+1) voxel sizes; ``centre``: it is centred on i.
-    read_slab : callable
-        ``read_slab(start, stop)`` gives rows start to stop of the first axis,
-        shape (stop - start, N, N).
-    """
-
-    grid_size: int
-    voxel_size: float
-    kind: str
-    assignment: str
-    origin: str
-    read_slab: Callable[[int, int], Array]
-
-    def __post_init__(self) -> None:
-        allowed = {
-            "kind": ("counts", "mass", "delta"),
-            "assignment": ("NGP", "CIC", "TSC", "PCS"),
-            "origin": ("corner", "centre"),
-        }
-        for name, values in allowed.items():
-            if getattr(self, name) not in values:
-                raise BadValueError(
-                    f"density {name}", repr(getattr(self, name)), "one of " + ", ".join(values)
-                )
-
-
 @dataclass(frozen=True, repr=False)
 class Scene(Shown):
     """What a painter sees: one snapshot, its halos and, where there are any, its matter.
@@ -414,21 +375,25 @@ class GalaxyCatalog(Shown):
         ``"box"`` (comoving Cartesian) or ``"sky"``.
     provenance : mapping
         What was done to make them; plain JSON values only.
+    plugin_columns : tuple of Column
+        Those that mockgal does not have itself: see `mockgal.protocols.Painter`.
     """
 
     columns: Mapping[str, Array]
     snapshot: Snapshot
     frame: str
     provenance: Mapping[str, Any]
+    plugin_columns: tuple[Column, ...] = ()
 
     _lines = display.galaxies
 
     def __post_init__(self) -> None:
-        columns = frozen_columns(self.columns, GALAXY_COLUMNS, "galaxy")
+        declared = self.declared
+        columns = frozen_columns(self.columns, declared, "galaxy")
         order = sorting_order(columns, ("halo_id", "galaxy_id"))
         if order is not None:
             columns = frozen_columns(
-                {name: values[order] for name, values in columns.items()}, GALAXY_COLUMNS, "galaxy"
+                {name: values[order] for name, values in columns.items()}, declared, "galaxy"
             )
         object.__setattr__(self, "columns", columns)
         if self.frame not in ("box", "sky"):
@@ -460,6 +425,11 @@ class GalaxyCatalog(Shown):
 
     def __contains__(self, name: str) -> bool:
         return name in self.columns
+
+    @property
+    def declared(self) -> Mapping[str, Column]:
+        """All columns that it can have: ours, and those of plug-ins, by their names."""
+        return declared_with(self.plugin_columns, "galaxies")
 
     @property
     def completeness(self) -> Completeness:
@@ -497,4 +467,4 @@ class GalaxyCatalog(Shown):
     def digest(self) -> str:
         """Content digest: the same for any row order, chunking, worker count and file format."""
         facts = self.snapshot.facts() + self.frame
-        return content_digest(self.columns, GALAXY_COLUMNS, ["halo_id", "galaxy_id"], facts)
+        return content_digest(self.columns, self.declared, ["halo_id", "galaxy_id"], facts)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..columns import PAINTED
+from ..columns import FURTHER_TARGETS
 from ..errors import BadValueError, UsageError
 
 CHANNELS = ("matter", "subhalos")  # of a crop: mass per voxel of each
@@ -95,16 +95,18 @@ class Architecture:
         if self.outputs != MEAN_ONLY and (
             self.outputs != outputs_of(self.further)
             or len(set(self.further)) < len(self.further)
-            or set(self.further) - set(PAINTED)
+            or set(self.further) - set(FURTHER_TARGETS)
         ):
-            expected = f"{MEAN_ONLY}, or {OUTPUTS} and those of targets among {', '.join(PAINTED)}"
+            expected = (
+                f"{MEAN_ONLY}, or {OUTPUTS} and those of targets among {', '.join(FURTHER_TARGETS)}"
+            )
             raise _bad("outputs", repr(self.outputs), expected)
         if self.sizes[-1] != 1:
             raise _bad("crop_size", f"{self.crop_size}", "one that the layers reduce to one voxel")
 
     @property
     def further(self) -> tuple[str, ...]:
-        """Targets beside stellar mass: keys of `mockgal.columns.PAINTED`."""
+        """Targets beside stellar mass: keys of `mockgal.columns.FURTHER_TARGETS`."""
         firsts = self.outputs[len(OUTPUTS) :: len(FURTHER_OUTPUTS)]
         return tuple(name.partition(":")[0] for name in firsts)
 

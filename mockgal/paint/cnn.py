@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..columns import GALAXY_COLUMNS, PAINTED, Column
+from ..columns import FURTHER_TARGETS, GALAXY_COLUMNS, Column
 from ..distribution import inverse_cdf
 from ..errors import DomainError, UsageError, warn
 from ..files.scratch import scratch_folder
@@ -143,7 +143,7 @@ class CNNPainter:
         Where the simulation is to decide on weights, what all of them give; see `chosen`.
         """
         names = () if self.weights is None else self._loaded.architecture.further
-        further = (PAINTED[name] for name in names)
+        further = (FURTHER_TARGETS[name] for name in names)
         return (GALAXY_COLUMNS["stellar_mass"], *further, GALAXY_COLUMNS["extrapolated"])
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
-from ..columns import PAINTED
+from ..columns import FURTHER_TARGETS
 from ..conditional_law import ConditionalLaw
 from ..types import Distribution
 from .architecture import FURTHER_OUTPUTS, MEAN_ONLY, OUTPUTS
@@ -102,7 +102,7 @@ def _further(
         law.slope[rows] = pair[1] * slope / scale[rows]
         law.intercept[rows] = pair[0] + pair[1] * mean - law.slope[rows] * location[rows]
         law.scatter[rows] = pair[1] * np.exp(log_scatter)
-        found[PAINTED[name].name] = law
+        found[FURTHER_TARGETS[name].name] = law
     return found
 
 

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__, random
-from ..columns import GALAXY_COLUMNS, sorting_order
+from ..columns import GALAXY_COLUMNS, Column, sorting_order
 from ..completeness import KEY as COMPLETENESS
 from ..completeness import Completeness
 from ..display import simulation_facts
 from ..distribution import inverse_cdf, ranked
-from ..errors import DomainError, InternalError, warn
+from ..errors import DomainError, InternalError, shown, warn
 from ..layout import COMPLETE_FROM, HOST_BIN, POPULATED, SELECTED_BY, WARNINGS, host_bin
 from ..protocols import Painter, check_contents
 from ..types import Distribution, GalaxyCatalog, HaloCatalog, Scene
@@ -24,6 +24,7 @@ from . import blocks
 from .caveats import extrapolated as extrapolated_galaxies
 from .caveats import stars_and_baryons
 from .lacking import completeness, lacking_galaxies, warn_of
+from .provided import declared_columns
 
 Array = NDArray[Any]
 _NO_BIN = 1000  # above any bin of a mass
@@ -76,7 +77,13 @@ def draw(distribution: Distribution, ids: Array, *, seed: int) -> tuple[Array, A
 
 
 def draw_further(
-    distribution: Distribution, rows: Array, log_stellar_mass: Array, ids: Array, *, seed: int
+    distribution: Distribution,
+    rows: Array,
+    log_stellar_mass: Array,
+    ids: Array,
+    *,
+    seed: int,
+    declared: Mapping[str, Column] = GALAXY_COLUMNS,
 ) -> dict[str, Array]:
     """Further columns of galaxies whose stellar masses are drawn.
 
@@ -89,6 +96,8 @@ def draw_further(
     ids : ndarray of int64, shape (n,)
         Of the subhalos: with the column's name, the keys of the random numbers.
     seed : int
+    declared : mapping of str to Column
+        The columns that there can be.
 
     Returns
     -------
@@ -97,10 +106,17 @@ def draw_further(
     """
     found, own = {}, ids[rows]
     for name, law in distribution.further.items():
+        if name not in declared:
+            raise InternalError(
+                "prediction",
+                f"a law of {shown(name)}",
+                "laws of columns that the painter provides",
+                "mend the painter: list the column in what it provides",
+            )
         u = random.uniform(seed, name, own)
         with np.errstate(over="ignore", under="ignore"):
             value = 10.0 ** law.take(rows).inverse_cdf(log_stellar_mass, u)
-            value = value.astype(GALAXY_COLUMNS[name].dtype)
+            value = value.astype(declared[name].dtype)
         bad = np.flatnonzero(~((value > 0) & (value < np.inf)))
         if bad.size:
             raise InternalError(
@@ -204,6 +220,7 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
         The painter needs what the scene does not hold.
     """
     check_contents(painter, scene)
+    declared = declared_columns(painter)
     halos = scene.halos
     with blocks.aside(partial(_input_digest, halos), len(halos)) as halo_digest:
         distribution = painter.predict(scene)
@@ -216,7 +233,9 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
             **distribution.record,
         }
         ids = halos["halo_id"]
-        further = draw_further(distribution, rows, log_stellar_mass, ids, seed=seed)
+        further = draw_further(
+            distribution, rows, log_stellar_mass, ids, seed=seed, declared=declared
+        )
         extrapolated = distribution.extrapolated
         del distribution  # makes room for the columns
         columns = galaxy_columns(halos, rows, log_stellar_mass, extrapolated, further)
@@ -244,7 +263,8 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
             "painted": len(rows),
             "warnings": reading_warnings(scene),
         }
-    return GalaxyCatalog(columns, scene.snapshot, "box", provenance)
+    own = tuple(column for name, column in declared.items() if name not in GALAXY_COLUMNS)
+    return GalaxyCatalog(columns, scene.snapshot, "box", provenance, own)
 
 
 def reading_warnings(scene: Scene) -> list[str]:
@@ -384,4 +404,5 @@ def join(pieces: Sequence[GalaxyCatalog], whole: Scene) -> GalaxyCatalog:
             "painter": {**first.provenance["painter"], "prediction": total},
             "painted": sum(p.provenance["painted"] for p in pieces),
         },
+        first.plugin_columns,
     )

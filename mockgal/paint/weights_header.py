@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ..columns import PAINTED
+from ..columns import FURTHER_TARGETS
 from ..cosmology import Cosmology
 from ..errors import BadValueError, FormatError, MockgalError, listed, shown
 from ..files.plain_json import MAX_DEPTH
@@ -195,7 +195,7 @@ class WeightsHeader:
     @property
     def units(self) -> dict[str, str]:
         """Unit of each further target."""
-        return {name: PAINTED[name].unit_label for name in self.architecture.further}
+        return {name: FURTHER_TARGETS[name].unit_label for name in self.architecture.further}
 
     def header_dict(self) -> dict[str, Any]:
         """Plain JSON values; nothing of further targets where there are none."""

@@ -136,7 +136,7 @@ def _read(name: str, reader: MockReader, path: Path, options: MockOptions) -> Ga
     columns = {key: galaxies[key] for key in wanted(path, galaxies.columns, options.columns)}
     box_size = galaxies.snapshot.box_size if galaxies.frame == "box" else None
     for key, values in columns.items():
-        check_values(f"{path}:{key}", key, 0, values, box_size)
+        check_values(f"{path}:{key}", galaxies.declared[key], 0, values, box_size)
     galaxies = replace(galaxies, columns=columns)
     check_ids(path, galaxies)
     return galaxies.with_provenance(read_from={"format": name})

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from math import inf
 from pathlib import Path
@@ -22,7 +22,7 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.table import Table
 
-from ..columns import GALAXY_COLUMNS
+from ..columns import GALAXY_COLUMNS, Column
 from ..cosmology import Cosmology, h_free
 from ..errors import (
     BadValueError,
@@ -84,11 +84,17 @@ def read_changed(path: Path, names: tuple[str, ...] | None, reason: str) -> Gala
                 "make the table anew with astropy.table.Table.read and write it with its meta",
             )
         check_memory(f"{path}", _COPIES * hdu.data_bytes)
-        snapshot, frame, entries = _facts(file, path, hdu, provenance)
+        snapshot, frame, entries, declared = _facts(file, path, hdu, provenance)
     table = _table(path)
-    columns = _columns(hdu, table, names, snapshot, frame)
-    stranger = [str(name) for name in table.colnames if name not in GALAXY_COLUMNS]
-    galaxies = GalaxyCatalog(columns, snapshot, frame, entries)
+    columns = _columns(hdu, table, names, snapshot, frame, declared)
+    stranger = [str(name) for name in table.colnames if name not in declared]
+    galaxies = GalaxyCatalog(
+        columns,
+        snapshot,
+        frame,
+        entries,
+        tuple(c for name, c in declared.items() if name not in GALAXY_COLUMNS),
+    )
     return as_changed(
         path,
         galaxies,
@@ -203,12 +209,20 @@ def _tables(file: Any, path: Path) -> tuple[HDU, HDU | None]:
 
 def _facts(
     file: Any, path: Path, table: HDU, provenance: HDU | None
-) -> tuple[Snapshot, str, dict[str, Any]]:
-    """Return the box, the frame and the provenance: of the JSON, or of the header without it."""
+) -> tuple[Snapshot, str, dict[str, Any], Mapping[str, Column]]:
+    """Return box, frame, provenance and columns that there can be.
+
+    They are of the JSON, or of the header without it.
+    """
     if provenance is not None:
         text = fits_file.read_data(file, provenance, galaxies_facts.MAX_JSON).decode("latin-1")
         facts = galaxies_facts.parse(text, f"{provenance.where}/json", path, provenance.end)
-        return facts.snapshot, facts.frame, dict(facts.provenance)
+        return (
+            facts.snapshot,
+            facts.frame,
+            dict(facts.provenance),
+            GALAXY_COLUMNS | facts.declared,
+        )
     stated = {name: table.cards.get(keyword) for name, keyword in ESSENTIALS.items()}
 
     def number(name: str) -> float | None:
@@ -243,7 +257,7 @@ def _facts(
     frame = stated["frame"]
     if frame not in ("box", "sky"):
         raise HeaderError(f"{table.where}@FRAME", shown(frame), "'box' or 'sky'")
-    return snapshot, str(frame), entries
+    return snapshot, str(frame), entries, GALAXY_COLUMNS
 
 
 def _numbered(table: HDU, name: str) -> list[str]:
@@ -279,11 +293,16 @@ def _table(path: Path) -> Table:
 
 
 def _columns(
-    hdu: HDU, table: Table, names: tuple[str, ...] | None, snapshot: Snapshot, frame: str
+    hdu: HDU,
+    table: Table,
+    names: tuple[str, ...] | None,
+    snapshot: Snapshot,
+    frame: str,
+    declared: Mapping[str, Column],
 ) -> dict[str, Array]:
     """Return our columns of the table in internal units, checked."""
     units, box_size = _units(hdu), snapshot.box_size if frame == "box" else None
-    present = [name for name in GALAXY_COLUMNS if name in table.colnames]
+    present = [name for name in declared if name in table.colnames]
     lacking = [name for name in (*IDS, *(names or ())) if name not in present]
     if lacking:
         raise UsageError(
@@ -297,21 +316,22 @@ def _columns(
         if names is not None and name not in (*IDS, *names):
             continue
         where = f"{hdu.where}/{name}"
-        values = _plain(where, name, table[name])
-        h_power = GALAXY_COLUMNS[name].h_power
-        if GALAXY_COLUMNS[name].unit:
-            values, is_internal = _in_our_unit(where, name, table[name], values, units)
+        ours = declared[name]
+        h_power = ours.h_power
+        values = _plain(where, ours, table[name])
+        if ours.unit:
+            values, is_internal = _in_our_unit(where, ours, table[name], values, units)
             if h_power and not is_internal:
                 edge = box_size if box_size and name.startswith("position_") else inf
                 values = internal(values, h_power, snapshot.cosmology.h, edge)
-        check_values(where, name, 0, values, box_size)
+        check_values(where, ours, 0, values, box_size)
         result[name] = values
     return result
 
 
-def _plain(where: str, name: str, column: Any) -> Array:
+def _plain(where: str, ours: Column, column: Any) -> Array:
     """Return the numbers of a column: none masked, ids whole, of the type of ours."""
-    kind = np.dtype(GALAXY_COLUMNS[name].dtype)
+    kind = np.dtype(ours.dtype)
     values, masked = np.asarray(column), bool(np.any(getattr(column, "mask", False)))
     allowed = {"i": "iu", "f": "fiu", "b": "b"}[kind.kind]
     if values.dtype.kind not in allowed or values.ndim != 1 or masked:
@@ -323,16 +343,15 @@ def _plain(where: str, name: str, column: Any) -> Array:
             "integers for ids; leave out rows with masked values or NaN",
         )
     if kind.kind == "i":
-        values = whole(values, f"{where}/{name}, row {{}}".format)
+        values = whole(values, f"{where}/{ours.name}, row {{}}".format)
     native: Array = values.astype(kind.newbyteorder("="))
     return native
 
 
 def _in_our_unit(
-    where: str, name: str, column: Any, values: Array, units: str
+    where: str, ours: Column, column: Any, values: Array, units: str
 ) -> tuple[Array, bool]:
     """Return values in the unit of ours, and whether they have its power of h."""
-    ours = GALAXY_COLUMNS[name]
     stated = column.unit
     if stated is None and units == "h" and ours.h_power:
         return values, True  # files in h units have no unit string that says so
@@ -342,7 +361,7 @@ def _in_our_unit(
         raise UnitsError(where, f"the unit {shown(str(stated))}", f"{ours.unit}") from error
     if stated is None:
         raise UnitsError(
-            where, "no unit", f"{ours.unit}", f'set it: table["{name}"].unit = "{ours.unit}"'
+            where, "no unit", f"{ours.unit}", f'set it: table["{ours.name}"].unit = "{ours.unit}"'
         )
     # Written in the very unit of ours, numbers are kept bit for bit.
     return (values if factor == 1.0 else (values * factor).astype(values.dtype)), False

@@ -7,18 +7,19 @@ header (FITS) or the attributes (HDF5) state, too: all statements of one fact mu
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..columns import GALAXY_COLUMNS
+from ..columns import GALAXY_COLUMNS, Column, declared_with
 from ..completeness import KEY as COMPLETENESS
 from ..completeness import Completeness
 from ..cosmology import Cosmology, h_free
 from ..errors import (
+    BadValueError,
     CorruptFileError,
     FormatError,
     HeaderError,
@@ -33,7 +34,8 @@ from ..files import plain_json
 from ..layout import (
     CATALOGUE_SCHEMA,
     ESSENTIALS,
-    FITS_UNITS,
+    FITS_CODES,
+    IN_MEMORY,
     NUMBERED_ESSENTIALS,
     REFER,
     STORED_DIGESTS,
@@ -55,8 +57,8 @@ class Facts(NamedTuple):
     Parameters
     ----------
     rows : int
-    columns : tuple of str
-        In the order of the file.
+    declared : dict of str to Column
+        The columns by their names, in the order of the file.
     units : str
         ``"h-free"`` or ``"h"``.
     frame : str
@@ -75,7 +77,7 @@ class Facts(NamedTuple):
     """
 
     rows: int
-    columns: tuple[str, ...]
+    declared: dict[str, Column]
     units: str
     frame: str
     digest: str
@@ -84,6 +86,16 @@ class Facts(NamedTuple):
     snapshot: Snapshot
     provenance: dict[str, Any]
     file: dict[str, Any]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, in the order of the file."""
+        return tuple(self.declared)
+
+    @property
+    def plugin_columns(self) -> tuple[Column, ...]:
+        """The columns that mockgal does not have itself."""
+        return tuple(c for name, c in self.declared.items() if name not in GALAXY_COLUMNS)
 
 
 class _Section:
@@ -311,31 +323,46 @@ def _snapshot(
     return snapshot, stated is not None or units == "h"
 
 
-def unit_in_file(name: str, units: str) -> tuple[str, int]:
+def unit_in_file(column: Column, units: str) -> tuple[str, int]:
     """Unit of a column in a file, without and with its power of h: ``("solMass", -1)``."""
-    column = GALAXY_COLUMNS[name]
-    return FITS_UNITS[column.unit], column.h_power if units == "h" else 0
+    return column.file_unit, column.h_power if units == "h" else 0
 
 
-def _columns(file: _Section, units: str) -> tuple[str, ...]:
-    names: list[str] = []
+def _plugin_column(definition: _Section, name: str) -> Column:
+    """Return a column that mockgal does not have, as the file defines it."""
+    codes = {np.dtype(code).name: code for code in FITS_CODES}
+    dtype = definition.text("dtype", "|".join(codes), " or ".join(codes))
+    in_memory = definition.section(IN_MEMORY)
+    powers = in_memory.values.get("h_power"), definition.values.get("a_power")
+    unit, meaning = in_memory.text("unit"), definition.text("meaning")
+    column = Column(name, unit, *powers, codes[dtype], (), meaning)  # type: ignore[arg-type]
+    try:
+        return declared_with([column], definition.where)[name]
+    except BadValueError as error:
+        raise HeaderError(error.where, error.found, error.expected, _AGAIN) from error
+
+
+def _columns(file: _Section, units: str) -> dict[str, Column]:
+    names: dict[str, Column] = {}
     for item in file.list("columns"):
         definition = _Section(f"{file.where}.columns, number {len(names) + 1}", item)
         name = definition.text("name")
-        if name not in GALAXY_COLUMNS:
+        column = GALAXY_COLUMNS.get(name)
+        if column is None and IN_MEMORY in definition.values:
+            column = _plugin_column(definition, name)
+        if column is None:
             raise FormatError(
                 definition.where,
                 f"a column {shown(name)}",
                 "one of " + ", ".join(GALAXY_COLUMNS),
                 "read it with the version of mockgal that wrote it, or a newer one",
             )
-        column = GALAXY_COLUMNS[name]
         stated = definition.values.get("unit"), definition.values.get("h_power")
-        if stated != unit_in_file(name, units):
+        if stated != unit_in_file(column, units):
             raise UnitsError(
                 f"{definition.where}: {name}",
                 f"unit and power of h {shown(stated)}",
-                f"{unit_in_file(name, units)} in a file with units {units}",
+                f"{unit_in_file(column, units)} in a file with units {units}",
                 _AGAIN,
             )
         meaning = (definition.values.get("a_power"), definition.values.get("dtype"))
@@ -348,7 +375,7 @@ def _columns(file: _Section, units: str) -> tuple[str, ...]:
             )
         if name in names:
             raise HeaderError(definition.where, f"{name} twice", "each column once", _AGAIN)
-        names.append(name)
+        names[name] = column
     missing = [name for name in IDS if name not in names]
     if missing:
         raise MissingDatasetError(
@@ -357,10 +384,10 @@ def _columns(file: _Section, units: str) -> tuple[str, ...]:
             "both ids",
             _AGAIN,
         )
-    return tuple(names)
+    return names
 
 
-def _stored_digests(section: _Section, columns: tuple[str, ...]) -> dict[str, str]:
+def _stored_digests(section: _Section, columns: Iterable[str]) -> dict[str, str]:
     return {name: section.text(name, "[0-9a-f]{32}", "32 hexadecimal digits") for name in columns}
 
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
-from ..columns import GALAXY_COLUMNS
+from ..columns import Column
 from ..errors import (
     BadValueError,
     CorruptFileError,
@@ -74,7 +74,7 @@ class FITSCatalogue:
             Number of the first row.
         columns : dict of str to ndarray, shape (rows in the chunk,)
         """
-        record, bad = _record(self.facts.columns), None
+        record, bad = _record(self.facts.declared), None
         for start, rows in fits_file.read_rows(self.file, self.table, record, chunk_rows):
             try:
                 part = {name: self._native(rows, name, start) for name in names}
@@ -303,8 +303,8 @@ def _check_structure(hdu: HDU) -> None:
             )
 
 
-def _record(columns: tuple[str, ...]) -> np.dtype[Any]:
-    kinds = {name: GALAXY_COLUMNS[name].dtype for name in columns}
+def _record(columns: dict[str, Column]) -> np.dtype[Any]:
+    kinds = {name: column.dtype for name, column in columns.items()}
     return np.dtype(
         [(name, "u1" if kind == "|b1" else kind.replace("<", ">")) for name, kind in kinds.items()]
     )
@@ -320,8 +320,8 @@ def _check_table(table: HDU, facts: Facts) -> None:
             f"{len(names)}: {', '.join(facts.columns)}, as in the provenance",
             AGAIN,
         )
-    for n, name in enumerate(names, 1):
-        kind = f"1{FITS_CODES[GALAXY_COLUMNS[name].dtype]}"
+    for n, (name, column) in enumerate(facts.declared.items(), 1):
+        kind = f"1{FITS_CODES[column.dtype]}"
         if table.cards.get(f"TFORM{n}") != kind:
             raise HeaderError(
                 f"{table.where}@TFORM{n}",
@@ -329,7 +329,7 @@ def _check_table(table: HDU, facts: Facts) -> None:
                 f"{kind!r}",
                 AGAIN,
             )
-        unit, h_power = galaxies_facts.unit_in_file(name, facts.units)
+        unit, h_power = galaxies_facts.unit_in_file(column, facts.units)
         stated = table.cards.get(f"TUNIT{n}", ""), table.cards.get(f"THPOW{n}", 0)
         if stated != ("" if h_power else unit, h_power):
             raise UnitsError(
@@ -338,12 +338,15 @@ def _check_table(table: HDU, facts: Facts) -> None:
                 f"{('' if h_power else unit, h_power)} in a file with units {facts.units}",
                 AGAIN,
             )
-    layout = table.count("NAXIS1"), table.count("NAXIS2")
-    if layout != (_record(names).itemsize, facts.rows):
+    layout, row_bytes = (
+        (table.count("NAXIS1"), table.count("NAXIS2")),
+        _record(facts.declared).itemsize,
+    )
+    if layout != (row_bytes, facts.rows):
         raise HeaderError(
             f"{table.where}@NAXIS2",
             f"{layout[1]} rows of {layout[0]} bytes",
-            f"{facts.rows} rows of {_record(names).itemsize} bytes",
+            f"{facts.rows} rows of {row_bytes} bytes",
             AGAIN,
         )
     galaxies_facts.check_essentials(facts, _essentials(table), table.where, tolerance=_TOLERANCE)

@@ -16,7 +16,7 @@ from typing import ClassVar
 import h5py
 import numpy as np
 
-from ..columns import GALAXY_COLUMNS
+from ..columns import Column
 from ..errors import (
     BadValueError,
     CorruptFileError,
@@ -198,16 +198,16 @@ def _datasets(file: h5py.File, facts: Facts) -> dict[str, h5py.Dataset]:
             f"{', '.join(sorted(facts.columns))}, as in the provenance",
             _AGAIN,
         )
-    datasets = {name: _dataset(file, name, facts) for name in facts.columns}
+    datasets = {name: _dataset(file, column, facts) for name, column in facts.declared.items()}
     _check_places(file, datasets)
     return datasets
 
 
-def _dataset(file: h5py.File, name: str, facts: Facts) -> h5py.Dataset:
-    path = f"{GALAXIES}/{name}"
+def _dataset(file: h5py.File, column: Column, facts: Facts) -> h5py.Dataset:
+    path = f"{GALAXIES}/{column.name}"
     where = safe.where_of(file, path)
     data = safe.dataset(file, path)
-    kind = np.dtype(GALAXY_COLUMNS[name].dtype)
+    kind = np.dtype(column.dtype)
     with safe.translated(where):
         shape, summed = data.shape, data.chunks is not None and bool(data.fletcher32)
     if data.dtype != kind:
@@ -221,7 +221,7 @@ def _dataset(file: h5py.File, name: str, facts: Facts) -> h5py.Dataset:
             "Fletcher-32 checksums, as mockgal writes them",
             "make the file again; when you repack it, keep them: h5repack -f FLET OLD NEW",
         )
-    unit, h_power = galaxies_facts.unit_in_file(name, facts.units)
+    unit, h_power = galaxies_facts.unit_in_file(column, facts.units)
     stated = tuple(headers.attribute(file, path, key, None) for key in ("unit", "h_power"))
     plain = isinstance(stated[0], str) and isinstance(stated[1], int)
     if not plain or stated != ("" if h_power else unit, h_power):

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from ..columns import GALAXY_COLUMNS, PAINTED, StoredDigests
+from ..columns import GALAXY_COLUMNS, Column, StoredDigests
 from ..completeness import Completeness
 from ..errors import BadValueError, CorruptFileError, UsageError, warn
 from ..memory import check_memory
@@ -69,14 +69,17 @@ class Ours(ABC):
         with self._open(path) as catalogue:
             facts = catalogue.facts
             names = wanted(path, facts.columns, options.columns)
-            kinds = {name: np.dtype(GALAXY_COLUMNS[name].dtype).newbyteorder("=") for name in names}
+            declared = facts.declared
+            kinds = {name: np.dtype(declared[name].dtype).newbyteorder("=") for name in names}
             check_memory(f"{path}", facts.rows * sum(kind.itemsize for kind in kinds.values()))
             result = {name: np.empty(facts.rows, dtype=kind) for name, kind in kinds.items()}
             differing = None if reason is None else changed
             for start, part in _converted(catalogue, names, options.chunk_rows, differing):
                 for name, values in part.items():
                     result[name][start : start + len(values)] = values
-        galaxies = GalaxyCatalog(result, facts.snapshot, facts.frame, facts.provenance)
+        galaxies = GalaxyCatalog(
+            result, facts.snapshot, facts.frame, facts.provenance, facts.plugin_columns
+        )
         left_out = [name for name in facts.columns if name not in names]
         exact = not left_out and _is_exact(facts)
         if reason is not None:
@@ -132,7 +135,7 @@ def described(path: Path, format: str, galaxies: GalaxyCatalog) -> dict[str, Any
     """
     facts = Facts(
         len(galaxies),
-        tuple(galaxies.columns),
+        {name: galaxies.declared[name] for name in galaxies.columns},
         "h",
         galaxies.frame,
         galaxies.digest(),
@@ -163,11 +166,13 @@ def _description(
         "bytes": sum(file.size for file in snapshot.source),
         "version": provenance.get("version"),
         "rows": facts.rows,
-        "columns": {name: _unit_label(name, facts.units) for name in facts.columns},
+        "columns": {
+            name: _unit_label(column, facts.units) for name, column in facts.declared.items()
+        },
         "columns_absent": [
             name
             for name, column in GALAXY_COLUMNS.items()
-            if name not in facts.columns and column not in PAINTED.values()
+            if name not in facts.columns and not column.optional
         ],
         "units": facts.units,
         "frame": facts.frame,
@@ -193,13 +198,12 @@ def _description(
     }
 
 
-def _unit_label(name: str, units: str) -> str:
-    column = GALAXY_COLUMNS[name]
+def _unit_label(column: Column, units: str) -> str:
     return column.unit_label if units == "h" else column.unit
 
 
 def wanted(path: Path, present: Iterable[str], columns: Iterable[str] | None) -> tuple[str, ...]:
-    """Return the columns to read, in the order of `GALAXY_COLUMNS`, with the ids.
+    """Return the columns to read, in the order of `GALAXY_COLUMNS`, others last, with the ids.
 
     Parameters
     ----------
@@ -216,8 +220,9 @@ def wanted(path: Path, present: Iterable[str], columns: Iterable[str] | None) ->
         A column that is not there.
     """
     present = tuple(present)
+    every = dict.fromkeys([*GALAXY_COLUMNS, *present])
     if columns is None:
-        return tuple(name for name in GALAXY_COLUMNS if name in present)
+        return tuple(name for name in every if name in present)
     asked = set(columns)
     unknown = sorted(str(name) for name in asked if name not in present)
     if unknown:
@@ -227,12 +232,12 @@ def wanted(path: Path, present: Iterable[str], columns: Iterable[str] | None) ->
             "some of " + ", ".join(present),
             "ask for columns of the file",
         )
-    return tuple(name for name in GALAXY_COLUMNS if name in asked or name in IDS)
+    return tuple(name for name in every if name in asked or name in IDS)
 
 
 def _is_exact(facts: Facts) -> bool:
     """Whether the rows are the very numbers that the content digest covers."""
-    converted = [name for name in facts.columns if GALAXY_COLUMNS[name].h_power]
+    converted = [name for name, column in facts.declared.items() if column.h_power]
     return facts.units == "h" or (facts.box_is_exact and not (converted and facts.rows))
 
 
@@ -248,11 +253,12 @@ def _converted(
     for start, part in _stored(catalogue, names, chunk_rows, changed):
         try:
             for name, values in part.items():
-                h_power = GALAXY_COLUMNS[name].h_power
+                column = facts.declared[name]
+                h_power = column.h_power
                 if facts.units == "h-free" and h_power:
                     edge = box_size if box_size and name.startswith("position_") else inf
                     part[name] = internal(values, h_power, facts.snapshot.cosmology.h, edge)
-                check_values(catalogue.where(name), name, start, part[name], box_size)
+                check_values(catalogue.where(name), column, start, part[name], box_size)
         except BadValueError as error:
             bad = bad or error  # a file that is damaged is to be called so, once all is read
             continue
@@ -276,7 +282,9 @@ def _stored(
     CorruptFileError
         A library that changes rows renews their checksums: the digests in the provenance tell.
     """
-    digests, expected = StoredDigests(names), catalogue.facts.stored_digests
+    facts = catalogue.facts
+    digests = StoredDigests(facts.declared[name] for name in names)
+    expected = facts.stored_digests
     for start, part in catalogue.chunks(names, chunk_rows):
         for name, values in part.items():
             digests.add(name, values)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..columns import GALAXY_COLUMNS
+from ..columns import Column
 from ..cosmology import h_free
 from ..errors import BadValueError
 from ..types import Array, GalaxyCatalog
@@ -57,14 +57,16 @@ def internal(stored: Array, h_power: int, h: float, edge: float) -> Array:
     return result
 
 
-def check_values(where: str, name: str, start: int, values: Array, box_size: float | None) -> None:
+def check_values(
+    where: str, column: Column, start: int, values: Array, box_size: float | None
+) -> None:
     """Raise if numbers are not finite, beyond the bounds of the column, or outside the box.
 
     Parameters
     ----------
     where : str
         ``FILE:COLUMN``, for messages.
-    name : str
+    column : Column
     start : int
         Row of the first value in the file.
     values : ndarray, shape (n,)
@@ -77,10 +79,10 @@ def check_values(where: str, name: str, start: int, values: Array, box_size: flo
     BadValueError
         The message names the first row.
     """
-    is_position = box_size is not None and name.startswith("position_")
+    is_position = box_size is not None and column.name.startswith("position_")
     if values.dtype.kind != "f" or not len(values):
         return
-    column, low, high, expected = GALAXY_COLUMNS[name], -inf, inf, "finite numbers"
+    low, high, expected = -inf, inf, "finite numbers"
     if is_position:
         low, high = 0.0, float(box_size or 0.0)
         expected = f"[0, {high!r}) {column.unit_label}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -117,12 +117,14 @@ class Cut:
         return before.lacking(f'selected by the cut "{self.text}"') if removed else before
 
 
-def parse(text: str) -> Cut:
+def parse(text: str, declared: Mapping[str, Column] = GALAXY_COLUMNS) -> Cut:
     """The cut that ``text`` says.
 
     Parameters
     ----------
     text : str
+    declared : mapping of str to Column
+        The columns that there can be: see `mockgal.columns.declared_with`.
 
     Raises
     ------
@@ -143,9 +145,9 @@ def parse(text: str) -> Cut:
             f"give several cuts one by one, each with its --cut; {_FIX}",
         )
     name = terms[names[0]].strip()
-    if name not in GALAXY_COLUMNS:
-        raise CutError(where, f"column {shown(name)}", "one of " + ", ".join(GALAXY_COLUMNS), _FIX)
-    column = GALAXY_COLUMNS[name]
+    if name not in declared:
+        raise CutError(where, f"column {shown(name)}", "one of " + ", ".join(declared), _FIX)
+    column = declared[name]
     numbers = [f"{(split(term) or (name,))[0]} {column.unit_label}".strip() for term in terms]
     numbers[names[0]] = name
     fix = f'write "{" ".join(map(" ".join, zip(numbers, [*ops, ""], strict=True))).strip()}"'
@@ -211,7 +213,7 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
     MockgalWarning
         A cut on stellar mass below the painter's luminosity floor, or one that nothing passes.
     """
-    parsed = [parse(text) for text in cuts]
+    parsed = [parse(text, galaxies.declared) for text in cuts]
     h = galaxies.snapshot.cosmology.h
     floor = galaxies.provenance.get("painter", {}).get("luminosity_floor_msun_h")
     record = list(galaxies.provenance.get("cuts", []))

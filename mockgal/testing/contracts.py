@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..columns import GALAXY_COLUMNS, HALO_COLUMNS, PAINTED, REQUIRED_HALO_COLUMNS
+from ..columns import GALAXY_COLUMNS, HALO_COLUMNS, REQUIRED_HALO_COLUMNS
 from ..errors import OutputExistsError
 from ..paint.draw import paint_scene
 from ..protocols import Painter, Reader, ReadOptions, Writer
@@ -183,8 +183,8 @@ def painter_contract(
     )
 
     galaxies = paint_scene(scene, painter, seed=1)
-    common = set(GALAXY_COLUMNS) - {"stellar_mass", "extrapolated"}
-    common -= {column.name for column in PAINTED.values()}
+    common = {name for name, column in GALAXY_COLUMNS.items() if not column.optional}
+    common -= {"stellar_mass", "extrapolated"}
     common -= {"vmax"} - set(halos.columns)
     provided = {column.name for column in painter.provides}
     require(set(galaxies.columns) == common | provided, "declared columns, and no others")

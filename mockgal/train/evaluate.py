@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
-from ..columns import PAINTED
+from ..columns import FURTHER_TARGETS
 from ..errors import BadValueError
 from ..measure.pit import (
     kolmogorov_smirnov,
@@ -199,7 +199,7 @@ def _further(
     known = np.flatnonzero(np.isfinite(samples.further[name][rows]))
     if not known.size:
         return {"residuals": None, "pit": None}
-    law, rows = d.further[PAINTED[name].name].take(known), rows[known]
+    law, rows = d.further[FURTHER_TARGETS[name].name].take(known), rows[known]
     truth = samples.further[name][rows]
     test = kolmogorov_smirnov(law.cdf(log_mass[known], truth))
     judged = _judged(test, len(known), samples.independent(rows))

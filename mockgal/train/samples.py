@@ -121,8 +121,8 @@ class Samples:
         of each volume the number of the universe that it is of (`mockgal.train.same_structures`);
         without it each is one of its own.
     further : mapping of str to ndarray, shape (n,)
-        log10 of further targets, by their names in `mockgal.columns.PAINTED` and in the units of
-        those columns; NaN where there is none.
+        log10 of further targets, by their keys in `mockgal.columns.FURTHER_TARGETS` and in the
+        units of those columns; NaN where there is none.
 
     Raises
     ------

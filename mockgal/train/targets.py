@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import PAINTED
+from ..columns import FURTHER_TARGETS
 from ..errors import BadValueError, DomainError, UsageError
 from ..paint.architecture import Architecture
 from ..paint.cnn_inputs import Grid, feature_values, fits
@@ -42,7 +42,8 @@ def targets_of(text: str) -> tuple[str, tuple[str, ...]]:
     Parameters
     ----------
     text : str
-        ``stellar_mass``, alone or followed by names in `mockgal.columns.PAINTED`, with commas
+        ``stellar_mass``, alone or followed by names in `mockgal.columns.FURTHER_TARGETS`, with
+        commas
         between; or ``voxel``.
 
     Returns
@@ -60,11 +61,15 @@ def targets_of(text: str) -> tuple[str, tuple[str, ...]]:
     if text == "voxel":
         return text, ()
     first, *further = (name.strip() for name in text.split(","))
-    if first != "stellar_mass" or set(further) - set(PAINTED) or len(set(further)) < len(further):
+    if (
+        first != "stellar_mass"
+        or set(further) - set(FURTHER_TARGETS)
+        or len(set(further)) < len(further)
+    ):
         raise UsageError(
             "target",
             repr(text),
-            f"voxel, or stellar_mass, and after it any of {', '.join(PAINTED)}, each once",
+            f"voxel, or stellar_mass, and after it any of {', '.join(FURTHER_TARGETS)}, each once",
             "--target stellar_mass,stellar_half_mass_radius",
         )
     return "subhalo", tuple(further)
@@ -96,8 +101,9 @@ def subhalo_samples(
         Whose features and further targets are taken.
     split : Split
     further : sequence of mapping of str to ndarray, shape (n,)
-        The further targets of these galaxies, in the units of `mockgal.columns.PAINTED`. They are
-        learnt by their logarithm: what is not positive is unknown, and counted.
+        The further targets of these galaxies, in the units of
+        `mockgal.columns.FURTHER_TARGETS`. They are learnt by their logarithm: what is not positive
+        is unknown, and counted.
 
     Returns
     -------

@@ -80,7 +80,7 @@ class FITSWriter:
         inputs: Iterable[Path] = (),
     ) -> None:
         """Write ``galaxies`` to ``path``: see `mockgal.protocols.Writer.write`."""
-        stored = StoredDigests(column.name for column in file_columns(galaxies, units))
+        stored = StoredDigests(column.column for column in file_columns(galaxies, units))
         blank = describe(galaxies, units, NO_DIGEST, stored)
         record = _record(blank.columns)
         json_size = len(blank.provenance)

@@ -5,27 +5,26 @@ from __future__ import annotations
 import numpy as np
 from astropy.table import Table
 
-from ..columns import GALAXY_COLUMNS, PAINTED
+from ..columns import GALAXY_COLUMNS
 from ..errors import UsageError
 from ..random import uniform
 from ..types import Array, GalaxyCatalog, Particles, Scene, Snapshot
 from .halotools_mock import CENTRALS, SATELLITES, HalotoolsMock
 from .provenance import describe
 
-# Columns that have a name in halotools; the others keep theirs. A galaxy's halo is its subhalo, as
-# in halotools' mocks by subhalos: `halo_hostid` and `_host_halo` tell of the host.
+# Columns that have a name in halotools, in its order; the others follow, and keep theirs. A
+# galaxy's halo is its subhalo, as in halotools' mocks by subhalos: `halo_hostid` and `_host_halo`
+# tell of the host.
 _NAMES = {
     "galid": "galaxy_id",
     "halo_id": "galaxy_id",
     "halo_hostid": "halo_id",
     **{x: f"position_{x}" for x in "xyz"},
     **{f"v{x}": f"velocity_{x}" for x in "xyz"},
-    "stellar_mass": "stellar_mass",
-    "subhalo_mass": "subhalo_mass",
+    **{name: name for name in ("stellar_mass", "subhalo_mass")},
     "halo_vmax": "vmax",
-    "extrapolated": "extrapolated",
-    **{column.name: column.name for column in PAINTED.values()},
 }
+_IN_ANOTHER_FORM = ("is_central", "halo_mass")  # the latter with its definition in the name
 _FLAT = 1e-9  # of Omega_k
 _SAME = 1e-6  # facts that are in files as text, or free of h
 # halotools draws 100,000 anew, by its own numbers, where there are more: 5 sigma below that.
@@ -77,13 +76,22 @@ def to_halotools(galaxies: GalaxyCatalog, sim: Scene | None = None) -> Halotools
     table = Table()
 
     def add(name: str, values: Array, meaning: str) -> None:
+        if name in table.colnames:
+            raise UsageError(
+                "to_halotools",
+                f"a painted column {name}",
+                "columns that have no name of halotools' own",
+                "give it another name where its painter provides it",
+            )
         table[name] = values
         table[name].info.description = meaning
 
     central = galaxies["is_central"]
-    for name, own in _NAMES.items():
+    declared = galaxies.declared
+    others = set(declared) - {*_NAMES.values(), *_IN_ANOTHER_FORM}
+    for name, own in [*_NAMES.items(), *((name, name) for name in declared if name in others)]:
         if own in galaxies:
-            column = GALAXY_COLUMNS[own]
+            column = declared[own]
             unit = f" [{column.unit_label}]" if column.unit else ""
             add(name, galaxies[own], column.meaning + unit)
         if name == "halo_hostid":

@@ -51,7 +51,7 @@ class HDF5Writer:
         inputs: Iterable[Path] = (),
     ) -> None:
         """Write ``galaxies`` to ``path``: see `mockgal.protocols.Writer.write`."""
-        stored = StoredDigests(column.name for column in file_columns(galaxies, units))
+        stored = StoredDigests(column.column for column in file_columns(galaxies, units))
         content = describe(galaxies, units, NO_DIGEST, stored)
         data = sum(column.values.nbytes for column in content.columns)
         with (
@@ -105,7 +105,7 @@ def _new_dataset(group: Any, column: FileColumn, rows: int) -> Any:
     )
     dataset.attrs["unit"] = column.unit
     dataset.attrs["h_power"] = column.h_power
-    dataset.attrs["a_power"] = column.a_power
+    dataset.attrs["a_power"] = column.column.a_power
     dataset.attrs["description"] = column.description
     return dataset
 

@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..columns import GALAXY_COLUMNS, StoredDigests
+from ..columns import GALAXY_COLUMNS, Column, StoredDigests
 from ..cosmology import h_free
 from ..errors import InternalError, UsageError, printable
 from ..files.atomic import atomic_output
 from ..layout import (
     CATALOGUE_SCHEMA,
     ESSENTIALS,
-    FITS_UNITS,
+    IN_MEMORY,
     NUMBERED_ESSENTIALS,
     STORED_DIGESTS,
     UNIT_SYSTEMS,
@@ -39,31 +39,34 @@ class FileColumn:
 
     Parameters
     ----------
-    name : str
-    base_unit : str
-        Unit without its power of h, in the form of the FITS standard (``km s-1``); "" if none.
+    column : Column
     h_power : int
         Power of h that goes with the numbers in the file; 0 in h-free files.
-    a_power : int
-        Power of the scale factor that makes the number a physical one.
-    meaning : str
-        One line.
     values : ndarray, shape (n,) or (n, m)
         The numbers in memory, in internal units.
-    convert_power : int
-        Power of h that is multiplied in on the way to the file.
     h : float
         Hubble constant over 100 km/s/Mpc.
     """
 
-    name: str
-    base_unit: str
+    column: Column
     h_power: int
-    a_power: int
-    meaning: str
     values: Array
-    convert_power: int
     h: float
+
+    @property
+    def name(self) -> str:
+        """Name of the column."""
+        return self.column.name
+
+    @property
+    def meaning(self) -> str:
+        """One line."""
+        return self.column.meaning
+
+    @property
+    def base_unit(self) -> str:
+        """Unit without its power of h, as the FITS standard writes it; "" if none."""
+        return self.column.file_unit
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -83,29 +86,32 @@ class FileColumn:
     @property
     def description(self) -> str:
         """The meaning, and the unit where the unit string cannot say it."""
-        if self.h_power == 0:
-            return self.meaning
-        h = "/h" if self.h_power == -1 else f" h{self.h_power}"
-        return f"{self.meaning} [{self.base_unit.replace('solMass', 'Msun')}{h}]"
+        return f"{self.meaning} [{self.column.unit_label}]" if self.h_power else self.meaning
 
     def rows(self, start: int, stop: int) -> Array:
         """Rows ``start`` to ``stop`` as the file holds them, shape (stop - start, ...)."""
         part = self.values[start:stop]
-        if self.convert_power == 0:
+        if self.h_power == self.column.h_power:
             return part
         wide = part.astype(np.float64, copy=False)
-        converted: Array = h_free(wide, self.convert_power, self.h)
+        converted: Array = h_free(wide, self.column.h_power, self.h)
         return converted.astype(self.dtype, copy=False)
 
     def definition(self) -> dict[str, Any]:
-        """Give the definition for the JSON: unit (without h), powers and meaning."""
+        """Give the definition for the JSON: unit (without h), powers and meaning.
+
+        Of a column of a plug-in, ``in_memory`` is what `mockgal.read_galaxies` has to know.
+        """
+        column = self.column
+        in_memory = {"unit": column.unit, "h_power": column.h_power}
         return {
             "name": self.name,
             "unit": self.base_unit,
             "h_power": self.h_power,
-            "a_power": self.a_power,
+            "a_power": column.a_power,
             "meaning": self.meaning,
             "dtype": self.dtype.name,
+            **({} if self.name in GALAXY_COLUMNS else {IN_MEMORY: in_memory}),
         }
 
 
@@ -128,7 +134,7 @@ class FileContent(NamedTuple):
 
 
 def file_columns(galaxies: GalaxyCatalog, units: str) -> tuple[FileColumn, ...]:
-    """Give the columns of ``galaxies`` as a file holds them, in the order of `GALAXY_COLUMNS`.
+    """Give the columns of ``galaxies`` as a file holds them, in the order of their declarations.
 
     Parameters
     ----------
@@ -139,23 +145,12 @@ def file_columns(galaxies: GalaxyCatalog, units: str) -> tuple[FileColumn, ...]:
     """
     if units not in UNIT_SYSTEMS:
         raise UsageError("units", repr(units), "one of " + ", ".join(UNIT_SYSTEMS))
-    result = []
-    for name, column in GALAXY_COLUMNS.items():
-        if name in galaxies:
-            kept, converted = (column.h_power, 0) if units == "h" else (0, column.h_power)
-            result.append(
-                FileColumn(
-                    name,
-                    FITS_UNITS[column.unit],
-                    kept,
-                    column.a_power,
-                    column.meaning,
-                    galaxies[name],
-                    converted,
-                    galaxies.snapshot.cosmology.h,
-                )
-            )
-    return tuple(result)
+    h = galaxies.snapshot.cosmology.h
+    return tuple(
+        FileColumn(column, column.h_power if units == "h" else 0, galaxies[name], h)
+        for name, column in galaxies.declared.items()
+        if name in galaxies
+    )
 
 
 def begin_digest(galaxies: GalaxyCatalog) -> Callable[[], str]:

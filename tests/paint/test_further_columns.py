@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from weights_samples import TINY, edit, weights
 
-from mockgal.columns import GALAXY_COLUMNS, HALO_COLUMNS, PAINTED
+from mockgal.columns import FURTHER_TARGETS, GALAXY_COLUMNS, HALO_COLUMNS
 from mockgal.conditional_law import ConditionalLaw
 from mockgal.errors import BadValueError, DomainError, InternalError
 from mockgal.paint.architecture import MEAN_ONLY, SUBHALO_FEATURES, outputs_of
@@ -44,7 +44,7 @@ def drawn(d, ids, seed=1):
 
 
 def test_a_painted_column_has_the_unit_of_the_one_trained_on():
-    for name, column in PAINTED.items():
+    for name, column in FURTHER_TARGETS.items():
         own = HALO_COLUMNS[name]
         assert (column.unit, column.h_power, column.a_power) == (own.unit, own.h_power, own.a_power)
         assert GALAXY_COLUMNS[column.name] is column
@@ -95,7 +95,7 @@ def test_numbers_are_keyed_by_subhalo_and_column():
     assert len(part)
     assert [both[i] for i in ids[some][part].tolist()] == again.tolist()
     assert not np.array_equal(drawn(d, ids, seed=2)[2][:20], radius[:20])
-    name = PAINTED["vmax"].name
+    name = FURTHER_TARGETS["vmax"].name
     other = replace(d, further={name: d.further[RADIUS]})
     rows, log_mass = draw(other, ids, seed=1)
     values = draw_further(other, rows, log_mass, ids, seed=1)[name]

@@ -351,7 +351,7 @@ def test_inspect_refuses_a_damaged_mock(tmp_path, mockgal_command):
 
 def test_units_are_those_of_the_fits_standard():
     for column in GALAXY_COLUMNS.values():
-        assert u.Unit(column.unit).to_string("fits") == layout.FITS_UNITS[column.unit]
+        assert u.Unit(column.unit).to_string("fits") == column.file_unit
         assert (
             np.dtype(column.dtype).itemsize
             == {"K": 8, "D": 8, "E": 4, "L": 1}[layout.FITS_CODES[column.dtype]]

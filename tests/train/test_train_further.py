@@ -11,7 +11,7 @@ from astropy.table import Table
 from scipy import stats
 
 import mockgal
-from mockgal.columns import PAINTED
+from mockgal.columns import FURTHER_TARGETS
 from mockgal.errors import (
     BadValueError,
     DomainError,
@@ -365,8 +365,8 @@ def test_the_command(mockgal_command, universes, tmp_path):
     table = Table.read(tmp_path / "mock.fits", hdu=1)
     assert len(table)
     assert (str(table[RADIUS].unit), str(table["hydro_vmax"].unit)) == ("Mpc", "km / s")
-    assert set(targets_of(f"{BOTH},vmax,mass")[1]) == set(PAINTED)
-    assert {column.name for column in PAINTED.values()} <= set(table.colnames)
+    assert set(targets_of(f"{BOTH},vmax,mass")[1]) == set(FURTHER_TARGETS)
+    assert {column.name for column in FURTHER_TARGETS.values()} <= set(table.colnames)
     ratio = np.log10(table["hydro_subhalo_mass"] / table["subhalo_mass"])
     assert abs(np.median(ratio)) < 0.5
     galaxies = mockgal.read_galaxies(tmp_path / "mock.fits")

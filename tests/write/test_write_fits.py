@@ -24,7 +24,7 @@ from mockgal.errors import (
     OutputError,
     UsageError,
 )
-from mockgal.layout import CATALOGUE_HDUS, FITS_CODES, FITS_UNITS
+from mockgal.layout import CATALOGUE_HDUS, FITS_CODES
 from mockgal.types import GalaxyCatalog
 from mockgal.write import fits as module
 from mockgal.write.fits import FITSWriter, verify_fits
@@ -357,7 +357,7 @@ def test_the_benchmark_compares_like_with_like(path, monkeypatch):
 
 def test_units_are_those_of_the_fits_standard():
     for column in GALAXY_COLUMNS.values():
-        assert FITS_UNITS[column.unit] == u.Unit(column.unit).to_string("fits")
+        assert column.file_unit == u.Unit(column.unit).to_string("fits")
         assert column.dtype in FITS_CODES
 
 
