@@ -8,6 +8,9 @@ ifeq ($(origin HASHES),file)
 HASHES := $(CI)# whether to install by the hashes in requirements/
 endif
 
+# Each command of a test begins a Python of its own, which would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo train-demo test lint tests install hashes clean
 .DEFAULT_GOAL := help
 help:
@@ -73,7 +76,7 @@ lint: install
 	$(BIN)/mypy
 
 tests: install
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test: lint tests
 

@@ -30,6 +30,23 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("fault_numbers", ["+".join(map(str, numbers))])
 
 
+@pytest.hookimpl(tryfirst=True)  # before markers leave any out
+def pytest_collection_modifyitems(session, items):
+    """Keep what the tests that claim a fault say of themselves: see test_fault_table.py."""
+    session.claims = [
+        {
+            "numbers": numbers,
+            "file": item.path.relative_to(ROOT / "tests").as_posix(),
+            "name": item.name,
+            "fixtures": item.fixturenames,
+            "skipped": any(True for _ in item.iter_markers("skip"))
+            or any(mark.args[0] for mark in item.iter_markers("skipif")),
+        }
+        for item in items
+        if (numbers := _fault_numbers(item))
+    ]
+
+
 @pytest.fixture
 def exit_codes(request):
     """What a command ends with by the fault of the test, from the table of faults."""

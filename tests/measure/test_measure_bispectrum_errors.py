@@ -47,7 +47,9 @@ def gaussian_boxes():
     return fields, {name: np.std([f[name] for f in found], axis=0, ddof=1) for name in ESTIMATES}
 
 
-@pytest.mark.parametrize(("per_side", "boxes"), [(2, 30), (3, 15)])
+@pytest.mark.parametrize(
+    ("per_side", "boxes"), [(2, 30), pytest.param(3, 15, marks=pytest.mark.slow)]
+)
 def test_errors_are_the_scatter_between_gaussian_boxes(gaussian_boxes, per_side, boxes):
     """Within 10%, averaged over angles."""
     fields, scatter = gaussian_boxes

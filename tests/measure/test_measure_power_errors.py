@@ -244,9 +244,9 @@ def test_errors_with_the_shot_noise_subtracted_are_the_scatter_of_boxes(weight):
 
 def test_errors_of_the_bispectrum_with_the_shot_noise_subtracted():
     options = {"k1": 0.5, "k2": 0.6, "angles": 6, "subtract_shot_noise": True}
-    samples = [galaxies(seed) for seed in range(60)]
+    samples = [galaxies(seed) for seed in range(40)]
     values = [bispectrum(sample, jackknife=0, **options)["bispectrum"] for sample in samples]
-    errors = [bispectrum(sample, **options)["bispectrum_error"] for sample in samples[:15]]
+    errors = [bispectrum(sample, **options)["bispectrum_error"] for sample in samples[:8]]
     ratio = np.sqrt(np.mean(np.square(errors), axis=0)) / np.std(values, axis=0, ddof=1)
     assert 0.7 < np.mean(ratio) < 1.4
 

@@ -1,5 +1,6 @@
 """Training inside batch jobs: one process, whatever the batch system says of the job."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,5 +87,10 @@ def test_several_processes_for_one_device_are_refused(tmp_path, environment, pro
     assert text.startswith("2 training processes")
     assert f"that {program} started" in text
     assert f"env -u {variable}" in text
-    environment.pop(variable)  # the way out
+
+
+def test_the_way_out_of_several_processes_works(tmp_path):
+    environment = {**BATCH, "SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "4"}
+    (variable,) = re.findall("env -u ([A-Z_]+)", said(tmp_path, environment).stdout)
+    environment.pop(variable)
     assert said(tmp_path, environment).stdout == "ok 1 0 True\n"

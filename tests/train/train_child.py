@@ -26,7 +26,7 @@ def trained(folder):
     return train(samples, loop_samples.NET, OPTIONS, Path(folder), **loop_samples.given(samples))
 
 
-def searched(folder, trials=4):
+def searched(folder, trials=3):
     samples = data()
     about = loop_samples.given(samples)
     return search(samples, loop_samples.NET, SEARCHED, Path(folder), trials, ranges=RANGES, **about)
