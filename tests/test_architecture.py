@@ -145,6 +145,41 @@ def test_doors(path):
     assert imports(path) <= allowed, f"{path} imports {imports(path) - allowed}"
 
 
+# Formats that have modules of their own in `read`. What serves several of them lies apart.
+FAMILIES = {
+    "subfind": {"subfind", "subfind_set", "gadget4", "arepo", "units", "snapshots", "members"}
+    | {"membership", "placement"},
+    "rockstar": {"rockstar", "rockstar_head"},
+    "quijote": {"quijote", "quijote_set"},
+    "halotools": {"halotools", "halotools_facts", "halotools_table"},
+    "mocks": {p.stem for p in PACKAGE.glob("read/galaxies*.py")} | {"fits_file"},
+}
+# These tell what a file is, and ask the formats.
+TELLING = {"detect", "signatures", "unsupported"}
+
+
+def within(path: Path) -> set[str]:
+    """Modules of its own room that a module imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            found |= {node.module.split(".")[0]} if node.module else {a.name for a in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("read/*.py")), ids=lambda p: p.stem)
+def test_a_format_imports_no_other_format(path):
+    own = [name for name, modules in FAMILIES.items() if path.stem in modules]
+    others = set().union(*(modules for name, modules in FAMILIES.items() if name not in own))
+    if path.stem not in TELLING:
+        assert within(path) & others == set()
+
+
+def test_the_formats_are_there():
+    every = set().union(*FAMILIES.values(), TELLING)
+    assert {name for name in every if not (PACKAGE / "read" / f"{name}.py").exists()} == set()
+
+
 def test_the_check_sees_a_wrong_door(tmp_path, monkeypatch):
     room = tmp_path / "select"
     room.mkdir()

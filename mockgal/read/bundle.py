@@ -57,8 +57,8 @@ from ..types import MASS_DEFINITIONS, HaloCatalog, ParticleChunk, Particles, Sce
 from . import chunks, given, headers, physics, safe
 from .chunks import FileSet
 from .density import AT_HOSTS, read_density
-from .snapshots import stream_particles
-from .units import check_given, make_cosmology
+from .particle_stream import stream_particles
+from .stated_cosmology import check_given, make_cosmology
 from .values import MEASURED, halo_catalog
 
 _AGAIN = "pack the original catalogue again"

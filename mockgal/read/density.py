@@ -26,7 +26,7 @@ from ..layout import DENSITY, GRID_ATTRIBUTES, GRID_UNITS, MATTER, QUANTITY
 from ..types import DensityField, HaloCatalog, Scene, Snapshot
 from . import chunks, headers, physics, safe
 from .orientation import Sampler
-from .units import SAME
+from .stated_cosmology import SAME
 
 # What each kind may be in: what is written and, for pure numbers, its other name.
 UNITS = {kind: (unit,) if unit else ("", "1") for kind, unit in GRID_UNITS.items()}

@@ -16,7 +16,7 @@ from ..errors import MissingDatasetError, UnitsError, UsageError
 from ..protocols import ReadOptions
 from ..types import Scene, Snapshot
 from .regions import SLAB
-from .units import SAME, SAME_PARTICLE, flag, ways_to_state
+from .stated_cosmology import SAME, SAME_PARTICLE, flag, ways_to_state
 
 
 class Fact(NamedTuple):

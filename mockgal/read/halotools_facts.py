@@ -12,7 +12,7 @@ from ..errors import HeaderError, printable, shown
 from ..protocols import ReadOptions
 from . import expansion, given, physics
 from .halotools_table import Table
-from .units import flag, make_cosmology
+from .stated_cosmology import flag, make_cosmology
 
 Array = NDArray[Any]
 

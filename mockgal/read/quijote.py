@@ -41,7 +41,7 @@ from ..types import HaloCatalog, Scene, Snapshot
 from . import chunks, given, physics, values
 from .particle_mass import RATIO, SIDE, cube
 from .quijote_set import FOLDER, count_groups, find_set, gather, named_so
-from .units import flag, make_cosmology
+from .stated_cosmology import flag, make_cosmology
 
 Array = NDArray[Any]
 

@@ -36,8 +36,8 @@ from ..types import HaloCatalog, Scene, Snapshot, SourceFile
 from . import given, physics, safe, text, values
 from .nesting import top_hosts
 from .rockstar_head import HLIST, HaloList, kind_of, open_list
+from .stated_cosmology import flag, make_cosmology
 from .text_stream import begins_with, check
-from .units import flag, make_cosmology
 
 Array = NDArray[Any]
 

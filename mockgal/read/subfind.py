@@ -34,8 +34,9 @@ from ..protocols import ReadOptions
 from ..types import HaloCatalog, Scene, Snapshot, SourceFile
 from . import chunks, given, members, physics, placement, snapshots, values
 from .membership import check_membership
+from .stated_cosmology import SAME
 from .subfind_set import FOLDERS, CatalogueSet, Dialect, is_of, open_set
-from .units import COSMOLOGY, SAME, UNITS
+from .units import COSMOLOGY, UNITS
 
 Array = NDArray[Any]
 

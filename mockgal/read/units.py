@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import h5py
 
-from ..cosmology import LCDM, Cosmology
-from ..errors import HeaderError, MissingDatasetError, UsageError, warn
+from ..cosmology import Cosmology
+from ..errors import HeaderError, MissingDatasetError, warn
 from ..protocols import ReadOptions
 from . import expansion, headers
+from .stated_cosmology import flag, make_cosmology
 
 _MPC_CM = (3.085678e24, "Mpc", {"kpc": 1e-3, "Mpc": 1.0})
 _MSUN_G = (1.989e33, "Msun", {"1e10 Msun": 1e10, "Msun": 1.0, "1e5 Msun": 1e5})
@@ -27,8 +27,6 @@ _UNITS = (*UNITS, "Hubble")
 COSMOLOGY = {"HubbleParam": "h", "Omega0": "omega_m", "OmegaLambda": "omega_lambda"}
 _ALSO = {"OmegaBaryon": "omega_b", "Sigma8": "sigma_8", "PrimordialIndex": "n_s"}
 STATED = (*_UNITS, *COSMOLOGY)  # what all files of a run must agree on
-SAME = 1e-4  # relative, between a value in the file and the user's
-SAME_PARTICLE = 1e-3  # of particle masses, which rest on the codes' gravitational constants
 
 
 class Statement(NamedTuple):
@@ -96,11 +94,6 @@ def stated(file: h5py.File, statement: Statement) -> tuple[float | None, ...]:
     return tuple(_attribute(file, statement, name) for name in STATED)
 
 
-def flag(name: str) -> str:
-    """The option of the command that gives ``name``."""
-    return "--" + name.replace("_", "-")
-
-
 def _given(
     where: str, value: dict[str, float | None], options: ReadOptions, statement: Statement
 ) -> list[str]:
@@ -135,84 +128,6 @@ def _given(
             "; ".join(ways),
         )
     return taken
-
-
-def check_given(where: str, cosmology: Cosmology, options: ReadOptions) -> None:
-    """Whether what the user says is what the file says.
-
-    Raises
-    ------
-    UsageError
-        It is not.
-    """
-    for name in (*COSMOLOGY.values(), *LCDM):
-        user, allowed = getattr(options, name), ways_to_state(cosmology, name)
-        if user is not None and not any(
-            abs(user - own) <= SAME * max(abs(own), SAME) for own in allowed
-        ):
-            raise UsageError(
-                flag(name),
-                f"{user}",
-                " or ".join(f"{own:.9g}" for own in allowed) + f", as {where} says",
-                f"leave {flag(name)} out",
-            )
-
-
-def ways_to_state(cosmology: Cosmology, name: str) -> list[float]:
-    """Return by which values a parameter is stated: Omega_m without neutrinos, or with them."""
-    own, neutrinos = getattr(cosmology, name), cosmology.omega_nu
-    value = float(LCDM[name] if own is None else own)
-    return [value, value + neutrinos] if name == "omega_m" and neutrinos else [value]
-
-
-def make_cosmology(
-    where: str,
-    names: dict[str, str],
-    values: dict[str, Any],
-    options: ReadOptions,
-    statements: Iterable[expansion.Statement] = (),
-) -> Cosmology:
-    """The cosmology that a file states, with errors that say where.
-
-    Parameters
-    ----------
-    where : str
-        ``FILE:/GROUP`` that holds the attributes.
-    names : dict of str to str
-        Attribute of each of ``values``, where it is called otherwise.
-    values : dict of str to float or None
-        Arguments of `Cosmology`.
-    options : ReadOptions
-    statements : iterable of tuple
-        What else the file states of the expansion; see `mockgal.read.expansion.further`.
-
-    Raises
-    ------
-    HeaderError
-        A value that no universe has.
-    UsageError
-        The user gives other values than the file.
-    """
-    values = values | expansion.further(statements, values)
-    for name in LCDM:
-        if values.get(name) is None:
-            values[name] = getattr(options, name)
-    try:
-        cosmology = Cosmology(**values)
-    except HeaderError as error:
-        name = error.where.split()[-1]
-        if str(getattr(options, name, None)) == error.found:
-            raise UsageError(
-                flag(name), error.found, error.expected, f"correct {flag(name)}"
-            ) from error
-        raise HeaderError(
-            f"{where}@{names.get(name, name)}",
-            error.found,
-            error.expected,
-            "correct the attribute, or fetch the file again",
-        ) from error
-    check_given(where, cosmology, options)
-    return cosmology
 
 
 def _assume(value: dict[str, float | None], statement: Statement) -> list[str]:

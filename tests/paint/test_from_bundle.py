@@ -8,7 +8,7 @@ from cnn_samples import sample_weights
 
 import mockgal
 from mockgal.paint.cnn import CNNPainter
-from mockgal.read.snapshots import rounded
+from mockgal.read.particle_stream import rounded
 from mockgal.testing.subfind import write_gadget4
 
 GADGET4 = Path(__file__).parents[3] / "shared/data/gadget4/dark/groups_002"
