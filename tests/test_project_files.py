@@ -49,6 +49,23 @@ def test_the_changelog_begins_with_the_version():
     assert "unreleased" not in [date for _, date in titles[1:]]
 
 
+def test_the_page_on_tests_is_complete():
+    """It names every folder and helper, every marker, and only what there is."""
+    text = (ROOT / "tests/README.md").read_text()
+    tests = ROOT / "tests"
+    for path in tests.iterdir():
+        if path.is_dir() and path.name != "__pycache__":
+            assert f"`{path.name}/" in text, path
+        elif path.suffix == ".py" and not path.name.startswith("test_"):
+            assert f"`{path.name}`" in text, path
+    for name in re.findall(r"`((?:\w+/)*\w+\.py)`", text):
+        assert list(tests.rglob(name)), name
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    for marker in setup["tool:pytest"]["markers"].split("\n"):
+        assert not marker or f"| `{marker.partition(':')[0]}` |" in text
+
+
 @pytest.mark.parametrize("tool", ["ruff", "mypy"])
 def test_tools_have_the_pinned_version(tool):
     """Findings differ with the version: a hook, `make lint` and CI agree."""
