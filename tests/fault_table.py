@@ -134,7 +134,11 @@ def _units() -> tuple[Fault, ...]:
             "a run in units without h",
             "recognised where its Hubble constants agree, else refused",
         ),
-        Fault(31, "radii in kpc/h taken for Mpc/h", "refused: radii and masses do not fit"),
+        Fault(
+            31,
+            "radii in kpc/h taken for Mpc/h, vmax in m/s or in 1000 km/s",
+            "refused: radii, or circular velocities, and masses do not fit",
+        ),
         Fault(
             32,
             "masses, radii or particles that differ from what the cosmology says by more than 5% "

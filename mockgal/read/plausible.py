@@ -18,6 +18,7 @@ from ..columns import HALO_COLUMNS
 from ..errors import BadValueError, warn
 from ..layout import SEVERAL_RESOLUTIONS
 from ..types import Scene, Snapshot
+from .physics import check_vmax
 
 Array = NDArray[Any]
 Where = Callable[[str, int], str]
@@ -284,7 +285,7 @@ def check_scene(scene: Scene, place: str) -> None:
 
     Raises
     ------
-    BadValueError
+    BadValueError, UnitsError
     """
     columns = {name: scene.halos[name] for name in scene.halos.columns}
 
@@ -293,4 +294,7 @@ def check_scene(scene: Scene, place: str) -> None:
 
     for finding in impossible(columns, scene.snapshot):
         raise refusal(finding, columns, where)
+    if "vmax" in columns:
+        cosmology, redshift = scene.snapshot.cosmology, scene.snapshot.redshift
+        check_vmax(columns["vmax"], columns["mass"], cosmology, redshift, f"{place}:vmax")
     tell_rare(columns, scene.snapshot, where, {})

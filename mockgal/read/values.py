@@ -390,6 +390,8 @@ def _check_units(
     physics.check_host_mass(
         columns["host_mass"][central], mass[central], *expected, dataset("host_mass")
     )
+    if "vmax" in columns:
+        physics.check_vmax(columns["vmax"], mass, *expected, dataset("vmax"))
     return found
 
 

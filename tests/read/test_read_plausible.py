@@ -1,5 +1,6 @@
 """Values that no halo has: refused with the row, the bound and a way out that works."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,23 @@ CASES = {
     "denormal": (_one("halo_mvir", 3, 5e-324), "mass"),
     "more than the box": (_one("halo_mvir", 3, 1e17), "mass_over_matter"),
 }
+
+
+@pytest.mark.fault(31)
+@pytest.mark.parametrize("factor", [1e-3, 1e3])
+def test_vmax_in_another_unit(tmp_path, scene, factor):
+    """All rows are within the bounds of the column; only with the masses they cannot be."""
+    table = columns(scene)
+    table["halo_vmax"] = table["halo_vmax"].clip(0, 29.0) if factor > 1 else table["halo_vmax"]
+    table["halo_vmax"] = table["halo_vmax"] * factor
+    path = write_table(tmp_path / "t.hdf5", table, facts(scene))
+    with pytest.raises(UnitsError, match=r"vmax of .* the circular velocity.*km/s") as error:
+        read(path)
+    assert "halo_vmax" in error.value.where
+    changed = dict(scene.halos.columns) | {"vmax": scene.halos["vmax"] * 1e-3}
+    halos = HaloCatalog(changed, scene.halos.mass_definition, scene.halos.record)
+    with pytest.raises(UnitsError, match="vmax of 0"):
+        plausible.check_scene(replace(scene, halos=halos), "plug-in")
 
 
 @pytest.mark.fault(35)
