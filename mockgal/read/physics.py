@@ -20,10 +20,6 @@ EXACT = 0.01  # relative: what densities of runs and finders that are exact keep
 # above this.
 LEAST_IN_GROUPS = 1e-6
 HOST_OVER_BOUND = (1e-3, 1e3)
-# The median of vmax over the circular velocity at R200c of the bound mass: 1.0 to 1.6 in Gadget-4
-# runs, TNG100 and Rockstar (z = 11.8), 0.5 to 1.8 in 300 boxes of CAMELS.
-VMAX_OVER_CIRCULAR = (0.05, 20.0)
-_FEW_VMAX = 20  # of halos
 RADII_APART = 100.0  # in density, of halos of one definition: a factor 4.6 in radius
 # In the record of a snapshot.
 RADII_LEFT_OUT = "radii_left_out_of_check"
@@ -420,37 +416,6 @@ def check_host_mass(
             f"host masses of {ratio:.3g} times the centrals' bound masses, in the median",
             f"{low:g} to {high:g} times",
             _fix(10.0 ** round(np.log10(ratio)), cosmology, redshift),
-        )
-
-
-def check_vmax(
-    vmax: NDArray[np.float64],
-    mass: NDArray[np.float64],
-    cosmology: Cosmology,
-    redshift: float,
-    where: str,
-) -> None:
-    """Circular velocities [km/s] against bound masses [Msun/h], in the median.
-
-    Raises
-    ------
-    UnitsError
-        The median over what the mass has at R200c, where neither is 0, is not within
-        `VMAX_OVER_CIRCULAR`.
-    """
-    good = (vmax > 0) & (mass > 0)
-    if np.count_nonzero(good) < _FEW_VMAX:
-        return
-    circular = cosmology.halo_scale(mass[good], "200c", redshift)[1]
-    ratio = float(np.median(vmax[good] / circular))
-    low, high = VMAX_OVER_CIRCULAR
-    if not low <= ratio <= high:
-        raise UnitsError(
-            where,
-            f"a vmax of {ratio:.3g} times the circular velocity sqrt(G M / r) of the bound mass at "
-            f"R200c, in the median of {np.count_nonzero(good)} halos",
-            f"{low:g} to {high:g} times: finders have 0.5 to 1.8",
-            f"correct the unit, km/s, or the column: it is off by a factor of about {ratio:.1g}",
         )
 
 

@@ -391,7 +391,7 @@ def _check_units(
         columns["host_mass"][central], mass[central], *expected, dataset("host_mass")
     )
     if "vmax" in columns:
-        physics.check_vmax(columns["vmax"], mass, *expected, dataset("vmax"))
+        plausible.check_vmax(columns["vmax"], mass, snapshot, dataset("vmax"))
     return found
 
 
