@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect as introspection
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from . import registry
 from .errors import UsageError
+from .options import Option, flat
 from .protocols import Painter
 from .satellite_law import SatelliteLaw
 from .types import Scene
@@ -20,28 +20,30 @@ def make_painter(name: str, options: dict[str, Any]) -> Painter:
     Raises
     ------
     UsageError
-        No such painter, or an option that it does not have.
+        No such painter, an option that it does not have, or a value that the option cannot have.
     """
-    check_painter_options(f"painter {name}", name, options)
+    where = f"painter {name}"
+    declared = check_painter_options(where, name, options)
+    for key, value in options.items():
+        if value is not None:  # as if not given
+            declared[key].check(where, value)
     painter: Painter = registry.make("painters", name, **options)
     return painter
 
 
 def check_painter_options(
     where: str, name: str, options: Iterable[str], beside: Iterable[str] = ()
-) -> None:
-    """Raise if the painter ``name`` lacks one of the options; ``beside`` are allowed as well.
+) -> dict[str, Option]:
+    """Return the options of the painter ``name``; ``beside`` are allowed as well.
 
     Raises
     ------
     UsageError
         No such painter or option; the message lists those that are.
     """
-    painter_class = registry.load("painters", name)
-    with registry.guarded("painters", name, "looking at its options"):
-        allowed = introspection.signature(painter_class).parameters
-    if all(option.kind is not option.VAR_KEYWORD for option in allowed.values()):
-        check_options(where, options, [*beside, *allowed])
+    declared = flat(registry.painter_options(name))
+    check_options(where, options, [*beside, *declared])
+    return declared
 
 
 def made(where: str, painter: str | Painter, options: dict[str, Any]) -> Painter:
@@ -74,7 +76,10 @@ def check_options(where: str, options: Iterable[str], allowed: Iterable[str]) ->
     """
     unknown = [key for key in options if key not in allowed]
     if unknown:
-        raise UsageError(where, f"option {', '.join(unknown)}", "one of " + ", ".join(allowed))
+        names = ", ".join(allowed)
+        raise UsageError(
+            where, f"option {', '.join(unknown)}", f"one of {names}" if names else "no options"
+        )
 
 
 def guarded(name: str | None, sim: Scene) -> AbstractContextManager[None]:

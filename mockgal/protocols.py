@@ -198,9 +198,9 @@ class Painter(Protocol):
     vmax, where there is one), has a true ``predicts_hosts``: it is asked for the galaxies of hosts
     that the input lacks, on a catalogue of nothing but these columns.
 
-    Its class may list names of its options: in ``without_effect`` those that do not change the
-    result beyond ``tolerance``, such as where to keep scratch files, which are left out of the
-    digest of a build's configuration; in ``masses`` those that recipes must give with a unit.
+    Its class is a frozen dataclass whose fields declare its options by the functions of
+    `mockgal.options`: command line, recipes and the digest of a build's configuration derive from
+    them. A function that makes one of several classes lists them in ``option_classes``.
     """
 
     name: str

@@ -17,6 +17,7 @@ from . import registry
 from .errors import MockgalError, UsageError, shown
 from .files import plain_yaml
 from .files.plain_text import read_text
+from .options import Option, flat
 from .protocols import ReadOptions
 from .quantity import stated_facts
 from .random import check_seed
@@ -27,8 +28,6 @@ DEFAULT_SEED = 201200186
 _MAX_BYTES = 100_000
 _RECIPE = plain_yaml.Dialect(depth=4, values=5000, text=4096)
 _FIX = "check its path and what is in it; docs/reference/recipe.md has an example"
-_OPTION_FILES = (".ecsv", ".safetensors")
-_IN_A_FOLDER = ("./", "../", "/")
 
 
 class Recipe(BaseModel):
@@ -119,12 +118,9 @@ class Recipe(BaseModel):
     @classmethod
     def _plain(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         plain = {k: _as_text(v) if isinstance(v, os.PathLike) else v for k, v in value.items()}
-        numbers = [k for k, v in plain.items() if isinstance(v, int | float)]
-        if numbers and "painter" in info.data:
-            masses = declared(info.data["painter"], "masses")
-            for key in numbers:
-                if key in masses:
-                    raise ValueError(f'{key} with its unit, such as "1e9 Msun/h"')
+        for key, option in _options(info.data.get("painter")).items() if plain else ():
+            if option.kind == "quantity" and isinstance(plain.get(key), int | float):
+                raise ValueError(f'{key} with its unit, such as "{option.example}"')
         if not all(isinstance(v, str | int | float | None) for v in plain.values()):
             raise ValueError("names, paths, numbers, true or false (mockgal.paint takes objects)")
         return plain
@@ -176,17 +172,17 @@ class Recipe(BaseModel):
 
         Folders are left out: what is in a calibration file is told by its digest. So is that of a
         density grid, with what was read. Of the painter's options those are left out that its
-        class declares as not changing the result (`mockgal.protocols.Painter`).
+        class declares as not changing the result (`mockgal.options`), and of paths the folders.
         """
-        without_effect = declared(self.painter, "without_effect")
+        options, undeclared = _options(self.painter), Option()
         apart = {"sim", "density", "out", "overwrite", "require_nonempty", "units", "format"}
         if not self.populate:
             apart |= {"populate", "populate_options"}
         values = self.model_dump(mode="json", exclude=apart)
         values["painter_options"] = {
-            key: Path(value).name if _is_path(value) else value
+            key: Path(value).name if option.is_path(value) else value
             for key, value in values["painter_options"].items()
-            if key not in without_effect
+            if (option := options.get(key, undeclared)).changes_result
         }
         return values
 
@@ -196,17 +192,9 @@ class Recipe(BaseModel):
         return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
 
 
-def declared(painter: str, attribute: str) -> frozenset[str]:
-    """Return the options that a painter's class lists in ``attribute``; none if it has no such."""
-    names = getattr(registry.load("painters", painter), attribute, ())
-    return frozenset() if isinstance(names, str) else frozenset(names)
-
-
-def _is_path(value: Any) -> bool:
-    """Whether an option of a painter names a file, and can be no name."""
-    return isinstance(value, str) and (
-        Path(value).suffix in _OPTION_FILES or value.startswith(_IN_A_FOLDER)
-    )
+def _options(painter: object) -> dict[str, Option]:
+    """Return the options that a painter declares; none of what is no name."""
+    return flat(registry.painter_options(painter)) if isinstance(painter, str) else {}
 
 
 def _as_text(path: os.PathLike[Any]) -> str:
@@ -255,17 +243,21 @@ def check(values: Mapping[str, Any], source: str) -> Recipe:
         ) from error
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, painter: str | None = None) -> dict[str, Any]:
     """The mapping in a recipe file; relative paths in it are taken from the file's directory.
 
-    Of the painter's options those are paths that end in a file extension, or begin with ``./``,
-    ``../`` or ``/``.
+    Parameters
+    ----------
+    path : Path
+    painter : str, optional
+        Name of the painter, whose class says which of its options are paths; that of the recipe
+        without it.
 
     Raises
     ------
     UsageError
         No ordinary file, unreadable, too long, or not plain YAML
-        (`mockgal.files.plain_yaml`) of a mapping.
+        (`mockgal.files.plain_yaml`) of a mapping; or no such painter.
     """
     expected = f"a recipe of at most {_MAX_BYTES:,} bytes"
     try:
@@ -277,15 +269,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise UsageError(where, error.found, error.expected, error.fix) from error
     if not isinstance(values, dict):
         raise UsageError(path, shown(values), "a mapping of option names", _FIX)
+    for key in ("sim", "density", "out"):
+        if isinstance(values.get(key), str) and values[key]:
+            values[key] = str(path.parent / values[key])
     options: Any = values.get("painter_options")
-    places: list[tuple[dict[str, Any], str]] = [(values, key) for key in ("sim", "density", "out")]
-    places += [
-        (options, key)
-        for key, value in (options.items() if isinstance(options, dict) else ())
-        if _is_path(value)
-    ]
-    for mapping, key in places:
-        if isinstance(mapping.get(key), str) and mapping[key]:
-            place = path.parent / mapping[key]
-            mapping[key] = _as_text(place) if mapping is options else str(place)
+    if isinstance(options, dict):
+        for key, option in _options(painter or values.get("painter")).items():
+            if option.is_path(options.get(key)):
+                options[key] = _as_text(path.parent / options[key])
     return values

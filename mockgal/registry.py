@@ -17,15 +17,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .errors import MockgalError, UsageError
+from .options import OptionGroups, option_groups
 from .plugins import Plugin, kind, plugins, tell
 from .protocols import MockReader, Painter, Reader, Writer
 
 
 class Entry(NamedTuple):
-    """Where a class lives, and how to install what it needs."""
+    """Where a class lives, how to install what it needs, and where the options of a painter are.
+
+    Those are in a module of their own where that of the painter takes a while to import.
+    """
 
     target: str
     install_hint: str = ""
+    options: str = ""
 
 
 # Readers are tried in this order when the format is detected.
@@ -43,8 +48,12 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
         "hdf5": Entry("mockgal.read.galaxies_hdf5:HDF5Mocks"),
     },
     "painters": {
-        "hod": Entry("mockgal.paint.hod_choice:hod_painter"),
-        "cnn": Entry("mockgal.paint.cnn:CNNPainter"),
+        "hod": Entry(
+            "mockgal.paint.hod_choice:hod_painter", options="mockgal.paint.hod_options:KINDS"
+        ),
+        "cnn": Entry(
+            "mockgal.paint.cnn:CNNPainter", options="mockgal.paint.cnn_options:CNNOptions"
+        ),
     },
     "writers": {
         "fits": Entry("mockgal.write.fits:FITSWriter"),
@@ -72,6 +81,11 @@ _PROTOCOLS: dict[str, type] = {
     "painters": Painter,
     "writers": Writer,
 }
+
+
+def built_in(group: str) -> tuple[str, ...]:
+    """Return the names in ``group`` that are of this package."""
+    return tuple(_BUILT_IN[group])
 
 
 def names(group: str) -> tuple[str, ...]:
@@ -102,9 +116,8 @@ def load(group: str, name: str) -> Any:
             raise _wrong(plugin, group, f"a {type(loaded).__name__}")
         return loaded
     entry = _BUILT_IN[group][name]
-    module, _, attribute = entry.target.partition(":")
     try:
-        return getattr(import_module(module), attribute)
+        return _imported(entry.target)
     except ImportError as error:
         raise UsageError(
             f"{kind(group)} {name}",
@@ -124,6 +137,37 @@ def summary(group: str, name: str) -> str:
     """
     lines = (inspect.getdoc(load(group, name)) or "").splitlines()
     return lines[0].removesuffix(".") if lines else ""
+
+
+def _imported(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def painter_options(name: str) -> OptionGroups:
+    """Return the options of the painter ``name``: see `mockgal.options.option_groups`.
+
+    Raises
+    ------
+    UsageError
+        As of `load`; or a plug-in whose options cannot be looked at.
+    """
+    entry = _BUILT_IN["painters"].get(name)
+    if entry is not None and entry.options:
+        return option_groups(_imported(entry.options))
+    painter = load("painters", name)
+    with guarded("painters", name, "looking at its options"):
+        return option_groups(painter)
+
+
+def options_of_plugins() -> Iterator[tuple[str, OptionGroups]]:
+    """Yield the name and the options of each painter of a plug-in; one that has none is told of."""
+    for name in plugins("painters"):
+        if name not in _BUILT_IN["painters"]:
+            try:
+                yield name, painter_options(name)
+            except MockgalError as error:
+                tell(f"a plug-in is left out: {error}")
 
 
 def make(group: str, name: str, **options: Any) -> Any:

@@ -33,7 +33,7 @@ SHARED = {
     "abundance",
     "types",
 }
-SHARED |= {"distribution", "satellite_law", "protocols", "plugins", "registry"}
+SHARED |= {"distribution", "satellite_law", "protocols", "plugins", "options", "registry"}
 ROOMS = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
 JOINTS = {
     "pipeline",
@@ -106,6 +106,7 @@ ORDER = [
     "satellite_law",
     "protocols",
     "plugins",
+    "options",
     "registry",
 ]
 MODULES = sorted(p.relative_to(PACKAGE) for p in PACKAGE.rglob("*.py"))

@@ -16,6 +16,8 @@ from mockgal.recipe import check
 
 GROUPS = ("readers", "mocks", "painters", "writers", "statistics")
 PAINTER = """
+from dataclasses import dataclass
+from mockgal.options import folder, text
 from mockgal.paint.hod import HODPainter
 
 class Toy:
@@ -36,8 +38,10 @@ class Toy:
     def describe(self, scene):
         return HODPainter().describe(scene)
 
+@dataclass(frozen=True)
 class Careful(Toy):
-    without_effect = ("scratch",)
+    device: str = text("Where it is.", "near")
+    scratch: str | None = folder("Scratch files.", exists=False, changes_result=False)
 """
 STATISTIC = """
 from mockgal.measure.mass_function import stellar_mass_function

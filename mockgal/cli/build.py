@@ -12,10 +12,10 @@ from cloup import option, option_group
 
 from ..errors import UsageError
 from ..layout import MISSING_CHUNKS, POPULATED
-from .command import Command, Outcome, files_of
+from .command import Outcome, files_of
 from .left_out import left_out
 from .options import Listed, cutting, given, overwriting, reading, sim_option
-from .painting import PAINTER_OPTIONS, painting
+from .painting import PaintingCommand, painter_options, painting
 from .populating import populating, take_choices
 from .screen import progress_bar
 from .values import FILE, PAINTER, WHOLE, extensions
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..pipeline import Report
 
 
-@cloup.command(cls=Command)
+@cloup.command(cls=PaintingCommand)
 @option_group(
     "Simulation",
     sim_option("Simulation to paint: a bundle, one file of a set, or a folder."),
@@ -86,11 +86,14 @@ def build(recipe: str | None, cuts: tuple[str, ...], overwrite: bool, **options:
     from ..progress import shown
     from ..recipe import check, read_yaml
 
-    values = {} if recipe is None else read_yaml(Path(recipe))
-    source = "mockgal build" if recipe is None else recipe
     wanted = given({**options, "cut": cuts, "overwrite": overwrite or None})
-    painter_options = {key: wanted.pop(key) for key in PAINTER_OPTIONS if key in wanted}
-    chosen = {"painter_options": painter_options, "populate_options": take_choices(wanted)}
+    values = {} if recipe is None else read_yaml(Path(recipe), wanted.get("painter"))
+    source = "mockgal build" if recipe is None else recipe
+    painter = wanted.get("painter", values.get("painter"))
+    chosen = {
+        "painter_options": painter_options(wanted, painter),
+        "populate_options": take_choices(wanted),
+    }
     values |= wanted
     for key, more in chosen.items():
         stated = values.get(key, {})

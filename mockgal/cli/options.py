@@ -13,7 +13,7 @@ from cloup import option, option_group
 
 from ..errors import UsageError
 from ..types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
-from .values import FILE, FLOAT, FOLDER, FORMAT, PATH, WHOLE
+from .values import FILE, FLOAT, FORMAT, PATH, WHOLE
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -114,13 +114,20 @@ def options(*decorators: Decorator) -> Decorator:
     return decorate
 
 
-def names_of(decorator: Decorator) -> tuple[str, ...]:
-    """Return the names of the parameters that a decorator adds to a command."""
+def parameters_of(*decorators: Decorator) -> list[Any]:
+    """Return the parameters that decorators add to a command."""
 
     def command(**_: Any) -> None: ...
 
-    parameters: list[click.Parameter] = getattr(decorator(command), "__click_params__", [])
-    return tuple(str(parameter.name) for parameter in reversed(parameters))
+    parameters = getattr(options(*decorators)(command), "__click_params__", [])
+    return list(reversed(parameters))
+
+
+def adding(command: Callable[..., Any], parameters: Iterable[click.Parameter]) -> Any:
+    """Add parameters to the function of a command, before those that it has."""
+    own: list[click.Parameter] = command.__dict__.setdefault("__click_params__", [])
+    own += reversed(list(parameters))  # the last one is shown first
+    return command
 
 
 def sim_option(help: str, **keywords: Any) -> Decorator:
@@ -355,8 +362,3 @@ def check_pairs(
             "one or more of each, in pairs",
             f"{command} --dark dark/groups_099 --hydro hydro/groups_099{more}",
         )
-
-
-def keeping(help: str) -> Decorator:
-    """Return the option for a folder from which work that was stopped goes on."""
-    return option("--resume", type=FOLDER, help=help)

@@ -11,6 +11,7 @@ import cloup
 from cloup import option, option_group
 
 from ..errors import in_shell
+from ..paint.cnn_options import DEVICES, PRECISIONS
 from .command import Command, Outcome, plain
 from .options import (
     Renamed,
@@ -151,7 +152,7 @@ _ABOUT = ("summary", "caution", "citation")
     "Machine",
     option(
         "--device",
-        type=click.Choice(["auto", "cpu", "cuda"]),
+        type=click.Choice(DEVICES),
         cls=Renamed,
         formerly=("--accelerator",),
         help="Kind of device to train on (default: auto, a GPU if there is one).",
@@ -164,7 +165,7 @@ _ABOUT = ("summary", "caution", "citation")
     ),
     option(
         "--precision",
-        type=click.Choice(["float32", "tf32", "bfloat16"]),
+        type=click.Choice(PRECISIONS),
         help="Precision of the network's layers (default: float32).",
     ),
     option(

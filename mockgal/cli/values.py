@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,10 +16,11 @@ from click.shell_completion import CompletionItem
 
 from .. import registry
 from ..errors import shown
+from ..options import Option, options_of
+from ..paint.cnn_options import CNNOptions
 
 _WHOLE = re.compile(r"[-+]?[0-9]{1,25}")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,4})?")
-_PAINT = Path(__file__).parents[1] / "paint"
 
 
 class Value(click.ParamType[str]):
@@ -85,8 +85,24 @@ class Number(click.ParamType[Any]):
         self.fail(f"{shown(value)} is not {what}.", param, ctx)
 
 
-def _files(folder: str, ending: str) -> list[str]:
-    return sorted(path.stem for path in (_PAINT / folder).glob(f"*{ending}"))
+class Choices(click.Choice[str]):
+    """Names that the help and the completion show; whoever takes the text checks it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return ``value``."""
+        return str(value)
+
+
+def value_of(option: Option) -> click.ParamType[Any]:
+    """Return how the help and the completion show the values of an option; texts stay texts."""
+    names, numbers = option.names, {"number": "float", "whole": "integer"}
+    if option.kind in ("file", "folder"):
+        return FILE if option.kind == "file" else FOLDER
+    if option.kind == "name or file":
+        return Value("name|file", "file", names)
+    if option.choices and option.kind == "text":
+        return Choices(option.choices)
+    return Value(numbers.get(option.kind, "text"), names=names)
 
 
 def extensions() -> list[str]:
@@ -101,5 +117,4 @@ FOLDER = Value("folder", "dir")
 PAINTER = Value("name", names=partial(registry.names, "painters"))
 FORMAT = Value("name", names=partial(registry.names, "readers"))
 STATISTICS = Value("names", names=lambda: (*registry.names("statistics"), "all"), several=True)
-CALIBRATION = Value("name|file", "file", partial(_files, "calibrations", ".ecsv"))
-WEIGHTS = Value("name|file", "file", partial(_files, "networks", ".safetensors"))
+WEIGHTS = value_of(options_of(CNNOptions)["weights"])

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import UsageError, in_shell, shown, warn
+from ..options import names_file
 
 
 def by_name(
@@ -43,7 +44,7 @@ def by_name(
     """
     text, names = os.fspath(given), tuple(names)
     path = Path(text)
-    if not isinstance(given, str) or path.suffix == extension or os.path.dirname(text):
+    if not isinstance(given, str) or names_file(text, extension):
         return path
     is_file = os.path.isfile(path)
     if text in names:

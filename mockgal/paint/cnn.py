@@ -5,7 +5,6 @@ arXiv:2012.00186; docs/explanation/network.md says where this differs from it an
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,62 +18,28 @@ from ..distribution import inverse_cdf
 from ..errors import DomainError, UsageError, warn
 from ..files.scratch import scratch_folder
 from ..memory import available
+from ..options import check_options, documented
 from ..quantity import memory_size
 from ..types import Distribution, Scene
 from .cnn_domain import matching, mismatch
 from .cnn_inputs import features, grid_of
 from .cnn_law import heaviest, law, shares
+from .cnn_options import CNNOptions
 from .cnn_tiles import TileEvaluation
-from .shared import PRECISIONS
 from .weights import Weights, named_weights, outside_the_bar, shipped_weights
 
 Array = NDArray[Any]
 
-DEVICES = ("auto", "cpu", "cuda")
 
-
+@documented
 @dataclass(frozen=True)
-class CNNPainter:
+class CNNPainter(CNNOptions):
     """Paints with the dm2gal network.
 
-    Parameters
-    ----------
-    weights : str, path-like or Weights, optional
-        A name from ``mockgal weights list``, or a .safetensors file; by default the shipped ones
-        whose domain holds the simulation.
-    allow_extrapolation : bool
-        Paint simulations that differ from what the weights were trained on; recorded, and flagged
-        per galaxy.
-    deterministic : bool
-        No draw: a galaxy where it is more probable than not, with the median of its mass, and at
-        that mass of further columns.
-    average_symmetries : bool
-        Mean of the predictions for the 48 turned and mirrored crops, at 48 times the cost.
-    device : str
-        One of `DEVICES`; ``auto`` is a GPU where there is one.
-    precision : str
-        Of the convolutions: float32; or tf32 or bfloat16, where their error is at most
-        `mockgal.paint.cnn_tiles.GATE`.
-    memory : str, optional
-        Most memory to take, such as ``"4 GiB"``; half of what is free without it.
-    tile_size : int, optional
-        Voxels along each side of a tile; the largest that memory allows without it.
-    scratch : str or path-like, optional
-        Folder for scratch files, where a grid does not fit in memory.
-    resume : str or path-like, optional
-        Folder that finished tiles are kept in: painting that was stopped goes on from them.
+    Further columns are predicted at the stellar mass; a lower precision may err by at most
+    `mockgal.paint.cnn_tiles.GATE`.
     """
 
-    weights: str | os.PathLike[str] | Weights | None = None
-    allow_extrapolation: bool = False
-    deterministic: bool = False
-    average_symmetries: bool = False
-    device: str = "auto"
-    precision: str = "float32"
-    memory: str | None = None
-    tile_size: int | None = None
-    scratch: str | os.PathLike[str] | None = None
-    resume: str | os.PathLike[str] | None = None
     _loaded: Weights = field(init=False, repr=False, compare=False)
     _evaluation: TileEvaluation = field(init=False, repr=False, compare=False)
     _chosen: dict[str, CNNPainter] = field(
@@ -85,30 +50,11 @@ class CNNPainter:
     needs: ClassVar[frozenset[str]] = frozenset({"halos", "field"})
     whole_box: ClassVar[bool] = True  # subhalos see their neighbours
     tolerance: ClassVar[float] = 1e-4  # of outputs, where work is shared in another way
-    without_effect: ClassVar[frozenset[str]] = frozenset({"memory", "scratch", "device", "resume"})
 
     def __post_init__(self) -> None:
-        for key, allowed in (("device", DEVICES), ("precision", tuple(PRECISIONS))):
-            if getattr(self, key) not in allowed:
-                raise _usage(key, repr(getattr(self, key)), "one of " + ", ".join(allowed))
-        for key in ("allow_extrapolation", "deterministic", "average_symmetries"):
-            if not isinstance(getattr(self, key), bool):
-                raise _usage(key, repr(getattr(self, key)), "true or false")
-        for key in ("scratch", "resume"):
-            if not isinstance(getattr(self, key), str | os.PathLike | None):
-                raise _usage(key, repr(getattr(self, key)), "a folder")
-        if not isinstance(self.weights, str | os.PathLike | Weights | None):
-            raise _usage("weights", repr(self.weights), "a name or a file")
-        if not isinstance(self.memory, str | None):
-            raise _usage("memory", repr(self.memory), 'a size with its unit, such as "4 GiB"')
+        check_options(self)
         if self.scratch is not None:
             scratch_folder(self.scratch, "painter cnn:scratch")
-        if self.tile_size is not None and not (
-            isinstance(self.tile_size, int)
-            and not isinstance(self.tile_size, bool)
-            and 1 <= self.tile_size <= 512
-        ):
-            raise _usage("tile_size", repr(self.tile_size), "a whole number from 1 to 512")
         if self.device == "cuda" and not torch.cuda.is_available():
             raise _usage("device", "cuda, and no GPU that torch can use", "auto or cpu")
         if self.precision == "tf32" and self._kind == "cpu":

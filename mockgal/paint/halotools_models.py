@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from ..columns import GALAXY_COLUMNS, Column
 from ..deferred import Deferred
-from ..errors import BadValueError, DomainError, UsageError
+from ..errors import BadValueError, DomainError, UsageError, shown
 from ..layout import POPULATED, SELECTED_BY
+from ..options import check_options, documented
 from ..quantity import in_unit
 from ..satellite_law import SatelliteLaw
 from ..types import Distribution, HaloCatalog, Scene
@@ -28,7 +29,6 @@ from .halotools_laws import (
     OCCUPATIONS,
     STELLAR_MASS_LAWS,
     STELLAR_RANGE,
-    THRESHOLDS,
     Occupation,
     StellarMassLaw,
     Validity,
@@ -38,6 +38,7 @@ from .halotools_laws import (
 )
 from .halotools_quantiles import mass_ratio_quantiles, rows_between, stellar_mass_quantiles
 from .hod import warn_if_short
+from .hod_options import ModelOptions
 from .normal_law import PROBABILITY, normal_quantiles
 
 Array = NDArray[Any]
@@ -48,31 +49,10 @@ _ROUNDING = 1e-6  # of redshifts that were computed from a scale factor
 _NEEDED = {"zheng07": ("threshold", "stellar_mass_law"), "leauthaud11": ("luminosity_floor",)}
 
 
+@documented
 @dataclass(frozen=True)
-class ModelPainter:
-    """Paints with a model of halotools.
-
-    Parameters
-    ----------
-    model : str
-        Key of `mockgal.paint.halotools_laws.OCCUPATIONS`.
-    threshold : float, optional
-        For zheng07: absolute magnitude M_r - 5 log10 h that the galaxies are brighter than, one of
-        `mockgal.paint.halotools_laws.THRESHOLDS`.
-    stellar_mass_law : str, optional
-        For zheng07: key of `mockgal.paint.halotools_laws.STELLAR_MASS_LAWS`.
-    luminosity_floor : float or str, optional
-        For leauthaud11: least stellar mass of a galaxy, in Msun/h or as a text with a unit.
-    allow_extrapolation : bool
-        Paint simulations and masses that the models are not valid for; recorded, and flagged per
-        galaxy.
-    """
-
-    model: str
-    threshold: float | None = None
-    stellar_mass_law: str | None = None
-    luminosity_floor: float | str | None = None
-    allow_extrapolation: bool = False
+class ModelPainter(ModelOptions):
+    """Paints with a model of halotools."""
 
     name: ClassVar[str] = "hod"
     needs: ClassVar[frozenset[str]] = frozenset({"halos"})
@@ -81,10 +61,9 @@ class ModelPainter:
         GALAXY_COLUMNS["stellar_mass"],
         GALAXY_COLUMNS["extrapolated"],
     )
-    masses: ClassVar[frozenset[str]] = frozenset({"luminosity_floor"})
 
     def __post_init__(self) -> None:
-        _one_of("model", self.model, tuple(OCCUPATIONS))
+        check_options(self)
         needed = _NEEDED[self.model]
         for key in ("threshold", "stellar_mass_law", "luminosity_floor"):
             value = getattr(self, key)
@@ -97,27 +76,13 @@ class ModelPainter:
                     + ", ".join(needed),
                     f"give {option}" if value is None else f"leave {option} out",
                 )
-        if self.threshold is not None:
-            _number("threshold", self.threshold)
-            _one_of("threshold", float(self.threshold), THRESHOLDS)
-        if self.stellar_mass_law is not None:
-            _one_of("stellar_mass_law", self.stellar_mass_law, tuple(STELLAR_MASS_LAWS))
-        if self.luminosity_floor is not None:
-            if not isinstance(self.luminosity_floor, str):
-                _number("luminosity_floor", self.luminosity_floor)
-            if not _LEAST_FLOOR <= self._floor(1.0) <= _LARGEST_FLOOR:
-                raise UsageError(
-                    "painter hod:luminosity_floor",
-                    repr(self.luminosity_floor),
-                    f"a stellar mass from {_LEAST_FLOOR:g} to {_LARGEST_FLOOR:g} Msun/h",
-                    'such as "1e9 Msun/h"',
-                )
-        if not isinstance(self.allow_extrapolation, bool):
+        low, high = _LEAST_FLOOR, _LARGEST_FLOOR
+        if self.luminosity_floor is not None and not low <= self._floor(1.0) <= high:
             raise UsageError(
-                "painter hod:allow_extrapolation",
-                repr(self.allow_extrapolation),
-                "true or false",
-                "write it without quotes",
+                "painter hod:luminosity_floor",
+                shown(self.luminosity_floor),
+                f"a stellar mass from {low:g} to {high:g} Msun/h",
+                'such as "1e9 Msun/h"',
             )
 
     @property
@@ -440,18 +405,6 @@ class ModelPainter:
         short = target - blocks.sums(p, central)[1]
         warn_if_short(f"model {self.model}", "satellite", short, target, bool(central.all()))
         return round(short, 6)
-
-
-def _one_of(key: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
-        raise UsageError(
-            f"painter hod:{key}", repr(value), "one of " + ", ".join(map(str, allowed))
-        )
-
-
-def _number(key: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UsageError(f"painter hod:{key}", repr(value), "a number", "write it without quotes")
 
 
 def _refuse_zero_hosts(scene: Scene, low: float) -> None:

@@ -11,7 +11,6 @@ has no corrections, and is used on request alone.
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar
@@ -22,11 +21,13 @@ from numpy.typing import NDArray
 from ..columns import GALAXY_COLUMNS, Column
 from ..errors import BadValueError, DomainError, MissingDatasetError, UsageError, warn
 from ..layout import COMPLETE_FROM
+from ..options import check_options, documented
 from ..satellite_law import SatelliteLaw
 from ..types import Distribution, Scene
 from . import blocks
 from .advice import mended, way_out
 from .hod_columns import KINDS, TWIN
+from .hod_options import HODOptions
 from .hod_paper import paper_complete_from, predict_paper_rows
 from .hod_rows import Prediction, Predictor, compiled, hydro_masses, predict_rows
 from .hod_satellites import satellite_law
@@ -37,43 +38,18 @@ from .ranks import ranks
 Array = NDArray[Any]
 
 
-MODES = ("corrected", "paper")
-MISSING_TWIN = ("uncorrected",)
-RANK_BY = ("vmax", "mass")
 SHORT = 0.05  # share of the galaxies missing at which the user is warned, if it is also 3 sigma
 
 
+@documented
 @dataclass(frozen=True)
-class HODPainter:
+class HODPainter(HODOptions):
     """Paints with a calibration table.
 
-    Parameters
-    ----------
-    calibration : str, path-like or HODTable, optional
-        Name or path of the table; by default the shipped one whose domain holds the simulation.
-    allow_extrapolation : bool
-        Paint hosts above the table's range with the scatter and probability of its last bin and
-        the median extended, and simulations outside the table's domain; recorded, and flagged per
-        galaxy.
-    missing_twin : str, optional
-        How to paint with a table that was made without a gravity-only twin, and so without
-        corrections for baryons: ``"uncorrected"`` takes masses as they are and thins nothing;
-        recorded, warned of, and every galaxy is flagged. By default such a table is refused.
-    mode : str
-        ``"corrected"``, or ``"paper"``: the form of the paper's public code, to compare with.
-    rank_by : str, optional
-        ``"vmax"`` or ``"mass"``: the property of a subhalo that its stellar mass goes with, given
-        the mass of its host (conditional abundance matching); corrected mode only.
-    rank_correlation : float, optional
-        From -1 to 1, given with ``rank_by``: how closely, 0 being not at all.
+    Hosts above the range of the table are painted, where that is allowed, with the scatter and
+    probability of its last bin and the median extended.
     """
 
-    calibration: str | os.PathLike[str] | HODTable | None = None
-    allow_extrapolation: bool = False
-    missing_twin: str | None = None
-    mode: str = "corrected"
-    rank_by: str | None = None
-    rank_correlation: float | None = None
     _named: HODTable | None = field(default=None, init=False, repr=False, compare=False)
 
     name: ClassVar[str] = "hod"
@@ -86,30 +62,7 @@ class HODPainter:
     references: ClassVar[tuple[str, ...]] = ("Kasmanoff et al. 2020, arXiv:2012.00186",)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.calibration, str | os.PathLike | HODTable | None):
-            raise UsageError(
-                "painter hod:calibration", repr(self.calibration), "a name or a path", "quote it"
-            )
-        if not isinstance(self.allow_extrapolation, bool):
-            raise UsageError(
-                "painter hod:allow_extrapolation",
-                repr(self.allow_extrapolation),
-                "true or false",
-                "write it without quotes",
-            )
-        for option, allowed, hint in (
-            ("missing_twin", MISSING_TWIN, "to have tables without a gravity-only twin refused"),
-            ("mode", MODES, "for the corrected form"),
-            ("rank_by", RANK_BY, "for no dependence beyond that on host mass"),
-        ):
-            value = getattr(self, option)
-            if value not in (*allowed, getattr(HODPainter, option)):
-                raise UsageError(
-                    f"painter hod:{option}",
-                    repr(value),
-                    "one of " + ", ".join(allowed),
-                    f"leave it out {hint}",
-                )
+        check_options(self)
         self._check_ranking()
 
     def _check_ranking(self) -> None:
@@ -120,17 +73,6 @@ class HODPainter:
                 f"{self.rank_by!r} and {self.rank_correlation!r} in mode {self.mode}",
                 "both or neither, in mode corrected",
                 "such as --rank-by vmax --rank-correlation 0.6",
-            )
-        if given[1] and not (
-            isinstance(self.rank_correlation, int | float)
-            and not isinstance(self.rank_correlation, bool)
-            and -1 <= self.rank_correlation <= 1
-        ):
-            raise UsageError(
-                "painter hod:rank_correlation",
-                repr(self.rank_correlation),
-                "a number from -1 to 1",
-                "0 is no dependence, 1 the closest",
             )
 
     @property

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 from collections.abc import Iterator
 from typing import Any
 
 from ..errors import UsageError
+from ..options import options_of
 from .halotools_laws import THRESHOLDS
 from .halotools_models import ModelPainter
 from .hod import HODPainter
 from .hod_store import shipped
 
 _KINDS = (HODPainter, ModelPainter)
-_OPTIONS = {
-    kind: tuple(field.name for field in dataclasses.fields(kind) if field.init) for kind in _KINDS
-}
 
 
 def hod_painter(**options: Any) -> HODPainter | ModelPainter:
@@ -34,33 +30,20 @@ def hod_painter(**options: Any) -> HODPainter | ModelPainter:
     """
     given = {key: value for key, value in options.items() if value is not None}
     kind = ModelPainter if "model" in given else HODPainter
-    known = tuple(dict.fromkeys(name for names in _OPTIONS.values() for name in names))
+    known, own = options_of(_KINDS), options_of(kind)
     for key in options:
         if key not in known:
             raise UsageError("painter hod", f"option {key}", "one of " + ", ".join(known))
-    wrong = [key for key in given if key not in _OPTIONS[kind]]
+    wrong = [key for key in given if key not in own]
     if wrong:
         about = f"model {given['model']}" if kind is ModelPainter else "a calibration"
         raise UsageError(
             "painter hod",
             f"option {', '.join(wrong)} with {about}",
-            "of " + ", ".join(_OPTIONS[kind]),
+            "of " + ", ".join(own),
             "leave it out" if kind is ModelPainter else "name a model, or leave it out",
         )
     return kind(**given)
-
-
-def _signature() -> inspect.Signature:
-    """The options of both classes, as they say them."""
-    parameters = {
-        name: parameter.replace(
-            kind=inspect.Parameter.KEYWORD_ONLY,
-            default=None if name == "model" else parameter.default,
-        )
-        for kind in _KINDS
-        for name, parameter in inspect.signature(kind).parameters.items()
-    }
-    return inspect.Signature(list(parameters.values()))
 
 
 def _alternatives() -> Iterator[tuple[dict[str, Any], ...]]:
@@ -90,5 +73,4 @@ def _alternatives() -> Iterator[tuple[dict[str, Any], ...]]:
 
 
 hod_painter.alternatives = _alternatives  # type: ignore[attr-defined]
-hod_painter.__signature__ = _signature()  # type: ignore[attr-defined]
-hod_painter.masses = ModelPainter.masses  # type: ignore[attr-defined]
+hod_painter.option_classes = _KINDS  # type: ignore[attr-defined]

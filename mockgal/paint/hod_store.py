@@ -16,10 +16,11 @@ from ..types import Scene
 from .advice import mended, way_out
 from .by_name import by_name
 from .hod_columns import COLUMNS, META, expected
+from .hod_options import EXTENSION
+from .hod_options import SHIPPED as SHIPPED
 from .hod_table import HODTable
 
 FORMAT = "mockgal HOD calibration 3"  # 2 had no errors, and nothing for hosts without subhalos
-SHIPPED = Path(__file__).with_name("calibrations")
 
 
 def to_ecsv(table: HODTable) -> str:
@@ -84,7 +85,7 @@ def read(path: Path) -> HODTable:
 @cache
 def shipped() -> tuple[HODTable, ...]:
     """The calibrations that come with the package, by name."""
-    return tuple(read(path) for path in sorted(SHIPPED.glob("*.ecsv")))
+    return tuple(read(path) for path in sorted(SHIPPED.glob(f"*{EXTENSION}")))
 
 
 def named(calibration: str | os.PathLike[str]) -> HODTable:
@@ -103,7 +104,7 @@ def named(calibration: str | os.PathLike[str]) -> HODTable:
         tables,
         where="calibration",
         flag="--calibration",
-        extension=".ecsv",
+        extension=EXTENSION,
         listed_by="mockgal calibrations",
     )
     return read(found) if isinstance(found, Path) else tables[found]

@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..errors import InternalError
+from .cnn_options import PRECISIONS
 from .network import GalaxyNetwork
 from .plan import AT_ONCE, plan
 from .symmetries import Symmetry
 
 Array = NDArray[Any]
 
-PRECISIONS = {"float32": torch.float32, "tf32": torch.float32, "bfloat16": torch.bfloat16}
+_TYPES = dict(zip(PRECISIONS, (torch.float32, torch.float32, torch.bfloat16), strict=True))
 BATCH_BYTES = 160 << 20  # of a batch of windows, before and after a layer
 _HEAD_ROWS = 1 << 16
 # With fewer rows (for kernels of one voxel), or one of few values (for those of three), torch
@@ -41,7 +42,7 @@ class SharedNetwork:
     device : str
         Of torch.
     precision : str
-        Of the convolutions, a key of `PRECISIONS`; all else is in float32.
+        Of the convolutions, one of `PRECISIONS`; all else is in float32.
     symmetry : Symmetry, optional
         Evaluate as if the crops had been turned so.
     """
@@ -56,7 +57,7 @@ class SharedNetwork:
     ) -> None:
         self.architecture, self.symmetry = network.architecture, symmetry
         self.device = torch.device(device)
-        self._type, self._tf32 = PRECISIONS[precision], precision == "tf32"
+        self._type, self._tf32 = _TYPES[precision], precision == "tf32"
         self._convolutions = []
         for weight, bias in network.folded():
             if symmetry is not None:

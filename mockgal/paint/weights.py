@@ -20,11 +20,12 @@ from ..files.atomic import atomic_output
 from ..memory import check_memory
 from .architecture import CHANNELS, Architecture
 from .by_name import by_name
+from .cnn_options import EXTENSION
+from .cnn_options import SHIPPED as SHIPPED
 from .network import GalaxyNetwork
 from .tensor_file import COPY_AGAIN, DTYPES, MAX_HEADER, check_names, tensor_file
 from .weights_header import AGAIN, FORMAT, KEY, WeightsHeader, header_of, in_file
 
-SHIPPED = Path(__file__).with_name("networks")
 _FIRST = "blocks.0.convolution.weight"
 _KINDS = {torch.float32: "F32", torch.int64: "I64"}
 
@@ -168,7 +169,7 @@ def read_weights(path: str | os.PathLike[str]) -> Weights:
 def shipped_weights() -> tuple[Shipped, ...]:
     """The weights that come with the package, by the names of their files; no numbers are read."""
     found = []
-    for path in sorted(SHIPPED.glob("*.safetensors")):
+    for path in sorted(SHIPPED.glob(f"*{EXTENSION}")):
         with tensor_file(path) as file:
             found.append(Shipped(path, *header_of(file)))
     return tuple(found)
@@ -195,7 +196,7 @@ def find_weights(name_or_path: str | os.PathLike[str]) -> Path:
         paths,
         where="weights",
         flag="--weights",
-        extension=".safetensors",
+        extension=EXTENSION,
         listed_by="mockgal weights list",
     )
     return found if isinstance(found, Path) else paths[found]

@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import MISSING, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..columns import GALAXY_COLUMNS, HALO_COLUMNS, REQUIRED_HALO_COLUMNS
-from ..errors import OutputExistsError
+from ..errors import OutputExistsError, UsageError
+from ..options import UNDECLARED, options_of
 from ..paint.draw import paint_scene
 from ..protocols import Painter, Reader, ReadOptions, Writer
 from ..types import Array, Distribution, GalaxyCatalog, ParticleChunk, Particles, Scene
@@ -102,6 +103,39 @@ def reader_contract(
     require(global_random_state() == random, "the global random state is not touched")
 
 
+def options_contract(made_by: Any) -> None:
+    """What the options of every painter promise.
+
+    Parameters
+    ----------
+    made_by : class or callable
+        What makes the painter.
+
+    Raises
+    ------
+    AssertionError
+        A promise is not kept; the message says which.
+    """
+    for name, option in options_of(made_by).items():
+        require(
+            option.kind != UNDECLARED,
+            f"option {name} is a field of a dataclass, declared by a function of mockgal.options",
+        )
+        require(
+            option.help[:1].isupper() and option.help.endswith("."),
+            f"the help of option {name} is a sentence",
+        )
+        require(
+            isinstance(option.changes_result, bool),
+            f"option {name} says whether it changes the result",
+        )
+        if option.default is not None and option.default is not MISSING:
+            try:
+                option.check("default", option.default)
+            except UsageError as error:
+                require(False, f"the default of option {name} is allowed ({error})")
+
+
 def painter_contract(
     painter: Any,
     scene: Scene,
@@ -131,6 +165,7 @@ def painter_contract(
     skip_without(requires)
     painter = made("painters", painter, options)
     require(isinstance(painter, Painter), "it has the methods of a Painter")
+    options_contract(type(painter))
     halos, box_size = scene.halos, scene.snapshot.box_size
     digest, random = halos.digest(), global_random_state()
     prediction = painter.predict(scene)

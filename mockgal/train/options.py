@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import UsageError
+from ..paint.cnn_options import PRECISIONS
 from ..random import check_seed
 
 FACTOR = 0.1  # of the learning rate, when the validation loss no longer falls
-PRECISIONS = ("float32", "tf32", "bfloat16")
 ACCELERATORS = ("auto", "cpu", "gpu")
 SYMMETRIES = ("none", "rotations", "all")
 

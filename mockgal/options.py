@@ -1,0 +1,373 @@
+"""Options that a class declares once, where its fields are: what each is, may be, and is for.
+
+A painter is a frozen dataclass whose fields are its options::
+
+    @dataclass(frozen=True)
+    class Mine:
+        neighbours: int = whole("Number of neighbours that count.", 3, least=1)
+        scratch: str | None = folder("Folder for scratch files.", changes_result=False)
+
+        def __post_init__(self):
+            check_options(self)
+
+From these fields derive the command line and its help, the checks of recipes and of Python, which
+paths a recipe takes from its own folder, the digest of a build's configuration, and the reference
+pages. One function here makes each kind of option.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import os
+import textwrap
+from dataclasses import MISSING
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from .errors import UsageError, shown
+from .quantity import in_unit, memory_size
+
+Class = TypeVar("Class", bound=type)
+Kind = Literal[
+    "flag",
+    "text",
+    "whole",
+    "number",
+    "quantity",
+    "size",
+    "file",
+    "folder",
+    "name or file",
+    "undeclared",
+]
+
+PATHS = ("file", "folder", "name or file")
+UNDECLARED: Kind = "undeclared"
+_KEY = "mockgal.option"  # of a field's metadata
+
+
+class Option(NamedTuple):
+    """What a class declares of an option.
+
+    Parameters
+    ----------
+    name : str
+    kind : str
+        Which of the functions below made it; `UNDECLARED` for a parameter that none did.
+    help : str
+        One sentence or more, for the command line and the reference pages.
+    default : object
+        `dataclasses.MISSING` where there is none.
+    choices : tuple of str or of float
+        The only values, where it is not empty.
+    least, most : float
+        Bounds of a number, which it may reach.
+    unit, example : str
+        Of a quantity, and a value with it.
+    extension : str
+        Of the file that has a name or a path.
+    shipped : Path, optional
+        Folder of this or another package with the files that have names.
+    objects : tuple of str
+        Names of the classes whose instances it takes from Python.
+    exists : bool
+        Whether a path has to be there already.
+    changes_result : bool
+        Whether the galaxies depend on it, beyond the painter's ``tolerance``.
+    """
+
+    name: str = ""
+    kind: Kind = UNDECLARED
+    help: str = ""
+    default: Any = None
+    choices: tuple[Any, ...] = ()
+    least: float = -math.inf
+    most: float = math.inf
+    unit: str = ""
+    example: str = ""
+    extension: str = ""
+    shipped: Path | None = None
+    objects: tuple[str, ...] = ()
+    exists: bool = False
+    changes_result: bool = True
+
+    @property
+    def flag(self) -> str:
+        """What the command line calls it."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def allowed(self) -> str:
+        """Its values in words."""
+        if self.choices:
+            what = "a number, " if self.kind == "number" else ""
+            return f"{what}one of " + ", ".join(map(str, self.choices))
+        return {
+            "flag": "true or false",
+            "text": "a text",
+            "whole": "a whole number" + self._range,
+            "number": "a number" + self._range,
+            "quantity": f'a number with its unit, such as "{self.example}"',
+            "size": f'a size with its unit, such as "{self.example}"',
+            "name or file": "a name or a file",
+        }.get(self.kind, f"a {self.kind}")
+
+    @property
+    def _range(self) -> str:
+        if math.isfinite(self.least) and math.isfinite(self.most):
+            return f" from {self.least:g} to {self.most:g}"
+        if math.isfinite(self.least):
+            return f", {self.least:g} or more"
+        return f", {self.most:g} or less" if math.isfinite(self.most) else ""
+
+    def names(self) -> list[str]:
+        """Return the values that have names: the choices, or the files that come with a package."""
+        if self.shipped is not None:
+            return sorted(path.stem for path in self.shipped.glob(f"*{self.extension}"))
+        return list(map(str, self.choices))
+
+    def is_path(self, value: object) -> bool:
+        """Return whether a value is a path, and no name of a file that comes with a package."""
+        if isinstance(value, os.PathLike):
+            return True
+        if self.kind not in PATHS or not isinstance(value, str) or not value:
+            return False
+        return self.kind != "name or file" or names_file(value, self.extension)
+
+    def check(self, where: str, value: Any) -> None:
+        """Raise if ``value`` is none that the option can have.
+
+        Parameters
+        ----------
+        where : str
+            Whose option it is, for the message.
+        value : object
+
+        Raises
+        ------
+        UsageError
+        """
+        where, fix = f"{where}:{self.name}", "`mockgal build --help` describes the options"
+        if self.kind == "flag":
+            fix = "write it without quotes"
+        if not self._allows(value):
+            raise UsageError(where, shown(value), self.allowed, fix)
+        if self.kind == "quantity" and isinstance(value, str):
+            in_unit(where, value, self.unit, 1.0)
+        if self.kind == "size":
+            memory_size(self.flag, value)
+        if self.exists:
+            is_there = os.path.isdir if self.kind == "folder" else os.path.isfile
+            if self.is_path(value) and not is_there(value):
+                found = f"{shown(os.fspath(value))}, which is no {self.kind}"
+                raise UsageError(where, found, self.allowed, "check its path, or make it first")
+
+    def _allows(self, value: Any) -> bool:
+        if self.kind == UNDECLARED:
+            return True
+        if self.kind in PATHS:
+            if isinstance(value, str):
+                return bool(value.strip()) and "\0" not in value
+            classes = {one.__name__ for one in type(value).__mro__}
+            return isinstance(value, os.PathLike) or bool(classes & set(self.objects))
+        if self.kind == "flag":
+            return isinstance(value, bool)
+        if self.kind in ("text", "size"):
+            return isinstance(value, str) and (not self.choices or value in self.choices)
+        if self.kind == "quantity" and isinstance(value, str):
+            return True
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        if self.kind == "whole" and not isinstance(value, int):
+            return False
+        if self.choices:
+            return value in self.choices
+        return abs(value) < math.inf and self.least <= value <= self.most
+
+
+OptionGroups = dict[str, dict[str, Option]]  # by title and name
+
+
+def names_file(text: str, extension: str) -> bool:
+    """Return whether a text is the path of a file: it has a folder (``./x``) or the extension."""
+    return bool(os.path.dirname(text)) or Path(text).suffix == extension
+
+
+def _field(kind: Kind, help: str, default: Any, **facts: Any) -> Any:
+    declared = Option(kind=kind, help=help, default=default, **facts)
+    return dataclasses.field(default=default, metadata={_KEY: declared})
+
+
+def flag(help: str, default: bool = False, *, changes_result: bool = True) -> Any:
+    """Declare an option that is true or false."""
+    return _field("flag", help, default, changes_result=changes_result)
+
+
+def choice(
+    help: str, choices: tuple[str, ...], default: Any = None, *, changes_result: bool = True
+) -> Any:
+    """Declare a text that is one of ``choices``; a default of `dataclasses.MISSING` is none."""
+    return _field("text", help, default, choices=choices, changes_result=changes_result)
+
+
+def text(help: str, default: Any = None, *, changes_result: bool = True) -> Any:
+    """Declare any text."""
+    return _field("text", help, default, changes_result=changes_result)
+
+
+def whole(
+    help: str,
+    default: Any = None,
+    *,
+    least: float = -math.inf,
+    most: float = math.inf,
+    changes_result: bool = True,
+) -> Any:
+    """Declare a whole number, which may have bounds."""
+    facts = {"least": least, "most": most, "changes_result": changes_result}
+    return _field("whole", help, default, **facts)
+
+
+def number(
+    help: str,
+    default: Any = None,
+    *,
+    least: float = -math.inf,
+    most: float = math.inf,
+    choices: tuple[float, ...] = (),
+    changes_result: bool = True,
+) -> Any:
+    """Declare a number without a unit, which may have bounds, or is one of ``choices``."""
+    facts = {"least": least, "most": most, "choices": choices, "changes_result": changes_result}
+    return _field("number", help, default, **facts)
+
+
+def quantity(
+    help: str, unit: str, default: Any = None, *, example: str, changes_result: bool = True
+) -> Any:
+    """Declare a number with its unit, a text such as ``example``; from Python also one in ``unit``.
+
+    ``unit`` is in the grammar of `mockgal.quantity`, such as ``"Msun / littleh"``; the class
+    converts texts with `mockgal.quantity.in_unit`.
+    """
+    facts = {"unit": unit, "example": example, "changes_result": changes_result}
+    return _field("quantity", help, default, **facts)
+
+
+def size(help: str, default: Any = None, *, example: str = "4 GiB") -> Any:
+    """Declare a size in memory or on disk, a text such as ``"4 GiB"``; results do not depend on it.
+
+    The class converts it with `mockgal.quantity.memory_size`.
+    """
+    return _field("size", help, default, example=example, changes_result=False)
+
+
+def file(help: str, default: Any = None, *, exists: bool = True) -> Any:
+    """Declare a file that the result depends on: its digest belongs in what ``describe`` says."""
+    return _field("file", help, default, exists=exists)
+
+
+def folder(
+    help: str, default: Any = None, *, exists: bool = True, changes_result: bool = True
+) -> Any:
+    """Declare a folder."""
+    return _field("folder", help, default, exists=exists, changes_result=changes_result)
+
+
+def name_or_file(
+    help: str,
+    default: Any = None,
+    *,
+    extension: str,
+    shipped: Path | None = None,
+    objects: tuple[str, ...] = (),
+) -> Any:
+    """Declare what comes with a package under a name, or is in a file of the user's own.
+
+    What has a folder (``./x``) or the ``extension`` is a file; the names are those of the files in
+    ``shipped``. From Python it may be an instance of the classes with the names ``objects``.
+    """
+    facts = {"extension": extension, "shipped": shipped, "objects": objects}
+    return _field("name or file", help, default, **facts)
+
+
+def allow_extrapolation() -> Any:
+    """Declare the option of painters that lets them paint what they are not valid for."""
+    return flag(
+        "Paint subhalos outside the range that the painter was made for. They are flagged in the "
+        "column extrapolated."
+    )
+
+
+def option_groups(made_by: Any) -> OptionGroups:
+    """Return the options of what makes a painter, by their names, in groups with titles.
+
+    Parameters
+    ----------
+    made_by : class, callable or tuple of classes
+        A class has one group, whose title is its ``option_title``, or empty. A callable that makes
+        one of several classes lists them in ``option_classes``.
+    """
+    classes = made_by
+    if not isinstance(made_by, tuple):
+        classes = getattr(made_by, "option_classes", (made_by,))
+    groups: OptionGroups = {}
+    for one in classes:
+        groups.setdefault(getattr(one, "option_title", ""), {}).update(_options(one))
+    return groups
+
+
+def options_of(made_by: Any) -> dict[str, Option]:
+    """Return the options of `option_groups` in one."""
+    return flat(option_groups(made_by))
+
+
+def flat(groups: OptionGroups) -> dict[str, Option]:
+    """Return the options of all groups in one; the first of those that share a name."""
+    options: dict[str, Option] = {}
+    for group in groups.values():
+        options |= {name: option for name, option in group.items() if name not in options}
+    return options
+
+
+def _options(one: Any) -> dict[str, Option]:
+    fields = getattr(one, "__dataclass_fields__", {})
+    options = {}
+    for name, parameter in inspect.signature(one).parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        declared = fields[name].metadata.get(_KEY) if name in fields else None
+        default = MISSING if parameter.default is parameter.empty else parameter.default
+        options[name] = (declared or Option())._replace(name=name, default=default)
+    return options
+
+
+def check_options(made: Any) -> None:
+    """Raise if an option of a dataclass has a value that is not allowed; for its ``__post_init__``.
+
+    Parameters
+    ----------
+    made : object
+        With a ``name``, for the message.
+
+    Raises
+    ------
+    UsageError
+    """
+    for name, option in options_of(type(made)).items():
+        value = getattr(made, name)
+        if value is not option.default:
+            option.check(f"painter {made.name}", value)
+
+
+def documented(made: Class) -> Class:
+    """Add the options of a class to its docstring, as its parameters: a decorator."""
+    lines = [inspect.cleandoc(made.__doc__ or ""), "", "Parameters", "----------"]
+    for option in options_of(made).values():
+        kind = made.__dataclass_fields__[option.name].type  # type: ignore[attr-defined]
+        lines.append(f"{option.name} : {kind}")
+        lines.append(textwrap.indent(textwrap.fill(option.help, 92), "    "))
+    made.__doc__ = "\n".join(lines) + "\n"
+    return made
