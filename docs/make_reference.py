@@ -9,6 +9,7 @@ import inspect
 import math
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import MISSING
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ from mockgal.cli import cli
 from mockgal.columns import GALAXY_COLUMNS, HALO_COLUMNS, Column
 from mockgal.measure.result import DETECTABLE, FORMAT
 from mockgal.measure.statistics import UNITS
+from mockgal.options import KINDS
 from mockgal.paint import hod_columns
 
 ROOT = Path(__file__).parents[1]
@@ -208,6 +210,86 @@ def _options(function: Callable[..., object]) -> Iterator[str]:
         yield f"`--{flag}`" + (f" {default}" if default else "")
 
 
+def painters() -> str:
+    """The page on painters and their options."""
+    text = (
+        "# Painters and their options\n" + _NOTE + "\n"
+        "On the command line `missing_twin` is `--missing-twin`; a recipe has it under "
+        "`painter_options`; from Python it is an argument: "
+        '`mockgal.paint(sim, "hod", seed=1, missing_twin="uncorrected")`. What does not change '
+        "the galaxies is left out of the digest of a build's configuration. Relative paths in a "
+        "recipe are taken from its folder. Of what has a name or is in a file, `./x` and what "
+        "ends in the extension is a file.\n"
+    )
+    for name in registry.built_in("painters"):
+        for title, options in registry.painter_options(name).items():
+            text += (
+                f"\n## {name}{', ' * bool(title)}{title}\n\n"
+                "| option | value | default | changes the galaxies | meaning |\n"
+                "|---|---|---|---|---|\n"
+            )
+            for option in options.values():
+                value = option.allowed
+                if option.objects:
+                    value += f"; from Python also an object of class `{option.objects[0]}`"
+                default = "" if option.default is None else f"`{option.default}`".lower()
+                if option.default is MISSING:
+                    default = "must be given"
+                changes = "yes" if option.changes_result else "no"
+                text += f"| `{option.name}` | {value} | {default} | {changes} | {option.help} |\n"
+    return text + _OWN_PAINTER + _kinds()
+
+
+_OWN_PAINTER = """
+## Options of a painter of your own
+
+A painter is a class that is registered as an entry point in the group `mockgal.painters`. It is a
+frozen dataclass, and its fields are its options:
+
+```python
+from dataclasses import dataclass
+
+from mockgal.options import check_options, file, flag, quantity, whole
+
+
+@dataclass(frozen=True)
+class Mine:
+    neighbours: int = whole("Number of neighbours that count (default: 3).", 3, least=1)
+    least_mass: str | float | None = quantity(
+        "Least mass of a galaxy.", "Msun / littleh", example="1e9 Msun/h"
+    )
+    table: str | None = file("Table of the law.")
+    verbose: bool = flag("Print each step.", changes_result=False)
+
+    name = "mine"
+
+    def __post_init__(self) -> None:
+        check_options(self)
+```
+
+With `predict` and `describe` (`mockgal.protocols.Painter`) that is all: `mockgal build --painter
+mine --neighbours 5` works, `mockgal build --help` has a group *Painter mine*, recipes and Python
+are checked, and `mockgal.testing.painter_contract` tries what a painter promises.
+
+"""
+
+
+def _kinds() -> str:
+    """A table of the functions that declare an option."""
+    lines = ["| function of `mockgal.options` | declares |", "|---|---|"]
+    for function in KINDS:
+        about = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+        about = about.removeprefix("Declare ").rstrip(".").replace("``", "`")
+        lines.append(f"| `{function.__name__}` | {about} |")
+    return "\n".join(lines) + (
+        "\n\nAn option that another painter has too shares its flag; the painter that is chosen says "
+        "which values are allowed. Where the command has a flag of that name for something else "
+        "(`--seed`), the option is for recipes and Python alone. A function that makes one of "
+        "several classes lists them in its attribute `option_classes`; the attribute "
+        "`option_title` of each follows the painter's name in the help.\n"
+    )
+
+
 def faults() -> str:
     """The page on bad input and other faults."""
     claims = fault_table.claims()
@@ -256,6 +338,7 @@ PAGES = {
     "exit-codes.md": exit_codes,
     "hod-calibration.md": hod_calibration,
     "command-line.md": command_line,
+    "painters.md": painters,
     "statistics.md": statistics,
     "faults.md": faults,
 }

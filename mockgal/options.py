@@ -103,7 +103,8 @@ class Option(NamedTuple):
         """Its values in words."""
         if self.choices:
             what = "a number, " if self.kind == "number" else ""
-            return f"{what}one of " + ", ".join(map(str, self.choices))
+            of = "one of " if len(self.choices) > 1 else ""
+            return what + of + ", ".join(map(str, self.choices))
         return {
             "flag": "true or false",
             "text": "a text",
@@ -299,6 +300,9 @@ def allow_extrapolation() -> Any:
         "Paint subhalos outside the range that the painter was made for. They are flagged in the "
         "column extrapolated."
     )
+
+
+KINDS = (flag, choice, text, whole, number, quantity, size, file, folder, name_or_file)
 
 
 def option_groups(made_by: Any) -> OptionGroups:
