@@ -282,9 +282,9 @@ def _kinds() -> str:
         about = about.removeprefix("Declare ").rstrip(".").replace("``", "`")
         lines.append(f"| `{function.__name__}` | {about} |")
     return "\n".join(lines) + (
-        "\n\nAn option that another painter has too shares its flag; the painter that is chosen says "
-        "which values are allowed. Where the command has a flag of that name for something else "
-        "(`--seed`), the option is for recipes and Python alone. A function that makes one of "
+        "\n\nAn option that another painter has too shares its flag; the painter that is chosen "
+        "says which values are allowed. Where the command has a flag of that name for something "
+        "else (`--seed`), the option is for recipes and Python alone. A function that makes one of "
         "several classes lists them in its attribute `option_classes`; the attribute "
         "`option_title` of each follows the painter's name in the help.\n"
     )
