@@ -17,7 +17,7 @@ from mockgal.cli.build import build
 from mockgal.errors import MockgalWarning, UsageError
 from mockgal.paint.hod import HODPainter
 from mockgal.recipe import check, read_yaml
-from mockgal.testing import options_contract
+from mockgal.testing.contracts import options_contract
 
 pytestmark = pytest.mark.filterwarnings("ignore:(calibration|about)")
 
