@@ -52,6 +52,14 @@ def finite(number: str) -> float | None:
     return value if is_zero or SMALLEST <= abs(value) <= LARGEST else None
 
 
+def converted(value: float, factor: float, h_power: int = 0, h: float = 1.0) -> float | None:
+    """Return a number in another unit, by what `conversion` gave; None as of `finite`."""
+    result = math.inf
+    with suppress(ArithmeticError):  # of an h that cannot be
+        result = float(value * factor * h**h_power)
+    return None if abs(result) > LARGEST or (value and abs(result) < SMALLEST) else result
+
+
 class UnitError(ValueError):
     """Text that is no unit; the message says why."""
 
@@ -200,11 +208,9 @@ def in_unit(name: str, text: str, unit: str, h: float) -> float:
     except UnitError as error:
         found = f"unit {shown(parts[1])}, {error}"
         raise UsageError(name, found, f"one like {wanted}", fix) from error
-    value, result = finite(parts[0]), math.inf
-    if value is not None:
-        with suppress(ArithmeticError):  # of an h that cannot be
-            result = float(value * factor * h**h_power)
-    if value is None or abs(result) > LARGEST or (value and abs(result) < SMALLEST):
+    value = finite(parts[0])
+    result = None if value is None else converted(value, factor, h_power, h)
+    if result is None:
         expected = f"0, or a number from {SMALLEST:g} to {LARGEST:g} in {wanted}"
         raise UsageError(name, shown(text), expected, fix)
     return result

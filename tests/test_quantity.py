@@ -5,11 +5,18 @@ import math
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockgal.errors import CutError, UsageError
-from mockgal.quantity import UnitError, conversion, in_unit, memory_size, parse_unit
+from mockgal.quantity import (
+    UnitError,
+    box_length,
+    conversion,
+    in_unit,
+    memory_size,
+    parse_unit,
+)
 from mockgal.select.cuts import parse
 
 
@@ -139,6 +146,47 @@ def test_options_and_cuts_have_one_grammar(text, value):
         found = in_unit("--luminosity-floor", text, "Msun / littleh", 0.7)
         assert found == pytest.approx(value)
     assert time.process_time() - start < 1
+
+
+SPELLINGS = [
+    *("{}/h", "/h {}", "1/h {}", "1 / h*{}", "{} h^-1", "{} h-1", "h^-1 {}", "h**-1*{}"),
+    *("{}.h-1", "{} littleh^(-1)", "({}/h)", "({} h^-1)^1", "(h/{})^-1", "{} / h", "{}^2/h/{}"),
+]
+WRONG = ["{}/H", "{}/h/", "{} per h", "h^-1 s", "{} h^-1^2", "{}/hh", "{}{}", "/", "{}**(1/0)"]
+
+
+@given(
+    st.sampled_from(SPELLINGS) | st.sampled_from(WRONG) | st.text("{}h/^-1*. ()", max_size=8),
+    st.sampled_from(["", " ", "  "]),
+    st.sampled_from(["1e9", "3", "0", ".5", "1e99", "1e-99", "7e+3", "-2"]),
+    st.sampled_from(["Msun", "solMass", "kg", "Tg"]),
+    st.sampled_from(["Mpc", "kpc", "lyr", "mm"]),
+)
+@example("{}/h", " ", "1e-99", "Msun", "mm")  # beyond the range once it is in Mpc
+def test_a_quantity_is_one_wherever_it_is_written(spelling, blank, number, mass, length):
+    """Either all take it, as one number, or all refuse it."""
+    columns = {
+        "stellar_mass": (mass, lambda text: in_unit("--luminosity-floor", text, "Msun / h", 0.7)),
+        "position_x": (length, lambda text: box_length(text, 0.7)),
+    }
+    for column, (name, option) in columns.items():
+        text = number + blank + spelling.replace("{}", name)
+        try:
+            value = option(text)
+        except UsageError:
+            with pytest.raises(CutError):
+                parse(f"{column} > {text}")
+            assert spelling not in SPELLINGS or number in ("1e99", "1e-99")
+        else:
+            try:
+                parse(f"{column} > {text}")
+            except CutError as error:  # options take h^-2 Msun, too
+                if "power of h" not in str(error):
+                    raise
+                continue
+            assert parse(f"{column} > {text}").lower_limit(0.7) == pytest.approx(value, rel=1e-12)
+            assert parse(f"{text} < {column}").lower_limit(0.7) == pytest.approx(value, rel=1e-12)
+            assert spelling not in WRONG
 
 
 @pytest.mark.parametrize("h", [0.0, 1e-300, math.inf])

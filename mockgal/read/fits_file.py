@@ -19,16 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorruptFileError, HeaderError, UnsafeInputError, shown
+from ..files.fits_checksum import ALL_ONES, BLOCK, Checksum, padded
 from .safe import BOMB_BYTES, BOMB_RATIO
 
 MAX_HEADER = 1 << 24  # bytes: 200,000 cards
-BLOCK = 2880
 AGAIN = "copy the file again and compare its checksum with the source's, or make it again"
 
 Value = str | int | float | bool | None
 
 _CARD = 80
-_ALL_ONES = 0xFFFFFFFF
 _MOST_BYTES = 1 << 62  # of an HDU
 _PIECE = 1 << 20  # bytes read at a time where rows do not matter
 _STRING = re.compile(r" *'((?:[^']|'')*)' *(?:/.*)?")
@@ -88,31 +87,6 @@ class HDU:
         return value
 
 
-class Sum:
-    """The 32-bit ones-complement sum of the FITS standard, over pieces of whole 4-byte words."""
-
-    def __init__(self, start: int = 0) -> None:
-        self._total = start
-
-    def add(self, piece: bytes | bytearray | memoryview) -> None:
-        """Add the words of ``piece``."""
-        words = np.frombuffer(piece, dtype=">u4")
-        self._total += int(words.sum(dtype=np.uint64))
-
-    @property
-    def value(self) -> int:
-        """The sum so far."""
-        total = self._total
-        while total > _ALL_ONES:
-            total = (total & _ALL_ONES) + (total >> 32)
-        return total
-
-
-def padded(size: int) -> int:
-    """``size`` in whole blocks [bytes]."""
-    return -(-size // BLOCK) * BLOCK
-
-
 def _shown(value: object) -> str:
     return "no such value" if value is None else shown(value)
 
@@ -142,7 +116,7 @@ def read_hdu(file: BinaryIO, path: Path, start: int, *, whole: bool = True) -> H
     text = raw.decode("latin-1")
     cards, repeated = _values(where, text)
     name = "PRIMARY" if start == 0 else str(cards.get("EXTNAME") or "without a name")
-    header_sum = Sum()
+    header_sum = Checksum()
     header_sum.add(raw)
     hdu = HDU(
         f"{path}:{name}",
@@ -296,12 +270,12 @@ def check_header(hdu: HDU) -> int:
     stated = [hdu.cards.get(keyword) for keyword in ("DATASUM", "CHECKSUM")]
     if not isinstance(stated[0], str) or not isinstance(stated[1], str):
         raise CorruptFileError(hdu.where, "no DATASUM or no CHECKSUM", "both", AGAIN)
-    if not re.fullmatch(r"[0-9]{1,10}", stated[0]) or int(stated[0]) > _ALL_ONES:
+    if not re.fullmatch(r"[0-9]{1,10}", stated[0]) or int(stated[0]) > ALL_ONES:
         raise CorruptFileError(f"{hdu.where}@DATASUM", _shown(stated[0]), "a sum", AGAIN)
-    whole = Sum(hdu.header_sum + int(stated[0])).value
-    if whole != _ALL_ONES:
+    whole = Checksum(hdu.header_sum + int(stated[0])).value
+    if whole != ALL_ONES:
         raise CorruptFileError(
-            hdu.where, f"an HDU that sums to {whole}", f"{_ALL_ONES}, by its CHECKSUM", AGAIN
+            hdu.where, f"an HDU that sums to {whole}", f"{ALL_ONES}, by its CHECKSUM", AGAIN
         )
     return int(stated[0])
 
@@ -346,7 +320,7 @@ def read_data(file: BinaryIO, hdu: HDU, limit: int) -> bytes:
     data = bytearray(padded(hdu.data_bytes))
     file.seek(hdu.data_start)
     _fill(file, hdu, memoryview(data))
-    total = Sum()
+    total = Checksum()
     total.add(data)
     _check_data(hdu, total.value, stated, memoryview(data)[hdu.data_bytes :])
     return bytes(data[: hdu.data_bytes])
@@ -377,7 +351,7 @@ def read_rows(
     CorruptFileError
         The data fail their DATASUM: known, and raised, after the last chunk.
     """
-    stated, total = check_header(hdu), Sum()
+    stated, total = check_header(hdu), Checksum()
     rows = hdu.data_bytes // record.itemsize
     step = max(4, chunk_rows // 4 * 4)  # whole words of the sum, whatever the length of a row
     buffer, padding = bytearray(min(step, rows) * record.itemsize + BLOCK), memoryview(b"")

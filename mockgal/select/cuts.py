@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ..columns import GALAXY_COLUMNS, Column
 from ..completeness import Completeness
 from ..errors import CutError, shown, warn
-from ..quantity import LONGEST, UnitError, conversion, finite, split
+from ..quantity import LONGEST, UnitError, conversion, converted, finite, split
 from ..scalars import LARGEST, SMALLEST
 from ..types import GalaxyCatalog
 
@@ -180,12 +180,15 @@ def _bound(where: str, column: Column, op: str, term: str, fix: str) -> Bound:
     if not unit:
         raise CutError(where, f"{number} without a unit", allowed, fix)
     try:
-        _, h_power = conversion(unit, column.unit_label)
+        factor, h_power = conversion(unit, column.unit_label)
         if h_power not in (0, -column.h_power):
             raise UnitError("a power of h that no such column has")
     except UnitError as error:
         found = f"unit {unit!r}, {error}"
         raise CutError(where, found, f"{allowed} for {column.name}", fix) from error
+    if converted(value, factor) is None:
+        expected = f"0, or a number from {SMALLEST:g} to {LARGEST:g} in {column.unit_label}"
+        raise CutError(where, f"{number} {unit}", expected, _FIX)
     return Bound(op, value, unit)
 
 

@@ -41,9 +41,9 @@ from astropy.io import fits
 from ..columns import StoredDigests
 from ..errors import CorruptFileError, InputError, InternalError, printable
 from ..files.atomic import atomic_output
+from ..files.fits_checksum import ALL_ONES, BLOCK, Checksum, encode, padded
 from ..layout import CATALOGUE_HDUS, FITS_CODES, REFER
 from ..types import GalaxyCatalog
-from .fits_checksum import ALL_ONES, Checksum, encode
 from .provenance import (
     NO_DIGEST,
     FileColumn,
@@ -55,7 +55,6 @@ from .provenance import (
 
 Piece = bytes | memoryview
 
-_BLOCK = 2880
 _PIECE = 1 << 20  # bytes read at a time when verifying
 _FLUSH = 1 << 26  # bytes of data that are sent to the disk while the digest is still computed
 _MAX_HEADER = 1 << 26  # bytes: a longer header is damage, not content
@@ -90,7 +89,7 @@ class FITSWriter:
             _provenance_header(json_size),
         )
         sizes = [len(header.tostring()) for header in headers]
-        size = sum(sizes) + _padded(record.itemsize * blank.rows) + _padded(json_size)
+        size = sum(sizes) + padded(record.itemsize * blank.rows) + padded(json_size)
         with (
             atomic_output(
                 path,
@@ -148,10 +147,6 @@ def _verify_content(path: Path, rows: int, size: int) -> None:
             f"{header['NAXIS2']} rows in {path.stat().st_size} bytes",
             f"{rows} rows in {size} bytes",
         )
-
-
-def _padded(size: int) -> int:
-    return -(-size // _BLOCK) * _BLOCK
 
 
 def _card(keyword: str, value: str | int | float, comment: str = "") -> fits.Card:
@@ -256,7 +251,7 @@ def _write_hdu(
         file.write(piece)
         checksum.add(piece)
         size += len(piece)
-    file.write(bytes(_padded(size) - size))
+    file.write(bytes(padded(size) - size))
     if size > _FLUSH:
         file.flush()
         os.fsync(file.fileno())
@@ -279,7 +274,7 @@ def _verify_hdu(file: BinaryIO, path: Path, name: str) -> fits.Header:
     where = f"{path}:{name}"
     raw = _raw_header(file, where)
     datasum, size = _layout(raw, where, name)
-    data, left = Checksum(), _padded(size)
+    data, left = Checksum(), padded(size)
     while left:
         piece = file.read(min(left, _PIECE))
         if not piece:
@@ -309,8 +304,8 @@ def _verify_hdu(file: BinaryIO, path: Path, name: str) -> fits.Header:
 def _raw_header(file: BinaryIO, where: str) -> bytes:
     raw = bytearray()
     while len(raw) < _MAX_HEADER:
-        block = file.read(_BLOCK)
-        if len(block) < _BLOCK:
+        block = file.read(BLOCK)
+        if len(block) < BLOCK:
             found = f"a file that ends at byte {file.tell()}"
             if not raw and block:
                 found += f" and has {bytes(block[:16])!r} where a header should start"
@@ -320,7 +315,7 @@ def _raw_header(file: BinaryIO, where: str) -> bytes:
         raw += block
         if not raw.startswith((b"SIMPLE  =", b"XTENSION=")):
             raise CorruptFileError(where, f"the bytes {bytes(raw[:16])!r}", "a FITS header", _AGAIN)
-        if any(block[at : at + 80] == b"END".ljust(80) for at in range(0, _BLOCK, 80)):
+        if any(block[at : at + 80] == b"END".ljust(80) for at in range(0, BLOCK, 80)):
             return bytes(raw)
     raise CorruptFileError(where, f"no end of the header in {_MAX_HEADER} bytes", "END", _AGAIN)
 

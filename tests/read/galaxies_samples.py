@@ -8,8 +8,8 @@ import numpy as np
 import mockgal
 from mockgal.columns import GALAXY_COLUMNS
 from mockgal.cosmology import Cosmology
+from mockgal.files.fits_checksum import encode
 from mockgal.types import GalaxyCatalog, Snapshot
-from mockgal.write.fits_checksum import encode
 
 BOX = 100.0
 COSMOLOGY = Cosmology(0.6774, 0.3089, 0.6911, omega_b=0.0486)

@@ -24,11 +24,11 @@ from mockgal.errors import (
     OutputError,
     UsageError,
 )
+from mockgal.files.fits_checksum import Checksum, encode
 from mockgal.layout import CATALOGUE_HDUS, FITS_CODES
 from mockgal.types import GalaxyCatalog
 from mockgal.write import fits as module
 from mockgal.write.fits import FITSWriter, verify_fits
-from mockgal.write.fits_checksum import Checksum, encode
 
 
 @pytest.fixture

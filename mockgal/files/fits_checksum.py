@@ -1,21 +1,28 @@
-"""The checksum of the FITS standard (version 4.0, section 4.4.2.7 and appendix J), streamed."""
+"""Blocks and checksum of the FITS standard (version 4.0, section 4.4.2.7 and appendix J)."""
 
 from __future__ import annotations
 
 import numpy as np
 
+BLOCK = 2880  # bytes: headers and data are whole blocks
 ALL_ONES = 0xFFFFFFFF
 _EXCLUDED = frozenset(b":;<=>?@[\\]^_`")
 
 
 class Checksum:
-    """The 32-bit ones-complement sum of bytes that are added in pieces of any length."""
+    """The 32-bit ones-complement sum of bytes that are added in pieces of any length.
 
-    def __init__(self) -> None:
-        self._total = 0
+    Parameters
+    ----------
+    start : int
+        Sum of what came before, in whole words.
+    """
+
+    def __init__(self, start: int = 0) -> None:
+        self._total = start
         self._tail = b""  # bytes that do not yet make a word
 
-    def add(self, data: bytes | memoryview) -> None:
+    def add(self, data: bytes | bytearray | memoryview) -> None:
         """Add the bytes of ``data``, in the order they have in the file."""
         view = np.frombuffer(data, dtype=np.uint8)
         if self._tail:
@@ -36,6 +43,11 @@ class Checksum:
         while total > ALL_ONES:
             total = (total & ALL_ONES) + (total >> 32)
         return total
+
+
+def padded(size: int) -> int:
+    """Return ``size`` in whole blocks [bytes]."""
+    return -(-size // BLOCK) * BLOCK
 
 
 def encode(value: int) -> str:
