@@ -24,7 +24,7 @@ from mockgal.testing import painter_contract, writer_contract
 
 pytestmark = pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
 
-RATE = Column("star_formation_rate", "Msun/yr", 0, 0, "<f4", (), "stars formed, by a test")
+RATE = Column("stars_per_year", "Msun/yr", 0, 0, "<f4", (), "stars formed, by a test")
 LIGHT = Column("luminosity", "Lsun", -2, 0, "<f8", (), "light in some band, by a test")
 
 
@@ -65,10 +65,10 @@ def test_painted_cut_and_converted(galaxies, demo_bundle):
     assert galaxies[RATE.name].dtype == np.float32
     expected = 1.0 + np.log10(galaxies["stellar_mass"].astype(float)) - 10.5
     assert abs(np.median(np.log10(galaxies[RATE.name]) - expected)) < 0.1
-    chosen = mockgal.select(galaxies, "star_formation_rate > 1 Msun/yr")
+    chosen = mockgal.select(galaxies, "stars_per_year > 1 Msun/yr")
     assert 0 < len(chosen) < len(galaxies)
     assert chosen[RATE.name].min() > 1
-    assert len(mockgal.select(galaxies, "star_formation_rate > 1e3 solMass/Gyr")) > len(chosen)
+    assert len(mockgal.select(galaxies, "stars_per_year > 1e3 solMass/Gyr")) > len(chosen)
     low = mockgal.select(galaxies, "luminosity < 1e11 Lsun")
     assert np.array_equal(
         low["galaxy_id"], galaxies["galaxy_id"][galaxies["luminosity"] < 1e11 * h**2]
@@ -130,7 +130,7 @@ def test_the_command_builds_them(galaxies, demo_bundle, tmp_path):
 
     out = tmp_path / "a.hdf5"
     command = ["build", "--sim", demo_bundle, "--painter", "toy", "--seed", "1", "--out", out]
-    cuts = ["--cut", "stellar_mass > 1e10 Msun", "--cut", "star_formation_rate > 2 Msun/yr"]
+    cuts = ["--cut", "stellar_mass > 1e10 Msun", "--cut", "stars_per_year > 2 Msun/yr"]
     result = CliRunner().invoke(cli, [str(word) for word in [*command, *cuts]])
     assert result.exit_code == 0, result.output
     with h5py.File(out) as file:
@@ -180,7 +180,7 @@ def test_a_column_of_ours_is_as_we_have_it():
 def test_a_law_of_a_column_that_is_not_provided(demo_bundle):
     painter = Painter()
     painter.provides = HODPainter.provides
-    with pytest.raises(InternalError, match=r"star_formation_rate.*provides"):
+    with pytest.raises(InternalError, match=r"stars_per_year.*provides"):
         paint_scene(mockgal.read(demo_bundle), painter, seed=1)
 
 

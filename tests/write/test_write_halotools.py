@@ -10,7 +10,7 @@ from astropy.table import Table
 from write_samples import H, catalogue, random_columns
 
 import mockgal
-from mockgal.columns import FURTHER_TARGETS
+from mockgal.columns import GALAXY_COLUMNS
 from mockgal.cosmology import Cosmology
 from mockgal.errors import MockgalWarning, UsageError
 from mockgal.types import GalaxyCatalog, ParticleChunk, Particles, Snapshot
@@ -52,7 +52,7 @@ def test_table(n):
         "halo_vmax": "vmax",
         "extrapolated": "extrapolated",
         "halo_m200c_host_halo": "halo_mass",
-        **{column.name: column.name for column in FURTHER_TARGETS.values()},
+        **{name: name for name, column in GALAXY_COLUMNS.items() if column.optional},
     }
     assert set(table.colnames) == set(same) | {"halo_upid", "gal_type"}
     for name, own in same.items():
