@@ -55,7 +55,7 @@ demo: install
 	@echo "them. How good the weights are where they were not trained, their card says:"
 	@$(BIN)/mockgal weights show gadget4-demo | grep '^card'
 
-# The weights that come with mockgal, in mockgal/paint/networks, and their card are made so.
+# The weights that come with mockgal, in mockgal/painters/cnn/networks, and their card are made so.
 # Given again after it was stopped, it goes on.
 GADGET4 ?= ../shared/data/gadget4
 train-demo: install

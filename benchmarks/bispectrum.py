@@ -37,7 +37,7 @@ def overdensity(size: int) -> np.ndarray:
 
 def mockgal(arguments: argparse.Namespace) -> Callable[[int], list[float]]:
     os.environ["NUMBA_NUM_THREADS"] = str(arguments.threads)
-    from mockgal.measure.bispectrum import bispectrum_of_field
+    from mockgal.statistics.bispectrum.estimator import bispectrum_of_field
 
     field = 1.0 + overdensity(arguments.grid)
 

@@ -18,10 +18,10 @@ import h5py
 import numpy as np
 
 from mockgal.protocols import ReadOptions
-from mockgal.read import chunks
-from mockgal.read.arepo import DIALECT, ArepoReader
-from mockgal.read.subfind import _read_datasets
-from mockgal.read.subfind_set import FOLDERS, open_set
+from mockgal.readers import chunks
+from mockgal.readers.subfind.arepo import DIALECT, ArepoReader
+from mockgal.readers.subfind.files import FOLDERS, open_set
+from mockgal.readers.subfind.reader import _read_datasets
 from mockgal.testing import write_arepo
 
 FILES, ROUNDS = 16, 7

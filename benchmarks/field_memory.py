@@ -109,7 +109,7 @@ def main():
     if options.sim:
         child(options)
         return
-    from mockgal.write.bundle import write_bundle
+    from mockgal.writers.bundle import write_bundle
 
     print(machine(("numpy", "h5py", "mockgal")))
     print(busy(), end="")

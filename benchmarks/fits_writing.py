@@ -58,7 +58,7 @@ def mockgal(values, path, units="h-free"):
     """The writer as users call it; the seconds of its parts are added up on the way."""
     from mockgal.cosmology import Cosmology
     from mockgal.types import GalaxyCatalog, Snapshot
-    from mockgal.write import fits
+    from mockgal.writers import fits
 
     snapshot = Snapshot("benchmark", 1000.0, 0.0, Cosmology(H, 0.3089, 0.6911), 1e9, "none")
     galaxies = GalaxyCatalog(values, snapshot, "box", {})

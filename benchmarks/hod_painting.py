@@ -27,9 +27,9 @@ def mockgal(arguments: argparse.Namespace) -> dict[str, Any]:
     """Seconds of a user's call, and of its kernels alone."""
     import mockgal as package
     from mockgal.cosmology import Cosmology
-    from mockgal.paint import blocks, draw
-    from mockgal.paint.hod import HODPainter
-    from mockgal.paint.hod_store import named
+    from mockgal.painters import blocks, draw
+    from mockgal.painters.hod.painter import HODPainter
+    from mockgal.painters.hod.store import named
     from mockgal.types import HaloCatalog, Scene, Snapshot, settle
 
     warnings.simplefilter("ignore", package.errors.MockgalWarning)

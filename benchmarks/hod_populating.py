@@ -28,7 +28,7 @@ SATELLITES = (12.3, 1.0)  # log10 of M1, alpha: about as many satellites as the 
 def scene(columns: dict[str, np.ndarray], definition: str) -> Any:
     """The hosts as a scene; its arrays are settled, so that their digest is taken once."""
     from mockgal.cosmology import Cosmology
-    from mockgal.paint.hod_store import named
+    from mockgal.painters.hod.store import named
     from mockgal.types import HaloCatalog, Scene, Snapshot
 
     cosmology = Cosmology(h=0.6774, omega_m=0.3089, omega_lambda=0.6911)
@@ -39,7 +39,7 @@ def scene(columns: dict[str, np.ndarray], definition: str) -> Any:
 
 def painters() -> dict[str, tuple[Any, str]]:
     """Painters, and the mass definition that they are for."""
-    from mockgal.paint.hod_choice import hod_painter
+    from mockgal.painters.hod.choice import hod_painter
 
     extrapolated = {"allow_extrapolation": True}  # to clusters
     found = {"calibrated": (hod_painter(calibration=CALIBRATION, **extrapolated), "200c")}

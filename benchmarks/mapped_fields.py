@@ -20,10 +20,10 @@ import numpy as np
 from common import best_of, busy, machine, table
 from training_throughput import header, made_up
 
-from mockgal.paint.architecture import architecture
-from mockgal.train import field_files
-from mockgal.train.field_files import Place
-from mockgal.train.samples import CropBatches, Samples, Volume
+from mockgal.painters.cnn.architecture import architecture
+from mockgal.training.data import field_files
+from mockgal.training.data.field_files import Place
+from mockgal.training.data.samples import CropBatches, Samples, Volume
 
 
 def crops(samples: Samples, preset: str, number: int) -> None:

@@ -45,10 +45,10 @@ def subhalos(number, box_size, voxel_size):
 
 def weights(sim, options):
     """Weights of a seeded network, for this simulation."""
-    from mockgal.paint.architecture import architecture
-    from mockgal.paint.network import seeded_network
-    from mockgal.paint.weights import Weights
-    from mockgal.paint.weights_header import Domain, Normalisation
+    from mockgal.painters.cnn.architecture import architecture
+    from mockgal.painters.cnn.network import seeded_network
+    from mockgal.painters.cnn.weights.header import Domain, Normalisation
+    from mockgal.painters.cnn.weights.named import Weights
 
     shape, snapshot = architecture(options.preset, width=options.width), sim.snapshot
     domain = Domain(
@@ -74,8 +74,8 @@ def weights(sim, options):
 
 def child(options):
     """Paint, and report."""
-    from mockgal import progress
-    from mockgal.paint.cnn import CNNPainter
+    from mockgal.painters.cnn.painter import CNNPainter
+    from mockgal.system import progress
     from mockgal.types import HaloCatalog
 
     sim = scene(int(options.particles), 1000)

@@ -33,7 +33,7 @@ def points(number: int) -> tuple[np.ndarray, float]:
 def library(options: argparse.Namespace) -> dict[str, Any]:
     """Seconds of each way of counting, and what was counted."""
     sys.path.insert(0, str(Path(__file__).parents[1]))  # where mockgal is not installed
-    from mockgal.measure import pairs
+    from mockgal.statistics.pairs import counts as pairs
 
     try:
         counter = getattr(pairs, LIBRARIES[options.part])()
@@ -80,7 +80,7 @@ def statistic(options: argparse.Namespace) -> dict[str, Any]:
     """A user's call with its jackknife errors, by whichever library is there."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from mockgal.cosmology import Cosmology
-    from mockgal.measure import correlation
+    from mockgal.statistics.pairs import correlation
     from mockgal.types import GalaxyCatalog, Snapshot
 
     position, box_size = points(options.number)

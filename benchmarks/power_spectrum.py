@@ -46,7 +46,7 @@ def rfftn(mass, threads):
 
 
 def mockgal(mass, threads, **options):
-    from mockgal.measure.power import power_of_field
+    from mockgal.statistics.power.spectrum import power_of_field
 
     os.environ["NUMBA_NUM_THREADS"] = str(threads)
     return lambda: power_of_field(mass, BOX_SIZE, assignment="CIC", **{"jackknife": 0} | options)
@@ -64,7 +64,7 @@ def of_catalogue(mass, threads, **options):
     """From positions on; of the field only the grid is taken."""
     from mockgal.cosmology import Cosmology
     from mockgal.errors import listening
-    from mockgal.measure.power import power_spectrum
+    from mockgal.statistics.power.spectrum import power_spectrum
     from mockgal.types import GalaxyCatalog, Snapshot
 
     os.environ["NUMBA_NUM_THREADS"] = str(threads)

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 from common import busy, machine, table
 
-from mockgal.paint.architecture import Architecture, architecture
-from mockgal.paint.network import GalaxyNetwork, seeded_network
-from mockgal.paint.plan import cost_of, multiplications, plan
-from mockgal.paint.shared import SharedNetwork
+from mockgal.painters.cnn.architecture import Architecture, architecture
+from mockgal.painters.cnn.evaluation.plan import cost_of, multiplications, plan
+from mockgal.painters.cnn.evaluation.shared import SharedNetwork
+from mockgal.painters.cnn.network import GalaxyNetwork, seeded_network
 
 MEMBERS, RADIUS = 25, 3.0  # of a cluster of targets: mean number, and rms offset in voxels
 

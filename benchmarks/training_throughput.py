@@ -4,9 +4,9 @@ python benchmarks/training_throughput.py [--presets demo,centred,paper] [--width
     [--device cpu] [--precision float32] [--layouts channels-last,contiguous] [--grid 256]
     [--symmetries all] [--steps 5]
 
-A step is what `mockgal.train.loop` does, with channels last: a batch cut out of the volume, moved
-to the device, the network, its loss, the gradients, Adam. Times are medians over the steps, after
-one that does not count. Multiplications are those of the layers forward, of their weights'
+A step is what `mockgal.training.loop` does, with channels last: a batch cut out of the volume,
+moved to the device, the network, its loss, the gradients, Adam. Times are medians over the steps,
+after one that does not count. Multiplications are those of the layers forward, of their weights'
 gradients, and of their inputs' gradients, which the first layer does not need. The machine's
 convolution peak is the fastest of the network's own layers forward, at large sizes.
 
@@ -27,14 +27,14 @@ import torch
 from common import best_of, busy, machine, table
 from shared_network import peak
 
-from mockgal.paint.architecture import MEAN_ONLY, Architecture, architecture
-from mockgal.paint.network import seeded_network
-from mockgal.paint.weights_header import Domain, Normalisation, WeightsHeader
-from mockgal.train.crops import SYMMETRIES
-from mockgal.train.devices import fabric_of, on_device, torch_settings
-from mockgal.train.losses import Loss
-from mockgal.train.options import TrainingOptions
-from mockgal.train.samples import Batch, CropBatches, Samples, Volume
+from mockgal.painters.cnn.architecture import MEAN_ONLY, Architecture, architecture
+from mockgal.painters.cnn.network import seeded_network
+from mockgal.painters.cnn.weights.header import Domain, Normalisation, WeightsHeader
+from mockgal.training.data.crops import SYMMETRIES
+from mockgal.training.data.samples import Batch, CropBatches, Samples, Volume
+from mockgal.training.devices import fabric_of, on_device, torch_settings
+from mockgal.training.losses import Loss
+from mockgal.training.options import TrainingOptions
 
 SUBHALOS, LUMINOUS = 20_000, 0.5
 FLOOR, MEAN = 1e8, 9.0  # Msun/h, and log10 of it

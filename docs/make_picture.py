@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from scipy.ndimage import gaussian_filter
 
 import mockgal
-from mockgal.measure.log_axes import readable
-from mockgal.measure.palette import BLUE, NOTE, VERMILLION, picture_style
+from mockgal.statistics.plotting.log_axes import readable
+from mockgal.statistics.plotting.palette import BLUE, NOTE, VERMILLION, picture_style
 
 HERE = Path(__file__).parent
 DEPTH = 8.0  # thickness of the slab that is shown [Mpc/h]

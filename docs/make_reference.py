@@ -1,6 +1,6 @@
 """Write the reference pages that repeat facts of the code: python docs/make_reference.py [PAGE]...
 
-A test (tests/test_docs.py) fails when a page is not what this script writes.
+A test (tests/docs/test_docs.py) fails when a page is not what this script writes.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import click
 from mockgal import errors, registry
 from mockgal.cli import cli
 from mockgal.columns import GALAXY_COLUMNS, HALO_COLUMNS, Column
-from mockgal.measure.result import DETECTABLE, FORMAT
-from mockgal.measure.statistics import UNITS
 from mockgal.options import KINDS
-from mockgal.paint import hod_columns
+from mockgal.painters.hod import columns as hod_columns
+from mockgal.statistics.names import UNITS
+from mockgal.statistics.result import DETECTABLE, FORMAT
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -169,12 +169,12 @@ def statistics() -> str:
         "From Python alone, of fields in a periodic box, of a sub-cube of one, of positions on the "
         "sky, and of predicted distributions:\n\n"
         "```python\n"
-        "from mockgal.measure.power import power_of_field\n"
-        "from mockgal.measure.bispectrum import bispectrum_of_field\n"
-        "from mockgal.measure.pdf import pdf_of_field\n"
-        "from mockgal.measure.subvolume import power_of_subcube\n"
-        "from mockgal.measure.angular import angular_correlation_function\n"
-        "from mockgal.measure.pit import probability_integral_transform\n"
+        "from mockgal.statistics.power.spectrum import power_of_field\n"
+        "from mockgal.statistics.bispectrum.estimator import bispectrum_of_field\n"
+        "from mockgal.statistics.pdf import pdf_of_field\n"
+        "from mockgal.statistics.power.subvolume import power_of_subcube\n"
+        "from mockgal.statistics.pairs.angular import angular_correlation_function\n"
+        "from mockgal.statistics.pit import probability_integral_transform\n"
         "from mockgal.fields.assign import deposit  # mass on a grid\n"
         "```\n\n"
         "## The table\n\n"

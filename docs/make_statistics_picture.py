@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 import mockgal
-from mockgal.measure.palette import picture_style
+from mockgal.statistics.plotting.palette import picture_style
 
 HERE = Path(__file__).parent
 SHOWN = ("power", "wp", "mass_function", "stellar_to_halo", "occupation", "pdf")

@@ -19,9 +19,9 @@ from scipy.special import ndtr
 
 import mockgal
 from mockgal.cosmology import Cosmology
-from mockgal.measure.palette import BLUE, SKY, VERMILLION, picture_style
-from mockgal.paint.hod import HODPainter
-from mockgal.paint.hod_store import named
+from mockgal.painters.hod.painter import HODPainter
+from mockgal.painters.hod.store import named
+from mockgal.statistics.plotting.palette import BLUE, SKY, VERMILLION, picture_style
 from mockgal.types import HaloCatalog, Scene, Snapshot
 
 HERE = Path(__file__).parent

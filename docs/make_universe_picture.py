@@ -13,9 +13,9 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from scipy import fft
 
-from mockgal.abundance import halo_abundance
 from mockgal.fields.assign import deposit
-from mockgal.linear import linear_power
+from mockgal.theory.abundance import halo_abundance
+from mockgal.theory.linear import linear_power
 from mockgal.universe import Run, Universe, make_universe
 from mockgal.universe.groups import friends_of_friends
 from mockgal.universe.halos import LEAST_PARTICLES, LINKING_LENGTH, SHELL

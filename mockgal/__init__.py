@@ -15,7 +15,6 @@ they are called.
 __version__ = "0.1.0"
 
 import sys as _sys
-from importlib import import_module as _load
 
 # `python -m mockgal` begins the search for modules in the working directory, where a download may
 # be called numpy.py. Where mockgal itself is there, in a checkout, it comes last instead.
@@ -27,33 +26,20 @@ if (
     _here = _sys.path.pop(0)
     _sys.path += [_here] * (_here == __file__.rpartition(f"/{__name__}/")[0])
 
-from .files import signals as _signals
+from .system.files import signals as _signals
 
 if _signals.is_command():  # what follows takes a while, in which Ctrl-C prints no traceback
     _signals.end_at_once()
 
-# Eight functions have the names of rooms. The rooms are loaded first, so that no later import of
-# one can take the name back: `mockgal.read` is the function, `mockgal.read.detect` still imports.
-for _room in ("read", "populate", "paint", "select", "write", "measure", "calibrate", "train"):
-    _load(f".{_room}", __name__)
-
-from .calibrating import calibrate  # noqa: E402
-from .converting import to_halotools, to_halotools_model, to_table, write  # noqa: E402
-from .evaluating import evaluate  # noqa: E402
-from .gridding import field  # noqa: E402
-from .one_statistic import measure, read_measurement  # noqa: E402
-from .packing import pack  # noqa: E402
-from .pipeline import (  # noqa: E402
-    build,
-    most_massive,
-    paint,
-    populate,
-    read,
-    read_galaxies,
-    select,
-)
-from .summary import inspect  # noqa: E402
-from .training import train  # noqa: E402
+from .tasks.build import build, most_massive, paint, populate, read, read_galaxies, select
+from .tasks.calibrate import calibrate
+from .tasks.evaluate import evaluate
+from .tasks.field import field
+from .tasks.inspect import inspect
+from .tasks.one_statistic import measure, read_measurement
+from .tasks.pack import pack
+from .tasks.train import train
+from .tasks.write import to_halotools, to_halotools_model, to_table, write
 
 __all__ = [
     "build",

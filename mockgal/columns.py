@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from .bounds import CONCENTRATION, MASS, NUMBER, RADIUS, SPEED, STELLAR_MASS, VMAX, Bounds
 from .errors import BadValueError, shown
-from .ids import whole
 from .layout import FITS_CODES
 from .quantity import UnitError, parse_unit
+from .system.ids import whole
 
 
 @dataclass(frozen=True)
@@ -269,7 +269,7 @@ def frozen_columns(
     ------
     BadValueError
         A column that is not declared or has another shape; unequal lengths; integers that come as
-        floats which do not hold them (`mockgal.ids.whole`).
+        floats which do not hold them (`mockgal.system.ids.whole`).
     """
     result: dict[str, NDArray[Any]] = {}
     for name, values in columns.items():

@@ -112,7 +112,7 @@ class Completeness:
         return np.asarray((low * (1 + _SLACK) >= limit) & (high <= self.high * (1 + _SLACK)))
 
     def settings(self) -> dict[str, Any]:
-        """Return the entries of `mockgal.measure.result.Measurement.settings`."""
+        """Return the entries of `mockgal.statistics.result.Measurement.settings`."""
         limit = self.limit
         found: dict[str, Any] = {
             "complete_from_msun_h": limit

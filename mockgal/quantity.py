@@ -19,7 +19,7 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from .errors import UsageError, shown
-from .scalars import LARGEST, SMALLEST
+from .system.scalars import LARGEST, SMALLEST
 
 LONGEST = 200  # characters of a quantity or a cut
 # A number, and nothing or the begin of a unit: 10^9, 1,000, 1_000 and 1d9 are other numbers.

@@ -15,12 +15,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, fie
 
 from . import registry
 from .errors import MockgalError, UsageError, shown
-from .files import plain_yaml
-from .files.plain_text import read_text
 from .options import Option, flat
 from .protocols import ReadOptions
 from .quantity import stated_facts
 from .random import check_seed
+from .system.files import plain_yaml
+from .system.files.plain_text import read_text
 from .types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 
 # The seed of a build that names none: printed and recorded. The arXiv number of the dm2gal paper.
@@ -46,7 +46,7 @@ class Recipe(BaseModel):
     populate : bool
         Whether satellites are made first, for hosts that come without subhalos.
     populate_options : dict
-        How, checked against `mockgal.populate.options.SatelliteOptions`.
+        How, checked against `mockgal.satellites.options.SatelliteOptions`.
     seed : int
     cut : tuple of str
         Cuts, applied in this order.
@@ -257,7 +257,7 @@ def read_yaml(path: Path, painter: str | None = None) -> dict[str, Any]:
     ------
     UsageError
         No ordinary file, unreadable, too long, or not plain YAML
-        (`mockgal.files.plain_yaml`) of a mapping; or no such painter.
+        (`mockgal.system.files.plain_yaml`) of a mapping; or no such painter.
     """
     expected = f"a recipe of at most {_MAX_BYTES:,} bytes"
     try:

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 from .errors import MockgalError, UsageError
 from .options import OptionGroups, option_groups
-from .plugins import Plugin, kind, plugins, tell
 from .protocols import MockReader, Painter, Reader, Writer
+from .system.plugins import Plugin, kind, plugins, tell
 
 
 class Entry(NamedTuple):
@@ -36,40 +36,43 @@ class Entry(NamedTuple):
 # Readers are tried in this order when the format is detected.
 _BUILT_IN: dict[str, dict[str, Entry]] = {
     "readers": {
-        "bundle": Entry("mockgal.read.bundle:BundleReader"),
-        "gadget4": Entry("mockgal.read.gadget4:Gadget4Reader"),
-        "halotools": Entry("mockgal.read.halotools:HalotoolsReader"),
-        "arepo": Entry("mockgal.read.arepo:ArepoReader"),
-        "rockstar": Entry("mockgal.read.rockstar:RockstarReader"),
-        "quijote": Entry("mockgal.read.quijote:QuijoteReader"),
+        "bundle": Entry("mockgal.readers.bundle:BundleReader"),
+        "gadget4": Entry("mockgal.readers.subfind.gadget4:Gadget4Reader"),
+        "halotools": Entry("mockgal.readers.halotools.reader:HalotoolsReader"),
+        "arepo": Entry("mockgal.readers.subfind.arepo:ArepoReader"),
+        "rockstar": Entry("mockgal.readers.rockstar.reader:RockstarReader"),
+        "quijote": Entry("mockgal.readers.quijote.reader:QuijoteReader"),
     },
     "mocks": {
-        "fits": Entry("mockgal.read.galaxies_fits:FITSMocks"),
-        "hdf5": Entry("mockgal.read.galaxies_hdf5:HDF5Mocks"),
+        "fits": Entry("mockgal.readers.mocks.fits:FITSMocks"),
+        "hdf5": Entry("mockgal.readers.mocks.hdf5:HDF5Mocks"),
     },
     "painters": {
         "hod": Entry(
-            "mockgal.paint.hod_choice:hod_painter", options="mockgal.paint.hod_options:KINDS"
+            "mockgal.painters.hod.choice:hod_painter", options="mockgal.painters.hod.options:KINDS"
         ),
         "cnn": Entry(
-            "mockgal.paint.cnn:CNNPainter", options="mockgal.paint.cnn_options:CNNOptions"
+            "mockgal.painters.cnn.painter:CNNPainter",
+            options="mockgal.painters.cnn.options:CNNOptions",
         ),
     },
     "writers": {
-        "fits": Entry("mockgal.write.fits:FITSWriter"),
-        "hdf5": Entry("mockgal.write.hdf5:HDF5Writer"),
+        "fits": Entry("mockgal.writers.fits:FITSWriter"),
+        "hdf5": Entry("mockgal.writers.hdf5:HDF5Writer"),
     },
     "statistics": {
-        "power": Entry("mockgal.measure.power:power_spectrum"),
-        "bispectrum": Entry("mockgal.measure.bispectrum:bispectrum"),
-        "pdf": Entry("mockgal.measure.pdf:voxel_pdf"),
-        "mass_function": Entry("mockgal.measure.mass_function:stellar_mass_function"),
-        "stellar_to_halo": Entry("mockgal.measure.stellar_to_halo:stellar_to_halo_relation"),
-        "occupation": Entry("mockgal.measure.occupation:occupation"),
-        "satellite_fraction": Entry("mockgal.measure.satellites:satellite_fraction"),
-        "xi": Entry("mockgal.measure.correlation:correlation_function"),
-        "wp": Entry("mockgal.measure.correlation:projected_correlation_function"),
-        "xi_multipoles": Entry("mockgal.measure.correlation:correlation_multipoles"),
+        "power": Entry("mockgal.statistics.power.spectrum:power_spectrum"),
+        "bispectrum": Entry("mockgal.statistics.bispectrum.estimator:bispectrum"),
+        "pdf": Entry("mockgal.statistics.pdf:voxel_pdf"),
+        "mass_function": Entry("mockgal.statistics.galaxies.mass_function:stellar_mass_function"),
+        "stellar_to_halo": Entry(
+            "mockgal.statistics.galaxies.stellar_to_halo:stellar_to_halo_relation"
+        ),
+        "occupation": Entry("mockgal.statistics.galaxies.occupation:occupation"),
+        "satellite_fraction": Entry("mockgal.statistics.galaxies.satellites:satellite_fraction"),
+        "xi": Entry("mockgal.statistics.pairs.correlation:correlation_function"),
+        "wp": Entry("mockgal.statistics.pairs.correlation:projected_correlation_function"),
+        "xi_multipoles": Entry("mockgal.statistics.pairs.correlation:correlation_multipoles"),
     },
 }
 

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from . import display
 from .columns import (
     HALO_COLUMNS,
     REQUIRED_HALO_COLUMNS,
@@ -29,18 +28,19 @@ from .columns import (
 )
 from .completeness import BY_ROWS, Completeness, is_all
 from .completeness import KEY as COMPLETENESS
-from .conditional_law import ConditionalLaw
 from .cosmology import Cosmology
-from .deferred import Deferred, parts
-from .display import Shown
 from .errors import BadValueError, HeaderError, MissingDatasetError
+from .laws.conditional import ConditionalLaw
 from .particles import DensityField as DensityField
 from .particles import Members as Members
 from .particles import ParticleChunk as ParticleChunk
 from .particles import Particles as Particles
-from .rows import is_settled as is_settled
-from .rows import row_numbers
-from .rows import settle as settle
+from .system import display
+from .system.deferred import Deferred, parts
+from .system.display import Shown
+from .system.rows import is_settled as is_settled
+from .system.rows import row_numbers
+from .system.rows import settle as settle
 
 MASS_DEFINITIONS = {
     "200c": "mass within the radius of 200 times the critical density",
@@ -329,7 +329,7 @@ class Distribution:
         What the prediction counted (rows not painted, and why): numbers that add up over tiles.
     rank : ndarray, shape (n,), optional
         Place in (0, 1) of each subhalo among those like it, by a property that stellar mass goes
-        with; see `mockgal.distribution.ranked`.
+        with; see `mockgal.laws.distribution.ranked`.
     rank_correlation : float
         From -1 to 1: of the normal scores of rank and stellar mass.
     further : mapping of str to ConditionalLaw

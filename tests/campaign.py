@@ -82,7 +82,7 @@ def kinds() -> dict[str, tuple[str, ...]]:
     """Return the command that tries mutations of each kind, without their numbers."""
     from fuzz_child import FIXTURES, STATED
 
-    child = str(HERE / "read" / "fuzz_child.py")
+    child = str(HERE / "readers" / "fuzz_child.py")
     found = {f"bytes/{name}": (child, name) for name in FIXTURES}
     found |= {f"stated/{name}": (child, name) for name in STATED}
     for name in MODULES:

@@ -83,7 +83,7 @@ def serve():
     os.dup2(0, 1)
     for name in [*LIBRARIES, *modules()]:
         importlib.import_module(name)
-    sys.modules["mockgal.paint.hod_store"].shipped()  # read once in a process
+    sys.modules["mockgal.painters.hod.store"].shipped()  # read once in a process
     assert threading.active_count() == 1, "a fork would be without the threads"
     gc.freeze()
     while line := requests.readline():

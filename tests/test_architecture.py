@@ -8,191 +8,116 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "mockgal"
-SHARED = {
+# The vocabulary, in order: each may import those before it. All rooms may import all of it.
+VOCABULARY = (
     "errors",
-    "scalars",
-    "progress",
-    "parallel",
-    "kernels",
-    "memory",
-    "files",
+    "system",
     "quantity",
     "layout",
-    "ids",
     "bounds",
     "columns",
     "cosmology",
     "random",
-    "deferred",
-    "conditional_law",
-    "display",
-    "rows",
     "completeness",
     "particles",
-    "linear",
-    "abundance",
     "types",
-}
-SHARED |= {"distribution", "satellite_law", "protocols", "plugins", "options", "registry"}
+    "laws",
+    "theory",
+    "options",
+    "protocols",
+    "registry",
+    "recipe",
+)
 ROOMS = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}
-JOINTS = {
-    "pipeline",
-    "packing",
-    "one_statistic",
-    "converting",
-    "measuring",
-    "gridding",
-    "calibrating",
-    "evaluating",
-    "training",
-    "readiness",
-    "summary",
-}
-# Beside the shared vocabulary; every arrow but those of the joints points back along the flow.
+ROOMS -= set(VOCABULARY)
+# Beside the vocabulary. All arrows but those of tasks point back along the flow.
 DOORS = {
-    "train": {"fields", "paint", "measure"},
-    "calibrate": {"fields", "paint", "measure"},
-    "measure": {"fields"},
-    "paint": {"fields"},
-    "report": {"measure"},
-    "universe": {"fields", "write"},
-    "progress": {"files"},  # its signals, which import nothing of ours
-    # joints
-    "pipeline": {"recipe", "painters", "converting"} | (ROOMS - {"train", "calibrate"}),
-    "one_statistic": {"measure"},
-    "packing": {"pipeline", "fields", "write"},
-    "converting": {"painters", "paint", "write"},
-    "measuring": {"pipeline", "one_statistic"} | (ROOMS - {"train", "calibrate"}),
-    "gridding": {"pipeline"} | (ROOMS - {"train", "calibrate"}),
-    "calibrating": {"pipeline", "painters", "calibrate", "paint"},
-    "pairing": {"calibrating", "painters", "calibrate", "paint", "train"},
-    "evaluating": {"pairing", "calibrate", "paint", "train"},
-    "training": {"pairing", "evaluating", "calibrating", "painters"}
-    | {"calibrate", "paint", "train", "report"},
-    "readiness": {"pipeline", "painters"},
-    "summary": {"pipeline", "readiness"},
-    "recipe": set(),
-    "painters": set(),
-    "testing": {"paint", "measure"},
-    "cli": ROOMS | JOINTS | {"recipe"},
-    "__init__": JOINTS,
+    "readers": set(),
+    "satellites": set(),
+    "fields": set(),
+    "painters": {"fields"},
+    "selection": set(),
+    "writers": set(),
+    "statistics": {"fields"},
+    "calibration": {"fields", "painters", "statistics"},
+    "training": {"fields", "painters", "statistics"},
+    "reports": {"statistics"},
+    "universe": {"fields", "writers"},
+    "testing": {"painters", "statistics"},
+    "tasks": ROOMS - {"tasks", "cli", "testing", "universe"},
+    # The commands only call tasks; they show what objects of these rooms hold.
+    "cli": {"tasks", "painters", "statistics", "training", "writers"},
+    "__init__": {"tasks"},
     "__main__": {"cli"},
 }
-# The shared vocabulary itself, in order: each may import those before it.
-ORDER = [
-    "errors",
-    "scalars",
-    "progress",
-    "parallel",
-    "kernels",
-    "memory",
-    "quantity",
-    "layout",
-    "ids",
-    "bounds",
-    "columns",
-    "cosmology",
-    "random",
-    "deferred",
-    "conditional_law",
-    "display",
-    "rows",
-    "completeness",
-    "particles",
-    "linear",
-    "abundance",
-    "types",
-    "distribution",
-    "satellite_law",
-    "protocols",
-    "plugins",
-    "options",
-    "registry",
-]
+FAMILIES = ("rockstar", "quijote", "halotools", "subfind", "mocks")  # of formats
 MODULES = sorted(p.relative_to(PACKAGE) for p in PACKAGE.rglob("*.py"))
+MOST_CHILDREN = 12  # modules of a folder, and folders of a room
 
 
-def imports(path: Path) -> set[str]:
-    """First part, below mockgal, of everything that a module imports from mockgal."""
+def imports(path: Path) -> set[tuple[str, ...]]:
+    """Everything that a module imports from mockgal: the names below it, in order."""
     found = set()
-    depth = len(path.parts)  # 1 for modules at the top, 2 in a room
     for node in ast.walk(ast.parse((PACKAGE / path).read_text(encoding="utf-8"))):
-        names = []
         if isinstance(node, ast.Import):
-            names = [a.name.split(".") for a in node.names if a.name.split(".")[0] == "mockgal"]
-            names = [n[1:] for n in names]
+            names = [a.name.split(".") for a in node.names]
+            found |= {tuple(name[1:]) for name in names if name[0] == "mockgal"}
         elif isinstance(node, ast.ImportFrom):
-            module = (node.module or "").split(".") if node.module else []
-            if node.level == 0:
-                if not module or module[0] != "mockgal":
-                    continue
-                base = module[1:]
-            else:
-                up = depth - node.level
+            module = node.module.split(".") if node.module else []
+            if node.level:
+                up = len(path.parts) - node.level
                 assert up >= 0, f"{path} imports from outside the package"
-                base = list(path.parts[:-1])[:up] + module
-            names = [base] if base else [[a.name] for a in node.names]
-        found |= {n[0] for n in names if n}
-    return found - {"__version__"}
+                module = [*path.parts[:up], *module]
+            elif module[0] != "mockgal":
+                continue
+            else:
+                module = module[1:]
+            found |= {(*module, a.name) for a in node.names}
+    return {names for names in found if names and names[0] != "__version__"}
+
+
+def room_of(path: Path) -> str:
+    return path.parts[0] if len(path.parts) > 1 else path.stem
 
 
 @pytest.mark.parametrize("path", MODULES, ids=str)
 def test_doors(path):
-    room = path.parts[0] if len(path.parts) > 1 else path.stem
-    if room in ORDER:
-        allowed = set(ORDER[: ORDER.index(room)]) | DOORS.get(room, set())
-    else:
-        allowed = SHARED | DOORS.get(room, set()) | ({room} if len(path.parts) > 1 else set())
-    assert imports(path) <= allowed, f"{path} imports {imports(path) - allowed}"
+    room = room_of(path)
+    known = VOCABULARY[: VOCABULARY.index(room)] if room in VOCABULARY else VOCABULARY
+    allowed = {room, *known} | DOORS.get(room, set())
+    through = {names[0] for names in imports(path)}
+    assert through <= allowed, f"{path} imports {through - allowed}"
 
 
-# Formats that have modules of their own in `read`. What serves several of them lies apart.
-FAMILIES = {
-    "subfind": {"subfind", "subfind_set", "gadget4", "arepo", "units", "snapshots", "members"}
-    | {"membership", "placement"},
-    "rockstar": {"rockstar", "rockstar_head"},
-    "quijote": {"quijote", "quijote_set"},
-    "halotools": {"halotools", "halotools_facts", "halotools_table"},
-    "mocks": {p.stem for p in PACKAGE.glob("read/galaxies*.py")} | {"fits_file"},
-}
-# These tell what a file is, and ask the formats.
-TELLING = {"detect", "signatures", "unsupported"}
-
-
-def within(path: Path) -> set[str]:
-    """Modules of its own room that a module imports."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level == 1:
-            found |= {node.module.split(".")[0]} if node.module else {a.name for a in node.names}
-    return found
-
-
-@pytest.mark.parametrize("path", sorted(PACKAGE.glob("read/*.py")), ids=lambda p: p.stem)
-def test_a_format_imports_no_other_format(path):
-    own = [name for name, modules in FAMILIES.items() if path.stem in modules]
-    others = set().union(*(modules for name, modules in FAMILIES.items() if name not in own))
-    if path.stem not in TELLING:
-        assert within(path) & others == set()
-
-
-def test_the_formats_are_there():
-    every = set().union(*FAMILIES.values(), TELLING)
-    assert {name for name in every if not (PACKAGE / "read" / f"{name}.py").exists()} == set()
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_format_imports_no_other_format(family):
+    others = {("readers", other) for other in FAMILIES if other != family}
+    for path in (PACKAGE / "readers" / family).glob("*.py"):
+        assert not {names[:2] for names in imports(path.relative_to(PACKAGE))} & others, path
 
 
 def test_the_check_sees_a_wrong_door(tmp_path, monkeypatch):
-    room = tmp_path / "select"
-    room.mkdir()
-    (room / "bad.py").write_text("def f():\n    from ..write.fits import FITSWriter\n")
-    (tmp_path / "worse.py").write_text("import mockgal.read.safe\nfrom . import paint\n")
+    room = tmp_path / "selection" / "deep"
+    room.mkdir(parents=True)
+    (room / "bad.py").write_text("def f():\n    from ...writers.fits import FITSWriter\n")
+    (tmp_path / "worse.py").write_text("import mockgal.readers.hdf5\nfrom . import painters\n")
     monkeypatch.setitem(globals(), "PACKAGE", tmp_path)
-    assert imports(Path("select/bad.py")) == {"write"}
-    assert imports(Path("worse.py")) == {"read", "paint"}
+    assert imports(Path("selection/deep/bad.py")) == {("writers", "fits", "FITSWriter")}
+    assert imports(Path("worse.py")) == {("readers", "hdf5"), ("painters",)}
 
 
-def test_every_room_is_known():
-    assert {"read", "paint", "select", "write", "calibrate"} <= ROOMS
+def test_every_room_has_its_doors():
+    assert ROOMS | {"__init__", "__main__"} == set(DOORS)
+
+
+def test_rooms_can_be_seen_at_a_glance():
+    folders = [p.parent for p in PACKAGE.rglob("__init__.py") if p.parent != PACKAGE]
+    for folder in folders:
+        modules = [p for p in folder.glob("*.py") if p.name != "__init__.py"]
+        rooms = [p for p in folder.iterdir() if (p / "__init__.py").exists()]
+        assert max(len(modules), len(rooms)) <= MOST_CHILDREN, folder
+    there = {p.stem for p in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
+    assert there <= set(VOCABULARY), "the package itself holds nothing but the vocabulary"
 
 
 @pytest.mark.parametrize("module", ["mockgal", "mockgal.types", "mockgal.registry", "mockgal.cli"])

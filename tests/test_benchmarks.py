@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mockgal.paint.architecture import architecture
-from mockgal.train.options import TrainingOptions
+from mockgal.painters.cnn.architecture import architecture
+from mockgal.training.options import TrainingOptions
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 

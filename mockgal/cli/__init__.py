@@ -20,14 +20,14 @@ from ..errors import (
     ResourceError,
     UsageError,
 )
-from ..files import signals
-from ..files.lock import WAY_OUT, output_error
+from ..system.files import signals
+from ..system.files.lock import WAY_OUT, output_error
 from .build import build
 from .calibrate import calibrate
 from .command import Group
 from .field import field
 from .measure import measure, plot
-from .screen import fail, standard_streams, warn
+from .screen.streams import fail, standard_streams, warn
 from .simulations import calibrations, inspect, pack
 from .train import evaluate, train
 from .weights import weights

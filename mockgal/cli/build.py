@@ -13,15 +13,15 @@ from cloup import option, option_group
 from ..errors import UsageError
 from ..layout import MISSING_CHUNKS, POPULATED
 from .command import Outcome, files_of
-from .left_out import left_out
-from .options import Listed, cutting, given, overwriting, reading, sim_option
-from .painting import PaintingCommand, painter_options, painting
-from .populating import populating, take_choices
-from .screen import progress_bar
-from .values import FILE, PAINTER, WHOLE, extensions
+from .options.painting import PaintingCommand, painter_options, painting
+from .options.populating import populating, take_choices
+from .options.shared import Listed, cutting, given, overwriting, reading, sim_option
+from .options.values import FILE, PAINTER, WHOLE, extensions
+from .screen.left_out import left_out
+from .screen.streams import progress_bar
 
 if TYPE_CHECKING:
-    from ..pipeline import Report
+    from ..tasks.build import Report
 
 
 @cloup.command(cls=PaintingCommand)
@@ -82,9 +82,9 @@ if TYPE_CHECKING:
 @reading
 def build(recipe: str | None, cuts: tuple[str, ...], overwrite: bool, **options: Any) -> Outcome:
     """Build a mock: read a simulation, paint it, cut it, and write the catalogue."""
-    from ..pipeline import build as run
-    from ..progress import shown
     from ..recipe import check, read_yaml
+    from ..system.progress import shown
+    from ..tasks.build import build as run
 
     wanted = given({**options, "cut": cuts, "overwrite": overwrite or None})
     values = {} if recipe is None else read_yaml(Path(recipe), wanted.get("painter"))
@@ -117,7 +117,7 @@ def build(recipe: str | None, cuts: tuple[str, ...], overwrite: bool, **options:
 
 def _facts(report: Report) -> dict[str, Any]:
     """Return what was read, painted, cut and written."""
-    from ..write.provenance import sidecar_path
+    from ..writers.provenance import sidecar_path
 
     scene, galaxies, mass = report.scene, report.galaxies, report.galaxies["stellar_mass"]
     h = scene.snapshot.cosmology.h
@@ -141,7 +141,7 @@ def _facts(report: Report) -> dict[str, Any]:
 
 
 def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
-    from ..paint.caveats import in_words
+    from ..painters.validity.caveats import in_words
 
     sim, galaxies, p = report.scene, report.galaxies, report.galaxies.provenance
     snapshot, prediction = sim.snapshot, p["painter"]["prediction"]

@@ -8,7 +8,7 @@ import cloup
 from cloup import option, option_group
 
 from .command import Command, Outcome
-from .options import (
+from .options.shared import (
     check_pairs,
     describing,
     given,
@@ -18,11 +18,11 @@ from .options import (
     pairs_of_runs,
     reading,
 )
-from .screen import progress_bar
-from .values import FILE, WHOLE
+from .options.values import FILE, WHOLE
+from .screen.streams import progress_bar
 
 if TYPE_CHECKING:
-    from ..paint.hod_table import HODTable
+    from ..painters.hod.table import HODTable
 
 
 @cloup.command(cls=Command)
@@ -67,8 +67,8 @@ def calibrate(
     **options: Any,
 ) -> Outcome:
     """Calibrate the HOD on hydrodynamic runs and their gravity-only twins."""
-    from ..calibrating import calibrate as run
     from ..quantity import in_unit
+    from ..tasks.calibrate import calibrate as run
 
     check_pairs("mockgal calibrate", darks, hydros, " --out table.ecsv")
     wanted = given(options)
@@ -101,7 +101,7 @@ def calibrate(
 
 def describe_table(table: HODTable) -> dict[str, Any]:
     """Return what a calibration is, without its columns."""
-    from ..paint.hod_columns import META
+    from ..painters.hod.columns import META
 
     units = {"luminosity_floor": "_msun_h", "particle_mass": "_msun_h"}
     facts = {key + units.get(key, ""): getattr(table, key) for key in META}
@@ -110,7 +110,7 @@ def describe_table(table: HODTable) -> dict[str, Any]:
 
 def _facts(table: HODTable) -> dict[str, Any]:
     """Return what a calibration is, with its columns."""
-    from ..paint.hod_columns import COLUMNS
+    from ..painters.hod.columns import COLUMNS
 
     columns = {
         name: {"unit": COLUMNS[name][0] or None, "values": values}
@@ -120,7 +120,7 @@ def _facts(table: HODTable) -> dict[str, Any]:
 
 
 def _describe(table: HODTable) -> list[str]:
-    from ..paint.hod_columns import KINDS
+    from ..painters.hod.columns import KINDS
 
     c, p = table.columns, table.provenance
     lines = []

@@ -14,10 +14,10 @@ import cloup
 from cloup import HelpSection
 
 from .. import __version__, registry
-from ..display import simulation_facts
 from ..errors import MockgalError, listening
+from ..system.display import simulation_facts
 from ..types import Scene, SourceFile
-from .screen import QUIET, say
+from .screen.streams import QUIET, say
 
 Definition = tuple[str, str | Callable[[int], str]]
 

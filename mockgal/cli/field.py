@@ -11,7 +11,7 @@ from cloup import option, option_group
 
 from ..errors import UsageError
 from .command import Command, Outcome, about, files_of
-from .options import (
+from .options.shared import (
     Renamed,
     assigning,
     changed,
@@ -23,11 +23,11 @@ from .options import (
     stem,
     weighting,
 )
-from .screen import progress_bar
-from .values import FILE, FOLDER, PATH, WHOLE
+from .options.values import FILE, FOLDER, PATH, WHOLE
+from .screen.streams import progress_bar
 
 if TYPE_CHECKING:
-    from ..gridding import Gridded
+    from ..tasks.field import Gridded
 
 _OF_GALAXIES = ("cuts", "weight")
 _OF_MATTER = ("origin", "subhalos", "least_subhalo_mass", "memory", "scratch")
@@ -134,7 +134,7 @@ def field(
 def _of_galaxies(
     path: str, target: str, wanted: dict[str, Any], **others: Any
 ) -> tuple[list[str], dict[str, Any]]:
-    from ..measuring import field_file
+    from ..tasks.measure import field_file
 
     own = {key: wanted.pop(key) for key in ("assignment", *_OF_GALAXIES) if key in wanted}
     made = field_file(path, target, read_options=wanted, **own, **others)
@@ -149,7 +149,7 @@ def _of_galaxies(
 def _of_matter(
     path: str, target: str, wanted: dict[str, Any], **others: Any
 ) -> tuple[list[str], dict[str, Any]]:
-    from ..gridding import field as run
+    from ..tasks.field import field as run
 
     made = run(path, target, **wanted, **others)
     snapshot = made.scene.snapshot

@@ -12,7 +12,7 @@ from cloup import option, option_group
 
 from ..errors import UsageError, printable
 from .command import Command, Outcome, report_unfinished
-from .options import (
+from .options.shared import (
     Decorator,
     assigning,
     changed,
@@ -25,11 +25,11 @@ from .options import (
     stem,
     weighting,
 )
-from .screen import progress_bar
-from .values import FILE, FOLDER, PATH, STATISTICS, WHOLE
+from .options.values import FILE, FOLDER, PATH, STATISTICS, WHOLE
+from .screen.streams import progress_bar
 
 if TYPE_CHECKING:
-    from ..measure.result import Measurement
+    from ..statistics.result import Measurement
     from ..types import GalaxyCatalog
 
 ALL = "all"
@@ -185,8 +185,8 @@ def measure(
 
     Writes a table and a plot for each statistic.
     """
-    from ..measuring import all_statistics, measure_files
     from ..protocols import ReadOptions
+    from ..tasks.measure import all_statistics, measure_files
 
     text = ",".join(statistics)
     names = all_statistics() if text == ALL else _names(text)
@@ -321,8 +321,8 @@ def plot(
     With several paths: a table and a picture that compare them, with their mass functions, stellar
     masses by host mass, and power spectra.
     """
-    from ..measuring import plot_files
-    from ..progress import shown
+    from ..system.progress import shown
+    from ..tasks.measure import plot_files
 
     target = out or f"{'-'.join(map(stem, paths))}.png"
     with progress_bar() as progress, shown(progress):
@@ -366,7 +366,7 @@ def _counts(galaxies: GalaxyCatalog) -> dict[str, Any]:
 
 def _side_by_side(catalogues: dict[str, GalaxyCatalog]) -> list[str]:
     """Return a table of what is in catalogues, a column each; wide tables go on below."""
-    from ..measure.lettering import distinct
+    from ..statistics.plotting.lettering import distinct
 
     rows: dict[str, list[str]] = {"": distinct(list(map(printable, catalogues)))}
     for galaxies in catalogues.values():

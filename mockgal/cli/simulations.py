@@ -10,10 +10,18 @@ from cloup import option, option_group
 
 from .calibrate import describe_table
 from .command import Command, Outcome, about, files_of
-from .left_out import left_out
-from .options import changed, formerly_first, given, one_of_both, overwriting, reading, sim_option
-from .screen import progress_bar
-from .values import FILE, PATH
+from .options.shared import (
+    changed,
+    formerly_first,
+    given,
+    one_of_both,
+    overwriting,
+    reading,
+    sim_option,
+)
+from .options.values import FILE, PATH
+from .screen.left_out import left_out
+from .screen.streams import progress_bar
 
 
 @cloup.command(cls=Command)
@@ -22,8 +30,8 @@ from .values import FILE, PATH
 @reading
 def inspect(path: str, **options: Any) -> Outcome:
     """Say what PATH is, and what each painter could do with it."""
-    from ..summary import as_text
-    from ..summary import inspect as look
+    from ..tasks.inspect import as_text
+    from ..tasks.inspect import inspect as look
 
     facts = look(path, **given(options))
     return Outcome(as_text(facts).splitlines(), facts)
@@ -57,7 +65,7 @@ def pack(
     **options: Any,
 ) -> Outcome:
     """Pack a simulation into one file, a bundle."""
-    from ..packing import pack as run
+    from ..tasks.pack import pack as run
 
     source = one_of_both("mockgal pack", "--sim", sim, path)
     with progress_bar() as progress:
@@ -91,8 +99,8 @@ def pack(
 @cloup.command(cls=Command)
 def calibrations() -> Outcome:
     """List the HOD calibrations that come with mockgal."""
-    from ..paint.hod_columns import KINDS, TWIN
-    from ..paint.hod_store import shipped
+    from ..painters.hod.columns import KINDS, TWIN
+    from ..painters.hod.store import shipped
 
     lines, facts = [], []
     for table in shipped():

@@ -11,9 +11,9 @@ import cloup
 from cloup import option, option_group
 
 from ..errors import in_shell
-from ..paint.cnn_options import DEVICES, PRECISIONS
+from ..painters.cnn.options import DEVICES, PRECISIONS
 from .command import Command, Outcome, plain
-from .options import (
+from .options.shared import (
     Renamed,
     check_pairs,
     densities,
@@ -27,11 +27,11 @@ from .options import (
     pairs_of_runs,
     reading,
 )
-from .screen import progress_bar
-from .values import FILE, FLOAT, FOLDER, WEIGHTS, WHOLE
+from .options.values import FILE, FLOAT, FOLDER, WEIGHTS, WHOLE
+from .screen.streams import progress_bar
 
 if TYPE_CHECKING:
-    from ..paint.weights_header import WeightsHeader
+    from ..painters.cnn.weights.header import WeightsHeader
 
 _TRAINING = (
     *("epochs", "crops_per_epoch", "batch_size", "learning_rate", "patience", "weight_decay"),
@@ -205,9 +205,9 @@ def train(
     A training that was stopped goes on when the same command is given again.
     """
     from ..recipe import DEFAULT_SEED
-    from ..train.devices import is_first_process
-    from ..training import CARD, SPLIT
-    from ..training import train as run
+    from ..tasks.train import CARD, SPLIT
+    from ..tasks.train import train as run
+    from ..training.devices import is_first_process
 
     check_pairs("mockgal train", darks, hydros, " --out weights.safetensors")
     wanted = given(options)
@@ -284,10 +284,10 @@ def evaluate(
 
     Of a pair that the weights were trained on, only what was held out for the test is scored.
     """
-    from ..evaluating import card_of
-    from ..evaluating import evaluate as run
-    from ..files.atomic import atomic_output, check_output
-    from ..paint.weights import named_weights
+    from ..painters.cnn.weights.named import named_weights
+    from ..system.files.atomic import atomic_output, check_output
+    from ..tasks.evaluate import card_of
+    from ..tasks.evaluate import evaluate as run
 
     chosen = one_of_both("mockgal evaluate", "--weights", weights, unnamed)
     check_pairs(f"mockgal evaluate --weights {in_shell(chosen)}", darks, hydros)

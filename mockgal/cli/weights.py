@@ -10,11 +10,11 @@ import cloup
 from cloup import option, option_group
 
 from .command import Command, Group, Outcome
-from .options import overwriting
-from .values import FILE, WEIGHTS
+from .options.shared import overwriting
+from .options.values import FILE, WEIGHTS
 
 if TYPE_CHECKING:
-    from ..paint.weights_header import WeightsHeader
+    from ..painters.cnn.weights.header import WeightsHeader
 
 
 @cloup.group(cls=Group)
@@ -25,7 +25,7 @@ def weights() -> None:
 @weights.command("list", cls=Command)
 def list_() -> Outcome:
     """List the weights that come with mockgal."""
-    from ..paint.weights import shipped_weights
+    from ..painters.cnn.weights.named import shipped_weights
 
     shipped = shipped_weights()
     lines = [line for found in shipped for line in _summary(found.header)]
@@ -42,8 +42,8 @@ def list_() -> Outcome:
 @cloup.argument("name_or_path", metavar="WEIGHTS", type=WEIGHTS)
 def show(name_or_path: str) -> Outcome:
     """Check WEIGHTS (a name, or a .safetensors file), and say what they are."""
-    from ..paint.weights import find_weights, read_weights
-    from ..training import CARD
+    from ..painters.cnn.weights.named import find_weights, read_weights
+    from ..tasks.train import CARD
 
     path = find_weights(name_or_path)
     found, card = read_weights(path), path.with_name(path.name + CARD)
@@ -64,7 +64,7 @@ def show(name_or_path: str) -> Outcome:
 )
 def convert(checkpoint: str, out: str, overwrite: bool) -> Outcome:
     """Convert the published dm2gal CHECKPOINT (a Lightning .ckpt); nothing in it is executed."""
-    from ..paint.checkpoint import convert_checkpoint
+    from ..painters.cnn.weights.checkpoint import convert_checkpoint
 
     made = convert_checkpoint(checkpoint, out, overwrite=overwrite)
     facts = made.describe()
@@ -87,7 +87,7 @@ def _summary(header: WeightsHeader) -> Iterator[str]:
 
 
 def _details(header: WeightsHeader, facts: dict[str, Any]) -> Iterator[str]:
-    from ..paint.weights_header import TARGETS
+    from ..painters.cnn.weights.header import TARGETS
 
     network, domain, scales = header.architecture, header.domain, header.normalisation
     yield f"target        {header.target}: {TARGETS[header.target]}"

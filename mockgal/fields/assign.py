@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValueError, UsageError
-from ..memory import check_memory
-from ..parallel import over
+from ..system.memory import check_memory
+from ..system.parallel import over
 
 Array = NDArray[Any]
 

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from ..cosmology import MATTER_TOLERANCE
 from ..errors import HeaderError, InternalError, ResourceError, UnitsError, UsageError, warn
-from ..files.scratch import scratch_folder
-from ..files.signals import signals_deferred
-from ..memory import available
+from ..system.files.scratch import scratch_folder
+from ..system.files.signals import signals_deferred
+from ..system.memory import available
 from ..types import DensityField, Particles, Snapshot
 from .assign import SUPPORT, Deposit
 from .origin import particles_on_corners

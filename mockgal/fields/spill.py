@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InternalError, ResourceError, UsageError
-from ..files.lock import output_error
-from ..files.scratch import scratch_folder
+from ..system.files.lock import output_error
+from ..system.files.scratch import scratch_folder
 
 Array = NDArray[Any]
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from .. import registry
 from ..errors import MockgalError
-from ..measure.result import ERROR, Measurement
-from ..measure.stored import read
 from ..quantity import UnitError, conversion
+from ..statistics.result import ERROR, Measurement
+from ..statistics.stored import read
 from ..types import Array, GalaxyCatalog, HaloCatalog
 from .promises import global_random_state, require, skip_without
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from .. import progress
 from ..errors import MockgalError
-from ..files import signals
+from ..system import progress
+from ..system.files import signals
 from .make import Run, write_universe
 
 

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from .. import progress
 from ..cosmology import Cosmology
 from ..errors import UsageError
 from ..fields.assign import deposit
-from ..linear import Growth
-from ..memory import check_memory
-from ..parallel import over, threads
+from ..system import progress
+from ..system.memory import check_memory
+from ..system.parallel import over, threads
+from ..theory.linear import Growth
 from .initial import Particles, wavevectors
 
 Array = NDArray[Any]

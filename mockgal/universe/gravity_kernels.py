@@ -8,7 +8,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from ..parallel import compiled
+from ..system.parallel import compiled
 
 Array = NDArray[Any]
 

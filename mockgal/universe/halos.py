@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from .. import progress
 from ..cosmology import GRAVITY
 from ..errors import UsageError
 from ..fields.assign import deposit
-from ..parallel import over, threads
+from ..system import progress
+from ..system.parallel import over, threads
 from ..types import HaloCatalog, Snapshot
 from .groups import friends_of_friends
 from .initial import Particles

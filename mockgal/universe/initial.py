@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from scipy import fft, special
 
 from ..cosmology import Cosmology
-from ..linear import Growth
-from ..parallel import threads
 from ..random import uniform
+from ..system.parallel import threads
+from ..theory.linear import Growth
 
 Array = NDArray[Any]
 

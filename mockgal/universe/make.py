@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from ..cosmology import Cosmology
 from ..errors import OutputError, UsageError
-from ..files.atomic import check_output
-from ..linear import linear_power
 from ..random import check_seed
+from ..system.files.atomic import check_output
+from ..theory.linear import linear_power
 from ..types import HaloCatalog, ParticleChunk, Particles, Scene, Snapshot
-from ..write.bundle import write_bundle
+from ..writers.bundle import write_bundle
 from . import initial
 from .galaxies import Galaxies, Law, galaxies
 from .gravity import evolve

@@ -120,12 +120,12 @@ def install():
 
 def cases():
     """For each case the name of its output, and what writes version 0 or 1 to a path."""
-    sys.path[:0] = [str(Path(__file__).parents[1] / "write")]
+    sys.path[:0] = [str(Path(__file__).parents[1] / "writers")]
     from write_samples import catalogue, matter_scene
 
     from mockgal.registry import load
-    from mockgal.write.bundle import write_bundle
-    from mockgal.write.provenance import write_sidecar
+    from mockgal.writers.bundle import write_bundle
+    from mockgal.writers.provenance import write_sidecar
 
     galaxies = [catalogue(3000, rng_seed=seed) for seed in (1, 2)]
     scenes = [matter_scene(2000, own_masses) for own_masses in (False, True)]
@@ -161,8 +161,8 @@ def warm_up():
     """Import and read all that the command needs, so that a fork only writes."""
     import warnings
 
-    from mockgal import pipeline
     from mockgal.recipe import Recipe
+    from mockgal.tasks import build as pipeline
 
     demo = Path(__file__).parents[2] / "catalogs" / "demo" / "dark.hdf5"
     with warnings.catch_warnings():
@@ -417,7 +417,7 @@ def forbidden(case, folder):
 
 def no_work():
     """Make reading and painting fail: nothing is computed before the refusal."""
-    from mockgal import pipeline
+    from mockgal.tasks import build as pipeline
 
     def work(*_, **__):
         raise AssertionError("there is work before the refusal")

@@ -23,7 +23,7 @@ from mockgal.layout import (
     bundle_digest,
 )
 from mockgal.protocols import ReadOptions
-from mockgal.read.detect import read
+from mockgal.readers.detect import read
 from mockgal.testing import write_arepo, write_gadget4
 
 _CACHE: dict[tuple, Path] = {}

@@ -8,7 +8,7 @@ import pytest
 from read_faults import both, catalogue, edit
 
 from mockgal.errors import MockgalError
-from mockgal.read.detect import read
+from mockgal.readers.detect import read
 
 POSITION = "Subhalo/SubhaloPos"
 

@@ -9,8 +9,8 @@ from read_faults import both, catalogue, edit, header, put, snapshot
 
 from mockgal.errors import MockgalWarning
 from mockgal.protocols import ReadOptions
-from mockgal.read.detect import read
-from mockgal.write.bundle import write_bundle
+from mockgal.readers.detect import read
+from mockgal.writers.bundle import write_bundle
 
 FIRST, NSUBS = "Group/GroupFirstSub", "Group/GroupNsubs"
 OF_GROUP, OF_SUBHALOS = "dataset with the group's number", "attribute with the number of subhalos"

@@ -9,11 +9,11 @@ from read_faults import both, case, catalogue, edit, header, no_snapshot, seal, 
 
 from mockgal.cosmology import Cosmology
 from mockgal.errors import MockgalWarning, UnitsError
-from mockgal.read import physics
-from mockgal.read.detect import read
-from mockgal.read.physics import likely_factors
+from mockgal.readers.checks import physics
+from mockgal.readers.checks.physics import likely_factors
+from mockgal.readers.detect import read
 from mockgal.testing import COSMOLOGY, write_gadget4
-from mockgal.write.bundle import write_bundle
+from mockgal.writers.bundle import write_bundle
 
 
 @pytest.mark.fault(28)

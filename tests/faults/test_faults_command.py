@@ -8,10 +8,10 @@ import pytest
 from bomb import Bomb
 from read_faults import case, catalogue, edit, header, put, seal, snapshot, write_weights
 
-from mockgal.read.detect import read
+from mockgal.readers.detect import read
 from mockgal.types import GalaxyCatalog
-from mockgal.write.bundle import write_bundle
-from mockgal.write.fits import FITSWriter
+from mockgal.writers.bundle import write_bundle
+from mockgal.writers.fits import FITSWriter
 
 POSITION, MASS = "Subhalo/SubhaloPos", "Subhalo/SubhaloMass"
 

@@ -7,9 +7,9 @@ from read_faults import both, case, catalogue, edit, header, put, seal, snapshot
 
 from mockgal.errors import MockgalError
 from mockgal.protocols import ReadOptions
-from mockgal.read.density import read_density
-from mockgal.read.detect import read
-from mockgal.write.bundle import write_bundle
+from mockgal.readers.density import read_density
+from mockgal.readers.detect import read
+from mockgal.writers.bundle import write_bundle
 
 POSITION, MASS = "Subhalo/SubhaloPos", "Subhalo/SubhaloMass"
 

@@ -7,9 +7,9 @@ from read_faults import both, catalogue, edit, no_snapshot
 
 from mockgal.errors import BadValueError, MockgalWarning
 from mockgal.protocols import ReadOptions
-from mockgal.read.detect import read
+from mockgal.readers.detect import read
 from mockgal.types import HaloCatalog, Scene
-from mockgal.write.bundle import write_bundle
+from mockgal.writers.bundle import write_bundle
 
 
 @pytest.mark.fault(47)

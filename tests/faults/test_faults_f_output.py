@@ -27,7 +27,6 @@ import pytest
 from astropy.io import fits
 from read_faults import catalogue as input_files
 
-from mockgal import pipeline
 from mockgal.errors import (
     MockgalError,
     MockgalWarning,
@@ -36,17 +35,18 @@ from mockgal.errors import (
     ResourceError,
     UsageError,
 )
-from mockgal.files.atomic import atomic_output, check_output
-from mockgal.files.lock import output_lock
 from mockgal.protocols import ReadOptions
-from mockgal.read.detect import read as read_scene
+from mockgal.readers.detect import read as read_scene
 from mockgal.recipe import Recipe
 from mockgal.registry import load
+from mockgal.system.files.atomic import atomic_output, check_output
+from mockgal.system.files.lock import output_lock
+from mockgal.tasks import build as pipeline
 from mockgal.types import SourceFile
-from mockgal.write.bundle import write_bundle
-from mockgal.write.provenance import sidecar_path, write_sidecar
+from mockgal.writers.bundle import write_bundle
+from mockgal.writers.provenance import sidecar_path, write_sidecar
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "write"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "writers"))
 from write_samples import catalogue, matter_scene
 
 HARNESS = Path(__file__).parent / "output_faults.py"
@@ -430,7 +430,7 @@ def test_the_lock_ends_with_its_holder(fork, tmp_path, made):
     code = """
         import os, sys, time
         from pathlib import Path
-        from mockgal.files.lock import output_lock
+        from mockgal.system.files.lock import output_lock
         with output_lock(Path(sys.argv[1])):
             worker = os.fork() if sys.argv[2] == "True" else 1
             if worker == 0:
@@ -619,7 +619,7 @@ def test_the_output_is_mounted_from_the_input(what, tmp_path, exit_code):
         import sys
         from pathlib import Path
         from mockgal.errors import MockgalError
-        from mockgal.files.atomic import atomic_output
+        from mockgal.system.files.atomic import atomic_output
         source, path = map(Path, sys.argv[1:])
         try:
             with atomic_output(path, overwrite=True, inputs=[source]) as temporary:
@@ -904,7 +904,7 @@ def test_hdf5_asks_for_no_lock_on_what_it_writes(tmp_path, made, monkeypatch):
         load("writers", "hdf5")().write(catalogue(30), Path(sys.argv[1]))
     """
     path = tmp_path / "a.hdf5"
-    with python(code, path, HARNESS.parents[1] / "write") as run:
+    with python(code, path, HARNESS.parents[1] / "writers") as run:
         _, errors = run.communicate(timeout=60)
     assert (run.returncode, errors) == (0, "")
     assert path.exists()

@@ -11,11 +11,13 @@ import pytest
 from bomb import Bomb
 from read_faults import both, case, catalogue, header, write_pickle, write_weights
 
-from mockgal import packing, pipeline, registry
+from mockgal import registry
 from mockgal.errors import CorruptFileError, InputError, MockgalError
-from mockgal.read import safe, stored
-from mockgal.read.detect import read
-from mockgal.write.bundle import write_bundle
+from mockgal.readers.detect import read
+from mockgal.readers.hdf5 import safe, stored
+from mockgal.tasks import build as pipeline
+from mockgal.tasks import pack as packing
+from mockgal.writers.bundle import write_bundle
 
 POSITION = "Subhalo/SubhaloPos"
 IO = Path("/proc/self/io")

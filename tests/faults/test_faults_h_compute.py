@@ -6,12 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mockgal import pipeline, registry
-from mockgal.calibrate.hod_table import measure
+from mockgal import registry
+from mockgal.calibration.hod_table import measure
 from mockgal.cli import main
 from mockgal.columns import GALAXY_COLUMNS
 from mockgal.errors import MockgalError
-from mockgal.paint import blocks
+from mockgal.painters import blocks
+from mockgal.tasks import build as pipeline
 from mockgal.testing import synthetic_pair
 from mockgal.types import Distribution
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 
 from mockgal.cli import main
-from mockgal.files import signals
+from mockgal.system.files import signals
 
 PYTHON = [sys.executable, "-m", "mockgal"]
 BUILD = "build --sim {sim} --painter hod --cut stellar_mass>1e9Msun/h --seed 1 --out out.fits"
@@ -278,7 +278,7 @@ def check(case, folder, sim):
     assert re.search(case.says, said, re.S), said
     assert not list(folder.rglob("*.part*"))
     if case.made:
-        from mockgal.read.galaxies import read_galaxies
+        from mockgal.readers.mocks.reader import read_galaxies
 
         assert len(read_galaxies(folder / case.made))
 
@@ -305,7 +305,7 @@ def test_signals_while_mockgal_is_imported(number, exit_codes):
             text=True,
         ) as process:
             for line in process.stderr:
-                if "mockgal.files.signals" in line:
+                if "mockgal.system.files.signals" in line:
                     break
             time.sleep(delay)
             process.send_signal(number)
@@ -347,7 +347,7 @@ main()
 @pytest.mark.parametrize(
     ("place", "thing", "method"),
     [
-        ("mockgal.write.fits", "FITSWriter", "write"),
+        ("mockgal.writers.fits", "FITSWriter", "write"),
         ("mockgal", "pipeline", "select"),
         ("mockgal.cli", "screen", "printable"),
     ],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mockgal.errors import BadValueError, ResourceError, UsageError
 from mockgal.fields import assign
 from mockgal.fields.assign import SUPPORT, Deposit, deposit, reference, total_mass
-from mockgal.fields.fourier import axis_window
+from mockgal.fields.waves.fourier import axis_window
 
 SCHEMES = sorted(SUPPORT)
 # Shares of a particle in the middle of a voxel, and of one on the border to the next.

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockgal.errors import BadValueError
-from mockgal.fields.fourier import axis_shot_noise, axis_window, check_mean, transform
+from mockgal.fields.waves.fourier import axis_shot_noise, axis_window, check_mean, transform
 
 SCHEMES = {"NGP": 1, "CIC": 2, "TSC": 3, "PCS": 4}
 

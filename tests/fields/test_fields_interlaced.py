@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from mockgal.fields.assign import SUPPORT, deposit
-from mockgal.fields.fourier import image_sum, transform
-from mockgal.fields.interlaced import amplitude_gains, interlaced_deposit, shot_noise_gains
+from mockgal.fields.waves.fourier import image_sum, transform
+from mockgal.fields.waves.interlaced import amplitude_gains, interlaced_deposit, shot_noise_gains
 
 BOX = 10.0
 

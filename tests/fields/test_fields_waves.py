@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mockgal.fields.fourier import transform
-from mockgal.fields.waves import along_first, components, low_waves, product_waves
+from mockgal.fields.waves.fourier import transform
+from mockgal.fields.waves.modes import along_first, components, low_waves, product_waves
 
 
 def field(shape, seed=0):

@@ -29,12 +29,12 @@ from typing import Any
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "paint"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "painters"))
 from checkpoint_samples import published_state
 from safetensors.torch import save as safetensors
 
 from mockgal.errors import MockgalError
-from mockgal.paint import checkpoint, checkpoint_child
+from mockgal.painters.cnn.weights import checkpoint, checkpoint_child
 
 SECONDS = 120.0  # for one file; far more than any takes
 _STRANGE = (0, 1, 2**31 - 1, 2**32 - 1)

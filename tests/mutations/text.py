@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mockgal.errors import MockgalError, UsageError, printable
-from mockgal.one_statistic import read_measurement
-from mockgal.paint import hod_store
-from mockgal.painters import check_options, make_painter
-from mockgal.populate.options import SatelliteOptions
+from mockgal.painters.choose import check_options, make_painter
+from mockgal.painters.hod import store as hod_store
 from mockgal.quantity import in_unit, memory_size
 from mockgal.recipe import check, read_yaml
-from mockgal.select.cuts import parse
+from mockgal.satellites.options import SatelliteOptions
+from mockgal.selection.cuts import parse
+from mockgal.tasks.one_statistic import read_measurement
 
 LONGEST = 4000  # characters of a message
 
@@ -241,7 +241,7 @@ def _bytes(rng: random.Random, text: str) -> bytes:
 @cache
 def _tables() -> tuple[str, str]:
     """A calibration with fewer rows, for speed, and a measurement."""
-    from mockgal.measure.result import Field, Measurement
+    from mockgal.statistics.result import Field, Measurement
 
     (first, *_) = sorted(hod_store.SHIPPED.glob("*.ecsv"))
     fields = {name: Field("littleh / Mpc", "its meaning", "$k$") for name in ("k", "p", "p_error")}

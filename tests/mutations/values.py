@@ -24,7 +24,7 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-sys.path.append(str(Path(__file__).parents[1] / "read"))
+sys.path.append(str(Path(__file__).parents[1] / "readers"))
 sys.path.append(str(Path(__file__).parents[1] / "faults"))
 from halotools_samples import columns, facts, write_table
 from read_faults import seal
@@ -33,11 +33,11 @@ from rockstar_samples import Sample, universe
 import mockgal
 from mockgal.errors import MockgalError
 from mockgal.protocols import ReadOptions
-from mockgal.read.detect import read
+from mockgal.readers.detect import read
 from mockgal.testing import write_arepo, write_gadget4
 from mockgal.testing.quijote import PARTICLE, made_up_groups, options, write_groups
 from mockgal.types import Scene
-from mockgal.write.bundle import write_bundle
+from mockgal.writers.bundle import write_bundle
 
 _SMALL = {"files": 1, "groups": 60, "snapshots": False}
 _SUBFIND = [

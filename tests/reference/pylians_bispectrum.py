@@ -1,4 +1,4 @@
-"""Pylians' bispectrum of a small non-Gaussian field, for tests/measure/test_measure_bispectrum.py.
+"""Pylians' bispectrum of a small non-Gaussian field, for test_measure_bispectrum.py.
 
     PYLIANS_PYTHON tests/reference/pylians_bispectrum.py
 

@@ -1,4 +1,4 @@
-"""Power spectra by Pylians, for tests/measure/test_measure_power.py to compare with.
+"""Power spectra by Pylians, for tests/statistics/power/test_measure_power.py to compare with.
 
     python -m venv /tmp/pylians && /tmp/pylians/bin/pip install "Cython<3" Pylians
     /tmp/pylians/bin/python tests/reference/pylians_power.py

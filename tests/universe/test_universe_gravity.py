@@ -8,7 +8,7 @@ from scipy import fft
 
 from mockgal.errors import UsageError
 from mockgal.fields.assign import deposit
-from mockgal.linear import Growth, linear_power
+from mockgal.theory.linear import Growth, linear_power
 from mockgal.universe.gravity import evolve, potential
 from mockgal.universe.initial import (
     Particles,

@@ -6,15 +6,10 @@ import numpy as np
 import pytest
 from scipy import fft, integrate
 
-from mockgal.abundance import halo_abundance
 from mockgal.cosmology import Cosmology
 from mockgal.errors import HeaderError
-from mockgal.linear import (
-    Growth,
-    linear_power,
-    rms_overdensity,
-    transfer_function,
-)
+from mockgal.theory.abundance import halo_abundance
+from mockgal.theory.linear import Growth, linear_power, rms_overdensity, transfer_function
 from mockgal.universe.initial import displaced_lattice, linear_overdensity, wavevectors
 from mockgal.universe.make import COSMOLOGY
 

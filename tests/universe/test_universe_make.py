@@ -12,10 +12,10 @@ from click.testing import CliRunner
 from scipy import stats
 
 import mockgal
-from mockgal.abundance import halo_abundance
-from mockgal.calibrate.match import match
-from mockgal.calibrate.twins import check_twins
+from mockgal.calibration.matching.match import match
+from mockgal.calibration.matching.twins import check_twins
 from mockgal.errors import OutputError, OutputExistsError, UsageError
+from mockgal.theory.abundance import halo_abundance
 from mockgal.universe import Law, Run, make_universe, write_universe
 from mockgal.universe.__main__ import main
 from mockgal.universe.galaxies import galaxies

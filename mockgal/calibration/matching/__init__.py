@@ -1,0 +1,1 @@
+"""Subhalos of the hydrodynamic run and their twins in the gravity-only run."""

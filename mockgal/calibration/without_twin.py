@@ -1,0 +1,199 @@
+"""Measure an HOD calibration on a hydrodynamic run that has no gravity-only twin at hand.
+
+What needs the twin (`mockgal.painters.hod.columns.TWIN`) is absent from the table, which painters
+use on request only. Each kind may come from its own sample, and centrals may be binned by bound
+mass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from ..painters.hod.columns import KINDS
+from ..painters.hod.table import HODTable, mass_scale
+from .laws import bin_of, luminous_share, median_and_residuals, per_host, quantiles_by_bin
+from .rows import is_luminous, log_mean_mass
+from .satellites import Places, SatelliteSample, after_centrals, heavier, satellite_columns
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Subhalos of one kind in a hydrodynamic run, log10 of Msun/h.
+
+    Parameters
+    ----------
+    log_mass : ndarray, shape (n,)
+        What the rows are binned by: mass of the host, or own bound mass.
+    log_own_mass : ndarray, shape (n,)
+        Bound mass.
+    log_stellar_mass : ndarray, shape (n,)
+        -inf without stars.
+    host : ndarray of int, shape (n,)
+        Index into ``host_log_mass``.
+    host_log_mass : ndarray, shape (hosts,)
+        Of all hosts, those without any such subhalo included.
+    edges : sequence of float, shape (bins + 1,)
+        Bins of ``log_mass``.
+    radius, velocity : ndarray, shape (n,), optional
+        Of satellites: see `mockgal.calibration.satellites.Places`.
+    """
+
+    log_mass: Array
+    log_own_mass: Array
+    log_stellar_mass: Array
+    host: Array
+    host_log_mass: Array
+    edges: Sequence[float] | Array
+    radius: Array | None = None
+    velocity: Array | None = None
+
+    def __post_init__(self) -> None:
+        lengths = {len(x) for x in (self.log_mass, self.log_own_mass, self.log_stellar_mass)}
+        if lengths != {len(self.host)}:
+            raise UsageError("sample of subhalos", f"lengths {sorted(lengths)}", "one length")
+        edges = np.asarray(self.edges)
+        if edges.ndim != 1 or len(edges) < 2 or not np.all(np.diff(edges) > 0):
+            raise UsageError("edges", f"{edges.tolist()}", "two or more numbers that increase")
+
+
+def measure_without_twin(
+    centrals: Sample,
+    satellites: Sample,
+    *,
+    name: str,
+    binned_by: Mapping[str, str],
+    mass_definition: str,
+    stellar_mass_definition: str,
+    luminosity_floor: float,
+    least_particles: int,
+    particle_mass: float,
+    probability_edges: Sequence[float] | Array,
+    residual_probability: Sequence[float] | Array,
+    domain: Mapping[str, Sequence[float]],
+    provenance: Mapping[str, Any],
+) -> HODTable:
+    """The calibration table of a hydrodynamic run alone.
+
+    Median curve and residuals are those of the luminous subhalos, since samples are often complete
+    above a stellar mass only; the luminous probability is that of the resolved ones, those of at
+    least ``least_particles - 1/2`` times ``particle_mass``.
+
+    Parameters
+    ----------
+    centrals, satellites : Sample
+        A random part of the centrals will do; satellites are wanted with all of their hosts.
+    name, binned_by, mass_definition, stellar_mass_definition, luminosity_floor, least_particles
+    particle_mass, residual_probability, domain
+        See `HODTable`.
+    probability_edges : sequence of float, shape (nodes + 1,)
+        Intervals of mass that have a node of the luminous probability each; see `luminous_share`.
+    provenance : mapping
+        Recorded; ``references`` is a list of citations.
+
+    Raises
+    ------
+    UsageError
+        Samples or bins that make no sense.
+    """
+    probability = np.asarray(residual_probability, dtype=np.float64)
+    limit = np.log10((least_particles - 0.5) * particle_mass)
+    log_floor = np.log10(luminosity_floor)
+    rows: list[dict[str, Any]] = []
+    left_out = {}
+    for kind, sample in zip(KINDS, (centrals, satellites), strict=True):
+        edges = np.asarray(sample.edges, dtype=np.float64)
+        bins = len(edges) - 1
+        inside, host_bin = bin_of(sample.log_mass, edges), bin_of(sample.host_log_mass, edges)
+        resolved = sample.log_own_mass >= limit
+        luminous = is_luminous(sample.log_stellar_mass, log_floor)
+        laws = median_and_residuals(
+            sample.log_mass[luminous],
+            sample.log_stellar_mass[luminous],
+            inside[luminous],
+            bins,
+            probability,
+        )
+        masses, _ = quantiles_by_bin(
+            sample.log_stellar_mass[luminous], inside[luminous], bins, probability
+        )
+        luminous_by = sample.log_mass if kind == "central" else sample.log_own_mass
+        for b in range(bins):
+            here = resolved & (inside == b)
+            luminous_here = luminous & (inside == b)
+            mean, variance = per_host(host_bin, sample.host[luminous_here], b)
+            resolved_mean, resolved_variance = per_host(host_bin, sample.host[here], b)
+            nodes, share = luminous_share(
+                luminous_by[here], luminous[here], bool(np.any(luminous_here)), probability_edges
+            )
+            rows.append(
+                {
+                    "kind": kind,
+                    "log_mass_low": edges[b],
+                    "log_mass_high": edges[b + 1],
+                    "hosts_hydro": np.sum(host_bin == b),
+                    "log_mean_mass": log_mean_mass(sample.host_log_mass[host_bin == b]),
+                    "subhalos_hydro": np.sum(here),
+                    "luminous_hydro": np.sum(luminous_here),
+                    "number_hydro_mean": mean,
+                    "number_hydro_variance": variance,
+                    "resolved_hydro_mean": resolved_mean,
+                    "resolved_hydro_variance": resolved_variance,
+                    **laws[b],
+                    "stellar_mass_quantiles": masses[b],
+                    "luminous_log_mass": nodes,
+                    "luminous_probability": share,
+                }
+            )
+        left_out[f"luminous_{kind}s_left_out"] = int(np.sum(luminous & (inside < 0)))
+        left_out[f"luminous_{kind}s_unresolved"] = int(np.sum(luminous & (inside >= 0) & ~resolved))
+    columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+    resolved = satellites.log_own_mass >= limit
+    host_mass = satellites.host_log_mass[satellites.host]
+    left_out |= heavier(satellites.log_own_mass[resolved], host_mass[resolved])
+    return HODTable(
+        columns=columns | _satellites(satellites, columns, limit, log_floor, probability),
+        name=name,
+        binned_by=dict(binned_by),
+        mass_definition=mass_definition,
+        stellar_mass_definition=stellar_mass_definition,
+        luminosity_floor=luminosity_floor,
+        least_particles=least_particles,
+        particle_mass=particle_mass,
+        residual_probability=probability,
+        domain={key: [float(x) for x in bounds] for key, bounds in domain.items()},
+        provenance=left_out | dict(provenance),
+    )
+
+
+def _satellites(
+    sample: Sample, columns: Mapping[str, Array], limit: float, log_floor: float, probability: Array
+) -> dict[str, Array]:
+    if sample.radius is None or sample.velocity is None:
+        return {}
+    edges = np.asarray(sample.edges, dtype=np.float64)
+    inside = bin_of(sample.log_mass, edges)
+    counted = (sample.log_own_mass >= limit) & (inside >= 0)
+    shining = counted & is_luminous(sample.log_stellar_mass, log_floor)
+    of_satellites = columns["kind"] == "satellite"
+    found = satellite_columns(
+        SatelliteSample(
+            log_mass_ratio=(sample.log_own_mass - sample.log_mass)[counted]
+            / mass_scale(sample.log_mass[counted], limit),
+            bin=inside[counted],
+            host=sample.host[counted],
+        ),
+        Places(sample.radius[shining], sample.velocity[shining], inside[shining]),
+        bin_of(sample.host_log_mass, edges),
+        sample.host_log_mass,
+        columns["log_mean_mass"][of_satellites],
+        probability,
+    )
+    return after_centrals(found, int(np.sum(~of_satellites)))

@@ -1,0 +1,166 @@
+"""Options of ``mockgal build`` for the painters, as their classes declare them.
+
+There is one flag for a name, whichever painters declare it; the group of a plug-in shows it again,
+with what it is there. Its value is kept as a text until the painter is known, whose declaration
+then says what the text may be. Plug-ins are imported only for the help, for completion, and where
+the command has an option that no painter of mockgal has.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import Any
+
+import click
+import cloup
+from cloup import OptionGroup
+
+from ... import registry
+from ...errors import MockgalError
+from ...options import UNDECLARED, Option, OptionGroups, flat
+from ...system.plugins import tell
+from ..command import Command
+from .shared import Decorator, adding, parameters_of
+from .values import FLOAT, WHOLE, value_of
+
+_PREFIX = "painter__"  # of the names of the parameters; those of other options may be the same
+_METAVARS = {"Msun / littleh": "MASS", "Mpc / littleh": "LENGTH"}
+_TITLE = "Painter"
+
+
+class PaintingCommand(Command):
+    """A command with the options of painters, to which those of plug-ins are added when needed."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Return the context of this command, or of one with the options of plug-ins."""
+        flags = {word.split("=")[0] for word in args if word[:2] == "--"}
+        unknown = {*flags, *({"-h"} & set(args))} - set(_flags(self.params))  # the help, too
+        command = self.with_plugins() if unknown or extra.get("resilient_parsing") else self
+        return super(PaintingCommand, command).make_context(info_name, args, parent, **extra)
+
+    def with_plugins(self) -> PaintingCommand:
+        """Return the command with a group of options for each painter of a plug-in."""
+        command = copy.copy(self)
+        groups, parameters = list(self.option_groups), list(self.params)
+        for name, options in registry.options_of_plugins():
+            try:
+                with registry.guarded("painters", name, "reading its options"):
+                    added, more = _groups(name, options, parameters, whole=True)
+            except MockgalError as error:
+                tell(f"a plug-in is left out: {error}")
+                continue
+            here = 1 + max(i for i, group in enumerate(groups) if group.title.startswith(_TITLE))
+            groups[here:here] = added
+            parameters += more
+        command.params, command.option_groups = parameters, groups
+        return command
+
+
+def painting(*first: Decorator) -> Decorator:
+    """Return the options of mockgal's painters in their groups, the common ones after ``first``."""
+    painters = {name: registry.painter_options(name) for name in registry.built_in("painters")}
+    every = [group for groups in painters.values() for group in groups.values()]
+    common = [option for name, option in every[0].items() if all(name in group for group in every)]
+    parameters: list[click.Option] = [*parameters_of(*first), *map(_parameter, common)]
+    _group(_TITLE, parameters)
+    for name, groups in painters.items():
+        parameters += _groups(name, groups, parameters, whole=False)[1]
+    return lambda command: adding(command, parameters)
+
+
+def painter_options(wanted: dict[str, Any], painter: object) -> dict[str, Any]:
+    """Move the options of painters out of those that were given.
+
+    Parameters
+    ----------
+    wanted : dict
+    painter : object
+        Name of the painter, whose class says which texts are numbers.
+
+    Raises
+    ------
+    click.BadParameter
+        A number that is none.
+    UsageError
+        No such painter.
+    """
+    names = [key for key in wanted if key.startswith(_PREFIX)]
+    given = {name.removeprefix(_PREFIX): wanted.pop(name) for name in names}
+    if given and isinstance(painter, str):
+        kinds = {"number": FLOAT, "whole": WHOLE}
+        context = click.get_current_context()
+        flags = {parameter.name: parameter for parameter in context.command.params}
+        for name, option in flat(registry.painter_options(painter)).items():
+            if option.kind in kinds and name in given:
+                parameter = flags[_PREFIX + name]
+                given[name] = kinds[option.kind].convert(given[name], parameter, context)
+    return given
+
+
+def _groups(
+    painter: str,
+    declared: OptionGroups,
+    parameters: Iterable[click.Parameter],
+    *,
+    whole: bool,
+) -> tuple[list[OptionGroup], list[click.Option]]:
+    """Return the groups of a painter, and its options whose flags are not among ``parameters``.
+
+    Groups that are ``whole`` show all options of the painter, the others those alone.
+    """
+    taken, groups, added = _flags(parameters), [], []
+    for title, options in declared.items():
+        shown, elsewhere = [], []
+        for option in options.values():
+            same = taken.get(option.flag)
+            if option.kind == UNDECLARED or not (same is None or _stands_for(same, option)):
+                elsewhere.append(option.name)
+                continue
+            parameter = _parameter(option)
+            if same is None:
+                added.append(parameter)
+            if whole or same is None:
+                shown.append(parameter)
+        taken |= _flags(added)
+        if shown:
+            heading = f"{_TITLE} {painter}" + (f", {title}" if title else "")
+            about = f"In recipes and from Python alone: {', '.join(elsewhere)}."
+            groups.append(_group(heading, shown, about if elsewhere else None))
+    return groups, added
+
+
+def _stands_for(parameter: click.Parameter, option: Option) -> bool:
+    """Return whether a flag can give an option its value: that of another painter, as a rule."""
+    of_painter = str(parameter.name).startswith(_PREFIX)
+    return of_painter and getattr(parameter, "is_flag", False) == (option.kind == "flag")
+
+
+def _group(title: str, parameters: list[click.Option], help: str | None = None) -> OptionGroup:
+    group = OptionGroup(title, help)
+    group.options = parameters
+    for parameter in parameters:
+        parameter.group = group  # type: ignore[attr-defined]
+    return group
+
+
+def _flags(parameters: Iterable[click.Parameter]) -> dict[str, click.Parameter]:
+    """Return the parameters by their flags."""
+    return {flag: one for one in parameters for flag in (*one.opts, *one.secondary_opts)}
+
+
+def _parameter(option: Option) -> click.Option:
+    name = _PREFIX + option.name
+    if option.kind == "flag":
+        flags = option.flag + option.flag.replace("--", "/--no-", 1) * (option.default is True)
+        return cloup.Option([flags, name], is_flag=True, default=None, help=option.help)
+    metavar = {"quantity": _METAVARS.get(option.unit, "QUANTITY"), "size": "SIZE"}.get(option.kind)
+    return cloup.Option(
+        [option.flag, name], type=value_of(option), metavar=metavar, help=option.help
+    )

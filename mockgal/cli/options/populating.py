@@ -1,0 +1,76 @@
+"""Options of ``mockgal build`` for hosts that come without subhalos."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import click
+from cloup import option, option_group
+
+from ...types import MASS_DEFINITIONS
+from .values import FLOAT
+
+# Name of the option: that of the choice, in `mockgal.satellites.options.SatelliteOptions`.
+CHOICES = {
+    "satellite_numbers": "numbers",
+    "satellite_profile": "profile",
+    "concentration": "concentration",
+    "satellite_velocity": "velocity",
+    "velocity_bias": "velocity_bias",
+    "radius_definition": "radius_definition",
+}
+
+
+populating = option_group(
+    "Satellites, for hosts without subhalos",
+    option(
+        "--populate",
+        is_flag=True,
+        default=None,
+        help="Make satellites before painting. The options below need it.",
+    ),
+    option(
+        "--satellite-numbers",
+        type=click.Choice(["poisson", "measured"]),
+        help="Scatter of the number of satellites of a host: poisson (the default), or as "
+        "measured for the calibration.",
+    ),
+    option(
+        "--satellite-profile",
+        type=click.Choice(["nfw", "measured"]),
+        help="Radial profile of satellites: nfw within the radius of the host (the default), or "
+        "as measured for the calibration.",
+    ),
+    option(
+        "--concentration",
+        metavar="NAME|NUMBER",
+        help="Concentration of the hosts: duffy08 (the default), dutton_maccio14, catalogue for "
+        "the column of the input, or one number for all.",
+    ),
+    option(
+        "--satellite-velocity",
+        type=click.Choice(["jeans", "measured"]),
+        help="Velocity dispersion of satellites: jeans, the isotropic Jeans equation in an NFW "
+        "halo (the default), or as measured for the calibration.",
+    ),
+    option(
+        "--velocity-bias",
+        type=FLOAT,
+        help="Factor on the velocity dispersion of satellites (default: 1).",
+    ),
+    option(
+        "--radius-definition",
+        type=click.Choice([name for name in MASS_DEFINITIONS if name != "fof"]),
+        help="Mass definition that gives a friends-of-friends host its radius, with its mass "
+        "taken as it is.",
+    ),
+)
+
+
+def take_choices(wanted: dict[str, Any]) -> dict[str, Any]:
+    """Move the choices out of the options that were given."""
+    choices = {name: wanted.pop(option) for option, name in CHOICES.items() if option in wanted}
+    with suppress(KeyError, ValueError):  # none, or a name
+        choices["concentration"] = float(choices["concentration"])
+    return choices

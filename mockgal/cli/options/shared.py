@@ -1,0 +1,364 @@
+"""Options that several commands have, in the groups that their help shows."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+import cloup
+from cloup import option, option_group
+
+from ...errors import UsageError
+from ...types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
+from .values import FILE, FLOAT, FORMAT, PATH, WHOLE
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class Renamed(cloup.Option):
+    """An option with earlier names, which still work and are shown nowhere.
+
+    Parameters
+    ----------
+    formerly : tuple of str
+        The earlier names.
+    """
+
+    def __init__(self, *args: Any, formerly: tuple[str, ...], **keywords: Any) -> None:
+        super().__init__(*args, **keywords)
+        self.formerly = formerly
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Add all names to the parser."""
+        super().add_to_parser(parser, ctx)
+        parser.add_option(
+            obj=self,
+            opts=list(self.formerly),
+            dest=self.name,
+            action="append" if self.multiple else "store",
+            nargs=self.nargs,
+        )
+
+
+class Listed(cloup.Option):
+    """An option whose help lists names in the place of ``{names}``, those of plug-ins included.
+
+    Parameters
+    ----------
+    names : callable
+        Returns them; called when the help is asked for.
+    last : str
+        What joins the last one to the others: ``" or "``, or ``", "``.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        names: Callable[[], Iterable[str]],
+        last: str = " or ",
+        **keywords: Any,
+    ) -> None:
+        super().__init__(*args, **keywords)
+        self.names, self.last = names, last
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the option and its help."""
+        record = super().get_help_record(ctx)
+        if record is None:
+            return None
+        *names, last = self.names()
+        listed = self.last.join([", ".join(names), last] if names else [last])
+        return record[0], record[1].replace("{names}", listed)
+
+
+class Unnamed(click.Argument):
+    """An argument in place of an option, as an earlier version had it: it is not in the help."""
+
+    def get_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Return nothing."""
+        return []
+
+
+def formerly_first(name: str) -> Decorator:
+    """Accept the value of an option as the argument ``name`` as well, as earlier versions did."""
+    return cloup.argument(name, cls=Unnamed, required=False)
+
+
+def one_of_both(command: str, flag: str, named: str | None, unnamed: str | None) -> str:
+    """Return the value that was given with its option, or without.
+
+    Raises
+    ------
+    UsageError
+        None, or both.
+    """
+    if named is not None and unnamed is not None:
+        raise UsageError(command, f"{unnamed} beside {flag} {named}", "one", "leave it out")
+    value = unnamed if named is None else named
+    if value is None:
+        raise UsageError(command, f"no {flag}", "one", f"`{command} --help` lists the options")
+    return value
+
+
+def options(*decorators: Decorator) -> Decorator:
+    """Join decorators into one; their options are shown in this order."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for decorator in reversed(decorators):  # the last one added is shown first
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+def parameters_of(*decorators: Decorator) -> list[Any]:
+    """Return the parameters that decorators add to a command."""
+
+    def command(**_: Any) -> None: ...
+
+    parameters = getattr(options(*decorators)(command), "__click_params__", [])
+    return list(reversed(parameters))
+
+
+def adding(command: Callable[..., Any], parameters: Iterable[click.Parameter]) -> Any:
+    """Add parameters to the function of a command, before those that it has."""
+    own: list[click.Parameter] = command.__dict__.setdefault("__click_params__", [])
+    own += reversed(list(parameters))  # the last one is shown first
+    return command
+
+
+def sim_option(help: str, **keywords: Any) -> Decorator:
+    """Return the option that names a simulation."""
+    return option("--sim", type=PATH, help=help, **keywords)
+
+
+cutting = option(
+    "--cut",
+    "cuts",
+    multiple=True,
+    metavar="CUT",
+    help='Keep only the galaxies that pass this cut, such as "stellar_mass > 1e10 Msun/h". May be '
+    "repeated.",
+)
+changed = option(
+    "--changed-by-hand",
+    metavar="REASON",
+    help="Read a mock that other programs changed since mockgal wrote it: its numbers, and in FITS "
+    "its rows and columns. The reason is kept with what is made of it.",
+)
+luminous = option(
+    "--luminosity-floor",
+    metavar="MASS",
+    help='Least stellar mass of a galaxy that counts as luminous, such as "1e8 Msun/h" (default: '
+    "that of 10 star particles).",
+)
+overwriting = option("--overwrite", is_flag=True, help="Replace output files that exist.")
+assigning = option(
+    "--assignment",
+    type=click.Choice(["NGP", "CIC", "TSC", "PCS"]),
+    help="Scheme that puts mass on the grid (default: PCS for power and bispectrum, else CIC).",
+)
+weighting = option(
+    "--weight",
+    type=click.Choice(["stellar_mass", "number"]),
+    help="What each galaxy adds to a grid: its stellar mass (the default), or 1.",
+)
+least_particles = option(
+    "--least-particles",
+    type=WHOLE,
+    help="Least number of particles of a gravity-only subhalo that counts as resolved (default: "
+    "32).",
+)
+
+reading = options(
+    option_group(
+        "Reading the input",
+        option(
+            "--format",
+            cls=Listed,
+            type=FORMAT,
+            names=FORMAT.names,
+            help="Format of the input: {names} (default: found from the content).",
+        ),
+        option(
+            "--mass-definition",
+            type=click.Choice(list(MASS_DEFINITIONS)),
+            help="Mass definition of the hosts that is read (default: 200c, or the one that the "
+            "input has).",
+        ),
+        option(
+            "--drop-bad",
+            is_flag=True,
+            default=None,
+            help="Drop rows with NaN, infinite or negative masses, halos that are there again "
+            "under another id, and centrals without a host mass with all their satellites, instead "
+            "of refusing the input. They are counted.",
+        ),
+        option(
+            "--orphans",
+            type=click.Choice(["refuse", "drop", "central"]),
+            help="What to do with satellites whose central is not in the catalogue: refuse the "
+            "input (the default), drop them, or count them as centrals.",
+        ),
+        option(
+            "--centred-origin",
+            is_flag=True,
+            default=None,
+            help="Positions lie in [-L/2, L/2), not [0, L), in a box of side L.",
+        ),
+        option(
+            "--allow-empty-regions",
+            is_flag=True,
+            default=None,
+            help="Accept a box of which a part holds no halo.",
+        ),
+        option(
+            "--allow-missing-chunks",
+            is_flag=True,
+            default=None,
+            help="Accept a catalogue that lacks some of its files, and read the groups that are "
+            "whole. This is recorded.",
+        ),
+        option(
+            "--stellar-mass-definition",
+            type=click.Choice(list(STELLAR_MASS_DEFINITIONS)),
+            help="Stars of a hydrodynamic run that are counted: "
+            + "; ".join(f"{name}, {meaning}" for name, meaning in STELLAR_MASS_DEFINITIONS.items())
+            + " (default: bound).",
+        ),
+    ),
+    option_group(
+        "What the input does not state",
+        option(
+            "--h",
+            type=FLOAT,
+            help="Hubble constant in units of 100 km/s/Mpc, if the input does not state it.",
+        ),
+        option(
+            "--omega-m",
+            type=FLOAT,
+            help="Matter density today in units of the critical density, if the input does "
+            "not state it.",
+        ),
+        option(
+            "--omega-lambda",
+            type=FLOAT,
+            help="Density of dark energy today in units of the critical density, if the input does "
+            "not state it.",
+        ),
+        option(
+            "--w0",
+            type=FLOAT,
+            help="Equation of state of dark energy today, if the input does not state it (default: "
+            "-1).",
+        ),
+        option(
+            "--wa",
+            type=FLOAT,
+            help="Change of the equation of state of dark energy with 1 - a, where a is the scale "
+            "factor, if the input does not state it (default: 0).",
+        ),
+        option(
+            "--box-size",
+            metavar="LENGTH",
+            help='Comoving side of the box, such as "1000 Mpc/h", if the input does not state it.',
+        ),
+        option("--redshift", type=FLOAT, help="Redshift, if the input does not state it."),
+        option(
+            "--particle-mass",
+            metavar="MASS",
+            help='Mass of a dark-matter particle, such as "1e9 Msun/h", if the input does not '
+            "state it.",
+        ),
+    ),
+)
+
+
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that the user gave."""
+    return {key: value for key, value in options.items() if value not in (None, ())}
+
+
+def stem(path: str) -> str:
+    """Return what outputs are named after: the file without its extension, or the folder."""
+    where = Path(os.path.abspath(path))
+    return where.name if where.is_dir() else where.stem
+
+
+def pairs_of_runs(*more: Decorator) -> Decorator:
+    """Return the options that name gravity-only runs and their twins, and ``more`` about them."""
+    return option_group(
+        "Pairs of runs",
+        option(
+            "--dark",
+            "darks",
+            type=PATH,
+            multiple=True,
+            help="Gravity-only run. May be repeated, each with its --hydro.",
+        ),
+        option(
+            "--hydro",
+            "hydros",
+            type=PATH,
+            multiple=True,
+            help="Hydrodynamic twin of a gravity-only run, in the same order as --dark.",
+        ),
+        *more,
+        option(
+            "--match",
+            type=click.Choice(["ids", "position"]),
+            help="How the halos of the two runs are matched: by the ids of their particles (the "
+            "default where the runs have them), or by position.",
+        ),
+    )
+
+
+densities = option(
+    "--density",
+    type=FILE,
+    multiple=True,
+    help="Density grid of the matter of a gravity-only run, in the same order as --dark, from "
+    "`mockgal field` or elsewhere (default: made from the particles).",
+)
+
+
+def describing(what: str) -> Decorator:
+    """Return the options with words about ``what`` is made."""
+    return option_group(
+        f"About the {what}",
+        option("--name", help=f"Name of the {what} (default: that of the file)."),
+        option("--summary", help="One line about the runs, which is stored and shown."),
+        option(
+            "--caution", help="What users should beware of. It is stored, and shown at each use."
+        ),
+        option(
+            "--reference",
+            "references",
+            multiple=True,
+            cls=Renamed,
+            formerly=("--citation",),
+            help="Paper to cite, which is stored. May be repeated.",
+        ),
+    )
+
+
+def check_pairs(
+    command: str, darks: tuple[str, ...], hydros: tuple[str, ...], more: str = ""
+) -> None:
+    """Raise if runs and twins do not go together.
+
+    Raises
+    ------
+    UsageError
+        None, or more of one kind than of the other.
+    """
+    if not darks or len(darks) != len(hydros):
+        raise UsageError(
+            command,
+            f"{len(darks)} --dark and {len(hydros)} --hydro",
+            "one or more of each, in pairs",
+            f"{command} --dark dark/groups_099 --hydro hydro/groups_099{more}",
+        )

@@ -1,0 +1,120 @@
+"""What the values of options are, for the help and for the completion of a shell.
+
+Numbers are read here; what they may be is checked by whoever takes them, with a message of its own.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from ... import registry
+from ...errors import shown
+from ...options import Option, options_of
+from ...painters.cnn.options import CNNOptions
+
+_WHOLE = re.compile(r"[-+]?[0-9]{1,25}")
+_FLOAT = re.compile(r"[-+]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,4})?")
+
+
+class Value(click.ParamType[str]):
+    """A text that is kept as it is.
+
+    Parameters
+    ----------
+    name : str
+        Shown in capitals for the value in the help.
+    kind : str
+        What a shell completes it to: ``"file"``, which folders lead to, ``"dir"``, or ``""``.
+    names : callable, optional
+        Returns the names that it is also, or only, completed to.
+    several : bool
+        Names may be joined by commas.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: str = "",
+        names: Callable[[], Iterable[str]] = tuple,
+        *,
+        several: bool = False,
+    ) -> None:
+        self.name, self.kind, self.names, self.several = name, kind, names, several
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return ``value``."""
+        return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[Any]]:
+        """Return what ``incomplete`` can become."""
+        files = [CompletionItem(incomplete, type=self.kind)] if self.kind else []
+        before, comma, last = incomplete.rpartition(",") if self.several else ("", "", incomplete)
+        taken = before.split(",")
+        return files + [
+            CompletionItem(before + comma + name)
+            for name in self.names()
+            if name.startswith(last) and name not in taken
+        ]
+
+
+class Number(click.ParamType[Any]):
+    """A number in plain decimal digits, finite; with ``whole``, one without a fraction."""
+
+    def __init__(self, *, whole: bool = False) -> None:
+        self.name = "integer" if whole else "float"
+        self.whole = whole
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; a text that is none ends the command."""
+        if not isinstance(value, str):
+            return value
+        if _WHOLE.fullmatch(value.strip()) if self.whole else _FLOAT.fullmatch(value.strip()):
+            found = int(value) if self.whole else float(value)
+            if math.isfinite(found):
+                return found
+        what = "a whole number such as 3" if self.whole else "a number such as 0.3 or 1e-3"
+        self.fail(f"{shown(value)} is not {what}.", param, ctx)
+
+
+class Choices(click.Choice[str]):
+    """Names that the help and the completion show; whoever takes the text checks it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return ``value``."""
+        return str(value)
+
+
+def value_of(option: Option) -> click.ParamType[Any]:
+    """Return how the help and the completion show the values of an option; texts stay texts."""
+    names, numbers = option.names, {"number": "float", "whole": "integer"}
+    if option.kind in ("file", "folder"):
+        return FILE if option.kind == "file" else FOLDER
+    if option.kind == "name or file":
+        return Value("name|file", "file", names)
+    if option.choices and option.kind == "text":
+        return Choices(option.choices)
+    return Value(numbers.get(option.kind, "text"), names=names)
+
+
+def extensions() -> list[str]:
+    """Return the extension that the files of each writer have, the first where it has several."""
+    return [writer.extensions[0] for _, writer in registry.working("writers")]
+
+
+FLOAT, WHOLE = Number(), Number(whole=True)
+PATH = Value("path", "file")
+FILE = Value("file", "file")
+FOLDER = Value("folder", "dir")
+PAINTER = Value("name", names=partial(registry.names, "painters"))
+FORMAT = Value("name", names=partial(registry.names, "readers"))
+STATISTICS = Value("names", names=lambda: (*registry.names("statistics"), "all"), several=True)
+WEIGHTS = value_of(options_of(CNNOptions)["weights"])

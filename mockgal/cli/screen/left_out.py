@@ -1,0 +1,34 @@
+"""What readers left out of a simulation, in lines for the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...layout import DROPPED_FOR
+
+# Counts in the record of halos, and what they are of.
+_ROWS = {
+    "phantoms_dropped": "phantoms: halos that consistent-trees made up between two outputs",
+    "dropped_bad": "rows with values that cannot be true, or there again (--drop-bad)",
+    "dropped_with_their_host": "satellites of hosts whose mass cannot be true (--drop-bad)",
+    "orphans_dropped": "satellites without a central (--orphans drop)",
+    "dropped_flagged_as_no_galaxy": "satellites that the catalogue flags as no galaxies",
+    "subhalos_left_out_for_missing_chunks": "subhalos of groups that missing chunks cut off",
+}
+
+
+def left_out(record: Mapping[str, Any]) -> list[str]:
+    """Return a line for each kind of rows that were left out.
+
+    Parameters
+    ----------
+    record : mapping
+        Of `mockgal.types.HaloCatalog`.
+    """
+    lines = {name: f"{record[name]:,} {what}" for name, what in _ROWS.items() if record.get(name)}
+    kinds = {name: n for name, n in record.items() if name.startswith(DROPPED_FOR)}
+    if kinds and "dropped_bad" in lines:
+        words = (f"{n:,} by {name.removeprefix(DROPPED_FOR)}" for name, n in kinds.items())
+        lines["dropped_bad"] += ": " + ", ".join(words)
+    return list(lines.values())

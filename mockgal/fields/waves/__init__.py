@@ -1,0 +1,1 @@
+"""Waves of grids: Fourier transforms, interlacing, and sums over modes."""

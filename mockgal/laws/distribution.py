@@ -1,0 +1,99 @@
+"""The law of stellar mass that a painter predicts: its distribution function, and the inverse."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import Distribution
+
+Array = NDArray[Any]
+
+
+def inverse_cdf(distribution: Distribution, probability: Array) -> Array:
+    """log10 of the stellar mass below which a luminous galaxy lies with ``probability``.
+
+    Parameters
+    ----------
+    distribution : Distribution
+        n predictions.
+    probability : ndarray, shape (n,)
+        In (0, 1).
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        log10 (M* / (Msun/h)), at or above the floor.
+    """
+    d, location = distribution, np.asarray(distribution.location)
+    below = _residual_cdf(d, (d.floor - location) / d.scale)
+    u = below + (1.0 - below) * ranked(d, probability)
+    residual = np.empty(len(d))
+    for row in np.unique(d.residual_row):
+        chosen = d.residual_row == row
+        residual[chosen] = np.interp(u[chosen], d.residual_probability, d.residual_quantiles[row])
+    return np.maximum(location + d.scale * residual, d.floor)
+
+
+def cdf(distribution: Distribution, log_stellar_mass: Array) -> Array:
+    """Probability that a luminous galaxy lies below ``log_stellar_mass``, shape (n,).
+
+    The inverse of `inverse_cdf`; at the true masses it is the probability integral transform.
+    """
+    d, location = distribution, np.asarray(distribution.location)
+    below = _residual_cdf(d, (d.floor - location) / d.scale)
+    value = _residual_cdf(d, (log_stellar_mass - location) / d.scale)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return _unranked(d, np.clip((value - below) / (1.0 - below), 0.0, 1.0))
+
+
+def ranked(distribution: Distribution, probability: Array) -> Array:
+    """The place in the law of stellar mass that goes with the subhalo's rank.
+
+    Conditional abundance matching with scatter: the normal score of the place is r times that of
+    the rank plus sqrt(1 - r^2) times that of ``probability``, r being the rank correlation. Uniform
+    for uniform ranks and probabilities, so that the law over all subhalos stays what it is.
+
+    Parameters
+    ----------
+    distribution : Distribution
+    probability : ndarray, shape (n,)
+        In (0, 1), independent of the rank.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        In [0, 1].
+    """
+    d, r = distribution, distribution.rank_correlation
+    if d.rank is None or r == 0.0:
+        return probability
+    from scipy.special import ndtr, ndtri
+
+    return np.asarray(ndtr(r * ndtri(d.rank) + math.sqrt(1.0 - r * r) * ndtri(probability)))
+
+
+def _unranked(d: Distribution, place: Array) -> Array:
+    """The inverse of `ranked`; a step where the rank alone tells the place."""
+    r = d.rank_correlation
+    if d.rank is None or r == 0.0:
+        return place
+    from scipy.special import ndtr, ndtri
+
+    apart = ndtri(place) - r * ndtri(d.rank)
+    if abs(r) == 1.0:
+        return np.where(apart >= 0.0, 1.0, 0.0)
+    return np.asarray(ndtr(apart / math.sqrt(1.0 - r * r)))
+
+
+def _residual_cdf(d: Distribution, residual: Array) -> Array:
+    result = np.empty(len(d))
+    for row in np.unique(d.residual_row):
+        chosen = d.residual_row == row
+        result[chosen] = np.interp(
+            residual[chosen], d.residual_quantiles[row], d.residual_probability, left=0.0, right=1.0
+        )
+    return result

@@ -1,0 +1,159 @@
+"""Large catalogues in blocks of rows, on several threads, without a trace of it in the results.
+
+Each function does with compiled code (`mockgal.painters.kernels`), for catalogues of `LARGE` and
+more
+rows, what it does with NumPy for smaller ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..system.deferred import parts, pick, places
+from ..system.parallel import threads
+
+Array = NDArray[Any]
+Result = TypeVar("Result")
+
+LARGE = 500_000  # NumPy is done with fewer rows before compiled code is loaded
+LARGE_BLOCK = 50_000  # likewise, of one block of a large catalogue
+BLOCK_ROWS = 1 << 17  # fewer, and threads wait for the interpreter; more, and caches overflow
+_LEAST_BLOCK = 1 << 14  # of chosen rows, whose values are spread over a catalogue
+_beside: ContextVar[Future[Any] | None] = ContextVar("beside", default=None)
+
+
+def over_blocks(work: Callable[[slice], Result], rows: int, of: int | None = None) -> list[Result]:
+    """``work`` of each block of rows, in order of rows.
+
+    Parameters
+    ----------
+    work : callable
+        Called with a slice of rows, in several threads at a time if there are many rows.
+    rows : int
+    of : int, optional
+        Rows that these were chosen from, if they are some of a catalogue's.
+
+    Returns
+    -------
+    list
+        What ``work`` returned, block by block.
+    """
+    size = BLOCK_ROWS if of is None else min(BLOCK_ROWS, max(_LEAST_BLOCK, -(-rows // threads())))
+    parts = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
+    beside = _beside.get()
+    busy = int(beside is not None and not beside.done())  # or both would end later
+    workers = min(threads() - busy, len(parts))
+    if workers <= 1 or (rows if of is None else of) < LARGE:
+        return [work(part) for part in parts]
+    with ThreadPoolExecutor(workers, thread_name_prefix="mockgal") as pool:
+        return list(pool.map(work, parts))
+
+
+def chosen_of(mask: Array, part: slice) -> Array | slice:
+    """The rows of a block that a mask chooses: all of them as the slice, which is not copied."""
+    return part if mask.all() else part.start + np.flatnonzero(mask)
+
+
+@contextmanager
+def aside(work: Callable[[], Result], rows: int) -> Iterator[Callable[[], Result]]:
+    """A function that gives the result of ``work``, which runs meanwhile if there are many rows."""
+    if rows < LARGE:
+        yield work
+        return
+    pool = ThreadPoolExecutor(1, thread_name_prefix="mockgal")
+    future = pool.submit(work)
+    token = _beside.set(future)
+    try:
+        yield future.result
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    finally:
+        _beside.reset(token)
+    pool.shutdown()
+
+
+def take(
+    columns: Mapping[str, Array], wanted: Mapping[str, str | tuple[str, int]], rows: Array
+) -> dict[str, Array]:
+    """Some rows of some columns, which are not joined for it where they are `Joined`.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray, shape (n,) or (n, k)
+        Values of 8 bytes or of 1.
+    wanted : mapping of str to str or tuple
+        For each name in the result that of a column or, for one of its components, that and a
+        number.
+    rows : ndarray of int, shape (m,)
+        In [0, n).
+
+    Returns
+    -------
+    dict of str to ndarray, shape (m,)
+    """
+    held: dict[str, list[Array]] = {}
+    for name, source in wanted.items():
+        column, axis = (source, ()) if isinstance(source, str) else (source[0], source[1:])
+        held[name] = [values[:, *axis] for values in parts(columns, column)]
+    taken = {name: np.empty(len(rows), dtype=values[0].dtype) for name, values in held.items()}
+    n = max(sum(map(len, values)) for values in held.values())
+
+    def block(part: slice) -> None:
+        at = places(columns, rows[part], compiled=n >= LARGE)
+        for name, values in held.items():
+            pick(values, at, taken[name][part], compiled=n >= LARGE)
+
+    over_blocks(block, len(rows), of=n)
+    return taken
+
+
+def interp(x: Array, nodes: Array, values: Array) -> Array:
+    """`numpy.interp`, shape (n,); for use within a block of many rows or on a few."""
+    if len(x) < LARGE_BLOCK:
+        return np.asarray(np.interp(x, nodes, values))
+    from . import kernels
+
+    result = np.empty(len(x))
+    nodes, values = (np.require(v, np.float64, ("C", "A")) for v in (nodes, values))
+    kernels.interp(x, nodes, values, kernels.slopes(nodes, values), result)
+    return result
+
+
+def sums(values: Array, chosen: Array) -> tuple[float, float]:
+    """Sum of the values that are chosen, and of the others, each exact but for one rounding.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        Mostly in [0, 1]: the sum is slower if any is not.
+    chosen : ndarray of bool, shape (n,)
+
+    Returns
+    -------
+    chosen, others : float
+        The same whatever the order of rows.
+    """
+    if len(values) >= LARGE:
+        from . import kernels
+
+        def block(part: slice) -> Array | None:
+            limbs = np.zeros((2, kernels.LIMBS), dtype=np.int64)
+            value = np.require(values[part], np.float64, ("C", "A"))
+            group = np.require(chosen[part], np.bool_, "C").view(np.uint8)
+            return limbs if kernels.add_exactly(value, group, limbs) else None
+
+        pieces = over_blocks(block, len(values))
+        exact = [limbs for limbs in pieces if limbs is not None]
+        if len(exact) == len(pieces):
+            others, those = (kernels.exact_value(limbs) for limbs in np.sum(exact, axis=0))
+            return those, others
+    return math.fsum(values[chosen]), math.fsum(values[~chosen])

@@ -1,0 +1,251 @@
+"""The shape of the dm2gal network: its layers, presets, and the voxels that it sees.
+
+Six blocks of convolution, batch normalisation and ReLU, none of them padded: some of stride 1, then
+one of kernel 3 and stride 2, three times over; two fully connected layers (arXiv:2012.00186,
+section 2.2). Without padding the answer for a subhalo depends on its own crop alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ...columns import FURTHER_TARGETS
+from ...errors import BadValueError, UsageError
+
+CHANNELS = ("matter", "subhalos")  # of a crop: mass per voxel of each
+STRIDED_KERNEL = 3
+SUBHALO_FEATURES = (
+    "log_mass",
+    "log_vmax",
+    "is_central",
+    "log_host_mass",
+    "offset_x",
+    "offset_y",
+    "offset_z",
+)
+FEATURES = (*SUBHALO_FEATURES, "scale_factor")  # the last, of the simulation
+MEAN_ONLY = ("mean",)
+OUTPUTS = ("mean", "log_scatter", "luminous_logit")
+FURTHER_OUTPUTS = ("mean", "slope", "log_scatter")  # of each further target
+_MOST = {"crop_size": 257, "width": 1024, "hidden": 1 << 14}
+_MOST_KERNELS, _LARGEST_KERNEL, _STAGES = 8, 31, 3
+
+
+class Layer(NamedTuple):
+    """One convolution: its kernel's side, its stride, channels in and out."""
+
+    kernel: int
+    stride: int
+    channels_in: int
+    channels_out: int
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a network is made of; stored with its weights.
+
+    Parameters
+    ----------
+    preset : str
+        Name of the layout, a key of `PRESETS`, or one of one's own.
+    kernels : tuple of tuple of int
+        Sides of the kernels of stride 1 of each of the three stages; odd, from 3 on.
+    crop_size : int
+        Voxels along each side of a crop; odd. The target voxel is in the middle.
+    width : int
+        Channels c of the first stage; there are c, 2c, 2c, 4c, 4c, 8c.
+    hidden : int
+        Neurons of the first fully connected layer.
+    features : tuple of str
+        Of the subhalo, given to the first fully connected layer; some of `FEATURES`.
+    outputs : tuple of str
+        `MEAN_ONLY`, or what `outputs_of` gives.
+
+    Raises
+    ------
+    BadValueError
+        A value that is not allowed, or a crop that the layers do not reduce to one voxel.
+    """
+
+    preset: str
+    kernels: tuple[tuple[int, ...], ...]
+    crop_size: int
+    width: int = 16
+    hidden: int = 256
+    features: tuple[str, ...] = SUBHALO_FEATURES
+    outputs: tuple[str, ...] = OUTPUTS
+
+    def __post_init__(self) -> None:
+        for name, most in _MOST.items():
+            value = getattr(self, name)
+            if not (_whole(value) and 1 <= value <= most):
+                raise _bad(name, repr(value), f"a whole number from 1 to {most}")
+        if self.crop_size % 2 == 0:
+            raise _bad("crop_size", f"{self.crop_size}", "an odd number: one voxel in the middle")
+        flat = [kernel for stage in self.kernels for kernel in stage]
+        if len(self.kernels) != _STAGES or max(map(len, self.kernels)) > _MOST_KERNELS:
+            raise _bad("kernels", repr(self.kernels), f"{_STAGES} stages of a few kernels each")
+        if not all(_whole(k) and k % 2 and 3 <= k <= _LARGEST_KERNEL for k in flat):
+            raise _bad("kernels", repr(self.kernels), f"odd numbers from 3 to {_LARGEST_KERNEL}")
+        if len(set(self.features)) < len(self.features) or set(self.features) - set(FEATURES):
+            raise _bad("features", repr(self.features), "some of " + ", ".join(FEATURES))
+        if self.outputs != MEAN_ONLY and (
+            self.outputs != outputs_of(self.further)
+            or len(set(self.further)) < len(self.further)
+            or set(self.further) - set(FURTHER_TARGETS)
+        ):
+            expected = (
+                f"{MEAN_ONLY}, or {OUTPUTS} and those of targets among {', '.join(FURTHER_TARGETS)}"
+            )
+            raise _bad("outputs", repr(self.outputs), expected)
+        if self.sizes[-1] != 1:
+            raise _bad("crop_size", f"{self.crop_size}", "one that the layers reduce to one voxel")
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Targets beside stellar mass: keys of `mockgal.columns.FURTHER_TARGETS`."""
+        firsts = self.outputs[len(OUTPUTS) :: len(FURTHER_OUTPUTS)]
+        return tuple(name.partition(":")[0] for name in firsts)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The convolutions, in order."""
+        found: list[Layer] = []
+        channels = len(CHANNELS)
+        for stage, kernels in enumerate(self.kernels):
+            for kernel in kernels:
+                found.append(Layer(kernel, 1, channels, self.width << stage))
+                channels = self.width << stage
+            found.append(Layer(STRIDED_KERNEL, 2, channels, 2 * (self.width << stage)))
+            channels = 2 * (self.width << stage)
+        return tuple(found)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Side of a crop, and of what each convolution makes of it; the last is 1."""
+        found = [self.crop_size]
+        for layer in self.layers:
+            found.append((found[-1] - layer.kernel) // layer.stride + 1)
+        return tuple(found)
+
+    @property
+    def windows(self) -> tuple[int, ...]:
+        """Side of what each convolution reads for the one voxel that comes out, and 1 at the end.
+
+        The first is the side of the receptive field.
+        """
+        found = [1]
+        for layer in reversed(self.layers):
+            found.append((found[-1] - 1) * layer.stride + layer.kernel)
+        return tuple(reversed(found))
+
+    @property
+    def receptive_field(self) -> tuple[int, int]:
+        """The first and the last voxel that is seen along an axis, relative to the target's."""
+        first = -(self.crop_size // 2)
+        return first, first + self.windows[0] - 1
+
+    @property
+    def is_centred(self) -> bool:
+        """Whether the receptive field is symmetric about the target voxel."""
+        first, last = self.receptive_field
+        return first == -last
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases that training finds."""
+        convolutions = sum(
+            layer.kernel**3 * layer.channels_in * layer.channels_out + 3 * layer.channels_out
+            for layer in self.layers
+        )
+        first = (self.layers[-1].channels_out + len(self.features) + 1) * self.hidden
+        return convolutions + first + (self.hidden + 1) * len(self.outputs)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        values = dataclasses.asdict(self)
+        return (
+            values
+            | {"kernels": [list(stage) for stage in self.kernels]}
+            | {name: list(values[name]) for name in ("features", "outputs")}
+        )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Architecture:
+        """What `to_dict` gave.
+
+        Raises
+        ------
+        BadValueError
+            Entries missing or unknown, or of another kind.
+        """
+        names = {field.name for field in dataclasses.fields(cls)}
+        if set(values) != names:
+            raise _bad("architecture", ", ".join(sorted(values)), ", ".join(sorted(names)))
+        lists = ("kernels", "features", "outputs")
+        if not isinstance(values["preset"], str) or not all(
+            isinstance(item, list)
+            for item in [*(values[name] for name in lists), *_listed(values["kernels"])]
+        ):
+            raise _bad("architecture", "a preset that is no text, or lists that are none", "them")
+        for name in ("features", "outputs"):
+            if not all(isinstance(item, str) for item in values[name]):
+                raise _bad(name, repr(values[name])[:200], "a list of names")
+        return cls(
+            preset=values["preset"],
+            kernels=tuple(tuple(stage) for stage in values["kernels"]),
+            crop_size=values["crop_size"],
+            width=values["width"],
+            hidden=values["hidden"],
+            features=tuple(values["features"]),
+            outputs=tuple(values["outputs"]),
+        )
+
+
+def outputs_of(further: Sequence[str]) -> tuple[str, ...]:
+    """Outputs of a network that gives a distribution, of stellar mass and of further targets."""
+    return (*OUTPUTS, *(f"{name}:{output}" for name in further for output in FURTHER_OUTPUTS))
+
+
+# Layouts; where the paper's text and its public code differ: docs/explanation/network.md.
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {
+        "kernels": ((7, 7), (5, 5), (3, 3)),
+        "crop_size": 65,
+        "features": (),
+        "outputs": MEAN_ONLY,
+    },
+    "centred": {"kernels": ((7, 5), (5, 5), (5, 3)), "crop_size": 65},
+    "literal": {"kernels": ((7, 7, 7), (5, 5), (5,)), "crop_size": 65},
+    "demo": {"kernels": ((5, 3), (3,), (3,)), "crop_size": 33},
+}
+
+
+def architecture(preset: str, **changes: Any) -> Architecture:
+    """The architecture of a preset, with other values for some of its entries.
+
+    Raises
+    ------
+    UsageError
+        No such preset.
+    BadValueError
+        As of `Architecture`.
+    """
+    if preset not in PRESETS:
+        raise UsageError("network preset", repr(preset), "one of " + ", ".join(PRESETS))
+    return Architecture(preset, **(PRESETS[preset] | changes))
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _bad(name: str, found: str, expected: str) -> BadValueError:
+    return BadValueError(f"network {name}", found, expected, "correct the architecture")

@@ -1,0 +1,116 @@
+"""Whether weights are valid for a simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from ...cosmology import LCDM
+from ...errors import DomainError
+from ...types import Scene
+from .inputs import SAME_VOXEL, Grid, grid_of
+from .weights.header import WeightsHeader
+from .weights.named import Weights, read_weights, shipped_weights
+
+PARTICLE_MASS = 0.1  # relative difference that is taken for the same resolution
+COSMOLOGY = 0.05  # of each parameter that both state
+REDSHIFT = 1e-3  # of redshifts that were computed from a scale factor, or named after round ones
+RESOLVED = 2.0  # by which the smallest subhalos may be above that of the training
+_SMALLEST = 0.01  # share of the subhalos that are the smallest: one may be a stray
+
+
+def matching(scene: Scene) -> Weights:
+    """The shipped weights that are valid for a simulation.
+
+    Raises
+    ------
+    DomainError
+        There are none, and the message says why, weights by weights; or more than one.
+    """
+    shipped = {found.header.name: found for found in shipped_weights()}
+    reasons = {
+        name: mismatch(scene, found.header, grid_of(scene, found.header))
+        for name, found in shipped.items()
+    }
+    valid = [name for name, why in reasons.items() if not why]
+    if len(valid) == 1:
+        return read_weights(shipped[valid[0]].path)
+    where = f"simulation {scene.snapshot.name}"
+    if valid:
+        raise DomainError(
+            where,
+            f"{len(valid)} network weights valid for it: {', '.join(valid)}",
+            "one of them",
+            f"choose: --weights {valid[0]}",
+        )
+    raise DomainError(
+        where,
+        "no network weights valid for it: "
+        + (
+            "; ".join(f"{name} ({', '.join(why)})" for name, why in reasons.items())
+            or "none come with mockgal"
+        ),
+        "weights whose domain holds the simulation",
+        "train some on a pair of runs like it (`mockgal train`) and give --weights FILE, or name "
+        "one of these with --allow-extrapolation",
+    )
+
+
+def mismatch(scene: Scene, weights: WeightsHeader, grid: Grid) -> list[str]:
+    """Why weights are not valid for a scene on a grid; empty if they are."""
+    domain, snapshot, halos = weights.domain, scene.snapshot, scene.halos
+    reasons = []
+    if not abs(grid.voxel_size / domain.voxel_size - 1.0) <= SAME_VOXEL:
+        reasons.append(
+            f"voxels of {grid.voxel_size:.6g} Mpc/h ({grid.size} in {snapshot.box_size:g} Mpc/h), "
+            f"not {domain.voxel_size:.6g}"
+        )
+    if grid.origin != domain.origin:
+        reasons.append(f"a grid with origin {grid.origin}, not {domain.origin}")
+    field = scene.field
+    if grid.given and field is not None and field.assignment != domain.assignment:
+        reasons.append(f"a grid made with {field.assignment}, not {domain.assignment}")
+    if halos.mass_definition != domain.mass_definition:
+        reasons.append(f"host mass is {halos.mass_definition}, not {domain.mass_definition}")
+    if "stellar_mass" in halos:
+        reasons.append("the run is hydrodynamic, and the network is for gravity-only subhalos")
+    low, high = domain.redshift
+    if not low - REDSHIFT <= snapshot.redshift <= high + REDSHIFT:
+        reasons.append(f"redshift {snapshot.redshift:.4g} outside [{low:.4g}, {high:.4g}]")
+    reasons += _matter(scene, weights)
+    if len(halos) and domain.least_subhalo_mass > 0:
+        least = float(np.quantile(halos["mass"], _SMALLEST))
+        if least > RESOLVED * domain.least_subhalo_mass:
+            reasons.append(
+                f"{1 - _SMALLEST:.0%} of the subhalos above {least:.4g} Msun/h, where the training "
+                f"had them from {domain.least_subhalo_mass:.4g} on"
+            )
+    return reasons
+
+
+def _matter(scene: Scene, weights: WeightsHeader) -> list[str]:
+    """Differences of particle mass and cosmology."""
+    domain, snapshot, reasons = weights.domain, scene.snapshot, []
+    mass = snapshot.particle_mass
+    if mass is None or not abs(mass / domain.particle_mass - 1.0) <= PARTICLE_MASS:
+        stated = "not stated" if mass is None else f"{mass:.4g} Msun/h"
+        reasons.append(f"particle mass {stated}, not {domain.particle_mass:.4g}")
+    for name, here, there in both_state(snapshot.cosmology.to_dict(), domain.cosmology):
+        if not abs(here - there) <= COSMOLOGY * abs(there):
+            reasons.append(f"{name} {here:.4g}, not {there:.4g}")
+    return reasons
+
+
+def both_state(
+    one: Mapping[str, float], other: Mapping[str, float]
+) -> Iterator[tuple[str, float, float]]:
+    """Name and values of parameters that two cosmologies state.
+
+    No baryons is what gravity-only runs say of runs that have them as dark matter; dark energy of
+    which nothing is stated is a cosmological constant.
+    """
+    one, other = ({**LCDM, **parameters} for parameters in (one, other))
+    for name, value in one.items():
+        if name in other and not (name == "omega_b" and 0 in (value, other[name])):
+            yield name, value, other[name]

@@ -1,0 +1,1 @@
+"""Exact evaluation in tiles, which shares convolutions between neighbouring subhalos."""

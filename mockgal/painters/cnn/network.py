@@ -1,0 +1,98 @@
+"""The dm2gal network as a module of torch: what is trained, and the plain evaluation of one crop.
+
+`mockgal.painters.cnn.evaluation.shared` evaluates the same function for many subhalos of a tile at
+once.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from .architecture import Architecture
+
+
+class Block(nn.Module):
+    """Convolution without padding, batch normalisation, ReLU."""
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv3d(channels_in, channels_out, kernel, stride)
+        self.normalisation = nn.BatchNorm3d(channels_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of shape (n, channels, x, y, z)."""
+        return torch.relu_(self.normalisation(self.convolution(x)))
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the convolution that does the batch normalisation as well."""
+        convolution, normalisation = self.convolution, self.normalisation
+        assert convolution.bias is not None
+        assert normalisation.running_mean is not None
+        assert normalisation.running_var is not None
+        scale = normalisation.weight / torch.sqrt(normalisation.running_var + normalisation.eps)
+        weight = convolution.weight * scale[:, None, None, None, None]
+        bias = (convolution.bias - normalisation.running_mean) * scale + normalisation.bias
+        return weight.detach(), bias.detach()
+
+
+class GalaxyNetwork(nn.Module):
+    """Crops and features of subhalos to standardised predictions.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    """
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.blocks = nn.ModuleList(
+            Block(layer.channels_in, layer.channels_out, layer.kernel, layer.stride)
+            for layer in architecture.layers
+        )
+        inputs = architecture.layers[-1].channels_out + len(architecture.features)
+        self.hidden = nn.Linear(inputs, architecture.hidden)
+        self.output = nn.Linear(architecture.hidden, len(architecture.outputs))
+
+    def forward(self, crops: Tensor, features: Tensor) -> Tensor:
+        """Predictions, each of subhalos by itself.
+
+        Parameters
+        ----------
+        crops : Tensor, shape (n, 2, S, S, S)
+            Standardised log10 (1 + mass / (Msun/h)) per voxel of matter and subhalos; S is the
+            architecture's ``crop_size``.
+        features : Tensor, shape (n, f)
+            Standardised, in the order of the architecture's ``features``.
+
+        Returns
+        -------
+        Tensor, shape (n, o)
+            The architecture's ``outputs``: mean and log of the scatter of the standardised log10
+            of stellar mass, and the logit of the probability of being luminous. Of each further
+            target the mean of its standardised log10 at the mean stellar mass, what it rises by
+            for each scatter of that, and the log of its own scatter about this line.
+        """
+        seen = crops
+        for block in self.blocks:
+            seen = block(seen)
+        inputs = torch.cat([seen.flatten(1), features], dim=1)
+        result: Tensor = self.output(torch.relu(self.hidden(inputs)))
+        return result
+
+    def folded(self) -> list[tuple[Tensor, Tensor]]:
+        """Weight and bias of each convolution, with the batch normalisation after it."""
+        return [cast(Block, block).folded() for block in self.blocks]
+
+
+def seeded_network(architecture: Architecture, seed: int) -> GalaxyNetwork:
+    """An untrained network, its weights drawn with torch's defaults and keyed by the seed.
+
+    The global random state is left as it was.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)  # not those of GPUs, as torch's own would
+        return GalaxyNetwork(architecture)

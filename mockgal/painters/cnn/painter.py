@@ -1,0 +1,242 @@
+"""The dm2gal painter: a convolutional network that sees the matter around each subhalo.
+
+arXiv:2012.00186; docs/explanation/network.md says where this differs from it and its public code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...columns import FURTHER_TARGETS, GALAXY_COLUMNS, Column
+from ...errors import DomainError, UsageError, warn
+from ...laws.distribution import inverse_cdf
+from ...options import check_options, documented
+from ...quantity import memory_size
+from ...system.files.scratch import scratch_folder
+from ...system.memory import available
+from ...types import Distribution, Scene
+from .domain import matching, mismatch
+from .evaluation.tiles import TileEvaluation
+from .inputs import features, grid_of
+from .law import heaviest, law, shares
+from .options import CNNOptions
+from .weights.named import Weights, named_weights, outside_the_bar, shipped_weights
+
+Array = NDArray[Any]
+
+
+@documented
+@dataclass(frozen=True)
+class CNNPainter(CNNOptions):
+    """Paints with the dm2gal network.
+
+    Further columns are predicted at the stellar mass; a lower precision may err by at most
+    `mockgal.painters.cnn.evaluation.tiles.GATE`.
+    """
+
+    _loaded: Weights = field(init=False, repr=False, compare=False)
+    _evaluation: TileEvaluation = field(init=False, repr=False, compare=False)
+    _chosen: dict[str, CNNPainter] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    name: ClassVar[str] = "cnn"
+    needs: ClassVar[frozenset[str]] = frozenset({"halos", "field"})
+    whole_box: ClassVar[bool] = True  # subhalos see their neighbours
+    tolerance: ClassVar[float] = 1e-4  # of outputs, where work is shared in another way
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        if self.scratch is not None:
+            scratch_folder(self.scratch, "painter cnn:scratch")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise _usage("device", "cuda, and no GPU that torch can use", "auto or cpu")
+        if self.precision == "tf32" and self._kind == "cpu":
+            raise _usage("precision", "tf32 on a CPU", "float32 or bfloat16")
+        budget = available() // 2 if self.memory is None else memory_size("--memory", self.memory)
+        given = self.weights
+        if given is None:
+            return  # the simulation decides
+        loaded = given if isinstance(given, Weights) else named_weights(given)
+        if self.average_symmetries and not loaded.architecture.is_centred:
+            raise _usage(
+                "average_symmetries",
+                f"weights {loaded.name}, whose receptive field is not centred on the subhalo",
+                "a centred one",
+            )
+        object.__setattr__(self, "_loaded", loaded)
+        evaluation = TileEvaluation(
+            loaded,
+            self._kind,
+            self.precision,
+            self.average_symmetries,
+            budget,
+            self.tile_size,
+            *(None if folder is None else Path(folder) for folder in (self.scratch, self.resume)),
+        )
+        object.__setattr__(self, "_evaluation", evaluation)
+
+    @property
+    def provides(self) -> tuple[Column, ...]:
+        """Columns of the galaxies: those that the weights were trained on, and the flag.
+
+        Where the simulation is to decide on weights, what all of them give; see `chosen`.
+        """
+        names = () if self.weights is None else self._loaded.architecture.further
+        further = (FURTHER_TARGETS[name] for name in names)
+        return (GALAXY_COLUMNS["stellar_mass"], *further, GALAXY_COLUMNS["extrapolated"])
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """What the painter comes from."""
+        return ("Kasmanoff et al. 2020, arXiv:2012.00186 (dm2gal)",)
+
+    @property
+    def _kind(self) -> str:
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        return self.device
+
+    def chosen(self, scene: Scene) -> CNNPainter:
+        """The painter with the weights used for a scene.
+
+        Raises
+        ------
+        DomainError
+            None were given, and none or several of those that come with mockgal are valid for it.
+        """
+        if self.weights is not None:
+            return self
+        weights = matching(scene)
+        digest = weights.digest()
+        if digest not in self._chosen:  # once, for it remembers the size of its tiles
+            self._chosen[digest] = replace(self, weights=weights)
+        return self._chosen[digest]
+
+    def describe(self, scene: Scene) -> dict[str, Any]:
+        """What identifies the painter for this scene: JSON values only."""
+        painter = self.chosen(scene)
+        weights = painter._loaded
+        grid = grid_of(scene, weights)
+        return {
+            "name": self.name,
+            "weights": weights.name,
+            "weights_digest": weights.digest(),
+            "comes_with_mockgal": weights.digest() in [own.digest for own in shipped_weights()],
+            "caution": weights.provenance.get("caution", ""),
+            "network": weights.header_dict(),
+            "luminosity_floor_msun_h": weights.domain.luminosity_floor,
+            "grid_size": grid.size,
+            "voxel_size_mpc_h": grid.voxel_size,
+            "matter": "density grid" if grid.given else "particles",
+            **painter._evaluation.describe(grid),
+            "deterministic": self.deterministic,
+            "outside_domain": mismatch(scene, weights, grid),
+            "allow_extrapolation": self.allow_extrapolation,
+            "least_subhalo_mass_msun_h": weights.domain.least_subhalo_mass,
+            "references": list(self.references),
+        }
+
+    def predict(self, scene: Scene) -> Distribution:
+        """Luminous probability and law of log M* for each subhalo of ``scene``.
+
+        Raises
+        ------
+        DomainError
+            As of `check`; a box smaller than what the network sees.
+        MissingDatasetError, BadValueError
+            A column that a feature needs is not there, or has zeros.
+        ResourceError
+            Too little memory for the smallest tiles.
+        UsageError
+            A precision whose error is too large.
+        InternalError
+            A prediction that is no number, or no galaxy's mass.
+        """
+        painter = self.chosen(scene)
+        weights, halos = painter._loaded, scene.halos
+        grid = grid_of(scene, weights)
+        outside = painter.check(scene)
+        rows = np.flatnonzero(halos["mass"] >= max(weights.domain.least_subhalo_mass, 5e-324))
+        voxel, offset = grid.voxels(halos["position"][rows])
+        given, beyond = features(scene, weights, rows, offset)
+        order = np.lexsort((halos["halo_id"][rows], *voxel.T[::-1]))
+        rows, voxel, given, beyond = rows[order], voxel[order], given[order], beyond[order]
+        ids = halos["halo_id"][rows]
+        share = np.ones(len(rows))
+        if weights.target == "voxel":  # which goes by its heaviest subhalo, as in training
+            share = shares(voxel, halos["mass"][rows])
+            leading = heaviest(voxel, halos["mass"][rows])
+            given, beyond = given[leading], beyond[leading]
+        output, record = painter._evaluation.outputs(scene, grid, voxel, given, ids)
+        extrapolated = np.full(len(halos), bool(outside))
+        extrapolated[rows] |= beyond
+        record |= {
+            "not_painted_unresolved": len(halos) - len(rows),
+            "outside_feature_ranges": int(np.count_nonzero(beyond)),
+        }
+        made = law(weights, len(halos), rows, output, share, extrapolated, record)
+        return _without_scatter(made) if self.deterministic else made
+
+    def check(self, scene: Scene) -> list[str]:
+        """Why the weights are not valid for ``scene``; a `DomainError` unless that is allowed.
+
+        Warns of what the weights say that users should beware of.
+        """
+        weights = self.chosen(scene)._loaded
+        grid = grid_of(scene, weights)
+        seen = weights.architecture.windows[0]
+        if grid.size < seen:
+            raise DomainError(
+                f"simulation {scene.snapshot.name}",
+                f"a grid of {grid.size} voxels a side",
+                f"at least {seen}, which the network of weights {weights.name} sees",
+                "take a larger box",
+            )
+        outside = mismatch(scene, weights, grid)
+        if outside and not self.allow_extrapolation:
+            raise DomainError(
+                f"simulation {scene.snapshot.name}",
+                "; ".join(outside),
+                f"what weights {weights.name} were trained on",
+                "take other weights, or --allow-extrapolation, which flags every galaxy",
+            )
+        if weights.provenance.get("caution"):
+            warn(f"weights {weights.name}: {weights.provenance['caution']}", stacklevel=2)
+        outside_bar, tests = outside_the_bar(weights.provenance.get("scores"))
+        if outside_bar:
+            warn(
+                f"weights {weights.name}: {outside_bar} of the {tests} tests of their card are "
+                "outside the bar: the card says which (`mockgal weights show` names it)",
+                stacklevel=2,
+            )
+        return outside
+
+
+def _without_scatter(d: Distribution) -> Distribution:
+    """The most probable of being luminous or not, and the median of the stellar mass."""
+    warn(
+        "without a draw the galaxies have the median mass of subhalos like theirs: the "
+        "stellar-mass function is biased, most so at its ends",
+        stacklevel=3,
+    )
+    return replace(
+        d,
+        p_luminous=(d.p_luminous > 0.5).astype(np.float64),
+        location=inverse_cdf(d, np.full(len(d), 0.5)),
+        scale=np.ones(len(d)),
+        residual_row=np.ones(len(d), dtype=np.int16),
+        further={name: law._replace(scatter=np.zeros(len(d))) for name, law in d.further.items()},
+    )
+
+
+def _usage(key: str, found: str, expected: str) -> UsageError:
+    return UsageError(
+        f"painter cnn:{key}", found, expected, f"--{key.replace('_', '-')} takes that"
+    )

@@ -1,0 +1,252 @@
+"""Weights of the dm2gal network with what they need to be used: files, names, and the digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ....errors import BadValueError, CorruptFileError
+from ....system.files.atomic import atomic_output
+from ....system.memory import check_memory
+from ...by_name import by_name
+from ..architecture import CHANNELS, Architecture
+from ..network import GalaxyNetwork
+from ..options import EXTENSION
+from ..options import SHIPPED as SHIPPED
+from .header import AGAIN, FORMAT, KEY, WeightsHeader, header_of, in_file
+from .tensor_file import COPY_AGAIN, DTYPES, MAX_HEADER, check_names, tensor_file
+
+_FIRST = "blocks.0.convolution.weight"
+_KINDS = {torch.float32: "F32", torch.int64: "I64"}
+
+
+@dataclass(frozen=True, eq=False)  # tensors do not compare as wholes
+class Weights(WeightsHeader):
+    """A trained network.
+
+    Parameters
+    ----------
+    name, architecture, normalisation, domain, target, provenance
+        As of `WeightsHeader`.
+    state : mapping of str to Tensor
+        ``state_dict`` of a `GalaxyNetwork` of the architecture; copied, so that later training of
+        that network does not change it.
+
+    Raises
+    ------
+    MissingDatasetError
+        Tensors missing, or others.
+    BadValueError
+        Wrong shapes or types, NaN or infinity, negative variances; as of `WeightsHeader`.
+    """
+
+    state: Mapping[str, Tensor] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_tensors(
+            "weights",
+            self.architecture,
+            {
+                name: (_KINDS.get(value.dtype, str(value.dtype)), tuple(value.shape))
+                for name, value in self.state.items()
+            },
+        )
+        copied = {
+            name: self.state[name].detach().to("cpu", copy=True).contiguous()
+            for name in sorted(self.state)
+        }
+        for name, value in copied.items():
+            wrong = int(torch.count_nonzero(~torch.isfinite(value)))
+            if wrong:
+                raise _bad(name, f"{wrong} values that are NaN or infinite", "finite numbers")
+            if name.endswith((".running_var", ".num_batches_tracked")) and bool((value < 0).any()):
+                raise _bad(name, "negative values", "none below 0")
+        object.__setattr__(self, "state", MappingProxyType(copied))
+
+    def network(self) -> GalaxyNetwork:
+        """The network, in evaluation mode, with a copy of the weights; no random state is used."""
+        network = _without_numbers(self.architecture)
+        copied = {name: value.clone() for name, value in self.state.items()}
+        network.load_state_dict(copied, strict=True, assign=True)
+        return network.eval()
+
+    def digest(self) -> str:
+        """SHA-256 of the header and the numbers, whatever file they came from."""
+        sha = hashlib.sha256(_json(self.header_dict()))
+        for name, value in self.state.items():  # sorted
+            kind = _KINDS[value.dtype]
+            sha.update(_json([name, kind, list(value.shape)]))
+            sha.update(np.ascontiguousarray(value.numpy(), DTYPES[kind]).data)
+        return sha.hexdigest()
+
+    def describe(self) -> dict[str, Any]:
+        """Plain JSON values for the provenance of outputs: all but the numbers, and the digest."""
+        return self.header_dict() | {"digest": self.digest()}
+
+
+class Shipped(NamedTuple):
+    """A file of weights that comes with the package, its header, and the digest it states."""
+
+    path: Path
+    header: WeightsHeader
+    digest: str
+
+
+def save_weights(
+    weights: Weights, path: str | os.PathLike[str], *, overwrite: bool = False
+) -> None:
+    """Write weights to a safetensors file, which is read back before it gets its name.
+
+    Raises
+    ------
+    BadValueError
+        The provenance is too long.
+    UsageError, OutputError, ResourceError, InternalError
+        As `mockgal.system.files.atomic.atomic_output`.
+    """
+    from safetensors.torch import save
+
+    header = json.dumps({"format": FORMAT, "digest": weights.digest()} | weights.header_dict())
+    if len(header) > MAX_HEADER // 4:  # it grows when it is put into the JSON of the file
+        raise _bad("provenance", f"{len(header)} bytes", f"at most {MAX_HEADER // 4}")
+    content = save(dict(weights.state), {KEY: header})
+    with atomic_output(
+        Path(path), overwrite=overwrite, expected_bytes=len(content), verify=read_weights
+    ) as temporary:
+        temporary.write_bytes(content)
+
+
+def read_weights(path: str | os.PathLike[str]) -> Weights:
+    """The weights in a file that `save_weights` wrote.
+
+    Raises
+    ------
+    InputError
+        (or a subclass) No readable file, damaged, of another format, or with values or tensors that
+        are not allowed.
+    UnsafeInputError
+        A pickle or the like, sizes that no file has, tensors that overlap.
+    ResourceError
+        Too little memory.
+    """
+    path = Path(path)
+    with tensor_file(path) as file:
+        header, digest = header_of(file)
+        try:
+            # Before any number is read, so that what is read is no more than a network has.
+            _check_tensors(
+                path,
+                header.architecture,
+                {name: (entry.dtype, entry.shape) for name, entry in file.entries.items()},
+            )
+            total = sum(entry.end - entry.begin for entry in file.entries.values())
+            check_memory(str(path), 2 * total)
+            state = {name: torch.from_numpy(file.read(name)) for name in file.entries}
+            weights = Weights(
+                **{name: getattr(header, name) for name in WeightsHeader.__dataclass_fields__},
+                state=state,
+            )
+        except BadValueError as error:
+            raise in_file(path, error) from error
+    if weights.digest() != digest:
+        raise CorruptFileError(
+            path, "content that is not that of its digest", "the file as it was written", COPY_AGAIN
+        )
+    return weights
+
+
+def shipped_weights() -> tuple[Shipped, ...]:
+    """The weights that come with the package, by the names of their files; no numbers are read."""
+    found = []
+    for path in sorted(SHIPPED.glob(f"*{EXTENSION}")):
+        with tensor_file(path) as file:
+            found.append(Shipped(path, *header_of(file)))
+    return tuple(found)
+
+
+def named_weights(name_or_path: str | os.PathLike[str]) -> Weights:
+    """The shipped weights of that name, or those at a path.
+
+    Raises
+    ------
+    UsageError
+        No such name.
+    MockgalError
+        As of `read_weights`.
+    """
+    return read_weights(find_weights(name_or_path))
+
+
+def find_weights(name_or_path: str | os.PathLike[str]) -> Path:
+    """The file of `named_weights`: see `mockgal.painters.by_name`."""
+    paths = {found.header.name: found.path for found in shipped_weights()}
+    found = by_name(
+        name_or_path,
+        paths,
+        where="weights",
+        flag="--weights",
+        extension=EXTENSION,
+        listed_by="mockgal weights list",
+    )
+    return found if isinstance(found, Path) else paths[found]
+
+
+def _without_numbers(architecture: Architecture) -> GalaxyNetwork:
+    """The network with shapes alone: no memory is taken, and no random numbers."""
+    with torch.device("meta"):
+        return GalaxyNetwork(architecture)
+
+
+def _check_tensors(
+    where: object, architecture: Architecture, found: Mapping[str, tuple[str, tuple[int, ...]]]
+) -> None:
+    """Whether tensors, as (type, shape) by name, are those of a network."""
+    expected = {
+        name: (_KINDS[value.dtype], tuple(value.shape))
+        for name, value in _without_numbers(architecture).state_dict().items()
+    }
+    text = f"the {len(expected)} tensors of the architecture"
+    check_names(where, set(found), set(expected), text, AGAIN)
+    for name, (kind, shape) in expected.items():
+        if name == _FIRST and len(found[name][1]) > 1 and found[name][1][1] != shape[1]:
+            raise _bad(name, f"{found[name][1][1]} channels of input", " and ".join(CHANNELS))
+        if found[name] != (kind, shape):
+            there, needed = (f"{k} of shape {list(s)}" for k, s in (found[name], (kind, shape)))
+            raise _bad(name, there, f"{needed}, as the architecture says")
+
+
+def _json(value: Any) -> bytes:
+    """The one text of plain JSON values."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def _bad(name: str, found: str, expected: str) -> BadValueError:
+    return BadValueError(f"weights {name}", found, expected, AGAIN)
+
+
+def outside_the_bar(scores: Any) -> tuple[int, int]:
+    """Return how many of the tests that a card tells of are outside their bar, of how many."""
+    if isinstance(scores, Mapping):
+        parts: Iterable[Any] = scores.values()
+    elif isinstance(scores, list | tuple):
+        parts = scores
+    else:
+        return 0, 0
+    outside = tests = 0
+    if isinstance(scores, Mapping) and isinstance(scores.get("verdict"), str):
+        outside, tests = int(scores["verdict"] == "outside"), 1
+    for part in parts:
+        more = outside_the_bar(part)
+        outside, tests = outside + more[0], tests + more[1]
+    return outside, tests

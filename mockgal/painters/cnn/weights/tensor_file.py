@@ -1,0 +1,240 @@
+"""Safetensors files from strangers: eight bytes of length, a JSON header, then the numbers.
+
+All that the header declares is held against the file before memory is asked for, and nothing in it
+is executed. Formats that could execute something (pickle, and what is made of it) are refused.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....errors import CorruptFileError, MissingDatasetError, UnsafeInputError
+from ....system.files import plain_json
+from ....system.files.plain_text import ordinary_file
+from ....system.memory import check_memory
+
+MAX_HEADER = 4 << 20  # bytes
+DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+COPY_AGAIN = "copy or download the file again and compare its checksum with the source's"
+CONVERT = (
+    "`mockgal weights convert` reads the published dm2gal checkpoint; of anything else, take "
+    "weights that mockgal wrote"
+)
+_METADATA = "__metadata__"
+_MOST_BYTES = 1 << 40  # far more than any network that is allowed
+_MOST_AXES = 8
+_EXECUTABLE = {
+    b"PK\x03\x04": "a zip archive, as torch and NumPy keep pickles in",
+    b"\x93NUMPY": "a NumPy file, which may hold pickled objects",
+    **{bytes([0x80, protocol]): "a pickle" for protocol in range(2, 6)},
+}
+
+
+class Entry(NamedTuple):
+    """A tensor as the header declares it; ``begin`` and ``end`` count from the end of the header.
+
+    ``dtype`` is a key of `DTYPES`.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+class TensorFile(NamedTuple):
+    """An open file whose header was checked."""
+
+    path: Path
+    metadata: dict[str, str]
+    entries: dict[str, Entry]
+    stream: BufferedReader
+    start: int
+
+    def read(self, name: str) -> NDArray[Any]:
+        """The numbers of a tensor, in the byte order of this machine.
+
+        Raises
+        ------
+        CorruptFileError
+            The file became shorter since it was opened.
+        ResourceError
+            They need more memory than is free.
+        """
+        entry = self.entries[name]
+        check_memory(f"{self.path}:{name}", entry.end - entry.begin)
+        values = np.empty(entry.shape, DTYPES[entry.dtype])
+        self.stream.seek(self.start + entry.begin)
+        if self.stream.readinto(values.reshape(-1).view(np.uint8).data) != values.nbytes:
+            raise CorruptFileError(
+                f"{self.path}:{name}", "an end of the file within it", "all of it", COPY_AGAIN
+            )
+        native: NDArray[Any] = values.astype(values.dtype.newbyteorder("="), copy=False)
+        return native
+
+
+@contextmanager
+def tensor_file(path: Path) -> Iterator[TensorFile]:
+    """Open a safetensors file.
+
+    Raises
+    ------
+    InputError
+        No ordinary file that can be read.
+    UnsafeInputError
+        A pickle, zip archive or NumPy file; sizes that no file has; tensors that overlap.
+    CorruptFileError
+        Cut short, or no valid safetensors file.
+    """
+    with ordinary_file(path, "a safetensors file") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        length = _header_length(path, stream.read(16), size)
+        stream.seek(8)
+        header = strict_json(stream.read(length), f"{path}, its header")
+        start = 8 + length
+        metadata = header.pop(_METADATA, {})
+        if not isinstance(metadata, dict) or not all(
+            isinstance(text, str) for text in metadata.values()
+        ):
+            raise _corrupt(path, "metadata that are no texts")
+        entries = {name: _entry(path, name, value) for name, value in header.items()}
+        _check_places(path, entries, size - start)
+        yield TensorFile(path, metadata, entries, stream, start)
+
+
+def strict_json(text: bytes, where: str) -> dict[str, Any]:
+    """A JSON object: names once only, numbers finite, nesting bounded.
+
+    Raises
+    ------
+    CorruptFileError
+        It is none.
+    """
+    try:
+        found = plain_json.load(text)
+        if not isinstance(found, dict):
+            raise ValueError("no object")
+    except ValueError as error:
+        raise CorruptFileError(
+            where, f"text that is not valid JSON ({error})", "a JSON object", COPY_AGAIN
+        ) from error
+    return found
+
+
+def _header_length(path: Path, head: bytes, size: int) -> int:
+    """Bytes of the header, of which ``head`` are the first of a file of ``size`` bytes."""
+    length = int.from_bytes(head[:8], "little")
+    # A length of 640 is written as a pickle begins; no pickle goes on with zeros and a brace.
+    if head[8:9] == b"{" and length <= MAX_HEADER:
+        if 8 + length > size:
+            raise CorruptFileError(
+                path, f"a file of {size} bytes", f"a header of {length} bytes and more", COPY_AGAIN
+            )
+        return length
+    for magic, what in _EXECUTABLE.items():
+        if head.startswith(magic):
+            raise UnsafeInputError(path, what, "network weights in a safetensors file", CONVERT)
+    if head[8:9] == b"{":
+        raise UnsafeInputError(
+            path,
+            f"a header of {length} bytes in a file of {size}",
+            f"at most {MAX_HEADER} bytes",
+            "do not use this file",
+        )
+    raise CorruptFileError(
+        path,
+        f"a file of {size} bytes that begins with {head!r}",
+        "a safetensors file",
+        f"{COPY_AGAIN}; {CONVERT}",
+    )
+
+
+def _entry(path: Path, name: str, value: Any) -> Entry:
+    where = f"{path}:{name}"
+    try:
+        dtype, shape, (begin, end) = (value[key] for key in ("dtype", "shape", "data_offsets"))
+        numbers = [*shape, begin, end]
+        well_formed = isinstance(shape, list) and len(value) == 3 and len(shape) <= _MOST_AXES
+    except (TypeError, ValueError, LookupError):
+        well_formed = False
+    if not well_formed or not all(type(n) is int and n >= 0 for n in numbers):
+        raise CorruptFileError(
+            where, "a malformed entry of the header", "dtype, shape, data_offsets", COPY_AGAIN
+        )
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise CorruptFileError(
+            where, f"numbers of type {str(dtype)[:20]!r}", " or ".join(DTYPES), CONVERT
+        )
+    declared = math.prod(shape) * DTYPES[dtype].itemsize
+    if max(declared, end) > _MOST_BYTES:
+        raise UnsafeInputError(
+            where,
+            f"{max(declared, end)} bytes declared",
+            f"at most {_MOST_BYTES}",
+            "do not use this file",
+        )
+    if declared != end - begin:
+        raise CorruptFileError(
+            where,
+            f"{end - begin} bytes",
+            f"{declared}, as shape {shape} of {dtype} has",
+            COPY_AGAIN,
+        )
+    return Entry(dtype, tuple(shape), begin, end)
+
+
+def _check_places(path: Path, entries: Mapping[str, Entry], size: int) -> None:
+    """Whether the tensors fill the ``size`` bytes after the header, each for itself."""
+    done = 0
+    for name, entry in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].end)):
+        if entry.begin < done:
+            raise UnsafeInputError(
+                f"{path}:{name}",
+                "bytes that belong to another tensor, too",
+                "tensors that do not overlap",
+                "do not use this file",
+            )
+        if entry.begin > done:
+            raise _corrupt(path, f"{entry.begin - done} bytes of no tensor before {name}")
+        done = entry.end
+    if done != size:
+        raise CorruptFileError(
+            path, f"{size} bytes after the header", f"{done}, as its tensors have", COPY_AGAIN
+        )
+
+
+def _corrupt(path: Path, found: str) -> CorruptFileError:
+    return CorruptFileError(path, found, "a valid safetensors file", COPY_AGAIN)
+
+
+def check_names(where: object, found: set[str], expected: set[str], text: str, fix: str) -> None:
+    """Whether the tensors that are there are those that must be; ``text`` says which.
+
+    Raises
+    ------
+    MissingDatasetError
+        Some are missing, or there are others.
+    """
+    missing, extra = sorted(expected - found), sorted(found - expected)
+    if missing or extra:
+        parts = [("no ", missing), ("besides ", extra)]
+        raise MissingDatasetError(
+            where,
+            "; ".join(
+                f"{word}{', '.join(name[:80] for name in names[:4])}"
+                + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+                for word, names in parts
+                if names
+            ),
+            text,
+            fix,
+        )

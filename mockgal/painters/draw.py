@@ -1,0 +1,408 @@
+"""From a prediction to a catalogue: the one place where galaxies are drawn, for every painter."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__, random
+from ..columns import GALAXY_COLUMNS, Column, sorting_order
+from ..completeness import KEY as COMPLETENESS
+from ..completeness import Completeness
+from ..errors import DomainError, InternalError, shown, warn
+from ..laws.distribution import inverse_cdf, ranked
+from ..layout import COMPLETE_FROM, HOST_BIN, POPULATED, SELECTED_BY, WARNINGS, host_bin
+from ..protocols import Painter, check_contents
+from ..system.display import simulation_facts
+from ..types import Distribution, GalaxyCatalog, HaloCatalog, Scene
+from . import blocks
+from .provided import declared_columns
+from .validity.caveats import extrapolated as extrapolated_galaxies
+from .validity.caveats import stars_and_baryons
+from .validity.lacking import completeness, lacking_galaxies, warn_of
+
+Array = NDArray[Any]
+_NO_BIN = 1000  # above any bin of a mass
+_LARGEST, _ABSURD = 14, 16  # log10 of stellar masses [Msun/h] that no galaxy, and no law, has
+
+
+def draw(distribution: Distribution, ids: Array, *, seed: int) -> tuple[Array, Array]:
+    """Which subhalos are luminous, and their stellar masses.
+
+    Parameters
+    ----------
+    distribution : Distribution
+        n predictions.
+    ids : ndarray of int64, shape (n,)
+        Ids of the subhalos, the keys of the random numbers.
+    seed : int
+
+    Returns
+    -------
+    luminous : ndarray of int, shape (m,)
+        Rows of the subhalos that host a galaxy.
+    log_stellar_mass : ndarray, shape (m,)
+        log10 (M* / (Msun/h)).
+    """
+    _check_residuals(distribution)
+    _check_probability(distribution.p_luminous, ids)
+    drawn = _draw_blocks if len(ids) >= blocks.LARGE else _draw_reference
+    luminous, log_stellar_mass = drawn(distribution, ids, seed)
+    # No extrapolation leads so far: the painter is broken, or the hardware.
+    bad = np.flatnonzero(~np.isfinite(log_stellar_mass) | (log_stellar_mass > _ABSURD))
+    if bad.size:
+        raise InternalError(
+            "painted stellar mass",
+            f"{bad.size} values that are not finite or above 1e{_ABSURD} Msun/h, the first for "
+            f"halo_id {ids[luminous][bad[0]]}",
+            "finite stellar masses",
+            "check the calibration, or the weights",
+        )
+    heavy = np.flatnonzero(log_stellar_mass > _LARGEST)
+    if heavy.size:
+        raise DomainError(
+            "painted stellar mass",
+            f"{heavy.size} values above 1e{_LARGEST} Msun/h, the first for halo_id "
+            f"{ids[luminous][heavy[0]]}",
+            "stellar masses that galaxies have",
+            "paint within the range of the law: leave --allow-extrapolation out, or take another "
+            "calibration; check the units of masses",
+        )
+    return luminous, log_stellar_mass
+
+
+def draw_further(
+    distribution: Distribution,
+    rows: Array,
+    log_stellar_mass: Array,
+    ids: Array,
+    *,
+    seed: int,
+    declared: Mapping[str, Column] = GALAXY_COLUMNS,
+) -> dict[str, Array]:
+    """Further columns of galaxies whose stellar masses are drawn.
+
+    Parameters
+    ----------
+    distribution : Distribution
+        n predictions.
+    rows, log_stellar_mass : ndarray, shape (m,)
+        What `draw` gave.
+    ids : ndarray of int64, shape (n,)
+        Of the subhalos: with the column's name, the keys of the random numbers.
+    seed : int
+    declared : mapping of str to Column
+        The columns that there can be.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (m,)
+        Positive numbers, in the units of the columns.
+    """
+    found, own = {}, ids[rows]
+    for name, law in distribution.further.items():
+        if name not in declared:
+            raise InternalError(
+                "prediction",
+                f"a law of {shown(name)}",
+                "laws of columns that the painter provides",
+                "mend the painter: list the column in what it provides",
+            )
+        u = random.uniform(seed, name, own)
+        with np.errstate(over="ignore", under="ignore"):
+            value = 10.0 ** law.take(rows).inverse_cdf(log_stellar_mass, u)
+            value = value.astype(declared[name].dtype)
+        bad = np.flatnonzero(~((value > 0) & (value < np.inf)))
+        if bad.size:
+            raise InternalError(
+                f"painted {name}",
+                f"{bad.size} values that are no positive numbers, the first for halo_id "
+                f"{own[bad[0]]}",
+                "positive numbers",
+                "check the weights",
+            )
+        found[name] = value
+    return found
+
+
+def _check_probability(p: Array, ids: Array) -> None:
+    # A NaN would compare as "not luminous", and drop the galaxy without a word.
+    if len(p) and not (p.min() >= 0 and p.max() <= 1):
+        bad = np.flatnonzero(~((p >= 0) & (p <= 1)))
+        raise InternalError(
+            "prediction",
+            f"{bad.size} probabilities of being luminous that are NaN or outside 0 to 1, the first "
+            f"{p[bad[0]]} for halo_id {ids[bad[0]]}",
+            "probabilities from 0 to 1",
+            "mend the painter",
+        )
+
+
+def _check_residuals(d: Distribution) -> None:
+    """Compiled code would read beyond arrays that do not fit together."""
+    rows, nodes = d.residual_quantiles.shape
+    used = (int(d.residual_row.min()), int(d.residual_row.max())) if len(d) else (0, 0)
+    if used[0] < 0 or used[1] >= max(rows, 1) or d.residual_probability.shape != (nodes,):
+        raise InternalError(
+            "prediction",
+            f"residual rows {used[0]} to {used[1]}, {d.residual_probability.size} probabilities",
+            f"rows 0 to {rows - 1}, {nodes} probabilities, as residual_quantiles has",
+            "mend the painter",
+        )
+
+
+def _draw_reference(d: Distribution, ids: Array, seed: int) -> tuple[Array, Array]:
+    luminous = np.flatnonzero(random.uniform(seed, "luminous", ids) < d.p_luminous)
+    u = random.uniform(seed, "stellar_mass", ids[luminous])
+    return luminous, inverse_cdf(d.take(luminous), u)
+
+
+def _draw_blocks(d: Distribution, ids: Array, seed: int) -> tuple[Array, Array]:
+    """The same in compiled code, bit for bit."""
+    from . import kernels
+
+    keys = [
+        [np.uint64(word) for word in random.stream_key(seed, stream)]
+        for stream in ("luminous", "stellar_mass")
+    ]
+    identity = np.require(ids, np.int64, ("C", "A")).view(np.uint64)
+    probability, quantiles = (
+        np.require(values, np.float64, ("C", "A"))
+        for values in (d.residual_probability, d.residual_quantiles)
+    )
+    law = (
+        probability,
+        quantiles,
+        kernels.slopes(probability, quantiles),
+        kernels.slopes(quantiles, probability[None]),
+    )
+
+    def block(part: slice) -> tuple[Array, Array]:
+        u = np.empty(part.stop - part.start)
+        kernels.uniform(identity[part], *keys[0], u)
+        luminous = part.start + np.flatnonzero(u < d.p_luminous[part])
+        value = np.empty(len(luminous))
+        kernels.uniform(identity[luminous], *keys[1], value)
+        if d.rank is not None:
+            value = ranked(d.take(luminous), value)
+        location, scale = (np.asarray(v[luminous], np.float64) for v in (d.location, d.scale))
+        row = np.asarray(d.residual_row[luminous], np.int64)
+        kernels.inverse_cdf(location, scale, row, *law, float(d.floor), value)
+        return luminous, value
+
+    rows, values = zip(*blocks.over_blocks(block, len(ids)), strict=True)
+    return np.concatenate(rows), np.concatenate(values)
+
+
+def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
+    """The galaxies that ``painter`` gives to ``scene``.
+
+    Parameters
+    ----------
+    scene : Scene
+        A box, or a tile of one.
+    painter : Painter
+    seed : int
+        Same halos, painter and seed: same galaxies, whatever the order of rows.
+
+    Returns
+    -------
+    GalaxyCatalog
+
+    Raises
+    ------
+    MissingDatasetError
+        The painter needs what the scene does not hold.
+    """
+    check_contents(painter, scene)
+    declared = declared_columns(painter)
+    halos = scene.halos
+    with blocks.aside(partial(_input_digest, halos), len(halos)) as halo_digest:
+        distribution = painter.predict(scene)
+        rows, log_stellar_mass = draw(distribution, halos["halo_id"], seed=seed)
+        centrals, satellites = blocks.sums(distribution.p_luminous, halos["is_central"])
+        prediction = {
+            "subhalos": len(halos),
+            "expected_centrals": round(centrals, 6),
+            "expected_satellites": round(satellites, 6),
+            **distribution.record,
+        }
+        ids = halos["halo_id"]
+        further = draw_further(
+            distribution, rows, log_stellar_mass, ids, seed=seed, declared=declared
+        )
+        extrapolated = distribution.extrapolated
+        del distribution  # makes room for the columns
+        columns = galaxy_columns(halos, rows, log_stellar_mass, extrapolated, further)
+        described = painter.describe(scene)
+        simulation = describe_simulation(scene, halo_digest())
+        lack = lacking_galaxies(scene, painter, described, columns, simulation["hosts"])
+        complete, lacking = completeness(floor_of(described), lack, columns, scene, prediction)
+        warn_of(lacking)
+        doubts = {
+            "lacking": lacking,
+            "extrapolated": extrapolated_galaxies(columns, described),
+            "more_stars_than_baryons": stars_and_baryons(columns, scene.snapshot.cosmology),
+        }
+        doubts = {name: value for name, value in doubts.items() if value}
+        if len(halos) and not len(rows):
+            warn(f"none of the {len(halos)} subhalos has a galaxy: the catalogue is empty")
+        provenance = {
+            "version": __version__,
+            "simulation": simulation,
+            "painter": described | {"prediction": prediction},
+            COMPLETENESS: complete.record(),
+            **doubts,
+            "seed": random.check_seed(seed),
+            "cuts": [],
+            "painted": len(rows),
+            "warnings": reading_warnings(scene),
+        }
+    own = tuple(column for name, column in declared.items() if name not in GALAXY_COLUMNS)
+    return GalaxyCatalog(columns, scene.snapshot, "box", provenance, own)
+
+
+def reading_warnings(scene: Scene) -> list[str]:
+    """Return the warnings that came up while the simulation was read, and was populated."""
+    record = scene.snapshot.record
+    return [str(text) for key in WARNINGS for text in record.get(key, ())]
+
+
+def floor_of(painter: Mapping[str, Any]) -> Completeness:
+    """Return the completeness that a painter's own law has, from what describes the painter.
+
+    It is from the luminosity floor on, or from where the painter itself says. Of a painter that
+    states neither, nothing is known.
+    """
+    floor = float(painter.get("luminosity_floor_msun_h") or 0.0)
+    found = Completeness(floor, because="luminosity floor of the law") if floor else Completeness()
+    if painter.get(COMPLETE_FROM):
+        found = Completeness(float(painter[COMPLETE_FROM]), because="the law has all from there on")
+    if painter.get(SELECTED_BY):
+        found = found.lacking(f"selected by {painter[SELECTED_BY]}, not by stellar mass")
+    if painter.get("deterministic"):
+        found = found.lacking("painted without a draw: less probable galaxies are not there")
+    return found
+
+
+def _input_digest(halos: HaloCatalog) -> str:
+    """Digest of the halos that were read: of the hosts, where their satellites were made."""
+    made = halos.record.get(POPULATED)
+    return halos.digest() if made is None else str(made["host_digest"])
+
+
+def galaxy_columns(
+    halos: HaloCatalog,
+    rows: Array,
+    log_stellar_mass: Array,
+    extrapolated: Array,
+    further: Mapping[str, Array] | None = None,
+) -> dict[str, Array]:
+    """Columns of the galaxies in ``rows``, in the order that a `GalaxyCatalog` has."""
+    further = {} if further is None else further
+    ids = blocks.take(halos.columns, {"galaxy_id": "halo_id", "halo_id": "host_id"}, rows)
+    order = sorting_order(ids, ("halo_id", "galaxy_id"))
+    if order is not None:  # now, or all columns would be taken twice
+        rows, log_stellar_mass = rows[order], log_stellar_mass[order]
+        ids, further = (
+            {name: values[order] for name, values in given.items()} for given in (ids, further)
+        )
+    wanted: dict[str, str | tuple[str, int]] = {
+        "is_central": "is_central",
+        **{
+            f"{name}_{axis}": (name, i)
+            for name in ("position", "velocity")
+            for i, axis in enumerate("xyz")
+        },
+        "halo_mass": "host_mass",
+        "subhalo_mass": "mass",
+    }
+    if "vmax" in halos:  # many halo finders give none
+        wanted["vmax"] = "vmax"
+    columns = ids | blocks.take(halos.columns, wanted, rows)
+    flag = "extrapolated"
+    columns |= blocks.take({flag: extrapolated}, {flag: flag}, rows)
+    stellar_mass = np.empty(len(rows), dtype=GALAXY_COLUMNS["stellar_mass"].dtype)
+
+    def block(part: slice) -> None:
+        stellar_mass[part] = 10.0 ** log_stellar_mass[part]
+
+    blocks.over_blocks(block, len(rows), of=len(halos))
+    return {**columns, "stellar_mass": stellar_mass, **further}
+
+
+def describe_simulation(scene: Scene, halo_digest: str) -> dict[str, Any]:
+    """What the provenance says of the simulation: plain JSON values."""
+    snapshot, halos = scene.snapshot, scene.halos
+    return {
+        **simulation_facts(scene),
+        "halo_digest": halo_digest,
+        "hosts": halos.hosts.once("hosts by mass", partial(count_hosts, halos.hosts)),
+        "reading": {
+            key: value
+            for key, value in (dict(snapshot.record) | dict(halos.record)).items()
+            if key not in WARNINGS  # which are among those of the catalogue
+        },
+    }
+
+
+def count_hosts(halos: HaloCatalog) -> dict[str, Any]:
+    """How many hosts there are by mass, with a galaxy or without: plain JSON values.
+
+    Returns
+    -------
+    dict
+        ``counts`` in bins of log10 of the host mass [Msun/h] between the multiples of 0.1 in
+        ``log10_mass_edges``, and the hosts ``without_mass``.
+    """
+    host_mass, central = halos["host_mass"], halos["is_central"]
+    counts: Counter[int] = Counter()
+    without_mass = 0
+
+    def block(part: slice) -> tuple[int, Array, int]:
+        mass = host_mass[blocks.chosen_of(central[part], part)]
+        known = mass[blocks.chosen_of(mass > 0, slice(0, len(mass)))]
+        bins = host_bin(known)
+        first = int(bins.min(initial=_NO_BIN))
+        return first, np.bincount(bins - first), len(mass) - len(known)
+
+    for first, numbers, without in blocks.over_blocks(block, len(halos)):
+        counts.update({first + i: int(number) for i, number in enumerate(numbers) if number})
+        without_mass += without
+    bins = range(min(counts), max(counts) + 1) if counts else range(0)
+    return {
+        "log10_mass_edges": [
+            round(HOST_BIN * k, 1) for k in [*bins, *([bins.stop] if bins else [])]
+        ],
+        "counts": [counts[k] for k in bins],
+        "without_mass": without_mass,
+    }
+
+
+def join(pieces: Sequence[GalaxyCatalog], whole: Scene) -> GalaxyCatalog:
+    """One catalogue from those of the tiles of ``whole``; what was counted is added up."""
+    if len(pieces) == 1:
+        return pieces[0]
+    first = pieces[0]
+    columns = {name: np.concatenate([p[name] for p in pieces]) for name in first.columns}
+    predictions = [p.provenance["painter"]["prediction"] for p in pieces]
+    total = {
+        key: round(sum(prediction[key] for prediction in predictions), 6) for key in predictions[0]
+    }
+    return GalaxyCatalog(
+        columns,
+        whole.snapshot,
+        first.frame,
+        {
+            **first.provenance,
+            "simulation": describe_simulation(whole, whole.halos.digest()),
+            "painter": {**first.provenance["painter"], "prediction": total},
+            "painted": sum(p.provenance["painted"] for p in pieces),
+        },
+        first.plugin_columns,
+    )

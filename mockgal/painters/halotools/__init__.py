@@ -1,0 +1,1 @@
+"""Models of halotools as painters."""

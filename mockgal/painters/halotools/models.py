@@ -1,0 +1,422 @@
+"""halotools' own models as a painter: a start without calibration.
+
+`zheng07` says how many galaxies brighter than a magnitude a host has; their stellar masses come
+from a relation of stellar to halo mass. `leauthaud11` says how many galaxies above any stellar mass
+a host has, which is the law of stellar mass as well. What they are valid for, and their parameters,
+are in `mockgal.painters.halotools.laws`; docs/explanation/halotools-models.md has the reasons.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...columns import GALAXY_COLUMNS, Column
+from ...errors import BadValueError, DomainError, UsageError, shown
+from ...laws.satellites import SatelliteLaw
+from ...layout import POPULATED, SELECTED_BY
+from ...options import check_options, documented
+from ...quantity import in_unit
+from ...system.deferred import Deferred
+from ...types import Distribution, HaloCatalog, Scene
+from .. import blocks
+from ..hod.options import ModelOptions
+from ..hod.painter import warn_if_short
+from ..normal_law import PROBABILITY, normal_quantiles
+from ..validity.advice import way_out
+from .laws import (
+    OCCUPATIONS,
+    STELLAR_MASS_LAWS,
+    STELLAR_RANGE,
+    Occupation,
+    StellarMassLaw,
+    Validity,
+    leauthaud11,
+    stellar_mass_law,
+    zheng07,
+)
+from .quantiles import mass_ratio_quantiles, rows_between, stellar_mass_quantiles
+
+Array = NDArray[Any]
+
+_SCALE = 2.0**-20  # brings numbers of satellites into [0, 1], exactly
+_LEAST_FLOOR, _LARGEST_FLOOR = 1e3, 1e14  # Msun/h: beyond them formulas overflow
+_ROUNDING = 1e-6  # of redshifts that were computed from a scale factor
+_NEEDED = {"zheng07": ("threshold", "stellar_mass_law"), "leauthaud11": ("luminosity_floor",)}
+
+
+@documented
+@dataclass(frozen=True)
+class ModelPainter(ModelOptions):
+    """Paints with a model of halotools."""
+
+    name: ClassVar[str] = "hod"
+    needs: ClassVar[frozenset[str]] = frozenset({"halos"})
+    predicts_hosts: ClassVar[bool] = True
+    provides: ClassVar[tuple[Column, ...]] = (
+        GALAXY_COLUMNS["stellar_mass"],
+        GALAXY_COLUMNS["extrapolated"],
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        needed = _NEEDED[self.model]
+        for key in ("threshold", "stellar_mass_law", "luminosity_floor"):
+            value = getattr(self, key)
+            option = f"--{key.replace('_', '-')}"
+            if (value is None) == (key in needed):
+                raise UsageError(
+                    f"painter hod:{key}",
+                    "none" if value is None else repr(value),
+                    f"{'one' if value is None else 'none'} with model {self.model}, which takes "
+                    + ", ".join(needed),
+                    f"give {option}" if value is None else f"leave {option} out",
+                )
+        low, high = _LEAST_FLOOR, _LARGEST_FLOOR
+        if self.luminosity_floor is not None and not low <= self._floor(1.0) <= high:
+            raise UsageError(
+                "painter hod:luminosity_floor",
+                shown(self.luminosity_floor),
+                f"a stellar mass from {low:g} to {high:g} Msun/h",
+                'such as "1e9 Msun/h"',
+            )
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """What the numbers come from."""
+        return (
+            *(part.reference for part in self._parts()),
+            "Hearin et al. 2017, arXiv:1606.04106 (halotools)",
+        )
+
+    def _parts(self) -> tuple[Validity, ...]:
+        law = self.stellar_mass_law
+        return (OCCUPATIONS[self.model], *([STELLAR_MASS_LAWS[law]] if law else []))
+
+    def _law_name(self, scene: Scene) -> str:
+        """What the satellites are made by: those of another law are subhalos like any others."""
+        floor = self._floor(scene.snapshot.cosmology.h)
+        magnitude = self.threshold
+        what = f"M* > {floor!r} Msun/h" if magnitude is None else f"M_r < {magnitude:g}"
+        return f"halotools {self.model} ({what}), masses by the unevolved subhalo mass function"
+
+    def _redshift(self) -> tuple[float, float]:
+        parts = [part.redshift for part in self._parts()]
+        return max(low for low, _ in parts), min(high for _, high in parts)
+
+    def _log_mass(self) -> tuple[float, float]:
+        parts = [part.log_mass for part in self._parts()]
+        return max(low for low, _ in parts), min(high for _, high in parts)
+
+    def _log_floor(self, h: float) -> float:
+        """log10 of the luminosity floor in halotools' unit, Msun/h^2."""
+        return math.log10(self._floor(h) * h)
+
+    def _floor(self, h: float) -> float:
+        """The luminosity floor [Msun/h]; 0 for a model that has none."""
+        if isinstance(self.luminosity_floor, str):
+            return in_unit("luminosity floor", self.luminosity_floor, "Msun / littleh", h)
+        return float(self.luminosity_floor or 0.0)
+
+    def occupation(self, scene: Scene) -> Occupation:
+        """The occupation model of halotools for a simulation."""
+        if self.threshold is not None:
+            return zheng07(float(self.threshold))
+        return leauthaud11(self._log_floor(scene.snapshot.cosmology.h))
+
+    def _masses(self, scene: Scene) -> StellarMassLaw | None:
+        if self.stellar_mass_law is None:
+            return None
+        return stellar_mass_law(self.stellar_mass_law, max(scene.snapshot.redshift, 0.0))
+
+    def mismatch(self, scene: Scene) -> list[str]:
+        """Why the model is not valid for a simulation; empty if it is."""
+        halos, z = scene.halos, scene.snapshot.redshift
+        expected, reasons = OCCUPATIONS[self.model].mass_definition, []
+        if halos.mass_definition != expected:
+            reasons.append(f"host mass is {halos.mass_definition}, not {expected}")
+        if "stellar_mass" in halos:
+            reasons.append("the run is hydrodynamic, and the models are for gravity-only halos")
+        low, high = self._redshift()
+        if not low - _ROUNDING <= z <= high + _ROUNDING:
+            reasons.append(f"redshift {z:.4g} outside [{low:.4g}, {high:.4g}]")
+        if self.luminosity_floor is not None:
+            h = scene.snapshot.cosmology.h
+            low, high = STELLAR_RANGE
+            if not low <= self._log_floor(h) <= high:
+                bounds = [10.0**edge / h for edge in STELLAR_RANGE]
+                reasons.append(
+                    f"luminosity floor {self._floor(h):.4g} Msun/h outside "
+                    f"[{bounds[0]:.4g}, {bounds[1]:.4g}]"
+                )
+        return reasons
+
+    def describe(self, scene: Scene) -> dict[str, Any]:
+        """What identifies the painter for this scene: JSON values only."""
+        occupation, law, low_high = self.occupation(scene), self._masses(scene), self._log_mass()
+        about = {
+            "name": self.name,
+            "mode": "model",
+            "model": self.model,
+            "implementation": "halotools.empirical_models",
+            "parameters": occupation.parameters,
+            "mass_definition": OCCUPATIONS[self.model].mass_definition,
+            "stellar_mass_scaling": "Msun/h^2 of the model, with h of this run",
+            "log_mass_range": list(low_high),
+            "redshift_range": list(self._redshift()),
+            "outside_domain": self.mismatch(scene),
+            "allow_extrapolation": self.allow_extrapolation,
+            "references": list(self.references),
+        }
+        if self.luminosity_floor is not None:
+            about["luminosity_floor_msun_h"] = self._floor(scene.snapshot.cosmology.h)
+        if law is not None and self.stellar_mass_law is not None:
+            of = STELLAR_MASS_LAWS[self.stellar_mass_law].mass_definition
+            about |= {
+                "threshold_m_r": float(self.threshold or 0.0),
+                SELECTED_BY: f"M_r < {self.threshold:g}",
+                "satellites_modulated_by_centrals": False,
+                "stellar_mass_law": self.stellar_mass_law,
+                "stellar_mass_parameters": law.parameters,
+                "stellar_mass_from": "host mass of centrals and mass of satellites, as they are in "
+                f"the catalogue; the law is for {of} masses, of satellites at infall",
+            }
+        return about
+
+    def predict(self, scene: Scene) -> Distribution:
+        """Luminous probability and law of log M* for each subhalo of ``scene``.
+
+        A central is luminous with the model's probability at its host's mass. Each of the n
+        satellites of a host is so with probability <N_sat> / n, at most 1; those that
+        `mockgal.populate` made with `satellites` of the same model, with probability 1.
+
+        Raises
+        ------
+        DomainError
+            A simulation or masses that the model is not valid for, without
+            ``allow_extrapolation``.
+        BadValueError
+            A central whose host mass is zero.
+        """
+        outside = self.check_domain(scene)
+        halos, occupation, law = scene.halos, self.occupation(scene), self._masses(scene)
+        h, n = scene.snapshot.cosmology.h, len(halos)
+        low, high = (10.0**edge for edge in self._log_mass())
+        central, host_mass = halos["is_central"], halos["host_mass"]
+        _refuse_zero_hosts(scene, low)
+        populated = halos.record.get(POPULATED, {}).get("law") == self._law_name(scene)
+        light = None if populated or law is None else halos["mass"] < low
+        p, mean = np.zeros(n), np.zeros(n)
+        painted, above = np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_)
+
+        def occupy(part: slice) -> Array:
+            here = central[part]
+            hosted = np.greater_equal(host_mass[part], low, out=painted[part])
+            np.greater(host_mass[part], high, out=above[part])
+            rows = blocks.chosen_of(here & hosted, part)
+            p[rows] = occupation.centrals(host_mass[rows])
+            if not populated:  # else they were drawn in this number
+                mean[rows] = occupation.satellites(host_mass[rows])
+            unpainted = int(np.count_nonzero(here & ~hosted))
+            if light is not None:
+                hosted &= here | ~light[part]
+            candidate = ~here & hosted
+            p[part][candidate] = 1.0
+            return np.array([unpainted, np.sum(~hosted) - unpainted, np.sum(here & above[part])])
+
+        counts = blocks.over_blocks(occupy, n) or [occupy(slice(0, 0))]
+        centrals, satellites, heavy = (int(count) for count in np.sum(counts, axis=0))
+        self._check_heaviest(scene, heavy)
+        if not populated:
+            rows = np.flatnonzero(painted & ~central)
+            host = halos.host_row[rows]
+            n_satellites = np.bincount(host, minlength=n)
+            p[rows] = np.minimum(1.0, mean[host] / n_satellites[host])
+        record = {
+            "not_painted_centrals_below_range": centrals,
+            "not_painted_satellites_below_range": satellites,
+            "hosts_above_range": heavy,
+            "satellites_short": 0.0 if populated else self._short(mean, p, central),
+        }
+        location: Array | Deferred
+        if law is None:
+            location, scale, row = np.zeros(n), np.ones(n), np.zeros(n, dtype=np.int16)
+            quantiles = self._by_threshold(scene, painted, location, scale, row)
+        else:
+            location = self._log_mean(scene, law, painted)
+            scale, row = np.broadcast_to(law.scatter, n), np.broadcast_to(np.int16(0), n)
+            quantiles = normal_quantiles()[None]
+        floor = -math.inf if self.luminosity_floor is None else math.log10(self._floor(h))
+        return Distribution(
+            p_luminous=p,
+            location=location,
+            scale=scale,
+            residual_row=row,
+            residual_probability=PROBABILITY,
+            residual_quantiles=quantiles,
+            floor=floor,
+            extrapolated=np.ones(n, dtype=bool) if outside else above,
+            record=record,
+        )
+
+    def _beyond(self, scene: Scene, found: str) -> DomainError:
+        """Return the error of a relation that says nothing sensible where it is extrapolated to."""
+        low, high = STELLAR_MASS_LAWS[str(self.stellar_mass_law)].redshift
+        return DomainError(
+            f"painter {self.name}:stellar_mass_law",
+            f"{self.stellar_mass_law} at redshift {scene.snapshot.redshift:.4g}: {found}",
+            f"a redshift from {low:.4g} to {high:.4g}, or near that",
+            "extrapolate less, or give another --stellar-mass-law",
+        )
+
+    def _log_mean(self, scene: Scene, law: StellarMassLaw, painted: Array) -> Deferred:
+        """The relation of stellar to halo mass, for the few rows that turn out luminous."""
+        halos, h = scene.halos, scene.snapshot.cosmology.h
+
+        def of(rows: Array) -> Array:
+            location = np.zeros(len(rows))
+            where = blocks.chosen_of(painted[rows], slice(0, len(rows)))
+            rows = rows[where]
+            mass, satellites = halos["host_mass"][rows], np.flatnonzero(~halos["is_central"][rows])
+            mass[satellites] = blocks.take(halos.columns, {"mass": "mass"}, rows[satellites])[
+                "mass"
+            ]
+            try:
+                location[where] = log_mean = law.log_mean(mass, h)
+            except ValueError as error:  # of SciPy: no curve goes through its parameters
+                raise self._beyond(scene, "no relation at all") from error
+            if wrong := int(np.count_nonzero(~(log_mean < np.log10(mass)))):
+                raise self._beyond(scene, f"{wrong} galaxies heavier than their halos")
+            return location
+
+        return Deferred(len(halos), of)
+
+    def _by_threshold(
+        self, scene: Scene, painted: Array, location: Array, scale: Array, row: Array
+    ) -> Array:
+        """Fill in the law of stellar mass that follows from the numbers above each threshold.
+
+        That of centrals is a normal one, cut off at the floor. That of satellites is kept in rows
+        by host mass, in units of its median above the floor.
+        """
+        halos, h = scene.halos, scene.snapshot.cosmology.h
+        occupation, floor = self.occupation(scene), self._log_floor(h)
+        central, log_host = halos["is_central"], np.zeros(len(halos))
+        log_host[painted] = np.log10(halos["host_mass"][painted])
+        scatter = occupation.parameters["scatter_model_param1"]["value"]
+        grid, medians, quantiles = stellar_mass_quantiles(floor)
+
+        def fill(part: slice) -> None:
+            rows = part.start + np.flatnonzero((painted & central)[part])
+            mean = occupation.central.mean_stellar_mass(prim_haloprop=halos["host_mass"][rows])
+            location[rows] = np.log10(mean) - math.log10(h)
+            scale[rows] = scatter
+            rows = part.start + np.flatnonzero((painted & ~central)[part])
+            location[rows] = floor - math.log10(h)
+            scale[rows] = np.interp(log_host[rows], grid, medians)
+            row[rows] = 1 + rows_between(grid, log_host[rows])
+
+        blocks.over_blocks(fill, len(halos))
+        return np.vstack([normal_quantiles(), quantiles])
+
+    def satellites(self, scene: Scene) -> SatelliteLaw:
+        """The satellites to make for each central of ``scene``, in the order of its rows.
+
+        Their number is the model's mean, a Poisson number; their mass at infall follows the
+        unevolved subhalo mass function (`mass_ratio_quantiles`) above the mass of which half of
+        the centrals are luminous, or above a tenth of the host's, where that is less.
+
+        Raises
+        ------
+        DomainError, BadValueError
+            As `predict`.
+        """
+        self.check_domain(scene)
+        halos, occupation = scene.halos, self.occupation(scene)
+        low, high = (10.0**edge for edge in self._log_mass())
+        _refuse_zero_hosts(scene, low)
+        central, host_mass = halos["is_central"], halos["host_mass"]
+        host_mass = host_mass if central.all() else host_mass[central]
+        n = len(host_mass)
+        mean, row = np.zeros(n), np.zeros(n, dtype=np.int16)
+        grid, quantiles = mass_ratio_quantiles(math.log10(occupation.half_mass))
+
+        def block(part: slice) -> Array:
+            mass = host_mass[part]
+            hosted = mass >= low
+            rows = blocks.chosen_of(hosted, part)
+            mean[rows] = occupation.satellites(host_mass[rows])
+            row[rows] = rows_between(grid, np.log10(host_mass[rows]))
+            return np.array([np.sum(~hosted), np.sum(mass > high)])
+
+        counts = blocks.over_blocks(block, n) or [np.zeros(2, dtype=np.int64)]
+        below, heavy = (int(count) for count in np.sum(counts, axis=0))
+        self._check_heaviest(scene, heavy)
+        return SatelliteLaw(
+            name=self._law_name(scene),
+            mean=mean,
+            variance=mean,
+            row=row,
+            probability=PROBABILITY,
+            log_mass_ratio=quantiles,
+            references=(*self.references, "Jiang & van den Bosch 2016, arXiv:1403.6827, table A1"),
+            record={
+                "hosts_below_range": below,
+                "least_satellite_mass_msun_h": occupation.half_mass,
+            },
+            origin={"model": self.model, "parameters": occupation.parameters},
+        )
+
+    def check_domain(self, scene: Scene) -> list[str]:
+        """Why the model is not valid for a simulation; a `DomainError` unless that is allowed."""
+        outside = self.mismatch(scene)
+        if outside and not self.allow_extrapolation:
+            expected = OCCUPATIONS[self.model].mass_definition
+            flagged = "give --allow-extrapolation, which flags every galaxy"
+            way = way_out(scene, {expected}, flagged, by_particles=False)
+            raise DomainError(
+                f"simulation {scene.snapshot.name}",
+                "; ".join(outside),
+                f"what model {self.model} is valid for",
+                way,
+            )
+        return outside
+
+    def _check_heaviest(self, scene: Scene, heavy: int) -> None:
+        if self.allow_extrapolation or not heavy:
+            return
+        halos = scene.halos
+        heaviest = halos["host_mass"][halos["is_central"]].max()
+        raise DomainError(
+            f"simulation {scene.snapshot.name}",
+            f"{heavy} hosts above 10^{self._log_mass()[1]:.2f} Msun/h, up to "
+            f"10^{math.log10(heaviest):.2f}",
+            f"the range of model {self.model}",
+            "--allow-extrapolation, which paints them with the model's formula, and flags them",
+        )
+
+    def _short(self, mean: Array, p: Array, central: Array) -> float:
+        """How many fewer luminous satellites are expected than the model has; warns of many."""
+        target = blocks.sums(mean * _SCALE, central)[0] / _SCALE
+        short = target - blocks.sums(p, central)[1]
+        warn_if_short(f"model {self.model}", "satellite", short, target, bool(central.all()))
+        return round(short, 6)
+
+
+def _refuse_zero_hosts(scene: Scene, low: float) -> None:
+    halos: HaloCatalog = scene.halos
+    if halos["host_mass"].min(initial=1.0) > 0:
+        return
+    zero = np.flatnonzero(halos["is_central"] & (halos["host_mass"] <= 0) & (halos["mass"] >= low))
+    if zero.size:
+        raise BadValueError(
+            f"{scene.snapshot.name}:host_mass",
+            f"{zero.size} centrals of 10^{math.log10(low):.2f} Msun/h and more whose host mass "
+            f"({halos.mass_definition}) is zero, the first halo_id {halos['halo_id'][zero].min()}",
+            "a positive mass for every painted central",
+            "--drop-bad leaves them out and counts them, or choose another --mass-definition",
+        )

@@ -1,0 +1,91 @@
+"""Quantiles of the laws that halotools' models need: tables by host mass.
+
+Between rows of host mass, `ROW` dex apart, a law is that of the nearest row.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..normal_law import PROBABILITY
+from .laws import OCCUPATIONS, satellites_above
+
+Array = NDArray[Any]
+
+ROW = 0.02  # dex of host mass
+HOSTS = (9.0, 17.0)  # log10 of host mass [Msun/h] that satellites' masses are tabulated for
+_HEAVIEST = 13.0  # log10 of the heaviest satellite [Msun/h^2]: there is none
+LEAST_RATIO = 0.1  # satellites reach down at least to this share of the host
+# Jiang & van den Bosch 2016, arXiv:1403.6827, table A1, unevolved subhalos of all orders:
+# dN / dln psi = gamma psi^alpha exp(-beta psi^omega), psi = mass at infall / mass of the host.
+_ALPHA, _BETA, _OMEGA = -0.91, 6.0, 3.0
+
+
+def rows_between(grid: Array, log_mass: Array) -> Array:
+    """Nearest of evenly spaced values, the first or last for those beyond: shape (n,)."""
+    nearest = np.rint((log_mass - grid[0]) / (grid[1] - grid[0]))
+    return np.asarray(np.clip(nearest, 0, len(grid) - 1), dtype=np.int16)
+
+
+@cache
+def mass_ratio_quantiles(log_least: float) -> tuple[Array, Array]:
+    """Masses at infall of satellites over those of their hosts.
+
+    Parameters
+    ----------
+    log_least : float
+        log10 of the least mass of a satellite [Msun/h].
+
+    Returns
+    -------
+    grid : ndarray, shape (rows,)
+        log10 of host mass [Msun/h].
+    log_ratio : ndarray, shape (rows, q)
+        Quantiles of log10 of the ratio at `PROBABILITY`.
+    """
+    grid = np.arange(*HOSTS, ROW)
+    log_ratio = np.empty((len(grid), len(PROBABILITY)))
+    for row, log_host in enumerate(grid):
+        x = np.linspace(min(log_least - log_host, math.log10(LEAST_RATIO)), 0.0, 4001)
+        density = 10.0 ** (_ALPHA * (x - x[0])) * np.exp(-_BETA * 10.0 ** (_OMEGA * x))
+        below = np.append(0.0, np.cumsum(density[1:] + density[:-1]))
+        log_ratio[row] = np.interp(PROBABILITY, below / below[-1], x)
+    return grid, log_ratio
+
+
+@cache
+def stellar_mass_quantiles(log_floor: float) -> tuple[Array, Array, Array]:
+    """Stellar masses of satellites of Leauthaud et al. 2011, from their numbers above each.
+
+    P(> M* | M_host) = <N_sat(> M* | M_host)> / <N_sat(> floor | M_host)>.
+
+    Parameters
+    ----------
+    log_floor : float
+        log10 of the least stellar mass, in the unit of halotools (Msun/h^2).
+
+    Returns
+    -------
+    grid : ndarray, shape (rows,)
+        log10 of host mass [Msun/h].
+    medians : ndarray, shape (rows,)
+        Of log10 of stellar mass, above the floor [dex].
+    quantiles : ndarray, shape (rows, q)
+        Of log10 of stellar mass above the floor, in units of the median, at `PROBABILITY`.
+    """
+    low, high = OCCUPATIONS["leauthaud11"].log_mass
+    grid = np.arange(low, high + ROW / 2, ROW)
+    excess = np.arange(0.0, max(1.0, _HEAVIEST - log_floor), 0.01)
+    above = satellites_above(log_floor + excess, 10.0**grid)
+    with np.errstate(invalid="ignore"):
+        below = 1.0 - above / above[0]
+    below[:, above[0] == 0] = np.linspace(0, 1, len(excess))[:, None]  # hosts without satellites
+    at = np.minimum(PROBABILITY, 1 - 1e-9)
+    quantiles = np.array([np.interp(at, column, excess) for column in below.T])
+    medians = quantiles[:, np.argmin(abs(PROBABILITY - 0.5))]
+    return grid, medians, quantiles / medians[:, None]

@@ -1,0 +1,1 @@
+"""The corrected central and satellite HOD, from a calibration table."""

@@ -1,0 +1,382 @@
+"""The corrected central/satellite HOD: stellar masses by mass and type.
+
+The benchmark of Kasmanoff et al. 2020 (arXiv:2012.00186, section 2.3), with its correction taken
+apart: host masses are corrected for baryons first and then binned; a subhalo is luminous with the
+hydro run's probability at its mass, thinned so that the mean number of luminous galaxies per host
+is the hydro run's; its stellar mass is the median at its host's mass (or, for centrals, at its own
+bound mass, as the table says) plus a residual of its bin. A table made without a gravity-only twin
+has no corrections, and is used on request alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...columns import GALAXY_COLUMNS, Column
+from ...errors import BadValueError, DomainError, MissingDatasetError, UsageError, warn
+from ...laws.satellites import SatelliteLaw
+from ...layout import COMPLETE_FROM
+from ...options import check_options, documented
+from ...types import Distribution, Scene
+from .. import blocks
+from ..validity.advice import mended, way_out
+from .columns import KINDS, TWIN
+from .options import HODOptions
+from .paper import paper_complete_from, predict_paper_rows
+from .ranks import ranks
+from .rows import Prediction, Predictor, compiled, hydro_masses, predict_rows
+from .satellites import satellite_law
+from .store import comes_with_mockgal, matching, named
+from .table import HODTable
+
+Array = NDArray[Any]
+
+
+SHORT = 0.05  # share of the galaxies missing at which the user is warned, if it is also 3 sigma
+
+
+@documented
+@dataclass(frozen=True)
+class HODPainter(HODOptions):
+    """Paints with a calibration table.
+
+    Hosts above the range of the table are painted, where that is allowed, with the scatter and
+    probability of its last bin and the median extended.
+    """
+
+    _named: HODTable | None = field(default=None, init=False, repr=False, compare=False)
+
+    name: ClassVar[str] = "hod"
+    needs: ClassVar[frozenset[str]] = frozenset({"halos"})
+    predicts_hosts: ClassVar[bool] = True
+    provides: ClassVar[tuple[Column, ...]] = (
+        GALAXY_COLUMNS["stellar_mass"],
+        GALAXY_COLUMNS["extrapolated"],
+    )
+    references: ClassVar[tuple[str, ...]] = ("Kasmanoff et al. 2020, arXiv:2012.00186",)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        self._check_ranking()
+
+    def _check_ranking(self) -> None:
+        given = self.rank_by is not None, self.rank_correlation is not None
+        if given[0] != given[1] or (given[0] and self.mode != "corrected"):
+            raise UsageError(
+                "painter hod:rank_by, rank_correlation",
+                f"{self.rank_by!r} and {self.rank_correlation!r} in mode {self.mode}",
+                "both or neither, in mode corrected",
+                "such as --rank-by vmax --rank-correlation 0.6",
+            )
+
+    @property
+    def whole_box(self) -> bool:
+        """Whether the prediction for a subhalo depends on the others in the box."""
+        return self.rank_by is not None
+
+    def table(self, scene: Scene) -> HODTable:
+        """The calibration used for a scene.
+
+        Raises
+        ------
+        UsageError, InputError
+            No such table, or none whose domain holds the simulation.
+        """
+        if self.calibration is None:
+            return matching(scene, twinless=self.missing_twin is not None)
+        if isinstance(self.calibration, HODTable):
+            return self.calibration
+        if self._named is None:  # read once: what is described is what was painted with
+            object.__setattr__(self, "_named", named(self.calibration))
+        assert self._named is not None
+        return self._named
+
+    def checked_table(self, scene: Scene, *, quiet: bool = False) -> tuple[HODTable, list[str]]:
+        """The calibration used for a scene, and in what the scene is outside its domain.
+
+        Raises
+        ------
+        DomainError, MissingDatasetError
+            What was not allowed: extrapolation, or painting without corrections, of which there is
+            a warning unless ``quiet``.
+        """
+        table = self.table(scene)
+        outside = self._check_domain(table, scene)
+        self._check_twin(table, quiet=quiet)
+        return table, outside
+
+    def describe(self, scene: Scene) -> dict[str, Any]:
+        """What identifies the painter for this scene: JSON values only."""
+        table = self.table(scene)
+        return {
+            "name": self.name,
+            "mode": self.mode if table.has_twin else self.missing_twin or "refused",
+            "rank_by": self.rank_by or "none",
+            "rank_correlation": float(self.rank_correlation or 0.0),
+            "calibration": table.name,
+            "calibration_digest": table.digest,
+            "comes_with_mockgal": comes_with_mockgal(table),
+            "calibration_lacks": [] if table.has_twin else list(TWIN),
+            "caution": table.provenance.get("caution", ""),
+            "luminosity_floor_msun_h": table.luminosity_floor if self.mode == "corrected" else 0.0,
+            **({COMPLETE_FROM: paper_complete_from(table)} if self.mode == "paper" else {}),
+            "stellar_mass_definition": table.stellar_mass_definition,
+            "least_subhalo_mass_msun_h": mass_limit(table, scene.snapshot.particle_mass),
+            "domain": table.domain,
+            "binned_by": table.binned_by,
+            "log_mass_range": {
+                kind: [float(edge) for edge in table.edges(k)[[0, -1]]]
+                for k, kind in enumerate(KINDS)
+            },
+            "outside_domain": table.mismatch(scene),
+            "allow_extrapolation": self.allow_extrapolation,
+            "references": [*self.references, *table.provenance.get("references", [])],
+        }
+
+    def predict(self, scene: Scene) -> Distribution:
+        """Luminous probability and law of log M* for each subhalo of ``scene``.
+
+        Raises
+        ------
+        DomainError
+            Masses above the table's range, or a simulation outside its domain, without
+            ``allow_extrapolation``; another host-mass definition in any case.
+        MissingDatasetError
+            A table without corrections for baryons, and ``missing_twin`` not given.
+        BadValueError
+            A resolved central whose host mass is zero, where that mass is needed.
+        """
+        halos, snapshot = scene.halos, scene.snapshot
+        table, outside = self.checked_table(scene)
+        if "caution" in table.provenance:
+            text = f"calibration {table.name}: {table.provenance['caution']}"
+            warn(text, stacklevel=2)
+        least_mass, n = mass_limit(table, snapshot.particle_mass), len(halos)
+        predict: Predictor = partial(
+            predict_paper_rows if self.mode == "paper" else predict_rows, table
+        )
+        if self.mode == "corrected" and n >= blocks.LARGE:
+            predict = compiled(table)
+        out = Prediction.of(n)
+
+        def block(part: slice) -> tuple[Array, Array]:
+            return predict(halos, part, least_mass, out)
+
+        pieces = blocks.over_blocks(block, n) or [block(slice(0, 0))]
+        hosts, counts = (np.sum(column, axis=0) for column in zip(*pieces, strict=True))
+        unresolved, centrals, satellites, faint, heavy, massless = (int(count) for count in counts)
+        if massless and (table.has_twin or table.binned_by["central"] == "host"):
+            _refuse_zero_hosts(scene, halos["mass"] >= least_mass)
+        too_heavy = np.flatnonzero(out.above & (halos["mass"] >= least_mass) if heavy else [])
+        self._check_heaviest(table, scene, too_heavy)
+        hosts_of = blocks.take(halos.columns, {"host_id": "host_id"}, too_heavy)
+        record: dict[str, float] = {
+            "not_painted_unresolved": unresolved,
+            "not_painted_centrals_below_range": centrals,
+            "not_painted_satellites_below_range": satellites,
+            f"not_painted_{'without_galaxies' if self.mode == 'paper' else 'below_floor'}": faint,
+            "hosts_above_range": len(np.unique(hosts_of["host_id"])),
+        }
+        if self.mode == "corrected":
+            record |= _shortfall(table, hosts, out.p_luminous, halos["is_central"])
+        flagged = bool(outside) or not table.has_twin
+        return Distribution(
+            p_luminous=out.p_luminous,
+            location=out.location,
+            scale=np.broadcast_to(1.0, n),
+            residual_row=out.residual_row,
+            residual_probability=table.residual_probability,
+            residual_quantiles=table.columns[
+                "stellar_mass_quantiles" if self.mode == "paper" else "residual_quantiles"
+            ],
+            floor=-math.inf if self.mode == "paper" else math.log10(table.luminosity_floor),
+            extrapolated=np.ones(n, dtype=bool) if flagged else out.above,
+            record=record,
+            rank=self._ranks(table, scene, out),
+            rank_correlation=float(self.rank_correlation or 0.0),
+        )
+
+    def satellites(self, scene: Scene) -> SatelliteLaw:
+        """What the table says of the satellites of hosts without subhalos, for `mockgal.populate`.
+
+        Raises
+        ------
+        DomainError, MissingDatasetError
+            As of `predict`, or a table that does not say.
+        """
+        table, _ = self.checked_table(scene, quiet=True)
+        about = self.describe(scene)
+        origin = {key: about[key] for key in ("mode", "calibration", "calibration_digest")}
+        return replace(satellite_law(table, scene), origin=origin)
+
+    def _ranks(self, table: HODTable, scene: Scene, out: Prediction) -> Array | None:
+        if self.rank_by is None:
+            return None
+        halos = scene.halos
+        if self.rank_by not in halos:
+            raise MissingDatasetError(
+                f"simulation {scene.snapshot.name}",
+                f"no {self.rank_by}",
+                f"the {self.rank_by} of every subhalo, to rank by it",
+                "rank by mass (--rank-by mass), or leave --rank-by out",
+            )
+        kind = np.where(halos["is_central"], 0, 1)
+        masses = hydro_masses(table, halos["host_mass"], halos["mass"])
+        by = [masses[table.binned_by[name] != "host"] for name in KINDS]
+        values, painted = halos[self.rank_by], out.p_luminous > 0
+        bad = np.flatnonzero(painted & ~(values > 0))
+        if bad.size:
+            raise BadValueError(
+                f"{scene.snapshot.name}:{self.rank_by}",
+                f"{bad.size} subhalos to be ranked by a value that is not positive, the first "
+                f"halo_id {halos['halo_id'][bad].min()}",
+                "positive values",
+                "rank by the other property, or leave --rank-by out",
+            )
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_property = np.log10(values)
+        return ranks(
+            halos["halo_id"],
+            out.residual_row,
+            np.where(kind == 0, *by),
+            log_property,
+            out.p_luminous,
+        )
+
+    def _check_twin(self, table: HODTable, *, quiet: bool) -> None:
+        if table.has_twin and self.missing_twin is not None:
+            raise UsageError(
+                "painter hod:missing_twin",
+                f"{self.missing_twin!r} for calibration {table.name}, which has its twin",
+                "a calibration made without one",
+                "leave the option out, or take another calibration",
+            )
+        if table.has_twin:
+            return
+        if self.mode == "paper":
+            raise MissingDatasetError(
+                f"HOD calibration {table.name}",
+                "no gravity-only twin: it was made without a gravity-only twin",
+                "a calibration of a pair, for mode paper",
+                "leave --mode out, or take another calibration",
+            )
+        if self.missing_twin is None:
+            table.refuse_missing_twin()
+        if quiet:
+            return
+        warn(
+            f"calibration {table.name}: made without a gravity-only twin, and painted uncorrected "
+            "as asked: masses are taken as they are, though baryons change those of halos; "
+            "satellites are not thinned; every galaxy is flagged as extrapolated",
+            stacklevel=3,
+        )
+
+    def _check_domain(self, table: HODTable, scene: Scene) -> list[str]:
+        outside = table.mismatch(scene)
+        definition = scene.halos.mass_definition
+        if definition != table.mass_definition:
+            raise DomainError(
+                f"simulation {scene.snapshot.name}",
+                "; ".join(outside),
+                f"host masses as in calibration {table.name}, which cannot be extrapolated",
+                way_out(scene, {table.mass_definition}, "take another calibration, or a --model"),
+            )
+        if outside and not self.allow_extrapolation:
+            flagged = "take another calibration, or --allow-extrapolation, which flags every galaxy"
+            others = table.mismatch(mended(scene, table.mass_definition, table.particle_mass))
+            raise DomainError(
+                f"simulation {scene.snapshot.name}",
+                "; ".join(outside),
+                f"the domain of calibration {table.name}",
+                flagged if others else way_out(scene, {table.mass_definition}, flagged),
+            )
+        return outside
+
+    def _check_heaviest(self, table: HODTable, scene: Scene, rows: Array) -> None:
+        if self.allow_extrapolation or not len(rows):
+            return
+        halos = scene.halos
+        log_host, log_own = hydro_masses(table, halos["host_mass"][rows], halos["mass"][rows])
+        scale = " (corrected for baryons)" if table.has_twin else ""
+        central = halos["is_central"][rows]
+        found = []
+        for kind, chosen in enumerate((central, ~central)):
+            mass = log_host if table.binned_by[KINDS[kind]] == "host" else log_own
+            if np.any(chosen):
+                found.append(
+                    f"{np.sum(chosen)} {KINDS[kind]}s by {table.mass_of(kind)} above "
+                    f"10^{table.edges(kind)[-1]:.2f} Msun/h{scale}, up to "
+                    f"10^{mass[chosen].max():.2f}"
+                )
+        raise DomainError(
+            f"simulation {scene.snapshot.name}",
+            "; ".join(found),
+            f"the range of calibration {table.name}",
+            "take a calibration that reaches as far, or --allow-extrapolation, which paints "
+            "them as its last bin, with the median extended, and flags them",
+        )
+
+
+def mass_limit(table: HODTable, particle_mass: float | None) -> float:
+    """Least subhalo mass that is painted [Msun/h]: ``least_particles`` of the coarser run."""
+    return table.least_mass * max(1.0, (particle_mass or 0.0) / table.particle_mass)
+
+
+def _refuse_zero_hosts(scene: Scene, resolved: Array) -> None:
+    halos = scene.halos
+    zero = np.flatnonzero(halos["is_central"] & resolved & (halos["host_mass"] <= 0))
+    if zero.size:
+        first = zero[np.argmin(halos["halo_id"][zero])]
+        raise BadValueError(
+            f"{scene.snapshot.name}:host_mass",
+            f"{zero.size} resolved centrals whose host mass ({halos.mass_definition}) is zero, the "
+            f"first halo_id {halos['halo_id'][first]}",
+            "a positive mass for every painted central",
+            "--drop-bad leaves them out and counts them, or choose another --mass-definition",
+        )
+
+
+def _shortfall(table: HODTable, hosts: Array, p: Array, is_central: Array) -> dict[str, float]:
+    """How many fewer galaxies are expected than these hosts have in the hydrodynamic run.
+
+    ``hosts`` are the numbers of resolved centrals in the mass bins of the table's rows.
+    Negative where there are more; a warning where many are missing.
+    """
+    record = {}
+    for kind, expected in enumerate(blocks.sums(p, is_central)):
+        name, rows = KINDS[kind], table.rows(kind)
+        target = float(hosts[rows] @ table.columns["number_hydro_mean"][rows])
+        short = target - expected
+        record[f"{name}s_short"] = round(short, 6)
+        warn_if_short(f"calibration {table.name}", name, short, target, bool(is_central.all()))
+    return record
+
+
+def warn_if_short(who: str, kind: str, short: float, target: float, hosts_only: bool) -> None:
+    """Warn if many of the galaxies of a kind are missing that a simulation should have.
+
+    Parameters
+    ----------
+    who : str
+        What says how many it should have.
+    kind : str
+        A key of `mockgal.painters.hod.columns.KINDS`.
+    short, target : float
+        How many are missing, of how many.
+    hosts_only : bool
+        Whether there are no satellites at all.
+    """
+    if short > max(SHORT * target, 3.0 * math.sqrt(target)):
+        warn(
+            f"{who}: {short:.4g} of the {target:.4g} luminous {kind}s that it says there are here "
+            f"are missing: there are too few resolved {kind}s to paint them on"
+            + "; --populate makes satellites for hosts that come without subhalos"
+            * hosts_only,
+            stacklevel=4,
+        )

@@ -1,0 +1,255 @@
+"""What an HOD table says of each subhalo, a block of rows at a time.
+
+`predict_rows` is the law, in NumPy. `compiled` gives a function that does the same in compiled code
+(`mockgal.painters.kernels.predict_rows`), with the same bits, for catalogues of many rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...types import HaloCatalog
+from .columns import CURVE, KINDS, RATIO
+from .table import HODTable
+
+Array = NDArray[Any]
+
+COUNTS = (
+    "unresolved",
+    "resolved centrals below the first bin",
+    "resolved satellites below the first bin",
+    "never above the luminosity floor",
+    "resolved and above the last bin",
+    "resolved centrals without a host mass",
+)
+
+
+class Prediction(NamedTuple):
+    """Columns of shape (n,) that blocks of rows are predicted into.
+
+    ``residual_row`` is the row of the table, ``above`` whether the mass is at or above the upper
+    edge of the last bin; the others are as in `mockgal.types.Distribution`.
+    """
+
+    p_luminous: Array
+    location: Array
+    residual_row: Array
+    above: Array
+
+    @classmethod
+    def of(cls, rows: int) -> Prediction:
+        """Room for so many rows."""
+        return cls(
+            np.empty(rows), np.empty(rows), np.empty(rows, np.int16), np.empty(rows, np.bool_)
+        )
+
+
+# (halos, which rows, least mass of a subhalo that is painted [Msun/h], where to) -> what
+# `predict_rows` returns
+Predictor = Callable[[HaloCatalog, slice, float, Prediction], tuple[Array, Array]]
+
+
+def predict_rows(
+    table: HODTable, halos: HaloCatalog, part: slice, least_mass: float, out: Prediction
+) -> tuple[Array, Array]:
+    """The law of the subhalos in some rows.
+
+    Parameters
+    ----------
+    table : HODTable
+    halos : HaloCatalog
+    part : slice
+        Which rows.
+    least_mass : float
+        Of a subhalo that is painted [Msun/h].
+    out : Prediction
+        Of all rows; those of ``part`` are filled.
+
+    Returns
+    -------
+    hosts : ndarray of int, shape (rows of the table,)
+        Resolved centrals in the mass bin of each row, by the mass that the row's kind has bins of.
+    counts : ndarray of int, shape (6,)
+        As `COUNTS` says.
+    """
+    host_mass, own_mass = halos["host_mass"][part], halos["mass"][part]
+    central = halos["is_central"][part]
+    kind = np.where(central, 0, 1)
+    resolved = own_mass >= least_mass
+    log_host, log_own = hydro_masses(table, host_mass, own_mass)
+    by = [log_host if table.binned_by[name] == "host" else log_own for name in KINDS]
+    mass = np.where(central, *by)
+    first, last = (np.array([table.edges(k)[end] for k in (0, 1)])[kind] for end in (0, -1))
+    too_light, above = resolved & (mass < first), mass >= last
+    painted = resolved & ~too_light
+    row = table_row(table, kind, mass)
+
+    p, location = np.zeros(len(kind)), np.zeros(len(kind))
+    luminous_by = np.where(central, mass, log_own)
+    p[painted] = luminous_probability(table, row[painted], luminous_by[painted])
+    for k in (0, 1):
+        chosen = painted & (kind == k)
+        location[chosen] = table.median_log_stellar_mass(k, mass[chosen])
+    highest = location + table.columns["residual_quantiles"][row, -1]
+    with np.errstate(invalid="ignore"):
+        faint = painted & ~(highest > math.log10(table.luminosity_floor))  # also without a curve
+    p[faint], location[faint] = 0.0, 0.0
+    for column, values in zip(out, (p, location, row, above), strict=True):
+        column[part] = values
+
+    host = np.flatnonzero(resolved & central)
+    hosts = np.zeros(len(table.columns["kind"]), dtype=np.int64)
+    for k in (0, 1):
+        x = by[k][host]
+        x = x[x >= table.edges(k)[0]]
+        hosts += np.bincount(table_row(table, np.full(len(x), k), x), minlength=len(hosts))
+    counts = [
+        np.sum(~resolved),
+        np.sum(too_light & central),
+        np.sum(too_light & ~central),
+        np.sum(faint),
+        np.sum(above & resolved),
+        np.sum(host_mass[host] <= 0),
+    ]
+    return hosts, np.array(counts)
+
+
+def hydro_masses(table: HODTable, host_mass: Array, own_mass: Array) -> tuple[Array, Array]:
+    """log10 of host mass and of own mass on the hydro scale; -inf where the host mass is zero."""
+    with np.errstate(divide="ignore"):
+        log_host, log_own = np.log10(host_mass), np.log10(own_mass)
+    if table.has_twin:
+        known = np.isfinite(log_host)
+        ratio = table.log_mass_ratio(log_host[known])
+        log_host[known] += ratio
+        log_own[known] += ratio
+    return log_host, log_own
+
+
+def table_row(table: HODTable, kind: Array, log_mass: Array) -> Array:
+    """Rows of the table for kinds and masses, the first or the last of the kind for those outside.
+
+    Parameters
+    ----------
+    table : HODTable
+    kind : ndarray of int, shape (n,)
+        0 for centrals, 1 for satellites.
+    log_mass : ndarray, shape (n,)
+        log10 of the mass that the kind is binned by, on the hydro scale [Msun/h].
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+    """
+    row = np.empty(len(kind), dtype=np.int64)
+    for k in (0, 1):
+        edges, chosen = table.edges(k), kind == k
+        index = np.searchsorted(edges, log_mass[chosen], side="right") - 1
+        row[chosen] = table.rows(k).start + np.clip(index, 0, len(edges) - 2)
+    return row
+
+
+def luminous_probability(table: HODTable, row: Array, log_mass: Array) -> Array:
+    """Luminous probability, thinned where the table has a thinning.
+
+    Parameters
+    ----------
+    table : HODTable
+    row : ndarray of int, shape (n,)
+        Rows of the table.
+    log_mass : ndarray, shape (n,)
+        log10 of mass on the hydro scale [Msun/h]: for centrals the one that their rows are binned
+        by, for satellites their own.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Straight between the row's nodes, constant beyond them.
+    """
+    c, p = table.columns, np.empty(len(row))
+    for r in np.unique(row):
+        chosen = row == r
+        p[chosen] = np.interp(
+            log_mass[chosen], c["luminous_log_mass"][r], c["luminous_probability"][r]
+        )
+        if table.has_twin:
+            p[chosen] *= c["thinning"][r]
+    return np.minimum(p, 1.0)
+
+
+def compiled(table: HODTable) -> Predictor:
+    """`predict_rows` of a table in compiled code."""
+    from .. import kernels
+
+    arguments, rows = _kernel_arguments(table), len(table.columns["kind"])
+
+    def predict(
+        halos: HaloCatalog, part: slice, least_mass: float, out: Prediction
+    ) -> tuple[Array, Array]:
+        host_mass, own_mass = (
+            np.require(halos[name][part], np.float64, ("C", "A")) for name in ("host_mass", "mass")
+        )
+        central = np.require(halos["is_central"][part], np.bool_, ("C",)).view(np.uint8)
+        hosts, counts = np.zeros(rows, dtype=np.int64), np.zeros(len(COUNTS), dtype=np.int64)
+        with np.errstate(divide="ignore"):
+            log_host, log_own = np.log10(host_mass), np.log10(own_mass)
+        p, location, row, above = (column[part] for column in out)
+        given = (log_host, log_own, host_mass, own_mass, central, least_mass)
+        found = (p, location, row, above.view(np.uint8), hosts, counts)
+        kernels.predict_rows(*given, *arguments, *found)
+        return hosts, counts
+
+    return predict
+
+
+def _kernel_arguments(table: HODTable) -> tuple[Any, ...]:
+    """A table as `mockgal.painters.kernels.predict_rows` takes it: kinds side by side, padded."""
+    from scipy.interpolate import PchipInterpolator
+
+    from ..kernels import slopes
+
+    c, edges = table.columns, [table.edges(k) for k in (0, 1)]
+    padded_edges = np.full((2, max(map(len, edges))), np.inf)
+    curve_x = np.full((2, max(map(len, edges))), np.inf)
+    coefficients = np.zeros((2, 4, max(map(len, edges))))
+    coefficients[:, 3] = np.nan  # where a kind has no curve
+    ends = np.zeros((2, 4))  # of the curve: first and last node, and the slopes beyond
+    intervals = np.zeros(2, dtype=np.int64)
+    for k in (0, 1):
+        padded_edges[k, : len(edges[k])] = edges[k]
+        x, y = (c[name][table.rows(k)] for name in CURVE)
+        known = np.isfinite(x) & np.isfinite(y)
+        x, y = x[known], y[known]
+        curve_x[k, : len(x)] = x
+        if len(x):
+            ends[k, :2], coefficients[k, 3, 0] = x[[0, -1]], y[0]
+            intervals[k] = 1
+        if len(x) > 1:
+            intervals[k] = len(x) - 1
+            coefficients[k, :, : len(x) - 1] = PchipInterpolator(x, y).c
+            ends[k, 2:] = (y[1] - y[0]) / (x[1] - x[0]), (y[-1] - y[-2]) / (x[-1] - x[-2])
+    ratio = [np.zeros(1), np.zeros(1)]  # none
+    if table.has_twin:
+        known = np.isfinite(c[RATIO[0]]) & np.isfinite(c[RATIO[1]])
+        ratio = [c[name][known] for name in RATIO]
+    luminous = (c["luminous_log_mass"], c["luminous_probability"])
+    thinning = c["thinning"] if table.has_twin else np.ones(len(c["kind"]))
+    return (
+        table.has_twin,
+        *ratio,
+        slopes(*ratio),
+        *(table.binned_by[name] == "host" for name in KINDS),
+        padded_edges,
+        np.array([len(e) - 1 for e in edges]),
+        *luminous,
+        slopes(*luminous),
+        thinning,
+        *(curve_x, coefficients, ends, intervals),
+        np.ascontiguousarray(c["residual_quantiles"][:, -1]),
+        math.log10(table.luminosity_floor),
+    )

@@ -1,0 +1,74 @@
+"""The galaxies that a hydrodynamic run has itself, in the form of a painted catalogue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..completeness import Completeness
+from ..errors import MissingDatasetError, listening
+from ..layout import LEAST_STARS, STAR_PARTICLE_MASS
+from ..types import GalaxyCatalog, Scene
+from .draw import describe_simulation, galaxy_columns, reading_warnings
+from .validity.lacking import completeness, lacking_galaxies, warn_of
+
+NAME = "hydrodynamic run"  # in place of a painter's
+
+
+def own_galaxies(scene: Scene) -> GalaxyCatalog:
+    """Every subhalo of a hydrodynamic run that has stars, with its stellar mass.
+
+    Parameters
+    ----------
+    scene : Scene
+
+    Returns
+    -------
+    GalaxyCatalog
+        No luminosity floor is applied: cut by stellar mass for that. It is complete from
+        `mockgal.layout.LEAST_STARS` star particles on, where the run says what one weighs.
+
+    Raises
+    ------
+    MissingDatasetError
+        The run has no stellar masses.
+    """
+    halos = scene.halos
+    if "stellar_mass" not in halos:
+        raise MissingDatasetError(
+            f"simulation {scene.snapshot.name}",
+            "no stellar masses",
+            "those of a hydrodynamic run",
+            "paint it first: mockgal build",
+        )
+    rows = np.flatnonzero(halos["stellar_mass"] > 0)
+    provenance: dict[str, Any] = {
+        "version": __version__,
+        "simulation": describe_simulation(scene, halos.digest()),
+        "painter": {"name": NAME},
+        "cuts": [],
+        "painted": len(rows),
+        "warnings": reading_warnings(scene),
+    }
+    columns = galaxy_columns(
+        halos, rows, np.log10(halos["stellar_mass"][rows]), np.zeros(len(halos), dtype=bool)
+    )
+    galaxies = GalaxyCatalog(columns, scene.snapshot, "box", provenance)
+    star = scene.snapshot.record.get(STAR_PARTICLE_MASS)
+    if not isinstance(star, float):
+        return galaxies
+    because = f"{LEAST_STARS} star particles of {star:.4g} Msun/h"
+    start = Completeness(LEAST_STARS * star, because=because)
+    floor = {"luminosity_floor_msun_h": LEAST_STARS * star}
+    counted = provenance["simulation"]["hosts"]
+    lack = lacking_galaxies(scene, None, floor, galaxies.columns, counted)
+    complete, lacking = completeness(start, lack, galaxies.columns, scene, {})
+    galaxies = galaxies.with_completeness(complete)
+    if not lacking:
+        return galaxies
+    with listening() as told:
+        warn_of(lacking, "the run")
+    said = [*provenance["warnings"], *told]
+    return galaxies.with_provenance(lacking=lacking, warnings=said)

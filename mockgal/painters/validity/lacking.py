@@ -1,0 +1,482 @@
+"""Which galaxies a mock lacks because hosts do: hosts that the input or the law does not reach.
+
+A catalogue of halos ends somewhere: at its resolution, or where someone has trimmed it. So does a
+law. The galaxies of the hosts beyond are counted here as the law, or its trend, expects them, with
+a mass function in the place of hosts that are not there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...completeness import NO_SATELLITES, TOO_FEW, Completeness
+from ...errors import listening, warn
+from ...laws.distribution import cdf
+from ...layout import DROPPED, EMPTY_REGIONS, MISSING_CHUNKS, SEVERAL_RESOLUTIONS
+from ...protocols import Painter
+from ...types import HaloCatalog, Scene
+from .. import blocks
+from .host_edge import FEW, LOWEST, Hosts, Untold, count_lacking
+
+Array = NDArray[Any]
+
+SHARE = 0.01  # of the galaxies of a stellar mass: fewer may lack where a catalogue is complete
+WARN = 0.1  # of all galaxies: more that lack are warned of
+_TOO_MANY = 0.2  # of a kind: if more lack, their stellar masses are not taken from those there
+_LEAST_SHORT = 0.5  # galaxies that lack in a bin, by the few that are there
+_SHORT = "_short"  # ends the names of what painters count as missing
+_TREND = 0.5  # relative uncertainty of what goes on by a trend
+_STEP = 0.05  # dex of stellar mass
+_GRID = np.arange(4.0, 14.0 + _STEP / 2, _STEP)  # log10 of stellar mass [Msun/h]
+_MIDDLE = (_GRID[1:] + _GRID[:-1]) / 2
+_POWERS = np.arange(0.0, 3.05, 0.1)  # of the number of galaxies with host mass
+_NEAR, _REACH_OF_TREND = 0.2, 0.3  # dex of host mass above an edge
+_BIN = round(0.25 / _STEP)  # steps in a bin that must be complete as a whole
+_SLOPES = (0.5, 2.5)  # of log M* with log host mass: what is believed
+# Without galaxies to measure it on, and of satellites. Theirs goes with their own masses, which are
+# far below the host's and on the steep part of the relation: the slope of centrals in hosts above
+# an edge beyond its knee, 0.5, would give up to five times too many.
+_SLOPE = 1.5
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """Galaxies that are expected and not there.
+
+    Parameters
+    ----------
+    number : ndarray, shape (m,)
+        In bins of stellar mass.
+    hosts : Hosts
+    edge : float
+        log10 of the mass below which hosts lack galaxies, the largest of what sets one [Msun/h].
+    because : str
+        What sets it.
+    by_trend : float
+        How many of the galaxies no law speaks of: they go on as those of heavier hosts.
+    """
+
+    number: Array
+    hosts: Hosts
+    edge: float
+    because: str
+    by_trend: float
+
+    @property
+    def error(self) -> float:
+        """Standard error of how many there are, roughly."""
+        hosts = self.hosts.uncertainty if self.hosts.lacking.any() else 0.0
+        return math.hypot(hosts * float(self.number.sum()), _TREND * self.by_trend)
+
+
+def lacking_galaxies(
+    scene: Scene,
+    painter: Painter | None,
+    described: Mapping[str, Any],
+    columns: Mapping[str, Array],
+    counted: Mapping[str, Any],
+) -> Lacking | str | None:
+    """Count the galaxies of hosts that the input or the law does not reach.
+
+    Where the law can be asked (a painter that ``predicts_hosts``), centrals are as it says. Else,
+    and for satellites, each host lacks what hosts within half a decade above the edge have, their
+    stellar masses lowered with the trend of stellar mass with host mass.
+
+    Parameters
+    ----------
+    scene : Scene
+    painter : Painter or None
+        None for a hydrodynamic run's own galaxies.
+    described : mapping
+        What `Painter.describe` gives.
+    columns : mapping of str to ndarray
+        Of the galaxies that were painted.
+    counted : mapping
+        As for `count_lacking`.
+
+    Returns
+    -------
+    Lacking, str or None
+        None where no edge is known; why, where that cannot be told.
+    """
+    try:
+        return _lacking(scene, painter, described, columns, counted)
+    except Untold as reason:
+        return str(reason)
+
+
+def _lacking(
+    scene: Scene,
+    painter: Painter | None,
+    described: Mapping[str, Any],
+    columns: Mapping[str, Array],
+    counted: Mapping[str, Any],
+) -> Lacking | None:
+    record = scene.snapshot.record
+    if record.get(MISSING_CHUNKS) or record.get(SEVERAL_RESOLUTIONS):
+        return None  # parts of a box, of which no mass function tells
+    hosts = count_lacking(scene, counted)
+    floor = float(described.get("luminosity_floor_msun_h") or 0.0)
+    least = floor or float(np.min(columns["stellar_mass"], initial=math.inf))
+    if not 0 < least < math.inf:
+        return None
+    log_floor = math.log10(least)
+    number, by_trend, edges = np.zeros(len(_GRID) - 1), 0.0, []
+    for central, law in zip((True, False), _law_edges(described), strict=True):
+        beyond = hosts.log_mass < law  # whose galaxies the law does not speak of
+        lack = hosts.lacking + np.where(beyond, hosts.found, 0.0)
+        edge = max(hosts.edge, law)
+        if not math.isfinite(edge) or not lack.any():
+            continue
+        trend = None
+        if central and painter is not None and getattr(painter, "predicts_hosts", False):
+            asked = ~beyond & (lack > 0)
+            number += hosts_by_law(scene, painter, hosts.log_mass[asked]).T @ lack[asked]
+            lack = np.where(asked, 0.0, lack)
+            if math.isfinite(law):
+                ends = law + _NEAR / 2 + np.array([0.0, _REACH_OF_TREND])
+                trend = Trend.of_law(ends, hosts_by_law(scene, painter, ends))
+        else:
+            slope = slope_of_centrals(columns, edge) if central else _SLOPE
+            trend = Trend.of_galaxies(columns, hosts, edge, central, slope, steep=not floor)
+        if trend is not None:
+            more = trend.below(hosts.log_mass, lack, log_floor)
+            number += more
+            by_trend += float(more.sum())
+        edges.append((edge, "the input lacks" if hosts.edge >= law else "the law does not reach"))
+    if not edges:
+        return None
+    edge, why = max(edges)
+    return Lacking(number, hosts, edge, f"{why} hosts below {10**edge:.3g} Msun/h", by_trend)
+
+
+def _law_edges(described: Mapping[str, Any]) -> tuple[float, float]:
+    """log10 of the host masses from which a law gives centrals, and satellites."""
+    least = float(described.get("least_subhalo_mass_msun_h") or 0.0)
+    central = satellite = math.log10(least) if least else -math.inf
+    reach = described.get("log_mass_range")
+    if isinstance(reach, Mapping):
+        return max(central, reach["central"][0]), max(satellite, reach["satellite"][0])
+    if reach is not None:
+        return max(central, reach[0]), max(satellite, reach[0])
+    return central, satellite
+
+
+def hosts_by_law(scene: Scene, painter: Painter, log_mass: Array) -> Array:
+    """Return the centrals by stellar mass that a painter predicts for a host of each mass.
+
+    Parameters
+    ----------
+    scene : Scene
+    painter : Painter
+        One that ``predicts_hosts``.
+    log_mass : ndarray, shape (n,)
+        log10 [Msun/h].
+
+    Returns
+    -------
+    ndarray, shape (n, m)
+        In bins of stellar mass.
+
+    Raises
+    ------
+    Untold
+        The painter fails.
+    """
+    n, mass = len(log_mass), 10.0**log_mass
+    if not n:
+        return np.zeros((0, len(_GRID) - 1))
+    columns = {
+        "halo_id": np.arange(n),
+        "host_id": np.arange(n),
+        "is_central": np.ones(n, dtype=bool),
+        "position": np.zeros((n, 3)),
+        "velocity": np.zeros((n, 3)),
+        "mass": mass,
+        "host_mass": mass,
+    }
+    if "vmax" in scene.halos:  # some rank by it
+        columns["vmax"] = np.cbrt(mass)
+    halos = HaloCatalog(columns, scene.halos.mass_definition)
+    try:  # of a plug-in anything can be raised; the galaxies are painted already
+        with listening(quiet=True), np.errstate(all="ignore"):
+            law = painter.predict(replace(scene, halos=halos))
+            law = replace(law, rank=None, rank_correlation=0.0)  # of all subhalos together
+            above = np.array([law.p_luminous * (1.0 - cdf(law, np.full(n, m))) for m in _GRID])
+    except Exception as error:
+        said = str(error) or type(error).__name__
+        raise Untold(f"painter {painter.name} does not predict hosts alone: {said}") from error
+    if above.shape != (len(_GRID), n) or not np.isfinite(law.p_luminous).all():
+        raise Untold(f"painter {painter.name} predicts no numbers for hosts alone")
+    # not a number where the law has no mass above its floor
+    return np.nan_to_num(-np.diff(above, axis=0).T)
+
+
+class Trend(NamedTuple):
+    """How galaxies of hosts go on below an edge: stellar masses, and numbers, fall with the host's.
+
+    Parameters
+    ----------
+    profile : ndarray, shape (m,)
+        Galaxies in bins of stellar mass of a host of the mass ``log_mass`` (log10 [Msun/h]).
+    log_mass : float
+    slope : float
+        Of log stellar mass with log host mass, within `_SLOPES`.
+    steepness : float
+        Of the log of the number of galaxies, where no floor makes numbers fall.
+    """
+
+    profile: Array
+    log_mass: float
+    slope: float
+    steepness: float
+
+    @classmethod
+    def of_law(cls, log_mass: Array, number: Array) -> Trend:
+        """Return the trend of what a law gives to hosts of two masses (see `hosts_by_law`)."""
+        totals = number.sum(axis=1)
+        means = [float(np.average(_MIDDLE, weights=row)) if row.any() else None for row in number]
+        apart = float(log_mass[1] - log_mass[0])
+        slope, steepness = _SLOPE, 0.0
+        if means[0] is not None and means[1] is not None:
+            slope = (means[1] - means[0]) / apart
+            steepness = math.log10(float(totals[1] / totals[0])) / apart
+        return cls(number[0], float(log_mass[0]), _believed(slope), max(steepness, 0.0))
+
+    @classmethod
+    def of_galaxies(
+        cls,
+        columns: Mapping[str, Array],
+        hosts: Hosts,
+        edge: float,
+        central: bool,
+        slope: float,
+        *,
+        steep: bool,
+    ) -> Trend | None:
+        """Return the trend of the galaxies of a kind above an edge, None if there are too few.
+
+        ``steep`` asks for the slope of their number with host mass, too: the most likely one of
+        Poisson numbers. Where there is a floor, the trend of stellar mass gives numbers that fall.
+        """
+        host_mass, mass = columns["halo_mass"], columns["stellar_mass"]
+        near = (columns["is_central"] == central) & (host_mass >= 10**edge) & (mass > 0)
+        near &= host_mass < 10 ** (edge + 5 * _NEAR)
+        x = np.log10(host_mass[near]) - edge
+        y = np.log10(mass[near].astype(np.float64))
+        for reach in (_NEAR, 2 * _NEAR, 5 * _NEAR):
+            chosen = x < reach
+            inside = (hosts.log_mass > edge) & (hosts.log_mass < edge + reach)
+            found, above = hosts.found[inside], hosts.log_mass[inside] - edge
+            if not found.any() or np.count_nonzero(chosen) < FEW:
+                continue
+            powers = _POWERS if steep else _POWERS[:1]
+            whole = (found * 10.0 ** np.outer(powers, above)).sum(axis=1)
+            likelihood = math.log(10.0) * powers * x[chosen].sum()
+            best = int(np.argmax(likelihood - np.count_nonzero(chosen) * np.log(whole)))
+            profile = np.histogram(y[chosen] - slope * x[chosen], _GRID)[0] / whole[best]
+            return cls(profile, edge, slope, float(powers[best]))
+        return None
+
+    def below(self, log_mass: Array, number: Array, log_floor: float) -> Array:
+        """Return the galaxies by stellar mass of so many hosts of lower masses, shape (m,)."""
+        found = np.zeros(len(_MIDDLE))
+        filled = self.profile > 0
+        for host, count in zip(log_mass[number > 0], number[number > 0], strict=True):
+            down = host - self.log_mass
+            value = _MIDDLE[filled] + self.slope * down
+            weight = self.profile[filled] * (count * 10.0 ** (self.steepness * min(down, 0.0)))
+            kept = value >= log_floor
+            found += np.histogram(value[kept], _GRID, weights=weight[kept])[0]
+        return found
+
+
+def slope_of_centrals(columns: Mapping[str, Array], edge: float) -> float:
+    """Return the slope of log stellar mass with log host mass, of centrals above an edge.
+
+    Over a decade, and not next to the edge, where a floor of stellar mass cuts the trend off.
+    """
+    host_mass, mass = columns["halo_mass"], columns["stellar_mass"]
+    low = edge + _NEAR + _REACH_OF_TREND if math.isfinite(edge) else LOWEST
+    clear = columns["is_central"] & (host_mass >= 10**low) & (host_mass < 10 ** (low + 1.0))
+    clear &= mass > 0
+    if np.count_nonzero(clear) < FEW:
+        return _SLOPE
+    x, y = np.log10(host_mass[clear]), np.log10(mass[clear].astype(np.float64))
+    spread = float(np.var(x))
+    return _believed(float(np.cov(x, y, bias=True)[0, 1]) / spread) if spread else _SLOPE
+
+
+def _believed(slope: float) -> float:
+    return min(max(slope, _SLOPES[0]), _SLOPES[1])
+
+
+def completeness(
+    start: Completeness,
+    lacking: Lacking | str | None,
+    columns: Mapping[str, Array],
+    scene: Scene,
+    prediction: Mapping[str, float],
+) -> tuple[Completeness, dict[str, Any]]:
+    """Return where a painted catalogue is complete, and what it lacks.
+
+    Parameters
+    ----------
+    start : Completeness
+        Of the law.
+    lacking : Lacking, str or None
+        As of `lacking_galaxies`.
+    columns : mapping of str to ndarray
+        Of the galaxies.
+    scene : Scene
+    prediction : mapping
+        What was counted.
+
+    Returns
+    -------
+    Completeness
+    dict
+        For the provenance: plain JSON values; empty where nothing lacks.
+    """
+    found = start
+    for reason in _partial(scene, prediction):
+        found = found.lacking(reason)
+    if isinstance(lacking, str):
+        found, lacking = found.unknown(lacking), None
+    number, error, reasons = np.zeros(len(_GRID) - 1), 0.0, []
+    elsewhere, least = 0.0, SHARE  # galaxies of no stated stellar mass; of fewer nothing is known
+    if lacking is not None:
+        number, error, reasons = number + lacking.number, lacking.error, [lacking.because]
+    for kind, short in _short(scene, prediction).items():
+        chosen = columns["is_central"] == (kind == "central")
+        there = _by_stellar_mass(columns["stellar_mass"][chosen])
+        if short.share > _TOO_MANY or not there.any():
+            found = found.lacking(NO_SATELLITES if short.hosts_only else TOO_FEW[kind])
+            elsewhere += short.number
+        else:
+            number += there * (short.number / there.sum())
+            least = _LEAST_SHORT if lacking is None else least
+        error = math.hypot(error, math.sqrt(short.of))
+        reasons.append(f"{short.number:.4g} of the law's {short.of:.4g} {kind}s are missing")
+    total = float(number.sum()) + elsewhere
+    if not total:
+        return found, {}
+    ones, present = np.ones(_BIN), _by_stellar_mass(columns["stellar_mass"])
+    lack, there = (
+        np.convolve(values, ones)[_BIN - 1 :] for values in (number, present)
+    )  # from each step up
+    short_of = np.flatnonzero((lack > SHARE * (lack + there)) & (lack > least))
+    because = "; ".join(reasons)
+    if short_of.size:
+        found = found.raised(float(10 ** _GRID[short_of[-1] + 1]), because)
+    share = total / (total + len(columns["stellar_mass"]))
+    if share < 1e-4:
+        return found, {}
+    described = {
+        "share": round(share, 4),
+        "uncertainty": round(min(share * (1.0 - share) * error / total, 1.0), 4),
+        "galaxies": round(total, 1),
+        "because": because,
+    }
+    if lacking is not None:
+        described |= {
+            "host_mass_edge_msun_h": float(f"{10**lacking.edge:.4g}"),
+            "mass_function": lacking.hosts.function,
+            "mass_function_scale": round(lacking.hosts.scale, 4),
+        }
+    return found, described
+
+
+def _by_stellar_mass(mass: Array) -> Array:
+    """Return how many galaxies there are in the bins of `_GRID`."""
+
+    def block(part: slice) -> Array:
+        with np.errstate(divide="ignore"):
+            log_mass = np.log10(mass[part].astype(np.float64))
+        return np.asarray(np.histogram(log_mass, _GRID)[0])
+
+    counts = blocks.over_blocks(block, len(mass))
+    return np.asarray(sum(counts, np.zeros(len(_GRID) - 1)))
+
+
+def _partial(scene: Scene, prediction: Mapping[str, float]) -> list[str]:
+    """Why a catalogue is complete at no stellar mass, from what was read."""
+    record = {**scene.snapshot.record, **scene.halos.record}
+    reasons = []
+    if record.get(MISSING_CHUNKS):
+        reasons.append(f"chunks {record[MISSING_CHUNKS]} of the input are missing")
+    if record.get(SEVERAL_RESOLUTIONS):
+        reasons.append("a zoom: particles of several masses are no fair sample of a box")
+    if record.get(EMPTY_REGIONS):
+        reasons.append("parts of the box are empty in the input (--allow-empty-regions)")
+    dropped = sum(int(record.get(name) or 0) for name in DROPPED)
+    if dropped > SHARE * (dropped + len(scene.halos)):
+        reasons.append(
+            f"more than {SHARE:.0%} of the input's subhalos were left out when it was read "
+            "(--drop-bad, --orphans drop)"
+        )
+    counted = f"satellites{_SHORT}" in prediction
+    if not counted and len(scene.halos) >= FEW and scene.halos["is_central"].all():
+        reasons.append(NO_SATELLITES)
+    return reasons
+
+
+class _Short(NamedTuple):
+    """Galaxies that hosts of the input should have, and for which it has no subhalos.
+
+    Parameters
+    ----------
+    number, of : float
+        How many are missing, of how many that the law has.
+    hosts_only : bool
+        Whether the input has no satellites at all.
+    """
+
+    number: float
+    of: float
+    hosts_only: bool
+
+    @property
+    def share(self) -> float:
+        return self.number / self.of
+
+
+def _short(scene: Scene, prediction: Mapping[str, float]) -> dict[str, _Short]:
+    """Return what painters counted as missing in hosts that are there, by kind, where it matters.
+
+    That is more than 1% of all galaxies and, since the number of subhalos in a box scatters, more
+    than 3 standard deviations of a Poisson number (of whole boxes, one in 740 is said to lack
+    satellites, and more where they scatter more); or all satellites.
+    """
+    expected = {kind: float(prediction.get(f"expected_{kind}s", 0.0)) for kind in TOO_FEW}
+    found = {}
+    for kind in TOO_FEW:
+        short = float(prediction.get(f"{kind}s{_SHORT}", 0.0))
+        if short <= SHARE * (sum(expected.values()) + short):
+            continue
+        none = kind == "satellite" and bool(scene.halos["is_central"].all())
+        of = short + expected[kind]
+        if none or short > 3.0 * math.sqrt(of):
+            found[kind] = _Short(short, of, none)
+    return found
+
+
+def warn_of(lacking: Mapping[str, Any], whose: str = "the law") -> None:
+    """Warn of galaxies that lack, if they are many; ``whose`` galaxies they are."""
+    share, error = lacking.get("share", 0.0), lacking.get("uncertainty", 0.0)
+    if share - 2.0 * error > WARN:
+        how = ""
+        if "mass_function" in lacking:
+            how = f", estimated with the mass function of {lacking['mass_function']}"
+        warn(
+            f"about {share:.0%} (+- {error:.0%}) of the galaxies that {whose} has in this box are "
+            f"missing: {lacking['because']}{how}; the catalogue says from which stellar mass on it "
+            "is complete",
+            stacklevel=3,
+        )

@@ -1,0 +1,1 @@
+"""Checks that every reader shares: rows, identities, regions, physics."""

@@ -1,0 +1,333 @@
+"""Rows against what halos can be: bounds of each column, and of what columns say of each other.
+
+All readers come here, through `mockgal.readers.checks.values.halo_catalog`; scenes of plug-ins,
+which may come by another way, through `check_scene`. Every bound is far from anything measured: in
+Gadget-4
+runs, 300 boxes of CAMELS and TNG100 satellites lie up to 4.6 Mpc/h from their central, and those
+beyond 3 Mpc/h within 5 R200m; subhalos have up to 2.7 times the mass of their host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...columns import HALO_COLUMNS
+from ...errors import BadValueError, UnitsError, warn
+from ...layout import SEVERAL_RESOLUTIONS
+from ...types import Scene, Snapshot
+
+Array = NDArray[Any]
+Where = Callable[[str, int], str]
+
+SATELLITE_OVER_HOST = (30.0, 3.0)  # bound mass over the host's: refused above, warned of above
+# Distances from the central. Groups of friends of friends reach as far as their links do.
+RADII_FROM_HOST = (10.0, 5.0)  # in R200m of the host, and
+FAR_FROM_HOST = (5.0, 3.0)  # in Mpc/h; refused where both are exceeded, warned of alike
+RADII_AT_MOST = 50.0  # in R200m: refused however small the box is
+HOST_OVER_BOUND = 1e4  # the host's mass over the mass bound to its central
+HOST_OVER_BOUND_RARE = (1e-2, 1e2)
+STARS_OVER_BOUND = 3.0  # Gadget-4 runs: up to 1; a made-up universe: 1.11
+IN_BOX = 1.05  # of the matter: as of the mean density
+MASS_OVER_PARTICLES = 10.0
+# The median of vmax over the circular velocity at R200c of the bound mass: 1.0 to 1.6 in Gadget-4
+# runs, TNG100 and Rockstar (z = 11.8), 0.5 to 1.8 in 300 boxes of CAMELS.
+VMAX_OVER_CIRCULAR = (0.05, 20.0)
+_FEW_VMAX = 20  # of halos
+RARE = "rare_"  # begins the counts of the record
+
+_DROP = "leave the rows out with --drop-bad"
+
+
+class Finding(NamedTuple):
+    """Rows that cannot be, or that are rare.
+
+    Parameters
+    ----------
+    name : str
+        Column, or the relation in snake case, for the record.
+    column : str
+        Where to look in the file.
+    rows : ndarray of int
+    what : str
+        What they are, in words that follow their number.
+    value : callable
+        ``value(row)`` is the value of a row, for the message.
+    allowed : str
+    """
+
+    name: str
+    column: str
+    rows: NDArray[np.intp]
+    what: str
+    value: Callable[[int], str]
+    allowed: str
+    relation: bool = False
+    fix: str = ""
+
+
+def _host_rows(columns: Mapping[str, Array]) -> Array:
+    """Row of each row's central; its own where that is not there."""
+    ids, hosts, own = columns["halo_id"], columns["host_id"], np.arange(len(columns["halo_id"]))
+    if not len(ids):
+        return own
+    order = np.argsort(ids, kind="stable")
+    place = order[np.minimum(np.searchsorted(ids, hosts, sorter=order), len(ids) - 1)]
+    found: Array = np.where(ids[place] == hosts, place, own)
+    return found
+
+
+def _values(columns: Mapping[str, Array], *, rare: bool) -> Iterator[Finding]:
+    """Columns beyond their bounds."""
+    for name, column in HALO_COLUMNS.items():
+        if name not in columns or column.bounds is None:
+            continue
+        bounds, values, unit = column.bounds, columns[name], column.unit_label
+        outside = None if rare else bounds.outside(values)
+        rows = bounds.rarely(values) if outside is None else np.flatnonzero(outside)
+        if not len(rows) or (outside is None) != rare:
+            continue
+        what = "values that are NaN, infinite or beyond what there is"
+        if name not in ("velocity", "n_particles"):
+            what = "values that are NaN, infinite, negative or beyond what there is"
+        if rare:
+            what = f"values above {bounds.rare:g} {unit}"
+
+        def value(row: int, values: Array = values, unit: str = unit) -> str:
+            return f"{values[row].tolist()} {unit}".rstrip()
+
+        yield Finding(name, name, rows, what, value, bounds.text(unit))
+
+
+def _relations(
+    columns: Mapping[str, Array], snapshot: Snapshot, host: Array, *, rare: bool
+) -> Iterator[Finding]:
+    """Columns that contradict each other, or the box."""
+    mass, host_mass, central = columns["mass"], columns["host_mass"], columns["is_central"]
+    cosmology, box = snapshot.cosmology, snapshot.box_size
+    matter = cosmology.matter_mass(box)
+    of_host = np.fmax(host_mass, mass[host])
+    level = int(rare)
+
+    def found(name: str, column: str, bad: Array, what: str, value: Array, most: str) -> Finding:
+        rows = np.flatnonzero(bad)
+        return Finding(name, column, rows, what, lambda row: f"{value[row]:.6g}", most, True)
+
+    if not rare:
+        nothing = np.full(len(mass), bool(len(mass)) and not mass.any())
+        yield found("mass_all_zero", "mass", nothing, "bound masses of 0", mass, "masses of some")
+        for name in ("host_mass", "mass"):
+            share = columns[name] / matter
+            yield found(
+                f"{name}_over_matter",
+                name,
+                share > IN_BOX,
+                f"halos of more than all matter in the box of {box:g} Mpc/h",
+                share,
+                f"up to {IN_BOX} times that, {matter:.4g} Msun/h",
+            )
+        ratio = np.where(central & (mass > 0), host_mass / mass, 0)
+        yield found(
+            "host_mass_over_bound",
+            "host_mass",
+            ratio > HOST_OVER_BOUND,
+            "host masses over the mass bound to the central",
+            ratio,
+            f"up to {HOST_OVER_BOUND:g} times it",
+        )
+        if "stellar_mass" in columns:
+            stars = columns["stellar_mass"]
+            ratio = np.where(mass > 0, stars / mass, np.where(stars > 0, np.inf, 0))
+            yield found(
+                "stars_over_bound",
+                "stellar_mass",
+                ratio > STARS_OVER_BOUND,
+                "stellar masses over the whole mass that is bound",
+                ratio,
+                f"up to {STARS_OVER_BOUND:g} times it, for the stars are a part",
+            )
+        elif "n_particles" in columns and snapshot.particle_mass is not None:
+            number = columns["n_particles"]
+            if not snapshot.record.get(SEVERAL_RESOLUTIONS):
+                some = (number > 0) & (mass > 0)
+                ratio = np.where(some, mass / (number * snapshot.particle_mass), 1.0)
+                yield found(
+                    "mass_over_particles",
+                    "mass",
+                    (ratio > MASS_OVER_PARTICLES) | (ratio < 1 / MASS_OVER_PARTICLES),
+                    "masses over that of their particles",
+                    ratio,
+                    f"1, within a factor {MASS_OVER_PARTICLES:g}",
+                )
+    else:
+        some = central & (mass > 0) & (host_mass > 0)
+        ratio = np.where(some, host_mass / mass, 1.0)
+        low, high = HOST_OVER_BOUND_RARE
+        yield found(
+            "host_mass_over_bound",
+            "host_mass",
+            (ratio < low) | (ratio > high),
+            "host masses far from the mass bound to the central",
+            ratio,
+            f"{low:g} to {high:g} times it",
+        )
+    satellite = ~central & (host != np.arange(len(host)))
+    ratio = np.where(satellite & (of_host > 0), mass / of_host, 0)
+    yield found(
+        "satellite_over_host",
+        "mass",
+        ratio > SATELLITE_OVER_HOST[level],
+        "satellites' masses over that of their host",
+        ratio,
+        f"up to {SATELLITE_OVER_HOST[level]:g} times it: finders have up to 3",
+    )
+    apart, radii = np.zeros(len(host)), np.zeros(len(host))
+    rows = np.flatnonzero(satellite)
+    if len(rows):
+        offset = columns["position"][rows] - columns["position"][host[rows]]
+        offset -= box * np.round(offset / box)
+        apart[rows] = np.sqrt((offset**2).sum(axis=1))
+        largest = np.fmax(of_host, mass)[rows]
+        radius = np.cbrt(largest / (4 / 3 * np.pi * 200 * matter)) * box
+        radii[rows] = apart[rows] / np.where(radius > 0, radius, np.inf)
+    far, many = FAR_FROM_HOST[level], RADII_FROM_HOST[level]
+    beyond = (apart > far) & (radii > many)
+    if not rare:
+        beyond |= radii > RADII_AT_MOST
+    yield Finding(
+        "satellite_far_from_host",
+        "position",
+        np.flatnonzero(beyond),
+        "satellites far from their host",
+        lambda row: f"{apart[row]:.4g} Mpc/h, {radii[row]:.3g} R200m",
+        f"up to {far:g} Mpc/h or {many:g} R200m of the host, as groups of friends of friends reach",
+        True,
+        "check that the ids of hosts are of this list; ",
+    )
+
+
+def _with_rows(findings: Iterator[Finding]) -> list[Finding]:
+    """Return the findings that have rows; others hold arrays of the catalogue's length."""
+    return [finding for finding in findings if len(finding.rows)]
+
+
+def impossible(columns: Mapping[str, Array], snapshot: Snapshot) -> Iterator[Finding]:
+    """Find rows that cannot be: first each column by itself, then the rest with each other.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray
+        Of `mockgal.columns.HALO_COLUMNS`, in internal units; positions in the box.
+    snapshot : Snapshot
+
+    Yields
+    ------
+    Finding
+        With rows.
+    """
+    yield from _values(columns, rare=False)
+    with np.errstate(all="ignore"):
+        relations = _with_rows(_relations(columns, snapshot, _host_rows(columns), rare=False))
+    yield from relations
+
+
+def tell_rare(
+    columns: Mapping[str, Array], snapshot: Snapshot, where: Where, record: dict[str, Any]
+) -> None:
+    """Warn of rows that are possible and rare, and count them in the record."""
+    with np.errstate(all="ignore"):
+        relations = _relations(columns, snapshot, _host_rows(columns), rare=True)
+        findings = [*_values(columns, rare=True), *_with_rows(relations)]
+    for finding in findings:
+        row = int(finding.rows[0])
+        record[RARE + finding.name] = len(finding.rows)
+        warn(
+            f"{where(finding.column, row)}: {len(finding.rows)} {finding.what}, the first, of "
+            f"halo_id {columns['halo_id'][row]}, {finding.value(row)}; they are read as they are"
+        )
+    for name, means in _NOTHING.items():
+        if name in columns and len(columns[name]) > _FEW and not columns[name].any():
+            record[f"{name}_all_zero"] = len(columns[name])
+            warn(f"{where(name, 0).split(', row')[0]}: all values are 0: {means}")
+
+
+_FEW = 100  # rows, of which all may be 0 by chance or for a trial
+_NOTHING = {
+    "velocity": "nothing moves, so that redshift space is real space",
+    "vmax": "no rank or cut by vmax means anything",
+}
+
+
+def are_most(finding: Finding, columns: Mapping[str, Array]) -> bool:
+    """Whether most rows cannot be: then the column is wrong, and not the rows."""
+    return 2 * len(finding.rows) > len(columns["halo_id"])
+
+
+def refusal(finding: Finding, columns: Mapping[str, Array], where: Where) -> BadValueError:
+    """Return the error of rows that cannot be."""
+    row, n, ids = int(finding.rows[0]), len(finding.rows), columns["halo_id"]
+    central = columns["is_central"][finding.rows]
+    losing = ~columns["is_central"] & np.isin(columns["host_id"], ids[finding.rows][central])
+    losing[finding.rows] = False
+    fix = _DROP + " and --orphans drop, for they are hosts of others" * bool(losing.any())
+    if are_most(finding, columns):
+        fix = f"correct the unit or the column, for {n} of {len(ids)} rows are so"
+    fix = f"{finding.fix}{fix}, or fetch the file again"
+    return BadValueError(
+        where(finding.column, row),
+        f"{n} {finding.what}, the first, of halo_id {ids[row]}, {finding.value(row)}",
+        finding.allowed,
+        fix,
+    )
+
+
+def check_vmax(
+    vmax: Array,
+    mass: Array,
+    snapshot: Snapshot,
+    where: str,
+) -> None:
+    """Circular velocities [km/s] against bound masses [Msun/h], in the median.
+
+    Raises
+    ------
+    UnitsError
+        The median over what the mass has at R200c, where neither is 0, is not within
+        `VMAX_OVER_CIRCULAR`.
+    """
+    good = (vmax > 0) & (mass > 0)
+    if np.count_nonzero(good) < _FEW_VMAX:
+        return
+    circular = snapshot.cosmology.halo_scale(mass[good], "200c", snapshot.redshift)[1]
+    ratio = float(np.median(vmax[good] / circular))
+    low, high = VMAX_OVER_CIRCULAR
+    if not low <= ratio <= high:
+        raise UnitsError(
+            where,
+            f"a vmax of {ratio:.3g} times the circular velocity sqrt(G M / r) of the bound mass at "
+            f"R200c, in the median of {np.count_nonzero(good)} halos",
+            f"{low:g} to {high:g} times: finders have 0.5 to 1.8",
+            f"correct the unit, km/s, or the column: it is off by a factor of about {ratio:.1g}",
+        )
+
+
+def check_scene(scene: Scene, place: str) -> None:
+    """Raise if rows of a scene cannot be; for scenes that no reader of ours made.
+
+    Raises
+    ------
+    BadValueError, UnitsError
+    """
+    columns = {name: scene.halos[name] for name in scene.halos.columns}
+
+    def where(name: str, row: int) -> str:
+        return f"{place}:{name}, row {row}"
+
+    for finding in impossible(columns, scene.snapshot):
+        raise refusal(finding, columns, where)
+    if "vmax" in columns:
+        check_vmax(columns["vmax"], columns["mass"], scene.snapshot, f"{place}:vmax")
+    tell_rare(columns, scene.snapshot, where, {})

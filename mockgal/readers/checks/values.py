@@ -1,0 +1,492 @@
+"""Checks and repairs of rows that every reader shares, each counted in the catalogue's record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import BadValueError, IncompleteSetError, UsageError
+from ...layout import DROPPED_FOR, EMPTY_REGIONS, MISSING_CHUNKS, SEVERAL_RESOLUTIONS
+from ...protocols import ReadOptions
+from ...system.ids import check_digits
+from ...types import HaloCatalog, Snapshot, settle
+from . import particle_mass, physics, plausible
+from .copies import find_copies, refusal
+from .regions import empty_region
+
+Array = NDArray[Any]
+Where = Callable[[str, int], str]  # (column, row) -> "FILE:/Dataset, row R" for messages
+
+MARGIN = 0.01  # of the box: positions out by less are rounding or drift, and are wrapped
+ORPHANS = ("refuse", "drop", "central")
+_DOUBLE = np.dtype(np.float64)
+
+# What every halo record holds; readers add what their format knows.
+COUNTED = (
+    "positions_wrapped",
+    "positions_at_box_edge",
+    "dropped_bad",
+    "dropped_with_their_host",
+    "orphans_dropped",
+    "orphans_made_central",
+)
+_LEAST_OMEGA = 1e-3  # of dark matter, below which its particles say nothing
+BOUND = "bound_mass_over_matter"  # in the record beside the counts
+MEASURED = (BOUND, *particle_mass.MEASURED)  # all that are no counts
+
+
+def count(record: dict[str, Any], name: str, number: int) -> None:
+    """Add ``number`` to the count ``name`` of a record."""
+    before = record.get(name, 0)
+    record[name] = (before if isinstance(before, int) else 0) + int(number)
+
+
+def wrap(
+    position: Array,
+    box_size: float,
+    *,
+    stored: np.dtype[Any],
+    centred: bool,
+    where: Callable[[int], str],
+    record: dict[str, Any],
+) -> Array:
+    """Positions in [0, box_size).
+
+    Parameters
+    ----------
+    position : ndarray of float64, shape (n, 3)
+        Comoving [Mpc/h].
+    box_size : float
+        [Mpc/h].
+    stored : dtype
+        The type that the file keeps positions in.
+    centred : bool
+        Positions are declared to be in [-L/2, L/2).
+    where : callable
+        ``where(row)`` says where a row is.
+    record : dict
+        ``positions_wrapped`` and ``positions_at_box_edge`` are counted there (coordinates at the
+        far edge, or so little below 0 that the stored type cannot tell, become 0).
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 3)
+
+    Raises
+    ------
+    BadValueError
+        NaN or infinite positions, or positions outside the box.
+    """
+    x = position
+    bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
+    if bad.size:
+        raise BadValueError(
+            where(int(bad[0])),
+            f"{bad.size} positions that are NaN or infinite, this the first",
+            "finite positions",
+            "fetch or write the file again",
+        )
+    low, high = (-0.5, 0.5) if centred else (0.0, 1.0)
+    outside = (x < (low - MARGIN) * box_size) | (x > (high + MARGIN) * box_size)
+    rows = np.flatnonzero(outside.any(axis=1))
+    if rows.size:
+        row = int(rows[0])
+        found = (
+            f"{rows.size} positions outside the box of {box_size:.6g} Mpc/h, the first "
+            f"{x[row].tolist()}"
+        )
+        if not centred and np.abs(x).max() <= (0.5 + MARGIN) * box_size:
+            raise BadValueError(
+                where(row),
+                found + ", all in [-L/2, L/2)",
+                "[0, L)",
+                "if the origin is the box's centre, say --centred-origin",
+            )
+        raise BadValueError(
+            where(row),
+            found,
+            f"[{low:g} L, {high:g} L)",
+            "check box size and length unit" + (", or leave out --centred-origin" * centred),
+        )
+    moved = (x < 0) | (x >= box_size)
+    x = np.where(x < 0, x + box_size, x)
+    at_edge = x == box_size
+    x = np.where(x > box_size, x - box_size, x)
+    # A stored type that rounds the wrapped value to L cannot tell it from the edge.
+    type_ = stored.type if stored.kind == "f" else np.float64
+    at_edge |= moved & (x.astype(type_) >= type_(box_size))
+    count(record, "positions_wrapped", int(np.count_nonzero(moved)))
+    count(record, "positions_at_box_edge", int(np.count_nonzero(at_edge)))
+    x[at_edge | (x >= box_size)] = 0.0
+    return x
+
+
+def leave_out_copies(
+    columns: dict[str, Array], options: ReadOptions, where: Where, record: dict[str, Any]
+) -> tuple[dict[str, Array], Array]:
+    """Return the rows that are there again, and columns in which no satellite has one as its host.
+
+    Of the rows of one object a central is kept, or else the first. The satellites of a central that
+    is left out are moved to the one that is kept, and counted.
+
+    Raises
+    ------
+    BadValueError
+        There are such rows, and ``options.drop_bad`` is not set or they are half of all: those are
+        catalogues put together wrongly.
+    """
+    ids, hosts, central = (columns[name] for name in ("halo_id", "host_id", "is_central"))
+    found = find_copies(columns["position"], columns["mass"], columns["velocity"], central)
+    if found is None:
+        return columns, np.zeros(0, dtype=np.intp)
+    few = 2 * len(found.again) < len(ids)
+    if not (few and options.drop_bad):
+        raise refusal(
+            found,
+            ids,
+            "halos",
+            lambda row: where("position", row),
+            "; if they are single rows, --drop-bad leaves them out" * few,
+        )
+    was_host = central[found.again]
+    gone, instead = ids[found.again[was_host]], found.first[was_host]
+    order = np.argsort(gone)
+    theirs = np.flatnonzero(~central & np.isin(hosts, gone))
+    kept = instead[order][np.searchsorted(gone[order], hosts[theirs])]
+    moved, host_mass = hosts.copy(), columns["host_mass"].copy()
+    moved[theirs], host_mass[theirs] = ids[kept], host_mass[kept]
+    record["satellites_moved_to_kept_copy"] = int(np.sum(~np.isin(theirs, found.again)))
+    return {**columns, "host_id": moved, "host_mass": host_mass}, found.again
+
+
+def drop_bad(
+    columns: dict[str, Array],
+    snapshot: Snapshot,
+    options: ReadOptions,
+    where: Where,
+    record: dict[str, Any],
+    again: Array,
+) -> Array:
+    """Numbers of the rows whose values can be true (`plausible`), shape (kept,).
+
+    A host mass of zero is allowed, for small groups have it; with ``options.drop_bad`` centrals
+    that have it are dropped too, since painters refuse them. The satellites of a central whose host
+    mass is bad or zero are dropped with it, and counted apart. The rows ``again`` are dropped, too.
+
+    Raises
+    ------
+    BadValueError, UnitsError
+        Values that cannot be, and ``options.drop_bad`` is not set or they are more than half of
+        all: those are of a column that is in another unit, or is not what it seems.
+    """
+    keep = np.ones(len(columns["halo_id"]), dtype=bool)
+    for finding in plausible.impossible(columns, snapshot):
+        if not options.drop_bad or plausible.are_most(finding, columns):
+            _raise_cause(finding, columns, snapshot, options, where)
+            raise plausible.refusal(finding, columns, where)
+        keep[finding.rows] = False
+        record[DROPPED_FOR + finding.name] = len(finding.rows)
+    keep[again] = False
+    central, host_mass = columns["is_central"], columns["host_mass"]
+    if options.drop_bad:  # centrals that no painter can place by the mass of their host
+        keep &= ~(central & (host_mass == 0))
+    count(record, "dropped_bad", int(np.count_nonzero(~keep)))
+    without_host = central & ~(np.isfinite(host_mass) & (host_mass > 0))
+    if options.drop_bad and without_host.any():
+        theirs = ~central & np.isin(columns["host_id"], columns["halo_id"][without_host])
+        count(record, "dropped_with_their_host", int(np.count_nonzero(keep & theirs)))
+        keep &= ~theirs
+    if len(keep) and not keep.any():
+        raise BadValueError(
+            where("host_mass", 0).split(", row")[0],
+            f"no row that --drop-bad leaves, of {len(keep)}: {np.count_nonzero(without_host)} "
+            "centrals have a host mass of 0",
+            "host masses of some",
+            "choose another --mass-definition, or read it without --drop-bad",
+        )
+    return np.flatnonzero(keep)
+
+
+def _raise_cause(
+    finding: plausible.Finding,
+    columns: dict[str, Array],
+    snapshot: Snapshot,
+    options: ReadOptions,
+    where: Where,
+) -> None:
+    """Raise the error that tells why rows cannot be: a unit of all, or hosts that are not there."""
+    if finding.relation:
+        settle_orphans(columns, options, where, {})
+    masses = [columns["mass"], columns["host_mass"]]
+    many = plausible.are_most(finding, columns) and finding.column in ("mass", "host_mass")
+    if many and all(np.isfinite(mass).all() and mass.min() >= 0 for mass in masses):
+        _check_units(columns, snapshot, where)
+
+
+def check_unique(ids: Array, where: Where) -> None:
+    """Whether no id is there twice.
+
+    Raises
+    ------
+    BadValueError
+        The message gives the number of repeated ids and the first.
+    """
+    order = np.argsort(ids, kind="stable")
+    repeated = np.flatnonzero(np.diff(ids[order]) == 0)
+    if repeated.size:
+        row = int(order[repeated[0] + 1])
+        raise BadValueError(
+            where("halo_id", row),
+            f"{repeated.size} repeated ids, the first {ids[row]}",
+            "unique ids",
+            "look for a file or chunk read twice",
+        )
+
+
+def check_hosts(columns: dict[str, Array], where: Where) -> None:
+    """Whether every central is its own host.
+
+    Raises
+    ------
+    BadValueError
+        The message gives the first that is not.
+    """
+    wrong = np.flatnonzero(columns["is_central"] & (columns["host_id"] != columns["halo_id"]))
+    if wrong.size:
+        row = int(wrong[0])
+        raise BadValueError(
+            where("host_id", row),
+            f"{wrong.size} centrals with another host, the first halo_id "
+            f"{columns['halo_id'][row]} in host {columns['host_id'][row]}",
+            "its own halo_id as the host_id of a central",
+            "correct is_central or host_id, or write the catalogue again",
+        )
+
+
+def settle_orphans(
+    columns: dict[str, Array], options: ReadOptions, where: Where, record: dict[str, Any]
+) -> dict[str, Array]:
+    """Satellites without their central: refused, dropped, or made centrals.
+
+    An orphan that is made a central takes its own bound mass as host mass, for its halo's is not
+    its own.
+
+    Raises
+    ------
+    BadValueError
+        There are orphans and ``options.orphans`` is ``"refuse"``.
+    UsageError
+        ``options.orphans`` is none of `ORPHANS`.
+    """
+    if options.orphans not in ORPHANS:
+        raise UsageError(
+            "--orphans",
+            repr(options.orphans),
+            "one of " + ", ".join(ORPHANS),
+            "choose one of these",
+        )
+    central = columns["is_central"]
+    orphan = ~central & ~np.isin(columns["host_id"], columns["halo_id"][central])
+    rows = np.flatnonzero(orphan)
+    if rows.size == 0 or options.orphans == "drop":
+        count(record, "orphans_dropped", rows.size)
+        return columns if rows.size == 0 else {n: v[~orphan] for n, v in columns.items()}
+    if options.orphans == "refuse":
+        row, satellites = int(rows[0]), int(np.count_nonzero(~central))
+        fix = "choose --orphans drop or --orphans central"
+        if rows.size > satellites / 2:
+            fix = (
+                "most parents are not here: check that ids and parents are of one list, with all "
+                f"their digits; only if the hosts were left out on purpose, {fix}"
+            )
+        raise BadValueError(
+            where("host_id", row),
+            f"{rows.size} satellites without a central in the catalogue, of {satellites}, the"
+            f" first halo_id {columns['halo_id'][row]}",
+            "a central for each",
+            fix,
+        )
+    count(record, "orphans_made_central", rows.size)
+    return {
+        **columns,
+        "is_central": central | orphan,
+        "host_id": np.where(orphan, columns["halo_id"], columns["host_id"]),
+        "host_mass": np.where(orphan, columns["mass"], columns["host_mass"]),
+    }
+
+
+def check_regions(
+    position: Array,
+    box_size: float,
+    options: ReadOptions,
+    where: str,
+    record: dict[str, Any],
+) -> None:
+    """Raise if a part of the box holds no host halo, and should; see `regions`.
+
+    With ``options.allow_empty_regions`` the record counts such regions.
+
+    Raises
+    ------
+    IncompleteSetError
+    """
+    found = empty_region(position, box_size)
+    if found is None:
+        return
+    if options.allow_empty_regions:
+        record[EMPTY_REGIONS] = found.number
+        return
+    raise IncompleteSetError(
+        where,
+        f"no halo in {found.number} of {found.regions} equal regions, the first a {found.what}, "
+        f"where {found.expected:.0f} hosts are expected in each: a missing subvolume?",
+        "halos everywhere in the box",
+        "fetch the missing files, or correct the box size; if the box is truly empty there, say "
+        "--allow-empty-regions",
+    )
+
+
+def _check_units(
+    columns: dict[str, Array], snapshot: Snapshot, where: Where
+) -> dict[str, float | int]:
+    """Masses against the box, the particles and each other; what is recorded of that."""
+    expected = (snapshot.cosmology, snapshot.redshift)
+
+    def dataset(name: str) -> str:
+        return where(name, 0).split(", row")[0]
+
+    mass, central = columns["mass"], columns["is_central"]
+    bound = physics.check_share(
+        float(mass.sum()),
+        snapshot.box_size,
+        snapshot.cosmology,
+        dataset("mass"),
+        "bound to subhalos",
+        0.0,
+    )
+    found: dict[str, float | int] = {BOUND: bound}
+    gravity_only = "stellar_mass" not in columns
+    several = snapshot.record.get(SEVERAL_RESOLUTIONS)  # of which halos of zooms are made
+    particle = None if several else snapshot.particle_mass
+    if particle is not None:
+        physics.check_number(particle, snapshot.box_size, snapshot.cosmology, dataset("mass"))
+    if gravity_only and particle is not None and "n_particles" in columns:
+        good = (mass > 0) & (columns["n_particles"] > 0)
+        if good.any():
+            physics.check_particle_mass(
+                float(np.median(mass[good] / columns["n_particles"][good])),
+                particle,
+                *expected,
+                dataset("mass"),
+                "a median mass / n_particles",
+            )
+    if gravity_only and particle is not None:
+        found |= particle_mass.check_quantum(particle, mass, dataset("mass"))
+    if particle is not None:
+        found |= _check_cube(particle, snapshot, gravity_only, dataset("mass"))
+    physics.check_host_mass(
+        columns["host_mass"][central], mass[central], *expected, dataset("host_mass")
+    )
+    if "vmax" in columns:
+        plausible.check_vmax(columns["vmax"], mass, snapshot, dataset("vmax"))
+    return found
+
+
+def _check_cube(
+    particle: float, snapshot: Snapshot, gravity_only: bool, where: str
+) -> dict[str, float | int]:
+    """The number of dark-matter particles in the box, where all of them have one mass."""
+    cosmology, box_size = snapshot.cosmology, snapshot.box_size
+    baryons = 0.0 if gravity_only else cosmology.omega_b
+    if baryons is None:
+        return {}
+    possible = [
+        omega
+        for known in physics.readings(cosmology)
+        if (omega := round(known.omega_m - baryons, 12)) > _LEAST_OMEGA
+    ]
+    if not possible:
+        return {}
+    fits = (o for o in possible if particle_mass.cube(particle, box_size, o, cosmology).fits)
+    omega = next(fits, possible[0])
+    return particle_mass.check_cube(particle, box_size, omega, cosmology, where)
+
+
+def halo_catalog(
+    columns: dict[str, Array],
+    mass_definition: str,
+    snapshot: Snapshot,
+    options: ReadOptions,
+    where: Where,
+    record: dict[str, Any],
+    stored: np.dtype[Any] = _DOUBLE,
+) -> HaloCatalog:
+    """The catalogue of rows in internal units, after all checks of rows.
+
+    Parameters
+    ----------
+    columns : dict of str to ndarray, shape (n,) or (n, 3)
+        Canonical columns in internal units; positions not yet wrapped.
+    mass_definition : str
+    snapshot : Snapshot
+        The box they are in; its cosmology and particle mass are what the masses must fit.
+    options : ReadOptions
+    where : callable
+        ``where(column, row)`` says where a value is.
+    record : dict
+        Counts are added to those that it holds.
+    stored : dtype
+        The type that the file keeps positions in.
+
+    Returns
+    -------
+    HaloCatalog
+
+    Raises
+    ------
+    BadValueError, IncompleteSetError
+        Rows that cannot be true, or a region of the box without any.
+    UnitsError
+        Masses that no universe has.
+    """
+    for name in COUNTED:
+        record.setdefault(name, 0)
+    position = wrap(
+        columns["position"],
+        snapshot.box_size,
+        stored=stored,
+        centred=options.centred_origin,
+        where=lambda row: where("position", row),
+        record=record,
+    )
+    columns = {**columns, "position": position}
+    check_unique(columns["halo_id"], where)
+    check_hosts(columns, where)
+    ids, hosts, central = (columns[name] for name in ("halo_id", "host_id", "is_central"))
+    check_digits(ids, hosts, central, lambda row: where("host_id", row))
+    columns, again = leave_out_copies(columns, options, where, record)
+    kept = drop_bad(columns, snapshot, options, where, record, again)
+    if len(kept) < len(position):
+        columns = {name: rows[kept] for name, rows in columns.items()}
+    columns = {**columns, "row": kept}  # for messages
+    columns = settle_orphans(
+        columns, options, lambda name, row: where(name, int(kept[row])), record
+    )
+    left = columns.pop("row")
+    measured = _check_units(columns, snapshot, where)
+    central = columns["is_central"]
+    if MISSING_CHUNKS not in snapshot.record:
+        place = where("position", 0).split(", row")[0]
+        check_regions(columns["position"][central], snapshot.box_size, options, place, record)
+    record.update(
+        subhalos=len(central),
+        centrals=int(np.count_nonzero(central)),
+        satellites=int(np.count_nonzero(~central)),
+        centrals_with_zero_host_mass=int(np.count_nonzero(central & (columns["host_mass"] == 0))),
+    )
+    record.update(measured)
+    plausible.tell_rare(columns, snapshot, lambda name, row: where(name, int(left[row])), record)
+    return HaloCatalog(settle(columns), mass_definition, record)

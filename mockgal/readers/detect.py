@@ -1,0 +1,147 @@
+"""Which reader a path is for: decided by content, never by the name's ending."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .. import registry
+from ..errors import FormatError, InputError, UsageError, warn
+from ..layout import MISSING_CHUNKS
+from ..protocols import Reader, ReadOptions
+from ..types import Scene
+from . import given
+from .checks.plausible import check_scene
+from .halotools.reader import HalotoolsReader, is_catalogue
+from .quijote import reader as quijote
+from .unsupported.messages import describe
+
+
+def _reader(name: str) -> Reader:
+    reader: Reader = registry.make("readers", name)
+    return reader
+
+
+def _check_exists(path: Path) -> None:
+    if not path.exists():
+        raise InputError(path, "no such file or folder", "a catalogue", "check the path")
+
+
+def detect(path: Path | str) -> str:
+    """The name of the format at ``path``.
+
+    Parameters
+    ----------
+    path : Path or str
+        A file or folder.
+
+    Returns
+    -------
+    str
+        A name in ``registry.names("readers")``.
+
+    Raises
+    ------
+    InputError
+        Nothing is there, or a damaged HDF5 file.
+    FormatError
+        No reader knows it, or several do; the message lists them.
+    """
+    path = Path(path)
+    _check_exists(path)
+    readers = dict(registry.working("readers"))
+    found = [
+        name for name, reader in readers.items() if registry.knows("readers", name, reader, path)
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise FormatError(
+            path,
+            "a file that several readers know: " + ", ".join(found),
+            "one",
+            "say which with --format",
+        )
+
+    def name_of(below: Path) -> str:
+        return next(
+            (n for n, reader in readers.items() if registry.knows("readers", n, reader, below)), ""
+        )
+
+    if quijote.looks_like_a_set(path):
+        what, fix = quijote.describe(path)
+    else:
+        what, fix = describe(path, name_of)
+    raise FormatError(path, what, "one of the formats " + ", ".join(readers), fix)
+
+
+def read(path: object, options: ReadOptions | None = None, format: str | None = None) -> Scene:
+    """The scene at ``path``, in internal units and checked.
+
+    Parameters
+    ----------
+    path : Path, str or object
+        A file or folder; or a halo catalogue of halotools.
+    options : ReadOptions, optional
+    format : str, optional
+        Name of a reader; found from the content without it.
+
+    Returns
+    -------
+    Scene
+
+    Raises
+    ------
+    MockgalError
+        Exit code 3 for bad input, 4 for unsafe input, 2 for a format that does not exist, or an
+        object that is neither a path nor a halo catalogue.
+    """
+    options = options or ReadOptions()
+    if options.chunk_rows < 1:
+        raise UsageError("chunk_rows", f"{options.chunk_rows}", "1 or more", "leave it out")
+    place = str(path) if isinstance(path, str | os.PathLike) else type(path).__name__
+    if format is not None and format not in registry.names("readers"):
+        raise UsageError(
+            "--format",
+            repr(format),
+            "one of " + ", ".join(registry.names("readers")),
+            "choose one of these",
+        )
+    if isinstance(path, str | os.PathLike):
+        path = Path(path)
+        _check_exists(path)
+        name = format or detect(path)
+        with registry.guarded("readers", name, f"reading {path}"):
+            scene = _reader(name).read(path, options)
+        if not registry.is_built_in("readers", name):
+            check_scene(scene, place)
+    else:
+        scene = _read_object(path, options, format)
+    record = scene.snapshot.record
+    given.check_choices(scene, options, place)
+    given.check(scene.snapshot, options, place)
+    if MISSING_CHUNKS in record:
+        warn(
+            f"{place}: chunks {record[MISSING_CHUNKS]} of {record['files_of_the_whole_output']} "
+            f"are missing: {len(scene.halos)} of the {record['subhalos_of_the_whole_output']} "
+            "subhalos are here, which is no fair sample of the box; number densities and "
+            "clustering mean nothing",
+            stacklevel=3,
+        )
+    return scene
+
+
+def _read_object(thing: object, options: ReadOptions, format: str | None) -> Scene:
+    reader = HalotoolsReader()
+    if not is_catalogue(thing):
+        raise UsageError(
+            "read",
+            f"a {type(thing).__name__}",
+            "a path, or a halo catalogue of halotools (with halo_table and Lbox)",
+            "give one of these",
+        )
+    if format not in (None, reader.name):
+        raise UsageError(
+            "--format", repr(format), f"{reader.name} for an object", "leave the format out"
+        )
+    return reader.read_object(thing, options)

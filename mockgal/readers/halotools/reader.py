@@ -1,0 +1,393 @@
+"""halotools: the files of its halo cache, and its catalogue objects.
+
+| native | here |
+|---|---|
+| halo_id | halo_id |
+| halo_x, halo_y, halo_z [comoving Mpc/h] | position |
+| halo_vx, halo_vy, halo_vz [peculiar km/s] | velocity |
+| first of `PARENT`; without any of them every row is a host | host_id, is_central |
+| the host's value of a column of `HOST_MASS` [Msun/h] | host_mass |
+| first of `BOUND_MASS`, else the column of the host mass [Msun/h] | mass |
+| halo_vmax [km/s], where it is there | vmax |
+| the host's halo_nfw_conc, where the host mass is halo_mvir | concentration |
+| halo_phantom, where it is there | rows that have it, made up between two outputs, are left out |
+
+Facts are attributes of the file's root or of the object: ``Lbox`` (a number, or three that are
+equal), ``redshift`` (text in files), ``particle_mass``, ``simname``, and the cosmology if it is
+stated (`mockgal.readers.halotools.facts`). Format: astropy/halotools,
+sim_manager/user_supplied_halo_catalog.py and cached_halo_catalog.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cosmology import Cosmology
+from ...errors import (
+    BadValueError,
+    MissingDatasetError,
+    MockgalError,
+    UnitsError,
+    UnsafeInputError,
+    UsageError,
+    printable,
+    warn,
+)
+from ...layout import MASS_DEFINITIONS_IN_FILE
+from ...protocols import ReadOptions
+from ...system.ids import Ids, whole
+from ...types import Scene, Snapshot
+from .. import given
+from ..checks import physics, values
+from ..checks.nesting import top_hosts
+from ..hdf5 import headers, safe
+from . import facts
+from .table import UNITS_HERE, Table, in_file, in_object
+
+Array = NDArray[Any]
+
+# Host masses by definition; without --mass-definition the first that is there. 200c leads as in
+# the other formats, vir follows as halotools' own choice. "b" (background) and "m" mean the same.
+HOST_MASS = {
+    "200c": ("halo_m200c",),
+    "vir": ("halo_mvir",),
+    "200m": ("halo_m200b", "halo_m200m"),
+    "500c": ("halo_m500c",),
+    "fof": ("halo_mfof",),
+}
+# What is bound to a row's own object. Rockstar, from which most of these tables come, counts bound
+# particles only, and of a satellite its own, which hardly reach out to the virial density: its Mvir
+# is about all that is bound to it, where the higher thresholds of other definitions cut inside. A
+# host's Mvir has its satellites in it.
+BOUND_MASS = ("halo_mbound_vir", "halo_mvir")
+# The id of the host (of pid: of the next larger object), and -1 for a host; of hostid its own id.
+PARENT = ("halo_upid", "halo_pid", "halo_hostid")
+
+_POSITION = ("halo_x", "halo_y", "halo_z")
+_VELOCITY = ("halo_vx", "halo_vy", "halo_vz")
+_VMAX, _PHANTOM = "halo_vmax", "halo_phantom"
+# halotools makes it of Rockstar's: the virial radius over the scale radius of the fit.
+_CONCENTRATION, _OF_CONCENTRATION = "halo_nfw_conc", "vir"
+_DEFINITION = {name: key for key, names in HOST_MASS.items() for name in names}
+_RADIUS = {
+    name: name.replace("halo_m", "halo_r") for name, key in _DEFINITION.items() if key != "fof"
+}
+# All columns that are looked at, with their units.
+_COLUMNS = {
+    **dict.fromkeys(("halo_id", _PHANTOM, _CONCENTRATION, *PARENT), ""),
+    **dict.fromkeys((*_POSITION, *_RADIUS.values()), "Mpc/h"),
+    **dict.fromkeys((*_DEFINITION, *BOUND_MASS), "Msun/h"),
+    **dict.fromkeys((*_VELOCITY, _VMAX), "km/s"),
+}
+_EXACT = "rockstar"  # in the name of a finder whose radii are made of its masses
+_TEXTS = ("halo_finder", "version_name")
+_METADATA = (*facts.METADATA, "simname", *_TEXTS)
+
+
+class HalotoolsReader:
+    """Halo tables of halotools: files of its cache, and catalogue objects."""
+
+    name = "halotools"
+
+    def detect(self, path: Path) -> bool:
+        """Whether ``path`` is a file of halotools' cache: never raises for other formats."""
+        if not path.is_file():
+            return False
+        try:
+            with safe.open_hdf5(path) as file:
+                return headers.has(file, "/", "halo_finder") and safe.exists(file, "data")
+        except UnsafeInputError:  # `read` refuses it with the reason
+            return True
+        except MockgalError:
+            return False
+
+    def read(self, path: Path, options: ReadOptions) -> Scene:
+        """The scene in the halo table at ``path``.
+
+        Parameters
+        ----------
+        path : Path
+        options : ReadOptions
+
+        Returns
+        -------
+        Scene
+
+        Raises
+        ------
+        MockgalError
+            Exit code 3 for a file that is damaged, contradictory or unphysical, 4 for an unsafe
+            one, 2 for options that cannot be met.
+        """
+        return _scene(in_file(path, _METADATA, options.chunk_rows), options)
+
+    def read_object(self, catalogue: object, options: ReadOptions) -> Scene:
+        """The scene in a halo catalogue of halotools, or an object like it.
+
+        Parameters
+        ----------
+        catalogue : object
+            See `is_catalogue`.
+        options : ReadOptions
+
+        Returns
+        -------
+        Scene
+            Its arrays are copies.
+
+        Raises
+        ------
+        MockgalError
+            As for `read`.
+        """
+        return _scene(in_object(catalogue, _METADATA, _COLUMNS), options)
+
+
+def is_catalogue(thing: object) -> bool:
+    """Whether ``thing`` has a halo table and a box, as the catalogues of halotools have.
+
+    Its mocks have them too, but only of the halos that their model populates.
+    """
+    own = getattr(thing, "__dict__", {})
+
+    def has(name: str) -> bool:  # and does not read a file to see
+        return name in own or hasattr(type(thing), name)
+
+    return has("halo_table") and has("Lbox") and not has("galaxy_table")
+
+
+def _scene(table: Table, options: ReadOptions) -> Scene:
+    """Columns by name, and metadata, turned into a scene: the same for files and objects."""
+    present = _host_masses(table)
+    definition, host_mass = _host_mass(present, options)
+    bound = next((name for name in BOUND_MASS if name in table.columns), host_mass)
+    parent = next((name for name in PARENT if name in table.columns), None)
+    pairs = [pair for pair in _RADIUS.items() if set(pair) <= set(table.columns)]
+    wanted = ["halo_id", *_POSITION, *_VELOCITY, host_mass, bound]
+    _check_present(table, wanted)
+    also = {parent, PARENT[-1], _VMAX, _PHANTOM, *(name for pair in pairs for name in pair)}
+    if definition == _OF_CONCENTRATION:
+        also.add(_CONCENTRATION)
+    wanted += [name for name in table.columns if name in also]
+
+    box_size, redshift, taken = facts.box_and_redshift(table, options)
+    cosmology, record = facts.cosmology(table, options)
+    native = table.read(list(dict.fromkeys(wanted)))
+    record |= {
+        **{name: printable(table.text(name)) for name in _TEXTS},
+        "host_mass_column": host_mass,
+        MASS_DEFINITIONS_IN_FILE: list(present),
+        "mass_definition_chosen_by": "user" if options.mass_definition else "default",
+        "mass_column": bound,
+        "hosts_from": parent or "no column of parents: every row is a host",
+    }
+
+    origin = {"host_id": parent or "halo_id", "host_mass": host_mass, "mass": bound, "vmax": _VMAX}
+    origin |= {"halo_id": "halo_id", "position": _POSITION[0], "velocity": _VELOCITY[0]}
+
+    def where(name: str, row: int) -> str:
+        return f"{table.place}[{origin[name]}], row {row}"
+
+    ids = whole(native["halo_id"], lambda row: where("halo_id", row))
+    _check_ids(ids, where)
+    counted: dict[str, Any] = {}
+    host_id, central, top = ids, np.ones(len(ids), dtype=bool), np.arange(len(ids))
+    if parent is None:
+        warn(
+            f"{table.place} has none of {', '.join(PARENT)}: every row is taken for a host halo, "
+            "and its galaxy for a central",
+            stacklevel=2,
+        )
+    else:
+        host_id, central, top, counted["nested_satellites"] = _hosts(table, ids, native, parent)
+    real = native[_PHANTOM] == 0 if _PHANTOM in native else np.ones(len(ids), dtype=bool)
+    counted["groups"] = int(np.count_nonzero(central & real))
+    counted["phantoms_dropped"] = int(np.count_nonzero(~real))
+    record |= _check_radii(table, native, pairs, central & real, cosmology, redshift, options)
+    record |= facts.check_matter(table, box_size, cosmology, redshift)
+    particle_mass, of_particles = facts.particle_mass(
+        table, native[bound], box_size, cosmology, options
+    )
+    record["given_by_user"] += [*taken, *of_particles]
+    snapshot = Snapshot(
+        name=printable(table.text("simname")) or table.name,
+        box_size=box_size,
+        redshift=redshift,
+        cosmology=cosmology,
+        particle_mass=particle_mass,
+        format=HalotoolsReader.name,
+        source=table.source,
+        record=record,
+    )
+    position = _vectors(native, _POSITION)
+    if "box_size" in taken:
+        place = where("position", 0).split(", row")[0]
+        given.check_box(position[central], box_size, options, place)
+    columns = {
+        "halo_id": ids,
+        "host_id": host_id,
+        "is_central": central,
+        "position": position,
+        "velocity": _vectors(native, _VELOCITY),
+        "mass": native[bound].astype(np.float64),
+        "host_mass": native[host_mass][top].astype(np.float64),
+    }
+    if _VMAX in native:
+        columns["vmax"] = native[_VMAX].astype(np.float64)
+    if _CONCENTRATION in native:
+        columns["concentration"] = native[_CONCENTRATION][top].astype(np.float64)
+    kept = np.flatnonzero(real)
+    if len(kept) < len(ids):
+        columns = {name: rows[kept] for name, rows in columns.items()}
+    halos = values.halo_catalog(
+        columns,
+        definition,
+        snapshot,
+        options,
+        lambda name, row: where(name, int(kept[row]) if row < len(kept) else row),
+        counted,
+        stored=np.result_type(*(native[name].dtype for name in _POSITION)),
+    )
+    return Scene(snapshot, halos)
+
+
+def _vectors(native: dict[str, Array], names: Sequence[str]) -> Array:
+    return np.column_stack([native[name].astype(np.float64) for name in names])
+
+
+def _host_masses(table: Table) -> dict[str, str]:
+    """The column of the host mass by definition, the one to choose first."""
+    present: dict[str, str] = {}
+    for name, definition in _DEFINITION.items():
+        if name in table.columns:
+            present.setdefault(definition, name)
+    if not present:
+        raise MissingDatasetError(
+            table.place,
+            f"no host mass of a known definition; columns: {table.listed()}",
+            "one of " + ", ".join(_DEFINITION),
+            "name the mass by its definition, such as halo_m200c, in Msun/h",
+        )
+    return present
+
+
+def _host_mass(present: dict[str, str], options: ReadOptions) -> tuple[str, str]:
+    """Definition of the host mass, and its column."""
+    if options.mass_definition is None:
+        return next(iter(present.items()))
+    if options.mass_definition not in present:
+        raise UsageError(
+            "--mass-definition",
+            repr(options.mass_definition),
+            "one that the table has: "
+            + ", ".join(f"{key} ({name})" for key, name in present.items()),
+            "choose one of these",
+        )
+    return options.mass_definition, present[options.mass_definition]
+
+
+def _check_present(table: Table, wanted: Sequence[str]) -> None:
+    missing = [name for name in wanted if name not in table.columns]
+    if missing:
+        fix = table.fix
+        if set(missing) <= set(_VELOCITY):
+            fix += "; if the simulation kept no velocities, columns of zeros say so"
+        raise MissingDatasetError(
+            table.place,
+            f"no {', '.join(missing)}; columns: {table.listed()}",
+            "ids, positions [Mpc/h], peculiar velocities [km/s] and a mass [Msun/h]",
+            fix,
+        )
+
+
+def _check_radii(
+    table: Table,
+    native: dict[str, Array],
+    pairs: Sequence[tuple[str, str]],
+    central: Array,
+    cosmology: Cosmology,
+    redshift: float,
+    options: ReadOptions,
+) -> dict[str, Any]:
+    """Masses of hosts against their radii, for each definition that has both."""
+    record: dict[str, Any] = {}
+    # Those over the mean density first, which depend on Omega_m alone.
+    for mass, radius in sorted(pairs, key=lambda pair: _DEFINITION[pair[0]][-1] != "m"):
+        definition = _DEFINITION[mass]
+        try:
+            ratio = physics.check_overdensity(
+                native[mass][central].astype(np.float64),
+                native[radius][central].astype(np.float64),
+                cosmology,
+                redshift,
+                f"{table.place}[{radius}]",
+                definition,
+                exact=_EXACT in table.text("halo_finder").lower(),
+                drop_bad=options.drop_bad,
+                record=record,
+            )
+        except UnitsError as error:
+            fix = f"{error.fix}; {UNITS_HERE}, and names masses by their definition"
+            raise UnitsError(error.where, error.found, error.expected, fix) from error
+        record[f"overdensity_within_r{definition}_over_expected"] = ratio
+    if not pairs:
+        physics.without_radii(table.place, record, "column of radii, as halo_rvir")
+    return record
+
+
+def _check_ids(ids: Ids, where: values.Where) -> None:
+    negative = np.flatnonzero(ids < 0)
+    if negative.size:
+        raise BadValueError(
+            where("halo_id", int(negative[0])),
+            f"{negative.size} negative ids, the first {ids[negative[0]]}",
+            "ids from 0 on, for -1 means no halo",
+            "number the halos anew",
+        )
+    values.check_unique(ids, where)
+
+
+def _hosts(
+    table: Table, ids: Ids, native: dict[str, Array], parent: str
+) -> tuple[Ids, Array, Array, int]:
+    """Ids of the hosts, which rows are one, rows of the hosts, and satellites in satellites.
+
+    A satellite whose host is not there has the host's id none the less, and a row of its own chain.
+    """
+
+    def where(row: int, name: str = parent) -> str:
+        return f"{table.place}[{name}], row {row}"
+
+    own = parent == "halo_hostid"
+    stated = whole(native[parent], where, none=ids)
+    central = stated == (ids if own else -1)
+    odd = np.flatnonzero((stated < 0) & ~central)
+    if odd.size:
+        raise BadValueError(
+            where(int(odd[0])),
+            f"{odd.size} negative ids, the first {stated[odd[0]]}",
+            "the id of the host" + ", or -1 for a host" * (not own),
+            "correct the column",
+        )
+    above: Ids = np.where(central, ids, stated)
+    host_id, top, nested = top_hosts(ids, above, central, where)
+    if "halo_hostid" in native and not own:
+        # It may be the parent as it is (add_halo_hostid), the host at the top, or, where that is
+        # not there, the row itself (compute_uber_hostid).
+        other = whole(native["halo_hostid"], lambda row: where(row, "halo_hostid"), none=ids)
+        fits = (other == above) | (other == host_id) | (~central[top] & (other == ids))
+        wrong = np.flatnonzero(~fits)
+        if wrong.size:
+            row = int(wrong[0])
+            raise BadValueError(
+                where(row, "halo_hostid"),
+                f"{wrong.size} hosts other than {parent} says, the first {other[row]}",
+                f"{host_id[row]}",
+                "correct one of the two columns, or leave one out",
+            )
+    return host_id, central, top, nested

@@ -1,0 +1,1 @@
+"""HDF5 files from anyone, opened in a guarded process, with sizes checked before allocation."""

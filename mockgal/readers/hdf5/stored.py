@@ -1,0 +1,276 @@
+"""What a dataset of a file from strangers declares, against what the file holds for it.
+
+All of it is looked at before any of the data are: types, sizes, filters and every stored chunk. In
+most files of simulations nothing of this has a checksum, and HDF5 itself does not look.
+"""
+
+from __future__ import annotations
+
+import importlib
+from math import prod
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ...errors import CorruptFileError, InputError, UnsafeInputError, in_shell
+from ...system.memory import check_memory
+from .places import Chunks, Places
+from .unpack import DEFLATE, FLETCHER32, SHUFFLE
+
+BOMB_BYTES, BOMB_RATIO = 4 << 30, 1000  # refused: larger than both allow
+MAX_CHUNK = 1 << 30  # bytes of one stored chunk, which can only be read as a whole
+COPY_AGAIN = "copy or download the file again and compare its checksum with the source's"
+_WRITE_AGAIN = "write the file again: its writer was cut off"
+
+
+def number_type(kind: h5py.h5t.TypeID) -> np.dtype[Any] | None:
+    """NumPy's type of one number, if the stored type is that to the bit; None for all others.
+
+    HDF5 would convert other types, such as floats with another exponent, without a word.
+    """
+    try:
+        found = kind.dtype
+        same = h5py.h5t.py_create(found, logical=True).equal(kind)
+    except (TypeError, ValueError, RuntimeError, KeyError):  # such as integers of 48 bits
+        return None
+    number = found.kind in "iufb" and found.itemsize <= 8 and found.subdtype is None
+    return found if number and same else None
+
+
+def record_type(kind: h5py.h5t.TypeID) -> np.dtype[Any] | None:
+    """NumPy's type of a row of named numbers, arrays of them, and fixed-width texts; else None."""
+    if kind.get_class() != h5py.h5t.COMPOUND:
+        return None
+    for index in range(kind.get_nmembers()):
+        member = kind.get_member_type(index)
+        if member.get_class() == h5py.h5t.ARRAY:
+            member = member.get_super()
+        if number_type(member) is None and not fixed_text(member):
+            return None
+    try:
+        found: np.dtype[Any] = kind.dtype
+    except (TypeError, ValueError, RuntimeError, KeyError):  # such as a name that is no text
+        return None
+    return found
+
+
+def fixed_text(kind: h5py.h5t.TypeID) -> bool:
+    """Whether a type is text of fixed width."""
+    return kind.get_class() == h5py.h5t.STRING and not kind.is_variable_str()
+
+
+def variable_text(kind: h5py.h5t.TypeID) -> bool:
+    """Whether a type is text of variable length."""
+    return bool(kind.get_class() == h5py.h5t.STRING and kind.is_variable_str())
+
+
+def plain_filters(codes: list[int]) -> bool:
+    """Whether chunks can be unpacked here, without HDF5."""
+    return set(codes) <= {DEFLATE, SHUFFLE, FLETCHER32} and len(set(codes)) == len(codes)
+
+
+def filters(where: str, data: h5py.Dataset) -> list[int]:
+    """The codes of a dataset's filters, all of which are installed.
+
+    Raises
+    ------
+    InputError
+        One is not.
+    CorruptFileError
+        The parameters of one contradict the dataset.
+    """
+    plist = data.id.get_create_plist()
+    codes = []
+    for index in range(plist.get_nfilters()):
+        code, _, values, _ = plist.get_filter(index)
+        codes.append(int(code))
+        if code == SHUFFLE and tuple(values) != (data.id.get_type().get_size(),):
+            raise CorruptFileError(
+                where,
+                f"bytes that are shuffled by {', '.join(map(str, values)) or 'nothing'}",
+                f"by {data.id.get_type().get_size()}, the size of a value",
+                COPY_AGAIN,
+            )
+    missing = [code for code in codes if not _installed(code)]
+    if missing:
+        raise InputError(
+            where,
+            f"a compression filter ({missing[0]}) that is not installed",
+            "a filter that HDF5 knows",
+            "pip install hdf5plugin, which is then found; for others set HDF5_PLUGIN_PATH to "
+            "their folder",
+        )
+    return codes
+
+
+def _installed(code: int) -> bool:
+    if not h5py.h5z.filter_avail(code):
+        try:
+            importlib.import_module("hdf5plugin")  # which adds filters
+        except (ImportError, OSError, RuntimeError):  # not there, or for another HDF5
+            return False
+    return bool(h5py.h5z.filter_avail(code))
+
+
+def check_stored(
+    where: str, data: h5py.Dataset, kind: np.dtype[Any], codes: list[int], file_bytes: int
+) -> Places | None:
+    """Whether the file can hold what a dataset declares, and holds all of it.
+
+    Parameters
+    ----------
+    where : str
+        For messages.
+    data : h5py.Dataset
+        Of numbers or records, kept in the file itself.
+    kind : dtype
+        Of its values.
+    codes : list of int
+        Its filters.
+    file_bytes : int
+        Size of the file.
+
+    Returns
+    -------
+    Places or None
+        Where its values are; None where HDF5 itself must read them.
+
+    Raises
+    ------
+    UnsafeInputError
+        It declares far more than the file holds.
+    CorruptFileError
+        It was not written in full, or its chunks are not where or as long as they can be.
+    InputError
+        One stored chunk alone is too large.
+    """
+    if data.shape is None:
+        raise CorruptFileError(where, "no values at all", "an array", "check the file")
+    shape = tuple(int(n) for n in data.shape)
+    # Python's integers: a product of hostile sizes overflows NumPy's.
+    declared = prod(shape) * kind.itemsize
+    stored = min(int(data.id.get_storage_size()), file_bytes)
+    if declared > BOMB_BYTES and declared > BOMB_RATIO * stored:
+        raise UnsafeInputError(
+            where,
+            f"a shape {shape} of {declared} bytes, for which {stored} bytes are stored",
+            f"at most {BOMB_RATIO} times the stored bytes",
+            "do not use this file",
+        )
+    ours = plain_filters(codes) and not data.file.userblock_size  # HDF5's versions count from it
+    if data.chunks is not None:
+        chunks = _Chunks(where, shape, kind, data, codes, file_bytes)
+        if not declared:
+            return Places(kind, shape)
+        chunks.check(data.id)
+        return Places(kind, shape, chunks=chunks.found()) if ours else None
+    if stored < declared:
+        raise CorruptFileError(
+            where, f"{stored} stored bytes for {declared} declared ones", "all", _WRITE_AGAIN
+        )
+    start = data.id.get_offset()
+    if start is None:  # in the header itself
+        return None
+    if start + declared > file_bytes:
+        raise CorruptFileError(
+            where,
+            f"values that end at byte {start + declared}",
+            f"values in the {file_bytes} bytes of the file",
+            COPY_AGAIN,
+        )
+    return Places(kind, shape, int(start)) if ours else None
+
+
+class _Chunks:
+    """All stored chunks of a dataset, each looked at once."""
+
+    def __init__(
+        self,
+        where: str,
+        shape: tuple[int, ...],
+        kind: np.dtype[Any],
+        data: h5py.Dataset,
+        codes: list[int],
+        file_bytes: int,
+    ) -> None:
+        self.where, self.codes, self.file_bytes = where, codes, file_bytes
+        self.shape = tuple(int(c) for c in data.chunks)
+        self.grid = [-(-n // c) for n, c in zip(shape, self.shape, strict=True)]
+        self.bytes = prod(self.shape) * kind.itemsize
+        if self.bytes > MAX_CHUNK:
+            rows = max(1, (16 << 20) * self.shape[0] // self.bytes)
+            names = "x".join(str(n) for n in (rows, *self.shape[1:]))
+            layout = in_shell(f"{data.name}:CHUNK={names}", "NAME:CHUNK=SHAPE")
+            raise InputError(
+                where,
+                f"stored chunks of {self.bytes} bytes, each of which must be held in memory as a "
+                "whole",
+                f"at most {MAX_CHUNK} bytes",
+                f"store it in smaller ones: h5repack -l {layout} OLD NEW",
+            )
+        check_memory(where, 2 * self.bytes)
+        count = int(data.id.get_num_chunks()) if prod(shape) else 0
+        if count != prod(self.grid):
+            raise CorruptFileError(
+                where,
+                f"{count} stored chunks",
+                f"{prod(self.grid)}, which its shape {shape} takes",
+                _WRITE_AGAIN,
+            )
+        # Start, size and skipped filters of each.
+        self.table = np.full((count, 3), -1, dtype=np.int64)
+
+    def check(self, dataset: h5py.h5d.DatasetID) -> None:
+        """Look at each.
+
+        Raises
+        ------
+        CorruptFileError, UnsafeInputError
+        """
+        if hasattr(dataset, "chunk_iter"):
+            dataset.chunk_iter(self._check_one)
+        else:  # HDF5 before 1.14
+            for place in np.ndindex(*self.grid):
+                offset = tuple(i * c for i, c in zip(place, self.shape, strict=True))
+                self._check_one(dataset.get_chunk_info_by_coord(offset))
+        total = int(self.table[:, 1].sum())
+        if total > self.file_bytes:
+            raise UnsafeInputError(
+                self.where,
+                f"chunks of {total} bytes in a file of {self.file_bytes}, some of which must be "
+                "in the same place",
+                "chunks in places of their own",
+                "do not use this file",
+            )
+
+    def found(self) -> Chunks:
+        """Where they are."""
+        return Chunks(self.shape, tuple(self.codes), *self.table.T)
+
+    def _check_one(self, chunk: Any) -> None:
+        offset, skipped, start, size = chunk
+        number, inside = 0, True
+        for first, step, count in zip(offset, self.shape, self.grid, strict=True):
+            place, rest = divmod(first, step)
+            number, inside = number * count + place, inside and rest == 0 and 0 <= place < count
+        if not inside or self.table[number, 0] >= 0:
+            self._fail(offset, f"a stored chunk at {tuple(offset)}", "one chunk at each place")
+        if start is None or start + size > self.file_bytes:
+            self._fail(
+                offset, f"{size} bytes from byte {start} on", f"in the file's {self.file_bytes}"
+            )
+        self.table[number] = start, size, skipped
+        used = [code for bit, code in enumerate(self.codes) if not skipped >> bit & 1]
+        checksum = 4 * used.count(FLETCHER32)
+        if set(used) <= {SHUFFLE, FLETCHER32}:
+            if size != self.bytes + checksum:
+                self._fail(offset, f"{size} bytes", f"{self.bytes + checksum}")
+        elif not checksum < size <= self.bytes + self.bytes // 4 + 4096:
+            # No filter makes much more of data than they are.
+            self._fail(offset, f"{size} bytes", f"at most the {self.bytes} of the values")
+
+    def _fail(self, offset: Any, found: str, expected: str) -> None:
+        raise CorruptFileError(
+            f"{self.where}, chunk at {tuple(offset)}", found, expected, COPY_AGAIN
+        )

@@ -1,0 +1,1 @@
+"""Mocks that mockgal wrote, read back."""

@@ -1,0 +1,436 @@
+"""What a catalogue of ours says of itself: its JSON, checked before anything in it is believed.
+
+The JSON has what was done to make the galaxies, and a section ``file`` with the facts that the
+header (FITS) or the attributes (HDF5) state, too: all statements of one fact must agree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...columns import GALAXY_COLUMNS, Column, declared_with
+from ...completeness import KEY as COMPLETENESS
+from ...completeness import Completeness
+from ...cosmology import Cosmology, h_free
+from ...errors import (
+    BadValueError,
+    CorruptFileError,
+    FormatError,
+    HeaderError,
+    MissingDatasetError,
+    UnitsError,
+    UnsafeInputError,
+    listed,
+    printable,
+    shown,
+)
+from ...layout import (
+    CATALOGUE_SCHEMA,
+    ESSENTIALS,
+    FITS_CODES,
+    IN_MEMORY,
+    NUMBERED_ESSENTIALS,
+    REFER,
+    STORED_DIGESTS,
+    UNIT_SYSTEMS,
+)
+from ...system.files import plain_json
+from ...types import Snapshot, SourceFile
+
+MAX_JSON = 1 << 24  # bytes
+MAX_DEPTH = 64  # lists and objects inside one another
+_MAX_DIGITS = 300  # of a whole number
+IDS = ("galaxy_id", "halo_id")  # without which rows cannot be told apart
+_AGAIN = "copy the file again, or make it again"
+_LARGEST = 1e300  # of a number among the facts
+
+
+class Facts(NamedTuple):
+    """What a file says of its rows.
+
+    Parameters
+    ----------
+    rows : int
+    declared : dict of str to Column
+        The columns by their names, in the order of the file.
+    units : str
+        ``"h-free"`` or ``"h"``.
+    frame : str
+        ``"box"`` or ``"sky"``.
+    digest : str
+        Content digest of the catalogue that was written.
+    stored_digests : dict of str to str
+        Of each column as the file stores it; empty in files of before mockgal 0.2.
+    box_is_exact : bool
+        Whether the box size is the very number that the digest covers.
+    snapshot : Snapshot
+    provenance : dict
+        The JSON without its section ``file``.
+    file : dict
+        That section.
+    """
+
+    rows: int
+    declared: dict[str, Column]
+    units: str
+    frame: str
+    digest: str
+    stored_digests: dict[str, str]
+    box_is_exact: bool
+    snapshot: Snapshot
+    provenance: dict[str, Any]
+    file: dict[str, Any]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, in the order of the file."""
+        return tuple(self.declared)
+
+    @property
+    def plugin_columns(self) -> tuple[Column, ...]:
+        """The columns that mockgal does not have itself."""
+        return tuple(c for name, c in self.declared.items() if name not in GALAXY_COLUMNS)
+
+
+class _Section:
+    """An object of the JSON, whose values must be of the kind that is asked for."""
+
+    def __init__(self, where: str, values: Any) -> None:
+        if not isinstance(values, dict):
+            raise HeaderError(where, f"{shown(values)}", "an object", _AGAIN)
+        self.where, self.values = where, values
+
+    def _wrong(self, name: str, expected: str) -> HeaderError:
+        found = shown(self.values[name]) if name in self.values else "no such entry"
+        return HeaderError(f"{self.where}.{name}", found, expected, _AGAIN)
+
+    def number(self, name: str, *, optional: bool = False) -> Any:
+        """A finite number, int or float as it was written: the content digest tells them apart."""
+        value = self.values.get(name)
+        if value is None and optional:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self._wrong(name, "a number")
+        if not abs(value) <= (_LARGEST if isinstance(value, float) else 2**62):
+            raise self._wrong(name, f"a number up to {_LARGEST:g}")
+        return value
+
+    def count(self, name: str) -> int:
+        value = self.values.get(name)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 62:
+            raise self._wrong(name, "a count")
+        return value
+
+    def text(self, name: str, pattern: str = ".*", expected: str = "a text") -> str:
+        value = self.values.get(name)
+        if not isinstance(value, str) or not re.fullmatch(pattern, value, re.DOTALL):
+            raise self._wrong(name, expected)
+        return value
+
+    def section(self, name: str) -> _Section:
+        """An object; an empty one where there is none."""
+        return _Section(f"{self.where}.{name}", self.values.get(name, {}))
+
+    def list(self, name: str) -> list[Any]:
+        """A list; an empty one where there is none."""
+        value = self.values.get(name, [])
+        if not isinstance(value, list):
+            raise self._wrong(name, "a list")
+        return value
+
+
+def parse(text: str, where: str, path: Path, size: int) -> Facts:
+    """The facts in the JSON of a catalogue.
+
+    Parameters
+    ----------
+    text : str
+        The JSON.
+    where : str
+        Its place, for messages.
+    path : Path
+        The file, of ``size`` bytes.
+
+    Raises
+    ------
+    CorruptFileError
+        No JSON as our writers make it.
+    UnsafeInputError
+        Too large, or too deeply nested.
+    FormatError
+        Another version of the layout.
+    HeaderError, UnitsError, MissingDatasetError
+        Facts that are missing, of the wrong kind, or contradict each other.
+    """
+    whole = _Section(where, _load(text, where))
+    if "file" not in whole.values:
+        raise FormatError(where, "no section file", "one, as mockgal writes it", _AGAIN)
+    file = whole.section("file")
+    schema = file.values.get("schema")
+    if type(schema) is not int or schema not in range(1, CATALOGUE_SCHEMA + 1):
+        raise FormatError(
+            f"{file.where}.schema",
+            f"version {shown(schema)}",
+            f"1 to {CATALOGUE_SCHEMA}",
+            "read it with the version of mockgal that wrote it, or a newer one",
+        )
+    units = file.text("units", "|".join(UNIT_SYSTEMS), " or ".join(UNIT_SYSTEMS))
+    _check_sections(whole)
+    _check_repeats(whole, file)
+    snapshot, box_is_exact = _snapshot(whole, file, units, SourceFile(str(path), size, ""))
+    columns = _columns(file, units)
+    return Facts(
+        file.count("rows"),
+        columns,
+        units,
+        file.text("frame", "box|sky", "box or sky"),
+        file.text("content_digest", "[0-9a-f]{64}", "64 hexadecimal digits"),
+        {} if schema == 1 else _stored_digests(file.section(STORED_DIGESTS), columns),
+        box_is_exact,
+        snapshot,
+        {key: value for key, value in whole.values.items() if key != "file"},
+        file.values,
+    )
+
+
+def _load(text: str, where: str) -> Any:
+    if len(text) > MAX_JSON:
+        raise UnsafeInputError(
+            where, f"{len(text)} bytes of JSON", f"at most {MAX_JSON}", "do not use this file"
+        )
+    if bad := re.search(r"[^ -~]", text):
+        raise CorruptFileError(where, f"the character {bad[0]!r}", "JSON in ASCII", _AGAIN)
+
+    try:
+        return plain_json.load(text, depth=MAX_DEPTH, digits=_MAX_DIGITS)
+    except plain_json.DeepJSONError as error:
+        raise UnsafeInputError(
+            where,
+            f"JSON nested deeper than {MAX_DEPTH} levels",
+            "a few levels",
+            "do not use this file",
+        ) from error
+    except plain_json.PlainJSONError as error:
+        raise CorruptFileError(where, f"damaged JSON ({error})", "valid JSON", _AGAIN) from error
+
+
+def _check_sections(whole: _Section) -> None:
+    """What the package looks up in a provenance is of the kind that it expects."""
+    simulation, painter = whole.section("simulation"), whole.section("painter")
+    simulation.section("reading")
+    painter.number("luminosity_floor_msun_h", optional=True)
+    for name in ("cuts", "warnings"):
+        whole.list(name)
+    completeness = whole.section(COMPLETENESS)
+    for name in ("from_msun_h", "to_msun_h"):
+        completeness.number(name, optional=True)
+    for reason in completeness.list("not_complete"):
+        if not isinstance(reason, str):
+            raise HeaderError(f"{completeness.where}.not_complete", "no texts", "texts", _AGAIN)
+    for n in range(len(painter.list("references"))):
+        if not isinstance(painter.list("references")[n], str):
+            raise HeaderError(f"{painter.where}.references", "no texts", "a list of texts", _AGAIN)
+    for n, cut in enumerate(whole.list("cuts"), 1):
+        _Section(f"{whole.where}.cuts, number {n}", cut)
+
+
+def _check_repeats(whole: _Section, file: _Section) -> None:
+    """What the section ``file`` repeats is what the other sections say."""
+    simulation, painter = whole.section("simulation"), whole.section("painter")
+    weights = painter.values.get("weights_digest")
+    cosmology = simulation.section("cosmology").values
+    stated = {
+        "version": whole.values.get("version"),
+        "seed": whole.values.get("seed"),
+        "configuration_digest": whole.values.get("configuration_digest"),
+        "simulation": simulation.values.get("name"),
+        "halo_digest": simulation.values.get("halo_digest"),
+        "mass_definition": simulation.values.get("mass_definition"),
+        "redshift": simulation.values.get("redshift"),
+        "painter": painter.values.get("name"),
+        "calibration_digest": painter.values.get("calibration_digest", weights),
+        **{item.name: cosmology.get(item.name) for item in fields(Cosmology)},
+    }
+    if "completeness" in file.values:  # older files do not state it
+        completeness = Completeness.of(whole.values)
+        stated["completeness"] = str(completeness)
+        if completeness.limit is not None:
+            h = file.number("h") if file.values.get("units") == "h-free" else 1.0
+            stated["complete_from"] = h_free(completeness.limit, -1, h)
+    for number, cut in enumerate(whole.list("cuts"), 1):
+        stated[f"cut_{number}"] = cut.get("cut")
+    for number, reference in enumerate(painter.list("references"), 1):
+        stated[f"reference_{number}"] = reference
+    for name, value in stated.items():
+        if value is not None and _as_written(value) != file.values.get(name):
+            raise HeaderError(
+                f"{file.where}.{name}",
+                shown(file.values.get(name)),
+                f"{shown(value)}, as the provenance says elsewhere",
+                _AGAIN,
+            )
+
+
+def _as_written(value: Any) -> Any:
+    """A fact as the writers put it among the essentials."""
+    if isinstance(value, float) or (isinstance(value, int) and -(2**63) <= value < 2**63):
+        return value
+    return printable(value).encode("utf-8", "backslashreplace").decode()
+
+
+def _snapshot(
+    whole: _Section, file: _Section, units: str, source: SourceFile
+) -> tuple[Snapshot, bool]:
+    """The box, and whether its size is the very number of the catalogue that was written."""
+    simulation = whole.section("simulation")
+    known = {item.name: file.number(item.name, optional=True) for item in fields(Cosmology)}
+    for name in ("h", "omega_m", "omega_lambda"):
+        file.number(name)
+    stated, in_file = simulation.number("box_size_mpc_h", optional=True), file.number("box_size")
+    try:
+        cosmology = Cosmology(**known)
+        factor = 1.0 if units == "h" else h_free(1.0, -1, cosmology.h)
+        if stated is not None and abs(stated * factor - in_file) > 1e-12 * abs(in_file):
+            raise HeaderError(
+                "box_size",
+                f"{in_file!r}",
+                f"{stated * factor!r}, from box_size_mpc_h = {stated!r}",
+                _AGAIN,
+            )
+        named = simulation.values.get("name")
+        snapshot = Snapshot(
+            named if isinstance(named, str) else file.text("simulation"),
+            in_file / factor if stated is None else stated,
+            file.number("redshift"),
+            cosmology,
+            simulation.number("particle_mass_msun_h", optional=True),
+            str(simulation.values.get("format", "unknown")),
+            (source,),
+            simulation.section("reading").values,
+        )
+    except HeaderError as error:
+        if error.where.startswith(whole.where):
+            raise
+        raise HeaderError(
+            f"{file.where}: {error.where}", error.found, error.expected, error.fix or _AGAIN
+        ) from error
+    return snapshot, stated is not None or units == "h"
+
+
+def unit_in_file(column: Column, units: str) -> tuple[str, int]:
+    """Unit of a column in a file, without and with its power of h: ``("solMass", -1)``."""
+    return column.file_unit, column.h_power if units == "h" else 0
+
+
+def _plugin_column(definition: _Section, name: str) -> Column:
+    """Return a column that mockgal does not have, as the file defines it."""
+    codes = {np.dtype(code).name: code for code in FITS_CODES}
+    dtype = definition.text("dtype", "|".join(codes), " or ".join(codes))
+    in_memory = definition.section(IN_MEMORY)
+    powers = in_memory.values.get("h_power"), definition.values.get("a_power")
+    unit, meaning = in_memory.text("unit"), definition.text("meaning")
+    column = Column(name, unit, *powers, codes[dtype], (), meaning)  # type: ignore[arg-type]
+    try:
+        return declared_with([column], definition.where)[name]
+    except BadValueError as error:
+        raise HeaderError(error.where, error.found, error.expected, _AGAIN) from error
+
+
+def _columns(file: _Section, units: str) -> dict[str, Column]:
+    names: dict[str, Column] = {}
+    for item in file.list("columns"):
+        definition = _Section(f"{file.where}.columns, number {len(names) + 1}", item)
+        name = definition.text("name")
+        column = GALAXY_COLUMNS.get(name)
+        if column is None and IN_MEMORY in definition.values:
+            column = _plugin_column(definition, name)
+        if column is None:
+            raise FormatError(
+                definition.where,
+                f"a column {shown(name)}",
+                "one of " + ", ".join(GALAXY_COLUMNS),
+                "read it with the version of mockgal that wrote it, or a newer one",
+            )
+        stated = definition.values.get("unit"), definition.values.get("h_power")
+        if stated != unit_in_file(column, units):
+            raise UnitsError(
+                f"{definition.where}: {name}",
+                f"unit and power of h {shown(stated)}",
+                f"{unit_in_file(column, units)} in a file with units {units}",
+                _AGAIN,
+            )
+        meaning = (definition.values.get("a_power"), definition.values.get("dtype"))
+        if meaning != (column.a_power, np.dtype(column.dtype).name):
+            raise HeaderError(
+                f"{definition.where}: {name}",
+                f"power of a and type {shown(meaning)}",
+                f"{(column.a_power, np.dtype(column.dtype).name)}",
+                _AGAIN,
+            )
+        if name in names:
+            raise HeaderError(definition.where, f"{name} twice", "each column once", _AGAIN)
+        names[name] = column
+    missing = [name for name in IDS if name not in names]
+    if missing:
+        raise MissingDatasetError(
+            f"{file.where}.columns",
+            f"no {' and no '.join(missing)}; present: {listed(names)}",
+            "both ids",
+            _AGAIN,
+        )
+    return names
+
+
+def _stored_digests(section: _Section, columns: Iterable[str]) -> dict[str, str]:
+    return {name: section.text(name, "[0-9a-f]{32}", "32 hexadecimal digits") for name in columns}
+
+
+def check_essentials(
+    facts: Facts, stated: Mapping[str, Any], where: str, *, tolerance: float
+) -> None:
+    """The facts of a header or of attributes are those of the JSON.
+
+    Parameters
+    ----------
+    facts : Facts
+    stated : mapping
+        Facts by their long names (`mockgal.layout.ESSENTIALS`).
+    where : str
+        Their place, for messages.
+    tolerance : float
+        Relative, for floats: cards of FITS do not have room for all digits. Where it is above 0,
+        texts may refer to the JSON.
+
+    Raises
+    ------
+    HeaderError
+        One is missing, or differs.
+    """
+    expected = {name: value for name, value in facts.file.items() if is_essential(name)}
+    for name in [*expected, *(name for name in stated if name not in expected)]:
+        value, found = expected.get(name), stated.get(name)
+        if isinstance(value, str) and tolerance:
+            good = found in (printable(value).strip(), REFER)
+        elif isinstance(value, float) and isinstance(found, int | float):
+            good = abs(found - value) <= tolerance * abs(value)
+        else:
+            good = type(found) is type(value) and found == value
+        if not good:
+            raise HeaderError(
+                f"{where}@{name}",
+                "none" if found is None else shown(found),
+                f"{'none' if value is None else shown(value)}, as in the provenance",
+                _AGAIN,
+            )
+
+
+def is_essential(name: str) -> bool:
+    """Whether ``name`` is that of a fact which header or attributes hold."""
+    base, _, number = name.rpartition("_")
+    return name in ESSENTIALS or (base in NUMBERED_ESSENTIALS and number.isdecimal())

@@ -1,0 +1,368 @@
+"""FITS files from strangers: headers and tables read so that nothing they declare is trusted.
+
+Only what tables need is understood (FITS standard 4.0, sections 3 and 4), and nothing is guessed:
+a header is read up to a limit, sizes are compared with the file's before memory is asked for, and
+the sums of the standard are checked here, since astropy only warns of a wrong one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import CorruptFileError, HeaderError, UnsafeInputError, shown
+from ...system.files.fits_checksum import ALL_ONES, BLOCK, Checksum, padded
+from ..hdf5.safe import BOMB_BYTES, BOMB_RATIO
+
+MAX_HEADER = 1 << 24  # bytes: 200,000 cards
+AGAIN = "copy the file again and compare its checksum with the source's, or make it again"
+
+Value = str | int | float | bool | None
+
+_CARD = 80
+_MOST_BYTES = 1 << 62  # of an HDU
+_PIECE = 1 << 20  # bytes read at a time where rows do not matter
+_STRING = re.compile(r" *'((?:[^']|'')*)' *(?:/.*)?")
+_NUMBER = re.compile(r" *([+-]?(?:[0-9]+(\.[0-9]*)?|\.[0-9]+)([ED][+-]?[0-9]+)?) *(?:/.*)?")
+_LOGICAL = re.compile(r" *([TF]) *(?:/.*)?")
+_COMMENTARY = ("", "COMMENT", "HISTORY")
+
+
+@dataclass(frozen=True)
+class HDU:
+    """A header, and where the data that it declares lie in the file.
+
+    Parameters
+    ----------
+    where : str
+        ``FILE:NAME``, for messages.
+    name : str
+        EXTNAME; PRIMARY for the first.
+    cards : mapping of str to str, int, float, bool or None
+        Values by keyword; None for one that is no string, number or logical.
+    repeated : tuple of str
+        Keywords that are there more than once.
+    plain : bool
+        Whether the header holds printable ASCII and no more, as the standard asks.
+    data_start, data_bytes : int
+        Place and size of the data without the padding [bytes].
+    header_sum : int
+        Sum of the header's words.
+    """
+
+    where: str
+    name: str
+    cards: dict[str, Value]
+    repeated: tuple[str, ...]
+    plain: bool
+    data_start: int
+    data_bytes: int
+    header_sum: int
+
+    @property
+    def end(self) -> int:
+        """Where the next HDU starts."""
+        return self.data_start + padded(self.data_bytes)
+
+    def text(self, keyword: str) -> str:
+        """A value that must be a string."""
+        value = self.cards.get(keyword)
+        if not isinstance(value, str):
+            raise HeaderError(f"{self.where}@{keyword}", _shown(value), "a string", AGAIN)
+        return value
+
+    def count(self, keyword: str) -> int:
+        """A value that must be an integer, 0 or more."""
+        value = self.cards.get(keyword)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise HeaderError(f"{self.where}@{keyword}", _shown(value), "a count", AGAIN)
+        return value
+
+
+def _shown(value: object) -> str:
+    return "no such value" if value is None else shown(value)
+
+
+def read_hdu(file: BinaryIO, path: Path, start: int, *, whole: bool = True) -> HDU:
+    """The HDU whose header starts at byte ``start``.
+
+    Parameters
+    ----------
+    file : binary file
+    path : Path
+        Its name, for messages.
+    start : int
+    whole : bool
+        Whether its data must be in the file.
+
+    Raises
+    ------
+    CorruptFileError
+        No header there, or one that is cut off or damaged; data that go on beyond the end of the
+        file.
+    UnsafeInputError
+        A header beyond `MAX_HEADER`, or data of absurd size.
+    """
+    where = f"{path}:{'PRIMARY' if start == 0 else f'HDU at byte {start}'}"
+    raw = _raw_header(file, where, start)
+    text = raw.decode("latin-1")
+    cards, repeated = _values(where, text)
+    name = "PRIMARY" if start == 0 else str(cards.get("EXTNAME") or "without a name")
+    header_sum = Checksum()
+    header_sum.add(raw)
+    hdu = HDU(
+        f"{path}:{name}",
+        name,
+        cards,
+        repeated,
+        re.search(r"[^ -~]", text) is None,
+        start + len(raw),
+        _data_bytes(f"{path}:{name}", cards),
+        header_sum.value,
+    )
+    if whole:
+        _check_size(hdu, os.fstat(file.fileno()).st_size)
+    return hdu
+
+
+def _raw_header(file: BinaryIO, where: str, start: int) -> bytes:
+    raw = bytearray()
+    file.seek(start)
+    while True:
+        block = file.read(BLOCK)
+        if len(block) < BLOCK:
+            raise CorruptFileError(
+                where,
+                f"a file that ends at byte {start + len(raw) + len(block)}, in a header",
+                "a whole header",
+                AGAIN,
+            )
+        if not raw and not block.startswith((b"SIMPLE  =", b"XTENSION=")):
+            raise CorruptFileError(where, f"the bytes {block[:16]!r}", "a FITS header", AGAIN)
+        raw += block
+        for at in range(0, BLOCK, _CARD):
+            if block.startswith(b"END".ljust(8), at):
+                if block[at + 3 :].strip(b" "):
+                    raise CorruptFileError(
+                        where, "a header that goes on after its END", "spaces", AGAIN
+                    )
+                return bytes(raw)
+        if len(raw) >= MAX_HEADER:
+            raise UnsafeInputError(
+                where,
+                f"a header without an end in {MAX_HEADER} bytes",
+                "a shorter one",
+                "do not use this file",
+            )
+
+
+def _values(where: str, text: str) -> tuple[dict[str, Value], tuple[str, ...]]:
+    """Values by keyword, and the keywords that are repeated; strings joined with CONTINUE."""
+    cards: dict[str, Value] = {}
+    repeated: dict[str, None] = {}
+    parts: list[str] = []  # of the string that the last card holds or goes on with
+    last = ""
+
+    def finish() -> None:
+        if last and parts:
+            cards[last] = "".join(parts).rstrip(" ")
+
+    for at in range(0, len(text), _CARD):
+        image = text[at : at + _CARD]
+        keyword = image[:8].rstrip(" ")
+        if keyword == "END":
+            break
+        if keyword == "CONTINUE" and parts and parts[-1].endswith("&"):
+            match = _STRING.fullmatch(image[8:].rstrip(" "))
+            if match is None:
+                raise CorruptFileError(
+                    where, f"the card {image.rstrip()!r}", "a string that goes on", AGAIN
+                )
+            parts[-1] = parts[-1][:-1]
+            parts.append(match[1].replace("''", "'"))
+            continue
+        finish()
+        last, parts = "", []
+        if keyword in _COMMENTARY or image[8:10] != "= ":
+            continue
+        if keyword in cards:
+            repeated[keyword] = None
+        value = _value(image[10:].rstrip(" "))
+        cards[keyword] = value.rstrip(" ") if isinstance(value, str) else value
+        if isinstance(value, str):
+            last, parts = keyword, [value]
+    finish()
+    return cards, tuple(repeated)
+
+
+def _value(text: str) -> Value:
+    """The value in a card's bytes 11 to 80; a string keeps the spaces at its end."""
+    if match := _STRING.fullmatch(text):
+        return match[1].replace("''", "'")
+    if match := _LOGICAL.fullmatch(text):
+        return match[1] == "T"
+    if match := _NUMBER.fullmatch(text):
+        if match[2] is None and match[3] is None and "." not in match[1]:
+            return int(match[1])
+        return float(match[1].replace("D", "E"))
+    return None
+
+
+def _data_bytes(where: str, cards: dict[str, Value]) -> int:
+    def whole(keyword: str, default: int | None = None) -> int:
+        value = cards.get(keyword, default)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise CorruptFileError(f"{where}@{keyword}", _shown(value), "an integer", AGAIN)
+        return value
+
+    axes = whole("NAXIS")
+    if not 0 <= axes <= 999:
+        raise CorruptFileError(f"{where}@NAXIS", f"{axes}", "0 to 999", AGAIN)
+    sizes = [whole(f"NAXIS{n}") for n in range(1, axes + 1)]
+    word = abs(whole("BITPIX")) // 8
+    heap, groups = whole("PCOUNT", 0), whole("GCOUNT", 1)
+    if min([*sizes, heap, groups]) < 0:
+        raise CorruptFileError(
+            where, f"sizes {shown(sizes)}, {heap}, {groups}", "none below 0", AGAIN
+        )
+    # Python's integers: a product of hostile sizes overflows NumPy's.
+    size = word * groups * (heap + prod(sizes)) if sizes else 0
+    if size >= _MOST_BYTES:
+        raise UnsafeInputError(
+            where,
+            "more bytes of data declared than any file has",
+            f"fewer than {_MOST_BYTES}",
+            "do not use this file",
+        )
+    return size
+
+
+def _check_size(hdu: HDU, size: int) -> None:
+    if hdu.data_bytes > BOMB_BYTES and hdu.data_bytes > BOMB_RATIO * size:
+        raise UnsafeInputError(
+            hdu.where,
+            f"{hdu.data_bytes} bytes of data declared in a file of {size} bytes",
+            f"at most {BOMB_RATIO} times the file",
+            "do not use this file",
+        )
+    if hdu.end > size:
+        raise CorruptFileError(
+            hdu.where, f"a file of {size} bytes, cut off", f"{hdu.end} bytes or more", AGAIN
+        )
+
+
+def check_header(hdu: HDU) -> int:
+    """DATASUM, once the header's own sum is right.
+
+    Raises
+    ------
+    CorruptFileError
+        The header fails its CHECKSUM; or there is no CHECKSUM or no DATASUM.
+    """
+    stated = [hdu.cards.get(keyword) for keyword in ("DATASUM", "CHECKSUM")]
+    if not isinstance(stated[0], str) or not isinstance(stated[1], str):
+        raise CorruptFileError(hdu.where, "no DATASUM or no CHECKSUM", "both", AGAIN)
+    if not re.fullmatch(r"[0-9]{1,10}", stated[0]) or int(stated[0]) > ALL_ONES:
+        raise CorruptFileError(f"{hdu.where}@DATASUM", _shown(stated[0]), "a sum", AGAIN)
+    whole = Checksum(hdu.header_sum + int(stated[0])).value
+    if whole != ALL_ONES:
+        raise CorruptFileError(
+            hdu.where, f"an HDU that sums to {whole}", f"{ALL_ONES}, by its CHECKSUM", AGAIN
+        )
+    return int(stated[0])
+
+
+def _check_data(hdu: HDU, found: int, stated: int, padding: memoryview) -> None:
+    if any(padding):  # the sum cannot tell a word of zeros from one of ones
+        raise CorruptFileError(hdu.where, "padding that is not empty", "zeros", AGAIN)
+    if found != stated:
+        raise CorruptFileError(hdu.where, f"data that sum to {found}", f"DATASUM {stated}", AGAIN)
+
+
+def _fill(file: BinaryIO, hdu: HDU, buffer: memoryview) -> None:
+    """Read all of ``buffer``."""
+    done = 0
+    while done < len(buffer):
+        count = file.readinto(buffer[done:])  # type: ignore[attr-defined]
+        if not count:
+            raise CorruptFileError(
+                hdu.where, f"a file that ends at byte {file.tell()}", f"{hdu.end} bytes", AGAIN
+            )
+        done += count
+
+
+def read_data(file: BinaryIO, hdu: HDU, limit: int) -> bytes:
+    """All data of a small HDU, checked.
+
+    Raises
+    ------
+    CorruptFileError
+        They fail their DATASUM.
+    UnsafeInputError
+        They are more than ``limit`` bytes.
+    """
+    stated = check_header(hdu)
+    if hdu.data_bytes > limit:
+        raise UnsafeInputError(
+            hdu.where,
+            f"{hdu.data_bytes} bytes of data",
+            f"at most {limit}",
+            "do not use this file",
+        )
+    data = bytearray(padded(hdu.data_bytes))
+    file.seek(hdu.data_start)
+    _fill(file, hdu, memoryview(data))
+    total = Checksum()
+    total.add(data)
+    _check_data(hdu, total.value, stated, memoryview(data)[hdu.data_bytes :])
+    return bytes(data[: hdu.data_bytes])
+
+
+def read_rows(
+    file: BinaryIO, hdu: HDU, record: np.dtype[Any], chunk_rows: int
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """The rows of a table, in order, in chunks that the next one overwrites.
+
+    Parameters
+    ----------
+    file : binary file
+    hdu : HDU
+    record : dtype
+        Of a row, as big-endian as the file.
+    chunk_rows : int
+        Rows held at a time, 4 at least.
+
+    Yields
+    ------
+    start : int
+        Number of the first row.
+    rows : ndarray of ``record``
+
+    Raises
+    ------
+    CorruptFileError
+        The data fail their DATASUM: known, and raised, after the last chunk.
+    """
+    stated, total = check_header(hdu), Checksum()
+    rows = hdu.data_bytes // record.itemsize
+    step = max(4, chunk_rows // 4 * 4)  # whole words of the sum, whatever the length of a row
+    buffer, padding = bytearray(min(step, rows) * record.itemsize + BLOCK), memoryview(b"")
+    file.seek(hdu.data_start)
+    for start in range(0, rows, step):
+        stop = min(start + step, rows)
+        size = (stop - start) * record.itemsize
+        # the last piece has the padding with it
+        view = memoryview(buffer)[: size if stop < rows else hdu.end - file.tell()]
+        _fill(file, hdu, view)
+        total.add(view)
+        padding = view[size:]
+        yield start, np.frombuffer(view[:size], dtype=record)
+    _check_data(hdu, total.value, stated, padding)

@@ -1,0 +1,303 @@
+"""The rows of a catalogue that mockgal wrote, whatever the file format.
+
+Memory is that of the columns asked for, and of one chunk of rows. A file in h units gives the very
+numbers of the catalogue that was written, and its content digest is checked; in an h-free file the
+conversion has rounded lengths and masses, see `mockgal.readers.mocks.values.internal`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
+from math import inf
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from ...columns import GALAXY_COLUMNS, Column, StoredDigests
+from ...completeness import Completeness
+from ...errors import BadValueError, CorruptFileError, UsageError, warn
+from ...protocols import MockOptions
+from ...system.memory import check_memory
+from ...types import Array, GalaxyCatalog
+from .facts import IDS, Facts
+from .values import AGAIN, check_ids, check_values, internal
+
+_OR_SAY_WHY = f'{AGAIN}; if you changed it on purpose, --changed-by-hand "WHY"'
+
+
+class Catalogue(Protocol):
+    """An open file: what it says of its rows, and the rows."""
+
+    @property
+    def facts(self) -> Facts:
+        """What the file says, checked."""
+
+    def where(self, column: str) -> str:
+        """Return the place of a column, for messages."""
+
+    def chunks(
+        self, names: tuple[str, ...], chunk_rows: int
+    ) -> Iterator[tuple[int, dict[str, Array]]]:
+        """Yield the number of the first row, and the columns as the file holds them."""
+
+
+class Ours(ABC):
+    """A reader of what mockgal wrote: see `mockgal.protocols.MockReader`."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def detect(self, path: Path) -> bool:
+        """Return whether ``path`` begins as a catalogue that mockgal wrote; never raise."""
+
+    @abstractmethod
+    def _open(self, path: Path) -> AbstractContextManager[Catalogue]:
+        """Open a file, its statements checked, its rows not yet."""
+
+    def read(self, path: Path, options: MockOptions) -> GalaxyCatalog:
+        """Return the catalogue at ``path``: see `mockgal.readers.mocks.reader.read_galaxies`."""
+        reason = options.changed_by_hand
+        if reason is not None:
+            # Only here: astropy's tables take a second to load.
+            from .changed import as_changed, check_reason
+
+            check_reason(reason)
+        changed: list[str] = []
+        with self._open(path) as catalogue:
+            facts = catalogue.facts
+            names = wanted(path, facts.columns, options.columns)
+            declared = facts.declared
+            kinds = {name: np.dtype(declared[name].dtype).newbyteorder("=") for name in names}
+            check_memory(f"{path}", facts.rows * sum(kind.itemsize for kind in kinds.values()))
+            result = {name: np.empty(facts.rows, dtype=kind) for name, kind in kinds.items()}
+            differing = None if reason is None else changed
+            for start, part in _converted(catalogue, names, options.chunk_rows, differing):
+                for name, values in part.items():
+                    result[name][start : start + len(values)] = values
+        galaxies = GalaxyCatalog(
+            result, facts.snapshot, facts.frame, facts.provenance, facts.plugin_columns
+        )
+        left_out = [name for name in facts.columns if name not in names]
+        exact = not left_out and _is_exact(facts)
+        if reason is not None:
+            if (exact and galaxies.digest() != facts.digest) or not (exact or facts.stored_digests):
+                changed = changed or list(names)
+            if changed:
+                return as_changed(path, galaxies, reason, facts.rows, facts.digest, changed=changed)
+            warn(
+                f"{path}: said to be changed by hand ({reason}), but its rows are those that "
+                "mockgal wrote",
+                stacklevel=4,
+            )
+        check_ids(path, galaxies)
+        if not exact:
+            return galaxies.with_provenance(
+                read_from={
+                    "content_digest": facts.digest,
+                    "rows": facts.rows,
+                    "units": facts.units,
+                    "columns_left_out": left_out,
+                }
+            )
+        if galaxies.digest() != facts.digest:
+            raise CorruptFileError(
+                path, f"rows of content digest {galaxies.digest()}", facts.digest, _OR_SAY_WHY
+            )
+        return galaxies
+
+    def describe(self, path: Path, options: MockOptions) -> dict[str, Any]:
+        """Describe the catalogue at ``path``; all of it is read, a chunk at a time, and checked."""
+        if options.changed_by_hand is not None:
+            return described(path, self.name, self.read(path, options))
+        with self._open(path) as catalogue:
+            facts = catalogue.facts
+            parts = (part for _, part in _converted(catalogue, facts.columns, options.chunk_rows))
+            return _description(path, self.name, facts, parts)
+
+
+def described(path: Path, format: str, galaxies: GalaxyCatalog) -> dict[str, Any]:
+    """Describe a catalogue that was read whole.
+
+    Parameters
+    ----------
+    path : Path
+    format : str
+        Name of the reader.
+    galaxies : GalaxyCatalog
+
+    Returns
+    -------
+    dict
+        Plain JSON values; masses in Msun/h, lengths in Mpc/h, as the keys say.
+    """
+    facts = Facts(
+        len(galaxies),
+        {name: galaxies.declared[name] for name in galaxies.columns},
+        "h",
+        galaxies.frame,
+        galaxies.digest(),
+        {},
+        True,
+        galaxies.snapshot,
+        dict(galaxies.provenance),
+        {},
+    )
+    return _description(path, format, facts, iter([dict(galaxies.columns)]))
+
+
+def _description(
+    path: Path, format: str, facts: Facts, parts: Iterator[dict[str, Array]]
+) -> dict[str, Any]:
+    centrals, low, high = 0, inf, -inf
+    for part in parts:
+        centrals += int(np.sum(part.get("is_central", False)))
+        mass = part.get("stellar_mass", np.empty(0))
+        low, high = min(low, mass.min(initial=inf)), max(high, mass.max(initial=-inf))
+    snapshot, provenance = facts.snapshot, facts.provenance
+    simulation, painter = provenance.get("simulation", {}), provenance.get("painter", {})
+    shown = ("calibration", "calibration_digest", "weights", "weights_digest", "caution")
+    return {
+        "path": str(path),
+        "kind": "mock",
+        "format": format,
+        "bytes": sum(file.size for file in snapshot.source),
+        "version": provenance.get("version"),
+        "rows": facts.rows,
+        "columns": {
+            name: _unit_label(column, facts.units) for name, column in facts.declared.items()
+        },
+        "columns_absent": [
+            name
+            for name, column in GALAXY_COLUMNS.items()
+            if name not in facts.columns and not column.optional
+        ],
+        "units": facts.units,
+        "frame": facts.frame,
+        "centrals": centrals if "is_central" in facts.columns else None,
+        "stellar_mass_range_msun_h": [float(low), float(high)] if low <= high else None,
+        "simulation": snapshot.name,
+        "box_size_mpc_h": snapshot.box_size,
+        "redshift": snapshot.redshift,
+        "cosmology": snapshot.cosmology.to_dict(),
+        "particle_mass_msun_h": snapshot.particle_mass,
+        "host_mass_definition": simulation.get("mass_definition"),
+        "halo_digest": simulation.get("halo_digest"),
+        "missing_chunks": snapshot.record.get("missing_chunks") or None,
+        "painter": {"name": painter.get("name")}
+        | {key: painter[key] for key in (*shown, "references") if key in painter},
+        "seed": provenance.get("seed"),
+        "cuts": provenance.get("cuts", []),
+        "completeness": str(Completeness.of(provenance)),
+        "changed_by_hand": provenance.get("changed_by_hand"),
+        "warnings": provenance.get("warnings", []),
+        "configuration_digest": provenance.get("configuration_digest"),
+        "content_digest": facts.digest,
+    }
+
+
+def _unit_label(column: Column, units: str) -> str:
+    return column.unit_label if units == "h" else column.unit
+
+
+def wanted(path: Path, present: Iterable[str], columns: Iterable[str] | None) -> tuple[str, ...]:
+    """Return the columns to read, in the order of `GALAXY_COLUMNS`, others last, with the ids.
+
+    Parameters
+    ----------
+    path : Path
+        For messages.
+    present : iterable of str
+        The columns of the file.
+    columns : iterable of str or None
+        Those asked for; None for all.
+
+    Raises
+    ------
+    UsageError
+        A column that is not there.
+    """
+    present = tuple(present)
+    every = dict.fromkeys([*GALAXY_COLUMNS, *present])
+    if columns is None:
+        return tuple(name for name in every if name in present)
+    asked = set(columns)
+    unknown = sorted(str(name) for name in asked if name not in present)
+    if unknown:
+        raise UsageError(
+            path,
+            f"no column {', '.join(unknown)}",
+            "some of " + ", ".join(present),
+            "ask for columns of the file",
+        )
+    return tuple(name for name in every if name in asked or name in IDS)
+
+
+def _is_exact(facts: Facts) -> bool:
+    """Whether the rows are the very numbers that the content digest covers."""
+    converted = [name for name, column in facts.declared.items() if column.h_power]
+    return facts.units == "h" or (facts.box_is_exact and not (converted and facts.rows))
+
+
+def _converted(
+    catalogue: Catalogue,
+    names: tuple[str, ...],
+    chunk_rows: int,
+    changed: list[str] | None = None,
+) -> Iterator[tuple[int, dict[str, Array]]]:
+    """Yield rows in internal units, checked; ``changed`` as in `_stored`."""
+    facts, bad = catalogue.facts, None
+    box_size = facts.snapshot.box_size if facts.frame == "box" else None
+    for start, part in _stored(catalogue, names, chunk_rows, changed):
+        try:
+            for name, values in part.items():
+                column = facts.declared[name]
+                h_power = column.h_power
+                if facts.units == "h-free" and h_power:
+                    edge = box_size if box_size and name.startswith("position_") else inf
+                    part[name] = internal(values, h_power, facts.snapshot.cosmology.h, edge)
+                check_values(catalogue.where(name), column, start, part[name], box_size)
+        except BadValueError as error:
+            bad = bad or error  # a file that is damaged is to be called so, once all is read
+            continue
+        yield start, part
+    if bad is not None:
+        raise bad
+
+
+def _stored(
+    catalogue: Catalogue, names: tuple[str, ...], chunk_rows: int, changed: list[str] | None
+) -> Iterator[tuple[int, dict[str, Array]]]:
+    """Yield rows as the file stores them; tell in the end if they are not those written.
+
+    Parameters
+    ----------
+    changed : list of str or None
+        Takes the columns that differ; None to refuse them.
+
+    Raises
+    ------
+    CorruptFileError
+        A library that changes rows renews their checksums: the digests in the provenance tell.
+    """
+    facts = catalogue.facts
+    digests = StoredDigests(facts.declared[name] for name in names)
+    expected = facts.stored_digests
+    for start, part in catalogue.chunks(names, chunk_rows):
+        for name, values in part.items():
+            digests.add(name, values)
+        yield start, part
+    found = digests.hexadecimal()
+    differ = [name for name in names if name in expected and found[name] != expected[name]]
+    if changed is not None:
+        changed += differ
+    elif differ:
+        raise CorruptFileError(
+            catalogue.where(differ[0]),
+            f"rows of digest {found[differ[0]]}, changed since mockgal wrote them"
+            + f" (as in {len(differ)} columns)" * (len(differ) > 1),
+            f"{expected[differ[0]]}, by the provenance",
+            _OR_SAY_WHY,
+        )

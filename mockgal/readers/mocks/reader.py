@@ -1,0 +1,219 @@
+"""Catalogues of galaxies, read as a `mockgal.types.GalaxyCatalog`: mocks that mockgal wrote.
+
+Which reader a file is for is decided by its content. Readers of other formats are added as plug-ins
+(group ``mockgal.mocks``); what they read is checked here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ... import registry
+from ...errors import CorruptFileError, FormatError, UnsafeInputError, UsageError
+from ...protocols import MockOptions, MockReader
+from ...types import GalaxyCatalog
+from ..hdf5 import safe
+from .ours import described, wanted
+from .values import AGAIN, check_ids, check_values
+
+CHUNK_ROWS = MockOptions().chunk_rows
+
+_HDF5_MAGIC, _FITS_MAGIC, _GZIP_MAGIC = b"\x89HDF\r\n\x1a\n", b"SIMPLE  =", b"\x1f\x8b"
+
+
+def read_galaxies(
+    path: Path | str | os.PathLike[str],
+    columns: Iterable[str] | None = None,
+    *,
+    chunk_rows: int = CHUNK_ROWS,
+    changed_by_hand: str | None = None,
+) -> GalaxyCatalog:
+    """Return the catalogue in a FITS or HDF5 file that `mockgal.write` wrote, or of a plug-in.
+
+    Parameters
+    ----------
+    path : path-like
+    columns : iterable of str, optional
+        Names of `mockgal.columns.GALAXY_COLUMNS`; all columns of the file without it. The ids
+        ``galaxy_id`` and ``halo_id`` always come along.
+    chunk_rows : int
+        Rows held beside the result; the result does not depend on it.
+    changed_by_hand : str, optional
+        Why a file has other numbers than mockgal wrote, a FITS file also other rows or columns; its
+        keyword CHANGED may say so as well. See `mockgal.readers.mocks.changed`.
+
+    Returns
+    -------
+    GalaxyCatalog
+        In internal units, with the provenance that was written. Where its digest is not that of the
+        catalogue that was written, because columns were left out or an h-free file has rounded the
+        numbers, ``provenance["read_from"]`` has the latter.
+
+    Raises
+    ------
+    CorruptFileError
+        Cut off, damaged, or rows that are not those of the content digest.
+    FormatError
+        Not a catalogue that mockgal wrote, nor one that a plug-in reads.
+    HeaderError, UnitsError, BadValueError, MissingDatasetError
+        Statements that contradict each other, or values that cannot be.
+    UnsafeInputError
+        A file that declares what no harmless one does.
+    ResourceError
+        The columns do not fit in the memory of this machine.
+    UsageError
+        A column that does not exist, or that the file does not have; or a plug-in that fails.
+    """
+    path = Path(path)
+    if chunk_rows < 1:
+        raise UsageError("chunk_rows", f"{chunk_rows}", "1 or more", "leave it out")
+    if columns is not None:
+        columns = (columns,) if isinstance(columns, str) else tuple(columns)
+    options = MockOptions(columns, chunk_rows, changed_by_hand)
+    name, reader = _reader(path)
+    return _read(name, reader, path, options)
+
+
+def is_catalogue(path: Path | str | os.PathLike[str]) -> bool:
+    """Return whether a reader knows the content at ``path``; never raise."""
+    return bool(_known(Path(path)))
+
+
+def is_ours(path: Path | str | os.PathLike[str]) -> bool:
+    """Return whether ``path`` begins as a catalogue that mockgal wrote; never raise."""
+    return any(registry.is_built_in("mocks", name) for name in _known(Path(path)))
+
+
+def describe_galaxies(
+    path: Path | str | os.PathLike[str], *, changed_by_hand: str | None = None
+) -> dict[str, Any]:
+    """Describe a catalogue; all of it is read, and one that mockgal wrote passes its checksums.
+
+    Parameters
+    ----------
+    path : path-like
+    changed_by_hand : str, optional
+        See `read_galaxies`.
+
+    Returns
+    -------
+    dict
+        Plain JSON values; masses in Msun/h, lengths in Mpc/h, as the keys say.
+
+    Raises
+    ------
+    MockgalError
+        See `read_galaxies`.
+    """
+    path = Path(path)
+    options = MockOptions(changed_by_hand=changed_by_hand)
+    name, reader = _reader(path)
+    if registry.is_built_in("mocks", name):
+        description: dict[str, Any] = reader.describe(path, options)  # type: ignore[attr-defined]
+        return description
+    return described(path, name, _read(name, reader, path, options))
+
+
+def _read(name: str, reader: MockReader, path: Path, options: MockOptions) -> GalaxyCatalog:
+    """Read a catalogue; what a plug-in gives is checked."""
+    if registry.is_built_in("mocks", name):
+        return reader.read(path, options)
+    if options.changed_by_hand is not None:
+        raise UsageError(
+            "--changed-by-hand",
+            f"{path}, of format {name}",
+            "a mock that mockgal wrote",
+            "leave it out",
+        )
+    with registry.guarded("mocks", name, f"reading {path}"):
+        galaxies = reader.read(path, options)
+        if not isinstance(galaxies, GalaxyCatalog):
+            raise TypeError(f"it returns a {type(galaxies).__name__}, not a GalaxyCatalog")
+    columns = {key: galaxies[key] for key in wanted(path, galaxies.columns, options.columns)}
+    box_size = galaxies.snapshot.box_size if galaxies.frame == "box" else None
+    for key, values in columns.items():
+        check_values(f"{path}:{key}", galaxies.declared[key], 0, values, box_size)
+    galaxies = replace(galaxies, columns=columns)
+    check_ids(path, galaxies)
+    return galaxies.with_provenance(read_from={"format": name})
+
+
+def _known(path: Path) -> list[str]:
+    """Return the readers that know the content at ``path``: one that is built in, or plug-ins."""
+    # `Path.is_file` raises for names that no file can have.
+    if not (os.path.isfile(path) or os.path.isdir(path)):
+        return []
+    known = []
+    for name, reader in registry.working("mocks"):
+        if registry.knows("mocks", name, reader, path):
+            if registry.is_built_in("mocks", name):
+                return [name]
+            known.append(name)
+    return known
+
+
+def _reader(path: Path) -> tuple[str, MockReader]:
+    """Return the reader for ``path``.
+
+    For a file that none knows, it is that of the format that it begins as, whose message says what
+    the file lacks.
+    """
+    if not os.path.isdir(path):
+        _check_file(path)
+    known = _known(path)
+    if len(known) > 1:
+        raise FormatError(
+            path,
+            "a catalogue that several plug-ins know: " + ", ".join(known),
+            "one",
+            "uninstall the others",
+        )
+    name = known[0] if known else _begins_as(path)
+    reader: MockReader = registry.make("mocks", name)
+    return name, reader
+
+
+def _check_file(path: Path) -> None:
+    """Raise if ``path`` is no file, or one with more holes than a catalogue has."""
+    safe.check_regular(path)
+    status = path.stat()
+    stored = status.st_blocks * 512
+    if status.st_size > safe.BOMB_BYTES and status.st_size > safe.BOMB_RATIO * stored:
+        raise UnsafeInputError(
+            path,
+            f"a file of {status.st_size} bytes, of which {stored} are stored",
+            "a file without holes",
+            "do not use this file",
+        )
+
+
+def _begins_as(path: Path) -> str:
+    """Return the name of the reader that the first bytes, or the name, of a file ask for."""
+    safe.check_regular(path)
+    with open(path, "rb") as file:
+        begin = file.read(16)
+    if begin.startswith(_FITS_MAGIC):
+        return "fits"
+    if begin.startswith(_HDF5_MAGIC) or path.suffix.lower() in (".hdf5", ".h5"):
+        return "hdf5"
+    if begin.startswith(_GZIP_MAGIC):
+        raise FormatError(
+            path,
+            "a compressed file (gzip)",
+            "a FITS or HDF5 file",
+            "uncompress it: gunzip --keep FILE.gz",
+        )
+    if path.suffix.lower() in (".fits", ".fit"):
+        raise CorruptFileError(
+            path, f"a file that begins with {begin!r}", f"{_FITS_MAGIC!r}", AGAIN
+        )
+    raise FormatError(
+        path,
+        f"a file that begins with {begin!r}",
+        "a FITS or HDF5 file that mockgal wrote",
+        "give the path of the catalogue",
+    )

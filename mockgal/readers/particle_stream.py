@@ -1,0 +1,93 @@
+"""Particles of datasets as a stream in internal units, whatever the format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ..bounds import PARTICLE_MASS
+from ..errors import BadValueError
+from ..protocols import ReadOptions
+from ..types import ParticleChunk
+from . import chunks
+from .checks.values import wrap
+from .hdf5 import safe
+
+
+def stream_particles(
+    place: h5py.Dataset,
+    masses: h5py.Dataset | float,
+    box_size: float,
+    units: tuple[float, float],
+    options: ReadOptions,
+    chunk_rows: int,
+) -> Iterator[ParticleChunk]:
+    """Particles of one pair of datasets in internal units, positions wrapped and masses checked.
+
+    Positions are rounded to float32, as bundles keep them: a simulation and its bundle are the
+    same particles, to the last bit.
+
+    Parameters
+    ----------
+    place : h5py.Dataset, shape (n, 3)
+    masses : h5py.Dataset, shape (n,), or float
+        Native masses, or the mass of all [Msun/h].
+    box_size : float
+        [Mpc/h].
+    units : tuple of float
+        Mpc/h and Msun/h in a native length and mass.
+    options : ReadOptions
+    chunk_rows : int
+
+    Raises
+    ------
+    BadValueError
+        Positions outside the box, masses beyond `mockgal.bounds.PARTICLE_MASS`.
+    """
+    where = f"{place.file.filename}:{place.name}"
+    for start in range(0, len(place), chunk_rows):
+        stop = min(start + chunk_rows, len(place))
+        moved: dict[str, Any] = {}
+        position = wrap(
+            safe.read_rows(place, start, stop) * np.float64(units[0]),
+            box_size,
+            stored=place.dtype,
+            centred=options.centred_origin,
+            where=partial(chunks.row_at, where, start),
+            record=moved,
+        )
+        moved["positions_at_box_edge"] += rounded(position, box_size)
+        if isinstance(masses, float):
+            mass = np.full(stop - start, masses)
+        else:
+            mass = safe.read_rows(masses, start, stop) * np.float64(units[1])
+            outside = PARTICLE_MASS.outside(mass)
+            bad = np.flatnonzero(np.zeros(0) if outside is None else outside)
+            # Most of them are another unit: the check of all matter will name the factor.
+            if bad.size and not (2 * bad.size > len(mass) and (mass[bad] >= 0).all()):
+                raise BadValueError(
+                    f"{masses.file.filename}:{masses.name}, row {start + int(bad[0])}",
+                    f"{bad.size} masses that are NaN, infinite, negative or beyond what there is, "
+                    f"the first {mass[bad[0]]} Msun/h",
+                    PARTICLE_MASS.text("Msun/h"),
+                    "fetch or write the file again",
+                )
+        yield ParticleChunk(
+            position, mass, moved["positions_wrapped"], moved["positions_at_box_edge"]
+        )
+
+
+def rounded(position: NDArray[np.float64], box_size: float) -> int:
+    """Round positions in a box to float32, in place; return how many coordinates became 0 by it.
+
+    Of those next to the far edge: they are the same places, at the near one.
+    """
+    position[...] = position.astype(np.float32)
+    at_edge = position >= np.float32(box_size)
+    position[at_edge] = 0.0
+    return int(np.count_nonzero(at_edge))

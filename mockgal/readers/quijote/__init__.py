@@ -1,0 +1,1 @@
+"""Quijote: groups of FoF and their snapshots."""

@@ -1,0 +1,247 @@
+"""Sets of group_tab files: found by their names, checked by their sizes, and read.
+
+`mockgal.readers.quijote.reader` says what is in them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from io import BufferedReader
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import CorruptFileError, FormatError, IncompleteSetError, InputError, UsageError
+from ...system.memory import check_memory
+from .. import chunks
+from ..hdf5 import safe
+from ..hdf5.stored import COPY_AGAIN
+
+Array = NDArray[Any]
+
+# Numbers are those of the machine that wrote them, which is little-endian wherever Gadget runs now.
+HEADER = np.dtype(
+    [
+        ("Ngroups", "<i4"),
+        ("TotNgroups", "<i4"),
+        ("Nids", "<i4"),
+        ("TotNids", "<u8"),
+        ("Nfiles", "<u4"),
+    ]
+)
+GROUP = {
+    "GroupLen": np.dtype("<i4"),
+    "GroupOffset": np.dtype("<i4"),
+    "GroupMass": np.dtype("<f4"),
+    "GroupPos": np.dtype(("<f4", 3)),
+    "GroupVel": np.dtype(("<f4", 3)),
+    "GroupTLen": np.dtype(("<i4", 6)),
+    "GroupTMass": np.dtype(("<f4", 6)),
+}
+GROUP_BYTES = sum(dtype.itemsize for dtype in GROUP.values())
+FOLDER = re.compile(r"groups_\d{3,}")
+
+_NAME = re.compile(r"group_tab_(?P<number>\d{3,})\.(?P<chunk>\d+)")
+_READ = ("GroupLen", "GroupMass", "GroupPos", "GroupVel")
+_SHARED = ("TotNgroups", "TotNids", "Nfiles")  # what all files of a set must agree on
+_EXTRA = 4  # bytes for each group of one of the further blocks
+_NAMED = 12  # numbers in a message
+
+
+def named_so(path: Path) -> list[tuple[str, int, Path]]:
+    """(number, chunk, path) of the files of sets at a path, in the order of their numbers."""
+    if path.is_file():
+        match = _NAME.fullmatch(path.name)
+        return [one for one in _in(path.parent) if one[0] == match["number"]] if match else []
+    if not path.is_dir():
+        return []
+    below = [p for p in sorted(path.iterdir()) if p.is_dir() and FOLDER.fullmatch(p.name)]
+    return _in(path) or [one for folder in below for one in _in(folder)]
+
+
+def _in(folder: Path) -> list[tuple[str, int, Path]]:
+    matches = [(_NAME.fullmatch(file.name), file) for file in folder.iterdir()]
+    return sorted((m["number"], int(m["chunk"]), file) for m, file in matches if m)
+
+
+def find_set(path: Path) -> chunks.FileSet:
+    """The set that a path means.
+
+    Raises
+    ------
+    FormatError
+        Nothing is called so.
+    UsageError
+        Several sets.
+    IncompleteSetError
+        Two files for one chunk.
+    """
+    found = named_so(path)
+    if not found:
+        raise FormatError(
+            path,
+            "no file called group_tab_NNN.K",
+            "groups of Gadget's friends-of-friends",
+            "give a file of the catalogue or its groups_NNN folder",
+        )
+    numbers = sorted({number for number, _, _ in found})
+    if len(numbers) > 1:
+        raise UsageError(
+            path,
+            "several outputs, " + ", ".join(numbers[:_NAMED]) + ", ..." * (len(numbers) > _NAMED),
+            "one",
+            "give the folder or a file of the one meant",
+        )
+    for (_, a, first), (_, b, second) in pairwise(found):
+        if a == b:
+            raise IncompleteSetError(
+                path,
+                f"both {first} and {second}",
+                "one file for each chunk",
+                "move the one that does not belong to the set elsewhere",
+            )
+    return chunks.FileSet(tuple(file for _, _, file in found), numbers[0])
+
+
+def count_groups(files: chunks.FileSet) -> list[int]:
+    """The number of groups in each file, where headers agree with each other and with the sizes.
+
+    Raises
+    ------
+    CorruptFileError
+        A file that is shorter or longer than its groups.
+    IncompleteSetError
+        Files that are missing, surplus, or of different sets.
+    HeaderError
+        Counts that do not add up.
+    """
+    heads = [_header(path) for path in files.files]
+    for name in _SHARED:
+        chunks.check_same(files, [int(head[name]) for head in heads], name)
+    declared = int(heads[0]["Nfiles"])
+    present = [int(path.name.rpartition(".")[2]) for path in files.files]
+    missing = chunks.missing_numbers(present, declared)
+    surplus = [str(k) for k in present if k >= declared]
+    if missing or surplus:
+        found = f"{len(present)} of {declared} files; missing chunk {missing}"
+        if not missing:
+            found = "surplus chunk " + ", ".join(surplus[:_NAMED])
+        raise IncompleteSetError(
+            files.where,
+            found,
+            f"chunks 0 to {declared - 1}, as Nfiles says",
+            "fetch the missing files into the same folder"
+            if missing
+            else "remove files of another run or version",
+        )
+    counts = [int(head["Ngroups"]) for head in heads]
+    chunks.check_total(files, counts, int(heads[0]["TotNgroups"]), "TotNgroups")
+    return counts
+
+
+def _header(path: Path) -> Array:
+    """The header of one file, whose size is that of its groups."""
+    try:
+        safe.check_regular(path)
+        size = path.stat().st_size
+        with open(path, "rb") as file:
+            begin = file.read(HEADER.itemsize)
+    except InputError as error:
+        raise InputError(path, error.found, "a catalogue of groups", error.fix) from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if len(begin) < HEADER.itemsize:
+        raise CorruptFileError(
+            path, f"{size} bytes", f"a header of {HEADER.itemsize} and groups", COPY_AGAIN
+        )
+    head: Array = np.frombuffer(begin, HEADER)[0]
+    groups = int(head["Ngroups"])
+    if groups < 0 or int(head["TotNgroups"]) < groups or int(head["Nfiles"]) < 1:
+        raise _not_groups(path, size, begin, f"{groups} groups of {head['TotNgroups']}")
+    expected = HEADER.itemsize + GROUP_BYTES * groups
+    if size != expected:
+        raise _not_groups(path, size, begin, f"{groups} groups")
+    return head
+
+
+def _not_groups(path: Path, size: int, begin: bytes, declared: str) -> InputError:
+    """What a file is whose size is not that of the groups that it declares."""
+    head = np.frombuffer(begin, HEADER)[0]
+    swapped = np.frombuffer(begin, HEADER.newbyteorder(">"))[0]
+
+    def fits(number: int, extra: int = 0) -> bool:
+        return number >= 0 and size == HEADER.itemsize + (GROUP_BYTES + extra) * number
+
+    groups = int(head["Ngroups"])
+    if fits(int(swapped["Ngroups"])):
+        return FormatError(
+            path,
+            "numbers in the byte order of another kind of machine (big-endian)",
+            "little-endian ones",
+            "convert the file (numpy's byteswap, field by field)",
+        )
+    if groups > 0 and (fits(groups, _EXTRA) or fits(groups, 2 * _EXTRA)):
+        blocks = (size - HEADER.itemsize) // groups - GROUP_BYTES
+        return CorruptFileError(
+            path,
+            f"{size} bytes, {blocks} for each of {groups} groups more than a run of dark matter "
+            "has, as for star formation rates or types of groups",
+            f"{HEADER.itemsize + GROUP_BYTES * groups} bytes",
+            "give the catalogue of a gravity-only run, without these blocks",
+        )
+    expected = HEADER.itemsize + GROUP_BYTES * max(groups, 0)
+    difference = f"{abs(size - expected)} bytes " + ("left over" if size > expected else "short")
+    return CorruptFileError(
+        path,
+        f"{size} bytes, {difference}, for {declared} as it begins",
+        f"{expected} bytes: a header of {HEADER.itemsize}, and {GROUP_BYTES} for each group",
+        f"{COPY_AGAIN}; or it is no such catalogue, for the format has no mark of its own",
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError(path, f"a read error ({error.strerror})", "a readable file", "check the disk")
+
+
+def gather(files: chunks.FileSet, counts: list[int]) -> dict[str, Array]:
+    """The fields `_READ` of all files, as stored."""
+    total = sum(counts)
+    # Beside the fields, the columns in double precision that are made of them.
+    check_memory(files.where, 5 * total * sum(GROUP[name].itemsize for name in _READ))
+    native = {name: np.empty((total, *GROUP[name].shape), GROUP[name].base) for name in _READ}
+    start = 0
+    for path, count in zip(files.files, counts, strict=True):
+        try:
+            with open(path, "rb") as file:
+                place = HEADER.itemsize
+                for name, dtype in GROUP.items():
+                    if name in _READ:
+                        file.seek(place)
+                        _fill(path, file, native[name][start : start + count])
+                    place += dtype.itemsize * count
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        start += count
+    return native
+
+
+def _fill(path: Path, file: BufferedReader, rows: Array) -> None:
+    """Read the bytes of ``rows``, which are contiguous.
+
+    Raises
+    ------
+    CorruptFileError
+        The file has become shorter.
+    """
+    taken = file.readinto(rows.data.cast("B")) if rows.size else 0
+    if taken != rows.nbytes:
+        raise CorruptFileError(
+            path,
+            f"{os.fstat(file.fileno()).st_size} bytes, fewer than a moment ago",
+            "a file that nobody writes to",
+            "wait for its writer to end",
+        )

@@ -1,0 +1,1 @@
+"""Rockstar and consistent-trees lists."""

@@ -1,0 +1,1 @@
+"""Subfind catalogues of Gadget-4 and AREPO."""

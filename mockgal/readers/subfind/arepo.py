@@ -1,0 +1,34 @@
+"""AREPO: Subfind catalogues and snapshots of Illustris, IllustrisTNG and CAMELS.
+
+What differs from other Subfind catalogues: units in the header, or by definition ckpc/h,
+1e10 Msun/h and km/s; `SubhaloGrNr`; the central is the group's first subhalo; `SubhaloFlag`.
+Format: Nelson et al. 2019, arXiv:1812.05609; illustristng/illustris_python, groupcat.py.
+"""
+
+from __future__ import annotations
+
+from .files import Dialect, has_attribute
+from .reader import BY_TYPE, SubfindReader
+from .units import AREPO
+
+DIALECT = Dialect(
+    name="arepo",
+    code="AREPO",
+    stems="fof_subhalo_tab|groups",
+    statement=AREPO,
+    group_number="SubhaloGrNr",
+    rank="",
+    counts=("Nsubgroups", "Nsubhalos"),
+    stellar_mass={"bound": BY_TYPE, "2rhalf": "SubhaloMassInRadType"},
+    flag="SubhaloFlag",
+    in_header=lambda file: (
+        has_attribute(file, "Nsubgroups_Total")
+        or (has_attribute(file, "Nsubhalos_Total") and has_attribute(file, "HubbleParam"))
+    ),
+)
+
+
+class ArepoReader(SubfindReader):
+    """Subfind catalogues of AREPO, single files or sets."""
+
+    name, dialect = DIALECT.name, DIALECT

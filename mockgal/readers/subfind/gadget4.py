@@ -1,0 +1,33 @@
+"""Gadget-4: Subfind catalogues and snapshots, in any unit system.
+
+What differs from other Subfind catalogues: units in /Parameters, `SubhaloGroupNr`, a rank in the
+group. Format: weiguangcui/Gadget4, src/fof/fof_io.cc.
+"""
+
+from __future__ import annotations
+
+from .files import Dialect, has_attribute
+from .reader import BY_TYPE, SubfindReader
+from .units import GADGET4
+
+DIALECT = Dialect(
+    name="gadget4",
+    code="Gadget-4",
+    stems="fof_subhalo_tab",
+    statement=GADGET4,
+    group_number="SubhaloGroupNr",
+    rank="SubhaloRankInGr",
+    counts=("Nsubhalos",),
+    stellar_mass={"bound": BY_TYPE},
+    flag="",
+    # AREPO keeps the cosmology in the header, Gadget-4 does not.
+    in_header=lambda file: (
+        has_attribute(file, "Nsubhalos_Total") and not has_attribute(file, "HubbleParam")
+    ),
+)
+
+
+class Gadget4Reader(SubfindReader):
+    """Subfind catalogues of Gadget-4, single files or sets."""
+
+    name, dialect = DIALECT.name, DIALECT

@@ -1,0 +1,283 @@
+"""Particles of a Gadget-4 or AREPO snapshot: headers checked at once, rows streamed on demand.
+
+| native | unit | here |
+|---|---|---|
+| PartTypeN/Coordinates | UnitLength (comoving) | position [Mpc/h] |
+| PartTypeN/Masses, or Header MassTable[N] where that is not 0 | UnitMass | mass [Msun/h] |
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import HeaderError, IncompleteSetError, shown
+from ...protocols import ReadOptions
+from ...system import scalars
+from ...types import REDSHIFTS, ParticleChunk, Particles
+from .. import chunks
+from ..checks import physics
+from ..chunks import FileSet
+from ..hdf5 import headers, safe
+from ..particle_stream import stream_particles
+from .units import STATED, Statement, UnitSystem, read_units, stated
+
+DARK_MATTER = 1
+_WORD = 32
+_MOST_HIGH = (1 << 29) - 1  # of a high word: 2^61 particles
+_COMPARED = 64  # first rows of a file, by which a copy of another is known
+
+
+class SnapshotSet(NamedTuple):
+    """A snapshot whose headers were checked.
+
+    ``rows`` has shape (files, types); ``masses`` are those of the mass table [Msun/h], shape
+    (types,), 0 where particles carry their own. ``tracers`` is the number of massless tracers,
+    which are not among the rows.
+    """
+
+    files: FileSet
+    units: UnitSystem
+    box_size: float
+    time: float
+    redshift: float
+    rows: NDArray[np.int64]
+    masses: NDArray[np.float64]
+    tracers: int
+
+    @property
+    def particle_count(self) -> int:
+        """Number of particles of all types."""
+        return int(self.rows.sum())
+
+    @property
+    def table_mass(self) -> float | None:
+        """Mass of all particles [Msun/h]; None if some carry their own masses."""
+        totals = self.rows.sum(axis=0)
+        if (totals[self.masses == 0] > 0).any():
+            return None
+        return float((totals * self.masses).sum())
+
+
+def find_snapshot(catalogue: FileSet, base: str) -> FileSet | None:
+    """The snapshot that goes with a catalogue: in ``../snapdir_NNN``, or in the same folder."""
+    if not catalogue.number:
+        return None
+    here = catalogue.folder
+    snapdir = f"snapdir_{catalogue.number}"
+    stems = rf"{re.escape(base)}|snap|snapshot"
+    # "." has no parent to look in, and a link to the folder has two.
+    beside = (Path(os.path.abspath(here)).parent, here.resolve().parent)
+    for folder in (*(place / snapdir for place in (*beside, here)), here):
+        found = chunks.find_set(folder, stems, "(?!)", catalogue.number)
+        if found is not None:
+            return found
+    return None
+
+
+def check_header_time(path: Path, time: float, redshift: float) -> None:
+    """Whether redshift = 1 / a - 1.
+
+    Raises
+    ------
+    HeaderError
+        They differ by more than rounding, or no run is at that time.
+    """
+    if not REDSHIFTS[0] <= redshift <= REDSHIFTS[1]:
+        raise HeaderError(
+            f"{path}:/Header@Redshift",
+            f"{redshift:g}",
+            f"{REDSHIFTS[0]:g} to {REDSHIFTS[1]:g}",
+            "correct the header",
+        )
+    if not (time > 0 and abs(redshift - (1 / time - 1)) <= 1e-4 * (1 + abs(redshift))):
+        raise HeaderError(
+            f"{path}:/Header@Redshift",
+            f"{redshift} with Time {time}",
+            "Redshift = 1 / Time - 1",
+            "correct the header",
+        )
+
+
+def open_snapshot(files: FileSet, options: ReadOptions, statement: Statement) -> SnapshotSet:
+    """Check the headers of a snapshot.
+
+    Parameters
+    ----------
+    files : FileSet
+    options : ReadOptions
+    statement : Statement
+        Where its code states units and cosmology.
+
+    Raises
+    ------
+    IncompleteSetError, HeaderError
+        Chunks missing, copied or of different runs, counts that do not add up.
+    """
+    facts: list[tuple[float, ...]] = []
+    parameters: list[tuple[float | None, ...]] = []
+    rows: list[NDArray[np.int64]] = []
+    massless: set[int] = set()
+    for path in files.files:
+        with safe.open_hdf5(path) as file:
+            header = [
+                headers.count(file, "Header", "NumFilesPerSnapshot"),
+                *(headers.number(file, "Header", name) for name in ("Time", "Redshift")),
+                headers.side(file, "Header", "BoxSize"),
+            ]
+            table = headers.numbers(file, "Header", "MassTable")
+            total = headers.counts(file, "Header", "NumPart_Total", most=scalars.MOST >> 1)
+            high = headers.counts(
+                file, "Header", "NumPart_Total_HighWord", np.zeros_like(total), _MOST_HIGH
+            )
+            rows.append(headers.counts(file, "Header", "NumPart_ThisFile"))
+            if len({len(table), len(total), len(high), len(rows[-1])}) != 1:
+                raise HeaderError(
+                    f"{path}:/Header",
+                    "MassTable and NumPart of different lengths",
+                    "one entry for each particle type",
+                    "correct the header",
+                )
+            facts.append((*header, *table, *(total + (high << _WORD))))
+            if not parameters:
+                units = read_units(file, options, statement)
+                chunks.check_numbers(files, header[0], allow_missing=files.is_single)
+            parameters.append(stated(file, statement))
+            some = np.flatnonzero(rows[-1]).tolist()
+            massless.update(kind for kind in some if _are_tracers(file, kind))
+    chunks.check_same(files, facts, "/Header")
+    chunks.check_same(files, parameters, f"/{statement.groups[0]} ({', '.join(STATED)})")
+    _, time, redshift, box = facts[0][:4]
+    check_header_time(files.files[0], time, redshift)
+    types = len(rows[0])
+    if not np.array_equal(np.sum(rows, axis=0), facts[0][4 + types :]):  # not merged into one file
+        chunks.check_numbers(files, int(facts[0][0]))
+    for kind in range(types):
+        chunks.check_total(
+            files,
+            [int(row[kind]) for row in rows],
+            int(facts[0][4 + types + kind]),
+            f"/Header@NumPart_Total[{kind}]",
+        )
+    table = np.array(facts[0][4 : 4 + types])
+    if (table < 0).any():
+        raise HeaderError(
+            f"{files.files[0]}:/Header@MassTable",
+            shown(table),
+            "masses, none negative",
+            "correct the header",
+        )
+    of_matter = np.array(rows)
+    tracers = int(of_matter[:, sorted(massless)].sum())
+    of_matter[:, sorted(massless)] = 0
+    _check_copies(files, of_matter)
+    return SnapshotSet(
+        files,
+        units,
+        physics.box_size(f"{files.files[0]}:/Header@BoxSize", box, units.length),
+        time,
+        redshift,
+        of_matter,
+        table * units.mass,
+        tracers,
+    )
+
+
+def _are_tracers(file: h5py.File, kind: int) -> bool:
+    """Whether the particles are AREPO's Monte Carlo tracers, which have neither place nor mass."""
+    group = f"PartType{kind}"
+    return safe.exists(file, f"{group}/TracerID") and not safe.exists(file, f"{group}/Coordinates")
+
+
+def _check_copies(files: FileSet, rows: NDArray[np.int64]) -> None:
+    """Whether no file is a copy of another: of equal counts, the first positions are compared.
+
+    Raises
+    ------
+    IncompleteSetError
+        Two files begin with the same particles.
+    """
+    seen: dict[tuple[bytes, bytes], Path] = {}
+    counts = [row.tobytes() for row in rows]
+    for path, row, count in zip(files.files, rows, counts, strict=True):
+        if counts.count(count) == 1 or not row.any():
+            continue
+        kind = int(np.flatnonzero(row)[0])
+        with safe.open_hdf5(path) as file:
+            place = chunks.checked(file, f"PartType{kind}/Coordinates", int(row[kind]), (3,))
+            first = safe.read_rows(place, 0, min(_COMPARED, int(row[kind]))).tobytes()
+        if (count, first) in seen:
+            raise IncompleteSetError(
+                f"{path}:/PartType{kind}/Coordinates",
+                f"the same particles as in {seen[count, first]}",
+                "other particles in each file",
+                "fetch the file again: it is a copy of the other",
+            )
+        seen[count, first] = path
+
+
+def _pieces(
+    snapshot: SnapshotSet, options: ReadOptions, chunk_rows: int
+) -> Iterator[ParticleChunk]:
+    """All particles, file by file and type by type."""
+    for path, row in zip(snapshot.files.files, snapshot.rows, strict=True):
+        for kind in np.flatnonzero(row):
+            number, group = int(row[kind]), f"PartType{kind}"
+            uniform = float(snapshot.masses[kind])
+            with safe.open_hdf5(path) as file:
+                yield from stream_particles(
+                    chunks.checked(file, f"{group}/Coordinates", number, (3,)),
+                    uniform or chunks.checked(file, f"{group}/Masses", number),
+                    snapshot.box_size,
+                    (snapshot.units.length, snapshot.units.mass),
+                    options,
+                    chunk_rows,
+                )
+
+
+def particles(snapshot: SnapshotSet, options: ReadOptions) -> Particles:
+    """The particles of a snapshot, of all types, as a stream that checks itself at its end.
+
+    Parameters
+    ----------
+    snapshot : SnapshotSet
+    options : ReadOptions
+
+    Returns
+    -------
+    Particles
+        Positions float64 in [0, L) Mpc/h, masses float64 in Msun/h.
+
+    Raises
+    ------
+    UnitsError
+        From the stream, after the last chunk: the mass does not fit Omega_m.
+    """
+
+    def stream(chunk_rows: int) -> Iterator[ParticleChunk]:
+        total = 0.0
+        for chunk in _pieces(snapshot, options, chunk_rows):
+            total += float(chunk.mass.sum())
+            yield chunk
+        if snapshot.particle_count:
+            check_mass(snapshot, total)
+
+    return Particles(snapshot.particle_count, stream)
+
+
+def check_mass(snapshot: SnapshotSet, total: float) -> float:
+    """Mean density of the snapshot over Omega_m's; see `physics.check_mean_density`."""
+    return physics.check_mean_density(
+        total,
+        snapshot.box_size,
+        snapshot.units.cosmology,
+        snapshot.redshift,
+        f"{snapshot.files.where}:/Header@MassTable",
+    )

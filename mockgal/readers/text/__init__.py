@@ -1,0 +1,1 @@
+"""Text tables from anyone, read in a stream."""

@@ -1,0 +1,157 @@
+"""Text files from strangers as blocks of whole lines, plain or compressed with gzip.
+
+Files are never held as a whole, nor lines longer than `MAX_LINE`; compressed data that become
+absurdly many are refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from ...errors import CorruptFileError, InputError, MockgalError, UnsafeInputError
+from ..hdf5 import safe
+
+MAX_LINE = 1 << 14  # bytes of a line
+BOMB_BYTES, BOMB_RATIO = 64 << 20, 100  # of gzip, refused: larger than both; tables have 3 to 10
+COPY_AGAIN = "copy or download the file again and compare its checksum with the source's"
+_BLOCK = 8 << 20
+_GZIP = b"\x1f\x8b"
+
+
+class Stream:
+    """The bytes of a file, digested on the way and decompressed."""
+
+    def __init__(self, path: Path, *, digest: bool = False) -> None:
+        check(path)
+        self.path, self.size, self.taken = path, os.stat(path).st_size, 0
+        self.compressed = False
+        self._hash = hashlib.sha256() if digest else None
+
+    def digest(self) -> str:
+        """Of all bytes, after the last block."""
+        return self._hash.hexdigest() if self._hash else ""
+
+    def blocks(self, length: int = _BLOCK) -> Iterator[bytes]:
+        """The text, in blocks of at most ``length`` bytes."""
+        raw = self._raw(length)
+        first = next(raw, b"")
+        self.compressed = first.startswith(_GZIP)
+        if self.compressed:
+            yield from self._decompressed(first, raw, length)
+        elif first:
+            yield first
+            yield from raw
+
+    def _raw(self, length: int) -> Iterator[bytes]:
+        """Blocks of the file; another thread digests one while the caller works on it."""
+        with ThreadPoolExecutor(1) as pool:
+            digested: Future[None] | None = None
+            try:
+                with open(self.path, "rb", buffering=0) as file:
+                    while block := file.read(length):
+                        self.taken += len(block)
+                        if self._hash is not None:
+                            if digested is not None:
+                                digested.result()
+                            digested = pool.submit(self._hash.update, block)
+                        yield block
+                    size = os.fstat(file.fileno()).st_size
+            except OSError as error:
+                raise InputError(
+                    self.path,
+                    f"a read error ({error.strerror})",
+                    "a readable file",
+                    "check the disk",
+                ) from error
+        if not self.size == self.taken == size:
+            raise CorruptFileError(
+                self.path,
+                f"{self.taken} bytes where there were {self.size}, and {size} at the end",
+                "a file that nobody writes to",
+                "wait for its writer to end",
+            )
+
+    def _decompressed(self, first: bytes, raw: Iterator[bytes], length: int) -> Iterator[bytes]:
+        """The text of one gzip member after another."""
+        engine, total, data = zlib.decompressobj(31), 0, first
+        while True:
+            try:
+                text = engine.decompress(data, length)
+            except zlib.error as error:
+                raise CorruptFileError(
+                    self.path, f"gzip data that are damaged ({error})", "intact data", COPY_AGAIN
+                ) from error
+            total += len(text)
+            if total > BOMB_BYTES and total > BOMB_RATIO * self.taken:
+                raise UnsafeInputError(
+                    self.path,
+                    f"{self.taken} compressed bytes that become {total} and more",
+                    f"at most {BOMB_RATIO} times as many, as for any table",
+                    "do not use this file",
+                )
+            if text:
+                yield text
+            data = engine.unconsumed_tail
+            if engine.eof:
+                data = engine.unused_data.lstrip(b"\0")  # padding, which gzip allows
+                while not data and (more := next(raw, b"")):
+                    data = more.lstrip(b"\0")
+                if not data:
+                    return
+                engine = zlib.decompressobj(31)
+            elif not data and len(text) < length:
+                data = next(raw, b"")
+                if not data:
+                    raise CorruptFileError(
+                        self.path, "gzip data that end too early", "the whole file", COPY_AGAIN
+                    )
+
+
+def check(path: Path) -> None:
+    """Refuse what is not an ordinary, readable file.
+
+    Raises
+    ------
+    InputError
+        Missing, a directory, a pipe or device, or not readable.
+    """
+    try:
+        safe.check_regular(path)
+    except InputError as error:
+        raise InputError(path, error.found, "a text file", error.fix) from error
+
+
+def lines(stream: Stream, length: int = _BLOCK) -> Iterator[tuple[bytes, int, bool]]:
+    """Blocks of whole lines: the bytes, how many of them, and whether the last line had its end.
+
+    A line that is too long is cut, to a length that is still too long.
+    """
+    carry = b""
+    for block in stream.blocks(length):
+        data = carry + block
+        end = data.rfind(b"\n") + 1
+        if end:
+            yield data, end, True
+        carry = data[end:]
+        if len(carry) > MAX_LINE:
+            break
+    if carry:
+        carry = carry[: MAX_LINE + 1] + b"\n"
+        yield carry, len(carry), False
+
+
+def begins_with(path: Path) -> str:
+    """The first line of a file, plain or compressed, without its end; "" if it is no text."""
+    try:
+        data, _, _ = next(lines(Stream(path), MAX_LINE))
+    except (StopIteration, MockgalError):
+        return ""
+    line = data.split(b"\n", 1)[0].rstrip(b"\r")
+    if len(line) > MAX_LINE or any(c < 32 and c != 9 for c in line):
+        return ""
+    return line.decode("ascii") if line.isascii() else ""

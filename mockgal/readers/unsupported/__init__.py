@@ -1,0 +1,1 @@
+"""What cannot be read: what it is, and the way in."""

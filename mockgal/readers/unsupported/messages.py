@@ -1,0 +1,135 @@
+"""What a path is that no reader knows: its name and the way out, for the message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ...errors import MockgalError, in_python
+from ..hdf5 import safe
+from ..mocks.reader import is_catalogue, is_ours
+from . import signatures
+from .hdf5 import GIVE_ORIGINAL, MAGIC, describe_hdf5
+
+_LOOKED_AT = 64  # entries of a folder and those below
+_DEPTH = 4  # folders below one another
+_SHOWN = 10  # names in a message
+_BY_NAME = {  # what has no magic bytes: the end of the name, what it is, and what to do
+    "sfr_catalog_*.bin": (
+        "by its name, a UniverseMachine catalogue in binary",
+        "give the halo list that UniverseMachine was run on, hlist_A.list",
+    ),
+    "halos_*.particles": (
+        "by its name, particles that Rockstar wrote",
+        "give out_N.list, after `find_parents out_N.list BOX_SIZE > NEW` of Rockstar's util/",
+    ),
+}
+_BIGFILE = ("attr-v2", "attr")  # in each block of a BigFile
+
+Detect = Callable[[Path], str]  # name of the reader that knows a path, or ""
+
+
+def describe(path: Path, detect: Detect) -> tuple[str, str]:
+    """What is at ``path``, and what to do.
+
+    Parameters
+    ----------
+    path : Path
+        Exists, and no reader detects it.
+    detect : callable
+        ``detect(path)`` names the reader that knows a path, "" for none.
+
+    Returns
+    -------
+    found, fix : str
+
+    Raises
+    ------
+    MockgalError
+        A file that says it is HDF5 but is damaged or unsafe.
+    """
+    if path.is_file():
+        return _file(path)
+    if not path.is_dir():
+        return "something that is neither a file nor a folder", "give a file or a folder"
+    return _folder(path, detect)
+
+
+def known(path: Path) -> tuple[str, str]:
+    """Name and way out of a file of a kind that is recognised; ("", "") for any other."""
+    safe.check_regular(path)
+    with open(path, "rb") as file:
+        begin = file.read(len(MAGIC))
+    if begin == MAGIC or (begin and path.suffix in (".hdf5", ".h5")):
+        with safe.open_hdf5(path) as opened:
+            return describe_hdf5(path, opened)
+    if is_catalogue(path):
+        what = "a mock that mockgal wrote" if is_ours(path) else "a mock"
+        return f"{what}, not a simulation", GIVE_ORIGINAL
+    for pattern, told in _BY_NAME.items():
+        if path.match(pattern):
+            return told
+    return signatures.looks(path)
+
+
+def _file(path: Path) -> tuple[str, str]:
+    name, fix = known(path)
+    if name:
+        return name, fix
+    return f"a file that begins with {safe.first_bytes(path)}", signatures.OTHERWISE
+
+
+def _folder(path: Path, detect: Detect) -> tuple[str, str]:
+    """What is in a folder: catalogues below it, else the first file that is known."""
+    if not any(path.iterdir()):
+        return "an empty folder", "check the path; the download or the run may not have ended"
+    below = list(_below(path))
+    readable = {entry: name for entry in below if (name := detect(entry))}
+    # Of a folder and what is in it, the folder.
+    tops = [entry for entry in readable if not set(entry.parents) & set(readable)]
+    if tops:
+        listed = ", ".join(str(entry.relative_to(path)) for entry in tops[:_SHOWN])
+        formats = ", ".join(dict.fromkeys(readable[entry] for entry in tops))
+        return (
+            f"a folder that holds {listed}{', ...' * (len(tops) > _SHOWN)} ({formats})",
+            f"give {'one of these, such as ' * (len(tops) > 1)}{tops[0]}",
+        )
+    if bigfile := next((e for e in below if e.name in _BIGFILE and e.is_file()), None):
+        return (
+            f"a folder in which {bigfile.parent.relative_to(path)} is a block of a BigFile (MP-"
+            "Gadget, FastPM), which this version cannot read",
+            signatures.table(f'bigfile.Dataset(bigfile.File({in_python(path)})["FOFGroups"])'),
+        )
+    failed = None
+    for entry in [entry for entry in below if entry.is_file()]:
+        try:
+            name, fix = known(entry)
+        except MockgalError as error:
+            failed = failed or error
+            continue
+        if name:
+            return f"a folder in which {entry.relative_to(path)} is {name}", fix
+    if failed is not None:
+        raise failed
+    entries = sorted(path.iterdir())
+    listed = ", ".join(entry.name for entry in entries[:_SHOWN])
+    more = ", ..." * (len(entries) > _SHOWN)
+    return f"a folder of no known format, holding {listed}{more}", signatures.OTHERWISE
+
+
+def _below(path: Path) -> Iterator[Path]:
+    """The first entries of a folder, and then of the folders in it, hidden ones left out."""
+    level, left = [path], _LOOKED_AT
+    for _ in range(_DEPTH):
+        deeper = []
+        for folder in level:
+            for entry in sorted(folder.iterdir()):
+                if entry.name.startswith(".") or not (entry.is_file() or entry.is_dir()):
+                    continue
+                yield entry
+                left -= 1
+                if not left:
+                    return
+                if entry.is_dir() and not entry.is_symlink():
+                    deeper.append(entry)
+        level = deeper

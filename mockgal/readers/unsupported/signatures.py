@@ -1,0 +1,297 @@
+"""What a file that no reader knows is: told by its first bytes, never by loading it.
+
+`KINDS` is the one table: magic bytes first, then the first line of a text. A way out is a text with
+``{path}`` for the file as Python takes it, ``{name}`` as a shell does, ``{new}`` for a file of it.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+from ...errors import in_python, in_shell
+from ..rockstar.head import kind_of
+
+LOOKED_AT = 1 << 14  # bytes at the beginning of a file
+PAGE = "docs/how-to/tables.md"
+_FACTS = (
+    "Lbox=..., redshift=..., particle_mass=..., halo_id=..., halo_upid=..., halo_x=..., "
+    "halo_vx=..., halo_m200m=..., ..."
+)
+OTHERWISE = (
+    "give a halo catalogue in one of these formats; a table of halos in any other becomes a bundle "
+    f"in a few lines of Python: {PAGE}"
+)
+
+
+def table(load: str, *, unpickles: bool = False) -> str:
+    """The way in for a table that this Python expression loads; ``unpickles``: and may run it."""
+    return (
+        "if you trust its source (what loads it may run code in it), "
+        * unpickles
+        + f"make a bundle of it in Python: t = {load}; c = halotools.sim_manager."
+        f'UserSuppliedHaloCatalog({_FACTS}), each np.asarray(t["NAME"]); '
+        f'mockgal.pack(c, "halos.hdf5"). {PAGE} has it line by line'
+    )
+
+
+def _unpacked(command: str) -> str:
+    return f"unpack it, `{command}`, and give what comes out"
+
+
+_ASTROPY = table('astropy.table.Table.read({path}, format="{format}")')
+_BUT_PARTICLES = "run a halo finder on it (Rockstar, or FOF and SUBFIND of Gadget-4), give its list"
+_TREES = (
+    "give the halos of one time: hlists/hlist_A.list, which consistent-trees' "
+    "halo_trees_to_catalog.pl makes of the trees"
+)
+
+
+class Kind(NamedTuple):
+    """How a kind of file begins, what it is, and what to do with it.
+
+    Parameters
+    ----------
+    begin : bytes or str
+        The first bytes; or a regular expression for the first line, case ignored.
+    what, fix : str
+    offset : int
+        Of the bytes.
+    format : str
+        What astropy calls a table of this kind.
+    """
+
+    begin: bytes | str
+    what: str
+    fix: str
+    offset: int = 0
+    format: str = ""
+
+
+GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
+KINDS = (
+    # Archives
+    Kind(b"BZh", "a file compressed with bzip2", _unpacked("bzip2 -dc {name} > {new}")),
+    Kind(b"\xfd7zXZ\0", "a file compressed with xz", _unpacked("xz -dc {name} > {new}")),
+    Kind(b"\x28\xb5\x2f\xfd", "a file compressed with zstd", _unpacked("zstd -dc {name} > {new}")),
+    Kind(b"\x04\x22\x4d\x18", "a file compressed with lz4", _unpacked("lz4 -dc {name} > {new}")),
+    Kind(b"7z\xbc\xaf\x27\x1c", "a 7z archive", _unpacked("7z x {name}")),
+    Kind(b"ustar", "a tar archive", _unpacked("tar -xf {name}"), 257),
+    # Tables
+    Kind(b"SIMPLE  =", "a FITS file", _ASTROPY, format="fits"),
+    Kind(b"PAR1", "a Parquet table", table("pandas.read_parquet({path})")),
+    Kind(b"ARROW1", "an Arrow (Feather) table", table("pandas.read_feather({path})")),
+    Kind(
+        b"\x93NUMPY",
+        "a NumPy array, without units or cosmology",
+        table("numpy.load({path})", unpickles=True),
+    ),
+    Kind(r"# %ECSV", "an ECSV table", _ASTROPY, format="ascii.ecsv"),
+    Kind(b"SQLite format 3\0", "an SQLite database", table('pandas.read_sql("SELECT ...", ...)')),
+    # Simulations that are not read
+    Kind(
+        b"#ASDF",
+        "ASDF, the format of AbacusSummit (CompaSO), which this version cannot read",
+        table('abacusnbody.data.compaso_halo_catalog.CompaSOHaloCatalog("FOLDER").halos'),
+    ),
+    Kind(b"\xd0\xd0\xc0\xc0\xce\xda\xde\xfa", "halos of Rockstar in binary", ""),
+    Kind(b"\x01\x01\x01\x01\x78\x56\x34\x12", "halos of Rockstar in BGC2", ""),
+    Kind(b"HACC01", "HACC's GenericIO", table("pygio.read_genericio({path})")),
+    Kind(b"\x08\0\0\0HEAD", "a Gadget snapshot in binary, of format 2", _BUT_PARTICLES),
+    Kind(b"\0\1\0\0", "what may be a Gadget snapshot in binary, of format 1", _BUT_PARTICLES),
+    Kind(
+        r"#\s*id\s+descid\s+upid\b",
+        "a UniverseMachine catalogue (sfr_catalog)",
+        "give the halo list that UniverseMachine was run on, hlist_A.list",
+    ),
+    Kind(
+        r"#\s*id\s+num_p\b",
+        "what one process of Rockstar wrote (halos_N.K.ascii)",
+        "give out_N.list, after `find_parents out_N.list BOX_SIZE > NEW` of Rockstar's util/ added "
+        "the parents",
+    ),
+    Kind(r"#\s*treerootid\b", "an index of merger trees of consistent-trees", _TREES),
+    Kind(r"#\s*scale\(0\)\s+desc", "merger trees of consistent-trees", _TREES),
+    Kind(
+        r"#\s*(id\(1\)\s+hosthalo\(2\)|npart\(1\))",
+        "halos of AHF, which this version cannot read",
+        table('astropy.table.Table.read({path}, format="ascii")'),
+    ),
+    # Nothing to paint on
+    Kind(b"\x80\x02", "a Python pickle, which is never loaded", OTHERWISE),
+    Kind(b"\x80\x03", "a Python pickle, which is never loaded", OTHERWISE),
+    Kind(b"\x80\x04", "a Python pickle, which is never loaded", OTHERWISE),
+    Kind(b"\x80\x05", "a Python pickle, which is never loaded", OTHERWISE),
+    Kind(b"\x89PNG", "a picture (PNG)", OTHERWISE),
+    Kind(b"\xff\xd8\xff", "a picture (JPEG)", OTHERWISE),
+    Kind(b"GIF8", "a picture (GIF)", OTHERWISE),
+    Kind(b"II*\0", "a picture (TIFF)", OTHERWISE),
+    Kind(b"%PDF", "a PDF document", OTHERWISE),
+    Kind(
+        r"\s*<(!doctype html|html)",
+        "a web page",
+        "download the file again: a server sent a page in its place, often one to log in",
+    ),
+)
+_ROCKSTAR_BINARY = (
+    "give out_N.list, which Rockstar writes beside it, after `find_parents out_N.list BOX_SIZE > "
+    "NEW` of its util/ added the parents"
+)
+_MARK = "\ufeff"
+_XML = re.compile(r"\s*<\?xml|\s*<votable", re.I)
+_SEPARATORS = {",": ("commas", "ascii.csv"), "\t": ("tabs", "ascii.tab")}
+
+
+def looks(path: Path) -> tuple[str, str]:
+    """What a file is by its first bytes, and what to do; ("", "") for what is in no table."""
+    with open(path, "rb") as file:
+        begin = file.read(LOOKED_AT)
+    what, fix = _of(begin, cut=len(begin) == LOOKED_AT)
+    new = re.sub(r"\.(gz|bz2|xz|zst|lz4)$", "", str(path))
+    while Path(new).exists():
+        new += ".new"
+    words = {"path": in_python(path), "name": in_shell(path), "new": in_shell(new, "NEW")}
+    # In one step: the name may hold such words itself.
+    return what, re.sub(r"\{(path|name|new)\}", lambda word: words[word[1]], fix)
+
+
+# What mockgal itself writes, and is no simulation: how it begins, and a word that follows.
+_START = 32
+_OWN = (
+    (
+        b"%ECSV",
+        b"mockgal HOD calibration",
+        "a calibration of mockgal",
+        "give the simulation, and this with --calibration {name}",
+    ),
+    (
+        b"%ECSV",
+        b"mockgal measurement",
+        "a measurement that mockgal wrote",
+        "`mockgal.read_measurement({path})` in Python reads it; here, give a simulation or a mock",
+    ),
+    (
+        b'{"__metadata__"',
+        b"mockgal",
+        "weights of mockgal's network",
+        "give the simulation, and these with --weights {name}; `mockgal weights show {name}` "
+        "describes them",
+    ),
+)
+
+
+def _of(begin: bytes, *, cut: bool) -> tuple[str, str]:
+    """What begins with these bytes, and what to do; ``cut``: there are more."""
+    if not begin:
+        return "an empty file (first bytes b'')", "copy or download the file again"
+    if begin.startswith(GZIP):
+        return _compressed(begin)
+    if begin.startswith(ZIP):
+        return _zipped(begin)
+    first = begin.split(b"\n")[0].decode("utf-8", "replace")
+    for start, mark, what, fix in _OWN:
+        if start in begin[:_START] and mark in begin:
+            return what, fix
+    for kind in KINDS:
+        if isinstance(kind.begin, str):
+            found = re.match(kind.begin, first, re.I) is not None
+        else:
+            found = begin[kind.offset : kind.offset + len(kind.begin)] == kind.begin
+        if found:
+            return kind.what, (kind.fix or _ROCKSTAR_BINARY).replace("{format}", kind.format)
+    return _text(begin, cut=cut)
+
+
+def _compressed(begin: bytes) -> tuple[str, str]:
+    """What is in a gzip file: a few bytes of it are unpacked."""
+    command = "gzip -dc {name} > {new}"
+    engine = zlib.decompressobj(31)
+    try:
+        inside = engine.decompress(begin, LOOKED_AT)
+    except zlib.error:
+        return "damaged gzip data", "copy or download the file again"
+    what, fix = "", ""
+    if inside and not inside.startswith(GZIP):
+        what, fix = _of(inside, cut=not engine.eof)
+    if what.startswith("a tar"):
+        return "a tar archive, compressed with gzip", _unpacked("tar -xzf {name}")
+    if not what:
+        return "a file compressed with gzip", _unpacked(command)
+    return f"{what}, compressed with gzip", fix.replace("`cat ", "`gzip -dc ")
+
+
+def _zipped(begin: bytes) -> tuple[str, str]:
+    """What a zip archive is by the name of its first file."""
+    length = int.from_bytes(begin[26:28], "little")
+    first = begin[30 : 30 + length].decode("utf-8", "replace")
+    if first.endswith(".npy"):
+        return "NumPy arrays (npz), without units or cosmology", table(
+            "numpy.load({path})", unpickles=True
+        )
+    if first.endswith("data.pkl"):
+        return "network weights of PyTorch, which are never loaded from here", OTHERWISE
+    if first.startswith("[Content_Types]"):
+        return "an Excel workbook", table("pandas.read_excel({path})")
+    return "a zip archive", _unpacked("python -m zipfile -e {name} FOLDER")
+
+
+def _text(begin: bytes, *, cut: bool) -> tuple[str, str]:
+    """What a text is: a table, if its lines have as many values each."""
+    try:
+        text = begin.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(begin) - 4:  # or a letter was cut in two
+            return "", ""
+        text = begin[: error.start].decode("utf-8")
+    if any(ord(c) < 32 and c not in "\t\r\n\f" for c in text):
+        return "", ""
+    if text.startswith(_MARK):
+        return (
+            "a text that begins with a byte-order mark",
+            r"`cat {name} | sed '1s/^\xEF\xBB\xBF//' > {new}`, and give the new file",
+        )
+    if _XML.match(text):
+        if "<votable" in text.lower():
+            return "a VOTable", _ASTROPY.replace("{format}", "votable")
+        return "XML", OTHERWISE
+    lines = [line for line in text.splitlines() if line.strip()]
+    if cut:
+        lines = lines[:-1]
+    if not lines:
+        return "", ""
+    return _table_of(lines)
+
+
+def _table_of(lines: list[str]) -> tuple[str, str]:
+    head = lines[0]
+    plain = re.sub(r"[,;\s]+", " ", head).strip()
+    if kind_of("#" + plain.lstrip("# ")):
+        if not head.lstrip().startswith("#"):
+            return (
+                "a halo list whose first line lacks its #",
+                "`cat {name} | sed '1s/^/#/' > {new}`, and give the new file",
+            )
+        return (
+            "a halo list whose values are apart by commas",
+            "`cat {name} | tr ',' ' ' > {new}`, and give the new file",
+        )
+    rows = [line for line in lines if not line.startswith("#")]
+    for separator, (word, form) in _SEPARATORS.items():
+        width = {len(row.split(separator)) for row in rows}
+        if len(rows) > 1 and len(width) == 1 and max(width) > 2:
+            return f"a table of text, its values apart by {word}", _ASTROPY.replace(
+                "{format}", form
+            )
+    width = {len(row.split()) for row in rows[1:]}
+    if len(rows) > 2 and len(width) == 1 and max(width) > 2 and _are_numbers(rows[1]):
+        return "a table of text", _ASTROPY.replace("{format}", "ascii")
+    return "", ""
+
+
+def _are_numbers(row: str) -> bool:
+    try:
+        return bool([float(word) for word in row.split()])
+    except ValueError:
+        return False

@@ -1,0 +1,172 @@
+"""In what catalogues are unlike, so that a difference between them is not all the galaxies' own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from ..completeness import NO_SATELLITES, TOO_FEW
+from ..statistics.galaxies.hosts import mass_definition
+from ..statistics.plotting.lettering import elided
+from ..types import GalaxyCatalog
+
+_SAME = 1e-3  # relative difference that means nothing of box, expansion factor and cosmology
+_LONGEST = 60  # characters of a name of a simulation
+_SIMULATIONS = "simulations, whose most massive hosts are not at the same places"
+_MOST, _FEWEST, _NEAR, _FACTOR = 20, 5, 0.5, 2.0  # hosts; [Mpc/h]; of masses
+_REDSHIFT = "z"
+_UNKNOWN = "not stated"
+_ALL_BOUND = "all bound stars"
+
+Value = str | Mapping[str, float]
+
+
+def differences(catalogues: Mapping[str, GalaxyCatalog]) -> list[str]:
+    """Return in what samples, simulations and definitions of catalogues differ, a sentence each.
+
+    Parameters
+    ----------
+    catalogues : mapping of str to GalaxyCatalog
+        By what they are called.
+
+    Returns
+    -------
+    list of str
+        None where all are of one simulation and cut alike. Floors and cuts on stellar mass count
+        only where a catalogue has galaxies outside the range in which all are complete, and
+        definitions only where they are stated.
+    """
+    found = []
+    for what, value in _WAYS.items():
+        groups: list[tuple[Value, list[str]]] = []
+        for name, galaxies in catalogues.items():
+            own = value(galaxies)
+            alike = [names for known, names in groups if _same(own, known)]
+            if alike:
+                alike[0].append(name)
+            elif own != _UNKNOWN:
+                groups.append((own, [name]))
+        twins = what == _SIMULATIONS and all(
+            _share_structures(catalogues[groups[0][1][0]], catalogues[names[0]])
+            for _, names in groups[1:]
+        )
+        if len(groups) > 1 and not twins:
+            shown = [f"{_show(own, groups[0][0])} ({', '.join(names)})" for own, names in groups]
+            found.append(f"different {what}: {', '.join(shown)}")
+    return found + _samples(catalogues)
+
+
+def stellar_mass_definition(galaxies: GalaxyCatalog) -> str:
+    """Return which stars count, as the provenance of a mock or of a hydrodynamic run has it."""
+    painter = galaxies.provenance.get("painter", {})
+    reading = galaxies.provenance.get("simulation", {}).get("reading", {})
+    stated = str(
+        painter.get("stellar_mass_definition")
+        or painter.get("network", {}).get("domain", {}).get("stellar_mass_definition")
+        or reading.get("stellar_mass_definition")
+        or _UNKNOWN
+    )
+    return _ALL_BOUND if stated == "bound" or stated.startswith(_ALL_BOUND) else stated
+
+
+_OF_THE_LAW = {NO_SATELLITES, *TOO_FEW.values()}  # reasons not of the selection, or of the input
+
+
+def _other_cuts(galaxies: GalaxyCatalog) -> Value:
+    return " and ".join(sorted({*galaxies.completeness.lacks} - _OF_THE_LAW)) or "none"
+
+
+def _missing(galaxies: GalaxyCatalog) -> Value:
+    if not galaxies.completeness.is_stated:
+        return _UNKNOWN
+    reasons = sorted({*galaxies.completeness.lacks} & _OF_THE_LAW)
+    return " and ".join(reason.partition(":")[0] for reason in reasons) or "none known"
+
+
+_WAYS: dict[str, Callable[[GalaxyCatalog], Value]] = {
+    _SIMULATIONS: lambda g: g.snapshot.name,
+    "boxes": lambda g: {"side [Mpc/h]": g.snapshot.box_size},
+    "redshifts": lambda g: {_REDSHIFT: g.snapshot.redshift},
+    "cosmologies": lambda g: g.snapshot.cosmology.to_dict(),
+    "definitions of host mass": mass_definition,
+    "definitions of stellar mass": stellar_mass_definition,
+    "selections beside stellar mass": _other_cuts,
+    "gaps that no cut can mend": _missing,
+}
+
+
+def _share_structures(one: GalaxyCatalog, other: GalaxyCatalog) -> bool:
+    """Return whether half of the most massive hosts of one have a counterpart in the other.
+
+    That is a host within 0.5 Mpc/h whose mass is within a factor of 2: twins have one for nearly
+    all, and hosts of other phases for less than a per cent (their density times 0.5 (Mpc/h)^3).
+    """
+    from scipy.spatial import KDTree
+
+    size = one.snapshot.box_size
+    if not np.isclose(size, other.snapshot.box_size, rtol=_SAME):
+        return False
+    places, masses = [], []
+    for galaxies in (one, other):
+        rows = np.flatnonzero(galaxies["is_central"] & (galaxies["halo_mass"] > 0))
+        rows = rows[np.argsort(-galaxies["halo_mass"][rows], kind="stable")[: 2 * _MOST]]
+        if len(rows) < _FEWEST:
+            return False
+        places.append(np.stack([galaxies[f"position_{x}"][rows] % size for x in "xyz"], axis=1))
+        masses.append(np.log(galaxies["halo_mass"][rows]))
+    distance, nearest = KDTree(places[1], boxsize=size * (1.0 + 1e-9)).query(places[0][:_MOST])
+    like = np.abs(masses[0][:_MOST] - masses[1][nearest]) < np.log(_FACTOR)
+    return bool(np.mean((distance < _NEAR) & like) >= 0.5)
+
+
+def _same(one: Value, other: Value) -> bool:
+    """Return whether two values are equal, or close in all numbers that both state."""
+    if isinstance(one, str) or isinstance(other, str):
+        return one == other
+    return not _unequal(one, other)
+
+
+def _unequal(one: Mapping[str, float], other: Mapping[str, float]) -> list[str]:
+    """Return the names of the numbers that differ by more than `_SAME`, of 1 + z for z."""
+    return [
+        name
+        for name in one
+        if name in other
+        and not np.isclose(one[name], other[name], rtol=_SAME, atol=_SAME * (name == _REDSHIFT))
+    ]
+
+
+def _show(value: Value, first: Value) -> str:
+    """Return a value in words: of the numbers those that differ from the first ones, or all."""
+    if isinstance(value, str) or isinstance(first, str):
+        return elided(str(value), _LONGEST)
+    names = _unequal(value, first) or list(value)
+    return ", ".join(f"{name} = {round(value[name], 6) + 0.0:.5g}" for name in names)
+
+
+def _samples(catalogues: Mapping[str, GalaxyCatalog]) -> list[str]:
+    """Return who has galaxies of stellar masses that another one lacks."""
+    limits = [galaxies.completeness for galaxies in catalogues.values()]
+    lows = [limit.low for limit in limits if limit.low is not None]
+    highs = [limit.high for limit in limits]
+    alike = np.ptp(lows or [0.0]) <= _SAME * max(lows, default=0.0) and len(set(highs)) == 1
+    if alike:  # all lack the same galaxies, as far as is stated
+        return []
+    low, high = max(lows, default=0.0), min(highs)
+    outside = []
+    for name, galaxies in catalogues.items():
+        mass = galaxies["stellar_mass"].astype(np.float64)
+        number = int(np.sum((mass < low * (1.0 - 1e-6)) | (mass > high * (1.0 + 1e-6))))
+        if number:
+            outside.append(f"{number:,} of {len(galaxies):,} galaxies of {name}")
+    if not outside:
+        return []
+    cut = f"stellar_mass >= {low:.9g} Msun/h"
+    if high < np.inf:
+        cut = f"{low:.9g} Msun/h <= stellar_mass <= {high:.9g} Msun/h"
+    way_out = f'compare with --cut "{cut}"' if low < high else "they have no range in common"
+    return [
+        f"different samples: {', '.join(outside)} have stellar masses outside of the range "
+        f"that all of them reach; {way_out}"
+    ]

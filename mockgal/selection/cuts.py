@@ -1,0 +1,241 @@
+"""Cuts on any numeric column, with units: ``stellar_mass > 1e9 Msun/h``.
+
+Grammar (nothing is evaluated)::
+
+    cut    = column op value | value op column | value op column op value
+    op     = "<" | "<=" | ">" | ">=" | "==" | "!="
+    value  = number [unit]          see `mockgal.quantity`
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..columns import GALAXY_COLUMNS, Column
+from ..completeness import Completeness
+from ..errors import CutError, shown, warn
+from ..quantity import LONGEST, UnitError, conversion, converted, finite, split
+from ..system.scalars import LARGEST, SMALLEST
+from ..types import GalaxyCatalog
+
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+_EXAMPLE = 'one such as "stellar_mass > 1e9 Msun/h" or "1e9 Msun < stellar_mass < 1e10 Msun"'
+_FIX = "see docs/reference/cuts.md"
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One side of a cut: ``column op value``, the value as the user gave it."""
+
+    op: str
+    value: float  # an int where the column holds ints: ids are compared exactly
+    unit: str
+
+    def internal(self, column: Column, h: float) -> float:
+        """The value in the column's internal unit."""
+        if not self.unit:
+            return self.value
+        factor, h_power = conversion(self.unit, column.unit_label)
+        return float(self.value * factor * h**h_power)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A parsed cut: its text, its column, and one or two bounds."""
+
+    text: str
+    column: Column
+    bounds: tuple[Bound, ...]
+
+    def mask(self, galaxies: GalaxyCatalog) -> NDArray[np.bool_]:
+        """Which galaxies pass, shape (n,).
+
+        Raises
+        ------
+        CutError
+            The catalogue does not have the column.
+        """
+        if self.column.name not in galaxies:
+            raise CutError(
+                f'cut "{self.text}"',
+                f"no {self.column.name} in the catalogue: the simulation was read without it",
+                "one of " + ", ".join(galaxies.columns),
+                "leave this cut out, or cut on another column",
+            )
+        h = galaxies.snapshot.cosmology.h
+        values = galaxies[self.column.name]
+        if values.dtype == np.float32:  # compare with the number asked for, not its rounding
+            values = values.astype(np.float64)
+        passed = np.ones(len(galaxies), dtype=bool)
+        for bound in self.bounds:
+            passed &= _OPERATORS[bound.op](values, bound.internal(self.column, h))
+        return passed
+
+    def lower_limit(self, h: float) -> float:
+        """The largest value that no passing galaxy is below, in internal units; -inf if none."""
+        lower = [b.internal(self.column, h) for b in self.bounds if b.op in (">", ">=", "==")]
+        return max(lower, default=-np.inf)
+
+    def upper_limit(self, h: float) -> float:
+        """Return the least value that no passing galaxy is above, in internal units, or inf."""
+        upper = [b.internal(self.column, h) for b in self.bounds if b.op in ("<", "<=", "==")]
+        return min(upper, default=np.inf)
+
+    def completeness(self, before: Completeness, removed: int, h: float) -> Completeness:
+        """Return the completeness of what passes.
+
+        Limits on stellar mass move it, whether or not they leave out any galaxy. What a cut on
+        another column, or one that leaves out a single value, lets pass is no complete sample,
+        unless it lets all pass.
+
+        Parameters
+        ----------
+        before : Completeness
+        removed : int
+            Galaxies that do not pass.
+        h : float
+        """
+        if self.column.name == "stellar_mass" and all(b.op != "!=" for b in self.bounds):
+            low = self.lower_limit(h)
+            return before.raised(low, f'cut "{self.text}"').lowered(self.upper_limit(h))
+        return before.lacking(f'selected by the cut "{self.text}"') if removed else before
+
+
+def parse(text: str, declared: Mapping[str, Column] = GALAXY_COLUMNS) -> Cut:
+    """The cut that ``text`` says.
+
+    Parameters
+    ----------
+    text : str
+    declared : mapping of str to Column
+        The columns that there can be: see `mockgal.columns.declared_with`.
+
+    Raises
+    ------
+    CutError
+        Not a cut, an unknown column, no unit where one is needed, a unit of another kind.
+    """
+    if len(text) > LONGEST:
+        raise CutError(f"cut {shown(text, 60)}", f"{len(text):,} characters", _EXAMPLE, _FIX)
+    where = f'cut "{text}"'
+    parts = re.split(r"(<=|>=|==|!=|<|>)", text)
+    terms, ops = parts[::2], parts[1::2]
+    names = [i for i, term in enumerate(terms) if split(term) is None]
+    if len(ops) not in (1, 2) or len(names) != 1 or (len(ops) == 2 and names != [1]):
+        raise CutError(
+            where,
+            "something that is not a comparison of a column with a number",
+            _EXAMPLE,
+            f"give several cuts one by one, each with its --cut; {_FIX}",
+        )
+    name = terms[names[0]].strip()
+    if name not in declared:
+        raise CutError(where, f"column {shown(name)}", "one of " + ", ".join(declared), _FIX)
+    column = declared[name]
+    numbers = [f"{(split(term) or (name,))[0]} {column.unit_label}".strip() for term in terms]
+    numbers[names[0]] = name
+    fix = f'write "{" ".join(map(" ".join, zip(numbers, [*ops, ""], strict=True))).strip()}"'
+    if len(ops) == 1:
+        op = ops[0] if names[0] == 0 else _MIRRORED[ops[0]]
+        bounds: tuple[Bound, ...] = (_bound(where, column, op, terms[1 - names[0]], fix),)
+    else:
+        if ops[0][0] != ops[1][0] or ops[0][0] not in "<>":
+            raise CutError(where, f"{ops[0]} and {ops[1]}", "a range, both < or both >", _FIX)
+        bounds = (
+            _bound(where, column, _MIRRORED[ops[0]], terms[0], fix),
+            _bound(where, column, ops[1], terms[2], fix),
+        )
+    return Cut(" ".join(text.split()), column, bounds)
+
+
+def _bound(where: str, column: Column, op: str, term: str, fix: str) -> Bound:
+    number, unit = split(term) or ("", "")  # parse() sorted the terms
+    value = finite(number)
+    if value is None:
+        expected = f"0, or a number that is finite, from {SMALLEST:g} to {LARGEST:g}"
+        raise CutError(where, number, expected, _FIX)
+    if column.dtype == "<i8" and abs(value) < 2**63 and Decimal(number) % 1 == 0:
+        value = int(Decimal(number))
+    if not column.unit:
+        if unit:
+            raise CutError(where, f"unit {unit!r}", f"no unit for {column.name}", fix)
+        return Bound(op, value, "")
+    allowed = f'"{column.unit}"' + f' or "{column.unit_label}"' * (column.h_power != 0)
+    if not unit:
+        raise CutError(where, f"{number} without a unit", allowed, fix)
+    try:
+        factor, h_power = conversion(unit, column.unit_label)
+        if h_power not in (0, -column.h_power):
+            raise UnitError("a power of h that no such column has")
+    except UnitError as error:
+        found = f"unit {unit!r}, {error}"
+        raise CutError(where, found, f"{allowed} for {column.name}", fix) from error
+    if converted(value, factor) is None:
+        expected = f"0, or a number from {SMALLEST:g} to {LARGEST:g} in {column.unit_label}"
+        raise CutError(where, f"{number} {unit}", expected, _FIX)
+    return Bound(op, value, unit)
+
+
+def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
+    """The galaxies that pass all cuts, each cut's counts recorded in the provenance.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    *cuts : str
+        Applied in this order.
+
+    Returns
+    -------
+    GalaxyCatalog
+        ``provenance["cuts"]`` gains ``{"cut", "before", "after"}`` for each.
+
+    Raises
+    ------
+    CutError
+        See `parse`; or the catalogue lacks a column, which not every input has.
+
+    Warns
+    -----
+    MockgalWarning
+        A cut on stellar mass below the painter's luminosity floor, or one that nothing passes.
+    """
+    parsed = [parse(text, galaxies.declared) for text in cuts]
+    h = galaxies.snapshot.cosmology.h
+    floor = galaxies.provenance.get("painter", {}).get("luminosity_floor_msun_h")
+    record = list(galaxies.provenance.get("cuts", []))
+    for cut in parsed:
+        if floor and cut.column.name == "stellar_mass":
+            limit = cut.lower_limit(h)
+            if -np.inf < limit < floor * (1 - 1e-9):
+                warn(
+                    f'cut "{cut.text}" is below the luminosity floor of the calibration, '
+                    f"{floor:.4g} Msun/h = {floor / h:.4g} Msun: no galaxy is painted below the "
+                    "floor, so the catalogue is not complete to the cut",
+                    stacklevel=2,
+                )
+        passed = np.flatnonzero(cut.mask(galaxies))
+        record.append({"cut": cut.text, "before": len(galaxies), "after": len(passed)})
+        if len(galaxies) and not len(passed):
+            warn(f'no galaxy passes the cut "{cut.text}"', stacklevel=2)
+        completeness = cut.completeness(galaxies.completeness, len(galaxies) - len(passed), h)
+        if len(passed) < len(galaxies):
+            galaxies = galaxies.take(passed)
+        galaxies = galaxies.with_completeness(completeness)
+    return galaxies.with_provenance(cuts=record)

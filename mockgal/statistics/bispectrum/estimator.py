@@ -1,0 +1,455 @@
+"""Bispectrum of galaxies or of a field in a periodic box, of triangles with two sides given.
+
+- Estimator: with delta_k = m_k / m_0, m_k being the Fourier coefficients of the mass per voxel,
+  B = V**2 <delta_k1 delta_k2 delta_k3> over all closed triangles k1 + k2 + k3 = 0 with sides in
+  three shells (Scoccimarro 2015, arXiv:1506.02729, section II;
+  `mockgal.statistics.bispectrum.triangles`). The shells are centred on k1, k2 and k3 = abs(k1 + k2)
+  = sqrt(k1**2 + k2**2 + 2 k1 k2 cos(theta)), theta being the angle between k1 and k2, and are as
+  wide as the fundamental k_F = 2 pi / L unless told otherwise: k - k_F / 2 <= abs(k_i) < k + k_F /
+  2. Angles are even from 0 to pi; there, where triangles are flat, shells hold triangles near to
+  flat. Shells of neighbouring angles overlap where k3 differs by less than their width, so that
+  these share triangles.
+- Reduced bispectrum: Q = B / (P1 P2 + P2 P3 + P3 P1), P_i = V <abs(delta_k)**2> of the same shells.
+- Each wave is divided by the window of the assignment. Of galaxies the grid is interlaced
+  (Sefusatti et al. 2016, arXiv:1512.07295), and the sides are below three quarters of the Nyquist
+  wavenumber on a grid of the default size (below half of it without interlacing or PCS). What
+  images of waves are left is bounded (`mockgal.statistics.power.aliasing`).
+- Errors: of a Gaussian field with the measured spectrum, var(B) = V s P1 P2 P3 / triangles with
+  s = 1, and 2 or 6 for two or three equal shells (Scoccimarro et al. 2004, astro-ph/0312286,
+  equation A16, with triangles counted as here); s is counted exactly for shells that overlap.
+  error(Q) = error(B) / (P1 P2 + P2 P3 + P3 P1). Or from a jackknife, that of Q to first order in
+  what B and the powers change by.
+- Shot noise: points of masses m at random, independent of each other and of where they are, have
+  P_shot = V sum(m**2) / sum(m)**2 = s2, and with s3 = V**2 sum(m**3) / sum(m)**3
+
+      B_shot = s2 (P1 + P2 + P3 - 3 s2) + s3,    P_i with their shot noise:
+
+  of the products of three points, s2 (P_i - s2) is the sum over those of which two are the same,
+  s3 over those of which all are (Matarrese, Verde & Heavens 1997, astro-ph/9706059, for m = 1).
+  Where masses depend on the place, spectra of m**2 and m would have to stand in for P_i - s2.
+  Its images are left: on a grid of the default size less than 1e-4 of it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UsageError, warn
+from ...fields.assign import deposit
+from ...fields.sample import positions, weights
+from ...fields.waves.fourier import axis_window, check_mean
+from ...fields.waves.interlaced import interlaced_deposit
+from ...fields.waves.modes import components, low_waves
+from ...system.memory import check_memory
+from ...types import GalaxyCatalog
+from .. import jackknife as jackknives
+from .. import peak
+from ..power.aliasing import ACCURACY, of_bispectrum
+from ..power.left_out import left_out_shot_noise
+from ..power.result import check_options, of_galaxies
+from ..result import ERROR, Field, Measurement, Style
+from .left_out import Sums, left_out_sums, times_along_axes, whole_sums
+from .triangles import Triangles, grid_size_above
+
+Array = NDArray[Any]
+
+MOST_ANGLES = 10_000
+SIDES = (3.0, 4.0)  # h/Mpc, unless the box is too large for them
+MOST_WAVES = 128  # of k1 + k2 in fundamentals, unless they are given: memory grows as the cube
+WAY_OUT = (
+    "choose smaller sides (--k1, --k2) or a smaller --grid, leave bispectrum out, or take a "
+    "machine with more memory"
+)
+UNIT = "Mpc6 / littleh6"
+FIELDS = {
+    "theta": Field("rad", "angle between k1 and k2", r"$\theta$ [rad]"),
+    "k3": Field("littleh / Mpc", "third side, abs(k1 + k2)", r"$k_3$ [$h$/Mpc]"),
+    "bispectrum": Field(UNIT, "bispectrum", r"$B$ [(Mpc/$h$)$^6$]"),
+    "bispectrum_error": Field(UNIT, "standard error of bispectrum", ""),
+    "reduced_bispectrum": Field("", "bispectrum over P1 P2 + P2 P3 + P3 P1", r"$Q$"),
+    "reduced_bispectrum_error": Field("", "standard error of reduced_bispectrum", ""),
+    "power_k3": Field("Mpc3 / littleh3", "power in the shell of k3, shot noise included", ""),
+    "triangles": Field("", "closed triangles, opposite ones counted apart", "triangles"),
+}
+
+
+def bispectrum(
+    galaxies: GalaxyCatalog,
+    *,
+    k1: float | None = None,
+    k2: float | None = None,
+    angles: int = 25,
+    shell_width: float | None = None,
+    grid_size: int | None = None,
+    assignment: str = "PCS",
+    interlacing: bool = True,
+    weight: str = "stellar_mass",
+    line_of_sight: str | None = None,
+    subtract_shot_noise: bool = False,
+    jackknife: int = 3,
+) -> Measurement:
+    """Bispectrum of galaxies, each counted with its stellar mass or as one.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+        In a periodic box.
+    k1, k2 : float, optional
+        Two sides of the triangles [h/Mpc], at least the fundamental. Without them 3 and 4 h/Mpc, as
+        in the dm2gal paper; in boxes where those are more than `MOST_WAVES` fundamentals together
+        (above 115 Mpc/h) both are smaller, 3/7 and 4/7 of as many.
+    angles : int
+        Between them, from 0 to pi.
+    shell_width : float, optional
+        [h/Mpc]; the fundamental without it.
+    grid_size : int, optional
+        Voxels along each side; without it as many as are fast to transform and have k1 + k2 below
+        three quarters of the Nyquist wavenumber, or half of it without interlacing or PCS.
+    assignment : str
+        NGP, CIC, TSC or PCS.
+    interlacing : bool
+        Deposit twice, moved by half a voxel the second time, which every second image does not
+        survive.
+    weight : str
+        ``"stellar_mass"`` or ``"number"``.
+    line_of_sight : str, optional
+        ``"x"``, ``"y"`` or ``"z"``: measure in redshift space, averaged over directions.
+    subtract_shot_noise : bool
+    jackknife : int
+        See `bispectrum_of_field`.
+
+    Returns
+    -------
+    Measurement
+        As of `bispectrum_of_field`; without galaxies, estimates that are not numbers.
+
+    Raises
+    ------
+    UsageError
+        An option that cannot be honoured.
+    BadValueError
+        Positions, masses or velocities that cannot be.
+    """
+    jackknives.check_per_side(jackknife)  # before the work
+    box_size = galaxies.snapshot.box_size
+    chosen, (k1, k2) = _said(k1, k2, box_size), default_sides(k1, k2, box_size)
+    _, width = _shells(k1, k2, angles, shell_width, box_size)
+    if grid_size is None:
+        longest = (k1 + k2 + width / 2.0) * box_size / (2.0 * np.pi)
+        grid_size = grid_size_above(int(2.0 * longest / _reach(assignment, interlacing)))
+    check_memory(
+        f"bispectrum, field of {grid_size}^3 voxels",
+        peak.of_deposit(grid_size, len(galaxies), interlacing=interlacing),
+        WAY_OUT,
+    )
+    mass, position = weights(galaxies, weight), positions(galaxies, line_of_sight)
+    put = interlaced_deposit if interlacing else deposit
+    field = put(position, mass, grid_size=grid_size, box_size=box_size, assignment=assignment)
+
+    def by_block(values: Array, jackknife: int) -> Any:
+        if not jackknife:
+            return math.fsum(values)  # in any order of rows
+        return jackknives.sums_by_block(
+            position, values, jackknife, grid_size=len(field), box_size=box_size
+        )
+
+    def measure(field: Array, jackknife: int) -> Measurement:
+        return bispectrum_of_field(
+            field,
+            box_size,
+            assignment=assignment,
+            interlaced=interlacing,
+            k1=k1,
+            k2=k2,
+            angles=angles,
+            shell_width=shell_width,
+            sums_of_powers=(by_block(mass**2, jackknife), by_block(mass**3, jackknife)),
+            subtract_shot_noise=subtract_shot_noise,
+            jackknife=jackknife,
+        )
+
+    result = of_galaxies(measure, field, jackknife, weight=weight, line_of_sight=line_of_sight)
+    if result["aliased"].any():
+        warn(
+            f"bispectrum: images of the grid may change it by more than {ACCURACY:.0%} (column "
+            "aliasing_bias): interlace with PCS, or take a larger grid",
+            stacklevel=2,
+        )
+    return replace(result, settings={**result.settings, "sides": chosen})
+
+
+def default_sides(k1: float | None, k2: float | None, box_size: float) -> tuple[float, float]:
+    """k1 and k2 [h/Mpc], with `SIDES` for what is not given, or less in a large box."""
+    scale = 1.0
+    if box_size * sum(SIDES) > MOST_WAVES * 2.0 * math.pi:
+        scale = MOST_WAVES * 2.0 * math.pi / (box_size * sum(SIDES))
+    first, second = (scale * side for side in SIDES)
+    return first if k1 is None else k1, second if k2 is None else k2
+
+
+def _said(k1: float | None, k2: float | None, box_size: float) -> str:
+    """How k1 and k2 were chosen; said on the screen where the box is too large for `SIDES`."""
+    if k1 is not None and k2 is not None:
+        return "as asked for"
+    taken = default_sides(k1, k2, box_size)
+    if taken == default_sides(k1, k2, 0.0):
+        return f"{SIDES[0]:g} and {SIDES[1]:g} h/Mpc unless asked for"
+    text = (
+        f"k1 = {taken[0]:.4g} and k2 = {taken[1]:.4g} h/Mpc, as {SIDES[0]:g} and {SIDES[1]:g} are "
+        f"more than {MOST_WAVES} fundamentals in a box of {box_size:g} Mpc/h"
+    )
+    warn(f"bispectrum: {text}; --k1 and --k2 choose others", stacklevel=3)
+    return text
+
+
+def _reach(assignment: str, interlacing: bool) -> float:
+    """Part of the Nyquist wavenumber up to which sides are on a grid of the default size."""
+    return 0.75 if interlacing and assignment == "PCS" else 0.5
+
+
+def bispectrum_of_field(
+    mass_per_voxel: Array,
+    box_size: float,
+    *,
+    assignment: str | None,
+    interlaced: bool = False,
+    k1: float = SIDES[0],
+    k2: float = SIDES[1],
+    angles: int = 25,
+    shell_width: float | None = None,
+    sums_of_powers: tuple[float | Array, float | Array] | None = None,
+    subtract_shot_noise: bool = False,
+    jackknife: int = 3,
+) -> Measurement:
+    """Bispectrum of a field in a periodic box.
+
+    Parameters
+    ----------
+    mass_per_voxel : ndarray, shape (N, N, N)
+        [Msun/h], or anything of which the overdensity is wanted; ``1 + delta`` for an overdensity.
+        Of single precision, it is transformed in single precision.
+    box_size : float
+        [Mpc/h]
+    assignment : str or None
+        How it was deposited; None for a field that was not, whose window is left alone.
+    interlaced : bool
+        Whether every second image is gone (`mockgal.fields.waves.interlaced.interlaced_deposit`).
+    k1, k2, angles, shell_width
+        As for `bispectrum`.
+    sums_of_powers : tuple of two floats, or two ndarrays of shape (jackknife**3,), optional
+        Sums of the squares and of the cubes of the masses of the points that were deposited, for
+        the shot noise; in all, or in each sub-volume
+        (`mockgal.statistics.jackknife.sums_by_block`), which the jackknife needs if shot noise is
+        subtracted. Where a sub-volume has all points, errors are not numbers.
+    subtract_shot_noise : bool
+        From bispectrum and, for the reduced one, from the power; from each left-out sample its own.
+    jackknife : int
+        Errors from leaving out each of so many sub-volumes along each side, cubed, or with 0 those
+        of a Gaussian field. The former take some 30 times as long, but the latter can be tens of
+        times too small for galaxies weighted with mass. The former are within 20% of the scatter
+        between boxes for Gaussian and log-normal fields. Where a few massive galaxies make most
+        of the bispectrum, no errors from one box are good: these are then from half to twice the
+        scatter in the mean over boxes, and less in most of them.
+
+    Returns
+    -------
+    Measurement
+        ``theta``, ``k3``, ``bispectrum``, ``reduced_bispectrum``, their errors, ``power_k3``,
+        ``triangles`` and, with an assignment, ``aliasing_bias``, ``aliasing_bound`` and
+        ``aliased``. The powers of the other two shells are in the settings. Angles whose third
+        side is shorter than any wave have no triangles.
+
+    Raises
+    ------
+    UsageError
+        An option that cannot be honoured, shells without waves or beyond the Nyquist wavenumber,
+        or a field that is no cube.
+    BadValueError
+        The mean of the field is not positive, or not a number.
+    """
+    squares = None if sums_of_powers is None else sums_of_powers[0]
+    field = check_options(
+        mass_per_voxel, box_size, assignment, squares, subtract_shot_noise, jackknife
+    )
+    size, volume, fundamental = len(field), box_size**3, 2.0 * np.pi / box_size
+    sides, width = _shells(k1, k2, angles, shell_width, box_size)
+    # Rounded, lest the last bit decide whether waves at the very edge belong to a shell.
+    low, high = (np.round((sides + s * width / 2.0) / fundamental, 9) for s in (-1.0, 1.0))
+    _check_reach(sides, high, size, fundamental)
+    triangles = Triangles(low, high)
+    check_memory(
+        f"bispectrum of {size}^3 voxels, with waves up to {triangles.limit} fundamentals",
+        peak.of_bispectrum(size, triangles, jackknife, own_field=False),
+        WAY_OUT,
+    )
+    _check_filled(triangles, sides, width)
+    raw = low_waves(field, triangles.limit)
+    mean = check_mean(float(raw[0, 0, 0].real))  # not a number if any voxel is
+    gain = np.ones(len(raw))
+    if assignment is not None:
+        gain = 1.0 / axis_window(size, assignment)[components(triangles.limit)]
+    waves = times_along_axes(raw.astype(np.complex128, copy=False), [gain, gain, gain])
+    del raw
+    noise = None
+    if sums_of_powers is not None:
+        total = mean * field.size
+        squares, cubes = (math.fsum(np.ravel(some)) for some in sums_of_powers)
+        noise = (volume * squares / total**2, volume**2 * cubes / total**3)
+    subtracted = noise if noise is not None and subtract_shot_noise else (0.0, 0.0)
+    sums = whole_sums(waves / mean, triangles)
+    power, value, reduced = _estimates(sums, triangles, volume, *subtracted)
+    if jackknife:
+        left_out = left_out_sums(field, waves, triangles, gain, jackknife)
+        if sums_of_powers is not None and np.ndim(sums_of_powers[0]):
+            nothing_left = jackknives.sums_elsewhere(np.asarray(sums_of_powers[0])) == 0
+            left_out.powers[nothing_left] = left_out.products[nothing_left] = np.nan
+        own: Any = subtracted
+        if sums_of_powers is not None and subtract_shot_noise:
+            own = [
+                left_out_shot_noise(field, jackknife, np.asarray(some), volume, power=p)[:, None]
+                for p, some in zip((2, 3), sums_of_powers, strict=True)
+            ]
+        some_power, some_value, _ = _estimates(left_out, triangles, volume, *own)
+        error = jackknives.error(some_value)
+        # B / D to first order in both: D without a sub-volume may be near zero.
+        below = _hierarchical(power - subtracted[0])
+        others = _hierarchical(some_power - own[0])
+        reduced_error = jackknives.error((some_value - reduced * others) / below)
+        described = jackknives.describe(jackknife, len(field)) + ", cross terms weighted"
+        if subtract_shot_noise:
+            described += ", shot noise subtracted from each"
+    else:
+        error, reduced_error = _gaussian_errors(power, triangles, volume, subtracted[0])
+        described = "of a Gaussian field with the measured spectrum"
+    columns = {
+        "theta": np.linspace(0.0, np.pi, angles),
+        "k3": sides[2:],
+        "bispectrum": value,
+        "bispectrum" + ERROR: error,
+        "reduced_bispectrum": reduced,
+        "reduced_bispectrum" + ERROR: reduced_error,
+        "power_k3": power[2:],
+        "triangles": triangles.number,
+    }
+    ends = np.stack(np.broadcast_arrays(high[0], high[1], high[2:]))
+    images = of_bispectrum(size, ends, assignment, interlaced)
+    columns |= images.columns
+    settings = {
+        "k1_h_per_mpc": float(k1),
+        "k2_h_per_mpc": float(k2),
+        "shell_width_h_per_mpc": float(width),
+        "shells": "k - width / 2 to k + width / 2, without the upper edge",
+        "power_k1": float(power[0]),
+        "power_k2": float(power[1]),
+        "waves_k1": int(triangles.waves[0]),
+        "waves_k2": int(triangles.waves[1]),
+        "grid_size": size,
+        "grid_size_of_products": triangles.grid_size,
+        "fundamental_h_per_mpc": float(fundamental),
+        "nyquist_h_per_mpc": float(np.pi * size / box_size),
+        "assignment": "none" if assignment is None else assignment,
+        "window": "not corrected" if assignment is None else "divided out of each wave",
+        "mean_density": mean * field.size / volume,
+        "mean_density_unit": "Msun littleh2 / Mpc3",
+        "errors": described,
+        "shot_noise": "not known",
+        "shot_noise_subtracted": subtract_shot_noise,
+        **images.settings,
+    }
+    if noise is not None:
+        settings["shot_noise"] = "s2 (P1 + P2 + P3 - 3 s2) + s3"
+        settings["shot_noise_s2"], settings["shot_noise_s3"] = map(float, noise)
+    return Measurement(
+        "bispectrum",
+        columns,
+        {**FIELDS, **images.fields},
+        axis="theta",
+        estimates=("bispectrum", "reduced_bispectrum"),
+        count="triangles",
+        settings=settings,
+        error_degrees_of_freedom=jackknife**3 - 1 if jackknife else np.inf,
+        style=Style(log_x=False),
+    )
+
+
+def _shells(
+    k1: float, k2: float, angles: int, shell_width: float | None, box_size: float
+) -> tuple[Array, float]:
+    """k1, k2 and the third side for each angle, shape (2 + angles,), and the width of shells."""
+    if not 2 <= angles <= MOST_ANGLES:
+        raise UsageError("angles", f"{angles}", f"2 to {MOST_ANGLES}")
+    for name, k in (("k1", k1), ("k2", k2), ("shell_width", shell_width)):
+        if k is not None and not 0.0 < k < np.inf:
+            raise UsageError(name, f"{k}", "a positive wavenumber [h/Mpc]")
+    theta = np.linspace(0.0, np.pi, angles)
+    square = (k1 - k2) ** 2 + 4.0 * k1 * k2 * np.cos(theta / 2.0) ** 2  # nothing cancels
+    width = 2.0 * np.pi / box_size if shell_width is None else shell_width
+    return np.concatenate([[k1, k2], np.sqrt(square)]), width
+
+
+def _check_reach(sides: Array, high: Array, size: int, fundamental: float) -> None:
+    """Refuse shells that end (``high``, in fundamentals) where the grid has no waves."""
+    longest = float(np.max(high))
+    if longest > size / 2.0:
+        raise UsageError(
+            "bispectrum",
+            f"sides up to {longest * fundamental:.4g} h/Mpc",
+            f"at most {size / 2.0 * fundamental:.4g}, the Nyquist wavenumber of {size} voxels "
+            "along each side",
+            f"a grid of {grid_size_above(int(4.0 * longest))}, or smaller k1 and k2",
+        )
+    for name, k in zip(("k1", "k2"), sides, strict=False):
+        if round(k / fundamental, 9) < 1.0:
+            raise UsageError(
+                name,
+                f"{k:.4g} h/Mpc",
+                f"at least {fundamental:.4g}, the fundamental of the box",
+                "a larger box, or a larger wavenumber",
+            )
+
+
+def _check_filled(triangles: Triangles, sides: Array, width: float) -> None:
+    for name, k, waves in zip(("k1", "k2"), sides, triangles.waves, strict=False):
+        if waves == 0:
+            raise UsageError(
+                "shell_width",
+                f"{width:.4g} h/Mpc, within which no wave has {name} = {k:.4g} h/Mpc",
+                "a wider shell",
+            )
+
+
+def _estimates(
+    sums: Sums, triangles: Triangles, volume: float, s2: Any, s3: Any
+) -> tuple[Array, Array, Array]:
+    """Power of each shell, bispectrum and reduced bispectrum; NaN without waves or triangles.
+
+    Shot noise is subtracted from the latter two.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        power = volume * sums.powers / triangles.waves
+        value = volume**2 * sums.products / triangles.number
+        value[..., triangles.number == 0] = np.nan
+        clean = power - s2
+        value = value - s2 * (clean[..., :1] + clean[..., 1:2] + clean[..., 2:]) - s3
+        return power, value, value / _hierarchical(clean)
+
+
+def _hierarchical(power: Array) -> Array:
+    """P1 P2 + P2 P3 + P3 P1 for each third shell, shape (..., m)."""
+    first, second, third = power[..., :1], power[..., 1:2], power[..., 2:]
+    return np.asarray(first * second + (first + second) * third)
+
+
+def _gaussian_errors(
+    power: Array, triangles: Triangles, volume: float, s2: float
+) -> tuple[Array, Array]:
+    """Of bispectrum and reduced bispectrum, shape (m,); NaN without triangles."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variance = volume * power[0] * power[1] * power[2:] * triangles.pairings
+        error = np.where(triangles.number > 0, np.sqrt(variance / triangles.number), np.nan)
+        return error, error / np.abs(_hierarchical(power - s2))

@@ -1,0 +1,1 @@
+"""Numbers of galaxies: mass functions, occupations, satellite fractions."""

@@ -1,0 +1,104 @@
+"""Stellar-mass function: number of galaxies by stellar mass, per volume and decade."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...fields.sample import positions
+from ...types import GalaxyCatalog
+from .. import jackknife as jackknives
+from ..result import Field, Measurement
+from .bins import (
+    BIN_WIDTH,
+    axis_fields,
+    bin_masses,
+    count,
+    count_by_region,
+    describe_safe,
+    left_out,
+    safe_jackknife,
+)
+from .completeness import COMPLETE, complete
+
+POISSON = "Poisson: square root of the number of galaxies, one in empty bins"
+UNIT = "littleh3 / (Mpc3 dex)"
+LABEL = r"$\phi$ [$h^3\,{\rm Mpc}^{-3}\,{\rm dex}^{-1}$]"
+STELLAR_MASS = axis_fields("stellar_mass", "stellar mass", r"$M_*$ [$M_\odot/h$]")
+
+
+def stellar_mass_function(
+    galaxies: GalaxyCatalog, *, bin_width: float = BIN_WIDTH, jackknife: int = 3
+) -> Measurement:
+    """Comoving number density of galaxies per decade of stellar mass, dn / dlog10 M*.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+        In a periodic box.
+    bin_width : float
+        [dex]; edges are its multiples in log10 (M* / (Msun/h)).
+    jackknife : int
+        Sub-volumes along each side, or 0 for Poisson errors.
+
+    Returns
+    -------
+    Measurement
+        ``stellar_mass`` with the edges of the bin, ``mass_function``, its error, ``poisson_error``
+        (the square root of the count, or of 1 in bins without galaxies), ``galaxies``, and
+        ``complete``: whether all of the bin lies where the catalogue is complete
+        (`mockgal.types.GalaxyCatalog.completeness`); ``settings`` has the limits. The numbers of
+        the others are too low, or not known to be right.
+
+    Raises
+    ------
+    UsageError
+        A bin width or jackknife that cannot be, or a catalogue that is not in a box.
+    BadValueError
+        A stellar mass that is negative or not finite.
+    """
+    position, volume = positions(galaxies), galaxies.snapshot.box_size**3
+    per_side = jackknives.check_per_side(jackknife)
+    bins, number = bin_masses(galaxies["stellar_mass"], bin_width, "stellar_mass")
+    found = count(number, len(bins))
+    unit = 1.0 / (volume * bins.width)
+    density = found * unit  # 0 in empty bins, so that the mean over realisations is unbiased
+    poisson = np.sqrt(np.maximum(found, 1)) * unit
+    error, described = poisson, POISSON
+    if per_side:
+        regions = per_side**3
+        region = jackknives.regions(position, galaxies.snapshot.box_size, per_side)
+        others = left_out(count_by_region(number, region, len(bins), regions))
+        moved = jackknives.error(others * (unit * regions / (regions - 1)))
+        error = safe_jackknife(moved, poisson, found, regions)
+        described = describe_safe(per_side, "galaxies", "Poisson (one galaxy's in empty bins)")
+    whole, limits = complete(galaxies, bins)
+    return Measurement(
+        "mass_function",
+        {
+            **bins.columns("stellar_mass"),
+            "mass_function": density,
+            "mass_function_error": error,
+            "poisson_error": poisson,
+            "galaxies": found,
+            "complete": whole,
+        },
+        {
+            **STELLAR_MASS,
+            "mass_function": Field(UNIT, "galaxies per comoving volume and decade", LABEL),
+            "mass_function_error": Field(UNIT, "standard error of mass_function"),
+            "poisson_error": Field(UNIT, "error of mass_function from the number of galaxies"),
+            "galaxies": Field("", "galaxies in the bin", "galaxies"),
+            "complete": COMPLETE,
+        },
+        axis="stellar_mass",
+        estimates=("mass_function",),
+        count="galaxies",
+        settings={
+            **bins.settings(),
+            **limits,
+            "errors": described,
+            "volume_mpc3_h3": float(volume),
+            "galaxies_without_stellar_mass": int(np.sum(number < 0)),
+        },
+        error_degrees_of_freedom=per_side**3 - 1 if per_side else np.inf,
+    )

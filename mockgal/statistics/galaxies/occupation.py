@@ -1,0 +1,150 @@
+"""Occupation: the mean number of galaxies per host halo, by the host's mass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import BadValueError
+from ...fields.sample import positions
+from ...types import GalaxyCatalog, HaloCatalog
+from .. import jackknife as jackknives
+from ..result import Field, Measurement, Style
+from . import bins as mass_bins
+from .hosts import BIN_WIDTH, HOST_MASS, Hosts, from_catalogue, from_histogram, mass_definition
+
+Array = NDArray[Any]
+
+KINDS = ("centrals", "satellites", "galaxies")
+INDEPENDENT = (
+    "of independent hosts, sqrt(n v + 1/4) / n for n hosts: v is binomial for centrals, for "
+    "satellites the larger of their number's variance and mean; for galaxies both in quadrature"
+)
+
+
+def occupation(
+    galaxies: GalaxyCatalog,
+    hosts: HaloCatalog | None = None,
+    *,
+    bin_width: float = BIN_WIDTH,
+    jackknife: int = 3,
+) -> Measurement:
+    """Mean number of galaxies per host, those without a galaxy included, in bins of host mass.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+        In a periodic box.
+    hosts : HaloCatalog, optional
+        The simulation that they were painted on. Without it, the number of hosts is that in the
+        catalogue's provenance, and there is no jackknife, as it says nothing of where hosts are.
+    bin_width : float
+        [dex]; edges are its multiples in log10 (M_host / (Msun/h)). Without ``hosts``, a multiple
+        of 0.1 dex.
+    jackknife : int
+        Sub-volumes along each side, each with its hosts and all their galaxies, or 0 for the
+        errors of independent hosts.
+
+    Returns
+    -------
+    Measurement
+        ``host_mass`` with the edges of the bin; ``mean_centrals``, ``mean_satellites``,
+        ``mean_galaxies`` (all), and their errors; ``hosts``, ``centrals``, ``satellites``. Host
+        masses are those of the input; ``settings`` has their definition.
+
+    Raises
+    ------
+    UsageError
+        A bin width or jackknife that cannot be, a catalogue that is not in a box, or one that does
+        not say how many hosts there are.
+    BadValueError
+        ``hosts`` are not of the same simulation, or there are more centrals than hosts.
+    """
+    positions(galaxies)
+    per_side = jackknives.check_per_side(jackknife)
+    if hosts is None:
+        found = from_histogram(galaxies, bin_width)
+    else:
+        found = from_catalogue(galaxies, hosts, bin_width, per_side)
+    central = galaxies["is_central"]
+    chosen = dict(zip(KINDS, (central, ~central, np.ones_like(central)), strict=True))
+    counts = {
+        kind: mass_bins.count(found.of_galaxy[rows], len(found.bins))
+        for kind, rows in chosen.items()
+    }
+    if np.any(counts["centrals"] > found.number):
+        raise BadValueError(
+            "hosts", "more centrals than hosts of a mass", "the hosts of these galaxies"
+        )
+    means = {kind: mass_bins.ratio(counts[kind], found.number) for kind in KINDS}
+    errors, described = _independent(galaxies, found, means), INDEPENDENT
+    if found.number_by_region is not None and found.region is not None:
+        regions = per_side**3
+        below = mass_bins.left_out(found.number_by_region)
+        for kind, rows in chosen.items():
+            by_region = mass_bins.count_by_region(
+                found.of_galaxy[rows], found.region[rows], len(found.bins), regions
+            )
+            moved = jackknives.error(mass_bins.ratio(mass_bins.left_out(by_region), below))
+            errors[kind] = mass_bins.safe_jackknife(moved, errors[kind], found.number, regions)
+        described = mass_bins.describe_safe(per_side, "hosts", INDEPENDENT)
+    elif hosts is None and per_side:
+        described += "; clustering is left out, as the hosts' places are not known"
+    columns, fields = found.bins.columns("host_mass"), dict(HOST_MASS)
+    for kind in KINDS:
+        name, what = f"mean_{kind}", "all galaxies" if kind == "galaxies" else kind
+        columns |= {name: means[kind], f"{name}_error": errors[kind]}
+        fields |= {
+            name: Field("", f"{what} per host", "all" if kind == "galaxies" else kind),
+            f"{name}_error": Field("", f"standard error of {name}"),
+        }
+    columns |= {"hosts": found.number} | {kind: counts[kind] for kind in KINDS[:2]}
+    fields |= {
+        "hosts": Field("", "host halos in the bin, with a galaxy or without", "hosts"),
+        "centrals": Field("", "central galaxies in hosts of the bin", "centrals"),
+        "satellites": Field("", "satellite galaxies in hosts of the bin", "satellites"),
+    }
+    return Measurement(
+        "occupation",
+        columns,
+        fields,
+        axis="host_mass",
+        estimates=tuple(f"mean_{kind}" for kind in KINDS),
+        count="hosts",
+        settings={
+            **found.bins.settings(),
+            "errors": described,
+            "hosts_from": "provenance" if hosts is None else "simulation",
+            "host_mass_definition": mass_definition(galaxies)
+            if hosts is None
+            else hosts.mass_definition,
+            "hosts_without_mass": found.without_mass,
+            "galaxies_of_hosts_without_mass": int(np.sum(found.of_galaxy < 0)),
+            **galaxies.completeness.settings(),
+        },
+        error_degrees_of_freedom=np.inf if found.region is None else per_side**3 - 1,
+        style=Style(labels=("mean number per host",)),
+    )
+
+
+def _independent(
+    galaxies: GalaxyCatalog, found: Hosts, means: dict[str, Array]
+) -> dict[str, Array]:
+    """Errors of the means if hosts were independent: see `INDEPENDENT`."""
+    satellite = ~galaxies["is_central"]
+    _, row, each = np.unique(galaxies["halo_id"][satellite], return_index=True, return_counts=True)
+    bin_of_host = found.of_galaxy[satellite][row]
+    known = bin_of_host >= 0
+    squares = np.bincount(
+        bin_of_host[known], weights=each[known].astype(float) ** 2, minlength=len(found.bins)
+    )
+    share, mean = means["centrals"], means["satellites"]
+    measured = (squares - found.number * mean**2) / np.maximum(found.number - 1, 1)
+    errors = {
+        "centrals": mass_bins.mean_error(share * (1.0 - share), found.number),
+        "satellites": mass_bins.mean_error(np.fmax(measured, mean), found.number),
+    }
+    errors["galaxies"] = np.hypot(errors["centrals"], errors["satellites"])
+    return errors

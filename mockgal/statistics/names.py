@@ -1,0 +1,187 @@
+"""Every statistic by its name, with its options checked and what was measured written down."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import Any
+
+from .. import __version__, registry
+from ..completeness import BY_ROWS
+from ..errors import UsageError, warn
+from ..quantity import in_unit
+from ..types import GalaxyCatalog, HaloCatalog
+from .result import Measurement
+
+# Options that have a unit: what a number stands for; with a text the user gives it.
+UNITS = {
+    "k1": "littleh / Mpc",
+    "k2": "littleh / Mpc",
+    "shell_width": "littleh / Mpc",
+    "k_min": "littleh / Mpc",
+    "k_max": "littleh / Mpc",
+    "k_width": "littleh / Mpc",
+    "log_k_width": "dex",
+    "bin_width": "dex",
+    "r_min": "Mpc / littleh",
+    "r_max": "Mpc / littleh",
+    "pi_max": "Mpc / littleh",
+}
+_OF_EACH_GALAXY = ("stellar_to_halo", "satellite_fraction")  # built-in, and of no volume
+
+
+def options_of(name: str) -> tuple[str, ...]:
+    """The options that the statistic ``name`` has."""
+    function = registry.load("statistics", name)
+    with registry.guarded("statistics", name, "looking at its options"):
+        parameters = inspect.signature(function).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+
+def check(names: Iterable[str], options: Mapping[str, Any]) -> None:
+    """Refuse unknown statistics, and options that none of them has.
+
+    Raises
+    ------
+    UsageError
+        The message lists what there is.
+    """
+    known = {option for name in names for option in options_of(name)}
+    for option in options:
+        if option not in known:
+            raise UsageError(
+                f"statistics {', '.join(names)}",
+                f"option {option}",
+                "one of " + ", ".join(sorted(known)),
+                "leave it out, or measure a statistic that has it",
+            )
+
+
+def values_of(name: str, options: Mapping[str, Any], h: float) -> dict[str, Any]:
+    """Return the options that the statistic ``name`` has, as its function takes them.
+
+    Parameters
+    ----------
+    name : str
+    options : mapping
+        Of this and other statistics. Those in `UNITS` may be texts with a unit.
+    h : float
+        Hubble constant over 100 km/s/Mpc.
+
+    Raises
+    ------
+    UsageError
+        A text without a number in the unit, or a value of another type.
+    """
+    function = registry.load("statistics", name)
+    return {
+        key: in_unit(key, value, UNITS[key], h)
+        if key in UNITS and isinstance(value, str)
+        else _checked(key, value, function)
+        for key, value in options.items()
+        if key in options_of(name)
+    }
+
+
+def measure(
+    galaxies: GalaxyCatalog, name: str, *, hosts: HaloCatalog | None = None, **options: Any
+) -> Measurement:
+    """The statistic ``name`` of a catalogue.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    name : str
+        As in `mockgal.registry.names` of ``"statistics"``.
+    hosts : HaloCatalog, optional
+        The simulation's halos, for statistics per host.
+    **options
+        The statistic's own. Those in `UNITS` may be texts with a unit.
+
+    Returns
+    -------
+    Measurement
+        ``settings["catalogue"]`` says what was measured.
+
+    Raises
+    ------
+    UsageError
+        No such statistic or option, a value that it does not take, or part of a box.
+    """
+    function = registry.load("statistics", name)
+    check([name], options)
+    warnings = _check_whole(galaxies, name)
+    values = values_of(name, options, galaxies.snapshot.cosmology.h)
+    takes_hosts = "hosts" in inspect.signature(function).parameters
+    if takes_hosts:
+        values["hosts"] = hosts
+    with registry.guarded("statistics", name, "measuring"):
+        result: Measurement = function(galaxies, **values)
+        if not isinstance(result, Measurement):
+            raise TypeError(f"it returns a {type(result).__name__}, not a Measurement")
+    settings = {**result.settings, **galaxies.completeness.settings()}
+    if warnings:
+        settings["warnings"] = warnings
+    return replace(result, settings={**settings, "catalogue": _describe(galaxies)})
+
+
+def _checked(option: str, value: Any, function: Any) -> Any:
+    """``value``, if it is of the type that the option of ``function`` has."""
+    kinds = str(inspect.signature(function).parameters[option].annotation).split(" | ")
+    allowed = {
+        "int": isinstance(value, Integral) and not isinstance(value, bool),
+        "float": isinstance(value, Real) and not isinstance(value, bool),
+        "bool": isinstance(value, bool),
+        "str": isinstance(value, str),
+        "None": value is None,
+    }
+    if not any(allowed.get(kind, True) for kind in kinds):
+        raise UsageError(option, repr(value), " or ".join(kinds), "leave it out for the default")
+    return value
+
+
+def _check_whole(galaxies: GalaxyCatalog, name: str) -> list[str]:
+    """Refuse part of a box: densities, random pairs and sub-volumes are of the whole.
+
+    Rows that were chosen by their numbers may be a part of the box or of its galaxies: they are
+    warned of, and the warnings are returned.
+    """
+    for cut in galaxies.provenance.get("cuts", []):
+        if "position_" in cut["cut"]:
+            raise UsageError(
+                "measure",
+                f'a catalogue cut by "{cut["cut"]}"',
+                "one of the whole periodic box",
+                "leave the cut out; mockgal.statistics.power.subvolume is for sub-cubes",
+            )
+    chosen = any(reason.startswith(BY_ROWS) for reason in galaxies.completeness.lacks)
+    if not chosen or name in _OF_EACH_GALAXY:
+        return []
+    text = (
+        f"{name}: rows of the catalogue were chosen by their numbers or a mask; if they are a part "
+        "of the box, densities and clustering are wrong, since the volume is that of the whole box"
+    )
+    warn(text, stacklevel=3)
+    return [text]
+
+
+def _describe(galaxies: GalaxyCatalog) -> dict[str, Any]:
+    """What was measured: plain JSON values."""
+    snapshot, provenance = galaxies.snapshot, galaxies.provenance
+    painter = provenance.get("painter", {})
+    return {
+        "mockgal_version": __version__,
+        "simulation": snapshot.name,
+        "box_size_mpc_h": float(snapshot.box_size),
+        "redshift": float(snapshot.redshift),
+        "cosmology": snapshot.cosmology.to_dict(),
+        "galaxies": len(galaxies),
+        "content_digest": galaxies.digest(),
+        "painter": painter.get("name", "not stated"),
+        "calibration": painter.get("calibration", "none"),
+        "seed": provenance.get("seed", "none"),
+        "cuts": [cut["cut"] for cut in provenance.get("cuts", [])],
+        "reading": provenance.get("simulation", {}).get("reading", {}),
+    }

@@ -1,0 +1,1 @@
+"""Correlation functions, from counts of pairs."""

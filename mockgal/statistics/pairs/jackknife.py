@@ -1,0 +1,168 @@
+"""The correlation function with each sub-volume of the box left out, for its jackknife error.
+
+With a cube left out, what remains has a boundary, and DD / RR - 1 has noise there that the whole
+periodic box does not have: galaxies near the hole miss neighbours, and their number varies. It
+makes errors several times too large at separations comparable to the cube. So the estimator is that
+of Landy & Szalay 1993 (ApJ 412, 64), (DD - 2 DR + RR) / RR, with its random points without number:
+DR and RR are volumes. In the whole box it is DD / RR - 1, DR and RR being equal.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..jackknife import regions
+from .counts import PairCounter
+from .separations import Separations, count_pairs
+
+Array = NDArray[Any]
+# Separations that volumes are averaged over: in m bins together, and in one at least.
+_NODES, _LEAST_NODES = 2048, 256
+_CELLS = 24  # of the grid that galaxies are counted in, at least, along each side of the box
+
+
+def count_by_region(
+    position: Array,
+    box_size: float,
+    per_side: int,
+    bins: Separations,
+    counter: PairCounter,
+    label: str = "pairs",
+) -> tuple[Array, Array]:
+    """Ordered pairs whose first member is in each sub-volume, and those with both members there.
+
+    Parameters
+    ----------
+    position : ndarray, shape (n, 3)
+        In [0, box_size).
+    box_size : float
+    per_side : int
+        R = per_side**3 sub-volumes.
+    bins : Separations
+    counter : PairCounter
+    label : str
+        What progress is told of.
+
+    Returns
+    -------
+    first, both : ndarray of int, shape (R, n, m)
+        The sum of ``first`` over R is the count of the whole box.
+    """
+    region = regions(position, box_size, per_side)
+    number = np.bincount(region, minlength=per_side**3)
+    parts = np.split(position[np.argsort(region, kind="stable")], np.cumsum(number)[:-1])
+    samples = [(part, position) for part in parts] + [(part, None) for part in parts]
+    first, both = np.split(count_pairs(bins, counter, samples, box_size, label), 2)
+    return first, both
+
+
+def left_out(
+    position: Array,
+    box_size: float,
+    per_side: int,
+    bins: Separations,
+    first: Array,
+    both: Array,
+) -> Array:
+    """Correlation function of what remains without each sub-volume, shape (R, n, m).
+
+    All pairs with a member in the sub-volume go, DD_i = DD - 2 DD(i, all) + DD(i, i), and so does
+    its volume; the mean density is that of the remaining galaxies.
+
+    Parameters
+    ----------
+    position, box_size, per_side, bins
+        As for `count_by_region`.
+    first, both : ndarray of int, shape (R, n, m)
+        From `count_by_region`.
+    """
+    number = np.bincount(regions(position, box_size, per_side), minlength=per_side**3)
+    into_from_all, into_from_itself, overlap = neighbours_inside(position, box_size, per_side, bins)
+    remaining = (len(position) - number)[:, None, None].astype(np.float64)
+    share = 1.0 / per_side**3  # of the box that is left out
+    volume = bins.volumes() / box_size**3
+    pairs = first.sum(axis=0) - 2 * first + both
+    with np.errstate(divide="ignore", invalid="ignore"):
+        dd = pairs / (remaining * (remaining - 1.0))
+        dr = volume * (remaining - into_from_all + into_from_itself) / remaining / (1.0 - share)
+        rr = volume * (1.0 - 2.0 * share + share * overlap) / (1.0 - share) ** 2
+        return np.asarray((dd - 2.0 * dr + rr) / rr)
+
+
+def neighbours_inside(
+    position: Array, box_size: float, per_side: int, bins: Separations
+) -> tuple[Array, Array, Array]:
+    """Parts of the volume around galaxies, at the separations of each bin, within each sub-volume.
+
+    A galaxy stands for any place in its cell of a grid. The average over separations is one over
+    an even sequence of points.
+
+    Returns
+    -------
+    from_all : ndarray, shape (R, n, m)
+        Sum over all galaxies of the part of the bin's volume around each that is in the
+        sub-volume.
+    from_itself : ndarray, shape (R, n, m)
+        The same over the galaxies in that sub-volume.
+    overlap : ndarray, shape (n, m)
+        Mean of that part over the places in a sub-volume: its set covariance, averaged over
+        the bin (for shells thinner than the cube's side l, 1 - 3 r/(2 l) + 2 r^2/(pi l^2) -
+        r^3/(4 pi l^3)).
+    """
+    inside = max(2, _CELLS // per_side)  # cells of a sub-volume along its side
+    cells = per_side * inside
+    cell = np.minimum((position * (cells / box_size)).astype(np.int64), cells - 1)
+    flat = np.ravel_multi_index(tuple(cell.T), (cells,) * 3)
+    grid = np.bincount(flat, minlength=cells**3).reshape((cells,) * 3).astype(np.float64)
+    transform = np.fft.rfftn(grid)
+    in_cubes = grid.reshape((per_side, inside) * 3).transpose(0, 2, 4, 1, 3, 5)
+    cubes = in_cubes.reshape(per_side**3, inside**3)
+
+    shape = bins.volumes().shape
+    nodes = max(_NODES // shape[1], _LEAST_NODES)
+    places = bins.places(_even_points(nodes)) * (cells / box_size)
+    from_all, from_itself = np.empty((2, per_side**3, *shape))
+    overlap = np.empty(shape)
+    for index in np.ndindex(shape):
+        chance = _chance_inside(places[index], cells, inside)
+        around = np.fft.irfftn(transform * np.conj(np.fft.rfftn(chance)), grid.shape, (0, 1, 2))
+        from_all[:, *index] = around[::inside, ::inside, ::inside].ravel()
+        own = chance[:inside, :inside, :inside].ravel()
+        from_itself[:, *index] = cubes @ own
+        overlap[index] = own.mean()
+    return from_all, from_itself, overlap
+
+
+def _chance_inside(shifts: Array, cells: int, inside: int) -> Array:
+    """Chance that a point of each cell of a periodic grid, moved by a shift, is in the first cube.
+
+    Parameters
+    ----------
+    shifts : ndarray, shape (3, q)
+        Equally likely, in units of a cell.
+    cells, inside : int
+        Along the sides of the grid and of the cube.
+
+    Returns
+    -------
+    ndarray, shape (cells, cells, cells)
+    """
+    start = np.arange(cells)[:, None] + (shifts % cells)[:, None, :]
+    part = np.zeros_like(start)  # of the cell that comes to lie in the cube, along each axis
+    for image in (0, cells, 2 * cells):
+        part += np.clip(np.minimum(start + 1, image + inside) - np.maximum(start, image), 0, None)
+    x, y, z = part
+    plane = (x[:, None] * y[None]).reshape(cells**2, -1)
+    return np.asarray((plane @ z.T).reshape((cells,) * 3) / shifts.shape[1])
+
+
+def _even_points(number: int) -> Array:
+    """Points of the unit cube, spread evenly, shape (3, number).
+
+    The additive sequence of powers of 1/g, g being the root of g^4 = g + 1 (Roberts 2018).
+    """
+    g = 1.2207440846057596
+    return (0.5 + np.outer(g ** -np.arange(1.0, 4.0), np.arange(number))) % 1.0

@@ -1,0 +1,299 @@
+"""Bins of separation in a periodic box: which pairs are in them, and how large they are.
+
+Each class is one way to cut up separations into n x m bins. The line of sight is the z axis.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import UsageError
+from ...system.progress import advance
+from .counts import PairCounter
+
+Array = NDArray[Any]
+MOST_OF_BOX = 1.0 / 3.0  # halotools' limit; separations are unique up to one half
+ROWS = 1 << 16  # first members of pairs that are counted in one call, at most
+OTHERS = 1 << 18  # second members
+AT_ONCE = 10**8  # pairs of points, near or not, that one call is quick with
+BYTES = 96  # a point, beside the catalogue; measured: 90 with halotools and a jackknife
+SECONDS = 0.5  # that a call takes, as nothing interrupts it
+R_MAX, PI_MAX = 30.0, 40.0  # Mpc/h, unless others are asked for or the box is too small
+
+
+class Separations(Protocol):
+    """Bins, with ``edges`` [Mpc/h] of shape (n + 1,) along the first of their axes."""
+
+    @property
+    def edges(self) -> Array: ...  # noqa: D102
+
+    def count(
+        self, counter: PairCounter, first: Array, second: Array | None, box_size: float | None
+    ) -> Array:
+        """Ordered pairs in each bin, shape (n, m); see `PairCounter`."""
+
+    def volumes(self) -> Array:
+        """Volume of each bin, as a set of separations [(Mpc/h)^3], shape (n, m)."""
+
+    def places(self, uniform: Array) -> Array:
+        """Separations spread evenly over each bin, shape (n, m, 3, q) [Mpc/h].
+
+        Parameters
+        ----------
+        uniform : ndarray, shape (3, q)
+            Spread evenly over the unit cube.
+        """
+
+
+@dataclass(frozen=True)
+class Shells:
+    """Distances: m = 1."""
+
+    edges: Array
+
+    def count(
+        self, counter: PairCounter, first: Array, second: Array | None, box_size: float | None
+    ) -> Array:
+        """See `Separations.count`."""
+        return _pairs(counter.spherical, first, second, self.edges, box_size)[:, None]
+
+    def volumes(self) -> Array:
+        """See `Separations.volumes`."""
+        return 4.0 / 3.0 * np.pi * np.diff(self.edges**3)[:, None]
+
+    def places(self, uniform: Array) -> Array:
+        """See `Separations.places`."""
+        return Wedges(self.edges, 1).places(uniform)
+
+
+@dataclass(frozen=True)
+class Wedges:
+    """Distances, and m equal bins of mu, the cosine of the angle to the line of sight."""
+
+    edges: Array
+    mu_bins: int
+
+    def count(
+        self, counter: PairCounter, first: Array, second: Array | None, box_size: float | None
+    ) -> Array:
+        """See `Separations.count`."""
+        return _pairs(
+            counter.wedges, first, second, self.edges, self.mu_bins, box_size, more=self.mu_bins
+        )
+
+    def volumes(self) -> Array:
+        """See `Separations.volumes`."""
+        return np.repeat(Shells(self.edges).volumes() / self.mu_bins, self.mu_bins, axis=1)
+
+    def places(self, uniform: Array) -> Array:
+        """See `Separations.places`."""
+        s = np.cbrt(_between(self.edges**3, uniform[0]))[:, None]
+        mu, sign = _both_signs(uniform[1])
+        mu = _between(np.linspace(0.0, 1.0, self.mu_bins + 1), mu)
+        across = s * np.sqrt(1.0 - mu**2)
+        angle = 2.0 * np.pi * uniform[2]
+        return np.stack([across * np.cos(angle), across * np.sin(angle), s * mu * sign], axis=2)
+
+
+@dataclass(frozen=True)
+class Cylinders:
+    """Distances across the line of sight of pairs less than ``pi_max`` apart along it: m = 1."""
+
+    edges: Array
+    pi_max: float
+
+    def count(
+        self, counter: PairCounter, first: Array, second: Array | None, box_size: float | None
+    ) -> Array:
+        """See `Separations.count`."""
+        return _pairs(counter.projected, first, second, self.edges, self.pi_max, box_size)[:, None]
+
+    def volumes(self) -> Array:
+        """See `Separations.volumes`."""
+        return 2.0 * np.pi * self.pi_max * np.diff(self.edges**2)[:, None]
+
+    def places(self, uniform: Array) -> Array:
+        """See `Separations.places`."""
+        across = np.sqrt(_between(self.edges**2, uniform[0]))[:, None]
+        angle = 2.0 * np.pi * uniform[2]
+        along = np.broadcast_to(self.pi_max * (2.0 * uniform[1] - 1.0), across.shape)
+        return np.stack([across * np.cos(angle), across * np.sin(angle), along], axis=2)
+
+
+def _pairs(
+    count: Any, first: Array, second: Array | None, edges: Array, *options: Any, more: int = 0
+) -> Array:
+    """What ``count`` gives, and 0 if a sample is empty, which the libraries do not take."""
+    if len(first) == 0 or (second is not None and len(second) == 0):
+        shape = (len(edges) - 1, more) if more else len(edges) - 1
+        return np.zeros(shape, dtype=np.int64)
+    return np.asarray(count(first, second, edges, *options))
+
+
+def count_pairs(
+    bins: Separations,
+    counter: PairCounter,
+    samples: Sequence[tuple[Array, Array | None]],
+    box_size: float | None,
+    label: str,
+) -> Array:
+    """Ordered pairs of each couple of samples in each bin, with progress told on the way.
+
+    Of many points some are counted at a time, those of half a second but no more than `ROWS`, and
+    of the others only those near them, no more than `OTHERS`: between these calls an interruption
+    is answered, and the libraries' memory beside the points does not grow with their number.
+    Counts are the same however the points are divided.
+
+    Parameters
+    ----------
+    bins : Separations
+    counter : PairCounter
+    samples : sequence of (first, second)
+        See `mockgal.statistics.pairs.counts.PairCounter`.
+    box_size : float or None
+        [Mpc/h]; None for a space without period.
+    label : str
+        What the work is called; it is done when the points of all first samples are.
+
+    Returns
+    -------
+    ndarray of int, shape (len(samples), n, m)
+    """
+    done, total = 0, sum(len(first) for first, _ in samples)
+    counts = np.zeros((len(samples), *bins.volumes().shape), dtype=np.int64)
+    reach = bins.edges[-1] * (1.0 + 1e-9)  # no rounding brings in what is beyond
+    sorted_of, along = None, np.zeros((0, 3))
+    advance(done, total, label)
+    for found, (first, second) in zip(counts, samples, strict=True):
+        others = first if second is None else second
+        if len(first) * len(others) <= AT_ONCE and len(first) <= ROWS:
+            found += bins.count(counter, first, second, box_size)
+            done += len(first)
+            advance(done, total, label)
+            continue
+        if sorted_of is not others:  # many samples may have the same others
+            sorted_of, along = others, _sorted(others)
+        for piece in _pieces(along if second is None else _sorted(first), 1):
+            for near in _near(piece, along, reach, box_size):
+                found += bins.count(counter, piece, near, box_size)
+            done += len(piece)
+            advance(done, total, label)
+    return counts
+
+
+def _sorted(points: Array) -> Array:
+    """The points by their x, each coordinate's in a row."""
+    order = np.argsort(points[:, 0])
+    return np.array([axis[order] for axis in points.T]).T
+
+
+def _near(piece: Array, others: Array, reach: float, box_size: float | None) -> Iterator[Array]:
+    """Yield all of the others that are within ``reach`` of the piece in x, `OTHERS` at a time.
+
+    Both are sorted by x.
+    """
+    reach += 4.0 * np.spacing(np.max(np.abs(others[[0, -1], 0])))  # whatever is rounded below
+    low, high, shifts = piece[0, 0] - reach, piece[-1, 0] + reach, np.zeros(1)
+    if box_size is not None:
+        shifts = np.array([-box_size, 0.0, box_size])
+        if high - low > 0.9 * box_size:
+            low, high = 0.0, box_size
+    ends = np.searchsorted(others[:, 0], np.stack([low + shifts, high + shifts], axis=1))
+    for start, stop in ends:
+        for begin in range(start, stop, OTHERS):
+            yield others[begin : min(begin + OTHERS, stop)]
+
+
+def _pieces(points: Array, rows: int) -> Iterator[Array]:
+    """Yield parts of the points that each take about `SECONDS`, however many others are near.
+
+    The calls for a part have a fixed cost, too, that of the others, which the first part shows: it
+    has ``rows`` points, one of many.
+    """
+    start, fixed = 0, math.inf
+    while start < len(points):
+        began = perf_counter()
+        yield points[start : start + rows]
+        took = perf_counter() - began
+        start, fixed = start + rows, min(fixed, took)
+        growth = (SECONDS + fixed) / max(took - fixed, 1e-9)
+        rows = int(np.clip(rows * np.clip(growth, 0.125, 8.0), 1, ROWS))
+
+
+def _between(edges: Array, uniform: Array) -> Array:
+    """Values between each pair of edges, shape (n, q)."""
+    return np.asarray(edges[:-1, None] + np.diff(edges)[:, None] * uniform)
+
+
+def _both_signs(uniform: Array) -> tuple[Array, Array]:
+    """Half of the numbers in [0, 1) for each sign, spread over [0, 1) again."""
+    return 2.0 * uniform % 1.0, np.where(uniform < 0.5, -1.0, 1.0)
+
+
+def logarithmic_edges(low: float, high: float | None, bins: int, box_size: float) -> Array:
+    """Edges of logarithmic bins of separation, shape (bins + 1,) [Mpc/h].
+
+    Parameters
+    ----------
+    low, high : float
+        [Mpc/h]; for a ``high`` of None see `reach`.
+    bins : int
+    box_size : float
+        [Mpc/h]
+
+    Raises
+    ------
+    UsageError
+        They do not increase from above 0 to a third of the box, or there is no bin.
+    """
+    high = reach("r_max", high, box_size, R_MAX)
+    if not 0.0 < low < high:
+        raise UsageError(
+            "r_min",
+            f"{low} Mpc/h",
+            f"more than 0 and less than r_max, {high:.6g} Mpc/h",
+            "choose r_min and r_max to fit the box",
+        )
+    check_bins("bins", bins)
+    edges = np.geomspace(low, high, bins + 1)
+    edges[[0, -1]] = low, high
+    return edges
+
+
+def reach(what: str, given: float | None, box_size: float, most: float) -> float:
+    """The largest separation: ``given``, or a quarter of the box, but no more than ``most``.
+
+    Raises
+    ------
+    UsageError
+        It is given and a third of the box or more.
+    """
+    if given is None:
+        return min(box_size / 4.0, most)
+    if not 0.0 < given < box_size * MOST_OF_BOX:
+        raise UsageError(
+            what,
+            f"{given} Mpc/h in a box of {box_size:.6g} Mpc/h",
+            f"more than 0 and less than a third of the box, {box_size * MOST_OF_BOX:.6g} Mpc/h",
+            "ask for smaller separations, or measure a larger box",
+        )
+    return given
+
+
+def check_bins(what: str, bins: int) -> None:
+    """Refuse less than one bin, or more than can be meant.
+
+    Raises
+    ------
+    UsageError
+        It is not 1 to 1000.
+    """
+    if not 1 <= bins <= 1000:
+        raise UsageError(what, str(bins), "1 to 1000")

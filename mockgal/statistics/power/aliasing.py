@@ -1,0 +1,131 @@
+"""What is left of the images of waves beyond the Nyquist wavenumber, bounded bin by bin."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...fields.waves.interlaced import amplitude_gains, shot_noise_gains
+from ..result import Field
+from .shells import Shells, white_mean
+
+Array = NDArray[Any]
+
+ACCURACY = 0.01  # bins whose bound on the bias is above it are marked
+ALIASED_FROM = "aliased_from_h_per_mpc"
+ALIASING = (
+    "aliasing_bias: images of waves beyond the Nyquist wavenumber add no more than this share of "
+    "the power to its mean over catalogues; aliasing_bound: nor change that of one catalogue by "
+    "more, relative to a sum over its galaxies without a grid; if beyond the grid the power, shot "
+    "noise included, is not above the largest measured at this wavenumber or above"
+)
+OF_BISPECTRUM = (
+    "aliasing_bias: images of waves beyond the Nyquist wavenumber change the mean over catalogues "
+    "by no more than this share of it; aliasing_bound: nor that of one catalogue by more, relative "
+    "to sums over its galaxies without a grid; if beyond the grid the products of three waves are "
+    "not larger than those measured"
+)
+FIELDS = {
+    "aliasing_bias": Field("", "bound on what images add to the mean over catalogues, relative"),
+    "aliasing_bound": Field(
+        "", "bound on what they change the value of one catalogue by, relative"
+    ),
+    "aliased": Field("", f"whether aliasing_bias is above {ACCURACY:g}"),
+}
+
+
+def aliasing(
+    shells: Shells, power: Array, assignment: str, interlaced: bool
+) -> tuple[Array, Array]:
+    """Bounds on what images of the grid do to the power of each shell, relative to it.
+
+    An image k' has the power P(k') W(k')**2 / W(k)**2. Let P(k') be at most q P(k), q being the
+    largest power measured at k or above over that at k: 1 for a spectrum that falls. Waves of
+    different k are independent on average, so that the images add at most q times the sum of
+    W(k')**2 / W(k)**2, which is the first bound. In one catalogue they interfere with the wave
+    itself; if all are in phase, which a single galaxy can make them, the power is
+    (1 + sum of abs(W(k') / W(k)))**2 times as large, which gives the second.
+
+    Parameters
+    ----------
+    shells : Shells
+    power : ndarray, shape (shells,)
+        Shot noise included.
+    assignment : str
+    interlaced : bool
+
+    Returns
+    -------
+    bias, bound : ndarray, shape (shells,)
+    """
+    largest = np.fmax.accumulate(power[::-1])[::-1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rising = np.where(power > 0, largest / power, 1.0)
+    size = shells.grid_size
+    gains = (
+        shot_noise_gains(size, assignment, interlaced),
+        amplitude_gains(size, assignment, interlaced),
+    )
+    bias, bound = (np.maximum(white_mean(shells, some)[0] - 1.0, 0.0) * rising for some in gains)
+    return bias, bound
+
+
+class Images(NamedTuple):
+    """What a result says of the images of its grid: columns, their fields, and settings."""
+
+    columns: dict[str, Array]
+    fields: dict[str, Field]
+    settings: dict[str, Any]
+
+
+def of_power(
+    shells: Shells, k: Array, power: Array, assignment: str | None, interlaced: bool
+) -> Images:
+    """Of a power spectrum; no columns for a field that was not deposited."""
+    settings: dict[str, Any] = {"interlaced": interlaced, "aliasing": "not known"}
+    if assignment is None:
+        return Images({}, {}, settings)
+    bias, bound = aliasing(shells, power, assignment, interlaced)
+    aliased = bias > ACCURACY
+    settings |= {
+        "aliasing": ALIASING,
+        "aliased_above_a_bias_of": ACCURACY,
+        ALIASED_FROM: float(k[aliased][0]) if aliased.any() else "none",
+    }
+    return Images(
+        {"aliasing_bias": bias, "aliasing_bound": bound, "aliased": aliased}, FIELDS, settings
+    )
+
+
+def of_bispectrum(grid_size: int, sides: Array, assignment: str | None, interlaced: bool) -> Images:
+    """Of triangles, with sides that are bounded by ``sides``.
+
+    Of the sum of images of three waves that close, one image or three are: at least two sides. With
+    r_i the root mean square of what images add to side i, and t_i the sum of all in phase, the bias
+    is at most r1 r2 + r2 r3 + r3 r1 + r1 r2 r3, and the change of one catalogue
+    (1 + t1) (1 + t2) (1 + t3) - 1.
+
+    Parameters
+    ----------
+    grid_size : int
+    sides : ndarray, shape (3, m)
+        Upper edges of shells, in fundamentals.
+    assignment : str or None
+    interlaced : bool
+    """
+    settings: dict[str, Any] = {"interlaced": interlaced, "aliasing": "not known"}
+    if assignment is None:
+        return Images({}, {}, settings)
+    shells = Shells(grid_size)
+    white = white_mean(shells, shot_noise_gains(grid_size, assignment, interlaced))[0]
+    phased = white_mean(shells, amplitude_gains(grid_size, assignment, interlaced))[0]
+    last = np.clip(np.ceil(sides).astype(np.int64) - 2, 0, shells.number - 1)
+    r = np.sqrt(np.maximum(white - 1.0, 0.0))[last]
+    t = np.sqrt(np.maximum(phased, 1.0))[last] - 1.0
+    bias = np.prod(1.0 + r, axis=0) - 1.0 - r.sum(axis=0)
+    bias, bound = np.maximum(bias, 0.0), np.prod(1.0 + t, axis=0) - 1.0
+    settings |= {"aliasing": OF_BISPECTRUM, "aliased_above_a_bias_of": ACCURACY}
+    columns = {"aliasing_bias": bias, "aliasing_bound": bound, "aliased": bias > ACCURACY}
+    return Images(columns, FIELDS, settings)

@@ -1,0 +1,232 @@
+"""What every statistic gives: values in bins, their errors and counts, and how they were made."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadValueError
+from ..system import display
+from ..system.display import Shown
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from matplotlib.axes import Axes
+
+Array = NDArray[Any]
+
+FORMAT = "mockgal measurement 1"
+ERROR, DETECTABLE = "_error", "_smallest_detectable_deviation"  # ends of column names
+SIGNIFICANCE, POWER = 0.05, 0.80  # of the test that the smallest detectable deviation is of
+
+
+class Field(NamedTuple):
+    """A column of a result: its unit in a form that astropy parses, and its meaning.
+
+    ``littleh`` is `astropy.cosmology.units.littleh`; ``label`` is for plots, in TeX.
+    """
+
+    unit: str
+    meaning: str
+    label: str = ""
+
+
+class Style(NamedTuple):
+    """How a result is drawn.
+
+    Parameters
+    ----------
+    log_x, log_y : bool
+        Scales of the axes.
+    marks : tuple of str
+        Settings that are marked with vertical lines.
+    lines : tuple of str
+        Columns drawn as dashed lines, to compare with.
+    labels : tuple of str
+        Of the ordinate of each panel, where several estimates share one.
+    apart : tuple of str
+        Estimates that have a panel of their own, on a linear scale: those around zero.
+    """
+
+    log_x: bool = True
+    log_y: bool = True
+    marks: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, repr=False)
+class Measurement(Shown):
+    """A statistic in n bins.
+
+    Parameters
+    ----------
+    statistic : str
+        Its name; that of the command, where it has one (`mockgal.registry`).
+    columns : mapping of str to ndarray, shape (n,)
+        The bins, the estimates, ``<estimate>_error`` for each estimate, and the count. Bins that
+        are empty have a count of 0: numbers per volume are 0 there, correlation functions what
+        their estimator gives, and means of nothing (no mode, no host, no random pair) NaN.
+    fields : mapping of str to Field
+        Unit and meaning of each column.
+    axis : str
+        The column that the estimates are plotted against.
+    estimates : tuple of str
+        The columns that were measured.
+    count : str
+        The column that says of how many independent modes, pairs, galaxies or voxels.
+    settings : mapping
+        What determines the numbers, and what was counted on the way: plain JSON values. ``errors``
+        says in words what the errors are.
+    error_degrees_of_freedom : float
+        Of the errors: sub-volumes less one for a jackknife; infinite if they are computed.
+    style : Style
+        How it is drawn.
+
+    Raises
+    ------
+    BadValueError
+        Columns of different lengths, without a field, or an estimate without its error.
+    """
+
+    statistic: str
+    columns: Mapping[str, Array]
+    fields: Mapping[str, Field]
+    axis: str
+    estimates: tuple[str, ...]
+    count: str
+    settings: Mapping[str, Any]
+    error_degrees_of_freedom: float = np.inf
+    style: Style = field(default_factory=Style)
+
+    _lines = display.measurement
+
+    def __post_init__(self) -> None:
+        needed = {self.axis, self.count, *self.estimates}
+        needed |= {name + ERROR for name in self.estimates}
+        missing = needed - set(self.columns) | set(self.columns) - set(self.fields)
+        lengths = {len(values) for values in self.columns.values()}
+        if missing or len(lengths) > 1:
+            raise BadValueError(
+                f"measurement of {self.statistic}",
+                f"columns {', '.join(self.columns)} of lengths {sorted(lengths)}",
+                f"columns and fields for {', '.join(sorted(missing | needed))}, equal in length",
+            )
+        columns = {}
+        for name, values in self.columns.items():
+            view = np.asarray(values).view()
+            view.flags.writeable = False
+            columns[name] = view
+        object.__setattr__(self, "columns", MappingProxyType(columns))
+        object.__setattr__(self, "fields", MappingProxyType(dict(self.fields)))
+        object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
+
+    def __len__(self) -> int:
+        return len(self.columns[self.axis])
+
+    def __getitem__(self, name: str) -> Array:
+        return self.columns[name]
+
+    def smallest_detectable_deviation(self, estimate: str) -> Array:
+        """The least relative deviation from each value that these errors can detect, shape (n,).
+
+        A deviation of this size is found with a probability of 80% by a two-sided test at 5%
+        significance against a known value: (t(0.975) + t(0.80)) error / abs(value), t being
+        quantiles of Student's distribution for the degrees of freedom of the errors.
+        """
+        from scipy.stats import t as student
+
+        dof = self.error_degrees_of_freedom
+        quantiles = student.ppf([1.0 - SIGNIFICANCE / 2.0, POWER], dof)
+        value = np.abs(self[estimate].astype(np.float64))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(quantiles.sum() * self[estimate + ERROR] / value)
+
+    def to_table(self) -> Table:
+        """The result as an astropy table, with units, descriptions and, in ``meta``, settings.
+
+        Each estimate gains a column ``<estimate>_smallest_detectable_deviation``.
+        """
+        from astropy import units
+        from astropy.cosmology import units as cosmology_units
+        from astropy.table import Table
+
+        table = Table()
+        for name, values in self.columns.items():
+            what = self.fields[name]
+            table[name] = values
+            if what.unit:
+                with units.add_enabled_units(cosmology_units):
+                    table[name].unit = units.Unit(what.unit)
+            table[name].description = what.meaning
+        for name in self.estimates:
+            table[name + DETECTABLE] = self.smallest_detectable_deviation(name)
+            table[name + DETECTABLE].description = (
+                f"least relative deviation of {name} found with {POWER:.0%} probability at "
+                f"{SIGNIFICANCE:.0%} significance"
+            )
+        table.meta = {
+            "format": FORMAT,
+            "statistic": self.statistic,
+            "axis": self.axis,
+            "estimates": list(self.estimates),
+            "count": self.count,
+            "error_degrees_of_freedom": float(self.error_degrees_of_freedom),
+            "style": json.loads(json.dumps(self.style._asdict())),
+            "labels": {name: self.fields[name].label for name in self.columns},
+            "units": {name: self.fields[name].unit for name in self.columns},
+            "settings": json.loads(json.dumps(dict(self.settings), allow_nan=False)),
+        }
+        return table
+
+    def to_ecsv(self) -> str:
+        """The text of the result's file."""
+        text = io.StringIO()
+        self.to_table().write(text, format="ascii.ecsv")
+        return text.getvalue()
+
+    def save(self, path: Path | str, *, overwrite: bool = False) -> None:
+        """Write the result as ECSV, whole or not at all.
+
+        Raises
+        ------
+        OutputExistsError, OutputError
+            See `mockgal.system.files.atomic.atomic_output`.
+        """
+        from ..system.files.atomic import atomic_output
+
+        with atomic_output(Path(path), overwrite=overwrite) as temporary:
+            temporary.write_text(self.to_ecsv(), encoding="utf-8")
+
+    def plot(self, axes: Axes | None = None, *, label: str = "", **options: Any) -> Axes:
+        """Draw the estimates of the first panel (`plotting.plot.panels`) with their errors.
+
+        Parameters
+        ----------
+        axes : matplotlib.axes.Axes, optional
+            New ones without it; those of another result of the same statistic to compare them.
+        label : str
+            Whose result it is, for the legend.
+        **options
+            Of `matplotlib.axes.Axes.errorbar`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+        """
+        from .plotting.plot import draw, panels
+
+        if axes is None:
+            from matplotlib import pyplot
+
+            axes = pyplot.subplots(layout="constrained")[1]
+        return draw(self, axes, panels(self)[0], label=label, **options)

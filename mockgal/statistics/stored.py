@@ -1,0 +1,60 @@
+"""Results read back from the ECSV files that `Measurement.save` writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ..errors import CorruptFileError, MockgalError
+from ..quantity import conversion
+from ..system.files.ecsv import read_ecsv
+from .result import DETECTABLE, FORMAT, Field, Measurement, Style
+
+_AGAIN = "measure again with this version of mockgal"
+
+
+def read(path: Path) -> Measurement:
+    """The result in a file.
+
+    Raises
+    ------
+    InputError
+        (or a subclass) It cannot be read, is damaged, or is something else.
+    """
+    table = read_ecsv(
+        path, FORMAT, what="ECSV file of `mockgal measure`", fix="check the path", again=_AGAIN
+    )
+    columns: dict[str, Any] = {}
+    fields: dict[str, Field] = {}
+    try:
+        meta = table.meta
+        labels, style = meta["labels"], meta["style"]
+        for name, column in table.columns.items():
+            if name.endswith(DETECTABLE):
+                continue
+            columns[name] = column.values
+            unit = str(meta["units"][name])  # as it was written; astropy has its own order
+            if unit:
+                conversion(unit, unit)  # raises if it is none, before astropy sees it
+            fields[name] = Field(unit, column.description, str(labels[name]))
+        return Measurement(
+            str(meta["statistic"]),
+            columns,
+            fields,
+            str(meta["axis"]),
+            tuple(map(str, meta["estimates"])),
+            str(meta["count"]),
+            json.loads(json.dumps(dict(meta["settings"]), allow_nan=False)),  # as it was written
+            float(meta["error_degrees_of_freedom"]),
+            Style(
+                bool(style["log_x"]),
+                bool(style["log_y"]),
+                tuple(map(str, style["marks"])),
+                tuple(map(str, style["lines"])),
+                tuple(map(str, style["labels"])),
+                tuple(map(str, style["apart"])),
+            ),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, MockgalError) as error:
+        raise CorruptFileError(path, f"damaged values ({error})", FORMAT, _AGAIN) from error

@@ -1,0 +1,1 @@
+"""The machine: memory, threads, progress, files, and what objects look like on the screen."""

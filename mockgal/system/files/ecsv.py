@@ -1,0 +1,251 @@
+"""Tables of ours in ECSV, read from files that need not be what they claim to be.
+
+ECSV is a header of YAML in lines that begin with ``#``, then a line of names, then rows. astropy's
+reader gives the header to a YAML loader with aliases, tags and classes of its own. So these files,
+which it writes, are read here: the header as plain YAML, and the types that our tables have.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import CorruptFileError, shown
+from . import plain_json
+from .plain_text import read_text
+from .plain_yaml import Dialect, PlainYAMLError, load
+
+_MAX_BYTES = 10_000_000
+_MAX_HEADER = 300_000  # characters
+_MAX_ROWS = 100_000
+_MAX_COLUMNS = 1000
+_MAX_VECTOR = 100_000  # values in one entry
+_HEADER = Dialect(depth=16, values=10_000, text=20_000, by_pyyaml=True)
+_FIRST_LINE = re.compile(r"# %ECSV (?:0\.9|1\.0)\s*")
+_KEYS = {"datatype", "meta", "delimiter", "schema"}
+_OF_COLUMN = {"name", "datatype", "unit", "description", "format", "subtype", "meta"}
+_SERIALIZED = "__serialized_columns__"
+_VECTOR = re.compile(r"(\w{1,10})\[([1-9][0-9]{0,5})\]", re.ASCII)
+_TYPES = ("string", "bool", "float32", "float64", "int8", "int16", "int32", "int64")
+_FLOAT = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?|nan|[-+]?inf")
+_WHOLE = re.compile(r"[-+]?[0-9]{1,20}")
+_BOOLS = {"True": True, "False": False}
+
+Array = NDArray[Any]
+
+
+class Column(NamedTuple):
+    """A column of a table.
+
+    Parameters
+    ----------
+    values : ndarray, shape (rows,) or (rows, length)
+        Floats are NaN where the file has no number.
+    description : str
+    """
+
+    values: Array
+    description: str
+
+
+class ECSVTable(NamedTuple):
+    """What is in an ECSV file."""
+
+    columns: dict[str, Column]
+    meta: dict[str, Any]
+
+
+class _Bad(ValueError):
+    """What is wrong with a table."""
+
+
+class _Declared(NamedTuple):
+    name: str
+    kind: str  # one of `_TYPES`
+    length: int  # of the vector in each row; 0 for one value
+    description: str
+
+
+def read_ecsv(path: Path, form: str, *, what: str, fix: str, again: str) -> ECSVTable:
+    """The table in an ECSV file whose metadata say that it is of the format ``form``.
+
+    Parameters
+    ----------
+    path : Path
+    form : str
+        Value of ``meta["format"]``.
+    what : str
+        What such a file is, for messages.
+    fix, again : str
+        The way out if there is no such file, and if it is damaged or of another format.
+
+    Raises
+    ------
+    InputError
+        No ordinary file, or no text.
+    UnsafeInputError
+        Too large.
+    CorruptFileError
+        Not ECSV, or of another format.
+    """
+    expected = f"an ECSV file of at most {_MAX_BYTES:,} bytes, an {what}"
+    text = read_text(path, _MAX_BYTES, expected, fix=fix)
+    try:
+        table = parse(text)
+    except PlainYAMLError as error:
+        found = f"in its header {shown(error.found, 300)[1:-1]}, line {error.line}"
+        fix = f"{again}; or {error.fix}"
+        raise CorruptFileError(path, found, f"{form} with {error.expected}", fix) from error
+    except (_Bad, csv.Error) as error:
+        raise CorruptFileError(path, f"text that is not ECSV ({error})", form, again) from error
+    if table.meta.get("format") != form:
+        raise CorruptFileError(path, f"format {shown(table.meta.get('format'))}", repr(form), again)
+    return table
+
+
+def parse(text: str) -> ECSVTable:
+    """Return the table in a text of ECSV.
+
+    Raises
+    ------
+    PlainYAMLError
+        The header is no plain YAML.
+    ValueError
+        It is no ECSV, or not of the kinds that our tables have.
+    """
+    lines = text.split("\n")
+    if not _FIRST_LINE.fullmatch(lines[0]):
+        _refuse(f"the first line {shown(lines[0][:60])}, which is not '# %ECSV 1.0'")
+    end = next((k for k, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    header = "\n".join(["", *(line[2:] for line in lines[1:end])])  # so that its lines are numbered
+    if len(header) > _MAX_HEADER:
+        _refuse(f"a header of {len(header):,} characters, more than {_MAX_HEADER:,}")
+    stated = load(header, _HEADER)
+    if not isinstance(stated, dict) or stated.keys() - _KEYS:
+        _refuse(f"a header with other than {', '.join(sorted(_KEYS))}")
+    meta, delimiter = stated.get("meta") or {}, stated.get("delimiter", " ")
+    if not isinstance(meta, dict) or _SERIALIZED in meta:
+        _refuse(f"the meta {shown(meta)}, not a mapping without {_SERIALIZED}")
+    if delimiter not in (" ", ","):
+        _refuse(f"the delimiter {shown(delimiter)}, not a blank or a comma")
+    columns = _declared(stated.get("datatype"))
+    rows = csv.reader(
+        (line for line in map(str.strip, islice(lines, end, None)) if line),
+        delimiter=delimiter,
+        skipinitialspace=True,
+        strict=True,
+    )
+    names = [column.name for column in columns]
+    if next(rows, None) != names:
+        _refuse(f"a line of names that is not that of the header: {shown(names)}")
+    values: list[list[str]] = [[] for _ in columns]
+    for number, row in enumerate(rows, 1):
+        if number > _MAX_ROWS:
+            _refuse(f"more than {_MAX_ROWS:,} rows")
+        if len(row) != len(columns):
+            _refuse(f"{len(row)} values in row {number} of {len(columns)} columns")
+        for column, value in zip(values, row, strict=True):
+            column.append(value)
+    return ECSVTable(
+        {
+            column.name: Column(_converted(column, texts), column.description)
+            for column, texts in zip(columns, values, strict=True)
+        },
+        meta,
+    )
+
+
+def _refuse(what: str) -> NoReturn:
+    raise _Bad(what)
+
+
+def _declared(stated: Any) -> list[_Declared]:
+    """The columns that a header declares."""
+    if not isinstance(stated, list) or not 0 < len(stated) <= _MAX_COLUMNS:
+        _refuse(f"the datatype {shown(stated)}, not a list of at most {_MAX_COLUMNS} columns")
+    found: dict[str, _Declared] = {}
+    for entry in stated:
+        if not isinstance(entry, dict) or entry.keys() - _OF_COLUMN:
+            _refuse(f"the column {shown(entry)}, with other than {', '.join(sorted(_OF_COLUMN))}")
+        name, kind, length = entry.get("name"), entry.get("datatype"), 0
+        description = entry.get("description", "")
+        if not isinstance(name, str) or not name or name in found:
+            _refuse(f"a column named {shown(name)}, not each by a name of its own")
+        if "subtype" in entry:
+            match = _VECTOR.fullmatch(str(entry["subtype"]))
+            if kind != "string" or not match or int(match[2]) > _MAX_VECTOR:
+                _refuse(f"column {shown(name)} of the subtype {shown(entry['subtype'])}")
+            kind, length = match[1], int(match[2])
+        if kind not in _TYPES or (length and kind == "string"):
+            _refuse(f"column {shown(name)} of the type {shown(kind)}, not {', '.join(_TYPES)}")
+        if not isinstance(description, str):
+            _refuse(f"column {shown(name)} with the description {shown(description)}")
+        found[name] = _Declared(name, kind, length, description)
+    return list(found.values())
+
+
+def _converted(column: _Declared, texts: list[str]) -> Array:
+    """The values that texts say, in the declared type."""
+    if column.kind == "string":
+        return np.array(texts, dtype=str)
+    items: list[Any] = list(_vectors(column, texts)) if column.length else _plain(column, texts)
+    dtype = np.dtype(column.kind)
+    if dtype.kind == "i":
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        whole = [x for item in items for x in item] if column.length else items
+        if whole and not low <= min(whole) <= max(whole) <= high:
+            _refuse(f"a number in column {shown(column.name)} beyond {column.kind}")
+    shape = (len(texts), column.length) if column.length else (len(texts),)
+    with np.errstate(over="ignore"):
+        found = np.array(items, dtype=None if items else dtype).astype(dtype).reshape(shape)
+    if dtype.kind == "f" and np.isinf(found).sum() > np.isinf(np.array(items, dtype="f8")).sum():
+        _refuse(f"a number in column {shown(column.name)} beyond {column.kind}")
+    return found
+
+
+def _plain(column: _Declared, texts: list[str]) -> list[Any]:
+    """One value of each text."""
+    found: list[Any] = []
+    for number, text in enumerate(texts, 1):
+        value: Any = None
+        if column.kind == "bool":
+            value = _BOOLS.get(text)
+        elif column.kind.startswith("int"):
+            value = int(text) if _WHOLE.fullmatch(text) else None
+        elif not text or _FLOAT.fullmatch(text):
+            value = _finite(float(text or "nan"), text)
+        if value is None:
+            _refuse(f"{shown(text)} in row {number} of column {shown(column.name)}, {column.kind}")
+        found.append(value)
+    return found
+
+
+def _finite(value: float, text: str) -> float | None:
+    """The value; None if the text has more digits than a float can hold."""
+    return None if np.isinf(value) and "inf" not in text else value
+
+
+def _vectors(column: _Declared, texts: list[str]) -> Iterator[list[Any]]:
+    """A list of values of each text, which is JSON."""
+    kinds = {"b": (bool,), "i": (int,), "f": (int, float)}[np.dtype(column.kind).kind]
+    for number, text in enumerate(texts, 1):
+        try:
+            items = plain_json.load(text, depth=1, nan=True) if text else None
+        except plain_json.PlainJSONError as error:
+            _refuse(f"row {number} of column {shown(column.name)}: {error}")
+        if items is None and "f" in column.kind:
+            items = [None] * column.length
+        if not isinstance(items, list) or len(items) != column.length:
+            _refuse(f"row {number} of column {shown(column.name)} without {column.length} values")
+        if "f" in column.kind:
+            items = [np.nan if item is None else item for item in items]
+        if not all(type(item) in kinds for item in items):
+            _refuse(f"{shown(items)} in row {number} of column {shown(column.name)}")
+        yield items

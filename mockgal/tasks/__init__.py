@@ -1,0 +1,1 @@
+"""One task a command: read, populate, paint, select, write and measure meet here alone."""

@@ -1,0 +1,502 @@
+"""Joins the rooms: read, populate, paint, select, write, one function each; `build` for all."""
+
+from __future__ import annotations
+
+import inspect as introspection
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import EmptyResultError, InputError, OutputError, UsageError, listening, warn
+from ..laws.satellites import SatelliteLaw
+from ..layout import WARNINGS
+from ..painters.choose import (
+    check_options,
+    check_painter_options,
+    guarded,
+    made,
+    predict_satellites,
+)
+from ..painters.choose import make_painter as make_painter
+from ..protocols import Painter, ReadOptions, read_options, takes
+from ..quantity import stated_facts
+from ..system.memory import peak_memory
+from ..types import GalaxyCatalog, Scene
+from .write import CHUNK_ROWS, FileWriter, writer_for
+from .write import write as write
+
+if TYPE_CHECKING:
+    from ..recipe import Recipe
+    from ..satellites.options import SatelliteOptions
+
+
+def read(
+    path: object,
+    *,
+    format: str | None = None,
+    density: str | os.PathLike[str] | None = None,
+    mass_definition: str | None = None,
+    drop_bad: bool = False,
+    orphans: str = "refuse",
+    centred_origin: bool = False,
+    allow_empty_regions: bool = False,
+    allow_missing_chunks: bool = False,
+    stellar_mass_definition: str | None = None,
+    h: float | None = None,
+    omega_m: float | None = None,
+    omega_lambda: float | None = None,
+    w0: float | None = None,
+    wa: float | None = None,
+    box_size: float | str | None = None,
+    redshift: float | None = None,
+    particle_mass: float | str | None = None,
+    chunk_rows: int = 1 << 20,
+) -> Scene:
+    """Return a simulation: its halos and, where there are any, its particles or density.
+
+    Parameters
+    ----------
+    path : path-like or object
+        A bundle, one file of a set, or a directory; or a halo catalogue of halotools
+        (`UserSuppliedHaloCatalog`, `CachedHaloCatalog`).
+    format : str, optional
+        Name of the reader (docs/how-to/read-your-simulation.md); by default found from the content.
+    density : path-like, optional
+        A density grid of the simulation's matter, in place of any that it comes with.
+    mass_definition : str, optional
+        Host mass to read: 200c, 500c, 200m, vir or fof. By default the reader's documented
+        choice, recorded.
+    drop_bad : bool
+        Drop rows with NaN, infinite or negative masses or velocities, and centrals whose host mass
+        is zero with their satellites, instead of refusing the file; counted.
+    orphans : str
+        Satellites whose host is not in the catalogue: ``"refuse"``, ``"drop"`` them, or make each
+        a ``"central"``.
+    centred_origin : bool
+        Positions are in [-L/2, L/2); they are wrapped to [0, L).
+    allow_empty_regions : bool
+        Accept a box with regions that hold no halo.
+    allow_missing_chunks : bool
+        Read a catalogue of which files are missing: the groups whose subhalos are all there.
+    stellar_mass_definition : str, optional
+        Stars counted in a hydrodynamic run: ``"bound"`` or ``"2rhalf"``. By default all bound ones,
+        recorded.
+    h, omega_m, omega_lambda : float, optional
+        H0 over 100 km/s/Mpc, and density parameters today, for files that do not state them.
+    w0, wa : float, optional
+        Equation of state of dark energy, w0 + wa (1 - a), likewise.
+    box_size : float or str, optional
+        Side of the box, for files that do not state it: in comoving Mpc/h, or a text with its unit,
+        such as ``"100 Mpc"``.
+    redshift : float, optional
+        For files that do not state it.
+    particle_mass : float or str, optional
+        Of dark matter, for files that do not state it: in Msun/h, or a text with its unit, such as
+        ``"1e9 Msun/h"``.
+    chunk_rows : int
+        Rows read at a time; the result does not depend on it.
+
+    Returns
+    -------
+    Scene
+        In comoving Mpc/h, Msun/h and peculiar km/s.
+
+    Raises
+    ------
+    MockgalError
+        See docs/reference/exit-codes.md.
+    """
+    wanted = read_options(locals())
+    from ..readers.density import with_density
+    from ..readers.detect import read as read_scene
+
+    wanted = ReadOptions(**stated_facts(wanted._asdict()))
+    try:
+        with listening() as told:
+            scene: Scene = read_scene(path, wanted, format)
+            if density is not None:
+                scene = with_density(scene, Path(density))
+    except OSError as error:  # of a folder: readers see to their files
+        raise InputError(
+            path,
+            f"that it cannot be read ({error.strerror or error})",
+            "a file or folder that may be read",
+            "check the name and the permissions",
+        ) from error
+    defaults = ReadOptions()._asdict()
+    given = {
+        key: value
+        for key, value in wanted._asdict().items()
+        if value != defaults[key] and key != "chunk_rows"  # which changes nothing
+    }
+    record = {**scene.snapshot.record}
+    if given:
+        record["options_given"] = {**record.get("options_given", {}), **given}
+    if told:  # a bundle may bring those of what was packed
+        record[WARNINGS[0]] = list(dict.fromkeys([*record.get(WARNINGS[0], ()), *told]))
+    if record == dict(scene.snapshot.record):
+        return scene
+    return replace(scene, snapshot=replace(scene.snapshot, record=record))
+
+
+@takes(Scene)
+def paint(
+    sim: Scene, painter: str | Painter = "hod", *, seed: int, **options: Any
+) -> GalaxyCatalog:
+    """Give every subhalo of ``sim`` its galaxy.
+
+    Parameters
+    ----------
+    sim : Scene
+    painter : str or Painter
+        A name (`mockgal.registry`) or a painter.
+    seed : int
+        Same simulation, painter and seed: same galaxies.
+    **options
+        The painter's own, such as ``calibration="gadget4-z0.00"``.
+    """
+    from ..painters.draw import join, paint_scene
+
+    name = painter if isinstance(painter, str) else None
+    painter = made("paint", painter, options)
+    with guarded(name, sim):
+        return _recording(
+            lambda: join([paint_scene(tile, painter, seed=seed) for tile in tiles(sim)], sim)
+        )
+
+
+@takes(Scene)
+def populate(
+    sim: Scene,
+    painter: str | Painter | SatelliteLaw = "hod",
+    *,
+    seed: int,
+    numbers: str = "poisson",
+    profile: str = "nfw",
+    concentration: str | float = "duffy08",
+    velocity: str = "jeans",
+    velocity_bias: float = 1.0,
+    radius_definition: str | None = None,
+    **painter_options: Any,
+) -> Scene:
+    """Give hosts that come without subhalos their satellites, to be painted next.
+
+    Parameters
+    ----------
+    sim : Scene
+        Hosts alone.
+    painter : str, Painter or SatelliteLaw
+        A painter that predicts satellites, by name or made already; or the law itself.
+    seed : int
+        Same hosts, law, options and seed: same satellites.
+    numbers : str
+        Numbers of satellites: ``"poisson"``, or ``"measured"`` for the variance of the law.
+    profile : str
+        Places: ``"nfw"`` within the host's radius, or ``"measured"`` for the radii of the law.
+    concentration : str or float
+        Of the hosts: ``"duffy08"``, ``"dutton_maccio14"``, ``"catalogue"`` for the column of the
+        input, or one number.
+    velocity : str
+        ``"jeans"``, isotropic orbits in an NFW halo, or ``"measured"`` for the dispersion of the
+        law.
+    velocity_bias : float
+        Factor on the velocity dispersion.
+    radius_definition : str, optional
+        For friends-of-friends masses alone, which have no radius: the definition that they are
+        taken to follow, 200c, 500c, 200m or vir.
+    **painter_options
+        Of a painter given by name, as for `paint`: ``calibration="my-run.ecsv"``, or
+        ``model="leauthaud11", luminosity_floor="1e9 Msun/h"``.
+
+    Returns
+    -------
+    Scene
+        Hosts and satellites, with what was chosen and counted in ``halos.record["populate"]``.
+
+    Raises
+    ------
+    UsageError
+        An unknown option, a painter that predicts no satellites, or hosts that have some already.
+    MockgalError
+        See `mockgal.satellites.make.populate`.
+    """
+    given = locals()
+    from ..satellites.options import SatelliteOptions
+
+    options = SatelliteOptions(
+        **{field.name: given[field.name] for field in fields(SatelliteOptions)}
+    )
+    if isinstance(painter, str):
+        check_painter_options("populate", painter, painter_options, asdict(options))
+    elif painter_options:
+        raise UsageError(
+            "populate",
+            f"option {', '.join(painter_options)}",
+            "one of " + ", ".join(asdict(options)),
+            "give a painter its options where it is made, or give its name",
+        )
+    return _populate(sim, painter, seed, options, painter_options)
+
+
+def satellite_options(options: dict[str, Any]) -> SatelliteOptions:
+    """The checked options of `populate`.
+
+    Raises
+    ------
+    UsageError
+        An option that there is not, or a value that it cannot have.
+    """
+    from ..satellites.options import SatelliteOptions
+
+    check_options("populate", options, introspection.signature(SatelliteOptions).parameters)
+    return SatelliteOptions(**options)
+
+
+def _populate(
+    sim: Scene,
+    painter: str | Painter | SatelliteLaw,
+    seed: int,
+    options: SatelliteOptions,
+    painter_options: dict[str, Any],
+) -> Scene:
+    from ..satellites.make import check_hosts_only
+    from ..satellites.make import populate as make_satellites
+
+    check_hosts_only(sim)
+    with listening() as told:
+        if isinstance(painter, SatelliteLaw):
+            law = painter
+        else:
+            with guarded(painter if isinstance(painter, str) else None, sim):
+                law = predict_satellites(sim, made("populate", painter, painter_options))
+        populated = make_satellites(sim, law, seed=seed, options=options)
+    if not told:
+        return populated
+    record = {**populated.snapshot.record, WARNINGS[1]: told}
+    return replace(populated, snapshot=replace(populated.snapshot, record=record))
+
+
+def _recording(make: Callable[[], GalaxyCatalog]) -> GalaxyCatalog:
+    """The catalogue that ``make`` gives, with the warnings on the way added to its provenance."""
+    with listening() as told:
+        galaxies = make()
+    return galaxies.with_provenance(warnings=[*galaxies.provenance.get("warnings", []), *told])
+
+
+def tiles(sim: Scene) -> Iterator[Scene]:
+    """The tiles of a box; a box whose halos fit in memory is one tile."""
+    yield sim
+
+
+@takes(GalaxyCatalog)
+def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
+    """Return the galaxies that pass all cuts.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    *cuts : str
+        Such as ``"stellar_mass > 1e9 Msun/h"``: a column, a comparison, and a number with its unit
+        (docs/reference/cuts.md).
+
+    Returns
+    -------
+    GalaxyCatalog
+        Each cut is recorded, with the numbers of galaxies before and after.
+
+    Raises
+    ------
+    CutError
+        A cut that cannot be understood, or that lacks its unit.
+    """
+    from ..selection.cuts import select as apply_cuts
+
+    return _recording(lambda: apply_cuts(galaxies, *cuts))
+
+
+@takes(GalaxyCatalog)
+def most_massive(galaxies: GalaxyCatalog, number: int) -> GalaxyCatalog:
+    """Return the galaxies of the highest stellar mass, complete down to the least of them.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    number : int
+    """
+    from ..selection.ranks import most_massive as choose
+
+    return choose(galaxies, number)
+
+
+def read_galaxies(
+    path: str | os.PathLike[str],
+    columns: Iterable[str] | None = None,
+    *,
+    chunk_rows: int = CHUNK_ROWS,
+    changed_by_hand: str | None = None,
+) -> GalaxyCatalog:
+    """A catalogue that `write` or `build` wrote, from FITS or HDF5, in internal units.
+
+    Parameters
+    ----------
+    path : path-like
+    columns : iterable of str, optional
+        Names of `mockgal.columns.GALAXY_COLUMNS`: memory is that of these and of the two ids,
+        which always come along. All columns of the file without it.
+    chunk_rows : int
+        Rows held beside the result, which does not depend on it.
+    changed_by_hand : str, optional
+        Why a file has other numbers than were written, say after h5py, a FITS file also other rows
+        or columns, say after astropy; warned of, and kept in ``provenance["changed_by_hand"]``.
+
+    Returns
+    -------
+    GalaxyCatalog
+        From a file in h units the numbers that were written, their content digest checked. From an
+        h-free file lengths and masses are within one unit in the last place of them, and
+        ``provenance["read_from"]`` has the digest of what was written.
+
+    Raises
+    ------
+    MockgalError
+        Exit code 3 for a damaged file, or one that mockgal did not write; 4 for an unsafe one; 2
+        for a column that it does not have.
+    """
+    from ..readers.mocks.reader import read_galaxies as read_catalogue
+
+    return read_catalogue(path, columns, chunk_rows=chunk_rows, changed_by_hand=changed_by_hand)
+
+
+def describe_galaxies(
+    path: str | os.PathLike[str], *, changed_by_hand: str | None = None
+) -> dict[str, Any] | None:
+    """What is in a catalogue that `write` or `build` wrote; None if ``path`` is none."""
+    from ..readers.mocks.reader import describe_galaxies as describe
+    from ..readers.mocks.reader import is_catalogue
+
+    if not is_catalogue(path):
+        return None
+    return describe(path, changed_by_hand=changed_by_hand)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a build did.
+
+    Parameters
+    ----------
+    path : Path
+        The catalogue.
+    scene : Scene
+        What was painted.
+    galaxies : GalaxyCatalog
+        What was written.
+    """
+
+    path: Path
+    scene: Scene
+    galaxies: GalaxyCatalog
+
+
+def build(recipe: Recipe) -> Report:
+    """Read, paint, select and write what a recipe describes.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        As `mockgal.recipe.check` makes it of the keys of a recipe (docs/reference/recipe.md).
+
+    Raises
+    ------
+    MockgalError
+        The output is then what it was before.
+    """
+    from ..painters.provided import declared_columns
+    from ..selection.cuts import parse
+    from ..system.files.atomic import check_output
+    from ..system.files.lock import output_lock
+    from ..writers.provenance import sidecar_path
+
+    started = time.time()
+    out, overwrite = recipe.output, recipe.overwrite
+
+    def preflight(inputs: list[Path], expected_bytes: int = 0) -> None:
+        check_output(out, overwrite, inputs, expected_bytes)
+        check_output(sidecar_path(out), overwrite, inputs)
+
+    # Whatever can be refused is refused before any work.
+    writer = writer_for(out)
+    painter = make_painter(recipe.painter, recipe.painter_options)
+    for cut in recipe.cut:
+        parse(cut, declared_columns(painter))
+    satellites = satellite_options(recipe.populate_options) if recipe.populate else None
+    preflight([path for path in (recipe.sim, recipe.density) if path is not None])
+    # A second run is refused before it computes.
+    with output_lock(out) as cleaned_up, output_lock(sidecar_path(out)) as beside:
+        return _build(recipe, writer, painter, satellites, preflight, started, cleaned_up + beside)
+
+
+def _build(
+    recipe: Recipe,
+    writer: FileWriter,
+    painter: Painter,
+    satellites: SatelliteOptions | None,
+    preflight: Callable[[list[Path], int], None],
+    started: float,
+    cleaned_up: list[str],
+) -> Report:
+    """What `build` does once it may, with the output locked."""
+    from ..painters.provided import bytes_of_a_galaxy
+    from ..writers.provenance import write_sidecar
+
+    out, overwrite = recipe.output, recipe.overwrite
+    told = recipe.read_options._asdict()
+    sim = read(recipe.sim, format=recipe.format, density=recipe.density, **told)
+    if satellites is not None:
+        with guarded(recipe.painter, sim):
+            sim = _populate(sim, painter, recipe.seed, satellites, {})
+    inputs = [Path(file.path) for file in sim.snapshot.source]
+    preflight(inputs, bytes_of_a_galaxy(painter) * len(sim.halos))
+
+    with guarded(recipe.painter, sim):
+        galaxies = paint(sim, painter, seed=recipe.seed)
+    galaxies = select(galaxies, *recipe.cut)
+    if recipe.require_nonempty and not len(galaxies):
+        raise EmptyResultError(
+            recipe.sim,
+            "no galaxy that passes the cuts",
+            "at least one",
+            "loosen the cuts, or leave --require-nonempty out",
+        )
+    galaxies = galaxies.with_provenance(
+        configuration=recipe.configuration(), configuration_digest=recipe.configuration_digest()
+    )
+    writer.write(
+        galaxies,
+        out,
+        units=recipe.units,
+        overwrite=overwrite,
+        chunk_rows=CHUNK_ROWS,
+        inputs=inputs,
+    )
+    facts = {
+        "host": platform.node(),
+        "started": started,
+        "seconds": time.time() - started,
+        "peak_memory_bytes": peak_memory(),
+        "python": platform.python_version(),
+        "arguments": sys.argv,
+        "input_files": [file._asdict() for file in sim.snapshot.source],
+        "content_digest": galaxies.digest(),
+        "cleaned_up": cleaned_up,
+    }
+    try:
+        write_sidecar(out, facts, overwrite=overwrite)
+    except OutputError as error:  # the catalogue is in place and whole
+        warn(f"the record of the run was not written: {error}", stacklevel=2)
+    return Report(out, sim, galaxies)

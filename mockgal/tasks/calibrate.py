@@ -1,0 +1,140 @@
+"""Joins the rooms that calibrate: pairs of runs to a table of the HOD painter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import UsageError, listening
+from ..painters.choose import check_options
+from ..protocols import spelled_out
+from ..types import Scene
+from .build import read
+
+if TYPE_CHECKING:
+    from ..painters.hod.table import HODTable
+
+LEAST_PARTICLES = 32
+MEASURE_OPTIONS = (
+    *("edges", "bin_width", "least_hosts", "jackknife", "method"),
+    *("redshift_tolerance", "particle_mass_factor", "cosmology_tolerance"),
+)
+
+Run = str | os.PathLike[str] | Scene
+
+
+@spelled_out
+def calibrate(
+    pairs: Sequence[tuple[Run, Run]],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    name: str | None = None,
+    luminosity_floor: float | str | None = None,
+    least_particles: int = LEAST_PARTICLES,
+    provenance: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int, int, str], None] | None = None,
+    measure_options: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> HODTable:
+    """Measure the HOD calibration of one pair of runs, or of several together.
+
+    Parameters
+    ----------
+    pairs : sequence of (run, run)
+        Each a hydrodynamic run and its gravity-only twin: paths (see `mockgal.read`) or scenes.
+    out : path-like, optional
+        The table's file, ``.ecsv``; nothing is written without it.
+    name : str, optional
+        What the table is called; by default the name of the file.
+    luminosity_floor : float or str, optional
+        Least stellar mass that counts as luminous: in Msun/h, or a text with a unit. By default
+        that of 10 star particles of the hydrodynamic run.
+    least_particles : int
+        Least gravity-only particles of a resolved subhalo.
+    provenance : mapping, optional
+        Recorded in the table: ``summary``, ``caution``, ``references`` and whatever else.
+    overwrite : bool
+    progress : callable, optional
+        Called with (done, total, what).
+    measure_options : mapping, optional
+        Of `mockgal.calibration.hod_table.measure`: ``edges``, ``bin_width``, ``least_hosts``,
+        ``jackknife``, ``method`` and the tolerances of the domain.
+    **options
+        See `mockgal.read`.
+
+    Returns
+    -------
+    HODTable
+        The painter takes it as ``calibration``.
+
+    Raises
+    ------
+    MockgalError
+        Runs that are no twins, or lack what is needed; an output that cannot be written, before
+        any work.
+    """
+    from ..calibration.floor import floor_of
+    from ..calibration.hod_table import measure
+    from ..painters.hod.store import to_ecsv
+    from ..system.files.atomic import atomic_output, check_output
+    from ..system.files.lock import output_lock
+
+    if out is None:
+        scenes = [read_pair(pair, options) for pair in pairs]
+    else:
+        path = Path(out)
+        if path.suffix != ".ecsv":
+            raise UsageError(path, f"extension {path.suffix!r}", ".ecsv", "name it so")
+        given = [Path(run) for pair in pairs for run in pair if not isinstance(run, Scene)]
+        check_output(path, overwrite, given)
+        with output_lock(path):
+            table = calibrate(
+                pairs,
+                name=name or path.stem,
+                luminosity_floor=luminosity_floor,
+                least_particles=least_particles,
+                provenance=provenance,
+                progress=progress,
+                measure_options=measure_options,
+                **options,
+            )
+            with atomic_output(path, overwrite=overwrite, inputs=given) as temporary:
+                temporary.write_text(to_ecsv(table), encoding="utf-8")
+        return table
+    check_options("calibrate", measure_options or {}, MEASURE_OPTIONS)
+    with listening() as told:
+        floor, stated = floor_of(luminosity_floor, scenes)
+        table = measure(
+            scenes,
+            name=name or "calibration",
+            luminosity_floor=floor,
+            least_particles=least_particles,
+            provenance={"luminosity_floor": stated} | dict(provenance or {}),
+            progress=progress,
+            **(measure_options or {}),
+        )
+    return replace(table, provenance=table.provenance | {"warnings": told})
+
+
+def read_pair(
+    pair: tuple[Run, Run],
+    options: Mapping[str, Any],
+    density: str | os.PathLike[str] | None = None,
+) -> tuple[Scene, Scene]:
+    """A hydrodynamic run and its gravity-only twin, read with options of `mockgal.read`.
+
+    A density grid is one of the matter of the gravity-only run.
+    """
+    stars = "stellar_mass_definition"
+    of_hydro = dict(options)
+    of_dark = {key: value for key, value in options.items() if key != stars}
+    of_dark |= {} if density is None else {"density": density}
+    hydro, dark = (
+        run if isinstance(run, Scene) else read(run, **given)
+        for run, given in zip(pair, (of_hydro, of_dark), strict=True)
+    )
+    return hydro, dark

@@ -1,0 +1,264 @@
+"""Joins the rooms that judge weights of the dm2gal network on pairs of runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..errors import BadValueError, DomainError, UsageError, warn
+from ..protocols import spelled_out
+from ..types import Scene
+from .pairs import FilePath, Pair, Run, paired, read_pairs, samples_of, stars_of, volumes_of
+
+if TYPE_CHECKING:
+    from ..painters.cnn.weights.named import Weights
+    from ..training.data.samples import Samples
+    from ..training.data.split import Box, Split
+
+
+@spelled_out
+def evaluate(
+    weights: str | os.PathLike[str] | Weights,
+    dark: Run | Sequence[Run],
+    hydro: Run | Sequence[Run],
+    *,
+    seed: int | None = None,
+    density: FilePath | Sequence[FilePath] = (),
+    match: str | None = None,
+    scratch: str | os.PathLike[str] | None = None,
+    progress: Callable[[int, int, str], object] | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Scores of weights on pairs of runs: on what was held out of those that were trained on.
+
+    Parameters
+    ----------
+    weights : str, path-like or Weights
+        A name from ``mockgal weights list``, a .safetensors file, or weights.
+    dark, hydro
+        As for `train`. Of a pair that was not trained on all subhalos are taken.
+    seed : int, optional
+        Of the draws; that of the training without it, so that its card is repeated.
+    density : path-like, or sequence of these
+        As for `train`.
+    match : str, optional
+        As for `train`; without it as in the training, for pairs that were trained on.
+    scratch : path-like, optional
+        Folder for the fields of the runs, 8 bytes a voxel of their grids, while this works; without
+        it they are in memory.
+    progress : callable, optional
+    **options
+        See `mockgal.read`; runs have to be read as for the training.
+
+    Returns
+    -------
+    dict
+        What `mockgal.training.evaluation.scores.evaluate` gives, and ``runs``: plain JSON values.
+        `card_of` puts it into words.
+
+    Raises
+    ------
+    DomainError
+        Runs that the weights are not for, or one that was trained on but is read in another way.
+    UsageError
+        No seed, where the weights have none.
+    MockgalError
+        As of `train`.
+    """
+    from ..painters.cnn.domain import mismatch
+    from ..painters.cnn.inputs import grid_of
+    from ..painters.cnn.weights.named import Weights, named_weights
+    from ..system.files.scratch import scratch_folder
+    from ..system.progress import shown
+    from ..training.data.field_files import Place
+    from ..training.data.split import Split
+    from ..training.evaluation.scores import evaluate as scores_of
+
+    loaded = weights if isinstance(weights, Weights) else named_weights(weights)
+    domain = loaded.domain
+    trained = _Trained.of(loaded)
+    seed = trained.seed if seed is None else seed
+    if scratch is not None:
+        scratch_folder(scratch)
+    if seed is None:
+        raise UsageError("seed", "none, and none in the weights", "a seed for the draws", "--seed")
+    with shown(progress):
+        pairs, places = [], []
+        for hydro_run, dark_run in read_pairs(dark, hydro, options, density):
+            reasons = mismatch(dark_run, loaded, grid_of(dark_run, loaded))
+            if stars_of(hydro_run) != domain.stellar_mass_definition:
+                reasons.append(
+                    f"stellar masses {stars_of(hydro_run)}, not {domain.stellar_mass_definition}"
+                )
+            if reasons:
+                raise DomainError(
+                    f"weights {loaded.name} on {dark_run.snapshot.name}",
+                    "; ".join(reasons),
+                    "a pair of runs like those of the training",
+                )
+            places.append(_place(dark_run, trained.pairs))
+            pairs.append(
+                paired(
+                    hydro_run,
+                    dark_run,
+                    floor=domain.luminosity_floor,
+                    least_mass=domain.least_subhalo_mass,
+                    method=match or _method(trained.pairs, places[-1]),
+                    further=loaded.architecture.further,
+                )
+            )
+        files = [] if scratch is None else [Place(Path(scratch))] * len(pairs)
+        volumes = volumes_of(pairs, dataclasses.asdict(domain), files)
+        boxes, kind, buffer = [], "box", loaded.architecture.crop_size // 2
+        for volume, place in zip(volumes, places, strict=True):
+            if place is None:
+                boxes.append(_whole(volume.name, volume.grid_size))
+                continue
+            assert trained.split is not None
+            boxes.append(trained.split.boxes[place])
+            kind = trained.split.kind
+        samples = samples_of(
+            pairs,
+            volumes,
+            target=loaded.target,
+            floor=domain.luminosity_floor,
+            architecture=loaded.architecture,
+            split=Split(kind, buffer, tuple(boxes)),
+        )
+        kept = held_out(samples)
+        if not kept and any(place is not None for place in places):
+            raise DomainError(
+                ", ".join(f"run {pair.dark.snapshot.name}" for pair in pairs),
+                f"nothing that was held out for the test of weights {loaded.name}: all of it was "
+                "trained on, or chose among epochs",
+                "a run that was held out, or has a part that was, or another one",
+                "give a pair that the card of the weights names, or one that was not trained on",
+            )
+        scores = scores_of(loaded, samples, seed=seed)
+    return scores | held_against(pairs, kept, [place is not None for place in places])
+
+
+class _Trained(NamedTuple):
+    """What weights say of their training: the pairs, the split of their boxes, and the seed."""
+
+    pairs: Sequence[Mapping[str, Any]] = ()
+    split: Split | None = None
+    seed: int | None = None
+
+    @classmethod
+    def of(cls, weights: Weights) -> _Trained:
+        """Of weights that `mockgal.train` made; nothing of others."""
+        from ..calibration.matching.match import METHODS
+        from ..training.data.split import Split
+
+        data, training = (weights.provenance.get(k) for k in ("training_data", "training"))
+        if not (isinstance(data, Mapping) and "pairs" in data):
+            return cls()
+        try:
+            for pair in data["pairs"]:
+                dark, method = pair["dark"], pair["matching"]["method"]
+                files = [file["sha256"] for file in dark["files"]]
+                facts = [dark["halo_digest"], dark["simulation"], method, *files]
+                if not all(isinstance(fact, str) for fact in facts):
+                    raise TypeError("no text")
+                if method not in METHODS.values():
+                    raise ValueError(method)
+            split = Split.from_dict(training["samples"]["split"])  # type: ignore[index]
+            if len(split.boxes) != len(data["pairs"]):
+                raise ValueError("other numbers of boxes and pairs")
+            return cls(data["pairs"], split, training["options"]["seed"])  # type: ignore[index]
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadValueError(
+                f"provenance of the weights {weights.name}",
+                f"{error!r}"[:200],
+                "what mockgal train stores",
+            ) from error
+
+
+def card_of(weights: Weights, scores: Mapping[str, Any]) -> str:
+    """What `evaluate` found, and what the weights are, in Markdown."""
+    from ..training.evaluation.card import about
+    from ..training.evaluation.scores import card
+
+    return card(scores) + about(weights, scores["runs"])
+
+
+def held_out(samples: Samples) -> list[int]:
+    """Numbers of the volumes that have subhalos held out for the test."""
+    from ..training.data.samples import TEST
+
+    return sorted({int(volume) for volume in samples.volume[samples.part == TEST]})
+
+
+def held_against(
+    pairs: Sequence[Pair], kept: Sequence[int], trained_on: Sequence[bool] | None = None
+) -> dict[str, Any]:
+    """``runs`` of the scores, the pairs of those numbers; all trained on, if nothing is said."""
+    flags = [True] * len(pairs) if trained_on is None else trained_on
+    return {
+        "runs": [
+            {
+                "dark": pair.dark.snapshot.name,
+                "hydro": pair.hydro.snapshot.name,
+                "redshift": pair.dark.snapshot.redshift,
+                "matched_by": pair.record["matching"]["method"],
+                "trained_on": flag,
+            }
+            for number, (pair, flag) in enumerate(zip(pairs, flags, strict=True))
+            if number in kept
+        ]
+    }
+
+
+def _method(trained: Sequence[Mapping[str, Any]], place: int | None) -> str | None:
+    """How a pair that was trained on was matched then; None for another."""
+    from ..calibration.matching.match import METHODS
+
+    if place is None:
+        return None
+    names = {words: name for name, words in METHODS.items()}
+    return names[trained[place]["matching"]["method"]]
+
+
+def _place(dark: Scene, trained: Sequence[Mapping[str, Any]]) -> int | None:
+    """Which of the pairs that were trained on it is, by content; None if it is none of them.
+
+    Raises
+    ------
+    DomainError
+        Files of one that was trained on, with other content as they are read now: what was held
+        out then would not be what is now.
+    """
+    from ..calibration.runs import describe_run
+
+    own = describe_run(dark)
+    for k, other in enumerate(trained):
+        if other["dark"]["halo_digest"] == own["halo_digest"]:
+            return k
+    for other in trained:
+        theirs = {file["sha256"] for file in other["dark"]["files"] if file["sha256"]}
+        if theirs & {file["sha256"] for file in own["files"]}:
+            raise DomainError(
+                f"run {own['simulation']}",
+                "files that were trained on, read in another way",
+                "the run read as it was for the training",
+                "give the options of then, which `mockgal weights show --json` has",
+            )
+        if other["dark"]["simulation"] == own["simulation"]:
+            warn(
+                f"run {own['simulation']}: one of this name was trained on, with other subhalos; "
+                "this one is taken for another simulation",
+                stacklevel=4,
+            )
+    return None
+
+
+def _whole(name: str, grid_size: int) -> Box:
+    """A box all of which is held out."""
+    from ..training.data.samples import TEST
+    from ..training.data.split import Box, Region
+
+    return Box(name, grid_size, (Region(TEST, (0, 0, 0), (grid_size,) * 3),))

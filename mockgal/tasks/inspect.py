@@ -1,0 +1,210 @@
+"""What a simulation is, and what each painter could do with it: `mockgal inspect`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import registry
+from ..errors import UsageError, printable
+from ..protocols import spelled_out
+from ..types import MASS_DEFINITIONS
+from .build import describe_galaxies, read
+from .readiness import Readings, readiness
+
+
+@spelled_out
+def inspect(
+    path: object,
+    *,
+    format: str | None = None,
+    changed_by_hand: str | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Describe the simulation, or the mock that mockgal wrote, at ``path``.
+
+    Parameters
+    ----------
+    path : path-like or object
+        See `mockgal.read`.
+    changed_by_hand : str, optional
+        Of a mock: see `mockgal.read_galaxies`.
+    format, **options
+        See `mockgal.read`.
+
+    Returns
+    -------
+    dict
+        Plain JSON values; masses in Msun/h, lengths in Mpc/h, as the keys say.
+    """
+    mock = None
+    if isinstance(path, str | os.PathLike):
+        mock = describe_galaxies(path, changed_by_hand=changed_by_hand)
+    if mock is None and changed_by_hand is not None:
+        raise UsageError("--changed-by-hand", f"the simulation {path}", "a mock", "leave it out")
+    if mock is not None:
+        if format is not None or options:
+            raise UsageError(
+                path, "options for reading a simulation", "none: this is a mock", "leave them out"
+            )
+        return mock
+    sim = read(path, format=format, **options)
+    snapshot, halos = sim.snapshot, sim.halos
+    mass, readings = halos["mass"], Readings(sim, path, format, options)
+    return {
+        "path": str(Path(path)) if isinstance(path, str | os.PathLike) else type(path).__name__,
+        "format": snapshot.format,
+        "simulation": snapshot.name,
+        "kind": "hydrodynamic" if "stellar_mass" in halos else "gravity-only",
+        "files": len(snapshot.source),
+        "bytes": sum(file.size for file in snapshot.source),
+        "box_size_mpc_h": snapshot.box_size,
+        "redshift": snapshot.redshift,
+        "cosmology": snapshot.cosmology.to_dict(),
+        "particle_mass_msun_h": snapshot.particle_mass,
+        "particles": None if sim.particles is None else sim.particles.count,
+        "density_grid": None if sim.field is None else sim.field.grid_size,
+        "halos": halos.record.get("groups"),
+        "subhalos": len(halos),
+        "centrals": int(np.sum(halos["is_central"])),
+        "satellites": int(np.sum(~halos["is_central"])),
+        "subhalo_mass_range_msun_h": [float(mass.min()), float(mass.max())] if len(mass) else None,
+        "host_mass_definition": halos.mass_definition,
+        "largest_host_mass_msun_h": float(halos["host_mass"].max()) if len(mass) else None,
+        "halo_digest": halos.digest(),
+        "record": dict(snapshot.record) | dict(halos.record),
+        "painters": {name: readiness(readings, name) for name, _ in registry.working("painters")},
+    }
+
+
+def as_text(facts: dict[str, Any]) -> str:
+    """The lines that people read."""
+    if facts["kind"] == "mock":
+        return _mock_text(facts)
+    cosmology = facts["cosmology"]
+    matter = []
+    if facts["particles"] is not None:
+        matter.append(f"{facts['particles']:,} particles")
+    if facts["density_grid"] is not None:
+        matter.append(f"density on {facts['density_grid']}^3 voxels")
+    mass = facts["particle_mass_msun_h"]
+    subhalo_range = facts["subhalo_mass_range_msun_h"]
+    definition = facts["host_mass_definition"]
+    host_mass = f"{definition} ({MASS_DEFINITIONS[definition]})"
+    if subhalo_range is not None:
+        host_mass += f", up to {facts['largest_host_mass_msun_h']:.4g} Msun/h"
+    lines = [
+        ("format", f"{facts['format']}, {facts['files']} file(s), {facts['bytes']:,} bytes"),
+        ("simulation", f"{facts['simulation']} ({facts['kind']})"),
+        (
+            "box",
+            f"{facts['box_size_mpc_h']:g} Mpc/h comoving "
+            f"= {facts['box_size_mpc_h'] / cosmology['h']:.6g} Mpc, periodic",
+        ),
+        ("redshift", f"{round(facts['redshift'], 9):.6g}"),
+        ("cosmology", ", ".join(f"{key} = {value:g}" for key, value in cosmology.items())),
+        ("particle mass", "unknown" if mass is None else f"{mass:.6g} Msun/h (dark matter)"),
+        ("matter", ", ".join(matter) or "none: halos only"),
+        ("halos", "unknown" if facts["halos"] is None else f"{facts['halos']:,} groups"),
+        (
+            "subhalos",
+            f"{facts['subhalos']:,}: {facts['centrals']:,} centrals, "
+            f"{facts['satellites']:,} satellites",
+        ),
+        (
+            "subhalo mass",
+            "none"
+            if subhalo_range is None
+            else f"{subhalo_range[0]:.4g} to {subhalo_range[1]:.4g} Msun/h (bound mass)",
+        ),
+        ("host mass", host_mass),
+    ]
+    for name, state in facts["painters"].items():
+        lines += _painter_lines(name, state)
+    recorded = [
+        f"{key} = {value:.6g}" if isinstance(value, float) else f"{key} = {value}"
+        for key, value in facts["record"].items()
+        if value and key != "original_source"
+    ]
+    lines += [("recorded" * (i == 0), text) for i, text in enumerate(recorded)]
+    return "\n".join(f"{key:<15} {printable(value)}" for key, value in lines)
+
+
+def _painter_lines(name: str, state: dict[str, Any]) -> list[tuple[str, str]]:
+    """Whether a painter can paint this, and the commands that do."""
+    text = "cannot paint this: " + state.get("missing", "")
+    if state["ready"]:
+        used = [
+            f", with {kind} {state['with'][kind]}"
+            for kind in ("calibration", "weights", "model")
+            if kind in state["with"]
+        ]
+        text = "can paint this" + "".join(used)
+    lines = [(f"painter {name}", text)]
+    lines += [("", f"warning: {warning}") for warning in state.get("warnings", [])]
+    if state["ready"] and "missing" in state:
+        lines.append(("", f"without options not: {state['missing']}"))
+    for way in state["ways"]:
+        how = way["command"] or f"with {way['options']} and host mass {way['mass_definition']}"
+        lines.append(("", how if way["valid"] else f"outside of what it is valid for: {how}"))
+    return lines
+
+
+def _mock_text(facts: dict[str, Any]) -> str:
+    """The lines on a mock that mockgal wrote."""
+    painter, cosmology = facts["painter"], facts["cosmology"]
+    h, box, mass = cosmology["h"], facts["box_size_mpc_h"], facts["particle_mass_msun_h"]
+    galaxies = f"{facts['rows']:,}"
+    if facts["centrals"] is not None:
+        satellites = facts["rows"] - facts["centrals"]
+        galaxies += f": {facts['centrals']:,} centrals, {satellites:,} satellites"
+    stellar = facts["stellar_mass_range_msun_h"]
+    painted = f"{painter['name'] or 'unknown'}, seed {facts['seed']}"
+    painted += "".join(
+        f", {key} {painter[key]}" for key in ("calibration", "weights") if key in painter
+    )
+    missing = []
+    if facts["missing_chunks"]:
+        missing.append(f"chunks {facts['missing_chunks']} of the simulation")
+    if facts["columns_absent"]:
+        missing.append("columns " + ", ".join(facts["columns_absent"]))
+    columns = [f"{name} [{unit}]" if unit else name for name, unit in facts["columns"].items()]
+    ours = registry.is_built_in("mocks", facts["format"])
+    checked = ", checksums right" * ours
+    several = {
+        "columns": [", ".join(columns[i : i + 4]) for i in range(0, len(columns), 4)],
+        "cuts": [
+            f"{cut.get('cut')}: {cut.get('before')} -> {cut.get('after')}" for cut in facts["cuts"]
+        ]
+        or ["none"],
+        "warnings": facts["warnings"],
+        "cite": painter.get("references", []),
+    }
+    lines = [
+        ("format", f"mock, {facts['format']}, {facts['bytes']:,} bytes{checked}"),
+        ("made by", f"mockgal {facts['version'] or 'of unknown version'}" if ours else "others"),
+        ("simulation", facts["simulation"]),
+        ("box", f"{box:g} Mpc/h comoving = {box / h:.6g} Mpc, periodic, frame {facts['frame']}"),
+        ("redshift", f"{round(facts['redshift'], 9):.6g}"),
+        ("cosmology", ", ".join(f"{key} = {value:g}" for key, value in cosmology.items())),
+        ("particle mass", "unknown" if mass is None else f"{mass:.6g} Msun/h (dark matter)"),
+        ("host mass", facts["host_mass_definition"] or "unknown"),
+        ("painter", painted),
+        ("galaxies", galaxies),
+        (
+            "stellar mass",
+            "none"
+            if stellar is None
+            else f"{stellar[0]:.4g} to {stellar[1]:.4g} Msun/h "
+            f"= {stellar[0] / h:.4g} to {stellar[1] / h:.4g} Msun",
+        ),
+        ("complete", facts["completeness"]),
+        ("units", f"{facts['units']} in the file" if ours else "converted to h"),
+        *((key * (i == 0), text) for key, texts in several.items() for i, text in enumerate(texts)),
+        ("missing", "; ".join(missing) or "nothing"),
+        ("content", facts["content_digest"]),
+    ]
+    return "\n".join(f"{key:<15} {printable(value)}" for key, value in lines)

@@ -1,0 +1,401 @@
+"""Joins the rooms that look at galaxies: measure, field and plot, from a path to files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import registry
+from ..errors import IncompleteError, InputError, MockgalError, ResourceError, UsageError, warn
+from ..layout import EMPTY_REGIONS, MISSING_CHUNKS
+from ..system.progress import shown
+from ..types import DensityField, GalaxyCatalog, HaloCatalog
+from .build import read, read_galaxies, select
+from .one_statistic import measure
+
+if TYPE_CHECKING:
+    from ..statistics.result import Measurement
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A catalogue that was found at a path.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    hosts : HaloCatalog or None
+        The halos of its simulation, where they were given.
+    files : tuple of Path
+        What was read.
+    """
+
+    galaxies: GalaxyCatalog
+    hosts: HaloCatalog | None
+    files: tuple[Path, ...]
+
+
+def look(
+    path: str | os.PathLike[str],
+    *,
+    sim: str | os.PathLike[str] | None = None,
+    cuts: Iterable[str] = (),
+    changed_by_hand: str | None = None,
+    **options: Any,
+) -> Looked:
+    """The galaxies at ``path``: a mock that mockgal wrote, or a hydrodynamic run's own.
+
+    Parameters
+    ----------
+    path : path-like
+    sim : path-like, optional
+        The simulation that a mock was painted on, for the number of its hosts.
+    cuts : iterable of str
+        Such as ``"stellar_mass > 1e9 Msun/h"``.
+    changed_by_hand : str, optional
+        Of a mock: see `mockgal.read_galaxies`.
+    **options
+        See `mockgal.read`.
+
+    Raises
+    ------
+    UsageError
+        Options for reading a simulation where none is read, or ``sim`` beside a simulation.
+    """
+    from ..painters.hydro import own_galaxies
+    from ..readers.mocks.reader import is_catalogue
+
+    if is_catalogue(path):
+        if options and sim is None:
+            raise UsageError(
+                path,
+                f"{', '.join(options)}, for reading a simulation",
+                "none: this is a mock",
+                "leave them out",
+            )
+        galaxies, files = read_galaxies(path, changed_by_hand=changed_by_hand), [Path(path)]
+        scene = None if sim is None else read(sim, **options)
+    else:
+        if sim is not None:
+            raise UsageError(
+                "--sim", f"{sim}, beside the simulation {path}", "one of them", "leave it out"
+            )
+        if changed_by_hand is not None:
+            raise UsageError(
+                "--changed-by-hand", f"the simulation {path}", "a mock", "leave it out"
+            )
+        scene = read(path, **options)
+        galaxies, files = own_galaxies(scene), []
+    if scene is not None:
+        files += [Path(file.path) for file in scene.snapshot.source]
+    reading = galaxies.provenance.get("simulation", {}).get("reading", {})
+    missing, empty = reading.get(MISSING_CHUNKS), reading.get(EMPTY_REGIONS)
+    if empty:
+        warn(
+            f"the simulation has {empty} empty regions, which were accepted "
+            "(--allow-empty-regions): if halos are missing there, densities and clustering are "
+            "those of a box with holes",
+            stacklevel=2,
+        )
+    if missing:
+        warn(
+            f"the simulation was read without its chunks {missing}: densities and clustering are "
+            "those of a box with holes",
+            stacklevel=2,
+        )
+    return Looked(select(galaxies, *cuts), None if scene is None else scene.halos, tuple(files))
+
+
+def measure_files(
+    path: str | os.PathLike[str],
+    statistics: Iterable[str],
+    out: str | os.PathLike[str],
+    *,
+    sim: str | os.PathLike[str] | None = None,
+    cuts: Iterable[str] = (),
+    read_options: Mapping[str, Any] | None = None,
+    plots: bool = True,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+    written: Callable[[Path, Measurement], None] | None = None,
+    **options: Any,
+) -> dict[Path, Measurement]:
+    """Measure the galaxies at ``path``, and write a table and a plot for each statistic.
+
+    Each statistic stands alone: what is measured is written before the next one is, and what is
+    refused, for want of memory or because it cannot be measured in this box, leaves the others.
+
+    Parameters
+    ----------
+    path : path-like
+        See `look`.
+    statistics : iterable of str
+    out : path-like
+        Folder, made if it is not there: ``<statistic>.ecsv`` and ``<statistic>.png``.
+    sim, cuts, read_options
+        See `look`.
+    plots : bool
+    overwrite : bool
+    progress : callable, optional
+        Called with (done, total, what): of the statistics, and of long work within them.
+    written : callable, optional
+        Called with each table that was written, and the result.
+    **options
+        Of the statistics; each goes to those that have it.
+
+    Returns
+    -------
+    dict of Path to Measurement
+        By table written.
+
+    Raises
+    ------
+    IncompleteError
+        Some were refused; each is warned of, with its own way out. The tables of the others are
+        written.
+    MockgalError
+        All were refused: what the first one was refused for.
+    """
+    from ..reports.figures import save_figure, single
+    from ..statistics.names import check, options_of, values_of
+    from ..system.files.atomic import check_output
+
+    names, folder = list(dict.fromkeys(statistics)), Path(out)
+    check(names, options)
+    tables = {name: folder / f"{name}.ecsv" for name in names}
+    if not os.path.isdir(folder):
+        check_output(folder, overwrite=False)
+    else:
+        for table in tables.values():
+            for target in (table, table.with_suffix(".png"))[: 1 + plots]:
+                check_output(target, overwrite, [Path(path)])
+    looked = look(path, sim=sim, cuts=cuts, **(read_options or {}))
+    h = looked.galaxies.snapshot.cosmology.h
+    own = {name: values_of(name, options, h) for name in names}  # before anything is measured
+    results: dict[Path, Measurement] = {}
+    refused: dict[str, MockgalError] = {}
+    for done, (name, table) in enumerate(tables.items()):
+        if progress is not None:
+            progress(done, len(names), "statistics")
+        try:
+            with shown(progress):
+                result = measure(looked.galaxies, name, hosts=looked.hosts, **own[name])
+        except (UsageError, InputError, ResourceError, MemoryError) as error:
+            refused[name] = _refusal(name, error)
+            continue
+        _make_folder(folder)
+        result.save(table, overwrite=overwrite)
+        results[table] = result
+        if written is not None:
+            written(table, result)
+        if plots:
+            save_figure(single(result), table.with_suffix(".png"), overwrite=overwrite)
+    if progress is not None:
+        progress(len(names), len(names), "statistics")
+    for option in options if results else ():
+        without = [name for name in names if option not in options_of(name)]
+        if without:
+            warn(f"{option} was given, which has no part in {', '.join(without)}", stacklevel=2)
+    _check_all_measured(refused, bool(results))
+    return results
+
+
+def _refusal(name: str, error: Exception) -> MockgalError:
+    """Return why a statistic was not measured."""
+    if isinstance(error, MockgalError):
+        return error
+    return ResourceError(
+        name, "too little memory for it", "", "measure it on its own, or on a machine with more"
+    )
+
+
+def _make_folder(folder: Path) -> None:
+    from ..system.files.lock import output_error
+
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
+
+
+def _check_all_measured(refused: Mapping[str, MockgalError], some: bool) -> None:
+    """Raise if a statistic was refused; the reasons but that of the error are warned of.
+
+    Raises
+    ------
+    IncompleteError
+        There are tables of others.
+    MockgalError
+        There are none.
+    """
+    if not refused:
+        return
+    if not some:
+        first, *others = refused.values()
+        for error in {str(other): other for other in others if str(other) != str(first)}.values():
+            warn(f"not measured either: {error}", stacklevel=3)
+        raise first
+    for name, error in refused.items():
+        warn(f"{name} was not measured: {error}", stacklevel=3)
+    raise IncompleteError(
+        "measure",
+        f"{', '.join(refused)} not measured; the tables of the others are written",
+        "all statistics",
+        "the warnings say why, and what to do; then measure these alone with --statistic "
+        f"{','.join(refused)}",
+    )
+
+
+def all_statistics() -> tuple[str, ...]:
+    """Names of the statistics that there are."""
+    return tuple(name for name, _ in registry.working("statistics"))
+
+
+def plot_files(
+    paths: Sequence[str],
+    out: str | os.PathLike[str],
+    *,
+    labels: Sequence[str] = (),
+    sim: str | os.PathLike[str] | None = None,
+    cuts: Sequence[str] = (),
+    read_options: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> dict[str, GalaxyCatalog]:
+    """Draw the galaxies of a catalogue, or compare those of several.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        See `look`. Of one a map, the mass function, and the occupation of hosts are drawn; of
+        several the mass functions, stellar masses by host mass, and power spectra.
+    out : path-like
+        Picture: .png, .pdf or .svg.
+    labels : sequence of str
+        What the catalogues are called, one for each path; without them, the shortest end of each
+        path that no other has.
+    sim, cuts, read_options
+        See `look`; ``sim`` for one path alone. Options for reading go to what is no mock.
+    overwrite : bool
+
+    Returns
+    -------
+    dict of str to GalaxyCatalog
+        What was drawn, by label.
+
+    Raises
+    ------
+    UsageError
+        ``sim`` beside several paths, one path twice, or labels that do not fit.
+
+    Warns
+    -----
+    MockgalWarning
+        The catalogues differ in more than their galaxies (`mockgal.reports.differences`). The
+        picture says so below the panels and in the metadata of its file.
+    """
+    from ..readers.mocks.reader import is_catalogue
+    from ..reports.differences import differences
+    from ..reports.figures import check_extension, comparison, overview, save_figure
+    from ..reports.names import names_of
+    from ..statistics.plotting.lettering import distinct
+    from ..system.files.atomic import check_output
+
+    names = names_of(paths, labels)
+    check_extension(Path(out))
+    check_output(Path(out), overwrite, [Path(path) for path in paths])
+    if sim is not None and len(paths) > 1:
+        raise UsageError(
+            "--sim", f"{sim}, beside several catalogues", "one catalogue", "leave it out"
+        )
+    mocks = [is_catalogue(path) for path in paths]
+    found = []
+    for path, mock in zip(paths, mocks, strict=True):
+        options = {
+            key: value
+            for key, value in (read_options or {}).items()
+            if all(mocks) or (key == "changed_by_hand") == mock  # each to whom it concerns
+        }
+        found.append(look(path, sim=sim, cuts=cuts, **options))
+    named = {name: one.galaxies for name, one in zip(names, found, strict=True)}
+    unlike = differences(named)
+    for difference in unlike:
+        warn(f"the catalogues are not alike, {difference}", stacklevel=2)
+    if len(named) > 1:
+        short = dict(zip(distinct(names), named.values(), strict=True))
+        figure = comparison(short, differences(short))
+    else:
+        figure = overview(found[0].galaxies, found[0].hosts, label=names[0])
+    save_figure(figure, Path(out), overwrite=overwrite, description="; ".join(unlike))
+    return named
+
+
+def field_file(
+    path: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    grid_size: int,
+    assignment: str = "CIC",
+    weight: str = "stellar_mass",
+    cuts: Iterable[str] = (),
+    read_options: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> DensityField:
+    """Write the stellar mass of the galaxies at ``path`` on a grid.
+
+    Parameters
+    ----------
+    path : path-like
+        See `look`.
+    out : path-like
+        .hdf5 or .h5; see docs/reference/density-grid.md.
+    grid_size : int
+        Voxels along each side. The grid is never in memory as a whole.
+    assignment : str
+        NGP, CIC, TSC or PCS.
+    weight : str
+        ``"stellar_mass"`` [Msun/h], or ``"number"`` for 1 each.
+    cuts, read_options
+        See `look`.
+    overwrite : bool
+    progress : callable, optional
+        Called with (done, total, what).
+
+    Returns
+    -------
+    DensityField
+        What was written.
+    """
+    from ..fields.assign import SUPPORT
+    from ..fields.painted import painted_field
+    from ..fields.sample import WEIGHTS
+    from ..system.files.atomic import check_output
+    from ..system.files.lock import output_lock
+    from ..writers.density import write_density
+
+    target = Path(out)
+    if target.suffix.lower() not in (".hdf5", ".h5"):
+        raise UsageError(out, f"extension {target.suffix!r}", ".hdf5 or .h5", "name it so")
+    check_output(target, overwrite, [Path(path)])
+    with output_lock(target):
+        looked = look(path, cuts=cuts, **(read_options or {}))
+        galaxies = looked.galaxies
+        grid = painted_field(galaxies, grid_size=grid_size, assignment=assignment, weight=weight)
+        write_density(
+            grid,
+            galaxies.snapshot,
+            target,
+            quantity=WEIGHTS[weight],
+            provenance={**galaxies.provenance, "content_digest": galaxies.digest()},
+            overwrite=overwrite,
+            inputs=looked.files,
+            # A voxel that no galaxy reaches compresses to next to nothing.
+            most_filled=len(galaxies) * SUPPORT[assignment] ** 3,
+            progress=progress,
+        )
+    return grid

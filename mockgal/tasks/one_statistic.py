@@ -1,0 +1,133 @@
+"""Joins a catalogue and one of the statistics, by its name; results that are in files."""
+
+from __future__ import annotations
+
+import os
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..protocols import takes
+from ..types import GalaxyCatalog, HaloCatalog
+
+if TYPE_CHECKING:
+    from ..statistics.result import Measurement
+
+
+@takes(GalaxyCatalog)
+def measure(
+    galaxies: GalaxyCatalog,
+    statistic: str,
+    *,
+    hosts: HaloCatalog | None = None,
+    grid_size: int | None = None,
+    assignment: str | None = None,
+    interlacing: bool | None = None,
+    weight: str | None = None,
+    line_of_sight: str | None = None,
+    subtract_shot_noise: bool | None = None,
+    k_min: float | str | None = None,
+    k_max: float | str | None = None,
+    k_width: float | str | None = None,
+    log_k_width: float | str | None = None,
+    k1: float | str | None = None,
+    k2: float | str | None = None,
+    angles: int | None = None,
+    shell_width: float | str | None = None,
+    bin_width: float | str | None = None,
+    r_min: float | str | None = None,
+    r_max: float | str | None = None,
+    bins: int | None = None,
+    pi_max: float | str | None = None,
+    mu_bins: int | None = None,
+    jackknife: int | None = None,
+    **plugin_options: Any,
+) -> Measurement:
+    """Return a statistic of a catalogue, with its errors and settings.
+
+    Each statistic takes some of the options, and refuses the others; None leaves its default
+    (docs/reference/statistics.md). Where a unit is stated, a text with another one may be given,
+    such as ``"3 h/Mpc"`` or ``"30 Mpc"``.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    statistic : str
+        power, bispectrum, pdf, mass_function, stellar_to_halo, occupation, satellite_fraction, xi,
+        wp or xi_multipoles.
+    hosts : HaloCatalog, optional
+        The simulation's halos (``sim.halos``), for the occupation of hosts.
+    grid_size : int, optional
+        Of power, bispectrum, pdf: voxels along each side.
+    assignment : str, optional
+        Of these: how mass is put on the grid, NGP, CIC, TSC or PCS.
+    interlacing : bool, optional
+        Of power, bispectrum: a second grid, half a voxel apart, which takes images away.
+    weight : str, optional
+        Of power, bispectrum: what a galaxy counts, ``"stellar_mass"``, or ``"number"`` for 1 each.
+    line_of_sight : str, optional
+        Axis x, y or z along which velocities move galaxies to redshift space.
+    subtract_shot_noise : bool, optional
+        Of power, bispectrum.
+    k_min, k_max : float or str, optional
+        Of power: edges of the first and the last bin [h/Mpc].
+    k_width, log_k_width : float or str, optional
+        Of power: width of the bins of wavenumber [h/Mpc], or of its logarithm [dex].
+    k1, k2 : float or str, optional
+        Of bispectrum: sides of the triangles [h/Mpc].
+    angles : int, optional
+        Of bispectrum: angles between them.
+    shell_width : float or str, optional
+        Of bispectrum: width of the shells of wavenumbers [h/Mpc].
+    bin_width : float or str, optional
+        Of statistics in bins of mass [dex].
+    r_min, r_max : float or str, optional
+        Of xi, wp, xi_multipoles: least and largest separation [Mpc/h].
+    bins : int, optional
+        Of these: bins of separation.
+    pi_max : float or str, optional
+        Of wp: largest separation along the line of sight [Mpc/h].
+    mu_bins : int, optional
+        Of xi_multipoles: bins of the cosine to the line of sight.
+    jackknife : int, optional
+        Sub-volumes along each side of the box that are left out in turn for the errors; 0 for
+        none.
+    **plugin_options
+        Of a statistic that another distribution adds.
+
+    Returns
+    -------
+    Measurement
+        It saves and plots itself: ``.save("power.ecsv")``, ``.plot()``.
+
+    Raises
+    ------
+    UsageError
+        No such statistic or option, or a value that it does not take.
+    """
+    given = locals()
+    from ..statistics.names import measure as measure_one
+
+    options = {name: given[name] for name in STATISTIC_OPTIONS if given[name] is not None}
+    return measure_one(galaxies, statistic, hosts=hosts, **options, **plugin_options)
+
+
+# What the built-in statistics can be told.
+STATISTIC_OPTIONS = tuple(
+    name
+    for name, option in signature(measure).parameters.items()
+    if option.kind is option.KEYWORD_ONLY and name != "hosts"
+)
+
+
+def read_measurement(path: str | os.PathLike[str]) -> Measurement:
+    """Return a result that `Measurement.save` or `mockgal measure` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        The table, ``.ecsv``.
+    """
+    from ..statistics.stored import read as read_result
+
+    return read_result(Path(path))

@@ -1,0 +1,80 @@
+"""Joins the rooms that put a simulation into one file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import UsageError
+from ..protocols import read_options
+from ..types import Scene
+from .build import read
+
+
+def pack(
+    path: object,
+    out: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    particles: bool = True,
+    density: str | os.PathLike[str] | None = None,
+    format: str | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+    mass_definition: str | None = None,
+    drop_bad: bool = False,
+    orphans: str = "refuse",
+    centred_origin: bool = False,
+    allow_empty_regions: bool = False,
+    allow_missing_chunks: bool = False,
+    stellar_mass_definition: str | None = None,
+    h: float | None = None,
+    omega_m: float | None = None,
+    omega_lambda: float | None = None,
+    w0: float | None = None,
+    wa: float | None = None,
+    box_size: float | str | None = None,
+    redshift: float | None = None,
+    particle_mass: float | str | None = None,
+    chunk_rows: int = 1 << 20,
+) -> Scene:
+    """Put a simulation into one bundle file, and return what was packed.
+
+    Parameters
+    ----------
+    path : path-like or object
+        See `mockgal.read`.
+    out : path-like
+        The bundle, ``.hdf5`` or ``.h5``.
+    overwrite : bool
+        Replace the bundle if it exists.
+    particles : bool
+        Whether to pack the particles, where there are any.
+    density : path-like, optional
+        A density grid to pack with it.
+    format, mass_definition, drop_bad, orphans, centred_origin, allow_empty_regions
+    allow_missing_chunks, stellar_mass_definition, h, omega_m, omega_lambda, w0, wa, box_size
+    redshift, particle_mass, chunk_rows
+        How it is read: see `mockgal.read`.
+    progress : callable, optional
+        Called with (done, total, what).
+    """
+    options = read_options(locals())._asdict()
+    from ..fields.matter import warn_of_moved
+    from ..system.files.atomic import check_output
+    from ..system.files.lock import output_lock
+    from ..writers.bundle import write_bundle
+
+    if Path(out).suffix.lower() not in (".hdf5", ".h5"):
+        raise UsageError(out, f"extension {Path(out).suffix!r}", ".hdf5 or .h5", "name it so")
+    inputs = [Path(item) for item in (path, density) if isinstance(item, str | os.PathLike)]
+    check_output(Path(out), overwrite=overwrite, inputs=inputs)
+    with output_lock(Path(out)):
+        sim = read(path, format=format, density=density, **options)
+        inputs += [Path(file.path) for file in sim.snapshot.source]
+        check_output(Path(out), overwrite=overwrite, inputs=inputs)
+        moved = write_bundle(
+            sim, Path(out), overwrite=overwrite, particles=particles, progress=progress
+        )
+    warn_of_moved(moved, stacklevel=2)
+    return sim

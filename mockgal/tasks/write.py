@@ -1,0 +1,143 @@
+"""Joins the rooms that hand a catalogue to a file, and it or a painter to another package."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .. import registry
+from ..errors import UsageError
+from ..painters.choose import made
+from ..protocols import Painter, Writer, takes
+from ..types import GalaxyCatalog, Scene
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+    from ..writers.halotools_mock import HalotoolsMock
+
+CHUNK_ROWS = 1 << 16
+
+
+class FileWriter(NamedTuple):
+    """A writer as it is registered; what a plug-in raises becomes an error that names it."""
+
+    name: str
+    writer: Writer
+
+    def write(self, galaxies: GalaxyCatalog, path: Path, **how: Any) -> None:
+        """Write a catalogue: see `mockgal.protocols.Writer`."""
+        with registry.guarded("writers", self.name, f"writing {path}"):
+            self.writer.write(galaxies, path, **how)
+
+
+def writer_for(path: Path) -> FileWriter:
+    """The writer whose extension ``path`` has.
+
+    Raises
+    ------
+    UsageError
+        No writer has it.
+    """
+    extensions: list[str] = []
+    for name, writer in registry.working("writers"):
+        if path.suffix.lower() in writer.extensions:
+            return FileWriter(name, writer)
+        extensions += writer.extensions
+    raise UsageError(
+        path,
+        f"extension {path.suffix!r}",
+        "one of " + ", ".join(extensions),
+        "the extension of --out names the format",
+    )
+
+
+@takes(GalaxyCatalog)
+def write(
+    galaxies: GalaxyCatalog,
+    path: str | os.PathLike[str],
+    *,
+    units: str = "h-free",
+    overwrite: bool = False,
+) -> None:
+    """Write a catalogue, whole or not at all.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    path : path-like
+        The extension names the format: ``.fits`` or ``.hdf5``.
+    units : str
+        ``"h-free"`` for Mpc and Msun, ``"h"`` for Mpc/h and Msun/h; lengths are comoving.
+    overwrite : bool
+        Replace the file if it exists.
+
+    Raises
+    ------
+    UsageError
+        No format has the extension, or the file exists.
+    OutputError
+        It cannot be written; what was there is as it was.
+    """
+    writer_for(Path(path)).write(
+        galaxies, Path(path), units=units, overwrite=overwrite, chunk_rows=CHUNK_ROWS
+    )
+
+
+@takes(GalaxyCatalog)
+def to_table(galaxies: GalaxyCatalog, units: str = "h-free") -> QTable:
+    """Return the catalogue as an astropy table with units.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    units : str
+        ``"h-free"`` for Mpc and Msun, ``"h"`` for Mpc/h and Msun/h; lengths are comoving.
+    """
+    from ..writers.table import to_table as make_table
+
+    return make_table(galaxies, units)
+
+
+@takes(GalaxyCatalog)
+def to_halotools(galaxies: GalaxyCatalog, sim: Scene | None = None) -> HalotoolsMock:
+    """Return the catalogue as a mock of halotools, in Mpc/h and Msun/h.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    sim : Scene, optional
+        The simulation that they were painted on, for the correlation of galaxies with its matter.
+
+    Returns
+    -------
+    HalotoolsMock
+        See `mockgal.writers.halotools.to_halotools`.
+    """
+    from ..writers.halotools import to_halotools as make_mock
+
+    return make_mock(galaxies, sim)
+
+
+@takes(Scene)
+def to_halotools_model(sim: Scene, painter: str | Painter = "hod", **options: Any) -> Any:
+    """Return the painter ``hod`` as a composite model of halotools.
+
+    Parameters
+    ----------
+    sim : Scene
+        The simulation that the model is for.
+    painter : str or Painter
+        As for `paint`.
+    **options
+        The painter's own.
+
+    Returns
+    -------
+    halotools.empirical_models.HodModelFactory
+        See `mockgal.painters.halotools.composite.to_halotools_model`.
+    """
+    from ..painters.halotools.composite import to_halotools_model as make_model
+
+    return make_model(made("to_halotools_model", painter, options), sim)

@@ -1,0 +1,1 @@
+"""Linear power spectra and abundances of halos, from published fits."""

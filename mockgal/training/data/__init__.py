@@ -1,0 +1,1 @@
+"""Samples to train on: targets, crops, splits, fields in files."""

@@ -1,0 +1,164 @@
+"""A simulation on the network's grid, as a whole: crops are cut out of it anywhere."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import MissingDatasetError, UsageError, listening, warn
+from ...painters.cnn.architecture import CHANNELS
+from ...painters.cnn.inputs import Grid, MassChannels, fits, grid_for, mass_channels, standardised
+from ...system.memory import available, check_memory
+from ...types import Scene
+from . import field_files
+from .field_files import Place
+from .samples import Volume
+
+_BYTES_SORTED = 12  # at least, of a particle that is sorted to a scratch file
+_PLANES_BYTES = 32 << 20  # of the planes that are made at a time, as float64
+
+
+def volume_of(
+    scene: Scene,
+    *,
+    voxel_size: float,
+    least_subhalo_mass: float,
+    assignment: str = "CIC",
+    origin: str = "corner",
+    place: Place | None = None,
+) -> Volume:
+    """The fields of a gravity-only simulation that a network is trained on.
+
+    Parameters
+    ----------
+    scene : Scene
+        With particles, or with a grid of matter whose voxels are of that size.
+    voxel_size : float
+        [comoving Mpc/h]; the nearest that a whole number of voxels in the box allows is taken.
+    least_subhalo_mass : float
+        Bound mass of the smallest subhalo that is deposited [Msun/h].
+    assignment : str
+        NGP, CIC, TSC or PCS.
+    origin : str
+        ``corner`` or ``centre``, see `Volume`. A grid of matter has its own.
+    place : Place, optional
+        The fields are in a file there, and taken from it if they are kept there already; without
+        it they are in memory.
+
+    Raises
+    ------
+    MissingDatasetError
+        There is no matter.
+    UsageError
+        A size that is none; a grid of matter with other voxels, or made with another assignment.
+    ResourceError
+        Too little memory for the volume, or too little room for its file.
+    OutputError
+        The file cannot be written.
+    """
+    grid = checked_grid(scene, voxel_size, assignment, origin)
+    shape = (len(CHANNELS), grid.size, grid.size, grid.size)
+    kept = field_files.found(place, shape) if place is not None else None
+    if kept is None:
+        channels, record = _made(scene, grid, shape, assignment, least_subhalo_mass, place)
+    else:
+        channels, record = kept[0], kept[1]["record"]
+        for text in kept[1]["warnings"]:
+            warn(text, stacklevel=2)
+    return Volume(
+        channels,
+        grid.voxel_size,
+        scene.snapshot.box_size,
+        scene.snapshot.redshift,
+        scene.snapshot.name,
+        grid.origin,
+        assignment,
+        float(least_subhalo_mass),
+        record
+        | {"voxel_size_asked_for_mpc_h": float(voxel_size), "matter_grid_given": grid.given}
+        | {"halo_digest": scene.halos.digest()},
+    )
+
+
+def checked_grid(scene: Scene, voxel_size: float, assignment: str, origin: str) -> Grid:
+    """The grid that `volume_of` makes, and its errors that need no work."""
+    name, box_size = scene.snapshot.name, scene.snapshot.box_size
+    if "field" not in scene.contents:
+        raise MissingDatasetError(
+            f"simulation {name}",
+            "no matter",
+            "particles or a density grid of the gravity-only run",
+            "keep its snapshot beside the catalogue, or give a density grid (--density)",
+        )
+    if not 0.0 < voxel_size <= box_size:
+        raise UsageError(
+            "voxel size", f"{voxel_size}", f"above 0 and up to the box of {box_size:g} Mpc/h"
+        )
+    grid, field = grid_for(scene, voxel_size, origin, assignment), scene.field
+    if scene.particles is None and not fits(grid.voxel_size, voxel_size):
+        raise UsageError(
+            f"density grid of {name}",
+            f"voxels of {grid.voxel_size:.6g} Mpc/h",
+            f"{voxel_size:.6g} Mpc/h",
+            "ask for the voxels of the grid, or give particles",
+        )
+    if grid.given and field is not None and field.assignment != assignment:
+        raise UsageError(
+            f"density grid of {name}",
+            f"a grid made with {field.assignment}",
+            f"{assignment}",
+            "give grids of one assignment, or particles",
+        )
+    return grid
+
+
+def _made(
+    scene: Scene,
+    grid: Grid,
+    shape: tuple[int, ...],
+    assignment: str,
+    least_mass: float,
+    place: Place | None,
+) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    """The channels, and what was counted."""
+    number = 4 * math.prod(shape)
+    memory = max(0, available() - (number if place is None else 0)) // 2
+    if place is None:
+        check_memory(f"fields of {scene.snapshot.name} on {grid.size}^3 voxels", number)
+    else:
+        room = number
+        if scene.particles is not None and not grid.given and 8 * grid.size**3 > memory:
+            room += _BYTES_SORTED * scene.particles.count
+        field_files.check_room(place.folder, room)
+    with (
+        listening() as told,
+        mass_channels(
+            scene,
+            grid,
+            assignment=assignment,
+            least_mass=least_mass,
+            memory=memory,
+            scratch=place.folder if place is not None else None,
+        ) as mass,
+    ):
+        if place is not None:
+            about = {"record": mass.record, "warnings": told}
+            return field_files.written(place, shape, _pieces(mass, grid.size), about), mass.record
+        channels = np.empty(shape, dtype=np.float32)
+        planes, done = channels.reshape(-1, *shape[2:]), 0
+        for piece in _pieces(mass, grid.size):
+            planes[done : done + len(piece)] = piece
+            done += len(piece)
+        return channels, mass.record
+
+
+def _pieces(mass: MassChannels, size: int) -> Iterator[NDArray[np.float32]]:
+    """Some planes at a time, of one channel after the other."""
+    step = max(1, _PLANES_BYTES // (8 * size**2))
+    for planes in (mass.matter, mass.subhalos):
+        for start in range(0, size, step):
+            yield standardised(planes, 0.0, 1.0, start, min(start + step, size))

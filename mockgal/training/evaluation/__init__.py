@@ -1,0 +1,1 @@
+"""How good a network is: scores, the choice of an epoch, the card."""

@@ -1,0 +1,166 @@
+"""Write a density grid, slab by slab; `mockgal.readers.density` describes and reads it.
+
+The file has the dataset ``/density``, with the attributes of `mockgal.layout.GRID_ATTRIBUTES` and
+``quantity``; where it is of both channels, another such dataset ``/subhalo_mass``; ``/provenance``,
+JSON as bytes; and on the root, written last, ``complete``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..layout import (
+    COMPLETE,
+    DENSITY,
+    GRID_ATTRIBUTES,
+    GRID_UNITS,
+    PROVENANCE,
+    QUANTITY,
+    SUBHALO_MASS,
+    SUBHALOS,
+)
+from ..system.files.atomic import atomic_output
+from ..types import DensityField, Snapshot
+from .hdf5_file import new_hdf5
+from .store import OPTIONS, Store, set_attributes, verify
+
+Progress = Callable[[int, int, str], object]
+
+SLAB_BYTES = 64 << 20  # of a grid made at a time: to read a row decompresses whole chunks
+_BYTES_FILLED = 12  # of a voxel that holds something among empty ones, compressed, at most
+_EMPTY_PER_BYTE = 60  # empty voxels that compress to one byte, HDF5's own included
+_FACTS = {DENSITY: "grid", SUBHALO_MASS: "subhalo_grid"}  # in the provenance
+_OVERHEAD = 1 << 18  # bytes of HDF5's own for a file like this
+
+
+def write_density(
+    field: DensityField,
+    snapshot: Snapshot,
+    path: Path,
+    *,
+    quantity: str,
+    provenance: Mapping[str, Any],
+    overwrite: bool = False,
+    inputs: Iterable[Path] = (),
+    most_filled: int | None = None,
+    subhalos: DensityField | None = None,
+    most_filled_by_subhalos: int | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Write a grid to one HDF5 file, byte for byte the same for the same grid and provenance.
+
+    Parameters
+    ----------
+    field : DensityField
+        Never in memory as a whole.
+    snapshot : Snapshot
+        That the field is of.
+    path : Path
+    quantity : str
+        What the numbers are of: ``"matter"``, ``"stellar mass"``, ``"galaxies"``.
+    provenance : mapping
+        How the field was made; plain JSON values. Entries ``snapshot`` and ``grid`` are added, and
+        ``subhalo_grid`` with ``subhalos``.
+    overwrite : bool
+        Replace a file of this name.
+    inputs : iterable of Path
+        Files that the field was made from; the output may be none of them.
+    most_filled : int, optional
+        Voxels that may hold anything, if not all of them: what the disk must have room for.
+    subhalos : DensityField, optional
+        The mass of subhalos, written beside the field.
+    most_filled_by_subhalos : int, optional
+        As ``most_filled``, of theirs.
+    progress : callable, optional
+        Called as ``progress(planes done, planes, label)``.
+
+    Raises
+    ------
+    UsageError, OutputExistsError, OutputError, ResourceError
+        As of `mockgal.system.files.atomic.atomic_output`.
+    """
+    sums: dict[str, int] = {}
+    size = grid_bytes(field.grid_size, most_filled)
+    grids = {DENSITY: (field, quantity)}
+    if subhalos is not None:
+        size += grid_bytes(subhalos.grid_size, most_filled_by_subhalos)
+        grids[SUBHALO_MASS] = (subhalos, SUBHALOS)
+    with (
+        atomic_output(
+            Path(path),
+            overwrite=overwrite,
+            expected_bytes=size,
+            inputs=inputs,
+            verify=lambda written: verify(written, sums),
+        ) as temporary,
+        new_hdf5(temporary, **OPTIONS) as (file, check),
+    ):
+        store = Store(file, check, sums)
+        for name, (grid, what) in grids.items():
+            put_grid(store, grid, snapshot.redshift, progress, name)
+            set_attributes(file[name], {QUANTITY: what})
+        store.put_json(PROVENANCE, {**provenance, **_facts(grids, snapshot)})
+        file.attrs[COMPLETE] = 1
+
+
+def grid_bytes(grid_size: int, most_filled: int | None = None) -> int:
+    """The size that a file with one grid has at most; see `write_density`."""
+    voxels = grid_size**3
+    size = 8 * voxels + voxels // 12
+    if most_filled is not None:
+        size = min(size, _BYTES_FILLED * most_filled + voxels // _EMPTY_PER_BYTE)
+    return size + _OVERHEAD
+
+
+def put_grid(
+    store: Store,
+    field: DensityField,
+    redshift: float,
+    progress: Progress | None,
+    name: str = DENSITY,
+) -> None:
+    """Write the dataset ``name`` and its attributes."""
+    size = field.grid_size
+    data = store.new(name, (size,) * 3, "<f8", (1, 256, 256))
+    rows = max(1, SLAB_BYTES // (8 * size**2))
+    for start in range(0, size, rows):
+        slab = field.read_slab(start, min(start + rows, size))
+        store.check()
+        for row in range(len(slab)):
+            store.put(name, start + row, slab[row : row + 1])
+            if progress is not None:
+                progress(start + row + 1, size, name)
+    values = (
+        field.voxel_size * size,
+        GRID_UNITS[field.kind],
+        field.kind,
+        field.assignment,
+        redshift,
+        field.origin,
+    )
+    set_attributes(data, dict(zip(GRID_ATTRIBUTES, values, strict=True)))
+
+
+def _facts(
+    grids: Mapping[str, tuple[DensityField, str]], snapshot: Snapshot
+) -> dict[str, dict[str, Any]]:
+    facts: dict[str, dict[str, Any]] = {
+        "snapshot": {
+            "name": snapshot.name,
+            "box_size": snapshot.box_size,
+            "redshift": snapshot.redshift,
+            "cosmology": snapshot.cosmology.to_dict(),
+        }
+    }
+    for name, (field, quantity) in grids.items():
+        facts[_FACTS[name]] = {
+            "quantity": quantity,
+            "grid_size": field.grid_size,
+            "voxel_size": field.voxel_size,
+            "kind": field.kind,
+            "assignment": field.assignment,
+            "origin": field.origin,
+        }
+    return facts

@@ -1,0 +1,350 @@
+"""FITS output: an empty primary HDU, the table GALAXIES, and the table PROVENANCE.
+
+PROVENANCE has one row and one column, ``json``: the full provenance, as ASCII JSON.
+
+The header of GALAXIES holds, for column n, TTYPEn, TFORMn, TUNITn (where the standard has the
+unit), TCOMMn (the meaning) and THPOWn (power of h that goes with the numbers, if any); and:
+
+========  ==========================================================================
+MGVERS    version of mockgal
+SIMNAME   simulation
+PAINTER   painter; SEED: seed of the random numbers
+CONFHASH  digest of the configuration
+CALHASH   digest of the painter's calibration or weights
+INHASH    digest of the halo catalogue
+MASSDEF   definition of halo_mass
+FRAME     box or sky
+BOXSIZE   comoving side of the box, its unit in the comment; REDSHIFT
+HUBBLE    Hubble constant over 100 km/s/Mpc; OMEGA_M, OMEGA_L, OMEGA_B, SIGMA_8, N_S
+UNITSYS   h-free or h
+NGAL      number of galaxies; CONTDIG: digest of the content, the same in every format
+CUTn      n-th cut; REFn: n-th work to cite
+========  ==========================================================================
+
+A value longer than a card goes on in CONTINUE cards, whole; a comment that does not fit beside its
+value is left out; control characters are escaped; a text that FITS cannot hold (not ASCII) or that
+astropy would not read back as it was is given as ``see PROVENANCE``.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from astropy.io import fits
+
+from ..columns import StoredDigests
+from ..errors import CorruptFileError, InputError, InternalError, printable
+from ..layout import CATALOGUE_HDUS, FITS_CODES, REFER
+from ..system.files.atomic import atomic_output
+from ..system.files.fits_checksum import ALL_ONES, BLOCK, Checksum, encode, padded
+from ..types import GalaxyCatalog
+from .provenance import (
+    NO_DIGEST,
+    FileColumn,
+    FileContent,
+    begin_digest,
+    describe,
+    file_columns,
+)
+
+Piece = bytes | memoryview
+
+_PIECE = 1 << 20  # bytes read at a time when verifying
+_FLUSH = 1 << 26  # bytes of data that are sent to the disk while the digest is still computed
+_MAX_HEADER = 1 << 26  # bytes: a longer header is damage, not content
+_T, _F = np.uint8(ord("T")), np.uint8(ord("F"))  # logicals, in FITS
+_AGAIN = "copy the file again, or make it again"
+
+
+class FITSWriter:
+    """Writes FITS files."""
+
+    name = "fits"
+    extensions = (".fits", ".fit")
+
+    def write(
+        self,
+        galaxies: GalaxyCatalog,
+        path: Path,
+        *,
+        units: str = "h-free",
+        overwrite: bool = False,
+        chunk_rows: int = 65536,
+        inputs: Iterable[Path] = (),
+    ) -> None:
+        """Write ``galaxies`` to ``path``: see `mockgal.protocols.Writer.write`."""
+        stored = StoredDigests(column.column for column in file_columns(galaxies, units))
+        blank = describe(galaxies, units, NO_DIGEST, stored)
+        record = _record(blank.columns)
+        json_size = len(blank.provenance)
+        headers = (
+            _primary_header(),
+            _galaxies_header(blank, record),
+            _provenance_header(json_size),
+        )
+        sizes = [len(header.tostring()) for header in headers]
+        size = sum(sizes) + padded(record.itemsize * blank.rows) + padded(json_size)
+        with (
+            atomic_output(
+                path,
+                overwrite=overwrite,
+                expected_bytes=size,
+                inputs=inputs,
+                verify=lambda written: _verify_content(written, blank.rows, size),
+            ) as temporary,
+            open(temporary, "xb") as file,
+        ):
+            digest = begin_digest(galaxies)
+            _write_hdu(file, sizes[0], (), _primary_header)
+            rows = _encoded(blank, record, chunk_rows, stored)
+            content = cache(lambda: describe(galaxies, units, digest(), stored))
+            _write_hdu(file, sizes[1], rows, lambda: _galaxies_header(content(), record))
+            json = content().provenance.encode("ascii")
+            _write_hdu(file, sizes[2], (json,), lambda: _provenance_header(len(json)))
+
+
+def verify_fits(path: Path) -> tuple[fits.Header, ...]:
+    """Check that ``path`` is a whole and undamaged file of ours, reading it piece by piece.
+
+    Returns
+    -------
+    tuple of astropy.io.fits.Header
+        The headers of `CATALOGUE_HDUS`.
+
+    Raises
+    ------
+    CorruptFileError
+        The file is cut off, in a header, in data or between HDUs; goes on after the last HDU; or
+        an HDU fails its DATASUM or CHECKSUM, or has none. The message names the HDU.
+    """
+    try:
+        with open(path, "rb") as file:
+            headers = tuple(_verify_hdu(file, path, name) for name in CATALOGUE_HDUS)
+            position, end = file.tell(), os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise InputError(path, str(error), "a file that can be read") from error
+    if position != end:
+        raise CorruptFileError(
+            path,
+            f"{end} bytes",
+            f"{position} bytes: the HDUs {', '.join(CATALOGUE_HDUS)} and no more",
+            _AGAIN,
+        )
+    return headers
+
+
+def _verify_content(path: Path, rows: int, size: int) -> None:
+    header = verify_fits(path)[CATALOGUE_HDUS.index("GALAXIES")]
+    if (header["NAXIS2"], path.stat().st_size) != (rows, size):
+        raise CorruptFileError(
+            path,
+            f"{header['NAXIS2']} rows in {path.stat().st_size} bytes",
+            f"{rows} rows in {size} bytes",
+        )
+
+
+def _card(keyword: str, value: str | int | float, comment: str = "") -> fits.Card:
+    """Make a card that holds ``value`` as the module's docstring says."""
+    if not isinstance(value, str):
+        return fits.Card(keyword, value, comment)
+    text = printable(value).strip()  # FITS does not keep spaces at the end
+    if not text.isascii() or fits.Card.fromstring(fits.Card(keyword, text).image).value != text:
+        text = REFER
+    room = 80 - len(f"{keyword:8}= ''") - max(8, len(text.replace("'", "''"))) - len(" / ")
+    return fits.Card(keyword, text, comment if len(comment) <= room else "")
+
+
+def _header(*cards: tuple[Any, ...]) -> fits.Header:
+    """Make a header of these cards, with room for the sums that end it."""
+    header = fits.Header()
+    for card in cards:
+        header.append(_card(*card), end=True)
+    header.append(_card("DATASUM", "0", "sum of the data, as in the FITS standard"), end=True)
+    header.append(_card("CHECKSUM", "0" * 16, "makes the sum of the HDU all ones"), end=True)
+    return header
+
+
+def _primary_header() -> fits.Header:
+    return _header(
+        ("SIMPLE", True, "conforms to the FITS standard"),
+        ("BITPIX", 8),
+        ("NAXIS", 0),
+        ("EXTEND", True, "the content is in the extensions"),
+    )
+
+
+def _table_cards(name: str, row_bytes: int, rows: int, columns: int) -> list[tuple[Any, ...]]:
+    return [
+        ("XTENSION", "BINTABLE", "binary table"),
+        ("BITPIX", 8),
+        ("NAXIS", 2),
+        ("NAXIS1", row_bytes, "bytes in a row"),
+        ("NAXIS2", rows, "rows"),
+        ("PCOUNT", 0),
+        ("GCOUNT", 1),
+        ("TFIELDS", columns, "columns"),
+        ("EXTNAME", name),
+    ]
+
+
+def _galaxies_header(content: FileContent, record: np.dtype[Any]) -> fits.Header:
+    columns = content.columns
+    cards = _table_cards("GALAXIES", record.itemsize, content.rows, len(columns))
+    for n, column in enumerate(columns, 1):
+        code = FITS_CODES[column.dtype.newbyteorder("<").str]
+        cards.append((f"TTYPE{n}", column.name))
+        cards.append((f"TFORM{n}", f"{math.prod(column.shape)}{code}"))
+        if column.unit:
+            cards.append((f"TUNIT{n}", column.unit))
+        cards.append((f"TCOMM{n}", column.description))
+        if column.h_power:
+            cards.append((f"THPOW{n}", column.h_power, "power of h that goes with the numbers"))
+    cards += [(item.keyword, item.value, item.comment) for item in content.essentials]
+    return _header(*cards)
+
+
+def _provenance_header(size: int) -> fits.Header:
+    cards = _table_cards("PROVENANCE", size, 1, 1)
+    return _header(
+        *cards,
+        ("TTYPE1", "json"),
+        ("TFORM1", f"{size}A"),
+        ("TCOMM1", "how the galaxies were made, and what the columns mean: JSON"),
+    )
+
+
+def _record(columns: tuple[FileColumn, ...]) -> np.dtype[Any]:
+    """Type of a row of the table, as FITS stores it: big-endian, logicals as T and F."""
+    return np.dtype(
+        [(c.name, "u1" if c.dtype == bool else c.dtype.newbyteorder(">"), c.shape) for c in columns]
+    )
+
+
+def _encoded(
+    content: FileContent, record: np.dtype[Any], chunk_rows: int, stored: StoredDigests
+) -> Iterator[Piece]:
+    """Yield the rows of the table as bytes, ``chunk_rows`` at a time, and take their digests."""
+    buffer = np.empty(min(max(1, chunk_rows), content.rows), dtype=record)
+    for start in range(0, content.rows, len(buffer) or 1):
+        stop = min(start + len(buffer), content.rows)
+        part = buffer[: stop - start]
+        for column in content.columns:
+            values = column.rows(start, stop)
+            stored.add(column.name, values)
+            part[column.name] = np.where(values, _T, _F) if column.dtype == bool else values
+        yield part.view(np.uint8).data
+
+
+def _write_hdu(
+    file: BinaryIO, header_size: int, data: Iterable[Piece], make_header: Callable[[], fits.Header]
+) -> None:
+    """Write one HDU; its header, of a size known before, is made when the data have gone by."""
+    start, checksum, size = file.tell(), Checksum(), 0
+    file.write(bytes(header_size))
+    for piece in data:
+        file.write(piece)
+        checksum.add(piece)
+        size += len(piece)
+    file.write(bytes(padded(size) - size))
+    if size > _FLUSH:
+        file.flush()
+        os.fsync(file.fileno())
+    header = make_header()
+    header["DATASUM"] = str(checksum.value)
+    checksum.add(bytes(-size % 4) + header.tostring().encode("ascii"))
+    header["CHECKSUM"] = encode(checksum.value)
+    text = header.tostring().encode("ascii")
+    if len(text) != header_size:
+        raise InternalError(
+            file.name, f"a header of {len(text)} bytes", f"{header_size}", "please report this"
+        )
+    file.seek(start)
+    file.write(text)
+    file.seek(0, os.SEEK_END)
+
+
+def _verify_hdu(file: BinaryIO, path: Path, name: str) -> fits.Header:
+    """Read the HDU that starts here, check it, and leave the file at its end."""
+    where = f"{path}:{name}"
+    raw = _raw_header(file, where)
+    datasum, size = _layout(raw, where, name)
+    data, left = Checksum(), padded(size)
+    while left:
+        piece = file.read(min(left, _PIECE))
+        if not piece:
+            raise CorruptFileError(
+                where,
+                f"a file of {file.tell()} bytes",
+                f"{file.tell() + left} bytes or more",
+                _AGAIN,
+            )
+        data.add(piece)
+        left -= len(piece)
+    if datasum != str(data.value):
+        raise CorruptFileError(
+            where, f"data that sum to {data.value}", f"DATASUM {datasum}", _AGAIN
+        )
+    data.add(raw)
+    if data.value != ALL_ONES:
+        raise CorruptFileError(
+            where, f"an HDU that sums to {data.value}", f"{ALL_ONES}, by its CHECKSUM", _AGAIN
+        )
+    try:
+        return fits.Header.fromstring(raw.decode("ascii"))
+    except (ValueError, fits.VerifyError) as error:
+        raise CorruptFileError(where, f"a damaged header ({error})", "", _AGAIN) from error
+
+
+def _raw_header(file: BinaryIO, where: str) -> bytes:
+    raw = bytearray()
+    while len(raw) < _MAX_HEADER:
+        block = file.read(BLOCK)
+        if len(block) < BLOCK:
+            found = f"a file that ends at byte {file.tell()}"
+            if not raw and block:
+                found += f" and has {bytes(block[:16])!r} where a header should start"
+            raise CorruptFileError(
+                where, found, f"the HDUs {', '.join(CATALOGUE_HDUS)}, whole", _AGAIN
+            )
+        raw += block
+        if not raw.startswith((b"SIMPLE  =", b"XTENSION=")):
+            raise CorruptFileError(where, f"the bytes {bytes(raw[:16])!r}", "a FITS header", _AGAIN)
+        if any(block[at : at + 80] == b"END".ljust(80) for at in range(0, BLOCK, 80)):
+            return bytes(raw)
+    raise CorruptFileError(where, f"no end of the header in {_MAX_HEADER} bytes", "END", _AGAIN)
+
+
+def _layout(raw: bytes, where: str, name: str) -> tuple[str, int]:
+    """DATASUM, and the size of the data in bytes, from the cards alone.
+
+    astropy parses the header once its sum is right: of a damaged one it only warns, and to turn
+    warnings into errors would do so for all threads of the process.
+    """
+    starts = range(0, len(raw), 80)
+    cards = {raw[at : at + 8].rstrip(): raw[at + 10 : at + 80] for at in starts}
+
+    def number(keyword: str) -> int:
+        return int(cards[keyword.encode()].split(b"/")[0])
+
+    def text(keyword: str) -> str:
+        return cards[keyword.encode()].split(b"'")[1].decode("ascii").rstrip()
+
+    try:
+        found = text("EXTNAME") if b"EXTNAME" in cards else "PRIMARY"
+        if not {b"DATASUM", b"CHECKSUM"} <= set(cards):
+            raise CorruptFileError(where, "no DATASUM or no CHECKSUM", "both", _AGAIN)
+        axes = [number(f"NAXIS{n}") for n in range(1, min(number("NAXIS"), 999) + 1)]
+        size = abs(number("BITPIX")) // 8 * math.prod(axes) if axes else 0
+        size += number("PCOUNT") if b"PCOUNT" in cards else 0
+        datasum = text("DATASUM")
+    except (LookupError, ValueError) as error:
+        raise CorruptFileError(where, f"a damaged header ({error})", "", _AGAIN) from error
+    if found != name or size < 0:
+        raise CorruptFileError(where, f"an HDU {found} of {size} bytes", f"the HDU {name}", _AGAIN)
+    return datasum, size

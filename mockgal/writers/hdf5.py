@@ -1,0 +1,140 @@
+"""HDF5 output: the group ``galaxies`` with one dataset per column; the facts as root attributes.
+
+Each dataset has the attributes ``unit`` ("" where a power of h goes with it), ``h_power``,
+``a_power`` and ``description``. The root has the facts of the table in `mockgal.writers.fits`,
+under their long names (``simulation``, ``box_size``, ...), ``provenance`` (the full JSON),
+``provenance_digest`` (BLAKE2b of that text) and, written last, ``complete``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from ..columns import StoredDigests
+from ..errors import CorruptFileError
+from ..layout import COMPLETE, GALAXIES, PROVENANCE, PROVENANCE_DIGEST
+from ..system.files.atomic import atomic_output
+from ..types import GalaxyCatalog
+from .hdf5_file import Check, new_hdf5, read_through
+from .provenance import (
+    NO_DIGEST,
+    FileColumn,
+    FileContent,
+    begin_digest,
+    describe,
+    file_columns,
+)
+
+# Rows in a chunk of a dataset. Writes are whole chunks, so that the layout of the file, and with it
+# every byte, does not depend on the rows written at a time.
+_CHUNK = 16384
+_OVERHEAD = 1 << 18  # bytes of HDF5's own for a file like this, beyond 1% of the data
+
+
+class HDF5Writer:
+    """Writes HDF5 files."""
+
+    name = "hdf5"
+    extensions = (".hdf5", ".h5")
+
+    def write(
+        self,
+        galaxies: GalaxyCatalog,
+        path: Path,
+        *,
+        units: str = "h-free",
+        overwrite: bool = False,
+        chunk_rows: int = 65536,
+        inputs: Iterable[Path] = (),
+    ) -> None:
+        """Write ``galaxies`` to ``path``: see `mockgal.protocols.Writer.write`."""
+        stored = StoredDigests(column.column for column in file_columns(galaxies, units))
+        content = describe(galaxies, units, NO_DIGEST, stored)
+        data = sum(column.values.nbytes for column in content.columns)
+        with (
+            atomic_output(
+                path,
+                overwrite=overwrite,
+                inputs=inputs,
+                expected_bytes=data + data // 100 + len(content.provenance) + _OVERHEAD,
+                verify=lambda written: _verify_content(written, content),
+            ) as temporary,
+            new_hdf5(temporary) as (file, check),
+        ):
+            digest = begin_digest(galaxies)
+            _write_rows(file, check, content, max(1, chunk_rows // _CHUNK) * _CHUNK, stored)
+            _write_facts(file, describe(galaxies, units, digest(), stored))
+
+
+def _write_rows(
+    file: Any, check: Check, content: FileContent, step: int, stored: StoredDigests
+) -> None:
+    group = file.create_group(GALAXIES)
+    for column in content.columns:
+        dataset = _new_dataset(group, column, content.rows)
+        for start in range(0, content.rows, step):
+            stop = min(start + step, content.rows)
+            values = column.rows(start, stop)
+            stored.add(column.name, values)
+            dataset[start:stop] = values
+            check()
+
+
+def _write_facts(file: Any, content: FileContent) -> None:
+    for item in content.essentials:
+        file.attrs[item.name] = item.value
+    file.attrs[PROVENANCE] = content.provenance
+    digest = blake2b(content.provenance.encode("ascii"), digest_size=32)
+    file.attrs[PROVENANCE_DIGEST] = digest.hexdigest()  # attributes have no checksums
+    file.flush()
+    file.attrs[COMPLETE] = 1
+
+
+def _new_dataset(group: Any, column: FileColumn, rows: int) -> Any:
+    dataset = group.create_dataset(
+        column.name,
+        shape=(rows, *column.shape),
+        dtype=column.dtype.newbyteorder("<"),
+        chunks=(min(_CHUNK, max(1, rows)), *column.shape),
+        maxshape=(None, *column.shape),
+        fletcher32=True,
+        track_times=False,
+    )
+    dataset.attrs["unit"] = column.unit
+    dataset.attrs["h_power"] = column.h_power
+    dataset.attrs["a_power"] = column.column.a_power
+    dataset.attrs["description"] = column.description
+    return dataset
+
+
+def verify_hdf5(path: Path) -> dict[str, int]:
+    """Check that ``path`` is a whole and undamaged file of ours, reading it piece by piece.
+
+    Returns
+    -------
+    dict of str to int
+        Number of rows of each column.
+
+    Raises
+    ------
+    CorruptFileError
+        The file cannot be opened, was not completed, or a chunk fails its checksum; the message
+        names the dataset.
+    """
+    found, start = read_through(path), f"{GALAXIES}/"
+    rows = {name[len(start) :]: shape[0] for name, shape in found.items() if name.startswith(start)}
+    if not rows:
+        raise CorruptFileError(
+            path, f"no group {GALAXIES}", "a catalogue of galaxies", "make the file again"
+        )
+    return rows
+
+
+def _verify_content(path: Path, content: FileContent) -> None:
+    rows = verify_hdf5(path)
+    expected = {column.name: content.rows for column in content.columns}
+    if rows != expected:
+        raise CorruptFileError(path, f"the rows {rows}", f"{expected}")

@@ -1,0 +1,339 @@
+"""What a file holds: the one place where a catalogue in memory becomes columns and facts on disk.
+
+Every writer takes its columns, its header entries and its JSON from here. Nothing here depends on
+the time, the host or the path of the run, so that equal catalogues give equal bytes; those facts
+go to the sidecar ``<output>.run.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..columns import GALAXY_COLUMNS, Column, StoredDigests
+from ..cosmology import h_free
+from ..errors import InternalError, UsageError, printable
+from ..layout import (
+    CATALOGUE_SCHEMA,
+    ESSENTIALS,
+    IN_MEMORY,
+    NUMBERED_ESSENTIALS,
+    STORED_DIGESTS,
+    UNIT_SYSTEMS,
+)
+from ..system.files.atomic import atomic_output
+from ..types import Array, GalaxyCatalog
+
+NO_DIGEST = "0" * 64  # as long as the digest whose place it holds
+
+
+@dataclass(frozen=True)
+class FileColumn:
+    """A column as a file holds it.
+
+    Parameters
+    ----------
+    column : Column
+    h_power : int
+        Power of h that goes with the numbers in the file; 0 in h-free files.
+    values : ndarray, shape (n,) or (n, m)
+        The numbers in memory, in internal units.
+    h : float
+        Hubble constant over 100 km/s/Mpc.
+    """
+
+    column: Column
+    h_power: int
+    values: Array
+    h: float
+
+    @property
+    def name(self) -> str:
+        """Name of the column."""
+        return self.column.name
+
+    @property
+    def meaning(self) -> str:
+        """One line."""
+        return self.column.meaning
+
+    @property
+    def base_unit(self) -> str:
+        """Unit without its power of h, as the FITS standard writes it; "" if none."""
+        return self.column.file_unit
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the numbers, in native byte order."""
+        return self.values.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one row."""
+        return self.values.shape[1:]
+
+    @property
+    def unit(self) -> str:
+        """Unit string of the file; "" where a power of h goes with it, which no standard holds."""
+        return "" if self.h_power else self.base_unit
+
+    @property
+    def description(self) -> str:
+        """The meaning, and the unit where the unit string cannot say it."""
+        return f"{self.meaning} [{self.column.unit_label}]" if self.h_power else self.meaning
+
+    def rows(self, start: int, stop: int) -> Array:
+        """Rows ``start`` to ``stop`` as the file holds them, shape (stop - start, ...)."""
+        part = self.values[start:stop]
+        if self.h_power == self.column.h_power:
+            return part
+        wide = part.astype(np.float64, copy=False)
+        converted: Array = h_free(wide, self.column.h_power, self.h)
+        return converted.astype(self.dtype, copy=False)
+
+    def definition(self) -> dict[str, Any]:
+        """Give the definition for the JSON: unit (without h), powers and meaning.
+
+        Of a column of a plug-in, ``in_memory`` is what `mockgal.read_galaxies` has to know.
+        """
+        column = self.column
+        in_memory = {"unit": column.unit, "h_power": column.h_power}
+        return {
+            "name": self.name,
+            "unit": self.base_unit,
+            "h_power": self.h_power,
+            "a_power": column.a_power,
+            "meaning": self.meaning,
+            "dtype": self.dtype.name,
+            **({} if self.name in GALAXY_COLUMNS else {IN_MEMORY: in_memory}),
+        }
+
+
+class Essential(NamedTuple):
+    """A fact that goes to the header: its FITS keyword, its name elsewhere, value and comment."""
+
+    keyword: str
+    name: str
+    value: str | int | float
+    comment: str
+
+
+class FileContent(NamedTuple):
+    """All that a file holds: columns, header entries, the full provenance as JSON, rows."""
+
+    columns: tuple[FileColumn, ...]
+    essentials: tuple[Essential, ...]
+    provenance: str
+    rows: int
+
+
+def file_columns(galaxies: GalaxyCatalog, units: str) -> tuple[FileColumn, ...]:
+    """Give the columns of ``galaxies`` as a file holds them, in the order of their declarations.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    units : str
+        ``"h-free"``: Mpc, solMass, km s-1. ``"h"``: the numbers as in memory (Mpc/h, Msun/h), the
+        power of h beside the column.
+    """
+    if units not in UNIT_SYSTEMS:
+        raise UsageError("units", repr(units), "one of " + ", ".join(UNIT_SYSTEMS))
+    h = galaxies.snapshot.cosmology.h
+    return tuple(
+        FileColumn(column, column.h_power if units == "h" else 0, galaxies[name], h)
+        for name, column in galaxies.declared.items()
+        if name in galaxies
+    )
+
+
+def begin_digest(galaxies: GalaxyCatalog) -> Callable[[], str]:
+    """Begin to compute the content digest of ``galaxies``, which takes as long as writing them.
+
+    Returns
+    -------
+    callable
+        Waits for the digest and gives it. Who does not call it does not wait.
+    """
+    result: list[str] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            result.append(galaxies.digest())
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=work, name="digest", daemon=True)
+    thread.start()
+
+    def digest() -> str:
+        thread.join()
+        if failure:
+            raise failure[0]
+        return result[0]
+
+    return digest
+
+
+def describe(
+    galaxies: GalaxyCatalog,
+    units: str,
+    digest: str | None = None,
+    stored: StoredDigests | None = None,
+) -> FileContent:
+    """Return columns, header entries and provenance of ``galaxies`` in a file with ``units``.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    units : str
+        See `file_columns`.
+    digest : str, optional
+        ``galaxies.digest()``, if it is known already; or `NO_DIGEST`, for the form and size alone.
+    stored : StoredDigests, optional
+        Of the rows that the file holds, where there is a file; their length does not change.
+    """
+    columns = file_columns(galaxies, units)
+    digest = galaxies.digest() if digest is None else digest
+    essentials = tuple(_essentials(galaxies, units, digest))
+    provenance = {
+        **galaxies.provenance,
+        "file": {
+            "schema": CATALOGUE_SCHEMA,
+            "columns": [column.definition() for column in columns],
+            **({} if stored is None else {STORED_DIGESTS: stored.hexadecimal()}),
+            **{item.name: item.value for item in essentials},
+        },
+    }
+    try:
+        # ASCII, which is UTF-8 too: FITS allows no more in its character columns.
+        text = json.dumps(
+            provenance, sort_keys=True, allow_nan=False, separators=(",", ":"), default=_as_dict
+        ).replace("\x7f", "\\u007f")
+    except (TypeError, ValueError) as error:
+        raise InternalError("provenance", str(error), "plain, finite JSON values") from error
+    return FileContent(columns, essentials, text, len(galaxies))
+
+
+def provenance_json(galaxies: GalaxyCatalog, units: str) -> str:
+    """Give the provenance, with a section ``file`` on the file, as sorted, compact ASCII JSON."""
+    return describe(galaxies, units).provenance
+
+
+def _essentials(galaxies: GalaxyCatalog, units: str, digest: str) -> Iterator[Essential]:
+    """Yield the header entries, in the order of the file; facts that are not known are left out."""
+    snapshot, cosmology = galaxies.snapshot, galaxies.snapshot.cosmology.to_dict()
+    simulation = _section(galaxies.provenance, "simulation")
+    painter = _section(galaxies.provenance, "painter")
+    h = snapshot.cosmology.h
+    box, box_unit = (
+        (snapshot.box_size, "Mpc/h") if units == "h" else (h_free(snapshot.box_size, -1, h), "Mpc")
+    )
+    weights = painter.get("calibration_digest", painter.get("weights_digest"))
+    facts: list[tuple[str, Any, str]] = [
+        ("version", galaxies.provenance.get("version"), "version of mockgal"),
+        ("simulation", simulation.get("name", snapshot.name), "simulation"),
+        ("painter", painter.get("name"), "painter of the galaxies"),
+        ("seed", galaxies.provenance.get("seed"), "seed of the random numbers"),
+        ("configuration_digest", galaxies.provenance.get("configuration_digest"), ""),
+        ("calibration_digest", weights, ""),
+        ("halo_digest", simulation.get("halo_digest"), ""),
+        ("mass_definition", simulation.get("mass_definition"), "meaning of halo_mass"),
+        ("frame", galaxies.frame, "box (comoving Cartesian) or sky"),
+        ("box_size", box, f"[{box_unit}] comoving side of the periodic box"),
+        ("redshift", snapshot.redshift, "redshift of the snapshot"),
+        ("h", cosmology.get("h"), "Hubble constant over 100 km/s/Mpc"),
+        ("omega_m", cosmology.get("omega_m"), "matter density parameter today"),
+        ("omega_lambda", cosmology.get("omega_lambda"), "dark-energy density parameter"),
+        ("omega_b", cosmology.get("omega_b"), "baryon density parameter today"),
+        ("sigma_8", cosmology.get("sigma_8"), "amplitude of fluctuations"),
+        ("n_s", cosmology.get("n_s"), "spectral index"),
+        ("w0", cosmology.get("w0"), "equation of state of dark energy today"),
+        ("wa", cosmology.get("wa"), "its change with 1 - a"),
+        ("omega_r", cosmology.get("omega_r"), "radiation density parameter today"),
+        ("omega_nu", cosmology.get("omega_nu"), "massive neutrinos, beside OMEGA_M"),
+        ("units", units, "h-free, or h: with powers of little h"),
+        ("rows", len(galaxies), "number of galaxies"),
+        ("content_digest", digest, ""),
+        ("completeness", str(galaxies.completeness), "where all galaxies are there"),
+    ]
+    limit = galaxies.completeness.limit
+    if limit is not None:
+        own, unit = (limit, "Msun/h") if units == "h" else (h_free(limit, -1, h), "Msun")
+        facts.append(("complete_from", own, f"[{unit}] least stellar mass that is complete"))
+    for number, cut in enumerate(galaxies.provenance.get("cuts") or (), 1):
+        known = cut if isinstance(cut, Mapping) else {"cut": cut}
+        counts = f"{known.get('before', '?')} rows before, {known.get('after', '?')} after"
+        facts.append((f"cut_{number}", known.get("cut"), counts))
+    for number, reference in enumerate(painter.get("references") or (), 1):
+        facts.append((f"reference_{number}", reference, ""))
+    for name, value, comment in facts:
+        if value is not None:
+            yield Essential(_keyword(name), name, _header_value(value), comment)
+
+
+def _keyword(name: str) -> str:
+    """FITS keyword of a fact, by `mockgal.layout`."""
+    if name in ESSENTIALS:
+        return ESSENTIALS[name]
+    base, _, number = name.rpartition("_")
+    return f"{NUMBERED_ESSENTIALS[base]}{number}"
+
+
+def _section(provenance: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = provenance.get(name)
+    return section if isinstance(section, Mapping) else {}
+
+
+def _header_value(value: Any) -> str | int | float:
+    """``value`` as headers can hold it: control characters escaped, nothing beyond 64 bits."""
+    if isinstance(value, float) or (isinstance(value, int) and -(2**63) <= value < 2**63):
+        return value
+    return printable(value).encode("utf-8", "backslashreplace").decode()
+
+
+def _as_dict(value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):  # json knows dict only
+        return dict(value)
+    raise TypeError(f"a {type(value).__name__}")
+
+
+def sidecar_path(path: Path) -> Path:
+    """``<path>.run.json``: where `write_sidecar` writes for the output ``path``."""
+    return path.with_name(path.name + ".run.json")
+
+
+def write_sidecar(path: Path, facts: Mapping[str, Any], *, overwrite: bool) -> Path:
+    """Write what belongs to the run and not to the catalogue beside the output.
+
+    Parameters
+    ----------
+    path : Path
+        The output.
+    facts : mapping
+        Host, times, peak memory, input files; what JSON does not know is written as text.
+    overwrite : bool
+        Whether a file of the sidecar's name may be replaced.
+
+    Returns
+    -------
+    Path
+        `sidecar_path` of ``path``.
+
+    Raises
+    ------
+    OutputExistsError, OutputError, ResourceError
+        The sidecar exists, or cannot be written.
+    """
+    sidecar = sidecar_path(path)
+    text = json.dumps(dict(facts), indent=1, sort_keys=True, default=str) + "\n"
+    with atomic_output(sidecar, overwrite=overwrite, expected_bytes=len(text)) as temporary:
+        temporary.write_text(text, encoding="ascii")
+    return sidecar

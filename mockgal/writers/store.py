@@ -1,0 +1,93 @@
+"""A new HDF5 file of ours whose datasets are checked, value by value, once it is closed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import h5py
+import numpy as np
+
+from ..errors import CorruptFileError
+from ..types import Array
+from .hdf5_file import Check, read_through
+
+STORED_ROWS = 1 << 16  # of a chunk: 768 kB of positions, within the chunk cache below
+# Options of `mockgal.writers.hdf5_file.new_hdf5`.
+OPTIONS: dict[str, Any] = {"libver": ("v110", "v110"), "rdcc_nbytes": 16 << 20}
+
+
+class Store:
+    """The file, and the CRC-32 of all that was written to each of its datasets.
+
+    Parameters
+    ----------
+    file : h5py.File
+    check : callable
+        Called after each write: see `mockgal.writers.hdf5_file.new_hdf5`.
+    sums : dict of str to int
+        Filled with the sums, for `verify`.
+    """
+
+    def __init__(self, file: h5py.File, check: Check, sums: dict[str, int]) -> None:
+        self.file, self.check, self.sums = file, check, sums
+
+    def new(
+        self, name: str, shape: tuple[int, ...], dtype: Any, chunk: tuple[int, ...]
+    ) -> h5py.Dataset:
+        """A checked, compressed dataset without time stamps."""
+        options: dict[str, Any] = {"track_times": False}
+        if 0 not in shape:
+            options.update(
+                chunks=tuple(min(n, c) for n, c in zip(shape, chunk, strict=True)),
+                fletcher32=True,
+                compression="gzip",
+                compression_opts=4,
+                shuffle=True,
+            )
+        self.sums[name] = 0
+        return self.file.create_dataset(name, shape, dtype, **options)
+
+    def put(self, name: str, start: int, values: Array) -> None:
+        """Write rows from ``start`` on: those that follow the rows written last."""
+        data = self.file[name]
+        rows = np.ascontiguousarray(values, dtype=data.dtype)
+        data[start : start + len(rows)] = rows
+        self.sums[name] = crc32(rows.data, self.sums[name])
+        self.check()
+
+    def put_json(self, name: str, value: Any) -> None:
+        """Write JSON as bytes in a dataset: an attribute holds no more than 64 kB."""
+        text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=dict)
+        rows = np.frombuffer(text.encode(), np.uint8)
+        self.new(name, rows.shape, "u1", (STORED_ROWS,))
+        self.put(name, 0, rows)
+
+
+def set_attributes(item: h5py.HLObject, values: dict[str, Any]) -> None:
+    """Set attributes; text in fixed length, so that reading it never walks the file's heap."""
+    for name, value in values.items():
+        if isinstance(value, str):
+            value = np.array(value.encode() or b"\0", dtype=f"S{max(1, len(value.encode()))}")
+        item.attrs[name] = value
+
+
+def verify(path: Path, sums: dict[str, int]) -> None:
+    """Whether every dataset of the closed file holds what was written, by its checksum.
+
+    Raises
+    ------
+    CorruptFileError
+        One does not, or is missing, or is one too many.
+    """
+    found: dict[str, int] = {}
+
+    def add(name: str, rows: Array) -> None:
+        found[name] = crc32(np.ascontiguousarray(rows).data, found.get(name, 0))
+
+    found = dict.fromkeys(read_through(path, add), 0) | found
+    wrong = sorted(name for name in found.keys() | sums if found.get(name) != sums.get(name))
+    if wrong:
+        raise CorruptFileError(f"{path}:/{wrong[0]}", "other values than those written", "the same")

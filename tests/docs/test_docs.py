@@ -1,0 +1,46 @@
+"""The docs say what the code does: generated pages are current, links lead somewhere."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from mockgal import registry, testing
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "docs"))
+import make_reference  # noqa: E402
+
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+
+
+@pytest.mark.parametrize("page", make_reference.PAGES)
+def test_generated_pages_are_current(page):
+    text = (ROOT / "docs/reference" / page).read_text(encoding="utf-8")
+    assert text == make_reference.PAGES[page](), "run python docs/make_reference.py"
+
+
+def test_the_public_interface_names_all_that_can_be_added():
+    text = (ROOT / "docs/explanation/public-interface.md").read_text()
+    for group in registry._BUILT_IN:
+        assert f"| `mockgal.{group}` |" in text
+    for protocol in registry._PROTOCOLS.values():
+        assert f"`{protocol.__name__}`" in text
+    for name in testing.__all__:
+        assert not name.endswith("_contract") or f"| `{name}` |" in text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links(page):
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_every_page_can_be_reached():
+    index = (ROOT / "docs/README.md").read_text() + (
+        ROOT / "docs/explanation/decisions/README.md"
+    ).read_text()
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert page.name == "README.md" or page.name in index, page

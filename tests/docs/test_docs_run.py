@@ -1,0 +1,232 @@
+"""Commands and Python of the documentation run, page by page, in a folder of their own.
+
+A table says which files a page finds there: small ones under the names that the page uses. What
+cannot be run is marked in the page itself, with the reason.
+"""
+
+import os
+import shutil
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from astropy.table import Table
+from docs_blocks import RUN, blocks_of, run_page
+
+import mockgal
+from mockgal.cosmology import CRITICAL_DENSITY
+from mockgal.testing.quijote import BOX_SIZE, made_up_groups, write_groups
+from mockgal.testing.subfind import write_arepo
+from mockgal.testing.universes import synthetic_pair
+from mockgal.writers.bundle import write_bundle
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "catalogs/demo/dark.hdf5"
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+PAGES = [page for page in PAGES if "decisions" not in page.parts]
+NEWCOMER = ("README.md", "first-mock.md")
+WITH_CODE = [p for p in PAGES if any(b.language in RUN and not b.reason for b in blocks_of(p))]
+
+
+def bundle_of_the_demo(name):
+    """The demo's simulation under another name: formats are found from the content."""
+
+    def make(folder):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(DEMO, path)
+
+    return make
+
+
+def weights(name):
+    def make(folder):
+        shutil.copy(ROOT / "mockgal/painters/cnn/networks/gadget4-demo.safetensors", folder / name)
+
+    return make
+
+
+def mock(name, units="h-free"):
+    def make(folder):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with mockgal.errors.listening(quiet=True):
+            galaxies = mockgal.paint(mockgal.read(DEMO), "hod", seed=1)
+        mockgal.write(galaxies, path, units=units)
+
+    return make
+
+
+def hosts(folder):
+    sim = mockgal.read(DEMO)
+    central = np.flatnonzero(sim.halos["is_central"])
+    write_bundle(replace(sim, halos=sim.halos.take(central), particles=None), folder / "halos.hdf5")
+
+
+def halotools_table(folder):
+    sys.path.insert(0, str(ROOT / "tests/readers"))
+    import halotools_samples
+    import rockstar_samples
+
+    sim = mockgal.read(DEMO)
+    columns = halotools_samples.columns(sim)
+    density = sim.snapshot.cosmology
+    mean = density.omega_m * density.critical_density(0.0)
+    columns["halo_m200m"] = columns["halo_m200c"] * 1.3
+    columns["halo_r200m"] = (columns["halo_m200m"] / (200 * mean * 4 / 3 * np.pi)) ** (1 / 3)
+    virial = rockstar_samples.virial_density(0.0) * 4 / 3 * np.pi
+    columns["halo_rvir"] = (columns["halo_mvir"] / virial) ** (1 / 3)
+    columns["halo_nfw_conc"] = np.full(len(columns["halo_mvir"]), 8.0)
+    stated = halotools_samples.facts(sim)
+    for name in ("h", "omega_m", "omega_lambda"):
+        del stated[name]
+    halotools_samples.write_table(folder / "halos.hdf5", columns, stated)
+
+
+def pair(hydro_name, dark_name, seed=1):
+    def make(folder):
+        hydro, dark = synthetic_pair(600, seed=seed, box_size=60.0)
+        record = {**hydro.snapshot.record, "star_particle_mass_msun_h": 1e6}
+        hydro = replace(hydro, snapshot=replace(hydro.snapshot, record=record))
+        for name, scene in ((hydro_name, hydro), (dark_name, dark)):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            write_bundle(scene, folder / name)
+
+    return make
+
+
+def checkpoint(folder):
+    sys.path.insert(0, str(ROOT / "tests/painters"))
+    import test_checkpoint
+
+    test_checkpoint.save(folder / "best.ckpt", test_checkpoint.checkpoint(), False)
+
+
+def quijote(folder):
+    """512^3 particles in 1000 Mpc/h, of Omega_m = 0.3175."""
+    groups = made_up_groups()
+    groups["position"] = groups["position"] * 1000.0 / BOX_SIZE
+    write_groups(
+        folder / "Quijote/Halos/FoF/fiducial/0",
+        **groups,
+        particle_mass=0.3175 * CRITICAL_DENSITY * (1000.0 / 512) ** 3,
+        redshift=0.0,
+        output=4,
+    )
+
+
+def part_of_a_catalogue(folder):
+    groups = write_arepo(folder / "TNG100-1", files=4, number=99, snapshots=False)
+    sorted(Path(groups).glob("*.hdf5"))[-1].unlink()
+
+
+def lists(folder):
+    """One with comments, one without the mass of a particle, one with nothing but the columns."""
+    sys.path.insert(0, str(ROOT / "tests/readers"))
+    import rockstar_samples
+
+    (folder / "hlists").mkdir()
+    rockstar_samples.Sample("hlist").write(folder / "hlist_1.00000.list")
+    rockstar_samples.Sample("out").write(folder / "out_12.list")
+    bare = rockstar_samples.Sample("out", box_size=16.0)
+    bare.comments = []
+    bare.write(folder / "out_2.parents")
+    rockstar_samples.Sample("hlist").write(folder / "hlists/hlist_1.00000.list")
+
+
+def table_of_halos(folder):
+    sys.path.insert(0, str(ROOT / "tests/readers"))
+    import rockstar_samples
+
+    table = rockstar_samples.universe()
+    columns = {name: table[name] for name in ("id", "upid", *"xyz", "vx", "vy", "vz")}
+    Table({**columns, "m200c": table["m200c"], "mvir": table["mvir"]}).write(folder / "halos.csv")
+
+
+OF_PAGES = {
+    "README.md": [bundle_of_the_demo("output/groups_002")],
+    "first-mock.md": [],
+    "calibrate-the-hod.md": [
+        pair("hydro/groups_099", "dark/groups_099"),
+        pair("A/hydro", "A/dark", 2),
+        pair("B/hydro", "B/dark", 3),
+    ],
+    "convert-published-weights.md": [checkpoint],
+    "density-fields.md": [lambda folder: (folder / "demo").mkdir()],
+    "halotools.md": [halotools_table],
+    "hosts-without-subhalos.md": [hosts],
+    "measure-a-mock.md": [mock("demo/mock.fits"), pair("hydro/groups_099", "dark/groups_099")],
+    "paint-with-the-network.md": [bundle_of_the_demo("dark.hdf5"), weights("net.safetensors")],
+    "read-your-simulation.md": [
+        bundle_of_the_demo("output/groups_002"),
+        part_of_a_catalogue,
+        lists,
+        quijote,
+    ],
+    "scripts-and-shells.md": [bundle_of_the_demo("dark.hdf5")],
+    "tables.md": [table_of_halos],
+    "use-the-catalogue.md": [bundle_of_the_demo("dark.hdf5")],
+    "density-grid.md": [
+        lambda folder: mockgal.field(DEMO, folder / "stellar_mass.hdf5", grid_size=16)
+    ],
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, halotools):
+    """An empty folder to run in, with the checkout's `catalogs`; nothing of the process stays."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(
+        "PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    )
+    (tmp_path / "catalogs").symlink_to(ROOT / "catalogs")
+    backend, handlers = matplotlib.get_backend(), [signal.SIGTERM, signal.SIGINT]
+    before = {number: signal.getsignal(number) for number in handlers}
+    matplotlib.use("Agg")
+    yield tmp_path
+    matplotlib.pyplot.close("all")
+    matplotlib.use(backend)
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+# Those of a newcomer run in the other test, one after the other.
+@pytest.mark.parametrize(
+    "page", [p for p in WITH_CODE if p.name not in NEWCOMER], ids=lambda p: p.name
+)
+def test_the_code_of_a_page_runs(page, folder):
+    for make in OF_PAGES.get(page.name, []):
+        make(folder)
+    assert run_page(page, {}) > 0
+
+
+@pytest.mark.parametrize("order", [1, pytest.param(-1, marks=pytest.mark.slow)])
+def test_pages_of_a_newcomer_go_together(order, folder):
+    """One after the other in one folder, in either order: no output of one is in the way."""
+    bundle_of_the_demo("output/groups_002")(folder)
+    outputs = []
+    for page in (page for name in NEWCOMER[::order] for page in WITH_CODE if page.name == name):
+        before = set(os.listdir(folder))
+        assert run_page(page, {}) > 0
+        outputs.append(set(os.listdir(folder)) - before)
+    assert all(outputs)
+
+
+def test_blocks_that_are_not_run_are_few_and_say_why():
+    blocks = [(page, block) for page in PAGES for block in blocks_of(page)]
+    code = [(page, block) for page, block in blocks if block.language in RUN]
+    without = [(page.name, block.line) for page, block in code if block.reason]
+    assert len(without) <= 18, without
+    assert len(code) > 50
+    for page, block in blocks:
+        assert block.language in (*RUN, "text", "yaml", ""), f"{page}:{block.line}"
+        assert block.reason is None or len(block.reason) > 15
+
+
+def test_the_table_has_no_page_that_is_gone():
+    assert set(OF_PAGES) <= {page.name for page in WITH_CODE}

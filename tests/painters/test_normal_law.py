@@ -1,0 +1,114 @@
+"""Laws that are cut off far below what the table resolves, against the exact ones."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cnn_samples import SMALL, sample_weights
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from scipy.special import log_ndtr, ndtri_exp
+
+from mockgal.laws.distribution import cdf, inverse_cdf
+from mockgal.painters.cnn.law import law
+from mockgal.painters.normal_law import (
+    FARTHEST,
+    PROBABILITY,
+    mean_above,
+    normal_quantiles,
+    resolved,
+)
+from mockgal.types import Distribution
+
+FLOOR, N = 8.0, 20_000
+U = (np.arange(N) + 0.5) / N
+
+
+def painted(distance, scale):
+    """A law whose mean is so many scales below the floor, as it is drawn from."""
+    given = np.full(N, FLOOR - distance * scale), np.full(N, scale)
+    location, made, replaced = resolved(*given, FLOOR)
+    assert np.all(replaced == (distance > FARTHEST))
+    return Distribution(
+        p_luminous=np.ones(N),
+        location=location,
+        scale=made,
+        residual_row=np.zeros(N, np.int16),
+        residual_probability=PROBABILITY,
+        residual_quantiles=normal_quantiles()[None],
+        floor=FLOOR,
+        extrapolated=np.zeros(N, dtype=bool),
+    )
+
+
+def exact(distance, scale):
+    """Quantiles of the law above the floor [dex]."""
+    return scale * (-ndtri_exp(log_ndtr(-distance) + np.log1p(-U)) - distance)
+
+
+@pytest.mark.parametrize("scale", [0.2, 3.0])
+@pytest.mark.parametrize("distance", [-1.0, 2.0, 4.9, 5.1, 6.0, 9.0, 30.0, 1000.0])
+def test_the_law_above_the_floor(distance, scale):
+    law, expected = painted(distance, scale), exact(distance, scale)
+    found = inverse_cdf(law, U) - FLOOR
+    assert found.mean() == pytest.approx(expected.mean(), rel=0.01)
+    for share in (0.1, 0.5, 0.9, 0.99):
+        assert np.quantile(found, share) == pytest.approx(np.quantile(expected, share), rel=0.05)
+    inside = U < 0.99
+    assert cdf(law, found + FLOOR)[inside] == pytest.approx(U[inside], abs=1e-3)
+
+
+@pytest.mark.parametrize("scale", [0.2, 3.0])
+@pytest.mark.parametrize("distance", [-np.inf, -30.0, -1.0, 0.0, 2.0, 4.9])
+def test_the_mean_above_the_floor(distance, scale):
+    floor = FLOOR if np.isfinite(distance) else -np.inf
+    location = np.full(1, FLOOR - (distance * scale if np.isfinite(distance) else 0.0))
+    expected = stats.truncnorm.mean((floor - location[0]) / scale, np.inf, location[0], scale)
+    assert mean_above(location, np.array([scale]), floor)[0] == pytest.approx(expected, rel=1e-9)
+
+
+@given(st.floats(5.0, 1e8), st.floats(1e-3, 100.0))
+def test_however_far_the_law_is_one(distance, scale):
+    floor = np.full(1, FLOOR)
+    location, made, _ = resolved(floor - distance * scale, np.array([scale]), FLOOR)
+    assert 0 < made[0] <= scale * (1 + 1e-9)
+    assert location[0] < FLOOR
+    assert (FLOOR - location[0]) / made[0] == pytest.approx(FARTHEST, rel=1e-5)
+
+
+def test_laws_that_the_table_resolves_are_left_as_they_are():
+    location, scale = np.array([8.5, 7.0, 8.0 - 4.99]), np.array([0.2, 0.5, 1.0])
+    found = resolved(location, scale, FLOOR)
+    assert np.array_equal(found[0], location)
+    assert np.array_equal(found[1], scale)
+    assert not found[2].any()
+    assert not resolved(location - 100.0, scale, -np.inf)[2].any()
+
+
+def test_it_changes_continuously_and_only_what_is_far():
+    given = np.array([FLOOR - FARTHEST - 1e-6, FLOOR - 1.0]), np.ones(2)
+    location, scale, replaced = resolved(*given, FLOOR)
+    assert replaced.tolist() == [True, False]
+    assert location == pytest.approx(given[0], abs=1e-4)
+    assert scale == pytest.approx(given[1], abs=1e-4)
+    assert location[1] == given[0][1]
+    assert given[0][0] == FLOOR - FARTHEST - 1e-6
+
+
+def test_mass_of_a_voxel_far_below_the_floor_is_painted_by_its_mean():
+    weights = sample_weights(SMALL, domain={"luminosity_floor": 1e8}, target="voxel")
+    medians = []
+    for mean in (0.3, 0.1, -0.1, -5.0):  # log10 of mass; the sample's target is standardised
+        centre, deviation = weights.normalisation.target
+        output = np.array([[(mean - centre) / deviation, np.log(3.0 / deviation), 8.0]])
+        flag = np.zeros(1, dtype=bool)
+        made = law(weights, 1, np.arange(1), output, np.ones(1), flag, {})
+        medians.append(float(inverse_cdf(made, np.full(1, 0.5))[0]))
+        location, scale, _ = resolved(np.full(1, mean), np.full(1, 3.0), FLOOR)
+        expected = replace(made, location=location, scale=scale)
+        assert medians[-1] == pytest.approx(
+            float(inverse_cdf(expected, np.full(1, 0.5))[0]), abs=0.1
+        )
+    assert np.all(np.diff(medians) < 0)
+    assert medians[0] - medians[2] < 0.1
