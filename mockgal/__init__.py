@@ -31,7 +31,8 @@ from .system.files import signals as _signals
 if _signals.is_command():  # what follows takes a while, in which Ctrl-C prints no traceback
     _signals.end_at_once()
 
-from .tasks.build import build, most_massive, paint, populate, read, read_galaxies, select
+from .selection.ranks import most_massive
+from .tasks.build import build, paint, populate, read, read_galaxies, select
 from .tasks.calibrate import calibrate
 from .tasks.evaluate import evaluate
 from .tasks.field import field

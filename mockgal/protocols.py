@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from .columns import Column
 from .errors import MissingDatasetError, UsageError
-from .types import Distribution, GalaxyCatalog, Scene
+from .laws.distribution import Distribution
+from .types import GalaxyCatalog, Scene
 
 F = TypeVar("F", bound=Callable[..., Any])
 

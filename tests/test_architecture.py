@@ -47,7 +47,7 @@ DOORS = {
     "tasks": ROOMS - {"tasks", "cli", "testing", "universe"},
     # The commands only call tasks; they show what objects of these rooms hold.
     "cli": {"tasks", "painters", "statistics", "training", "writers"},
-    "__init__": {"tasks"},
+    "__init__": {"selection", "tasks"},
     "__main__": {"cli"},
 }
 FAMILIES = ("rockstar", "quijote", "halotools", "subfind", "mocks")  # of formats

@@ -3,14 +3,75 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Distribution
+from ..system.deferred import Deferred
+from .conditional import ConditionalLaw
 
 Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A painter's prediction for each of n subhalos, from which galaxies are drawn.
+
+    A subhalo is luminous with probability ``p_luminous``; given that it is,
+    log10 M* = ``location`` + ``scale`` * q(u), q being the quantile function in row
+    ``residual_row`` of ``residual_quantiles``, cut off below ``floor`` (the law is the conditional
+    one, given that the galaxy is above the luminosity floor; nothing is moved).
+
+    Parameters
+    ----------
+    p_luminous, location, scale : ndarray, shape (n,)
+        Probability; log10 of stellar mass [Msun/h], or `Deferred` if that takes long; dex.
+    residual_row : ndarray of int, shape (n,)
+    residual_probability : ndarray, shape (q,)
+        From 0 to 1, increasing.
+    residual_quantiles : ndarray, shape (rows, q)
+        In units of ``scale``, non-decreasing along q.
+    floor : float
+        log10 of the least stellar mass that counts as luminous [Msun/h]; -inf for none.
+    extrapolated : ndarray of bool, shape (n,)
+        Outside the range that the painter is valid in.
+    record : mapping
+        What the prediction counted (rows not painted, and why): numbers that add up over tiles.
+    rank : ndarray, shape (n,), optional
+        Place in (0, 1) of each subhalo among those like it, by a property that stellar mass goes
+        with; see `mockgal.laws.distribution.ranked`.
+    rank_correlation : float
+        From -1 to 1: of the normal scores of rank and stellar mass.
+    further : mapping of str to ConditionalLaw
+        Of further columns of the galaxies, by their names in `mockgal.columns.GALAXY_COLUMNS`.
+    """
+
+    p_luminous: Array
+    location: Array | Deferred
+    scale: Array
+    residual_row: Array
+    residual_probability: Array
+    residual_quantiles: Array
+    floor: float
+    extrapolated: Array
+    record: Mapping[str, float] = field(default_factory=dict)
+    rank: Array | None = None
+    rank_correlation: float = 0.0
+    further: Mapping[str, ConditionalLaw] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.p_luminous)
+
+    def take(self, rows: Array) -> Distribution:
+        """The prediction for the chosen rows."""
+        names = ["p_luminous", "location", "scale", "residual_row", "extrapolated"]
+        names += ["rank"] * (self.rank is not None)
+        further = {name: law.take(rows) for name, law in self.further.items()}
+        chosen = {name: getattr(self, name)[rows] for name in names}
+        return replace(self, **chosen, further=further)
 
 
 def inverse_cdf(distribution: Distribution, probability: Array) -> Array:

@@ -1,6 +1,6 @@
 """The law of a host's satellites: how many, of what mass, where; `mockgal.populate` draws from it.
 
-As `mockgal.types.Distribution` is for stellar masses, this is what is predicted, without a draw.
+As `Distribution` is for stellar masses, this is what is predicted, without a draw.
 """
 
 from __future__ import annotations

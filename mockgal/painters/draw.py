@@ -15,11 +15,11 @@ from ..columns import GALAXY_COLUMNS, Column, sorting_order
 from ..completeness import KEY as COMPLETENESS
 from ..completeness import Completeness
 from ..errors import DomainError, InternalError, shown, warn
-from ..laws.distribution import inverse_cdf, ranked
+from ..laws.distribution import Distribution, inverse_cdf, ranked
 from ..layout import COMPLETE_FROM, HOST_BIN, POPULATED, SELECTED_BY, WARNINGS, host_bin
 from ..protocols import Painter, check_contents
 from ..system.display import simulation_facts
-from ..types import Distribution, GalaxyCatalog, HaloCatalog, Scene
+from ..types import GalaxyCatalog, HaloCatalog, Scene
 from . import blocks
 from .provided import declared_columns
 from .validity.caveats import extrapolated as extrapolated_galaxies

@@ -216,7 +216,7 @@ def inverse_cdf(
     slopes_up, slopes_down : ndarray, shape (any, q)
         `slopes` of quantiles by probability, and of probability by quantiles.
     floor : float
-        As in `mockgal.types.Distribution`.
+        As in `mockgal.laws.distribution.Distribution`.
     value : ndarray, shape (n,)
         Probabilities, replaced by log10 of stellar mass.
     """

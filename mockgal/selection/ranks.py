@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import UsageError
+from ..protocols import takes
 from ..types import GalaxyCatalog
 
 
+@takes(GalaxyCatalog)
 def most_massive(galaxies: GalaxyCatalog, number: int) -> GalaxyCatalog:
     """Return the galaxies of the highest stellar mass: a number density is chosen in this way.
 

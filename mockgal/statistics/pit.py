@@ -18,8 +18,7 @@ from scipy import stats
 
 from .. import random
 from ..errors import BadValueError, UsageError
-from ..laws.distribution import cdf
-from ..types import Distribution
+from ..laws.distribution import Distribution, cdf
 from .galaxies.bins import check_masses
 from .result import POWER, SIGNIFICANCE, Field, Measurement, Style
 

@@ -319,20 +319,6 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
     return _recording(lambda: apply_cuts(galaxies, *cuts))
 
 
-@takes(GalaxyCatalog)
-def most_massive(galaxies: GalaxyCatalog, number: int) -> GalaxyCatalog:
-    """Return the galaxies of the highest stellar mass, complete down to the least of them.
-
-    Parameters
-    ----------
-    galaxies : GalaxyCatalog
-    number : int
-    """
-    from ..selection.ranks import most_massive as choose
-
-    return choose(galaxies, number)
-
-
 def read_galaxies(
     path: str | os.PathLike[str],
     columns: Iterable[str] | None = None,

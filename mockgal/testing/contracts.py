@@ -16,10 +16,11 @@ import numpy as np
 
 from ..columns import GALAXY_COLUMNS, HALO_COLUMNS, REQUIRED_HALO_COLUMNS
 from ..errors import OutputExistsError, UsageError
+from ..laws.distribution import Distribution
 from ..options import UNDECLARED, options_of
 from ..painters.draw import paint_scene
 from ..protocols import Painter, Reader, ReadOptions, Writer
-from ..types import Array, Distribution, GalaxyCatalog, ParticleChunk, Particles, Scene
+from ..types import Array, GalaxyCatalog, ParticleChunk, Particles, Scene
 from .promises import global_random_state, made, require, skip_without, state_of
 
 

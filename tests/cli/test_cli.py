@@ -22,9 +22,9 @@ import mockgal
 from mockgal import registry
 from mockgal.cli import main
 from mockgal.columns import GALAXY_COLUMNS
+from mockgal.laws.distribution import Distribution
 from mockgal.recipe import DEFAULT_SEED, check
 from mockgal.testing import painter_contract, write_gadget4
-from mockgal.types import Distribution
 from mockgal.writers.bundle import write_bundle
 
 ROOT = Path(__file__).parents[2]

@@ -11,10 +11,10 @@ from mockgal.calibration.hod_table import measure
 from mockgal.cli import main
 from mockgal.columns import GALAXY_COLUMNS
 from mockgal.errors import MockgalError
+from mockgal.laws.distribution import Distribution
 from mockgal.painters import blocks
 from mockgal.tasks import build as pipeline
 from mockgal.testing import synthetic_pair
-from mockgal.types import Distribution
 
 WRONG = {
     "mass of NaN": ("location", np.nan),

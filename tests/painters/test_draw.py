@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mockgal.errors import DomainError, InternalError
-from mockgal.laws.distribution import cdf, inverse_cdf
+from mockgal.laws.distribution import Distribution, cdf, inverse_cdf
 from mockgal.painters.draw import draw
-from mockgal.types import Distribution
 
 PROBABILITY = np.array([0, 0.1, 0.5, 0.9, 1.0])
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 import mockgal
 from mockgal import random
+from mockgal.laws.distribution import Distribution
 from mockgal.painters import draw, kernels
 from mockgal.painters.hod import rows as hod_rows
 from mockgal.painters.hod.store import shipped
-from mockgal.types import Distribution
 
 PACKAGE = Path(mockgal.__file__).parent
 IDS = st.lists(st.integers(-(2**63), 2**63 - 1), max_size=40)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.special import log_ndtr, ndtri_exp
 
-from mockgal.laws.distribution import cdf, inverse_cdf
+from mockgal.laws.distribution import Distribution, cdf, inverse_cdf
 from mockgal.painters.cnn.law import law
 from mockgal.painters.normal_law import (
     FARTHEST,
@@ -19,7 +19,6 @@ from mockgal.painters.normal_law import (
     normal_quantiles,
     resolved,
 )
-from mockgal.types import Distribution
 
 FLOOR, N = 8.0, 20_000
 U = (np.arange(N) + 0.5) / N

@@ -6,8 +6,9 @@ import numpy as np
 
 from mockgal.columns import GALAXY_COLUMNS
 from mockgal.cosmology import Cosmology
+from mockgal.laws.distribution import Distribution
 from mockgal.laws.satellites import SatelliteLaw
-from mockgal.types import Distribution, HaloCatalog, Scene, Snapshot
+from mockgal.types import HaloCatalog, Scene, Snapshot
 
 BOX = 100.0
 COSMOLOGY = Cosmology(h=0.6774, omega_m=0.3089, omega_lambda=0.6911)

@@ -11,10 +11,9 @@ from scipy import stats
 
 from mockgal import read_measurement
 from mockgal.errors import BadValueError, UsageError
-from mockgal.laws.distribution import cdf
+from mockgal.laws.distribution import Distribution, cdf
 from mockgal.painters.draw import draw
 from mockgal.statistics.pit import probability_integral_transform, smallest_detectable_distance
-from mockgal.types import Distribution
 
 PROBABILITY = np.linspace(0.0, 1.0, 41)
 GAUSSIAN = stats.norm.ppf(np.clip(PROBABILITY, 1e-3, 1 - 1e-3))

@@ -11,7 +11,7 @@ from scipy.special import log_ndtr
 
 from ...columns import FURTHER_TARGETS
 from ...laws.conditional import ConditionalLaw
-from ...types import Distribution
+from ...laws.distribution import Distribution
 from ..normal_law import PROBABILITY, normal_quantiles, resolved
 from .architecture import FURTHER_OUTPUTS, MEAN_ONLY, OUTPUTS
 from .weights.header import WeightsHeader

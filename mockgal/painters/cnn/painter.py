@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from ...columns import FURTHER_TARGETS, GALAXY_COLUMNS, Column
 from ...errors import DomainError, UsageError, warn
-from ...laws.distribution import inverse_cdf
+from ...laws.distribution import Distribution, inverse_cdf
 from ...options import check_options, documented
 from ...quantity import memory_size
 from ...system.files.scratch import scratch_folder
 from ...system.memory import available
-from ...types import Distribution, Scene
+from ...types import Scene
 from .domain import matching, mismatch
 from .evaluation.tiles import TileEvaluation
 from .inputs import features, grid_of

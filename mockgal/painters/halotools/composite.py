@@ -14,9 +14,9 @@ from astropy.utils.misc import NumpyRNGContext
 from numpy.typing import NDArray
 
 from ...errors import UsageError
-from ...laws.distribution import inverse_cdf
+from ...laws.distribution import Distribution, inverse_cdf
 from ...protocols import Painter
-from ...types import Distribution, Scene
+from ...types import Scene
 from ..hod.painter import HODPainter, mass_limit
 from ..hod.rows import hydro_masses, luminous_probability, table_row
 from ..hod.satellites import mean_luminous_satellites

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 
 from ...columns import GALAXY_COLUMNS, Column
 from ...errors import BadValueError, DomainError, UsageError, shown
+from ...laws.distribution import Distribution
 from ...laws.satellites import SatelliteLaw
 from ...layout import POPULATED, SELECTED_BY
 from ...options import check_options, documented
 from ...quantity import in_unit
 from ...system.deferred import Deferred
-from ...types import Distribution, HaloCatalog, Scene
+from ...types import HaloCatalog, Scene
 from .. import blocks
 from ..hod.options import ModelOptions
 from ..hod.painter import warn_if_short

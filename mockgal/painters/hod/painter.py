@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 
 from ...columns import GALAXY_COLUMNS, Column
 from ...errors import BadValueError, DomainError, MissingDatasetError, UsageError, warn
+from ...laws.distribution import Distribution
 from ...laws.satellites import SatelliteLaw
 from ...layout import COMPLETE_FROM
 from ...options import check_options, documented
-from ...types import Distribution, Scene
+from ...types import Scene
 from .. import blocks
 from ..validity.advice import mended, way_out
 from .columns import KINDS, TWIN

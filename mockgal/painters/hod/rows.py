@@ -33,7 +33,7 @@ class Prediction(NamedTuple):
     """Columns of shape (n,) that blocks of rows are predicted into.
 
     ``residual_row`` is the row of the table, ``above`` whether the mass is at or above the upper
-    edge of the last bin; the others are as in `mockgal.types.Distribution`.
+    edge of the last bin; the others are as in `mockgal.laws.distribution.Distribution`.
     """
 
     p_luminous: Array

@@ -19,6 +19,7 @@ from scipy import stats
 
 from ...columns import FURTHER_TARGETS
 from ...errors import BadValueError
+from ...laws.distribution import Distribution
 from ...painters.cnn.architecture import MEAN_ONLY
 from ...painters.cnn.weights.named import Weights
 from ...painters.normal_law import mean_above
@@ -28,7 +29,6 @@ from ...statistics.pit import (
     smallest_detectable_distance,
 )
 from ...statistics.result import POWER, SIGNIFICANCE
-from ...types import Distribution
 from ..data.samples import TEST, CropBatches, Samples
 from ..losses import Loss
 from .predict import outputs

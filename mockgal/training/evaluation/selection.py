@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import BadValueError, DomainError, InternalError, UsageError
+from ...laws.distribution import Distribution
 from ...painters.cnn.law import law, shares
 from ...painters.cnn.weights.header import WeightsHeader
 from ...painters.draw import draw
 from ...statistics.power.spectrum import power_of_field
 from ...statistics.power.subvolume import power_of_subcube
 from ...statistics.result import Measurement
-from ...types import Distribution
 from ..data.samples import Samples
 
 Array = NDArray[Any]

@@ -13,13 +13,13 @@ from weights_samples import TINY, edit, weights
 from mockgal.columns import FURTHER_TARGETS, GALAXY_COLUMNS, HALO_COLUMNS
 from mockgal.errors import BadValueError, DomainError, InternalError
 from mockgal.laws.conditional import ConditionalLaw
+from mockgal.laws.distribution import Distribution
 from mockgal.painters.cnn.architecture import MEAN_ONLY, SUBHALO_FEATURES, outputs_of
 from mockgal.painters.cnn.law import law
 from mockgal.painters.cnn.painter import CNNPainter
 from mockgal.painters.cnn.weights.named import read_weights, save_weights
 from mockgal.painters.draw import draw, draw_further, paint_scene
 from mockgal.testing.contracts import painter_contract
-from mockgal.types import Distribution
 
 RADIUS = "stellar_half_mass_radius"
 TWO = replace(SMALL, outputs=outputs_of((RADIUS, "vmax")))
