@@ -35,7 +35,7 @@ MEMORY = 6 << 20  # kB of address space
 BATCH = 500
 GOOD = {"same", "refused", "explained", "untold", "warned"}
 
-for _folder in ("read", "mutations"):
+for _folder in ("readers", "mutations"):
     sys.path.append(str(HERE / _folder))
 
 

@@ -95,7 +95,7 @@ def test_readers(name, tmp_path, demo_bundle):
 def test_no_reader_is_forgotten():
     assert set(registry.names("readers")) == READERS.keys() | IN_THEIR_OWN_TESTS
     for name in IN_THEIR_OWN_TESTS:
-        own = Path(__file__).with_name("read") / f"test_read_{name}.py"
+        own = Path(__file__).parents[1] / "readers" / name / f"test_read_{name}.py"
         assert "reader_contract(" in own.read_text()
 
 
