@@ -194,11 +194,11 @@ def test_radii_at_a_redshift_tell_another_dark_energy(tmp_path):
 
 
 @pytest.mark.parametrize("write", [write_gadget4, write_arepo])
-def test_radii_of_a_dark_energy_that_is_not_stated(tmp_path, monkeypatch, write):
+def test_radii_of_a_dark_energy_that_is_not_stated(tmp_path, write):
     """They imply no Omega_m: 0.338 would have been it. The options are the way out."""
     true = replace(COSMOLOGY, w0=-0.9)
-    monkeypatch.setattr("mockgal.testing.subfind.COSMOLOGY", true)
-    path = write(tmp_path, files=1, groups=60, side=20, redshift=0.5, snapshots=False)
+    small = {"files": 1, "groups": 60, "side": 20, "snapshots": False}
+    path = write(tmp_path, redshift=0.5, cosmology=true, **small)
     with pytest.raises(UnitsError) as caught:
         read(path)
     assert "--w0 and --wa" in caught.value.fix
