@@ -1,1 +1,1 @@
-"""What painters predict: stellar mass, further columns at given stellar mass, and satellites."""
+"""What painters predict: stellar mass, further columns given stellar mass, and satellites."""

@@ -1,4 +1,4 @@
-"""The law of stellar mass that a painter predicts: its distribution function, and the inverse."""
+"""The law of stellar mass that a painter predicts, its distribution function and the inverse."""
 
 from __future__ import annotations
 
@@ -20,16 +20,21 @@ Array = NDArray[Any]
 class Distribution:
     """A painter's prediction for each of n subhalos, from which galaxies are drawn.
 
-    A subhalo is luminous with probability ``p_luminous``; given that it is,
-    log10 M* = ``location`` + ``scale`` * q(u), q being the quantile function in row
-    ``residual_row`` of ``residual_quantiles``, cut off below ``floor`` (the law is the conditional
-    one, given that the galaxy is above the luminosity floor; nothing is moved).
+    A subhalo is luminous with probability ``p_luminous``. If it is luminous,
+    log10 M* = ``location`` + ``scale`` * q(u), where q is the quantile function in row
+    ``residual_row`` of ``residual_quantiles``. The law is truncated at ``floor``: it is the law
+    conditional on the galaxy being above the luminosity floor, and no mass is moved up to it.
 
     Parameters
     ----------
-    p_luminous, location, scale : ndarray, shape (n,)
-        Probability; log10 of stellar mass [Msun/h], or `Deferred` if that takes long; dex.
+    p_luminous : ndarray, shape (n,)
+        Probability of being luminous.
+    location : ndarray or Deferred, shape (n,)
+        log10 of stellar mass [Msun/h]; `Deferred` if it takes long to compute.
+    scale : ndarray, shape (n,)
+        dex.
     residual_row : ndarray of int, shape (n,)
+        Row of ``residual_quantiles``.
     residual_probability : ndarray, shape (q,)
         From 0 to 1, increasing.
     residual_quantiles : ndarray, shape (rows, q)
@@ -37,16 +42,16 @@ class Distribution:
     floor : float
         log10 of the least stellar mass that counts as luminous [Msun/h]; -inf for none.
     extrapolated : ndarray of bool, shape (n,)
-        Outside the range that the painter is valid in.
+        Whether the subhalo is outside the painter's range of validity.
     record : mapping
-        What the prediction counted (rows not painted, and why): numbers that add up over tiles.
+        Counts of the prediction (rows not painted, and why), which add up over tiles.
     rank : ndarray, shape (n,), optional
-        Place in (0, 1) of each subhalo among those like it, by a property that stellar mass goes
-        with; see `mockgal.laws.distribution.ranked`.
+        Rank in (0, 1) of each subhalo among similar ones, by a property that correlates with
+        stellar mass; see `mockgal.laws.distribution.ranked`.
     rank_correlation : float
-        From -1 to 1: of the normal scores of rank and stellar mass.
+        Correlation of the normal scores of rank and stellar mass, from -1 to 1.
     further : mapping of str to ConditionalLaw
-        Of further columns of the galaxies, by their names in `mockgal.columns.GALAXY_COLUMNS`.
+        Laws of further columns of the galaxies, by name in `mockgal.columns.GALAXY_COLUMNS`.
     """
 
     p_luminous: Array
@@ -66,7 +71,7 @@ class Distribution:
         return len(self.p_luminous)
 
     def take(self, rows: Array) -> Distribution:
-        """The prediction for the chosen rows."""
+        """Return the prediction for the chosen rows."""
         names = ["p_luminous", "location", "scale", "residual_row", "extrapolated"]
         names += ["rank"] * (self.rank is not None)
         further = {name: law.take(rows) for name, law in self.further.items()}
@@ -75,7 +80,7 @@ class Distribution:
 
 
 def inverse_cdf(distribution: Distribution, probability: Array) -> Array:
-    """log10 of the stellar mass below which a luminous galaxy lies with ``probability``.
+    """Return log10 of the stellar mass below which a luminous galaxy lies with ``probability``.
 
     Parameters
     ----------
@@ -100,9 +105,10 @@ def inverse_cdf(distribution: Distribution, probability: Array) -> Array:
 
 
 def cdf(distribution: Distribution, log_stellar_mass: Array) -> Array:
-    """Probability that a luminous galaxy lies below ``log_stellar_mass``, shape (n,).
+    """Return the probability that a luminous galaxy lies below ``log_stellar_mass``, shape (n,).
 
-    The inverse of `inverse_cdf`; at the true masses it is the probability integral transform.
+    This is the inverse of `inverse_cdf`; at the true masses it is the probability integral
+    transform.
     """
     d, location = distribution, np.asarray(distribution.location)
     below = _residual_cdf(d, (d.floor - location) / d.scale)
@@ -112,11 +118,12 @@ def cdf(distribution: Distribution, log_stellar_mass: Array) -> Array:
 
 
 def ranked(distribution: Distribution, probability: Array) -> Array:
-    """The place in the law of stellar mass that goes with the subhalo's rank.
+    """Return the quantile in the law of stellar mass that follows from each subhalo's rank.
 
-    Conditional abundance matching with scatter: the normal score of the place is r times that of
-    the rank plus sqrt(1 - r^2) times that of ``probability``, r being the rank correlation. Uniform
-    for uniform ranks and probabilities, so that the law over all subhalos stays what it is.
+    This is conditional abundance matching with scatter: the normal score of the quantile is r times
+    that of the rank plus sqrt(1 - r^2) times that of ``probability``, where r is the rank
+    correlation. The quantile is uniform for uniform ranks and probabilities, so that the law over
+    all subhalos does not change.
 
     Parameters
     ----------
@@ -138,7 +145,7 @@ def ranked(distribution: Distribution, probability: Array) -> Array:
 
 
 def _unranked(d: Distribution, place: Array) -> Array:
-    """The inverse of `ranked`; a step where the rank alone tells the place."""
+    """Invert `ranked`; the result is a step where the rank alone sets the place."""
     r = d.rank_correlation
     if d.rank is None or r == 0.0:
         return place

@@ -1,6 +1,6 @@
-"""The law of a host's satellites: how many, of what mass, where; `mockgal.populate` draws from it.
+"""The law of a host's satellites: their number, masses and positions.
 
-As `Distribution` is for stellar masses, this is what is predicted, without a draw.
+Like `Distribution` for stellar masses it is a prediction; `mockgal.populate` draws from it.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class SatelliteLaw:
-    """What is predicted of the satellites of n hosts.
+    """Prediction of the satellites of n hosts.
 
     Parameters
     ----------
     name : str
-        What it was made by, for the record.
+        The calibration or model that it comes from, for the record.
     mean, variance : ndarray, shape (n,)
-        Of the number of satellites of each host. A Poisson law has ``variance`` = ``mean``.
+        Mean and variance of the number of satellites of each host. A Poisson law has
+        ``variance`` = ``mean``.
     row : ndarray of int, shape (n,)
-        Row, for each host, of the tables below.
+        For each host, its row in the tables below.
     probability : ndarray, shape (q,)
-        Of their quantiles, from 0 to 1, increasing.
+        Probabilities of the tables' quantiles, from 0 to 1, increasing.
     log_mass_ratio : ndarray, shape (rows, q)
         Quantiles of log10 (bound mass of a satellite / mass of its host), non-decreasing along q;
-        in units of ``mass_scale``, where there is one.
+        in units of ``mass_scale`` if there is one.
     radius : ndarray, shape (rows, q), or None
         Quantiles of the distance from the host's centre over the host's radius; None if not
         measured.
@@ -44,11 +45,11 @@ class SatelliteLaw:
     references : tuple of str
         Sources, for the record.
     record : mapping
-        What was counted: numbers that add up over tiles.
+        Counts, which add up over tiles.
     origin : mapping
         What identifies the painter, for the record: plain JSON values.
     mass_scale : ndarray, shape (n,), or None
-        For each host what ``log_mass_ratio`` is multiplied by [dex].
+        Factor on ``log_mass_ratio`` for each host [dex].
     """
 
     name: str
@@ -79,9 +80,9 @@ class SatelliteLaw:
             if values is not None and not (
                 values.shape == (rows, q) and np.all(np.diff(values, axis=1) >= 0)
             ):
-                problem = "quantiles that decrease, or unlike their probabilities in number"
+                problem = "quantiles that decrease, or are not one per probability"
         if self.velocity_dispersion is not None and self.velocity_dispersion.shape != (rows,):
-            problem = "velocity dispersions unlike the rows in number"
+            problem = "velocity dispersions that are not one per row"
         if problem:
             raise InternalError(f"law of satellites {self.name}", problem, "", "mend the painter")
 
@@ -89,11 +90,11 @@ class SatelliteLaw:
         return len(self.mean)
 
     def digest(self, order: Array) -> str:
-        """BLAKE2b-256 of its tables and, in the ``order`` given, of what it says of each host."""
-        found = hashlib.blake2b(self.name.encode(), digest_size=32)
+        """Return the BLAKE2b-256 of its tables and of each host's values, in the ``order``."""
+        digest = hashlib.blake2b(self.name.encode(), digest_size=32)
         tables = (self.probability, self.log_mass_ratio, self.radius, self.velocity_dispersion)
         hosts = (self.mean, self.variance, self.row, self.mass_scale)
         for values in (*tables, *(None if v is None else v[order] for v in hosts)):
             array = np.empty(0) if values is None else np.asarray(values, dtype=np.float64)
-            found.update(np.ascontiguousarray(array).data)
-        return found.hexdigest()
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()

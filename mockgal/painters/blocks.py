@@ -1,8 +1,7 @@
-"""Large catalogues in blocks of rows, on several threads, without a trace of it in the results.
+"""Large catalogues in blocks of rows, on several threads, with unchanged results.
 
-Each function does with compiled code (`mockgal.painters.kernels`), for catalogues of `LARGE` and
-more
-rows, what it does with NumPy for smaller ones.
+For catalogues of `LARGE` rows and more each function uses compiled code
+(`mockgal.painters.kernels`); for smaller ones it does the same with NumPy.
 """
 
 from __future__ import annotations
@@ -23,23 +22,24 @@ from ..system.parallel import threads
 Array = NDArray[Any]
 Result = TypeVar("Result")
 
-LARGE = 500_000  # NumPy is done with fewer rows before compiled code is loaded
-LARGE_BLOCK = 50_000  # likewise, of one block of a large catalogue
+LARGE = 500_000  # with fewer rows NumPy finishes before compiled code is loaded
+LARGE_BLOCK = 50_000  # likewise, in one block of a large catalogue
 BLOCK_ROWS = 1 << 17  # fewer, and threads wait for the interpreter; more, and caches overflow
-_LEAST_BLOCK = 1 << 14  # of chosen rows, whose values are spread over a catalogue
+_LEAST_BLOCK = 1 << 14  # for chosen rows, whose values are spread over a catalogue
 _beside: ContextVar[Future[Any] | None] = ContextVar("beside", default=None)
 
 
 def over_blocks(work: Callable[[slice], Result], rows: int, of: int | None = None) -> list[Result]:
-    """``work`` of each block of rows, in order of rows.
+    """Call ``work`` for each block of rows, and return the results in order of rows.
 
     Parameters
     ----------
     work : callable
         Called with a slice of rows, in several threads at a time if there are many rows.
     rows : int
+        Number of rows.
     of : int, optional
-        Rows that these were chosen from, if they are some of a catalogue's.
+        Number of rows in the catalogue, if ``rows`` of them were chosen.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def over_blocks(work: Callable[[slice], Result], rows: int, of: int | None = Non
     size = BLOCK_ROWS if of is None else min(BLOCK_ROWS, max(_LEAST_BLOCK, -(-rows // threads())))
     parts = [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
     beside = _beside.get()
-    busy = int(beside is not None and not beside.done())  # or both would end later
+    busy = int(beside is not None and not beside.done())  # sharing its core would slow both
     workers = min(threads() - busy, len(parts))
     if workers <= 1 or (rows if of is None else of) < LARGE:
         return [work(part) for part in parts]
@@ -58,13 +58,19 @@ def over_blocks(work: Callable[[slice], Result], rows: int, of: int | None = Non
 
 
 def chosen_of(mask: Array, part: slice) -> Array | slice:
-    """The rows of a block that a mask chooses: all of them as the slice, which is not copied."""
+    """Return the rows of a block that a mask chooses; the slice itself if it chooses all.
+
+    A slice saves the copy.
+    """
     return part if mask.all() else part.start + np.flatnonzero(mask)
 
 
 @contextmanager
 def aside(work: Callable[[], Result], rows: int) -> Iterator[Callable[[], Result]]:
-    """A function that gives the result of ``work``, which runs meanwhile if there are many rows."""
+    """Yield a function that returns the result of ``work``.
+
+    If there are many rows, ``work`` runs in the background during the block.
+    """
     if rows < LARGE:
         yield work
         return
@@ -84,15 +90,15 @@ def aside(work: Callable[[], Result], rows: int) -> Iterator[Callable[[], Result
 def take(
     columns: Mapping[str, Array], wanted: Mapping[str, str | tuple[str, int]], rows: Array
 ) -> dict[str, Array]:
-    """Some rows of some columns, which are not joined for it where they are `Joined`.
+    """Return some rows of some columns; `Joined` columns are not joined for it.
 
     Parameters
     ----------
     columns : mapping of str to ndarray, shape (n,) or (n, k)
         Values of 8 bytes or of 1.
     wanted : mapping of str to str or tuple
-        For each name in the result that of a column or, for one of its components, that and a
-        number.
+        For each name in the result, the name of a column or, for one of its components, that name
+        and the component's number.
     rows : ndarray of int, shape (m,)
         In [0, n).
 
@@ -117,7 +123,7 @@ def take(
 
 
 def interp(x: Array, nodes: Array, values: Array) -> Array:
-    """`numpy.interp`, shape (n,); for use within a block of many rows or on a few."""
+    """Do as `numpy.interp`, shape (n,); for use within a block of many rows, or on a few rows."""
     if len(x) < LARGE_BLOCK:
         return np.asarray(np.interp(x, nodes, values))
     from . import kernels
@@ -129,18 +135,18 @@ def interp(x: Array, nodes: Array, values: Array) -> Array:
 
 
 def sums(values: Array, chosen: Array) -> tuple[float, float]:
-    """Sum of the values that are chosen, and of the others, each exact but for one rounding.
+    """Return the sums of the chosen values and of the others, each rounded only once.
 
     Parameters
     ----------
     values : ndarray, shape (n,)
-        Mostly in [0, 1]: the sum is slower if any is not.
+        Mostly in [0, 1]: the sum is slower if any value is not.
     chosen : ndarray of bool, shape (n,)
 
     Returns
     -------
     chosen, others : float
-        The same whatever the order of rows.
+        Independent of the order of rows.
     """
     if len(values) >= LARGE:
         from . import kernels

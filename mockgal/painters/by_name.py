@@ -1,7 +1,8 @@
-"""Tables and weights that are given by name or by path: those that come with mockgal go first.
+"""Tables and weights chosen by name or by path: those that come with mockgal take precedence.
 
-What a folder holds must not change what a name means: a download called ``tng100-1`` in the working
-directory is another calibration, and the command that names ``tng100-1`` does not mean it.
+The contents of a folder must not change the meaning of a name: a download called ``tng100-1`` in
+the working directory is another calibration, and a command that names ``tng100-1`` does not mean
+it.
 """
 
 from __future__ import annotations
@@ -25,22 +26,23 @@ def by_name(
 ) -> str | Path:
     """Return which of the shipped ``names`` is meant, or else the path of a file.
 
-    A path is what has a folder (``./name``) or the extension, or is no text; a name that is also
-    that of a file is warned of.
+    A value with a folder (``./name``) or the extension, or that is not a string, is a path. A name
+    that is also that of a file causes a warning.
 
     Parameters
     ----------
     given : str or path-like
+        The name or path.
     names : iterable of str
-        Of what comes with the package.
+        Names that come with the package.
     where, flag, extension, listed_by : str
-        For messages: what is given, the option that gives it, the extension of its files, and the
-        command that lists the names.
+        For messages: the kind of thing, its option, the extension of its files, and the command
+        that lists the names.
 
     Raises
     ------
     UsageError
-        No such name, and no such file.
+        There is neither such a name nor such a file.
     """
     text, names = os.fspath(given), tuple(names)
     path = Path(text)

@@ -1,4 +1,4 @@
-"""Painters by name, with their options checked, and what they predict of satellites."""
+"""Painters by name, with their options checked, and their predictions of satellites."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ..types import Scene
 
 
 def make_painter(name: str, options: dict[str, Any]) -> Painter:
-    """The painter ``name`` with its options.
+    """Return the painter ``name`` with its options.
 
     Raises
     ------
     UsageError
-        No such painter, an option that it does not have, or a value that the option cannot have.
+        There is no such painter, it has no such option, or the option cannot have the value.
     """
     where = f"painter {name}"
     declared = check_painter_options(where, name, options)
     for key, value in options.items():
-        if value is not None:  # as if not given
+        if value is not None:  # None is as if the option were absent
             declared[key].check(where, value)
     painter: Painter = registry.make("painters", name, **options)
     return painter
@@ -34,12 +34,12 @@ def make_painter(name: str, options: dict[str, Any]) -> Painter:
 def check_painter_options(
     where: str, name: str, options: Iterable[str], beside: Iterable[str] = ()
 ) -> dict[str, Option]:
-    """Return the options of the painter ``name``; ``beside`` are allowed as well.
+    """Return the options of the painter ``name``; the options ``beside`` are allowed as well.
 
     Raises
     ------
     UsageError
-        No such painter or option; the message lists those that are.
+        There is no such painter or option; the message lists those that exist.
     """
     declared = flat(registry.painter_options(name))
     check_options(where, options, [*beside, *declared])
@@ -47,19 +47,19 @@ def check_painter_options(
 
 
 def made(where: str, painter: str | Painter, options: dict[str, Any]) -> Painter:
-    """The painter itself, or the one of that name with its options.
+    """Return the painter itself, or make the one of that name with its options.
 
     Raises
     ------
     UsageError
-        Options for a painter that is made already.
+        There are options beside a painter object.
     """
     if isinstance(painter, str):
         return make_painter(painter, options)
     if options:
         raise UsageError(
             where,
-            f"options {', '.join(options)} for a painter that is made already",
+            f"options {', '.join(options)} beside a painter object",
             "none",
             "give the options to the painter's class",
         )
@@ -67,12 +67,12 @@ def made(where: str, painter: str | Painter, options: dict[str, Any]) -> Painter
 
 
 def check_options(where: str, options: Iterable[str], allowed: Iterable[str]) -> None:
-    """Whether all options are allowed ones.
+    """Raise if an option is not allowed.
 
     Raises
     ------
     UsageError
-        The message lists those that are.
+        The message lists the allowed options.
     """
     unknown = [key for key in options if key not in allowed]
     if unknown:
@@ -83,12 +83,12 @@ def check_options(where: str, options: Iterable[str], allowed: Iterable[str]) ->
 
 
 def guarded(name: str | None, sim: Scene) -> AbstractContextManager[None]:
-    """Return a context in which what a plug-in's painter raises becomes an error that names it.
+    """Return a context that turns exceptions of a plug-in's painter into an error that names it.
 
     Parameters
     ----------
     name : str or None
-        Of the painter; None for an object of the user's own, whose errors are left as they are.
+        Name of the painter; None for a user's own object, whose exceptions are left unchanged.
     sim : Scene
     """
     if name is None:
@@ -97,12 +97,12 @@ def guarded(name: str | None, sim: Scene) -> AbstractContextManager[None]:
 
 
 def predict_satellites(sim: Scene, painter: Painter) -> SatelliteLaw:
-    """What a painter predicts of the satellites of each host.
+    """Return a painter's prediction of the satellites of each host.
 
     Raises
     ------
     UsageError
-        It is none of those that do.
+        The painter does not predict satellites.
     """
     predict = getattr(painter, "satellites", None)
     if predict is None:
@@ -110,7 +110,7 @@ def predict_satellites(sim: Scene, painter: Painter) -> SatelliteLaw:
             f"painter {painter.name}",
             "no prediction of satellites",
             "a painter with a method `satellites`, such as hod",
-            "take one, give mockgal.populate a SatelliteLaw, or paint the hosts alone",
+            "take such a painter, give mockgal.populate a SatelliteLaw, or paint the hosts alone",
         )
     law: SatelliteLaw = predict(sim)
     return law

@@ -1,4 +1,4 @@
-"""From a prediction to a catalogue: the one place where galaxies are drawn, for every painter."""
+"""From a prediction to a catalogue: the single place where galaxies are drawn, for all painters."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from .validity.caveats import stars_and_baryons
 from .validity.lacking import completeness, lacking_galaxies, warn_of
 
 Array = NDArray[Any]
-_NO_BIN = 1000  # above any bin of a mass
-_LARGEST, _ABSURD = 14, 16  # log10 of stellar masses [Msun/h] that no galaxy, and no law, has
+_NO_BIN = 1000  # above the bin of any mass
+_LARGEST, _ABSURD = 14, 16  # log10 of stellar masses [Msun/h] above any galaxy's, and any law's
 
 
 def draw(distribution: Distribution, ids: Array, *, seed: int) -> tuple[Array, Array]:
-    """Which subhalos are luminous, and their stellar masses.
+    """Draw which subhalos are luminous, and their stellar masses.
 
     Parameters
     ----------
     distribution : Distribution
         n predictions.
     ids : ndarray of int64, shape (n,)
-        Ids of the subhalos, the keys of the random numbers.
+        Ids of the subhalos, which are the keys of the random numbers.
     seed : int
 
     Returns
@@ -53,7 +53,7 @@ def draw(distribution: Distribution, ids: Array, *, seed: int) -> tuple[Array, A
     _check_probability(distribution.p_luminous, ids)
     drawn = _draw_blocks if len(ids) >= blocks.LARGE else _draw_reference
     luminous, log_stellar_mass = drawn(distribution, ids, seed)
-    # No extrapolation leads so far: the painter is broken, or the hardware.
+    # No extrapolation leads this far: the painter is broken, or the hardware.
     bad = np.flatnonzero(~np.isfinite(log_stellar_mass) | (log_stellar_mass > _ABSURD))
     if bad.size:
         raise InternalError(
@@ -69,7 +69,7 @@ def draw(distribution: Distribution, ids: Array, *, seed: int) -> tuple[Array, A
             "painted stellar mass",
             f"{heavy.size} values above 1e{_LARGEST} Msun/h, the first for halo_id "
             f"{ids[luminous][heavy[0]]}",
-            "stellar masses that galaxies have",
+            "stellar masses that galaxies can have",
             "paint within the range of the law: leave --allow-extrapolation out, or take another "
             "calibration; check the units of masses",
         )
@@ -85,26 +85,26 @@ def draw_further(
     seed: int,
     declared: Mapping[str, Column] = GALAXY_COLUMNS,
 ) -> dict[str, Array]:
-    """Further columns of galaxies whose stellar masses are drawn.
+    """Draw further columns of galaxies whose stellar masses have been drawn.
 
     Parameters
     ----------
     distribution : Distribution
         n predictions.
     rows, log_stellar_mass : ndarray, shape (m,)
-        What `draw` gave.
+        The result of `draw`.
     ids : ndarray of int64, shape (n,)
-        Of the subhalos: with the column's name, the keys of the random numbers.
+        Ids of the subhalos: with the column's name, the keys of the random numbers.
     seed : int
     declared : mapping of str to Column
-        The columns that there can be.
+        The possible columns.
 
     Returns
     -------
     dict of str to ndarray, shape (m,)
         Positive numbers, in the units of the columns.
     """
-    found, own = {}, ids[rows]
+    drawn, own = {}, ids[rows]
     for name, law in distribution.further.items():
         if name not in declared:
             raise InternalError(
@@ -121,17 +121,17 @@ def draw_further(
         if bad.size:
             raise InternalError(
                 f"painted {name}",
-                f"{bad.size} values that are no positive numbers, the first for halo_id "
+                f"{bad.size} values that are not positive numbers, the first for halo_id "
                 f"{own[bad[0]]}",
                 "positive numbers",
                 "check the weights",
             )
-        found[name] = value
-    return found
+        drawn[name] = value
+    return drawn
 
 
 def _check_probability(p: Array, ids: Array) -> None:
-    # A NaN would compare as "not luminous", and drop the galaxy without a word.
+    # A NaN would compare as "not luminous", and silently drop the galaxy.
     if len(p) and not (p.min() >= 0 and p.max() <= 1):
         bad = np.flatnonzero(~((p >= 0) & (p <= 1)))
         raise InternalError(
@@ -144,7 +144,7 @@ def _check_probability(p: Array, ids: Array) -> None:
 
 
 def _check_residuals(d: Distribution) -> None:
-    """Compiled code would read beyond arrays that do not fit together."""
+    """Raise if arrays do not fit together: compiled code would read beyond their ends."""
     rows, nodes = d.residual_quantiles.shape
     used = (int(d.residual_row.min()), int(d.residual_row.max())) if len(d) else (0, 0)
     if used[0] < 0 or used[1] >= max(rows, 1) or d.residual_probability.shape != (nodes,):
@@ -163,7 +163,7 @@ def _draw_reference(d: Distribution, ids: Array, seed: int) -> tuple[Array, Arra
 
 
 def _draw_blocks(d: Distribution, ids: Array, seed: int) -> tuple[Array, Array]:
-    """The same in compiled code, bit for bit."""
+    """Do the same as `_draw_reference` in compiled code, identical to the bit."""
     from . import kernels
 
     keys = [
@@ -200,7 +200,7 @@ def _draw_blocks(d: Distribution, ids: Array, seed: int) -> tuple[Array, Array]:
 
 
 def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
-    """The galaxies that ``painter`` gives to ``scene``.
+    """Paint the galaxies of ``scene`` with ``painter``.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
         A box, or a tile of one.
     painter : Painter
     seed : int
-        Same halos, painter and seed: same galaxies, whatever the order of rows.
+        The same halos, painter and seed give the same galaxies, whatever the order of rows.
 
     Returns
     -------
@@ -217,7 +217,7 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
     Raises
     ------
     MissingDatasetError
-        The painter needs what the scene does not hold.
+        The painter needs something that the scene does not hold.
     """
     check_contents(painter, scene)
     declared = declared_columns(painter)
@@ -268,32 +268,32 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
 
 
 def reading_warnings(scene: Scene) -> list[str]:
-    """Return the warnings that came up while the simulation was read, and was populated."""
+    """Return the warnings from reading the simulation and from populating it."""
     record = scene.snapshot.record
     return [str(text) for key in WARNINGS for text in record.get(key, ())]
 
 
 def floor_of(painter: Mapping[str, Any]) -> Completeness:
-    """Return the completeness that a painter's own law has, from what describes the painter.
+    """Return the completeness of a painter's own law, from the painter's description.
 
-    It is from the luminosity floor on, or from where the painter itself says. Of a painter that
-    states neither, nothing is known.
+    The law is complete from the luminosity floor on, or from the stellar mass that the painter
+    states. If the painter states neither, nothing is known.
     """
     floor = float(painter.get("luminosity_floor_msun_h") or 0.0)
-    found = Completeness(floor, because="luminosity floor of the law") if floor else Completeness()
+    start = Completeness(floor, because="luminosity floor of the law") if floor else Completeness()
     if painter.get(COMPLETE_FROM):
-        found = Completeness(float(painter[COMPLETE_FROM]), because="the law has all from there on")
+        start = Completeness(float(painter[COMPLETE_FROM]), because="the law has all from there on")
     if painter.get(SELECTED_BY):
-        found = found.lacking(f"selected by {painter[SELECTED_BY]}, not by stellar mass")
+        start = start.lacking(f"selected by {painter[SELECTED_BY]}, not by stellar mass")
     if painter.get("deterministic"):
-        found = found.lacking("painted without a draw: less probable galaxies are not there")
-    return found
+        start = start.lacking("painted without a draw: less probable galaxies are not there")
+    return start
 
 
 def _input_digest(halos: HaloCatalog) -> str:
-    """Digest of the halos that were read: of the hosts, where their satellites were made."""
-    made = halos.record.get(POPULATED)
-    return halos.digest() if made is None else str(made["host_digest"])
+    """Return the digest of the halos that were read: of the hosts if satellites were added."""
+    populated = halos.record.get(POPULATED)
+    return halos.digest() if populated is None else str(populated["host_digest"])
 
 
 def galaxy_columns(
@@ -303,14 +303,14 @@ def galaxy_columns(
     extrapolated: Array,
     further: Mapping[str, Array] | None = None,
 ) -> dict[str, Array]:
-    """Columns of the galaxies in ``rows``, in the order that a `GalaxyCatalog` has."""
+    """Return the columns of the galaxies in ``rows``, in the row order of a `GalaxyCatalog`."""
     further = {} if further is None else further
     ids = blocks.take(halos.columns, {"galaxy_id": "halo_id", "halo_id": "host_id"}, rows)
     order = sorting_order(ids, ("halo_id", "galaxy_id"))
-    if order is not None:  # now, or all columns would be taken twice
+    if order is not None:  # sort now, or all columns would be taken twice
         rows, log_stellar_mass = rows[order], log_stellar_mass[order]
         ids, further = (
-            {name: values[order] for name, values in given.items()} for given in (ids, further)
+            {name: values[order] for name, values in group.items()} for group in (ids, further)
         )
     wanted: dict[str, str | tuple[str, int]] = {
         "is_central": "is_central",
@@ -322,7 +322,7 @@ def galaxy_columns(
         "halo_mass": "host_mass",
         "subhalo_mass": "mass",
     }
-    if "vmax" in halos:  # many halo finders give none
+    if "vmax" in halos:  # many halo finders do not provide it
         wanted["vmax"] = "vmax"
     columns = ids | blocks.take(halos.columns, wanted, rows)
     flag = "extrapolated"
@@ -337,7 +337,7 @@ def galaxy_columns(
 
 
 def describe_simulation(scene: Scene, halo_digest: str) -> dict[str, Any]:
-    """What the provenance says of the simulation: plain JSON values."""
+    """Return the provenance of the simulation: plain JSON values."""
     snapshot, halos = scene.snapshot, scene.halos
     return {
         **simulation_facts(scene),
@@ -346,19 +346,19 @@ def describe_simulation(scene: Scene, halo_digest: str) -> dict[str, Any]:
         "reading": {
             key: value
             for key, value in (dict(snapshot.record) | dict(halos.record)).items()
-            if key not in WARNINGS  # which are among those of the catalogue
+            if key not in WARNINGS  # these are among the warnings of the catalogue
         },
     }
 
 
 def count_hosts(halos: HaloCatalog) -> dict[str, Any]:
-    """How many hosts there are by mass, with a galaxy or without: plain JSON values.
+    """Count hosts by mass, with a galaxy or without: plain JSON values.
 
     Returns
     -------
     dict
         ``counts`` in bins of log10 of the host mass [Msun/h] between the multiples of 0.1 in
-        ``log10_mass_edges``, and the hosts ``without_mass``.
+        ``log10_mass_edges``, and the number of hosts ``without_mass``.
     """
     host_mass, central = halos["host_mass"], halos["is_central"]
     counts: Counter[int] = Counter()
@@ -385,7 +385,7 @@ def count_hosts(halos: HaloCatalog) -> dict[str, Any]:
 
 
 def join(pieces: Sequence[GalaxyCatalog], whole: Scene) -> GalaxyCatalog:
-    """One catalogue from those of the tiles of ``whole``; what was counted is added up."""
+    """Join the catalogues of the tiles of ``whole`` into one; counts are added up."""
     if len(pieces) == 1:
         return pieces[0]
     first = pieces[0]

@@ -1,4 +1,4 @@
-"""The galaxies that a hydrodynamic run has itself, in the form of a painted catalogue."""
+"""The galaxies of a hydrodynamic run itself, in the form of a painted catalogue."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ..types import GalaxyCatalog, Scene
 from .draw import describe_simulation, galaxy_columns, reading_warnings
 from .validity.lacking import completeness, lacking_galaxies, warn_of
 
-NAME = "hydrodynamic run"  # in place of a painter's
+NAME = "hydrodynamic run"  # in place of a painter's name
 
 
 def own_galaxies(scene: Scene) -> GalaxyCatalog:
-    """Every subhalo of a hydrodynamic run that has stars, with its stellar mass.
+    """Return every subhalo of a hydrodynamic run that has stars, with its stellar mass.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def own_galaxies(scene: Scene) -> GalaxyCatalog:
     Returns
     -------
     GalaxyCatalog
-        No luminosity floor is applied: cut by stellar mass for that. It is complete from
-        `mockgal.layout.LEAST_STARS` star particles on, where the run says what one weighs.
+        No luminosity floor is applied; cut by stellar mass to have one. The catalogue is complete
+        from `mockgal.layout.LEAST_STARS` star particles on, if the run states the mass of one.
 
     Raises
     ------

@@ -1,6 +1,7 @@
-"""Quantiles of the standard normal law, as painters that predict one tabulate it.
+"""Quantiles of the standard normal law, for painters that predict normal laws.
 
-Cut off far below where the table ends, a law is replaced by one like it that the table resolves.
+A law whose floor lies beyond the end of the table is replaced by a similar one that the table
+resolves.
 """
 
 from __future__ import annotations
@@ -14,29 +15,32 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-# Closer and closer nodes towards both ends: what is left above a floor may be an end.
+# Nodes get closer towards both ends, as an end may be all that is left above a floor.
 _TAIL = 10.0 ** -np.arange(1.0, 8.95, 0.1)
 PROBABILITY = np.concatenate([[0.0], _TAIL[::-1], np.linspace(0.11, 0.89, 79), 1 - _TAIL, [1.0]])
 FARTHEST = 5.0  # scales from a mean up to a floor: beyond, too little of the table is left
-_LEAST_SCALE = 1e-9  # dex: less is below what is written
+_LEAST_SCALE = 1e-9  # dex: less is below the precision of the output
 
 
 @cache
 def normal_quantiles() -> Array:
-    """Of the standard normal law at `PROBABILITY`, its ends at 1e-9, shape (q,)."""
+    """Return quantiles of the standard normal law at `PROBABILITY`, shape (q,).
+
+    The ends are those at 1e-9 and 1 - 1e-9.
+    """
     from scipy.special import ndtri
 
     return np.asarray(ndtri(np.clip(PROBABILITY, 1e-9, 1 - 1e-9)))
 
 
 def resolved(location: Array, scale: Array, floor: float) -> tuple[Array, Array, Array]:
-    """Normal laws cut off at a floor, those far below it replaced by ones nearer to it.
+    """Replace normal laws truncated at a floor, and far below it, by ones nearer to it.
 
     Where targets pile up at the floor, the likelihood drives a mean ever farther below it and the
-    scatter up: in the limit the law is exponential above the floor. From `FARTHEST` scales on, the
-    law is that of `FARTHEST` with the same mean above the floor, scale (h(a) - a), where a is the
-    distance in scales and h the hazard of the standard normal law. The law changes continuously
-    with a; its 99% quantile is at most 5% nearer to the floor.
+    scatter up: in the limit the law is exponential above the floor. Beyond `FARTHEST` scales the
+    law is replaced by the one at `FARTHEST` with the same mean above the floor, scale (h(a) - a),
+    where a is the distance in scales and h the hazard of the standard normal law. The law changes
+    continuously with a; its 99% quantile is at most 5% nearer to the floor.
 
     Parameters
     ----------
@@ -61,7 +65,7 @@ def resolved(location: Array, scale: Array, floor: float) -> tuple[Array, Array,
 
 
 def mean_above(location: Array, scale: Array, floor: float) -> Array:
-    """Means of normal laws cut off at a floor, as `resolved` leaves them, shape (n,)."""
+    """Return the means of normal laws truncated at a floor, as from `resolved`, shape (n,)."""
     from scipy.special import erfcx
 
     distance = (floor - location) / scale
@@ -70,7 +74,7 @@ def mean_above(location: Array, scale: Array, floor: float) -> Array:
 
 
 def _mean_above(distance: Array) -> Array:
-    """Mean of a standard normal variable above a distance, less the distance, from 1 on."""
+    """Return the mean of a standard normal variable above a distance of 1 or more, minus it."""
     from scipy.special import erfcx
 
     hazard = math.sqrt(2.0 / math.pi) / erfcx(distance / math.sqrt(2.0))

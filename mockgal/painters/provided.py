@@ -1,4 +1,4 @@
-"""Which columns the galaxies of a painter have."""
+"""The columns that a painter's galaxies have."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from ..protocols import Painter
 
 
 def declared_columns(painter: Painter) -> Mapping[str, Column]:
-    """Return the columns that there can be: ours, and those that only this painter has.
+    """Return the possible columns: mockgal's own, and those that only this painter has.
 
     Raises
     ------
     BadValueError
-        The painter provides a column that no file could hold, or another one under a name of ours.
+        The painter provides a column that no file can hold, or a different column under the name of
+        one of mockgal's.
     """
     return declared_with(painter.provides, f"painter {painter.name}")
 

@@ -1,7 +1,7 @@
-"""How many halos of each mass there are: mass functions fitted to simulations.
+"""Halo mass functions fitted to simulations.
 
 Sheth & Tormen 1999 (MNRAS 308, 119) for friends-of-friends groups, Tinker et al. 2008
-(arXiv:0803.2706) for masses within a density.
+(arXiv:0803.2706) for spherical-overdensity masses.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 NAMES = {True: "Sheth & Tormen 1999", False: "Tinker et al. 2008"}  # by whether fof
 
-# Tinker et al. 2008, table 2: for densities over the mean one A, a, b, c at redshift 0.
+# Tinker et al. 2008, table 2: A, a, b, c at redshift 0 by density over the mean density.
 _DENSITY = (200, 300, 400, 600, 800, 1200, 1600, 2400, 3200)
 _FIT = (
     (0.186, 0.200, 0.212, 0.218, 0.248, 0.255, 0.260, 0.260, 0.260),
@@ -29,14 +29,17 @@ _FIT = (
     (2.57, 2.25, 2.05, 1.87, 1.59, 1.51, 1.46, 1.44, 1.41),
     (1.19, 1.27, 1.34, 1.45, 1.58, 1.80, 1.97, 2.24, 2.44),
 )
-# For runs that do not state what a spectrum needs: Planck 2018, arXiv:1807.06209, table 2.
+# For runs whose cosmology lacks what a spectrum needs: Planck 2018, arXiv:1807.06209, table 2.
 _BARYONS, _ASSUMED = 0.157, {"sigma_8": 0.81, "n_s": 0.965}
 
 
 def with_spectrum(cosmology: Cosmology) -> tuple[Cosmology, list[str]]:
-    """Return the cosmology with a spectrum, and the names of what was assumed (Planck 2018)."""
+    """Return the cosmology completed for a spectrum, and the names of the assumed parameters.
+
+    The assumed values are those of Planck 2018.
+    """
     values = {"omega_b": _BARYONS * cosmology.omega_m, **_ASSUMED}
-    # No baryons is what gravity-only runs say of their dark matter.
+    # Gravity-only runs may state omega_b = 0, as all their matter is dark.
     missing = [name for name in values if not getattr(cosmology, name)]
     return replace(cosmology, **{name: values[name] for name in missing}), missing
 
@@ -48,24 +51,25 @@ def halo_abundance(
     mass_definition: str = "fof",
     redshift: float = 0.0,
 ) -> Array:
-    """Halos per comoving volume and dex of mass.
+    """Return the number of halos per comoving volume and dex of mass.
 
     Parameters
     ----------
     cosmology : Cosmology
-        As for `mockgal.theory.linear.linear_power`.
+        See `mockgal.theory.linear.linear_power`.
     log_mass : ndarray
         log10 of mass [Msun/h].
     mass_definition : str
         A key of `mockgal.types.MASS_DEFINITIONS`. Friends-of-friends masses follow Sheth & Tormen
         1999, equation 10; the others Tinker et al. 2008, equations 1 to 8, whose fits are for 200
-        to 3200 times the mean density: those at the ends are taken beyond.
+        to 3200 times the mean density. Beyond that range the fit at its end is used.
     redshift : float
 
     Returns
     -------
     ndarray
-        [h^3 Mpc^-3 dex^-1]. Tinker's fit is to 5% for 1e11 to 1e15 Msun/h at redshifts below 2.
+        [h^3 Mpc^-3 dex^-1]. Tinker's fit is accurate to 5% for 1e11 to 1e15 Msun/h at redshifts
+        below 2.
     """
     power, density = linear_power(cosmology), cosmology.mean_matter_density
     grid = np.linspace(np.min(log_mass) - 0.2, np.max(log_mass) + 0.2, 60)

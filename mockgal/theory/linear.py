@@ -1,7 +1,7 @@
 """Linear theory: growth with time, and the power spectrum that a universe starts from.
 
-The transfer function is that of Eisenstein & Hu 1998 (ApJ 496, 605) without baryonic wiggles: its
-shape knows of no dark energy and no massive neutrinos, the growth of what a cosmology states.
+The transfer function is that of Eisenstein & Hu 1998 (ApJ 496, 605) without baryonic wiggles. Its
+shape ignores dark energy and massive neutrinos; the growth includes those that a cosmology states.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ class Growth:
 
     E is H / H0. For matter, curvature and Lambda the solution is that of Heath 1977 (MNRAS 179,
     351), ``D(a) = 5/2 Omega_m E(a) int_0^a da' / (a' E(a'))^3 / D(1)``. With another dark energy,
-    radiation or massive neutrinos it is not, and the equation is solved numerically, to 1e-8. Dark
-    energy, radiation and neutrinos are smooth, which holds for neutrinos on the scales of halos.
+    radiation or massive neutrinos that does not hold, and the equation is solved numerically, to
+    1e-8. Dark energy, radiation and neutrinos are taken as smooth, which holds for neutrinos on the
+    scales of halos.
 
     Parameters
     ----------
@@ -43,13 +44,13 @@ class Growth:
     cosmology: Cosmology
 
     def factor(self, a: float) -> float:
-        """D at scale factor a; 1 today."""
+        """Return D at scale factor a; 1 today."""
         if not self._has_integral:
             return self._solution(a)[0] / self._solution(1.0)[0]
         return self._raw(a) / self._raw(1.0)
 
     def momentum(self, a: float) -> float:
-        """``a^3 E dD/da``: what the momentum a^2 dx/dt grows with, t in units of 1/H0."""
+        """Return ``a^3 E dD/da``, the growth of the momentum a^2 dx/dt with t in units of 1/H0."""
         if not self._has_integral:
             return self._solution(a)[1] / self._solution(1.0)[0]
         rate = self._rate(a)
@@ -58,12 +59,12 @@ class Growth:
         return a**3 * rate * slope / self._raw(1.0)
 
     def matter(self, a: float) -> float:
-        """Omega_m at scale factor a."""
+        """Return Omega_m at scale factor a."""
         return self.cosmology.omega_m / (a**3 * self._rate(a) ** 2)
 
     @property
     def _has_integral(self) -> bool:
-        """Whether nothing but matter, curvature and Lambda is there."""
+        """Whether the cosmology has only matter, curvature and Lambda."""
         own = self.cosmology
         is_lambda = own.w0 in (None, LCDM["w0"]) and not own.wa
         return is_lambda and not own.omega_r and not own.omega_nu
@@ -76,11 +77,11 @@ class Growth:
         return float(2.5 * self.cosmology.omega_m * self._rate(a) * integral)
 
     def _solution(self, a: float) -> tuple[float, float]:
-        """D, of an arbitrary scale, and ``a^3 E dD/da``, by the equation."""
-        own, share = self.cosmology, self.matter(_START)  # 0 where radiation or dark energy rules
+        """Integrate the equation: return D in arbitrary units, and ``a^3 E dD/da``."""
+        own, share = self.cosmology, self.matter(_START)  # 0 if radiation or dark energy dominates
         if own.omega_r:  # d ln D / d ln a of Meszaros 1974, A&A 37, 225
             slope = 1.5 * share / (1.0 + 0.5 * share)
-        else:  # of which neutrinos may be a part: Bond, Efstathiou & Silk 1980, PRL 45, 1980
+        else:  # neutrinos may be part of the matter: Bond, Efstathiou & Silk 1980, PRL 45, 1980
             slope = (math.sqrt(1.0 + 24.0 * share) - 1.0) / 4.0
         start = (1.0, _START**2 * self._rate(_START) * slope)
 
@@ -90,10 +91,10 @@ class Growth:
             return now[1] / (x**2 * rate), 1.5 * own.omega_m * now[0] / (x * rate)
 
         end = math.log(a)
-        found = integrate.solve_ivp(
+        solved = integrate.solve_ivp(
             change, (math.log(_START), end), start, "DOP853", t_eval=[end], rtol=1e-10, atol=1e-20
         )
-        return float(found.y[0, 0]), float(found.y[1, 0])
+        return float(solved.y[0, 0]), float(solved.y[1, 0])
 
     def _rate(self, a: float) -> float:
         return self.cosmology.expansion_rate(1.0 / a - 1.0)
@@ -105,7 +106,7 @@ class Growth:
 
 
 def transfer_function(wavenumber: Array, cosmology: Cosmology) -> Array:
-    """Eisenstein & Hu 1998, equations 26 and 28 to 31: the shape without wiggles.
+    """Return the transfer function without wiggles: Eisenstein & Hu 1998, eqs. 26 and 28 to 31.
 
     Parameters
     ----------
@@ -117,12 +118,12 @@ def transfer_function(wavenumber: Array, cosmology: Cosmology) -> Array:
     Returns
     -------
     ndarray
-        1 at large scales; as ``wavenumber``.
+        1 at large scales; of the shape of ``wavenumber``.
 
     Raises
     ------
     HeaderError
-        The cosmology does not say what ``omega_b`` is.
+        The cosmology does not state ``omega_b``.
     """
     h, baryons = cosmology.h, _stated(cosmology, "omega_b")
     matter, share = cosmology.omega_m * h**2, baryons / cosmology.omega_m
@@ -137,7 +138,7 @@ def transfer_function(wavenumber: Array, cosmology: Cosmology) -> Array:
 
 
 def linear_power(cosmology: Cosmology) -> Callable[[Array], Array]:
-    """The linear power spectrum today, normalised to ``sigma_8``.
+    """Return the linear power spectrum today, normalised to ``sigma_8``.
 
     Parameters
     ----------
@@ -164,7 +165,7 @@ def linear_power(cosmology: Cosmology) -> Callable[[Array], Array]:
 
 
 def rms_overdensity(power: Callable[[Array], Array], radius: float) -> float:
-    """Root mean square of the overdensity in spheres of ``radius`` [Mpc/h]."""
+    """Return the root mean square overdensity in spheres of ``radius`` [Mpc/h]."""
     x = _WAVENUMBERS * radius
     with np.errstate(invalid="ignore"):
         window = np.where(x < 1e-2, 1.0 - x**2 / 10.0, 3.0 * (np.sin(x) - x * np.cos(x)) / x**3)

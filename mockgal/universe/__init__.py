@@ -1,9 +1,9 @@
-"""A synthetic universe: made up from initial conditions to galaxies, for tests and documentation.
+"""A synthetic universe, from initial conditions to galaxies, for tests and documentation.
 
-Matter is that of a small particle-mesh simulation, and so are halos; galaxies follow a law that is
-invented here (`galaxies.Law`), part of which is what surrounds a halo. What it is for: whether code
-that learns or measures such laws finds what was put in. It is no simulation of galaxies, its halos
-are resolved no better than its mesh, and no figure taken from it says anything about the universe.
+Matter and halos come from a small particle-mesh simulation. Galaxies follow an invented law
+(`galaxies.Law`), which depends in part on the surroundings of a halo. It tests whether code that
+learns or measures such laws recovers the input. It is no simulation of galaxies, its halos are
+resolved no better than its mesh, and no figure from it says anything about the real universe.
 """
 
 from .galaxies import Law

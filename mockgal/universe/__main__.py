@@ -16,12 +16,14 @@ from .make import Run, write_universe
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--seed", type=int, required=True, help="Of initial conditions and all draws.")
+@click.option(
+    "--seed", type=int, required=True, help="Seed of the initial conditions and all draws."
+)
 @click.option("--side", type=int, default=Run.side, help="Cube root of the number of particles.")
-@click.option("--box-size", type=float, default=Run.box_size, help="Of the box [Mpc/h].")
-@click.option("--overwrite", is_flag=True, help="Replace the two files, if they are there.")
+@click.option("--box-size", type=float, default=Run.box_size, help="Side of the box [Mpc/h].")
+@click.option("--overwrite", is_flag=True, help="Replace the two files if they exist.")
 def main(folder: Path, seed: int, side: int, box_size: float, overwrite: bool) -> None:
-    """Write dark.hdf5 and hydro.hdf5, a made-up pair of runs, for tests and documentation."""
+    """Write dark.hdf5 and hydro.hdf5, a synthetic pair of runs, for tests and documentation."""
     try:
         with progress.shown(_say):
             universe = write_universe(

@@ -1,10 +1,10 @@
-"""The law that gives subhalos their stellar mass, and what of it the surroundings of a halo do.
+"""The law that gives subhalos their stellar mass, with a term for the surroundings of a halo.
 
 log M* = f(log m) + E s + scatter, with m the mass of the subhalo and f the double power law of
 Moster et al. 2013 (arXiv:1205.5807, equation 2); s is the log of the density just outside the host,
-less its mean over the hosts, over its standard deviation, so that E is the root mean square of the
-term over hosts. Satellites have the s of their host. The numbers are made up: nothing here claims
-to be what galaxies do.
+minus its mean over the hosts, divided by its standard deviation, so that E is the root mean square
+of the term over hosts. Satellites have the s of their host. The numbers are invented: the law does
+not claim to describe real galaxies.
 """
 
 from __future__ import annotations
@@ -27,22 +27,23 @@ _STREAM = "synthetic universe: "
 
 @dataclass(frozen=True)
 class Law:
-    """The numbers of the law.
+    """Parameters of the law.
 
     Parameters
     ----------
     scatter : float
         Standard deviation of the Gaussian scatter [dex].
     environment : float
-        Root mean square of the term of the surroundings [dex], which grows with density.
+        Root mean square of the environment term [dex], which grows with density.
     log_pivot : float
         log10 of the mass at which the slope changes [Msun/h].
     ratio : float
-        Twice the stellar mass over the mass there.
+        Twice the ratio of stellar mass to mass at the pivot.
     low, high : float
-        M*/m falls as m to these powers below and above.
+        M*/m falls as m to the power ``low`` below the pivot, and to the power ``high`` above it.
     log_luminous, steepness : float
-        A subhalo has a galaxy with probability 1 / (1 + (m / m_L)^-steepness); log10 m_L [Msun/h].
+        log10 of m_L [Msun/h], and the steepness: a subhalo has a galaxy with probability
+        1 / (1 + (m / m_L)^-steepness).
     """
 
     scatter: float = 0.15
@@ -55,19 +56,22 @@ class Law:
     steepness: float = 3.0
 
     def mean(self, log_mass: Array) -> Array:
-        """The first term: log10 of stellar mass [Msun/h] against log10 of mass [Msun/h]."""
+        """Return the first term, log10 of stellar mass [Msun/h], at log10 of mass [Msun/h]."""
         x = log_mass - self.log_pivot
         return np.asarray(
             log_mass + np.log10(self.ratio / (10.0 ** (-self.low * x) + 10.0 ** (self.high * x)))
         )
 
     def luminous_probability(self, log_mass: Array) -> Array:
-        """The probability of a galaxy, against log10 of mass [Msun/h]."""
+        """Return the probability of a galaxy at log10 of mass [Msun/h]."""
         return np.asarray(1.0 / (1.0 + 10.0 ** (self.steepness * (self.log_luminous - log_mass))))
 
 
 class Galaxies(NamedTuple):
-    """Of each subhalo, shape (n,): stellar mass [Msun/h], 0 without a galaxy; terms of its log."""
+    """Stellar mass [Msun/h] of each subhalo, 0 without a galaxy, and the terms of its log10.
+
+    All arrays have the shape (n,).
+    """
 
     stellar_mass: Array
     mean: Array
@@ -77,20 +81,20 @@ class Galaxies(NamedTuple):
 
 
 def galaxies(halos: Halos, law: Law, seed: int) -> Galaxies:
-    """What the law makes of subhalos.
+    """Draw the galaxies of subhalos from the law.
 
     Parameters
     ----------
     halos : Halos
     law : Law
     seed : int
-        Draws depend on it and the halo id.
+        Draws depend on the seed and the halo id.
 
     Returns
     -------
     Galaxies
-        All terms are given for subhalos without a galaxy, too. The record has the law, the mean and
-        standard deviation of the surroundings, and the correlation of the term with mass.
+        Subhalos without a galaxy have all terms, too. The record has the law, the mean and standard
+        deviation of the surroundings, and the correlation of the environment term with mass.
 
     Raises
     ------

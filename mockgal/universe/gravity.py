@@ -1,13 +1,13 @@
 """Gravity on a mesh, and the motion of particles under it.
 
-The potential is that of the mass that CIC puts on the mesh, with -1/k^2 for the inverse Laplacian;
-forces are its differences to fourth order, interpolated with the cloud of the deposit, so that the
-particles' forces on each other cancel (Hockney & Eastwood 1988, chapter 5). They fall below those
-of Newton within some two voxels: nothing smaller is resolved.
+The potential is that of the mass that CIC deposits on the mesh, with -1/k^2 for the inverse
+Laplacian. Forces are its fourth-order differences, interpolated with the same kernel as the
+deposit, so that the particles' forces on each other cancel (Hockney & Eastwood 1988, chapter 5).
+They fall below Newton's within about two voxels: nothing smaller is resolved.
 
-Particles leap-frog, kick, drift, kick, in even steps of the scale factor. Kicks and drifts have
-the factors of FastPM (Feng et al. 2016, arXiv:1603.00476, section 2): linear growth is exact for
-steps of any size, and their number matters only for what is not linear.
+Particles move by leapfrog steps (kick, drift, kick), evenly spaced in the scale factor. Kicks and
+drifts have the factors of FastPM (Feng et al. 2016, arXiv:1603.00476, section 2): linear growth is
+exact for steps of any size, and their number matters only for non-linear growth.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from .initial import Particles, wavevectors
 
 Array = NDArray[Any]
 
-_PART_ROWS = 1 << 17  # moved in one call
-_ARRAYS = 4  # of the size of the mesh, held at once
+_PART_ROWS = 1 << 17  # particles moved in one call
+_ARRAYS = 4  # arrays of the size of the mesh held at once
 
 
 def potential(position: Array, *, mesh_size: int, box_size: float, omega_m: float) -> Array:
-    """The solution of ``Laplacian(potential) = 3/2 Omega_m delta``.
+    """Solve ``Laplacian(potential) = 3/2 Omega_m delta`` on the mesh.
 
     Parameters
     ----------
     position : ndarray, shape (n, 3)
-        Of particles of equal mass, in [0, box_size) [Mpc/h].
+        Positions of particles of equal mass, in [0, box_size) [Mpc/h].
     mesh_size : int
-        Voxels along each side; their centres are where the potential is given.
+        Voxels along each side; the potential is that at their centres.
     box_size : float
         [Mpc/h]
     omega_m : float
-        Today's.
+        Omega_m today.
 
     Returns
     -------
@@ -78,17 +78,18 @@ def evolve(
     mesh_size: int,
     box_size: float,
 ) -> Particles:
-    """Particles at another time.
+    """Return the particles at another time.
 
     Parameters
     ----------
     start : Particles
-        At the first redshift, all of the same mass; they are all the matter there is.
+        Particles at the first redshift, all of the same mass; they are all the matter there is.
     cosmology : Cosmology
     redshifts : tuple of two float
-        The first, and the last, which is lower.
+        The first redshift, and the last, which is lower.
     steps : int
-        Even in the scale factor; the mesh is filled once for each, and once before them.
+        Steps, evenly spaced in the scale factor; the mesh is filled once per step, and once before
+        the first.
     mesh_size : int
         Voxels along each side.
     box_size : float
@@ -97,14 +98,14 @@ def evolve(
     Returns
     -------
     Particles
-        At the last redshift, in the same order; the same bits for any number of threads.
+        At the last redshift, in the same order; identical to the bit for any number of threads.
 
     Raises
     ------
     UsageError
-        Redshifts that do not fall, or no step.
+        The redshifts do not decrease, or there is no step.
     ResourceError
-        There is no memory for the mesh.
+        The mesh does not fit in memory.
     """
     if not -1.0 < redshifts[1] < redshifts[0] or steps < 1:
         raise UsageError(
@@ -122,7 +123,7 @@ def evolve(
     parts = [slice(i, i + _PART_ROWS) for i in range(0, len(position), _PART_ROWS)]
 
     def kick(a: float, begin: float, end: float) -> None:
-        """By the forces at a, for the time from ``begin`` to ``end``."""
+        """Kick by the forces at a, for the time from ``begin`` to ``end``."""
         duration = growth.momentum(end) - growth.momentum(begin)
         duration /= 1.5 * omega_m * growth.factor(a)
         field = potential(position, mesh_size=mesh_size, box_size=box_size, omega_m=omega_m)
@@ -133,7 +134,7 @@ def evolve(
         over(work, parts)
 
     def drift(a: float, begin: float, end: float) -> None:
-        """By the momenta at a."""
+        """Drift by the momenta at a, for the time from ``begin`` to ``end``."""
         duration = (growth.factor(end) - growth.factor(begin)) / growth.momentum(a)
         over(lambda rows: kernels.drift(position[rows], momentum[rows], box_size, duration), parts)
 

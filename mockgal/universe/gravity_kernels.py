@@ -1,4 +1,4 @@
-"""Compiled loops of `mockgal.universe.gravity`: each particle by itself, so in any order."""
+"""Compiled loops of `mockgal.universe.gravity`; each particle is independent of the others."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _MESH = types.Array(f8, 3, "C", readonly=True)
 
 @compiled(types.Array(f8, 2, "C", readonly=True), _ROWS, _MESH, f8, f8)
 def kick(position: Array, momentum: Array, field: Array, box_size: float, duration: float) -> None:
-    """Add minus the gradient of the potential, at each particle, times ``duration``."""
+    """Add minus the gradient of the potential at each particle, times ``duration``."""
     size = len(field)
     per_length = size / box_size
-    # Voxels along each axis: two of the cloud, two on each side.
+    # Voxels along each axis: two of the CIC cloud, and two on each side of them.
     places = np.empty((3, 6), np.int64)
     share = np.empty((3, 2))
     for i in range(len(position)):
@@ -82,7 +82,7 @@ def drift(position: Array, momentum: Array, box_size: float, duration: float) ->
 
 @compiled(types.Array(f8, 2, "C", readonly=True), _MESH, f8, types.Array(f8, 1, "C"))
 def interpolate(position: Array, field: Array, box_size: float, out: Array) -> None:
-    """The field at each particle, shared out by the cloud of CIC."""
+    """Interpolate the field to each particle with CIC weights, into ``out``."""
     size = len(field)
     per_length = size / box_size
     places = np.empty((3, 2), np.int64)

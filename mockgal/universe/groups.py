@@ -1,4 +1,4 @@
-"""Friends of friends: particles that are nearer than a linking length, and whoever they lead to."""
+"""Friends of friends: groups of particles linked by distances up to a linking length."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _MOST_CELLS = 1 << 20  # along each side, so that the number of a cell has 60 bi
 
 
 def friends_of_friends(position: Array, *, box_size: float, linking_length: float) -> Array:
-    """The group that each particle is in: Davis et al. 1985, ApJ 292, 371.
+    """Return the group of each particle (Davis et al. 1985, ApJ 292, 371).
 
-    Two particles are in one group if they are at most the linking length apart in the periodic
+    Two particles are in the same group if they are at most the linking length apart in the periodic
     box, or if a chain of such pairs leads from one to the other.
 
     Parameters
@@ -32,12 +32,12 @@ def friends_of_friends(position: Array, *, box_size: float, linking_length: floa
     Returns
     -------
     ndarray of int64, shape (n,)
-        The lowest row in the group, which is the row itself for a particle alone.
+        The lowest row in the particle's group; its own row if the particle is alone.
 
     Raises
     ------
     UsageError
-        A linking length that is not above 0, or too long.
+        The linking length is not above 0, or is too long.
     """
     if not 0.0 < linking_length <= box_size / 3.0:
         raise UsageError(
@@ -45,7 +45,7 @@ def friends_of_friends(position: Array, *, box_size: float, linking_length: floa
         )
     from . import groups_kernels as kernels
 
-    # Cells are no smaller than the linking length: friends are in the same or in adjacent ones.
+    # Cells are no smaller than the linking length: friends are in the same or in adjacent cells.
     side = min(int(box_size / linking_length * (1.0 - 1e-12)), _MOST_CELLS)
     cell = np.minimum((position * (side / box_size)).astype(np.int64), side - 1)
     number = (cell[:, 0] * side + cell[:, 1]) * side + cell[:, 2]

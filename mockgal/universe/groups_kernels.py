@@ -37,14 +37,14 @@ def link(
 ) -> None:
     """Make ``parent`` the lowest row of each particle's group.
 
-    Particles are sorted by cell: those of ``cell[c]`` begin at ``first[c]``; ``row`` is theirs in
-    ``parent``. Every pair of adjacent cells is looked at from one of the two.
+    Particles are sorted by cell: those of ``cell[c]`` begin at ``first[c]``; ``row`` is their row
+    in ``parent``. Every pair of adjacent cells is examined from one of the two only.
     """
     half = box_size / 2.0
     for c in range(len(cell)):
         x, rest = cell[c] // (side * side), cell[c] % (side * side)
         y, z = rest // side, rest % side
-        for neighbour in range(14):  # itself, and the half of 26 that comes after it
+        for neighbour in range(14):  # the cell itself, and the 13 of its 26 neighbours after it
             code = neighbour + 13
             to_x, to_y, to_z = code // 9 - 1, code // 3 % 3 - 1, code % 3 - 1
             wanted = ((x + to_x + side) % side * side + (y + to_y + side) % side) * side

@@ -1,10 +1,10 @@
 """Halos and subhalos of particles: spherical overdensities about the densest points of groups.
 
-A host is a friends-of-friends group about whose densest particle there is a radius within which the
-mean density is 200 times that of the box; density at a particle is that of the mesh. Satellites
-are the groups of a shorter linking length within the group, without the one that holds its densest
-particle. Nothing is unbound: the mass of a satellite is that of its linked particles, and that of a
-central what is left of the group.
+A host is a friends-of-friends group with a radius about its densest particle within which the mean
+density is 200 times that of the box; the density at a particle is taken from the mesh. Satellites
+are the groups of a shorter linking length within the group, except the one that contains its
+densest particle. There is no unbinding: the mass of a satellite is that of its linked particles,
+and the mass of a central is the rest of the group.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ from .initial import Particles
 
 Array = NDArray[Any]
 
-LINKING_LENGTH, SATELLITE_LINKING_LENGTH = 0.2, 0.1  # over the mean distance of particles
+LINKING_LENGTH, SATELLITE_LINKING_LENGTH = 0.2, 0.1  # in mean interparticle distances
 LEAST_PARTICLES = 30  # of a group, within the radius of a host, and of a satellite
 MASS_DEFINITION = "200m"
 SHELL = 0.5  # Mpc/h beyond the radius: where the surroundings of a halo are measured
 
-_CENTRES = 128  # whose neighbours are held at once
+_CENTRES = 128  # centres whose neighbours are held at once
 _PART_ROWS = 1 << 17
-_MARGIN = 1.3  # by which the radius looked in exceeds one that was expected
+_MARGIN = 1.3  # search radius over the expected one
 
 
 @dataclass(frozen=True)
 class Halos:
-    """The catalogue, and what else is known of its hosts.
+    """The catalogue, with the radii and surroundings of its hosts.
 
     Parameters
     ----------
     catalog : HaloCatalog
-        Each host, then its satellites. Ids are the numbers of the densest particles on the lattice
-        that they came from. ``vmax`` is that at any particle within the radius of a host, or of a
-        satellite, from the `LEAST_PARTICLES` th on.
+        Each host, followed by its satellites. Ids are the lattice numbers of the densest particles.
+        ``vmax`` is the largest circular velocity at any particle within the radius of a host, or
+        of a satellite, from the `LEAST_PARTICLES` th particle on.
     radius : ndarray, shape (n,)
-        Of the host of each row [comoving Mpc/h].
+        Radius of the host of each row [comoving Mpc/h].
     surroundings : ndarray, shape (n,)
-        log10 of the density over the mean one in the shell of thickness `SHELL` about the host of
-        each row; one particle is added to those in it, so that an empty shell has a logarithm.
+        log10 of the density over the mean density in the shell of thickness `SHELL` about the host
+        of each row; one particle is added to the shell, so that an empty shell has a logarithm.
     """
 
     catalog: HaloCatalog
@@ -60,22 +60,22 @@ class Halos:
 
 
 def find_halos(particles: Particles, snapshot: Snapshot, *, mesh_size: int) -> Halos:
-    """All halos that have `LEAST_PARTICLES` particles in their group and within their radius.
+    """Find all halos with `LEAST_PARTICLES` particles in their group and within their radius.
 
     Parameters
     ----------
     particles : Particles
-        In the order of the lattice that they came from.
+        In the order of the initial lattice.
     snapshot : Snapshot
-        Of these particles, with the mass of one.
+        The snapshot of these particles, with the mass of one.
     mesh_size : int
         Voxels along each side of the mesh that densities are taken from.
 
     Returns
     -------
     Halos
-        The same bits for any number of threads. The catalogue's record counts the groups, those
-        left out because they do not reach the density, and the satellites left out with them.
+        Identical to the bit for any number of threads. The catalogue's record counts the groups,
+        those left out because they do not reach the density, and the satellites left out with them.
 
     Raises
     ------
@@ -147,22 +147,22 @@ def find_halos(particles: Particles, snapshot: Snapshot, *, mesh_size: int) -> H
 
 
 def _density(position: Array, rows: Array, mesh_size: int, box_size: float) -> Array:
-    """Particles per voxel of the mesh, at the particles of some rows."""
+    """Return the particles per voxel of the mesh, at the particles of some rows."""
     from . import gravity_kernels as kernels
 
     field = deposit(position, 1.0, grid_size=mesh_size, box_size=box_size)
-    found = np.empty(len(rows))
+    density = np.empty(len(rows))
 
     def work(start: int) -> None:
         part = slice(start, start + _PART_ROWS)
-        kernels.interpolate(position[rows[part]], field, box_size, found[part])
+        kernels.interpolate(position[rows[part]], field, box_size, density[part])
 
     over(work, range(0, len(rows), _PART_ROWS))
-    return found
+    return density
 
 
 class _Sets(NamedTuple):
-    """Particles in sets: the set of each, shape (n,); densest particle and number in each set."""
+    """Particles in sets: the set of each, shape (n,); its densest particle and their number."""
 
     which: Array
     densest: Array
@@ -170,14 +170,17 @@ class _Sets(NamedTuple):
 
     @classmethod
     def of(cls, label: Array, density: Array) -> _Sets:
-        """Of equally dense particles, the first counts as the densest."""
+        """Return the sets by label; of equally dense particles, the first counts as densest."""
         _, index, number = np.unique(label, return_inverse=True, return_counts=True)
         order = np.lexsort((-density, index))
         return cls(index, order[np.cumsum(number) - number], number)
 
 
 class _Spheres(NamedTuple):
-    """Of each host, shape (n,): particles within its radius, 0 if it has none; more as `Halos`."""
+    """Number of particles within the radius of each host, 0 if it has none; the rest as `Halos`.
+
+    All arrays have the shape (n,).
+    """
 
     number: Array
     radius: Array
@@ -186,12 +189,12 @@ class _Spheres(NamedTuple):
 
 
 def _spheres(position: Array, centres: Array, expected: Array, snapshot: Snapshot) -> _Spheres:
-    """Spherical overdensities about some particles, of about as many particles as ``expected``."""
+    """Find spherical overdensities about some particles, of roughly ``expected`` particles each."""
     size, mass = snapshot.box_size, float(snapshot.particle_mass or 0.0)
     density = snapshot.cosmology.halo_density(MASS_DEFINITION, snapshot.redshift)
-    scale = float(np.cbrt(mass / (4.0 / 3.0 * np.pi * density)))  # radius if one particle were all
+    scale = float(np.cbrt(mass / (4.0 / 3.0 * np.pi * density)))  # radius of a single particle
     mean = len(position) / size**3
-    found = _Spheres(np.zeros(len(centres), np.int64), *np.full((3, len(centres)), np.nan))
+    spheres = _Spheres(np.zeros(len(centres), np.int64), *np.full((3, len(centres)), np.nan))
     tree = cKDTree(position, boxsize=size)
     reach = _MARGIN * scale * np.cbrt(expected) + SHELL
     pending = np.arange(len(centres))
@@ -216,21 +219,21 @@ def _spheres(position: Array, centres: Array, expected: Array, snapshot: Snapsho
                 elif inside > 0:
                     shell = np.searchsorted(distance, radius + SHELL, side="right") - inside
                     volume = 4.0 / 3.0 * np.pi * ((radius + SHELL) ** 3 - radius**3)
-                    found.number[host], found.radius[host] = inside, radius
-                    found.surroundings[host] = np.log10((shell + 1.0) / (mean * volume))
-                    found.vmax[host] = _vmax(distance[:inside], snapshot)
+                    spheres.number[host], spheres.radius[host] = inside, radius
+                    spheres.surroundings[host] = np.log10((shell + 1.0) / (mean * volume))
+                    spheres.vmax[host] = _vmax(distance[:inside], snapshot)
             progress.advance(start + len(some), len(pending), "halos")
         pending = np.array(further, dtype=np.int64)
         reach[pending] *= 1.5
-    return found
+    return spheres
 
 
 def _inside(distance: Array, scale: float) -> int:
-    """Particles within the radius at which the mean density falls to that of the definition.
+    """Return the particles within the radius where the mean density falls to the definition's.
 
-    That of n particles is that of one in a sphere of radius ``scale`` within n^(1/3) times it. The
-    least such radius with `LEAST_PARTICLES` or more is taken; 0 if so many do not reach the
-    density, -1 if more particles are needed to tell.
+    n particles have that density within n^(1/3) times ``scale``, the radius of a sphere in which
+    one particle has it. The least such radius with `LEAST_PARTICLES` or more is taken. Return 0 if
+    `LEAST_PARTICLES` do not reach the density, and -1 if it takes more particles to decide.
     """
     number = np.arange(LEAST_PARTICLES, len(distance))
     below = np.flatnonzero(scale * np.cbrt(number) < distance[number])
@@ -247,7 +250,10 @@ def _distances(position: Array, centre: Array, box_size: float) -> Array:
 
 
 def _vmax(distance: Array, snapshot: Snapshot) -> float:
-    """The largest circular velocity [km/s] of particles in order, `LEAST_PARTICLES` or more."""
+    """Return the largest circular velocity [km/s] from sorted distances of the particles.
+
+    There are `LEAST_PARTICLES` or more.
+    """
     within = np.arange(LEAST_PARTICLES, len(distance) + 1) * float(snapshot.particle_mass or 0.0)
     per_mass = GRAVITY * (1.0 + snapshot.redshift)
     return float(np.sqrt(np.max(per_mass * within / distance[LEAST_PARTICLES - 1 :])))

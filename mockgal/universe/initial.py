@@ -3,7 +3,8 @@
 Positions are x = q + D psi_1 + D^2 psi_2 (Scoccimarro 1998, MNRAS 299, 1097, appendix D): psi_1 is
 minus the gradient of phi_1, whose Laplacian is the linear overdensity today, and psi_2 is
 -3/7 Omega_m(a)^(-1/143) times the gradient of phi_2, whose Laplacian is the sum over i > j of
-phi_1,ii phi_1,jj - phi_1,ij^2. Momenta are those of D and D^2, which is exact while Omega_m is 1.
+phi_1,ii phi_1,jj - phi_1,ij^2. Momenta follow from the growth of D and D^2, which is exact while
+Omega_m is 1.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ Array = NDArray[Any]
 
 
 class Particles(NamedTuple):
-    """Where particles are and how they move; all have the same mass.
+    """Positions and momenta of particles of equal mass.
 
-    ``position`` [comoving Mpc/h], in [0, L), and ``momentum``, a^2 dx/dt with the time in units of
-    1/H0 [Mpc/h], both of shape (n, 3), float64.
+    ``position`` [comoving Mpc/h] is in [0, L); ``momentum`` is a^2 dx/dt with the time in units of
+    1/H0 [Mpc/h]. Both have shape (n, 3), float64.
     """
 
     position: Array
@@ -35,7 +36,10 @@ class Particles(NamedTuple):
 
 
 def wavevectors(side: int, box_size: float) -> tuple[Array, Array, Array]:
-    """Components of k [h/Mpc] of a real transform of ``side``^3 values, each along its own axis."""
+    """Return the components of k [h/Mpc] of a real transform of ``side``^3 values.
+
+    Each lies along its own axis.
+    """
     step = 2.0 * np.pi / box_size
     whole, half = np.fft.fftfreq(side, 1.0 / side) * step, np.arange(side // 2 + 1) * step
     return whole[:, None, None], whole[None, :, None], half[None, None, :]
@@ -44,14 +48,14 @@ def wavevectors(side: int, box_size: float) -> tuple[Array, Array, Array]:
 def linear_overdensity(
     power: Callable[[Array], Array], *, side: int, box_size: float, seed: int
 ) -> Array:
-    """Fourier coefficients of a Gaussian random field.
+    """Return the Fourier coefficients of a Gaussian random field.
 
-    The white noise of a lattice point depends on the seed and the number of the point alone.
+    The white noise of a lattice point depends only on the seed and the number of the point.
 
     Parameters
     ----------
     power : callable
-        Power spectrum [(Mpc/h)^3] against wavenumber [h/Mpc].
+        Power spectrum [(Mpc/h)^3] as a function of wavenumber [h/Mpc].
     side : int
         Points of the lattice along each axis, even.
     box_size : float
@@ -61,8 +65,8 @@ def linear_overdensity(
     Returns
     -------
     ndarray of complex, shape (N, N, N // 2 + 1)
-        As ``scipy.fft.rfftn(field, norm="forward")``; those of Nyquist wavenumbers, which have no
-        gradient, and the mean are zero.
+        As ``scipy.fft.rfftn(field, norm="forward")``; the mean and the coefficients at Nyquist
+        wavenumbers, which have no gradient, are zero.
     """
     noise = uniform(seed, "synthetic universe: white noise", np.arange(side**3))
     noise = special.ndtri(noise).reshape(side, side, side)
@@ -81,17 +85,17 @@ def linear_overdensity(
 def displaced_lattice(
     waves: Array, *, box_size: float, cosmology: Cosmology, redshift: float
 ) -> Particles:
-    """Particles of a lattice, one at the centre of each of N^3 cells, displaced.
+    """Displace the particles of a lattice, one at the centre of each of N^3 cells.
 
     Parameters
     ----------
     waves : ndarray of complex, shape (N, N, N // 2 + 1)
-        Of the linear overdensity today: see `linear_overdensity`.
+        Coefficients of the linear overdensity today: see `linear_overdensity`.
     box_size : float
         [Mpc/h]
     cosmology : Cosmology
     redshift : float
-        Of the particles; the linear overdensity is D times that of today.
+        Redshift of the particles, where the linear overdensity is D times that of today.
 
     Returns
     -------

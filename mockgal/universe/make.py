@@ -1,4 +1,4 @@
-"""From a seed to a pair of runs: gravity-only, and one whose subhalos have stars."""
+"""From a seed to a pair of runs: a gravity-only one, and one whose subhalos have stars."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ FILES = {"dark": "dark.hdf5", "hydro": "hydro.hdf5"}
 
 @dataclass(frozen=True)
 class Run:
-    """The numbers of the gravity-only run, which ends today.
+    """Parameters of the gravity-only run, which ends today.
 
-    The default has particles of 1.34e9 Msun/h, a mean distance of 0.25 Mpc/h between them, and a
-    mesh of half that.
+    The default has particles of 1.34e9 Msun/h, a mean distance of 0.25 Mpc/h between them, and mesh
+    voxels of half that.
 
     Parameters
     ----------
@@ -47,17 +47,17 @@ class Run:
     side : int
         Cube root of the number of particles, even.
     mesh_per_side : int
-        Voxels of the mesh over ``side``, along an axis.
+        Mesh voxels along an axis, divided by ``side``.
     start_redshift : float
     steps : int
-        Even in the scale factor.
+        Steps, evenly spaced in the scale factor.
     cosmology : Cosmology
         With ``omega_b``, ``sigma_8`` and ``n_s``.
 
     Raises
     ------
     UsageError
-        A side that is odd or below 8; a box without a size.
+        A side that is odd or below 8; a box size that is not a length above 0.
     """
 
     box_size: float = 48.0
@@ -87,10 +87,11 @@ class Run:
 
 
 class Universe(NamedTuple):
-    """The pair, and what is known of it only because it was made up.
+    """The pair of runs, and the truth that is known because they are synthetic.
 
-    ``dark`` has particles and no stellar mass; ``hydro`` has the same subhalos in the same places,
-    with stellar mass, and no particles. ``halos`` and ``galaxies`` are in the order of their rows.
+    ``dark`` has particles and no stellar mass; ``hydro`` has the same subhalos at the same
+    positions, with stellar mass, and no particles. ``halos`` and ``galaxies`` are in the order of
+    their rows.
     """
 
     dark: Scene
@@ -105,25 +106,25 @@ def make_universe(seed: int, *, run: Run | None = None, law: Law | None = None) 
     Parameters
     ----------
     seed : int
-        Of the initial conditions and of all draws.
+        Seed of the initial conditions and of all draws.
     run : Run, optional
     law : Law, optional
-        Of stellar mass.
+        Law of stellar mass.
 
     Returns
     -------
     Universe
-        The same bits for any number of threads. Both scenes' records say that they are made up,
-        and have all numbers.
+        Identical to the bit for any number of threads. The records of both scenes say that they are
+        synthetic, and hold all parameters.
 
     Raises
     ------
     UsageError
-        No seed, or numbers that no run can have.
+        There is no seed, or a parameter has a value that no run can have.
     HeaderError
-        A cosmology that does not state what is needed.
+        The cosmology lacks a parameter that is needed.
     ResourceError
-        There is no memory for it.
+        The universe does not fit in memory.
     """
     run, law, seed = run or Run(), law or Law(), check_seed(seed)
     end = _evolved(run, seed)
@@ -147,21 +148,22 @@ def make_universe(seed: int, *, run: Run | None = None, law: Law | None = None) 
         record,
     )
     halos = find_halos(end, snapshot, mesh_size=run.mesh_size)
-    made = galaxies(halos, law, seed)
+    drawn = galaxies(halos, law, seed)
     matter = Particles(len(end.position), partial(_stream, end.position, run.particle_mass))
-    # Those of a hydrodynamic run are lighter by what is baryons: its dark matter is told by that.
+    # Dark-matter particles of a hydrodynamic run are lighter by the baryon fraction, by which its
+    # dark matter is recognised.
     baryons = (run.cosmology.omega_b or 0.0) / run.cosmology.omega_m
     with_stars = replace(
         snapshot,
         name=name.format("hydro"),
         particle_mass=run.particle_mass * (1.0 - baryons),
-        record=record | {"stellar_mass_law": made.record},
+        record=record | {"stellar_mass_law": drawn.record},
     )
-    columns = {**halos.catalog.columns, "stellar_mass": made.stellar_mass}
+    columns = {**halos.catalog.columns, "stellar_mass": drawn.stellar_mass}
     del columns["n_particles"]  # a hydrodynamic run would have another number
     catalog = HaloCatalog(columns, halos.catalog.mass_definition, halos.catalog.record)
     dark = Scene(snapshot, halos.catalog, matter)
-    return Universe(dark, Scene(with_stars, catalog), halos, made)
+    return Universe(dark, Scene(with_stars, catalog), halos, drawn)
 
 
 def _evolved(run: Run, seed: int) -> initial.Particles:
@@ -199,9 +201,9 @@ def write_universe(
     Parameters
     ----------
     folder : Path
-        Made if it is not there; gets ``dark.hdf5`` and ``hydro.hdf5``.
+        Folder for ``dark.hdf5`` and ``hydro.hdf5``; created if it does not exist.
     seed, run, law
-        As for `make_universe`.
+        See `make_universe`.
     overwrite : bool
         Replace files of these names.
 
@@ -212,9 +214,9 @@ def write_universe(
     Raises
     ------
     OutputExistsError, OutputError, ResourceError
-        A file exists, which is looked at before any work is done, or cannot be written.
+        A file exists (checked before any work is done), or cannot be written.
     UsageError, HeaderError
-        As from `make_universe`.
+        See `make_universe`.
     """
     folder = Path(folder)
     try:

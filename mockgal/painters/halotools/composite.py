@@ -1,6 +1,7 @@
 """The HOD as a composite model of halotools, which populates halo catalogues by itself.
 
-For halotools alone: it is imported here, and its switches of NumPy are undone.
+Only this module imports halotools at once; the changes that it makes to NumPy's settings are
+undone.
 """
 
 from __future__ import annotations
@@ -35,33 +36,33 @@ with halotools_switches():
     )
 
 Array = NDArray[Any]
-_GALAXIES = ("centrals", "satellites")  # halotools' names of the kinds of a table
+_GALAXIES = ("centrals", "satellites")  # halotools' names of a table's kinds
 
 
 @dataclass(frozen=True)
 class TableLaw:
-    """What a calibration table says of hosts of a gravity-only run, their subhalos unknown.
+    """Law of a calibration table for hosts of a gravity-only run whose subhalos are unknown.
 
     Parameters
     ----------
     table : HODTable
-        With centrals binned by the mass of their host.
+        A table with centrals binned by the mass of their host.
     least_mass : float
-        Of a subhalo that is painted [Msun/h].
+        Lowest mass of a painted subhalo [Msun/h].
     """
 
     table: HODTable
     least_mass: float
 
     def distribution(self, kind: int, host_mass: Array) -> Distribution:
-        """Law of galaxies of a kind in hosts; of satellites, ``p_luminous`` is their mean number.
+        """Return the law of galaxies of a kind; satellites' ``p_luminous`` is their mean number.
 
         Parameters
         ----------
         kind : int
             0 for centrals, 1 for satellites.
         host_mass : ndarray, shape (n,)
-            Of the gravity-only run [Msun/h].
+            Host masses in the gravity-only run [Msun/h].
         """
         table, n = self.table, len(host_mass)
         log_host, _ = hydro_masses(table, host_mass, host_mass)
@@ -88,7 +89,7 @@ class TableLaw:
 
 
 class _TableOccupation(OccupationComponent):  # type: ignore[misc]
-    """Numbers of galaxies of one kind, from a table: nearest integer for centrals, or Poisson."""
+    """Numbers of galaxies of one kind from a table: nearest-integer (centrals) or Poisson."""
 
     def __init__(self, law: TableLaw, kind: int, mass_key: str, publications: list[str]) -> None:
         super().__init__(
@@ -100,7 +101,7 @@ class _TableOccupation(OccupationComponent):  # type: ignore[misc]
         self.law, self.kind, self.publications = law, kind, publications
 
     def mean_occupation(self, **kwargs: Any) -> Array:
-        """Mean number per host, for ``table`` or for ``prim_haloprop`` [Msun/h], shape (n,)."""
+        """Return the mean number per host in ``table`` or ``prim_haloprop`` [Msun/h], (n,)."""
         mass = kwargs["table"][self.prim_haloprop_key] if "table" in kwargs else None
         mass = np.atleast_1d(kwargs["prim_haloprop"] if mass is None else mass).astype(np.float64)
         return self.law.distribution(self.kind, mass).p_luminous
@@ -117,9 +118,9 @@ class _TableStellarMass:
         self._galprop_dtypes_to_allocate = np.dtype([("stellar_mass", "f8")])
 
     def mc_stellar_mass(self, seed: int | None = None, **kwargs: Any) -> Array:
-        """Draw them for a ``table`` of galaxies or for host masses in ``prim_haloprop`` [Msun/h].
+        """Draw stellar masses for a ``table`` of galaxies, or for ``prim_haloprop`` [Msun/h].
 
-        halotools' own generator draws: the numbers depend on the order of galaxies.
+        halotools' own generator draws them, so that they depend on the order of galaxies.
         """
         table = kwargs.get("table")
         mass = kwargs["prim_haloprop"] if table is None else table[self.prim_haloprop_key]
@@ -133,10 +134,10 @@ class _TableStellarMass:
 
 
 class CompositeModel(HodModelFactory):  # type: ignore[misc]
-    """halotools' factory, which populates every host here, and not those of 300 particles alone."""
+    """halotools' factory, which here populates all hosts, not only those of 300 particles."""
 
     def populate_mock(self, halocat: Any, Num_ptcl_requirement: float = 0, **kwargs: Any) -> None:
-        """As of `HodModelFactory`, with no least number of particles unless one is given."""
+        """Populate as `HodModelFactory` does, by default without a least number of particles."""
         kwargs.setdefault("halo_mass_column_key", self._mass_key)
         with halotools_switches():
             super().populate_mock(halocat, Num_ptcl_requirement=Num_ptcl_requirement, **kwargs)
@@ -147,13 +148,13 @@ class CompositeModel(HodModelFactory):  # type: ignore[misc]
 
 
 def to_halotools_model(painter: Painter, scene: Scene) -> CompositeModel:
-    """A painter as a composite model of halotools.
+    """Return a painter as a composite model of halotools.
 
     Parameters
     ----------
     painter : Painter
-        `HODPainter` or `ModelPainter`. Of the latter it is halotools' own composite with the same
-        parameters, without stellar masses.
+        `HODPainter` or `ModelPainter`. A `ModelPainter` becomes halotools' own composite with the
+        same parameters, without stellar masses.
     scene : Scene
         The simulation that the model is for: its redshift, cosmology and mass definition.
 
@@ -168,9 +169,9 @@ def to_halotools_model(painter: Painter, scene: Scene) -> CompositeModel:
     Raises
     ------
     UsageError
-        A painter whose galaxies depend on more than the mass of their host.
+        The painter's galaxies depend on more than the mass of their host.
     DomainError, MissingDatasetError
-        As the painter's ``predict``.
+        See the painter's ``predict``.
     """
     snapshot = scene.snapshot
     place: dict[str, Any] = {
@@ -218,7 +219,7 @@ def _own_model(painter: ModelPainter, scene: Scene, place: dict[str, Any]) -> di
 
 
 def _refuse(painter: HODPainter, table: HODTable) -> None:
-    """What a model of halotools cannot say: it knows the masses of hosts alone."""
+    """Raise if a model of halotools cannot express the painter: it knows only host masses."""
     found, fix = "", "take a calibration or painter that depends on host mass alone"
     if painter.mode != "corrected":
         found, fix = f"mode {painter.mode}", "leave the mode out"

@@ -1,10 +1,11 @@
-"""What halotools' occupation and stellar-mass models say, in our units, and where they are valid.
+"""halotools' occupation and stellar-mass models in mockgal's units, and where they are valid.
 
-halotools' halo masses are Msun/h, as ours; its stellar masses are Msun/h^2, since masses measured
-from light scale with the square of the distance. They become Msun/h with the h of the run.
+halotools' halo masses are in Msun/h, as in mockgal. Its stellar masses are in Msun/h^2, since
+masses measured from light scale with the square of the distance; they become Msun/h with the h of
+the run.
 
 halotools is imported when a model is first made. At import it switches off NumPy's warnings of
-division by zero for the whole process; here that is undone.
+division by zero for the whole process; this module restores them.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 THRESHOLDS = (-18.0, -18.5, -19.0, -19.5, -20.0, -20.5, -21.0, -21.5, -22.0)
-STELLAR_RANGE = (8.5, 12.5)  # log10 of Msun/h^2 where halotools inverts M_h(M*); straight beyond
+STELLAR_RANGE = (8.5, 12.5)  # log10 of Msun/h^2 where halotools inverts M_h(M*); linear beyond
 _DEFAULT_SCATTER = "halotools' default, which the paper does not give"
 
 
 class Validity(NamedTuple):
-    """What a model was published for.
+    """Range that a model was published for.
 
     Parameters
     ----------
     reference : str
     mass_definition : str
-        Of the halo mass, a key of `mockgal.types.MASS_DEFINITIONS`.
+        Definition of the halo mass, a key of `mockgal.types.MASS_DEFINITIONS`.
     redshift, log_mass : tuple of float
         Lowest and highest redshift, and log10 of halo mass [Msun/h].
     """
@@ -44,8 +45,8 @@ class Validity(NamedTuple):
     log_mass: tuple[float, float]
 
 
-# The masses are where the papers show their relations, rounded; Behroozi10 and Leauthaud11 begin
-# where halotools' tables do, at M* = 10^8.5 Msun/h^2.
+# The mass ranges are those in which the papers show their relations, rounded. Behroozi10 and
+# Leauthaud11 begin where halotools' tables do, at M* = 10^8.5 Msun/h^2.
 OCCUPATIONS = {
     "zheng07": Validity(
         "Zheng, Coil & Zehavi 2007, arXiv:astro-ph/0703457, table 1 (SDSS)",
@@ -76,13 +77,13 @@ STELLAR_MASS_LAWS = {
 
 @contextmanager
 def halotools_switches() -> Iterator[None]:
-    """Switches of NumPy as halotools wants them, given back at the end of the block."""
+    """Set NumPy's error handling as halotools wants it, and restore it at the end of the block."""
     with np.errstate(all="ignore"):
         yield
 
 
 def parameter(value: float, source: str) -> dict[str, Any]:
-    """A parameter as the record has it."""
+    """Return a parameter in the form of the record."""
     return {"value": float(value), "source": source}
 
 
@@ -95,9 +96,9 @@ class StellarMassLaw:
     model : object
         halotools' model.
     scatter : float
-        dex.
+        Scatter of stellar mass [dex].
     parameters : dict
-        Each with its source: JSON values.
+        Each parameter with its source: JSON values.
     """
 
     model: Any
@@ -105,7 +106,7 @@ class StellarMassLaw:
     parameters: dict[str, dict[str, Any]]
 
     def log_mean(self, halo_mass: Array, h: float) -> Array:
-        """log10 of the mean relation [Msun/h] at halo masses [Msun/h], shape (n,)."""
+        """Return log10 of the mean relation [Msun/h] at halo masses [Msun/h], shape (n,)."""
         with halotools_switches():
             mean = np.log10(self.model.mean_stellar_mass(prim_haloprop=halo_mass))
         return np.asarray(mean) - math.log10(h)
@@ -113,7 +114,7 @@ class StellarMassLaw:
 
 @cache
 def stellar_mass_law(name: str, redshift: float) -> StellarMassLaw:
-    """A law of `STELLAR_MASS_LAWS` at a redshift."""
+    """Return a law of `STELLAR_MASS_LAWS` at a redshift."""
     with halotools_switches():
         from halotools.empirical_models import Behroozi10SmHm, Moster13SmHm
 
@@ -138,7 +139,7 @@ class Occupation:
     half_mass : float
         Host mass at which half of the centrals are luminous [Msun/h].
     parameters : dict
-        Each with its source: JSON values.
+        Each parameter with its source: JSON values.
     """
 
     central: Any
@@ -147,26 +148,26 @@ class Occupation:
     parameters: dict[str, dict[str, Any]]
 
     def centrals(self, host_mass: Array) -> Array:
-        """Probability that the central is luminous, at host masses [Msun/h], shape (n,)."""
+        """Return the probability of a luminous central at host masses [Msun/h], shape (n,)."""
         with halotools_switches():
             return np.asarray(self.central.mean_occupation(prim_haloprop=host_mass))
 
     def satellites(self, host_mass: Array) -> Array:
-        """Mean number of luminous satellites, at host masses [Msun/h], shape (n,)."""
+        """Return the mean number of luminous satellites at host masses [Msun/h], shape (n,)."""
         with halotools_switches():
             return np.asarray(self.satellite.mean_occupation(prim_haloprop=host_mass))
 
 
 @cache
 def zheng07(threshold: float) -> Occupation:
-    """The occupation of Zheng et al. 2007 for galaxies brighter than a threshold.
+    """Return the occupation of Zheng et al. 2007 for galaxies brighter than a threshold.
 
-    Satellites as halotools has them by default: not multiplied by the number of centrals.
+    Satellites follow halotools' default: their number is not multiplied by that of centrals.
 
     Parameters
     ----------
     threshold : float
-        Absolute magnitude M_r - 5 log10 h, one of `THRESHOLDS`: halotools takes another one for
+        Absolute magnitude M_r - 5 log10 h, one of `THRESHOLDS`: halotools takes any other value for
         -20.
     """
     with halotools_switches():
@@ -182,11 +183,12 @@ def zheng07(threshold: float) -> Occupation:
 
 @cache
 def leauthaud11(log_floor: float) -> Occupation:
-    """The occupation of Leauthaud et al. 2011 for stellar masses above a floor.
+    """Return the occupation of Leauthaud et al. 2011 for stellar masses above a floor.
 
-    With the parameters that were fitted together. halotools' model starts with the relation of
-    Behroozi et al. 2010 in place of the one that the satellites' parameters belong to, and with its
-    evolution; the centrals that multiply the satellites are then at redshift 0, whatever is asked.
+    The parameters are those that were fitted together. halotools' model starts with the relation of
+    Behroozi et al. 2010, and its evolution, in place of the one that the satellites' parameters
+    belong to; the centrals that multiply the satellites are then at redshift 0, whatever redshift
+    is asked for.
 
     Parameters
     ----------
@@ -212,7 +214,7 @@ def leauthaud11(log_floor: float) -> Occupation:
 
 
 def satellites_above(log_stellar_mass: Array, host_mass: Array) -> Array:
-    """Mean numbers of satellites of Leauthaud et al. 2011 above stellar masses.
+    """Return mean numbers of satellites of Leauthaud et al. 2011 above stellar masses.
 
     Parameters
     ----------
@@ -225,7 +227,7 @@ def satellites_above(log_stellar_mass: Array, host_mass: Array) -> Array:
     -------
     ndarray, shape (m, n)
     """
-    occupation = leauthaud11.__wrapped__(float(log_stellar_mass[0]))  # one that is ours alone
+    occupation = leauthaud11.__wrapped__(float(log_stellar_mass[0]))  # not the cached one
     numbers = np.empty((len(log_stellar_mass), len(host_mass)))
     for row, threshold in enumerate(log_stellar_mass):
         occupation.central.threshold = occupation.satellite.threshold = float(threshold)

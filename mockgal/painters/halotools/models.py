@@ -1,8 +1,8 @@
 """halotools' own models as a painter: a start without calibration.
 
-`zheng07` says how many galaxies brighter than a magnitude a host has; their stellar masses come
-from a relation of stellar to halo mass. `leauthaud11` says how many galaxies above any stellar mass
-a host has, which is the law of stellar mass as well. What they are valid for, and their parameters,
+`zheng07` predicts how many galaxies brighter than a magnitude a host has; their stellar masses come
+from a relation of stellar to halo mass. `leauthaud11` predicts how many galaxies above any stellar
+mass a host has, which gives the law of stellar mass, too. Their parameters and ranges of validity
 are in `mockgal.painters.halotools.laws`; docs/explanation/halotools-models.md has the reasons.
 """
 
@@ -44,7 +44,7 @@ from .quantiles import mass_ratio_quantiles, rows_between, stellar_mass_quantile
 
 Array = NDArray[Any]
 
-_SCALE = 2.0**-20  # brings numbers of satellites into [0, 1], exactly
+_SCALE = 2.0**-20  # scales numbers of satellites into [0, 1], exactly
 _LEAST_FLOOR, _LARGEST_FLOOR = 1e3, 1e14  # Msun/h: beyond them formulas overflow
 _ROUNDING = 1e-6  # of redshifts that were computed from a scale factor
 _NEEDED = {"zheng07": ("threshold", "stellar_mass_law"), "leauthaud11": ("luminosity_floor",)}
@@ -88,7 +88,7 @@ class ModelPainter(ModelOptions):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """What the numbers come from."""
+        """Sources of the model."""
         return (
             *(part.reference for part in self._parts()),
             "Hearin et al. 2017, arXiv:1606.04106 (halotools)",
@@ -99,7 +99,7 @@ class ModelPainter(ModelOptions):
         return (OCCUPATIONS[self.model], *([STELLAR_MASS_LAWS[law]] if law else []))
 
     def _law_name(self, scene: Scene) -> str:
-        """What the satellites are made by: those of another law are subhalos like any others."""
+        """Return the name of the satellites' law; satellites of others are ordinary subhalos."""
         floor = self._floor(scene.snapshot.cosmology.h)
         magnitude = self.threshold
         what = f"M* > {floor!r} Msun/h" if magnitude is None else f"M_r < {magnitude:g}"
@@ -114,17 +114,17 @@ class ModelPainter(ModelOptions):
         return max(low for low, _ in parts), min(high for _, high in parts)
 
     def _log_floor(self, h: float) -> float:
-        """log10 of the luminosity floor in halotools' unit, Msun/h^2."""
+        """Return log10 of the luminosity floor in halotools' unit, Msun/h^2."""
         return math.log10(self._floor(h) * h)
 
     def _floor(self, h: float) -> float:
-        """The luminosity floor [Msun/h]; 0 for a model that has none."""
+        """Return the luminosity floor [Msun/h]; 0 for a model without one."""
         if isinstance(self.luminosity_floor, str):
             return in_unit("luminosity floor", self.luminosity_floor, "Msun / littleh", h)
         return float(self.luminosity_floor or 0.0)
 
     def occupation(self, scene: Scene) -> Occupation:
-        """The occupation model of halotools for a simulation."""
+        """Return halotools' occupation model for a simulation."""
         if self.threshold is not None:
             return zheng07(float(self.threshold))
         return leauthaud11(self._log_floor(scene.snapshot.cosmology.h))
@@ -135,7 +135,7 @@ class ModelPainter(ModelOptions):
         return stellar_mass_law(self.stellar_mass_law, max(scene.snapshot.redshift, 0.0))
 
     def mismatch(self, scene: Scene) -> list[str]:
-        """Why the model is not valid for a simulation; empty if it is."""
+        """Return the reasons why the model is not valid for a simulation; empty if it is."""
         halos, z = scene.halos, scene.snapshot.redshift
         expected, reasons = OCCUPATIONS[self.model].mass_definition, []
         if halos.mass_definition != expected:
@@ -157,7 +157,7 @@ class ModelPainter(ModelOptions):
         return reasons
 
     def describe(self, scene: Scene) -> dict[str, Any]:
-        """What identifies the painter for this scene: JSON values only."""
+        """Return what identifies the painter for this scene: JSON values only."""
         occupation, law, low_high = self.occupation(scene), self._masses(scene), self._log_mass()
         about = {
             "name": self.name,
@@ -189,19 +189,19 @@ class ModelPainter(ModelOptions):
         return about
 
     def predict(self, scene: Scene) -> Distribution:
-        """Luminous probability and law of log M* for each subhalo of ``scene``.
+        """Predict luminous probability and law of log M* for each subhalo of ``scene``.
 
         A central is luminous with the model's probability at its host's mass. Each of the n
-        satellites of a host is so with probability <N_sat> / n, at most 1; those that
-        `mockgal.populate` made with `satellites` of the same model, with probability 1.
+        satellites of a host is luminous with probability <N_sat> / n, at most 1; satellites that
+        `mockgal.populate` drew from `satellites` of the same model, with probability 1.
 
         Raises
         ------
         DomainError
-            A simulation or masses that the model is not valid for, without
-            ``allow_extrapolation``.
+            The model is not valid for the simulation or its masses, and ``allow_extrapolation`` is
+            not set.
         BadValueError
-            A central whose host mass is zero.
+            The host mass of a central is zero.
         """
         outside = self.check_domain(scene)
         halos, occupation, law = scene.halos, self.occupation(scene), self._masses(scene)
@@ -220,7 +220,7 @@ class ModelPainter(ModelOptions):
             np.greater(host_mass[part], high, out=above[part])
             rows = blocks.chosen_of(here & hosted, part)
             p[rows] = occupation.centrals(host_mass[rows])
-            if not populated:  # else they were drawn in this number
+            if not populated:  # populated satellites were drawn in this number already
                 mean[rows] = occupation.satellites(host_mass[rows])
             unpainted = int(np.count_nonzero(here & ~hosted))
             if light is not None:
@@ -265,7 +265,7 @@ class ModelPainter(ModelOptions):
         )
 
     def _beyond(self, scene: Scene, found: str) -> DomainError:
-        """Return the error of a relation that says nothing sensible where it is extrapolated to."""
+        """Return the error of a relation that is extrapolated to nonsense."""
         low, high = STELLAR_MASS_LAWS[str(self.stellar_mass_law)].redshift
         return DomainError(
             f"painter {self.name}:stellar_mass_law",
@@ -275,7 +275,7 @@ class ModelPainter(ModelOptions):
         )
 
     def _log_mean(self, scene: Scene, law: StellarMassLaw, painted: Array) -> Deferred:
-        """The relation of stellar to halo mass, for the few rows that turn out luminous."""
+        """Return the deferred stellar-to-halo mass relation, for the few rows drawn as luminous."""
         halos, h = scene.halos, scene.snapshot.cosmology.h
 
         def of(rows: Array) -> Array:
@@ -301,8 +301,8 @@ class ModelPainter(ModelOptions):
     ) -> Array:
         """Fill in the law of stellar mass that follows from the numbers above each threshold.
 
-        That of centrals is a normal one, cut off at the floor. That of satellites is kept in rows
-        by host mass, in units of its median above the floor.
+        The law of centrals is normal, truncated at the floor. The law of satellites is tabulated in
+        rows by host mass, in units of its median above the floor.
         """
         halos, h = scene.halos, scene.snapshot.cosmology.h
         occupation, floor = self.occupation(scene), self._log_floor(h)
@@ -325,16 +325,16 @@ class ModelPainter(ModelOptions):
         return np.vstack([normal_quantiles(), quantiles])
 
     def satellites(self, scene: Scene) -> SatelliteLaw:
-        """The satellites to make for each central of ``scene``, in the order of its rows.
+        """Return the law of the satellites of each central of ``scene``, in order of rows.
 
-        Their number is the model's mean, a Poisson number; their mass at infall follows the
-        unevolved subhalo mass function (`mass_ratio_quantiles`) above the mass of which half of
-        the centrals are luminous, or above a tenth of the host's, where that is less.
+        Their number is Poisson with the model's mean. Their mass at infall follows the unevolved
+        subhalo mass function (`mass_ratio_quantiles`) above the mass at which half of the centrals
+        are luminous, or above a tenth of the host's mass if that is less.
 
         Raises
         ------
         DomainError, BadValueError
-            As `predict`.
+            See `predict`.
         """
         self.check_domain(scene)
         halos, occupation = scene.halos, self.occupation(scene)
@@ -373,7 +373,13 @@ class ModelPainter(ModelOptions):
         )
 
     def check_domain(self, scene: Scene) -> list[str]:
-        """Why the model is not valid for a simulation; a `DomainError` unless that is allowed."""
+        """Return the reasons why the model is not valid for a simulation, if that is allowed.
+
+        Raises
+        ------
+        DomainError
+            There are reasons, and ``allow_extrapolation`` is not set.
+        """
         outside = self.mismatch(scene)
         if outside and not self.allow_extrapolation:
             expected = OCCUPATIONS[self.model].mass_definition
@@ -401,7 +407,7 @@ class ModelPainter(ModelOptions):
         )
 
     def _short(self, mean: Array, p: Array, central: Array) -> float:
-        """How many fewer luminous satellites are expected than the model has; warns of many."""
+        """Return how many of the model's luminous satellites are missing; warn if many are."""
         target = blocks.sums(mean * _SCALE, central)[0] / _SCALE
         short = target - blocks.sums(p, central)[1]
         warn_if_short(f"model {self.model}", "satellite", short, target, bool(central.all()))

@@ -1,6 +1,6 @@
-"""Quantiles of the laws that halotools' models need: tables by host mass.
+"""Tables by host mass of the quantiles that halotools' models need.
 
-Between rows of host mass, `ROW` dex apart, a law is that of the nearest row.
+Rows of host mass are `ROW` dex apart; a law is that of the nearest row.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ Array = NDArray[Any]
 
 ROW = 0.02  # dex of host mass
 HOSTS = (9.0, 17.0)  # log10 of host mass [Msun/h] that satellites' masses are tabulated for
-_HEAVIEST = 13.0  # log10 of the heaviest satellite [Msun/h^2]: there is none
-LEAST_RATIO = 0.1  # satellites reach down at least to this share of the host
+_HEAVIEST = 13.0  # log10 of stellar mass [Msun/h^2] above that of any satellite
+LEAST_RATIO = 0.1  # satellite masses reach down at least to this share of the host's
 # Jiang & van den Bosch 2016, arXiv:1403.6827, table A1, unevolved subhalos of all orders:
 # dN / dln psi = gamma psi^alpha exp(-beta psi^omega), psi = mass at infall / mass of the host.
 _ALPHA, _BETA, _OMEGA = -0.91, 6.0, 3.0
 
 
 def rows_between(grid: Array, log_mass: Array) -> Array:
-    """Nearest of evenly spaced values, the first or last for those beyond: shape (n,)."""
+    """Return the nearest of evenly spaced values, the first or last beyond them, shape (n,)."""
     nearest = np.rint((log_mass - grid[0]) / (grid[1] - grid[0]))
     return np.asarray(np.clip(nearest, 0, len(grid) - 1), dtype=np.int16)
 
 
 @cache
 def mass_ratio_quantiles(log_least: float) -> tuple[Array, Array]:
-    """Masses at infall of satellites over those of their hosts.
+    """Return quantiles of the ratio of satellites' masses at infall to their hosts' masses.
 
     Parameters
     ----------
     log_least : float
-        log10 of the least mass of a satellite [Msun/h].
+        log10 of the lowest mass of a satellite [Msun/h].
 
     Returns
     -------
@@ -60,23 +60,23 @@ def mass_ratio_quantiles(log_least: float) -> tuple[Array, Array]:
 
 @cache
 def stellar_mass_quantiles(log_floor: float) -> tuple[Array, Array, Array]:
-    """Stellar masses of satellites of Leauthaud et al. 2011, from their numbers above each.
+    """Return the law of satellites' stellar masses that Leauthaud et al. 2011's numbers imply.
 
     P(> M* | M_host) = <N_sat(> M* | M_host)> / <N_sat(> floor | M_host)>.
 
     Parameters
     ----------
     log_floor : float
-        log10 of the least stellar mass, in the unit of halotools (Msun/h^2).
+        log10 of the lowest stellar mass, in the unit of halotools (Msun/h^2).
 
     Returns
     -------
     grid : ndarray, shape (rows,)
         log10 of host mass [Msun/h].
     medians : ndarray, shape (rows,)
-        Of log10 of stellar mass, above the floor [dex].
+        Median of log10 (stellar mass / floor) [dex].
     quantiles : ndarray, shape (rows, q)
-        Of log10 of stellar mass above the floor, in units of the median, at `PROBABILITY`.
+        Quantiles of log10 (stellar mass / floor) in units of the median, at `PROBABILITY`.
     """
     low, high = OCCUPATIONS["leauthaud11"].log_mass
     grid = np.arange(low, high + ROW / 2, ROW)

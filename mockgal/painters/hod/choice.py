@@ -16,17 +16,17 @@ _KINDS = (HODPainter, ModelPainter)
 
 
 def hod_painter(**options: Any) -> HODPainter | ModelPainter:
-    """`ModelPainter` if a ``model`` is given, `HODPainter` without.
+    """Return a `ModelPainter` if there is a ``model``, else an `HODPainter`.
 
     Parameters
     ----------
     **options
-        Those of the class that is made; None is as if not given.
+        Options of that class; None is as if the option were absent.
 
     Raises
     ------
     UsageError
-        An option that neither class has, or the other one.
+        An option belongs to neither class, or to the other one.
     """
     given = {key: value for key, value in options.items() if value is not None}
     kind = ModelPainter if "model" in given else HODPainter
@@ -47,9 +47,9 @@ def hod_painter(**options: Any) -> HODPainter | ModelPainter:
 
 
 def _alternatives() -> Iterator[tuple[dict[str, Any], ...]]:
-    """Options to try beside the defaults: of each tuple the first that can paint is enough.
+    """Yield options to try beside the defaults: of each tuple the first that can paint is enough.
 
-    Those that accept what is not valid come last.
+    Options that accept an invalid simulation come last.
     """
     floors = [f"{mass} Msun/h" for mass in ("1e9", "3e9", "1e10", "3e10", "1e11")]
     models: list[list[dict[str, Any]]] = [

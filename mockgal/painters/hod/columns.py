@@ -1,6 +1,6 @@
-"""What the rows and the header of an HOD calibration table hold.
+"""Columns and header of an HOD calibration table.
 
-Masses are log10 of Msun/h. docs/reference/hod-calibration.md is made of this.
+Masses are log10 of Msun/h. docs/reference/hod-calibration.md is generated from this module.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ MAY_BE_NAN = (*CURVE, *RATIO, *ERRORS, "log_mean_mass")
 
 
 def expected(present: Collection[str]) -> list[str]:
-    """The columns that a table which has those ``present`` must have."""
+    """Return the columns that a table must have, if it has those ``present``."""
     groups = ((OF_TWIN, TWIN), (SATELLITES, SATELLITES), (ERRORS, ERRORS))
     absent = {
         name
@@ -145,24 +145,25 @@ def expected(present: Collection[str]) -> list[str]:
 
 
 META: dict[str, tuple[type, str]] = {
-    "name": (str, "what the table is called"),
+    "name": (str, "name of the table"),
     "binned_by": (
         dict,
         "mass that the rows are binned by, for `central` (`host` or `bound`: the mass of the host "
         "halo, or the central's own bound mass) and for `satellite` (`host`)",
     ),
-    "mass_definition": (str, "of host masses: " + ", ".join(MASS_DEFINITIONS)),
+    "mass_definition": (str, "definition of host masses: " + ", ".join(MASS_DEFINITIONS)),
     "stellar_mass_definition": (str, "which stars are counted"),
-    "luminosity_floor": (float, "least stellar mass that counts as luminous [Msun/h]"),
-    "least_particles": (int, "least gravity-only particles of a subhalo that is painted"),
+    "luminosity_floor": (float, "lowest stellar mass that counts as luminous [Msun/h]"),
+    "least_particles": (int, "fewest gravity-only particles of a painted subhalo"),
     "particle_mass": (
         float,
-        "of the gravity-only run, or, without one, of such a run with as many particles [Msun/h]",
+        "particle mass of the gravity-only run or, without a twin, of a gravity-only run with as "
+        "many particles [Msun/h]",
     ),
     "residual_probability": (list, "probabilities of `residual_quantiles`"),
     "domain": (
         dict,
-        "[low, high] of redshift, particle_mass [Msun/h], omega_m, h: where it is valid",
+        "range of validity: [low, high] of redshift, particle_mass [Msun/h], omega_m, h",
     ),
     "provenance": (
         dict,

@@ -1,6 +1,6 @@
-"""Options of the painter ``hod``, of which there are two kinds.
+"""Options of the two kinds of the painter ``hod``.
 
-They are apart from the painters, whose modules take a while to import: every help needs them.
+They are separate from the painters, whose modules are slow to import: all help texts need them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class HODOptions:
         ("uncorrected",),
     )
     mode: str = choice(
-        "Form of the HOD: corrected (the default), or that of the public code of the paper.",
+        "Form of the HOD: corrected (the default), or as in the paper's public code.",
         ("corrected", "paper"),
         "corrected",
     )

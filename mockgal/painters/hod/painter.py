@@ -1,11 +1,11 @@
 """The corrected central/satellite HOD: stellar masses by mass and type.
 
-The benchmark of Kasmanoff et al. 2020 (arXiv:2012.00186, section 2.3), with its correction taken
-apart: host masses are corrected for baryons first and then binned; a subhalo is luminous with the
-hydro run's probability at its mass, thinned so that the mean number of luminous galaxies per host
-is the hydro run's; its stellar mass is the median at its host's mass (or, for centrals, at its own
-bound mass, as the table says) plus a residual of its bin. A table made without a gravity-only twin
-has no corrections, and is used on request alone.
+This is the benchmark of Kasmanoff et al. 2020 (arXiv:2012.00186, section 2.3), with its correction
+split into steps. Host masses are corrected for baryons first and then binned. A subhalo is luminous
+with the hydro run's probability at its mass, thinned so that the mean number of luminous galaxies
+per host is the hydro run's. Its stellar mass is the median at its host's mass (or, for centrals, at
+its own bound mass, as the table says) plus a residual of its bin. A table made without a
+gravity-only twin has no corrections, and is used only on request.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from .table import HODTable
 Array = NDArray[Any]
 
 
-SHORT = 0.05  # share of the galaxies missing at which the user is warned, if it is also 3 sigma
+SHORT = 0.05  # share of missing galaxies above which the user is warned, if it is also 3 sigma
 
 
 @documented
@@ -47,8 +47,8 @@ SHORT = 0.05  # share of the galaxies missing at which the user is warned, if it
 class HODPainter(HODOptions):
     """Paints with a calibration table.
 
-    Hosts above the range of the table are painted, where that is allowed, with the scatter and
-    probability of its last bin and the median extended.
+    Hosts above the range of the table are painted, if that is allowed, with the scatter and
+    probability of its last bin and the median extrapolated.
     """
 
     _named: HODTable | None = field(default=None, init=False, repr=False, compare=False)
@@ -67,8 +67,8 @@ class HODPainter(HODOptions):
         self._check_ranking()
 
     def _check_ranking(self) -> None:
-        given = self.rank_by is not None, self.rank_correlation is not None
-        if given[0] != given[1] or (given[0] and self.mode != "corrected"):
+        ranked, correlated = self.rank_by is not None, self.rank_correlation is not None
+        if ranked != correlated or (ranked and self.mode != "corrected"):
             raise UsageError(
                 "painter hod:rank_by, rank_correlation",
                 f"{self.rank_by!r} and {self.rank_correlation!r} in mode {self.mode}",
@@ -82,30 +82,31 @@ class HODPainter(HODOptions):
         return self.rank_by is not None
 
     def table(self, scene: Scene) -> HODTable:
-        """The calibration used for a scene.
+        """Return the calibration used for a scene.
 
         Raises
         ------
         UsageError, InputError
-            No such table, or none whose domain holds the simulation.
+            There is no such table, or none whose domain holds the simulation.
         """
         if self.calibration is None:
             return matching(scene, twinless=self.missing_twin is not None)
         if isinstance(self.calibration, HODTable):
             return self.calibration
-        if self._named is None:  # read once: what is described is what was painted with
+        if self._named is None:  # read once, so that the table described is the one painted with
             object.__setattr__(self, "_named", named(self.calibration))
         assert self._named is not None
         return self._named
 
     def checked_table(self, scene: Scene, *, quiet: bool = False) -> tuple[HODTable, list[str]]:
-        """The calibration used for a scene, and in what the scene is outside its domain.
+        """Return the calibration for a scene, and the reasons why the scene is outside its domain.
+
+        Warn of painting without corrections unless ``quiet``.
 
         Raises
         ------
         DomainError, MissingDatasetError
-            What was not allowed: extrapolation, or painting without corrections, of which there is
-            a warning unless ``quiet``.
+            Extrapolation, or painting without corrections, is necessary and not allowed.
         """
         table = self.table(scene)
         outside = self._check_domain(table, scene)
@@ -113,7 +114,7 @@ class HODPainter(HODOptions):
         return table, outside
 
     def describe(self, scene: Scene) -> dict[str, Any]:
-        """What identifies the painter for this scene: JSON values only."""
+        """Return what identifies the painter for this scene: JSON values only."""
         table = self.table(scene)
         return {
             "name": self.name,
@@ -141,17 +142,17 @@ class HODPainter(HODOptions):
         }
 
     def predict(self, scene: Scene) -> Distribution:
-        """Luminous probability and law of log M* for each subhalo of ``scene``.
+        """Predict luminous probability and law of log M* for each subhalo of ``scene``.
 
         Raises
         ------
         DomainError
-            Masses above the table's range, or a simulation outside its domain, without
-            ``allow_extrapolation``; another host-mass definition in any case.
+            Masses are above the table's range, or the simulation is outside its domain, and
+            ``allow_extrapolation`` is not set; or the host-mass definition differs, in any case.
         MissingDatasetError
-            A table without corrections for baryons, and ``missing_twin`` not given.
+            The table has no corrections for baryons, and ``missing_twin`` is not set.
         BadValueError
-            A resolved central whose host mass is zero, where that mass is needed.
+            The host mass of a resolved central is zero, where it is needed.
         """
         halos, snapshot = scene.halos, scene.snapshot
         table, outside = self.checked_table(scene)
@@ -204,12 +205,12 @@ class HODPainter(HODOptions):
         )
 
     def satellites(self, scene: Scene) -> SatelliteLaw:
-        """What the table says of the satellites of hosts without subhalos, for `mockgal.populate`.
+        """Return the table's satellites of hosts without subhalos, for `mockgal.populate`.
 
         Raises
         ------
         DomainError, MissingDatasetError
-            As of `predict`, or a table that does not say.
+            See `predict`; or the table has no satellites.
         """
         table, _ = self.checked_table(scene, quiet=True)
         about = self.describe(scene)
@@ -263,7 +264,7 @@ class HODPainter(HODOptions):
         if self.mode == "paper":
             raise MissingDatasetError(
                 f"HOD calibration {table.name}",
-                "no gravity-only twin: it was made without a gravity-only twin",
+                "no gravity-only twin",
                 "a calibration of a pair, for mode paper",
                 "leave --mode out, or take another calibration",
             )
@@ -306,26 +307,26 @@ class HODPainter(HODOptions):
         log_host, log_own = hydro_masses(table, halos["host_mass"][rows], halos["mass"][rows])
         scale = " (corrected for baryons)" if table.has_twin else ""
         central = halos["is_central"][rows]
-        found = []
+        excess = []
         for kind, chosen in enumerate((central, ~central)):
             mass = log_host if table.binned_by[KINDS[kind]] == "host" else log_own
             if np.any(chosen):
-                found.append(
+                excess.append(
                     f"{np.sum(chosen)} {KINDS[kind]}s by {table.mass_of(kind)} above "
                     f"10^{table.edges(kind)[-1]:.2f} Msun/h{scale}, up to "
                     f"10^{mass[chosen].max():.2f}"
                 )
         raise DomainError(
             f"simulation {scene.snapshot.name}",
-            "; ".join(found),
+            "; ".join(excess),
             f"the range of calibration {table.name}",
             "take a calibration that reaches as far, or --allow-extrapolation, which paints "
-            "them as its last bin, with the median extended, and flags them",
+            "them as its last bin, with the median extrapolated, and flags them",
         )
 
 
 def mass_limit(table: HODTable, particle_mass: float | None) -> float:
-    """Least subhalo mass that is painted [Msun/h]: ``least_particles`` of the coarser run."""
+    """Return the lowest painted subhalo mass [Msun/h]: ``least_particles`` of the coarser run."""
     return table.least_mass * max(1.0, (particle_mass or 0.0) / table.particle_mass)
 
 
@@ -344,10 +345,10 @@ def _refuse_zero_hosts(scene: Scene, resolved: Array) -> None:
 
 
 def _shortfall(table: HODTable, hosts: Array, p: Array, is_central: Array) -> dict[str, float]:
-    """How many fewer galaxies are expected than these hosts have in the hydrodynamic run.
+    """Return how many fewer galaxies are expected than these hosts have in the hydrodynamic run.
 
-    ``hosts`` are the numbers of resolved centrals in the mass bins of the table's rows.
-    Negative where there are more; a warning where many are missing.
+    ``hosts`` are the numbers of resolved centrals in the mass bins of the table's rows. A shortfall
+    is negative if there are more galaxies. Warn if many are missing.
     """
     record = {}
     for kind, expected in enumerate(blocks.sums(p, is_central)):
@@ -360,18 +361,18 @@ def _shortfall(table: HODTable, hosts: Array, p: Array, is_central: Array) -> di
 
 
 def warn_if_short(who: str, kind: str, short: float, target: float, hosts_only: bool) -> None:
-    """Warn if many of the galaxies of a kind are missing that a simulation should have.
+    """Warn if many of a kind's galaxies are missing from a simulation.
 
     Parameters
     ----------
     who : str
-        What says how many it should have.
+        The calibration or model that predicts their number.
     kind : str
-        A key of `mockgal.painters.hod.columns.KINDS`.
+        One of `mockgal.painters.hod.columns.KINDS`.
     short, target : float
-        How many are missing, of how many.
+        Number of missing galaxies, and the predicted number.
     hosts_only : bool
-        Whether there are no satellites at all.
+        Whether the simulation has no satellites at all.
     """
     if short > max(SHORT * target, 3.0 * math.sqrt(target)):
         warn(

@@ -1,9 +1,9 @@
-"""The HOD as the paper's public code paints it, quirks included, to compare with.
+"""The HOD as the paper's public code paints it, quirks included, for comparison.
 
 Kasmanoff et al. 2020 (arXiv:2012.00186), section 2.3: every resolved subhalo gets a stellar mass
-from the distribution of its host's bin and of its kind in the hydrodynamic run, and the masses of
-satellites are multiplied by ratios that stand for the effects of baryons. What that means for the
-catalogue is in docs/explanation/hod.md.
+from the distribution of its kind in its host's bin in the hydrodynamic run, and the masses of
+satellites are multiplied by ratios that stand for the effects of baryons. The consequences for the
+catalogue are in docs/explanation/hod.md.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ Array = NDArray[Any]
 def predict_paper_rows(
     table: HODTable, halos: HaloCatalog, part: slice, least_mass: float, out: Prediction
 ) -> tuple[Array, Array]:
-    """The law of the subhalos in some rows, as of `mockgal.painters.hod.rows.predict_rows`.
+    """Predict the law of the subhalos in some rows, as `mockgal.painters.hod.rows.predict_rows`.
 
-    Host masses are binned as they are. The counts of subhalos that are not painted for want of a
-    distribution stand where `predict_rows` counts those below the luminosity floor.
+    Host masses are binned uncorrected. Subhalos that are not painted because there is no
+    distribution are counted where `predict_rows` counts those below the luminosity floor.
     """
     host_mass, own_mass = halos["host_mass"][part], halos["mass"][part]
     central = halos["is_central"][part]
@@ -63,9 +63,9 @@ def predict_paper_rows(
 
 
 def paper_complete_from(table: HODTable) -> float:
-    """Return the stellar mass [Msun/h] from which the mode has all galaxies of its distributions.
+    """Return the stellar mass [Msun/h] above which the mode has all galaxies of its distributions.
 
-    That is the table's luminosity floor, times the largest factor on the masses of satellites, if
-    one is above 1.
+    It is the table's luminosity floor, times the largest factor on the masses of satellites if that
+    is above 1.
     """
     return table.luminosity_floor * max(1.0, float(table.columns["paper_factor"].max()))

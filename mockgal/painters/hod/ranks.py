@@ -15,17 +15,17 @@ _DIGITS = 9  # of log10 of a property
 
 
 def ranks(ids: Array, row: Array, log_mass: Array, log_property: Array, weight: Array) -> Array:
-    """Place of each subhalo among those of its row, by a property at given mass.
+    """Return the rank of each subhalo among those of its row, by a property at fixed mass.
 
-    The property's trend with mass within a row, a straight line by weighted least squares, is taken
-    out first: the median curve of stellar mass has that trend already. Ranks are weighted with the
-    probability of being luminous, so that those of the galaxies are uniform, and the distribution
-    of stellar mass in a row stays what it is.
+    The property's trend with mass within a row, a straight line by weighted least squares, is
+    removed first: the median curve of stellar mass has that trend already. Ranks are weighted with
+    the probability of being luminous, so that the ranks of the galaxies are uniform, and the
+    distribution of stellar mass in a row does not change.
 
     Parameters
     ----------
     ids : ndarray of int64, shape (n,)
-        Of the subhalos; equal properties are ranked by a number drawn for the id.
+        Ids of the subhalos; equal properties are ranked by a number drawn for the id.
     row : ndarray of int, shape (n,)
         Row of the table: kind and bin.
     log_mass : ndarray, shape (n,)
@@ -38,7 +38,7 @@ def ranks(ids: Array, row: Array, log_mass: Array, log_property: Array, weight: 
     Returns
     -------
     ndarray, shape (n,)
-        In (0, 1), the same whatever the order of rows; 0.5 where the weight is zero.
+        In (0, 1), independent of the order of rows; 0.5 where the weight is zero.
     """
     result = np.full(len(ids), 0.5)
     lot = uniform(0, "equal ranks", ids)
@@ -52,7 +52,7 @@ def ranks(ids: Array, row: Array, log_mass: Array, log_property: Array, weight: 
         x = x - np.sum(share * x)
         spread = np.sum(share * x * x)
         slope = np.sum(share * x * y) / spread if spread > 0 else 0.0
-        residual = np.round(y - slope * x, _DIGITS)  # rounding is no property to rank by
+        residual = np.round(y - slope * x, _DIGITS)  # rounding errors must not set ranks
         order = np.lexsort((lot[members], residual))
         sorted_share = share[order]
         result[members[order]] = np.cumsum(sorted_share) - sorted_share / 2

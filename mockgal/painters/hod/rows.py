@@ -1,7 +1,7 @@
-"""What an HOD table says of each subhalo, a block of rows at a time.
+"""The prediction of an HOD table for each subhalo, a block of rows at a time.
 
-`predict_rows` is the law, in NumPy. `compiled` gives a function that does the same in compiled code
-(`mockgal.painters.kernels.predict_rows`), with the same bits, for catalogues of many rows.
+`predict_rows` is the law, in NumPy. `compiled` returns a function that does the same in compiled
+code (`mockgal.painters.kernels.predict_rows`), identical to the bit, for catalogues of many rows.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ COUNTS = (
 
 
 class Prediction(NamedTuple):
-    """Columns of shape (n,) that blocks of rows are predicted into.
+    """Columns of shape (n,) that the predictions of blocks of rows are written to.
 
-    ``residual_row`` is the row of the table, ``above`` whether the mass is at or above the upper
-    edge of the last bin; the others are as in `mockgal.laws.distribution.Distribution`.
+    ``residual_row`` is the row of the table; ``above`` says whether the mass is at or above the
+    upper edge of the last bin; the others are as in `mockgal.laws.distribution.Distribution`.
     """
 
     p_luminous: Array
@@ -43,39 +43,39 @@ class Prediction(NamedTuple):
 
     @classmethod
     def of(cls, rows: int) -> Prediction:
-        """Room for so many rows."""
+        """Return empty columns for a number of rows."""
         return cls(
             np.empty(rows), np.empty(rows), np.empty(rows, np.int16), np.empty(rows, np.bool_)
         )
 
 
-# (halos, which rows, least mass of a subhalo that is painted [Msun/h], where to) -> what
-# `predict_rows` returns
+# (halos, rows, lowest mass of a painted subhalo [Msun/h], columns to write to) -> the result of
+# `predict_rows`
 Predictor = Callable[[HaloCatalog, slice, float, Prediction], tuple[Array, Array]]
 
 
 def predict_rows(
     table: HODTable, halos: HaloCatalog, part: slice, least_mass: float, out: Prediction
 ) -> tuple[Array, Array]:
-    """The law of the subhalos in some rows.
+    """Predict the law of the subhalos in some rows.
 
     Parameters
     ----------
     table : HODTable
     halos : HaloCatalog
     part : slice
-        Which rows.
+        The rows.
     least_mass : float
-        Of a subhalo that is painted [Msun/h].
+        Lowest mass of a painted subhalo [Msun/h].
     out : Prediction
-        Of all rows; those of ``part`` are filled.
+        Columns of all rows; those of ``part`` are filled.
 
     Returns
     -------
     hosts : ndarray of int, shape (rows of the table,)
-        Resolved centrals in the mass bin of each row, by the mass that the row's kind has bins of.
+        Resolved centrals in the mass bin of each row, by the mass that the row's kind is binned by.
     counts : ndarray of int, shape (6,)
-        As `COUNTS` says.
+        The numbers that `COUNTS` names.
     """
     host_mass, own_mass = halos["host_mass"][part], halos["mass"][part]
     central = halos["is_central"][part]
@@ -97,7 +97,7 @@ def predict_rows(
         location[chosen] = table.median_log_stellar_mass(k, mass[chosen])
     highest = location + table.columns["residual_quantiles"][row, -1]
     with np.errstate(invalid="ignore"):
-        faint = painted & ~(highest > math.log10(table.luminosity_floor))  # also without a curve
+        faint = painted & ~(highest > math.log10(table.luminosity_floor))  # NaN without a curve
     p[faint], location[faint] = 0.0, 0.0
     for column, values in zip(out, (p, location, row, above), strict=True):
         column[part] = values
@@ -120,7 +120,7 @@ def predict_rows(
 
 
 def hydro_masses(table: HODTable, host_mass: Array, own_mass: Array) -> tuple[Array, Array]:
-    """log10 of host mass and of own mass on the hydro scale; -inf where the host mass is zero."""
+    """Return log10 of host and own mass on the hydro scale; -inf where the host mass is zero."""
     with np.errstate(divide="ignore"):
         log_host, log_own = np.log10(host_mass), np.log10(own_mass)
     if table.has_twin:
@@ -132,7 +132,7 @@ def hydro_masses(table: HODTable, host_mass: Array, own_mass: Array) -> tuple[Ar
 
 
 def table_row(table: HODTable, kind: Array, log_mass: Array) -> Array:
-    """Rows of the table for kinds and masses, the first or the last of the kind for those outside.
+    """Return rows of the table for kinds and masses; a kind's first or last row for those outside.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def table_row(table: HODTable, kind: Array, log_mass: Array) -> Array:
 
 
 def luminous_probability(table: HODTable, row: Array, log_mass: Array) -> Array:
-    """Luminous probability, thinned where the table has a thinning.
+    """Return the luminous probability, thinned if the table has a thinning.
 
     Parameters
     ----------
@@ -163,13 +163,13 @@ def luminous_probability(table: HODTable, row: Array, log_mass: Array) -> Array:
     row : ndarray of int, shape (n,)
         Rows of the table.
     log_mass : ndarray, shape (n,)
-        log10 of mass on the hydro scale [Msun/h]: for centrals the one that their rows are binned
+        log10 of mass on the hydro scale [Msun/h]: for centrals the mass that their rows are binned
         by, for satellites their own.
 
     Returns
     -------
     ndarray, shape (n,)
-        Straight between the row's nodes, constant beyond them.
+        Linear between the row's nodes, constant beyond them.
     """
     c, p = table.columns, np.empty(len(row))
     for r in np.unique(row):
@@ -183,7 +183,7 @@ def luminous_probability(table: HODTable, row: Array, log_mass: Array) -> Array:
 
 
 def compiled(table: HODTable) -> Predictor:
-    """`predict_rows` of a table in compiled code."""
+    """Return `predict_rows` of a table in compiled code."""
     from .. import kernels
 
     arguments, rows = _kernel_arguments(table), len(table.columns["kind"])
@@ -199,16 +199,19 @@ def compiled(table: HODTable) -> Predictor:
         with np.errstate(divide="ignore"):
             log_host, log_own = np.log10(host_mass), np.log10(own_mass)
         p, location, row, above = (column[part] for column in out)
-        given = (log_host, log_own, host_mass, own_mass, central, least_mass)
-        found = (p, location, row, above.view(np.uint8), hosts, counts)
-        kernels.predict_rows(*given, *arguments, *found)
+        inputs = (log_host, log_own, host_mass, own_mass, central, least_mass)
+        outputs = (p, location, row, above.view(np.uint8), hosts, counts)
+        kernels.predict_rows(*inputs, *arguments, *outputs)
         return hosts, counts
 
     return predict
 
 
 def _kernel_arguments(table: HODTable) -> tuple[Any, ...]:
-    """A table as `mockgal.painters.kernels.predict_rows` takes it: kinds side by side, padded."""
+    """Return a table as arguments of `mockgal.painters.kernels.predict_rows`.
+
+    The kinds are side by side, padded to the same length.
+    """
     from scipy.interpolate import PchipInterpolator
 
     from ..kernels import slopes

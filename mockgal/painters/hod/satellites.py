@@ -1,4 +1,4 @@
-"""What a calibration table says of the satellites of hosts that come without subhalos."""
+"""The satellites that a calibration table predicts for hosts without subhalos."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _DRAWS = 400  # of a satellite's mass, evenly spaced in probability
 
 
 def satellite_law(table: HODTable, scene: Scene) -> SatelliteLaw:
-    """Number, mass, place and velocity of the resolved satellites of each host.
+    """Return the law of number, mass, position and velocity of each host's resolved satellites.
 
-    They are the gravity-only run's (without a twin, the hydrodynamic run's): painting then decides
-    which are luminous. Hosts below the table's range have none, which is counted.
+    They are those of the gravity-only run (without a twin, of the hydrodynamic run); painting then
+    decides which are luminous. Hosts below the table's range have no satellites, and are counted.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def satellite_law(table: HODTable, scene: Scene) -> SatelliteLaw:
     Raises
     ------
     MissingDatasetError
-        The table does not say: its host masses have no radius, or it was made without.
+        The table has no satellites: its host masses have no radius, or they were not measured.
     """
     _check_says(table)
     host_mass, n = scene.halos["host_mass"], len(scene.halos)
@@ -75,7 +75,7 @@ def satellite_law(table: HODTable, scene: Scene) -> SatelliteLaw:
 
 
 def mean_luminous_satellites(table: HODTable, host_mass: Array, least_mass: float) -> Array:
-    """Mean number of luminous satellites of a host: of those made, the share that is luminous.
+    """Return the mean number of luminous satellites: all of `satellite_law` times their share.
 
     Parameters
     ----------
@@ -83,17 +83,17 @@ def mean_luminous_satellites(table: HODTable, host_mass: Array, least_mass: floa
     host_mass : ndarray, shape (n,)
         As read [Msun/h].
     least_mass : float
-        Of a subhalo that is painted [Msun/h].
+        Lowest mass of a painted subhalo [Msun/h].
 
     Raises
     ------
     MissingDatasetError
-        As of `satellite_law`.
+        See `satellite_law`.
 
     Returns
     -------
     ndarray, shape (n,)
-        To `_STEP` in log mass, within which the share is taken as straight.
+        The luminous share is computed every `_STEP` in log mass, and interpolated linearly.
     """
     _check_says(table)
     c, rows, edges = table.columns, table.rows(1), table.edges_as_read(1)
@@ -122,7 +122,7 @@ def _check_says(table: HODTable) -> None:
         raise MissingDatasetError(
             f"HOD calibration {table.name}",
             f"no {', '.join(SATELLITES)}",
-            "what satellites of hosts without subhalos are made by",
+            "the columns that satellites of hosts without subhalos are drawn from",
             "calibrate with spherical-overdensity host masses (--mass-definition 200c), or take "
             "another calibration",
         )

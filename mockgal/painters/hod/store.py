@@ -1,4 +1,4 @@
-"""Files of HOD calibration tables: ECSV text, those that come with the package, and the choice."""
+"""Files of HOD calibration tables: the ECSV format, the shipped tables, and the choice of one."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .options import EXTENSION
 from .options import SHIPPED as SHIPPED
 from .table import HODTable
 
-FORMAT = "mockgal HOD calibration 3"  # 2 had no errors, and nothing for hosts without subhalos
+FORMAT = "mockgal HOD calibration 3"  # 2 had no errors, and no satellites for hosts without any
 
 
 def to_ecsv(table: HODTable) -> str:
-    """The text of the table's file."""
+    """Return the text of the table's file."""
     from astropy.table import Table
 
     out = Table({name: table.columns[name] for name in COLUMNS if name in table.columns})
@@ -39,14 +39,14 @@ def to_ecsv(table: HODTable) -> str:
         )
         for key in META
     }
-    out.meta = json.loads(json.dumps(meta))  # else what is there twice would become a YAML alias
+    out.meta = json.loads(json.dumps(meta))  # else objects used twice would become YAML aliases
     text = io.StringIO()
     out.write(text, format="ascii.ecsv")
     return text.getvalue()
 
 
 def read(path: Path) -> HODTable:
-    """The table in an ECSV file.
+    """Read the table in an ECSV file.
 
     Raises
     ------
@@ -70,36 +70,38 @@ def read(path: Path) -> HODTable:
         for key, (kind, _) in META.items():
             if not isinstance(table.meta[key], (int, float) if kind in (int, float) else kind):
                 raise TypeError(f"{key} is {shown(table.meta[key])}")
-        found = HODTable(columns=columns, **{key: table.meta[key] for key in META})
+        calibration = HODTable(columns=columns, **{key: table.meta[key] for key in META})
     except (TypeError, ValueError, AttributeError, LookupError, OverflowError) as error:
         raise CorruptFileError(path, f"damaged values ({error})", FORMAT, again) from error
-    except CorruptFileError as error:  # of the table: say which file
+    except CorruptFileError as error:  # of the table: name the file
         raise CorruptFileError(path, error.found, error.expected, error.fix) from error
-    if found.digest != table.meta["digest"]:
+    if calibration.digest != table.meta["digest"]:
         raise CorruptFileError(
-            path, "content that is not that of its digest", "the file as it was written", again
+            path, "content that does not match its digest", "the file as it was written", again
         )
-    return found
+    return calibration
 
 
 @cache
 def shipped() -> tuple[HODTable, ...]:
-    """The calibrations that come with the package, by name."""
+    """Return the calibrations that come with the package, sorted by name."""
     return tuple(read(path) for path in sorted(SHIPPED.glob(f"*{EXTENSION}")))
 
 
 def named(calibration: str | os.PathLike[str]) -> HODTable:
-    """The shipped table of that name, or that at a path: see `mockgal.painters.by_name`.
+    """Return the shipped table of that name, or read the one at a path.
+
+    See `mockgal.painters.by_name`.
 
     Raises
     ------
     UsageError
-        No such name.
+        There is no such name.
     InputError
-        No valid table at the path.
+        There is no valid table at the path.
     """
     tables = {table.name: table for table in shipped()}
-    found = by_name(
+    chosen = by_name(
         calibration,
         tables,
         where="calibration",
@@ -107,27 +109,27 @@ def named(calibration: str | os.PathLike[str]) -> HODTable:
         extension=EXTENSION,
         listed_by="mockgal calibrations",
     )
-    return read(found) if isinstance(found, Path) else tables[found]
+    return read(chosen) if isinstance(chosen, Path) else tables[chosen]
 
 
 def comes_with_mockgal(table: HODTable) -> bool:
-    """Whether a table is one that comes with the package, number by number."""
+    """Return whether a table comes with the package, with identical numbers."""
     return table.digest in [own.digest for own in shipped()]
 
 
 def matching(scene: Scene, *, twinless: bool = False) -> HODTable:
-    """The shipped table whose domain holds a simulation, the nearest in redshift.
+    """Return the shipped table whose domain holds a simulation, the nearest in redshift.
 
     Parameters
     ----------
     scene : Scene
     twinless : bool
-        Choose among the tables made without a gravity-only twin, which are left out otherwise.
+        Choose among the tables made without a gravity-only twin, instead of the others.
 
     Raises
     ------
     DomainError
-        There is none; the message says why, table by table.
+        There is none; the message gives the reasons, table by table.
     """
     reasons = {}
     for table in shipped():

@@ -1,8 +1,8 @@
-"""Calibration tables of the central/satellite HOD, and what they are valid for.
+"""Calibration tables of the central/satellite HOD, and their range of validity.
 
-One row per bin of mass and ``kind``, central or satellite; which mass, `HODTable.binned_by` says.
-Masses are log10 of Msun/h. The columns are in `mockgal.painters.hod.columns`, the file form in
-`mockgal.painters.hod.store`.
+There is one row per mass bin and ``kind``, central or satellite; `HODTable.binned_by` says which
+mass. Masses are log10 of Msun/h. The columns are in `mockgal.painters.hod.columns`, the file format
+in `mockgal.painters.hod.store`.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ QUANTILES = (
     "satellite_log_mass_ratio",
     "satellite_radius",
 )
-COUNTS = (  # what is never negative
+COUNTS = (  # columns that are never negative
     *(n for n in COLUMNS if n.startswith(("number_", "resolved_", "hosts_", "subhalos_"))),
     *("luminous_hydro", "thinning", "paper_factor"),
     *("satellite_dispersion_index", "satellite_velocity_dispersion"),
 )
 COUNTS = tuple(name for name in COUNTS if name not in ERRORS)
-SOURCES = ("bin", "pooled", "none")  # of what columns of quantiles were measured on
+SOURCES = ("bin", "pooled", "none")  # samples that columns of quantiles were measured on
 FARTHEST = 100.0  # radii of a host
 NEAR = 0.5  # dex
-_CONSTANT = 0.05  # by which w0 and wa may differ from a cosmological constant
+_CONSTANT = 0.05  # allowed difference of w0 and wa from a cosmological constant
 
 
 @dataclass(frozen=True)
 class HODTable:
-    """A calibration: rows as in the file, those of the centrals by mass, then the satellites'.
+    """A calibration, with rows as in the file: the centrals by mass, then the satellites by mass.
 
     Parameters
     ----------
@@ -67,14 +67,14 @@ class HODTable:
     binned_by : dict
         For ``central`` and ``satellite``, a key of `BINNED_BY`.
     mass_definition : str
-        Of the host mass, key of `mockgal.types.MASS_DEFINITIONS`.
+        Definition of the host mass, a key of `mockgal.types.MASS_DEFINITIONS`.
     stellar_mass_definition : str
     luminosity_floor : float
-        Least stellar mass that counts as luminous [Msun/h].
+        Lowest stellar mass that counts as luminous [Msun/h].
     least_particles : int
-        Least particles of a gravity-only subhalo that the table speaks of.
+        Fewest particles of a gravity-only subhalo that the table applies to.
     particle_mass : float
-        Of the gravity-only run, or of one with as many particles [Msun/h].
+        Particle mass of the gravity-only run, or of one with as many particles [Msun/h].
     residual_probability : ndarray, shape (q,)
     domain : dict
         ``redshift``, ``particle_mass`` [Msun/h], ``omega_m``, ``h``: [low, high].
@@ -112,7 +112,7 @@ class HODTable:
             raise CorruptFileError(
                 f"HOD calibration {self.name}",
                 problem,
-                "what docs/reference/hod-calibration.md says",
+                "a table as in docs/reference/hod-calibration.md",
                 "make the table again",
             )
 
@@ -139,13 +139,13 @@ class HODTable:
                 return "mass bins that do not adjoin"
         for name in QUANTILES:
             if name in c and c[name].shape != (rows, q):
-                return f"{name} unlike their probabilities in number"
+                return f"{name} that are not one per probability"
             if name in c and not np.all(np.diff(c[name], axis=1) >= 0):
                 return f"{name} that decrease"
         if not np.all(np.diff(c["luminous_log_mass"], axis=1) > 0):
             return "mass nodes of the luminous probability that do not increase"
         if c["luminous_probability"].shape != c["luminous_log_mass"].shape:
-            return "luminous probabilities unlike their nodes in number"
+            return "luminous probabilities that are not one per mass node"
         for name in ("luminous_probability", "deficit"):
             if name in c and not np.all((c[name] >= 0) & (c[name] <= 1)):
                 return f"column {name} outside [0, 1]"
@@ -161,26 +161,26 @@ class HODTable:
             if pair is RATIO and not np.any(known):
                 return "a host-mass ratio without nodes"
             if pair is RATIO and not np.all(np.diff((x + y)[known]) > 0):
-                return "a host-mass ratio with which heavier hosts would become lighter"
+                return "a host-mass ratio that would make heavier hosts the lighter ones"
         return self._satellites_problem()
 
     def _satellites_problem(self) -> str:
-        """What would make `mockgal.populate` go wrong."""
+        """Return what would make `mockgal.populate` fail, or an empty text."""
         c = self.columns
         for name in TEXT[1:]:
             if name in c and not set(c[name]) <= set(SOURCES):
-                return f"column {name} with other than {', '.join(SOURCES)}"
+                return f"column {name} with values other than {', '.join(SOURCES)}"
         for kind in range(len(KINDS)):
             rows = self.rows(kind)
             mean = c["log_mean_mass"][rows]
-            edges = self.edges(kind)  # of corrected masses: as read they are somewhat others
+            edges = self.edges(kind)  # of corrected masses, which differ a little from those read
             inside = (mean >= edges[:-1] - NEAR) & (mean <= edges[1:] + NEAR)
             known = np.isfinite(mean)
             if not np.all(inside[known]) or not np.all(np.diff(mean[known]) > 0):
                 return "mean masses far from their bins, or that do not increase"
             counts = c["hosts_dark" if self.has_twin else "hosts_hydro"][rows]
             if not np.array_equal(np.isnan(mean), counts == 0):
-                return "mean masses of bins without hosts, or none of bins with hosts"
+                return "a mean mass for a bin without hosts, or none for a bin with hosts"
         if self.has_satellites and not (
             np.all(c["satellite_radius"] >= 0) and np.all(c["satellite_radius"] < FARTHEST)
         ):
@@ -234,34 +234,34 @@ class HODTable:
 
     @property
     def has_twin(self) -> bool:
-        """Whether it was made with a gravity-only twin, and can correct for baryons."""
+        """Whether the table was made with a gravity-only twin, and can correct for baryons."""
         return TWIN[0] in self.columns
 
     @property
     def has_satellites(self) -> bool:
-        """Whether it says of what mass and where the satellites of a host are."""
+        """Whether the table has masses and positions of the satellites of a host."""
         return SATELLITES[0] in self.columns
 
     @property
     def least_mass(self) -> float:
-        """Least mass of a subhalo that is resolved in the gravity-only run [Msun/h].
+        """Lowest mass of a subhalo that is resolved in the gravity-only run [Msun/h].
 
         Half a particle of slack absorbs the rounding of single-precision mass sums.
         """
         return (self.least_particles - 0.5) * self.particle_mass
 
     def rows(self, kind: int) -> slice:
-        """Rows of centrals (0) or satellites (1)."""
+        """Return the rows of centrals (0) or satellites (1)."""
         centrals = int(np.sum(self.columns["kind"] == KINDS[0]))
         return slice(0, centrals) if kind == 0 else slice(centrals, len(self.columns["kind"]))
 
     def edges(self, kind: int) -> NDArray[np.float64]:
-        """Edges of the mass bins of a kind [log10 Msun/h], shape (bins + 1,)."""
+        """Return the edges of a kind's mass bins [log10 Msun/h], shape (bins + 1,)."""
         c, rows = self.columns, self.rows(kind)
         return np.append(c["log_mass_low"][rows], c["log_mass_high"][rows][-1:])
 
     def mass_of(self, kind: int) -> str:
-        """What the rows of a kind are binned by, in words."""
+        """Return in words the mass that the rows of a kind are binned by."""
         by = self.binned_by[KINDS[kind]]
         definition = f" ({self.mass_definition})" if by == "host" else ""
         return BINNED_BY[KINDS[kind]][by] + definition
@@ -269,13 +269,13 @@ class HODTable:
     def median_log_stellar_mass(
         self, kind: int, log_mass: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """The median curve: monotone cubic through its nodes, straight beyond them, shape (n,)."""
+        """Return the median curve, shape (n,): monotone cubic through its nodes, linear beyond."""
         rows = self.rows(kind)
         x, y = (self.columns[name][rows] for name in CURVE)
         return median_curve(x, y, log_mass)
 
     def log_mass_ratio(self, log_dark_mass: NDArray[np.float64]) -> NDArray[np.float64]:
-        """log10 (M_hydro / M_dark) of hosts: straight between nodes, constant beyond, shape (n,).
+        """Return log10 (M_hydro / M_dark) of hosts, linear between nodes, constant beyond, (n,).
 
         Raises
         ------
@@ -288,16 +288,16 @@ class HODTable:
 
     @property
     def host_mass_ratio(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Nodes of the host-mass ratio: log10 of gravity-only mass, and of the ratio there."""
+        """Nodes of the host-mass ratio: log10 of the gravity-only mass, and log10 of the ratio."""
         x, y = (self.columns[name] for name in RATIO)
         known = np.isfinite(x) & np.isfinite(y)
         return x[known], y[known]
 
     def edges_as_read(self, kind: int) -> NDArray[np.float64]:
-        """Edges of the bins of a kind by host mass, in masses as they are read [Msun/h].
+        """Return the edges of a kind's bins by host mass, in masses as they are read [Msun/h].
 
-        Those whose corrected masses are `edges`: the ratio is straight between nodes, so that its
-        inverse is.
+        Their corrected masses are `edges`. The ratio is linear between nodes, and so is its
+        inverse.
         """
         log_edges = self.edges(kind)
         if not self.has_twin:
@@ -308,7 +308,7 @@ class HODTable:
         return np.asarray(10.0 ** (log_edges - shift))
 
     def refuse_missing_twin(self) -> NoReturn:
-        """Say that the table has no corrections for baryons, and what can be done."""
+        """Raise the error that the table has no corrections for baryons, with the ways out."""
         raise MissingDatasetError(
             f"HOD calibration {self.name}",
             f"no {', '.join(TWIN)}: it was made without a gravity-only twin",
@@ -328,7 +328,7 @@ class HODTable:
         ).hexdigest()
 
     def mismatch(self, scene: Scene) -> list[str]:
-        """Why the table is not valid for a simulation; empty if it is."""
+        """Return the reasons why the table is not valid for a simulation; empty if it is."""
         snapshot, mass_definition = scene.snapshot, scene.halos.mass_definition
         reasons = []
         if mass_definition != self.mass_definition:
@@ -359,7 +359,7 @@ class HODTable:
 def median_curve(
     x: NDArray[np.float64], y: NDArray[np.float64], at: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Monotone cubic (PCHIP) through the nodes that are finite, straight lines beyond the ends.
+    """Return a monotone cubic (PCHIP) through the finite nodes, with straight lines beyond them.
 
     Parameters
     ----------
@@ -390,9 +390,9 @@ LEAST_SCALE = 0.1  # dex
 
 
 def mass_scale(log_host_mass: NDArray[np.float64], log_least: float) -> NDArray[np.float64]:
-    """What masses of satellites are measured in: how far the host's is above the resolution [dex].
+    """Return the unit of satellites' log masses: how far the host is above the resolution [dex].
 
-    In these units satellites of light and of heavy hosts have the same range, and may be pooled.
+    In this unit satellites of light and of heavy hosts have the same range, and can be pooled.
 
     Parameters
     ----------
@@ -409,18 +409,18 @@ def mean_number(
     mass: NDArray[np.float64],
     interp: Callable[..., NDArray[np.float64]] = np.interp,
 ) -> NDArray[np.float64]:
-    """Mean number of satellites of a host: straight in mass between the bins, through the origin.
+    """Return the mean number of satellites: linear in host mass between bins and down to zero.
 
-    A number in proportion to the mass has the right mean in every bin, whatever its width.
+    A number proportional to the mass has the right mean in every bin, whatever its width.
 
     Parameters
     ----------
     log_mean_mass, number : ndarray, shape (bins,)
         log10 of the mean host mass and mean number in each bin; NaN masses are bins without hosts.
     mass : ndarray, shape (n,)
-        Of the hosts, as `log_mean_mass` is [Msun/h].
+        Host masses, of the same kind as ``log_mean_mass`` [Msun/h].
     interp : callable
-        `numpy.interp`, or what does the same.
+        `numpy.interp`, or a function that does the same.
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""Where a painter holds, and what is missing or uncertain where it does not."""
+"""Where a painter is valid, and what is missing or uncertain where it is not."""

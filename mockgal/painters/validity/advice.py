@@ -1,4 +1,4 @@
-"""What to do with a simulation that a painter refuses: ways out that the input allows."""
+"""Advice for a simulation that a painter refuses: ways out that the input allows."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ...types import Scene
 def way_out(
     scene: Scene, definitions: Collection[str], otherwise: str, *, by_particles: bool = True
 ) -> str:
-    """Return how to read a simulation so that it can be painted, and what else to do.
+    """Return how to read a simulation so that it can be painted, and another way out.
 
     Parameters
     ----------
     scene : Scene
     definitions : collection of str
-        Definitions of the host mass that would do.
+        Acceptable definitions of the host mass.
     otherwise : str
-        Another way out.
+        The other way out.
     by_particles : bool
         Whether the mass of a particle must be known.
     """
@@ -44,7 +44,7 @@ def way_out(
 
 
 def mended(scene: Scene, definition: str, particle_mass: float) -> Scene:
-    """Return the scene as if reading options had made good what it lacks, to see if that helps."""
+    """Return the scene as reading options could complete it, to see whether that helps."""
     snapshot = scene.snapshot
     if snapshot.particle_mass is None:
         snapshot = replace(snapshot, particle_mass=particle_mass)

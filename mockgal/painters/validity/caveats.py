@@ -1,4 +1,4 @@
-"""What is doubtful about galaxies that were painted, in numbers: for the record and the screen."""
+"""Doubtful properties of painted galaxies, in numbers: for the record and the screen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...errors import DomainError
 
 Array = NDArray[Any]
 
-BARYONS = 0.157  # of the matter, where a run does not say: Planck 2018, arXiv:1807.06209
+BARYONS = 0.157  # share of the matter if a run does not state it: Planck 2018, arXiv:1807.06209
 FEW = 0.1  # share of the galaxies that may have more stars than their host has mass
 _LEAST = 3
 
@@ -25,22 +25,23 @@ def extrapolated(columns: Mapping[str, Array], described: Mapping[str, Any]) -> 
     Parameters
     ----------
     columns : mapping of str to ndarray
-        Of the galaxies.
+        Columns of the galaxies.
     described : mapping
-        What `Painter.describe` gives.
+        The result of `Painter.describe`.
 
     Returns
     -------
     dict
-        Plain JSON values: ``galaxies``, ``share``, the ``largest_stellar_mass_msun_h`` and
-        ``largest_host_mass_msun_h`` among them; ``law_to_host_mass_msun_h``, where the law says
-        where it ends; ``outside_domain``, why all are.
+        Plain JSON values: ``galaxies`` and ``share``, the number and share of extrapolated
+        galaxies; the ``largest_stellar_mass_msun_h`` and ``largest_host_mass_msun_h`` among them;
+        ``law_to_host_mass_msun_h`` if the law states where it ends; ``outside_domain``, the reasons
+        if all are extrapolated.
     """
     chosen = columns["extrapolated"]
     number = int(np.count_nonzero(chosen))
     if not number:
         return {}
-    found: dict[str, Any] = {
+    summary: dict[str, Any] = {
         "galaxies": number,
         "share": round(number / len(chosen), 6),
         "largest_stellar_mass_msun_h": float(columns["stellar_mass"][chosen].max()),
@@ -52,17 +53,17 @@ def extrapolated(columns: Mapping[str, Array], described: Mapping[str, Any]) -> 
     if reach is None:
         reach = described.get("network", {}).get("domain", {}).get("log_host_mass")
     if reach is not None:
-        found["law_to_host_mass_msun_h"] = float(f"{10.0 ** reach[1]:.4g}")
+        summary["law_to_host_mass_msun_h"] = float(f"{10.0 ** reach[1]:.4g}")
     if described.get("outside_domain"):
-        found["outside_domain"] = list(described["outside_domain"])
-    return found
+        summary["outside_domain"] = list(described["outside_domain"])
+    return summary
 
 
 def stars_and_baryons(columns: Mapping[str, Array], cosmology: Cosmology) -> int:
     """Return how many galaxies have more stars than their host has baryons on average.
 
-    Masses within a radius leave out some of what is bound, and runs without feedback turn most
-    baryons into stars: a few are no fault.
+    A few such galaxies are no fault: masses within a radius leave out some of the bound mass, and
+    runs without feedback turn most baryons into stars.
 
     Raises
     ------
@@ -87,12 +88,12 @@ def stars_and_baryons(columns: Mapping[str, Array], cosmology: Cosmology) -> int
 
 
 def in_words(provenance: Mapping[str, Any], columns: Mapping[str, Array]) -> list[str]:
-    """Return what a user must know of the galaxies that are left, a line each.
+    """Return what a user must know about the galaxies left after cuts, one line per caveat.
 
     Parameters
     ----------
     provenance : mapping
-        Of the catalogue.
+        Provenance of the catalogue.
     columns : mapping of str to ndarray
         Its columns, after cuts.
     """
@@ -127,7 +128,7 @@ def in_words(provenance: Mapping[str, Any], columns: Mapping[str, Array]) -> lis
     lacking = provenance.get("lacking", {})
     complete = provenance.get(COMPLETENESS, {})
     why = complete.get("because", "")
-    # no cut has taken its place
+    # only while no cut has replaced this limit
     if lacking and (complete.get("not_complete") or (why and why in lacking["because"])):
         lines.append(
             f"{lacking['share']:.1%} (+- {lacking['uncertainty']:.1%}) of the galaxies that the "
@@ -137,10 +138,10 @@ def in_words(provenance: Mapping[str, Any], columns: Mapping[str, Array]) -> lis
 
 
 def _fainter_satellites(painter: Mapping[str, Any], columns: Mapping[str, Array]) -> str:
-    """Return how many satellites a sample in luminosity has that are too light to be in it.
+    """Return a line on the satellites of a luminosity sample that are too light to be in it.
 
-    Their stellar masses are of the bound mass that stripping left them, where the relation is for
-    the mass at infall.
+    Their stellar masses follow from the bound mass that stripping has left them, but the relation
+    is for the mass at infall.
     """
     if painter.get("stellar_mass_law") is None or "is_central" not in columns:
         return ""

@@ -1,4 +1,4 @@
-"""Where a catalogue of hosts ends, and how many hosts lack below, by a mass function."""
+"""Where a catalogue of hosts ends, and how many hosts are missing below, by a mass function."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from ...types import Scene
 Array = NDArray[Any]
 
 LOWEST = 8.0  # log10 of the lightest host that is counted [Msun/h]
-FEW = 10  # hosts, of which no shape of a mass function can be told
+FEW = 10  # hosts: too few to show the shape of a mass function
 _WINDOW = 5  # bins of hosts that the mass function is scaled to
 _DEFICIT, _SIGMAS = 0.7, 3.0  # share of the expected hosts, and its significance, at an edge
 _SHAPE = 0.2  # relative uncertainty of a mass function over a decade, cosmic variance included
-_REACH = (1, 2, 3, 5, 10)  # bins that are looked at together below an edge
-_RISE = 1.5  # of the hosts in half a decade with the next lighter ones: less is no tail
+_REACH = (1, 2, 3, 5, 10)  # numbers of bins examined together below an edge
+_RISE = 1.5  # rise of the number of hosts over half a decade towards low mass, without an edge
 _SCALES = (1e-2, 1e2)  # hosts found over expected, beyond which a mass function says nothing
 
 
 class Untold(Exception):
-    """How much is missing cannot be told; the text says why."""
+    """The number of missing hosts or galaxies cannot be determined; the text says why."""
 
 
 class Hosts(NamedTuple):
@@ -38,14 +38,15 @@ class Hosts(NamedTuple):
     log_mass : ndarray, shape (n,)
         Middle of the bin, log10 [Msun/h].
     found, lacking : ndarray, shape (n,)
+        Number of hosts per bin.
     edge : float
-        log10 of the mass below which the input lacks hosts; -inf if that cannot be told.
+        log10 of the mass below which the input lacks hosts; -inf if there is no detectable edge.
     function : str
-        The mass function, and what of its cosmology was assumed.
+        The mass function, and the parameters of its cosmology that were assumed.
     scale : float
-        Hosts found over those of the mass function, next above the edge.
+        Hosts found over those of the mass function, just above the edge.
     uncertainty : float
-        Relative, of ``lacking``.
+        Relative uncertainty of ``lacking``.
     """
 
     log_mass: Array
@@ -60,33 +61,34 @@ class Hosts(NamedTuple):
 def host_edge(found: Array, expected: Array) -> tuple[int, float, float]:
     """Find where a catalogue of hosts ends.
 
-    Bins are looked at from the heaviest down. Each is compared with the mass function, scaled to
+    Bins are examined from the heaviest down. Each is compared with the mass function, scaled to
     the hosts of up to five bins above, and so are the next ten together: the edge is where both
-    have less than 70% of the hosts expected, and less than chance explains: three standard
-    deviations of a Poisson number whose mean is lower by three of the scale, that is of its own
-    hosts and 20% of the mass function's shape.
+    have less than 70% of the expected hosts, and fewer than chance explains. Chance is three
+    standard deviations of a Poisson number whose mean is lowered by three standard deviations of
+    the scale: those of its own hosts, and 20% for the shape of the mass function.
 
-    In the exponential tail a small error of the cosmology, or of the fit, is a large one of the
+    In the exponential tail a small error of the cosmology, or of the fit, is a large error of the
     shape. There, as everywhere above an edge, hosts still rise towards low masses, by a factor of
-    2 and more in half a decade: where they rise by 1.5 and more there is no edge. What is cut off
-    by less than half in the tail is therefore not found.
+    2 and more in half a decade; where they rise by 1.5 and more there is no edge. A cut that
+    removes less than half of the hosts in the tail is therefore not found.
 
-    Of boxes drawn from mass functions of sigma_8 0.7 to 1.1 where 0.81 is expected, Omega_m 0.2 or
-    0.4 for 0.3, or Sheth & Tormen's for Tinker's and the reverse, at redshifts 0 to 4, of 30 to
-    2000 Mpc/h, one in 1e4 has a false edge (4 of 38900, all in boxes of 60 Mpc/h and less); all
-    sharp edges are found with 30 hosts and more above, wherever ten bins below should have as many.
+    In tests with boxes of 30 to 2000 Mpc/h at redshifts 0 to 4, drawn from mass functions of
+    sigma_8 0.7 to 1.1 where 0.81 is expected, Omega_m 0.2 or 0.4 for 0.3, or Sheth & Tormen's for
+    Tinker's and the reverse, one in 1e4 has a false edge (4 of 38900, all in boxes of 60 Mpc/h and
+    less). All sharp edges are found with 30 hosts and more above, wherever ten bins below should
+    have as many.
 
     Parameters
     ----------
     found, expected : ndarray, shape (n,)
-        By mass, the lightest first.
+        Hosts per bin of mass, the lightest first.
 
     Returns
     -------
     edge : int
-        The first bin that is whole; 0 if all are, or if hosts are too few to tell.
+        The first complete bin; 0 if all are complete, or if there are too few hosts to tell.
     scale, uncertainty : float
-        Hosts found over expected in the bins above the edge; relative.
+        Hosts found over expected in the bins above the edge, and its relative uncertainty.
     """
     top = int(np.max(np.flatnonzero(found), initial=-1)) + 1
     for b in range(top - 1, -1, -1):
@@ -114,9 +116,9 @@ def host_edge(found: Array, expected: Array) -> tuple[int, float, float]:
 def _change(
     found: Array, expected: Array, lowest: int, highest: int, end: int
 ) -> tuple[int, float, float]:
-    """Return the bin, of those from lowest to highest, at which hosts most likely begin to lack.
+    """Return the bin, from lowest to highest, below which hosts are most likely missing.
 
-    The likelihood is that of Poisson numbers with one scale above and one below.
+    The likelihood is that of Poisson numbers with one scale above the bin and one below.
     """
 
     def likelihood(edge: int) -> float:
@@ -134,7 +136,7 @@ def _change(
 
 
 def _uncertainty(hosts: float) -> float:
-    """Relative, of a scale that so many hosts give."""
+    """Return the relative uncertainty of a scale measured from a number of hosts."""
     return math.hypot(1.0 / math.sqrt(hosts), _SHAPE)
 
 
@@ -145,12 +147,12 @@ def count_lacking(scene: Scene, counted: Mapping[str, Any]) -> Hosts:
     ----------
     scene : Scene
     counted : mapping
-        What `mockgal.painters.draw.count_hosts` gives.
+        The result of `mockgal.painters.draw.count_hosts`.
 
     Raises
     ------
     Untold
-        There is no mass function for the cosmology, or it has nothing to do with the input.
+        There is no mass function for the cosmology, or it is nothing like the input.
     """
     lowest = round(LOWEST / HOST_BIN)
     edges, counts = counted["log10_mass_edges"], np.asarray(counted["counts"], dtype=np.float64)
@@ -161,7 +163,7 @@ def count_lacking(scene: Scene, counted: Mapping[str, Any]) -> Hosts:
     found[first - start : first - start + len(counts)] = counts
     log_mass = (start + np.arange(number) + 0.5) * HOST_BIN
     expected, function = _expected(scene, log_mass)
-    with np.errstate(over="ignore"):  # where next to none are expected
+    with np.errstate(over="ignore"):  # where almost no hosts are expected
         bin_edge, scale, uncertainty = host_edge(found, expected)
     if bin_edge and not _SCALES[0] <= scale <= _SCALES[1]:
         raise Untold(
@@ -175,7 +177,7 @@ def count_lacking(scene: Scene, counted: Mapping[str, Any]) -> Hosts:
 
 
 def _expected(scene: Scene, log_mass: Array) -> tuple[Array, str]:
-    """Return the hosts in bins of a whole box, all above 0, and the name of the mass function."""
+    """Return the expected hosts per bin in the box, all above 0, and the mass function's name."""
     snapshot, definition = scene.snapshot, scene.halos.mass_definition
     function = NAMES[definition == "fof"]
     redshift = max(snapshot.redshift, 0.0)

@@ -1,8 +1,8 @@
-"""Which galaxies a mock lacks because hosts do: hosts that the input or the law does not reach.
+"""Galaxies that a mock lacks because the input or the law does not reach their hosts.
 
 A catalogue of halos ends somewhere: at its resolution, or where someone has trimmed it. So does a
-law. The galaxies of the hosts beyond are counted here as the law, or its trend, expects them, with
-a mass function in the place of hosts that are not there.
+law. The galaxies of the hosts beyond that edge are counted here as the law, or its trend, predicts
+them, with a mass function in place of the missing hosts.
 """
 
 from __future__ import annotations
@@ -26,40 +26,42 @@ from .host_edge import FEW, LOWEST, Hosts, Untold, count_lacking
 
 Array = NDArray[Any]
 
-SHARE = 0.01  # of the galaxies of a stellar mass: fewer may lack where a catalogue is complete
-WARN = 0.1  # of all galaxies: more that lack are warned of
-_TOO_MANY = 0.2  # of a kind: if more lack, their stellar masses are not taken from those there
-_LEAST_SHORT = 0.5  # galaxies that lack in a bin, by the few that are there
-_SHORT = "_short"  # ends the names of what painters count as missing
-_TREND = 0.5  # relative uncertainty of what goes on by a trend
+SHARE = 0.01  # of the galaxies of a stellar mass: a complete catalogue may lack at most this
+WARN = 0.1  # share of all galaxies that may be missing without a warning
+_TOO_MANY = 0.2  # of a kind: if more are missing, their masses do not follow those present
+_LEAST_SHORT = 0.5  # missing galaxies, estimated from few, below which a bin is complete
+_SHORT = "_short"  # ending of the names of painters' counts of missing galaxies
+_TREND = 0.5  # relative uncertainty of an extrapolated trend
 _STEP = 0.05  # dex of stellar mass
 _GRID = np.arange(4.0, 14.0 + _STEP / 2, _STEP)  # log10 of stellar mass [Msun/h]
 _MIDDLE = (_GRID[1:] + _GRID[:-1]) / 2
 _POWERS = np.arange(0.0, 3.05, 0.1)  # of the number of galaxies with host mass
 _NEAR, _REACH_OF_TREND = 0.2, 0.3  # dex of host mass above an edge
 _BIN = round(0.25 / _STEP)  # steps in a bin that must be complete as a whole
-_SLOPES = (0.5, 2.5)  # of log M* with log host mass: what is believed
-# Without galaxies to measure it on, and of satellites. Theirs goes with their own masses, which are
-# far below the host's and on the steep part of the relation: the slope of centrals in hosts above
-# an edge beyond its knee, 0.5, would give up to five times too many.
+_SLOPES = (0.5, 2.5)  # credible range of the slope of log M* with log host mass
+# The slope for satellites, and where there are no galaxies to measure it on. Stellar masses of
+# satellites follow their own masses, which are far below the host's and on the steep part of the
+# relation: the slope of centrals in hosts above an edge beyond its knee, 0.5, would give up to five
+# times too many.
 _SLOPE = 1.5
 
 
 @dataclass(frozen=True)
 class Lacking:
-    """Galaxies that are expected and not there.
+    """Galaxies that are expected but missing.
 
     Parameters
     ----------
     number : ndarray, shape (m,)
-        In bins of stellar mass.
+        Missing galaxies in bins of stellar mass.
     hosts : Hosts
     edge : float
-        log10 of the mass below which hosts lack galaxies, the largest of what sets one [Msun/h].
+        log10 of the mass below which hosts lack galaxies [Msun/h]; the largest, if there are
+        several edges.
     because : str
-        What sets it.
+        The reason for that edge.
     by_trend : float
-        How many of the galaxies no law speaks of: they go on as those of heavier hosts.
+        How many of the galaxies come from no law but from the trend of those of heavier hosts.
     """
 
     number: Array
@@ -70,7 +72,7 @@ class Lacking:
 
     @property
     def error(self) -> float:
-        """Standard error of how many there are, roughly."""
+        """Rough standard error of their total number."""
         hosts = self.hosts.uncertainty if self.hosts.lacking.any() else 0.0
         return math.hypot(hosts * float(self.number.sum()), _TREND * self.by_trend)
 
@@ -84,9 +86,9 @@ def lacking_galaxies(
 ) -> Lacking | str | None:
     """Count the galaxies of hosts that the input or the law does not reach.
 
-    Where the law can be asked (a painter that ``predicts_hosts``), centrals are as it says. Else,
-    and for satellites, each host lacks what hosts within half a decade above the edge have, their
-    stellar masses lowered with the trend of stellar mass with host mass.
+    Centrals follow the law if it can be evaluated (the painter ``predicts_hosts``). Otherwise, and
+    for satellites, each host lacks the galaxies that hosts within half a decade above the edge
+    have, with stellar masses lowered by the trend of stellar mass with host mass.
 
     Parameters
     ----------
@@ -94,16 +96,16 @@ def lacking_galaxies(
     painter : Painter or None
         None for a hydrodynamic run's own galaxies.
     described : mapping
-        What `Painter.describe` gives.
+        The result of `Painter.describe`.
     columns : mapping of str to ndarray
-        Of the galaxies that were painted.
+        Columns of the painted galaxies.
     counted : mapping
-        As for `count_lacking`.
+        See `count_lacking`.
 
     Returns
     -------
     Lacking, str or None
-        None where no edge is known; why, where that cannot be told.
+        None if no edge is known; the reason, as text, if the number cannot be determined.
     """
     try:
         return _lacking(scene, painter, described, columns, counted)
@@ -120,7 +122,7 @@ def _lacking(
 ) -> Lacking | None:
     record = scene.snapshot.record
     if record.get(MISSING_CHUNKS) or record.get(SEVERAL_RESOLUTIONS):
-        return None  # parts of a box, of which no mass function tells
+        return None  # parts of a box, to which no mass function applies
     hosts = count_lacking(scene, counted)
     floor = float(described.get("luminosity_floor_msun_h") or 0.0)
     least = floor or float(np.min(columns["stellar_mass"], initial=math.inf))
@@ -129,7 +131,7 @@ def _lacking(
     log_floor = math.log10(least)
     number, by_trend, edges = np.zeros(len(_GRID) - 1), 0.0, []
     for central, law in zip((True, False), _law_edges(described), strict=True):
-        beyond = hosts.log_mass < law  # whose galaxies the law does not speak of
+        beyond = hosts.log_mass < law  # hosts outside the law's range
         lack = hosts.lacking + np.where(beyond, hosts.found, 0.0)
         edge = max(hosts.edge, law)
         if not math.isfinite(edge) or not lack.any():
@@ -157,7 +159,7 @@ def _lacking(
 
 
 def _law_edges(described: Mapping[str, Any]) -> tuple[float, float]:
-    """log10 of the host masses from which a law gives centrals, and satellites."""
+    """Return log10 of the host masses from which a law has centrals, and satellites."""
     least = float(described.get("least_subhalo_mass_msun_h") or 0.0)
     central = satellite = math.log10(least) if least else -math.inf
     reach = described.get("log_mass_range")
@@ -175,14 +177,14 @@ def hosts_by_law(scene: Scene, painter: Painter, log_mass: Array) -> Array:
     ----------
     scene : Scene
     painter : Painter
-        One that ``predicts_hosts``.
+        A painter that ``predicts_hosts``.
     log_mass : ndarray, shape (n,)
         log10 [Msun/h].
 
     Returns
     -------
     ndarray, shape (n, m)
-        In bins of stellar mass.
+        Number of centrals in bins of stellar mass.
 
     Raises
     ------
@@ -201,35 +203,38 @@ def hosts_by_law(scene: Scene, painter: Painter, log_mass: Array) -> Array:
         "mass": mass,
         "host_mass": mass,
     }
-    if "vmax" in scene.halos:  # some rank by it
+    if "vmax" in scene.halos:  # some painters rank by it
         columns["vmax"] = np.cbrt(mass)
     halos = HaloCatalog(columns, scene.halos.mass_definition)
-    try:  # of a plug-in anything can be raised; the galaxies are painted already
+    try:  # a plug-in can raise anything; the galaxies are painted already
         with listening(quiet=True), np.errstate(all="ignore"):
             law = painter.predict(replace(scene, halos=halos))
-            law = replace(law, rank=None, rank_correlation=0.0)  # of all subhalos together
+            law = replace(law, rank=None, rank_correlation=0.0)  # the law of all subhalos together
             above = np.array([law.p_luminous * (1.0 - cdf(law, np.full(n, m))) for m in _GRID])
     except Exception as error:
-        said = str(error) or type(error).__name__
-        raise Untold(f"painter {painter.name} does not predict hosts alone: {said}") from error
+        reason = str(error) or type(error).__name__
+        raise Untold(f"painter {painter.name} does not predict hosts alone: {reason}") from error
     if above.shape != (len(_GRID), n) or not np.isfinite(law.p_luminous).all():
         raise Untold(f"painter {painter.name} predicts no numbers for hosts alone")
-    # not a number where the law has no mass above its floor
+    # NaN where the law has no mass above its floor
     return np.nan_to_num(-np.diff(above, axis=0).T)
 
 
 class Trend(NamedTuple):
-    """How galaxies of hosts go on below an edge: stellar masses, and numbers, fall with the host's.
+    """Trend of galaxies with host mass, continued below an edge.
+
+    Stellar masses and numbers of galaxies fall with the mass of the host.
 
     Parameters
     ----------
     profile : ndarray, shape (m,)
-        Galaxies in bins of stellar mass of a host of the mass ``log_mass`` (log10 [Msun/h]).
+        Galaxies in bins of stellar mass of a host of the mass ``log_mass``.
     log_mass : float
+        log10 [Msun/h].
     slope : float
-        Of log stellar mass with log host mass, within `_SLOPES`.
+        Slope of log stellar mass with log host mass, within `_SLOPES`.
     steepness : float
-        Of the log of the number of galaxies, where no floor makes numbers fall.
+        Slope of the log of the number of galaxies, where no floor makes numbers fall.
     """
 
     profile: Array
@@ -239,7 +244,7 @@ class Trend(NamedTuple):
 
     @classmethod
     def of_law(cls, log_mass: Array, number: Array) -> Trend:
-        """Return the trend of what a law gives to hosts of two masses (see `hosts_by_law`)."""
+        """Return the trend of a law between hosts of two masses (see `hosts_by_law`)."""
         totals = number.sum(axis=1)
         means = [float(np.average(_MIDDLE, weights=row)) if row.any() else None for row in number]
         apart = float(log_mass[1] - log_mass[0])
@@ -262,8 +267,8 @@ class Trend(NamedTuple):
     ) -> Trend | None:
         """Return the trend of the galaxies of a kind above an edge, None if there are too few.
 
-        ``steep`` asks for the slope of their number with host mass, too: the most likely one of
-        Poisson numbers. Where there is a floor, the trend of stellar mass gives numbers that fall.
+        With ``steep`` their number has a slope with host mass, too: the maximum-likelihood one of
+        Poisson numbers. Where there is a floor, the trend of stellar mass makes numbers fall.
         """
         host_mass, mass = columns["halo_mass"], columns["stellar_mass"]
         near = (columns["is_central"] == central) & (host_mass >= 10**edge) & (mass > 0)
@@ -273,11 +278,11 @@ class Trend(NamedTuple):
         for reach in (_NEAR, 2 * _NEAR, 5 * _NEAR):
             chosen = x < reach
             inside = (hosts.log_mass > edge) & (hosts.log_mass < edge + reach)
-            found, above = hosts.found[inside], hosts.log_mass[inside] - edge
-            if not found.any() or np.count_nonzero(chosen) < FEW:
+            counts, above = hosts.found[inside], hosts.log_mass[inside] - edge
+            if not counts.any() or np.count_nonzero(chosen) < FEW:
                 continue
             powers = _POWERS if steep else _POWERS[:1]
-            whole = (found * 10.0 ** np.outer(powers, above)).sum(axis=1)
+            whole = (counts * 10.0 ** np.outer(powers, above)).sum(axis=1)
             likelihood = math.log(10.0) * powers * x[chosen].sum()
             best = int(np.argmax(likelihood - np.count_nonzero(chosen) * np.log(whole)))
             profile = np.histogram(y[chosen] - slope * x[chosen], _GRID)[0] / whole[best]
@@ -285,22 +290,23 @@ class Trend(NamedTuple):
         return None
 
     def below(self, log_mass: Array, number: Array, log_floor: float) -> Array:
-        """Return the galaxies by stellar mass of so many hosts of lower masses, shape (m,)."""
-        found = np.zeros(len(_MIDDLE))
+        """Return the galaxies by stellar mass of ``number`` hosts of lower masses, shape (m,)."""
+        galaxies = np.zeros(len(_MIDDLE))
         filled = self.profile > 0
         for host, count in zip(log_mass[number > 0], number[number > 0], strict=True):
             down = host - self.log_mass
             value = _MIDDLE[filled] + self.slope * down
             weight = self.profile[filled] * (count * 10.0 ** (self.steepness * min(down, 0.0)))
             kept = value >= log_floor
-            found += np.histogram(value[kept], _GRID, weights=weight[kept])[0]
-        return found
+            galaxies += np.histogram(value[kept], _GRID, weights=weight[kept])[0]
+        return galaxies
 
 
 def slope_of_centrals(columns: Mapping[str, Array], edge: float) -> float:
     """Return the slope of log stellar mass with log host mass, of centrals above an edge.
 
-    Over a decade, and not next to the edge, where a floor of stellar mass cuts the trend off.
+    It is measured over a decade, away from the edge, where a floor of stellar mass truncates the
+    trend.
     """
     host_mass, mass = columns["halo_mass"], columns["stellar_mass"]
     low = edge + _NEAR + _REACH_OF_TREND if math.isfinite(edge) else LOWEST
@@ -329,35 +335,35 @@ def completeness(
     Parameters
     ----------
     start : Completeness
-        Of the law.
+        Completeness of the law.
     lacking : Lacking, str or None
-        As of `lacking_galaxies`.
+        The result of `lacking_galaxies`.
     columns : mapping of str to ndarray
-        Of the galaxies.
+        Columns of the galaxies.
     scene : Scene
     prediction : mapping
-        What was counted.
+        Counts of the prediction.
 
     Returns
     -------
     Completeness
     dict
-        For the provenance: plain JSON values; empty where nothing lacks.
+        For the provenance: plain JSON values; empty if nothing is missing.
     """
-    found = start
+    complete = start
     for reason in _partial(scene, prediction):
-        found = found.lacking(reason)
+        complete = complete.lacking(reason)
     if isinstance(lacking, str):
-        found, lacking = found.unknown(lacking), None
+        complete, lacking = complete.unknown(lacking), None
     number, error, reasons = np.zeros(len(_GRID) - 1), 0.0, []
-    elsewhere, least = 0.0, SHARE  # galaxies of no stated stellar mass; of fewer nothing is known
+    elsewhere, least = 0.0, SHARE  # missing galaxies of unknown stellar mass; negligible number
     if lacking is not None:
         number, error, reasons = number + lacking.number, lacking.error, [lacking.because]
     for kind, short in _short(scene, prediction).items():
         chosen = columns["is_central"] == (kind == "central")
         there = _by_stellar_mass(columns["stellar_mass"][chosen])
         if short.share > _TOO_MANY or not there.any():
-            found = found.lacking(NO_SATELLITES if short.hosts_only else TOO_FEW[kind])
+            complete = complete.lacking(NO_SATELLITES if short.hosts_only else TOO_FEW[kind])
             elsewhere += short.number
         else:
             number += there * (short.number / there.sum())
@@ -366,7 +372,7 @@ def completeness(
         reasons.append(f"{short.number:.4g} of the law's {short.of:.4g} {kind}s are missing")
     total = float(number.sum()) + elsewhere
     if not total:
-        return found, {}
+        return complete, {}
     ones, present = np.ones(_BIN), _by_stellar_mass(columns["stellar_mass"])
     lack, there = (
         np.convolve(values, ones)[_BIN - 1 :] for values in (number, present)
@@ -374,10 +380,10 @@ def completeness(
     short_of = np.flatnonzero((lack > SHARE * (lack + there)) & (lack > least))
     because = "; ".join(reasons)
     if short_of.size:
-        found = found.raised(float(10 ** _GRID[short_of[-1] + 1]), because)
+        complete = complete.raised(float(10 ** _GRID[short_of[-1] + 1]), because)
     share = total / (total + len(columns["stellar_mass"]))
     if share < 1e-4:
-        return found, {}
+        return complete, {}
     described = {
         "share": round(share, 4),
         "uncertainty": round(min(share * (1.0 - share) * error / total, 1.0), 4),
@@ -390,11 +396,11 @@ def completeness(
             "mass_function": lacking.hosts.function,
             "mass_function_scale": round(lacking.hosts.scale, 4),
         }
-    return found, described
+    return complete, described
 
 
 def _by_stellar_mass(mass: Array) -> Array:
-    """Return how many galaxies there are in the bins of `_GRID`."""
+    """Return the number of galaxies in each bin of `_GRID`."""
 
     def block(part: slice) -> Array:
         with np.errstate(divide="ignore"):
@@ -406,7 +412,7 @@ def _by_stellar_mass(mass: Array) -> Array:
 
 
 def _partial(scene: Scene, prediction: Mapping[str, float]) -> list[str]:
-    """Why a catalogue is complete at no stellar mass, from what was read."""
+    """Return the reasons, from what was read, why a catalogue is complete at no stellar mass."""
     record = {**scene.snapshot.record, **scene.halos.record}
     reasons = []
     if record.get(MISSING_CHUNKS):
@@ -428,12 +434,12 @@ def _partial(scene: Scene, prediction: Mapping[str, float]) -> list[str]:
 
 
 class _Short(NamedTuple):
-    """Galaxies that hosts of the input should have, and for which it has no subhalos.
+    """Galaxies that hosts of the input should have, but for which it has no subhalos.
 
     Parameters
     ----------
     number, of : float
-        How many are missing, of how many that the law has.
+        Number of missing galaxies, and of all that the law has.
     hosts_only : bool
         Whether the input has no satellites at all.
     """
@@ -448,14 +454,14 @@ class _Short(NamedTuple):
 
 
 def _short(scene: Scene, prediction: Mapping[str, float]) -> dict[str, _Short]:
-    """Return what painters counted as missing in hosts that are there, by kind, where it matters.
+    """Return by kind the galaxies that painters count as missing in existing hosts, if many.
 
-    That is more than 1% of all galaxies and, since the number of subhalos in a box scatters, more
-    than 3 standard deviations of a Poisson number (of whole boxes, one in 740 is said to lack
-    satellites, and more where they scatter more); or all satellites.
+    Many are more than 1% of all galaxies and, since the number of subhalos in a box scatters, more
+    than 3 standard deviations of a Poisson number; or all satellites. By chance one in 740 whole
+    boxes is reported to lack satellites, and more where they scatter more.
     """
     expected = {kind: float(prediction.get(f"expected_{kind}s", 0.0)) for kind in TOO_FEW}
-    found = {}
+    missing = {}
     for kind in TOO_FEW:
         short = float(prediction.get(f"{kind}s{_SHORT}", 0.0))
         if short <= SHARE * (sum(expected.values()) + short):
@@ -463,12 +469,12 @@ def _short(scene: Scene, prediction: Mapping[str, float]) -> dict[str, _Short]:
         none = kind == "satellite" and bool(scene.halos["is_central"].all())
         of = short + expected[kind]
         if none or short > 3.0 * math.sqrt(of):
-            found[kind] = _Short(short, of, none)
-    return found
+            missing[kind] = _Short(short, of, none)
+    return missing
 
 
 def warn_of(lacking: Mapping[str, Any], whose: str = "the law") -> None:
-    """Warn of galaxies that lack, if they are many; ``whose`` galaxies they are."""
+    """Warn if many galaxies are missing; ``whose`` says what predicts them."""
     share, error = lacking.get("share", 0.0), lacking.get("uncertainty", 0.0)
     if share - 2.0 * error > WARN:
         how = ""
