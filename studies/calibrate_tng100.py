@@ -18,8 +18,8 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from mockgal.calibration.hod_table import domain_around
 from mockgal.calibration.laws import RESIDUAL_PROBABILITY, merge_sparse
+from mockgal.calibration.request import domain_around
 from mockgal.calibration.without_twin import Sample, measure_without_twin
 from mockgal.cosmology import Cosmology
 from mockgal.painters.hod.store import SHIPPED, to_ecsv

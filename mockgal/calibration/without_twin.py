@@ -80,7 +80,7 @@ def measure_without_twin(
     domain: Mapping[str, Sequence[float]],
     provenance: Mapping[str, Any],
 ) -> HODTable:
-    """The calibration table of a hydrodynamic run alone.
+    """Measure the calibration table of a hydrodynamic run alone.
 
     Median curve and residuals are those of the luminous subhalos, since samples are often complete
     above a stellar mass only; the luminous probability is that of the resolved ones, those of at
@@ -106,60 +106,18 @@ def measure_without_twin(
     probability = np.asarray(residual_probability, dtype=np.float64)
     limit = np.log10((least_particles - 0.5) * particle_mass)
     log_floor = np.log10(luminosity_floor)
-    rows: list[dict[str, Any]] = []
-    left_out = {}
-    for kind, sample in zip(KINDS, (centrals, satellites), strict=True):
-        edges = np.asarray(sample.edges, dtype=np.float64)
-        bins = len(edges) - 1
-        inside, host_bin = bin_of(sample.log_mass, edges), bin_of(sample.host_log_mass, edges)
-        resolved = sample.log_own_mass >= limit
-        luminous = is_luminous(sample.log_stellar_mass, log_floor)
-        laws = median_and_residuals(
-            sample.log_mass[luminous],
-            sample.log_stellar_mass[luminous],
-            inside[luminous],
-            bins,
-            probability,
-        )
-        masses, _ = quantiles_by_bin(
-            sample.log_stellar_mass[luminous], inside[luminous], bins, probability
-        )
-        luminous_by = sample.log_mass if kind == "central" else sample.log_own_mass
-        for b in range(bins):
-            here = resolved & (inside == b)
-            luminous_here = luminous & (inside == b)
-            mean, variance = per_host(host_bin, sample.host[luminous_here], b)
-            resolved_mean, resolved_variance = per_host(host_bin, sample.host[here], b)
-            nodes, share = luminous_share(
-                luminous_by[here], luminous[here], bool(np.any(luminous_here)), probability_edges
-            )
-            rows.append(
-                {
-                    "kind": kind,
-                    "log_mass_low": edges[b],
-                    "log_mass_high": edges[b + 1],
-                    "hosts_hydro": np.sum(host_bin == b),
-                    "log_mean_mass": log_mean_mass(sample.host_log_mass[host_bin == b]),
-                    "subhalos_hydro": np.sum(here),
-                    "luminous_hydro": np.sum(luminous_here),
-                    "number_hydro_mean": mean,
-                    "number_hydro_variance": variance,
-                    "resolved_hydro_mean": resolved_mean,
-                    "resolved_hydro_variance": resolved_variance,
-                    **laws[b],
-                    "stellar_mass_quantiles": masses[b],
-                    "luminous_log_mass": nodes,
-                    "luminous_probability": share,
-                }
-            )
-        left_out[f"luminous_{kind}s_left_out"] = int(np.sum(luminous & (inside < 0)))
-        left_out[f"luminous_{kind}s_unresolved"] = int(np.sum(luminous & (inside >= 0) & ~resolved))
+    parts = [
+        _Part.of(kind, sample, limit, log_floor)
+        for kind, sample in zip(KINDS, (centrals, satellites), strict=True)
+    ]
+    rows = [row for part in parts for row in _rows(part, probability, probability_edges)]
     columns = {key: np.array([row[key] for row in rows]) for key in rows[0]}
-    resolved = satellites.log_own_mass >= limit
+    left_out = parts[0].left_out | parts[1].left_out
+    resolved = parts[1].resolved
     host_mass = satellites.host_log_mass[satellites.host]
     left_out |= heavier(satellites.log_own_mass[resolved], host_mass[resolved])
     return HODTable(
-        columns=columns | _satellites(satellites, columns, limit, log_floor, probability),
+        columns=columns | _satellites(parts[1], columns, limit, probability),
         name=name,
         binned_by=dict(binned_by),
         mass_definition=mass_definition,
@@ -173,25 +131,113 @@ def measure_without_twin(
     )
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A sample, with what is in a bin, resolved and luminous.
+
+    Parameters
+    ----------
+    kind : str
+        Key of `mockgal.painters.hod.columns.KINDS`.
+    sample : Sample
+    edges : ndarray, shape (bins + 1,)
+    bin, host_bin : ndarray of int
+        Of each subhalo, and of each host; -1 for none.
+    resolved, luminous : ndarray of bool, shape (n,)
+    """
+
+    kind: str
+    sample: Sample
+    edges: Array
+    bin: Array
+    host_bin: Array
+    resolved: Array
+    luminous: Array
+
+    @classmethod
+    def of(cls, kind: str, sample: Sample, limit: float, log_floor: float) -> _Part:
+        edges = np.asarray(sample.edges, dtype=np.float64)
+        return cls(
+            kind,
+            sample,
+            edges,
+            bin_of(sample.log_mass, edges),
+            bin_of(sample.host_log_mass, edges),
+            sample.log_own_mass >= limit,
+            is_luminous(sample.log_stellar_mass, log_floor),
+        )
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Luminous subhalos in no bin, and those in one that are not resolved."""
+        inside = self.bin >= 0
+        return {
+            f"luminous_{self.kind}s_left_out": int(np.sum(self.luminous & ~inside)),
+            f"luminous_{self.kind}s_unresolved": int(
+                np.sum(self.luminous & inside & ~self.resolved)
+            ),
+        }
+
+
+def _rows(
+    part: _Part, probability: Array, probability_edges: Sequence[float] | Array
+) -> list[dict[str, Any]]:
+    """The rows of the table for one kind, but for the columns of `_satellites`."""
+    sample, luminous, bins = part.sample, part.luminous, len(part.edges) - 1
+    log_mass, log_stellar = sample.log_mass[luminous], sample.log_stellar_mass[luminous]
+    laws = median_and_residuals(log_mass, log_stellar, part.bin[luminous], bins, probability)
+    masses, _ = quantiles_by_bin(log_stellar, part.bin[luminous], bins, probability)
+    luminous_by = sample.log_mass if part.kind == "central" else sample.log_own_mass
+    rows = []
+    for b in range(bins):
+        here = part.resolved & (part.bin == b)
+        luminous_here = luminous & (part.bin == b)
+        mean, variance = per_host(part.host_bin, sample.host[luminous_here], b)
+        resolved_mean, resolved_variance = per_host(part.host_bin, sample.host[here], b)
+        nodes, share = luminous_share(
+            luminous_by[here], luminous[here], bool(np.any(luminous_here)), probability_edges
+        )
+        rows.append(
+            {
+                "kind": part.kind,
+                "log_mass_low": part.edges[b],
+                "log_mass_high": part.edges[b + 1],
+                "hosts_hydro": np.sum(part.host_bin == b),
+                "log_mean_mass": log_mean_mass(sample.host_log_mass[part.host_bin == b]),
+                "subhalos_hydro": np.sum(here),
+                "luminous_hydro": np.sum(luminous_here),
+                "number_hydro_mean": mean,
+                "number_hydro_variance": variance,
+                "resolved_hydro_mean": resolved_mean,
+                "resolved_hydro_variance": resolved_variance,
+                **laws[b],
+                "stellar_mass_quantiles": masses[b],
+                "luminous_log_mass": nodes,
+                "luminous_probability": share,
+            }
+        )
+    return rows
+
+
 def _satellites(
-    sample: Sample, columns: Mapping[str, Array], limit: float, log_floor: float, probability: Array
+    part: _Part, columns: Mapping[str, Array], limit: float, probability: Array
 ) -> dict[str, Array]:
+    """Columns of where satellites are and how heavy, where that is known."""
+    sample = part.sample
     if sample.radius is None or sample.velocity is None:
         return {}
-    edges = np.asarray(sample.edges, dtype=np.float64)
-    inside = bin_of(sample.log_mass, edges)
-    counted = (sample.log_own_mass >= limit) & (inside >= 0)
-    shining = counted & is_luminous(sample.log_stellar_mass, log_floor)
+    counted = part.resolved & (part.bin >= 0)
+    shining = counted & part.luminous
     of_satellites = columns["kind"] == "satellite"
     found = satellite_columns(
         SatelliteSample(
             log_mass_ratio=(sample.log_own_mass - sample.log_mass)[counted]
             / mass_scale(sample.log_mass[counted], limit),
-            bin=inside[counted],
+            bin=part.bin[counted],
             host=sample.host[counted],
         ),
-        Places(sample.radius[shining], sample.velocity[shining], inside[shining]),
-        bin_of(sample.host_log_mass, edges),
+        Places(sample.radius[shining], sample.velocity[shining], part.bin[shining]),
+        part.host_bin,
         sample.host_log_mass,
         columns["log_mean_mass"][of_satellites],
         probability,

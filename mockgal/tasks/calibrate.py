@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from ..painters.hod.table import HODTable
 
 LEAST_PARTICLES = 32
-MEASURE_OPTIONS = (
-    *("edges", "bin_width", "least_hosts", "jackknife", "method"),
-    *("redshift_tolerance", "particle_mass_factor", "cosmology_tolerance"),
-)
 
 Run = str | os.PathLike[str] | Scene
 
@@ -61,7 +57,7 @@ def calibrate(
     progress : callable, optional
         Called with (done, total, what).
     measure_options : mapping, optional
-        Of `mockgal.calibration.hod_table.measure`: ``edges``, ``bin_width``, ``least_hosts``,
+        Of `mockgal.calibration.request.Request`: ``edges``, ``bin_width``, ``least_hosts``,
         ``jackknife``, ``method`` and the tolerances of the domain.
     **options
         See `mockgal.read`.
@@ -79,6 +75,7 @@ def calibrate(
     """
     from ..calibration.floor import floor_of
     from ..calibration.hod_table import measure
+    from ..calibration.request import Request
     from ..painters.hod.store import to_ecsv
     from ..system.files.atomic import atomic_output, check_output
     from ..system.files.lock import output_lock
@@ -105,7 +102,9 @@ def calibrate(
             with atomic_output(path, overwrite=overwrite, inputs=given) as temporary:
                 temporary.write_text(to_ecsv(table), encoding="utf-8")
         return table
-    check_options("calibrate", measure_options or {}, MEASURE_OPTIONS)
+    own = ("luminosity_floor", "least_particles")
+    allowed = [field.name for field in fields(Request) if field.name not in own]
+    check_options("calibrate", measure_options or {}, allowed)
     with listening() as told:
         floor, stated = floor_of(luminosity_floor, scenes)
         table = measure(
