@@ -254,7 +254,7 @@ from mockgal.options import check_options, file, flag, quantity, whole
 
 @dataclass(frozen=True)
 class Mine:
-    neighbours: int = whole("Number of neighbours that count (default: 3).", 3, least=1)
+    neighbours: int = whole("Number of neighbours to average over (default: 3).", 3, least=1)
     least_mass: str | float | None = quantity(
         "Least mass of a galaxy.", "Msun / littleh", example="1e9 Msun/h"
     )

@@ -8,16 +8,16 @@
 >>> mock = mockgal.read_galaxies("mock.fits")                           # doctest: +SKIP
 >>> mockgal.measure(mock, "power").save("power.ecsv")                   # doctest: +SKIP
 
-Importing this package loads none of torch, halotools, astropy or h5py; the functions do, when
-they are called.
+Importing this package does not load torch, halotools, astropy or h5py; the functions load what
+they need when they are called.
 """
 
 __version__ = "0.1.0"
 
 import sys as _sys
 
-# `python -m mockgal` begins the search for modules in the working directory, where a download may
-# be called numpy.py. Where mockgal itself is there, in a checkout, it comes last instead.
+# `python -m mockgal` searches the working directory for modules first, and a download there may be
+# called numpy.py. If mockgal itself is there, as in a checkout, that directory is searched last.
 if (
     _sys.argv[:1] == ["-m"]
     and _sys.orig_argv[-len(_sys.argv)].partition(".")[0].endswith(__name__)
@@ -28,7 +28,7 @@ if (
 
 from .system.files import signals as _signals
 
-if _signals.is_command():  # what follows takes a while, in which Ctrl-C prints no traceback
+if _signals.is_command():  # the imports below take a while: Ctrl-C must not print a traceback
     _signals.end_at_once()
 
 from .selection.ranks import most_massive

@@ -1,7 +1,7 @@
-"""What numbers of a catalogue can be, whatever wrote it: beyond a bound no universe has them.
+"""Physical bounds on the numbers of a catalogue: no universe has values beyond them.
 
-The bounds are wide: they refuse what is impossible, such as numbers in another unit or damaged
-ones, and not what is rare. From ``rare`` on, numbers are read, counted and warned of.
+The bounds are wide: they refuse impossible values, such as damaged numbers or numbers in another
+unit, but not rare ones. Values above ``rare`` are read and counted, with a warning.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ class Bounds(NamedTuple):
     Parameters
     ----------
     least, most : float
-        Values can be these, too.
+        Ends of the range, both included.
     why : str
-        Why none is beyond them.
+        Why no value lies beyond them.
     rare : float
-        Above it, values are possible, and worth a warning.
+        Magnitude above which values are possible, but worth a warning.
     smallest : float
-        The least magnitude of a value that is not 0.
+        Smallest magnitude of a nonzero value.
     unmeasured : bool
-        NaN and infinity stand for what was not measured, and are no error.
+        Whether NaN and infinity mark unmeasured values, and so are no error.
     """
 
     least: float
@@ -39,7 +39,7 @@ class Bounds(NamedTuple):
     unmeasured: bool = False
 
     def outside(self, values: Array) -> NDArray[np.bool_] | None:
-        """Which rows have a value that cannot be, shape (n,); None if none has.
+        """Return a mask of the rows with a value out of bounds, shape (n,); None if there are none.
 
         Parameters
         ----------
@@ -47,7 +47,7 @@ class Bounds(NamedTuple):
         """
         if not len(values):
             return None
-        low, high = values.min(), values.max()  # NaN, if there is one
+        low, high = values.min(), values.max()  # NaN if any value is NaN
         if (low >= self.least and high <= self.most) and (not self.smallest or low > self.smallest):
             return None
         with np.errstate(invalid="ignore"):
@@ -97,7 +97,7 @@ NUMBER = Bounds(0, 10**14, "the largest runs have 1e13 particles")
 PARTICLE_MASS = Bounds(
     0.0, 1e18, "64^3 particles that fill 10 Gpc/h have 3e17 Msun/h", smallest=1e-20
 )
-# Of each voxel of a density grid, by kind; negative ones may be rounded in single precision.
+# Each voxel of a density grid, by kind; delta may be just below -1 from single-precision rounding.
 VOXEL = {
     "counts": Bounds(0.0, 1e14, "the largest runs have 1e13 particles"),
     "mass": Bounds(0.0, 1e26, "all matter in 100 Gpc/h has 9e25 Msun/h"),

@@ -1,6 +1,7 @@
-"""Every shared column once: name, unit, dtype, meaning and reference; and the digest over columns.
+"""The declaration of every shared column (name, unit, dtype, meaning, reference), and the digest.
 
-Readers fill, painters add, and cuts, writers and docs look up, the columns declared here.
+Readers fill the columns declared here, painters add to them, and cuts, writers and docs look
+them up.
 """
 
 from __future__ import annotations
@@ -25,34 +26,37 @@ from .system.ids import whole
 
 @dataclass(frozen=True)
 class Column:
-    """A quantity: what it is called, and what its numbers mean.
+    """A quantity: its name and the meaning of its numbers.
 
     Parameters
     ----------
     name : str
         Snake case, the field's standard term.
     unit : str
-        Unit without its power of h, in a form that `astropy.units.Unit` parses; "" if none.
+        Unit without its power of h, in a form that `astropy.units.Unit` parses; "" if there is
+        none.
     h_power : int
-        Power of h that goes with the unit: -1 for Msun/h and Mpc/h.
+        Power of h in the unit: -1 for Msun/h and Mpc/h.
     a_power : int
-        Power of the scale factor that turns the number into a physical one: 1 for comoving lengths.
+        Power of the scale factor that makes the number a physical one: 1 for comoving lengths.
     dtype : str
-        Little-endian NumPy type of the stored numbers; also what the content digest sees.
+        Little-endian NumPy type of the stored numbers, which is also the type that the content
+        digest hashes.
     shape : tuple of int
         Shape of one row.
     meaning : str
         One line; goes to the output's column comment.
     reference : str
-        Where the definition comes from.
+        Source of the definition.
     bounds : Bounds or None
-        What its values can be, in the internal unit.
+        Range of its values, in the internal unit.
     optional : bool
-        Whether a catalogue lacks nothing without it. Halos have such a column where their input
-        does; galaxies have it where their painter provides it.
+        Whether a catalogue is complete without it. Halos have such a column if their input does;
+        galaxies have it if their painter provides it.
     trained_on : str
-        Column of a hydrodynamic run's halos that a network learns to paint this one from; "" if
-        none does. It has a name of its own where the gravity-only run has that column as well.
+        Column of a hydrodynamic run's halos from which a network learns to paint this one; "" if
+        there is none. The painted column has another name if the gravity-only run also has the
+        column it is trained on.
     """
 
     name: str
@@ -84,7 +88,7 @@ class Column:
 
     @property
     def definition(self) -> tuple[Any, ...]:
-        """What makes its numbers comparable with those of another column of its name."""
+        """The facts that two columns of one name must share for their numbers to be comparable."""
         return self.file_unit, self.h_power, self.a_power, self.dtype, self.shape
 
 
@@ -92,7 +96,7 @@ _FITS_NAMES = {"Msun": "solMass", "Lsun": "solLum", "Rsun": "solRad"}
 _NAME = re.compile("[a-z][a-z0-9_]{0,62}")
 _MOST_POWER, _LONGEST_MEANING = 9, 200
 
-_BLOCK = 1 << 17  # rows looked at at a time
+_BLOCK = 1 << 17  # rows processed at a time
 _ROW: tuple[int, ...] = ()
 _GCR = "LSST DESC generic catalogue reader schema"
 
@@ -188,27 +192,28 @@ GALAXY_COLUMNS: dict[str, Column] = _table(
     ),
 )
 
-# What a network can be trained on beside stellar mass: columns of a hydrodynamic run, and what they
-# are where they are painted.
+# What a network can be trained on beside stellar mass: columns of a hydrodynamic run, each with the
+# galaxy column that is painted from it.
 FURTHER_TARGETS: dict[str, Column] = {
     column.trained_on: column for column in GALAXY_COLUMNS.values() if column.trained_on
 }
 
 
 def declared_with(own: Iterable[Column], where: str) -> Mapping[str, Column]:
-    """Return `GALAXY_COLUMNS`, followed by columns of a plug-in's painter, by their names.
+    """Return `GALAXY_COLUMNS` followed by the columns of a plug-in's painter, keyed by name.
 
     Parameters
     ----------
     own : iterable of Column
-        Those that mockgal has as well must mean the same; they are taken as mockgal has them.
+        Columns of the plug-in. One that mockgal also declares must have the same definition, and
+        mockgal's declaration is used.
     where : str
         Who declares them, for messages.
 
     Raises
     ------
     BadValueError
-        A column that no file could hold, or that has the name of another one.
+        A column that no file could hold, or whose name belongs to a column of another definition.
     """
     declared = dict(GALAXY_COLUMNS)
     for column in own:
@@ -226,7 +231,7 @@ def declared_with(own: Iterable[Column], where: str) -> Mapping[str, Column]:
 
 
 def _check_column(column: Column, where: str) -> None:
-    """Raise if no file could hold a column, or no cut name it."""
+    """Raise if a column could not be stored in a file, or not be named in a cut."""
     fix = "correct the column that the painter provides"
     if not (isinstance(column.name, str) and _NAME.fullmatch(column.name)):
         raise BadValueError(where, "a name", "a-z, 0-9 and _, at most 63 of them", fix)
@@ -243,7 +248,7 @@ def _check_column(column: Column, where: str) -> None:
         raise BadValueError(where, f"the meaning {shown(text)}", expected, fix)
     try:
         if "h" in parse_unit(column.unit or "Msun"):
-            raise UnitError("little h, whose power is told apart")
+            raise UnitError("little h, whose power is stated separately")
         if column.unit:
             from astropy import units
 
@@ -256,20 +261,20 @@ def _check_column(column: Column, where: str) -> None:
 def frozen_columns(
     columns: Mapping[str, NDArray[Any]], declared: Mapping[str, Column], what: str
 ) -> Mapping[str, NDArray[Any]]:
-    """Read-only views of ``columns``, of the declared type and shape, equal in length.
+    """Return read-only views of ``columns``, of the declared type and shape and of equal length.
 
     Parameters
     ----------
     columns : mapping of str to ndarray
     declared : mapping of str to Column
     what : str
-        What they are of, to be named in an error.
+        What the columns describe ("halo", "galaxy"), for errors.
 
     Raises
     ------
     BadValueError
-        A column that is not declared or has another shape; unequal lengths; integers that come as
-        floats which do not hold them (`mockgal.system.ids.whole`).
+        A column that is not declared or has another shape; unequal lengths; integers stored as
+        floats that cannot represent them (`mockgal.system.ids.whole`).
     """
     result: dict[str, NDArray[Any]] = {}
     for name, values in columns.items():
@@ -299,12 +304,12 @@ def frozen_columns(
 def check_bounds(
     columns: Mapping[str, NDArray[Any]], declared: Mapping[str, Column], what: str
 ) -> None:
-    """Raise if values are beyond the bounds of their column.
+    """Raise if values lie outside the bounds of their column.
 
     Parameters
     ----------
     columns, declared, what
-        As of `frozen_columns`.
+        See `frozen_columns`.
 
     Raises
     ------
@@ -317,7 +322,7 @@ def check_bounds(
         row, unit = int(np.argmax(bad)), declared[name].unit_label
         raise BadValueError(
             f"{what} column {name}, row {row}",
-            f"{np.count_nonzero(bad)} values that cannot be, the first {shown(array[row])}",
+            f"{np.count_nonzero(bad)} impossible values, the first {shown(array[row])}",
             bounds.text(unit),
             f"correct their unit, which is {unit or 'none'}, or leave the rows out",
         )
@@ -326,12 +331,13 @@ def check_bounds(
 def sorting_order(
     columns: Mapping[str, NDArray[Any]], sort_by: Sequence[str]
 ) -> NDArray[np.intp] | None:
-    """Rows in the order of ``sort_by``, most significant column first; None if they are already.
+    """Return the rows in the order of ``sort_by``; None if they are in that order already.
 
     Parameters
     ----------
     columns : mapping of str to ndarray, shape (n,)
     sort_by : sequence of str
+        Names of columns, most significant first.
 
     Returns
     -------
@@ -339,7 +345,7 @@ def sorting_order(
     """
     keys = [columns[name] for name in sort_by]
     for start in range(0, len(keys[0]) - 1, _BLOCK):
-        after = np.zeros(1, dtype=bool)  # rows that belong after the next, by the keys so far
+        after = np.zeros(1, dtype=bool)  # rows that sort after the next row, by the keys so far
         for key in reversed(keys):
             this, following = key[start : start + _BLOCK], key[start + 1 : start + _BLOCK + 1]
             this = this[: len(following)]
@@ -350,10 +356,10 @@ def sorting_order(
 
 
 class StoredDigests:
-    """A digest of each column as a file stores it, taken while its rows go by.
+    """A digest of each column as a file stores it, computed while its rows are written or read.
 
-    The content digest is of the numbers in memory, which an h-free file does not give back to the
-    last bit; these are of the very numbers in the file, in any format.
+    The content digest hashes the numbers in memory, which an h-free file does not reproduce to the
+    last bit; these digests hash the very numbers in the file, in any format.
 
     Parameters
     ----------
@@ -380,9 +386,9 @@ def content_digest(
     sort_by: Iterable[str],
     facts: str = "",
 ) -> str:
-    """BLAKE2b-256 of the columns, rows sorted by id: the same for any row order or chunking.
+    """Return the BLAKE2b-256 of the columns with rows sorted by id, whatever their order or chunks.
 
-    Blocks of rows are put in order one at a time: no column is copied whole.
+    Rows are sorted block by block: no column is copied whole.
 
     Parameters
     ----------
@@ -393,7 +399,7 @@ def content_digest(
     sort_by : iterable of str
         Integer columns that order the rows, most significant first.
     facts : str
-        What else identifies the content (box, redshift, units), hashed first.
+        Other facts that identify the content (box, redshift, units), hashed first.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""From which stellar mass on a catalogue is complete: a property that travels with it.
+"""The stellar mass above which a catalogue is complete: a property that travels with it.
 
-It is born where galaxies are painted, moves with every cut and selection, and is in the provenance
-and the header of files. Catalogues that say nothing of it are not taken to be complete.
+Painting sets it, every cut and selection updates it, and the provenance and the header of files
+record it. Catalogues that do not state it are not assumed to be complete.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ Array = NDArray[Any]
 KEY = "completeness"  # of the provenance
 NOT_STATED = "not stated"
 BY_ROWS = "selected by rows"
-# Why a catalogue is complete at no stellar mass, in what a law makes of its input. Without numbers,
-# which differ from law to law.
+# Why a catalogue is complete at no stellar mass, for a law and its input. Without numbers, which
+# differ from law to law.
 NO_SATELLITES = "no satellites: the input has none"
 TOO_FEW = {
     kind: f"many {kind}s of the law are missing: the input has too few subhalos for them"
     for kind in ("central", "satellite")
 }
-_SLACK = 1e-9  # of masses converted from one unit to another and back
-_SHOWN = 3  # reasons in one line
+_SLACK = 1e-9  # relative error of masses converted from one unit to another and back
+_SHOWN = 3  # reasons shown in one line
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Completeness:
     Parameters
     ----------
     low : float or None
-        Stellar mass from which on it is complete [Msun/h]; None where that is not known.
+        Stellar mass above which the catalogue is complete [Msun/h]; None if not known.
     high : float
-        Stellar mass up to which it is [Msun/h]; infinity without a limit.
+        Stellar mass up to which it is complete [Msun/h]; infinity without a limit.
     because : str
-        What sets ``low``, in words; or why it is not known.
+        What sets ``low``, in words, or why it is not known.
     lacks : tuple of str
-        Why it is complete at no stellar mass; empty if it is at some.
+        Reasons why the catalogue is complete at no stellar mass; empty if it is at some.
     """
 
     low: float | None = None
@@ -53,7 +53,7 @@ class Completeness:
 
     @classmethod
     def of(cls, provenance: Mapping[str, Any]) -> Completeness:
-        """Return what a provenance says; `is_stated` is false where it says nothing."""
+        """Return the completeness that a provenance states; `is_stated` is false if it does not."""
         record = provenance.get(KEY)
         if not isinstance(record, Mapping):
             return cls()
@@ -66,13 +66,13 @@ class Completeness:
         )
 
     def record(self) -> dict[str, Any]:
-        """Return it as plain JSON values, for the provenance."""
-        found: dict[str, Any] = {"from_msun_h": self.low, "because": self.because}
+        """Return the completeness as plain JSON values, for the provenance."""
+        entries: dict[str, Any] = {"from_msun_h": self.low, "because": self.because}
         if self.high < math.inf:
-            found["to_msun_h"] = self.high
+            entries["to_msun_h"] = self.high
         if self.lacks:
-            found["not_complete"] = list(self.lacks)
-        return found
+            entries["not_complete"] = list(self.lacks)
+        return entries
 
     @property
     def is_stated(self) -> bool:
@@ -81,48 +81,48 @@ class Completeness:
 
     @property
     def limit(self) -> float | None:
-        """Stellar mass from which on it is complete [Msun/h]; None if at none, or if not known."""
+        """Stellar mass above which it is complete [Msun/h]; None if there is none, or not known."""
         if self.low is None or self.lacks or self.low > self.high:
             return None
         return self.low
 
     def unknown(self, because: str) -> Completeness:
-        """Return it with nothing known of the limit, and why."""
+        """Return a copy whose lower limit is unknown, with the reason."""
         return replace(self, low=None, because=because)
 
     def raised(self, low: float, because: str) -> Completeness:
-        """Return it with the limit moved up to ``low`` [Msun/h], if that is above it."""
+        """Return a copy with the lower limit raised to ``low`` [Msun/h], if that is higher."""
         if self.low is None or low <= self.low:
             return self
         return replace(self, low=float(low), because=because)
 
     def lowered(self, high: float) -> Completeness:
-        """Return it with the upper limit moved down to ``high`` [Msun/h], if that is below it."""
+        """Return a copy with the upper limit lowered to ``high`` [Msun/h], if that is lower."""
         return replace(self, high=float(min(self.high, high)))
 
     def lacking(self, reason: str) -> Completeness:
-        """Return that of a catalogue which lacks galaxies of any stellar mass."""
+        """Return a copy for a catalogue that lacks galaxies of any stellar mass, and why."""
         return self if reason in self.lacks else replace(self, lacks=(*self.lacks, reason))
 
     def holds(self, low: Array, high: Array) -> NDArray[np.bool_]:
-        """Return whether ranges of stellar mass [Msun/h] are complete as a whole, shape (n,)."""
+        """Return whether each range of stellar mass [Msun/h] is wholly complete, shape (n,)."""
         limit = self.limit
         if limit is None:
             return np.zeros(len(low), dtype=np.bool_)
         return np.asarray((low * (1 + _SLACK) >= limit) & (high <= self.high * (1 + _SLACK)))
 
     def settings(self) -> dict[str, Any]:
-        """Return the entries of `mockgal.statistics.result.Measurement.settings`."""
+        """Return the entries for `mockgal.statistics.result.Measurement.settings`."""
         limit = self.limit
-        found: dict[str, Any] = {
+        entries: dict[str, Any] = {
             "complete_from_msun_h": limit
             if limit is not None
             else ("at no stellar mass" if self.is_stated else NOT_STATED),
             "completeness": str(self),
         }
         if limit is not None and self.high < math.inf:
-            found["complete_to_msun_h"] = self.high
-        return found
+            entries["complete_to_msun_h"] = self.high
+        return entries
 
     def __str__(self) -> str:
         if self.lacks:
@@ -140,7 +140,7 @@ class Completeness:
 
 
 def is_all(rows: Array | slice, number: int) -> bool:
-    """Return whether ``rows`` (numbers, a mask or a slice) are all of so many, each once."""
+    """Return whether ``rows`` (numbers, a mask or a slice) are all ``number`` rows, each once."""
     if isinstance(rows, slice):
         return len(range(number)[rows]) == number
     rows = np.asarray(rows)
@@ -148,6 +148,6 @@ def is_all(rows: Array | slice, number: int) -> bool:
         return len(rows) == number == np.count_nonzero(rows)
     if len(rows) != number:
         return False
-    there = np.zeros(number, dtype=np.bool_)
-    there[rows] = True
-    return bool(there.all())
+    chosen = np.zeros(number, dtype=np.bool_)
+    chosen[rows] = True
+    return bool(chosen.all())

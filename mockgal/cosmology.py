@@ -1,7 +1,7 @@
-"""The cosmology of a run, and the little-h conversions, each in one place.
+"""The cosmology of a run, and the only conversion of little h.
 
-Internal units are comoving Mpc/h, Msun/h and peculiar km/s; a column says with which power of h its
-unit goes (`mockgal.columns.Column.h_power`), and `h_free` is the only conversion.
+Internal units are comoving Mpc/h, Msun/h and peculiar km/s. A column states the power of h in its
+unit (`mockgal.columns.Column.h_power`), and `h_free` is the only conversion.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from .errors import HeaderError
 
 # In Mpc (km/s)^2 / Msun: CODATA 2018 G; IAU 2015 solar mass parameter and parsec.
 GRAVITY = 4.300917270e-9
-# Today's, 3 (100 km/s/Mpc)^2 / (8 pi G), in Msun/h per (Mpc/h)^3.
+# Today's critical density, 3 (100 km/s/Mpc)^2 / (8 pi G), in Msun/h per (Mpc/h)^3.
 CRITICAL_DENSITY = 3.0e4 / (8.0 * math.pi * GRAVITY)
 
 LCDM = {"w0": -1.0, "wa": 0.0}  # of a cosmological constant
-_FLAT = 1e-9  # curvature that is rounding
-_DIGITS = 1e-6  # relative, that single precision loses
-_PHOTONS, _KELVIN = 2.472824e-5, 2.7255  # Omega h^2 of photons of that temperature
+_FLAT = 1e-9  # curvature that is only rounding
+_DIGITS = 1e-6  # relative rounding of single precision
+_PHOTONS, _KELVIN = 2.472824e-5, 2.7255  # Omega h^2 of photons at that temperature
 
-# By which the matter in a box may differ from that of Omega_m: no run does, wrong units do.
+# Relative difference allowed between the matter in a box and Omega_m: only wrong units exceed it.
 MATTER_TOLERANCE = 0.05
 
 
@@ -32,9 +32,9 @@ MATTER_TOLERANCE = 0.05
 class Cosmology:
     """Background of a run: LambdaCDM, flat or curved, unless the run states more.
 
-    N-body codes mostly integrate without radiation and neutrinos, so that these are 0 where nothing
-    is stated. E(z)^2 is the sum of radiation, matter, massive neutrinos, curvature and dark energy
-    of equation of state w0 + wa (1 - a) (Chevallier & Polarski 2001; Linder 2003).
+    Most N-body codes integrate without radiation and neutrinos, so these are 0 unless stated.
+    E(z)^2 is the sum of radiation, matter, massive neutrinos, curvature and dark energy with
+    equation of state w0 + wa (1 - a) (Chevallier & Polarski 2001; Linder 2003).
 
     Parameters
     ----------
@@ -43,15 +43,16 @@ class Cosmology:
     omega_m, omega_lambda : float
         Density parameters today.
     omega_b, sigma_8, n_s : float, optional
-        Where the run states them; carried to the output, not needed by any painter. Baryons are
-        part of the matter.
+        If the run states them; carried to the output, not needed by any painter. Baryons are part
+        of the matter.
     w0, wa : float, optional
-        Of the dark energy; -1 and 0 where nothing is stated.
+        Equation of state of dark energy; -1 and 0 unless stated.
     omega_r : float, optional
-        Photons and massless neutrinos today.
+        Density parameter of photons and massless neutrinos today.
     omega_nu : float, optional
-        Massive neutrinos today, beside ``omega_m``, which is what particles are made of. They
-        expand as matter, which holds within 1e-4 of E(z) up to redshift 10 from 0.05 eV on.
+        Density parameter of massive neutrinos today, in addition to ``omega_m``, the matter that
+        particles represent. They dilute as matter, which is within 1e-4 of E(z) up to redshift 10
+        for masses of 0.05 eV and more.
     """
 
     h: float
@@ -94,16 +95,16 @@ class Cosmology:
         return self.omega_m * CRITICAL_DENSITY
 
     def matter_mass(self, box_size: float) -> float:
-        """Mass of all matter in a periodic box of side ``box_size`` [comoving Mpc/h], in Msun/h."""
+        """Return the mass [Msun/h] of all matter in a box of side ``box_size`` [comoving Mpc/h]."""
         return self.mean_matter_density * box_size**3
 
     def critical_density(self, redshift: float) -> float:
-        """Critical density at ``redshift`` per *comoving* volume [Msun/h / (Mpc/h)^3]."""
+        """Return the critical density at a redshift per *comoving* volume [Msun/h / (Mpc/h)^3]."""
         a = 1.0 / (1.0 + redshift)
         return CRITICAL_DENSITY * self._expansion_rate_squared(a) * a**3
 
     def halo_density(self, mass_definition: str, redshift: float) -> float:
-        """Mean density within the radius of a halo per comoving volume [Msun/h / (Mpc/h)^3].
+        """Return the mean density within a halo's radius per comoving volume [Msun/h / (Mpc/h)^3].
 
         Parameters
         ----------
@@ -127,9 +128,10 @@ class Cosmology:
         return float(mass_definition[:-1]) * reference
 
     def halo_scale(self, mass: Any, mass_definition: str, redshift: float) -> tuple[Any, Any]:
-        """Comoving radius [Mpc/h] of halos of ``mass`` [Msun/h], circular velocity there [km/s].
+        """Return the comoving radius [Mpc/h] of halos and the circular velocity there [km/s].
 
-        The velocity is sqrt(G M / (a R)). See `halo_density` for the definitions.
+        ``mass`` is in Msun/h; the velocity is sqrt(G M / (a R)). See `halo_density` for the
+        definitions.
         """
         density = self.halo_density(mass_definition, redshift)
         radius = np.cbrt(mass / (4.0 / 3.0 * math.pi * density))
@@ -138,7 +140,7 @@ class Cosmology:
         return radius, velocity
 
     def expansion_rate(self, redshift: float) -> float:
-        """H(z) / H0."""
+        """Return H(z) / H0."""
         return math.sqrt(self._expansion_rate_squared(1.0 / (1.0 + redshift)))
 
     def _expansion_rate_squared(self, a: float) -> float:
@@ -149,28 +151,28 @@ class Cosmology:
         if not squared > 0:
             raise HeaderError(
                 "cosmology omega_lambda",
-                f"{self.omega_lambda} with omega_m {self.omega_m}: a universe that never was at "
-                f"redshift {1.0 / a - 1.0:.4g}",
-                "one that expands from a hot beginning",
+                f"{self.omega_lambda} with omega_m {self.omega_m}: a universe that never passes "
+                f"through redshift {1.0 / a - 1.0:.4g}",
+                "one that expands from a Big Bang",
                 "check the run's parameters",
             )
         return squared
 
     def dark_energy(self, a: float) -> float:
-        """Return the density of dark energy at scale factor ``a`` over the critical one today."""
+        """Return the dark-energy density at scale factor ``a`` over today's critical density."""
         w0, wa = LCDM["w0"] if self.w0 is None else self.w0, self.wa or 0.0
         if (w0, wa) == (LCDM["w0"], LCDM["wa"]):
             return self.omega_lambda
         growth = -3.0 * (1.0 + w0 + wa) * math.log(a) - 3.0 * wa * (1.0 - a)
-        return self.omega_lambda * math.exp(min(growth, 300.0))  # beyond it nothing else counts
+        return self.omega_lambda * math.exp(min(growth, 300.0))  # above it all else is negligible
 
     def as_astropy(self) -> Any:
-        """Return the same background as a cosmology of astropy (`astropy.cosmology.FLRW`)."""
+        """Return the same background as an astropy cosmology (`astropy.cosmology.FLRW`)."""
         from astropy.cosmology import FlatLambdaCDM, LambdaCDM, w0waCDM
 
         neutrinos, radiation = self.omega_nu or 0.0, self.omega_r or 0.0
         known = {"H0": 100.0 * self.h, "Om0": self.omega_m + neutrinos, "Tcmb0": 0.0}
-        if radiation:  # photons alone, hot enough to be all of it
+        if radiation:  # as photons alone, hot enough to make up all of it
             known |= {"Neff": 0.0, "Tcmb0": _KELVIN * (radiation * self.h**2 / _PHOTONS) ** 0.25}
         if self.omega_b is not None:
             known["Ob0"] = self.omega_b
@@ -182,14 +184,14 @@ class Cosmology:
         return LambdaCDM(Ode0=self.omega_lambda, **known)
 
     def redshift_space_factor(self, redshift: float) -> float:
-        """(1 + z) / H(z): comoving Mpc/h in redshift space per km/s of peculiar velocity."""
+        """Return (1 + z) / H(z): comoving Mpc/h in redshift space per km/s of peculiar velocity."""
         return (1.0 + redshift) / (100.0 * self.expansion_rate(redshift))
 
     def to_dict(self) -> dict[str, float]:
-        """The parameters that are known, as plain numbers."""
+        """Return the known parameters as plain numbers."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def h_free(value: Any, h_power: int, h: float) -> Any:
-    """``value`` in a unit with ``h**h_power`` (Msun/h has -1), converted to the unit without h."""
+    """Return ``value``, in a unit with ``h**h_power`` (Msun/h has -1), in the unit without h."""
     return value if h_power == 0 else value * h**h_power

@@ -1,8 +1,8 @@
 """The error family: one message form, one exit code per kind of failure.
 
-Every error says where the trouble is, what was found, what is allowed and the way out; the command
-line prints it as ``mockgal: error[E302] FILE:DATASET: found X, expected Y. Fix: Z`` and exits
-with the error's ``exit_code``. The table of codes is docs/reference/exit-codes.md.
+Every error says where the problem is, what was found, what is allowed and how to fix it. The
+command line prints it as ``mockgal: error[E302] FILE:DATASET: found X, expected Y. Fix: Z`` and
+exits with the error's ``exit_code``. The table of codes is docs/reference/exit-codes.md.
 """
 
 from __future__ import annotations
@@ -16,37 +16,38 @@ from contextvars import ContextVar
 from itertools import islice
 
 SHOWN = 120  # characters of a value in a message
-LISTED = 20  # names in a list of them
+LISTED = 20  # names in a list
 _QUOTED = 600  # characters of a quoted name in a command
 _NAME = 80  # characters of a name in a list
-_PART = 2000  # characters of what was found, of what is expected, and of the way out
-_PLACE = 5000  # of where: paths have up to 4096 characters
-_TEXT = 4 * _PART  # of a warning
+_PART = 2000  # characters of each of `found`, `expected` and `fix`
+_PLACE = 5000  # characters of `where`: paths have up to 4096
+_TEXT = 4 * _PART  # characters of a warning
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def printable(text: object) -> str:
-    """``text`` with control characters escaped, so that a file cannot forge lines of our output.
+    """Return ``text`` with control characters escaped, so that a file cannot forge output lines.
 
-    So are bytes of a path that are no text, which no stream would take.
+    Bytes of a path that are not valid text, which no stream accepts, are escaped too.
     """
     return _ODD.sub(lambda m: repr(m[0])[1:-1], str(text))
 
 
 def in_python(text: object, instead: str = "FILE") -> str:
-    """Return text as Python takes it, for a line of code in a message: names may hold any code.
+    """Return text as a Python literal, for a line of code in a message: names may contain code.
 
-    So that no message cuts it in two, which could let its end out of the quotes, ``instead`` stands
-    for what is longer than `_QUOTED`.
+    Text longer than `_QUOTED` is replaced by ``instead``, so that no message truncates it, which
+    could leave its end outside the quotes.
     """
     quoted = repr(str(text))
     return quoted if len(quoted) <= _QUOTED else repr(instead)
 
 
 def in_shell(text: object, instead: str = "FILE") -> str:
-    """Return text as a shell takes it, for a command in a message; else as `in_python`.
+    """Return text quoted for a shell, for a command in a message.
 
-    A leading dash would make an option of it.
+    Text longer than `_QUOTED` is replaced by ``instead``, as in `in_python`. ``./`` is put before a
+    leading dash, which would make the text an option.
     """
     quoted = shell_word(re.sub("^-", "./-", str(text)))
     return quoted if len(quoted) <= _QUOTED else instead
@@ -55,7 +56,8 @@ def in_shell(text: object, instead: str = "FILE") -> str:
 def shell_word(text: object) -> str:
     """Return text quoted for a shell, in printable characters.
 
-    What `printable` would escape is given byte by byte, which bash, ksh and zsh understand.
+    Characters that `printable` would escape are written byte by byte in ``$'...'``, which bash, ksh
+    and zsh understand.
     """
     word = str(text)
     if not _ODD.search(word):
@@ -64,25 +66,25 @@ def shell_word(text: object) -> str:
 
 
 def _octal(match: re.Match[str]) -> str:
-    """The bytes of a character as ``$'...'`` takes them."""
+    """Return the bytes of a character as octal escapes for ``$'...'``."""
     handler = "surrogateescape" if "\udc80" <= match[0] <= "\udcff" else "surrogatepass"
     return "".join(f"\\{byte:03o}" for byte in match[0].encode("utf-8", handler))
 
 
 def shown(value: object, most: int = SHOWN) -> str:
-    """Return how a value looks in Python, cut after ``most`` characters.
+    """Return the ``repr`` of a value, cut after ``most`` characters.
 
     Parameters
     ----------
     value : object
         Anything that a file may hold: text and arrays of any length, integers of any size.
     most : int
-        Characters.
+        Number of characters.
 
     Returns
     -------
     str
-        Of an array of several values, the shape comes first.
+        Begins with the shape for an array of several values.
     """
     shape = getattr(value, "shape", None)
     plain: object = value
@@ -112,7 +114,7 @@ def listed(names: Iterable[object], most: int = LISTED, *, none: str = "none") -
         Each is cut after 80 characters.
     most : int
     none : str
-        What stands for an empty list.
+        Text for an empty list.
     """
     texts = [str(name) for name in names]
     parts = [text if len(text) <= _NAME else f"{text[:_NAME]}..." for text in texts[:most]]
@@ -121,11 +123,11 @@ def listed(names: Iterable[object], most: int = LISTED, *, none: str = "none") -
 
 
 def _bounded(text: object, most: int) -> str:
-    """``text``, printable; without its middle where it is longer than ``most`` characters."""
+    """Return ``text`` made printable, without its middle if it exceeds ``most`` characters."""
     whole = str(text)
     if len(whole) > most:
         whole = f"{whole[: most // 2]} ... {whole[-(most // 2) :]}"
-    whole = printable(whole)  # which may make it longer
+    whole = printable(whole)  # escapes may make it longer
     return whole if len(whole) <= 2 * most else f"{whole[:most]} ... {whole[-most:]}"
 
 
@@ -141,12 +143,12 @@ class MockgalError(Exception):
     expected : str, optional
         What is allowed.
     fix : str, optional
-        The way out.
+        How to fix it.
 
     Notes
     -----
-    Each part is shown to a bound, whatever a file holds; `shown` and `listed` keep what is put into
-    one short, so that the bound is not reached.
+    Each part has a maximum length, whatever a file holds. Pass values through `shown` and `listed`,
+    which keep them short, so that no part reaches it.
     """
 
     code = "E000"
@@ -182,7 +184,7 @@ class OutputExistsError(UsageError):
 
 
 class InputError(MockgalError):
-    """Use when an input file is wrong in a way that no more specific class names."""
+    """Use when an input file is wrong in a way that no more specific class covers."""
 
     code, exit_code = "E301", 3
 
@@ -218,13 +220,13 @@ class UnitsError(InputError):
 
 
 class BadValueError(InputError):
-    """Use when rows hold values that cannot be true (NaN, negative mass, outside the box)."""
+    """Use when rows hold impossible values (NaN, negative mass, outside the box)."""
 
     code = "E307"
 
 
 class DomainError(InputError):
-    """Use when a painter is asked to leave the range that its calibration is valid for."""
+    """Use when a painter is asked to paint outside the valid range of its calibration."""
 
     code = "E308"
 
@@ -236,13 +238,13 @@ class FormatError(InputError):
 
 
 class EmptyResultError(InputError):
-    """Use when the result is empty and the user asked for that to be an error."""
+    """Use when the result is empty and the user asked for an error in that case."""
 
     code = "E310"
 
 
 class UnsafeInputError(MockgalError):
-    """Use when a file asks for something that a harmless file never does (links, huge sizes)."""
+    """Use when a file contains what no harmless file does (links, huge sizes)."""
 
     code, exit_code = "E401", 4
 
@@ -254,13 +256,13 @@ class OutputError(MockgalError):
 
 
 class ResourceError(MockgalError):
-    """Use when the memory or disk that the work needs is known not to be there."""
+    """Use when the memory or disk space that the work needs is known not to be available."""
 
     code, exit_code = "E601", 6
 
 
 class IncompleteError(MockgalError):
-    """Use when only a part of the work is done: it is kept, and the rest can be asked for again."""
+    """Use when only part of the work is done: it is kept, and the rest can be run again."""
 
     code, exit_code = "E701", 7
 
@@ -272,20 +274,20 @@ class InternalError(MockgalError):
 
 
 class MockgalWarning(UserWarning):
-    """A result that is valid but that the user should know more about; recorded in the output."""
+    """Something the user should know about a valid result; recorded in the output."""
 
 
 _listeners: ContextVar[tuple[tuple[list[str], bool], ...]] = ContextVar("listeners", default=())
 
 
 def warn(text: str, stacklevel: int = 1) -> None:
-    """Warn the user with a `MockgalWarning`, and tell those who listen.
+    """Warn the user with a `MockgalWarning`, and pass the text to all `listening` blocks.
 
     Parameters
     ----------
     text : str
     stacklevel : int
-        As for `warnings.warn`: 1 is the caller of this function.
+        As in `warnings.warn`: 1 is the caller of this function.
     """
     text = _bounded(text, _TEXT)
     for messages, quiet in reversed(_listeners.get()):
@@ -297,14 +299,14 @@ def warn(text: str, stacklevel: int = 1) -> None:
 
 @contextmanager
 def listening(*, quiet: bool = False) -> Iterator[list[str]]:
-    """Collect the texts of each `warn` in the block, of this thread alone.
+    """Collect the text of each `warn` in the block, in this thread only.
 
-    The `warnings` module can record, too, but for all threads of the process at once.
+    The `warnings` module can record warnings too, but only for all threads of the process at once.
 
     Parameters
     ----------
     quiet : bool
-        Keep the warnings from the user, and from those who listen outside the block.
+        Hide the warnings from the user and from enclosing `listening` blocks.
     """
     messages: list[str] = []
     token = _listeners.set((*_listeners.get(), (messages, quiet)))

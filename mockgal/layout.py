@@ -1,4 +1,4 @@
-"""What one room writes into our own files and another reads: names, and bins, once, here."""
+"""Names and bins that one room writes into mockgal's own files and another reads."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 # The bundle: /halos/<column>, /particles, /density; docs/reference/bundle.md describes it.
 BUNDLE_ATTRIBUTE = "mockgal_bundle"  # of the root; its value is the version of the layout
 BUNDLE_VERSION = 2
-BUNDLE_DIGEST = "digest"  # of the root; what `bundle_digest` gives
-# Attributes of /header that every bundle has, beside those of the cosmology, or may have.
+BUNDLE_DIGEST = "digest"  # of the root; the value of `bundle_digest`
+# Attributes of /header that every bundle has or may have, beside those of the cosmology.
 BUNDLE_FACTS = (
     "name",
     "box_size",
@@ -29,28 +29,28 @@ HEADER = "header"
 HALOS = "halos"
 PARTICLES = "particles"
 POSITION = "particles/position"
-MASS = "particles/mass"  # dataset, or attribute `mass` of the group where all masses are equal
+MASS = "particles/mass"  # dataset, or attribute `mass` of the group if all masses are equal
 DENSITY = "density"
-SUBHALO_MASS = "subhalo_mass"  # beside `DENSITY` in a file of both channels
+SUBHALO_MASS = "subhalo_mass"  # beside `DENSITY` in a file with both channels
 
-# Attributes of a density grid, and the unit that each kind is written with.
+# Attributes of a density grid, and the unit in which each kind is written.
 GRID_ATTRIBUTES = ("boxsize", "unit", "kind", "mas", "redshift", "origin")
 GRID_UNITS = {"counts": "", "mass": "Msun/h", "delta": ""}
-QUANTITY = "quantity"  # attribute of a grid: what it is of, where that is not `MATTER`
+QUANTITY = "quantity"  # attribute of a grid: the quantity it holds, if not `MATTER`
 MATTER = "matter"
 SUBHALOS = "subhalo mass"
 
 # The catalogue of galaxies, in FITS and HDF5; docs/reference/output-files.md describes it.
 IN_MEMORY = "in_memory"  # in the definition of a plug-in's column: its unit and power of h
-STORED_DIGESTS = "stored_digests"  # in that section: of each column as the file stores it
-CATALOGUE_SCHEMA = 2  # of the section `file` of the JSON; 1 had no digests of the stored rows
+STORED_DIGESTS = "stored_digests"  # in the section `file`: of each column as the file stores it
+CATALOGUE_SCHEMA = 2  # version of the JSON section `file`; 1 had no digests of the stored rows
 CATALOGUE_HDUS = ("PRIMARY", "GALAXIES", "PROVENANCE")
 GALAXIES = "galaxies"  # group of HDF5
 PROVENANCE = "provenance"  # attribute of the root, or dataset of a grid; column `json` of the HDU
-PROVENANCE_DIGEST = "provenance_digest"  # attribute: BLAKE2b-256 of the text, where there is one
+PROVENANCE_DIGEST = "provenance_digest"  # attribute: BLAKE2b-256 of the text, if there is one
 UNIT_SYSTEMS = ("h-free", "h")
 REFER = "see PROVENANCE"  # in a FITS header, in place of a text that a card cannot hold
-# Facts in the section `file` of the JSON, which are attributes in HDF5, and their FITS keywords.
+# Facts in the section `file` of the JSON, which are attributes in HDF5, with their FITS keywords.
 # `cut_n` and `reference_n`, n from 1, are CUTn and REFn.
 ESSENTIALS = {
     "version": "MGVERS",
@@ -83,48 +83,48 @@ ESSENTIALS = {
 NUMBERED_ESSENTIALS = {"cut": "CUT", "reference": "REF"}
 FITS_CODES = {"<i8": "K", "<f4": "E", "<f8": "D", "|b1": "L"}
 
-# Hosts by mass in the provenance of a catalogue: `simulation.hosts`, in bins between multiples of
-# HOST_BIN in log10 of the mass [Msun/h].
+# Counts of hosts by mass in the provenance of a catalogue, `simulation.hosts`: bins between
+# multiples of HOST_BIN in log10 of the mass [Msun/h].
 HOST_BIN = 0.1  # dex
-_HOST_BIN_EDGE = 1e-9  # by which edges lie lower, so that a mass at one survives other units
+_HOST_BIN_EDGE = 1e-9  # edges are this much lower, so that unit conversion keeps a mass on an edge
 
 
 def host_bin(mass: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Number of the bin of hosts that each mass [Msun/h], above 0, is in: from k * HOST_BIN on."""
+    """Return the bin number k of each positive host mass [Msun/h]: bins begin at k * HOST_BIN."""
     return np.floor(np.log10(mass) / HOST_BIN + _HOST_BIN_EDGE).astype(np.int64)
 
 
-# Of a snapshot's record: the chunks of its catalogue that are not there, as ranges.
+# In a snapshot's record: the missing chunks of its catalogue, as ranges.
 MISSING_CHUNKS = "missing_chunks"
-# Of what describes a painter: the stellar mass [Msun/h] from which its law has all galaxies, where
-# that is not its luminosity floor; and what else than stellar mass its galaxies are selected by.
+# In a painter's description: the stellar mass [Msun/h] above which its law has all galaxies, if
+# that is not its luminosity floor; and the property other than stellar mass that selects galaxies.
 COMPLETE_FROM = "complete_from_msun_h"
 SELECTED_BY = "selected_by"
-EMPTY_REGIONS = "empty_regions"  # of the box, that were accepted
-DROPPED = ("dropped_bad", "dropped_with_their_host", "orphans_dropped")  # rows, by what was chosen
-DROPPED_FOR = "dropped_for_"  # begins the counts of "dropped_bad" by what cannot be
+EMPTY_REGIONS = "empty_regions"  # accepted empty regions of the box
+DROPPED = ("dropped_bad", "dropped_with_their_host", "orphans_dropped")  # rows dropped, by option
+DROPPED_FOR = "dropped_for_"  # prefix of the counts of "dropped_bad" by impossible value
 MASS_DEFINITIONS_IN_FILE = "mass_definitions_in_file"  # in a snapshot's record
-# Of a snapshot's record: whether dark-matter particles have several masses, as in zooms.
+# In a snapshot's record: whether dark-matter particles have several masses, as in zooms.
 SEVERAL_RESOLUTIONS = "several_resolutions"
-# Of a snapshot's record: warnings that came up while it was read, and populated.
+# In a snapshot's record: warnings raised while it was read and populated.
 WARNINGS = ("reading_warnings", "populate_warnings")
-# Of a halo catalogue's record: how satellites were made for hosts that came without.
+# In a halo catalogue's record: how satellites were made for hosts without any.
 POPULATED = "populate"
-# Of a snapshot's record, for a hydrodynamic run: median over subhalos with stars.
+# In a snapshot's record, for a hydrodynamic run: median over subhalos with stars.
 STAR_PARTICLE_MASS = "star_particle_mass_msun_h"
-LEAST_STARS = 10  # star particles of the least galaxy of a hydrodynamic run that is resolved
+LEAST_STARS = 10  # star particles of the smallest resolved galaxy of a hydrodynamic run
 
 
 def bundle_digest(facts: Mapping[str, float | str], halo_digest: str) -> str:
-    """BLAKE2b-256 of what no checksum of the file covers: attributes, and the halos as a whole.
+    """Return the BLAKE2b-256 of the attributes and halos, which no checksum of the file covers.
 
     Parameters
     ----------
     facts : mapping of str to float or str
-        `BUNDLE_FACTS` and the cosmology, those that there are; ``particles/mass`` and
-        ``density/NAME`` for the attributes of these.
+        Those of `BUNDLE_FACTS` and the cosmology that the bundle has; the attributes of
+        ``particles/mass`` and ``density/NAME`` under these names.
     halo_digest : str
-        `mockgal.types.HaloCatalog.digest`.
+        `mockgal.types.HaloCatalog.digest` of the halos.
     """
     plain = {
         name: value if isinstance(value, str) else float(value) for name, value in facts.items()

@@ -1,18 +1,18 @@
-"""Options that a class declares once, where its fields are: what each is, may be, and is for.
+"""Options declared once, as the fields of a class: their meaning, allowed values and use.
 
 A painter is a frozen dataclass whose fields are its options::
 
     @dataclass(frozen=True)
     class Mine:
-        neighbours: int = whole("Number of neighbours that count.", 3, least=1)
+        neighbours: int = whole("Number of neighbours to average over.", 3, least=1)
         scratch: str | None = folder("Folder for scratch files.", changes_result=False)
 
         def __post_init__(self):
             check_options(self)
 
-From these fields derive the command line and its help, the checks of recipes and of Python, which
-paths a recipe takes from its own folder, the digest of a build's configuration, and the reference
-pages. One function here makes each kind of option.
+These fields determine the command line and its help, the checks of recipes and of Python arguments,
+the paths that a recipe resolves against its own folder, the digest of a build's configuration, and
+the reference pages. Each kind of option has one function here that declares it.
 """
 
 from __future__ import annotations
@@ -49,31 +49,31 @@ _KEY = "mockgal.option"  # of a field's metadata
 
 
 class Option(NamedTuple):
-    """What a class declares of an option.
+    """The declaration of an option.
 
     Parameters
     ----------
     name : str
     kind : str
-        Which of the functions below made it; `UNDECLARED` for a parameter that none did.
+        Kind, set by one of the functions below; `UNDECLARED` for a parameter without a declaration.
     help : str
         One sentence or more, for the command line and the reference pages.
     default : object
-        `dataclasses.MISSING` where there is none.
+        `dataclasses.MISSING` if there is none.
     choices : tuple of str or of float
-        The only values, where it is not empty.
+        The only allowed values, unless empty.
     least, most : float
-        Bounds of a number, which it may reach.
+        Inclusive bounds of a number.
     unit, example : str
-        Of a quantity, and a value with it.
+        Unit of a quantity, and an example value with its unit.
     extension : str
-        Of the file that has a name or a path.
+        Extension of the file that a name or a path stands for.
     shipped : Path, optional
-        Folder of this or another package with the files that have names.
+        Folder of this or another package with the files that can be named.
     objects : tuple of str
-        Names of the classes whose instances it takes from Python.
+        Names of the classes whose instances it accepts from Python.
     exists : bool
-        Whether a path has to be there already.
+        Whether a path must exist already.
     changes_result : bool
         Whether the galaxies depend on it, beyond the painter's ``tolerance``.
     """
@@ -95,7 +95,7 @@ class Option(NamedTuple):
 
     @property
     def flag(self) -> str:
-        """What the command line calls it."""
+        """Its name on the command line."""
         return "--" + self.name.replace("_", "-")
 
     @property
@@ -124,13 +124,13 @@ class Option(NamedTuple):
         return f", {self.most:g} or less" if math.isfinite(self.most) else ""
 
     def names(self) -> list[str]:
-        """Return the values that have names: the choices, or the files that come with a package."""
+        """Return the named values: the choices, or the files that come with a package."""
         if self.shipped is not None:
             return sorted(path.stem for path in self.shipped.glob(f"*{self.extension}"))
         return list(map(str, self.choices))
 
     def is_path(self, value: object) -> bool:
-        """Return whether a value is a path, and no name of a file that comes with a package."""
+        """Return whether a value is a path, not the name of a file that comes with a package."""
         if isinstance(value, os.PathLike):
             return True
         if self.kind not in PATHS or not isinstance(value, str) or not value:
@@ -138,12 +138,12 @@ class Option(NamedTuple):
         return self.kind != "name or file" or names_file(value, self.extension)
 
     def check(self, where: str, value: Any) -> None:
-        """Raise if ``value`` is none that the option can have.
+        """Raise if the option cannot have this value.
 
         Parameters
         ----------
         where : str
-            Whose option it is, for the message.
+            Owner of the option, for the message.
         value : object
 
         Raises
@@ -163,7 +163,7 @@ class Option(NamedTuple):
             is_there = os.path.isdir if self.kind == "folder" else os.path.isfile
             if self.is_path(value) and not is_there(value):
                 found = f"{shown(os.fspath(value))}, which is no {self.kind}"
-                raise UsageError(where, found, self.allowed, "check its path, or make it first")
+                raise UsageError(where, found, self.allowed, "check the path, or create it first")
 
     def _allows(self, value: Any) -> bool:
         if self.kind == UNDECLARED:
@@ -188,11 +188,11 @@ class Option(NamedTuple):
         return abs(value) < math.inf and self.least <= value <= self.most
 
 
-OptionGroups = dict[str, dict[str, Option]]  # by title and name
+OptionGroups = dict[str, dict[str, Option]]  # keyed by title, then by name
 
 
 def names_file(text: str, extension: str) -> bool:
-    """Return whether a text is the path of a file: it has a folder (``./x``) or the extension."""
+    """Return whether a text is a path: it contains a folder (``./x``) or has the extension."""
     return bool(os.path.dirname(text)) or Path(text).suffix == extension
 
 
@@ -209,12 +209,12 @@ def flag(help: str, default: bool = False, *, changes_result: bool = True) -> An
 def choice(
     help: str, choices: tuple[str, ...], default: Any = None, *, changes_result: bool = True
 ) -> Any:
-    """Declare a text that is one of ``choices``; a default of `dataclasses.MISSING` is none."""
+    """Declare a text that is one of ``choices``; `dataclasses.MISSING` means no default."""
     return _field("text", help, default, choices=choices, changes_result=changes_result)
 
 
 def text(help: str, default: Any = None, *, changes_result: bool = True) -> Any:
-    """Declare any text."""
+    """Declare a free text."""
     return _field("text", help, default, changes_result=changes_result)
 
 
@@ -226,7 +226,7 @@ def whole(
     most: float = math.inf,
     changes_result: bool = True,
 ) -> Any:
-    """Declare a whole number, which may have bounds."""
+    """Declare a whole number, with optional inclusive bounds."""
     facts = {"least": least, "most": most, "changes_result": changes_result}
     return _field("whole", help, default, **facts)
 
@@ -240,7 +240,7 @@ def number(
     choices: tuple[float, ...] = (),
     changes_result: bool = True,
 ) -> Any:
-    """Declare a number without a unit, which may have bounds, or is one of ``choices``."""
+    """Declare a number without a unit, with optional inclusive bounds or a set of ``choices``."""
     facts = {"least": least, "most": most, "choices": choices, "changes_result": changes_result}
     return _field("number", help, default, **facts)
 
@@ -248,17 +248,18 @@ def number(
 def quantity(
     help: str, unit: str, default: Any = None, *, example: str, changes_result: bool = True
 ) -> Any:
-    """Declare a number with its unit, a text such as ``example``; from Python also one in ``unit``.
+    """Declare a number with its unit, a text such as ``example``.
 
-    ``unit`` is in the grammar of `mockgal.quantity`, such as ``"Msun / littleh"``; the class
-    converts texts with `mockgal.quantity.in_unit`.
+    From Python it may also be a plain number in ``unit``, which is in the grammar of
+    `mockgal.quantity`, such as ``"Msun / littleh"``. The class converts texts with
+    `mockgal.quantity.in_unit`.
     """
     facts = {"unit": unit, "example": example, "changes_result": changes_result}
     return _field("quantity", help, default, **facts)
 
 
 def size(help: str, default: Any = None, *, example: str = "4 GiB") -> Any:
-    """Declare a size in memory or on disk, a text such as ``"4 GiB"``; results do not depend on it.
+    """Declare a size in memory or on disk, a text such as ``"4 GiB"``; it never changes results.
 
     The class converts it with `mockgal.quantity.memory_size`.
     """
@@ -266,7 +267,7 @@ def size(help: str, default: Any = None, *, example: str = "4 GiB") -> Any:
 
 
 def file(help: str, default: Any = None, *, exists: bool = True) -> Any:
-    """Declare a file that the result depends on: its digest belongs in what ``describe`` says."""
+    """Declare a file that the result depends on: ``describe`` must return its digest."""
     return _field("file", help, default, exists=exists)
 
 
@@ -285,20 +286,21 @@ def name_or_file(
     shipped: Path | None = None,
     objects: tuple[str, ...] = (),
 ) -> Any:
-    """Declare what comes with a package under a name, or is in a file of the user's own.
+    """Declare the name of a file that comes with a package, or the path of the user's own file.
 
-    What has a folder (``./x``) or the ``extension`` is a file; the names are those of the files in
-    ``shipped``. From Python it may be an instance of the classes with the names ``objects``.
+    A value that contains a folder (``./x``) or has the ``extension`` is a path; the names are those
+    of the files in ``shipped``. From Python it may also be an instance of a class named in
+    ``objects``.
     """
     facts = {"extension": extension, "shipped": shipped, "objects": objects}
     return _field("name or file", help, default, **facts)
 
 
 def allow_extrapolation() -> Any:
-    """Declare the option of painters that lets them paint what they are not valid for."""
+    """Declare the option that lets a painter paint subhalos outside its valid range."""
     return flag(
-        "Paint subhalos outside the range that the painter was made for. They are flagged in the "
-        "column extrapolated."
+        "Also paint subhalos outside the range for which the painter is valid. They are flagged in "
+        "the column extrapolated."
     )
 
 
@@ -306,13 +308,13 @@ KINDS = (flag, choice, text, whole, number, quantity, size, file, folder, name_o
 
 
 def option_groups(made_by: Any) -> OptionGroups:
-    """Return the options of what makes a painter, by their names, in groups with titles.
+    """Return the options of a painter's class, keyed by name, in groups keyed by title.
 
     Parameters
     ----------
     made_by : class, callable or tuple of classes
-        A class has one group, whose title is its ``option_title``, or empty. A callable that makes
-        one of several classes lists them in ``option_classes``.
+        A class has one group, whose title is its ``option_title``, or empty. A callable that
+        returns an instance of one of several classes lists them in ``option_classes``.
     """
     classes = made_by
     if not isinstance(made_by, tuple):
@@ -324,12 +326,12 @@ def option_groups(made_by: Any) -> OptionGroups:
 
 
 def options_of(made_by: Any) -> dict[str, Option]:
-    """Return the options of `option_groups` in one."""
+    """Return the options of all `option_groups` in one dictionary."""
     return flat(option_groups(made_by))
 
 
 def flat(groups: OptionGroups) -> dict[str, Option]:
-    """Return the options of all groups in one; the first of those that share a name."""
+    """Return the options of all groups in one dictionary; of options with one name, the first."""
     options: dict[str, Option] = {}
     for group in groups.values():
         options |= {name: option for name, option in group.items() if name not in options}
@@ -349,12 +351,14 @@ def _options(one: Any) -> dict[str, Option]:
 
 
 def check_options(made: Any) -> None:
-    """Raise if an option of a dataclass has a value that is not allowed; for its ``__post_init__``.
+    """Raise if an option of a dataclass instance has a value that is not allowed.
+
+    Call it in ``__post_init__``.
 
     Parameters
     ----------
     made : object
-        With a ``name``, for the message.
+        The instance; its ``name`` is used in the message.
 
     Raises
     ------
@@ -367,7 +371,7 @@ def check_options(made: Any) -> None:
 
 
 def documented(made: Class) -> Class:
-    """Add the options of a class to its docstring, as its parameters: a decorator."""
+    """Add the options of a class to its docstring as parameters (a class decorator)."""
     lines = [inspect.cleandoc(made.__doc__ or ""), "", "Parameters", "----------"]
     for option in options_of(made).values():
         kind = made.__dataclass_fields__[option.name].type  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Matter: particles, which of them each subhalo is made of, and its density on a grid."""
+"""Matter: particles, the particles bound to each subhalo, and density on a grid."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Array = NDArray[Any]
 
 
 class ParticleChunk(NamedTuple):
-    """Some particles: comoving position [Mpc/h], shape (n, 3), and mass [Msun/h], shape (n,).
+    """A chunk of particles: comoving position [Mpc/h], shape (n, 3), mass [Msun/h], shape (n,).
 
-    ``wrapped`` and ``at_edge`` count the coordinates that the reader moved into [0, L), and those
-    at the far edge that became 0.
+    ``wrapped`` counts the coordinates that the reader moved into [0, L), ``at_edge`` those at the
+    far edge that became 0.
     """
 
     position: Array
@@ -28,7 +28,7 @@ class ParticleChunk(NamedTuple):
 
 @dataclass(frozen=True)
 class Particles:
-    """Gravity-only matter, never in memory as a whole.
+    """Particles of a gravity-only run, never in memory as a whole.
 
     Parameters
     ----------
@@ -42,24 +42,25 @@ class Particles:
     stream: Callable[[int], Iterator[ParticleChunk]]
 
     def chunks(self, chunk_rows: int = 1 << 20) -> Iterator[ParticleChunk]:
-        """All particles, in chunks of at most ``chunk_rows``."""
+        """Return an iterator over all particles, in chunks of at most ``chunk_rows``."""
         return self.stream(chunk_rows)
 
 
 @dataclass(frozen=True)
 class Members:
-    """Ids of the dark-matter particles bound to each subhalo, read when they are asked for.
+    """Ids of the dark-matter particles bound to each subhalo, read on request.
 
-    Subhalos are named by ``halo_id``, so that it serves any rows of the catalogue in any order.
+    Subhalos are identified by ``halo_id``, so any rows of the catalogue can be asked for in any
+    order.
 
     Parameters
     ----------
     count : callable
-        ``count(halo_id)`` gives the number of particles of each subhalo, shape (n,); 0 for a
-        subhalo that it does not know.
+        ``count(halo_id)`` returns the number of particles of each subhalo, shape (n,); 0 for an
+        unknown subhalo.
     read : callable
-        ``read(halo_id, most)`` gives the ids of the first ``most`` particles of each subhalo, or of
-        all if it has fewer: int64, the most bound first, one subhalo after the other.
+        ``read(halo_id, most)`` returns the ids of the first ``most`` particles of each subhalo, or
+        of all if it has fewer: int64, the most bound first, one subhalo after the other.
     """
 
     count: Callable[[Array], Array]
@@ -83,7 +84,7 @@ class DensityField:
     origin : str
         ``corner``: voxel i covers [i, i+1) voxel sizes; ``centre``: it is centred on i.
     read_slab : callable
-        ``read_slab(start, stop)`` gives rows start to stop of the first axis,
+        ``read_slab(start, stop)`` returns rows start to stop of the first axis,
         shape (stop - start, N, N).
     """
 

@@ -1,4 +1,4 @@
-"""What readers, painters and writers must offer, and what a user may tell a reader."""
+"""The interfaces of readers, painters and writers, and the options that a user gives a reader."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _MATTER = "give --density FILE, a grid of its matter, or keep its snapshot beside the catalogue"
 _CONTENTS = {"field": "particles or density grid"}  # of a scene, in words
 
-# What functions take first, in words, and the function that reads one.
+# The kinds of first argument, in words, each with the function that reads one.
 _OBJECTS: dict[type, tuple[str, str]] = {
     Scene: ("a simulation", "read"),
     GalaxyCatalog: ("a catalogue of galaxies", "read_galaxies"),
@@ -27,9 +27,9 @@ _OBJECTS: dict[type, tuple[str, str]] = {
 
 
 def takes(kind: type) -> Callable[[F], F]:
-    """Return a decorator: the function's first argument is of ``kind``, Scene or GalaxyCatalog.
+    """Return a decorator that checks that the first argument is a ``kind``: Scene or GalaxyCatalog.
 
-    A path in its place is a `UsageError` that says how to read it.
+    A path in its place raises a `UsageError` that says how to read it.
     """
     what, reader = _OBJECTS[kind]
 
@@ -54,28 +54,29 @@ def takes(kind: type) -> Callable[[F], F]:
 
 
 class ReadOptions(NamedTuple):
-    """What a user may tell a reader.
+    """Options that a user gives a reader.
 
     Parameters
     ----------
     mass_definition : str or None
-        Which host mass to read; None takes the reader's documented choice, recorded.
+        Which host mass to read; None takes the reader's documented choice, which is recorded.
     drop_bad : bool
-        Drop rows with values that cannot be, such as NaN, instead of refusing the file, centrals
-        whose host mass is zero, and halos that are there again under another id. Where most rows
-        are so, it is refused all the same.
+        Drop rows with impossible values, such as NaN, centrals whose host mass is zero, and halos
+        that are repeated under another id, instead of refusing the file. If most rows are bad, the
+        file is refused all the same.
     orphans : str
-        ``"refuse"``, ``"drop"`` or ``"central"``: satellites whose host is not in the catalogue.
+        What to do with satellites whose host is not in the catalogue: ``"refuse"``, ``"drop"`` or
+        ``"central"``.
     centred_origin : bool
         Positions are in [-L/2, L/2) and are wrapped to [0, L).
     allow_empty_regions : bool
-        Accept a box of which a part holds no halo, where voids cannot be the reason.
+        Accept a box with a region without halos that is too large to be a void.
     allow_missing_chunks : bool
-        Read a multi-file catalogue of which files are missing: the groups whose subhalos are all
-        there. The rest is counted.
+        Read a multi-file catalogue with missing files: the groups whose subhalos are all present.
+        The rest is counted.
     stellar_mass_definition : str or None
         Which stars of a hydrodynamic run are counted, a key of
-        `mockgal.types.STELLAR_MASS_DEFINITIONS`; None takes all bound ones, recorded.
+        `mockgal.types.STELLAR_MASS_DEFINITIONS`; None takes all bound stars, which is recorded.
     h, omega_m, omega_lambda, w0, wa : float or None
         Cosmology, for files that do not state it.
     box_size, redshift : float or None
@@ -105,17 +106,18 @@ class ReadOptions(NamedTuple):
 
 
 class MockOptions(NamedTuple):
-    """What a user may tell a reader of mocks.
+    """Options for a reader of mocks.
 
     Parameters
     ----------
     columns : tuple of str or None
-        Names of `mockgal.columns.GALAXY_COLUMNS` to read beside the ids; None for all. Others that
-        are read nevertheless are dropped.
+        Names of `mockgal.columns.GALAXY_COLUMNS` to read beside the ids; None for all. Any other
+        columns that the reader returns are dropped.
     chunk_rows : int
-        Rows held beside the result, which does not depend on it.
+        Rows held in memory beside the result; the result does not depend on it.
     changed_by_hand : str or None
-        Why the file is not as mockgal wrote it; None for plug-ins.
+        Reason why the file is accepted although it differs from what mockgal wrote; None for
+        plug-ins.
     """
 
     columns: tuple[str, ...] | None = None
@@ -124,14 +126,14 @@ class MockOptions(NamedTuple):
 
 
 def read_options(arguments: Mapping[str, Any]) -> ReadOptions:
-    """Return the options of reading that are among the arguments of a function."""
+    """Return the reading options among the arguments of a function."""
     return ReadOptions(**{name: arguments[name] for name in ReadOptions._fields})
 
 
 def spelled_out(function: F) -> F:
-    """Show the options of reading, which ``function`` takes as ``**options``, one by one.
+    """List the reading options, which ``function`` takes as ``**options``, one by one.
 
-    In its signature, for `help` and for completion, and in its docstring.
+    They appear in its signature, for `help` and for completion, and in its docstring.
     """
     own = inspect.signature(function)
     options = [
@@ -162,46 +164,50 @@ class Reader(Protocol):
     name: str
 
     def detect(self, path: Path) -> bool:
-        """Whether the content at ``path`` is this format; never raises for other formats."""
+        """Return whether ``path`` holds this format; never raise for other formats."""
 
     def read(self, path: Path, options: ReadOptions) -> Scene:
-        """The scene at ``path``, converted to internal units and checked."""
+        """Return the scene at ``path``, converted to internal units and checked."""
 
 
 @runtime_checkable
 class MockReader(Protocol):
-    """One format of catalogues of galaxies."""
+    """One format of galaxy catalogues."""
 
     name: str
 
     def detect(self, path: Path) -> bool:
-        """Whether the content at ``path`` is this format; never raises for other formats."""
+        """Return whether ``path`` holds this format; never raise for other formats."""
 
     def read(self, path: Path, options: MockOptions) -> GalaxyCatalog:
-        """The catalogue at ``path``, a file or a folder, in internal units."""
+        """Return the catalogue at ``path``, a file or a folder, in internal units."""
 
 
 @runtime_checkable
 class Painter(Protocol):
     """Predicts a galaxy for every subhalo.
 
-    One whose prediction for a subhalo depends on those of other hosts has a true ``whole_box``; one
-    whose predictions for a box that is shifted agree to within some number only, a ``tolerance``;
-    one that takes its time, a method ``check``, which raises for a scene what ``predict`` would.
-    One that can say which satellites hosts have has a method ``satellites`` (`SatelliteLaw` of a
-    scene of hosts, row for row), for `mockgal.populate`.
+    The class lists in ``provides`` the columns that its galaxies have beyond those of the halos:
+    ``stellar_mass``, ``extrapolated``, and the columns for which ``Distribution.further`` has laws.
+    A plug-in may declare a `Column` of its own, which can then be used in cuts, written and read
+    back like the built-in ones.
 
-    Its class lists in ``provides`` the columns that its galaxies have beyond those of the halos:
-    ``stellar_mass``, ``extrapolated``, and those that ``Distribution.further`` has laws of. A
-    plug-in may bring a `Column` of its own, which is then cut on, written and read back like ours.
+    The class is a frozen dataclass whose fields declare its options with the functions of
+    `mockgal.options`: the command line, recipes and the digest of a build's configuration derive
+    from them. A function that returns an instance of one of several classes lists them in
+    ``option_classes``.
 
-    One whose prediction for a central follows from the columns that all halo catalogues have (and
-    vmax, where there is one), has a true ``predicts_hosts``: it is asked for the galaxies of hosts
-    that the input lacks, on a catalogue of nothing but these columns.
+    A painter may also have:
 
-    Its class is a frozen dataclass whose fields declare its options by the functions of
-    `mockgal.options`: command line, recipes and the digest of a build's configuration derive from
-    them. A function that makes one of several classes lists them in ``option_classes``.
+    - ``whole_box``, true if its prediction for a subhalo depends on the subhalos of other hosts;
+    - ``tolerance``, within which its predictions for a shifted box agree, if not exactly;
+    - ``check``, a method that raises for a scene what ``predict`` would raise, if ``predict`` is
+      slow;
+    - ``satellites``, a method that returns the `SatelliteLaw` of a scene of hosts, row for row, for
+      `mockgal.populate`;
+    - ``predicts_hosts``, true if its prediction for a central follows from the columns that all
+      halo catalogues have (and vmax, if present). It is then asked for the galaxies of hosts that
+      the input lacks, with a catalogue of these columns alone.
     """
 
     name: str
@@ -210,10 +216,10 @@ class Painter(Protocol):
     references: tuple[str, ...]
 
     def predict(self, scene: Scene) -> Distribution:
-        """The prediction, row for row of ``scene.halos``; deterministic."""
+        """Return the prediction, one row for each row of ``scene.halos``; deterministic."""
 
     def describe(self, scene: Scene) -> dict[str, Any]:
-        """What identifies the painter for this scene, for the provenance: JSON values only."""
+        """Return what identifies the painter for this scene, for the provenance: JSON values."""
 
 
 @runtime_checkable
@@ -233,7 +239,7 @@ class Writer(Protocol):
         chunk_rows: int,
         inputs: Iterable[Path] = (),
     ) -> None:
-        """Write ``galaxies`` to ``path``, whole and verified or not at all.
+        """Write ``galaxies`` to ``path``, complete and verified, or leave ``path`` untouched.
 
         Parameters
         ----------
@@ -244,25 +250,25 @@ class Writer(Protocol):
         overwrite : bool
             Whether a file of that name may be replaced.
         chunk_rows : int
-            Rows converted at a time; the file does not depend on it.
+            Rows converted at a time; the content of the file does not depend on it.
         inputs : iterable of Path
-            Files that were read, none of which may be ``path``.
+            Files that were read; ``path`` must not be one of them.
         """
 
 
 def check_contents(painter: Painter, scene: Scene) -> None:
-    """Raise if a simulation lacks what a painter needs.
+    """Raise if a simulation lacks something that a painter needs.
 
     Raises
     ------
     MissingDatasetError
-        It does.
+        Something that the painter needs, such as a density field, is missing.
     """
     missing = sorted(painter.needs - scene.contents)
     if missing:
         raise MissingDatasetError(
             f"simulation {scene.snapshot.name}",
             "no " + " and no ".join(_CONTENTS.get(name, name) for name in missing),
-            f"what painter {painter.name} paints by",
-            _MATTER if "field" in missing else "give a simulation that has it",
+            f"the inputs of painter {painter.name}",
+            _MATTER if "field" in missing else "use a simulation that has them",
         )

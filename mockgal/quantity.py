@@ -1,13 +1,14 @@
 """Numbers with units, as users write them: ``3 h/Mpc``, ``0.25 dex``, ``40 Mpc/h``, ``2 GiB``.
 
-One grammar for options and cuts (nothing is evaluated)::
+Options and cuts share one grammar (nothing is evaluated)::
 
     quantity = number [unit]
     unit     = ["1"] factor { [" " | "*" | "." | "/"] factor }
     factor   = (name | "(" unit ")") [["^" | "**"] power]      power: 3, -3, (-3)
 
 A name is one that astropy knows, or ``h``, which is little h and never an hour. Unlike astropy,
-this refuses ``km/s Mpc``, which some read as km/(s Mpc); only after ``/h`` a name may follow.
+this refuses ``km/s Mpc``, which some read as km/(s Mpc): after a division a name may follow only
+if the divisor is ``h``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .errors import UsageError, shown
 from .system.scalars import LARGEST, SMALLEST
 
 LONGEST = 200  # characters of a quantity or a cut
-# A number, and nothing or the begin of a unit: 10^9, 1,000, 1_000 and 1d9 are other numbers.
+# A number, then nothing or the start of a unit: 10^9, 1,000, 1_000 and 1d9 must not match.
 _NUMBER = re.compile(
     r"\s*([-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*"
     r"(|(?![dDeE][-+]?\d)(?:[A-Za-z(/]|1\s*/).*?)\s*",
@@ -31,37 +32,40 @@ _NUMBER = re.compile(
 _NAME = re.compile("[A-Za-z]+(?:_[A-Za-z]+)*")
 _POWER = re.compile(r"\s*(?:\^|\*\*)?\s*(?:\(\s*([-+]?\d+)\s*\)|([-+]?\d+))", re.ASCII)
 _MOST_POWER = 9
-_MOST_DEPTH = 4  # of parentheses within each other
+_MOST_DEPTH = 4  # of nested parentheses
 _LITTLE_H = ("h", "littleh")
 _BYTES = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _EXAMPLES = {"Msun/h": "1e9", "Mpc/h": "20", "h/Mpc": "0.1"}
 
-Powers = dict[str, int]  # of each name in a unit; of little h as ``h``
+Powers = dict[str, int]  # power of each name in a unit; little h is ``h``
 
 
 def split(text: str) -> tuple[str, str] | None:
-    """Return the number that a text begins with, and its unit; None if it begins with none."""
+    """Return the number at the start of a text, and its unit; None if there is no number."""
     match = _NUMBER.fullmatch(text) if len(text) <= LONGEST else None
     return (match[1], match[2]) if match else None
 
 
 def finite(number: str) -> float | None:
-    """Return the value of a number; None if it is beyond what can be reckoned with, not 0."""
+    """Return the value of a number; None if too large or (unless 0) too small to compute with."""
     value = float(number)
     is_zero = not re.search("[1-9]", re.split("[eE]", number)[0])
     return value if is_zero or SMALLEST <= abs(value) <= LARGEST else None
 
 
 def converted(value: float, factor: float, h_power: int = 0, h: float = 1.0) -> float | None:
-    """Return a number in another unit, by what `conversion` gave; None as of `finite`."""
+    """Return a number in another unit, with the factor and power of h from `conversion`.
+
+    None if the result is too large or too small, as in `finite`.
+    """
     result = math.inf
-    with suppress(ArithmeticError):  # of an h that cannot be
+    with suppress(ArithmeticError):  # from an impossible h
         result = float(value * factor * h**h_power)
     return None if abs(result) > LARGEST or (value and abs(result) < SMALLEST) else result
 
 
 class UnitError(ValueError):
-    """Text that is no unit; the message says why."""
+    """Raised for a text that is not a unit; the message says why."""
 
 
 def parse_unit(text: str) -> Powers:
@@ -70,7 +74,7 @@ def parse_unit(text: str) -> Powers:
     Raises
     ------
     UnitError
-        It is no unit: the characters, the order, a name or a power.
+        The text is not a unit: wrong characters, order, name or power.
     """
     if len(text) > LONGEST:
         raise UnitError(f"{len(text):,} characters")
@@ -84,9 +88,9 @@ def parse_unit(text: str) -> Powers:
 
 
 def _product(text: str, place: int, depth: int) -> tuple[Powers, int]:
-    """The powers of a product that begins at ``place``, and where it ends."""
+    """Return the powers of a product that begins at ``place``, and where it ends."""
     powers: Powers = {}
-    sign, follows_slash = 1, False  # the latter: a name was divided by that is not h
+    sign, follows_slash = 1, False  # follows_slash: the last factor was a divisor other than h
     place = _after_blanks(text, place)
     if re.match(r"1\s*/", text[place:]):
         place += 1
@@ -106,7 +110,7 @@ def _product(text: str, place: int, depth: int) -> tuple[Powers, int]:
 
 
 def _factor(text: str, place: int, depth: int) -> tuple[Powers, int, bool]:
-    """The powers of a name or of what is in parentheses, where it ends, and whether it is h."""
+    """Return the powers of a name or parenthesis, where it ends, and whether it is h alone."""
     if text[place : place + 1] == "(" and depth < _MOST_DEPTH:
         powers, end = _product(text, place + 1, depth + 1)
         if text[end : end + 1] != ")":
@@ -137,28 +141,28 @@ def _refuse_at(text: str, place: int) -> NoReturn:
 
 
 def conversion(text: str, unit: str) -> tuple[float, int]:
-    """Return what turns numbers in one unit into another: a factor, and a power of h.
+    """Return the factor and the power of h that convert numbers from one unit to another.
 
     Parameters
     ----------
     text : str
-        A unit that the user gave.
+        Unit to convert from, as the user wrote it.
     unit : str
-        The other.
+        Unit to convert to.
 
     Raises
     ------
     UnitError
-        It is no unit, or of another kind.
+        ``text`` is not a unit, or is of another kind.
     """
-    given, wanted = parse_unit(text), parse_unit(unit)
-    h_power = given.pop("h", 0) - wanted.pop("h", 0)
+    source, target = parse_unit(text), parse_unit(unit)
+    h_power = source.pop("h", 0) - target.pop("h", 0)
     from astropy import units
 
     known = units.get_current_unit_registry().registry
     one: Any = units.dimensionless_unscaled
     sides = []
-    for powers in (given, wanted):
+    for powers in (source, target):
         side = one
         for name, power in powers.items():
             if not isinstance(known.get(name), units.UnitBase):
@@ -175,23 +179,24 @@ def conversion(text: str, unit: str) -> tuple[float, int]:
 
 
 def in_unit(name: str, text: str, unit: str, h: float) -> float:
-    """The number that ``text`` says, in ``unit``.
+    """Return the quantity in ``text`` as a number in ``unit``.
 
     Parameters
     ----------
     name : str
-        Of the option, for messages.
+        Name of the option, for messages.
     text : str
         A number and its unit; ``h`` is little h.
     unit : str
-        Of the result, in the same grammar.
+        Unit of the result, in the same grammar.
     h : float
         Hubble constant over 100 km/s/Mpc, for units with another power of h.
 
     Raises
     ------
     UsageError
-        No number, no unit, one of another kind, or a number beyond what can be reckoned with.
+        There is no number or no unit, the unit is of another kind, or the number is too large or
+        too small to compute with.
     """
     wanted = unit.replace("littleh", "h").replace(" ", "")
     fix = f'write "{_EXAMPLES.get(wanted, "0.5")} {wanted}"'
@@ -217,18 +222,19 @@ def in_unit(name: str, text: str, unit: str, h: float) -> float:
 
 
 def box_length(text: str, h: float | None) -> float:
-    """The side of a box that ``text`` says [Mpc/h].
+    """Return the side of a box in ``text`` as a number [Mpc/h].
 
     Parameters
     ----------
     text : str
+        A length and its unit.
     h : float or None
-        None if it is not known, for lengths in Mpc/h only.
+        None if not known: then only lengths in Mpc/h are accepted.
 
     Raises
     ------
     UsageError
-        As of `in_unit`, or no ``h`` for a length that needs it.
+        See `in_unit`; or ``h`` is None for a length that needs it.
     """
     length = in_unit("--box-size", text, "Mpc / littleh", math.nan if h is None else h)
     if math.isnan(length):
@@ -238,18 +244,19 @@ def box_length(text: str, h: float | None) -> float:
 
 
 def particle_mass(text: str, h: float | None) -> float:
-    """The mass of a particle that ``text`` says [Msun/h].
+    """Return the particle mass in ``text`` as a number [Msun/h].
 
     Parameters
     ----------
     text : str
+        A mass and its unit.
     h : float or None
-        None if it is not known, for masses in Msun/h only.
+        None if not known: then only masses in Msun/h are accepted.
 
     Raises
     ------
     UsageError
-        As of `in_unit`, or no ``h`` for a mass that needs it.
+        See `in_unit`; or ``h`` is None for a mass that needs it.
     """
     mass = in_unit("--particle-mass", text, "Msun / littleh", math.nan if h is None else h)
     if math.isnan(mass):
@@ -259,18 +266,18 @@ def particle_mass(text: str, h: float | None) -> float:
 
 
 def stated_facts(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options for a reader, of which texts with a unit have become numbers in internal units.
+    """Return options for a reader with texts that have a unit converted to internal units.
 
     Parameters
     ----------
     options : mapping
-        ``box_size`` and ``particle_mass`` may be texts with a unit; ``h`` converts those without
-        it in their unit.
+        ``box_size`` and ``particle_mass`` may be texts with a unit; ``h`` converts those whose unit
+        has no little h.
 
     Raises
     ------
     UsageError
-        As of `box_length` and `particle_mass`.
+        See `box_length` and `particle_mass`.
     """
     convert = {"box_size": box_length, "particle_mass": particle_mass}
     return {
@@ -282,19 +289,19 @@ def stated_facts(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def memory_size(where: str, text: str) -> int:
-    """The bytes that ``text`` says.
+    """Return the size in ``text`` as a number of bytes.
 
     Parameters
     ----------
     where : str
-        The option, for messages.
+        Name of the option, for messages.
     text : str
         A number above 0 and its unit: kB, MB, GB (powers of 1000), KiB, MiB, GiB (of 1024).
 
     Raises
     ------
     UsageError
-        Anything else.
+        ``text`` is anything else.
     """
     number, unit = split(text) or ("nan", "")
     size = float(number) * _BYTES.get(unit, math.nan)

@@ -1,8 +1,8 @@
 """Counter-based random numbers keyed by (seed, purpose, object id).
 
 The generator is Philox4x32-10 (Salmon et al. 2011, doi:10.1145/2063384.2063405). A number depends
-on the seed, the name of the stream and the id of the object it is for, and on nothing else: not on
-row order, chunking, the number of workers, or what was drawn before. Global state is not touched.
+only on the seed, the name of the stream and the id of its object: not on row order, chunking, the
+number of workers, or what was drawn before. Global random state is not touched.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import UsageError
 
-SCHEMA_VERSION = 1  # raise when keys or counters change meaning: every mock changes with it
+SCHEMA_VERSION = 1  # increase if keys or counters change meaning: this changes every mock
 
 _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 _WEYL = (0x9E3779B9, 0xBB67AE85)
@@ -24,7 +24,7 @@ _BLOCK = 1 << 16  # rows generated at a time: keeps the ten rounds in cache
 
 
 def philox4x32(counter: NDArray[np.uint32], key: tuple[int, int]) -> NDArray[np.uint32]:
-    """Philox4x32-10 of each counter.
+    """Return Philox4x32-10 of each counter.
 
     Parameters
     ----------
@@ -51,12 +51,12 @@ def philox4x32(counter: NDArray[np.uint32], key: tuple[int, int]) -> NDArray[np.
 
 
 def check_seed(seed: object) -> int:
-    """The seed as a plain int.
+    """Return the seed as a plain int.
 
     Raises
     ------
     UsageError
-        Not a whole number from 0 to 2**63 - 1.
+        The seed is not a whole number from 0 to 2**63 - 1.
     """
     whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
     if not (whole and 0 <= int(seed) < 2**63):  # type: ignore[call-overload]
@@ -65,7 +65,7 @@ def check_seed(seed: object) -> int:
 
 
 def stream_key(seed: int, stream: str) -> tuple[int, int]:
-    """The Philox key of a named stream: BLAKE2b of (schema version, seed, stream name)."""
+    """Return the Philox key of a named stream: BLAKE2b of (schema version, seed, stream name)."""
     text = f"mockgal\0{SCHEMA_VERSION}\0{check_seed(seed)}\0{stream}".encode()
     digest = hashlib.blake2b(text, digest_size=8).digest()
     return int.from_bytes(digest[:4], "little"), int.from_bytes(digest[4:], "little")
@@ -74,7 +74,7 @@ def stream_key(seed: int, stream: str) -> tuple[int, int]:
 def uniform(
     seed: int, stream: str, object_id: ArrayLike, *, draw: int = 0, sub_index: int = 0
 ) -> NDArray[np.float64]:
-    """One uniform number in (0, 1), both ends excluded, for each object.
+    """Return one uniform number in (0, 1), both ends excluded, for each object.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The checked description of a build, from flags or from a YAML file with the same names."""
+"""The checked description of a build, from flags or from a YAML file with the same keys."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .system.files import plain_yaml
 from .system.files.plain_text import read_text
 from .types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 
-# The seed of a build that names none: printed and recorded. The arXiv number of the dm2gal paper.
+# The default seed of a build, printed and recorded: the arXiv number of the dm2gal paper.
 DEFAULT_SEED = 201200186
 _MAX_BYTES = 100_000
 _RECIPE = plain_yaml.Dialect(depth=4, values=5000, text=4096)
@@ -38,15 +38,15 @@ class Recipe(BaseModel):
     sim : Path
         Simulation to paint: a bundle, a file of a set, or a directory.
     density : Path, optional
-        A density grid of its matter, for painters that need one; in place of its own.
+        A density grid of its matter, for painters that need one; replaces the simulation's own.
     painter : str
         Name of the painter.
     painter_options : dict
         The painter's own options, checked against what its class declares.
     populate : bool
-        Whether satellites are made first, for hosts that come without subhalos.
+        Whether satellites are first made for hosts that come without subhalos.
     populate_options : dict
-        How, checked against `mockgal.satellites.options.SatelliteOptions`.
+        Options for making them, checked against `mockgal.satellites.options.SatelliteOptions`.
     seed : int
     cut : tuple of str
         Cuts, applied in this order.
@@ -56,7 +56,7 @@ class Recipe(BaseModel):
         ``h-free`` (Mpc, Msun) or ``h`` (Mpc/h, Msun/h) in the output.
     overwrite, require_nonempty : bool
     format : str, optional
-        Name of the reader; by default found from the content.
+        Name of the reader; by default detected from the content.
     mass_definition, drop_bad, orphans, centred_origin, allow_empty_regions
     allow_missing_chunks, stellar_mass_definition, h, omega_m, omega_lambda, w0, wa, box_size
     redshift, particle_mass
@@ -156,23 +156,23 @@ class Recipe(BaseModel):
 
     @property
     def read_options(self) -> ReadOptions:
-        """What the reader is told."""
+        """The options for the reader."""
         names = set(ReadOptions._fields) & set(Recipe.model_fields)
         return ReadOptions(**stated_facts({name: getattr(self, name) for name in names}))
 
     @property
     def output(self) -> Path:
-        """Where the catalogue goes."""
+        """The path of the output catalogue."""
         sim = Path(os.path.abspath(self.sim))
         stem = sim.name if os.path.isdir(sim) else sim.stem
         return self.out or Path(f"{stem}-{self.painter}.fits")
 
     def configuration(self) -> dict[str, Any]:
-        """What determines the catalogue's content, apart from the simulation: plain JSON values.
+        """Return what determines the catalogue's content apart from the simulation, as plain JSON.
 
-        Folders are left out: what is in a calibration file is told by its digest. So is that of a
-        density grid, with what was read. Of the painter's options those are left out that its
-        class declares as not changing the result (`mockgal.options`), and of paths the folders.
+        The folders of paths are left out: the content of a calibration file is identified by its
+        digest, and that of a density grid is recorded with the files read. Painter options that
+        their class declares as not changing the result (`mockgal.options`) are left out too.
         """
         options, undeclared = _options(self.painter), Option()
         apart = {"sim", "density", "out", "overwrite", "require_nonempty", "units", "format"}
@@ -187,29 +187,29 @@ class Recipe(BaseModel):
         return values
 
     def configuration_digest(self) -> str:
-        """BLAKE2b-256 of the configuration."""
+        """Return the BLAKE2b-256 of the configuration."""
         text = json.dumps(self.configuration(), sort_keys=True)
         return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
 
 
 def _options(painter: object) -> dict[str, Option]:
-    """Return the options that a painter declares; none of what is no name."""
+    """Return the options that a painter declares; none if ``painter`` is not a name."""
     return flat(registry.painter_options(painter)) if isinstance(painter, str) else {}
 
 
 def _as_text(path: os.PathLike[Any]) -> str:
-    """A path as a text that is no name: `Path` has left out a leading ``./``."""
+    """Return a path as a text that cannot be taken for a name: `Path` drops a leading ``./``."""
     text = os.fsdecode(path)
     return text if os.path.dirname(text) else os.path.join(os.curdir, text)
 
 
 def check(values: Mapping[str, Any], source: str) -> Recipe:
-    """The recipe that ``values`` describe.
+    """Return the recipe that ``values`` describe.
 
     Parameters
     ----------
     values : mapping
-        Keys of `Recipe`.
+        Keys of `Recipe` and their values.
     source : str
         Where they come from, for messages.
 
@@ -244,20 +244,20 @@ def check(values: Mapping[str, Any], source: str) -> Recipe:
 
 
 def read_yaml(path: Path, painter: str | None = None) -> dict[str, Any]:
-    """The mapping in a recipe file; relative paths in it are taken from the file's directory.
+    """Return the mapping in a recipe file, with relative paths resolved against its directory.
 
     Parameters
     ----------
     path : Path
     painter : str, optional
-        Name of the painter, whose class says which of its options are paths; that of the recipe
-        without it.
+        Name of the painter, whose class says which of its options are paths; by default the
+        painter of the recipe.
 
     Raises
     ------
     UsageError
-        No ordinary file, unreadable, too long, or not plain YAML
-        (`mockgal.system.files.plain_yaml`) of a mapping; or no such painter.
+        The file is not an ordinary one, unreadable, too long, or not a mapping in plain YAML
+        (`mockgal.system.files.plain_yaml`); or there is no such painter.
     """
     expected = f"a recipe of at most {_MAX_BYTES:,} bytes"
     try:

@@ -1,10 +1,10 @@
-"""Names of readers, painters, writers and statistics, and where they live.
+"""Names of readers, painters, writers and statistics, and the modules that define them.
 
-A class or function is imported when it is first asked for, so that listing names costs nothing and
-a missing dependency is reported with the way to install it. Third parties add theirs through entry
-points in the groups ``mockgal.readers`` (of simulations), ``mockgal.mocks`` (readers of catalogues
-of galaxies), ``mockgal.painters``, ``mockgal.writers`` and ``mockgal.statistics``; a plug-in cannot
-take the name of a built-in one.
+A class or function is imported on first use, so that listing names costs nothing and a missing
+dependency is reported with the way to install it. Third parties add their own through entry points
+in the groups ``mockgal.readers`` (of simulations), ``mockgal.mocks`` (readers of galaxy
+catalogues), ``mockgal.painters``, ``mockgal.writers`` and ``mockgal.statistics``; a plug-in cannot
+take a built-in name.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from .system.plugins import Plugin, kind, plugins, tell
 
 
 class Entry(NamedTuple):
-    """Where a class lives, how to install what it needs, and where the options of a painter are.
+    """Where a class is defined, how to install what it needs, and where a painter's options are.
 
-    Those are in a module of their own where that of the painter takes a while to import.
+    The options have their own module if the painter's module is slow to import.
     """
 
     target: str
@@ -77,7 +77,7 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
 }
 
 
-# What an object of each group must have. A statistic is a function.
+# The interface of each group. A statistic is a function.
 _PROTOCOLS: dict[str, type] = {
     "readers": Reader,
     "mocks": MockReader,
@@ -87,12 +87,12 @@ _PROTOCOLS: dict[str, type] = {
 
 
 def built_in(group: str) -> tuple[str, ...]:
-    """Return the names in ``group`` that are of this package."""
+    """Return the names in ``group`` that this package defines."""
     return tuple(_BUILT_IN[group])
 
 
 def names(group: str) -> tuple[str, ...]:
-    """Names in ``group`` ("readers", "mocks", "painters", "writers", "statistics").
+    """Return the names in ``group`` ("readers", "mocks", "painters", "writers", "statistics").
 
     Built-in ones come first.
     """
@@ -100,17 +100,17 @@ def names(group: str) -> tuple[str, ...]:
 
 
 def is_built_in(group: str, name: str) -> bool:
-    """Return whether a name is of this package, and not of a plug-in."""
+    """Return whether this package, not a plug-in, defines a name."""
     return name in _BUILT_IN[group]
 
 
 def load(group: str, name: str) -> Any:
-    """Return what is called ``name`` in ``group``: a class, or a function.
+    """Return the class or function called ``name`` in ``group``.
 
     Raises
     ------
     UsageError
-        No such name, or its module cannot be imported; the message lists what there is.
+        There is no such name, and the message lists the names; or its module cannot be imported.
     """
     if name not in _BUILT_IN[group]:
         plugin = _plugin(group, name)
@@ -131,12 +131,12 @@ def load(group: str, name: str) -> Any:
 
 
 def summary(group: str, name: str) -> str:
-    """Return the first line of the docstring of what is called ``name``, without the full stop.
+    """Return the first line of the docstring of a class or function, without the full stop.
 
     Raises
     ------
     UsageError
-        As of `load`.
+        See `load`.
     """
     lines = (inspect.getdoc(load(group, name)) or "").splitlines()
     return lines[0].removesuffix(".") if lines else ""
@@ -153,7 +153,7 @@ def painter_options(name: str) -> OptionGroups:
     Raises
     ------
     UsageError
-        As of `load`; or a plug-in whose options cannot be looked at.
+        See `load`; or the options of a plug-in cannot be read.
     """
     entry = _BUILT_IN["painters"].get(name)
     if entry is not None and entry.options:
@@ -164,7 +164,7 @@ def painter_options(name: str) -> OptionGroups:
 
 
 def options_of_plugins() -> Iterator[tuple[str, OptionGroups]]:
-    """Yield the name and the options of each painter of a plug-in; one that has none is told of."""
+    """Yield the name and options of each plug-in painter; warn of those whose options fail."""
     for name in plugins("painters"):
         if name not in _BUILT_IN["painters"]:
             try:
@@ -179,7 +179,7 @@ def make(group: str, name: str, **options: Any) -> Any:
     Raises
     ------
     UsageError
-        As of `load`; or a plug-in that cannot be made, or lacks what its group asks for.
+        See `load`; or a plug-in raises when called, or its object lacks part of the interface.
     """
     factory = load(group, name)
     with guarded(group, name, "making it"):
@@ -203,26 +203,27 @@ def guarded(group: str, name: str, doing: str) -> AbstractContextManager[None]:
 
 
 def working(group: str) -> Iterator[tuple[str, Any]]:
-    """Yield the name and object of all that can be had of ``group``: see `make`, `load`.
+    """Yield the name and object of every member of ``group`` that works.
 
-    Readers and writers are made; painters, which have options, and statistics are loaded only. A
-    plug-in that does not work is warned of and left out, and so is one that has a built-in name.
+    Readers and writers are instances (see `make`); painters, which have options, and statistics are
+    only loaded (see `load`). A plug-in that does not work, or that has a built-in name, is left out
+    with a warning.
     """
     for name in _BUILT_IN[group]:
-        yield name, _had(group, name)
+        yield name, _made_or_loaded(group, name)
     for name, same in plugins(group).items():
         if name in _BUILT_IN[group]:
             for plugin in same:
                 tell(f"{plugin} is left out: mockgal has a {plugin.kind} of that name itself")
             continue
         try:
-            yield name, _had(group, name)
+            yield name, _made_or_loaded(group, name)
         except MockgalError as error:
             tell(f"a plug-in is left out: {error}")
 
 
 def knows(group: str, name: str, reader: Any, path: Path) -> bool:
-    """Return whether ``path`` is of a reader's format; no, with a warning, if a plug-in fails."""
+    """Return whether ``path`` is in a reader's format; False with a warning if a plug-in fails."""
     try:
         with guarded(group, name, f"looking at {path}"):
             return bool(reader.detect(path))
@@ -231,12 +232,12 @@ def knows(group: str, name: str, reader: Any, path: Path) -> bool:
         return False
 
 
-def _had(group: str, name: str) -> Any:
+def _made_or_loaded(group: str, name: str) -> Any:
     return make(group, name) if group in ("readers", "mocks", "writers") else load(group, name)
 
 
 def _plugin(group: str, name: str) -> Plugin:
-    """Return the only plug-in of a name."""
+    """Return the plug-in of a name, of which there must be only one."""
     same = plugins(group).get(name, ())
     if not same:
         raise UsageError(kind(group), repr(name), "one of " + ", ".join(names(group)))

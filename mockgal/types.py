@@ -1,4 +1,4 @@
-"""The vocabulary: what flows between the rooms. Frozen, checked once when made.
+"""The objects that flow between the rooms: frozen, and checked once when created.
 
 Lengths are comoving Mpc/h, masses Msun/h, velocities peculiar km/s; every array is read-only.
 """
@@ -54,7 +54,7 @@ STELLAR_MASS_DEFINITIONS = {
     "2rhalf": "stars within twice the stellar half-mass radius",
 }
 
-# What a run can have; beyond these, volumes and densities are no numbers any more.
+# Allowed values of a run; beyond them volumes and densities overflow or underflow.
 BOX_SIZES = (1e-6, 1e9)  # comoving Mpc/h
 REDSHIFTS = (-0.999, 1e5)
 PARTICLE_MASSES = (1e-20, 1e20)  # Msun/h
@@ -63,7 +63,7 @@ Array = NDArray[Any]
 
 
 class SourceFile(NamedTuple):
-    """A file that was read: its path, size in bytes and SHA-256 digest ("" if not taken)."""
+    """A file that was read: its path, size in bytes and SHA-256 digest ("" if not computed)."""
 
     path: str
     size: int
@@ -83,7 +83,7 @@ class Snapshot(Shown):
     redshift : float
     cosmology : Cosmology
     particle_mass : float or None
-        Mass of a dark-matter particle [Msun/h]; None where the input does not say.
+        Mass of a dark-matter particle [Msun/h]; None if the input does not state it.
     format : str
         Name of the reader.
     source : tuple of SourceFile
@@ -118,11 +118,11 @@ class Snapshot(Shown):
                 what = name.replace("_", " ")
                 expected = f"{low:g} to {high:g} {unit}".rstrip()
                 raise HeaderError(self.name, f"{what} {value}", expected, f"correct the {what}")
-        self.cosmology.expansion_rate(self.redshift)  # which a universe has at all its times
+        self.cosmology.expansion_rate(self.redshift)  # raises if there is none at this redshift
         object.__setattr__(self, "record", MappingProxyType(dict(self.record)))
 
     def facts(self) -> str:
-        """The numbers that give the columns their meaning, for the content digest."""
+        """Return the numbers that give the columns their meaning, for the content digest."""
         return json.dumps([self.box_size, self.redshift, sorted(self.cosmology.to_dict().items())])
 
 
@@ -137,13 +137,13 @@ class HaloCatalog(Shown):
     mass_definition : str
         Key of `MASS_DEFINITIONS` that ``host_mass`` follows.
     record : mapping
-        What the reader counted in these rows.
+        The reader's counts for these rows.
 
     Raises
     ------
     MissingDatasetError, BadValueError
-        Columns missing or unequal in length, values beyond bounds, duplicate ids, a host that is no
-        central, unknown mass definition.
+        Columns missing or unequal in length, values out of bounds, repeated ids, a host that is not
+        a central, unknown mass definition.
     """
 
     columns: Mapping[str, Array]
@@ -211,7 +211,7 @@ class HaloCatalog(Shown):
             return np.empty(0, dtype=np.intp)
         row = np.arange(len(ids))
         before = np.maximum.accumulate(np.where(self["is_central"], row, 0))
-        if np.array_equal(ids[before], self["host_id"]):  # each host, then its satellites
+        if np.array_equal(ids[before], self["host_id"]):  # each host is followed by its satellites
             return before
         other = np.flatnonzero(self["host_id"] != ids)
         host, in_order = self["host_id"][other], ids[order]
@@ -220,12 +220,12 @@ class HaloCatalog(Shown):
         return row
 
     def take(self, rows: Array) -> HaloCatalog:
-        """The catalogue with the chosen rows in the chosen order."""
+        """Return the catalogue of the chosen rows, in the chosen order."""
         columns = {name: values[rows] for name, values in self.columns.items()}
         return replace(self, columns=settle(columns))
 
     def with_mass_definition(self, definition: str) -> HaloCatalog:
-        """Return the same rows with ``host_mass`` said to follow another definition.
+        """Return the same rows, with ``host_mass`` declared to follow another definition.
 
         Raises
         ------
@@ -233,20 +233,20 @@ class HaloCatalog(Shown):
             There is no such definition.
         """
         _check_mass_definition(definition)
-        other = copy(self)  # its rows need no second look
+        other = copy(self)  # its rows need no second check
         object.__setattr__(other, "mass_definition", definition)
-        other.__dict__.pop("_kept", None)  # digests name the definition
+        other.__dict__.pop("_kept", None)  # digests depend on the definition
         if "_made_for" in other.__dict__:
             object.__setattr__(other, "_made_for", self.hosts.with_mass_definition(definition))
         return other
 
     @property
     def hosts(self) -> HaloCatalog:
-        """The catalogue that these hosts are of: this, or the one that satellites were made for."""
+        """The catalogue of hosts for which satellites were made; else this catalogue."""
         return self.__dict__.get("_made_for", self)  # type: ignore[no-any-return]
 
     def once(self, what: str, make: Callable[[], Any]) -> Any:
-        """``make()``, kept as ``what`` if nobody can write to the numbers any more (`settle`)."""
+        """Return ``make()``, cached as ``what`` if the columns can no longer change (`settle`)."""
         columns = self.columns
         settled = all(is_settled(x) for name in columns for x in parts(columns, name))
         kept = self.__dict__.setdefault("_kept", {}) if settled else {}
@@ -255,7 +255,7 @@ class HaloCatalog(Shown):
         return kept[what]
 
     def digest(self) -> str:
-        """Content digest: independent of row order and of the files the rows came in."""
+        """Return the content digest: independent of row order and of how files split the rows."""
         facts = HALO_COLUMNS, ["halo_id"], self.mass_definition
         return str(self.once("digest", lambda: content_digest(self.columns, *facts)))
 
@@ -271,9 +271,9 @@ def _check_mass_definition(definition: str) -> None:
 
 @dataclass(frozen=True, repr=False)
 class Scene(Shown):
-    """What a painter sees: one snapshot, its halos and, where there are any, its matter.
+    """The input of a painter: one snapshot, its halos and, if available, its matter.
 
-    A scene is the whole box or a tile of it. ``members`` serves the matching of two runs.
+    A scene is the whole box or a tile of it. ``members`` is used to match two runs.
     """
 
     snapshot: Snapshot
@@ -297,7 +297,7 @@ class Scene(Shown):
 
     @property
     def contents(self) -> frozenset[str]:
-        """What is here, in the words of `Painter.needs`."""
+        """What the scene contains, in the words of `Painter.needs`."""
         matter = self.field is not None or self.particles is not None
         return frozenset({"halos", "field"} if matter else {"halos"})
 
@@ -311,13 +311,13 @@ class GalaxyCatalog(Shown):
     columns : mapping of str to ndarray, shape (n,)
         `mockgal.columns.GALAXY_COLUMNS`, in internal units (Mpc/h, Msun/h, km/s).
     snapshot : Snapshot
-        The box they live in.
+        The box they are in.
     frame : str
         ``"box"`` (comoving Cartesian) or ``"sky"``.
     provenance : mapping
-        What was done to make them; plain JSON values only.
+        How they were made; plain JSON values only.
     plugin_columns : tuple of Column
-        Those that mockgal does not have itself: see `mockgal.protocols.Painter`.
+        Columns that a plug-in declares: see `mockgal.protocols.Painter`.
     """
 
     columns: Mapping[str, Array]
@@ -351,10 +351,10 @@ class GalaxyCatalog(Shown):
     def __getitem__(self, index: slice | Sequence[int] | Array) -> GalaxyCatalog: ...
 
     def __getitem__(self, index: Any) -> Array | GalaxyCatalog:
-        """Return a column by its name, or the catalogue of some rows: a slice, mask or numbers.
+        """Return a column by name, or the catalogue of some rows by slice, mask or row numbers.
 
-        A choice of fewer rows than all is recorded among the cuts, with their numbers before and
-        after.
+        A selection of fewer than all rows is recorded among the cuts, with the numbers of rows
+        before and after.
         """
         if isinstance(index, str):
             return self.columns[index]
@@ -369,19 +369,19 @@ class GalaxyCatalog(Shown):
 
     @property
     def declared(self) -> Mapping[str, Column]:
-        """All columns that it can have: ours, and those of plug-ins, by their names."""
+        """All columns that it can have, mockgal's and those of plug-ins, keyed by name."""
         return declared_with(self.plugin_columns, "galaxies")
 
     @property
     def completeness(self) -> Completeness:
-        """From which stellar mass on the catalogue is complete, as its provenance says."""
+        """The stellar masses at which the catalogue is complete, as its provenance states."""
         return Completeness.of(self.provenance)
 
     def take(self, rows: Array) -> GalaxyCatalog:
-        """Return the chosen rows; fewer than all are not a complete sample.
+        """Return the chosen rows; fewer than all rows are marked as an incomplete sample.
 
-        `mockgal.select` and `mockgal.most_massive` choose by stellar mass, and know what is
-        complete.
+        `mockgal.select` and `mockgal.most_massive` select by stellar mass, and keep track of
+        completeness.
         """
         columns = {name: values[rows] for name, values in self.columns.items()}
         taken = replace(self, columns=columns)
@@ -390,7 +390,7 @@ class GalaxyCatalog(Shown):
         return taken.with_completeness(self.completeness.lacking(BY_ROWS))
 
     def with_completeness(self, completeness: Completeness) -> GalaxyCatalog:
-        """Return the catalogue with another statement of its completeness, or with none."""
+        """Return the catalogue with its statement of completeness replaced or removed."""
         provenance = {key: value for key, value in self.provenance.items() if key != COMPLETENESS}
         if completeness.is_stated:
             provenance[COMPLETENESS] = completeness.record()
@@ -399,13 +399,13 @@ class GalaxyCatalog(Shown):
         return other
 
     def with_provenance(self, **entries: Any) -> GalaxyCatalog:
-        """The catalogue with entries of its provenance added or replaced."""
-        other = copy(self)  # its rows need no second look
+        """Return the catalogue with entries of its provenance added or replaced."""
+        other = copy(self)  # its rows need no second check
         provenance = MappingProxyType({**self.provenance, **entries})
         object.__setattr__(other, "provenance", provenance)
         return other
 
     def digest(self) -> str:
-        """Content digest: the same for any row order, chunking, worker count and file format."""
+        """Return the content digest: independent of row order, chunks, workers and file format."""
         facts = self.snapshot.facts() + self.frame
         return content_digest(self.columns, self.declared, ["halo_id", "galaxy_id"], facts)

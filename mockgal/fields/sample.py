@@ -62,7 +62,7 @@ def _check(what: str, good: Array, expected: str) -> None:
     bad = np.flatnonzero(~good)
     if bad.size:
         raise BadValueError(
-            what, f"{bad.size} values that cannot be, the first in row {bad[0]}", expected
+            what, f"{bad.size} impossible values, the first in row {bad[0]}", expected
         )
 
 

@@ -1,1 +1,1 @@
-"""The machine: memory, threads, progress, files, and what objects look like on the screen."""
+"""The machine: memory, threads, progress, files, and how objects are displayed on the screen."""

@@ -1,4 +1,4 @@
-"""Columns of many rows, computed or joined when, and as far as, they are asked for."""
+"""Columns of many rows, computed or joined on demand, for only the rows that are needed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from .parallel import over
 
 Array = NDArray[Any]
 
-LARGE = 100_000  # NumPy is done with fewer rows before compiled code is loaded
-BLOCK_ROWS = 1 << 17  # joined at a time
+LARGE = 100_000  # for fewer rows NumPy finishes before compiled code would be loaded
+BLOCK_ROWS = 1 << 17  # rows joined at a time
 
 
 class Deferred:
-    """A column of n values, of which ``column[rows]`` computes some; to NumPy it is an array.
+    """A column of n values that are computed on demand by ``column[rows]``; NumPy sees an array.
 
     Parameters
     ----------
     n : int
     of : callable
-        ``of(rows)`` gives the values of some rows, an array of int, in their order: each the same
-        whatever the others are.
+        ``of(rows)`` returns the values of the rows in an array of int, in their order. The value of
+        a row must not depend on which other rows are requested.
     """
 
     def __init__(self, n: int, of: Callable[[Array], Array]) -> None:
@@ -35,7 +35,7 @@ class Deferred:
         return self._n
 
     def __getitem__(self, rows: Any) -> Array:
-        """Values of rows: an array of their numbers, a mask, or a slice."""
+        """Return the values of rows, chosen by an array of row numbers, a mask, or a slice."""
         numbers = isinstance(rows, np.ndarray) and rows.dtype.kind in "iu"
         return self._of(rows if numbers else np.arange(self._n)[rows])
 
@@ -44,10 +44,10 @@ class Deferred:
 
 
 class Places(NamedTuple):
-    """Where the values of n rows are: in rows ``first`` of the first of a column's `parts`.
+    """Where the values of n rows are stored, in one or two `parts` of a column.
 
-    But for those numbered ``later``, which are in rows ``second`` of the second part, if there is
-    one.
+    The values are in rows ``first`` of the first part. If there is a second part, the values
+    numbered ``later`` are in its rows ``second`` instead.
     """
 
     first: Array
@@ -56,21 +56,21 @@ class Places(NamedTuple):
 
 
 class Joined(Mapping[str, Array]):
-    """Columns of hosts, each followed by its satellites; joined when they are first asked for.
+    """Columns of hosts, each host followed by its satellites; a column is joined on first use.
 
-    `parts`, `places` and `pick` look at a column, or take rows of it, without that.
+    `parts`, `places` and `pick` read a column, or rows of it, without joining it.
 
     Parameters
     ----------
     names : sequence of str
-        Of the columns.
+        Names of the columns.
     hosts : mapping of str to ndarray
-        Their columns, n rows that nobody writes to.
+        Columns of the hosts, n rows that are never written to.
     satellites : mapping of str to ndarray
-        Likewise, m rows, those of one host together and in the order of hosts. A column that is not
-        here, they share with their host.
+        Columns of the satellites, m rows that are never written to, grouped by host in the order of
+        hosts. In a column that is missing here, satellites have the value of their host.
     host : ndarray of int64, shape (n + m,)
-        Row in ``hosts`` of what each row is, or belongs to.
+        Row in ``hosts`` of each host, or of each satellite's host.
     is_central : ndarray of bool, shape (n + m,)
         The column of that name: which rows are hosts.
     """
@@ -86,7 +86,7 @@ class Joined(Mapping[str, Array]):
         self._names, self.hosts, self.satellites = tuple(names), hosts, satellites
         self.host = host
         self._joined = {"is_central": is_central}
-        self._lock = Lock()  # threads may ask for one column at a time
+        self._lock = Lock()  # several threads may ask for the same column at once
 
     def __getitem__(self, name: str) -> Array:
         with self._lock:
@@ -124,14 +124,14 @@ class Joined(Mapping[str, Array]):
 
 
 def parts(columns: Mapping[str, Array], name: str) -> tuple[Array, ...]:
-    """The arrays that hold a column, one or two."""
+    """Return the one or two arrays that hold a column."""
     if not isinstance(columns, Joined):
         return (columns[name],)
     return columns.hosts[name], *([columns.satellites[name]] if name in columns.satellites else [])
 
 
 def places(columns: Mapping[str, Array], rows: Array, *, compiled: bool) -> Places:
-    """Where the values of some rows are, whatever the column."""
+    """Return where the values of some rows are stored; the same for all columns."""
     if not isinstance(columns, Joined):
         none = np.empty(0, dtype=np.int64)
         return Places(rows, none, none)
@@ -139,11 +139,11 @@ def places(columns: Mapping[str, Array], rows: Array, *, compiled: bool) -> Plac
     if compiled:
         from . import kernels
 
-        found = Places(*np.empty((3, len(rows)), dtype=np.int64))
-        some = slice(kernels.places(rows, host, is_central.view(np.uint8), *found))
-        return Places(found.first, found.later[some], found.second[some])
+        at = Places(*np.empty((3, len(rows)), dtype=np.int64))
+        filled = slice(kernels.places(rows, host, is_central.view(np.uint8), *at))
+        return Places(at.first, at.later[filled], at.second[filled])
     own, later = host[rows], np.flatnonzero(~is_central[rows])
-    return Places(own, later, rows[later] - own[later] - 1)  # less the hosts up to it
+    return Places(own, later, rows[later] - own[later] - 1)  # minus the hosts before the row
 
 
 def pick(held: Sequence[Array], at: Places, out: Array, *, compiled: bool) -> None:
@@ -152,9 +152,9 @@ def pick(held: Sequence[Array], at: Places, out: Array, *, compiled: bool) -> No
     Parameters
     ----------
     held : sequence of ndarray, shape (any,)
-        Its `parts`; of 8 bytes or of 1, if compiled.
+        The `parts` of the column; values of 8 bytes or of 1 byte if compiled.
     at : Places
-        Of n rows.
+        Where the n rows are stored.
     out : ndarray, shape (n,)
     compiled : bool
     """

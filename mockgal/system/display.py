@@ -1,9 +1,9 @@
-"""What objects look like on the screen: a few lines for a prompt, a small table for a notebook.
+"""How objects are displayed: a few lines at a prompt, a small table in a notebook.
 
 Also `simulation_facts`, which reports and the provenance of outputs share.
 
-Counts and names alone: no column is computed, joined or looked through but `is_central`, and no
-array is printed. Names come from files; they are shortened, and escaped in HTML.
+Only counts and names are shown: no column except `is_central` is computed, joined or read, and no
+array is printed. Names come from files, so they are shortened, and escaped in HTML.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MOST_NAMES = 24
 
 
 class Shown:
-    """An object that is described by a title and some lines; `_lines` gives them."""
+    """An object that is displayed as a title and some lines, which `_lines` returns."""
 
     def _lines(self) -> tuple[str, Lines]:
         raise NotImplementedError
@@ -34,7 +34,7 @@ class Shown:
         return "\n".join([_short(title), *(f"  {name:<{width}}  {_short(x)}" for name, x in lines)])
 
     def _repr_html_(self) -> str:
-        """Return the same as a table, for notebooks."""
+        """Return the title and the lines as a table, for notebooks."""
         title, lines = self._lines()
         rows = "".join(
             f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
@@ -51,21 +51,21 @@ def _short(text: object) -> str:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return names with commas between; of many the first ones, and how many follow."""
+    """Return names separated by commas; if there are many, the first ones and how many follow."""
     names = list(names)
     rest = len(names) - _MOST_NAMES
     return ", ".join(names[:_MOST_NAMES]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
-    """Return ``value`` if it is a mapping; provenance may hold anything."""
+    """Return ``value`` if it is a mapping, else an empty one: provenance may hold anything."""
     return value if isinstance(value, Mapping) else {}
 
 
 def _counts(noun: str, columns: Mapping[str, Any]) -> str:
-    """Return the number of rows, and of centrals and satellites where the columns say.
+    """Return the number of rows, and of centrals and satellites if the columns tell them apart.
 
-    Of halos `is_central` is always there, and the other columns may be `Deferred` or `Joined`.
+    Halos always have `is_central`; their other columns may be `Deferred` or `Joined`.
     """
     if "is_central" not in columns:
         return f"{len(next(iter(columns.values()), ())):,} {noun}"
@@ -83,7 +83,7 @@ def _box(snapshot: Any) -> str:
 
 
 def snapshot(of: Any) -> tuple[str, Lines]:
-    """Return what is shown of a `Snapshot`."""
+    """Return the title and the lines of a `Snapshot`."""
     mass = "unknown" if of.particle_mass is None else f"{of.particle_mass:.6g} Msun/h"
     lines = [("box", _box(of)), ("particle mass", mass)]
     lines += [("files", f"{len(of.source)}")] * bool(of.source)
@@ -92,13 +92,13 @@ def snapshot(of: Any) -> tuple[str, Lines]:
 
 
 def halos(of: Any) -> tuple[str, Lines]:
-    """Return what is shown of a `HaloCatalog`."""
+    """Return the title and the lines of a `HaloCatalog`."""
     lines = [("host mass", of.mass_definition), ("columns", listed(of.columns))]
     return "HaloCatalog of " + _counts("subhalos", of.columns), lines
 
 
 def scene(of: Any) -> tuple[str, Lines]:
-    """Return what is shown of a `Scene`."""
+    """Return the title and the lines of a `Scene`."""
     matter = []
     if of.particles is not None:
         matter.append(f"{of.particles.count:,} particles")
@@ -114,18 +114,18 @@ def scene(of: Any) -> tuple[str, Lines]:
 
 
 def galaxies(of: Any) -> tuple[str, Lines]:
-    """Return what is shown of a `GalaxyCatalog`."""
+    """Return the title and the lines of a `GalaxyCatalog`."""
     provenance = of.provenance
     painter = _mapping(provenance.get("painter"))
-    told = [str(painter.get("name", "not stated"))]
-    told += [f"{k} {painter[k]}" for k in ("model", "calibration", "weights") if k in painter]
-    told += [f"seed {provenance['seed']}"] if "seed" in provenance else []
+    facts = [str(painter.get("name", "not stated"))]
+    facts += [f"{k} {painter[k]}" for k in ("model", "calibration", "weights") if k in painter]
+    facts += [f"seed {provenance['seed']}"] if "seed" in provenance else []
     cuts = provenance.get("cuts")
     cuts = cuts if isinstance(cuts, list | tuple) else []
     lines = [
         ("simulation", of.snapshot.name),
         ("box", _box(of.snapshot)),
-        ("painter", ", ".join(told)),
+        ("painter", ", ".join(facts)),
         ("cuts", "; ".join(str(_mapping(cut).get("cut", cut)) for cut in cuts) or "none"),
         ("columns", listed(of.columns)),
     ]
@@ -136,7 +136,7 @@ def galaxies(of: Any) -> tuple[str, Lines]:
 
 
 def measurement(of: Any) -> tuple[str, Lines]:
-    """Return what is shown of a `Measurement`."""
+    """Return the title and the lines of a `Measurement`."""
 
     def named(column: str) -> str:
         unit = of.fields[column].unit
@@ -157,7 +157,7 @@ def measurement(of: Any) -> tuple[str, Lines]:
 
 
 def simulation_facts(scene: Any) -> dict[str, Any]:
-    """Return what reports and the provenance of outputs say of a simulation: plain JSON values."""
+    """Return the facts of a simulation for reports and provenance, as plain JSON values."""
     snapshot = scene.snapshot
     return {
         "name": snapshot.name,

@@ -1,7 +1,7 @@
-"""Ids as 64-bit integers, from whatever type a file keeps them in, or refused.
+"""Ids as 64-bit integers, converted from the type that a file stores, or refused.
 
-A float holds integers only up to a power of two (2^24 in single precision): beyond it neighbours
-become one number, and a satellite that names its host so is given to another.
+A float represents every integer only up to a power of two (2^24 in single precision). Beyond it
+neighbouring ids become the same number, and a satellite may be assigned to the wrong host.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..errors import BadValueError
 Array = NDArray[Any]
 Ids = NDArray[np.int64]
 
-CHANCE = 1e-6  # of a good catalogue to be refused by `check_digits`
+CHANCE = 1e-6  # probability that `check_digits` refuses a good catalogue
 _FLOATS = (np.dtype("f4"), np.dtype("f8"))
 ROUNDED = "an id in a form like 1.5e+07, of which the last digits are not written"
 AGAIN = (
@@ -28,7 +28,7 @@ AGAIN = (
 
 
 def exact_up_to(kind: np.dtype[Any]) -> int:
-    """Return the power of two up to which a type of floats holds every integer."""
+    """Return the power of two up to which a float type represents every integer."""
     return 1 << (np.finfo(kind).nmant + 1)
 
 
@@ -39,10 +39,10 @@ def whole(values: Array, where: Callable[[int], str], *, none: Array | None = No
     ----------
     values : ndarray of numbers, shape (n,)
     where : callable
-        ``where(row)`` says where a value is.
+        ``where(row)`` returns the location of a value, for messages.
     none : ndarray, optional
-        The ids that there are. With it the largest number of an unsigned type is -1, as which
-        codes store "none", unless it is such an id.
+        The ids that exist. If passed, the largest number of an unsigned type is read as -1, which
+        codes store for "none", unless it is one of these ids.
 
     Returns
     -------
@@ -51,8 +51,8 @@ def whole(values: Array, where: Callable[[int], str], *, none: Array | None = No
     Raises
     ------
     BadValueError
-        Fractions, NaN, numbers beyond 64 bits, or floats so large that their type does not hold
-        every integer; the message has their number and the first.
+        Fractions, NaN, numbers beyond 64 bits, or floats so large that their type does not
+        represent every integer; the message states how many there are and the first.
     """
     kind = values.dtype
     if kind.kind == "f":
@@ -98,18 +98,18 @@ def _refuse(
 
 
 def check_text(values: Ids, where: Callable[[int], str]) -> None:
-    """Raise if integers that a text writes as floats, such as 1.6777217e+07, may have lost digits.
+    """Raise if integers written as floats in a text, such as 1.6777217e+07, may have lost digits.
 
-    Text does not say which type it was written from: that is taken to be the smallest float that
-    holds all of the column's numbers. A column of n numbers above 2^24 that was double precision is
-    refused, by chance, with a probability of 2^-n.
+    Text does not state the type it was written from: the smallest float type that represents all
+    numbers of the column is assumed. A column of n numbers above 2^24 that was in double precision
+    is refused by chance with a probability of 2^-n.
 
     Parameters
     ----------
     values : ndarray of int64, shape (n,)
-        As they are written, all digits kept.
+        The numbers as written, with all digits.
     where : callable
-        ``where(row)`` says where a value is.
+        ``where(row)`` returns the location of a value, for messages.
 
     Raises
     ------
@@ -134,19 +134,20 @@ def check_text(values: Ids, where: Callable[[int], str]) -> None:
 def check_digits(
     ids: Ids, host_id: Ids, is_central: NDArray[np.bool_], where: Callable[[int], str]
 ) -> None:
-    """Raise if the ids of hosts went through a float and were made integers again.
+    """Raise if the ids of hosts were rounded by conversion to floats and back to integers.
 
-    Such ids are all multiples of 2 above 2^24 (of 4 above 2^25, ...; single precision), while those
-    of the centrals are not. A float that keeps all hosts named by satellites, of which each had to
-    be such a multiple with the share that the centrals of its size have, is taken for the cause
-    where the chance of that is below `CHANCE`.
+    In single precision such ids are all multiples of 2 above 2^24 (of 4 above 2^25, ...), while the
+    ids of the centrals are not. A float type is taken as the cause if it represents every host id
+    that satellites name exactly, and the probability of that by chance is below `CHANCE`. Each host
+    id counts with the fraction of centrals with as many binary digits that the type represents
+    exactly.
 
     Parameters
     ----------
     ids, host_id : ndarray of int64, shape (n,)
     is_central : ndarray of bool, shape (n,)
     where : callable
-        ``where(row)`` says where a row's host is stated.
+        ``where(row)`` returns the location of a row's host id, for messages.
 
     Raises
     ------
@@ -178,8 +179,8 @@ def check_digits(
 
 
 def _kept(values: Ids, kind: np.dtype[Any]) -> NDArray[np.bool_]:
-    """Whether a type of floats holds each integer."""
-    # Compared as integers: a float that 2^63 rounds to is none.
+    """Return whether a float type represents each integer exactly."""
+    # Compared as integers: a float rounded to 2^63 does not fit one.
     floats = values.astype(kind).astype(np.float64)
     inside = np.abs(floats) < 2.0**63
     kept: NDArray[np.bool_] = inside & (np.where(inside, floats, 0.0).astype(np.int64) == values)
@@ -187,5 +188,5 @@ def _kept(values: Ids, kind: np.dtype[Any]) -> NDArray[np.bool_]:
 
 
 def _bits(values: Ids) -> NDArray[np.int64]:
-    """Binary digits of each number."""
+    """Return the number of binary digits of each number."""
     return np.frexp(np.maximum(values, 0).astype(np.float64))[1].astype(np.int64)

@@ -1,7 +1,7 @@
-"""Compiled loops that several rooms need: random numbers, and straight lines between nodes.
+"""Compiled loops that several rooms need: random numbers and linear interpolation.
 
-Importing this module compiles the functions, or loads them from numba's cache; nothing does so
-before there are many rows.
+Importing this module compiles the functions or loads them from numba's cache, so it is imported
+only once there are many rows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _12, _32 = np.uint64(12), np.uint64(32)
 _f8, _u8 = types.float64, types.uint64
 _PLACES = types.Array(types.int64, 1, "C")
 _IDS, _INDEX = (types.Array(kind, 1, "C", readonly=True) for kind in (_u8, types.int64))
-# As a function of its own it would keep the loop that calls it from being vectorized.
+# A function that is not inlined would keep the loop that calls it from being vectorized.
 _inlined: Callable[[Callable[..., Any]], Any] = njit(inline="always")
 
 
@@ -42,9 +42,9 @@ def _round(counter: Any, key: Any) -> Any:
 
 @_inlined
 def bits(number: Any, draw: Any, index: Any, key0: Any, key1: Any) -> Any:
-    """The first two words of Philox4x32-10 as one of 64 bits; the counter is that of `uniform`."""
+    """Return the first two words of Philox4x32-10 as one 64-bit word, for `uniform`'s counter."""
     state = (number & _LOW, number >> _32, draw, index), (key0 & _LOW, key1 & _LOW)
-    # Written out: with a loop here, the one over ids is not vectorized, at 7 times the cost.
+    # Written out: with a loop here the loop over ids is not vectorized and costs 7 times as much.
     state = _round(*state)
     state = _round(*state)
     state = _round(*state)
@@ -60,23 +60,23 @@ def bits(number: Any, draw: Any, index: Any, key0: Any, key1: Any) -> Any:
 
 @compiled(_IDS, _u8, _u8, types.Array(_f8, 1, "C"))
 def uniform(ids: Array, key0: int, key1: int, out: Array) -> None:
-    """`mockgal.random.uniform` of each id, for the two words of a stream's key."""
+    """Fill ``out`` with `mockgal.random.uniform` of each id, for a stream's key of two words."""
     for i in range(len(ids)):
         out[i] = (np.float64(bits(ids[i], _ZERO, _ZERO, key0, key1) >> _12) + 0.5) * 2.0**-52
 
 
 @compiled(_IDS, _INDEX, _u8, _u8, _u8, types.Array(_f8, 1, "C"))
 def uniform_of(ids: Array, sub_index: Array, draw: int, key0: int, key1: int, out: Array) -> None:
-    """The same with a ``draw``, and a ``sub_index`` for each id, shape (n,)."""
+    """Do as `uniform`, with a ``draw`` and with a ``sub_index`` for each id, shape (n,)."""
     for i in range(len(ids)):
         number = bits(ids[i], draw, np.uint64(sub_index[i]), key0, key1)
         out[i] = (np.float64(number >> _12) + 0.5) * 2.0**-52
 
 
 def slopes(nodes: Array, values: Array) -> Array:
-    """Slopes of the straight lines between nodes along the last axis, then 0; shape as given.
+    """Return the slopes of the lines between nodes along the last axis, then 0; same shape.
 
-    A line between equal nodes has any slope: none is interpolated on.
+    The slope between equal nodes is arbitrary: nothing is interpolated there.
     """
     result = np.zeros(np.broadcast_shapes(nodes.shape, values.shape))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -86,9 +86,9 @@ def slopes(nodes: Array, values: Array) -> Array:
 
 @compiled(_f8, *3 * (types.Array(_f8, 1, "C", readonly=True),), _f8, _f8)
 def interpolate(x: Any, nodes: Any, values: Any, slope: Any, left: Any, right: Any) -> Any:
-    """`numpy.interp` of one number, with the slopes of the lines."""
-    # Counting is vectorized, and neither it nor the choices below have branches to mispredict:
-    # twice as fast as bisection for the tens of nodes that tables have, as fast for hundreds.
+    """Return `numpy.interp` of one number, using the slopes of the lines."""
+    # Counting is vectorized, and neither it nor the choices below branch: twice as fast as
+    # bisection for the tens of nodes that tables have, and as fast for hundreds.
     last = len(nodes) - 1
     at_or_below: Any = 0
     for k in range(len(nodes)):
@@ -111,7 +111,7 @@ def _pick(first: Any, at: Any, second: Any, later: Any, at_later: Any, out: Any)
 def places(
     rows: Array, host: Array, is_central: Array, first: Array, later: Array, second: Array
 ) -> int:
-    """`mockgal.system.deferred.places`; gives how many of ``later`` and ``second`` are filled."""
+    """See `mockgal.system.deferred.places`; return the length of ``later`` and ``second``."""
     n = 0
     for i in range(len(rows)):
         row = rows[i]
@@ -121,8 +121,8 @@ def places(
 
 
 def _column(kind: Any) -> tuple[Any, ...]:
-    given = types.Array(kind, 1, "A", readonly=True)
-    return given, _INDEX, given, _INDEX, _INDEX, types.Array(kind, 1, "A")
+    part = types.Array(kind, 1, "A", readonly=True)
+    return part, _INDEX, part, _INDEX, _INDEX, types.Array(kind, 1, "A")
 
 
 _PICKS = {

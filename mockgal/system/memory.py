@@ -1,4 +1,4 @@
-"""How much memory the machine can give, so that too much is never asked for."""
+"""The memory that the machine has available, checked before it is allocated."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from ..errors import ResourceError
 
-CHECKED_FROM = 64 << 20  # bytes; less than this is simply asked for
-PEAK = 4.0  # memory while a catalogue is checked, over that of its columns; measured: 2.7
+CHECKED_FROM = 64 << 20  # bytes; smaller sizes are allocated without a check
+PEAK = 4.0  # peak memory while a catalogue is checked, over that of its columns; measured: 2.7
 GROUPS = Path("/sys/fs/cgroup")
 
 
 def _table(path: Path) -> dict[str, int]:
-    """Lines ``NAME NUMBER`` of a file of the kernel; empty where there is none."""
+    """Return the lines ``NAME NUMBER`` of a kernel file; empty if there is no such file."""
     try:
         lines = path.read_text().splitlines()
     except OSError:
@@ -25,10 +25,10 @@ def _table(path: Path) -> dict[str, int]:
 
 
 def peak_memory() -> int:
-    """Return the most memory that this process has held at a time [bytes].
+    """Return the peak memory of this process so far [bytes].
 
-    By Linux's high-water mark of the process's own memory: ``ru_maxrss`` begins with that of the
-    program which started it.
+    On Linux this is the high-water mark of the process's own memory: ``ru_maxrss`` starts from that
+    of the program that launched it.
     """
     if mark := _table(Path("/proc/self/status")).get("VmHWM"):
         return mark * 1024
@@ -37,7 +37,7 @@ def peak_memory() -> int:
 
 
 def _number(path: Path) -> int | None:
-    """The number that is a file's only content; None for ``max`` and where there is no file."""
+    """Return the number that is a file's only content; None for ``max`` or if there is no file."""
     try:
         text = path.read_text().strip()
     except OSError:
@@ -46,7 +46,7 @@ def _number(path: Path) -> int | None:
 
 
 def _own_group() -> str:
-    """The control group of this process (version 2), below `GROUPS`."""
+    """Return the control group (version 2) of this process, relative to `GROUPS`."""
     try:
         lines = Path("/proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -55,22 +55,22 @@ def _own_group() -> str:
 
 
 def _left_in_groups() -> list[int]:
-    """What the control groups of this process may still take, one entry for each limit."""
+    """Return the bytes left under each limit of this process's control groups."""
     folder, left = GROUPS / _own_group(), []
     while folder == GROUPS or GROUPS in folder.parents:
         limit, used = _number(folder / "memory.max"), _number(folder / "memory.current")
         if limit is not None and used is not None:
-            # Cached pages of files count as used, but are given up when needed.
+            # Cached file pages count as used, but the kernel frees them when needed.
             left.append(limit - used + _table(folder / "memory.stat").get("inactive_file", 0))
         folder = folder.parent
     return left
 
 
 def available() -> int:
-    """Bytes of memory that this process may still take.
+    """Return the memory that this process may still allocate [bytes].
 
-    The least of what the machine has free, its control groups and ``ulimit`` allow; where the
-    system does not say what is free, all of its memory.
+    This is the minimum of the machine's free memory and what control groups and ``ulimit`` allow.
+    If the system does not report free memory, its total memory is used.
     """
     free = _table(Path("/proc/meminfo")).get("MemAvailable")
     least = [
@@ -89,20 +89,21 @@ def check_memory(
     size: int,
     fix: str = "take a machine with more memory, or close other programs",
 ) -> None:
-    """Raise if ``size`` bytes cannot be had, before they are taken.
+    """Raise if ``size`` bytes are not available; call it before allocating them.
 
     Parameters
     ----------
     where : str
-        What they are for.
+        What the memory is for.
     size : int
+        [bytes]
     fix : str
-        The way out.
+        What the user can do about it.
 
     Raises
     ------
     ResourceError
-        They cannot.
+        The memory is not available.
     """
     if size < CHECKED_FROM:
         return

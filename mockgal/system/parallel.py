@@ -1,6 +1,6 @@
-"""Compiled loops and the threads that run them: what every room with a kernel shares.
+"""Compilation of loops and the threads that run them, shared by every room with a kernel.
 
-numba is imported when the first function is compiled, and not before.
+numba is not imported until the first function is compiled.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-_MOST_THREADS = 16  # bounds the memory of the blocks under way
+_MOST_THREADS = 16  # bounds the memory of the blocks in progress
 
 
 def threads() -> int:
-    """Threads to use: NUMBA_NUM_THREADS, or the processors that this process may run on."""
+    """Return the number of threads: NUMBA_NUM_THREADS, or the processors available here."""
     try:
-        wanted = int(os.environ.get("NUMBA_NUM_THREADS", ""))
+        number = int(os.environ.get("NUMBA_NUM_THREADS", ""))
     except ValueError:
-        here = getattr(os, "sched_getaffinity", None)
-        wanted = len(here(0)) if here else os.cpu_count() or 1
-    return max(1, min(wanted, _MOST_THREADS))
+        affinity = getattr(os, "sched_getaffinity", None)
+        number = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, min(number, _MOST_THREADS))
 
 
 def over(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """``work`` of each item, in the order of the items, in as many threads as there are.
+    """Return ``work`` of each item, in the order of the items, computed in `threads` threads.
 
     Parameters
     ----------
     work : callable
-        Releases the interpreter's lock, and writes nothing that another call reads or writes.
+        Must release the interpreter's lock, and write nothing that another call reads or writes.
     items : iterable
     """
     items = list(items)
@@ -45,10 +45,10 @@ def over(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
 
 
 def compiled(*signature: Any) -> Decorator:
-    """Compile for these argument types now; in memory only where numba's cache is out of order.
+    """Return a decorator that compiles for these argument types at once, cached if possible.
 
-    The cache lies beside this file or in the user's cache folder, or wherever NUMBA_CACHE_DIR
-    says; none of them need be writable, have room, or hold what was once put there.
+    numba's cache is beside this file, in the user's cache folder, or where NUMBA_CACHE_DIR says. If
+    it is not writable, full or damaged, the function is compiled in memory only.
     """
     from numba import njit
 

@@ -1,7 +1,7 @@
-"""Plug-ins: readers, painters, writers and statistics of other distributions, by entry points.
+"""Plug-ins: readers, painters, writers and statistics from other distributions' entry points.
 
-A plug-in is a stranger's code. One that cannot be imported, or is not what it is registered as,
-must not stop those who do not use it; whoever asks for it by name is told what is wrong with it.
+A plug-in is foreign code. One that cannot be imported, or is not what it is registered as, must not
+stop users who do not need it; a user who asks for it by name gets an error that says what is wrong.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any, NamedTuple
 
 from ..errors import MockgalError, MockgalWarning, UsageError, in_shell
 
-_BY_SIGNAL = 128  # exit codes above it are of a command that was told to end
+_BY_SIGNAL = 128  # exit codes above it are of a command ended by a signal
 _KINDS = {"mocks": "reader of mocks"}
 _MOST_SHOWN = 200  # characters of an exception's text
 
 
 def kind(group: str) -> str:
-    """Return what one of ``group`` is called in messages: a reader, painter, reader of mocks."""
+    """Return the name for a member of ``group`` in messages: reader, painter, reader of mocks."""
     return _KINDS.get(group, group[:-1])
 
 
 class Plugin(NamedTuple):
-    """An entry point, and the distribution that has it."""
+    """An entry point and the distribution that defines it."""
 
     kind: str
     point: EntryPoint
@@ -39,28 +39,28 @@ class Plugin(NamedTuple):
 
     @property
     def fix(self) -> str:
-        """The way out, where it does not work."""
+        """What the user can do if the plug-in does not work."""
         distribution: Distribution | None = self.point.dist
         owner = "its distribution" if distribution is None else distribution.name
         return f"update {owner}, or `pip uninstall {in_shell(owner)}`; its authors can mend it"
 
     def load(self) -> Any:
-        """Import what the entry point names.
+        """Return the object that the entry point names, imported.
 
         Raises
         ------
         UsageError
-            Importing fails, whatever the exception.
+            The import fails with any exception.
         """
         with self.guarded("importing it"):
             try:
                 return self.point.load()
-            except MockgalError as error:  # it is not the user's input that is wrong
+            except MockgalError as error:  # the user's input is not at fault
                 raise RuntimeError(str(error)) from error
 
     @contextmanager
     def guarded(self, doing: str) -> Iterator[None]:
-        """Turn what the plug-in raises, other than our own errors, into a `UsageError`."""
+        """Turn exceptions of the plug-in, except mockgal's own errors, into a `UsageError`."""
         try:
             yield
         except (MockgalError, MemoryError):
@@ -88,22 +88,22 @@ def _in_short(error: BaseException) -> str:
 
 
 def plugins(group: str) -> dict[str, tuple[Plugin, ...]]:
-    """Return the plug-ins of ``group`` by their names; several where distributions share a name.
+    """Return the plug-ins of ``group`` keyed by name; several if distributions share a name.
 
-    Nothing is imported. A distribution whose list of entry points cannot be read is warned of.
+    Nothing is imported. There is a warning for a distribution whose entry points cannot be read.
     """
-    found: dict[str, list[Plugin]] = {}
+    by_name: dict[str, list[Plugin]] = {}
     for point in _entry_points(f"mockgal.{group}"):
-        same = found.setdefault(point.name, [])
+        same = by_name.setdefault(point.name, [])
         if point.value not in [other.point.value for other in same]:
             same.append(Plugin(kind(group), point))
-    return {name: tuple(same) for name, same in found.items()}
+    return {name: tuple(same) for name, same in by_name.items()}
 
 
 def _entry_points(group: str) -> list[EntryPoint]:
     try:
         return list(entry_points(group=group))
-    except Exception:  # of a distribution whose metadata are damaged; the others are looked at
+    except Exception:  # one distribution has damaged metadata: read the others one by one
         points: dict[tuple[str, str], EntryPoint] = {}
         for distribution in distributions():
             try:
@@ -119,9 +119,9 @@ def _entry_points(group: str) -> list[EntryPoint]:
 
 
 def tell(text: str) -> None:
-    """Warn the user of a plug-in.
+    """Warn the user about a plug-in, without recording the warning in any provenance.
 
-    Those who listen for what belongs in a catalogue's provenance are not told: a plug-in that is
-    not used has no part in it, and the same input gives the same file with or without it.
+    An unused plug-in has no effect on a catalogue: the same input gives the same file with or
+    without it.
     """
     warnings.warn(text, MockgalWarning, stacklevel=3)

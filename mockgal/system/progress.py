@@ -1,4 +1,4 @@
-"""How far long work has come, told to whoever asked to be told."""
+"""Progress of long work, reported to a listener if there is one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _listener: ContextVar[Progress | None] = ContextVar("progress", default=None)
 
 
 def advance(done: int, total: int, label: str) -> None:
-    """Say that ``done`` of ``total`` are done of the work called ``label``.
+    """Report that ``done`` of ``total`` steps of the work called ``label`` are done.
 
-    A signal that was lost since ends the work here.
+    A signal whose exception was lost since the last call ends the work here.
     """
     signals.check()
     listener = _listener.get()
@@ -26,7 +26,7 @@ def advance(done: int, total: int, label: str) -> None:
 
 @contextmanager
 def shown(listener: Progress | None) -> Iterator[None]:
-    """Tell ``listener`` of all progress in the block, of this thread alone."""
+    """Report all progress in the block, in this thread only, to ``listener``."""
     token = _listener.set(listener)
     try:
         yield

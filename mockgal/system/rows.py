@@ -1,4 +1,4 @@
-"""Rows of tables: which ones an index means, and columns that nobody can write to any more."""
+"""Rows of tables: the row numbers that an index selects, and columns made read-only for good."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _ALLOWED = "a column's name, a slice, a mask of as many values as rows, or row n
 
 
 def row_numbers(index: Any, n: int, what: str) -> NDArray[np.intp]:
-    """Return the rows that ``index`` means.
+    """Return the numbers of the rows that ``index`` selects.
 
     Parameters
     ----------
     index : slice, or array_like of bool, shape (n,), or of int, shape (any,)
-        Numbers below zero count from the end. No row may be there twice.
+        Negative numbers count from the end. No row may be repeated.
     n : int
-        Rows of the table.
+        Number of rows of the table.
     what : str
-        What the table is, to be named in errors.
+        Name of the table, for errors.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def row_numbers(index: Any, n: int, what: str) -> NDArray[np.intp]:
     Raises
     ------
     UsageError
-        An index of another kind or length, out of range, or with a row twice.
+        The index is of another kind or length, out of range, or repeats a row.
     """
 
     def refuse(found: str, expected: str = _ALLOWED, fix: str = "") -> UsageError:
@@ -51,7 +51,7 @@ def row_numbers(index: Any, n: int, what: str) -> NDArray[np.intp]:
     try:
         array = np.asarray(index)
     except Exception as error:
-        raise refuse(f"a {type(index).__name__} that is no array") from error
+        raise refuse(f"a {type(index).__name__} that is not an array") from error
     if array.ndim != 1:
         raise refuse(f"a {type(index).__name__} of shape {array.shape}")
     if array.dtype.kind == "b":
@@ -81,14 +81,14 @@ def row_numbers(index: Any, n: int, what: str) -> NDArray[np.intp]:
 
 
 def settle(columns: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Make arrays that nobody else holds read-only, for good; returns ``columns``."""
+    """Make arrays that have no other owner read-only for good, and return ``columns``."""
     for values in columns.values():
         values.flags.writeable = False
     return columns
 
 
 def is_settled(array: Any) -> bool:
-    """Whether the memory of ``array`` can be written to through no array that it is a view of."""
+    """Return whether ``array`` and every array that it is a view of are read-only."""
     while isinstance(array, np.ndarray):
         if array.flags.writeable:
             return False

@@ -1,9 +1,9 @@
-"""Values that files state, as the one number, count or text that is asked for.
+"""Values stated in files, converted to the number, count or text that the caller needs.
 
-Attributes of HDF5, entries of JSON and metadata of objects go through here. Codes write a number as
-a scalar, as an array of one, or as text: all are taken. Everything else is refused with a message:
-several values or none, booleans, complex numbers, records, references, NaN, infinity, and numbers
-so large or so small that arithmetic on them would overflow.
+HDF5 attributes, JSON entries and metadata of objects are read with these functions. Codes write a
+number as a scalar, as an array of one value, or as text: all are accepted. Everything else is
+refused with a message: several values or none, booleans, complex numbers, records, references, NaN,
+infinity, and numbers so large or so small that arithmetic on them would overflow.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from ..errors import HeaderError, shown
 
-LARGEST = 1e100  # of a number: cubes and products of what is larger overflow
-SMALLEST = 1e-100  # of one that is not 0
-MOST = 1 << 62  # of a count
+LARGEST = 1e100  # largest number: cubes and products of larger ones overflow
+SMALLEST = 1e-100  # smallest nonzero number
+MOST = 1 << 62  # largest count
 FIX = "correct it there, or fetch the file again"
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
@@ -29,10 +29,10 @@ _LONGEST = 400  # characters of a number
 
 
 def scalar(value: Any) -> bool | int | float | str | None:
-    """Return the one plain value in ``value``; None if it is none, or something else.
+    """Return the single plain value in ``value``; None if there is none.
 
-    Bytes are decoded, arrays of one value opened. A quantity with a unit is none: its number means
-    something else.
+    Bytes are decoded, and the value of an array of one is taken out. A quantity with a unit gives
+    None: its number means something else.
     """
     if getattr(value, "unit", None) is not None:
         return None
@@ -50,23 +50,23 @@ def scalar(value: Any) -> bool | int | float | str | None:
 
 
 def _plain(array: NDArray[Any]) -> bool:
-    """Whether an array is of numbers or texts, none of them masked."""
+    """Return whether an array holds numbers or texts, none of them masked."""
     return array.dtype.kind in "iufbSU" and not np.ma.getmaskarray(array).any()
 
 
 def _parsed(value: Any) -> int | float | None:
-    """The number in ``value``, which may be text; None if there is no finite, plain one."""
-    found = scalar(value)
-    if isinstance(found, str):
-        text = found.strip(" \0\t\n")
+    """Return the finite number in ``value``, which may be text; None if there is none."""
+    plain = scalar(value)
+    if isinstance(plain, str):
+        text = plain.strip(" \0\t\n")
         if len(text) > _LONGEST or not text.isascii():
             return None
         if _WHOLE.fullmatch(text):
             return int(text)
-        found = float(text) if _NUMBER.fullmatch(text) else None
-    if found is None or isinstance(found, bool):
+        plain = float(text) if _NUMBER.fullmatch(text) else None
+    if plain is None or isinstance(plain, bool):
         return None
-    return found if isinstance(found, int) or math.isfinite(found) else None
+    return plain if isinstance(plain, int) or math.isfinite(plain) else None
 
 
 def number(
@@ -78,38 +78,38 @@ def number(
     most: float = math.inf,
     fix: str = FIX,
 ) -> float:
-    """Return a finite number.
+    """Return the finite number that a value states.
 
     Parameters
     ----------
     where : str
-        For the message.
+        Location of the value, for the message.
     value : object
-        As a file or an object states it.
+        The value as a file or an object states it.
     above, least, most : float
-        It must be above the first, and from the second to the third.
+        The number must be above the first, and from the second to the third, both included.
     fix : str
-        The way out.
+        What the user can do about it.
 
     Raises
     ------
     HeaderError
-        It is no such number.
+        The value is not such a number.
     """
-    found = _parsed(value)
-    good = found is not None and abs(found) <= LARGEST and (found == 0 or abs(found) >= SMALLEST)
-    if found is None or not good or not (found > above and least <= found <= most):
+    parsed = _parsed(value)
+    good = parsed is not None and (parsed == 0 or SMALLEST <= abs(parsed) <= LARGEST)
+    if parsed is None or not good or not (parsed > above and least <= parsed <= most):
         raise HeaderError(where, shown(value), _one_number(above, least, most), fix)
-    return float(found)
+    return float(parsed)
 
 
 def side(where: str, value: Any) -> float:
-    """Return the side of a cubic box, stated as one number or as three that are equal.
+    """Return the side of a cubic box, stated as one number or as three equal ones.
 
     Raises
     ------
     HeaderError
-        It is no such number, or the three differ.
+        The value is not such a number, or the three differ.
     """
     if isinstance(value, np.ndarray) and value.size == 3 and _plain(value):
         if not (value == value.ravel()[0]).all():
@@ -135,24 +135,24 @@ def _one_number(above: float, least: float, most: float) -> str:
 
 
 def count(where: str, value: Any, *, least: int = 0, most: int = MOST, fix: str = FIX) -> int:
-    """Return a whole number: by default a count, from 0 to 2^62.
+    """Return the whole number that a value states: by default a count, from 0 to 2^62.
 
     Parameters
     ----------
     where, value, fix
-        As of `number`; a float that is whole is taken.
+        See `number`; a float with a whole value is accepted.
     least, most : int
 
     Raises
     ------
     HeaderError
-        It is no such number.
+        The value is not such a number.
     """
-    found = _parsed(value)
-    if found is None or found != math.floor(found) or not least <= found <= most:
+    parsed = _parsed(value)
+    if parsed is None or parsed != math.floor(parsed) or not least <= parsed <= most:
         what = "one count" if (least, most) == (0, MOST) else f"one whole number, {least} to {most}"
         raise HeaderError(where, shown(value), what, fix)
-    return int(found)
+    return int(parsed)
 
 
 def numbers(where: str, value: Any, *, fix: str = FIX) -> NDArray[np.float64]:
@@ -161,7 +161,7 @@ def numbers(where: str, value: Any, *, fix: str = FIX) -> NDArray[np.float64]:
     Raises
     ------
     HeaderError
-        There are none, or they are no such numbers.
+        There are no values, or one of them is not a finite number.
     """
     items = _items(value)
     if not items:
@@ -175,17 +175,17 @@ def counts(where: str, value: Any, *, most: int = MOST, fix: str = FIX) -> NDArr
     Raises
     ------
     HeaderError
-        There are none, or they are no such numbers.
+        There are no values, or one of them is not a count.
     """
     items = _items(value)
     if not items:
         raise HeaderError(where, shown(value), "counts, none negative", fix)
-    found = [count(_at(where, k, items), x, most=most, fix=fix) for k, x in enumerate(items)]
-    return np.array(found, dtype=np.int64)
+    parsed = [count(_at(where, k, items), x, most=most, fix=fix) for k, x in enumerate(items)]
+    return np.array(parsed, dtype=np.int64)
 
 
 def _items(value: Any) -> list[Any]:
-    """The values in a sequence or array, or the one value."""
+    """Return the values in a sequence or array, or the one value as a list."""
     if getattr(value, "unit", None) is not None:
         return [value]
     if isinstance(value, np.ndarray) and _plain(value):
@@ -198,15 +198,15 @@ def _at(where: str, index: int, items: list[Any]) -> str:
 
 
 def text(where: str, value: Any, allowed: Collection[str] = (), *, fix: str = FIX) -> str:
-    """Return one text, one of ``allowed`` if that is not empty.
+    """Return the text that a value states, one of ``allowed`` unless that is empty.
 
     Raises
     ------
     HeaderError
-        It is none.
+        The value is not such a text.
     """
-    found = scalar(value)
-    if not isinstance(found, str) or (allowed and found not in allowed):
+    plain = scalar(value)
+    if not isinstance(plain, str) or (allowed and plain not in allowed):
         what = "one of " + ", ".join(map(repr, allowed)) if allowed else "one text"
         raise HeaderError(where, shown(value), what, fix)
-    return found
+    return plain

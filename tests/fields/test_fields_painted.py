@@ -59,7 +59,7 @@ def test_refusals():
     with pytest.raises(UsageError, match=r"at least 2"):
         painted_field(galaxies, grid_size=1)
     outside = catalogue(10, position_y=np.full(10, BOX))
-    with pytest.raises(BadValueError, match="10 values that cannot be"):
+    with pytest.raises(BadValueError, match="10 impossible values"):
         painted_field(outside, grid_size=8)
     with pytest.raises(BadValueError, match="10 that are negative"):
         painted_field(catalogue(10, stellar_mass=np.full(10, -1.0)), grid_size=8)

@@ -13,7 +13,7 @@ from mockgal.system.files.ecsv import parse, read_ecsv
 from mockgal.system.files.plain_json import DeepJSONError, PlainJSONError
 from mockgal.system.files.plain_json import load as load_json
 
-SHIPPED = sorted(Path(mockgal.__file__).parent.glob("paint/calibrations/*.ecsv"))
+SHIPPED = sorted(Path(mockgal.__file__).parent.glob("painters/hod/calibrations/*.ecsv"))
 COLUMNS = """\
 # %ECSV 1.0
 # ---
@@ -86,7 +86,7 @@ def test_masked_values_are_nan(tmp_path):
         (META, "# meta: {format: ours, __serialized_columns__: {}}\n", "__serialized_columns__"),
         (META, "# meta: [format]\n", "meta"),
         (META, "# meta: {format: other}\n", "format 'other'"),
-        (META, "# more: 1\n" + META, "header with other than"),
+        (META, "# more: 1\n" + META, "header with keys other than"),
         (META, "# meta: [" + "[" * 50_000 + "\n", "deep"),
         (META, "# meta: [" + "x," * 20_000 + "]\n", "more than 10,000"),
         (META, "# meta: " + "x" * 400_000 + "\n", "a header of"),
@@ -98,15 +98,15 @@ def test_masked_values_are_nan(tmp_path):
         ("int64", "object", "'object'"),
         ("int64", "complex128", "'complex128'"),
         ("int64", "float128", "'float128'"),
-        ("int64", "int8, extra: 1", "with other than"),
+        ("int64", "int8, extra: 1", "with keys other than"),
         ("int64", "int8, description: [1]", "description"),
         ("'float64[2]'", "'float64[null]'", "subtype"),
         ("'float64[2]'", "'float64[999999]'", "subtype"),
         ("'float64[2]'", "json", "subtype"),
         ("'float64[2]'", "'float64[3]'", "without 3 values"),
         ("'float64[2]'", "'int64[2]'", "in row 1"),
-        ("1.5 3", "1.5", "3 values in row 1 of 4"),
-        ("1.5 3", "1.5 3 3", "5 values in row 1 of 4"),
+        ("1.5 3", "1.5", "3 values in row 1, for 4 columns"),
+        ("1.5 3", "1.5 3 3", "5 values in row 1, for 4 columns"),
         ("1.5 3", "1e999 3", "'1e999' in row 1"),
         ("1.5 3", "1_0 3", "'1_0' in row 1"),
         ("1.5 3", "٣ 3", "in row 1 of column 'a'"),

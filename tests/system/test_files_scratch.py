@@ -25,8 +25,8 @@ def test_a_folder(tmp_path, monkeypatch):
     ("name", "words"),
     [
         ("none", r"no such folder, .*mkdir -p .*/none$"),
-        ("file", r"a file in the place of a folder, .*name a folder"),
-        ("file/below", r"a file in the place of a folder"),
+        ("file", r"a file, not a folder, .*name a folder"),
+        ("file/below", r"a file, not a folder"),
         ("circle", r"a circle of links"),
         ("a\0b", r"null byte"),
     ],

@@ -108,7 +108,7 @@ def test_words_that_are_not_clear_say_what_to_write(word, write):
         ("a: 1\n---\nb: 1", 2, "a second document"),
         ("a: 1\nb: 2\na: 3", 3, "the key 'a' more than once"),
         ('a: 1\n"a": 3', 2, "the key 'a' more than once"),
-        ("a: 1\n1: 2", 2, "the key 1, which is no text"),
+        ("a: 1\n1: 2", 2, "the key 1, which is not text"),
         ("a: 1\n~: 2", 2, "the key None"),
         ("a: 1\n? [b]\n: 2", 2, "a list or mapping as a key"),
         ("a: [[[[[1]]]]]", 1, "more than 4 deep"),
@@ -164,7 +164,7 @@ def test_the_time_is_proportional_to_the_length(text):
 def test_what_to_write_for_a_tab(text):
     with pytest.raises(PlainYAMLError) as caught:
         load(text, PEOPLE)
-    assert caught.value.fix == "write blanks in the place of tabs"
+    assert caught.value.fix == "replace tabs by blanks"
     assert load(text.replace("\t", " "), PEOPLE) == {"a": 1}
 
 

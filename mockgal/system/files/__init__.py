@@ -1,1 +1,1 @@
-"""The write protocol: outputs whole or not at all, one run at a time, signals between steps."""
+"""The write protocol: complete outputs or none, one run at a time, signals between steps."""

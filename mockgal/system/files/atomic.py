@@ -1,8 +1,8 @@
-"""The write protocol: an output appears whole and verified under its name, or not at all.
+"""The write protocol: an output appears complete and verified under its name, or not at all.
 
 The file is written under a temporary name in the directory of the output, flushed to the disk,
 reopened and verified, and then renamed. A lock (`mockgal.system.files.lock`) admits one run at a
-time, and a signal ends a run between two steps, not within one.
+time, and a signal ends a run between two steps, never within one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ...errors import (
 from .lock import WAY_OUT, output_error, output_lock, temporary_beside
 from .signals import signals_deferred
 
-_MARGIN = 1 << 20  # bytes beyond those expected that must be free: directory entries, lock, sidecar
+_MARGIN = 1 << 20  # extra free bytes required, for directory entries, lock and sidecar
 
 
 def _exists(path: Path) -> OutputExistsError:
@@ -39,7 +39,7 @@ def _exists(path: Path) -> OutputExistsError:
 def check_output(
     path: Path, overwrite: bool, inputs: Iterable[Path] = (), expected_bytes: int = 0
 ) -> None:
-    """Refuse, before any work is done, an output that could not be written in the end.
+    """Raise, before any work is done, if an output could not be written at the end.
 
     Parameters
     ----------
@@ -47,11 +47,11 @@ def check_output(
         The output.
     overwrite : bool
         Whether a file of that name may be replaced. A link is replaced, not followed; a pipe, a
-        device or a socket is not.
+        device or a socket is never replaced.
     inputs : iterable of Path
-        Files that the run reads; the output may be none of them, nor a link to one.
+        Files that the run reads; the output must not be one of them or a link to one.
     expected_bytes : int
-        Size of the output.
+        Estimated size of the output.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def check_output(
     if "\0" in str(path):
         raise UsageError(path, "a byte of 0 in a name", "the name of a file", "give another name")
     for source in inputs:
-        with suppress(OSError, ValueError):  # one of the two does not exist: they are not the same
+        with suppress(OSError, ValueError):  # one of them does not exist, so they differ
             if os.path.samefile(path, source):
                 raise UsageError(
                     path,
@@ -115,13 +115,13 @@ def _check_replaceable(path: Path) -> None:
         raise OutputError(
             path,
             "a pipe, a device or a socket",
-            "a file, which is written beside it and put in its place",
+            "an ordinary file, which is replaced as a whole",
             "give another name",
         )
 
 
 def _keep_access(path: Path, temporary: Path) -> None:
-    """Give the new file the permissions of the file that it replaces, and the owner if allowed."""
+    """Give the new file the permissions, and if allowed the owner, of the file that it replaces."""
     with suppress(FileNotFoundError):
         old = os.lstat(path)
         if not stat.S_ISREG(old.st_mode):
@@ -141,27 +141,27 @@ def atomic_output(
     inputs: Iterable[Path] = (),
     verify: Callable[[Path], object] | None = None,
 ) -> Iterator[Path]:
-    """Give a temporary path to write to, which becomes ``path`` when the block ends well.
+    """Yield a temporary path to write to, which is renamed to ``path`` if the block succeeds.
 
     Parameters
     ----------
     path, overwrite, inputs, expected_bytes
-        As for `check_output`.
+        See `check_output`.
     verify : callable
-        Called with the temporary path once the file is closed and on the disk; raises an
-        `InputError`, or anything else, if the file is not right.
+        Called with the temporary path after the file is closed and flushed to the disk; raises an
+        `InputError`, or any other exception, if the file is wrong.
 
     Yields
     ------
     Path
-        ``.<name>.<uuid>.part<ext>`` in the directory of ``path``; not yet there. Whatever is
-        raised in the block, it is removed and ``path`` stays as it was. A file that it replaces
-        gives it its permissions and, as far as allowed, its owner.
+        ``.<name>.<uuid>.part<ext>`` in the directory of ``path``; it does not exist yet. If the
+        block raises, the temporary file is removed and ``path`` stays as it was. If it replaces a
+        file, it takes over that file's permissions and, as far as allowed, its owner.
 
     Raises
     ------
     UsageError, OutputExistsError, OutputError, ResourceError
-        As `check_output`; the output is locked; an `OSError` in the block.
+        See `check_output`; or the output is locked; or an `OSError` is raised in the block.
     InternalError
         The file fails its verification.
     """
@@ -178,7 +178,7 @@ def atomic_output(
                 with signals.allowed():
                     _verified(path, temporary, verify)
             signals.check()
-            if not overwrite and os.path.lexists(path):  # made without taking our lock
+            if not overwrite and os.path.lexists(path):  # created without taking our lock
                 raise _exists(path)
             _keep_access(path, temporary)
             os.replace(temporary, path)
@@ -193,11 +193,11 @@ def atomic_output(
 def _verified(path: Path, temporary: Path, verify: Callable[[Path], object]) -> None:
     try:
         verify(temporary)
-    except InputError as error:  # the file is no input, but our own
+    except InputError as error:  # the file is not an input but our own output
         raise InternalError(
             path,
-            f"that what was written fails its verification ({error})",
-            "the file as it was meant",
+            f"a written file that fails its verification ({error})",
+            "a file that reads back as it was written",
             "write again; if it recurs, check the disk and memory",
         ) from error
 
@@ -211,10 +211,10 @@ def _sync(path: Path, flags: int) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name last; where folders cannot be flushed the file system sees to it itself."""
+    """Flush the new name to the disk, unless the file system does not allow flushing folders."""
     try:
         _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
-        # A folder may be written to and not be opened.
+        # A folder may be writable but not readable.
         if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.EACCES):
             raise

@@ -1,8 +1,9 @@
-"""Tables of ours in ECSV, read from files that need not be what they claim to be.
+"""Reading mockgal's own ECSV tables safely, from files that may not be what they claim to be.
 
-ECSV is a header of YAML in lines that begin with ``#``, then a line of names, then rows. astropy's
-reader gives the header to a YAML loader with aliases, tags and classes of its own. So these files,
-which it writes, are read here: the header as plain YAML, and the types that our tables have.
+An ECSV file is a YAML header in lines that begin with ``#``, then a line of names, then rows.
+astropy writes these files, but its reader passes the header to a YAML loader with aliases, tags and
+classes of its own. So they are read here, with a header in plain YAML and only the types that
+mockgal's tables have.
 """
 
 from __future__ import annotations
@@ -56,14 +57,14 @@ class Column(NamedTuple):
 
 
 class ECSVTable(NamedTuple):
-    """What is in an ECSV file."""
+    """The columns and the metadata of an ECSV file."""
 
     columns: dict[str, Column]
     meta: dict[str, Any]
 
 
 class _Bad(ValueError):
-    """What is wrong with a table."""
+    """A fault of a table, as a message."""
 
 
 class _Declared(NamedTuple):
@@ -74,33 +75,33 @@ class _Declared(NamedTuple):
 
 
 def read_ecsv(path: Path, form: str, *, what: str, fix: str, again: str) -> ECSVTable:
-    """The table in an ECSV file whose metadata say that it is of the format ``form``.
+    """Return the table in an ECSV file whose metadata state the format ``form``.
 
     Parameters
     ----------
     path : Path
     form : str
-        Value of ``meta["format"]``.
+        Required value of ``meta["format"]``.
     what : str
-        What such a file is, for messages.
+        Kind of file, for messages.
     fix, again : str
-        The way out if there is no such file, and if it is damaged or of another format.
+        What the user can do if there is no such file, and if it is damaged or of another format.
 
     Raises
     ------
     InputError
-        No ordinary file, or no text.
+        The path is not an ordinary file, or the file is not text.
     UnsafeInputError
-        Too large.
+        The file is too large.
     CorruptFileError
-        Not ECSV, or of another format.
+        The file is not ECSV, or of another format.
     """
     expected = f"an ECSV file of at most {_MAX_BYTES:,} bytes, an {what}"
     text = read_text(path, _MAX_BYTES, expected, fix=fix)
     try:
         table = parse(text)
     except PlainYAMLError as error:
-        found = f"in its header {shown(error.found, 300)[1:-1]}, line {error.line}"
+        found = f"{shown(error.found, 300)[1:-1]} in line {error.line} of its header"
         fix = f"{again}; or {error.fix}"
         raise CorruptFileError(path, found, f"{form} with {error.expected}", fix) from error
     except (_Bad, csv.Error) as error:
@@ -111,25 +112,25 @@ def read_ecsv(path: Path, form: str, *, what: str, fix: str, again: str) -> ECSV
 
 
 def parse(text: str) -> ECSVTable:
-    """Return the table in a text of ECSV.
+    """Return the table in an ECSV text.
 
     Raises
     ------
     PlainYAMLError
-        The header is no plain YAML.
+        The header is not plain YAML.
     ValueError
-        It is no ECSV, or not of the kinds that our tables have.
+        The text is not ECSV, or has types that mockgal's tables do not have.
     """
     lines = text.split("\n")
     if not _FIRST_LINE.fullmatch(lines[0]):
         _refuse(f"the first line {shown(lines[0][:60])}, which is not '# %ECSV 1.0'")
     end = next((k for k, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    header = "\n".join(["", *(line[2:] for line in lines[1:end])])  # so that its lines are numbered
+    header = "\n".join(["", *(line[2:] for line in lines[1:end])])  # "" keeps line numbers right
     if len(header) > _MAX_HEADER:
         _refuse(f"a header of {len(header):,} characters, more than {_MAX_HEADER:,}")
     stated = load(header, _HEADER)
     if not isinstance(stated, dict) or stated.keys() - _KEYS:
-        _refuse(f"a header with other than {', '.join(sorted(_KEYS))}")
+        _refuse(f"a header with keys other than {', '.join(sorted(_KEYS))}")
     meta, delimiter = stated.get("meta") or {}, stated.get("delimiter", " ")
     if not isinstance(meta, dict) or _SERIALIZED in meta:
         _refuse(f"the meta {shown(meta)}, not a mapping without {_SERIALIZED}")
@@ -144,13 +145,13 @@ def parse(text: str) -> ECSVTable:
     )
     names = [column.name for column in columns]
     if next(rows, None) != names:
-        _refuse(f"a line of names that is not that of the header: {shown(names)}")
+        _refuse(f"a line of names that differs from those of the header, {shown(names)}")
     values: list[list[str]] = [[] for _ in columns]
     for number, row in enumerate(rows, 1):
         if number > _MAX_ROWS:
             _refuse(f"more than {_MAX_ROWS:,} rows")
         if len(row) != len(columns):
-            _refuse(f"{len(row)} values in row {number} of {len(columns)} columns")
+            _refuse(f"{len(row)} values in row {number}, for {len(columns)} columns")
         for column, value in zip(values, row, strict=True):
             column.append(value)
     return ECSVTable(
@@ -167,17 +168,18 @@ def _refuse(what: str) -> NoReturn:
 
 
 def _declared(stated: Any) -> list[_Declared]:
-    """The columns that a header declares."""
+    """Return the columns that a header declares."""
     if not isinstance(stated, list) or not 0 < len(stated) <= _MAX_COLUMNS:
         _refuse(f"the datatype {shown(stated)}, not a list of at most {_MAX_COLUMNS} columns")
-    found: dict[str, _Declared] = {}
+    columns: dict[str, _Declared] = {}
     for entry in stated:
         if not isinstance(entry, dict) or entry.keys() - _OF_COLUMN:
-            _refuse(f"the column {shown(entry)}, with other than {', '.join(sorted(_OF_COLUMN))}")
+            allowed = ", ".join(sorted(_OF_COLUMN))
+            _refuse(f"the column {shown(entry)}, with keys other than {allowed}")
         name, kind, length = entry.get("name"), entry.get("datatype"), 0
         description = entry.get("description", "")
-        if not isinstance(name, str) or not name or name in found:
-            _refuse(f"a column named {shown(name)}, not each by a name of its own")
+        if not isinstance(name, str) or not name or name in columns:
+            _refuse(f"a column named {shown(name)}, where each needs a name of its own")
         if "subtype" in entry:
             match = _VECTOR.fullmatch(str(entry["subtype"]))
             if kind != "string" or not match or int(match[2]) > _MAX_VECTOR:
@@ -187,12 +189,12 @@ def _declared(stated: Any) -> list[_Declared]:
             _refuse(f"column {shown(name)} of the type {shown(kind)}, not {', '.join(_TYPES)}")
         if not isinstance(description, str):
             _refuse(f"column {shown(name)} with the description {shown(description)}")
-        found[name] = _Declared(name, kind, length, description)
-    return list(found.values())
+        columns[name] = _Declared(name, kind, length, description)
+    return list(columns.values())
 
 
 def _converted(column: _Declared, texts: list[str]) -> Array:
-    """The values that texts say, in the declared type."""
+    """Return the values of the texts, in the declared type."""
     if column.kind == "string":
         return np.array(texts, dtype=str)
     items: list[Any] = list(_vectors(column, texts)) if column.length else _plain(column, texts)
@@ -204,15 +206,15 @@ def _converted(column: _Declared, texts: list[str]) -> Array:
             _refuse(f"a number in column {shown(column.name)} beyond {column.kind}")
     shape = (len(texts), column.length) if column.length else (len(texts),)
     with np.errstate(over="ignore"):
-        found = np.array(items, dtype=None if items else dtype).astype(dtype).reshape(shape)
-    if dtype.kind == "f" and np.isinf(found).sum() > np.isinf(np.array(items, dtype="f8")).sum():
+        values = np.array(items, dtype=None if items else dtype).astype(dtype).reshape(shape)
+    if dtype.kind == "f" and np.isinf(values).sum() > np.isinf(np.array(items, dtype="f8")).sum():
         _refuse(f"a number in column {shown(column.name)} beyond {column.kind}")
-    return found
+    return values
 
 
 def _plain(column: _Declared, texts: list[str]) -> list[Any]:
-    """One value of each text."""
-    found: list[Any] = []
+    """Return one value for each text."""
+    values: list[Any] = []
     for number, text in enumerate(texts, 1):
         value: Any = None
         if column.kind == "bool":
@@ -223,17 +225,17 @@ def _plain(column: _Declared, texts: list[str]) -> list[Any]:
             value = _finite(float(text or "nan"), text)
         if value is None:
             _refuse(f"{shown(text)} in row {number} of column {shown(column.name)}, {column.kind}")
-        found.append(value)
-    return found
+        values.append(value)
+    return values
 
 
 def _finite(value: float, text: str) -> float | None:
-    """The value; None if the text has more digits than a float can hold."""
+    """Return the value; None if the number in the text overflows a float."""
     return None if np.isinf(value) and "inf" not in text else value
 
 
 def _vectors(column: _Declared, texts: list[str]) -> Iterator[list[Any]]:
-    """A list of values of each text, which is JSON."""
+    """Yield a list of values for each text, which is JSON."""
     kinds = {"b": (bool,), "i": (int,), "f": (int, float)}[np.dtype(column.kind).kind]
     for number, text in enumerate(texts, 1):
         try:

@@ -1,4 +1,4 @@
-"""Blocks and checksum of the FITS standard (version 4.0, section 4.4.2.7 and appendix J)."""
+"""Block sizes and checksums of the FITS standard (version 4.0, section 4.4.2.7 and appendix J)."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ _EXCLUDED = frozenset(b":;<=>?@[\\]^_`")
 
 
 class Checksum:
-    """The 32-bit ones-complement sum of bytes that are added in pieces of any length.
+    """The 32-bit ones-complement sum of bytes, which may be added in pieces of any length.
 
     Parameters
     ----------
     start : int
-        Sum of what came before, in whole words.
+        Sum of the preceding bytes, a whole number of words.
     """
 
     def __init__(self, start: int = 0) -> None:
         self._total = start
-        self._tail = b""  # bytes that do not yet make a word
+        self._tail = b""  # bytes of an incomplete word
 
     def add(self, data: bytes | bytearray | memoryview) -> None:
-        """Add the bytes of ``data``, in the order they have in the file."""
+        """Add the next bytes of the file."""
         view = np.frombuffer(data, dtype=np.uint8)
         if self._tail:
             missing = 4 - len(self._tail)
@@ -38,7 +38,7 @@ class Checksum:
 
     @property
     def value(self) -> int:
-        """The sum of all bytes so far, as if zeros filled the last word."""
+        """The sum of all bytes so far, with the last word padded with zeros."""
         total = self._total + int.from_bytes(self._tail.ljust(4, b"\0"), "big")
         while total > ALL_ONES:
             total = (total & ALL_ONES) + (total >> 32)
@@ -46,12 +46,12 @@ class Checksum:
 
 
 def padded(size: int) -> int:
-    """Return ``size`` in whole blocks [bytes]."""
+    """Return ``size`` rounded up to whole blocks [bytes]."""
     return -(-size // BLOCK) * BLOCK
 
 
 def encode(value: int) -> str:
-    """Give the sixteen characters that bring an HDU of sum ``value`` to a sum of all ones.
+    """Return the sixteen characters that make the sum of an HDU all ones.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def encode(value: int) -> str:
     complement = (ALL_ONES - value).to_bytes(4, "big")
     characters = bytearray(16)
     for place, byte in enumerate(complement):
-        # Four characters, offset by "0", that add up to the byte; pairs move apart, keeping the
+        # Four characters, offset by "0", that add up to the byte. Pairs move apart, which keeps the
         # sum, until all are letters or digits.
         four = [byte // 4 + byte % 4 + 0x30] + [byte // 4 + 0x30] * 3
         while any(character in _EXCLUDED for character in four):

@@ -1,11 +1,11 @@
 """One run at a time for each output: the lock file ``.<name>.lock`` beside it.
 
-The lock is flock's, so that it ends with the process however that ends: a lock file whose process
-is gone is taken over, and what that process left half-written is removed. Between hosts this holds
-where the file system shares such locks (NFS with its lock manager, GPFS, Lustre with ``flock``);
-where each host has its own, two hosts may both work, and the file is still whole: that of one of
-them. Where there are no locks at all, HDF5_USE_FILE_LOCKING=FALSE, HDF5's own switch, makes the
-lock file alone the lock; then only a person can tell that its process is gone.
+The lock is an flock, so it ends with its process, however that ends: a lock file whose process is
+gone is taken over, and files that the process left half-written are removed. This works between
+hosts if the file system shares such locks (NFS with its lock manager, GPFS, Lustre with ``flock``).
+If each host has its own locks, two hosts may write at once; the output is still the complete file
+of one of them. On a file system without locks, HDF5_USE_FILE_LOCKING=FALSE (HDF5's own switch)
+makes the existence of the lock file the lock; then only a person can tell that its process is gone.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from .signals import signals_deferred
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 _OPEN = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
-_LONGEST = 200  # bytes of a name that others are made of; those have 255 at most
+_LONGEST = 200  # bytes of a name that is extended to others, of at most 255
 _SUFFIX = 16  # characters
 
 WAY_OUT = {
@@ -51,13 +51,13 @@ WAY_OUT = {
 }
 _RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
-# The locks that this context holds, by the true place of the output; a thread starts with none.
+# The locks that this context holds, by the resolved path of the output; a thread starts with none.
 _held: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
 _handles: set[int] = set()
 
 
 def _after_fork() -> None:
-    """Let go in a new process of the locks of its parent, which would otherwise outlive it."""
+    """Release, in a forked process, the locks of its parent, which would otherwise outlive it."""
     _held.set(frozenset())
     while _handles:
         os.close(_handles.pop())
@@ -69,7 +69,7 @@ os.register_at_fork(after_in_child=_after_fork)
 def output_error(
     path: object, error: OSError, expected: str = "an output that can be written"
 ) -> OutputError | ResourceError:
-    """An error of the system, with a way out."""
+    """Return an error for an `OSError` of an output, with a fix."""
     kind = ResourceError if error.errno in _RESOURCES else OutputError
     fix = WAY_OUT.get(error.errno or 0, "choose another place to write to")
     return kind(path, str(error), expected, fix)
@@ -78,7 +78,7 @@ def output_error(
 def beside(path: Path, ending: str) -> Path:
     """Return the hidden name ``.<name>.<ending>`` in the folder of the output ``path``.
 
-    A digest stands in the place of a name that is longer than leaves room for the ending.
+    A digest replaces a name that is too long to leave room for the ending.
     """
     name = os.fsencode(path.name)
     if len(name) > _LONGEST:
@@ -94,19 +94,18 @@ def temporary_beside(path: Path) -> Path:
 
 @contextmanager
 def output_lock(path: Path) -> Iterator[list[str]]:
-    """Hold the lock of the output ``path``; in a block that holds it already this does nothing.
+    """Hold the lock of the output ``path`` in the block; do nothing if the lock is already held.
 
     Yields
     ------
     list of str
-        What was left by runs that did not end well, and is taken over or removed; there is a
-        warning, too.
+        Locks taken over and files removed from runs that ended early; there is also a warning.
 
     Raises
     ------
     OutputError
-        Another run holds the lock: the message names its host and process. The file system has no
-        locks, or the lock file cannot be made.
+        Another run holds the lock, and the message names its host and process; or the file system
+        has no locks; or the lock file cannot be created.
     """
     try:
         key = os.path.join(os.path.realpath(path.parent), path.name)
@@ -133,13 +132,13 @@ def output_lock(path: Path) -> Iterator[list[str]]:
             _held.set(_held.get() - {key})
             if handle in _handles:  # else this is a fork of the process that holds the lock
                 with suppress(OSError):
-                    os.unlink(lock)  # while it is held: who opened it before sees that it is gone
+                    os.unlink(lock)  # while it is held: a run that has it open sees it is gone
                 _handles.remove(handle)
                 os.close(handle)
 
 
 def _locked(path: Path, lock: Path) -> tuple[int, list[str]]:
-    """Descriptor of the lock file, locked, in its place and signed; and whose it was, if any's."""
+    """Return the descriptor of the locked and signed lock file, and its former holder, if any."""
     switch = os.environ.get("HDF5_USE_FILE_LOCKING", "").upper()
     has_locks = switch not in ("FALSE", "0")
     while True:
@@ -168,13 +167,13 @@ def _locked(path: Path, lock: Path) -> tuple[int, list[str]]:
 
 
 def _flock(handle: int, path: Path, lock: Path) -> bool:
-    """Whether the file is locked now; false if it is no longer the one of this name."""
+    """Lock the file; return False if the file of this name is now another one."""
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise OutputError(
             path,
-            f"that {_name(_holder(handle, lock))} is writing it",
+            f"{_name(_holder(handle, lock))}, which is writing it",
             "one run at a time",
             "wait for that run, or write elsewhere",
         ) from error
@@ -182,11 +181,11 @@ def _flock(handle: int, path: Path, lock: Path) -> bool:
         if error.errno in _NO_LOCKS and (holder := _holder(handle, lock)):
             raise _by_hand(path, lock, holder) from error
         raise
-    return _in_place(handle, lock)  # else the winner removed it between our open and our lock
+    return _in_place(handle, lock)  # False if its holder removed it between our open and our lock
 
 
 def _in_place(handle: int, lock: Path) -> bool:
-    """Whether the file locked is the one of this name; by opening it, which NFS does not cache."""
+    """Return whether the locked file is the one of this name, by opening it: NFS caches no open."""
     try:
         again = os.open(lock, _OPEN)
     except FileNotFoundError:
@@ -199,13 +198,19 @@ def _in_place(handle: int, lock: Path) -> bool:
 
 def _sign(handle: int, has_locks: bool) -> None:
     text = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "flock": has_locks})
-    with suppress(OSError):  # of a full disk: the lock holds without
+    with suppress(OSError):  # a full disk: the lock works without the text
         os.ftruncate(handle, 0)
         os.pwrite(handle, text.encode(), 0)
 
 
 def _holder(handle: int, lock: Path) -> dict[str, Any]:
-    """What the lock file says; empty if nothing. A file that is none of ours is left alone."""
+    """Return the content of the lock file; empty if there is none.
+
+    Raises
+    ------
+    OutputError
+        The file is not a lock file of mockgal's; it is left alone.
+    """
     regular = stat.S_ISREG(os.fstat(handle).st_mode)
     text = os.pread(handle, 4096, 0) if regular else b""
     if not regular or not (text == b"" or text.startswith(b'{"host": ')):
@@ -235,7 +240,7 @@ def _holder_at(lock: Path) -> dict[str, Any]:
 
 def _name(holder: dict[str, Any]) -> str:
     if not {"pid", "host"} <= set(holder):
-        return "another run"  # which has not yet written who it is
+        return "another run"  # it has not yet signed the lock file
     return f"process {holder['pid']} on host {holder['host']}"
 
 
@@ -243,7 +248,7 @@ def _by_hand(path: Path, lock: Path, holder: dict[str, Any]) -> OutputError:
     return OutputError(
         path,
         f"the lock file {lock.name} of {_name(holder)}",
-        "none: without file locks it cannot be seen whether that run has ended",
+        "no lock file: without file locks there is no way to tell whether that run has ended",
         f"wait for that run; if it has ended, remove {lock}",
     )
 
@@ -251,24 +256,25 @@ def _by_hand(path: Path, lock: Path, holder: dict[str, Any]) -> OutputError:
 def _no_locks(path: Path, error: OSError) -> OutputError:
     return OutputError(
         path,
-        f"that its file system refuses file locks ({error})",
-        "locks, which keep two runs from writing one file",
+        f"a file system that refuses file locks ({error})",
+        "one with locks, which keep two runs from writing the same file",
         "write to another file system, or set HDF5_USE_FILE_LOCKING=FALSE if no other run "
         "writes this file",
     )
 
 
 def _remove_leftovers(path: Path) -> list[str]:
-    """Remove temporaries of killed runs, and name them: no other run writes while we hold the lock.
+    """Remove temporary files of killed runs and return their names.
 
-    One that cannot be removed is left: it does no harm.
+    No other run writes while we hold the lock. A file that cannot be removed is left: it does no
+    harm.
     """
     start, end = re.escape(beside(path, "").name), re.escape(f".part{path.suffix[:_SUFFIX]}")
     ours = re.compile(f"{start}[0-9a-f]{{32}}{end}")
     removed: list[str] = []
     try:
         names = sorted(os.listdir(path.parent))
-    except PermissionError:  # a folder may be written to and not listed
+    except PermissionError:  # a folder may be writable but not readable
         return removed
     for name in names:
         if ours.fullmatch(name):

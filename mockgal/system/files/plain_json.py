@@ -1,4 +1,4 @@
-"""JSON from anyone: names once, numbers finite, nesting bounded."""
+"""JSON from untrusted files: no repeated names, finite numbers, bounded nesting."""
 
 from __future__ import annotations
 
@@ -6,42 +6,42 @@ import json
 import math
 from typing import Any, NoReturn
 
-MAX_DEPTH = 32  # of lists and objects within each other
+MAX_DEPTH = 32  # of nested lists and objects
 MAX_DIGITS = 25  # of a whole number
 
 
 class PlainJSONError(ValueError):
-    """Text that is not such JSON; the message says why."""
+    """Raised for text that is not such JSON; the message says why."""
 
 
 class DeepJSONError(PlainJSONError):
-    """JSON that is nested too deeply."""
+    """Raised for JSON that is nested too deeply."""
 
 
 def load(
     text: str | bytes, *, depth: int = MAX_DEPTH, digits: int = MAX_DIGITS, nan: bool = False
 ) -> Any:
-    """Return what a text of JSON holds.
+    """Return the value of a JSON text.
 
     Parameters
     ----------
     text : str or bytes
-        The caller bounds its length. Bytes are of UTF-8.
+        The caller must bound its length. Bytes are decoded as UTF-8.
     depth : int
-        Lists and objects within each other.
+        Maximum nesting of lists and objects.
     digits : int
-        Of a whole number, at most.
+        Maximum number of digits of a whole number.
     nan : bool
-        Allow NaN and Infinity, which Python's own writer makes of numbers that are not finite.
+        Allow NaN and Infinity, which Python's own writer produces for numbers that are not finite.
 
     Raises
     ------
     PlainJSONError
-        It is no JSON, names something twice, is nested too deeply, or holds a number beyond floats
-        or a whole one of too many digits.
+        The text is not JSON, repeats a name, is nested too deeply, or has a number that overflows a
+        float or a whole number with too many digits.
     """
     try:
-        found = json.loads(
+        value = json.loads(
             text if isinstance(text, str) else text.decode("utf-8"),
             object_pairs_hook=_unique,
             parse_constant=float if nan else _refuse_number,
@@ -54,11 +54,11 @@ def load(
         raise
     except ValueError as error:
         raise PlainJSONError(" ".join(str(error).split())[:200]) from error
-    level: list[Any] = [found]
+    level: list[Any] = [value]
     for _ in range(depth + 1):
-        level = [item for value in level for item in _items(value)]
+        level = [item for parent in level for item in _items(parent)]
         if not level:
-            return found
+            return value
     raise DeepJSONError(f"nested deeper than {depth}")
 
 
@@ -69,12 +69,12 @@ def _items(value: Any) -> list[Any]:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    items: dict[str, Any] = {}
     for name, value in pairs:
-        if name in found:
+        if name in items:
             raise PlainJSONError(f"the name {name[:40]!r} twice")
-        found[name] = value
-    return found
+        items[name] = value
+    return items
 
 
 def _refuse_number(text: str) -> NoReturn:

@@ -1,4 +1,4 @@
-"""Small files of text from anyone: ordinary ones only, read to a bound, in UTF-8."""
+"""Small text files from untrusted sources: ordinary files only, of bounded size, in UTF-8."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...errors import InputError, UnsafeInputError
 
-# A pipe without a writer would wait at its opening, a terminal would take the process over.
+# Opening a pipe without a writer would block; a terminal would become the controlling terminal.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
@@ -21,18 +21,18 @@ def ordinary_file(
 ) -> Iterator[BufferedReader]:
     """Open an ordinary file to read its bytes; pipes could hang, and devices never end.
 
-    What is looked at is what was opened, so that nothing can be put in its place in between.
+    The check is made on the open file, so that the file cannot be replaced between check and use.
 
     Parameters
     ----------
     path : Path
     expected, fix : str
-        What the file should be, and the way out, for messages.
+        What the file should be, and what the user can do, for messages.
 
     Raises
     ------
     InputError
-        It is no ordinary file, or cannot be read.
+        The path is not an ordinary file, or cannot be read.
     """
     try:
         handle = os.open(path, _FLAGS)
@@ -62,16 +62,16 @@ def read_text(path: Path, most: int, expected: str, *, fix: str) -> str:
     ----------
     path : Path
     most : int
-        Bytes. The bound is on what is read: some files grow, or state no size.
+        Maximum size in bytes, applied to the bytes read: some files grow, or state no size.
     expected, fix : str
-        As of `ordinary_file`.
+        See `ordinary_file`.
 
     Raises
     ------
     InputError
-        It is no ordinary file, cannot be read, or is not in UTF-8.
+        The path is not an ordinary file, cannot be read, or is not in UTF-8.
     UnsafeInputError
-        It is longer than ``most``.
+        The file is longer than ``most``.
     """
     with ordinary_file(path, expected, fix=fix) as stream:
         try:

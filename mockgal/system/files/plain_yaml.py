@@ -1,9 +1,9 @@
-"""YAML from anyone: mappings, lists, texts and numbers, and nothing that grows, runs or is unclear.
+"""YAML from untrusted files: mappings, lists, texts and numbers; nothing that expands or executes.
 
-Read from PyYAML's events in one pass. Refused are aliases and anchors (a few lines of which stand
-for more than any memory holds), merge keys, tags, keys that are repeated or no text, more than one
-document, and more depth, values or text than a file of ours has. Plain words that versions of YAML
-read as different things (``0777``, ``1:30``, ``yes``) are refused with what to write instead.
+It is read from PyYAML's events in one pass. Aliases and anchors (a few lines of which can expand
+beyond any memory), merge keys, tags, keys that are repeated or not text, and more than one document
+are refused, as is more depth, values or text than mockgal's files have. Plain words that versions
+of YAML read differently (``0777``, ``1:30``, ``yes``) are refused with what to write instead.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WHOLE = re.compile("[-+]?(?:0|[1-9][0-9]*)")
 _HEX = re.compile("0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"([-+]?)\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-# What YAML 1.1 takes for numbers and dates, and YAML 1.2 for others, or for texts.
+# Words that YAML 1.1 reads as numbers and dates, and YAML 1.2 as other numbers or as texts.
 _LEADING_ZERO = re.compile("[-+]?0[0-9]+")
 _BASE = re.compile("[-+]?0(?:o[0-7]+|b[01_]+|x[0-9a-fA-F_]+)")
 _UNDERSCORES = re.compile(r"[-+]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][-+]?[0-9]+)?")
@@ -38,18 +38,18 @@ _OMAP = "tag:yaml.org,2002:omap"
 
 
 class Dialect(NamedTuple):
-    """What a kind of file may hold.
+    """Limits on the content of a kind of file.
 
     Parameters
     ----------
     depth : int
-        Lists and mappings within each other.
+        Maximum nesting of lists and mappings.
     values : int
-        Keys and values in all.
+        Maximum number of keys and values in total.
     text : int
-        Characters of one text.
+        Maximum number of characters of one text.
     by_pyyaml : bool
-        It was written by PyYAML, which leaves texts such as ``1e9`` and ``y`` without quotes, has
+        Whether PyYAML wrote the file: it leaves texts such as ``1e9`` and ``y`` unquoted, writes
         numbers that are not finite, and may tag a mapping with ``!!omap``.
     """
 
@@ -60,12 +60,12 @@ class Dialect(NamedTuple):
 
 
 class PlainYAMLError(ValueError):
-    """What is wrong with a text of YAML.
+    """Raised for a text that is not such YAML.
 
     Parameters
     ----------
     line : int
-        From 1 on.
+        Counted from 1.
     found, expected, fix : str
     """
 
@@ -78,23 +78,23 @@ class _Open(NamedTuple):
     """A list or mapping that has not ended."""
 
     content: dict[str, Any] | list[Any]
-    keys: list[str]  # of a mapping: the one that waits for its value
+    keys: list[str]  # in a mapping: the key whose value comes next
     is_omap: bool = False
 
 
 def load(text: str, dialect: Dialect) -> Any:
-    """Return what a text of YAML holds: mappings, lists, texts, numbers, true, false and null.
+    """Return the value of a YAML text: mappings, lists, texts, numbers, true, false and null.
 
     Parameters
     ----------
     text : str
-        The caller bounds its length: the time is proportional to it.
+        The caller must bound its length: the run time is proportional to it.
     dialect : Dialect
 
     Raises
     ------
     PlainYAMLError
-        It holds something else, or is no YAML.
+        The text is not YAML, or holds anything else.
     """
     import yaml
 
@@ -111,14 +111,14 @@ def load(text: str, dialect: Dialect) -> Any:
         mark = error.problem_mark or error.context_mark
         reason = " ".join(f"{error.context or ''} {error.problem or ''}".split())
         raise _no_yaml(mark.line + 1 if mark else 1, reason) from error
-    except (yaml.YAMLError, ValueError, OverflowError) as error:  # escapes of no character, for one
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # such as invalid escapes
         raise _no_yaml(1, " ".join(str(error).split())) from error
 
 
 def _no_yaml(line: int, reason: str) -> PlainYAMLError:
     fix = "put texts with special characters between quotes"
     if r"'\t'" in reason:
-        fix = "write blanks in the place of tabs"
+        fix = "replace tabs by blanks"
     return PlainYAMLError(
         line, f"text that is not plain YAML ({reason})", "lines `key: value`", fix
     )
@@ -171,7 +171,7 @@ def _built(events: Any, dialect: Dialect) -> Any:
 
 
 def _check_node(event: Any, line: int, dialect: Dialect) -> bool:
-    """Whether a node is an ordered mapping; anchors, aliases and other tags are refused."""
+    """Return whether a node is an ordered mapping; raise for anchors, aliases and other tags."""
     import yaml
 
     if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
@@ -197,7 +197,7 @@ def _check_node(event: Any, line: int, dialect: Dialect) -> bool:
 
 
 def _put(stack: list[_Open], root: list[Any], value: Any, line: int) -> None:
-    """Put a value where it belongs; in a mapping, keys and values take turns."""
+    """Add a value to the innermost list or mapping, where keys and values alternate."""
     if not stack:
         root.append(value)
         return
@@ -208,7 +208,7 @@ def _put(stack: list[_Open], root: list[Any], value: Any, line: int) -> None:
         content[keys.pop()] = value
     elif not isinstance(value, str):
         raise PlainYAMLError(
-            line, f"the key {shown(value)}, which is no text", "a name", "put it between quotes"
+            line, f"the key {shown(value)}, which is not text", "a name", "put it between quotes"
         )
     elif value in content:
         raise PlainYAMLError(
@@ -219,17 +219,17 @@ def _put(stack: list[_Open], root: list[Any], value: Any, line: int) -> None:
 
 
 def _mapping_of(ended: _Open, line: int) -> Any:
-    """A list or mapping that is complete; of an ordered mapping, which is a list, a mapping."""
+    """Return a complete list or mapping; an ordered mapping, written as a list, as a mapping."""
     if not ended.is_omap:
         return ended.content
-    found: dict[str, Any] = {}
+    mapping: dict[str, Any] = {}
     for item in ended.content:
-        if not isinstance(item, dict) or len(item) != 1 or next(iter(item)) in found:
+        if not isinstance(item, dict) or len(item) != 1 or next(iter(item)) in mapping:
             raise PlainYAMLError(
-                line, "an !!omap that is no list of keys, each once", "one", "write a mapping"
+                line, "an !!omap that is not a list of distinct keys", "one", "write a mapping"
             )
-        found |= item
-    return found
+        mapping |= item
+    return mapping
 
 
 def _scalar(event: Any, line: int, dialect: Dialect) -> Any:
@@ -251,10 +251,10 @@ def _scalar(event: Any, line: int, dialect: Dialect) -> Any:
 
 
 def meaning(text: str, dialect: Dialect) -> tuple[Any, str]:
-    """Return what a plain word stands for, and, if that is not clear, what to write.
+    """Return the value of a plain word and, if it is ambiguous, what to write instead.
 
-    By YAML 1.2's core schema, where YAML 1.1 does not disagree: but ``1e9`` is a number, which it
-    is to people. What PyYAML wrote is read as PyYAML does.
+    The value is that of YAML 1.2's core schema, if YAML 1.1 agrees; but ``1e9`` is a number, as
+    people read it. Words that PyYAML wrote are read as PyYAML reads them.
     """
     quoted = f'"{text[:60]}" for the text'
     if dialect.by_pyyaml and _is_text_to_pyyaml(text):
@@ -279,7 +279,7 @@ def meaning(text: str, dialect: Dialect) -> tuple[Any, str]:
 
 
 def _is_text_to_pyyaml(text: str) -> bool:
-    """Whether PyYAML writes a text as it is, since it reads it so."""
+    """Return whether PyYAML reads a plain word as text, and so writes it without quotes."""
     import yaml
 
     resolvers = yaml.SafeLoader.yaml_implicit_resolvers.get(text[:1], ())
@@ -287,7 +287,10 @@ def _is_text_to_pyyaml(text: str) -> bool:
 
 
 def _number(text: str, quoted: str) -> tuple[Any, str]:
-    """The number that a word stands for; the word itself if it is none."""
+    """Return the number that a word stands for, or the word itself if it is not a number.
+
+    The second value says what to write instead if the word is ambiguous.
+    """
     is_whole = _WHOLE.fullmatch(text) or _HEX.fullmatch(text)
     is_float = _FLOAT.fullmatch(text)
     if _LEADING_ZERO.fullmatch(text):

@@ -1,4 +1,4 @@
-"""Folders for scratch files: there, and open to writing, before anything is begun."""
+"""Folders for scratch files, checked to exist and be writable before any work begins."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .lock import output_error
 
 _MISSING = {
     errno.ENOENT: "no such folder",
-    errno.ENOTDIR: "a file in the place of a folder",
+    errno.ENOTDIR: "a file, not a folder",
     errno.ELOOP: "a circle of links",
 }
 
@@ -24,16 +24,16 @@ def scratch_folder(folder: str | os.PathLike[str] | None, where: str = "scratch"
     Parameters
     ----------
     folder : path-like or None
-        None for that of TMPDIR, or the system's.
+        None for the folder of TMPDIR or, without it, the system's.
     where : str
-        The option, for the message.
+        Name of the option, for the message.
 
     Raises
     ------
     UsageError
         There is no such folder.
     OutputError
-        It cannot be reached or written to, or no folder of the system has room.
+        The folder cannot be reached or written to, or no folder of the system has free space.
     """
     try:
         path = Path(tempfile.gettempdir() if folder is None else folder)

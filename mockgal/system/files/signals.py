@@ -1,8 +1,8 @@
-"""Signals end the command; they wait while an output is between two states, and are never lost.
+"""Signals end the command; they are deferred while an output changes state, and are never lost.
 
-What a handler raises may be lost: in a callback of a C library, in ``__del__``, or where a library
-puts an error of its own in its place. So those of a command are recorded, and `check` raises again
-for them: where progress is told, before an output gets its name, and at the end.
+The exception that a handler raises may be lost: in a callback of a C library, in ``__del__``, or if
+a library raises its own error instead. So the signals of a command are recorded, and `check` raises
+again for them: when progress is reported, before an output gets its name, and at the end.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from typing import Any
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 INTERRUPTED = "mockgal: interrupted; every output is whole, or as it was"
 
-_came: list[int] = []  # signals that end the command
+_came: list[int] = []  # signals received that end the command
 
 
 def came() -> int | None:
-    """Return the first signal that was to end the command, or None."""
+    """Return the first signal received that ends the command, or None."""
     return _came[0] if _came else None
 
 
 def check() -> None:
-    """Raise if a signal was to end the command, and is lost."""
+    """Raise if a signal that ends the command was received, in case its exception was lost."""
     if _came:
         _raise(_came[0])
 
@@ -45,10 +45,10 @@ def _end(signum: int, frame: Any) -> None:
 
 @contextmanager
 def ending_command() -> Iterator[None]:
-    """Have signals end the command in the block by an exception, which cleans up on its way.
+    """Make signals end the command in the block by an exception, so that it cleans up.
 
-    After the block they do what they did before: whoever runs a command from Python goes on. In
-    another thread than the main one they stay as they are: none comes there.
+    After the block the former handlers are restored, for programs that run a command from Python.
+    In any thread but the main one handlers are left as they are: no signal is handled there.
     """
     if not _is_main_thread():
         yield
@@ -66,14 +66,14 @@ def ending_command() -> Iterator[None]:
 
 
 def _is_main_thread() -> bool:
-    """Whether this thread may set handlers; no other is interrupted by them."""
+    """Return whether this is the main thread, which alone may set handlers and is interrupted."""
     return threading.current_thread() is threading.main_thread()
 
 
 def end_at_once() -> None:
-    """Have signals end the process where it is: nothing is begun yet, or all is done.
+    """Make signals end the process at once: call it before any work has begun or after all is done.
 
-    Python may be importing or closing down then, and would print a traceback.
+    Python may then be importing or shutting down, and an exception would print a traceback.
     """
     _handle(_end_at_once)
 
@@ -86,7 +86,7 @@ def _end_at_once(signum: int, frame: Any) -> None:
 
 def _handle(handler: Any) -> None:
     for number in _SIGNALS:
-        # SIGINT is ignored in what a shell starts with `&`: it stays so.
+        # A process that a shell starts with `&` ignores SIGINT, and continues to.
         if number == signal.SIGTERM or signal.getsignal(number) in _TAKEN:
             signal.signal(number, handler)
 
@@ -95,31 +95,31 @@ _TAKEN = (signal.default_int_handler, _end, _end_at_once)
 
 
 def is_command() -> bool:
-    """Whether this process was started as ``mockgal`` or ``python -m mockgal``."""
+    """Return whether this process was started as ``mockgal`` or ``python -m mockgal``."""
     if sys.argv[:1] == ["-m"]:  # while Python looks for the module
         return sys.orig_argv[-len(sys.argv)] in ("mockgal", "-mmockgal")
     return bool(sys.argv) and os.path.basename(sys.argv[0]) == "mockgal"
 
 
 class _Stop(Exception):
-    """Ends the block where it may end; the cause is raised after that."""
+    """Raised to end the block at a safe point; the signal itself is raised after that."""
 
 
 class Deferral:
-    """Signals that wait: those of `signals_deferred`'s block."""
+    """The deferred signals of a `signals_deferred` block."""
 
     def __init__(self) -> None:
         self._kept: list[int] = []
         self._former: dict[signal.Signals, Any] = {}
 
     def check(self) -> None:
-        """End the block here if there was a signal, in it or before it."""
+        """End the block here if a signal was received, in it or before it."""
         if self._kept or _came:
             raise _Stop
 
     @contextmanager
     def allowed(self) -> Iterator[None]:
-        """Let signals end a part of the block, those that have come among them."""
+        """Let signals end a part of the block, including those already received."""
         self._let()
         try:
             yield
@@ -140,7 +140,7 @@ class Deferral:
                 signal.signal(number, handler)
                 del self._former[number]
         finally:
-            if self._former:  # a signal came through the first handler
+            if self._former:  # a signal raised through a handler already restored
                 self._let()
         kept, self._kept = self._kept, []
         for waiting in kept:
@@ -149,12 +149,13 @@ class Deferral:
 
 @contextmanager
 def signals_deferred() -> Iterator[Deferral]:
-    """Keep SIGINT and SIGTERM, where they would raise in the block, until its end.
+    """Defer SIGINT and SIGTERM, if they would raise in the block, until its end.
 
     Yields
     ------
     Deferral
-        ``check()`` ends the block early if there was a signal; in ``allowed()`` they come through.
+        ``check()`` ends the block early if a signal was received; in ``allowed()`` signals are not
+        deferred.
     """
     deferral, stopped = Deferral(), False
     try:
@@ -165,6 +166,6 @@ def signals_deferred() -> Iterator[Deferral]:
             stopped = True
     finally:
         deferral._let()
-    if stopped:  # and the handler did not raise: yet the work is not done
+    if stopped:  # the handler did not raise, but the work is not done
         check()
         raise KeyboardInterrupt
