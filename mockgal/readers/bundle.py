@@ -1,6 +1,6 @@
-"""Our own bundle: one HDF5 file with halos and, where there are any, particles and a density grid.
+"""The bundle: one HDF5 file with halos and, optionally, particles and a density grid.
 
-Units are the internal ones (`mockgal.columns`); `mockgal.writers.bundle` writes it.
+Values are in internal units (`mockgal.columns`). `mockgal.writers.bundle` writes bundles.
 
 | path | content |
 |---|---|
@@ -8,7 +8,7 @@ Units are the internal ones (`mockgal.columns`); `mockgal.writers.bundle` writes
 | /header | attributes: box, redshift, cosmology, counts; datasets of JSON: records, source files |
 | /halos/COLUMN | each with unit, h_power, description; rows in any order |
 | /particles/position | float32 [Mpc/h] |
-| /particles/mass | dataset, or attribute of /particles where all are equal [Msun/h] |
+| /particles/mass | dataset, or an attribute of /particles if all masses are equal [Msun/h] |
 | /density | see `mockgal.readers.density` |
 """
 
@@ -64,7 +64,7 @@ from .particle_stream import stream_particles
 from .stated_cosmology import check_given, make_cosmology
 
 _AGAIN = "pack the original catalogue again"
-_DIGEST_BYTES = 1 << 30  # larger bundles are mostly particles; no digest of them is taken
+_DIGEST_BYTES = 1 << 30  # larger bundles are mostly particles and are not hashed
 
 
 class _Header(NamedTuple):
@@ -86,12 +86,12 @@ class _Header(NamedTuple):
 
 
 class BundleReader:
-    """The bundle that `mockgal pack` writes."""
+    """Reader of the bundles that `mockgal pack` writes."""
 
     name = "bundle"
 
     def detect(self, path: Path) -> bool:
-        """Whether ``path`` is a bundle: never raises for other formats."""
+        """Return whether ``path`` is a bundle; never raise for other formats."""
         try:
             with safe.open_hdf5(path) as file:
                 return headers.has(file, "/", BUNDLE_ATTRIBUTE)
@@ -99,13 +99,13 @@ class BundleReader:
             return False
 
     def read(self, path: Path, options: ReadOptions) -> Scene:
-        """The scene in the bundle at ``path``.
+        """Return the scene in the bundle at ``path``.
 
         Parameters
         ----------
         path : Path
         options : ReadOptions
-            A mass definition must be the one that was packed.
+            The mass definition, if set, must be the one that was packed.
 
         Returns
         -------
@@ -114,8 +114,8 @@ class BundleReader:
         Raises
         ------
         MockgalError
-            Exit code 3 for a damaged, incomplete or contradictory bundle, 4 for an unsafe one, 2
-            for a mass definition that it does not hold.
+            Exit code 3 for a damaged, incomplete or inconsistent bundle, 4 for an unsafe one, 2
+            for a mass definition that the bundle does not hold.
         """
         with safe.open_hdf5(path) as file:
             header = _header(file, options)
@@ -124,7 +124,7 @@ class BundleReader:
                 "--mass-definition",
                 f"{options.mass_definition!r}",
                 f"{header.mass_definition!r}, the one in {path}",
-                "pack the original catalogue again with the definition meant",
+                "pack the original catalogue again with the definition that you want",
             )
         record = {
             **header.json["record"],
@@ -173,7 +173,7 @@ def _header(file: h5py.File, options: ReadOptions) -> _Header:
     if headers.count(file, "/", COMPLETE, 0) != 1:
         raise CorruptFileError(
             f"{path}@{COMPLETE}",
-            "a bundle whose writing did not end",
+            "a bundle that was not completely written",
             f"{COMPLETE} = 1",
             _AGAIN,
         )
@@ -212,25 +212,25 @@ def _header(file: h5py.File, options: ReadOptions) -> _Header:
 
 
 def _cosmology(where: str, values: dict[str, Any], options: ReadOptions) -> Cosmology:
-    """The cosmology of a bundle, which states all of it: nothing is taken from the user."""
+    """Return the cosmology of a bundle, which states all parameters; the user's only must agree."""
     cosmology = make_cosmology(where, {}, values, options._replace(w0=None, wa=None))
     check_given(where, cosmology, options)
     return cosmology
 
 
 def _facts(file: h5py.File) -> dict[str, Any]:
-    """The attributes that the bundle's digest is taken of."""
+    """Return the attributes that the bundle's digest covers."""
     names = {
         "": (HEADER, (*BUNDLE_FACTS, *(item.name for item in fields(Cosmology)))),
         "particles/": (PARTICLES, (MASS.split("/")[1],)),
         "density/": (DENSITY, GRID_ATTRIBUTES),
     }
-    found = {
+    attributes = {
         prefix + key: headers.attribute(file, group, key, None)
         for prefix, (group, keys) in names.items()
         for key in keys
     }
-    return {key: value for key, value in found.items() if isinstance(value, str | int | float)}
+    return {key: value for key, value in attributes.items() if isinstance(value, str | int | float)}
 
 
 def _json(file: h5py.File, name: str, kind: type) -> Any:
@@ -247,7 +247,7 @@ def _json(file: h5py.File, name: str, kind: type) -> Any:
 
 
 def _record(file: h5py.File) -> dict[str, Any]:
-    """The record of the snapshot; what the user gave is a table that later steps add to."""
+    """Return the snapshot's record. Later steps add to its table of options, which is checked."""
     name = f"{HEADER}/record"
     record: dict[str, Any] = _json(file, name, dict)
     if not isinstance(record.get("options_given", {}), dict):
@@ -261,7 +261,7 @@ def _record(file: h5py.File) -> dict[str, Any]:
 
 
 def _halo_record(file: h5py.File) -> dict[str, Any]:
-    """The record of the halos: counts, and shares of something."""
+    """Return the halos' record: counts, and the measured fractions in `MEASURED`."""
     name = f"{HEADER}/halo_record"
     record: dict[str, Any] = _json(file, name, dict)
     for key, value in record.items():
@@ -296,7 +296,7 @@ def _halos(path: Path, header: _Header, snapshot: Snapshot, options: ReadOptions
             )
         declared = HALO_COLUMNS[name]
         with safe.open_hdf5(path) as file:
-            data = safe.dataset(file, dataset)  # before its attributes: it may be hostile
+            data = safe.dataset(file, dataset)  # check it before its attributes: it may be hostile
             shape, kind = data.shape, data.dtype.kind
             unit = (
                 headers.text(file, dataset, "unit"),
@@ -309,23 +309,23 @@ def _halos(path: Path, header: _Header, snapshot: Snapshot, options: ReadOptions
                 f"{declared.unit!r} with {declared.h_power}",
                 _AGAIN,
             )
-        wanted = (header.halos, *declared.shape), np.dtype(declared.dtype).kind
-        if (shape, kind) != wanted:
+        expected = (header.halos, *declared.shape), np.dtype(declared.dtype).kind
+        if (shape, kind) != expected:
             raise CorruptFileError(
                 where,
                 f"shape {shape} of type {kind!r}",
-                f"{wanted[0]} of type {wanted[1]!r}",
+                f"{expected[0]} of type {expected[1]!r}",
                 _AGAIN,
             )
-        found = chunks.columns(
+        stored_columns = chunks.columns(
             FileSet((path,), ""), {HALOS: [header.halos]}, {dataset: declared.shape}
         )
-        columns[name] = found[dataset].astype(declared.dtype, copy=False)
+        columns[name] = stored_columns[dataset].astype(declared.dtype, copy=False)
     stored = content_digest(columns, HALO_COLUMNS, ["halo_id"], header.mass_definition)
     if bundle_digest(header.facts, stored) != header.digest:
         raise CorruptFileError(
             f"{path}@{BUNDLE_DIGEST}",
-            "a header or halos other than those that were written",
+            "a header or halos that changed since they were written",
             f"the digest {header.digest}",
             "copy or download the file again, or pack the original catalogue again",
         )
@@ -340,7 +340,7 @@ def _halos(path: Path, header: _Header, snapshot: Snapshot, options: ReadOptions
 
 
 def _check_particle_mass(path: Path, header: _Header, halos: HaloCatalog) -> None:
-    """The mass of the particles here against the header's, in runs that have one kind only."""
+    """Compare the mass of the stored particles with the header's, in runs of one particle type."""
     if "stellar_mass" in halos or header.uniform_mass is None or header.particle_mass is None:
         return
     physics.check_particle_mass(
@@ -360,7 +360,7 @@ def _check_mass(path: Path, header: _Header, total: float) -> float:
 
 
 def _particles(path: Path, header: _Header, options: ReadOptions) -> Particles | None:
-    """The particles as a stream that checks their mean density at its end."""
+    """Return the particles as a stream that checks their mean density at its end."""
     if header.particles == 0:
         return None
 

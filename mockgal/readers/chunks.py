@@ -1,6 +1,6 @@
-"""Multi-file sets: finding the files, ordering them by number, and checking that none is missing.
+"""Multi-file sets: find the files, order them by number, and check that none is missing.
 
-A set is ``STEM_NNN.hdf5`` or ``STEM_NNN.K.hdf5`` for K from 0; NNN is the number of the output.
+A set is ``STEM_NNN.hdf5``, or ``STEM_NNN.K.hdf5`` with chunks K from 0; NNN is the output number.
 """
 
 from __future__ import annotations
@@ -32,47 +32,47 @@ from .hdf5 import safe
 
 _NAME = re.compile(r"(?P<stem>.+?)_(?P<number>\d{3,})(?:\.(?P<chunk>\d+))?\.(?:hdf5|h5)")
 _NAMED = 20  # surplus chunks named in a message
-_LOOKED_AT = 16  # files of a set, to find out what they are
-_BLOCK = 1 << 24  # bytes: between blocks a thread waits for the interpreter, milliseconds each time
-_HASHERS = 2  # threads that take digests: hashing leaves the interpreter to the others
+_LOOKED_AT = 16  # files of a set that are examined to detect the format
+_BLOCK = 1 << 24  # bytes: a thread waits milliseconds for the interpreter between blocks
+_HASHERS = 2  # hashing threads: hashing releases the interpreter lock
 
 
 class FileSet(NamedTuple):
-    """The files of one output in order, the output's number ("" if the name has none)."""
+    """The ordered files of one output, and the output's number ("" if the name has none)."""
 
     files: tuple[Path, ...]
     number: str
 
     @property
     def folder(self) -> Path:
-        """Where the files are."""
+        """Folder of the files."""
         return self.files[0].parent
 
     @property
     def is_single(self) -> bool:
-        """Whether there is one file, which others may have been merged into."""
+        """Whether there is one file, which may have been merged from several."""
         return len(self.files) == 1
 
     @property
     def where(self) -> str:
-        """The set in messages: its file, or its folder."""
+        """File or folder of the set, for messages."""
         return str(self.files[0] if self.is_single else self.folder)
 
 
 def _parsed(folder: Path, stems: str) -> list[tuple[str, int, Path]]:
-    """(number, chunk, path) of the files in ``folder`` whose stem matches; chunk -1 if single."""
-    found = []
+    """Return (number, chunk, path) of the files whose stem matches; chunk -1 if single."""
+    entries = []
     for path in sorted(folder.iterdir()):
         match = _NAME.fullmatch(path.name)
         if match and re.fullmatch(stems, match["stem"]) and path.is_file():
-            found.append((match["number"], int(match["chunk"] or -1), path))
-    return found
+            entries.append((match["number"], int(match["chunk"] or -1), path))
+    return entries
 
 
 def any_file(path: Path, stems: str, folders: str, looks_right: Callable[[Path], bool]) -> bool:
-    """Whether one of the first files that may belong to a set at ``path`` looks right.
+    """Return whether any of the first files of a possible set at ``path`` looks right.
 
-    The other arguments are `find_set`'s.
+    The other arguments are those of `find_set`.
     """
     files = [path] if path.is_file() else []
     if path.is_dir():
@@ -81,36 +81,36 @@ def any_file(path: Path, stems: str, folders: str, looks_right: Callable[[Path],
 
 
 def _in_folder(path: Path, stems: str, folders: str) -> list[tuple[str, int, Path]]:
-    """What is in the folder itself or, if nothing, in the folders below that may hold a set."""
+    """Return the matching files in the folder or, if there are none, in its matching subfolders."""
     below = [p for p in sorted(path.iterdir()) if p.is_dir() and re.fullmatch(folders, p.name)]
     return _parsed(path, stems) or [entry for folder in below for entry in _parsed(folder, stems)]
 
 
 def find_set(path: Path, stems: str, folders: str, number: str = "") -> FileSet | None:
-    """The set that ``path`` means.
+    """Return the set at ``path``.
 
     Parameters
     ----------
     path : Path
-        A single file, any file of a set, the set's folder, or a run's folder holding one set.
+        A single file, any file of a set, the set's folder, or a run's folder with one set.
     stems : str
         Regular expression for the part of the file names before the number.
     folders : str
-        Regular expression for the names of the folders that hold a set in a run's folder.
+        Regular expression for the subfolders of a run's folder that hold a set.
     number : str, optional
         Look only for this output in a folder.
 
     Returns
     -------
     FileSet or None
-        None if nothing there is named so.
+        None if no file name matches.
 
     Raises
     ------
     UsageError
-        A folder with several sets; the message lists their numbers.
+        The folder holds several sets; the message lists their numbers.
     IncompleteSetError
-        Two files for one chunk.
+        Two files hold the same chunk.
     """
     if path.is_file():
         match = _NAME.fullmatch(path.name)
@@ -134,8 +134,8 @@ def find_set(path: Path, stems: str, folders: str, number: str = "") -> FileSet 
         raise UsageError(
             path,
             f"several outputs, {', '.join(numbers)}",
-            "one",
-            "give the folder or a file of the one meant",
+            "one output",
+            "give the folder or a file of the output that you want",
         )
     found.sort(key=lambda entry: entry[1])
     for (_, a, first), (_, b, second) in pairwise(found):
@@ -144,38 +144,38 @@ def find_set(path: Path, stems: str, folders: str, number: str = "") -> FileSet 
                 path,
                 f"both {first} and {second}",
                 "one file for each chunk",
-                "move the one that does not belong to the set elsewhere",
+                "move the file that does not belong to the set elsewhere",
             )
     return FileSet(tuple(file for _, _, file in found), numbers[0])
 
 
 def numbers(files: FileSet) -> list[int]:
-    """The number K of each file; 0 for a single one."""
+    """Return the chunk number K of each file; 0 for a single file."""
     matches = [_NAME.fullmatch(path.name) for path in files.files]
     return [int(m["chunk"] or 0) if m else 0 for m in matches]
 
 
 def missing_numbers(present: Sequence[int], declared: int) -> str:
-    """The chunks that are not there, as ranges: ``"0, 3-35"``; "" if none is missing."""
+    """Return the missing chunks as ranges, such as ``"0, 3-35"``; "" if none is missing."""
     edges = [-1, *sorted(k for k in present if k < declared), declared]
     gaps = [(a + 1, b - 1) for a, b in pairwise(edges) if b - a > 1]
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in gaps)
 
 
 def check_numbers(files: FileSet, declared: int, *, allow_missing: bool | None = None) -> str:
-    """Whether the chunks 0 to ``declared`` - 1 are all there, and no others.
+    """Raise unless the set has exactly the chunks 0 to ``declared`` - 1.
 
     Parameters
     ----------
     files : FileSet
     declared : int
     allow_missing : bool, optional
-        Whether some may be missing; None where the user has no such choice.
+        Whether some may be missing; None if the format has no such option.
 
     Returns
     -------
     str
-        The missing chunks, as `missing_numbers` gives them.
+        The missing chunks, in the format of `missing_numbers`.
 
     Raises
     ------
@@ -186,7 +186,7 @@ def check_numbers(files: FileSet, declared: int, *, allow_missing: bool | None =
     missing = missing_numbers(present, declared)
     surplus = sorted(k for k in present if k >= declared)
     if missing and not allow_missing:
-        choice = "; or read what is there with --allow-missing-chunks"
+        choice = "; or read the others with --allow-missing-chunks"
         raise IncompleteSetError(
             files.where,
             f"{len(present)} of {declared} files; missing chunk {missing}",
@@ -198,13 +198,13 @@ def check_numbers(files: FileSet, declared: int, *, allow_missing: bool | None =
             files.where,
             "surplus chunk " + ", ".join(map(str, surplus[:_NAMED])),
             f"{declared} files, as the header says",
-            "remove files of another run or version",
+            "remove the files of another run or version",
         )
     return missing
 
 
 def check_same(files: FileSet, values: Sequence[Any], what: str) -> None:
-    """Whether the files agree on a header value.
+    """Raise if the files disagree on a header value.
 
     Raises
     ------
@@ -224,18 +224,18 @@ def check_same(files: FileSet, values: Sequence[Any], what: str) -> None:
 def check_total(
     files: FileSet, this_file: Sequence[int], total: int, what: str, *, complete: bool = True
 ) -> None:
-    """Whether the counts of the files add up to the declared total.
+    """Raise if the counts of the files do not add up to the declared total.
 
     Raises
     ------
     HeaderError
-        They do not; of a set that is not ``complete``, they are more.
+        The sum differs or, for a set that is not ``complete``, exceeds the total.
     """
     if sum(this_file) > total or (complete and sum(this_file) != total):
         raise HeaderError(
             f"{files.where}:{what}",
             f"{sum(this_file)} rows in all files",
-            f"{total}, as the header's total says",
+            f"{total}, the total in the header",
             "look for a file that was copied twice or is from another version",
         )
 
@@ -245,16 +245,16 @@ def columns(
     rows: Mapping[str, Sequence[int]],
     wanted: Mapping[str, tuple[int | None, ...]],
 ) -> dict[str, NDArray[Any]]:
-    """Datasets of the set, each from all files in one array; every file is opened once.
+    """Return datasets of the set, each joined over all files; open every file once.
 
     Parameters
     ----------
     files : FileSet
     rows : mapping of str to sequence of int
-        By group: rows in each file, as its header says. A file without rows may lack the dataset.
+        Rows of each group in each file, from the headers. A file without rows may lack the dataset.
     wanted : mapping of str to tuple of int or None
-        Paths ``GROUP/NAME`` of the datasets, and the shape of one row; None where any length will
-        do that is the same in all files.
+        Paths ``GROUP/NAME`` of the datasets, and the shape of one row; None allows any length that
+        is the same in all files.
 
     Returns
     -------
@@ -263,7 +263,7 @@ def columns(
     Raises
     ------
     HeaderError
-        A file whose rows differ from its header's count, or in shape.
+        The rows of a file differ from its header in number, or from the other files in shape.
     UnsafeInputError
         More rows than files of this size can hold.
     """
@@ -300,7 +300,7 @@ def _group(name: str) -> str:
 def _allocate(
     files: FileSet, name: str, shape: tuple[int, ...], kind: np.dtype[Any]
 ) -> NDArray[Any]:
-    """Memory for a dataset of the whole set, if its files are large enough to hold one."""
+    """Allocate a dataset of the whole set; raise if the files are too small to hold it."""
     declared = prod(shape) * kind.itemsize
     stored = sum(path.stat().st_size for path in files.files)
     if declared > safe.BOMB_BYTES and declared > safe.BOMB_RATIO * stored:
@@ -315,7 +315,7 @@ def _allocate(
 
 
 def present(files: FileSet, rows: Sequence[int], name: str) -> bool:
-    """Whether the first file with rows has the dataset; true if no file has rows."""
+    """Return whether the first file with rows has the dataset; True if no file has rows."""
     for path, count in zip(files.files, rows, strict=True):
         if count:
             with safe.open_hdf5(path) as file:
@@ -326,12 +326,14 @@ def present(files: FileSet, rows: Sequence[int], name: str) -> bool:
 def checked(
     file: h5py.File, name: str, rows: int, row_shape: tuple[int | None, ...] = ()
 ) -> h5py.Dataset:
-    """The dataset, after checking that it has ``rows`` rows of the shape `column` describes.
+    """Return the dataset after checking its number of rows and the shape of a row.
+
+    ``row_shape`` is as in `columns`.
 
     Raises
     ------
     HeaderError
-        It has another number of rows than the header says, or rows of another shape.
+        The number of rows differs from the header, or a row has another shape.
     """
     data = safe.dataset(file, name)
     where = f"{file.filename}:/{name}"
@@ -339,7 +341,7 @@ def checked(
         raise HeaderError(
             where,
             f"shape {data.shape}",
-            f"{rows} rows, as the file's header says",
+            f"{rows} rows, as in the file's header",
             "fetch the file again",
         )
     here = data.shape[1:]
@@ -350,15 +352,15 @@ def checked(
         raise HeaderError(
             where,
             f"shape {data.shape}",
-            f"({', '.join(map(str, wanted_shape))}{',' * (not row_shape)}), as the format and the "
-            "set's other files have",
-            "check that the file is the one meant, or fetch it again",
+            f"({', '.join(map(str, wanted_shape))}{',' * (not row_shape)}), as in the format and "
+            "the set's other files",
+            "check that this is the right file, or fetch it again",
         )
     return data
 
 
 def place(files: FileSet, rows: Sequence[int], name: str, row: int) -> str:
-    """``FILE:/NAME, row R``: where a row of the whole set is."""
+    """Return the place ``FILE:/NAME, row R`` of a row of the whole set."""
     for path, count in zip(files.files, rows, strict=True):
         if row < count:
             return f"{path}:/{name}, row {row}"
@@ -367,18 +369,18 @@ def place(files: FileSet, rows: Sequence[int], name: str, row: int) -> str:
 
 
 def row_at(where: str, start: int, row: int) -> str:
-    """``FILE:/NAME, row R`` for a row of a piece that begins at ``start``."""
+    """Return ``FILE:/NAME, row R`` for a row of a piece that begins at ``start``."""
     return f"{where}, row {start + row}"
 
 
 @contextmanager
 def sources(files: FileSet) -> Iterator[Callable[[], tuple[SourceFile, ...]]]:
-    """Take sizes and SHA-256 digests of the files while the block runs.
+    """Compute sizes and SHA-256 digests of the files while the block runs.
 
     Yields
     ------
     callable
-        Waits for the files' entries, and gives them in order.
+        Waits for the entries of all files, and returns them in order.
     """
     with ThreadPoolExecutor(max_workers=_HASHERS) as pool:
         pending = [pool.submit(source, path) for path in files.files]
@@ -389,7 +391,7 @@ def sources(files: FileSet) -> Iterator[Callable[[], tuple[SourceFile, ...]]]:
 
 
 def source(path: Path, *, digests: bool = True) -> SourceFile:
-    """One file with its size and SHA-256 digest ("" without ``digests``)."""
+    """Return a file's entry, with its size and SHA-256 digest ("" without ``digests``)."""
     digest = hashlib.sha256()
     try:
         size = path.stat().st_size
@@ -405,12 +407,12 @@ def source(path: Path, *, digests: bool = True) -> SourceFile:
 
 
 def check_distinct(sources: Sequence[SourceFile], rows: Sequence[int]) -> None:
-    """Whether no chunk with rows is a copy of another.
+    """Raise if a chunk with rows is a copy of another.
 
     Raises
     ------
     IncompleteSetError
-        Two files of the same content.
+        Two files have the same content.
     """
     seen: dict[str, str] = {}
     for item, count in zip(sources, rows, strict=True):

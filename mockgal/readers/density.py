@@ -1,14 +1,14 @@
-"""Density grids: a cubic HDF5 dataset that says what its numbers are, read slab by slab.
+"""Density grids: a cubic HDF5 dataset with attributes that describe it, read slab by slab.
 
 | attribute | meaning |
 |---|---|
 | boxsize | side of the grid [comoving Mpc/h] |
 | kind | counts, mass or delta |
-| unit | of the numbers, see `UNITS` |
+| unit | unit of the values, see `UNITS` |
 | mas | mass assignment: NGP, CIC, TSC or PCS |
 | redshift | of the snapshot |
 | origin | corner or centre: where voxel 0 is |
-| quantity | what the numbers are of; matter, if it is not there |
+| quantity | optional: what the grid is the density of; default matter |
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from .checks.orientation import Sampler
 from .hdf5 import headers, safe
 from .stated_cosmology import SAME
 
-# What each kind may be in: what is written and, for pure numbers, its other name.
+# Units allowed for each kind: the one that is written and, if dimensionless, its other name.
 UNITS = {kind: (unit,) if unit else ("", "1") for kind, unit in GRID_UNITS.items()}
 _ALLOWED = {
     "boxsize": "its side in Mpc/h",
@@ -53,31 +53,34 @@ def read_density(
     halos: HaloCatalog | None = None,
     record: dict[str, Any] | None = None,
 ) -> DensityField:
-    """A density grid, its values checked once; rows are read when they are asked for.
+    """Return a density grid. All values are checked once; rows are read on request.
 
     Parameters
     ----------
     path : Path
     snapshot : Snapshot, optional
-        The grid must be of its matter: have its box size and redshift and, if of mass, its mean
-        density.
+        The grid must hold the matter of this snapshot: have its box size, its redshift and, for
+        kind mass, its mean density.
     dataset : str
     halos : HaloCatalog, optional
-        Must be where the matter is.
+        Halos that must lie where the matter is.
     record : dict, optional
-        Takes how well they fit; see `mockgal.readers.checks.orientation.Sampler.verdict`.
+        Receives how well halos and grid fit; see
+        `mockgal.readers.checks.orientation.Sampler.verdict`.
 
     Returns
     -------
     DensityField
-        ``read_slab(start, stop)`` gives float64 of shape (stop - start, N, N).
+        ``read_slab(start, stop)`` returns float64 of shape (stop - start, N, N).
 
     Raises
     ------
     MissingDatasetError, HeaderError
-        No such dataset, not a cube, attributes missing or not allowed, not of matter.
+        The dataset is missing or no cube; attributes are missing or not allowed; or the grid is
+        not of matter.
     BadValueError, UnitsError
-        NaN, delta below -1 or not 0 in the mean, negative mass, mass that does not fit Omega_m.
+        NaN, delta below -1, a mean delta that is not 0, negative mass, or a total mass that does
+        not fit Omega_m.
     """
     where = f"{path}:/{dataset}"
     with safe.open_hdf5(path) as file:
@@ -101,20 +104,20 @@ def read_density(
         quantity = headers.text(file, dataset, QUANTITY, MATTER)
         block = min(int(data.chunks[0]), size) if data.chunks else 1
         if block * size**2 * data.dtype.itemsize > safe.MAX_CHUNK:
-            block = 1  # rows cannot be held together
+            block = 1  # a row of stored chunks is too large to hold
     if text["kind"] not in UNITS:
         raise HeaderError(
             f"{where}@kind",
             shown(text["kind"]),
             "one of " + ", ".join(UNITS),
-            "set the attribute to what the numbers are",
+            "set the attribute to what the values are",
         )
     if text["unit"] not in UNITS[text["kind"]]:
         raise HeaderError(
             f"{where}@unit",
             shown(text["unit"]),
-            " or ".join(map(repr, UNITS[text["kind"]])) + f", as of {text['kind']}",
-            "convert the numbers, and set the attribute",
+            " or ".join(map(repr, UNITS[text["kind"]])) + f", for a grid of {text['kind']}",
+            "convert the values, and set the attribute",
         )
     if snapshot is not None:
         if quantity != MATTER:
@@ -123,7 +126,7 @@ def read_density(
             )
         for name, here, there, tolerance in (
             ("boxsize", side, snapshot.box_size, 1e-6 * snapshot.box_size),
-            # of a list, from a scale factor of five digits
+            # a halo list has the redshift from a scale factor of five digits
             ("redshift", z, snapshot.redshift, SAME * (1.0 + snapshot.redshift)),
         ):
             if not abs(here - there) <= tolerance:
@@ -165,12 +168,12 @@ def read_density(
 
 
 def _check_attributes(file: safe.File, dataset: str, where: str) -> None:
-    """Raise if the grid does not say what it is.
+    """Raise if required attributes are missing.
 
     Raises
     ------
     MissingDatasetError
-        The message has all that lack, with the values that they may have.
+        The message lists the missing attributes with their allowed values.
     """
     missing = [n for n in GRID_ATTRIBUTES if headers.attribute(file, dataset, n, None) is None]
     if missing:
@@ -179,30 +182,30 @@ def _check_attributes(file: safe.File, dataset: str, where: str) -> None:
             "no attribute " + ", ".join(missing),
             "; ".join(f"{name}, {_ALLOWED[name]}" for name in missing),
             f"set them, such as `h5py.File({in_python(file.filename)}, 'r+')"
-            f"[{in_python(dataset, 'NAME')}].attrs[{missing[0]!r}] = ...`, to what the numbers are",
+            f"[{in_python(dataset, 'NAME')}].attrs[{missing[0]!r}] = ...`, to what the values are",
         )
 
 
 def with_density(scene: Scene, path: Path) -> Scene:
-    """The scene with the grid in ``path`` as its field, recorded among its source files.
+    """Return the scene with the grid at ``path`` as its field and among its source files.
 
     Parameters
     ----------
     scene : Scene
     path : Path
-        A grid of its matter; it takes the place of the scene's own, if it has one.
+        A grid of the scene's matter; it replaces the scene's own grid, if it has one.
 
     Raises
     ------
     MockgalError
-        As of `read_density`.
+        See `read_density`.
     """
     fit: dict[str, Any] = {}
     field = read_density(path, scene.snapshot, halos=scene.halos, record=fit)
     if fit["fits"] is None:
         warn(
-            f"{path}: whether this is the grid of these halos, its axes and its origin, cannot be "
-            f"told from {fit['hosts']} hosts and a grid this smooth",
+            f"{path}: {fit['hosts']} hosts and a grid this smooth cannot show whether the grid "
+            "belongs to these halos, and whether its axes and origin are theirs",
             stacklevel=3,
         )
     file = chunks.source(path)
@@ -227,7 +230,7 @@ def with_density(scene: Scene, path: Path) -> Scene:
 def _check_values(
     field: DensityField, where: str, snapshot: Snapshot | None, halos: HaloCatalog | None
 ) -> dict[str, Any]:
-    """Check all numbers, and how they fit the halos, in one pass; returns the latter."""
+    """Check all values in one pass; return how well they fit the halos."""
     sampler = None
     if halos is not None and snapshot is not None:
         matter = snapshot.cosmology.matter_mass(snapshot.box_size)
@@ -252,7 +255,7 @@ def _check_values(
         raise BadValueError(
             where,
             f"{beyond} of {field.grid_size}^3 voxels with a {field.kind} that is NaN, infinite or "
-            f"beyond what there is, the first {first}",
+            f"outside its possible range, the first {first}",
             bounds.text(GRID_UNITS[field.kind]),
             "check the attribute kind (counts, mass or delta), or write the grid again",
         )

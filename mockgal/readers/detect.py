@@ -1,4 +1,4 @@
-"""Which reader a path is for: decided by content, never by the name's ending."""
+"""Choice of the reader for a path: by its content, never by its file extension."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _check_exists(path: Path) -> None:
 
 
 def detect(path: Path | str) -> str:
-    """The name of the format at ``path``.
+    """Return the name of the format at ``path``.
 
     Parameters
     ----------
@@ -43,24 +43,24 @@ def detect(path: Path | str) -> str:
     Raises
     ------
     InputError
-        Nothing is there, or a damaged HDF5 file.
+        The path does not exist, or is a damaged HDF5 file.
     FormatError
-        No reader knows it, or several do; the message lists them.
+        No reader recognises the path, or several do; the message lists them.
     """
     path = Path(path)
     _check_exists(path)
     readers = dict(registry.working("readers"))
-    found = [
+    matches = [
         name for name, reader in readers.items() if registry.knows("readers", name, reader, path)
     ]
-    if len(found) == 1:
-        return found[0]
-    if found:
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
         raise FormatError(
             path,
-            "a file that several readers know: " + ", ".join(found),
-            "one",
-            "say which with --format",
+            "a file that several readers recognise: " + ", ".join(matches),
+            "one reader",
+            "choose one with --format",
         )
 
     def name_of(below: Path) -> str:
@@ -76,15 +76,15 @@ def detect(path: Path | str) -> str:
 
 
 def read(path: object, options: ReadOptions | None = None, format: str | None = None) -> Scene:
-    """The scene at ``path``, in internal units and checked.
+    """Return the scene at ``path``, in internal units and checked.
 
     Parameters
     ----------
     path : Path, str or object
-        A file or folder; or a halo catalogue of halotools.
+        A file or folder, or a halo catalogue of halotools.
     options : ReadOptions, optional
     format : str, optional
-        Name of a reader; found from the content without it.
+        Name of a reader. By default, detected from the content.
 
     Returns
     -------
@@ -93,8 +93,8 @@ def read(path: object, options: ReadOptions | None = None, format: str | None = 
     Raises
     ------
     MockgalError
-        Exit code 3 for bad input, 4 for unsafe input, 2 for a format that does not exist, or an
-        object that is neither a path nor a halo catalogue.
+        Exit code 3 for bad input, 4 for unsafe input, 2 for an unknown format, or for an object
+        that is neither a path nor a halo catalogue.
     """
     options = options or ReadOptions()
     if options.chunk_rows < 1:
@@ -124,8 +124,8 @@ def read(path: object, options: ReadOptions | None = None, format: str | None = 
         warn(
             f"{place}: chunks {record[MISSING_CHUNKS]} of {record['files_of_the_whole_output']} "
             f"are missing: {len(scene.halos)} of the {record['subhalos_of_the_whole_output']} "
-            "subhalos are here, which is no fair sample of the box; number densities and "
-            "clustering mean nothing",
+            "subhalos were read, which are not a fair sample of the box; number densities and "
+            "clustering are meaningless",
             stacklevel=3,
         )
     return scene
@@ -138,7 +138,7 @@ def _read_object(thing: object, options: ReadOptions, format: str | None) -> Sce
             "read",
             f"a {type(thing).__name__}",
             "a path, or a halo catalogue of halotools (with halo_table and Lbox)",
-            "give one of these",
+            "pass one of these",
         )
     if format not in (None, reader.name):
         raise UsageError(

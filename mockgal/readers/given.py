@@ -1,7 +1,8 @@
-"""Facts of a run that a file may lack and the user may state: box, redshift, cosmology, particles.
+"""Properties of a run that the user may state where a file does not.
 
-What a file states is never overruled: an option that contradicts it is refused. An option that a
-reader does not use contradicts what was read, or is missing from it, and is refused in `check` too.
+They are box size, redshift, cosmology and particle mass. An option never overrides a file: one that
+contradicts the file is refused. `check` also refuses an option that the reader did not use, for it
+differs from what was read, or what was read has no such value.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ class Fact(NamedTuple):
     Parameters
     ----------
     example : str
-        Of the option's value.
+        Example of the option's value.
     above : float
-        What it is larger than.
+        Lower limit, excluded.
     unit : str
-        That `ReadOptions` holds it in.
+        Unit in `ReadOptions`.
     """
 
     example: str = "VALUE"
@@ -46,13 +47,13 @@ FACTS = {
     "particle_mass": Fact('"1e9 Msun/h"', 0.0, "Msun/h"),
 }
 COSMOLOGY = ("h", "omega_m", "omega_lambda")
-IN_ONE_PIECE = ("rockstar", "quijote", "halotools")  # formats that are read whole or not at all
-_LEAST_EMPTY = 0.01  # of a side: below it a box may be rounded
-_FEWEST = 10  # hosts, below which all may be at one place
+IN_ONE_PIECE = ("rockstar", "quijote", "halotools")  # formats that cannot be read in part
+_LEAST_EMPTY = 0.01  # of a side: a smaller gap may be rounding of the box size
+_FEWEST = 10  # hosts: fewer may all be close together
 
 
 def flags(names: Iterable[str]) -> str:
-    """The options for these facts, each with an example of its value."""
+    """Return the options for these facts, each with an example value."""
     return " ".join(f"{flag(name)} {FACTS[name].example}" for name in names)
 
 
@@ -64,36 +65,36 @@ def complete(
     expected: str,
     otherwise: str = "",
 ) -> tuple[dict[str, float], list[str]]:
-    """Fill in from the options the facts that a file does not state.
+    """Take the facts that a file does not state from the options.
 
     Parameters
     ----------
     where : str
         Where the file would state them, for the message.
     stated : mapping of str to float or None
-        By the names in `FACTS`; None for those that the file lacks.
+        The file's values, by the names in `FACTS`; None where the file has none.
     options : ReadOptions
     expected : str
         What is needed and how a file states it, for the message.
     otherwise : str, optional
-        Another way out than the options.
+        Another remedy beside the options, for the message.
 
     Returns
     -------
     dict of str to float
         All of ``stated``, completed.
     list of str
-        Names of those that are the user's.
+        Names of the facts that the user stated.
 
     Raises
     ------
     MissingDatasetError
-        Neither the file nor the user states some; the message names the options.
+        Neither the file nor the user states a fact; the message names the options.
     UsageError
-        The user states a value that cannot be.
+        The user states an impossible value.
     """
-    found = {name: value for name, value in stated.items() if value is not None}
-    lacking = [name for name in stated if name not in found]
+    in_file = {name: value for name, value in stated.items() if value is not None}
+    lacking = [name for name in stated if name not in in_file]
     taken = [name for name in lacking if getattr(options, name) is not None]
     missing = [name for name in lacking if name not in taken]
     if missing:
@@ -103,13 +104,13 @@ def complete(
             expected,
             f"give {flags(missing)}" + f"; or {otherwise}" * bool(otherwise),
         )
-    return found | {name: _value(name, options) for name in taken}, taken
+    return in_file | {name: _value(name, options) for name in taken}, taken
 
 
 def optional(
     name: str, stated: float | None, options: ReadOptions
 ) -> tuple[float | None, list[str]]:
-    """A fact that need not be known: what the file states, else what the user does.
+    """Return an optional fact: the file's value, or else the user's.
 
     Returns
     -------
@@ -120,7 +121,7 @@ def optional(
     Raises
     ------
     UsageError
-        The user states a value that cannot be.
+        The user states an impossible value.
     """
     if stated is not None or getattr(options, name) is None:
         return stated, []
@@ -128,7 +129,7 @@ def optional(
 
 
 def _value(name: str, options: ReadOptions) -> float:
-    """What the user states, a finite number in its range (of cosmology: see `Cosmology`)."""
+    """Return the user's value, finite and in range; `Cosmology` checks its own parameters."""
     value = float(getattr(options, name))
     if name not in COSMOLOGY and not FACTS[name].above < value < np.inf:
         raise UsageError(
@@ -138,7 +139,7 @@ def _value(name: str, options: ReadOptions) -> float:
 
 
 def check(snapshot: Snapshot, options: ReadOptions, place: str) -> None:
-    """Raise if what the user states is not what was read.
+    """Raise if the user's facts differ from what was read.
 
     Parameters
     ----------
@@ -150,7 +151,7 @@ def check(snapshot: Snapshot, options: ReadOptions, place: str) -> None:
     Raises
     ------
     UsageError
-        The file states another value, or the reader has not used the user's.
+        The file states another value, or the reader did not use the user's.
     """
     for name, fact in FACTS.items():
         user = getattr(options, name)
@@ -171,7 +172,7 @@ def check(snapshot: Snapshot, options: ReadOptions, place: str) -> None:
 
 
 def check_choices(scene: Scene, options: ReadOptions, place: str) -> None:
-    """Raise if what the user chose is not what was read, or is a choice that the format has not.
+    """Raise if the user's choices differ from what was read, or the format does not offer them.
 
     Parameters
     ----------
@@ -183,7 +184,7 @@ def check_choices(scene: Scene, options: ReadOptions, place: str) -> None:
     Raises
     ------
     UsageError
-        The reader has not followed the user.
+        The reader did not follow a choice.
     """
     record = scene.snapshot.record
     stars = options.stellar_mass_definition
@@ -191,7 +192,7 @@ def check_choices(scene: Scene, options: ReadOptions, place: str) -> None:
         raise UsageError(
             "--stellar-mass-definition",
             repr(stars),
-            f"{record.get('stellar_mass_definition', 'none, for the run has no stars')}, as in "
+            f"{record.get('stellar_mass_definition', 'none, because the run has no stars')}, as in "
             f"{place}",
             "leave it out, or read the original catalogue",
         )
@@ -204,13 +205,13 @@ def check_choices(scene: Scene, options: ReadOptions, place: str) -> None:
         raise UsageError(
             "--allow-missing-chunks",
             f"it for {place}",
-            f"none: of {scene.snapshot.format} no part is read",
+            f"no such option: {scene.snapshot.format} is read whole",
             "leave it out",
         )
 
 
 def _tolerance(name: str, own: float) -> float:
-    """By how much two statements of one fact may differ: rounding of text and of constants."""
+    """Return how far two values of one fact may differ, by rounding of text and of constants."""
     if name == "redshift":  # from a scale factor of five digits
         return SAME * (1 + abs(own))
     return (SAME_PARTICLE if name == "particle_mass" else SAME) * max(abs(own), SAME)
@@ -221,33 +222,33 @@ def check_box(
 ) -> None:
     """Raise if host halos do not fill the box that the user states.
 
-    A box stated too large is empty at the far edges of x, y and z alike. Where none of n halos has
-    a coordinate above f L, the chance of that, of halos at random, is f^(3 n); refused is what has
-    less than exp(-40), 40 being `mockgal.readers.checks.regions.SLAB`. Clustered halos leave more
-    empty: of the 300 boxes of CAMELS (25 Mpc/h) and a run of 16 Mpc/h, 93,000 times thinned to
-    their 30 to 600 most massive hosts and shifted at random, the largest exponent is 15, and it
-    falls tenfold in frequency every 4, so that fewer than one complete box in 10^9 is refused. A
-    box stated 1.2 times too large is refused from 74 hosts on, one stated 1.05 times too large from
-    274 on.
+    A box that is stated too large is empty at the far edges of x, y and z alike. The probability
+    that none of n random halos has a coordinate above f L is f^(3 n). Boxes with a probability
+    below exp(-40) are refused, 40 being `mockgal.readers.checks.regions.SLAB`. Clustered halos
+    leave larger gaps: in the 300 boxes of CAMELS (25 Mpc/h) and a run of 16 Mpc/h, thinned 93,000
+    times to their 30 to 600 most massive hosts and shifted at random, the largest exponent is 15.
+    Its frequency falls tenfold for every 4, so that fewer than one complete box in 10^9 is refused.
+    A box stated 1.2 times too large is refused from 74 hosts on, one stated 1.05 times too large
+    from 274 hosts on.
 
-    Slabs that are empty along one axis are left to `mockgal.readers.checks.values.check_regions`,
-    and positions that are out of the box here and there to `mockgal.readers.checks.values.wrap`.
+    `mockgal.readers.checks.values.check_regions` finds slabs that are empty along one axis, and
+    `mockgal.readers.checks.values.wrap` finds single positions outside the box.
 
     Parameters
     ----------
     position : ndarray of float64, shape (n, 3)
-        Of hosts, for satellites come in groups. Comoving [Mpc/h].
+        Comoving positions of hosts [Mpc/h]; satellites are left out because they come in groups.
     box_size : float
         [Mpc/h]
     options : ReadOptions
-        ``allow_empty_regions`` lets halos be missing at the far edges.
+        ``allow_empty_regions`` allows empty far edges.
     where : str
         Where the positions are, for the message.
 
     Raises
     ------
     UnitsError
-        They fill a smaller or a larger one.
+        The halos fill a smaller or a larger box.
     """
     finite = position[np.isfinite(position).all(axis=1)]
     if not len(finite):
@@ -257,17 +258,17 @@ def check_box(
     full = reach / edge
     exponent = -3 * len(finite) * np.log(max(full, 1e-30))
     empty = full < 1 - _LEAST_EMPTY and len(finite) >= _FEWEST and exponent > SLAB
-    # Origins at the centre of the box that nothing declares are left to `wrap`, too.
+    # `wrap` also finds an undeclared origin at the centre of the box.
     centred = not options.centred_origin and finite.min() < -_LEAST_EMPTY * box_size
     too_large = empty and not centred and not options.allow_empty_regions
-    # Of points that fill a box, most have their three coordinates below 0.8 of it.
+    # Half of the points that fill a box have all three coordinates below 0.8 of its side.
     too_small = np.median(np.abs(finite).max(axis=1)) > box_size
     if too_large or too_small:
         thousands = round(np.log10(max(full, 1e-30)) / 3)
         hint = f"; it is off by about 1000^{thousands} (kpc against Mpc)" if thousands else ""
         fix = f"give the side of the box in Mpc/h with {flag('box_size')}{hint}"
         if too_large and not thousands:
-            fix += "; if the box is truly empty there, say --allow-empty-regions"
+            fix += "; if the box is truly empty there, use --allow-empty-regions"
         raise UnitsError(
             where,
             f"halos that reach to {reach:.6g} Mpc/h in a box of {box_size:.6g} Mpc/h",

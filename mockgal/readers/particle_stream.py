@@ -1,4 +1,4 @@
-"""Particles of datasets as a stream in internal units, whatever the format."""
+"""Stream of particles in internal units from HDF5 datasets of any format."""
 
 from __future__ import annotations
 
@@ -27,27 +27,29 @@ def stream_particles(
     options: ReadOptions,
     chunk_rows: int,
 ) -> Iterator[ParticleChunk]:
-    """Particles of one pair of datasets in internal units, positions wrapped and masses checked.
+    """Yield particles in internal units, with positions wrapped and masses checked.
 
-    Positions are rounded to float32, as bundles keep them: a simulation and its bundle are the
-    same particles, to the last bit.
+    Positions are rounded to float32, the type in bundles, so that a simulation and its bundle have
+    the same particles to the last bit.
 
     Parameters
     ----------
     place : h5py.Dataset, shape (n, 3)
+        Native positions.
     masses : h5py.Dataset, shape (n,), or float
-        Native masses, or the mass of all [Msun/h].
+        Native masses, or one mass for all particles [Msun/h].
     box_size : float
         [Mpc/h].
     units : tuple of float
-        Mpc/h and Msun/h in a native length and mass.
+        Native units of length and mass, in Mpc/h and Msun/h.
     options : ReadOptions
     chunk_rows : int
+        Particles per chunk.
 
     Raises
     ------
     BadValueError
-        Positions outside the box, masses beyond `mockgal.bounds.PARTICLE_MASS`.
+        Positions outside the box, or masses outside `mockgal.bounds.PARTICLE_MASS`.
     """
     where = f"{place.file.filename}:{place.name}"
     for start in range(0, len(place), chunk_rows):
@@ -68,12 +70,12 @@ def stream_particles(
             mass = safe.read_rows(masses, start, stop) * np.float64(units[1])
             outside = PARTICLE_MASS.outside(mass)
             bad = np.flatnonzero(np.zeros(0) if outside is None else outside)
-            # Most of them are another unit: the check of all matter will name the factor.
+            # If most are bad, the unit is wrong: the check of the mean density names the factor.
             if bad.size and not (2 * bad.size > len(mass) and (mass[bad] >= 0).all()):
                 raise BadValueError(
                     f"{masses.file.filename}:{masses.name}, row {start + int(bad[0])}",
-                    f"{bad.size} masses that are NaN, infinite, negative or beyond what there is, "
-                    f"the first {mass[bad[0]]} Msun/h",
+                    f"{bad.size} masses that are NaN, infinite, negative or outside their possible "
+                    f"range, the first {mass[bad[0]]} Msun/h",
                     PARTICLE_MASS.text("Msun/h"),
                     "fetch or write the file again",
                 )
@@ -83,9 +85,9 @@ def stream_particles(
 
 
 def rounded(position: NDArray[np.float64], box_size: float) -> int:
-    """Round positions in a box to float32, in place; return how many coordinates became 0 by it.
+    """Round positions to float32, in place; return how many coordinates became 0.
 
-    Of those next to the far edge: they are the same places, at the near one.
+    These are coordinates that round to the far edge, which is the near edge of a periodic box.
     """
     position[...] = position.astype(np.float32)
     at_edge = position >= np.float32(box_size)

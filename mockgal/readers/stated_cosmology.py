@@ -1,4 +1,4 @@
-"""The cosmology of a run: of what its files state, and compared with what the user states."""
+"""The cosmology that a run's files state, compared with the one that the user states."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from ..protocols import ReadOptions
 from .checks import expansion
 
 SAME = 1e-4  # relative, between a value in the file and the user's
-SAME_PARTICLE = 1e-3  # of particle masses, which rest on the codes' gravitational constants
-_NEEDED = ("h", "omega_m", "omega_lambda")  # of every run
+SAME_PARTICLE = 1e-3  # for particle masses, which depend on each code's gravitational constant
+_NEEDED = ("h", "omega_m", "omega_lambda")  # parameters that every run has
 
 
 def flag(name: str) -> str:
-    """The option of the command that gives ``name``."""
+    """Return the command's option for ``name``."""
     return "--" + name.replace("_", "-")
 
 
 def check_given(where: str, cosmology: Cosmology, options: ReadOptions) -> None:
-    """Whether what the user says is what the file says.
+    """Raise if the user's cosmology is not the file's.
 
     Raises
     ------
     UsageError
-        It is not.
+        A parameter differs.
     """
     for name in (*_NEEDED, *LCDM):
         user, allowed = getattr(options, name), ways_to_state(cosmology, name)
@@ -42,7 +42,7 @@ def check_given(where: str, cosmology: Cosmology, options: ReadOptions) -> None:
 
 
 def ways_to_state(cosmology: Cosmology, name: str) -> list[float]:
-    """Return by which values a parameter is stated: Omega_m without neutrinos, or with them."""
+    """Return the values that may be stated for a parameter: Omega_m without or with neutrinos."""
     own, neutrinos = getattr(cosmology, name), cosmology.omega_nu
     value = float(LCDM[name] if own is None else own)
     return [value, value + neutrinos] if name == "omega_m" and neutrinos else [value]
@@ -55,26 +55,26 @@ def make_cosmology(
     options: ReadOptions,
     statements: Iterable[expansion.Statement] = (),
 ) -> Cosmology:
-    """The cosmology that a file states, with errors that say where.
+    """Return the cosmology that a file states, or raise an error that says where it is wrong.
 
     Parameters
     ----------
     where : str
         ``FILE:/GROUP`` that holds the attributes.
     names : dict of str to str
-        Attribute of each of ``values``, where it is called otherwise.
+        Attribute names, by the keys of ``values``, where the two differ.
     values : dict of str to float or None
         Arguments of `Cosmology`.
     options : ReadOptions
     statements : iterable of tuple
-        What else the file states of the expansion; see `mockgal.readers.checks.expansion.further`.
+        Further attributes about the expansion; see `mockgal.readers.checks.expansion.further`.
 
     Raises
     ------
     HeaderError
-        A value that no universe has.
+        An impossible value.
     UsageError
-        The user gives other values than the file.
+        The user's values differ from the file's.
     """
     values = values | expansion.further(statements, values)
     for name in LCDM:

@@ -390,7 +390,7 @@ def test_density_grid_in_a_bundle(tmp_path, run, refused):
 
 def test_bundle_faults(bundle, refused):
     header(bundle, "/", complete=None)
-    refused(bundle, bundle, "did not end")
+    refused(bundle, bundle, "not completely written")
     header(bundle, "/", complete=1)
     header(bundle, "halos/mass", h_power=0)
     refused(bundle, f"{bundle}:/halos/mass", "power")

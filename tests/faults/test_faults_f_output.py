@@ -748,7 +748,7 @@ def test_control_bytes_in_hdf5_attributes(tmp_path):
 
 
 @pytest.mark.fault(70)
-@pytest.mark.filterwarnings("ignore:.*no grid of particles")
+@pytest.mark.filterwarnings("ignore:.*no particle grid")
 def test_control_bytes_in_a_bundle(tmp_path, made):
     """A bundle keeps the name, in full, and what is printed of it is escaped."""
     scene = replace(made[1], snapshot=replace(made[1].snapshot, name=HOSTILE))

@@ -62,7 +62,7 @@ def test_unknown_content_is_shown(tmp_path):
         (b"#ID(1)\thostHalo(2)\tnumSubStruct(3)\tMhalo(4)\n1\t0\t0\t1e12\n", "AHF"),
         (b"\x80\x04\x95\x1c", "pickle, which is never loaded"),
         (b"\x89PNG\r\n\x1a\n", "a picture"),
-        (b"<!DOCTYPE html>\n<html>", "a web page.*log in"),
+        (b"<!DOCTYPE html>\n<html>", "a web page.*login"),
         (b"7z\xbc\xaf\x27\x1c", "7z"),
         (b"\x28\xb5\x2f\xfd", "zstd -dc .*x.dat > .*x"),
         (b"", "an empty file"),
@@ -100,7 +100,7 @@ def test_a_snapshot_is_not_a_catalogue(tmp_path):
         ("gadget4/dark/snapdir_001", "groups_001"),
         ("abacus/Mini_N64_L32", "CompaSO"),
         ("sage16-mini-millennium/output_schema.json", "begins with"),
-        ("quijote/cosmology_small.csv", "a table of text, its values apart by commas"),
+        ("quijote/cosmology_small.csv", "a text table with values separated by commas"),
     ],
 )
 def test_real_formats_that_are_known_but_not_read(path, word):

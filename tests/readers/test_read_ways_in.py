@@ -99,10 +99,10 @@ def _table():
 @pytest.mark.parametrize(
     ("name", "form", "words"),
     [
-        ("halos.csv", "ascii.csv", "apart by commas"),
-        ("halos.csv.gz", "ascii.csv", "apart by commas, compressed with gzip"),
-        ("halos.tsv", "ascii.tab", "apart by tabs"),
-        ("halos.txt", "ascii.basic", "a table of text"),
+        ("halos.csv", "ascii.csv", "separated by commas"),
+        ("halos.csv.gz", "ascii.csv", "separated by commas, compressed with gzip"),
+        ("halos.tsv", "ascii.tab", "separated by tabs"),
+        ("halos.txt", "ascii.basic", "a text table"),
         ("halos.ecsv", "ascii.ecsv", "ECSV"),
         ("halos.fits", "fits", "a FITS file"),
         ("halos.fits.gz", "fits", "a FITS file, compressed with gzip"),
@@ -163,7 +163,7 @@ class TestFolders:
         for number in (1, 2):
             write_gadget4(tmp_path / "output", number=number, files=2)
         assert detect(tmp_path / "output") == "gadget4"
-        with pytest.raises(UsageError, match=r"several outputs, 001, 002.*one meant"):
+        with pytest.raises(UsageError, match=r"several outputs, 001, 002.*output that you want"):
             mockgal.read(tmp_path / "output")
         error = refusal(tmp_path)
         assert "output (gadget4)" in error.found

@@ -354,7 +354,7 @@ def test_counts_need_a_particle_mass(scene, demo_bundle, tmp_path):
         file["density"].attrs.update(
             boxsize=16.0, unit="", kind="counts", mas="NGP", redshift=0.0, origin="corner"
         )
-    with pytest.warns(UserWarning, match="cannot be told"):
+    with pytest.warns(UserWarning, match="cannot show"):
         sim = mockgal.read(demo_bundle, density=path)
     assert sim.snapshot.record["density_at_hosts"]["fits"] is None
     found = mass_planes(sim.field, sim.snapshot, 0, 4)

@@ -139,7 +139,7 @@ def test_a_reader_of_mocks(command, registered, tmp_path):
         assert table[table.count].sum() == 90
     else:
         assert result.returncode == 3
-        assert "error[E309] mock.dat: found a table of text" in result.stderr
+        assert "error[E309] mock.dat: found a text table" in result.stderr
         assert not list(tmp_path.glob("*.ecsv"))
 
 

@@ -1,1 +1,1 @@
-"""Checks that every reader shares: rows, identities, regions, physics."""
+"""Checks shared by all readers: rows, identities, regions, physics."""

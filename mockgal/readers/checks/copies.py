@@ -1,4 +1,4 @@
-"""The same objects again under new ids: rows at one place with the same mass."""
+"""Duplicates: objects repeated under other ids, at the same place and with the same mass."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from ...errors import BadValueError
 
 Array = NDArray[Any]
 
-FEWEST = 16  # rows that tell what a coincidence is
-CHANCE = 1e-6  # of a good catalogue that has rows at one place to be refused
+FEWEST = 16  # rows needed to estimate the rate of coincidences
+CHANCE = 1e-6  # probability that a good catalogue with rows at one place is refused
 _BLOCK = 1 << 20
 
 
 class Copies(NamedTuple):
-    """Rows that are there again, and what they have in common.
+    """Duplicate rows, and what they have in common with the originals.
 
     Parameters
     ----------
     again, first : ndarray of int, shape (copies,)
-        Rows that repeat others, and those others.
+        Duplicate rows, and the rows that they repeat.
     common : str
-        ``"mass"`` or ``"mass and velocity"``, beside the place.
+        What agrees beside the place: ``"mass"`` or ``"mass and velocity"``.
     """
 
     again: Array
@@ -41,21 +41,21 @@ def check_copies(
     what: str,
     where: Callable[[int], str],
 ) -> None:
-    """Raise if objects are there again under other ids; see `find_copies`.
+    """Raise if objects are repeated under other ids; see `find_copies`.
 
     Parameters
     ----------
     ids, position, mass, velocity : ndarray
         See `find_copies`.
     what : str
-        What the rows are of, for the message: ``"halos"``.
+        Name of the objects, for the message: ``"halos"``.
     where : callable
-        ``where(row)`` says where a row is.
+        ``where(row)`` returns where a row is.
 
     Raises
     ------
     BadValueError
-        The message has the number of copies, and the ids of the first pair.
+        The message gives the number of copies, and the ids of the first pair.
     """
     if found := find_copies(position, mass, velocity):
         raise refusal(found, ids, what, where)
@@ -64,29 +64,29 @@ def check_copies(
 def refusal(
     found: Copies, ids: Array, what: str, where: Callable[[int], str], otherwise: str = ""
 ) -> BadValueError:
-    """Return the error for copies; ``otherwise`` is put after its way out."""
+    """Return the error for copies; ``otherwise`` is appended to its fix."""
     other, one = found.again[0], found.first[0]
     return BadValueError(
         where(int(other)),
-        f"{len(found.again)} {what} that are there again under another id, with the same place, "
+        f"{len(found.again)} {what} that are repeated under another id, with the same place, "
         f"{found.common}: the first, id {ids[other]}, is also id {ids[one]}",
         "each object once",
-        "look for a file that was read twice, pieces that overlap, or a box put beside "
-        f"itself, and leave the copies out{otherwise}",
+        "look for a file that was read twice, pieces that overlap, or a replicated box, and "
+        f"leave the copies out{otherwise}",
     )
 
 
 def find_copies(
     position: Array, mass: Array, velocity: Array | None, preferred: Array | None = None
 ) -> Copies | None:
-    """Return the objects that are there again under other ids, None where there are none.
+    """Return the objects that are repeated under other ids, or None.
 
-    Rows are the same object if they have the same place and mass, in single precision, which every
-    format keeps. Good catalogues have some such rows, where places were rounded or satellites put
-    at their host's: if two rows have the same mass with a probability p, then D pairs at one place
-    give D p of them. More than that are refused, beyond a Poisson probability of `CHANCE`. Where no
-    two objects at one place share a velocity, mass and velocity must both agree by chance. Rows
-    without mass do not count, and fewer than `FEWEST` rows are not looked at.
+    Rows are the same object if they have the same place and mass in single precision, which every
+    format keeps. Good catalogues have some such rows, where positions were rounded or satellites
+    were placed at their host: if two rows have the same mass with probability p, then D pairs at
+    one place include D p of them. More than that are refused if their Poisson probability is below
+    `CHANCE`. Where no two objects at one place share a velocity, mass and velocity must both agree
+    by chance. Rows without mass do not count, and fewer than `FEWEST` rows are not checked.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def find_copies(
     mass : ndarray, shape (n,)
     velocity : ndarray, shape (n, 3), or None
     preferred : ndarray of bool, shape (n,), optional
-        Of the rows of one object these count as the first.
+        Rows that count as the original if they are among the rows of one object.
     """
     if len(mass) < FEWEST:
         return None
@@ -114,14 +114,14 @@ def find_copies(
         of_all["mass and velocity"] = row_key(np.column_stack([mass, velocity]))
     properties = {name: key[rows] for name, key in of_all.items()}
     if velocity is not None:
-        # Satellites that were put where their host is, velocity and all, tell nothing by it.
+        # Satellites that were given the place and velocity of their host are no evidence.
         moving = row_key(velocity[rows])
         if _pairs(place, moving) > _pairs(place, properties["mass and velocity"]):
             del properties["mass and velocity"]
     beside_each_other = _pairs(place)
     for name, key in properties.items():
         copies = _pairs(place, key)
-        # Of rows at one place alone, and of all; if all are at one, nothing tells.
+        # Rates among rows that share a place, and among all; if all share one place, no evidence.
         share = max(
             _share(key, copies, beside_each_other, 0.0),
             _share(of_all[name], copies, beside_each_other, 1.0),
@@ -136,10 +136,10 @@ def find_copies(
 
 
 def row_key(values: Array, kind: type[np.floating[Any]] = np.float32) -> NDArray[np.uint64]:
-    """Return a number for each row that is the same for the same numbers in this precision.
+    """Return a hash of each row; rows that are equal in this precision have the same hash.
 
-    One sort of these takes a tenth of the time of `numpy.unique` over rows. Two others agree with a
-    chance of 2^-64.
+    Sorting hashes takes a tenth of the time of `numpy.unique` over rows. Two different rows have
+    the same hash with a probability of 2^-64.
 
     Parameters
     ----------
@@ -161,8 +161,8 @@ def row_key(values: Array, kind: type[np.floating[Any]] = np.float32) -> NDArray
 
 
 def _mixed(first: Array, second: Array) -> NDArray[np.uint64]:
-    """One number of two, shape (n,)."""
-    # The steps of splitmix64 (Steele, Lea & Flood 2014), which leave no two keys alike.
+    """Return a hash of two numbers, shape (n,)."""
+    # The steps of splitmix64 (Steele, Lea & Flood 2014), which map different keys differently.
     mixed = first + np.uint64(0x9E3779B97F4A7C15) + second.astype(np.uint64)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
@@ -171,23 +171,23 @@ def _mixed(first: Array, second: Array) -> NDArray[np.uint64]:
 
 
 def _pairs(key: Array, other: Array | None = None) -> int:
-    """Pairs of rows that agree in the key, or in both."""
+    """Return the number of pairs of rows that agree in the key, or in both keys."""
     both = key if other is None else _mixed(key, other)
     number = np.unique(both, return_counts=True)[1].astype(np.float64)
     return int(np.sum(number * (number - 1) / 2))
 
 
 def _share(key: Array, copies: int, beside: int, without: float) -> float:
-    """Pairs of rows that agree in ``key`` over all pairs, of rows at different places.
+    """Return the fraction of pairs of rows at different places that agree in ``key``.
 
-    ``without`` is what it is where there are none.
+    Without such pairs, return ``without``.
     """
     pairs = len(key) * (len(key) - 1) / 2 - beside
     return max(_pairs(key) - copies, 0) / pairs if pairs > 0 else without
 
 
 def _as_many(number: int, expected: float) -> float:
-    """Chance of ``number`` or more, of a Poisson distribution."""
+    """Return the Poisson probability of ``number`` or more."""
     from scipy.special import gammainc
 
     return float(gammainc(number, expected)) if expected > 0 else 0.0

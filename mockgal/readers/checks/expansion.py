@@ -1,9 +1,9 @@
-"""What a file states of the expansion beside H0, Omega_m and Omega_Lambda: honoured, or refused.
+"""Statements of a file about the expansion beside H0, Omega_m and Omega_Lambda: used or refused.
 
-Codes have many names for one thing, which are matched whatever their case and underscores: w0 and
-wa of the dark energy; radiation, as Omega_r or by the temperature of the background and N_eff;
-massive neutrinos, as Omega_nu or by the sum of their masses; curvature, which follows from the
-others and must agree with them. Dark energy by a table is refused.
+Codes have many names for the same parameter; case and underscores are ignored. Statements are w0
+and wa of the dark energy; radiation, as Omega_r or by the CMB temperature and N_eff; massive
+neutrinos, as Omega_nu or by the sum of their masses; and curvature, which follows from the others
+and must agree with them. A tabulated dark energy is refused.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...errors import HeaderError, shown
 from ...system import scalars
 from ..hdf5 import headers, safe
 
-# By the names of `mockgal.cosmology.Cosmology`, or what is made into these.
+# Keys are parameters of `mockgal.cosmology.Cosmology`, or quantities that are converted to them.
 NAMES = {
     "w0": ("w0", "w", "w0fld", "w0de", "wde", "darkenergyw0", "darkenergyparam"),
     "wa": ("wa", "wafld", "wade", "darkenergywa"),
@@ -36,28 +36,28 @@ _OF = {name: key for key, names in NAMES.items() for name in names}
 
 _PHOTONS = 2.472824e-5  # Omega h^2 of photons of 2.7255 K
 _KELVIN, _N_EFF = 2.7255, 3.044
-PER_N_EFF = 0.22710731766  # of the photons' density for each of N_eff: 7/8 (4/11)^(4/3)
-_EV = 93.14  # of masses for an Omega h^2 of 1
+PER_N_EFF = 0.22710731766  # density per unit of N_eff, over that of photons: 7/8 (4/11)^(4/3)
+_EV = 93.14  # sum of neutrino masses for Omega_nu h^2 = 1 [eV]
 _LEAST_H = 0.01
 _SAME = 1e-3  # of density parameters
-_REPEATED = 1e-5  # relative: of a number that is stated twice, in single precision too
-_FIX = "correct it, or take it out if the run had no such thing"
+_REPEATED = 1e-5  # relative, between two statements of a number, of which one may be float32
+_FIX = "correct it, or remove it if the run had no such component"
 
-Statement = tuple[str, str, Any]  # where it is, its name, its value
+Statement = tuple[str, str, Any]  # place, name, value
 
 
 def meaning(name: str) -> str | None:
-    """Return the key of `NAMES` that a name belongs to; None for any other."""
+    """Return the key of `NAMES` that a name belongs to, or None."""
     return _OF.get(_plain(name))
 
 
 def _plain(name: str) -> str:
-    """A name whatever its case and underscores."""
+    """Return a name in lower case without underscores."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def in_file(file: safe.File, groups: Iterable[str]) -> list[Statement]:
-    """Return the statements in the attributes of groups of an HDF5 file."""
+    """Return the statements among the attributes of groups of an HDF5 file."""
     return [
         (f"{safe.where_of(file, group)}@{name}", name, headers.attribute(file, group, name))
         for group in groups
@@ -72,20 +72,20 @@ def further(statements: Iterable[Statement], known: Mapping[str, float | None]) 
     Parameters
     ----------
     statements : iterable of (str, str, object)
-        Those whose names have no `meaning` are left out.
+        Statements whose names have no `meaning` are ignored.
     known : mapping of str to float
         h, omega_m and omega_lambda.
 
     Returns
     -------
     dict of str to float
-        ``w0`` and ``wa`` where they are stated, ``omega_r`` and ``omega_nu`` where they are not 0;
-        and ``omega_m`` without the neutrinos, where it was stated with them.
+        ``w0`` and ``wa`` if stated, ``omega_r`` and ``omega_nu`` if not 0, and ``omega_m`` without
+        neutrinos if it was stated with them.
 
     Raises
     ------
     HeaderError
-        No such numbers, contradictions, or dark energy that is neither w0 nor wa.
+        Values that are no numbers, contradictions, or a dark energy that w0 and wa do not describe.
     """
     found: dict[str, float] = {}
     places: dict[str, str] = {}
@@ -107,7 +107,7 @@ def further(statements: Iterable[Statement], known: Mapping[str, float | None]) 
         found["flavours"] = sum(found[name] for name in flavours)
         places["flavours"] = places[flavours[0]]
     h, omega_m, omega_lambda = (float(known[n] or 0.0) for n in ("h", "omega_m", "omega_lambda"))
-    if not _LEAST_H < h < 1 / _LEAST_H:  # which `Cosmology` refuses
+    if not _LEAST_H < h < 1 / _LEAST_H:  # `Cosmology` refuses it
         return {}
     result: dict[str, float] = {name: found[name] for name in ("w0", "wa") if name in found}
     if radiation := _radiation(found, h):
@@ -126,14 +126,14 @@ def _refuse_table(where: str, value: Any) -> None:
         return
     raise HeaderError(
         where,
-        f"dark energy by a table or fluid of its own ({shown(value)})",
+        f"dark energy from a table or a fluid ({shown(value)})",
         "w0 and wa, or a cosmological constant",
-        "state w0 and wa in its place, if they describe it",
+        "state w0 and wa instead, if they describe it",
     )
 
 
 def _radiation(found: Mapping[str, float], h: float) -> float:
-    """Photons and massless neutrinos today."""
+    """Return the density parameter of photons and massless neutrinos today."""
     if "omega_r" in found:
         return found["omega_r"]
     per_n_eff = found.get("n_eff", _N_EFF) * PER_N_EFF
@@ -146,7 +146,7 @@ def _radiation(found: Mapping[str, float], h: float) -> float:
 
 
 def _neutrinos(found: Mapping[str, float], places: Mapping[str, str], h: float) -> float:
-    """Massive neutrinos today."""
+    """Return the density parameter of massive neutrinos today."""
     masses = found.get("masses", found.get("flavours", 0.0))
     of_masses = masses / _EV / h**2
     flavours = found.get("flavours", masses)
@@ -164,14 +164,14 @@ def _neutrinos(found: Mapping[str, float], places: Mapping[str, str], h: float) 
 
 
 def _without(neutrinos: float, places: Mapping[str, str], omega_m: float, others: float) -> float:
-    """Omega_m without neutrinos: codes state it either way, and a flat universe tells which.
+    """Return Omega_m without neutrinos. Codes state either; the universe must be flat with one.
 
     Raises
     ------
     HeaderError
-        It is not flat either way.
+        The universe is flat with neither.
     """
-    excess = omega_m + others - 1.0  # 0 with the neutrinos in Omega_m, minus them without
+    excess = omega_m + others - 1.0  # 0 if Omega_m includes the neutrinos, -Omega_nu if not
     if abs(excess) <= 0.25 * neutrinos:
         return omega_m - neutrinos
     if abs(excess + neutrinos) <= 0.25 * neutrinos:
@@ -180,10 +180,10 @@ def _without(neutrinos: float, places: Mapping[str, str], omega_m: float, others
     raise HeaderError(
         place,
         f"massive neutrinos, Omega = {neutrinos:.4g}, in a universe with Omega_m = {omega_m:g} and "
-        f"{others:g} beside it, which is not flat with them nor without them",
-        "an Omega_m of which it is known whether they are in it",
-        "state Omega_m and Omega_Lambda so that all add up to 1, or take the statement of "
-        "neutrinos out, if Omega_m counts them as matter that clusters",
+        f"{others:g} in other components, which is flat neither with nor without them in Omega_m",
+        "an Omega_m that clearly includes or excludes them",
+        "state Omega_m and Omega_Lambda so that all add up to 1, or remove the statement of "
+        "neutrinos, if Omega_m counts them as matter that clusters",
     )
 
 
@@ -202,7 +202,6 @@ def _check_curvature(
         raise HeaderError(
             places["curvature"],
             f"{found['curvature']:g}",
-            f"{curvature:.4g}, which Omega_m = {omega_m:g} and Omega_Lambda = {omega_lambda:g} "
-            "leave",
-            "correct the one that is wrong",
+            f"{curvature:.4g}, from Omega_m = {omega_m:g} and Omega_Lambda = {omega_lambda:g}",
+            "correct the value that is wrong",
         )

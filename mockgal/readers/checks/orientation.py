@@ -1,4 +1,4 @@
-"""Whether a density grid is that of its halos: orientation, origin, and run."""
+"""Check that a density grid belongs to its halos: orientation, origin, and run."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from ...types import DensityField, HaloCatalog
 
 Array = NDArray[Any]
 
-MOST = 3000  # hosts that are looked at, the most massive
-_FEWEST = 15  # hosts that tell anything
+MOST = 3000  # hosts that are used, the most massive
+_FEWEST = 15  # hosts that are needed
 _FITS = 10.0  # standard deviations at which a view fits
-_AHEAD = 1.5  # times those of any other, from which on a view fits with fewer, `_LEAST`
+# A view also fits with `_LEAST` standard deviations if no other has more than 1 / `_AHEAD` of it.
+_AHEAD = 1.5
 _LEAST = 6.0
-# The right view fits if that many hosts, and half of all, are heavier than a mean voxel, and the
-# contrast has that rms.
+# The right view must fit if this many hosts, and half of all, are heavier than a mean voxel, and
+# the contrast has this rms.
 _ENOUGH, _ROUGH = 100, 2.0
-_FLOOR = 0.05  # mean densities that are added, for voxels that are empty
+_FLOOR = 0.05  # added to the density over its mean, for empty voxels
 
 
 class View(NamedTuple):
-    """A way to look at a grid: its axis a is axis ``axes[a]`` of the box.
+    """An orientation of a grid: its axis a is axis ``axes[a]`` of the box.
 
-    Backwards if it is ``flipped``, half a box off if it is ``moved``.
+    An axis runs backwards if it is ``flipped``, and is half a box off if it is ``moved``.
     """
 
     axes: tuple[int, ...]
@@ -35,7 +36,7 @@ class View(NamedTuple):
     moved: tuple[bool, ...]
 
     def places(self, voxel: Array, size: int, origin: str) -> Array:
-        """Index into the grid for voxels of the box, both of shape (n, 3)."""
+        """Return indices into the grid for voxels of the box, both of shape (n, 3)."""
         result = voxel[:, self.axes]
         for a, (flipped, moved) in enumerate(zip(self.flipped, self.moved, strict=True)):
             if flipped:
@@ -45,7 +46,7 @@ class View(NamedTuple):
         return result
 
     def remedy(self, size: int, origin: str) -> str:
-        """What NumPy makes of ``grid`` so that it is right."""
+        """Return the NumPy expression that corrects ``grid``."""
         code = "grid"
         moved, flipped = (
             tuple(a for a, yes in enumerate(mask) if yes) for mask in (self.moved, self.flipped)
@@ -61,7 +62,7 @@ class View(NamedTuple):
         return code
 
     def words(self) -> str:
-        """What was done to the grid."""
+        """Return what was done to the grid, in words."""
         parts = []
         if self.axes != (0, 1, 2):
             parts.append("axes in the order " + ", ".join("xyz"[a] for a in self.axes))
@@ -82,7 +83,7 @@ VIEWS = [
 
 
 class Sampler:
-    """Collects the density at the places of hosts in each view, slab by slab.
+    """Density at the places of hosts in each view, collected slab by slab.
 
     Parameters
     ----------
@@ -105,39 +106,40 @@ class Sampler:
         self._found = np.zeros((len(VIEWS), len(hosts)), np.float32)
 
     def see(self, start: int, slab: Array) -> None:
-        """Take what is needed of rows ``start`` on, shape (rows, N, N)."""
+        """Collect densities from the rows that begin at ``start``, shape (rows, N, N)."""
         row = self._index[..., 0]
         here = np.nonzero((row >= start) & (row < start + len(slab)))
         x, y, z = self._index[here].T
         self._found[here] = slab[x - start, y, z]
 
     def verdict(self, mean: float, where: str) -> dict[str, Any]:
-        """Say how well the grid fits the halos; nothing if they are too few or it is too smooth.
+        """Return how well the grid fits the halos, or that these cannot show it.
 
         The mean of ln(0.05 + density) at the most massive hosts is compared with that in all 384
-        views: the ways to take three axes in another order or backwards, and to be half a box off.
+        views: all orders and directions of the three axes, with and without shifts by half a box.
         Its excess over their median is in units of their scatter (1.48 times the median absolute
-        deviation). On Gadget-4 runs of 16 Mpc/h the right view has 19 to 80 with 15 to 370 hosts
-        and voxels of 0.125 to 0.5 Mpc/h, the best of the others 4 to 8; smoothed over 1 Mpc/h the
-        right one has 7 to 9, over 3 Mpc/h nobody can tell. A grid that is off by less than the size
-        of a halo, such as half a voxel, cannot be told.
+        deviation). In Gadget-4 runs of 16 Mpc/h, with 15 to 370 hosts and voxels of 0.125 to
+        0.5 Mpc/h, the right view has 19 to 80, and the best of the others 4 to 8. Smoothed over
+        1 Mpc/h the right view has 7 to 9; smoothed over 3 Mpc/h the views are indistinguishable. An
+        offset below the size of a halo, such as half a voxel, cannot be detected.
 
         Parameters
         ----------
         mean : float
-            Of the grid's numbers; those of a contrast have 0.
+            Mean of the grid's values; 0 for a density contrast.
         where : str
-            For messages.
+            Place of the grid, for messages.
 
         Returns
         -------
         dict
-            ``fits`` (True, or None where it cannot be told), and what that rests on.
+            ``fits`` (True, or None if halos are too few or the grid is too smooth), and the numbers
+            that it is based on.
 
         Raises
         ------
         BadValueError
-            Another view fits, and far better; or none does, though hosts are as heavy as voxels.
+            Another view fits far better; or no view fits, although hosts are as heavy as voxels.
         """
         field, hosts = self._field, self._found.shape[1]
         density = self._found + 1.0 if field.kind == "delta" else self._found / (mean or 1.0)
@@ -158,18 +160,18 @@ class Sampler:
             "sigma_of_best_other_view": round(float(sigma[best]), 2),
             "mean_density_at_hosts": round(float(density[own].mean()), 3),
         }
-        told = (
-            f"a mean density of {facts['mean_density_at_hosts']:.3g} times the mean at the "
-            f"{hosts} most massive hosts, {facts['sigma']:.1f} standard deviations above what "
-            "other orientations of the grid give"
+        result = (
+            f"a density of {facts['mean_density_at_hosts']:.3g} times the mean at the {hosts} most "
+            f"massive hosts, {facts['sigma']:.1f} standard deviations above what other "
+            "orientations of the grid give"
         )
         if sigma[best] >= _FITS and sigma[best] >= _AHEAD * sigma[own]:
             view = VIEWS[best]
             raise BadValueError(
                 where,
-                f"{told}, and {sigma[best]:.1f} with {view.words()}",
+                f"{result}, and {sigma[best]:.1f} with {view.words()}",
                 "a grid with the axes and the origin of the halos",
-                f"write it again as {view.remedy(field.grid_size, field.origin)} of NumPy",
+                f"write it again as {view.remedy(field.grid_size, field.origin)} with NumPy as np",
             )
         high = sigma[own] >= _LEAST and sigma[own] >= _AHEAD * sigma[best]
         if sigma[own] >= _FITS or high:
@@ -177,8 +179,8 @@ class Sampler:
         if self._heavy >= max(_ENOUGH, hosts / 2) and float(density.std()) >= _ROUGH:
             raise BadValueError(
                 where,
-                f"{told}, and no orientation that fits: halos that are not where the matter is",
-                "the grid of the matter that the halos are made of",
+                f"{result}, and no orientation that fits: the halos are not where the matter is",
+                "the grid of the matter that the halos consist of",
                 "use the grid of the same run and snapshot, not shifted; `mockgal field` makes "
                 "one from particles",
             )

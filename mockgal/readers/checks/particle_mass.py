@@ -1,20 +1,20 @@
-"""Particle masses against the masses of halos, and against the matter in the box.
+"""Checks of the particle mass against the masses of halos and the matter in the box.
 
-**Halo masses.** Finders count particles: the masses of gravity-only halos are whole multiples of
-one particle's, which light halos show. With the phases m / q of n halos lighter than 100 q, the
-length of the mean of exp(2 pi i m / q) is 1 where q is the particle mass and about n^-1/2 where it
-has nothing to do with it. The stated mass is contradicted only where it has a length below 0.5 and
-another q within a factor of 4 has one above 0.9, or where a multiple of it fits as well as it does.
-For masses without a quantum (hydrodynamic runs, smoothed or fitted masses) no q has, and nothing is
-concluded. With the 30 halos or more that are asked for, chance alone gives such a q in fewer than
-one catalogue in 10^7: exp(-0.81 n) times some 10^3 values tried.
+**Halo masses.** Finders count particles, so that the masses of gravity-only halos are whole
+multiples of the particle mass, which light halos show. From the phases m / q of n halos lighter
+than 100 q, the length of the mean of exp(2 pi i m / q) is 1 if q is the particle mass, and about
+n^-1/2 if q is unrelated. The stated mass is contradicted only if its length is below 0.5 and that
+of another q within a factor of 4 is above 0.9, or if a multiple of it fits equally well. Masses
+without a quantum (hydrodynamic runs, smoothed or fitted masses) have no such q, and nothing is
+concluded. With the required 30 halos or more, chance gives such a q in fewer than one catalogue in
+10^7: exp(-0.81 n) times some 10^3 trial values.
 
-**Whole cubes.** Initial conditions are grids of N^3 particles, N being a product of 2, 3, 5, 7 and
-at most one 11, 13 or (glasses of EAGLE) 47, so Omega_m rho_crit L^3 / m must be such a cube. Codes
-differ in the gravitational constant, and files round, so `Cube.tolerance` is allowed for; near a
-large N there is always a cube within it. The test says nothing where more than a quarter of all
-numbers near N would pass, and is a warning at most: it fails for runs with massive neutrinos in
-Omega_m, subsamples, and particles on other lattices.
+**Whole cubes.** Initial conditions are grids of N^3 particles, where N is a product of 2, 3, 5, 7
+and at most one 11, 13 or (glasses of EAGLE) 47, so that Omega_m rho_crit L^3 / m must be such a
+cube. Codes differ in the gravitational constant, and files round, so that `Cube.tolerance` is
+allowed; near a large N there is always a cube within it. The test has no power where more than a
+quarter of all numbers near N would pass. It raises a warning at most, because it fails for runs
+with massive neutrinos in Omega_m, subsamples, and particles on other lattices.
 """
 
 from __future__ import annotations
@@ -31,25 +31,25 @@ from ...errors import UnitsError, warn
 
 Array = NDArray[Any]
 
-SAME_NUMBER = 1e-3  # relative: constants of codes differ; of Bolshoi-Planck it is 5e-4
-MANY = 0.25  # of all numbers: a test that so many pass has no power
+SAME_NUMBER = 1e-3  # relative: the constants of codes differ; for Bolshoi-Planck by 5e-4
+MANY = 0.25  # of all numbers: if more pass, the test has no power
 _SMOOTH, _ONCE = (2, 3, 5, 7), (11, 13, 47)
-_DIGITS = 3  # to which Omega_m is at least taken to be stated
+_DIGITS = 3  # least number of decimals that Omega_m is assumed to have
 
-# Of the record of halos.
-STRENGTH = "halo_masses_in_whole_particles"  # 1: all; 0: they have nothing to do with it
-QUANTUM = "particle_mass_of_halo_masses"  # [Msun/h], where it is not the stated one
+# Keys in the record of halos.
+STRENGTH = "halo_masses_in_whole_particles"  # 1: all masses are whole multiples; 0: unrelated
+QUANTUM = "particle_mass_of_halo_masses"  # [Msun/h], if it is not the stated one
 SIDE, RATIO = "particles_per_side", "particle_mass_over_expected"
 CHANCE = "chance_of_a_whole_cube"  # above `MANY`, the two above mean nothing
 MEASURED = (STRENGTH, QUANTUM, RATIO, CHANCE)  # numbers that are no counts
 
 LEAST_HALOS = 30
-_MOST_HALOS = 3000  # the lightest: the phases of others are washed out by rounding
+_MOST_HALOS = 3000  # the lightest: rounding washes out the phases of others
 _MOST_PARTICLES = 100
-_KINDS = 6  # of masses, in particles: fewer fit too many quanta
+_KINDS = 6  # different numbers of particles: fewer fit too many quanta
 _FITS, _DOES_NOT = 0.9, 0.5
-_RANGE = 4.0  # of the quanta that are tried, about the stated one
-OFF, FAR_OFF = 0.01, 0.03  # relative difference that is warned of, and that is refused
+_RANGE = 4.0  # factor around the stated mass within which quanta are tried
+OFF, FAR_OFF = 0.01, 0.03  # relative differences that raise a warning and an error
 
 
 class Cube(NamedTuple):
@@ -60,11 +60,11 @@ class Cube(NamedTuple):
     number : float
         Omega_m rho_crit L^3 / m.
     side : int
-        Of the nearest grid.
+        Particles along a side of the nearest grid.
     tolerance : float
-        Relative, of the number.
+        Relative tolerance of the number.
     chance : float
-        Share of numbers nearby that pass.
+        Fraction of numbers nearby that pass.
     """
 
     number: float
@@ -74,17 +74,17 @@ class Cube(NamedTuple):
 
     @property
     def fits(self) -> bool:
-        """Whether the number is that of the grid."""
+        """Whether the number is that of a grid, within the tolerance."""
         return abs(self.side**3 / self.number - 1) <= self.tolerance
 
     @property
     def has_power(self) -> bool:
-        """Whether a wrong number would be told from a right one, mostly."""
+        """Whether the test would mostly detect a wrong number."""
         return self.chance <= MANY
 
 
 def is_grid(side: int) -> bool:
-    """Return whether initial conditions are made on grids of this side."""
+    """Return whether initial conditions are generated on grids of this side."""
     for factor in _SMOOTH:
         while side > 0 and side % factor == 0:
             side //= factor
@@ -92,13 +92,13 @@ def is_grid(side: int) -> bool:
 
 
 def rounding(value: float, least_digits: int = 0) -> float:
-    """Return the relative rounding of a number that is written with the digits it has.
+    """Return the relative rounding error of a number, from its written digits.
 
     Parameters
     ----------
     value : float
     least_digits : int
-        Decimals that it is at least taken to have: 0.3 is 0.300 with 3.
+        Least number of decimals that it is assumed to have: 0.3 is 0.300 with 3.
     """
     mantissa, _, exponent = f"{value!r}".partition("e")
     decimals = len(mantissa.partition(".")[2].rstrip("0")) - int(exponent or 0)
@@ -118,7 +118,7 @@ def cube(particle_mass: float, box_size: float, omega: float, cosmology: Cosmolo
     box_size : float
         [Mpc/h]
     omega : float
-        Density parameter of what consists of these particles.
+        Density parameter of the component that consists of these particles.
     cosmology : Cosmology
     """
     number = cosmology.matter_mass(box_size) * omega / cosmology.omega_m / particle_mass
@@ -131,32 +131,32 @@ def cube(particle_mass: float, box_size: float, omega: float, cosmology: Cosmolo
 
 
 def _grids(low: float, high: float) -> Iterator[int]:
-    """All sides of grids from ``low`` to ``high``."""
+    """Return all sides of grids from ``low`` to ``high``."""
     return (n for n in range(max(1, math.ceil(low)), math.floor(high) + 1) if is_grid(n))
 
 
 def quantum(mass: Array, stated: float) -> tuple[float, float | None]:
-    """Return how well halo masses are multiples of a particle mass, and of which other they are.
+    """Return how well halo masses are multiples of a particle mass, and any better particle mass.
 
     Parameters
     ----------
     mass : ndarray, shape (n,)
-        Of halos [Msun/h].
+        Masses of halos [Msun/h].
     stated : float
         [Msun/h]
 
     Returns
     -------
     strength : float
-        From 0 to 1; NaN where the halos are too few, or too heavy, to tell.
+        From 0 to 1; NaN if there are too few light halos.
     other : float or None
-        The particle mass that they have instead.
+        The particle mass of which they are multiples instead.
     """
     some = np.sort(mass[np.isfinite(mass) & (mass > 0.1 * stated)])[:_MOST_HALOS]
     strength, counted = _strength(some, stated)
     if counted < LEAST_HALOS:
         return math.nan, None
-    if strength >= _FITS:  # so it does where it is a fraction of theirs
+    if strength >= _FITS:  # a fraction of the true particle mass also fits
         whole = [k for k in range(2, int(_RANGE) + 1) if _fits(some, k * stated)]
         return strength, max(whole) * stated if whole else None
     if strength >= _DOES_NOT:
@@ -174,7 +174,7 @@ def quantum(mass: Array, stated: float) -> tuple[float, float | None]:
 
 
 def _fits(mass: Array, quantum_mass: float) -> bool:
-    """Whether sorted masses are multiples of a mass, and many and light enough to tell."""
+    """Return whether sorted masses are multiples of a mass, and enough of them are light."""
     strength, counted = _strength(mass, quantum_mass)
     if strength < _FITS or counted < LEAST_HALOS:
         return False
@@ -182,7 +182,7 @@ def _fits(mass: Array, quantum_mass: float) -> bool:
 
 
 def _strength(mass: Array, quantum_mass: float) -> tuple[float, int]:
-    """Length of the mean phase of the light halos, and how many they are."""
+    """Return the length of the mean phase vector of the light halos, and their number."""
     light = mass[: np.searchsorted(mass, _MOST_PARTICLES * quantum_mass)]
     if not len(light):
         return 0.0, 0
@@ -190,26 +190,26 @@ def _strength(mass: Array, quantum_mass: float) -> tuple[float, int]:
 
 
 def check_quantum(stated: float, mass: Array, where: str) -> dict[str, float]:
-    """Hold a particle mass against the masses of halos.
+    """Compare a particle mass with the masses of halos.
 
     Parameters
     ----------
     stated : float
         [Msun/h]
     mass : ndarray, shape (n,)
-        Of halos of a gravity-only run [Msun/h].
+        Masses of halos of a gravity-only run [Msun/h].
     where : str
         Where the masses are, for the message.
 
     Returns
     -------
     dict of str to float
-        What goes to the record; empty where halos are too few or too heavy to tell.
+        Entries for the record; empty if there are too few light halos.
 
     Raises
     ------
     UnitsError
-        They are multiples of a mass that differs by more than `FAR_OFF`.
+        The masses are multiples of a mass that differs by more than `FAR_OFF`.
     """
     strength, other = quantum(mass, stated)
     if math.isnan(strength):
@@ -220,38 +220,38 @@ def check_quantum(stated: float, mass: Array, where: str) -> dict[str, float]:
     record[QUANTUM] = other
     off = abs(stated / other - 1)
     found = (
-        f"masses that are multiples of {other:.6g} Msun/h, where a particle has {stated:.6g} "
-        f"Msun/h: {stated / other:.4g} times that"
+        f"masses that are multiples of {other:.6g} Msun/h, with a particle mass of {stated:.6g} "
+        f"Msun/h, {stated / other:.4g} times that"
     )
     if off > FAR_OFF:
         raise UnitsError(
             where,
             found,
-            f"a particle mass that the halos are made of, within {FAR_OFF:.0%}",
+            f"multiples of the particle mass, within {FAR_OFF:.0%}",
             f"state the particle mass {other:.6g} Msun/h with the catalogue; or look for a factor "
             "h in one of the two",
         )
     if off > OFF:
-        warn(f"{where}: {found}; numbers of particles, and what is resolved, are off by {off:.1%}")
+        warn(f"{where}: {found}; particle numbers, and the mass resolution, are off by {off:.1%}")
     return record
 
 
 def check_cube(
     particle_mass: float, box_size: float, omega: float, cosmology: Cosmology, where: str
 ) -> dict[str, float | int]:
-    """Warn where no grid has as many particles as fill the box.
+    """Warn if no grid has as many particles as fill the box.
 
     Parameters
     ----------
     particle_mass, box_size, omega, cosmology
-        As of `cube`.
+        See `cube`.
     where : str
         For the message.
 
     Returns
     -------
     dict of str to float or int
-        What goes to the record.
+        Entries for the record.
     """
     found = cube(particle_mass, box_size, omega, cosmology)
     if found.has_power and not found.fits:
@@ -259,16 +259,16 @@ def check_cube(
         warn(
             f"{where}: {found.number:.6g} = {found.number ** (1 / 3):.3f}^3 particles of "
             f"{particle_mass:.6g} Msun/h fill {box_size:.6g} Mpc/h at Omega = {omega:.5g}, and no "
-            f"grid of particles is so; {found.side}^3 would take an Omega of {omega * factor:.5g}, "
+            f"particle grid has this size; {found.side}^3 would need Omega = {omega * factor:.5g}, "
             f"or {particle_mass / factor:.6g} Msun/h{_forgotten(found, cosmology)}. Check particle "
-            "mass, box and cosmology (a factor h?); runs with massive neutrinos or subsamples of "
-            "their particles are so, and right"
+            "mass, box and cosmology (a factor h?); in runs with massive neutrinos and in "
+            "subsamples of particles this is no error"
         )
     return {SIDE: found.side, RATIO: found.number / found.side**3, CHANCE: found.chance}
 
 
 def _forgotten(found: Cube, cosmology: Cosmology) -> str:
-    """The powers of h with which the number would be that of a grid, in words."""
+    """Return the power of h that would make the number that of a grid, in words."""
     for power in (2, 1, -1, -2, 3, -3):
         number = found.number * cosmology.h**power
         side = round(number ** (1 / 3))

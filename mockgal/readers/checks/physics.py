@@ -1,4 +1,4 @@
-"""Numbers against physics: wrong units show as densities that no universe has."""
+"""Checks of physical consistency: wrong units show as impossible densities."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ...errors import BadValueError, HeaderError, UnitsError, warn
 from ...types import BOX_SIZES
 
 TOLERANCE = MATTER_TOLERANCE
-EXACT = 0.01  # relative: what densities of runs and finders that are exact keep to, by far
-# Least fraction of the box's matter in groups: a wrong 1000^3 gives below 1e-9, a run at z = 10
-# above this.
+EXACT = 0.01  # relative: far above the scatter of densities in exact runs and finders
+# Least fraction of the box's matter in groups: a factor 1000^3 too much in volume gives less than
+# 1e-9, a run at z = 10 gives more than this.
 LEAST_IN_GROUPS = 1e-6
 HOST_OVER_BOUND = (1e-3, 1e3)
-RADII_APART = 100.0  # in density, of halos of one definition: a factor 4.6 in radius
-# In the record of a snapshot.
+RADII_APART = 100.0  # in density, between halos of one definition: a factor 4.6 in radius
+# Keys in the record of a snapshot.
 RADII_LEFT_OUT = "radii_left_out_of_check"
 UNCHECKED = "masses_within_radii_not_checked"
-PARTICLES = (500.0, 1e15)  # in a box: fewer or more than any run has
+PARTICLES = (500.0, 1e15)  # in a box: all runs are between
 _PARTICLE_FIX = "look for a factor 1e10 in masses, or 1000^3 in the box (kpc, Mpc)"
 
 
@@ -34,7 +34,7 @@ def box_size(where: str, value: float, unit: float) -> float:
     Raises
     ------
     HeaderError
-        It is outside `BOX_SIZES`: no box is so, and its volume would not be a number.
+        It is outside `BOX_SIZES`: no box has such a side, and its volume might overflow.
     """
     side = value * unit
     low, high = BOX_SIZES
@@ -49,7 +49,7 @@ def box_size(where: str, value: float, unit: float) -> float:
 
 
 def likely_factors(ratio: float, cosmology: Cosmology, redshift: float) -> str:
-    """Which factors that people forget make up ``ratio``, in words.
+    """Return which commonly forgotten factors make up ``ratio``, in words.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def likely_factors(ratio: float, cosmology: Cosmology, redshift: float) -> str:
     Returns
     -------
     str
-        Like ``"1000^3 * h"``; the list of usual suspects where none fits.
+        For example ``"a factor 1000^3 * h"``; the usual suspects if none fits.
     """
     h, a = cosmology.h, 1.0 / (1.0 + redshift)
     usual = "a factor h, 1e10 (mass unit), 1000^3 (kpc against Mpc) or a^3 (physical lengths)"
@@ -73,13 +73,13 @@ def likely_factors(ratio: float, cosmology: Cosmology, redshift: float) -> str:
         {"": 1.0, **{f"h^{n}": h**n for n in (1, 2, 3, -1, -2, -3)}},
         {"": 1.0, **({"a^3": a**3, "a^-3": a**-3} if a < 0.98 else {})},
     )
-    found = [
+    matches = [
         (sum(map(bool, names)), " * ".join(filter(None, names)))
         for names in product(*parts)
         if any(names)
         and abs(np.log(ratio / np.prod([p[n] for p, n in zip(parts, names, strict=True)]))) < 0.03
     ]
-    return f"a factor {min(found)[1]}" if found else usual
+    return f"a factor {min(matches)[1]}" if matches else usual
 
 
 def _fix(ratio: float, cosmology: Cosmology, redshift: float) -> str:
@@ -92,7 +92,7 @@ def _fix(ratio: float, cosmology: Cosmology, redshift: float) -> str:
 def check_mean_density(
     total_mass: float, box_size: float, cosmology: Cosmology, redshift: float, where: str
 ) -> float:
-    """Matter in the box against Omega_m.
+    """Compare the matter in the box with Omega_m; return the ratio.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def check_mean_density(
     Raises
     ------
     UnitsError
-        They differ by more than 5%; the message says which factor that is. From 1% on, a warning.
+        They differ by more than 5%; the message names a likely factor. From 1% on, a warning.
     """
     taken = min(
         readings(cosmology), key=lambda known: abs(total_mass / known.matter_mass(box_size) - 1)
@@ -133,13 +133,13 @@ def check_mean_density(
 
 
 def overdensity(definition: str, cosmology: Cosmology, redshift: float) -> float:
-    """Mean density within the radius of a mass definition, over the critical density.
+    """Return the mean density within the radius of a mass definition, over the critical density.
 
     Parameters
     ----------
     definition : str
-        As of `mockgal.cosmology.Cosmology.halo_density`. Finders (Rockstar, Gadget-4, AREPO) take
-        the virial one of flat universes also where a universe is curved.
+        See `mockgal.cosmology.Cosmology.halo_density`. Finders (Rockstar, Gadget-4, AREPO) use the
+        virial density of flat universes also for curved ones.
     cosmology : Cosmology
     redshift : float
     """
@@ -147,9 +147,10 @@ def overdensity(definition: str, cosmology: Cosmology, redshift: float) -> float
 
 
 def readings(cosmology: Cosmology) -> list[Cosmology]:
-    """Return what codes may take for the matter: without massive neutrinos, or with them.
+    """Return the cosmology with each Omega_m that codes may use: without, or with, neutrinos.
 
-    Gadget-4 and AREPO define halos by Omega0, which mostly counts the neutrinos. Both expand alike.
+    Gadget-4 and AREPO define halos by Omega0, which mostly includes massive neutrinos. The
+    expansion is the same in both.
     """
     neutrinos = cosmology.omega_nu
     if not neutrinos:
@@ -160,12 +161,12 @@ def readings(cosmology: Cosmology) -> list[Cosmology]:
 def implied_omega_m(
     definition: str, density: float, cosmology: Cosmology, redshift: float
 ) -> float | None:
-    """Return the Omega_m at which halos of a mass definition have a density.
+    """Return the Omega_m at which halos of a mass definition have a given density.
 
     Parameters
     ----------
     definition : str
-        As of `overdensity`.
+        See `overdensity`.
     density : float
         Mean comoving density within the radius [Msun/h / (Mpc/h)^3].
     cosmology : Cosmology
@@ -175,8 +176,8 @@ def implied_omega_m(
     Returns
     -------
     float or None
-        None where the density does not depend on it (critical, at redshift 0), or no Omega_m from
-        0.05 to 1 fits.
+        None if the density does not depend on Omega_m (critical, at redshift 0), or no Omega_m
+        from 0.05 to 1 fits.
     """
     flat = abs(1.0 - cosmology.omega_m - cosmology.omega_lambda) < 1e-4
     tried = np.linspace(0.05, 1.0, 96)
@@ -208,42 +209,42 @@ def check_overdensity(
     drop_bad: bool = False,
     record: dict[str, Any] | None = None,
 ) -> float | None:
-    """Hold masses against their radii and the density that they are defined by.
+    """Compare masses and radii with the density that defines them.
 
-    With ``exact``, for finders that make one of the other (Subfind, Rockstar), the median over
-    groups must be 1 within `EXACT`: over all runs that it was measured on it is within 3e-4, for
-    six groups as for a thousand, so that nothing but another gravitational constant (1e-3 at most)
-    or rounded text (5e-4) moves it. Otherwise a median off by more than that is warned of, and one
-    off by more than `TOLERANCE` refused.
+    With ``exact``, for finders that derive one from the other (Subfind, Rockstar), the median ratio
+    over groups must be 1 within `EXACT`. In all measured runs it is within 3e-4, for six groups as
+    for a thousand; only another gravitational constant (1e-3 at most) or rounded text (5e-4) moves
+    it. Otherwise a median that is off by more than `EXACT` raises a warning, and one that is off by
+    more than `TOLERANCE` is refused.
 
     Parameters
     ----------
     mass, radius : ndarray, shape (n,)
-        [Msun/h] and comoving [Mpc/h]; zeros are left out.
+        [Msun/h] and comoving [Mpc/h]; masses of 0 are ignored.
     cosmology : Cosmology
     redshift : float
     where : str
         For the message.
     definition : str
-        What both follow, see `overdensity`.
+        Mass definition of both, see `overdensity`.
     exact : bool
     drop_bad : bool
-        Leave out of the check the radii that cannot be, and count them, instead of refusing them.
+        Leave impossible radii out of the check, and count them, instead of refusing them.
     record : dict, optional
-        `RADII_LEFT_OUT` is counted there.
+        Receives the count `RADII_LEFT_OUT`.
 
     Returns
     -------
     float or None
-        Median overdensity over that of the definition; None without groups to look at.
+        Median overdensity over that of the definition; None if there are no groups to check.
 
     Raises
     ------
     BadValueError
-        Halos with a mass have radii that are NaN, infinite, 0, negative, or of another mass.
+        Halos with a mass have radii that are NaN, infinite, 0, negative, or far from their mass.
     UnitsError
-        It differs from 1 by more than is allowed; the message says which Omega_m, or which factor,
-        it would take, or that a dark energy may be unstated.
+        The ratio differs from 1 by more than is allowed; the message names the Omega_m or the
+        factor that would explain it, or says that a dark energy may be unstated.
     """
     good = _usable_radii(mass, radius, where, drop_bad, {} if record is None else record)
     if not good.any():
@@ -256,7 +257,10 @@ def check_overdensity(
     off = abs(ratio - 1)
     if off <= EXACT:
         return ratio
-    found = f"masses of {density / critical:.6g} times the critical density within R{definition}"
+    found = (
+        f"a density of {density / critical:.6g} times the critical one within R{definition}, from "
+        "masses and radii"
+    )
     fix = _fix(ratio, cosmology, redshift)
     if reason := _expansion(definition, density, cosmology, redshift):
         fix = f"if they are right, {reason}; else {fix}"
@@ -274,7 +278,7 @@ def _usable_radii(
     drop_bad: bool,
     record: dict[str, Any],
 ) -> NDArray[np.bool_]:
-    """Which halos have a mass and a radius; radii that cannot be are refused, or counted."""
+    """Return which halos have a mass and a possible radius; refuse or count impossible radii."""
     with np.errstate(all="ignore"):
         massive = (mass > 0) & (mass <= MASS.most)  # others are refused as masses
         possible = (radius > 0) & np.isfinite(radius)
@@ -287,52 +291,52 @@ def _usable_radii(
         row = int(bad[0])
         raise BadValueError(
             where,
-            f"{len(bad)} radii of {np.count_nonzero(massive)} halos that cannot be, the first, in "
+            f"{len(bad)} impossible radii of {np.count_nonzero(massive)} halos, the first, in "
             f"row {row}, {radius[row]:.6g} Mpc/h for a mass of {mass[row]:.6g} Msun/h",
             f"radii of one density, within a factor {RADII_APART:g}: none NaN, 0 or negative",
-            "leave these radii out of the check of units with --drop-bad (the halos stay, for only "
-            "their masses are used), or fetch the file again",
+            "leave these radii out of the check of units with --drop-bad (the halos stay, because "
+            "only their masses are used), or fetch the file again",
         )
     if len(bad):
         record[RADII_LEFT_OUT] = record.get(RADII_LEFT_OUT, 0) + len(bad)
         warn(
-            f"{where}: {len(bad)} radii of {np.count_nonzero(massive)} halos cannot be, and are "
-            "left out of the check of units (--drop-bad)"
+            f"{where}: {len(bad)} radii of {np.count_nonzero(massive)} halos are impossible, and "
+            "are left out of the check of units (--drop-bad)"
         )
     return massive & possible
 
 
 def without_radii(where: str, record: dict[str, Any], what: str = "radii") -> None:
-    """Warn that units could not be checked by masses within radii, and record it."""
+    """Warn that units could not be checked with masses within radii, and record it."""
     record[UNCHECKED] = f"no {what}"
-    warn(f"{where}: no {what}, so that the units of mass and length are not checked by them")
+    warn(f"{where}: no {what}, so that the units of mass and length cannot be checked with them")
 
 
 def _expansion(
     definition: str, density: float, cosmology: Cosmology, redshift: float
 ) -> str | None:
-    """Which expansion halos of a density imply, in words; None if there is none.
+    """Return which expansion a density of halos implies, in words, or None.
 
-    Above redshift 0 dark energy changes all densities but those over the mean one: where it is not
-    stated, they imply no Omega_m.
+    Above redshift 0 dark energy changes all densities except those relative to the mean; if it is
+    not stated, they imply no Omega_m.
     """
     unstated = [name for name in LCDM if getattr(cosmology, name) is None]
     if redshift > 0 and unstated and definition[-1] != "m":
         flags = " and ".join(f"--{name}" for name in unstated)
         return (
             f"Omega_m is not {cosmology.omega_m:g}, or the run had a dark energy that is not stated"
-            f" (give {flags})"
+            f" (state it with {flags})"
         )
     implied = implied_omega_m(definition, density, cosmology, redshift)
     if implied is None:
         return None
-    return f"Omega_m is {implied:.4f} and not {cosmology.omega_m:g}: correct it where it is stated"
+    return f"Omega_m is {implied:.4f}, not {cosmology.omega_m:g}: correct it where it is stated"
 
 
 def check_share(
     total_mass: float, box_size: float, cosmology: Cosmology, where: str, what: str, least: float
 ) -> float:
-    """Mass of all groups, or bound to all subhalos, against the matter in the box.
+    """Compare the mass of all groups, or of all subhalos, with the matter in the box.
 
     Parameters
     ----------
@@ -342,19 +346,19 @@ def check_share(
         Comoving [Mpc/h].
     cosmology : Cosmology
     where, what : str
-        For the message: the dataset, and where the mass is.
+        For the message: the dataset, and what the mass is in or bound to.
     least : float
-        The smallest share that is believed.
+        The smallest plausible fraction.
 
     Returns
     -------
     float
-        The share of the box's matter.
+        Fraction of the box's matter.
 
     Raises
     ------
     UnitsError
-        Above 1.05, or below ``least``.
+        The fraction is above 1.05, or below ``least``.
     """
     ratio = total_mass / cosmology.matter_mass(box_size)
     if not least <= ratio <= 1 + TOLERANCE:
@@ -363,7 +367,7 @@ def check_share(
             f"{ratio:.6g} of the box's matter {what}",
             f"{least} to {1 + TOLERANCE}",
             "check the units of box size (kpc against Mpc, 1000^3) and mass (1e10, h) that the "
-            "file states; if rows are there twice, leave the copies out",
+            "file states; if rows are repeated, leave the copies out",
         )
     return float(ratio)
 
@@ -371,12 +375,12 @@ def check_share(
 def check_particle_mass(
     found: float, particle_mass: float, cosmology: Cosmology, redshift: float, where: str, what: str
 ) -> None:
-    """A mass per particle of a gravity-only run against the particle mass [both Msun/h].
+    """Compare a mass per particle of a gravity-only run with the particle mass [both Msun/h].
 
     Raises
     ------
     UnitsError
-        They differ by more than 5%; the message says which factor that is.
+        They differ by more than 5%; the message names a likely factor.
     """
     ratio = found / particle_mass
     if not abs(ratio - 1) <= TOLERANCE:
@@ -395,15 +399,15 @@ def check_host_mass(
     redshift: float,
     where: str,
 ) -> None:
-    """Host masses of centrals against their bound masses [Msun/h], in the median.
+    """Compare host masses of centrals with their bound masses [Msun/h], in the median.
 
-    The two follow different definitions, and differ by tens of per cent; what is looked for is a
-    unit, so the range is wide: `HOST_OVER_BOUND`.
+    The two follow different definitions, and differ by tens of per cent; the check is for units, so
+    its range `HOST_OVER_BOUND` is wide.
 
     Raises
     ------
     UnitsError
-        The median ratio, where neither is 0, is outside the range.
+        The median ratio, over rows where neither is 0, is outside the range.
     """
     good = (host_mass > 0) & (mass > 0)
     if not good.any():
@@ -426,14 +430,14 @@ def check_particle_number(
     cosmology: Cosmology,
     where: str,
 ) -> None:
-    """Whether a box and its halos can be made of particles of the stated mass.
+    """Raise if a box or its halos cannot consist of particles of the stated mass.
 
     Parameters
     ----------
     particle_mass : float
         Stated [Msun/h].
     mass : ndarray, shape (n,)
-        Of halos [Msun/h].
+        Masses of halos [Msun/h].
     box_size : float
         [Mpc/h].
     cosmology : Cosmology
@@ -443,8 +447,8 @@ def check_particle_number(
     Raises
     ------
     UnitsError
-        The box holds fewer or more such particles than any run has, or the median halo is lighter
-        than one.
+        The box holds fewer or more such particles than any run, or the median halo is lighter than
+        one particle.
     """
     check_number(particle_mass, box_size, cosmology, where)
     some = mass[mass > 0]
@@ -458,7 +462,7 @@ def check_particle_number(
 
 
 def check_number(particle_mass: float, box_size: float, cosmology: Cosmology, where: str) -> None:
-    """Raise if a box holds fewer or more particles of this mass [Msun/h] than any run has.
+    """Raise if a box holds fewer or more particles of this mass [Msun/h] than any run.
 
     Raises
     ------

@@ -1,10 +1,9 @@
-"""Rows against what halos can be: bounds of each column, and of what columns say of each other.
+"""Plausibility of halos: bounds of each column, and of relations between columns.
 
-All readers come here, through `mockgal.readers.checks.values.halo_catalog`; scenes of plug-ins,
-which may come by another way, through `check_scene`. Every bound is far from anything measured: in
-Gadget-4
-runs, 300 boxes of CAMELS and TNG100 satellites lie up to 4.6 Mpc/h from their central, and those
-beyond 3 Mpc/h within 5 R200m; subhalos have up to 2.7 times the mass of their host.
+All readers call these checks through `mockgal.readers.checks.values.halo_catalog`; scenes of
+plug-ins, which may not, are checked by `check_scene`. Every bound is far from all measured values:
+in Gadget-4 runs, 300 boxes of CAMELS and TNG100, satellites lie up to 4.6 Mpc/h from their central,
+those beyond 3 Mpc/h lie within 5 R200m, and subhalos have up to 2.7 times the mass of their host.
 """
 
 from __future__ import annotations
@@ -23,40 +22,42 @@ from ...types import Scene, Snapshot
 Array = NDArray[Any]
 Where = Callable[[str, int], str]
 
-SATELLITE_OVER_HOST = (30.0, 3.0)  # bound mass over the host's: refused above, warned of above
-# Distances from the central. Groups of friends of friends reach as far as their links do.
-RADII_FROM_HOST = (10.0, 5.0)  # in R200m of the host, and
-FAR_FROM_HOST = (5.0, 3.0)  # in Mpc/h; refused where both are exceeded, warned of alike
-RADII_AT_MOST = 50.0  # in R200m: refused however small the box is
-HOST_OVER_BOUND = 1e4  # the host's mass over the mass bound to its central
+SATELLITE_OVER_HOST = (30.0, 3.0)  # bound mass over host mass: limits of refusal and of warning
+# Distances from the central, limits of refusal and of warning; both of a pair must be exceeded.
+# Friends-of-friends groups extend as far as their links.
+RADII_FROM_HOST = (10.0, 5.0)  # in R200m of the host
+FAR_FROM_HOST = (5.0, 3.0)  # in Mpc/h
+RADII_AT_MOST = 50.0  # in R200m: refused at any distance in Mpc/h
+HOST_OVER_BOUND = 1e4  # host mass over the mass bound to its central
 HOST_OVER_BOUND_RARE = (1e-2, 1e2)
-STARS_OVER_BOUND = 3.0  # Gadget-4 runs: up to 1; a made-up universe: 1.11
-IN_BOX = 1.05  # of the matter: as of the mean density
+STARS_OVER_BOUND = 3.0  # Gadget-4 runs: up to 1; a synthetic universe: 1.11
+IN_BOX = 1.05  # of the matter in the box: the tolerance of the mean density
 MASS_OVER_PARTICLES = 10.0
-# The median of vmax over the circular velocity at R200c of the bound mass: 1.0 to 1.6 in Gadget-4
-# runs, TNG100 and Rockstar (z = 11.8), 0.5 to 1.8 in 300 boxes of CAMELS.
+# Median of vmax over the circular velocity at R200c of the bound mass: 1.0 to 1.6 in Gadget-4 runs,
+# TNG100 and Rockstar (z = 11.8), 0.5 to 1.8 in 300 boxes of CAMELS.
 VMAX_OVER_CIRCULAR = (0.05, 20.0)
-_FEW_VMAX = 20  # of halos
-RARE = "rare_"  # begins the counts of the record
+_FEW_VMAX = 20  # halos: with fewer, vmax is not checked
+RARE = "rare_"  # prefix of the counts in the record
 
 _DROP = "leave the rows out with --drop-bad"
 
 
 class Finding(NamedTuple):
-    """Rows that cannot be, or that are rare.
+    """Rows that are impossible, or rare.
 
     Parameters
     ----------
     name : str
         Column, or the relation in snake case, for the record.
     column : str
-        Where to look in the file.
+        Column in the file, for the message.
     rows : ndarray of int
     what : str
-        What they are, in words that follow their number.
+        Description of the rows that follows their number.
     value : callable
-        ``value(row)`` is the value of a row, for the message.
+        ``value(row)`` returns the value of a row, for the message.
     allowed : str
+        Allowed values, for the message.
     """
 
     name: str
@@ -70,18 +71,18 @@ class Finding(NamedTuple):
 
 
 def _host_rows(columns: Mapping[str, Array]) -> Array:
-    """Row of each row's central; its own where that is not there."""
+    """Return the row of each row's central, or its own row if the central is missing."""
     ids, hosts, own = columns["halo_id"], columns["host_id"], np.arange(len(columns["halo_id"]))
     if not len(ids):
         return own
     order = np.argsort(ids, kind="stable")
     place = order[np.minimum(np.searchsorted(ids, hosts, sorter=order), len(ids) - 1)]
-    found: Array = np.where(ids[place] == hosts, place, own)
-    return found
+    rows: Array = np.where(ids[place] == hosts, place, own)
+    return rows
 
 
 def _values(columns: Mapping[str, Array], *, rare: bool) -> Iterator[Finding]:
-    """Columns beyond their bounds."""
+    """Yield the values of columns beyond their bounds."""
     for name, column in HALO_COLUMNS.items():
         if name not in columns or column.bounds is None:
             continue
@@ -90,9 +91,9 @@ def _values(columns: Mapping[str, Array], *, rare: bool) -> Iterator[Finding]:
         rows = bounds.rarely(values) if outside is None else np.flatnonzero(outside)
         if not len(rows) or (outside is None) != rare:
             continue
-        what = "values that are NaN, infinite or beyond what there is"
+        what = "values that are NaN, infinite or outside their possible range"
         if name not in ("velocity", "n_particles"):
-            what = "values that are NaN, infinite, negative or beyond what there is"
+            what = "values that are NaN, infinite, negative or outside their possible range"
         if rare:
             what = f"values above {bounds.rare:g} {unit}"
 
@@ -105,7 +106,7 @@ def _values(columns: Mapping[str, Array], *, rare: bool) -> Iterator[Finding]:
 def _relations(
     columns: Mapping[str, Array], snapshot: Snapshot, host: Array, *, rare: bool
 ) -> Iterator[Finding]:
-    """Columns that contradict each other, or the box."""
+    """Yield the rows in which columns contradict each other, or the box."""
     mass, host_mass, central = columns["mass"], columns["host_mass"], columns["is_central"]
     cosmology, box = snapshot.cosmology, snapshot.box_size
     matter = cosmology.matter_mass(box)
@@ -118,25 +119,27 @@ def _relations(
 
     if not rare:
         nothing = np.full(len(mass), bool(len(mass)) and not mass.any())
-        yield found("mass_all_zero", "mass", nothing, "bound masses of 0", mass, "masses of some")
+        yield found(
+            "mass_all_zero", "mass", nothing, "bound masses of 0", mass, "some masses above 0"
+        )
         for name in ("host_mass", "mass"):
             share = columns[name] / matter
             yield found(
                 f"{name}_over_matter",
                 name,
                 share > IN_BOX,
-                f"halos of more than all matter in the box of {box:g} Mpc/h",
+                f"halos with more mass than all matter in the box of {box:g} Mpc/h",
                 share,
-                f"up to {IN_BOX} times that, {matter:.4g} Msun/h",
+                f"up to {IN_BOX} times that matter, {matter:.4g} Msun/h",
             )
         ratio = np.where(central & (mass > 0), host_mass / mass, 0)
         yield found(
             "host_mass_over_bound",
             "host_mass",
             ratio > HOST_OVER_BOUND,
-            "host masses over the mass bound to the central",
+            "host masses far above the mass bound to the central, as a ratio",
             ratio,
-            f"up to {HOST_OVER_BOUND:g} times it",
+            f"a ratio of up to {HOST_OVER_BOUND:g}",
         )
         if "stellar_mass" in columns:
             stars = columns["stellar_mass"]
@@ -145,9 +148,9 @@ def _relations(
                 "stars_over_bound",
                 "stellar_mass",
                 ratio > STARS_OVER_BOUND,
-                "stellar masses over the whole mass that is bound",
+                "stellar masses far above the total bound mass, as a ratio",
                 ratio,
-                f"up to {STARS_OVER_BOUND:g} times it, for the stars are a part",
+                f"a ratio of up to {STARS_OVER_BOUND:g}, because stars are a part of it",
             )
         elif "n_particles" in columns and snapshot.particle_mass is not None:
             number = columns["n_particles"]
@@ -158,7 +161,7 @@ def _relations(
                     "mass_over_particles",
                     "mass",
                     (ratio > MASS_OVER_PARTICLES) | (ratio < 1 / MASS_OVER_PARTICLES),
-                    "masses over that of their particles",
+                    "masses that are not the sum of their particles, as a ratio",
                     ratio,
                     f"1, within a factor {MASS_OVER_PARTICLES:g}",
                 )
@@ -170,9 +173,9 @@ def _relations(
             "host_mass_over_bound",
             "host_mass",
             (ratio < low) | (ratio > high),
-            "host masses far from the mass bound to the central",
+            "host masses far from the mass bound to the central, as a ratio",
             ratio,
-            f"{low:g} to {high:g} times it",
+            f"a ratio of {low:g} to {high:g}",
         )
     satellite = ~central & (host != np.arange(len(host)))
     ratio = np.where(satellite & (of_host > 0), mass / of_host, 0)
@@ -180,9 +183,9 @@ def _relations(
         "satellite_over_host",
         "mass",
         ratio > SATELLITE_OVER_HOST[level],
-        "satellites' masses over that of their host",
+        "satellites much heavier than their host, as a ratio of masses",
         ratio,
-        f"up to {SATELLITE_OVER_HOST[level]:g} times it: finders have up to 3",
+        f"a ratio of up to {SATELLITE_OVER_HOST[level]:g}: finders have up to 3",
     )
     apart, radii = np.zeros(len(host)), np.zeros(len(host))
     rows = np.flatnonzero(satellite)
@@ -203,30 +206,30 @@ def _relations(
         np.flatnonzero(beyond),
         "satellites far from their host",
         lambda row: f"{apart[row]:.4g} Mpc/h, {radii[row]:.3g} R200m",
-        f"up to {far:g} Mpc/h or {many:g} R200m of the host, as groups of friends of friends reach",
+        f"up to {far:g} Mpc/h or {many:g} R200m of the host, as friends-of-friends groups extend",
         True,
-        "check that the ids of hosts are of this list; ",
+        "check that the ids of hosts belong to this list; ",
     )
 
 
 def _with_rows(findings: Iterator[Finding]) -> list[Finding]:
-    """Return the findings that have rows; others hold arrays of the catalogue's length."""
+    """Return the findings that have rows; do not keep the others' arrays in memory."""
     return [finding for finding in findings if len(finding.rows)]
 
 
 def impossible(columns: Mapping[str, Array], snapshot: Snapshot) -> Iterator[Finding]:
-    """Find rows that cannot be: first each column by itself, then the rest with each other.
+    """Find impossible rows: first in each column alone, then in relations between columns.
 
     Parameters
     ----------
     columns : mapping of str to ndarray
-        Of `mockgal.columns.HALO_COLUMNS`, in internal units; positions in the box.
+        Columns of `mockgal.columns.HALO_COLUMNS`, in internal units; positions in the box.
     snapshot : Snapshot
 
     Yields
     ------
     Finding
-        With rows.
+        Only findings that have rows.
     """
     yield from _values(columns, rare=False)
     with np.errstate(all="ignore"):
@@ -237,7 +240,7 @@ def impossible(columns: Mapping[str, Array], snapshot: Snapshot) -> Iterator[Fin
 def tell_rare(
     columns: Mapping[str, Array], snapshot: Snapshot, where: Where, record: dict[str, Any]
 ) -> None:
-    """Warn of rows that are possible and rare, and count them in the record."""
+    """Warn of rows that are possible but rare, and count them in the record."""
     with np.errstate(all="ignore"):
         relations = _relations(columns, snapshot, _host_rows(columns), rare=True)
         findings = [*_values(columns, rare=True), *_with_rows(relations)]
@@ -246,7 +249,7 @@ def tell_rare(
         record[RARE + finding.name] = len(finding.rows)
         warn(
             f"{where(finding.column, row)}: {len(finding.rows)} {finding.what}, the first, of "
-            f"halo_id {columns['halo_id'][row]}, {finding.value(row)}; they are read as they are"
+            f"halo_id {columns['halo_id'][row]}, {finding.value(row)}; they are kept unchanged"
         )
     for name, means in _NOTHING.items():
         if name in columns and len(columns[name]) > _FEW and not columns[name].any():
@@ -254,27 +257,27 @@ def tell_rare(
             warn(f"{where(name, 0).split(', row')[0]}: all values are 0: {means}")
 
 
-_FEW = 100  # rows, of which all may be 0 by chance or for a trial
+_FEW = 100  # rows: in fewer, all values may be 0 by chance or for a trial
 _NOTHING = {
     "velocity": "nothing moves, so that redshift space is real space",
-    "vmax": "no rank or cut by vmax means anything",
+    "vmax": "ranks and cuts by vmax are meaningless",
 }
 
 
 def are_most(finding: Finding, columns: Mapping[str, Array]) -> bool:
-    """Whether most rows cannot be: then the column is wrong, and not the rows."""
+    """Return whether most rows are impossible; then the column is wrong, not the rows."""
     return 2 * len(finding.rows) > len(columns["halo_id"])
 
 
 def refusal(finding: Finding, columns: Mapping[str, Array], where: Where) -> BadValueError:
-    """Return the error of rows that cannot be."""
+    """Return the error for impossible rows."""
     row, n, ids = int(finding.rows[0]), len(finding.rows), columns["halo_id"]
     central = columns["is_central"][finding.rows]
     losing = ~columns["is_central"] & np.isin(columns["host_id"], ids[finding.rows][central])
     losing[finding.rows] = False
-    fix = _DROP + " and --orphans drop, for they are hosts of others" * bool(losing.any())
+    fix = _DROP + " and --orphans drop, because some are hosts" * bool(losing.any())
     if are_most(finding, columns):
-        fix = f"correct the unit or the column, for {n} of {len(ids)} rows are so"
+        fix = f"correct the unit or the column, because {n} of {len(ids)} rows are impossible"
     fix = f"{finding.fix}{fix}, or fetch the file again"
     return BadValueError(
         where(finding.column, row),
@@ -290,13 +293,13 @@ def check_vmax(
     snapshot: Snapshot,
     where: str,
 ) -> None:
-    """Circular velocities [km/s] against bound masses [Msun/h], in the median.
+    """Compare maximum circular velocities [km/s] with bound masses [Msun/h], in the median.
 
     Raises
     ------
     UnitsError
-        The median over what the mass has at R200c, where neither is 0, is not within
-        `VMAX_OVER_CIRCULAR`.
+        The median ratio to the circular velocity of the mass at R200c, over rows where neither is
+        0, is outside `VMAX_OVER_CIRCULAR`.
     """
     good = (vmax > 0) & (mass > 0)
     if np.count_nonzero(good) < _FEW_VMAX:
@@ -310,12 +313,12 @@ def check_vmax(
             f"a vmax of {ratio:.3g} times the circular velocity sqrt(G M / r) of the bound mass at "
             f"R200c, in the median of {np.count_nonzero(good)} halos",
             f"{low:g} to {high:g} times: finders have 0.5 to 1.8",
-            f"correct the unit, km/s, or the column: it is off by a factor of about {ratio:.1g}",
+            f"correct the column or its unit (km/s): it is off by a factor of about {ratio:.1g}",
         )
 
 
 def check_scene(scene: Scene, place: str) -> None:
-    """Raise if rows of a scene cannot be; for scenes that no reader of ours made.
+    """Raise if rows of a scene are impossible; for scenes from plug-in readers.
 
     Raises
     ------

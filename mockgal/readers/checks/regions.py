@@ -1,13 +1,15 @@
-"""Regions of the box without any halo: missing pieces of a catalogue, told from voids.
+"""Empty regions of the box: missing pieces of a catalogue, as distinct from voids.
 
-Counts of host halos in slabs, columns and cubes of many sizes are compared with those of regions
-alike. Halos are clustered, so that empty regions are more frequent than among points at random: the
-chance is that of a negative binomial distribution of the variance that the other regions have,
+Counts of host halos in slabs, columns and cubes of many sizes are compared with those of other
+regions of the same shape. Halos are clustered, so that empty regions are more frequent than among
+random points. Their probability is that of a negative binomial distribution with the variance of
+the other regions,
 
     P(0) = (1 + m xi)^(-1 / xi),
 
-m being their mean count and xi their variance beyond Poisson's over m^2 (Carruthers & Duong-van
-1983; it describes the voids of galaxy surveys, e.g. Croton et al. 2004, arXiv:astro-ph/0401406).
+where m is their mean count, and xi their variance in excess of Poisson's over m^2 (Carruthers &
+Duong-van 1983; it describes the voids of galaxy surveys, e.g. Croton et al. 2004,
+arXiv:astro-ph/0401406).
 """
 
 from __future__ import annotations
@@ -23,16 +25,16 @@ from .copies import row_key
 
 Array = NDArray[Any]
 
-SIDE = 48  # cells along the box, of which all regions are made
+SIDE = 48  # cells along the box, from which all regions are made
 _DIVISIONS = (2, 3, 4, 6, 8, 12, 16, 24)
-_LEAST = 10.0  # halos expected in a region below which an empty one means nothing
-_LOG_CHANCE = -14.0  # ln of the number of empty regions, expected by chance, that is refused
-# Of a normal distribution: the variance is taken at its 99% upper limit, for few regions do not
-# tell it.
+_LEAST = 10.0  # expected halos in a region: with fewer, an empty one means nothing
+_LOG_CHANCE = -14.0  # ln of the expected number of empty regions, below which one is refused
+# Quantile of a normal distribution: the variance is taken at its 99% upper limit, because few
+# regions measure it poorly.
 _LIMIT = -2.33
-_FEWEST = 6  # regions that tell a variance at all
-# Halos expected in regions of too few alike to tell their variance, above which none is empty; see
-# `empty_region`.
+_FEWEST = 6  # regions that measure a variance
+# Expected halos above which a region is never empty, for region kinds that are too few to measure
+# their variance; see `empty_region`.
 SLAB, _COLUMN, _OCTANT, _CUBE = 40.0, 75.0, 120.0, 180.0
 _BLOCK = 1 << 20
 
@@ -45,11 +47,11 @@ class EmptyRegion(NamedTuple):
     what : str
         Its kind and place.
     number : int
-        Of empty regions of this kind.
+        Number of empty regions of this kind.
     regions : int
-        Of all that the box is divided into.
+        Number of all regions of this kind.
     expected : float
-        Halos in each, as the others have.
+        Mean number of halos in a region that is not empty.
     """
 
     what: str
@@ -59,33 +61,34 @@ class EmptyRegion(NamedTuple):
 
 
 class _Cells(NamedTuple):
-    """Places of cells, from 0 to SIDE - 1 along each axis, and how many halos they hold."""
+    """Indices of cells, from 0 to SIDE - 1 along each axis, and their numbers of halos."""
 
     place: tuple[Array, ...]
     counts: Array
 
 
 def empty_region(position: Array, box_size: float) -> EmptyRegion | None:
-    """Return the region whose emptiness is least likely, if that cannot be chance.
+    """Return the empty region that is least likely, or None if all may be chance.
 
-    Regions are slabs, columns and cubes along the axes, 2 to 24 along a side, from the edge of the
-    box and from half a region on, along each axis. What is missing is found where a whole region of
-    a kind lies in it of which enough halos are expected: about 20 where regions vary as Poisson
-    does, and more the more they vary, up to 40 in slabs, 75 in columns, 120 in octants and 180 in
-    smaller cubes where they are too few to tell.
+    Regions are slabs, columns and cubes along the axes, 2 to 24 along a side, that begin at the
+    edge of the box or half a region from it, along each axis. A gap is found if it contains a whole
+    region in which enough halos are expected: about 20 where counts have Poisson scatter, and more
+    the larger the scatter, up to 40 in slabs, 75 in columns, 120 in octants and 180 in smaller
+    cubes where regions are too few to measure it.
 
-    False alarms: chances are taken at ln = -14, about 1e-6. The other limits are twice the largest
-    counts at which real boxes, all of them complete, have an empty region. Those boxes are 300 of
-    CAMELS (25 Mpc/h, galaxies above 1.3e8 Msun/h, omega_m from 0.1 to 0.5, sigma_8 from 0.6 to 1),
-    16 of Quijote (1000 Mpc/h, 5000 halos) and 6 outputs of 16 Mpc/h, each whole and thinned down to
-    2% at random and to its most massive: of 4,220 none is refused. Their largest natural ones are
-    22 in slabs, 43 in columns, 64 in octants and 90 in smaller cubes, and beyond those the numbers
-    fall by e every 3, 5, 8 and 15: the limits are reached by about one catalogue in a million.
+    False alarms: the limit on the probability is ln = -14, about 1e-6. The other limits are twice
+    the largest expected counts at which real, complete boxes have an empty region. Those boxes are
+    300 of CAMELS (25 Mpc/h, galaxies above 1.3e8 Msun/h, omega_m from 0.1 to 0.5, sigma_8 from 0.6
+    to 1), 16 of Quijote (1000 Mpc/h, 5000 halos) and 6 outputs of 16 Mpc/h, each whole, thinned to
+    as few as 2% at random, and thinned to its most massive halos: none of 4,220 is refused. The
+    largest such counts are 22 in slabs, 43 in columns, 64 in octants and 90 in smaller cubes.
+    Beyond these, frequencies fall by a factor e every 3, 5, 8 and 15, so that about one catalogue
+    in a million reaches the limits.
 
     Parameters
     ----------
     position : ndarray, shape (n, 3)
-        Of host halos, in [0, box_size) [Mpc/h]. Not of satellites, which come in groups.
+        Positions of host halos, in [0, box_size) [Mpc/h]; without satellites, which come in groups.
     box_size : float
         [Mpc/h]
 
@@ -96,7 +99,7 @@ def empty_region(position: Array, box_size: float) -> EmptyRegion | None:
     cells = _count(position, box_size)
     if not any(len(full) < n for *_, n, full in _partitions(cells, len(position))):
         return None
-    # Many halos at one point are one object that was split, or rows that have no place.
+    # Many halos at one point are one object that was split, or rows without a position.
     position = position[np.unique(row_key(position, np.float64), return_index=True)[1]]
     cells = _count(position, box_size)
     least, found = 0.0, None
@@ -113,19 +116,20 @@ def empty_region(position: Array, box_size: float) -> EmptyRegion | None:
 def _partitions(
     cells: _Cells, halos: int
 ) -> Iterator[tuple[tuple[int, ...], tuple[bool, ...], Array, int, Array]]:
-    """Ways to divide the box, and what is in the regions.
+    """Yield the ways to divide the box, with the halo counts of the regions.
 
     Yields
     ------
     divisions : tuple of int
         Regions along x, y and z.
     shift : tuple of bool
-        Whether they begin at half a region, along each axis.
+        Whether the regions are shifted by half a region, along each axis.
     counts : ndarray, shape (number,)
+        Halos in each region.
     number : int
-        Of regions.
+        Number of regions.
     full : ndarray
-        Those of ``counts`` that are not 0.
+        The ``counts`` that are not 0.
     """
     for k in _DIVISIONS:
         slabs, columns = ((k, 1, 1), (1, k, 1), (1, 1, k)), ((1, k, k), (k, 1, k), (k, k, 1))
@@ -139,7 +143,7 @@ def _partitions(
 
 
 def _count(position: Array, box_size: float) -> _Cells:
-    """Cells that hold halos, and how many."""
+    """Return the cells that hold halos, and their counts."""
     counts = np.zeros(SIDE**3, dtype=np.int64)
     for start in range(0, len(position), _BLOCK):
         cell = (position[start : start + _BLOCK] * (SIDE / box_size)).astype(np.int64)
@@ -150,7 +154,7 @@ def _count(position: Array, box_size: float) -> _Cells:
 
 
 def _regions(cells: _Cells, divisions: tuple[int, ...], shift: tuple[bool, ...]) -> Array:
-    """Halos in each region, shape (product of ``divisions``,)."""
+    """Return the number of halos in each region, shape (product of ``divisions``,)."""
     region = np.zeros(len(cells.counts), dtype=np.int64)
     for place, k, moved in zip(cells.place, divisions, shift, strict=True):
         if k > 1:
@@ -161,12 +165,12 @@ def _regions(cells: _Cells, divisions: tuple[int, ...], shift: tuple[bool, ...])
 
 
 def _offset(divisions: int) -> int:
-    """Cells before the first region of those that begin at half a region."""
+    """Return the number of cells by which shifted regions are shifted."""
     return SIDE // divisions // 2
 
 
 def _refusable(divisions: tuple[int, ...], number: int, full: Array) -> float | None:
-    """Return a measure of how unlikely empty regions are, if there should be none; else None."""
+    """Return the log probability of an empty region if it is to be refused, else None."""
     if not len(full):
         return None
     chance, axes = _log_chance(full, number), sum(k > 1 for k in divisions)
@@ -176,9 +180,10 @@ def _refusable(divisions: tuple[int, ...], number: int, full: Array) -> float | 
 
 
 def _log_chance(full: Array, number: int) -> float:
-    """Ln of the empty regions expected among ``number``, with the variance of those that are not.
+    """Return ln of the expected number of empty regions among ``number``.
 
-    0 where they are too few to tell it. Chi squared is after Wilson & Hilferty 1931.
+    It uses the variance of the ``full`` regions, and is 0 if these are too few to measure it. Chi
+    squared is approximated after Wilson & Hilferty 1931.
     """
     k = len(full) - 1
     if k + 1 < _FEWEST:
@@ -194,7 +199,7 @@ def _log_chance(full: Array, number: int) -> float:
 def _described(
     divisions: tuple[int, ...], shift: tuple[bool, ...], region: int, box_size: float
 ) -> str:
-    """Where a region is, in words."""
+    """Return a region's kind and place, in words."""
     axes = [name for name, k in zip("xyz", divisions, strict=True) if k > 1]
     others = [name for name in "xyz" if name not in axes]
     if len(axes) == 3:

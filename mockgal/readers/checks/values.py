@@ -1,4 +1,4 @@
-"""Checks and repairs of rows that every reader shares, each counted in the catalogue's record."""
+"""Checks and repairs of rows, shared by all readers; the catalogue's record counts repairs."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .regions import empty_region
 Array = NDArray[Any]
 Where = Callable[[str, int], str]  # (column, row) -> "FILE:/Dataset, row R" for messages
 
-MARGIN = 0.01  # of the box: positions out by less are rounding or drift, and are wrapped
+MARGIN = 0.01  # of the box: positions outside by less are rounding or drift, and are wrapped
 ORPHANS = ("refuse", "drop", "central")
 _DOUBLE = np.dtype(np.float64)
 
-# What every halo record holds; readers add what their format knows.
+# Counts in every halo record; readers add others.
 COUNTED = (
     "positions_wrapped",
     "positions_at_box_edge",
@@ -33,9 +33,9 @@ COUNTED = (
     "orphans_dropped",
     "orphans_made_central",
 )
-_LEAST_OMEGA = 1e-3  # of dark matter, below which its particles say nothing
+_LEAST_OMEGA = 1e-3  # of dark matter: with less, the number of its particles is not checked
 BOUND = "bound_mass_over_matter"  # in the record beside the counts
-MEASURED = (BOUND, *particle_mass.MEASURED)  # all that are no counts
+MEASURED = (BOUND, *particle_mass.MEASURED)  # entries of the record that are no counts
 
 
 def count(record: dict[str, Any], name: str, number: int) -> None:
@@ -53,7 +53,7 @@ def wrap(
     where: Callable[[int], str],
     record: dict[str, Any],
 ) -> Array:
-    """Positions in [0, box_size).
+    """Return positions wrapped into [0, box_size).
 
     Parameters
     ----------
@@ -62,14 +62,14 @@ def wrap(
     box_size : float
         [Mpc/h].
     stored : dtype
-        The type that the file keeps positions in.
+        Type of the positions in the file.
     centred : bool
-        Positions are declared to be in [-L/2, L/2).
+        Whether positions are declared to be in [-L/2, L/2).
     where : callable
-        ``where(row)`` says where a row is.
+        ``where(row)`` returns where a row is.
     record : dict
-        ``positions_wrapped`` and ``positions_at_box_edge`` are counted there (coordinates at the
-        far edge, or so little below 0 that the stored type cannot tell, become 0).
+        Receives the counts ``positions_wrapped`` and ``positions_at_box_edge`` (coordinates at the
+        far edge, or below 0 by less than the stored type resolves, become 0).
 
     Returns
     -------
@@ -78,14 +78,14 @@ def wrap(
     Raises
     ------
     BadValueError
-        NaN or infinite positions, or positions outside the box.
+        Positions are NaN, infinite or outside the box.
     """
     x = position
     bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
     if bad.size:
         raise BadValueError(
             where(int(bad[0])),
-            f"{bad.size} positions that are NaN or infinite, this the first",
+            f"{bad.size} positions that are NaN or infinite; this is the first",
             "finite positions",
             "fetch or write the file again",
         )
@@ -94,28 +94,29 @@ def wrap(
     rows = np.flatnonzero(outside.any(axis=1))
     if rows.size:
         row = int(rows[0])
-        found = (
+        outliers = (
             f"{rows.size} positions outside the box of {box_size:.6g} Mpc/h, the first "
             f"{x[row].tolist()}"
         )
         if not centred and np.abs(x).max() <= (0.5 + MARGIN) * box_size:
             raise BadValueError(
                 where(row),
-                found + ", all in [-L/2, L/2)",
+                outliers + ", all in [-L/2, L/2)",
                 "[0, L)",
-                "if the origin is the box's centre, say --centred-origin",
+                "if the origin is the box's centre, use --centred-origin",
             )
         raise BadValueError(
             where(row),
-            found,
+            outliers,
             f"[{low:g} L, {high:g} L)",
-            "check box size and length unit" + (", or leave out --centred-origin" * centred),
+            "check the box size and the unit of length"
+            + (", or leave out --centred-origin" * centred),
         )
     moved = (x < 0) | (x >= box_size)
     x = np.where(x < 0, x + box_size, x)
     at_edge = x == box_size
     x = np.where(x > box_size, x - box_size, x)
-    # A stored type that rounds the wrapped value to L cannot tell it from the edge.
+    # A wrapped value that the stored type rounds to L counts as at the edge.
     type_ = stored.type if stored.kind == "f" else np.float64
     at_edge |= moved & (x.astype(type_) >= type_(box_size))
     count(record, "positions_wrapped", int(np.count_nonzero(moved)))
@@ -127,16 +128,16 @@ def wrap(
 def leave_out_copies(
     columns: dict[str, Array], options: ReadOptions, where: Where, record: dict[str, Any]
 ) -> tuple[dict[str, Array], Array]:
-    """Return the rows that are there again, and columns in which no satellite has one as its host.
+    """Return columns in which no satellite has a duplicate as its host, and the duplicate rows.
 
-    Of the rows of one object a central is kept, or else the first. The satellites of a central that
-    is left out are moved to the one that is kept, and counted.
+    Of the rows of one object a central is kept, or else the first row. The satellites of a central
+    that is left out are moved to the one that is kept, and counted.
 
     Raises
     ------
     BadValueError
-        There are such rows, and ``options.drop_bad`` is not set or they are half of all: those are
-        catalogues put together wrongly.
+        There are duplicates, and ``options.drop_bad`` is not set or they are half of all rows, as
+        in catalogues that were assembled wrongly.
     """
     ids, hosts, central = (columns[name] for name in ("halo_id", "host_id", "is_central"))
     found = find_copies(columns["position"], columns["mass"], columns["velocity"], central)
@@ -170,17 +171,18 @@ def drop_bad(
     record: dict[str, Any],
     again: Array,
 ) -> Array:
-    """Numbers of the rows whose values can be true (`plausible`), shape (kept,).
+    """Return the indices of the rows with possible values (`plausible`), shape (kept,).
 
-    A host mass of zero is allowed, for small groups have it; with ``options.drop_bad`` centrals
-    that have it are dropped too, since painters refuse them. The satellites of a central whose host
-    mass is bad or zero are dropped with it, and counted apart. The rows ``again`` are dropped, too.
+    A host mass of zero is allowed, because small groups have it; with ``options.drop_bad`` centrals
+    that have it are also dropped, because painters refuse them. The satellites of a central whose
+    host mass is bad or zero are dropped with it, and counted separately. The rows ``again`` are
+    dropped as well.
 
     Raises
     ------
     BadValueError, UnitsError
-        Values that cannot be, and ``options.drop_bad`` is not set or they are more than half of
-        all: those are of a column that is in another unit, or is not what it seems.
+        There are impossible values, and ``options.drop_bad`` is not set or they are more than half
+        of all: then the column has another unit, or another meaning.
     """
     keep = np.ones(len(columns["halo_id"]), dtype=bool)
     for finding in plausible.impossible(columns, snapshot):
@@ -191,7 +193,7 @@ def drop_bad(
         record[DROPPED_FOR + finding.name] = len(finding.rows)
     keep[again] = False
     central, host_mass = columns["is_central"], columns["host_mass"]
-    if options.drop_bad:  # centrals that no painter can place by the mass of their host
+    if options.drop_bad:  # painters need the host mass of centrals
         keep &= ~(central & (host_mass == 0))
     count(record, "dropped_bad", int(np.count_nonzero(~keep)))
     without_host = central & ~(np.isfinite(host_mass) & (host_mass > 0))
@@ -204,8 +206,8 @@ def drop_bad(
             where("host_mass", 0).split(", row")[0],
             f"no row that --drop-bad leaves, of {len(keep)}: {np.count_nonzero(without_host)} "
             "centrals have a host mass of 0",
-            "host masses of some",
-            "choose another --mass-definition, or read it without --drop-bad",
+            "some host masses above 0",
+            "choose another --mass-definition, or read the catalogue without --drop-bad",
         )
     return np.flatnonzero(keep)
 
@@ -217,7 +219,7 @@ def _raise_cause(
     options: ReadOptions,
     where: Where,
 ) -> None:
-    """Raise the error that tells why rows cannot be: a unit of all, or hosts that are not there."""
+    """Raise an error if impossible rows have a cause: a wrong unit, or missing hosts."""
     if finding.relation:
         settle_orphans(columns, options, where, {})
     masses = [columns["mass"], columns["host_mass"]]
@@ -227,7 +229,7 @@ def _raise_cause(
 
 
 def check_unique(ids: Array, where: Where) -> None:
-    """Whether no id is there twice.
+    """Raise if an id is repeated.
 
     Raises
     ------
@@ -242,17 +244,17 @@ def check_unique(ids: Array, where: Where) -> None:
             where("halo_id", row),
             f"{repeated.size} repeated ids, the first {ids[row]}",
             "unique ids",
-            "look for a file or chunk read twice",
+            "look for a file or chunk that was read twice",
         )
 
 
 def check_hosts(columns: dict[str, Array], where: Where) -> None:
-    """Whether every central is its own host.
+    """Raise if a central is not its own host.
 
     Raises
     ------
     BadValueError
-        The message gives the first that is not.
+        The message gives the first such central.
     """
     wrong = np.flatnonzero(columns["is_central"] & (columns["host_id"] != columns["halo_id"]))
     if wrong.size:
@@ -269,17 +271,17 @@ def check_hosts(columns: dict[str, Array], where: Where) -> None:
 def settle_orphans(
     columns: dict[str, Array], options: ReadOptions, where: Where, record: dict[str, Any]
 ) -> dict[str, Array]:
-    """Satellites without their central: refused, dropped, or made centrals.
+    """Refuse or drop satellites without their central, or make them centrals.
 
-    An orphan that is made a central takes its own bound mass as host mass, for its halo's is not
-    its own.
+    An orphan that is made a central takes its own bound mass as host mass, because the mass of its
+    former host is not its own.
 
     Raises
     ------
     BadValueError
         There are orphans and ``options.orphans`` is ``"refuse"``.
     UsageError
-        ``options.orphans`` is none of `ORPHANS`.
+        ``options.orphans`` is not in `ORPHANS`.
     """
     if options.orphans not in ORPHANS:
         raise UsageError(
@@ -299,14 +301,14 @@ def settle_orphans(
         fix = "choose --orphans drop or --orphans central"
         if rows.size > satellites / 2:
             fix = (
-                "most parents are not here: check that ids and parents are of one list, with all "
+                "most parents are missing: check that ids and parents belong to one list, with all "
                 f"their digits; only if the hosts were left out on purpose, {fix}"
             )
         raise BadValueError(
             where("host_id", row),
-            f"{rows.size} satellites without a central in the catalogue, of {satellites}, the"
-            f" first halo_id {columns['halo_id'][row]}",
-            "a central for each",
+            f"{rows.size} of {satellites} satellites without a central in the catalogue, the first"
+            f" halo_id {columns['halo_id'][row]}",
+            "a central for each satellite",
             fix,
         )
     count(record, "orphans_made_central", rows.size)
@@ -325,9 +327,9 @@ def check_regions(
     where: str,
     record: dict[str, Any],
 ) -> None:
-    """Raise if a part of the box holds no host halo, and should; see `regions`.
+    """Raise if a part of the box that should hold host halos is empty; see `regions`.
 
-    With ``options.allow_empty_regions`` the record counts such regions.
+    With ``options.allow_empty_regions`` count such regions in the record instead.
 
     Raises
     ------
@@ -344,7 +346,7 @@ def check_regions(
         f"no halo in {found.number} of {found.regions} equal regions, the first a {found.what}, "
         f"where {found.expected:.0f} hosts are expected in each: a missing subvolume?",
         "halos everywhere in the box",
-        "fetch the missing files, or correct the box size; if the box is truly empty there, say "
+        "fetch the missing files, or correct the box size; if the box is truly empty there, use "
         "--allow-empty-regions",
     )
 
@@ -352,7 +354,7 @@ def check_regions(
 def _check_units(
     columns: dict[str, Array], snapshot: Snapshot, where: Where
 ) -> dict[str, float | int]:
-    """Masses against the box, the particles and each other; what is recorded of that."""
+    """Compare masses with the box, the particles and each other; return entries for the record."""
     expected = (snapshot.cosmology, snapshot.redshift)
 
     def dataset(name: str) -> str:
@@ -367,9 +369,9 @@ def _check_units(
         "bound to subhalos",
         0.0,
     )
-    found: dict[str, float | int] = {BOUND: bound}
+    measured: dict[str, float | int] = {BOUND: bound}
     gravity_only = "stellar_mass" not in columns
-    several = snapshot.record.get(SEVERAL_RESOLUTIONS)  # of which halos of zooms are made
+    several = snapshot.record.get(SEVERAL_RESOLUTIONS)  # of particles, in zoom simulations
     particle = None if several else snapshot.particle_mass
     if particle is not None:
         physics.check_number(particle, snapshot.box_size, snapshot.cosmology, dataset("mass"))
@@ -384,21 +386,21 @@ def _check_units(
                 "a median mass / n_particles",
             )
     if gravity_only and particle is not None:
-        found |= particle_mass.check_quantum(particle, mass, dataset("mass"))
+        measured |= particle_mass.check_quantum(particle, mass, dataset("mass"))
     if particle is not None:
-        found |= _check_cube(particle, snapshot, gravity_only, dataset("mass"))
+        measured |= _check_cube(particle, snapshot, gravity_only, dataset("mass"))
     physics.check_host_mass(
         columns["host_mass"][central], mass[central], *expected, dataset("host_mass")
     )
     if "vmax" in columns:
         plausible.check_vmax(columns["vmax"], mass, snapshot, dataset("vmax"))
-    return found
+    return measured
 
 
 def _check_cube(
     particle: float, snapshot: Snapshot, gravity_only: bool, where: str
 ) -> dict[str, float | int]:
-    """The number of dark-matter particles in the box, where all of them have one mass."""
+    """Check the number of dark-matter particles in the box, if all have the same mass."""
     cosmology, box_size = snapshot.cosmology, snapshot.box_size
     baryons = 0.0 if gravity_only else cosmology.omega_b
     if baryons is None:
@@ -424,7 +426,7 @@ def halo_catalog(
     record: dict[str, Any],
     stored: np.dtype[Any] = _DOUBLE,
 ) -> HaloCatalog:
-    """The catalogue of rows in internal units, after all checks of rows.
+    """Return the catalogue of rows in internal units, after all checks of rows.
 
     Parameters
     ----------
@@ -432,14 +434,14 @@ def halo_catalog(
         Canonical columns in internal units; positions not yet wrapped.
     mass_definition : str
     snapshot : Snapshot
-        The box they are in; its cosmology and particle mass are what the masses must fit.
+        Box, cosmology and particle mass that positions and masses must fit.
     options : ReadOptions
     where : callable
-        ``where(column, row)`` says where a value is.
+        ``where(column, row)`` returns where a value is.
     record : dict
-        Counts are added to those that it holds.
+        Receives counts, added to those that it holds.
     stored : dtype
-        The type that the file keeps positions in.
+        Type of the positions in the file.
 
     Returns
     -------
@@ -448,9 +450,9 @@ def halo_catalog(
     Raises
     ------
     BadValueError, IncompleteSetError
-        Rows that cannot be true, or a region of the box without any.
+        Rows are impossible, or a region of the box has none.
     UnitsError
-        Masses that no universe has.
+        Masses do not fit the cosmology, the box or the particle mass.
     """
     for name in COUNTED:
         record.setdefault(name, 0)

@@ -127,7 +127,7 @@ def open_catalogue(path: Path) -> Iterator[HDF5Catalogue]:
         if headers.count(file, "/", COMPLETE, 0) != 1:
             raise CorruptFileError(
                 f"{path}@{COMPLETE}",
-                "a catalogue whose writing did not end",
+                "a catalogue that was not completely written",
                 f"{COMPLETE} = 1",
                 "make it again",
             )

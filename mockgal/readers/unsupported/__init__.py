@@ -1,1 +1,1 @@
-"""What cannot be read: what it is, and the way in."""
+"""Formats that cannot be read: what they are, and how to convert them."""

@@ -1,4 +1,4 @@
-"""What an HDF5 file is that no reader knows, by the names in it."""
+"""Description of an HDF5 file that no reader recognises, from the names in it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from . import signatures
 MAGIC = b"\x89HDF"
 _SHOWN = 10  # names in a message
 _LOOKED_AT = 64  # datasets of a group
-_COLUMNS = 4  # of equal length, that make a table
+_COLUMNS = 4  # datasets of equal length that make a table
 GIVE_ORIGINAL = "give the simulation that it was made from"
 _ONE_OUTPUT = "give the catalogue of one output of the run, fof_subhalo_tab_NNN.hdf5 or groups_NNN"
-# Any of these names in the file, what it then is, and what to do; the first that fits is taken.
+# Names of which the file has one, what it is, and what to do; the first match counts.
 _KINDS = (
     (("galaxies",), "a mock that mockgal wrote, not a simulation", GIVE_ORIGINAL),
     (
@@ -31,13 +31,13 @@ _KINDS = (
 
 
 def describe_hdf5(path: Path, file: h5py.File) -> tuple[str, str]:
-    """What an HDF5 file is, and what to do.
+    """Return what an HDF5 file is, and what to do.
 
     Parameters
     ----------
     path : Path
     file : File
-        `safe.open_hdf5` of it.
+        The file, opened with `safe.open_hdf5`.
     """
 
     def has(name: str) -> bool:
@@ -63,8 +63,8 @@ def describe_hdf5(path: Path, file: h5py.File) -> tuple[str, str]:
         number = re.search(r"_(\d{3,})", path.name)
         return (
             "a snapshot: particles without halos",
-            f"give the catalogue, groups_{number[1] if number else 'NNN'}, beside which the "
-            "snapshot is found; without one, run a halo finder on it",
+            f"give the catalogue, groups_{number[1] if number else 'NNN'}, and its snapshot is "
+            "found beside it; without a catalogue, run a halo finder on the snapshot",
         )
     if has(DENSITY):
         return (
@@ -97,7 +97,7 @@ def describe_hdf5(path: Path, file: h5py.File) -> tuple[str, str]:
 
 
 def table_with_h5py(path: Path) -> str:
-    """The way in for columns in HDF5."""
+    """Return how to convert columns in HDF5."""
     return signatures.table(f"h5py.File({in_python(path)})")
 
 
@@ -110,7 +110,7 @@ def _attribute(file: h5py.File, group: str, name: str) -> object:
 
 
 def _table(file: h5py.File, listed: list[str]) -> str:
-    """Where datasets of one length are, or one with named fields; "" if there are none."""
+    """Return where columns of equal length, or a dataset of named fields, are; "" if nowhere."""
     for group in ("", *listed[:_SHOWN]):
         try:
             names = listed if not group else sorted(safe.members(file, group))

@@ -1,4 +1,4 @@
-"""What a path is that no reader knows: its name and the way out, for the message."""
+"""Description of a path that no reader recognises, and what to do, for the message."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..mocks.reader import is_catalogue, is_ours
 from . import signatures
 from .hdf5 import GIVE_ORIGINAL, MAGIC, describe_hdf5
 
-_LOOKED_AT = 64  # entries of a folder and those below
-_DEPTH = 4  # folders below one another
+_LOOKED_AT = 64  # entries of a folder and its subfolders
+_DEPTH = 4  # levels of folders
 _SHOWN = 10  # names in a message
-_BY_NAME = {  # what has no magic bytes: the end of the name, what it is, and what to do
+_BY_NAME = {  # files without magic bytes: the end of the name, what it is, and what to do
     "sfr_catalog_*.bin": (
         "by its name, a UniverseMachine catalogue in binary",
         "give the halo list that UniverseMachine was run on, hlist_A.list",
@@ -26,18 +26,18 @@ _BY_NAME = {  # what has no magic bytes: the end of the name, what it is, and wh
 }
 _BIGFILE = ("attr-v2", "attr")  # in each block of a BigFile
 
-Detect = Callable[[Path], str]  # name of the reader that knows a path, or ""
+Detect = Callable[[Path], str]  # name of the reader that recognises a path, or ""
 
 
 def describe(path: Path, detect: Detect) -> tuple[str, str]:
-    """What is at ``path``, and what to do.
+    """Return what is at ``path``, and what to do.
 
     Parameters
     ----------
     path : Path
-        Exists, and no reader detects it.
+        An existing path that no reader recognises.
     detect : callable
-        ``detect(path)`` names the reader that knows a path, "" for none.
+        ``detect(path)`` returns the name of the reader that recognises a path, or "".
 
     Returns
     -------
@@ -46,7 +46,7 @@ def describe(path: Path, detect: Detect) -> tuple[str, str]:
     Raises
     ------
     MockgalError
-        A file that says it is HDF5 but is damaged or unsafe.
+        An HDF5 file that is damaged or unsafe.
     """
     if path.is_file():
         return _file(path)
@@ -56,7 +56,7 @@ def describe(path: Path, detect: Detect) -> tuple[str, str]:
 
 
 def known(path: Path) -> tuple[str, str]:
-    """Name and way out of a file of a kind that is recognised; ("", "") for any other."""
+    """Return what a file of a known kind is, and what to do; ("", "") for any other."""
     safe.check_regular(path)
     with open(path, "rb") as file:
         begin = file.read(len(MAGIC))
@@ -66,9 +66,9 @@ def known(path: Path) -> tuple[str, str]:
     if is_catalogue(path):
         what = "a mock that mockgal wrote" if is_ours(path) else "a mock"
         return f"{what}, not a simulation", GIVE_ORIGINAL
-    for pattern, told in _BY_NAME.items():
+    for pattern, description in _BY_NAME.items():
         if path.match(pattern):
-            return told
+            return description
     return signatures.looks(path)
 
 
@@ -80,12 +80,12 @@ def _file(path: Path) -> tuple[str, str]:
 
 
 def _folder(path: Path, detect: Detect) -> tuple[str, str]:
-    """What is in a folder: catalogues below it, else the first file that is known."""
+    """Return what is in a folder: the catalogues in it, or else the first known file."""
     if not any(path.iterdir()):
         return "an empty folder", "check the path; the download or the run may not have ended"
     below = list(_below(path))
     readable = {entry: name for entry in below if (name := detect(entry))}
-    # Of a folder and what is in it, the folder.
+    # Name a folder and not also the files in it.
     tops = [entry for entry in readable if not set(entry.parents) & set(readable)]
     if tops:
         listed = ", ".join(str(entry.relative_to(path)) for entry in tops[:_SHOWN])
@@ -118,7 +118,7 @@ def _folder(path: Path, detect: Detect) -> tuple[str, str]:
 
 
 def _below(path: Path) -> Iterator[Path]:
-    """The first entries of a folder, and then of the folders in it, hidden ones left out."""
+    """Yield the first entries of a folder, then of its subfolders; skip hidden ones."""
     level, left = [path], _LOOKED_AT
     for _ in range(_DEPTH):
         deeper = []

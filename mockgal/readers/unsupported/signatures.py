@@ -1,7 +1,7 @@
-"""What a file that no reader knows is: told by its first bytes, never by loading it.
+"""Description of a file that no reader recognises, from its first bytes; nothing is loaded.
 
-`KINDS` is the one table: magic bytes first, then the first line of a text. A way out is a text with
-``{path}`` for the file as Python takes it, ``{name}`` as a shell does, ``{new}`` for a file of it.
+`KINDS` is the one table of magic bytes and of first lines of texts. In a fix, ``{path}`` stands for
+the path quoted for Python, ``{name}`` quoted for a shell, and ``{new}`` for a new file's name.
 """
 
 from __future__ import annotations
@@ -21,46 +21,51 @@ _FACTS = (
     "halo_vx=..., halo_m200m=..., ..."
 )
 OTHERWISE = (
-    "give a halo catalogue in one of these formats; a table of halos in any other becomes a bundle "
-    f"in a few lines of Python: {PAGE}"
+    "give a halo catalogue in one of these formats; a few lines of Python make a bundle of a table "
+    f"of halos in any other format: {PAGE}"
 )
 
 
 def table(load: str, *, unpickles: bool = False) -> str:
-    """The way in for a table that this Python expression loads; ``unpickles``: and may run it."""
+    """Return how to convert a table that the Python expression ``load`` loads.
+
+    ``unpickles`` tells that loading it may run code in the file.
+    """
     return (
-        "if you trust its source (what loads it may run code in it), "
+        "if you trust its source (loading it may run code in it), "
         * unpickles
         + f"make a bundle of it in Python: t = {load}; c = halotools.sim_manager."
         f'UserSuppliedHaloCatalog({_FACTS}), each np.asarray(t["NAME"]); '
-        f'mockgal.pack(c, "halos.hdf5"). {PAGE} has it line by line'
+        f'mockgal.pack(c, "halos.hdf5"). {PAGE} shows it line by line'
     )
 
 
 def _unpacked(command: str) -> str:
-    return f"unpack it, `{command}`, and give what comes out"
+    return f"unpack it with `{command}`, and give the unpacked file"
 
 
 _ASTROPY = table('astropy.table.Table.read({path}, format="{format}")')
-_BUT_PARTICLES = "run a halo finder on it (Rockstar, or FOF and SUBFIND of Gadget-4), give its list"
+_BUT_PARTICLES = (
+    "run a halo finder on it (Rockstar, or FOF and SUBFIND of Gadget-4), and give its catalogue"
+)
 _TREES = (
-    "give the halos of one time: hlists/hlist_A.list, which consistent-trees' "
-    "halo_trees_to_catalog.pl makes of the trees"
+    "give the halos of one time: hlists/hlist_A.list, which halo_trees_to_catalog.pl of "
+    "consistent-trees makes from the trees"
 )
 
 
 class Kind(NamedTuple):
-    """How a kind of file begins, what it is, and what to do with it.
+    """A kind of file: how it begins, what it is, and what to do with it.
 
     Parameters
     ----------
     begin : bytes or str
-        The first bytes; or a regular expression for the first line, case ignored.
+        Magic bytes, or a regular expression for the first line that ignores case.
     what, fix : str
     offset : int
-        Of the bytes.
+        Offset of the magic bytes.
     format : str
-        What astropy calls a table of this kind.
+        Astropy's name for a table of this kind.
     """
 
     begin: bytes | str
@@ -108,7 +113,7 @@ KINDS = (
     ),
     Kind(
         r"#\s*id\s+num_p\b",
-        "what one process of Rockstar wrote (halos_N.K.ascii)",
+        "the output of one process of Rockstar (halos_N.K.ascii)",
         "give out_N.list, after `find_parents out_N.list BOX_SIZE > NEW` of Rockstar's util/ added "
         "the parents",
     ),
@@ -132,7 +137,7 @@ KINDS = (
     Kind(
         r"\s*<(!doctype html|html)",
         "a web page",
-        "download the file again: a server sent a page in its place, often one to log in",
+        "download the file again: a server sent a page in its place, often a login page",
     ),
 )
 _ROCKSTAR_BINARY = (
@@ -145,7 +150,7 @@ _SEPARATORS = {",": ("commas", "ascii.csv"), "\t": ("tabs", "ascii.tab")}
 
 
 def looks(path: Path) -> tuple[str, str]:
-    """What a file is by its first bytes, and what to do; ("", "") for what is in no table."""
+    """Return what a file is by its first bytes, and what to do; ("", "") if unknown."""
     with open(path, "rb") as file:
         begin = file.read(LOOKED_AT)
     what, fix = _of(begin, cut=len(begin) == LOOKED_AT)
@@ -153,11 +158,11 @@ def looks(path: Path) -> tuple[str, str]:
     while Path(new).exists():
         new += ".new"
     words = {"path": in_python(path), "name": in_shell(path), "new": in_shell(new, "NEW")}
-    # In one step: the name may hold such words itself.
+    # Replace all in one step, because the name may contain such words.
     return what, re.sub(r"\{(path|name|new)\}", lambda word: words[word[1]], fix)
 
 
-# What mockgal itself writes, and is no simulation: how it begins, and a word that follows.
+# Files that mockgal writes and that are no simulations: how they begin, and a mark that follows.
 _START = 32
 _OWN = (
     (
@@ -183,7 +188,7 @@ _OWN = (
 
 
 def _of(begin: bytes, *, cut: bool) -> tuple[str, str]:
-    """What begins with these bytes, and what to do; ``cut``: there are more."""
+    """Return what begins with these bytes, and what to do; ``cut`` if the file is longer."""
     if not begin:
         return "an empty file (first bytes b'')", "copy or download the file again"
     if begin.startswith(GZIP):
@@ -196,16 +201,16 @@ def _of(begin: bytes, *, cut: bool) -> tuple[str, str]:
             return what, fix
     for kind in KINDS:
         if isinstance(kind.begin, str):
-            found = re.match(kind.begin, first, re.I) is not None
+            matches = re.match(kind.begin, first, re.I) is not None
         else:
-            found = begin[kind.offset : kind.offset + len(kind.begin)] == kind.begin
-        if found:
+            matches = begin[kind.offset : kind.offset + len(kind.begin)] == kind.begin
+        if matches:
             return kind.what, (kind.fix or _ROCKSTAR_BINARY).replace("{format}", kind.format)
     return _text(begin, cut=cut)
 
 
 def _compressed(begin: bytes) -> tuple[str, str]:
-    """What is in a gzip file: a few bytes of it are unpacked."""
+    """Return what is in a gzip file, of which only the beginning is unpacked."""
     command = "gzip -dc {name} > {new}"
     engine = zlib.decompressobj(31)
     try:
@@ -223,7 +228,7 @@ def _compressed(begin: bytes) -> tuple[str, str]:
 
 
 def _zipped(begin: bytes) -> tuple[str, str]:
-    """What a zip archive is by the name of its first file."""
+    """Return what a zip archive is, by the name of its first file."""
     length = int.from_bytes(begin[26:28], "little")
     first = begin[30 : 30 + length].decode("utf-8", "replace")
     if first.endswith(".npy"):
@@ -231,18 +236,18 @@ def _zipped(begin: bytes) -> tuple[str, str]:
             "numpy.load({path})", unpickles=True
         )
     if first.endswith("data.pkl"):
-        return "network weights of PyTorch, which are never loaded from here", OTHERWISE
+        return "network weights of PyTorch, which mockgal never loads", OTHERWISE
     if first.startswith("[Content_Types]"):
         return "an Excel workbook", table("pandas.read_excel({path})")
     return "a zip archive", _unpacked("python -m zipfile -e {name} FOLDER")
 
 
 def _text(begin: bytes, *, cut: bool) -> tuple[str, str]:
-    """What a text is: a table, if its lines have as many values each."""
+    """Return what a text is; it is a table if its lines have the same number of values."""
     try:
         text = begin.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(begin) - 4:  # or a letter was cut in two
+        if error.start < len(begin) - 4:  # else the last character is incomplete
             return "", ""
         text = begin[: error.start].decode("utf-8")
     if any(ord(c) < 32 and c not in "\t\r\n\f" for c in text):
@@ -274,19 +279,19 @@ def _table_of(lines: list[str]) -> tuple[str, str]:
                 "`cat {name} | sed '1s/^/#/' > {new}`, and give the new file",
             )
         return (
-            "a halo list whose values are apart by commas",
+            "a halo list whose values are separated by commas",
             "`cat {name} | tr ',' ' ' > {new}`, and give the new file",
         )
     rows = [line for line in lines if not line.startswith("#")]
     for separator, (word, form) in _SEPARATORS.items():
         width = {len(row.split(separator)) for row in rows}
         if len(rows) > 1 and len(width) == 1 and max(width) > 2:
-            return f"a table of text, its values apart by {word}", _ASTROPY.replace(
+            return f"a text table with values separated by {word}", _ASTROPY.replace(
                 "{format}", form
             )
     width = {len(row.split()) for row in rows[1:]}
     if len(rows) > 2 and len(width) == 1 and max(width) > 2 and _are_numbers(rows[1]):
-        return "a table of text", _ASTROPY.replace("{format}", "ascii")
+        return "a text table", _ASTROPY.replace("{format}", "ascii")
     return "", ""
 
 

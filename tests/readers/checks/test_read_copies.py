@@ -95,7 +95,7 @@ def test_a_list_put_after_itself(tmp_path, kind):
     for share in (copies, copies[:20]):
         sample.rows = sample.rows[:number] + share
         path = sample.write(tmp_path / "b.list")
-        with pytest.raises(BadValueError, match=f"{len(share)} halos that are there again"):
+        with pytest.raises(BadValueError, match=f"{len(share)} halos that are repeated"):
             mockgal.read(path)
 
 
@@ -109,7 +109,7 @@ def test_a_table_put_after_itself(tmp_path, demo_bundle):
         for name, v in table.items()
     }
     path = write_table(tmp_path / "t.hdf5", twice, facts(scene))
-    with pytest.raises(BadValueError, match=f"{len(scene.halos)} halos that are there again"):
+    with pytest.raises(BadValueError, match=f"{len(scene.halos)} halos that are repeated"):
         mockgal.read(path)
 
 
@@ -126,7 +126,7 @@ def test_mocks_put_one_after_the_other(tmp_path, demo_bundle, name):
     twice["is_central"] = np.tile(galaxies["is_central"], 2)
     twice["extrapolated"] = np.tile(galaxies["extrapolated"], 2)
     mockgal.write(replace(galaxies, columns=twice), path, overwrite=True)
-    with pytest.raises(BadValueError, match=f"{len(galaxies)} galaxies that are there again"):
+    with pytest.raises(BadValueError, match=f"{len(galaxies)} galaxies that are repeated"):
         mockgal.read_galaxies(path)
     assert len(mockgal.read_galaxies(path, ["stellar_mass"])) == 2 * len(galaxies)
 
@@ -185,7 +185,7 @@ def with_copies(tmp_path, hosts_only):
 def test_single_copies_can_be_dropped(tmp_path, hosts_only):
     """As the message says; the satellites of a copy go to the host that is kept."""
     original, path, number, theirs = with_copies(tmp_path, hosts_only)
-    with pytest.raises(BadValueError, match=r"5 halos that are there again.*--drop-bad"):
+    with pytest.raises(BadValueError, match=r"5 halos that are repeated.*--drop-bad"):
         mockgal.read(path)
     halos = mockgal.read(path, drop_bad=True).halos
     assert len(halos) == number
@@ -207,7 +207,7 @@ def test_half_a_catalogue_is_not_dropped(tmp_path):
                 row[column] = str(int(row[column]) + 10**6)
     sample.rows += copies
     path = sample.write(tmp_path / "b.list")
-    with pytest.raises(BadValueError, match="there again") as caught:
+    with pytest.raises(BadValueError, match="repeated") as caught:
         mockgal.read(path, drop_bad=True)
     assert "--drop-bad" not in caught.value.fix
 

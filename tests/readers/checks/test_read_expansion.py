@@ -161,7 +161,7 @@ def test_an_h_that_cannot_be_is_left_to_the_cosmology(h):
 
 def test_neutrinos_in_a_universe_of_which_nothing_tells_where_they_are():
     curved = {**FLAT, "omega_lambda": 0.65}
-    with pytest.raises(HeaderError, match="not flat with them nor without"):
+    with pytest.raises(HeaderError, match="flat neither with nor without"):
         expansion.further(statements(Omega_nu=0.002), curved)
 
 
@@ -241,7 +241,7 @@ OBJECTS = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore:.*no grid of particles")
+@pytest.mark.filterwarnings("ignore:.*no particle grid")
 @pytest.mark.parametrize("cosmology", OBJECTS, ids=lambda c: f"{type(c).__name__}-{c.name}")
 def test_objects_of_astropy(scene, cosmology):
     stated = facts(scene, cosmology=cosmology) | dict.fromkeys(COSMOLOGY.to_dict())

@@ -80,7 +80,7 @@ def test_a_grid_in_another_orientation(demo_bundle, matter, tmp_path, spoil, ori
             call()
         assert "wrong.hdf5:/density" in str(caught.value)
     # The way out that the message names, tried.
-    code = caught.value.fix.removeprefix("write it again as ").removesuffix(" of NumPy")
+    code = caught.value.fix.removeprefix("write it again as ").removesuffix(" with NumPy as np")
     again = put(tmp_path / "again.hdf5", good, eval(code, {"np": np, "grid": wrong}))
     found = mockgal.read(demo_bundle, density=again).snapshot.record["density_at_hosts"]
     assert found["sigma"] == pytest.approx(fit["sigma"], rel=0.5)
@@ -100,7 +100,7 @@ def test_what_cannot_be_told_is_said(demo_bundle, matter, tmp_path):
     """A grid so coarse that all halos are in a few voxels; it is read."""
     coarse = grid_of(matter["corner"]).reshape(2, 16, 2, 16, 2, 16).sum(axis=(1, 3, 5))
     path = put(tmp_path / "coarse.hdf5", matter["corner"], coarse)
-    with pytest.warns(MockgalWarning, match="cannot be told"):
+    with pytest.warns(MockgalWarning, match="cannot show"):
         sim = mockgal.read(demo_bundle, density=path)
     assert sim.snapshot.record["density_at_hosts"]["fits"] is None
 

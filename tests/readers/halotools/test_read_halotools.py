@@ -427,7 +427,7 @@ def test_radii_that_do_not_fit_the_masses(scene, cached):
     record = mockgal.read(cached(halo_rvir=right)).snapshot.record
     assert record["overdensity_within_rvir_over_expected"] == pytest.approx(1, abs=1e-4)
     refused(cached(halo_rvir=1000 * right), "data[halo_rvir]", "1000^-3", "kpc/h")
-    refused(cached(halo_rvir=right / 1.6), "data[halo_rvir]", "critical density within Rvir")
+    refused(cached(halo_rvir=right / 1.6), "data[halo_rvir]", "critical one within Rvir")
     r200c = virial_radius(scene, mvir, 200)  # masses within 200 times critical, named virial
     refused(cached(halo_rvir=r200c), "data[halo_rvir]", "200", "names masses by their definition")
     satellites = ~scene.halos["is_central"]
@@ -486,7 +486,7 @@ def test_parents_in_a_circle(scene, cached, length):
     upid, ids = columns(scene)["halo_upid"], scene.halos["halo_id"]
     rows = np.flatnonzero(upid >= 0)[:length]
     upid[rows] = np.roll(ids[rows], 1)
-    error = refused(cached(halo_upid=upid), f"{length} satellites", "circle")
+    error = refused(cached(halo_upid=upid), f"{length} satellites", "cycle")
     assert f"data[halo_upid], row {rows[0]}" in str(error)
 
 

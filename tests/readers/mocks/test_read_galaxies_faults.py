@@ -657,8 +657,8 @@ def unchecked(file):
 @pytest.mark.parametrize(
     ("damage", "words", "code"),
     [
-        (attribute("/", "complete", None), ["complete", "did not end"], 3),
-        (attribute("/", "complete", 0), ["did not end"], 3),
+        (attribute("/", "complete", None), ["complete", "not completely written"], 3),
+        (attribute("/", "complete", 0), ["not completely written"], 3),
         (attribute("/", "provenance", None), ["provenance"], 3),
         (attribute("/", "provenance", 5), ["a text"], 3),
         (attribute("/", "provenance", np.array(["a", "b"], dtype=object)), ["a text"], 3),

@@ -141,7 +141,7 @@ def _groups(draw):
     return *vectors, np.array(number), draw(st.integers(1, 4)), draw(st.sampled_from([0.0, 0.5, 3]))
 
 
-@pytest.mark.filterwarnings("ignore:.* they are read as they are")
+@pytest.mark.filterwarnings("ignore:.* they are kept unchanged")
 @settings(max_examples=60)
 @given(_groups())
 def test_any_groups_are_read_as_they_were_written(tmp_path_factory, groups):
@@ -464,7 +464,7 @@ class TestUnits:
         own = {"particle_mass": PARTICLE * (SIDE / side) ** 3, "redshift": 0.0}
         refused(write_groups(tmp_path, **made_up_groups(50), **own), f"{side:.2f}^3")
 
-    @pytest.mark.filterwarnings("ignore:.* they are read as they are")
+    @pytest.mark.filterwarnings("ignore:.* they are kept unchanged")
     def test_masses_added_up_in_single_precision(self, tmp_path):
         """As Gadget does, which for 400,000 particles is off by more than 1e-3."""
         groups = made_up_groups()

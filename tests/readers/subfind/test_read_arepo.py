@@ -172,7 +172,7 @@ def test_missing_chunks(tmp_path_factory, data):
     _remove(folder, missing)
     with pytest.raises(IncompleteSetError, match="--allow-missing-chunks"):
         read(folder)
-    with pytest.warns(MockgalWarning, match="missing: .* no fair sample"):
+    with pytest.warns(MockgalWarning, match="missing: .* not a fair sample"):
         part = read(folder, PART)
     ids = part.halos["halo_id"]
     # A run of files of which no group can be recognised is left out, never misplaced.

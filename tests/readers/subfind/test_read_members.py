@@ -194,7 +194,7 @@ def test_rows_that_cannot_be(tmp_path, write, name, change, message):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda ids: ids[:-1], HeaderError, "rows, as the file's header says"),
+        (lambda ids: ids[:-1], HeaderError, "rows, as in the file's header"),
         (lambda ids: ids + 0.5, BadValueError, "ids of type float64"),
         (lambda ids: ids.astype("u8") + np.uint64(2**63), BadValueError, "ids below 2"),
     ],

@@ -49,7 +49,7 @@ def test_one_file_of_several_is_not(tmp_path, write):
             other.unlink()
     with pytest.raises(IncompleteSetError, match=r"1 of 2 files.*--allow-missing-chunks"):
         read(last)
-    with pytest.warns(MockgalWarning, match="no fair sample"):
+    with pytest.warns(MockgalWarning, match="not a fair sample"):
         mockgal.read(last, allow_missing_chunks=True)
 
 
