@@ -277,7 +277,10 @@ def test_halos_of_one_time_are_taken_out_of_trees(tmp_path):
 
 @pytest.mark.parametrize(
     ("pattern", "says"),
-    [("calibrations/tng100-1.ecsv", "--calibration "), ("networks/*.safetensors", "--weights ")],
+    [
+        ("hod/calibrations/tng100-1.ecsv", "--calibration "),
+        ("cnn/networks/*.safetensors", "--weights "),
+    ],
 )
 def test_what_mockgal_wrote_and_is_no_simulation_is_named(pattern, says):
     (path,) = (Path(mockgal.__file__).parent / "painters").glob(pattern)

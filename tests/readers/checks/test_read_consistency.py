@@ -105,7 +105,7 @@ def test_the_omega_m_of_another_run_in_a_header(tmp_path, write, omega_m, redshi
         file[place].attrs.update(Omega0=omega_m, OmegaLambda=1 - omega_m)
     with pytest.raises(UnitsError, match="Group_R_") as caught:
         read(path, ReadOptions(allow_empty_regions=True))
-    assert "Omega_m is 0.3089 and not" in caught.value.fix
+    assert "Omega_m is 0.3089, not" in caught.value.fix
 
 
 def test_what_was_checked_is_recorded(tmp_path):
