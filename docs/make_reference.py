@@ -43,11 +43,11 @@ def columns() -> str:
         "log-normal law about a line in log stellar mass.\n\n```python\n"
         "from mockgal.columns import Column\n\n"
         'RATE = Column(\n    "star_formation_rate",\n    "Msun/yr",\n    h_power=0,\n'
-        '    a_power=0,\n    dtype="<f4",\n    shape=(),\n'
-        '    meaning="stars formed in the last 100 Myr",\n)\n```\n\n'
+        '    a_power=0,\n    meaning="stars formed in the last 100 Myr",\n)\n```\n\n'
         "Listed in `provides` of the painter, with its law in `Distribution.further`, it is cut on "
         '(`--cut "star_formation_rate > 1 Msun/yr"`), written, converted and read back like the '
-        "others; files say what it means, so reading them does not need the plug-in.\n"
+        "others; files say what it means, so reading them does not need the plug-in. "
+        "[A property](../how-to/extend.md#a-property) is a whole one, with its painter.\n"
         + "\n## Halos (what readers give, and bundles hold)\n\n"
         + _column_table(HALO_COLUMNS)
     )
@@ -267,9 +267,10 @@ class Mine:
         check_options(self)
 ```
 
-With `predict` and `describe` (`mockgal.protocols.Painter`) that is all: `mockgal build --painter
-mine --neighbours 5` works, `mockgal build --help` has a group *Painter mine*, recipes and Python
-are checked, and `mockgal.testing.painter_contract` tries what a painter promises.
+With `predict` and `describe` that is all ([a whole painter](../how-to/extend.md#a-painter)):
+`mockgal build --painter mine --neighbours 5` works, `mockgal build --help` has a group *Painter
+mine*, recipes and Python are checked, and `mockgal.testing.painter_contract` tries what a painter
+promises.
 
 """
 

@@ -63,9 +63,9 @@ class Column:
     unit: str
     h_power: int
     a_power: int
-    dtype: str
-    shape: tuple[int, ...]
-    meaning: str
+    dtype: str = "<f4"
+    shape: tuple[int, ...] = ()
+    meaning: str = ""
     reference: str = ""
     bounds: Bounds | None = None
     optional: bool = False

@@ -219,7 +219,11 @@ class Painter(Protocol):
         """Return the prediction, one row for each row of ``scene.halos``; deterministic."""
 
     def describe(self, scene: Scene) -> dict[str, Any]:
-        """Return what identifies the painter for this scene, for the provenance: JSON values."""
+        """Return what identifies the painter for this scene, for the provenance: JSON values.
+
+        ``name`` and ``references`` are required. If the law is complete from a stellar mass on,
+        ``luminosity_floor_msun_h`` states it. Everything else is recorded.
+        """
 
 
 @runtime_checkable

@@ -178,14 +178,14 @@ def conversion(text: str, unit: str) -> tuple[float, int]:
     return factor, h_power
 
 
-def in_unit(name: str, text: str, unit: str, h: float) -> float:
-    """Return the quantity in ``text`` as a number in ``unit``.
+def in_unit(name: str, text: str | float, unit: str, h: float) -> float:
+    """Return the quantity in ``text`` as a number in ``unit``; a number is in that unit already.
 
     Parameters
     ----------
     name : str
         Name of the option, for messages.
-    text : str
+    text : str or float
         A number and its unit; ``h`` is little h.
     unit : str
         Unit of the result, in the same grammar.
@@ -198,6 +198,8 @@ def in_unit(name: str, text: str, unit: str, h: float) -> float:
         There is no number or no unit, the unit is of another kind, or the number is too large or
         too small to compute with.
     """
+    if not isinstance(text, str):
+        return float(text)
     wanted = unit.replace("littleh", "h").replace(" ", "")
     fix = f'write "{_EXAMPLES.get(wanted, "0.5")} {wanted}"'
     parts = split(text)

@@ -28,7 +28,7 @@ from .columns import (
 )
 from .completeness import BY_ROWS, Completeness, is_all
 from .completeness import KEY as COMPLETENESS
-from .cosmology import Cosmology
+from .cosmology import Cosmology as Cosmology
 from .errors import BadValueError, HeaderError, MissingDatasetError
 from .particles import DensityField as DensityField
 from .particles import Members as Members

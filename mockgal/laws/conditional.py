@@ -26,6 +26,11 @@ class ConditionalLaw(NamedTuple):
     slope: Array
     scatter: Array
 
+    @classmethod
+    def of_all(cls, n: int, intercept: float, slope: float, scatter: float) -> ConditionalLaw:
+        """Return the same law for n galaxies."""
+        return cls(*(np.full(n, value) for value in (intercept, slope, scatter)))
+
     def take(self, rows: Array) -> ConditionalLaw:
         """Return the law of the chosen rows."""
         return ConditionalLaw(*(values[rows] for values in self))

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..system.deferred import Deferred
-from .conditional import ConditionalLaw
+from .conditional import ConditionalLaw as ConditionalLaw
+from .normal import PROBABILITY, normal_quantiles, resolved
 
 Array = NDArray[Any]
 
@@ -66,6 +67,57 @@ class Distribution:
     rank: Array | None = None
     rank_correlation: float = 0.0
     further: Mapping[str, ConditionalLaw] = field(default_factory=dict)
+
+    @classmethod
+    def normal(
+        cls,
+        location: Array,
+        scale: Array | float,
+        *,
+        floor: float = -math.inf,
+        p_luminous: Array | None = None,
+        extrapolated: Array | None = None,
+        further: Mapping[str, ConditionalLaw] | None = None,
+        record: Mapping[str, float] | None = None,
+    ) -> Distribution:
+        """Return normal laws of log10 M*, cut off below a floor.
+
+        Parameters
+        ----------
+        location : ndarray, shape (n,)
+            Means of log10 of stellar mass [Msun/h], before the cut.
+        scale : ndarray, shape (n,), or float
+            Standard deviations above 0 [dex].
+        floor : float
+            log10 of the least stellar mass of a galaxy [Msun/h]; -inf for none.
+        p_luminous : ndarray, shape (n,), optional
+            Probability that there is a galaxy above the floor; without it, the probability that
+            a mass of this law is.
+        extrapolated : ndarray of bool, shape (n,), optional
+            Outside the range that the painter is valid in; none is without it.
+        further, record
+            See `Distribution`. Means more than `mockgal.laws.normal.FARTHEST` scales below the
+            floor are counted in the record.
+        """
+        location = np.asarray(location, dtype=np.float64)
+        scale = np.broadcast_to(np.asarray(scale, dtype=np.float64), location.shape)
+        if p_luminous is None:
+            from scipy.special import ndtr
+
+            p_luminous = np.asarray(ndtr((location - floor) / scale))
+        location, scale, far = resolved(location, scale, floor)
+        return cls(
+            p_luminous=p_luminous,
+            location=location,
+            scale=scale,
+            residual_row=np.zeros(len(location), dtype=np.int16),
+            residual_probability=PROBABILITY,
+            residual_quantiles=normal_quantiles()[None],
+            floor=floor,
+            extrapolated=np.zeros(len(location), bool) if extrapolated is None else extrapolated,
+            record={**(record or {}), "means_far_below_floor": int(np.count_nonzero(far))},
+            further=further or {},
+        )
 
     def __len__(self) -> int:
         return len(self.p_luminous)

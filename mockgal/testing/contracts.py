@@ -223,6 +223,7 @@ def painter_contract(
     common -= {"stellar_mass", "extrapolated"}
     common -= {"vmax"} - set(halos.columns)
     provided = {column.name for column in painter.provides}
+    require(all(column.meaning for column in painter.provides), "columns say what they are")
     require(set(galaxies.columns) == common | provided, "declared columns, and no others")
     json.dumps(dict(galaxies.provenance), allow_nan=False)
     require(painter.references, "its sources are cited")

@@ -17,17 +17,22 @@ from mockgal.cli import main
 from mockgal.errors import MockgalWarning
 
 NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
+FILE = re.compile(r"`([\w./-]+\.\w+)`:")
 COMMANDS = ("mockgal", ".venv/bin/mockgal", "python", "make", "pip")
 RUN = ("sh", "python")
 
 
 class Block(NamedTuple):
-    """Code of a page; ``reason`` says why it is not run, if it is not."""
+    """Code of a page; ``reason`` says why it is not run, if it is not.
+
+    ``file`` is the path of the file that it is the content of, where the line before names one.
+    """
 
     line: int
     language: str
     text: str
     reason: str | None = None
+    file: str | None = None
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -56,8 +61,8 @@ def blocks_of(page: Path) -> list[Block]:
             i += 1
             continue
         before = next((line for line in reversed(lines[:start]) if line.strip()), "")
-        reason = NOT_RUN.fullmatch(before.strip())
-        found.append(Block(start + 1, language, text, reason and reason[1]))
+        reason, file = NOT_RUN.fullmatch(before.strip()), FILE.fullmatch(before.strip())
+        found.append(Block(start + 1, language, text, reason and reason[1], file and file[1]))
     return found
 
 

@@ -29,6 +29,7 @@ DEMO = ROOT / "catalogs/demo/dark.hdf5"
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 PAGES = [page for page in PAGES if "decisions" not in page.parts]
 NEWCOMER = ("README.md", "first-mock.md")
+APART = (*NEWCOMER, "extend.md")  # run by other tests: below, and in test_docs_extend.py
 WITH_CODE = [p for p in PAGES if any(b.language in RUN and not b.reason for b in blocks_of(p))]
 
 
@@ -195,9 +196,8 @@ def folder(tmp_path, monkeypatch, halotools):
         signal.signal(number, handler)
 
 
-# Those of a newcomer run in the other test, one after the other.
 @pytest.mark.parametrize(
-    "page", [p for p in WITH_CODE if p.name not in NEWCOMER], ids=lambda p: p.name
+    "page", [p for p in WITH_CODE if p.name not in APART], ids=lambda p: p.name
 )
 def test_the_code_of_a_page_runs(page, folder):
     for make in OF_PAGES.get(page.name, []):
@@ -224,7 +224,7 @@ def test_blocks_that_are_not_run_are_few_and_say_why():
     assert len(without) <= 18, without
     assert len(code) > 50
     for page, block in blocks:
-        assert block.language in (*RUN, "text", "yaml", ""), f"{page}:{block.line}"
+        assert block.language in (*RUN, "text", "toml", "yaml", ""), f"{page}:{block.line}"
         assert block.reason is None or len(block.reason) > 15
 
 

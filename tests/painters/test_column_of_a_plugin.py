@@ -24,7 +24,7 @@ from mockgal.testing import painter_contract, writer_contract
 
 pytestmark = pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
 
-RATE = Column("stars_per_year", "Msun/yr", 0, 0, "<f4", (), "stars formed, by a test")
+RATE = Column("stars_per_year", "Msun/yr", 0, 0, meaning="stars formed, by a test")
 LIGHT = Column("luminosity", "Lsun", -2, 0, "<f8", (), "light in some band, by a test")
 
 
@@ -36,12 +36,9 @@ class Painter:
 
     def predict(self, scene):
         prediction = HODPainter().predict(scene)
-        n = len(prediction)
         lines = {RATE.name: (-9.5, 1.0, 0.3), LIGHT.name: (0.1, 1.0, 0.0)}
-        laws = {
-            name: ConditionalLaw(*(np.full(n, value) for value in line))
-            for name, line in lines.items()
-        }
+        n = len(prediction)
+        laws = {name: ConditionalLaw.of_all(n, *line) for name, line in lines.items()}
         return replace(prediction, further=laws)
 
     def describe(self, scene):

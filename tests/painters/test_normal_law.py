@@ -11,14 +11,14 @@ from scipy import stats
 from scipy.special import log_ndtr, ndtri_exp
 
 from mockgal.laws.distribution import Distribution, cdf, inverse_cdf
-from mockgal.painters.cnn.law import law
-from mockgal.painters.normal_law import (
+from mockgal.laws.normal import (
     FARTHEST,
     PROBABILITY,
     mean_above,
     normal_quantiles,
     resolved,
 )
+from mockgal.painters.cnn.law import law
 
 FLOOR, N = 8.0, 20_000
 U = (np.arange(N) + 0.5) / N
@@ -111,3 +111,25 @@ def test_mass_of_a_voxel_far_below_the_floor_is_painted_by_its_mean():
         )
     assert np.all(np.diff(medians) < 0)
     assert medians[0] - medians[2] < 0.1
+
+
+@pytest.mark.parametrize("floor", [-np.inf, 8.0])
+def test_a_normal_law_in_one_call(floor):
+    """Galaxies above the floor are the part of the law that is there, and have its masses."""
+    location, scale = np.array([7.7, 8.0, 8.3, 10.0]), 0.2
+    made = Distribution.normal(location, scale, floor=floor)
+    assert made.p_luminous == pytest.approx(1 - stats.norm.cdf(floor, location, scale))
+    assert not made.extrapolated.any()
+    below = stats.norm.cdf(floor, location, scale)
+    for u in (0.1, 0.5, 0.9):
+        exact = stats.norm.ppf(below + u * (1 - below), location, scale)
+        assert inverse_cdf(made, np.full(4, u)) == pytest.approx(exact, abs=2e-3)
+
+
+def test_a_normal_law_of_galaxies_that_the_painter_counts_itself():
+    p, far = np.array([0.3, 1.0]), np.array([0.0, 9.0])
+    made = Distribution.normal(far, 0.1, floor=8.0, p_luminous=p, extrapolated=p < 1)
+    assert made.p_luminous is p
+    assert made.record == {"means_far_below_floor": 1}
+    assert made.extrapolated.tolist() == [True, False]
+    assert np.all(inverse_cdf(made, np.full(2, 1e-6)) >= 8.0)

@@ -12,7 +12,7 @@ from scipy.special import log_ndtr
 from ...columns import FURTHER_TARGETS
 from ...laws.conditional import ConditionalLaw
 from ...laws.distribution import Distribution
-from ..normal_law import PROBABILITY, normal_quantiles, resolved
+from ...laws.normal import PROBABILITY, normal_quantiles, resolved
 from .architecture import FURTHER_OUTPUTS, MEAN_ONLY, OUTPUTS
 from .weights.header import WeightsHeader
 
@@ -44,7 +44,7 @@ def law(
     extrapolated : ndarray of bool, shape (n,)
     record : dict
         Gains ``not_painted_below_floor`` where a network gives the mean alone, else
-        ``means_far_below_floor``, whose laws are those of `mockgal.painters.normal_law.resolved`.
+        ``means_far_below_floor``, whose laws are those of `mockgal.laws.normal.resolved`.
     """
     mean, deviation = header.normalisation.target
     luminosity_floor = header.domain.luminosity_floor
@@ -98,7 +98,7 @@ def _further(
     for name, pair in zip(header.architecture.further, header.normalisation.further, strict=True):
         mean, slope, log_scatter = output[:, first : first + len(FURTHER_OUTPUTS)].T
         first += len(FURTHER_OUTPUTS)
-        law = ConditionalLaw(*(np.full(len(location), value) for value in (0.0, 0.0, 1.0)))
+        law = ConditionalLaw.of_all(len(location), 0.0, 0.0, 1.0)
         law.slope[rows] = pair[1] * slope / scale[rows]
         law.intercept[rows] = pair[0] + pair[1] * mean - law.slope[rows] * location[rows]
         law.scatter[rows] = pair[1] * np.exp(log_scatter)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ...columns import GALAXY_COLUMNS, Column
 from ...errors import BadValueError, DomainError, UsageError, shown
 from ...laws.distribution import Distribution
+from ...laws.normal import PROBABILITY, normal_quantiles
 from ...laws.satellites import SatelliteLaw
 from ...layout import POPULATED, SELECTED_BY
 from ...options import check_options, documented
@@ -27,7 +28,6 @@ from ...types import HaloCatalog, Scene
 from .. import blocks
 from ..hod.options import ModelOptions
 from ..hod.painter import warn_if_short
-from ..normal_law import PROBABILITY, normal_quantiles
 from ..validity.advice import way_out
 from .laws import (
     OCCUPATIONS,
@@ -119,9 +119,7 @@ class ModelPainter(ModelOptions):
 
     def _floor(self, h: float) -> float:
         """Return the luminosity floor [Msun/h]; 0 for a model without one."""
-        if isinstance(self.luminosity_floor, str):
-            return in_unit("luminosity floor", self.luminosity_floor, "Msun / littleh", h)
-        return float(self.luminosity_floor or 0.0)
+        return in_unit("luminosity floor", self.luminosity_floor or 0.0, "Msun / littleh", h)
 
     def occupation(self, scene: Scene) -> Occupation:
         """Return halotools' occupation model for a simulation."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..normal_law import PROBABILITY
+from ...laws.normal import PROBABILITY
 from .laws import OCCUPATIONS, satellites_above
 
 Array = NDArray[Any]

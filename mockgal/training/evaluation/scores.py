@@ -20,9 +20,9 @@ from scipy import stats
 from ...columns import FURTHER_TARGETS
 from ...errors import BadValueError
 from ...laws.distribution import Distribution
+from ...laws.normal import mean_above
 from ...painters.cnn.architecture import MEAN_ONLY
 from ...painters.cnn.weights.named import Weights
-from ...painters.normal_law import mean_above
 from ...statistics.pit import (
     kolmogorov_smirnov,
     probability_integral_transform,

@@ -19,13 +19,13 @@ from mockgal.cli import cli
 from mockgal.cosmology import Cosmology
 from mockgal.errors import BadValueError, DomainError, MockgalWarning, UsageError
 from mockgal.laws.distribution import cdf
+from mockgal.laws.normal import PROBABILITY
 from mockgal.painters import blocks
 from mockgal.painters.draw import join, paint_scene
 from mockgal.painters.halotools import laws as halotools_laws
 from mockgal.painters.halotools.models import ModelPainter
 from mockgal.painters.halotools.quantiles import mass_ratio_quantiles
 from mockgal.painters.hod.painter import HODPainter
-from mockgal.painters.normal_law import PROBABILITY
 from mockgal.tasks.build import make_painter
 from mockgal.testing import painter_contract, synthetic_pair
 from mockgal.types import HaloCatalog, Scene, Snapshot

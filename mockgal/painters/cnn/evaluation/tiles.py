@@ -39,7 +39,7 @@ _GATE_ROWS = 4  # subhalos of each tile that the error is measured at
 _ABSURD = 30.0  # standardised outputs that no trained network gives
 _LARGEST_LOGIT = 1000.0  # of massive subhalos, nearly all luminous, it may well be above 30
 _LIMITS = ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_CBWR")  # of instructions, by the user
-_FAR_BELOW = 1000.0  # a mean is driven there where targets pile up at the floor (`normal_law`)
+_FAR_BELOW = 1000.0  # a mean is driven there where targets pile up at the floor (`laws.normal`)
 
 
 def instructions() -> dict[str, str]:
