@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,20 +38,12 @@ from .pairs import (
 if TYPE_CHECKING:
     from ..painters.cnn.architecture import Architecture
     from ..painters.cnn.weights.named import Weights
+    from ..training.data.field_files import Place
     from ..training.data.samples import Samples
-    from ..training.options import TrainingOptions
-    from ..training.search import Ranges
+    from ..training.request import Request
 
 Array = NDArray[Any]
 
-SAMPLING = {
-    "target": "1/count in 100 bins of log10 of stellar mass",
-    "corrected": "1/count in 100 bins of log10 of stellar mass, dark subhalos as often as they "
-    "are, and the loss corrected for it",
-    "input": "1/count in 100 bins of log10 of the subhalo's bound mass",
-    "natural": "each subhalo once an epoch",
-}
-WIDTH = 16
 SPLIT_OPTIONS = ("kind", "validation", "test", "side")
 SCORES = (
     *("seed", "subhalos", "luminous_subhalos", "loss", "residuals", "luminous", "power", "mass"),
@@ -123,9 +114,9 @@ def train(
     grid_size : int, optional
         Voxels along a side of the first box, instead.
     sampling : str, optional
-        A key of `SAMPLING`: how often subhalos are shown. By default ``target`` for a network that
-        gives the mean alone, as arXiv:2012.00186, else ``input``, which leaves the distribution at
-        given inputs as it is.
+        A key of `mockgal.training.request.SAMPLING`: how often subhalos are shown. By default
+        ``target`` for a network that gives the mean alone, as arXiv:2012.00186, else ``input``,
+        which leaves the distribution at given inputs as it is.
     luminosity_floor : float or str, optional
         Least stellar mass that counts as luminous: in Msun/h, or a text with a unit. By default
         that of 10 star particles of the hydrodynamic run.
@@ -169,83 +160,147 @@ def train(
         Runs that are no twins or do not go together, regions that overlap, and whatever
         `mockgal.training.loop.train` raises.
     """
-    from ..painters.cnn.weights.named import save_weights
-    from ..reports.figures import save_figure
-    from ..system.files.atomic import atomic_output, check_output
     from ..system.progress import shown
-    from ..training import loop
     from ..training.data import field_files
-    from ..training.data.targets import targets_of
     from ..training.devices import fabric_of, is_first_process
-    from ..training.evaluation.draw_split import draw_split
     from ..training.evaluation.scores import evaluate as scores_of
     from ..training.folder import own_folder
-    from ..training.search import check_search
-    from ..training.search import search as search_for
+    from ..training.request import Request
 
-    path = Path(out)
-    if path.suffix != ".safetensors":
-        raise UsageError(path, f"extension {path.suffix!r}", ".safetensors", "name it so")
-    card, picture = (path.with_name(path.name + ending) for ending in (CARD, SPLIT))
-    for each in (path, card, picture):
-        check_output(each, overwrite, paths_of(dark, hydro, density))
-    place, further = targets_of(target)
-    architecture = _network(preset, WIDTH if width is None else width, further)
-    chosen = _training_options(seed, preset, training or {})
-    fabric_of(chosen, launch=False)
-    if search is not None:
-        check_search(search)
-    check_options("split", split or {}, SPLIT_OPTIONS)
-    where = path.with_name(path.name + FOLDER) if folder is None else Path(folder)
+    outputs = _Outputs.of(out, overwrite, paths_of(dark, hydro, density))
+    request = Request.of(
+        seed=seed,
+        preset=preset,
+        width=width,
+        target=target,
+        sampling=sampling,
+        search=search,
+        training=training or {},
+    )
+    fabric_of(request.options, launch=False)
+    rows = _Rows(voxel_size, grid_size, luminosity_floor, least_particles, match, split or {})
+    where = outputs.training if folder is None else Path(folder)
     with shown(progress), own_folder(where), listening() as told:
-        pairs = read_pairs(dark, hydro, options, density)
-        architecture = told_the_redshift(architecture, pairs)
-        made = _prepared(
-            pairs,
-            architecture,
-            target=place,
-            sampling=sampling,
-            voxels=(voxel_size, grid_size),
-            floor=luminosity_floor,
-            least_particles=least_particles,
-            match=match,
-            split=split or {},
-            folder=where,
-            given=runs_of(dark),
-            options=options,
-        )
-        about: dict[str, Any] = {
-            **made.header,
-            "name": name or path.stem,
-            "provenance": {
-                **(provenance or {}),
-                "training_data": made.data,
-                "warnings": list(told),  # later ones are of the way there, not of the weights
-            },
-            **made.chances,
-        }
-        _check_test_rows(made.samples, architecture, about)
-        if search is None:
-            weights = loop.train(made.samples, architecture, chosen, where, **about)
-        else:
-            about["ranges"] = _ranges(architecture, chosen, preset, width, training or {})
-            found = search_for(made.samples, architecture, chosen, where, search, **about)
-            weights = _with(weights=found.weights, search=found.table)
-        scores = scores_of(weights, made.samples, seed=chosen.seed)
+        runs = read_pairs(dark, hydro, options, density)
+        request = replace(request, architecture=told_the_redshift(request.architecture, runs))
+        made = _prepared(runs, request, rows, _Fields(where, runs_of(dark), options))
+        about = made.about(name or outputs.weights.stem, provenance or {}, told)
+        _check_test_rows(made.samples, request.architecture, about)
+        weights = _trained(made.samples, request, where, about)
+        scores = scores_of(weights, made.samples, seed=request.options.seed)
         weights = _with(
             weights=weights,
             scores={key: scores[key] for key in SCORES} | {"pit": _pit_tests(scores["pit"])},
         )
-        if not is_first_process():
-            return weights
-        runs = held_against(made.pairs, held_out(made.samples))
-        text = card_of(weights, scores | {"weights_digest": weights.digest()} | runs)
-        save_weights(weights, path, overwrite=overwrite)
-        with atomic_output(card, overwrite=overwrite) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-        save_figure(draw_split(made.samples), picture, overwrite=overwrite)
-        field_files.cleared(where)
+        if is_first_process():
+            runs_held = held_against(made.pairs, held_out(made.samples))
+            facts = scores | {"weights_digest": weights.digest()} | runs_held
+            outputs.write(weights, card_of(weights, facts), made.samples)
+            field_files.cleared(where)
     return weights
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """The files of a training: none of them is an input, and none there unless to be replaced."""
+
+    weights: Path
+    overwrite: bool
+
+    @classmethod
+    def of(cls, out: FilePath, overwrite: bool, inputs: Sequence[Path]) -> _Outputs:
+        from ..system.files.atomic import check_output
+
+        path = Path(out)
+        if path.suffix != ".safetensors":
+            raise UsageError(path, f"extension {path.suffix!r}", ".safetensors", "name it so")
+        outputs = cls(path, overwrite)
+        for each in (path, outputs.card, outputs.picture):
+            check_output(each, overwrite, inputs)
+        return outputs
+
+    @property
+    def card(self) -> Path:
+        return self._beside(CARD)
+
+    @property
+    def picture(self) -> Path:
+        return self._beside(SPLIT)
+
+    @property
+    def training(self) -> Path:
+        """The folder of the training, by default."""
+        return self._beside(FOLDER)
+
+    def _beside(self, ending: str) -> Path:
+        return self.weights.with_name(self.weights.name + ending)
+
+    def write(self, weights: Weights, card: str, samples: Samples) -> None:
+        from ..painters.cnn.weights.named import save_weights
+        from ..reports.figures import save_figure
+        from ..system.files.atomic import atomic_output
+        from ..training.evaluation.draw_split import draw_split
+
+        save_weights(weights, self.weights, overwrite=self.overwrite)
+        with atomic_output(self.card, overwrite=self.overwrite) as temporary:
+            temporary.write_text(card, encoding="utf-8")
+        save_figure(draw_split(samples), self.picture, overwrite=self.overwrite)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Which subhalos of the runs are trained on, on which grid; see `train`."""
+
+    voxel_size: float | str | None
+    grid_size: int | None
+    luminosity_floor: float | str | None
+    least_particles: int
+    match: str | None
+    split: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        least = self.least_particles
+        if type(least) is not int or not 1 <= least <= 1_000_000:
+            raise UsageError("least particles", f"{least!r}", "a whole number from 1 on")
+        check_options("split", self.split, SPLIT_OPTIONS)
+
+    def least_mass(self, runs: Sequence[tuple[Scene, Scene]]) -> float:
+        """Of a subhalo that has particles enough in the coarsest run [Msun/h]."""
+        particle = max(dark.snapshot.particle_mass or 0.0 for _, dark in runs)
+        return (self.least_particles - 0.5) * particle
+
+
+class _Fields(NamedTuple):
+    """Where fields are kept, and what those of a run depend on beside the run."""
+
+    folder: Path
+    runs: Sequence[Run]
+    options: Mapping[str, Any]
+
+    def places(
+        self, pairs: Sequence[Pair], grid: Mapping[str, Any], sizes: list[int]
+    ) -> list[Place]:
+        from ..training.folder import places
+
+        keys = [
+            None if isinstance(run, Scene) else fields_key(pair, grid, self.options)
+            for pair, run in zip(pairs, self.runs, strict=True)
+        ]
+        return places(self.folder, keys, sizes)
+
+
+def _trained(samples: Samples, request: Request, folder: Path, about: Mapping[str, Any]) -> Weights:
+    """The weights of one training, or the best of a search."""
+    from ..training import loop
+    from ..training.search import search
+
+    network, options = request.architecture, request.options
+    if request.search is None:
+        return loop.train(samples, network, options, folder, **about)
+    found = search(
+        samples, network, options, folder, request.search, ranges=request.ranges, **about
+    )
+    return _with(weights=found.weights, search=found.table)
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,44 +313,39 @@ class _Prepared:
     data: dict[str, Any]
     chances: dict[str, Array]
 
+    def about(
+        self, name: str, provenance: Mapping[str, Any], warnings: Sequence[str]
+    ) -> dict[str, Any]:
+        """What a training takes of its data beside the samples.
+
+        Warnings are those until now: later ones are of the way to the weights, not of the weights.
+        """
+        recorded = {**provenance, "training_data": self.data, "warnings": list(warnings)}
+        return {**self.header, "name": name, "provenance": recorded, **self.chances}
+
 
 def _prepared(
-    runs: Sequence[tuple[Any, Any]],
-    architecture: Architecture,
-    *,
-    target: str,
-    sampling: str | None,
-    voxels: tuple[float | str | None, int | None],
-    floor: float | str | None,
-    least_particles: int,
-    match: str | None,
-    split: Mapping[str, Any],
-    folder: Path,
-    given: Sequence[Run],
-    options: Mapping[str, Any],
+    runs: Sequence[tuple[Any, Any]], request: Request, rows: _Rows, fields: _Fields
 ) -> _Prepared:
     from .. import __version__
     from ..calibration.floor import floor_of
     from ..training.data.samples import TRAIN, normalisation_of
     from ..training.data.split import Box, split_of
     from ..training.data.volumes import checked_grid
-    from ..training.folder import places
+    from ..training.request import SAMPLING
 
-    if type(least_particles) is not int or not 1 <= least_particles <= 1_000_000:
-        raise UsageError("least particles", f"{least_particles!r}", "a whole number from 1 on")
-    how = _sampling(sampling, architecture)
-    least_stellar, stated = floor_of(floor, runs)
-    voxel_size, why = chosen_voxel_size(runs[0][1], *voxels)
-    particle = max(dark.snapshot.particle_mass or 0.0 for _, dark in runs)
-    least_mass = (least_particles - 0.5) * particle
+    network = request.architecture
+    floor, stated = floor_of(rows.luminosity_floor, runs)
+    voxel_size, why = chosen_voxel_size(runs[0][1], rows.voxel_size, rows.grid_size)
+    least_mass = rows.least_mass(runs)
     pairs = [
         paired(
             hydro,
             dark,
-            floor=least_stellar,
+            floor=floor,
             least_mass=least_mass,
-            method=match,
-            further=architecture.further,
+            method=rows.match,
+            further=network.further,
         )
         for hydro, dark in runs
     ]
@@ -304,116 +354,32 @@ def _prepared(
     boxes = [
         Box(pair.dark.snapshot.name, checked_grid(pair.dark, **scheme).size, ()) for pair in pairs
     ]
-    divided = split_of(boxes, architecture.crop_size, **split)  # refused before fields are made
+    split = split_of(boxes, network.crop_size, **rows.split)  # refused before fields are made
     grid = scheme | {"least_subhalo_mass": least_mass}
-    keys = [
-        None if isinstance(run, Scene) else fields_key(pair, grid, options)
-        for pair, run in zip(pairs, given, strict=True)
-    ]
-    volumes = volumes_of(pairs, grid, places(folder, keys, [box.grid_size for box in boxes]))
-    samples = samples_of(
-        pairs,
-        volumes,
-        target=target,
-        floor=least_stellar,
-        architecture=architecture,
-        split=divided,
+    places = fields.places(pairs, grid, [box.grid_size for box in boxes])
+    volumes = volumes_of(pairs, grid, places)
+    samples, left_out = _that_can_be_learnt(
+        samples_of(
+            pairs, volumes, target=request.target, floor=floor, architecture=network, split=split
+        ),
+        network,
     )
-    samples, left_out = _that_can_be_learnt(samples, architecture)
-    rows = samples.rows(TRAIN)
+    trained_on = samples.rows(TRAIN)
     header = {
-        "domain": domain_of(pairs, volumes, samples, least_stellar),
-        "normalisation": normalisation_of(samples, rows, architecture),
-        "target": target,
+        "domain": domain_of(pairs, volumes, samples, floor),
+        "normalisation": normalisation_of(samples, trained_on, network),
+        "target": request.target,
     }
     data = {
         "pairs": [dict(pair.record) for pair in pairs],
         "voxel_size": why,
         "luminosity_floor": stated,
-        "least_particles": least_particles,
-        "sampling": SAMPLING[how],
+        "least_particles": rows.least_particles,
+        "sampling": SAMPLING[request.sampling],
         "not_luminous_and_not_trained_on": left_out,
         "version": __version__,
     }
-    return _Prepared(pairs, samples, header, data, _chances(samples, rows, how))
-
-
-def _network(preset: str | Architecture, width: int, further: tuple[str, ...]) -> Architecture:
-    """The architecture, with outputs for the further targets."""
-    from ..painters.cnn.architecture import MEAN_ONLY, architecture, outputs_of
-
-    made = architecture(preset, width=width) if isinstance(preset, str) else preset
-    if made.further == further:
-        return made
-    if made.further or made.outputs == MEAN_ONLY:
-        raise UsageError(
-            "target",
-            f"stellar_mass{''.join(f', {name}' for name in further)}, for a network that gives "
-            + ", ".join(made.outputs),
-            "the targets of the network"
-            if made.further
-            else "stellar mass alone, or a network that gives a distribution",
-        )
-    return replace(made, outputs=outputs_of(further))
-
-
-def _training_options(
-    seed: int, preset: str | Architecture, given: Mapping[str, Any]
-) -> TrainingOptions:
-    """The options, with the rotations alone for the paper's preset."""
-    from ..training.options import TrainingOptions
-
-    allowed = [field.name for field in dataclasses.fields(TrainingOptions) if field.name != "seed"]
-    check_options("training", given, allowed)
-    default = {"symmetries": "rotations"} if preset == "paper" else {}
-    return TrainingOptions(seed=seed, **(default | dict(given)))
-
-
-def _ranges(
-    architecture: Architecture,
-    chosen: TrainingOptions,
-    preset: str | Architecture,
-    width: int | None,
-    training: Mapping[str, Any],
-) -> Ranges:
-    """What is searched: not what was given."""
-    from ..training.search import Ranges
-
-    fixed: dict[str, Any] = {
-        name: (getattr(chosen, name),) * 2
-        for name in ("learning_rate", "weight_decay")
-        if name in training
-    }
-    if "batch_size" in training:
-        fixed["batch_size"] = (chosen.batch_size,)
-    if width is not None or not isinstance(preset, str):
-        fixed["width"] = (architecture.width,)
-    if not isinstance(preset, str):
-        fixed["kernels"] = (architecture.kernels,)
-    return Ranges(**fixed)
-
-
-def _sampling(asked: str | None, architecture: Architecture) -> str:
-    from ..painters.cnn.architecture import MEAN_ONLY
-
-    mean_only = architecture.outputs == MEAN_ONLY
-    how = asked or ("target" if mean_only else "input")
-    if how not in SAMPLING:
-        raise UsageError("sampling", repr(how), "one of " + ", ".join(SAMPLING))
-    if how == "corrected" and mean_only:
-        raise UsageError(
-            "sampling",
-            "corrected, for a network that gives the mean alone",
-            "by the target, by an input, or natural",
-        )
-    if how == "target" and not mean_only:
-        raise UsageError(
-            "sampling",
-            "by the target, for a network that gives a distribution",
-            "by an input, corrected or natural: it would learn another distribution, and no dark "
-            "subhalos",
-        )
-    return how
+    return _Prepared(pairs, samples, header, data, _chances(samples, trained_on, request.sampling))
 
 
 def _chances(samples: Samples, rows: Array, how: str) -> dict[str, Array]:

@@ -16,10 +16,10 @@ import train_child
 
 from mockgal.errors import IncompleteError, InternalError, MockgalWarning, UsageError
 from mockgal.painters.cnn.architecture import PRESETS, architecture
-from mockgal.tasks.train import _ranges
 from mockgal.training import search as module
 from mockgal.training.evaluation.selection import best_of
 from mockgal.training.options import TrainingOptions
+from mockgal.training.request import ranges_of
 from mockgal.training.search import Ranges, _layouts, _suggested, search
 
 HERE = Path(__file__).parent
@@ -129,11 +129,11 @@ def test_layouts_have_the_names_of_their_presets():
 def test_what_is_given_is_not_searched():
     about = {"seed": 1, "preset": "demo", "training": {"learning_rate": 0.01, "batch_size": 12}}
     chosen = TrainingOptions(seed=1, **about["training"])
-    found = _ranges(architecture("demo", width=5), chosen, "demo", 5, about["training"])
+    found = ranges_of(architecture("demo", width=5), chosen, "demo", 5, about["training"])
     fixed = {"learning_rate": (0.01, 0.01), "batch_size": (12,), "width": (5,)}
     assert found == Ranges(**fixed)
-    assert _ranges(architecture("demo"), chosen, "demo", None, {}) == Ranges()
-    own = _ranges(loop_samples.NET, chosen, loop_samples.NET, None, {})
+    assert ranges_of(architecture("demo"), chosen, "demo", None, {}) == Ranges()
+    own = ranges_of(loop_samples.NET, chosen, loop_samples.NET, None, {})
     assert (own.width, own.kernels) == ((loop_samples.NET.width,), (loop_samples.NET.kernels,))
 
 

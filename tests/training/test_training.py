@@ -32,12 +32,12 @@ from mockgal.painters.cnn.weights.named import read_weights
 from mockgal.tasks import train as training
 from mockgal.tasks.evaluate import card_of
 from mockgal.tasks.pairs import Pair, chosen_scheme, chosen_voxel_size, fields_key, read_pairs
-from mockgal.tasks.train import SAMPLING
 from mockgal.training import folder as folder_module
 from mockgal.training import loop
 from mockgal.training.data import volumes
 from mockgal.training.data.field_files import Place
 from mockgal.training.folder import places
+from mockgal.training.request import SAMPLING
 from mockgal.types import HaloCatalog, SourceFile
 from mockgal.universe import Run, make_universe
 from mockgal.writers.bundle import write_bundle
@@ -476,6 +476,9 @@ def test_a_box_under_another_name_is_known_by_its_matter(pair, tmp_path):
     ("changes", "said"),
     [
         ({"search": 0}, "trials"),
+        ({"least_particles": 0}, "whole number"),
+        ({"sampling": "odd"}, "natural"),
+        ({"split": {"shift": 1}}, "kind"),
         ({"training": {"precision": "tf32", "accelerator": "cpu"}}, "tf32"),
         ({"training": {"strategy": "foo"}}, "foo"),
     ],

@@ -1,0 +1,154 @@
+"""What `mockgal.train` is asked for: a network, its targets, and how it is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..errors import UsageError
+from ..painters.choose import check_options
+from ..painters.cnn.architecture import MEAN_ONLY, Architecture, architecture, outputs_of
+from .data.targets import targets_of
+from .options import TrainingOptions
+from .search import Ranges, check_search
+
+SAMPLING = {
+    "target": "1/count in 100 bins of log10 of stellar mass",
+    "corrected": "1/count in 100 bins of log10 of stellar mass, dark subhalos as often as they "
+    "are, and the loss corrected for it",
+    "input": "1/count in 100 bins of log10 of the subhalo's bound mass",
+    "natural": "each subhalo once an epoch",
+}
+WIDTH = 16
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Request:
+    """What is asked for, checked before any run is read.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        With outputs for the further targets.
+    target : str
+        ``stellar_mass`` or ``voxel``.
+    sampling : str
+        A key of `SAMPLING`.
+    options : TrainingOptions
+    search : int, optional
+        Number of networks to train; one, with no search, by default.
+    ranges : Ranges
+        What is searched.
+    """
+
+    architecture: Architecture
+    target: str
+    sampling: str
+    options: TrainingOptions
+    search: int | None
+    ranges: Ranges
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        seed: int,
+        preset: str | Architecture,
+        width: int | None,
+        target: str,
+        sampling: str | None,
+        search: int | None,
+        training: Mapping[str, Any],
+    ) -> Request:
+        """Return the request of a user of `mockgal.train`, which says what each parameter is.
+
+        Raises
+        ------
+        UsageError
+            An option that cannot be, or not with the others.
+        """
+        place, further = targets_of(target)
+        network = _network(preset, WIDTH if width is None else width, further)
+        options = _training_options(seed, preset, training)
+        if search is not None:
+            check_search(search)
+        return cls(
+            architecture=network,
+            target=place,
+            sampling=_sampling(sampling, network),
+            options=options,
+            search=search,
+            ranges=ranges_of(network, options, preset, width, training),
+        )
+
+
+def _network(preset: str | Architecture, width: int, further: tuple[str, ...]) -> Architecture:
+    """The architecture, with outputs for the further targets."""
+    network = architecture(preset, width=width) if isinstance(preset, str) else preset
+    if network.further == further:
+        return network
+    if network.further or network.outputs == MEAN_ONLY:
+        raise UsageError(
+            "target",
+            f"stellar_mass{''.join(f', {name}' for name in further)}, for a network that gives "
+            + ", ".join(network.outputs),
+            "the targets of the network"
+            if network.further
+            else "stellar mass alone, or a network that gives a distribution",
+        )
+    return replace(network, outputs=outputs_of(further))
+
+
+def _training_options(
+    seed: int, preset: str | Architecture, given: Mapping[str, Any]
+) -> TrainingOptions:
+    """The options, with the rotations alone for the paper's preset."""
+    allowed = [field.name for field in dataclasses.fields(TrainingOptions) if field.name != "seed"]
+    check_options("training", given, allowed)
+    default = {"symmetries": "rotations"} if preset == "paper" else {}
+    return TrainingOptions(seed=seed, **(default | dict(given)))
+
+
+def ranges_of(
+    network: Architecture,
+    options: TrainingOptions,
+    preset: str | Architecture,
+    width: int | None,
+    training: Mapping[str, Any],
+) -> Ranges:
+    """Return what is searched: only what the user did not give."""
+    fixed: dict[str, Any] = {
+        name: (getattr(options, name),) * 2
+        for name in ("learning_rate", "weight_decay")
+        if name in training
+    }
+    if "batch_size" in training:
+        fixed["batch_size"] = (options.batch_size,)
+    if width is not None or not isinstance(preset, str):
+        fixed["width"] = (network.width,)
+    if not isinstance(preset, str):
+        fixed["kernels"] = (network.kernels,)
+    return Ranges(**fixed)
+
+
+def _sampling(asked: str | None, network: Architecture) -> str:
+    mean_only = network.outputs == MEAN_ONLY
+    how = asked or ("target" if mean_only else "input")
+    if how not in SAMPLING:
+        raise UsageError("sampling", repr(how), "one of " + ", ".join(SAMPLING))
+    if how == "corrected" and mean_only:
+        raise UsageError(
+            "sampling",
+            "corrected, for a network that gives the mean alone",
+            "by the target, by an input, or natural",
+        )
+    if how == "target" and not mean_only:
+        raise UsageError(
+            "sampling",
+            "by the target, for a network that gives a distribution",
+            "by an input, corrected or natural: it would learn another distribution, and no dark "
+            "subhalos",
+        )
+    return how
