@@ -1,1 +1,1 @@
-"""The report room: pictures of catalogues and of what was measured of them."""
+"""Reports: figures of catalogues and of the statistics measured from them."""

@@ -1,4 +1,4 @@
-"""In what catalogues are unlike, so that a difference between them is not all the galaxies' own."""
+"""Differences between catalogues that, beside the galaxies, affect a comparison of statistics."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..statistics.galaxies.hosts import mass_definition
 from ..statistics.plotting.lettering import elided
 from ..types import GalaxyCatalog
 
-_SAME = 1e-3  # relative difference that means nothing of box, expansion factor and cosmology
-_LONGEST = 60  # characters of a name of a simulation
+_SAME = 1e-3  # negligible relative difference of box, expansion factor and cosmology
+_LONGEST = 60  # most characters of a simulation's name
 _SIMULATIONS = "simulations, whose most massive hosts are not at the same places"
 _MOST, _FEWEST, _NEAR, _FACTOR = 20, 5, 0.5, 2.0  # hosts; [Mpc/h]; of masses
 _REDSHIFT = "z"
@@ -23,21 +23,21 @@ Value = str | Mapping[str, float]
 
 
 def differences(catalogues: Mapping[str, GalaxyCatalog]) -> list[str]:
-    """Return in what samples, simulations and definitions of catalogues differ, a sentence each.
+    """Return the differences of catalogues in sample, simulation and definitions, a sentence each.
 
     Parameters
     ----------
     catalogues : mapping of str to GalaxyCatalog
-        By what they are called.
+        Catalogues by name.
 
     Returns
     -------
     list of str
-        None where all are of one simulation and cut alike. Floors and cuts on stellar mass count
-        only where a catalogue has galaxies outside the range in which all are complete, and
-        definitions only where they are stated.
+        Empty if all come from one simulation with the same cuts. Floors and cuts on stellar mass
+        count only if a catalogue has galaxies outside the range where all are complete, and
+        definitions only if they are stated.
     """
-    found = []
+    sentences = []
     for what, value in _WAYS.items():
         groups: list[tuple[Value, list[str]]] = []
         for name, galaxies in catalogues.items():
@@ -53,12 +53,12 @@ def differences(catalogues: Mapping[str, GalaxyCatalog]) -> list[str]:
         )
         if len(groups) > 1 and not twins:
             shown = [f"{_show(own, groups[0][0])} ({', '.join(names)})" for own, names in groups]
-            found.append(f"different {what}: {', '.join(shown)}")
-    return found + _samples(catalogues)
+            sentences.append(f"different {what}: {', '.join(shown)}")
+    return sentences + _samples(catalogues)
 
 
 def stellar_mass_definition(galaxies: GalaxyCatalog) -> str:
-    """Return which stars count, as the provenance of a mock or of a hydrodynamic run has it."""
+    """Return which stars count, from the provenance of a mock or of a hydrodynamic run."""
     painter = galaxies.provenance.get("painter", {})
     reading = galaxies.provenance.get("simulation", {}).get("reading", {})
     stated = str(
@@ -70,7 +70,7 @@ def stellar_mass_definition(galaxies: GalaxyCatalog) -> str:
     return _ALL_BOUND if stated == "bound" or stated.startswith(_ALL_BOUND) else stated
 
 
-_OF_THE_LAW = {NO_SATELLITES, *TOO_FEW.values()}  # reasons not of the selection, or of the input
+_OF_THE_LAW = {NO_SATELLITES, *TOO_FEW.values()}  # reasons due to neither selection nor input
 
 
 def _other_cuts(galaxies: GalaxyCatalog) -> Value:
@@ -99,8 +99,9 @@ _WAYS: dict[str, Callable[[GalaxyCatalog], Value]] = {
 def _share_structures(one: GalaxyCatalog, other: GalaxyCatalog) -> bool:
     """Return whether half of the most massive hosts of one have a counterpart in the other.
 
-    That is a host within 0.5 Mpc/h whose mass is within a factor of 2: twins have one for nearly
-    all, and hosts of other phases for less than a per cent (their density times 0.5 (Mpc/h)^3).
+    A counterpart is a host within 0.5 Mpc/h and a factor of 2 in mass. In twin simulations nearly
+    all hosts have one; in simulations with other phases less than one per cent do (the density of
+    hosts times 0.5 (Mpc/h)^3).
     """
     from scipy.spatial import KDTree
 
@@ -121,14 +122,14 @@ def _share_structures(one: GalaxyCatalog, other: GalaxyCatalog) -> bool:
 
 
 def _same(one: Value, other: Value) -> bool:
-    """Return whether two values are equal, or close in all numbers that both state."""
+    """Return whether two values are equal, or agree in all numbers that both state."""
     if isinstance(one, str) or isinstance(other, str):
         return one == other
     return not _unequal(one, other)
 
 
 def _unequal(one: Mapping[str, float], other: Mapping[str, float]) -> list[str]:
-    """Return the names of the numbers that differ by more than `_SAME`, of 1 + z for z."""
+    """Return the names of numbers that differ by more than `_SAME`, relative to 1 + z for z."""
     return [
         name
         for name in one
@@ -138,7 +139,7 @@ def _unequal(one: Mapping[str, float], other: Mapping[str, float]) -> list[str]:
 
 
 def _show(value: Value, first: Value) -> str:
-    """Return a value in words: of the numbers those that differ from the first ones, or all."""
+    """Return a value in words: the numbers that differ from the first ones, or all if none do."""
     if isinstance(value, str) or isinstance(first, str):
         return elided(str(value), _LONGEST)
     names = _unequal(value, first) or list(value)
@@ -146,12 +147,12 @@ def _show(value: Value, first: Value) -> str:
 
 
 def _samples(catalogues: Mapping[str, GalaxyCatalog]) -> list[str]:
-    """Return who has galaxies of stellar masses that another one lacks."""
+    """Return which catalogues have galaxies of stellar masses that another catalogue lacks."""
     limits = [galaxies.completeness for galaxies in catalogues.values()]
     lows = [limit.low for limit in limits if limit.low is not None]
     highs = [limit.high for limit in limits]
     alike = np.ptp(lows or [0.0]) <= _SAME * max(lows, default=0.0) and len(set(highs)) == 1
-    if alike:  # all lack the same galaxies, as far as is stated
+    if alike:  # all lack the same galaxies, as far as they state it
         return []
     low, high = max(lows, default=0.0), min(highs)
     outside = []

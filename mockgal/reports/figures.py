@@ -1,6 +1,6 @@
-"""Figures in files: one statistic, a catalogue at a glance, or several compared.
+"""Figures in files: one statistic, an overview of a catalogue, or a comparison of several.
 
-No state of pyplot is used, and no setting of the user's: figures are made and drawn on their own.
+Figures use neither the state of pyplot nor the user's settings of matplotlib.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EXTENSIONS = (".png", ".pdf", ".svg")
-_LONGEST = 60  # characters of the name of a simulation
-_FEW = 20_000  # galaxies that are drawn one by one
+_LONGEST = 60  # most characters of a simulation's name
+_FEW = 20_000  # most galaxies that are drawn one by one
 TITLES = {
     "power": "Power spectrum",
     "bispectrum": "Bispectrum",
@@ -55,7 +55,7 @@ TITLES = {
 
 
 def check_extension(path: Path) -> None:
-    """Raise if a name states no format for pictures.
+    """Raise if a file name does not end in the extension of a picture format.
 
     Raises
     ------
@@ -64,23 +64,26 @@ def check_extension(path: Path) -> None:
     """
     if path.suffix.lower() not in EXTENSIONS:
         raise UsageError(
-            path, f"extension {path.suffix!r}", "one of " + ", ".join(EXTENSIONS), "name it so"
+            path,
+            f"extension {path.suffix!r}",
+            "one of " + ", ".join(EXTENSIONS),
+            "change the extension",
         )
 
 
 def save_figure(
     figure: Figure, path: Path, *, overwrite: bool = False, description: str = ""
 ) -> None:
-    """Write a figure, whole or not at all; the same figure gives the same bytes.
+    """Write a figure, completely or not at all; the same figure gives the same bytes.
 
     Parameters
     ----------
     figure : Figure
     path : Path
-        Its extension, one of `EXTENSIONS`, names the format.
+        Its extension, one of `EXTENSIONS`, sets the format.
     overwrite : bool
     description : str
-        Goes into the file's metadata: what a reader of the picture has to know.
+        What a reader of the picture has to know, for the file's metadata.
     """
     check_extension(path)
     software, dated, describes = {
@@ -96,13 +99,13 @@ def save_figure(
 
 
 def single(result: Measurement, label: str = "") -> Figure:
-    """Return a figure of one statistic, which says what it is of and what its errors can show.
+    """Return a figure of one statistic, which states its sample and what its errors can detect.
 
     Parameters
     ----------
     result : Measurement
     label : str
-        What the catalogue is called.
+        Name of the catalogue.
     """
     with picture_style():
         from matplotlib.figure import Figure
@@ -122,7 +125,7 @@ def single(result: Measurement, label: str = "") -> Figure:
 
 
 def _measured(catalogue: Mapping[str, Any]) -> list[str]:
-    """Return what was measured, in the words of a title."""
+    """Return the parts of a title that state what was measured."""
     if not catalogue:
         return []
     return [
@@ -145,7 +148,7 @@ def _galaxies(number: int, painter: str) -> str:
 
 
 def _errors(result: Measurement) -> list[str]:
-    """Return what the errors are, and the least deviation that they can show."""
+    """Return lines that state the errors, and the smallest deviation that they can detect."""
     lines = [f"Errors: {result.settings.get('errors', 'not stated')}"]
     if isinstance(result.settings.get("complete_from_msun_h"), str):  # at no stellar mass
         lines.insert(0, f"Galaxies: {result.settings['completeness']}")
@@ -161,7 +164,7 @@ def _errors(result: Measurement) -> list[str]:
 
 
 def _note_if_empty(axes: Axes, result: Measurement, estimates: tuple[str, ...]) -> None:
-    """Say so where there is nothing to see."""
+    """Write a note if no bin has a value."""
     if not any(np.isfinite(result[name].astype(float)).any() for name in estimates):
         _note_empty(axes)
 
@@ -178,15 +181,15 @@ def _note(axes: Axes, text: str) -> None:
 def overview(
     galaxies: GalaxyCatalog, hosts: HaloCatalog | None = None, *, label: str = ""
 ) -> Figure:
-    """Return a catalogue at a glance: map, stellar-mass function, and occupation of hosts.
+    """Return an overview of a catalogue: map, stellar-mass function, and occupation of hosts.
 
     Parameters
     ----------
     galaxies : GalaxyCatalog
     hosts : HaloCatalog, optional
-        The simulation's halos; without them the number of hosts is that in the provenance.
+        The simulation's halos; by default the number of hosts comes from the provenance.
     label : str
-        What the catalogue is called.
+        Name of the catalogue.
     """
     with picture_style():
         from matplotlib.figure import Figure
@@ -213,7 +216,7 @@ def overview(
 
 
 def _described(galaxies: GalaxyCatalog) -> list[str]:
-    """Return what a catalogue is, in the words of a title."""
+    """Return the parts of a title that describe a catalogue."""
     snapshot, provenance = galaxies.snapshot, galaxies.provenance
     painter = provenance.get("painter", {}).get("name", "painter not stated")
     extrapolated = int(np.sum(galaxies["extrapolated"])) if "extrapolated" in galaxies else 0
@@ -231,9 +234,9 @@ def comparison(catalogues: Mapping[str, GalaxyCatalog], unlike: Sequence[str] = 
     Parameters
     ----------
     catalogues : mapping of str to GalaxyCatalog
-        By what they are called in the legend.
+        Catalogues by their names in the legend.
     unlike : sequence of str
-        In what they differ (`mockgal.reports.differences`), to be written below the panels.
+        Their differences (`mockgal.reports.differences`), to be written below the panels.
     """
     with picture_style():
         from matplotlib.figure import Figure
@@ -268,15 +271,15 @@ def comparison(catalogues: Mapping[str, GalaxyCatalog], unlike: Sequence[str] = 
         ]
         write_title(figure, dict.fromkeys(boxes), fontsize=11)
         keys, height = _keys(figure, catalogues)
-        said = [f"Not alike: {text}" for text in unlike] + _pale(catalogues)
-        below = write_below(figure, said, above=height, fontsize=8)
+        notes = [f"Not alike: {text}" for text in unlike] + _pale(catalogues)
+        below = write_below(figure, notes, above=height, fontsize=8)
         keys["bbox_to_anchor"] = (0.5, below / figure.get_figheight())
         figure.legend(loc="lower center", **keys)
     return figure
 
 
 def _pale(catalogues: Mapping[str, GalaxyCatalog]) -> list[str]:
-    """Return why catalogues have no complete bin in the mass function, a sentence each reason."""
+    """Return why catalogues have no complete bin in the mass function, one sentence per reason."""
     names: dict[str, list[str]] = {}
     shown = distinct([legible(name) for name in catalogues])
     for name, galaxies in zip(shown, catalogues.values(), strict=True):
@@ -286,20 +289,20 @@ def _pale(catalogues: Mapping[str, GalaxyCatalog]) -> list[str]:
 
 
 def _resolved_power(galaxies: GalaxyCatalog) -> Measurement:
-    """Return the power spectrum of waves that the images of the grid leave alone."""
+    """Return the power spectrum of wavenumbers that are not affected by aliasing."""
     power = power_spectrum(galaxies)
     below = ~power["aliased"]
     return replace(
         power,
         columns={name: values[below] for name, values in power.columns.items()},
-        style=power.style._replace(lines=(), marks=()),  # each catalogue has its own
+        style=power.style._replace(lines=(), marks=()),  # these differ between catalogues
     )
 
 
 def _keys(figure: Figure, names: Iterable[str]) -> tuple[dict[str, Any], float]:
-    """Return what a legend of all panels takes, and its height [inches].
+    """Return the arguments of a legend for all panels, and its height [inches].
 
-    Of names there are as many in a line as there is room for.
+    A line of the legend has as many names as there is room for.
     """
     from matplotlib.lines import Line2D
     from matplotlib.textpath import TextPath
@@ -319,7 +322,7 @@ def _keys(figure: Figure, names: Iterable[str]) -> tuple[dict[str, Any], float]:
 
 
 def _map(galaxies: GalaxyCatalog, axes: Axes) -> None:
-    """Draw galaxies projected along z: one by one if they are few, their stellar mass if not."""
+    """Draw galaxies projected along z: one by one if they are few, else their stellar mass."""
     size = galaxies.snapshot.box_size
     x, y = galaxies["position_x"], galaxies["position_y"]
     mass = galaxies["stellar_mass"].astype(np.float64)
@@ -362,7 +365,7 @@ def _map(galaxies: GalaxyCatalog, axes: Axes) -> None:
         keys = axes.legend(loc="upper right", fontsize=8, framealpha=0.9)
         for key in keys.legend_handles:
             if key is not None:
-                key.set(sizes=[30])  # whatever the first galaxy has
+                key.set(sizes=[30])  # instead of the size of the first galaxy
         what = "area grows with stellar mass"
     if not len(galaxies):
         _note(axes, "no galaxies")

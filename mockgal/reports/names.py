@@ -1,4 +1,4 @@
-"""What catalogues are called in a picture and a table: labels, or the ends of their paths."""
+"""Names of catalogues in figures and tables: labels, or the ends of their paths."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def names_of(paths: Sequence[str], labels: Sequence[str] = ()) -> list[str]:
     Returns
     -------
     list of str
-        All different.
+        Unique names.
 
     Raises
     ------
     UsageError
-        A path or a label twice, an empty label, or another number of labels than of paths.
+        A repeated path or label, an empty label, or different numbers of labels and paths.
     """
     places = [os.path.realpath(path) for path in paths]
     for k, place in enumerate(places):
         if place in places[:k]:
             raise UsageError(
-                "mockgal plot", f"{paths[k]}: a path twice", "each once", "leave it out"
+                "mockgal plot", f"{paths[k]}: a path twice", "each path once", "leave it out"
             )
     if not labels:
         return [_shortest_end(k, paths) for k in range(len(paths))]
@@ -41,7 +41,7 @@ def names_of(paths: Sequence[str], labels: Sequence[str] = ()) -> list[str]:
             "--label",
             f"{len(labels)} labels for {len(paths)} paths",
             "one for each path, in the same order",
-            "add or remove some, or leave --label out for names from the paths",
+            "add or remove labels, or leave --label out for names from the paths",
         )
     wrong = [label for k, label in enumerate(labels) if not label.strip() or label in labels[:k]]
     if wrong:
@@ -49,7 +49,7 @@ def names_of(paths: Sequence[str], labels: Sequence[str] = ()) -> list[str]:
             "--label",
             f"{wrong[0]!r}" + (" twice" if wrong[0].strip() else ""),
             "labels that tell the catalogues apart",
-            "give another one",
+            "give another label",
         )
     return list(labels)
 

@@ -1,4 +1,4 @@
-"""Concentrations of hosts: relations of the literature, the catalogue's own, or one number."""
+"""Concentrations of hosts: relations from the literature, the catalogue's own, or one number."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..types import Scene
 Array = NDArray[Any]
 
 CATALOGUE = "catalogue"
-CONCENTRATION_RANGE = (0.1, 1000.0)  # what the tables of the profile hold
+CONCENTRATION_RANGE = (0.1, 1000.0)  # covered by the tables of the profile
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class Relation:
     Parameters
     ----------
     definitions : dict
-        For each mass definition that there is a fit for, a function of redshift that gives
-        amplitude and slope.
+        For each mass definition with a fit, a function of redshift that returns amplitude and
+        slope.
     pivot : float
         [Msun/h]
     log_mass : tuple of float
-        Range of log10 M [Msun/h] of the halos that were fitted.
+        Range of log10 M [Msun/h] of the fitted halos.
     redshift : float
-        Up to which they were.
+        Highest redshift of the fitted halos.
     reference : str
     """
 
@@ -91,14 +91,14 @@ class Concentration:
     chosen : str or float
         A key of `RELATIONS`, `CATALOGUE`, or a number.
     definition : str
-        Mass definition that the radius of the hosts follows.
+        Mass definition of the hosts' radius.
 
     Raises
     ------
     UsageError
         The relation was not fitted for the definition.
     MissingDatasetError
-        The catalogue has none.
+        `CATALOGUE` is chosen and the catalogue has no concentrations.
     """
 
     scene: Scene
@@ -121,20 +121,20 @@ class Concentration:
             raise UsageError(
                 "populate:concentration",
                 f"{self.chosen} for masses that are {self.definition}",
-                "one of the definitions that it was fitted for: " + ", ".join(fitted),
+                "a definition that it was fitted for: " + ", ".join(fitted),
                 f"choose {' or '.join([*others, CATALOGUE, 'a number'])}, or read the hosts with "
                 f"--mass-definition {next(iter(fitted))}",
             )
 
     def of(self, rows: Array, mass: Array) -> tuple[Array, int]:
-        """Concentrations of some hosts, and how many are outside the range that was fitted.
+        """Return the concentrations of some hosts, and how many hosts are outside the fitted range.
 
         Parameters
         ----------
         rows : ndarray of int, shape (n,)
-            Of the hosts.
+            Rows of the hosts.
         mass : ndarray, shape (n,)
-            Their host mass [Msun/h], positive.
+            Their host masses [Msun/h], positive.
 
         Returns
         -------

@@ -1,6 +1,6 @@
-"""Smooth functions as cubics on equal intervals: a few products where NumPy or SciPy take many.
+"""Smooth functions as cubics on equal intervals, much cheaper than those of NumPy or SciPy.
 
-Only products and sums are taken, so that compiled code gives the same bits as NumPy.
+They use only products and sums, so that compiled code gives the same bits as NumPy.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Curve(NamedTuple):
     Parameters
     ----------
     first, step : float
-        Where the first interval begins, and their length.
+        Beginning of the first interval, and length of the intervals.
     coefficients : ndarray, shape (n, 4)
-        Of the powers 0 to 3 of the distance from the beginning of the interval.
+        Coefficients of the powers 0 to 3 of the distance from the beginning of the interval.
     """
 
     first: float
@@ -34,7 +34,7 @@ class Curve(NamedTuple):
 
 
 def hermite(first: float, step: float, value: Array, slope: Array) -> Curve:
-    """The cubics with these values and slopes at their ends, shape (n + 1,)."""
+    """Return the cubics with these values and slopes, shape (n + 1,), at the interval ends."""
     rise = (value[1:] - value[:-1]) / step
     left, right = slope[:-1], slope[1:]
     columns = (
@@ -47,7 +47,7 @@ def hermite(first: float, step: float, value: Array, slope: Array) -> Curve:
 
 
 def evaluate(curve: Curve, at: Array) -> Array:
-    """The curve at points within it, shape (n,)."""
+    """Return the value of the curve at points within it, shape (n,)."""
     place = (at - curve.first) / curve.step
     interval = np.clip(place.astype(np.int64), 0, len(curve.coefficients) - 1)
     d = at - (curve.first + interval * curve.step)
@@ -57,7 +57,7 @@ def evaluate(curve: Curve, at: Array) -> Array:
 
 @cache
 def normal_curve() -> Curve:
-    """The quantile of the normal distribution, for probabilities in `NORMAL_RANGE`.
+    """Return the quantile function of the normal distribution, for probabilities in `NORMAL_RANGE`.
 
     Error below 1e-9.
     """
@@ -73,7 +73,7 @@ def normal_curve() -> Curve:
 
 @cache
 def circle_curves() -> tuple[Curve, Curve]:
-    """Cosine and sine of 2 pi t for t in [0, 1]. Error below 1e-11."""
+    """Return the cosine and sine of 2 pi t for t in [0, 1]. Error below 1e-11."""
     per_unit = 1024
     angle = 2.0 * math.pi * np.arange(per_unit + 1) / per_unit
     cosine, sine = np.cos(angle), np.sin(angle)
@@ -84,14 +84,14 @@ def circle_curves() -> tuple[Curve, Curve]:
 
 
 def normal(u: Array, middle: Array) -> Array:
-    """Quantiles of the normal distribution.
+    """Return quantiles of the normal distribution.
 
     Parameters
     ----------
     u : ndarray, shape (n,)
-        In (0, 1).
+        Probabilities in (0, 1).
     middle : ndarray, shape (n,)
-        `normal_curve` there; it holds within `NORMAL_RANGE`. Changed in place where it does not.
+        Values of `normal_curve` at ``u``, valid within `NORMAL_RANGE`. Replaced in place elsewhere.
 
     Returns
     -------

@@ -1,10 +1,10 @@
-"""Ids of the satellites that are made: unique, keyed by their hosts, and exact in every format.
+"""Ids of generated satellites: unique, keyed by their hosts, and exact in every format.
 
-A host's satellites have consecutive ids from a hash of (seed, host id) on. All lie in
-[2^52, 2^53): above 2^53 neighbours are one number to programs that hold ids as doubles (pandas
-with missing rows, spreadsheets, JSON). With H hosts and N satellites in 2^52 places about
-H N / 2^52 runs meet another: they are drawn again, those of the larger host id, until all are
-apart. That depends on the hosts alone, not on their order.
+The ids of a host's satellites are consecutive, starting at a hash of (seed, host id). All lie in
+[2^52, 2^53): above 2^53 programs that hold ids as doubles (pandas with missing rows, spreadsheets,
+JSON) confuse neighbouring ids. With H hosts and N satellites in 2^52 places, about H N / 2^52 runs
+of ids overlap another: of two such runs, that of the larger host id is drawn again, until no runs
+overlap. The result depends on the hosts alone, not on their order.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ END = 1 << (SATELLITE_BIT + 1)
 
 
 def first_ids(host_id: Array, number: Array, draw: FirstIds, all_ids: Array) -> tuple[Array, int]:
-    """Return the id that each host's satellites are counted from.
+    """Return the id of each host's first satellite.
 
     Parameters
     ----------
     host_id : ndarray of int64, shape (n,)
-        Ids of the hosts that have satellites, each once.
+        Unique ids of the hosts that have satellites.
     number : ndarray of int64, shape (n,)
-        Satellites of each, above 0.
+        Number of satellites of each, above 0.
     draw : callable
         ``draw(host_id, attempt)`` returns a hash of each id in [0, 2^52).
     all_ids : ndarray of int64, shape (m,)
@@ -43,7 +43,7 @@ def first_ids(host_id: Array, number: Array, draw: FirstIds, all_ids: Array) -> 
     -------
     first_id : ndarray of int64, shape (n,)
     drawn_again : int
-        How many hosts did not keep their first draw.
+        Number of hosts that did not keep their first draw.
 
     Raises
     ------
@@ -66,21 +66,21 @@ def first_ids(host_id: Array, number: Array, draw: FirstIds, all_ids: Array) -> 
         f"{number.sum()} satellites of {len(number)} hosts, whose ids were still not unique after "
         f"{_ATTEMPTS} draws",
         f"far fewer than 2^{SATELLITE_BIT} satellites",
-        "populate parts of the hosts, or take another seed",
+        "populate the hosts in parts, or choose another seed",
     )
 
 
 def _far_apart(first: Array, number: Array) -> bool:
-    """Return whether no run meets another, by a quick look that may say no to some that do not."""
+    """Return whether no runs overlap, by a quick test that may return False when none do."""
     room = int(number.max(initial=0))
     gaps = np.diff(np.sort(first, kind="stable"))
     return not len(first) or bool(gaps.min(initial=room) >= room and first.max() <= END - room)
 
 
 def _meeting(host_id: Array, first: Array, number: Array, taken: Array) -> Array:
-    """Return the rows of runs to be drawn again: of two that meet, that of the larger host id."""
+    """Return the rows of runs to draw again: of two that overlap, that of the larger host id."""
     order = np.lexsort((host_id, first))
-    end = np.maximum.accumulate((first + number)[order])  # the furthest that runs so far reach
+    end = np.maximum.accumulate((first + number)[order])  # the highest end of the runs so far
     inside = np.flatnonzero(first[order][1:] < end[:-1])
     left, right = order[inside], order[inside + 1]
     beyond = first + number > END

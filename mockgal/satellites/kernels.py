@@ -1,11 +1,11 @@
-"""Compiled loops over rows: what `mockgal.satellites.reference` does, many times faster.
+"""Compiled loops over rows: the functions of `mockgal.satellites.reference`, many times faster.
 
-Each does the operations of its reference, one for one and in the same order, without contraction or
+Each performs the operations of its reference in the same order, without contraction or
 reassociation: results are equal bit for bit. Logarithms, powers and the like differ in their last
-bit between libraries, and are taken by NumPy and SciPy for both.
+bit between libraries, so both use those of NumPy and SciPy.
 
-Importing this module compiles the functions, or loads them from numba's cache; nothing does so
-before there are many hosts.
+Importing this module compiles the functions, or loads them from numba's cache; it is imported only
+for many hosts.
 """
 
 from __future__ import annotations

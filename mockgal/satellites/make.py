@@ -1,8 +1,8 @@
 """Satellite rows for hosts that have none, drawn from the law that a painter predicts.
 
 Every random number is keyed by the seed, its purpose, the id of the host and the number of the
-satellite in its host: what a host gets does not depend on the order of rows, on other hosts, or on
-how the work is shared out.
+satellite in its host: the satellites of a host do not depend on the order of rows, on other hosts,
+or on how the work is divided.
 """
 
 from __future__ import annotations
@@ -34,46 +34,46 @@ from .rows import Rows, Satellites
 Array = NDArray[Any]
 Result = TypeVar("Result")
 
-LARGE = 100_000  # NumPy is done with fewer rows before compiled code is loaded
-BLOCK_ROWS = 1 << 17  # made at a time: with fewer, threads wait for the interpreter
+LARGE = 100_000  # with fewer rows, NumPy finishes before compiled code is loaded
+BLOCK_ROWS = 1 << 17  # rows made at a time: with fewer, threads wait for the interpreter
 _FARTHEST = 100.0  # radii of a host
-_UNIT = 1 << 20  # expected numbers are added up as whole multiples of 1 / _UNIT
+_UNIT = 1 << 20  # expected numbers are summed as whole multiples of 1 / _UNIT
 
 
 def populate(
     scene: Scene, law: SatelliteLaw, *, seed: int, options: SatelliteOptions | None = None
 ) -> Scene:
-    """The hosts of a scene, each followed by satellites.
+    """Return the scene with satellites, which follow each host.
 
     Parameters
     ----------
     scene : Scene
-        Hosts alone.
+        A scene of hosts alone.
     law : SatelliteLaw
-        Of the satellites of each host, in the order of rows.
+        The law of the satellites of each host, in the order of rows.
     seed : int
     options : SatelliteOptions, optional
 
     Returns
     -------
     Scene
-        Columns that satellites have not, such as ``vmax``, are left out.
-        ``halos.record["populate"]`` has what was chosen and counted.
+        Columns that satellites lack, such as ``vmax``, are left out.
+        ``halos.record["populate"]`` has the options and counts.
 
     Raises
     ------
     UsageError
-        The scene has satellites already; options that do not fit it.
+        The scene already has satellites, or the options do not fit it.
     MissingDatasetError
-        The law, or the catalogue, has not what the options ask for.
+        The law, or the catalogue, lacks what the options need.
     BadValueError
-        Satellites in a host without a mass, or with an impossible concentration.
+        A host with satellites has no mass, or an impossible concentration.
     """
     options = options or SatelliteOptions()
     maker = _Maker.of(scene, law, random.check_seed(seed), options)
     number = np.zeros(len(law), dtype=np.int64)
     drawn = maker.over_hosts(lambda part: maker.draw_numbers(part, number))
-    before = np.zeros(len(number) + 1, dtype=np.int64)  # satellites of the hosts before each
+    before = np.zeros(len(number) + 1, dtype=np.int64)  # satellites of all hosts before each host
     np.cumsum(number, out=before[1:])
     rows, n = Rows.of(int(before[-1])), len(number) + int(before[-1])
     order = np.empty(n, np.int64), np.empty(n, np.bool_)
@@ -110,14 +110,14 @@ def populate(
 
 
 class _Numbers(NamedTuple):
-    """Of a block of hosts: the expected number of satellites times `_UNIT`; what was counted."""
+    """Counts for a block of hosts; ``expected`` is the expected satellites times `_UNIT`."""
 
     expected: int
     unattainable: int
 
 
 class _Made(NamedTuple):
-    """Of a block of hosts: what was counted."""
+    """Counts for a block of hosts whose satellites were made."""
 
     wrapped: int
     outside: int
@@ -126,8 +126,8 @@ class _Made(NamedTuple):
 class _Hosts(NamedTuple):
     """The hosts of a block that have satellites: columns of shape (n,).
 
-    ``enclosed`` is `mockgal.satellites.profile.enclosed` of the concentration; both are NaN if they
-    are not needed. ``law_row`` and ``mass_scale`` are the law's.
+    ``enclosed`` is `mockgal.satellites.profile.enclosed` of the concentration; both are NaN if not
+    needed. ``law_row`` and ``mass_scale`` come from the law.
     """
 
     halo_id: Array
@@ -141,7 +141,7 @@ class _Hosts(NamedTuple):
 
 
 class _Maker(NamedTuple):
-    """What makes the satellites of one scene."""
+    """The maker of the satellites of one scene."""
 
     scene: Scene
     law: SatelliteLaw
@@ -175,14 +175,14 @@ class _Maker(NamedTuple):
         return cls(scene, law, seed, options, definition, concentration, backend, rows, *tables)
 
     def over_hosts(self, work: Callable[[slice], Result]) -> list[Result]:
-        """``work`` of blocks of hosts, in the order of rows."""
+        """Return the results of ``work`` on blocks of hosts, in the order of rows."""
         n, rows = len(self.law), self.expected_rows
         hosts = max(1, int(BLOCK_ROWS * n / max(rows, 1.0)))
         parts = [slice(i, min(i + hosts, n)) for i in range(0, n, hosts)]
         return over(work, parts) if rows >= LARGE else [work(part) for part in parts]
 
     def draw_numbers(self, part: slice, number: Array) -> _Numbers:
-        """Fill in how many satellites the hosts in some rows have; it is 0 where the mean is."""
+        """Fill in the number of satellites of the hosts in some rows; 0 where the mean is 0."""
         mean = self.law.mean[part]
         expected = int(np.rint(mean * _UNIT).sum())
         some = part.start + np.flatnonzero(mean > 0)
@@ -202,7 +202,7 @@ class _Maker(NamedTuple):
         return _Numbers(expected, unattainable)
 
     def first_ids(self, number: Array) -> tuple[Array, int]:
-        """Return what each host's satellites are counted from, and how many were drawn again."""
+        """Return the id of each host's first satellite, and how many were drawn again."""
         with_some = np.flatnonzero(number > 0)
         ids = np.asarray(self.scene.halos["halo_id"], dtype=np.int64)
         first_id = np.zeros(len(number), dtype=np.int64)
@@ -245,7 +245,7 @@ class _Maker(NamedTuple):
         return _Made(wrapped, outside)
 
     def _hosts(self, rows: Array) -> tuple[_Hosts, int]:
-        """The hosts in these rows, and how many are outside the concentrations' range."""
+        """Return the hosts in these rows, and how many are outside the fitted concentrations."""
         halos, snapshot = self.scene.halos, self.scene.snapshot
         mass, ids = halos["host_mass"][rows], halos["halo_id"][rows]
         good = (mass > 0) & (mass < math.inf)
@@ -255,7 +255,7 @@ class _Maker(NamedTuple):
                 f"{mass[~good][0]} for host {ids[~good][0]}, which has satellites by the law "
                 f"{self.law.name}",
                 "a positive mass",
-                "--drop-bad leaves hosts without a mass out",
+                "--drop-bad leaves out hosts without a mass",
             )
         radius, velocity = snapshot.cosmology.halo_scale(mass, self.definition, snapshot.redshift)
         c, outside = np.full(len(rows), math.nan), 0
@@ -284,14 +284,14 @@ class _Maker(NamedTuple):
         return result
 
     def _mass(self, hosts: _Hosts, satellites: Satellites) -> Array:
-        """Bound masses [Msun/h], shape (m,)."""
+        """Return bound masses [Msun/h], shape (m,)."""
         ratio = self._quantile("mass", hosts, satellites, self.log_mass_ratio)
         if self.law.mass_scale is not None:
             ratio *= hosts.mass_scale[satellites.of]
         return np.asarray(hosts.mass[satellites.of] * 10.0**ratio)
 
     def _phase_space(self, hosts: _Hosts, satellites: Satellites) -> tuple[Array, Array]:
-        """Places [Mpc/h] and velocities [km/s] relative to the host, each of shape (m, 3)."""
+        """Return positions [Mpc/h] and velocities [km/s] relative to the host, shapes (m, 3)."""
         of = satellites.of
         c, within = hosts.concentration[of], hosts.enclosed[of]
         if self.options.profile == "nfw":
@@ -323,7 +323,7 @@ class _Maker(NamedTuple):
 
 
 def check_hosts_only(scene: Scene) -> None:
-    """Whether a scene has no satellites yet.
+    """Raise if a scene already has satellites.
 
     Raises
     ------
@@ -337,7 +337,7 @@ def check_hosts_only(scene: Scene) -> None:
             f"simulation {scene.snapshot.name}",
             f"{satellites} satellites in the catalogue already",
             "hosts without subhalos",
-            "leave --populate out: satellites are painted as they are",
+            "leave --populate out: the existing satellites are painted",
         )
 
 
@@ -350,15 +350,15 @@ def _check(scene: Scene, law: SatelliteLaw, options: SatelliteOptions) -> None:
             "one for each, in the order of rows",
             "mend the painter",
         )
-    wanted = {"profile": (options.profile, law.radius)}
-    wanted["velocity"] = (options.velocity, law.velocity_dispersion)
-    for name, (choice, table) in wanted.items():
+    tables = {"profile": (options.profile, law.radius)}
+    tables["velocity"] = (options.velocity, law.velocity_dispersion)
+    for name, (choice, table) in tables.items():
         if choice == "measured" and table is None:
             raise MissingDatasetError(
                 f"law of satellites {law.name}",
                 f"no measured {name}",
-                f"one, for {name} measured",
-                "leave the option out, or take a painter that has it measured",
+                f"a measured {name}, for the choice {name} = measured",
+                "leave the option out, or choose a painter that has it measured",
             )
     radius = np.asarray(law.radius if options.profile == "measured" else 0.0)
     if not np.all((radius >= 0) & (radius < _FARTHEST)):
@@ -371,28 +371,28 @@ def _check(scene: Scene, law: SatelliteLaw, options: SatelliteOptions) -> None:
 
 
 def _references(law: SatelliteLaw, options: SatelliteOptions) -> list[str]:
-    found = list(law.references)
+    references = list(law.references)
     if options.needs_concentration and options.concentration in RELATIONS:
-        found.append(RELATIONS[str(options.concentration)].reference)
+        references.append(RELATIONS[str(options.concentration)].reference)
     if options.velocity == "jeans":
-        found.append("Lokas & Mamon 2001, doi:10.1046/j.1365-8711.2001.04007.x")
-    return found
+        references.append("Lokas & Mamon 2001, doi:10.1046/j.1365-8711.2001.04007.x")
+    return references
 
 
 def _catalogue(
     hosts: HaloCatalog, satellites: Rows, order: tuple[Array, Array], record: dict[str, Any]
 ) -> HaloCatalog:
-    """Hosts and satellites as a catalogue, columns joined when they are asked for.
+    """Return hosts and satellites as a catalogue whose columns are joined on first use.
 
-    What a catalogue checks when it is made is so already: hosts have passed the checks, ids of
-    satellites were compared, their hosts are known. It takes twice as long as all the rest.
+    The checks of a new catalogue are skipped, since they take twice as long as all the rest: hosts
+    have passed them, the ids of satellites are unique, and their hosts are known.
     """
     made = settle(satellites._asdict())
     for column in order:
         column.flags.writeable = False
     columns: Mapping[str, Array] = Joined(REQUIRED_HALO_COLUMNS, hosts.columns, made, *order)
     if not all(is_settled(hosts[name]) for name in REQUIRED_HALO_COLUMNS):
-        columns = MappingProxyType(dict(columns))  # now, before somebody writes to the hosts
+        columns = MappingProxyType(dict(columns))  # now, before anyone writes to the hosts
     halos = object.__new__(HaloCatalog)
     for name, value in (
         ("columns", columns),

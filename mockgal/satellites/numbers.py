@@ -8,12 +8,13 @@ so that one loop inverts them all. With mean m, variance v and D = (m - v) / m^2
 
 - Poisson, v = m: P(0) = exp(-m), first = m, slope = 0.
 - Negative binomial, v > m: slope = (v - m) / v, first = m^2 / v, P(0) = (1 - slope)^(first/slope).
-- Binomial with n trials, v = m - m^2 / n, which is D = 1/n: P(0) = (1 - m/n)^n,
-  slope = -m / (n - m), first = -n slope. For v < m, D lies between 1/(n + 1) and 1/n for n the
-  whole part of 1/D. Two binomials of mean m, of n and of n + 1 trials, the second with weight
-  w = (n + 1) (1 - n D), have the mean m, and the variance v, for the variance of a mixture of laws
-  of one mean is the mean of theirs. Trials are no fewer than the mean: with n = ceil(m) the least
-  variance of the family is reached, m (1 - m / ceil(m)), and it is taken for all v below it.
+- Binomial with n trials, v = m - m^2 / n, which means D = 1/n: P(0) = (1 - m/n)^n,
+  slope = -m / (n - m), first = -n slope. For v < m, D lies between 1/(n + 1) and 1/n, where n is
+  the whole part of 1/D. A mixture of two binomials of mean m, with n and n + 1 trials, the second
+  with weight w = (n + 1) (1 - n D), has the mean m and the variance v: the variance of a mixture of
+  laws with equal means is the mean of their variances. There cannot be fewer trials than the mean:
+  n = ceil(m) gives the least variance of the family, m (1 - m / ceil(m)), which replaces every
+  smaller v.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ _ROUNDING = 1e-9  # of 1/D, which is whole for a binomial
 class NumberLaw(NamedTuple):
     """Laws of n numbers, columns of shape (n,).
 
-    ``start``, ``first`` and ``slope`` are as in this module's description; ``other_`` is the law
-    that has the ``weight`` in a mixture of two; ``trials`` are those of the first of two binomials,
-    and 0 for other laws.
+    ``start`` is P(0); ``first`` and ``slope`` are those of the module's docstring. ``other_`` marks
+    the law that has the ``weight`` in a mixture of two. ``trials`` are those of the first of two
+    binomials, and 0 for other laws.
     """
 
     mean: Array
@@ -50,13 +51,13 @@ class NumberLaw(NamedTuple):
 
 
 def poisson(mean: Array) -> NumberLaw:
-    """Poisson laws, for means of shape (n,)."""
+    """Return Poisson laws with these means, shape (n,)."""
     none = np.zeros(len(mean))
     return NumberLaw(mean, mean, np.exp(-mean), mean, *(none for _ in range(6)))
 
 
 def measured(mean: Array, variance: Array) -> tuple[NumberLaw, int]:
-    """Laws of given mean and variance, and how many variances are below the least possible.
+    """Return laws of this mean and variance, and how many variances are below the least possible.
 
     Parameters
     ----------
@@ -66,9 +67,9 @@ def measured(mean: Array, variance: Array) -> tuple[NumberLaw, int]:
     Returns
     -------
     NumberLaw
-        Its ``variance`` is what the laws have.
+        Its ``variance`` is that of the laws.
     int
-        Laws of positive mean whose variance is larger than asked for.
+        Number of laws of positive mean whose variance is larger than requested.
     """
     law = NumberLaw(mean, variance.copy(), *(column.copy() for column in poisson(mean)[2:]))
     over = np.flatnonzero((variance > mean) & (mean > 0))
@@ -80,11 +81,11 @@ def measured(mean: Array, variance: Array) -> tuple[NumberLaw, int]:
     under = np.flatnonzero((variance < mean) & (mean > 0))
     m, v = mean[under], variance[under]
     least = np.ceil(m)
-    wanted = m * (m / (m - v))  # 1/D
-    reached = wanted >= least * (1.0 - _ROUNDING)
-    trials = np.where(reached, np.maximum(np.floor(wanted), least), least)
-    with np.errstate(over="ignore", divide="ignore"):  # of means near 0, never reached
-        weight = np.clip((trials + 1.0) * (1.0 - trials / wanted), 0.0, 1.0)
+    inverse = m * (m / (m - v))  # 1/D
+    reached = inverse >= least * (1.0 - _ROUNDING)
+    trials = np.where(reached, np.maximum(np.floor(inverse), least), least)
+    with np.errstate(over="ignore", divide="ignore"):  # for means near 0, never reached
+        weight = np.clip((trials + 1.0) * (1.0 - trials / inverse), 0.0, 1.0)
     weight[~reached] = 0.0
     for prefix, n in (("", trials), ("other_", trials + 1.0)):
         for name, values in zip(("start", "first", "slope"), _binomial(m, n), strict=True):
@@ -96,16 +97,16 @@ def measured(mean: Array, variance: Array) -> tuple[NumberLaw, int]:
 
 
 def _binomial(mean: Array, trials: Array) -> tuple[Array, Array, Array]:
-    """``start``, ``first`` and ``slope``, each of shape (n,)."""
+    """Return ``start``, ``first`` and ``slope``, each of shape (n,)."""
     with np.errstate(divide="ignore"):
         start = np.exp(trials * np.log1p(-mean / trials))
         slope = -mean / (trials - mean)
-    slope[start < LEAST_START] = 0.0  # infinite for as many trials as the mean; not used
+    slope[start < LEAST_START] = 0.0  # infinite if the trials equal the mean; not used
     return start, -trials * slope, slope
 
 
 def quantile(law: NumberLaw, u: Array) -> Array:
-    """The least k with P(number <= k) >= u, for each law.
+    """Return the least k with P(number <= k) >= u, for each law.
 
     Parameters
     ----------
@@ -117,7 +118,7 @@ def quantile(law: NumberLaw, u: Array) -> Array:
     Returns
     -------
     ndarray of int64, shape (n,)
-        -1 where P(0) is below `LEAST_START`: `far_quantile` gives these.
+        -1 where P(0) is below `LEAST_START`: use `far_quantile` for these.
     """
     k = np.zeros(len(u), dtype=np.int64)
     (rest,) = np.nonzero(u > (1.0 - law.weight) * law.start + law.weight * law.other_start)
@@ -145,9 +146,9 @@ def quantile(law: NumberLaw, u: Array) -> Array:
 
 
 def far_quantile(law: NumberLaw, u: Array) -> Array:
-    """`quantile` by bisection of the incomplete beta and gamma functions, shape (n,).
+    """Return `quantile` by bisection of the incomplete beta and gamma functions, shape (n,).
 
-    For means of hundreds and more.
+    Use it for means of hundreds and more.
     """
     low = np.full(len(u), -1.0)
     high = np.ceil(law.mean + 10.0 * np.sqrt(law.variance) + 10.0)

@@ -1,4 +1,4 @@
-"""What a user may choose of the satellites that are made."""
+"""The user's choices for generated satellites."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ RADIUS_DEFINITIONS = tuple(name for name in MASS_DEFINITIONS if name != "fof")
 
 @dataclass(frozen=True)
 class SatelliteOptions:
-    """How satellites are made from the law that a painter predicts.
+    """Options for drawing satellites from the law that a painter predicts.
 
     Parameters
     ----------
     numbers : str
         ``"poisson"``, or ``"measured"`` for the variance of the law (`mockgal.satellites.numbers`).
     profile : str
-        ``"nfw"``, within the host's radius, or ``"measured"`` for the radii of the law.
+        ``"nfw"``, truncated at the host's radius, or ``"measured"`` for the radii of the law.
     concentration : str or float
-        A key of `mockgal.satellites.concentration.RELATIONS`, ``"catalogue"`` for the column of the
-        hosts, or one number for all.
+        A key of `mockgal.satellites.concentration.RELATIONS`, ``"catalogue"`` for the hosts' own
+        column, or one number for all hosts.
     velocity : str
         ``"jeans"``, isotropic orbits in an NFW halo, or ``"measured"`` for the dispersion of the
         law.
     velocity_bias : float
         Factor on the dispersion.
     radius_definition : str, optional
-        For friends-of-friends masses alone, which have no radius: the mass definition that they
-        are taken to follow.
+        The mass definition to assume for friends-of-friends masses, which have no radius; for these
+        masses only.
 
     Raises
     ------
     UsageError
-        A value that is none of these.
+        A value that is not allowed.
     """
 
     numbers: str = "poisson"
@@ -89,11 +89,11 @@ class SatelliteOptions:
 
     @property
     def needs_concentration(self) -> bool:
-        """Whether the choices ask for concentrations."""
+        """Whether the options need concentrations."""
         return self.profile == "nfw" or self.velocity == "jeans"
 
     def definition(self, halos: HaloCatalog) -> str:
-        """The mass definition that gives the hosts their radius.
+        """Return the mass definition that sets the radius of the hosts.
 
         Raises
         ------
@@ -106,20 +106,20 @@ class SatelliteOptions:
                 "populate:radius_definition",
                 "none for friends-of-friends masses, which have no radius",
                 "one of " + ", ".join(RADIUS_DEFINITIONS),
-                "choose the definition that these masses are to be taken for: recorded "
+                "choose the definition to assume for these masses; it is recorded "
                 "(--radius-definition 200m is nearest to a linking length of 0.2)",
             )
         if own != "fof" and chosen not in (None, own):
             raise UsageError(
                 "populate:radius_definition",
                 f"{chosen} for masses that are {own}",
-                "none: the masses have a radius of their own",
+                "no radius definition: the masses have a radius of their own",
                 f"leave it out, or read the hosts with --mass-definition {chosen}",
             )
         return chosen or own
 
     def describe(self) -> dict[str, Any]:
-        """The choices, as plain JSON values."""
+        """Return the options as plain JSON values."""
         return asdict(self)
 
 

@@ -1,17 +1,17 @@
-"""The halo of Navarro, Frenk & White 1996 (doi:10.1086/177173): radii and velocity dispersions.
+"""The halo profile of Navarro, Frenk & White 1996 (doi:10.1086/177173): radii and dispersions.
 
 With x = r / r_s, the mass within x is proportional to m(x) = ln(1 + x) - x / (1 + x).
 
-The radius that holds a share u of the mass within a concentration c solves m(x) = u m(c), which is
-x = -1 - 1 / W0(-exp(-1 - u m(c))), W0 being the principal branch of Lambert's function. The
-isotropic Jeans equation gives the one-dimensional dispersion (Lokas & Mamon 2001,
+The radius that encloses a fraction u of the mass within x = c, the concentration, solves
+m(x) = u m(c): x = -1 - 1 / W0(-exp(-1 - u m(c))), where W0 is the principal branch of Lambert's
+function. The isotropic Jeans equation gives the one-dimensional dispersion (Lokas & Mamon 2001,
 doi:10.1046/j.1365-8711.2001.04007.x, eq. 13 with beta = 0; More et al. 2009,
 doi:10.1111/j.1365-2966.2008.14095.x, eq. 13)
 
     sigma^2(x) = V^2 c / m(c)  x (1 + x)^2  integral from x to infinity of m(y) dy / (y^3 (1 + y)^2)
 
-with V the circular velocity at the radius of the host. Both are functions of one variable, read
-from tables (`mockgal.satellites.curves`) that are made when they are first asked for.
+with V the circular velocity at the radius of the host. Both are functions of one variable, taken
+from tables (`mockgal.satellites.curves`) that are computed on first use.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from .curves import Curve, hermite
 Array = NDArray[Any]
 
 SCALED_RADII = (1e-9, 1e5)  # x in the table of dispersions
-_SERIES = 0.02  # below, m(x) by its series
-_FAR = 1e12  # where the integral of the dispersion begins
+_SERIES = 0.02  # x below which m(x) is computed by its series
+_FAR = 1e12  # x that stands for infinity in the integral of the dispersion
 
 
 def enclosed(x: Array | float) -> Array:
-    """m(x) = ln(1 + x) - x / (1 + x), to rounding for small x, too; shape as given."""
+    """Return m(x) = ln(1 + x) - x / (1 + x), exact to rounding for small x too; same shape."""
     series = np.zeros(np.shape(x))
     for k in range(10, 1, -1):  # sum of (-1)^k (k - 1) / k x^k
         series = x * series + (-1) ** k * (k - 1) / k
@@ -43,9 +43,9 @@ def enclosed(x: Array | float) -> Array:
 
 @cache
 def radius_curve() -> Curve:
-    """The ratio x / s as a function of s = sqrt(2 m(x)), which is smooth, and 1 at s = 0.
+    """Return the ratio x / s as a function of s = sqrt(2 m(x)), which is smooth, and 1 at s = 0.
 
-    Relative error below 1e-11 for the largest concentration and all below.
+    The relative error is below 1e-11 up to the largest concentration.
     """
     per_unit = 512
     last = math.ceil(math.sqrt(2.0 * float(enclosed(CONCENTRATION_RANGE[1]))) * per_unit)
@@ -63,7 +63,7 @@ def _scaled_radius(t: Array) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         x = -1.0 - 1.0 / lambertw(-np.exp(-1.0 - t)).real
     s = np.sqrt(2.0 * t)
-    x = np.where(s < 0.1, s * (1.0 + s * (2.0 / 3.0)), x)  # where it loses digits
+    x = np.where(s < 0.1, s * (1.0 + s * (2.0 / 3.0)), x)  # where Lambert's function loses digits
     for _ in range(5):
         x = x - (enclosed(x) - t) * (1.0 + x) ** 2 / x
     return np.asarray(x)
@@ -71,9 +71,9 @@ def _scaled_radius(t: Array) -> Array:
 
 @cache
 def dispersion_curve() -> Curve:
-    """sigma^2 m(c) / (c x V^2) as a function of ln x, for x in `SCALED_RADII`.
+    """Return sigma^2 m(c) / (c x V^2) as a function of ln x, for x in `SCALED_RADII`.
 
-    Relative error below 1e-8.
+    The relative error is below 1e-8.
     """
     per_unit = 64
     low, high = (math.log(x) * per_unit for x in (SCALED_RADII[0], _FAR))

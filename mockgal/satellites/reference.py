@@ -1,6 +1,6 @@
-"""What `mockgal.satellites.kernels` does, with NumPy: for small catalogues, and to test it by.
+"""The functions of `mockgal.satellites.kernels` in NumPy: for small catalogues, and for its tests.
 
-`quantile` of the numbers' laws and `evaluate` of a curve belong to it.
+`quantile` of the number laws and `evaluate` of a curve belong to it.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Array = NDArray[Any]
 
 
 def uniform(seed: int, stream: str, ids: Array) -> Array:
-    """`mockgal.random.uniform` of each id."""
+    """Return `mockgal.random.uniform` of each id."""
     return random.uniform(seed, stream, ids)
 
 
 def uniform_of(seed: int, stream: str, ids: Array, index: Array, draw: int = 0) -> Array:
-    """The same with a ``sub_index`` for each id, shape (n,)."""
+    """Return the same with a ``sub_index`` for each id, shape (n,)."""
     result = np.empty(len(ids))
     for i in np.unique(index):
         chosen = index == i
@@ -56,12 +56,12 @@ def id_hash(seed: int, hosts: Array, attempt: int) -> Array:
 
 
 def lines(probability: Array, values: Array) -> tuple[Array, ...]:
-    """What `interpolate` needs of a table, for all uses of it.
+    """Return what `interpolate` needs of a table, computed once for all uses.
 
     Parameters
     ----------
     probability : ndarray, shape (q,)
-        From 0 to 1.
+        Increasing, from 0 to 1.
     values : ndarray, shape (rows, q)
         Quantiles.
     """
@@ -69,15 +69,15 @@ def lines(probability: Array, values: Array) -> tuple[Array, ...]:
 
 
 def interpolate(u: Array, row: Array, lines: tuple[Array, ...]) -> Array:
-    """Straight lines between the quantiles in some rows of a table.
+    """Return linear interpolations between the quantiles in some rows of a table.
 
     Parameters
     ----------
     u : ndarray, shape (n,)
-        In (0, 1).
+        Probabilities in (0, 1).
     row : ndarray of int, shape (n,)
     lines : tuple
-        `lines` of the table.
+        The result of `lines` for the table.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def place(
     box_size: float,
     out: Sequence[Array],
 ) -> int:
-    """Where satellites are, and how they move.
+    """Fill in the positions and velocities of satellites.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def place(
     host : two ndarray, shape (n, 3)
         Positions [Mpc/h] and velocities [km/s] of the hosts.
     offset : two ndarray, shape (m, 3)
-        Of the satellites, relative to their hosts.
+        Positions and velocities of the satellites, relative to their hosts.
     box_size : float
         Positions are wrapped into [0, box_size).
     out : two ndarray, shape (m, 3)
@@ -116,7 +116,7 @@ def place(
     Returns
     -------
     int
-        Satellites that were wrapped.
+        Number of satellites that were wrapped.
     """
     unwrapped = host[0][of] + offset[0]
     position = unwrapped - box_size * np.floor(unwrapped / box_size)
@@ -126,18 +126,18 @@ def place(
 
 
 def order(number: Array, first: int, host: Array, is_central: Array) -> None:
-    """Each host, then its satellites.
+    """Fill in the order of rows: each host, then its satellites.
 
     Parameters
     ----------
     number : ndarray of int64, shape (n,)
         How many satellites each host has, m in all.
     first : int
-        Number of the first host: the others follow.
+        Number of the first host; the others follow.
     host : ndarray of int64, shape (n + m,)
-        Filled with the number of the host that a row is, or belongs to.
+        Filled with the number of the host that each row is, or belongs to.
     is_central : ndarray of bool, shape (n + m,)
-        Filled.
+        Filled with True for hosts.
     """
     hosts = np.arange(len(number))
     host[...] = first + np.repeat(hosts, number + 1)

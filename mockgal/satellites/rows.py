@@ -1,4 +1,4 @@
-"""Columns of the satellites that are made."""
+"""Columns of generated satellites."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Array = NDArray[Any]
 
 
 class Satellites(NamedTuple):
-    """The satellites of a block of hosts, those of one host together: columns of shape (m,).
+    """The satellites of a block of hosts, grouped by host: columns of shape (m,).
 
-    ``of`` numbers the hosts that have any, in the order of rows, and ``host_id`` has their ids;
-    ``sub_index`` counts the satellites of a host: with the id of the host it is what their random
-    numbers are keyed by. Ids grow with it.
+    ``of`` numbers the hosts with satellites, in the order of rows, and ``host_id`` has their ids.
+    ``sub_index`` counts the satellites of a host; random numbers are keyed by it and the id of the
+    host. Ids increase with it.
     """
 
     of: Array
@@ -25,14 +25,14 @@ class Satellites(NamedTuple):
 
     @classmethod
     def make(cls, host_id: Array, number: Array, first_id: Array) -> Satellites:
-        """The satellites of n hosts, of which each has a ``number``, ids counted from the first."""
+        """Return ``number`` satellites for each of n hosts, with ids from ``first_id`` on."""
         of = np.repeat(np.arange(len(number)), number)
         sub_index = np.arange(len(of)) - (np.cumsum(number) - number)[of]
         return cls(of, host_id[of], sub_index, first_id[of] + sub_index)
 
 
 class Rows(NamedTuple):
-    """Columns of the satellites: those that a host does not share with them."""
+    """The columns of satellites that differ from those of their host."""
 
     halo_id: Array
     is_central: Array
@@ -42,7 +42,7 @@ class Rows(NamedTuple):
 
     @classmethod
     def of(cls, n: int) -> Rows:
-        """Room for n rows."""
+        """Return empty columns for n rows."""
         return cls(
             halo_id=np.empty(n, np.int64),
             is_central=np.zeros(n, np.bool_),
@@ -52,5 +52,5 @@ class Rows(NamedTuple):
         )
 
     def part(self, start: int, stop: int) -> Rows:
-        """Views of some rows."""
+        """Return views of some rows."""
         return Rows(*(column[start:stop] for column in self))

@@ -41,14 +41,14 @@ _FIX = "see docs/reference/cuts.md"
 
 @dataclass(frozen=True)
 class Bound:
-    """One side of a cut: ``column op value``, the value as the user gave it."""
+    """One side of a cut: ``column op value``, with the value as the user wrote it."""
 
     op: str
     value: float  # an int where the column holds ints: ids are compared exactly
     unit: str
 
     def internal(self, column: Column, h: float) -> float:
-        """The value in the column's internal unit."""
+        """Return the value in the column's internal unit."""
         if not self.unit:
             return self.value
         factor, h_power = conversion(self.unit, column.unit_label)
@@ -64,7 +64,7 @@ class Cut:
     bounds: tuple[Bound, ...]
 
     def mask(self, galaxies: GalaxyCatalog) -> NDArray[np.bool_]:
-        """Which galaxies pass, shape (n,).
+        """Return a mask of the galaxies that pass, shape (n,).
 
         Raises
         ------
@@ -80,7 +80,7 @@ class Cut:
             )
         h = galaxies.snapshot.cosmology.h
         values = galaxies[self.column.name]
-        if values.dtype == np.float32:  # compare with the number asked for, not its rounding
+        if values.dtype == np.float32:  # compare with the number itself, not its rounding
             values = values.astype(np.float64)
         passed = np.ones(len(galaxies), dtype=bool)
         for bound in self.bounds:
@@ -88,21 +88,21 @@ class Cut:
         return passed
 
     def lower_limit(self, h: float) -> float:
-        """The largest value that no passing galaxy is below, in internal units; -inf if none."""
+        """Return the lower limit of passing galaxies, in internal units; -inf if there is none."""
         lower = [b.internal(self.column, h) for b in self.bounds if b.op in (">", ">=", "==")]
         return max(lower, default=-np.inf)
 
     def upper_limit(self, h: float) -> float:
-        """Return the least value that no passing galaxy is above, in internal units, or inf."""
+        """Return the upper limit of passing galaxies, in internal units; inf if there is none."""
         upper = [b.internal(self.column, h) for b in self.bounds if b.op in ("<", "<=", "==")]
         return min(upper, default=np.inf)
 
     def completeness(self, before: Completeness, removed: int, h: float) -> Completeness:
-        """Return the completeness of what passes.
+        """Return the completeness of the galaxies that pass.
 
-        Limits on stellar mass move it, whether or not they leave out any galaxy. What a cut on
-        another column, or one that leaves out a single value, lets pass is no complete sample,
-        unless it lets all pass.
+        Limits on stellar mass change its range, whether or not they remove any galaxy. A cut on
+        another column, or one that excludes a single value, leaves an incomplete sample, unless all
+        galaxies pass.
 
         Parameters
         ----------
@@ -118,18 +118,18 @@ class Cut:
 
 
 def parse(text: str, declared: Mapping[str, Column] = GALAXY_COLUMNS) -> Cut:
-    """The cut that ``text`` says.
+    """Return the cut written in ``text``.
 
     Parameters
     ----------
     text : str
     declared : mapping of str to Column
-        The columns that there can be: see `mockgal.columns.declared_with`.
+        The columns allowed: see `mockgal.columns.declared_with`.
 
     Raises
     ------
     CutError
-        Not a cut, an unknown column, no unit where one is needed, a unit of another kind.
+        Not a cut, an unknown column, a missing unit, or a unit of another kind.
     """
     if len(text) > LONGEST:
         raise CutError(f"cut {shown(text, 60)}", f"{len(text):,} characters", _EXAMPLE, _FIX)
@@ -140,9 +140,9 @@ def parse(text: str, declared: Mapping[str, Column] = GALAXY_COLUMNS) -> Cut:
     if len(ops) not in (1, 2) or len(names) != 1 or (len(ops) == 2 and names != [1]):
         raise CutError(
             where,
-            "something that is not a comparison of a column with a number",
+            "text that is not a comparison of a column with a number",
             _EXAMPLE,
-            f"give several cuts one by one, each with its --cut; {_FIX}",
+            f"give several cuts separately, each with its own --cut; {_FIX}",
         )
     name = terms[names[0]].strip()
     if name not in declared:
@@ -168,7 +168,7 @@ def _bound(where: str, column: Column, op: str, term: str, fix: str) -> Bound:
     number, unit = split(term) or ("", "")  # parse() sorted the terms
     value = finite(number)
     if value is None:
-        expected = f"0, or a number that is finite, from {SMALLEST:g} to {LARGEST:g}"
+        expected = f"0, or a finite number from {SMALLEST:g} to {LARGEST:g}"
         raise CutError(where, number, expected, _FIX)
     if column.dtype == "<i8" and abs(value) < 2**63 and Decimal(number) % 1 == 0:
         value = int(Decimal(number))
@@ -182,7 +182,7 @@ def _bound(where: str, column: Column, op: str, term: str, fix: str) -> Bound:
     try:
         factor, h_power = conversion(unit, column.unit_label)
         if h_power not in (0, -column.h_power):
-            raise UnitError("a power of h that no such column has")
+            raise UnitError("with a power of h that this column does not have")
     except UnitError as error:
         found = f"unit {unit!r}, {error}"
         raise CutError(where, found, f"{allowed} for {column.name}", fix) from error
@@ -193,7 +193,7 @@ def _bound(where: str, column: Column, op: str, term: str, fix: str) -> Bound:
 
 
 def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
-    """The galaxies that pass all cuts, each cut's counts recorded in the provenance.
+    """Return the galaxies that pass all cuts, and record each cut's counts in the provenance.
 
     Parameters
     ----------
@@ -209,7 +209,7 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
     Raises
     ------
     CutError
-        See `parse`; or the catalogue lacks a column, which not every input has.
+        See `parse`; or the catalogue lacks a column that not every input has.
 
     Warns
     -----

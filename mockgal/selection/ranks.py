@@ -11,31 +11,31 @@ from ..types import GalaxyCatalog
 
 @takes(GalaxyCatalog)
 def most_massive(galaxies: GalaxyCatalog, number: int) -> GalaxyCatalog:
-    """Return the galaxies of the highest stellar mass: a number density is chosen in this way.
+    """Return the galaxies of the highest stellar mass, which selects a number density.
 
     Parameters
     ----------
     galaxies : GalaxyCatalog
     number : int
-        How many; of equal masses those of the lowest ``galaxy_id``.
+        How many; among equal masses those of the lowest ``galaxy_id``.
 
     Returns
     -------
     GalaxyCatalog
-        Complete from the least stellar mass in it, or from above it where others of that mass
+        Complete down to its least stellar mass, or to just above it if other galaxies of that mass
         were left out. ``provenance["cuts"]`` gains an entry.
 
     Raises
     ------
     UsageError
-        Not a number from 0 to that of the galaxies.
+        ``number`` is not an integer from 0 to the number of galaxies.
     """
     whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
     if not whole or not 0 <= number <= len(galaxies):
         raise UsageError(
             "most massive galaxies",
             repr(number),
-            f"a whole number from 0 to {len(galaxies)}, that of the galaxies",
+            f"a whole number from 0 to {len(galaxies)}, the number of galaxies",
             "ask for fewer",
         )
     mass = galaxies["stellar_mass"]

@@ -1,1 +1,1 @@
-"""Writers: a catalogue to a file, whole or not at all."""
+"""Writers: write a catalogue to a file, completely or not at all."""

@@ -31,7 +31,7 @@ from .density import Progress, put_grid
 from .hdf5_file import Check, new_hdf5
 from .store import OPTIONS, STORED_ROWS, Store, set_attributes, verify
 
-_ONE_MASS = 0.05  # by which the particles' mean density may be off if all have the same mass
+_ONE_MASS = 0.05  # tolerance of the mean density by which particles of a single mass are recognised
 
 
 def write_bundle(
@@ -51,20 +51,20 @@ def write_bundle(
     scene : Scene
     path : Path
     overwrite : bool
-        Replace a file of this name.
+        Replace an existing file.
     chunk_rows : int
         Particles read at a time; does not change the file.
     particles : bool
         Write the scene's particles, if it has any.
     density : DensityField, optional
-        A grid to write; without it the scene's own, if it has one.
+        Grid to write; by default the scene's own, if it has one.
     progress : callable, optional
         Called as ``progress(done, total, label)``.
 
     Returns
     -------
     dict of str to int
-        Coordinates of particles that were moved: ``positions_wrapped`` into the box,
+        Number of particle coordinates moved: ``positions_wrapped`` into the box,
         ``positions_at_box_edge`` from its far edge (also by rounding to float32) to 0.
 
     Raises
@@ -72,7 +72,7 @@ def write_bundle(
     OutputExistsError, OutputError, ResourceError
         The file exists, or cannot be written.
     InputError
-        From the particle stream, where the input turns out to be damaged or unphysical.
+        From the particle stream, if the input turns out to be damaged or unphysical.
     """
     path = Path(path)
     density = density or scene.field
@@ -104,15 +104,15 @@ def write_bundle(
 
 
 def _digest(file: h5py.File, scene: Scene) -> str:
-    """See `bundle_digest`: of what was written."""
+    """Return the `bundle_digest` of the file as written."""
     parts = {"": HEADER, "particles/": PARTICLES, "density/": DENSITY}
     facts: dict[str, Any] = {}
     for prefix, name in parts.items():
         if name not in file:
             continue
-        wanted = {PARTICLES: (MASS.split("/")[1],), DENSITY: GRID_ATTRIBUTES}
+        keys = {PARTICLES: (MASS.split("/")[1],), DENSITY: GRID_ATTRIBUTES}
         attrs = file[name].attrs
-        for key in wanted.get(name, attrs):
+        for key in keys.get(name, attrs):
             if key in attrs:
                 value = attrs[key]
                 facts[prefix + key] = value.decode() if isinstance(value, bytes) else value
@@ -120,10 +120,10 @@ def _digest(file: h5py.File, scene: Scene) -> str:
 
 
 def _expected_bytes(scene: Scene, matter: Particles | None, density: DensityField | None) -> int:
-    """Size of the bundle if nothing were compressed.
+    """Return the size of the bundle without compression.
 
-    Whether particles carry their own masses is known only when all have been read; they do not
-    where, with one mass for all, they make up the mean density of the universe.
+    Whether particles have individual masses is known only after all have been read. They are
+    assumed to share one mass if, with it, they add up to the mean density of the universe.
     """
     size = 128 * len(scene.halos) + (8 * density.grid_size**3 if density else 0)
     if matter is not None:
@@ -151,7 +151,7 @@ def _write_header(store: Store, scene: Scene, count: int) -> None:
     set_attributes(store.file.create_group(HEADER), facts)
     store.put_json(f"{HEADER}/record", dict(snapshot.record))
     store.put_json(f"{HEADER}/halo_record", dict(scene.halos.record))
-    # Names, not paths: the bundle is the same wherever its input was.
+    # Names, not paths: the bundle does not depend on where its input was.
     source = [file._replace(path=Path(file.path).name)._asdict() for file in snapshot.source]
     store.put_json(f"{HEADER}/source", source)
 
@@ -175,7 +175,7 @@ def _write_particles(
     moved: dict[str, int],
     progress: Progress | None,
 ) -> None:
-    """Positions, and masses: an attribute if all are equal, else a dataset."""
+    """Write positions, and masses: an attribute if all are equal, else a dataset."""
     group = store.file.create_group(PARTICLES)
     store.new(POSITION, (matter.count, 3), "<f4", (STORED_ROWS, 3))
     first, done = 0.0, 0
@@ -184,7 +184,7 @@ def _write_particles(
         store.put(POSITION, done, position)
         if MASS not in store.sums and (mass != first).any():
             store.new(MASS, (matter.count,), "<f8", (STORED_ROWS,))
-            for start in range(0, done, STORED_ROWS):  # blocks are whole until the last
+            for start in range(0, done, STORED_ROWS):  # all blocks but the last are full
                 store.put(MASS, start, np.full(STORED_ROWS, first))
         if MASS in store.sums:
             store.put(MASS, done, mass)
@@ -199,10 +199,10 @@ def _write_particles(
 def _blocks(
     scene: Scene, matter: Particles, chunk_rows: int, moved: dict[str, int], check: Check
 ) -> Iterator[tuple[Array, Array]]:
-    """All particles as the file holds them, in its own chunks whatever the stream's are.
+    """Yield all particles as the file holds them, in its chunks whatever those of the stream.
 
-    Yields positions, shape (n, 3), in the box in float32 too, and masses, shape (n,); they are
-    valid until the next. Counts the coordinates moved in ``moved``.
+    Yields positions, shape (n, 3), which are float32 and inside the box, and masses, shape (n,).
+    The arrays are valid until the next ones. Moved coordinates are counted in ``moved``.
     """
     box = np.float32(scene.snapshot.box_size)
     positions, masses = np.empty((STORED_ROWS, 3), np.float32), np.empty(STORED_ROWS)

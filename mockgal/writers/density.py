@@ -1,8 +1,8 @@
 """Write a density grid, slab by slab; `mockgal.readers.density` describes and reads it.
 
 The file has the dataset ``/density``, with the attributes of `mockgal.layout.GRID_ATTRIBUTES` and
-``quantity``; where it is of both channels, another such dataset ``/subhalo_mass``; ``/provenance``,
-JSON as bytes; and on the root, written last, ``complete``.
+``quantity``; if it holds both channels, a second such dataset ``/subhalo_mass``; ``/provenance``,
+JSON as bytes; and on the root, written last, the attribute ``complete``.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from .store import OPTIONS, Store, set_attributes, verify
 
 Progress = Callable[[int, int, str], object]
 
-SLAB_BYTES = 64 << 20  # of a grid made at a time: to read a row decompresses whole chunks
-_BYTES_FILLED = 12  # of a voxel that holds something among empty ones, compressed, at most
-_EMPTY_PER_BYTE = 60  # empty voxels that compress to one byte, HDF5's own included
-_FACTS = {DENSITY: "grid", SUBHALO_MASS: "subhalo_grid"}  # in the provenance
-_OVERHEAD = 1 << 18  # bytes of HDF5's own for a file like this
+SLAB_BYTES = 64 << 20  # bytes of a grid made at a time: reading a row decompresses whole chunks
+_BYTES_FILLED = 12  # most bytes, compressed, of a filled voxel among empty ones
+_EMPTY_PER_BYTE = 60  # empty voxels that compress to one byte, with the overhead of HDF5
+_FACTS = {DENSITY: "grid", SUBHALO_MASS: "subhalo_grid"}  # keys in the provenance
+_OVERHEAD = 1 << 18  # bytes that HDF5 itself adds to such a file
 
 
 def write_density(
@@ -56,30 +56,30 @@ def write_density(
     field : DensityField
         Never in memory as a whole.
     snapshot : Snapshot
-        That the field is of.
+        The snapshot of the field.
     path : Path
     quantity : str
-        What the numbers are of: ``"matter"``, ``"stellar mass"``, ``"galaxies"``.
+        The gridded quantity: ``"matter"``, ``"stellar mass"``, ``"galaxies"``.
     provenance : mapping
         How the field was made; plain JSON values. Entries ``snapshot`` and ``grid`` are added, and
         ``subhalo_grid`` with ``subhalos``.
     overwrite : bool
-        Replace a file of this name.
+        Replace an existing file.
     inputs : iterable of Path
-        Files that the field was made from; the output may be none of them.
+        Files that the field was made from; the output must not be one of them.
     most_filled : int, optional
-        Voxels that may hold anything, if not all of them: what the disk must have room for.
+        Most voxels that can be filled, by default all; it limits the disk space required.
     subhalos : DensityField, optional
-        The mass of subhalos, written beside the field.
+        The mass of subhalos, written in addition to the field.
     most_filled_by_subhalos : int, optional
-        As ``most_filled``, of theirs.
+        The same as ``most_filled``, for the subhalos.
     progress : callable, optional
         Called as ``progress(planes done, planes, label)``.
 
     Raises
     ------
     UsageError, OutputExistsError, OutputError, ResourceError
-        As of `mockgal.system.files.atomic.atomic_output`.
+        See `mockgal.system.files.atomic.atomic_output`.
     """
     sums: dict[str, int] = {}
     size = grid_bytes(field.grid_size, most_filled)
@@ -106,7 +106,7 @@ def write_density(
 
 
 def grid_bytes(grid_size: int, most_filled: int | None = None) -> int:
-    """The size that a file with one grid has at most; see `write_density`."""
+    """Return the largest possible size of a file with one grid; see `write_density`."""
     voxels = grid_size**3
     size = 8 * voxels + voxels // 12
     if most_filled is not None:

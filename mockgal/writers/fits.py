@@ -2,8 +2,8 @@
 
 PROVENANCE has one row and one column, ``json``: the full provenance, as ASCII JSON.
 
-The header of GALAXIES holds, for column n, TTYPEn, TFORMn, TUNITn (where the standard has the
-unit), TCOMMn (the meaning) and THPOWn (power of h that goes with the numbers, if any); and:
+The header of GALAXIES holds, for column n, TTYPEn, TFORMn, TUNITn (if the standard has the unit),
+TCOMMn (the meaning) and THPOWn (the power of h in the unit, if any); and:
 
 ========  ==========================================================================
 MGVERS    version of mockgal
@@ -21,9 +21,9 @@ NGAL      number of galaxies; CONTDIG: digest of the content, the same in every 
 CUTn      n-th cut; REFn: n-th work to cite
 ========  ==========================================================================
 
-A value longer than a card goes on in CONTINUE cards, whole; a comment that does not fit beside its
-value is left out; control characters are escaped; a text that FITS cannot hold (not ASCII) or that
-astropy would not read back as it was is given as ``see PROVENANCE``.
+A value longer than a card is continued in CONTINUE cards, complete. A comment that does not fit
+beside its value is left out. Control characters are escaped. A text that FITS cannot hold (not
+ASCII), or that astropy would not read back unchanged, is replaced by ``see PROVENANCE``.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ from .provenance import (
 Piece = bytes | memoryview
 
 _PIECE = 1 << 20  # bytes read at a time when verifying
-_FLUSH = 1 << 26  # bytes of data that are sent to the disk while the digest is still computed
-_MAX_HEADER = 1 << 26  # bytes: a longer header is damage, not content
-_T, _F = np.uint8(ord("T")), np.uint8(ord("F"))  # logicals, in FITS
+_FLUSH = 1 << 26  # more bytes than this are flushed to disk while the digest is still computed
+_MAX_HEADER = 1 << 26  # bytes: a longer header is damaged
+_T, _F = np.uint8(ord("T")), np.uint8(ord("F"))  # logical values in FITS
 _AGAIN = "copy the file again, or make it again"
 
 
 class FITSWriter:
-    """Writes FITS files."""
+    """Writer of FITS files."""
 
     name = "fits"
     extensions = (".fits", ".fit")
@@ -110,7 +110,7 @@ class FITSWriter:
 
 
 def verify_fits(path: Path) -> tuple[fits.Header, ...]:
-    """Check that ``path`` is a whole and undamaged file of ours, reading it piece by piece.
+    """Check that ``path`` is a complete and undamaged catalogue of ours, reading it in pieces.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def verify_fits(path: Path) -> tuple[fits.Header, ...]:
     Raises
     ------
     CorruptFileError
-        The file is cut off, in a header, in data or between HDUs; goes on after the last HDU; or
+        The file is cut off, in a header, in data or between HDUs; continues after the last HDU; or
         an HDU fails its DATASUM or CHECKSUM, or has none. The message names the HDU.
     """
     try:
@@ -133,7 +133,7 @@ def verify_fits(path: Path) -> tuple[fits.Header, ...]:
         raise CorruptFileError(
             path,
             f"{end} bytes",
-            f"{position} bytes: the HDUs {', '.join(CATALOGUE_HDUS)} and no more",
+            f"{position} bytes: the HDUs {', '.join(CATALOGUE_HDUS)} and nothing else",
             _AGAIN,
         )
     return headers
@@ -150,10 +150,10 @@ def _verify_content(path: Path, rows: int, size: int) -> None:
 
 
 def _card(keyword: str, value: str | int | float, comment: str = "") -> fits.Card:
-    """Make a card that holds ``value`` as the module's docstring says."""
+    """Return a card that holds ``value`` by the rules of the module's docstring."""
     if not isinstance(value, str):
         return fits.Card(keyword, value, comment)
-    text = printable(value).strip()  # FITS does not keep spaces at the end
+    text = printable(value).strip()  # FITS does not keep trailing spaces
     if not text.isascii() or fits.Card.fromstring(fits.Card(keyword, text).image).value != text:
         text = REFER
     room = 80 - len(f"{keyword:8}= ''") - max(8, len(text.replace("'", "''"))) - len(" / ")
@@ -161,7 +161,7 @@ def _card(keyword: str, value: str | int | float, comment: str = "") -> fits.Car
 
 
 def _header(*cards: tuple[Any, ...]) -> fits.Header:
-    """Make a header of these cards, with room for the sums that end it."""
+    """Return a header of these cards, ending with cards for the checksums."""
     header = fits.Header()
     for card in cards:
         header.append(_card(*card), end=True)
@@ -220,7 +220,7 @@ def _provenance_header(size: int) -> fits.Header:
 
 
 def _record(columns: tuple[FileColumn, ...]) -> np.dtype[Any]:
-    """Type of a row of the table, as FITS stores it: big-endian, logicals as T and F."""
+    """Return the type of a table row as FITS stores it: big-endian, with logicals as T and F."""
     return np.dtype(
         [(c.name, "u1" if c.dtype == bool else c.dtype.newbyteorder(">"), c.shape) for c in columns]
     )
@@ -229,7 +229,7 @@ def _record(columns: tuple[FileColumn, ...]) -> np.dtype[Any]:
 def _encoded(
     content: FileContent, record: np.dtype[Any], chunk_rows: int, stored: StoredDigests
 ) -> Iterator[Piece]:
-    """Yield the rows of the table as bytes, ``chunk_rows`` at a time, and take their digests."""
+    """Yield the rows of the table as bytes, ``chunk_rows`` at a time, and add to their digests."""
     buffer = np.empty(min(max(1, chunk_rows), content.rows), dtype=record)
     for start in range(0, content.rows, len(buffer) or 1):
         stop = min(start + len(buffer), content.rows)
@@ -244,7 +244,7 @@ def _encoded(
 def _write_hdu(
     file: BinaryIO, header_size: int, data: Iterable[Piece], make_header: Callable[[], fits.Header]
 ) -> None:
-    """Write one HDU; its header, of a size known before, is made when the data have gone by."""
+    """Write one HDU; its header, of known size, is made after the data have been written."""
     start, checksum, size = file.tell(), Checksum(), 0
     file.write(bytes(header_size))
     for piece in data:
@@ -270,7 +270,7 @@ def _write_hdu(
 
 
 def _verify_hdu(file: BinaryIO, path: Path, name: str) -> fits.Header:
-    """Read the HDU that starts here, check it, and leave the file at its end."""
+    """Read and check the HDU that starts here, and leave the file at its end."""
     where = f"{path}:{name}"
     raw = _raw_header(file, where)
     datasum, size = _layout(raw, where, name)
@@ -306,11 +306,11 @@ def _raw_header(file: BinaryIO, where: str) -> bytes:
     while len(raw) < _MAX_HEADER:
         block = file.read(BLOCK)
         if len(block) < BLOCK:
-            found = f"a file that ends at byte {file.tell()}"
+            end = f"a file that ends at byte {file.tell()}"
             if not raw and block:
-                found += f" and has {bytes(block[:16])!r} where a header should start"
+                end += f" and has {bytes(block[:16])!r} where a header should start"
             raise CorruptFileError(
-                where, found, f"the HDUs {', '.join(CATALOGUE_HDUS)}, whole", _AGAIN
+                where, end, f"the complete HDUs {', '.join(CATALOGUE_HDUS)}", _AGAIN
             )
         raw += block
         if not raw.startswith((b"SIMPLE  =", b"XTENSION=")):
@@ -321,10 +321,10 @@ def _raw_header(file: BinaryIO, where: str) -> bytes:
 
 
 def _layout(raw: bytes, where: str, name: str) -> tuple[str, int]:
-    """DATASUM, and the size of the data in bytes, from the cards alone.
+    """Return DATASUM, and the size of the data in bytes, from the cards alone.
 
-    astropy parses the header once its sum is right: of a damaged one it only warns, and to turn
-    warnings into errors would do so for all threads of the process.
+    astropy parses the header only after its checksum has passed: about a damaged header it merely
+    warns, and turning warnings into errors would affect all threads of the process.
     """
     starts = range(0, len(raw), 80)
     cards = {raw[at : at + 8].rstrip(): raw[at + 10 : at + 80] for at in starts}
@@ -336,7 +336,7 @@ def _layout(raw: bytes, where: str, name: str) -> tuple[str, int]:
         return cards[keyword.encode()].split(b"'")[1].decode("ascii").rstrip()
 
     try:
-        found = text("EXTNAME") if b"EXTNAME" in cards else "PRIMARY"
+        own_name = text("EXTNAME") if b"EXTNAME" in cards else "PRIMARY"
         if not {b"DATASUM", b"CHECKSUM"} <= set(cards):
             raise CorruptFileError(where, "no DATASUM or no CHECKSUM", "both", _AGAIN)
         axes = [number(f"NAXIS{n}") for n in range(1, min(number("NAXIS"), 999) + 1)]
@@ -345,6 +345,8 @@ def _layout(raw: bytes, where: str, name: str) -> tuple[str, int]:
         datasum = text("DATASUM")
     except (LookupError, ValueError) as error:
         raise CorruptFileError(where, f"a damaged header ({error})", "", _AGAIN) from error
-    if found != name or size < 0:
-        raise CorruptFileError(where, f"an HDU {found} of {size} bytes", f"the HDU {name}", _AGAIN)
+    if own_name != name or size < 0:
+        raise CorruptFileError(
+            where, f"an HDU {own_name} of {size} bytes", f"the HDU {name}", _AGAIN
+        )
     return datasum, size

@@ -1,4 +1,4 @@
-"""A catalogue as a mock of halotools: an object in memory, with a table of galaxies."""
+"""A catalogue as a halotools mock: an object in memory, with a table of galaxies."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ..types import Array, GalaxyCatalog, Particles, Scene, Snapshot
 from .halotools_mock import CENTRALS, SATELLITES, HalotoolsMock
 from .provenance import describe
 
-# Columns that have a name in halotools, in its order; the others follow, and keep theirs. A
-# galaxy's halo is its subhalo, as in halotools' mocks by subhalos: `halo_hostid` and `_host_halo`
-# tell of the host.
+# Columns that have a name in halotools, in its order; the others follow under their own names. A
+# galaxy's halo is its subhalo, as in halotools' subhalo-based mocks: `halo_hostid` and `_host_halo`
+# refer to the host.
 _NAMES = {
     "galid": "galaxy_id",
     "halo_id": "galaxy_id",
@@ -25,22 +25,22 @@ _NAMES = {
     "halo_vmax": "vmax",
 }
 _IN_ANOTHER_FORM = ("is_central", "halo_mass")  # the latter with its definition in the name
-_FLAT = 1e-9  # of Omega_k
-_SAME = 1e-6  # facts that are in files as text, or free of h
-# halotools draws 100,000 anew, by its own numbers, where there are more: 5 sigma below that.
+_FLAT = 1e-9  # tolerance of Omega_k
+_SAME = 1e-6  # tolerance of facts that files hold as text, or without h
+# halotools draws 100,000 by its own random numbers if there are more: this is 5 sigma below that.
 PARTICLES = 98_500
 
 
 def to_halotools(galaxies: GalaxyCatalog, sim: Scene | None = None) -> HalotoolsMock:
-    """Return ``galaxies`` as a mock of halotools.
+    """Return ``galaxies`` as a halotools mock.
 
     Parameters
     ----------
     galaxies : GalaxyCatalog
-        In a box.
+        A catalogue in a box.
     sim : Scene, optional
-        The simulation that they were painted on, with its particles: of these about
-        `PARTICLES` become the mock's ``ptcl_table``.
+        The simulation that they were painted on, with its particles: about `PARTICLES` of these
+        become the mock's ``ptcl_table``.
 
     Returns
     -------
@@ -51,17 +51,18 @@ def to_halotools(galaxies: GalaxyCatalog, sim: Scene | None = None) -> Halotools
           ``halo_upid`` (the host, -1 for centrals);
         - ``x, y, z`` [comoving Mpc/h], in [0, Lbox); ``vx, vy, vz`` [peculiar km/s];
         - ``gal_type``, "centrals" or "satellites", as text of fixed width;
-        - ``stellar_mass``, ``subhalo_mass`` (bound), and the mass of the host halo, its definition
-          in the name: ``halo_m200c_host_halo`` [Msun/h];
-        - ``halo_vmax`` [km/s], ``extrapolated``, and columns painted beside stellar mass, where the
-          catalogue has them.
+        - ``stellar_mass``, ``subhalo_mass`` (bound), and the mass of the host halo, with its
+          definition in the name: ``halo_m200c_host_halo`` [Msun/h];
+        - ``halo_vmax`` [km/s], ``extrapolated``, and columns painted in addition to stellar mass,
+          if the catalogue has them.
 
-        Numbers are copies; ``meta`` holds what the headers of files hold.
+        Numbers are copies; ``meta`` holds the same facts as the headers of files.
 
     Raises
     ------
     UsageError
-        A catalogue on the sky, which has no box; a simulation without particles, or another one.
+        A catalogue on the sky, which has no box, or a simulation that has no particles or is not
+        that of the catalogue.
     """
     matter = None if sim is None else _matter(galaxies, sim)
     if galaxies.frame != "box":
@@ -69,7 +70,7 @@ def to_halotools(galaxies: GalaxyCatalog, sim: Scene | None = None) -> Halotools
             "to_halotools",
             f"a catalogue in the frame {galaxies.frame!r}",
             "one in a periodic box, as halotools has them",
-            "convert it before it is put on the sky",
+            "convert the catalogue in the box, before it is put on the sky",
         )
     snapshot = galaxies.snapshot
     content = describe(galaxies, "h")
@@ -80,8 +81,8 @@ def to_halotools(galaxies: GalaxyCatalog, sim: Scene | None = None) -> Halotools
             raise UsageError(
                 "to_halotools",
                 f"a painted column {name}",
-                "columns that have no name of halotools' own",
-                "give it another name where its painter provides it",
+                "columns without a name that halotools uses",
+                "rename the column in the painter that provides it",
             )
         table[name] = values
         table[name].info.description = meaning
@@ -121,10 +122,10 @@ def to_halotools(galaxies: GalaxyCatalog, sim: Scene | None = None) -> Halotools
 
 
 def _matter(galaxies: GalaxyCatalog, sim: Scene) -> Table:
-    """Return positions of a simulation's matter, each standing for the same mass.
+    """Return positions of a simulation's matter, each representing the same mass.
 
-    A particle is taken with a probability in proportion to its mass, by a number that is keyed by
-    its position: the same ones whatever their order.
+    A particle is chosen with a probability proportional to its mass, by a random number keyed by
+    its position: the choice does not depend on the order of particles.
     """
     ours, theirs = galaxies.snapshot, sim.snapshot
     if not np.allclose(_facts(galaxies.snapshot), _facts(sim.snapshot), rtol=_SAME, atol=_SAME):
@@ -139,7 +140,7 @@ def _matter(galaxies: GalaxyCatalog, sim: Scene) -> Table:
         raise UsageError(
             "to_halotools",
             f"simulation {theirs.name} without particles",
-            "one with them",
+            "a simulation with particles",
             "leave it out: only the correlation with matter needs it",
         )
     total, heaviest = 0.0, 0.0
@@ -158,16 +159,16 @@ def _facts(snapshot: Snapshot) -> list[float]:
 
 
 def _drawn(particles: Particles, scale: float) -> Array:
-    """Return positions of the particles that are taken, with a probability of mass times scale."""
-    taken = [np.empty((0, 3))]
+    """Return positions of the chosen particles, whose probability is their mass times ``scale``."""
+    chosen = [np.empty((0, 3))]
     for chunk in particles.chunks():
         position = np.ascontiguousarray(chunk.position, dtype=np.float64)
         words = position.view(np.int64)
         key = words[:, 0] * 3 + words[:, 1] * 5 + words[:, 2] * 7  # modulo 2^64
-        taken.append(position[uniform(0, "particles for halotools", key) <= chunk.mass * scale])
-    return np.concatenate(taken)
+        chosen.append(position[uniform(0, "particles for halotools", key) <= chunk.mass * scale])
+    return np.concatenate(chosen)
 
 
 def _ascii(value: str | int | float) -> str | int | float:
-    """``value`` as a header of FITS can hold it."""
+    """Return ``value`` as a FITS header can hold it."""
     return value.encode("ascii", "backslashreplace").decode() if isinstance(value, str) else value

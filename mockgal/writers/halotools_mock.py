@@ -1,7 +1,7 @@
-"""A mock object of halotools, with what users call on halotools' own ones.
+"""A halotools mock object, with the methods that users call on halotools' own mocks.
 
-halotools is imported when something is computed: at import it makes a folder in the home directory
-and switches off NumPy's warnings for the whole process; the latter is undone.
+halotools is imported only when something is computed: its import makes a folder in the home
+directory and switches off NumPy's warnings for the whole process; the latter is undone.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ..errors import MockgalError, UsageError, warn
 from ..types import Array
 
 CENTRALS, SATELLITES = "centrals", "satellites"
-_LARGEST_SHARE = 1.0 / 3.0  # of the box that halotools looks for pairs in
-# What halotools' own mocks have of the model that made them.
+_LARGEST_SHARE = 1.0 / 3.0  # of the box: halotools finds pairs up to this separation
+# Attributes of halotools' own mocks that come from their model.
 _OF_A_MODEL = (
     *("model", "populate", "halo_table", "preprocess_halo_catalog", "allocate_memory"),
     *("estimate_ngals", "precompute_galprops", "additional_haloprops"),
@@ -34,21 +34,21 @@ class HalotoolsMock:
     Parameters
     ----------
     galaxy_table : astropy.table.Table
-        One row for each galaxy: `mockgal.to_halotools` gives the columns.
+        One row for each galaxy; see `mockgal.to_halotools` for the columns.
     Lbox : ndarray, shape (3,)
         Sides of the periodic box [Mpc/h].
     redshift : float
     cosmology : astropy.cosmology.FLRW
         Without radiation.
     particle_mass : float or None
-        Of the simulation [Msun/h]; None where it does not say.
+        Particle mass of the simulation [Msun/h]; None if it is not stated.
     simname : str
     gal_types : tuple of str
-        What `gal_type` may be.
+        Possible values of `gal_type`.
     provenance : dict
-        What was done to make the galaxies.
+        How the galaxies were made.
     particles : astropy.table.Table or None
-        Positions ``x, y, z`` [Mpc/h] of matter, each particle standing for the same mass.
+        Positions ``x, y, z`` [Mpc/h] of matter; each particle represents the same mass.
     """
 
     galaxy_table: Table
@@ -64,7 +64,7 @@ class HalotoolsMock:
     def __getattr__(self, name: str) -> Any:
         if name in _OF_A_MODEL:
             raise AttributeError(
-                f"a mock of mockgal has no {name!r}: no model of halotools made it. "
+                f"a mock of mockgal has no {name!r}: it was not made by a halotools model. "
                 "mockgal.to_halotools_model(sim) is such a model, and populates halo catalogues"
             )
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
@@ -76,12 +76,12 @@ class HalotoolsMock:
 
     @property
     def number_density(self) -> float:
-        """Galaxies for each (Mpc/h)^3."""
+        """Number of galaxies per (Mpc/h)^3."""
         return float(self.Ngals / np.prod(self.Lbox))
 
     @property
     def satellite_fraction(self) -> float:
-        """Share of the galaxies that are satellites; NaN without galaxies."""
+        """Fraction of galaxies that are satellites; NaN without galaxies."""
         if not self.Ngals:
             return float("nan")
         return float(np.mean(self.galaxy_table["gal_type"] == SATELLITES))
@@ -98,9 +98,9 @@ class HalotoolsMock:
         if self.particles is None:
             raise UsageError(
                 "ptcl_table of a mock",
-                "no particles: it was made of a catalogue alone",
-                "the simulation",
-                "mockgal.to_halotools(mock, sim), where sim has particles",
+                "no particles: it was made from a catalogue alone",
+                "a mock made with its simulation",
+                "call mockgal.to_halotools(mock, sim), where sim has particles",
             )
         return self.particles
 
@@ -110,24 +110,24 @@ class HalotoolsMock:
         Parameters
         ----------
         include_crosscorr : bool
-            Also that of the galaxies that a mask leaves out, and between both.
+            Also return xi of the galaxies that a mask excludes, and the cross-correlation.
         **kwargs
             ``rbins`` [Mpc/h], by default those of halotools up to a third of the box; a mask:
             ``mask_function``, or a column, such as ``gal_type="centrals"``; and ``num_threads``,
-            by default 1: halotools forks for more, which may never end in a process that has
-            threads, as it has after painting.
+            by default 1: for more, halotools forks, which may hang in a process that has threads,
+            as after painting.
 
         Returns
         -------
         tuple of ndarray
             Midpoints of the bins [Mpc/h], shape (n,), and xi, shape (n,); with
-            ``include_crosscorr`` xi three times: masked, across, left out.
+            ``include_crosscorr`` xi three times: masked, cross, excluded.
 
         Raises
         ------
         UsageError
-            Bins beyond a third of the box, no galaxy that passes the mask, or whatever halotools
-            refuses.
+            Bins beyond a third of the box, no galaxy that passes the mask, or anything else that
+            halotools refuses.
         """
         with _halotools("compute_galaxy_clustering"):
             from halotools.empirical_models import MockFactory
@@ -143,22 +143,22 @@ class HalotoolsMock:
         Parameters
         ----------
         include_complement : bool
-            Also that of the galaxies that a mask leaves out.
+            Also return xi of the galaxies that a mask excludes.
         seed : int, optional
-            Of the particles that halotools draws, where there are more than 100,000.
+            Seed for the particles that halotools draws if there are more than 100,000.
         **kwargs
-            As of `compute_galaxy_clustering`.
+            See `compute_galaxy_clustering`.
 
         Returns
         -------
         tuple of ndarray
             Midpoints of the bins [Mpc/h], shape (n,), and xi, shape (n,); with
-            ``include_complement`` xi twice: masked, left out.
+            ``include_complement`` xi twice: masked, excluded.
 
         Raises
         ------
         UsageError
-            As of `compute_galaxy_clustering`; or the mock was made without particles.
+            See `compute_galaxy_clustering`; or the mock was made without particles.
         """
         self.ptcl_table  # noqa: B018 - refuse before halotools is imported
         with _halotools("compute_galaxy_matter_cross_clustering"):
@@ -178,24 +178,24 @@ class HalotoolsMock:
     ) -> Array:
         """Return the friends-of-friends group of each galaxy, found by halotools' `FoFGroups`.
 
-        halotools' own method adds velocity over 100 km/s to the z of the galaxy table itself, so
-        that a second call moves galaxies again, and leaves out the redshift. Here galaxies are
-        moved by (1 + z) v_z / H(z), and the table is not changed.
+        halotools' own method adds velocity over 100 km/s to the z of the galaxy table itself: a
+        second call moves galaxies again, and the redshift is ignored. Here galaxies are moved by
+        (1 + z) v_z / H(z), and the table is not changed.
 
         Parameters
         ----------
         zspace : bool
             Find groups in redshift space, along z.
         b_perp, b_para : float, optional
-            Linking lengths across and along the line of sight, over the mean separation; by default
-            halotools' own (0.2 and 0.75).
+            Linking lengths across and along the line of sight, in units of the mean separation; by
+            default those of halotools (0.2 and 0.75).
         num_threads : int or str
             See `compute_galaxy_clustering`; ``"max"`` for all cores.
 
         Returns
         -------
         ndarray of int, shape (n,)
-            Row for row of ``galaxy_table``.
+            Group ids, in the order of ``galaxy_table``.
 
         Raises
         ------
@@ -213,7 +213,7 @@ class HalotoolsMock:
                 e = float(self.cosmology.efunc(self.redshift))
                 shift = np.asarray(self.galaxy_table["vz"]) * (1.0 + self.redshift) / (100.0 * e)
                 position[:, 2] = np.mod(position[:, 2] + shift, self.Lbox[2])
-                position[position[:, 2] >= self.Lbox[2], 2] = 0.0  # of a tiny negative one
+                position[position[:, 2] >= self.Lbox[2], 2] = 0.0  # from a tiny negative one
             groups = FoFGroups(
                 positions=position,
                 b_perp=model_defaults.default_b_perp if b_perp is None else b_perp,
@@ -224,7 +224,7 @@ class HalotoolsMock:
             return np.asarray(groups.group_ids)
 
     def _checked(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Return the options of a correlation function; halotools ignores what it does not know."""
+        """Return the checked options of a correlation function: halotools ignores unknown ones."""
         allowed = ["rbins", "num_threads", "mask_function", *self.galaxy_table.colnames]
         unknown = [name for name in options if name not in allowed]
         if unknown:
@@ -232,7 +232,7 @@ class HalotoolsMock:
         return {"num_threads": 1, **options, "rbins": self._bins(options.get("rbins"))}
 
     def _bins(self, bins: Any) -> Array:
-        """Return the edges of bins [Mpc/h]; halotools finds pairs up to a third of the box."""
+        """Return the bin edges [Mpc/h], which must be below a third of the box for halotools."""
         from halotools.empirical_models import model_defaults
 
         most = float(min(self.Lbox)) * _LARGEST_SHARE
@@ -267,7 +267,10 @@ class HalotoolsMock:
 
 @contextmanager
 def _halotools(where: str) -> Iterator[None]:
-    """Keep NumPy's warnings on, but where halotools counts on their absence, and errors short."""
+    """Restore NumPy's warnings, which halotools switches off, and shorten its errors.
+
+    Within the block, warnings are off where halotools relies on it.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         from halotools.custom_exceptions import HalotoolsError
 
@@ -279,5 +282,5 @@ def _halotools(where: str) -> Iterator[None]:
             text = " ".join(str(error).split())
             raise UsageError(
                 f"{where} of a mock",
-                f"what halotools refuses ({text})",
+                f"a request that halotools refuses ({text})",
             ) from error

@@ -1,6 +1,6 @@
-"""HDF5 output: the group ``galaxies`` with one dataset per column; the facts as root attributes.
+"""HDF5 output: the group ``galaxies`` with one dataset per column, and facts as root attributes.
 
-Each dataset has the attributes ``unit`` ("" where a power of h goes with it), ``h_power``,
+Each dataset has the attributes ``unit`` ("" if the unit has a power of h), ``h_power``,
 ``a_power`` and ``description``. The root has the facts of the table in `mockgal.writers.fits`,
 under their long names (``simulation``, ``box_size``, ...), ``provenance`` (the full JSON),
 ``provenance_digest`` (BLAKE2b of that text) and, written last, ``complete``.
@@ -28,14 +28,14 @@ from .provenance import (
     file_columns,
 )
 
-# Rows in a chunk of a dataset. Writes are whole chunks, so that the layout of the file, and with it
+# Rows in a chunk of a dataset. Whole chunks are written, so that the layout of the file, and hence
 # every byte, does not depend on the rows written at a time.
 _CHUNK = 16384
-_OVERHEAD = 1 << 18  # bytes of HDF5's own for a file like this, beyond 1% of the data
+_OVERHEAD = 1 << 18  # bytes that HDF5 itself adds to such a file, beyond 1% of the data
 
 
 class HDF5Writer:
-    """Writes HDF5 files."""
+    """Writer of HDF5 files."""
 
     name = "hdf5"
     extensions = (".hdf5", ".h5")
@@ -111,7 +111,7 @@ def _new_dataset(group: Any, column: FileColumn, rows: int) -> Any:
 
 
 def verify_hdf5(path: Path) -> dict[str, int]:
-    """Check that ``path`` is a whole and undamaged file of ours, reading it piece by piece.
+    """Check that ``path`` is a complete and undamaged catalogue of ours, reading it in pieces.
 
     Returns
     -------
@@ -124,8 +124,8 @@ def verify_hdf5(path: Path) -> dict[str, int]:
         The file cannot be opened, was not completed, or a chunk fails its checksum; the message
         names the dataset.
     """
-    found, start = read_through(path), f"{GALAXIES}/"
-    rows = {name[len(start) :]: shape[0] for name, shape in found.items() if name.startswith(start)}
+    shapes, start = read_through(path), f"{GALAXIES}/"
+    rows = {name[len(start) :]: s[0] for name, s in shapes.items() if name.startswith(start)}
     if not rows:
         raise CorruptFileError(
             path, f"no group {GALAXIES}", "a catalogue of galaxies", "make the file again"

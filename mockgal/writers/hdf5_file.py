@@ -1,7 +1,7 @@
-"""HDF5 files of ours, written and read back so that neither a full disk nor a signal is lost.
+"""Our HDF5 files, written and read back so that a full disk or a signal is always noticed.
 
-HDF5 cannot close a file on a full disk, and crashes the process when that ends; and an exception
-of a signal's handler in the midst of h5py is lost. Here both wait for a moment between two writes.
+HDF5 cannot close a file on a full disk, and crashes the process when that ends. An exception raised
+by a signal handler inside h5py is lost. Here both wait until a moment between two writes.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ Check = Callable[[], None]
 
 
 class Disk(io.FileIO):
-    """A new file that keeps its first error to itself, in ``error``, so that HDF5 goes on."""
+    """A new file that stores its first error in ``error`` instead of raising, so HDF5 continues."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "x+")
         self.error: OSError | None = None
 
     def write(self, data: Any, /) -> int:
-        """Write all of ``data``, or keep the error."""
+        """Write all of ``data``, or store the error."""
         view = memoryview(data).cast("B")
         size = len(view)
         try:
@@ -42,7 +42,7 @@ class Disk(io.FileIO):
         return size
 
     def truncate(self, size: int | None = None, /) -> int:
-        """Set the size of the file, or keep the error."""
+        """Set the size of the file, or store the error."""
         try:
             return super().truncate(size)
         except OSError as error:
@@ -52,25 +52,25 @@ class Disk(io.FileIO):
 
 @contextmanager
 def new_hdf5(path: Path, **options: Any) -> Iterator[tuple[h5py.File, Check]]:
-    """A new HDF5 file, and what to call between writes: it ends the block if that must end.
+    """Open a new HDF5 file, with a check to call between writes.
 
     Parameters
     ----------
     path : Path
-        Not yet there.
+        A path that does not exist yet.
     **options
-        Of `h5py.File`.
+        Passed to `h5py.File`.
 
     Yields
     ------
     file : h5py.File
     check : callable
-        Ends the block after a signal or an error of the disk.
+        Ends the block by an exception after a signal or a disk error.
 
     Raises
     ------
     OSError
-        The first error of the disk, once HDF5 has let go of the file.
+        The first disk error, after HDF5 has closed the file.
     """
     with signals_deferred() as signals, Disk(path) as disk:
 
@@ -83,7 +83,7 @@ def new_hdf5(path: Path, **options: Any) -> Iterator[tuple[h5py.File, Check]]:
             with h5py.File(disk, "w", **options) as file:
                 yield file, check
         except Exception:
-            if disk.error is None:  # else whatever HDF5 found follows from that
+            if disk.error is None:  # else the failure of HDF5 follows from the disk error
                 raise
         if disk.error is not None:
             raise disk.error
@@ -92,7 +92,7 @@ def new_hdf5(path: Path, **options: Any) -> Iterator[tuple[h5py.File, Check]]:
 def read_through(
     path: Path, see: Callable[[str, Array], object] = lambda *_: None
 ) -> dict[str, tuple[int, ...]]:
-    """Read a whole file of ours, chunk by chunk of rows, passing all of it through its checksums.
+    """Read a whole file of ours in chunks of rows, verifying all of its checksums.
 
     Parameters
     ----------
@@ -112,11 +112,11 @@ def read_through(
         names the dataset.
     """
     where, shapes = f"{path}", {}
-    found: dict[str, h5py.Dataset] = {}
+    datasets: dict[str, h5py.Dataset] = {}
 
     def note(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            found[name] = item
+            datasets[name] = item
 
     try:
         with signals_deferred() as signals, h5py.File(path, "r", locking=False) as file:
@@ -128,7 +128,7 @@ def read_through(
                     "make the file again",
                 )
             file.visititems(note)
-            for name, data in found.items():
+            for name, data in datasets.items():
                 where, shapes[name] = f"{path}:/{name}", data.shape
                 step = data.chunks[0] if data.chunks else max(1, len(data))
                 for start in range(0, len(data), step):
@@ -136,6 +136,6 @@ def read_through(
                     signals.check()
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise CorruptFileError(
-            where, str(error), "a whole file", "copy the file again, or make it again"
+            where, str(error), "a complete file", "copy the file again, or make it again"
         ) from error
     return shapes

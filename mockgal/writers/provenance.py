@@ -1,8 +1,8 @@
-"""What a file holds: the one place where a catalogue in memory becomes columns and facts on disk.
+"""The content of a file: the one place where a catalogue becomes columns and facts on disk.
 
 Every writer takes its columns, its header entries and its JSON from here. Nothing here depends on
-the time, the host or the path of the run, so that equal catalogues give equal bytes; those facts
-go to the sidecar ``<output>.run.json``.
+the time, the host or the path of the run, so that equal catalogues give equal bytes; those facts go
+to the sidecar ``<output>.run.json``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ..layout import (
 from ..system.files.atomic import atomic_output
 from ..types import Array, GalaxyCatalog
 
-NO_DIGEST = "0" * 64  # as long as the digest whose place it holds
+NO_DIGEST = "0" * 64  # placeholder of the same length as a digest
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class FileColumn:
     ----------
     column : Column
     h_power : int
-        Power of h that goes with the numbers in the file; 0 in h-free files.
+        Power of h in the unit of the numbers in the file; 0 in h-free files.
     values : ndarray, shape (n,) or (n, m)
         The numbers in memory, in internal units.
     h : float
@@ -60,7 +60,7 @@ class FileColumn:
 
     @property
     def meaning(self) -> str:
-        """One line."""
+        """Meaning of the column, in one line."""
         return self.column.meaning
 
     @property
@@ -80,16 +80,16 @@ class FileColumn:
 
     @property
     def unit(self) -> str:
-        """Unit string of the file; "" where a power of h goes with it, which no standard holds."""
+        """Unit string of the file; "" if the unit has a power of h, which no standard allows."""
         return "" if self.h_power else self.base_unit
 
     @property
     def description(self) -> str:
-        """The meaning, and the unit where the unit string cannot say it."""
+        """The meaning, and the unit if the unit string cannot hold it."""
         return f"{self.meaning} [{self.column.unit_label}]" if self.h_power else self.meaning
 
     def rows(self, start: int, stop: int) -> Array:
-        """Rows ``start`` to ``stop`` as the file holds them, shape (stop - start, ...)."""
+        """Return rows ``start`` to ``stop`` as the file holds them, shape (stop - start, ...)."""
         part = self.values[start:stop]
         if self.h_power == self.column.h_power:
             return part
@@ -98,9 +98,9 @@ class FileColumn:
         return converted.astype(self.dtype, copy=False)
 
     def definition(self) -> dict[str, Any]:
-        """Give the definition for the JSON: unit (without h), powers and meaning.
+        """Return the definition for the JSON: unit (without h), powers and meaning.
 
-        Of a column of a plug-in, ``in_memory`` is what `mockgal.read_galaxies` has to know.
+        For a column of a plug-in, ``in_memory`` is what `mockgal.read_galaxies` needs to know.
         """
         column = self.column
         in_memory = {"unit": column.unit, "h_power": column.h_power}
@@ -125,7 +125,7 @@ class Essential(NamedTuple):
 
 
 class FileContent(NamedTuple):
-    """All that a file holds: columns, header entries, the full provenance as JSON, rows."""
+    """The content of a file: columns, header entries, provenance as JSON, and number of rows."""
 
     columns: tuple[FileColumn, ...]
     essentials: tuple[Essential, ...]
@@ -134,14 +134,14 @@ class FileContent(NamedTuple):
 
 
 def file_columns(galaxies: GalaxyCatalog, units: str) -> tuple[FileColumn, ...]:
-    """Give the columns of ``galaxies`` as a file holds them, in the order of their declarations.
+    """Return the columns of ``galaxies`` as a file holds them, in the order of their declarations.
 
     Parameters
     ----------
     galaxies : GalaxyCatalog
     units : str
-        ``"h-free"``: Mpc, solMass, km s-1. ``"h"``: the numbers as in memory (Mpc/h, Msun/h), the
-        power of h beside the column.
+        ``"h-free"``: Mpc, solMass, km s-1. ``"h"``: the numbers as in memory (Mpc/h, Msun/h), with
+        the power of h stated for each column.
     """
     if units not in UNIT_SYSTEMS:
         raise UsageError("units", repr(units), "one of " + ", ".join(UNIT_SYSTEMS))
@@ -154,12 +154,12 @@ def file_columns(galaxies: GalaxyCatalog, units: str) -> tuple[FileColumn, ...]:
 
 
 def begin_digest(galaxies: GalaxyCatalog) -> Callable[[], str]:
-    """Begin to compute the content digest of ``galaxies``, which takes as long as writing them.
+    """Start computing the content digest of ``galaxies`` in a thread: it takes as long as writing.
 
     Returns
     -------
     callable
-        Waits for the digest and gives it. Who does not call it does not wait.
+        Waits for the digest and returns it. Without a call nothing waits.
     """
     result: list[str] = []
     failure: list[BaseException] = []
@@ -196,9 +196,9 @@ def describe(
     units : str
         See `file_columns`.
     digest : str, optional
-        ``galaxies.digest()``, if it is known already; or `NO_DIGEST`, for the form and size alone.
+        ``galaxies.digest()``, if already known; or `NO_DIGEST`, for form and size only.
     stored : StoredDigests, optional
-        Of the rows that the file holds, where there is a file; their length does not change.
+        Digests of the rows in the file, if there is one; their length is fixed.
     """
     columns = file_columns(galaxies, units)
     digest = galaxies.digest() if digest is None else digest
@@ -213,7 +213,7 @@ def describe(
         },
     }
     try:
-        # ASCII, which is UTF-8 too: FITS allows no more in its character columns.
+        # ASCII, which is also UTF-8: FITS allows nothing else in its character columns.
         text = json.dumps(
             provenance, sort_keys=True, allow_nan=False, separators=(",", ":"), default=_as_dict
         ).replace("\x7f", "\\u007f")
@@ -223,12 +223,12 @@ def describe(
 
 
 def provenance_json(galaxies: GalaxyCatalog, units: str) -> str:
-    """Give the provenance, with a section ``file`` on the file, as sorted, compact ASCII JSON."""
+    """Return the provenance, with a section ``file`` about the file, as sorted ASCII JSON."""
     return describe(galaxies, units).provenance
 
 
 def _essentials(galaxies: GalaxyCatalog, units: str, digest: str) -> Iterator[Essential]:
-    """Yield the header entries, in the order of the file; facts that are not known are left out."""
+    """Yield the header entries, in the order of the file; unknown facts are left out."""
     snapshot, cosmology = galaxies.snapshot, galaxies.snapshot.cosmology.to_dict()
     simulation = _section(galaxies.provenance, "simulation")
     painter = _section(galaxies.provenance, "painter")
@@ -280,7 +280,7 @@ def _essentials(galaxies: GalaxyCatalog, units: str, digest: str) -> Iterator[Es
 
 
 def _keyword(name: str) -> str:
-    """FITS keyword of a fact, by `mockgal.layout`."""
+    """Return the FITS keyword of a fact, by `mockgal.layout`."""
     if name in ESSENTIALS:
         return ESSENTIALS[name]
     base, _, number = name.rpartition("_")
@@ -293,7 +293,7 @@ def _section(provenance: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _header_value(value: Any) -> str | int | float:
-    """``value`` as headers can hold it: control characters escaped, nothing beyond 64 bits."""
+    """Return ``value`` as headers can hold it: text escaped, integers beyond 64 bits as text."""
     if isinstance(value, float) or (isinstance(value, int) and -(2**63) <= value < 2**63):
         return value
     return printable(value).encode("utf-8", "backslashreplace").decode()
@@ -306,21 +306,21 @@ def _as_dict(value: Any) -> dict[str, Any]:
 
 
 def sidecar_path(path: Path) -> Path:
-    """``<path>.run.json``: where `write_sidecar` writes for the output ``path``."""
+    """Return ``<path>.run.json``, where `write_sidecar` writes for the output ``path``."""
     return path.with_name(path.name + ".run.json")
 
 
 def write_sidecar(path: Path, facts: Mapping[str, Any], *, overwrite: bool) -> Path:
-    """Write what belongs to the run and not to the catalogue beside the output.
+    """Write the facts about the run, not the catalogue, to a file beside the output.
 
     Parameters
     ----------
     path : Path
         The output.
     facts : mapping
-        Host, times, peak memory, input files; what JSON does not know is written as text.
+        Host, times, peak memory, input files; values that JSON lacks are written as text.
     overwrite : bool
-        Whether a file of the sidecar's name may be replaced.
+        Replace an existing sidecar.
 
     Returns
     -------

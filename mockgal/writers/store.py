@@ -1,4 +1,4 @@
-"""A new HDF5 file of ours whose datasets are checked, value by value, once it is closed."""
+"""A new HDF5 file of ours whose datasets are checked, value by value, after it is closed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..errors import CorruptFileError
 from ..types import Array
 from .hdf5_file import Check, read_through
 
-STORED_ROWS = 1 << 16  # of a chunk: 768 kB of positions, within the chunk cache below
-# Options of `mockgal.writers.hdf5_file.new_hdf5`.
+STORED_ROWS = 1 << 16  # rows of a chunk: 768 kB of positions, within the chunk cache below
+# Options for `mockgal.writers.hdf5_file.new_hdf5`.
 OPTIONS: dict[str, Any] = {"libver": ("v110", "v110"), "rdcc_nbytes": 16 << 20}
 
 
 class Store:
-    """The file, and the CRC-32 of all that was written to each of its datasets.
+    """The file, and the CRC-32 of everything written to each of its datasets.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Store:
     def new(
         self, name: str, shape: tuple[int, ...], dtype: Any, chunk: tuple[int, ...]
     ) -> h5py.Dataset:
-        """A checked, compressed dataset without time stamps."""
+        """Create a compressed dataset with checksums and without time stamps."""
         options: dict[str, Any] = {"track_times": False}
         if 0 not in shape:
             options.update(
@@ -51,7 +51,7 @@ class Store:
         return self.file.create_dataset(name, shape, dtype, **options)
 
     def put(self, name: str, start: int, values: Array) -> None:
-        """Write rows from ``start`` on: those that follow the rows written last."""
+        """Write rows from ``start`` on, which must follow the rows written last."""
         data = self.file[name]
         rows = np.ascontiguousarray(values, dtype=data.dtype)
         data[start : start + len(rows)] = rows
@@ -59,7 +59,7 @@ class Store:
         self.check()
 
     def put_json(self, name: str, value: Any) -> None:
-        """Write JSON as bytes in a dataset: an attribute holds no more than 64 kB."""
+        """Write JSON as bytes in a dataset: an attribute holds at most 64 kB."""
         text = json.dumps(value, sort_keys=True, ensure_ascii=True, default=dict)
         rows = np.frombuffer(text.encode(), np.uint8)
         self.new(name, rows.shape, "u1", (STORED_ROWS,))
@@ -67,7 +67,7 @@ class Store:
 
 
 def set_attributes(item: h5py.HLObject, values: dict[str, Any]) -> None:
-    """Set attributes; text in fixed length, so that reading it never walks the file's heap."""
+    """Set attributes, with text of fixed length, so that reading never follows the file's heap."""
     for name, value in values.items():
         if isinstance(value, str):
             value = np.array(value.encode() or b"\0", dtype=f"S{max(1, len(value.encode()))}")
@@ -75,19 +75,21 @@ def set_attributes(item: h5py.HLObject, values: dict[str, Any]) -> None:
 
 
 def verify(path: Path, sums: dict[str, int]) -> None:
-    """Whether every dataset of the closed file holds what was written, by its checksum.
+    """Raise unless every dataset of the closed file holds what was written, by its checksum.
 
     Raises
     ------
     CorruptFileError
-        One does not, or is missing, or is one too many.
+        A dataset holds something else, is missing, or is not one of ours.
     """
-    found: dict[str, int] = {}
+    stored: dict[str, int] = {}
 
     def add(name: str, rows: Array) -> None:
-        found[name] = crc32(np.ascontiguousarray(rows).data, found.get(name, 0))
+        stored[name] = crc32(np.ascontiguousarray(rows).data, stored.get(name, 0))
 
-    found = dict.fromkeys(read_through(path, add), 0) | found
-    wrong = sorted(name for name in found.keys() | sums if found.get(name) != sums.get(name))
+    stored = dict.fromkeys(read_through(path, add), 0) | stored
+    wrong = sorted(name for name in stored.keys() | sums if stored.get(name) != sums.get(name))
     if wrong:
-        raise CorruptFileError(f"{path}:/{wrong[0]}", "other values than those written", "the same")
+        raise CorruptFileError(
+            f"{path}:/{wrong[0]}", "values other than those written", "the values written"
+        )

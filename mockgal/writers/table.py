@@ -14,7 +14,7 @@ from .provenance import describe
 
 
 def to_table(galaxies: GalaxyCatalog, units: str = "h-free") -> Any:
-    """``galaxies`` as an `astropy.table.QTable`.
+    """Return ``galaxies`` as an `astropy.table.QTable`.
 
     Parameters
     ----------
@@ -26,9 +26,9 @@ def to_table(galaxies: GalaxyCatalog, units: str = "h-free") -> Any:
     Returns
     -------
     astropy.table.QTable
-        n rows, the columns of the files that the writers make; columns with a unit are
-        quantities, the others plain. ``meta`` has the facts of the files' headers, and
-        ``provenance`` as a dictionary.
+        It has n rows and the columns of the writers' files; columns with a unit are quantities, the
+        others are plain. ``meta`` has the facts of the files' headers, and ``provenance`` as a
+        dictionary.
     """
     content = describe(galaxies, units)
     table = QTable()

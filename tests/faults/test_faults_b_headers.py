@@ -192,7 +192,7 @@ def test_minus_one_unsigned(run, type_):
         (FIRST, 5, 10_000, "does not exist"),
         (FIRST, 5, -2, "does not exist"),
         (FIRST, 5, 0, "another group"),
-        (NSUBS, 5, 7, "number that is not"),
+        (NSUBS, 5, 7, "number other than"),
         (NSUBS, 5, 0, "GroupFirstSub -1 and subhalos"),
         (NSUBS, 39, 1, "GroupFirstSub -1 and subhalos"),
         (OF_GROUP, 5, 420, "does not exist"),

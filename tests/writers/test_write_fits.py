@@ -379,7 +379,7 @@ def test_every_cut_is_found(path, exit_code):
         assert str(caught.value).startswith(f"{path}:{expected}: ")
         assert caught.value.exit_code == exit_code
     path.write_bytes(raw + bytes(2880))
-    with pytest.raises(CorruptFileError, match="no more"):
+    with pytest.raises(CorruptFileError, match="nothing else"):
         verify_fits(path)
 
 

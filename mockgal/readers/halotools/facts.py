@@ -1,4 +1,4 @@
-"""What a halo table of halotools says of its box: size, cosmology, particle mass."""
+"""What a halotools halo table states about its box: size, cosmology, particle mass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .table import Table
 
 Array = NDArray[Any]
 
-# Cosmology as numbers among the metadata: by our names, then by astropy's.
+# Cosmological parameters among the metadata: under our names, then under astropy's.
 COSMOLOGY = {
     "h": ("h", "H0"),
     "omega_m": ("omega_m", "Om0"),
@@ -27,7 +27,7 @@ COSMOLOGY = {
     "n_s": ("n_s",),
 }
 _NATIVE = {"box_size": "Lbox", "redshift": "redshift"}
-_SAME_DARK = 1e-6  # relative: of what w0 and wa describe, and what is there
+_SAME_DARK = 1e-6  # relative tolerance: dark energy of w0 and wa against that of the object
 METADATA = (
     *("Lbox", "redshift", "particle_mass", "num_ptcl_per_dim", "cosmology"),
     *(name for names in COSMOLOGY.values() for name in names),
@@ -35,7 +35,7 @@ METADATA = (
 
 
 def box_and_redshift(table: Table, options: ReadOptions) -> tuple[float, float, list[str]]:
-    """Side of the box [Mpc/h], redshift, and which of them the user gave."""
+    """Return the side of the box [Mpc/h], the redshift, and which of them the user gave."""
     sides = table.numbers("Lbox")
     equal = sides.size in (1, 3) and (sides == sides[0]).all() and sides[0] > 0
     if sides.size and not equal:
@@ -61,42 +61,43 @@ def box_and_redshift(table: Table, options: ReadOptions) -> tuple[float, float, 
 
 
 def cosmology(table: Table, options: ReadOptions) -> tuple[Cosmology, dict[str, Any]]:
-    """The cosmology, and what is recorded of where it is from."""
-    found: dict[str, float | None] = dict.fromkeys(COSMOLOGY)
+    """Return the cosmology, and a record of where it comes from."""
+    parameters: dict[str, float | None] = dict.fromkeys(COSMOLOGY)
     names: dict[str, str] = {}
     record: dict[str, Any] = {}
     stated = table.metadata["cosmology"]
     if table.text("cosmology"):
         record["cosmology_in_words"] = printable(table.text("cosmology"))[:200]
     elif stated is not None:
-        found |= _from_astropy(f"{table.header}@cosmology", stated)
-        names = dict.fromkeys(found, "cosmology")
+        parameters |= _from_astropy(f"{table.header}@cosmology", stated)
+        names = dict.fromkeys(parameters, "cosmology")
         record["cosmology_object"] = type(stated).__name__
     for own, natives in COSMOLOGY.items():
-        for name in natives if found[own] is None else ():
+        for name in natives if parameters[own] is None else ():
             number = table.number(name)
-            if number is not None and found[own] is None:
-                found[own], names[own] = number / 100.0 if name == "H0" else number, name
+            if number is not None and parameters[own] is None:
+                parameters[own] = number / 100.0 if name == "H0" else number
+                names[own] = name
     facts, taken = given.complete(
         f"{table.header}@cosmology",
-        {own: found[own] for own in given.COSMOLOGY},
+        {own: parameters[own] for own in given.COSMOLOGY},
         options,
         expected="the cosmology of the run",
-        otherwise="state it with the catalogue, by numbers of these names",
+        otherwise="state it in the catalogue, as numbers under these names",
     )
     record["given_by_user"] = taken
     return make_cosmology(
-        table.header, names, {**found, **facts}, options, table.statements
+        table.header, names, {**parameters, **facts}, options, table.statements
     ), record
 
 
 def _from_astropy(where: str, stated: Any) -> dict[str, float | None]:
-    """Parameters of a cosmology of astropy, whose Om0 is without massive neutrinos."""
+    """Return the parameters of an astropy cosmology, whose Om0 excludes massive neutrinos."""
     try:
         h, omega_m, omega_lambda = float(stated.h), float(stated.Om0), float(stated.Ode0)
         photons, neutrinos = float(stated.Ogamma0), float(stated.Onu0)
         n_eff, omega_b = float(stated.Neff), stated.Ob0
-        found = Cosmology(
+        model = Cosmology(
             h,
             omega_m,
             omega_lambda,
@@ -104,7 +105,7 @@ def _from_astropy(where: str, stated: Any) -> dict[str, float | None]:
             wa=_parameter(stated, "wa"),
         )
         known = all(
-            abs(found.dark_energy(1 / (1 + z)) - omega_lambda * float(stated.de_density_scale(z)))
+            abs(model.dark_energy(1 / (1 + z)) - omega_lambda * float(stated.de_density_scale(z)))
             <= _SAME_DARK * omega_lambda
             for z in (0.5, 1.0, 3.0)
         )
@@ -112,16 +113,16 @@ def _from_astropy(where: str, stated: Any) -> dict[str, float | None]:
         raise HeaderError(
             where,
             f"a {type(stated).__name__}",
-            "a cosmology of astropy",
+            "an astropy cosmology",
             "set it to an astropy.cosmology.FlatLambdaCDM, or to None and give --h, --omega-m and "
             "--omega-lambda",
         ) from error
     if not known:
         raise HeaderError(
             where,
-            f"a {type(stated).__name__}, whose dark energy w0 and wa do not describe",
+            f"a {type(stated).__name__} whose dark energy w0 and wa do not describe",
             "LambdaCDM, or w0 + wa (1 - a)",
-            "set it to an astropy.cosmology.Flatw0waCDM that is near it, or to None and give --h, "
+            "set it to the closest astropy.cosmology.Flatw0waCDM, or to None and give --h, "
             "--omega-m, --omega-lambda, --w0 and --wa",
         )
     massless = neutrinos
@@ -133,8 +134,8 @@ def _from_astropy(where: str, stated: Any) -> dict[str, float | None]:
         "omega_m": omega_m,
         "omega_lambda": omega_lambda,
         "omega_b": float(omega_b) if omega_b else None,
-        "w0": found.w0,
-        "wa": found.wa,
+        "w0": model.w0,
+        "wa": model.wa,
         "omega_r": photons + massless or None,
         "omega_nu": neutrinos - massless or None,
     }
@@ -148,7 +149,7 @@ def _parameter(stated: Any, name: str) -> float | None:
 def check_matter(
     table: Table, box_size: float, cosmology: Cosmology, redshift: float
 ) -> dict[str, Any]:
-    """Hold all particles against Omega_m, where their number is stated."""
+    """Compare the mass of all particles with Omega_m, if their number is stated."""
     side = table.number("num_ptcl_per_dim", above=0.0)
     mass = table.number("particle_mass", above=0.0)
     if side is None or mass is None:
@@ -161,9 +162,9 @@ def check_matter(
 def particle_mass(
     table: Table, mass: Array, box_size: float, cosmology: Cosmology, options: ReadOptions
 ) -> tuple[float | None, list[str]]:
-    """The particle mass [Msun/h], if the box and its halos can be made of such particles.
+    """Return the particle mass [Msun/h], checked against the box and its halos.
 
-    The list has its name if it is the user's.
+    The list names it if the user stated it, and is empty otherwise.
     """
     stated, taken = given.optional(
         "particle_mass", table.number("particle_mass", above=0.0), options

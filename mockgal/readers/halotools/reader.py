@@ -8,12 +8,12 @@
 | first of `PARENT`; without any of them every row is a host | host_id, is_central |
 | the host's value of a column of `HOST_MASS` [Msun/h] | host_mass |
 | first of `BOUND_MASS`, else the column of the host mass [Msun/h] | mass |
-| halo_vmax [km/s], where it is there | vmax |
+| halo_vmax [km/s], if present | vmax |
 | the host's halo_nfw_conc, where the host mass is halo_mvir | concentration |
-| halo_phantom, where it is there | rows that have it, made up between two outputs, are left out |
+| halo_phantom, if present | flagged rows, interpolated between two outputs, are left out |
 
-Facts are attributes of the file's root or of the object: ``Lbox`` (a number, or three that are
-equal), ``redshift`` (text in files), ``particle_mass``, ``simname``, and the cosmology if it is
+Facts are attributes of the root of the file or of the object: ``Lbox`` (a number, or three equal
+ones), ``redshift`` (text in files), ``particle_mass``, ``simname``, and the cosmology if it is
 stated (`mockgal.readers.halotools.facts`). Format: astropy/halotools,
 sim_manager/user_supplied_halo_catalog.py and cached_halo_catalog.py.
 """
@@ -51,8 +51,8 @@ from .table import UNITS_HERE, Table, in_file, in_object
 
 Array = NDArray[Any]
 
-# Host masses by definition; without --mass-definition the first that is there. 200c leads as in
-# the other formats, vir follows as halotools' own choice. "b" (background) and "m" mean the same.
+# Host masses by definition; without --mass-definition the first one present. 200c leads as in the
+# other formats; vir, halotools' own choice, follows. "b" (background) and "m" mean the same.
 HOST_MASS = {
     "200c": ("halo_m200c",),
     "vir": ("halo_mvir",),
@@ -60,31 +60,31 @@ HOST_MASS = {
     "500c": ("halo_m500c",),
     "fof": ("halo_mfof",),
 }
-# What is bound to a row's own object. Rockstar, from which most of these tables come, counts bound
-# particles only, and of a satellite its own, which hardly reach out to the virial density: its Mvir
-# is about all that is bound to it, where the higher thresholds of other definitions cut inside. A
-# host's Mvir has its satellites in it.
+# The mass bound to a row's own object. Most of these tables come from Rockstar, which counts bound
+# particles only, and for a satellite only its own. These hardly reach out to the virial density:
+# Mvir is close to the whole bound mass of a satellite, while the higher thresholds of other
+# definitions cut into it. The Mvir of a host includes its satellites.
 BOUND_MASS = ("halo_mbound_vir", "halo_mvir")
-# The id of the host (of pid: of the next larger object), and -1 for a host; of hostid its own id.
+# The id of the host (pid: of the next larger object), and -1 for a host; hostid: its own id.
 PARENT = ("halo_upid", "halo_pid", "halo_hostid")
 
 _POSITION = ("halo_x", "halo_y", "halo_z")
 _VELOCITY = ("halo_vx", "halo_vy", "halo_vz")
 _VMAX, _PHANTOM = "halo_vmax", "halo_phantom"
-# halotools makes it of Rockstar's: the virial radius over the scale radius of the fit.
+# halotools derives it from Rockstar: the virial radius over the scale radius of the fit.
 _CONCENTRATION, _OF_CONCENTRATION = "halo_nfw_conc", "vir"
 _DEFINITION = {name: key for key, names in HOST_MASS.items() for name in names}
 _RADIUS = {
     name: name.replace("halo_m", "halo_r") for name, key in _DEFINITION.items() if key != "fof"
 }
-# All columns that are looked at, with their units.
+# All columns that this reader uses, with their units.
 _COLUMNS = {
     **dict.fromkeys(("halo_id", _PHANTOM, _CONCENTRATION, *PARENT), ""),
     **dict.fromkeys((*_POSITION, *_RADIUS.values()), "Mpc/h"),
     **dict.fromkeys((*_DEFINITION, *BOUND_MASS), "Msun/h"),
     **dict.fromkeys((*_VELOCITY, _VMAX), "km/s"),
 }
-_EXACT = "rockstar"  # in the name of a finder whose radii are made of its masses
+_EXACT = "rockstar"  # in the name of a finder that derives its radii from its masses
 _TEXTS = ("halo_finder", "version_name")
 _METADATA = (*facts.METADATA, "simname", *_TEXTS)
 
@@ -95,7 +95,7 @@ class HalotoolsReader:
     name = "halotools"
 
     def detect(self, path: Path) -> bool:
-        """Whether ``path`` is a file of halotools' cache: never raises for other formats."""
+        """Return whether ``path`` is a file of halotools' cache; never raise for other formats."""
         if not path.is_file():
             return False
         try:
@@ -107,7 +107,7 @@ class HalotoolsReader:
             return False
 
     def read(self, path: Path, options: ReadOptions) -> Scene:
-        """The scene in the halo table at ``path``.
+        """Return the scene in the halo table at ``path``.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class HalotoolsReader:
         return _scene(in_file(path, _METADATA, options.chunk_rows), options)
 
     def read_object(self, catalogue: object, options: ReadOptions) -> Scene:
-        """The scene in a halo catalogue of halotools, or an object like it.
+        """Return the scene in a halotools halo catalogue, or an object like it.
 
         Parameters
         ----------
@@ -143,26 +143,27 @@ class HalotoolsReader:
         Raises
         ------
         MockgalError
-            As for `read`.
+            See `read`.
         """
         return _scene(in_object(catalogue, _METADATA, _COLUMNS), options)
 
 
 def is_catalogue(thing: object) -> bool:
-    """Whether ``thing`` has a halo table and a box, as the catalogues of halotools have.
+    """Return whether ``thing`` has a halo table and a box, like the catalogues of halotools.
 
-    Its mocks have them too, but only of the halos that their model populates.
+    Mocks of halotools have them too, but only with the halos that their model populates: they do
+    not count.
     """
     own = getattr(thing, "__dict__", {})
 
-    def has(name: str) -> bool:  # and does not read a file to see
+    def has(name: str) -> bool:  # without triggering a read from file
         return name in own or hasattr(type(thing), name)
 
     return has("halo_table") and has("Lbox") and not has("galaxy_table")
 
 
 def _scene(table: Table, options: ReadOptions) -> Scene:
-    """Columns by name, and metadata, turned into a scene: the same for files and objects."""
+    """Return the scene of a table, which may come from a file or an object."""
     present = _host_masses(table)
     definition, host_mass = _host_mass(present, options)
     bound = next((name for name in BOUND_MASS if name in table.columns), host_mass)
@@ -261,7 +262,7 @@ def _vectors(native: dict[str, Array], names: Sequence[str]) -> Array:
 
 
 def _host_masses(table: Table) -> dict[str, str]:
-    """The column of the host mass by definition, the one to choose first."""
+    """Return the host mass column of each definition present, the default first."""
     present: dict[str, str] = {}
     for name, definition in _DEFINITION.items():
         if name in table.columns:
@@ -277,7 +278,7 @@ def _host_masses(table: Table) -> dict[str, str]:
 
 
 def _host_mass(present: dict[str, str], options: ReadOptions) -> tuple[str, str]:
-    """Definition of the host mass, and its column."""
+    """Return the definition of the host mass, and its column."""
     if options.mass_definition is None:
         return next(iter(present.items()))
     if options.mass_definition not in present:
@@ -314,9 +315,9 @@ def _check_radii(
     redshift: float,
     options: ReadOptions,
 ) -> dict[str, Any]:
-    """Masses of hosts against their radii, for each definition that has both."""
+    """Compare the masses of hosts with their radii, for each definition that has both."""
     record: dict[str, Any] = {}
-    # Those over the mean density first, which depend on Omega_m alone.
+    # Definitions by the mean density first: they depend on Omega_m alone.
     for mass, radius in sorted(pairs, key=lambda pair: _DEFINITION[pair[0]][-1] != "m"):
         definition = _DEFINITION[mass]
         try:
@@ -332,7 +333,7 @@ def _check_radii(
                 record=record,
             )
         except UnitsError as error:
-            fix = f"{error.fix}; {UNITS_HERE}, and names masses by their definition"
+            fix = f"{error.fix}; {UNITS_HERE}, and the names of its masses state their definition"
             raise UnitsError(error.where, error.found, error.expected, fix) from error
         record[f"overdensity_within_r{definition}_over_expected"] = ratio
     if not pairs:
@@ -355,9 +356,10 @@ def _check_ids(ids: Ids, where: values.Where) -> None:
 def _hosts(
     table: Table, ids: Ids, native: dict[str, Array], parent: str
 ) -> tuple[Ids, Array, Array, int]:
-    """Ids of the hosts, which rows are one, rows of the hosts, and satellites in satellites.
+    """Return host ids, a mask of host rows, rows of the hosts, and the count of nested satellites.
 
-    A satellite whose host is not there has the host's id none the less, and a row of its own chain.
+    A satellite whose host is missing keeps the host's id, and gets the row of the highest halo in
+    its own chain.
     """
 
     def where(row: int, name: str = parent) -> str:
@@ -377,8 +379,8 @@ def _hosts(
     above: Ids = np.where(central, ids, stated)
     host_id, top, nested = top_hosts(ids, above, central, where)
     if "halo_hostid" in native and not own:
-        # It may be the parent as it is (add_halo_hostid), the host at the top, or, where that is
-        # not there, the row itself (compute_uber_hostid).
+        # It may be the parent as stated (add_halo_hostid), the host at the top, or, where that is
+        # missing, the row itself (compute_uber_hostid).
         other = whole(native["halo_hostid"], lambda row: where(row, "halo_hostid"), none=ids)
         fits = (other == above) | (other == host_id) | (~central[top] & (other == ids))
         wrong = np.flatnonzero(~fits)

@@ -1,4 +1,4 @@
-"""A halo table of halotools with its metadata, in a file or in an object, as one thing."""
+"""A halotools halo table with its metadata, the same for a file and an object."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Array = NDArray[Any]
 
 UNITS_HERE = "halotools has comoving Mpc/h, Msun/h and km/s (Rockstar's own radii are in kpc/h)"
 _PLAIN = "correct it: a plain number without a unit, in the units of halotools"
-# Units that say what the columns are in anyway, blanks apart; by the first of each.
+# Spellings, without blanks, of the units that the columns have anyway; keyed by the first of each.
 _SAME_UNITS = {
     "Mpc/h": ("Mpc/h", "Mpc/littleh"),
     "Msun/h": ("Msun/h", "solMass/h", "Msun/littleh", "solMass/littleh"),
@@ -35,21 +35,21 @@ class Table(NamedTuple):
     Parameters
     ----------
     place, header : str
-        Where its columns, and its metadata, are: for messages.
+        Location of its columns, and of its metadata, for messages.
     columns : tuple of str
         Names of all columns.
     metadata : mapping
-        Values as they are stored; None for those that are not there.
+        Values as stored; None for missing ones.
     read : callable
-        ``read(names)`` gives columns, a dict of arrays of shape (rows,).
+        ``read(names)`` returns columns, a dict of arrays of shape (rows,).
     source : tuple of SourceFile
-        The file it is from, if there is one.
+        The file that it comes from, if any.
     name : str
-        For a simulation without a name.
+        Name to use for a simulation without one.
     fix : str
-        How columns are added.
+        How to add columns, for messages.
     statements : list of tuple
-        What it says of the expansion beside the usual; see `mockgal.readers.checks.expansion`.
+        Further statements about the expansion; see `mockgal.readers.checks.expansion`.
     """
 
     place: str
@@ -63,15 +63,15 @@ class Table(NamedTuple):
     statements: list[expansion.Statement]
 
     def listed(self) -> str:
-        """The names of the columns, the first of them if they are many."""
+        """Return the names of the columns, or the first of them if there are many."""
         return listed(self.columns)
 
     def text(self, name: str) -> str:
-        """Metadata that is text; "" if there is none, or it is something else."""
+        """Return an item of metadata that is text; "" if it is missing or not text."""
         return _text(self.metadata[name])
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """Return metadata that are finite numbers, shape (n,), n = 0 if there are none.
+        """Return the finite numbers of an item of metadata, shape (n,); n = 0 if it is missing.
 
         Raises
         ------
@@ -84,12 +84,12 @@ class Table(NamedTuple):
         return scalars.numbers(f"{self.header}@{name}", value, fix=_PLAIN)
 
     def number(self, name: str, above: float = -np.inf) -> float | None:
-        """Return metadata that are one number above ``above``; None if they are not there.
+        """Return an item of metadata that is one number above ``above``; None if it is missing.
 
         Raises
         ------
         HeaderError
-            They are no such number.
+            It is not such a number.
         """
         value = self.metadata[name]
         if value is None:
@@ -98,25 +98,25 @@ class Table(NamedTuple):
 
 
 def in_file(path: Path, metadata: Collection[str], chunk_rows: int) -> Table:
-    """The table in a file of halotools' cache.
+    """Return the table in a file of halotools' cache.
 
     Parameters
     ----------
     path : Path
     metadata : collection of str
-        Names of the attributes that are wanted.
+        Names of the attributes to read.
     chunk_rows : int
-        Rows read at a time.
+        Rows to read at a time.
 
     Raises
     ------
     MockgalError
-        As `mockgal.readers.hdf5.safe` refuses files.
+        `mockgal.readers.hdf5.safe` refuses the file.
     """
     with safe.open_hdf5(path) as file:
         data = safe.dataset(file, "data", records=True)
         kind, shape = data.dtype, data.shape
-        found = {name: headers.attribute(file, "/", name, None) for name in metadata}
+        attributes = {name: headers.attribute(file, "/", name, None) for name in metadata}
         statements = expansion.in_file(file, ["/"])
     place = f"{path}:/data"
     if len(shape) != 1:
@@ -151,7 +151,7 @@ def in_file(path: Path, metadata: Collection[str], chunk_rows: int) -> Table:
         place=place,
         header=f"{path}:/",
         columns=tuple(kind.names),
-        metadata=found,
+        metadata=attributes,
         read=read,
         source=(chunks.source(path),),
         name=path.stem,
@@ -161,23 +161,23 @@ def in_file(path: Path, metadata: Collection[str], chunk_rows: int) -> Table:
 
 
 def in_object(catalogue: object, metadata: Collection[str], units: Mapping[str, str]) -> Table:
-    """The table of a catalogue object.
+    """Return the table of a catalogue object.
 
     Parameters
     ----------
     catalogue : object
-        With a ``halo_table``.
+        Has a ``halo_table``.
     metadata : collection of str
-        Names of the attributes that are wanted.
+        Names of the attributes to read.
     units : mapping of str to str
-        Units of the columns that are known, "" for none.
+        Units of the known columns, "" for none.
 
     Raises
     ------
     InputError
         It has no table.
     BadValueError
-        A known column is an attribute of the object, and no column of the table.
+        A known column is an attribute of the object instead of a column of the table.
     """
     kind = type(catalogue).__name__
     place = f"{kind}.halo_table"
@@ -185,7 +185,7 @@ def in_object(catalogue: object, metadata: Collection[str], units: Mapping[str, 
         table: Any = catalogue.halo_table  # type: ignore[attr-defined] # asked for by the caller
         columns: tuple[str, ...] = tuple(table.dtype.names)
         rows = len(table)
-    except Exception as error:  # a cached catalogue reads its file now, and may fail in any way
+    except Exception as error:  # a cached catalogue reads its file here, which may fail in any way
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise InputError(
             place,
@@ -200,9 +200,9 @@ def in_object(catalogue: object, metadata: Collection[str], units: Mapping[str, 
                 f"an attribute ({_shown(getattr(catalogue, name))}) beside a halo table of {rows} "
                 "rows",
                 "a column of the halo table",
-                "halotools makes a column only of a plain NumPy array with one value for each "
-                "halo: give it np.asarray(values), of a Quantity the numbers in Mpc/h, Msun/h or "
-                "km/s, of a masked column the rows that are not masked",
+                "halotools makes a column only from a plain NumPy array with one value for each "
+                "halo: give it np.asarray(values); from a Quantity, the numbers in Mpc/h, Msun/h "
+                "or km/s; from a masked column, the rows that are not masked",
             )
 
     def read(names: Sequence[str]) -> dict[str, Array]:
@@ -221,7 +221,7 @@ def in_object(catalogue: object, metadata: Collection[str], units: Mapping[str, 
         read=read,
         source=source,
         name=kind,
-        fix="give them to UserSuppliedHaloCatalog as NumPy arrays",
+        fix="pass them to UserSuppliedHaloCatalog as NumPy arrays",
         statements=[
             (f"{kind}@{name}", name, value)
             for name, value in getattr(catalogue, "__dict__", {}).items()
@@ -242,29 +242,29 @@ def _shown(value: object) -> str:
 
 
 def _column(where: str, column: Any, unit: str) -> Array:
-    """A copy of a column of an astropy table or structured array, shape (n,)."""
+    """Return a copy of a column of an astropy table or structured array, shape (n,)."""
     stated = str(getattr(column, "unit", None) or "").replace(" ", "")
     if stated and stated not in _SAME_UNITS.get(unit, ()):
         raise UnitsError(
             where,
             f"unit {stated}",
             f"no unit{f', or {unit}' if unit else ''}",
-            f"convert the column and take its unit off: {UNITS_HERE}",
+            f"convert the column and remove its unit: {UNITS_HERE}",
         )
     masked = np.flatnonzero(np.ma.getmaskarray(column)) if hasattr(column, "mask") else np.empty(0)
     if masked.size:
         raise BadValueError(
             f"{where}, row {masked[0]}",
-            f"{masked.size} masked values, this the first",
+            f"{masked.size} masked values, of which this is the first",
             "a value for each halo",
             "leave these rows out of the table",
         )
-    found = np.array(column)
-    if found.ndim != 1 or found.dtype.kind not in "iufb":
+    copy = np.array(column)
+    if copy.ndim != 1 or copy.dtype.kind not in "iufb":
         raise BadValueError(
             where,
-            f"values of shape {found.shape} and type {found.dtype}",
+            f"values of shape {copy.shape} and type {copy.dtype}",
             "one number for each halo",
             "convert the column to a plain array of numbers",
         )
-    return found
+    return copy

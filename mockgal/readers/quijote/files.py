@@ -1,6 +1,6 @@
-"""Sets of group_tab files: found by their names, checked by their sizes, and read.
+"""Sets of group_tab files: found by name, checked by size, and read.
 
-`mockgal.readers.quijote.reader` says what is in them.
+`mockgal.readers.quijote.reader` describes their content.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..hdf5.stored import COPY_AGAIN
 
 Array = NDArray[Any]
 
-# Numbers are those of the machine that wrote them, which is little-endian wherever Gadget runs now.
+# Numbers have the byte order of the machine that wrote them: little-endian wherever Gadget runs.
 HEADER = np.dtype(
     [
         ("Ngroups", "<i4"),
@@ -47,13 +47,13 @@ FOLDER = re.compile(r"groups_\d{3,}")
 
 _NAME = re.compile(r"group_tab_(?P<number>\d{3,})\.(?P<chunk>\d+)")
 _READ = ("GroupLen", "GroupMass", "GroupPos", "GroupVel")
-_SHARED = ("TotNgroups", "TotNids", "Nfiles")  # what all files of a set must agree on
-_EXTRA = 4  # bytes for each group of one of the further blocks
-_NAMED = 12  # numbers in a message
+_SHARED = ("TotNgroups", "TotNids", "Nfiles")  # all files of a set must agree on these
+_EXTRA = 4  # bytes per group of one further block
+_NAMED = 12  # most numbers in a message
 
 
 def named_so(path: Path) -> list[tuple[str, int, Path]]:
-    """(number, chunk, path) of the files of sets at a path, in the order of their numbers."""
+    """Return (number, chunk, path) of the files at a path that are named as sets, sorted."""
     if path.is_file():
         match = _NAME.fullmatch(path.name)
         return [one for one in _in(path.parent) if one[0] == match["number"]] if match else []
@@ -69,34 +69,34 @@ def _in(folder: Path) -> list[tuple[str, int, Path]]:
 
 
 def find_set(path: Path) -> chunks.FileSet:
-    """The set that a path means.
+    """Return the set of files at a path.
 
     Raises
     ------
     FormatError
-        Nothing is called so.
+        No file has such a name.
     UsageError
         Several sets.
     IncompleteSetError
         Two files for one chunk.
     """
-    found = named_so(path)
-    if not found:
+    files = named_so(path)
+    if not files:
         raise FormatError(
             path,
             "no file called group_tab_NNN.K",
             "groups of Gadget's friends-of-friends",
             "give a file of the catalogue or its groups_NNN folder",
         )
-    numbers = sorted({number for number, _, _ in found})
+    numbers = sorted({number for number, _, _ in files})
     if len(numbers) > 1:
         raise UsageError(
             path,
             "several outputs, " + ", ".join(numbers[:_NAMED]) + ", ..." * (len(numbers) > _NAMED),
             "one",
-            "give the folder or a file of the one meant",
+            "give the folder or a file of the one you want",
         )
-    for (_, a, first), (_, b, second) in pairwise(found):
+    for (_, a, first), (_, b, second) in pairwise(files):
         if a == b:
             raise IncompleteSetError(
                 path,
@@ -104,11 +104,11 @@ def find_set(path: Path) -> chunks.FileSet:
                 "one file for each chunk",
                 "move the one that does not belong to the set elsewhere",
             )
-    return chunks.FileSet(tuple(file for _, _, file in found), numbers[0])
+    return chunks.FileSet(tuple(file for _, _, file in files), numbers[0])
 
 
 def count_groups(files: chunks.FileSet) -> list[int]:
-    """The number of groups in each file, where headers agree with each other and with the sizes.
+    """Return the number of groups in each file, checking headers and sizes against each other.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def count_groups(files: chunks.FileSet) -> list[int]:
 
 
 def _header(path: Path) -> Array:
-    """The header of one file, whose size is that of its groups."""
+    """Return the header of one file, whose size must match its number of groups."""
     try:
         safe.check_regular(path)
         size = path.stat().st_size
@@ -169,7 +169,7 @@ def _header(path: Path) -> Array:
 
 
 def _not_groups(path: Path, size: int, begin: bytes, declared: str) -> InputError:
-    """What a file is whose size is not that of the groups that it declares."""
+    """Return the error for a file whose size does not match the groups that it declares."""
     head = np.frombuffer(begin, HEADER)[0]
     swapped = np.frombuffer(begin, HEADER.newbyteorder(">"))[0]
 
@@ -181,14 +181,14 @@ def _not_groups(path: Path, size: int, begin: bytes, declared: str) -> InputErro
         return FormatError(
             path,
             "numbers in the byte order of another kind of machine (big-endian)",
-            "little-endian ones",
+            "little-endian numbers",
             "convert the file (numpy's byteswap, field by field)",
         )
     if groups > 0 and (fits(groups, _EXTRA) or fits(groups, 2 * _EXTRA)):
         blocks = (size - HEADER.itemsize) // groups - GROUP_BYTES
         return CorruptFileError(
             path,
-            f"{size} bytes, {blocks} for each of {groups} groups more than a run of dark matter "
+            f"{size} bytes: {blocks} more for each of {groups} groups than a run of dark matter "
             "has, as for star formation rates or types of groups",
             f"{HEADER.itemsize + GROUP_BYTES * groups} bytes",
             "give the catalogue of a gravity-only run, without these blocks",
@@ -197,9 +197,9 @@ def _not_groups(path: Path, size: int, begin: bytes, declared: str) -> InputErro
     difference = f"{abs(size - expected)} bytes " + ("left over" if size > expected else "short")
     return CorruptFileError(
         path,
-        f"{size} bytes, {difference}, for {declared} as it begins",
+        f"{size} bytes, {difference}, for the {declared} that its header declares",
         f"{expected} bytes: a header of {HEADER.itemsize}, and {GROUP_BYTES} for each group",
-        f"{COPY_AGAIN}; or it is no such catalogue, for the format has no mark of its own",
+        f"{COPY_AGAIN}; or it is not such a catalogue: the format has no magic number to tell",
     )
 
 
@@ -208,9 +208,9 @@ def _unreadable(path: Path, error: OSError) -> InputError:
 
 
 def gather(files: chunks.FileSet, counts: list[int]) -> dict[str, Array]:
-    """The fields `_READ` of all files, as stored."""
+    """Return the fields `_READ` of all files, as stored."""
     total = sum(counts)
-    # Beside the fields, the columns in double precision that are made of them.
+    # The fields, and the columns in double precision that are derived from them.
     check_memory(files.where, 5 * total * sum(GROUP[name].itemsize for name in _READ))
     native = {name: np.empty((total, *GROUP[name].shape), GROUP[name].base) for name in _READ}
     start = 0
@@ -235,13 +235,13 @@ def _fill(path: Path, file: BufferedReader, rows: Array) -> None:
     Raises
     ------
     CorruptFileError
-        The file has become shorter.
+        The file has become shorter since its size was checked.
     """
     taken = file.readinto(rows.data.cast("B")) if rows.size else 0
     if taken != rows.nbytes:
         raise CorruptFileError(
             path,
             f"{os.fstat(file.fileno()).st_size} bytes, fewer than a moment ago",
-            "a file that nobody writes to",
-            "wait for its writer to end",
+            "a file that no program is writing",
+            "wait until the program that writes it has ended",
         )

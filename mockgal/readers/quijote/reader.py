@@ -12,9 +12,9 @@ the file (`mockgal.readers.quijote.files`).
 | GroupVel | peculiar km/s / (1 + z) | velocity |
 | GroupOffset, GroupTLen, GroupTMass | | not read |
 
-The format has no magic number, so that it is never guessed, and states neither the box nor the
-redshift nor the cosmology, so that they are asked for. Pylians writes such files with further
-blocks of star formation rates or types, which runs of dark matter do not have; they are refused.
+The format has no magic number: it is never guessed. It states neither the box nor the redshift nor
+the cosmology: the user must. Pylians also writes such files with further blocks, of star formation
+rates or types, which runs of dark matter do not have; these files are refused.
 Format: franciscovillaescusa/Pylians3, library/readfof.py; units and redshifts of the outputs:
 franciscovillaescusa/Quijote-simulations, docs/source/halos.rst and bsq.rst.
 """
@@ -40,41 +40,41 @@ from .files import FOLDER, count_groups, find_set, gather, named_so
 
 Array = NDArray[Any]
 
-KPC, MASS = 1e3, 1e10  # in a Mpc; Msun/h
+KPC, MASS = 1e3, 1e10  # kpc in a Mpc; Msun/h in the unit of mass
 
 ASKED = ("box_size", "redshift", "h", "omega_m", "omega_lambda")
 DEFINITION = "fof"
 _SOBOL = (6.0, 5.0, 4.0, 3.0, 2.0, 1.5, 1.0, 0.7, 0.5, 0.2, 0.0)
-REDSHIFTS = {  # of outputs by their numbers
+REDSHIFTS = {  # of outputs, by their numbers
     "Quijote": {f"{k:03d}": z for k, z in enumerate((3.0, 2.0, 1.0, 0.5, 0.0))},
     "its Big Sobol Sequence": {f"{k:03d}": z for k, z in enumerate(_SOBOL)},
 }
 
-_SAME_PARTICLES = 1e-3  # relative, between the masses over numbers of particles of groups
+_SAME_PARTICLES = 1e-3  # relative, between the particle masses of different groups
 _SAME_REDSHIFT = 0.01
 # Gravitational constants of codes differ by 3e-4, and the particle masses with them.
 _SAME_NUMBER = 5e-4
-_ROUNDING = 2.0**-24  # of one sum in single precision, in which groups are added up
+_ROUNDING = 2.0**-24  # of one addition in single precision, in which group masses are summed
 
 
 class QuijoteReader:
-    """Group catalogues of friends-of-friends, group_tab_NNN.K: only read where it is asked for."""
+    """Friends-of-friends group catalogues, group_tab_NNN.K; only read with ``--format quijote``."""
 
     name = "quijote"
 
     def detect(self, path: Path) -> bool:
-        """Never: nothing in the files tells the format."""
+        """Return False: nothing in the files identifies the format."""
         return False
 
     def read(self, path: Path, options: ReadOptions) -> Scene:
-        """The scene at ``path``, of which every row is a host halo.
+        """Return the scene at ``path``, in which every row is a host halo.
 
         Parameters
         ----------
         path : Path
             Any file of a set, its ``groups_NNN`` folder, or a run's folder with one output.
         options : ReadOptions
-            Must say `ASKED`.
+            Must state all of `ASKED`.
 
         Returns
         -------
@@ -83,8 +83,8 @@ class QuijoteReader:
         Raises
         ------
         MockgalError
-            Exit code 3 for files that are damaged, incomplete or unphysical, or facts that are not
-            given, 2 for options that cannot be met, 6 for a set too large for memory.
+            Exit code 3 for files that are damaged, incomplete or unphysical, or for facts that the
+            user does not state, 2 for options that cannot be met, 6 for a set too large for memory.
         """
         if options.mass_definition not in (None, DEFINITION):
             raise UsageError(
@@ -132,26 +132,26 @@ class QuijoteReader:
 
 
 def looks_like_a_set(path: Path) -> bool:
-    """Whether names at ``path`` are those of a set; the content is not looked at."""
+    """Return whether names at ``path`` are those of a set, without looking at the content."""
     return bool(named_so(path))
 
 
 def describe(path: Path) -> tuple[str, str]:
-    """What is at ``path``, by its names, and what to do: for the message that nothing knows it."""
-    found = f"{named_so(path)[0][2].name}: by its name, groups of Gadget's friends-of-friends"
-    say = f"--format {QuijoteReader.name} {given.flags(ASKED)}"
-    return found, f"if they are that, as of Quijote, say {say}"
+    """Return what ``path`` holds by its names, and a fix, for the error that no format matches."""
+    found = f"{named_so(path)[0][2].name}: by its name, friends-of-friends groups of Gadget"
+    flags = f"--format {QuijoteReader.name} {given.flags(ASKED)}"
+    return found, f"if it holds such groups, as those of Quijote, give {flags}"
 
 
 def _given(files: chunks.FileSet, options: ReadOptions) -> tuple[float, float, Cosmology]:
-    """Box size [Mpc/h], redshift and cosmology, which the user must say.
+    """Return the box size [Mpc/h], redshift and cosmology, which the user must state.
 
     Raises
     ------
     MissingDatasetError
-        Some are not said; the message names the flags.
+        Some are not stated; the message names the flags.
     UsageError
-        Values that cannot be.
+        Impossible values.
     """
     stated, _ = given.complete(
         files.where,
@@ -166,14 +166,14 @@ def _given(files: chunks.FileSet, options: ReadOptions) -> tuple[float, float, C
 def _particle_mass(
     files: chunks.FileSet, counts: list[int], number: Array, mass: Array, options: ReadOptions
 ) -> tuple[float | None, int]:
-    """Mass over number of particles, in the median over groups [Msun/h], and a row that has it.
+    """Return the particle mass, the median over groups [Msun/h], and the row closest to it.
 
-    None where no group has a mass that can be true: `values.halo_catalog` refuses those.
+    It is None where no group has a possible mass: `values.halo_catalog` refuses these groups.
 
     Raises
     ------
     BadValueError
-        A group without particles, or whose particles have another mass.
+        A group without particles, or with particles of another mass.
     """
     without = np.flatnonzero(number < 1)
     if without.size:
@@ -190,15 +190,15 @@ def _particle_mass(
     usual = float(np.median(each[good]))
     tolerance = np.maximum(_SAME_PARTICLES, number * _ROUNDING)
     wrong = np.isfinite(mass) & (mass >= 0) & ~(np.abs(each / usual - 1) <= tolerance)
-    if options.drop_bad:  # which leaves groups without a mass out
+    if options.drop_bad:  # groups without a mass are left out later
         wrong &= mass > 0
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise BadValueError(
             chunks.place(files, counts, "GroupMass", row),
             f"{np.count_nonzero(wrong)} groups whose mass is not that of their particles, the "
-            f"first {mass[row]:.6g} Msun/h for {number[row]}",
-            f"{usual:.6g} Msun/h for each particle, as the other groups have",
+            f"first {mass[row]:.6g} Msun/h for {number[row]} particles",
+            f"{usual:.6g} Msun/h for each particle, as in the other groups",
             "fetch the file again; groups of a run with gas, stars or several resolutions, and "
             "corrected masses, are not read",
         )
@@ -208,18 +208,18 @@ def _particle_mass(
 def _particles_in_box(
     particle_mass: float, box_size: float, cosmology: Cosmology, where: str
 ) -> dict[str, Any]:
-    """Whether the box holds a whole number cubed of such particles; what that number is.
+    """Return the number of particles that fill the box, as a record, if it is a cube.
 
-    It must be one that grids of initial conditions have: beside 512 the next cube of a whole number
-    is never more than 0.3% away, whatever the box and the cosmology.
+    Its side must be that of a grid of initial conditions. Any whole number would not do: near 512
+    the next cube is never more than 0.3% away, whatever the box and the cosmology.
 
     Raises
     ------
     UnitsError
-        It does not.
+        The number is not the cube of such a side.
     """
-    found = cube(particle_mass, box_size, cosmology.omega_m, cosmology)
-    number, off = found.number, abs(found.side**3 / found.number - 1)
+    nearest = cube(particle_mass, box_size, cosmology.omega_m, cosmology)
+    number, off = nearest.number, abs(nearest.side**3 / nearest.number - 1)
     likely = physics.PARTICLES[0] <= number <= physics.PARTICLES[1]
     if not (likely and off <= _SAME_NUMBER):
         raise UnitsError(
@@ -227,17 +227,17 @@ def _particles_in_box(
             f"{particle_mass:.6g} Msun/h for each particle, of which {number:.6g} = "
             f"{number ** (1 / 3):.2f}^3 fill {box_size:.6g} Mpc/h at "
             f"Omega_m = {cosmology.omega_m:g}",
-            f"N^3 of them within {_SAME_NUMBER:.2%}, N being the side of a grid (a product of 2, "
-            "3, 5, 7, and at most one 11 or 13)",
-            f"correct {flag('omega_m')} or {flag('box_size')}, or look for a factor h, or 1e10 in "
-            "the masses; runs with massive neutrinos, which are in Omega_m and not in the groups, "
-            "are not read",
+            f"N^3 of them within {_SAME_NUMBER:.2%}, where N is the side of a grid (a product of "
+            "2, 3, 5, 7, and at most one 11 or 13)",
+            f"correct {flag('omega_m')} or {flag('box_size')}, or look for a factor h or 1e10 in "
+            "the masses; runs with massive neutrinos, which count in Omega_m but not in the "
+            "groups, are not read",
         )
-    return {SIDE: found.side, RATIO: number / found.side**3}
+    return {SIDE: nearest.side, RATIO: number / nearest.side**3}
 
 
 def _check_redshift(files: chunks.FileSet, redshift: float) -> None:
-    """Warn where no output of this number is at the redshift, which nothing in the files tells."""
+    """Warn if no known output of this number is at the redshift, which the files do not state."""
     usual = {suite: z[files.number] for suite, z in REDSHIFTS.items() if files.number in z}
     if usual and not any(abs(redshift - z) <= _SAME_REDSHIFT for z in usual.values()):
         known = ", ".join(f"{z:g} in {suite}" for suite, z in usual.items())
@@ -249,7 +249,7 @@ def _check_redshift(files: chunks.FileSet, redshift: float) -> None:
 
 
 def _name(files: chunks.FileSet) -> str:
-    """The run's folder and the output."""
+    """Return the name of the snapshot: the run's folder and the output."""
     folder = files.folder.resolve()
     if FOLDER.fullmatch(folder.name):
         folder = folder.parent
@@ -265,7 +265,7 @@ def _halos(
     snapshot: Snapshot,
     options: ReadOptions,
 ) -> HaloCatalog:
-    """The rows in internal units, checked."""
+    """Return the checked rows in internal units."""
     total = len(mass)
     ids = np.arange(total)
     origin = {"position": "GroupPos", "velocity": "GroupVel", "n_particles": "GroupLen"}

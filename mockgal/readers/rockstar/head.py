@@ -16,7 +16,7 @@ from ..checks import expansion
 from ..text.table import Head, read_head
 
 OUT, HLIST = "out_N.list of Rockstar", "hlist of consistent-trees"
-# Mass by definition, in the order in which the host mass is chosen where the user does not;
+# Masses by definition, in the order of preference for the host mass where the user does not choose;
 # "b" (background) is the mean matter density.
 MASSES = {"200c": "m200c", "vir": "mvir", "200m": "m200b", "500c": "m500c"}
 _DEFINITIONS = {name: definition for definition, name in MASSES.items()}
@@ -37,13 +37,13 @@ _FACTS = {
 }
 _QUANTITY_UNITS = {"box size": "Mpc/h", "particle mass": "Msun/h"}
 _LINE = "#Om = 0.3; Ol = 0.7; h = 0.7"
-_EXAMPLES = {  # of comments that state facts
+_EXAMPLES = {  # comments that state facts
     "box_size": "#Box size: 250.0 Mpc/h",
     "redshift": "#a = 0.5",
     **dict.fromkeys(given.COSMOLOGY, _LINE),
 }
-# How comments begin that state a unit, and the unit; in lower case without blanks. Descriptions of
-# columns need not state one.
+# Beginnings of comments that state a unit, in lower case without blanks, and the unit. Descriptions
+# of columns need not state one.
 _UNITS = {
     "units:massesin": "Msun/h",
     "units:positionsin": "Mpc/h",
@@ -55,7 +55,7 @@ _DESCRIPTIONS = {"mvir:": "Msun/h", "rvir:": "kpc/h", "x/y/z:": "Mpc/h", "vx/vy/
 
 
 class HaloList(NamedTuple):
-    """A halo list whose head was read.
+    """A halo list whose head has been read.
 
     Parameters
     ----------
@@ -64,13 +64,13 @@ class HaloList(NamedTuple):
         `OUT` or `HLIST`.
     head : Head
     names : tuple of str
-        Of the columns, in lower case.
+        Names of the columns, in lower case.
     facts : dict of str to float
-        What comments state, by the names in `_FACTS`.
+        Facts stated in comments, by the names in `_FACTS`.
     own : int
         Number of the column of the list's own mass.
     own_definition : str
-        What that mass is, a key of `MASSES`.
+        Definition of that mass, a key of `MASSES`.
     """
 
     path: Path
@@ -82,11 +82,11 @@ class HaloList(NamedTuple):
     own_definition: str
 
     def at(self, name: str) -> str:
-        """``FILE:NAME``, for messages."""
+        """Return ``FILE:NAME``, for messages."""
         return f"{self.path}:{name}"
 
     def host_masses(self) -> dict[str, int]:
-        """The column of the host mass by definition, the one to choose first."""
+        """Return the host mass column of each definition present, the default first."""
         return {
             definition: self.own if definition == self.own_definition else self.column(name)
             for definition, name in MASSES.items()
@@ -95,12 +95,12 @@ class HaloList(NamedTuple):
         }
 
     def host_mass(self, options: ReadOptions) -> tuple[str, int]:
-        """Definition of the host mass, and the number of its column.
+        """Return the definition of the host mass, and the number of its column.
 
         Raises
         ------
         UsageError
-            The user wants one that the list does not have.
+            The user asks for one that the list does not have.
         """
         present = self.host_masses()
         definition = options.mass_definition or next(iter(present))
@@ -114,33 +114,33 @@ class HaloList(NamedTuple):
         return definition, present[definition]
 
     def column(self, name: str) -> int:
-        """Number of the column of a name that is there.
+        """Return the number of the column called ``name``, which must be present.
 
         Raises
         ------
         HeaderError
-            It is there twice.
+            Several columns have this name.
         """
         if self.names.count(name) > 1:
             raise HeaderError(
                 f"{self.path}, line 1",
                 f"{self.names.count(name)} columns called {name}",
                 "one",
-                "rename those that are not meant",
+                "rename the others",
             )
         return self.names.index(name)
 
     def run(self, options: ReadOptions) -> tuple[dict[str, float], list[str]]:
-        """Box size, redshift and cosmology by the names of `given.FACTS`; those the user stated.
+        """Return box size, redshift and cosmology, and the names of those that the user stated.
 
-        The redshift is not among them where the rows have it.
+        They have the names of `given.FACTS`. The redshift is left out if the rows state it.
 
         Raises
         ------
         MissingDatasetError
-            Neither a comment nor the user states some of them.
+            Some are stated neither in a comment nor by the user.
         UsageError
-            The user states what cannot be.
+            The user states impossible values.
         """
         stated: dict[str, float | None] = {"box_size": self.facts.get("box_size")}
         if not self.scale_in_rows:
@@ -160,18 +160,18 @@ class HaloList(NamedTuple):
 
     @property
     def statements(self) -> list[expansion.Statement]:
-        """What comments state of the expansion beside the usual, in lines like ``w0 = -0.9``."""
+        """Further statements of comments about the expansion, in lines like ``w0 = -0.9``."""
         parts = (part for comment in self.head.comments[1:] for part in comment.split(";"))
         matches = filter(None, map(_EQUATION.fullmatch, parts))
         return [(self.at(f"#{match[1]}"), match[1], match[2]) for match in matches]
 
     @property
     def scale_in_rows(self) -> bool:
-        """Whether there are rows that state their scale factor."""
+        """Whether the list has rows, and these state their scale factor."""
         return self.kind == HLIST and self.head.width > 0
 
     def _stated_redshift(self) -> float | None:
-        """The redshift of a list whose rows do not have it."""
+        """Return the redshift of a list whose rows do not state it."""
         scale = self.facts.get("a")
         match = re.match(r"hlist_(\d+\.\d+)\.list", self.path.name)
         if scale is None and self.kind == HLIST and match and float(match[1]) > 0:
@@ -179,12 +179,12 @@ class HaloList(NamedTuple):
         return None if scale is None else 1.0 / scale - 1.0
 
     def redshift_of(self, scale: float) -> float:
-        """The redshift of rows with this scale factor.
+        """Return the redshift of rows with this scale factor.
 
         Raises
         ------
         HeaderError
-            It is none, or not that of the comments.
+            It is not a positive number, or contradicts the comments.
         """
         stated = self.facts.get("a")
         if not 0 < scale < np.inf:
@@ -199,9 +199,9 @@ class HaloList(NamedTuple):
 
 
 def kind_of(first: str) -> str:
-    """`OUT` or `HLIST` for the first line of such a list; "" for any other.
+    """Return the kind of list that begins with this line: `OUT`, `HLIST`, or "" for neither.
 
-    Columns of an hlist may be numbered, ``scale(0) id(1)``, or not. A list of Rockstar has a mass
+    Columns of an hlist may be numbered, ``scale(0) id(1)``, or not. A Rockstar list has a mass
     after the two ids, where UniverseMachine has the id of the host.
     """
     if re.match(r"#\s*scale(\(0\)\s+id\(1\)\s|\s+id\s+desc_)", first, re.I):
@@ -210,12 +210,12 @@ def kind_of(first: str) -> str:
 
 
 def open_list(path: Path) -> HaloList:
-    """Check the head of a halo list.
+    """Read and check the head of a halo list.
 
     Parameters
     ----------
     path : Path
-        A file that `kind_of` knows.
+        A file whose first line `kind_of` recognises.
 
     Returns
     -------
@@ -224,11 +224,11 @@ def open_list(path: Path) -> HaloList:
     Raises
     ------
     FormatError
-        Merger trees, or a mass that is not read.
+        Merger trees, or a mass of an unsupported definition.
     HeaderError
-        Names that are not those of the columns, facts that cannot be or contradict each other.
+        Names that do not match the columns, impossible facts, or facts that contradict each other.
     UnitsError
-        Units that are not Rockstar's.
+        Units other than Rockstar's.
     """
     head = read_head(path)
     kind, words = kind_of("#" + head.comments[0]), head.comments[0].split()
@@ -238,19 +238,19 @@ def open_list(path: Path) -> HaloList:
             path,
             "merger trees of consistent-trees (tree_*.dat)",
             "the halos of one time",
-            "give hlists/hlist_A.list, which its halo_trees_to_catalog.pl makes; or take the rows "
-            f"of one scale factor, here 1, with `{_rows_of_one_time(path)}`",
+            "give hlists/hlist_A.list, which its halo_trees_to_catalog.pl writes; or extract the "
+            f"rows of one scale factor, here 1, with `{_rows_of_one_time(path)}`",
         )
     if kind == HLIST and "(" in words[0]:
         names = _unnumbered(path, words)
     if head.width and head.width != len(names):
         raise HeaderError(
             f"{path}, line 1",
-            f"names of {len(names)} columns, where the first row has {head.width} values",
+            f"names of {len(names)} columns, but {head.width} values in the first row",
             "a name for each",
-            "write the first line again: columns were added or left out without it",
+            "correct the first line: columns were added or removed without changing it",
         )
-    # Rockstar's own mass is the third column, that of consistent-trees the one after sam_mvir.
+    # The own mass is the third column of Rockstar's lists; in consistent-trees it follows sam_mvir.
     own = 2
     if kind == HLIST:
         own = 1 + next((i for i, name in enumerate(names) if name.startswith("sam_m")), 9)
@@ -259,18 +259,18 @@ def open_list(path: Path) -> HaloList:
 
 
 def _rows_of_one_time(path: Path) -> str:
-    """The command that takes the halos of today out of trees, with the comments at their head."""
+    """Return a command that extracts the halos at redshift 0, and the comments, from trees."""
     keep = "NR == FNR && /^#/ && !/^#tree/ || !/^#/ && NF > 1 && $1 == 1"
     return f"awk '{keep}' {in_shell(path)} > hlist_1.00000.list"
 
 
 def _unnumbered(path: Path, words: Sequence[str]) -> list[str]:
-    """Names in lower case, without their numbers.
+    """Return the names in lower case, without their numbers.
 
     Raises
     ------
     HeaderError
-        Numbers that are not those of the columns.
+        Numbers that do not match the columns.
     """
     names = []
     for place, word in enumerate(words):
@@ -280,17 +280,17 @@ def _unnumbered(path: Path, words: Sequence[str]) -> list[str]:
                 f"{path}, line 1",
                 f"column {place} called {printable(word[:80])!r}",
                 f"NAME({place})",
-                "write the first line again: columns were added or left out without it",
+                "correct the first line: columns were added or removed without changing it",
             )
         names.append(match[1].lower())
     return names
 
 
 def _own_definition(path: Path, names: Sequence[str], own: int) -> str:
-    """Definition of the list's own mass.
+    """Return the definition of the list's own mass.
 
-    consistent-trees may call it mvir whatever it is; Rockstar's own name is kept in that of the
-    mass with unbound particles, such as M200b_all.
+    consistent-trees may call it mvir whatever its definition. Rockstar's name for it survives in
+    the name of the mass with unbound particles, such as M200b_all.
     """
     name = names[own] if own < len(names) else "nothing"
     others = [name.removesuffix("_all") for name in names if name.endswith("_all")]
@@ -300,7 +300,7 @@ def _own_definition(path: Path, names: Sequence[str], own: int) -> str:
     if name not in _DEFINITIONS:
         raise FormatError(
             f"{path}, line 1",
-            f"{printable(name[:80])} for the mass that the run was configured for, column {own}",
+            f"{printable(name[:80])} as the mass that the run was configured for, column {own}",
             "one of " + ", ".join(_DEFINITIONS),
             "run Rockstar with MASS_DEFINITION vir, 200b, 200c or 500c",
         )
@@ -308,7 +308,7 @@ def _own_definition(path: Path, names: Sequence[str], own: int) -> str:
 
 
 def _facts(path: Path, head: Head) -> dict[str, float]:
-    """Box, cosmology and so on from the comments after the first."""
+    """Return the box, the cosmology and other facts from the comments after the first."""
     facts: dict[str, float] = {}
 
     def add(name: str, word: str) -> None:
@@ -321,7 +321,7 @@ def _facts(path: Path, head: Head) -> dict[str, float]:
             raise HeaderError(where, repr(word[:80]), "a positive number", "correct the comment")
         if facts.setdefault(key, value) != value:
             raise HeaderError(
-                where, f"{facts[key]:g} and {value:g}", "one value", "take the wrong comment out"
+                where, f"{facts[key]:g} and {value:g}", "one value", "remove the wrong comment"
             )
 
     for comment in head.comments[1:]:
@@ -345,7 +345,7 @@ def _facts(path: Path, head: Head) -> dict[str, float]:
 
 
 def _check_units(path: Path, comment: str) -> None:
-    """Whether a comment states units that are not Rockstar's."""
+    """Raise if a comment states units other than Rockstar's."""
     plain = re.sub(r"\s", "", comment).lower()
     for begin, unit in {**_UNITS, **(_DESCRIPTIONS if "(" in plain else {})}.items():
         if plain.startswith(begin) and unit.lower() not in plain:
@@ -353,5 +353,5 @@ def _check_units(path: Path, comment: str) -> None:
                 f"{path}:#{comment.strip()[:80]}",
                 "a unit that Rockstar does not write",
                 unit,
-                "write the list in comoving Mpc/h, Msun/h and km/s, its radii in comoving kpc/h",
+                "write the list in comoving Mpc/h, Msun/h and km/s, with radii in comoving kpc/h",
             )

@@ -1,4 +1,4 @@
-"""Rockstar's halo lists with parents (out_N.list), and consistent-trees' (hlist and others).
+"""Halo lists of Rockstar with parents (out_N.list), and of consistent-trees (hlist and others).
 
 | native | unit | here |
 |---|---|---|
@@ -7,15 +7,15 @@
 | x, y, z | comoving Mpc/h | position |
 | vx, vy, vz | peculiar km/s | velocity |
 | the list's own mass: mvir, or as the run was configured | Msun/h | mass |
-| the host's mass of the definition that is asked for | Msun/h | host_mass |
+| the host's mass of the chosen definition | Msun/h | host_mass |
 | vmax | km/s | vmax |
 | radius of the own mass (rvir, ...) over rs, if the host mass is the own mass | | concentration |
-| mass over the particle mass, where a comment or the user states it | | n_particles |
-| phantom, in lists of consistent-trees | | rows that have it are left out, counted |
+| mass over the particle mass, if a comment or the user states the latter | | n_particles |
+| phantom, in lists of consistent-trees | | flagged rows are left out and counted |
 
-Names are matched whatever their case, for columns follow the run's configuration. The own mass is
-that of bound particles within the virial radius; a host's has its subhalos in it. Np is not read:
-Rockstar calls it an internal quantity, and it is no count of bound particles.
+Columns are matched by name, ignoring case, because they follow the run's configuration. The own
+mass is that of bound particles within the virial radius; a host's includes its subhalos. Np is not
+read: Rockstar calls it an internal quantity, and it does not count bound particles.
 Format: yt-project/rockstar, io/meta_io.c and util/find_parents.c; consistent-trees 1.01.
 """
 
@@ -45,14 +45,14 @@ from .head import HLIST, HaloList, kind_of, open_list
 Array = NDArray[Any]
 
 _VECTORS = {"position": ("x", "y", "z"), "velocity": ("vx", "vy", "vz")}
-_PARENTS = ("upid", "pid")  # the first that is there
-_PHANTOM = "phantom"  # not 0 for what consistent-trees made up between two outputs
+_PARENTS = ("upid", "pid")  # the first one present is read
+_PHANTOM = "phantom"  # not 0 for halos that consistent-trees interpolated between outputs
 _SCALE_RADIUS = "rs"  # of the fit of a Navarro-Frenk-White profile
 _HOST = -1  # in place of a parent
 _KPC = 1e-3  # Mpc/h in the unit of radii
-_LOOKED_AT = 64  # files of a folder
-_NAMED = 12  # files in a message
-_LISTED = 40  # columns in a message
+_LOOKED_AT = 64  # most files of a folder that are examined
+_NAMED = 12  # most files in a message
+_LISTED = 40  # most columns in a message
 
 
 class RockstarReader:
@@ -61,16 +61,16 @@ class RockstarReader:
     name = "rockstar"
 
     def detect(self, path: Path) -> bool:
-        """Whether ``path`` is a halo list, or a folder with one: never raises for others."""
+        """Return whether ``path`` is a halo list or a folder with one; never raise for others."""
         return bool(_lists(path))
 
     def read(self, path: Path, options: ReadOptions) -> Scene:
-        """The scene in a halo list.
+        """Return the scene in a halo list.
 
         Parameters
         ----------
         path : Path
-            The list, or a folder in which it is the only one.
+            The list, or a folder that contains no other list.
         options : ReadOptions
 
         Returns
@@ -81,7 +81,7 @@ class RockstarReader:
         ------
         MockgalError
             Exit code 3 for a list that is damaged, contradictory, without parents or unphysical, 4
-            for an unsafe one, 2 for options that cannot be met, 6 for one too large for memory.
+            for an unsafe one, 2 for options that cannot be met, 6 for a list too large for memory.
         """
         halos = open_list(_find(path))
         definition, host_column = halos.host_mass(options)
@@ -152,7 +152,7 @@ class RockstarReader:
 
 
 def _scale_from(halos: HaloList, scale: float | None, taken: list[str]) -> str:
-    """What states the scale factor."""
+    """Return where the scale factor is stated."""
     if scale is not None:
         return "rows"
     if "redshift" in taken:
@@ -161,7 +161,7 @@ def _scale_from(halos: HaloList, scale: float | None, taken: list[str]) -> str:
 
 
 def _lists(path: Path) -> list[Path]:
-    """The halo lists at a path: itself, or files of the folder."""
+    """Return the halo lists at a path: the file itself, or files of the folder."""
     files = [path]
     if path.is_dir():
         files = [file for file in sorted(path.iterdir()) if file.is_file()][:_LOOKED_AT]
@@ -169,13 +169,13 @@ def _lists(path: Path) -> list[Path]:
 
 
 def _find(path: Path) -> Path:
-    """The one halo list at a path."""
-    found = _lists(path)
-    if len(found) > 1:
-        names = ", ".join(file.name for file in found[:_NAMED]) + ", ..." * (len(found) > _NAMED)
-        raise UsageError(path, f"several halo lists, {names}", "one", "give the one meant")
-    if found:
-        return found[0]
+    """Return the only halo list at a path."""
+    lists = _lists(path)
+    if len(lists) > 1:
+        names = ", ".join(file.name for file in lists[:_NAMED]) + ", ..." * (len(lists) > _NAMED)
+        raise UsageError(path, f"several halo lists, {names}", "one", "give the one you want")
+    if lists:
+        return lists[0]
     begin = ""
     if not path.is_dir():
         check(path)
@@ -189,22 +189,22 @@ def _find(path: Path) -> Path:
 
 
 def _name(path: Path) -> str:
-    """The list, and the folder that it is in."""
+    """Return the name of the snapshot: the list's folder and name."""
     path = path.resolve()
     stem = path.name.removesuffix(".gz").removesuffix(".list")
     return printable(f"{path.parent.name}/{stem}".lstrip("/"))
 
 
 def _columns(halos: HaloList, host_column: int) -> dict[str, text.Wanted]:
-    """What is read: native columns by their names, some by ours."""
+    """Return the columns to read: most under their native names, some under ours."""
     parents = [name for name in _PARENTS if name in halos.names]
     if not parents:
         raise MissingDatasetError(
             halos.at("PID"),
             "no column of parents: hosts and subhalos cannot be told apart",
-            "a column PID, -1 for hosts",
+            "a column PID, with -1 for hosts",
             "run Rockstar's util/find_parents on it (`find_parents out_N.list BOX_SIZE > NEW`), or "
-            "take the hlist of consistent-trees",
+            "use the hlist of consistent-trees",
         )
     floats = [*_VECTORS["position"], *_VECTORS["velocity"], "vmax"]
     floats += ["scale"] * (halos.kind == HLIST)
@@ -239,16 +239,16 @@ def _columns(halos: HaloList, host_column: int) -> dict[str, text.Wanted]:
 def _gather(
     halos: HaloList, columns: dict[str, text.Wanted], options: ReadOptions
 ) -> tuple[dict[str, Array], float | None, SourceFile]:
-    """All rows, with vectors joined; their scale factor; the file.
+    """Return all rows with their vectors joined, their scale factor, and the source file.
 
     Raises
     ------
     BadValueError
         Rows of more than one time, or ids that lack digits.
     FormatError
-        Stars among the halos.
+        Halos with stars.
     ResourceError
-        More rows than there is memory for.
+        More rows than fit into memory.
     """
     labels = {name: halos.names[column.place] for name, column in columns.items()}
     rows = text.Rows(halos.path, halos.head, columns, labels, len(halos.names), options.chunk_rows)
@@ -256,20 +256,20 @@ def _gather(
     scale, kept, before = None, 0, 0
     for piece in rows:
         if "scale" in piece:
-            found = piece.pop("scale")
-            scale = float(found[0]) if scale is None else scale
-            other = np.flatnonzero(found != scale)
+            scales = piece.pop("scale")
+            scale = float(scales[0]) if scale is None else scale
+            other = np.flatnonzero(scales != scale)
             if other.size:
                 raise BadValueError(
                     _place(halos, "scale", before + int(other[0])),
-                    f"the scale factor {found[other[0]]:g}, where the rows before have {scale:g}",
+                    f"the scale factor {scales[other[0]]:g} after rows that have {scale:g}",
                     "the halos of one time",
                     "give the list of one scale factor",
                 )
         if "sm" in piece and (piece.pop("sm") > 0).any():
             raise FormatError(
                 halos.at("SM"),
-                "stars: a hydrodynamic run, which Rockstar-Galaxies was run on",
+                "stars: a hydrodynamic run, processed with Rockstar-Galaxies",
                 "halos of dark matter",
                 "give the list of the gravity-only run",
             )
@@ -284,7 +284,7 @@ def _gather(
         before = rows.rows
     if not before:
         return _no_rows(columns), None, rows.source
-    # The pieces of a column are let go before the next one is joined.
+    # The pieces of a column are freed before the next one is joined.
     native = {name: np.concatenate(pieces.pop(name)) for name in list(pieces) if pieces[name]}
     _check_forms(halos, rows, labels, native)
     return native, scale, rows.source
@@ -316,7 +316,7 @@ def _no_rows(columns: dict[str, text.Wanted]) -> dict[str, Array]:
 
 
 def _place(halos: HaloList, name: str, row: int) -> str:
-    """``FILE:NAME, row R (line L)``."""
+    """Return ``FILE:NAME, row R (line L)``."""
     line = text.line_of(halos.path, row)
     return halos.at(name) + (f", row {row} (line {line})" if line else "")
 
@@ -329,7 +329,7 @@ def _halos(
     snapshot: Snapshot,
     options: ReadOptions,
 ) -> HaloCatalog:
-    """The rows in internal units, checked, without phantoms."""
+    """Return the checked rows in internal units, without phantoms."""
     ids, parent, mass = native["id"], native["parent"], native["mass"]
     phantom = native[_PHANTOM] != 0 if _PHANTOM in native else np.zeros(len(ids), dtype=bool)
     label = {name: halos.names[column.place] for name, column in columns.items()}
@@ -361,7 +361,7 @@ def _halos(
         "halo_id": ids,
         "host_id": host_id,
         "is_central": central,
-        # For a satellite without a host its own mass stands in, until it is dropped or a host.
+        # A satellite without a host gets its own mass, until it is dropped or made a host.
         "host_mass": np.where(central[top], native.get("host_mass", mass)[top], mass),
         **{name: native[name] for name in ("position", "velocity", "mass", "vmax")},
     }

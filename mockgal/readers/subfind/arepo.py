@@ -1,7 +1,7 @@
 """AREPO: Subfind catalogues and snapshots of Illustris, IllustrisTNG and CAMELS.
 
-What differs from other Subfind catalogues: units in the header, or by definition ckpc/h,
-1e10 Msun/h and km/s; `SubhaloGrNr`; the central is the group's first subhalo; `SubhaloFlag`.
+Differences from other Subfind catalogues: units in the header, or by definition ckpc/h, 1e10 Msun/h
+and km/s; `SubhaloGrNr`; the central is the group's first subhalo; `SubhaloFlag`.
 Format: Nelson et al. 2019, arXiv:1812.05609; illustristng/illustris_python, groupcat.py.
 """
 

@@ -1,4 +1,4 @@
-"""The files of a Subfind catalogue, of Gadget-4 or AREPO, and what their headers say."""
+"""The files of a Subfind catalogue of Gadget-4 or AREPO, and the facts in their headers."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ _NO_NAME = ("", ".", "..", "output", "out")  # output folders that name no run
 
 
 class Dialect(NamedTuple):
-    """What differs between the codes that write Subfind catalogues.
+    """The differences between the codes that write Subfind catalogues.
 
     Parameters
     ----------
     name, code : str
-        Of the reader, and of the simulation code.
+        Name of the reader, and of the simulation code.
     stems : str
         Regular expression for the part of the file names before the output's number.
     statement : Statement
@@ -40,13 +40,13 @@ class Dialect(NamedTuple):
     rank : str
         Dataset of /Subhalo with the rank in the group; "" if there is none.
     counts : tuple of str
-        What the header may call the number of subhalos, before ``_ThisFile`` and ``_Total``.
+        Names in the header for the number of subhalos, before ``_ThisFile`` and ``_Total``.
     stellar_mass : dict of str to str
-        Dataset of /Subhalo for each definition that there is, the default first.
+        Dataset of /Subhalo for each definition, the default first.
     flag : str
-        Dataset of /Subhalo that is 0 for what is no galaxy; "" if there is none.
+        Dataset of /Subhalo that is 0 for objects that are not galaxies; "" if there is none.
     in_header : callable
-        Whether the header of a file is the code's, for files without rows.
+        Returns whether the header of a file is that of the code, for files without rows.
     """
 
     name: str
@@ -62,10 +62,10 @@ class Dialect(NamedTuple):
 
 
 class CatalogueSet(NamedTuple):
-    """A set of catalogue files whose headers were checked.
+    """A set of catalogue files whose headers have been checked.
 
-    ``groups`` and ``subhalos`` are rows in each file; ``totals`` those of the whole output;
-    ``missing`` the chunks that are not there, as ranges.
+    ``groups`` and ``subhalos`` are the rows in each file, ``totals`` those of the whole output, and
+    ``missing`` the missing chunks, as ranges.
     """
 
     files: FileSet
@@ -83,36 +83,36 @@ class CatalogueSet(NamedTuple):
 
     @property
     def rows(self) -> dict[str, list[int]]:
-        """Rows in each file, by group of the file."""
+        """Rows in each file, by HDF5 group."""
         return {"Group": self.groups, "Subhalo": self.subhalos}
 
 
 def has_attribute(file: h5py.File, name: str) -> bool:
-    """Whether the header has an attribute."""
+    """Return whether the header has an attribute."""
     return headers.has(file, "Header", name)
 
 
 def is_of(path: Path, dialect: Dialect) -> bool:
-    """Whether a file is of the dialect: by its rows or, without any, by its header."""
+    """Return whether a file is of the dialect, by its rows or, if it has none, by its header."""
     try:
         with safe.open_hdf5(path) as file:
             header = dialect.in_header(file)
             try:
-                found = [name for name in GROUP_NUMBERS if safe.exists(file, f"Subhalo/{name}")]
+                names = [name for name in GROUP_NUMBERS if safe.exists(file, f"Subhalo/{name}")]
             except UnsafeInputError:  # reading refuses it with the reason
                 return header
-            return dialect.group_number in found or (header and not found)
+            return dialect.group_number in names or (header and not names)
     except MockgalError:
         return False
 
 
 def subhalo_count(file: h5py.File, dialect: Dialect) -> str:
-    """What this file's header calls the number of subhalos; "" if it has none."""
+    """Return the name of the number of subhalos in this file's header; "" if it has none."""
     return next((name for name in dialect.counts if has_attribute(file, f"{name}_Total")), "")
 
 
 def open_set(files: FileSet, options: ReadOptions, dialect: Dialect) -> CatalogueSet:
-    """Check the headers of a set.
+    """Read and check the headers of a set.
 
     Parameters
     ----------
@@ -123,7 +123,8 @@ def open_set(files: FileSet, options: ReadOptions, dialect: Dialect) -> Catalogu
     Raises
     ------
     IncompleteSetError, HeaderError, MissingDatasetError
-        Files missing, surplus or of different runs; counts that do not add up; no units.
+        Files that are missing, surplus or of different runs, counts that do not add up, or missing
+        units.
     """
     facts: list[tuple[float | None, ...]] = []
     parameters: list[tuple[float | None, ...]] = []
@@ -163,7 +164,7 @@ def open_set(files: FileSet, options: ReadOptions, dialect: Dialect) -> Catalogu
     chunks.check_same(files, parameters, f"/{place} ({', '.join(STATED)})")
     totals = int(facts[0][4] or 0), int(facts[0][5] or 0)
     if (sum(groups), sum(subhalos)) == totals:
-        missing = ""  # one file that all were merged into, or only empty ones are not here
+        missing = ""  # all files were merged into one, or only empty files are missing
     elif missing and not options.allow_missing_chunks:
         chunks.check_numbers(files, declared, allow_missing=False)
     whole = not missing
@@ -193,14 +194,14 @@ def _of_run(
     units: UnitSystem,
     options: ReadOptions,
 ) -> tuple[float, float, float, list[str]]:
-    """Scale factor, redshift, side of the box [Mpc/h], and which of them the user gave.
+    """Return scale factor, redshift, side of the box [Mpc/h], and which of them the user gave.
 
     Raises
     ------
     MissingDatasetError
-        Neither the header nor the user states some.
+        Some are stated neither in the header nor by the user.
     HeaderError
-        They contradict each other, or are no numbers that a box has.
+        They contradict each other, or are impossible.
     """
     time, redshift, box = header
     where = f"{files.files[0]}:/Header"
@@ -222,7 +223,7 @@ def _of_run(
 
 
 def _name(output_dir: object, files: FileSet) -> str:
-    """The run's name: that of its output folder as the run knew it, else the folder's here."""
+    """Return the run's name: that of its output folder in the parameters, or of the folder here."""
     stated_name = PurePosixPath(str(output_dir)).name
     if stated_name in _NO_NAME:
         folder = files.folder.resolve()

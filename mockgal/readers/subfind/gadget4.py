@@ -1,6 +1,6 @@
 """Gadget-4: Subfind catalogues and snapshots, in any unit system.
 
-What differs from other Subfind catalogues: units in /Parameters, `SubhaloGroupNr`, a rank in the
+Differences from other Subfind catalogues: units in /Parameters, `SubhaloGroupNr`, a rank in the
 group. Format: weiguangcui/Gadget4, src/fof/fof_io.cc.
 """
 

@@ -1,17 +1,18 @@
-"""Which dark-matter particles are bound to each subhalo of a Subfind catalogue.
+"""The dark-matter particles bound to each subhalo of a Subfind catalogue.
 
-A snapshot with groups is sorted by them: for each type of particle the groups in order, within a
-group its subhalos in order and then what is bound to none, within a subhalo the most bound first
-(Gadget-4, documentation/08_groupfiles.md; AREPO, Nelson et al. 2019, arXiv:1812.05609, section 3).
+A snapshot with groups is sorted by them. For each type of particle the groups follow in order;
+within a group its subhalos follow in order, and then the particles bound to none; within a subhalo
+the most bound particle is first (Gadget-4, documentation/08_groupfiles.md; AREPO, Nelson et al.
+2019, arXiv:1812.05609, section 3).
 
 | native | meaning |
 |---|---|
 | Subhalo/SubhaloLenType[1] | number of the subhalo's dark-matter particles |
-| Subhalo/SubhaloOffsetType[1] (Gadget-4) | row of the first in the snapshot |
-| Group/GroupLenType[1] | number of the group's, where there are no offsets (AREPO) |
+| Subhalo/SubhaloOffsetType[1] (Gadget-4) | row of the first of them in the snapshot |
+| Group/GroupLenType[1] | number of the group's particles, where there are no offsets (AREPO) |
 | PartType1/ParticleIDs | the ids |
 
-Zoom simulations have more types of dark matter: only the first, of high resolution, is followed.
+Zoom simulations have more types of dark matter: only the first, of high resolution, is used.
 """
 
 from __future__ import annotations
@@ -44,28 +45,28 @@ _AGAIN = "fetch the files again: they are damaged or from different runs"
 
 
 class _Places(NamedTuple):
-    """Rows of each subhalo's particles in the snapshot: the first, and how many, shape (n,)."""
+    """Rows of each subhalo's particles in the snapshot: the first, and their number, shape (n,)."""
 
     start: Array
     length: Array
 
 
 def of(catalogue: CatalogueSet, snapshot: SnapshotSet, group_number: str) -> Members | None:
-    """The particles of each subhalo, if the files say which they are.
+    """Return the particles of each subhalo, if the files tell which they are.
 
     Parameters
     ----------
     catalogue : CatalogueSet
     snapshot : SnapshotSet
-        Of the same output.
+        The snapshot of the same output.
     group_number : str
         Dataset of /Subhalo with the group's row.
 
     Returns
     -------
     Members or None
-        None if files of the catalogue are missing, or if they lack a dataset that is needed. From
-        its functions: `BadValueError` for rows or ids that cannot be true.
+        None if files of the catalogue are missing, or lack a dataset that is needed. Its functions
+        raise `BadValueError` for impossible rows or ids.
     """
     if catalogue.missing or snapshot.rows.shape[1] <= DARK_MATTER:
         return None
@@ -106,13 +107,13 @@ def of(catalogue: CatalogueSet, snapshot: SnapshotSet, group_number: str) -> Mem
 def _places(
     catalogue: CatalogueSet, found: dict[str, Array], group_number: str, particles: int
 ) -> _Places:
-    """Where the snapshot has each subhalo's particles, checked.
+    """Return the checked rows of each subhalo's particles in the snapshot.
 
     Raises
     ------
     BadValueError
-        Subhalos with more particles than their group, of groups that are out of order, that share
-        particles, or have some that the snapshot has not.
+        Subhalos that have more particles than their group, are not in the order of their groups,
+        share particles, or have particles that the snapshot lacks.
     """
 
     def place(name: str, row: int) -> str:
@@ -160,10 +161,10 @@ def _places(
 
 
 def _read(snapshot: SnapshotSet, start: Array, length: Array) -> Array:
-    """Ids in ranges of rows that do not overlap, one range after the other.
+    """Return the ids in ranges of rows that do not overlap, one range after the other.
 
-    Of each file the blocks are read that hold wanted rows, so that memory is bounded and no stored
-    chunk is unpacked for every range anew.
+    Only the blocks of a file that hold requested rows are read. This bounds memory, and avoids
+    unpacking a stored chunk again for every range.
     """
     check_memory(f"{snapshot.files.where}:/{_IDS}", 8 * int(length.sum()))
     ids = np.empty(int(length.sum()), np.int64)
@@ -199,12 +200,12 @@ def _read(snapshot: SnapshotSet, start: Array, length: Array) -> Array:
 
 
 def _signed(ids: Array, where: str) -> Array:
-    """Ids as int64.
+    """Return ids as int64.
 
     Raises
     ------
     BadValueError
-        No whole numbers, or too large for 63 bits.
+        Ids that are not whole numbers, or are too large for 63 bits.
     """
     if ids.dtype.kind not in "iu":
         raise BadValueError(where, f"ids of type {ids.dtype}", "whole numbers", _AGAIN)

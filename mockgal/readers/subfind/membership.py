@@ -1,6 +1,6 @@
-"""Groups against subhalos: whether both say the same about who belongs to whom.
+"""Consistency of groups and subhalos: whether both state the same membership.
 
-For formats whose groups name their first subhalo by row, and whose subhalos name their group.
+For formats whose groups state the row of their first subhalo, and whose subhalos state their group.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ def check_membership(
     first: Array,
     number: Array,
 ) -> None:
-    """Whether groups and subhalos agree.
+    """Raise if groups and subhalos contradict each other.
 
     Parameters
     ----------
     where : callable
-        ``where("Group/NAME", row)`` says where a value is.
+        ``where("Group/NAME", row)`` returns the location of a value, for messages.
     names : tuple of str
         Datasets of /Subhalo that hold ``group`` and ``rank``.
     group : ndarray of int, shape (subhalos,)
@@ -37,12 +37,12 @@ def check_membership(
     rank : ndarray of int, shape (subhalos,), or None
         Its rank in the group, where the format has one.
     first, number : ndarray of int, shape (groups,)
-        Row of each group's first subhalo (-1: none), and how many it has.
+        Row of each group's first subhalo (-1: none), and its number of subhalos.
 
     Raises
     ------
     BadValueError
-        They contradict each other; the message names the first row that does.
+        They contradict each other; the message names the first such row.
     """
 
     def fail(bad: Array, name: str, found: str, expected: str) -> None:
@@ -73,7 +73,7 @@ def check_membership(
         (number == 0) != (first == -1),
         "Group/GroupNsubs",
         "GroupFirstSub -1 and subhalos, or the reverse",
-        "GroupFirstSub -1 where it is 0",
+        "GroupFirstSub -1 where GroupNsubs is 0, and only there",
     )
     has = np.flatnonzero(first >= 0)
     elsewhere = np.zeros(len(first), dtype=bool)
@@ -87,7 +87,7 @@ def check_membership(
     if rank is not None and total:
         central = np.zeros(total, dtype=bool)
         central[first[has]] = True
-        # A subhalo of rank 0 in a group that says it has none is an orphan, no contradiction here.
+        # A subhalo of rank 0 in a group without subhalos is an orphan, not a contradiction.
         fail(
             (central != (rank == 0)) & (first[group] >= 0),
             in_rank,
@@ -98,6 +98,6 @@ def check_membership(
     fail(
         (members != number) & (first >= 0),
         "Group/GroupNsubs",
-        "a number that is not that of the group's subhalos",
+        "a number other than that of the group's subhalos",
         f"the count of {names[0]}",
     )

@@ -1,8 +1,8 @@
-"""Which rows of the whole output the files of a set hold, and which groups are there as a whole.
+"""Which rows of the whole output a set of files holds, and which groups are complete.
 
-Ids are row numbers in the whole output. Where files are missing, these are found from the rows
-themselves: `GroupFirstSub` is a subhalo's row in the output, each subhalo names its group's, and a
-group's position is that of its first subhalo.
+Ids are row numbers in the whole output. If files are missing, these numbers are derived from the
+rows themselves: `GroupFirstSub` is a subhalo's row in the output, each subhalo states its group's
+row, and a group's position is that of its first subhalo.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Array = NDArray[Any]
 class Rows(NamedTuple):
     """The groups and subhalos that are used.
 
-    ``groups`` and ``subhalos`` are rows of the datasets as read; ``group`` and ``first`` say for
-    each subhalo which of the used groups is its own, and for each group which of the used
-    subhalos is its first (-1: none); ``ids`` are rows of the whole output.
+    ``groups`` and ``subhalos`` are rows of the datasets as read. ``group`` is the number of each
+    subhalo's group among the used groups, and ``first`` that of each group's first subhalo among
+    the used subhalos (-1: none). ``ids`` are rows of the whole output.
     """
 
     groups: Array
@@ -45,7 +45,7 @@ def place(
     centre: Array | None,
     position: Array,
 ) -> Rows:
-    """The rows of a set that are used: all of them, or the whole groups where files are missing.
+    """Return the rows of a set that are used: all, or only complete groups if files are missing.
 
     Parameters
     ----------
@@ -53,14 +53,15 @@ def place(
     group : ndarray of int, shape (subhalos,)
         Row of each subhalo's group in the whole output.
     first, number : ndarray of int, shape (groups,)
-        Row of each group's first subhalo in the whole output (-1: none), and how many it has.
+        Row of each group's first subhalo in the whole output (-1: none), and its number of
+        subhalos.
     centre, position : ndarray, shape (groups, 3) and (subhalos, 3)
-        Of the groups (needed only where files are missing) and of the subhalos, as stored.
+        Positions of the groups (needed only if files are missing) and of the subhalos, as stored.
 
     Raises
     ------
     IncompleteSetError
-        Files are missing, and the rows of those here fit more than one place.
+        Files are missing, and the rows of the others fit more than one place in the output.
     """
     groups, subhalos = np.arange(len(first)), np.arange(len(group))
     if not catalogue.missing or centre is None:
@@ -69,21 +70,21 @@ def place(
     subhalo_id = np.full(len(group), -1)
     for chunk in _runs(chunks.numbers(catalogue.files)):
         g, s = (_span(counts, chunk) for counts in (catalogue.groups, catalogue.subhalos))
-        found = _locate(catalogue, chunk, group[s], first[g], centre[g], position[s])
-        if found is not None:
-            group_id[g] = found[0] + np.arange(g.stop - g.start)
-            subhalo_id[s] = found[1] + np.arange(s.stop - s.start)
+        begin = _locate(catalogue, chunk, group[s], first[g], centre[g], position[s])
+        if begin is not None:
+            group_id[g] = begin[0] + np.arange(g.stop - g.start)
+            subhalo_id[s] = begin[1] + np.arange(s.stop - s.start)
     return _whole_groups(catalogue, group, first, number, group_id, subhalo_id)
 
 
 def _runs(numbers: Sequence[int]) -> list[range]:
-    """Positions of the files whose numbers follow on each other."""
+    """Return the positions of files with consecutive numbers, a range for each run of them."""
     breaks = [0, *(np.flatnonzero(np.diff(numbers) > 1) + 1), len(numbers)]
     return [range(a, b) for a, b in pairwise(breaks)]
 
 
 def _span(counts: Sequence[int], run: range) -> slice:
-    """The rows of a run of files."""
+    """Return the rows of a run of files."""
     start = sum(counts[: run.start])
     return slice(start, start + sum(counts[run.start : run.stop]))
 
@@ -96,10 +97,10 @@ def _locate(
     centre: Array,
     position: Array,
 ) -> tuple[int, int] | None:
-    """Rows of the whole output at which the groups and subhalos of a run of files begin.
+    """Return the rows of the whole output where the groups and subhalos of a run of files begin.
 
-    A group is at the place of its first subhalo, to the last bit. None if no group is here
-    together with that subhalo.
+    A group has the position of its first subhalo, to the last bit. The result is None if the files
+    hold no group together with its first subhalo.
     """
     numbers = chunks.numbers(catalogue.files)
     if numbers[run.start] == 0:
@@ -108,22 +109,23 @@ def _locate(
     most = total_groups - len(first), total_subhalos - len(group)
     if numbers[run.stop - 1] == catalogue.declared_files - 1:
         return most
-    # Of several subhalos at one place, the first row is the first subhalo of its group.
+    # Of several subhalos at one position, the first row is the first subhalo of its group.
     rows = {place.tobytes(): row for row, place in reversed(list(enumerate(position)))}
-    found = {
+    places = {
         (int(group[rows[key]]) - j, int(first[j]) - rows[key])
         for j in np.flatnonzero(first >= 0).tolist()
         if (key := centre[j].tobytes()) in rows
     }
-    if not found:
+    if not places:
         return None
-    place = min(found)
-    if len(found) > 1 or not all(0 <= start <= end for start, end in zip(place, most, strict=True)):
+    place = min(places)
+    inside = all(0 <= start <= end for start, end in zip(place, most, strict=True))
+    if len(places) > 1 or not inside:
         raise IncompleteSetError(
             f"{catalogue.files.files[run.start]}:/Group/GroupFirstSub",
-            f"groups and subhalos that fit {len(found)} places of the whole output",
+            f"groups and subhalos that fit {len(places)} places in the whole output",
             "one place within it",
-            "fetch the chunks before it",
+            "fetch the chunks before this one",
         )
     return place
 
@@ -136,7 +138,7 @@ def _whole_groups(
     group_id: Array,
     subhalo_id: Array,
 ) -> Rows:
-    """The groups whose subhalos are all here, with their subhalos."""
+    """Return the groups whose subhalos are all present, with their subhalos."""
     placed_groups, placed = np.flatnonzero(group_id >= 0), np.flatnonzero(subhalo_id >= 0)
     ids = subhalo_id[placed]
     for name, rows in (("Group", group_id[placed_groups]), ("Subhalo", ids)):
@@ -145,7 +147,7 @@ def _whole_groups(
                 f"{catalogue.files.where}:/{name}",
                 "files whose rows overlap",
                 "each row of the whole output in one file",
-                "fetch the files again: they are damaged or of different runs",
+                "fetch the files again: they are damaged or from different runs",
             )
     begin = np.searchsorted(ids, first[placed_groups])
     end = begin + number[placed_groups] - 1

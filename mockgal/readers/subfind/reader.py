@@ -1,16 +1,16 @@
-"""Subfind catalogues of Gadget-4 and AREPO, with the snapshot beside them where there is one.
+"""Subfind catalogues of Gadget-4 and AREPO, with the snapshot beside them if there is one.
 
-Rows of subhalos are read through the table `SUBHALO`; beside it:
+Rows of subhalos are read through the table `SUBHALO`, and in addition:
 
 | native | here |
 |---|---|
 | row of the subhalo in the whole output | halo_id |
 | Group/GroupFirstSub of the subhalo's group | host_id, is_central |
 | the dataset of the stellar-mass definition, column 4, of runs with gas or stars | stellar_mass |
-| SubhaloHalfmassRadType, column 4, of these runs, where it is there | stellar_half_mass_radius |
+| SubhaloHalfmassRadType, column 4, of these runs, if present | stellar_half_mass_radius |
 | Group/, by mass definition, see `HOST_MASS` | host_mass |
 
-What the codes call things is in their own modules (`Dialect`), units in
+The names that each code uses are in its own module (`Dialect`), units in
 `mockgal.readers.subfind.units`.
 """
 
@@ -45,7 +45,7 @@ Array = NDArray[Any]
 
 
 class _Native(NamedTuple):
-    """A dataset of /Subhalo: the field of `UnitSystem` that converts it, shape of a row."""
+    """A dataset of /Subhalo, the field of `UnitSystem` that converts it, and the shape of a row."""
 
     dataset: str
     unit: str = ""
@@ -74,7 +74,7 @@ _COARSE = 2
 _FIRST, _NUMBER = "Group/GroupFirstSub", "Group/GroupNsubs"
 _CENTRE = "Group/GroupPos"
 _M200, _R200, _GROUP_MASS = "Group/Group_M_Crit200", "Group/Group_R_Crit200", "Group/GroupMass"
-# Mass and radius by definition: all that are there must fit the cosmology. The first depends on
+# Mass and radius by definition: all that are present must fit the cosmology. The first depends on
 # Omega_m alone.
 SPHERES = {
     definition: (f"Group/Group_M_{name}", f"Group/Group_R_{name}")
@@ -88,17 +88,17 @@ SPHERES = {
 
 
 class SubfindReader:
-    """Reads what the code of its dialect writes: single files or sets."""
+    """Base of the readers of Subfind catalogues, which set ``dialect``: single files or sets."""
 
     dialect: Dialect
 
     def detect(self, path: Path) -> bool:
-        """Whether ``path`` is a catalogue of this code: never raises for other formats."""
+        """Return whether ``path`` is a catalogue of this code; never raise for other formats."""
         dialect = self.dialect
         return chunks.any_file(path, dialect.stems, FOLDERS, lambda file: is_of(file, dialect))
 
     def read(self, path: Path, options: ReadOptions) -> Scene:
-        """The scene at ``path``: catalogue, and particles where a snapshot is beside it.
+        """Return the scene at ``path``: the catalogue, and particles if a snapshot is beside it.
 
         Parameters
         ----------
@@ -182,9 +182,9 @@ class SubfindReader:
         return Scene(snapshot, halos, particles, members=bound)
 
 
-def _chosen(flag: str, wanted: str | None, allowed: dict[str, str]) -> str:
-    """What the user wants, or the first that there is."""
-    chosen = wanted or next(iter(allowed))
+def _chosen(flag: str, choice: str | None, allowed: dict[str, str]) -> str:
+    """Return the user's choice, or the first one allowed."""
+    chosen = choice or next(iter(allowed))
     if chosen not in allowed:
         raise UsageError(flag, repr(chosen), "one of " + ", ".join(allowed), "choose one of these")
     return chosen
@@ -193,7 +193,7 @@ def _chosen(flag: str, wanted: str | None, allowed: dict[str, str]) -> str:
 def _read_datasets(
     catalogue: CatalogueSet, dialect: Dialect, definition: str, stars: str
 ) -> dict[str, Array]:
-    """The datasets that are needed, as stored, and no others."""
+    """Return the datasets that are needed, as stored, and no others."""
     wanted: dict[str, tuple[int | None, ...]] = {
         f"Subhalo/{item.dataset}": item.shape for item in SUBHALO.values()
     }
@@ -232,7 +232,7 @@ def _halos(
     definition: str,
     stars: str,
 ) -> HaloCatalog:
-    """The rows in internal units, checked."""
+    """Return the checked rows in internal units."""
     units, group_number = catalogue.units, f"Subhalo/{dialect.group_number}"
     host_dataset = f"Group/{HOST_MASS[definition]}"
 
@@ -261,7 +261,7 @@ def _halos(
     names = (dialect.group_number, dialect.rank)
     check_membership(place, names, rows.group, rank, rows.first, number[rows.groups])
     own = np.arange(len(rows.subhalos))
-    central = rows.first[rows.group] if len(own) else own  # row of each subhalo's; -1: none
+    central = rows.first[rows.group] if len(own) else own  # row of each subhalo's central; -1: none
     columns: dict[str, Array] = {
         "halo_id": rows.ids,
         "host_id": np.where(central >= 0, rows.ids[central], -1) if len(own) else own,
@@ -314,7 +314,7 @@ def _halos(
 
 
 def _star_particle_mass(found: dict[str, Array], unit: float) -> dict[str, float]:
-    """Mass of a star particle [Msun/h], if the catalogue tells: the median over subhalos."""
+    """Return the mass of a star particle [Msun/h], the median over subhalos, if it is known."""
     number = found.get(f"Subhalo/{NUMBER_BY_TYPE}")
     if number is None or not np.any(starry := number[:, STARS] > 0):
         return {}
@@ -323,19 +323,19 @@ def _star_particle_mass(found: dict[str, Array], unit: float) -> dict[str, float
 
 
 def _has_stars(found: dict[str, Array]) -> bool:
-    """Whether the run has gas or stars."""
+    """Return whether the run has gas or stars."""
     by_type = found[f"Subhalo/{BY_TYPE}"]
     return bool(by_type.shape[1] > STARS and (by_type[:, [GAS, STARS]] > 0).any())
 
 
 def _has_several_resolutions(found: dict[str, Array]) -> bool:
-    """Whether subhalos hold heavier dark-matter particles, which zooms keep as type 2."""
+    """Return whether subhalos hold heavier dark-matter particles, type 2 in zoom simulations."""
     by_type = found[f"Subhalo/{BY_TYPE}"]
     return bool(by_type.shape[1] > _COARSE and (by_type[:, _COARSE] > 0).any())
 
 
 def _missing(catalogue: CatalogueSet) -> dict[str, Any]:
-    """What to record of an output of which files are missing."""
+    """Return the record of an output with missing files."""
     if not catalogue.missing:
         return {}
     return {
@@ -349,7 +349,7 @@ def _missing(catalogue: CatalogueSet) -> dict[str, Any]:
 def _check_physics(
     catalogue: CatalogueSet, found: dict[str, Array], options: ReadOptions
 ) -> dict[str, Any]:
-    """Masses, radii and box size of the groups against the cosmology."""
+    """Compare masses and radii of groups, and the box size, with the cosmology; return a record."""
     if not sum(catalogue.groups):
         return {}
     units, where = catalogue.units, catalogue.files.where
@@ -381,9 +381,9 @@ def _check_physics(
 
 
 def _particle_mass(found: dict[str, Array], unit: float) -> float | None:
-    """Dark-matter particle mass [Msun/h] from bound masses and counts.
+    """Return the dark-matter particle mass [Msun/h] from bound masses and counts.
 
-    None if they differ, or if the catalogue does not count particles by type.
+    It is None if subhalos differ, or if the catalogue does not count particles by type.
     """
     by_type, number_by_type = found[f"Subhalo/{BY_TYPE}"], found.get(f"Subhalo/{NUMBER_BY_TYPE}")
     if number_by_type is None:
@@ -406,16 +406,16 @@ def _matter(
     record: dict[str, Any],
     particle_mass: float | None,
 ) -> tuple[snapshots.SnapshotSet | None, float | None, tuple[SourceFile, ...]]:
-    """The snapshot beside the catalogue, its particle mass [Msun/h] and its files.
+    """Return the snapshot beside the catalogue, its particle mass [Msun/h] and its files.
 
-    ``particle_mass`` is what the catalogue implies.
+    ``particle_mass`` is the value that the catalogue implies.
     """
     record["snapshot"] = None
-    found = snapshots.find_snapshot(catalogue.files, catalogue.snapshot_base)
-    if found is None:
+    files = snapshots.find_snapshot(catalogue.files, catalogue.snapshot_base)
+    if files is None:
         return None, None, ()
     try:
-        snapshot = snapshots.open_snapshot(found, options, dialect.statement)
+        snapshot = snapshots.open_snapshot(files, options, dialect.statement)
     except IncompleteSetError as error:
         if not options.allow_missing_chunks:
             raise
@@ -426,11 +426,11 @@ def _matter(
     def same(name: str, here: float, there: float, tolerance: float) -> None:
         if not abs(there - here) <= tolerance * abs(here):
             raise HeaderError(
-                f"{found.files[0]}:/{name}",
+                f"{files.files[0]}:/{name}",
                 f"{there:.9g}",
                 f"{here:.9g}, as in {catalogue.files.files[0]}",
                 "put the snapshot of the same run and output beside the catalogue, or move this "
-                "one away",
+                "snapshot away",
             )
 
     same("Header@BoxSize (in Mpc/h)", catalogue.box_size, snapshot.box_size, 1e-6)
@@ -442,8 +442,8 @@ def _matter(
     for native, name in UNITS.items():
         same(f"{place}@{native}", getattr(ours, name), getattr(theirs, name), SAME)
     record.update(
-        snapshot=found.files[0].name,
-        snapshot_files=len(found.files),
+        snapshot=files.files[0].name,
+        snapshot_files=len(files.files),
         particles=snapshot.particle_count,
         tracers_left_out=snapshot.tracers,
     )
@@ -452,6 +452,6 @@ def _matter(
     mass = snapshot.masses[snapshots.DARK_MATTER] if len(snapshot.masses) > 1 else 0.0
     if mass and particle_mass is not None:
         same("Header@MassTable[1] (in Msun/h)", particle_mass, float(mass), 1e-3)
-    # Snapshots can take terabytes: their sizes are recorded, but no digests are taken.
-    listed = tuple(chunks.source(path, digests=False) for path in found.files)
+    # Snapshots can take terabytes: their sizes are recorded, but no digests.
+    listed = tuple(chunks.source(path, digests=False) for path in files.files)
     return snapshot, float(mass) or None, listed

@@ -1,9 +1,9 @@
-"""Particles of a Gadget-4 or AREPO snapshot: headers checked at once, rows streamed on demand.
+"""Particles of a Gadget-4 or AREPO snapshot: headers checked first, rows streamed on demand.
 
 | native | unit | here |
 |---|---|---|
 | PartTypeN/Coordinates | UnitLength (comoving) | position [Mpc/h] |
-| PartTypeN/Masses, or Header MassTable[N] where that is not 0 | UnitMass | mass [Msun/h] |
+| PartTypeN/Masses, or Header MassTable[N] if not 0 | UnitMass | mass [Msun/h] |
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from .units import STATED, Statement, UnitSystem, read_units, stated
 
 DARK_MATTER = 1
 _WORD = 32
-_MOST_HIGH = (1 << 29) - 1  # of a high word: 2^61 particles
-_COMPARED = 64  # first rows of a file, by which a copy of another is known
+_MOST_HIGH = (1 << 29) - 1  # largest high word: 2^61 particles
+_COMPARED = 64  # first rows of a file, which are compared to detect copies
 
 
 class SnapshotSet(NamedTuple):
-    """A snapshot whose headers were checked.
+    """A snapshot whose headers have been checked.
 
-    ``rows`` has shape (files, types); ``masses`` are those of the mass table [Msun/h], shape
-    (types,), 0 where particles carry their own. ``tracers`` is the number of massless tracers,
-    which are not among the rows.
+    ``rows`` has shape (files, types). ``masses`` are those of the mass table [Msun/h], shape
+    (types,), 0 for particles with individual masses. ``tracers`` is the number of massless tracers,
+    which ``rows`` does not count.
     """
 
     files: FileSet
@@ -59,7 +59,7 @@ class SnapshotSet(NamedTuple):
 
     @property
     def table_mass(self) -> float | None:
-        """Mass of all particles [Msun/h]; None if some carry their own masses."""
+        """Mass of all particles [Msun/h]; None if some have individual masses."""
         totals = self.rows.sum(axis=0)
         if (totals[self.masses == 0] > 0).any():
             return None
@@ -67,28 +67,28 @@ class SnapshotSet(NamedTuple):
 
 
 def find_snapshot(catalogue: FileSet, base: str) -> FileSet | None:
-    """The snapshot that goes with a catalogue: in ``../snapdir_NNN``, or in the same folder."""
+    """Return the snapshot of a catalogue, from ``../snapdir_NNN`` or the same folder, or None."""
     if not catalogue.number:
         return None
     here = catalogue.folder
     snapdir = f"snapdir_{catalogue.number}"
     stems = rf"{re.escape(base)}|snap|snapshot"
-    # "." has no parent to look in, and a link to the folder has two.
+    # The parent of "." is unknown without its absolute path, and a linked folder has two parents.
     beside = (Path(os.path.abspath(here)).parent, here.resolve().parent)
     for folder in (*(place / snapdir for place in (*beside, here)), here):
-        found = chunks.find_set(folder, stems, "(?!)", catalogue.number)
-        if found is not None:
-            return found
+        files = chunks.find_set(folder, stems, "(?!)", catalogue.number)
+        if files is not None:
+            return files
     return None
 
 
 def check_header_time(path: Path, time: float, redshift: float) -> None:
-    """Whether redshift = 1 / a - 1.
+    """Raise unless redshift = 1 / a - 1.
 
     Raises
     ------
     HeaderError
-        They differ by more than rounding, or no run is at that time.
+        They differ by more than rounding, or the redshift is outside the allowed range.
     """
     if not REDSHIFTS[0] <= redshift <= REDSHIFTS[1]:
         raise HeaderError(
@@ -107,7 +107,7 @@ def check_header_time(path: Path, time: float, redshift: float) -> None:
 
 
 def open_snapshot(files: FileSet, options: ReadOptions, statement: Statement) -> SnapshotSet:
-    """Check the headers of a snapshot.
+    """Read and check the headers of a snapshot.
 
     Parameters
     ----------
@@ -119,7 +119,7 @@ def open_snapshot(files: FileSet, options: ReadOptions, statement: Statement) ->
     Raises
     ------
     IncompleteSetError, HeaderError
-        Chunks missing, copied or of different runs, counts that do not add up.
+        Chunks that are missing, copied or from different runs, or counts that do not add up.
     """
     facts: list[tuple[float, ...]] = []
     parameters: list[tuple[float | None, ...]] = []
@@ -157,7 +157,8 @@ def open_snapshot(files: FileSet, options: ReadOptions, statement: Statement) ->
     _, time, redshift, box = facts[0][:4]
     check_header_time(files.files[0], time, redshift)
     types = len(rows[0])
-    if not np.array_equal(np.sum(rows, axis=0), facts[0][4 + types :]):  # not merged into one file
+    # Files whose rows add up to the totals are complete: they may have been merged into one.
+    if not np.array_equal(np.sum(rows, axis=0), facts[0][4 + types :]):
         chunks.check_numbers(files, int(facts[0][0]))
     for kind in range(types):
         chunks.check_total(
@@ -171,7 +172,7 @@ def open_snapshot(files: FileSet, options: ReadOptions, statement: Statement) ->
         raise HeaderError(
             f"{files.files[0]}:/Header@MassTable",
             shown(table),
-            "masses, none negative",
+            "masses of 0 or more",
             "correct the header",
         )
     of_matter = np.array(rows)
@@ -191,13 +192,13 @@ def open_snapshot(files: FileSet, options: ReadOptions, statement: Statement) ->
 
 
 def _are_tracers(file: h5py.File, kind: int) -> bool:
-    """Whether the particles are AREPO's Monte Carlo tracers, which have neither place nor mass."""
+    """Return whether the particles are AREPO's Monte Carlo tracers, without position and mass."""
     group = f"PartType{kind}"
     return safe.exists(file, f"{group}/TracerID") and not safe.exists(file, f"{group}/Coordinates")
 
 
 def _check_copies(files: FileSet, rows: NDArray[np.int64]) -> None:
-    """Whether no file is a copy of another: of equal counts, the first positions are compared.
+    """Raise if a file is a copy of another, comparing the first positions of files of equal counts.
 
     Raises
     ------
@@ -226,7 +227,7 @@ def _check_copies(files: FileSet, rows: NDArray[np.int64]) -> None:
 def _pieces(
     snapshot: SnapshotSet, options: ReadOptions, chunk_rows: int
 ) -> Iterator[ParticleChunk]:
-    """All particles, file by file and type by type."""
+    """Yield all particles, file by file and type by type."""
     for path, row in zip(snapshot.files.files, snapshot.rows, strict=True):
         for kind in np.flatnonzero(row):
             number, group = int(row[kind]), f"PartType{kind}"
@@ -243,7 +244,7 @@ def _pieces(
 
 
 def particles(snapshot: SnapshotSet, options: ReadOptions) -> Particles:
-    """The particles of a snapshot, of all types, as a stream that checks itself at its end.
+    """Return the particles of all types in a snapshot, as a stream that checks itself at its end.
 
     Parameters
     ----------
@@ -273,7 +274,7 @@ def particles(snapshot: SnapshotSet, options: ReadOptions) -> Particles:
 
 
 def check_mass(snapshot: SnapshotSet, total: float) -> float:
-    """Mean density of the snapshot over Omega_m's; see `physics.check_mean_density`."""
+    """Return the snapshot's mean density over that of Omega_m; see `physics.check_mean_density`."""
     return physics.check_mean_density(
         total,
         snapshot.box_size,

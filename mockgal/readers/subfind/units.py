@@ -17,29 +17,29 @@ _MPC_CM = (3.085678e24, "Mpc", {"kpc": 1e-3, "Mpc": 1.0})
 _MSUN_G = (1.989e33, "Msun", {"1e10 Msun": 1e10, "Msun": 1.0, "1e5 Msun": 1e5})
 SNAP = 1e-3  # parsecs and solar masses differ by less than this between codes
 
-# Parameter of the file, name in `UnitSystem`.
+# Parameters of the file, and their names in `UnitSystem`.
 UNITS = {
     "UnitLength_in_cm": "length",
     "UnitMass_in_g": "mass",
     "UnitVelocity_in_cm_per_s": "velocity",
 }
 _UNITS = (*UNITS, "Hubble")
-# Parameter of the file, name in `Cosmology`: the user may give those that the file lacks.
+# Parameters of the file, and their names in `Cosmology`: the user may state those that are missing.
 COSMOLOGY = {"HubbleParam": "h", "Omega0": "omega_m", "OmegaLambda": "omega_lambda"}
 _ALSO = {"OmegaBaryon": "omega_b", "Sigma8": "sigma_8", "PrimordialIndex": "n_s"}
-STATED = (*_UNITS, *COSMOLOGY)  # what all files of a run must agree on
+STATED = (*_UNITS, *COSMOLOGY)  # all files of a run must agree on these
 
 
 class Statement(NamedTuple):
-    """Where a code states its units, and what its format says where a file does not.
+    """Where a code states its units, and what its format defines for files that do not.
 
     Parameters
     ----------
     code : str
     groups : tuple of str
-        Groups with the attributes, the first that has one being believed.
+        Groups with the attributes, in order of precedence.
     assumed : dict of str to float
-        Units by the definition of the format, recorded when they are used.
+        Units that the format defines, recorded when they are used.
     """
 
     code: str
@@ -61,9 +61,9 @@ AREPO = Statement(
 
 
 class UnitSystem(NamedTuple):
-    """Factors from the file's numbers to internal units, and what was concluded on the way.
+    """Factors from the file's numbers to internal units, the cosmology, and a record of both.
 
-    ``length`` gives comoving Mpc/h, ``mass`` Msun/h, ``velocity`` km/s.
+    ``length`` converts to comoving Mpc/h, ``mass`` to Msun/h, ``velocity`` to km/s.
     """
 
     length: float
@@ -74,7 +74,7 @@ class UnitSystem(NamedTuple):
 
 
 def _factor(value: float, table: tuple[float, str, dict[str, float]]) -> tuple[float, str]:
-    """``value`` [cgs] over the unit of ``table``, exact where it is a known one within `SNAP`."""
+    """Return ``value`` [cgs] over the unit of ``table``, exact for known units within `SNAP`."""
     cgs, unit, known = table
     for name, factor in known.items():
         if abs(value / (cgs * factor) - 1) < SNAP:
@@ -84,26 +84,26 @@ def _factor(value: float, table: tuple[float, str, dict[str, float]]) -> tuple[f
 
 def _attribute(file: h5py.File, statement: Statement, name: str) -> float | None:
     for group in statement.groups:
-        found: float | None = headers.number(file, group, name, None)
-        if found is not None:
-            return found
+        value: float | None = headers.number(file, group, name, None)
+        if value is not None:
+            return value
     return None
 
 
 def stated(file: h5py.File, statement: Statement) -> tuple[float | None, ...]:
-    """The parameters `STATED` of a file, None where it lacks one, for `chunks.check_same`."""
+    """Return the parameters `STATED` of a file, None for missing ones, for `chunks.check_same`."""
     return tuple(_attribute(file, statement, name) for name in STATED)
 
 
 def _given(
     where: str, value: dict[str, float | None], options: ReadOptions, statement: Statement
 ) -> list[str]:
-    """Fill in from ``options`` what the file lacks; the names of what was taken from there.
+    """Fill in from ``options`` what the file lacks, and return the names of these parameters.
 
     Raises
     ------
     MissingDatasetError
-        The file lacks units, or a part of the cosmology that the user does not give either.
+        The file lacks units, or a part of the cosmology that the user does not state either.
     """
     taken = []
     for name, own in COSMOLOGY.items():
@@ -119,8 +119,8 @@ def _given(
             ways.append(f"give {flags}, for {', '.join(cosmology)}")
         if units:
             ways.append(
-                f"write the attributes {', '.join(units)} there, for units cannot be given by an "
-                "option, or copy the group /Parameters from another file of the run"
+                f"write the attributes {', '.join(units)} there (no option states units), or copy "
+                "the group /Parameters from another file of the run"
             )
         raise MissingDatasetError(
             where,
@@ -132,10 +132,10 @@ def _given(
 
 
 def _assume(value: dict[str, float | None], statement: Statement) -> list[str]:
-    """Fill in what the format defines and the file does not state; the names of that."""
+    """Fill in what the format defines and the file does not state; return the names."""
     assumed = [name for name in statement.assumed if value[name] is None]
     value.update({name: statement.assumed[name] for name in assumed})
-    if statement.assumed and value["Hubble"] is None:  # such formats are in units with h
+    if statement.assumed and value["Hubble"] is None:  # these formats have units with h
         length, _ = _factor(value["UnitLength_in_cm"] or 0.0, _MPC_CM)
         velocity = (value["UnitVelocity_in_cm_per_s"] or 0.0) / 1e5
         value["Hubble"] = 100.0 * length / velocity if velocity > 0 else 0.0
@@ -144,15 +144,15 @@ def _assume(value: dict[str, float | None], statement: Statement) -> list[str]:
 
 
 def read_units(file: h5py.File, options: ReadOptions, statement: Statement) -> UnitSystem:
-    """The unit system that a file states.
+    """Return the unit system that a file states.
 
     Parameters
     ----------
     file : h5py.File
     options : ReadOptions
-        Its cosmology is taken where the file states none.
+        Their cosmology is used where the file states none.
     statement : Statement
-        Where the code states it.
+        Where the code states its units.
 
     Returns
     -------
@@ -161,25 +161,25 @@ def read_units(file: h5py.File, options: ReadOptions, statement: Statement) -> U
     Raises
     ------
     MissingDatasetError
-        An attribute is not there, not defined by the format, nor given by the user.
+        An attribute is missing, and neither the format nor the user defines it.
     HeaderError
-        The Hubble constant fits neither a run in units with h nor one without; a run that is not
-        comoving; a cosmology that cannot be.
+        The Hubble constant fits neither a run in units with h nor one without, the run is not
+        comoving, or the cosmology is impossible.
     UsageError
-        The user's cosmology is not the file's.
+        The user's cosmology contradicts the file's.
     """
     where = f"{file.filename}:/{statement.groups[0]}"
-    found = dict(zip(STATED, stated(file, statement), strict=True))
-    assumed = _assume(found, statement)
-    given = _given(where, found, options, statement)
-    value = {name: number for name, number in found.items() if number is not None}
+    parameters = dict(zip(STATED, stated(file, statement), strict=True))
+    assumed = _assume(parameters, statement)
+    given = _given(where, parameters, options, statement)
+    value = {name: number for name, number in parameters.items() if number is not None}
     for name in _UNITS:
         if value[name] <= 0:
             raise HeaderError(
                 f"{where}@{name}",
                 f"{value[name]}",
                 "a positive number",
-                "write the run's parameters again",
+                "correct the run's parameters in the file",
             )
     if _attribute(file, statement, "ComovingIntegrationOn") == 0:
         raise HeaderError(
@@ -209,8 +209,8 @@ def read_units(file: h5py.File, options: ReadOptions, statement: Statement) -> U
             f"{value['Hubble']}, which is {hubble:.6g} km/s/Mpc, with "
             f"HubbleParam {value['HubbleParam']}",
             "100 (units with h), or the true Hubble constant with HubbleParam 1 (units without)",
-            "correct Hubble, HubbleParam or the units that the file states (a factor 1000: kpc "
-            "against Mpc)",
+            "correct Hubble, HubbleParam or the units that the file states (a factor 1000 means "
+            "kpc instead of Mpc, or the reverse)",
         )
     if h_free:
         length, mass = length * h, mass * h

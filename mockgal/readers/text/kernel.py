@@ -1,7 +1,7 @@
-"""Numbers in lines of text, compiled: values are counted, and those that are wanted converted.
+"""Compiled conversion of numbers in lines of text: all values are counted, some are converted.
 
-Floats are correctly rounded: up to 2^53 times or over a power of ten up to 10^22 is one exact
-operation, and the few numbers that are not of this form are left to the caller. Integers are exact
+Floats are correctly rounded: a mantissa up to 2^53 times or over a power of ten up to 10^22 takes
+one exact operation, and the few numbers not of this form are left to the caller. Integers are exact
 over the whole of int64.
 """
 
@@ -14,29 +14,29 @@ import numba
 import numpy as np
 from numba import types
 
-# What `scan` stopped at.
+# Why `scan` stopped.
 DONE = 0
 COMMENT = 1  # a line that begins with #
 COUNT = 2  # a line with another number of values
-BYTE = 3  # a byte that text does not have
+BYTE = 3  # a byte that does not occur in text
 LONG = 4  # a line that is too long
-MALFORMED = 5  # not an integer, where one is wanted
-FRACTION = 6  # not a whole number
+MALFORMED = 5  # not a number, in a column of integers
+FRACTION = 6  # not a whole number, in a column of integers
 OVERFLOW = 7  # an integer beyond 64 bits
 
 _TEN = np.array([10.0**n for n in range(23)])
 _EXACT = 1 << 53
-_LAST = ((1 << 63) - 1) // 10  # a mantissa up to this, or this and a digit up to 7, has room
+_LAST = ((1 << 63) - 1) // 10  # a mantissa below this, or this one before a digit up to 7, has room
 _SPACE, _TAB, _NEWLINE, _RETURN, _HASH = b" \t\n\r#"
 _MINUS, _PLUS, _POINT, _LOWER_E, _UPPER_E, _ZERO = b"-+.eE0"
 _ASCII_END = 127
 
 
 def _number(text: Any, pos: int) -> Any:
-    """A number at ``pos``: (mantissa, exponent, negative, lost, good, end).
+    """Return the number at ``pos``: (mantissa, exponent, negative, lost, good, end).
 
-    It is mantissa * 10^exponent; ``lost`` if digits that are not 0 did not fit into the mantissa,
-    ``good`` if it is a decimal number.
+    Its size is mantissa * 10^exponent; ``lost`` if digits other than 0 did not fit into the
+    mantissa, ``good`` if it is a decimal number.
     """
     c = text[pos]
     negative = c == _MINUS
@@ -83,7 +83,7 @@ def _number(text: Any, pos: int) -> Any:
 
 
 def _whole(mantissa: int, exponent: int, lost: bool) -> Any:
-    """The integer that a number is, and `DONE`, `FRACTION` or `OVERFLOW`."""
+    """Return the integer that a number equals, and `DONE`, `FRACTION` or `OVERFLOW`."""
     if lost:
         return mantissa, OVERFLOW if exponent >= 0 else FRACTION
     while mantissa != 0 and exponent < 0:
@@ -116,7 +116,7 @@ def _scan(
     hard: Any,
     dotted: Any,
 ) -> Any:
-    """Rows of numbers from ``start`` on, until a comment, a fault, or no room.
+    """Convert rows of numbers from ``start`` on, up to a comment, a fault, or the end of room.
 
     Parameters
     ----------
@@ -126,27 +126,26 @@ def _scan(
     max_line : int
         Longest line, in bytes.
     filled : int
-        Rows that are there already.
+        Rows filled already.
     slot : ndarray of int64, shape (width,)
-        Row of ``floats`` or ``integers`` that takes a column; -1 for those not wanted.
+        Row of ``floats`` or ``integers`` that takes a column; -1 for columns not to be converted.
     integer : ndarray of bool, shape (width,)
-        Columns of integers.
+        Whether a column holds integers.
     floats : ndarray of float64, shape (f, capacity)
     integers : ndarray of int64, shape (i, capacity)
     hard : ndarray of int64, shape (n, 5)
-        Takes what is left to the caller: slot, row, where the text of the number begins and ends,
-        and whether it is a decimal number. At least ``width`` rows.
+        Filled with the numbers left to the caller: slot, row, begin and end of the text of the
+        number, and whether it is a decimal number. At least ``width`` rows.
     dotted : ndarray of int64, shape (i, 2)
-        The first row of each column of integers in which one is written as a float, with a point or
-        an exponent, and the first in which digits before the point are not written (1.5e+07); stays
-        as it is where it is not below 0 or there is none.
+        For each column of integers, filled with the first row where one is written as a float, with
+        a point or an exponent, and the first where digits before the point are not written
+        (1.5e+07). Unchanged where it is not below 0 or there is no such row.
 
     Returns
     -------
     code, pos, rows, left, begin, column : int
-        Why it stopped and where to go on, or where the fault is; rows that are there now; lines
-        before ``pos`` or, with a fault, before that line; rows of ``hard``; where the line begins;
-        and the column, or for `COUNT` the number of values.
+        Why it stopped; where to go on, or where the fault is; rows filled now; rows of ``hard``
+        filled; where the line begins; and the column, or for `COUNT` the number of values.
     """
     width, capacity = len(slot), floats.shape[1]
     rows, left, pos, begin = filled, 0, start, start
@@ -228,9 +227,9 @@ def _signature() -> Any:
 
 @lru_cache(maxsize=1)
 def scan() -> Any:
-    """`_scan`, compiled; in memory only where numba's cache is out of order."""
+    """Return `_scan`, compiled; only in memory if numba's cache does not work."""
     compiled: Any = numba.njit
     try:
         return compiled([_signature()], nogil=True, cache=True)(_scan)
-    except Exception:  # numba lets through whatever the disk or a damaged file raises
+    except Exception:  # numba passes on whatever the disk or a damaged file raises
         return compiled([_signature()], nogil=True)(_scan)

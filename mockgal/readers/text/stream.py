@@ -1,7 +1,7 @@
-"""Text files from strangers as blocks of whole lines, plain or compressed with gzip.
+"""Untrusted text files as blocks of whole lines, plain or compressed with gzip.
 
-Files are never held as a whole, nor lines longer than `MAX_LINE`; compressed data that become
-absurdly many are refused.
+Neither whole files nor lines longer than `MAX_LINE` are ever held. Compressed data that expand
+beyond any plausible size are refused.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from pathlib import Path
 from ...errors import CorruptFileError, InputError, MockgalError, UnsafeInputError
 from ..hdf5 import safe
 
-MAX_LINE = 1 << 14  # bytes of a line
-BOMB_BYTES, BOMB_RATIO = 64 << 20, 100  # of gzip, refused: larger than both; tables have 3 to 10
+MAX_LINE = 1 << 14  # most bytes in a line
+# Decompressed data are refused above both this size and this ratio; tables have ratios of 3 to 10.
+BOMB_BYTES, BOMB_RATIO = 64 << 20, 100
 COPY_AGAIN = "copy or download the file again and compare its checksum with the source's"
 _BLOCK = 8 << 20
 _GZIP = b"\x1f\x8b"
 
 
 class Stream:
-    """The bytes of a file, digested on the way and decompressed."""
+    """The bytes of a file, hashed and decompressed as they are read."""
 
     def __init__(self, path: Path, *, digest: bool = False) -> None:
         check(path)
@@ -33,11 +34,11 @@ class Stream:
         self._hash = hashlib.sha256() if digest else None
 
     def digest(self) -> str:
-        """Of all bytes, after the last block."""
+        """Return the digest of all bytes, after the last block."""
         return self._hash.hexdigest() if self._hash else ""
 
     def blocks(self, length: int = _BLOCK) -> Iterator[bytes]:
-        """The text, in blocks of at most ``length`` bytes."""
+        """Yield the text, in blocks of at most ``length`` bytes."""
         raw = self._raw(length)
         first = next(raw, b"")
         self.compressed = first.startswith(_GZIP)
@@ -48,7 +49,7 @@ class Stream:
             yield from raw
 
     def _raw(self, length: int) -> Iterator[bytes]:
-        """Blocks of the file; another thread digests one while the caller works on it."""
+        """Yield blocks of the file; another thread hashes one while the caller works on it."""
         with ThreadPoolExecutor(1) as pool:
             digested: Future[None] | None = None
             try:
@@ -72,12 +73,12 @@ class Stream:
             raise CorruptFileError(
                 self.path,
                 f"{self.taken} bytes where there were {self.size}, and {size} at the end",
-                "a file that nobody writes to",
-                "wait for its writer to end",
+                "a file that no program is writing",
+                "wait until the program that writes it has ended",
             )
 
     def _decompressed(self, first: bytes, raw: Iterator[bytes], length: int) -> Iterator[bytes]:
-        """The text of one gzip member after another."""
+        """Yield the text of one gzip member after another."""
         engine, total, data = zlib.decompressobj(31), 0, first
         while True:
             try:
@@ -90,8 +91,8 @@ class Stream:
             if total > BOMB_BYTES and total > BOMB_RATIO * self.taken:
                 raise UnsafeInputError(
                     self.path,
-                    f"{self.taken} compressed bytes that become {total} and more",
-                    f"at most {BOMB_RATIO} times as many, as for any table",
+                    f"{self.taken} compressed bytes that expand to {total} and more",
+                    f"at most {BOMB_RATIO} times as many, more than any table needs",
                     "do not use this file",
                 )
             if text:
@@ -113,7 +114,7 @@ class Stream:
 
 
 def check(path: Path) -> None:
-    """Refuse what is not an ordinary, readable file.
+    """Raise if a path is not an ordinary, readable file.
 
     Raises
     ------
@@ -127,9 +128,9 @@ def check(path: Path) -> None:
 
 
 def lines(stream: Stream, length: int = _BLOCK) -> Iterator[tuple[bytes, int, bool]]:
-    """Blocks of whole lines: the bytes, how many of them, and whether the last line had its end.
+    """Yield blocks of whole lines: bytes, their number, and whether the last line had a newline.
 
-    A line that is too long is cut, to a length that is still too long.
+    A line that is too long is cut to one byte more than `MAX_LINE`, which is still too long.
     """
     carry = b""
     for block in stream.blocks(length):
@@ -146,7 +147,7 @@ def lines(stream: Stream, length: int = _BLOCK) -> Iterator[tuple[bytes, int, bo
 
 
 def begins_with(path: Path) -> str:
-    """The first line of a file, plain or compressed, without its end; "" if it is no text."""
+    """Return the first line of a file, plain or compressed, without its newline; "" if not text."""
     try:
         data, _, _ = next(lines(Stream(path), MAX_LINE))
     except (StopIteration, MockgalError):

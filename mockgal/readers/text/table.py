@@ -1,8 +1,9 @@
-"""Large tables of numbers in text, from strangers: read in pieces, each line checked.
+"""Large text tables of numbers from untrusted files: read in pieces, each line checked.
 
-A table is lines of the same number of values, apart by blanks; lines that begin with # are
-comments, the first of which names the columns. The file may be compressed with gzip. Nothing is
-allocated for what a file declares, and no line is held that is longer than `MAX_LINE`.
+A table consists of lines with the same number of values, separated by blanks. Lines that begin
+with # are comments; the first names the columns. The file may be compressed with gzip. Memory is
+allocated for what is read, never for what a file declares, and no line longer than `MAX_LINE` is
+held.
 """
 
 from __future__ import annotations
@@ -22,23 +23,23 @@ from .stream import COPY_AGAIN, MAX_LINE, Stream, lines
 Array = NDArray[Any]
 
 MAX_COMMENTS = 1 << 20  # bytes of comments before the first row
-_HARD = 1 << 16  # numbers at a time that need more than one operation
-_SPECIAL = (b"nan", b"inf", b"infinity")  # and with a sign, as C writes and reads them
-_SHOWN = 40  # characters of a value in a message
+_HARD = 1 << 16  # most numbers at a time that take more than one operation to convert
+_SPECIAL = (b"nan", b"inf", b"infinity")  # also with a sign, as C writes and reads them
+_SHOWN = 40  # most characters of a value in a message
 _MEND = "fetch or write the list again"
 
 
 class Head(NamedTuple):
-    """What comes before the second row.
+    """The beginning of a table: its first comments, and the width of its first row.
 
     Parameters
     ----------
     comments : tuple of str
         The comments, without their #; the first names the columns.
     width : int
-        Values of the first row; 0 without any.
+        Number of values in the first row; 0 if there are no rows.
     compressed : bool
-        With gzip.
+        Whether the file is compressed with gzip.
     """
 
     comments: tuple[str, ...]
@@ -47,21 +48,21 @@ class Head(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """A column that is read: its number from 0, and whether it holds integers."""
+    """A column to read: its number, from 0, and whether it holds integers."""
 
     place: int
     integer: bool = False
 
 
 def read_head(path: Path) -> Head:
-    """The comments before the first row, and how many values that row has.
+    """Return the comments before the first row, and how many values that row has.
 
     Raises
     ------
     InputError
         Not a file, or not readable.
     CorruptFileError
-        Comments without end.
+        Too many bytes of comments, or a comment that is too long.
     """
     comments: list[str] = []
     stream, size = Stream(path), 0
@@ -76,7 +77,7 @@ def read_head(path: Path) -> Head:
                     path,
                     f"{size} bytes of comments in {len(comments) + 1} lines, and no row",
                     f"at most {MAX_COMMENTS} bytes, in lines of at most {MAX_LINE}",
-                    "check that the file is the one meant",
+                    "check that this is the right file",
                 )
             if text:
                 comments.append(text[1:].decode("utf-8", "replace"))
@@ -90,29 +91,29 @@ class Rows:
     ----------
     path : Path
     head : Head
-        What `read_head` gave; its first comment must not come again.
+        The result of `read_head`; its first comment must not be repeated.
     columns : mapping of str to Wanted
-        What is read, by the names that the pieces use; other columns are counted, and not looked
-        at.
+        Columns to read, by their names in the pieces. Values of other columns are counted, but not
+        converted.
     labels : mapping of str to str
-        What messages call these columns.
+        Names of these columns in messages.
     width : int
-        Values of a row.
+        Number of values in a row.
     chunk_rows : int
-        Most rows of a piece.
+        Most rows in a piece.
 
     Attributes
     ----------
     rows : int
         Rows so far.
     fraction : float
-        Share of the file that they come from.
+        Fraction of the file that they come from.
     dotted : dict of str to int
-        Columns of integers of which some are written as floats (16.0, 1.6e+01): the first such row.
+        First row in which a column of integers has one written as a float (16.0, 1.6e+01).
     rounded : dict of str to int
-        Those of which some lack digits before the point (1.5e+07): the first such row.
+        First row in which such a float lacks digits before the point (1.5e+07).
     source : SourceFile
-        The file, once the rows are read to their end.
+        The file, after the last row has been read.
     """
 
     source: SourceFile
@@ -128,7 +129,7 @@ class Rows:
     ) -> None:
         self.path, self.rows, self.fraction = path, 0, 0.0
         self._head, self._labels, self._chunk_rows = head, labels, chunk_rows
-        # Floats, then integers: column numbers by the row of the array that takes them.
+        # Names of the columns of floats, then of integers, in the order of their arrays' rows.
         self._names = [[n for n, c in columns.items() if c.integer == kind] for kind in (0, 1)]
         self._slot = np.full(width, -1)
         self._integer = np.zeros(width, dtype=bool)
@@ -137,19 +138,19 @@ class Rows:
             self._slot[place], self._integer[place] = np.arange(len(place)), kind == 1
         self.dotted: dict[str, int] = {}
         self.rounded: dict[str, int] = {}
-        self._lines = self._comments = 0  # lines before the block, bytes of comments among rows
+        self._lines = self._comments = 0  # lines before the block; bytes of comments among rows
 
     def __iter__(self) -> Iterator[dict[str, Array]]:
-        """Pieces: an array of shape (n,) for each column, float64 or int64.
+        """Yield pieces: an array of shape (n,) for each column, float64 or int64.
 
         Raises
         ------
         CorruptFileError
-            A line with another number of values, that is too long, cut off, or no text.
+            A line that has another number of values, is too long, is cut off, or is not text.
         BadValueError
-            A value that is no number, no integer where one is wanted, or too large.
+            A value that is not a number, not an integer in a column of integers, or too large.
         UnsafeInputError
-            Compressed data that become absurdly many.
+            Compressed data that expand beyond any plausible size.
         """
         stream = Stream(self.path, digest=True)
         for data, end, ended in lines(stream):
@@ -165,7 +166,7 @@ class Rows:
         self.source = SourceFile(str(self.path), stream.size, stream.digest())
 
     def _blocks(self, data: bytes, end: int, ended: bool) -> Iterator[tuple[Array, Array]]:
-        """Floats and integers of some rows of whole lines, each of shape (columns, rows)."""
+        """Yield the floats and integers of rows in whole lines, each of shape (columns, rows)."""
         from . import kernel
 
         scan, width = kernel.scan(), len(self._slot)
@@ -173,7 +174,7 @@ class Rows:
         hard = np.empty((max(_HARD, width), 5), dtype=np.int64)
         pos = 0
         while pos < end:
-            # A value takes two bytes or more: what is allocated follows what is there.
+            # A value takes at least two bytes, so memory is bounded by the bytes that are present.
             capacity = min(self._chunk_rows, (end - pos) // (2 * max(width, 1)) + 1)
             floats = np.empty((len(self._names[0]), capacity))
             integers = np.empty((len(self._names[1]), capacity), dtype=np.int64)
@@ -206,7 +207,7 @@ class Rows:
             if filled and not ended and self._slot[-1] >= 0:
                 raise CorruptFileError(
                     self._at(data, 0),
-                    "a last line without an end, whose last number may be cut off",
+                    "a last line without a newline, whose last number may be cut off",
                     "a newline at the end of the file",
                     f"{COPY_AGAIN}; if the line is whole, add a newline",
                 )
@@ -214,12 +215,12 @@ class Rows:
                 yield floats[:, :filled], integers[:, :filled]
 
     def _at(self, data: bytes, pos: int, name: str = "") -> str:
-        """``FILE:NAME, line N`` of a place in a block."""
+        """Return ``FILE:NAME, line N`` of a place in a block."""
         line = self._lines + data.count(b"\n", 0, pos) + 1
         return f"{self.path}{f':{self._labels[name]}' if name else ''}, line {line}"
 
     def _exact(self, data: bytes, hard: Array, floats: Array) -> None:
-        """Fill in the floats that take more than one operation, or none at all."""
+        """Fill in the floats that take more than one operation; raise if one is not a number."""
         slots, rows, first, last, decimal = hard.T
         words = [data[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True)]
         for item in np.flatnonzero(decimal == 0):
@@ -239,11 +240,11 @@ class Rows:
     def _no_number(where: str, word: bytes) -> BadValueError:
         fix = _MEND
         if word.startswith(b"*") or word.count(b".") > 1:
-            fix = "write the list again with wider columns, for these ran into each other"
+            fix = "write the list again with wider columns: these ran into each other"
         return BadValueError(where, _shown(word), "a decimal number", fix)
 
     def _wrong_count(self, data: bytes, begin: int, count: int, ended: bool) -> CorruptFileError:
-        cut = "" if ended else ", the last, without an end"
+        cut = "" if ended else " in the last line, which has no newline"
         return CorruptFileError(
             self._at(data, begin),
             f"{count} values{cut}",
@@ -254,7 +255,7 @@ class Rows:
     def _refusal(
         self, code: int, data: bytes, begin: int, pos: int, column: int, ended: bool
     ) -> CorruptFileError | BadValueError:
-        """What a fault that the compiled code found means."""
+        """Return the error for a fault that the compiled code found."""
         from . import kernel
 
         if code == kernel.LONG:
@@ -262,7 +263,7 @@ class Rows:
                 self._at(data, begin),
                 f"a line longer than {MAX_LINE} bytes",
                 "lines of numbers",
-                "check that the file is the one meant",
+                "check that this is the right file",
             )
         if code == kernel.BYTE:
             return CorruptFileError(
@@ -277,7 +278,7 @@ class Rows:
         if code == kernel.MALFORMED:
             return self._no_number(where, word)
         count = len(data[begin : data.find(b"\n", begin)].split())
-        if count != len(self._slot):  # a value too many or too few has shifted the others
+        if count != len(self._slot):  # an extra or missing value has shifted the others
             return self._wrong_count(data, begin, count, ended)
         if code == kernel.FRACTION:
             return BadValueError(where, _shown(word), "an integer", _MEND)
@@ -285,11 +286,11 @@ class Rows:
             where,
             _shown(word),
             "an integer of 64 bits, below 2^63",
-            "number the halos anew, in the columns of ids and of parents alike",
+            "renumber the halos, in the columns of ids and of parents alike",
         )
 
     def _check_comment(self, data: bytes, begin: int, end: int, rows: int) -> None:
-        """Whether a comment among the rows is not the head of another table."""
+        """Raise if a comment among the rows is the head of another table, or comments are many."""
         self._comments += end - begin
         words = data[begin:end].lstrip()[1:].split(maxsplit=2)[:2]
         if rows and words == self._head.comments[0].encode().split(maxsplit=2)[:2]:
@@ -297,19 +298,19 @@ class Rows:
                 self._at(data, begin),
                 f"another head, {_shown(b' '.join(words))}, among the rows",
                 "one table",
-                "take the tables apart: several were put into one file",
+                "separate the tables: the file contains several",
             )
         if self._comments > 2 * MAX_COMMENTS:
             raise CorruptFileError(
                 self._at(data, begin),
                 f"{self._comments} bytes of comments",
                 f"at most {2 * MAX_COMMENTS}",
-                "take the comments among the rows out",
+                "remove the comments among the rows",
             )
 
 
 def line_of(path: Path, row: int) -> int | None:
-    """The number of the line, from 1, that a row is on; None if there is no such row."""
+    """Return the number, from 1, of the line that holds a row; None if there is no such row."""
     seen, line = 0, 0
     for data, end, _ in lines(Stream(path), 1 << 20):
         for text in data[: end - 1].split(b"\n"):
@@ -326,7 +327,7 @@ def _shown(word: bytes) -> str:
 
 
 def check_kept(path: Path, kept: int, fraction: float) -> None:
-    """Whether what is kept of a table will fit into memory.
+    """Raise if the columns kept of a table will not fit into memory.
 
     Parameters
     ----------
@@ -334,11 +335,11 @@ def check_kept(path: Path, kept: int, fraction: float) -> None:
     kept : int
         Bytes kept of the rows read so far.
     fraction : float
-        Share of the file that they come from.
+        Fraction of the file that they come from.
 
     Raises
     ------
     ResourceError
-        It will not, with `PEAK` times as much while a catalogue is checked.
+        They will not: checking a catalogue takes `PEAK` times as much.
     """
     check_memory(str(path), int(PEAK * kept / max(fraction, 1e-9)) - kept)

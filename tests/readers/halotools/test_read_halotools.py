@@ -429,7 +429,7 @@ def test_radii_that_do_not_fit_the_masses(scene, cached):
     refused(cached(halo_rvir=1000 * right), "data[halo_rvir]", "1000^-3", "kpc/h")
     refused(cached(halo_rvir=right / 1.6), "data[halo_rvir]", "critical one within Rvir")
     r200c = virial_radius(scene, mvir, 200)  # masses within 200 times critical, named virial
-    refused(cached(halo_rvir=r200c), "data[halo_rvir]", "200", "names masses by their definition")
+    refused(cached(halo_rvir=r200c), "data[halo_rvir]", "200", "state their definition")
     satellites = ~scene.halos["is_central"]
     odd = np.where(satellites, 0.1 * right, right)  # truncated ones mean nothing
     assert mockgal.read(cached(halo_rvir=odd)).halos.digest() == scene.halos.digest()
