@@ -288,7 +288,7 @@ class TestSizes:
         path = write_quijote(tmp_path)
         with open(chunk(path), "ab") as file:
             file.write(bytes(blocks * 4 * 600))
-        refused(path, f"{4 * blocks} for each of 600 groups more", code=exit_code)
+        refused(path, f"{4 * blocks} more for each of 600 groups", code=exit_code)
 
     @pytest.mark.parametrize("left", [0, 1, 23])
     def test_shorter_than_the_header(self, tmp_path, left):
