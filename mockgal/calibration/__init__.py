@@ -1,1 +1,1 @@
-"""Calibration of painters on a hydrodynamic run and its gravity-only twin."""
+"""Calibrate painters on a hydrodynamic run and its gravity-only twin."""

@@ -1,4 +1,4 @@
-"""The least stellar mass that counts as a galaxy, for pairs of runs."""
+"""The luminosity floor of pairs of runs: the least stellar mass that counts as a galaxy."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from .matching.twins import check_twins
 
 
 def floor_of(given: float | str | None, pairs: Sequence[tuple[Scene, Scene]]) -> tuple[float, str]:
-    """The luminosity floor [Msun/h], and in words where it is from.
+    """Return the luminosity floor [Msun/h], and its origin in words.
 
     Parameters
     ----------
     given : float or str, optional
-        In Msun/h, or a text with a unit; without it that of `LEAST_STARS` star particles of the
-        coarsest run. A mass of fewer of them is warned of.
+        The user's floor in Msun/h, or a text with a unit. By default the mass of `LEAST_STARS`
+        star particles of the coarsest run. A smaller floor gives a warning.
     pairs : sequence of (Scene, Scene)
         Each a hydrodynamic run and its gravity-only twin.
 
     Raises
     ------
     UsageError
-        A text that is no mass, or not one mass in Msun/h for all runs.
+        The text is not a mass, or not the same mass in Msun/h for all runs.
     MissingDatasetError
-        None is given, and a run does not say the mass of a star particle.
+        There is no floor, and a run does not state the mass of a star particle.
     """
     stated, floor = "given", given
     if floor is None:
@@ -43,19 +43,19 @@ def _of_text(text: str, pairs: Sequence[tuple[Scene, Scene]]) -> float:
     values = {hydro.snapshot.cosmology.h for hydro, _ in pairs} or {1.0}
     floors = {in_unit("luminosity floor", text, "Msun / littleh", h) for h in values}
     if min(floors) < 0.0:
-        raise UsageError("luminosity floor", text, "a mass from 0 on")
+        raise UsageError("luminosity floor", text, "a mass of 0 or more")
     if max(floors) > min(floors) * (1.0 + 1e-6):
         raise UsageError(
             "luminosity floor",
             f"{text}, for runs whose h is {', '.join(f'{h:g}' for h in sorted(values))}",
-            "one mass in Msun/h for all of them",
+            "one mass in Msun/h for all runs",
             "give it in Msun/h",
         )
     return min(floors)
 
 
 def _warn_of_few_stars(floor: float, pairs: Sequence[tuple[Scene, Scene]]) -> None:
-    """Below some star particles a stellar mass is noise of the run, not a galaxy of its."""
+    """Warn if the floor is below `LEAST_STARS` star particles, where galaxies are noise."""
     known = [hydro.snapshot.record.get(STAR_PARTICLE_MASS, 0.0) for hydro, _ in pairs]
     star = max(known, default=0.0)
     if isinstance(floor, int | float) and floor < 0.99 * LEAST_STARS * star:
@@ -67,22 +67,22 @@ def _warn_of_few_stars(floor: float, pairs: Sequence[tuple[Scene, Scene]]) -> No
 
 
 def _of_stars(pairs: Sequence[tuple[Scene, Scene]]) -> tuple[float, str]:
-    """Stellar mass of `LEAST_STARS` star particles of the coarsest run [Msun/h], and in words."""
+    """Return the floor of `LEAST_STARS` star particles of the coarsest run, and its origin."""
     masses = []
     for hydro, dark in pairs:
         if "stellar_mass" not in hydro.halos:
-            check_twins(hydro, dark)  # says that it is no hydrodynamic run
+            check_twins(hydro, dark)  # raises that it is not a hydrodynamic run
         mass = hydro.snapshot.record.get(STAR_PARTICLE_MASS)
         if not isinstance(mass, float):
             raise MissingDatasetError(
                 hydro.snapshot.name,
                 "no mass of a star particle",
-                "one, for the least stellar mass that counts as luminous",
+                "one, to derive the least stellar mass that counts as luminous",
                 'give --luminosity-floor, such as "1e8 Msun/h"',
             )
         masses.append(mass)
     star = max(masses, default=0.0)
     floor = LEAST_STARS * star
-    digit = 10.0 ** (math.floor(math.log10(floor)) - 3)  # rounded down, so that all are in
+    digit = 10.0 ** (math.floor(math.log10(floor)) - 3)  # rounded down, to include all
     text = f"{LEAST_STARS} star particles of {star:.5g} Msun/h (median of subhalos)"
     return math.floor(floor / digit) * digit, text

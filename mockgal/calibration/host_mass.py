@@ -17,7 +17,7 @@ LEAST_FOR_RATIO = 5  # hosts behind each node of the host-mass ratio
 
 @dataclass(frozen=True)
 class PairedHosts:
-    """Hosts of a gravity-only run with their counterparts in the hydrodynamic one.
+    """Hosts of a gravity-only run with their counterparts in the hydrodynamic run.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class PairedHosts:
     dark_rows : ndarray of int, shape (m,)
         Rows of the gravity-only centrals.
     method : str
-        How they were paired.
+        How the hosts were paired, in words.
     """
 
     log_hydro: Array
@@ -38,19 +38,19 @@ class PairedHosts:
 def pair_hosts(
     hydro: Scene, dark: Scene, matched: tuple[Array, Array], how: str, limit: float
 ) -> PairedHosts:
-    """The hosts whose masses are compared.
+    """Return the pairs of hosts whose masses are compared.
 
-    Those that are matched; where fewer than half of the gravity-only hosts are, hosts of equal rank
-    in mass. Ranks of a gravity-only run are incomplete near its resolution, which is why matches
-    come first.
+    These are the matched hosts or, if fewer than half of the gravity-only hosts are matched, hosts
+    of equal rank in mass. Matches are preferred because ranks are incomplete near the resolution
+    of the gravity-only run.
 
     Parameters
     ----------
     hydro, dark : Scene
     matched : tuple of ndarray, shape (m,)
-        Rows of matched centrals in either run.
+        Rows of matched centrals in each run.
     how : str
-        How they were matched.
+        How the centrals were matched, in words.
     limit : float
         Least gravity-only host mass used [Msun/h].
     """
@@ -76,7 +76,7 @@ def pair_hosts(
 
 
 def host_mass_ratio(log_hydro: Array, log_dark: Array, edges: Array) -> tuple[Array, Array]:
-    """The median ratio of host masses as a function of the gravity-only one.
+    """Return the median ratio of host masses as a function of gravity-only host mass.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Jackknife errors of a calibration table: what it would be without each sub-volume of its runs."""
+"""Jackknife errors of a calibration table, leaving out each sub-volume of its runs in turn."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ Columns = Mapping[str, Array]
 
 
 def error_columns(whole: Columns, left_out: Sequence[Columns]) -> dict[str, Array]:
-    """The errors of those columns of a table that have one.
+    """Return the errors of the columns of a table that have errors.
 
-    Curves are compared where the whole table has its nodes, since nodes move with what is left out.
+    Curves are compared at the nodes of the whole table, since nodes move when a sub-volume is left
+    out.
 
     Parameters
     ----------
     whole : mapping of str to ndarray
         Columns of the table.
-    left_out : sequence of such mappings
-        Columns measured with one sub-volume left out.
+    left_out : sequence of mappings of str to ndarray
+        Columns measured with one sub-volume left out, for each sub-volume.
 
     Returns
     -------
     dict of str to ndarray
         ``NAME_error`` for each NAME of `mockgal.painters.hod.columns.WITH_ERROR` that the table
-        has; NaN where a column has no value, or none without one of the sub-volumes.
+        has; NaN where a column has no value, in the whole table or without a sub-volume.
     """
     at: dict[str, Callable[[Columns, Columns], Array]] = {
         "curve_log_stellar_mass": _median_curve,

@@ -1,4 +1,4 @@
-"""The laws that fill the rows of a calibration: median curve, residuals, luminous probability."""
+"""Measure the laws in the rows of a calibration: median curve, residuals, luminous probability."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..painters.hod.table import median_curve
 
 Array = NDArray[Any]
 
-# The wings reach far: of thousands of galaxies, the few most massive ones matter.
+# Fine steps in the tails: of thousands of galaxies, the few most massive ones matter.
 _TAIL = (0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.13)
 _LOWER = (0.0, *_TAIL, 0.16, *(round(0.05 * k, 2) for k in range(4, 10)))
 RESIDUAL_PROBABILITY = np.array([*_LOWER, 0.5, *(round(1 - p, 6) for p in reversed(_LOWER))])
-LEAST_IN_BIN = 10  # fewer subhalos than this: no node, and residuals pooled over bins
-LEAST_PER_NODE = 20  # resolved subhalos behind each node of the luminous probability
+LEAST_IN_BIN = 10  # with fewer subhalos a bin has no node and pooled residuals
+LEAST_PER_NODE = 20  # resolved subhalos per node of the luminous probability
 NODES = 6
 
 
 def bin_of(values: Array, edges: Array) -> Array:
-    """Bin of each value, shape (n,); -1 outside."""
+    """Return the bin of each value, shape (n,); -1 outside the edges."""
     index = np.searchsorted(edges, values, side="right") - 1
     return np.where((index >= 0) & (index < len(edges) - 1), index, -1)
 
@@ -34,20 +34,21 @@ def median_and_residuals(
     bins: int,
     probability: Array = RESIDUAL_PROBABILITY,
 ) -> list[dict[str, Any]]:
-    """Nodes of the median curve, and quantiles of log M* about it, bin by bin.
+    """Return nodes of the median curve, and quantiles of log M* about it, bin by bin.
 
-    Nodes are at the median mass of each bin, at its median log M* with the trend within the bin
-    taken out.
+    Each node is at the median mass of its bin and at the median log M*, corrected for the trend
+    within the bin.
 
     Parameters
     ----------
     log_mass, log_stellar_mass : ndarray, shape (n,)
-        Of the subhalos that the law is about [log10 Msun/h].
+        Masses of the subhalos that the law describes [log10 Msun/h].
     bins_of : ndarray of int, shape (n,)
         Bin of ``log_mass``; -1 outside.
     bins : int
+        Number of bins.
     probability : ndarray, shape (q,)
-        Of the quantiles.
+        Probabilities of the quantiles.
 
     Returns
     -------
@@ -65,8 +66,8 @@ def median_and_residuals(
         b = int(np.bincount(bins_of[anywhere], minlength=bins).argmax())
         x[b] = np.median(log_mass[anywhere])
         y[b] = np.median(log_stellar_mass[anywhere])
-    # The median within a bin is not that at its median mass where masses are skew and the trend is
-    # steep: nodes are moved by the median residual. Once: more would fit the noise of neighbours.
+    # Where masses are skewed and the trend is steep, the median of a bin is not the value at its
+    # median mass: move nodes by the median residual. Only once: more would fit neighbours' noise.
     residual = log_stellar_mass - median_curve(x, y, log_mass)
     for b in range(bins):
         if np.isfinite(x[b]) and np.any(inside[b]):
@@ -87,7 +88,7 @@ def median_and_residuals(
 def quantiles_by_bin(
     values: Array, bins_of: Array, bins: int, probability: Array = RESIDUAL_PROBABILITY
 ) -> tuple[Array, Array]:
-    """Quantiles of the values in each bin, of all bins together where a bin has too few.
+    """Return quantiles of the values in each bin, or of all bins where a bin has too few values.
 
     Parameters
     ----------
@@ -123,24 +124,24 @@ def luminous_share(
     any_luminous: np.bool_ | bool,
     edges: Sequence[float] | Array | None = None,
 ) -> tuple[Array, Array]:
-    """Luminous share at nodes of mass.
+    """Return the luminous share of subhalos at nodes of mass.
 
     Parameters
     ----------
     log_mass : ndarray, shape (n,)
-        Of resolved subhalos.
+        Masses of resolved subhalos.
     luminous : ndarray of bool, shape (n,)
     any_luminous : bool
-        The share where there is no resolved subhalo: all or none.
+        The share if there is no resolved subhalo: all or none.
     edges : sequence of float, shape (nodes + 1,), optional
-        Intervals of mass with a node each, above and below which all is taken together; by
-        default `NODES` groups of equally many subhalos. Groups of fewer than `LEAST_PER_NODE`
-        are joined to the next lower one.
+        Intervals of mass with a node each; the first and the last are open. By default `NODES`
+        groups of equally many subhalos. A group of fewer than `LEAST_PER_NODE` is merged with the
+        next lower one.
 
     Returns
     -------
     log_mass, share : ndarray, shape (nodes,)
-        Increasing in mass: the medians of the groups, then padded.
+        Nodes in increasing mass, at the medians of the groups, then padding.
     """
     n = len(log_mass)
     order = np.argsort(log_mass, kind="stable")
@@ -163,7 +164,7 @@ def luminous_share(
         if not x or node > x[-1]:
             x.append(node)
             p.append(float(np.mean(luminous[members])))
-    if not x:  # nothing resolved here: the thinning and its deficit say how many are missing
+    if not x:  # nothing resolved: the thinning and its deficit tell how many are missing
         x, p = [0.0], [float(any_luminous)]
     while len(x) < nodes:
         x.append(x[-1] + 1.0)
@@ -172,13 +173,13 @@ def luminous_share(
 
 
 def per_host(host_bin: Array, host: Array, b: int) -> tuple[float, float]:
-    """Mean and variance of the number of subhalos per host of bin ``b``.
+    """Return mean and variance of the number of subhalos per host in bin ``b``.
 
     Parameters
     ----------
     host_bin : ndarray of int, shape (hosts,)
     host : ndarray of int, shape (n,)
-        Index into ``host_bin`` of each subhalo that counts.
+        Index into ``host_bin`` of each counted subhalo.
     b : int
     """
     hosts = host_bin == b
@@ -189,10 +190,10 @@ def per_host(host_bin: Array, host: Array, b: int) -> tuple[float, float]:
 
 
 def merge_sparse(samples: Sequence[Array], edges: Sequence[float] | Array, least: int) -> Array:
-    """Edges of which each bin holds ``least`` values of each sample, or more.
+    """Return edges of bins that each hold at least ``least`` values of each sample.
 
-    Sparse bins join the next lower one, the lowest the next higher one. Values outside ``edges`` do
-    not count.
+    A sparse bin is merged with the next lower bin, the lowest with the next higher one. Values
+    outside ``edges`` are not counted.
     """
     merged = [float(edge) for edge in edges]
     number = np.array([np.histogram(values, merged)[0] for values in samples])

@@ -1,4 +1,4 @@
-"""Subhalos of one run or of several, as a calibration sees them: what counts, host by host."""
+"""The subhalos of one or more runs as a calibration uses them, with their hosts."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Population:
     Parameters
     ----------
     log_host_mass, log_mass, log_stellar_mass : ndarray
-        Of the host, bound to the subhalo, and of its stars; -inf where there is none.
+        Mass of the host, bound mass of the subhalo, and its stellar mass; -inf for zero mass.
     is_central : ndarray of bool
     host : ndarray of int
         Row of the central of the subhalo's host.
     region : ndarray of int
-        Sub-volume of the jackknife that the host is in.
+        Jackknife sub-volume that contains the host.
     radius : ndarray
         Distance from the central over the host's radius; NaN where the radius is not known.
     velocity : ndarray
         Velocity relative to the central, rms of its three components, over the host's circular
-        velocity; NaN likewise.
+        velocity; NaN where the radius is not known.
     """
 
     log_host_mass: Array
@@ -48,22 +48,22 @@ class Population:
         return len(self.host)
 
     def where(self, chosen: Array) -> Population:
-        """The subhalos of the hosts that are ``chosen``, shape (n,): whole hosts only."""
+        """Return the subhalos where ``chosen`` is True, shape (n,); it must keep hosts whole."""
         new_row = np.cumsum(chosen) - 1
         values = {f.name: getattr(self, f.name)[chosen] for f in fields(self)}
         return Population(**values | {"host": new_row[values["host"]]})
 
 
 def population(scene: Scene, per_side: int, first_region: int = 0) -> Population:
-    """The subhalos of a run.
+    """Return the subhalos of a run.
 
     Parameters
     ----------
     scene : Scene
     per_side : int
-        Sub-volumes of the jackknife along each side of the box; 0 for one region.
+        Jackknife sub-volumes along each side of the box; 0 for one region.
     first_region : int
-        Number of the first sub-volume.
+        Index of the first sub-volume.
     """
     halos, snapshot = scene.halos, scene.snapshot
     host, box = halos.host_row, snapshot.box_size
@@ -97,7 +97,7 @@ def population(scene: Scene, per_side: int, first_region: int = 0) -> Population
 
 
 def together(populations: Sequence[Population]) -> Population:
-    """The populations of several runs as one."""
+    """Return the populations of several runs as one."""
     starts = np.cumsum([0] + [len(p) for p in populations[:-1]])
     values = {
         f.name: np.concatenate([getattr(p, f.name) for p in populations])

@@ -1,8 +1,8 @@
 """The rows of a calibration table, from the subhalos of a hydrodynamic run and of its twin.
 
-Both runs are cut at the same resolution: a subhalo is *resolved* if it has the mass of
-``least_particles`` gravity-only particles (in the hydro run, of that mass times the host-mass
-ratio). Hosts are halos with a resolved central.
+Both runs are cut at the same resolution: a subhalo is *resolved* if it has at least the mass of
+``least_particles`` gravity-only particles, in the hydrodynamic run times the host-mass ratio.
+Hosts are halos with a resolved central.
 """
 
 from __future__ import annotations
@@ -34,14 +34,15 @@ class Run:
     """Resolved hosts and the subhalos of one run, masses on the hydro scale [log10 Msun/h]."""
 
     host_bin: Array  # of each resolved host
-    host_log_mass: Array  # likewise
-    host_log_mass_read: Array  # likewise, as it was read
-    member: Array  # row of the population, of each subhalo of a resolved host; so all below
+    host_log_mass: Array  # of each resolved host
+    host_log_mass_read: Array  # of each resolved host, as read from the input
+    # All arrays below have an entry for each subhalo of a resolved host.
+    member: Array  # row of the population
     kind: Array  # 0 central, 1 satellite
     bin: Array  # -1 outside the bins
     host: Array  # index into host_bin
     log_host_mass: Array
-    log_mass: Array  # what luminosity depends on: the host's for centrals, else the subhalo's own
+    log_mass: Array  # that sets luminosity: the host's for centrals, else the subhalo's own
     resolved: Array
     log_stellar_mass: Array
 
@@ -55,15 +56,15 @@ def table_columns(
     log_limit: float,
     log_floor: float,
 ) -> dict[str, Array]:
-    """The columns of a table, but for their errors.
+    """Return the columns of a table, without their errors.
 
     Parameters
     ----------
     hydro, dark : Population
     ratio : tuple of ndarray, shape (bins,)
-        Nodes of the host-mass ratio, as of `mockgal.calibration.host_mass.host_mass_ratio`.
+        Nodes of the host-mass ratio; see `mockgal.calibration.host_mass.host_mass_ratio`.
     edges : ndarray, shape (bins + 1,)
-        Of log10 hydro host mass.
+        Edges in log10 of hydro host mass.
     log_limit : float
         log10 of the least gravity-only mass of a resolved subhalo [Msun/h].
     log_floor : float
@@ -96,7 +97,7 @@ def table_columns(
 
 
 def log_ratio_at(ratio: tuple[Array, Array], log_dark_mass: Array) -> Array:
-    """log10 (M_hydro / M_dark) of hosts: straight between nodes, constant beyond, shape (n,)."""
+    """Return log10 (M_hydro / M_dark) of hosts, shape (n,), linear between nodes, else constant."""
     known = np.isfinite(ratio[0])
     return np.asarray(np.interp(log_dark_mass, ratio[0][known], ratio[1][known]))
 
@@ -109,12 +110,12 @@ def resolved_run(
     *,
     is_hydro: bool,
 ) -> Run:
-    """What of a run is resolved, and the bins it is in."""
+    """Return the resolved hosts and subhalos of a run, and their bins."""
     log_host, log_own = subhalos.log_host_mass, subhalos.log_mass
     known = np.isfinite(log_host)
     shift = np.zeros(len(subhalos))
     dark_scale = log_host[known]
-    if is_hydro:  # the ratio is a function of the gravity-only mass: invert it by iteration
+    if is_hydro:  # the ratio is a function of gravity-only mass: invert it by iteration
         for _ in range(20):
             dark_scale = log_host[known] - log_ratio_at(ratio, dark_scale)
     shift[known] = log_ratio_at(ratio, dark_scale)
@@ -145,19 +146,19 @@ def resolved_run(
 
 
 def is_luminous(log_stellar_mass: Array, log_floor: float) -> Array:
-    """Whether stellar masses reach the floor, single-precision rounding forgiven."""
+    """Return whether stellar masses reach the floor, allowing for single-precision rounding."""
     return log_stellar_mass >= log_floor - 1e-9
 
 
 def log_mean_mass(log_mass: Array) -> float:
-    """log10 of the mean of masses given as log10; NaN of none."""
+    """Return log10 of the mean of masses stored as log10; NaN if there are none."""
     return float(np.log10(np.mean(10.0**log_mass))) if len(log_mass) else float("nan")
 
 
 def _rows_of_kind(
     kind: int, bins: int, hydro: Run, dark: Run, log_floor: float
 ) -> list[dict[str, Any]]:
-    # Median and residuals are those of all subhalos with stars: the floor enters once, in the draw.
+    # Median and residuals use all subhalos with stars: the floor enters only once, in the draw.
     starry = (hydro.kind == kind) & np.isfinite(hydro.log_stellar_mass)
     luminous = starry & is_luminous(hydro.log_stellar_mass, log_floor)
     laws = median_and_residuals(
@@ -210,7 +211,7 @@ def _satellites(
     log_limit: float,
     log_floor: float,
 ) -> dict[str, Array]:
-    """Number and mass of the gravity-only run's satellites, places of the luminous ones."""
+    """Return number and mass of gravity-only satellites, and places of luminous hydro ones."""
     runs, run = dark
     counted = run.resolved & (run.kind == 1) & (run.bin >= 0)
     rows = run.member[counted]
@@ -231,9 +232,9 @@ def _satellites(
 def _paper_factor(
     hydro: Run, dark: Population, edges: Array, log_limit: float, log_floor: float
 ) -> Array:
-    """What the paper's own form multiplies the masses of satellites by, bin by bin.
+    """Return the factor on the masses of satellites in the paper's own form, bin by bin.
 
-    Its gravity-only hosts are binned by the masses that they have, uncorrected. 0 where the
+    There, gravity-only hosts are binned by their uncorrected masses. The factor is 0 where the
     gravity-only run has no satellites.
     """
     no_ratio = (np.zeros(1), np.zeros(1))
@@ -251,7 +252,7 @@ def _paper_factor(
 
 
 def _thinning(p: Array, target: float) -> tuple[float, float]:
-    """Factor t with sum(min(1, t p)) = target, and the share of the target out of reach."""
+    """Return the factor t with sum(min(1, t p)) = target, and the share of it out of reach."""
     if target == 0:
         return 0.0, 0.0
     most = float(np.sum(p > 0))

@@ -1,4 +1,4 @@
-"""A run of a pair: in the order of its ids, and in words."""
+"""Sort a run of a pair by id, and describe it for the record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..types import Scene
 
 
 def by_id(scene: Scene) -> Scene:
-    """The scene in the order of ids: sums then are the same whatever the order of rows."""
+    """Return the scene sorted by id, so that sums do not depend on the order of rows."""
     ids = scene.halos["halo_id"]
     if np.all(ids[1:] > ids[:-1]):
         return scene
@@ -20,7 +20,7 @@ def by_id(scene: Scene) -> Scene:
 
 
 def describe_run(scene: Scene) -> dict[str, Any]:
-    """What is recorded of a run: plain JSON values."""
+    """Return the facts of a run to record: plain JSON values."""
     return {
         "simulation": scene.snapshot.name,
         "halo_digest": scene.halos.digest(),

@@ -1,4 +1,4 @@
-"""Number, mass, place and velocity of satellites, for hosts that come without any."""
+"""Number, mass, position and velocity of satellites, for hosts that come without satellites."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class SatelliteSample(NamedTuple):
     """Resolved satellites of binned hosts; all of shape (n,).
 
     ``log_mass_ratio`` is log10 of bound mass over host mass in units of
-    `mockgal.painters.hod.table.mass_scale` of the host; ``bin`` is that of the host's mass,
-    ``host`` a row of the hosts.
+    `mockgal.painters.hod.table.mass_scale` of the host; ``bin`` is the bin of the host's mass,
+    ``host`` the row of the host.
     """
 
     log_mass_ratio: Array
@@ -27,11 +27,11 @@ class SatelliteSample(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Where the luminous satellites are; all of shape (n,).
+    """Positions and velocities of the luminous satellites; all of shape (n,).
 
-    ``radius`` is the distance from the central over the host's radius, ``velocity`` that relative
-    to the central, rms of three components, over the host's circular velocity at its radius;
-    ``bin`` is that of the host's mass.
+    ``radius`` is the distance from the central over the host's radius; ``velocity`` is the
+    velocity relative to the central, rms of three components, over the host's circular velocity at
+    its radius; ``bin`` is the bin of the host's mass.
     """
 
     radius: Array
@@ -47,32 +47,32 @@ def satellite_columns(
     log_mean_mass: Array,
     probability: Array = RESIDUAL_PROBABILITY,
 ) -> dict[str, Array]:
-    """The columns on satellites of a table.
+    """Return the columns of a table that describe satellites.
 
-    Number and mass are those of resolved satellites, luminous or not, of which painting then
-    chooses the luminous ones by their mass. Mass tells little of the place: luminous satellites are
-    nearer to the centre than others of their mass. So places are those of the luminous ones.
+    Number and mass are measured from all resolved satellites, luminous or not; painting then
+    chooses the luminous ones by their mass. Positions and velocities are measured from luminous
+    satellites alone, since they are nearer to the centre than other satellites of their mass.
 
-    A satellite heavier than its host counts as one of the host's mass: `heavier` says how many.
-    Such are near the resolution, where units are small, and pooled with others they would give
-    heavy hosts satellites many times their own mass.
+    A satellite heavier than its host is given the host's mass; `heavier` counts these. They lie
+    near the resolution limit, where the unit of ``log_mass_ratio`` is small. Pooled with others,
+    they would give heavy hosts satellites of many times the host's mass.
 
     Parameters
     ----------
     sample : SatelliteSample
     places : Places
     host_bin, host_log_mass : ndarray, shape (hosts,)
-        Of all hosts, those without satellites included.
+        Bin and mass of all hosts, including those without satellites.
     log_mean_mass : ndarray, shape (bins,)
         log10 of the mean host mass in each bin; NaN where there are no hosts.
     probability : ndarray, shape (q,)
-        Of the quantiles.
+        Probabilities of the quantiles.
 
     Returns
     -------
     dict of str to ndarray
-        `mockgal.painters.hod.columns.SATELLITES`, a row for each bin; none of them where the radii
-        of hosts are not known.
+        `mockgal.painters.hod.columns.SATELLITES`, a row for each bin; empty where the radii of
+        hosts are not known.
     """
     if not np.all(np.isfinite(places.radius)):
         return {}
@@ -103,13 +103,13 @@ def satellite_columns(
 
 
 def heavier(log_mass: Array, log_host_mass: Array) -> dict[str, int]:
-    """How many of resolved satellites are heavier than their host, to be recorded; {} for none."""
+    """Return the count of resolved satellites heavier than their host, to record; {} for zero."""
     number = int(np.count_nonzero(log_mass > log_host_mass))
     return {"satellites_heavier_than_their_host": number} if number else {}
 
 
 def after_centrals(columns: dict[str, Array], centrals: int) -> dict[str, Array]:
-    """The columns of a table of which the first rows, so many, are those of centrals."""
+    """Return satellite columns padded with blank rows for the ``centrals`` that come first."""
     padded = {}
     for name, values in columns.items():
         blank = np.zeros((centrals, *values.shape[1:]), dtype=values.dtype)

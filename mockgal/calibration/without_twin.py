@@ -1,8 +1,8 @@
-"""Measure an HOD calibration on a hydrodynamic run that has no gravity-only twin at hand.
+"""Measure an HOD calibration on a hydrodynamic run without its gravity-only twin.
 
-What needs the twin (`mockgal.painters.hod.columns.TWIN`) is absent from the table, which painters
-use on request only. Each kind may come from its own sample, and centrals may be binned by bound
-mass.
+The table lacks the columns that need a twin (`mockgal.painters.hod.columns.TWIN`), and painters use
+it only on request. Centrals and satellites may come from different samples, and centrals may be
+binned by bound mass.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Sample:
-    """Subhalos of one kind in a hydrodynamic run, log10 of Msun/h.
+    """Subhalos of one kind in a hydrodynamic run; masses are log10 of Msun/h.
 
     Parameters
     ----------
     log_mass : ndarray, shape (n,)
-        What the rows are binned by: mass of the host, or own bound mass.
+        Mass that the rows are binned by: that of the host, or the subhalo's own bound mass.
     log_own_mass : ndarray, shape (n,)
         Bound mass.
     log_stellar_mass : ndarray, shape (n,)
-        -inf without stars.
+        Stellar mass; -inf without stars.
     host : ndarray of int, shape (n,)
         Index into ``host_log_mass``.
     host_log_mass : ndarray, shape (hosts,)
-        Of all hosts, those without any such subhalo included.
+        Mass of all hosts, including those without a subhalo of this kind.
     edges : sequence of float, shape (bins + 1,)
         Bins of ``log_mass``.
     radius, velocity : ndarray, shape (n,), optional
-        Of satellites: see `mockgal.calibration.satellites.Places`.
+        For satellites: see `mockgal.calibration.satellites.Places`.
     """
 
     log_mass: Array
@@ -61,7 +61,7 @@ class Sample:
             raise UsageError("sample of subhalos", f"lengths {sorted(lengths)}", "one length")
         edges = np.asarray(self.edges)
         if edges.ndim != 1 or len(edges) < 2 or not np.all(np.diff(edges) > 0):
-            raise UsageError("edges", f"{edges.tolist()}", "two or more numbers that increase")
+            raise UsageError("edges", f"{edges.tolist()}", "two or more increasing numbers")
 
 
 def measure_without_twin(
@@ -82,26 +82,26 @@ def measure_without_twin(
 ) -> HODTable:
     """Measure the calibration table of a hydrodynamic run alone.
 
-    Median curve and residuals are those of the luminous subhalos, since samples are often complete
-    above a stellar mass only; the luminous probability is that of the resolved ones, those of at
-    least ``least_particles - 1/2`` times ``particle_mass``.
+    Median curve and residuals are measured from luminous subhalos, since samples are often
+    complete only above a stellar mass. The luminous probability is measured from resolved
+    subhalos, those of at least ``least_particles - 1/2`` times ``particle_mass``.
 
     Parameters
     ----------
     centrals, satellites : Sample
-        A random part of the centrals will do; satellites are wanted with all of their hosts.
+        A random part of the centrals is enough; satellites need all of their hosts.
     name, binned_by, mass_definition, stellar_mass_definition, luminosity_floor, least_particles
     particle_mass, residual_probability, domain
         See `HODTable`.
     probability_edges : sequence of float, shape (nodes + 1,)
-        Intervals of mass that have a node of the luminous probability each; see `luminous_share`.
+        Intervals of mass, each with one node of the luminous probability; see `luminous_share`.
     provenance : mapping
-        Recorded; ``references`` is a list of citations.
+        Facts to record; ``references`` is a list of citations.
 
     Raises
     ------
     UsageError
-        Samples or bins that make no sense.
+        The bins are not valid.
     """
     probability = np.asarray(residual_probability, dtype=np.float64)
     limit = np.log10((least_particles - 0.5) * particle_mass)
@@ -133,7 +133,7 @@ def measure_without_twin(
 
 @dataclass(frozen=True)
 class _Part:
-    """A sample, with what is in a bin, resolved and luminous.
+    """A sample with its bins, and masks of its resolved and luminous subhalos.
 
     Parameters
     ----------
@@ -142,7 +142,7 @@ class _Part:
     sample : Sample
     edges : ndarray, shape (bins + 1,)
     bin, host_bin : ndarray of int
-        Of each subhalo, and of each host; -1 for none.
+        Bin of each subhalo, and of each host; -1 outside the bins.
     resolved, luminous : ndarray of bool, shape (n,)
     """
 
@@ -169,7 +169,7 @@ class _Part:
 
     @property
     def left_out(self) -> dict[str, int]:
-        """Luminous subhalos in no bin, and those in one that are not resolved."""
+        """Counts of luminous subhalos outside the bins, and of unresolved ones inside."""
         inside = self.bin >= 0
         return {
             f"luminous_{self.kind}s_left_out": int(np.sum(self.luminous & ~inside)),
@@ -182,7 +182,7 @@ class _Part:
 def _rows(
     part: _Part, probability: Array, probability_edges: Sequence[float] | Array
 ) -> list[dict[str, Any]]:
-    """The rows of the table for one kind, but for the columns of `_satellites`."""
+    """Return the rows of the table for one kind, without the columns of `_satellites`."""
     sample, luminous, bins = part.sample, part.luminous, len(part.edges) - 1
     log_mass, log_stellar = sample.log_mass[luminous], sample.log_stellar_mass[luminous]
     laws = median_and_residuals(log_mass, log_stellar, part.bin[luminous], bins, probability)
@@ -222,14 +222,14 @@ def _rows(
 def _satellites(
     part: _Part, columns: Mapping[str, Array], limit: float, probability: Array
 ) -> dict[str, Array]:
-    """Columns of where satellites are and how heavy, where that is known."""
+    """Return the columns on masses, positions and velocities of satellites, if these are known."""
     sample = part.sample
     if sample.radius is None or sample.velocity is None:
         return {}
     counted = part.resolved & (part.bin >= 0)
     shining = counted & part.luminous
     of_satellites = columns["kind"] == "satellite"
-    found = satellite_columns(
+    of_bins = satellite_columns(
         SatelliteSample(
             log_mass_ratio=(sample.log_own_mass - sample.log_mass)[counted]
             / mass_scale(sample.log_mass[counted], limit),
@@ -242,4 +242,4 @@ def _satellites(
         columns["log_mean_mass"][of_satellites],
         probability,
     )
-    return after_centrals(found, int(np.sum(~of_satellites)))
+    return after_centrals(of_bins, int(np.sum(~of_satellites)))

@@ -1,4 +1,4 @@
-"""The ``mockgal`` command: options to functions, results to lines, errors to exit codes."""
+"""The ``mockgal`` command: pass options to tasks, print results, turn errors into exit codes."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ for _title, _commands in {
 def main(arguments: list[str] | None = None) -> None:
     """Run the command and exit with a documented code; no traceback reaches the user.
 
-    With ``MOCKGAL_DEBUG`` set in the environment errors are raised as they are.
+    If ``MOCKGAL_DEBUG`` is set in the environment, errors are raised unchanged.
     """
     former = sys.unraisablehook
     with signals.ending_command(), warnings.catch_warnings():
         warnings.showwarning = _show  # type: ignore[assignment]
-        warnings.simplefilter("always", MockgalWarning)  # whatever PYTHONWARNINGS says
+        warnings.simplefilter("always", MockgalWarning)  # overrides PYTHONWARNINGS
         sys.unraisablehook = _unraisable
         try:
             with standard_streams():
                 code = _run(arguments)
-        except (KeyboardInterrupt, SystemExit):  # of a second signal
+        except (KeyboardInterrupt, SystemExit):  # from a second signal
             if (number := signals.came()) is None:
                 raise
             code = 128 + number
@@ -81,13 +81,13 @@ def _show(message: Any, category: Any, filename: str, lineno: int, *_: Any) -> N
 
 
 def _unraisable(what: Any) -> None:
-    """Print what a callback raised and Python cannot, unless a signal was the cause."""
+    """Print an exception that Python cannot raise from a callback, unless a signal caused it."""
     if signals.came() is None:
         sys.__unraisablehook__(what)
 
 
 def _run(arguments: list[str] | None) -> int:
-    """Run the command and print how it ended; return the exit code."""
+    """Run the command, print how it ended, and return the exit code."""
     try:
         code = _command(arguments)
         sys.stdout.flush()
@@ -99,7 +99,7 @@ def _run(arguments: list[str] | None) -> int:
             raise
         return _interrupted()
     except Exception as error:
-        # Libraries put errors of their own in the place of a signal's.
+        # Libraries replace the exception of a signal with their own.
         return _failed(error) if signals.came() is None else _interrupted()
 
 
@@ -107,15 +107,15 @@ def _command(arguments: list[str] | None) -> int:
     try:
         cli(arguments, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
-        asked = error.ctx is None or error.ctx.parent is None  # `mockgal` alone asks for the help
+        asked = error.ctx is None or error.ctx.parent is None  # `mockgal` alone shows its help
         click.echo(error.format_message(), err=not asked)
         return 0 if asked else 2
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "mockgal"
-        found = error.format_message().removesuffix(".")
-        found = found[:1].lower() + found[1:]
-        return fail(UsageError(command, found, "", f"`{command} --help` lists the options"))
+        problem = error.format_message().removesuffix(".")
+        problem = problem[:1].lower() + problem[1:]
+        return fail(UsageError(command, problem, "", f"`{command} --help` lists the options"))
     return 0
 
 
@@ -135,7 +135,7 @@ def _failed(error: Exception) -> int:
         return fail(
             OutputError(os.curdir, "that the working directory is gone", "one", "cd to another")
         )
-    if isinstance(error, OSError) and error.errno in WAY_OUT:  # it can happen at any file
+    if isinstance(error, OSError) and error.errno in WAY_OUT:  # any file can raise it
         return fail(output_error(error.filename or "mockgal", error, ""))
     return fail(
         InternalError(
@@ -148,7 +148,7 @@ def _failed(error: Exception) -> int:
 
 
 def _has_folder() -> bool:
-    """Whether the working directory is still there."""
+    """Return whether the working directory still exists."""
     try:
         return bool(os.getcwd())
     except OSError:

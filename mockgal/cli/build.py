@@ -1,4 +1,4 @@
-"""``mockgal build``: a simulation to a mock."""
+"""``mockgal build``: build a mock from a simulation."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     option(
         "--recipe",
         type=FILE,
-        help="YAML file that holds these options as keys. Options on the command line win.",
+        help="YAML file that holds these options as keys. Options on the command line take "
+        "precedence.",
     ),
 )
 @painting(
@@ -116,7 +117,7 @@ def build(recipe: str | None, cuts: tuple[str, ...], overwrite: bool, **options:
 
 
 def _facts(report: Report) -> dict[str, Any]:
-    """Return what was read, painted, cut and written."""
+    """Return the facts of what was read, painted, cut and written."""
     from ..writers.provenance import sidecar_path
 
     scene, galaxies, mass = report.scene, report.galaxies, report.galaxies["stellar_mass"]
@@ -162,7 +163,7 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
     if populated:
         lines.insert(
             1,
-            f"populated   {populated['satellites']:,} satellites made for "
+            f"populated   {populated['satellites']:,} satellites added to "
             f"{populated['hosts_with_satellites']:,} of {populated['hosts']:,} hosts: "
             f"{populated['law']}; numbers {populated['numbers']}, profile {populated['profile']}, "
             f"concentration {populated['concentration']}, velocities {populated['velocity']}",
@@ -204,7 +205,7 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
 
 
 def _law(facts: dict[str, Any]) -> Iterator[str]:
-    """Which numbers the painter has: a file of the user's may bear any name."""
+    """Yield the painter's calibration or weights, by digest: a user's file may have any name."""
     for kind in ("calibration", "weights"):
         if f"{kind}_digest" in facts:
             whose = "which comes with mockgal" if facts["comes_with_mockgal"] else "the user's own"
@@ -213,7 +214,7 @@ def _law(facts: dict[str, Any]) -> Iterator[str]:
 
 
 def _painter(facts: dict[str, Any]) -> str:
-    """The painter in words."""
+    """Return the painter in words."""
     parts = [str(facts["name"])]
     if "model" in facts:
         parts.append(f"model {facts['model']}")

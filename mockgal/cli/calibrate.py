@@ -1,4 +1,4 @@
-"""``mockgal calibrate``: pairs of runs to a calibration of the HOD painter."""
+"""``mockgal calibrate``: calibrate the HOD painter on pairs of runs."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     option(
         "--least-hosts",
         type=WHOLE,
-        help="Least number of hosts in a bin; bins with fewer are joined to a neighbour (default: "
-        "15).",
+        help="Least number of hosts in a bin of host mass; bins with fewer are merged with a "
+        "neighbour (default: 15).",
     ),
     option(
         "--jackknife",
@@ -83,14 +83,14 @@ def calibrate(
         measure_options["bin_width"] = in_unit(
             "--bin-width", measure_options["bin_width"], "dex", 1.0
         )
-    said = {"summary": summary, "caution": caution, "references": list(references)}
+    provenance = {"summary": summary, "caution": caution, "references": list(references)}
     with progress_bar() as progress:
         table = run(
             list(zip(hydros, darks, strict=True)),
             out,
             name=name,
             luminosity_floor=luminosity_floor,
-            provenance={key: value for key, value in said.items() if value},
+            provenance={key: value for key, value in provenance.items() if value},
             overwrite=overwrite,
             progress=progress,
             measure_options=measure_options,
@@ -100,7 +100,7 @@ def calibrate(
 
 
 def describe_table(table: HODTable) -> dict[str, Any]:
-    """Return what a calibration is, without its columns."""
+    """Return the facts of a calibration, without its columns."""
     from ..painters.hod.columns import META
 
     units = {"luminosity_floor": "_msun_h", "particle_mass": "_msun_h"}
@@ -109,7 +109,7 @@ def describe_table(table: HODTable) -> dict[str, Any]:
 
 
 def _facts(table: HODTable) -> dict[str, Any]:
-    """Return what a calibration is, with its columns."""
+    """Return the facts of a calibration, with its columns."""
     from ..painters.hod.columns import COLUMNS
 
     columns = {
@@ -149,7 +149,7 @@ def _describe(table: HODTable) -> list[str]:
                 f"  {c['log_mass_low'][r]:5.2f} to {c['log_mass_high'][r]:5.2f}  "
                 f"{c['hosts_hydro'][r]:.0f} and {c['hosts_dark'][r]:.0f} hosts, luminous per host "
                 f"{number}, median log M* {median}, thinned by {c['thinning'][r]:.3g}"
-                + f", {c['deficit'][r]:.1%} cannot be made"
+                + f", {c['deficit'][r]:.1%} of the galaxies cannot be painted"
                 * bool(c["deficit"][r] > 0)
             )
     for kind in ("centrals", "satellites"):
@@ -160,11 +160,11 @@ def _describe(table: HODTable) -> list[str]:
 
 
 def _matched(kind: str, quality: dict[str, Any]) -> str:
-    found = quality[kind]
-    matched, of = sum(found["matched"]), sum(found["subhalos"])
-    line = f"            {kind}s: {matched:,} of {of:,} in the gravity-only run are matched"
-    if found["confirmed"] is not None:
-        line += f", {sum(found['confirmed']):,} of these confirmed"
+    counts = quality[kind]
+    matched, total = sum(counts["matched"]), sum(counts["subhalos"])
+    line = f"            {kind}s: {matched:,} of {total:,} in the gravity-only run are matched"
+    if counts["confirmed"] is not None:
+        line += f", {sum(counts['confirmed']):,} of these confirmed"
     return line
 
 

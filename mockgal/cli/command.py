@@ -1,4 +1,4 @@
-"""What all commands share: the layout of their help, and how they report."""
+"""The base of all commands: the layout of the help, and the report."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .screen.streams import QUIET, say
 
 Definition = tuple[str, str | Callable[[int], str]]
 
-# What stands in the place of hyphens and blanks where a line must not end.
+# Placeholders for hyphens and blanks at which a line must not be broken.
 _HYPHEN, _BLANK = "\ue000", "\ue001"
 _LONGEST_QUOTE = 32
 _JSON, _WARNINGS = "mockgal.json", "mockgal.warnings"  # in the context of a command
 
 
 class HelpFormatter(cloup.HelpFormatter):
-    """A formatter that breaks no line within an option, a quotation or a command."""
+    """A formatter that never breaks a line within an option, a quotation or a command."""
 
     def write_text(self, text: str, *args: Any, **keywords: Any) -> None:
         """Write a paragraph."""
@@ -60,20 +60,20 @@ def _together(text: str) -> str:
 
 
 class Context(cloup.Context):
-    """A context of the formatter."""
+    """A click context that uses `HelpFormatter`."""
 
     formatter_class = HelpFormatter
 
 
 class Outcome(NamedTuple):
-    """What a command did.
+    """The report of a command.
 
     Parameters
     ----------
     lines : iterable of str
-        For people.
+        Lines for people.
     facts : mapping
-        The same for programs, with units in the names of numbers; see `plain` for what it holds.
+        The same for programs, with units in the names of numbers; `plain` lists the types allowed.
     """
 
     lines: Iterable[str]
@@ -81,15 +81,15 @@ class Outcome(NamedTuple):
 
 
 class Command(cloup.Command):
-    """A command whose function returns an `Outcome`, or None where there is nothing to report.
+    """A command whose function returns an `Outcome`, or None if there is nothing to report.
 
-    It has the options ``--quiet`` and ``--json``, which no function sees.
+    It adds the options ``--quiet`` and ``--json``, which are not passed to the function.
 
     Parameters
     ----------
     listing : str
         Group of the registry whose names the help lists, each with the first line of its docstring;
-        "" for none.
+        "" for no list.
     """
 
     context_class = Context
@@ -105,7 +105,7 @@ class Command(cloup.Command):
         self.listing = listing
 
     def format_params(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options, and the list of what there is of a group of the registry."""
+        """Write the options, and the list of the names in a group of the registry."""
         super().format_params(ctx, formatter)
         if self.listing and isinstance(formatter, cloup.HelpFormatter):
             rows = [(name, _summary(self.listing, name)) for name in registry.names(self.listing)]
@@ -122,7 +122,7 @@ class Command(cloup.Command):
 
 
 def report_unfinished(outcome: Outcome) -> None:
-    """Report what a command has done that is about to fail."""
+    """Report the finished part of a command that is about to fail."""
     unfinished = outcome._replace(facts={**outcome.facts, "unfinished": True})
     _report(click.get_current_context(), unfinished)
 
@@ -135,20 +135,20 @@ def _report(ctx: click.Context, outcome: Outcome) -> None:
 
 
 def _document(context: click.Context, facts: Mapping[str, Any], warnings: list[str]) -> str:
-    """Return the report as JSON: ``facts``, what made them, and all warnings."""
+    """Return the report as JSON: ``facts``, the command and version, and all warnings."""
     names: list[str] = []
     while context.parent is not None:
         names.insert(0, str(context.info_name))
         context = context.parent
     about = {"command": " ".join(names), "mockgal_version": __version__}
-    told = list(dict.fromkeys([*facts.get("warnings", ()), *warnings]))
-    return json.dumps(plain(about | dict(facts) | {"warnings": told}), indent=1, allow_nan=False)
+    every = list(dict.fromkeys([*facts.get("warnings", ()), *warnings]))
+    return json.dumps(plain(about | dict(facts) | {"warnings": every}), indent=1, allow_nan=False)
 
 
 def _summary(group: str, name: str) -> str:
     try:
         return registry.summary(group, name) + "."
-    except MockgalError:  # whoever asks for it is told more
+    except MockgalError:  # using the plug-in raises the full message
         return "A plug-in that does not work."
 
 
@@ -168,15 +168,15 @@ def _reporting() -> tuple[cloup.Option, cloup.Option]:
 
 
 def plain(value: Any) -> Any:
-    """Return ``value`` as JSON has it.
+    """Return ``value`` as plain JSON values.
 
     Parameters
     ----------
     value : object
         Mappings, sequences, sets, arrays, texts, paths and numbers. Numbers that are not finite
-        become null; JSON has none.
+        become null, since JSON has no such numbers.
     """
-    if hasattr(value, "tolist"):  # of NumPy
+    if hasattr(value, "tolist"):  # a NumPy object
         value = value.tolist()
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
@@ -197,7 +197,7 @@ class Group(cloup.Group):
 
 
 def about(scene: Scene) -> dict[str, Any]:
-    """Return what a simulation is."""
+    """Return the facts of a simulation."""
     return {
         **simulation_facts(scene),
         "subhalos": len(scene.halos),
@@ -206,7 +206,7 @@ def about(scene: Scene) -> dict[str, Any]:
 
 
 def files_of(source: Iterable[SourceFile]) -> list[dict[str, Any]]:
-    """Return what is known of files that were read."""
+    """Return path, size and digest of the files that were read."""
     return [
         {"path": file.path, "bytes": file.size, "sha256": file.digest or None} for file in source
     ]

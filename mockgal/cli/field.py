@@ -1,4 +1,4 @@
-"""``mockgal field``: galaxies, or the matter of a simulation, on a grid."""
+"""``mockgal field``: deposit galaxies, or the matter of a simulation, on a grid."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ _OF_MATTER = ("origin", "subhalos", "least_subhalo_mass", "memory", "scratch")
     option(
         "--origin",
         type=click.Choice(["corner", "centre"]),
-        help="What lies at the origin of the box: the corner of the first voxel (the default), or "
-        "its centre.",
+        help="Point of the first voxel that lies at the origin of the box: its corner (the "
+        "default), or its centre.",
     ),
     option(
         "--subhalos/--no-subhalos",
         default=None,
-        help="Also write a second grid with the bound mass of subhalos (the default), or do not.",
+        help="Whether to write a second grid with the bound mass of subhalos (default: yes).",
     ),
     option(
         "--least-subhalo-mass",
@@ -72,8 +72,8 @@ _OF_MATTER = ("origin", "subhalos", "least_subhalo_mass", "memory", "scratch")
     option(
         "--memory",
         metavar="SIZE",
-        help='Most memory to use for the grid, such as "2 GiB" (default: half of what is free). '
-        "If the grid does not fit, particles are first sorted into scratch files.",
+        help='Largest memory to use for the grid, such as "2 GiB" (default: half of the free '
+        "memory). If the grid does not fit, particles are first sorted into scratch files.",
     ),
     option(
         "--scratch",
@@ -100,7 +100,7 @@ def field(
     overwrite: bool,
     **options: Any,
 ) -> Outcome:
-    """Put galaxies, or the matter of a simulation, on a grid, and write it."""
+    """Write a density grid of galaxies, or of a simulation's matter."""
     wanted = given(options)
     path = galaxies or sim
     if path is None or (galaxies and sim):
@@ -116,7 +116,7 @@ def field(
                 "mockgal field",
                 f"--{key.replace('_', '-').replace('cuts', 'cut')} with "
                 + ("--galaxies" if galaxies else "--sim"),
-                "options that it has",
+                "an option for that input",
                 "leave it out",
             )
     target = out or f"{stem(path)}-field.hdf5"
@@ -137,12 +137,12 @@ def _of_galaxies(
     from ..tasks.measure import field_file
 
     own = {key: wanted.pop(key) for key in ("assignment", *_OF_GALAXIES) if key in wanted}
-    made = field_file(path, target, read_options=wanted, **own, **others)
+    grid = field_file(path, target, read_options=wanted, **own, **others)
     return [], {
         "galaxies": path,
-        "voxel_size_mpc_h": made.voxel_size,
-        "kind": made.kind,
-        "assignment": made.assignment,
+        "voxel_size_mpc_h": grid.voxel_size,
+        "kind": grid.kind,
+        "assignment": grid.assignment,
     }
 
 
@@ -151,29 +151,29 @@ def _of_matter(
 ) -> tuple[list[str], dict[str, Any]]:
     from ..tasks.field import field as run
 
-    made = run(path, target, **wanted, **others)
-    snapshot = made.scene.snapshot
-    return _describe(made), {
-        "simulation": about(made.scene),
+    gridded = run(path, target, **wanted, **others)
+    snapshot = gridded.scene.snapshot
+    return _describe(gridded), {
+        "simulation": about(gridded.scene),
         "read": files_of(snapshot.source),
-        "matter": made.matter,
-        "subhalos": made.subhalos,
-        "scratch_bytes": made.scratch_bytes,
+        "matter": gridded.matter,
+        "subhalos": gridded.subhalos,
+        "scratch_bytes": gridded.scratch_bytes,
         "voxel_size_mpc_h": snapshot.box_size / others["grid_size"],
         "kind": "mass",
         "assignment": wanted.get("assignment", "CIC"),
     }
 
 
-def _describe(made: Gridded) -> list[str]:
-    snapshot, matter, subhalos = made.scene.snapshot, made.matter, made.subhalos
-    way = f"two passes, by way of {made.scratch_bytes:,} bytes on the scratch disk"
+def _describe(gridded: Gridded) -> list[str]:
+    snapshot, matter, subhalos = gridded.scene.snapshot, gridded.matter, gridded.subhalos
+    way = f"two passes, with {gridded.scratch_bytes:,} bytes on the scratch disk"
     lines = [
         f"simulation  {snapshot.name} ({snapshot.format}), box {snapshot.box_size:g} Mpc/h, "
         f"redshift {round(snapshot.redshift, 9):.4g}",
         f"matter      {matter['particles']:,} particles of {matter['mass_msun_h']:.6g} Msun/h, "
         f"{matter['mean_density_over_omega_m']:.6g} times the matter of Omega_m; "
-        + (way if made.scratch_bytes else "one pass"),
+        + (way if gridded.scratch_bytes else "one pass"),
     ]
     if subhalos is not None:
         lines.append(

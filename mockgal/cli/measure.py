@@ -1,4 +1,4 @@
-"""Commands that look at galaxies: ``measure`` and ``plot``."""
+"""``mockgal measure`` and ``mockgal plot``: statistics and pictures of galaxies."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from ..types import GalaxyCatalog
 
 ALL = "all"
-_WIDEST = 100  # characters of a line of a table, where its first column leaves room for one
+_WIDEST = 100  # characters of a table line; a part has one catalogue even if that is wider
 
 _hosts = sim_option(
-    "Simulation that the mock was painted on, for the occupation of its hosts and the jackknife "
-    "errors of it."
+    "Simulation that the mock was painted on, for the occupation of its hosts and its jackknife "
+    "errors."
 )
 
 
@@ -55,13 +55,13 @@ _of_statistics = options(
             "--subtract-shot-noise",
             is_flag=True,
             default=None,
-            help="Subtract the shot noise, which is stated either way.",
+            help="Subtract the shot noise, which is reported in either case.",
         ),
         option(
             "--interlacing/--no-interlacing",
             default=None,
-            help="Remove every second image of the grid from power and bispectrum (the default), "
-            "or do not.",
+            help="Whether to remove the odd aliases of the grid from power and bispectrum "
+            "(default: yes).",
         ),
         option(
             "--k-min",
@@ -132,7 +132,7 @@ _of_statistics = options(
         option(
             "--line-of-sight",
             type=click.Choice(["x", "y", "z"]),
-            help="Axis along which galaxies are seen in redshift space (default: real space).",
+            help="Line of sight for redshift space (default: none, which is real space).",
         ),
         option(
             "--jackknife",
@@ -183,7 +183,7 @@ def measure(
 ) -> Outcome:
     """Measure the galaxies of PATH: a mock, or a hydrodynamic run's own.
 
-    Writes a table and a plot for each statistic.
+    Write a table and a plot for each statistic.
     """
     from ..protocols import ReadOptions
     from ..tasks.measure import all_statistics, measure_files
@@ -208,7 +208,7 @@ def measure(
                 written=results.__setitem__,
                 **wanted,
             )
-    except BaseException:  # what was written is told, whatever became of the others
+    except BaseException:  # finished tables are reported even if others failed
         if results:
             report_unfinished(_outcome(path, results, not no_plots))
         raise
@@ -253,7 +253,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _describe(result: Measurement) -> list[str]:
-    """One line on what was measured, one on its errors, and one on how small a change shows."""
+    """Return lines on the bins, the errors, and the smallest detectable deviation."""
     axis, count = result[result.axis].astype(float), result[result.count]
     filled = np.flatnonzero(count > 0)
     reach = f"{axis[filled[0]]:.4g} to {axis[filled[-1]]:.4g}" if len(filled) else "none"
@@ -263,14 +263,14 @@ def _describe(result: Measurement) -> list[str]:
         f"{result.axis} {reach} {unit}".rstrip(),
         f"            errors: {result.settings.get('errors', 'not stated')}",
     ]
-    if "mean_density" in result.settings:  # overdensity hides whether it is right
+    if "mean_density" in result.settings:  # the overdensity does not show whether it is right
         density = result.settings["mean_density"]
         unit = result.settings["mean_density_unit"].replace("littleh", "h")
         lines.append(f"            mean density: {density:.5g} {unit}")
     if "aliasing_bias" in result.columns:
         bias, bound = (np.nanmax(result[f"aliasing_{what}"]) for what in ("bias", "bound"))
         lines.append(
-            f"            images of the grid: at most {bias:.1g} of the value on average, "
+            f"            aliasing of the grid: at most {bias:.1g} of the value on average, "
             f"{bound:.1g} in one catalogue"
         )
     if "completeness" in result.settings:
@@ -301,8 +301,8 @@ def _describe(result: Measurement) -> list[str]:
         "labels",
         multiple=True,
         metavar="NAME",
-        help="Name of a catalogue in the picture and the table. Given once for each PATH, in the "
-        "same order (default: the shortest end of its path that no other has).",
+        help="Name of a catalogue in the picture and the table, once for each PATH, in the same "
+        "order (default: the shortest end of the path that tells it from the others).",
     ),
     overwriting,
 )
@@ -348,7 +348,7 @@ def plot(
 
 
 def _counts(galaxies: GalaxyCatalog) -> dict[str, Any]:
-    """Return numbers and stellar masses of a catalogue; None where there is no galaxy."""
+    """Return counts and stellar masses of a catalogue; masses are None if it has no galaxies."""
     mass = galaxies["stellar_mass"].astype(np.float64)
     central = int(galaxies["is_central"].sum())
     sums: dict[str, Any] = {"total": np.sum, "median": np.median, "largest": np.max}
@@ -365,7 +365,7 @@ def _counts(galaxies: GalaxyCatalog) -> dict[str, Any]:
 
 
 def _side_by_side(catalogues: dict[str, GalaxyCatalog]) -> list[str]:
-    """Return a table of what is in catalogues, a column each; wide tables go on below."""
+    """Return a table with one column for each catalogue; wide tables are continued below."""
     from ..statistics.plotting.lettering import distinct
 
     rows: dict[str, list[str]] = {"": distinct(list(map(printable, catalogues)))}

@@ -29,7 +29,7 @@ from .screen.streams import progress_bar
 @option_group("Mock", changed)
 @reading
 def inspect(path: str, **options: Any) -> Outcome:
-    """Say what PATH is, and what each painter could do with it."""
+    """Describe the simulation or mock at PATH, and what each painter can do with it."""
     from ..tasks.inspect import as_text
     from ..tasks.inspect import inspect as look
 
@@ -45,7 +45,7 @@ def inspect(path: str, **options: Any) -> Outcome:
     option(
         "--density",
         type=FILE,
-        help="Density grid of the simulation's matter, to be packed with the halos.",
+        help="Density grid of the simulation's matter, to pack with the halos.",
     ),
     option("--no-particles", is_flag=True, help="Leave the particles out."),
 )
@@ -117,8 +117,8 @@ def calibrations() -> Outcome:
         ]
         if not table.has_twin:
             lines.append(
-                f"    made without a gravity-only twin: no {', '.join(TWIN)}; refused unless "
-                "painting without corrections is asked for (--missing-twin uncorrected)"
+                f"    made without a gravity-only twin: no {', '.join(TWIN)}; refused unless you "
+                "accept painting without corrections (--missing-twin uncorrected)"
             )
         if "caution" in table.provenance:
             lines.append(f"    caution: {table.provenance['caution']}")

@@ -1,4 +1,4 @@
-"""``mockgal train`` and ``mockgal evaluate``: weights of the dm2gal network, made and judged."""
+"""``mockgal train`` and ``mockgal evaluate``: train and score weights of the dm2gal network."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ _ABOUT = ("summary", "caution", "citation")
     option("--width", type=WHOLE, help="Channels of the network's first stage (default: 16)."),
     option(
         "--target",
-        help="What the network predicts: stellar_mass, that of the galaxy matched with each "
-        "subhalo (the default); after it, separated by commas, other columns of the "
+        help="What the network predicts: stellar_mass, the stellar mass of the galaxy matched with "
+        "each subhalo (the default); after it, separated by commas, other columns of the "
         "hydrodynamic run, such as stellar_half_mass_radius; or voxel, the stellar mass in the "
         "voxel of the subhalo.",
     ),
@@ -76,25 +76,26 @@ _ABOUT = ("summary", "caution", "citation")
         type=click.Choice(["target", "corrected", "input", "natural"]),
         help="How often subhalos are shown: target, all stellar masses equally often; corrected, "
         "the same with a loss that corrects for it; input, all bound masses equally often (the "
-        "default); natural, each subhalo equally often. The preset paper has target by default.",
+        "default); natural, each subhalo equally often. The default of the preset paper is "
+        "target.",
     ),
     option(
         "--split",
         type=click.Choice(["box", "slabs", "cubes", "paper"]),
-        help="What is held out: box, whole boxes (the default from three simulations on); slabs; "
-        "cubes (the default otherwise); or paper, the cubes of the paper.",
+        help="What is held out: box, whole boxes (the default for three or more simulations); "
+        "slabs; cubes (the default otherwise); or paper, the cubes of the paper.",
     ),
     option(
         "--validation",
         multiple=True,
         metavar="NAME",
-        help="Simulation that is held out to choose the best epoch. May be repeated.",
+        help="Simulation to hold out to choose the best epoch. May be repeated.",
     ),
     option(
         "--test",
         multiple=True,
         metavar="NAME",
-        help="Simulation that is held out for the scores on the card. May be repeated.",
+        help="Simulation to hold out for the scores on the card. May be repeated.",
     ),
     option(
         "--split-side",
@@ -111,7 +112,7 @@ _ABOUT = ("summary", "caution", "citation")
     option(
         "--crops-per-epoch",
         type=WHOLE,
-        help="Number of subhalos shown in an epoch (default: as many as there are to train on).",
+        help="Number of subhalos shown in an epoch (default: the number in the training part).",
     ),
     option(
         "--batch-size",
@@ -137,15 +138,15 @@ _ABOUT = ("summary", "caution", "citation")
     option(
         "--symmetries",
         type=click.Choice(["none", "rotations", "all"]),
-        help="How the network's input is turned at random: not at all, by the 24 rotations (the "
-        "default of the preset paper), or by all 48 rotations and reflections (the default).",
+        help="Random symmetries of the network's input: none, the 24 rotations (the default of "
+        "the preset paper), or all 48 rotations and reflections (the default).",
     ),
     option(
         "--search",
         type=WHOLE,
         metavar="N",
-        help="Train N networks, with each number above that is not given drawn at random from a "
-        "range, and keep the best network.",
+        help="Train N networks and keep the best. Numbers that no option above sets are drawn at "
+        "random from ranges.",
     ),
 )
 @option_group(
@@ -174,9 +175,9 @@ _ABOUT = ("summary", "caution", "citation")
         type=FOLDER,
         cls=Renamed,
         formerly=("--folder",),
-        help="Folder that keeps checkpoints, logs and, until the training is done, fields of 8 "
-        "bytes a voxel. A training that was stopped goes on from there when the same command is "
-        "given again (default: the name of the output with .training after it).",
+        help="Folder for checkpoints, logs and, until the training is done, fields of 8 bytes a "
+        "voxel. To resume a training that was stopped, repeat the same command (default: the name "
+        "of the output with .training after it).",
     ),
 )
 @option_group(
@@ -185,8 +186,8 @@ _ABOUT = ("summary", "caution", "citation")
         "--out",
         type=FILE,
         required=True,
-        help="Weights to write, .safetensors. Their card and a picture of what was held out are "
-        "written beside them.",
+        help="Weights to write, .safetensors. Their card and a picture of the held-out regions "
+        "are written beside them.",
     ),
     overwriting,
 )
@@ -202,7 +203,7 @@ def train(
 ) -> Outcome | None:
     """Train the dm2gal network on gravity-only runs and their hydrodynamic twins.
 
-    A training that was stopped goes on when the same command is given again.
+    To resume a training that was stopped, repeat the same command.
     """
     from ..recipe import DEFAULT_SEED
     from ..tasks.train import CARD, SPLIT
@@ -265,7 +266,8 @@ def train(
     option(
         "--out",
         type=FILE,
-        help="Card to write, instead of showing it; with the extension .json, the scores alone.",
+        help="File for the card, which is otherwise shown; with the extension .json, only the "
+        "scores.",
     ),
     overwriting,
 )
@@ -282,7 +284,7 @@ def evaluate(
 ) -> Outcome:
     """Score weights on pairs of runs, and write their card.
 
-    Of a pair that the weights were trained on, only what was held out for the test is scored.
+    For a pair used in training, only the part held out for the test is scored.
     """
     from ..painters.cnn.weights.named import named_weights
     from ..system.files.atomic import atomic_output, check_output

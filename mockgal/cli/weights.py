@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @cloup.group(cls=Group)
 def weights() -> None:
-    """Weights of the dm2gal network: which there are, and what they were trained on."""
+    """List, show and convert weights of the dm2gal network."""
 
 
 @weights.command("list", cls=Command)
@@ -28,27 +28,27 @@ def list_() -> Outcome:
     from ..painters.cnn.weights.named import shipped_weights
 
     shipped = shipped_weights()
-    lines = [line for found in shipped for line in _summary(found.header)]
+    lines = [line for one in shipped for line in _summary(one.header)]
     if not shipped:
         lines = [
-            "no weights come with this version of mockgal; `mockgal train` makes some from a "
-            "pair of runs, `mockgal weights convert` from the published dm2gal checkpoint"
+            "no weights come with this version of mockgal; make some with `mockgal train` from a "
+            "pair of runs, or with `mockgal weights convert` from the published dm2gal checkpoint"
         ]
-    facts = [found.header.header_dict() | {"digest": found.digest} for found in shipped]
+    facts = [one.header.header_dict() | {"digest": one.digest} for one in shipped]
     return Outcome(lines, {"weights": facts})
 
 
 @weights.command(cls=Command)
 @cloup.argument("name_or_path", metavar="WEIGHTS", type=WEIGHTS)
 def show(name_or_path: str) -> Outcome:
-    """Check WEIGHTS (a name, or a .safetensors file), and say what they are."""
+    """Check WEIGHTS (a name, or a .safetensors file), and describe them."""
     from ..painters.cnn.weights.named import find_weights, read_weights
     from ..tasks.train import CARD
 
     path = find_weights(name_or_path)
-    found, card = read_weights(path), path.with_name(path.name + CARD)
-    facts = found.describe()
-    lines = [*_summary(found), *_details(found, facts)]
+    header, card = read_weights(path), path.with_name(path.name + CARD)
+    facts = header.describe()
+    lines = [*_summary(header), *_details(header, facts)]
     has_card = card.is_file()
     if has_card:
         lines.append(f"card          {card}")
@@ -66,9 +66,9 @@ def convert(checkpoint: str, out: str, overwrite: bool) -> Outcome:
     """Convert the published dm2gal CHECKPOINT (a Lightning .ckpt); nothing in it is executed."""
     from ..painters.cnn.weights.checkpoint import convert_checkpoint
 
-    made = convert_checkpoint(checkpoint, out, overwrite=overwrite)
-    facts = made.describe()
-    lines = [*_summary(made), *_details(made, facts), f"wrote         {out}"]
+    header = convert_checkpoint(checkpoint, out, overwrite=overwrite)
+    facts = header.describe()
+    lines = [*_summary(header), *_details(header, facts), f"wrote         {out}"]
     return Outcome(lines, facts | {"wrote": [out]})
 
 
@@ -92,7 +92,7 @@ def _details(header: WeightsHeader, facts: dict[str, Any]) -> Iterator[str]:
     network, domain, scales = header.architecture, header.domain, header.normalisation
     yield f"target        {header.target}: {TARGETS[header.target]}"
     for name, unit in header.units.items():
-        yield f"target        {name}: log10 of that of the subhalo [{unit}], given stellar mass"
+        yield f"target        {name}: log10 of the subhalo's value [{unit}], given stellar mass"
     yield f"outputs       {', '.join(network.outputs)}"
     yield f"features      {', '.join(network.features) or 'none'}"
     first, last = network.receptive_field

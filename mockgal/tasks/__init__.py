@@ -1,1 +1,1 @@
-"""One task a command: read, populate, paint, select, write and measure meet here alone."""
+"""One module for each command: the only place where the rooms meet."""

@@ -1,4 +1,4 @@
-"""Joins the rooms: read, populate, paint, select, write, one function each; `build` for all."""
+"""Read, populate, paint, select and write, one function each; `build` does all in turn."""
 
 from __future__ import annotations
 
@@ -70,34 +70,34 @@ def read(
         A density grid of the simulation's matter, in place of any that it comes with.
     mass_definition : str, optional
         Host mass to read: 200c, 500c, 200m, vir or fof. By default the reader's documented
-        choice, recorded.
+        choice, which is recorded.
     drop_bad : bool
-        Drop rows with NaN, infinite or negative masses or velocities, and centrals whose host mass
-        is zero with their satellites, instead of refusing the file; counted.
+        Drop and count bad rows instead of refusing the file: those with NaN, infinite or negative
+        masses or velocities, and centrals of zero host mass with their satellites.
     orphans : str
-        Satellites whose host is not in the catalogue: ``"refuse"``, ``"drop"`` them, or make each
-        a ``"central"``.
+        Treatment of satellites whose host is not in the catalogue: ``"refuse"``, ``"drop"`` them,
+        or make each a ``"central"``.
     centred_origin : bool
         Positions are in [-L/2, L/2); they are wrapped to [0, L).
     allow_empty_regions : bool
         Accept a box with regions that hold no halo.
     allow_missing_chunks : bool
-        Read a catalogue of which files are missing: the groups whose subhalos are all there.
+        Read a catalogue with missing files: only the groups whose subhalos are all present.
     stellar_mass_definition : str, optional
-        Stars counted in a hydrodynamic run: ``"bound"`` or ``"2rhalf"``. By default all bound ones,
-        recorded.
+        Stars counted in a hydrodynamic run: ``"bound"`` or ``"2rhalf"``. By default all bound
+        stars, which is recorded.
     h, omega_m, omega_lambda : float, optional
         H0 over 100 km/s/Mpc, and density parameters today, for files that do not state them.
     w0, wa : float, optional
-        Equation of state of dark energy, w0 + wa (1 - a), likewise.
+        Equation of state of dark energy, w0 + wa (1 - a), for files that do not state it.
     box_size : float or str, optional
         Side of the box, for files that do not state it: in comoving Mpc/h, or a text with its unit,
         such as ``"100 Mpc"``.
     redshift : float, optional
-        For files that do not state it.
+        Redshift, for files that do not state it.
     particle_mass : float or str, optional
-        Of dark matter, for files that do not state it: in Msun/h, or a text with its unit, such as
-        ``"1e9 Msun/h"``.
+        Mass of a dark matter particle, for files that do not state it: in Msun/h, or a text with
+        its unit, such as ``"1e9 Msun/h"``.
     chunk_rows : int
         Rows read at a time; the result does not depend on it.
 
@@ -111,17 +111,17 @@ def read(
     MockgalError
         See docs/reference/exit-codes.md.
     """
-    wanted = read_options(locals())
+    options = read_options(locals())
     from ..readers.density import with_density
     from ..readers.detect import read as read_scene
 
-    wanted = ReadOptions(**stated_facts(wanted._asdict()))
+    options = ReadOptions(**stated_facts(options._asdict()))
     try:
-        with listening() as told:
-            scene: Scene = read_scene(path, wanted, format)
+        with listening() as warnings:
+            scene: Scene = read_scene(path, options, format)
             if density is not None:
                 scene = with_density(scene, Path(density))
-    except OSError as error:  # of a folder: readers see to their files
+    except OSError as error:  # from a folder: readers handle errors of their files
         raise InputError(
             path,
             f"that it cannot be read ({error.strerror or error})",
@@ -131,14 +131,14 @@ def read(
     defaults = ReadOptions()._asdict()
     given = {
         key: value
-        for key, value in wanted._asdict().items()
-        if value != defaults[key] and key != "chunk_rows"  # which changes nothing
+        for key, value in options._asdict().items()
+        if value != defaults[key] and key != "chunk_rows"  # does not change the result
     }
     record = {**scene.snapshot.record}
     if given:
         record["options_given"] = {**record.get("options_given", {}), **given}
-    if told:  # a bundle may bring those of what was packed
-        record[WARNINGS[0]] = list(dict.fromkeys([*record.get(WARNINGS[0], ()), *told]))
+    if warnings:  # a bundle may carry the warnings of its packing
+        record[WARNINGS[0]] = list(dict.fromkeys([*record.get(WARNINGS[0], ()), *warnings]))
     if record == dict(scene.snapshot.record):
         return scene
     return replace(scene, snapshot=replace(scene.snapshot, record=record))
@@ -156,9 +156,9 @@ def paint(
     painter : str or Painter
         A name (`mockgal.registry`) or a painter.
     seed : int
-        Same simulation, painter and seed: same galaxies.
+        The same simulation, painter and seed give the same galaxies.
     **options
-        The painter's own, such as ``calibration="gadget4-z0.00"``.
+        Options of the painter, such as ``calibration="gadget4-z0.00"``.
     """
     from ..painters.draw import join, paint_scene
 
@@ -184,52 +184,54 @@ def populate(
     radius_definition: str | None = None,
     **painter_options: Any,
 ) -> Scene:
-    """Give hosts that come without subhalos their satellites, to be painted next.
+    """Add satellites to hosts that come without subhalos, before they are painted.
 
     Parameters
     ----------
     sim : Scene
-        Hosts alone.
+        A catalogue of hosts alone.
     painter : str, Painter or SatelliteLaw
-        A painter that predicts satellites, by name or made already; or the law itself.
+        A painter that predicts satellites, by name or as an object; or the law itself.
     seed : int
-        Same hosts, law, options and seed: same satellites.
+        The same hosts, law, options and seed give the same satellites.
     numbers : str
-        Numbers of satellites: ``"poisson"``, or ``"measured"`` for the variance of the law.
+        Distribution of the number of satellites: ``"poisson"``, or ``"measured"`` for the
+        variance of the law.
     profile : str
-        Places: ``"nfw"`` within the host's radius, or ``"measured"`` for the radii of the law.
+        Positions of satellites: ``"nfw"`` within the host's radius, or ``"measured"`` for the
+        radii of the law.
     concentration : str or float
-        Of the hosts: ``"duffy08"``, ``"dutton_maccio14"``, ``"catalogue"`` for the column of the
-        input, or one number.
+        Concentration of the hosts: ``"duffy08"``, ``"dutton_maccio14"``, ``"catalogue"`` for the
+        column of the input, or one number.
     velocity : str
-        ``"jeans"``, isotropic orbits in an NFW halo, or ``"measured"`` for the dispersion of the
-        law.
+        Velocities of satellites: ``"jeans"`` for isotropic orbits in an NFW halo, or
+        ``"measured"`` for the dispersion of the law.
     velocity_bias : float
         Factor on the velocity dispersion.
     radius_definition : str, optional
-        For friends-of-friends masses alone, which have no radius: the definition that they are
-        taken to follow, 200c, 500c, 200m or vir.
+        Only for friends-of-friends masses, which have no radius: the definition to assume for
+        them, 200c, 500c, 200m or vir.
     **painter_options
-        Of a painter given by name, as for `paint`: ``calibration="my-run.ecsv"``, or
+        Options of a painter given by name, as for `paint`: ``calibration="my-run.ecsv"``, or
         ``model="leauthaud11", luminosity_floor="1e9 Msun/h"``.
 
     Returns
     -------
     Scene
-        Hosts and satellites, with what was chosen and counted in ``halos.record["populate"]``.
+        Hosts and satellites, with the options and counts in ``halos.record["populate"]``.
 
     Raises
     ------
     UsageError
-        An unknown option, a painter that predicts no satellites, or hosts that have some already.
+        An option is unknown, the painter predicts no satellites, or hosts already have some.
     MockgalError
         See `mockgal.satellites.make.populate`.
     """
-    given = locals()
+    arguments = locals()
     from ..satellites.options import SatelliteOptions
 
     options = SatelliteOptions(
-        **{field.name: given[field.name] for field in fields(SatelliteOptions)}
+        **{field.name: arguments[field.name] for field in fields(SatelliteOptions)}
     )
     if isinstance(painter, str):
         check_painter_options("populate", painter, painter_options, asdict(options))
@@ -238,18 +240,18 @@ def populate(
             "populate",
             f"option {', '.join(painter_options)}",
             "one of " + ", ".join(asdict(options)),
-            "give a painter its options where it is made, or give its name",
+            "set the options when you make the painter, or pass the painter by name",
         )
     return _populate(sim, painter, seed, options, painter_options)
 
 
 def satellite_options(options: dict[str, Any]) -> SatelliteOptions:
-    """The checked options of `populate`.
+    """Return the checked options of `populate`.
 
     Raises
     ------
     UsageError
-        An option that there is not, or a value that it cannot have.
+        An option is unknown, or its value is not allowed.
     """
     from ..satellites.options import SatelliteOptions
 
@@ -268,28 +270,28 @@ def _populate(
     from ..satellites.make import populate as make_satellites
 
     check_hosts_only(sim)
-    with listening() as told:
+    with listening() as warnings:
         if isinstance(painter, SatelliteLaw):
             law = painter
         else:
             with guarded(painter if isinstance(painter, str) else None, sim):
                 law = predict_satellites(sim, made("populate", painter, painter_options))
         populated = make_satellites(sim, law, seed=seed, options=options)
-    if not told:
+    if not warnings:
         return populated
-    record = {**populated.snapshot.record, WARNINGS[1]: told}
+    record = {**populated.snapshot.record, WARNINGS[1]: warnings}
     return replace(populated, snapshot=replace(populated.snapshot, record=record))
 
 
 def _recording(make: Callable[[], GalaxyCatalog]) -> GalaxyCatalog:
-    """The catalogue that ``make`` gives, with the warnings on the way added to its provenance."""
-    with listening() as told:
+    """Return the catalogue from ``make``, with the warnings of that call in its provenance."""
+    with listening() as warnings:
         galaxies = make()
-    return galaxies.with_provenance(warnings=[*galaxies.provenance.get("warnings", []), *told])
+    return galaxies.with_provenance(warnings=[*galaxies.provenance.get("warnings", []), *warnings])
 
 
 def tiles(sim: Scene) -> Iterator[Scene]:
-    """The tiles of a box; a box whose halos fit in memory is one tile."""
+    """Yield the tiles of a box; a box whose halos fit in memory is one tile."""
     yield sim
 
 
@@ -312,7 +314,7 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
     Raises
     ------
     CutError
-        A cut that cannot be understood, or that lacks its unit.
+        A cut cannot be parsed, or lacks its unit.
     """
     from ..selection.cuts import select as apply_cuts
 
@@ -326,32 +328,33 @@ def read_galaxies(
     chunk_rows: int = CHUNK_ROWS,
     changed_by_hand: str | None = None,
 ) -> GalaxyCatalog:
-    """A catalogue that `write` or `build` wrote, from FITS or HDF5, in internal units.
+    """Read a FITS or HDF5 catalogue that `write` or `build` wrote, in internal units.
 
     Parameters
     ----------
     path : path-like
     columns : iterable of str, optional
-        Names of `mockgal.columns.GALAXY_COLUMNS`: memory is that of these and of the two ids,
-        which always come along. All columns of the file without it.
+        Names of `mockgal.columns.GALAXY_COLUMNS` to read; memory is used for these and for the
+        two ids, which are always read. By default all columns of the file.
     chunk_rows : int
-        Rows held beside the result, which does not depend on it.
+        Rows held in memory beside the result, which does not depend on it.
     changed_by_hand : str, optional
-        Why a file has other numbers than were written, say after h5py, a FITS file also other rows
-        or columns, say after astropy; warned of, and kept in ``provenance["changed_by_hand"]``.
+        Reason why the file was changed after it was written: other numbers, for instance by h5py;
+        in a FITS file also other rows or columns, for instance by astropy. A warning says so, and
+        the reason is kept in ``provenance["changed_by_hand"]``.
 
     Returns
     -------
     GalaxyCatalog
-        From a file in h units the numbers that were written, their content digest checked. From an
-        h-free file lengths and masses are within one unit in the last place of them, and
-        ``provenance["read_from"]`` has the digest of what was written.
+        From a file in h units: the numbers that were written, with their content digest checked.
+        From an h-free file: lengths and masses to within one unit in the last place, with the
+        digest of the written catalogue in ``provenance["read_from"]``.
 
     Raises
     ------
     MockgalError
-        Exit code 3 for a damaged file, or one that mockgal did not write; 4 for an unsafe one; 2
-        for a column that it does not have.
+        Exit code 3 for a damaged file, or one that mockgal did not write; 4 for an unsafe file; 2
+        for a column that the file does not have.
     """
     from ..readers.mocks.reader import read_galaxies as read_catalogue
 
@@ -361,7 +364,7 @@ def read_galaxies(
 def describe_galaxies(
     path: str | os.PathLike[str], *, changed_by_hand: str | None = None
 ) -> dict[str, Any] | None:
-    """What is in a catalogue that `write` or `build` wrote; None if ``path`` is none."""
+    """Describe a catalogue that `write` or `build` wrote; None if ``path`` is not a catalogue."""
     from ..readers.mocks.reader import describe_galaxies as describe
     from ..readers.mocks.reader import is_catalogue
 
@@ -372,16 +375,16 @@ def describe_galaxies(
 
 @dataclass(frozen=True)
 class Report:
-    """What a build did.
+    """The result of a build.
 
     Parameters
     ----------
     path : Path
-        The catalogue.
+        File of the catalogue.
     scene : Scene
-        What was painted.
+        The simulation that was painted.
     galaxies : GalaxyCatalog
-        What was written.
+        The galaxies that were written.
     """
 
     path: Path
@@ -390,17 +393,17 @@ class Report:
 
 
 def build(recipe: Recipe) -> Report:
-    """Read, paint, select and write what a recipe describes.
+    """Read, paint, select and write as a recipe describes.
 
     Parameters
     ----------
     recipe : Recipe
-        As `mockgal.recipe.check` makes it of the keys of a recipe (docs/reference/recipe.md).
+        Made from the keys of a recipe (docs/reference/recipe.md) by `mockgal.recipe.check`.
 
     Raises
     ------
     MockgalError
-        The output is then what it was before.
+        Any step failed; the output file is left untouched.
     """
     from ..painters.provided import declared_columns
     from ..selection.cuts import parse
@@ -415,14 +418,14 @@ def build(recipe: Recipe) -> Report:
         check_output(out, overwrite, inputs, expected_bytes)
         check_output(sidecar_path(out), overwrite, inputs)
 
-    # Whatever can be refused is refused before any work.
+    # Bad options are refused before any work.
     writer = writer_for(out)
     painter = make_painter(recipe.painter, recipe.painter_options)
     for cut in recipe.cut:
         parse(cut, declared_columns(painter))
     satellites = satellite_options(recipe.populate_options) if recipe.populate else None
     preflight([path for path in (recipe.sim, recipe.density) if path is not None])
-    # A second run is refused before it computes.
+    # The lock stops a second run before it computes anything.
     with output_lock(out) as cleaned_up, output_lock(sidecar_path(out)) as beside:
         return _build(recipe, writer, painter, satellites, preflight, started, cleaned_up + beside)
 
@@ -436,13 +439,13 @@ def _build(
     started: float,
     cleaned_up: list[str],
 ) -> Report:
-    """What `build` does once it may, with the output locked."""
+    """Do the work of `build`, with the output locked."""
     from ..painters.provided import bytes_of_a_galaxy
     from ..writers.provenance import write_sidecar
 
     out, overwrite = recipe.output, recipe.overwrite
-    told = recipe.read_options._asdict()
-    sim = read(recipe.sim, format=recipe.format, density=recipe.density, **told)
+    options = recipe.read_options._asdict()
+    sim = read(recipe.sim, format=recipe.format, density=recipe.density, **options)
     if satellites is not None:
         with guarded(recipe.painter, sim):
             sim = _populate(sim, painter, recipe.seed, satellites, {})
@@ -457,7 +460,7 @@ def _build(
             recipe.sim,
             "no galaxy that passes the cuts",
             "at least one",
-            "loosen the cuts, or leave --require-nonempty out",
+            "loosen the cuts, or omit --require-nonempty",
         )
     galaxies = galaxies.with_provenance(
         configuration=recipe.configuration(), configuration_digest=recipe.configuration_digest()
@@ -483,6 +486,6 @@ def _build(
     }
     try:
         write_sidecar(out, facts, overwrite=overwrite)
-    except OutputError as error:  # the catalogue is in place and whole
+    except OutputError as error:  # the catalogue is written and complete
         warn(f"the record of the run was not written: {error}", stacklevel=2)
     return Report(out, sim, galaxies)

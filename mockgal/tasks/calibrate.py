@@ -1,4 +1,4 @@
-"""Joins the rooms that calibrate: pairs of runs to a table of the HOD painter."""
+"""Calibrate the HOD painter on pairs of runs: `mockgal calibrate`."""
 
 from __future__ import annotations
 
@@ -43,22 +43,22 @@ def calibrate(
     pairs : sequence of (run, run)
         Each a hydrodynamic run and its gravity-only twin: paths (see `mockgal.read`) or scenes.
     out : path-like, optional
-        The table's file, ``.ecsv``; nothing is written without it.
+        File for the table, ``.ecsv``; nothing is written without it.
     name : str, optional
-        What the table is called; by default the name of the file.
+        Name of the table; by default that of the file.
     luminosity_floor : float or str, optional
         Least stellar mass that counts as luminous: in Msun/h, or a text with a unit. By default
-        that of 10 star particles of the hydrodynamic run.
+        the mass of 10 star particles of the hydrodynamic run.
     least_particles : int
-        Least gravity-only particles of a resolved subhalo.
+        Least number of particles of a resolved gravity-only subhalo.
     provenance : mapping, optional
-        Recorded in the table: ``summary``, ``caution``, ``references`` and whatever else.
+        Facts to record in the table: ``summary``, ``caution``, ``references`` and any others.
     overwrite : bool
     progress : callable, optional
         Called with (done, total, what).
     measure_options : mapping, optional
-        Of `mockgal.calibration.request.Request`: ``edges``, ``bin_width``, ``least_hosts``,
-        ``jackknife``, ``method`` and the tolerances of the domain.
+        Fields of `mockgal.calibration.request.Request`: ``edges``, ``bin_width``,
+        ``least_hosts``, ``jackknife``, ``method`` and the tolerances of the domain.
     **options
         See `mockgal.read`.
 
@@ -70,8 +70,8 @@ def calibrate(
     Raises
     ------
     MockgalError
-        Runs that are no twins, or lack what is needed; an output that cannot be written, before
-        any work.
+        The runs are not twins or lack a column; or the output cannot be written, which is raised
+        before any work.
     """
     from ..calibration.floor import floor_of
     from ..calibration.hod_table import measure
@@ -86,8 +86,8 @@ def calibrate(
         path = Path(out)
         if path.suffix != ".ecsv":
             raise UsageError(path, f"extension {path.suffix!r}", ".ecsv", "name it so")
-        given = [Path(run) for pair in pairs for run in pair if not isinstance(run, Scene)]
-        check_output(path, overwrite, given)
+        inputs = [Path(run) for pair in pairs for run in pair if not isinstance(run, Scene)]
+        check_output(path, overwrite, inputs)
         with output_lock(path):
             table = calibrate(
                 pairs,
@@ -99,13 +99,13 @@ def calibrate(
                 measure_options=measure_options,
                 **options,
             )
-            with atomic_output(path, overwrite=overwrite, inputs=given) as temporary:
+            with atomic_output(path, overwrite=overwrite, inputs=inputs) as temporary:
                 temporary.write_text(to_ecsv(table), encoding="utf-8")
         return table
     own = ("luminosity_floor", "least_particles")
     allowed = [field.name for field in fields(Request) if field.name not in own]
     check_options("calibrate", measure_options or {}, allowed)
-    with listening() as told:
+    with listening() as warnings:
         floor, stated = floor_of(luminosity_floor, scenes)
         table = measure(
             scenes,
@@ -116,7 +116,7 @@ def calibrate(
             progress=progress,
             **(measure_options or {}),
         )
-    return replace(table, provenance=table.provenance | {"warnings": told})
+    return replace(table, provenance=table.provenance | {"warnings": warnings})
 
 
 def read_pair(
@@ -124,16 +124,16 @@ def read_pair(
     options: Mapping[str, Any],
     density: str | os.PathLike[str] | None = None,
 ) -> tuple[Scene, Scene]:
-    """A hydrodynamic run and its gravity-only twin, read with options of `mockgal.read`.
+    """Read a hydrodynamic run and its gravity-only twin, with options of `mockgal.read`.
 
-    A density grid is one of the matter of the gravity-only run.
+    ``density`` is a grid of the matter of the gravity-only run.
     """
     stars = "stellar_mass_definition"
     of_hydro = dict(options)
     of_dark = {key: value for key, value in options.items() if key != stars}
     of_dark |= {} if density is None else {"density": density}
     hydro, dark = (
-        run if isinstance(run, Scene) else read(run, **given)
-        for run, given in zip(pair, (of_hydro, of_dark), strict=True)
+        run if isinstance(run, Scene) else read(run, **its_options)
+        for run, its_options in zip(pair, (of_hydro, of_dark), strict=True)
     )
     return hydro, dark

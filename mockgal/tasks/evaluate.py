@@ -1,4 +1,4 @@
-"""Joins the rooms that judge weights of the dm2gal network on pairs of runs."""
+"""Score weights of the dm2gal network on pairs of runs: `mockgal evaluate`."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ def evaluate(
     progress: Callable[[int, int, str], object] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    """Scores of weights on pairs of runs: on what was held out of those that were trained on.
+    """Score weights on pairs of runs; of runs used in training, only held-out subhalos count.
 
     Parameters
     ----------
     weights : str, path-like or Weights
         A name from ``mockgal weights list``, a .safetensors file, or weights.
     dark, hydro
-        As for `train`. Of a pair that was not trained on all subhalos are taken.
+        As for `train`. All subhalos of a pair that was not used in training are scored.
     seed : int, optional
-        Of the draws; that of the training without it, so that its card is repeated.
+        Seed of the draws. By default that of the training, which reproduces the card.
     density : path-like, or sequence of these
         As for `train`.
     match : str, optional
-        As for `train`; without it as in the training, for pairs that were trained on.
+        As for `train`. By default, pairs used in training are matched as they were then.
     scratch : path-like, optional
-        Folder for the fields of the runs, 8 bytes a voxel of their grids, while this works; without
-        it they are in memory.
+        Folder for the fields of the runs while this function runs, 8 bytes per voxel. Without it
+        the fields are held in memory.
     progress : callable, optional
     **options
         See `mockgal.read`; runs have to be read as for the training.
@@ -56,17 +56,17 @@ def evaluate(
     Returns
     -------
     dict
-        What `mockgal.training.evaluation.scores.evaluate` gives, and ``runs``: plain JSON values.
-        `card_of` puts it into words.
+        The scores of `mockgal.training.evaluation.scores.evaluate`, and ``runs``: plain JSON
+        values. `card_of` writes them as Markdown.
 
     Raises
     ------
     DomainError
-        Runs that the weights are not for, or one that was trained on but is read in another way.
+        The weights are not valid for a run, or a run of the training is read in another way.
     UsageError
-        No seed, where the weights have none.
+        There is no seed, and none in the weights.
     MockgalError
-        As of `train`.
+        See `train`.
     """
     from ..painters.cnn.domain import mismatch
     from ..painters.cnn.inputs import grid_of
@@ -132,17 +132,17 @@ def evaluate(
         if not kept and any(place is not None for place in places):
             raise DomainError(
                 ", ".join(f"run {pair.dark.snapshot.name}" for pair in pairs),
-                f"nothing that was held out for the test of weights {loaded.name}: all of it was "
-                "trained on, or chose among epochs",
-                "a run that was held out, or has a part that was, or another one",
-                "give a pair that the card of the weights names, or one that was not trained on",
+                f"no subhalos held out for the test of weights {loaded.name}: all were used in "
+                "training, or to choose the epoch",
+                "a run with a held-out part, or one that was not used in training",
+                "give a pair that the card of the weights names, or one not used in training",
             )
         scores = scores_of(loaded, samples, seed=seed)
     return scores | held_against(pairs, kept, [place is not None for place in places])
 
 
 class _Trained(NamedTuple):
-    """What weights say of their training: the pairs, the split of their boxes, and the seed."""
+    """The training recorded in weights: the pairs, the split of their boxes, and the seed."""
 
     pairs: Sequence[Mapping[str, Any]] = ()
     split: Split | None = None
@@ -150,7 +150,7 @@ class _Trained(NamedTuple):
 
     @classmethod
     def of(cls, weights: Weights) -> _Trained:
-        """Of weights that `mockgal.train` made; nothing of others."""
+        """Return the training recorded by `mockgal.train`; empty for weights from elsewhere."""
         from ..calibration.matching.match import METHODS
         from ..training.data.split import Split
 
@@ -179,7 +179,7 @@ class _Trained(NamedTuple):
 
 
 def card_of(weights: Weights, scores: Mapping[str, Any]) -> str:
-    """What `evaluate` found, and what the weights are, in Markdown."""
+    """Return the scores of `evaluate` and a description of the weights, in Markdown."""
     from ..training.evaluation.card import about
     from ..training.evaluation.scores import card
 
@@ -187,7 +187,7 @@ def card_of(weights: Weights, scores: Mapping[str, Any]) -> str:
 
 
 def held_out(samples: Samples) -> list[int]:
-    """Numbers of the volumes that have subhalos held out for the test."""
+    """Return the indices of the volumes that have subhalos held out for the test."""
     from ..training.data.samples import TEST
 
     return sorted({int(volume) for volume in samples.volume[samples.part == TEST]})
@@ -196,7 +196,10 @@ def held_out(samples: Samples) -> list[int]:
 def held_against(
     pairs: Sequence[Pair], kept: Sequence[int], trained_on: Sequence[bool] | None = None
 ) -> dict[str, Any]:
-    """``runs`` of the scores, the pairs of those numbers; all trained on, if nothing is said."""
+    """Return ``runs`` of the scores: the pairs whose indices are in ``kept``.
+
+    All pairs count as trained on unless ``trained_on`` says otherwise.
+    """
     flags = [True] * len(pairs) if trained_on is None else trained_on
     return {
         "runs": [
@@ -214,7 +217,7 @@ def held_against(
 
 
 def _method(trained: Sequence[Mapping[str, Any]], place: int | None) -> str | None:
-    """How a pair that was trained on was matched then; None for another."""
+    """Return how a pair was matched for the training; None if it was not used there."""
     from ..calibration.matching.match import METHODS
 
     if place is None:
@@ -224,13 +227,13 @@ def _method(trained: Sequence[Mapping[str, Any]], place: int | None) -> str | No
 
 
 def _place(dark: Scene, trained: Sequence[Mapping[str, Any]]) -> int | None:
-    """Which of the pairs that were trained on it is, by content; None if it is none of them.
+    """Return the index of a run among the pairs of the training, by content; None if not there.
 
     Raises
     ------
     DomainError
-        Files of one that was trained on, with other content as they are read now: what was held
-        out then would not be what is now.
+        The files were used in training but are read differently now, so that the held-out
+        subhalos would not be the same.
     """
     from ..calibration.runs import describe_run
 
@@ -243,21 +246,21 @@ def _place(dark: Scene, trained: Sequence[Mapping[str, Any]]) -> int | None:
         if theirs & {file["sha256"] for file in own["files"]}:
             raise DomainError(
                 f"run {own['simulation']}",
-                "files that were trained on, read in another way",
+                "files used in training, read in another way",
                 "the run read as it was for the training",
-                "give the options of then, which `mockgal weights show --json` has",
+                "give the reading options of the training: see `mockgal weights show --json`",
             )
         if other["dark"]["simulation"] == own["simulation"]:
             warn(
-                f"run {own['simulation']}: one of this name was trained on, with other subhalos; "
-                "this one is taken for another simulation",
+                f"run {own['simulation']}: a run of this name was used in training, with other "
+                "subhalos; this one is treated as another simulation",
                 stacklevel=4,
             )
     return None
 
 
 def _whole(name: str, grid_size: int) -> Box:
-    """A box all of which is held out."""
+    """Return a box that is held out as a whole."""
     from ..training.data.samples import TEST
     from ..training.data.split import Box, Region
 

@@ -1,4 +1,4 @@
-"""Joins the rooms that put a simulation's matter on a grid, from a path to a file."""
+"""Deposit a simulation's matter on a grid, from a path to a file: `mockgal field`."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _LEAST = "--least-subhalo-mass"
 
 @dataclass(frozen=True)
 class Gridded:
-    """What was put on a grid.
+    """A density grid that was written, and its counts.
 
     Parameters
     ----------
     path : Path
-        The file.
+        The file that was written.
     scene : Scene
-        What was read.
+        The simulation that was read.
     matter : dict
-        What was counted of the particles.
+        Counts of the particles.
     subhalos : dict or None
-        What was counted of the subhalos; None if they were left out.
+        Counts of the subhalos; None if they were left out.
     scratch_bytes : int
-        Of particles on a scratch disk; 0 if the grid fitted in memory.
+        Bytes of particles written to a scratch disk; 0 if the grid fitted in memory.
     """
 
     path: Path
@@ -66,23 +66,23 @@ def field(
     sim : path-like
         See `mockgal.read`; it must have particles, which are read once.
     out : path-like
-        .hdf5 or .h5; see docs/reference/density-grid.md. The same bytes whatever the memory.
+        .hdf5 or .h5; see docs/reference/density-grid.md. The bytes do not depend on ``memory``.
     grid_size : int
-        Voxels along each side. No grid is in memory as a whole, unless it fits.
+        Voxels along each side. A whole grid is held in memory only if it fits.
     assignment : str
-        NGP, CIC, TSC or PCS, of both grids.
+        Mass assignment of both grids: NGP, CIC, TSC or PCS.
     origin : str
         ``corner``, or ``centre`` for voxels that are centred on multiples of the voxel size.
     subhalos : bool
-        Write the mass of subhalos, too.
+        Write the grid of subhalo mass, too.
     least_subhalo_mass : float or str
         Bound mass of the smallest subhalo that is deposited: Msun/h, or a text with a unit.
     memory : int or str, optional
-        For the grid and the particles under way: bytes, or a text such as ``"2 GiB"``; half of
-        what is free without it.
+        Memory for the grid and the particles being deposited: bytes, or a text such as
+        ``"2 GiB"``. By default half of the free memory.
     scratch : path-like, optional
-        Folder for scratch files of 12 to 32 bytes per particle, which are made if the grid does
-        not fit in memory; without it that of TMPDIR.
+        Folder for scratch files of 12 to 32 bytes per particle, which are written if the grid
+        does not fit in memory. By default the folder of TMPDIR.
     overwrite : bool
     progress : callable, optional
         Called with (done, total, what).
@@ -94,7 +94,7 @@ def field(
     UsageError
         A simulation without particles, or an option that cannot be honoured.
     MockgalError
-        As of `mockgal.fields.matter.matter_field`; the output is then what it was before.
+        See `mockgal.fields.matter.matter_field`. The output file is left untouched.
     """
     from ..fields.assign import SUPPORT, check_grid
     from ..fields.matter import matter_field, warn_of_moved
@@ -104,7 +104,7 @@ def field(
     from ..system.files.lock import output_lock
     from ..writers.density import grid_bytes, write_density
 
-    # Whatever can be refused is refused before any work.
+    # Bad options are refused before any work.
     target = Path(out)
     if target.suffix.lower() not in (".hdf5", ".h5"):
         raise UsageError(out, f"extension {target.suffix!r}", ".hdf5 or .h5", "name it so")
@@ -118,7 +118,7 @@ def field(
     if isinstance(least_subhalo_mass, str):
         in_unit(_LEAST, least_subhalo_mass, "Msun / littleh", math.nan)  # h is not known yet
     check_output(target, overwrite, [Path(sim)])
-    with output_lock(target), listening() as told:
+    with output_lock(target), listening() as warnings:
         scene = read(sim, **read_options)
         particles, snapshot = scene.particles, scene.snapshot
         if particles is None:
@@ -141,7 +141,7 @@ def field(
                 assignment=assignment,
                 origin=origin,
             )
-        # A voxel that nothing reaches compresses to next to nothing.
+        # Empty voxels compress to next to nothing.
         filled, filled_by_subhalos = (
             number * SUPPORT[assignment] ** 3
             for number in (particles.count, channel.record["subhalos"] if channel else 0)
@@ -169,7 +169,7 @@ def field(
                 snapshot,
                 target,
                 quantity=MATTER,
-                provenance=_provenance(result, told),
+                provenance=_provenance(result, warnings),
                 overwrite=overwrite,
                 inputs=inputs,
                 most_filled=filled,
@@ -181,7 +181,7 @@ def field(
 
 
 def _provenance(result: Gridded, warnings: list[str]) -> dict[str, Any]:
-    """How the grids were made: nothing of the time, the place, or the memory that was taken."""
+    """Return how the grids were made, without the time, the place or the memory used."""
     from .. import __version__
     from ..painters.draw import describe_simulation
 

@@ -1,4 +1,4 @@
-"""What a simulation is, and what each painter could do with it: `mockgal inspect`."""
+"""Describe a simulation, and what each painter can do with it: `mockgal inspect`."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def inspect(
     path : path-like or object
         See `mockgal.read`.
     changed_by_hand : str, optional
-        Of a mock: see `mockgal.read_galaxies`.
+        For a mock: see `mockgal.read_galaxies`.
     format, **options
         See `mockgal.read`.
 
     Returns
     -------
     dict
-        Plain JSON values; masses in Msun/h, lengths in Mpc/h, as the keys say.
+        Plain JSON values; masses in Msun/h and lengths in Mpc/h, as the keys state.
     """
     mock = None
     if isinstance(path, str | os.PathLike):
@@ -81,7 +81,7 @@ def inspect(
 
 
 def as_text(facts: dict[str, Any]) -> str:
-    """The lines that people read."""
+    """Return the description as lines for people to read."""
     if facts["kind"] == "mock":
         return _mock_text(facts)
     cosmology = facts["cosmology"]
@@ -134,7 +134,7 @@ def as_text(facts: dict[str, Any]) -> str:
 
 
 def _painter_lines(name: str, state: dict[str, Any]) -> list[tuple[str, str]]:
-    """Whether a painter can paint this, and the commands that do."""
+    """Return lines that say whether a painter can paint this, and the commands that do."""
     text = "cannot paint this: " + state.get("missing", "")
     if state["ready"]:
         used = [
@@ -146,15 +146,15 @@ def _painter_lines(name: str, state: dict[str, Any]) -> list[tuple[str, str]]:
     lines = [(f"painter {name}", text)]
     lines += [("", f"warning: {warning}") for warning in state.get("warnings", [])]
     if state["ready"] and "missing" in state:
-        lines.append(("", f"without options not: {state['missing']}"))
+        lines.append(("", f"not with its default options: {state['missing']}"))
     for way in state["ways"]:
         how = way["command"] or f"with {way['options']} and host mass {way['mass_definition']}"
-        lines.append(("", how if way["valid"] else f"outside of what it is valid for: {how}"))
+        lines.append(("", how if way["valid"] else f"outside its domain of validity: {how}"))
     return lines
 
 
 def _mock_text(facts: dict[str, Any]) -> str:
-    """The lines on a mock that mockgal wrote."""
+    """Return the lines that describe a mock."""
     painter, cosmology = facts["painter"], facts["cosmology"]
     h, box, mass = cosmology["h"], facts["box_size_mpc_h"], facts["particle_mass_msun_h"]
     galaxies = f"{facts['rows']:,}"

@@ -1,4 +1,4 @@
-"""Joins the rooms that look at galaxies: measure, field and plot, from a path to files."""
+"""Measure, grid and plot the galaxies at a path, into files."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Looked:
-    """A catalogue that was found at a path.
+    """A catalogue that was read from a path.
 
     Parameters
     ----------
     galaxies : GalaxyCatalog
     hosts : HaloCatalog or None
-        The halos of its simulation, where they were given.
+        The halos of its simulation, if that was read too.
     files : tuple of Path
-        What was read.
+        The files that were read.
     """
 
     galaxies: GalaxyCatalog
@@ -48,24 +48,25 @@ def look(
     changed_by_hand: str | None = None,
     **options: Any,
 ) -> Looked:
-    """The galaxies at ``path``: a mock that mockgal wrote, or a hydrodynamic run's own.
+    """Return the galaxies at ``path``: a mock that mockgal wrote, or a hydrodynamic run's own.
 
     Parameters
     ----------
     path : path-like
     sim : path-like, optional
-        The simulation that a mock was painted on, for the number of its hosts.
+        The simulation that a mock was painted on, to count its hosts.
     cuts : iterable of str
         Such as ``"stellar_mass > 1e9 Msun/h"``.
     changed_by_hand : str, optional
-        Of a mock: see `mockgal.read_galaxies`.
+        For a mock: see `mockgal.read_galaxies`.
     **options
         See `mockgal.read`.
 
     Raises
     ------
     UsageError
-        Options for reading a simulation where none is read, or ``sim`` beside a simulation.
+        Reading options are given but no simulation is read, or ``sim`` is given beside a
+        simulation.
     """
     from ..painters.hydro import own_galaxies
     from ..readers.mocks.reader import is_catalogue
@@ -127,8 +128,8 @@ def measure_files(
 ) -> dict[Path, Measurement]:
     """Measure the galaxies at ``path``, and write a table and a plot for each statistic.
 
-    Each statistic stands alone: what is measured is written before the next one is, and what is
-    refused, for want of memory or because it cannot be measured in this box, leaves the others.
+    Each statistic stands alone. Its table is written before the next one is measured, and a
+    refusal, for want of memory or because this box does not allow it, does not affect the others.
 
     Parameters
     ----------
@@ -136,30 +137,30 @@ def measure_files(
         See `look`.
     statistics : iterable of str
     out : path-like
-        Folder, made if it is not there: ``<statistic>.ecsv`` and ``<statistic>.png``.
+        Folder for ``<statistic>.ecsv`` and ``<statistic>.png``, created if it does not exist.
     sim, cuts, read_options
         See `look`.
     plots : bool
     overwrite : bool
     progress : callable, optional
-        Called with (done, total, what): of the statistics, and of long work within them.
+        Called with (done, total, what), for the statistics and for long work within them.
     written : callable, optional
-        Called with each table that was written, and the result.
+        Called with the path of each table after it is written, and the result.
     **options
-        Of the statistics; each goes to those that have it.
+        Options of the statistics; each goes to the statistics that have it.
 
     Returns
     -------
     dict of Path to Measurement
-        By table written.
+        The results, by path of the table.
 
     Raises
     ------
     IncompleteError
-        Some were refused; each is warned of, with its own way out. The tables of the others are
-        written.
+        Some statistics were refused; a warning for each gives the way out. The tables of the
+        others are written.
     MockgalError
-        All were refused: what the first one was refused for.
+        All statistics were refused: the error of the first.
     """
     from ..reports.figures import save_figure, single
     from ..statistics.names import check, options_of, values_of
@@ -200,7 +201,7 @@ def measure_files(
     for option in options if results else ():
         without = [name for name in names if option not in options_of(name)]
         if without:
-            warn(f"{option} was given, which has no part in {', '.join(without)}", stacklevel=2)
+            warn(f"option {option} has no effect on {', '.join(without)}", stacklevel=2)
     _check_all_measured(refused, bool(results))
     return results
 
@@ -224,14 +225,14 @@ def _make_folder(folder: Path) -> None:
 
 
 def _check_all_measured(refused: Mapping[str, MockgalError], some: bool) -> None:
-    """Raise if a statistic was refused; the reasons but that of the error are warned of.
+    """Raise if a statistic was refused; warn of the reasons that the error does not give.
 
     Raises
     ------
     IncompleteError
-        There are tables of others.
+        Other statistics were measured.
     MockgalError
-        There are none.
+        None was measured.
     """
     if not refused:
         return
@@ -246,13 +247,12 @@ def _check_all_measured(refused: Mapping[str, MockgalError], some: bool) -> None
         "measure",
         f"{', '.join(refused)} not measured; the tables of the others are written",
         "all statistics",
-        "the warnings say why, and what to do; then measure these alone with --statistic "
-        f"{','.join(refused)}",
+        f"follow the warnings, then measure these alone with --statistic {','.join(refused)}",
     )
 
 
 def all_statistics() -> tuple[str, ...]:
-    """Names of the statistics that there are."""
+    """Return the names of all available statistics."""
     return tuple(name for name, _ in registry.working("statistics"))
 
 
@@ -271,26 +271,27 @@ def plot_files(
     Parameters
     ----------
     paths : sequence of str
-        See `look`. Of one a map, the mass function, and the occupation of hosts are drawn; of
-        several the mass functions, stellar masses by host mass, and power spectra.
+        See `look`. For one path, a map, the mass function and the occupation of hosts are drawn;
+        for several, the mass functions, stellar masses by host mass, and power spectra.
     out : path-like
         Picture: .png, .pdf or .svg.
     labels : sequence of str
-        What the catalogues are called, one for each path; without them, the shortest end of each
-        path that no other has.
+        Names of the catalogues, one for each path. By default the shortest end of each path that
+        tells it from the others.
     sim, cuts, read_options
-        See `look`; ``sim`` for one path alone. Options for reading go to what is no mock.
+        See `look`; ``sim`` is for one path only. Reading options apply to simulations, not mocks.
     overwrite : bool
 
     Returns
     -------
     dict of str to GalaxyCatalog
-        What was drawn, by label.
+        The catalogues that were drawn, by label.
 
     Raises
     ------
     UsageError
-        ``sim`` beside several paths, one path twice, or labels that do not fit.
+        ``sim`` is given for several paths, a path is repeated, or the labels do not match the
+        paths.
 
     Warns
     -----
@@ -313,23 +314,23 @@ def plot_files(
             "--sim", f"{sim}, beside several catalogues", "one catalogue", "leave it out"
         )
     mocks = [is_catalogue(path) for path in paths]
-    found = []
+    catalogues = []
     for path, mock in zip(paths, mocks, strict=True):
         options = {
             key: value
             for key, value in (read_options or {}).items()
-            if all(mocks) or (key == "changed_by_hand") == mock  # each to whom it concerns
+            if all(mocks) or (key == "changed_by_hand") == mock  # to mocks or to simulations
         }
-        found.append(look(path, sim=sim, cuts=cuts, **options))
-    named = {name: one.galaxies for name, one in zip(names, found, strict=True)}
+        catalogues.append(look(path, sim=sim, cuts=cuts, **options))
+    named = {name: one.galaxies for name, one in zip(names, catalogues, strict=True)}
     unlike = differences(named)
     for difference in unlike:
-        warn(f"the catalogues are not alike, {difference}", stacklevel=2)
+        warn(f"the catalogues differ: {difference}", stacklevel=2)
     if len(named) > 1:
         short = dict(zip(distinct(names), named.values(), strict=True))
         figure = comparison(short, differences(short))
     else:
-        figure = overview(found[0].galaxies, found[0].hosts, label=names[0])
+        figure = overview(catalogues[0].galaxies, catalogues[0].hosts, label=names[0])
     save_figure(figure, Path(out), overwrite=overwrite, description="; ".join(unlike))
     return named
 
@@ -355,7 +356,7 @@ def field_file(
     out : path-like
         .hdf5 or .h5; see docs/reference/density-grid.md.
     grid_size : int
-        Voxels along each side. The grid is never in memory as a whole.
+        Voxels along each side. The whole grid is never held in memory.
     assignment : str
         NGP, CIC, TSC or PCS.
     weight : str
@@ -369,7 +370,7 @@ def field_file(
     Returns
     -------
     DensityField
-        What was written.
+        The grid that was written.
     """
     from ..fields.assign import SUPPORT
     from ..fields.painted import painted_field
@@ -394,7 +395,7 @@ def field_file(
             provenance={**galaxies.provenance, "content_digest": galaxies.digest()},
             overwrite=overwrite,
             inputs=looked.files,
-            # A voxel that no galaxy reaches compresses to next to nothing.
+            # Empty voxels compress to next to nothing.
             most_filled=len(galaxies) * SUPPORT[assignment] ** 3,
             progress=progress,
         )

@@ -1,4 +1,4 @@
-"""Joins a catalogue and one of the statistics, by its name; results that are in files."""
+"""Measure one statistic of a catalogue, by its name; read stored results."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def measure(
 ) -> Measurement:
     """Return a statistic of a catalogue, with its errors and settings.
 
-    Each statistic takes some of the options, and refuses the others; None leaves its default
-    (docs/reference/statistics.md). Where a unit is stated, a text with another one may be given,
+    Each statistic takes some of the options and refuses the others; None means its default
+    (docs/reference/statistics.md). Where a unit is stated, a text with another unit is accepted,
     such as ``"3 h/Mpc"`` or ``"30 Mpc"``.
 
     Parameters
@@ -58,42 +58,42 @@ def measure(
     hosts : HaloCatalog, optional
         The simulation's halos (``sim.halos``), for the occupation of hosts.
     grid_size : int, optional
-        Of power, bispectrum, pdf: voxels along each side.
+        For power, bispectrum, pdf: voxels along each side.
     assignment : str, optional
-        Of these: how mass is put on the grid, NGP, CIC, TSC or PCS.
+        For power, bispectrum, pdf: mass assignment, NGP, CIC, TSC or PCS.
     interlacing : bool, optional
-        Of power, bispectrum: a second grid, half a voxel apart, which takes images away.
+        For power, bispectrum: remove aliases with a second grid, half a voxel apart.
     weight : str, optional
-        Of power, bispectrum: what a galaxy counts, ``"stellar_mass"``, or ``"number"`` for 1 each.
+        For power, bispectrum: weight of a galaxy, ``"stellar_mass"``, or ``"number"`` for 1 each.
     line_of_sight : str, optional
         Axis x, y or z along which velocities move galaxies to redshift space.
     subtract_shot_noise : bool, optional
-        Of power, bispectrum.
+        For power, bispectrum.
     k_min, k_max : float or str, optional
-        Of power: edges of the first and the last bin [h/Mpc].
+        For power: edges of the first and the last bin [h/Mpc].
     k_width, log_k_width : float or str, optional
-        Of power: width of the bins of wavenumber [h/Mpc], or of its logarithm [dex].
+        For power: width of the bins of wavenumber [h/Mpc], or of its logarithm [dex].
     k1, k2 : float or str, optional
-        Of bispectrum: sides of the triangles [h/Mpc].
+        For bispectrum: sides of the triangles [h/Mpc].
     angles : int, optional
-        Of bispectrum: angles between them.
+        For bispectrum: number of angles between k1 and k2.
     shell_width : float or str, optional
-        Of bispectrum: width of the shells of wavenumbers [h/Mpc].
+        For bispectrum: width of the shells of wavenumbers [h/Mpc].
     bin_width : float or str, optional
-        Of statistics in bins of mass [dex].
+        For statistics in bins of mass [dex].
     r_min, r_max : float or str, optional
-        Of xi, wp, xi_multipoles: least and largest separation [Mpc/h].
+        For xi, wp, xi_multipoles: least and largest separation [Mpc/h].
     bins : int, optional
-        Of these: bins of separation.
+        For xi, wp, xi_multipoles: number of bins of separation.
     pi_max : float or str, optional
-        Of wp: largest separation along the line of sight [Mpc/h].
+        For wp: largest separation along the line of sight [Mpc/h].
     mu_bins : int, optional
-        Of xi_multipoles: bins of the cosine to the line of sight.
+        For xi_multipoles: number of bins of the cosine to the line of sight.
     jackknife : int, optional
         Sub-volumes along each side of the box that are left out in turn for the errors; 0 for
-        none.
+        no errors.
     **plugin_options
-        Of a statistic that another distribution adds.
+        Options of a statistic that another distribution adds.
 
     Returns
     -------
@@ -103,16 +103,16 @@ def measure(
     Raises
     ------
     UsageError
-        No such statistic or option, or a value that it does not take.
+        There is no such statistic or option, or the statistic does not take the value.
     """
-    given = locals()
+    arguments = locals()
     from ..statistics.names import measure as measure_one
 
-    options = {name: given[name] for name in STATISTIC_OPTIONS if given[name] is not None}
+    options = {name: arguments[name] for name in STATISTIC_OPTIONS if arguments[name] is not None}
     return measure_one(galaxies, statistic, hosts=hosts, **options, **plugin_options)
 
 
-# What the built-in statistics can be told.
+# The options of the built-in statistics.
 STATISTIC_OPTIONS = tuple(
     name
     for name, option in signature(measure).parameters.items()

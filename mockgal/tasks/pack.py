@@ -1,4 +1,4 @@
-"""Joins the rooms that put a simulation into one file."""
+"""Pack a simulation into one bundle file: `mockgal pack`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def pack(
     particle_mass: float | str | None = None,
     chunk_rows: int = 1 << 20,
 ) -> Scene:
-    """Put a simulation into one bundle file, and return what was packed.
+    """Pack a simulation into one bundle file, and return the packed simulation.
 
     Parameters
     ----------
@@ -49,13 +49,13 @@ def pack(
     overwrite : bool
         Replace the bundle if it exists.
     particles : bool
-        Whether to pack the particles, where there are any.
+        Pack the particles, where there are any.
     density : path-like, optional
         A density grid to pack with it.
     format, mass_definition, drop_bad, orphans, centred_origin, allow_empty_regions
     allow_missing_chunks, stellar_mass_definition, h, omega_m, omega_lambda, w0, wa, box_size
     redshift, particle_mass, chunk_rows
-        How it is read: see `mockgal.read`.
+        Options for reading the simulation: see `mockgal.read`.
     progress : callable, optional
         Called with (done, total, what).
     """

@@ -1,4 +1,4 @@
-"""Joins the rooms that make of pairs of runs what the network learns from, or is judged by."""
+"""Turn pairs of runs into the samples that the network is trained on, or scored on."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ Array = NDArray[Any]
 FilePath = str | os.PathLike[str]
 Run = FilePath | Scene
 
-QUALITY_BIN = 0.5  # dex, of the completeness and purity that are recorded
+QUALITY_BIN = 0.5  # dex: bins of the recorded completeness and purity
 LARGEST_GRID = 1 << 14  # voxels along a side
-OF_FIELDS = ("voxel_size", "least_subhalo_mass", "assignment", "origin")  # what makes a run's
+OF_FIELDS = ("voxel_size", "least_subhalo_mass", "assignment", "origin")  # define a run's fields
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +43,14 @@ class Pair:
     Parameters
     ----------
     hydro, dark : Scene
-        In the order of ids.
+        Both sorted by id.
     stellar_mass : ndarray, shape (n,)
-        Of the galaxy that each gravity-only subhalo is matched with [Msun/h]; 0 without one.
+        Stellar mass of the galaxy matched with each gravity-only subhalo [Msun/h]; 0 without one.
     record : mapping
-        Both runs with their files, the evidence that they are twins, and what was matched and what
-        was not: plain JSON values.
+        Both runs with their files, the evidence that they are twins, and counts of the matched and
+        the unmatched: plain JSON values.
     further : mapping of str to ndarray, shape (n,)
-        Other columns of those galaxies; NaN without one.
+        Other columns of the matched galaxies; NaN without a galaxy.
     """
 
     hydro: Scene
@@ -66,24 +66,29 @@ def read_pairs(
     options: Mapping[str, Any],
     density: FilePath | Sequence[FilePath] = (),
 ) -> list[tuple[Scene, Scene]]:
-    """Hydrodynamic runs and their twins, in the order of ids.
+    """Read hydrodynamic runs and their gravity-only twins, sorted by id.
 
     Parameters
     ----------
     dark, hydro : path-like, Scene, or sequence of these
-        In one order.
+        Gravity-only and hydrodynamic runs, in the same order.
     options : mapping
-        Of `mockgal.read`.
+        Options of `mockgal.read`.
     density : path-like, or sequence of these
-        Density grids of the matter of the gravity-only runs, in the order of these, or none.
+        Density grids of the matter of the gravity-only runs, in the same order; or none.
+
+    Returns
+    -------
+    list of (Scene, Scene)
+        Each hydrodynamic run with its twin.
 
     Raises
     ------
     UsageError
-        None, or unequal numbers of them; an option that there is not, or options or a density grid
-        for a run that is read already.
+        There are no runs, or unequal numbers; an option is unknown; or options or a density grid
+        are given for a run that is already read.
     MockgalError
-        As of `mockgal.read`.
+        See `mockgal.read`.
     """
     from ..calibration.runs import by_id
 
@@ -91,8 +96,8 @@ def read_pairs(
     if not darks or len(darks) != len(hydros):
         raise UsageError(
             "pairs of runs",
-            f"{len(darks)} gravity-only and {len(hydros)} hydrodynamic ones",
-            "one or more of each, in one order",
+            f"{len(darks)} gravity-only and {len(hydros)} hydrodynamic runs",
+            "one or more of each, in the same order",
             "--dark dark/groups_099 --hydro hydro/groups_099",
         )
     grids: list[FilePath | None] = [None] * len(darks)
@@ -104,14 +109,14 @@ def read_pairs(
         raise UsageError(
             "pairs of runs",
             f"{len(darks)} gravity-only runs and {len(grids)} density grids",
-            "a grid for each gravity-only run, in one order, or none",
-            "--dark dark.hdf5 --density matter.hdf5, for each of them",
+            "a grid for each gravity-only run, in the same order, or none",
+            "--dark dark.hdf5 --density matter.hdf5, for each run",
         )
     check_options("read", options, ("format", *ReadOptions._fields))
-    given = [*options, *(["density"] if any(grids) else [])]
-    if given and any(isinstance(run, Scene) for run in darks + hydros):
+    names = [*options, *(["density"] if any(grids) else [])]
+    if names and any(isinstance(run, Scene) for run in darks + hydros):
         raise UsageError(
-            "read", f"option {', '.join(given)} for a run that is read already", "none"
+            "read", f"option {', '.join(names)} for a run that is already read", "none"
         )
     pairs = [
         read_pair((hydro, dark), options, grid)
@@ -121,12 +126,12 @@ def read_pairs(
 
 
 def runs_of(given: Run | Sequence[Run]) -> list[Run]:
-    """A run or several, as a list."""
+    """Return one run or several as a list."""
     return [given] if isinstance(given, str | os.PathLike | Scene) else list(given)
 
 
 def paths_of(*runs: Run | Sequence[Run]) -> list[Path]:
-    """The paths among runs."""
+    """Return the paths among runs."""
     return [Path(run) for one in runs for run in runs_of(one) if not isinstance(run, Scene)]
 
 
@@ -139,7 +144,7 @@ def paired(
     method: str | None,
     further: Sequence[str] = (),
 ) -> Pair:
-    """Two runs that are twins, matched.
+    """Match a hydrodynamic run with its gravity-only twin.
 
     Parameters
     ----------
@@ -147,19 +152,19 @@ def paired(
     floor : float
         Least stellar mass that counts as luminous [Msun/h].
     least_mass : float
-        Bound mass of the smallest gravity-only subhalo that is taken [Msun/h].
+        Bound mass of the smallest resolved gravity-only subhalo [Msun/h].
     method : str, optional
         See `mockgal.calibration.matching.match.match`.
     further : sequence of str
-        Columns of the hydrodynamic run that are wanted beside the stellar mass.
+        Columns of the hydrodynamic run to match beside the stellar mass.
 
     Raises
     ------
     MissingDatasetError
         The hydrodynamic run lacks such a column.
     MockgalError
-        They are no twins (`mockgal.calibration.matching.twins.check_twins`), or cannot be matched
-        like that.
+        The runs are not twins (`mockgal.calibration.matching.twins.check_twins`), or cannot be
+        matched by this method.
     """
     from ..calibration.matching.match import match, quality
     from ..calibration.matching.twins import check_twins
@@ -167,11 +172,11 @@ def paired(
 
     lacking = [name for name in further if name not in hydro.halos]
     if lacking:
-        there = [name for name in hydro.halos.columns if not HALO_COLUMNS[name].shape]
+        scalars = [name for name in hydro.halos.columns if not HALO_COLUMNS[name].shape]
         raise MissingDatasetError(
             f"hydrodynamic run {hydro.snapshot.name}",
             f"no {', '.join(lacking)}",
-            f"the targets that are asked for; it has {', '.join(there)}",
+            f"the requested targets; it has {', '.join(scalars)}",
             "leave these targets out of the training, or give a run that has them",
         )
     evidence = check_twins(hydro, dark)
@@ -190,7 +195,7 @@ def paired(
     heaviest = max(float(dark.halos[n].max(initial=0.0)) for n in ("mass", "host_mass"))
     low, high = (math.log10(max(m, least_mass, 1.0)) / QUALITY_BIN for m in (0.0, heaviest))
     first, last = math.floor(low), max(math.floor(low) + 1, math.ceil(high))
-    found = quality(matches, hydro, dark, QUALITY_BIN * np.arange(first, last + 1))
+    by_mass = quality(matches, hydro, dark, QUALITY_BIN * np.arange(first, last + 1))
     total = math.fsum(stars[luminous])
     matching = {
         "method": matches.method,
@@ -200,7 +205,7 @@ def paired(
         "stellar_mass_share_unmatched": math.fsum(stars[luminous & alone]) / total if total else 0,
         "luminous_hydro_unresolved": int(np.sum(luminous & small)),
         "stellar_mass_share_unresolved": math.fsum(stars[luminous & small]) / total if total else 0,
-        "quality": found.to_dict(),
+        "quality": by_mass.to_dict(),
     }
     record = {"hydro": describe_run(hydro), "dark": describe_run(dark)}
     record |= {"twins": evidence, "matching": matching}
@@ -208,17 +213,17 @@ def paired(
 
 
 def stars_of(hydro: Scene) -> str:
-    """Which stars of a hydrodynamic run its stellar masses count."""
+    """Return which stars the stellar masses of a hydrodynamic run count."""
     return str(hydro.snapshot.record.get("stellar_mass_definition", "bound"))
 
 
 def check_together(pairs: Sequence[tuple[Scene, Scene]]) -> None:
-    """Whether one network can be trained on the pairs.
+    """Raise if one network cannot be trained on all pairs.
 
     Raises
     ------
     DomainError
-        They differ in a definition of mass, in resolution or in cosmology.
+        The pairs differ in a definition of mass, in resolution or in cosmology.
     """
     from ..painters.cnn.domain import COSMOLOGY, PARTICLE_MASS, both_state
 
@@ -243,7 +248,7 @@ def check_together(pairs: Sequence[tuple[Scene, Scene]]) -> None:
             raise DomainError(
                 f"pairs of runs, {a.name} and {b.name}",
                 "; ".join(differ),
-                "one resolution, cosmology and definition of masses for one network",
+                "the same resolution, cosmology and mass definitions for one network",
                 "train a network for each",
             )
 
@@ -251,9 +256,9 @@ def check_together(pairs: Sequence[tuple[Scene, Scene]]) -> None:
 def told_the_redshift(
     architecture: Architecture, pairs: Sequence[tuple[Scene, Scene]]
 ) -> Architecture:
-    """The architecture, its last feature the scale factor where the runs are at several redshifts.
+    """Return the architecture, with the scale factor as last feature for several redshifts.
 
-    One that takes no features cannot be told, and a warning says so.
+    An architecture without features cannot take it; a warning says so.
     """
     from ..painters.cnn.domain import REDSHIFT
 
@@ -273,11 +278,11 @@ def told_the_redshift(
 def chosen_voxel_size(
     dark: Scene, voxel_size: float | str | None, grid_size: int | None
 ) -> tuple[float, str]:
-    """Side of a voxel [Mpc/h], and in words why.
+    """Return the side of a voxel [Mpc/h], and in words why it was chosen.
 
-    By default that of the run's density grid; without one the box is cut into the first power of
-    two that is not less than the number of particles along a side, as arXiv:2012.00186 did (2048
-    for 1820).
+    By default it is that of the run's density grid. Without one, the number of voxels along a side
+    is the first power of two not below the number of particles along a side, as in
+    arXiv:2012.00186 (2048 for 1820).
     """
     box, given = dark.snapshot.box_size, "given"
     if voxel_size is not None and grid_size is not None:
@@ -294,7 +299,7 @@ def chosen_voxel_size(
     if dark.field is not None:
         return dark.field.voxel_size, f"that of the density grid of {dark.snapshot.name}"
     if dark.particles is None:
-        return box, "the box: there is no matter"  # which is refused where the volume is made
+        return box, "the box: there is no matter"  # refused when the volume is made
     side = round(dark.particles.count ** (1 / 3))
     number = 1 << max(side - 1, 0).bit_length()
     return box / number, (
@@ -304,7 +309,10 @@ def chosen_voxel_size(
 
 
 def chosen_scheme(dark: Scene, voxel_size: float) -> dict[str, str]:
-    """``assignment`` and ``origin`` of the network's grid: of the run's own, if it is that one."""
+    """Return ``assignment`` and ``origin`` of the network's grid.
+
+    They are those of the run's own density grid if its voxels have the same size.
+    """
     from ..painters.cnn.inputs import fits
 
     field = dark.field
@@ -316,41 +324,41 @@ def chosen_scheme(dark: Scene, voxel_size: float) -> dict[str, str]:
 def volumes_of(
     pairs: Sequence[Pair], domain: Mapping[str, Any], places: Sequence[Place | None] = ()
 ) -> list[Volume]:
-    """The gravity-only runs on the network's grid.
+    """Return the gravity-only runs on the network's grid.
 
     Parameters
     ----------
     pairs : sequence of Pair
     domain : mapping
-        `OF_FIELDS`, as of `Domain`.
+        The keys of `OF_FIELDS`, with values as in `Domain`.
     places : sequence of Place or None
-        Of their files, if they are not to be in memory.
+        Places of the files of the fields; without them the fields are held in memory.
     """
     from ..training.data.volumes import volume_of
 
-    given = {name: domain[name] for name in OF_FIELDS}
+    settings = {name: domain[name] for name in OF_FIELDS}
     return [
-        volume_of(pair.dark, **given, place=place)
+        volume_of(pair.dark, **settings, place=place)
         for pair, place in zip(pairs, places or [None] * len(pairs), strict=True)
     ]
 
 
 def fields_key(pair: Pair, domain: Mapping[str, Any], options: Mapping[str, Any]) -> str | None:
-    """Digest of all that the fields of a gravity-only run depend on.
+    """Return a digest of all that the fields of a gravity-only run depend on.
 
     Parameters
     ----------
     pair : Pair
-        Its gravity-only run was read from files as they are now.
+        Its gravity-only run was read from the files in their present state.
     domain : mapping
         As for `volumes_of`.
     options : mapping
-        That it was read with.
+        Options that the run was read with.
 
     Returns
     -------
     str or None
-        None where a file cannot be found any more.
+        None if a file no longer exists.
     """
     from .. import __version__
     from ..painters.cnn.evaluation.tile_store import key_of
@@ -360,10 +368,10 @@ def fields_key(pair: Pair, domain: Mapping[str, Any], options: Mapping[str, Any]
         files = [[*file, os.stat(file.path).st_mtime_ns] for file in snapshot.source]
     except OSError:
         return None
-    given = [[name, domain[name]] for name in OF_FIELDS]
+    settings = [[name, domain[name]] for name in OF_FIELDS]
     facts = [__version__, pair.record["dark"], snapshot.facts(), snapshot.particle_mass]
     read_with = sorted((name, repr(value)) for name, value in options.items())
-    return key_of([*facts, files, given, read_with], ())
+    return key_of([*facts, files, settings, read_with], ())
 
 
 def samples_of(
@@ -375,7 +383,7 @@ def samples_of(
     architecture: Architecture,
     split: Split,
 ) -> Samples:
-    """Subhalos of all pairs with what is to be predicted, by the target's key in `TARGETS`."""
+    """Return the subhalos of all pairs with their targets; ``target`` is a key of `TARGETS`."""
     from ..painters.cnn.weights.header import TARGETS
     from ..training.data.targets import subhalo_samples, voxel_samples
 
@@ -395,9 +403,9 @@ def samples_of(
 def domain_of(
     pairs: Sequence[Pair], volumes: Sequence[Volume], samples: Samples, floor: float
 ) -> Domain:
-    """Where a network may be used that is trained on these samples.
+    """Return the domain of validity of a network that is trained on these samples.
 
-    Ranges of masses are those of the subhalos that are trained on.
+    The ranges of mass are those of the subhalos in the training part.
     """
     from ..painters.cnn.weights.header import Domain
     from ..training.data.samples import TRAIN
@@ -407,9 +415,9 @@ def domain_of(
         halos = pair.dark.halos
         mine = (samples.volume == index) & (samples.part == TRAIN)
         rows = np.searchsorted(halos["halo_id"], samples.halo_id[mine])
-        for name, found in values.items():
+        for name, arrays in values.items():
             if name in halos:
-                found.append(halos[name][rows])
+                arrays.append(halos[name][rows])
 
     def limits(name: str) -> tuple[float, float]:
         known = np.concatenate(values[name])
@@ -437,7 +445,7 @@ def domain_of(
 
 
 def _trained_redshifts(pairs: Sequence[Pair], samples: Samples) -> list[float]:
-    """Of the runs that are trained on; those held out must be among them."""
+    """Return the redshifts of the training runs; raise if a held-out run is outside their range."""
     from ..painters.cnn.domain import REDSHIFT
     from ..training.data.samples import TRAIN
 
@@ -448,9 +456,9 @@ def _trained_redshifts(pairs: Sequence[Pair], samples: Samples) -> list[float]:
     if min(held_out) < low - REDSHIFT or max(held_out) > high + REDSHIFT:
         raise DomainError(
             "split",
-            f"runs held out at redshifts {min(held_out):.4g} to {max(held_out):.4g}, those trained "
-            f"on at {low:.4g} to {high:.4g}",
-            "redshifts within those trained on",
-            "--validation and --test name the simulations that are held out",
+            f"held-out runs at redshifts {min(held_out):.4g} to {max(held_out):.4g}, training runs "
+            f"at {low:.4g} to {high:.4g}",
+            "held-out runs within the redshifts of the training",
+            "choose the held-out simulations with --validation and --test",
         )
     return known

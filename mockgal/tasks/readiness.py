@@ -1,4 +1,4 @@
-"""What each painter can do with a simulation: every way that is named has been tried."""
+"""What each painter can do with a simulation: every way that is listed has been tried."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from ..protocols import Painter, check_contents
 from ..types import Scene
 from .build import read
 
-_FLAGGED = ("allow_extrapolation", "missing_twin")  # options that accept what is not valid
+_FLAGGED = ("allow_extrapolation", "missing_twin")  # options that accept invalid use
 
 
 class Readings:
-    """A simulation as it was read, and read again for masses of another definition.
+    """A simulation as it was read, and read again for other definitions of host mass.
 
     Parameters
     ----------
     sim : Scene
     path, format, options
-        What it was read with.
+        The arguments that it was read with.
     """
 
     def __init__(
         self, sim: Scene, path: object, format: str | None, options: Mapping[str, Any]
     ) -> None:
         self.sim, self.path, self.format, self.options = sim, path, format, options
-        self._again: dict[str, Scene] = {}  # the last one: each may be as large as the first
+        self._again: dict[str, Scene] = {}  # at most one: each may be as large as ``sim``
         self._refused: dict[str, MockgalError] = {}
 
     @property
     def others(self) -> tuple[str, ...]:
-        """Further definitions of the host mass that the input has, if none was asked for."""
+        """Other definitions of host mass in the input; empty if the user chose one."""
         if "mass_definition" in self.options:
             return ()
         in_file = self.sim.snapshot.record.get(MASS_DEFINITIONS_IN_FILE, ())
@@ -49,7 +49,7 @@ class Readings:
         Raises
         ------
         MockgalError
-            It cannot be read so.
+            The input cannot be read with this definition.
         """
         if definition in self._refused:
             raise self._refused[definition]
@@ -72,42 +72,42 @@ def readiness(readings: Readings, name: str) -> dict[str, Any]:
     ----------
     readings : Readings
     name : str
-        Of a painter.
+        Name of a painter.
 
     Returns
     -------
     dict
-        ``ready``: whether it can be painted without accepting what is not valid. ``with``: what
-        the first way that works is. ``warnings``: of that way. ``missing``: why the painter's
-        defaults do not work. ``ways``: the options of each way that works, and the command
-        (None for objects in memory).
+        ``ready``: whether the painter works within its domain of validity. ``with``: the painter's
+        description for the first way that works. ``warnings``: those of that way. ``missing``: why
+        the painter's defaults do not work. ``ways``: the options of each way that works, and the
+        command (None for objects in memory).
     """
     sim = readings.sim
     state: dict[str, Any] = {"ready": False}
     ways: list[dict[str, Any]] = []
     for family in _candidates(name):
-        for wanted in family:
-            valid = not any(option in wanted for option in _FLAGGED)
+        for options in family:
+            valid = not any(option in options for option in _FLAGGED)
             if ways and not valid:
                 continue  # a last resort, where nothing else works
             try:
-                tried, told, described = _first_that_works(readings, name, wanted)
+                tried, warnings, described = _first_that_works(readings, name, options)
             except MockgalError as error:
-                if not wanted:
+                if not options:
                     state["missing"] = str(error)
                 continue
             if valid:
                 state["ready"] = True
             if not ways:
-                state |= {"with": described, "warnings": told}
+                state |= {"with": described, "warnings": warnings}
             definition = tried.halos.mass_definition
             other = {} if tried is sim else {"mass_definition": definition}
             ways.append(
                 {
-                    "options": dict(wanted),
+                    "options": dict(options),
                     "mass_definition": definition,
                     "valid": valid,
-                    "command": _command(readings, other, name, wanted),
+                    "command": _command(readings, other, name, options),
                 }
             )
             break
@@ -115,42 +115,43 @@ def readiness(readings: Readings, name: str) -> dict[str, Any]:
 
 
 def _candidates(name: str) -> Iterator[tuple[Mapping[str, Any], ...]]:
-    """The options that a painter is tried with: its defaults, then others that it names."""
+    """Yield the options to try a painter with: its defaults, then the alternatives it declares."""
     yield ({},)
     yield from getattr(registry.load("painters", name), "alternatives", tuple)()
 
 
 def _first_that_works(
-    readings: Readings, name: str, wanted: Mapping[str, Any]
+    readings: Readings, name: str, options: Mapping[str, Any]
 ) -> tuple[Scene, list[str], dict[str, Any]]:
-    """The scene as it is or with masses of another definition, warnings, and what the painter is.
+    """Return the first scene that a painter works on, the warnings, and its description.
 
-    That others might do is found with the masses as they are under another name, so that nothing is
-    read for painters that have other reasons not to work.
+    The scene as it was read is tried first, then masses of each other definition. Each definition
+    is first tried with the present masses relabelled, so that nothing is read again for a painter
+    that fails for other reasons.
     """
     sim = readings.sim
     try:
-        return sim, *_try(sim, name, wanted)
+        return sim, *_try(sim, name, options)
     except MockgalError as first:
         failure = first
     for definition in readings.others:
         try:
-            _try(replace(sim, halos=sim.halos.with_mass_definition(definition)), name, wanted)
+            _try(replace(sim, halos=sim.halos.with_mass_definition(definition)), name, options)
             tried = readings.with_masses(definition)
-            return tried, *_try(tried, name, wanted)
+            return tried, *_try(tried, name, options)
         except MockgalError:
             continue
     raise failure
 
 
 def _try(sim: Scene, name: str, options: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
-    """Warnings, and what the painter is; an error of ours if it cannot paint."""
+    """Return the warnings and the painter's description, or raise why it cannot paint."""
     painter = _painter(sim, name, options)
     with registry.guarded("painters", name, "asking what it is"):
         described = painter.describe(sim)
-    with listening(quiet=True) as told, registry.guarded("painters", name, "trying it"):
-        getattr(painter, "check", painter.predict)(sim)  # a network takes its time
-    return told, described
+    with listening(quiet=True) as warnings, registry.guarded("painters", name, "trying it"):
+        getattr(painter, "check", painter.predict)(sim)  # `check` spares a network's prediction
+    return warnings, described
 
 
 def _painter(sim: Scene, name: str, options: Mapping[str, Any]) -> Painter:
@@ -162,9 +163,9 @@ def _painter(sim: Scene, name: str, options: Mapping[str, Any]) -> Painter:
 def _command(
     readings: Readings, other: Mapping[str, Any], painter: str, options: Mapping[str, Any]
 ) -> str | None:
-    """The command that paints this way; None for what is not in a file.
+    """Return the command that paints with these options; None for objects in memory.
 
-    ``other`` are options for reading beside those that it was read with.
+    ``other`` holds reading options beyond those of ``readings``.
     """
     path = readings.path
     if not isinstance(path, str | PathLike):
@@ -182,6 +183,6 @@ def _command(
 
 
 def _with_unit(key: str, value: object) -> str:
-    """A value as the command takes it."""
+    """Return a value as the command line takes it, with its unit."""
     units = {"box_size": "Mpc/h", "particle_mass": "Msun/h"}
     return f"{value!r} {units[key]}" if key in units and not isinstance(value, str) else str(value)

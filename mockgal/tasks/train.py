@@ -1,4 +1,4 @@
-"""Joins the rooms that make weights of the dm2gal network from pairs of runs."""
+"""Train weights of the dm2gal network on pairs of runs: `mockgal train`."""
 
 from __future__ import annotations
 
@@ -305,7 +305,7 @@ def _trained(samples: Samples, request: Request, folder: Path, about: Mapping[st
 
 @dataclass(frozen=True, eq=False)
 class _Prepared:
-    """What is trained on: pairs, samples, what the weights say, chances of the rows."""
+    """The input of the training: pairs, samples, header of the weights, chances of the rows."""
 
     pairs: list[Pair]
     samples: Samples
@@ -383,7 +383,10 @@ def _prepared(
 
 
 def _chances(samples: Samples, rows: Array, how: str) -> dict[str, Array]:
-    """``sampling`` and ``loss_weights`` of `mockgal.training.loop.train`; neither for all alike."""
+    """Return ``sampling`` and ``loss_weights`` of `mockgal.training.loop.train`, where needed.
+
+    Neither is needed where all subhalos are drawn alike.
+    """
     from ..training.data import sampling
 
     if how == "natural":
@@ -399,7 +402,10 @@ def _chances(samples: Samples, rows: Array, how: str) -> dict[str, Array]:
 
 
 def _that_can_be_learnt(samples: Samples, architecture: Architecture) -> tuple[Samples, int]:
-    """The samples without dark subhalos to train on, for a network that gives the mean alone."""
+    """Drop dark subhalos from the training part for a network that predicts only the mean.
+
+    Return the samples and the number of subhalos dropped.
+    """
     from ..painters.cnn.architecture import MEAN_ONLY
     from ..training.data.samples import TRAIN
 
@@ -414,7 +420,7 @@ def _that_can_be_learnt(samples: Samples, architecture: Architecture) -> tuple[S
 def _check_test_rows(
     samples: Samples, architecture: Architecture, about: Mapping[str, Any]
 ) -> None:
-    """Refuse a split whose test part no card can be made of, before the work and not after it."""
+    """Raise, before training, if the test part of the split is too small for a card."""
     from ..errors import BadValueError
     from ..painters.cnn.weights.header import WeightsHeader
     from ..training.data.samples import TEST
@@ -426,7 +432,7 @@ def _check_test_rows(
         raise BadValueError(
             "held-out rows",
             f"{len(rows)} subhalos for the test, none of them with a galaxy",
-            "some with one",
+            "at least one with a galaxy",
             "split the runs in another way, or lower the luminosity floor",
         )
     names = ("name", "domain", "normalisation", "target", "provenance")
@@ -435,7 +441,7 @@ def _check_test_rows(
 
 
 def _with(*, weights: Weights, **more: Any) -> Weights:
-    """The weights with more in their provenance."""
+    """Return the weights with additional provenance."""
     return replace(weights, provenance={**weights.provenance, **more})
 
 

@@ -1,4 +1,4 @@
-"""Joins the rooms that hand a catalogue to a file, and it or a painter to another package."""
+"""Write a catalogue to a file; convert catalogues and painters for other packages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHUNK_ROWS = 1 << 16
 
 
 class FileWriter(NamedTuple):
-    """A writer as it is registered; what a plug-in raises becomes an error that names it."""
+    """A registered writer. Exceptions of a plug-in become an error that names it."""
 
     name: str
     writer: Writer
@@ -33,12 +33,12 @@ class FileWriter(NamedTuple):
 
 
 def writer_for(path: Path) -> FileWriter:
-    """The writer whose extension ``path`` has.
+    """Return the writer for the extension of ``path``.
 
     Raises
     ------
     UsageError
-        No writer has it.
+        No writer has this extension.
     """
     extensions: list[str] = []
     for name, writer in registry.working("writers"):
@@ -61,13 +61,13 @@ def write(
     units: str = "h-free",
     overwrite: bool = False,
 ) -> None:
-    """Write a catalogue, whole or not at all.
+    """Write a catalogue, completely or not at all.
 
     Parameters
     ----------
     galaxies : GalaxyCatalog
     path : path-like
-        The extension names the format: ``.fits`` or ``.hdf5``.
+        The extension selects the format: ``.fits`` or ``.hdf5``.
     units : str
         ``"h-free"`` for Mpc and Msun, ``"h"`` for Mpc/h and Msun/h; lengths are comoving.
     overwrite : bool
@@ -78,7 +78,7 @@ def write(
     UsageError
         No format has the extension, or the file exists.
     OutputError
-        It cannot be written; what was there is as it was.
+        The file cannot be written; a file that was there is left untouched.
     """
     writer_for(Path(path)).write(
         galaxies, Path(path), units=units, overwrite=overwrite, chunk_rows=CHUNK_ROWS
@@ -102,13 +102,13 @@ def to_table(galaxies: GalaxyCatalog, units: str = "h-free") -> QTable:
 
 @takes(GalaxyCatalog)
 def to_halotools(galaxies: GalaxyCatalog, sim: Scene | None = None) -> HalotoolsMock:
-    """Return the catalogue as a mock of halotools, in Mpc/h and Msun/h.
+    """Return the catalogue as a halotools mock, in Mpc/h and Msun/h.
 
     Parameters
     ----------
     galaxies : GalaxyCatalog
     sim : Scene, optional
-        The simulation that they were painted on, for the correlation of galaxies with its matter.
+        The simulation that the galaxies were painted on, to correlate them with its matter.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def to_halotools(galaxies: GalaxyCatalog, sim: Scene | None = None) -> Halotools
 
 @takes(Scene)
 def to_halotools_model(sim: Scene, painter: str | Painter = "hod", **options: Any) -> Any:
-    """Return the painter ``hod`` as a composite model of halotools.
+    """Return the painter ``hod`` as a halotools composite model.
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def to_halotools_model(sim: Scene, painter: str | Painter = "hod", **options: An
     painter : str or Painter
         As for `paint`.
     **options
-        The painter's own.
+        Options of the painter.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""Contracts: what any reader, painter or writer must pass.
+"""Contracts that any reader, painter or writer must keep.
 
-Independent of any test runner: a broken contract raises `AssertionError`.
+They do not depend on a test runner: a broken contract raises `AssertionError`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def reader_contract(
     requires: Iterable[str] = (),
     **options: Any,
 ) -> None:
-    """What every reader promises, tried on a valid input.
+    """Check the promises of every reader on a valid input.
 
     Parameters
     ----------
@@ -41,37 +41,37 @@ def reader_contract(
     path : Path
         A valid input of the reader's format.
     detected : bool
-        Whether the format shows itself; one that does not is only read where it is asked for.
+        Whether the format can be detected; if not, it is read only on request.
     requires : iterable of str
-        Libraries that the reader needs, as they are imported.
+        Libraries that the reader needs, by the name to import.
     **options
-        Of `mockgal.protocols.ReadOptions`, where the format needs them: ``mass_definition="fof"``.
+        `mockgal.protocols.ReadOptions` that the format needs, such as ``mass_definition="fof"``.
 
     Raises
     ------
     AssertionError
-        A promise is not kept; the message says which.
+        A promise is broken; the message says which.
     unittest.SkipTest
         A library is not installed.
     """
     skip_without(requires)
-    reader, wanted = made("readers", reader), ReadOptions(**options)
+    reader, reading = made("readers", reader), ReadOptions(**options)
     files, random = state_of(path), global_random_state()
     require(isinstance(reader, Reader), "it has the methods of a Reader")
     if detected:
         require(reader.detect(path), "its own format is detected")
     else:
-        require(not reader.detect(path), "what does not show itself is not taken for it")
-    require(not reader.detect(Path(os.devnull)), "something else is not")
-    scene = reader.read(path, wanted)
+        require(not reader.detect(path), "a format without a signature is not detected")
+    require(not reader.detect(Path(os.devnull)), "another format is not detected")
+    scene = reader.read(path, reading)
     halos, snapshot = scene.halos, scene.snapshot
     require(
         set(REQUIRED_HALO_COLUMNS) <= set(halos.columns) <= set(HALO_COLUMNS),
         "the columns are the declared ones",
     )
-    if wanted.mass_definition is not None:
-        asked_for = halos.mass_definition == wanted.mass_definition
-        require(asked_for, "host masses are of the definition that was asked for")
+    if reading.mass_definition is not None:
+        as_requested = halos.mass_definition == reading.mass_definition
+        require(as_requested, "host masses have the requested definition")
     require(snapshot.format == reader.name, "the snapshot names the reader")
     require(snapshot.source and all(s.size > 0 for s in snapshot.source), "sources have sizes")
     require(snapshot.source[0].digest, "sources have digests")
@@ -80,7 +80,7 @@ def reader_contract(
         require(isinstance(halos.record.get(name), int), f"the record counts {name}")
     require(halos.record["subhalos"] == len(halos), "the record agrees with the rows")
     for rows in (7, 1 << 20):
-        again = reader.read(path, wanted._replace(chunk_rows=rows))
+        again = reader.read(path, reading._replace(chunk_rows=rows))
         require(again.halos.digest() == halos.digest(), "the rows do not depend on chunk_rows")
         require(again.snapshot == snapshot, "the snapshot does not depend on chunk_rows")
     require(
@@ -97,7 +97,7 @@ def reader_contract(
                 "particles are in the box",
             )
             rows, mass = rows + len(chunk.mass), mass + float(chunk.mass.sum())
-        require(rows == scene.particles.count, "the particles' count is that of the stream")
+        require(rows == scene.particles.count, "the stream has as many particles as stated")
         matter = snapshot.cosmology.matter_mass(snapshot.box_size)
         require(abs(mass / matter - 1) < 0.05, "the particles' mass fits Omega_m")
     require(state_of(path) == files, "the input is not touched")
@@ -105,17 +105,17 @@ def reader_contract(
 
 
 def options_contract(made_by: Any) -> None:
-    """What the options of every painter promise.
+    """Check the promises of a painter's options.
 
     Parameters
     ----------
     made_by : class or callable
-        What makes the painter.
+        The class or function that makes the painter.
 
     Raises
     ------
     AssertionError
-        A promise is not kept; the message says which.
+        A promise is broken; the message says which.
     """
     for name, option in options_of(made_by).items():
         require(
@@ -144,7 +144,7 @@ def painter_contract(
     requires: Iterable[str] = (),
     **options: Any,
 ) -> None:
-    """What every painter promises, tried on a scene that it can paint.
+    """Check the promises of every painter on a scene that it can paint.
 
     Parameters
     ----------
@@ -152,14 +152,14 @@ def painter_contract(
         A registered name, a class, or a painter.
     scene : Scene
     requires : iterable of str
-        Libraries that the painter needs, as they are imported.
+        Libraries that the painter needs, by the name to import.
     **options
-        Of its making, for a name or a class.
+        Options to make the painter with, for a name or a class.
 
     Raises
     ------
     AssertionError
-        A promise is not kept; the message says which.
+        A promise is broken; the message says which.
     unittest.SkipTest
         A library is not installed.
     """
@@ -199,17 +199,17 @@ def painter_contract(
     require(len(prediction) == len(halos), "one prediction for each subhalo")
     p = prediction.p_luminous
     require(np.all((p >= 0) & (p <= 1)), "probabilities are in [0, 1]")
-    require(same(every, painter.predict(scene)), "the same scene has the same prediction")
+    require(same(every, painter.predict(scene)), "the same scene gives the same prediction")
     order = np.random.default_rng(0).permutation(len(halos))
     shuffled = painter.predict(replace(scene, halos=halos.take(order)))
     require(same(order, shuffled), "the order of rows does not matter")
     for part in range(0 if getattr(painter, "whole_box", False) else 3):
         rows = np.flatnonzero(halos["host_id"] % 3 == part)  # hosts stay whole
         piece = painter.predict(replace(scene, halos=halos.take(rows)))
-        require(same(rows, piece), "what else is in the scene does not matter")
+        require(same(rows, piece), "a prediction does not depend on other hosts in the scene")
     require(
         len(painter.predict(replace(scene, halos=halos.take(every[:0])))) == 0,
-        "an empty scene has an empty prediction",
+        "an empty scene gives an empty prediction",
     )
     tolerance = getattr(painter, "tolerance", 0.0)
     shifted = painter.predict(shifted_scene(scene, box_size / 4))
@@ -223,22 +223,22 @@ def painter_contract(
     common -= {"stellar_mass", "extrapolated"}
     common -= {"vmax"} - set(halos.columns)
     provided = {column.name for column in painter.provides}
-    require(all(column.meaning for column in painter.provides), "columns say what they are")
-    require(set(galaxies.columns) == common | provided, "declared columns, and no others")
+    require(all(column.meaning for column in painter.provides), "each column has a meaning")
+    require(set(galaxies.columns) == common | provided, "the columns are the declared ones")
     json.dumps(dict(galaxies.provenance), allow_nan=False)
     require(painter.references, "its sources are cited")
-    require(halos.take(every).digest() == digest, "the scene is not touched")  # taken anew
+    require(halos.take(every).digest() == digest, "the scene is not touched")  # by a fresh copy
     require(global_random_state() == random, "the global random state is not touched")
 
 
 def shifted_scene(scene: Scene, shift: float) -> Scene:
-    """A periodic box with all that is in it moved along all axes.
+    """Return a periodic box with all its contents shifted along all axes.
 
     Parameters
     ----------
     scene : Scene
     shift : float
-        [Mpc/h]; where there is a density field, a whole number of its voxels.
+        Shift [Mpc/h]; with a density field, a whole number of its voxels.
     """
     halos, size = scene.halos, scene.snapshot.box_size
     moved = {**halos.columns, "position": np.mod(halos["position"] + shift, size)}
@@ -265,7 +265,7 @@ def writer_contract(
     *,
     requires: Iterable[str] = (),
 ) -> None:
-    """What every writer promises, tried in an empty directory.
+    """Check the promises of every writer, in an empty directory.
 
     Parameters
     ----------
@@ -274,12 +274,12 @@ def writer_contract(
     galaxies : GalaxyCatalog
     directory : Path
     requires : iterable of str
-        Libraries that the writer needs, as they are imported.
+        Libraries that the writer needs, by the name to import.
 
     Raises
     ------
     AssertionError
-        A promise is not kept; the message says which.
+        A promise is broken; the message says which.
     unittest.SkipTest
         A library is not installed.
     """
@@ -300,16 +300,16 @@ def writer_contract(
 
     first = write(galaxies, "a")
     require(write(galaxies, "b") == first, "equal catalogues give equal files")
-    require(write(galaxies, "c", chunk_rows=7) == first, "chunks do not show")
+    require(write(galaxies, "c", chunk_rows=7) == first, "the file does not depend on chunk_rows")
     require(write(galaxies, "d", units="h") != first, "units are honoured")
     rows = np.arange(len(galaxies))[::-1]
     require(write(galaxies.take(rows), "e") == first, "the order of rows does not matter")
     write(galaxies.take(rows[:0]), "empty")
     try:
         write(galaxies.take(rows[:0]), "a")
-        require(False, "a file is not replaced unasked")
+        require(False, "a file is not replaced without overwrite")
     except OutputExistsError:
         path = directory / f"a{writer.extensions[0]}"
         require(path.read_bytes() == first, "a refusal leaves the old file")
-    require(write(galaxies, "empty", overwrite=True) == first, "a file is replaced when asked")
+    require(write(galaxies, "empty", overwrite=True) == first, "a file is replaced with overwrite")
     require(len(list(directory.iterdir())) == 6, "nothing else is left behind")

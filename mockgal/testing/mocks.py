@@ -23,7 +23,7 @@ def mock_reader_contract(
     *,
     requires: Iterable[str] = (),
 ) -> None:
-    """Try what every reader of galaxy catalogues promises, on a valid input.
+    """Check the promises of every reader of galaxy catalogues on a valid input.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ def mock_reader_contract(
     path : Path
         A valid file or folder of the reader's format, with one galaxy or more.
     requires : iterable of str
-        Libraries that the reader needs, as they are imported.
+        Libraries that the reader needs, by the name to import.
 
     Raises
     ------
     AssertionError
-        A promise is not kept; the message says which.
+        A promise is broken; the message says which.
     unittest.SkipTest
         A library is not installed.
     """
@@ -47,11 +47,11 @@ def mock_reader_contract(
     require(isinstance(reader, MockReader), "it has the methods of a MockReader")
     require(reader.detect(path), "its own format is detected")
     for other in (Path(os.devnull), Path(__file__), Path(__file__).parent, path / "missing"):
-        require(not reader.detect(other), "something else is not, and raises nothing")
+        require(not reader.detect(other), "another format is not detected, without an exception")
     mock = reader.read(path, MockOptions())
     require(isinstance(mock, GalaxyCatalog), "it reads a GalaxyCatalog")
     require(len(mock), "the input of the contract has galaxies")
-    require(set(IDS) <= set(mock.columns), "the ids are there")
+    require(set(IDS) <= set(mock.columns), "the catalogue has the ids")
     for name, values in mock.columns.items():
         kind = mock.declared[name].dtype[1]
         require(kind != "f" or np.isfinite(values).all(), f"{name} is finite")
@@ -65,10 +65,10 @@ def mock_reader_contract(
         again = reader.read(path, MockOptions(chunk_rows=rows))
         require(again.digest() == mock.digest(), "the rows do not depend on chunk_rows")
         require(again.snapshot == mock.snapshot, "the snapshot does not depend on chunk_rows")
-        require(again.provenance == mock.provenance, "nor does the provenance")
+        require(again.provenance == mock.provenance, "provenance does not depend on chunk_rows")
     for name in list(mock.columns)[:: max(1, len(mock.columns) // 3)]:
         part = reader.read(path, MockOptions(columns=(name,)))
-        require({name, *IDS} <= set(part.columns), "columns asked for are read, and the ids")
+        require({name, *IDS} <= set(part.columns), "requested columns are read, and the ids")
         for key in (name, *IDS):
             require(np.array_equal(part[key], mock[key]), "a column does not depend on the others")
     require(state_of(path) == files, "the input is not touched")

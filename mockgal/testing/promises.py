@@ -1,4 +1,4 @@
-"""What all contracts share: how a broken promise is told, and what nobody may change."""
+"""Helpers of all contracts: raise for a broken promise, and read states that must not change."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from .. import registry
 
 
 def require(condition: object, promise: str) -> None:
-    """Raise if a promise is not kept.
+    """Raise if a promise is broken.
 
     Raises
     ------
     AssertionError
+        The condition is false.
     """
     if not condition:
         raise AssertionError(f"the contract is broken: {promise}")
@@ -31,7 +32,7 @@ def skip_without(libraries: Iterable[str]) -> None:
     Raises
     ------
     unittest.SkipTest
-        One is not; pytest and unittest report the test as skipped.
+        A library is missing; pytest and unittest report the test as skipped.
     """
     missing = [name for name in libraries if find_spec(name) is None]
     if missing:
@@ -39,22 +40,22 @@ def skip_without(libraries: Iterable[str]) -> None:
 
 
 def made(group: str, what: Any, options: dict[str, Any] | None = None) -> Any:
-    """Return the object that a contract is tried on.
+    """Return the object that a contract tests.
 
     Parameters
     ----------
     group : str
-        Of the registry.
+        Group of the registry.
     what : str, class, function or object
-        A registered name, what makes the object, or the object itself.
+        A registered name, a class or function that makes the object, or the object itself.
     options : dict
-        Of its making.
+        Options for making the object.
     """
     if isinstance(what, str):
         return registry.make(group, what, **(options or {}))
-    if inspect.isclass(what) or not hasattr(what, "name"):  # which all objects have
+    if inspect.isclass(what) or not hasattr(what, "name"):  # all objects have a name
         return what(**(options or {}))
-    require(not options, "an object that is made already takes no options")
+    require(not options, "an existing object takes no options")
     return what
 
 
@@ -64,6 +65,6 @@ def global_random_state() -> str:
 
 
 def state_of(path: Path) -> list[tuple[str, int, int]]:
-    """Return names, sizes and times of change of a file, or of all files in a folder."""
+    """Return names, sizes and modification times of a file, or of all files in a folder."""
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     return [(str(f), f.stat().st_size, f.stat().st_mtime_ns) for f in files]

@@ -1,4 +1,4 @@
-"""Writes group catalogues of Gadget's friends-of-friends, group_tab_NNN.K, as Quijote has them."""
+"""Write friends-of-friends catalogues of Gadget, group_tab_NNN.K, in the layout of Quijote."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from .subfind import COSMOLOGY
 Array = NDArray[Any]
 
 BOX_SIZE = 1000.0  # Mpc/h
-SIDE = 512  # particles
+SIDE = 512  # particles along each side
 PARTICLE = COSMOLOGY.mean_matter_density * BOX_SIZE**3 / SIDE**3  # Msun/h
 
 
 def options(**changes: Any) -> ReadOptions:
-    """What `write_quijote` by its defaults does not state, and the reader asks for."""
-    asked = {
+    """Return the facts that the reader needs and a catalogue of `write_quijote` does not state."""
+    facts = {
         "box_size": BOX_SIZE,
         "redshift": 0.0,
         "h": COSMOLOGY.h,
         "omega_m": COSMOLOGY.omega_m,
         "omega_lambda": COSMOLOGY.omega_lambda,
     }
-    return ReadOptions(**{**asked, **changes})
+    return ReadOptions(**{**facts, **changes})
 
 
 def made_up_groups(count: int = 600, seed: int = 1) -> dict[str, Array]:
-    """Arguments of `write_groups`: groups that fill the box, of 20 particles or more."""
+    """Return arguments of `write_groups`: groups of 20 or more particles that fill the box."""
     rng = np.random.default_rng(seed)
     steps = np.array([0.8191725133961645, 0.6710436067037893, 0.5497004779019703])
     number = np.sort((20 * rng.uniform(size=count) ** -0.8).astype(int).clip(20, 20000))[::-1]
@@ -52,14 +52,14 @@ def write_quijote(
     files: int = 1,
     empty_last: bool = False,
 ) -> Path:
-    """Write a made-up catalogue, whose particles are `SIDE`^3 in `BOX_SIZE`.
+    """Write a synthetic catalogue of a run with `SIDE`^3 particles in `BOX_SIZE`.
 
     Parameters
     ----------
     directory : Path
-        Made if it is not there.
+        Created if it does not exist.
     count, seed : int
-        Of the groups.
+        Number of groups, and seed of their properties.
     redshift : float
     output, files : int
     empty_last : bool
@@ -99,7 +99,7 @@ def write_groups(
     Parameters
     ----------
     directory : Path
-        Made if it is not there.
+        Created if it does not exist.
     position, velocity : ndarray, shape (n, 3)
         Comoving [Mpc/h] and peculiar [km/s].
     number : ndarray of int, shape (n,)
@@ -108,9 +108,9 @@ def write_groups(
         [Msun/h]
     redshift : float
     mass : ndarray, shape (n,), optional
-        Of the groups [Msun/h], where it is not ``number`` times the particle mass.
+        Mass of the groups [Msun/h]; by default ``number`` times the particle mass.
     output : int
-        NNN.
+        The number NNN.
     files : int
     empty_last : bool
         The last file holds no groups.

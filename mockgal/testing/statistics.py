@@ -18,7 +18,7 @@ from ..statistics.stored import read
 from ..types import Array, GalaxyCatalog, HaloCatalog
 from .promises import global_random_state, require, skip_without
 
-_ROUNDING = 1e-6  # of the largest value of a column, where rows are added in another order
+_ROUNDING = 1e-6  # of the largest value of a column, if rows are summed in another order
 
 
 def statistic_contract(
@@ -30,26 +30,26 @@ def statistic_contract(
     requires: Iterable[str] = (),
     **options: Any,
 ) -> None:
-    """Try what every statistic promises, in an empty directory.
+    """Check the promises of every statistic, in an empty directory.
 
     Parameters
     ----------
     statistic : str or callable
         A registered name, or a function.
     galaxies : GalaxyCatalog
-        In a periodic box.
+        Galaxies in a periodic box.
     directory : Path
     hosts : HaloCatalog, optional
-        The halos that they were painted on, for a statistic that takes ``hosts``.
+        The halos that the galaxies were painted on, for a statistic that takes ``hosts``.
     requires : iterable of str
-        Libraries that the statistic needs, as they are imported.
+        Libraries that the statistic needs, by the name to import.
     **options
-        The statistic's own.
+        Options of the statistic.
 
     Raises
     ------
     AssertionError
-        A promise is not kept; the message says which.
+        A promise is broken; the message says which.
     unittest.SkipTest
         A library is not installed.
     """
@@ -65,10 +65,10 @@ def statistic_contract(
     random, errors = global_random_state(), np.geterr()
     result = measure(galaxies)
     if isinstance(statistic, str):
-        require(result.statistic == statistic, "the result has the name that is registered")
-    require((function.__doc__ or "").strip(), "its docstring says what it is")
+        require(result.statistic == statistic, "the result has the registered name")
+    require((function.__doc__ or "").strip(), "it has a docstring")
     _check_statements(result)
-    require(_same(result, measure(galaxies), 0.0), "the same catalogue has the same result")
+    require(_same(result, measure(galaxies), 0.0), "the same catalogue gives the same result")
 
     renamed, renamed_hosts = _in_another_order(galaxies, hosts)
     reordered = measure(renamed, renamed_hosts)
@@ -82,8 +82,8 @@ def statistic_contract(
         pass
     else:
         for name in empty.estimates:
-            require(not np.isinf(empty[name]).any(), "what no galaxies tell is 0 or NaN")
-    rows = np.arange(len(galaxies))  # taken anew
+            require(not np.isinf(empty[name]).any(), "without galaxies, estimates are 0 or NaN")
+    rows = np.arange(len(galaxies))  # a fresh copy, whose digest is not cached
     untouched = (
         galaxies.take(rows).digest(),
         None if hosts is None else hosts.take(np.arange(len(hosts))).digest(),
@@ -94,7 +94,7 @@ def statistic_contract(
 
 
 def _check_statements(result: Measurement) -> None:
-    """Require units that can be read, meanings, errors, and settings that JSON holds."""
+    """Require units that parse, meanings, errors, and settings that JSON can hold."""
     for name in result.columns:
         field = result.fields[name]
         require(field.meaning.strip(), f"the meaning of {name} is stated")
@@ -114,7 +114,7 @@ def _check_statements(result: Measurement) -> None:
 def _in_another_order(
     galaxies: GalaxyCatalog, hosts: HaloCatalog | None
 ) -> tuple[GalaxyCatalog, HaloCatalog | None]:
-    """Return both with ids that run the other way, by which rows are sorted."""
+    """Return both catalogues with ids in reverse order, which is the order of rows."""
     names = ("galaxy_id", "halo_id")
     last = max(int(galaxies[name].max(initial=0)) for name in names)
     if hosts is not None:
@@ -148,7 +148,7 @@ def _same(first: Measurement, second: Measurement, rounding: float) -> bool:
 
 
 def _check_read(result: Measurement, again: Measurement) -> None:
-    """Require that a file has all of a result."""
+    """Require that a file holds the whole result."""
     require(list(again.columns) == list(result.columns), "a file has the columns")
     for name, values in result.columns.items():
         require(

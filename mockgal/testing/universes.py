@@ -1,4 +1,4 @@
-"""A made-up pair of runs whose differences are known."""
+"""A synthetic pair of runs with known differences."""
 
 from __future__ import annotations
 
@@ -22,19 +22,21 @@ def synthetic_pair(
     scatter: float = 0.2,
     particle_mass: float = 1e7,
 ) -> tuple[Scene, Scene]:
-    """A made-up hydrodynamic run and its gravity-only twin, with known differences.
+    """Return a synthetic hydrodynamic run and its gravity-only twin, with known differences.
 
-    Hosts follow a power law in mass, satellites a Poisson number proportional to it; stellar mass
-    is a power of host mass with log-normal scatter, satellites below centrals.
+    Host masses follow a power law. The number of satellites is Poisson, with a mean proportional
+    to host mass. Stellar mass is a power of host mass with log-normal scatter, lower for
+    satellites than for centrals.
 
     Parameters
     ----------
     hosts : int
+        Number of hosts.
     seed : int
     box_size : float
-        [Mpc/h]
+        Side of the box [Mpc/h].
     host_mass_factor : float
-        Every hydro mass over its gravity-only one.
+        Ratio of hydro to gravity-only masses.
     satellite_factor : float
         Share of the gravity-only satellites that the hydro run keeps.
     luminous_fraction : float
@@ -44,9 +46,10 @@ def synthetic_pair(
     mass_scatter : float
         Scatter of hydro over gravity-only masses, the same for a host and its subhalos [dex].
     slope, scatter : float
-        Of log10 of stellar mass against log10 of gravity-only host mass, and about it [dex].
+        Slope of log10 of stellar mass against log10 of gravity-only host mass, and the scatter
+        about it [dex].
     particle_mass : float
-        Of the gravity-only run [Msun/h].
+        Particle mass of the gravity-only run [Msun/h].
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""Subhalos of the hydrodynamic run and their twins in the gravity-only run."""
+"""Match subhalos of a hydrodynamic run with those of its gravity-only twin."""

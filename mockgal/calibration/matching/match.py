@@ -20,16 +20,16 @@ Array = NDArray[Any]
 BY_IDS, BY_POSITION = "particle ids", "position and mass"
 METHODS = {"ids": BY_IDS, "position": BY_POSITION}
 KINDS = ("central", "satellite")
-# Largest distance of counterparts, in radii of the host, for centrals and satellites: hosts seldom
-# have another as near, satellites of one host have.
+# Largest distance of counterparts, in radii of the host, for centrals and satellites. A host seldom
+# has another host as near; satellites of one host do lie that close.
 LARGEST_DISTANCE = (2.0, 1.0)
-LARGEST_MASS_RATIO = 0.5  # dex, of counterparts' bound masses
-_NEIGHBOURS = 8  # compared with each subhalo
+LARGEST_MASS_RATIO = 0.5  # dex, between the bound masses of counterparts
+_NEIGHBOURS = 8  # nearest subhalos compared with each subhalo
 
 
 @dataclass(frozen=True)
 class Matches:
-    """Pairs of subhalos that are each other's best, centrals included.
+    """Pairs of subhalos that are each other's best counterpart, including centrals.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Matches:
     hydro_rows, dark_rows : ndarray of int, shape (m,)
         Rows of the two catalogues, in the order of the gravity-only ``halo_id``.
     record : mapping
-        Relation of the ids, limits, numbers by type: plain JSON values.
+        Relation of the ids, limits, counts by type: plain JSON values.
     """
 
     method: str
@@ -51,30 +51,32 @@ class Matches:
 
 
 def match(hydro: Scene, dark: Scene, *, method: str | None = None) -> Matches:
-    """The subhalos of two twin runs that are each other's best.
+    """Match the subhalos of two twin runs that are each other's best counterpart.
 
-    By the particles that they share (`particle_ids.match_by_ids`), where both runs say which these
-    are and their ids go together (`particle_ids.find_relation`); a central may then have a
-    satellite as counterpart. Else by position and mass: of the nearest subhalos of the other run
-    that are of the same type, nearer than `LARGEST_DISTANCE` radii of the host and within
-    `LARGEST_MASS_RATIO` in mass, the best is that with the least (distance / radius)^2 +
-    (log mass ratio / `LARGEST_MASS_RATIO`)^2. The radius is the geometric mean of both hosts'.
+    Subhalos are matched by the particles that they share (`particle_ids.match_by_ids`), if both
+    runs have the ids of member particles and a relation between these ids is found
+    (`particle_ids.find_relation`). A central may then have a satellite as counterpart.
+
+    Otherwise they are matched by position and mass. Candidates are the nearest subhalos of the
+    same type in the other run, nearer than `LARGEST_DISTANCE` radii of the host and within
+    `LARGEST_MASS_RATIO` in mass. The best has the least (distance / radius)^2 +
+    (log mass ratio / `LARGEST_MASS_RATIO`)^2, where the radius is the geometric mean of both
+    hosts' radii.
 
     Parameters
     ----------
     hydro, dark : Scene
         Twins; see `twins.check_twins`.
     method : str, optional
-        ``"ids"`` or ``"position"``; by default ids where possible, and the reason is recorded where
-        it is not.
+        ``"ids"`` or ``"position"``. By default ids where possible; if not, the reason is recorded.
 
     Raises
     ------
     UsageError
-        Another method.
+        There is no such method.
     InputError
-        Ids are asked for, and the runs do not say which particles subhalos have, or no relation of
-        their ids fits.
+        The method is ``"ids"``, but a run lacks the ids of member particles, or no relation
+        between the ids fits.
     """
     if method is not None and method not in METHODS:
         raise UsageError("method", repr(method), "one of " + ", ".join(METHODS))
@@ -114,7 +116,7 @@ def _relation(hydro: Scene, dark: Scene) -> particle_ids.IdRelation:
 
 
 def _limits() -> dict[str, Any]:
-    """The limits of matching by position, for records."""
+    """Return the limits of matching by position, for records."""
     return {
         **{f"{k}_distance_over_radius": d for k, d in zip(KINDS, LARGEST_DISTANCE, strict=True)},
         "mass_ratio_dex": LARGEST_MASS_RATIO,
@@ -122,14 +124,14 @@ def _limits() -> dict[str, Any]:
 
 
 def match_hosts(hydro: HaloCatalog, dark: HaloCatalog, snapshot: Snapshot) -> tuple[Array, Array]:
-    """Hosts of twin runs that are each other's nearest, within the gravity-only halo's radius.
+    """Return hosts of twin runs that are mutual nearest neighbours within the dark halo's radius.
 
     Parameters
     ----------
     hydro, dark : HaloCatalog
-        Of two runs from the same initial phases.
+        Catalogues of two runs from the same initial phases.
     snapshot : Snapshot
-        Of either run.
+        Snapshot of either run.
 
     Returns
     -------
@@ -149,9 +151,9 @@ def match_hosts(hydro: HaloCatalog, dark: HaloCatalog, snapshot: Snapshot) -> tu
 
 
 def _radius(mass: Array, snapshot: Snapshot) -> Array:
-    """The radius within which the mean density is 200 times the critical one [Mpc/h].
+    """Return the radius within which the mean density is 200 times critical [Mpc/h].
 
-    A scale for distances: it is taken for masses of any definition.
+    It serves as a scale for distances, for masses of any definition.
     """
     density = 200.0 * snapshot.cosmology.critical_density(snapshot.redshift)
     radius: Array = np.cbrt(mass / (4.0 / 3.0 * np.pi * density))
@@ -159,14 +161,14 @@ def _radius(mass: Array, snapshot: Snapshot) -> Array:
 
 
 def _host_radius(scene: Scene) -> Array:
-    """Radius of each subhalo's host [Mpc/h]; by the central's own mass where a host has none."""
+    """Return the radius of each subhalo's host [Mpc/h]; without host mass, by the central's."""
     host = scene.halos.host_row
     mass = scene.halos["host_mass"][host]
     return _radius(np.where(mass > 0, mass, scene.halos["mass"][host]), scene.snapshot)
 
 
 def _differences(hydro: Scene, dark: Scene, rows: tuple[Array, Array]) -> tuple[Array, Array]:
-    """Distance over radius, and log10 of the ratio of bound masses, of pairs of subhalos."""
+    """Return distance over radius, and |log10 of the ratio of bound masses|, of subhalo pairs."""
     size = dark.snapshot.box_size
     apart = hydro.halos["position"][rows[0]] - dark.halos["position"][rows[1]]
     apart -= size * np.round(apart / size)
@@ -181,8 +183,8 @@ def _differences(hydro: Scene, dark: Scene, rows: tuple[Array, Array]) -> tuple[
 
 
 def _by_position(hydro: Scene, dark: Scene) -> tuple[Array, Array]:
-    """Rows of the subhalos that are each other's best by position and mass, type by type."""
-    found = []
+    """Return rows of subhalos that are each other's best by position and mass, type by type."""
+    matched = []
     for central, largest in zip((True, False), LARGEST_DISTANCE, strict=True):
         rows = [np.flatnonzero(s.halos["is_central"] == central) for s in (hydro, dark)]
         pairs = _neighbours(hydro, dark, rows)
@@ -193,12 +195,12 @@ def _by_position(hydro: Scene, dark: Scene) -> tuple[Array, Array]:
         best = _least(score, pairs[1], hydro.halos["halo_id"][pairs[0]])
         back = _least(score, pairs[0], dark.halos["halo_id"][pairs[1]])
         mutual = np.intersect1d(best, back)
-        found.append([side[mutual] for side in pairs])
-    return np.concatenate([f[0] for f in found]), np.concatenate([f[1] for f in found])
+        matched.append([side[mutual] for side in pairs])
+    return np.concatenate([m[0] for m in matched]), np.concatenate([m[1] for m in matched])
 
 
 def _neighbours(hydro: Scene, dark: Scene, rows: Sequence[Array]) -> tuple[Array, Array]:
-    """Pairs in which one is among the nearest of the other, each once."""
+    """Return all pairs in which one is among the nearest of the other, each pair once."""
     if min(len(r) for r in rows) == 0:
         return rows[0][:0], rows[1][:0]
     position = [s.halos["position"][r] for s, r in zip((hydro, dark), rows, strict=True)]
@@ -206,8 +208,8 @@ def _neighbours(hydro: Scene, dark: Scene, rows: Sequence[Array]) -> tuple[Array
     keys = []
     for tree, at in ((0, 1), (1, 0)):
         near = min(_NEIGHBOURS, len(rows[tree]))
-        _, found = trees[tree].query(position[at], k=np.arange(1, near + 1), workers=threads())
-        other, own = found.ravel(), np.repeat(np.arange(len(rows[at])), near)
+        _, nearest = trees[tree].query(position[at], k=np.arange(1, near + 1), workers=threads())
+        other, own = nearest.ravel(), np.repeat(np.arange(len(rows[at])), near)
         in_hydro, in_dark = (other, own) if tree == 0 else (own, other)
         keys.append(in_hydro * len(rows[1]) + in_dark)
     in_hydro, in_dark = np.divmod(np.unique(np.concatenate(keys)), len(rows[1]))
@@ -215,13 +217,13 @@ def _neighbours(hydro: Scene, dark: Scene, rows: Sequence[Array]) -> tuple[Array
 
 
 def _least(score: Array, group: Array, other_id: Array) -> Array:
-    """Index of the least score in each group; of equals, that with the lowest id of the other."""
+    """Return the index of the least score in each group; ties go to the lowest ``other_id``."""
     order = np.lexsort((other_id, score, group))
     return order[np.diff(group[order], prepend=-1) > 0]
 
 
 def hosts(matches: Matches, hydro: Scene, dark: Scene) -> tuple[Array, Array]:
-    """Rows of the pairs in which both are centrals with a positive host mass, shape (m,) each."""
+    """Return the rows of pairs of centrals that both have positive host mass, shape (m,) each."""
     good = np.ones(len(matches), bool)
     for scene, rows in ((hydro, matches.hydro_rows), (dark, matches.dark_rows)):
         good &= scene.halos["is_central"][rows] & (scene.halos["host_mass"][rows] > 0)
@@ -230,20 +232,20 @@ def hosts(matches: Matches, hydro: Scene, dark: Scene) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class Quality:
-    """How many gravity-only subhalos have a counterpart, and how many of the pairs are confirmed.
+    """Counts of gravity-only subhalos, of those with a counterpart, and of confirmed pairs.
 
     Arrays have shape (2, bins): centrals, then satellites, of the gravity-only run.
 
     Parameters
     ----------
     edges : ndarray, shape (bins + 1,)
-        Of log10 gravity-only mass [Msun/h]: the host's for centrals, the subhalo's own for
-        satellites.
+        Edges in log10 of gravity-only mass [Msun/h]: the host's for centrals, the subhalo's own
+        for satellites.
     subhalos, matched : ndarray of int
     confirmed : ndarray of int, or None
-        Matches that an independent criterion confirms; None if there is none.
+        Matches confirmed by an independent criterion; None without a criterion.
     criterion : str
-        What it is, or why there is none.
+        The criterion, or why there is none.
     """
 
     edges: Array
@@ -254,18 +256,18 @@ class Quality:
 
     @property
     def completeness(self) -> Array:
-        """Share of the subhalos that are matched; NaN in empty bins."""
+        """Share of subhalos that are matched; NaN in empty bins."""
         return _share(self.matched, self.subhalos)
 
     @property
     def purity(self) -> Array:
-        """Share of the matches that are confirmed; NaN without matches or criterion."""
+        """Share of matches that are confirmed; NaN without matches or without a criterion."""
         if self.confirmed is None:
             return np.full(self.matched.shape, np.nan)
         return _share(self.confirmed, self.matched)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values: None where a share has no number."""
+        """Return plain JSON values, with None where a share is not defined."""
         result: dict[str, Any] = {"log_mass_edges": self.edges.tolist()}
         for row, kind in enumerate(KINDS):
             result[kind] = {
@@ -287,12 +289,12 @@ def _plain(values: Array) -> list[float | None]:
 
 
 def quality(matches: Matches, hydro: Scene, dark: Scene, edges: Sequence[float] | Array) -> Quality:
-    """Completeness and purity of matches against gravity-only mass.
+    """Return completeness and purity of matches as a function of gravity-only mass.
 
-    Matches by ids are confirmed where the two are within the limits for matches by position, which
-    use neither ids nor each other; a true pair can fail them (a satellite at another phase of its
-    orbit), so that this purity is a lower limit. Matches by position are confirmed where matching
-    by ids finds the same pair; where the runs have no ids that go together, nothing confirms them.
+    A match by ids is confirmed if the two subhalos are within the limits of matching by position,
+    which does not use ids. A true pair can fail this (a satellite at another phase of its orbit),
+    so this purity is a lower limit. A match by position is confirmed if matching by ids finds the
+    same pair; if the ids of the runs have no relation, nothing confirms it.
 
     Parameters
     ----------
@@ -300,8 +302,8 @@ def quality(matches: Matches, hydro: Scene, dark: Scene, edges: Sequence[float] 
     hydro, dark : Scene
         The runs that were matched.
     edges : array_like, shape (bins + 1,)
-        Bins of log10 gravity-only mass [Msun/h]. Completeness falls towards the resolution of the
-        runs: bins should begin above it.
+        Bins of log10 gravity-only mass [Msun/h]. They should begin above the resolution of the
+        runs, towards which completeness falls.
     """
     rows = matches.hydro_rows, matches.dark_rows
     confirmed = None

@@ -1,7 +1,7 @@
 """Pair the subhalos of twin runs by the dark-matter particles that they share.
 
-A particle keeps its id, but the hydrodynamic run's initial conditions may have renumbered them to
-make room for gas: how the ids of the two runs go together is found from the runs themselves.
+Twin particles keep related ids, but the initial conditions of the hydrodynamic run may renumber
+them to make room for gas. The relation between the ids is measured from the runs themselves.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from ...types import Members, Scene
 Array = NDArray[Any]
 Rows = tuple[Array, Array]
 
-INNERMOST = 50  # particles of a subhalo that have a vote
+INNERMOST = 50  # particles of a subhalo that vote
 MULTIPLIERS = (1, 2)  # of gravity-only ids; 2 where a particle was split into dark matter and gas
-SAMPLE = 400  # hosts, at most, by which the relation of the ids is found
-SIZE = 100  # particles of those best suited: the innermost of larger ones are mixed more
-LEAST_SHARED = 0.5  # share of the sampled particles that must be found in the counterpart
-_ALL = 2**63 - 1  # particles of a subhalo
+SAMPLE = 400  # most hosts used to find the relation of the ids
+SIZE = 100  # particles of the best suited hosts; inner particles of larger hosts are more mixed
+LEAST_SHARED = 0.5  # least share of the sampled particles that are in the counterpart
+_ALL = 2**63 - 1  # a limit that includes all particles of a subhalo
 _PROPOSED = 4  # offsets tried for each multiplier
 _BLOCK = 1 << 24  # members read at once
 
 
 @dataclass(frozen=True)
 class IdRelation:
-    """hydro id = ``multiplier`` x dark id + ``offset``, for particles that are the same.
+    """The relation hydro id = ``multiplier`` x dark id + ``offset`` between twin particles.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class IdRelation:
         Share of the innermost particles of gravity-only hosts that are bound to the central of the
         counterpart.
     particles, hosts : int
-        The numbers behind it.
+        Numbers of particles and hosts that ``shared`` was measured from.
     """
 
     multiplier: int
@@ -50,7 +50,7 @@ class IdRelation:
     hosts: int
 
     def to_hydro(self, ids: Array) -> Array:
-        """Ids of the hydrodynamic run."""
+        """Return the ids in the hydrodynamic run of gravity-only ``ids``."""
         return self.multiplier * ids + self.offset
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ class IdRelation:
         return f"hydro id = {factor}dark id" + (f" {self.offset:+d}" if self.offset else "")
 
     def to_dict(self) -> dict[str, Any]:
-        """For a record."""
+        """Return the relation for a record."""
         return {
             "relation": str(self),
             "shared": self.shared,
@@ -68,26 +68,26 @@ class IdRelation:
 
 
 def find_relation(hydro: Scene, dark: Scene, hosts: Rows) -> IdRelation:
-    """How the ids of the two runs go together, from hosts that were paired by position.
+    """Find the relation between the ids of two runs, from hosts paired by position.
 
-    Half of the hosts propose: the most frequent differences between the ids of the innermost
-    particles of a host and of its counterpart. Of the proposals, and of equal ids, the one is taken
-    by which most innermost particles of the other half are among the counterpart's innermost.
-    Particles that began as neighbours have neighbouring ids and end up in the same host, too, so it
-    is by the innermost that a relation is told from one next to it.
+    One half of the hosts proposes relations: the most frequent differences between the ids of the
+    innermost particles of a host and of its counterpart, and equal ids. The other half chooses:
+    the relation that puts most of its innermost particles among the counterpart's innermost.
+    Particles that began as neighbours have neighbouring ids and end up in the same host, so only
+    the innermost tell a relation from one with a neighbouring offset.
 
     Parameters
     ----------
     hydro, dark : Scene
-        With members.
+        Runs with members.
     hosts : tuple of ndarray, shape (m,)
         Rows of paired centrals in ``hydro`` and ``dark``.
 
     Raises
     ------
     InputError
-        No relation by which at least `LEAST_SHARED` of the particles are in the counterpart; no
-        members or no hosts to find out by.
+        No relation puts at least `LEAST_SHARED` of the particles in the counterpart; or there are
+        no members or too few hosts.
     """
     if hydro.members is None or dark.members is None:
         missing = hydro if hydro.members is None else dark
@@ -132,13 +132,13 @@ def _unmatched(where: str, found: str) -> InputError:
 
 
 def _first(members: Members, halo_id: Array, most: int) -> tuple[Array, Array]:
-    """The first ids of each subhalo, and for each the row of its subhalo in ``halo_id``."""
+    """Return the first ids of each subhalo, and for each id the row of its subhalo."""
     number = np.minimum(members.count(halo_id), most)
     return members.read(halo_id, most), np.repeat(np.arange(len(halo_id)), number)
 
 
 def _table(members: Members, halo_id: Array) -> tuple[Array, Array]:
-    """The first ids of each subhalo, shape (n, INNERMOST), and which of the entries are ids."""
+    """Return the first ids of each subhalo, shape (n, INNERMOST), and a mask of valid entries."""
     there = np.arange(INNERMOST) < members.count(halo_id)[:, None]
     table = np.zeros(there.shape, dtype=np.int64)
     table[there] = members.read(halo_id, INNERMOST)
@@ -146,7 +146,7 @@ def _table(members: Members, halo_id: Array) -> tuple[Array, Array]:
 
 
 def _proposals(hydro: tuple[Array, Array], dark: tuple[Array, Array]) -> set[tuple[int, int]]:
-    """Multipliers with their most frequent differences of ids."""
+    """Return each multiplier with its most frequent differences of ids."""
     result = set()
     both = hydro[1][:, :, None] & dark[1][:, None, :]
     for multiplier in MULTIPLIERS:
@@ -158,7 +158,7 @@ def _proposals(hydro: tuple[Array, Array], dark: tuple[Array, Array]) -> set[tup
 
 
 def _look_up(wanted: Array, ids: Array, owner: Array) -> Array:
-    """The owner of each wanted id, shape (len(wanted),); -1 where there is none."""
+    """Return the owner of each id in ``wanted``, shape (len(wanted),); -1 without an owner."""
     order = np.argsort(ids)
     ids, owner = ids[order], owner[order]
     place = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
@@ -166,24 +166,24 @@ def _look_up(wanted: Array, ids: Array, owner: Array) -> Array:
 
 
 def match_by_ids(hydro: Scene, dark: Scene, relation: IdRelation) -> Rows:
-    """Subhalos that are each other's best, as rows of ``hydro`` and ``dark``, shape (m,).
+    """Return subhalos that are each other's best, as rows of ``hydro`` and ``dark``, shape (m,).
 
-    The first `INNERMOST` dark-matter particles of a subhalo each have a vote; its best is the one
-    that most of them are bound to, of equals that of the lowest ``halo_id``. Votes count alike, as
-    in the bijective matches of IllustrisTNG with its dark runs (the exponent of the rank is 0), but
-    only the innermost have one: Subfind orders members by binding energy, and the outskirts of a
-    satellite are the first to be lost to its host.
+    Each of the first `INNERMOST` dark-matter particles of a subhalo votes. The best counterpart is
+    the subhalo that most of them are bound to; ties go to the lowest ``halo_id``. All votes count
+    the same, as in the bijective matches of IllustrisTNG with its dark runs (the exponent of the
+    rank is 0). Only the innermost vote: Subfind orders members by binding energy, and a satellite
+    loses its outskirts to its host first.
 
     Parameters
     ----------
     hydro, dark : Scene
-        With members.
+        Runs with members.
     relation : IdRelation
 
     Raises
     ------
     BadValueError
-        A particle in two subhalos of a run.
+        A particle is in two subhalos of a run.
     """
     there = _best(dark, hydro, relation.to_hydro, lambda ids: ids)
     back = _best(hydro, dark, lambda ids: ids, relation.to_hydro)
@@ -198,7 +198,7 @@ def _best(
     of_voters: Callable[[Array], Array],
     of_holders: Callable[[Array], Array],
 ) -> Array:
-    """Row of each voter's best among the holders; -1 where no particle of it is in any of them."""
+    """Return the row of each voter's best holder; -1 if no holder has any of its particles."""
     assert voters.members is not None
     assert holders.members is not None
     ids, voter = _first(voters.members, voters.halos["halo_id"], INNERMOST)
@@ -209,7 +209,7 @@ def _best(
         raise BadValueError(
             f"{voters.snapshot.name}, ids of particles",
             f"the same particle in two subhalos {int(np.sum(ids[1:] == ids[:-1]))} times",
-            "each in one",
+            "each particle in one subhalo",
             "look for a file that was read twice",
         )
     holder = _holders(ids, holders, of_holders)
@@ -225,9 +225,9 @@ def _best(
 
 
 def _holders(wanted: Array, scene: Scene, convert: Callable[[Array], Array]) -> Array:
-    """Row of the subhalo that each of the sorted ids ``wanted`` is bound to; -1: none.
+    """Return the row of the subhalo that each of the sorted ids ``wanted`` is bound to; -1: none.
 
-    Members are read block by block of subhalos.
+    Members are read in blocks of subhalos.
     """
     assert scene.members is not None
     result = np.full(len(wanted), -1)

@@ -1,4 +1,4 @@
-"""Whether two runs are twins: a hydrodynamic run and its gravity-only one, from the same phases."""
+"""Check that two runs are twins: a hydrodynamic and a gravity-only run from the same phases."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from .match import match_hosts
 
 Array = NDArray[Any]
 
-MOST_HOSTS = 1000  # the heaviest are compared, or the heavier half of the hosts if they are fewer
-LEAST_HOSTS = 20  # fewer tell nothing
-LEAST_NEAR = 0.5  # share of the heaviest hosts of twins that have a counterpart in place
-LEAST_ALIKE = 0.5  # correlation of the log masses of these hosts and their counterparts
-MOST_BY_CHANCE = 0.25  # share beyond which hosts are too crowded to tell
+MOST_HOSTS = 1000  # heaviest hosts to compare; at most the heavier half of all hosts
+LEAST_HOSTS = 20  # with fewer the comparison is inconclusive
+LEAST_NEAR = 0.5  # least share of the heaviest hosts of twins with a counterpart in place
+LEAST_ALIKE = 0.5  # least correlation of their log masses with those of their counterparts
+MOST_BY_CHANCE = 0.25  # chance share above which crowding makes the comparison inconclusive
 _BOX, _STATED, _MASS = 1e-5, 1e-3, 0.02  # relative differences allowed
 
 
 def check_twins(hydro: Scene, dark: Scene) -> dict[str, Any]:
-    """Refuse two runs that are no twins; what was compared if they may be.
+    """Raise if two runs cannot be twins; return the evidence if they may be.
 
-    Box, redshift and cosmology must agree. The dark-matter particles of the hydrodynamic run are
-    lighter by 1 - omega_b / omega_m. Phases are compared by the heaviest hosts: in twins most have
-    a mutual nearest neighbour in the other run within their radius, and of like mass; the number
-    among unrelated runs is found by shifting one of them by a quarter of the box along each axis.
+    Box, redshift and cosmology must agree. The dark-matter particles of the hydrodynamic run must
+    be lighter by the factor 1 - omega_b / omega_m. Phases are compared by the heaviest hosts: in
+    twins most have a mutual nearest neighbour in the other run, within their radius and of similar
+    mass. The number expected in unrelated runs is measured by shifting one run by a quarter of the
+    box along each axis.
 
-    That particles of one id are nearer to each other than random ones would prove nothing:
+    It would prove nothing that particles of the same id are nearer to each other than random ones:
     unrelated runs begin on the same lattice of ids, and particles move by less than the box. Ids
-    are evidence only where the innermost particles of hosts are bound to the neighbour, too
+    are evidence only if the innermost particles of hosts are also bound to the neighbour
     (`particle_ids.find_relation`).
 
     Parameters
@@ -43,23 +44,24 @@ def check_twins(hydro: Scene, dark: Scene) -> dict[str, Any]:
     Returns
     -------
     dict
-        Evidence, of plain JSON values.
+        The evidence: plain JSON values.
 
     Raises
     ------
     HeaderError
-        They differ in box, redshift, cosmology, particle mass or phases.
+        The runs differ in box, redshift, cosmology, particle mass or phases.
     DomainError
-        They differ in mass definition.
+        The runs differ in mass definition.
     MissingDatasetError
-        No stellar masses in the first, or some in the second; no gravity-only particle mass.
+        The first run has no stellar masses, or the second has some; or the gravity-only run does
+        not state its particle mass.
     """
     evidence = _same_background(hydro, dark)
     if hydro.halos.mass_definition != dark.halos.mass_definition:
         raise DomainError(
             "pair of runs",
             f"host masses {hydro.halos.mass_definition} and {dark.halos.mass_definition}",
-            "one definition",
+            "the same definition",
             "read both with the same mass definition",
         )
     evidence["mass_definition"] = dark.halos.mass_definition
@@ -79,10 +81,10 @@ def _names(hydro: Scene, dark: Scene) -> str:
 
 
 def _same_background(hydro: Scene, dark: Scene) -> dict[str, Any]:
-    """Box, scale factor and cosmology, as [hydro, dark]."""
+    """Return box, scale factor and cosmology, each as [hydro, dark]; raise if they differ."""
     a, b = hydro.snapshot, dark.snapshot
     stated = LCDM | a.cosmology.to_dict(), LCDM | b.cosmology.to_dict()
-    if stated[1].get("omega_b") == 0:  # how gravity-only runs say that they have no baryons
+    if stated[1].get("omega_b") == 0:  # states that a gravity-only run has no baryons
         del stated[1]["omega_b"]
     compared = {
         "box_size": (a.box_size, b.box_size),
@@ -97,13 +99,13 @@ def _same_background(hydro: Scene, dark: Scene) -> dict[str, Any]:
                 _names(hydro, dark),
                 f"{name.replace('_', ' ')} {x:.6g} and {y:.6g}",
                 "a pair of runs with the same box, redshift and cosmology",
-                "give the two twins at one snapshot",
+                "give the two twins at the same snapshot",
             )
     return {name: [float(x), float(y)] for name, (x, y) in compared.items()}
 
 
 def _particle_masses(hydro: Scene, dark: Scene) -> dict[str, Any]:
-    """The ratio of the masses of dark-matter particles, and what it should be (None: unknown)."""
+    """Return the ratio of dark-matter particle masses, and its expected value (None: unknown)."""
     own, twin = hydro.snapshot.particle_mass, dark.snapshot.particle_mass
     if twin is None:
         raise MissingDatasetError(
@@ -119,15 +121,15 @@ def _particle_masses(hydro: Scene, dark: Scene) -> dict[str, Any]:
     if ratio is not None:
         if expected is not None:
             good = abs(ratio / expected - 1.0) <= _MASS
-            wanted = f"{expected:.4g}, 1 - omega_b / omega_m"
+            allowed = f"{expected:.4g}, 1 - omega_b / omega_m"
         else:
-            good, wanted = ratio <= 1.0 + _STATED, "1 at most: gas takes a part of the matter"
+            good, allowed = ratio <= 1.0 + _STATED, "1 at most: gas takes a part of the matter"
         if not good:
             swapped = expected is not None and abs(ratio * expected - 1.0) <= _MASS
             raise HeaderError(
                 _names(hydro, dark),
                 f"dark-matter particles of {own:.6g} and {twin:.6g} Msun/h, a ratio of {ratio:.4g}",
-                wanted,
+                allowed,
                 "give the hydrodynamic run first"
                 if swapped
                 else "give a pair of runs with the same number of dark-matter particles",
@@ -136,7 +138,7 @@ def _particle_masses(hydro: Scene, dark: Scene) -> dict[str, Any]:
 
 
 def _phases(hydro: Scene, dark: Scene) -> dict[str, Any]:
-    """Whether the same hosts are in the same places, compared with unrelated runs."""
+    """Compare the positions of the heaviest hosts with chance; raise if the phases differ."""
     near = match_hosts(hydro.halos, dark.halos, dark.snapshot)
     mass = np.where(dark.halos["is_central"], dark.halos["host_mass"], 0.0)
     hosts = np.flatnonzero(mass > 0)
@@ -144,37 +146,36 @@ def _phases(hydro: Scene, dark: Scene) -> dict[str, Any]:
     heavy = hosts[order][: min(MOST_HOSTS, (len(hosts) + 1) // 2)]
 
     size = dark.snapshot.box_size
-    there = (hydro.halos["position"] + size / 4) % size
-    there[there >= size] = 0.0
-    moved = HaloCatalog({**hydro.halos.columns, "position": there}, hydro.halos.mass_definition)
+    shifted = (hydro.halos["position"] + size / 4) % size
+    shifted[shifted >= size] = 0.0
+    moved = HaloCatalog({**hydro.halos.columns, "position": shifted}, hydro.halos.mass_definition)
     by_chance = match_hosts(moved, dark.halos, dark.snapshot)
     in_place = np.isin(near[1], heavy)
-    found, chance = int(in_place.sum()), int(np.isin(heavy, by_chance[1]).sum())
-    share, expected = (n / max(len(heavy), 1) for n in (found, chance))
+    near_count, chance = int(in_place.sum()), int(np.isin(heavy, by_chance[1]).sum())
+    share, expected = (n / max(len(heavy), 1) for n in (near_count, chance))
     alike = _correlation(
         np.log10(hydro.halos["host_mass"][near[0][in_place]]),
         np.log10(dark.halos["host_mass"][near[1][in_place]]),
     )
     evidence: dict[str, Any] = {
         "hosts": len(heavy),
-        "with_a_neighbour_in_place": found,
+        "with_a_neighbour_in_place": near_count,
         "with_one_after_a_shift": chance,
         "correlation_of_log_masses": alike,
         "particle_ids": _ids(hydro, dark, near),
     }
-    told = len(heavy) >= LEAST_HOSTS and expected <= MOST_BY_CHANCE
-    if told and (share < LEAST_NEAR or (alike is not None and alike < LEAST_ALIKE)):
+    conclusive = len(heavy) >= LEAST_HOSTS and expected <= MOST_BY_CHANCE
+    if conclusive and (share < LEAST_NEAR or (alike is not None and alike < LEAST_ALIKE)):
         raise HeaderError(
             _names(hydro, dark),
-            f"{found} of the {len(heavy)} heaviest hosts ({share:.1%}) with a neighbour in place; "
-            f"{chance} ({expected:.1%}) have one by chance, after a shift by a quarter of the box; "
-            "their log masses have the correlation "
-            + ("unknown" if alike is None else f"{alike:.2f}"),
+            f"{near_count} of the {len(heavy)} heaviest hosts ({share:.1%}) with a neighbour in "
+            f"place, {chance} ({expected:.1%}) by chance, after a shift by a quarter of the box; "
+            "correlation of their log masses " + ("unknown" if alike is None else f"{alike:.2f}"),
             f"{LEAST_NEAR:.0%} or more and a correlation of {LEAST_ALIKE} or more, as in runs from "
             "the same initial phases",
-            "give the gravity-only run that began from the initial conditions of the first",
+            "give the gravity-only run with the same initial conditions as the hydrodynamic run",
         )
-    if told:
+    if conclusive:
         evidence["conclusion"] = "the same phases"
         return evidence
     if len(heavy) < LEAST_HOSTS:
@@ -190,14 +191,14 @@ def _phases(hydro: Scene, dark: Scene) -> dict[str, Any]:
 
 
 def _correlation(x: Array, y: Array) -> float | None:
-    """Pearson's, to four digits; None if it is not defined."""
+    """Return Pearson's correlation to four decimals; None if it is not defined."""
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
         return None
     return round(float(np.corrcoef(x, y)[0, 1]), 4)
 
 
 def _ids(hydro: Scene, dark: Scene, near: tuple[Array, Array]) -> dict[str, Any]:
-    """The relation of the ids of particles, or why there is none."""
+    """Return the relation of the particle ids, or why there is none."""
     try:
         return particle_ids.find_relation(hydro, dark, near).to_dict()
     except InputError as error:

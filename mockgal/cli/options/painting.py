@@ -1,9 +1,9 @@
 """Options of ``mockgal build`` for the painters, as their classes declare them.
 
-There is one flag for a name, whichever painters declare it; the group of a plug-in shows it again,
-with what it is there. Its value is kept as a text until the painter is known, whose declaration
-then says what the text may be. Plug-ins are imported only for the help, for completion, and where
-the command has an option that no painter of mockgal has.
+Painters that declare an option of the same name share one flag; the group of a plug-in shows it
+again, with the plug-in's own help. The value is kept as a text until the painter is known, and the
+painter's declaration then says how to read it. Plug-ins are imported only for the help, for
+completion, and if the command line has an option that no painter of mockgal has.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from ..command import Command
 from .shared import Decorator, adding, parameters_of
 from .values import FLOAT, WHOLE, value_of
 
-_PREFIX = "painter__"  # of the names of the parameters; those of other options may be the same
+_PREFIX = "painter__"  # of parameter names, to tell them from other options of the same name
 _METAVARS = {"Msun / littleh": "MASS", "Mpc / littleh": "LENGTH"}
 _TITLE = "Painter"
 
 
 class PaintingCommand(Command):
-    """A command with the options of painters, to which those of plug-ins are added when needed."""
+    """A command with the options of painters; those of plug-ins are added when needed."""
 
     def make_context(
         self,
@@ -64,7 +64,7 @@ class PaintingCommand(Command):
 
 
 def painting(*first: Decorator) -> Decorator:
-    """Return the options of mockgal's painters in their groups, the common ones after ``first``."""
+    """Return the options of mockgal's painters in groups, with shared ones after ``first``."""
     painters = {name: registry.painter_options(name) for name in registry.built_in("painters")}
     every = [group for groups in painters.values() for group in groups.values()]
     common = [option for name, option in every[0].items() if all(name in group for group in every)]
@@ -76,32 +76,33 @@ def painting(*first: Decorator) -> Decorator:
 
 
 def painter_options(wanted: dict[str, Any], painter: object) -> dict[str, Any]:
-    """Move the options of painters out of those that were given.
+    """Remove the options of painters from ``wanted``, and return them.
 
     Parameters
     ----------
     wanted : dict
+        Options of the command that the user gave.
     painter : object
         Name of the painter, whose class says which texts are numbers.
 
     Raises
     ------
     click.BadParameter
-        A number that is none.
+        A text is not a number where one is needed.
     UsageError
-        No such painter.
+        There is no such painter.
     """
     names = [key for key in wanted if key.startswith(_PREFIX)]
-    given = {name.removeprefix(_PREFIX): wanted.pop(name) for name in names}
-    if given and isinstance(painter, str):
+    of_painter = {name.removeprefix(_PREFIX): wanted.pop(name) for name in names}
+    if of_painter and isinstance(painter, str):
         kinds = {"number": FLOAT, "whole": WHOLE}
         context = click.get_current_context()
         flags = {parameter.name: parameter for parameter in context.command.params}
         for name, option in flat(registry.painter_options(painter)).items():
-            if option.kind in kinds and name in given:
+            if option.kind in kinds and name in of_painter:
                 parameter = flags[_PREFIX + name]
-                given[name] = kinds[option.kind].convert(given[name], parameter, context)
-    return given
+                of_painter[name] = kinds[option.kind].convert(of_painter[name], parameter, context)
+    return of_painter
 
 
 def _groups(
@@ -113,7 +114,7 @@ def _groups(
 ) -> tuple[list[OptionGroup], list[click.Option]]:
     """Return the groups of a painter, and its options whose flags are not among ``parameters``.
 
-    Groups that are ``whole`` show all options of the painter, the others those alone.
+    With ``whole`` the groups show all options of the painter, else only those new options.
     """
     taken, groups, added = _flags(parameters), [], []
     for title, options in declared.items():
@@ -131,13 +132,13 @@ def _groups(
         taken |= _flags(added)
         if shown:
             heading = f"{_TITLE} {painter}" + (f", {title}" if title else "")
-            about = f"In recipes and from Python alone: {', '.join(elsewhere)}."
+            about = f"Only in recipes and from Python: {', '.join(elsewhere)}."
             groups.append(_group(heading, shown, about if elsewhere else None))
     return groups, added
 
 
 def _stands_for(parameter: click.Parameter, option: Option) -> bool:
-    """Return whether a flag can give an option its value: that of another painter, as a rule."""
+    """Return whether a flag, usually of another painter, can set the value of an option."""
     of_painter = str(parameter.name).startswith(_PREFIX)
     return of_painter and getattr(parameter, "is_flag", False) == (option.kind == "flag")
 

@@ -11,7 +11,7 @@ from cloup import option, option_group
 from ...types import MASS_DEFINITIONS
 from .values import FLOAT
 
-# Name of the option: that of the choice, in `mockgal.satellites.options.SatelliteOptions`.
+# Names of options, and the fields of `mockgal.satellites.options.SatelliteOptions` that they set.
 CHOICES = {
     "satellite_numbers": "numbers",
     "satellite_profile": "profile",
@@ -28,7 +28,7 @@ populating = option_group(
         "--populate",
         is_flag=True,
         default=None,
-        help="Make satellites before painting. The options below need it.",
+        help="Add satellites to the hosts before painting. The options below need this one.",
     ),
     option(
         "--satellite-numbers",
@@ -62,15 +62,15 @@ populating = option_group(
     option(
         "--radius-definition",
         type=click.Choice([name for name in MASS_DEFINITIONS if name != "fof"]),
-        help="Mass definition that gives a friends-of-friends host its radius, with its mass "
-        "taken as it is.",
+        help="Mass definition to assume for friends-of-friends masses, which gives their hosts a "
+        "radius. The masses are not converted.",
     ),
 )
 
 
 def take_choices(wanted: dict[str, Any]) -> dict[str, Any]:
-    """Move the choices out of the options that were given."""
+    """Remove the options for satellites from ``wanted``, and return them by field."""
     choices = {name: wanted.pop(option) for option, name in CHOICES.items() if option in wanted}
-    with suppress(KeyError, ValueError):  # none, or a name
+    with suppress(KeyError, ValueError):  # not set, or a name
         choices["concentration"] = float(choices["concentration"])
     return choices

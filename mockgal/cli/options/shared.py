@@ -1,4 +1,4 @@
-"""Options that several commands have, in the groups that their help shows."""
+"""Options shared by several commands, in the groups that the help shows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Renamed(cloup.Option):
-    """An option with earlier names, which still work and are shown nowhere.
+    """An option with earlier names, which still work but are not shown.
 
     Parameters
     ----------
@@ -44,14 +44,14 @@ class Renamed(cloup.Option):
 
 
 class Listed(cloup.Option):
-    """An option whose help lists names in the place of ``{names}``, those of plug-ins included.
+    """An option whose help lists names in place of ``{names}``, including those of plug-ins.
 
     Parameters
     ----------
     names : callable
-        Returns them; called when the help is asked for.
+        Returns the names; called when the help is requested.
     last : str
-        What joins the last one to the others: ``" or "``, or ``", "``.
+        Text between the last name and the others: ``" or "``, or ``", "``.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Listed(cloup.Option):
 
 
 class Unnamed(click.Argument):
-    """An argument in place of an option, as an earlier version had it: it is not in the help."""
+    """An argument that an earlier version had in place of an option; the help does not show it."""
 
     def get_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Return nothing."""
@@ -83,17 +83,17 @@ class Unnamed(click.Argument):
 
 
 def formerly_first(name: str) -> Decorator:
-    """Accept the value of an option as the argument ``name`` as well, as earlier versions did."""
+    """Also accept the value of an option as the argument ``name``, as earlier versions did."""
     return cloup.argument(name, cls=Unnamed, required=False)
 
 
 def one_of_both(command: str, flag: str, named: str | None, unnamed: str | None) -> str:
-    """Return the value that was given with its option, or without.
+    """Return the value of an option, from its flag or from the unnamed argument.
 
     Raises
     ------
     UsageError
-        None, or both.
+        Neither was given, or both were.
     """
     if named is not None and unnamed is not None:
         raise UsageError(command, f"{unnamed} beside {flag} {named}", "one", "leave it out")
@@ -107,7 +107,7 @@ def options(*decorators: Decorator) -> Decorator:
     """Join decorators into one; their options are shown in this order."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        for decorator in reversed(decorators):  # the last one added is shown first
+        for decorator in reversed(decorators):  # click shows the last decorator first
             command = decorator(command)
         return command
 
@@ -124,9 +124,9 @@ def parameters_of(*decorators: Decorator) -> list[Any]:
 
 
 def adding(command: Callable[..., Any], parameters: Iterable[click.Parameter]) -> Any:
-    """Add parameters to the function of a command, before those that it has."""
+    """Add parameters to the function of a command, in front of those already there."""
     own: list[click.Parameter] = command.__dict__.setdefault("__click_params__", [])
-    own += reversed(list(parameters))  # the last one is shown first
+    own += reversed(list(parameters))  # click shows the last parameter first
     return command
 
 
@@ -146,8 +146,8 @@ cutting = option(
 changed = option(
     "--changed-by-hand",
     metavar="REASON",
-    help="Read a mock that other programs changed since mockgal wrote it: its numbers, and in FITS "
-    "its rows and columns. The reason is kept with what is made of it.",
+    help="Read a mock that another program has changed: its numbers, or in FITS its rows and "
+    "columns. The REASON is recorded in every output made from it.",
 )
 luminous = option(
     "--luminosity-floor",
@@ -186,16 +186,15 @@ reading = options(
         option(
             "--mass-definition",
             type=click.Choice(list(MASS_DEFINITIONS)),
-            help="Mass definition of the hosts that is read (default: 200c, or the one that the "
-            "input has).",
+            help="Definition of the host masses to read (default: 200c, or the one in the input).",
         ),
         option(
             "--drop-bad",
             is_flag=True,
             default=None,
-            help="Drop rows with NaN, infinite or negative masses, halos that are there again "
-            "under another id, and centrals without a host mass with all their satellites, instead "
-            "of refusing the input. They are counted.",
+            help="Drop and count bad rows instead of refusing the input: NaN, infinite or negative "
+            "masses, halos repeated under another id, and centrals without a host mass, with all "
+            "their satellites.",
         ),
         option(
             "--orphans",
@@ -213,14 +212,14 @@ reading = options(
             "--allow-empty-regions",
             is_flag=True,
             default=None,
-            help="Accept a box of which a part holds no halo.",
+            help="Accept a box with regions that hold no halo.",
         ),
         option(
             "--allow-missing-chunks",
             is_flag=True,
             default=None,
-            help="Accept a catalogue that lacks some of its files, and read the groups that are "
-            "whole. This is recorded.",
+            help="Accept a catalogue that lacks some of its files, and read only the complete "
+            "groups. This is recorded.",
         ),
         option(
             "--stellar-mass-definition",
@@ -283,13 +282,13 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def stem(path: str) -> str:
-    """Return what outputs are named after: the file without its extension, or the folder."""
+    """Return the stem of default outputs: the name of a file without extension, or of a folder."""
     where = Path(os.path.abspath(path))
     return where.name if where.is_dir() else where.stem
 
 
 def pairs_of_runs(*more: Decorator) -> Decorator:
-    """Return the options that name gravity-only runs and their twins, and ``more`` about them."""
+    """Return the options that name gravity-only runs and their twins, with ``more`` options."""
     return option_group(
         "Pairs of runs",
         option(
@@ -326,21 +325,19 @@ densities = option(
 
 
 def describing(what: str) -> Decorator:
-    """Return the options with words about ``what`` is made."""
+    """Return the options that describe the product ``what``: name, summary, caution, papers."""
     return option_group(
         f"About the {what}",
         option("--name", help=f"Name of the {what} (default: that of the file)."),
-        option("--summary", help="One line about the runs, which is stored and shown."),
-        option(
-            "--caution", help="What users should beware of. It is stored, and shown at each use."
-        ),
+        option("--summary", help="One line about the runs, to store and show."),
+        option("--caution", help="Warning to users, which is stored and shown at each use."),
         option(
             "--reference",
             "references",
             multiple=True,
             cls=Renamed,
             formerly=("--citation",),
-            help="Paper to cite, which is stored. May be repeated.",
+            help="Paper to cite, to be stored. May be repeated.",
         ),
     )
 
@@ -348,12 +345,12 @@ def describing(what: str) -> Decorator:
 def check_pairs(
     command: str, darks: tuple[str, ...], hydros: tuple[str, ...], more: str = ""
 ) -> None:
-    """Raise if runs and twins do not go together.
+    """Raise if the numbers of runs and twins differ.
 
     Raises
     ------
     UsageError
-        None, or more of one kind than of the other.
+        There are no runs, or more of one kind than of the other.
     """
     if not darks or len(darks) != len(hydros):
         raise UsageError(

@@ -1,6 +1,6 @@
-"""What the values of options are, for the help and for the completion of a shell.
+"""Types of option values, for the help and for shell completion.
 
-Numbers are read here; what they may be is checked by whoever takes them, with a message of its own.
+Numbers are parsed here. The code that uses them checks their range, with its own message.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ _FLOAT = re.compile(r"[-+]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][-+
 
 
 class Value(click.ParamType[str]):
-    """A text that is kept as it is.
+    """A text that is kept unchanged.
 
     Parameters
     ----------
     name : str
-        Shown in capitals for the value in the help.
+        Name of the value in the help, where it is in capitals.
     kind : str
-        What a shell completes it to: ``"file"``, which folders lead to, ``"dir"``, or ``""``.
+        What a shell completes it to: ``"file"`` (and folders on the way), ``"dir"``, or ``""``
+        for neither.
     names : callable, optional
-        Returns the names that it is also, or only, completed to.
+        Returns names that are offered for completion as well.
     several : bool
         Names may be joined by commas.
     """
@@ -55,7 +56,7 @@ class Value(click.ParamType[str]):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem[Any]]:
-        """Return what ``incomplete`` can become."""
+        """Return the completions of ``incomplete``."""
         files = [CompletionItem(incomplete, type=self.kind)] if self.kind else []
         before, comma, last = incomplete.rpartition(",") if self.several else ("", "", incomplete)
         taken = before.split(",")
@@ -67,26 +68,26 @@ class Value(click.ParamType[str]):
 
 
 class Number(click.ParamType[Any]):
-    """A number in plain decimal digits, finite; with ``whole``, one without a fraction."""
+    """A finite number in plain decimal digits; with ``whole``, a whole number."""
 
     def __init__(self, *, whole: bool = False) -> None:
         self.name = "integer" if whole else "float"
         self.whole = whole
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number; a text that is none ends the command."""
+        """Return the number; fail if the text is not a number."""
         if not isinstance(value, str):
             return value
         if _WHOLE.fullmatch(value.strip()) if self.whole else _FLOAT.fullmatch(value.strip()):
-            found = int(value) if self.whole else float(value)
-            if math.isfinite(found):
-                return found
+            number = int(value) if self.whole else float(value)
+            if math.isfinite(number):
+                return number
         what = "a whole number such as 3" if self.whole else "a number such as 0.3 or 1e-3"
         self.fail(f"{shown(value)} is not {what}.", param, ctx)
 
 
 class Choices(click.Choice[str]):
-    """Names that the help and the completion show; whoever takes the text checks it."""
+    """Names shown in the help and in completion; the code that uses the text checks it."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return ``value``."""
@@ -94,7 +95,7 @@ class Choices(click.Choice[str]):
 
 
 def value_of(option: Option) -> click.ParamType[Any]:
-    """Return how the help and the completion show the values of an option; texts stay texts."""
+    """Return the type that shows an option's values in help and completion; all stay texts."""
     names, numbers = option.names, {"number": "float", "whole": "integer"}
     if option.kind in ("file", "folder"):
         return FILE if option.kind == "file" else FOLDER
@@ -106,7 +107,7 @@ def value_of(option: Option) -> click.ParamType[Any]:
 
 
 def extensions() -> list[str]:
-    """Return the extension that the files of each writer have, the first where it has several."""
+    """Return the file extension of each writer, the first where it has several."""
     return [writer.extensions[0] for _, writer in registry.working("writers")]
 
 

@@ -1,4 +1,4 @@
-"""The progress bar that a terminal shows: what is done, how fast, and the time left."""
+"""The progress bar on a terminal: steps done, rate, and time left."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-NARROW = 60  # columns below which the bar itself and the rate are left out
+NARROW = 60  # width in characters below which the bar itself and the rate are left out
 
 
 class RateColumn(ProgressColumn):
-    """Steps done per second; nothing before the first two steps, when there is no rate yet."""
+    """Steps per second; empty before the first two steps, when there is no rate yet."""
 
     def render(self, task: Task) -> Text:
         """Return the rate of ``task`` as text."""
@@ -50,12 +50,12 @@ _drawn: list[Progress] = []  # the bar on the screen, if there is one
 
 @contextmanager
 def drawn() -> Iterator[Callable[[int, int, str], None]]:
-    """Draw a bar on standard error for each kind of work that is reported in the block."""
+    """Draw a bar on standard error for each kind of work reported within the block."""
     bar = make_bar(Console(stderr=True, highlight=False))
     tasks: dict[str, TaskID] = {}
 
     def advance(done: int, total: int, label: str) -> None:
-        what = label.partition(",")[0]  # the rest changes as the work goes on
+        what = label.partition(",")[0]  # the rest of the label changes during the work
         description = escape(label)
         if what not in tasks:
             tasks[what] = bar.add_task(description, total=total)
@@ -70,7 +70,7 @@ def drawn() -> Iterator[Callable[[int, int, str], None]]:
 
 
 def print_above(line: str) -> bool:
-    """Print a line above the bar, not broken; return False if no bar is drawn."""
+    """Print a line above the bar, unwrapped; return False if no bar is drawn."""
     if not _drawn:
         return False
     _drawn[-1].console.print(Text(line), soft_wrap=True)

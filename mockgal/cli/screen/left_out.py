@@ -1,4 +1,4 @@
-"""What readers left out of a simulation, in lines for the screen."""
+"""Lines for the screen on the rows that readers left out of a simulation."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from ...layout import DROPPED_FOR
 
-# Counts in the record of halos, and what they are of.
+# Counts in the record of halos, and what they count.
 _ROWS = {
-    "phantoms_dropped": "phantoms: halos that consistent-trees made up between two outputs",
-    "dropped_bad": "rows with values that cannot be true, or there again (--drop-bad)",
-    "dropped_with_their_host": "satellites of hosts whose mass cannot be true (--drop-bad)",
+    "phantoms_dropped": "phantoms: halos that consistent-trees interpolated between two outputs",
+    "dropped_bad": "rows with impossible values, or repeated (--drop-bad)",
+    "dropped_with_their_host": "satellites of hosts with an impossible mass (--drop-bad)",
     "orphans_dropped": "satellites without a central (--orphans drop)",
-    "dropped_flagged_as_no_galaxy": "satellites that the catalogue flags as no galaxies",
-    "subhalos_left_out_for_missing_chunks": "subhalos of groups that missing chunks cut off",
+    "dropped_flagged_as_no_galaxy": "satellites that the catalogue flags as not galaxies",
+    "subhalos_left_out_for_missing_chunks": "subhalos of groups cut off by missing chunks",
 }
 
 
@@ -24,7 +24,7 @@ def left_out(record: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     record : mapping
-        Of `mockgal.types.HaloCatalog`.
+        The ``record`` of a `mockgal.types.HaloCatalog`.
     """
     lines = {name: f"{record[name]:,} {what}" for name, what in _ROWS.items() if record.get(name)}
     kinds = {name: n for name, n in record.items() if name.startswith(DROPPED_FOR)}

@@ -1,4 +1,4 @@
-"""What the user sees: lines of a report, progress, warnings and errors."""
+"""Output to the user: lines of a report, progress, warnings and errors."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ import click
 
 from ...errors import MockgalError, OutputError, printable
 
-_NARROWEST = 20  # columns of a terminal for which lines are fitted
-_LABEL = re.compile(r"(\S+(?: \S+)?)? {2,}")  # what a line of a report begins with
-QUIET = "mockgal.quiet"  # in the context of a command: whether it shows neither report nor bar
+_NARROWEST = 20  # width in characters of the narrowest terminal that lines are wrapped for
+_LABEL = re.compile(r"(\S+(?: \S+)?)? {2,}")  # at the start of a line of a report
+QUIET = "mockgal.quiet"  # in the context of a command: show neither report nor bar
 
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[int, int, str], None] | None]:
-    """A progress bar with rate and time left on a terminal, nothing elsewhere."""
+    """Yield the progress function of a bar on a terminal; None elsewhere."""
     context = click.get_current_context(silent=True)
     if not sys.stderr.isatty() or (context is not None and context.meta.get(QUIET)):
         yield None
         return
-    from .bar import drawn  # rich is loaded where it is shown
+    from .bar import drawn  # imports rich, only if a bar is drawn
 
     with drawn() as advance:
         yield advance
@@ -54,10 +54,10 @@ def _note(line: str) -> None:
 
 
 def say(lines: Iterable[str], *, whole: bool = False) -> None:
-    """Print lines to standard output; what they hold cannot forge other lines.
+    """Print lines to standard output, escaped so that no content can forge a further line.
 
-    On a terminal long ones go on below their own text, broken at blanks, unless they are to be
-    left ``whole`` or hold a command, which is there to be copied.
+    On a terminal long lines are wrapped at blanks and indented below their own text. Lines with a
+    command, which users copy, are not wrapped, nor any with ``whole``.
     """
     width = _NARROWEST
     if sys.stdout.isatty():
@@ -79,12 +79,12 @@ def say(lines: Iterable[str], *, whole: bool = False) -> None:
 
 
 class _Raw(io.FileIO):
-    """A standard stream whose reader may go away, and which may be full."""
+    """A standard stream whose reader may vanish, or whose disk may be full."""
 
     _is_broken = False
 
     def write(self, data: Any) -> int:
-        """Write, or raise an `OutputError` once: whatever follows is dropped."""
+        """Write, or raise an `OutputError` once; later output is dropped."""
         size = memoryview(data).nbytes
         if self._is_broken:
             return size
@@ -94,7 +94,7 @@ class _Raw(io.FileIO):
             return written
         except OSError as error:
             self._is_broken = True
-            # Nobody reads on, which is no failure of ours; and of errors there is no way to tell.
+            # A reader that stopped is no failure of ours; a failing stderr cannot be reported.
             if isinstance(error, BrokenPipeError) or self.fileno() != 1:
                 return size
             raise OutputError(
@@ -107,18 +107,19 @@ class _Raw(io.FileIO):
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """Make the standard streams fit to write to, whatever the caller left of them, in the block.
+    """Make the standard streams safe to write to within the block, whatever the caller left.
 
-    Closed ones lead nowhere. Letters that their encoding lacks are escaped, as for ``LANG=C``.
+    Closed streams lead to the null device. Characters that the encoding lacks are escaped, as for
+    ``LANG=C``.
 
     Raises
     ------
     OutputError
-        Standard output cannot be written, when it is flushed.
+        Standard output cannot be written; raised when it is flushed.
     """
     _open_closed()
     former = sys.stdout, sys.stderr
-    # Those of tests and notebooks are left alone.
+    # Replaced streams, of tests and notebooks, are left alone.
     if former[0] is sys.__stdout__:
         sys.stdout = _stream(1, former[0])
     if former[1] is sys.__stderr__:
@@ -126,7 +127,7 @@ def standard_streams() -> Iterator[None]:
     try:
         yield
     finally:
-        with suppress(OutputError):  # an error is on its way
+        with suppress(OutputError):  # another error may be propagating
             sys.stdout.flush()
         sys.stdout, sys.stderr = former
 
@@ -141,9 +142,9 @@ def _stream(number: int, former: TextIO | None) -> TextIO:
 
 
 def _open_closed() -> None:
-    """Open the descriptors 0, 1 and 2 where they are closed: a file would get their number."""
+    """Open descriptors 0, 1 and 2 where they are closed, or a file would get their number."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the least number that is free
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
