@@ -119,7 +119,7 @@ def hod_calibration() -> str:
     satellites = ", ".join(f"`{name}`" for name in hod_columns.SATELLITES)
     lines.append(
         f"\nA table made without a gravity-only twin lacks all of {twin}. The painter refuses it "
-        "unless painting without corrections is asked for (`--missing-twin uncorrected`). "
+        "unless you accept painting without corrections (`--missing-twin uncorrected`). "
         f"All of {satellites} are there, or none: hosts without subhalos can be populated from a "
         "table that has them. So are all jackknife errors (`NAME_error`), or none.\n\n"
         "Metadata:\n\n| key | meaning |\n|---|---|"

@@ -53,7 +53,7 @@ def test_build(bundle, standin, tmp_path, monkeypatch, capsys):
     satellites = int(np.sum(~mock["is_central"]))
     assert 300 < satellites < 700
     assert re.search(
-        rf"^populated +{satellites} satellites made for \d+ of 600 hosts", printed, re.M
+        rf"^populated +{satellites} satellites added to \d+ of 600 hosts", printed, re.M
     )
     made = mock.provenance["simulation"]["reading"]["populate"]
     assert made["satellites"] == satellites

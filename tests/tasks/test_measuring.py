@@ -152,7 +152,7 @@ def test_options_that_some_statistics_do_not_have_are_told(mockgal_command, mock
     )
     assert result.returncode == 0, result.stderr
     assert result.stderr.splitlines() == [
-        f"mockgal: warning: {option} was given, which has no part in mass_function"
+        f"mockgal: warning: option {option} has no effect on mass_function"
         for option in ("grid_size", "weight")
     ]
 

@@ -355,7 +355,7 @@ def test_the_command(mockgal_command, universes, tmp_path):
     assert result.returncode == 0, result.stderr
     assert f"predicted   stellar_mass, {RADIUS}, vmax, mass" in result.stdout
     shown = mockgal_command("weights", "show", "w.safetensors").stdout
-    assert f"{RADIUS}: log10 of that of the subhalo [Mpc/h]" in shown
+    assert f"{RADIUS}: log10 of the subhalo's value [Mpc/h]" in shown
     assert f"## {RADIUS}" in (tmp_path / "w.safetensors.card.md").read_text()
     painted = mockgal_command(
         *("build", "--sim", "dark.hdf5", "--painter", "cnn", "--weights", "w.safetensors"),
@@ -380,5 +380,5 @@ def test_redshifts_that_are_only_held_out(universes, tmp_path):
         [at(getattr(m, kind), min(k, 1), f"{kind} {k}") for k, m in enumerate(made)]
         for kind in ("dark", "hydro")
     )
-    with pytest.raises(DomainError, match="held out at redshifts 0 to 1, those trained on at 0"):
+    with pytest.raises(DomainError, match="held-out runs at redshifts 0 to 1, training runs at 0"):
         train(dark, hydro, tmp_path / "w.safetensors", target="stellar_mass")

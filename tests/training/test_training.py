@@ -313,7 +313,7 @@ def test_all_of_a_pair_that_was_not_trained_on(pair, trained):
         warnings.simplefilter("error", MockgalWarning)
         scores = mockgal.evaluate(weights, other.dark, other.hydro)
     same = replace(other.dark, snapshot=replace(other.dark.snapshot, name=pair[0].snapshot.name))
-    with pytest.warns(MockgalWarning, match="of this name was trained on"):
+    with pytest.warns(MockgalWarning, match="of this name was used in training"):
         assert mockgal.evaluate(weights, same, other.hydro)["mass"] == scores["mass"]
     light = other.dark.halos.columns | {"mass": np.minimum(other.dark.halos["mass"], 1e9)}
     light = replace(other.dark, halos=replace(other.dark.halos, columns=light))
@@ -417,7 +417,7 @@ def test_several_pairs_with_the_last_held_out(pair, tmp_path):
     assert card_of(weights, scores) == text  # the pair that is held out, alone
     assert card_of(weights, mockgal.evaluate(weights, darks, hydros)) == text
     for number in (0, 1):
-        with pytest.raises(DomainError, match="trained on, or chose among epochs"):
+        with pytest.raises(DomainError, match="used in training, or to choose the epoch"):
             mockgal.evaluate(weights, *pairs[number])
 
 
@@ -529,7 +529,7 @@ def test_regions_that_overlap(pair, tmp_path, exit_code):
         ({"least_particles": 0}, UsageError, "whole number"),
         ({"luminosity_floor": None}, MissingDatasetError, "--luminosity-floor"),
         ({"luminosity_floor": 1e20}, UsageError, "luminous"),
-        ({"luminosity_floor": "-1e9 Msun/h"}, UsageError, "a mass from 0 on"),
+        ({"luminosity_floor": "-1e9 Msun/h"}, UsageError, "a mass of 0 or more"),
         ({"training": {"epoch": 1}}, UsageError, "epochs"),
         ({"training": {"epochs": 0}}, UsageError, "epochs"),
         ({"split": {"shift": 1}}, UsageError, "kind"),

@@ -220,7 +220,7 @@ def test_the_help_has_a_group_of_its_own():
         "Painter mine",
     ]
     group = text[text.index("Painter mine:") : text.index("Satellites, for")]
-    assert "In recipes and from Python alone: seed." in group  # --seed is of the command
+    assert "Only in recipes and from Python: seed." in group  # --seed is of the command
     for words in (
         "--my-option INTEGER",
         "--my-flag ",

@@ -108,7 +108,7 @@ def test_dropping_all_rows_is_refused(tmp_path, scene):
 def test_the_screen_says_why_rows_are_left_out():
     record = {"dropped_bad": 3, "dropped_for_vmax": 2, "dropped_for_velocity": 1}
     (line,) = left_out(record)
-    assert line.startswith("3 rows with values that cannot be true")
+    assert line.startswith("3 rows with impossible values")
     assert line.endswith(": 2 by vmax, 1 by velocity")
 
 
