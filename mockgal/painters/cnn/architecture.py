@@ -1,8 +1,9 @@
 """The shape of the dm2gal network: its layers, presets, and the voxels that it sees.
 
-Six blocks of convolution, batch normalisation and ReLU, none of them padded: some of stride 1, then
-one of kernel 3 and stride 2, three times over; two fully connected layers (arXiv:2012.00186,
-section 2.2). Without padding the answer for a subhalo depends on its own crop alone.
+There are six blocks of convolution, batch normalisation and ReLU without padding: three times some
+of stride 1 and then one of kernel 3 and stride 2. Two fully connected layers follow
+(arXiv:2012.00186, section 2.2). Without padding the output for a subhalo depends only on its own
+crop.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, NamedTuple
 from ...columns import FURTHER_TARGETS
 from ...errors import BadValueError, UsageError
 
-CHANNELS = ("matter", "subhalos")  # of a crop: mass per voxel of each
+CHANNELS = ("matter", "subhalos")  # channels of a crop: mass per voxel of each
 STRIDED_KERNEL = 3
 SUBHALO_FEATURES = (
     "log_mass",
@@ -26,16 +27,16 @@ SUBHALO_FEATURES = (
     "offset_y",
     "offset_z",
 )
-FEATURES = (*SUBHALO_FEATURES, "scale_factor")  # the last, of the simulation
+FEATURES = (*SUBHALO_FEATURES, "scale_factor")  # the last is of the simulation
 MEAN_ONLY = ("mean",)
 OUTPUTS = ("mean", "log_scatter", "luminous_logit")
-FURTHER_OUTPUTS = ("mean", "slope", "log_scatter")  # of each further target
+FURTHER_OUTPUTS = ("mean", "slope", "log_scatter")  # for each further target
 _MOST = {"crop_size": 257, "width": 1024, "hidden": 1 << 14}
 _MOST_KERNELS, _LARGEST_KERNEL, _STAGES = 8, 31, 3
 
 
 class Layer(NamedTuple):
-    """One convolution: its kernel's side, its stride, channels in and out."""
+    """One convolution: side of the kernel, stride, channels in and out."""
 
     kernel: int
     stride: int
@@ -45,12 +46,12 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a network is made of; stored with its weights.
+    """Layout of a network; stored with its weights.
 
     Parameters
     ----------
     preset : str
-        Name of the layout, a key of `PRESETS`, or one of one's own.
+        Name of the layout: a key of `PRESETS`, or any other name.
     kernels : tuple of tuple of int
         Sides of the kernels of stride 1 of each of the three stages; odd, from 3 on.
     crop_size : int
@@ -60,9 +61,9 @@ class Architecture:
     hidden : int
         Neurons of the first fully connected layer.
     features : tuple of str
-        Of the subhalo, given to the first fully connected layer; some of `FEATURES`.
+        Features of the subhalo, inputs of the first fully connected layer; some of `FEATURES`.
     outputs : tuple of str
-        `MEAN_ONLY`, or what `outputs_of` gives.
+        `MEAN_ONLY`, or a result of `outputs_of`.
 
     Raises
     ------
@@ -113,38 +114,38 @@ class Architecture:
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The convolutions, in order."""
-        found: list[Layer] = []
+        layers: list[Layer] = []
         channels = len(CHANNELS)
         for stage, kernels in enumerate(self.kernels):
             for kernel in kernels:
-                found.append(Layer(kernel, 1, channels, self.width << stage))
+                layers.append(Layer(kernel, 1, channels, self.width << stage))
                 channels = self.width << stage
-            found.append(Layer(STRIDED_KERNEL, 2, channels, 2 * (self.width << stage)))
+            layers.append(Layer(STRIDED_KERNEL, 2, channels, 2 * (self.width << stage)))
             channels = 2 * (self.width << stage)
-        return tuple(found)
+        return tuple(layers)
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Side of a crop, and of what each convolution makes of it; the last is 1."""
-        found = [self.crop_size]
+        """Side of a crop, and of the output of each convolution; the last is 1."""
+        sizes = [self.crop_size]
         for layer in self.layers:
-            found.append((found[-1] - layer.kernel) // layer.stride + 1)
-        return tuple(found)
+            sizes.append((sizes[-1] - layer.kernel) // layer.stride + 1)
+        return tuple(sizes)
 
     @property
     def windows(self) -> tuple[int, ...]:
-        """Side of what each convolution reads for the one voxel that comes out, and 1 at the end.
+        """Side of each convolution's input that the final single voxel depends on, and then 1.
 
         The first is the side of the receptive field.
         """
-        found = [1]
+        sides = [1]
         for layer in reversed(self.layers):
-            found.append((found[-1] - 1) * layer.stride + layer.kernel)
-        return tuple(reversed(found))
+            sides.append((sides[-1] - 1) * layer.stride + layer.kernel)
+        return tuple(reversed(sides))
 
     @property
     def receptive_field(self) -> tuple[int, int]:
-        """The first and the last voxel that is seen along an axis, relative to the target's."""
+        """First and last voxel seen along an axis, relative to the target voxel."""
         first = -(self.crop_size // 2)
         return first, first + self.windows[0] - 1
 
@@ -156,7 +157,7 @@ class Architecture:
 
     @property
     def parameters(self) -> int:
-        """Weights and biases that training finds."""
+        """Number of weights and biases that are trained."""
         convolutions = sum(
             layer.kernel**3 * layer.channels_in * layer.channels_out + 3 * layer.channels_out
             for layer in self.layers
@@ -165,7 +166,7 @@ class Architecture:
         return convolutions + first + (self.hidden + 1) * len(self.outputs)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return the architecture as plain JSON values."""
         values = dataclasses.asdict(self)
         return (
             values
@@ -175,12 +176,12 @@ class Architecture:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Architecture:
-        """What `to_dict` gave.
+        """Return the architecture from the result of `to_dict`.
 
         Raises
         ------
         BadValueError
-            Entries missing or unknown, or of another kind.
+            Entries are missing or unknown, or of the wrong kind.
         """
         names = {field.name for field in dataclasses.fields(cls)}
         if set(values) != names:
@@ -190,7 +191,7 @@ class Architecture:
             isinstance(item, list)
             for item in [*(values[name] for name in lists), *_listed(values["kernels"])]
         ):
-            raise _bad("architecture", "a preset that is no text, or lists that are none", "them")
+            raise _bad("architecture", "a preset or list of another type", "a text and lists")
         for name in ("features", "outputs"):
             if not all(isinstance(item, str) for item in values[name]):
                 raise _bad(name, repr(values[name])[:200], "a list of names")
@@ -206,11 +207,11 @@ class Architecture:
 
 
 def outputs_of(further: Sequence[str]) -> tuple[str, ...]:
-    """Outputs of a network that gives a distribution, of stellar mass and of further targets."""
+    """Return the outputs of a network that predicts laws of stellar mass and further targets."""
     return (*OUTPUTS, *(f"{name}:{output}" for name in further for output in FURTHER_OUTPUTS))
 
 
-# Layouts; where the paper's text and its public code differ: docs/explanation/network.md.
+# Layouts; docs/explanation/network.md says where the paper's text and its public code differ.
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {
         "kernels": ((7, 7), (5, 5), (3, 3)),
@@ -225,14 +226,14 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def architecture(preset: str, **changes: Any) -> Architecture:
-    """The architecture of a preset, with other values for some of its entries.
+    """Return the architecture of a preset, with changes to some of its entries.
 
     Raises
     ------
     UsageError
-        No such preset.
+        There is no such preset.
     BadValueError
-        As of `Architecture`.
+        See `Architecture`.
     """
     if preset not in PRESETS:
         raise UsageError("network preset", repr(preset), "one of " + ", ".join(PRESETS))

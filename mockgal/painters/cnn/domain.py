@@ -1,4 +1,4 @@
-"""Whether weights are valid for a simulation."""
+"""The domain of weights: whether they are valid for a simulation."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from .inputs import SAME_VOXEL, Grid, grid_of
 from .weights.header import WeightsHeader
 from .weights.named import Weights, read_weights, shipped_weights
 
-PARTICLE_MASS = 0.1  # relative difference that is taken for the same resolution
-COSMOLOGY = 0.05  # of each parameter that both state
-REDSHIFT = 1e-3  # of redshifts that were computed from a scale factor, or named after round ones
-RESOLVED = 2.0  # by which the smallest subhalos may be above that of the training
-_SMALLEST = 0.01  # share of the subhalos that are the smallest: one may be a stray
+PARTICLE_MASS = 0.1  # relative difference that counts as the same resolution
+COSMOLOGY = 0.05  # relative tolerance of each parameter that both state
+REDSHIFT = 1e-3  # tolerance for redshifts computed from a scale factor, or rounded
+RESOLVED = 2.0  # largest factor of the smallest subhalos over those of the training
+_SMALLEST = 0.01  # share of the subhalos that count as the smallest, as a single one may be odd
 
 
 def matching(scene: Scene) -> Weights:
-    """The shipped weights that are valid for a simulation.
+    """Return the shipped weights that are valid for a simulation.
 
     Raises
     ------
     DomainError
-        There are none, and the message says why, weights by weights; or more than one.
+        There are none, and the message gives the reasons, weights by weights; or there are several.
     """
-    shipped = {found.header.name: found for found in shipped_weights()}
+    shipped = {own.header.name: own for own in shipped_weights()}
     reasons = {
-        name: mismatch(scene, found.header, grid_of(scene, found.header))
-        for name, found in shipped.items()
+        name: mismatch(scene, own.header, grid_of(scene, own.header))
+        for name, own in shipped.items()
     }
     valid = [name for name, why in reasons.items() if not why]
     if len(valid) == 1:
@@ -58,7 +58,7 @@ def matching(scene: Scene) -> Weights:
 
 
 def mismatch(scene: Scene, weights: WeightsHeader, grid: Grid) -> list[str]:
-    """Why weights are not valid for a scene on a grid; empty if they are."""
+    """Return the reasons why weights are not valid for a scene on a grid; empty if they are."""
     domain, snapshot, halos = weights.domain, scene.snapshot, scene.halos
     reasons = []
     if not abs(grid.voxel_size / domain.voxel_size - 1.0) <= SAME_VOXEL:
@@ -90,7 +90,7 @@ def mismatch(scene: Scene, weights: WeightsHeader, grid: Grid) -> list[str]:
 
 
 def _matter(scene: Scene, weights: WeightsHeader) -> list[str]:
-    """Differences of particle mass and cosmology."""
+    """Return the differences of particle mass and cosmology."""
     domain, snapshot, reasons = weights.domain, scene.snapshot, []
     mass = snapshot.particle_mass
     if mass is None or not abs(mass / domain.particle_mass - 1.0) <= PARTICLE_MASS:
@@ -105,10 +105,10 @@ def _matter(scene: Scene, weights: WeightsHeader) -> list[str]:
 def both_state(
     one: Mapping[str, float], other: Mapping[str, float]
 ) -> Iterator[tuple[str, float, float]]:
-    """Name and values of parameters that two cosmologies state.
+    """Yield the name and values of parameters that both cosmologies state.
 
-    No baryons is what gravity-only runs say of runs that have them as dark matter; dark energy of
-    which nothing is stated is a cosmological constant.
+    An ``omega_b`` of 0 is skipped: gravity-only runs state it although their dark matter stands for
+    baryons, too. Dark energy that is not stated is a cosmological constant.
     """
     one, other = ({**LCDM, **parameters} for parameters in (one, other))
     for name, value in one.items():

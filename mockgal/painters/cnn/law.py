@@ -1,4 +1,4 @@
-"""From what a network gives to the law that galaxies are drawn from."""
+"""From the outputs of a network to the law that galaxies are drawn from."""
 
 from __future__ import annotations
 
@@ -28,47 +28,47 @@ def law(
     extrapolated: Array,
     record: dict[str, Any],
 ) -> Distribution:
-    """The prediction for n subhalos, of which ``rows`` have an output.
+    """Return the prediction for n subhalos, of which ``rows`` have an output.
 
     Parameters
     ----------
     header : WeightsHeader
-        Of the weights.
+        Header of the weights.
     n : int
     rows : ndarray of int, shape (m,)
     output : ndarray of float64, shape (m, o)
-        As `GalaxyNetwork` gives; standardised.
+        Outputs of `GalaxyNetwork`, standardised.
     share : ndarray, shape (m,)
-        Of each subhalo in the stellar mass of its voxel, where that is the target (`shares`). It
-        is luminous if its share is from the luminosity floor on.
+        Share of each subhalo in the stellar mass of its voxel, if that is the target (`shares`). A
+        subhalo is luminous if its own stellar mass is at or above the luminosity floor.
     extrapolated : ndarray of bool, shape (n,)
     record : dict
-        Gains ``not_painted_below_floor`` where a network gives the mean alone, else
-        ``means_far_below_floor``, whose laws are those of `mockgal.laws.normal.resolved`.
+        Gains ``not_painted_below_floor`` if the network predicts only the mean, else
+        ``means_far_below_floor``, the laws replaced by `mockgal.laws.normal.resolved`.
     """
     mean, deviation = header.normalisation.target
     luminosity_floor = header.domain.luminosity_floor
     floor = math.log10(luminosity_floor) if luminosity_floor > 0 else -math.inf
     p, location, scale = np.zeros(n), np.zeros(n), np.ones(n)
     certain = np.ones(n, dtype=np.int16)
-    found = mean + deviation * output[:, 0]
-    whole = found
+    own = mean + deviation * output[:, 0]
+    whole = own
     if header.target == "voxel":  # log10 (1 + M) of all galaxies in the voxel; the 1 is for zeros
-        one = np.log10(-np.expm1(-np.log(10.0) * np.maximum(found, 1.0)))
-        whole = found + np.where(found > 1.0, one, 0.0)
-        found = whole + np.log10(share)
-    location[rows] = found
+        one = np.log10(-np.expm1(-np.log(10.0) * np.maximum(own, 1.0)))
+        whole = own + np.where(own > 1.0, one, 0.0)
+        own = whole + np.log10(share)
+    location[rows] = own
     if header.architecture.outputs == MEAN_ONLY:
-        p[rows] = found >= floor
-        record["not_painted_below_floor"] = int(np.count_nonzero(found < floor))
+        p[rows] = own >= floor
+        record["not_painted_below_floor"] = int(np.count_nonzero(own < floor))
     else:
         certain[rows] = 0
         scale[rows] = deviation * np.exp(output[:, 1])
         p[rows] = 1.0 / (1.0 + np.exp(-output[:, 2]))
         part = np.flatnonzero(share < 1.0)
-        high, low = ((x[part] - floor) / scale[rows[part]] for x in (whole, found))
+        high, low = ((x[part] - floor) / scale[rows[part]] for x in (whole, own))
         p[rows[part]] *= np.exp(log_ndtr(low) - log_ndtr(high))  # given that the whole is luminous
-    # Of the mean and scatter as given, before those far below the floor are replaced
+    # From the original mean and scatter, before laws far below the floor are replaced
     further = _further(header, rows, output, np.maximum(location, floor), scale)
     if header.architecture.outputs != MEAN_ONLY:
         location[rows], scale[rows], far = resolved(location[rows], scale[rows], floor)
@@ -90,11 +90,11 @@ def law(
 def _further(
     header: WeightsHeader, rows: Array, output: Array, location: Array, scale: Array
 ) -> dict[str, ConditionalLaw]:
-    """Laws of the further targets, about lines through this stellar mass, its scale given too.
+    """Return laws of the further targets: lines through a stellar mass, with slopes in its scale.
 
-    The mass is the mean, or the floor if that is above it: all galaxies are.
+    The stellar mass is the mean, or the floor if that is higher, as all galaxies are above it.
     """
-    found, first = {}, len(OUTPUTS)
+    laws, first = {}, len(OUTPUTS)
     for name, pair in zip(header.architecture.further, header.normalisation.further, strict=True):
         mean, slope, log_scatter = output[:, first : first + len(FURTHER_OUTPUTS)].T
         first += len(FURTHER_OUTPUTS)
@@ -102,18 +102,21 @@ def _further(
         law.slope[rows] = pair[1] * slope / scale[rows]
         law.intercept[rows] = pair[0] + pair[1] * mean - law.slope[rows] * location[rows]
         law.scatter[rows] = pair[1] * np.exp(log_scatter)
-        found[FURTHER_TARGETS[name].name] = law
-    return found
+        laws[FURTHER_TARGETS[name].name] = law
+    return laws
 
 
 def shares(voxel: Array, mass: Array) -> Array:
-    """Each subhalo's part of the mass of those in its voxel; rows of a voxel follow each other."""
+    """Return each subhalo's share of the mass in its voxel; rows of a voxel are contiguous."""
     group = _groups(voxel)
     return np.asarray(mass / np.bincount(group, mass)[group]) if len(voxel) else np.ones(0)
 
 
 def heaviest(voxel: Array, mass: Array) -> Array:
-    """Row of the heaviest subhalo in the voxel of each, the first of equal ones; rows as above."""
+    """Return the row of the heaviest subhalo in each one's voxel; rows of a voxel are contiguous.
+
+    Of equally heavy subhalos it is the first.
+    """
     group = _groups(voxel)
     order = np.lexsort((-mass, group))
     first = np.flatnonzero(np.diff(group[order], prepend=-1))
@@ -121,7 +124,7 @@ def heaviest(voxel: Array, mass: Array) -> Array:
 
 
 def _groups(voxel: Array) -> Array:
-    """Number of the voxel of each row, from 0 on."""
+    """Return the number of each row's voxel, from 0 on."""
     new = np.ones(len(voxel), dtype=bool)
     new[1:] = (voxel[1:] != voxel[:-1]).any(axis=1)
     return np.asarray(np.cumsum(new) - 1)

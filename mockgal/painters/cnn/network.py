@@ -1,4 +1,4 @@
-"""The dm2gal network as a module of torch: what is trained, and the plain evaluation of one crop.
+"""The dm2gal network as a torch module, for training and for plain evaluation crop by crop.
 
 `mockgal.painters.cnn.evaluation.shared` evaluates the same function for many subhalos of a tile at
 once.
@@ -23,11 +23,11 @@ class Block(nn.Module):
         self.normalisation = nn.BatchNorm3d(channels_out)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Of shape (n, channels, x, y, z)."""
+        """Apply the block to ``x`` of shape (n, channels, x, y, z)."""
         return torch.relu_(self.normalisation(self.convolution(x)))
 
     def folded(self) -> tuple[Tensor, Tensor]:
-        """Weight and bias of the convolution that does the batch normalisation as well."""
+        """Return weight and bias of the convolution with the batch normalisation folded in."""
         convolution, normalisation = self.convolution, self.normalisation
         assert convolution.bias is not None
         assert normalisation.running_mean is not None
@@ -39,7 +39,7 @@ class Block(nn.Module):
 
 
 class GalaxyNetwork(nn.Module):
-    """Crops and features of subhalos to standardised predictions.
+    """Network from crops and features of subhalos to standardised predictions.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class GalaxyNetwork(nn.Module):
         self.output = nn.Linear(architecture.hidden, len(architecture.outputs))
 
     def forward(self, crops: Tensor, features: Tensor) -> Tensor:
-        """Predictions, each of subhalos by itself.
+        """Predict for each subhalo independently.
 
         Parameters
         ----------
@@ -72,9 +72,9 @@ class GalaxyNetwork(nn.Module):
         -------
         Tensor, shape (n, o)
             The architecture's ``outputs``: mean and log of the scatter of the standardised log10
-            of stellar mass, and the logit of the probability of being luminous. Of each further
-            target the mean of its standardised log10 at the mean stellar mass, what it rises by
-            for each scatter of that, and the log of its own scatter about this line.
+            of stellar mass, and the logit of the probability of being luminous. For each further
+            target: the mean of its standardised log10 at the mean stellar mass, its rise per
+            scatter of stellar mass, and the log of its own scatter about this line.
         """
         seen = crops
         for block in self.blocks:
@@ -84,15 +84,15 @@ class GalaxyNetwork(nn.Module):
         return result
 
     def folded(self) -> list[tuple[Tensor, Tensor]]:
-        """Weight and bias of each convolution, with the batch normalisation after it."""
+        """Return weight and bias of each convolution, with batch normalisation folded in."""
         return [cast(Block, block).folded() for block in self.blocks]
 
 
 def seeded_network(architecture: Architecture, seed: int) -> GalaxyNetwork:
-    """An untrained network, its weights drawn with torch's defaults and keyed by the seed.
+    """Return an untrained network, with weights drawn by torch's defaults from the seed.
 
-    The global random state is left as it was.
+    The global random state does not change.
     """
     with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # not those of GPUs, as torch's own would
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed GPUs, too
         return GalaxyNetwork(architecture)

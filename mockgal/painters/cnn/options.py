@@ -1,4 +1,4 @@
-"""Options of the painter ``cnn``, apart from it: every help needs them, and none needs torch."""
+"""Options of the painter ``cnn``, separate from it: all help texts need them, and none torch."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class CNNOptions:
     )
     allow_extrapolation: bool = allow_extrapolation()
     deterministic: bool = flag(
-        "Draw nothing: give each subhalo that more probably than not has a galaxy its median "
-        "stellar mass. This biases the mass function."
+        "Draw nothing: give each subhalo that is more likely than not to have a galaxy its "
+        "median stellar mass. This biases the mass function."
     )
     average_symmetries: bool = flag(
         "Average the network's output over the 48 rotations and reflections of its input, at "
@@ -64,8 +64,7 @@ class CNNOptions:
         changes_result=False,
     )
     resume: str | os.PathLike[str] | None = folder(
-        "Folder that keeps the finished tiles. A build that was stopped goes on from there when "
-        "the same command is given again.",
+        "Folder for finished tiles. The same command resumes an interrupted build from there.",
         exists=False,
         changes_result=False,
     )

@@ -1,6 +1,7 @@
 """The dm2gal painter: a convolutional network that sees the matter around each subhalo.
 
-arXiv:2012.00186; docs/explanation/network.md says where this differs from it and its public code.
+arXiv:2012.00186; docs/explanation/network.md says where this painter differs from the paper and its
+public code.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ Array = NDArray[Any]
 class CNNPainter(CNNOptions):
     """Paints with the dm2gal network.
 
-    Further columns are predicted at the stellar mass; a lower precision may err by at most
+    Further columns are predicted given the stellar mass; the error of a lower precision is at most
     `mockgal.painters.cnn.evaluation.tiles.GATE`.
     """
 
@@ -49,7 +50,7 @@ class CNNPainter(CNNOptions):
     name: ClassVar[str] = "cnn"
     needs: ClassVar[frozenset[str]] = frozenset({"halos", "field"})
     whole_box: ClassVar[bool] = True  # subhalos see their neighbours
-    tolerance: ClassVar[float] = 1e-4  # of outputs, where work is shared in another way
+    tolerance: ClassVar[float] = 1e-4  # of outputs, if work is shared differently
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -86,7 +87,8 @@ class CNNPainter(CNNOptions):
     def provides(self) -> tuple[Column, ...]:
         """Columns of the galaxies: those that the weights were trained on, and the flag.
 
-        Where the simulation is to decide on weights, what all of them give; see `chosen`.
+        Before the simulation has decided on the weights, the columns that all weights provide; see
+        `chosen`.
         """
         names = () if self.weights is None else self._loaded.architecture.further
         further = (FURTHER_TARGETS[name] for name in names)
@@ -94,7 +96,7 @@ class CNNPainter(CNNOptions):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """What the painter comes from."""
+        """Sources of the painter."""
         return ("Kasmanoff et al. 2020, arXiv:2012.00186 (dm2gal)",)
 
     @property
@@ -104,23 +106,24 @@ class CNNPainter(CNNOptions):
         return self.device
 
     def chosen(self, scene: Scene) -> CNNPainter:
-        """The painter with the weights used for a scene.
+        """Return the painter with the weights used for a scene.
 
         Raises
         ------
         DomainError
-            None were given, and none or several of those that come with mockgal are valid for it.
+            The painter has no weights, and none or several of those that come with mockgal are
+            valid for the scene.
         """
         if self.weights is not None:
             return self
         weights = matching(scene)
         digest = weights.digest()
-        if digest not in self._chosen:  # once, for it remembers the size of its tiles
+        if digest not in self._chosen:  # only once, as it remembers the size of its tiles
             self._chosen[digest] = replace(self, weights=weights)
         return self._chosen[digest]
 
     def describe(self, scene: Scene) -> dict[str, Any]:
-        """What identifies the painter for this scene: JSON values only."""
+        """Return what identifies the painter for this scene: JSON values only."""
         painter = self.chosen(scene)
         weights = painter._loaded
         grid = grid_of(scene, weights)
@@ -144,20 +147,20 @@ class CNNPainter(CNNOptions):
         }
 
     def predict(self, scene: Scene) -> Distribution:
-        """Luminous probability and law of log M* for each subhalo of ``scene``.
+        """Predict luminous probability and law of log M* for each subhalo of ``scene``.
 
         Raises
         ------
         DomainError
-            As of `check`; a box smaller than what the network sees.
+            See `check`; or the box is smaller than the network's receptive field.
         MissingDatasetError, BadValueError
-            A column that a feature needs is not there, or has zeros.
+            A column that a feature needs is missing, or has zeros.
         ResourceError
-            Too little memory for the smallest tiles.
+            There is too little memory for the smallest tiles.
         UsageError
-            A precision whose error is too large.
+            The error of the precision is too large.
         InternalError
-            A prediction that is no number, or no galaxy's mass.
+            A prediction is not a number, or no possible mass of a galaxy.
         """
         painter = self.chosen(scene)
         weights, halos = painter._loaded, scene.halos
@@ -165,29 +168,35 @@ class CNNPainter(CNNOptions):
         outside = painter.check(scene)
         rows = np.flatnonzero(halos["mass"] >= max(weights.domain.least_subhalo_mass, 5e-324))
         voxel, offset = grid.voxels(halos["position"][rows])
-        given, beyond = features(scene, weights, rows, offset)
+        values, beyond = features(scene, weights, rows, offset)
         order = np.lexsort((halos["halo_id"][rows], *voxel.T[::-1]))
-        rows, voxel, given, beyond = rows[order], voxel[order], given[order], beyond[order]
+        rows, voxel, values, beyond = rows[order], voxel[order], values[order], beyond[order]
         ids = halos["halo_id"][rows]
         share = np.ones(len(rows))
-        if weights.target == "voxel":  # which goes by its heaviest subhalo, as in training
+        if weights.target == "voxel":  # a voxel has the features of its heaviest subhalo
             share = shares(voxel, halos["mass"][rows])
             leading = heaviest(voxel, halos["mass"][rows])
-            given, beyond = given[leading], beyond[leading]
-        output, record = painter._evaluation.outputs(scene, grid, voxel, given, ids)
+            values, beyond = values[leading], beyond[leading]
+        output, record = painter._evaluation.outputs(scene, grid, voxel, values, ids)
         extrapolated = np.full(len(halos), bool(outside))
         extrapolated[rows] |= beyond
         record |= {
             "not_painted_unresolved": len(halos) - len(rows),
             "outside_feature_ranges": int(np.count_nonzero(beyond)),
         }
-        made = law(weights, len(halos), rows, output, share, extrapolated, record)
-        return _without_scatter(made) if self.deterministic else made
+        prediction = law(weights, len(halos), rows, output, share, extrapolated, record)
+        return _without_scatter(prediction) if self.deterministic else prediction
 
     def check(self, scene: Scene) -> list[str]:
-        """Why the weights are not valid for ``scene``; a `DomainError` unless that is allowed.
+        """Return the reasons why the weights are not valid for ``scene``, if that is allowed.
 
-        Warns of what the weights say that users should beware of.
+        Warn of the weights' own caution, and of tests of their card outside the bar.
+
+        Raises
+        ------
+        DomainError
+            There are reasons, and ``allow_extrapolation`` is not set; or the box is smaller than
+            the network's receptive field.
         """
         weights = self.chosen(scene)._loaded
         grid = grid_of(scene, weights)
@@ -220,7 +229,7 @@ class CNNPainter(CNNOptions):
 
 
 def _without_scatter(d: Distribution) -> Distribution:
-    """The most probable of being luminous or not, and the median of the stellar mass."""
+    """Replace the law by the more probable of luminous or not, and by the median stellar mass."""
     warn(
         "without a draw the galaxies have the median mass of subhalos like theirs: the "
         "stellar-mass function is biased, most so at its ends",

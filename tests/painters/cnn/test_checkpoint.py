@@ -198,10 +198,10 @@ LAYOUTS = {
     ),
     "expanded": (
         altered(lambda s: s.update({"_model.fc2.bias": torch.zeros(1).expand(1 << 40)})),
-        "no plain tensor",
+        "not a plain tensor",
     ),
     "sparse": (altered(lambda s: s.update({"_model.fc2.bias": torch.eye(3).to_sparse()})), "plain"),
-    "text": (altered(lambda s: s.update({"_model.fc2.bias": "x"})), "no plain tensor"),
+    "text": (altered(lambda s: s.update({"_model.fc2.bias": "x"})), "not a plain tensor"),
 }
 
 

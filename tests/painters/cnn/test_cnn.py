@@ -314,7 +314,7 @@ def test_a_grid_of_other_voxels_gives_way_to_particles():
     other = DensityField(8, BOX_SIZE / 8, "mass", "CIC", "corner", lambda a, b: np.zeros((0,)))
     weights = sample_weights()
     expected = CNNPainter(weights).predict(sim).location
-    with pytest.warns(MockgalWarning, match="made of the particles"):
+    with pytest.warns(MockgalWarning, match=r"not the one .* made from the particles"):
         both = CNNPainter(weights).predict(replace(sim, field=other)).location
     assert np.array_equal(both, expected)
     facts = CNNPainter(weights).describe(replace(sim, field=other))
@@ -377,7 +377,7 @@ def test_zero_host_masses_are_refused():
     mass = sim.halos["host_mass"].copy()
     mass[3] = 0.0
     halos = replace(sim.halos, columns={**sim.halos.columns, "host_mass": mass})
-    with pytest.raises(BadValueError, match="host_mass: found 1 values that are zero"):
+    with pytest.raises(BadValueError, match="host_mass: found 1 values"):
         CNNPainter(sample_weights()).predict(replace(sim, halos=halos))
 
 
@@ -439,7 +439,7 @@ def test_predictions_that_are_no_numbers():
     state = {name: value.clone() for name, value in weights.state.items()}
     state["blocks.0.convolution.weight"] *= 1e30
     state["blocks.1.convolution.weight"] *= 1e30
-    with pytest.raises(InternalError, match=r"tile at voxel \[.*no numbers.*halo_id"):
+    with pytest.raises(InternalError, match=r"tile at voxel \[.*NaN.*halo_id"):
         CNNPainter(replace(weights, state=state)).predict(scene())
     state = {name: value.clone() for name, value in weights.state.items()}
     for output, bias in ((0, 40.0), (0, -2000.0), (1, -40.0), (2, -2000.0)):
@@ -554,11 +554,11 @@ def test_painting_goes_on_where_it_was(tmp_path, monkeypatch):
     shuffled = sim.halos.take(np.random.default_rng(1).permutation(len(sim.halos)))
     painter.predict(replace(sim, halos=shuffled))
     assert not evaluated  # all are kept
-    with pytest.warns(MockgalWarning, match="none of them is of this simulation"):
+    with pytest.warns(MockgalWarning, match="has tiles, but none"):
         painter.predict(replace(sim, halos=sim.halos.take(np.arange(30))))
     assert evaluated  # of other subhalos
     evaluated.clear()
-    with pytest.warns(MockgalWarning, match="none of them is of this simulation"):
+    with pytest.warns(MockgalWarning, match="has tiles, but none"):
         found = painter.predict(replace(scene(grid=True), field=samples.density(other_matter())))
     assert evaluated  # of other matter
     assert np.abs(found.location - expected.location).max() > 0.01
@@ -578,7 +578,7 @@ def test_damaged_tiles_are_made_again(tmp_path):
     content = bytearray(kept[1].read_bytes())
     content[-3] ^= 1
     kept[1].write_bytes(content)
-    with pytest.warns(MockgalWarning, match="damaged; the tile is made again"):
+    with pytest.warns(MockgalWarning, match="damaged"):
         found = painter.predict(sim)
     assert np.array_equal(found.location, expected.location)
 

@@ -210,7 +210,7 @@ def test_bytes_of_no_tensor(file):
         if name != "__metadata__":
             value["data_offsets"] = [offset + 8 for offset in value["data_offsets"]]
     join(file, header, bytes(8) + data)
-    refused(file, "8 bytes of no tensor", kind=CorruptFileError)
+    refused(file, "8 bytes before", kind=CorruptFileError)
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Exact evaluation in tiles, which shares convolutions between neighbouring subhalos."""
+"""Exact evaluation in tiles that shares convolutions between neighbouring subhalos."""

@@ -1,18 +1,19 @@
-"""How the subhalos of a tile share the convolutions of their crops: which together, and how far.
+"""Plan of how the subhalos of a tile share the convolutions of their crops.
 
-With no padding the network's answer for a subhalo depends on its own crop alone, so that crops that
-overlap can share work, exactly. Subhalos are put together in boxes. For each box some of the layers
-are evaluated *densely*, everywhere that a subhalo of the box needs; for the rest each subhalo takes
-a *window* of what came out. The layer where it changes, the box's split, spans three cases:
+Without padding the network's output for a subhalo depends only on its own crop, so that overlapping
+crops can share work exactly. Subhalos are grouped in boxes. For each box the first layers are
+evaluated *densely*, wherever a subhalo of the box needs them; for the other layers each subhalo
+takes a *window* of the dense output. The layer at which this changes, the box's split, covers three
+cases:
 
-- crop (split 0): each subhalo for itself, on the voxels that its receptive field has;
+- crop (split 0): each subhalo separately, on the voxels of its receptive field;
 - gather: some layers of the first stage densely;
-- phase: beyond the first stride of 2. What comes after it depends on whether the window starts at
-  an even or an odd voxel along each axis, which gives 8 grids of half the resolution (64 after the
-  second stride), of which those that a subhalo needs are made.
+- phase: dense layers beyond the first stride of 2. Later layers depend on whether the window starts
+  at an even or an odd voxel along each axis. This gives 8 grids of half the resolution (64 after
+  the second stride), of which only those that a subhalo needs are computed.
 
-What costs least is chosen, in multiplications (plus what a call costs): they take the same time in
-all layers, within some tens of percent.
+The plan minimises the number of multiplications, plus the overhead of each call: a multiplication
+takes the same time in all layers, within some tens of percent.
 """
 
 from __future__ import annotations
@@ -26,17 +27,16 @@ from ..architecture import Architecture
 
 Array = NDArray[Any]
 
-AT_ONCE = 5  # of the 8 grids after a stride of 2: as many are made by one convolution of stride 1
-CALL = 5e6  # multiplications that the overhead of one convolution is worth, about 50 microseconds
-_HOPELESS = 1.5  # parts that cost so much more than a whole are not divided further
-_DEEP = 64  # from so many divisions of divisions on they are by halves, not slice by slice
+AT_ONCE = 5  # of the 8 grids after a stride of 2: this many are worth one convolution of stride 1
+CALL = 5e6  # overhead of one convolution in multiplications, about 50 microseconds
+_HOPELESS = 1.5  # parts that cost this factor more than the whole are not divided further
+_DEEP = 64  # depth of division from which on sets are halved, not cut at their widest gaps
 
 
 class Box(NamedTuple):
     """Subhalos that share work.
 
-    ``rows`` are those of the windows given to `plan`; the first ``split`` layers are evaluated
-    densely.
+    ``rows`` are rows of the windows in `plan`; the first ``split`` layers are evaluated densely.
     """
 
     rows: Array
@@ -44,7 +44,7 @@ class Box(NamedTuple):
 
 
 def multiplications(architecture: Architecture) -> Array:
-    """Multiplications of each layer for one window, shape (layers,)."""
+    """Return the multiplications of each layer for one window, shape (layers,)."""
     return np.array(
         [
             _of_one_voxel(layer) * float(window) ** 3
@@ -54,7 +54,7 @@ def multiplications(architecture: Architecture) -> Array:
 
 
 def costs(architecture: Architecture, extent: Array, number: Array) -> Array:
-    """What boxes cost at each split.
+    """Return the cost of boxes at each split.
 
     Parameters
     ----------
@@ -86,16 +86,16 @@ def costs(architecture: Architecture, extent: Array, number: Array) -> Array:
 
 
 def plan(architecture: Architecture, starts: Array) -> list[Box]:
-    """Boxes that hold each window once, and cost little.
+    """Return boxes that hold each window once, at low cost.
 
-    A set of windows is divided in two where that is cheaper, along the axis and at the place, out
-    of the widest gap and the median of each axis, where it is so most.
+    A set of windows is divided in two if that is cheaper, at the cheapest of the widest gap and the
+    median along each axis.
 
     Parameters
     ----------
     architecture : Architecture
     starts : ndarray of int, shape (n, 3)
-        First voxels of windows, each different.
+        First voxels of the windows, all different.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def plan(architecture: Architecture, starts: Array) -> list[Box]:
 
 
 def cost_of(architecture: Architecture, starts: Array, boxes: list[Box]) -> float:
-    """Multiplications of a plan."""
+    """Return the multiplications of a plan."""
     if not boxes:
         return 0.0
     extent = np.array([_extent(starts[box.rows]) for box in boxes])
@@ -118,16 +118,16 @@ def cost_of(architecture: Architecture, starts: Array, boxes: list[Box]) -> floa
 def _divide(
     architecture: Architecture, starts: Array, rows: Array, most: float = np.inf, depth: int = 0
 ) -> tuple[float, list[Box]]:
-    """The cost of some rows, and their boxes.
+    """Return the cost of some rows, and their boxes.
 
-    Halves that cost more than ``most`` are not divided further: with all else that they are part
-    of, they cost too much more than the whole of it.
+    Halves that cost more than ``most`` are not divided further: together with the other parts of
+    the set that they come from, they would cost too much more than the undivided set.
     """
     whole = costs(architecture, _extent(starts[rows])[None], np.array([len(rows)]))[0]
     split = int(np.argmin(whole))
     best, together = float(whole[split]), [Box(rows, split)]
     least = float(multiplications(architecture).sum())
-    if len(rows) == 1 or best <= 2 * least:  # two cost no less
+    if len(rows) == 1 or best <= 2 * least:  # two boxes cost no less
         return best, together
     sides = _cuts(starts[rows], gaps=depth < _DEEP)
     extent = np.array([_extent(starts[rows[side]]) for pair in sides for side in pair])
@@ -146,8 +146,8 @@ def _divide(
 
 
 def _cuts(starts: Array, *, gaps: bool) -> list[tuple[Array, Array]]:
-    """Ways to divide windows in two; of those that cost the same the first is taken."""
-    found = []
+    """Return ways to divide windows in two; of equally cheap ones the first is taken."""
+    cuts = []
     for axis in range(3):
         along = np.unique(starts[:, axis])
         if len(along) == 1:
@@ -155,8 +155,8 @@ def _cuts(starts: Array, *, gaps: bool) -> list[tuple[Array, Array]]:
         median, widest = (len(along) - 1) // 2, int(np.argmax(np.diff(along)))
         for last in dict.fromkeys([median, widest] if gaps else [median]):
             below = starts[:, axis] <= along[last]
-            found.append((below, ~below))
-    return found
+            cuts.append((below, ~below))
+    return cuts
 
 
 def _extent(starts: Array) -> Array:

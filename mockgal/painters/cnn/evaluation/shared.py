@@ -1,7 +1,7 @@
-"""The network at many subhalos of a tile, exactly, with the work that their crops share done once.
+"""Exact evaluation of the network for many subhalos of a tile; work that crops share is done once.
 
-`mockgal.painters.cnn.evaluation.plan` says what is shared. Batch normalisation is folded into the
-convolutions before it. `reference` is the plain evaluation, one crop for each subhalo.
+`mockgal.painters.cnn.evaluation.plan` decides what is shared. Batch normalisation is folded into
+the convolutions before it. `reference` is the plain evaluation, one crop for each subhalo.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Array = NDArray[Any]
 _TYPES = dict(zip(PRECISIONS, (torch.float32, torch.float32, torch.bfloat16), strict=True))
 BATCH_BYTES = 160 << 20  # of a batch of windows, before and after a layer
 _HEAD_ROWS = 1 << 16
-# With fewer rows (for kernels of one voxel), or one of few values (for those of three), torch
-# leaves convolutions to code whose last bits depend on the number of threads.
+# With fewer rows (for kernels of one voxel), or a single row of few values (for kernels of three),
+# torch runs convolutions with code whose last bits depend on the number of threads.
 _LEAST_ROWS, _SMALL = 16, 20480
 
 
@@ -40,11 +40,11 @@ class SharedNetwork:
     network : GalaxyNetwork
         In evaluation mode.
     device : str
-        Of torch.
+        A torch device.
     precision : str
-        Of the convolutions, one of `PRECISIONS`; all else is in float32.
+        Precision of the convolutions, one of `PRECISIONS`; all else is in float32.
     symmetry : Symmetry, optional
-        Evaluate as if the crops had been turned so.
+        Evaluate as if the crops were turned by this symmetry.
     """
 
     def __init__(
@@ -64,29 +64,29 @@ class SharedNetwork:
                 weight = symmetry.undo(weight)
             weight = weight.to(self.device, self._type, memory_format=torch.channels_last_3d)
             self._convolutions.append((weight, bias.to(self.device, self._type)))
-        self._network = deepcopy(network).to(self.device)  # the caller's stays where it is
+        self._network = deepcopy(network).to(self.device)  # the caller's stays on its device
 
     def __call__(self, tile: Array, starts: Array, features: Array) -> Array:
-        """Predictions for subhalos of a tile.
+        """Predict for subhalos of a tile.
 
         Parameters
         ----------
         tile : ndarray of float32, shape (2, X, Y, Z)
             Standardised channels.
         starts : ndarray of int, shape (n, 3)
-            Where in the tile the receptive field of each subhalo starts.
+            First voxel in the tile of the receptive field of each subhalo.
         features : ndarray of float32, shape (n, f)
             Standardised.
 
         Returns
         -------
         ndarray of float64, shape (n, o)
-            As `GalaxyNetwork.forward` gives.
+            See `GalaxyNetwork.forward`.
 
         Raises
         ------
         InternalError
-            A receptive field that reaches beyond the tile.
+            A receptive field reaches beyond the tile.
         """
         voxels, row = np.unique(starts, axis=0, return_inverse=True)
         room = np.array(tile.shape[1:]) - self.architecture.windows[0]
@@ -103,20 +103,20 @@ class SharedNetwork:
             return self._fully_connected(seen, row.reshape(-1), features)
 
     def _fully_connected(self, seen: Tensor, row: Array, features: Array) -> Array:
-        found = np.empty((len(row), len(self.architecture.outputs)))
+        result = np.empty((len(row), len(self.architecture.outputs)))
         for first in range(0, len(row), _HEAD_ROWS):
             part = slice(first, first + _HEAD_ROWS)
             mine = seen[torch.from_numpy(row[part]).to(self.device)]
-            given = torch.from_numpy(np.ascontiguousarray(features[part], dtype=np.float32))
-            inputs = torch.cat([mine, given.to(self.device)], dim=1)
+            own = torch.from_numpy(np.ascontiguousarray(features[part], dtype=np.float32))
+            inputs = torch.cat([mine, own.to(self.device)], dim=1)
             x = torch.zeros((max(len(inputs), _LEAST_ROWS), inputs.shape[1]), device=self.device)
             x[: len(inputs)] = inputs
             x = _linear(_linear(x, self._network.hidden).relu_(), self._network.output)
-            found[part] = x[: len(inputs)].cpu().numpy()
-        return found
+            result[part] = x[: len(inputs)].cpu().numpy()
+        return result
 
     def _convolve_all(self, tile: Array, starts: Array) -> Tensor:
-        """What the convolutions make of each window, float32 of shape (n, 8c)."""
+        """Return the output of the convolutions for each window, float32 of shape (n, 8c)."""
         channels = self.architecture.layers[-1].channels_out
         self._seen = torch.empty((len(starts), channels), device=self.device)
         self._waiting: dict[int, tuple[list[int], Tensor]] = {}
@@ -131,7 +131,7 @@ class SharedNetwork:
         return seen
 
     def _dense(self, x: Tensor, starts: Array, rows: Array, layer: int, split: int) -> None:
-        """Layers from ``layer`` up to the split, on what some windows see of ``x``."""
+        """Apply the layers from ``layer`` up to the split to the part of ``x`` that windows see."""
         layers, windows = self.architecture.layers, self.architecture.windows
         x, starts = _narrowed(x, starts, windows[layer])
         while layer < split and layers[layer].stride == 1:
@@ -156,7 +156,7 @@ class SharedNetwork:
             self._dense(grid, begin // 2, rows[here], layer + 1, split)
 
     def _take(self, x: Tensor, starts: Array, rows: Array, split: int) -> None:
-        """Windows of ``x``, to be taken on in a batch with others."""
+        """Collect windows of ``x``, to be processed in a batch with others."""
         side, channels_last = self.architecture.windows[split], x[0].permute(1, 2, 3, 0)
         if split not in self._waiting:
             shape = (self._batch(split), *3 * (side,), x.shape[1])
@@ -170,7 +170,7 @@ class SharedNetwork:
                 self._finish(split)
 
     def _finish(self, split: int) -> None:
-        """The remaining layers for the windows that wait."""
+        """Apply the remaining layers to the waiting windows."""
         waiting, windows = self._waiting[split]
         if not waiting:
             return
@@ -181,7 +181,7 @@ class SharedNetwork:
         waiting.clear()
 
     def _batch(self, split: int) -> int:
-        """Windows taken on together."""
+        """Return the number of windows processed together."""
         layers, windows = self.architecture.layers, self.architecture.windows
         values = [layers[-1].channels_out]
         for layer, window in zip(layers[split:], windows[split:-1], strict=True):
@@ -197,7 +197,7 @@ class SharedNetwork:
 
     @contextmanager
     def _settings(self, *, tf32: bool) -> Iterator[None]:
-        """Torch's switches as this evaluation needs them, and afterwards as they were."""
+        """Set torch's switches as this evaluation needs them, and restore them afterwards."""
         cudnn = torch.backends.cudnn
         with (
             torch.inference_mode(),
@@ -211,7 +211,7 @@ class SharedNetwork:
 def reference(
     network: GalaxyNetwork, tile: Array, starts: Array, features: Array, *, batch: int = 8
 ) -> Array:
-    """The same predictions from a whole crop of each subhalo, one by one: slow, and short.
+    """Return the same predictions from a whole crop for each subhalo: slow, but short code.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def reference(
     batch : int
         Crops evaluated together.
     """
-    side, found = network.architecture.crop_size, []
+    side, outputs = network.architecture.crop_size, []
     with torch.inference_mode():
         for first in range(0, len(starts), batch):
             crops = np.stack(
@@ -232,22 +232,23 @@ def reference(
                     for i, j, k in starts[first : first + batch]
                 ]
             )
-            given = torch.from_numpy(np.asarray(features[first : first + batch], np.float32))
-            found.append(network(torch.from_numpy(crops), given).numpy())
-    return np.concatenate([np.empty((0, len(network.architecture.outputs))), *found])
+            own = torch.from_numpy(np.asarray(features[first : first + batch], np.float32))
+            outputs.append(network(torch.from_numpy(crops), own).numpy())
+    return np.concatenate([np.empty((0, len(network.architecture.outputs))), *outputs])
 
 
 def _linear(x: Tensor, layer: nn.Linear) -> Tensor:
-    """A fully connected layer, as a convolution.
+    """Apply a fully connected layer, as a convolution.
 
-    Products of matrices share out their sums by the number of threads, convolutions do not.
+    The order of sums in matrix products depends on the number of threads; in convolutions it does
+    not.
     """
     one = (..., None, None, None)
     return torch.conv3d(x[one], layer.weight[one], layer.bias).flatten(1)
 
 
 def _narrowed(x: Tensor, starts: Array, window: int) -> tuple[Tensor, Array]:
-    """The part of ``x`` that windows see, and where they start in it."""
+    """Return the part of ``x`` that windows see, and where they start in it."""
     first, last = starts.min(axis=0), starts.max(axis=0)
     (i, j, k), (to_i, to_j, to_k) = first.tolist(), (last + window).tolist()
     return x[:, :, i:to_i, j:to_j, k:to_k], starts - first

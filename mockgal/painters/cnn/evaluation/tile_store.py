@@ -1,7 +1,7 @@
-"""Finished tiles on disk, so that painting that was stopped goes on where it was.
+"""Finished tiles on disk, so that interrupted painting can resume.
 
-A tile is kept under the digest of all that its outputs depend on: what is found is always right,
-and what does not fit is not found.
+A tile is stored under the digest of everything that its outputs depend on: a tile that is found is
+always right, and a tile of anything else is not found.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from ....errors import OutputError, warn
 Array = NDArray[Any]
 
 _MAGIC = b"mockgal tile 1\n"
-_DIGEST = 32  # bytes of the content, after the magic
+_DIGEST = 32  # bytes of the content's digest, after the magic
 
 
 def key_of(facts: Any, arrays: Iterable[Array]) -> str:
-    """Digest of plain JSON values and of arrays."""
+    """Return the digest of plain JSON values and arrays."""
     sha = hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=20)
     for array in arrays:
         sha.update(f"{array.shape} {array.dtype.str}".encode())
@@ -40,12 +40,12 @@ class TileStore:
     Parameters
     ----------
     folder : Path
-        Made if it is not there.
+        Created if it does not exist.
 
     Raises
     ------
     OutputError
-        The folder cannot be made, or written to.
+        The folder cannot be created, or written to.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,11 +59,11 @@ class TileStore:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no tile is kept."""
+        """Whether the folder has no tile."""
         return not any(self._folder.glob("*.tile"))
 
     def get(self, key: str, shape: tuple[int, int]) -> Array | None:
-        """What was kept, or None; a damaged file counts as none, with a warning."""
+        """Return a stored tile, or None; a damaged file counts as none, with a warning."""
         path = self._path(key)
         try:
             if path.stat().st_size != len(_MAGIC) + _DIGEST + 8 * shape[0] * shape[1]:
@@ -81,12 +81,12 @@ class TileStore:
         return np.frombuffer(body, dtype="<f8").reshape(shape)
 
     def put(self, key: str, output: Array) -> None:
-        """Keep a tile.
+        """Store a tile.
 
         Raises
         ------
         OutputError
-            It cannot be written.
+            The file cannot be written.
         """
         path = self._path(key)
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
@@ -105,7 +105,7 @@ class TileStore:
 
 
 def _tell(path: Path) -> None:
-    warn(f"{path} is damaged; the tile is made again", stacklevel=3)
+    warn(f"{path} is damaged; the tile is computed again", stacklevel=3)
 
 
 def _with_head(body: bytes) -> bytes:
@@ -117,5 +117,5 @@ def _failed(path: Path, found: str) -> OutputError:
         path,
         found,
         "a folder for finished tiles",
-        "give another --resume, with room and permission to write",
+        "give another --resume folder, with free space and permission to write",
     )

@@ -1,8 +1,8 @@
-"""The network at all subhalos of a box, tile by tile, within a given memory.
+"""Evaluation of the network for all subhalos of a box, tile by tile, within a memory limit.
 
-A tile's predictions depend, in their last bits, on how its subhalos share work and so on the size
-of tiles, and on the machine's vector instructions. Nothing else changes them: no order of rows,
-number of threads, or stop and resumption.
+The last bits of a tile's predictions depend on how its subhalos share work, and so on the size of
+tiles, and on the machine's vector instructions. They depend on nothing else: not on the order of
+rows, the number of threads, or an interruption.
 """
 
 from __future__ import annotations
@@ -36,37 +36,37 @@ TILE_SIZES = (128, 96, 64, 48, 32, 16)
 GATE = 0.01  # largest error of a lower precision, in the standardised outputs
 EVALUATION = 1  # to be raised with every change of last bits
 _GATE_ROWS = 4  # subhalos of each tile that the error is measured at
-_ABSURD = 30.0  # standardised outputs that no trained network gives
-_LARGEST_LOGIT = 1000.0  # of massive subhalos, nearly all luminous, it may well be above 30
-_LIMITS = ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_CBWR")  # of instructions, by the user
+_ABSURD = 30.0  # standardised outputs beyond those of any trained network
+_LARGEST_LOGIT = 1000.0  # massive subhalos, nearly all luminous, may well be above 30
+_LIMITS = ("ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_CBWR")  # user's limits on instructions
 _FAR_BELOW = 1000.0  # a mean is driven there where targets pile up at the floor (`laws.normal`)
 
 
 def instructions() -> dict[str, str]:
-    """Which vector instructions torch uses, by which oneDNN chooses its convolutions."""
+    """Return the vector instructions that torch uses, by which oneDNN chooses convolutions."""
     limits = {name: os.environ[name] for name in _LIMITS if name in os.environ}
     return {"torch": torch.backends.cpu.get_cpu_capability(), **limits}
 
 
 @dataclass
 class TileEvaluation:
-    """How the network is evaluated.
+    """Evaluation of a network in tiles.
 
     Parameters
     ----------
     weights : Weights
     device, precision : str
-        As of `mockgal.painters.cnn.evaluation.shared.SharedNetwork`.
+        See `mockgal.painters.cnn.evaluation.shared.SharedNetwork`.
     average_symmetries : bool
-        Mean over all `symmetries`.
+        Average over all `symmetries`.
     memory : int
-        Bytes to take, half of them for the grid of matter.
+        Bytes to use, half of them for the grid of matter.
     tile_size : int or None
         Voxels along each side of a tile; None for the largest of `TILE_SIZES` that memory allows.
     scratch : Path or None
         Folder for scratch files.
     kept : Path or None
-        Folder that finished tiles are kept in, and taken from.
+        Folder that finished tiles are stored in and read from.
     """
 
     weights: Weights
@@ -80,14 +80,14 @@ class TileEvaluation:
     _sizes: dict[Grid, int] = field(default_factory=dict, init=False, repr=False)
 
     def tile_size_on(self, grid: Grid) -> int:
-        """Voxels along each side of a tile.
+        """Return the voxels along each side of a tile.
 
         Raises
         ------
         ResourceError
-            Memory is too small for the smallest.
+            There is too little memory for the smallest tile.
         """
-        if grid not in self._sizes:  # what is free changes while it is used
+        if grid not in self._sizes:  # once, as free memory changes during the work
             self._sizes[grid] = self._tile_size_on(grid)
         return self._sizes[grid]
 
@@ -108,7 +108,7 @@ class TileEvaluation:
         )
 
     def describe(self, grid: Grid) -> dict[str, Any]:
-        """What the last bits depend on, apart from weights and scene: JSON values."""
+        """Return what the last bits depend on, apart from weights and scene: JSON values."""
         return {
             "tile_size": self.tile_size_on(grid),
             "device": self.device,
@@ -121,34 +121,34 @@ class TileEvaluation:
     def outputs(
         self, scene: Scene, grid: Grid, voxel: Array, features: Array, ids: Array
     ) -> tuple[Array, dict[str, Any]]:
-        """The network's outputs, and what was counted.
+        """Return the network's outputs, and counts.
 
         Parameters
         ----------
         scene : Scene
         grid : Grid
         voxel : ndarray of int, shape (n, 3)
-            Of each subhalo.
+            Voxel of each subhalo.
         features : ndarray, shape (n, f)
             Not standardised.
         ids : ndarray of int64, shape (n,)
-            For messages.
+            Ids of the subhalos, for messages.
 
         Returns
         -------
         ndarray of float64, shape (n, o)
             Standardised, in the architecture's order.
         dict
-            Numbers that add up over scenes.
+            Counts, which add up over scenes.
 
         Raises
         ------
         UsageError
-            A precision whose error is above `GATE`.
+            The error of the precision is above `GATE`.
         InternalError
-            An output that is no number, or absurd.
+            An output is not a number, or absurd.
         ResourceError
-            Memory that is not there.
+            There is too little memory.
         """
         shape, size = self.weights.architecture, self.tile_size_on(grid)
         output, record = np.empty((len(voxel), len(shape.outputs))), {"tiles": 0}
@@ -172,24 +172,24 @@ class TileEvaluation:
                 occupied=occupied,
             )
             for mine, tile in zip(rows, stream, strict=True):
-                starts, given = voxel[mine] - tile.first, features[mine]
-                found, key = None, ""
+                starts, own = voxel[mine] - tile.first, features[mine]
+                result, key = None, ""
                 if store is not None:
-                    key = key_of(facts, (tile.values, starts, given))
-                    found = store.get(key, (len(mine) + 1, len(shape.outputs)))
-                if found is None:
-                    found = self._evaluated(tile, starts, given)
-                    _check_output(found[:-1], tile, ids[mine], scene, self.weights)
+                    key = key_of(facts, (tile.values, starts, own))
+                    result = store.get(key, (len(mine) + 1, len(shape.outputs)))
+                if result is None:
+                    result = self._evaluated(tile, starts, own)
+                    _check_output(result[:-1], tile, ids[mine], scene, self.weights)
                     new += 1
                     if store is not None:
-                        store.put(key, found)
-                output[mine], error = found[:-1], max(error, float(found[-1].max()))
+                        store.put(key, result)
+                output[mine], error = result[:-1], max(error, float(result[-1].max()))
                 done += len(mine)
                 progress.advance(done, len(voxel), "painting")
         if others and new == len(occupied):
             warn(
-                f"{self.kept} has tiles, and none of them is of this simulation, weights, "
-                f"subhalos and tiles of {size}^3 voxels",
+                f"{self.kept} has tiles, but none for this simulation, these weights and subhalos, "
+                f"and tiles of {size}^3 voxels: all tiles were computed",
                 stacklevel=4,
             )
         if self.precision != "float32":
@@ -201,7 +201,7 @@ class TileEvaluation:
         return output, record
 
     def _evaluated(self, tile: Tile, starts: Array, features: Array) -> Array:
-        """Outputs of the subhalos of a tile, and in a last row the errors of the precision."""
+        """Return outputs for the subhalos of a tile; the last row has the precision's errors."""
         errors = np.zeros((1, len(self.weights.architecture.outputs)))
         try:
             if self.precision != "float32":
@@ -229,13 +229,13 @@ class TileEvaluation:
         if not self.average_symmetries:
             return self._only(tile.values, starts, self._standardised(features, None))
         total = np.zeros((len(starts), len(self.weights.architecture.outputs)))
-        for symmetry in symmetries():  # one after the other: together they fill the memory
+        for symmetry in symmetries():  # one at a time: together they would fill the memory
             network = self._network(symmetry, self.precision)
             total += network(tile.values, starts, self._standardised(features, symmetry))
         return total / len(symmetries())
 
     def _standardised(self, features: Array, symmetry: Symmetry | None) -> Array:
-        """Features as the network takes them, offsets turned with the crop."""
+        """Return standardised features for the network, with offsets turned with the crop."""
         names = self.weights.architecture.features
         value = features.copy()
         offsets = [names.index(f"offset_{axis}") for axis in "xyz" if f"offset_{axis}" in names]
@@ -245,7 +245,7 @@ class TileEvaluation:
         return np.asarray((value - pairs[:, 0]) / pairs[:, 1], dtype=np.float32)
 
     def _errors(self, tile: Tile, starts: Array, features: Array) -> Array:
-        """The largest error of each output, against float32, at some subhalos of a tile."""
+        """Return the largest error of each output, against float32, at some subhalos of a tile."""
         some = np.unique(np.linspace(0, len(starts) - 1, _GATE_ROWS).astype(int))
         inputs = tile.values, starts[some], self._standardised(features[some], None)
         exact = self._network(None, "float32")
@@ -262,7 +262,7 @@ class TileEvaluation:
 
 
 def tile_bytes(shape: Architecture, grid: Grid, tile_size: int) -> int:
-    """Memory of the work on one tile, and of the planes that it is cut from."""
+    """Return the memory of the work on one tile, and of the planes that it is cut from."""
     size = min(tile_size, grid.size)
     extent, held, most = size, 0, 0
     for layer, window in zip(shape.layers, shape.windows[:-1], strict=True):
@@ -270,16 +270,16 @@ def tile_bytes(shape: Architecture, grid: Grid, tile_size: int) -> int:
         before = 4 * side**3 * layer.channels_in
         after = 4 * (side - layer.kernel + 1) ** 3 * layer.channels_out  # also with stride 2
         most = max(most, held + before + after)
-        if layer.stride == 2:  # all grids are held while one after the other is taken on
+        if layer.stride == 2:  # all grids are held while they are processed one by one
             extent, held = -(-extent // 2), held + after
-    tile = 8 * (size + shape.windows[0] - 1) ** 3  # as its planes, and as torch takes it
-    weights = 12 * shape.parameters  # as they are, folded, and as convolutions take them
+    tile = 8 * (size + shape.windows[0] - 1) ** 3  # its planes, and torch's copy
+    weights = 12 * shape.parameters  # the originals, folded, and as convolutions take them
     work = most + tile + 2 * BATCH_BYTES + weights
     return work + held_bytes(grid.size, size, shape.receptive_field, 2)
 
 
 def _check_output(output: Array, tile: Tile, ids: Array, scene: Scene, weights: Weights) -> None:
-    """Whether outputs are such as a network gives."""
+    """Raise if an output cannot be that of a trained network."""
     least, most = np.full((2, output.shape[1]), [[-_ABSURD], [_ABSURD]])
     if weights.architecture.outputs != MEAN_ONLY:
         if weights.domain.luminosity_floor > 0:
@@ -291,10 +291,10 @@ def _check_output(output: Array, tile: Tile, ids: Array, scene: Scene, weights: 
         first = bad[np.argmin(ids[bad])]
         raise InternalError(
             f"simulation {scene.snapshot.name}: tile at voxel {tile.first.tolist()}",
-            f"{bad.size} subhalos with outputs that are no numbers or beyond {_ABSURD:g} standard "
+            f"{bad.size} subhalos with outputs that are NaN or beyond {_ABSURD:g} standard "
             f"deviations (a logit: {_LARGEST_LOGIT:g}), the first halo_id {ids[first]}: "
             f"{output[first].tolist()}",
             "outputs of a trained network",
-            "check the weights and their normalisation; --device cpu tells whether a GPU is at "
+            "check the weights and their normalisation; --device cpu shows whether a GPU is at "
             "fault",
         )

@@ -1,1 +1,1 @@
-"""Weights of the network in files from anyone: by name, by path, from checkpoints."""
+"""Weights of the network in untrusted files: by name, by path, from checkpoints."""

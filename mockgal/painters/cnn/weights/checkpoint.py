@@ -1,7 +1,7 @@
-"""The published dm2gal checkpoint to weights: a pickle from strangers, read by another process.
+"""Conversion of the published dm2gal checkpoint, an untrusted pickle read by another process.
 
-That process has torch read it with ``weights_only=True``, which executes nothing, under limits on
-time and memory; it hands back plain tensors in a safetensors file, which is checked like any other.
+That process lets torch read it with ``weights_only=True``, which executes nothing, under limits on
+time and memory. It returns plain tensors in a safetensors file, which is checked like any other.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from .tensor_file import COPY_AGAIN, check_names, strict_json, tensor_file
 
 PROGRAM = Path(__file__).with_name("checkpoint_child.py")
 COMPUTING_SECONDS, SECONDS = 120, 600.0
-_SLACK = 1 << 30  # bytes that torch may take beside the tensors
+_SLACK = 1 << 30  # bytes that torch may use besides the tensors
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 _OLD_TORCH = bytes.fromhex("8a0a6cfc9c46f9206aa850192e")  # a number, pickled: torch before 1.6
 _EXPECTED = "a checkpoint of the published dm2gal network"
 _ANOTHER = "give the .ckpt file of the published network"
 _UNSAFE = (
-    "do not use this file; docs/how-to/convert-published-weights.md says what to do where its "
-    "source is beyond doubt"
+    "do not use this file; docs/how-to/convert-published-weights.md says what to do if its source "
+    "is beyond doubt"
 )
 
 
@@ -57,7 +57,7 @@ def convert_checkpoint(
     Parameters
     ----------
     path : path
-        Written by torch (Lightning), of any version that has ``state_dict``.
+        Checkpoint written by torch (Lightning), of any version that has ``state_dict``.
     out : path
         Safetensors file to write.
     overwrite : bool
@@ -66,19 +66,18 @@ def convert_checkpoint(
     Returns
     -------
     Weights
-        With the architecture ``paper``. What is not in the checkpoint is from
-        `mockgal.painters.cnn.weights.published`, and their ``provenance["sources"]`` say where that
-        is from.
+        Weights with the architecture ``paper``. Facts that are not in the checkpoint are from
+        `mockgal.painters.cnn.weights.published`; ``provenance["sources"]`` states their sources.
 
     Raises
     ------
     UnsafeInputError
-        It holds other objects than tensors and plain values, or more than its size accounts for;
-        nothing of it was executed.
+        The checkpoint holds objects other than tensors and plain values, or more than its size
+        accounts for; nothing in it was executed.
     InputError
-        (or a subclass) No readable file, damaged, or of another layout.
+        (or a subclass) The file is unreadable, damaged, or of another layout.
     UsageError, OutputError, ResourceError
-        The output cannot be written, or memory is too short.
+        The output cannot be written, or there is too little memory.
     """
     path, out = Path(path), Path(out)
     check_output(out, overwrite, [path])
@@ -104,10 +103,10 @@ def convert_checkpoint(
 
 
 def _read(path: Path, scratch: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of the ``state_dict``, and facts about the checkpoint.
+    """Return the tensors of the ``state_dict``, and facts about the checkpoint.
 
-    They come in a file in the folder ``scratch`` that has no name: nothing of it is left, however
-    the two processes end.
+    They are passed in an unnamed file in the folder ``scratch``: nothing of it remains, however the
+    two processes end.
     """
     with ordinary_file(path, _EXPECTED) as stream:
         size = os.fstat(stream.fileno()).st_size
@@ -125,26 +124,26 @@ def _read(path: Path, scratch: Path) -> tuple[dict[str, Tensor], dict[str, Any]]
         raise output_error(scratch, error) from error
     with file:
         _child(path, file.fileno(), size)
-        file.seek(0)  # where a system shares the place among descriptors
-        found = Path(f"/dev/fd/{file.fileno()}")
+        file.seek(0)  # some systems share the position among descriptors
+        copy = Path(f"/dev/fd/{file.fileno()}")
         try:
-            with tensor_file(found) as opened:
+            with tensor_file(copy) as opened:
                 state = {name: torch.from_numpy(opened.read(name)) for name in opened.entries}
-                facts = strict_json(opened.metadata["facts"].encode(), f"{found}, its facts")
-        except MockgalError as error:  # of the checkpoint, of which this is a copy
-            where = error.where.replace(str(found), str(path))
+                facts = strict_json(opened.metadata["facts"].encode(), f"{copy}, its facts")
+        except MockgalError as error:  # report it as an error of the checkpoint
+            where = error.where.replace(str(copy), str(path))
             raise type(error)(where, error.found, error.expected, _ANOTHER) from error
     return state, {"file": path.name, "size": size, "sha256": digest} | facts
 
 
 def _refusal(path: Path, head: bytes) -> CorruptFileError | UnsafeInputError:
     if head.startswith(_PICKLE):
-        return UnsafeInputError(path, "a pickle that is no file of torch", _EXPECTED, _UNSAFE)
+        return UnsafeInputError(path, "a pickle that torch did not write", _EXPECTED, _UNSAFE)
     return CorruptFileError(path, f"a file that begins with {head[:16]!r}", _EXPECTED, COPY_AGAIN)
 
 
 def _check_archive(path: Path, size: int) -> None:
-    """Whether the members of a zip file are stored as they are, and no more than the file."""
+    """Raise unless the members of a zip file are uncompressed and no larger than the file."""
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
@@ -153,18 +152,20 @@ def _check_archive(path: Path, size: int) -> None:
             path, f"a damaged zip file ({error})", _EXPECTED, COPY_AGAIN
         ) from error
     if any(member.compress_type != zipfile.ZIP_STORED for member in members):
-        raise UnsafeInputError(path, "compressed data", "data as torch stores them", _UNSAFE)
+        raise UnsafeInputError(
+            path, "compressed data", "uncompressed data, as torch stores them", _UNSAFE
+        )
     declared = sum(member.file_size for member in members)
     if declared > size:
         raise UnsafeInputError(
-            path, f"{declared} bytes declared in a file of {size}", "no more than it has", _UNSAFE
+            path, f"{declared} bytes declared in a file of {size}", "no more than that", _UNSAFE
         )
 
 
 def _child(path: Path, out: int, size: int) -> None:
-    """Have another process read the checkpoint, and write its tensors to a descriptor."""
+    """Let another process read the checkpoint, and write its tensors to a descriptor."""
     limits = [COMPUTING_SECONDS, 4 * size + _SLACK, size]
-    # No variable of Python or torch may change how it is read.
+    # No environment variable of Python or torch may change how it is read.
     environment = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}
     try:
         done = subprocess.run(
@@ -197,7 +198,7 @@ def _child(path: Path, out: int, size: int) -> None:
         raise ResourceError(
             path,
             f"that the process to read it failed ({reason})",
-            "a checkpoint that is read",
+            "a checkpoint that can be read",
             "check that torch and safetensors work, and that the disk has room for a copy",
         )
     reply: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
@@ -207,7 +208,7 @@ def _child(path: Path, out: int, size: int) -> None:
         )
     if "damaged" in reply:
         raise CorruptFileError(
-            path, f"a damaged file of torch ({reply['damaged'][:200]})", _EXPECTED, COPY_AGAIN
+            path, f"a damaged torch file ({reply['damaged'][:200]})", _EXPECTED, COPY_AGAIN
         )
     if "layout" in reply:
         raise FormatError(path, reply["layout"], f"{_EXPECTED}: a state_dict of tensors", _ANOTHER)

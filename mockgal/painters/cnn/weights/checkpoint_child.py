@@ -1,9 +1,9 @@
-"""Read a torch checkpoint, for `checkpoint.py` beside it: a program, never imported.
+"""Program that reads a torch checkpoint for `checkpoint.py` beside it; it is never imported.
 
-It knows nothing of mockgal. Arguments: the checkpoint, the descriptor of the safetensors file to
-write, seconds of computing, bytes of memory, bytes of the checkpoint; standard input: where modules
-are found, as JSON. Tensors of the ``state_dict`` and plain facts are written, nothing else; a line
-of JSON on standard output says how it went.
+It does not use mockgal. Its arguments are the checkpoint, the descriptor of the safetensors file to
+write, seconds of computing, bytes of memory, and bytes of the checkpoint; its standard input is the
+module search path as JSON. It writes only tensors of the ``state_dict`` and plain facts. A line of
+JSON on standard output reports the outcome.
 """
 
 import argparse
@@ -21,7 +21,7 @@ MOST, LONGEST = 1000, 200  # entries; characters of a text
 
 
 def limit(seconds: int, size: int) -> None:
-    """Let the system end this process after ``seconds`` of computing; ``size`` bytes to take."""
+    """Limit this process to ``seconds`` of computing and ``size`` more bytes of memory."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     if sys.platform == "linux":
@@ -33,30 +33,30 @@ def limit(seconds: int, size: int) -> None:
 
 
 def plain(values: Any) -> dict[str, Any]:
-    """Entries of a mapping or namespace that are plain numbers and texts."""
+    """Return the entries of a mapping or namespace that are plain numbers and texts."""
     values = vars(values) if isinstance(values, argparse.Namespace) else values
     if not isinstance(values, Mapping):
         return {}
-    found = {}
+    entries = {}
     for name, value in list(values.items())[:MOST]:
         if isinstance(value, (int, float)) and not abs(value) < 2**63:
-            # JSON has no NaN and few digits, and Python prints no more than thousands of them.
+            # JSON has no NaN and few digits, and Python prints only a few thousand digits.
             value = str(value) if isinstance(value, float) else "an integer beyond 2**63"
         elif isinstance(value, str):
             value = value[:LONGEST]
         if isinstance(name, str) and (value is None or isinstance(value, (str, bool, int, float))):
-            found[name[:LONGEST]] = value
-    return found
+            entries[name[:LONGEST]] = value
+    return entries
 
 
 def refused(text: str) -> str:
-    """What torch refused, without its advice to load it nonetheless."""
+    """Return what torch refused, without its advice to load the file nonetheless."""
     name = re.search(r"GLOBAL ([\w.]+)", text)
     return f"a Python object ({name[1]})" if name else "more than tensors and plain values"
 
 
 def tensors(torch: Any, state: Any, most: int) -> dict[str, Any]:
-    """The tensors of a state, whole ones that take no more than ``most`` bytes together."""
+    """Return the tensors of a state; all must be plain, with at most ``most`` bytes together."""
     if not isinstance(state, Mapping) or not all(
         isinstance(name, str) and name.isprintable() for name in state
     ):
@@ -70,18 +70,18 @@ def tensors(torch: Any, state: Any, most: int) -> dict[str, Any]:
             and value.dtype in (torch.float64, torch.float32, torch.float16, torch.int64)
             and value.layout == torch.strided
             and value.device.type == "cpu"
-            and value.is_contiguous()  # a view of few numbers as many is not
+            and value.is_contiguous()  # not an expanded view of few numbers
         ):
-            raise LookupError(f"{name[:LONGEST]!r}, which is no plain tensor")
+            raise LookupError(f"{name[:LONGEST]!r}, which is not a plain tensor")
         total += value.numel() * value.element_size()
     if total > most:
         raise LookupError(f"tensors of {total} bytes, more than the file has")
-    # Clones, for tensors may share their memory, which safetensors does not take.
+    # Clones, as tensors may share their memory, which safetensors does not accept.
     return {name: value.detach().clone() for name, value in state.items()}
 
 
 def main(path: str, out: str, seconds: str, size: str, file_size: str) -> dict[str, str]:
-    """Read, write, and say how it went."""
+    """Read the checkpoint, write its tensors, and return the outcome."""
     sys.path[:] = json.loads(sys.stdin.readline())
     import torch
     from safetensors.torch import save
@@ -89,23 +89,23 @@ def main(path: str, out: str, seconds: str, size: str, file_size: str) -> dict[s
     limit(int(seconds), int(size))
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         return {"unsafe": refused(str(error))}
-    except Exception as error:  # torch lets through whatever a damaged file raises
+    except Exception as error:  # torch passes on whatever a damaged file raises
         if isinstance(error, (MemoryError, RecursionError)) or "allocate memory" in str(error):
             return {"unsafe": "more memory or nesting than its size accounts for"}
         return {"damaged": f"{type(error).__name__}: {error}"}
-    if not isinstance(found, Mapping):
-        return {"layout": f"{type(found).__name__} in place of a mapping"}
+    if not isinstance(loaded, Mapping):
+        return {"layout": f"{type(loaded).__name__} in place of a mapping"}
     try:
-        state = tensors(torch, found.get("state_dict"), int(file_size))
-        facts = plain({name: found.get(name) for name in FACTS})
+        state = tensors(torch, loaded.get("state_dict"), int(file_size))
+        facts = plain({name: loaded.get(name) for name in FACTS})
         for name in HYPERPARAMETERS:
-            facts |= {"hyper_parameters": plain(found[name])} if name in found else {}
+            facts |= {"hyper_parameters": plain(loaded[name])} if name in loaded else {}
     except LookupError as error:
         return {"layout": str(error.args[0])}
-    except Exception as error:  # whatever a kind of tensor or mapping raises that is none
+    except Exception as error:  # a broken kind of tensor or mapping can raise anything
         return {"layout": f"objects that are not what they seem ({type(error).__name__})"}
     with open(int(out), "wb") as file:
         file.write(save(state, {"facts": json.dumps(facts)}))

@@ -1,4 +1,4 @@
-"""What is stored with the weights of a network: its shape, its units, where it may be used."""
+"""Header of a network's weights: its architecture, its units, and its domain of validity."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ....types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 from ..architecture import Architecture
 from .tensor_file import CONVERT, TensorFile, strict_json
 
-KEY = "mockgal"  # of the metadata of the safetensors file
+KEY = "mockgal"  # key in the metadata of the safetensors file
 FORMAT = 1
 TARGETS = {
     "subhalo": "log10 of the stellar mass of the subhalo [Msun/h]",
@@ -34,12 +34,12 @@ Pair = tuple[float, float]
 
 @dataclass(frozen=True)
 class Normalisation:
-    """How the inputs and the target are standardised: each (mean, standard deviation).
+    """Mean and standard deviation by which the inputs and the target are standardised.
 
     Parameters
     ----------
     matter, subhalos : tuple of float
-        Of log10(1 + m), m being the mass per voxel of matter and of subhalos [Msun/h].
+        Of log10(1 + m), where m is the mass per voxel of matter and of subhalos [Msun/h].
     features : tuple of tuple of float
         Of each of the architecture's ``features``, in their order.
     target : tuple of float
@@ -50,7 +50,7 @@ class Normalisation:
     Raises
     ------
     BadValueError
-        No two finite numbers, or a deviation that is not positive.
+        A pair is not two finite numbers, or a deviation is not positive.
     """
 
     matter: Pair
@@ -63,41 +63,41 @@ class Normalisation:
         for name in ("matter", "subhalos", "target"):
             _set(self, name, _standard(f"normalisation.{name}", getattr(self, name)))
         for name in ("features", "further"):
-            given, where = getattr(self, name), f"normalisation.{name}"
-            if not isinstance(given, (list, tuple)):
-                raise _bad(where, given, "a list")
-            pairs = (_standard(f"{where}[{k}]", pair) for k, pair in enumerate(given))
+            values, where = getattr(self, name), f"normalisation.{name}"
+            if not isinstance(values, (list, tuple)):
+                raise _bad(where, values, "a list")
+            pairs = (_standard(f"{where}[{k}]", pair) for k, pair in enumerate(values))
             _set(self, name, tuple(pairs))
 
 
 @dataclass(frozen=True)
 class Domain:
-    """What a network was trained on, and so where it may be used.
+    """Properties of a network's training runs, and so its domain of validity.
 
     Parameters
     ----------
     voxel_size : float
         Side of a voxel [comoving Mpc/h].
     origin : str
-        ``corner`` where voxel i covers [i, i+1) voxel sizes; ``centre`` where it is centred on i.
+        ``corner`` if voxel i covers [i, i+1) voxel sizes; ``centre`` if it is centred on i.
     assignment : str
         How mass was assigned to voxels: NGP, CIC, TSC or PCS.
     particle_mass : float
-        Of a particle of the gravity-only run [Msun/h].
+        Mass of a particle of the gravity-only run [Msun/h].
     least_subhalo_mass : float
         Bound mass of the smallest subhalo that was deposited and painted [Msun/h]; 0 for all.
     redshift : tuple of float
-        The least and the greatest.
+        Lowest and highest redshift.
     cosmology : dict
         `Cosmology.to_dict` of the runs.
     mass_definition, stellar_mass_definition : str
         Keys of `MASS_DEFINITIONS` and `STELLAR_MASS_DEFINITIONS`.
     luminosity_floor : float
-        Least stellar mass that counts as luminous [Msun/h].
+        Lowest stellar mass that counts as luminous [Msun/h].
     log_mass, log_host_mass : tuple of float
-        The least and the greatest log10 of bound mass and of host mass [Msun/h].
+        Lowest and highest log10 of bound mass and of host mass [Msun/h].
     log_vmax : tuple of float or None
-        The same of the maximum circular velocity [km/s]; None where it is not known.
+        Lowest and highest log10 of the maximum circular velocity [km/s]; None if it is not known.
 
     Raises
     ------
@@ -147,7 +147,7 @@ class Domain:
 
 @dataclass(frozen=True)
 class WeightsHeader:
-    """What a file of weights says of them, apart from the numbers.
+    """Everything that a weights file holds apart from the numbers.
 
     Parameters
     ----------
@@ -158,13 +158,13 @@ class WeightsHeader:
     target : str
         A key of `TARGETS`.
     provenance : mapping
-        Where the weights are from, in plain JSON values: ``summary``, ``training_data``,
-        ``scores``, ``citation``, ``caution``, and whatever else.
+        Origin of the weights, in plain JSON values: ``summary``, ``training_data``, ``scores``,
+        ``citation``, ``caution``, and any others.
 
     Raises
     ------
     BadValueError
-        A value that is not allowed, or that does not go with the others.
+        A value is not allowed, or contradicts the others.
     """
 
     name: str
@@ -181,9 +181,9 @@ class WeightsHeader:
         if not isinstance(self.target, str) or self.target not in TARGETS:
             raise _bad("target", self.target, "one of " + ", ".join(TARGETS))
         for part, what in (("features", "feature"), ("further", "further target")):
-            given, wanted = (len(getattr(x, part)) for x in (self.normalisation, self.architecture))
-            if given != wanted:
-                raise _bad(f"normalisation.{part}", f"{given} pairs", f"{wanted}, one per {what}")
+            pairs, names = (len(getattr(x, part)) for x in (self.normalisation, self.architecture))
+            if pairs != names:
+                raise _bad(f"normalisation.{part}", f"{pairs} pairs", f"{names}, one per {what}")
         if self.target == "voxel" and self.architecture.further:
             raise _bad("target", self.target, "subhalo, where there are further targets")
         if "log_vmax" in self.architecture.features and self.domain.log_vmax is None:
@@ -198,7 +198,7 @@ class WeightsHeader:
         return {name: FURTHER_TARGETS[name].unit_label for name in self.architecture.further}
 
     def header_dict(self) -> dict[str, Any]:
-        """Plain JSON values; nothing of further targets where there are none."""
+        """Return plain JSON values; without further targets, no entries for them."""
         normalisation = dataclasses.asdict(self.normalisation)
         if not self.units:
             del normalisation["further"]
@@ -214,12 +214,12 @@ class WeightsHeader:
 
 
 def header_of(file: TensorFile) -> tuple[WeightsHeader, str]:
-    """The header of a file of weights, and the digest that it states.
+    """Return the header of a weights file, and the digest that it states.
 
     Raises
     ------
     FormatError
-        It holds other weights than ours, or those of another version.
+        The weights were not written by mockgal, or by another version.
     CorruptFileError, BadValueError
         The header is malformed, or holds values that are not allowed.
     """
@@ -253,7 +253,7 @@ def header_of(file: TensorFile) -> tuple[WeightsHeader, str]:
 
 
 def in_file(path: Path, error: MockgalError) -> BadValueError:
-    """An error about weights, as one of the file that they are in."""
+    """Return an error about weights as an error of the file that they are in."""
     where = f"{path}, {error.where}"
     return BadValueError(where, error.found, error.expected, error.fix or AGAIN)
 
@@ -300,7 +300,7 @@ def _cosmology(values: Any) -> dict[str, float]:
 
 
 def _plain(where: str, value: Any, depth: int) -> Any:
-    """The value with its containers as JSON has them."""
+    """Return the value with JSON's containers: dictionaries and lists."""
     if depth >= MAX_DEPTH // 2:
         raise _bad(where, "lists within lists", f"at most {MAX_DEPTH // 2} of them")
     if isinstance(value, Mapping) and all(isinstance(name, str) for name in value):

@@ -1,4 +1,4 @@
-"""Weights of the dm2gal network with what they need to be used: files, names, and the digest."""
+"""Weights of the dm2gal network with their header: files, names, and the digest."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Weights(WeightsHeader):
     Parameters
     ----------
     name, architecture, normalisation, domain, target, provenance
-        As of `WeightsHeader`.
+        See `WeightsHeader`.
     state : mapping of str to Tensor
         ``state_dict`` of a `GalaxyNetwork` of the architecture; copied, so that later training of
         that network does not change it.
@@ -45,9 +45,9 @@ class Weights(WeightsHeader):
     Raises
     ------
     MissingDatasetError
-        Tensors missing, or others.
+        Tensors are missing, or there are others.
     BadValueError
-        Wrong shapes or types, NaN or infinity, negative variances; as of `WeightsHeader`.
+        Wrong shapes or types, NaN or infinity, negative variances; see also `WeightsHeader`.
     """
 
     state: Mapping[str, Tensor] = field(repr=False)
@@ -75,14 +75,17 @@ class Weights(WeightsHeader):
         object.__setattr__(self, "state", MappingProxyType(copied))
 
     def network(self) -> GalaxyNetwork:
-        """The network, in evaluation mode, with a copy of the weights; no random state is used."""
+        """Return the network in evaluation mode, with a copy of the weights.
+
+        No random state is used.
+        """
         network = _without_numbers(self.architecture)
         copied = {name: value.clone() for name, value in self.state.items()}
         network.load_state_dict(copied, strict=True, assign=True)
         return network.eval()
 
     def digest(self) -> str:
-        """SHA-256 of the header and the numbers, whatever file they came from."""
+        """Return the SHA-256 of the header and the numbers, whatever file they came from."""
         sha = hashlib.sha256(_json(self.header_dict()))
         for name, value in self.state.items():  # sorted
             kind = _KINDS[value.dtype]
@@ -91,12 +94,12 @@ class Weights(WeightsHeader):
         return sha.hexdigest()
 
     def describe(self) -> dict[str, Any]:
-        """Plain JSON values for the provenance of outputs: all but the numbers, and the digest."""
+        """Return the header and the digest as plain JSON values, for the provenance of outputs."""
         return self.header_dict() | {"digest": self.digest()}
 
 
 class Shipped(NamedTuple):
-    """A file of weights that comes with the package, its header, and the digest it states."""
+    """A weights file that comes with the package, its header, and the digest that it states."""
 
     path: Path
     header: WeightsHeader
@@ -106,19 +109,19 @@ class Shipped(NamedTuple):
 def save_weights(
     weights: Weights, path: str | os.PathLike[str], *, overwrite: bool = False
 ) -> None:
-    """Write weights to a safetensors file, which is read back before it gets its name.
+    """Write weights to a safetensors file, and read it back before it gets its final name.
 
     Raises
     ------
     BadValueError
         The provenance is too long.
     UsageError, OutputError, ResourceError, InternalError
-        As `mockgal.system.files.atomic.atomic_output`.
+        See `mockgal.system.files.atomic.atomic_output`.
     """
     from safetensors.torch import save
 
     header = json.dumps({"format": FORMAT, "digest": weights.digest()} | weights.header_dict())
-    if len(header) > MAX_HEADER // 4:  # it grows when it is put into the JSON of the file
+    if len(header) > MAX_HEADER // 4:  # it grows when it is embedded in the file's JSON
         raise _bad("provenance", f"{len(header)} bytes", f"at most {MAX_HEADER // 4}")
     content = save(dict(weights.state), {KEY: header})
     with atomic_output(
@@ -128,23 +131,23 @@ def save_weights(
 
 
 def read_weights(path: str | os.PathLike[str]) -> Weights:
-    """The weights in a file that `save_weights` wrote.
+    """Read the weights in a file that `save_weights` wrote.
 
     Raises
     ------
     InputError
-        (or a subclass) No readable file, damaged, of another format, or with values or tensors that
-        are not allowed.
+        (or a subclass) The file is unreadable, damaged, of another format, or has values or tensors
+        that are not allowed.
     UnsafeInputError
-        A pickle or the like, sizes that no file has, tensors that overlap.
+        The file is a pickle or the like, declares impossible sizes, or has overlapping tensors.
     ResourceError
-        Too little memory.
+        There is too little memory.
     """
     path = Path(path)
     with tensor_file(path) as file:
         header, digest = header_of(file)
         try:
-            # Before any number is read, so that what is read is no more than a network has.
+            # Before any number is read, so that no more is read than a network has.
             _check_tensors(
                 path,
                 header.architecture,
@@ -161,37 +164,37 @@ def read_weights(path: str | os.PathLike[str]) -> Weights:
             raise in_file(path, error) from error
     if weights.digest() != digest:
         raise CorruptFileError(
-            path, "content that is not that of its digest", "the file as it was written", COPY_AGAIN
+            path, "content that does not match its digest", "the file as it was written", COPY_AGAIN
         )
     return weights
 
 
 def shipped_weights() -> tuple[Shipped, ...]:
-    """The weights that come with the package, by the names of their files; no numbers are read."""
-    found = []
+    """Return the weights that come with the package, by file name; only headers are read."""
+    shipped = []
     for path in sorted(SHIPPED.glob(f"*{EXTENSION}")):
         with tensor_file(path) as file:
-            found.append(Shipped(path, *header_of(file)))
-    return tuple(found)
+            shipped.append(Shipped(path, *header_of(file)))
+    return tuple(shipped)
 
 
 def named_weights(name_or_path: str | os.PathLike[str]) -> Weights:
-    """The shipped weights of that name, or those at a path.
+    """Return the shipped weights of that name, or those at a path.
 
     Raises
     ------
     UsageError
-        No such name.
+        There is no such name.
     MockgalError
-        As of `read_weights`.
+        See `read_weights`.
     """
     return read_weights(find_weights(name_or_path))
 
 
 def find_weights(name_or_path: str | os.PathLike[str]) -> Path:
-    """The file of `named_weights`: see `mockgal.painters.by_name`."""
-    paths = {found.header.name: found.path for found in shipped_weights()}
-    found = by_name(
+    """Return the file of `named_weights`; see `mockgal.painters.by_name`."""
+    paths = {own.header.name: own.path for own in shipped_weights()}
+    chosen = by_name(
         name_or_path,
         paths,
         where="weights",
@@ -199,11 +202,11 @@ def find_weights(name_or_path: str | os.PathLike[str]) -> Path:
         extension=EXTENSION,
         listed_by="mockgal weights list",
     )
-    return found if isinstance(found, Path) else paths[found]
+    return chosen if isinstance(chosen, Path) else paths[chosen]
 
 
 def _without_numbers(architecture: Architecture) -> GalaxyNetwork:
-    """The network with shapes alone: no memory is taken, and no random numbers."""
+    """Return the network with shapes only: it takes no memory, and no random numbers."""
     with torch.device("meta"):
         return GalaxyNetwork(architecture)
 
@@ -211,7 +214,7 @@ def _without_numbers(architecture: Architecture) -> GalaxyNetwork:
 def _check_tensors(
     where: object, architecture: Architecture, found: Mapping[str, tuple[str, tuple[int, ...]]]
 ) -> None:
-    """Whether tensors, as (type, shape) by name, are those of a network."""
+    """Raise unless tensors, as (type, shape) by name, are those of a network."""
     expected = {
         name: (_KINDS[value.dtype], tuple(value.shape))
         for name, value in _without_numbers(architecture).state_dict().items()
@@ -227,7 +230,7 @@ def _check_tensors(
 
 
 def _json(value: Any) -> bytes:
-    """The one text of plain JSON values."""
+    """Return the canonical JSON text of plain values."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
@@ -236,7 +239,7 @@ def _bad(name: str, found: str, expected: str) -> BadValueError:
 
 
 def outside_the_bar(scores: Any) -> tuple[int, int]:
-    """Return how many of the tests that a card tells of are outside their bar, of how many."""
+    """Return the number of a card's tests that are outside their bar, and of all its tests."""
     if isinstance(scores, Mapping):
         parts: Iterable[Any] = scores.values()
     elif isinstance(scores, list | tuple):

@@ -1,8 +1,8 @@
-"""The published dm2gal network: the layout of its checkpoint, and what is known beside it.
+"""The published dm2gal network: the layout of its checkpoint, and facts from other sources.
 
-Of its training the checkpoint says next to nothing. What follows is from the paper
-(arXiv:2012.00186) and its public code (github.com/nkasmanoff/dm2gal); `SOURCES` says which is from
-where, and is stored with converted weights.
+The checkpoint says next to nothing about its training. The facts below are from the paper
+(arXiv:2012.00186) and its public code (github.com/nkasmanoff/dm2gal); `SOURCES` states the source
+of each, and is stored with converted weights.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ CITATION = ("arXiv:2012.00186",)
 
 
 def domain() -> Domain:
-    """What the network was trained on."""
+    """Return the domain that the network was trained on."""
     particle_mass = COSMOLOGY.mean_matter_density * BOX_SIZE**3 / PARTICLES
     masses = (math.log10(_LEAST_PARTICLES * particle_mass), _LARGEST_LOG_MASS)
     return Domain(
@@ -85,7 +85,7 @@ def domain() -> Domain:
 
 
 def tensor_names(built: Architecture) -> dict[str, str]:
-    """Names of the checkpoint's tensors, to those of the same in a `GalaxyNetwork`."""
+    """Return the name in a `GalaxyNetwork` of each of the checkpoint's tensors."""
     convolution, normalisation = ("weight", "bias"), ("running_mean", "running_var")
     parts = {
         "conv1": ("convolution", convolution),
@@ -108,12 +108,12 @@ def tensor_names(built: Architecture) -> dict[str, str]:
 
 
 def network(width: int) -> Architecture:
-    """The preset ``paper`` with the width of a checkpoint."""
+    """Return the preset ``paper`` with the width of a checkpoint."""
     return architecture("paper", width=width)
 
 
 def provenance(checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """What is said of weights converted from a checkpoint, of which facts are given."""
+    """Return the provenance of weights converted from a checkpoint, with facts about it."""
     return {
         "summary": SUMMARY,
         "caution": CAUTION,

@@ -1,7 +1,8 @@
-"""Safetensors files from strangers: eight bytes of length, a JSON header, then the numbers.
+"""Untrusted safetensors files: eight bytes of length, a JSON header, then the numbers.
 
-All that the header declares is held against the file before memory is asked for, and nothing in it
-is executed. Formats that could execute something (pickle, and what is made of it) are refused.
+Everything that the header declares is checked against the file before memory is allocated, and
+nothing in the file is executed. Formats that could execute code (pickle, and formats built on it)
+are refused.
 """
 
 from __future__ import annotations
@@ -30,19 +31,19 @@ CONVERT = (
     "weights that mockgal wrote"
 )
 _METADATA = "__metadata__"
-_MOST_BYTES = 1 << 40  # far more than any network that is allowed
+_MOST_BYTES = 1 << 40  # far more than any allowed network
 _MOST_AXES = 8
 _EXECUTABLE = {
-    b"PK\x03\x04": "a zip archive, as torch and NumPy keep pickles in",
+    b"PK\x03\x04": "a zip archive, in which torch and NumPy store pickles",
     b"\x93NUMPY": "a NumPy file, which may hold pickled objects",
     **{bytes([0x80, protocol]): "a pickle" for protocol in range(2, 6)},
 }
 
 
 class Entry(NamedTuple):
-    """A tensor as the header declares it; ``begin`` and ``end`` count from the end of the header.
+    """A tensor as the header declares it.
 
-    ``dtype`` is a key of `DTYPES`.
+    ``dtype`` is a key of `DTYPES`; ``begin`` and ``end`` are bytes from the end of the header.
     """
 
     dtype: str
@@ -52,7 +53,7 @@ class Entry(NamedTuple):
 
 
 class TensorFile(NamedTuple):
-    """An open file whose header was checked."""
+    """An open file with a checked header."""
 
     path: Path
     metadata: dict[str, str]
@@ -61,14 +62,14 @@ class TensorFile(NamedTuple):
     start: int
 
     def read(self, name: str) -> NDArray[Any]:
-        """The numbers of a tensor, in the byte order of this machine.
+        """Read the numbers of a tensor, in the byte order of this machine.
 
         Raises
         ------
         CorruptFileError
-            The file became shorter since it was opened.
+            The file has become shorter since it was opened.
         ResourceError
-            They need more memory than is free.
+            The numbers need more memory than is free.
         """
         entry = self.entries[name]
         check_memory(f"{self.path}:{name}", entry.end - entry.begin)
@@ -89,11 +90,12 @@ def tensor_file(path: Path) -> Iterator[TensorFile]:
     Raises
     ------
     InputError
-        No ordinary file that can be read.
+        It is not an ordinary file that can be read.
     UnsafeInputError
-        A pickle, zip archive or NumPy file; sizes that no file has; tensors that overlap.
+        It is a pickle, zip archive or NumPy file, declares impossible sizes, or has overlapping
+        tensors.
     CorruptFileError
-        Cut short, or no valid safetensors file.
+        It is truncated, or not a valid safetensors file.
     """
     with ordinary_file(path, "a safetensors file") as stream:
         size = os.fstat(stream.fileno()).st_size
@@ -105,35 +107,35 @@ def tensor_file(path: Path) -> Iterator[TensorFile]:
         if not isinstance(metadata, dict) or not all(
             isinstance(text, str) for text in metadata.values()
         ):
-            raise _corrupt(path, "metadata that are no texts")
+            raise _corrupt(path, "metadata that are not text")
         entries = {name: _entry(path, name, value) for name, value in header.items()}
         _check_places(path, entries, size - start)
         yield TensorFile(path, metadata, entries, stream, start)
 
 
 def strict_json(text: bytes, where: str) -> dict[str, Any]:
-    """A JSON object: names once only, numbers finite, nesting bounded.
+    """Return a JSON object with unique names, finite numbers and bounded nesting.
 
     Raises
     ------
     CorruptFileError
-        It is none.
+        The text is not such an object.
     """
     try:
-        found = plain_json.load(text)
-        if not isinstance(found, dict):
-            raise ValueError("no object")
+        values = plain_json.load(text)
+        if not isinstance(values, dict):
+            raise ValueError("not an object")
     except ValueError as error:
         raise CorruptFileError(
             where, f"text that is not valid JSON ({error})", "a JSON object", COPY_AGAIN
         ) from error
-    return found
+    return values
 
 
 def _header_length(path: Path, head: bytes, size: int) -> int:
-    """Bytes of the header, of which ``head`` are the first of a file of ``size`` bytes."""
+    """Return the bytes of the header, from the first bytes of a file of ``size`` bytes."""
     length = int.from_bytes(head[:8], "little")
-    # A length of 640 is written as a pickle begins; no pickle goes on with zeros and a brace.
+    # A length of 640 looks like the start of a pickle, but none continues with zeros and a brace.
     if head[8:9] == b"{" and length <= MAX_HEADER:
         if 8 + length > size:
             raise CorruptFileError(
@@ -193,7 +195,7 @@ def _entry(path: Path, name: str, value: Any) -> Entry:
 
 
 def _check_places(path: Path, entries: Mapping[str, Entry], size: int) -> None:
-    """Whether the tensors fill the ``size`` bytes after the header, each for itself."""
+    """Raise unless the tensors fill the ``size`` bytes after the header without overlap."""
     done = 0
     for name, entry in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].end)):
         if entry.begin < done:
@@ -204,7 +206,7 @@ def _check_places(path: Path, entries: Mapping[str, Entry], size: int) -> None:
                 "do not use this file",
             )
         if entry.begin > done:
-            raise _corrupt(path, f"{entry.begin - done} bytes of no tensor before {name}")
+            raise _corrupt(path, f"{entry.begin - done} bytes before {name} that no tensor has")
         done = entry.end
     if done != size:
         raise CorruptFileError(
@@ -217,7 +219,7 @@ def _corrupt(path: Path, found: str) -> CorruptFileError:
 
 
 def check_names(where: object, found: set[str], expected: set[str], text: str, fix: str) -> None:
-    """Whether the tensors that are there are those that must be; ``text`` says which.
+    """Raise unless the tensors are exactly the expected ones; ``text`` describes those.
 
     Raises
     ------
