@@ -12,7 +12,7 @@ Importing this package does not load torch, halotools, astropy or h5py; the func
 they need when they are called.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 import sys as _sys
 
