@@ -33,10 +33,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from astropy.io import fits
 
 from ..columns import StoredDigests
 from ..errors import CorruptFileError, InputError, InternalError, printable
@@ -52,6 +51,9 @@ from .provenance import (
     describe,
     file_columns,
 )
+
+if TYPE_CHECKING:
+    from astropy.io import fits
 
 Piece = bytes | memoryview
 
@@ -151,6 +153,8 @@ def _verify_content(path: Path, rows: int, size: int) -> None:
 
 def _card(keyword: str, value: str | int | float, comment: str = "") -> fits.Card:
     """Return a card that holds ``value`` by the rules of the module's docstring."""
+    from astropy.io import fits
+
     if not isinstance(value, str):
         return fits.Card(keyword, value, comment)
     text = printable(value).strip()  # FITS does not keep trailing spaces
@@ -162,6 +166,8 @@ def _card(keyword: str, value: str | int | float, comment: str = "") -> fits.Car
 
 def _header(*cards: tuple[Any, ...]) -> fits.Header:
     """Return a header of these cards, ending with cards for the checksums."""
+    from astropy.io import fits
+
     header = fits.Header()
     for card in cards:
         header.append(_card(*card), end=True)
@@ -271,6 +277,8 @@ def _write_hdu(
 
 def _verify_hdu(file: BinaryIO, path: Path, name: str) -> fits.Header:
     """Read and check the HDU that starts here, and leave the file at its end."""
+    from astropy.io import fits
+
     where = f"{path}:{name}"
     raw = _raw_header(file, where)
     datasum, size = _layout(raw, where, name)

@@ -288,7 +288,7 @@ def test_the_help_needs_no_painter():
             main(["build", "--help"])
         except SystemExit:
             pass
-        print([name for name in ("torch", "halotools", "numba") if name in sys.modules])
+        print([name for name in ("torch", "halotools", "numba", "astropy", "scipy") if name in sys.modules])
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Painter cnn:" in done.stdout
