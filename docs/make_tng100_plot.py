@@ -25,7 +25,7 @@ from mockgal.statistics.plotting.palette import BLUE, SKY, VERMILLION, picture_s
 from mockgal.types import HaloCatalog, Scene, Snapshot
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "catalogs"))
+sys.path.insert(0, str(HERE.parent / "studies"))
 from calibrate_tng100 import UNIT, Tables, own_halos, read  # noqa: E402
 
 H, OMEGA_M, OMEGA_B, SIGMA_8, N_S = 0.6774, 0.3089, 0.0486, 0.8159, 0.9667  # of TNG100-1

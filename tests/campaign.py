@@ -3,7 +3,7 @@
     python tests/campaign.py [--mutations 100000] [--first 10000] [--processes 2] [KIND ...]
 
 A kind is a way to damage something: `bytes/NAME` and `stated/NAME` for the formats of
-`read/fuzz_child.py`, and `NAME/PART` for the modules of `mutations/`. Each mutation is chosen by
+`readers/fuzz_child.py`, and `NAME/PART` for the modules of `mutations/`. Each mutation is chosen by
 its number alone, so that a case can be tried again; what must not happen is printed with that
 number, and makes the exit code 1. The suite runs a few of each kind.
 """

@@ -13,7 +13,7 @@ from mockgal.testing import synthetic_pair
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared/data/gadget4"
-sys.path.insert(0, str(ROOT / "catalogs"))
+sys.path.insert(0, str(ROOT / "studies"))
 import hod_on_gadget4 as script  # noqa: E402
 
 quiet = pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")

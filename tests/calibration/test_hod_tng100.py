@@ -16,7 +16,7 @@ from mockgal.painters.hod.store import META, named
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT.parent / "shared/data"
-sys.path.insert(0, str(ROOT / "catalogs"))
+sys.path.insert(0, str(ROOT / "studies"))
 import calibrate_tng100  # noqa: E402
 
 real_data = pytest.mark.real_data

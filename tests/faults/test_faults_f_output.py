@@ -377,14 +377,14 @@ def test_a_read_only_disk(command, tmpfs, demo_bundle, exit_code):
 
 WORKING = """
     import sys, time
-    from mockgal import packing, pipeline
+    from mockgal.tasks import build, pack
     from mockgal.cli import main
-    real = pipeline.read
+    real = build.read
     def read(*arguments, **options):
         print("reading", flush=True)
         sys.stdin.readline()
         return real(*arguments, **options)
-    packing.read = pipeline.read = read
+    pack.read = build.read = read
     main()
 """
 

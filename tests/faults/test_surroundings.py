@@ -348,8 +348,8 @@ main()
     ("place", "thing", "method"),
     [
         ("mockgal.writers.fits", "FITSWriter", "write"),
-        ("mockgal", "pipeline", "select"),
-        ("mockgal.cli", "screen", "printable"),
+        ("mockgal.tasks", "build", "select"),
+        ("mockgal.cli.screen", "streams", "printable"),
     ],
 )
 def test_a_signal_that_is_lost_in_a_callback(number, place, thing, method, tmp_path, demo_bundle):

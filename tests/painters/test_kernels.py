@@ -154,7 +154,7 @@ def test_exact_sums():
 def draw_in_another_process(package_root, **environment):
     """Load the kernels and use one; gives what it printed."""
     code = (
-        "import numpy as np; from mockgal.paint import kernels as k; out = np.empty(1);"
+        "import numpy as np; from mockgal.painters import kernels as k; out = np.empty(1);"
         "k.uniform(np.array([7], np.uint64), np.uint64(3), np.uint64(4), out); print(out[0])"
     )
     done = subprocess.run(

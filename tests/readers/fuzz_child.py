@@ -244,7 +244,7 @@ STATED = {name: fixture for name, fixture in FIXTURES.items() if fixture.mutate}
     "grid": Fixture(_grid, grid_content, mutate=mutate_hdf5),
     "weights": Fixture(_weights, weights_content, mutate=mutate_safetensors),
     "calibration": Fixture(
-        lambda folder: _shipped(folder, "calibrations/*.ecsv"),
+        lambda folder: _shipped(folder, "hod/calibrations/*.ecsv"),
         calibration_content,
         mutate=mutate_ecsv,
     ),

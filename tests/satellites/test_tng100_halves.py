@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TABLES = ROOT.parent / "shared/data/tng100-1/tables"
-sys.path.insert(0, str(ROOT / "catalogs"))
+sys.path.insert(0, str(ROOT / "studies"))
 import calibrate_tng100  # noqa: E402
 import tng100_halves  # noqa: E402
 from tng100_halves import (  # noqa: E402

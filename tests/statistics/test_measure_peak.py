@@ -16,7 +16,7 @@ import numpy as np
 from power_samples import catalogue
 from mockgal.errors import listening
 from mockgal.measure import bispectrum, power
-from mockgal import memory
+from mockgal.system import memory
 
 name, options = sys.argv[1], json.loads(sys.argv[2])
 galaxies = catalogue(np.random.default_rng(1).random((5000, 3)) * 100, np.ones(5000))

@@ -318,7 +318,7 @@ def test_kill_9_leaves_the_old_or_the_new_file_and_a_rerun_succeeds(tmp_path, mo
     code = """
         import os, signal, sys
         from pathlib import Path
-        from mockgal.files import atomic
+        from mockgal.system.files import atomic
         path, moment = Path(sys.argv[1]), sys.argv[2]
         def die(*_):
             os.kill(os.getpid(), signal.SIGKILL)

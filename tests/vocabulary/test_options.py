@@ -288,7 +288,8 @@ def test_the_help_needs_no_painter():
             main(["build", "--help"])
         except SystemExit:
             pass
-        print([name for name in ("torch", "halotools", "numba", "astropy", "scipy") if name in sys.modules])
+        heavy = ("torch", "halotools", "numba", "astropy", "scipy")
+        print([name for name in heavy if name in sys.modules])
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Painter cnn:" in done.stdout

@@ -172,6 +172,8 @@ def count_pairs(
     sorted_of, along = None, np.zeros((0, 3))
     advance(done, total, label)
     for found, (first, second) in zip(counts, samples, strict=True):
+        if not len(first):
+            continue
         others = first if second is None else second
         if len(first) * len(others) <= AT_ONCE and len(first) <= ROWS:
             found += bins.count(counter, first, second, box_size)

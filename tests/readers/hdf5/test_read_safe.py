@@ -708,7 +708,7 @@ def test_the_helper_is_started_once_and_ends_with_its_user(path):
     code = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from mockgal.read import guard, headers, safe\n"
+        "from mockgal.readers.hdf5 import guard, headers, safe\n"
         "def look():\n"
         "    with safe.open_hdf5(Path(sys.argv[1])) as file:\n"
         "        assert headers.attribute(file, '/', 'text') == 'some text'\n"
@@ -782,7 +782,7 @@ def test_what_is_available(tmp_path, monkeypatch):
 def test_a_limit_on_the_address_space():
     code = (
         "import resource\n"
-        "from mockgal import memory\n"
+        "from mockgal.system import memory\n"
         "before = memory.available()\n"
         "used = memory._table(memory.Path('/proc/self/status'))['VmSize'] << 10\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + (50 << 20), resource.RLIM_INFINITY))\n"

@@ -283,7 +283,7 @@ def test_a_call_takes_no_longer_where_points_are_many(monkeypatch):
 CROWD = """
 import sys
 import numpy as np
-from mockgal import progress
+from mockgal.system import progress
 from mockgal.measure import correlation
 sys.path.insert(0, {tests!r})
 from power_samples import catalogue
