@@ -84,7 +84,9 @@ class SatelliteLaw:
         if self.velocity_dispersion is not None and self.velocity_dispersion.shape != (rows,):
             problem = "velocity dispersions that are not one per row"
         if problem:
-            raise InternalError(f"law of satellites {self.name}", problem, "", "mend the painter")
+            raise InternalError(
+                f"law of satellites {self.name}", problem, "", "correct the painter"
+            )
 
     def __len__(self) -> int:
         return len(self.mean)

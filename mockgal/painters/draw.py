@@ -111,7 +111,7 @@ def draw_further(
                 "prediction",
                 f"a law of {shown(name)}",
                 "laws of columns that the painter provides",
-                "mend the painter: list the column in what it provides",
+                "correct the painter: list the column in what it provides",
             )
         u = random.uniform(seed, name, own)
         with np.errstate(over="ignore", under="ignore"):
@@ -139,7 +139,7 @@ def _check_probability(p: Array, ids: Array) -> None:
             f"{bad.size} probabilities of being luminous that are NaN or outside 0 to 1, the first "
             f"{p[bad[0]]} for halo_id {ids[bad[0]]}",
             "probabilities from 0 to 1",
-            "mend the painter",
+            "correct the painter",
         )
 
 
@@ -152,7 +152,7 @@ def _check_residuals(d: Distribution) -> None:
             "prediction",
             f"residual rows {used[0]} to {used[1]}, {d.residual_probability.size} probabilities",
             f"rows 0 to {rows - 1}, {nodes} probabilities, as residual_quantiles has",
-            "mend the painter",
+            "correct the painter",
         )
 
 

@@ -40,7 +40,7 @@ def own_galaxies(scene: Scene) -> GalaxyCatalog:
         raise MissingDatasetError(
             f"simulation {scene.snapshot.name}",
             "no stellar masses",
-            "those of a hydrodynamic run",
+            "the stellar masses of a hydrodynamic run",
             "paint it first: mockgal build",
         )
     rows = np.flatnonzero(halos["stellar_mass"] > 0)
@@ -68,7 +68,7 @@ def own_galaxies(scene: Scene) -> GalaxyCatalog:
     galaxies = galaxies.with_completeness(complete)
     if not lacking:
         return galaxies
-    with listening() as told:
+    with listening() as warnings:
         warn_of(lacking, "the run")
-    said = [*provenance["warnings"], *told]
+    said = [*provenance["warnings"], *warnings]
     return galaxies.with_provenance(lacking=lacking, warnings=said)

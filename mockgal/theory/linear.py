@@ -177,6 +177,6 @@ def _stated(cosmology: Cosmology, name: str) -> float:
     value = getattr(cosmology, name)
     if value is None:
         raise HeaderError(
-            f"cosmology {name}", "none", "a value", "a universe starts from a power spectrum"
+            f"cosmology {name}", "none", "a value", "state it: the power spectrum depends on it"
         )
     return float(value)

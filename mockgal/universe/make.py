@@ -222,7 +222,7 @@ def write_universe(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(folder, f"{error.strerror}", "a folder", "name another") from error
+        raise OutputError(folder, f"{error.strerror}", "a folder", "name another folder") from error
     for name in FILES.values():
         check_output(folder / name, overwrite)
     universe = make_universe(seed, run=run, law=law)

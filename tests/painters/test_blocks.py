@@ -137,7 +137,7 @@ def test_predictions_that_do_not_fit_together_are_refused(scene, painter, monkey
         {"residual_row": row - 50},
         {"residual_probability": good.residual_probability[:-1]},
     ):
-        with pytest.raises(InternalError, match="mend the painter"):
+        with pytest.raises(InternalError, match="residual rows"):
             draw.draw(replace(good, **bad), ids, seed=1)
 
 

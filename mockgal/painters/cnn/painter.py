@@ -69,7 +69,7 @@ class CNNPainter(CNNOptions):
             raise _usage(
                 "average_symmetries",
                 f"weights {loaded.name}, whose receptive field is not centred on the subhalo",
-                "a centred one",
+                "weights whose receptive field is centred",
             )
         object.__setattr__(self, "_loaded", loaded)
         evaluation = TileEvaluation(

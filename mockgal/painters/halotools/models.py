@@ -269,7 +269,7 @@ class ModelPainter(ModelOptions):
             f"painter {self.name}:stellar_mass_law",
             f"{self.stellar_mass_law} at redshift {scene.snapshot.redshift:.4g}: {found}",
             f"a redshift from {low:.4g} to {high:.4g}, or near that",
-            "extrapolate less, or give another --stellar-mass-law",
+            "extrapolate less far, or give another --stellar-mass-law",
         )
 
     def _log_mean(self, scene: Scene, law: StellarMassLaw, painted: Array) -> Deferred:

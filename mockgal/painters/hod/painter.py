@@ -274,8 +274,8 @@ class HODPainter(HODOptions):
             return
         warn(
             f"calibration {table.name}: made without a gravity-only twin, and painted uncorrected "
-            "as asked: masses are taken as they are, though baryons change those of halos; "
-            "satellites are not thinned; every galaxy is flagged as extrapolated",
+            "as requested: halo masses are not corrected for baryons, satellites are not thinned, "
+            "and every galaxy is flagged as extrapolated",
             stacklevel=3,
         )
 
@@ -376,8 +376,8 @@ def warn_if_short(who: str, kind: str, short: float, target: float, hosts_only: 
     """
     if short > max(SHORT * target, 3.0 * math.sqrt(target)):
         warn(
-            f"{who}: {short:.4g} of the {target:.4g} luminous {kind}s that it says there are here "
-            f"are missing: there are too few resolved {kind}s to paint them on"
+            f"{who}: {short:.4g} of the {target:.4g} luminous {kind}s that it predicts here are "
+            f"missing: there are too few resolved {kind}s to paint"
             + "; --populate makes satellites for hosts that come without subhalos"
             * hosts_only,
             stacklevel=4,

@@ -64,7 +64,9 @@ def read(path: Path) -> HODTable:
     missing = [c for c in expected(table.columns) if c not in table.columns]
     missing += [key for key in (*META, "digest") if key not in table.meta]
     if missing:
-        raise MissingDatasetError(path, f"no {', '.join(missing)}", "all of them", again)
+        raise MissingDatasetError(
+            path, f"no {', '.join(missing)}", "all columns and header entries", again
+        )
     columns = {name: c.values for name, c in table.columns.items() if name in COLUMNS}
     try:
         for key, (kind, _) in META.items():

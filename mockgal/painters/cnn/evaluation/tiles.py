@@ -104,7 +104,7 @@ class TileEvaluation:
             f"{self.memory} bytes, and {memory} of them for tiles",
             f"{tile_bytes(shape, grid, sizes[-1])} for tiles of {sizes[-1]} voxels on a grid of "
             f"{grid.size}, and as much for the grid",
-            "give more, or a smaller --tile-size",
+            "give more memory, or a smaller --tile-size",
         )
 
     def describe(self, grid: Grid) -> dict[str, Any]:
@@ -213,7 +213,7 @@ class TileEvaluation:
             raise ResourceError(
                 f"tile at voxel {tile.first.tolist()}",
                 f"no memory for {len(starts)} subhalos ({str(error).splitlines()[0]})",
-                "room for the work on a tile",
+                "enough memory for the work on a tile",
                 "give a smaller --memory or --tile-size",
             ) from error
 
@@ -256,7 +256,7 @@ class TileEvaluation:
                 f"{self.precision}, with errors of {errors.max():.2g} in the standardised outputs "
                 f"of the tile at voxel {tile.first.tolist()}",
                 f"at most {GATE:g}",
-                "--precision float32 has none",
+                "take --precision float32, which has no such errors",
             )
         return np.asarray(errors)
 

@@ -140,7 +140,7 @@ class Domain:
                 continue
             low, high = _pair(f"domain.{name}", getattr(self, name))
             if not (low <= high and (name != "redshift" or low > -1)):
-                raise _bad(f"domain.{name}", [low, high], "the least and the greatest value")
+                raise _bad(f"domain.{name}", [low, high], "the lowest and the highest value")
             _set(self, name, (low, high))
         _set(self, "cosmology", _cosmology(self.cosmology))
 

@@ -71,7 +71,7 @@ class Weights(WeightsHeader):
             if wrong:
                 raise _bad(name, f"{wrong} values that are NaN or infinite", "finite numbers")
             if name.endswith((".running_var", ".num_batches_tracked")) and bool((value < 0).any()):
-                raise _bad(name, "negative values", "none below 0")
+                raise _bad(name, "negative values", "values of 0 or more")
         object.__setattr__(self, "state", MappingProxyType(copied))
 
     def network(self) -> GalaxyNetwork:

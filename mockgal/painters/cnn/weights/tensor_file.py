@@ -77,7 +77,7 @@ class TensorFile(NamedTuple):
         self.stream.seek(self.start + entry.begin)
         if self.stream.readinto(values.reshape(-1).view(np.uint8).data) != values.nbytes:
             raise CorruptFileError(
-                f"{self.path}:{name}", "an end of the file within it", "all of it", COPY_AGAIN
+                f"{self.path}:{name}", "the end of the file inside it", "all of it", COPY_AGAIN
             )
         native: NDArray[Any] = values.astype(values.dtype.newbyteorder("="), copy=False)
         return native
