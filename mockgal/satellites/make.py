@@ -78,7 +78,7 @@ def populate(
     rows, n = Rows.of(int(before[-1])), len(number) + int(before[-1])
     order = np.empty(n, np.int64), np.empty(n, np.bool_)
     first_id, drawn_again = maker.first_ids(number)
-    made = maker.over_hosts(lambda part: maker.fill(part, number, first_id, before, rows, order))
+    placed = maker.over_hosts(lambda part: maker.fill(part, number, first_id, before, rows, order))
     left_out = [name for name in scene.halos.columns if name not in REQUIRED_HALO_COLUMNS]
     record = {
         "law": law.name,
@@ -94,8 +94,8 @@ def populate(
         "satellites": int(before[-1]),
         "expected_satellites": sum(block.expected for block in drawn) / _UNIT,
         "satellite_ids_drawn_again": drawn_again,
-        "satellites_wrapped": sum(block.wrapped for block in made),
-        "hosts_outside_concentration_range": sum(block.outside for block in made),
+        "satellites_wrapped": sum(block.wrapped for block in placed),
+        "hosts_outside_concentration_range": sum(block.outside for block in placed),
         "hosts_with_unattainable_variance": sum(block.unattainable for block in drawn),
         "columns_left_out": left_out,
         "counted_by_law": dict(law.record),
@@ -233,15 +233,18 @@ class _Maker(NamedTuple):
         satellites = Satellites.make(
             hosts.halo_id, number[part][with_some], first_id[part][with_some]
         )
-        made = rows.part(first, last)
+        part_rows = rows.part(first, last)
         wrapped = self.backend.place(
             with_some[satellites.of],
             [np.require(halos[x][part], None, ("C", "A")) for x in ("position", "velocity")],
             self._phase_space(hosts, satellites),
             self.scene.snapshot.box_size,
-            (made.position, made.velocity),
+            (part_rows.position, part_rows.velocity),
         )
-        made.halo_id[...], made.mass[...] = satellites.halo_id, self._mass(hosts, satellites)
+        part_rows.halo_id[...], part_rows.mass[...] = (
+            satellites.halo_id,
+            self._mass(hosts, satellites),
+        )
         return _Made(wrapped, outside)
 
     def _hosts(self, rows: Array) -> tuple[_Hosts, int]:
@@ -348,7 +351,7 @@ def _check(scene: Scene, law: SatelliteLaw, options: SatelliteOptions) -> None:
             f"law of satellites {law.name}",
             f"{len(law)} entries for {len(scene.halos)} hosts",
             "one for each, in the order of rows",
-            "mend the painter",
+            "correct the painter",
         )
     tables = {"profile": (options.profile, law.radius)}
     tables["velocity"] = (options.velocity, law.velocity_dispersion)
@@ -366,7 +369,7 @@ def _check(scene: Scene, law: SatelliteLaw, options: SatelliteOptions) -> None:
             f"law of satellites {law.name}",
             f"radii beyond {_FARTHEST:g} radii of the host, or negative",
             "distances over the host's radius",
-            "mend the painter",
+            "correct the painter",
         )
 
 
@@ -387,10 +390,10 @@ def _catalogue(
     The checks of a new catalogue are skipped, since they take twice as long as all the rest: hosts
     have passed them, the ids of satellites are unique, and their hosts are known.
     """
-    made = settle(satellites._asdict())
+    settled = settle(satellites._asdict())
     for column in order:
         column.flags.writeable = False
-    columns: Mapping[str, Array] = Joined(REQUIRED_HALO_COLUMNS, hosts.columns, made, *order)
+    columns: Mapping[str, Array] = Joined(REQUIRED_HALO_COLUMNS, hosts.columns, settled, *order)
     if not all(is_settled(hosts[name]) for name in REQUIRED_HALO_COLUMNS):
         columns = MappingProxyType(dict(columns))  # now, before anyone writes to the hosts
     halos = object.__new__(HaloCatalog)

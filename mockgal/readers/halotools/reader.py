@@ -169,16 +169,16 @@ def _scene(table: Table, options: ReadOptions) -> Scene:
     bound = next((name for name in BOUND_MASS if name in table.columns), host_mass)
     parent = next((name for name in PARENT if name in table.columns), None)
     pairs = [pair for pair in _RADIUS.items() if set(pair) <= set(table.columns)]
-    wanted = ["halo_id", *_POSITION, *_VELOCITY, host_mass, bound]
-    _check_present(table, wanted)
+    names = ["halo_id", *_POSITION, *_VELOCITY, host_mass, bound]
+    _check_present(table, names)
     also = {parent, PARENT[-1], _VMAX, _PHANTOM, *(name for pair in pairs for name in pair)}
     if definition == _OF_CONCENTRATION:
         also.add(_CONCENTRATION)
-    wanted += [name for name in table.columns if name in also]
+    names += [name for name in table.columns if name in also]
 
     box_size, redshift, taken = facts.box_and_redshift(table, options)
     cosmology, record = facts.cosmology(table, options)
-    native = table.read(list(dict.fromkeys(wanted)))
+    native = table.read(list(dict.fromkeys(names)))
     record |= {
         **{name: printable(table.text(name)) for name in _TEXTS},
         "host_mass_column": host_mass,
@@ -292,8 +292,8 @@ def _host_mass(present: dict[str, str], options: ReadOptions) -> tuple[str, str]
     return options.mass_definition, present[options.mass_definition]
 
 
-def _check_present(table: Table, wanted: Sequence[str]) -> None:
-    missing = [name for name in wanted if name not in table.columns]
+def _check_present(table: Table, required: Sequence[str]) -> None:
+    missing = [name for name in required if name not in table.columns]
     if missing:
         fix = table.fix
         if set(missing) <= set(_VELOCITY):

@@ -127,12 +127,12 @@ def count_groups(files: chunks.FileSet) -> list[int]:
     missing = chunks.missing_numbers(present, declared)
     surplus = [str(k) for k in present if k >= declared]
     if missing or surplus:
-        found = f"{len(present)} of {declared} files; missing chunk {missing}"
+        fault = f"{len(present)} of {declared} files; missing chunk {missing}"
         if not missing:
-            found = "surplus chunk " + ", ".join(surplus[:_NAMED])
+            fault = "surplus chunk " + ", ".join(surplus[:_NAMED])
         raise IncompleteSetError(
             files.where,
-            found,
+            fault,
             f"chunks 0 to {declared - 1}, as Nfiles says",
             "fetch the missing files into the same folder"
             if missing

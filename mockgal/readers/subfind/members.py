@@ -82,14 +82,14 @@ def of(catalogue: CatalogueSet, snapshot: SnapshotSet, group_number: str) -> Mem
 
     @cache
     def places() -> _Places:
-        wanted = {_LENGTH, _OFFSET} if there(_OFFSET) else {_LENGTH, _GROUP_LENGTH, group_number}
+        names = {_LENGTH, _OFFSET} if there(_OFFSET) else {_LENGTH, _GROUP_LENGTH, group_number}
         by_type = (None,)
-        found = chunks.columns(
+        datasets = chunks.columns(
             catalogue.files,
             catalogue.rows,
-            {name: () if name == group_number else by_type for name in sorted(wanted)},
+            {name: () if name == group_number else by_type for name in sorted(names)},
         )
-        return _places(catalogue, found, group_number, int(snapshot.rows[:, DARK_MATTER].sum()))
+        return _places(catalogue, datasets, group_number, int(snapshot.rows[:, DARK_MATTER].sum()))
 
     def count(halo_id: Array) -> Array:
         length = places().length
@@ -105,7 +105,7 @@ def of(catalogue: CatalogueSet, snapshot: SnapshotSet, group_number: str) -> Mem
 
 
 def _places(
-    catalogue: CatalogueSet, found: dict[str, Array], group_number: str, particles: int
+    catalogue: CatalogueSet, datasets: dict[str, Array], group_number: str, particles: int
 ) -> _Places:
     """Return the checked rows of each subhalo's particles in the snapshot.
 
@@ -127,7 +127,7 @@ def _places(
             )
 
     def of_dark_matter(name: str) -> Array:
-        by_type = found[name]
+        by_type = datasets[name]
         if len(by_type) and by_type.shape[1] <= DARK_MATTER:
             fail(np.ones(1, bool), name, f"{by_type.shape[1]} types of particles", "2 or more")
         column = by_type[:, DARK_MATTER] if len(by_type) else np.zeros(0)
@@ -136,10 +136,10 @@ def _places(
         return whole(column, lambda row: place(name, row))
 
     length = of_dark_matter(_LENGTH)
-    if _OFFSET in found:
+    if _OFFSET in datasets:
         start, name = of_dark_matter(_OFFSET), _OFFSET
     else:
-        name, group = _GROUP_LENGTH, whole(found[group_number], partial(place, group_number))
+        name, group = _GROUP_LENGTH, whole(datasets[group_number], partial(place, group_number))
         in_group = of_dark_matter(_GROUP_LENGTH)
         fail(np.diff(group, prepend=0) < 0, group_number, "a lower group than the row before",
              "subhalos in the order of their groups")  # fmt: skip
@@ -191,10 +191,10 @@ def _read(snapshot: SnapshotSet, start: Array, length: Array) -> Array:
                     first = np.maximum(start[here], begin)
                     number = np.minimum(end[here], stop) - first
                     within = np.arange(number.sum()) - np.repeat(np.cumsum(number) - number, number)
-                    wanted = np.repeat(first, number) + within
+                    requested = np.repeat(first, number) + within
                     target = np.repeat(place[here] + first - start[here], number) + within
-                    span = safe.read_rows(data, wanted[0] - low, wanted[-1] + 1 - low)
-                    ids[target] = _signed(span[wanted - wanted[0]], data.where)
+                    span = safe.read_rows(data, requested[0] - low, requested[-1] + 1 - low)
+                    ids[target] = _signed(span[requested - requested[0]], data.where)
         low = high
     return ids
 

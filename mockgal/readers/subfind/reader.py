@@ -131,7 +131,7 @@ class SubfindReader:
             )
         catalogue = open_set(files, options, dialect)
         with chunks.sources(files) as digests:
-            found = _read_datasets(catalogue, dialect, definition, stars)
+            datasets = _read_datasets(catalogue, dialect, definition, stars)
             source = digests()
         chunks.check_distinct(
             source, [g + s for g, s in zip(catalogue.groups, catalogue.subhalos, strict=True)]
@@ -148,19 +148,19 @@ class SubfindReader:
             ],
             "mass_definition_chosen_by": "user" if options.mass_definition else "default",
             **_missing(catalogue),
-            **_check_physics(catalogue, found, options),
-            SEVERAL_RESOLUTIONS: _has_several_resolutions(found),
+            **_check_physics(catalogue, datasets, options),
+            SEVERAL_RESOLUTIONS: _has_several_resolutions(datasets),
         }
-        if _has_stars(found):
+        if _has_stars(datasets):
             record |= {
                 "stellar_mass_definition": stars,
                 "stellar_mass_dataset": f"{dialect.stellar_mass[stars]}[{STARS}]",
                 "stellar_mass_definition_chosen_by": (
                     "user" if options.stellar_mass_definition else "default"
                 ),
-                **_star_particle_mass(found, catalogue.units.mass),
+                **_star_particle_mass(datasets, catalogue.units.mass),
             }
-        particle_mass = _particle_mass(found, catalogue.units.mass)
+        particle_mass = _particle_mass(datasets, catalogue.units.mass)
         beside, table_mass, more = _matter(catalogue, dialect, options, record, particle_mass)
         particle_mass, taken = given.optional("particle_mass", table_mass or particle_mass, options)
         record["given_by_user"] = [*record["given_by_user"], *taken]
@@ -174,7 +174,7 @@ class SubfindReader:
             source=source + more,
             record=record,
         )
-        halos = _halos(catalogue, dialect, snapshot, options, found, definition, stars)
+        halos = _halos(catalogue, dialect, snapshot, options, datasets, definition, stars)
         if beside is None:
             return Scene(snapshot, halos)
         particles = snapshots.particles(beside, options)
@@ -194,17 +194,17 @@ def _read_datasets(
     catalogue: CatalogueSet, dialect: Dialect, definition: str, stars: str
 ) -> dict[str, Array]:
     """Return the datasets that are needed, as stored, and no others."""
-    wanted: dict[str, tuple[int | None, ...]] = {
+    shapes: dict[str, tuple[int | None, ...]] = {
         f"Subhalo/{item.dataset}": item.shape for item in SUBHALO.values()
     }
-    wanted[f"Subhalo/{dialect.group_number}"] = ()
-    wanted[f"Subhalo/{BY_TYPE}"] = (None,)
+    shapes[f"Subhalo/{dialect.group_number}"] = ()
+    shapes[f"Subhalo/{BY_TYPE}"] = (None,)
     if dialect.rank:
-        wanted[f"Subhalo/{dialect.rank}"] = ()
+        shapes[f"Subhalo/{dialect.rank}"] = ()
     for name in (_FIRST, _NUMBER, _M200, _R200, _GROUP_MASS, f"Group/{HOST_MASS[definition]}"):
-        wanted[name] = ()
+        shapes[name] = ()
     if catalogue.missing:
-        wanted[_CENTRE] = (3,)
+        shapes[_CENTRE] = (3,)
     optional: dict[str, tuple[int | None, ...]] = {
         f"Subhalo/{name}": (None,) for name in (NUMBER_BY_TYPE, RADIUS_BY_TYPE)
     }
@@ -212,15 +212,15 @@ def _read_datasets(
         optional[f"Subhalo/{dialect.flag}"] = ()
     if dialect.stellar_mass[stars] != BY_TYPE:
         optional[f"Subhalo/{dialect.stellar_mass[stars]}"] = (None,)
-    wanted |= {
+    shapes |= {
         name: shape
         for name, shape in optional.items()
         if chunks.present(catalogue.files, catalogue.subhalos, name)
     }
     for pair in SPHERES.values():
         if all(chunks.present(catalogue.files, catalogue.groups, name) for name in pair):
-            wanted |= dict.fromkeys(pair, ())
-    return chunks.columns(catalogue.files, catalogue.rows, wanted)
+            shapes |= dict.fromkeys(pair, ())
+    return chunks.columns(catalogue.files, catalogue.rows, shapes)
 
 
 def _halos(
@@ -228,7 +228,7 @@ def _halos(
     dialect: Dialect,
     snapshot: Snapshot,
     options: ReadOptions,
-    found: dict[str, Array],
+    datasets: dict[str, Array],
     definition: str,
     stars: str,
 ) -> HaloCatalog:
@@ -239,7 +239,7 @@ def _halos(
     def integers(name: str, none: Array | None = None) -> Array:
         count = catalogue.rows[name.split("/")[0]]
         at = partial(chunks.place, catalogue.files, count, name)
-        return whole(found[name], at, none=none)
+        return whole(datasets[name], at, none=none)
 
     # -1 may be stored unsigned.
     first, number = integers(_FIRST, none=np.empty(0)), integers(_NUMBER)
@@ -248,8 +248,8 @@ def _halos(
         integers(group_number),
         first,
         number,
-        found.get(_CENTRE),
-        found[f"Subhalo/{SUBHALO['position'].dataset}"],
+        datasets.get(_CENTRE),
+        datasets[f"Subhalo/{SUBHALO['position'].dataset}"],
     )
     rank = integers(f"Subhalo/{dialect.rank}")[rows.subhalos] if dialect.rank else None
 
@@ -266,11 +266,11 @@ def _halos(
         "halo_id": rows.ids,
         "host_id": np.where(central >= 0, rows.ids[central], -1) if len(own) else own,
         "is_central": central == own,
-        "host_mass": (found[host_dataset] * np.float64(units.mass))[rows.groups[rows.group]],
+        "host_mass": (datasets[host_dataset] * np.float64(units.mass))[rows.groups[rows.group]],
     }
     for name, item in SUBHALO.items():
         dataset = f"Subhalo/{item.dataset}"
-        native = found[dataset] if item.unit else integers(dataset)
+        native = datasets[dataset] if item.unit else integers(dataset)
         native = native[rows.subhalos] if catalogue.missing else native
         columns[name] = native * np.float64(getattr(units, item.unit)) if item.unit else native
     counted: dict[str, Any] = {
@@ -278,15 +278,15 @@ def _halos(
         "groups_without_subhalos": int(np.count_nonzero(rows.first < 0)),
         **rows.record,
     }
-    if _has_stars(found):
-        stellar = found[f"Subhalo/{dialect.stellar_mass[stars]}"][rows.subhalos, STARS]
+    if _has_stars(datasets):
+        stellar = datasets[f"Subhalo/{dialect.stellar_mass[stars]}"][rows.subhalos, STARS]
         columns["stellar_mass"] = stellar * np.float64(units.mass)
-        radius = found.get(f"Subhalo/{RADIUS_BY_TYPE}")
+        radius = datasets.get(f"Subhalo/{RADIUS_BY_TYPE}")
         if radius is not None and radius.shape[1] > STARS:
             length = np.float64(units.length)
             columns["stellar_half_mass_radius"] = radius[rows.subhalos, STARS] * length
     kept = own
-    flag = found.get(f"Subhalo/{dialect.flag}")
+    flag = datasets.get(f"Subhalo/{dialect.flag}")
     if flag is not None and len(own):
         galaxy = flag[rows.subhalos] != 0
         kept = np.flatnonzero(galaxy | columns["is_central"])
@@ -307,30 +307,30 @@ def _halos(
         dataset = f"Subhalo/{SUBHALO[name].dataset}" if name in SUBHALO else elsewhere[name]
         return place(dataset, own_row) if len(own) else dataset
 
-    stored = found[f"Subhalo/{SUBHALO['position'].dataset}"].dtype
+    stored = datasets[f"Subhalo/{SUBHALO['position'].dataset}"].dtype
     return values.halo_catalog(
         columns, definition, snapshot, options, where, counted, stored=stored
     )
 
 
-def _star_particle_mass(found: dict[str, Array], unit: float) -> dict[str, float]:
+def _star_particle_mass(datasets: dict[str, Array], unit: float) -> dict[str, float]:
     """Return the mass of a star particle [Msun/h], the median over subhalos, if it is known."""
-    number = found.get(f"Subhalo/{NUMBER_BY_TYPE}")
+    number = datasets.get(f"Subhalo/{NUMBER_BY_TYPE}")
     if number is None or not np.any(starry := number[:, STARS] > 0):
         return {}
-    mass = found[f"Subhalo/{BY_TYPE}"][starry, STARS] * np.float64(unit)
+    mass = datasets[f"Subhalo/{BY_TYPE}"][starry, STARS] * np.float64(unit)
     return {STAR_PARTICLE_MASS: float(np.median(mass / number[starry, STARS]))}
 
 
-def _has_stars(found: dict[str, Array]) -> bool:
+def _has_stars(datasets: dict[str, Array]) -> bool:
     """Return whether the run has gas or stars."""
-    by_type = found[f"Subhalo/{BY_TYPE}"]
+    by_type = datasets[f"Subhalo/{BY_TYPE}"]
     return bool(by_type.shape[1] > STARS and (by_type[:, [GAS, STARS]] > 0).any())
 
 
-def _has_several_resolutions(found: dict[str, Array]) -> bool:
+def _has_several_resolutions(datasets: dict[str, Array]) -> bool:
     """Return whether subhalos hold heavier dark-matter particles, type 2 in zoom simulations."""
-    by_type = found[f"Subhalo/{BY_TYPE}"]
+    by_type = datasets[f"Subhalo/{BY_TYPE}"]
     return bool(by_type.shape[1] > _COARSE and (by_type[:, _COARSE] > 0).any())
 
 
@@ -347,7 +347,7 @@ def _missing(catalogue: CatalogueSet) -> dict[str, Any]:
 
 
 def _check_physics(
-    catalogue: CatalogueSet, found: dict[str, Array], options: ReadOptions
+    catalogue: CatalogueSet, datasets: dict[str, Array], options: ReadOptions
 ) -> dict[str, Any]:
     """Compare masses and radii of groups, and the box size, with the cosmology; return a record."""
     if not sum(catalogue.groups):
@@ -355,10 +355,10 @@ def _check_physics(
     units, where = catalogue.units, catalogue.files.where
     record: dict[str, Any] = {}
     for definition, (mass, radius) in SPHERES.items():
-        if mass in found and radius in found:
+        if mass in datasets and radius in datasets:
             record[f"overdensity_within_r{definition}_over_expected"] = physics.check_overdensity(
-                found[mass] * np.float64(units.mass),
-                found[radius] * np.float64(units.length),
+                datasets[mass] * np.float64(units.mass),
+                datasets[radius] * np.float64(units.length),
                 units.cosmology,
                 catalogue.redshift,
                 f"{where}:/{radius}",
@@ -367,10 +367,10 @@ def _check_physics(
                 drop_bad=options.drop_bad,
                 record=record,
             )
-    if not any(radius in found for _, radius in SPHERES.values()):
+    if not any(radius in datasets for _, radius in SPHERES.values()):
         physics.without_radii(f"{where}:/Group", record, "radii of groups")
     in_groups = physics.check_share(
-        float(found[_GROUP_MASS].sum(dtype=np.float64)) * units.mass,
+        float(datasets[_GROUP_MASS].sum(dtype=np.float64)) * units.mass,
         catalogue.box_size,
         units.cosmology,
         f"{where}:/{_GROUP_MASS}",
@@ -380,12 +380,15 @@ def _check_physics(
     return {**record, "mass_fraction_in_groups": in_groups}
 
 
-def _particle_mass(found: dict[str, Array], unit: float) -> float | None:
+def _particle_mass(datasets: dict[str, Array], unit: float) -> float | None:
     """Return the dark-matter particle mass [Msun/h] from bound masses and counts.
 
     It is None if subhalos differ, or if the catalogue does not count particles by type.
     """
-    by_type, number_by_type = found[f"Subhalo/{BY_TYPE}"], found.get(f"Subhalo/{NUMBER_BY_TYPE}")
+    by_type, number_by_type = (
+        datasets[f"Subhalo/{BY_TYPE}"],
+        datasets.get(f"Subhalo/{NUMBER_BY_TYPE}"),
+    )
     if number_by_type is None:
         return None
     if min(by_type.shape[1], number_by_type.shape[1]) <= snapshots.DARK_MATTER:

@@ -623,7 +623,7 @@ def test_masses_in_another_unit(tmp_path):
 def test_orphans(tmp_path, kind):
     sample = Sample(kind).set(430, "pid" if kind == "out" else "upid", 5)
     path = sample.write(tmp_path / "a.list")
-    refused(path, "row 430 (line", "1 satellites without a central", "--orphans drop or")
+    refused(path, "row 430 (line", "found 1 of", "--orphans drop or")
     dropped = read(path, ReadOptions(orphans="drop")).halos
     assert (dropped.record["orphans_dropped"], len(dropped)) == (1, 559)
     central = read(path, ReadOptions(orphans="central")).halos
