@@ -186,7 +186,7 @@ def test_phantoms_are_dropped_and_counted(tmp_path):
     sample.set(0, "phantom", 1)
     path = sample.write(tmp_path / "b.list")
     line = path.read_text().split("\n").index(" ".join(sample.rows[420])) + 1
-    refused(path, f"upid, row 420 (line {line}), in a phantom", "2 satellites", "--orphans")
+    refused(path, f"upid, row 420 (line {line}), in a phantom", "found 2 of", "--orphans")
     halos = read(path, ReadOptions(orphans="drop")).halos
     assert halos.record["satellites_of_phantoms"] == halos.record["orphans_dropped"] == 2
     # a satellite that is a phantom does not hide the host of its own satellite
