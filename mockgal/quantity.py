@@ -165,6 +165,8 @@ def conversion(text: str, unit: str) -> tuple[float, int]:
     for powers in (source, target):
         side = one
         for name, power in powers.items():
+            if name == "mpc":  # to astropy a milliparsec, which nobody means
+                raise UnitError("the name 'mpc', which is a milliparsec: Mpc is a megaparsec")
             if not isinstance(known.get(name), units.UnitBase):
                 raise UnitError(f"the name {shown(name)}, which astropy does not know")
             side = side * known[name] ** power

@@ -29,6 +29,16 @@ _MAX_BYTES = 100_000
 _RECIPE = plain_yaml.Dialect(depth=4, values=5000, text=4096)
 _FIX = "check its path and what is in it; docs/reference/recipe.md has an example"
 
+_QUANTITIES = {"box_size": "100 Mpc/h", "particle_mass": "1e9 Msun/h"}
+_KINDS = {  # pydantic's kinds of errors, as a user would say what is allowed
+    "missing": "a value",
+    "string_type": "a text",
+    "path_type": "a path",
+    "dict_type": "options, a line `name: value` for each",
+    **dict.fromkeys(("bool_parsing", "bool_type"), "true or false"),
+    **dict.fromkeys(("float_parsing", "float_type", "finite_number"), "a finite number"),
+}
+
 
 class Recipe(BaseModel):
     """Everything a build depends on. Keys are the names of the command's options.
@@ -143,15 +153,14 @@ class Recipe(BaseModel):
     @classmethod
     def _known_mass_definition(cls, value: str | None) -> str | None:
         if value is not None and value not in MASS_DEFINITIONS:
-            raise ValueError("mass definition must be one of " + ", ".join(MASS_DEFINITIONS))
+            raise ValueError("one of " + ", ".join(MASS_DEFINITIONS))
         return value
 
     @field_validator("stellar_mass_definition")
     @classmethod
     def _known_stellar_mass_definition(cls, value: str | None) -> str | None:
         if value is not None and value not in STELLAR_MASS_DEFINITIONS:
-            allowed = ", ".join(STELLAR_MASS_DEFINITIONS)
-            raise ValueError(f"stellar-mass definition must be one of {allowed}")
+            raise ValueError("one of " + ", ".join(STELLAR_MASS_DEFINITIONS))
         return value
 
     @property
@@ -234,13 +243,22 @@ def check(values: Mapping[str, Any], source: str) -> Recipe:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         found = "nothing" if first["type"] == "missing" else reprlib.repr(first["input"])
-        message = first["msg"].removeprefix("Value error, ")
         raise UsageError(
             f"{source}:{key}",
             found,
-            message[:1].lower() + message[1:],
+            _expected(key, first["type"], first["msg"]),
             "`mockgal build --help` describes the options",
         ) from error
+
+
+def _expected(key: str, kind: str, message: str) -> str:
+    """Return what a key may be, for pydantic's kind of error, in words of our own."""
+    if key in _QUANTITIES:
+        return f'a number with its unit, such as "{_QUANTITIES[key]}"'
+    if key.partition(".")[0] == "cut":
+        return 'a cut such as "stellar_mass > 1e9 Msun/h", or a list of cuts'
+    message = message.removeprefix("Value error, ").removeprefix("Input should be ")
+    return _KINDS.get(kind, message)
 
 
 def read_yaml(path: Path, painter: str | None = None) -> dict[str, Any]:

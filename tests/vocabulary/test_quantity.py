@@ -87,6 +87,7 @@ def test_units(unit, powers):
         ("mag(", "open end"),
         ("(" * 150, "in it"),
         ("(Mpc", "not closed"),
+        ("mpc/h", "Mpc is a megaparsec"),
         ("Mpc)", r"'\)'"),
         ("Mpc/", "open end"),
         ("km/s Mpc", "write a / before each"),
