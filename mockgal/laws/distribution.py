@@ -85,7 +85,7 @@ class Distribution:
         Parameters
         ----------
         location : ndarray, shape (n,)
-            Means of log10 of stellar mass [Msun/h], before the cut.
+            Means of log10 of stellar mass [Msun/h], before the cut; -inf where there is no galaxy.
         scale : ndarray, shape (n,), or float
             Standard deviations above 0 [dex].
         floor : float
@@ -101,10 +101,13 @@ class Distribution:
         """
         location = np.asarray(location, dtype=np.float64)
         scale = np.broadcast_to(np.asarray(scale, dtype=np.float64), location.shape)
+        without = np.isneginf(location)
+        location = np.where(without, floor if math.isfinite(floor) else 0.0, location)
         if p_luminous is None:
             from scipy.special import ndtr
 
             p_luminous = np.asarray(ndtr((location - floor) / scale))
+        p_luminous = np.where(without, 0.0, p_luminous)
         location, scale, far = resolved(location, scale, floor)
         return cls(
             p_luminous=p_luminous,

@@ -14,6 +14,7 @@ from astropy.table import Table
 from terminal import mockgal as on_terminal
 
 import mockgal
+from mockgal import registry
 from mockgal.cli import cli
 from mockgal.cli.command import plain
 
@@ -213,7 +214,7 @@ echo "${COMPREPLY[@]}"
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (("build", "--painter", ""), {"hod", "cnn"}),
+        (("build", "--painter", ""), set(registry.names("painters"))),
         (("build", "--calibration", "gadget4-z0"), {"gadget4-z0.00", "gadget4-z0.50"}),
         (("build", "--weights", "gad"), {"gadget4-demo"}),
         (("inspect", "--format", "qui"), {"quijote"}),

@@ -116,6 +116,7 @@ def test_commands(package, forked):
         assert words[0] == "mockgal"
         result = forked(words[1:], package)
         assert result.returncode == 0, (words, result.stderr)
+        assert "RuntimeWarning" not in result.stderr, (words, result.stderr)
     mock = mockgal.read_galaxies(package / "mock.ecsv")
     assert len(mock)
     assert mock["stellar_mass"].min() >= 1e8 * (1 - 1e-6)
@@ -149,5 +150,6 @@ def test_the_relation_is_that_of_the_paper(package):
 
     mass = 10.0 ** np.array([7.0, 7.1, 11.590, 17.0, 17.1])
     log_mass = np.log10(stellar_mass(mass, 0.0))
+    assert stellar_mass(np.zeros(1), 1.0) == 0
     assert log_mass[2] == pytest.approx(11.590 + np.log10(0.0351))
     assert np.diff(log_mass)[[0, 3]] / 0.1 == pytest.approx([1 + 1.376, 1 - 0.608], abs=1e-3)

@@ -129,7 +129,14 @@ def test_a_normal_law_in_one_call(floor):
 def test_a_normal_law_of_galaxies_that_the_painter_counts_itself():
     p, far = np.array([0.3, 1.0]), np.array([0.0, 9.0])
     made = Distribution.normal(far, 0.1, floor=8.0, p_luminous=p, extrapolated=p < 1)
-    assert made.p_luminous is p
+    assert np.array_equal(made.p_luminous, p)
     assert made.record == {"means_far_below_floor": 1}
     assert made.extrapolated.tolist() == [True, False]
     assert np.all(inverse_cdf(made, np.full(2, 1e-6)) >= 8.0)
+
+
+@pytest.mark.parametrize("floor", [-np.inf, 8.0])
+def test_no_galaxy_where_there_is_no_mass(floor):
+    made = Distribution.normal(np.array([-np.inf, 9.0]), 0.1, floor=floor)
+    assert made.p_luminous == pytest.approx([0.0, 1.0])
+    assert np.isfinite(inverse_cdf(made, np.full(2, 0.5))).all()

@@ -10,6 +10,7 @@ import re
 import pytest
 
 import mockgal
+from mockgal.registry import built_in
 
 SIMULATION = """
 from dataclasses import replace
@@ -167,7 +168,7 @@ def test_a_painter(command, registered, tmp_path, demo_bundle):
         assert provenance["painter"]["name"] == "toy"
     else:
         assert result.returncode == 2
-        assert re.search(r"painter: found 'toy', expected one of hod, cnn", result.stderr)
+        assert re.search(r"painter: found 'toy', expected one of hod, ", result.stderr)
         assert not (tmp_path / "toy.fits").exists()
 
 
@@ -214,9 +215,9 @@ def test_help(command, registered):
         assert result.returncode == 0, result.stderr
         texts[name] = " ".join(result.stdout.split())
     for text in (
-        "galaxies: hod, cnn or toy_painter.",
-        "write, .fits, .hdf5 or .toy (default",
-        "rockstar, quijote or toy_reader (default",
+        f"galaxies: {', '.join(built_in('painters'))} or toy_painter.",
+        " or .toy (default",
+        f"{', '.join(built_in('readers'))} or toy_reader (default",
     ):
         assert (text in texts["build"]) == registered
     assert ("mine Galaxies of each kind of toy." in texts["measure"]) == registered
