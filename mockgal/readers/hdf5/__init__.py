@@ -1,1 +1,1 @@
-"""HDF5 files from anyone, opened in a guarded process, with sizes checked before allocation."""
+"""Untrusted HDF5 files: sizes checked before allocation, risky reads in a helper process."""

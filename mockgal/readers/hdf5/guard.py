@@ -1,8 +1,8 @@
-"""What may hang or crash HDF5 on a damaged file is read by another process, which may be lost.
+"""Read objects that may hang or crash HDF5 in a helper process, which may be lost.
 
-HDF5 walks its heap of texts of variable length, and unpacks its rarer filters, without checks that
-hold: a flipped bit there is an endless loop or a segmentation fault. Such reads go to a helper
-process, started when the first is met and kept for the next; few files of simulations have any.
+HDF5 reads variable-length text from a heap, and unpacks its rarer filters, without sufficient
+checks: a flipped bit causes an endless loop or a segmentation fault. A helper process does such
+reads. It is started for the first and kept for the next; few simulation files need it.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from ...errors import CorruptFileError, ResourceError, UsageError
 
 SECONDS, DEFAULT_SECONDS = "MOCKGAL_HDF5_SECONDS", 60.0
 PROGRAM = Path(__file__).with_name("guard_child.py")
-_SLACK = 512 << 20  # bytes that HDF5 may take beside what is read
+_SLACK = 512 << 20  # bytes that HDF5 may allocate beside the data
 _FIX = "copy or download the file again and compare its checksum with the source's"
 
 
 def seconds() -> float:
-    """The limit on one read of the helper process [s of computing, not of waiting for the disk].
+    """Return the limit on one read of the helper process [s of CPU time, without disk waits].
 
     Raises
     ------
     UsageError
-        ``MOCKGAL_HDF5_SECONDS`` is set, and no positive number.
+        ``MOCKGAL_HDF5_SECONDS`` is set to something that is no positive number.
     """
     stated = os.environ.get(SECONDS, "")
     try:
@@ -50,7 +50,7 @@ def seconds() -> float:
 
 
 class _Helper:
-    """The helper process of this process; started when it is needed, and anew after it was lost."""
+    """The helper process of this process; started on demand, and again after it was lost."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -60,20 +60,20 @@ class _Helper:
     def ask(
         self, where: str, do: str, path: str, arguments: list[Any], size: int
     ) -> dict[str, Any]:
-        """The helper's reply about the file at ``path``."""
-        path = os.path.abspath(path)  # the helper stays in the folder that it was started in
+        """Return the helper's reply about the file at ``path``."""
+        path = os.path.abspath(path)  # the helper keeps its initial working directory
         limit = seconds()
         request = {"do": do, "arguments": [path, *arguments], "seconds": limit}
         request["bytes"] = size + _SLACK
         state = os.stat(path)
         version = (path, limit, state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
         with self._lock:
-            if version in self._fatal:  # HDF5 would be lost in it again
+            if version in self._fatal:  # HDF5 would hang or crash again
                 raise CorruptFileError(where, *self._fatal[version])
             process = self._started(where)
             try:
                 line = _exchange(process, request)
-            except BaseException:  # Ctrl-C: the reply would be taken for the next one's
+            except BaseException:  # Ctrl-C: else the next request would get this reply
                 self._end()
                 raise
             if not line:
@@ -95,14 +95,14 @@ class _Helper:
         self._end()
         try:
             process = subprocess.Popen(
-                # -P: no module of the current folder is taken for one of the library
+                # -P: import no module from the current folder
                 [sys.executable, "-P", str(PROGRAM)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 text=True,
                 encoding="ascii",
-                start_new_session=True,  # Ctrl-C at the terminal is for this process alone
+                start_new_session=True,  # Ctrl-C at the terminal must reach only this process
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
             )
             self._process = process
@@ -130,7 +130,7 @@ class _Helper:
         process.wait()
         for stream in (process.stdin, process.stdout):
             if stream is not None:
-                with suppress(OSError):  # of a line that it did not take
+                with suppress(OSError):  # from a line that the helper did not read
                     stream.close()
 
     def close(self) -> None:
@@ -138,26 +138,26 @@ class _Helper:
         self._end()
 
     def forget(self) -> None:
-        """After a fork: the helper belongs to the process that was forked."""
+        """Drop the helper after a fork, because it belongs to the parent process."""
         if self._process is not None:
-            self._process.returncode = 0  # it is not for this process to wait for
+            self._process.returncode = 0  # only the parent may wait for it
         self._lock, self._process = threading.Lock(), None
 
 
 def _fate(code: int, limit: float) -> tuple[str, str, str]:
-    """Why the helper ended: what was found, expected, and the way out."""
+    """Return why the helper ended: what was found, what was expected, and the fix."""
     if code == -signal.SIGPROF:
         return (
             f"that HDF5 does not finish reading it within {limit:g} s of computing",
-            "an object that is read at once",
-            f"{_FIX}; if the file is whole, and this large, set {SECONDS} to more seconds",
+            "an object that is read quickly",
+            f"{_FIX}; if the file is intact but large, set {SECONDS} to more seconds",
         )
     name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
     return f"that HDF5 crashes reading it ({name})", "a readable one", _FIX
 
 
 def _exchange(process: subprocess.Popen[str], message: Any) -> str:
-    """Send a line and take one; "" if the process has ended."""
+    """Send a line and return the reply, or "" if the process has ended."""
     assert process.stdin is not None
     assert process.stdout is not None
     try:
@@ -174,16 +174,16 @@ os.register_at_fork(after_in_child=helper.forget)
 
 
 def text(where: str, path: str, group: str, name: str, most: int) -> str | list[str]:
-    """An attribute of text of variable length.
+    """Return an attribute of variable-length text.
 
     Parameters
     ----------
     where : str
-        For messages.
+        Place of the attribute, for messages.
     path, group, name : str
-        Of the file, the object in it, and the attribute.
+        Path of the file, and names of the object in it and of the attribute.
     most : int
-        Characters that it may have.
+        Largest number of characters.
 
     Returns
     -------
@@ -192,7 +192,7 @@ def text(where: str, path: str, group: str, name: str, most: int) -> str | list[
     Raises
     ------
     CorruptFileError
-        It cannot be read: damaged, too long, or HDF5 hangs or crashes on it.
+        The attribute is damaged or too long, or HDF5 hangs or crashes on it.
     ResourceError
         The helper process cannot be started.
     """
@@ -205,12 +205,12 @@ def text(where: str, path: str, group: str, name: str, most: int) -> str | list[
 
 
 def names(where: str, path: str, group: str) -> list[str]:
-    """Names of an object's attributes.
+    """Return the names of an object's attributes.
 
     Raises
     ------
     CorruptFileError, ResourceError
-        As `text`.
+        See `text`.
     """
     return [
         name.encode("utf-8", "backslashreplace").decode()
@@ -219,12 +219,12 @@ def names(where: str, path: str, group: str) -> list[str]:
 
 
 def check_rows(where: str, path: str, name: str, start: int, stop: int, size: int) -> None:
-    """Whether HDF5 can read rows of a dataset; ``size`` is their number of bytes.
+    """Raise if HDF5 cannot read rows of a dataset; ``size`` is their number of bytes.
 
     Raises
     ------
     CorruptFileError
-        It cannot, or hangs or crashes.
+        HDF5 reports an error, hangs or crashes.
     ResourceError
         The helper process cannot be started.
     """

@@ -1,6 +1,6 @@
-"""Read what may hang or crash HDF5, for `guard.py` beside it: a program, never imported.
+"""Read objects that may hang or crash HDF5, for `guard.py`: a program, never imported.
 
-It knows nothing of mockgal. Requests and replies are lines of JSON, on standard input and output.
+It does not import mockgal. Requests and replies are lines of JSON, on standard input and output.
 """
 
 import importlib
@@ -14,30 +14,30 @@ from typing import Any
 
 
 def limit(seconds: float, size: int) -> None:
-    """Let the system end this process after ``seconds`` of computing; ``size`` bytes to take."""
+    """Limit this process to ``seconds`` of CPU time and ``size`` more bytes of memory."""
     if sys.platform == "linux":
         with open("/proc/self/statm") as statm:
             size += int(statm.read().split()[0]) * resource.getpagesize()
         hard = resource.getrlimit(resource.RLIMIT_AS)[1]
         if hard == resource.RLIM_INFINITY or size < hard:
             resource.setrlimit(resource.RLIMIT_AS, (size, hard))
-    # This clock counts computing alone, so that a slow disk has all the time it needs.
+    # This clock counts CPU time only, so that a slow disk has all the time it needs.
     signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def text(h5py: Any, path: str, group: str, name: str, most: int) -> dict[str, Any]:
-    """An attribute of text: its shape, and its values in one list."""
+    """Return the shape of a text attribute, and its values in one list."""
     with h5py.File(path, "r") as file:
-        found = file[group].attrs[name]
-    shape = getattr(found, "shape", ())
-    values = [str(value) for value in (found.ravel() if shape else [found])]
+        attribute = file[group].attrs[name]
+    shape = getattr(attribute, "shape", ())
+    values = [str(value) for value in (attribute.ravel() if shape else [attribute])]
     if sum(map(len, values)) > most:
         raise ValueError(f"a text of more than {most} characters")
     return {"shape": shape, "values": values}
 
 
 def rows(h5py: Any, path: str, name: str, start: int, stop: int) -> dict[str, Any]:
-    """Read rows of a dataset, and forget them."""
+    """Read rows of a dataset, and discard them."""
     with h5py.File(path, "r") as file:
         data = file[name]
         data[start:stop] if data.shape else data[()]
@@ -45,7 +45,7 @@ def rows(h5py: Any, path: str, name: str, start: int, stop: int) -> dict[str, An
 
 
 def names(h5py: Any, path: str, group: str) -> dict[str, Any]:
-    """Names of an object's attributes."""
+    """Return the names of an object's attributes."""
     with h5py.File(path, "r") as file:
         return {"names": [str(name) for name in file[group].attrs]}
 
@@ -60,7 +60,7 @@ def answer(reply: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Answer until there are no more requests."""
+    """Answer requests until there are no more."""
     for number in (signal.SIGPROF, signal.SIGTERM, signal.SIGPIPE):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -69,7 +69,7 @@ def main() -> None:
     import h5py
 
     with suppress(ImportError, OSError, RuntimeError):
-        importlib.import_module("hdf5plugin")  # which adds filters
+        importlib.import_module("hdf5plugin")  # adds filters
     answer({"ready": h5py.__version__})
     for line in sys.stdin:
         request = json.loads(line)

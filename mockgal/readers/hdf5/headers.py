@@ -1,7 +1,7 @@
-"""Attributes of HDF5 files from strangers, as plain values of the kind that is asked for.
+"""Attributes of untrusted HDF5 files, as plain values of the requested type.
 
-What is read goes through `mockgal.system.scalars`: a number may be a scalar, an array of one, or
-text.
+Values are converted by `mockgal.system.scalars`: a number may be a scalar, an array of one number,
+or text.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from ...system import scalars
 from . import guard, safe, stored
 
 MAX_ATTRIBUTE = 1 << 20  # bytes of an attribute
-_SAFE_NAMES = (1, 14, 4)  # of HDF5, from which on damaged names do not crash it
+_SAFE_NAMES = (1, 14, 4)  # first version of HDF5 that damaged names do not crash
 
 
 def attribute(file: safe.File, group: str, name: str, default: Any = ...) -> Any:
-    """An attribute as a plain value: text decoded, arrays of one number made scalars.
+    """Return an attribute as a plain value: decoded text, or a scalar for an array of one number.
 
     Parameters
     ----------
     file : File
     group : str
-        Group or dataset that carries it.
+        Group or dataset that has the attribute.
     name : str
     default : object, optional
-        Given back where there is no such attribute; without it that is an error.
+        Returned if the attribute is missing; without ``default`` that is an error.
 
     Returns
     -------
@@ -41,13 +41,13 @@ def attribute(file: safe.File, group: str, name: str, default: Any = ...) -> Any
     Raises
     ------
     MissingDatasetError
-        No such attribute, and no ``default``; the message lists those present.
+        The attribute is missing, and there is no ``default``; the message lists those present.
     UnsafeInputError
-        It is absurdly large.
+        The attribute is absurdly large.
     HeaderError
-        It is no number and no text.
+        The attribute is neither a number nor text.
     CorruptFileError
-        It cannot be read.
+        The attribute cannot be read.
     """
     where = f"{safe.where_of(file, group)}@{name}"
     if not safe.exists(file, group):
@@ -57,7 +57,7 @@ def attribute(file: safe.File, group: str, name: str, default: Any = ...) -> Any
             where,
             f"no group {group}; present: {listed(safe.members(file, '/'))}",
             f"the attribute {name}",
-            "check that the file is the one meant",
+            "check that this is the right file",
         )
     with safe.translated(where):
         owner = safe.the_object(file, group)
@@ -68,7 +68,7 @@ def attribute(file: safe.File, group: str, name: str, default: Any = ...) -> Any
                 where,
                 f"no such attribute; present: {listed(sorted(_names(where, file, group)))}",
                 f"{name}",
-                "check that the file was written in full",
+                "check that the file was completely written",
             )
         declared = h5py.h5a.open(owner.id, name.encode())
         kind = declared.get_type()
@@ -86,7 +86,7 @@ def attribute(file: safe.File, group: str, name: str, default: Any = ...) -> Any
         if nothing or not _plain(kind):
             raise HeaderError(
                 where,
-                "a value that is no number and no text",
+                "a value that is neither a number nor text",
                 "a number or text",
                 "write the attribute again with a standard type",
             )
@@ -99,20 +99,20 @@ def attribute(file: safe.File, group: str, name: str, default: Any = ...) -> Any
 
 
 def _plain(kind: h5py.h5t.TypeID) -> bool:
-    """Whether a type is a number or text of fixed width, or an array of them."""
+    """Return whether a type is a number or text of fixed width, or an array of these."""
     if kind.get_class() == h5py.h5t.ARRAY:
         kind = kind.get_super()
     return stored.fixed_text(kind) or stored.number_type(kind) is not None
 
 
 def _names(where: str, file: safe.File, group: str) -> list[str]:
-    """Names of an object's attributes; HDF5 before 1.14.4 may crash where one is damaged."""
+    """Return the names of an object's attributes; HDF5 before 1.14.4 may crash on damaged ones."""
     safe.check_number_of_names(where, h5py.h5a.get_num_attrs(safe.the_object(file, group).id))
     return guard.names(where, file.filename, group)
 
 
 def has(file: safe.File, group: str, name: str) -> bool:
-    """Return whether an object is there and has the attribute, whatever that is."""
+    """Return whether an object exists and has the attribute, whatever its value."""
     if not safe.exists(file, group):
         return False
     with safe.translated(f"{safe.where_of(file, group)}@{name}"):
@@ -120,7 +120,7 @@ def has(file: safe.File, group: str, name: str) -> bool:
 
 
 def names(file: safe.File, group: str) -> list[str]:
-    """Return the names of the attributes of an object, sorted; none where there is no object."""
+    """Return the sorted names of an object's attributes; none if there is no object."""
     if not safe.exists(file, group):
         return []
     where = safe.where_of(file, group)
@@ -134,7 +134,7 @@ def names(file: safe.File, group: str) -> list[str]:
 
 
 def _or_default(file: safe.File, group: str, name: str, default: Any) -> tuple[str, Any, bool]:
-    """Where an attribute is, its value, and whether that is ``default`` for want of another."""
+    """Return the place of an attribute, its value or ``default``, and whether it is missing."""
     where = f"{safe.where_of(file, group)}@{name}"
     if default is not ... and not has(file, group, name):
         return where, default, True
@@ -156,34 +156,34 @@ def number(
     Parameters
     ----------
     file, group, name, default
-        As of `attribute`.
+        See `attribute`.
     above, least, most : float
-        As of `mockgal.system.scalars.number`.
+        See `mockgal.system.scalars.number`.
 
     Returns
     -------
-    float, or ``default`` where there is no such attribute
+    float, or ``default`` if the attribute is missing
 
     Raises
     ------
     MissingDatasetError
-        No such attribute, and no ``default``.
+        The attribute is missing, and there is no ``default``.
     HeaderError
-        It is no such number.
+        The attribute is no such number.
     """
     where, value, missing = _or_default(file, group, name, default)
     return value if missing else scalars.number(where, value, above=above, least=least, most=most)
 
 
 def side(file: safe.File, group: str, name: str, default: Any = ...) -> Any:
-    """Return the side of a cubic box, one number or three that are equal.
+    """Return the side of a cubic box, stored as one number or as three equal numbers.
 
     Raises
     ------
     MissingDatasetError
-        No such attribute, and no ``default``.
+        The attribute is missing, and there is no ``default``.
     HeaderError
-        It is no such number.
+        The attribute is no such number.
     """
     where, value, missing = _or_default(file, group, name, default)
     return value if missing else scalars.side(where, value)
@@ -203,9 +203,9 @@ def count(
     Raises
     ------
     MissingDatasetError
-        No such attribute, and no ``default``.
+        The attribute is missing, and there is no ``default``.
     HeaderError
-        It is no such number.
+        The attribute is no such number.
     """
     where, value, missing = _or_default(file, group, name, default)
     return value if missing else scalars.count(where, value, least=least, most=most)
@@ -219,9 +219,9 @@ def text(
     Raises
     ------
     MissingDatasetError
-        No such attribute, and no ``default``.
+        The attribute is missing, and there is no ``default``.
     HeaderError
-        It is no text, or none of ``allowed``.
+        The attribute is no text, or is not in ``allowed``.
     """
     where, value, missing = _or_default(file, group, name, default)
     return value if missing else scalars.text(where, value, allowed)
@@ -233,9 +233,9 @@ def numbers(file: safe.File, group: str, name: str) -> NDArray[np.float64]:
     Raises
     ------
     MissingDatasetError
-        No such attribute.
+        The attribute is missing.
     HeaderError
-        Not finite numbers.
+        The values are not finite numbers.
     """
     where, value, _ = _or_default(file, group, name, ...)
     return scalars.numbers(where, value)
@@ -249,9 +249,9 @@ def counts(
     Raises
     ------
     MissingDatasetError
-        No such attribute, and no ``default``.
+        The attribute is missing, and there is no ``default``.
     HeaderError
-        Not counts.
+        The values are not counts.
     """
     where, value, _ = _or_default(file, group, name, default)
     return scalars.counts(where, value, most=most)

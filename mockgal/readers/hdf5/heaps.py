@@ -1,4 +1,4 @@
-"""The lists of free space in the heaps of names, which HDF5 follows for ever if they are circular.
+"""Check the free-space lists of heaps of names, which HDF5 follows for ever if they are circular.
 
 Groups of the older layout, which has no checksums, keep the names of their members in a local heap:
 https://support.hdfgroup.org/documentation/hdf5/latest/_f_m_t3.html, sections II, III.D and IV.A.
@@ -15,12 +15,12 @@ from ...errors import CorruptFileError
 from .stored import COPY_AGAIN
 
 _CONTINUATION, _SYMBOL_TABLE = 0x0010, 0x0011  # messages of an object's header
-_END = 1  # in place of the next free block
-_MOST_BYTES = 1 << 20  # of a header's part; HDF5 itself makes none of this size
+_END = 1  # marks the last free block
+_MOST_BYTES = 1 << 20  # of a header's block; HDF5 itself writes none of this size
 
 
 class Groups:
-    """The groups of a file that were met: where their headers are, and which were checked.
+    """Visited groups of a file: the places of their headers, and which were checked.
 
     Parameters
     ----------
@@ -31,17 +31,17 @@ class Groups:
         self._descriptor = file.id.get_vfd_handle()
         plist = file.id.get_create_plist()
         self._base = plist.get_userblock()
-        self._offset, self._length = plist.get_sizes()  # bytes of a place, and of a size
-        self.header = {"/": self._root()}  # places, by path
+        self._offset, self._length = plist.get_sizes()  # bytes of an address, and of a size
+        self.header = {"/": self._root()}  # addresses of headers, by path
         self._sound: set[str] = set()
 
     def check(self, where: str, path: str) -> None:
-        """Whether names can be looked up in the group at ``path``, whose header's place is known.
+        """Raise if names cannot be looked up in the group at ``path``, whose header is known.
 
         Raises
         ------
         CorruptFileError
-            The list of free space in its heap of names does not end, or leaves the heap.
+            The free-space list of its heap of names does not end, or leaves the heap.
         """
         if path in self._sound:
             return
@@ -61,7 +61,7 @@ class Groups:
         return _number(raw[: self._length])
 
     def _root(self) -> int:
-        """Place of the root group's header, from the superblock."""
+        """Return the address of the root group's header, from the superblock."""
         block = self._take(0, 24 + 8 + 6 * self._offset)
         start = {0: 24 + 5 * self._offset, 1: 28 + 5 * self._offset}.get(
             block[8], 12 + 3 * self._offset
@@ -69,14 +69,14 @@ class Groups:
         return self._place(block[start:])
 
     def _messages(self, start: int) -> Iterator[tuple[int, bytes]]:
-        """Type and content of the messages in an object's header, if it has the older layout."""
+        """Yield type and content of the messages in an object's header of the older layout."""
         prefix = self._take(start, 16)
         if len(prefix) < 16 or prefix[0] != 1:
             return
         parts, seen = [(start + 16, _number(prefix[8:12]))], set[int]()
-        for place, size in parts:  # which grows on the way
+        for place, size in parts:  # the list grows in the loop
             if place in seen or size > _MOST_BYTES:
-                return  # HDF5 sees that
+                return  # HDF5 detects it
             seen.add(place)
             block = self._take(place, size)
             at = 0
@@ -91,7 +91,7 @@ class Groups:
     def _check_heap(self, where: str, start: int) -> None:
         heap = self._take(start, 8 + 2 * self._length + self._offset)
         if heap[:4] != b"HEAP":
-            return  # HDF5 sees that
+            return  # HDF5 detects it
         size, free = self._size(heap[8:]), self._size(heap[8 + self._length :])
         data = self._place(heap[8 + 2 * self._length :])
         passed: set[int] = set()
@@ -100,9 +100,9 @@ class Groups:
             if len(block) < 2 * self._length or free in passed:
                 raise CorruptFileError(
                     where,
-                    "a list of the free space in its names that "
-                    + ("never ends" if free in passed else "leaves them"),
-                    "a list of blocks within them",
+                    "a list of free space in the heap of names that "
+                    + ("never ends" if free in passed else "leaves the heap"),
+                    "a list of blocks within the heap",
                     COPY_AGAIN,
                 )
             passed.add(free)

@@ -1,7 +1,7 @@
-"""Where the values of a dataset are in its file, and reading them from there.
+"""Read the values of a dataset directly from their places in the file.
 
-HDF5 says where: every place is checked against the file's size before it is used, and then read
-without HDF5, whose own reading trusts what damaged files declare.
+HDF5 reports the places, which are checked against the file's size. The values are then read without
+HDF5, which would trust what damaged files declare.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _KEPT = 1 << 30  # bytes of unpacked chunks kept for the next rows, at most
 
 
 class Chunks(NamedTuple):
-    """Stored chunks, in the order of their grid: first byte, bytes, and filters skipped (bits)."""
+    """Stored chunks in grid order: first byte, size in bytes, and skipped filters as bits."""
 
     shape: tuple[int, ...]
     filters: tuple[int, ...]
@@ -34,7 +34,7 @@ class Chunks(NamedTuple):
 
 
 class Places:
-    """The values of a dataset: in one piece from byte ``start`` on, or in ``chunks``."""
+    """Places of a dataset's values: contiguous from byte ``start`` on, or in ``chunks``."""
 
     def __init__(
         self,
@@ -52,15 +52,15 @@ class Places:
         Parameters
         ----------
         descriptor : int
-            Of the open file.
+            Descriptor of the open file.
         start, stop : int
         out : ndarray, shape (stop - start, ...)
-            Takes the rows; of records, the fields that it has.
+            Receives the rows; for records, the fields that it has.
 
         Raises
         ------
         Damaged
-            They are not what was written; the text names the chunk.
+            The rows are not what was written; the text names the chunk.
         OSError
             The disk fails.
         """
@@ -88,7 +88,7 @@ class Places:
         kept: dict[int, Array] = {}
         for row in range(start // tall, -(-stop // tall)):
             low, high = max(start, row * tall), min(stop, (row + 1) * tall)
-            # The rest of these chunks is for the next rows.
+            # The next rows are in the rest of these chunks.
             keep = high == stop and stop % tall != 0 and stop < self.shape[0]
             for column, place in enumerate(product(*map(range, across))):
                 number = row * prod(across) + column
@@ -136,7 +136,7 @@ def _fill(descriptor: int, values: Array, start: int) -> None:
 
 
 def put(out: Array, values: Array) -> None:
-    """Copy ``values``; of records, the fields that ``out`` has."""
+    """Copy ``values``; for records, the fields that ``out`` has."""
     if out.dtype.names is None:
         out[...] = values
     else:
@@ -145,7 +145,7 @@ def put(out: Array, values: Array) -> None:
 
 
 def _truths(values: Array) -> Iterator[Array]:
-    """The columns of ``values`` that hold true and false."""
+    """Yield the boolean columns of ``values``."""
     for name in values.dtype.names or ():
         yield from _truths(values[name])
     if values.dtype.kind == "b":
@@ -153,7 +153,7 @@ def _truths(values: Array) -> Iterator[Array]:
 
 
 def _check_truths(values: Array) -> None:
-    """Bytes other than 0 and 1 are no truth values, and NumPy does not expect them."""
+    """Raise if booleans are bytes other than 0 and 1, which NumPy does not expect."""
     for column in _truths(values):
         if column.size and column.view(np.uint8).max() > 1:
             raise Damaged("bytes that are neither true nor false")

@@ -1,8 +1,7 @@
-"""HDF5 files from strangers: opened, walked and read so that nothing they declare is trusted.
+"""Open, traverse and read untrusted HDF5 files without trusting what they declare.
 
-Everything that h5py raises is turned into an error of ours; links that leave the file, raw data
-kept elsewhere, virtual datasets and sizes that the file cannot hold are refused before memory is
-asked for.
+All errors of h5py become errors of mockgal. Links that leave the file, raw data kept elsewhere,
+virtual datasets, and sizes that the file cannot hold are refused before memory is allocated.
 """
 
 from __future__ import annotations
@@ -39,23 +38,23 @@ MAX_LINKS = 8  # soft links followed on the way to one dataset
 MAX_DEPTH = 32  # groups on the way to one dataset
 BOMB_BYTES, BOMB_RATIO, MAX_CHUNK = stored.BOMB_BYTES, stored.BOMB_RATIO, stored.MAX_CHUNK
 MAX_NAMES = 100_000  # in one group, or attributes of one object
-_DEFAULT_CACHE = 1 << 20  # bytes that HDF5 keeps of a dataset's chunks
-_CACHE_SLOTS = 521  # of its table of chunks, HDF5's default
+_DEFAULT_CACHE = 1 << 20  # bytes of HDF5's chunk cache of a dataset
+_CACHE_SLOTS = 521  # HDF5's default for that cache
 
 
 def first_bytes(path: Path, count: int = 24) -> str:
-    """The first bytes of a file, printable: ``b'<!DOCTYPE html>'``."""
+    """Return the first bytes of a file, printable: ``b'<!DOCTYPE html>'``."""
     with open(path, "rb") as file:
         return repr(file.read(count))
 
 
 def check_regular(path: Path) -> None:
-    """Refuse what is not an ordinary, readable file.
+    """Raise if ``path`` is not an ordinary, readable file.
 
     Raises
     ------
     InputError
-        Missing, a directory, a pipe or device, or not readable.
+        The path is missing, a directory, a pipe or device, or not readable.
     """
     try:
         mode = os.stat(path).st_mode
@@ -77,14 +76,14 @@ def check_regular(path: Path) -> None:
 
 
 def _refusal(path: Path, error: Exception) -> InputError:
-    """What an error at opening means."""
+    """Return the error for a file that h5py could not open."""
     text = str(error)
     size = os.stat(path).st_size
     if match := re.search(r"truncated file: eof = (\d+).*stored_eof = (\d+)", text):
         return CorruptFileError(
             path,
             f"a truncated file of {match[1]} bytes",
-            f"{match[2]} bytes, as its superblock says",
+            f"{match[2]} bytes, as in its superblock",
             COPY_AGAIN,
         )
     if size == 0:
@@ -102,7 +101,7 @@ def _refusal(path: Path, error: Exception) -> InputError:
             "a file that is open for writing, or whose writer died",
             "a file that was closed after writing",
             "wait for the writer to end; if it died, write the file again (h5clear -s only clears "
-            "the mark)",
+            "the flag)",
         )
     if "lock" in text:
         return InputError(
@@ -117,7 +116,7 @@ def _refusal(path: Path, error: Exception) -> InputError:
 
 
 class File(h5py.File):  # type: ignore[misc] # h5py has no types
-    """A file opened for reading, and what was found in it."""
+    """A file that is open for reading, and the objects found in it."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, "r")
@@ -125,7 +124,7 @@ class File(h5py.File):  # type: ignore[misc] # h5py has no types
         self.bytes = os.stat(path).st_size
         self.descriptor = int(self.id.get_vfd_handle())
         self.groups = Groups(self)
-        self.opened: dict[str, h5py.HLObject] = {}  # objects that are no datasets, by path
+        self.opened: dict[str, h5py.HLObject] = {}  # objects other than datasets, by path
         self.found: dict[str, _Found] = {}
 
 
@@ -144,40 +143,40 @@ def open_hdf5(path: Path) -> Iterator[File]:
     Raises
     ------
     InputError, CorruptFileError
-        Not there, truncated, not HDF5, open for writing, or it cannot be locked.
+        The file is missing, truncated, not HDF5, or open for writing, or it cannot be locked.
     """
     check_regular(path)
     try:
         file = File(path)
-    except Exception as error:  # of a damaged file also other kinds than OSError
+    except Exception as error:  # damaged files do not only raise OSError
         raise _refusal(path, error) from error
     try:
         yield file
     finally:
-        with suppress(Exception):  # nothing was written that could be lost
+        with suppress(Exception):  # nothing was written
             file.close()
 
 
 def where_of(file: File, name: str) -> str:
-    """``FILE:/NAME``, for messages."""
+    """Return ``FILE:/NAME``, for messages."""
     return f"{file.filename}:/{name.strip('/')}"
 
 
 @contextmanager
 def translated(where: str) -> Iterator[None]:
-    """Errors of h5py inside the block become a `CorruptFileError` at ``where``."""
+    """Turn errors of h5py inside the block into a `CorruptFileError` at ``where``."""
     try:
         yield
     except MockgalError:
         raise
-    except Exception as error:  # h5py has no family of errors, and damage has no end of forms
+    except Exception as error:  # h5py has no common base class of errors
         raise CorruptFileError(
             where, f"a damaged object ({error})", "a readable one", COPY_AGAIN
         ) from error
 
 
 def _names(file: File, name: str, path: str) -> list[str]:
-    """Names in a group; h5py gives bytes for those that are no UTF-8."""
+    """Return the names in a group; h5py returns bytes for names that are not UTF-8."""
     where = where_of(file, name)
     with translated(where):
         group = _opened(file, path)
@@ -188,12 +187,12 @@ def _names(file: File, name: str, path: str) -> list[str]:
 
 
 def check_number_of_names(where: str, count: int) -> None:
-    """Whether a group or object has no absurd number of members or attributes.
+    """Raise if a group or object has an absurd number of members or attributes.
 
     Raises
     ------
     UnsafeInputError
-        It has; to list them would take all memory.
+        There are more than `MAX_NAMES`; to list them would take all memory.
     """
     if count > MAX_NAMES:
         raise UnsafeInputError(
@@ -202,7 +201,7 @@ def check_number_of_names(where: str, count: int) -> None:
 
 
 class _Found(NamedTuple):
-    """Where a name led to: a path of hard links, or the part that is ``missing`` there."""
+    """Target of a name: a path of hard links, and the part that is ``missing`` there."""
 
     path: str
     missing: str = ""
@@ -211,8 +210,8 @@ class _Found(NamedTuple):
 def _find(file: File, name: str) -> _Found:
     """Follow ``name`` link by link.
 
-    The library is only asked for one hard link at a time, so a link to another file is seen even in
-    the middle of a path; and only in groups whose names it can look up.
+    HDF5 resolves only one hard link at a time, so that a link to another file is noticed even in
+    the middle of a path, and only in groups whose names can be looked up.
     """
     if name in file.found:
         return file.found[name]
@@ -230,7 +229,7 @@ def _find(file: File, name: str) -> _Found:
         path = f"{done.rstrip('/')}/{part}"
         with translated(where):
             group = _opened(file, done)
-            # Ask for the link itself: `in` would follow it.
+            # Examine the link itself: `in` would follow it.
             if not isinstance(group, h5py.Group) or not group.id.links.exists(part.encode()):
                 file.found[name] = _Found(done, path)
                 return file.found[name]
@@ -263,7 +262,7 @@ def _find(file: File, name: str) -> _Found:
 
 
 def _opened(file: File, path: str) -> h5py.HLObject:
-    """The object at a path of hard links; of a group, names can be looked up."""
+    """Return the object at a path of hard links; check that a group's names can be looked up."""
     if path not in file.opened:
         found = file[path]
         if isinstance(found, h5py.Dataset):
@@ -275,38 +274,38 @@ def _opened(file: File, path: str) -> h5py.HLObject:
 
 
 def exists(file: File, name: str) -> bool:
-    """Whether ``name`` is in ``file``, without leaving the file.
+    """Return whether ``name`` is in ``file``, without leaving the file.
 
     Raises
     ------
     UnsafeInputError
-        A link on the way leads out of the file or in circles.
+        A link on the path leads out of the file, or soft links form a loop.
     """
     return not _find(file, name).missing
 
 
 def members(file: File, name: str) -> list[str]:
-    """Names in the group ``name``; empty if there is no such group."""
+    """Return the names in the group ``name``; an empty list if there is no such group."""
     found = _find(file, name)
     return [] if found.missing else _names(file, name, found.path)
 
 
 def the_object(file: File, name: str) -> h5py.HLObject:
-    """The group or dataset ``name``, which `exists`."""
+    """Return the group or dataset ``name``, which must exist."""
     with translated(where_of(file, name)):
         return _opened(file, _find(file, name).path)
 
 
 def dataset(file: File, name: str, *, records: bool = False) -> Dataset:
-    """A dataset of numbers that is safe to read.
+    """Return a dataset of numbers that is safe to read.
 
     Parameters
     ----------
     file : File
     name : str
-        Its path in the file.
+        Path of the dataset in the file.
     records : bool
-        Take a table whose rows are named numbers and fixed-width text, instead of plain numbers.
+        Accept a table, whose rows are named numbers and fixed-width text, instead of plain numbers.
 
     Returns
     -------
@@ -316,13 +315,13 @@ def dataset(file: File, name: str, *, records: bool = False) -> Dataset:
     Raises
     ------
     MissingDatasetError
-        It is not there; the message lists what is.
+        The dataset is missing; the message lists what is present.
     UnsafeInputError
         Its data are elsewhere, or it declares more than the file holds.
     InputError
         It needs a filter that is not installed, or holds no plain numbers.
     CorruptFileError
-        It is damaged or was never written in full.
+        It is damaged or was not completely written.
     """
     where = where_of(file, name)
     found = _find(file, name)
@@ -332,7 +331,7 @@ def dataset(file: File, name: str, *, records: bool = False) -> Dataset:
             where,
             f"no {found.missing}; present there: {listed(present, none='nothing')}",
             "a dataset",
-            "check that the file is the one meant and was written in full",
+            "check that this is the right file, and that it was completely written",
         )
     with translated(where):
         data = file[found.path]
@@ -368,13 +367,13 @@ def dataset(file: File, name: str, *, records: bool = False) -> Dataset:
         if places is None and (cache := _cache_bytes(data)) > _DEFAULT_CACHE:
             access = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
             access.set_chunk_cache(_CACHE_SLOTS, cache, 0.75)
-            del data, opened  # a dataset that is open keeps the cache it has
+            del data, opened  # an open dataset keeps its cache
             opened = h5py.h5d.open(file.id, found.path.encode(), access)
     return Dataset(opened, file, where, kind, places)
 
 
 class Dataset(h5py.Dataset):  # type: ignore[misc] # h5py has no types
-    """A dataset that was checked, and knows where its values are."""
+    """A dataset that was checked, and the places of its values."""
 
     def __init__(
         self,
@@ -389,7 +388,7 @@ class Dataset(h5py.Dataset):  # type: ignore[misc] # h5py has no types
 
 
 def _cache_bytes(data: h5py.Dataset) -> int:
-    """Bytes of the stored chunks that hold one row: kept, so that each is unpacked only once."""
+    """Return the size of the chunks that hold one row: cached, so that each is unpacked once."""
     if data.chunks is None:
         return 0
     one = prod(int(n) for n in data.chunks) * int(data.dtype.itemsize)
@@ -402,15 +401,15 @@ def _cache_bytes(data: h5py.Dataset) -> int:
 def read_rows(
     data: Dataset, start: int = 0, stop: int | None = None, out: NDArray[Any] | None = None
 ) -> NDArray[Any]:
-    """Rows ``start`` to ``stop`` of a dataset that `dataset` gave, into ``out`` if it is given.
+    """Read rows ``start`` to ``stop`` of a dataset from `dataset`, optionally into ``out``.
 
     Parameters
     ----------
     data : Dataset
     start, stop : int
-        Without ``stop``, to the end; the only value of a dataset without rows is always read.
+        Without ``stop``, to the end; the single value of a scalar dataset is always read.
     out : ndarray, shape (stop - start, ...)
-        Of records, takes the fields that it has.
+        For records, receives the fields that it has.
 
     Returns
     -------
@@ -421,7 +420,7 @@ def read_rows(
     CorruptFileError
         The rows cannot be read; the message names the chunk.
     ResourceError
-        They need more memory than is free.
+        The rows need more memory than is free.
     """
     where, shape = data.where, tuple(int(n) for n in data.shape)
     first, last, _ = slice(start, stop).indices(shape[0]) if shape else (0, 1, 1)

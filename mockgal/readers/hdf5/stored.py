@@ -1,7 +1,7 @@
-"""What a dataset of a file from strangers declares, against what the file holds for it.
+"""Compare what a dataset of an untrusted file declares with what the file holds.
 
-All of it is looked at before any of the data are: types, sizes, filters and every stored chunk. In
-most files of simulations nothing of this has a checksum, and HDF5 itself does not look.
+Types, sizes, filters and every stored chunk are checked before any data are read. In most
+simulation files none of this has a checksum, and HDF5 itself does not check it.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from ...system.memory import check_memory
 from .places import Chunks, Places
 from .unpack import DEFLATE, FLETCHER32, SHUFFLE
 
-BOMB_BYTES, BOMB_RATIO = 4 << 30, 1000  # refused: larger than both allow
+BOMB_BYTES, BOMB_RATIO = 4 << 30, 1000  # data above both limits are refused
 MAX_CHUNK = 1 << 30  # bytes of one stored chunk, which can only be read as a whole
 COPY_AGAIN = "copy or download the file again and compare its checksum with the source's"
 _WRITE_AGAIN = "write the file again: its writer was cut off"
 
 
 def number_type(kind: h5py.h5t.TypeID) -> np.dtype[Any] | None:
-    """NumPy's type of one number, if the stored type is that to the bit; None for all others.
+    """Return NumPy's type of a number if the stored type is identical to the bit, else None.
 
-    HDF5 would convert other types, such as floats with another exponent, without a word.
+    HDF5 would silently convert other types, such as floats with another exponent.
     """
     try:
-        found = kind.dtype
-        same = h5py.h5t.py_create(found, logical=True).equal(kind)
+        dtype = kind.dtype
+        same = h5py.h5t.py_create(dtype, logical=True).equal(kind)
     except (TypeError, ValueError, RuntimeError, KeyError):  # such as integers of 48 bits
         return None
-    number = found.kind in "iufb" and found.itemsize <= 8 and found.subdtype is None
-    return found if number and same else None
+    number = dtype.kind in "iufb" and dtype.itemsize <= 8 and dtype.subdtype is None
+    return dtype if number and same else None
 
 
 def record_type(kind: h5py.h5t.TypeID) -> np.dtype[Any] | None:
-    """NumPy's type of a row of named numbers, arrays of them, and fixed-width texts; else None."""
+    """Return NumPy's type of a row of named numbers, arrays and fixed-width texts, else None."""
     if kind.get_class() != h5py.h5t.COMPOUND:
         return None
     for index in range(kind.get_nmembers()):
@@ -56,29 +56,29 @@ def record_type(kind: h5py.h5t.TypeID) -> np.dtype[Any] | None:
 
 
 def fixed_text(kind: h5py.h5t.TypeID) -> bool:
-    """Whether a type is text of fixed width."""
+    """Return whether a type is text of fixed width."""
     return kind.get_class() == h5py.h5t.STRING and not kind.is_variable_str()
 
 
 def variable_text(kind: h5py.h5t.TypeID) -> bool:
-    """Whether a type is text of variable length."""
+    """Return whether a type is text of variable length."""
     return bool(kind.get_class() == h5py.h5t.STRING and kind.is_variable_str())
 
 
 def plain_filters(codes: list[int]) -> bool:
-    """Whether chunks can be unpacked here, without HDF5."""
+    """Return whether chunks can be unpacked without HDF5."""
     return set(codes) <= {DEFLATE, SHUFFLE, FLETCHER32} and len(set(codes)) == len(codes)
 
 
 def filters(where: str, data: h5py.Dataset) -> list[int]:
-    """The codes of a dataset's filters, all of which are installed.
+    """Return the codes of a dataset's filters, all of which are installed.
 
     Raises
     ------
     InputError
-        One is not.
+        A filter is not installed.
     CorruptFileError
-        The parameters of one contradict the dataset.
+        The parameters of a filter contradict the dataset.
     """
     plist = data.id.get_create_plist()
     codes = []
@@ -89,7 +89,7 @@ def filters(where: str, data: h5py.Dataset) -> list[int]:
             raise CorruptFileError(
                 where,
                 f"bytes that are shuffled by {', '.join(map(str, values)) or 'nothing'}",
-                f"by {data.id.get_type().get_size()}, the size of a value",
+                f"a shuffle by {data.id.get_type().get_size()}, the size of a value",
                 COPY_AGAIN,
             )
     missing = [code for code in codes if not _installed(code)]
@@ -97,9 +97,8 @@ def filters(where: str, data: h5py.Dataset) -> list[int]:
         raise InputError(
             where,
             f"a compression filter ({missing[0]}) that is not installed",
-            "a filter that HDF5 knows",
-            "pip install hdf5plugin, which is then found; for others set HDF5_PLUGIN_PATH to "
-            "their folder",
+            "a filter that HDF5 has",
+            "pip install hdf5plugin; for other filters set HDF5_PLUGIN_PATH to their folder",
         )
     return codes
 
@@ -107,8 +106,8 @@ def filters(where: str, data: h5py.Dataset) -> list[int]:
 def _installed(code: int) -> bool:
     if not h5py.h5z.filter_avail(code):
         try:
-            importlib.import_module("hdf5plugin")  # which adds filters
-        except (ImportError, OSError, RuntimeError):  # not there, or for another HDF5
+            importlib.import_module("hdf5plugin")  # adds filters
+        except (ImportError, OSError, RuntimeError):  # not installed, or for another HDF5
             return False
     return bool(h5py.h5z.filter_avail(code))
 
@@ -116,16 +115,16 @@ def _installed(code: int) -> bool:
 def check_stored(
     where: str, data: h5py.Dataset, kind: np.dtype[Any], codes: list[int], file_bytes: int
 ) -> Places | None:
-    """Whether the file can hold what a dataset declares, and holds all of it.
+    """Raise if the file cannot hold what a dataset declares, or does not hold all of it.
 
     Parameters
     ----------
     where : str
-        For messages.
+        Place of the dataset, for messages.
     data : h5py.Dataset
-        Of numbers or records, kept in the file itself.
+        Dataset of numbers or records, kept in the file itself.
     kind : dtype
-        Of its values.
+        Type of its values.
     codes : list of int
         Its filters.
     file_bytes : int
@@ -134,16 +133,16 @@ def check_stored(
     Returns
     -------
     Places or None
-        Where its values are; None where HDF5 itself must read them.
+        Places of the values; None if HDF5 itself must read them.
 
     Raises
     ------
     UnsafeInputError
-        It declares far more than the file holds.
+        The dataset declares far more than the file holds.
     CorruptFileError
-        It was not written in full, or its chunks are not where or as long as they can be.
+        The dataset was not completely written, or its chunks have impossible places or sizes.
     InputError
-        One stored chunk alone is too large.
+        A single stored chunk is too large.
     """
     if data.shape is None:
         raise CorruptFileError(where, "no values at all", "an array", "check the file")
@@ -154,11 +153,12 @@ def check_stored(
     if declared > BOMB_BYTES and declared > BOMB_RATIO * stored:
         raise UnsafeInputError(
             where,
-            f"a shape {shape} of {declared} bytes, for which {stored} bytes are stored",
+            f"a shape {shape} of {declared} bytes, of which {stored} bytes are stored",
             f"at most {BOMB_RATIO} times the stored bytes",
             "do not use this file",
         )
-    ours = plain_filters(codes) and not data.file.userblock_size  # HDF5's versions count from it
+    # Versions of HDF5 differ in whether places count from the user block.
+    ours = plain_filters(codes) and not data.file.userblock_size
     if data.chunks is not None:
         chunks = _Chunks(where, shape, kind, data, codes, file_bytes)
         if not declared:
@@ -167,10 +167,10 @@ def check_stored(
         return Places(kind, shape, chunks=chunks.found()) if ours else None
     if stored < declared:
         raise CorruptFileError(
-            where, f"{stored} stored bytes for {declared} declared ones", "all", _WRITE_AGAIN
+            where, f"{stored} stored bytes of {declared}", "all bytes", _WRITE_AGAIN
         )
     start = data.id.get_offset()
-    if start is None:  # in the header itself
+    if start is None:  # the values are in the header itself
         return None
     if start + declared > file_bytes:
         raise CorruptFileError(
@@ -183,7 +183,7 @@ def check_stored(
 
 
 class _Chunks:
-    """All stored chunks of a dataset, each looked at once."""
+    """All stored chunks of a dataset, each examined once."""
 
     def __init__(
         self,
@@ -207,7 +207,7 @@ class _Chunks:
                 f"stored chunks of {self.bytes} bytes, each of which must be held in memory as a "
                 "whole",
                 f"at most {MAX_CHUNK} bytes",
-                f"store it in smaller ones: h5repack -l {layout} OLD NEW",
+                f"store it in smaller chunks: h5repack -l {layout} OLD NEW",
             )
         check_memory(where, 2 * self.bytes)
         count = int(data.id.get_num_chunks()) if prod(shape) else 0
@@ -215,14 +215,14 @@ class _Chunks:
             raise CorruptFileError(
                 where,
                 f"{count} stored chunks",
-                f"{prod(self.grid)}, which its shape {shape} takes",
+                f"{prod(self.grid)}, for its shape {shape}",
                 _WRITE_AGAIN,
             )
         # Start, size and skipped filters of each.
         self.table = np.full((count, 3), -1, dtype=np.int64)
 
     def check(self, dataset: h5py.h5d.DatasetID) -> None:
-        """Look at each.
+        """Raise if a chunk has an impossible place or size, or if chunks must overlap.
 
         Raises
         ------
@@ -238,14 +238,14 @@ class _Chunks:
         if total > self.file_bytes:
             raise UnsafeInputError(
                 self.where,
-                f"chunks of {total} bytes in a file of {self.file_bytes}, some of which must be "
-                "in the same place",
-                "chunks in places of their own",
+                f"chunks of {total} bytes in a file of {self.file_bytes}, some of which must "
+                "overlap",
+                "chunks that do not overlap",
                 "do not use this file",
             )
 
     def found(self) -> Chunks:
-        """Where they are."""
+        """Return the places of the chunks."""
         return Chunks(self.shape, tuple(self.codes), *self.table.T)
 
     def _check_one(self, chunk: Any) -> None:
@@ -267,7 +267,7 @@ class _Chunks:
             if size != self.bytes + checksum:
                 self._fail(offset, f"{size} bytes", f"{self.bytes + checksum}")
         elif not checksum < size <= self.bytes + self.bytes // 4 + 4096:
-            # No filter makes much more of data than they are.
+            # No filter enlarges data by much.
             self._fail(offset, f"{size} bytes", f"at most the {self.bytes} of the values")
 
     def _fail(self, offset: Any, found: str, expected: str) -> None:

@@ -1,10 +1,11 @@
-"""Catalogues of ours that somebody changed by hand, say with astropy or h5py, and that say so.
+"""Catalogues that mockgal wrote and somebody changed by hand, for example with astropy or h5py.
 
-A table that went through astropy has other rows or columns than its header counts, lacks the
-checksums, and often the HDU PROVENANCE. It is read only if its keyword CHANGED, or the caller, says
-why it was changed. Then nothing in it vouches for the rows any more: what came and went is counted,
-kept in ``provenance["changed_by_hand"]``, listed among the cuts, and warned of. So it is with HDF5,
-where h5py changes numbers and leaves the rest in place: the other checks of such a file stay.
+A table that was written by astropy may differ from its header in rows and columns, and lacks the
+checksums and often the HDU PROVENANCE. It is read only if its keyword CHANGED, or the caller,
+states why it was changed. Nothing in the file verifies the rows any more: the changes are counted,
+recorded in ``provenance["changed_by_hand"]``, listed among the cuts, and reported in a warning.
+HDF5 files are treated alike; there h5py changes values and leaves the rest, so that the other
+checks remain.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from .values import check_ids, check_values, internal
 
 _NEEDED = ("UNITSYS", "BOXSIZE", "REDSHIFT", "HUBBLE", "OMEGA_M", "OMEGA_L", "NGAL", "CONTDIG")
 _LONGEST_REASON = 1000
-_COPIES = 3  # of the table while it is read: astropy's, the columns converted, the rows in order
+_COPIES = 3  # of the table in memory: astropy's, the converted columns, the sorted rows
 
 
 def read_changed(path: Path, names: tuple[str, ...] | None, reason: str) -> GalaxyCatalog:
@@ -56,22 +57,22 @@ def read_changed(path: Path, names: tuple[str, ...] | None, reason: str) -> Gala
     ----------
     path : Path
     names : tuple of str or None
-        Columns to read beside the ids; None for all that are ours.
+        Columns to read beside the ids; None for all columns of mockgal.
     reason : str
-        Why it was changed; goes to the provenance.
+        Why the file was changed, for the provenance.
 
     Raises
     ------
     FormatError
-        No FITS table, or one that lacks the keywords of ours.
+        The file has no table, or the table lacks the keywords that mockgal writes.
     UnitsError
-        A column with no unit, or with one of another kind.
+        A column has no unit, or one of another dimension.
     BadValueError
-        Values that cannot be, ids that are no integers, or a galaxy that is there twice.
+        Values are impossible, ids are no integers, or a galaxy is repeated.
     UsageError
-        A column that is not there, or no reason.
+        A column is missing, or there is no reason.
     MockgalError
-        A damaged or unsafe file.
+        The file is damaged or unsafe.
     """
     check_reason(reason)
     with open(path, "rb") as file:
@@ -81,8 +82,8 @@ def read_changed(path: Path, names: tuple[str, ...] | None, reason: str) -> Gala
             raise FormatError(
                 hdu.where,
                 f"a table that lacks the keywords {', '.join(missing)}",
-                "those that mockgal wrote, which astropy keeps in table.meta",
-                "make the table anew with astropy.table.Table.read and write it with its meta",
+                "the keywords that mockgal wrote, which astropy keeps in table.meta",
+                "make the table again with astropy.table.Table.read and write it with its meta",
             )
         check_memory(f"{path}", _COPIES * hdu.data_bytes)
         snapshot, frame, entries, declared = _facts(file, path, hdu, provenance)
@@ -108,7 +109,7 @@ def read_changed(path: Path, names: tuple[str, ...] | None, reason: str) -> Gala
 
 
 def check_reason(reason: str) -> None:
-    """Raise if a reason is none, or endless.
+    """Raise if a reason is empty or too long.
 
     Raises
     ------
@@ -134,7 +135,7 @@ def as_changed(
     stranger: Sequence[str] = (),
     provenance_kept: bool = True,
 ) -> GalaxyCatalog:
-    """Return the galaxies of a changed file, which say so and are complete at no mass; warn.
+    """Return the galaxies of a changed file, marked as changed and complete at no mass; warn.
 
     Parameters
     ----------
@@ -145,16 +146,16 @@ def as_changed(
     digest_before : str
         Content digest of the catalogue that mockgal wrote.
     changed : sequence of str
-        Columns known to have other numbers than were written, where that can be told.
+        Columns known to have other values than were written.
     stranger : sequence of str
-        Columns of the file that are none of ours.
+        Columns of the file that mockgal does not know.
     provenance_kept : bool
         Whether the file still has the provenance that was written.
 
     Raises
     ------
     BadValueError
-        A galaxy that is there twice.
+        A galaxy is repeated.
     """
     change: dict[str, Any] = {
         "reason": reason,
@@ -169,7 +170,7 @@ def as_changed(
     cut = {"cut": f"changed by hand: {reason}", "before": rows_before, "after": len(galaxies)}
     warn(
         f"{path}: changed by hand since mockgal wrote it ({reason}): {rows_before} rows "
-        f"before, {len(galaxies)} now; nothing vouches for their numbers"
+        f"before, {len(galaxies)} now; their values cannot be verified"
         + f"; columns changed: {shown(list(changed))}" * bool(changed)
         + f"; columns not read: {shown(list(stranger))}" * bool(stranger),
         stacklevel=4,
@@ -182,7 +183,7 @@ def as_changed(
 
 
 def _tables(file: Any, path: Path) -> tuple[HDU, HDU | None]:
-    """Return the header of the first table, and that of PROVENANCE if it follows."""
+    """Return the header of the first table, and that of PROVENANCE if there is one."""
     size = os.fstat(file.fileno()).st_size
     primary = fits_file.read_hdu(file, path, 0)
     if primary.end >= size:
@@ -211,9 +212,9 @@ def _tables(file: Any, path: Path) -> tuple[HDU, HDU | None]:
 def _facts(
     file: Any, path: Path, table: HDU, provenance: HDU | None
 ) -> tuple[Snapshot, str, dict[str, Any], Mapping[str, Column]]:
-    """Return box, frame, provenance and columns that there can be.
+    """Return snapshot, frame, provenance and possible columns.
 
-    They are of the JSON, or of the header without it.
+    They come from the JSON or, without it, from the header.
     """
     if provenance is not None:
         text = fits_file.read_data(file, provenance, galaxies_facts.MAX_JSON).decode("latin-1")
@@ -279,15 +280,15 @@ def _units(table: HDU) -> str:
 def _table(path: Path) -> Table:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of units that astropy does not know: looked at below
+            warnings.simplefilter("ignore")  # about unknown units, which are checked below
             with fits.open(path, memmap=False) as file:
                 hdu = file[1]
-                # astropy would build objects of what YAML in these cards says.
+                # astropy would build objects from YAML in these cards.
                 hdu.header.remove("COMMENT", ignore_missing=True, remove_all=True)
                 return Table.read(hdu, format="fits")
     except MemoryError:
         raise
-    except Exception as error:  # astropy raises what its parts raise
+    except Exception as error:  # astropy has no common base class of errors
         raise CorruptFileError(
             path, f"a table that astropy cannot read ({shown(str(error))})", "a plain binary table"
         ) from error
@@ -301,7 +302,7 @@ def _columns(
     frame: str,
     declared: Mapping[str, Column],
 ) -> dict[str, Array]:
-    """Return our columns of the table in internal units, checked."""
+    """Return mockgal's columns of the table in internal units, checked."""
     units, box_size = _units(hdu), snapshot.box_size if frame == "box" else None
     present = [name for name in declared if name in table.colnames]
     lacking = [name for name in (*IDS, *(names or ())) if name not in present]
@@ -331,7 +332,7 @@ def _columns(
 
 
 def _plain(where: str, ours: Column, column: Any) -> Array:
-    """Return the numbers of a column: none masked, ids whole, of the type of ours."""
+    """Return the values of a column in mockgal's type; raise if masked, or if ids are not whole."""
     kind = np.dtype(ours.dtype)
     values, masked = np.asarray(column), bool(np.any(getattr(column, "mask", False)))
     allowed = {"i": "iu", "f": "fiu", "b": "b"}[kind.kind]
@@ -352,10 +353,10 @@ def _plain(where: str, ours: Column, column: Any) -> Array:
 def _in_our_unit(
     where: str, ours: Column, column: Any, values: Array, units: str
 ) -> tuple[Array, bool]:
-    """Return values in the unit of ours, and whether they have its power of h."""
+    """Return values in mockgal's unit, and whether they have its power of h."""
     stated = column.unit
     if stated is None and units == "h" and ours.h_power:
-        return values, True  # files in h units have no unit string that says so
+        return values, True  # files in h units have no unit string for these columns
     try:
         factor = 1.0 if stated is None else float(u.Unit(stated).to(ours.unit))
     except (u.UnitConversionError, ValueError, TypeError) as error:
@@ -364,5 +365,5 @@ def _in_our_unit(
         raise UnitsError(
             where, "no unit", f"{ours.unit}", f'set it: table["{ours.name}"].unit = "{ours.unit}"'
         )
-    # Written in the very unit of ours, numbers are kept bit for bit.
+    # Values in exactly mockgal's unit are kept bit for bit.
     return (values if factor == 1.0 else (values * factor).astype(values.dtype)), False

@@ -1,7 +1,7 @@
-"""What a catalogue of ours says of itself: its JSON, checked before anything in it is believed.
+"""Facts in the JSON of a catalogue that mockgal wrote, checked before they are used.
 
-The JSON has what was done to make the galaxies, and a section ``file`` with the facts that the
-header (FITS) or the attributes (HDF5) state, too: all statements of one fact must agree.
+The JSON holds how the galaxies were made, and a section ``file`` with facts that the header (FITS)
+or the attributes (HDF5) also state. All statements of one fact must agree.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ from ...system.files import plain_json
 from ...types import Snapshot, SourceFile
 
 MAX_JSON = 1 << 24  # bytes
-MAX_DEPTH = 64  # lists and objects inside one another
+MAX_DEPTH = 64  # nested lists and objects
 _MAX_DIGITS = 300  # of a whole number
-IDS = ("galaxy_id", "halo_id")  # without which rows cannot be told apart
+IDS = ("galaxy_id", "halo_id")  # identify a row
 _AGAIN = "copy the file again, or make it again"
-_LARGEST = 1e300  # of a number among the facts
+_LARGEST = 1e300  # largest float among the facts
 
 
 class Facts(NamedTuple):
-    """What a file says of its rows.
+    """A file's description of its rows.
 
     Parameters
     ----------
     rows : int
     declared : dict of str to Column
-        The columns by their names, in the order of the file.
+        Columns by name, in the order of the file.
     units : str
         ``"h-free"`` or ``"h"``.
     frame : str
@@ -66,14 +66,14 @@ class Facts(NamedTuple):
     digest : str
         Content digest of the catalogue that was written.
     stored_digests : dict of str to str
-        Of each column as the file stores it; empty in files of before mockgal 0.2.
+        Digest of each column as stored in the file; empty in files from before mockgal 0.2.
     box_is_exact : bool
-        Whether the box size is the very number that the digest covers.
+        Whether the box size is exactly the value that the digest covers.
     snapshot : Snapshot
     provenance : dict
         The JSON without its section ``file``.
     file : dict
-        That section.
+        The section ``file``.
     """
 
     rows: int
@@ -94,12 +94,12 @@ class Facts(NamedTuple):
 
     @property
     def plugin_columns(self) -> tuple[Column, ...]:
-        """The columns that mockgal does not have itself."""
+        """Columns that plug-ins define."""
         return tuple(c for name, c in self.declared.items() if name not in GALAXY_COLUMNS)
 
 
 class _Section:
-    """An object of the JSON, whose values must be of the kind that is asked for."""
+    """An object of the JSON, whose values must have the requested type."""
 
     def __init__(self, where: str, values: Any) -> None:
         if not isinstance(values, dict):
@@ -111,7 +111,7 @@ class _Section:
         return HeaderError(f"{self.where}.{name}", found, expected, _AGAIN)
 
     def number(self, name: str, *, optional: bool = False) -> Any:
-        """A finite number, int or float as it was written: the content digest tells them apart."""
+        """Return a finite number, int or float as written: the content digest depends on it."""
         value = self.values.get(name)
         if value is None and optional:
             return None
@@ -134,11 +134,11 @@ class _Section:
         return value
 
     def section(self, name: str) -> _Section:
-        """An object; an empty one where there is none."""
+        """Return an object; an empty one if the entry is missing."""
         return _Section(f"{self.where}.{name}", self.values.get(name, {}))
 
     def list(self, name: str) -> list[Any]:
-        """A list; an empty one where there is none."""
+        """Return a list; an empty one if the entry is missing."""
         value = self.values.get(name, [])
         if not isinstance(value, list):
             raise self._wrong(name, "a list")
@@ -146,31 +146,31 @@ class _Section:
 
 
 def parse(text: str, where: str, path: Path, size: int) -> Facts:
-    """The facts in the JSON of a catalogue.
+    """Return the facts in the JSON of a catalogue.
 
     Parameters
     ----------
     text : str
         The JSON.
     where : str
-        Its place, for messages.
+        Place of the JSON, for messages.
     path : Path
         The file, of ``size`` bytes.
 
     Raises
     ------
     CorruptFileError
-        No JSON as our writers make it.
+        The text is not JSON as mockgal writes it.
     UnsafeInputError
-        Too large, or too deeply nested.
+        The JSON is too large or too deeply nested.
     FormatError
-        Another version of the layout.
+        The layout has another version.
     HeaderError, UnitsError, MissingDatasetError
-        Facts that are missing, of the wrong kind, or contradict each other.
+        Facts are missing, have the wrong type, or contradict each other.
     """
     whole = _Section(where, _load(text, where))
     if "file" not in whole.values:
-        raise FormatError(where, "no section file", "one, as mockgal writes it", _AGAIN)
+        raise FormatError(where, "no section file", "the section that mockgal writes", _AGAIN)
     file = whole.section("file")
     schema = file.values.get("schema")
     if type(schema) is not int or schema not in range(1, CATALOGUE_SCHEMA + 1):
@@ -221,7 +221,7 @@ def _load(text: str, where: str) -> Any:
 
 
 def _check_sections(whole: _Section) -> None:
-    """What the package looks up in a provenance is of the kind that it expects."""
+    """Raise if entries of the provenance that the package uses have the wrong type."""
     simulation, painter = whole.section("simulation"), whole.section("painter")
     simulation.section("reading")
     painter.number("luminosity_floor_msun_h", optional=True)
@@ -241,7 +241,7 @@ def _check_sections(whole: _Section) -> None:
 
 
 def _check_repeats(whole: _Section, file: _Section) -> None:
-    """What the section ``file`` repeats is what the other sections say."""
+    """Raise if the section ``file`` contradicts the other sections."""
     simulation, painter = whole.section("simulation"), whole.section("painter")
     weights = painter.values.get("weights_digest")
     cosmology = simulation.section("cosmology").values
@@ -272,13 +272,13 @@ def _check_repeats(whole: _Section, file: _Section) -> None:
             raise HeaderError(
                 f"{file.where}.{name}",
                 shown(file.values.get(name)),
-                f"{shown(value)}, as the provenance says elsewhere",
+                f"{shown(value)}, as elsewhere in the provenance",
                 _AGAIN,
             )
 
 
 def _as_written(value: Any) -> Any:
-    """A fact as the writers put it among the essentials."""
+    """Return a fact as the writers store it among the essentials."""
     if isinstance(value, float) or (isinstance(value, int) and -(2**63) <= value < 2**63):
         return value
     return printable(value).encode("utf-8", "backslashreplace").decode()
@@ -287,7 +287,7 @@ def _as_written(value: Any) -> Any:
 def _snapshot(
     whole: _Section, file: _Section, units: str, source: SourceFile
 ) -> tuple[Snapshot, bool]:
-    """The box, and whether its size is the very number of the catalogue that was written."""
+    """Return the snapshot, and whether its box size is exactly that of the written catalogue."""
     simulation = whole.section("simulation")
     known = {item.name: file.number(item.name, optional=True) for item in fields(Cosmology)}
     for name in ("h", "omega_m", "omega_lambda"):
@@ -324,12 +324,12 @@ def _snapshot(
 
 
 def unit_in_file(column: Column, units: str) -> tuple[str, int]:
-    """Unit of a column in a file, without and with its power of h: ``("solMass", -1)``."""
+    """Return the unit of a column in a file and its power of h: ``("solMass", -1)``."""
     return column.file_unit, column.h_power if units == "h" else 0
 
 
 def _plugin_column(definition: _Section, name: str) -> Column:
-    """Return a column that mockgal does not have, as the file defines it."""
+    """Return a plug-in's column, as the file defines it."""
     codes = {np.dtype(code).name: code for code in FITS_CODES}
     dtype = definition.text("dtype", "|".join(codes), " or ".join(codes))
     in_memory = definition.section(IN_MEMORY)
@@ -394,7 +394,7 @@ def _stored_digests(section: _Section, columns: Iterable[str]) -> dict[str, str]
 def check_essentials(
     facts: Facts, stated: Mapping[str, Any], where: str, *, tolerance: float
 ) -> None:
-    """The facts of a header or of attributes are those of the JSON.
+    """Raise if the facts of a header or of attributes are not those of the JSON.
 
     Parameters
     ----------
@@ -402,15 +402,15 @@ def check_essentials(
     stated : mapping
         Facts by their long names (`mockgal.layout.ESSENTIALS`).
     where : str
-        Their place, for messages.
+        Place of the facts, for messages.
     tolerance : float
-        Relative, for floats: cards of FITS do not have room for all digits. Where it is above 0,
-        texts may refer to the JSON.
+        Relative tolerance for floats, because FITS cards have no room for all digits. If it is
+        above 0, texts may refer to the JSON.
 
     Raises
     ------
     HeaderError
-        One is missing, or differs.
+        A fact is missing, or differs.
     """
     expected = {name: value for name, value in facts.file.items() if is_essential(name)}
     for name in [*expected, *(name for name in stated if name not in expected)]:
@@ -431,6 +431,6 @@ def check_essentials(
 
 
 def is_essential(name: str) -> bool:
-    """Whether ``name`` is that of a fact which header or attributes hold."""
+    """Return whether header or attributes hold a fact of this name."""
     base, _, number = name.rpartition("_")
     return name in ESSENTIALS or (base in NUMBERED_ESSENTIALS and number.isdecimal())

@@ -1,4 +1,4 @@
-"""Our catalogues in FITS: exactly the HDUs, keywords and columns that the writer makes."""
+"""Catalogues of mockgal in FITS: exactly the HDUs, keywords and columns that the writer makes."""
 
 from __future__ import annotations
 
@@ -38,42 +38,40 @@ _FOREIGN = (
     "this reads only what mockgal wrote; read a survey's table with astropy.table.Table.read, and "
     "a simulation with mockgal.read"
 )
-# Without these a table of that name is another's.
+# A table GALAXIES without these keywords is not mockgal's.
 _IDENTITY = ("UNITSYS", "NGAL", "CONTDIG")
 _PER_COLUMN = ("TTYPE", "TFORM", "TUNIT", "TCOMM", "THPOW")
-CHANGED = "CHANGED"  # keyword of the table: why somebody changed it since
+CHANGED = "CHANGED"  # keyword of the table: why somebody changed it
 _BY_HAND = (
-    'copy the file again; or, if you made it from one of ours, say why: --changed-by-hand "WHY"'
+    "copy the file again; or, if you made it from a mock of mockgal, say why: "
+    '--changed-by-hand "WHY"'
 )
 _TOLERANCE = 1e-10  # a card has room for about 12 digits
 
 
 @dataclass(frozen=True)
 class FITSCatalogue:
-    """An open file: what it says of its rows, and the rows.
-
-    ``facts`` are checked; ``where(column)`` is its place for messages.
-    """
+    """An open file: the checked description of its rows, and the rows."""
 
     facts: Facts
     file: BinaryIO
     table: HDU
 
     def where(self, column: str) -> str:
-        """``FILE:GALAXIES/COLUMN``."""
+        """Return the place ``FILE:GALAXIES/COLUMN``, for messages."""
         return f"{self.table.where}/{column}"
 
     def chunks(
         self, names: tuple[str, ...], chunk_rows: int
     ) -> Iterator[tuple[int, dict[str, Array]]]:
-        """Rows of the columns ``names`` as the file holds them, in native byte order.
+        """Yield rows of the columns ``names`` as stored in the file, in native byte order.
 
-        All rows are read, since the checksum covers all columns.
+        All columns are read, because the checksum covers them.
 
         Yields
         ------
         start : int
-            Number of the first row.
+            Index of the first row.
         columns : dict of str to ndarray, shape (rows in the chunk,)
         """
         record, bad = _record(self.facts.declared), None
@@ -81,7 +79,7 @@ class FITSCatalogue:
             try:
                 part = {name: self._native(rows, name, start) for name in names}
             except BadValueError as error:
-                bad = bad or error  # a file that is damaged is to be called so, once all is read
+                bad = bad or error  # read on: if a checksum fails, the file is damaged
                 continue
             yield start, part
         if bad is not None:
@@ -105,7 +103,7 @@ class FITSCatalogue:
 
 
 def detect(path: Path) -> bool:
-    """Whether the first HDUs at ``path`` are those of a catalogue of ours; never raises."""
+    """Return whether the first HDUs at ``path`` are those of a mockgal catalogue; never raise."""
     try:
         with open(path, "rb") as file:
             primary = fits_file.read_hdu(file, path, 0)
@@ -116,19 +114,19 @@ def detect(path: Path) -> bool:
 
 
 class FITSMocks(Ours):
-    """Reads catalogues that mockgal wrote in FITS."""
+    """Reader of catalogues that mockgal wrote in FITS."""
 
     name: ClassVar[str] = "fits"
 
     def detect(self, path: Path) -> bool:
-        """Return whether the first HDUs are those of a catalogue of ours; never raise."""
+        """Return whether the first HDUs are those of a mockgal catalogue; never raise."""
         return detect(path)
 
     def _open(self, path: Path) -> AbstractContextManager[FITSCatalogue]:
         return open_catalogue(path)
 
     def read(self, path: Path, options: MockOptions) -> GalaxyCatalog:
-        """Return the catalogue at ``path``, also one that was changed and says why."""
+        """Return the catalogue at ``path``, also one that states why it was changed."""
         reason = self._reason(path, options)
         if reason is None:
             return super().read(path, options)
@@ -138,7 +136,7 @@ class FITSMocks(Ours):
         return read_changed(path, options.columns, reason)
 
     def describe(self, path: Path, options: MockOptions) -> dict[str, Any]:
-        """Describe the catalogue at ``path``: see `Ours`."""
+        """Describe the catalogue at ``path``; see `Ours`."""
         reason = self._reason(path, options)
         return super().describe(path, options._replace(changed_by_hand=reason))
 
@@ -149,7 +147,7 @@ class FITSMocks(Ours):
 
 
 def stated_reason(path: Path) -> str | None:
-    """Return why the table of a FITS file says that it was changed; None if it says nothing."""
+    """Return the reason in the keyword CHANGED of the table of a FITS file, or None."""
     try:
         with open(path, "rb") as file:
             primary = fits_file.read_hdu(file, path, 0)
@@ -162,16 +160,16 @@ def stated_reason(path: Path) -> str | None:
 
 @contextmanager
 def open_catalogue(path: Path) -> Iterator[FITSCatalogue]:
-    """The catalogue in the FITS file ``path``, its header and JSON checked, its rows not yet.
+    """Open the catalogue in the FITS file ``path``; check header and JSON, but not the rows.
 
     Raises
     ------
     CorruptFileError
-        Cut off or damaged.
+        The file is cut off or damaged.
     FormatError
-        Not a catalogue of ours; the message names what it lacks.
+        The file is no catalogue of mockgal; the message names what it lacks.
     MockgalError
-        Another contradiction, or an unsafe file.
+        Other statements contradict each other, or the file is unsafe.
     """
     safe.check_regular(path)
     try:
@@ -189,7 +187,7 @@ def open_catalogue(path: Path) -> Iterator[FITSCatalogue]:
 
 
 def _hdus(file: BinaryIO, path: Path) -> tuple[HDU, HDU]:
-    """The HDUs GALAXIES and PROVENANCE, their headers checked."""
+    """Return the HDUs GALAXIES and PROVENANCE after checking their headers."""
     primary = fits_file.read_hdu(file, path, 0)
     if primary.data_bytes:
         raise FormatError(
@@ -231,13 +229,13 @@ def _hdus(file: BinaryIO, path: Path) -> tuple[HDU, HDU]:
     for hdu in (primary, table, provenance):
         fits_file.check_header(hdu)
         if not hdu.plain or hdu.repeated:
-            found = f"{listed(hdu.repeated)} more than once" if hdu.plain else "odd characters"
+            found = f"{listed(hdu.repeated)} more than once" if hdu.plain else "invalid characters"
             raise HeaderError(hdu.where, found, "each keyword once, in ASCII", AGAIN)
     if size != provenance.end:
         raise CorruptFileError(
             path,
             f"{size} bytes",
-            f"{provenance.end} bytes: the HDUs {', '.join(CATALOGUE_HDUS)} and no more",
+            f"{provenance.end} bytes: only the HDUs {', '.join(CATALOGUE_HDUS)}",
             AGAIN,
         )
     for hdu in (table, provenance):
@@ -264,7 +262,7 @@ def _cut(path: Path, size: int, present: list[str]) -> CorruptFileError:
 
 
 def _check_structure(hdu: HDU) -> None:
-    """A plain binary table: nothing compressed, scaled, of variable length or with a heap."""
+    """Raise unless the HDU is a plain binary table: not compressed or scaled, without a heap."""
     compressed = [keyword for keyword in hdu.cards if re.match(r"Z[A-Z]", keyword)]
     if compressed:
         raise FormatError(
@@ -299,7 +297,7 @@ def _check_structure(hdu: HDU) -> None:
         ):
             raise HeaderError(
                 f"{hdu.where}@{keyword}",
-                f"a keyword that changes what the numbers mean, or of a column beyond the {count}",
+                f"a keyword that changes the meaning of values, or of a column beyond the {count}",
                 "columns as mockgal writes them",
                 _FOREIGN,
             )
@@ -313,7 +311,7 @@ def _record(columns: dict[str, Column]) -> np.dtype[Any]:
 
 
 def _check_table(table: HDU, facts: Facts) -> None:
-    """The table is the one that the JSON describes."""
+    """Raise if the table is not the one that the JSON describes."""
     names = tuple(str(table.cards.get(f"TTYPE{n}")) for n in range(1, 1 + len(facts.columns)))
     if table.count("TFIELDS") != len(names) or names != facts.columns:
         raise MissingDatasetError(

@@ -1,8 +1,8 @@
-"""FITS files from strangers: headers and tables read so that nothing they declare is trusted.
+"""Headers and tables of untrusted FITS files, read without trusting what they declare.
 
-Only what tables need is understood (FITS standard 4.0, sections 3 and 4), and nothing is guessed:
-a header is read up to a limit, sizes are compared with the file's before memory is asked for, and
-the sums of the standard are checked here, since astropy only warns of a wrong one.
+Only what tables need is supported (FITS standard 4.0, sections 3 and 4), and nothing is guessed.
+Headers are read up to a limit, sizes are compared with the file's before memory is allocated, and
+the checksums of the standard are verified here, because astropy only warns of a wrong one.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from ...errors import CorruptFileError, HeaderError, UnsafeInputError, shown
 from ...system.files.fits_checksum import ALL_ONES, BLOCK, Checksum, padded
 from ..hdf5.safe import BOMB_BYTES, BOMB_RATIO
 
-MAX_HEADER = 1 << 24  # bytes: 200,000 cards
+MAX_HEADER = 1 << 24  # bytes, or 200,000 cards
 AGAIN = "copy the file again and compare its checksum with the source's, or make it again"
 
 Value = str | int | float | bool | None
 
 _CARD = 80
-_MOST_BYTES = 1 << 62  # of an HDU
+_MOST_BYTES = 1 << 62  # in an HDU
 _PIECE = 1 << 20  # bytes read at a time where rows do not matter
 _STRING = re.compile(r" *'((?:[^']|'')*)' *(?:/.*)?")
 _NUMBER = re.compile(r" *([+-]?(?:[0-9]+(\.[0-9]*)?|\.[0-9]+)([ED][+-]?[0-9]+)?) *(?:/.*)?")
@@ -38,7 +38,7 @@ _COMMENTARY = ("", "COMMENT", "HISTORY")
 
 @dataclass(frozen=True)
 class HDU:
-    """A header, and where the data that it declares lie in the file.
+    """A header, and the place of its data in the file.
 
     Parameters
     ----------
@@ -47,15 +47,15 @@ class HDU:
     name : str
         EXTNAME; PRIMARY for the first.
     cards : mapping of str to str, int, float, bool or None
-        Values by keyword; None for one that is no string, number or logical.
+        Values by keyword; None for a value that is no string, number or logical.
     repeated : tuple of str
-        Keywords that are there more than once.
+        Keywords that occur more than once.
     plain : bool
-        Whether the header holds printable ASCII and no more, as the standard asks.
+        Whether the header holds only printable ASCII, as the standard requires.
     data_start, data_bytes : int
         Place and size of the data without the padding [bytes].
     header_sum : int
-        Sum of the header's words.
+        Checksum of the header's words.
     """
 
     where: str
@@ -69,18 +69,18 @@ class HDU:
 
     @property
     def end(self) -> int:
-        """Where the next HDU starts."""
+        """Byte at which the next HDU starts."""
         return self.data_start + padded(self.data_bytes)
 
     def text(self, keyword: str) -> str:
-        """A value that must be a string."""
+        """Return a value that must be a string."""
         value = self.cards.get(keyword)
         if not isinstance(value, str):
             raise HeaderError(f"{self.where}@{keyword}", _shown(value), "a string", AGAIN)
         return value
 
     def count(self, keyword: str) -> int:
-        """A value that must be an integer, 0 or more."""
+        """Return a value that must be an integer, 0 or more."""
         value = self.cards.get(keyword)
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise HeaderError(f"{self.where}@{keyword}", _shown(value), "a count", AGAIN)
@@ -92,24 +92,24 @@ def _shown(value: object) -> str:
 
 
 def read_hdu(file: BinaryIO, path: Path, start: int, *, whole: bool = True) -> HDU:
-    """The HDU whose header starts at byte ``start``.
+    """Return the HDU whose header starts at byte ``start``.
 
     Parameters
     ----------
     file : binary file
     path : Path
-        Its name, for messages.
+        Name of the file, for messages.
     start : int
     whole : bool
-        Whether its data must be in the file.
+        Whether all data of the HDU must be in the file.
 
     Raises
     ------
     CorruptFileError
-        No header there, or one that is cut off or damaged; data that go on beyond the end of the
+        There is no header, or it is cut off or damaged; or the data extend beyond the end of the
         file.
     UnsafeInputError
-        A header beyond `MAX_HEADER`, or data of absurd size.
+        The header is larger than `MAX_HEADER`, or the data are absurdly large.
     """
     where = f"{path}:{'PRIMARY' if start == 0 else f'HDU at byte {start}'}"
     raw = _raw_header(file, where, start)
@@ -151,24 +151,22 @@ def _raw_header(file: BinaryIO, where: str, start: int) -> bytes:
         for at in range(0, BLOCK, _CARD):
             if block.startswith(b"END".ljust(8), at):
                 if block[at + 3 :].strip(b" "):
-                    raise CorruptFileError(
-                        where, "a header that goes on after its END", "spaces", AGAIN
-                    )
+                    raise CorruptFileError(where, "text after the END of a header", "spaces", AGAIN)
                 return bytes(raw)
         if len(raw) >= MAX_HEADER:
             raise UnsafeInputError(
                 where,
-                f"a header without an end in {MAX_HEADER} bytes",
-                "a shorter one",
+                f"a header without END in {MAX_HEADER} bytes",
+                "a shorter header",
                 "do not use this file",
             )
 
 
 def _values(where: str, text: str) -> tuple[dict[str, Value], tuple[str, ...]]:
-    """Values by keyword, and the keywords that are repeated; strings joined with CONTINUE."""
+    """Return values by keyword, and repeated keywords; join strings that have CONTINUE cards."""
     cards: dict[str, Value] = {}
     repeated: dict[str, None] = {}
-    parts: list[str] = []  # of the string that the last card holds or goes on with
+    parts: list[str] = []  # of the string that the last card holds or continues
     last = ""
 
     def finish() -> None:
@@ -184,7 +182,7 @@ def _values(where: str, text: str) -> tuple[dict[str, Value], tuple[str, ...]]:
             match = _STRING.fullmatch(image[8:].rstrip(" "))
             if match is None:
                 raise CorruptFileError(
-                    where, f"the card {image.rstrip()!r}", "a string that goes on", AGAIN
+                    where, f"the card {image.rstrip()!r}", "the continuation of a string", AGAIN
                 )
             parts[-1] = parts[-1][:-1]
             parts.append(match[1].replace("''", "'"))
@@ -204,7 +202,7 @@ def _values(where: str, text: str) -> tuple[dict[str, Value], tuple[str, ...]]:
 
 
 def _value(text: str) -> Value:
-    """The value in a card's bytes 11 to 80; a string keeps the spaces at its end."""
+    """Return the value in a card's bytes 11 to 80; a string keeps its trailing spaces."""
     if match := _STRING.fullmatch(text):
         return match[1].replace("''", "'")
     if match := _LOGICAL.fullmatch(text):
@@ -260,7 +258,7 @@ def _check_size(hdu: HDU, size: int) -> None:
 
 
 def check_header(hdu: HDU) -> int:
-    """DATASUM, once the header's own sum is right.
+    """Check the header's checksum; return DATASUM.
 
     Raises
     ------
@@ -275,20 +273,20 @@ def check_header(hdu: HDU) -> int:
     whole = Checksum(hdu.header_sum + int(stated[0])).value
     if whole != ALL_ONES:
         raise CorruptFileError(
-            hdu.where, f"an HDU that sums to {whole}", f"{ALL_ONES}, by its CHECKSUM", AGAIN
+            hdu.where, f"an HDU with checksum {whole}", f"{ALL_ONES}, by its CHECKSUM", AGAIN
         )
     return int(stated[0])
 
 
 def _check_data(hdu: HDU, found: int, stated: int, padding: memoryview) -> None:
-    if any(padding):  # the sum cannot tell a word of zeros from one of ones
+    if any(padding):  # the checksum does not distinguish a word of zeros from one of ones
         raise CorruptFileError(hdu.where, "padding that is not empty", "zeros", AGAIN)
     if found != stated:
-        raise CorruptFileError(hdu.where, f"data that sum to {found}", f"DATASUM {stated}", AGAIN)
+        raise CorruptFileError(hdu.where, f"data with checksum {found}", f"DATASUM {stated}", AGAIN)
 
 
 def _fill(file: BinaryIO, hdu: HDU, buffer: memoryview) -> None:
-    """Read all of ``buffer``."""
+    """Fill all of ``buffer`` from the file."""
     done = 0
     while done < len(buffer):
         count = file.readinto(buffer[done:])  # type: ignore[attr-defined]
@@ -300,14 +298,14 @@ def _fill(file: BinaryIO, hdu: HDU, buffer: memoryview) -> None:
 
 
 def read_data(file: BinaryIO, hdu: HDU, limit: int) -> bytes:
-    """All data of a small HDU, checked.
+    """Return all data of a small HDU, checked.
 
     Raises
     ------
     CorruptFileError
-        They fail their DATASUM.
+        The data fail their DATASUM.
     UnsafeInputError
-        They are more than ``limit`` bytes.
+        The data are larger than ``limit`` bytes.
     """
     stated = check_header(hdu)
     if hdu.data_bytes > limit:
@@ -329,37 +327,37 @@ def read_data(file: BinaryIO, hdu: HDU, limit: int) -> bytes:
 def read_rows(
     file: BinaryIO, hdu: HDU, record: np.dtype[Any], chunk_rows: int
 ) -> Iterator[tuple[int, NDArray[Any]]]:
-    """The rows of a table, in order, in chunks that the next one overwrites.
+    """Yield the rows of a table in order, in chunks; each chunk overwrites the one before.
 
     Parameters
     ----------
     file : binary file
     hdu : HDU
     record : dtype
-        Of a row, as big-endian as the file.
+        Big-endian type of a row, as in the file.
     chunk_rows : int
-        Rows held at a time, 4 at least.
+        Rows held at a time, at least 4.
 
     Yields
     ------
     start : int
-        Number of the first row.
+        Index of the first row.
     rows : ndarray of ``record``
 
     Raises
     ------
     CorruptFileError
-        The data fail their DATASUM: known, and raised, after the last chunk.
+        The data fail their DATASUM; raised after the last chunk.
     """
     stated, total = check_header(hdu), Checksum()
     rows = hdu.data_bytes // record.itemsize
-    step = max(4, chunk_rows // 4 * 4)  # whole words of the sum, whatever the length of a row
+    step = max(4, chunk_rows // 4 * 4)  # whole words of the checksum for any length of a row
     buffer, padding = bytearray(min(step, rows) * record.itemsize + BLOCK), memoryview(b"")
     file.seek(hdu.data_start)
     for start in range(0, rows, step):
         stop = min(start + step, rows)
         size = (stop - start) * record.itemsize
-        # the last piece has the padding with it
+        # the last piece includes the padding
         view = memoryview(buffer)[: size if stop < rows else hdu.end - file.tell()]
         _fill(file, hdu, view)
         total.add(view)

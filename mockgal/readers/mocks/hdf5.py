@@ -1,6 +1,6 @@
-"""Our catalogues in HDF5: the group, attributes and datasets that the writer makes.
+"""Catalogues of mockgal in HDF5: the group, attributes and datasets that the writer makes.
 
-The checksums of HDF5 cover the rows and not what says where they lie, so that is checked here.
+The checksums of HDF5 cover the rows, but not the index of their places, which is checked here.
 """
 
 from __future__ import annotations
@@ -41,25 +41,25 @@ _AGAIN = "copy the file again, or make it again"
 
 @dataclass(frozen=True)
 class HDF5Catalogue:
-    """An open file: what it says of its rows, and the rows."""
+    """An open file: its description of its rows, and the rows."""
 
     facts: Facts
     file: h5py.File
     datasets: dict[str, h5py.Dataset]
 
     def where(self, column: str) -> str:
-        """``FILE:/galaxies/COLUMN``."""
+        """Return the place ``FILE:/galaxies/COLUMN``, for messages."""
         return safe.where_of(self.file, f"{GALAXIES}/{column}")
 
     def chunks(
         self, names: tuple[str, ...], chunk_rows: int
     ) -> Iterator[tuple[int, dict[str, Array]]]:
-        """Rows of the columns ``names`` as the file holds them, in native byte order.
+        """Yield rows of the columns ``names`` as stored in the file, in native byte order.
 
         Yields
         ------
         start : int
-            Number of the first row.
+            Index of the first row.
         columns : dict of str to ndarray, shape (rows in the chunk,)
         """
         for start in range(0, self.facts.rows, chunk_rows):
@@ -81,7 +81,7 @@ class HDF5Catalogue:
 
 
 def detect(path: Path) -> bool:
-    """Whether ``path`` holds the group and the attributes of a catalogue of ours; never raises."""
+    """Return whether ``path`` has the group and attributes of a mockgal catalogue; never raise."""
     try:
         with safe.open_hdf5(path) as file:
             return _is_ours(file)
@@ -90,12 +90,12 @@ def detect(path: Path) -> bool:
 
 
 class HDF5Mocks(Ours):
-    """Reads catalogues that mockgal wrote in HDF5."""
+    """Reader of catalogues that mockgal wrote in HDF5."""
 
     name: ClassVar[str] = "hdf5"
 
     def detect(self, path: Path) -> bool:
-        """Return whether there is what only catalogues of ours have; never raise."""
+        """Return whether the file has what only mockgal catalogues have; never raise."""
         return detect(path)
 
     def _open(self, path: Path) -> AbstractContextManager[HDF5Catalogue]:
@@ -110,16 +110,16 @@ def _is_ours(file: h5py.File) -> bool:
 
 @contextmanager
 def open_catalogue(path: Path) -> Iterator[HDF5Catalogue]:
-    """The catalogue in the HDF5 file ``path``, its attributes and layout checked, its rows not yet.
+    """Open the catalogue in the HDF5 file ``path``; check attributes and layout, not the rows.
 
     Raises
     ------
     CorruptFileError
-        Cut off, damaged, or its writing did not end.
+        The file is cut off, damaged, or was not completely written.
     FormatError
-        Not a catalogue of ours; the message names what it lacks.
+        The file is no catalogue of mockgal; the message names what it lacks.
     MockgalError
-        Another contradiction, or an unsafe file.
+        Other statements contradict each other, or the file is unsafe.
     """
     with safe.open_hdf5(path) as file:
         if not _is_ours(file):
@@ -173,7 +173,7 @@ def _facts(path: Path, file: h5py.File) -> Facts:
 
 
 def _provenance(file: h5py.File, where: str) -> str:
-    """The JSON; `headers.attribute` does not read texts of such length."""
+    """Return the JSON, which is too long for `headers.attribute`."""
     with safe.translated(where):
         if not h5py.h5a.exists(file.id, PROVENANCE.encode()):
             raise MissingDatasetError(where, "no such attribute", "the provenance", _AGAIN)
@@ -208,13 +208,13 @@ def _dataset(file: h5py.File, column: Column, facts: Facts) -> h5py.Dataset:
     if data.dtype != kind:
         raise HeaderError(where, f"numbers of type {data.dtype.str}", f"{kind.str}", _AGAIN)
     if shape != (facts.rows,):
-        raise HeaderError(where, f"shape {shape}", f"{(facts.rows,)}, by the provenance", _AGAIN)
+        raise HeaderError(where, f"shape {shape}", f"{(facts.rows,)}, as in the provenance", _AGAIN)
     if not summed:
         raise InputError(
             where,
             "rows without checksums",
             "Fletcher-32 checksums, as mockgal writes them",
-            "make the file again; when you repack it, keep them: h5repack -f FLET OLD NEW",
+            "make the file again; to repack it, keep the checksums: h5repack -f FLET OLD NEW",
         )
     unit, h_power = galaxies_facts.unit_in_file(column, facts.units)
     stated = tuple(headers.attribute(file, path, key, None) for key in ("unit", "h_power"))
@@ -230,10 +230,10 @@ def _dataset(file: h5py.File, column: Column, facts: Facts) -> h5py.Dataset:
 
 
 def _check_places(file: h5py.File, datasets: dict[str, h5py.Dataset]) -> None:
-    """Every chunk is where its index says, with its checksum, and no bytes belong to two.
+    """Raise if a chunk is missing or lacks its checksum, or if two chunks overlap.
 
-    A chunk carries its checksum wherever it lies: if the index pointed at another chunk, that one's
-    would be right; and for a chunk that the index does not find HDF5 gives zeros.
+    A chunk carries its own checksum: if the index pointed at another chunk, the checksum would be
+    right. For a chunk that is missing in the index, HDF5 returns zeros.
     """
     places: list[tuple[int, int, str]] = []
     for name, data in datasets.items():
@@ -243,7 +243,7 @@ def _check_places(file: h5py.File, datasets: dict[str, h5py.Dataset]) -> None:
                 chunk = data.id.get_chunk_info_by_coord((start,))
             if chunk.byte_offset is None or chunk.filter_mask or chunk.chunk_offset != (start,):
                 raise CorruptFileError(
-                    where, f"no chunk at row {start} with its checksum", "one", _AGAIN
+                    where, f"no chunk with a checksum at row {start}", "one", _AGAIN
                 )
             places.append((int(chunk.byte_offset), int(chunk.size), where))
     places.sort()
@@ -251,7 +251,7 @@ def _check_places(file: h5py.File, datasets: dict[str, h5py.Dataset]) -> None:
         if start + size > following:
             raise CorruptFileError(
                 where,
-                f"a chunk at byte {following} that is also one of {other}",
-                "chunks apart from each other",
+                f"a chunk that overlaps one of {other} at byte {following}",
+                "chunks that do not overlap",
                 _AGAIN,
             )

@@ -1,8 +1,8 @@
-"""The rows of a catalogue that mockgal wrote, whatever the file format.
+"""Read the rows of a catalogue that mockgal wrote, in any file format.
 
-Memory is that of the columns asked for, and of one chunk of rows. A file in h units gives the very
-numbers of the catalogue that was written, and its content digest is checked; in an h-free file the
-conversion has rounded lengths and masses, see `mockgal.readers.mocks.values.internal`.
+Memory is that of the requested columns and one chunk of rows. A file in h units holds exactly the
+values of the catalogue that was written, and its content digest is checked. In an h-free file, the
+conversion rounded lengths and masses; see `mockgal.readers.mocks.values.internal`.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _OR_SAY_WHY = f'{AGAIN}; if you changed it on purpose, --changed-by-hand "WHY"'
 
 
 class Catalogue(Protocol):
-    """An open file: what it says of its rows, and the rows."""
+    """An open file: its description of its rows, and the rows."""
 
     @property
     def facts(self) -> Facts:
-        """What the file says, checked."""
+        """The checked description of the rows."""
 
     def where(self, column: str) -> str:
         """Return the place of a column, for messages."""
@@ -41,24 +41,24 @@ class Catalogue(Protocol):
     def chunks(
         self, names: tuple[str, ...], chunk_rows: int
     ) -> Iterator[tuple[int, dict[str, Array]]]:
-        """Yield the number of the first row, and the columns as the file holds them."""
+        """Yield the index of the first row, and the columns as stored in the file."""
 
 
 class Ours(ABC):
-    """A reader of what mockgal wrote: see `mockgal.protocols.MockReader`."""
+    """A reader of catalogues that mockgal wrote; see `mockgal.protocols.MockReader`."""
 
     name: ClassVar[str]
 
     @abstractmethod
     def detect(self, path: Path) -> bool:
-        """Return whether ``path`` begins as a catalogue that mockgal wrote; never raise."""
+        """Return whether ``path`` begins like a catalogue that mockgal wrote; never raise."""
 
     @abstractmethod
     def _open(self, path: Path) -> AbstractContextManager[Catalogue]:
-        """Open a file, its statements checked, its rows not yet."""
+        """Open a file and check its description, but not its rows."""
 
     def read(self, path: Path, options: MockOptions) -> GalaxyCatalog:
-        """Return the catalogue at ``path``: see `mockgal.readers.mocks.reader.read_galaxies`."""
+        """Return the catalogue at ``path``; see `mockgal.readers.mocks.reader.read_galaxies`."""
         reason = options.changed_by_hand
         if reason is not None:
             # Only here: astropy's tables take a second to load.
@@ -88,7 +88,7 @@ class Ours(ABC):
             if changed:
                 return as_changed(path, galaxies, reason, facts.rows, facts.digest, changed=changed)
             warn(
-                f"{path}: said to be changed by hand ({reason}), but its rows are those that "
+                f"{path}: declared as changed by hand ({reason}), but its rows are those that "
                 "mockgal wrote",
                 stacklevel=4,
             )
@@ -109,7 +109,7 @@ class Ours(ABC):
         return galaxies
 
     def describe(self, path: Path, options: MockOptions) -> dict[str, Any]:
-        """Describe the catalogue at ``path``; all of it is read, a chunk at a time, and checked."""
+        """Describe the catalogue at ``path``; read and check all of it, chunk by chunk."""
         if options.changed_by_hand is not None:
             return described(path, self.name, self.read(path, options))
         with self._open(path) as catalogue:
@@ -212,12 +212,12 @@ def wanted(path: Path, present: Iterable[str], columns: Iterable[str] | None) ->
     present : iterable of str
         The columns of the file.
     columns : iterable of str or None
-        Those asked for; None for all.
+        The requested columns; None for all.
 
     Raises
     ------
     UsageError
-        A column that is not there.
+        The file lacks a requested column.
     """
     present = tuple(present)
     every = dict.fromkeys([*GALAXY_COLUMNS, *present])
@@ -236,7 +236,7 @@ def wanted(path: Path, present: Iterable[str], columns: Iterable[str] | None) ->
 
 
 def _is_exact(facts: Facts) -> bool:
-    """Whether the rows are the very numbers that the content digest covers."""
+    """Return whether the rows are exactly the values that the content digest covers."""
     converted = [name for name, column in facts.declared.items() if column.h_power]
     return facts.units == "h" or (facts.box_is_exact and not (converted and facts.rows))
 
@@ -260,7 +260,7 @@ def _converted(
                     part[name] = internal(values, h_power, facts.snapshot.cosmology.h, edge)
                 check_values(catalogue.where(name), column, start, part[name], box_size)
         except BadValueError as error:
-            bad = bad or error  # a file that is damaged is to be called so, once all is read
+            bad = bad or error  # read on: if a checksum fails, the file is damaged
             continue
         yield start, part
     if bad is not None:
@@ -270,17 +270,18 @@ def _converted(
 def _stored(
     catalogue: Catalogue, names: tuple[str, ...], chunk_rows: int, changed: list[str] | None
 ) -> Iterator[tuple[int, dict[str, Array]]]:
-    """Yield rows as the file stores them; tell in the end if they are not those written.
+    """Yield rows as stored in the file; at the end, check that they are those that were written.
 
     Parameters
     ----------
     changed : list of str or None
-        Takes the columns that differ; None to refuse them.
+        Receives the names of columns that differ; None to refuse such columns.
 
     Raises
     ------
     CorruptFileError
-        A library that changes rows renews their checksums: the digests in the provenance tell.
+        A column differs from its digest in the provenance. The checksums of the file do not show
+        this, because a library that changes rows renews them.
     """
     facts = catalogue.facts
     digests = StoredDigests(facts.declared[name] for name in names)
@@ -289,15 +290,15 @@ def _stored(
         for name, values in part.items():
             digests.add(name, values)
         yield start, part
-    found = digests.hexadecimal()
-    differ = [name for name in names if name in expected and found[name] != expected[name]]
+    actual = digests.hexadecimal()
+    differ = [name for name in names if name in expected and actual[name] != expected[name]]
     if changed is not None:
         changed += differ
     elif differ:
         raise CorruptFileError(
             catalogue.where(differ[0]),
-            f"rows of digest {found[differ[0]]}, changed since mockgal wrote them"
-            + f" (as in {len(differ)} columns)" * (len(differ) > 1),
-            f"{expected[differ[0]]}, by the provenance",
+            f"rows of digest {actual[differ[0]]}, changed since mockgal wrote them"
+            + f" (as are {len(differ)} columns in all)" * (len(differ) > 1),
+            f"{expected[differ[0]]}, as in the provenance",
             _OR_SAY_WHY,
         )

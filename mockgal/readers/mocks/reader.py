@@ -1,7 +1,7 @@
-"""Catalogues of galaxies, read as a `mockgal.types.GalaxyCatalog`: mocks that mockgal wrote.
+"""Read galaxy catalogues as a `mockgal.types.GalaxyCatalog`: mocks that mockgal wrote.
 
-Which reader a file is for is decided by its content. Readers of other formats are added as plug-ins
-(group ``mockgal.mocks``); what they read is checked here.
+The reader is chosen by a file's content. Readers of other formats are plug-ins (group
+``mockgal.mocks``), whose results are checked here.
 """
 
 from __future__ import annotations
@@ -32,41 +32,43 @@ def read_galaxies(
     chunk_rows: int = CHUNK_ROWS,
     changed_by_hand: str | None = None,
 ) -> GalaxyCatalog:
-    """Return the catalogue in a FITS or HDF5 file that `mockgal.write` wrote, or of a plug-in.
+    """Return the catalogue in a file that `mockgal.write` wrote, or that a plug-in reads.
 
     Parameters
     ----------
     path : path-like
+        A FITS or HDF5 file, or one of a plug-in's format.
     columns : iterable of str, optional
-        Names of `mockgal.columns.GALAXY_COLUMNS`; all columns of the file without it. The ids
-        ``galaxy_id`` and ``halo_id`` always come along.
+        Names of `mockgal.columns.GALAXY_COLUMNS`; by default, all columns of the file. The ids
+        ``galaxy_id`` and ``halo_id`` are always read.
     chunk_rows : int
-        Rows held beside the result; the result does not depend on it.
+        Rows held in memory beside the result, which does not depend on it.
     changed_by_hand : str, optional
-        Why a file has other numbers than mockgal wrote, a FITS file also other rows or columns; its
-        keyword CHANGED may say so as well. See `mockgal.readers.mocks.changed`.
+        Why the values of a file, or the rows or columns of a FITS file, are not those that mockgal
+        wrote. The keyword CHANGED of the file may also state it. See
+        `mockgal.readers.mocks.changed`.
 
     Returns
     -------
     GalaxyCatalog
-        In internal units, with the provenance that was written. Where its digest is not that of the
-        catalogue that was written, because columns were left out or an h-free file has rounded the
-        numbers, ``provenance["read_from"]`` has the latter.
+        In internal units, with the provenance that was written. If its digest is not that of the
+        catalogue that was written, because columns were left out or an h-free file rounded the
+        values, ``provenance["read_from"]`` has the digest that was written.
 
     Raises
     ------
     CorruptFileError
-        Cut off, damaged, or rows that are not those of the content digest.
+        The file is cut off or damaged, or its rows do not match the content digest.
     FormatError
-        Not a catalogue that mockgal wrote, nor one that a plug-in reads.
+        The file is neither a catalogue that mockgal wrote nor one that a plug-in reads.
     HeaderError, UnitsError, BadValueError, MissingDatasetError
-        Statements that contradict each other, or values that cannot be.
+        Statements contradict each other, or values are impossible.
     UnsafeInputError
-        A file that declares what no harmless one does.
+        The file declares sizes that no harmless file has.
     ResourceError
         The columns do not fit in the memory of this machine.
     UsageError
-        A column that does not exist, or that the file does not have; or a plug-in that fails.
+        A column does not exist, or the file does not have it; or a plug-in fails.
     """
     path = Path(path)
     if chunk_rows < 1:
@@ -79,19 +81,19 @@ def read_galaxies(
 
 
 def is_catalogue(path: Path | str | os.PathLike[str]) -> bool:
-    """Return whether a reader knows the content at ``path``; never raise."""
+    """Return whether a reader recognises the content at ``path``; never raise."""
     return bool(_known(Path(path)))
 
 
 def is_ours(path: Path | str | os.PathLike[str]) -> bool:
-    """Return whether ``path`` begins as a catalogue that mockgal wrote; never raise."""
+    """Return whether ``path`` begins like a catalogue that mockgal wrote; never raise."""
     return any(registry.is_built_in("mocks", name) for name in _known(Path(path)))
 
 
 def describe_galaxies(
     path: Path | str | os.PathLike[str], *, changed_by_hand: str | None = None
 ) -> dict[str, Any]:
-    """Describe a catalogue; all of it is read, and one that mockgal wrote passes its checksums.
+    """Describe a catalogue. Read all of it; verify the checksums of one that mockgal wrote.
 
     Parameters
     ----------
@@ -119,7 +121,7 @@ def describe_galaxies(
 
 
 def _read(name: str, reader: MockReader, path: Path, options: MockOptions) -> GalaxyCatalog:
-    """Read a catalogue; what a plug-in gives is checked."""
+    """Read a catalogue; check the result of a plug-in."""
     if registry.is_built_in("mocks", name):
         return reader.read(path, options)
     if options.changed_by_hand is not None:
@@ -143,8 +145,8 @@ def _read(name: str, reader: MockReader, path: Path, options: MockOptions) -> Ga
 
 
 def _known(path: Path) -> list[str]:
-    """Return the readers that know the content at ``path``: one that is built in, or plug-ins."""
-    # `Path.is_file` raises for names that no file can have.
+    """Return the readers that recognise the content at ``path``: a built-in one, or plug-ins."""
+    # `Path.is_file` raises for impossible file names.
     if not (os.path.isfile(path) or os.path.isdir(path)):
         return []
     known = []
@@ -159,8 +161,8 @@ def _known(path: Path) -> list[str]:
 def _reader(path: Path) -> tuple[str, MockReader]:
     """Return the reader for ``path``.
 
-    For a file that none knows, it is that of the format that it begins as, whose message says what
-    the file lacks.
+    If no reader recognises a file, return that of the format of its first bytes, whose message says
+    what the file lacks.
     """
     if not os.path.isdir(path):
         _check_file(path)
@@ -168,8 +170,8 @@ def _reader(path: Path) -> tuple[str, MockReader]:
     if len(known) > 1:
         raise FormatError(
             path,
-            "a catalogue that several plug-ins know: " + ", ".join(known),
-            "one",
+            "a catalogue that several plug-ins recognise: " + ", ".join(known),
+            "one plug-in",
             "uninstall the others",
         )
     name = known[0] if known else _begins_as(path)
@@ -178,7 +180,7 @@ def _reader(path: Path) -> tuple[str, MockReader]:
 
 
 def _check_file(path: Path) -> None:
-    """Raise if ``path`` is no file, or one with more holes than a catalogue has."""
+    """Raise if ``path`` is no file, or is a sparse file with more holes than a catalogue has."""
     safe.check_regular(path)
     status = path.stat()
     stored = status.st_blocks * 512
@@ -192,7 +194,7 @@ def _check_file(path: Path) -> None:
 
 
 def _begins_as(path: Path) -> str:
-    """Return the name of the reader that the first bytes, or the name, of a file ask for."""
+    """Return the name of the reader that fits a file's first bytes or file extension."""
     safe.check_regular(path)
     with open(path, "rb") as file:
         begin = file.read(16)

@@ -1,4 +1,4 @@
-"""Numbers of a catalogue read back: to internal units, and what they can be."""
+"""Values of a catalogue that is read back: conversion to internal units, and checks."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ AGAIN = "copy the file again, or make it again"
 
 
 def internal(stored: Array, h_power: int, h: float, edge: float) -> Array:
-    """Numbers whose conversion to h-free units gives ``stored``.
+    """Return values whose conversion to h-free units gives ``stored``.
 
-    The conversion is not one to one: for h near 0.7 three in ten numbers share their result with a
-    neighbour, so these are within one unit in the last place of those that were converted. Written
-    again, they give ``stored`` again, bit for bit.
+    The conversion is not one to one: for h near 0.7, three in ten numbers share their result with a
+    neighbour. The returned values are therefore within one unit in the last place of the originals.
+    Written again, they give ``stored`` again, bit for bit.
 
     Parameters
     ----------
@@ -30,12 +30,12 @@ def internal(stored: Array, h_power: int, h: float, edge: float) -> Array:
         Power of h in the internal unit.
     h : float
     edge : float
-        Of the box: no number is at it that could be below.
+        Far edge of the box. A value at the edge is moved below it if that gives ``stored``, too.
 
     Returns
     -------
     ndarray, shape (n,)
-        Of the type of ``stored``.
+        Has the type of ``stored``.
     """
     kind, factor = stored.dtype, h_free(1.0, h_power, h)
 
@@ -48,19 +48,19 @@ def internal(stored: Array, h_power: int, h: float, edge: float) -> Array:
         wrong = np.flatnonzero(forward(result) != stored)
         for toward in (-inf, inf):
             near = np.nextafter(result[wrong], kind.type(toward))
-            found = forward(near) == stored[wrong]
-            result[wrong[found]] = near[found]
+            fits = forward(near) == stored[wrong]
+            result[wrong[fits]] = near[fits]
         at_edge = np.flatnonzero((result >= edge) & (edge < inf))
         below = np.full(len(at_edge), np.nextafter(kind.type(edge), kind.type(0)))
-        found = forward(below) == stored[at_edge]
-        result[at_edge[found]] = below[found]
+        fits = forward(below) == stored[at_edge]
+        result[at_edge[fits]] = below[fits]
     return result
 
 
 def check_values(
     where: str, column: Column, start: int, values: Array, box_size: float | None
 ) -> None:
-    """Raise if numbers are not finite, beyond the bounds of the column, or outside the box.
+    """Raise if values are not finite, beyond the bounds of the column, or outside the box.
 
     Parameters
     ----------
@@ -103,27 +103,26 @@ def check_values(
 
 
 def check_ids(path: Path, galaxies: GalaxyCatalog) -> None:
-    """Raise if a galaxy is there twice, under its id or another.
+    """Raise if a galaxy is repeated, under the same id or another.
 
     Raises
     ------
     BadValueError
     """
-    ids, hosts = galaxies["galaxy_id"], galaxies["halo_id"]  # by which the rows are sorted
+    ids, hosts = galaxies["galaxy_id"], galaxies["halo_id"]  # rows are sorted by these
     repeated = np.flatnonzero((ids[1:] == ids[:-1]) & (hosts[1:] == hosts[:-1]))
     if repeated.size:
         raise BadValueError(
             path,
-            f"{repeated.size} galaxies that are there twice, the first of galaxy_id "
-            f"{ids[repeated[0]]}",
-            "each once",
+            f"{repeated.size} repeated galaxies, the first with galaxy_id {ids[repeated[0]]}",
+            "each galaxy once",
             AGAIN,
         )
     _check_copies(path, galaxies)
 
 
 def _check_copies(path: Path, galaxies: GalaxyCatalog) -> None:
-    """Raise if galaxies are there again under other ids, as in mocks put one after the other.
+    """Raise if galaxies are repeated under other ids, as in concatenated mocks.
 
     Raises
     ------

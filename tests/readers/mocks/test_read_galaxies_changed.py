@@ -24,7 +24,7 @@ def original(request, tmp_path):
 
 
 def read_changed(path, **options):
-    with pytest.warns(MockgalWarning, match="nothing vouches"):
+    with pytest.warns(MockgalWarning, match="cannot be verified"):
         return read_galaxies(path, **options)
 
 
@@ -170,7 +170,7 @@ def test_numbers_changed_with_h5py(doubled):
     assert WHY in found.provenance["cuts"][-1]["cut"]
     assert found.completeness.limit is None
     assert WHY in str(found.completeness)
-    with pytest.warns(MockgalWarning, match="nothing vouches"):
+    with pytest.warns(MockgalWarning, match="cannot be verified"):
         facts = describe_galaxies(doubled, changed_by_hand=WHY)
     assert facts["format"] == "hdf5"
     assert facts["changed_by_hand"]["reason"] == WHY
@@ -222,7 +222,7 @@ def test_commands_take_the_reason_for_hdf5(mockgal_command, doubled):
     assert "--changed-by-hand" in refused.stderr
     measured = mockgal_command(*arguments, "--changed-by-hand", WHY)
     assert measured.returncode == 0, measured.stderr
-    assert "nothing vouches" in measured.stderr
+    assert "cannot be verified" in measured.stderr
     assert "not a complete sample" in measured.stdout
 
 
@@ -235,7 +235,7 @@ def test_commands_take_the_reason(mockgal_command, tmp_path):
     arguments = ("measure", "b.fits", "--statistic", "mass_function", "--no-plots", "--out", "t")
     measured = mockgal_command(*arguments, *why)
     assert measured.returncode == 0, measured.stderr
-    assert "nothing vouches" in measured.stderr
+    assert "cannot be verified" in measured.stderr
     assert "not a complete sample" in measured.stdout
     described = mockgal_command("inspect", "b.fits", "--json", *why)
     assert json.loads(described.stdout)["changed_by_hand"]["reason"] == WHY
