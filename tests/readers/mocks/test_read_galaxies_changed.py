@@ -110,7 +110,7 @@ def test_columns_and_description(original, tmp_path):
         (lambda t: t["stellar_mass"].__setitem__(3, np.nan), ["stellar_mass", "NaN"]),
         (lambda t: t["position_x"].__setitem__(3, 1e4), ["position_x"]),
         (lambda t: t.replace_column("galaxy_id", t["galaxy_id"] * 1.0), ["galaxy_id", "integers"]),
-        (lambda t: t["galaxy_id"].__setitem__(slice(0, 2), 7), ["twice"]),
+        (lambda t: t["galaxy_id"].__setitem__(slice(0, 2), 7), ["repeated galaxies"]),
         (lambda t: t.meta.pop("BOXSIZE"), ["BOXSIZE"]),
         (lambda t: t.meta.update(BOXSIZE="large"), ["BOXSIZE", "a number"]),
         (lambda t: t.meta.update(UNITSYS="cgs"), ["UNITSYS"]),
@@ -197,7 +197,7 @@ def test_hdf5_that_nobody_changed(doubled, tmp_path):
         (lambda f: f["galaxies/position_x"].__setitem__(3, 1e4), ["position_x"]),
         (
             lambda f: [f[f"galaxies/{n}"].__setitem__(1, f[f"galaxies/{n}"][0]) for n in IDS],
-            ["twice"],
+            ["repeated galaxies"],
         ),
         (lambda f: f.attrs.__setitem__("redshift", 3.0), ["redshift"]),
         (lambda f: f.__delitem__("galaxies/vmax"), ["vmax"]),
