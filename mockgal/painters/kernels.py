@@ -12,7 +12,7 @@ before there is a large catalogue to paint.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -68,55 +68,28 @@ def _median(x: Any, nodes: Any, coefficients: Any, ends: Any, intervals: Any) ->
     return coefficients[3, 0] if ends[0] == ends[1] else value  # one node, or none and NaN
 
 
-@compiled(
-    *(_in(f8), _in(f8), _in(f8), _in(f8), _in(u1), f8),
-    *(b1, _in(f8), _in(f8), _in(f8)),
-    *(b1, b1, _in(f8, 2), _in(i8)),
-    *(_in(f8, 2), _in(f8, 2), _in(f8, 2), _in(f8)),
-    *(_in(f8, 2), _in(f8, 3), _in(f8, 2), _in(i8)),
-    *(_in(f8), f8),
-    *(_out(f8), _out(f8), _out(types.int16), _out(u1), _out(i8), _out(i8)),
-)
-def predict_rows(
-    log_host: Array,
-    log_own: Array,
-    host_mass: Array,
-    own_mass: Array,
-    central: Array,
-    least_mass: float,
-    has_ratio: bool,
-    ratio_nodes: Array,
-    ratio_values: Array,
-    ratio_slopes: Array,
-    centrals_by_host: bool,
-    satellites_by_host: bool,
-    edges: Array,
-    bins: Array,
-    luminous_nodes: Array,
-    luminous_values: Array,
-    luminous_slopes: Array,
-    thinning: Array,
-    curve_nodes: Array,
-    coefficients: Array,
-    ends: Array,
-    intervals: Array,
-    highest: Array,
-    floor: float,
-    p_luminous: Array,
-    location: Array,
-    row: Array,
-    above: Array,
-    hosts: Array,
-    counts: Array,
-) -> None:
-    """`mockgal.painters.hod.rows.predict_rows`.
+class Masses(NamedTuple):
+    """Columns of a block of subhalos, read-only, of shape (n,).
 
     Parameters
     ----------
-    log_host, log_own, host_mass, own_mass : ndarray, shape (n,)
+    log_host, log_own, host, own : ndarray
         Masses as in the catalogue [Msun/h], and their log10.
-    central : ndarray of uint8, shape (n,)
-    least_mass : float
+    central : ndarray of uint8
+    """
+
+    log_host: Array
+    log_own: Array
+    host: Array
+    own: Array
+    central: Array
+
+
+class Law(NamedTuple):
+    """A calibration table, read-only; kinds are side by side, centrals first.
+
+    Parameters
+    ----------
     has_ratio : bool
     ratio_nodes, ratio_values, ratio_slopes : ndarray, shape (any,)
         log10 of the host-mass ratio; slopes as `slopes` gives them.
@@ -140,39 +113,118 @@ def predict_rows(
         The last residual quantile.
     floor : float
         log10 of the luminosity floor.
-    p_luminous, location, row, above : ndarray, shape (n,)
-        Filled.
+    """
+
+    has_ratio: bool
+    ratio_nodes: Array
+    ratio_values: Array
+    ratio_slopes: Array
+    centrals_by_host: bool
+    satellites_by_host: bool
+    edges: Array
+    bins: Array
+    luminous_nodes: Array
+    luminous_values: Array
+    luminous_slopes: Array
+    thinning: Array
+    curve_nodes: Array
+    coefficients: Array
+    ends: Array
+    intervals: Array
+    highest: Array
+    floor: float
+
+
+class Results(NamedTuple):
+    """What `predict_rows` fills, of shape (n,), and what it adds to.
+
+    Parameters
+    ----------
+    p_luminous, location : ndarray
+    row : ndarray of int16
+    above : ndarray of uint8
     hosts : ndarray of int64, shape (rows,)
         Added to.
     counts : ndarray of int64, shape (6,)
         Added to.
     """
-    for i in range(len(log_host)):
-        x_host, x_own = log_host[i], log_own[i]
-        if has_ratio and math.isfinite(x_host):
+
+    p_luminous: Array
+    location: Array
+    row: Array
+    above: Array
+    hosts: Array
+    counts: Array
+
+
+def read_only(arguments: Any) -> Any:
+    """Return a named tuple with its arrays as kernels take them: in C order, and not writable."""
+    arrays = {
+        name: np.ascontiguousarray(value)[...]
+        for name, value in arguments._asdict().items()
+        if isinstance(value, np.ndarray)
+    }
+    for array in arrays.values():
+        array.flags.writeable = False
+    return arguments._replace(**arrays)
+
+
+_MASSES = types.NamedTuple([*4 * (_in(f8),), _in(u1)], Masses)
+_LAW = types.NamedTuple(
+    [
+        *(b1, _in(f8), _in(f8), _in(f8)),
+        *(b1, b1, _in(f8, 2), _in(i8)),
+        *(_in(f8, 2), _in(f8, 2), _in(f8, 2), _in(f8)),
+        *(_in(f8, 2), _in(f8, 3), _in(f8, 2), _in(i8)),
+        *(_in(f8), f8),
+    ],
+    Law,
+)
+_RESULTS = types.NamedTuple(
+    [_out(f8), _out(f8), _out(types.int16), _out(u1), _out(i8), _out(i8)], Results
+)
+
+
+@compiled(_MASSES, f8, _LAW, _RESULTS)
+def predict_rows(masses: Masses, least_mass: float, law: Law, results: Results) -> None:
+    """`mockgal.painters.hod.rows.predict_rows`.
+
+    Parameters
+    ----------
+    masses : Masses
+    least_mass : float
+        Of a subhalo that is painted [Msun/h].
+    law : Law
+    results : Results
+    """
+    edges, bins, counts, hosts = law.edges, law.bins, results.counts, results.hosts
+    for i in range(len(masses.log_host)):
+        x_host, x_own = masses.log_host[i], masses.log_own[i]
+        if law.has_ratio and math.isfinite(x_host):
             ratio = interpolate(
                 x_host,
-                ratio_nodes,
-                ratio_values,
-                ratio_slopes,
-                ratio_values[0],
-                ratio_values[-1],
+                law.ratio_nodes,
+                law.ratio_values,
+                law.ratio_slopes,
+                law.ratio_values[0],
+                law.ratio_values[-1],
             )
             x_host, x_own = x_host + ratio, x_own + ratio
-        kind = 1 - np.int64(central[i])
-        by_host = centrals_by_host if kind == 0 else satellites_by_host
+        kind = 1 - np.int64(masses.central[i])
+        by_host = law.centrals_by_host if kind == 0 else law.satellites_by_host
         x = x_host if by_host else x_own
         number = bins[kind] - 1 if math.isnan(x) else _interval(x, edges[kind], bins[kind])
         r = kind * bins[0] + number
         beyond = x >= edges[kind, bins[kind]]
-        row[i], above[i], p_luminous[i], location[i] = r, beyond, 0.0, 0.0
-        if not own_mass[i] >= least_mass:
+        results.row[i], results.above[i] = r, beyond
+        results.p_luminous[i], results.location[i] = 0.0, 0.0
+        if not masses.own[i] >= least_mass:
             counts[0] += 1
             continue
         counts[4] += beyond
         if kind == 0:
-            counts[5] += host_mass[i] <= 0.0
-            other = x_host if satellites_by_host else x_own
+            counts[5] += masses.host[i] <= 0.0
+            other = x_host if law.satellites_by_host else x_own
             if other >= edges[1, 0]:
                 hosts[bins[0] + _interval(other, edges[1], bins[1])] += 1
         if x < edges[kind, 0]:
@@ -180,16 +232,22 @@ def predict_rows(
             continue
         if kind == 0 and x >= edges[0, 0]:  # not NaN
             hosts[r] += 1
-        median = _median(x, curve_nodes[kind], coefficients[kind], ends[kind], intervals[kind])
-        if not median + highest[r] > floor:
+        median = _median(
+            x, law.curve_nodes[kind], law.coefficients[kind], law.ends[kind], law.intervals[kind]
+        )
+        if not median + law.highest[r] > law.floor:
             counts[3] += 1
             continue
-        values = luminous_values[r]
-        luminous_by = x if kind == 0 else x_own
-        p = thinning[r] * interpolate(
-            luminous_by, luminous_nodes[r], values, luminous_slopes[r], values[0], values[-1]
+        values = law.luminous_values[r]
+        p = law.thinning[r] * interpolate(
+            x if kind == 0 else x_own,
+            law.luminous_nodes[r],
+            values,
+            law.luminous_slopes[r],
+            values[0],
+            values[-1],
         )
-        p_luminous[i], location[i] = 1.0 if p > 1.0 else p, median
+        results.p_luminous[i], results.location[i] = 1.0 if p > 1.0 else p, median
 
 
 @compiled(

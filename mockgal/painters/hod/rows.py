@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from ...types import HaloCatalog
 from .columns import CURVE, KINDS, RATIO
 from .table import HODTable
+
+if TYPE_CHECKING:
+    from ..kernels import Law
 
 Array = NDArray[Any]
 
@@ -186,7 +189,7 @@ def compiled(table: HODTable) -> Predictor:
     """Return `predict_rows` of a table in compiled code."""
     from .. import kernels
 
-    arguments, rows = _kernel_arguments(table), len(table.columns["kind"])
+    law, rows = _kernel_law(table), len(table.columns["kind"])
 
     def predict(
         halos: HaloCatalog, part: slice, least_mass: float, out: Prediction
@@ -198,23 +201,23 @@ def compiled(table: HODTable) -> Predictor:
         hosts, counts = np.zeros(rows, dtype=np.int64), np.zeros(len(COUNTS), dtype=np.int64)
         with np.errstate(divide="ignore"):
             log_host, log_own = np.log10(host_mass), np.log10(own_mass)
+        masses = kernels.Masses(log_host, log_own, host_mass, own_mass, central)
         p, location, row, above = (column[part] for column in out)
-        inputs = (log_host, log_own, host_mass, own_mass, central, least_mass)
-        outputs = (p, location, row, above.view(np.uint8), hosts, counts)
-        kernels.predict_rows(*inputs, *arguments, *outputs)
+        results = kernels.Results(p, location, row, above.view(np.uint8), hosts, counts)
+        kernels.predict_rows(kernels.read_only(masses), least_mass, law, results)
         return hosts, counts
 
     return predict
 
 
-def _kernel_arguments(table: HODTable) -> tuple[Any, ...]:
+def _kernel_law(table: HODTable) -> Law:
     """Return a table as arguments of `mockgal.painters.kernels.predict_rows`.
 
     The kinds are side by side, padded to the same length.
     """
     from scipy.interpolate import PchipInterpolator
 
-    from ..kernels import slopes
+    from ..kernels import Law, read_only, slopes
 
     c, edges = table.columns, [table.edges(k) for k in (0, 1)]
     padded_edges = np.full((2, max(map(len, edges))), np.inf)
@@ -241,18 +244,24 @@ def _kernel_arguments(table: HODTable) -> tuple[Any, ...]:
         known = np.isfinite(c[RATIO[0]]) & np.isfinite(c[RATIO[1]])
         ratio = [c[name][known] for name in RATIO]
     luminous = (c["luminous_log_mass"], c["luminous_probability"])
-    thinning = c["thinning"] if table.has_twin else np.ones(len(c["kind"]))
-    return (
-        table.has_twin,
-        *ratio,
-        slopes(*ratio),
-        *(table.binned_by[name] == "host" for name in KINDS),
-        padded_edges,
-        np.array([len(e) - 1 for e in edges]),
-        *luminous,
-        slopes(*luminous),
-        thinning,
-        *(curve_x, coefficients, ends, intervals),
-        np.ascontiguousarray(c["residual_quantiles"][:, -1]),
-        math.log10(table.luminosity_floor),
+    law = Law(
+        has_ratio=table.has_twin,
+        ratio_nodes=ratio[0],
+        ratio_values=ratio[1],
+        ratio_slopes=slopes(*ratio),
+        centrals_by_host=table.binned_by["central"] == "host",
+        satellites_by_host=table.binned_by["satellite"] == "host",
+        edges=padded_edges,
+        bins=np.array([len(e) - 1 for e in edges], dtype=np.int64),
+        luminous_nodes=luminous[0],
+        luminous_values=luminous[1],
+        luminous_slopes=slopes(*luminous),
+        thinning=c["thinning"] if table.has_twin else np.ones(len(c["kind"])),
+        curve_nodes=curve_x,
+        coefficients=coefficients,
+        ends=ends,
+        intervals=intervals,
+        highest=c["residual_quantiles"][:, -1],
+        floor=math.log10(table.luminosity_floor),
     )
+    return read_only(law)  # type: ignore[no-any-return]
