@@ -186,8 +186,8 @@ def expected():
 
 def test_nowhere_to_keep_compiled_code(copied, tmp_path, expected):
     # Files where folders would be made: as good as no permission, and for root, too.
-    for room in (copied / "mockgal", copied / "mockgal" / "painters"):
-        (room / "__pycache__").write_text("")
+    for module in (copied / "mockgal").rglob("__init__.py"):
+        (module.parent / "__pycache__").write_text("")
     blocked = tmp_path / "file"
     blocked.write_text("")
     nowhere = {name: str(blocked / "x") for name in ("HOME", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR")}

@@ -15,17 +15,18 @@ import json, sys
 import numpy as np
 from power_samples import catalogue
 from mockgal.errors import listening
-from mockgal.measure import bispectrum, power
+from mockgal.statistics.bispectrum import estimator
+from mockgal.statistics.power import spectrum
 from mockgal.system import memory
 
 name, options = sys.argv[1], json.loads(sys.argv[2])
 galaxies = catalogue(np.random.default_rng(1).random((5000, 3)) * 100, np.ones(5000))
-function = {"power": power.power_spectrum, "bispectrum": bispectrum.bispectrum}[name]
+function = {"power": spectrum.power_spectrum, "bispectrum": estimator.bispectrum}[name]
 small = {"k1": 0.2, "k2": 0.25} if name == "bispectrum" else {}
 with listening(quiet=True):
     function(galaxies, **options | {"grid_size": 24} | small)  # compiled, and all imported
     asked = []
-    for module in (power, bispectrum):
+    for module in (spectrum, estimator):
         module.check_memory = lambda where, size, fix: asked.append(size)
     with open("/proc/self/status") as status:
         before = next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) * 1024

@@ -283,8 +283,8 @@ def test_a_call_takes_no_longer_where_points_are_many(monkeypatch):
 CROWD = """
 import sys
 import numpy as np
+from mockgal.statistics.pairs import correlation
 from mockgal.system import progress
-from mockgal.measure import correlation
 sys.path.insert(0, {tests!r})
 from power_samples import catalogue
 points = np.random.default_rng(1).random(({number}, 3)) * 100.0
@@ -299,7 +299,7 @@ with progress.shown(lambda done, total, label: done > 1 and print(done, flush=Tr
 )
 def test_an_interruption_is_answered_while_pairs_are_counted(number):
     """Of a crowd: a call with as many points as there is memory for would take minutes."""
-    program = CROWD.format(tests=str(Path(__file__).parent), number=number)
+    program = CROWD.format(tests=str(Path(__file__).parents[1]), number=number)
     with subprocess.Popen(
         [sys.executable, "-c", program],
         stdout=subprocess.PIPE,
