@@ -1,1 +1,1 @@
-"""The field room: mass on grids, and the waves of grids."""
+"""Mass on grids, and the Fourier modes of gridded fields."""

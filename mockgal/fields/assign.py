@@ -1,15 +1,15 @@
-"""Mass on a periodic grid by the schemes NGP, CIC, TSC and PCS, the same bits in whatever order.
+"""Mass assignment to a periodic grid (NGP, CIC, TSC, PCS), bit for bit independent of the order.
 
 N^3 voxels of side D = L / N fill a box of size L. Voxel i covers [i D, (i + 1) D) along an axis and
 has its centre at (i + 1/2) D. A particle is a cloud, the B-spline of order p, and each voxel gets
-the mass of the cloud that is within it (Hockney & Eastwood 1988, section 5-3): with NGP all goes to
-the voxel that the particle is in, with CIC a cube of one voxel's size is shared by eight.
+the mass of the cloud within it (Hockney & Eastwood 1988, section 5-3): NGP assigns all mass to the
+voxel of the particle, and CIC shares a cube of one voxel's size among eight voxels.
 
-Masses are added up as whole numbers, of which a power of two make up the bound on the total mass
-that is given beforehand. So no bit of the result depends on the order of the particles, on how they
-come in pieces, on how many planes are made at a time, or on the number of threads; and of the mass,
-once it is a whole number, nothing is lost. The unit is at most 2^-61 = 4.3e-19 of the bound. Each
-particle's mass is rounded to it, and each share of it is wrong by some units at most.
+Masses are summed as integers, in units of a power of two chosen from a bound on the total mass that
+is known beforehand. So no bit of the result depends on the order of the particles, how they are
+split into chunks, how many planes are made at a time, or the number of threads; and no mass is lost
+once it is an integer. The unit is at most 2^-61 = 4.3e-19 of the bound. Each particle's mass is
+rounded to it, and each share of the mass is wrong by a few units at most.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ from ..system.parallel import over
 
 Array = NDArray[Any]
 
-SUPPORT = {"NGP": 1, "CIC": 2, "TSC": 3, "PCS": 4}  # voxels that a cloud reaches, along each axis
+SUPPORT = {"NGP": 1, "CIC": 2, "TSC": 3, "PCS": 4}  # voxels that a cloud covers along each axis
 
-_BITS = 62  # of the largest sum of whole masses
-_TOLERANCE = 1e-6  # by which a sum may be above its bound: more than rounding, and within 63 bits
-_PART_ROWS = 1 << 16  # done in one call; fewer are not worth another thread
-_PART_BYTES = 1 << 20  # of a grid, likewise
-_BLOCK_ROWS = 1 << 22  # sorted together, at most
-_SLAB_PLANES = 4  # at least as many as a cloud reaches beyond its first
-_TILE_BYTES = 1 << 18  # within the cache of one processor
+_BITS = 62  # of the largest sum of integer masses
+_TOLERANCE = 1e-6  # relative excess of a sum over its bound: above rounding, and within 63 bits
+_PART_ROWS = 1 << 16  # rows in one call; fewer are not worth another thread
+_PART_BYTES = 1 << 20  # bytes of a grid in one call
+_BLOCK_ROWS = 1 << 22  # most rows sorted together
+_SLAB_PLANES = 4  # at least the planes that a cloud covers beyond its first
+_TILE_BYTES = 1 << 18  # fits in the cache of one processor
 _MOST_TILES = 1 << 12
 
 
 def deposit(
     position: Array, weight: Any, *, grid_size: int, box_size: float, assignment: str = "CIC"
 ) -> Array:
-    """Mass per voxel.
+    """Return the mass per voxel.
 
     Parameters
     ----------
     position : ndarray, shape (n, 3)
         In [0, box_size) [Mpc/h].
     weight : ndarray, shape (n,), or float
-        What each particle adds to the grid (a mass in Msun/h, or 1), from 0 on.
+        What each particle adds to the grid (a mass in Msun/h, or 1), 0 or more.
     grid_size : int
         N, at least the scheme's support.
     box_size : float
@@ -59,15 +59,15 @@ def deposit(
     Returns
     -------
     ndarray of float64, shape (N, N, N)
-        In the unit of ``weight``; the sum is that of the weights. Beside it the work takes about
-        5 bytes per voxel, and at most 160 MB.
+        In the unit of ``weight``; its sum is the sum of the weights. The work needs about 5 bytes
+        per voxel and at most 160 MB of further memory.
 
     Raises
     ------
     BadValueError
-        A position outside the box, a negative weight, or either not a number.
+        A position is outside the box, a weight is negative, or either is not a number.
     UsageError, ResourceError
-        As of `Deposit`.
+        See `Deposit`.
     """
     mass = _columns(position, weight)[1]
     field = Deposit(grid_size, box_size, assignment, mass_bound=total_mass(mass))
@@ -76,7 +76,7 @@ def deposit(
 
 
 def total_mass(weight: Array) -> float:
-    """The sum of weights, rounded up: the same in whatever order they are.
+    """Return the sum of weights, rounded up; it does not depend on their order.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def total_mass(weight: Array) -> float:
     Raises
     ------
     BadValueError
-        One is negative or not a finite number.
+        A weight is negative or not a finite number.
     """
     if len(weight) == 0:
         return 0.0
@@ -103,7 +103,7 @@ def total_mass(weight: Array) -> float:
 
 
 class Deposit:
-    """A grid that particles are added to, some at a time.
+    """A grid to which particles are added in chunks.
 
     Parameters
     ----------
@@ -114,15 +114,17 @@ class Deposit:
     assignment : str
         One of `SUPPORT`.
     mass_bound : float
-        A mass that all particles together do not exceed. Fields made with the same bound are the
-        same, bit for bit; the mass of a particle, and of a voxel, is resolved to 2^-61 of it.
+        Upper bound on the mass of all particles together. Fields made with the same bound are
+        identical bit for bit; the mass of a particle, and of a voxel, is resolved to 2^-61 of it.
     planes : tuple of two int, optional
-        The planes of the first axis to make, from one up to the other; all without it.
+        The planes of the first axis to make, from the first up to, but excluding, the second; by
+        default all.
 
     Raises
     ------
     UsageError
-        No such scheme, or a grid smaller than the cloud, no box, no planes, no bound.
+        The scheme is unknown, the grid is smaller than the cloud, or the box size, the planes or
+        the bound are not allowed.
     ResourceError
         The grid does not fit in memory.
     """
@@ -153,10 +155,10 @@ class Deposit:
         self._grid: Array | None = np.zeros((stop - start, grid_size, grid_size), dtype=np.int64)
 
     def _lay_out(self, start: int, stop: int) -> None:
-        """Cut the box in slabs, which are even in number, and slabs in tiles of whole lines.
+        """Cut the box into an even number of slabs, and the slabs into tiles of whole lines.
 
-        Slabs are as wide as a cloud, so that particles of every other slab, counted by the voxel
-        that they are placed by, never share a plane.
+        Slabs are at least as wide as a cloud, so that particles in every other slab (by the voxel
+        that `_place` gives) never share a plane.
         """
         size, support = self._size, self._support
         slabs = 2 * (size // (2 * _SLAB_PLANES)) or 1
@@ -172,7 +174,7 @@ class Deposit:
         self._tile_of_row = (plane // self._lines).astype(np.int32)
 
     def add(self, position: Array, weight: Any) -> None:
-        """Deposit some particles.
+        """Deposit a chunk of particles.
 
         Parameters
         ----------
@@ -183,8 +185,8 @@ class Deposit:
         Raises
         ------
         BadValueError
-            A position outside the box, a negative weight, or either not a number; or the weights
-            add up to more than the bound. The grid is lost.
+            A position is outside the box, a weight is negative, or either is not a number; or the
+            weights add up to more than the bound. The grid cannot be used after that.
         """
         grid = self._take_grid()
         position, mass = _columns(position, weight)
@@ -197,9 +199,9 @@ class Deposit:
 
     @property
     def total(self) -> float:
-        """Mass of all particles added, those that reach no plane of the grid among them.
+        """Mass of all particles added, including those that reach no plane of the grid.
 
-        The sum of whole numbers, rounded once: the same in whatever order they came.
+        It is a sum of integers, rounded once, so it does not depend on the order of the particles.
         """
         return (self._most - self._left) / self._scale
 
@@ -255,7 +257,7 @@ class Deposit:
         return True
 
     def finish(self) -> Array:
-        """The field, after which nothing can be added.
+        """Return the field, after which no particles can be added.
 
         Returns
         -------
@@ -274,11 +276,11 @@ class Deposit:
         return field
 
     def _take_grid(self) -> Array:
-        """The grid, which is put back if all goes well."""
+        """Return the grid and detach it; `add` attaches it again on success."""
         grid, self._grid = self._grid, None
         if grid is None:
             raise UsageError(
-                "field", "one that is finished, or that an error ended", "one under way"
+                "field", "one that is finished, or that failed with an error", "one still in use"
             )
         return grid
 
@@ -297,17 +299,17 @@ class Deposit:
         return BadValueError(
             "weight",
             f"a sum above {self._bound:.17g}",
-            "at most the bound that was given",
-            "give the total mass of all particles",
+            "at most the mass bound",
+            "pass the total mass of all particles as mass_bound",
         )
 
 
 def reference(
     position: Array, weight: Any, *, grid_size: int, box_size: float, assignment: str = "CIC"
 ) -> Array:
-    """What `deposit` gives up to rounding, by NumPy alone: slow, and short.
+    """Return the field of `deposit` up to rounding, by NumPy alone: slow but short.
 
-    Parameters and returns are those of `deposit`; positions and weights are not checked.
+    Parameters and returned values are those of `deposit`; positions and weights are not checked.
     """
     _check(grid_size, box_size, assignment)
     support = SUPPORT[assignment]
@@ -324,7 +326,7 @@ def reference(
 
 
 def _spline(support: int, x: Array) -> Array:
-    """Share of a voxel whose centre is at a distance of x voxels, along one axis."""
+    """Return the share of a voxel whose centre is x voxels away, along one axis."""
     x = np.abs(x)
     if support == 1:
         return np.ones_like(x)
@@ -336,12 +338,12 @@ def _spline(support: int, x: Array) -> Array:
 
 
 def check_grid(grid_size: int, assignment: str) -> None:
-    """Whether mass can be put on such a grid.
+    """Raise if mass cannot be assigned to such a grid.
 
     Raises
     ------
     UsageError
-        No such scheme, or a grid smaller than the cloud.
+        The scheme is unknown, or the grid is smaller than the cloud.
     """
     if assignment not in SUPPORT:
         raise UsageError("assignment", repr(assignment), "one of " + ", ".join(SUPPORT))
@@ -360,7 +362,7 @@ def _check(grid_size: int, box_size: float, assignment: str) -> None:
 
 
 def _columns(position: Array, weight: Any) -> tuple[Array, Array]:
-    """Positions, and a weight for each."""
+    """Return the positions, and one weight for each."""
     position, weight = np.asarray(position), np.asarray(weight)
     if position.ndim != 2 or position.shape[1] != 3 or weight.shape not in ((), position.shape[:1]):
         raise BadValueError(
@@ -372,7 +374,7 @@ def _columns(position: Array, weight: Any) -> tuple[Array, Array]:
 
 
 def _plain(position: Array, mass: Array) -> tuple[Array, Array]:
-    """As compiled loops take them."""
+    """Return contiguous, aligned float64 arrays for the compiled loops."""
     return np.require(position, np.float64, ("C", "A")), np.require(mass, np.float64, ("C", "A"))
 
 
@@ -381,7 +383,7 @@ def _parts(number: int, together: int = _PART_ROWS) -> list[slice]:
 
 
 def _scale(bound: float) -> float:
-    """The power of two that takes masses up to ``bound`` to numbers below 2^62."""
+    """Return the power of two that scales masses up to ``bound`` to numbers below 2^62."""
     return math.ldexp(1.0, min(_BITS - math.frexp(bound)[1], 1000))
 
 

@@ -1,11 +1,11 @@
 """Compiled loops of mass assignment; `mockgal.fields.assign` runs them in threads.
 
-Masses are whole numbers of a unit. Dividing one among voxels is exact: all shares but one are
-rounded down, and a large one gets the rest. Sums of whole numbers do not depend on their order, so
+Masses are integers in some unit. Dividing a mass among voxels is exact: all shares but one are
+rounded down, and a large one gets the remainder. Sums of integers do not depend on their order, so
 neither does the field.
 
-Importing this module compiles the functions, or loads them from numba's cache; `depositor` does so
-for one scheme when it is asked for.
+Importing this module compiles the functions or loads them from numba's cache; `depositor` does the
+same for one scheme on its first call.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from ..system.parallel import compiled
 
 Array = NDArray[Any]
 
-_LINE = 8  # voxels in a line of the processors' caches
-_DENSE = 8  # lines of a tile per particle below which all of it is fetched
+_LINE = 8  # voxels in a cache line
+_DENSE = 8  # cache lines of a tile per particle below which the whole tile is fetched
 
 
 def _in(kind: Any, dimensions: int = 1) -> Any:
@@ -39,9 +39,10 @@ f8, i8, i4 = types.float64, types.int64, types.int32
 
 @compiled(f8, i8, i8)
 def _place(u: float, support: int, grid_size: int) -> Any:
-    """A voxel of the cloud, -1 or above, and the distance from its lower edge or its centre.
+    """Return a voxel of the cloud, -1 or above, and the distance from its lower edge or its centre.
 
-    For odd supports the voxel that holds u; for even ones the last whose centre is not above u.
+    For odd supports it is the voxel that contains u; for even ones the last voxel whose centre is
+    not above u.
     """
     shifted = u if support % 2 == 1 else u - 0.5
     voxel = np.floor(shifted)
@@ -52,10 +53,10 @@ def _place(u: float, support: int, grid_size: int) -> Any:
 
 @compiled(i8, f8, i8)
 def _split(mass: Any, d: float, support: int) -> Any:
-    """Shares of a mass along one axis, from the first voxel of the cloud on; they add up to it.
+    """Return the shares of a mass along one axis, from the cloud's first voxel; they sum to it.
 
-    B-splines of order ``support``: Hockney & Eastwood 1988, section 5-3; Chaniotis & Poulikakos
-    2004, J. Comput. Phys. 197, 253, for the last.
+    The shares are B-splines of order ``support``: Hockney & Eastwood 1988, section 5-3; for PCS
+    Chaniotis & Poulikakos 2004, J. Comput. Phys. 197, 253.
     """
     m, e = np.float64(mass), 1.0 - d
     if support == 1:
@@ -92,13 +93,13 @@ def count(
     tile: Array,
     number: Array,
 ) -> int:
-    """The tile of each row, -1 for none, and how many rows each tile has more.
+    """Write the tile of each row to ``tile``, -1 for none, and add rows per tile to ``number``.
 
     Returns
     -------
     int
-        The sum of the masses, in their unit; -1 if it is above ``most``, or if a position is not
-        in the box or a mass not a number from 0 on.
+        The sum of the masses, in their unit; -1 if it is above ``most``, or if a position is
+        outside the box or a mass is negative or not a number.
     """
     total = 0
     for row in range(len(position)):
@@ -132,7 +133,7 @@ def sort(
     sorted_position: Array,
     sorted_mass: Array,
 ) -> None:
-    """Positions in voxels and whole masses, each tile's rows from its ``place`` on."""
+    """Write positions in voxels and integer masses, each tile's rows starting at its ``place``."""
     for row in range(len(position)):
         t = tile[row]
         if t >= 0:
@@ -145,7 +146,7 @@ def sort(
 
 @compiled(_in(i8, 3), f8, _out(f8, 3))
 def convert(grid: Array, unit: float, field: Array) -> None:
-    """Whole masses times their unit; both may be the same memory."""
+    """Fill ``field`` with integer masses times their unit; both may be the same memory."""
     for i in range(grid.shape[0]):
         for j in range(grid.shape[1]):
             for k in range(grid.shape[2]):
@@ -161,7 +162,7 @@ def _wrapped(index: int, grid_size: int) -> int:
 
 @compiled(_in(i8, 3), i8, i8, i8, i8)
 def _fetch(grid: Array, plane: int, stop_plane: int, line: int, stop_line: int) -> int:
-    """Read a part of the grid in order, which is faster than at random, into the caches."""
+    """Read a part of the grid into the caches in order, which is faster than random access."""
     seen = 0
     for i in range(max(plane, 0), min(stop_plane, grid.shape[0])):
         for j in range(max(line, 0), min(stop_line, grid.shape[1])):
@@ -172,18 +173,20 @@ def _fetch(grid: Array, plane: int, stop_plane: int, line: int, stop_line: int) 
 
 @cache
 def depositor(support: int) -> Callable[..., int]:
-    """The loop that deposits by the scheme of this support.
+    """Return the loop that deposits with the scheme of this support.
 
-    ``deposit(position, mass, first, start, planes, lines, grid)`` adds to ``grid``, shape
-    (P, N, N), the planes from ``start`` on of all N, the particles of one slab.
+    ``deposit(position, mass, first, start, plane, stop_plane, lines, grid)`` adds the particles of
+    one slab to ``grid``, shape (P, N, N), which holds the planes of all N from ``start`` on.
 
     position : ndarray, shape (n, 3)
         In voxels.
     mass : ndarray of int, shape (n,)
     first : ndarray of int, shape (tiles + 1,)
-        Rows of each tile of the slab: from one number to the next.
-    planes, lines : int, int
-        The slab's first and last plane; the lines of each tile.
+        First row of each tile of the slab, then the end of the last.
+    plane, stop_plane : int
+        The slab's first plane, and the one after its last.
+    lines : int
+        Lines in each tile.
     """
     before = (support - 1) // 2
 
@@ -224,8 +227,8 @@ def depositor(support: int) -> Callable[..., int]:
                         shares = _split(of_lines[b], dz, support)
                         for c in range(support):
                             k = _wrapped(z - before + c, size)
-                            # Unsigned: negative ones would be looked for, at a tenth of the time.
+                            # Unsigned: checking for negative indices would cost a tenth more time.
                             grid[np.uintp(i), np.uintp(j), np.uintp(k)] += shares[c]
-        return seen  # of no meaning, but without it nothing would be fetched
+        return seen  # without meaning, but without it the fetch would be optimised away
 
     return deposit

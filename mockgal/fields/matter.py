@@ -1,9 +1,9 @@
-"""The matter channel: mass per voxel of particles that are streamed, never in memory as a whole.
+"""The matter channel: mass per voxel from streamed particles, which are never all in memory.
 
-The grid is made of whole numbers (`mockgal.fields.assign`), whose unit follows from the matter that
-Omega_m gives the box: it is known before the first particle, and the same however the particles
-come. So a voxel has the same bits whether all planes are made at once, or some at a time from
-particles that were sorted to scratch files.
+The grid holds integers (`mockgal.fields.assign`), whose unit follows from the mass of matter that
+Omega_m gives the box: it is known before the first particle and does not depend on their order. So
+a voxel has the same bits whether all planes are made at once, or some at a time from particles
+sorted to scratch files.
 """
 
 from __future__ import annotations
@@ -31,24 +31,25 @@ from .spill import Spill
 Array = NDArray[Any]
 Progress = Callable[[int, int, str], object]
 
-_ROW_BYTES = 128  # of memory for each particle of a chunk: as read, as sorted, and on the way
-_ROWS = (1 << 12, 1 << 20)  # of a chunk
-_SHARE = 8  # of the memory that a chunk may take: one in so many
-_BATCHES = 4  # in which the planes that fit are made
-_ROUNDING = 1e-9  # of sums that are added up in another order
+_ROW_BYTES = 128  # memory per particle of a chunk: as read, as sorted, and in between
+_ROWS = (1 << 12, 1 << 20)  # fewest and most rows of a chunk
+_SHARE = 8  # a chunk may take one part in so many of the memory
+_BATCHES = 4  # batches in which the planes that fit in memory are made
+_ROUNDING = 1e-9  # relative difference of sums added up in another order
 
 
 class MatterField(NamedTuple):
-    """What `matter_field` gives.
+    """The result of `matter_field`.
 
     Parameters
     ----------
     field : DensityField
         Of kind ``mass`` [Msun/h].
     record : dict
-        What was counted on the way, the same however it was made: plain JSON values.
+        Counts of particles and moved positions, as plain JSON values; the same in memory or from
+        scratch files.
     scratch_bytes : int
-        Written to scratch files; 0 if the grid fits in memory.
+        Bytes written to scratch files; 0 if the grid fits in memory.
     """
 
     field: DensityField
@@ -68,16 +69,16 @@ def matter_field(
     scratch: Path | None = None,
     progress: Progress | None = None,
 ) -> Iterator[MatterField]:
-    """The mass of particles per voxel, for use within the block.
+    """Yield the mass of particles per voxel, for use within the block.
 
     The particles are read once. If the grid fits in ``memory`` they are added to it; if not, they
-    are sorted to scratch files, from which planes are made when they are asked for.
+    are sorted to scratch files, from which planes are made on request.
 
     Parameters
     ----------
     particles : Particles
     snapshot : Snapshot
-        That they are of; they must have the mass of its Omega_m.
+        Snapshot of the particles, whose mass must match its Omega_m.
     grid_size : int
         Voxels along each side, N.
     assignment : str
@@ -85,32 +86,34 @@ def matter_field(
     origin : str
         See `mockgal.fields.origin.on_corners`.
     memory : int, optional
-        Bytes for the grid, or the planes of it that are kept, and the particles under way; half of
-        what is free without it. What ``read_slab`` returns comes on top in the second case.
+        Bytes for the grid, or for the planes of it that are kept, and the chunk of particles being
+        processed; by default half of the free memory. If only some planes are kept, the arrays that
+        ``read_slab`` returns need further memory.
     scratch : Path, optional
-        Folder for scratch files, of 12 to 32 bytes per particle; without it that of TMPDIR.
+        Folder for scratch files of 12 to 32 bytes per particle; by default that of TMPDIR.
     progress : callable, optional
         Called as ``progress(particles done, particles, "particles")``.
 
     Yields
     ------
     MatterField
-        ``field.read_slab`` gives float64 that cannot be written to. The planes made last are kept,
-        so that slabs that overlap do not cost twice.
+        ``field.read_slab`` returns read-only float64 arrays. The planes made last are kept, so that
+        slabs that overlap are not computed twice.
 
     Raises
     ------
     UsageError
-        No such scheme, folder, or a grid smaller than the cloud.
+        The scheme is unknown, the folder does not exist, or the grid is smaller than the cloud.
     OutputError
         The scratch folder cannot be reached or written to.
     ResourceError
-        Too little memory for one plane, or too little room on the scratch disk.
+        Too little memory for one plane, or too little space on the scratch disk.
     HeaderError, UnitsError, BadValueError
-        Another number of particles than stated; a total mass that differs from that of Omega_m by
-        more than 5%; positions outside the box, masses that are none.
+        The number of particles differs from the stated one; the total mass differs from that of
+        Omega_m by more than 5%; positions are outside the box, or masses are negative or not
+        numbers.
     InternalError
-        The grid does not have the mass of the particles.
+        The mass of the grid differs from that of the particles.
     """
     if scratch is not None:
         scratch_folder(scratch)
@@ -130,7 +133,7 @@ def matter_field(
             "memory",
             f"{memory} bytes",
             f"at least {plane_bytes + rows * _ROW_BYTES}, for one plane of {grid_size}^2 voxels "
-            "and the particles under way",
+            "and a chunk of particles",
             "give more --memory, or a smaller grid",
         )
     if left >= plane_bytes * grid_size:
@@ -148,8 +151,8 @@ def matter_field(
         yield MatterField(field, record, 0)
         return
     with Spill(scratch, grid_size, box_size, particles.count, rows) as spill:
-        looked_at = new(0, 1)  # so that all particles are looked at once
-        record = _stream(particles, snapshot, looked_at, spill, rows, progress)
+        checked = new(0, 1)  # so that all particles are checked once
+        record = _stream(particles, snapshot, checked, spill, rows, progress)
 
         def make(start: int, stop: int) -> Array:
             some = new(start, stop)
@@ -157,7 +160,7 @@ def matter_field(
                 some.add(position, mass)
             return some.finish()
 
-        slabs = _Slabs(make, snapshot, grid_size, left // plane_bytes, looked_at.total)
+        slabs = _Slabs(make, snapshot, grid_size, left // plane_bytes, checked.total)
         field = DensityField(grid_size, voxel, "mass", assignment, origin, slabs.read)
         yield MatterField(field, record, spill.bytes_written)
 
@@ -170,10 +173,10 @@ def _stream(
     rows: int,
     progress: Progress | None,
 ) -> dict[str, Any]:
-    """Pass all particles on; returns what was counted."""
+    """Add all particles to ``deposit`` and ``spill``, and return the counts for the record."""
     expected = snapshot.cosmology.matter_mass(snapshot.box_size)
     done = wrapped = at_edge = 0
-    with signals_deferred() as signals:  # an interruption is lost in the midst of HDF5
+    with signals_deferred() as signals:  # HDF5 would lose the exception of a signal
         for chunk in particles.chunks(rows):
             signals.check()
             position = np.asarray(chunk.position, dtype=np.float64)
@@ -213,7 +216,7 @@ def _other_matter(snapshot: Snapshot, word: str, ratio: float) -> UnitsError:
         f"{snapshot.name}: particles",
         f"{word} {ratio:.6g} times the matter of Omega_m",
         f"1 within {MATTER_TOLERANCE:.0%}",
-        "look for particles that are missing or there twice, and for wrong units or cosmology",
+        "look for missing or repeated particles, and for wrong units or a wrong cosmology",
     )
 
 
@@ -223,28 +226,28 @@ def _check_planes(start: int, stop: int, grid_size: int) -> None:
 
 
 def _check_sum(snapshot: Snapshot, of_planes: Array, total: float) -> None:
-    """Whether the planes together have the mass of the particles."""
-    found = math.fsum(of_planes)
-    if not abs(found - total) <= 1e-12 * total:
+    """Raise if the mass of all planes differs from that of the particles."""
+    mass = math.fsum(of_planes)
+    if not abs(mass - total) <= 1e-12 * total:
         raise InternalError(
             f"{snapshot.name}: density field",
-            f"a mass of {found:.17g} Msun/h",
+            f"a mass of {mass:.17g} Msun/h",
             f"the {total:.17g} of the particles",
             "make the field again; if it recurs, please report it",
         )
 
 
 class _Slabs:
-    """Planes that are made some at a time, the last ones kept for whoever asks next.
+    """Planes that are made in batches, of which the last ones are kept for the next call.
 
     Parameters
     ----------
     make : callable
-        ``make(start, stop)`` gives planes, shape (stop - start, N, N).
+        ``make(start, stop)`` returns planes, shape (stop - start, N, N).
     snapshot : Snapshot
     grid_size : int
     most : int
-        Planes in memory at a time.
+        Most planes in memory at a time.
     total : float
         Mass of all planes.
     """
@@ -260,27 +263,27 @@ class _Slabs:
         self._make, self._snapshot, self._total = make, snapshot, total
         self._size, self._most, self._batch = grid_size, most, max(1, most // _BATCHES)
         self._kept: list[tuple[int, Array]] = []
-        self._mass = np.full(grid_size, np.nan)  # of each plane that was made
-        self._lock = Lock()  # the scratch files have one place each
+        self._mass = np.full(grid_size, np.nan)  # of each plane made so far
+        self._lock = Lock()  # each scratch file has a single read position
 
     def read(self, start: int, stop: int) -> Array:
-        """Planes ``start`` to ``stop``."""
+        """Return planes ``start`` to ``stop``, read-only."""
         _check_planes(start, stop, self._size)
         result = np.empty((stop - start, self._size, self._size))
-        there = np.zeros(stop - start, dtype=bool)
+        done = np.zeros(stop - start, dtype=bool)
 
         def take(first: int, block: Array) -> None:
             low, high = max(start, first), min(stop, first + len(block))
             if low < high:
                 result[low - start : high - start] = block[low - first : high - first]
-                there[low - start : high - start] = True
+                done[low - start : high - start] = True
 
         with self._lock:
             for first, block in self._kept:
                 take(first, block)
-            while not there.all():
-                missing = int(np.argmin(there))
-                following = np.flatnonzero(there[missing:])
+            while not done.all():
+                missing = int(np.argmin(done))
+                following = np.flatnonzero(done[missing:])
                 number = min(self._batch, self._size - start - missing)
                 if following.size:
                     number = min(number, int(following[0]))
@@ -301,7 +304,7 @@ class _Slabs:
 
 
 def warn_of_moved(counts: Mapping[str, Any], stacklevel: int) -> None:
-    """Warn if particles were moved into the box; ``stacklevel`` as for `mockgal.errors.warn`."""
+    """Warn if particles were moved into the box; see `mockgal.errors.warn` for ``stacklevel``."""
     wrapped, at_edge = counts["positions_wrapped"], counts["positions_at_box_edge"]
     if wrapped or at_edge:
         warn(

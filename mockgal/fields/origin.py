@@ -1,4 +1,4 @@
-"""Where voxel 0 of a grid is: its corner at the origin, or its centre."""
+"""The position of voxel 0 of a grid: with its corner or its centre at the origin."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Array = NDArray[Any]
 
 
 def on_corners(position: Array, origin: str, voxel_size: float, box_size: float) -> Array:
-    """Positions as a grid with origin ``corner`` takes them.
+    """Return positions shifted so that a grid with origin ``corner`` can take them.
 
     Parameters
     ----------
     position : ndarray, shape (n, 3)
         In [0, box_size) [Mpc/h].
     origin : str
-        ``corner``: as they are; ``centre``: moved by half a voxel along each axis, so that voxel i
+        ``corner``: unchanged; ``centre``: moved by half a voxel along each axis, so that voxel i
         holds what is within half a voxel of i voxel sizes.
     voxel_size, box_size : float
         [Mpc/h]
@@ -35,7 +35,7 @@ def on_corners(position: Array, origin: str, voxel_size: float, box_size: float)
 def particles_on_corners(
     particles: Particles, origin: str, voxel_size: float, box_size: float
 ) -> Particles:
-    """The same for particles that are streamed."""
+    """Return streamed particles with positions shifted as by `on_corners`."""
     if origin == "corner":
         return particles
 

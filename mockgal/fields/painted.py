@@ -1,4 +1,4 @@
-"""The painted field: the stellar mass of a catalogue on a grid, made some planes at a time."""
+"""The painted field: the stellar mass of a catalogue on a grid, computed some planes at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def painted_field(
     assignment: str = "CIC",
     weight: str = "stellar_mass",
 ) -> DensityField:
-    """A field of galaxies, which is never in memory as a whole.
+    """Return a field of galaxies that is never in memory as a whole.
 
     Parameters
     ----------
@@ -32,15 +32,16 @@ def painted_field(
     Returns
     -------
     DensityField
-        Of kind ``mass`` or ``counts``. ``read_slab`` gives float64, the same bits for a plane
-        whatever others it is asked for with.
+        Of kind ``mass`` or ``counts``. ``read_slab`` returns float64; a plane has the same bits
+        whichever planes are read with it.
 
     Raises
     ------
     UsageError
-        A catalogue on the sky, no such scheme or weight, a grid smaller than the cloud.
+        The catalogue is on the sky, the scheme or weight is unknown, or the grid is smaller than
+        the cloud.
     BadValueError
-        A galaxy outside the box, or of a mass that is no number from 0 on.
+        A galaxy is outside the box, or its mass is negative or not a number.
     """
     return points_field(
         positions(galaxies),

@@ -1,4 +1,4 @@
-"""Planes of a field with their periodic neighbours, as mass per voxel whatever the field's kind."""
+"""Planes of a field with their periodic neighbours, as mass per voxel for every kind of field."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ Array = NDArray[Any]
 
 
 def planes(field: DensityField, start: int, stop: int) -> Array:
-    """Planes of the first axis of a periodic grid, as they are.
+    """Return planes of the first axis of a periodic grid, in the field's own unit.
 
     Parameters
     ----------
     field : DensityField
     start, stop : int
-        From one up to the other: below 0 and from N on are those of the other side of the box.
+        First plane, and the one after the last. Numbers below 0 and from N on are wrapped to the
+        other side of the box.
 
     Returns
     -------
     ndarray of float64, shape (stop - start, N, N)
-        It may be a view that cannot be written to.
+        May be a read-only view.
     """
     size = field.grid_size
     if not start < stop:
@@ -40,31 +41,31 @@ def planes(field: DensityField, start: int, stop: int) -> Array:
 
 
 def mass_planes(field: DensityField, snapshot: Snapshot, start: int, stop: int) -> Array:
-    """Planes of a field of matter as mass per voxel.
+    """Return planes of a matter field as mass per voxel.
 
-    Which position a voxel belongs to is told by ``field.origin``, and is not looked at here:
-    with ``corner`` voxel i holds [i, i + 1) voxel sizes, so that x is in voxel floor(x / D); with
-    ``centre`` it is centred on i, and x is in voxel floor(x / D + 1/2), the last being the first.
+    ``field.origin`` states which position a voxel has, and is not used here. With ``corner`` voxel
+    i covers [i, i + 1) voxel sizes, so that x is in voxel floor(x / D); with ``centre`` it is
+    centred on i, and x is in voxel floor(x / D + 1/2), where N stands for voxel 0.
 
     Parameters
     ----------
     field : DensityField
-        Of kind ``mass``, as it is; ``counts``, times the particle mass; or ``delta``, the mass of
-        a voxel over the mean being 1 + delta.
+        Of kind ``mass``, returned unchanged; ``counts``, multiplied by the particle mass; or
+        ``delta``, where the mass of a voxel over the mean is 1 + delta.
     snapshot : Snapshot
-        That the field is of.
+        Snapshot of the field.
     start, stop : int
-        As for `planes`.
+        See `planes`.
 
     Returns
     -------
     ndarray of float64, shape (stop - start, N, N)
-        [Msun/h]; it may be a view that cannot be written to.
+        [Msun/h]; may be a read-only view.
 
     Raises
     ------
     MissingDatasetError
-        Counts, and the snapshot does not say what a particle's mass is.
+        The field holds counts, and the snapshot does not state the mass of a particle.
     """
     if field.kind == "counts" and snapshot.particle_mass is None:
         raise MissingDatasetError(

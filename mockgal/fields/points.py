@@ -1,4 +1,4 @@
-"""Points that fit in memory as a field whose planes are made when they are asked for."""
+"""Points that fit in memory, as a field whose planes are computed on request."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def points_field(
     assignment: str,
     kind: str = "mass",
 ) -> DensityField:
-    """Points on a grid, which is never in memory as a whole.
+    """Return points on a grid that is never in memory as a whole.
 
     Parameters
     ----------
     position : ndarray, shape (n, 3)
         In [0, box_size) [Mpc/h].
     mass : ndarray, shape (n,)
-        What each adds to the grid, from 0 on.
+        What each adds to the grid, 0 or more.
     grid_size : int
         Voxels along each side.
     box_size : float
@@ -37,28 +37,28 @@ def points_field(
     assignment : str
         One of `mockgal.fields.assign.SUPPORT`.
     kind : str
-        What the numbers are: ``"mass"`` or ``"counts"``.
+        Kind of the field: ``"mass"`` or ``"counts"``.
 
     Returns
     -------
     DensityField
-        ``read_slab`` gives float64, the same bits for a plane whatever others it is asked for
-        with, and in whatever order the points are.
+        ``read_slab`` returns float64; a plane has the same bits whichever planes are read with it,
+        and whatever the order of the points.
 
     Raises
     ------
     BadValueError, UsageError
-        As of `Deposit`, at once.
+        See `Deposit`; raised here, before any plane is read.
     """
     bound = total_mass(mass)
     whole = Deposit(grid_size, box_size, assignment, mass_bound=bound, planes=(0, 1))
-    whole.add(position, mass)  # looks at all points
+    whole.add(position, mass)  # checks all points
     order = np.argsort(position[:, 0], kind="stable")
     position, mass = position[order], mass[order]
     voxel = box_size / grid_size
 
     def near(start: int, stop: int) -> list[slice]:
-        """Rows of points that may reach some planes, through the sides of the box too."""
+        """Return the rows of points that may reach the planes, also through the box's sides."""
         first, last = start - SUPPORT[assignment], stop + SUPPORT[assignment]
         if last - first >= grid_size:
             return [slice(0, len(mass))]

@@ -1,4 +1,4 @@
-"""What is measured of a catalogue: where its galaxies are, and what each of them counts."""
+"""The positions of a catalogue's galaxies, in real or redshift space, and their weights."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..types import GalaxyCatalog
 
 Array = NDArray[Any]
 AXES = {"x": 0, "y": 1, "z": 2}
-WEIGHTS = {"stellar_mass": "stellar mass", "number": "galaxies"}  # and what they add up to
+WEIGHTS = {"stellar_mass": "stellar mass", "number": "galaxies"}  # each with its sum in words
 
 
 def positions(galaxies: GalaxyCatalog, line_of_sight: str | None = None) -> Array:
-    """Comoving positions, in real or in redshift space.
+    """Return comoving positions, in real or in redshift space.
 
     In redshift space a galaxy is moved along the line of sight, at infinite distance, by its
     peculiar velocity: s = x + v (1 + z) / H(z) (Kaiser 1987, MNRAS 227, 1).
@@ -36,9 +36,9 @@ def positions(galaxies: GalaxyCatalog, line_of_sight: str | None = None) -> Arra
     Raises
     ------
     UsageError
-        A catalogue on the sky, or no such axis.
+        The catalogue is on the sky, or there is no such axis.
     BadValueError
-        A position outside the box, or a velocity that is not finite.
+        A position is outside the box, or a velocity is not finite.
     """
     if galaxies.frame != "box":
         raise UsageError(
@@ -67,12 +67,12 @@ def _check(what: str, good: Array, expected: str) -> None:
 
 
 def weights(galaxies: GalaxyCatalog, weight: str) -> Array:
-    """What each galaxy counts, shape (n,): its ``stellar_mass`` [Msun/h], or 1 for ``number``.
+    """Return each galaxy's weight, shape (n,): ``stellar_mass`` [Msun/h], or 1 for ``number``.
 
     Raises
     ------
     UsageError
-        Another name.
+        ``weight`` has another value.
     """
     if weight not in WEIGHTS:
         raise UsageError("weight", repr(weight), "one of " + ", ".join(WEIGHTS))
@@ -82,12 +82,12 @@ def weights(galaxies: GalaxyCatalog, weight: str) -> Array:
 
 
 def check_axis(line_of_sight: str) -> int:
-    """The number of the axis.
+    """Return the number of the axis.
 
     Raises
     ------
     UsageError
-        It is not x, y or z.
+        The axis is not x, y or z.
     """
     if line_of_sight not in AXES:
         raise UsageError("line of sight", repr(line_of_sight), "x, y or z")

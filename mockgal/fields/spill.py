@@ -1,4 +1,4 @@
-"""Particles on a scratch disk, sorted by slabs of planes, so that those near a plane are found.
+"""Particles on a scratch disk, sorted by slabs of planes so that those near a plane can be read.
 
 The scratch files have no names: the system removes them however the process ends.
 """
@@ -22,22 +22,22 @@ from ..system.files.scratch import scratch_folder
 
 Array = NDArray[Any]
 
-_MOST_SLABS = 128  # each is a file that is open
-_HEADER = 3  # numbers that a segment begins with: rows, bytes of a coordinate, mass of all (or NaN)
-_MARGIN = 16 << 20  # bytes to be free on the disk beyond those of the particles
+_MOST_SLABS = 128  # each is an open file
+_HEADER = 3  # numbers at the start of a segment: rows, bytes of a coordinate, common mass (or NaN)
+_MARGIN = 16 << 20  # free bytes required on the disk beyond those for the particles
 
 
 class Spill:
-    """Particles that are written once, and read near some planes as often as needed.
+    """Particles that are written once, and read near given planes as often as needed.
 
-    Each slab's file is a row of segments: numbers of `_HEADER`, positions, and masses where these
-    differ. Positions are in single precision where that is exact. So a particle takes 12 bytes if
-    its run is of one mass and stored in single precision, and 32 at most.
+    Each slab's file is a sequence of segments: the `_HEADER` numbers, positions, and masses if they
+    differ. Positions are in single precision if that is exact. So a particle takes 12 bytes if its
+    run has one particle mass and is stored in single precision, and 32 at most.
 
     Parameters
     ----------
     folder : Path or None
-        Where scratch files are made; None for that of TMPDIR.
+        Folder for scratch files; None for that of TMPDIR.
     grid_size : int
         Voxels along each side of the box.
     box_size : float
@@ -45,14 +45,14 @@ class Spill:
     count : int
         Number of particles that will be added.
     block_rows : int
-        Particles read together, at least.
+        Fewest particles read together, if there are as many.
 
     Raises
     ------
     UsageError
         There is no such folder.
     OutputError
-        It cannot be written to.
+        The folder cannot be written to.
     """
 
     def __init__(
@@ -86,12 +86,12 @@ class Spill:
         self._files.clear()
         try:
             self._open_files.close()
-        except OSError as error:  # what was left to write did not fit
+        except OSError as error:  # buffered data did not fit on the disk
             if value is None:
                 raise output_error(self._folder, error) from error
 
     def add(self, position: Array, mass: Array) -> None:
-        """Write some particles.
+        """Write a chunk of particles.
 
         Parameters
         ----------
@@ -103,14 +103,14 @@ class Spill:
         Raises
         ------
         ResourceError
-            The disk has no room for all particles, if they take as much as the first do.
+            The disk has too little space for all particles, if they take as much as the first ones.
         OutputError
-            They cannot be written.
+            The particles cannot be written.
         """
         if not len(position):
             return
         plane = (position[:, 0] * self._per_length).astype(np.int64)
-        slab = np.minimum(plane, self._size - 1) // self._thickness  # may be rounded up to the edge
+        slab = np.minimum(plane, self._size - 1) // self._thickness  # plane may be rounded up to N
         order = np.argsort(slab.astype(np.uint8), kind="stable")
         narrow = position.astype(np.float32)
         position = (narrow if (narrow == position).all() else position)[order]
@@ -146,13 +146,13 @@ class Spill:
             )
 
     def near(self, start: int, stop: int, reach: int) -> Iterator[tuple[Array, Array]]:
-        """Particles of the slabs that reach planes ``start`` to ``stop``, and maybe others.
+        """Yield the particles that reach planes ``start`` to ``stop``, and possibly others.
 
         Parameters
         ----------
         start, stop : int
         reach : int
-            Planes beyond its own that a particle may reach, through the sides of the box too.
+            Planes beyond its own that a particle may reach, also through the sides of the box.
 
         Yields
         ------
@@ -163,8 +163,8 @@ class Spill:
         if not self._files:
             raise UsageError(
                 "density field",
-                "a plane asked for when the particles are gone",
-                "one within the block that the field is made for",
+                "a plane requested after the particles were removed",
+                "planes read within the block in which the field was made",
             )
         planes = np.arange(start - reach, stop + reach) % self._size
         held: list[tuple[Array, Array]] = []

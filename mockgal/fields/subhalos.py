@@ -1,4 +1,4 @@
-"""The subhalo channel: each subhalo's bound mass on a grid."""
+"""The subhalo channel: the bound mass of subhalos on a grid."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Array = NDArray[Any]
 
 
 class SubhaloField(NamedTuple):
-    """The field, of kind ``mass``, and what was counted: plain JSON values."""
+    """The field, of kind ``mass``, and its record of counts, as plain JSON values."""
 
     field: DensityField
     record: dict[str, Any]
@@ -33,7 +33,7 @@ def subhalo_field(
     assignment: str = "CIC",
     origin: str = "corner",
 ) -> SubhaloField:
-    """The bound mass of subhalos per voxel, in a grid that is never in memory as a whole.
+    """Return the bound mass of subhalos per voxel, on a grid that is never in memory as a whole.
 
     Parameters
     ----------
@@ -52,13 +52,14 @@ def subhalo_field(
     Returns
     -------
     SubhaloField
-        A plane has the same bits whatever others it is made with, and in whatever order the
-        subhalos are.
+        A plane has the same bits whichever planes are made with it, and whatever the order of the
+        subhalos.
 
     Raises
     ------
     UsageError
-        A least mass that is none; no such scheme, or a grid smaller than the cloud.
+        The least mass is negative or not a finite number, the scheme is unknown, or the grid is
+        smaller than the cloud.
     """
     if not 0.0 <= least_mass < np.inf:
         raise UsageError("least subhalo mass", f"{least_mass}", "a mass from 0 on, in Msun/h")

@@ -1,7 +1,7 @@
-"""Tiles of fields on a periodic grid, each with the margin that its voxels see, one after another.
+"""Tiles of fields on a periodic grid, one after another, each with the margin that its voxels see.
 
-The grid is gone through along its first axis, some planes at a time, so that it is never in memory
-as a whole; planes that two tiles need are made once.
+The grid is read along its first axis, some planes at a time, so that it is never in memory as a
+whole; planes that two tiles need are computed once.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Planes = Callable[[int, int], Array]
 
-_BYTES = 32 << 20  # of the planes that are read at a time, as float64
+_BYTES = 32 << 20  # of the planes read at a time, as float64
 
 
 class Tile(NamedTuple):
     """A tile with its margin.
 
-    ``first`` is the tile's first voxel, shape (3,); ``values`` are float32 of shape
-    (channels, X, Y, Z), which start ``reach[0]`` voxels from it and end ``reach[1]`` beyond the
-    tile's last.
+    ``first`` is the tile's first voxel, shape (3,). ``values`` are float32 of shape
+    (channels, X, Y, Z): they begin ``reach[0]`` voxels (0 or less) from the first voxel and end
+    ``reach[1]`` voxels beyond the tile's last.
     """
 
     first: Array
@@ -31,12 +31,15 @@ class Tile(NamedTuple):
 
 
 def tile_rows(voxel: Array, tile_size: int) -> Array:
-    """The tile that each voxel is in, shape (n, 3)."""
+    """Return the tile of each voxel, shape (n, 3)."""
     return np.asarray(voxel // tile_size)
 
 
 def held_bytes(grid_size: int, tile_size: int, reach: tuple[int, int], channels: int) -> int:
-    """Memory for the planes that are held, a tile, and the next one or the planes read for it."""
+    """Return the memory for the planes held, a tile, and the next tile or the planes read for it.
+
+    In bytes.
+    """
     side = min(tile_size, grid_size) + reach[1] - reach[0]
     planes, tile = min(side, grid_size), channels * 4 * side**3
     read = 3 * max(_BYTES, 8 * grid_size**2)
@@ -51,22 +54,22 @@ def tiles(
     reach: tuple[int, int],
     occupied: Array,
 ) -> Iterator[Tile]:
-    """Tiles in the order of their indices.
+    """Yield tiles in the order of their indices.
 
     Parameters
     ----------
     channels : sequence of callable
-        ``channel(start, stop)`` gives planes of the first axis, shape (stop - start, N, N), for
+        ``channel(start, stop)`` returns planes of the first axis, shape (stop - start, N, N), for
         0 <= start < stop <= N.
     grid_size : int
         N.
     tile_size : int
-        Voxels along each side of a tile; the last tile along an axis has those that are left.
+        Voxels along each side of a tile; the last tile along an axis may have fewer.
     reach : tuple of int
         The first and the last voxel that a voxel of a tile sees, relative to itself.
     occupied : ndarray of int, shape (m, 3)
-        Tiles that are wanted, each once, in the order of their indices; planes that none of them
-        needs are not read.
+        Tiles to yield, each once, in the order of their indices; planes that none of them needs are
+        not read.
 
     Yields
     ------
@@ -96,18 +99,18 @@ class _Held:
         self.values = np.empty((len(channels), 0, grid_size, grid_size), dtype=np.float32)
 
     def rows(self, planes: Array) -> Array:
-        """Where planes are in ``values``."""
+        """Return the rows of ``values`` that hold the planes."""
         whole = self._stop - self._start == self._size
         return np.asarray(planes % self._size if whole else planes - self._start)
 
     def hold(self, start: int, stop: int) -> None:
-        """Hold these planes; all of the grid's if they are as many."""
+        """Hold planes ``start`` to ``stop``; the whole grid if they are at least N."""
         if stop - start >= self._size:
             start, stop = 0, self._size
         if start == self._start and stop == self._stop:
             return
         kept = max(0, self._stop - start) if self._start <= start <= self._stop else 0
-        if stop - start > self.values.shape[1]:  # the first; the last along the axis is the least
+        if stop - start > self.values.shape[1]:  # the first call: only the last tile is smaller
             kept = 0
             self.values = np.empty((len(self._channels), stop - start, *2 * (self._size,)), "f4")
         for plane in range(kept):

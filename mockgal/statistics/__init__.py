@@ -1,1 +1,1 @@
-"""The measuring room: statistics of catalogues and fields, each with its errors and settings."""
+"""Statistics of catalogues and fields, each with its errors and settings."""

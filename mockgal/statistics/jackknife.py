@@ -1,4 +1,4 @@
-"""Jackknife errors: how far a statistic moves when one sub-volume of the box is left out.
+"""Jackknife errors: the change of a statistic when one sub-volume of the box is left out.
 
 The box is cut into ``per_side``**3 equal cubes. Norberg et al. 2009, arXiv:0810.1885, section 2.2.
 """
@@ -20,12 +20,12 @@ MOST_PER_SIDE = 16
 
 
 def check_per_side(per_side: int) -> int:
-    """``per_side``, if a jackknife can have so many cubes along each side, or 0 for none.
+    """Return ``per_side``, the number of cubes along each side of a jackknife; 0 for no jackknife.
 
     Raises
     ------
     UsageError
-        1, negative, more than `MOST_PER_SIDE`, or no whole number.
+        ``per_side`` is 1, negative, more than `MOST_PER_SIDE`, or not a whole number.
     """
     whole = isinstance(per_side, int | np.integer) and not isinstance(per_side, bool)
     if not whole or (per_side != 0 and not 2 <= per_side <= MOST_PER_SIDE):
@@ -39,7 +39,7 @@ def check_per_side(per_side: int) -> int:
 
 
 def regions(position: Array, box_size: float, per_side: int) -> Array:
-    """Number of the sub-volume that each position is in.
+    """Return the number of the sub-volume that contains each position.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def regions(position: Array, box_size: float, per_side: int) -> Array:
 def sums_by_block(
     position: Array, value: Array, per_side: int, *, grid_size: int, box_size: float
 ) -> Array:
-    """Sums over the points of each of the `blocks` that a grid is cut into.
+    """Return the sum of values over the points in each of the `blocks` of a grid.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def sums_by_block(
     Returns
     -------
     ndarray, shape (per_side**3,)
-        In the order of `regions`; the same bits in whatever order the points are.
+        In the order of `regions`; bit for bit independent of the order of the points.
     """
     edges = [round(i * grid_size / per_side) for i in range(1, per_side)]
     voxel = (position * (grid_size / box_size)).astype(np.int64)
@@ -89,24 +89,24 @@ def sums_by_block(
 
 
 def sums_elsewhere(sums: Array) -> Array:
-    """Sums over the points outside each sub-volume.
+    """Return the sums over the points outside each sub-volume.
 
     Parameters
     ----------
     sums : ndarray, shape (R,)
-        Over those in each sub-volume, none of them negative (`sums_by_block`).
+        Sums over the points in each sub-volume, none negative (`sums_by_block`).
 
     Returns
     -------
     ndarray, shape (R,)
-        Exactly 0 where there are no points.
+        Exactly 0 if there are no points outside.
     """
     values = sums.tolist()
     return np.array([math.fsum(values[:i] + values[i + 1 :]) for i in range(len(values))])
 
 
 def error(left_out: Array) -> Array:
-    """Standard error from the statistic with each of R sub-volumes left out.
+    """Return the standard error from the statistic with each of R sub-volumes left out.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def error(left_out: Array) -> Array:
 
 
 class Block(NamedTuple):
-    """A sub-volume of a field: its slices, its voxels, and the mean of the voxels elsewhere."""
+    """A sub-volume of a field: its slices, its voxels, and the mean of all other voxels."""
 
     place: tuple[slice, ...]
     voxels: Array
@@ -131,7 +131,7 @@ class Block(NamedTuple):
 
 
 def blocks(field: Array, per_side: int) -> Iterator[Block]:
-    """The sub-volumes of a field, cut between voxels, as near to equal as the grid allows.
+    """Yield the sub-volumes of a field, cut between voxels, as nearly equal as the grid allows.
 
     Parameters
     ----------
@@ -141,10 +141,10 @@ def blocks(field: Array, per_side: int) -> Iterator[Block]:
     Yields
     ------
     Block
-        In the order of `regions`. The mean elsewhere is not a number where it would be 0. It is a
-        sum of the other blocks, as the whole less this one would leave what rounding leaves; but
-        galaxies reach beyond their blocks, and interlacing leaves rounding everywhere, so that of
-        these `sums_elsewhere` says where nothing is left.
+        In the order of `regions`. The mean of the other voxels is NaN if it would be 0. It is
+        computed as a sum over the other blocks: subtracting this block from the whole would leave
+        rounding errors. But the clouds of galaxies extend beyond their blocks, and interlacing
+        leaves rounding errors everywhere; for these, `sums_elsewhere` shows where nothing is left.
     """
     edges = [round(i * len(field) / per_side) for i in range(per_side + 1)]
     parts = [slice(edges[i], edges[i + 1]) for i in range(per_side)]
@@ -157,7 +157,10 @@ def blocks(field: Array, per_side: int) -> Iterator[Block]:
 
 
 def describe(per_side: int, voxels: int = 0) -> str:
-    """What the errors are, for `Measurement.settings`; of a field, with so many voxels a side."""
+    """Return a description of the errors for `Measurement.settings`.
+
+    ``voxels`` is the number of voxels along each side, for statistics of fields.
+    """
     text = f"jackknife over {per_side**3} cubic sub-volumes ({per_side} along each side)"
     if voxels % per_side:
         sides = f"{voxels // per_side} to {voxels // per_side + 1}"

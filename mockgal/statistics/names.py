@@ -1,4 +1,4 @@
-"""Every statistic by its name, with its options checked and what was measured written down."""
+"""Statistics by name: options are checked, and results record what was measured."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..quantity import in_unit
 from ..types import GalaxyCatalog, HaloCatalog
 from .result import Measurement
 
-# Options that have a unit: what a number stands for; with a text the user gives it.
+# The unit of plain numbers for options that have one; texts state their own unit.
 UNITS = {
     "k1": "littleh / Mpc",
     "k2": "littleh / Mpc",
@@ -29,11 +29,11 @@ UNITS = {
     "r_max": "Mpc / littleh",
     "pi_max": "Mpc / littleh",
 }
-_OF_EACH_GALAXY = ("stellar_to_halo", "satellite_fraction")  # built-in, and of no volume
+_OF_EACH_GALAXY = ("stellar_to_halo", "satellite_fraction")  # built-in, independent of the volume
 
 
 def options_of(name: str) -> tuple[str, ...]:
-    """The options that the statistic ``name`` has."""
+    """Return the names of the options of the statistic ``name``."""
     function = registry.load("statistics", name)
     with registry.guarded("statistics", name, "looking at its options"):
         parameters = inspect.signature(function).parameters.values()
@@ -41,12 +41,12 @@ def options_of(name: str) -> tuple[str, ...]:
 
 
 def check(names: Iterable[str], options: Mapping[str, Any]) -> None:
-    """Refuse unknown statistics, and options that none of them has.
+    """Raise if a statistic is unknown, or an option belongs to none of the statistics.
 
     Raises
     ------
     UsageError
-        The message lists what there is.
+        The message lists the known names.
     """
     known = {option for name in names for option in options_of(name)}
     for option in options:
@@ -60,20 +60,20 @@ def check(names: Iterable[str], options: Mapping[str, Any]) -> None:
 
 
 def values_of(name: str, options: Mapping[str, Any], h: float) -> dict[str, Any]:
-    """Return the options that the statistic ``name`` has, as its function takes them.
+    """Return the options of the statistic ``name``, with values as its function takes them.
 
     Parameters
     ----------
     name : str
     options : mapping
-        Of this and other statistics. Those in `UNITS` may be texts with a unit.
+        Options of this and other statistics. Those in `UNITS` may be texts with a unit.
     h : float
         Hubble constant over 100 km/s/Mpc.
 
     Raises
     ------
     UsageError
-        A text without a number in the unit, or a value of another type.
+        A text is not a number with such a unit, or a value has another type.
     """
     function = registry.load("statistics", name)
     return {
@@ -88,27 +88,28 @@ def values_of(name: str, options: Mapping[str, Any], h: float) -> dict[str, Any]
 def measure(
     galaxies: GalaxyCatalog, name: str, *, hosts: HaloCatalog | None = None, **options: Any
 ) -> Measurement:
-    """The statistic ``name`` of a catalogue.
+    """Return the statistic ``name`` of a catalogue.
 
     Parameters
     ----------
     galaxies : GalaxyCatalog
     name : str
-        As in `mockgal.registry.names` of ``"statistics"``.
+        One of ``mockgal.registry.names("statistics")``.
     hosts : HaloCatalog, optional
         The simulation's halos, for statistics per host.
     **options
-        The statistic's own. Those in `UNITS` may be texts with a unit.
+        Options of the statistic. Those in `UNITS` may be texts with a unit.
 
     Returns
     -------
     Measurement
-        ``settings["catalogue"]`` says what was measured.
+        ``settings["catalogue"]`` describes the catalogue.
 
     Raises
     ------
     UsageError
-        No such statistic or option, a value that it does not take, or part of a box.
+        The statistic or an option is unknown, a value is not allowed, or the catalogue is a part of
+        a box.
     """
     function = registry.load("statistics", name)
     check([name], options)
@@ -128,7 +129,7 @@ def measure(
 
 
 def _checked(option: str, value: Any, function: Any) -> Any:
-    """``value``, if it is of the type that the option of ``function`` has."""
+    """Return ``value`` if it has the type that ``function`` declares for the option."""
     kinds = str(inspect.signature(function).parameters[option].annotation).split(" | ")
     allowed = {
         "int": isinstance(value, Integral) and not isinstance(value, bool),
@@ -143,10 +144,9 @@ def _checked(option: str, value: Any, function: Any) -> Any:
 
 
 def _check_whole(galaxies: GalaxyCatalog, name: str) -> list[str]:
-    """Refuse part of a box: densities, random pairs and sub-volumes are of the whole.
+    """Raise if the catalogue is a part of a box: densities, pairs and sub-volumes need all of it.
 
-    Rows that were chosen by their numbers may be a part of the box or of its galaxies: they are
-    warned of, and the warnings are returned.
+    Rows chosen by index may be a part of the box or of its galaxies: warn, and return the warnings.
     """
     for cut in galaxies.provenance.get("cuts", []):
         if "position_" in cut["cut"]:
@@ -168,7 +168,7 @@ def _check_whole(galaxies: GalaxyCatalog, name: str) -> list[str]:
 
 
 def _describe(galaxies: GalaxyCatalog) -> dict[str, Any]:
-    """What was measured: plain JSON values."""
+    """Return a description of the catalogue as plain JSON values."""
     snapshot, provenance = galaxies.snapshot, galaxies.provenance
     painter = provenance.get("painter", {})
     return {

@@ -1,4 +1,4 @@
-"""Voxel PDF: how many voxels of a grid hold how much stellar mass, not normalised.
+"""Voxel PDF: the number of voxels of a grid in bins of their stellar mass, not normalised.
 
 As in figure 1 of Kasmanoff et al. 2020 (arXiv:2012.00186).
 """
@@ -32,7 +32,7 @@ from .result import Field, Measurement
 
 Array = NDArray[Any]
 
-VOXEL_SIZE = 0.125  # Mpc/h, at most, unless it takes a grid above LARGEST
+VOXEL_SIZE = 0.125  # Mpc/h, the largest by default, unless the grid would exceed LARGEST
 LARGEST = 256
 VOXEL_MASS = axis_fields("voxel_mass", "stellar mass per voxel", r"$M_*$ per voxel [$M_\odot/h$]")
 
@@ -45,31 +45,31 @@ def voxel_pdf(
     bin_width: float = BIN_WIDTH,
     jackknife: int = 3,
 ) -> Measurement:
-    """Voxels in bins of the stellar mass that they hold.
+    """Count the voxels of a grid in bins of their stellar mass.
 
     Parameters
     ----------
     galaxies : GalaxyCatalog
         In a periodic box.
     grid_size : int, optional
-        Voxels along each side; `default_grid_size` without it.
+        Voxels along each side; by default `default_grid_size`.
     assignment : str
-        NGP, CIC, TSC or PCS. But for NGP, voxels beside a galaxy hold fractions of its mass, down
+        NGP, CIC, TSC or PCS. Except with NGP, voxels near a galaxy hold fractions of its mass, down
         to very small ones.
     bin_width, jackknife
-        As for `pdf_of_field`.
+        See `pdf_of_field`.
 
     Returns
     -------
     Measurement
-        As of `pdf_of_field`.
+        See `pdf_of_field`.
 
     Raises
     ------
     UsageError
-        An option that cannot be honoured.
+        An option has a value that is not allowed.
     BadValueError
-        A stellar mass that is negative or not finite.
+        A stellar mass is negative or not finite.
     """
     size = galaxies.snapshot.box_size
     position, mass = positions(galaxies), weights(galaxies, "stellar_mass")
@@ -82,7 +82,7 @@ def voxel_pdf(
 
 
 def default_grid_size(box_size: float) -> int:
-    """The least power of two with voxels of at most `VOXEL_SIZE`, up to `LARGEST`."""
+    """Return the smallest power of two with voxels of at most `VOXEL_SIZE`, up to `LARGEST`."""
     exponent = math.ceil(math.log2(max(box_size / VOXEL_SIZE, 1.0)) - 1e-9)
     return int(min(2**exponent, LARGEST))
 
@@ -94,7 +94,7 @@ def pdf_of_field(
     bin_width: float = BIN_WIDTH,
     jackknife: int = 3,
 ) -> Measurement:
-    """Voxels of a field in bins of their mass.
+    """Count the voxels of a field in bins of their mass.
 
     Parameters
     ----------
@@ -105,21 +105,22 @@ def pdf_of_field(
     bin_width : float
         [dex]; edges are its multiples in log10 (M / (Msun/h)).
     jackknife : int
-        Sub-volumes along each side, a voxel being where its centre is; or 0 for the square root of
-        the number, as if voxels were independent, which neighbours that share galaxies are not.
+        Sub-volumes along each side; a voxel belongs to the one that contains its centre. With 0,
+        errors are the square root of the number, as if voxels were independent, which neighbours
+        that share galaxies are not.
 
     Returns
     -------
     Measurement
-        ``voxel_mass`` with the edges of the bin, ``voxels``, its error. Those without mass, for
-        which there is no bin, are ``settings["empty_voxels"]``.
+        ``voxel_mass`` with the edges of the bin, ``voxels``, its error. Voxels without mass are in
+        no bin; ``settings["empty_voxels"]`` counts them.
 
     Raises
     ------
     UsageError
-        The field is no cube, or a bin width or jackknife that cannot be.
+        The field is not a cube, or the bin width or the jackknife is not allowed.
     BadValueError
-        A mass that is negative or not finite.
+        A mass is negative or not finite.
     """
     field = np.asarray(mass_per_voxel)
     if field.ndim != 3 or len(set(field.shape)) != 1 or not field.size:
@@ -170,9 +171,10 @@ def pdf_of_field(
 
 
 def _count(field: Array, width: float, per_side: int) -> tuple[MassBins, Array, Array]:
-    """Bins, and by sub-volume the numbers of voxels in each of them and in all.
+    """Return the bins, the voxels of each sub-volume per bin, and all voxels of each sub-volume.
 
-    Of shapes (per_side**3, bins) and (per_side**3,). A plane of voxels is looked at at a time.
+    The shapes are (per_side**3, bins) and (per_side**3,). Planes of voxels are processed one by
+    one.
     """
 
     def ends(plane: Array) -> tuple[float, float]:

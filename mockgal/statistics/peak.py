@@ -1,7 +1,7 @@
-"""The most memory that statistics of fields take, to be asked for before it is taken.
+"""Peak memory of statistics of fields, to be checked before it is allocated.
 
-Counted array by array, at the stages at which most of them are there at a time. Measured with
-processes of their own (tests/statistics/test_measure_peak.py) it is right to 15%.
+It is counted array by array at the stages that hold the most arrays at once. Compared with separate
+processes (tests/statistics/test_measure_peak.py), it is right to 15%.
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ import numpy as np
 
 from .bispectrum.triangles import Triangles
 
-_PLANES = 1.12  # over the arrays counted: planes under way in threads, and what is not given back
+_PLANES = 1.12  # factor for planes in progress in threads, and memory that is not returned
 _PER_GALAXY = 120  # bytes: positions, weights, both sorted for the deposit, and parts of them
 
 
 def of_deposit(grid_size: int, galaxies: int, *, interlacing: bool) -> int:
-    """Bytes for the field of a catalogue, which itself are ``8 * grid_size**3`` of them."""
+    """Return the bytes needed to make the field of a catalogue.
+
+    The field itself takes ``8 * grid_size**3`` of them.
+    """
     return (24 if interlacing else 13) * grid_size**3 + _PER_GALAXY * galaxies
 
 
 def of_power(grid_size: int, jackknife: int, *, own_field: bool = True) -> int:
-    """Bytes for the power spectrum of a field of double precision.
+    """Return the bytes needed for the power spectrum of a field in double precision.
 
     Parameters
     ----------
@@ -29,11 +32,11 @@ def of_power(grid_size: int, jackknife: int, *, own_field: bool = True) -> int:
     jackknife : int
         Sub-volumes along each side.
     own_field : bool
-        Whether the field itself is counted.
+        Whether to count the field itself.
     """
     per_voxel = 16.0 if own_field else 8.0  # field and coefficients
     if jackknife:
-        # One sub-volume: its rows before and after a transform, and its planes likewise.
+        # One sub-volume: its rows and its planes, each before and after a transform.
         per_voxel += 16.0 / jackknife**2 + 16.0 / jackknife
     return round(per_voxel * grid_size**3)
 
@@ -41,7 +44,7 @@ def of_power(grid_size: int, jackknife: int, *, own_field: bool = True) -> int:
 def of_bispectrum(
     grid_size: int, triangles: Triangles, jackknife: int, *, own_field: bool = True
 ) -> int:
-    """Bytes for the bispectrum of a field; see `of_power`."""
+    """Return the bytes needed for the bispectrum of a field; see `of_power`."""
     limit, size = triangles.limit, triangles.grid_size
     plane = 16 * (2 * limit - 1) * limit
     waves = (2 * limit - 1) * plane

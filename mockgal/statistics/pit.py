@@ -1,10 +1,11 @@
-"""Probability integral transform: whether predicted distributions of stellar mass are calibrated.
+"""Probability integral transform: a test of whether predicted stellar-mass laws are calibrated.
 
-A value drawn from a continuous law F is at a uniform F(value) (Dawid 1984, JRSS A 147, 278). The
-law of a subhalo's stellar mass has an atom, as it may not be luminous: with p the probability that
-it is, and F the law given that it is, the transform is 1 - p + p F(M*) for a luminous one, and
-u (1 - p) with u uniform for another (Smith 1985, J. Forecasting 4, 283; Czado, Gneiting & Held
-2009, Biometrics 65, 1254). Predictions for which it is uniform are called calibrated.
+For a value drawn from a continuous law F, F(value) is uniform (Dawid 1984, JRSS A 147, 278). The
+law of a subhalo's stellar mass has an atom, as the subhalo may not be luminous. With p the
+probability that it is luminous, and F the law given that it is, the transform is 1 - p + p F(M*)
+for a luminous subhalo, and u (1 - p) with u uniform for any other (Smith 1985, J. Forecasting 4,
+283; Czado, Gneiting & Held 2009, Biometrics 65, 1254). Predictions are called calibrated if the
+transform is uniform.
 """
 
 from __future__ import annotations
@@ -31,35 +32,36 @@ MOST_BINS = 1000
 def probability_integral_transform(
     distribution: Distribution, stellar_mass: Array, *, ids: ArrayLike, seed: int, bins: int = 20
 ) -> Measurement:
-    """Histogram of the transform at the true stellar masses, 1 everywhere if calibrated.
+    """Return the histogram of the transform at the true stellar masses: 1 if calibrated.
 
     Parameters
     ----------
     distribution : Distribution
         n predictions.
     stellar_mass : ndarray, shape (n,)
-        The truth [Msun/h], 0 without stars. What is below the distribution's floor is not luminous.
+        The true masses [Msun/h], 0 without stars. Subhalos below the distribution's floor are not
+        luminous.
     ids : array_like of int64, shape (n,)
-        Of the subhalos: keys of the random numbers for those that are not luminous.
+        Ids of the subhalos: keys of the random numbers for those that are not luminous.
     seed : int
     bins : int
-        Of equal width, from 0 to 1.
+        Number of bins of equal width, from 0 to 1.
 
     Returns
     -------
     Measurement
-        ``probability`` (the middle of the bin) with its edges; ``density``, of all subhalos, and
-        ``density_luminous``, of the luminous ones with the law given that they are, which does not
-        see p_luminous; ``subhalos`` and ``luminous``, their numbers. Errors are the multinomial
-        ones of calibrated predictions. ``settings`` has, for ``all`` and ``luminous``, the
+        ``probability`` (the middle of the bin) with its edges; ``density``, of all subhalos;
+        ``density_luminous``, of luminous subhalos with the law given that they are luminous, which
+        is independent of p_luminous; ``subhalos`` and ``luminous``, their numbers. Errors are
+        multinomial, for calibrated predictions. ``settings`` has, for ``all`` and ``luminous``, the
         Kolmogorov-Smirnov statistic, its p-value, and `smallest_detectable_distance`.
 
     Raises
     ------
     UsageError
-        A number of bins, or a seed, that cannot be.
+        The number of bins or the seed is not allowed.
     BadValueError
-        Lengths that differ, or masses or probabilities that cannot be.
+        Lengths differ; or masses are negative or not finite, or probabilities are not from 0 to 1.
     """
     if not 2 <= bins <= MOST_BINS:
         raise UsageError("bins", f"{bins}", f"2 to {MOST_BINS}")
@@ -88,11 +90,11 @@ def probability_integral_transform(
     tests = {}
     samples = (("", "subhalos", "all", both), ("_luminous", "luminous", "luminous", conditional))
     for end, count, name, sample in samples:
-        found = np.histogram(sample, edges)[0]
+        counts = np.histogram(sample, edges)[0]
         total = max(len(sample), 1)
-        density = np.where(len(sample) > 0, found * (bins / total), np.nan)
+        density = np.where(len(sample) > 0, counts * (bins / total), np.nan)
         error = np.full(bins, math.sqrt((bins - 1) / total) if len(sample) else np.nan)
-        columns |= {f"density{end}": density, f"density{end}_error": error, count: found}
+        columns |= {f"density{end}": density, f"density{end}_error": error, count: counts}
         fields |= {
             f"density{end}": Field("", f"number over that expected, {name} subhalos", name),
             f"density{end}_error": Field("", f"standard error of density{end} if calibrated"),
@@ -127,15 +129,15 @@ def probability_integral_transform(
 def transform(
     distribution: Distribution, mass: Array, ids: Array, seed: int
 ) -> tuple[Array, Array, int]:
-    """The conditional transform of the luminous, and a uniform number for the others.
+    """Return the conditional transform of luminous subhalos, and a uniform number for the others.
 
     Returns
     -------
     value : ndarray, shape (n,)
     luminous : ndarray of bool, shape (n,)
     outside : int
-        Luminous ones where the law has none: above or below all of it, or all of it below the
-        floor.
+        Number of luminous subhalos outside their law: above or below all of it, or with a law that
+        lies entirely below the floor.
     """
     value = random.uniform(seed, STREAM, ids)
     with np.errstate(divide="ignore"):
@@ -148,7 +150,7 @@ def transform(
 
 
 def kolmogorov_smirnov(sample: Array) -> dict[str, float]:
-    """The test of ``sample``, shape (n,), against a uniform distribution: plain numbers."""
+    """Return the test of ``sample``, shape (n,), against a uniform law, as plain numbers."""
     statistic, p_value = stats.kstest(sample, "uniform")
     return {
         "statistic": float(statistic),
@@ -158,13 +160,13 @@ def kolmogorov_smirnov(sample: Array) -> dict[str, float]:
 
 
 def smallest_detectable_distance(number: int) -> float:
-    """The largest distance between distribution functions that n values are sure to show.
+    """Return the distance between distribution functions that n values detect in 80% of cases.
 
     Let the true distribution be off by d at x, where it is q. The statistic is at least the
     distance at x, where the number of values below is binomial: it is above the critical value D
-    with a probability of Phi((d - D) / sqrt(q (1 - q) / n)) or more, for n that are not small. As
-    q (1 - q) <= 1/4, that is 80% for d = D + z(0.80) / (2 sqrt(n)), whatever the distribution.
-    Many deviations are found when they are smaller.
+    with a probability of at least Phi((d - D) / sqrt(q (1 - q) / n)), unless n is small. As
+    q (1 - q) <= 1/4, that is 80% for d = D + z(0.80) / (2 sqrt(n)), whatever the distribution. Many
+    smaller deviations are detected, too.
     """
     critical = stats.kstwo.ppf(1.0 - SIGNIFICANCE, number)
     distance = critical + stats.norm.ppf(POWER) / (2.0 * math.sqrt(number))

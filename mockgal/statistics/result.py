@@ -1,4 +1,4 @@
-"""What every statistic gives: values in bins, their errors and counts, and how they were made."""
+"""The result of every statistic: values in bins, their errors and counts, and its settings."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 FORMAT = "mockgal measurement 1"
-ERROR, DETECTABLE = "_error", "_smallest_detectable_deviation"  # ends of column names
-SIGNIFICANCE, POWER = 0.05, 0.80  # of the test that the smallest detectable deviation is of
+ERROR, DETECTABLE = "_error", "_smallest_detectable_deviation"  # suffixes of column names
+SIGNIFICANCE, POWER = 0.05, 0.80  # of the test that defines the smallest detectable deviation
 
 
 class Field(NamedTuple):
-    """A column of a result: its unit in a form that astropy parses, and its meaning.
+    """A column of a result: its unit, in a form that astropy parses, and its meaning.
 
     ``littleh`` is `astropy.cosmology.units.littleh`; ``label`` is for plots, in TeX.
     """
@@ -40,20 +40,20 @@ class Field(NamedTuple):
 
 
 class Style(NamedTuple):
-    """How a result is drawn.
+    """How a result is plotted.
 
     Parameters
     ----------
     log_x, log_y : bool
-        Scales of the axes.
+        Whether the axes are logarithmic.
     marks : tuple of str
-        Settings that are marked with vertical lines.
+        Settings marked with vertical lines.
     lines : tuple of str
-        Columns drawn as dashed lines, to compare with.
+        Columns drawn as dashed lines, for comparison.
     labels : tuple of str
-        Of the ordinate of each panel, where several estimates share one.
+        Ordinate labels of the panels that several estimates share.
     apart : tuple of str
-        Estimates that have a panel of their own, on a linear scale: those around zero.
+        Estimates around zero, which get a panel of their own on a linear scale.
     """
 
     log_x: bool = True
@@ -71,11 +71,11 @@ class Measurement(Shown):
     Parameters
     ----------
     statistic : str
-        Its name; that of the command, where it has one (`mockgal.registry`).
+        Its name; the one used on the command line, if there is one (`mockgal.registry`).
     columns : mapping of str to ndarray, shape (n,)
-        The bins, the estimates, ``<estimate>_error`` for each estimate, and the count. Bins that
-        are empty have a count of 0: numbers per volume are 0 there, correlation functions what
-        their estimator gives, and means of nothing (no mode, no host, no random pair) NaN.
+        The bins, the estimates, ``<estimate>_error`` for each estimate, and the count. Empty bins
+        have a count of 0. There numbers per volume are 0, correlation functions have the value of
+        their estimator, and means over nothing (no mode, no host, no random pair) are NaN.
     fields : mapping of str to Field
         Unit and meaning of each column.
     axis : str
@@ -83,19 +83,20 @@ class Measurement(Shown):
     estimates : tuple of str
         The columns that were measured.
     count : str
-        The column that says of how many independent modes, pairs, galaxies or voxels.
+        The column with the number of independent modes, pairs, galaxies or voxels.
     settings : mapping
-        What determines the numbers, and what was counted on the way: plain JSON values. ``errors``
-        says in words what the errors are.
+        What determines the numbers, and counts made along the way, as plain JSON values. ``errors``
+        describes the errors in words.
     error_degrees_of_freedom : float
-        Of the errors: sub-volumes less one for a jackknife; infinite if they are computed.
+        Degrees of freedom of the errors: sub-volumes minus one for a jackknife; infinite if they
+        are computed analytically.
     style : Style
-        How it is drawn.
+        How it is plotted.
 
     Raises
     ------
     BadValueError
-        Columns of different lengths, without a field, or an estimate without its error.
+        Columns have different lengths or no field, or an estimate has no error.
     """
 
     statistic: str
@@ -137,11 +138,11 @@ class Measurement(Shown):
         return self.columns[name]
 
     def smallest_detectable_deviation(self, estimate: str) -> Array:
-        """The least relative deviation from each value that these errors can detect, shape (n,).
+        """Return the smallest relative deviation that these errors can detect, shape (n,).
 
-        A deviation of this size is found with a probability of 80% by a two-sided test at 5%
-        significance against a known value: (t(0.975) + t(0.80)) error / abs(value), t being
-        quantiles of Student's distribution for the degrees of freedom of the errors.
+        A two-sided test at 5% significance against a known value detects a deviation of this size
+        with a probability of 80%: (t(0.975) + t(0.80)) error / abs(value), with t the quantiles of
+        Student's distribution for the degrees of freedom of the errors.
         """
         from scipy.stats import t as student
 
@@ -152,9 +153,9 @@ class Measurement(Shown):
             return np.asarray(quantiles.sum() * self[estimate + ERROR] / value)
 
     def to_table(self) -> Table:
-        """The result as an astropy table, with units, descriptions and, in ``meta``, settings.
+        """Return the result as an astropy table with units and descriptions; ``meta`` has settings.
 
-        Each estimate gains a column ``<estimate>_smallest_detectable_deviation``.
+        A column ``<estimate>_smallest_detectable_deviation`` is added for each estimate.
         """
         from astropy import units
         from astropy.cosmology import units as cosmology_units
@@ -189,13 +190,13 @@ class Measurement(Shown):
         return table
 
     def to_ecsv(self) -> str:
-        """The text of the result's file."""
+        """Return the result as the text of an ECSV file."""
         text = io.StringIO()
         self.to_table().write(text, format="ascii.ecsv")
         return text.getvalue()
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
-        """Write the result as ECSV, whole or not at all.
+        """Write the result as ECSV; the file appears complete or not at all.
 
         Raises
         ------
@@ -208,16 +209,16 @@ class Measurement(Shown):
             temporary.write_text(self.to_ecsv(), encoding="utf-8")
 
     def plot(self, axes: Axes | None = None, *, label: str = "", **options: Any) -> Axes:
-        """Draw the estimates of the first panel (`plotting.plot.panels`) with their errors.
+        """Plot the estimates of the first panel (`plotting.plot.panels`) with their errors.
 
         Parameters
         ----------
         axes : matplotlib.axes.Axes, optional
-            New ones without it; those of another result of the same statistic to compare them.
+            By default new axes. Pass those of another result of the same statistic to compare them.
         label : str
-            Whose result it is, for the legend.
+            Name of the result, for the legend.
         **options
-            Of `matplotlib.axes.Axes.errorbar`.
+            Passed to `matplotlib.axes.Axes.errorbar`.
 
         Returns
         -------

@@ -15,12 +15,12 @@ _AGAIN = "measure again with this version of mockgal"
 
 
 def read(path: Path) -> Measurement:
-    """The result in a file.
+    """Return the result stored in a file.
 
     Raises
     ------
     InputError
-        (or a subclass) It cannot be read, is damaged, or is something else.
+        (or a subclass) The file cannot be read, is damaged, or is something else.
     """
     table = read_ecsv(
         path, FORMAT, what="ECSV file of `mockgal measure`", fix="check the path", again=_AGAIN
@@ -36,7 +36,7 @@ def read(path: Path) -> Measurement:
             columns[name] = column.values
             unit = str(meta["units"][name])  # as it was written; astropy has its own order
             if unit:
-                conversion(unit, unit)  # raises if it is none, before astropy sees it
+                conversion(unit, unit)  # raises if it is not a unit, before astropy sees it
             fields[name] = Field(unit, column.description, str(labels[name]))
         return Measurement(
             str(meta["statistic"]),

@@ -174,7 +174,7 @@ def test_a_calibration_of_aliases_is_refused_at_once(tmp_path):
     from mockgal.painters.hod.store import named
 
     for read_one in (named, mockgal.read_measurement):
-        with pytest.raises(MockgalError, match=f"anchor &a0, line {at + 1}") as caught:
+        with pytest.raises(MockgalError, match=f"anchor &a0 in line {at + 1}") as caught:
             read_one(str(tmp_path / "bomb.ecsv"))
         assert caught.value.exit_code == 3
 

@@ -224,4 +224,4 @@ def test_help(command, registered):
     assert ("broken A plug-in that does not work." in texts["measure"]) == registered
     for text in ("galaxies: hod", "write, .fits", "rockstar", "hdf5"):
         assert text in texts["build"]
-    assert "xi Correlation function xi(r)." in texts["measure"]
+    assert "xi Measure the correlation function xi(r)." in texts["measure"]

@@ -1,1 +1,1 @@
-"""Waves of grids: Fourier transforms, interlacing, and sums over modes."""
+"""Fourier modes of gridded fields: transforms, interlacing, and long waves."""

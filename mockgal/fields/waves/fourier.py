@@ -1,12 +1,12 @@
-"""Fields and their waves: overdensity, Fourier coefficients, and what depositing does to them.
+"""Fourier coefficients of fields, and the effect of mass assignment on them.
 
 A field of N^3 voxels on a box of size L has the coefficients
 
     delta_k = 1/N^3 sum over voxels delta(x) exp(-i k x),    k = 2 pi n / L,
 
 so that its power spectrum is P(k) = L^3 <abs(delta_k)^2>. Voxel centres lie half a voxel from the
-origin; the phases that this gives the coefficients are left out: neither power nor the bispectrum
-of triangles that close depends on them.
+origin. The resulting phases of the coefficients are left out: neither the power nor the bispectrum
+of closed triangles depends on them.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from ..assign import SUPPORT
 
 Array = NDArray[Any]
 
-# B-splines of order 2 p at whole numbers and half-way between, from the middle on.
+# B-splines of order 2 p at whole numbers and half-way between them, from the middle outwards.
 _SPLINES = {1: (1,), 2: (4, 1), 3: (66, 26, 1), 4: (2416, 1191, 120, 1)}
 _HALF_WAY = {1: (1,), 2: (23, 1), 3: (1682, 237, 1), 4: (259723, 60657, 2179, 1)}
 
 
 def axis_window(grid_size: int, assignment: str) -> Array:
-    """Fourier transform of the assignment's cloud along one axis: sinc(n / N)**p.
+    """Return the Fourier transform of the assignment's cloud along one axis: sinc(n / N)**p.
 
     Hockney & Eastwood 1988, section 5-3; Jing 2005, ApJ 620, 559, equation 18. The window of
     three axes is their product.
@@ -51,11 +51,11 @@ def axis_window(grid_size: int, assignment: str) -> Array:
 
 
 def axis_shot_noise(grid_size: int, assignment: str) -> Array:
-    """What depositing makes of the power of points at random, along one axis; white without it.
+    """Return the power of random points after mass assignment, along one axis, relative to white.
 
-    A grid cannot tell k from k + 2 k_Nyquist, so that points have the sum of the squared window
-    over all its images, sum over m of sinc(n / N + m)**(2 p): Jing 2005, equation 20. That is the
-    Fourier series of the B-spline of order 2 p at whole numbers, which are Eulerian numbers.
+    A grid cannot tell k from k + 2 k_Nyquist, so the power is the squared window summed over all
+    images, sum over m of sinc(n / N + m)**(2 p): Jing 2005, equation 20. That is the Fourier series
+    of the B-spline of order 2 p at whole numbers, which are Eulerian numbers.
 
     Parameters
     ----------
@@ -66,15 +66,17 @@ def axis_shot_noise(grid_size: int, assignment: str) -> Array:
     Returns
     -------
     ndarray, shape (N,)
-        As `axis_window`; of three axes it is the product, to be compared with the window squared.
+        In the order of `axis_window`. For three axes take the product; compare it with the window
+        squared.
     """
     return image_sum(grid_size, SUPPORT[assignment])
 
 
 def image_sum(grid_size: int, half: int, *, alternating: bool = False) -> Array:
-    """Sum over all images m of sinc(n / N + m)**(2 half), or of (-1)**m times as much.
+    """Return the sum over images m of sinc(n / N + m)**(2 half), each times (-1)**m if alternating.
 
-    The Fourier series of the B-spline of order 2 half at whole numbers, or half-way between them.
+    It is the Fourier series of the B-spline of order 2 half at whole numbers, or half-way between
+    them if alternating.
 
     Parameters
     ----------
@@ -100,12 +102,12 @@ def image_sum(grid_size: int, half: int, *, alternating: bool = False) -> Array:
 
 
 def check_mean(mean: float) -> float:
-    """The mean of a field, if overdensity can be relative to it.
+    """Return the mean of a field, if an overdensity can be defined relative to it.
 
     Raises
     ------
     BadValueError
-        It is zero, negative or not a number.
+        The mean is zero, negative or not a number.
     """
     if not 0.0 < mean < np.inf:
         raise BadValueError(
@@ -115,7 +117,7 @@ def check_mean(mean: float) -> float:
 
 
 def transform(field: Array) -> Array:
-    """Fourier coefficients of a real field: ``rfftn(field) / field.size``.
+    """Return the Fourier coefficients of a real field: ``rfftn(field) / field.size``.
 
     Parameters
     ----------
@@ -130,7 +132,7 @@ def transform(field: Array) -> Array:
     Raises
     ------
     ResourceError
-        There is no memory for them.
+        The coefficients do not fit in memory.
     """
     check_memory(f"transform of {field.shape[0]}^3 voxels", field.nbytes)
     return np.asarray(fft.rfftn(field, norm="forward", workers=threads()))

@@ -1,10 +1,10 @@
-"""Interlacing: a field of which every second image beyond the Nyquist wavenumber is gone.
+"""Interlacing: a field free of every second image from beyond the Nyquist wavenumber.
 
-A grid cannot tell the wave k from its images k + 2 k_Nyquist m, m being whole numbers along each
-axis. Particles that are moved by half a voxel along each axis give images the factor
-(-1)**(m_x + m_y + m_z) relative to the wave itself, so that the mean of both grids has only those
-images left for which the sum is even (Hockney & Eastwood 1988, section 7-8; Sefusatti et al. 2016,
-arXiv:1512.07295, section 3.1). `shot_noise_gains` and `amplitude_gains` say what those still do.
+A grid cannot tell the wave k from its images k + 2 k_Nyquist m, with whole numbers m along each
+axis. Moving particles by half a voxel along each axis multiplies images by the factor
+(-1)**(m_x + m_y + m_z) relative to the wave itself, so the mean of both grids keeps only the images
+for which the sum is even (Hockney & Eastwood 1988, section 7-8; Sefusatti et al. 2016,
+arXiv:1512.07295, section 3.1). `shot_noise_gains` and `amplitude_gains` give the effect of these.
 """
 
 from __future__ import annotations
@@ -22,33 +22,34 @@ from .fourier import axis_window, image_sum, transform
 
 Array = NDArray[Any]
 
-_IMAGES = 1000  # in either direction, where their sum has no closed form
+_IMAGES = 1000  # in either direction, if their sum has no closed form
 
 
 def interlaced_deposit(
     position: Array, weight: Any, *, grid_size: int, box_size: float, assignment: str
 ) -> Array:
-    """Mass per voxel, free of every second image.
+    """Return the mass per voxel, free of every second image.
 
-    Its waves are those of `mockgal.fields.assign.deposit` otherwise, window included. Waves with a
-    component at the Nyquist wavenumber itself, which the two grids cannot share, are those of the
-    first grid. Voxels may be negative: they are samples of a band-limited field.
+    Apart from the images, its waves are those of `mockgal.fields.assign.deposit`, window included.
+    Waves with a component at the Nyquist wavenumber itself, which the two grids cannot share, are
+    those of the first grid. Voxels may be negative: they are samples of a band-limited field.
 
     Parameters
     ----------
     position, weight, grid_size, box_size, assignment
-        As for `mockgal.fields.assign.deposit`.
+        See `mockgal.fields.assign.deposit`.
 
     Returns
     -------
     ndarray of float64, shape (N, N, N)
-        In the unit of ``weight``; the sum is that of the weights. No bit depends on the order of
-        the particles or on the number of threads. Beside it the work takes 16 bytes per voxel.
+        In the unit of ``weight``; its sum is the sum of the weights. No bit depends on the order of
+        the particles or on the number of threads. The work needs 16 bytes per voxel of further
+        memory.
 
     Raises
     ------
     BadValueError, UsageError, ResourceError
-        As of `mockgal.fields.assign.deposit`.
+        See `mockgal.fields.assign.deposit`.
     """
     waves = _interlaced_waves(np.asarray(position), weight, grid_size, box_size, assignment)
     waves = fft.ifftn(waves, axes=(0, 1), norm="forward", workers=threads(), overwrite_x=True)
@@ -60,7 +61,7 @@ def interlaced_deposit(
 def _interlaced_waves(
     position: Array, weight: Any, grid_size: int, box_size: float, assignment: str
 ) -> Array:
-    """Mean of the coefficients of both grids, at the places of the first."""
+    """Return the mean of the coefficients of both grids, with the phases of the first."""
 
     def coefficients(position: Array) -> Array:
         return transform(
@@ -83,7 +84,7 @@ def _interlaced_waves(
 
 
 def shot_noise_gains(grid_size: int, assignment: str, interlaced: bool) -> list[Array]:
-    """What becomes of the power of points at random, over the window squared.
+    """Return the power of random points on the grid, over the window squared.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ def shot_noise_gains(grid_size: int, assignment: str, interlaced: bool) -> list[
     Returns
     -------
     list of ndarray, shape (N,)
-        For each of them the product over three axes; the sum of these is wanted, over their number.
+        Take the product of each over three axes; the power is the mean of these products.
     """
     p, squared = SUPPORT[assignment], axis_window(grid_size, assignment) ** 2
     gains = [image_sum(grid_size, p) / squared]
@@ -105,14 +106,15 @@ def shot_noise_gains(grid_size: int, assignment: str, interlaced: bool) -> list[
 
 
 def amplitude_gains(grid_size: int, assignment: str, interlaced: bool) -> list[Array]:
-    """The same for the squared sum of the windows of all images, over the window itself.
+    """Return the squared sum of the windows of all images, over the window squared.
 
-    That is the power of a wave whose images are as strong as it is, and all in phase with it.
+    It has the form of `shot_noise_gains`. It is the power of a wave whose images are as strong as
+    the wave itself, and all in phase with it.
     """
     p, window = SUPPORT[assignment], axis_window(grid_size, assignment)
     if p % 2 == 0:
         even, odd = (image_sum(grid_size, p // 2, alternating=a) / window for a in (False, True))
-    else:  # of NGP the sum grows without end, if slowly
+    else:  # for NGP the sum diverges slowly
         images = np.arange(-_IMAGES, _IMAGES + 1)[:, None]
         ratio = np.abs(np.sinc(np.fft.fftfreq(grid_size) + images)) ** p / window
         even, odd = ratio.sum(axis=0), (np.where(images % 2, -1.0, 1.0) * ratio).sum(axis=0)

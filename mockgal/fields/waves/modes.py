@@ -1,10 +1,10 @@
-"""Long waves of a field, and products of fields made of them: transforms without the short waves.
+"""Long waves of a field, and of products of such fields: transforms without the short waves.
 
 ``waves`` of a real field are its Fourier coefficients with all components of the wavenumber below
-``limit``, in units of the fundamental: shape (2 limit - 1, 2 limit - 1, limit), components in the
-order 0, 1, ..., -1, those along the last axis from 0 on. Values are those of
-`mockgal.fields.waves.fourier.transform`. Transforms are made plane by plane, so that neither the
-short waves nor the products are ever in memory as a whole.
+``limit``, in units of the fundamental: shape (2 limit - 1, 2 limit - 1, limit), with components in
+the order 0, 1, ..., -1, and along the last axis from 0 upwards. Values are those of
+`mockgal.fields.waves.fourier.transform`. Transforms are computed plane by plane, so that neither
+the short waves nor the products are ever in memory as a whole.
 """
 
 from __future__ import annotations
@@ -19,18 +19,16 @@ from ...system.parallel import over, threads
 
 Array = NDArray[Any]
 
-SLAB = (
-    4  # planes that are transformed together: more overflow the cache, fewer keep threads waiting
-)
+SLAB = 4  # planes transformed together: more overflow the cache, fewer keep threads waiting
 
 
 def components(limit: int) -> Array:
-    """Wavenumbers along an axis of ``waves``, shape (2 limit - 1,): 0, 1, ..., -2, -1."""
+    """Return wavenumbers along an axis of ``waves``, shape (2 limit - 1,): 0, 1, ..., -2, -1."""
     return np.asarray(np.r_[0:limit, 1 - limit : 0])
 
 
 def low_waves(field: Array, limit: int, grid_size: int | None = None) -> Array:
-    """The waves of a field that are long enough.
+    """Return the long waves of a field.
 
     Parameters
     ----------
@@ -39,8 +37,8 @@ def low_waves(field: Array, limit: int, grid_size: int | None = None) -> Array:
     limit : int
         At most (N + 1) // 2.
     grid_size : int, optional
-        N >= n, of the grid that the field starts at the origin of, and that is zero elsewhere;
-        n without it.
+        N >= n of the grid in which the field starts at the origin, and which is zero elsewhere; by
+        default n.
 
     Returns
     -------
@@ -58,7 +56,7 @@ def low_waves(field: Array, limit: int, grid_size: int | None = None) -> Array:
 
 
 def along_first(waves: Array, grid_size: int) -> Array:
-    """Waves summed up along the first axis, as `product_waves` takes them.
+    """Return the waves transformed back along the first axis, as `product_waves` takes them.
 
     Returns
     -------
@@ -71,15 +69,15 @@ def along_first(waves: Array, grid_size: int) -> Array:
 
 
 def product_waves(first: Array, second: Array, limit: int) -> Array:
-    """The long waves of the product of two fields.
+    """Return the long waves of the product of two fields.
 
-    On a grid of N, waves n of the product are mixed with n + N. Those with components below
-    ``limit`` are right if N is above the sum of ``limit - 1`` and the largest components of both.
+    On a grid of N, waves n of the product are mixed with n + N. Waves with components below
+    ``limit`` are exact if N is above the sum of ``limit - 1`` and the largest components of both.
 
     Parameters
     ----------
     first, second : ndarray of complex, shape (N, any, any)
-        As of `along_first`.
+        From `along_first`.
     limit : int
 
     Returns
@@ -103,7 +101,7 @@ def _slabs(size: int) -> list[slice]:
 
 
 def _planes(waves: Array, size: int) -> Array:
-    """The field that has these waves, shape (planes, 2 limit - 1, limit), on some planes."""
+    """Return the field on some planes, from waves of shape (planes, 2 limit - 1, limit)."""
     limit = waves.shape[-1]
     lines = np.zeros((len(waves), size, limit), dtype=waves.dtype)
     lines[:, components(limit)] = waves

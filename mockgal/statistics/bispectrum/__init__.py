@@ -1,1 +1,1 @@
-"""Bispectra."""
+"""Bispectra: the estimator, its triangles, and its jackknife."""

@@ -1,33 +1,33 @@
-"""Bispectrum of galaxies or of a field in a periodic box, of triangles with two sides given.
+"""Bispectrum of galaxies or of a field in a periodic box, for triangles with two fixed sides.
 
 - Estimator: with delta_k = m_k / m_0, m_k being the Fourier coefficients of the mass per voxel,
   B = V**2 <delta_k1 delta_k2 delta_k3> over all closed triangles k1 + k2 + k3 = 0 with sides in
   three shells (Scoccimarro 2015, arXiv:1506.02729, section II;
   `mockgal.statistics.bispectrum.triangles`). The shells are centred on k1, k2 and k3 = abs(k1 + k2)
-  = sqrt(k1**2 + k2**2 + 2 k1 k2 cos(theta)), theta being the angle between k1 and k2, and are as
-  wide as the fundamental k_F = 2 pi / L unless told otherwise: k - k_F / 2 <= abs(k_i) < k + k_F /
-  2. Angles are even from 0 to pi; there, where triangles are flat, shells hold triangles near to
-  flat. Shells of neighbouring angles overlap where k3 differs by less than their width, so that
-  these share triangles.
+  = sqrt(k1**2 + k2**2 + 2 k1 k2 cos(theta)), theta being the angle between k1 and k2. By default
+  they are as wide as the fundamental k_F = 2 pi / L: k - k_F / 2 <= abs(k_i) < k + k_F / 2. Angles
+  are evenly spaced from 0 to pi; at these ends, where triangles are flat, shells hold nearly flat
+  triangles. Shells of neighbouring angles overlap if their k3 differ by less than their width, and
+  then share triangles.
 - Reduced bispectrum: Q = B / (P1 P2 + P2 P3 + P3 P1), P_i = V <abs(delta_k)**2> of the same shells.
-- Each wave is divided by the window of the assignment. Of galaxies the grid is interlaced
-  (Sefusatti et al. 2016, arXiv:1512.07295), and the sides are below three quarters of the Nyquist
-  wavenumber on a grid of the default size (below half of it without interlacing or PCS). What
-  images of waves are left is bounded (`mockgal.statistics.power.aliasing`).
-- Errors: of a Gaussian field with the measured spectrum, var(B) = V s P1 P2 P3 / triangles with
+- Each wave is divided by the window of the assignment. For galaxies the grid is interlaced
+  (Sefusatti et al. 2016, arXiv:1512.07295), and on a grid of the default size the sides are below
+  three quarters of the Nyquist wavenumber (below half of it without interlacing or PCS). The effect
+  of the remaining images is bounded (`mockgal.statistics.power.aliasing`).
+- Errors: for a Gaussian field with the measured spectrum, var(B) = V s P1 P2 P3 / triangles with
   s = 1, and 2 or 6 for two or three equal shells (Scoccimarro et al. 2004, astro-ph/0312286,
-  equation A16, with triangles counted as here); s is counted exactly for shells that overlap.
-  error(Q) = error(B) / (P1 P2 + P2 P3 + P3 P1). Or from a jackknife, that of Q to first order in
-  what B and the powers change by.
-- Shot noise: points of masses m at random, independent of each other and of where they are, have
+  equation A16, with triangles counted as here); s is counted exactly for overlapping shells.
+  error(Q) = error(B) / (P1 P2 + P2 P3 + P3 P1). Or from a jackknife, for Q to first order in the
+  changes of B and of the powers.
+- Shot noise: random points of masses m, independent of each other and of their positions, have
   P_shot = V sum(m**2) / sum(m)**2 = s2, and with s3 = V**2 sum(m**3) / sum(m)**3
 
       B_shot = s2 (P1 + P2 + P3 - 3 s2) + s3,    P_i with their shot noise:
 
-  of the products of three points, s2 (P_i - s2) is the sum over those of which two are the same,
-  s3 over those of which all are (Matarrese, Verde & Heavens 1997, astro-ph/9706059, for m = 1).
-  Where masses depend on the place, spectra of m**2 and m would have to stand in for P_i - s2.
-  Its images are left: on a grid of the default size less than 1e-4 of it.
+  of the products of three points, s2 (P_i - s2) is the sum over those in which two points are the
+  same, and s3 over those in which all three are (Matarrese, Verde & Heavens 1997, astro-ph/9706059,
+  for m = 1). If masses depended on position, P_i - s2 would have to be replaced by spectra of m**2
+  and m. The images of the shot noise remain: on a grid of the default size less than 1e-4 of it.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ from .triangles import Triangles, grid_size_above
 Array = NDArray[Any]
 
 MOST_ANGLES = 10_000
-SIDES = (3.0, 4.0)  # h/Mpc, unless the box is too large for them
-MOST_WAVES = 128  # of k1 + k2 in fundamentals, unless they are given: memory grows as the cube
+SIDES = (3.0, 4.0)  # h/Mpc, the default unless the box is too large for them
+MOST_WAVES = 128  # largest default k1 + k2 in fundamentals: memory grows as its cube
 WAY_OUT = (
     "choose smaller sides (--k1, --k2) or a smaller --grid, leave bispectrum out, or take a "
     "machine with more memory"
@@ -93,28 +93,27 @@ def bispectrum(
     subtract_shot_noise: bool = False,
     jackknife: int = 3,
 ) -> Measurement:
-    """Bispectrum of galaxies, each counted with its stellar mass or as one.
+    """Measure the bispectrum of galaxies, weighted by stellar mass or equally.
 
     Parameters
     ----------
     galaxies : GalaxyCatalog
         In a periodic box.
     k1, k2 : float, optional
-        Two sides of the triangles [h/Mpc], at least the fundamental. Without them 3 and 4 h/Mpc, as
-        in the dm2gal paper; in boxes where those are more than `MOST_WAVES` fundamentals together
-        (above 115 Mpc/h) both are smaller, 3/7 and 4/7 of as many.
+        Two sides of the triangles [h/Mpc], at least the fundamental. The default is 3 and 4 h/Mpc,
+        as in the dm2gal paper; in boxes where these are more than `MOST_WAVES` fundamentals
+        together (above 115 Mpc/h) both are smaller, 3/7 and 4/7 of that number.
     angles : int
-        Between them, from 0 to pi.
+        Number of angles between them, from 0 to pi.
     shell_width : float, optional
-        [h/Mpc]; the fundamental without it.
+        [h/Mpc]; by default the fundamental.
     grid_size : int, optional
-        Voxels along each side; without it as many as are fast to transform and have k1 + k2 below
+        Voxels along each side; by default a number that is fast to transform and has k1 + k2 below
         three quarters of the Nyquist wavenumber, or half of it without interlacing or PCS.
     assignment : str
         NGP, CIC, TSC or PCS.
     interlacing : bool
-        Deposit twice, moved by half a voxel the second time, which every second image does not
-        survive.
+        Deposit twice, the second time moved by half a voxel, which removes every second image.
     weight : str
         ``"stellar_mass"`` or ``"number"``.
     line_of_sight : str, optional
@@ -126,18 +125,18 @@ def bispectrum(
     Returns
     -------
     Measurement
-        As of `bispectrum_of_field`; without galaxies, estimates that are not numbers.
+        See `bispectrum_of_field`; without galaxies the estimates are NaN.
 
     Raises
     ------
     UsageError
-        An option that cannot be honoured.
+        An option has a value that is not allowed.
     BadValueError
-        Positions, masses or velocities that cannot be.
+        A position is outside the box, or a mass or velocity is not allowed.
     """
     jackknives.check_per_side(jackknife)  # before the work
     box_size = galaxies.snapshot.box_size
-    chosen, (k1, k2) = _said(k1, k2, box_size), default_sides(k1, k2, box_size)
+    chosen, (k1, k2) = _choice_of_sides(k1, k2, box_size), default_sides(k1, k2, box_size)
     _, width = _shells(k1, k2, angles, shell_width, box_size)
     if grid_size is None:
         longest = (k1 + k2 + width / 2.0) * box_size / (2.0 * np.pi)
@@ -153,7 +152,7 @@ def bispectrum(
 
     def by_block(values: Array, jackknife: int) -> Any:
         if not jackknife:
-            return math.fsum(values)  # in any order of rows
+            return math.fsum(values)  # independent of the order of rows
         return jackknives.sums_by_block(
             position, values, jackknife, grid_size=len(field), box_size=box_size
         )
@@ -184,7 +183,7 @@ def bispectrum(
 
 
 def default_sides(k1: float | None, k2: float | None, box_size: float) -> tuple[float, float]:
-    """k1 and k2 [h/Mpc], with `SIDES` for what is not given, or less in a large box."""
+    """Return k1 and k2 [h/Mpc], by default `SIDES`, or less in a large box."""
     scale = 1.0
     if box_size * sum(SIDES) > MOST_WAVES * 2.0 * math.pi:
         scale = MOST_WAVES * 2.0 * math.pi / (box_size * sum(SIDES))
@@ -192,8 +191,8 @@ def default_sides(k1: float | None, k2: float | None, box_size: float) -> tuple[
     return first if k1 is None else k1, second if k2 is None else k2
 
 
-def _said(k1: float | None, k2: float | None, box_size: float) -> str:
-    """How k1 and k2 were chosen; said on the screen where the box is too large for `SIDES`."""
+def _choice_of_sides(k1: float | None, k2: float | None, box_size: float) -> str:
+    """Return how k1 and k2 were chosen, and warn if the box is too large for `SIDES`."""
     if k1 is not None and k2 is not None:
         return "as asked for"
     taken = default_sides(k1, k2, box_size)
@@ -208,7 +207,7 @@ def _said(k1: float | None, k2: float | None, box_size: float) -> str:
 
 
 def _reach(assignment: str, interlacing: bool) -> float:
-    """Part of the Nyquist wavenumber up to which sides are on a grid of the default size."""
+    """Return the largest side over the Nyquist wavenumber on a grid of the default size."""
     return 0.75 if interlacing and assignment == "PCS" else 0.5
 
 
@@ -226,35 +225,38 @@ def bispectrum_of_field(
     subtract_shot_noise: bool = False,
     jackknife: int = 3,
 ) -> Measurement:
-    """Bispectrum of a field in a periodic box.
+    """Measure the bispectrum of a field in a periodic box.
 
     Parameters
     ----------
     mass_per_voxel : ndarray, shape (N, N, N)
-        [Msun/h], or anything of which the overdensity is wanted; ``1 + delta`` for an overdensity.
-        Of single precision, it is transformed in single precision.
+        [Msun/h], or any quantity whose overdensity is measured; pass ``1 + delta`` for an
+        overdensity. A field in single precision is transformed in single precision.
     box_size : float
         [Mpc/h]
     assignment : str or None
-        How it was deposited; None for a field that was not, whose window is left alone.
+        Scheme of the deposit; None for a field that was not deposited, which has no window to
+        correct.
     interlaced : bool
-        Whether every second image is gone (`mockgal.fields.waves.interlaced.interlaced_deposit`).
+        Whether every second image was removed
+        (`mockgal.fields.waves.interlaced.interlaced_deposit`).
     k1, k2, angles, shell_width
-        As for `bispectrum`.
+        See `bispectrum`.
     sums_of_powers : tuple of two floats, or two ndarrays of shape (jackknife**3,), optional
-        Sums of the squares and of the cubes of the masses of the points that were deposited, for
-        the shot noise; in all, or in each sub-volume
+        Sums of the squares and of the cubes of the masses of the deposited points, for the shot
+        noise; over all points, or over those in each sub-volume
         (`mockgal.statistics.jackknife.sums_by_block`), which the jackknife needs if shot noise is
-        subtracted. Where a sub-volume has all points, errors are not numbers.
+        subtracted. If one sub-volume holds all points, errors are NaN.
     subtract_shot_noise : bool
-        From bispectrum and, for the reduced one, from the power; from each left-out sample its own.
+        Subtract it from the bispectrum and, for the reduced bispectrum, from the power; for each
+        left-out sample subtract its own.
     jackknife : int
-        Errors from leaving out each of so many sub-volumes along each side, cubed, or with 0 those
-        of a Gaussian field. The former take some 30 times as long, but the latter can be tens of
-        times too small for galaxies weighted with mass. The former are within 20% of the scatter
-        between boxes for Gaussian and log-normal fields. Where a few massive galaxies make most
-        of the bispectrum, no errors from one box are good: these are then from half to twice the
-        scatter in the mean over boxes, and less in most of them.
+        Sub-volumes along each side of a jackknife, or 0 for the errors of a Gaussian field. A
+        jackknife takes some 30 times as long, but Gaussian errors can be tens of times too small
+        for mass-weighted galaxies. Jackknife errors are within 20% of the scatter between boxes for
+        Gaussian and log-normal fields. If a few massive galaxies dominate the bispectrum, no errors
+        from one box are good: jackknife errors are then, averaged over boxes, half to twice the
+        scatter, and less in most of them.
 
     Returns
     -------
@@ -267,8 +269,8 @@ def bispectrum_of_field(
     Raises
     ------
     UsageError
-        An option that cannot be honoured, shells without waves or beyond the Nyquist wavenumber,
-        or a field that is no cube.
+        An option has a value that is not allowed, shells have no waves or extend beyond the Nyquist
+        wavenumber, or the field is not a cube.
     BadValueError
         The mean of the field is not positive, or not a number.
     """
@@ -278,7 +280,7 @@ def bispectrum_of_field(
     )
     size, volume, fundamental = len(field), box_size**3, 2.0 * np.pi / box_size
     sides, width = _shells(k1, k2, angles, shell_width, box_size)
-    # Rounded, lest the last bit decide whether waves at the very edge belong to a shell.
+    # Rounded, so that rounding errors do not decide whether waves on an edge belong to a shell.
     low, high = (np.round((sides + s * width / 2.0) / fundamental, 9) for s in (-1.0, 1.0))
     _check_reach(sides, high, size, fundamental)
     triangles = Triangles(low, high)
@@ -289,7 +291,7 @@ def bispectrum_of_field(
     )
     _check_filled(triangles, sides, width)
     raw = low_waves(field, triangles.limit)
-    mean = check_mean(float(raw[0, 0, 0].real))  # not a number if any voxel is
+    mean = check_mean(float(raw[0, 0, 0].real))  # NaN if any voxel is NaN
     gain = np.ones(len(raw))
     if assignment is not None:
         gain = 1.0 / axis_window(size, assignment)[components(triangles.limit)]
@@ -380,20 +382,20 @@ def bispectrum_of_field(
 def _shells(
     k1: float, k2: float, angles: int, shell_width: float | None, box_size: float
 ) -> tuple[Array, float]:
-    """k1, k2 and the third side for each angle, shape (2 + angles,), and the width of shells."""
+    """Return k1, k2 and the third side for each angle, shape (2 + angles,), and the shell width."""
     if not 2 <= angles <= MOST_ANGLES:
         raise UsageError("angles", f"{angles}", f"2 to {MOST_ANGLES}")
     for name, k in (("k1", k1), ("k2", k2), ("shell_width", shell_width)):
         if k is not None and not 0.0 < k < np.inf:
             raise UsageError(name, f"{k}", "a positive wavenumber [h/Mpc]")
     theta = np.linspace(0.0, np.pi, angles)
-    square = (k1 - k2) ** 2 + 4.0 * k1 * k2 * np.cos(theta / 2.0) ** 2  # nothing cancels
+    square = (k1 - k2) ** 2 + 4.0 * k1 * k2 * np.cos(theta / 2.0) ** 2  # without cancellation
     width = 2.0 * np.pi / box_size if shell_width is None else shell_width
     return np.concatenate([[k1, k2], np.sqrt(square)]), width
 
 
 def _check_reach(sides: Array, high: Array, size: int, fundamental: float) -> None:
-    """Refuse shells that end (``high``, in fundamentals) where the grid has no waves."""
+    """Raise if shells end (``high``, in fundamentals) where the grid has no waves."""
     longest = float(np.max(high))
     if longest > size / 2.0:
         raise UsageError(
@@ -426,9 +428,9 @@ def _check_filled(triangles: Triangles, sides: Array, width: float) -> None:
 def _estimates(
     sums: Sums, triangles: Triangles, volume: float, s2: Any, s3: Any
 ) -> tuple[Array, Array, Array]:
-    """Power of each shell, bispectrum and reduced bispectrum; NaN without waves or triangles.
+    """Return the power of each shell, the bispectrum and the reduced bispectrum.
 
-    Shot noise is subtracted from the latter two.
+    They are NaN without waves or triangles. Shot noise is subtracted from the latter two.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         power = volume * sums.powers / triangles.waves
@@ -440,7 +442,7 @@ def _estimates(
 
 
 def _hierarchical(power: Array) -> Array:
-    """P1 P2 + P2 P3 + P3 P1 for each third shell, shape (..., m)."""
+    """Return P1 P2 + P2 P3 + P3 P1 for each third shell, shape (..., m)."""
     first, second, third = power[..., :1], power[..., 1:2], power[..., 2:]
     return np.asarray(first * second + (first + second) * third)
 
@@ -448,7 +450,7 @@ def _hierarchical(power: Array) -> Array:
 def _gaussian_errors(
     power: Array, triangles: Triangles, volume: float, s2: float
 ) -> tuple[Array, Array]:
-    """Of bispectrum and reduced bispectrum, shape (m,); NaN without triangles."""
+    """Return the errors of bispectrum and reduced bispectrum, shape (m,); NaN without triangles."""
     with np.errstate(invalid="ignore", divide="ignore"):
         variance = volume * power[0] * power[1] * power[2:] * triangles.pairings
         error = np.where(triangles.number > 0, np.sqrt(variance / triangles.number), np.nan)

@@ -1,16 +1,16 @@
-"""Bispectrum with one sub-volume left out: what its jackknife needs.
+"""Bispectrum with one sub-volume left out, for its jackknife.
 
-Let C be the waves of one of R sub-volumes, of zero mean relative to the rest and zero elsewhere,
-and G those of the rest. The sum over triangles of the whole is GGG + [CGG] + [CCG] + CCC, brackets
-standing for the sum over which sides are C. Leaving the sub-volume out, all but the first go. The
-jackknife is made for sums over independent pieces, one to a sub-volume. Of shells about as thin
-as the fundamental, most terms belong to three sub-volumes, and each is left out three times;
-counting, as Mohammad & Percival 2022 (MNRAS 514, 1289, arXiv:2109.07071) do for pairs, with terms
-independent of each other, the variance is right if only a share of them is taken away:
+Let C be the waves of one of R sub-volumes, measured relative to the mean of the rest and zero
+elsewhere, and G those of the rest. The sum over all triangles is GGG + [CGG] + [CCG] + CCC, where
+brackets stand for the sum over the choices of sides that are C. Leaving the sub-volume out removes
+all but the first term. The jackknife is made for sums over independent pieces, one per sub-volume.
+For shells about as thin as the fundamental, most terms belong to three sub-volumes, and each is
+left out three times. Counting terms as independent, as Mohammad & Percival 2022 (MNRAS 514, 1289,
+arXiv:2109.07071) do for pairs, the variance is right if only a fraction of them is removed:
 
     a = sqrt((R - 1) / (3 (R - 3))) of [CGG],   b = sqrt(1 - a**2) of [CCG],   all of CCC;
 
-b is for terms of two sub-volumes, which are left out once with each. For power, see
+b is for terms of two sub-volumes, which are left out once with each. For the power spectrum, see
 `mockgal.statistics.power.left_out`.
 """
 
@@ -31,9 +31,9 @@ Array = NDArray[Any]
 
 
 class Sums(NamedTuple):
-    """Sums over waves of the squared overdensity in each shell, and over triangles.
+    """Sums of the squared overdensity over the waves of each shell, and sums over triangles.
 
-    Shapes (..., 2 + m) and (..., m), for m third shells.
+    Their shapes are (..., 2 + m) and (..., m), for m third shells.
     """
 
     powers: Array
@@ -41,7 +41,7 @@ class Sums(NamedTuple):
 
 
 def whole_sums(waves: Array, triangles: Triangles) -> Sums:
-    """Of the overdensity with these waves."""
+    """Return the sums for an overdensity with these waves."""
     first, second = _sides(waves, triangles)
     products = triangles.powers(triangles.product(first, second), waves)
     powers = triangles.powers(waves, waves)
@@ -51,27 +51,27 @@ def whole_sums(waves: Array, triangles: Triangles) -> Sums:
 def left_out_sums(
     field: Array, waves: Array, triangles: Triangles, gain: Array, per_side: int
 ) -> Sums:
-    """`whole_sums` of the overdensity, each time without one of ``per_side``**3 sub-volumes.
+    """Return `whole_sums` with each of ``per_side``**3 sub-volumes left out in turn.
 
-    The sub-volumes are cut between voxels, as near to equal as the grid allows. Overdensity is
-    relative to the mean of what is left.
+    The sub-volumes are cut between voxels, as nearly equal as the grid allows. Overdensity is
+    relative to the mean of the remaining volume.
 
     Parameters
     ----------
     field : ndarray, shape (N, N, N)
         Mass per voxel.
     waves : ndarray of complex128, shape (2 limit - 1, 2 limit - 1, limit)
-        Of the field, times the gains.
+        Waves of the field, times the gains.
     triangles : Triangles
     gain : ndarray, shape (2 limit - 1,)
-        Of each component of a wave.
+        Gain of each component of a wave.
     per_side : int
 
     Returns
     -------
     Sums
-        With R = per_side**3 along the first axis, per volume left over the whole; not a number
-        where nothing is left.
+        With R = per_side**3 along the first axis, divided by the remaining fraction of the volume;
+        NaN where nothing is left.
     """
     number = per_side**3
     pair = math.sqrt((number - 1) / (2 * (number - 2)))
@@ -95,9 +95,9 @@ def left_out_sums(
         power -= 2.0 * pair * triangles.powers(waves, cut)
         powers.append(triangles.in_shells(power) * (scale / base**2))
         sides = _sides(cut, triangles)
-        # Sums over the products of two sides (of the whole, of the sub-volume, of the rest) with
-        # all waves of the third side, and with those of the sub-volume: one product at a time, as
-        # each takes as much memory as the waves.
+        # Sums over the products of two sides (of the whole, the sub-volume, the rest) with all
+        # waves of the third side, and with those of the sub-volume. One product at a time: each
+        # takes as much memory as the waves.
         whole = np.array([whole_sum, triangles.powers(whole_product, cut)])
         own = _with_third(triangles, sides, waves, cut)
         for one, whole_one in zip(sides, whole_sides, strict=True):
@@ -108,13 +108,13 @@ def left_out_sums(
         sums += (1.0 - single) * (mixed[0] - mixed[1]) + (1.0 - double) * mixed[1]
         sums += (1.0 - double) * (own[0] - own[1])
         products.append(triangles.in_third_shells(sums) * (scale / base**3))
-        del cut, sides, one, whole_one  # before the next ones are made
+        del cut, sides, one, whole_one  # free the memory before the next iteration
         advance(done, number, label)
     return Sums(np.array(powers), np.array(products))
 
 
 def times_along_axes(waves: Array, gains: list[Array]) -> Array:
-    """Waves times a gain for each component, shape as given."""
+    """Return waves times a gain for each component, of the same shape; ``waves`` is overwritten."""
     x, y, z = gains
     waves *= x[:, None, None] * y[:, None]
     waves *= z[: waves.shape[2]]
@@ -124,7 +124,7 @@ def times_along_axes(waves: Array, gains: list[Array]) -> Array:
 def _with_third(
     triangles: Triangles, sides: tuple[Array, Array], waves: Array, cut: Array
 ) -> Array:
-    """Sums over the product of two sides with either third side, shape (2, bins)."""
+    """Return the sums over the product of two sides with either third side, shape (2, bins)."""
     product = triangles.product(*sides)
     return np.array([triangles.powers(product, waves), triangles.powers(product, cut)])
 
@@ -134,5 +134,5 @@ def _sides(waves: Array, triangles: Triangles) -> tuple[Array, Array]:
 
 
 def _shift(limit: int, offset: float) -> Array:
-    """What moving a field by ``offset`` box sizes multiplies its waves with, along one axis."""
+    """Return the phases of waves when a field is moved by ``offset`` box sizes along one axis."""
     return np.asarray(np.exp(-2j * np.pi * offset * components(limit)))

@@ -1,15 +1,15 @@
-"""Closed triangles of waves with sides in three shells: sums over them, and exact numbers of them.
+"""Closed triangles of waves with sides in three shells: sums over them, and their exact number.
 
-A shell holds the waves with low <= abs(n) < high, n = k / k_F being whole numbers along each axis.
+A shell holds the waves with low <= abs(n) < high; n = k / k_F has integer components.
 The sum over all closed triangles
 
     S = sum of a(n1) b(n2) c(n3),   n1 in shell 1, n2 in shell 2, n3 in shell 3, n1 + n2 + n3 = 0,
 
-is the mean over a grid of the product of three fields, each of the waves of one shell (Scoccimarro
-2000, ApJ 544, 597; 2015, arXiv:1506.02729), and so the sum over shell 3 of c times the conjugate
-waves of the product of the first two. That product is the same for all third shells: three
-transforms do. It is exact on a grid of more points along each side than the sum of the longest
-sides; the transform of the field itself may be on any grid.
+is the mean over a grid of the product of three fields, each made of the waves of one shell
+(Scoccimarro 2000, ApJ 544, 597; 2015, arXiv:1506.02729). So it is the sum over shell 3 of c times
+the conjugate waves of the product of the first two. That product is the same for all third shells,
+so three transforms suffice. It is exact on a grid with more points along each side than the sum of
+the longest sides; the transform of the field itself may be on any grid.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from ..power.shells import SLAB, in_order
 Array = NDArray[Any]
 Range = tuple[int, int]  # of abs(n)**2: the first, and the one after the last
 
-_ROUNDING = 0.1  # the most that counts may be off whole numbers
+_ROUNDING = 0.1  # largest allowed deviation of counts from whole numbers
 
 
 class Triangles:
-    """Triangles of two given shells with each of several third ones.
+    """Triangles of two fixed shells with each of several third shells.
 
-    Sums over shells are kept by bins of abs(n)**2, between all edges of all shells: those of any
-    shell, or of what two shells share, are sums over bins.
+    Sums are kept in bins of abs(n)**2 between all edges of all shells: the sum over any shell, or
+    over the overlap of two shells, is a sum over bins.
 
     Parameters
     ----------
@@ -63,20 +63,20 @@ class Triangles:
         self._pairs_known: dict[tuple[Range, Range], Array] = {}
 
     def in_shell(self, bins: Array, shell: Range) -> Any:
-        """Sum over a shell of what was summed up in bins, shape (..., bins)."""
+        """Return the sum over a shell of sums in bins, which have shape (..., bins)."""
         first, last = np.searchsorted(self._edges, shell)
         return bins[..., first:last].sum(axis=-1)
 
     def in_shells(self, bins: Array) -> Array:
-        """`in_shell` of every shell, shape (..., 2 + m)."""
+        """Return `in_shell` of every shell, shape (..., 2 + m)."""
         return np.stack([self.in_shell(bins, shell) for shell in self.shells], axis=-1)
 
     def in_third_shells(self, bins: Array) -> Array:
-        """`in_shell` of every third shell, shape (..., m)."""
+        """Return `in_shell` of every third shell, shape (..., m)."""
         return self.in_shells(bins)[..., 2:]
 
     def powers(self, first: Array, second: Array) -> Array:
-        """Sums over all waves of each bin of Re(first conj(second)), shape (bins,).
+        """Return the sums over all waves of each bin of Re(first conj(second)), shape (bins,).
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class Triangles:
         return np.asarray(2.0 * in_order(over(slab, range(0, size, SLAB)))[0])
 
     def side(self, waves: Array, shell: Range) -> Array:
-        """The waves in a shell, as `product` takes them."""
+        """Return the waves in a shell, as `product` takes them."""
         limit = math.isqrt(shell[1] - 1) + 1
         kept = components(limit)
         square = kept[:, None, None] ** 2 + kept[:, None] ** 2 + kept[:limit] ** 2
@@ -104,19 +104,19 @@ class Triangles:
         return along_first(waves[np.ix_(kept, kept, kept[:limit])] * inside, self.grid_size)
 
     def product(self, first: Array, second: Array) -> Array:
-        """Waves of the product of two fields of one `side` each."""
+        """Return the waves of the product of two fields, each from `side`."""
         return product_waves(first, second, self.limit)
 
     @cached_property
     def waves(self) -> Array:
-        """Number of waves in each shell, shape (2 + m,); each and its opposite are counted."""
+        """Number of waves in each shell, shape (2 + m,); a wave and its opposite count as two."""
         return self.in_shells(self._binned(np.ones((self.limit,) * 3)))
 
     @cached_property
     def number(self) -> Array:
         """Number of triangles with each third shell, shape (m,).
 
-        Of ordered (n1, n2, n3), so that a triangle and its opposite are two.
+        Counts ordered (n1, n2, n3), so that a triangle and its opposite are two.
         """
         return np.array([self._count(self.first, self.second, third) for third in self.thirds])
 
@@ -124,8 +124,8 @@ class Triangles:
     def pairings(self) -> Array:
         """Ways to pair the sides of a triangle with those of triangles of the same shells.
 
-        Shape (m,), averaged over the triangles: 1 for shells that have no waves in common, 2 if
-        two are the same, 6 if all are; between for shells that overlap. 0 without triangles.
+        Shape (m,), averaged over the triangles: 1 for shells without common waves, 2 if two shells
+        are the same, 6 if all are, and in between for overlapping shells. 0 without triangles.
         """
         result = np.zeros(len(self.number))
         for j, third in enumerate(self.thirds):
@@ -143,25 +143,25 @@ class Triangles:
         return int(self.in_shell(self._pairs_known[first, second], third))
 
     def _pairs(self, first: Range, second: Range) -> Array:
-        """Number of pairs n1, n2 from two shells with n1 + n2 in each bin, shape (bins,).
+        """Return the number of pairs n1, n2 of two shells with n1 + n2 in each bin, shape (bins,).
 
-        Both shells are even along each axis, and so is the convolution: cosine transforms of one
-        octant do.
+        Both shells are even along each axis, and so is their convolution: cosine transforms of one
+        octant suffice.
         """
         square = _squares(self.grid_size // 2 + 1)
         inside = [((square >= a) & (square < b)).astype(np.float64) for a, b in (first, second)]
         fields = [fft.dctn(shell, type=1, workers=threads(), overwrite_x=True) for shell in inside]
         fields[0] *= fields[1]
-        found = fft.dctn(fields[0], type=1, workers=threads(), overwrite_x=True)
-        found /= self.grid_size**3
-        found = found[: self.limit, : self.limit, : self.limit]
-        counts = np.rint(found)
-        if np.max(np.abs(found - counts)) > _ROUNDING:
+        pairs = fft.dctn(fields[0], type=1, workers=threads(), overwrite_x=True)
+        pairs /= self.grid_size**3
+        pairs = pairs[: self.limit, : self.limit, : self.limit]
+        counts = np.rint(pairs)
+        if np.max(np.abs(pairs - counts)) > _ROUNDING:
             raise InternalError("bispectrum", "numbers of triangles that are not whole numbers")
         return self._binned(counts)
 
     def _binned(self, counts: Array) -> Array:
-        """Sums over all waves of whole numbers that are given for one octant, shape (bins,)."""
+        """Return the sums over all waves of whole numbers for one octant, shape (bins,)."""
         square, sign = _squares(self.limit), np.where(np.arange(self.limit) > 0, 2.0, 1.0)
         counts = counts * (sign[:, None, None] * sign[:, None] * sign)  # of each change of sign
         near = square < len(self._bin)
@@ -170,7 +170,7 @@ class Triangles:
 
 
 def grid_size_above(number: int) -> int:
-    """The least even grid size above ``number`` that is fast to transform."""
+    """Return the smallest even grid size above ``number`` that is fast to transform."""
     size = int(fft.next_fast_len(number + 1, real=True))
     while size % 2:
         size = int(fft.next_fast_len(size + 1, real=True))
@@ -178,7 +178,7 @@ def grid_size_above(number: int) -> int:
 
 
 def _squares(number: int) -> Array:
-    """abs(n)**2 of components from 0 to ``number`` - 1, shape (number, number, number)."""
+    """Return abs(n)**2 for components from 0 to ``number`` - 1, shape (number, number, number)."""
     square = np.arange(number, dtype=np.int32) ** 2
     return np.asarray(square[:, None, None] + square[:, None] + square)
 

@@ -1,1 +1,1 @@
-"""Numbers of galaxies: mass functions, occupations, satellite fractions."""
+"""One-point statistics: mass function, occupation, satellite fraction, stellar-to-halo relation."""

@@ -1,7 +1,7 @@
-"""Bins of mass on a fixed lattice, numbers in them, and what such numbers are uncertain by.
+"""Bins of mass on a fixed lattice, the numbers in them, and the errors of these numbers.
 
 Edges are multiples of the bin width in log10 of the mass, so that two catalogues share bins. Bins
-run from the lowest to the highest that holds anything, so that nothing lies outside.
+run from the lowest to the highest occupied one, so that nothing lies outside.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MASS = "Msun / littleh"
 
 @dataclass(frozen=True)
 class MassBins:
-    """Bins of log10 of mass [Msun/h] from ``first * width`` on, ``number`` of them, lower edge in.
+    """``number`` bins of log10 of mass [Msun/h] that begin at ``first * width``, lower edge in.
 
     Parameters
     ----------
@@ -49,12 +49,12 @@ class MassBins:
         return _edges(self.first, self.first + self.number, self.width)
 
     def columns(self, name: str) -> dict[str, Array]:
-        """The columns ``name``, at the middle of the bin in log10, ``name_low``, ``name_high``."""
+        """Return the columns ``name`` (middle of the bin in log10), ``name_low``, ``name_high``."""
         low, high = self.edges[:-1], self.edges[1:]
         return {name: np.sqrt(low * high), f"{name}_low": low, f"{name}_high": high}
 
     def settings(self) -> dict[str, Any]:
-        """What the bins are, for `Measurement.settings`."""
+        """Return a description of the bins for `Measurement.settings`."""
         return {
             "bin_width_dex": float(self.width),
             "bins": "between multiples of the bin width in log10 of mass / (Msun/h), lower edge in",
@@ -62,7 +62,7 @@ class MassBins:
 
 
 def axis_fields(name: str, meaning: str, label: str) -> dict[str, Field]:
-    """Fields of `MassBins.columns`."""
+    """Return the fields of `MassBins.columns`."""
     return {
         name: Field(MASS, f"{meaning} at the middle of the bin in log10", label),
         f"{name}_low": Field(MASS, f"least {meaning} in the bin"),
@@ -75,12 +75,12 @@ def _edges(first: int, last: int, width: float) -> Array:
 
 
 def check_width(bin_width: float) -> float:
-    """``bin_width``, if bins can be that wide [dex].
+    """Return ``bin_width`` [dex] if it is allowed.
 
     Raises
     ------
     UsageError
-        It is not from `NARROWEST` to `WIDEST`.
+        The width is not from `NARROWEST` to `WIDEST`.
     """
     if not NARROWEST <= bin_width <= WIDEST:
         raise UsageError(
@@ -90,7 +90,7 @@ def check_width(bin_width: float) -> float:
 
 
 def bin_masses(mass: Array, width: float, what: str) -> tuple[MassBins, Array]:
-    """The bins that hold ``mass``, and which of them holds each.
+    """Return the bins that cover ``mass``, and the bin of each mass.
 
     Parameters
     ----------
@@ -99,18 +99,18 @@ def bin_masses(mass: Array, width: float, what: str) -> tuple[MassBins, Array]:
     width : float
         [dex]
     what : str
-        Whose mass, for messages.
+        Name of the masses, for messages.
 
     Returns
     -------
     bins : MassBins
     number : ndarray of int, shape (n,)
-        From 0; -1 where the mass is zero.
+        Counted from 0; -1 where the mass is zero.
 
     Raises
     ------
     UsageError
-        Of `check_width`.
+        See `check_width`.
     BadValueError
         A mass is negative or not finite.
     """
@@ -121,7 +121,7 @@ def bin_masses(mass: Array, width: float, what: str) -> tuple[MassBins, Array]:
     if not positive.any():
         return MassBins(width, 0, 0), number
     ends = np.log10([mass[positive].min(), mass[positive].max()]) / width
-    first, last = int(np.floor(ends[0])) - 1, int(np.floor(ends[1])) + 2  # whatever log10 rounds to
+    first, last = int(np.floor(ends[0])) - 1, int(np.floor(ends[1])) + 2  # allow for rounding
     place = np.searchsorted(_edges(first, last, width), mass[positive], side="right") - 1
     lowest, highest = int(place.min()), int(place.max())
     number[positive] = place - lowest
@@ -129,12 +129,12 @@ def bin_masses(mass: Array, width: float, what: str) -> tuple[MassBins, Array]:
 
 
 def check_masses(mass: Array, what: str) -> None:
-    """Refuse masses that cannot be.
+    """Raise if a mass is impossible.
 
     Raises
     ------
     BadValueError
-        One is negative or not finite.
+        A mass is negative or not finite.
     """
     bad = np.flatnonzero(~((mass >= 0) & (mass < np.inf)))
     if bad.size:
@@ -146,34 +146,34 @@ def check_masses(mass: Array, what: str) -> None:
 
 
 def count(number: Array, bins: int) -> Array:
-    """How many are in each bin, shape (bins,); those with the number -1 are in none."""
+    """Return how many are in each bin, shape (bins,); a number of -1 means no bin."""
     return np.bincount(number[number >= 0], minlength=bins)
 
 
 def count_by_region(number: Array, region: Array, bins: int, regions: int) -> Array:
-    """How many are in each bin of each sub-volume, shape (regions, bins)."""
+    """Return how many are in each bin of each sub-volume, shape (regions, bins)."""
     known = number >= 0
     both = np.bincount(region[known] * bins + number[known], minlength=regions * bins)
     return both.reshape(regions, bins)
 
 
 def left_out(by_region: Array) -> Array:
-    """Totals with each sub-volume left out, shape as given, of numbers of shape (R, ...)."""
+    """Return the totals with each of R sub-volumes left out, for numbers of shape (R, ...)."""
     return np.asarray(by_region.sum(axis=0) - by_region)
 
 
 def ratio(above: Array, below: Array) -> Array:
-    """``above / below``; NaN where both are 0."""
+    """Return ``above / below``; NaN where both are 0."""
     with np.errstate(invalid="ignore"):
         return np.asarray(above / below)
 
 
 def mean_error(variance: Array, number: Array) -> Array:
-    """Standard error of the mean of ``number`` independent values, shape as given.
+    """Return the standard error of the mean of ``number`` independent values.
 
-    sqrt(n variance + 1/4) / n: half the width of the score interval at one sigma (Wilson 1927,
-    JASA 22, 209; for a binomial to order 1/n). Unlike sqrt(variance / n) it is not 0 for 0 out of
-    n, or n out of n.
+    It is sqrt(n variance + 1/4) / n, half the width of the score interval at one sigma (Wilson
+    1927, JASA 22, 209; for a binomial to order 1/n). Unlike sqrt(variance / n) it is not 0 for 0
+    out of n, or n out of n. The shape is that of the arguments.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.sqrt(number * variance + 0.25) / number
@@ -181,28 +181,28 @@ def mean_error(variance: Array, number: Array) -> Array:
 
 
 def safe_jackknife(error: Array, independent: Array, number: Array, regions: int) -> Array:
-    """Jackknife errors, mended where a jackknife cannot know better.
+    """Return jackknife errors, with a lower limit in bins where a jackknife is unreliable.
 
-    A jackknife over bins that hold less than there are sub-volumes is one over single objects, and
-    chance may make it 0. There, and where it is 0 or cannot be made, ``independent`` is the least.
+    In bins with fewer objects than sub-volumes, a jackknife is one over single objects and may be 0
+    by chance. There, and where it is 0 or NaN, ``independent`` is the lower limit.
 
     Parameters
     ----------
     error : ndarray, shape (n,)
-        Of the jackknife.
+        Jackknife error.
     independent : ndarray, shape (n,)
-        Error that the objects would give if they were independent.
+        Error if the objects were independent.
     number : ndarray, shape (n,)
         Objects in the bin.
     regions : int
-        Sub-volumes.
+        Number of sub-volumes.
     """
-    mended = (number < regions) | ~(error > 0)
-    return np.where(mended, np.fmax(error, independent), error)
+    unreliable = (number < regions) | ~(error > 0)
+    return np.where(unreliable, np.fmax(error, independent), error)
 
 
 def describe_safe(per_side: int, objects: str, independent: str, voxels: int = 0) -> str:
-    """What errors of `safe_jackknife` are, for `Measurement.settings`."""
+    """Return a description of errors from `safe_jackknife` for `Measurement.settings`."""
     return (
         f"{describe(per_side, voxels)}; in bins of fewer than {per_side**3} {objects}, or where "
         f"that is 0 or cannot be made, not less than {independent}"

@@ -1,4 +1,4 @@
-"""Which bins of stellar mass are complete: what the catalogue says, by one rule."""
+"""Which bins of stellar mass are complete, by the catalogue's own statement."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ COMPLETE = Field("", "whether the catalogue holds all galaxies of the bin, as fa
 
 
 def complete(galaxies: GalaxyCatalog, bins: MassBins) -> tuple[NDArray[np.bool_], dict[str, Any]]:
-    """Return which bins are complete as a whole, and entries for `Measurement.settings`.
+    """Return which bins are wholly complete, and entries for `Measurement.settings`.
 
     Parameters
     ----------
     galaxies : GalaxyCatalog
-        Whose `GalaxyCatalog.completeness` decides; without a statement no bin is complete.
+        Its `GalaxyCatalog.completeness` decides; if that is not stated, no bin is complete.
     bins : MassBins
         n bins of stellar mass.
 
@@ -30,5 +30,5 @@ def complete(galaxies: GalaxyCatalog, bins: MassBins) -> tuple[NDArray[np.bool_]
     dict
         See `mockgal.completeness.Completeness.settings`.
     """
-    edges, found = bins.edges, galaxies.completeness
-    return found.holds(edges[:-1], edges[1:]), found.settings()
+    edges, stated = bins.edges, galaxies.completeness
+    return stated.holds(edges[:-1], edges[1:]), stated.settings()

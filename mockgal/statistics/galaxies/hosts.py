@@ -1,4 +1,4 @@
-"""The hosts that galaxies may have, with a galaxy or without: by mass, and where they are."""
+"""All hosts, with or without a galaxy: their numbers by mass, and their sub-volumes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ Array = NDArray[Any]
 
 BIN_WIDTH = 0.2  # dex
 HOST_MASS = axis_fields("host_mass", "mass of the host halo", r"$M_{\rm host}$ [$M_\odot/h$]")
-_AGREEMENT = 1e-5  # between masses of one host, after conversions of units
+_AGREEMENT = 1e-5  # relative difference allowed between two masses of one host, after conversions
 
 
 class Hosts(NamedTuple):
     """Hosts in bins of mass, and the bin of each galaxy's host.
 
-    ``number``, shape (hosts in the bin,); ``of_galaxy``, shape (galaxies,), is -1 where the host
-    mass is zero. With a jackknife, ``number_by_region``, shape (R, bins), and ``region``, that of
-    each galaxy's host.
+    ``number``, shape (bins,), has the hosts in each bin; ``of_galaxy``, shape (galaxies,), is -1
+    where the host mass is zero; ``without_mass`` counts hosts without a mass. With a jackknife
+    there are also ``number_by_region``, shape (R, bins), and ``region``, the sub-volume of each
+    galaxy's host.
     """
 
     bins: MassBins
@@ -38,37 +39,37 @@ class Hosts(NamedTuple):
 
 
 def mass_definition(galaxies: GalaxyCatalog) -> str:
-    """That of host masses, as the provenance has it."""
+    """Return the definition of host masses that the provenance states."""
     return str(galaxies.provenance.get("simulation", {}).get("mass_definition") or "not stated")
 
 
 def from_catalogue(
     galaxies: GalaxyCatalog, halos: HaloCatalog, bin_width: float, per_side: int
 ) -> Hosts:
-    """The hosts in the simulation that the galaxies were painted on.
+    """Return the hosts in the simulation on which the galaxies were painted.
 
     Raises
     ------
     BadValueError
-        It is another simulation, or was read with other options.
+        ``halos`` are of another simulation, or were read with other options.
     """
     width = check_width(bin_width)
     central = np.flatnonzero(halos["is_central"])
     ids, mass = halos["halo_id"][central], halos["host_mass"][central]
     order = np.argsort(ids, kind="stable")
-    wanted = galaxies["halo_id"]
-    place = np.minimum(np.searchsorted(ids[order], wanted), max(len(ids) - 1, 0))
-    row = order[place] if len(ids) else np.zeros(len(wanted), dtype=np.int64)
-    known = ids[row] == wanted if len(ids) else np.zeros(len(wanted), dtype=bool)
+    host_id = galaxies["halo_id"]
+    place = np.minimum(np.searchsorted(ids[order], host_id), max(len(ids) - 1, 0))
+    row = order[place] if len(ids) else np.zeros(len(host_id), dtype=np.int64)
+    known = ids[row] == host_id if len(ids) else np.zeros(len(host_id), dtype=bool)
     _check_same(galaxies, halos, central, known, row)
     bins, number = bin_masses(mass, width, "host_mass")
-    found, of_galaxy = count(number, len(bins)), number[row]
+    hosts, of_galaxy = count(number, len(bins)), number[row]
     without = int(np.sum(number < 0))
     if not per_side:
-        return Hosts(bins, found, of_galaxy, without)
+        return Hosts(bins, hosts, of_galaxy, without)
     region = jackknives.regions(halos["position"][central], galaxies.snapshot.box_size, per_side)
     numbers = by_region(number, region, len(bins), per_side**3)
-    return Hosts(bins, found, of_galaxy, without, numbers, region[row])
+    return Hosts(bins, hosts, of_galaxy, without, numbers, region[row])
 
 
 def _check_same(
@@ -80,7 +81,7 @@ def _check_same(
     if definition is not None and definition != halos.mass_definition:
         raise BadValueError(
             "hosts",
-            f"host masses {halos.mass_definition}, those of the galaxies being {definition}",
+            f"host masses {halos.mass_definition}, where those of the galaxies are {definition}",
             expected,
             f"read the simulation with --mass-definition {definition}",
         )
@@ -95,28 +96,28 @@ def _check_same(
             found = f"{len(central)} hosts, where {total} were painted"
             raise BadValueError("hosts", found, expected)
     if not known.all():
-        found = f"{np.sum(~known)} galaxies of hosts that are not there"
+        found = f"{np.sum(~known)} galaxies whose hosts are missing"
         raise BadValueError(
             "hosts", f"{found}, the first {galaxies['halo_id'][~known][0]}", expected
         )
     own, theirs = galaxies["halo_mass"], halos["host_mass"][central[row]]
     other = np.abs(own - theirs) > _AGREEMENT * np.abs(theirs)
     if other.any():
-        found = f"{np.sum(other)} galaxies of hosts with another mass"
+        found = f"{np.sum(other)} galaxies whose hosts have another mass"
         raise BadValueError(
             "hosts", f"{found}, the first {galaxies['halo_id'][other][0]}", expected
         )
 
 
 def from_histogram(galaxies: GalaxyCatalog, bin_width: float) -> Hosts:
-    """The hosts that the catalogue's provenance counts in bins of `HOST_BIN`.
+    """Return the hosts that the catalogue's provenance counts in bins of `HOST_BIN`.
 
     Raises
     ------
     UsageError
-        It counts none, or its bins do not add up to the width.
+        The provenance has no such counts, or its bins do not add up to the width.
     BadValueError
-        It counts no numbers.
+        The counts are damaged, or lack the hosts of some galaxies.
     """
     width = check_width(bin_width)
     counted = galaxies.provenance.get("simulation", {}).get("hosts")
@@ -124,7 +125,7 @@ def from_histogram(galaxies: GalaxyCatalog, bin_width: float) -> Hosts:
         raise UsageError(
             "hosts",
             "no number of hosts in the catalogue's provenance",
-            "the simulation that it was painted on",
+            "the simulation on which it was painted",
             "give it with --sim, or as hosts=sim.halos",
         )
     merged = round(width / HOST_BIN)
@@ -145,32 +146,32 @@ def from_histogram(galaxies: GalaxyCatalog, bin_width: float) -> Hosts:
     if outside.any():
         raise BadValueError(
             "provenance:simulation:hosts",
-            f"{np.sum(outside)} galaxies of hosts with a mass that no host is counted at",
-            "the hosts of these galaxies",
+            f"{np.sum(outside)} galaxies whose host masses are in none of the bins",
+            "counts that include the hosts of these galaxies",
             "give the simulation with --sim",
         )
     of_galaxy[mass > 0] = fine // merged - first
     coarse = (lowest + np.arange(len(numbers))) // merged - first
     bins = MassBins(width, first, int(coarse[-1]) + 1 if len(coarse) else 0)
-    found = np.zeros(len(bins), dtype=np.int64)
-    np.add.at(found, coarse, numbers)
-    return Hosts(bins, found, of_galaxy, without)
+    hosts = np.zeros(len(bins), dtype=np.int64)
+    np.add.at(hosts, coarse, numbers)
+    return Hosts(bins, hosts, of_galaxy, without)
 
 
 def _read(counted: Any) -> tuple[int, Array, int]:
-    """Number of the lowest bin, numbers of hosts, and of those without a mass."""
+    """Return the number of the lowest bin, the hosts per bin, and the hosts without a mass."""
     try:
         numbers = np.asarray(counted["counts"], dtype=np.int64)
         edges = np.asarray(counted["log10_mass_edges"], dtype=np.float64)
         lowest = round(float(edges[0]) / HOST_BIN) if len(edges) else 0
         expected = lowest + np.arange(len(numbers) + 1) if len(numbers) else np.empty(0)
         if not np.allclose(edges, HOST_BIN * expected) or numbers.min(initial=0) < 0:
-            raise ValueError("bins or counts that cannot be")
+            raise ValueError("impossible bins or counts")
         return lowest, numbers, int(counted.get("without_mass", 0))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise BadValueError(
             "provenance:simulation:hosts",
-            f"something damaged ({error})",
+            f"damaged counts ({error})",
             f"counts between log10_mass_edges {HOST_BIN} dex apart",
             "give the simulation with --sim",
         ) from error

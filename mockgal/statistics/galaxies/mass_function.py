@@ -1,4 +1,4 @@
-"""Stellar-mass function: number of galaxies by stellar mass, per volume and decade."""
+"""Stellar-mass function: the number of galaxies per volume and decade of stellar mass."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STELLAR_MASS = axis_fields("stellar_mass", "stellar mass", r"$M_*$ [$M_\odot/h$]
 def stellar_mass_function(
     galaxies: GalaxyCatalog, *, bin_width: float = BIN_WIDTH, jackknife: int = 3
 ) -> Measurement:
-    """Comoving number density of galaxies per decade of stellar mass, dn / dlog10 M*.
+    """Measure the comoving number density per decade of stellar mass, dn / dlog10 M*.
 
     Parameters
     ----------
@@ -45,31 +45,31 @@ def stellar_mass_function(
     Measurement
         ``stellar_mass`` with the edges of the bin, ``mass_function``, its error, ``poisson_error``
         (the square root of the count, or of 1 in bins without galaxies), ``galaxies``, and
-        ``complete``: whether all of the bin lies where the catalogue is complete
-        (`mockgal.types.GalaxyCatalog.completeness`); ``settings`` has the limits. The numbers of
-        the others are too low, or not known to be right.
+        ``complete``: whether the whole bin is where the catalogue is complete
+        (`mockgal.types.GalaxyCatalog.completeness`); ``settings`` has the limits. In other bins the
+        numbers are too low, or not known to be right.
 
     Raises
     ------
     UsageError
-        A bin width or jackknife that cannot be, or a catalogue that is not in a box.
+        The bin width or the jackknife is not allowed, or the catalogue is not in a box.
     BadValueError
-        A stellar mass that is negative or not finite.
+        A stellar mass is negative or not finite.
     """
     position, volume = positions(galaxies), galaxies.snapshot.box_size**3
     per_side = jackknives.check_per_side(jackknife)
     bins, number = bin_masses(galaxies["stellar_mass"], bin_width, "stellar_mass")
-    found = count(number, len(bins))
+    counts = count(number, len(bins))
     unit = 1.0 / (volume * bins.width)
-    density = found * unit  # 0 in empty bins, so that the mean over realisations is unbiased
-    poisson = np.sqrt(np.maximum(found, 1)) * unit
+    density = counts * unit  # 0 in empty bins, so that the mean over realisations is unbiased
+    poisson = np.sqrt(np.maximum(counts, 1)) * unit
     error, described = poisson, POISSON
     if per_side:
         regions = per_side**3
         region = jackknives.regions(position, galaxies.snapshot.box_size, per_side)
         others = left_out(count_by_region(number, region, len(bins), regions))
         moved = jackknives.error(others * (unit * regions / (regions - 1)))
-        error = safe_jackknife(moved, poisson, found, regions)
+        error = safe_jackknife(moved, poisson, counts, regions)
         described = describe_safe(per_side, "galaxies", "Poisson (one galaxy's in empty bins)")
     whole, limits = complete(galaxies, bins)
     return Measurement(
@@ -79,7 +79,7 @@ def stellar_mass_function(
             "mass_function": density,
             "mass_function_error": error,
             "poisson_error": poisson,
-            "galaxies": found,
+            "galaxies": counts,
             "complete": whole,
         },
         {

@@ -31,21 +31,22 @@ def occupation(
     bin_width: float = BIN_WIDTH,
     jackknife: int = 3,
 ) -> Measurement:
-    """Mean number of galaxies per host, those without a galaxy included, in bins of host mass.
+    """Measure the mean number of galaxies per host, empty hosts included, in bins of host mass.
 
     Parameters
     ----------
     galaxies : GalaxyCatalog
         In a periodic box.
     hosts : HaloCatalog, optional
-        The simulation that they were painted on. Without it, the number of hosts is that in the
-        catalogue's provenance, and there is no jackknife, as it says nothing of where hosts are.
+        The halos of the simulation on which they were painted. Without it, the number of hosts is
+        taken from the catalogue's provenance, and there is no jackknife, as the provenance does not
+        state the positions of hosts.
     bin_width : float
         [dex]; edges are its multiples in log10 (M_host / (Msun/h)). Without ``hosts``, a multiple
         of 0.1 dex.
     jackknife : int
-        Sub-volumes along each side, each with its hosts and all their galaxies, or 0 for the
-        errors of independent hosts.
+        Sub-volumes along each side, each with its hosts and all their galaxies, or 0 for the errors
+        of independent hosts.
 
     Returns
     -------
@@ -57,8 +58,8 @@ def occupation(
     Raises
     ------
     UsageError
-        A bin width or jackknife that cannot be, a catalogue that is not in a box, or one that does
-        not say how many hosts there are.
+        The bin width or the jackknife is not allowed, the catalogue is not in a box, or it does not
+        state the number of hosts.
     BadValueError
         ``hosts`` are not of the same simulation, or there are more centrals than hosts.
     """
@@ -76,7 +77,7 @@ def occupation(
     }
     if np.any(counts["centrals"] > found.number):
         raise BadValueError(
-            "hosts", "more centrals than hosts of a mass", "the hosts of these galaxies"
+            "hosts", "more centrals than hosts in a bin of mass", "the hosts of these galaxies"
         )
     means = {kind: mass_bins.ratio(counts[kind], found.number) for kind in KINDS}
     errors, described = _independent(galaxies, found, means), INDEPENDENT
@@ -132,7 +133,7 @@ def occupation(
 def _independent(
     galaxies: GalaxyCatalog, found: Hosts, means: dict[str, Array]
 ) -> dict[str, Array]:
-    """Errors of the means if hosts were independent: see `INDEPENDENT`."""
+    """Return the errors of the means for independent hosts: see `INDEPENDENT`."""
     satellite = ~galaxies["is_central"]
     _, row, each = np.unique(galaxies["halo_id"][satellite], return_index=True, return_counts=True)
     bin_of_host = found.of_galaxy[satellite][row]

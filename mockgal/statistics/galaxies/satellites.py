@@ -1,4 +1,4 @@
-"""Satellite fraction: how many of the galaxies of a stellar mass are satellites."""
+"""Satellite fraction: the fraction of galaxies that are satellites, by stellar mass."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INDEPENDENT = "binomial, sqrt(n f (1 - f) + 1/4) / n for a fraction f of n galax
 def satellite_fraction(
     galaxies: GalaxyCatalog, *, bin_width: float = mass_bins.BIN_WIDTH, jackknife: int = 3
 ) -> Measurement:
-    """Satellites over all galaxies, in bins of stellar mass.
+    """Measure the fraction of galaxies that are satellites, in bins of stellar mass.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ def satellite_fraction(
     bin_width : float
         [dex]; edges are its multiples in log10 (M* / (Msun/h)).
     jackknife : int
-        Sub-volumes along each side, or 0 for binomial errors. Those take galaxies as independent,
-        which satellites of one host are not.
+        Sub-volumes along each side, or 0 for binomial errors, which assume independent galaxies;
+        satellites of one host are not independent.
 
     Returns
     -------
@@ -39,18 +39,18 @@ def satellite_fraction(
     Raises
     ------
     UsageError
-        A bin width or jackknife that cannot be, or a catalogue that is not in a box.
+        The bin width or the jackknife is not allowed, or the catalogue is not in a box.
     BadValueError
-        A stellar mass that is negative or not finite.
+        A stellar mass is negative or not finite.
     """
     position = positions(galaxies)
     per_side = jackknives.check_per_side(jackknife)
     bins, number = mass_bins.bin_masses(galaxies["stellar_mass"], bin_width, "stellar_mass")
     satellite = ~galaxies["is_central"]
-    found = mass_bins.count(number, len(bins))
+    counts = mass_bins.count(number, len(bins))
     satellites = mass_bins.count(number[satellite], len(bins))
-    fraction = mass_bins.ratio(satellites, found)
-    error, described = mass_bins.mean_error(fraction * (1.0 - fraction), found), INDEPENDENT
+    fraction = mass_bins.ratio(satellites, counts)
+    error, described = mass_bins.mean_error(fraction * (1.0 - fraction), counts), INDEPENDENT
     if per_side:
         regions = per_side**3
         region = jackknives.regions(position, galaxies.snapshot.box_size, per_side)
@@ -61,7 +61,7 @@ def satellite_fraction(
             for chosen in (satellite, slice(None))
         )
         moved = jackknives.error(mass_bins.ratio(above, below))
-        error = mass_bins.safe_jackknife(moved, error, found, regions)
+        error = mass_bins.safe_jackknife(moved, error, counts, regions)
         described = mass_bins.describe_safe(per_side, "galaxies", INDEPENDENT)
     whole, limits = complete(galaxies, bins)
     return Measurement(
@@ -71,7 +71,7 @@ def satellite_fraction(
             "satellite_fraction": fraction,
             "satellite_fraction_error": error,
             "satellites": satellites,
-            "galaxies": found,
+            "galaxies": counts,
             "complete": whole,
         },
         {

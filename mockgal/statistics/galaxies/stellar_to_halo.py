@@ -1,4 +1,4 @@
-"""Stellar-to-halo relation: the stellar mass of galaxies by their host's mass, and its scatter."""
+"""Stellar-to-halo relation: the stellar mass of galaxies by host mass, and its scatter."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ Array = NDArray[Any]
 
 KINDS, ESTIMATES = ("central", "satellite"), ("stellar_mass", "scatter")
 PERCENTILES = (0.16, 0.50, 0.84)
-LEAST = 5  # galaxies of which an error is given
+LEAST = 5  # fewest galaxies in a bin for an error
 INDEPENDENT = "of independent galaxies, from the density of masses at the percentiles"
 
 
 def stellar_to_halo_relation(
     galaxies: GalaxyCatalog, *, bin_width: float = BIN_WIDTH, jackknife: int = 3
 ) -> Measurement:
-    """Median stellar mass and its scatter in bins of host mass, for centrals and satellites.
+    """Measure the median stellar mass and its scatter by host mass, for centrals and satellites.
 
     Parameters
     ----------
@@ -50,27 +50,27 @@ def stellar_to_halo_relation(
     Returns
     -------
     Measurement
-        ``host_mass`` with the edges of the bin and, for ``<type>`` central and satellite:
-        ``<type>_stellar_mass``, ten to the median of log10 M*, and its error;
+        ``host_mass`` with the edges of the bin and, with ``central`` and ``satellite`` for
+        ``<type>``: ``<type>_stellar_mass``, ten to the median of log10 M*, and its error;
         ``<type>_scatter``, half of the range from the 16th to the 84th percentile of log10 M* [dex]
-        (NaN for fewer than two galaxies, and too small for few: by about 15% for ten), and its
+        (NaN for fewer than two galaxies, and biased low for few: by about 15% for ten), and its
         error; ``<type>_standard_deviation`` of log10 M* [dex]; and ``<type>s``, their number.
-        ``galaxies`` has all. Errors are NaN for fewer than 5 galaxies. The scatter includes that of
-        host masses within the bin.
+        ``galaxies`` counts all. Errors are NaN for fewer than 5 galaxies. The scatter includes that
+        of host masses within the bin.
 
     Raises
     ------
     UsageError
-        A bin width or jackknife that cannot be, or a catalogue that is not in a box.
+        The bin width or the jackknife is not allowed, or the catalogue is not in a box.
     BadValueError
-        A mass that is negative or not finite.
+        A mass is negative or not finite.
 
     Notes
     -----
-    Host masses are those of the input. Errors of a percentile Q_p are those of the fraction of
-    galaxies below it, over their density per dex there (Woodruff 1952, JASA 47, 635): a jackknife
-    of percentiles themselves does not converge, one of fractions does. For log-normal masses they
-    are right to 10% for 60 galaxies and more, and up to 35% too large for 10 to 20.
+    Host masses are those of the input. The error of a percentile Q_p is that of the fraction of
+    galaxies below it, divided by their density per dex there (Woodruff 1952, JASA 47, 635): a
+    jackknife of percentiles does not converge, but one of fractions does. For log-normal masses
+    these errors are right to 10% for 60 galaxies and more, and up to 35% too large for 10 to 20.
     """
     position, size = positions(galaxies), galaxies.snapshot.box_size
     per_side = jackknives.check_per_side(jackknife)
@@ -134,11 +134,11 @@ def _fields(kind: str) -> dict[str, Field]:
 def _by_bin(
     number: Array, log_mass: Array, region: Array | None, bins: int, per_side: int
 ) -> dict[str, Array]:
-    """The columns of one type, shape (bins,)."""
-    found = count(number, bins)
+    """Return the columns of one type, shape (bins,)."""
+    counts = count(number, bins)
     quantile, sparsity = np.full((2, len(PERCENTILES), bins), np.nan)
     deviation = np.full(bins, np.nan)
-    order = np.lexsort((log_mass, number))  # rows of a bin together, whatever their order
+    order = np.lexsort((log_mass, number))  # groups the rows of each bin
     ends = np.searchsorted(number[order], np.arange(bins + 1))
     for i in range(bins):
         values = log_mass[order[ends[i] : ends[i + 1]]]
@@ -148,14 +148,14 @@ def _by_bin(
             deviation[i] = np.std(values, ddof=1)
         if len(values) >= LEAST:
             sparsity[:, i] = [_sparsity(values, p) for p in PERCENTILES]
-    median_error, scatter_error = _independent_errors(sparsity, found)
+    median_error, scatter_error = _independent_errors(sparsity, counts)
     if region is not None:
         regions = per_side**3
         total = left_out(count_by_region(number, region, bins, regions))
         moved = np.empty((len(PERCENTILES), regions, bins))
         for p, level in enumerate(quantile):
             place = np.maximum(number, 0)
-            # at the percentile itself a galaxy is half below
+            # A galaxy exactly at the percentile counts as half below.
             below = np.where(log_mass < level[place], number, -1)
             at = np.where(log_mass == level[place], number, -1)
             fraction = ratio(
@@ -165,22 +165,23 @@ def _by_bin(
             )
             moved[p] = -fraction * sparsity[p]
         for error, what in ((median_error, moved[1]), (scatter_error, 0.5 * (moved[2] - moved[0]))):
-            error[:] = safe_jackknife(jackknives.error(what), error, found, regions)
+            error[:] = safe_jackknife(jackknives.error(what), error, counts, regions)
     median = 10.0 ** quantile[1]
     return {
         "<type>_stellar_mass": median,
         "<type>_stellar_mass_error": math.log(10.0) * median * median_error,
-        "<type>_scatter": np.where(found >= 2, 0.5 * (quantile[2] - quantile[0]), np.nan),
+        "<type>_scatter": np.where(counts >= 2, 0.5 * (quantile[2] - quantile[0]), np.nan),
         "<type>_scatter_error": scatter_error,
         "<type>_standard_deviation": deviation,
-        "<type>s": found,
+        "<type>s": counts,
     }
 
 
 def _sparsity(values: Array, p: float) -> float:
-    """One over the density at the quantile ``p``: the slope of the quantile function [dex].
+    """Return one over the density at the quantile ``p``: the slope of the quantile function [dex].
 
-    Between quantiles two binomial standard deviations of p to either side, as far as there are.
+    The slope is taken between the quantiles two binomial standard deviations of p to either side,
+    within 0 and 1.
     """
     reach = 2.0 * math.sqrt(p * (1.0 - p) / len(values))
     low, high = max(p - reach, 0.0), min(p + reach, 1.0)
@@ -188,14 +189,14 @@ def _sparsity(values: Array, p: float) -> float:
     return float((ends[1] - ends[0]) / (high - low))
 
 
-def _independent_errors(sparsity: Array, found: Array) -> tuple[Array, Array]:
-    """Errors of the median and of half the range between percentiles [dex], shape (bins,).
+def _independent_errors(sparsity: Array, counts: Array) -> tuple[Array, Array]:
+    """Return errors of the median and of half the range of percentiles [dex], shape (bins,).
 
-    Quantiles of n independent values have the covariance s_p s_q p (1 - q) / n for p <= q, s being
+    Quantiles of n independent values have the covariance s_p s_q p (1 - q) / n for p <= q, with s
     the sparsity.
     """
     low, middle, high = PERCENTILES
-    n = np.maximum(found, 1)
+    n = np.maximum(counts, 1)
     median = sparsity[1] * np.sqrt(middle * (1.0 - middle) / n)
     variance = sparsity[0] ** 2 * low * (1.0 - low) + sparsity[2] ** 2 * high * (1.0 - high)
     variance = variance - 2.0 * sparsity[0] * sparsity[2] * low * (1.0 - high)

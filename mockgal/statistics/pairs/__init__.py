@@ -1,1 +1,1 @@
-"""Correlation functions, from counts of pairs."""
+"""Correlation functions from pair counts."""

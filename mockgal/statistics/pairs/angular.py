@@ -1,4 +1,4 @@
-"""Pairs of galaxies on the sky by their angle, and the angular correlation function w(theta)."""
+"""Pair counts of galaxies on the sky by angle, and the angular correlation function w(theta)."""
 
 from __future__ import annotations
 
@@ -25,33 +25,33 @@ def angular_correlation_function(
     *,
     edges: ArrayLike,
 ) -> Measurement:
-    """Angular correlation function w(theta), by the estimator of Landy & Szalay 1993, ApJ 412, 64.
+    """Measure w(theta) with the estimator of Landy & Szalay 1993, ApJ 412, 64.
 
-    w = (DD - 2 DR + RR) / RR, each divided by the number of pairs there are.
+    w = (DD - 2 DR + RR) / RR, with each count divided by the total number of its pairs.
 
     Parameters
     ----------
     right_ascension, declination : array_like, shape (n,)
-        Of the galaxies [deg].
+        Coordinates of the galaxies [deg].
     random_right_ascension, random_declination : array_like, shape (m,)
-        Of points at random on the same part of the sky [deg].
+        Coordinates of random points on the same part of the sky [deg].
     edges : array_like, shape (bins + 1,)
-        Of the bins of theta [deg].
+        Edges of the bins of theta [deg].
 
     Returns
     -------
     Measurement
         Columns ``theta_low``, ``theta_high``, ``theta`` (the mean over the bin's area on a plane)
-        [deg], ``w`` with ``w_error`` (Poisson: sqrt(DD) / RR, too small for clustered galaxies;
-        without pairs of galaxies that of one), ``pairs`` and ``random_pairs``, each counted once.
-        A bin without pairs of galaxies has what the estimator gives, so that the mean over
-        realisations is unbiased; w is NaN only without pairs of random points, or with less
-        than two galaxies.
+        [deg], ``w`` with ``w_error`` (Poisson: sqrt(DD) / RR, too small for clustered galaxies; in
+        bins without galaxy pairs the error of one pair), ``pairs`` and ``random_pairs``, each
+        counted once. In bins without galaxy pairs w is the value of the estimator, so that the mean
+        over realisations is unbiased; w is NaN only without random pairs, or with fewer than two
+        galaxies.
 
     Raises
     ------
     UsageError, BadValueError, ResourceError
-        As `angular_pairs`.
+        See `angular_pairs`.
     """
     edges = check_edges(edges)
     check_room(right_ascension, random_right_ascension)
@@ -109,17 +109,17 @@ def angular_pairs(
     *,
     other: tuple[ArrayLike, ArrayLike] | None = None,
 ) -> Array:
-    """Pairs of positions on the sky in each bin of angle, exactly.
+    """Return the exact number of pairs of positions on the sky in each bin of angle.
 
     Parameters
     ----------
     right_ascension, declination : array_like, shape (n,)
         [deg]
     edges : array_like, shape (bins + 1,)
-        [deg], above 0, to 180 at most. A bin holds its lower edge and not its upper one.
+        [deg], above 0 and at most 180. A bin includes its lower edge but not its upper one.
     other : tuple of two array_like, shape (m,)
-        Right ascension and declination of another sample, whose members are the second ones of
-        pairs.
+        Right ascension and declination of another sample, which supplies the second member of each
+        pair.
 
     Returns
     -------
@@ -129,11 +129,11 @@ def angular_pairs(
     Raises
     ------
     UsageError
-        Edges that are no such.
+        The edges are out of range or do not increase.
     BadValueError
-        Coordinates that are no places on the sky, or unequal in number.
+        Coordinates are not positions on the sky, or differ in number.
     ResourceError
-        There is no memory for so many.
+        The memory is too small for so many points.
     """
     check_room(right_ascension, () if other is None else other[0])
     first = unit_vectors(right_ascension, declination)
@@ -144,8 +144,8 @@ def angular_pairs(
 def _count(
     counter: PairCounter, samples: Sequence[tuple[Array, Array | None]], edges: Array
 ) -> list[Array]:
-    """Pairs of each couple of samples in each bin, those of one sample counted once."""
-    # The chord is exact to rounding for small angles, where the cosine of the angle is not.
+    """Return the pairs in each bin for each two samples; pairs within one sample count once."""
+    # For small angles the chord is exact to rounding, and the cosine of the angle is not.
     chords = 2.0 * np.sin(np.radians(edges) / 2.0)
     counts = count_pairs(Shells(chords), counter, samples, None, "pairs by angle")[:, :, 0]
     return [
@@ -155,27 +155,27 @@ def _count(
 
 
 def check_room(*samples: ArrayLike) -> None:
-    """Raise if pairs of so many points cannot be counted in the memory that there is.
+    """Raise if the available memory is too small to count pairs of so many points.
 
     Raises
     ------
     ResourceError
-        They cannot.
+        The memory is too small.
     """
     number = sum(np.size(sample) for sample in samples)
     check_memory("pairs by angle", BYTES * number, "count fewer points, such as one in ten")
 
 
 def unit_vectors(right_ascension: ArrayLike, declination: ArrayLike) -> Array:
-    """Places on the unit sphere, shape (n, 3), of coordinates in degrees.
+    """Return points on the unit sphere, shape (n, 3), for coordinates in degrees.
 
-    They are multiples of 2**-52, so that differences of coordinates are exact: counts are the same
-    whichever points are counted together.
+    They are multiples of 2**-52, so that differences of coordinates are exact: counts do not depend
+    on which points are counted together.
 
     Raises
     ------
     BadValueError
-        Not finite, a declination beyond the poles, or unequal in number.
+        Coordinates are not finite, a declination is beyond the poles, or their numbers differ.
     """
     ra = np.asarray(right_ascension, dtype=np.float64)
     dec = np.asarray(declination, dtype=np.float64)
@@ -190,7 +190,7 @@ def unit_vectors(right_ascension: ArrayLike, declination: ArrayLike) -> Array:
         row = np.flatnonzero(bad)[0]
         raise BadValueError(
             "positions on the sky",
-            f"{np.count_nonzero(bad)} rows that are none, the first {row}: {ra[row]}, {dec[row]}",
+            f"{np.count_nonzero(bad)} impossible rows, the first {row}: {ra[row]}, {dec[row]}",
             "finite right ascensions, and declinations in [-90, 90], in degrees",
         )
     ra, dec = np.radians(ra), np.radians(dec)
@@ -202,12 +202,12 @@ def unit_vectors(right_ascension: ArrayLike, declination: ArrayLike) -> Array:
 
 
 def check_edges(edges: ArrayLike) -> Array:
-    """Edges of bins of angle, shape (bins + 1,) [deg].
+    """Return the edges of bins of angle, shape (bins + 1,) [deg].
 
     Raises
     ------
     UsageError
-        Fewer than two, or they do not increase from above 0 to 180 at most.
+        There are fewer than two edges, or they do not increase from above 0 to at most 180.
     """
     values = np.asarray(edges, dtype=np.float64)
     if (

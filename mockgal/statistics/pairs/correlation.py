@@ -1,26 +1,26 @@
 """Two-point correlation functions of galaxies in a periodic box: xi(r), w_p(r_p), multipoles.
 
-- xi = DD / RR - 1. RR, the pairs expected of points at random, is known in a periodic box:
+- xi = DD / RR - 1. RR, the expected number of pairs of random points, is known in a periodic box:
   n (n - 1) V_bin / V.
 - w_p = 2 times the integral of xi(r_p, pi) over pi from 0 to pi_max (Davis & Peebles 1983, ApJ 267,
-  465). RR being proportional to the length along pi, that is 2 pi_max (DD / RR - 1) with all pi in
+  465). As RR is proportional to the length along pi, that is 2 pi_max (DD / RR - 1) with all pi in
   one bin: bins along pi would change nothing.
 - xi_l = (2 l + 1) times the integral of xi(s, mu) L_l(mu) over mu from 0 to 1, with L_l integrated
-  over each bin of mu, so that a xi that does not depend on mu has no quadrupole.
+  over each bin of mu, so that a xi independent of mu has no quadrupole.
 
-Each galaxy counts as one. A bin of separations holds its lower edge and not its upper one.
+Each galaxy counts as one. A bin of separations includes its lower edge but not its upper one.
 
-A bin without pairs has what the estimator gives, DD / RR - 1 = -1 (w_p = -2 pi_max; xi_0 = -1,
+A bin without pairs has the value of the estimator, DD / RR - 1 = -1 (w_p = -2 pi_max; xi_0 = -1,
 xi_2 = xi_4 = 0), so that the mean over realisations is unbiased, however sparse they are: leaving
-such bins out would average over those realisations alone that have a pair. Its error is that of one
-pair. Only where RR = 0, with less than two galaxies, there is no number (NaN).
+such bins out would average only over the realisations that have a pair. Its error is that of one
+pair. Values are NaN only if RR = 0, with fewer than two galaxies.
 
-Errors are by jackknife (`mockgal.statistics.pairs.jackknife`). Measured with 27 sub-volumes of a
-box of side L, over 400 boxes of 2000 points: errors of xi are 1.06 (at L/50) to 1.5 (at L/4) times
-the scatter between boxes for points at random, where each pair across a boundary is left out twice;
-0.85 (within the clusters) to 1.24 times for clusters of points, and 1.0 to 1.2 times for a
-log-normal field. That errors of correlation functions by jackknife are rather too large is known:
-Norberg et al. 2009, arXiv:0810.1885; Mohammad & Percival 2022, arXiv:2109.07071.
+Errors are from a jackknife (`mockgal.statistics.pairs.jackknife`). They were tested with 27
+sub-volumes of a box of side L, over 400 boxes of 2000 points. Errors of xi are 1.06 (at L/50) to
+1.5 (at L/4) times the scatter between boxes for random points, where each pair across a boundary is
+left out twice; 0.85 (within the clusters) to 1.24 times for clustered points, and 1.0 to 1.2 times
+for a log-normal field. Jackknife errors of correlation functions are known to be somewhat too
+large: Norberg et al. 2009, arXiv:0810.1885; Mohammad & Percival 2022, arXiv:2109.07071.
 """
 
 from __future__ import annotations
@@ -69,22 +69,22 @@ def correlation_function(
     line_of_sight: str | None = None,
     jackknife: int = 3,
 ) -> Measurement:
-    """Correlation function xi(r).
+    """Measure the correlation function xi(r).
 
     Parameters
     ----------
     galaxies : GalaxyCatalog
         In a periodic box.
     r_min, r_max : float
-        Ends of the bins [Mpc/h]; r_max is below a third of the box; without it, a quarter of the
-        box, but no more than 30 Mpc/h.
+        Ends of the bins [Mpc/h]; r_max must be below a third of the box. Its default is a quarter
+        of the box, but at most 30 Mpc/h.
     bins : int
-        Equal in log r.
+        Number of bins, equal in log r.
     line_of_sight : str, optional
         ``"x"``, ``"y"`` or ``"z"``: measure in redshift space.
     jackknife : int
-        Sub-volumes along each side of the box, or 0 for Poisson errors, sqrt(DD) / RR, in bins
-        without pairs those of one pair.
+        Sub-volumes along each side of the box, or 0 for Poisson errors, sqrt(DD) / RR; in bins
+        without pairs the error of one pair.
 
     Returns
     -------
@@ -95,12 +95,12 @@ def correlation_function(
     Raises
     ------
     UsageError
-        An option that cannot be honoured.
+        An option has a value that is not allowed.
 
     Notes
     -----
-    It takes the time of counting all pairs once in each direction: tens of seconds for 1e6 galaxies
-    with halotools, a tenth of it or less with Corrfunc (docs/explanation/speed.md).
+    The run time is that of counting all pairs once in each direction: tens of seconds for 1e6
+    galaxies with halotools, a tenth of that or less with Corrfunc (docs/explanation/speed.md).
     """
     edges = logarithmic_edges(r_min, r_max, bins, galaxies.snapshot.box_size)
     one = np.ones(1)
@@ -121,7 +121,7 @@ def projected_correlation_function(
     pi_max: float | None = None,
     jackknife: int = 3,
 ) -> Measurement:
-    """Projected correlation function w_p(r_p), in redshift space.
+    """Measure the projected correlation function w_p(r_p), in redshift space.
 
     Parameters
     ----------
@@ -131,14 +131,14 @@ def projected_correlation_function(
         ``"x"``, ``"y"`` or ``"z"``.
     r_min, r_max : float
         Ends of the bins of r_p, the separation across the line of sight [Mpc/h]; limit and
-        default as for `correlation_function`.
+        default as in `correlation_function`.
     bins : int
-        Equal in log r_p.
+        Number of bins, equal in log r_p.
     pi_max : float, optional
-        Largest separation along the line of sight [Mpc/h], below a third of the box; without it,
-        a quarter of the box, but no more than 40 Mpc/h.
+        Largest separation along the line of sight [Mpc/h], below a third of the box; by default a
+        quarter of the box, but at most 40 Mpc/h.
     jackknife : int
-        As for `correlation_function`.
+        See `correlation_function`.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def projected_correlation_function(
     Raises
     ------
     UsageError
-        An option that cannot be honoured.
+        An option has a value that is not allowed.
     """
     check_axis(line_of_sight)
     box_size = galaxies.snapshot.box_size
@@ -178,7 +178,7 @@ def correlation_multipoles(
     mu_bins: int = MU_BINS,
     jackknife: int = 3,
 ) -> Measurement:
-    """Multipoles of the correlation function in redshift space, xi_0, xi_2 and xi_4 of s.
+    """Measure the multipoles xi_0(s), xi_2(s) and xi_4(s) of xi in redshift space.
 
     Parameters
     ----------
@@ -187,14 +187,14 @@ def correlation_multipoles(
     line_of_sight : str
         ``"x"``, ``"y"`` or ``"z"``.
     r_min, r_max : float
-        Ends of the bins of the separation s [Mpc/h]; limit and default as for
+        Ends of the bins of the separation s [Mpc/h]; limit and default as in
         `correlation_function`.
     bins : int
-        Equal in log s.
+        Number of bins, equal in log s.
     mu_bins : int
-        Of mu from 0 to 1, the cosine of the angle to the line of sight.
+        Number of bins of mu from 0 to 1, the cosine of the angle to the line of sight.
     jackknife : int
-        As for `correlation_function`.
+        See `correlation_function`.
 
     Returns
     -------
@@ -206,7 +206,7 @@ def correlation_multipoles(
     Raises
     ------
     UsageError
-        An option that cannot be honoured.
+        An option has a value that is not allowed.
     """
     check_axis(line_of_sight)
     edges = logarithmic_edges(r_min, r_max, bins, galaxies.snapshot.box_size)
@@ -238,7 +238,7 @@ def correlation_multipoles(
 
 
 def legendre_weights(mu_bins: int) -> Array:
-    """(2 l + 1) times the integral of L_l over each bin of mu, shape (3, mu_bins)."""
+    """Return (2 l + 1) times the integral of L_l over each bin of mu, shape (3, mu_bins)."""
     edges = np.linspace(0.0, 1.0, mu_bins + 1)
     integrals = [np.polynomial.Legendre.basis(order).integ()(edges) for order in ORDERS]
     return (2 * np.array(ORDERS)[:, None] + 1) * np.diff(integrals, axis=1)
@@ -261,10 +261,10 @@ def _measure(
     jackknife: int,
     label: str,
 ) -> _Found:
-    """Sums of xi over each row of m bins times ``weights``, shape (estimates, m).
+    """Return the estimates: sums of xi over each row of m bins times ``weights``.
 
-    ``of_one``, shape (estimates,), is what the weights give of xi = 1, exactly;
-    ``label`` what progress is told of.
+    ``weights`` have shape (estimates, m); ``of_one``, shape (estimates,), is their exact sum for
+    xi = 1; ``label`` names the work in progress reports.
     """
     per_side = jackknives.check_per_side(jackknife)
     box_size = galaxies.snapshot.box_size
@@ -287,7 +287,7 @@ def _measure(
             described = f"{POISSON}; too small for clustered galaxies"
         values = (pairs / random) @ weights.T - of_one
         total = pairs.sum(axis=1)
-        # Each pair counts twice; where there is none, one is spread over the bins.
+        # Each pair counts twice; in rows without pairs, one pair is spread over the bins.
         spread = np.where(total[:, None] > 0, pairs, 2.0 / pairs.shape[1])
         errors = np.sqrt(2.0 * spread / random**2 @ weights.T**2)
     if per_side:
@@ -320,7 +320,7 @@ def _result(
     found: _Found,
     style: Style | None = None,
 ) -> Measurement:
-    """The result, with the mean separation over each bin in a space of 2 or 3 dimensions."""
+    """Return the result, with the mean separation over each bin in 2 or 3 dimensions."""
     d = dimensions
     extent = {2: "area", 3: "volume"}[d]
     mean = d / (d + 1) * np.diff(edges ** (d + 1)) / np.diff(edges**d)

@@ -1,11 +1,11 @@
-"""Counting pairs of points by their separation, by libraries made for it.
+"""Pair counts of points by separation, with halotools or Corrfunc.
 
-halotools (Hearin et al. 2017, AJ 154, 190) is installed with mockgal; where Corrfunc (Sinha &
-Garrison 2020, MNRAS 491, 3022) can be imported, it counts, ten times as fast or more. Both give the
-same numbers. A bin of separations holds its lower edge and not its upper one. The libraries round
-differently, so that a pair may fall on either side of an edge if its separation is within a few
-units in the last place of it; only where squares of coordinates and edges are exact is even that
-settled. The same holds for the inner edges of bins of mu.
+halotools (Hearin et al. 2017, AJ 154, 190) is installed with mockgal. If Corrfunc (Sinha & Garrison
+2020, MNRAS 491, 3022) can be imported, it is used instead, and is ten times as fast or more. Both
+give the same numbers. A bin of separations includes its lower edge but not its upper one. The
+libraries round differently, so a pair may fall on either side of an edge if its separation is
+within a few units in the last place of it, unless squares of coordinates and edges are exact. The
+same holds for the inner edges of bins of mu.
 
 Counts are of ordered pairs: a pair of two points of one sample counts twice.
 """
@@ -28,27 +28,27 @@ class PairCounter(Protocol):
     """A library that counts pairs.
 
     In each method ``first``, shape (n, 3), is the sample of the first members of pairs and
-    ``second`` that of the second; None is the first again. Neither is empty. In a periodic box
-    points are in [0, box_size), and separations less than a third of it. Edges are above 0 and
-    increase.
+    ``second`` that of the second members; None means the first sample again. Neither is empty. In a
+    periodic box points are in [0, box_size), and separations are below a third of it. Edges are
+    above 0 and increase.
     """
 
-    name: str  # of the library, with its version
+    name: str  # name and version of the library
 
     def spherical(
         self, first: Array, second: Array | None, edges: Array, box_size: float | None
     ) -> Array:
-        """Pairs by distance, shape (bins,); a box size of None is for a space without period."""
+        """Return pairs by distance, shape (bins,); a box size of None means no periodicity."""
 
     def projected(
         self, first: Array, second: Array | None, edges: Array, pi_max: float, box_size: float
     ) -> Array:
-        """Pairs less than ``pi_max`` apart along z by distance across it, shape (bins,)."""
+        """Return pairs closer than ``pi_max`` along z by distance across it, shape (bins,)."""
 
     def wedges(
         self, first: Array, second: Array | None, edges: Array, mu_bins: int, box_size: float
     ) -> Array:
-        """Pairs by distance and by mu, the cosine of the angle to the z axis without its sign.
+        """Return pairs by distance and by mu, the absolute cosine of the angle to the z axis.
 
         Shape (bins, mu_bins), in equal bins of mu in [0, 1]; the last includes mu = 1.
         """
@@ -58,7 +58,7 @@ class Halotools:
     """halotools, on one processor."""
 
     def __init__(self) -> None:
-        # Importing halotools switches off NumPy's warnings for the whole process, but not here.
+        # Importing halotools switches off NumPy's warnings for the whole process; prevent that.
         with np.errstate():
             package = import_module("halotools")
             observables = import_module("halotools.mock_observables")
@@ -91,19 +91,19 @@ class Halotools:
         second = first if second is None else second
         mu_edges = np.linspace(0.0, 1.0, mu_bins + 1)
         below = self._wedges(first, second, _below(edges), mu_edges, period=box_size)
-        # Cumulative in the sine of the angle, from mu = 1 (alone in the first column) to mu = 0.
+        # Cumulative in the sine of the angle, from mu = 1 (alone in the first column) down to 0.
         counts = np.diff(np.diff(below, axis=0), axis=1, prepend=0)
         counts[:, 1] += counts[:, 0]
         return np.ascontiguousarray(counts[:, :0:-1])
 
 
 def _below(edges: Any) -> Any:
-    """Edges that leave what lies on ``edges`` above them; halotools counts it below."""
+    """Return edges just below ``edges``: halotools counts pairs on an edge as below it."""
     return np.nextafter(edges, 0.0)
 
 
 class Corrfunc:
-    """Corrfunc, in double precision and on as many threads as there are."""
+    """Corrfunc, in double precision and on all available threads."""
 
     def __init__(self) -> None:
         self.name = f"Corrfunc {import_module('Corrfunc').__version__}"
@@ -123,7 +123,7 @@ class Corrfunc:
         self, first: Array, second: Array | None, edges: Array, pi_max: float, box_size: float
     ) -> Array:
         """See `PairCounter.projected`."""
-        # Corrfunc makes int(pi_max) bins along z: one, in a unit of length that is a power of two.
+        # Corrfunc makes int(pi_max) bins along z: use a power-of-two length unit that gives one.
         unit = 2.0 ** (math.frexp(pi_max)[1] - 1)
         found = self._theory.DDrppi(
             int(second is None),
@@ -151,7 +151,7 @@ class Corrfunc:
             boxsize=box_size,
         )
         counts = np.asarray(found["npairs"], dtype=np.int64).reshape(-1, mu_bins)
-        # Pairs along the line of sight, mu = 1, are in none of its bins.
+        # Corrfunc puts pairs along the line of sight, mu = 1, in no bin.
         counts[:, -1] += self.spherical(first, second, edges, box_size) - counts.sum(axis=1)
         return counts
 
@@ -164,7 +164,7 @@ def _points(first: Array, second: Array | None) -> dict[str, Array]:
 
 
 def pair_counter() -> PairCounter:
-    """Corrfunc if it can be imported, else halotools."""
+    """Return Corrfunc if it can be imported, else halotools."""
     try:
         return Corrfunc()
     except ImportError:

@@ -1,10 +1,10 @@
 """The correlation function with each sub-volume of the box left out, for its jackknife error.
 
-With a cube left out, what remains has a boundary, and DD / RR - 1 has noise there that the whole
-periodic box does not have: galaxies near the hole miss neighbours, and their number varies. It
-makes errors several times too large at separations comparable to the cube. So the estimator is that
-of Landy & Szalay 1993 (ApJ 412, 64), (DD - 2 DR + RR) / RR, with its random points without number:
-DR and RR are volumes. In the whole box it is DD / RR - 1, DR and RR being equal.
+With a cube left out, the rest of the box has a boundary, and there DD / RR - 1 has noise that the
+whole periodic box does not have: galaxies near the hole miss neighbours, and their number varies.
+This makes errors several times too large at separations comparable to the cube. So the estimator is
+that of Landy & Szalay 1993 (ApJ 412, 64), (DD - 2 DR + RR) / RR, in the limit of infinitely many
+random points: DR and RR are volumes. In the whole box it is DD / RR - 1, as DR and RR are equal.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from .counts import PairCounter
 from .separations import Separations, count_pairs
 
 Array = NDArray[Any]
-# Separations that volumes are averaged over: in m bins together, and in one at least.
+# Separations over which volumes are averaged: in m bins together, and at least in each bin.
 _NODES, _LEAST_NODES = 2048, 256
-_CELLS = 24  # of the grid that galaxies are counted in, at least, along each side of the box
+_CELLS = 24  # fewest cells along each side of the box of the grid on which galaxies are counted
 
 
 def count_by_region(
@@ -32,7 +32,7 @@ def count_by_region(
     counter: PairCounter,
     label: str = "pairs",
 ) -> tuple[Array, Array]:
-    """Ordered pairs whose first member is in each sub-volume, and those with both members there.
+    """Count ordered pairs with the first member, and with both members, in each sub-volume.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def count_by_region(
     bins : Separations
     counter : PairCounter
     label : str
-        What progress is told of.
+        Name of the work in progress reports.
 
     Returns
     -------
@@ -67,22 +67,22 @@ def left_out(
     first: Array,
     both: Array,
 ) -> Array:
-    """Correlation function of what remains without each sub-volume, shape (R, n, m).
+    """Return the correlation function with each sub-volume left out, shape (R, n, m).
 
-    All pairs with a member in the sub-volume go, DD_i = DD - 2 DD(i, all) + DD(i, i), and so does
-    its volume; the mean density is that of the remaining galaxies.
+    All pairs with a member in the sub-volume are removed, DD_i = DD - 2 DD(i, all) + DD(i, i), and
+    so is its volume; the mean density is that of the remaining galaxies.
 
     Parameters
     ----------
     position, box_size, per_side, bins
-        As for `count_by_region`.
+        See `count_by_region`.
     first, both : ndarray of int, shape (R, n, m)
         From `count_by_region`.
     """
     number = np.bincount(regions(position, box_size, per_side), minlength=per_side**3)
     into_from_all, into_from_itself, overlap = neighbours_inside(position, box_size, per_side, bins)
     remaining = (len(position) - number)[:, None, None].astype(np.float64)
-    share = 1.0 / per_side**3  # of the box that is left out
+    share = 1.0 / per_side**3  # fraction of the box that is left out
     volume = bins.volumes() / box_size**3
     pairs = first.sum(axis=0) - 2 * first + both
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -95,20 +95,20 @@ def left_out(
 def neighbours_inside(
     position: Array, box_size: float, per_side: int, bins: Separations
 ) -> tuple[Array, Array, Array]:
-    """Parts of the volume around galaxies, at the separations of each bin, within each sub-volume.
+    """Return the fractions of each bin's volume around galaxies that lie within each sub-volume.
 
-    A galaxy stands for any place in its cell of a grid. The average over separations is one over
-    an even sequence of points.
+    A galaxy may be anywhere in its cell of a grid. The average over separations uses an evenly
+    spread sequence of points.
 
     Returns
     -------
     from_all : ndarray, shape (R, n, m)
-        Sum over all galaxies of the part of the bin's volume around each that is in the
+        Sum over all galaxies of the fraction of the bin's volume around each that is in the
         sub-volume.
     from_itself : ndarray, shape (R, n, m)
-        The same over the galaxies in that sub-volume.
+        The same sum over the galaxies in that sub-volume.
     overlap : ndarray, shape (n, m)
-        Mean of that part over the places in a sub-volume: its set covariance, averaged over
+        Mean of that fraction over the positions in a sub-volume: its set covariance, averaged over
         the bin (for shells thinner than the cube's side l, 1 - 3 r/(2 l) + 2 r^2/(pi l^2) -
         r^3/(4 pi l^3)).
     """
@@ -137,21 +137,21 @@ def neighbours_inside(
 
 
 def _chance_inside(shifts: Array, cells: int, inside: int) -> Array:
-    """Chance that a point of each cell of a periodic grid, moved by a shift, is in the first cube.
+    """Return the probability that a shifted point of each cell of a grid is in the first cube.
 
     Parameters
     ----------
     shifts : ndarray, shape (3, q)
-        Equally likely, in units of a cell.
+        Equally likely shifts, in units of a cell of the periodic grid.
     cells, inside : int
-        Along the sides of the grid and of the cube.
+        Cells along the sides of the grid and of the cube.
 
     Returns
     -------
     ndarray, shape (cells, cells, cells)
     """
     start = np.arange(cells)[:, None] + (shifts % cells)[:, None, :]
-    part = np.zeros_like(start)  # of the cell that comes to lie in the cube, along each axis
+    part = np.zeros_like(start)  # fraction of the shifted cell in the cube, along each axis
     for image in (0, cells, 2 * cells):
         part += np.clip(np.minimum(start + 1, image + inside) - np.maximum(start, image), 0, None)
     x, y, z = part
@@ -160,9 +160,9 @@ def _chance_inside(shifts: Array, cells: int, inside: int) -> Array:
 
 
 def _even_points(number: int) -> Array:
-    """Points of the unit cube, spread evenly, shape (3, number).
+    """Return points spread evenly over the unit cube, shape (3, number).
 
-    The additive sequence of powers of 1/g, g being the root of g^4 = g + 1 (Roberts 2018).
+    They are the additive sequence of powers of 1/g, with g the root of g^4 = g + 1 (Roberts 2018).
     """
     g = 1.2207440846057596
     return (0.5 + np.outer(g ** -np.arange(1.0, 4.0), np.arange(number))) % 1.0

@@ -1,6 +1,6 @@
-"""Bins of separation in a periodic box: which pairs are in them, and how large they are.
+"""Bins of separation in a periodic box: the pairs in them, and their volumes.
 
-Each class is one way to cut up separations into n x m bins. The line of sight is the z axis.
+Each class is one way to divide separations into n x m bins. The line of sight is the z axis.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from .counts import PairCounter
 
 Array = NDArray[Any]
 MOST_OF_BOX = 1.0 / 3.0  # halotools' limit; separations are unique up to one half
-ROWS = 1 << 16  # first members of pairs that are counted in one call, at most
-OTHERS = 1 << 18  # second members
-AT_ONCE = 10**8  # pairs of points, near or not, that one call is quick with
-BYTES = 96  # a point, beside the catalogue; measured: 90 with halotools and a jackknife
-SECONDS = 0.5  # that a call takes, as nothing interrupts it
-R_MAX, PI_MAX = 30.0, 40.0  # Mpc/h, unless others are asked for or the box is too small
+ROWS = 1 << 16  # most first members of pairs in one call
+OTHERS = 1 << 18  # most second members of pairs in one call
+AT_ONCE = 10**8  # pairs of points, near or not, that one call handles quickly
+BYTES = 96  # per point, beside the catalogue; measured: 90 with halotools and a jackknife
+SECONDS = 0.5  # target duration of a call, which cannot be interrupted
+R_MAX, PI_MAX = 30.0, 40.0  # Mpc/h, the defaults unless the box is too small
 
 
 class Separations(Protocol):
@@ -37,24 +37,24 @@ class Separations(Protocol):
     def count(
         self, counter: PairCounter, first: Array, second: Array | None, box_size: float | None
     ) -> Array:
-        """Ordered pairs in each bin, shape (n, m); see `PairCounter`."""
+        """Return the ordered pairs in each bin, shape (n, m); see `PairCounter`."""
 
     def volumes(self) -> Array:
-        """Volume of each bin, as a set of separations [(Mpc/h)^3], shape (n, m)."""
+        """Return the volume of each bin in the space of separations [(Mpc/h)^3], shape (n, m)."""
 
     def places(self, uniform: Array) -> Array:
-        """Separations spread evenly over each bin, shape (n, m, 3, q) [Mpc/h].
+        """Return separations spread evenly over each bin, shape (n, m, 3, q) [Mpc/h].
 
         Parameters
         ----------
         uniform : ndarray, shape (3, q)
-            Spread evenly over the unit cube.
+            Points spread evenly over the unit cube.
         """
 
 
 @dataclass(frozen=True)
 class Shells:
-    """Distances: m = 1."""
+    """Bins of distance: m = 1."""
 
     edges: Array
 
@@ -75,7 +75,7 @@ class Shells:
 
 @dataclass(frozen=True)
 class Wedges:
-    """Distances, and m equal bins of mu, the cosine of the angle to the line of sight."""
+    """Bins of distance, and m equal bins of mu, the cosine of the angle to the line of sight."""
 
     edges: Array
     mu_bins: int
@@ -104,7 +104,7 @@ class Wedges:
 
 @dataclass(frozen=True)
 class Cylinders:
-    """Distances across the line of sight of pairs less than ``pi_max`` apart along it: m = 1."""
+    """Bins of distance across the line of sight of pairs closer than ``pi_max`` along it: m = 1."""
 
     edges: Array
     pi_max: float
@@ -130,7 +130,7 @@ class Cylinders:
 def _pairs(
     count: Any, first: Array, second: Array | None, edges: Array, *options: Any, more: int = 0
 ) -> Array:
-    """What ``count`` gives, and 0 if a sample is empty, which the libraries do not take."""
+    """Return the result of ``count``, or 0 for an empty sample, which the libraries refuse."""
     if len(first) == 0 or (second is not None and len(second) == 0):
         shape = (len(edges) - 1, more) if more else len(edges) - 1
         return np.zeros(shape, dtype=np.int64)
@@ -144,12 +144,12 @@ def count_pairs(
     box_size: float | None,
     label: str,
 ) -> Array:
-    """Ordered pairs of each couple of samples in each bin, with progress told on the way.
+    """Return the ordered pairs in each bin for each two samples, and report progress.
 
-    Of many points some are counted at a time, those of half a second but no more than `ROWS`, and
-    of the others only those near them, no more than `OTHERS`: between these calls an interruption
-    is answered, and the libraries' memory beside the points does not grow with their number.
-    Counts are the same however the points are divided.
+    Large samples are counted in pieces that take about half a second, of at most `ROWS` first
+    points and of at most `OTHERS` second points near them. Between these calls an interruption is
+    handled, and the memory that the libraries need beside the points does not grow with their
+    number. Counts do not depend on how the points are divided.
 
     Parameters
     ----------
@@ -158,9 +158,9 @@ def count_pairs(
     samples : sequence of (first, second)
         See `mockgal.statistics.pairs.counts.PairCounter`.
     box_size : float or None
-        [Mpc/h]; None for a space without period.
+        [Mpc/h]; None means no periodicity.
     label : str
-        What the work is called; it is done when the points of all first samples are.
+        Name of the work in progress reports, which count the points of all first samples.
 
     Returns
     -------
@@ -168,40 +168,40 @@ def count_pairs(
     """
     done, total = 0, sum(len(first) for first, _ in samples)
     counts = np.zeros((len(samples), *bins.volumes().shape), dtype=np.int64)
-    reach = bins.edges[-1] * (1.0 + 1e-9)  # no rounding brings in what is beyond
+    reach = bins.edges[-1] * (1.0 + 1e-9)  # beyond it no pair counts, whatever the rounding
     sorted_of, along = None, np.zeros((0, 3))
     advance(done, total, label)
-    for found, (first, second) in zip(counts, samples, strict=True):
+    for pairs, (first, second) in zip(counts, samples, strict=True):
         if not len(first):
             continue
         others = first if second is None else second
         if len(first) * len(others) <= AT_ONCE and len(first) <= ROWS:
-            found += bins.count(counter, first, second, box_size)
+            pairs += bins.count(counter, first, second, box_size)
             done += len(first)
             advance(done, total, label)
             continue
-        if sorted_of is not others:  # many samples may have the same others
+        if sorted_of is not others:  # many samples may share the same others
             sorted_of, along = others, _sorted(others)
         for piece in _pieces(along if second is None else _sorted(first), 1):
             for near in _near(piece, along, reach, box_size):
-                found += bins.count(counter, piece, near, box_size)
+                pairs += bins.count(counter, piece, near, box_size)
             done += len(piece)
             advance(done, total, label)
     return counts
 
 
 def _sorted(points: Array) -> Array:
-    """The points by their x, each coordinate's in a row."""
+    """Return the points sorted by x, with each coordinate contiguous in memory."""
     order = np.argsort(points[:, 0])
     return np.array([axis[order] for axis in points.T]).T
 
 
 def _near(piece: Array, others: Array, reach: float, box_size: float | None) -> Iterator[Array]:
-    """Yield all of the others that are within ``reach`` of the piece in x, `OTHERS` at a time.
+    """Yield all of the others within ``reach`` of the piece in x, `OTHERS` at a time.
 
     Both are sorted by x.
     """
-    reach += 4.0 * np.spacing(np.max(np.abs(others[[0, -1], 0])))  # whatever is rounded below
+    reach += 4.0 * np.spacing(np.max(np.abs(others[[0, -1], 0])))  # allow for rounding below
     low, high, shifts = piece[0, 0] - reach, piece[-1, 0] + reach, np.zeros(1)
     if box_size is not None:
         shifts = np.array([-box_size, 0.0, box_size])
@@ -216,8 +216,8 @@ def _near(piece: Array, others: Array, reach: float, box_size: float | None) -> 
 def _pieces(points: Array, rows: int) -> Iterator[Array]:
     """Yield parts of the points that each take about `SECONDS`, however many others are near.
 
-    The calls for a part have a fixed cost, too, that of the others, which the first part shows: it
-    has ``rows`` points, one of many.
+    The calls for a part also have a fixed cost, that of the others. The first part, of only
+    ``rows`` points, measures it.
     """
     start, fixed = 0, math.inf
     while start < len(points):
@@ -230,22 +230,22 @@ def _pieces(points: Array, rows: int) -> Iterator[Array]:
 
 
 def _between(edges: Array, uniform: Array) -> Array:
-    """Values between each pair of edges, shape (n, q)."""
+    """Return values between each two neighbouring edges, shape (n, q)."""
     return np.asarray(edges[:-1, None] + np.diff(edges)[:, None] * uniform)
 
 
 def _both_signs(uniform: Array) -> tuple[Array, Array]:
-    """Half of the numbers in [0, 1) for each sign, spread over [0, 1) again."""
+    """Return numbers in [0, 1), half of which have each sign, and the signs."""
     return 2.0 * uniform % 1.0, np.where(uniform < 0.5, -1.0, 1.0)
 
 
 def logarithmic_edges(low: float, high: float | None, bins: int, box_size: float) -> Array:
-    """Edges of logarithmic bins of separation, shape (bins + 1,) [Mpc/h].
+    """Return the edges of logarithmic bins of separation, shape (bins + 1,) [Mpc/h].
 
     Parameters
     ----------
     low, high : float
-        [Mpc/h]; for a ``high`` of None see `reach`.
+        [Mpc/h]; if ``high`` is None see `reach`.
     bins : int
     box_size : float
         [Mpc/h]
@@ -253,7 +253,7 @@ def logarithmic_edges(low: float, high: float | None, bins: int, box_size: float
     Raises
     ------
     UsageError
-        They do not increase from above 0 to a third of the box, or there is no bin.
+        The ends do not increase from above 0 to below a third of the box, or there is no bin.
     """
     high = reach("r_max", high, box_size, R_MAX)
     if not 0.0 < low < high:
@@ -270,12 +270,12 @@ def logarithmic_edges(low: float, high: float | None, bins: int, box_size: float
 
 
 def reach(what: str, given: float | None, box_size: float, most: float) -> float:
-    """The largest separation: ``given``, or a quarter of the box, but no more than ``most``.
+    """Return the largest separation: ``given``, or a quarter of the box but at most ``most``.
 
     Raises
     ------
     UsageError
-        It is given and a third of the box or more.
+        ``given`` is not above 0, or is a third of the box or more.
     """
     if given is None:
         return min(box_size / 4.0, most)
@@ -290,12 +290,12 @@ def reach(what: str, given: float | None, box_size: float, most: float) -> float
 
 
 def check_bins(what: str, bins: int) -> None:
-    """Refuse less than one bin, or more than can be meant.
+    """Raise if a number of bins is not sensible.
 
     Raises
     ------
     UsageError
-        It is not 1 to 1000.
+        The number is not from 1 to 1000.
     """
     if not 1 <= bins <= 1000:
         raise UsageError(what, str(bins), "1 to 1000")

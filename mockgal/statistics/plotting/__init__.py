@@ -1,1 +1,1 @@
-"""Pictures of measurements."""
+"""Plots of measurements."""

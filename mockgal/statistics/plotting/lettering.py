@@ -1,4 +1,4 @@
-"""Texts in pictures: names as users gave them, whatever is in them, and lines that fit."""
+"""Texts in figures: user-given names with any characters, and lines that fit."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 
 LONGEST = 40  # characters of a name in a legend
-_LABEL = 80  # characters of a label of an axis
-_FILLED = 0.96  # share of the width that a line may take
-_BETWEEN = "; "  # parts of a line
+_LABEL = 80  # characters of an axis label
+_FILLED = 0.96  # fraction of the figure's width that a line may take
+_BETWEEN = "; "  # separates the parts of a line
 
 
 def elided(text: str, longest: int = LONGEST) -> str:
-    """Return ``text`` with the middle left out, if it has more than ``longest`` characters."""
+    """Return ``text`` without its middle if it has more than ``longest`` characters."""
     if len(text) <= longest:
         return text
     kept = longest - 1
@@ -27,7 +27,7 @@ def elided(text: str, longest: int = LONGEST) -> str:
 
 
 def distinct(names: Sequence[str], longest: int = LONGEST) -> list[str]:
-    """Return the names elided, with their number before those that look alike then."""
+    """Return the elided names, prefixed with their number if they then look alike."""
     short = [elided(name, longest) for name in names]
     return [
         f"{k}: {elided(name, longest - 4)}" if short.count(shown) > 1 else shown
@@ -36,20 +36,20 @@ def distinct(names: Sequence[str], longest: int = LONGEST) -> list[str]:
 
 
 def legible(text: str) -> str:
-    """Return ``text`` with control characters, and letters that the font lacks, as escapes."""
+    """Return ``text`` with control characters, and letters missing from the font, escaped."""
     return "".join(c if _in_font(c) else _escape(c) for c in printable(text))
 
 
 def plain(text: str) -> str:
-    """Return ``text`` so that matplotlib draws it letter by letter: dollars start no formula."""
+    """Return ``text`` escaped for matplotlib, so that dollar signs start no formula."""
     return legible(text).replace("$", r"\$")
 
 
 @lru_cache(maxsize=256)
 def formulas(text: str) -> str:
-    """Return a label so that matplotlib draws its formulas, or letter by letter if it cannot.
+    """Return a label with its formulas if matplotlib can draw them, else as plain text.
 
-    Labels may come from files: matplotlib raises, when a picture is written, for what is no TeX.
+    Labels may come from files: for invalid TeX matplotlib raises when a figure is saved.
     """
     from matplotlib import cbook
     from matplotlib.mathtext import MathTextParser
@@ -59,37 +59,37 @@ def formulas(text: str) -> str:
         return plain(elided(text, _LABEL))
     try:
         MathTextParser("path").parse(shown)
-    except Exception:  # ValueError, or whatever a formula does to the parser
+    except Exception:  # ValueError, or anything else that a formula makes the parser raise
         return plain(text)
     return shown
 
 
 def write_title(figure: Figure, parts: Iterable[str], **font: Any) -> None:
-    """Write ``parts`` above the panels, as many in a line as its width holds.
+    """Write ``parts`` above the panels, as many on a line as fit.
 
     Parameters
     ----------
     figure : Figure
     parts : iterable of str
-        As users gave them.
+        Texts with any characters.
     **font
-        Of `matplotlib.text.Text`.
+        Passed to `matplotlib.text.Text`.
     """
     _fill(figure, figure.suptitle("", parse_math=False, **font), parts)
 
 
 def write_below(figure: Figure, parts: Iterable[str], *, above: float = 0.0, **font: Any) -> float:
-    """Write ``parts`` below the panels, which make room for them, and return the room [inches].
+    """Write ``parts`` below the panels and return the height of the text [inches].
 
     Parameters
     ----------
     figure : Figure
-        With a constrained layout. It grows by what is written.
+        With a constrained layout. It grows by the height of the text.
     parts : iterable of str
     above : float
-        Room to leave between the text and the panels [inches].
+        Space between the text and the panels [inches].
     **font
-        Of `matplotlib.text.Text`.
+        Passed to `matplotlib.text.Text`.
     """
     edge = 0.08  # inches
     text = figure.text(0.0, 0.0, "", parse_math=False, va="bottom", **font)
@@ -106,10 +106,9 @@ def write_below(figure: Figure, parts: Iterable[str], *, above: float = 0.0, **f
 
 
 def _fill(figure: Figure, text: Text, parts: Iterable[str]) -> None:
-    """Put ``parts`` into lines that are no wider than the figure.
+    """Break ``parts`` into lines that are no wider than the figure.
 
-    A part that is longer than a line is broken at blanks, and of a word that is longer the middle
-    is left out.
+    A part that is longer than a line is broken at blanks; a word that is longer loses its middle.
     """
     widest = _FILLED * figure.bbox.width
 
@@ -143,7 +142,7 @@ def _escape(letter: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _in_font(letter: str) -> bool:
-    """Return whether the font of pictures has a letter."""
+    """Return whether the font of figures has a letter."""
     if letter.isascii():
         return True
     from matplotlib import font_manager

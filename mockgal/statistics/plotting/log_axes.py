@@ -1,4 +1,4 @@
-"""Ticks of logarithmic axes that can be read over half a decade as over ten."""
+"""Ticks of logarithmic axes that are readable over half a decade as well as over ten."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _DIGITS: tuple[tuple[int, ...], ...] = (
     (1, 2, 3, 5),
     tuple(range(1, 10)),
 )
-_FEWEST = 3  # labels by which a reader sees that the axis is logarithmic
+_FEWEST = 3  # labels that show that the axis is logarithmic
 _PLAIN = (1e-3, 1e4)  # between these, numbers are written without a power of ten
-_NARROWEST, _AROUND = 1e-6, 3.0  # a range that is a single value; the factor to both sides of it
-_CLOSEST = 0.75  # of that room, between the middles of two labels
-_WIDTH, _WIDEST, _HEIGHT = 5.0, 7.0, 2.0  # room that a label takes [font sizes]
+_NARROWEST, _AROUND = 1e-6, 3.0  # relative width of a single value; the factor to both sides of it
+_CLOSEST = 0.75  # smallest distance of two labels, over the length divided by the most labels
+_WIDTH, _WIDEST, _HEIGHT = 5.0, 7.0, 2.0  # space of a label [font sizes]
 
 
 def readable(axis: Axis) -> None:
-    """Give a logarithmic axis labels at decades, or between them where decades are too few."""
+    """Label a logarithmic axis at decades, or also between them if there are too few decades."""
     axis.set_major_locator(LabelledLocator())
     axis.set_major_formatter(LabelFormatter())
     axis.set_minor_locator(LogLocator(subs=list(np.arange(2.0, 10.0))))
@@ -32,14 +32,14 @@ def readable(axis: Axis) -> None:
 
 
 def labelled_values(low: float, high: float, most: int) -> np.ndarray:
-    """Return the values in [low, high] that get a label: at most ``most``, and 3 where possible.
+    """Return the values in [low, high] that get a label: at most ``most``, and 3 if possible.
 
-    Decades; else 1 and 3, 1, 2 and 5, or more digits times powers of ten; in a range with fewer
-    than two of these, equal steps.
+    They are decades; else 1 and 3, 1, 2 and 5, or more digits times powers of ten; in a range with
+    fewer than two of these, equal steps.
     """
     chosen: np.ndarray = np.empty(0)
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    slack = 1e-9  # of limits that were meant to be such a value
+    slack = 1e-9  # relative rounding of limits that are meant to be labelled values
     for digits in _DIGITS:
         values = np.array([digit * 10.0**power for power in powers for digit in digits])
         values = values[(values >= low * (1.0 - slack)) & (values <= high * (1.0 + slack))]
@@ -61,7 +61,7 @@ def labelled_values(low: float, high: float, most: int) -> np.ndarray:
 
 
 def _fit(values: np.ndarray, low: float, high: float, most: int) -> bool:
-    """Return whether labels have room: not too many, nor two of them too close to each other."""
+    """Return whether labels fit: not too many, and no two of them too close together."""
     if len(values) > most:
         return False
     gaps = np.diff(np.log(values)) / math.log(high / low)
@@ -69,22 +69,22 @@ def _fit(values: np.ndarray, low: float, high: float, most: int) -> bool:
 
 
 class LabelledLocator(LogLocator):
-    """Major ticks at `labelled_values`, as many as the axis has room for."""
+    """Major ticks at `labelled_values`, as many as fit on the axis."""
 
     def tick_values(self, vmin: float, vmax: float) -> Any:
-        """Return the places of the labels between two positive values."""
+        """Return the positions of the labels between two positive values."""
         low, high = min(vmin, vmax), max(vmin, vmax)
         if not 0.0 < low < high < math.inf:
             return np.empty(0)
         return labelled_values(low, high, self._room())
 
     def __call__(self) -> Any:
-        """Return the places of the labels of the axis."""
+        """Return the positions of the labels of the axis."""
         low, high = self.axis.get_view_interval()  # type: ignore[union-attr]
         return self.tick_values(low, high)
 
     def nonsingular(self, vmin: float, vmax: float) -> tuple[float, float]:
-        """Return limits that can be drawn, around a single value too, or where none is positive."""
+        """Return valid limits, also around a single value, or if no value is positive."""
         low, high = min(vmin, vmax), max(vmin, vmax)
         if not 0.0 < high < math.inf:
             return 1.0, 10.0
@@ -104,7 +104,7 @@ class LabelledLocator(LogLocator):
 
 
 class LabelFormatter(Formatter):
-    """Plain numbers where all of them are between 0.001 and 10,000, and powers of ten elsewhere."""
+    """Plain numbers if all of them are between 0.001 and 10,000, else powers of ten."""
 
     def format_ticks(self, values: Any) -> list[str]:
         """Return the labels of all ticks."""

@@ -1,9 +1,9 @@
-"""The one palette of all pictures: colours, markers and dashes, and the style they are drawn in.
+"""The palette of all figures: colours, markers and dashes, and the style of drawing.
 
-Every two colours stay apart for readers with protanopia, deuteranopia or tritanopia (CIE 1976
+Any two colours can be told apart by readers with protanopia, deuteranopia or tritanopia (CIE 1976
 distances of 17 and more, with the matrices of Machado et al. 2009, IEEE TVCG 15, 1291; the palette
 of Okabe & Ito 2008 has 16). In greyscale the first four differ by 15 in lightness; markers and
-dashes tell all of them apart.
+dashes distinguish all of them.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ DASHES: tuple[Any, ...] = (
     (0, (2, 2)),
     (0, (8, 2, 2, 2)),
 )
-NOTE, REFERENCE = "0.3", "0.45"  # greys of remarks, and of what there is to compare with
+NOTE, REFERENCE = "0.3", "0.45"  # greys of notes, and of reference lines
 
 _drawing = threading.RLock()  # matplotlib keeps its settings for the whole process
 
 
 class Series(NamedTuple):
-    """How one of several results in the same axes looks."""
+    """The look of one of several results in the same axes."""
 
     colour: str
     marker: str
@@ -43,7 +43,7 @@ class Series(NamedTuple):
 
 
 def series(number: int) -> Series:
-    """Return the look of result ``number``, counted from 0; the first 64 differ from each other."""
+    """Return the look of result ``number``, counted from 0; the first 64 looks all differ."""
     turn, place = divmod(number, len(COLOURS))
     shifted = (place + turn) % len(COLOURS)
     return Series(COLOURS[place], MARKERS[shifted], DASHES[shifted])
@@ -51,10 +51,10 @@ def series(number: int) -> Series:
 
 @contextmanager
 def picture_style() -> Iterator[None]:
-    """Draw what is drawn in the block in matplotlib's default style.
+    """Use matplotlib's default style in the block.
 
-    The user's matplotlibrc, style sheets and MPLBACKEND do not change the pictures; the settings
-    are the user's again after the block.
+    The user's matplotlibrc, style sheets and MPLBACKEND do not change the figures; the user's
+    settings are restored after the block.
     """
     _import_matplotlib()
     from matplotlib import style
@@ -64,9 +64,10 @@ def picture_style() -> Iterator[None]:
 
 
 def _import_matplotlib() -> None:
-    """Import matplotlib, whatever backend or settings the user has: pictures need none of them.
+    """Import matplotlib without the user's backend and settings, which figures do not need.
 
-    A matplotlibrc that cannot be read, in the working directory or elsewhere, fails the import.
+    A matplotlibrc that cannot be read, in the working directory or elsewhere, would make the import
+    fail.
     """
     if "matplotlib" in sys.modules:
         return
@@ -76,20 +77,20 @@ def _import_matplotlib() -> None:
             import matplotlib
         except (ValueError, OSError):
             for name in [name for name in sys.modules if name.startswith("matplotlib.")]:
-                del sys.modules[name]  # which have no package now
+                del sys.modules[name]  # their package failed to import
             with _without_settings():
                 import matplotlib
     finally:
         if backend is not None:
             os.environ["MPLBACKEND"] = backend
     if backend:
-        with suppress(ValueError):  # for windows of the user's own
+        with suppress(ValueError):  # restored for the user's own windows
             matplotlib.rcParams["backend"] = backend
 
 
 @contextmanager
 def _without_settings() -> Iterator[None]:
-    """Hide the user's matplotlibrc: one in the working directory goes before MATPLOTLIBRC."""
+    """Hide the user's matplotlibrc: one in the working directory overrides MATPLOTLIBRC."""
     before, here = os.environ.get("MATPLOTLIBRC"), os.open(".", os.O_RDONLY)
     os.environ["MATPLOTLIBRC"] = os.devnull
     os.chdir("/")

@@ -1,9 +1,9 @@
-"""Draw a result: its estimates with their errors, in the scales and with the marks of its style.
+"""Plots of a result: its estimates with their errors, with the scales and marks of its style.
 
 On a logarithmic scale a negative value is drawn at its absolute value with an open symbol, and a
 zero as a triangle at its error; the legend says so. Lines join neighbouring bins with positive
-values only. Bins that are not complete are pale; where others have errors, those of too few
-galaxies for one are crosses.
+values only. Bins that are not complete are pale. If other bins have errors, bins with too few
+galaxies for an error are crosses.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ NEGATIVE = "open: negative, absolute value"
 ZERO = "zero, at upper end of error"
 PALE = "pale: bin not complete"
 BARE = "cross: too few for an error"
-_MANY = 40  # bins with errors drawn as a band
-_COMPLETE = "complete"  # the column of bins that hold all they should
-_DEEPEST = 0.3  # how far bars reach below the lowest value, over it, on a logarithmic scale
-_MARGIN = 0.05  # of the height
+_MANY = 40  # above so many bins, errors are drawn as a band
+_COMPLETE = "complete"  # the column that marks complete bins
+_DEEPEST = 0.3  # lowest end of error bars over the lowest value, on a logarithmic scale
+_MARGIN = 0.05  # fraction of the height
 
 
 def panels(result: Measurement) -> list[tuple[str, ...]]:
-    """Return the estimates that can share an ordinate: those of one unit, some of them apart."""
+    """Return groups of estimates that share an ordinate: the same unit, and both `Style.apart`."""
     groups: dict[tuple[bool, str], tuple[str, ...]] = {}
     for name in result.estimates:
         key = (name in result.style.apart, result.fields[name].unit)
@@ -56,14 +56,14 @@ def draw(
     result : Measurement
     axes : matplotlib.axes.Axes
     estimates : tuple of str
-        One of `panels`, or some of it.
+        One of `panels`, or a part of it.
     label : str
-        Whose result it is.
+        Name of the result.
     number : int, optional
-        Of the first estimate's look (`mockgal.statistics.plotting.palette.series`); without it, the
-        first one whose colour is not in use in ``axes``.
+        Number of the first estimate's look (`mockgal.statistics.plotting.palette.series`); by
+        default the first whose colour is not in use in ``axes``.
     **options
-        Of `matplotlib.axes.Axes.errorbar`, in place of those of the look.
+        Passed to `matplotlib.axes.Axes.errorbar`; they override the look.
     """
     from .log_axes import readable
 
@@ -99,7 +99,7 @@ def draw(
 
 
 def _unused(axes: Axes) -> Series:
-    """Return the first look whose colour no line in ``axes`` has, or the next one by number."""
+    """Return the first look whose colour is not in use in ``axes``, or the next one by number."""
     used = {line.get_color() for line in axes.lines}
     if used >= set(COLOURS):
         return series(len(axes.containers))
@@ -136,7 +136,7 @@ def _estimate(
     band = len(x) > _MANY
 
     def bars(rows: NDArray[np.bool_], **changes: Any) -> Any:
-        # Rows that are left out are gaps: nothing is joined across them.
+        # Rows that are left out become gaps: no line crosses them.
         height = None if band else np.where(rows, error, np.nan)
         shown = np.where(rows, np.abs(y) if log_y else y, np.nan)
         return axes.errorbar(x, shown, height, **style | changes)
@@ -176,9 +176,9 @@ def _frame(
     estimates: tuple[str, ...],
     held: tuple[float, float] | None,
 ) -> None:
-    """Set the ends of a logarithmic ordinate, which bars down to almost zero would stretch.
+    """Set the limits of a logarithmic ordinate, which error bars close to zero would stretch.
 
-    ``held`` are the ends that earlier results need.
+    ``held`` are the limits that earlier results need.
     """
     ends = []
     for name in estimates:
@@ -203,7 +203,7 @@ def _frame(
 
 
 def _describe(result: Measurement, axes: Axes, estimates: tuple[str, ...]) -> None:
-    """Label the axes, and draw what there is to compare with."""
+    """Label the axes, and draw the reference lines and marks."""
     axes.set_xlabel(formulas(_label(result, result.axis)))
     panel = _panel(result, estimates)
     shared = dict(enumerate(result.style.labels)).get(panel, "") if len(estimates) > 1 else ""
@@ -232,17 +232,17 @@ def _describe(result: Measurement, axes: Axes, estimates: tuple[str, ...]) -> No
 
 
 def _panel(result: Measurement, estimates: tuple[str, ...]) -> int:
-    """Return the number of the panel that estimates are of."""
+    """Return the number of the panel that contains the estimates."""
     return next(k for k, group in enumerate(panels(result)) if set(estimates) <= set(group))
 
 
 def _label(result: Measurement, name: str) -> str:
-    """Return what is on an axis, with its unit."""
+    """Return the label of an axis, with its unit."""
     field = result.fields[name]
     unit = field.unit.replace("littleh", "h")
     return field.label or name.replace("_", " ") + (f" [{unit}]" if unit else "")
 
 
 def _bare(label: str) -> str:
-    """Return a label without its unit, which the axis has."""
+    """Return a label without its unit, which is on the axis."""
     return label.split(" [")[0]

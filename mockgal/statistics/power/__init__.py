@@ -1,1 +1,1 @@
-"""Power spectra."""
+"""Power spectra of boxes and sub-cubes, with their multipoles, errors and aliasing."""

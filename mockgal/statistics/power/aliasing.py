@@ -1,4 +1,4 @@
-"""What is left of the images of waves beyond the Nyquist wavenumber, bounded bin by bin."""
+"""Bounds, bin by bin, on the effect of images of waves beyond the Nyquist wavenumber."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .shells import Shells, white_mean
 
 Array = NDArray[Any]
 
-ACCURACY = 0.01  # bins whose bound on the bias is above it are marked
+ACCURACY = 0.01  # bins with a larger bound on the bias are marked
 ALIASED_FROM = "aliased_from_h_per_mpc"
 ALIASING = (
     "aliasing_bias: images of waves beyond the Nyquist wavenumber add no more than this share of "
@@ -39,14 +39,14 @@ FIELDS = {
 def aliasing(
     shells: Shells, power: Array, assignment: str, interlaced: bool
 ) -> tuple[Array, Array]:
-    """Bounds on what images of the grid do to the power of each shell, relative to it.
+    """Return bounds on the effect of the grid's images on the power of each shell, relative to it.
 
-    An image k' has the power P(k') W(k')**2 / W(k)**2. Let P(k') be at most q P(k), q being the
-    largest power measured at k or above over that at k: 1 for a spectrum that falls. Waves of
-    different k are independent on average, so that the images add at most q times the sum of
+    An image k' has the power P(k') W(k')**2 / W(k)**2. Let P(k') be at most q P(k), with q the
+    largest power measured at k or above over that at k: 1 for a falling spectrum. Waves of
+    different k are independent on average, so the images add at most q times the sum of
     W(k')**2 / W(k)**2, which is the first bound. In one catalogue they interfere with the wave
-    itself; if all are in phase, which a single galaxy can make them, the power is
-    (1 + sum of abs(W(k') / W(k)))**2 times as large, which gives the second.
+    itself. If all are in phase, as for a single galaxy, the power is
+    (1 + sum of abs(W(k') / W(k)))**2 times as large, which gives the second bound.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def aliasing(
 
 
 class Images(NamedTuple):
-    """What a result says of the images of its grid: columns, their fields, and settings."""
+    """The part of a result about the images of its grid: columns, their fields, and settings."""
 
     columns: dict[str, Array]
     fields: dict[str, Field]
@@ -83,7 +83,7 @@ class Images(NamedTuple):
 def of_power(
     shells: Shells, k: Array, power: Array, assignment: str | None, interlaced: bool
 ) -> Images:
-    """Of a power spectrum; no columns for a field that was not deposited."""
+    """Return `Images` of a power spectrum, without columns for a field that was not deposited."""
     settings: dict[str, Any] = {"interlaced": interlaced, "aliasing": "not known"}
     if assignment is None:
         return Images({}, {}, settings)
@@ -100,11 +100,11 @@ def of_power(
 
 
 def of_bispectrum(grid_size: int, sides: Array, assignment: str | None, interlaced: bool) -> Images:
-    """Of triangles, with sides that are bounded by ``sides``.
+    """Return `Images` of triangles whose sides are at most ``sides``.
 
-    Of the sum of images of three waves that close, one image or three are: at least two sides. With
-    r_i the root mean square of what images add to side i, and t_i the sum of all in phase, the bias
-    is at most r1 r2 + r2 r3 + r3 r1 + r1 r2 r3, and the change of one catalogue
+    If three waves of which some are images form a closed triangle, at least two of them are images.
+    With r_i the root mean square of what images add to side i, and t_i the sum of all in phase, the
+    bias is at most r1 r2 + r2 r3 + r3 r1 + r1 r2 r3, and the change of one catalogue at most
     (1 + t1) (1 + t2) (1 + t3) - 1.
 
     Parameters

@@ -1,6 +1,6 @@
-"""Compiled loop over the waves of a real field: powers added up in shells of wavenumber.
+"""Compiled loop over the waves of a real field that sums powers in shells of wavenumber.
 
-Importing this module compiles the function, or loads it from numba's cache.
+Importing this module compiles the function or loads it from numba's cache.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ def _add_power(
     first, second : ndarray of complex, shape (planes, N, at least the waves that are read)
         Planes of real transforms.
     start : int
-        Place in the transform of the first of these planes.
+        Index of the first of these planes in the transform.
     gain : ndarray, shape (N,)
         Each power is multiplied by the gains of its three components.
     shell : ndarray of uint16, shape (limit**2,)
         Shell of each squared length n**2 (in units of the fundamental).
     limit : int
-        Waves with n < limit are read; at most (N + 1) // 2, so that none is its own partner.
+        Waves with n < limit are read; at most (N + 1) // 2, so that no wave is its own partner.
     axis : int
-        0, 1 or 2: mu is taken to it.
+        0, 1 or 2: the axis that mu is the cosine of the angle to.
     sums : ndarray, shape (shells, m)
-        Added to: powers times 1, mu**2 and mu**4, if m is 3, or powers alone, if m is 1.
+        Sums to add to: of powers times 1, mu**2 and mu**4 if m is 3, of powers alone if m is 1.
     """
     size, bound = first.shape[1], limit * limit
     for plane in range(first.shape[0]):
@@ -69,7 +69,7 @@ def _add_power(
                 a, b = first[plane, y, z], second[plane, y, z]
                 power = np.float64(a.real) * np.float64(b.real)
                 power += np.float64(a.imag) * np.float64(b.imag)
-                # With z = 0 both partners are in the transform, else one of them.
+                # For z = 0 the transform holds both partners, otherwise one of them.
                 power *= gain_across * (gain[z] if z > 0 else 0.5)
                 row = shell[square]
                 sums[row, 0] += power

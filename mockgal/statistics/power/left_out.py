@@ -1,10 +1,10 @@
-"""Power with one sub-volume left out: what the jackknife of a power spectrum needs.
+"""Power with one sub-volume left out, for the jackknife of a power spectrum.
 
-With F the waves of a field of zero mean and C those of one of its R sub-volumes (zero elsewhere),
-leaving the sub-volume out takes abs(C)**2, its power with itself, and 2 Re((F - C) conj(C)), its
-power with the rest, from abs(F)**2. The jackknife is made for sums over independent pieces, as the
-former are. Of the latter, each belongs to two sub-volumes and is left out twice, which makes its
-variance too large by 2 (R - 2) / (R - 1); for narrow shells these are the most. They are
+Let F be the waves of a field of zero mean and C those of one of its R sub-volumes (zero elsewhere).
+Leaving the sub-volume out removes from abs(F)**2 its power with itself, abs(C)**2, and its power
+with the rest, 2 Re((F - C) conj(C)). The jackknife is made for sums over independent pieces, as the
+former are. Each of the latter terms belongs to two sub-volumes and is left out twice, which makes
+its variance too large by 2 (R - 2) / (R - 1); in narrow shells these terms dominate. They are
 therefore multiplied by a = sqrt((R - 1) / (2 (R - 2))), as Mohammad & Percival 2022 (MNRAS 514,
 1289, arXiv:2109.07071) do with pairs of galaxies:
 
@@ -38,28 +38,28 @@ def left_out_sums(
     mean: float | None = None,
     axis: int = 0,
 ) -> Array:
-    """`power_sums` of the overdensity, each time without one of ``per_side``**3 sub-volumes.
+    """Return `power_sums` of the overdensity without each of ``per_side``**3 sub-volumes in turn.
 
     Parameters
     ----------
     field : ndarray, shape (n, n, n)
         Mass per voxel.
     coefficients : ndarray of complex, shape (N, N, N // 2 + 1)
-        Of the field on a grid of N >= n, within which it starts at the origin.
+        Coefficients of the field on a grid of N >= n, in which it starts at the origin.
     sums : ndarray, shape (moments, shells)
         `power_sums` of the coefficients.
     shells, gain, axis
-        As for `power_sums`.
+        See `power_sums`.
     per_side : int
     mean : float, optional
-        Mass per voxel that overdensity is relative to. Without it, the mean of what is left: the
-        box itself is measured relative to its own mean, which would be another if it were another
-        box, and the errors say so only if the mean varies here, too.
+        Mass per voxel that overdensity is relative to; by default the mean of the remaining volume.
+        The box itself is measured relative to its own mean, which differs from box to box, and the
+        errors include this only if the mean varies here, too.
 
     Returns
     -------
     ndarray, shape (per_side**3, moments, shells)
-        Not a number where nothing is left.
+        NaN where nothing is left.
     """
     number = per_side**3
     across = math.sqrt((number - 1) / (2 * (number - 2)))
@@ -83,10 +83,10 @@ def left_out_shot_noise(
     power: int = 2,
     mean: float | None = None,
 ) -> Array:
-    """Shot noise of what is left without each of ``per_side``**3 sub-volumes.
+    """Return the shot noise of the rest without each of ``per_side``**3 sub-volumes in turn.
 
-    V**(p - 1) sum(m**p) / sum(m)**p, with volume and sums of what is left; with a ``mean`` given,
-    its mass is that times its volume.
+    It is V**(p - 1) sum(m**p) / sum(m)**p, with the volume and the sums of the rest; if ``mean`` is
+    passed, the mass of the rest is the mean times its volume.
 
     Parameters
     ----------
@@ -94,9 +94,9 @@ def left_out_shot_noise(
         Mass per voxel.
     per_side : int
     sums : ndarray, shape (per_side**3,)
-        Of the masses of points in each sub-volume to the power p.
+        Sums over the points in each sub-volume of their masses to the power p.
     volume : float
-        Of the field.
+        Volume of the field.
     power : int
         p.
     mean : float, optional
@@ -105,7 +105,7 @@ def left_out_shot_noise(
     Returns
     -------
     ndarray, shape (per_side**3,)
-        Not a number where no point is left.
+        NaN where no point is left.
     """
     elsewhere = jackknife.sums_elsewhere(sums)
     result = np.full(len(elsewhere), np.nan)
@@ -128,9 +128,9 @@ def _block_sums(
     axis: int,
     moments: int,
 ) -> tuple[Array, Array]:
-    """`power_sums` of a block at its place on an empty grid: with itself, and with the field.
+    """Return `power_sums` of a block, placed on an empty grid, with itself and with the field.
 
-    Rows and planes without the block are not transformed, and the last transform is made plane by
+    Rows and planes outside the block are not transformed, and the last transform is done plane by
     plane as the powers are added, so that the waves of the block are never in memory as a whole.
     """
     from .kernels import add_power

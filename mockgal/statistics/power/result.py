@@ -1,4 +1,4 @@
-"""From sums over shells to a power spectrum with its errors: what boxes and sub-cubes share."""
+"""From sums over shells to a power spectrum with its errors, shared by boxes and sub-cubes."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def check_options(
     subtract_shot_noise: bool,
     jackknife: int,
 ) -> Array:
-    """The field in single or double precision, if its power can be measured as wanted.
+    """Return the field in single or double precision, if its power can be measured.
 
     Raises
     ------
     UsageError
-        Otherwise.
+        The field or an option is not allowed.
     """
     field = np.asarray(field)
     if field.ndim != 3 or len(set(field.shape)) != 1 or len(field) < 4:
@@ -67,9 +67,9 @@ def check_options(
             raise UsageError(
                 "shot noise",
                 "one sum of squared masses",
-                f"those of each of the {jackknife**3} sub-volumes, whose shot noise is subtracted "
-                "where they are left out",
-                "mockgal.statistics.jackknife.sums_by_block has them; or jackknife=0",
+                f"one for each of the {jackknife**3} sub-volumes, since each left-out sample has "
+                "its own shot noise subtracted",
+                "pass mockgal.statistics.jackknife.sums_by_block(...), or jackknife=0",
             )
     if jackknives.check_per_side(jackknife) > len(field):
         raise UsageError(
@@ -81,14 +81,14 @@ def check_options(
 
 
 def window_gain(grid_size: int, assignment: str | None) -> Array:
-    """One over the squared window along one axis, shape (grid_size,); 1 without an assignment."""
+    """Return one over the squared window along an axis, shape (grid_size,); 1 if not deposited."""
     if assignment is None:
         return np.ones(grid_size)
     return axis_window(grid_size, assignment) ** -2.0
 
 
 def multipoles(sums: Array, modes: Array) -> Array:
-    """(2 l + 1) <power L_l(mu)> from sums of the power times 1, mu**2 and mu**4.
+    """Return (2 l + 1) <power L_l(mu)> from sums of the power times 1, mu**2 and mu**4.
 
     Parameters
     ----------
@@ -106,11 +106,11 @@ def multipoles(sums: Array, modes: Array) -> Array:
 
 
 def gaussian_errors(power: Array, modes: Array) -> Array:
-    """Standard errors of the multipoles of a Gaussian field, shape as given.
+    """Return the standard errors of the multipoles of a Gaussian field, shape (m, shells).
 
-    (2 l + 1) sqrt(integral from 0 to 1 of L_l(mu)**2 P(mu)**2 dmu / modes), P(mu) being the sum of
-    the multipoles given: Grieb et al. 2016, arXiv:1509.04293, section 2. For the monopole alone
-    that is P / sqrt(modes).
+    They are (2 l + 1) sqrt(integral from 0 to 1 of L_l(mu)**2 P(mu)**2 dmu / modes), with P(mu) the
+    sum of the multipoles in ``power``: Grieb et al. 2016, arXiv:1509.04293, section 2. For the
+    monopole alone that is P / sqrt(modes).
 
     Parameters
     ----------
@@ -135,10 +135,10 @@ def of_galaxies(
     weight: str,
     line_of_sight: str | None,
 ) -> Measurement:
-    """What ``measure`` gives of a field of galaxies, with what they are put down.
+    """Return the result of ``measure`` for a field of galaxies, with the settings of the sample.
 
-    Without galaxies, or where none weighs anything, there is no overdensity: estimates and errors
-    are not numbers, and the modes are those of the grid.
+    Without galaxies, or if all weights are 0, there is no overdensity: estimates and errors are
+    NaN, and the modes are those of the grid.
 
     Parameters
     ----------
@@ -187,15 +187,15 @@ def power_result(
     axis: int = 0,
     bins: str = DEFAULT,
 ) -> Measurement:
-    """The result of sums over shells.
+    """Return the `Measurement` for sums over shells.
 
     Parameters
     ----------
     statistic : str
     sums : ndarray, shape (m, shells)
-        Over the shell's waves, of their power [(Mpc/h)^3], times powers of mu**2.
+        Sums over the shell's waves of their power [(Mpc/h)^3] times powers of mu**2.
     left_out : ndarray, shape (R, m, shells), or None
-        The same with each of R sub-volumes left out.
+        The same sums with each of R sub-volumes left out.
     shells : Shells
     modes : ndarray, shape (shells,)
         Independent waves, for errors and as the count.
@@ -203,19 +203,19 @@ def power_result(
         k of n = 1 [h/Mpc].
     assignment : str or None
     interlaced : bool
-        Of which every second image is gone.
+        Whether every second image was removed.
     shot_noise : float or None
         [(Mpc/h)^3]
     shot_noise_left_out : ndarray, shape (R,), or None
-        The same of what is left without each sub-volume; needed if it is subtracted.
+        Shot noise with each sub-volume left out; needed if it is subtracted.
     subtract_shot_noise : bool
     jackknife : int
     settings : mapping
-        What else to put down.
+        Further settings to record.
     axis : int
-        That mu is taken to.
+        Axis that mu is the cosine of the angle to.
     bins : str
-        What the shells are, in words.
+        Description of the shells.
     """
     estimates = ESTIMATES[: len(sums)]
     power = multipoles(sums, shells.modes)

@@ -1,4 +1,4 @@
-"""Shells of wavenumber: which waves of a grid are in each, and the sums of their powers."""
+"""Shells of wavenumber: the waves of a grid in each shell, and sums of their powers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from ...system.parallel import over
 
 Array = NDArray[Any]
-SLAB = 8  # planes that are summed in one go: fixed, so that sums do not depend on the threads
+SLAB = 8  # planes summed in one call: fixed, so that sums do not depend on the number of threads
 
 
 @dataclass(frozen=True)
 class Shells:
-    """Shells of |n|, n being k in units of the fundamental; lower edges in.
+    """Shells of |n|, with n the wave vector in units of the fundamental; lower edges included.
 
     All waves of a shell are below the Nyquist wavenumber, n < N / 2, so that its waves come in
-    pairs k, -k of two, and one of each pair is independent. The wave n = 0 is in no shell.
+    pairs k, -k, and one of each pair is independent. The wave n = 0 is in no shell.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class Shells:
     width : int
         w: shells from i w to (i + 1) w for i = 1, 2, ...
     given_edges : tuple of float
-        Edges of other shells, which increase up to N / 2 at most.
+        Edges to use instead, which increase up to N / 2 at most.
     """
 
     grid_size: int
@@ -39,7 +39,7 @@ class Shells:
 
     @cached_property
     def edges(self) -> Array:
-        """Of the shells, shape (number + 1,)."""
+        """Edges of the shells, shape (number + 1,)."""
         if self.given_edges:
             return np.array(self.given_edges)
         last = max(1, (self.grid_size + 1) // 2 // self.width)
@@ -47,18 +47,18 @@ class Shells:
 
     @property
     def number(self) -> int:
-        """How many shells there are."""
+        """Number of shells."""
         return len(self.edges) - 1
 
     @property
     def limit(self) -> int:
-        """The least whole number that no wave of a shell is as long as."""
+        """The smallest whole number that is at least the length of all waves in shells."""
         return math.ceil(float(self.edges[-1]))
 
     @cached_property
     def of_square(self) -> Array:
-        """Shell of each n**2 below limit**2, from 1 on; 0 where it is in none."""
-        length = np.sqrt(np.arange(self.limit**2))  # exact where n**2 is a square
+        """Shell of each n**2 below limit**2, counted from 1; 0 for no shell."""
+        length = np.sqrt(np.arange(self.limit**2))  # exact if n**2 is a square
         shell = np.searchsorted(self.edges, length, side="right")
         shell[(shell > self.number) | (length == 0)] = 0
         return shell.astype(np.uint16)
@@ -79,13 +79,13 @@ class Shells:
 
     @cached_property
     def modes(self) -> Array:
-        """Independent waves of each shell, shape (number,)."""
+        """Number of independent waves in each shell, shape (number,)."""
         waves = np.bincount(self.of_square, self._ways, self.number + 1)[1:]
         return (waves / 2).astype(np.int64)
 
     @cached_property
     def mean(self) -> Array:
-        """Mean length of the waves of each shell, shape (number,); NaN where it has none."""
+        """Mean length of the waves in each shell, shape (number,); NaN without waves."""
         lengths = self._ways * np.sqrt(np.arange(self.limit**2))
         total = np.bincount(self.of_square, lengths, self.number + 1)[1:]
         with np.errstate(invalid="ignore"):
@@ -95,7 +95,7 @@ class Shells:
 def power_sums(
     first: Array, second: Array, shells: Shells, gain: Array, *, axis: int = 0, moments: int = 1
 ) -> Array:
-    """Sums over the independent waves of each shell of Re(first conj(second)), times the gains.
+    """Return the sums over each shell's independent waves of Re(first conj(second)) times gains.
 
     Parameters
     ----------
@@ -103,16 +103,16 @@ def power_sums(
         Coefficients of real fields.
     shells : Shells
     gain : ndarray, shape (N,)
-        Of each component, in the order of the transform.
+        Gain of each component, in the order of the transform.
     axis : int
-        That mu is the cosine of the angle to.
+        Axis that mu is the cosine of the angle to.
     moments : int
-        1, or 3 for the sums times mu**2 and mu**4, too.
+        1, or 3 to include the sums times mu**2 and mu**4.
 
     Returns
     -------
     ndarray, shape (moments, shells.number)
-        Not dependent on the number of threads.
+        Independent of the number of threads.
     """
     from .kernels import add_power
 
@@ -128,15 +128,15 @@ def power_sums(
 
 
 def white_mean(shells: Shells, gains: list[Array], *, axis: int = 0, moments: int = 1) -> Array:
-    """Mean over shells of white noise times gains, averaged over several such gains.
+    """Return the mean over each shell of white noise times gains, averaged over several gains.
 
     Parameters
     ----------
     shells : Shells
     gains : list of ndarray, shape (N,)
-        Each is one for every component, as in `power_sums`.
+        Each holds the gain of every component, as in `power_sums`.
     axis, moments : int
-        As for `power_sums`.
+        See `power_sums`.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def white_mean(shells: Shells, gains: list[Array], *, axis: int = 0, moments: in
         sums = np.zeros((shells.number + 1, moments))
         for gain in gains:
             add(waves, waves, x, gain, shells.of_square, shells.limit, axis, sums)
-        return sums if x == 0 else 2.0 * sums  # that of -x is the same
+        return sums if x == 0 else 2.0 * sums  # plane -x has the same sums
 
     total = in_order(over(plane, range(shells.limit)))
     with np.errstate(invalid="ignore"):
@@ -160,7 +160,7 @@ def white_mean(shells: Shells, gains: list[Array], *, axis: int = 0, moments: in
 
 
 def in_order(sums: list[Array]) -> Array:
-    """The sums of slabs added, one after the other; the row of no shell left out, transposed."""
+    """Return the sums of slabs added in order, without the row of no shell, transposed."""
     total = np.zeros_like(sums[0])
     for part in sums:
         total += part

@@ -4,18 +4,18 @@
   P = V <abs(delta_k)**2> over the waves of a shell [i, i + 1) k_F, i = 1, 2, ... up to the Nyquist
   wavenumber; k_F = 2 pi / L. Every independent wave counts once.
 - Multipoles: (2 l + 1) <abs(delta_k)**2 L_l(mu)>, mu being the cosine of the angle to the line of
-  sight. In a shell of few waves the mean of L_2 and L_4 is not zero, so that the lowest shells
-  mix multipoles.
-- Depositing multiplies delta_k by the window W of the assignment (`axis_window`) and adds its
-  images beyond the Nyquist wavenumber (Jing 2005, ApJ 620, 559). Each power is divided by W**2. Of
-  galaxies the grid is interlaced (`mockgal.fields.waves.interlaced`; Sefusatti et al. 2016,
-  arXiv:1512.07295), which with PCS leaves images of less than 1e-4 of the power up to the Nyquist
-  wavenumber, where CIC without it has a third. What is left is bounded shell by shell
+  sight. In a shell with few waves the means of L_2 and L_4 are not zero, so the lowest shells mix
+  multipoles.
+- Mass assignment multiplies delta_k by its window W (`axis_window`) and adds images from beyond the
+  Nyquist wavenumber (Jing 2005, ApJ 620, 559). Each power is divided by W**2. For galaxies the grid
+  is interlaced (`mockgal.fields.waves.interlaced`; Sefusatti et al. 2016, arXiv:1512.07295). With
+  PCS that leaves images of less than 1e-4 of the power up to the Nyquist wavenumber, where CIC
+  without interlacing has a third. The rest is bounded shell by shell
   (`mockgal.statistics.power.aliasing`): columns ``aliasing_bias``, ``aliasing_bound``, and
-  ``aliased``, where the former is above 1%.
+  ``aliased``, which marks a bias above 1%.
 - The images of the shot noise are known: the column ``shot_noise`` has the mean over the shell of
-  V sum(m**2) / sum(m)**2 times its images over W**2 (`axis_shot_noise`), and there are columns for
-  what that is in the other multipoles, for a grid is not isotropic.
+  V sum(m**2) / sum(m)**2 times its images over W**2 (`axis_shot_noise`). There are columns for the
+  shot noise in the other multipoles, too, since a grid is not isotropic.
 """
 
 from __future__ import annotations
@@ -63,19 +63,18 @@ def power_spectrum(
     subtract_shot_noise: bool = False,
     jackknife: int = 3,
 ) -> Measurement:
-    """Power spectrum of galaxies, each counted with its stellar mass or as one.
+    """Measure the power spectrum of galaxies, weighted by stellar mass or equally.
 
     Parameters
     ----------
     galaxies : GalaxyCatalog
         In a periodic box.
     grid_size : int, optional
-        Voxels along each side; `GRID_SIZE` without it.
+        Voxels along each side; by default `GRID_SIZE`.
     assignment : str
         NGP, CIC, TSC or PCS.
     interlacing : bool
-        Deposit twice, moved by half a voxel the second time, which every second image does not
-        survive.
+        Deposit twice, the second time moved by half a voxel, which removes every second image.
     k_min, k_max, k_width, log_k_width : float, optional
         See `power_of_field`.
     weight : str
@@ -83,21 +82,21 @@ def power_spectrum(
     line_of_sight : str, optional
         ``"x"``, ``"y"`` or ``"z"``: measure in redshift space, with multipoles.
     subtract_shot_noise : bool
-        Off unless asked for; with it, each sub-volume's left-out sample has its own subtracted.
+        Subtract the shot noise, and from each left-out sample of the jackknife its own.
     jackknife : int
         Sub-volumes along each side, or 0; see `power_of_field`.
 
     Returns
     -------
     Measurement
-        As of `power_of_field`; without galaxies, powers that are not numbers.
+        See `power_of_field`; without galaxies the powers are NaN.
 
     Raises
     ------
     UsageError
-        An option that cannot be honoured.
+        An option has a value that is not allowed.
     BadValueError
-        Positions, masses or velocities that cannot be.
+        A position is outside the box, or a mass or velocity is not allowed.
     """
     check_per_side(jackknife)  # before the work
     size = GRID_SIZE if grid_size is None else grid_size
@@ -113,7 +112,7 @@ def power_spectrum(
     field = put(position, mass, grid_size=size, box_size=box_size, assignment=assignment)
 
     def measure(field: Array, jackknife: int) -> Measurement:
-        squares: Any = math.fsum(mass**2)  # in any order of rows
+        squares: Any = math.fsum(mass**2)  # independent of the order of rows
         if jackknife:
             squares = sums_by_block(position, mass**2, jackknife, grid_size=size, box_size=box_size)
         return power_of_field(
@@ -154,41 +153,43 @@ def power_of_field(
     line_of_sight: str | None = None,
     jackknife: int = 3,
 ) -> Measurement:
-    """Power spectrum of a field in a periodic box.
+    """Measure the power spectrum of a field in a periodic box.
 
     Parameters
     ----------
     mass_per_voxel : ndarray, shape (N, N, N)
-        [Msun/h], or anything of which the overdensity is wanted; ``1 + delta`` for an overdensity.
-        Of single precision, it is transformed in single precision.
+        [Msun/h], or any quantity whose overdensity is measured; pass ``1 + delta`` for an
+        overdensity. A field in single precision is transformed in single precision.
     box_size : float
         [Mpc/h]
     assignment : str or None
-        How it was deposited; None for a field that was not, whose window is left alone.
+        Scheme of the deposit; None for a field that was not deposited, which has no window to
+        correct.
     interlaced : bool
-        Whether every second image is gone (`mockgal.fields.waves.interlaced.interlaced_deposit`).
+        Whether every second image was removed
+        (`mockgal.fields.waves.interlaced.interlaced_deposit`).
     k_min, k_max : float, optional
-        First and last edge of bins of the user's own [h/Mpc]; the fundamental and the Nyquist
-        wavenumber without them. Without any of these options, bins are [i, i + 1) fundamentals.
+        First and last edge of user-defined bins [h/Mpc]; by default the fundamental and the Nyquist
+        wavenumber. Without any of these options, bins are [i, i + 1) fundamentals.
     k_width : float, optional
-        Width of linear bins [h/Mpc]; the fundamental without it.
+        Width of linear bins [h/Mpc]; by default the fundamental.
     log_k_width : float, optional
-        Width of logarithmic bins [dex], in place of it.
+        Width of logarithmic bins [dex], instead of ``k_width``.
     sum_of_squares : float or ndarray, shape (jackknife**3,), optional
-        Of the masses of the points that were deposited, for the shot noise; in all, or in each
-        sub-volume (`mockgal.statistics.jackknife.sums_by_block`), which the jackknife of a spectrum
-        with the shot noise subtracted needs.
+        Sum of the squared masses of the deposited points, for the shot noise; over all points, or
+        over those in each sub-volume (`mockgal.statistics.jackknife.sums_by_block`), which the
+        jackknife needs if shot noise is subtracted.
     subtract_shot_noise : bool
-        From each multipole its own, and from each left-out sample its own.
+        Subtract from each multipole, and from each left-out sample, its own shot noise.
     line_of_sight : str, optional
         ``"x"``, ``"y"`` or ``"z"``: measure multipoles, too.
     jackknife : int
-        Errors from leaving out each of so many sub-volumes along each side, cubed. With 3 they
-        come out at 0.9 to 1.3 times the scatter between periodic boxes, for Gaussian and
-        log-normal fields and points on them alike, but smaller (0.7) in the first shell, whose
-        waves no sub-volume holds. With 0, errors are those of a Gaussian field of the measured
-        spectrum (`mockgal.statistics.power.result.gaussian_errors`), which are several times too
-        small where a few massive objects make the power. NaN if one sub-volume holds everything.
+        Sub-volumes along each side of a jackknife. With 3, errors are 0.9 to 1.3 times the scatter
+        between periodic boxes, for Gaussian and log-normal fields and points on them alike, but
+        smaller (0.7) in the first shell, whose waves do not fit in a sub-volume. With 0, errors are
+        those of a Gaussian field of the measured spectrum
+        (`mockgal.statistics.power.result.gaussian_errors`), which are several times too small if a
+        few massive objects dominate the power. NaN if one sub-volume holds everything.
 
     Returns
     -------
@@ -197,12 +198,13 @@ def power_of_field(
         ``modes`` (independent waves), with a line of sight ``quadrupole`` and ``hexadecapole``,
         with a sum of squares ``shot_noise``, with an assignment ``aliasing_bias``,
         ``aliasing_bound`` and ``aliased``. Bins without waves have NaN.
-        ``settings["mean_density"]`` has what the overdensity is relative to.
+        ``settings["mean_density"]`` is the density that the overdensity is relative to.
 
     Raises
     ------
     UsageError
-        An option that cannot be honoured, or a field that is no cube of 4 or more voxels a side.
+        An option has a value that is not allowed, or the field is not a cube of 4 or more voxels a
+        side.
     BadValueError
         The mean of the field is not positive, or not a number.
     """
@@ -212,7 +214,7 @@ def power_of_field(
     axis = 0 if line_of_sight is None else check_axis(line_of_sight)
     size, volume = len(field), box_size**3
     coefficients = transform(field)
-    mean = check_mean(float(coefficients[0, 0, 0].real))  # not a number if any voxel is
+    mean = check_mean(float(coefficients[0, 0, 0].real))  # NaN if any voxel is NaN
     gain = window_gain(size, assignment)
     shells, described = wave_bins(
         size, box_size, k_min=k_min, k_max=k_max, k_width=k_width, log_k_width=log_k_width

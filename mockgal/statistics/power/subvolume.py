@@ -1,4 +1,4 @@
-"""Power spectrum of a cube cut out of a box: not periodic, and with a mean of its own."""
+"""Power spectrum of a cube cut out of a box, which is not periodic and has a mean of its own."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def power_of_subcube(
     subtract_shot_noise: bool = False,
     jackknife: int = 3,
 ) -> Measurement:
-    """Power spectrum of a cube of n^3 voxels out of a larger box.
+    """Measure the power spectrum of a cube of n^3 voxels cut out of a larger box.
 
-    The overdensity relative to the mean of the whole box is set in an empty grid of twice the side;
-    with F its Fourier transform and W the cube, 1 inside and 0 outside,
+    The overdensity relative to the mean of the whole box is placed in an empty grid of twice the
+    side; with F its Fourier transform and W the cube, 1 inside and 0 outside,
     P(k) = <abs(F)**2> / integral of W**2 (Feldman, Kaiser & Peacock 1994, ApJ 426, 23, without
     weights). It estimates the box's spectrum convolved with the squared transform of W, whose width
     is about the cube's fundamental 2 pi / (n voxel_size); compare cubes of one size only.
@@ -45,10 +45,10 @@ def power_of_subcube(
     voxel_size : float
         [Mpc/h]
     mean_mass_per_voxel : float
-        Of the whole box. That of the cube is put down beside it, as it says how far off the box's
-        mean the cube is: its variance is part of the errors.
+        Mean of the whole box. The settings record it beside that of the cube, which shows how far
+        the cube is from the box's mean: its variance is part of the errors.
     assignment, sum_of_squares, subtract_shot_noise, jackknife
-        As for `mockgal.statistics.power.spectrum.power_of_field`; the squares are of masses in the
+        See `mockgal.statistics.power.spectrum.power_of_field`; the squares are of the masses in the
         cube.
 
     Returns
@@ -60,9 +60,9 @@ def power_of_subcube(
     Raises
     ------
     UsageError
-        As of `power_of_field`.
+        See `power_of_field`.
     BadValueError
-        A mean that is not positive, or a field that is not all numbers.
+        The mean is not positive, or a voxel is not a finite number.
     """
     cube = check_options(
         mass_per_voxel, voxel_size, assignment, sum_of_squares, subtract_shot_noise, jackknife

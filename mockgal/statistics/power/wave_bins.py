@@ -1,4 +1,4 @@
-"""Bins of wavenumber that the user chose: linear or logarithmic."""
+"""User-defined bins of wavenumber, linear or logarithmic."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def wave_bins(
     k_width: float | None = None,
     log_k_width: float | None = None,
 ) -> tuple[Shells, str]:
-    """Shells of wavenumber, and what they are in words.
+    """Return shells of wavenumber, and their description in words.
 
     Parameters
     ----------
@@ -32,18 +32,18 @@ def wave_bins(
     box_size : float
         [Mpc/h]
     k_min, k_max : float, optional
-        Lower edge of the first bin and the end of the last [h/Mpc]; the fundamental and the Nyquist
-        wavenumber without them. A bin that would reach beyond k_max is left out.
+        Lower edge of the first bin and upper limit of the last [h/Mpc]; by default the fundamental
+        and the Nyquist wavenumber. A bin that would extend beyond k_max is left out.
     k_width : float, optional
-        [h/Mpc]; the fundamental without it.
+        Width of linear bins [h/Mpc]; by default the fundamental.
     log_k_width : float, optional
-        [dex]: bins are equal in log k.
+        Width of logarithmic bins [dex].
 
     Raises
     ------
     UsageError
-        Both widths, bins beyond the Nyquist wavenumber, or edges that do not increase from the
-        first to the last.
+        Both widths are passed, bins extend beyond the Nyquist wavenumber, or k_min is not below
+        k_max.
     """
     fundamental = 2.0 * math.pi / box_size
     nyquist = 0.5 * grid_size * fundamental
@@ -65,18 +65,18 @@ def wave_bins(
             "the Nyquist wavenumber, or a larger grid",
         )
     if last > nyquist * (1.0 + 1e-9):
-        wanted = math.ceil(2.0 * last / fundamental - 1e-9)
+        grid = math.ceil(2.0 * last / fundamental - 1e-9)
         raise UsageError(
             "k_max",
             f"{last:.6g} h/Mpc",
             f"at most {nyquist:.6g}, the Nyquist wavenumber of {grid_size} voxels along a side",
-            f"a smaller k_max, or a grid of {wanted + wanted % 2}",
+            f"a smaller k_max, or a grid of {grid + grid % 2}",
         )
     if log_k_width is None:
         width = fundamental if k_width is None else k_width
-        bins, said = (last - first) / width, f"{width:.6g} h/Mpc wide"
+        bins, words = (last - first) / width, f"{width:.6g} h/Mpc wide"
     else:
-        bins, said = math.log10(last / first) / log_k_width, f"{log_k_width:.6g} dex wide"
+        bins, words = math.log10(last / first) / log_k_width, f"{log_k_width:.6g} dex wide"
     number = int(bins + 1e-6) if bins < MOST_BINS + 1 else MOST_BINS + 1
     if not 1 <= number <= MOST_BINS:
         raise UsageError(
@@ -87,8 +87,8 @@ def wave_bins(
         )
     steps: Any = np.arange(number + 1)
     edges = first + steps * width if log_k_width is None else first * 10.0 ** (steps * log_k_width)
-    # Rounded, lest the last bit decide whether a wave at the very edge belongs to a bin.
+    # Rounded, so that rounding errors do not decide whether a wave on an edge belongs to a bin.
     scaled = np.minimum(np.round(edges / fundamental, 9), grid_size / 2.0)
     return Shells(grid_size, given_edges=tuple(scaled.tolist())), (
-        f"from {edges[0]:.6g} to {edges[-1]:.6g} h/Mpc, {said}, lower edge in"
+        f"from {edges[0]:.6g} to {edges[-1]:.6g} h/Mpc, {words}, lower edge in"
     )

@@ -178,9 +178,9 @@ def test_another_simulation_is_refused():
             occupation(galaxies, host_catalogue(mass, **options))
 
     mass = halos["host_mass"]
-    refused(mass[:3], "3 galaxies of hosts that are not there, the first 3")
-    refused([], "galaxies of hosts that are not there")
-    refused(mass * 1.01, "5 galaxies of hosts with another mass, the first 0")
+    refused(mass[:3], "3 galaxies whose hosts are missing, the first 3")
+    refused([], "galaxies whose hosts are missing")
+    refused(mass * 1.01, "5 galaxies whose hosts have another mass, the first 0")
     refused(mass, "positions up to", box_size=300.0)
     refused([*mass, 1e12], "6 hosts, where 5 were painted", galaxies=named)
     refused(mass, "host masses fof", galaxies=named, mass_definition="fof")
@@ -190,7 +190,7 @@ def test_a_satellites_row_is_no_host():
     galaxies, halos = small()
     columns = {**halos.columns, "is_central": np.arange(5) != 1}
     columns["host_id"] = np.array([0, 0, 2, 3, 4])
-    with pytest.raises(BadValueError, match="1 galaxies of hosts that are not there"):
+    with pytest.raises(BadValueError, match="1 galaxies whose hosts are missing"):
         occupation(galaxies, type(halos)(columns, "200c"))
 
 
@@ -222,7 +222,7 @@ def test_more_centrals_than_hosts_are_refused():
         "counts": hosts["counts"][:1],
         "log10_mass_edges": hosts["log10_mass_edges"][:2],
     }
-    with pytest.raises(BadValueError, match="3 galaxies of hosts with a mass that no host"):
+    with pytest.raises(BadValueError, match="3 galaxies whose host masses are in none"):
         occupation(galaxies.with_provenance(simulation={"hosts": shorter}))
 
 

@@ -142,7 +142,7 @@ def test_bins_without_pairs():
 @pytest.mark.parametrize(
     ("position", "message"),
     [
-        (([1.0], [91.0]), "1 rows that are none, the first 0: 1.0, 91.0"),
+        (([1.0], [91.0]), "1 impossible rows, the first 0: 1.0, 91.0"),
         (([1.0, np.nan], [0.0, 0.0]), "the first 1"),
         (([1.0, np.inf], [0.0, 0.0]), "the first 1"),
         (([1.0, 2.0], [0.0]), r"shapes \(2,\) and \(1,\)"),
