@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from mass_samples import catalogue
 
-from mockgal import selection as select
+from mockgal import select
 from mockgal.completeness import TOO_FEW, Completeness
 from mockgal.reports.differences import differences, stellar_mass_definition
 

@@ -603,9 +603,9 @@ def test_zero_mass_of_a_central_is_allowed_until_it_is_painted(tmp_path):  # 36
 @both
 def test_radii_in_mpc(tmp_path, kind, exit_code):
     path = Sample(kind).scale("rvir", 1e-3).write(tmp_path / "a.list")
-    refused(path, ":rvir: found masses of", "look for a factor 1000^3", code=exit_code)
+    refused(path, ":rvir: found a density of", "look for a factor 1000^3", code=exit_code)
     path = Sample(kind).scale("rvir", COSMOLOGY.h**-1).write(tmp_path / "a.list")
-    refused(path, ":rvir: found masses of", "look for a factor h^3")
+    refused(path, ":rvir: found a density of", "look for a factor h^3")
     path = Sample(kind).drop("rvir").write(tmp_path / "a.list")
     assert "density_over_definition" not in read(path).snapshot.record
 
