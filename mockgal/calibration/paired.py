@@ -1,4 +1,4 @@
-"""Pairs of runs that share a table: whether they can, and their subhalos together."""
+"""Check that pairs of runs can share a table, and combine their subhalos."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class PairedSample:
-    """The subhalos of all pairs together, and the hosts that are compared.
+    """The subhalos of all pairs, and the hosts whose masses are compared.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class PairedSample:
     log_hydro, log_dark : ndarray, shape (n,)
         log10 of the masses of paired hosts [Msun/h].
     region : ndarray of int, shape (n,)
-        Sub-volume that each is in.
+        Sub-volume of each paired host.
     """
 
     hydro: Population
@@ -41,12 +41,12 @@ class PairedSample:
 
     @property
     def regions(self) -> list[int]:
-        """The sub-volumes that hold hosts."""
-        found = np.unique(np.concatenate([self.hydro.region, self.dark.region]))
-        return list(map(int, found))
+        """The sub-volumes that contain hosts."""
+        occupied = np.unique(np.concatenate([self.hydro.region, self.dark.region]))
+        return list(map(int, occupied))
 
     def without(self, region: int) -> PairedSample:
-        """Return what is outside a sub-volume."""
+        """Return the sample outside a sub-volume."""
         kept = self.region != region
         return PairedSample(
             self.hydro.where(self.hydro.region != region),
@@ -61,9 +61,9 @@ def check_together(pairs: Sequence[tuple[Scene, Scene]], request: Request) -> No
     Raises
     ------
     UsageError
-        No pair, or one run twice.
+        There is no pair, or a run is repeated.
     DomainError
-        Definitions of masses, redshifts or cosmologies that differ.
+        The pairs differ in definitions of masses, redshifts or cosmologies.
     """
     if not pairs:
         raise UsageError("pairs of runs", "none", "one or more")
@@ -108,13 +108,13 @@ def gather(
     request: Request,
     limit: float,
 ) -> tuple[PairedSample, list[dict[str, Any]]]:
-    """Match the hosts of every pair, and put the pairs together.
+    """Match the hosts of every pair, and combine the pairs.
 
     Parameters
     ----------
     pairs : sequence of (Scene, Scene)
     evidence : sequence of mapping
-        That each is a pair of twins: recorded.
+        Evidence that each pair is a pair of twins, to record.
     request : Request
     limit : float
         Least mass of a resolved subhalo [Msun/h].
@@ -123,7 +123,7 @@ def gather(
     -------
     PairedSample
     list of dict
-        What is recorded of each pair: plain JSON values.
+        The record of each pair: plain JSON values.
     """
     hydros: list[Population] = []
     darks: list[Population] = []
@@ -159,7 +159,7 @@ def gather(
 
 
 def _quality_edges(dark: Scene, limit: float) -> Array:
-    """Half-decade bins of gravity-only mass from the resolution on."""
+    """Return edges of half-decade bins of gravity-only mass above the resolution."""
     low = np.floor(2.0 * np.log10(limit)) / 2.0
     heaviest = max(float(dark.halos["host_mass"].max(initial=0.0)), 2.0 * limit)
     return np.arange(low, np.log10(heaviest) + 0.5, 0.5)

@@ -1,4 +1,4 @@
-"""What is asked of a calibration: what counts as luminous and resolved, its bins and its domain."""
+"""The request of a calibration: the limits of luminous and resolved, the bins and the domain."""
 
 from __future__ import annotations
 
@@ -21,33 +21,34 @@ COARSER = 1.1
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Request:
-    """What is asked of `mockgal.calibration.hod_table.measure`.
+    """A request for `mockgal.calibration.hod_table.measure`.
 
     Parameters
     ----------
     luminosity_floor : float
         Least stellar mass that counts as luminous [Msun/h].
     least_particles : int
-        Least gravity-only particles of a resolved subhalo; of the coarsest pair, for all of them.
+        Least gravity-only particles of a resolved subhalo; the limit of the coarsest pair applies
+        to all pairs.
     edges : sequence of float, shape (bins + 1,), optional
-        Bins of log10 hydro host mass [Msun/h], taken as they are. By default bins of ``bin_width``
-        [dex] over all resolved hosts, those with fewer than ``least_hosts`` of them in either run
-        joined to a neighbour, which is recorded.
+        Bins of log10 hydro host mass [Msun/h], used unchanged. By default bins of ``bin_width``
+        [dex] over all resolved hosts; bins with fewer than ``least_hosts`` hosts in either run are
+        merged with a neighbour, which is recorded.
     bin_width : float
     least_hosts : int
     jackknife : int
-        Sub-volumes along each side of a box that are left out for the errors; 0 for no errors.
+        Sub-volumes along each side of a box to leave out in turn for errors; 0 for no errors.
     method : str, optional
         How hosts are matched: see `mockgal.calibration.matching.match.match`.
     redshift_tolerance, particle_mass_factor, cosmology_tolerance : float
         Half-width of the domain in redshift; factor by which particles may be lighter (they may be
-        heavier by `COARSER` only, or the least subhalos would be missing); half-width in omega_m
+        heavier only by `COARSER`, or the smallest subhalos would be missing); half-width in omega_m
         and h.
 
     Raises
     ------
     UsageError
-        Edges that do not increase, a number that is out of its range.
+        The edges do not increase, or a number is out of its range.
     """
 
     luminosity_floor: float
@@ -77,13 +78,13 @@ class Request:
                     name.replace("_", " "),
                     f"{value!r}{unit if number else ''}",
                     f"a {'whole ' * whole}number from {low:g} to {high:g}{unit}",
-                    "give another, or leave it out for the default",
+                    "change it, or leave it out for the default",
                 )
         if self.edges is not None:
             object.__setattr__(self, "edges", _checked_edges(self.edges))
 
     def domain(self, pairs: Sequence[tuple[Scene, Scene]]) -> dict[str, list[float]]:
-        """Return the least domain that holds those around every pair."""
+        """Return the smallest domain that contains the domains around all pairs."""
         each = [
             domain_around(
                 dark.snapshot.redshift,
@@ -132,11 +133,14 @@ def domain_around(
 
 def _checked_edges(edges: Sequence[float] | Array) -> Array:
     try:
-        found = np.asarray(edges, dtype=np.float64)
+        values = np.asarray(edges, dtype=np.float64)
     except (TypeError, ValueError):
-        found = np.empty((0, 0))
-    if found.ndim != 1 or len(found) < 2 or not np.all(np.diff(found) > 0):
+        values = np.empty((0, 0))
+    if values.ndim != 1 or len(values) < 2 or not np.all(np.diff(values) > 0):
         raise UsageError(
-            "edges", f"{edges!r}", "two or more numbers that increase", "log10 of masses in Msun/h"
+            "edges",
+            f"{edges!r}",
+            "two or more increasing numbers",
+            "give log10 of masses in Msun/h",
         )
-    return found
+    return values

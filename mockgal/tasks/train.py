@@ -202,7 +202,7 @@ def train(
 
 @dataclass(frozen=True)
 class _Outputs:
-    """The files of a training: none of them is an input, and none there unless to be replaced."""
+    """The output files of a training: no input among them, and none exists unless overwritten."""
 
     weights: Path
     overwrite: bool
@@ -229,7 +229,7 @@ class _Outputs:
 
     @property
     def training(self) -> Path:
-        """The folder of the training, by default."""
+        """The default folder of the training."""
         return self._beside(FOLDER)
 
     def _beside(self, ending: str) -> Path:
@@ -249,7 +249,7 @@ class _Outputs:
 
 @dataclass(frozen=True)
 class _Rows:
-    """Which subhalos of the runs are trained on, on which grid; see `train`."""
+    """The choice of subhalos and of the grid; see `train`."""
 
     voxel_size: float | str | None
     grid_size: int | None
@@ -265,13 +265,13 @@ class _Rows:
         check_options("split", self.split, SPLIT_OPTIONS)
 
     def least_mass(self, runs: Sequence[tuple[Scene, Scene]]) -> float:
-        """Of a subhalo that has particles enough in the coarsest run [Msun/h]."""
+        """Return the least mass of a subhalo with enough particles in the coarsest run [Msun/h]."""
         particle = max(dark.snapshot.particle_mass or 0.0 for _, dark in runs)
         return (self.least_particles - 0.5) * particle
 
 
 class _Fields(NamedTuple):
-    """Where fields are kept, and what those of a run depend on beside the run."""
+    """The folder of the fields, and what the fields depend on."""
 
     folder: Path
     runs: Sequence[Run]
@@ -290,7 +290,7 @@ class _Fields(NamedTuple):
 
 
 def _trained(samples: Samples, request: Request, folder: Path, about: Mapping[str, Any]) -> Weights:
-    """The weights of one training, or the best of a search."""
+    """Return the weights of one training, or the best weights of a search."""
     from ..training import loop
     from ..training.search import search
 
@@ -316,9 +316,9 @@ class _Prepared:
     def about(
         self, name: str, provenance: Mapping[str, Any], warnings: Sequence[str]
     ) -> dict[str, Any]:
-        """What a training takes of its data beside the samples.
+        """Return the arguments of a training that come from its data, beside the samples.
 
-        Warnings are those until now: later ones are of the way to the weights, not of the weights.
+        Only warnings up to now are recorded: later ones concern the training, not the weights.
         """
         recorded = {**provenance, "training_data": self.data, "warnings": list(warnings)}
         return {**self.header, "name": name, "provenance": recorded, **self.chances}

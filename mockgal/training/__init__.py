@@ -1,1 +1,1 @@
-"""Making weights of the dm2gal network from pairs of runs."""
+"""Train weights of the dm2gal network on pairs of runs."""

@@ -1,9 +1,8 @@
-"""Checkpoints of a training: two files that are written in turn, each whole and verified.
+"""Checkpoints of a training: two files, written in turn, each complete and verified.
 
-A file holds the network, the best one so far, what Adam keeps for each of its numbers, and where
-the training is; it is a safetensors file, so that nothing in it is executed. The learning rate and
-the best epoch follow from the rows of the epochs, and batches from their numbers, so that there is
-no more to keep.
+A file holds the network, the best network so far, the moments of Adam, and the progress of the
+training. It is a safetensors file, so that nothing in it is executed. Nothing else is needed: the
+learning rate and the best epoch follow from the rows of the epochs, and batches from their numbers.
 """
 
 from __future__ import annotations
@@ -24,30 +23,31 @@ from ..painters.cnn.weights.tensor_file import DTYPES, strict_json, tensor_file
 from ..system.files.atomic import atomic_output
 from ..system.memory import check_memory
 
-KEY = "mockgal training"  # of the metadata of the safetensors file
+KEY = "mockgal training"  # in the metadata of the safetensors file
 PARTS = ("model", "best", "first", "second")  # the last two are Adam's moments
-_ANEW = "give another folder, or empty this one, to begin anew"
+_ANEW = "give another folder, or empty this one, to start over"
 _KINDS = {torch.float32: "F32", torch.int64: "I64"}
 
 
 @dataclass
 class State:
-    """Where a training is.
+    """The state of a training.
 
     Parameters
     ----------
     model, best : dict of str to Tensor
-        ``state_dict`` of the network now, and of the best epoch's; the latter is empty before one.
+        ``state_dict`` of the present network, and of the best epoch; the latter is empty before
+        the end of the first epoch.
     first, second : dict of str to Tensor
         Adam's moments by parameter; empty before the first step.
     steps : int
-        Taken by Adam.
+        Steps taken by Adam.
     batch : int
-        Batches done of the epoch under way.
+        Finished batches of the current epoch.
     losses : list of [float, float]
-        Sum of losses and of weights of each of these.
+        Sum of losses and sum of weights for each of these batches.
     rows : list of dict
-        What was found at the end of each epoch that is done: plain JSON values.
+        Row of the log for each finished epoch: plain JSON values.
     """
 
     model: dict[str, Tensor]
@@ -75,16 +75,16 @@ class Checkpoints:
         self._key, self._next = key, 0
 
     def newest(self) -> State | None:
-        """The last state that can be read, or None if there is no checkpoint.
+        """Return the latest readable state, or None if there is no checkpoint.
 
         Raises
         ------
         UsageError
-            The checkpoints are those of another training.
+            The checkpoints belong to another training.
         CorruptFileError
             No checkpoint can be read.
         """
-        found: list[tuple[int, int, State]] = []
+        readable: list[tuple[int, int, State]] = []
         damaged: list[tuple[int, MockgalError]] = []
         for k, path in enumerate(self._paths):
             if not path.exists():
@@ -92,7 +92,7 @@ class Checkpoints:
             try:
                 key, state = read_checkpoint(path)
             except MockgalError as error:
-                if error.exit_code not in (3, 4):  # of a file that is not as it was written
+                if error.exit_code not in (3, 4):  # the codes of a damaged file
                     raise
                 damaged.append((k, error))
                 continue
@@ -100,37 +100,37 @@ class Checkpoints:
                 raise UsageError(
                     path,
                     "a checkpoint of another training (other samples, network or options)",
-                    "none, or one of this training",
+                    "no checkpoint, or one of this training",
                     _ANEW,
                 )
-            found.append((state.steps, k, state))
+            readable.append((state.steps, k, state))
         for k, wrong in damaged:
-            if not found:
+            if not readable:
                 raise CorruptFileError(wrong.where, wrong.found, "one good checkpoint", _ANEW)
-            warn(f"{self._paths[k]} is damaged ({wrong.found}); training goes on from the other")
-        if not found:
+            warn(f"{self._paths[k]} is damaged ({wrong.found}); training resumes from the other")
+        if not readable:
             return None
-        _, last, state = max(found, key=lambda item: item[:2])
+        _, last, state = max(readable, key=lambda item: item[:2])
         self._next = 1 - last
         return state
 
     def write(self, state: State) -> None:
-        """Keep a state, in place of the older of the two.
+        """Write a state in place of the older checkpoint.
 
         Raises
         ------
         InternalError
-            It has numbers that are not finite.
+            The state has numbers that are not finite.
         OutputError, ResourceError
-            As of `mockgal.system.files.atomic.atomic_output`.
+            See `mockgal.system.files.atomic.atomic_output`.
         """
         write_checkpoint(self._paths[self._next], state, self._key)
         self._next = 1 - self._next
 
 
 def write_checkpoint(path: Path, state: State, key: str) -> None:
-    """Write a state to a file, which is read back before it gets its name."""
-    from safetensors.numpy import save  # that of torch refuses two names of one tensor
+    """Write a state to a file, and read it back before it gets its final name."""
+    from safetensors.numpy import save  # safetensors.torch refuses two names of one tensor
 
     tensors = {
         f"{part}/{name}": value.detach().to("cpu").contiguous()
@@ -153,24 +153,24 @@ def write_checkpoint(path: Path, state: State, key: str) -> None:
 
 
 def read_checkpoint(path: Path) -> tuple[str, State]:
-    """The key and the state in a file that `write_checkpoint` wrote.
+    """Return the key and the state in a file that `write_checkpoint` wrote.
 
     Raises
     ------
     InputError, UnsafeInputError
-        (or a subclass) It is not one, or damaged.
+        (or a subclass) The file is not a checkpoint, or is damaged.
     ResourceError
-        Too little memory.
+        There is too little memory.
     """
     again = "the file as it was written"
     with tensor_file(path) as file:
         check_memory(str(path), sum(entry.end - entry.begin for entry in file.entries.values()))
         if not {KEY, "digest"} <= set(file.metadata):
-            raise CorruptFileError(path, "no checkpoint of a training", again, _ANEW)
+            raise CorruptFileError(path, "a file that is not a checkpoint", again, _ANEW)
         text = file.metadata[KEY]
         tensors = {name: torch.from_numpy(file.read(name)) for name in file.entries}
     if _digest(text, tensors) != file.metadata["digest"]:
-        raise CorruptFileError(path, "content that is not that of its digest", again, _ANEW)
+        raise CorruptFileError(path, "content that does not match its digest", again, _ANEW)
     plain = strict_json(text.encode(), str(path))
     parts: dict[str, Any] = {part: {} for part in PARTS}
     for name, value in tensors.items():

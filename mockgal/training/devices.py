@@ -1,4 +1,4 @@
-"""Where training runs: devices and precision by Lightning's Fabric, and torch's switches."""
+"""Devices of a training: Lightning's Fabric, its precision, and the switches of torch."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from .options import TrainingOptions
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
-LAYOUT = torch.channels_last_3d  # of crops and weights: the fastest, see docs/explanation/speed.md
+LAYOUT = torch.channels_last_3d  # fastest for crops and weights: see docs/explanation/speed.md
 INSTALL = "pip install 'mockgal[train]'"
 _LIGHTNING = {"float32": "32-true", "tf32": "32-true", "bfloat16": "bf16-mixed"}
 
 
 def installed(module: str, name: str) -> Any:
-    """A module of the extra ``train``.
+    """Return a module of the extra ``train``.
 
     Raises
     ------
     UsageError
-        It is not installed.
+        The module is not installed.
     """
     try:
         return import_module(module)
@@ -38,13 +38,13 @@ def installed(module: str, name: str) -> Any:
 
 
 def fabric_of(options: TrainingOptions, *, launch: bool = True) -> Fabric:
-    """Return Fabric with the devices of the options, launched unless it is only to be checked.
+    """Return Fabric with the devices of the options; without ``launch``, only check them.
 
     Raises
     ------
     UsageError
-        Lightning is not installed, the devices are not there, or another program started processes
-        that do not fit them.
+        Lightning is not installed, the devices do not exist, or another program started processes
+        that do not fit the devices.
     """
     library = installed("lightning.fabric", "Lightning")
     from .processes import cluster_environment, warn_of_other_tasks
@@ -60,7 +60,7 @@ def fabric_of(options: TrainingOptions, *, launch: bool = True) -> Fabric:
             precision=_LIGHTNING[options.precision],
             plugins=[environment],
         )
-    except Exception as error:  # of many kinds, all of them about the options
+    except Exception as error:  # Lightning raises many kinds, all about the options
         raise UsageError(
             "training devices",
             f"that Lightning refuses {options.devices} of {options.accelerator!r} with strategy "
@@ -75,7 +75,7 @@ def fabric_of(options: TrainingOptions, *, launch: bool = True) -> Fabric:
 
 
 def is_first_process() -> bool:
-    """Return whether this is the process that writes, of those that train together."""
+    """Return whether this is the process that writes files, among those that train together."""
     from lightning.fabric.utilities.rank_zero import rank_zero_only
 
     return int(getattr(rank_zero_only, "rank", None) or 0) == 0
@@ -83,14 +83,14 @@ def is_first_process() -> bool:
 
 @contextmanager
 def torch_settings(options: TrainingOptions) -> Iterator[None]:
-    """Torch's switches as training needs them, and afterwards as they were."""
+    """Set the switches of torch for training, and restore them afterwards."""
     cudnn, tf32 = torch.backends.cudnn, options.precision == "tf32"
     with cudnn.flags(enabled=cudnn.enabled, benchmark=False, deterministic=True, allow_tf32=tf32):
         yield
 
 
 def on_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch on a device, its crops with `LAYOUT`; its rows stay."""
+    """Return the batch on a device, with its crops in `LAYOUT`; its rows are not moved."""
     moved = {name: getattr(batch, name).to(device) for name in Batch._fields if name != "rows"}
     moved["crops"] = moved["crops"].contiguous(memory_format=LAYOUT)
     return batch._replace(**moved)

@@ -1,4 +1,4 @@
-"""The folder of a training: its own while it works, with the fields that its processes share."""
+"""The folder of a training: locked while it runs, with the fields that its processes share."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from .devices import is_first_process
 
 @contextmanager
 def own_folder(folder: Path) -> Iterator[None]:
-    """The folder for this training alone, with nothing damaged in it; gone if left empty.
+    """Lock the folder for this training, and remove damaged fields; remove it at the end if empty.
 
     Raises
     ------
     OutputError
-        It cannot be made, or another run works in it.
+        The folder cannot be created, or another run uses it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -37,16 +37,16 @@ def own_folder(folder: Path) -> Iterator[None]:
 
 
 def places(folder: Path, keys: Sequence[str | None], sizes: Sequence[int]) -> list[Place]:
-    """Where the fields on grids of these sizes are: with a key where others may take them.
+    """Return the places of fields on grids of these sizes; those with a key are shared.
 
     Raises
     ------
     OutputError, ResourceError
-        There is no room for those that are not there yet.
+        There is no room for the fields that do not exist yet.
     """
-    found = [Place(folder, key) for key in keys]
-    if not is_first_process():  # which has made them before, or does so now
-        return [place if place.path.exists() else Place(folder) for place in found]
-    new = [size for place, size in zip(found, sizes, strict=True) if not place.path.exists()]
+    own = [Place(folder, key) for key in keys]
+    if not is_first_process():  # the first process has made the fields, or is making them
+        return [place if place.path.exists() else Place(folder) for place in own]
+    new = [size for place, size in zip(own, sizes, strict=True) if not place.path.exists()]
     check_room(folder, sum(BYTES_OF_VOXEL * size**3 for size in new))
-    return found
+    return own

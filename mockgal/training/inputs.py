@@ -1,4 +1,4 @@
-"""Whether samples can be trained on, and the digest of all that a training depends on."""
+"""Check the samples of a training, and digest all that the training depends on."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ Array = NDArray[Any]
 def check_samples(
     samples: Samples, rows: Sequence[Array], header: WeightsHeader, given: Mapping[str, Array]
 ) -> None:
-    """Whether the samples go with the weights that are to be made.
+    """Raise if the samples do not match the weights that are to be trained.
 
     Parameters
     ----------
     samples : Samples
     rows : sequence of ndarray
-        For training and for validation.
+        Rows for training, and for validation.
     header : WeightsHeader
     given : mapping of str to ndarray
-        Numbers for each row of the samples that say how often it is drawn, and what it counts.
+        For each row of the samples, its chance of being drawn and its weight in the loss.
 
     Raises
     ------
     BadValueError
-        They do not.
+        The samples do not match.
     """
-    wanted = len(header.architecture.features)
-    if samples.features.shape != (len(samples.halo_id), wanted):
+    width = len(header.architecture.features)
+    if samples.features.shape != (len(samples.halo_id), width):
         raise BadValueError(
-            "training features", f"an array of shape {samples.features.shape}", f"{wanted} a row"
+            "training features", f"an array of shape {samples.features.shape}", f"{width} a row"
         )
     lacking = set(header.architecture.further) - set(samples.further)
     if lacking:
@@ -52,7 +52,7 @@ def check_samples(
             raise BadValueError(
                 f"{part} rows",
                 f"{len(mine)} subhalos, none of them with a galaxy",
-                "some of them with one",
+                "at least one with a galaxy",
                 "split the runs in another way, or lower the luminosity floor",
             )
     floor = header.domain.luminosity_floor
@@ -72,26 +72,26 @@ def check_samples(
         if not good:
             raise BadValueError(
                 f"training {name}",
-                f"an array of shape {np.shape(values)}, or numbers that cannot be",
-                f"{len(samples.halo_id)}, finite and none negative, some positive for training",
+                f"an array of shape {np.shape(values)}, or numbers that are not allowed",
+                f"{len(samples.halo_id)} finite numbers, none negative, some positive for training",
             )
     if header.architecture.outputs == MEAN_ONLY and not samples.luminous[rows[0]].all():
         dark = int(np.count_nonzero(~samples.luminous[rows[0]]))
         raise BadValueError(
             "training rows",
-            f"{dark} subhalos without a galaxy, for a network that gives the mean alone",
-            "only luminous ones: it cannot learn which are not",
-            "leave them out, or train a network of other outputs",
+            f"{dark} subhalos without a galaxy, for a network that gives only the mean",
+            "luminous subhalos only: the network cannot learn which are dark",
+            "leave the dark subhalos out, or train a network that gives a distribution",
         )
 
 
 def training_key(
     samples: Samples, header: WeightsHeader, options: TrainingOptions, given: Mapping[str, Array]
 ) -> str:
-    """Digest of all that a training depends on, whatever the order of rows."""
+    """Return a digest of all that a training depends on, whatever the order of rows."""
     named = [(v.name, v.voxel_size, v.box_size, v.redshift) for v in samples.volumes]
     plain = [header.header_dict(), options.identity(), dict(samples.record), named, sorted(given)]
-    plain.append(RULE)  # rows of another one have other entries
+    plain.append(RULE)  # a checkpoint under another rule has other columns in its rows
     sha = hashlib.sha256(json.dumps(plain, sort_keys=True).encode())
     names = ("volume", "halo_id", "voxel", "features", "log_stellar_mass", "mass", "part")
     order = np.lexsort((samples.halo_id, samples.volume))

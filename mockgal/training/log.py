@@ -1,4 +1,4 @@
-"""What is written down of a training: tables of its epochs, and TensorBoard's files."""
+"""The log of a training: tables of its epochs, and files for TensorBoard."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EPOCHS, POWER = "epochs.csv", "power.csv"
 
 
 def write(folder: Path, rows: Sequence[Mapping[str, Any]], comparison: PowerComparison) -> None:
-    """Write the tables anew: `EPOCHS`, and in `POWER` the spectra of each epoch and region."""
+    """Rewrite the tables: `EPOCHS`, and `POWER` with the spectra of each epoch and region."""
     write_table(
         folder / EPOCHS,
         ("epoch", *SCALARS),
@@ -47,7 +47,7 @@ def write(folder: Path, rows: Sequence[Mapping[str, Any]], comparison: PowerComp
 
 
 def write_table(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A CSV file, whole or not at all; nothing stands for None."""
+    """Write a CSV file, completely or not at all; None becomes an empty field."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(names)
@@ -57,7 +57,7 @@ def write_table(path: Path, names: Sequence[str], rows: Iterable[Sequence[Any]])
 
 
 def tensorboard(folder: Path) -> Any:
-    """A writer for TensorBoard, or None where it is not installed."""
+    """Return a writer for TensorBoard, or None if it is not installed."""
     if find_spec("tensorboard") is None:
         return None
     from torch.utils.tensorboard import SummaryWriter
@@ -66,7 +66,7 @@ def tensorboard(folder: Path) -> Any:
 
 
 def add_scalars(writer: Any, row: Mapping[str, Any]) -> None:
-    """The numbers of an epoch."""
+    """Write the numbers of an epoch to TensorBoard."""
     for name in SCALARS:
         if row[name] is not None:
             writer.add_scalar(name, row[name], row["epoch"])

@@ -1,10 +1,10 @@
-"""Training of the dm2gal network, which goes on exactly where it was stopped.
+"""Train the dm2gal network, resuming exactly where a training was stopped.
 
-Adam, a learning rate that falls by ten when the validation loss no longer does, an early end, and
-of the epochs with about the least validation loss the weights of that whose painted stellar mass
-clusters best (arXiv:2012.00186, sections 2.2 and 2.3). Lightning's Fabric chooses devices, strategy
-and mixed precision, and leaves the loop to us: batches are keyed, and everything else is in a
-checkpoint (`mockgal.training.checkpoints`).
+The optimiser is Adam. The learning rate is divided by ten when the validation loss no longer falls,
+and training stops early. Among the epochs with about the least validation loss, the weights are
+those whose painted stellar mass clusters best (arXiv:2012.00186, sections 2.2 and 2.3). Lightning's
+Fabric handles devices, strategy and mixed precision; the loop is here. Batches are keyed, and all
+other state is in a checkpoint (`mockgal.training.checkpoints`).
 """
 
 from __future__ import annotations
@@ -59,47 +59,47 @@ def train(
     sampling: Array | None = None,
     loss_weights: Array | None = None,
 ) -> Weights:
-    """Train a network, or go on with a training that was stopped.
+    """Train a network, or resume a training that was stopped.
 
     Parameters
     ----------
     samples : Samples
-        With rows for training and for validation.
+        Samples with rows for training and for validation.
     architecture : Architecture
-        Its outputs say what loss is made small (`mockgal.training.losses.Loss`).
+        Its outputs determine the loss (`mockgal.training.losses.Loss`).
     options : TrainingOptions
     folder : Path
-        For checkpoints and logs; made if it is not there. What a stopped training left there is
-        gone on from, with the same losses to come.
+        Folder for checkpoints and logs, created if it does not exist. A stopped training resumes
+        from its checkpoint there, with the same losses as without the stop.
     domain, normalisation, target, provenance, name
-        Of the weights; see `WeightsHeader`. The provenance gains ``training``: options, scores, and
-        the record of the samples.
+        Fields of the weights; see `WeightsHeader`. The provenance gains ``training``: options,
+        scores, and the record of the samples.
     sampling : ndarray, shape (n,), optional
         Relative probability of each row of the samples to be drawn in an epoch, with replacement,
-        among those for training; without it each is seen once.
+        among the training rows. By default each training row is seen once.
     loss_weights : ndarray, shape (n,), optional
-        What each row of the samples counts in the training loss; 1 without them.
+        Weight of each row of the samples in the training loss; by default 1.
 
     Returns
     -------
     Weights
-        Those of the epoch that `mockgal.training.evaluation.selection.kept` says, with the
-        constants of `mockgal.training.evaluation.recalibrate`. The losses and scores in the log are
-        those without.
+        Weights of the epoch chosen by `mockgal.training.evaluation.selection.kept`, with the
+        constants of `mockgal.training.evaluation.recalibrate`. Losses and scores in the log are
+        without these constants.
 
     Raises
     ------
     UsageError
-        Lightning is not installed, or has not the devices; options that do not fit the samples; the
+        Lightning is not installed, or lacks the devices; options do not fit the samples; or the
         folder holds another training.
     BadValueError
-        Samples that do not go with the network, or are too few.
+        The samples do not match the network, or are too few.
     CorruptFileError
         Both checkpoints are damaged.
     InternalError
-        The loss is not finite. The last checkpoint, of numbers that are, stays.
+        The loss is not finite. The last checkpoint, with finite numbers, is kept.
     OutputError, ResourceError
-        The folder cannot be written to, or is in use; too little memory or disk.
+        The folder cannot be written to, or is in use; or there is too little memory or disk space.
     """
     header = WeightsHeader(
         name=name,
@@ -110,12 +110,12 @@ def train(
         provenance=provenance,
     )
     rows = [samples.rows(part) for part in (TRAIN, VALIDATION)]
-    given = {
+    chances = {
         name: x
         for name, x in (("weights", sampling), ("loss_weights", loss_weights))
         if x is not None
     }
-    check_samples(samples, rows, header, given)
+    check_samples(samples, rows, header, chances)
     fabric = fabric_of(options)
     folder = Path(folder)
     try:
@@ -124,7 +124,7 @@ def train(
         raise output_error(folder, error) from error
     alone = output_lock(folder / "training") if fabric.is_global_zero else nullcontext()
     with alone, torch_settings(options):
-        training = _Training(samples, rows, header, options, folder, fabric, given)
+        training = _Training(samples, rows, header, options, folder, fabric, chances)
         training.run()
         return training.weights()
 
@@ -132,15 +132,15 @@ def train(
 def plateau(
     optimiser: torch.optim.Optimizer, patience: int
 ) -> torch.optim.lr_scheduler.ReduceLROnPlateau:
-    """The learning rate falls by `FACTOR` after more than so many epochs without a lower loss."""
-    # Without a threshold: relative ones take losses below 0 that rise for falling ones.
+    """Return a scheduler: `FACTOR` on the learning rate after ``patience`` epochs without gain."""
+    # Without a threshold: a relative one takes rising losses below 0 for falling ones.
     return torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimiser, factor=FACTOR, patience=patience, threshold=0.0
     )
 
 
 class _Training:
-    """A training under way."""
+    """A running training."""
 
     def __init__(
         self,
@@ -163,9 +163,9 @@ class _Training:
         if any(_is_done(self._state.rows[:epochs], options) for epochs in range(1, done)):
             raise UsageError(
                 "training epochs",
-                f"{done} epochs that are done, more than these options ask for",
-                "options that end no earlier: an epoch cannot be taken back",
-                "give more --epochs or --stop-after, or another folder",
+                f"{done} epochs already done, more than these options allow",
+                "options that stop no earlier: an epoch cannot be undone",
+                "raise --epochs or --stop-after, or give another folder",
             )
         drawn: dict[str, Any] = {name: values[rows[0]] for name, values in given.items()}
         self._batches = CropBatches(
@@ -183,14 +183,14 @@ class _Training:
         self._held_out = rows[1]
         self._independent = samples.independent(rows[1])
         self._validation = CropBatches.unturned(samples, rows[1], header, options.batch_size)
-        self._steps = len(self._batches) // fabric.world_size  # all devices take as many
+        self._steps = len(self._batches) // fabric.world_size  # the same on all devices
         number = options.crops_per_epoch or len(rows[0])
-        if self._steps == 0 or number < 2 * len(self._batches):  # for the normalisation
+        if self._steps == 0 or number < 2 * len(self._batches):  # batch normalisation needs two
             raise BadValueError(
                 "training rows",
                 f"{number} in {len(self._batches)} batches for {fabric.world_size} devices",
-                "a batch of two or more for each device",
-                "take other batches, fewer devices, or more subhalos",
+                "a batch of two or more rows for each device",
+                "use another batch size, fewer devices, or more subhalos",
             )
         self._comparison = PowerComparison(
             samples, rows[1], header, power_range=options.power_range
@@ -202,14 +202,14 @@ class _Training:
         self._network = network
         self._module, self._adam = fabric.setup(network, adam)
         self._scheduler = plateau(adam, options.patience)
-        for row in self._state.rows:  # its state follows from the losses
+        for row in self._state.rows:  # the state of the scheduler follows from the losses
             self._scheduler.step(row["validation_loss"])
         _set_moments(adam, network, self._state)
         self._parameters = adam
         self._saved = time.monotonic()
 
     def run(self) -> None:
-        """Epochs until there are enough of them, or the validation loss no longer falls."""
+        """Train epochs until there are enough, or the validation loss no longer falls."""
         writer = log.tensorboard(self._folder) if self._fabric.is_global_zero else None
         state = self._state
         self._write_log()
@@ -230,7 +230,7 @@ class _Training:
             writer.close()
 
     def weights(self) -> Weights:
-        """Those of the best epoch, recalibrated."""
+        """Return the weights of the best epoch, recalibrated."""
         rows = self._state.rows
         best = rows[kept(rows)]
         header, state = self._header, dict(self._state.best)
@@ -270,7 +270,7 @@ class _Training:
         )
 
     def _train_epoch(self) -> None:
-        """The batches of an epoch that are not done yet."""
+        """Train the remaining batches of an epoch."""
         state, fabric = self._state, self._fabric
         epoch = len(state.rows)
         self._module.train()
@@ -294,18 +294,18 @@ class _Training:
                 self._save(_copied(self._network.state_dict()))
 
     def _my_batches(self, epoch: int) -> Iterator[Batch]:
-        """Those of this device: of each group of as many as there are devices, one."""
+        """Yield the batches of this device: of every ``world_size`` batches, one."""
         world, mine = self._fabric.world_size, self._fabric.global_rank
         if world == 1:
-            found = self._batches.epoch(epoch, self._state.batch)
+            batches = self._batches.epoch(epoch, self._state.batch)
             for _ in range(self._state.batch, self._steps):
-                yield next(found)
+                yield next(batches)
             return
         for step in range(self._state.batch, self._steps):
             yield next(self._batches.epoch(epoch, step * world + mine))
 
     def _end_of_epoch(self) -> dict[str, Any]:
-        """What the epoch came to: a row of the log."""
+        """Evaluate the epoch, and return its row of the log."""
         state = self._state
         rate = self._parameters.param_groups[0]["lr"]
         output, loss, error = outputs(
@@ -349,7 +349,7 @@ def _is_done(rows: list[dict[str, Any]], options: TrainingOptions) -> bool:
 
 
 def _set_moments(adam: torch.optim.Adam, network: GalaxyNetwork, state: State) -> None:
-    """What Adam keeps, as it was at a checkpoint."""
+    """Restore the moments of Adam from a checkpoint."""
     for name, parameter in network.named_parameters():
         if name in state.first:
             adam.state[parameter] = {
@@ -368,5 +368,5 @@ def _not_finite(what: str, epoch: int, batch: int, folder: Path) -> InternalErro
         f"training in {folder}",
         f"a {what} that is NaN or infinite in epoch {epoch + 1}, batch {batch + 1}",
         "a finite one",
-        "lower the learning rate, in another folder; the last good checkpoint stays in this one",
+        "lower the learning rate, in another folder; this one keeps the last good checkpoint",
     )

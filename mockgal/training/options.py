@@ -1,4 +1,4 @@
-"""How a network is trained."""
+"""Options of a training."""
 
 from __future__ import annotations
 
@@ -11,51 +11,55 @@ from ..errors import UsageError
 from ..painters.cnn.options import PRECISIONS
 from ..random import check_seed
 
-FACTOR = 0.1  # of the learning rate, when the validation loss no longer falls
+FACTOR = 0.1  # on the learning rate, when the validation loss no longer falls
 ACCELERATORS = ("auto", "cpu", "gpu")
 SYMMETRIES = ("none", "rotations", "all")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
-    """How a network is trained.
+    """Options of a training.
 
     Parameters
     ----------
     seed : int
-        Of the first weights, the order of the rows, and the symmetries.
+        Seed of the initial weights, the order of the rows, and the symmetries.
     learning_rate : float
-        Of Adam at the start.
+        Learning rate of Adam at the start.
     patience : int
-        The learning rate falls by `FACTOR` when the validation loss has not fallen for more than so
-        many epochs.
+        The learning rate is multiplied by `FACTOR` when the validation loss has not fallen for
+        more than this number of epochs.
     weight_decay : float
-        Of Adam: that times the weights is added to the gradient.
+        Weight decay of Adam: this factor times the weights is added to the gradient.
     batch_size : int
-        Rows of a batch, on each device.
+        Rows in a batch, on each device.
     crops_per_epoch : int, optional
-        Subhalos in an epoch, after which the validation loss is measured, by default as many as
-        there are to train on: drawn, or where each counts the same, others in every epoch.
+        Subhalos in an epoch, after which the validation loss is measured. By default the number of
+        training subhalos. They are drawn with their chances or, if all have the same chance, each
+        epoch takes a different subset.
     epochs : int
-        At most so many.
+        Greatest number of epochs.
     stop_after : int
-        Stop when the validation loss has not fallen for so many epochs.
+        Stop when the validation loss has not fallen for this number of epochs.
     symmetries : str
-        That crops are turned and mirrored by: ``none``, ``rotations`` (24) or ``all`` (48).
+        Symmetries applied to crops: ``none``, ``rotations`` (24) or ``all`` (48, with reflections).
     power_range : tuple of float
-        Wavenumbers whose power chooses the weights [h/Mpc]; cut at half the Nyquist wavenumber.
+        Range of wavenumbers whose power chooses the weights [h/Mpc]; cut at half the Nyquist
+        wavenumber.
     precision : str
         float32; tf32 (on a GPU) or bfloat16 for the layers, with weights in float32.
     accelerator, strategy : str
+        Options of Lightning.
     devices : int
-        Of Lightning.
+        Number of devices.
     checkpoint_seconds : float
-        Between checkpoints, which are also written after each epoch; results do not depend on it.
+        Time between checkpoints, which are also written after each epoch; results do not depend on
+        it.
 
     Raises
     ------
     UsageError
-        A value that is not allowed.
+        A value is not allowed.
     """
 
     seed: int
@@ -102,12 +106,12 @@ class TrainingOptions:
         object.__setattr__(self, "power_range", (float(pair[0]), float(pair[1])))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """Return the options as plain JSON values."""
         values = dataclasses.asdict(self)
         return values | {"power_range": list(self.power_range)}
 
     def identity(self) -> dict[str, Any]:
-        """Those of `to_dict` that a training under way cannot change."""
+        """Return the options of `to_dict` that a running training cannot change."""
         free = ("epochs", "stop_after", "checkpoint_seconds")
         return {name: value for name, value in self.to_dict().items() if name not in free}
 

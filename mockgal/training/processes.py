@@ -1,8 +1,8 @@
-"""Who started the processes that train together: another program, or the first of them.
+"""Find out who started the processes that train together: another program, or the first of them.
 
-Lightning takes whatever a batch system leaves in the environment for a sign that it started one
-process for each device. Inside a batch job that runs one process that is wrong: it waits for others
-that nobody starts, or ends. So this module tells one from the other.
+Lightning takes any variable of a batch system as a sign that the system started one process for
+each device. In a batch job with a single process this is wrong: Lightning ends, or waits for
+processes that nobody starts. This module tells the two cases apart.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Launcher(NamedTuple):
     number : str
         Variable with the number of processes that it started.
     rank : str
-        Variable with the number of this one.
+        Variable with the rank of this process.
     sign : str
-        Variable without which the others mean nothing.
+        Variable that must be set for the others to count.
     environment : type or None
-        What Lightning has for it; None where training does not work under it.
+        Lightning's class for it; None if training does not work under it.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Launcher(NamedTuple):
     environment: type[ClusterEnvironment] | None = None
 
 
-# srun sets SLURM_STEP_NUM_TASKS; a batch script that calls no srun has SLURM_NTASKS alone.
+# srun sets SLURM_STEP_NUM_TASKS; a batch script without srun has only SLURM_NTASKS.
 LAUNCHERS = (
     Launcher("torchrun", "WORLD_SIZE", "RANK", "TORCHELASTIC_RUN_ID", TorchElasticEnvironment),
     Launcher("srun", "SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_PROCID", SLURMEnvironment),
@@ -59,39 +59,39 @@ LAUNCHERS = (
 class OwnProcesses(LightningEnvironment):
     """Processes on this machine, of which the first starts the others.
 
-    Variables of the environment count for those that it started only, and not for itself.
+    Variables of the environment count only in the processes that it started, not in the first.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._is_started = started_by_another()
-        # Where the first trains more than once, the others are there already.
+        # If the first process trains more than once, the others are already running.
         self._are_there = self._is_started or os.environ.get(_STARTED_BY) == str(os.getpid())
         os.environ[_STARTED_BY] = str(os.getppid() if self._is_started else os.getpid())
 
     @property
     def creates_processes_externally(self) -> bool:
-        """Whether the other processes are there."""
+        """Whether the other processes are already running."""
         return self._are_there
 
     @property
     def main_address(self) -> str:
-        """Where the first process is."""
+        """Address of the first process."""
         return "127.0.0.1"
 
     @property
     def main_port(self) -> int:
-        """Where the first process listens: a port that is free, which it tells the others."""
+        """Port of the first process: a free one, which it passes to the others."""
         if not self._are_there:
             os.environ.pop("MASTER_PORT", None)
         return super().main_port
 
     def local_rank(self) -> int:
-        """Return the number of this process."""
+        """Return the rank of this process."""
         return int(os.environ["LOCAL_RANK"]) if self._is_started else 0
 
     def node_rank(self) -> int:
-        """Return the number of the machine, of which there is one."""
+        """Return the rank of the machine: 0, since there is only one."""
         return 0
 
 
@@ -101,7 +101,7 @@ def started_by_another() -> bool:
 
 
 def launcher_of(environment: Mapping[str, str]) -> tuple[Launcher, int, int] | None:
-    """Return the program that started this process as one of several, their number, and its own.
+    """Return the program that started this process as one of several, their number, and its rank.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def launcher_of(environment: Mapping[str, str]) -> tuple[Launcher, int, int] | N
     Returns
     -------
     tuple of Launcher, int, int, or None
-        None for one process, whatever a batch system says of its job.
+        None for a single process, whatever a batch system states of its job.
     """
     for launcher in LAUNCHERS:
         if launcher.sign not in environment:
@@ -126,24 +126,24 @@ def launcher_of(environment: Mapping[str, str]) -> tuple[Launcher, int, int] | N
 
 
 def cluster_environment(devices: int) -> ClusterEnvironment:
-    """Return what tells Lightning of the processes, and note the number of this one.
+    """Return the environment that describes the processes to Lightning, and set the rank.
 
     Parameters
     ----------
     devices : int
-        Devices to train on, each of which has a process.
+        Number of devices to train on, each with a process.
 
     Raises
     ------
     UsageError
         Another program started several processes, but not one for each device.
     """
-    found = None if started_by_another() else launcher_of(os.environ)
-    if found is None:
+    started = None if started_by_another() else launcher_of(os.environ)
+    if started is None:
         own = OwnProcesses()
         _note_rank(own.local_rank())
         return own
-    launcher, number, rank = found
+    launcher, number, rank = started
     _note_rank(rank)
     machines = os.environ.get("SLURM_STEP_NUM_NODES", "1") if launcher.name == "srun" else "1"
     if machines != "1":
@@ -165,19 +165,19 @@ def cluster_environment(devices: int) -> ClusterEnvironment:
             f"{start}. If this is the only process, `env -u {launcher.number} mockgal train ...`",
         )
     if launcher.name == "srun":
-        os.environ.setdefault("SLURM_NTASKS_PER_NODE", str(number))  # as Lightning wants it said
-    environment: Any = launcher.environment
-    made: ClusterEnvironment = environment()
-    return made
+        os.environ.setdefault("SLURM_NTASKS_PER_NODE", str(number))  # Lightning requires it
+    make: Any = launcher.environment
+    environment: ClusterEnvironment = make()
+    return environment
 
 
 def _note_rank(rank: int) -> None:
-    """Set what Lightning took from the environment when it was imported."""
+    """Correct the rank that Lightning took from the environment when it was imported."""
     rank_zero_only.rank = rank  # type: ignore[attr-defined]
 
 
 def warn_of_other_tasks(devices: int) -> None:
-    """Warn where a batch job has several tasks, of which this process is the only one."""
+    """Warn if a batch job has several tasks but this process is the only one."""
     tasks = os.environ.get("SLURM_NTASKS", "1")
     if tasks != str(devices) and tasks != "1" and not started_by_another():
         warn(

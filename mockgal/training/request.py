@@ -1,4 +1,4 @@
-"""What `mockgal.train` is asked for: a network, its targets, and how it is trained."""
+"""The request of a training: a network, its targets, and the training options."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ WIDTH = 16
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Request:
-    """What is asked for, checked before any run is read.
+    """A training request, checked before any run is read.
 
     Parameters
     ----------
     architecture : Architecture
-        With outputs for the further targets.
+        The network, with outputs for the further targets.
     target : str
         ``stellar_mass`` or ``voxel``.
     sampling : str
         A key of `SAMPLING`.
     options : TrainingOptions
     search : int, optional
-        Number of networks to train; one, with no search, by default.
+        Number of networks to train in a search; by default one network and no search.
     ranges : Ranges
-        What is searched.
+        Ranges of the search.
     """
 
     architecture: Architecture
@@ -62,12 +62,12 @@ class Request:
         search: int | None,
         training: Mapping[str, Any],
     ) -> Request:
-        """Return the request of a user of `mockgal.train`, which says what each parameter is.
+        """Return the request of a call of `mockgal.train`, which documents the parameters.
 
         Raises
         ------
         UsageError
-            An option that cannot be, or not with the others.
+            An option is not allowed, alone or with the others.
         """
         place, further = targets_of(target)
         network = _network(preset, WIDTH if width is None else width, further)
@@ -85,7 +85,7 @@ class Request:
 
 
 def _network(preset: str | Architecture, width: int, further: tuple[str, ...]) -> Architecture:
-    """The architecture, with outputs for the further targets."""
+    """Return the architecture, with outputs for the further targets."""
     network = architecture(preset, width=width) if isinstance(preset, str) else preset
     if network.further == further:
         return network
@@ -104,7 +104,7 @@ def _network(preset: str | Architecture, width: int, further: tuple[str, ...]) -
 def _training_options(
     seed: int, preset: str | Architecture, given: Mapping[str, Any]
 ) -> TrainingOptions:
-    """The options, with the rotations alone for the paper's preset."""
+    """Return the options, with rotations as the only symmetries for the paper's preset."""
     allowed = [field.name for field in dataclasses.fields(TrainingOptions) if field.name != "seed"]
     check_options("training", given, allowed)
     default = {"symmetries": "rotations"} if preset == "paper" else {}
@@ -118,7 +118,7 @@ def ranges_of(
     width: int | None,
     training: Mapping[str, Any],
 ) -> Ranges:
-    """Return what is searched: only what the user did not give."""
+    """Return the ranges to search, with the user's choices fixed."""
     fixed: dict[str, Any] = {
         name: (getattr(options, name),) * 2
         for name in ("learning_rate", "weight_decay")

@@ -1,7 +1,7 @@
-"""A search over the numbers that a training is given, which goes on where it was stopped.
+"""Search for the hyperparameters of a training, resuming where the search was stopped.
 
 Optuna's tree-structured Parzen estimator proposes them (Bergstra et al. 2011, NeurIPS 24), with
-random numbers keyed by the trial. Each trial trains in a folder of its own, from which it goes on.
+random numbers keyed by the trial. Each trial trains in a folder of its own, from which it resumes.
 """
 
 from __future__ import annotations
@@ -38,18 +38,19 @@ _PARAMETERS = ("learning_rate", "weight_decay", "width", "batch_size", "kernels"
 
 @dataclass(frozen=True, kw_only=True)
 class Ranges:
-    """What is searched; arXiv:2012.00186, section 2.3.
+    """Ranges of the hyperparameters; see arXiv:2012.00186, section 2.3.
 
     Parameters
     ----------
     learning_rate : tuple of float
-        The least and the greatest, on a logarithmic scale.
+        Least and greatest, on a logarithmic scale.
     weight_decay : tuple of float
+        Least and greatest.
     width, batch_size : tuple of int
-        One of these.
+        The choices.
     kernels : tuple of tuple of tuple of int, optional
-        Blocks: one of these layouts; those of the presets of the architecture's crop, and its own,
-        without them.
+        The choices of layouts of blocks. By default those of the presets with the architecture's
+        crop size, and its own.
     """
 
     learning_rate: tuple[float, float] = (1e-5, 1e-1)
@@ -60,14 +61,14 @@ class Ranges:
 
 
 class Found(NamedTuple):
-    """What a search came to.
+    """The result of a search.
 
     Parameters
     ----------
     weights : Weights
-        Those of the trial that `mockgal.training.evaluation.selection.best_of` says.
+        Weights of the trial chosen by `mockgal.training.evaluation.selection.best_of`.
     table : list of dict
-        A row for each trial: its number, its state, what was tried, and the scores of its weights.
+        A row for each trial: its number, state, hyperparameters, and the scores of its weights.
     """
 
     weights: Weights
@@ -84,16 +85,16 @@ def search(
     ranges: Ranges | None = None,
     **about: Any,
 ) -> Found:
-    """Train with several choices of numbers and keep the best.
+    """Train with several choices of hyperparameters and keep the best network.
 
     Parameters
     ----------
     samples, architecture, options
-        As of `mockgal.training.loop.train`, but for what is searched.
+        As for `mockgal.training.loop.train`, except what is searched.
     folder : Path
-        For the trials, their table, and Optuna's journal.
+        Folder for the trials, their table, and Optuna's journal.
     trials : int
-        In all, with those of a search that was stopped.
+        Total number of trials, including those of a search that was stopped.
     ranges : Ranges, optional
     **about
         The other arguments of `train`.
@@ -101,12 +102,13 @@ def search(
     Raises
     ------
     UsageError
-        Optuna is not installed; the folder holds another search; a number of trials that cannot be.
+        Optuna is not installed, the folder holds another search, or the number of trials is not
+        allowed.
     IncompleteError
         No trial gave weights with a score.
     MockgalError
-        As of `train`, but for losses that are not finite: such a trial has failed, and the next one
-        is tried.
+        See `train`. A loss that is not finite does not raise: the trial counts as failed, and the
+        next one is tried.
     """
     optuna = check_search(trials)
     ranges, folder = ranges or Ranges(), Path(folder)
@@ -114,8 +116,8 @@ def search(
     if trials > 1 and not _is_open(ranges, layouts):
         raise UsageError(
             "search",
-            f"{trials} trials, with all numbers given",
-            "something to search for",
+            f"{trials} trials, with all hyperparameters fixed",
+            "at least one to search for",
             "leave out one of learning rate, weight decay, width and batch size, or --search",
         )
     try:
@@ -131,15 +133,15 @@ def search(
                 continue
             chosen, shape = _suggested(trial, options, architecture, ranges, layouts)
             try:
-                made = train(samples, shape, chosen, _place(folder, number), **about)
-                score = made.provenance["training"]["scores"]["score"]
-            except InternalError as error:  # the loss is no number: these choices are none
+                trained = train(samples, shape, chosen, _place(folder, number), **about)
+                score = trained.provenance["training"]["scores"]["score"]
+            except InternalError as error:  # the loss is not finite: the trial has failed
                 warn(f"trial {number}: {error}")
                 score = None
             else:
-                weights[number] = made
+                weights[number] = trained
                 for name in SCALARS:
-                    trial.set_user_attr(name, made.provenance["training"]["scores"][name])
+                    trial.set_user_attr(name, trained.provenance["training"]["scores"][name])
             if score is None:
                 study.tell(trial, state=optuna.trial.TrialState.FAIL)
             else:
@@ -152,19 +154,19 @@ def search(
                 folder, f"no score in {trials} trials", "one or more", "try more, or other ranges"
             )
         best = scored[best_of(scored)]["trial"]
-        if best not in weights:  # of a search before: its training is done, and only read
+        if best not in weights:  # from an earlier run: its training is finished, and only read
             chosen, shape = _suggested(study.trials[best], options, architecture, ranges, layouts)
             weights[best] = train(samples, shape, chosen, _place(folder, best), **about)
         return Found(weights[best], table)
 
 
 def check_search(trials: int) -> Any:
-    """Optuna, if so many trials can be had of it.
+    """Return the module optuna, if it is installed and the number of trials is allowed.
 
     Raises
     ------
     UsageError
-        It is not installed; a number that cannot be.
+        Optuna is not installed, or the number is not allowed.
     """
     if type(trials) is not int or not 1 <= trials <= 10_000:
         raise UsageError("search trials", repr(trials), "a whole number from 1 to 10000")
@@ -177,16 +179,16 @@ def _facts(
     options: TrainingOptions,
     about: Mapping[str, Any],
 ) -> list[Any]:
-    """What trials of a search have in common: plain JSON values."""
+    """Return the facts that all trials of a search share: plain JSON values."""
     of_rows = ("sampling", "loss_weights")
-    given = {name: about[name] for name in of_rows if about.get(name) is not None}
+    chances = {name: about[name] for name in of_rows if about.get(name) is not None}
     rest = {name: value for name, value in about.items() if name not in of_rows}
     header = WeightsHeader(architecture=architecture, **{"name": "search"} | rest)
-    return [training_key(samples, header, options, given), options.to_dict()]
+    return [training_key(samples, header, options, chances), options.to_dict()]
 
 
 def _study(folder: Path, facts: list[Any], ranges: Ranges) -> Study:
-    """The study of the folder, which must be of this search."""
+    """Return the study in the folder; raise if it belongs to another search."""
     import optuna
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
@@ -200,7 +202,7 @@ def _study(folder: Path, facts: list[Any], ranges: Ranges) -> Study:
         raise UsageError(
             folder,
             "another search (other samples, network, options or ranges)",
-            "none, or this one",
+            "no search, or this one",
             "give another folder",
         )
     study.set_user_attr(ABOUT, key)
@@ -208,10 +210,10 @@ def _study(folder: Path, facts: list[Any], ranges: Ranges) -> Study:
 
 
 def _trial(study: Study, number: int, seed: int) -> Trial | None:
-    """The trial of this number, new or stopped; None if it is done."""
+    """Return the trial of this number, new or stopped; None if it is finished."""
     import optuna
 
-    # What is proposed depends on the trials before and on the number, not on where a run began.
+    # Proposals depend on earlier trials and on the number, not on where the run was resumed.
     key = stream_key(seed, f"search {number}")
     study.sampler = optuna.samplers.TPESampler(seed=key[0])
     if number == len(study.trials):
@@ -227,7 +229,7 @@ def _suggested(
     ranges: Ranges,
     layouts: Mapping[str, Kernels],
 ) -> tuple[TrainingOptions, Architecture]:
-    """The numbers of a trial; the layout has the name of the preset that it is of."""
+    """Return options and network of a trial; a layout that is a preset's has the preset's name."""
     kernels = layouts[trial.suggest_categorical("kernels", list(layouts))]
     own = {(architecture.kernels, architecture.crop_size): architecture.preset}
     names = {(p["kernels"], p["crop_size"]): name for name, p in PRESETS.items()} | own
@@ -247,16 +249,16 @@ def _suggested(
 
 
 def _layouts(architecture: Architecture, ranges: Ranges) -> dict[str, Kernels]:
-    """Layouts by what they are called in the table."""
-    found = ranges.kernels
-    if found is None:
+    """Return the layouts by their names in the table."""
+    layouts = ranges.kernels
+    if layouts is None:
         same = [p["kernels"] for p in PRESETS.values() if p["crop_size"] == architecture.crop_size]
-        found = tuple(dict.fromkeys([architecture.kernels, *same]))
-    return {"|".join(",".join(map(str, stage)) for stage in kernels): kernels for kernels in found}
+        layouts = tuple(dict.fromkeys([architecture.kernels, *same]))
+    return {"|".join(",".join(map(str, stage)) for stage in one): one for one in layouts}
 
 
 def _is_open(ranges: Ranges, layouts: Mapping[str, Kernels]) -> bool:
-    """Whether there is more than one choice."""
+    """Return whether there is more than one choice."""
     several = (set(ranges.learning_rate), set(ranges.weight_decay), ranges.width, ranges.batch_size)
     return any(len(choices) > 1 for choices in (*several, layouts))
 

@@ -1,1 +1,1 @@
-"""Samples to train on: targets, crops, splits, fields in files."""
+"""Training data: targets, crops, splits, and fields in files."""

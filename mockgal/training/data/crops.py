@@ -1,7 +1,7 @@
-"""Crops around subhalos, cut out of the volumes when they are asked for, in batches.
+"""Batches of crops around subhalos, cut from the volumes on demand.
 
-What is in a batch follows from (seed, epoch, number of the batch) alone, so that training which was
-stopped goes on with the same batches.
+The content of a batch depends only on (seed, epoch, number of the batch), so that a training that
+was stopped resumes with the same batches.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 SYMMETRIES = ("none", "rotations", "all")
-_EPOCHS = 2**32  # a word of the counter of random numbers
+_EPOCHS = 2**32  # range of one word in the counter of random numbers
 
 
 class Batch(NamedTuple):
-    """Some subhalos as the network takes them.
+    """A batch of subhalos, as input of the network.
 
     Parameters
     ----------
     crops : Tensor of float32, shape (b, 2, S, S, S)
-        Standardised, and turned.
+        Standardised crops, with symmetries applied.
     features : Tensor of float32, shape (b, f)
-        Standardised; the offset is turned with the crop.
+        Standardised features; the offset is turned with the crop.
     target : Tensor of float32, shape (b,)
         Standardised log10 of stellar mass; 0 where not luminous.
     luminous : Tensor of bool, shape (b,)
     further : Tensor of float32, shape (b, t)
         Standardised log10 of the further targets; NaN where unknown.
     weight : Tensor of float32, shape (b,)
-        Of the subhalo in the loss.
+        Weight of the subhalo in the loss.
     rows : ndarray of int64, shape (b,)
-        Of `Samples`.
+        Rows of `Samples`.
     """
 
     crops: Tensor
@@ -60,39 +60,40 @@ class Batch(NamedTuple):
 
 
 class CropBatches:
-    """Batches of subhalos for epoch after epoch.
+    """Batches of subhalos for each epoch.
 
     Parameters
     ----------
     samples : Samples
     rows : ndarray of int, shape (n,)
-        Those to take.
+        Rows of the samples to use.
     architecture : Architecture
     normalisation : Normalisation
     batch_size : int
-        The most subhalos of a batch; batches of an epoch differ by one subhalo at most, so that
-        none is left with few.
+        Most subhalos in a batch; batches of an epoch differ by at most one subhalo, so that no
+        batch is small.
     symmetries : str
-        ``none``; ``rotations``: one of the 24; ``all``: one of the 48, drawn for each subhalo and
-        epoch, and each time anew where a subhalo comes more than once in an epoch.
+        ``none``; ``rotations``: one of the 24; ``all``: one of the 48. A symmetry is drawn for each
+        subhalo and epoch, and again each time a subhalo is repeated in an epoch.
     seed : int
     weights : ndarray, shape (n,), optional
         Chances of the rows; an epoch is then drawn with replacement.
     loss_weights : ndarray, shape (n,), optional
-        What each row counts in the loss; 1 without them.
+        Weight of each row in the loss; by default 1.
     shuffle : bool
-        Each epoch in an order of its own; else rows come as they are given.
+        Give each epoch an order of its own; else rows keep their order.
     number : int, optional
-        Of subhalos in an epoch, by default n: draws, or without weights the first of its order,
-        none of them twice.
+        Number of subhalos in an epoch, by default n. With weights they are draws; without, the
+        first of the epoch's order, none repeated.
 
     Raises
     ------
     UsageError
-        No rows, unequal lengths, weights that are none, a shuffle without effect; more subhalos in
-        an epoch than there are, without weights; features of which a turn would need others.
+        There are no rows, lengths differ, weights are not valid, or weights are given without
+        shuffling; an epoch without weights has more subhalos than there are; or the features hold
+        only some components of the offset.
     DomainError
-        Crops that are larger than a volume.
+        Crops are larger than a volume.
     """
 
     def __init__(
@@ -120,20 +121,20 @@ class CropBatches:
             raise UsageError("batch size", f"{batch_size!r}", "a whole number from 1 on")
         if symmetries not in SYMMETRIES:
             raise UsageError("symmetries", repr(symmetries), "one of " + ", ".join(SYMMETRIES))
-        for name, given in (("weights", weights), ("loss weights", loss_weights)):
-            if given is not None:
-                _check_weights(name, given, len(rows))
+        for name, values in (("weights", weights), ("loss weights", loss_weights)):
+            if values is not None:
+                _check_weights(name, values, len(rows))
         if weights is not None and not shuffle:
             raise UsageError(
-                "weights", "rows that are not shuffled", "shuffled ones: they are drawn"
+                "weights", "rows that are not shuffled", "shuffled rows, since they are drawn"
             )
         self._number = len(rows) if number is None else number
         if self._number > len(rows) and weights is None:
             raise UsageError(
                 "subhalos in an epoch",
                 f"{number:,}",
-                f"up to {len(rows):,}, those that there are to train on",
-                "ask for fewer, or draw them by a mass (--sampling)",
+                f"up to {len(rows):,}, the number of training subhalos",
+                "use fewer, or draw them by mass (--sampling)",
             )
         self._offsets = _offsets(architecture, symmetries)
         for volume in samples.volumes:
@@ -141,8 +142,8 @@ class CropBatches:
                 raise DomainError(
                     f"volume {volume.name}",
                     f"a grid of {volume.grid_size} voxels a side",
-                    f"at least {architecture.crop_size}, a crop of the network",
-                    "take a larger box, or an architecture with smaller crops",
+                    f"at least {architecture.crop_size}, the crop of the network",
+                    "use a larger box, or an architecture with smaller crops",
                 )
         self._samples, self._seed, self._shuffle = samples, check_seed(seed), shuffle
         order = np.lexsort((samples.halo_id[rows], samples.volume[rows]))
@@ -171,7 +172,7 @@ class CropBatches:
     def unturned(
         cls, samples: Samples, rows: Array, header: WeightsHeader, batch_size: int
     ) -> CropBatches:
-        """Each of the rows once, in their order, as it is painted by a network of that header."""
+        """Return batches of each row once, in order and unturned, as a network paints them."""
         return cls(
             samples,
             rows,
@@ -179,7 +180,7 @@ class CropBatches:
             normalisation=header.normalisation,
             batch_size=batch_size,
             symmetries="none",
-            seed=0,  # nothing is drawn
+            seed=0,  # not used: nothing is drawn
             shuffle=False,
         )
 
@@ -187,25 +188,25 @@ class CropBatches:
         return self._batches
 
     def epoch(self, number: int, first_batch: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch.
+        """Return an iterator over the batches of an epoch.
 
         Parameters
         ----------
         number : int
-            Of the epoch, from 0 on.
+            Number of the epoch, from 0.
         first_batch : int
-            The first that is wanted; those before it are not made.
+            The first batch to yield; earlier ones are not made.
 
         Raises
         ------
         UsageError
-            No such epoch or batch.
+            There is no such epoch or batch.
         """
         if not (0 <= number < _EPOCHS and 0 <= first_batch <= len(self)):
             raise UsageError(
                 "batch",
                 f"batch {first_batch} of epoch {number}",
-                f"0 to {len(self)} of an epoch from 0 on",
+                f"0 to {len(self)}, of an epoch from 0 on",
             )
         return self._epoch(number, first_batch)
 
@@ -254,7 +255,7 @@ class CropBatches:
         )
 
     def _crops(self, rows: Array, turn: Array) -> Array:
-        """Standardised crops, turned, shape (b, 2, S, S, S)."""
+        """Return standardised crops with symmetries applied, shape (b, 2, S, S, S)."""
         from .cut_kernels import cut
 
         samples, side = self._samples, self._side
@@ -276,24 +277,26 @@ class CropBatches:
 
 
 def _offsets(architecture: Architecture, symmetries: str) -> list[int] | None:
-    """Where the offset's components are among the features; None if none of them is turned."""
+    """Return the indices of the offset among the features; None if it need not be turned."""
     from ...painters.cnn.inputs import OFFSETS
 
-    found = [architecture.features.index(x) for x in OFFSETS if x in architecture.features]
-    if symmetries == "none" or not found:
+    places = [architecture.features.index(x) for x in OFFSETS if x in architecture.features]
+    if symmetries == "none" or not places:
         return None
-    if len(found) < len(OFFSETS):
+    if len(places) < len(OFFSETS):
         raise UsageError(
             "symmetries",
-            f"{symmetries}, and features with {len(found)} components of the offset",
-            "all three components or none: a turn exchanges them",
+            f"{symmetries}, and features with {len(places)} components of the offset",
+            "all three components or none: symmetries exchange them",
             "change the architecture's features",
         )
-    return found
+    return places
 
 
 def _check_weights(name: str, weights: Array, number: int) -> None:
     if len(weights) != number or not (
         np.all(np.isfinite(weights)) and np.all(np.asarray(weights) >= 0) and np.sum(weights) > 0
     ):
-        raise UsageError(name, "others", f"{number} numbers from 0 on, not all of them 0")
+        raise UsageError(
+            name, "numbers that are not allowed", f"{number} numbers of 0 or more, not all 0"
+        )

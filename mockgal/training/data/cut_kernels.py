@@ -1,4 +1,4 @@
-"""The compiled loop that cuts crops out of a volume.
+"""The compiled loop that cuts crops from a volume.
 
 Importing this module compiles the function, or loads it from numba's cache.
 """
@@ -32,11 +32,11 @@ def cut(
     scale: Array,
     out: Array,
 ) -> None:
-    """(value - mean) * scale of the voxels from ``first`` on, periodically.
+    """Write (value - mean) * scale of the voxels from ``first`` on, periodically, to ``out``.
 
-    Those of voxel first + (a, b, c) go to place sum(start + step * (a, b, c)) of the flat crop,
-    shape (channels, S^3): the volume is read in its own order, and the crop, which is small, is
-    written in any.
+    Voxel first + (a, b, c) goes to index sum(start + step * (a, b, c)) of the flat crop, shape
+    (channels, S^3). The volume is read in memory order; the crop, which is small, is written in
+    any order.
     """
     size = channels.shape[1]
     for channel in range(channels.shape[0]):
@@ -47,7 +47,7 @@ def cut(
                 row = channels[channel, (first[0] + a) % size, (first[1] + b) % size]
                 place = start[0] + start[1] + start[2] + step[0] * a + step[1] * b
                 done = 0
-                while done < side:  # up to the end of the box, and from its beginning
+                while done < side:  # up to the end of the box, then from its beginning
                     begin = (first[2] + done) % size
                     number = min(side - done, size - begin)
                     run, at = row[begin : begin + number], place + step[2] * done

@@ -1,8 +1,8 @@
 """Fields of a training in files of its folder, mapped into memory.
 
-They may be larger than memory, take long to make of particles, and are the same for every process
-of a training and for one that goes on. So they are made once, and kept until the training is done,
-under the digest of all that they depend on. A file is a safetensors file with one tensor.
+Fields may be larger than memory, take long to make from particles, and are the same for all
+processes of a training and when it resumes. So they are made once and kept until the training is
+done, under the digest of all that they depend on. A file is a safetensors file with one tensor.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ from ...system.progress import advance
 
 Array = NDArray[Any]
 
-BYTES_OF_VOXEL = 8  # of two channels of float32
-ABOUT, DIGEST = "mockgal fields", "sha256"  # of the metadata
+BYTES_OF_VOXEL = 8  # two channels of float32
+ABOUT, DIGEST = "mockgal fields", "sha256"  # keys of the metadata
 _TENSOR, _NO_DIGEST = "fields", 64 * "0"
 _OURS = re.compile(r"\.?(fields-[0-9a-f]+\.safetensors)(\.lock|\.[0-9a-f]{32}\.part\.safetensors)?")
-_ALIGNED = 4096  # bytes; numbers begin at a multiple of it
+_ALIGNED = 4096  # bytes; the numbers begin at a multiple of this
 _PIECE = 1 << 24  # bytes read at a time
 
 
 class Place(NamedTuple):
-    """Where the fields of a volume are put.
+    """The place of the fields of a volume.
 
     Parameters
     ----------
     folder : Path
     key : str or None
-        Digest of all that they depend on, in hexadecimal digits, under which they are kept and
-        found; None for a file without a name, which ends with the process.
+        Digest of all that the fields depend on, in hexadecimal digits, which names their file;
+        None for a file without a name, which ends with the process.
     """
 
     folder: Path
@@ -59,23 +59,23 @@ class Place(NamedTuple):
 
     @property
     def path(self) -> Path:
-        """The file, where it has a name."""
+        """Path of the file, if it has a name."""
         return self.folder / f"fields-{self.key or 'without-a-name'}.safetensors"
 
 
 def check_room(folder: Path, size: int) -> None:
-    """Refuse a folder without the room, before any work.
+    """Raise, before any work, if the folder has too little room.
 
     Raises
     ------
     OutputError, ResourceError
-        As of `mockgal.system.files.atomic.check_output`.
+        See `mockgal.system.files.atomic.check_output`.
     """
     check_output(Place(folder).path, True, expected_bytes=size + _ALIGNED)
 
 
 def found(place: Place, shape: tuple[int, ...]) -> tuple[Array, dict[str, Any]] | None:
-    """Fields that were kept, float32 of that shape, and what is known about them; or None."""
+    """Return kept fields, float32 of that shape, and their description; None if not kept."""
     if place.key is None or not place.path.exists():
         return None
     return _mapped(place.path, shape)
@@ -84,26 +84,26 @@ def found(place: Place, shape: tuple[int, ...]) -> tuple[Array, dict[str, Any]] 
 def written(
     place: Place, shape: tuple[int, ...], pieces: Iterable[Array], about: dict[str, Any]
 ) -> Array:
-    """Put fields in their file.
+    """Write fields to their file, and map it into memory.
 
     Parameters
     ----------
     place : Place
     shape : tuple of int
     pieces : iterable of ndarray of float32
-        All numbers in their order, some at a time.
+        All numbers in order, piece by piece.
     about : dict
-        To be given back by `found`: plain JSON values.
+        Description that `found` returns: plain JSON values.
 
     Returns
     -------
     ndarray of float32
-        Read-only, mapped into memory.
+        The fields, read-only, mapped into memory.
 
     Raises
     ------
     OutputError, ResourceError
-        As of `mockgal.system.files.atomic.atomic_output`; the system does not map the file.
+        See `mockgal.system.files.atomic.atomic_output`; or the system cannot map the file.
     """
     text = json.dumps(about, allow_nan=False)
     head = _head(text, _NO_DIGEST, shape)
@@ -127,25 +127,25 @@ def written(
 
 
 def mended(folder: Path) -> None:
-    """Remove what is damaged, and what runs that were killed have left, with a warning.
+    """Remove damaged files, with a warning, and leftovers of killed runs.
 
     Raises
     ------
     OutputError
-        Another run is writing one of the files; one that cannot be read or removed.
+        Another run is writing one of the files, or a file cannot be read or removed.
     """
     try:
         for path in _files(folder):
             with output_lock(path):  # which removes leftovers
                 if path.exists() and not _is_whole(path):
-                    warn(f"{path} is damaged; it is made again")
+                    warn(f"{path} is damaged, and will be made again")
                     path.unlink()
     except OSError as error:
         raise output_error(folder, error) from error
 
 
 def cleared(folder: Path) -> None:
-    """Remove all fields; one that cannot be removed, or that another run writes, is left."""
+    """Remove all fields, except files that cannot be removed or that another run is writing."""
     with suppress(OSError):
         for path in _files(folder):
             with suppress(OSError, OutputError), output_lock(path):
@@ -153,7 +153,7 @@ def cleared(folder: Path) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Those in the folder, and those that a run has begun."""
+    """Return the files of fields in the folder, including those that a run has begun."""
     names = (_OURS.fullmatch(path.name) for path in folder.iterdir())
     return sorted({folder / name[1] for name in names if name})
 
@@ -187,7 +187,7 @@ def _view(where: Path, file: IO[bytes], start: int, shape: tuple[int, ...]) -> A
     except OSError as error:
         raise ResourceError(
             where,
-            f"that the system does not map it ({error})",
+            f"that the system cannot map it ({error})",
             f"{4 * math.prod(shape)} bytes mapped into memory",
             "raise the limit of the address space (ulimit -v), or choose a folder on another "
             "file system",
@@ -204,7 +204,7 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> tuple[Array, dict[str, Any]]:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether the content is that which was written."""
+    """Return whether the content matches its digest."""
     try:
         with tensor_file(path) as file:
             sha = hashlib.sha256(file.metadata.get(ABOUT, "").encode())

@@ -1,4 +1,4 @@
-"""Means and standard deviations of what the network is trained on."""
+"""Means and standard deviations of the training data."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ Array = NDArray[Any]
 
 
 def normalisation_of(samples: Samples, rows: Array, architecture: Architecture) -> Normalisation:
-    """Constants to standardise by, from what is trained on.
+    """Return the constants to standardise by, from the training data.
 
     Parameters
     ----------
     samples : Samples
     rows : ndarray of int, shape (n,)
-        Those trained on.
+        The training rows.
     architecture : Architecture
 
     Returns
     -------
     Normalisation
-        Of the channels: over all voxels of the volumes that the rows are in, without those of
-        regions that are held out. Of features: over the rows; of the offset, the mean is 0 and the
-        deviation one for all axes, so that turning it and standardising it commute. Of the target:
-        over the luminous rows; of further ones, over those of them where they are known.
+        For channels: over all voxels of the volumes of the rows, without held-out regions. For
+        features: over the rows; for the offset, mean 0 and the same deviation for all axes, so that
+        turning and standardising commute. For the target: over the luminous rows; for further
+        targets, over the luminous rows where they are known.
 
     Raises
     ------
     UsageError
-        Fewer than two luminous rows, or all of them of one mass; likewise of a further target.
+        There are fewer than two luminous rows, or all have the same mass; or the same holds for a
+        further target.
     """
     from ...painters.cnn.inputs import OFFSETS
     from ...painters.cnn.weights.header import Normalisation
@@ -70,8 +71,8 @@ def _target(name: str, values: Array) -> tuple[float, float]:
     if len(known) < 2 or not known.std() > 0:
         raise UsageError(
             "rows to train on",
-            f"{len(known)} luminous ones with a {name}",
-            "two or more, of different values",
+            f"{len(known)} luminous subhalos with a {name}",
+            "two or more, with different values",
             "look at the split, or lower the luminosity floor",
         )
     return float(known.mean()), float(known.std())
@@ -88,7 +89,7 @@ def _moments(what: str, values: Array) -> tuple[float, float]:
 
 
 def _channels(samples: Samples, volumes: Array) -> list[tuple[float, float]]:
-    """Of each channel over voxels that are not held out."""
+    """Return mean and deviation of each channel over voxels that are not held out."""
     stored = samples.record.get("split")
     split = None if stored is None else Split.from_dict(stored)
     sums, number = np.zeros((2, 2)), 0
@@ -111,6 +112,6 @@ def _channels(samples: Samples, volumes: Array) -> list[tuple[float, float]]:
     for name, value in zip(("matter", "subhalos"), deviation, strict=True):
         if not value > 0:
             raise UsageError(
-                f"channel {name}", "one value everywhere", "a field", "look at the input"
+                f"channel {name}", "one value everywhere", "varying values", "look at the input"
             )
     return [(float(a), float(b)) for a, b in zip(mean, deviation, strict=True)]

@@ -1,4 +1,4 @@
-"""Whether held-out regions are like the rest: their place among blocks of one size in the box.
+"""Compare held-out regions with the rest: their rank among blocks of the same size in the box.
 
 arXiv:2012.00186 chose its regions so that they have neither large voids nor very massive halos.
 """
@@ -17,17 +17,17 @@ from .split import Region, Split
 
 Array = NDArray[Any]
 
-PLACES = 16  # along each axis that blocks are compared at
-LEAST_SUBHALOS = 10  # in the box, above a mass that is compared
-EXTREME = (5.0, 95.0)  # percentiles beyond which the user is warned
+PLACES = 16  # positions of blocks along each axis
+LEAST_SUBHALOS = 10  # least number in the box above a mass threshold
+EXTREME = (5.0, 95.0)  # percentiles beyond which a warning is given
 
 
 def check_representative(samples: Samples, split: Split) -> Samples:
-    """The samples with ``representative`` in their record; warns of regions that are extreme.
+    """Add ``representative`` to the record of samples, and warn of extreme regions.
 
-    Whole boxes are not compared: there are no others of their size.
+    Whole boxes are not compared: there are no other blocks of their size.
     """
-    found = []
+    ranks = []
     for index, box in enumerate(split.boxes):
         rows = np.flatnonzero(samples.volume == index)
         for region in box.regions:
@@ -36,30 +36,30 @@ def check_representative(samples: Samples, split: Split) -> Samples:
             values = representative(
                 samples.volumes[index], samples.voxel[rows], samples.mass[rows], region
             )
-            found.append({"box": box.name, "part": PARTS[region.part], **values})
-            _warn(found[-1])
-    return replace(samples, record={**samples.record, "representative": found})
+            ranks.append({"box": box.name, "part": PARTS[region.part], **values})
+            _warn(ranks[-1])
+    return replace(samples, record={**samples.record, "representative": ranks})
 
 
 def representative(volume: Volume, voxel: Array, mass: Array, region: Region) -> dict[str, Any]:
-    """Where a region stands among blocks of its size in the box.
+    """Return the rank of a region among blocks of its size in the box.
 
     Parameters
     ----------
     volume : Volume
     voxel : ndarray of int, shape (n, 3)
-        Of the subhalos.
+        Voxels of the subhalos.
     mass : ndarray, shape (n,)
-        Their bound masses [Msun/h].
+        Bound masses of the subhalos [Msun/h].
     region : Region
 
     Returns
     -------
     dict
-        Plain JSON values: ``mean_density`` over that of the box, and the number of subhalos above
-        the least mass and each power of ten (the cumulative mass function), each with its
-        ``percentile`` among the blocks at ``places`` places, ties counting half. Blocks overlap;
-        ``independent`` says how many fit side by side.
+        Plain JSON values: ``mean_density`` relative to that of the box, and the number of subhalos
+        above the least mass and above each power of ten (the cumulative mass function). Each has
+        its ``percentile`` among the blocks at ``places`` positions, with ties counting half.
+        Blocks overlap; ``independent`` is the number that fit side by side.
     """
     size = volume.grid_size
     blocks = _Blocks(region, size)
@@ -87,9 +87,9 @@ def _place(values: Array) -> dict[str, float]:
     return {"value": float(own), "percentile": float(100.0 * below / values.size)}
 
 
-def _warn(found: dict[str, Any]) -> None:
-    compared = {"mean density": found["mean_density"]}
-    for entry in found["subhalos"]:
+def _warn(ranks: dict[str, Any]) -> None:
+    compared = {"mean density": ranks["mean_density"]}
+    for entry in ranks["subhalos"]:
         compared[f"number of subhalos above {entry['least_mass_msun_h']:.3g} Msun/h"] = entry
     far = [
         f"{name} at percentile {entry['percentile']:.0f}"
@@ -98,17 +98,17 @@ def _warn(found: dict[str, Any]) -> None:
     ]
     if far:
         warn(
-            f"the {found['part']} region of {found['box']} is not like the rest of the box: "
+            f"the {ranks['part']} region of {ranks['box']} is not like the rest of the box: "
             + ", ".join(far),
             stacklevel=4,
         )
 
 
 class _Blocks:
-    """Sums over blocks of one size at places that are spread evenly, the region's the first.
+    """Sums over blocks of one size at evenly spaced positions, beginning with the region's own.
 
-    The planes that blocks begin or end at cut each axis into pieces; what is summed once per piece
-    is then added up for every block.
+    The planes at which blocks begin or end cut each axis into pieces. Sums are taken once per
+    piece and then added up for every block.
     """
 
     def __init__(self, region: Region, grid_size: int) -> None:
@@ -125,7 +125,7 @@ class _Blocks:
         self._size, self._voxels = grid_size, float(np.prod(region.size))
 
     def density(self, volume: Volume) -> Array:
-        """Mean density of matter in each block over that of the box, shape (p, p, p)."""
+        """Return the mean matter density of each block over that of the box, shape (p, p, p)."""
         pieces = np.zeros([len(edges) for edges in self._edges])
         which = self._piece(np.arange(self._size), 0)
         for plane, piece in enumerate(which):
@@ -135,18 +135,18 @@ class _Blocks:
         return np.asarray(self._sums(pieces) / (self._voxels * mean))
 
     def of_points(self, voxel: Array) -> Array:
-        """Number of points in each block, shape (p, p, p)."""
+        """Return the number of points in each block, shape (p, p, p)."""
         pieces = np.zeros([len(edges) for edges in self._edges], dtype=np.int64)
         np.add.at(pieces, tuple(self._piece(voxel[:, axis], axis) for axis in range(3)), 1)
         return self._sums(pieces)
 
     def _piece(self, coordinate: Array, axis: int) -> Array:
-        """The piece that a plane is in; before the first edge that is the last, periodically."""
+        """Return the piece that holds a plane; planes before the first edge are in the last."""
         edges = self._edges[axis]
         return np.asarray((np.searchsorted(edges, coordinate, side="right") - 1) % len(edges))
 
     def _along(self, values: Array, axis: int, along: int) -> Array:
-        """Sums of the pieces of an axis of the grid, along an axis of ``values``."""
+        """Return sums over the pieces of a grid axis, taken along an axis of ``values``."""
         edges = self._edges[axis]
         rolled = np.roll(values, -int(edges[0]), axis=along)
         return np.asarray(np.add.reduceat(rolled, edges - edges[0], axis=along))

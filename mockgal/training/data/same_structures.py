@@ -1,4 +1,4 @@
-"""Whether boxes that are kept apart are different universes, and not one under two names."""
+"""Check that boxes in different parts are different universes, not one under two names."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .split import Split
 
 Array = NDArray[Any]
 
-CELLS = 16  # along each axis, that matter is compared in
-MOST = 0.5  # correlation of boxes that have nothing to do with each other
+CELLS = 16  # cells along each axis in which matter is compared
+MOST = 0.5  # largest correlation of unrelated boxes
 
 
 class Structures(NamedTuple):
-    """Which boxes are one universe, at several times or under several names.
+    """Which boxes are the same universe, at several times or under several names.
 
     Parameters
     ----------
     number : list of int
-        Of the universe of each box, from 0 on.
+        Number of the universe of each box, from 0.
     compared : list of dict
         Names and correlation of each pair of boxes of different names and one size: plain JSON
         values.
@@ -36,10 +36,10 @@ class Structures(NamedTuple):
 
 
 def structures_of(volumes: Sequence[Volume]) -> Structures:
-    """The universes that boxes are of: one for those of one name, or that are alike.
+    """Return the universe of each box; boxes of one name, or that are alike, share a universe.
 
-    Compared are the means of log matter per voxel in 16^3 cells of boxes of one size, by their
-    correlation: alike are those with one above `MOST`.
+    Boxes of the same size are alike if the means of log matter per voxel in 16^3 cells have a
+    correlation above `MOST`.
     """
     number, compared = list(range(len(volumes))), []
     several = len({volume.name for volume in volumes}) > 1
@@ -57,14 +57,14 @@ def structures_of(volumes: Sequence[Volume]) -> Structures:
 
 
 def check_unrelated(volumes: Sequence[Volume], split: Split, structures: Structures) -> None:
-    """Refuse whole boxes of one part that are a box of another at another redshift or name.
+    """Raise if whole boxes of different parts are the same box at another redshift or name.
 
     A network that has seen a box at one time knows where its halos are at another.
 
     Raises
     ------
     DomainError
-        There are such.
+        Two boxes of one universe are in different parts.
     """
     if split.kind != "box":
         return
@@ -74,15 +74,15 @@ def check_unrelated(volumes: Sequence[Volume], split: Split, structures: Structu
             names = [volumes[a].name, volumes[b].name]
             raise DomainError(
                 "split",
-                f"{names[0]} and {names[1]} in different parts, whose matter has a correlation "
-                f"above {MOST}",
+                f"{names[0]} and {names[1]} in different parts, although the correlation of their "
+                f"matter is above {MOST}",
                 "boxes of different initial conditions in different parts",
                 "keep all redshifts and versions of a box in one part, or split by regions",
             )
 
 
 def _cells(volume: Volume) -> Array:
-    """Mean of the matter channel in cells, shape (CELLS^3,)."""
+    """Return the mean of the matter channel in cells, shape (CELLS^3,)."""
     number = min(CELLS, volume.grid_size)
     edges = np.arange(number) * volume.grid_size // number
     rows = np.zeros((volume.grid_size, number, number))

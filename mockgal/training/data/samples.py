@@ -1,7 +1,7 @@
-"""What the network learns from: boxes on its grid, and subhalos in them with their galaxies.
+"""The samples of a training: boxes on the network's grid, and subhalos with their galaxies.
 
-Batches of crops are made of them in `mockgal.training.data.crops`, constants to standardise by in
-`mockgal.training.data.normalise`; both are named here, too.
+`mockgal.training.data.crops` makes batches of crops from them, `mockgal.training.data.normalise`
+the constants to standardise by; both can be imported from here, too.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ class Volume:
         [comoving Mpc/h]
     redshift : float
     name : str
-        Of the simulation; with `mockgal.training.data.split`, volumes of one name are held out
+        Name of the simulation. `mockgal.training.data.split` holds out volumes of the same name
         together.
     origin : str
-        ``corner`` where voxel i covers [i, i+1) voxel sizes; ``centre`` where it is centred on i.
+        ``corner`` if voxel i covers [i, i+1) voxel sizes; ``centre`` if it is centred on i.
     assignment : str
-        How mass was assigned to voxels.
+        Mass assignment scheme.
     least_subhalo_mass : float
         Bound mass of the smallest subhalo that was deposited [Msun/h].
     record : mapping
-        What was counted when it was made: plain JSON values. ``halo_digest``: content digest of the
-        catalogue whose subhalos it has.
+        Counts of its making: plain JSON values. ``halo_digest``: content digest of the catalogue
+        of its subhalos.
 
     Raises
     ------
     BadValueError
-        Another shape or type, or voxels that do not make the box.
+        The channels have another shape or type, or the voxels do not add up to the box.
     """
 
     channels: Array
@@ -91,44 +91,44 @@ class Volume:
 
     @property
     def content(self) -> str:
-        """What tells it from others: the digest of its subhalos, whatever they are called."""
+        """Identity of the volume: the digest of its subhalos, whatever the simulation's name."""
         named = f"{self.name} at redshift {float(self.redshift)!r}"
         return str(self.record.get("halo_digest", named))
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Subhalos of all volumes, each with the stellar mass that is to be predicted.
+    """Subhalos of all volumes, each with the stellar mass to predict.
 
     Parameters
     ----------
     volumes : tuple of Volume
     volume : ndarray of int, shape (n,)
-        The volume that each is in.
+        Index of the subhalo's volume.
     voxel : ndarray of int, shape (n, 3)
-        In the grid of its volume.
+        Voxel in the grid of that volume.
     halo_id : ndarray of int64, shape (n,)
-        Each once in a volume.
+        Id, unique in a volume.
     features : ndarray of float64, shape (n, f)
-        In the architecture's order, not standardised.
+        Features in the architecture's order, not standardised.
     log_stellar_mass : ndarray of float64, shape (n,)
-        log10 of stellar mass [Msun/h]; NaN where there is no galaxy above the luminosity floor.
+        log10 of stellar mass [Msun/h]; NaN without a galaxy above the luminosity floor.
     mass : ndarray of float64, shape (n,)
         Bound mass [Msun/h].
     part : ndarray of int8, shape (n,)
-        `TRAIN`, `VALIDATION`, `TEST`; or `BUFFER`, too near to these to be trained on.
+        `TRAIN`, `VALIDATION`, `TEST`; or `BUFFER`, too near to a held-out region to train on.
     record : mapping
-        The split (`mockgal.training.data.split`) and what was counted: plain JSON values.
-        ``universes``: of each volume the number of the universe that it is of
-        (`mockgal.training.data.same_structures`); without it each is one of its own.
+        The split (`mockgal.training.data.split`) and counts: plain JSON values. ``universes``:
+        number of the universe of each volume (`mockgal.training.data.same_structures`); without
+        it each volume is a universe of its own.
     further : mapping of str to ndarray, shape (n,)
         log10 of further targets, by their keys in `mockgal.columns.FURTHER_TARGETS` and in the
-        units of those columns; NaN where there is none.
+        units of those columns; NaN where unknown.
 
     Raises
     ------
     BadValueError
-        Unequal lengths, no such volume, voxel or part, or an id twice in a volume.
+        Lengths differ; a volume, voxel or part does not exist; or an id is repeated in a volume.
     """
 
     volumes: tuple[Volume, ...]
@@ -150,7 +150,7 @@ class Samples:
         if set(lengths.values()) != {n}:
             raise BadValueError("samples", f"lengths {lengths}", f"{n} each, as of halo_id")
         if n and not (self.volume.min() >= 0 and self.volume.max() < len(self.volumes)):
-            raise BadValueError("samples", "the number of no volume", f"0 to {len(self.volumes)}")
+            raise BadValueError("samples", "an unknown volume", f"0 to {len(self.volumes) - 1}")
         sizes = np.array([volume.grid_size for volume in self.volumes], dtype=np.int64)
         if not np.all((self.voxel >= 0) & (self.voxel < sizes[self.volume][:, None])):
             raise BadValueError("samples", "voxels outside their grids", "voxels of the volumes")
@@ -167,19 +167,19 @@ class Samples:
 
     @property
     def luminous(self) -> Array:
-        """Whether there is a galaxy above the luminosity floor, shape (n,)."""
+        """Whether the subhalo has a galaxy above the luminosity floor, shape (n,)."""
         return np.isfinite(self.log_stellar_mass)
 
     def rows(self, part: int) -> Array:
-        """Rows of a part, in the order of (volume, halo_id): results do not depend on theirs."""
+        """Return the rows of a part, sorted by (volume, halo_id), whatever the order of samples."""
         order = np.lexsort((self.halo_id, self.volume))
         return np.asarray(order[self.part[order] == part])
 
     def draw_ids(self, rows: Array) -> Array:
-        """Ids that random numbers of painting are keyed by, shape (n,), others in each volume.
+        """Return ids to key the random numbers of painting by, shape (n,), unique to each volume.
 
-        Catalogues number the subhalos of every box alike. So each id is combined with a digest of
-        what its volume is of, and is the same whatever other volumes there are.
+        Catalogues of different boxes use the same ids. So each id is combined with a digest of the
+        content of its volume, and does not depend on what other volumes there are.
         """
         ids = self.halo_id[rows].astype(np.int64)
         for index in np.unique(self.volume[rows]):
@@ -189,7 +189,7 @@ class Samples:
         return ids
 
     def independent(self, rows: Array) -> float:
-        """The part of the rows that is left when each universe is taken at one redshift only."""
+        """Return the fraction of the rows that remains with one redshift for each universe."""
         universes = self.record.get("universes", range(len(self.volumes)))
         numbers: dict[int, int] = {}
         for volume, number in zip(*np.unique(self.volume[rows], return_counts=True), strict=True):

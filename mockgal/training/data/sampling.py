@@ -1,10 +1,10 @@
-"""In which order subhalos are trained on, how often, and turned how: numbers keyed by their ids.
+"""The order, frequency and symmetry that subhalos are trained with: numbers keyed by their ids.
 
-Massive galaxies are rare, and a network that sees subhalos as often as they are learns little of
+Massive galaxies are rare, and a network that sees each subhalo equally often learns little about
 them. Weights of 1/count in bins of the target show all masses equally often (arXiv:2012.00186,
-section 2.2), but shift the answer of a network that predicts a distribution: it learns
-p(M*|x) / n(M*). Weights in bins of an input do not; nor do those of the target, if the loss is
-multiplied with `count_correction`, at the price of a noisier loss.
+section 2.2), but bias a network that predicts a distribution: it learns p(M*|x) / n(M*). Weights in
+bins of an input cause no bias. Nor do those in bins of the target, if the loss is multiplied by
+`count_correction`, at the price of a noisier loss.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ BINS = 100
 
 
 def inverse_counts(values: Array, bins: int = BINS) -> Array:
-    """1/count of each value's bin; bins are of equal width, from the least to the greatest value.
+    """Return 1/count of each value's bin, with bins of equal width over the range of values.
 
     Parameters
     ----------
     values : ndarray, shape (n,)
-        NaN where there is none: its weight is 0.
+        Values; NaN, for none, has the weight 0.
     bins : int
     """
     weights = np.zeros(len(values))
@@ -43,7 +43,7 @@ def inverse_counts(values: Array, bins: int = BINS) -> Array:
 
 
 def bin_of(values: Array, bins: int = BINS) -> Array:
-    """The bin of each value, shape (n,): of equal width, the last with its upper edge."""
+    """Return the bin of each value, shape (n,); bins of equal width, the last closed above."""
     low, high = values.min(), values.max()
     width = (high - low) / bins
     if not width > 0:
@@ -52,18 +52,19 @@ def bin_of(values: Array, bins: int = BINS) -> Array:
 
 
 def target_weights(samples: Samples, rows: Array) -> Array:
-    """Chances that show all stellar masses equally often, shape (n,); 0 where not luminous."""
+    """Return chances that show all stellar masses equally often, shape (n,); 0 if dark."""
     weights = inverse_counts(samples.log_stellar_mass[rows])
     if not weights.any():
-        raise UsageError("rows to train on", "none with a galaxy", "some", "look at the split")
+        raise UsageError(
+            "rows to train on", "none with a galaxy", "at least one", "look at the split"
+        )
     return weights
 
 
 def corrected_weights(samples: Samples, rows: Array) -> Array:
-    """Those of `target_weights`, and chances that show dark subhalos as often as they are.
+    """Return the chances of `target_weights`, with dark subhalos at their natural frequency.
 
-    With `count_correction` in the loss the answer of a network that predicts a distribution is left
-    as it is.
+    With `count_correction` in the loss, a network that predicts a distribution is not biased.
     """
     weights = target_weights(samples, rows)
     luminous = weights > 0
@@ -72,14 +73,14 @@ def corrected_weights(samples: Samples, rows: Array) -> Array:
 
 
 def input_weights(samples: Samples, rows: Array) -> Array:
-    """Chances that show all bound masses of subhalos equally often, shape (n,)."""
+    """Return chances that show all bound masses of subhalos equally often, shape (n,)."""
     return inverse_counts(np.log10(samples.mass[rows]))
 
 
 def count_correction(weights: Array) -> Array:
-    """What each row has to count in the loss to make up for its chance, shape (n,).
+    """Return the weight of each row in the loss that makes up for its chance, shape (n,).
 
-    The mean of the loss over draws is then that over the rows whose chance is not zero; the mean of
+    The mean of the loss over draws is then the mean over the rows of non-zero chance; the mean of
     the correction itself over draws is 1.
 
     Parameters
@@ -94,7 +95,7 @@ def count_correction(weights: Array) -> Array:
 
 
 def drawn(weights: Array, number: int, seed: int, epoch: int) -> Array:
-    """So many places in ``weights``, drawn with these chances, with replacement."""
+    """Return ``number`` indices into ``weights``, drawn with these chances, with replacement."""
     edges = np.cumsum(weights)
     lot = uniform(seed, "training draws", np.arange(number), draw=epoch)
     places = np.searchsorted(edges, lot * edges[-1], side="right")
@@ -102,13 +103,13 @@ def drawn(weights: Array, number: int, seed: int, epoch: int) -> Array:
 
 
 def shuffled(volume: Array, halo_id: Array, seed: int, epoch: int) -> Array:
-    """Places in an order that is drawn by id."""
+    """Return indices in a random order, keyed by id."""
     number = keyed(volume, halo_id, np.zeros(len(halo_id), np.int64), "training order", seed, epoch)
     return np.asarray(np.lexsort((halo_id, volume, number)))
 
 
 def occurrences(places: Array) -> Array:
-    """How often each place came before, shape (n,)."""
+    """Return how often each place occurred before, shape (n,)."""
     order = np.argsort(places, kind="stable")
     first = np.flatnonzero(np.diff(places[order], prepend=-1))
     run = np.diff(first, append=len(places))
@@ -120,7 +121,7 @@ def occurrences(places: Array) -> Array:
 def turns(
     volume: Array, halo_id: Array, occurrence: Array, number: int, seed: int, epoch: int
 ) -> Array:
-    """Which of a number of symmetries each subhalo is turned by, shape (n,)."""
+    """Return which of ``number`` symmetries is applied to each subhalo, shape (n,)."""
     lot = keyed(volume, halo_id, occurrence, "training symmetry", seed, epoch)
     return np.asarray((lot * number).astype(np.int64))
 
@@ -128,7 +129,7 @@ def turns(
 def keyed(
     volume: Array, halo_id: Array, occurrence: Array, purpose: str, seed: int, epoch: int
 ) -> Array:
-    """A uniform number for each, keyed by (seed, purpose, volume, halo_id, epoch, occurrence)."""
+    """Return uniform numbers keyed by (seed, purpose, volume, halo_id, epoch, occurrence)."""
     from ...system.kernels import uniform_of
 
     result = np.empty(len(halo_id))

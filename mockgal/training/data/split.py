@@ -1,8 +1,8 @@
-"""Which subhalos are trained on, and which are held out for validation and test.
+"""Split subhalos into those for training, validation and test.
 
-By whole boxes where there are several simulations, else by regions of each. No patch of one part,
-a crop of the network, reaches a target of another: between regions there is at least half a crop,
-and subhalos nearer to a held-out region than that are in a buffer that nothing is done with.
+With several simulations whole boxes are held out, else regions of each box. No crop of one part
+reaches a target of another: regions are at least half a crop apart, and subhalos nearer than that
+to a held-out region are in a buffer, which is not used.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Array = NDArray[Any]
 
 TRAIN, VALIDATION, TEST, BUFFER = 0, 1, 2, -1
 PARTS = {TRAIN: "train", VALIDATION: "validation", TEST: "test", BUFFER: "buffer"}
-SIDES = {"slabs": 0.125, "cubes": 0.375}  # of each region, as a part of the box
-# Side of the box, and corner and side of the test and the validation cube: sides are those of
-# arXiv:2012.00186, section 2.2, corners those of its public code.
+SIDES = {"slabs": 0.125, "cubes": 0.375}  # of each region, as a fraction of the box
+# Voxels along the box, and (corner, side) of the test and the validation cube, in voxels: the sides
+# are from arXiv:2012.00186, section 2.2, the corners from its public code.
 PAPER_GRID, PAPER = 2048, {TEST: (64, 868), VALIDATION: (1000, 840)}
 KINDS = ("box", *SIDES, "paper")
 _HELD_OUT = {PARTS[part]: part for part in (VALIDATION, TEST)}
@@ -40,24 +40,24 @@ class Region(NamedTuple):
     size: tuple[int, int, int]
 
     def holds(self, voxel: Array, grid_size: int) -> Array:
-        """Whether voxels, shape (n, 3), are inside."""
+        """Return whether voxels, shape (n, 3), are inside, shape (n,)."""
         return np.asarray(((voxel - self.corner) % grid_size < self.size).all(axis=1))
 
     def grown(self, margin: int, grid_size: int) -> Region:
-        """The region with a margin on all sides."""
+        """Return the region with a margin on all sides."""
         corner = tuple((first - margin) % grid_size for first in self.corner)
         size = tuple(min(side + 2 * margin, grid_size) for side in self.size)
         return Region(self.part, corner, size)  # type: ignore[arg-type]
 
     def overlaps(self, other: Region, grid_size: int) -> bool:
-        """Whether they share a voxel."""
+        """Return whether the two regions share a voxel."""
         return all(
             (b - a) % grid_size < own or (a - b) % grid_size < its
             for a, own, b, its in zip(self.corner, self.size, other.corner, other.size, strict=True)
         )
 
     def planes(self, axis: int, grid_size: int) -> Array:
-        """The planes of an axis that it covers, as a mask, shape (N,)."""
+        """Return a mask of the planes of an axis that the region covers, shape (N,)."""
         return np.asarray((np.arange(grid_size) - self.corner[axis]) % grid_size < self.size[axis])
 
 
@@ -71,24 +71,24 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class Split:
-    """How volumes are divided.
+    """A division of volumes into parts.
 
     Parameters
     ----------
     kind : str
         One of `KINDS`.
     buffer : int
-        Voxels between the targets of different parts at least: half a crop, rounded down, is what a
-        crop reaches beyond its own voxel.
+        Least number of voxels between targets of different parts: half a crop, rounded down, which
+        is how far a crop reaches beyond its central voxel.
     boxes : tuple of Box
-        One per volume, in their order.
+        One per volume, in the same order.
 
     Raises
     ------
     BadValueError
-        Regions that are none, or more than one of a part in a box.
+        A region is not valid, or a box has more than one region of a part.
     DomainError
-        Regions nearer to each other than the buffer.
+        Regions are nearer to each other than the buffer.
     """
 
     kind: str
@@ -101,7 +101,7 @@ class Split:
         for box in self.boxes:
             parts = [region.part for region in box.regions]
             if len(set(parts)) < len(parts) or set(parts) - set(_HELD_OUT.values()):
-                raise _bad(f"parts {parts} in {box.name}", "validation and test, once at most")
+                raise _bad(f"parts {parts} in {box.name}", "validation and test, each at most once")
             for region in box.regions:
                 if not all(
                     0 <= first < box.grid_size and 1 <= side <= box.grid_size
@@ -114,17 +114,17 @@ class Split:
                         f"split of {box.name}",
                         f"validation and test less than {self.buffer} of {box.grid_size} voxels "
                         "apart",
-                        "half a crop between them, so that no patch of one sees the other",
+                        "half a crop between them, so that no crop of one reaches the other",
                         "smaller regions, a finer grid, or a smaller crop",
                     )
 
     def parts(self, box: int, voxel: Array) -> Array:
-        """The part of each voxel's subhalos, int8, shape (n,).
+        """Return the part of each voxel's subhalos, int8, shape (n,).
 
         Parameters
         ----------
         box : int
-            Number of the volume.
+            Index of the volume.
         voxel : ndarray of int, shape (n, 3)
         """
         _, grid_size, regions = self.boxes[box]
@@ -136,7 +136,7 @@ class Split:
         return result
 
     def training_share(self, box: int) -> float:
-        """Part of a box's voxels that are neither held out nor buffer."""
+        """Return the fraction of a box's voxels that are neither held out nor in the buffer."""
         _, grid_size, regions = self.boxes[box]
         grown = [region.grown(self.buffer, grid_size) for region in regions]
         masks = [[one.planes(axis, grid_size) for axis in range(3)] for one in grown]
@@ -147,7 +147,7 @@ class Split:
         return 1.0 - float(held) / grid_size**3
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values: corners and sizes in voxels."""
+        """Return the split as plain JSON values, with corners and sizes in voxels."""
         return {
             "kind": self.kind,
             "buffer_voxels": self.buffer,
@@ -171,12 +171,12 @@ class Split:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Split:
-        """What `to_dict` gave.
+        """Return the split from the values of `to_dict`.
 
         Raises
         ------
         BadValueError, DomainError
-            Entries missing or of another kind, or as of `Split`.
+            An entry is missing or of another type; or see `Split`.
         """
         try:
             boxes = tuple(
@@ -210,28 +210,29 @@ def split_of(
     Parameters
     ----------
     volumes : sequence of Volume or Box
-        Of which the names and the sizes of the grids matter.
+        Only their names and grid sizes are used.
     crop_size : int
         Voxels along each side of the network's crops.
     kind : str, optional
-        ``box``: whole simulations are held out, at all their redshifts. Else regions, the same of
-        each volume: ``slabs`` across the first axis; ``cubes``; ``paper``, the cubes of
-        arXiv:2012.00186, scaled to the grid. By default ``box`` from three simulations on, else
-        ``cubes``.
+        ``box``: whole simulations are held out, at all their redshifts. Otherwise the same regions
+        of each volume: ``slabs`` across the first axis; ``cubes``; or ``paper``, the cubes of
+        arXiv:2012.00186, scaled to the grid. By default ``box`` for three or more simulations,
+        else ``cubes``.
     validation, test : sequence of str
-        Names of the simulations that are held out, for ``box``; by default the last but one and the
+        For ``box``, names of the simulations to hold out; by default the last but one and the
         last.
     side : float, optional
-        Of each slab or cube, as a part of the box; without it that of `SIDES`.
+        Side of each slab or cube, as a fraction of the box; by default that of `SIDES`.
     shift : tuple of int
-        Voxels that regions are moved by, along each axis.
+        Voxels to move the regions by, along each axis.
 
     Raises
     ------
     UsageError
-        No such kind or simulation; options of another kind; nothing left to train on.
+        There is no such kind or simulation, an option belongs to another kind, or nothing is left
+        to train on.
     DomainError
-        As of `Split`.
+        See `Split`.
     """
     names = list(dict.fromkeys(volume.name for volume in volumes))
     if kind is None:
@@ -241,7 +242,7 @@ def split_of(
     buffer = crop_size // 2
     if kind == "box":
         if side is not None or any(shift):
-            raise UsageError("split", "side or shift", "neither, where whole boxes are held out")
+            raise UsageError("split", "side or shift", "neither, if whole boxes are held out")
         held = _held_boxes(names, validation, test)
         boxes = [
             Box(
@@ -253,17 +254,17 @@ def split_of(
         ]
         return Split(kind, buffer, tuple(boxes))
     if validation or test:
-        raise UsageError("split", f"names of boxes, and {kind}", "names with whole boxes alone")
+        raise UsageError("split", f"names of boxes, and {kind}", "names with whole boxes only")
     if kind == "paper" and side is not None:
-        raise UsageError("split", "a side", "none: the paper's cubes have theirs")
+        raise UsageError("split", "a side", "none: the paper's cubes have their own")
     boxes = [Box(v.name, v.grid_size, _regions(kind, v.grid_size, side, shift)) for v in volumes]
     split = Split(kind, buffer, tuple(boxes))
     if not any(split.training_share(k) > 0 for k in range(len(boxes))):
         raise UsageError(
             "split",
             f"no voxel left to train on, with {kind} and a buffer of {buffer} voxels",
-            "some",
-            "smaller regions, a larger box, or a smaller crop",
+            "at least one",
+            "use smaller regions, a larger box, or a smaller crop",
         )
     return split
 
@@ -271,7 +272,7 @@ def split_of(
 def _held_boxes(
     names: Sequence[str], validation: Sequence[str], test: Sequence[str]
 ) -> dict[str, tuple[int, ...]]:
-    """The part of each simulation that is held out."""
+    """Return the part of each held-out simulation."""
     if not (validation or test):
         validation, test = names[-2:-1], names[-1:]
     unknown = sorted({*validation, *test} - set(names))
@@ -294,24 +295,24 @@ def _held_boxes(
 def _regions(
     kind: str, size: int, side: float | None, shift: tuple[int, int, int]
 ) -> tuple[Region, ...]:
-    """The test and the validation region on a grid."""
+    """Return the test and the validation region on a grid."""
     if kind == "paper":
         scale = size / PAPER_GRID
-        found = [
+        blocks = [
             (part, (round(first * scale),) * 3, (max(1, round(length * scale)),) * 3)
             for part, (first, length) in PAPER.items()
         ]
     else:
         side = SIDES[kind] if side is None else side
         if not 0.0 < side < 1.0:
-            raise UsageError("split side", f"{side}", "a part of the box, above 0 and below 1")
+            raise UsageError("split side", f"{side}", "a fraction of the box, above 0 and below 1")
         thick = max(1, round(side * size))
         sizes = (thick, size, size) if kind == "slabs" else (thick,) * 3
         far = (size // 2, 0, 0) if kind == "slabs" else (size // 2,) * 3
-        found = [(TEST, (0, 0, 0), sizes), (VALIDATION, far, sizes)]
+        blocks = [(TEST, (0, 0, 0), sizes), (VALIDATION, far, sizes)]
     return tuple(
         Region(part, _three([(a + b) % size for a, b in zip(corner, shift, strict=True)]), sides)
-        for part, corner, sides in found
+        for part, corner, sides in blocks
     )
 
 

@@ -1,4 +1,4 @@
-"""What the network is to predict: stellar masses of subhalos, or of the voxels that hold them."""
+"""The targets of the network: stellar masses of subhalos, or of the voxels that hold them."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from .split import Split
 
 Array = NDArray[Any]
 
-_FURTHER = "further "  # before the names of further targets, some of which samples have, too
+_FURTHER = "further "  # prefix of further targets, some of which are also names of samples
 
 
 class _Targets(NamedTuple):
-    """Of one volume: rows of its catalogue, their voxels and targets, and what was counted."""
+    """Targets of one volume: rows of its catalogue, their voxels and targets, and counts."""
 
     rows: Array
     voxel: Array
@@ -37,14 +37,13 @@ class _Targets(NamedTuple):
 
 
 def targets_of(text: str) -> tuple[str, tuple[str, ...]]:
-    """What is asked for as the target.
+    """Parse the user's choice of targets.
 
     Parameters
     ----------
     text : str
-        ``stellar_mass``, alone or followed by names in `mockgal.columns.FURTHER_TARGETS`, with
-        commas
-        between; or ``voxel``.
+        ``stellar_mass``, alone or followed by names in `mockgal.columns.FURTHER_TARGETS`,
+        separated by commas; or ``voxel``.
 
     Returns
     -------
@@ -56,7 +55,7 @@ def targets_of(text: str) -> tuple[str, tuple[str, ...]]:
     Raises
     ------
     UsageError
-        Something else.
+        The text is none of these.
     """
     if text == "voxel":
         return text, ()
@@ -85,57 +84,57 @@ def subhalo_samples(
     split: Split,
     further: Sequence[Mapping[str, Array]] | None = None,
 ) -> Samples:
-    """Every gravity-only subhalo, with the stellar mass of its galaxy and what else it has.
+    """Return every gravity-only subhalo, with stellar mass and further targets of its galaxy.
 
     Parameters
     ----------
     volumes : sequence of Volume
     scenes : sequence of Scene
-        The gravity-only runs that they are of. Subhalos from the volume's least mass on are taken.
+        The gravity-only runs of the volumes. Subhalos below a volume's least mass are left out.
     stellar_mass : sequence of ndarray, shape (n,)
-        Of the hydrodynamic galaxy that each subhalo is matched with [Msun/h]; 0 or NaN where there
-        is none.
+        Stellar mass of the hydrodynamic galaxy matched with each subhalo [Msun/h]; 0 or NaN
+        without a galaxy.
     floor : float
         Least stellar mass that counts as luminous [Msun/h].
     architecture : Architecture
-        Whose features and further targets are taken.
+        It defines the features and the further targets.
     split : Split
     further : sequence of mapping of str to ndarray, shape (n,)
         The further targets of these galaxies, in the units of
-        `mockgal.columns.FURTHER_TARGETS`. They are learnt by their logarithm: what is not positive
-        is unknown, and counted.
+        `mockgal.columns.FURTHER_TARGETS`. Their logarithm is learnt: values that are not positive
+        are unknown, and counted.
 
     Returns
     -------
     Samples
-        In the order of (volume, halo_id).
+        Sorted by (volume, halo_id).
 
     Raises
     ------
     UsageError
-        Unequal numbers of things, volumes of different grids, a floor that is none.
+        The sequences differ in length, the volumes differ in grid, or the floor is not valid.
     BadValueError
-        Stellar masses that are none; as of `mockgal.painters.cnn.inputs.feature_values`.
+        Stellar masses are not valid; see also `mockgal.painters.cnn.inputs.feature_values`.
     MissingDatasetError
-        A column that a feature needs is not there.
+        A column for a feature is missing.
     DomainError
-        No subhalo left to train on; boxes of one structure in different parts.
+        No subhalo is left to train on, or boxes of one structure are in different parts.
     """
 
     def targets(volume: Volume, scene: Scene, given: tuple[Array, Mapping[str, Array]]) -> _Targets:
         halos, (mass, others) = scene.halos, given
         rows, voxel, offset = _placed(volume, halos)
-        found = np.asarray(mass, dtype=np.float64)
-        if found.shape != (len(halos),) or np.any(found < 0) or np.any(np.isinf(found)):
+        stars = np.asarray(mass, dtype=np.float64)
+        if stars.shape != (len(halos),) or np.any(stars < 0) or np.any(np.isinf(stars)):
             raise BadValueError(
                 f"stellar masses for {volume.name}",
-                f"shape {found.shape}, or values that are no masses",
-                f"{len(halos)} numbers from 0 on, one per subhalo",
+                f"shape {stars.shape}, or negative or infinite values",
+                f"{len(halos)} numbers of 0 or more, one per subhalo",
             )
-        found = found[rows]
-        galaxies = found > 0  # of NaN, no
-        target = _log10(found, galaxies & (found >= floor))
-        record = {"with_a_galaxy_below_floor": int(np.sum(galaxies & (found < floor)))}
+        stars = stars[rows]
+        galaxies = stars > 0  # False for NaN
+        target = _log10(stars, galaxies & (stars >= floor))
+        record = {"with_a_galaxy_below_floor": int(np.sum(galaxies & (stars < floor)))}
         logs = {}
         for name in architecture.further:
             value = np.asarray(others[name], dtype=np.float64)[rows]
@@ -159,18 +158,18 @@ def voxel_samples(
     architecture: Architecture,
     split: Split,
 ) -> Samples:
-    """Every voxel that holds a gravity-only subhalo, with the stellar mass in it.
+    """Return every voxel that holds a gravity-only subhalo, with its stellar mass.
 
-    The target is log10(1 + M), M being the mass of the hydrodynamic galaxies whose positions are in
-    the voxel (nearest grid point). The voxel goes by its heaviest subhalo: the id and the features
-    are of that, and of equal ones of the one with the least id.
+    The target is log10(1 + M), where M is the mass of the hydrodynamic galaxies whose positions
+    are in the voxel (nearest grid point). Id and features of the voxel are those of its heaviest
+    subhalo; ties go to the lowest id.
 
     Parameters
     ----------
     volumes, scenes, architecture, split
         As for `subhalo_samples`.
     galaxies : sequence of (ndarray, ndarray)
-        Of the hydrodynamic twin of each: positions, shape (m, 3) [Mpc/h], in the box, and stellar
+        Galaxies of each hydrodynamic twin: positions in the box, shape (m, 3) [Mpc/h], and stellar
         masses, shape (m,) [Msun/h].
     floor : float
         Least stellar mass of a voxel that counts as luminous [Msun/h].
@@ -178,13 +177,13 @@ def voxel_samples(
     Returns
     -------
     Samples
-        In the order of (volume, halo_id). What stellar mass is in voxels without a subhalo, where
-        the network is not asked, is in the record.
+        Sorted by (volume, halo_id). The record has the share of stellar mass in voxels without a
+        subhalo, where the network is not evaluated.
 
     Raises
     ------
     UsageError, BadValueError, MissingDatasetError, DomainError
-        As of `subhalo_samples`.
+        See `subhalo_samples`.
     """
 
     def targets(volume: Volume, scene: Scene, given: tuple[Array, Array]) -> _Targets:
@@ -202,8 +201,8 @@ def voxel_samples(
         ):
             raise BadValueError(
                 f"galaxies for {volume.name}",
-                "positions outside the box, or masses that are none",
-                f"positions in [0, {volume.box_size:g}) Mpc/h, and masses from 0 on",
+                "positions outside the box, or negative or infinite masses",
+                f"positions in [0, {volume.box_size:g}) Mpc/h, and finite masses of 0 or more",
             )
         where = _cell(_grid(volume).voxels(position)[0], size)
         by_place = np.lexsort((mass, where))  # sums do not depend on the order of galaxies
@@ -236,14 +235,14 @@ def _each(
     split: Split,
     floor: float,
 ) -> list[_Targets]:
-    """``targets`` of each volume, after a look at what belongs together."""
+    """Check that volumes, scenes and split match, and return ``targets`` of each volume."""
     numbers = {len(volumes), len(scenes), len(given), len(split.boxes)}
     if len(numbers) > 1 or not volumes:
         raise UsageError(
-            "pairs of runs", f"{sorted(numbers)} of volumes, scenes, masses", "equal ones"
+            "pairs of runs", f"{sorted(numbers)} volumes, scenes and masses", "equal numbers"
         )
     if not 0.0 <= floor < math.inf:
-        raise UsageError("luminosity floor", f"{floor}", "a mass from 0 on, in Msun/h")
+        raise UsageError("luminosity floor", f"{floor}", "a mass of 0 or more, in Msun/h")
     first = volumes[0]
     for volume, scene, box in zip(volumes, scenes, split.boxes, strict=True):
         alike = fits(volume.voxel_size, first.voxel_size)
@@ -252,12 +251,12 @@ def _each(
             raise UsageError(
                 f"volumes of {first.name} and {volume.name}",
                 "different voxel sizes, origins, assignments or least subhalo masses",
-                "the same grid for all that a network is trained on",
-                "choose a voxel size that all boxes are whole numbers of",
+                "the same grid for all volumes of a training",
+                "choose a voxel size that divides all boxes into whole numbers of voxels",
             )
         if box.grid_size != volume.grid_size or scene.snapshot.box_size != volume.box_size:
             raise UsageError(
-                f"volume {volume.name}", "another grid or box", "that of its split and its scene"
+                f"volume {volume.name}", "another grid or box", "those of its split and its scene"
             )
     return [targets(*three) for three in zip(volumes, scenes, given, strict=True)]
 
@@ -273,10 +272,10 @@ def _samples(
 ) -> Samples:
     columns: dict[str, list[Array]] = {}
     boxes = []
-    for index, (volume, scene, found) in enumerate(zip(volumes, scenes, made, strict=True)):
+    for index, (volume, scene, targets) in enumerate(zip(volumes, scenes, made, strict=True)):
         halos = scene.halos
-        order = np.argsort(halos["halo_id"][found.rows], kind="stable")
-        rows, voxel = found.rows[order], found.voxel[order]
+        order = np.argsort(halos["halo_id"][targets.rows], kind="stable")
+        rows, voxel = targets.rows[order], targets.voxel[order]
         asked_by = f"the architecture {architecture.preset}"
         part = split.parts(index, voxel)
         values = {
@@ -284,12 +283,12 @@ def _samples(
             "voxel": voxel,
             "halo_id": halos["halo_id"][rows],
             "features": feature_values(
-                scene, architecture.features, rows, found.offset[order], asked_by=asked_by
+                scene, architecture.features, rows, targets.offset[order], asked_by=asked_by
             ),
-            "log_stellar_mass": found.log_stellar_mass[order],
+            "log_stellar_mass": targets.log_stellar_mass[order],
             "mass": halos["mass"][rows].astype(np.float64),
             "part": part,
-            **{_FURTHER + name: found.further[name][order] for name in architecture.further},
+            **{_FURTHER + name: targets.further[name][order] for name in architecture.further},
         }
         for name, value in values.items():
             columns.setdefault(name, []).append(value)
@@ -305,7 +304,7 @@ def _samples(
                 "subhalos_below_least_mass": int(np.sum(~above)),
                 "targets": {name: int(np.sum(part == k)) for k, name in PARTS.items()},
                 "luminous": {name: int(np.sum(luminous[part == k])) for k, name in PARTS.items()},
-                **found.record,
+                **targets.record,
             }
         )
     structures = structures_of(volumes)
@@ -322,7 +321,7 @@ def _samples(
     joined = {name: np.concatenate(values) for name, values in columns.items()}
     if split.kind != "box" and not np.any(joined["part"] == TRAIN):
         raise DomainError(
-            "split", "no subhalo left to train on", "some", "smaller held-out regions"
+            "split", "no subhalo left to train on", "at least one", "hold out smaller regions"
         )
     further = {name: joined.pop(_FURTHER + name) for name in architecture.further}
     samples = Samples(tuple(volumes), **joined, record=record, further=further)
@@ -334,7 +333,7 @@ def _grid(volume: Volume) -> Grid:
 
 
 def _placed(volume: Volume, halos: HaloCatalog) -> tuple[Array, Array, Array]:
-    """Rows of subhalos from the least mass on, their voxels, and offsets from the centres."""
+    """Return rows of subhalos above the least mass, their voxels, and offsets from the centres."""
     least = max(volume.least_subhalo_mass, 5e-324)
     rows = np.flatnonzero(halos["mass"] >= least)
     return rows, *_grid(volume).voxels(halos["position"][rows])
@@ -345,7 +344,7 @@ def _cell(voxel: Array, size: int) -> Array:
 
 
 def _log10(value: Array, known: Array) -> Array:
-    """log10, and NaN where not ``known``."""
+    """Return log10 of the values, NaN where not ``known``."""
     result = np.full(len(value), np.nan)
     result[known] = np.log10(value[known])
     return result

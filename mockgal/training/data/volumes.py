@@ -1,4 +1,4 @@
-"""A simulation on the network's grid, as a whole: crops are cut out of it anywhere."""
+"""Put a whole simulation on the network's grid, so that crops can be cut anywhere."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from . import field_files
 from .field_files import Place
 from .samples import Volume
 
-_BYTES_SORTED = 12  # at least, of a particle that is sorted to a scratch file
-_PLANES_BYTES = 32 << 20  # of the planes that are made at a time, as float64
+_BYTES_SORTED = 12  # least size of a particle in a scratch file
+_PLANES_BYTES = 32 << 20  # of the planes made at a time, as float64
 
 
 def volume_of(
@@ -31,14 +31,14 @@ def volume_of(
     origin: str = "corner",
     place: Place | None = None,
 ) -> Volume:
-    """The fields of a gravity-only simulation that a network is trained on.
+    """Return the fields of a gravity-only simulation for training a network.
 
     Parameters
     ----------
     scene : Scene
-        With particles, or with a grid of matter whose voxels are of that size.
+        A simulation with particles, or with a grid of matter whose voxels have this size.
     voxel_size : float
-        [comoving Mpc/h]; the nearest that a whole number of voxels in the box allows is taken.
+        Side of a voxel [comoving Mpc/h], adjusted to a whole number of voxels in the box.
     least_subhalo_mass : float
         Bound mass of the smallest subhalo that is deposited [Msun/h].
     assignment : str
@@ -46,17 +46,17 @@ def volume_of(
     origin : str
         ``corner`` or ``centre``, see `Volume`. A grid of matter has its own.
     place : Place, optional
-        The fields are in a file there, and taken from it if they are kept there already; without
-        it they are in memory.
+        Place of a file for the fields, which are read from it if it exists already. Without it
+        the fields are held in memory.
 
     Raises
     ------
     MissingDatasetError
-        There is no matter.
+        The simulation has no matter.
     UsageError
-        A size that is none; a grid of matter with other voxels, or made with another assignment.
+        The size is not valid, or the grid of matter has other voxels or another assignment.
     ResourceError
-        Too little memory for the volume, or too little room for its file.
+        There is too little memory for the volume, or too little room for its file.
     OutputError
         The file cannot be written.
     """
@@ -85,7 +85,7 @@ def volume_of(
 
 
 def checked_grid(scene: Scene, voxel_size: float, assignment: str, origin: str) -> Grid:
-    """The grid that `volume_of` makes, and its errors that need no work."""
+    """Return the grid of `volume_of`, and raise those of its errors that need no work."""
     name, box_size = scene.snapshot.name, scene.snapshot.box_size
     if "field" not in scene.contents:
         raise MissingDatasetError(
@@ -124,7 +124,7 @@ def _made(
     least_mass: float,
     place: Place | None,
 ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-    """The channels, and what was counted."""
+    """Make the channels, and return them with their counts."""
     number = 4 * math.prod(shape)
     memory = max(0, available() - (number if place is None else 0)) // 2
     if place is None:
@@ -135,7 +135,7 @@ def _made(
             room += _BYTES_SORTED * scene.particles.count
         field_files.check_room(place.folder, room)
     with (
-        listening() as told,
+        listening() as warnings,
         mass_channels(
             scene,
             grid,
@@ -146,7 +146,7 @@ def _made(
         ) as mass,
     ):
         if place is not None:
-            about = {"record": mass.record, "warnings": told}
+            about = {"record": mass.record, "warnings": warnings}
             return field_files.written(place, shape, _pieces(mass, grid.size), about), mass.record
         channels = np.empty(shape, dtype=np.float32)
         planes, done = channels.reshape(-1, *shape[2:]), 0
@@ -157,7 +157,7 @@ def _made(
 
 
 def _pieces(mass: MassChannels, size: int) -> Iterator[NDArray[np.float32]]:
-    """Some planes at a time, of one channel after the other."""
+    """Yield some planes at a time, one channel after the other."""
     step = max(1, _PLANES_BYTES // (8 * size**2))
     for planes in (mass.matter, mass.subhalos):
         for start in range(0, size, step):

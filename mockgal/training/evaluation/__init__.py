@@ -1,1 +1,1 @@
-"""How good a network is: scores, the choice of an epoch, the card."""
+"""Evaluate a network: scores, the choice of an epoch, the card."""

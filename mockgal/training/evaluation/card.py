@@ -1,4 +1,4 @@
-"""What a card says of weights beside their scores: what they are, and were trained on."""
+"""The part of a card that describes the weights and their training."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ...painters.cnn.weights.header import TARGETS, WeightsHeader
 
 
 def about(header: WeightsHeader, runs: list[dict[str, Any]]) -> str:
-    """A section in Markdown on the weights, and on the runs that they were held against.
+    """Return a section in Markdown on the weights, and on the runs that they were scored on.
 
     Parameters
     ----------
     header : WeightsHeader
-        With what `mockgal.train` put into the provenance, or without.
+        Header of the weights, with or without the provenance of `mockgal.train`.
     runs : list of dict
-        ``dark``, ``hydro``: names; ``redshift``; ``matched_by``: how; ``trained_on``: whether a
-        part of the pair was trained on.
+        ``dark``, ``hydro``: names; ``redshift``; ``matched_by``: the method; ``trained_on``:
+        whether a part of the pair was used in training.
     """
     domain, network = header.domain, header.architecture
     p = header.provenance
@@ -50,7 +50,7 @@ def about(header: WeightsHeader, runs: list[dict[str, Any]]) -> str:
 
 
 def _trained_on(provenance: Mapping[str, Any]) -> list[str]:
-    """Lines on the training data, where the weights say what it was."""
+    """Return lines on the training data, if the weights have it on record."""
     data, training = provenance.get("training_data"), provenance.get("training")
     if not (isinstance(data, Mapping) and "pairs" in data and isinstance(training, Mapping)):
         return []

@@ -1,4 +1,4 @@
-"""A picture of a split: the matter of each volume, and where regions are held out of it."""
+"""Draw a split: the matter of each volume, with its held-out regions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_VOLUMES = 8  # that are drawn: more would make no picture
+MOST_VOLUMES = 8  # most volumes in one picture
 _LOOKS = {TEST: (VERMILLION, "//"), VALIDATION: (BLUE, "..")}
 _LONGEST, _LEGEND = 60, 0.45  # characters of a name; height of the legend [inches]
 _TITLE = ("Regions held out of training", "grey: mean log matter per voxel along the line of sight")
@@ -29,13 +29,13 @@ def draw_split(samples: Samples) -> Figure:
     Parameters
     ----------
     samples : Samples
-        With the split in their record.
+        Samples with the split in their record.
 
     Returns
     -------
     Figure
-        Of matplotlib; not registered with pyplot, so that there is nothing to close. A row for each
-        of the first `MOST_VOLUMES` volumes.
+        A matplotlib figure that is not registered with pyplot, so that it need not be closed. It
+        has a row for each of the first `MOST_VOLUMES` volumes.
     """
     with picture_style():
         from matplotlib.figure import Figure
@@ -53,8 +53,8 @@ def draw_split(samples: Samples) -> Figure:
             label = f"{PARTS[BUFFER]} of {split.buffer} voxels on each side, not used"
             keys.append(Patch(**_style((NOTE, ""), buffer=True), label=label))
         left_out = len(samples.volumes) - drawn
-        said = [f"{left_out} more boxes are not drawn"] if left_out else []
-        below = write_below(figure, said, above=_LEGEND, fontsize=9)
+        notes = [f"{left_out} more boxes are not drawn"] if left_out else []
+        below = write_below(figure, notes, above=_LEGEND, fontsize=9)
         place = (0.5, below / figure.get_figheight())
         figure.legend(
             handles=keys,
@@ -76,7 +76,7 @@ def _draw_volume(figure: Any, samples: Samples, split: Split, number: int) -> No
         f"{elided(legible(seen.name), _LONGEST)}, box {seen.box_size:.5g} Mpc/h, redshift "
         f"{round(seen.redshift, 6) + 0.0:.4g}; subhalos: {', '.join(counts)}",
         fontsize=10,
-        parse_math=False,  # a name may have dollars
+        parse_math=False,  # a name may contain dollar signs
     )
     for axes, (across, up) in zip(figure.subplots(1, 3), _PANELS, strict=True):
         axes.imshow(
@@ -122,7 +122,7 @@ def _frame(
     """Draw a region in a projection, with its periodic images."""
     from matplotlib.patches import Rectangle
 
-    # One that goes all around an axis has no edge there.
+    # A region that spans a whole axis has no edge there.
     first = [0 if region.size[a] == grid_size else region.corner[a] for a in plane]
     x, y = (voxel_size * corner for corner in first)
     width, height = (voxel_size * region.size[a] for a in plane)

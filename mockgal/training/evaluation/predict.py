@@ -1,4 +1,4 @@
-"""A network at the rows of batches, as it is."""
+"""Evaluate a network at the rows of batches."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def outputs(
     device: torch.device,
     loss: Loss,
 ) -> tuple[Array, float, float]:
-    """What a network gives for rows, and the loss over all of them.
+    """Return the output of a network for rows, and the loss over all of them.
 
     Parameters
     ----------
     module : Module
-        Put into evaluation mode.
+        The network; it is put into evaluation mode.
     batches : CropBatches
-        Of these rows, none of them twice.
+        Batches of these rows, each row once.
     rows : ndarray of int, shape (n,)
     device : torch.device
     loss : Loss
@@ -39,12 +39,12 @@ def outputs(
     Returns
     -------
     output : ndarray of float64, shape (n, o)
-        In the order of ``rows``.
+        Outputs in the order of ``rows``.
     loss, error : float
-        Mean over the rows, and its standard error.
+        Mean loss over the rows, and its standard error.
     """
     module.eval()
-    seen, found, losses, weights = [], [], [], []
+    seen, results, losses, weights = [], [], [], []
     with torch.inference_mode():
         for batch in batches.epoch(0):
             batch = on_device(batch, device)
@@ -52,11 +52,11 @@ def outputs(
             each, weight = loss.each(output, batch)
             losses.append(each.double().cpu().numpy())
             weights.append(weight.double().cpu().numpy())
-            found.append(output.double().cpu().numpy())
+            results.append(output.double().cpu().numpy())
             seen.append(batch.rows)
     order = np.argsort(np.concatenate(seen))
     if not np.array_equal(np.concatenate(seen)[order], np.sort(rows)):
-        raise InternalError("batches", "other rows than were asked for", "each of them once")
+        raise InternalError("batches", "other rows than requested", "each requested row once")
     back = np.empty(len(rows), dtype=int)
     back[np.argsort(rows)] = order
     counts = np.concatenate(weights)
@@ -64,4 +64,4 @@ def outputs(
     total = max(math.fsum(counts), 1e-300)
     mean = math.fsum(counts * values) / total
     error = math.sqrt(math.fsum((counts * (values - mean)) ** 2)) / total
-    return np.concatenate(found)[back], mean, error
+    return np.concatenate(results)[back], mean, error

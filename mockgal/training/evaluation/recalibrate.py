@@ -1,8 +1,8 @@
-"""A last correction of a network's outputs: constants, fitted where it was not trained.
+"""Recalibrate a network: fit constants, added to its outputs, on the validation subhalos.
 
-The steps of Adam leave the bias of the last layer somewhere about its optimum, so that all masses
-are a little too large or too small, and a network that has learnt its training subhalos by heart is
-too sure of itself. Constants added to the outputs mend both; they are few, so that the validation
+The steps of Adam leave the bias of the last layer only near its optimum, so that all masses are a
+little too large or too small; and a network that has overfitted its training subhalos is
+overconfident. Constants added to the outputs correct both. They are few, so the validation
 subhalos are enough to fit them (compare Guo et al. 2017, arXiv:1706.04599).
 """
 
@@ -35,27 +35,28 @@ def recalibrated(
     device: torch.device,
     independent: float,
 ) -> tuple[Tensor, dict[str, Any]]:
-    """What is to be added to the outputs of a network.
+    """Return the constants to add to the outputs of a network.
 
     Parameters
     ----------
     module : Module
-        Put into evaluation mode.
+        The network; it is put into evaluation mode.
     header : WeightsHeader
-        Of its weights. A network that gives the mean alone has no likelihood: it stays as it is.
+        Header of its weights. A network that gives only the mean has no likelihood, and is not
+        changed.
     batches : CropBatches
-        Of the validation subhalos.
+        Batches of the validation subhalos.
     device : torch.device
     independent : float
-        The part of the subhalos that is independent, as `Samples.independent` says.
+        Independent fraction of the subhalos; see `Samples.independent`.
 
     Returns
     -------
     shift : Tensor, shape (o,)
-        In standardised units, on the CPU; zeros where the subhalos do not ask for it.
+        Constants in standardised units, on the CPU; zeros if the likelihood does not justify them.
     record : dict
-        Plain JSON values: the rule, the shift of each output that was found and whether it was
-        applied, by how much the log-likelihood rises with it, and the independent part.
+        Plain JSON values: the rule, the fitted shift of each output and whether it was applied, the
+        rise of the log-likelihood, and the independent fraction.
     """
     loss, shape = Loss(header), header.architecture
     shift = torch.zeros(len(shape.outputs), dtype=torch.float64)
@@ -71,29 +72,30 @@ def recalibrated(
 
     def step() -> Tensor:
         search.zero_grad()
-        found = total(shift) + 0.5 * (shift**2).sum()  # all luminous: else a logit of infinity
-        found.backward()  # type: ignore[no-untyped-call]
-        return found
+        # Without the prior, the logit would go to infinity if all subhalos are luminous.
+        cost = total(shift) + 0.5 * (shift**2).sum()
+        cost.backward()  # type: ignore[no-untyped-call]
+        return cost
 
     search.step(step)  # type: ignore[no-untyped-call]
-    found = shift.detach()
+    fitted = shift.detach()
     with torch.no_grad():
-        gain = float(total(torch.zeros_like(found)) - total(found))
-    applied = math.isfinite(gain) and gain > len(found) and bool(torch.isfinite(found).all())
+        gain = float(total(torch.zeros_like(fitted)) - total(fitted))
+    applied = math.isfinite(gain) and gain > len(fitted) and bool(torch.isfinite(fitted).all())
     record = {
         "rule": RULE,
         "applied": applied,
         "independent": independent,
         "log_likelihood_gain": gain if math.isfinite(gain) else None,
-        "shift": dict(zip(shape.outputs, found.tolist(), strict=True)) if applied else None,
+        "shift": dict(zip(shape.outputs, fitted.tolist(), strict=True)) if applied else None,
     }
-    return found if applied else torch.zeros_like(found), record
+    return fitted if applied else torch.zeros_like(fitted), record
 
 
 def _seen(
     module: torch.nn.Module, batches: CropBatches, device: torch.device
 ) -> tuple[Tensor, Batch]:
-    """Outputs for all subhalos, and what the loss needs of them, on the CPU."""
+    """Return the outputs for all subhalos, and a batch with the columns of the loss, on the CPU."""
     module.eval()
     outputs: list[Tensor] = []
     parts: list[Batch] = []

@@ -1,9 +1,9 @@
-"""How good weights are at subhalos that they were not trained on: numbers, and a card to read.
+"""Score weights at subhalos that they were not trained on: numbers, and a card to read.
 
-Every deviation has its error, the smallest one that could be detected, and a verdict: ``within``
-or ``outside`` the bar, or ``no power`` where a deviation as large as the bar need not be seen and
-none is found that is larger by more than what can be detected. Subhalos of one redshift count as
-independent of each other; structures that are held out at several redshifts count once.
+Every deviation has its error, the smallest deviation that could be detected, and a verdict.
+Verdicts are ``within`` or ``outside`` the bar, or ``no power``: a deviation as large as the bar
+might go undetected, and none exceeds the bar by more than the smallest detectable one. Subhalos at
+one redshift count as independent; structures held out at several redshifts count once.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from .selection import PowerComparison, law_of, stellar_mass
 
 Array = NDArray[Any]
 
-BAR = 0.05  # of masses, power up to `LARGE_SCALES`, probabilities and their distribution
+BAR = 0.05  # for masses, power up to `LARGE_SCALES`, probabilities and their distribution
 SMALL_SCALE_BAR, LARGE_SCALES = 0.10, 10.0  # h/Mpc
 MASS_BIN, PROBABILITY_BINS = 0.5, 10  # dex
 DRAWS = 16
@@ -53,42 +53,48 @@ def evaluate(
     power_range: tuple[float, float] = POWER_RANGE,
     batch_size: int = 32,
 ) -> dict[str, Any]:
-    """Scores of weights at the subhalos of a part of the samples, on a CPU.
+    """Score weights at the subhalos of a part of the samples, on a CPU.
 
     Parameters
     ----------
     weights : Weights
     samples : Samples
-        Weights and samples must be of one grid and one choice of features.
+        Samples with the same grid and features as the weights.
     seed : int
-        Of the draws.
+        Seed of the draws.
     part : int
-        `TEST`, or another.
+        `TEST`, or another part.
     power_range : tuple of float
-        Wavenumbers to compare power at [h/Mpc]; cut at half the Nyquist wavenumber.
+        Range of wavenumbers to compare power at [h/Mpc]; cut at half the Nyquist wavenumber.
     batch_size : int
 
     Returns
     -------
     dict
-        Plain JSON values. ``residuals``: log10 of stellar mass of luminous subhalos, less its
-        predicted mean given that they are, by bound mass; ``pit`` (None for a network that gives
-        the mean alone); ``luminous``: share that is luminous, by its predicted probability;
-        ``power`` and ``mass``: of `DRAWS` draws over the true one. Their errors are the spread of
-        draws: where the law holds, the truth is one of them. ``further``: of each further target,
-        at the true stellar mass, the like of ``residuals``, and ``pit``, a test of its probability
-        integral transform, the two None where it is known nowhere. ``independent``: the part of the
-        subhalos that errors are of, less than 1 where structures are there at several redshifts.
+        Plain JSON values.
+
+        - ``residuals``: log10 of true stellar mass of luminous subhalos minus its predicted mean,
+          given that they are luminous, by bound mass.
+        - ``pit``: the probability integral transform; None for a network that gives only the mean.
+        - ``luminous``: share of luminous subhalos, by predicted probability.
+        - ``power`` and ``mass``: ratios of `DRAWS` draws to the truth. Their errors are the spread
+          of the draws, since the truth is like one draw if the law holds.
+        - ``further``: for each further target, at the true stellar mass, its ``residuals`` and
+          ``pit``, a test of its probability integral transform; both None if no value is known.
+        - ``independent``: fraction of the subhalos that errors are based on, less than 1 if
+          structures appear at several redshifts.
 
     Raises
     ------
     BadValueError
-        No luminous subhalo in the part, or regions that power cannot be measured of.
+        The part has no luminous subhalo, or its regions are too small to measure power.
     """
     rows = samples.rows(part)
     if not samples.luminous[rows].any():
         raise BadValueError(
-            "held-out rows", f"{len(rows)} subhalos, none of them with a galaxy", "some with one"
+            "held-out rows",
+            f"{len(rows)} subhalos, none of them with a galaxy",
+            "at least one with a galaxy",
         )
     batches = CropBatches.unturned(samples, rows, weights, batch_size)
     output, loss, _ = outputs(weights.network(), batches, rows, torch.device("cpu"), Loss(weights))
@@ -129,14 +135,14 @@ def evaluate(
 
 
 def verdict(deviation: float, detectable: float | None, bar: float) -> str:
-    """``within`` or ``outside`` the bar, or `NO_POWER`.
+    """Return ``within`` or ``outside`` the bar, or `NO_POWER`.
 
     Parameters
     ----------
     deviation : float
     detectable : float or None
-        The smallest that a two-sided test at 5% significance finds with 80% probability; None where
-        it is not known.
+        The smallest deviation that a two-sided test at 5% significance detects with 80%
+        probability; None if it is not known.
     bar : float
     """
     if detectable is None:
@@ -156,9 +162,9 @@ def _row(
     bar: float,
     spread: float | None = None,
 ) -> dict[str, Any]:
-    """A value with its error, of n - 1 degrees of freedom, held against what it should be.
+    """Return a value with its error, of n - 1 degrees of freedom, and its verdict on the target.
 
-    ``spread`` is the error of values that are off by the bar, where that can be larger.
+    ``spread`` is the error of a value that is off by the bar, where this can be larger.
     """
     detectable = None
     if error is not None and math.isfinite(error) and n > 1:
@@ -174,28 +180,28 @@ def _row(
 
 
 def _residuals(residual: Array, samples: Samples, rows: Array) -> list[dict[str, Any]]:
-    """Bias and scatter for all luminous subhalos, and in bins of bound mass."""
+    """Return bias and scatter for all luminous subhalos, and in bins of bound mass."""
     place = np.floor(np.log10(samples.mass[rows]) / MASS_BIN).astype(int)
     groups: list[tuple[list[float] | None, Array]] = [(None, np.arange(len(rows)))]
     groups += [
         ([k * MASS_BIN, (k + 1) * MASS_BIN], np.flatnonzero(place == k))
         for k in np.unique(place).tolist()
     ]
-    found = []
+    table = []
     for edges, mine in groups:
         n, values = len(mine), residual[mine]
         structures = n * samples.independent(rows[mine])
         scatter = float(np.std(values, ddof=1)) if n > 1 else None
         error = scatter / math.sqrt(structures) if scatter is not None else None
         bias = _row(float(np.mean(values)), 0.0, error, structures, math.log10(1.0 + BAR))
-        found.append({"log_mass": edges, "subhalos": n, "scatter": scatter, "bias": bias})
-    return found
+        table.append({"log_mass": edges, "subhalos": n, "scatter": scatter, "bias": bias})
+    return table
 
 
 def _further(
     d: Distribution, name: str, log_mass: Array, samples: Samples, rows: Array
 ) -> dict[str, Any]:
-    """Of a further target: residuals, and the transform, at the true stellar mass."""
+    """Return residuals and transform of a further target, at the true stellar mass."""
     known = np.flatnonzero(np.isfinite(samples.further[name][rows]))
     if not known.size:
         return {"residuals": None, "pit": None}
@@ -210,15 +216,15 @@ def _further(
 
 
 def _judged(test: Mapping[str, float], number: int, independent: float) -> dict[str, Any]:
-    """A test of a distribution, held against the bar: as if of that part of its subhalos."""
+    """Add bar and verdict to a test of a distribution, for the independent part of subhalos."""
     if independent < 1.0:
         number = max(1, int(number * independent))
         test = dict(test) | {
             "p_value": float(stats.kstwo.sf(test["statistic"], number)),
             "smallest_detectable_distance": smallest_detectable_distance(number),
         }
-    found = verdict(test["statistic"], test["smallest_detectable_distance"], BAR)
-    return dict(test) | {"bar": BAR, "verdict": found}
+    judged = verdict(test["statistic"], test["smallest_detectable_distance"], BAR)
+    return dict(test) | {"bar": BAR, "verdict": judged}
 
 
 def _pit(d: Distribution, mass: Array, ids: Array, seed: int, independent: float) -> dict[str, Any]:
@@ -238,15 +244,15 @@ def _pit(d: Distribution, mass: Array, ids: Array, seed: int, independent: float
 
 
 def _luminous(p: Array, samples: Samples, rows: Array, with_law: bool) -> list[dict[str, Any]]:
-    """Share of luminous subhalos in bins of its predicted probability."""
+    """Return the share of luminous subhalos in bins of predicted probability."""
     luminous = samples.luminous[rows]
     place = np.minimum((p * PROBABILITY_BINS).astype(int), PROBABILITY_BINS - 1)
-    found = []
+    table = []
     for k in np.unique(place).tolist():
         mine = np.flatnonzero(place == k)
         n, expected = len(mine), float(np.mean(p[mine]))
         structures = n * samples.independent(rows[mine])
-        # Near 0 and 1 shares that are off by the bar scatter far more than those that are not.
+        # Near 0 and 1, shares that are off by the bar scatter far more than correct ones.
         off = np.clip(p[mine] + (BAR if expected < 0.5 else -BAR), 0.0, 1.0)
         error, spread = (
             math.sqrt(float(np.mean(q * (1.0 - q))) / structures) if with_law else None
@@ -254,14 +260,14 @@ def _luminous(p: Array, samples: Samples, rows: Array, with_law: bool) -> list[d
         )
         share = float(np.mean(luminous[mine]))
         row = {"probability": expected, "subhalos": n}
-        found.append(row | {"share": _row(share, expected, error, structures, BAR, spread)})
-    return found
+        table.append(row | {"share": _row(share, expected, error, structures, BAR, spread)})
+    return table
 
 
 def _power(
     comparison: PowerComparison, output: Array, seed: int, with_law: bool, independent: float
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Power and mass of draws over the true ones."""
+    """Return the ratios of drawn to true power, and of drawn to true mass."""
     scores = [comparison.score(output, seed=seed + k) for k in range(DRAWS if with_law else 1)]
     known = [score for score in scores if score.score is not None]
     if not known:
@@ -270,7 +276,7 @@ def _power(
 
     def compared(ratios: Array, bar: float, independent: float = 1.0) -> dict[str, Any]:
         n = len(ratios)
-        # Of the mean of draws against the truth, itself a draw
+        # Error of the mean of the draws minus the truth, which is itself like a draw
         widened = math.sqrt((1.0 + 1.0 / n) / independent)
         error = float(np.std(ratios, ddof=1)) * widened if n > 1 else None
         return _row(float(np.mean(ratios)), 1.0, error, n, bar)
@@ -287,7 +293,7 @@ def _power(
 
 
 def card(found: Mapping[str, Any]) -> str:
-    """What `evaluate` found, in Markdown."""
+    """Return the scores of `evaluate` in Markdown."""
     lines = [
         f"# Weights {found['weights']}",
         "",
@@ -340,7 +346,7 @@ def card(found: Mapping[str, Any]) -> str:
 
 
 def not_good_for(found: Mapping[str, Any]) -> list[str]:
-    """What these numbers do not show, or show to be wrong, in words."""
+    """Return in words what these scores do not show, or show to be wrong."""
     verdicts = {
         "the mean stellar mass at a given subhalo mass": [r["bias"] for r in found["residuals"]],
         "the share of luminous subhalos": [r["share"] for r in found["luminous"]],

@@ -1,11 +1,11 @@
-"""How well the painted stellar mass of a region clusters: what chooses among epochs.
+"""Choose an epoch by how well the painted stellar mass of a region clusters.
 
-The validation subhalos are painted as a catalogue would be: luminous or not, and with what stellar
-mass, is drawn from the network's law with random numbers that are keyed by the subhalo and the same
-in every epoch. (The mean of the law would lack the power of its scatter.) Painted and true masses
-are those at the gravity-only positions. They are put on one grid by NGP, and their power spectra
-are measured with one window. Each is of the overdensity relative to its own mass: what the network
-gets wrong of the mean mass is told apart.
+The validation subhalos are painted as in a catalogue: whether each is luminous, and its stellar
+mass, are drawn from the network's law. The random numbers are keyed by subhalo and are the same in
+every epoch. (The mean of the law would lack the power of its scatter.) Painted and true masses are
+both placed at the gravity-only positions, on the same NGP grid, and their power spectra are
+measured with the same window. Each spectrum is of the overdensity relative to its own mean, so
+that an error of the mean mass is reported separately.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ..data.samples import Samples
 
 Array = NDArray[Any]
 
-LEAST_SIDE = 8  # cells of a cube
+LEAST_SIDE = 8  # cells along a side of a cube
 RULE = (
     "least power-spectrum score within one standard error of the least validation loss so far, "
     "epochs judged in their order"
@@ -46,9 +46,9 @@ class Score(NamedTuple):
     score : float or None
         Root mean square over waves of ln (P painted / P true); None if nothing can be compared.
     mass_ratio : float or None
-        Painted stellar mass over the true one, of all regions; None if it is no galaxies' mass.
+        Painted over true stellar mass, summed over all regions; None if masses cannot be painted.
     power : list of list of float
-        P painted of each volume, [(Mpc/h)^3].
+        Painted power of each volume [(Mpc/h)^3].
     """
 
     score: float | None
@@ -57,18 +57,18 @@ class Score(NamedTuple):
 
 
 class Cells(NamedTuple):
-    """Subhalos of one volume in the cells of a grid, and the cubes of it that are measured.
+    """Subhalos of one volume in the cells of a grid, and the cubes of cells that are measured.
 
     Parameters
     ----------
     volume : int
     rows : ndarray of int, shape (n,)
     cell : ndarray of int, shape (n, 3)
-        Of ``factor`` voxels along each side.
+        Cell of each subhalo; a cell has ``factor`` voxels along each side.
     factor, side : int
         Voxels of a cell, and cells of a cube, along each side.
     starts : list of tuple of int
-        First cells of the cubes; none if the cube is the whole periodic volume.
+        First cell of each cube; empty if the cube is the whole periodic volume.
     """
 
     volume: int
@@ -79,18 +79,18 @@ class Cells(NamedTuple):
     starts: list[tuple[int, ...]]
 
     def is_in(self, start: tuple[int, ...]) -> Array:
-        """Which subhalos are in the cube that starts there, shape (n,)."""
+        """Return which subhalos are in the cube that starts at ``start``, shape (n,)."""
         return np.asarray(((self.cell >= start) & (self.cell < np.add(start, self.side))).all(1))
 
     @property
     def outside(self) -> int:
-        """Subhalos in no cube."""
+        """Number of subhalos outside all cubes."""
         inside = [self.is_in(start) for start in self.starts]
         return len(self.rows) - int(np.count_nonzero(np.any(inside, axis=0))) if inside else 0
 
 
 class Region(NamedTuple):
-    """What is compared in one volume: the true spectrum, and which of its shells are used."""
+    """The comparison in one volume: the true spectrum, and which of its shells are used."""
 
     cells: Cells
     truth: Measurement
@@ -98,19 +98,19 @@ class Region(NamedTuple):
 
 
 def kept(rows: Sequence[Mapping[str, Any]]) -> int:
-    """The place of the row whose weights are kept.
+    """Return the index of the row whose weights are kept.
 
-    The spectrum of one region is dominated by its heaviest galaxies, and by what was drawn for
-    them: alone, it may choose an epoch that has hardly learnt. So it chooses among those whose
-    validation loss is not told from the least (the rule of one standard error: Breiman et al. 1984,
-    Classification and Regression Trees, section 3.4.3). Rows are judged in their order, as weights
-    of earlier ones are not at hand.
+    The spectrum of one region is dominated by the masses drawn for its heaviest galaxies, so the
+    score alone may choose an epoch that has hardly learnt. It therefore chooses only among rows
+    whose validation loss is within one standard error of the least (Breiman et al. 1984,
+    Classification and Regression Trees, section 3.4.3). Rows are judged in their order, because
+    the weights of earlier epochs are no longer available.
 
     Parameters
     ----------
     rows : sequence of mapping
-        One or more, with ``score``, ``validation_loss`` and ``validation_loss_error``. Rows without
-        a score come after those with one, and of equals those with the lesser loss first.
+        One row or more, with ``score``, ``validation_loss`` and ``validation_loss_error``. Rows
+        with a score come before rows without; ties go to the smaller loss.
     """
     place, least = 0, rows[0]
     for k, row in enumerate(rows):
@@ -124,7 +124,7 @@ def kept(rows: Sequence[Mapping[str, Any]]) -> int:
 
 
 def best_of(rows: Sequence[Mapping[str, Any]]) -> int:
-    """The place of the best row, by the rule of `kept`, where the weights of all are at hand."""
+    """Return the index of the best row by the rule of `kept`, if all weights are available."""
     least = min(rows, key=lambda row: row["validation_loss"])
     bar = least["validation_loss"] + least["validation_loss_error"]
     among = [k for k, row in enumerate(rows) if row["validation_loss"] <= bar]
@@ -132,15 +132,15 @@ def best_of(rows: Sequence[Mapping[str, Any]]) -> int:
 
 
 def _rank(row: Mapping[str, Any]) -> tuple[bool, float, float]:
-    """Rows in the order of this are from the best to the worst."""
+    """Return a key that sorts rows from the best to the worst."""
     score = row["score"]
     return score is None, 0.0 if score is None else score, row["validation_loss"]
 
 
 def stellar_mass(samples: Samples, header: WeightsHeader) -> Array:
-    """True stellar mass of each row [Msun/h], 0 where there is no galaxy.
+    """Return the true stellar mass of each row [Msun/h], 0 without a galaxy.
 
-    Where the target is the mass of the voxel, each subhalo has its share of it, as it is painted.
+    If the target is the mass of the voxel, each subhalo has its share of it, as in painting.
     """
     mass = np.where(samples.luminous, 10.0**samples.log_stellar_mass, 0.0)
     if header.target == "voxel":
@@ -149,18 +149,18 @@ def stellar_mass(samples: Samples, header: WeightsHeader) -> Array:
 
 
 def shares_of(samples: Samples) -> Array:
-    """Each row's part of the bound mass of those in its voxel."""
+    """Return each row's share of the bound mass of all subhalos in its voxel."""
     place = np.column_stack([samples.volume, samples.voxel])
     order = np.lexsort((samples.halo_id, *place.T[::-1]))
-    found = np.empty(len(order))
-    found[order] = shares(place[order], samples.mass[order])
-    return found
+    share = np.empty(len(order))
+    share[order] = shares(place[order], samples.mass[order])
+    return share
 
 
 def law_of(samples: Samples, rows: Array, output: Array, header: WeightsHeader) -> Distribution:
-    """What is drawn from for some rows, given the network's output for them."""
+    """Return the law to draw from for some rows, from the network's output for them."""
     share = np.ones(len(rows)) if header.target == "subhalo" else shares_of(samples)[rows]
-    with np.errstate(over="ignore"):  # of a network that has learned little
+    with np.errstate(over="ignore"):  # a network that has learnt little may overflow
         return law(
             header,
             len(rows),
@@ -173,28 +173,29 @@ def law_of(samples: Samples, rows: Array, output: Array, header: WeightsHeader) 
 
 
 class PowerComparison:
-    """Power spectra of held-out regions, against the truth.
+    """Compare painted and true power spectra of held-out regions.
 
-    A region is the whole periodic volume where all of its subhalos are among the rows; else as many
-    cubes as fit in the voxels that they span along the three axes, whose spectra are averaged. One
-    without stellar mass has no spectrum: it counts in the ratio of the masses alone.
+    If all subhalos of a volume are held out, the region is the whole periodic volume. Otherwise it
+    consists of as many cubes as fit in the voxels that the rows span along the three axes, and
+    their spectra are averaged. A region without stellar mass has no spectrum: it counts only in
+    the ratio of the masses.
 
     Parameters
     ----------
     samples : Samples
     rows : ndarray of int
-        Subhalos that are held out.
+        Rows of the held-out subhalos.
     header : WeightsHeader
-        Of the weights.
+        Header of the weights.
     power_range : tuple of float
-        Wavenumbers that count [h/Mpc]; cut at half the Nyquist wavenumber of the voxels.
+        Range of wavenumbers [h/Mpc]; cut at half the Nyquist wavenumber of the voxels.
 
     Raises
     ------
     UsageError
         There is no wave in the range.
     BadValueError
-        Regions too small to measure, or none with stellar mass.
+        The regions are too small to measure, or none has stellar mass.
     """
 
     def __init__(
@@ -209,9 +210,9 @@ class PowerComparison:
         self._rows, self._range = np.asarray(rows), power_range
         self._mass = stellar_mass(samples, header)
         held_out = np.unique(samples.volume[self._rows]).astype(int).tolist()
-        found = {k: self._region(k) for k in held_out}
-        self.regions = [region for region in found.values() if region is not None]
-        self._without_mass = [samples.volumes[k] for k, region in found.items() if region is None]
+        regions = {k: self._region(k) for k in held_out}
+        self.regions = [region for region in regions.values() if region is not None]
+        self._without_mass = [samples.volumes[k] for k, region in regions.items() if region is None]
         if not self.regions:
             raise BadValueError(
                 "held-out regions of "
@@ -223,7 +224,7 @@ class PowerComparison:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What is compared: plain JSON values."""
+        """Description of the comparison: plain JSON values."""
         return {
             "score": "root mean square, over waves, of ln of painted over true power",
             "painted": "a draw from the network's law, the same random numbers in every epoch",
@@ -252,19 +253,19 @@ class PowerComparison:
         }
 
     def score(self, output: Array, *, seed: int) -> Score:
-        """Paint the rows and compare.
+        """Paint the rows, and return the comparison with the truth.
 
         Parameters
         ----------
         output : ndarray of float64, shape (n, o)
-            The network's, of each row.
+            Output of the network for each row.
         seed : int
-            Of the draw.
+            Seed of the draw.
         """
         return self.score_of_mass(self._painted(output, seed))
 
     def score_of_mass(self, mass: Array | None) -> Score:
-        """The same of stellar masses of the rows [Msun/h], or None if they are no masses."""
+        """Compare painted stellar masses of the rows [Msun/h]; None stands for failed painting."""
         if mass is None:
             return Score(None, None, [])
         true = math.fsum(self._mass[self._rows])
@@ -273,10 +274,10 @@ class PowerComparison:
         painted[self._rows] = mass
         squares, modes, curves = 0.0, 0.0, []
         for region in self.regions:
-            found = self._power(region.cells, painted)
-            if found is None:
+            spectrum = self._power(region.cells, painted)
+            if spectrum is None:
                 return Score(None, ratio, [])
-            power = found["power"][region.used]
+            power = spectrum["power"][region.used]
             curves.append([float(value) for value in power])
             logs = np.log(power / region.truth["power"][region.used])
             counts = region.truth["modes"][region.used] * max(1, len(region.cells.starts))
@@ -286,18 +287,18 @@ class PowerComparison:
         return Score(score if math.isfinite(score) else None, ratio, curves)
 
     def _painted(self, output: Array, seed: int) -> Array | None:
-        """Stellar mass of each row; None where the network gives what is none of a galaxy."""
+        """Return the painted stellar mass of each row; None if the law gives impossible masses."""
         mass = np.zeros(len(self._rows))
-        made = law_of(self._samples, self._rows, output, self._header)
+        predicted = law_of(self._samples, self._rows, output, self._header)
         try:
-            luminous, log_mass = draw(made, self._samples.draw_ids(self._rows), seed=seed)
+            luminous, log_mass = draw(predicted, self._samples.draw_ids(self._rows), seed=seed)
         except (DomainError, InternalError):
             return None
         mass[luminous] = 10.0**log_mass
         return mass
 
     def _region(self, number: int) -> Region | None:
-        """The region of a volume; None where it has no stellar mass."""
+        """Return the region of a volume; None if it has no stellar mass."""
         volume = self._samples.volumes[number]
         least, most = self._range
         most = min(most, 0.5 * math.pi / volume.voxel_size)
@@ -316,10 +317,10 @@ class PowerComparison:
         return Region(cells, truth, used)
 
     def _cells(self, number: int, most: float) -> Cells:
-        """Cells as large as half their Nyquist wavenumber allows, ``most`` [h/Mpc]."""
+        """Return the largest cells with half their Nyquist wavenumber at least ``most`` [h/Mpc]."""
         samples, volume = self._samples, self._samples.volumes[number]
         rows = self._rows[samples.volume[self._rows] == number]
-        rows = rows[np.lexsort((samples.halo_id[rows], *samples.voxel[rows].T))]  # sums in order
+        rows = rows[np.lexsort((samples.halo_id[rows], *samples.voxel[rows].T))]  # order of sums
         size = volume.channels.shape[1]
         whole = len(rows) == np.count_nonzero(samples.volume == number)
         spans = [(0, size)] * 3 if whole else [_span(v, size) for v in samples.voxel[rows].T]
@@ -338,13 +339,13 @@ class PowerComparison:
             )
         cell = ((samples.voxel[rows] - [first for first, _ in spans]) % size) // factor
         starts: list[tuple[int, ...]] = []
-        if not whole:  # a cube may be empty at its end, by a quarter at most
+        if not whole:  # up to a quarter of a cube's last side may be empty
             fit = [int(length / factor / side + 1 / 4) for _, length in spans]
             starts = list(itertools.product(*(range(0, n * side, side) for n in fit)))
         return Cells(number, rows, cell, factor, side, starts)
 
     def _power(self, cells: Cells, mass: Array) -> Measurement | None:
-        """Spectrum of the masses of a region, averaged over its cubes; None without mass."""
+        """Return the spectrum of a region, averaged over its cubes; None without mass."""
         volume, mine = self._samples.volumes[cells.volume], mass[cells.rows]
         cell_size = cells.factor * volume.voxel_size
         total, true = math.fsum(mine), math.fsum(self._mass[cells.rows])
@@ -353,28 +354,28 @@ class PowerComparison:
         if not cells.starts:
             field = _grid(cells.cell, mine, cells.side)
             return power_of_field(field, volume.box_size, assignment="NGP", jackknife=0)
-        # The true mean of the box, scaled by what the region has of its true mass.
+        # The true mean of the box, scaled by painted over true mass of the region.
         of_box = math.fsum(self._mass[self._samples.volume == cells.volume])
         mean = of_box * (cell_size / volume.box_size) ** 3 * (total / true)
-        found = []
+        spectra = []
         for start in cells.starts:
             inside = cells.is_in(start)
             cube = _grid(cells.cell[inside] - start, mine[inside], cells.side)
-            found.append(power_of_subcube(cube, cell_size, mean, assignment="NGP", jackknife=0))
-        power = np.mean([each["power"] for each in found], axis=0)
-        return replace(found[0], columns=dict(found[0].columns) | {"power": power})
+            spectra.append(power_of_subcube(cube, cell_size, mean, assignment="NGP", jackknife=0))
+        power = np.mean([each["power"] for each in spectra], axis=0)
+        return replace(spectra[0], columns=dict(spectra[0].columns) | {"power": power})
 
 
 def _grid(cell: Array, mass: Array, side: int) -> Array:
-    """Mass per cell of a cube."""
+    """Return the mass in each cell of a cube."""
     flat = np.ravel_multi_index(tuple(cell.T), (side, side, side))
     return np.bincount(flat, mass, side**3).reshape(side, side, side)
 
 
 def _span(voxel: Array, size: int) -> tuple[int, int]:
-    """First of the voxels along a periodic axis that are occupied, and how many they span.
+    """Return the first occupied voxel along a periodic axis, and the number of voxels spanned.
 
-    The longest run of empty voxels is what lies outside.
+    The longest run of empty voxels lies outside the span.
     """
     occupied = np.unique(voxel)
     gaps = np.diff(occupied, append=occupied[0] + size)

@@ -68,7 +68,7 @@ def test_an_epoch_of_so_many(drawn):
 
 
 def test_an_epoch_of_more_than_there_are():
-    with pytest.raises(UsageError, match=r"up to 60, those that there are"):
+    with pytest.raises(UsageError, match=r"up to 60, the number of training subhalos"):
         batches(number=61)
     many = batches(number=200, weights=np.ones(60))
     assert sum(len(batch.rows) for batch in many.epoch(0)) == 200
@@ -195,7 +195,7 @@ def test_what_cannot_be_loaded():
         "batch size": {"batch_size": 0},
         "symmetries": {"symmetries": "some"},
         "59 numbers": {"rows": np.arange(59), "weights": np.ones(60)},
-        "not all of them 0": {"weights": np.zeros(60)},
+        "not all 0": {"weights": np.zeros(60)},
         "are not shuffled": {"weights": np.ones(60), "shuffle": False},
         "three components": {
             "architecture": replace(SMALL, features=("log_mass", "offset_x")),

@@ -118,7 +118,7 @@ def test_crops_are_those_of_memory(kept):
 @pytest.mark.parametrize("at", [-5, 5000, 200], ids=["last", "numbers", "header"])
 def test_what_is_damaged_is_removed(kept, at):
     damage(kept.path, at)
-    with pytest.warns(match="damaged; it is made again"):
+    with pytest.warns(match="damaged, and will be made again"):
         mended(kept.folder)
     assert list(kept.folder.iterdir()) == []
 
@@ -128,7 +128,7 @@ def test_what_is_cut_off_is_removed(kept):
         file.truncate(kept.path.stat().st_size - 1)
     with pytest.raises(CorruptFileError):
         volume(kept)
-    with pytest.warns(match="damaged; it is made again"):
+    with pytest.warns(match="damaged, and will be made again"):
         mended(kept.folder)
     assert list(kept.folder.iterdir()) == []
 
