@@ -364,7 +364,7 @@ def test_python_gives_what_the_command_writes(mockgal_command, mock_file, tmp_pa
     assert (tmp_path / "power.ecsv").read_bytes() == (tmp_path / "m/power.ecsv").read_bytes()
 
 
-@pytest.mark.filterwarnings("ignore:.*which has no part in")
+@pytest.mark.filterwarnings("ignore:.*has no effect on")
 def test_long_work_is_told_beside_the_statistics(mock_file, tmp_path):
     told = []
     names = ["xi", "wp", "xi_multipoles"]

@@ -93,7 +93,7 @@ def test_if_both_are_damaged_it_says_so(tmp_path):
     checkpoints.write(state(2))
     for path in tmp_path.iterdir():
         path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(CorruptFileError, match="begin anew"):
+    with pytest.raises(CorruptFileError, match="start over"):
         Checkpoints(tmp_path, "key").newest()
 
 

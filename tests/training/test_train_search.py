@@ -142,7 +142,7 @@ def test_nothing_left_to_search(tmp_path):
     fixed = {"learning_rate": (0.01, 0.01), "weight_decay": (0.0, 0.0)}
     ranges = Ranges(**fixed, width=(1,), batch_size=(8,))
     about = loop_samples.given(data)
-    with pytest.raises(UsageError, match="all numbers given"):
+    with pytest.raises(UsageError, match="all hyperparameters fixed"):
         search(data, loop_samples.NET, train_child.SEARCHED, tmp_path, 2, ranges=ranges, **about)
     assert not list(tmp_path.iterdir())
 

@@ -319,7 +319,7 @@ def test_all_of_a_pair_that_was_not_trained_on(pair, trained):
     light = replace(other.dark, halos=replace(other.dark.halos, columns=light))
     with pytest.raises((BadValueError, DomainError)) as caught:
         mockgal.evaluate(weights, light, other.hydro)
-    assert "trained on, or chose" not in str(caught.value)
+    assert "used in training, or to choose" not in str(caught.value)
     above = other.dark.halos["mass"] >= weights.domain.least_subhalo_mass
     assert scores["subhalos"] == np.sum(above)
     assert scores["runs"][0]["trained_on"] is False
@@ -536,7 +536,7 @@ def test_regions_that_overlap(pair, tmp_path, exit_code):
         ({"match": "names"}, UsageError, "ids"),
         ({"search": 0}, UsageError, "trials"),
         ({"omega": 1}, UsageError, "omega_m"),
-        ({"omega_m": 0.3}, UsageError, "read already"),
+        ({"omega_m": 0.3}, UsageError, "already read"),
     ],
 )
 def test_what_is_refused(pair, tmp_path, changes, error, said):

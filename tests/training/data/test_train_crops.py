@@ -213,7 +213,7 @@ def test_what_cannot_be_loaded():
 def test_samples_that_cannot_be():
     for words, changes in {
         "lengths": {"mass": SOME.mass[1:]},
-        "no volume": {"volume": SOME.volume + 1},
+        "unknown volume": {"volume": SOME.volume + 1},
         "outside": {"voxel": SOME.voxel - 1},
         "part": {"part": SOME.part + 5},
         "twice": {"halo_id": np.zeros(60, np.int64)},

@@ -123,7 +123,7 @@ def test_whole_boxes_at_all_their_redshifts():
         ({"kind": "box"}, "at least one of each"),
         ({"validation": ["a"], "test": ["a"]}, "a box twice"),
         ({"validation": ["x"], "test": ["a"]}, "found x"),
-        ({"kind": "cubes", "test": ["a"]}, "whole boxes alone"),
+        ({"kind": "cubes", "test": ["a"]}, "whole boxes only"),
         ({"kind": "cubes", "side": 1.0}, "below 1"),
         ({"kind": "paper", "side": 0.1}, "the paper's cubes"),
         ({"kind": "box", "side": 0.1}, "whole boxes are held out"),

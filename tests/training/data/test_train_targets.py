@@ -250,7 +250,7 @@ def test_samples_that_do_not_go_together():
     refused(UsageError, "pairs of runs", masses=())
     refused(UsageError, "luminosity floor", floor=-1.0)
     refused(BadValueError, "one per subhalo", masses=(good[1:],))
-    refused(BadValueError, "no masses", masses=(-good,))
+    refused(BadValueError, "negative or infinite", masses=(-good,))
     refused(UsageError, "another grid", split=split_of([replace_grid(box)], 5, "cubes", side=0.25))
     other = replace(box, least_subhalo_mass=0.0)
     two = split_of([box, other], 17, "cubes", side=0.25)
