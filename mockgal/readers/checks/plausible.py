@@ -107,79 +107,102 @@ def _relations(
     columns: Mapping[str, Array], snapshot: Snapshot, host: Array, *, rare: bool
 ) -> Iterator[Finding]:
     """Yield the rows in which columns contradict each other, or the box."""
-    mass, host_mass, central = columns["mass"], columns["host_mass"], columns["is_central"]
-    cosmology, box = snapshot.cosmology, snapshot.box_size
-    matter = cosmology.matter_mass(box)
-    of_host = np.fmax(host_mass, mass[host])
-    level = int(rare)
-
-    def found(name: str, column: str, bad: Array, what: str, value: Array, most: str) -> Finding:
-        rows = np.flatnonzero(bad)
-        return Finding(name, column, rows, what, lambda row: f"{value[row]:.6g}", most, True)
-
-    if not rare:
-        nothing = np.full(len(mass), bool(len(mass)) and not mass.any())
-        yield found(
-            "mass_all_zero", "mass", nothing, "bound masses of 0", mass, "some masses above 0"
-        )
-        for name in ("host_mass", "mass"):
-            share = columns[name] / matter
-            yield found(
-                f"{name}_over_matter",
-                name,
-                share > IN_BOX,
-                f"halos with more mass than all matter in the box of {box:g} Mpc/h",
-                share,
-                f"up to {IN_BOX} times that matter, {matter:.4g} Msun/h",
-            )
-        ratio = np.where(central & (mass > 0), host_mass / mass, 0)
-        yield found(
-            "host_mass_over_bound",
-            "host_mass",
-            ratio > HOST_OVER_BOUND,
-            "host masses far above the mass bound to the central, as a ratio",
-            ratio,
-            f"a ratio of up to {HOST_OVER_BOUND:g}",
-        )
-        if "stellar_mass" in columns:
-            stars = columns["stellar_mass"]
-            ratio = np.where(mass > 0, stars / mass, np.where(stars > 0, np.inf, 0))
-            yield found(
-                "stars_over_bound",
-                "stellar_mass",
-                ratio > STARS_OVER_BOUND,
-                "stellar masses far above the total bound mass, as a ratio",
-                ratio,
-                f"a ratio of up to {STARS_OVER_BOUND:g}, because stars are a part of it",
-            )
-        elif "n_particles" in columns and snapshot.particle_mass is not None:
-            number = columns["n_particles"]
-            if not snapshot.record.get(SEVERAL_RESOLUTIONS):
-                some = (number > 0) & (mass > 0)
-                ratio = np.where(some, mass / (number * snapshot.particle_mass), 1.0)
-                yield found(
-                    "mass_over_particles",
-                    "mass",
-                    (ratio > MASS_OVER_PARTICLES) | (ratio < 1 / MASS_OVER_PARTICLES),
-                    "masses that are not the sum of their particles, as a ratio",
-                    ratio,
-                    f"1, within a factor {MASS_OVER_PARTICLES:g}",
-                )
+    if rare:
+        yield from _rare_ratios(columns)
     else:
-        some = central & (mass > 0) & (host_mass > 0)
-        ratio = np.where(some, host_mass / mass, 1.0)
-        low, high = HOST_OVER_BOUND_RARE
-        yield found(
-            "host_mass_over_bound",
-            "host_mass",
-            (ratio < low) | (ratio > high),
-            "host masses far from the mass bound to the central, as a ratio",
-            ratio,
-            f"a ratio of {low:g} to {high:g}",
+        yield from _masses_of_the_box(columns, snapshot)
+        yield from _masses_of_the_halo(columns, snapshot)
+    yield from _satellites(columns, snapshot, host, rare=rare)
+
+
+def _found(name: str, column: str, bad: Array, what: str, value: Array, most: str) -> Finding:
+    rows = np.flatnonzero(bad)
+    return Finding(name, column, rows, what, lambda row: f"{value[row]:.6g}", most, True)
+
+
+def _masses_of_the_box(columns: Mapping[str, Array], snapshot: Snapshot) -> Iterator[Finding]:
+    """Yield halos heavier than the box, or all of them if none has a mass."""
+    mass, box = columns["mass"], snapshot.box_size
+    matter = snapshot.cosmology.matter_mass(box)
+    nothing = np.full(len(mass), bool(len(mass)) and not mass.any())
+    yield _found("mass_all_zero", "mass", nothing, "bound masses of 0", mass, "some masses above 0")
+    for name in ("host_mass", "mass"):
+        share = columns[name] / matter
+        yield _found(
+            f"{name}_over_matter",
+            name,
+            share > IN_BOX,
+            f"halos with more mass than all matter in the box of {box:g} Mpc/h",
+            share,
+            f"up to {IN_BOX} times that matter, {matter:.4g} Msun/h",
         )
+
+
+def _masses_of_the_halo(columns: Mapping[str, Array], snapshot: Snapshot) -> Iterator[Finding]:
+    """Yield rows whose bound mass contradicts that of the host, of stars or of particles."""
+    mass, host_mass, central = columns["mass"], columns["host_mass"], columns["is_central"]
+    ratio = np.where(central & (mass > 0), host_mass / mass, 0)
+    yield _found(
+        "host_mass_over_bound",
+        "host_mass",
+        ratio > HOST_OVER_BOUND,
+        "host masses far above the mass bound to the central, as a ratio",
+        ratio,
+        f"a ratio of up to {HOST_OVER_BOUND:g}",
+    )
+    if "stellar_mass" in columns:
+        stars = columns["stellar_mass"]
+        ratio = np.where(mass > 0, stars / mass, np.where(stars > 0, np.inf, 0))
+        yield _found(
+            "stars_over_bound",
+            "stellar_mass",
+            ratio > STARS_OVER_BOUND,
+            "stellar masses far above the total bound mass, as a ratio",
+            ratio,
+            f"a ratio of up to {STARS_OVER_BOUND:g}, because stars are a part of it",
+        )
+    elif "n_particles" in columns and snapshot.particle_mass is not None:
+        number = columns["n_particles"]
+        if not snapshot.record.get(SEVERAL_RESOLUTIONS):
+            some = (number > 0) & (mass > 0)
+            ratio = np.where(some, mass / (number * snapshot.particle_mass), 1.0)
+            yield _found(
+                "mass_over_particles",
+                "mass",
+                (ratio > MASS_OVER_PARTICLES) | (ratio < 1 / MASS_OVER_PARTICLES),
+                "masses that are not the sum of their particles, as a ratio",
+                ratio,
+                f"1, within a factor {MASS_OVER_PARTICLES:g}",
+            )
+
+
+def _rare_ratios(columns: Mapping[str, Array]) -> Iterator[Finding]:
+    """Yield centrals whose host mass is seldom so far from their bound mass."""
+    mass, host_mass, central = columns["mass"], columns["host_mass"], columns["is_central"]
+    some = central & (mass > 0) & (host_mass > 0)
+    ratio = np.where(some, host_mass / mass, 1.0)
+    low, high = HOST_OVER_BOUND_RARE
+    yield _found(
+        "host_mass_over_bound",
+        "host_mass",
+        (ratio < low) | (ratio > high),
+        "host masses far from the mass bound to the central, as a ratio",
+        ratio,
+        f"a ratio of {low:g} to {high:g}",
+    )
+
+
+def _satellites(
+    columns: Mapping[str, Array], snapshot: Snapshot, host: Array, *, rare: bool
+) -> Iterator[Finding]:
+    """Yield satellites that are too heavy for their host, or too far from it."""
+    mass, central = columns["mass"], columns["is_central"]
+    box, level = snapshot.box_size, int(rare)
+    matter = snapshot.cosmology.matter_mass(box)
+    of_host = np.fmax(columns["host_mass"], mass[host])
     satellite = ~central & (host != np.arange(len(host)))
     ratio = np.where(satellite & (of_host > 0), mass / of_host, 0)
-    yield found(
+    yield _found(
         "satellite_over_host",
         "mass",
         ratio > SATELLITE_OVER_HOST[level],
