@@ -297,7 +297,7 @@ def test_a_short_scratch_file_is_noticed(monkeypatch):
 def test_nothing_after_the_block():
     with matter_field(particles(*rows(10)), snapshot(), grid_size=64, memory=LITTLE) as made:
         made.field.read_slab(0, 1)
-    with pytest.raises(UsageError, match="the particles are gone"):
+    with pytest.raises(UsageError, match="the particles were removed"):
         made.field.read_slab(40, 41)
 
 
