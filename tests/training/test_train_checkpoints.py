@@ -118,5 +118,5 @@ def test_other_safetensors_are_none(tmp_path):
 
     path = tmp_path / "checkpoint-0.safetensors"
     save_file({"x": torch.zeros(2)}, path, {KEY: json.dumps({})})
-    with pytest.raises(CorruptFileError, match="no checkpoint"):
+    with pytest.raises(CorruptFileError, match="not a checkpoint"):
         read_checkpoint(path)

@@ -249,7 +249,7 @@ class TestRefusals:
             mockgal.to_halotools_model(later, HODPainter(table))
 
     def test_other_painters_and_options(self, pair, table):
-        with pytest.raises(UsageError, match="made already"):
+        with pytest.raises(UsageError, match="beside a painter object"):
             mockgal.to_halotools_model(pair[1], HODPainter(table), calibration="x")
 
 
