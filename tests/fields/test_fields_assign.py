@@ -331,7 +331,7 @@ def test_more_mass_than_the_bound():
     field.add(np.ones((9, 3)), 1.0)
     with pytest.raises(BadValueError, match=r"a sum above 10.*total mass of all"):
         field.add(np.ones((2, 3)), 1.0)
-    with pytest.raises(UsageError, match="an error ended"):  # not a field of some particles
+    with pytest.raises(UsageError, match="failed with an error"):  # not a field of some particles
         field.finish()
     with pytest.raises(BadValueError, match="a sum above 10"):
         Deposit(8, 10.0, "CIC", mass_bound=10.0).add(np.ones((1, 3)), 1e300)
