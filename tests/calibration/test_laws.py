@@ -61,5 +61,5 @@ def test_samples_are_checked():
     one = np.ones(1)
     with pytest.raises(UsageError, match="one length"):
         Sample(one, one, np.ones(2), np.zeros(1, int), one, [0, 1])
-    with pytest.raises(UsageError, match="increase"):
+    with pytest.raises(UsageError, match="increasing"):
         Sample(one, one, one, np.zeros(1, int), one, [1, 1])

@@ -120,7 +120,7 @@ def test_positions_that_are_shuffled():
     step[central] = np.random.default_rng(1).permutation(halos["position"][central])
     step[central] -= halos["position"][central]
     position = halos["position"] + step[halos.host_row]
-    with pytest.raises(HeaderError, match=r"\(100.0%\) with a neighbour .* correlation -?0\.[01]"):
+    with pytest.raises(HeaderError, match=r"\(100.0%\) with a neighbour .* log masses -?0\.[01]"):
         check_twins(at(hydro, position), dark)
     position = np.random.default_rng(1).permutation(halos["position"])
     with pytest.raises(HeaderError, match="heaviest hosts"):

@@ -74,7 +74,7 @@ def test_masks_of_columns_read_well():
         (np.ones((N, 1), dtype=bool), "shape"),
         (np.ma.array([True] * N, mask=[True] + [False] * (N - 1)), "masked"),
         (slice(0.5), "whole numbers"),
-        ([[1], [1, 2]], "no array"),
+        ([[1], [1, 2]], "not an array"),
         (np.array([2**63], dtype=np.uint64), "row number"),
     ],
     ids=str,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "readers"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "readers"))
 
 from rockstar_samples import PARTICLE, Sample
 

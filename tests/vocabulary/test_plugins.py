@@ -232,7 +232,7 @@ def test_a_reader_of_mocks_that_fails_where_it_looks(install, toy_mock, demo_bun
 
 def test_two_readers_of_mocks_that_know_a_file(install, toy_mock):
     install("toy", {"mocks": {"toy": "mocking:Toy", "same": "mocking:Same"}}, mocking=MOCKS)
-    with pytest.raises(FormatError, match="several plug-ins know: toy, same"):
+    with pytest.raises(FormatError, match="several plug-ins recognise: toy, same"):
         mockgal.read_galaxies(toy_mock)
 
 

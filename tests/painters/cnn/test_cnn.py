@@ -358,7 +358,7 @@ def test_masses_that_are_no_numbers():
     sim = scene()
     mass = sim.halos["mass"].copy()
     mass[3] = np.nan
-    with pytest.raises(BadValueError, match="halo column mass, row 3: found 1 values"):
+    with pytest.raises(BadValueError, match="halo column mass, row 3: found 1 impossible"):
         replace(sim.halos, columns={**sim.halos.columns, "mass": mass})
 
 

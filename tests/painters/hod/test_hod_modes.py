@@ -104,7 +104,7 @@ class TestPaper:
             missing_twin="uncorrected",
             allow_extrapolation=True,
         )
-        with pytest.raises(MissingDatasetError, match="without a gravity-only twin"):
+        with pytest.raises(MissingDatasetError, match="no gravity-only twin"):
             lacking.predict(pair[1])
 
 

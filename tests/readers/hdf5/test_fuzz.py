@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from fuzz_child import FIXTURES, STATED
 
-CHILD = Path(__file__).with_name("fuzz_child.py")
+CHILD = Path(__file__).parents[1] / "fuzz_child.py"
 SECONDS = 60  # for one case, which takes milliseconds: a hang is longer
 MEMORY = 6 << 20  # kB of address space
 

@@ -253,7 +253,9 @@ def test_two_galaxies_of_one_id_are_refused(tmp_path):
     values = columns(4)
     values["galaxy_id"][2], values["halo_id"][2] = values["galaxy_id"][1], values["halo_id"][1]
     path = written(catalogue(values=values), tmp_path / "a.fits")
-    with pytest.raises(InputError, match=f"1 galaxies.*galaxy_id {values['galaxy_id'][1]}"):
+    with pytest.raises(
+        InputError, match=f"1 repeated galaxies.*galaxy_id {values['galaxy_id'][1]}"
+    ):
         read_galaxies(path)
 
 

@@ -74,7 +74,7 @@ def test_the_way_out_of_large_ids(tmp_path, word):
         for name in ("id", "pid", "upid"):
             if row[sample.column(name)] == old:
                 row[sample.column(name)] = str(word)
-    with pytest.raises(MockgalError, match=r"below 2\^63.*number the halos anew.*parents") as found:
+    with pytest.raises(MockgalError, match=r"below 2\^63.*renumber the halos.*parents") as found:
         read(sample.write(tmp_path / "a.list"))
     assert str(word) in str(found.value)
     numbers = {"-1": "-1"}
