@@ -101,7 +101,7 @@ def pair(hydro_name, dark_name, seed=1):
 
 
 def checkpoint(folder):
-    sys.path.insert(0, str(ROOT / "tests/painters"))
+    sys.path[:0] = [str(ROOT / "tests/painters"), str(ROOT / "tests/painters/cnn")]
     import test_checkpoint
 
     test_checkpoint.save(folder / "best.ckpt", test_checkpoint.checkpoint(), False)

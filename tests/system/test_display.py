@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from write_samples import catalogue
 
 import mockgal
 from mockgal.system.deferred import Joined
 from mockgal.types import GalaxyCatalog
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "satellites"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "writers"))
 from populate_samples import hosts, law
+from write_samples import catalogue
 
 HOSTILE = "<script>alert('x')</script>&\n\x1b[31m\"</td>" + "x" * 10_000
 

@@ -1,11 +1,16 @@
 """Rows of a catalogue by index: slices, masks and numbers."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
-from write_samples import catalogue
 
 import mockgal
 from mockgal.errors import UsageError
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "writers"))
+from write_samples import catalogue
 
 N = 20
 
