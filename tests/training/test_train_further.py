@@ -265,6 +265,7 @@ def train(dark, hydro, out, shape=loop_samples.NET, **changes):
 
 
 @quiet
+@pytest.mark.slow
 def test_a_law_of_mass_and_redshift_is_learnt(universes, tmp_path):
     redshifts = (0.0, 1.0)
     darks = [

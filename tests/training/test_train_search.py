@@ -30,6 +30,7 @@ def table(folder):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_it_tries_the_same(tmp_path):
     environment = dict(os.environ) | {
         "PYTHONPATH": f"{Path(module.__file__).parents[2]}{os.pathsep}{HERE}",

@@ -98,6 +98,7 @@ def test_a_few_that_are_all_luminous_say_nothing_of_a_share_near_one():
         assert row["share"]["error"] == pytest.approx(error)
 
 
+@pytest.mark.slow
 def test_boxes_that_number_their_subhalos_alike_are_tested_apart():
     """Random numbers of dark subhalos that are the same in all boxes look like a wrong law."""
     data = loop_samples.samples(250, volumes=8, held_out="volume")
