@@ -25,7 +25,6 @@ _NAMES = {
     "halo_vmax": "vmax",
 }
 _IN_ANOTHER_FORM = ("is_central", "halo_mass")  # the latter with its definition in the name
-_FLAT = 1e-9  # tolerance of Omega_k
 _SAME = 1e-6  # tolerance of facts that files hold as text, or without h
 # halotools draws 100,000 by its own random numbers if there are more: this is 5 sigma below that.
 PARTICLES = 98_500

@@ -222,11 +222,6 @@ def describe(
     return FileContent(columns, essentials, text, len(galaxies))
 
 
-def provenance_json(galaxies: GalaxyCatalog, units: str) -> str:
-    """Return the provenance, with a section ``file`` about the file, as sorted ASCII JSON."""
-    return describe(galaxies, units).provenance
-
-
 def _essentials(galaxies: GalaxyCatalog, units: str, digest: str) -> Iterator[Essential]:
     """Yield the header entries, in the order of the file; unknown facts are left out."""
     snapshot, cosmology = galaxies.snapshot, galaxies.snapshot.cosmology.to_dict()

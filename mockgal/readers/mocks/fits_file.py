@@ -29,7 +29,6 @@ Value = str | int | float | bool | None
 
 _CARD = 80
 _MOST_BYTES = 1 << 62  # in an HDU
-_PIECE = 1 << 20  # bytes read at a time where rows do not matter
 _STRING = re.compile(r" *'((?:[^']|'')*)' *(?:/.*)?")
 _NUMBER = re.compile(r" *([+-]?(?:[0-9]+(\.[0-9]*)?|\.[0-9]+)([ED][+-]?[0-9]+)?) *(?:/.*)?")
 _LOGICAL = re.compile(r" *([TF]) *(?:/.*)?")
