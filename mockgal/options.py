@@ -22,6 +22,7 @@ import inspect
 import math
 import os
 import textwrap
+from collections.abc import Iterable
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -379,3 +380,19 @@ def documented(made: Class) -> Class:
         lines.append(textwrap.indent(textwrap.fill(option.help, 92), "    "))
     made.__doc__ = "\n".join(lines) + "\n"
     return made
+
+
+def check_names(where: str, options: Iterable[str], allowed: Iterable[str]) -> None:
+    """Raise if an option is not allowed.
+
+    Raises
+    ------
+    UsageError
+        The message lists the allowed options.
+    """
+    unknown = [key for key in options if key not in allowed]
+    if unknown:
+        names = ", ".join(allowed)
+        raise UsageError(
+            where, f"option {', '.join(unknown)}", f"one of {names}" if names else "no options"
+        )

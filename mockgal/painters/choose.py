@@ -9,7 +9,7 @@ from typing import Any
 from .. import registry
 from ..errors import UsageError
 from ..laws.satellites import SatelliteLaw
-from ..options import Option, flat
+from ..options import Option, check_names, flat
 from ..protocols import Painter
 from ..types import Scene
 
@@ -42,7 +42,7 @@ def check_painter_options(
         There is no such painter or option; the message lists those that exist.
     """
     declared = flat(registry.painter_options(name))
-    check_options(where, options, [*beside, *declared])
+    check_names(where, options, [*beside, *declared])
     return declared
 
 
@@ -64,22 +64,6 @@ def made(where: str, painter: str | Painter, options: dict[str, Any]) -> Painter
             "give the options to the painter's class",
         )
     return painter
-
-
-def check_options(where: str, options: Iterable[str], allowed: Iterable[str]) -> None:
-    """Raise if an option is not allowed.
-
-    Raises
-    ------
-    UsageError
-        The message lists the allowed options.
-    """
-    unknown = [key for key in options if key not in allowed]
-    if unknown:
-        names = ", ".join(allowed)
-        raise UsageError(
-            where, f"option {', '.join(unknown)}", f"one of {names}" if names else "no options"
-        )
 
 
 def guarded(name: str | None, sim: Scene) -> AbstractContextManager[None]:

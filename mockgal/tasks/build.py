@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import EmptyResultError, InputError, OutputError, UsageError, listening, warn
 from ..laws.satellites import SatelliteLaw
 from ..layout import WARNINGS
+from ..options import check_names
 from ..painters.choose import (
-    check_options,
     check_painter_options,
     guarded,
     made,
@@ -255,7 +255,7 @@ def satellite_options(options: dict[str, Any]) -> SatelliteOptions:
     """
     from ..satellites.options import SatelliteOptions
 
-    check_options("populate", options, introspection.signature(SatelliteOptions).parameters)
+    check_names("populate", options, introspection.signature(SatelliteOptions).parameters)
     return SatelliteOptions(**options)
 
 

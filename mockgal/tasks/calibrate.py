@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, listening
-from ..painters.choose import check_options
+from ..options import check_names
 from ..protocols import spelled_out
 from ..types import Scene
 from .build import read
@@ -104,7 +104,7 @@ def calibrate(
         return table
     own = ("luminosity_floor", "least_particles")
     allowed = [field.name for field in fields(Request) if field.name not in own]
-    check_options("calibrate", measure_options or {}, allowed)
+    check_names("calibrate", measure_options or {}, allowed)
     with listening() as warnings:
         floor, stated = floor_of(luminosity_floor, scenes)
         table = measure(

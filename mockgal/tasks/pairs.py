@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..columns import HALO_COLUMNS
 from ..errors import DomainError, MissingDatasetError, UsageError, warn
-from ..painters.choose import check_options
+from ..options import check_names
 from ..protocols import ReadOptions
 from ..quantity import in_unit
 from ..types import Scene
@@ -112,7 +112,7 @@ def read_pairs(
             "a grid for each gravity-only run, in the same order, or none",
             "--dark dark.hdf5 --density matter.hdf5, for each run",
         )
-    check_options("read", options, ("format", *ReadOptions._fields))
+    check_names("read", options, ("format", *ReadOptions._fields))
     names = [*options, *(["density"] if any(grids) else [])]
     if names and any(isinstance(run, Scene) for run in darks + hydros):
         raise UsageError(

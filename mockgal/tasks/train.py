@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError, listening
-from ..painters.choose import check_options
+from ..options import check_names
 from ..protocols import spelled_out
 from ..types import Scene
 from .calibrate import LEAST_PARTICLES
@@ -262,7 +262,7 @@ class _Rows:
         least = self.least_particles
         if type(least) is not int or not 1 <= least <= 1_000_000:
             raise UsageError("least particles", f"{least!r}", "a whole number from 1 on")
-        check_options("split", self.split, SPLIT_OPTIONS)
+        check_names("split", self.split, SPLIT_OPTIONS)
 
     def least_mass(self, runs: Sequence[tuple[Scene, Scene]]) -> float:
         """Return the least mass of a subhalo with enough particles in the coarsest run [Msun/h]."""

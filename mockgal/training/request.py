@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import UsageError
-from ..painters.choose import check_options
+from ..options import check_names
 from ..painters.cnn.architecture import MEAN_ONLY, Architecture, architecture, outputs_of
 from .data.targets import targets_of
 from .options import TrainingOptions
@@ -106,7 +106,7 @@ def _training_options(
 ) -> TrainingOptions:
     """Return the options, with rotations as the only symmetries for the paper's preset."""
     allowed = [field.name for field in dataclasses.fields(TrainingOptions) if field.name != "seed"]
-    check_options("training", given, allowed)
+    check_names("training", given, allowed)
     default = {"symmetries": "rotations"} if preset == "paper" else {}
     return TrainingOptions(seed=seed, **(default | dict(given)))
 

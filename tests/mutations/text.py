@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mockgal.errors import MockgalError, UsageError, printable
-from mockgal.painters.choose import check_options, make_painter
+from mockgal.options import check_names
+from mockgal.painters.choose import make_painter
 from mockgal.painters.hod import store as hod_store
 from mockgal.quantity import in_unit, memory_size
 from mockgal.recipe import check, read_yaml
@@ -302,7 +303,7 @@ def recipe_outcome(mutation: bytes) -> str:
         for cut in recipe.cut:
             parse(cut)
         make_painter(recipe.painter, recipe.painter_options)
-        check_options("populate", recipe.populate_options, SatelliteOptions.__annotations__)
+        check_names("populate", recipe.populate_options, SatelliteOptions.__annotations__)
         SatelliteOptions(**recipe.populate_options)
 
     return _code(use)
