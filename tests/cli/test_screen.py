@@ -21,17 +21,20 @@ def folder(tmp_path_factory, demo_bundle):
     return path
 
 
-# What make demo runs, and beside it every other command that draws a bar, in the order in which
-# one needs the files of another.
+# The commands of make demo, which CI runs whole on a terminal, and every other command that draws a
+# bar, in the order in which one needs the files of another.
 COMMANDS = {
     "inspect": ["inspect", "dark.hdf5"],
     "build-hod": ["build", "--recipe", CATALOGS / "demo.yaml", "--out", "hod.fits"],
     "build-cnn": ["build", "--recipe", CATALOGS / "demo-cnn.yaml", "--out", "cnn.fits"],
-    "plot": ["plot", "hod.fits", "cnn.fits", "--out", "compare.png"],
+    "plot": ["plot", "hod.fits", "--out", "hod.png"],
     "weights": ["weights", "show", "gadget4-demo"],
     "pack": ["pack", "--sim", "dark.hdf5", "--out", "again.hdf5"],
     "field": ["field", "--sim", "dark.hdf5", "--grid", "32", "--out", "field.hdf5"],
-    "measure": ["measure", "hod.fits", "--statistic", "power,mass_function,wp", "--out", "tables"],
+    "measure": [
+        *("measure", "hod.fits", "--statistic", "power,mass_function,wp", "--out", "tables"),
+        *("--grid", "64"),
+    ],
     "calibrations": ["calibrations"],
 }
 BARS = {"build-cnn", "pack", "field", "measure"}

@@ -19,6 +19,7 @@ from docs_blocks import RUN, blocks_of, run_page
 
 import mockgal
 from mockgal.cosmology import CRITICAL_DENSITY
+from mockgal.statistics.power import spectrum
 from mockgal.testing.quijote import BOX_SIZE, made_up_groups, write_groups
 from mockgal.testing.subfind import write_arepo
 from mockgal.testing.universes import synthetic_pair
@@ -189,6 +190,8 @@ def folder(tmp_path, monkeypatch, halotools):
     backend, handlers = matplotlib.get_backend(), [signal.SIGTERM, signal.SIGINT]
     before = {number: signal.getsignal(number) for number in handlers}
     matplotlib.use("Agg")
+    # A power spectrum on the default grid takes five seconds, and pages measure many.
+    monkeypatch.setattr(spectrum, "GRID_SIZE", 64)
     yield tmp_path
     matplotlib.pyplot.close("all")
     matplotlib.use(backend)

@@ -41,7 +41,9 @@ def files(folder):
 
 
 def test_all_statistics_of_a_mock(mockgal_command, mock_file, tmp_path):
-    result = mockgal_command("measure", mock_file, "--statistic", "all", "--out", "measured")
+    result = mockgal_command(
+        "measure", mock_file, "--statistic", "all", "--out", "measured", "--grid", 64
+    )
     assert result.returncode == 0, result.stderr
     names = registry.names("statistics")
     assert files(tmp_path / "measured") == sorted(
