@@ -22,6 +22,7 @@ CRITICAL_DENSITY = 3.0e4 / (8.0 * math.pi * GRAVITY)
 LCDM = {"w0": -1.0, "wa": 0.0}  # of a cosmological constant
 _FLAT = 1e-9  # curvature that is only rounding
 _DIGITS = 1e-6  # relative rounding of single precision
+_COMPASO = 200.0 / (18.0 * math.pi**2)  # density at the edge of its halos over the virial one
 _PHOTONS, _KELVIN = 2.472824e-5, 2.7255  # Omega h^2 of photons at that temperature
 
 # Relative difference allowed between the matter in a box and Omega_m: only wrong units exceed it.
@@ -110,7 +111,8 @@ class Cosmology:
         ----------
         mass_definition : str
             A key of `mockgal.types.MASS_DEFINITIONS`. The virial one is Bryan & Norman 1998,
-            arXiv:astro-ph/9710107, eq. 6.
+            arXiv:astro-ph/9710107, eq. 6. CompaSO's is 200 / (18 pi^2) of it (Hadzhiyska et al.
+            2022, arXiv:2110.11408, section 2.3).
         redshift : float
 
         Returns
@@ -119,9 +121,10 @@ class Cosmology:
             NaN for friends-of-friends masses, which have no radius.
         """
         critical = self.critical_density(redshift)
-        if mass_definition == "vir":
+        if mass_definition in ("vir", "compaso"):
             x = self.mean_matter_density / critical - 1.0
-            return (18.0 * math.pi**2 + 82.0 * x - 39.0 * x**2) * critical
+            virial = (18.0 * math.pi**2 + 82.0 * x - 39.0 * x**2) * critical
+            return virial if mass_definition == "vir" else virial * _COMPASO
         if mass_definition == "fof":
             return math.nan
         reference = {"c": critical, "m": self.mean_matter_density}[mass_definition[-1]]

@@ -47,7 +47,11 @@ MASS_DEFINITIONS = {
     "200m": "mass within the radius of 200 times the mean matter density",
     "vir": "mass within the virial radius of Bryan & Norman 1998",
     "fof": "mass of the friends-of-friends group",
+    "compaso": "mass of the CompaSO halo, cut off at 1.126 times the virial density of Bryan & "
+    "Norman 1998",
 }
+# Those of all mass within a sphere of a given density.
+RADIUS_DEFINITIONS = tuple(name for name in MASS_DEFINITIONS if name not in ("fof", "compaso"))
 
 STELLAR_MASS_DEFINITIONS = {
     "bound": "all stars bound to the subhalo",

@@ -7,13 +7,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import UsageError
-from ..types import MASS_DEFINITIONS, HaloCatalog
+from ..types import RADIUS_DEFINITIONS, HaloCatalog
 from .concentration import CATALOGUE, CONCENTRATION_RANGE, RELATIONS
 
 NUMBERS = ("poisson", "measured")
 PROFILES = ("nfw", "measured")
 VELOCITIES = ("jeans", "measured")
-RADIUS_DEFINITIONS = tuple(name for name in MASS_DEFINITIONS if name != "fof")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from cloup import option, option_group
 
-from ...types import MASS_DEFINITIONS
+from ...types import RADIUS_DEFINITIONS
 from .values import FLOAT
 
 # Names of options, and the fields of `mockgal.satellites.options.SatelliteOptions` that they set.
@@ -61,7 +61,7 @@ populating = option_group(
     ),
     option(
         "--radius-definition",
-        type=click.Choice([name for name in MASS_DEFINITIONS if name != "fof"]),
+        type=click.Choice(list(RADIUS_DEFINITIONS)),
         help="Mass definition to assume for friends-of-friends masses, which gives their hosts a "
         "radius. The masses are not converted.",
     ),
