@@ -103,6 +103,10 @@ SELECTED_BY = "selected_by"
 EMPTY_REGIONS = "empty_regions"  # accepted empty regions of the box
 DROPPED = ("dropped_bad", "dropped_with_their_host", "orphans_dropped")  # rows dropped, by option
 DROPPED_FOR = "dropped_for_"  # prefix of the counts of "dropped_bad" by impossible value
+# In a snapshot's record: share of the particles that stand for all matter, if not all.
+MATTER_FRACTION = "share_of_particles_in_matter"
+# In a halo catalogue's record: rows that a cleaning of the catalogue merged into others.
+MERGED = "halos_merged_into_others"
 MASS_DEFINITIONS_IN_FILE = "mass_definitions_in_file"  # in a snapshot's record
 # In a snapshot's record: whether dark-matter particles have several masses, as in zooms.
 SEVERAL_RESOLUTIONS = "several_resolutions"

@@ -74,6 +74,10 @@ class ReadOptions(NamedTuple):
     allow_missing_chunks : bool
         Read a multi-file catalogue with missing files: the groups whose subhalos are all present.
         The rest is counted.
+    superslab : str or None
+        Superslabs of a CompaSO catalogue to read, such as ``"3"`` or ``"0-3"``; None for all.
+    uncleaned : bool
+        Read a CompaSO catalogue without its cleaning.
     stellar_mass_definition : str or None
         Which stars of a hydrodynamic run are counted, a key of
         `mockgal.types.STELLAR_MASS_DEFINITIONS`; None takes all bound stars, which is recorded.
@@ -93,6 +97,8 @@ class ReadOptions(NamedTuple):
     centred_origin: bool = False
     allow_empty_regions: bool = False
     allow_missing_chunks: bool = False
+    superslab: str | None = None
+    uncleaned: bool = False
     stellar_mass_definition: str | None = None
     h: float | None = None
     omega_m: float | None = None

@@ -68,8 +68,8 @@ class Recipe(BaseModel):
     format : str, optional
         Name of the reader; by default detected from the content.
     mass_definition, drop_bad, orphans, centred_origin, allow_empty_regions
-    allow_missing_chunks, stellar_mass_definition, h, omega_m, omega_lambda, w0, wa, box_size
-    redshift, particle_mass
+    allow_missing_chunks, superslab, uncleaned, stellar_mass_definition, h, omega_m, omega_lambda
+    w0, wa, box_size, redshift, particle_mass
         See `mockgal.protocols.ReadOptions`.
     """
 
@@ -94,6 +94,8 @@ class Recipe(BaseModel):
     centred_origin: bool = False
     allow_empty_regions: bool = False
     allow_missing_chunks: bool = False
+    superslab: str | None = None
+    uncleaned: bool = False
     stellar_mass_definition: str | None = None
     h: float | None = None
     omega_m: float | None = None

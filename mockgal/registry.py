@@ -41,6 +41,7 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
         "halotools": Entry("mockgal.readers.halotools.reader:HalotoolsReader"),
         "arepo": Entry("mockgal.readers.subfind.arepo:ArepoReader"),
         "rockstar": Entry("mockgal.readers.rockstar.reader:RockstarReader"),
+        "compaso": Entry("mockgal.readers.compaso.reader:CompasoReader"),
         "quijote": Entry("mockgal.readers.quijote.reader:QuijoteReader"),
     },
     "mocks": {

@@ -65,7 +65,11 @@ def _corrupt() -> tuple[Fault, ...]:
             "refused; the HDUs that belong to the file are known",
         ),
         Fault(8, "FITS data or headers that fail their CHECKSUM or DATASUM"),
-        Fault(9, "an ASDF block that fails its digest or length", no_part="ASDF is not read"),
+        Fault(
+            9,
+            "an ASDF block that fails its digest or length, or a file that is cut short",
+            "refused; the array, or the block, is named",
+        ),
         Fault(
             10,
             "a Rockstar table whose last line is cut short",

@@ -47,6 +47,7 @@ from ..layout import (
     HEADER,
     MASS,
     MASS_DEFINITIONS_IN_FILE,
+    MATTER_FRACTION,
     PARTICLES,
     POSITION,
     bundle_digest,
@@ -343,8 +344,9 @@ def _check_particle_mass(path: Path, header: _Header, halos: HaloCatalog) -> Non
     """Compare the mass of the stored particles with the header's, in runs of one particle type."""
     if "stellar_mass" in halos or header.uniform_mass is None or header.particle_mass is None:
         return
+    share = header.json["record"].get(MATTER_FRACTION)  # of samples, which stand for all matter
     physics.check_particle_mass(
-        header.uniform_mass,
+        header.uniform_mass * (share if isinstance(share, float) and 0 < share < 1 else 1.0),
         header.particle_mass,
         header.cosmology,
         header.redshift,

@@ -121,11 +121,13 @@ def read(path: object, options: ReadOptions | None = None, format: str | None = 
     given.check_choices(scene, options, place)
     given.check(scene.snapshot, options, place)
     if MISSING_CHUNKS in record:
+        declared, total = (f"{of}_of_the_whole_output" for of in ("files", "subhalos"))
+        of_files = f" of {record[declared]}" if declared in record else ""
+        of_rows = f" of the {record[total]}" if total in record else ""
         warn(
-            f"{place}: chunks {record[MISSING_CHUNKS]} of {record['files_of_the_whole_output']} "
-            f"are missing: {len(scene.halos)} of the {record['subhalos_of_the_whole_output']} "
-            "subhalos were read, which are not a fair sample of the box; number densities and "
-            "clustering are meaningless",
+            f"{place}: chunks {record[MISSING_CHUNKS]}{of_files} are missing: {len(scene.halos)}"
+            f"{of_rows} subhalos were read, which are not a fair sample of the box; number "
+            "densities and clustering are meaningless",
             stacklevel=3,
         )
     return scene

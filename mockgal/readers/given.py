@@ -47,6 +47,7 @@ FACTS = {
     "particle_mass": Fact('"1e9 Msun/h"', 0.0, "Msun/h"),
 }
 COSMOLOGY = ("h", "omega_m", "omega_lambda")
+OF_COMPASO = ("superslab", "uncleaned")  # options that only its reader uses
 IN_ONE_PIECE = ("rockstar", "quijote", "halotools")  # formats that cannot be read in part
 _LEAST_EMPTY = 0.01  # of a side: a smaller gap may be rounding of the box size
 _FEWEST = 10  # hosts: fewer may all be close together
@@ -201,6 +202,14 @@ def check_choices(scene: Scene, options: ReadOptions, place: str) -> None:
         raise UsageError(
             "--mass-definition", repr(definition), f"{own}, as in {place}", "leave it out"
         )
+    for name in OF_COMPASO:
+        if getattr(options, name) and scene.snapshot.format != "compaso":
+            raise UsageError(
+                flag(name),
+                f"it for {place}",
+                f"no such option: it is for CompaSO, and this is {scene.snapshot.format}",
+                "leave it out",
+            )
     if options.allow_missing_chunks and scene.snapshot.format in IN_ONE_PIECE:
         raise UsageError(
             "--allow-missing-chunks",

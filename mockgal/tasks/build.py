@@ -46,6 +46,8 @@ def read(
     centred_origin: bool = False,
     allow_empty_regions: bool = False,
     allow_missing_chunks: bool = False,
+    superslab: str | None = None,
+    uncleaned: bool = False,
     stellar_mass_definition: str | None = None,
     h: float | None = None,
     omega_m: float | None = None,
@@ -69,7 +71,7 @@ def read(
     density : path-like, optional
         A density grid of the simulation's matter, in place of any that it comes with.
     mass_definition : str, optional
-        Host mass to read: 200c, 500c, 200m, vir or fof. By default the reader's documented
+        Host mass to read: 200c, 500c, 200m, vir, fof or compaso. By default the reader's documented
         choice, which is recorded.
     drop_bad : bool
         Drop and count bad rows instead of refusing the file: those with NaN, infinite or negative
@@ -83,6 +85,10 @@ def read(
         Accept a box with regions that hold no halo.
     allow_missing_chunks : bool
         Read a catalogue with missing files: only the groups whose subhalos are all present.
+    superslab : str, optional
+        Superslabs of a CompaSO catalogue to read, such as ``"3"`` or ``"0-3"``; by default all.
+    uncleaned : bool
+        Read a CompaSO catalogue as its halos were found, without its cleaning.
     stellar_mass_definition : str, optional
         Stars counted in a hydrodynamic run: ``"bound"`` or ``"2rhalf"``. By default all bound
         stars, which is recorded.

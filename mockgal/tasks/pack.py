@@ -27,6 +27,8 @@ def pack(
     centred_origin: bool = False,
     allow_empty_regions: bool = False,
     allow_missing_chunks: bool = False,
+    superslab: str | None = None,
+    uncleaned: bool = False,
     stellar_mass_definition: str | None = None,
     h: float | None = None,
     omega_m: float | None = None,
@@ -53,8 +55,8 @@ def pack(
     density : path-like, optional
         A density grid to pack with it.
     format, mass_definition, drop_bad, orphans, centred_origin, allow_empty_regions
-    allow_missing_chunks, stellar_mass_definition, h, omega_m, omega_lambda, w0, wa, box_size
-    redshift, particle_mass, chunk_rows
+    allow_missing_chunks, superslab, uncleaned, stellar_mass_definition, h, omega_m, omega_lambda
+    w0, wa, box_size, redshift, particle_mass, chunk_rows
         Options for reading the simulation: see `mockgal.read`.
     progress : callable, optional
         Called with (done, total, what).

@@ -20,6 +20,7 @@ from docs_blocks import RUN, blocks_of, run_page
 import mockgal
 from mockgal.cosmology import CRITICAL_DENSITY
 from mockgal.statistics.power import spectrum
+from mockgal.testing.compaso import write_compaso
 from mockgal.testing.quijote import BOX_SIZE, made_up_groups, write_groups
 from mockgal.testing.subfind import write_arepo
 from mockgal.testing.universes import synthetic_pair
@@ -121,6 +122,10 @@ def quijote(folder):
     )
 
 
+def abacus(folder):
+    write_compaso(folder, name="AbacusSummit_base_c000_ph000", redshift=0.5, superslabs=6)
+
+
 def part_of_a_catalogue(folder):
     groups = write_arepo(folder / "TNG100-1", files=4, number=99, snapshots=False)
     sorted(Path(groups).glob("*.hdf5"))[-1].unlink()
@@ -168,6 +173,7 @@ OF_PAGES = {
         part_of_a_catalogue,
         lists,
         quijote,
+        abacus,
     ],
     "scripts-and-shells.md": [bundle_of_the_demo("dark.hdf5")],
     "tables.md": [table_of_halos],

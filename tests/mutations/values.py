@@ -35,6 +35,7 @@ from mockgal.errors import MockgalError
 from mockgal.protocols import ReadOptions
 from mockgal.readers.detect import read
 from mockgal.testing import write_arepo, write_gadget4
+from mockgal.testing.compaso import header, made_up_halos, write_asdf
 from mockgal.testing.quijote import PARTICLE, made_up_groups, options, write_groups
 from mockgal.types import Scene
 from mockgal.writers.bundle import write_bundle
@@ -58,6 +59,7 @@ COLUMNS = {
     ],
     "rockstar": ["x", "y", "z", "vx", "vy", "vz", "mvir", "rvir", "rs", "vmax", "m200c"],
     "quijote": ["pos", "vel", "mass"],
+    "compaso": ["pos", "vel", "number", "vmax"],
     "bundle": [
         *(
             f"halos/{name}"
@@ -160,7 +162,7 @@ def _plain(name: str) -> tuple[Path, bytes]:
             write_table(folder / "table.hdf5", columns(scene), facts(scene))
         else:
             write_bundle(scene, folder / "bundle.hdf5")
-    if name in ("rockstar", "quijote"):
+    if name in ("rockstar", "quijote", "compaso"):
         return folder, b""
     (path,) = folder.rglob("*.hdf5")
     return path, path.read_bytes()
@@ -190,6 +192,13 @@ def _write(mutation: Mutation | None, name: str) -> Path:
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return write_groups(path, **groups, **stated)
+    if name == "compaso":
+        halos = made_up_halos(60)
+        if mutation is not None:
+            of = {"pos": "x_L2com", "vel": "v_L2com", "number": "N", "vmax": "vcirc_max_L2com"}
+            key = of[mutation.column]
+            halos[key] = _changed(halos[key], mutation)
+        return write_asdf(path / "halo_info_000.asdf", header(), halos)
     path.write_bytes(whole)
     if mutation is not None:
         with h5py.File(path, "r+") as file:

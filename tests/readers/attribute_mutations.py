@@ -233,3 +233,34 @@ def mutate_ecsv(path, number):
     what = mutate_json(table.meta, rng)
     table.write(path, format="ascii.ecsv", overwrite=True)
     return what
+
+
+_OTHER = (
+    "-1",
+    "0",
+    "1e300",
+    "1e-300",
+    ".nan",
+    "[]",
+    "{}",
+    "[1, 2]",
+    "{a: [1]}",
+    "text",
+    "null",
+    "",
+)
+_ODD = ("99999999999999999999", "!!python/object/apply:os.system [x]", "*a", "&a 1", "'", "\t")
+
+
+def mutate_asdf(path, number):
+    """A value of the tree."""
+    rng = np.random.default_rng(number)
+    whole = path.read_bytes()
+    end = whole.index(b"\n...\n")
+    lines = whole[:end].decode().split("\n")
+    some = [k for k, line in enumerate(lines) if line.startswith("  ") and ": " in line]
+    k = int(rng.choice(some))
+    key = lines[k].partition(": ")[0]
+    lines[k] = f"{key}: {rng.choice([*_OTHER, *_ODD])}" if rng.integers(6) else ""
+    path.write_bytes("\n".join(lines).encode() + whole[end:])
+    return f"{key.strip()} -> {lines[k]!r}"

@@ -24,6 +24,7 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 from attribute_mutations import (
+    mutate_asdf,
     mutate_ecsv,
     mutate_fits,
     mutate_hdf5,
@@ -41,6 +42,7 @@ from mockgal.readers.density import read_density
 from mockgal.readers.detect import read
 from mockgal.readers.hdf5 import headers, safe
 from mockgal.testing import write_arepo, write_gadget4
+from mockgal.testing.compaso import write_compaso
 from mockgal.types import DensityField
 from mockgal.writers.bundle import write_bundle
 from mockgal.writers.density import write_density
@@ -153,6 +155,12 @@ def _hlist(folder: Path) -> Path:
     return path
 
 
+def _compaso(folder: Path) -> Path:
+    """The whole box in one superslab; in ASDF the numbers have checksums, and the tree has none."""
+    z = write_compaso(folder / "run", count=60, superslabs=1, samples="", cleaned="")
+    return z / "halo_info" / "halo_info_000.asdf"
+
+
 def _mock(folder: Path, name: str) -> Path:
     mockgal.write(catalogue(60), folder / name)
     return folder / name
@@ -232,6 +240,7 @@ FIXTURES = {
         lambda folder: _halotools(folder, True, chunks=(20,), compression="gzip"), gives=HALOTOOLS
     ),
     "hlist": Fixture(_hlist, text=True),
+    "compaso": Fixture(_compaso, text=True, mutate=mutate_asdf),
     "mock-fits": Fixture(
         lambda folder: _mock(folder, "mock.fits"), mock_content, mutate=mutate_fits
     ),

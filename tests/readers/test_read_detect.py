@@ -41,7 +41,7 @@ def test_unknown_content_is_shown(tmp_path):
         ({"InputHalos/IsCentral": [1]}, "SOAP"),
         ({"PartType1/Coordinates": [1.0]}, "a snapshot.*give the catalogue, groups_NNN"),
         (b"SIMPLE  =                    T", "a FITS file"),
-        (b"#ASDF 1.0.0\n", "CompaSO.*cannot read"),
+        (b"#ASDF 1.0.0\n", "no halos of CompaSO.*folder halo_info"),
         (b"#id num_p mvir mbound_vir rvir\n", "one process of Rockstar.*find_parents"),
         (b"\x93NUMPY\x01\x00", "NumPy"),
         ({"Subhalo/TreeID": [1], "Subhalo/TreeIndex": [1]}, "merger trees.*fof_subhalo_tab_NNN"),
@@ -95,10 +95,10 @@ def test_a_snapshot_is_not_a_catalogue(tmp_path):
 @pytest.mark.parametrize(
     ("path", "word"),
     [
-        ("abacus/Mini_N64_L32/halos/z0.000/halo_info", "CompaSO"),
+        ("abacus/Mini_N64_L32/halos/z0.000/field_rv_A", "no halos of CompaSO"),
         ("quijote/halos_small.npy", "NumPy"),
         ("gadget4/dark/snapdir_001", "groups_001"),
-        ("abacus/Mini_N64_L32", "CompaSO"),
+        ("abacus/Mini_N64_L32", "compaso"),
         ("sage16-mini-millennium/output_schema.json", "begins with"),
         ("quijote/cosmology_small.csv", "a text table with values separated by commas"),
     ],

@@ -222,6 +222,18 @@ reading = options(
             "groups. This is recorded.",
         ),
         option(
+            "--superslab",
+            metavar="RANGE",
+            help="Superslabs of a CompaSO catalogue to read, such as 3 or 0-3: a part of the box. "
+            "This is recorded.",
+        ),
+        option(
+            "--uncleaned",
+            is_flag=True,
+            default=None,
+            help="Read a CompaSO catalogue as its halos were found, without its cleaning.",
+        ),
+        option(
             "--stellar-mass-definition",
             type=click.Choice(list(STELLAR_MASS_DEFINITIONS)),
             help="Stars of a hydrodynamic run that are counted: "

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...layout import DROPPED_FOR
+from ...layout import DROPPED_FOR, MERGED
 
 # Counts in the record of halos, and what they count.
 _ROWS = {
+    MERGED: "halos that the cleaning of the catalogue merged into others",
     "phantoms_dropped": "phantoms: halos that consistent-trees interpolated between two outputs",
     "dropped_bad": "rows with impossible values, or repeated (--drop-bad)",
     "dropped_with_their_host": "satellites of hosts with an impossible mass (--drop-bad)",

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...cosmology import LCDM
 from ...errors import DomainError
+from ...layout import MATTER_FRACTION
 from ...types import Scene
 from .inputs import SAME_VOXEL, Grid, grid_of
 from .weights.header import WeightsHeader
@@ -96,6 +97,8 @@ def _matter(scene: Scene, weights: WeightsHeader) -> list[str]:
     if mass is None or not abs(mass / domain.particle_mass - 1.0) <= PARTICLE_MASS:
         stated = "not stated" if mass is None else f"{mass:.4g} Msun/h"
         reasons.append(f"particle mass {stated}, not {domain.particle_mass:.4g}")
+    if share := snapshot.record.get(MATTER_FRACTION):
+        reasons.append(f"matter from {share:.2%} of the particles, not from all")
     for name, here, there in both_state(snapshot.cosmology.to_dict(), domain.cosmology):
         if not abs(here - there) <= COSMOLOGY * abs(there):
             reasons.append(f"{name} {here:.4g}, not {there:.4g}")

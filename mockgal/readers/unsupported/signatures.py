@@ -98,8 +98,9 @@ KINDS = (
     # Simulations that are not read
     Kind(
         b"#ASDF",
-        "ASDF, the format of AbacusSummit (CompaSO), which this version cannot read",
-        table('abacusnbody.data.compaso_halo_catalog.CompaSOHaloCatalog("FOLDER").halos'),
+        "ASDF, but no halos of CompaSO",
+        "give halo_info_NNN.asdf of the simulation, its folder halo_info or the folder zX.XXX "
+        "above it; particles and cleaning are found from there",
     ),
     Kind(b"\xd0\xd0\xc0\xc0\xce\xda\xde\xfa", "halos of Rockstar in binary", ""),
     Kind(b"\x01\x01\x01\x01\x78\x56\x34\x12", "halos of Rockstar in BGC2", ""),

@@ -1,0 +1,1 @@
+"""CompaSO: halos and particles of Abacus simulations, such as AbacusSummit."""
