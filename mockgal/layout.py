@@ -108,6 +108,9 @@ MATTER_FRACTION = "share_of_particles_in_matter"
 # In a halo catalogue's record: rows that a cleaning of the catalogue merged into others.
 MERGED = "halos_merged_into_others"
 MASS_DEFINITIONS_IN_FILE = "mass_definitions_in_file"  # in a snapshot's record
+# In a snapshot's record: of a table, the columns read by quantity, and their units.
+COLUMNS_READ = "columns_read"
+ORIGINAL_FORMAT = "original_format"  # in that of a bundle
 # In a snapshot's record: whether dark-matter particles have several masses, as in zooms.
 SEVERAL_RESOLUTIONS = "several_resolutions"
 # In a snapshot's record: warnings raised while it was read and populated.
@@ -117,6 +120,11 @@ POPULATED = "populate"
 # In a snapshot's record, for a hydrodynamic run: median over subhalos with stars.
 STAR_PARTICLE_MASS = "star_particle_mass_msun_h"
 LEAST_STARS = 10  # star particles of the smallest resolved galaxy of a hydrodynamic run
+
+
+def is_of_a_table(record: Mapping[str, object]) -> bool:
+    """Return whether a snapshot's record is that of a table, not of a bundle packed from one."""
+    return COLUMNS_READ in record and ORIGINAL_FORMAT not in record
 
 
 def bundle_digest(facts: Mapping[str, float | str], halo_digest: str) -> str:

@@ -87,6 +87,9 @@ class ReadOptions(NamedTuple):
         Side of the box [comoving Mpc/h] and redshift, for files that do not state them.
     particle_mass : float or None
         Mass of a particle of dark matter [Msun/h], for files that do not state it.
+    columns : str, mapping or None
+        For tables: the columns of each quantity, as ``"position=x y z [kpc/h], halo_id=id"`` or as
+        a mapping of the same words by quantity; None to find them by their names.
     chunk_rows : int
         Rows read at a time.
     """
@@ -108,6 +111,7 @@ class ReadOptions(NamedTuple):
     box_size: float | None = None
     redshift: float | None = None
     particle_mass: float | None = None
+    columns: str | Mapping[str, Any] | None = None
     chunk_rows: int = 1 << 20
 
 

@@ -69,7 +69,7 @@ class Recipe(BaseModel):
         Name of the reader; by default detected from the content.
     mass_definition, drop_bad, orphans, centred_origin, allow_empty_regions
     allow_missing_chunks, superslab, uncleaned, stellar_mass_definition, h, omega_m, omega_lambda
-    w0, wa, box_size, redshift, particle_mass
+    w0, wa, box_size, redshift, particle_mass, columns
         See `mockgal.protocols.ReadOptions`.
     """
 
@@ -105,6 +105,7 @@ class Recipe(BaseModel):
     box_size: str | None = None
     redshift: float | None = None
     particle_mass: str | None = None
+    columns: str | dict[str, str] | None = None
 
     @field_validator("cut", mode="before")
     @classmethod
@@ -187,6 +188,8 @@ class Recipe(BaseModel):
         """
         options, undeclared = _options(self.painter), Option()
         apart = {"sim", "density", "out", "overwrite", "require_nonempty", "units", "format"}
+        if self.columns is None:
+            apart |= {"columns"}
         if not self.populate:
             apart |= {"populate", "populate_options"}
         values = self.model_dump(mode="json", exclude=apart)

@@ -43,6 +43,7 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
         "rockstar": Entry("mockgal.readers.rockstar.reader:RockstarReader"),
         "compaso": Entry("mockgal.readers.compaso.reader:CompasoReader"),
         "quijote": Entry("mockgal.readers.quijote.reader:QuijoteReader"),
+        "table": Entry("mockgal.readers.tables.reader:TableReader"),  # tried after all others
     },
     "mocks": {
         "fits": Entry("mockgal.readers.mocks.fits:FITSMocks"),

@@ -80,7 +80,7 @@ def _corrupt() -> tuple[Fault, ...]:
             "a Quijote catalogue with bytes left over, or too few",
             "refused; both sizes are told",
         ),
-        Fault(12, "a Parquet file without its footer", no_part="Parquet is not read"),
+        Fault(12, "a Parquet file without its footer"),
         Fault(13, "network weights that are cut short", "refused; both sizes are told"),
     )
 

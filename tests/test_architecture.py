@@ -50,7 +50,7 @@ DOORS = {
     "__init__": {"selection", "tasks"},
     "__main__": {"cli"},
 }
-FAMILIES = ("rockstar", "quijote", "halotools", "subfind", "mocks")  # of formats
+FAMILIES = ("rockstar", "quijote", "halotools", "subfind", "mocks", "tables")  # of formats
 MODULES = sorted(p.relative_to(PACKAGE) for p in PACKAGE.rglob("*.py"))
 MOST_CHILDREN = 12  # modules of a folder, and folders of a room
 

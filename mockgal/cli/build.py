@@ -17,7 +17,7 @@ from .options.painting import PaintingCommand, painter_options, painting
 from .options.populating import populating, take_choices
 from .options.shared import Listed, cutting, given, overwriting, reading, sim_option
 from .options.values import FILE, PAINTER, WHOLE, extensions
-from .screen.left_out import left_out
+from .screen.left_out import left_out, titled
 from .screen.streams import progress_bar
 
 if TYPE_CHECKING:
@@ -143,6 +143,7 @@ def _facts(report: Report) -> dict[str, Any]:
 
 def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
     from ..painters.validity.caveats import in_words
+    from ..tasks.inspect import columns_read
 
     sim, galaxies, p = report.scene, report.galaxies, report.galaxies.provenance
     snapshot, prediction = sim.snapshot, p["painter"]["prediction"]
@@ -158,7 +159,10 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
         f"centrals and {prediction['expected_satellites']:.1f} satellites",
     ]
     dropped = left_out(sim.halos.record)
-    lines[1:1] = [f"{'' if n else 'left out':<12}{text}" for n, text in enumerate(dropped)]
+    lines[1:1] = [
+        *titled("columns", columns_read(snapshot.record)),
+        *titled("left out", dropped),
+    ]
     populated = sim.halos.record.get(POPULATED)
     if populated:
         lines.insert(

@@ -24,6 +24,7 @@ from .options.shared import (
     weighting,
 )
 from .options.values import FILE, FOLDER, PATH, WHOLE
+from .screen.left_out import titled
 from .screen.streams import progress_bar
 
 if TYPE_CHECKING:
@@ -166,6 +167,8 @@ def _of_matter(
 
 
 def _describe(gridded: Gridded) -> list[str]:
+    from ..tasks.inspect import columns_read
+
     snapshot, matter, subhalos = gridded.scene.snapshot, gridded.matter, gridded.subhalos
     way = f"two passes, with {gridded.scratch_bytes:,} bytes on the scratch disk"
     lines = [
@@ -175,6 +178,7 @@ def _describe(gridded: Gridded) -> list[str]:
         f"{matter['mean_density_over_omega_m']:.6g} times the matter of Omega_m; "
         + (way if gridded.scratch_bytes else "one pass"),
     ]
+    lines[1:1] = titled("columns", columns_read(snapshot.record))
     if subhalos is not None:
         lines.append(
             f"subhalos    {subhalos['subhalos']:,} of {subhalos['mass_msun_h']:.6g} Msun/h; "

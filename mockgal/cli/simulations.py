@@ -65,6 +65,7 @@ def pack(
     **options: Any,
 ) -> Outcome:
     """Pack a simulation into one file, a bundle."""
+    from ..tasks.inspect import columns_read
     from ..tasks.pack import pack as run
 
     source = one_of_both("mockgal pack", "--sim", sim, path)
@@ -82,6 +83,7 @@ def pack(
     size = Path(out).stat().st_size
     lines = [
         f"wrote {out}: {len(packed.halos):,} subhalos, {particles:,} particles, {size:,} bytes",
+        *(f"read: {text}" for text in columns_read(packed.snapshot.record)),
         *(f"left out: {text}" for text in left_out(packed.halos.record)),
     ]
     facts = {

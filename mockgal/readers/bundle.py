@@ -48,6 +48,7 @@ from ..layout import (
     MASS,
     MASS_DEFINITIONS_IN_FILE,
     MATTER_FRACTION,
+    ORIGINAL_FORMAT,
     PARTICLES,
     POSITION,
     bundle_digest,
@@ -130,7 +131,7 @@ class BundleReader:
         record = {
             **header.json["record"],
             MASS_DEFINITIONS_IN_FILE: [header.mass_definition],
-            "original_format": header.original_format,
+            ORIGINAL_FORMAT: header.original_format,
             "original_source": header.json["source"],
         }
         if header.uniform_mass is not None and header.particles:

@@ -14,7 +14,11 @@ from . import given
 from .checks.plausible import check_scene
 from .halotools.reader import HalotoolsReader, is_catalogue
 from .quijote import reader as quijote
-from .unsupported.messages import describe
+from .tables.formats import objects
+from .tables.reader import TableReader
+from .unsupported.messages import describe, may_be_a_table
+
+TABLE = TableReader.name
 
 
 def _reader(name: str) -> Reader:
@@ -50,9 +54,7 @@ def detect(path: Path | str) -> str:
     path = Path(path)
     _check_exists(path)
     readers = dict(registry.working("readers"))
-    matches = [
-        name for name, reader in readers.items() if registry.knows("readers", name, reader, path)
-    ]
+    matches = _matches(path, readers)
     if len(matches) == 1:
         return matches[0]
     if matches:
@@ -64,15 +66,25 @@ def detect(path: Path | str) -> str:
         )
 
     def name_of(below: Path) -> str:
-        return next(
-            (n for n, reader in readers.items() if registry.knows("readers", n, reader, below)), ""
-        )
+        return next(iter(_matches(below, readers)), "")
 
     if quijote.looks_like_a_set(path):
         what, fix = quijote.describe(path)
     else:
-        what, fix = describe(path, name_of)
+        what, fix, _ = describe(path, name_of)
     raise FormatError(path, what, "one of the formats " + ", ".join(readers), fix)
+
+
+def _matches(path: Path, readers: dict[str, Reader]) -> list[str]:
+    """Return the readers that recognise a path; that of tables only if no other knows it."""
+    matches = [
+        name
+        for name, reader in readers.items()
+        if name != TABLE and registry.knows("readers", name, reader, path)
+    ]
+    if not matches and path.is_file() and may_be_a_table(path):
+        matches = [TABLE] if registry.knows("readers", TABLE, readers[TABLE], path) else []
+    return matches
 
 
 def read(path: object, options: ReadOptions | None = None, format: str | None = None) -> Scene:
@@ -81,7 +93,7 @@ def read(path: object, options: ReadOptions | None = None, format: str | None = 
     Parameters
     ----------
     path : Path, str or object
-        A file or folder, or a halo catalogue of halotools.
+        A file or folder, a halo catalogue of halotools, or a table in memory.
     options : ReadOptions, optional
     format : str, optional
         Name of a reader. By default, detected from the content.
@@ -110,7 +122,7 @@ def read(path: object, options: ReadOptions | None = None, format: str | None = 
     if isinstance(path, str | os.PathLike):
         path = Path(path)
         _check_exists(path)
-        name = format or detect(path)
+        name = format or _format_of(path, options)
         with registry.guarded("readers", name, f"reading {path}"):
             scene = _reader(name).read(path, options)
         if not registry.is_built_in("readers", name):
@@ -133,13 +145,26 @@ def read(path: object, options: ReadOptions | None = None, format: str | None = 
     return scene
 
 
+def _format_of(path: Path, options: ReadOptions) -> str:
+    """Return the format at a path: a table if the user says what its columns are, and no other."""
+    try:
+        return detect(path)
+    except FormatError:
+        stated = options.columns is not None or path.with_name(path.name + ".yaml").is_file()
+        if stated and path.is_file():
+            return TABLE
+        raise
+
+
 def _read_object(thing: object, options: ReadOptions, format: str | None) -> Scene:
-    reader = HalotoolsReader()
-    if not is_catalogue(thing):
+    reader: HalotoolsReader | TableReader = HalotoolsReader()
+    if objects.is_table(thing):
+        reader = TableReader()
+    elif not is_catalogue(thing):
         raise UsageError(
             "read",
             f"a {type(thing).__name__}",
-            "a path, or a halo catalogue of halotools (with halo_table and Lbox)",
+            f"a path, a halo catalogue of halotools (with halo_table and Lbox), or {objects.KINDS}",
             "pass one of these",
         )
     if format not in (None, reader.name):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MissingDatasetError, UnitsError, UsageError
+from ..layout import is_of_a_table
 from ..protocols import ReadOptions
 from ..types import Scene, Snapshot
 from .checks.regions import SLAB
@@ -48,7 +49,7 @@ FACTS = {
 }
 COSMOLOGY = ("h", "omega_m", "omega_lambda")
 OF_COMPASO = ("superslab", "uncleaned")  # options that only its reader uses
-IN_ONE_PIECE = ("rockstar", "quijote", "halotools")  # formats that cannot be read in part
+IN_ONE_PIECE = ("rockstar", "quijote", "halotools", "table")  # formats that cannot be read in part
 _LEAST_EMPTY = 0.01  # of a side: a smaller gap may be rounding of the box size
 _FEWEST = 10  # hosts: fewer may all be close together
 
@@ -196,6 +197,13 @@ def check_choices(scene: Scene, options: ReadOptions, place: str) -> None:
             f"{record.get('stellar_mass_definition', 'none, because the run has no stars')}, as in "
             f"{place}",
             "leave it out, or read the original catalogue",
+        )
+    if options.columns is not None and not is_of_a_table(record):
+        raise UsageError(
+            "--columns",
+            f"it for {place}",
+            f"no such option: the names of {scene.snapshot.format} are known",
+            "leave it out",
         )
     definition, own = options.mass_definition, scene.halos.mass_definition
     if definition not in (None, own):

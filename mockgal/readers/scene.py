@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..layout import MASS_DEFINITIONS_IN_FILE
 from ..protocols import ReadOptions
 from ..types import Array, Scene, Snapshot
-from .checks.values import halo_catalog
+from .checks.values import Where, halo_catalog
 from .chunks import source
 from .given import check_box, complete, optional
 from .stated_cosmology import make_cosmology
@@ -30,6 +32,10 @@ def make_scene(
     cosmology: Mapping[str, float | None],
     particle_mass: float | None = None,
     record: Mapping[str, Any] | None = None,
+    place: str = "",
+    where: Where | None = None,
+    counted: Mapping[str, Any] | None = None,
+    stored: np.dtype[Any] | None = None,
 ) -> Scene:
     """Return a scene of halos, checked; what ``options`` say is done and counted here.
 
@@ -42,7 +48,7 @@ def make_scene(
         At least `mockgal.columns.REQUIRED_HALO_COLUMNS`, in comoving Mpc/h, Msun/h and peculiar
         km/s.
     files : Path or iterable of Path
-        What was read.
+        What was read; none for an object in memory, which needs a ``place``.
     options : ReadOptions
         As `mockgal.protocols.Reader.read` has them.
     format : str
@@ -60,7 +66,15 @@ def make_scene(
     particle_mass : float, optional
         Of dark matter [Msun/h], where the files or the user state it.
     record : mapping, optional
-        What else the reader chose or counted: plain JSON values.
+        What else the reader chose: plain JSON values.
+    place : str, optional
+        The input, for messages; by default the file, or the folder of several.
+    where : callable, optional
+        ``where(column, row)`` returns the place of a value, for messages.
+    counted : mapping, optional
+        What the reader counted, for the record of the halos.
+    stored : dtype, optional
+        Type of the positions in the files; by default that of the columns.
 
     Raises
     ------
@@ -68,9 +82,10 @@ def make_scene(
         Rows that cannot be true, or facts that neither the files nor the user state.
     """
     files = [files] if isinstance(files, Path) else list(files)
-    where = str(files[0]) if len(files) == 1 else f"{files[0].parent}"
+    if not place:
+        place = str(files[0]) if len(files) == 1 else f"{files[0].parent}"
     stated, by_user = complete(
-        where,
+        place,
         {
             "box_size": box_size,
             "redshift": redshift,
@@ -86,17 +101,18 @@ def make_scene(
         "files": len(files),
         **(record or {}),
     }
+    where = where or (lambda name, row: f"{place}:{name}, row {row}")
     if by_user or also:
         facts["given_by_user"] = [*by_user, *also]
     box_size, redshift = stated.pop("box_size"), stated.pop("redshift")
     if "box_size" in by_user:
         hosts = columns["position"][columns["is_central"]]
-        check_box(hosts, box_size, options, f"{where}:position")
+        check_box(hosts, box_size, options, where("position", 0).split(", row")[0])
     snapshot = Snapshot(
         name=simulation,
         box_size=box_size,
         redshift=redshift,
-        cosmology=make_cosmology(where, {}, {**cosmology, **stated}, options),
+        cosmology=make_cosmology(place, {}, {**cosmology, **stated}, options),
         particle_mass=particle_mass,
         format=format,
         source=tuple(source(file) for file in files),
@@ -107,8 +123,8 @@ def make_scene(
         mass_definition,
         snapshot,
         options,
-        lambda name, row: f"{where}:{name}, row {row}",
-        {},
-        stored=columns["position"].dtype,
+        where,
+        dict(counted or {}),
+        stored=columns["position"].dtype if stored is None else stored,
     )
     return Scene(snapshot, rows)

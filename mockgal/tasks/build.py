@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +57,7 @@ def read(
     box_size: float | str | None = None,
     redshift: float | None = None,
     particle_mass: float | str | None = None,
+    columns: str | Mapping[str, Any] | None = None,
     chunk_rows: int = 1 << 20,
 ) -> Scene:
     """Return a simulation: its halos and, where there are any, its particles or density.
@@ -64,8 +65,9 @@ def read(
     Parameters
     ----------
     path : path-like or object
-        A bundle, one file of a set, or a directory; or a halo catalogue of halotools
-        (`UserSuppliedHaloCatalog`, `CachedHaloCatalog`).
+        A bundle, one file of a set, or a directory; a halo catalogue of halotools
+        (`UserSuppliedHaloCatalog`, `CachedHaloCatalog`); or a table of halos: an astropy Table, a
+        frame of pandas or polars, or a dict of arrays.
     format : str, optional
         Name of the reader (docs/how-to/read-your-simulation.md); by default found from the content.
     density : path-like, optional
@@ -104,6 +106,9 @@ def read(
     particle_mass : float or str, optional
         Mass of a dark matter particle, for files that do not state it: in Msun/h, or a text with
         its unit, such as ``"1e9 Msun/h"``.
+    columns : str or mapping, optional
+        For tables: the columns of each quantity, such as ``"halo_id=id, position=x y z [kpc/h]"``,
+        or the same by quantity, ``{"position": "x y z [kpc/h]"}`` (docs/how-to/tables.md).
     chunk_rows : int
         Rows read at a time; the result does not depend on it.
 
@@ -120,8 +125,11 @@ def read(
     options = read_options(locals())
     from ..readers.density import with_density
     from ..readers.detect import read as read_scene
+    from ..readers.tables.quantities import map_text
 
     options = ReadOptions(**stated_facts(options._asdict()))
+    if options.columns is not None:
+        options = options._replace(columns=map_text(options.columns))
     try:
         with listening() as warnings:
             scene: Scene = read_scene(path, options, format)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import registry
-from ..errors import UsageError, printable
+from ..errors import UsageError, listed, printable
+from ..layout import COLUMNS_READ, is_of_a_table
 from ..protocols import spelled_out
+from ..readers.tables.quantities import map_text
 from ..types import MASS_DEFINITIONS
 from .build import describe_galaxies, read
 from .readiness import Readings, readiness
@@ -51,6 +54,8 @@ def inspect(
                 path, "options for reading a simulation", "none: this is a mock", "leave them out"
             )
         return mock
+    if options.get("columns") is not None:
+        options["columns"] = map_text(options["columns"])
     sim = read(path, format=format, **options)
     snapshot, halos = sim.snapshot, sim.halos
     mass, readings = halos["mass"], Readings(sim, path, format, options)
@@ -78,6 +83,32 @@ def inspect(
         "record": dict(snapshot.record) | dict(halos.record),
         "painters": {name: readiness(readings, name) for name, _ in registry.working("painters")},
     }
+
+
+def columns_read(record: Mapping[str, Any]) -> list[str]:
+    """Return a line for each quantity that was read of a table: its columns, unit, who states it.
+
+    Parameters
+    ----------
+    record : mapping
+        Of a snapshot.
+    """
+    if not is_of_a_table(record):
+        return []
+    lines = []
+    for quantity, stated in record[COLUMNS_READ].items():
+        text = f"{quantity} from {listed(stated['from'], none='no column: 0')}"
+        if "unit" in stated:
+            text += f" [{stated['unit']}, as {stated['unit_from']} states]"
+        lines.append(text)
+    left_out = record.get("columns_left_out", {})
+    lines += [f"{quantity} not read: {why}" for quantity, why in left_out.items()]
+    lines.append(f"hosts from {record['hosts_from']}")
+    if "facts_file" in record:
+        beside = record["facts_file"]
+        states = f"facts from {beside['path']} (SHA-256 {beside['sha256'][:16]}): "
+        lines.append(states + listed(beside["states"]))
+    return lines
 
 
 def as_text(facts: dict[str, Any]) -> str:
@@ -124,10 +155,13 @@ def as_text(facts: dict[str, Any]) -> str:
     ]
     for name, state in facts["painters"].items():
         lines += _painter_lines(name, state)
+    read = columns_read(facts["record"])
+    lines += [("columns" * (i == 0), text) for i, text in enumerate(read)]
+    of_columns = (COLUMNS_READ, "columns_left_out", "hosts_from", "facts_file") if read else ()
     recorded = [
         f"{key} = {value:.6g}" if isinstance(value, float) else f"{key} = {value}"
         for key, value in facts["record"].items()
-        if value and key != "original_source"
+        if value and key not in ("original_source", *of_columns)
     ]
     lines += [("recorded" * (i == 0), text) for i, text in enumerate(recorded)]
     return "\n".join(f"{key:<15} {printable(value)}" for key, value in lines)

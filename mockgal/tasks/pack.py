@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..errors import UsageError
 from ..protocols import read_options
@@ -38,6 +39,7 @@ def pack(
     box_size: float | str | None = None,
     redshift: float | None = None,
     particle_mass: float | str | None = None,
+    columns: str | Mapping[str, Any] | None = None,
     chunk_rows: int = 1 << 20,
 ) -> Scene:
     """Pack a simulation into one bundle file, and return the packed simulation.
@@ -56,7 +58,7 @@ def pack(
         A density grid to pack with it.
     format, mass_definition, drop_bad, orphans, centred_origin, allow_empty_regions
     allow_missing_chunks, superslab, uncleaned, stellar_mass_definition, h, omega_m, omega_lambda
-    w0, wa, box_size, redshift, particle_mass, chunk_rows
+    w0, wa, box_size, redshift, particle_mass, columns, chunk_rows
         Options for reading the simulation: see `mockgal.read`.
     progress : callable, optional
         Called with (done, total, what).

@@ -48,7 +48,6 @@ def test_unknown_content_is_shown(tmp_path):
         ({"TreeHalos/TreeID": [1], "TreeTable/Length": [1]}, "merger trees"),
         ({"Tree0/Descendant": [1]}, "merger trees"),
         ({"Mass_200crit": [1.0], "ID": [1]}, "VELOCIraptor"),
-        ({"table/" + name: [1.0, 2.0] for name in "abcd"}, "a table in HDF5, columns of /table"),
         ({"halos": np.zeros(3, [("id", "i8"), ("x", "f8")])}, "the fields of /halos.*h5py"),
         (b"PAR1\x15\x04", "a Parquet table.*read_parquet"),
         (b"ARROW1\0\0", "Arrow"),
@@ -100,7 +99,6 @@ def test_a_snapshot_is_not_a_catalogue(tmp_path):
         ("gadget4/dark/snapdir_001", "groups_001"),
         ("abacus/Mini_N64_L32", "compaso"),
         ("sage16-mini-millennium/output_schema.json", "begins with"),
-        ("quijote/cosmology_small.csv", "a text table with values separated by commas"),
     ],
 )
 def test_real_formats_that_are_known_but_not_read(path, word):

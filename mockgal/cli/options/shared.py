@@ -284,6 +284,12 @@ reading = options(
             help='Mass of a dark-matter particle, such as "1e9 Msun/h", if the input does not '
             "state it.",
         ),
+        option(
+            "--columns",
+            metavar="MAP",
+            help="Columns of a table, by quantity, with their units if the table does not state "
+            'them: "halo_id=id, position=x y z [Mpc/h]". Usual names need none.',
+        ),
     ),
 )
 

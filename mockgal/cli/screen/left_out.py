@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...layout import DROPPED_FOR, MERGED
@@ -17,6 +17,11 @@ _ROWS = {
     "dropped_flagged_as_no_galaxy": "satellites that the catalogue flags as not galaxies",
     "subhalos_left_out_for_missing_chunks": "subhalos of groups cut off by missing chunks",
 }
+
+
+def titled(title: str, texts: Sequence[str]) -> list[str]:
+    """Return lines with a title in front of the first."""
+    return [f"{'' if n else title:<12}{text}" for n, text in enumerate(texts)]
 
 
 def left_out(record: Mapping[str, Any]) -> list[str]:

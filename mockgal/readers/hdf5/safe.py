@@ -296,7 +296,7 @@ def the_object(file: File, name: str) -> h5py.HLObject:
         return _opened(file, _find(file, name).path)
 
 
-def dataset(file: File, name: str, *, records: bool = False) -> Dataset:
+def dataset(file: File, name: str, *, records: bool = False, texts: bool = False) -> Dataset:
     """Return a dataset of numbers that is safe to read.
 
     Parameters
@@ -306,6 +306,8 @@ def dataset(file: File, name: str, *, records: bool = False) -> Dataset:
         Path of the dataset in the file.
     records : bool
         Accept a table, whose rows are named numbers and fixed-width text, instead of plain numbers.
+    texts : bool
+        Accept fixed-width texts instead of numbers.
 
     Returns
     -------
@@ -354,11 +356,13 @@ def dataset(file: File, name: str, *, records: bool = False) -> Dataset:
             )
         declared = data.id.get_type()
         kind = stored.record_type(declared) if records else stored.number_type(declared)
+        if texts:
+            kind = np.dtype(f"S{declared.get_size()}") if stored.fixed_text(declared) else None
         if kind is None:
             raise InputError(
                 where,
                 "values that are no plain numbers",
-                "rows of named numbers" if records else "integers or floats",
+                "rows of named numbers" if records else "texts" if texts else "integers or floats",
                 "convert the dataset to a standard type",
             )
         codes = stored.filters(where, data)

@@ -39,10 +39,10 @@ from ...layout import CATALOGUE_HDUS, ESSENTIALS, NUMBERED_ESSENTIALS, UNIT_SYST
 from ...system.ids import whole
 from ...system.memory import check_memory
 from ...types import Array, GalaxyCatalog, Snapshot, SourceFile
+from .. import fits_file
+from ..fits_file import HDU
 from . import facts as galaxies_facts
-from . import fits_file
 from .facts import IDS
-from .fits_file import HDU
 from .values import check_ids, check_values, internal
 
 _NEEDED = ("UNITSYS", "BOXSIZE", "REDSHIFT", "HUBBLE", "OMEGA_M", "OMEGA_L", "NGAL", "CONTDIG")

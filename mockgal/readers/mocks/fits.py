@@ -27,11 +27,11 @@ from ...errors import (
 from ...layout import CATALOGUE_HDUS, ESSENTIALS, FITS_CODES, NUMBERED_ESSENTIALS
 from ...protocols import MockOptions
 from ...types import Array, GalaxyCatalog
+from .. import fits_file
+from ..fits_file import AGAIN, HDU
 from ..hdf5 import safe
 from . import facts as galaxies_facts
-from . import fits_file
 from .facts import Facts
-from .fits_file import AGAIN, HDU
 from .ours import Ours
 
 _FOREIGN = (

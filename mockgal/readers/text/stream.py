@@ -1,4 +1,4 @@
-"""Untrusted text files as blocks of whole lines, plain or compressed with gzip.
+"""Untrusted text files as blocks of whole lines, plain or compressed with gzip, bzip2 or xz.
 
 Neither whole files nor lines longer than `MAX_LINE` are ever held. Compressed data that expand
 beyond any plausible size are refused.
@@ -7,21 +7,22 @@ beyond any plausible size are refused.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
-import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from ...errors import CorruptFileError, InputError, MockgalError, UnsafeInputError
 from ..hdf5 import safe
+from . import engines
 
 MAX_LINE = 1 << 14  # most bytes in a line
 # Decompressed data are refused above both this size and this ratio; tables have ratios of 3 to 10.
 BOMB_BYTES, BOMB_RATIO = 64 << 20, 100
 COPY_AGAIN = "copy or download the file again and compare its checksum with the source's"
 _BLOCK = 8 << 20
-_GZIP = b"\x1f\x8b"
 
 
 class Stream:
@@ -37,11 +38,15 @@ class Stream:
         """Return the digest of all bytes, after the last block."""
         return self._hash.hexdigest() if self._hash else ""
 
-    def blocks(self, length: int = _BLOCK) -> Iterator[bytes]:
+    def file(self) -> io.BufferedReader:
+        """Return the text as a file to read once, from its beginning."""
+        return io.BufferedReader(_Blocks(self.blocks()), 1 << 20)
+
+    def blocks(self, length: int = _BLOCK) -> Generator[bytes, None, None]:
         """Yield the text, in blocks of at most ``length`` bytes."""
         raw = self._raw(length)
         first = next(raw, b"")
-        self.compressed = first.startswith(_GZIP)
+        self.compressed = any(first.startswith(kind.magic) for kind in engines.KINDS)
         if self.compressed:
             yield from self._decompressed(first, raw, length)
         elif first:
@@ -78,15 +83,20 @@ class Stream:
             )
 
     def _decompressed(self, first: bytes, raw: Iterator[bytes], length: int) -> Iterator[bytes]:
-        """Yield the text of one gzip member after another."""
-        engine, total, data = zlib.decompressobj(31), 0, first
+        """Yield the text of one part after another: gzip, bzip2 and xz allow several."""
+        kind = next(kind for kind in engines.KINDS if first.startswith(kind.magic))
+        engine, total, data = engines.Engine(kind), 0, first
         while True:
             try:
                 text = engine.decompress(data, length)
-            except zlib.error as error:
+            except engines.ERRORS as error:
                 raise CorruptFileError(
-                    self.path, f"gzip data that are damaged ({error})", "intact data", COPY_AGAIN
+                    self.path,
+                    f"{kind.name} data that are damaged ({error})",
+                    "intact data",
+                    COPY_AGAIN,
                 ) from error
+            data = b""
             total += len(text)
             if total > BOMB_BYTES and total > BOMB_RATIO * self.taken:
                 raise UnsafeInputError(
@@ -97,20 +107,46 @@ class Stream:
                 )
             if text:
                 yield text
-            data = engine.unconsumed_tail
-            if engine.eof:
-                data = engine.unused_data.lstrip(b"\0")  # padding, which gzip allows
+            if engine.ended:
+                data = engine.left.lstrip(b"\0")  # padding, which the formats allow
                 while not data and (more := next(raw, b"")):
                     data = more.lstrip(b"\0")
                 if not data:
                     return
-                engine = zlib.decompressobj(31)
-            elif not data and len(text) < length:
+                engine = engines.Engine(kind)
+            elif engine.needs_input(len(text), length):
                 data = next(raw, b"")
                 if not data:
                     raise CorruptFileError(
-                        self.path, "gzip data that end too early", "the whole file", COPY_AGAIN
+                        self.path,
+                        f"{kind.name} data that end too early",
+                        "the whole file",
+                        COPY_AGAIN,
                     )
+
+
+class _Blocks(io.RawIOBase):
+    """Blocks of bytes as a file."""
+
+    def __init__(self, blocks: Generator[bytes, None, None]) -> None:
+        self._blocks, self._rest = blocks, memoryview(b"")
+
+    def close(self) -> None:
+        """Close the file that the blocks come from."""
+        self._blocks.close()
+        super().close()
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer, and return how many bytes there were."""
+        while not self._rest and (block := next(self._blocks, b"")):
+            self._rest = memoryview(block)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
 
 
 def check(path: Path) -> None:

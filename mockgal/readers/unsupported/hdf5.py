@@ -11,6 +11,7 @@ from ...errors import MockgalError, in_python, in_shell
 from ...layout import DENSITY
 from ..hdf5 import headers, safe
 from . import signatures
+from .signatures import Look
 
 MAGIC = b"\x89HDF"
 _SHOWN = 10  # names in a message
@@ -30,7 +31,7 @@ _KINDS = (
 )
 
 
-def describe_hdf5(path: Path, file: h5py.File) -> tuple[str, str]:
+def describe_hdf5(path: Path, file: h5py.File) -> Look:
     """Return what an HDF5 file is, and what to do.
 
     Parameters
@@ -48,26 +49,26 @@ def describe_hdf5(path: Path, file: h5py.File) -> tuple[str, str]:
 
     load = table_with_h5py(path)
     if has("SOAP") or has("InputHalos"):
-        return "a SOAP catalogue of a SWIFT run, which this version cannot read", load
+        return Look("a SOAP catalogue of a SWIFT run, which this version cannot read", load)
     if _attribute(file, "Header", "Code") == "SWIFT":
-        return (
+        return Look(
             "a snapshot of SWIFT: particles without halos",
             f"give its halos as a table: {load}",
         )
     for names, what, fix in _KINDS:
         if any(map(has, names)):
-            return what, fix
+            return Look(what, fix)
     if has("Mass_200crit") or (has("Num_of_groups") and has("File_id")):
-        return "a catalogue of VELOCIraptor, which this version cannot read", load
+        return Look("a catalogue of VELOCIraptor, which this version cannot read", load)
     if any(has(f"PartType{n}") for n in range(6)):
         number = re.search(r"_(\d{3,})", path.name)
-        return (
+        return Look(
             "a snapshot: particles without halos",
             f"give the catalogue, groups_{number[1] if number else 'NNN'}, and its snapshot is "
             "found beside it; without a catalogue, run a halo finder on the snapshot",
         )
     if has(DENSITY):
-        return (
+        return Look(
             "a density grid without halos",
             f"pack it with its catalogue: `mockgal pack --sim CATALOGUE --density {in_shell(path)} "
             "--out BUNDLE.hdf5`",
@@ -76,7 +77,7 @@ def describe_hdf5(path: Path, file: h5py.File) -> tuple[str, str]:
         _attribute(file, "Header", f"{name}_Total") is not None
         for name in ("Nsubhalos", "Nsubgroups")
     ):
-        return (
+        return Look(
             "a catalogue of groups without subhalos",
             "give a catalogue with subhalos (fof_subhalo_tab_NNN): run the group finder with "
             "SUBFIND",
@@ -84,16 +85,18 @@ def describe_hdf5(path: Path, file: h5py.File) -> tuple[str, str]:
     listed = sorted(safe.members(file, "/"))
     for name in listed[:_SHOWN]:
         if _attribute(file, name, "pandas_type") is not None:
-            return (
+            return Look(
                 f"a table that pandas wrote, under {name}",
                 signatures.table(
                     f"pandas.read_hdf({in_python(path)}, {in_python(name, 'NAME')})", unpickles=True
                 ),
+                True,
             )
     if place := _table(file, listed):
-        return f"a table in HDF5, {place}", load
+        return Look(f"a table in HDF5, {place}", load, True)
     what = ", ".join(listed[:_SHOWN]) + ", ..." * (len(listed) > _SHOWN)
-    return f"an HDF5 file of no known format, holding {what or 'nothing'}", signatures.OTHERWISE
+    found = f"an HDF5 file of no known format, holding {what or 'nothing'}"
+    return Look(found, signatures.OTHERWISE, True)
 
 
 def table_with_h5py(path: Path) -> str:

@@ -10,6 +10,7 @@ from ..hdf5 import safe
 from ..mocks.reader import is_catalogue, is_ours
 from . import signatures
 from .hdf5 import GIVE_ORIGINAL, MAGIC, describe_hdf5
+from .signatures import Look
 
 _LOOKED_AT = 64  # entries of a folder and its subfolders
 _DEPTH = 4  # levels of folders
@@ -29,7 +30,19 @@ _BIGFILE = ("attr-v2", "attr")  # in each block of a BigFile
 Detect = Callable[[Path], str]  # name of the reader that recognises a path, or ""
 
 
-def describe(path: Path, detect: Detect) -> tuple[str, str]:
+def may_be_a_table(path: Path) -> bool:
+    """Return whether a file that no reader of a format recognises may be a table of columns.
+
+    Those of kinds that are known to be something else are not, and neither are mocks.
+    """
+    try:
+        look = known(path)
+    except MockgalError:  # the reader of tables says why
+        return True
+    return look.is_table or not look.what
+
+
+def describe(path: Path, detect: Detect) -> Look:
     """Return what is at ``path``, and what to do.
 
     Parameters
@@ -41,7 +54,7 @@ def describe(path: Path, detect: Detect) -> tuple[str, str]:
 
     Returns
     -------
-    found, fix : str
+    Look
 
     Raises
     ------
@@ -51,12 +64,12 @@ def describe(path: Path, detect: Detect) -> tuple[str, str]:
     if path.is_file():
         return _file(path)
     if not path.is_dir():
-        return "something that is neither a file nor a folder", "give a file or a folder"
+        return Look("something that is neither a file nor a folder", "give a file or a folder")
     return _folder(path, detect)
 
 
-def known(path: Path) -> tuple[str, str]:
-    """Return what a file of a known kind is, and what to do; ("", "") for any other."""
+def known(path: Path) -> Look:
+    """Return what a file of a known kind is, and what to do; both are "" for any other."""
     safe.check_regular(path)
     with open(path, "rb") as file:
         begin = file.read(len(MAGIC))
@@ -65,24 +78,24 @@ def known(path: Path) -> tuple[str, str]:
             return describe_hdf5(path, opened)
     if is_catalogue(path):
         what = "a mock that mockgal wrote" if is_ours(path) else "a mock"
-        return f"{what}, not a simulation", GIVE_ORIGINAL
+        return Look(f"{what}, not a simulation", GIVE_ORIGINAL)
     for pattern, description in _BY_NAME.items():
         if path.match(pattern):
-            return description
+            return Look(*description)
     return signatures.looks(path)
 
 
-def _file(path: Path) -> tuple[str, str]:
-    name, fix = known(path)
-    if name:
-        return name, fix
-    return f"a file that begins with {safe.first_bytes(path)}", signatures.OTHERWISE
+def _file(path: Path) -> Look:
+    look = known(path)
+    if look.what:
+        return look
+    return Look(f"a file that begins with {safe.first_bytes(path)}", signatures.OTHERWISE)
 
 
-def _folder(path: Path, detect: Detect) -> tuple[str, str]:
+def _folder(path: Path, detect: Detect) -> Look:
     """Return what is in a folder: the catalogues in it, or else the first known file."""
     if not any(path.iterdir()):
-        return "an empty folder", "check the path; the download or the run may not have ended"
+        return Look("an empty folder", "check the path; the download or the run may not have ended")
     below = list(_below(path))
     readable = {entry: name for entry in below if (name := detect(entry))}
     # Name a folder and not also the files in it.
@@ -90,12 +103,12 @@ def _folder(path: Path, detect: Detect) -> tuple[str, str]:
     if tops:
         listed = ", ".join(str(entry.relative_to(path)) for entry in tops[:_SHOWN])
         formats = ", ".join(dict.fromkeys(readable[entry] for entry in tops))
-        return (
+        return Look(
             f"a folder that holds {listed}{', ...' * (len(tops) > _SHOWN)} ({formats})",
             f"give {'one of these, such as ' * (len(tops) > 1)}{tops[0]}",
         )
     if bigfile := next((e for e in below if e.name in _BIGFILE and e.is_file()), None):
-        return (
+        return Look(
             f"a folder in which {bigfile.parent.relative_to(path)} is a block of a BigFile (MP-"
             "Gadget, FastPM), which this version cannot read",
             signatures.table(f'bigfile.Dataset(bigfile.File({in_python(path)})["FOFGroups"])'),
@@ -103,18 +116,19 @@ def _folder(path: Path, detect: Detect) -> tuple[str, str]:
     failed = None
     for entry in [entry for entry in below if entry.is_file()]:
         try:
-            name, fix = known(entry)
+            look = known(entry)
         except MockgalError as error:
             failed = failed or error
             continue
-        if name:
-            return f"a folder in which {entry.relative_to(path)} is {name}", fix
+        if look.what:
+            return Look(f"a folder in which {entry.relative_to(path)} is {look.what}", look.fix)
     if failed is not None:
         raise failed
     entries = sorted(path.iterdir())
     listed = ", ".join(entry.name for entry in entries[:_SHOWN])
     more = ", ..." * (len(entries) > _SHOWN)
-    return f"a folder of no known format, holding {listed}{more}", signatures.OTHERWISE
+    found = f"a folder of no known format, holding {listed}{more}"
+    return Look(found, signatures.OTHERWISE)
 
 
 def _below(path: Path) -> Iterator[Path]:

@@ -16,28 +16,30 @@ from ..rockstar.head import kind_of
 
 LOOKED_AT = 1 << 14  # bytes at the beginning of a file
 PAGE = "docs/how-to/tables.md"
-_FACTS = (
-    "Lbox=..., redshift=..., particle_mass=..., halo_id=..., halo_upid=..., halo_x=..., "
-    "halo_vx=..., halo_m200m=..., ..."
-)
+_COLUMNS = "halo_id=ID, position=X Y Z [Mpc/h], velocity=VX VY VZ [km/s], host_mass=M [Msun/h]"
 OTHERWISE = (
-    "give a halo catalogue in one of these formats; a few lines of Python make a bundle of a table "
-    f"of halos in any other format: {PAGE}"
+    "give a halo catalogue in one of these formats, or its columns as a table (CSV, FITS, Parquet, "
+    f"HDF5) with --columns: {PAGE}"
 )
 
 
 def table(load: str, *, unpickles: bool = False) -> str:
-    """Return how to convert a table that the Python expression ``load`` loads.
+    """Return how to read a table that the Python expression ``load`` loads.
 
     ``unpickles`` tells that loading it may run code in the file.
     """
     return (
         "if you trust its source (loading it may run code in it), "
         * unpickles
-        + f"make a bundle of it in Python: t = {load}; c = halotools.sim_manager."
-        f'UserSuppliedHaloCatalog({_FACTS}), each np.asarray(t["NAME"]); '
-        f'mockgal.pack(c, "halos.hdf5"). {PAGE} shows it line by line'
+        + f"load it in Python and pass the table to mockgal: t = {load}; "
+        f'sim = mockgal.read(t, columns="{_COLUMNS}", mass_definition="200m", box_size="1000 Mpc/h"'
+        f", redshift=..., h=..., omega_m=..., omega_lambda=...). {PAGE} shows it line by line"
     )
+
+
+def columns(path: str = "{name}") -> str:
+    """Return how to read the columns of a file as a table, whatever its format is called."""
+    return f'say what its columns are: --sim {path} --format table --columns "{_COLUMNS}". {PAGE}'
 
 
 def _unpacked(command: str) -> str:
@@ -54,6 +56,14 @@ _TREES = (
 )
 
 
+class Look(NamedTuple):
+    """What a file looks like, what to do with it, and whether it may be a table of columns."""
+
+    what: str
+    fix: str
+    is_table: bool = False
+
+
 class Kind(NamedTuple):
     """A kind of file: how it begins, what it is, and what to do with it.
 
@@ -66,6 +76,8 @@ class Kind(NamedTuple):
         Offset of the magic bytes.
     format : str
         Astropy's name for a table of this kind.
+    is_table : bool
+        Whether the reader of tables may read it.
     """
 
     begin: bytes | str
@@ -73,27 +85,35 @@ class Kind(NamedTuple):
     fix: str
     offset: int = 0
     format: str = ""
+    is_table: bool = False
 
 
 GZIP, ZIP = b"\x1f\x8b", b"PK\x03\x04"
 KINDS = (
     # Archives
-    Kind(b"BZh", "a file compressed with bzip2", _unpacked("bzip2 -dc {name} > {new}")),
-    Kind(b"\xfd7zXZ\0", "a file compressed with xz", _unpacked("xz -dc {name} > {new}")),
+    Kind(
+        b"BZh", "a file compressed with bzip2", _unpacked("bzip2 -dc {name} > {new}"), is_table=True
+    ),
+    Kind(
+        b"\xfd7zXZ\0",
+        "a file compressed with xz",
+        _unpacked("xz -dc {name} > {new}"),
+        is_table=True,
+    ),
     Kind(b"\x28\xb5\x2f\xfd", "a file compressed with zstd", _unpacked("zstd -dc {name} > {new}")),
     Kind(b"\x04\x22\x4d\x18", "a file compressed with lz4", _unpacked("lz4 -dc {name} > {new}")),
     Kind(b"7z\xbc\xaf\x27\x1c", "a 7z archive", _unpacked("7z x {name}")),
     Kind(b"ustar", "a tar archive", _unpacked("tar -xf {name}"), 257),
     # Tables
-    Kind(b"SIMPLE  =", "a FITS file", _ASTROPY, format="fits"),
-    Kind(b"PAR1", "a Parquet table", table("pandas.read_parquet({path})")),
+    Kind(b"SIMPLE  =", "a FITS file", _ASTROPY, format="fits", is_table=True),
+    Kind(b"PAR1", "a Parquet table", table("pandas.read_parquet({path})"), is_table=True),
     Kind(b"ARROW1", "an Arrow (Feather) table", table("pandas.read_feather({path})")),
     Kind(
         b"\x93NUMPY",
         "a NumPy array, without units or cosmology",
         table("numpy.load({path})", unpickles=True),
     ),
-    Kind(r"# %ECSV", "an ECSV table", _ASTROPY, format="ascii.ecsv"),
+    Kind(r"# %ECSV", "an ECSV table", _ASTROPY, format="ascii.ecsv", is_table=True),
     Kind(b"SQLite format 3\0", "an SQLite database", table('pandas.read_sql("SELECT ...", ...)')),
     # Simulations that are not read
     Kind(
@@ -150,17 +170,18 @@ _XML = re.compile(r"\s*<\?xml|\s*<votable", re.I)
 _SEPARATORS = {",": ("commas", "ascii.csv"), "\t": ("tabs", "ascii.tab")}
 
 
-def looks(path: Path) -> tuple[str, str]:
-    """Return what a file is by its first bytes, and what to do; ("", "") if unknown."""
+def looks(path: Path) -> Look:
+    """Return what a file is by its first bytes, and what to do; both are "" if unknown."""
     with open(path, "rb") as file:
         begin = file.read(LOOKED_AT)
-    what, fix = _of(begin, cut=len(begin) == LOOKED_AT)
+    look = _of(begin, cut=len(begin) == LOOKED_AT)
     new = re.sub(r"\.(gz|bz2|xz|zst|lz4)$", "", str(path))
     while Path(new).exists():
         new += ".new"
     words = {"path": in_python(path), "name": in_shell(path), "new": in_shell(new, "NEW")}
     # Replace all in one step, because the name may contain such words.
-    return what, re.sub(r"\{(path|name|new)\}", lambda word: words[word[1]], fix)
+    fix = re.sub(r"\{(path|name|new)\}", lambda word: words[word[1]], look.fix)
+    return look._replace(fix=fix)
 
 
 # Files that mockgal writes and that are no simulations: how they begin, and a mark that follows.
@@ -188,10 +209,10 @@ _OWN = (
 )
 
 
-def _of(begin: bytes, *, cut: bool) -> tuple[str, str]:
+def _of(begin: bytes, *, cut: bool) -> Look:
     """Return what begins with these bytes, and what to do; ``cut`` if the file is longer."""
     if not begin:
-        return "an empty file (first bytes b'')", "copy or download the file again"
+        return Look("an empty file (first bytes b'')", "copy or download the file again")
     if begin.startswith(GZIP):
         return _compressed(begin)
     if begin.startswith(ZIP):
@@ -199,87 +220,91 @@ def _of(begin: bytes, *, cut: bool) -> tuple[str, str]:
     first = begin.split(b"\n")[0].decode("utf-8", "replace")
     for start, mark, what, fix in _OWN:
         if start in begin[:_START] and mark in begin:
-            return what, fix
+            return Look(what, fix)
     for kind in KINDS:
         if isinstance(kind.begin, str):
             matches = re.match(kind.begin, first, re.I) is not None
         else:
             matches = begin[kind.offset : kind.offset + len(kind.begin)] == kind.begin
         if matches:
-            return kind.what, (kind.fix or _ROCKSTAR_BINARY).replace("{format}", kind.format)
+            fix = (kind.fix or _ROCKSTAR_BINARY).replace("{format}", kind.format)
+            return Look(kind.what, fix, kind.is_table)
     return _text(begin, cut=cut)
 
 
-def _compressed(begin: bytes) -> tuple[str, str]:
+def _compressed(begin: bytes) -> Look:
     """Return what is in a gzip file, of which only the beginning is unpacked."""
     command = "gzip -dc {name} > {new}"
     engine = zlib.decompressobj(31)
     try:
         inside = engine.decompress(begin, LOOKED_AT)
     except zlib.error:
-        return "damaged gzip data", "copy or download the file again"
-    what, fix = "", ""
+        return Look("damaged gzip data", "copy or download the file again")
+    look = Look("", "")
     if inside and not inside.startswith(GZIP):
-        what, fix = _of(inside, cut=not engine.eof)
-    if what.startswith("a tar"):
-        return "a tar archive, compressed with gzip", _unpacked("tar -xzf {name}")
-    if not what:
-        return "a file compressed with gzip", _unpacked(command)
-    return f"{what}, compressed with gzip", fix.replace("`cat ", "`gzip -dc ")
+        look = _of(inside, cut=not engine.eof)
+    if look.what.startswith("a tar"):
+        return Look("a tar archive, compressed with gzip", _unpacked("tar -xzf {name}"))
+    if not look.what:
+        return Look("a file compressed with gzip", _unpacked(command), True)
+    fix = look.fix.replace("`cat ", "`gzip -dc ")
+    return Look(f"{look.what}, compressed with gzip", fix, look.is_table)
 
 
-def _zipped(begin: bytes) -> tuple[str, str]:
+def _zipped(begin: bytes) -> Look:
     """Return what a zip archive is, by the name of its first file."""
     length = int.from_bytes(begin[26:28], "little")
     first = begin[30 : 30 + length].decode("utf-8", "replace")
     if first.endswith(".npy"):
-        return "NumPy arrays (npz), without units or cosmology", table(
-            "numpy.load({path})", unpickles=True
+        return Look(
+            "NumPy arrays (npz), without units or cosmology",
+            table("numpy.load({path})", unpickles=True),
+            True,
         )
     if first.endswith("data.pkl"):
-        return "network weights of PyTorch, which mockgal never loads", OTHERWISE
+        return Look("network weights of PyTorch, which mockgal never loads", OTHERWISE)
     if first.startswith("[Content_Types]"):
-        return "an Excel workbook", table("pandas.read_excel({path})")
-    return "a zip archive", _unpacked("python -m zipfile -e {name} FOLDER")
+        return Look("an Excel workbook", table("pandas.read_excel({path})"))
+    return Look("a zip archive", _unpacked("python -m zipfile -e {name} FOLDER"))
 
 
-def _text(begin: bytes, *, cut: bool) -> tuple[str, str]:
+def _text(begin: bytes, *, cut: bool) -> Look:
     """Return what a text is; it is a table if its lines have the same number of values."""
     try:
         text = begin.decode("utf-8")
     except UnicodeDecodeError as error:
         if error.start < len(begin) - 4:  # else the last character is incomplete
-            return "", ""
+            return Look("", "")
         text = begin[: error.start].decode("utf-8")
     if any(ord(c) < 32 and c not in "\t\r\n\f" for c in text):
-        return "", ""
+        return Look("", "")
     if text.startswith(_MARK):
-        return (
+        return Look(
             "a text that begins with a byte-order mark",
             r"`cat {name} | sed '1s/^\xEF\xBB\xBF//' > {new}`, and give the new file",
         )
     if _XML.match(text):
         if "<votable" in text.lower():
-            return "a VOTable", _ASTROPY.replace("{format}", "votable")
-        return "XML", OTHERWISE
+            return Look("a VOTable", _ASTROPY.replace("{format}", "votable"), True)
+        return Look("XML", OTHERWISE)
     lines = [line for line in text.splitlines() if line.strip()]
     if cut:
         lines = lines[:-1]
     if not lines:
-        return "", ""
+        return Look("", "")
     return _table_of(lines)
 
 
-def _table_of(lines: list[str]) -> tuple[str, str]:
+def _table_of(lines: list[str]) -> Look:
     head = lines[0]
     plain = re.sub(r"[,;\s]+", " ", head).strip()
     if kind_of("#" + plain.lstrip("# ")):
         if not head.lstrip().startswith("#"):
-            return (
+            return Look(
                 "a halo list whose first line lacks its #",
                 "`cat {name} | sed '1s/^/#/' > {new}`, and give the new file",
             )
-        return (
+        return Look(
             "a halo list whose values are separated by commas",
             "`cat {name} | tr ',' ' ' > {new}`, and give the new file",
         )
@@ -287,13 +312,12 @@ def _table_of(lines: list[str]) -> tuple[str, str]:
     for separator, (word, form) in _SEPARATORS.items():
         width = {len(row.split(separator)) for row in rows}
         if len(rows) > 1 and len(width) == 1 and max(width) > 2:
-            return f"a text table with values separated by {word}", _ASTROPY.replace(
-                "{format}", form
-            )
+            what = f"a text table with values separated by {word}"
+            return Look(what, _ASTROPY.replace("{format}", form), True)
     width = {len(row.split()) for row in rows[1:]}
     if len(rows) > 2 and len(width) == 1 and max(width) > 2 and _are_numbers(rows[1]):
-        return "a text table", _ASTROPY.replace("{format}", "ascii")
-    return "", ""
+        return Look("a text table", _ASTROPY.replace("{format}", "ascii"), True)
+    return Look("", "", True)
 
 
 def _are_numbers(row: str) -> bool:

@@ -31,7 +31,7 @@ import mockgal
 from mockgal.columns import GALAXY_COLUMNS
 from mockgal.errors import CorruptFileError, FormatError, MockgalError
 from mockgal.layout import ESSENTIALS
-from mockgal.readers.mocks import fits_file
+from mockgal.readers import fits_file
 from mockgal.readers.mocks.reader import describe_galaxies, read_galaxies
 
 NAMES = list(GALAXY_COLUMNS)

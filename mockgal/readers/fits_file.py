@@ -18,9 +18,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import CorruptFileError, HeaderError, UnsafeInputError, shown
-from ...system.files.fits_checksum import ALL_ONES, BLOCK, Checksum, padded
-from ..hdf5.safe import BOMB_BYTES, BOMB_RATIO
+from ..errors import CorruptFileError, HeaderError, UnsafeInputError, shown
+from ..system.files.fits_checksum import ALL_ONES, BLOCK, Checksum, padded
+from .hdf5.safe import BOMB_BYTES, BOMB_RATIO
 
 MAX_HEADER = 1 << 24  # bytes, or 200,000 cards
 AGAIN = "copy the file again and compare its checksum with the source's, or make it again"
@@ -324,7 +324,12 @@ def read_data(file: BinaryIO, hdu: HDU, limit: int) -> bytes:
 
 
 def read_rows(
-    file: BinaryIO, hdu: HDU, record: np.dtype[Any], chunk_rows: int
+    file: BinaryIO,
+    hdu: HDU,
+    record: np.dtype[Any],
+    chunk_rows: int,
+    *,
+    must_have_sum: bool = True,
 ) -> Iterator[tuple[int, NDArray[Any]]]:
     """Yield the rows of a table in order, in chunks; each chunk overwrites the one before.
 
@@ -336,6 +341,9 @@ def read_rows(
         Big-endian type of a row, as in the file.
     chunk_rows : int
         Rows held at a time, at least 4.
+    must_have_sum : bool
+        Whether a table without CHECKSUM and DATASUM, which the standard does not ask for, is
+        refused.
 
     Yields
     ------
@@ -348,18 +356,26 @@ def read_rows(
     CorruptFileError
         The data fail their DATASUM; raised after the last chunk.
     """
-    stated, total = check_header(hdu), Checksum()
-    rows = hdu.data_bytes // record.itemsize
+    summed = must_have_sum or {"DATASUM", "CHECKSUM"} <= hdu.cards.keys()
+    stated, total = check_header(hdu) if summed else 0, Checksum()
+    heap = hdu.cards.get("PCOUNT") or 0  # bytes of columns of variable length, after the rows
+    rows = (hdu.data_bytes - int(heap)) // record.itemsize
     step = max(4, chunk_rows // 4 * 4)  # whole words of the checksum for any length of a row
     buffer, padding = bytearray(min(step, rows) * record.itemsize + BLOCK), memoryview(b"")
     file.seek(hdu.data_start)
     for start in range(0, rows, step):
         stop = min(start + step, rows)
         size = (stop - start) * record.itemsize
-        # the last piece includes the padding
-        view = memoryview(buffer)[: size if stop < rows else hdu.end - file.tell()]
+        # the last piece includes the padding, or whole words of the heap
+        last = hdu.end - file.tell() if not heap else -(-size // 4) * 4
+        view = memoryview(buffer)[: size if stop < rows else last]
         _fill(file, hdu, view)
         total.add(view)
-        padding = view[size:]
+        padding = view[size:] if not heap else memoryview(b"")
         yield start, np.frombuffer(view[:size], dtype=record)
-    _check_data(hdu, total.value, stated, padding)
+    while summed and file.tell() < hdu.end:
+        view = memoryview(buffer)[: min(BLOCK, hdu.end - file.tell())]
+        _fill(file, hdu, view)
+        total.add(view)
+    if summed:
+        _check_data(hdu, total.value, stated, padding)
