@@ -65,9 +65,8 @@ def read(
     Parameters
     ----------
     path : path-like or object
-        A bundle, one file of a set, or a directory; a halo catalogue of halotools
-        (`UserSuppliedHaloCatalog`, `CachedHaloCatalog`); or a table of halos: an astropy Table, a
-        frame of pandas or polars, or a dict of arrays.
+        A bundle, one file of a set, or a directory; a halo catalogue of halotools; or a table of
+        halos: an astropy Table, a frame of pandas or polars, or a dict of arrays.
     format : str, optional
         Name of the reader (docs/how-to/read-your-simulation.md); by default found from the content.
     density : path-like, optional
@@ -99,16 +98,13 @@ def read(
     w0, wa : float, optional
         Equation of state of dark energy, w0 + wa (1 - a), for files that do not state it.
     box_size : float or str, optional
-        Side of the box, for files that do not state it: in comoving Mpc/h, or a text with its unit,
-        such as ``"100 Mpc"``.
+        Side of the box, for files that do not state it: in comoving Mpc/h, or ``"100 Mpc"``.
     redshift : float, optional
         Redshift, for files that do not state it.
     particle_mass : float or str, optional
-        Mass of a dark matter particle, for files that do not state it: in Msun/h, or a text with
-        its unit, such as ``"1e9 Msun/h"``.
+        The same for the mass of a dark matter particle: in Msun/h, or ``"1e9 Msun/h"``.
     columns : str or mapping, optional
-        For tables: the columns of each quantity, such as ``"halo_id=id, position=x y z [kpc/h]"``,
-        or the same by quantity, ``{"position": "x y z [kpc/h]"}`` (docs/how-to/tables.md).
+        For tables: ``"position=x y z [kpc/h], ..."``, or the same by quantity.
     chunk_rows : int
         Rows read at a time; the result does not depend on it.
 
@@ -128,8 +124,7 @@ def read(
     from ..readers.tables.quantities import map_text
 
     options = ReadOptions(**stated_facts(options._asdict()))
-    if options.columns is not None:
-        options = options._replace(columns=map_text(options.columns))
+    options = options._replace(columns=map_text(options.columns) or None)
     try:
         with listening() as warnings:
             scene: Scene = read_scene(path, options, format)
