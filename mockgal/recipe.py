@@ -29,6 +29,8 @@ _MAX_BYTES = 100_000
 _RECIPE = plain_yaml.Dialect(depth=4, values=5000, text=4096)
 _FIX = "check its path and what is in it; docs/reference/recipe.md has an example"
 
+# Keys that recipes of earlier versions did not have: at their default they change no digest.
+_SINCE = ("superslab", "uncleaned")
 _QUANTITIES = {"box_size": "100 Mpc/h", "particle_mass": "1e9 Msun/h"}
 _KINDS = {  # pydantic's kinds of errors, as a user would say what is allowed
     "missing": "a value",
@@ -192,6 +194,7 @@ class Recipe(BaseModel):
             apart |= {"columns"}
         if not self.populate:
             apart |= {"populate", "populate_options"}
+        apart |= {name for name in _SINCE if not getattr(self, name)}
         values = self.model_dump(mode="json", exclude=apart)
         values["painter_options"] = {
             key: Path(value).name if option.is_path(value) else value
