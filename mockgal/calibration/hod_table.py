@@ -29,12 +29,12 @@ from .satellites import heavier
 Array = NDArray[Any]
 Progress = Callable[[int, int, str], None]
 
-MEASURED = ("pairs", "host_mass_ratio", "bins", "bins_joined", "errors", "version")  # recorded
+MEASURED = ("pairs", "host_mass_ratio", "bins", "bins_joined", "errors", "version")  # recorded keys
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """How a sample becomes rows of the table: bins and thresholds, log10 of Msun/h."""
+    """Bin edges and thresholds that turn a sample into rows of the table, log10 of Msun/h."""
 
     edges: Array
     log_limit: float
@@ -52,10 +52,10 @@ class _Rows:
         )
 
     def left_out(self, sample: PairedSample, columns: Mapping[str, Array]) -> dict[str, int]:
-        """Count galaxies and satellites that rows hold only in part, or not at all.
+        """Count galaxies that no row includes, and satellites heavier than their host.
 
-        Luminous galaxies of the hydrodynamic runs that are in no bin or no resolved host, and
-        gravity-only satellites that are heavier than their host.
+        The former are luminous galaxies of the hydrodynamic runs outside all bins or in an
+        unresolved host, the latter gravity-only satellites.
         """
         runs = sample.hydro
         luminous = is_luminous(runs.log_stellar_mass, self.log_floor)
@@ -78,32 +78,32 @@ def measure(
     progress: Progress | None = None,
     **options: Any,
 ) -> HODTable:
-    """Measure the calibration table of one pair of runs, or of several taken together.
+    """Measure the calibration table of one pair of runs, or of several together.
 
     Parameters
     ----------
     pairs : sequence of (Scene, Scene)
-        Each a hydrodynamic run and its gravity-only twin at one redshift.
+        Hydrodynamic runs, each with its gravity-only twin at the same redshift.
     name : str
-        What the table will be called.
+        Name of the table.
     provenance : mapping
-        Added to what is recorded of the runs; ``references`` is a list of citations.
+        Added to the record of the runs; ``references`` is a list of citations.
     progress : callable, optional
         Called with (done, total, what).
     **options
-        Those of `mockgal.calibration.request.Request`: ``luminosity_floor`` and
-        ``least_particles``, and what has a default.
+        Fields of `mockgal.calibration.request.Request`; ``luminosity_floor`` and
+        ``least_particles`` are required.
 
     Raises
     ------
     UsageError
-        Edges that do not increase, a floor or particle number that is not positive.
+        If bin edges do not increase, or a floor or number of particles is not positive.
     HeaderError, DomainError, MissingDatasetError
-        The runs of a pair differ in box, redshift, cosmology, phases or mass definition; stellar
-        masses missing in the first, or present in the second; no particle mass; or pairs that do
-        not go together.
+        If the runs of a pair differ in box, redshift, cosmology, phases or mass definition; if the
+        first lacks stellar masses or the second has them; if the particle mass is unknown; or if
+        the pairs cannot be combined.
     BadValueError
-        Too few hosts for a host-mass ratio.
+        If there are too few hosts for a host-mass ratio, or no galaxy reaches the floor.
     """
     request = Request(**options)
     taken = [key for key in provenance if key in MEASURED]
@@ -150,7 +150,7 @@ def measure(
 def _columns(
     rows: _Rows, sample: PairedSample, request: Request, progress: Progress | None
 ) -> tuple[dict[str, Array], str]:
-    """The columns, with jackknife errors where these are asked for, and how these were made."""
+    """Return the columns, with jackknife errors if requested, and a description of the errors."""
     columns = rows.columns(sample)
     if not np.any(columns["luminous_hydro"]):
         raise BadValueError(
@@ -185,7 +185,7 @@ def _with_nodes(ratio: tuple[Array, Array]) -> tuple[Array, Array]:
 def _bins(
     sample: PairedSample, request: Request, log_limit: float
 ) -> tuple[Array, dict[str, str | list[str]]]:
-    """The edges of the bins, and what is recorded of them."""
+    """Return the bin edges, and the record of how they were chosen."""
     if request.edges is not None:
         return np.asarray(request.edges), {"bins": "as given", "bins_joined": []}
     width, least = request.bin_width, request.least_hosts
@@ -197,7 +197,7 @@ def _bins(
 def _choose_edges(
     sample: PairedSample, width: float, least: int, log_limit: float
 ) -> tuple[Array, list[str]]:
-    """Bins over all resolved hosts, sparse ones joined, and what was joined in words."""
+    """Return bin edges over all resolved hosts, sparse bins joined, and a text for each join."""
 
     def grid(log_mass: Array) -> Array:
         if not len(log_mass):

@@ -81,60 +81,61 @@ def train(
 ) -> Weights:
     """Train the dm2gal network on one pair of runs, or on several together.
 
-    The same call goes on with a training that was stopped, to the same weights (on a CPU, with as
-    many threads).
+    If a training was interrupted, the same call continues it. On a CPU with the same number of
+    threads, the resulting weights are the same.
 
     Parameters
     ----------
     dark, hydro : path-like, Scene, or sequence of these
-        Gravity-only runs with their particles or density, and their hydrodynamic twins, in one
+        Gravity-only runs with their particles or density, and their hydrodynamic twins in the same
         order.
     out : path-like
-        The weights' file, ``.safetensors``; a card with their scores on held-out subhalos is
-        written beside it, with ``.card.md`` after its name, and with ``.split.png`` a picture of
-        what was held out.
+        File of the weights, ``.safetensors``. Two files are written beside it, with endings added
+        to its name: a card with the scores on held-out subhalos (``.card.md``), and a picture of
+        what was held out (``.split.png``).
     seed : int
-        Of the first weights, the order of subhalos, the symmetries and the draws of the card.
+        Seed of the initial weights, the order of subhalos, the symmetries and the draws of the
+        card.
     density : path-like, or sequence of these
-        Density grids of the matter of the gravity-only runs, in their order, where there are no
-        particles, or in place of them (see `mockgal.read`).
+        Density grids of the matter of the gravity-only runs, in their order, used instead of
+        particles (see `mockgal.read`).
     preset : str or Architecture
-        A key of `mockgal.painters.cnn.architecture.PRESETS`, or an architecture; that has its own
+        A key of `mockgal.painters.cnn.architecture.PRESETS`, or an architecture, which has its own
         width.
     width : int, optional
-        Channels of the preset's first stage; by default 16.
+        Channels of the preset's first stage; 16 by default.
     target : str
-        ``stellar_mass`` of the galaxy that is matched with each gravity-only subhalo, and after it,
-        with commas between, other columns of its subhalo
-        (`mockgal.training.data.targets.targets_of`); or ``voxel``: the stellar mass in the
-        subhalo's voxel, as arXiv:2012.00186.
+        ``stellar_mass`` of the galaxy matched with each gravity-only subhalo, optionally followed
+        by other columns of its subhalo, separated by commas
+        (`mockgal.training.data.targets.targets_of`); or ``voxel``, the stellar mass in the
+        subhalo's voxel, as in arXiv:2012.00186.
     voxel_size : float or str, optional
-        In Mpc/h, or a text with a unit. Without it and ``grid_size`` see
-        `mockgal.tasks.pairs.chosen_voxel_size`.
+        Side of a voxel in comoving Mpc/h, or a text with a unit. If neither this nor ``grid_size``
+        is given, see `mockgal.tasks.pairs.chosen_voxel_size`.
     grid_size : int, optional
-        Voxels along a side of the first box, instead.
+        Number of voxels along a side of the first box, instead of ``voxel_size``.
     sampling : str, optional
-        A key of `mockgal.training.request.SAMPLING`: how often subhalos are shown. By default
-        ``target`` for a network that gives the mean alone, as arXiv:2012.00186, else ``input``,
-        which leaves the distribution at given inputs as it is.
+        How often subhalos are shown, a key of `mockgal.training.request.SAMPLING`. The default is
+        ``target`` for a network that predicts only the mean, as in arXiv:2012.00186, and otherwise
+        ``input``, which preserves the distribution at given inputs.
     luminosity_floor : float or str, optional
-        Least stellar mass that counts as luminous: in Msun/h, or a text with a unit. By default
-        that of 10 star particles of the hydrodynamic run.
+        Least stellar mass that counts as luminous, in Msun/h or a text with a unit. The default is
+        10 star particles of the hydrodynamic run.
     least_particles : int
-        Least gravity-only particles of a subhalo that is deposited and trained on.
+        Least number of gravity-only particles of a subhalo that is deposited and trained on.
     match : str, optional
         How subhalos are matched; see `mockgal.calibration.matching.match.match`.
     search : int, optional
-        Train so many networks, with numbers that are searched for
-        (`mockgal.training.search.Ranges`), and keep the best. A number that is given here, or by an
-        architecture, is not searched.
+        Train this number of networks, searching for the values of
+        `mockgal.training.search.Ranges`, and keep the best. A value that is given here, or by an
+        architecture, is not searched for.
     name : str, optional
-        What the weights are called; by default the name of the file.
+        Name of the weights; by default the name of the file.
     folder : path-like, optional
-        For checkpoints, logs, and while training is not done the fields of the runs; by default
-        ``out`` with ``.training`` after its name.
+        Folder for checkpoints and logs and, until training is done, the fields of the runs. The
+        default is ``out`` with ``.training`` added to its name.
     provenance : mapping, optional
-        Stored with the weights: ``summary``, ``caution``, ``citation`` and whatever else.
+        Stored with the weights: ``summary``, ``caution``, ``citation`` or any other key.
     overwrite : bool
         Replace the weights, their card and the picture.
     progress : callable, optional
@@ -149,15 +150,15 @@ def train(
     Returns
     -------
     Weights
-        With the runs, their files, the matching, the split, and the scores in their provenance.
+        Their provenance has the runs, their files, the matching, the split and the scores.
 
     Raises
     ------
     UsageError
-        The packages of the extra ``train`` are not installed; options that cannot be; an output
-        that exists.
+        If the packages of the extra ``train`` are not installed, an option is not allowed, or an
+        output exists.
     MockgalError
-        Runs that are no twins or do not go together, regions that overlap, and whatever
+        If runs are not twins or cannot be combined, if regions overlap, or if
         `mockgal.training.loop.train` raises.
     """
     from ..system.progress import shown

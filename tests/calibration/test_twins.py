@@ -103,7 +103,7 @@ def test_other_phases(ids, exit_code):
     """Unrelated runs have the same ids, masses, box and cosmology."""
     twins = make_twins(200, unlike=True)
     hydro = twins.hydro if ids else replace(twins.hydro, members=None)
-    with pytest.raises(HeaderError, match=r"\d of the 100 heaviest hosts .* by chance") as caught:
+    with pytest.raises(HeaderError, match=r"\d of the 100 heaviest") as caught:
         check_twins(hydro, twins.dark)
     assert caught.value.exit_code == exit_code
     assert "50% or more" in caught.value.expected
@@ -120,7 +120,7 @@ def test_positions_that_are_shuffled():
     step[central] = np.random.default_rng(1).permutation(halos["position"][central])
     step[central] -= halos["position"][central]
     position = halos["position"] + step[halos.host_row]
-    with pytest.raises(HeaderError, match=r"\(100.0%\) with a neighbour .* log masses -?0\.[01]"):
+    with pytest.raises(HeaderError, match=r"\(100\.0%\).* -?0\.[01]"):
         check_twins(at(hydro, position), dark)
     position = np.random.default_rng(1).permutation(halos["position"])
     with pytest.raises(HeaderError, match="heaviest hosts"):
@@ -159,7 +159,7 @@ def test_runs_given_the_wrong_way_round():
         check_twins(twins.dark, twins.hydro)
     light, heavy = (s.snapshot.particle_mass for s in (twins.hydro, twins.dark))
     swapped = changed(twins.hydro, particle_mass=heavy), changed(twins.dark, particle_mass=light)
-    with pytest.raises(HeaderError, match="give the hydrodynamic run first"):
+    with pytest.raises(HeaderError, match="hydrodynamic run first"):
         check_twins(*swapped)
     heavier = of_cosmology(changed(twins.hydro, particle_mass=2 * PARTICLE), omega_b=None)
     with pytest.raises(HeaderError, match="1 at most"):

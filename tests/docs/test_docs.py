@@ -13,6 +13,12 @@ sys.path.insert(0, str(ROOT / "docs"))
 import make_reference  # noqa: E402
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+BY_HAND = [
+    page
+    for page in PAGES
+    if "decisions" not in page.parts
+    and (page.parent.name != "reference" or page.name not in make_reference.PAGES)
+]
 
 
 @pytest.mark.parametrize("page", make_reference.PAGES)
@@ -44,3 +50,13 @@ def test_every_page_can_be_reached():
     ).read_text()
     for page in (ROOT / "docs").rglob("*.md"):
         assert page.name == "README.md" or page.name in index, page
+
+
+@pytest.mark.parametrize("page", BY_HAND, ids=lambda p: str(p.relative_to(ROOT)))
+def test_lines_of_prose_are_at_most_100_characters(page):
+    """Outside of tables and code, fenced or indented."""
+    fenced = False
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        fenced ^= line.startswith("```")
+        if not fenced and not line.startswith(("|", "    ")):
+            assert len(line) <= 100, f"{page.name}, line {number}: {len(line)} characters"

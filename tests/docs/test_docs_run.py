@@ -168,6 +168,7 @@ OF_PAGES = {
     "hosts-without-subhalos.md": [hosts],
     "measure-a-mock.md": [mock("demo/mock.fits"), pair("hydro/groups_099", "dark/groups_099")],
     "paint-with-the-network.md": [bundle_of_the_demo("dark.hdf5"), weights("net.safetensors")],
+    "populate.md": [hosts],
     "read-your-simulation.md": [
         bundle_of_the_demo("output/groups_002"),
         part_of_a_catalogue,

@@ -322,14 +322,14 @@ def test_weights_that_are_no_masses(bad):
         lambda: deposit(np.ones((9, 3)), mass, grid_size=8, box_size=10.0),
         lambda: Deposit(8, 10.0, "CIC", mass_bound=100.0).add(np.ones((9, 3)), mass),
     ):
-        with pytest.raises(BadValueError, match=r"2 that are negative or not finite.*row 3"):
+        with pytest.raises(BadValueError, match=r"\b2 .*negative.*row 3"):
             give()
 
 
 def test_more_mass_than_the_bound():
     field = Deposit(8, 10.0, "CIC", mass_bound=10.0)
     field.add(np.ones((9, 3)), 1.0)
-    with pytest.raises(BadValueError, match=r"a sum above 10.*total mass of all"):
+    with pytest.raises(BadValueError, match=r"above 10.*total mass"):
         field.add(np.ones((2, 3)), 1.0)
     with pytest.raises(UsageError, match="failed with an error"):  # not a field of some particles
         field.finish()

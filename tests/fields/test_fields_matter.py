@@ -241,7 +241,7 @@ def test_matter_within_the_tolerance(factor):
 
 
 def test_too_little_memory():
-    with pytest.raises(ResourceError, match=r"expected at least 557056, for one plane of 64\^2"):
+    with pytest.raises(ResourceError, match=r"557056.*64\^2"):
         field_of(particles(*rows(10)), memory=1 << 19)
 
 
@@ -263,7 +263,7 @@ def test_a_full_disk_is_told(scratch, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(spill.tempfile, "TemporaryFile", lambda dir: Full())
-    with pytest.raises(OutputError, match=r"No space left.*Fix: free some space"):
+    with pytest.raises(OutputError, match=r"No space left.*Fix: "):
         field_of(particles(*rows(10)), memory=LITTLE, scratch=scratch)
 
 

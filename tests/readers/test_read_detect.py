@@ -29,7 +29,7 @@ def test_unknown_content_is_shown(tmp_path):
         detect(tmp_path)
     with h5py.File(tmp_path / "x.hdf5", "w") as file:
         file["one"], file["two/three"] = 1, 2
-    with pytest.raises(FormatError, match="an HDF5 file of no known format, holding one, two"):
+    with pytest.raises(FormatError, match=r"HDF5 .*one, two"):
         detect(tmp_path / "x.hdf5")
 
 
@@ -85,7 +85,7 @@ def test_formats_that_are_known_but_not_read(tmp_path, content, words):
 def test_a_snapshot_is_not_a_catalogue(tmp_path):
     write_gadget4(tmp_path)
     for path in (tmp_path / "snapdir_002", tmp_path / "snapdir_002/snap_002.0.hdf5"):
-        with pytest.raises(FormatError, match=r"a snapshot.*give the catalogue, groups_002"):
+        with pytest.raises(FormatError, match=r"a snapshot.*groups_002"):
             read(path)
 
 

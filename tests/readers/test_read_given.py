@@ -184,13 +184,13 @@ def test_a_fact_that_the_file_contradicts_is_refused(tmp_path, name, fact):
 @pytest.mark.parametrize(("fact", "wrong"), [("box_size", -5.0), ("particle_mass", np.nan)])
 def test_values_that_cannot_be(tmp_path, fact, wrong):
     path = _rockstar(tmp_path / "list", fact)
-    with pytest.raises(UsageError, match=f"{FLAG[fact]}: found {wrong}.* a number above 0"):
+    with pytest.raises(UsageError, match=f"{FLAG[fact]}: found {wrong}.* above 0"):
         read(path, ReadOptions(**{fact: wrong}))
 
 
 def test_a_reader_that_ignores_a_fact_is_noticed(tmp_path):
     scene = read(_rockstar(tmp_path / "list", "particle_mass"))
-    with pytest.raises(UsageError, match="--particle-mass: found 1e\\+09 Msun/h, expected none"):
+    with pytest.raises(UsageError, match="--particle-mass: found 1e\\+09 Msun/h"):
         given.check(scene.snapshot, ReadOptions(particle_mass=1e9), "x")
     given.check(replace(scene.snapshot, particle_mass=1.0005e9), ReadOptions(particle_mass=1e9), "")
 

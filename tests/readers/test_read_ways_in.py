@@ -139,7 +139,7 @@ class TestFolders:
         for number in (1, 2):
             write_gadget4(tmp_path / "output", number=number, files=2)
         assert detect(tmp_path / "output") == "gadget4"
-        with pytest.raises(UsageError, match=r"several outputs, 001, 002.*output that you want"):
+        with pytest.raises(UsageError, match="001, 002"):
             mockgal.read(tmp_path / "output")
         error = refusal(tmp_path)
         assert "output (gadget4)" in error.found

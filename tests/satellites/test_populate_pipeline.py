@@ -126,7 +126,7 @@ def test_a_painter_that_predicts_none():
 def test_satellites_are_refused_before_the_painter_is_asked():
     sim = hosts(30)
     made = mockgal.populate(sim, law(sim), seed=1)
-    with pytest.raises(UsageError, match="satellites in the catalogue already"):
+    with pytest.raises(UsageError, match=r"satellites .*already"):
         mockgal.populate(made, StandIn(), seed=1)
 
 

@@ -491,12 +491,12 @@ def test_what_the_law_lacks_is_refused(scene, options):
 
 
 def test_satellites_already_there(populated):
-    with pytest.raises(UsageError, match=r"\d+ satellites in the catalogue already"):
+    with pytest.raises(UsageError, match=r"\d+ satellites"):
         populate(populated, law(populated), seed=1)
 
 
 def test_a_law_of_other_hosts(scene):
-    with pytest.raises(InternalError, match="in the order of rows"):
+    with pytest.raises(InternalError, match="order of rows"):
         populate(scene, law(hosts(10)), seed=1)
     far = law(scene)
     with pytest.raises(InternalError, match="radii"):

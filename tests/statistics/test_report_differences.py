@@ -83,7 +83,7 @@ def test_gaps_that_no_cut_mends_are_told():
     poor = made()
     poor = poor.with_completeness(poor.completeness.lacking(TOO_FEW["satellite"]))
     (said,) = told(made(), poor)
-    assert "gaps that no cut can mend: none known (a), many satellites of the law" in said
+    assert "none known (a), many satellites of the law" in said
     assert told(poor, poor) == []
 
 

@@ -44,7 +44,7 @@ def test_no_folder_of_the_system_has_room(monkeypatch):
         raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found in ['/tmp']")
 
     monkeypatch.setattr(tempfile, "gettempdir", full)
-    with pytest.raises(OutputError, match=r"No usable .*'/tmp'.*free some space.*TMPDIR"):
+    with pytest.raises(OutputError, match=r"'/tmp'.*TMPDIR"):
         scratch_folder(None)
 
 

@@ -81,7 +81,7 @@ def test_text_in_the_form_of_floats():
     ids = 20_000_001 + np.arange(50)
     check_text(ids, at)  # no single precision holds the odd ones
     for bad in (ids // 2 * 2, ids + 2**53):
-        with pytest.raises(BadValueError, match="row 0: found 50 ids written as floats"):
+        with pytest.raises(BadValueError, match="row 0: found 50 ids"):
             check_text(bad, at)
     check_text(np.array([-1, 2, 2**24 - 1]), at)
 

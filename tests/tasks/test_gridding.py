@@ -211,7 +211,7 @@ def test_an_option_that_is_misspelt(demo_bundle, tmp_path):
 
 def test_no_particles(scene, tmp_path):
     write_bundle(scene, tmp_path / "halos.hdf5", particles=False)
-    with pytest.raises(UsageError, match="a simulation without particles"):
+    with pytest.raises(UsageError, match="without particles"):
         mockgal.field(tmp_path / "halos.hdf5", tmp_path / "f.hdf5", grid_size=8)
 
 
@@ -222,7 +222,7 @@ def test_the_output_is_kept(demo_bundle, tmp_path):
         mockgal.field(demo_bundle, path, grid_size=8)
     assert path.read_text() == "old"
     sim = shutil.copy(demo_bundle, tmp_path / "sim.hdf5")
-    with pytest.raises(UsageError, match="an output that is the input"):
+    with pytest.raises(UsageError, match="the input"):
         mockgal.field(sim, sim, grid_size=8, overwrite=True)
     assert Path(sim).read_bytes() == demo_bundle.read_bytes()
 
@@ -309,10 +309,10 @@ def test_the_output_is_not_the_grid(build_demo, grid_file, tmp_path):
     path = Path(shutil.copy(grid_file, tmp_path / "grid.hdf5"))
     result = build_demo("--density", "grid.hdf5", "--out", "grid.hdf5", "--overwrite")
     assert result.returncode == 2
-    assert "an output that is the input" in result.stderr
+    assert "the input" in result.stderr
     assert path.read_bytes() == grid_file.read_bytes()
     values = {"sim": "not read yet", "density": path, "painter": "hod", "out": path}
-    with pytest.raises(UsageError, match="an output that is the input"):
+    with pytest.raises(UsageError, match="the input"):
         pipeline.build(recipe.check(values | {"overwrite": True}, "test"))
 
 

@@ -153,10 +153,8 @@ def test_options_that_some_statistics_do_not_have_are_told(mockgal_command, mock
         *("--grid", 32, "--weight", "number", "--jackknife", 2, "--no-plots"),
     )
     assert result.returncode == 0, result.stderr
-    assert result.stderr.splitlines() == [
-        f"mockgal: warning: option {option} has no effect on mass_function"
-        for option in ("grid_size", "weight")
-    ]
+    warned = zip(result.stderr.splitlines(), ("grid_size", "weight"), strict=True)
+    assert all(option in line and "mass_function" in line for line, option in warned)
 
 
 def test_a_gravity_only_run_has_no_galaxies_to_measure(mockgal_command, demo_bundle, tmp_path):

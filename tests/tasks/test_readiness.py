@@ -76,7 +76,7 @@ def test_what_is_refused_names_a_way_that_works(tmp_path):
         mockgal.paint(sim, "hod", seed=1)
     stated = mockgal.read(path, particle_mass="1.339e9 Msun/h")
     assert len(mockgal.paint(stated, "hod", seed=1))
-    with pytest.raises(DomainError, match="read it with --mass-definition 200m"):
+    with pytest.raises(DomainError, match=r"read .*--mass-definition 200m"):
         mockgal.paint(stated, "hod", seed=1, model="leauthaud11", luminosity_floor="1e9 Msun/h")
 
 
@@ -91,7 +91,7 @@ def test_masses_that_the_file_lacks_are_not_advised(tmp_path):
     bundle = tmp_path / "b.hdf5"
     mockgal.pack(hlist(tmp_path, 0.3), bundle, **FACTS)
     sim = mockgal.read(bundle)
-    with pytest.raises(DomainError, match="pack the original again with --mass-definition 200m"):
+    with pytest.raises(DomainError, match=r"pack .*--mass-definition 200m"):
         mockgal.paint(sim, "hod", seed=1, model="leauthaud11", luminosity_floor="1e9 Msun/h")
 
 

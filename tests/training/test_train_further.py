@@ -381,5 +381,5 @@ def test_redshifts_that_are_only_held_out(universes, tmp_path):
         [at(getattr(m, kind), min(k, 1), f"{kind} {k}") for k, m in enumerate(made)]
         for kind in ("dark", "hydro")
     )
-    with pytest.raises(DomainError, match="held-out runs at redshifts 0 to 1, training runs at 0"):
+    with pytest.raises(DomainError, match=r"0 to 1, .* at 0"):
         train(dark, hydro, tmp_path / "w.safetensors", target="stellar_mass")

@@ -313,13 +313,13 @@ def test_all_of_a_pair_that_was_not_trained_on(pair, trained):
         warnings.simplefilter("error", MockgalWarning)
         scores = mockgal.evaluate(weights, other.dark, other.hydro)
     same = replace(other.dark, snapshot=replace(other.dark.snapshot, name=pair[0].snapshot.name))
-    with pytest.warns(MockgalWarning, match="of this name was used in training"):
+    with pytest.warns(MockgalWarning, match="used in training"):
         assert mockgal.evaluate(weights, same, other.hydro)["mass"] == scores["mass"]
     light = other.dark.halos.columns | {"mass": np.minimum(other.dark.halos["mass"], 1e9)}
     light = replace(other.dark, halos=replace(other.dark.halos, columns=light))
     with pytest.raises((BadValueError, DomainError)) as caught:
         mockgal.evaluate(weights, light, other.hydro)
-    assert "used in training, or to choose" not in str(caught.value)
+    assert "used in training, or" not in str(caught.value)
     above = other.dark.halos["mass"] >= weights.domain.least_subhalo_mass
     assert scores["subhalos"] == np.sum(above)
     assert scores["runs"][0]["trained_on"] is False
@@ -396,7 +396,7 @@ def test_a_corrected_loss(pair, tmp_path):
         assert weights.provenance["training_data"]["sampling"] == SAMPLING[how]
     assert shown == {"corrected": ["weights", "loss_weights"], "natural": []}
     mean_only = replace(loop_samples.NET, outputs=MEAN_ONLY)
-    with pytest.raises(UsageError, match="corrected, for a network that gives the mean alone"):
+    with pytest.raises(UsageError, match=r"corrected, .*mean"):
         train(pair, tmp_path / "w.safetensors", mean_only, sampling="corrected")
 
 
@@ -417,7 +417,7 @@ def test_several_pairs_with_the_last_held_out(pair, tmp_path):
     assert card_of(weights, scores) == text  # the pair that is held out, alone
     assert card_of(weights, mockgal.evaluate(weights, darks, hydros)) == text
     for number in (0, 1):
-        with pytest.raises(DomainError, match="used in training, or to choose the epoch"):
+        with pytest.raises(DomainError, match="used in training, or"):
             mockgal.evaluate(weights, *pairs[number])
 
 

@@ -113,7 +113,7 @@ def test_from_python(demo_bundle):
     sim = mockgal.read(demo_bundle)
     mock = mockgal.paint(sim, "mine", seed=1, my_option=4, my_mass=1e9)
     assert mock.provenance["painter"]["options"]["my_option"] == 4
-    with pytest.raises(UsageError, match=r"option my_optoin, expected one of my_option, my_number"):
+    with pytest.raises(UsageError, match=r"my_optoin.*my_option, my_number"):
         mockgal.paint(sim, "mine", seed=1, my_optoin=4)
 
 
@@ -348,7 +348,7 @@ def test_options_that_one_must_give_and_checks_of_a_class_itself():
     assert Toy("flat").size is None
     with pytest.raises(TypeError):
         Toy()
-    with pytest.raises(UsageError, match=r"painter toy:size.*a whole number, 4 or less"):
+    with pytest.raises(UsageError, match=r"painter toy:size.*4 or less"):
         Toy("flat", size=5)
-    with pytest.raises(UsageError, match=r"painter toy:law.*one of steep, flat"):
+    with pytest.raises(UsageError, match=r"painter toy:law.*steep, flat"):
         Toy(None)

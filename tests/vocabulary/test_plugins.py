@@ -232,7 +232,7 @@ def test_a_reader_of_mocks_that_fails_where_it_looks(install, toy_mock, demo_bun
 
 def test_two_readers_of_mocks_that_know_a_file(install, toy_mock):
     install("toy", {"mocks": {"toy": "mocking:Toy", "same": "mocking:Same"}}, mocking=MOCKS)
-    with pytest.raises(FormatError, match="several plug-ins recognise: toy, same"):
+    with pytest.raises(FormatError, match=r"several .*: toy, same"):
         mockgal.read_galaxies(toy_mock)
 
 
@@ -240,7 +240,7 @@ def test_what_is_no_painter(install, demo_bundle):
     source = "class Half:\n    name = 'half'\nclass Fails(Half):\n    def __init__(self): 1 / 0"
     install("toy", {"painters": {"half": "few:Half", "fails": "few:Fails"}}, few=source)
     sim = mockgal.read(demo_bundle)
-    with pytest.raises(UsageError, match="a Half without needs, provides, references"):
+    with pytest.raises(UsageError, match=r"Half .*needs, provides, references"):
         mockgal.paint(sim, "half", seed=1)
     with pytest.raises(UsageError, match="ZeroDivisionError"):
         mockgal.paint(sim, "fails", seed=1)
@@ -339,7 +339,7 @@ def test_statistics(install, demo_bundle):
     mock = mockgal.paint(mockgal.read(demo_bundle), "hod", seed=1)
     assert len(mockgal.measure(mock, "count", bin_width="0.5 dex"))
     assert {"count", "power"} <= set(all_statistics())
-    with pytest.raises(UsageError, match="it returns a int, not a Measurement"):
+    with pytest.raises(UsageError, match="int, not a Measurement"):
         mockgal.measure(mock, "nothing")
     with pytest.raises(UsageError, match="option bin_with"):
         mockgal.measure(mock, "count", bin_with=1)

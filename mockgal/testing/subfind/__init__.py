@@ -1,4 +1,4 @@
-"""Small synthetic runs, with catalogues and snapshots as Gadget-4 and AREPO write them."""
+"""Write small synthetic runs: catalogues and snapshots of Gadget-4 and AREPO."""
 
 from .run import COSMOLOGY as COSMOLOGY
 from .write import write_arepo as write_arepo

@@ -1,4 +1,4 @@
-"""Groups and subhalos of a synthetic run, whose numbers agree with each other."""
+"""Draw consistent groups and subhalos of a synthetic run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from .run import DARK, GAS, STARS, TYPES, Array, Run, spread
 
-_SATELLITE = 20  # particles of every satellite
-# Definition of each mass of groups, and the mass over that within 200 times the critical density.
+_SATELLITE = 20  # particles in each satellite
+# Mass definition of each group mass, and its ratio to M200c.
 _SPHERES = {
     "Crit200": ("200c", 1.0),
     "Mean200": ("200m", 1.2),
@@ -17,18 +17,18 @@ _SPHERES = {
     "TopHat200": ("vir", 1.1),
 }
 
-Table = dict[str, Array]  # columns of the files, by their names there
+Table = dict[str, Array]  # columns by their names in the files
 
 
 class Members(NamedTuple):
-    """Which subhalos each group has.
+    """Group membership of the subhalos.
 
     Parameters
     ----------
     length, subhalos, first : ndarray of int, shape (groups,)
-        Particles of the group, its subhalos, and the first of them; -1 where there is none.
+        Number of particles, number of subhalos, and index of the first subhalo (-1 if none).
     group, rank, own_length : ndarray of int, shape (subhalos,)
-        Group of the subhalo, its place there, and its particles.
+        Index of the group, rank in the group, and number of particles.
     """
 
     length: Array
@@ -40,7 +40,7 @@ class Members(NamedTuple):
 
     @classmethod
     def drawn(cls, groups: int, rng: np.random.Generator) -> Members:
-        """Groups from the longest on, each with a satellite for every 80 particles."""
+        """Draw groups in order of decreasing length, with one satellite per 80 particles."""
         length = np.sort((32 * rng.uniform(size=groups) ** -0.4).astype(int).clip(32, 900))[::-1]
         satellites = length // 80
         empty = np.arange(groups) % 40 == 39
@@ -53,16 +53,16 @@ class Members(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Where groups and subhalos are, and how they move.
+    """Positions and velocities of groups and subhalos.
 
     Parameters
     ----------
     m200 : ndarray, shape (groups,)
         Mass within 200 times the critical density [Msun/h].
     group, group_velocity : ndarray, shape (groups, 3)
-        [Mpc/h] and [km/s].
+        Comoving position [Mpc/h] and peculiar velocity [km/s].
     subhalo, subhalo_velocity : ndarray, shape (subhalos, 3)
-        Likewise; satellites are at half of the radius of the group.
+        The same for subhalos; satellites are at half the radius of their group.
     """
 
     m200: Array
@@ -73,7 +73,7 @@ class Places(NamedTuple):
 
     @classmethod
     def drawn(cls, run: Run, members: Members, rng: np.random.Generator) -> Places:
-        """Draw them for the members of the groups."""
+        """Draw positions and velocities for groups with these members."""
         of, rank = members.group, members.rank
         m200 = 0.8 * members.length * run.particle
         density = run.cosmology.critical_density(run.redshift)
@@ -89,7 +89,7 @@ class Places(NamedTuple):
 
 
 def tables(run: Run) -> tuple[Table, Table]:
-    """Groups and subhalos, in the units of the files."""
+    """Return the tables of groups and of subhalos, in the units of the files."""
     rng = np.random.default_rng(run.seed)
     members = Members.drawn(run.groups, rng)
     places = Places.drawn(run, members, rng)
@@ -100,7 +100,10 @@ def tables(run: Run) -> tuple[Table, Table]:
 
 
 def _fractions(baryons: float, subhalos: int) -> Array:
-    """Share of each type in the mass of each subhalo: every other one has stars."""
+    """Return the mass fractions of the particle types, shape (subhalos, types).
+
+    Every other subhalo has stars.
+    """
     stellar = np.where(np.arange(subhalos) % 2 == 0, 0.3, 0.0)  # of the baryons
     fractions = np.zeros((subhalos, TYPES))
     fractions[:, GAS], fractions[:, DARK] = baryons * (1 - stellar), 1 - baryons
@@ -109,7 +112,7 @@ def _fractions(baryons: float, subhalos: int) -> Array:
 
 
 def _length_by_type(length: Array, fractions: Array) -> Array:
-    """Particles of each type: as many of each that is there."""
+    """Return the number of particles of each type: ``length`` of each type that occurs."""
     return np.where(fractions > 0, length[:, None], 0)
 
 
@@ -153,7 +156,7 @@ def _subhalos(run: Run, members: Members, places: Places, fractions: Array) -> T
 
 
 def _offsets(members: Members, lengths: Array, fractions: Array) -> Array:
-    """First particle of each type of each subhalo, in the order of the snapshot."""
+    """Return the index in the snapshot of each subhalo's first particle of each type."""
     of_group = _length_by_type(members.length, fractions[:1])
     in_group = np.cumsum(lengths, axis=0) - lengths
     before = np.cumsum(of_group, axis=0) - of_group
@@ -163,7 +166,7 @@ def _offsets(members: Members, lengths: Array, fractions: Array) -> Array:
 
 
 def _as_arepo(run: Run, groups: Table, subhalos: Table) -> tuple[Table, Table]:
-    """The tables with AREPO's names, types and flags."""
+    """Return the tables with the names, types and flags of AREPO."""
     for name in ("SubhaloRankInGr", "SubhaloOffsetType"):
         del subhalos[name]
     subhalos["SubhaloGrNr"] = subhalos.pop("SubhaloGroupNr").astype("i4")

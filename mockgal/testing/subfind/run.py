@@ -1,4 +1,4 @@
-"""What a synthetic run is: its output, its units, and the matter in it."""
+"""Settings, units and headers of a synthetic run."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ...errors import UsageError
 Array = NDArray[Any]
 
 COSMOLOGY = Cosmology(h=0.6774, omega_m=0.3089, omega_lambda=0.6911, omega_b=0.0486)
-TYPES = 6  # of particles
-GAS, DARK, TRACERS, STARS = 0, 1, 3, 4  # AREPO's Monte Carlo tracers
+TYPES = 6  # particle types
+GAS, DARK, TRACERS, STARS = 0, 1, 3, 4  # tracers: Monte Carlo tracers of AREPO
 
 _MPC_CM, _MSUN_G = 3.085678e24, 1.989e33
 
@@ -25,7 +25,7 @@ class _Length(NamedTuple):
 
     per_mpc: float
     in_mpc: float
-    hubble: float  # 100 km/s/Mpc, in that unit and km/s
+    hubble: float  # 100 km/s/Mpc in km/s per unit
 
 
 _LENGTHS = {"kpc": _Length(1e3, 1e-3, 0.1), "Mpc": _Length(1.0, 1.0, 100.0)}
@@ -33,18 +33,18 @@ _LENGTHS = {"kpc": _Length(1e3, 1e-3, 0.1), "Mpc": _Length(1.0, 1.0, 100.0)}
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One output of a synthetic run, and how it is written.
+    """Settings of one output of a synthetic run.
 
     Parameters
     ----------
     files : int
-        Files of the catalogue and of the snapshot; with 1 they are not in folders of their own.
+        Number of files of the catalogue and of the snapshot; a single file gets no folder.
     number : int
-        Of the output.
+        Number of the output.
     groups : int
-        Every fortieth has no subhalo; members of groups span files.
+        Number of groups. Every fortieth has no subhalo. Members of one group may be in two files.
     box_size : float
-        [Mpc/h].
+        Comoving side of the box [Mpc/h].
     redshift : float
     length : str
         Unit of length, ``"kpc"`` or ``"Mpc"``.
@@ -53,24 +53,24 @@ class Run:
     dtype : str
         ``"f4"`` or ``"f8"``.
     hydro : bool
-        With gas and stars.
+        Include gas and stars.
     snapshots : bool
-        Write the snapshot too.
+        Write the snapshot as well.
     side : int
-        Cube root of the number of dark-matter particles; groups have 32 of them or more, so many
-        groups need many.
+        Cube root of the number of dark-matter particles. Groups have at least 32 particles each,
+        so many groups need a large side.
     empty_last : bool
-        The last file of the catalogue holds no groups and no subhalos.
+        Leave the last file of the catalogue without groups and subhalos.
     seed : int
-        Other positions.
+        Another seed gives other positions.
     arepo : bool
-        As AREPO writes it; see `mockgal.testing.write_arepo`.
+        Write in the form of AREPO; see `mockgal.testing.write_arepo`.
     cosmology : Cosmology
 
     Raises
     ------
     UsageError
-        A unit or a type that is none of these.
+        If ``length`` or ``dtype`` is not one of these.
     """
 
     files: int = 2
@@ -97,17 +97,17 @@ class Run:
 
     @property
     def scale_factor(self) -> float:
-        """1 today."""
+        """Return the scale factor, 1 today."""
         return 1 / (1 + self.redshift)
 
     @property
     def per_length(self) -> float:
-        """Units of length of the files in one Mpc/h."""
+        """Return 1 Mpc/h in the length unit of the files."""
         return _LENGTHS[self.length].per_mpc / self._h
 
     @property
     def per_mass(self) -> float:
-        """Units of mass of the files in one Msun/h."""
+        """Return 1 Msun/h in the mass unit of the files."""
         return 1e-10 / self._h
 
     @property
@@ -116,36 +116,36 @@ class Run:
 
     @property
     def box(self) -> float:
-        """Side of the box, in the unit of the files."""
+        """Return the side of the box in the unit of the files."""
         return self.box_size * self.per_length
 
     @property
     def particle(self) -> float:
-        """Mass of all matter for each particle of dark matter [Msun/h]."""
+        """Return the total mass of matter per dark-matter particle [Msun/h]."""
         return self.cosmology.mean_matter_density * self.box_size**3 / self.side**3
 
     @property
     def baryons(self) -> float:
-        """Share of gas and stars in the matter."""
+        """Return the mass fraction of gas and stars."""
         return (self.cosmology.omega_b or 0.0) / self.cosmology.omega_m if self.hydro else 0.0
 
     def lengths(self, values: Array) -> Array:
-        """Lengths [Mpc/h] in the unit and the type of the files."""
+        """Convert lengths [Mpc/h] to the unit and dtype of the files."""
         return (values * self.per_length).astype(self.dtype)
 
     def positions(self, values: Array) -> Array:
-        """Positions [Mpc/h] as in the files; those that round to the far face are at the near."""
+        """Convert positions [Mpc/h] like lengths; one that rounds to the box size becomes 0."""
         scaled = self.lengths(values)
         scaled[scaled >= np.dtype(self.dtype).type(self.box)] = 0
         return scaled
 
     def masses(self, values: Array) -> Array:
-        """Masses [Msun/h] in the unit and the type of the files."""
+        """Convert masses [Msun/h] to the unit and dtype of the files."""
         return (values * self.per_mass).astype(self.dtype)
 
     @property
     def header(self) -> dict[str, Any]:
-        """What all files say in their group ``Header``."""
+        """Return the attributes that all files have in the group ``Header``."""
         a = self.scale_factor
         shared: dict[str, Any] = {"BoxSize": self.box, "Time": a, "Redshift": 1 / a - 1}
         names = ("HubbleParam", "Omega0", "OmegaLambda") if self.arepo else ()
@@ -153,7 +153,10 @@ class Run:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What all files say in their group ``Parameters``; AREPO's units are the format's own."""
+        """Return the attributes that all files have in the group ``Parameters``.
+
+        Those of AREPO have no units: the format defines them.
+        """
         values = self._gadget4_parameters
         return (
             {name: values[name] for name in ("OmegaBaryon", "OutputDir")} if self.arepo else values
@@ -179,6 +182,6 @@ class Run:
 
 
 def spread(count: int, seed: int) -> NDArray[np.float64]:
-    """Points of the unit cube that leave no region empty (an additive recurrence), (count, 3)."""
+    """Return evenly spread points in the unit cube, shape (count, 3), by an additive recurrence."""
     steps = np.array([0.8191725133961645, 0.6710436067037893, 0.5497004779019703])
     return (0.5 + seed * 0.1 + np.outer(np.arange(1, count + 1), steps)) % 1.0

@@ -1,4 +1,4 @@
-"""Writes catalogues and snapshots of a synthetic run, in any number of files."""
+"""Write catalogues and snapshots of a synthetic run, in any number of files."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from .run import DARK, GAS, STARS, TRACERS, TYPES, Array, Run, spread
 
 
 def write_gadget4(directory: Path, **options: Any) -> Path:
-    """Write a small Gadget-4 run whose numbers agree with each other and with `COSMOLOGY`.
+    """Write a small Gadget-4 run, consistent in itself and with `COSMOLOGY`.
 
     Parameters
     ----------
     directory : Path
-        Made if it is not there.
+        Created if it does not exist.
     **options
-        Those of `mockgal.testing.subfind.run.Run`, such as ``files``, ``groups`` and ``hydro``.
+        Fields of `mockgal.testing.subfind.run.Run`, such as ``files``, ``groups`` and ``hydro``.
 
     Returns
     -------
     Path
-        The folder of the catalogue, or its file where there is one only.
+        The folder of the catalogue, or its file if there is only one.
 
     Raises
     ------
     UsageError
-        An option that cannot be.
+        If an option has a value that is not allowed.
     """
     run = Run(**options)
     catalogue = _paths(directory, run, "groups", "fof_subhalo_tab")
@@ -42,24 +42,26 @@ def write_gadget4(directory: Path, **options: Any) -> Path:
 
 
 def write_arepo(directory: Path, **options: Any) -> Path:
-    """Write the same run as AREPO writes it: ckpc/h by definition, no rank, flags, tracers.
+    """Write the run of `write_gadget4` in the form of AREPO.
+
+    Lengths are ckpc/h by definition. There are no ranks of subhalos, but flags and tracers.
 
     Parameters
     ----------
     directory : Path
     **options
-        Those of `write_gadget4`, but for the units.
+        Those of `write_gadget4`, except the units.
 
     Returns
     -------
     Path
-        As of `write_gadget4`.
+        Like that of `write_gadget4`.
     """
     return write_gadget4(directory, length="kpc", h_free=False, arepo=True, **options)
 
 
 def _paths(directory: Path, run: Run, folder: str, stem: str) -> list[Path]:
-    """The files of the catalogue or of the snapshot, in a folder that is there."""
+    """Return the paths of the catalogue or of the snapshot, and create their folder."""
     name = f"{stem}_{run.number:03d}"
     below = directory if run.files == 1 else directory / f"{folder}_{run.number:03d}"
     below.mkdir(parents=True, exist_ok=True)
@@ -93,7 +95,7 @@ def _write_catalogue(paths: Sequence[Path], run: Run) -> None:
 
 
 def _split(table: Table, run: Run) -> list[Table]:
-    """The rows of each file."""
+    """Return the rows of each file."""
     parts: list[Table] = [{} for _ in range(run.files)]
     for name, values in table.items():
         rows = np.array_split(values, run.files - run.empty_last)
@@ -109,13 +111,13 @@ def _write_table(group: h5py.Group, table: Table) -> None:
 
 
 def _write(group: h5py.Group, name: str, values: Array, rows: int) -> None:
-    """Write a dataset in chunks of so many rows."""
+    """Write a dataset in chunks of ``rows`` rows."""
     chunks = (min(rows, len(values)), *values.shape[1:])
     group.create_dataset(name, data=values, fletcher32=True, chunks=chunks)
 
 
 def _write_wide_ids(group: h5py.Group, name: str, count: int) -> None:
-    """48-bit integers, for which NumPy has no type."""
+    """Write a dataset of 48-bit integers, a type that NumPy lacks."""
     kind = h5py.h5t.STD_U64LE.copy()
     kind.set_size(6)
     kind.set_precision(48)
@@ -123,7 +125,7 @@ def _write_wide_ids(group: h5py.Group, name: str, count: int) -> None:
 
 
 def _particles(run: Run) -> Array:
-    """How many of each type the snapshot has; AREPO's tracers are no matter."""
+    """Return the number of particles of each type; the tracers of AREPO have no mass."""
     total = run.side**3
     numbers = np.zeros(TYPES, dtype=np.int64)
     numbers[DARK] = total
@@ -135,9 +137,10 @@ def _particles(run: Run) -> Array:
 
 
 def _write_snapshot(paths: Sequence[Path], run: Run) -> None:
-    """Dark matter by mass table; gas and a fifth as many stars with masses of their own.
+    """Write the snapshot.
 
-    Ids are in no order; those of dark matter are 1 to ``side``**3.
+    Dark matter has its mass in the mass table. Gas, and a fifth as many stars, have a dataset of
+    masses. Ids are shuffled; those of dark matter are 1 to ``side``**3.
     """
     numbers = _particles(run)
     table = np.zeros(TYPES)
@@ -162,7 +165,7 @@ def _write_snapshot(paths: Sequence[Path], run: Run) -> None:
 
 
 def _write_particles(group: h5py.Group, run: Run, kind: int, rows: slice, mixed: Array) -> None:
-    """Write the rows of a type that a file has; ``mixed`` is the order of the ids."""
+    """Write the rows of one type that belong in this file; ``mixed`` is the order of the ids."""
     total, count = run.side**3, rows.stop - rows.start
     if kind == TRACERS:
         _write(group, "TracerID", np.arange(count), rows=8192)

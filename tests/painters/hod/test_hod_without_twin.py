@@ -158,7 +158,7 @@ def test_masses_below_each_kinds_range_are_counted_apart(scene, table):
 @UNCORRECTED
 def test_heavy_centrals_are_told_by_their_kind(scene, table):
     short = calibrate(scene, "bound", edges=np.array([10.0, 11.0, 12.0]))
-    with pytest.raises(DomainError, match=r"own bound mass above 10\^12\.00 Msun/h, up to"):
+    with pytest.raises(DomainError, match=r"own bound mass .*10\^12\.00 Msun/h"):
         HODPainter(short, missing_twin="uncorrected").predict(scene)
 
 
@@ -218,14 +218,14 @@ def test_such_a_table_is_never_chosen_unasked():
     dark = synthetic_pair(300, particle_mass=6e6)[1]
     tng = hod_store.named("tng100-1")
     assert tng.mismatch(dark) == []
-    with pytest.raises(DomainError, match=r"tng100-1 \(made without a gravity-only twin"):
+    with pytest.raises(DomainError, match=r"tng100-1 .*without a gravity-only twin"):
         HODPainter().predict(dark)
     chosen = HODPainter(missing_twin="uncorrected")
     assert chosen.describe(dark)["calibration"] == "tng100-1"
     assert chosen.predict(dark).p_luminous.sum() > 100
     coarse = synthetic_pair(300, particle_mass=1e9)[1]
     assert HODPainter().describe(coarse)["calibration"] == "gadget4-z0.00"
-    with pytest.raises(DomainError, match="made with a twin, which is not missing"):
+    with pytest.raises(DomainError, match="made with a twin"):
         HODPainter(missing_twin="uncorrected").describe(coarse)
 
 

@@ -92,7 +92,7 @@ def test_a_grid_that_fits_in_no_orientation(demo_bundle, matter, tmp_path):
     other = np.random.default_rng(1).permutation(grid.ravel()).reshape(grid.shape)
     for name, values in (("shifted", np.roll(grid, SIZE // 4, 0)), ("other", other)):
         path = put(tmp_path / f"{name}.hdf5", matter["corner"], values)
-        with pytest.raises(BadValueError, match="not where the matter is"):
+        with pytest.raises(BadValueError, match="where the matter is"):
             mockgal.read(demo_bundle, density=path)
 
 
@@ -112,5 +112,5 @@ def test_bundles_carry_the_fit_and_are_looked_at(demo_bundle, matter, tmp_path):
     assert mockgal.read(path).snapshot.record["density_at_hosts"]["fits"]
     with h5py.File(path, "r+") as file:
         file["density"][...] = file["density"][:].transpose(2, 1, 0)
-    with pytest.raises(BadValueError, match=r"/density: .* axes in the order z, y, x"):
+    with pytest.raises(BadValueError, match=r"/density: .*z, y, x"):
         mockgal.read(path)

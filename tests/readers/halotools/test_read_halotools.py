@@ -544,7 +544,7 @@ def test_phantoms_are_left_out(scene, cached):
 
 def test_without_parents_every_row_is_a_host(scene, cached):
     path = cached(halo_upid=None, halo_hostid=None)
-    with pytest.warns(MockgalWarning, match="every row is taken for a host"):
+    with pytest.warns(MockgalWarning, match="taken for a host"):
         again = mockgal.read(path)
     assert again.halos["is_central"].all()
     assert "every row is a host" in again.snapshot.record["hosts_from"]
@@ -641,7 +641,7 @@ def test_without_vmax(tmp_path, demo_bundle):
     for name in galaxies[1].columns:
         np.testing.assert_array_equal(galaxies[0][name], galaxies[1][name])
     assert galaxies[0].digest() != galaxies[1].digest()
-    with pytest.raises(CutError, match="no vmax in the catalogue") as caught:
+    with pytest.raises(CutError, match="no vmax") as caught:
         mockgal.select(galaxies[1], "vmax > 100 km/s")
     assert "vmax," not in caught.value.expected
     for name in ("mock.fits", "mock.hdf5"):

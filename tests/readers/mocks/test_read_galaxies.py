@@ -227,7 +227,7 @@ def test_only_the_columns_asked_for(tmp_path, kind):
 def test_columns_that_are_not_there(tmp_path, kind):
     few = {name: columns(3)[name] for name in ("galaxy_id", "halo_id", "vmax")}
     path = written(catalogue(values=few), tmp_path / f"a.{kind}")
-    with pytest.raises(UsageError, match=r"no column is_central, mass, expected some of.*vmax"):
+    with pytest.raises(UsageError, match=r"is_central, mass, .*vmax"):
         read_galaxies(path, ["mass", "vmax", "is_central"])
     with pytest.raises(UsageError, match="chunk_rows"):
         read_galaxies(path, chunk_rows=0)

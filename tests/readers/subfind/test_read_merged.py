@@ -61,7 +61,7 @@ def test_three_sides_of_a_box(tmp_path, write):
     headers(tmp_path / "a", BoxSize=np.full(3, side))
     assert read(tmp_path / "a").snapshot.box_size == whole.snapshot.box_size
     headers(tmp_path / "a", BoxSize=np.array([side, side, side / 2]))
-    with pytest.raises(HeaderError, match=r"BoxSize: found a box with the sides.*three that are"):
+    with pytest.raises(HeaderError, match=r"BoxSize: .*sides"):
         read(tmp_path / "a")
 
 
@@ -74,7 +74,7 @@ def test_the_way_out_of_large_ids(tmp_path, word):
         for name in ("id", "pid", "upid"):
             if row[sample.column(name)] == old:
                 row[sample.column(name)] = str(word)
-    with pytest.raises(MockgalError, match=r"below 2\^63.*renumber the halos.*parents") as found:
+    with pytest.raises(MockgalError, match=r"2\^63.*renumber") as found:
         read(sample.write(tmp_path / "a.list"))
     assert str(word) in str(found.value)
     numbers = {"-1": "-1"}

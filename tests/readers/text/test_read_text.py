@@ -218,11 +218,11 @@ def test_no_rows(tmp_path):
 
 def test_a_last_line_without_its_end(tmp_path):
     path = put(tmp_path, "1 2 3\n4 5 67")
-    with pytest.raises(CorruptFileError, match=r"line 2: found a last line without a newline"):
+    with pytest.raises(CorruptFileError, match=r"line 2: .*newline"):
         rows(path)
     _, found = rows(path, {"a": ABC["a"], "b": ABC["b"]})  # a cut in the last number does no harm
     assert found["a"].tolist() == [1, 4]
-    with pytest.raises(CorruptFileError, match=r"line 2: found 2 values in the last line, which"):
+    with pytest.raises(CorruptFileError, match="line 2: found 2 values"):
         rows(put(tmp_path, "1 2 3\n4 5"))
     table, _ = rows(put(tmp_path, "1 2 3\n# the end"))
     assert table.rows == 1
@@ -286,7 +286,7 @@ def test_a_line_without_end_is_not_held(tmp_path):
     with pytest.raises(CorruptFileError, match="line 2: found the byte 0x00 in value 1"):
         rows(path)
     spaces = put(tmp_path, "1 2 3\n" + " " * (20 << 20), "spaces")
-    with pytest.raises(CorruptFileError, match="line 2: found a line longer than"):
+    with pytest.raises(CorruptFileError, match=r"line 2: .*longer than"):
         rows(spaces)
     with pytest.raises(CorruptFileError):
         read_head(put(tmp_path, "#" + "x" * (1 << 20)))
@@ -294,9 +294,9 @@ def test_a_line_without_end_is_not_held(tmp_path):
 
 def test_comments_without_end(tmp_path):
     comments = "#comment\n" * 300_000
-    with pytest.raises(CorruptFileError, match=r"bytes of comments in .* lines, and no row"):
+    with pytest.raises(CorruptFileError, match=r"comments .*no row"):
         read_head(put(tmp_path, comments))
-    with pytest.raises(CorruptFileError, match="bytes of comments, expected at most"):
+    with pytest.raises(CorruptFileError, match=r"comments, .*at most"):
         rows(put(tmp_path, "1 2 3\n" + comments))
 
 

@@ -190,7 +190,7 @@ def test_a_satellites_row_is_no_host():
     galaxies, halos = small()
     columns = {**halos.columns, "is_central": np.arange(5) != 1}
     columns["host_id"] = np.array([0, 0, 2, 3, 4])
-    with pytest.raises(BadValueError, match="1 galaxies whose hosts are missing"):
+    with pytest.raises(BadValueError, match=r"1 galaxies .*missing"):
         occupation(galaxies, type(halos)(columns, "200c"))
 
 
@@ -222,7 +222,7 @@ def test_more_centrals_than_hosts_are_refused():
         "counts": hosts["counts"][:1],
         "log10_mass_edges": hosts["log10_mass_edges"][:2],
     }
-    with pytest.raises(BadValueError, match="3 galaxies whose host masses are in none"):
+    with pytest.raises(BadValueError, match=r"3 galaxies .*host masses"):
         occupation(galaxies.with_provenance(simulation={"hosts": shorter}))
 
 

@@ -215,5 +215,5 @@ def test_too_little_memory_is_told_before_pairs_are_counted(monkeypatch):
         lambda: angular_pairs(*sky, edges, other=sky),
         lambda: angular_correlation_function(*sky, *sky, edges=edges),
     ):
-        with pytest.raises(ResourceError, match=r"pairs by angle: found 9600 bytes.*one in ten"):
+        with pytest.raises(ResourceError, match="9600 bytes"):
             count()

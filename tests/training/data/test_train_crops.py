@@ -68,7 +68,7 @@ def test_an_epoch_of_so_many(drawn):
 
 
 def test_an_epoch_of_more_than_there_are():
-    with pytest.raises(UsageError, match=r"up to 60, the number of training subhalos"):
+    with pytest.raises(UsageError, match="up to 60"):
         batches(number=61)
     many = batches(number=200, weights=np.ones(60))
     assert sum(len(batch.rows) for batch in many.epoch(0)) == 200
@@ -258,7 +258,7 @@ def test_what_cannot_be_standardised():
         normalisation_of(samples(luminous=0.0), np.arange(10), SMALL)
     some = samples()
     some.features[:, 2] = 1.0
-    with pytest.warns(MockgalWarning, match="feature is_central: one value"):
+    with pytest.warns(MockgalWarning, match="is_central"):
         assert normalisation_of(some, np.arange(50), SMALL).features[2] == (1.0, 1.0)
 
 

@@ -118,7 +118,7 @@ def test_crops_are_those_of_memory(kept):
 @pytest.mark.parametrize("at", [-5, 5000, 200], ids=["last", "numbers", "header"])
 def test_what_is_damaged_is_removed(kept, at):
     damage(kept.path, at)
-    with pytest.warns(match="damaged, and will be made again"):
+    with pytest.warns(match="damaged"):
         mended(kept.folder)
     assert list(kept.folder.iterdir()) == []
 
@@ -128,7 +128,7 @@ def test_what_is_cut_off_is_removed(kept):
         file.truncate(kept.path.stat().st_size - 1)
     with pytest.raises(CorruptFileError):
         volume(kept)
-    with pytest.warns(match="damaged, and will be made again"):
+    with pytest.warns(match="damaged"):
         mended(kept.folder)
     assert list(kept.folder.iterdir()) == []
 
@@ -139,7 +139,7 @@ def test_what_is_whole_stays_and_what_was_begun_goes(kept):
     begun.write_bytes(b"half")
     note = kept.folder / "epochs.csv"
     note.write_text("not ours")
-    with pytest.warns(match="cleaned up after a run that ended early"):
+    with pytest.warns(match="cleaned up"):
         mended(kept.folder)
     assert {p.name for p in kept.folder.iterdir()} == {kept.path.name, note.name}
     assert kept.path.read_bytes() == before
@@ -160,7 +160,7 @@ def test_a_lock_that_was_left_is_taken_away_before_it_is_told_of(kept):
     """Else its warning would be among those of the weights."""
     lock = kept.folder / f".fields-{OTHER}.safetensors.lock"
     lock.write_text('{"host": "elsewhere", "pid": 1, "flock": true}')
-    with pytest.warns(match="the lock of process 1 on host elsewhere"):
+    with pytest.warns(match="process 1 on host elsewhere"):
         mended(kept.folder)
     assert list(kept.folder.iterdir()) == [kept.path]
 

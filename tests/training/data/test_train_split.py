@@ -89,7 +89,7 @@ def test_the_cubes_of_the_paper():
     by_part = {region.part: region for region in box.regions}
     assert by_part[TEST] == (TEST, (64, 64, 64), (868, 868, 868))
     assert by_part[VALIDATION] == (VALIDATION, (1000, 1000, 1000), (840, 840, 840))
-    with pytest.raises(DomainError, match="less than 16 of 128 voxels apart"):
+    with pytest.raises(DomainError, match=r"16 of 128 voxels"):
         split_of([Grid(128)], 33, "paper")
 
 
@@ -203,7 +203,7 @@ def test_a_void_is_warned_of():
     channels = grid.channels.copy()
     channels[0, :15, :15, :15] = 0.0
     empty = replace(ordinary, volumes=(replace(grid, channels=channels),))
-    with pytest.warns(MockgalWarning, match="test region of box .* mean density at percentile 0"):
+    with pytest.warns(MockgalWarning, match="test region .*percentile 0"):
         checked = check_representative(empty, split)
     assert {entry["part"] for entry in checked.record["representative"]} == {"test", "validation"}
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import loop_samples
@@ -203,8 +204,8 @@ def test_a_wrong_law_is_seen():
     tests = found["pit"]["kolmogorov_smirnov"]
     assert {test["verdict"] for test in tests.values()} == {"outside"}
     text = card(found)
-    assert "the mean stellar mass at a given subhalo mass: outside the bar" in text
-    assert "the distribution of stellar mass: outside the bar in 2 of 2 tests" in text
+    assert re.search("mean stellar mass .*: outside the bar", text)
+    assert re.search("distribution of stellar mass: outside the bar .*2 of 2", text)
 
 
 def test_few_subhalos_give_no_verdict():

@@ -139,9 +139,7 @@ def test_regions_that_cannot_be_measured_are_refused():
     with pytest.raises(BadValueError, match="span"):
         compared(replace(data, voxel=data.voxel % 5))
     dark = np.where(data.part == VALIDATION, np.nan, data.log_stellar_mass)
-    with pytest.raises(
-        BadValueError, match=r"box 0 at redshift 0: found no stellar mass.*Fix: hold"
-    ):
+    with pytest.raises(BadValueError, match=r"box 0 at redshift 0: .*stellar mass"):
         compared(replace(data, log_stellar_mass=dark))
 
 
