@@ -41,7 +41,7 @@ from ...errors import (
 from ...layout import MASS_DEFINITIONS_IN_FILE, MERGED, MISSING_CHUNKS
 from ...protocols import ReadOptions
 from ...system.ids import whole
-from ...system.memory import PEAK, check_memory
+from ...system.memory import check_memory
 from ...types import HaloCatalog, Scene, Snapshot, SourceFile
 from .. import chunks
 from ..checks import values
@@ -63,7 +63,7 @@ _LOOKED_AT = 16  # files of a set that are examined to detect the format
 _OF_ABACUS = ("ParticleMassHMsun", "VelZSpace_to_kms", "SODensityL1")  # entries of headers
 _PEAK = 2.16258  # scale radii of an NFW profile: where the circular velocity is largest
 _OF_SUPERSLAB, _OF_STEP = 10**9, 10**12  # rows of a superslab and of a step in haloindex
-_BYTES = 137  # of the columns of a halo, and of what they are made from
+_BYTES = 300  # of memory for a halo at the peak; measured: 220 to 243
 
 
 class CompasoReader:
@@ -162,7 +162,7 @@ class _Rows:
     ) -> None:
         self._slabs, self._halos, self._facts = slabs, halos, facts
         self.found = [file.column("id").shape[0] for file in halos]
-        check_memory(slabs.halos.where, int(PEAK * _BYTES * sum(self.found)))
+        check_memory(slabs.halos.where, _BYTES * sum(self.found))
         numbers = []
         for k, file in enumerate(cleaned or halos):
             numbers.append(file.read(_CLEANED if cleaned else _FOUND))
