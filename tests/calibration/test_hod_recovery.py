@@ -107,12 +107,12 @@ def test_painted_residuals_follow_the_law_over_many_seeds(injected, table):
     chosen = np.flatnonzero(halos["is_central"])[::50]
     truth = 10.3 + SLOPE * (np.log10(halos["host_mass"][chosen]) - 12.0)
     probability = []
-    for seed in range(100):
+    for seed in range(50):
         rows, log_mass = draw(prediction.take(chosen), halos["halo_id"][chosen], seed=seed)
         residual = (log_mass - truth[rows]) / SCATTER
         probability.append(stats.kstest(residual, "norm").pvalue)
     assert stats.kstest(probability, "uniform").pvalue > 1e-3
-    assert np.mean(np.array(probability) < 0.01) < 0.06  # 1 in 100, 5 sigma above
+    assert np.mean(np.array(probability) < 0.01) < 0.08  # 1 in 100, 5 sigma above
 
 
 @pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")

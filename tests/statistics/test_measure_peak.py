@@ -51,7 +51,11 @@ def test_the_peak_is_that_of_the_process_itself():
     [
         ("power", {"grid_size": 160}),
         ("power", {"grid_size": 128, "jackknife": 2}),
-        ("power", {"grid_size": 160, "assignment": "CIC", "interlacing": False}),
+        pytest.param(
+            "power",
+            {"grid_size": 160, "assignment": "CIC", "interlacing": False},
+            marks=pytest.mark.slow,
+        ),
         ("bispectrum", {"k1": 2.0, "k2": 2.6, "jackknife": 2}),
         ("bispectrum", {"k1": 2.0, "k2": 2.6, "jackknife": 0, "grid_size": 150}),
         pytest.param("bispectrum", {"k1": 2.6, "k2": 3.4, "jackknife": 2}, marks=pytest.mark.slow),

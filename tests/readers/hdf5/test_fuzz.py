@@ -48,7 +48,7 @@ def check(fixture, found):
 
 @pytest.mark.parametrize("fixture", FIXTURES)
 def test_damage(tmp_path, fixture):
-    check(fixture, outcomes(fixture, tmp_path / "f", 0, 80))
+    check(fixture, outcomes(fixture, tmp_path / "f", 0, 40))
 
 
 @pytest.mark.slow
@@ -65,7 +65,7 @@ def check_stated(fixture, found):
 
 @pytest.mark.parametrize("fixture", STATED)
 def test_statements_of_another_kind(tmp_path, fixture):
-    check_stated(fixture, outcomes(fixture, tmp_path / "f", 0, 60, "stated"))
+    check_stated(fixture, outcomes(fixture, tmp_path / "f", 0, 30, "stated"))
 
 
 @pytest.mark.slow
