@@ -36,6 +36,8 @@ SUBHALO_MASS = "subhalo_mass"  # beside `DENSITY` in a file with both channels
 # Attributes of a density grid, and the unit in which each kind is written.
 GRID_ATTRIBUTES = ("boxsize", "unit", "kind", "mas", "redshift", "origin")
 GRID_UNITS = {"counts": "", "mass": "Msun/h", "delta": ""}
+# Kinds that a user may state of a grid, and as what it is held.
+GRID_KINDS = {**{kind: kind for kind in GRID_UNITS}, "1+delta": "delta"}
 QUANTITY = "quantity"  # attribute of a grid: the quantity it holds, if not `MATTER`
 MATTER = "matter"
 SUBHALOS = "subhalo mass"

@@ -16,7 +16,9 @@ from .types import GalaxyCatalog, Scene
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_MATTER = "give --density FILE, a grid of its matter, or keep its snapshot beside the catalogue"
+_MATTER = (
+    "give --matter PATH, its particles or a density grid, or keep its snapshot beside the catalogue"
+)
 _CONTENTS = {"field": "particles or density grid"}  # of a scene, in words
 
 # The kinds of first argument, in words, each with the function that reads one.
@@ -90,6 +92,13 @@ class ReadOptions(NamedTuple):
     columns : str, mapping or None
         For tables: the columns of each quantity, as ``"position=x y z [kpc/h], halo_id=id"`` or as
         a mapping of the same words by quantity; None to find them by their names.
+    matter_kind : str or None
+        What the values of a density grid are, for files that do not state it: ``"counts"`` of
+        particles, ``"mass"`` [Msun/h], ``"delta"`` or ``"1+delta"``.
+    matter_assignment, matter_origin : str or None
+        Mass assignment and origin of such a grid; see `mockgal.types.DensityField`.
+    matter_dataset : str or None
+        Name of the grid's dataset or block, if there are several.
     chunk_rows : int
         Rows read at a time.
     """
@@ -112,6 +121,10 @@ class ReadOptions(NamedTuple):
     redshift: float | None = None
     particle_mass: float | None = None
     columns: str | Mapping[str, Any] | None = None
+    matter_kind: str | None = None
+    matter_assignment: str | None = None
+    matter_origin: str | None = None
+    matter_dataset: str | None = None
     chunk_rows: int = 1 << 20
 
 

@@ -30,7 +30,11 @@ _RECIPE = plain_yaml.Dialect(depth=4, values=5000, text=4096)
 _FIX = "check its path and what is in it; docs/reference/recipe.md has an example"
 
 # Keys that recipes of earlier versions did not have: at their default they change no digest.
-_SINCE = ("superslab", "uncleaned")
+_SINCE = (
+    *("superslab", "uncleaned"),
+    *("matter_kind", "matter_assignment", "matter_origin", "matter_dataset"),
+)
+_FORMERLY = "density"  # an earlier name of the key `matter`
 _QUANTITIES = {"box_size": "100 Mpc/h", "particle_mass": "1e9 Msun/h"}
 _KINDS = {  # pydantic's kinds of errors, as a user would say what is allowed
     "missing": "a value",
@@ -49,8 +53,8 @@ class Recipe(BaseModel):
     ----------
     sim : Path
         Simulation to paint: a bundle, a file of a set, or a directory.
-    density : Path, optional
-        A density grid of its matter, for painters that need one; replaces the simulation's own.
+    matter : Path, optional
+        Particles or a density grid of its matter, in place of the simulation's own.
     painter : str
         Name of the painter.
     painter_options : dict
@@ -71,14 +75,15 @@ class Recipe(BaseModel):
         Name of the reader; by default detected from the content.
     mass_definition, drop_bad, orphans, centred_origin, allow_empty_regions
     allow_missing_chunks, superslab, uncleaned, stellar_mass_definition, h, omega_m, omega_lambda
-    w0, wa, box_size, redshift, particle_mass, columns
+    w0, wa, box_size, redshift, particle_mass, columns, matter_kind, matter_assignment
+    matter_origin, matter_dataset
         See `mockgal.protocols.ReadOptions`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     sim: Path
-    density: Path | None = None
+    matter: Path | None = None
     painter: str
     painter_options: dict[str, Any] = {}
     populate: bool = False
@@ -108,6 +113,10 @@ class Recipe(BaseModel):
     redshift: float | None = None
     particle_mass: str | None = None
     columns: str | dict[str, str] | None = None
+    matter_kind: str | None = None
+    matter_assignment: str | None = None
+    matter_origin: str | None = None
+    matter_dataset: str | None = None
 
     @field_validator("cut", mode="before")
     @classmethod
@@ -147,7 +156,7 @@ class Recipe(BaseModel):
             raise ValueError("a number")
         return value
 
-    @field_validator("sim", "density", "out", mode="before")
+    @field_validator("sim", "matter", "out", mode="before")
     @classmethod
     def _a_path(cls, value: Any) -> Any:
         if isinstance(value, str) and (not value.strip() or "\0" in value):
@@ -185,11 +194,11 @@ class Recipe(BaseModel):
         """Return what determines the catalogue's content apart from the simulation, as plain JSON.
 
         The folders of paths are left out: the content of a calibration file is identified by its
-        digest, and that of a density grid is recorded with the files read. Painter options that
+        digest, and those of matter are recorded with the files read. Painter options that
         their class declares as not changing the result (`mockgal.options`) are left out too.
         """
         options, undeclared = _options(self.painter), Option()
-        apart = {"sim", "density", "out", "overwrite", "require_nonempty", "units", "format"}
+        apart = {"sim", "matter", "out", "overwrite", "require_nonempty", "units", "format"}
         if self.columns is None:
             apart |= {"columns"}
         if not self.populate:
@@ -295,7 +304,9 @@ def read_yaml(path: Path, painter: str | None = None) -> dict[str, Any]:
         raise UsageError(where, error.found, error.expected, error.fix) from error
     if not isinstance(values, dict):
         raise UsageError(path, shown(values), "a mapping of option names", _FIX)
-    for key in ("sim", "density", "out"):
+    if _FORMERLY in values and "matter" not in values:
+        values["matter"] = values.pop(_FORMERLY)
+    for key in ("sim", "matter", "out"):
         if isinstance(values.get(key), str) and values[key]:
             values[key] = str(path.parent / values[key])
     options: Any = values.get("painter_options")

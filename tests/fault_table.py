@@ -77,8 +77,9 @@ def _corrupt() -> tuple[Fault, ...]:
         ),
         Fault(
             11,
-            "a Quijote catalogue with bytes left over, or too few",
-            "refused; both sizes are told",
+            "a file without checksums that has bytes left over, or too few, or whose header lies: "
+            "Quijote's groups, Gadget's snapshots in binary, BigFile, NumPy's arrays",
+            "refused before memory is asked for; both sizes are told",
         ),
         Fault(12, "a Parquet file without its footer"),
         Fault(13, "network weights that are cut short", "refused; both sizes are told"),
@@ -290,7 +291,7 @@ def _hostile() -> tuple[Fault, ...]:
             63,
             "a NumPy file of Python objects in place of a simulation or calibration",
             "refused as a format that is not read; nothing in it is executed (in place of network "
-            "weights: exit code 4)",
+            "weights, and of a density grid: exit code 4)",
         ),
         Fault(
             64, "a link out of the HDF5 file, anywhere on the way to a dataset", "refused", unsafe

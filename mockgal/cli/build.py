@@ -15,7 +15,16 @@ from ..layout import MISSING_CHUNKS, POPULATED
 from .command import Outcome, files_of
 from .options.painting import PaintingCommand, painter_options, painting
 from .options.populating import populating, take_choices
-from .options.shared import Listed, cutting, given, overwriting, reading, sim_option
+from .options.shared import (
+    Listed,
+    about_matter,
+    cutting,
+    given,
+    matter_option,
+    overwriting,
+    reading,
+    sim_option,
+)
 from .options.values import FILE, PAINTER, WHOLE, extensions
 from .screen.left_out import left_out, titled
 from .screen.streams import progress_bar
@@ -28,11 +37,9 @@ if TYPE_CHECKING:
 @option_group(
     "Simulation",
     sim_option("Simulation to paint: a bundle, one file of a set, or a folder."),
-    option(
-        "--density",
-        type=FILE,
-        help="Density grid of the simulation's matter, from `mockgal field` or elsewhere (default: "
-        "made from the particles, if the painter needs one).",
+    matter_option(
+        "Matter of the simulation, for painters that need it: particles or a density grid "
+        "(default: the simulation's own particles)."
     ),
     option(
         "--recipe",
@@ -80,6 +87,7 @@ if TYPE_CHECKING:
     ),
     overwriting,
 )
+@about_matter
 @reading
 def build(recipe: str | None, cuts: tuple[str, ...], overwrite: bool, **options: Any) -> Outcome:
     """Build a mock: read a simulation, paint it, cut it, and write the catalogue."""

@@ -13,10 +13,12 @@ from ..errors import UsageError
 from .command import Command, Outcome, about, files_of
 from .options.shared import (
     Renamed,
+    about_matter,
     assigning,
     changed,
     cutting,
     given,
+    matter_option,
     overwriting,
     reading,
     sim_option,
@@ -31,13 +33,13 @@ if TYPE_CHECKING:
     from ..tasks.field import Gridded
 
 _OF_GALAXIES = ("cuts", "weight")
-_OF_MATTER = ("origin", "subhalos", "least_subhalo_mass", "memory", "scratch")
+_OF_MATTER = ("matter", "origin", "subhalos", "least_subhalo_mass", "memory", "scratch")
 
 
 @cloup.command(cls=Command)
 @option_group(
     "What to put on the grid (one of these)",
-    sim_option("Simulation with particles, for a grid of its matter."),
+    sim_option("Simulation, for a grid of its matter."),
     option(
         "--galaxies",
         type=PATH,
@@ -53,6 +55,7 @@ _OF_MATTER = ("origin", "subhalos", "least_subhalo_mass", "memory", "scratch")
 )
 @option_group(
     "Grid of matter",
+    matter_option("Particles of the simulation (default: its own)."),
     option(
         "--origin",
         type=click.Choice(["corner", "centre"]),
@@ -92,6 +95,7 @@ _OF_MATTER = ("origin", "subhalos", "least_subhalo_mass", "memory", "scratch")
     ),
     overwriting,
 )
+@about_matter
 @reading
 def field(
     sim: str | None,

@@ -11,9 +11,11 @@ from cloup import option, option_group
 from .calibrate import describe_table
 from .command import Command, Outcome, about, files_of
 from .options.shared import (
+    about_matter,
     changed,
     formerly_first,
     given,
+    matter_option,
     one_of_both,
     overwriting,
     reading,
@@ -27,9 +29,11 @@ from .screen.streams import progress_bar
 @cloup.command(cls=Command)
 @cloup.argument("path", type=PATH)
 @option_group("Mock", changed)
+@option_group("Simulation", matter_option("Matter of the simulation: particles or a density grid."))
+@about_matter
 @reading
 def inspect(path: str, **options: Any) -> Outcome:
-    """Describe the simulation or mock at PATH, and what each painter can do with it."""
+    """Describe the simulation, matter or mock at PATH, and what each painter can do with it."""
     from ..tasks.inspect import as_text
     from ..tasks.inspect import inspect as look
 
@@ -42,11 +46,7 @@ def inspect(path: str, **options: Any) -> Outcome:
 @option_group(
     "Simulation",
     sim_option("Simulation to pack: one file of a set, or a folder."),
-    option(
-        "--density",
-        type=FILE,
-        help="Density grid of the simulation's matter, to pack with the halos.",
-    ),
+    matter_option("Particles or a density grid to pack with the halos (default: its own)."),
     option("--no-particles", is_flag=True, help="Leave the particles out."),
 )
 @option_group(
@@ -54,13 +54,14 @@ def inspect(path: str, **options: Any) -> Outcome:
     option("--out", type=FILE, required=True, help="Bundle to write, .hdf5."),
     overwriting,
 )
+@about_matter
 @reading
 def pack(
     sim: str | None,
     path: str | None,
     out: str,
     no_particles: bool,
-    density: str | None,
+    matter: str | None,
     overwrite: bool,
     **options: Any,
 ) -> Outcome:
@@ -75,7 +76,7 @@ def pack(
             out,
             overwrite=overwrite,
             particles=not no_particles,
-            density=density,
+            matter=matter,
             progress=progress,
             **given(options),
         )

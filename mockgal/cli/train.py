@@ -15,13 +15,14 @@ from ..painters.cnn.options import DEVICES, PRECISIONS
 from .command import Command, Outcome, plain
 from .options.shared import (
     Renamed,
+    about_matter,
     check_pairs,
-    densities,
     describing,
     formerly_first,
     given,
     least_particles,
     luminous,
+    matters,
     one_of_both,
     overwriting,
     pairs_of_runs,
@@ -42,7 +43,7 @@ _ABOUT = ("summary", "caution", "citation")
 
 
 @cloup.command(cls=Command)
-@pairs_of_runs(densities)
+@pairs_of_runs(matters)
 @option_group(
     "Network",
     option(
@@ -192,6 +193,7 @@ _ABOUT = ("summary", "caution", "citation")
     overwriting,
 )
 @describing("weights")
+@about_matter
 @reading
 def train(
     darks: tuple[str, ...],
@@ -250,7 +252,7 @@ def train(
         help="Weights to score: a name that `mockgal weights list` shows, or a .safetensors file.",
     ),
 )
-@pairs_of_runs(densities)
+@pairs_of_runs(matters)
 @option_group(
     "Scores",
     option("--seed", type=WHOLE, help="Seed of the random draws (default: that of the training)."),
@@ -271,13 +273,14 @@ def train(
     ),
     overwriting,
 )
+@about_matter
 @reading
 def evaluate(
     weights: str | None,
     unnamed: str | None,
     darks: tuple[str, ...],
     hydros: tuple[str, ...],
-    density: tuple[str, ...],
+    matter: tuple[str, ...],
     out: str | None,
     overwrite: bool,
     **options: Any,
@@ -294,7 +297,7 @@ def evaluate(
     chosen = one_of_both("mockgal evaluate", "--weights", weights, unnamed)
     check_pairs(f"mockgal evaluate --weights {in_shell(chosen)}", darks, hydros)
     if out is not None:
-        inputs = [Path(path) for path in (*darks, *hydros, *density, chosen)]
+        inputs = [Path(path) for path in (*darks, *hydros, *matter, chosen)]
         check_output(Path(out), overwrite, inputs)
     loaded = named_weights(chosen)
     with progress_bar() as progress:
@@ -302,7 +305,7 @@ def evaluate(
             loaded,
             list(darks),
             list(hydros),
-            density=density,
+            matter=matter,
             progress=progress,
             **given(options),
         )

@@ -63,6 +63,7 @@ from .chunks import FileSet
 from .density import AT_HOSTS, read_density
 from .hdf5 import headers, safe
 from .particle_stream import stream_particles
+from .raw import Rows, of_dataset
 from .stated_cosmology import check_given, make_cosmology
 
 _AGAIN = "pack the original catalogue again"
@@ -367,11 +368,11 @@ def _particles(path: Path, header: _Header, options: ReadOptions) -> Particles |
     if header.particles == 0:
         return None
 
-    def datasets(file: h5py.File) -> tuple[h5py.Dataset, h5py.Dataset | float]:
-        place = chunks.checked(file, POSITION, header.particles, (3,))
+    def datasets(file: h5py.File) -> tuple[Rows, Rows | float]:
+        place = of_dataset(chunks.checked(file, POSITION, header.particles, (3,)))
         if header.uniform_mass is not None:
             return place, float(header.uniform_mass)
-        return place, chunks.checked(file, MASS, header.particles)
+        return place, of_dataset(chunks.checked(file, MASS, header.particles))
 
     with safe.open_hdf5(path) as file:
         datasets(file)

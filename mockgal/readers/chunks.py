@@ -182,20 +182,26 @@ def check_numbers(files: FileSet, declared: int, *, allow_missing: bool | None =
     IncompleteSetError
         The message lists the missing or surplus chunks.
     """
-    present = numbers(files)
+    return check_present(files.where, numbers(files), declared, allow_missing=allow_missing)
+
+
+def check_present(
+    where: str, present: Sequence[int], declared: int, *, allow_missing: bool | None = None
+) -> str:
+    """Raise unless the chunks ``present`` are 0 to ``declared`` - 1; see `check_numbers`."""
     missing = missing_numbers(present, declared)
     surplus = sorted(k for k in present if k >= declared)
     if missing and not allow_missing:
         choice = "; or read the others with --allow-missing-chunks"
         raise IncompleteSetError(
-            files.where,
+            where,
             f"{len(present)} of {declared} files; missing chunk {missing}",
             f"chunks 0 to {declared - 1}",
             "fetch the missing files into the same folder" + choice * (allow_missing is False),
         )
     if surplus:
         raise IncompleteSetError(
-            files.where,
+            where,
             "surplus chunk " + ", ".join(map(str, surplus[:_NAMED])),
             f"{declared} files, as the header says",
             "remove the files of another run or version",

@@ -13,25 +13,38 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..bounds import VOXEL
-from ..errors import BadValueError, HeaderError, MissingDatasetError, in_python, shown, warn
-from ..layout import DENSITY, GRID_ATTRIBUTES, GRID_UNITS, MATTER, QUANTITY
-from ..types import DensityField, HaloCatalog, Scene, Snapshot
-from . import chunks
+from ..errors import (
+    BadValueError,
+    HeaderError,
+    MissingDatasetError,
+    UsageError,
+    in_python,
+    shown,
+)
+from ..layout import DENSITY, GRID_ATTRIBUTES, GRID_KINDS, GRID_UNITS, MATTER, QUANTITY
+from ..types import DensityField, HaloCatalog, Snapshot
 from .checks import physics
 from .checks.orientation import Sampler
-from .hdf5 import headers, safe
+from .matter.grids import GridFile, open_hdf5
 from .stated_cosmology import SAME
 
 # Units allowed for each kind: the one that is written and, if dimensionless, its other name.
 UNITS = {kind: (unit,) if unit else ("", "1") for kind, unit in GRID_UNITS.items()}
+_OPTIONS = {"kind": "--matter-kind", "mas": "--matter-assignment", "origin": "--matter-origin"}
+_EXAMPLES = {
+    "--matter-kind": "mass (in Msun/h; or counts, delta, 1+delta)",
+    "--matter-assignment": "CIC (or NGP, TSC, PCS)",
+    "--matter-origin": "corner (or centre: voxel 0 is centred on the origin, as in Pylians and "
+    "nbodykit)",
+}
 _ALLOWED = {
     "boxsize": "its side in Mpc/h",
     "kind": "one of " + ", ".join(UNITS),
@@ -45,6 +58,25 @@ AT_HOSTS = "density_at_hosts"  # in the record of the snapshot: how well grid an
 _SLAB_BYTES = 64 << 20
 
 
+class GridFacts(NamedTuple):
+    """What the user states of a grid whose file does not.
+
+    Parameters
+    ----------
+    kind : str or None
+        What the values are, a key of `mockgal.layout.GRID_KINDS`.
+    assignment, origin : str or None
+        See `mockgal.types.DensityField`.
+    dataset : str or None
+        Name of the dataset or block, if the file has several.
+    """
+
+    kind: str | None = None
+    assignment: str | None = None
+    origin: str | None = None
+    dataset: str | None = None
+
+
 def read_density(
     path: Path,
     snapshot: Snapshot | None = None,
@@ -53,15 +85,28 @@ def read_density(
     halos: HaloCatalog | None = None,
     record: dict[str, Any] | None = None,
 ) -> DensityField:
+    """Return a density grid of an HDF5 file that describes itself; see `read_grid`."""
+    return read_grid(open_hdf5(path, dataset), GridFacts(), snapshot, halos=halos, record=record)
+
+
+def read_grid(
+    grid: GridFile,
+    facts: GridFacts,
+    snapshot: Snapshot | None = None,
+    *,
+    halos: HaloCatalog | None = None,
+    record: dict[str, Any] | None = None,
+) -> DensityField:
     """Return a density grid. All values are checked once; rows are read on request.
 
     Parameters
     ----------
-    path : Path
+    grid : GridFile
+    facts : GridFacts
+        What the file need not state.
     snapshot : Snapshot, optional
         The grid must hold the matter of this snapshot: have its box size, its redshift and, for
-        kind mass, its mean density.
-    dataset : str
+        kind mass, its mean density. Box and redshift are taken from it if the file lacks them.
     halos : HaloCatalog, optional
         Halos that must lie where the matter is.
     record : dict, optional
@@ -75,88 +120,42 @@ def read_density(
 
     Raises
     ------
-    MissingDatasetError, HeaderError
-        The dataset is missing or no cube; attributes are missing or not allowed; or the grid is
-        not of matter.
+    MissingDatasetError, HeaderError, UsageError
+        Facts that neither the file nor the user states, that are not allowed, or that contradict
+        each other; or the grid is not of matter.
     BadValueError, UnitsError
         NaN, delta below -1, a mean delta that is not 0, negative mass, or a total mass that does
         not fit Omega_m.
     """
-    where = f"{path}:/{dataset}"
-    with safe.open_hdf5(path) as file:
-        data = safe.dataset(file, dataset)
-        if data.ndim != 3 or len(set(data.shape)) != 1 or data.shape[0] < 1:
-            raise HeaderError(
-                where,
-                f"shape {data.shape}",
-                "a cube (N, N, N)",
-                "write the grid as one cubic dataset",
-            )
-        size = int(data.shape[0])
-        _check_attributes(file, dataset, where)
-        side = headers.side(file, dataset, "boxsize")
-        z = headers.number(file, dataset, "redshift")
-        text = {
-            name: headers.text(file, dataset, name)
-            for name in GRID_ATTRIBUTES
-            if name not in ("boxsize", "redshift")
-        }
-        quantity = headers.text(file, dataset, QUANTITY, MATTER)
-        block = min(int(data.chunks[0]), size) if data.chunks else 1
-        if block * size**2 * data.dtype.itemsize > safe.MAX_CHUNK:
-            block = 1  # a row of stored chunks is too large to hold
-    if text["kind"] not in UNITS:
-        raise HeaderError(
-            f"{where}@kind",
-            shown(text["kind"]),
-            "one of " + ", ".join(UNITS),
-            "set the attribute to what the values are",
-        )
-    if text["unit"] not in UNITS[text["kind"]]:
+    where, size = grid.where, grid.size
+    stated = _complete(grid, facts, snapshot)
+    kind = GRID_KINDS[stated["kind"]]
+    if stated["unit"] not in UNITS[kind]:
         raise HeaderError(
             f"{where}@unit",
-            shown(text["unit"]),
-            " or ".join(map(repr, UNITS[text["kind"]])) + f", for a grid of {text['kind']}",
+            shown(stated["unit"]),
+            " or ".join(map(repr, UNITS[kind])) + f", for a grid of {kind}",
             "convert the values, and set the attribute",
         )
     if snapshot is not None:
-        if quantity != MATTER:
-            raise HeaderError(
-                f"{where}@{QUANTITY}", shown(quantity), repr(MATTER), "use the grid of the matter"
-            )
-        for name, here, there, tolerance in (
-            ("boxsize", side, snapshot.box_size, 1e-6 * snapshot.box_size),
-            # a halo list has the redshift from a scale factor of five digits
-            ("redshift", z, snapshot.redshift, SAME * (1.0 + snapshot.redshift)),
-        ):
-            if not abs(here - there) <= tolerance:
-                raise HeaderError(
-                    f"{where}@{name}",
-                    f"{here}",
-                    f"{there}, as the catalogue has",
-                    "use the grid of the same snapshot",
-                )
-    side = physics.box_size(f"{where}@boxsize", side, 1.0)
-
+        _check_run(grid, stated, snapshot)
+    side = physics.box_size(f"{where}@boxsize", stated["boxsize"], 1.0)
+    less = 1.0 if stated["kind"] != kind else 0.0
     held: list[tuple[int, NDArray[Any]]] = []  # rows of the stored chunk that was read last
 
     def read_slab(start: int, stop: int) -> NDArray[Any]:
+        block = grid.block
         if block == 1 or start // block != (stop - 1) // block:
             held.clear()
-            with safe.open_hdf5(path) as file:
-                return safe.read_rows(safe.dataset(file, dataset), start, stop).astype(np.float64)
+            return grid.read(start, stop).astype(np.float64) - less
         first = start // block * block
         if not held or held[0][0] != first:
             held.clear()
-            with safe.open_hdf5(path) as file:
-                data = safe.dataset(file, dataset)
-                held.append((first, safe.read_rows(data, first, min(first + block, size))))
-        return held[0][1][start - first : stop - first].astype(np.float64)
+            held.append((first, grid.read(first, min(first + block, size))))
+        return held[0][1][start - first : stop - first].astype(np.float64) - less
 
     try:
-        field = DensityField(
-            size, side / size, text["kind"], text["mas"], text["origin"], read_slab
-        )
+        field = DensityField(size, side / size, kind, stated["mas"], stated["origin"], read_slab)
     except BadValueError as error:
         raise HeaderError(
             where, error.found, error.expected, "set the attributes mas and origin"
@@ -167,64 +166,77 @@ def read_density(
     return field
 
 
-def _check_attributes(file: safe.File, dataset: str, where: str) -> None:
-    """Raise if required attributes are missing.
+def _complete(grid: GridFile, facts: GridFacts, snapshot: Snapshot | None) -> dict[str, Any]:
+    """Return all attributes of a grid: the file's, or else the user's or the snapshot's.
 
     Raises
     ------
     MissingDatasetError
-        The message lists the missing attributes with their allowed values.
+        Some are stated nowhere; the message lists them with their allowed values and options.
+    UsageError
+        The user contradicts the file.
+    HeaderError
+        A kind that there is not.
     """
-    missing = [n for n in GRID_ATTRIBUTES if headers.attribute(file, dataset, n, None) is None]
+    stated = dict(grid.stated)
+    for (name, option), user in zip(_OPTIONS.items(), facts[:3], strict=True):
+        if user is not None and stated.setdefault(name, user) != user:
+            raise UsageError(
+                option, user, f"{stated[name]}, as {grid.where} says", f"leave {option} out"
+            )
+    if snapshot is not None:
+        stated.setdefault("boxsize", snapshot.box_size)
+        stated.setdefault("redshift", snapshot.redshift)
+    if stated.get("kind", "mass") not in GRID_KINDS:
+        raise HeaderError(
+            f"{grid.where}@kind",
+            shown(stated["kind"]),
+            "one of " + ", ".join(UNITS),
+            "set the attribute to what the values are",
+        )
+    if "kind" in stated and snapshot is not None:
+        stated.setdefault("unit", GRID_UNITS[GRID_KINDS[stated["kind"]]])
+    missing = [name for name in GRID_ATTRIBUTES if name not in stated]
+    if missing and snapshot is not None:
+        missing = [name for name in missing if name != "unit"]
+        lacking = [_OPTIONS[name] for name in missing]
+        raise MissingDatasetError(
+            grid.where,
+            "no " + ", ".join(missing),
+            "; ".join(f"{name}, {_ALLOWED[name]}" for name in missing),
+            "say what the grid is: give " + " ".join(f"{o} {_EXAMPLES[o]}" for o in lacking),
+        )
     if missing:
         raise MissingDatasetError(
-            where,
+            grid.where,
             "no attribute " + ", ".join(missing),
             "; ".join(f"{name}, {_ALLOWED[name]}" for name in missing),
-            f"set them, such as `h5py.File({in_python(file.filename)}, 'r+')"
-            f"[{in_python(dataset, 'NAME')}].attrs[{missing[0]!r}] = ...`, to what the values are",
+            f"set them, such as `h5py.File({in_python(grid.files[0])}, 'r+')"
+            f"[{in_python(grid.where.rpartition(':/')[2], 'NAME')}].attrs[{missing[0]!r}] = ...`, "
+            "to what the values are",
         )
+    return stated
 
 
-def with_density(scene: Scene, path: Path) -> Scene:
-    """Return the scene with the grid at ``path`` as its field and among its source files.
-
-    Parameters
-    ----------
-    scene : Scene
-    path : Path
-        A grid of the scene's matter; it replaces the scene's own grid, if it has one.
-
-    Raises
-    ------
-    MockgalError
-        See `read_density`.
-    """
-    fit: dict[str, Any] = {}
-    field = read_density(path, scene.snapshot, halos=scene.halos, record=fit)
-    if fit["fits"] is None:
-        warn(
-            f"{path}: {fit['hosts']} hosts and a grid this smooth cannot show whether the grid "
-            "belongs to these halos, and whether its axes and origin are theirs",
-            stacklevel=3,
+def _check_run(grid: GridFile, stated: Mapping[str, Any], snapshot: Snapshot) -> None:
+    """Raise if a grid is not of the matter of this snapshot."""
+    quantity = stated.get(QUANTITY, MATTER)
+    if quantity != MATTER:
+        raise HeaderError(
+            f"{grid.where}@{QUANTITY}", shown(quantity), repr(MATTER), "use the grid of the matter"
         )
-    file = chunks.source(path)
-    facts = {
-        "file": path.name,
-        "bytes": file.size,
-        "sha256": file.digest,
-        "grid_size": field.grid_size,
-        "kind": field.kind,
-        "assignment": field.assignment,
-        "origin": field.origin,
-        "in_place_of_own": scene.field is not None,
-    }
-    snapshot = replace(
-        scene.snapshot,
-        source=(*scene.snapshot.source, file),
-        record={**scene.snapshot.record, "density": facts, AT_HOSTS: fit},
-    )
-    return replace(scene, snapshot=snapshot, field=field)
+    for name, there, tolerance in (
+        ("boxsize", snapshot.box_size, 1e-6 * snapshot.box_size),
+        # a halo list has the redshift from a scale factor of five digits
+        ("redshift", snapshot.redshift, SAME * (1.0 + snapshot.redshift)),
+    ):
+        if not abs(stated[name] - there) <= tolerance:
+            raise HeaderError(
+                f"{grid.where}@{name}",
+                f"{stated[name]}",
+                f"{there}, as the catalogue has",
+                "use the grid of the same snapshot",
+            )
 
 
 def _check_values(
@@ -266,7 +278,8 @@ def _check_values(
             where,
             f"a mean delta of {mean:.6g}",
             f"0 within {MEAN_DELTA}",
-            "check the attribute kind (counts, mass or delta)",
+            "use --matter-kind 1+delta, if that is what the values are; check the attribute kind "
+            "(counts, mass or delta)",
         )
     if field.kind == "mass" and snapshot is not None:
         physics.check_mean_density(

@@ -1,4 +1,4 @@
-"""Stream of particles in internal units from HDF5 datasets of any format."""
+"""Stream of particles in internal units from the files of any format."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,12 +15,12 @@ from ..protocols import ReadOptions
 from ..types import ParticleChunk
 from . import chunks
 from .checks.values import wrap
-from .hdf5 import safe
+from .raw import Rows
 
 
 def stream_particles(
-    place: h5py.Dataset,
-    masses: h5py.Dataset | float,
+    place: Rows,
+    masses: Rows | float,
     box_size: float,
     units: tuple[float, float],
     options: ReadOptions,
@@ -34,9 +33,9 @@ def stream_particles(
 
     Parameters
     ----------
-    place : h5py.Dataset, shape (n, 3)
+    place : Rows, shape (n, 3)
         Native positions.
-    masses : h5py.Dataset, shape (n,), or float
+    masses : Rows, shape (n,), or float
         Native masses, or one mass for all particles [Msun/h].
     box_size : float
         [Mpc/h].
@@ -51,29 +50,28 @@ def stream_particles(
     BadValueError
         Positions outside the box, or masses outside `mockgal.bounds.PARTICLE_MASS`.
     """
-    where = f"{place.file.filename}:{place.name}"
-    for start in range(0, len(place), chunk_rows):
-        stop = min(start + chunk_rows, len(place))
+    for start in range(0, place.number, chunk_rows):
+        stop = min(start + chunk_rows, place.number)
         moved: dict[str, Any] = {}
         position = wrap(
-            safe.read_rows(place, start, stop) * np.float64(units[0]),
+            place.read(start, stop) * np.float64(units[0]),
             box_size,
-            stored=place.dtype,
+            stored=place.stored,
             centred=options.centred_origin,
-            where=partial(chunks.row_at, where, start),
+            where=partial(chunks.row_at, place.where, start),
             record=moved,
         )
         moved["positions_at_box_edge"] += rounded(position, box_size)
         if isinstance(masses, float):
             mass = np.full(stop - start, masses)
         else:
-            mass = safe.read_rows(masses, start, stop) * np.float64(units[1])
+            mass = masses.read(start, stop) * np.float64(units[1])
             outside = PARTICLE_MASS.outside(mass)
             bad = np.flatnonzero(np.zeros(0) if outside is None else outside)
             # If most are bad, the unit is wrong: the check of the mean density names the factor.
             if bad.size and not (2 * bad.size > len(mass) and (mass[bad] >= 0).all()):
                 raise BadValueError(
-                    f"{masses.file.filename}:{masses.name}, row {start + int(bad[0])}",
+                    f"{masses.where}, row {start + int(bad[0])}",
                     f"{bad.size} masses that are NaN, infinite, negative or outside their possible "
                     f"range, the first {mass[bad[0]]} Msun/h",
                     PARTICLE_MASS.text("Msun/h"),

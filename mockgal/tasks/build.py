@@ -39,7 +39,7 @@ def read(
     path: object,
     *,
     format: str | None = None,
-    density: str | os.PathLike[str] | None = None,
+    matter: str | os.PathLike[str] | None = None,
     mass_definition: str | None = None,
     drop_bad: bool = False,
     orphans: str = "refuse",
@@ -58,6 +58,10 @@ def read(
     redshift: float | None = None,
     particle_mass: float | str | None = None,
     columns: str | Mapping[str, Any] | None = None,
+    matter_kind: str | None = None,
+    matter_assignment: str | None = None,
+    matter_origin: str | None = None,
+    matter_dataset: str | None = None,
     chunk_rows: int = 1 << 20,
 ) -> Scene:
     """Return a simulation: its halos and, where there are any, its particles or density.
@@ -69,8 +73,8 @@ def read(
         halos: an astropy Table, a frame of pandas or polars, or a dict of arrays.
     format : str, optional
         Name of the reader (docs/how-to/read-your-simulation.md); by default found from the content.
-    density : path-like, optional
-        A density grid of the simulation's matter, in place of any that it comes with.
+    matter : path-like, optional
+        Its matter, in place of its own: particles or a density grid.
     mass_definition : str, optional
         Host mass to read: 200c, 500c, 200m, vir, fof or compaso. By default the reader's documented
         choice, which is recorded.
@@ -105,6 +109,11 @@ def read(
         The same for the mass of a dark matter particle: in Msun/h, or ``"1e9 Msun/h"``.
     columns : str or mapping, optional
         For tables: ``"position=x y z [kpc/h], ..."``, or the same by quantity.
+    matter_kind, matter_assignment, matter_origin : str, optional
+        What a density grid is, for files that do not state it: ``"counts"``, ``"mass"`` (in
+        Msun/h), ``"delta"`` or ``"1+delta"``; NGP, CIC, TSC or PCS; ``"corner"`` or ``"centre"``.
+    matter_dataset : str, optional
+        Name of the grid, if there are several.
     chunk_rows : int
         Rows read at a time; the result does not depend on it.
 
@@ -119,17 +128,18 @@ def read(
         See docs/reference/exit-codes.md.
     """
     options = read_options(locals())
-    from ..readers.density import with_density
     from ..readers.detect import read as read_scene
+    from ..readers.matter.beside import check_facts, with_matter
     from ..readers.tables.quantities import map_text
 
     options = ReadOptions(**stated_facts(options._asdict()))
     options = options._replace(columns=map_text(options.columns) or None)
+    check_facts(matter is not None, options)
     try:
         with listening() as warnings:
             scene: Scene = read_scene(path, options, format)
-            if density is not None:
-                scene = with_density(scene, Path(density))
+            if matter is not None:
+                scene = with_matter(scene, Path(matter), options)
     except OSError as error:  # from a folder: readers handle errors of their files
         raise InputError(
             path,
@@ -370,18 +380,6 @@ def read_galaxies(
     return read_catalogue(path, columns, chunk_rows=chunk_rows, changed_by_hand=changed_by_hand)
 
 
-def describe_galaxies(
-    path: str | os.PathLike[str], *, changed_by_hand: str | None = None
-) -> dict[str, Any] | None:
-    """Describe a catalogue that `write` or `build` wrote; None if ``path`` is not a catalogue."""
-    from ..readers.mocks.reader import describe_galaxies as describe
-    from ..readers.mocks.reader import is_catalogue
-
-    if not is_catalogue(path):
-        return None
-    return describe(path, changed_by_hand=changed_by_hand)
-
-
 @dataclass(frozen=True)
 class Report:
     """The result of a build.
@@ -433,7 +431,7 @@ def build(recipe: Recipe) -> Report:
     for cut in recipe.cut:
         parse(cut, declared_columns(painter))
     satellites = satellite_options(recipe.populate_options) if recipe.populate else None
-    preflight([path for path in (recipe.sim, recipe.density) if path is not None])
+    preflight([path for path in (recipe.sim, recipe.matter) if path is not None])
     # The lock stops a second run before it computes anything.
     with output_lock(out) as cleaned_up, output_lock(sidecar_path(out)) as beside:
         return _build(recipe, writer, painter, satellites, preflight, started, cleaned_up + beside)
@@ -454,7 +452,7 @@ def _build(
 
     out, overwrite = recipe.output, recipe.overwrite
     options = recipe.read_options._asdict()
-    sim = read(recipe.sim, format=recipe.format, density=recipe.density, **options)
+    sim = read(recipe.sim, format=recipe.format, matter=recipe.matter, **options)
     if satellites is not None:
         with guarded(recipe.painter, sim):
             sim = _populate(sim, painter, recipe.seed, satellites, {})

@@ -122,16 +122,15 @@ def calibrate(
 def read_pair(
     pair: tuple[Run, Run],
     options: Mapping[str, Any],
-    density: str | os.PathLike[str] | None = None,
+    matter: str | os.PathLike[str] | None = None,
 ) -> tuple[Scene, Scene]:
     """Read a hydrodynamic run and its gravity-only twin, with options of `mockgal.read`.
 
-    ``density`` is a grid of the matter of the gravity-only run.
+    ``matter`` is that of the gravity-only run, and so are the options about it.
     """
-    stars = "stellar_mass_definition"
-    of_hydro = dict(options)
-    of_dark = {key: value for key, value in options.items() if key != stars}
-    of_dark |= {} if density is None else {"density": density}
+    of_hydro = {key: value for key, value in options.items() if not key.startswith("matter_")}
+    of_dark = {key: value for key, value in options.items() if key != "stellar_mass_definition"}
+    of_dark |= {} if matter is None else {"matter": matter}
     hydro, dark = (
         run if isinstance(run, Scene) else read(run, **its_options)
         for run, its_options in zip(pair, (of_hydro, of_dark), strict=True)

@@ -26,7 +26,7 @@ def evaluate(
     hydro: Run | Sequence[Run],
     *,
     seed: int | None = None,
-    density: FilePath | Sequence[FilePath] = (),
+    matter: FilePath | Sequence[FilePath] = (),
     match: str | None = None,
     scratch: str | os.PathLike[str] | None = None,
     progress: Callable[[int, int, str], object] | None = None,
@@ -42,7 +42,7 @@ def evaluate(
         As for `train`. All subhalos of a pair that was not used in training are scored.
     seed : int, optional
         Seed of the draws. By default that of the training, which reproduces the card.
-    density : path-like, or sequence of these
+    matter : path-like, or sequence of these
         As for `train`.
     match : str, optional
         As for `train`. By default, pairs used in training are matched as they were then.
@@ -87,7 +87,7 @@ def evaluate(
         raise UsageError("seed", "none, and none in the weights", "a seed for the draws", "--seed")
     with shown(progress):
         pairs, places = [], []
-        for hydro_run, dark_run in read_pairs(dark, hydro, options, density):
+        for hydro_run, dark_run in read_pairs(dark, hydro, options, matter):
             reasons = mismatch(dark_run, loaded, grid_of(dark_run, loaded))
             if stars_of(hydro_run) != domain.stellar_mass_definition:
                 reasons.append(

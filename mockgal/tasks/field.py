@@ -51,6 +51,7 @@ def field(
     grid_size: int,
     assignment: str = "CIC",
     origin: str = "corner",
+    matter: str | os.PathLike[str] | None = None,
     subhalos: bool = True,
     least_subhalo_mass: float | str = 0.0,
     memory: int | str | None = None,
@@ -64,7 +65,7 @@ def field(
     Parameters
     ----------
     sim : path-like
-        See `mockgal.read`; it must have particles, which are read once.
+        See `mockgal.read`; it or ``matter`` must have particles.
     out : path-like
         .hdf5 or .h5; see docs/reference/density-grid.md. The bytes do not depend on ``memory``.
     grid_size : int
@@ -73,6 +74,8 @@ def field(
         Mass assignment of both grids: NGP, CIC, TSC or PCS.
     origin : str
         ``corner``, or ``centre`` for voxels that are centred on multiples of the voxel size.
+    matter : path-like, optional
+        Particles of the simulation, in place of its own: see `mockgal.read`.
     subhalos : bool
         Write the grid of subhalo mass, too.
     least_subhalo_mass : float or str
@@ -117,16 +120,23 @@ def field(
         memory = memory_size("--memory", memory)
     if isinstance(least_subhalo_mass, str):
         in_unit(_LEAST, least_subhalo_mass, "Msun / littleh", math.nan)  # h is not known yet
-    check_output(target, overwrite, [Path(sim)])
+    check_output(target, overwrite, [Path(path) for path in (sim, matter) if path is not None])
     with output_lock(target), listening() as warnings:
-        scene = read(sim, **read_options)
+        scene = read(sim, matter=matter, **read_options)
         particles, snapshot = scene.particles, scene.snapshot
+        if matter is not None and scene.field is not None:
+            raise UsageError(
+                matter,
+                "a density grid",
+                "particles, to be put on a grid",
+                "paint with this grid itself, with --matter of `mockgal build`",
+            )
         if particles is None:
             raise UsageError(
                 sim,
                 "a simulation without particles",
                 "one with them",
-                "give the catalogue together with its snapshot",
+                "give the catalogue with its snapshot, or the particles with --matter PATH",
             )
         if isinstance(least_subhalo_mass, str):
             h = snapshot.cosmology.h
@@ -158,14 +168,14 @@ def field(
             memory=memory,
             scratch=None if scratch is None else Path(scratch),
             progress=progress,
-        ) as matter:
-            warn_of_moved(matter.record, stacklevel=2)
+        ) as grid:
+            warn_of_moved(grid.record, stacklevel=2)
             result = Gridded(
-                *(target, scene, matter.record, channel.record if channel else None),
-                matter.scratch_bytes,
+                *(target, scene, grid.record, channel.record if channel else None),
+                grid.scratch_bytes,
             )
             write_density(
-                matter.field,
+                grid.field,
                 snapshot,
                 target,
                 quantity=MATTER,

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from .. import registry
-from ..errors import UsageError, listed, printable
+from ..errors import FormatError, UsageError, listed, printable
 from ..layout import COLUMNS_READ, is_of_a_table
-from ..protocols import spelled_out
+from ..protocols import ReadOptions, spelled_out
+from ..quantity import stated_facts
 from ..readers.tables.quantities import map_text
 from ..types import MASS_DEFINITIONS
-from .build import describe_galaxies, read
+from .build import read
 from .readiness import Readings, readiness
 
 
@@ -24,10 +25,11 @@ def inspect(
     path: object,
     *,
     format: str | None = None,
+    matter: str | os.PathLike[str] | None = None,
     changed_by_hand: str | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    """Describe the simulation, or the mock that mockgal wrote, at ``path``.
+    """Describe the simulation, the matter, or the mock that mockgal wrote, at ``path``.
 
     Parameters
     ----------
@@ -35,7 +37,7 @@ def inspect(
         See `mockgal.read`.
     changed_by_hand : str, optional
         For a mock: see `mockgal.read_galaxies`.
-    format, **options
+    format, matter, **options
         See `mockgal.read`.
 
     Returns
@@ -49,14 +51,20 @@ def inspect(
     if mock is None and changed_by_hand is not None:
         raise UsageError("--changed-by-hand", f"the simulation {path}", "a mock", "leave it out")
     if mock is not None:
-        if format is not None or options:
+        if format is not None or matter is not None or options:
             raise UsageError(
                 path, "options for reading a simulation", "none: this is a mock", "leave them out"
             )
         return mock
     if options.get("columns") is not None:
         options["columns"] = map_text(options["columns"])
-    sim = read(path, format=format, **options)
+    try:
+        sim = read(path, format=format, matter=matter, **options)
+    except FormatError:
+        found = _matter_alone(path, options) if format is None and matter is None else None
+        if found is None:
+            raise
+        return found
     snapshot, halos = sim.snapshot, sim.halos
     mass, readings = halos["mass"], Readings(sim, path, format, options)
     return {
@@ -111,10 +119,33 @@ def columns_read(record: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def describe_galaxies(
+    path: str | os.PathLike[str], *, changed_by_hand: str | None = None
+) -> dict[str, Any] | None:
+    """Describe a catalogue that `write` or `build` wrote; None if ``path`` is not a catalogue."""
+    from ..readers.mocks.reader import describe_galaxies as describe
+    from ..readers.mocks.reader import is_catalogue
+
+    if not is_catalogue(path):
+        return None
+    return describe(path, changed_by_hand=changed_by_hand)
+
+
+def _matter_alone(path: object, options: dict[str, Any]) -> dict[str, Any] | None:
+    """Describe matter that comes without halos; None if ``path`` is something else."""
+    from ..readers.matter.describe import describe
+
+    if not isinstance(path, str | os.PathLike):
+        return None
+    return describe(Path(path), ReadOptions(**stated_facts(ReadOptions(**options)._asdict())))
+
+
 def as_text(facts: dict[str, Any]) -> str:
     """Return the description as lines for people to read."""
     if facts["kind"] == "mock":
         return _mock_text(facts)
+    if facts["kind"] == "matter":
+        return _matter_text(facts)
     cosmology = facts["cosmology"]
     matter = []
     if facts["particles"] is not None:
@@ -185,6 +216,30 @@ def _painter_lines(name: str, state: dict[str, Any]) -> list[tuple[str, str]]:
         how = way["command"] or f"with {way['options']} and host mass {way['mass_definition']}"
         lines.append(("", how if way["valid"] else f"outside its domain of validity: {how}"))
     return lines
+
+
+def _matter_text(facts: dict[str, Any]) -> str:
+    """Return the lines that describe matter without its halos."""
+    lines = [("format", f"{facts['format']}, {facts['files']} file(s), {facts['bytes']:,} bytes")]
+    if "grid_size" in facts:
+        stated = ", ".join(f"{name} {value}" for name, value in facts["stated"].items())
+        lines += [
+            ("grid", f"{facts['grid_size']}^3 voxels, mean {facts['mean']:.6g}"),
+            ("stated", stated or "nothing"),
+        ]
+    else:
+        mass, names = facts.get("particle_mass_msun_h"), ("h", "omega_m", "omega_lambda")
+        cosmology = ", ".join(f"{name} = {facts[name]:g}" for name in names if name in facts)
+        lines += [
+            ("box", f"{facts['box_size_mpc_h']:g} Mpc/h comoving, periodic"),
+            ("redshift", f"{round(facts['redshift'], 9):.6g}"),
+            ("cosmology", cosmology or "not stated"),
+            ("particles", f"{facts['particles']:,}"),
+            ("particle mass", "not one for all" if mass is None else f"{mass:.6g} Msun/h"),
+            *(("recorded", f"{name} = {value}") for name, value in facts["record"].items()),
+        ]
+    lines.append(("use", facts["use"]))
+    return "\n".join(f"{key:<15} {printable(value)}" for key, value in lines)
 
 
 def _mock_text(facts: dict[str, Any]) -> str:

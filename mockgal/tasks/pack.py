@@ -19,7 +19,7 @@ def pack(
     *,
     overwrite: bool = False,
     particles: bool = True,
-    density: str | os.PathLike[str] | None = None,
+    matter: str | os.PathLike[str] | None = None,
     format: str | None = None,
     progress: Callable[[int, int, str], None] | None = None,
     mass_definition: str | None = None,
@@ -40,6 +40,10 @@ def pack(
     redshift: float | None = None,
     particle_mass: float | str | None = None,
     columns: str | Mapping[str, Any] | None = None,
+    matter_kind: str | None = None,
+    matter_assignment: str | None = None,
+    matter_origin: str | None = None,
+    matter_dataset: str | None = None,
     chunk_rows: int = 1 << 20,
 ) -> Scene:
     """Pack a simulation into one bundle file, and return the packed simulation.
@@ -54,11 +58,12 @@ def pack(
         Replace the bundle if it exists.
     particles : bool
         Pack the particles, where there are any.
-    density : path-like, optional
-        A density grid to pack with it.
+    matter : path-like, optional
+        Particles or a density grid to pack with it, in place of its own.
     format, mass_definition, drop_bad, orphans, centred_origin, allow_empty_regions
     allow_missing_chunks, superslab, uncleaned, stellar_mass_definition, h, omega_m, omega_lambda
-    w0, wa, box_size, redshift, particle_mass, columns, chunk_rows
+    w0, wa, box_size, redshift, particle_mass, columns, matter_kind, matter_assignment
+    matter_origin, matter_dataset, chunk_rows
         Options for reading the simulation: see `mockgal.read`.
     progress : callable, optional
         Called with (done, total, what).
@@ -71,10 +76,10 @@ def pack(
 
     if Path(out).suffix.lower() not in (".hdf5", ".h5"):
         raise UsageError(out, f"extension {Path(out).suffix!r}", ".hdf5 or .h5", "name it so")
-    inputs = [Path(item) for item in (path, density) if isinstance(item, str | os.PathLike)]
+    inputs = [Path(item) for item in (path, matter) if isinstance(item, str | os.PathLike)]
     check_output(Path(out), overwrite=overwrite, inputs=inputs)
     with output_lock(Path(out)):
-        sim = read(path, format=format, density=density, **options)
+        sim = read(path, format=format, matter=matter, **options)
         inputs += [Path(file.path) for file in sim.snapshot.source]
         check_output(Path(out), overwrite=overwrite, inputs=inputs)
         moved = write_bundle(

@@ -64,7 +64,7 @@ def read_pairs(
     dark: Run | Sequence[Run],
     hydro: Run | Sequence[Run],
     options: Mapping[str, Any],
-    density: FilePath | Sequence[FilePath] = (),
+    matter: FilePath | Sequence[FilePath] = (),
 ) -> list[tuple[Scene, Scene]]:
     """Read hydrodynamic runs and their gravity-only twins, sorted by id.
 
@@ -74,8 +74,8 @@ def read_pairs(
         Gravity-only and hydrodynamic runs, in the same order.
     options : mapping
         Options of `mockgal.read`.
-    density : path-like, or sequence of these
-        Density grids of the matter of the gravity-only runs, in the same order; or none.
+    matter : path-like, or sequence of these
+        Matter of the gravity-only runs, in the same order; or none.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def read_pairs(
     Raises
     ------
     UsageError
-        There are no runs, or unequal numbers; an option is unknown; or options or a density grid
+        There are no runs, or unequal numbers; an option is unknown; or options or matter
         are given for a run that is already read.
     MockgalError
         See `mockgal.read`.
@@ -100,27 +100,27 @@ def read_pairs(
             "one or more of each, in the same order",
             "--dark dark/groups_099 --hydro hydro/groups_099",
         )
-    grids: list[FilePath | None] = [None] * len(darks)
-    if isinstance(density, str | os.PathLike):
-        grids = [density]
-    elif density:
-        grids = list(density)
-    if len(grids) != len(darks):
+    beside: list[FilePath | None] = [None] * len(darks)
+    if isinstance(matter, str | os.PathLike):
+        beside = [matter]
+    elif matter:
+        beside = list(matter)
+    if len(beside) != len(darks):
         raise UsageError(
             "pairs of runs",
-            f"{len(darks)} gravity-only runs and {len(grids)} density grids",
-            "a grid for each gravity-only run, in the same order, or none",
-            "--dark dark.hdf5 --density matter.hdf5, for each run",
+            f"{len(darks)} gravity-only runs and matter of {len(beside)}",
+            "the matter of each gravity-only run, in the same order, or of none",
+            "--dark dark.hdf5 --matter matter.hdf5, for each run",
         )
     check_names("read", options, ("format", *ReadOptions._fields))
-    names = [*options, *(["density"] if any(grids) else [])]
+    names = [*options, *(["matter"] if any(beside) else [])]
     if names and any(isinstance(run, Scene) for run in darks + hydros):
         raise UsageError(
             "read", f"option {', '.join(names)} for a run that is already read", "none"
         )
     pairs = [
-        read_pair((hydro, dark), options, grid)
-        for hydro, dark, grid in zip(hydros, darks, grids, strict=True)
+        read_pair((hydro, dark), options, own)
+        for hydro, dark, own in zip(hydros, darks, beside, strict=True)
     ]
     return [(by_id(hydro), by_id(dark)) for hydro, dark in pairs]
 

@@ -59,7 +59,7 @@ def train(
     out: str | os.PathLike[str],
     *,
     seed: int,
-    density: FilePath | Sequence[FilePath] = (),
+    matter: FilePath | Sequence[FilePath] = (),
     preset: str | Architecture = "centred",
     width: int | None = None,
     target: str = "stellar_mass",
@@ -96,9 +96,9 @@ def train(
     seed : int
         Seed of the initial weights, the order of subhalos, the symmetries and the draws of the
         card.
-    density : path-like, or sequence of these
-        Density grids of the matter of the gravity-only runs, in their order, used instead of
-        particles (see `mockgal.read`).
+    matter : path-like, or sequence of these
+        Matter of the gravity-only runs, in their order, used instead of their own: particles or
+        density grids (see `mockgal.read`).
     preset : str or Architecture
         A key of `mockgal.painters.cnn.architecture.PRESETS`, or an architecture, which has its own
         width.
@@ -168,7 +168,7 @@ def train(
     from ..training.folder import own_folder
     from ..training.request import Request
 
-    outputs = _Outputs.of(out, overwrite, paths_of(dark, hydro, density))
+    outputs = _Outputs.of(out, overwrite, paths_of(dark, hydro, matter))
     request = Request.of(
         seed=seed,
         preset=preset,
@@ -182,7 +182,7 @@ def train(
     rows = _Rows(voxel_size, grid_size, luminosity_floor, least_particles, match, split or {})
     where = outputs.training if folder is None else Path(folder)
     with shown(progress), own_folder(where), listening() as told:
-        runs = read_pairs(dark, hydro, options, density)
+        runs = read_pairs(dark, hydro, options, matter)
         request = replace(request, architecture=told_the_redshift(request.architecture, runs))
         made = _prepared(runs, request, rows, _Fields(where, runs_of(dark), options))
         about = made.about(name or outputs.weights.stem, provenance or {}, told)

@@ -109,6 +109,18 @@ def checkpoint(folder):
     test_checkpoint.save(folder / "best.ckpt", test_checkpoint.checkpoint(), False)
 
 
+def matter(folder):
+    """The demo's particles in binary, and their density on a grid."""
+    sys.path.insert(0, str(ROOT / "tests/readers"))
+    import matter_samples
+
+    scene = mockgal.read(DEMO)
+    matter_samples.write_particles("gadget-2", folder / "snapdir_004/snap_004", scene)
+    mockgal.field(DEMO, folder / "field.hdf5", grid_size=16, origin="centre", subhalos=False)
+    values = mockgal.read(DEMO, matter=folder / "field.hdf5").field.read_slab(0, 16)
+    np.save(folder / "delta.npy", values / values.mean() - 1)
+
+
 def quijote(folder):
     """512^3 particles in 1000 Mpc/h, of Omega_m = 0.3175."""
     groups = made_up_groups()
@@ -166,6 +178,7 @@ OF_PAGES = {
     "density-fields.md": [lambda folder: (folder / "demo").mkdir()],
     "halotools.md": [halotools_table],
     "hosts-without-subhalos.md": [hosts],
+    "matter-beside-halos.md": [bundle_of_the_demo("halos.hdf5"), matter],
     "measure-a-mock.md": [mock("demo/mock.fits"), pair("hydro/groups_099", "dark/groups_099")],
     "paint-with-the-network.md": [bundle_of_the_demo("dark.hdf5"), weights("net.safetensors")],
     "populate.md": [hosts],

@@ -355,7 +355,7 @@ def test_density_grid_in_any_chunks(tmp_path, run, chunks):
         ),
         (lambda d: d[:4], {}, ["cube"]),
         (lambda d: d, {"kind": "overdensity"}, ["@kind"]),
-        (lambda d: d, {"kind": None}, ["no attribute kind"]),
+        (lambda d: d, {"kind": None}, ["no kind", "--matter-kind"]),
         (lambda d: d, {"mas": "SPH"}, ["SPH"]),
         (lambda d: d, {"origin": "left"}, ["left"]),
         (lambda d: d, {"unit": "g"}, ["@unit"]),

@@ -59,15 +59,21 @@ def test_objects_as_a_simulation(tmp_path, bomb, write, suffix, refused):
 def test_objects_beside_a_simulation(tmp_path, bomb, write, suffix, demo_bundle, exit_code):
     path = tmp_path / f"a{suffix}"
     write(path, bomb)
-    for use in (
-        lambda: pipeline.paint(pipeline.read(demo_bundle), "hod", seed=1, calibration=str(path)),
-        lambda: pipeline.read(demo_bundle, density=path),
-        lambda: packing.pack(demo_bundle, tmp_path / "b.hdf5", density=path),
-        lambda: pipeline.read_galaxies(path),
+    of_matter = 4 if suffix == ".npy" else exit_code
+    for use, code in (
+        (
+            lambda: pipeline.paint(
+                pipeline.read(demo_bundle), "hod", seed=1, calibration=str(path)
+            ),
+            exit_code,
+        ),
+        (lambda: pipeline.read(demo_bundle, matter=path), of_matter),
+        (lambda: packing.pack(demo_bundle, tmp_path / "b.hdf5", matter=path), of_matter),
+        (lambda: pipeline.read_galaxies(path), exit_code),
     ):
         with pytest.raises(MockgalError) as caught:
             use()
-        assert caught.value.exit_code == exit_code
+        assert caught.value.exit_code == code
         assert str(path) in str(caught.value)
     assert not (tmp_path / "b.hdf5").exists()
 

@@ -123,7 +123,7 @@ PLACES = [
     *(
         Case(f"NUL in {key}", "build --recipe nul.yaml", 2, r"character U\+0000",
              before=NUL.format(key))
-        for key in ("sim", "out", "density", "weights")
+        for key in ("sim", "out", "matter", "weights")
     ),
 ]  # fmt: skip
 
@@ -225,7 +225,7 @@ commands = [
     [*build, "--sim", folder + "/shut"],
     [*build, "--sim", sim, "--calibration", folder + "/shut/table.ecsv"],
     [*build, "--recipe", folder + "/shut/recipe.yaml"],
-    [*pack, "--density", folder + "/shut/density.hdf5"],
+    [*pack, "--matter", folder + "/shut/density.hdf5"],
 ]
 codes = []
 def go(words):

@@ -126,7 +126,7 @@ WORDS = (
 )
 RECIPE = """\
 sim: demo/dark.hdf5
-density: field.hdf5
+matter: field.hdf5
 painter: hod
 painter_options:
   calibration: gadget4-z0.00

@@ -20,6 +20,7 @@ from mockgal.errors import BadValueError, CutError, HeaderError, InternalError
 from mockgal.laws.conditional import ConditionalLaw
 from mockgal.painters.draw import paint_scene
 from mockgal.painters.hod.painter import HODPainter
+from mockgal.tasks.inspect import describe_galaxies
 from mockgal.testing import painter_contract, writer_contract
 
 pytestmark = pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
@@ -100,7 +101,7 @@ def test_written_and_read(galaxies, tmp_path, name):
         mockgal.write(back, again, units=units)
         one = mockgal.read_galaxies(again, ["luminosity"])
         assert one["luminosity"].tobytes() == back["luminosity"].tobytes()
-        units_in_file = mockgal.tasks.build.describe_galaxies(path)["columns"]
+        units_in_file = describe_galaxies(path)["columns"]
         assert (units_in_file[RATE.name], units_in_file["luminosity"]) == ("Msun/yr", label)
 
 

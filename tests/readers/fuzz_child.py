@@ -41,8 +41,11 @@ from mockgal.protocols import ReadOptions
 from mockgal.readers.density import read_density
 from mockgal.readers.detect import read
 from mockgal.readers.hdf5 import headers, safe
-from mockgal.testing import write_arepo, write_gadget4
+from mockgal.readers.matter.choose import particles_at
+from mockgal.readers.matter.grids import open_grid
+from mockgal.testing import COSMOLOGY, write_arepo, write_gadget4
 from mockgal.testing.compaso import write_compaso
+from mockgal.testing.matter import write_fastpm, write_gadget_binary
 from mockgal.types import DensityField
 from mockgal.writers.bundle import write_bundle
 from mockgal.writers.density import write_density
@@ -105,6 +108,22 @@ def grid_content(path: Path) -> Content:
     field = read_density(path)
     facts = f"{field.voxel_size} {field.kind} {field.assignment} {field.origin}"
     return {"rows": _digest(field.read_slab(0, field.grid_size)), "facts": facts}
+
+
+def matter_content(path: Path) -> Content:
+    """What is in the particles at ``path``, to the last."""
+    matter = particles_at(path, ReadOptions(), None)
+    found = {
+        f"particles {number}": _digest(chunk.position, chunk.mass)
+        for number, chunk in enumerate(matter.particles.chunks(30))
+    }
+    return {**found, "facts": f"{matter.stated} {matter.total_mass}"}
+
+
+def plain_grid_content(path: Path) -> Content:
+    """What is in a grid that does not say what it is."""
+    grid = open_grid(path)
+    return {"rows": _digest(grid.read(0, grid.size))}
 
 
 def weights_content(path: Path) -> Content:
@@ -176,6 +195,28 @@ def _grid(folder: Path) -> Path:
     return path
 
 
+def _few(folder: Path, writer: Callable[..., Path], **how: object) -> Path:
+    folder.mkdir(exist_ok=True)
+    position = np.random.default_rng(1).uniform(0.0, 32.0, (64, 3))
+    mass = COSMOLOGY.matter_mass(32.0) / len(position)
+    facts = {"box_size": 32.0, "redshift": 0.5, "cosmology": COSMOLOGY}
+    return writer(folder / "snap", position, mass, **facts, **how)
+
+
+def _gadget_binary(folder: Path) -> Path:
+    return _few(folder, write_gadget_binary, format=2)
+
+
+def _fastpm(folder: Path) -> Path:
+    return _few(folder, write_fastpm, unit=1e3) / "Header" / "attr-v2"
+
+
+def _npy(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    np.save(folder / "grid.npy", np.random.default_rng(1).uniform(size=(4, 4, 4)))
+    return folder / "grid.npy"
+
+
 def _shipped(folder: Path, pattern: str) -> Path:
     (first, *_) = sorted((Path(mockgal.__file__).parent / "painters").glob(pattern))
     folder.mkdir(exist_ok=True)
@@ -241,6 +282,9 @@ FIXTURES = {
     ),
     "hlist": Fixture(_hlist, text=True),
     "compaso": Fixture(_compaso, text=True, mutate=mutate_asdf),
+    "gadget-binary": Fixture(_gadget_binary, matter_content, text=True),
+    "fastpm": Fixture(_fastpm, lambda path: matter_content(path.parents[1]), text=True),
+    "npy": Fixture(_npy, plain_grid_content, text=True),
     "mock-fits": Fixture(
         lambda folder: _mock(folder, "mock.fits"), mock_content, mutate=mutate_fits
     ),

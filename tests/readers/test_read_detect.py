@@ -36,7 +36,7 @@ def test_unknown_content_is_shown(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ({"density": [1.0]}, "a density grid.*mockgal pack --sim CATALOGUE --density .*x.dat"),
+        ({"density": [1.0]}, "a density grid.*mockgal pack --sim CATALOGUE --matter .*x.dat"),
         ({"galaxies/galaxy_id": [1]}, "a mock that mockgal wrote.*simulation that it was made"),
         ({"InputHalos/IsCentral": [1]}, "SOAP"),
         ({"PartType1/Coordinates": [1.0]}, "a snapshot.*give the catalogue, groups_NNN"),

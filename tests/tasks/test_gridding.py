@@ -256,18 +256,21 @@ def test_room_for_the_grids_is_looked_at_first(demo_bundle, tmp_path, subhalos, 
 
 
 def test_a_scene_with_a_grid(demo_bundle, grid_file):
-    sim = mockgal.read(demo_bundle, density=grid_file)
+    sim = mockgal.read(demo_bundle, matter=grid_file)
     file = sim.snapshot.source[-1]
     digest = sha256(grid_file.read_bytes()).hexdigest()
     assert file == (str(grid_file), grid_file.stat().st_size, digest)
-    assert sim.snapshot.record["density"] == {
+    assert sim.snapshot.record["matter"] == {
+        "format": "density grid in HDF5",
         "file": "matter.hdf5",
+        "files": 1,
         "bytes": file.size,
         "sha256": digest,
         "grid_size": SIZE,
         "kind": "mass",
         "assignment": "CIC",
         "origin": "corner",
+        "given_by_user": [],
         "in_place_of_own": False,
     }
     np.testing.assert_array_equal(
@@ -280,25 +283,25 @@ def test_a_scene_with_a_grid(demo_bundle, grid_file):
 
 def test_a_grid_takes_the_place_of_the_simulations_own(scene, demo_bundle, grid_file, tmp_path):
     own = tmp_path / "own.hdf5"
-    packed = mockgal.pack(demo_bundle, own, particles=False, density=grid_file)
-    assert packed.snapshot.record["density"]["file"] == "matter.hdf5"
+    packed = mockgal.pack(demo_bundle, own, particles=False, matter=grid_file)
+    assert packed.snapshot.record["matter"]["file"] == "matter.hdf5"
     read = mockgal.read(own)
     assert (read.particles, read.field.grid_size) == (None, SIZE)
     finer = tmp_path / "finer.hdf5"
     mockgal.field(demo_bundle, finer, grid_size=32, subhalos=False)
-    sim = mockgal.read(own, density=finer)
+    sim = mockgal.read(own, matter=finer)
     assert sim.field.grid_size == 32
-    assert sim.snapshot.record["density"]["in_place_of_own"] is True
+    assert sim.snapshot.record["matter"]["in_place_of_own"] is True
 
 
 def test_build_with_a_grid(build_demo, mockgal_command, grid_file, tmp_path):
     shutil.copy(grid_file, tmp_path / "grid.hdf5")
-    result = build_demo("--density", "grid.hdf5", "--out", "with.fits")
+    result = build_demo("--matter", "grid.hdf5", "--out", "with.fits")
     assert result.returncode == 0, result.stderr
     assert build_demo("--out", "without.fits").returncode == 0
     mocks = [mockgal.read_galaxies(tmp_path / f"{name}.fits") for name in ("with", "without")]
-    assert mocks[0].provenance["simulation"]["reading"]["density"]["file"] == "grid.hdf5"
-    assert "density" not in mocks[1].provenance["simulation"]["reading"]
+    assert mocks[0].provenance["simulation"]["reading"]["matter"]["file"] == "grid.hdf5"
+    assert "matter" not in mocks[1].provenance["simulation"]["reading"]
     assert mocks[0].digest() == mocks[1].digest()  # the HOD does not look at it
     run = json.loads((tmp_path / "with.fits.run.json").read_text())
     digest = sha256(grid_file.read_bytes()).hexdigest()
@@ -311,7 +314,7 @@ def test_the_output_is_not_the_grid(build_demo, grid_file, tmp_path):
     assert result.returncode == 2
     assert "the input" in result.stderr
     assert path.read_bytes() == grid_file.read_bytes()
-    values = {"sim": "not read yet", "density": path, "painter": "hod", "out": path}
+    values = {"sim": "not read yet", "matter": path, "painter": "hod", "out": path}
     with pytest.raises(UsageError, match="the input"):
         pipeline.build(recipe.check(values | {"overwrite": True}, "test"))
 
@@ -321,11 +324,11 @@ def test_a_grid_of_another_snapshot(scene, build_demo, demo_bundle, grid_file, t
     path = tmp_path / "other.hdf5"
     write_density(read_density(grid_file), other, path, quantity="matter", provenance={})
     with pytest.raises(HeaderError, match="as the catalogue has"):
-        mockgal.read(demo_bundle, density=path)
+        mockgal.read(demo_bundle, matter=path)
     result = build_demo("--density", "other.hdf5", "--out", "mock.fits")
     assert result.returncode == 3
     assert not (tmp_path / "mock.fits").exists()
-    result = build_demo("--density", "none.hdf5", "--out", "mock.fits")
+    result = build_demo("--matter", "none.hdf5", "--out", "mock.fits")
     assert result.returncode == 3
     assert "none.hdf5" in result.stderr
 
@@ -337,14 +340,14 @@ def test_a_recipe_names_the_grid_beside_it(tmp_path, demo_bundle, grid_file):
     values = {"sim": str(demo_bundle), "density": "grid.hdf5", "painter": "hod"}
     path.write_text(yaml.safe_dump(values))
     read = recipe.read_yaml(path)
-    assert read["density"] == str(path.parent / "grid.hdf5")
+    assert read["matter"] == str(path.parent / "grid.hdf5")
     checked = recipe.check(read | {"out": str(tmp_path / "m.fits")}, str(path))
     with listening(quiet=True):
         assert pipeline.build(checked).scene.field.grid_size == SIZE
     plain = recipe.check({"sim": str(demo_bundle), "painter": "hod"}, "test")
     assert checked.configuration_digest() == plain.configuration_digest()
-    with pytest.raises(UsageError, match="density: found '', expected a path"):
-        recipe.check(values | {"density": ""}, "test")
+    with pytest.raises(UsageError, match="matter: found '', expected a path"):
+        recipe.check({"sim": "x", "painter": "hod", "matter": ""}, "test")
 
 
 def test_counts_need_a_particle_mass(scene, demo_bundle, tmp_path):
@@ -355,7 +358,7 @@ def test_counts_need_a_particle_mass(scene, demo_bundle, tmp_path):
             boxsize=16.0, unit="", kind="counts", mas="NGP", redshift=0.0, origin="corner"
         )
     with pytest.warns(UserWarning, match="cannot show"):
-        sim = mockgal.read(demo_bundle, density=path)
+        sim = mockgal.read(demo_bundle, matter=path)
     assert sim.snapshot.record["density_at_hosts"]["fits"] is None
     found = mass_planes(sim.field, sim.snapshot, 0, 4)
     assert found.sum() == pytest.approx(64**3 * sim.snapshot.particle_mass)

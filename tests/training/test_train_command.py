@@ -81,7 +81,7 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
     assert sorted(tmp_path.iterdir()) == there
     made = mockgal_command("field", "--sim", runs[0], "--grid", 128, "--out", "matter.hdf5")
     assert made.returncode == 0, made.stderr
-    gridded = ("evaluate", "--weights", "w.safetensors", *pair_of(runs), "--density", "matter.hdf5")
+    gridded = ("evaluate", "--weights", "w.safetensors", *pair_of(runs), "--matter", "matter.hdf5")
     repeated = mockgal_command(*gridded, **ONE_THREAD)
     assert repeated.returncode == 0, repeated.stderr
     assert repeated.stdout == card
@@ -113,7 +113,7 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
         ),
         (("train", "--dark", "{1}", "--hydro", "{0}", "--out", "w.safetensors"), 3, "stellar mass"),
         (
-            ("train", *TWINS, *2 * ("--density", "c"), "--out", "w.safetensors"),
+            ("train", *TWINS, *2 * ("--matter", "c"), "--out", "w.safetensors"),
             2,
             "2 density grids",
         ),

@@ -261,7 +261,7 @@ def test_fields_that_another_run_writes_do_not_fail_a_training_that_is_done(
 def test_a_density_grid_is_as_good_as_the_particles(files, tmp_path):
     with_particles = train((files["whole"], files["hydro"]), tmp_path / "p.safetensors")
     runs = files["dark"], files["hydro"]
-    given = {"density": files["matter"], "grid_size": None}
+    given = {"matter": files["matter"], "grid_size": None}
     weights = train(runs, tmp_path / "w.safetensors", **given)
     assert weights.state.keys() == with_particles.state.keys()
     for name, values in with_particles.state.items():
@@ -271,8 +271,8 @@ def test_a_density_grid_is_as_good_as_the_particles(files, tmp_path):
     dark = data["pairs"][0]["dark"]
     digest = hashlib.sha256(files["matter"].read_bytes()).hexdigest()
     assert ("matter.hdf5", digest) in {(file["name"], file["sha256"]) for file in dark["files"]}
-    assert dark["reading"]["density"]["sha256"] == digest
-    scores = mockgal.evaluate(weights, *runs, density=[files["matter"]])
+    assert dark["reading"]["matter"]["sha256"] == digest
+    scores = mockgal.evaluate(weights, *runs, matter=[files["matter"]])
     assert scores["residuals"] == with_particles.provenance["scores"]["residuals"]
     with pytest.raises(MissingDatasetError, match="no matter"):
         mockgal.evaluate(weights, *runs)
@@ -283,7 +283,7 @@ def test_the_network_takes_the_scheme_of_the_grid(pair, files, tmp_path):
     mockgal.field(files["whole"], matter, grid_size=GRID, assignment="TSC")
     with h5py.File(matter, "r+") as file:
         file["density"].attrs["origin"] = b"centre"
-    dark = mockgal.read(files["dark"], density=matter)
+    dark = mockgal.read(files["dark"], matter=matter)
     assert chosen_voxel_size(dark, None, None)[0] == 16.0 / GRID
     assert chosen_scheme(dark, 0.1) == {"assignment": "CIC", "origin": "corner"}
     weights = train((dark, pair[1]), tmp_path / "w.safetensors", grid_size=None)
@@ -291,16 +291,16 @@ def test_the_network_takes_the_scheme_of_the_grid(pair, files, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("density", "said"),
-    [(["a", "b"], "1 gravity-only runs and 2 density grids"), (["a"], "option density for a run")],
+    ("matter", "said"),
+    [(["a", "b"], "1 gravity-only runs and matter of 2"), (["a"], "option matter for a run")],
 )
-def test_density_grids_that_are_refused(pair, tmp_path, density, said):
+def test_matter_that_is_refused(pair, tmp_path, matter, said):
     with pytest.raises(UsageError, match=said):
-        train(pair, tmp_path / "w.safetensors", density=density)
+        train(pair, tmp_path / "w.safetensors", matter=matter)
 
 
 def test_without_particles_their_mass_must_be_known(pair, files, tmp_path):
-    sim = mockgal.read(files["dark"], density=files["matter"])
+    sim = mockgal.read(files["dark"], matter=files["matter"])
     sim = replace(sim, snapshot=replace(sim.snapshot, particle_mass=None))
     with pytest.raises(MissingDatasetError, match="no particle mass"):
         train((sim, pair[1]), tmp_path / "w.safetensors")

@@ -12,8 +12,9 @@ import cloup
 from cloup import option, option_group
 
 from ...errors import UsageError
+from ...layout import GRID_KINDS
 from ...types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
-from .values import FILE, FLOAT, FORMAT, PATH, WHOLE
+from .values import FLOAT, FORMAT, PATH, WHOLE
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -294,6 +295,38 @@ reading = options(
 )
 
 
+about_matter = option_group(
+    "What the file of --matter does not state",
+    option(
+        "--matter-kind",
+        type=click.Choice(list(GRID_KINDS)),
+        help="What the values of a density grid are: counts of particles, mass in Msun/h, or the "
+        "density contrast.",
+    ),
+    option(
+        "--matter-assignment",
+        type=click.Choice(["NGP", "CIC", "TSC", "PCS"]),
+        help="Scheme that put the mass on the density grid.",
+    ),
+    option(
+        "--matter-origin",
+        type=click.Choice(["corner", "centre"]),
+        help="Point of the first voxel that lies at the origin of the box: its corner, or its "
+        "centre, as in grids of Pylians and nbodykit.",
+    ),
+    option(
+        "--matter-dataset",
+        metavar="NAME",
+        help="Dataset or block of the density grid, if the file has several.",
+    ),
+)
+
+
+def matter_option(help: str) -> Decorator:
+    """Return the option that names the matter of a simulation."""
+    return option("--matter", type=PATH, cls=Renamed, formerly=("--density",), help=help)
+
+
 def given(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that the user gave."""
     return {key: value for key, value in options.items() if value not in (None, ())}
@@ -333,12 +366,14 @@ def pairs_of_runs(*more: Decorator) -> Decorator:
     )
 
 
-densities = option(
-    "--density",
-    type=FILE,
+matters = option(
+    "--matter",
+    type=PATH,
     multiple=True,
-    help="Density grid of the matter of a gravity-only run, in the same order as --dark, from "
-    "`mockgal field` or elsewhere (default: made from the particles).",
+    cls=Renamed,
+    formerly=("--density",),
+    help="Matter of a gravity-only run, in the same order as --dark: particles or a density grid "
+    "(default: the run's own particles).",
 )
 
 

@@ -98,7 +98,8 @@ def filters(where: str, data: h5py.Dataset) -> list[int]:
             where,
             f"a compression filter ({missing[0]}) that is not installed",
             "a filter that HDF5 has",
-            "pip install hdf5plugin; for other filters set HDF5_PLUGIN_PATH to their folder",
+            'pip install "mockgal[formats]", which brings hdf5plugin; for other filters set '
+            "HDF5_PLUGIN_PATH to their folder",
         )
     return codes
 

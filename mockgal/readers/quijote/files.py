@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-from io import BufferedReader
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,8 +15,7 @@ from numpy.typing import NDArray
 
 from ...errors import CorruptFileError, FormatError, IncompleteSetError, InputError, UsageError
 from ...system.memory import check_memory
-from .. import chunks
-from ..hdf5 import safe
+from .. import chunks, raw
 from ..hdf5.stored import COPY_AGAIN
 
 Array = NDArray[Any]
@@ -145,15 +142,8 @@ def count_groups(files: chunks.FileSet) -> list[int]:
 
 def _header(path: Path) -> Array:
     """Return the header of one file, whose size must match its number of groups."""
-    try:
-        safe.check_regular(path)
-        size = path.stat().st_size
-        with open(path, "rb") as file:
-            begin = file.read(HEADER.itemsize)
-    except InputError as error:
-        raise InputError(path, error.found, "a catalogue of groups", error.fix) from error
-    except OSError as error:
-        raise _unreadable(path, error) from error
+    size = raw.size_of(path, "a catalogue of groups")
+    begin = raw.begin(path, HEADER.itemsize)
     if len(begin) < HEADER.itemsize:
         raise CorruptFileError(
             path, f"{size} bytes", f"a header of {HEADER.itemsize} and groups", COPY_AGAIN
@@ -203,10 +193,6 @@ def _not_groups(path: Path, size: int, begin: bytes, declared: str) -> InputErro
     )
 
 
-def _unreadable(path: Path, error: OSError) -> InputError:
-    return InputError(path, f"a read error ({error.strerror})", "a readable file", "check the disk")
-
-
 def gather(files: chunks.FileSet, counts: list[int]) -> dict[str, Array]:
     """Return the fields `_READ` of all files, as stored."""
     total = sum(counts)
@@ -221,27 +207,9 @@ def gather(files: chunks.FileSet, counts: list[int]) -> dict[str, Array]:
                 for name, dtype in GROUP.items():
                     if name in _READ:
                         file.seek(place)
-                        _fill(path, file, native[name][start : start + count])
+                        raw.fill(path, file, native[name][start : start + count])
                     place += dtype.itemsize * count
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise raw.unreadable(path, error) from error
         start += count
     return native
-
-
-def _fill(path: Path, file: BufferedReader, rows: Array) -> None:
-    """Read the bytes of ``rows``, which are contiguous.
-
-    Raises
-    ------
-    CorruptFileError
-        The file has become shorter since its size was checked.
-    """
-    taken = file.readinto(rows.data.cast("B")) if rows.size else 0
-    if taken != rows.nbytes:
-        raise CorruptFileError(
-            path,
-            f"{os.fstat(file.fileno()).st_size} bytes, fewer than a moment ago",
-            "a file that no program is writing",
-            "wait until the program that writes it has ended",
-        )

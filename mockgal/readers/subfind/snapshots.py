@@ -27,6 +27,7 @@ from ..checks import physics
 from ..chunks import FileSet
 from ..hdf5 import headers, safe
 from ..particle_stream import stream_particles
+from ..raw import of_dataset
 from .units import STATED, Statement, UnitSystem, read_units, stated
 
 DARK_MATTER = 1
@@ -234,8 +235,8 @@ def _pieces(
             uniform = float(snapshot.masses[kind])
             with safe.open_hdf5(path) as file:
                 yield from stream_particles(
-                    chunks.checked(file, f"{group}/Coordinates", number, (3,)),
-                    uniform or chunks.checked(file, f"{group}/Masses", number),
+                    of_dataset(chunks.checked(file, f"{group}/Coordinates", number, (3,))),
+                    uniform or of_dataset(chunks.checked(file, f"{group}/Masses", number)),
                     snapshot.box_size,
                     (snapshot.units.length, snapshot.units.mass),
                     options,

@@ -65,12 +65,13 @@ def describe_hdf5(path: Path, file: h5py.File) -> Look:
         return Look(
             "a snapshot: particles without halos",
             f"give the catalogue, groups_{number[1] if number else 'NNN'}, and its snapshot is "
-            "found beside it; without a catalogue, run a halo finder on the snapshot",
+            "found beside it; give halos of another format with --sim, and this snapshot with "
+            f"--matter {in_shell(path)}; without halos, run a halo finder on it",
         )
     if has(DENSITY):
         return Look(
             "a density grid without halos",
-            f"pack it with its catalogue: `mockgal pack --sim CATALOGUE --density {in_shell(path)} "
+            f"pack it with its catalogue: `mockgal pack --sim CATALOGUE --matter {in_shell(path)} "
             "--out BUNDLE.hdf5`",
         )
     if _attribute(file, "Header", "Ngroups_Total") is not None and not any(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ...errors import MockgalError, in_python
+from ...errors import MockgalError, in_python, in_shell
 from ..hdf5 import safe
 from ..mocks.reader import is_catalogue, is_ours
 from . import signatures
@@ -110,8 +110,9 @@ def _folder(path: Path, detect: Detect) -> Look:
     if bigfile := next((e for e in below if e.name in _BIGFILE and e.is_file()), None):
         return Look(
             f"a folder in which {bigfile.parent.relative_to(path)} is a block of a BigFile (MP-"
-            "Gadget, FastPM), which this version cannot read",
-            signatures.table(f'bigfile.Dataset(bigfile.File({in_python(path)})["FOFGroups"])'),
+            "Gadget, FastPM), whose particles and grids are read beside halos",
+            f"give its halos with --sim, and its particles with --matter {in_shell(path)}; "
+            + signatures.table(f'bigfile.Dataset(bigfile.File({in_python(path)})["FOFGroups"])'),
         )
     failed = None
     for entry in [entry for entry in below if entry.is_file()]:

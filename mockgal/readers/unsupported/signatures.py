@@ -48,7 +48,8 @@ def _unpacked(command: str) -> str:
 
 _ASTROPY = table('astropy.table.Table.read({path}, format="{format}")')
 _BUT_PARTICLES = (
-    "run a halo finder on it (Rockstar, or FOF and SUBFIND of Gadget-4), and give its catalogue"
+    "give its halos with --sim, and these particles with --matter {name}; without halos, run a "
+    "halo finder on it (Rockstar, or FOF and SUBFIND of Gadget-4)"
 )
 _TREES = (
     "give the halos of one time: hlists/hlist_A.list, which halo_trees_to_catalog.pl of "
@@ -126,6 +127,7 @@ KINDS = (
     Kind(b"\x01\x01\x01\x01\x78\x56\x34\x12", "halos of Rockstar in BGC2", ""),
     Kind(b"HACC01", "HACC's GenericIO", table("pygio.read_genericio({path})")),
     Kind(b"\x08\0\0\0HEAD", "a Gadget snapshot in binary, of format 2", _BUT_PARTICLES),
+    Kind(b"\0\0\0\x08HEAD", "a Gadget snapshot in binary, of format 2", _BUT_PARTICLES),
     Kind(b"\0\1\0\0", "what may be a Gadget snapshot in binary, of format 1", _BUT_PARTICLES),
     Kind(
         r"#\s*id\s+descid\s+upid\b",

@@ -92,7 +92,8 @@ def checked_grid(scene: Scene, voxel_size: float, assignment: str, origin: str) 
             f"simulation {name}",
             "no matter",
             "particles or a density grid of the gravity-only run",
-            "keep its snapshot beside the catalogue, or give a density grid (--density)",
+            "keep its snapshot beside the catalogue, or give particles or a density grid with "
+            "--matter",
         )
     if not 0.0 < voxel_size <= box_size:
         raise UsageError(

@@ -86,7 +86,7 @@ def test_a_grid_in_place_of_particles(build, mockgal_command, inputs, tmp_path):
     refused = build(sim=halos, out="none.fits")
     assert refused.returncode == 3
     assert "no particles or density grid" in refused.stderr
-    found = build("--tile-size", 16, "--density", grid, sim=halos, out="grid.fits")
+    found = build("--tile-size", 16, "--matter", grid, sim=halos, out="grid.fits")
     assert content(found) == expected
 
 

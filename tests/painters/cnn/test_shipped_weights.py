@@ -119,7 +119,7 @@ def test_inspect_says_which_fit(mockgal_command, demo_bundle, tmp_path):
     halos = tmp_path / "halos.hdf5"
     mockgal_command("pack", "--sim", demo_bundle, "--no-particles", "--out", halos)
     said = mockgal_command("inspect", halos).stdout
-    assert re.search(r"^painter cnn +cannot paint this: .*no particles.*--density", said, re.M)
+    assert re.search(r"^painter cnn +cannot paint this: .*no particles.*--matter", said, re.M)
 
 
 class TestChoice:

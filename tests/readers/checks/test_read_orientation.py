@@ -67,14 +67,14 @@ def test_views():
 )
 def test_a_grid_in_another_orientation(demo_bundle, matter, tmp_path, spoil, origin):
     good = matter[origin]
-    fit = mockgal.read(demo_bundle, density=good).snapshot.record["density_at_hosts"]
+    fit = mockgal.read(demo_bundle, matter=good).snapshot.record["density_at_hosts"]
     assert fit["fits"]
     assert fit["sigma"] > 3 * fit["sigma_of_best_other_view"]
     wrong = spoil(grid_of(good))
     path = put(tmp_path / "wrong.hdf5", good, wrong)
     for call in (
-        lambda: mockgal.read(demo_bundle, density=path),
-        lambda: mockgal.pack(demo_bundle, tmp_path / "b.hdf5", density=path),
+        lambda: mockgal.read(demo_bundle, matter=path),
+        lambda: mockgal.pack(demo_bundle, tmp_path / "b.hdf5", matter=path),
     ):
         with pytest.raises(BadValueError, match="standard deviations") as caught:
             call()
@@ -82,7 +82,7 @@ def test_a_grid_in_another_orientation(demo_bundle, matter, tmp_path, spoil, ori
     # The way out that the message names, tried.
     code = caught.value.fix.removeprefix("write it again as ").removesuffix(" with NumPy as np")
     again = put(tmp_path / "again.hdf5", good, eval(code, {"np": np, "grid": wrong}))
-    found = mockgal.read(demo_bundle, density=again).snapshot.record["density_at_hosts"]
+    found = mockgal.read(demo_bundle, matter=again).snapshot.record["density_at_hosts"]
     assert found["sigma"] == pytest.approx(fit["sigma"], rel=0.5)
 
 
@@ -93,7 +93,7 @@ def test_a_grid_that_fits_in_no_orientation(demo_bundle, matter, tmp_path):
     for name, values in (("shifted", np.roll(grid, SIZE // 4, 0)), ("other", other)):
         path = put(tmp_path / f"{name}.hdf5", matter["corner"], values)
         with pytest.raises(BadValueError, match="where the matter is"):
-            mockgal.read(demo_bundle, density=path)
+            mockgal.read(demo_bundle, matter=path)
 
 
 def test_what_cannot_be_told_is_said(demo_bundle, matter, tmp_path):
@@ -101,14 +101,14 @@ def test_what_cannot_be_told_is_said(demo_bundle, matter, tmp_path):
     coarse = grid_of(matter["corner"]).reshape(2, 16, 2, 16, 2, 16).sum(axis=(1, 3, 5))
     path = put(tmp_path / "coarse.hdf5", matter["corner"], coarse)
     with pytest.warns(MockgalWarning, match="cannot show"):
-        sim = mockgal.read(demo_bundle, density=path)
+        sim = mockgal.read(demo_bundle, matter=path)
     assert sim.snapshot.record["density_at_hosts"]["fits"] is None
 
 
 @pytest.mark.fault(46)
 def test_bundles_carry_the_fit_and_are_looked_at(demo_bundle, matter, tmp_path):
     path = tmp_path / "packed.hdf5"
-    mockgal.pack(demo_bundle, path, density=matter["corner"], particles=False)
+    mockgal.pack(demo_bundle, path, matter=matter["corner"], particles=False)
     assert mockgal.read(path).snapshot.record["density_at_hosts"]["fits"]
     with h5py.File(path, "r+") as file:
         file["density"][...] = file["density"][:].transpose(2, 1, 0)

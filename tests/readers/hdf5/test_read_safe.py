@@ -425,7 +425,7 @@ def test_a_filter_that_a_package_adds(path, monkeypatch):
     layout.set_chunk((6,))
     layout.set_filter(code, h5py.h5z.FLAG_OPTIONAL, (1,))
     make(path, h5py.h5t.NATIVE_DOUBLE, layout=layout)
-    assert "pip install hdf5plugin" in refusal(path, "x", InputError)
+    assert 'pip install "mockgal[formats]"' in refusal(path, "x", InputError)
     known = set()
     monkeypatch.setattr(h5py.h5z, "filter_avail", lambda c: c in known)
     monkeypatch.setattr(stored.importlib, "import_module", lambda name: known.add(code))
