@@ -3,8 +3,9 @@
 import pytest
 from text import KINDS, campaign
 
-COUNTS = {"cuts": 400, "quantities": 400, "recipes": 150, "tables": 40}
+COUNTS = {"cuts": 400, "quantities": 400, "recipes": 150, "tables": 40, "maps": 400, "beside": 150}
 AT_LENGTH = {"cuts": 20_000, "quantities": 20_000, "recipes": 5000, "tables": 2000}
+AT_LENGTH |= {"maps": 20_000, "beside": 5000}
 
 
 def check(found, capsys):

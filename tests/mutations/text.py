@@ -23,7 +23,11 @@ from mockgal.errors import MockgalError, UsageError, printable
 from mockgal.options import check_names
 from mockgal.painters.choose import make_painter
 from mockgal.painters.hod import store as hod_store
-from mockgal.quantity import in_unit, memory_size
+from mockgal.protocols import ReadOptions
+from mockgal.quantity import UnitError, in_unit, memory_size
+from mockgal.readers.tables import quantities as of_tables
+from mockgal.readers.tables.facts import beside as read_beside
+from mockgal.readers.tables.units import parse as parse_unit
 from mockgal.recipe import check, read_yaml
 from mockgal.satellites.options import SatelliteOptions
 from mockgal.selection.cuts import parse
@@ -149,6 +153,30 @@ redshift: 0.0
 box_size: 16 Mpc/h
 particle_mass: 1e9 Msun/h
 """
+MAP = (
+    "halo_id=id, host_id=pid [0], position='x y' y z [kpc/h], velocity=vx vy vz [km/s], "
+    "host_mass=m200c [1e10 Msun/h], mass=mvir [dex(Msun/h)], radius=r200c [ckpc/h]"
+)
+MAP_PIECES = (
+    *("=", ",", "[", "]", "[]", "[[", "''", '"', "'", "velocity=0", "halo_id=", "=id", "comoving "),
+    *("dex(", "log10(Msun)", "10^10 ", "10**99 Msun", "1e400 ", "-1 ", "cMpc", "pkpc", "Mpccm/h"),
+)
+BESIDE = """\
+columns:
+  position: x y z [Mpc/h]
+  velocity: vx vy vz [km/s]
+  host_mass: m200c [Msun/h]
+  mass: mvir [Msun/h]
+name: the run
+mass_definition: 200c
+centred_origin: false
+box_size: 40 Mpc/h
+redshift: 0
+h: 0.6774
+omega_m: 0.3089
+omega_lambda: 0.6911
+particle_mass: 1.33925e9 Msun/h
+"""
 HEADERS = (
     *("__serialized_columns__: {a: {__class__: astropy.time.Time}}", "subtype: json", "object"),
     *("datatype: object", "datatype: complex128", "float64[null]", "float64[99999999]", "int8"),
@@ -186,6 +214,23 @@ def _in_place_of_a_value(rng: random.Random, text: str, pieces: tuple[str, ...],
     key, _, _ = lines[chosen].partition(mark)
     lines[chosen] = f"{key}{mark}{rng.choice(pieces)}"
     return "\n".join(lines)
+
+
+def maps(rng: random.Random, n: int) -> Iterator[str]:
+    """Maps of the columns of a table, by one to three changes each."""
+    for number in range(n):
+        text = _changed(rng, MAP, (*PIECES, *MAP_PIECES))
+        yield text * 10_000 if number % 2000 == 1999 else text
+
+
+def beside(rng: random.Random, n: int) -> Iterator[bytes]:
+    """Files of facts beside a table."""
+    for number in range(n):
+        if number % 3:
+            text = _in_place_of_a_value(rng, BESIDE, (*WORDS, *PIECES), ": ")
+        else:
+            text = _changed(rng, BESIDE, WORDS)
+        yield _bytes(rng, text)
 
 
 def cuts(rng: random.Random, n: int) -> Iterator[str]:
@@ -263,6 +308,38 @@ def _code(function: Callable[[], object]) -> str:
             raise AssertionError(f"an error that helps nobody: {text[:300]!r}") from error
         return error.code
     return "ok"
+
+
+def map_outcome(mutation: str) -> str:
+    """What comes of a map: columns by quantity, and their units."""
+
+    def use() -> None:
+        found = of_tables.parse_map(mutation)
+        again = ", ".join(taken.entry(name) for name, taken in found.items())
+        assert of_tables.parse_map(again) == found, (mutation, again)
+        for name, taken in found.items():
+            try:
+                conversion = (
+                    parse_unit(taken.unit, of_tables.QUANTITIES[name]) if taken.unit else None
+                )
+            except UnitError as error:
+                raise UsageError("--columns", str(error), "a unit") from error
+            assert conversion is None or 0 < conversion.factor < float("inf")
+
+    return _code(use)
+
+
+def beside_outcome(mutation: bytes) -> str:
+    """What comes of a file of facts beside a table."""
+
+    def use() -> None:
+        path = _written(mutation, "halos.csv.yaml")
+        found = read_beside(path.with_name("halos.csv"), ReadOptions())
+        assert found.path == path
+        given = found.options._asdict()
+        assert all(isinstance(v, str | bool | int | float | None) for v in given.values())
+
+    return _code(use)
 
 
 def cut_outcome(mutation: str) -> str:
@@ -347,6 +424,8 @@ KINDS = {
     "quantities": Kind(quantities, quantity_outcome),
     "recipes": Kind(recipes, recipe_outcome),
     "tables": Kind(tables, table_outcome),
+    "maps": Kind(maps, map_outcome),
+    "beside": Kind(beside, beside_outcome),
 }
 
 

@@ -26,6 +26,7 @@ import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1] / "readers"))
 sys.path.append(str(Path(__file__).parents[1] / "faults"))
+import table_samples
 from halotools_samples import columns, facts, write_table
 from read_faults import seal
 from rockstar_samples import Sample, universe
@@ -60,6 +61,7 @@ COLUMNS = {
     "rockstar": ["x", "y", "z", "vx", "vy", "vz", "mvir", "rvir", "rs", "vmax", "m200c"],
     "quijote": ["pos", "vel", "mass"],
     "compaso": ["pos", "vel", "number", "vmax"],
+    "table": ["x", "y", "z", "vx", "vy", "vz", "m200c", "mvir", "vmax", "r200c"],
     "bundle": [
         *(
             f"halos/{name}"
@@ -120,6 +122,9 @@ def mutations(
 
 
 def _options(name: str) -> ReadOptions:
+    if name == "table":
+        stated = {**table_samples.FACTS, "columns": table_samples.MAP}
+        return ReadOptions(allow_empty_regions=True, **stated)
     return options() if name == "quijote" else ReadOptions(allow_empty_regions=True)
 
 
@@ -162,7 +167,7 @@ def _plain(name: str) -> tuple[Path, bytes]:
             write_table(folder / "table.hdf5", columns(scene), facts(scene))
         else:
             write_bundle(scene, folder / "bundle.hdf5")
-    if name in ("rockstar", "quijote", "compaso"):
+    if name in ("rockstar", "quijote", "compaso", "table"):
         return folder, b""
     (path,) = folder.rglob("*.hdf5")
     return path, path.read_bytes()
@@ -180,6 +185,12 @@ def _write(mutation: Mutation | None, name: str) -> Path:
             for row, value in zip(sample.rows, _changed(old, mutation), strict=True):
                 row[place] = f"{value:.6g}"
         return sample.write(path / "hlist_1.00000.list")
+    if name == "table":
+        table = dict(_table())
+        if mutation is not None:
+            table[mutation.column] = _changed(table[mutation.column], mutation)
+        np.savez(path / "halos.npz", **table)
+        return path / "halos.npz"
     if name == "quijote":
         groups = made_up_groups(80)
         if mutation is not None:
@@ -217,6 +228,11 @@ def _write(mutation: Mutation | None, name: str) -> Path:
 @cache
 def _universe() -> tuple[tuple[str, np.ndarray], ...]:
     return tuple(universe(hosts=60).items())
+
+
+@cache
+def _table() -> tuple[tuple[str, np.ndarray], ...]:
+    return tuple(table_samples.columns(hosts=60).items())
 
 
 def _read(path: Path, name: str) -> tuple[Scene, list[str]]:

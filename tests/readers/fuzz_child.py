@@ -18,11 +18,13 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import h5py
 import numpy as np
+import table_samples
 from attribute_mutations import (
     mutate_asdf,
     mutate_ecsv,
@@ -36,7 +38,7 @@ from halotools_samples import columns, facts, write_table
 from rockstar_samples import Sample, universe
 
 import mockgal
-from mockgal.errors import MockgalError
+from mockgal.errors import InputError, MockgalError, UsageError
 from mockgal.protocols import ReadOptions
 from mockgal.readers.density import read_density
 from mockgal.readers.detect import read
@@ -182,6 +184,36 @@ def _compaso(folder: Path) -> Path:
     return z / "halo_info" / "halo_info_000.asdf"
 
 
+TABLES = (
+    ("fits", "halos.fits", None),
+    ("hdf5", "halos.hdf5", mutate_hdf5),
+    ("pandas", "table.hdf5", mutate_hdf5),
+    ("parquet", "halos.parquet", None),
+    ("npz", "packed.npz", None),
+    ("csv", "halos.csv", None),
+    ("xz", "halos.csv.xz", None),
+    ("ecsv", "halos.ecsv", None),
+    ("votable", "halos.vot", None),
+)
+
+
+def _table(folder: Path, name: str) -> Path:
+    """A table whose names and map tell all; of its bytes only some formats have checksums."""
+    folder.mkdir(exist_ok=True)
+    table_samples.WRITERS[name](folder / name, table_samples.columns(hosts=60))
+    return folder / name
+
+
+def _table_content(path: Path) -> Content:
+    stated = table_samples.MAP + ", halo_id=id, host_id=upid, n_particles=npart"
+    options = ReadOptions(columns=stated, allow_empty_regions=True, **table_samples.FACTS)
+    try:
+        scene = read(path, options, "table")
+    except UsageError as error:  # of a column that the damage took away
+        raise InputError(error.where, error.found, error.expected, error.fix) from error
+    return {name: _digest(values) for name, values in scene.halos.columns.items()}
+
+
 def _mock(folder: Path, name: str) -> Path:
     mockgal.write(catalogue(60), folder / name)
     return folder / name
@@ -287,6 +319,12 @@ FIXTURES = {
     "gadget-binary": Fixture(_gadget_binary, matter_content, text=True),
     "fastpm": Fixture(_fastpm, lambda path: matter_content(path.parents[1]), text=True),
     "npy": Fixture(_npy, plain_grid_content, text=True),
+    **{
+        f"table-{kind}": Fixture(
+            partial(_table, name=name), _table_content, text=True, mutate=mutate
+        )
+        for kind, name, mutate in TABLES
+    },
     "mock-fits": Fixture(
         lambda folder: _mock(folder, "mock.fits"), mock_content, mutate=mutate_fits
     ),

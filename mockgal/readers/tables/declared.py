@@ -6,14 +6,14 @@ A module of `known/` declares what its format has; the rest is that of all table
         "Halos of Finder."
 
         name = "finder"
-        columns = {
+        columns: ClassVar = {
             "halo_id": "ID",
             "host_id": "hostHalo [0]",      # 0 for hosts
             "position": "Xc Yc Zc [kpc/h]",
             "velocity": "VXc VYc VZc [km/s]",
             "vmax": "Vmax [km/s]",          # optional quantities: read where they are there
         }
-        host_masses = {"200c": "M200c", "vir": "Mvir"}  # the first is the default
+        host_masses: ClassVar = {"200c": "M200c", "vir": "Mvir"}  # the first is the default
         mass_unit = "Msun/h"
 
         def recognises(self, table: Table) -> bool:

@@ -46,7 +46,12 @@ def check(fixture, found):
         assert not counted["explained"]
 
 
-@pytest.mark.parametrize("fixture", FIXTURES)
+# Tables in other formats than these are damaged by hand, and by `campaign.py`.
+_TABLES = ("table-fits", "table-parquet", "table-npz", "table-pandas")
+IN_SUITE = [name for name in FIXTURES if not name.startswith("table-") or name in _TABLES]
+
+
+@pytest.mark.parametrize("fixture", IN_SUITE)
 def test_damage(tmp_path, fixture):
     check(fixture, outcomes(fixture, tmp_path / "f", 0, 40))
 
@@ -63,7 +68,7 @@ def check_stated(fixture, found):
     assert Counter(found.values())["refused"] > len(found) / 4
 
 
-@pytest.mark.parametrize("fixture", STATED)
+@pytest.mark.parametrize("fixture", [name for name in STATED if name != "table-hdf5"])
 def test_statements_of_another_kind(tmp_path, fixture):
     check_stated(fixture, outcomes(fixture, tmp_path / "f", 0, 30, "stated"))
 
