@@ -184,17 +184,17 @@ def _compaso(folder: Path) -> Path:
     return z / "halo_info" / "halo_info_000.asdf"
 
 
-TABLES = (
-    ("fits", "halos.fits", None),
-    ("hdf5", "halos.hdf5", mutate_hdf5),
-    ("pandas", "table.hdf5", mutate_hdf5),
-    ("parquet", "halos.parquet", None),
-    ("npz", "packed.npz", None),
-    ("csv", "halos.csv", None),
-    ("xz", "halos.csv.xz", None),
-    ("ecsv", "halos.ecsv", None),
-    ("votable", "halos.vot", None),
-)
+TABLES = {
+    "fits": "halos.fits",
+    "hdf5": "halos.hdf5",
+    "pandas": "table.hdf5",
+    "parquet": "halos.parquet",
+    "npz": "packed.npz",
+    "csv": "halos.csv",
+    "xz": "halos.csv.xz",
+    "ecsv": "halos.ecsv",
+    "votable": "halos.vot",
+}
 
 
 def _table(folder: Path, name: str) -> Path:
@@ -320,10 +320,8 @@ FIXTURES = {
     "fastpm": Fixture(_fastpm, lambda path: matter_content(path.parents[1]), text=True),
     "npy": Fixture(_npy, plain_grid_content, text=True),
     **{
-        f"table-{kind}": Fixture(
-            partial(_table, name=name), _table_content, text=True, mutate=mutate
-        )
-        for kind, name, mutate in TABLES
+        f"table-{kind}": Fixture(partial(_table, name=name), _table_content, text=True)
+        for kind, name in TABLES.items()
     },
     "mock-fits": Fixture(
         lambda folder: _mock(folder, "mock.fits"), mock_content, mutate=mutate_fits

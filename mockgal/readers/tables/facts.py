@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ...errors import MockgalError, UsageError, shown
+from ...errors import MockgalError, UsageError, printable, shown
 from ...protocols import ReadOptions
 from ...quantity import stated_facts
 from ...system.files import plain_yaml
@@ -69,7 +69,10 @@ def beside(path: Path | None, options: ReadOptions) -> Beside:
         return Beside(None, mine, options)
     text, values = _load(where)
     its = parse_map(values.pop("columns", None), f"{where}:columns", str(where))
-    name = str(values.pop("name", ""))
+    name = values.pop("name", "")
+    if not isinstance(name, str):
+        raise UsageError(f"{where}:name", shown(name), "a text", _FIX)
+    name = printable(name)
     stated = _checked(where, values, options)
     for key, value in stated.items():
         own = getattr(options, key)
@@ -122,7 +125,7 @@ def _checked(path: Path, values: dict[str, Any], options: ReadOptions) -> dict[s
             raise refuse(key, "a number")
         if key in QUANTITIES and not isinstance(value, str):
             raise refuse(key, f'a number with its unit, such as "{QUANTITIES[key]}"')
-        if key == "mass_definition" and value not in MASS_DEFINITIONS:
+        if key == "mass_definition" and value not in list(MASS_DEFINITIONS):
             raise refuse(key, "one of " + ", ".join(MASS_DEFINITIONS))
         if key == "centred_origin" and not isinstance(value, bool):
             raise refuse(key, "true or false")

@@ -68,7 +68,7 @@ def check_stated(fixture, found):
     assert Counter(found.values())["refused"] > len(found) / 4
 
 
-@pytest.mark.parametrize("fixture", [name for name in STATED if name != "table-hdf5"])
+@pytest.mark.parametrize("fixture", STATED)
 def test_statements_of_another_kind(tmp_path, fixture):
     check_stated(fixture, outcomes(fixture, tmp_path / "f", 0, 30, "stated"))
 
