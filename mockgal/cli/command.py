@@ -14,7 +14,7 @@ import cloup
 from cloup import HelpSection
 
 from .. import __version__, registry
-from ..errors import MockgalError, listening
+from ..errors import MockgalError, listening, warn
 from ..system.display import simulation_facts
 from ..types import Scene, SourceFile
 from .screen.streams import QUIET, say
@@ -24,7 +24,7 @@ Definition = tuple[str, str | Callable[[int], str]]
 # Placeholders for hyphens and blanks at which a line must not be broken.
 _HYPHEN, _BLANK = "\ue000", "\ue001"
 _LONGEST_QUOTE = 32
-_JSON, _WARNINGS = "mockgal.json", "mockgal.warnings"  # in the context of a command
+_JSON, _WARNINGS, _NOTES = "mockgal.json", "mockgal.warnings", "mockgal.notes"  # in the context
 
 
 class HelpFormatter(cloup.HelpFormatter):
@@ -116,9 +116,16 @@ class Command(cloup.Command):
         ctx.meta[QUIET], ctx.meta[_JSON] = ctx.params.pop("quiet"), ctx.params.pop("as_json")
         with listening() as warnings:
             ctx.meta[_WARNINGS] = warnings
+            for text in ctx.meta.pop(_NOTES, ()):
+                warn(text)
             outcome: Outcome | None = super().invoke(ctx)
         if outcome is not None:
             _report(ctx, outcome)
+
+
+def warn_when_run(ctx: click.Context, text: str) -> None:
+    """Warn of something in the arguments of a command, as soon as it runs and collects warnings."""
+    ctx.meta.setdefault(_NOTES, []).append(text)
 
 
 def report_unfinished(outcome: Outcome) -> None:

@@ -1,8 +1,12 @@
 """The help of every command: grouped, complete, and readable on narrow and wide terminals."""
 
+import json
+import re
+
 import click
 import pytest
 
+import mockgal
 from mockgal.cli import cli
 from mockgal.painters.cnn.architecture import PRESETS
 
@@ -115,26 +119,80 @@ def test_presets_are_those_of_the_network():
     assert set(preset.type.choices) == set(PRESETS)
 
 
+EVALUATE = ["--dark", "x", "--hydro", "y"]
+TRAIN = ["train", *EVALUATE, "--out", "w.safetensors"]
+
+
 @pytest.mark.parametrize(
-    ("old", "new"),
+    ("old", "new", "form", "replacement"),
     [
-        (["pack", "x.hdf5", "--out", "y.hdf5"], ["pack", "--sim", "x.hdf5", "--out", "y.hdf5"]),
-        (["field", "--from", "x", "--grid", "8"], ["field", "--galaxies", "x", "--grid", "8"]),
         (
-            ["evaluate", "gadget4-demo", "--dark", "x", "--hydro", "y"],
-            ["evaluate", "--weights", "gadget4-demo", "--dark", "x", "--hydro", "y"],
+            ["pack", "x.hdf5", "--out", "y.hdf5"],
+            ["pack", "--sim", "x.hdf5", "--out", "y.hdf5"],
+            *("the argument x.hdf5", "write --sim x.hdf5"),
         ),
         (
-            ["train", "--dark", "x", "--hydro", "y", "--out", "w.safetensors", "--folder", "f"],
-            ["train", "--dark", "x", "--hydro", "y", "--out", "w.safetensors", "--resume", "f"],
+            ["field", "--from", "x", "--grid", "8"],
+            ["field", "--galaxies", "x", "--grid", "8"],
+            *("--from", "use --galaxies"),
+        ),
+        (
+            ["field", "--from=x", "--grid", "8"],
+            ["field", "--galaxies", "x", "--grid", "8"],
+            *("--from", "use --galaxies"),
+        ),
+        (
+            ["evaluate", "gadget4-demo", *EVALUATE],
+            ["evaluate", "--weights", "gadget4-demo", *EVALUATE],
+            *("the argument gadget4-demo", "write --weights gadget4-demo"),
+        ),
+        (
+            [*TRAIN, "--folder", "f"],
+            [*TRAIN, "--resume", "f"],
+            *("--folder", "use --resume"),
+        ),
+        (
+            [*TRAIN, "--citation", "a", "--citation", "b"],
+            [*TRAIN, "--reference", "a", "--reference", "b"],
+            *("--citation", "use --reference"),
+        ),
+        (
+            [*TRAIN, "--accelerator", "cpu"],
+            [*TRAIN, "--device", "cpu"],
+            *("--accelerator", "use --device"),
         ),
     ],
+    ids=lambda words: words if isinstance(words, str) else words[0],
 )
-def test_earlier_names_still_work(mockgal_command, old, new):
+def test_earlier_forms_work_with_a_warning(mockgal_command, old, new, form, replacement):
     before, now = mockgal_command(*old), mockgal_command(*new)
     assert before.returncode == now.returncode == 3
-    assert before.stderr == now.stderr
+    first, rest = before.stderr.split("\n", 1)
+    assert first == f"mockgal: warning: {form} is deprecated and ends in mockgal 0.4: {replacement}"
+    assert rest == now.stderr
     assert "x" in now.stderr
+
+
+def test_an_earlier_name_takes_its_earlier_values(mockgal_command):
+    before = mockgal_command(*TRAIN, "--accelerator", "gpu")
+    now = mockgal_command(*TRAIN, "--device", "cuda")
+    assert before.returncode == now.returncode
+    assert before.stderr.split("\n", 1)[1] == now.stderr
+    assert mockgal_command(*TRAIN, "--device", "gpu").returncode == 2
+
+
+def test_the_warning_of_an_earlier_form_is_in_the_report(mockgal_command, demo_bundle):
+    result = mockgal_command("pack", demo_bundle, "--out", "y.hdf5", "--json")
+    (warning,) = json.loads(result.stdout)["warnings"]
+    assert result.stderr == f"mockgal: warning: {warning}\n"
+    assert "deprecated" in warning
+
+
+def test_an_earlier_form_ends_after_two_minor_versions(mockgal_command):
+    major, minor = map(int, mockgal.__version__.split(".")[:2])
+    stderr = mockgal_command("field", "--from", "x", "--grid", "8").stderr
+    ends = re.search(r"ends in mockgal (\d+)\.(\d+)", stderr)
+    assert (major, minor) < (int(ends[1]), int(ends[2])), "the old forms can go"
 
 
 def test_the_same_thing_twice_is_refused(mockgal_command):

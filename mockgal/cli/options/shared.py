@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,37 +11,69 @@ import click
 import cloup
 from cloup import option, option_group
 
-from ...errors import UsageError
+from ...errors import UsageError, in_shell, warn
 from ...layout import GRID_KINDS
 from ...types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
+from ..command import warn_when_run
 from .values import FLOAT, FORMAT, PATH, WHOLE
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+_OLD_FORMS_END = "0.4"  # two minor versions after 0.2, which deprecates them
 
 
 class Renamed(cloup.Option):
-    """An option with earlier names, which still work but are not shown.
+    """An option with earlier names, which still work with a warning, and are not shown.
 
     Parameters
     ----------
     formerly : tuple of str
         The earlier names.
+    former_values : mapping of str to str
+        Values under the earlier names that are now called otherwise.
     """
 
-    def __init__(self, *args: Any, formerly: tuple[str, ...], **keywords: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        formerly: tuple[str, ...],
+        former_values: Mapping[str, str] | None = None,
+        **keywords: Any,
+    ) -> None:
         super().__init__(*args, **keywords)
-        self.formerly = formerly
+        self.formerly, self.former_values = formerly, former_values or {}
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
-        """Add all names to the parser."""
+        """Add all names to the parser; the value of an earlier one goes to a place of its own."""
         super().add_to_parser(parser, ctx)
-        parser.add_option(
-            obj=self,
-            opts=list(self.formerly),
-            dest=self.name,
-            action="append" if self.multiple else "store",
-            nargs=self.nargs,
-        )
+        for name in self.formerly:
+            parser.add_option(
+                obj=self,
+                opts=[name],
+                dest=self._place(name),
+                action="append" if self.multiple else "store",
+                nargs=self.nargs,
+            )
+
+    def handle_parse_result(
+        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
+    ) -> tuple[Any, list[str]]:
+        """Return the value of the option; note which earlier names were used."""
+        values = dict(opts)
+        for name in self.formerly:
+            if (value := values.pop(self._place(name), None)) is None:
+                continue
+            warn_when_run(ctx, deprecated(name, f"use {self.opts[0]}"))
+            if self.multiple:
+                value = [*values.get(str(self.name), ()), *value]
+            elif self.name in values:
+                continue
+            else:
+                value = self.former_values.get(value, value)
+            values[str(self.name)] = value
+        return super().handle_parse_result(ctx, values, args)
+
+    def _place(self, name: str) -> str:
+        return f"{self.name} as {name}"
 
 
 class Listed(cloup.Option):
@@ -83,13 +115,18 @@ class Unnamed(click.Argument):
         return []
 
 
+def deprecated(form: str, replacement: str) -> str:
+    """Return the warning about an old form (docs/explanation/public-interface.md)."""
+    return f"{form} is deprecated and ends in mockgal {_OLD_FORMS_END}: {replacement}"
+
+
 def formerly_first(name: str) -> Decorator:
     """Also accept the value of an option as the argument ``name``, as earlier versions did."""
     return cloup.argument(name, cls=Unnamed, required=False)
 
 
 def one_of_both(command: str, flag: str, named: str | None, unnamed: str | None) -> str:
-    """Return the value of an option, from its flag or from the unnamed argument.
+    """Return the value of an option, from its flag or, with a warning, from the unnamed argument.
 
     Raises
     ------
@@ -101,6 +138,8 @@ def one_of_both(command: str, flag: str, named: str | None, unnamed: str | None)
     value = unnamed if named is None else named
     if value is None:
         raise UsageError(command, f"no {flag}", "one", f"`{command} --help` lists the options")
+    if unnamed is not None:
+        warn(deprecated(f"the argument {unnamed}", f"write {flag} {in_shell(unnamed)}"))
     return value
 
 
