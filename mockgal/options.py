@@ -12,7 +12,8 @@ A painter is a frozen dataclass whose fields are its options::
 
 These fields determine the command line and its help, the checks of recipes and of Python arguments,
 the paths that a recipe resolves against its own folder, the digest of a build's configuration, and
-the reference pages. Each kind of option has one function here that declares it.
+the reference pages. Each kind of option has one function here that declares it. The options of
+satellites and of a training are declared in the same way.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ Kind = Literal[
     "text",
     "whole",
     "number",
+    "name or number",
     "quantity",
     "size",
     "file",
@@ -62,7 +64,7 @@ class Option(NamedTuple):
     default : object
         `dataclasses.MISSING` if there is none.
     choices : tuple of str or of float
-        The only allowed values, unless empty.
+        The only allowed values, unless empty; of a name or number, the names.
     least, most : float
         Inclusive bounds of a number.
     unit, example : str
@@ -102,6 +104,8 @@ class Option(NamedTuple):
     @property
     def allowed(self) -> str:
         """Its values in words."""
+        if self.kind == "name or number":
+            return f"{', '.join(self.choices)}, or a number" + self._range
         if self.choices:
             what = "a number, " if self.kind == "number" else ""
             of = "one of " if len(self.choices) > 1 else ""
@@ -118,11 +122,12 @@ class Option(NamedTuple):
 
     @property
     def _range(self) -> str:
+        least, most = f"{self.least:.15g}", f"{self.most:.15g}"
         if math.isfinite(self.least) and math.isfinite(self.most):
-            return f" from {self.least:g} to {self.most:g}"
+            return f" from {least} to {most}"
         if math.isfinite(self.least):
-            return f", {self.least:g} or more"
-        return f", {self.most:g} or less" if math.isfinite(self.most) else ""
+            return f", {least} or more"
+        return f", {most} or less" if math.isfinite(self.most) else ""
 
     def names(self) -> list[str]:
         """Return the named values: the choices, or the files that come with a package."""
@@ -138,7 +143,7 @@ class Option(NamedTuple):
             return False
         return self.kind != "name or file" or names_file(value, self.extension)
 
-    def check(self, where: str, value: Any) -> None:
+    def check(self, where: str, value: Any, command: str = "mockgal build") -> None:
         """Raise if the option cannot have this value.
 
         Parameters
@@ -146,12 +151,14 @@ class Option(NamedTuple):
         where : str
             Owner of the option, for the message.
         value : object
+        command : str
+            Command whose help describes the option.
 
         Raises
         ------
         UsageError
         """
-        where, fix = f"{where}:{self.name}", "`mockgal build --help` describes the options"
+        where, fix = f"{where}:{self.name}", f"`{command} --help` describes the options"
         if self.kind == "flag":
             fix = "write it without quotes"
         if not self._allows(value):
@@ -178,13 +185,15 @@ class Option(NamedTuple):
             return isinstance(value, bool)
         if self.kind in ("text", "size"):
             return isinstance(value, str) and (not self.choices or value in self.choices)
-        if self.kind == "quantity" and isinstance(value, str):
-            return True
+        if isinstance(value, str):
+            return self.kind == "quantity" or (
+                self.kind == "name or number" and value in self.choices
+            )
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
         if self.kind == "whole" and not isinstance(value, int):
             return False
-        if self.choices:
+        if self.choices and self.kind != "name or number":
             return value in self.choices
         return abs(value) < math.inf and self.least <= value <= self.most
 
@@ -246,6 +255,18 @@ def number(
     return _field("number", help, default, **facts)
 
 
+def name_or_number(
+    help: str,
+    names: tuple[str, ...],
+    default: Any = None,
+    *,
+    least: float = -math.inf,
+    most: float = math.inf,
+) -> Any:
+    """Declare one of ``names``, or a number without a unit, with optional inclusive bounds."""
+    return _field("name or number", help, default, choices=names, least=least, most=most)
+
+
 def quantity(
     help: str, unit: str, default: Any = None, *, example: str, changes_result: bool = True
 ) -> Any:
@@ -305,7 +326,10 @@ def allow_extrapolation() -> Any:
     )
 
 
-KINDS = (flag, choice, text, whole, number, quantity, size, file, folder, name_or_file)
+KINDS = (
+    *(flag, choice, text, whole, number, name_or_number, quantity, size),
+    *(file, folder, name_or_file),
+)
 
 
 def option_groups(made_by: Any) -> OptionGroups:
@@ -351,7 +375,7 @@ def _options(one: Any) -> dict[str, Option]:
     return options
 
 
-def check_options(made: Any) -> None:
+def check_options(made: Any, where: str = "", command: str = "mockgal build") -> None:
     """Raise if an option of a dataclass instance has a value that is not allowed.
 
     Call it in ``__post_init__``.
@@ -359,7 +383,11 @@ def check_options(made: Any) -> None:
     Parameters
     ----------
     made : object
-        The instance; its ``name`` is used in the message.
+        The instance.
+    where : str
+        Owner of the options, for the message; by default the painter ``made.name``.
+    command : str
+        Command whose help describes the options.
 
     Raises
     ------
@@ -368,13 +396,14 @@ def check_options(made: Any) -> None:
     for name, option in options_of(type(made)).items():
         value = getattr(made, name)
         if value is not option.default:
-            option.check(f"painter {made.name}", value)
+            option.check(where or f"painter {made.name}", value, command)
 
 
 def documented(made: Class) -> Class:
     """Add the options of a class to its docstring as parameters (a class decorator)."""
     lines = [inspect.cleandoc(made.__doc__ or ""), "", "Parameters", "----------"]
-    for option in options_of(made).values():
+    declared = [option for option in options_of(made).values() if option.kind != UNDECLARED]
+    for option in declared:
         kind = made.__dataclass_fields__[option.name].type  # type: ignore[attr-defined]
         lines.append(f"{option.name} : {kind}")
         lines.append(textwrap.indent(textwrap.fill(option.help, 92), "    "))

@@ -45,8 +45,8 @@ DOORS = {
     "universe": {"fields", "writers"},
     "testing": {"painters", "statistics"},
     "tasks": ROOMS - {"tasks", "cli", "testing", "universe"},
-    # The commands only call tasks; they show what objects of these rooms hold.
-    "cli": {"tasks", "painters", "statistics", "training", "writers"},
+    # The commands only call tasks; they show options and objects of these rooms.
+    "cli": {"tasks", "painters", "satellites", "statistics", "training", "writers"},
     "__init__": {"selection", "tasks"},
     "__main__": {"cli"},
 }

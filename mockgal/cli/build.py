@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..layout import MISSING_CHUNKS, POPULATED
 from .command import Outcome, files_of
 from .options.painting import PaintingCommand, painter_options, painting
-from .options.populating import populating, take_choices
+from .options.populating import populating, take_satellite_options
 from .options.shared import (
     Listed,
     about_matter,
@@ -101,7 +101,7 @@ def build(recipe: str | None, cuts: tuple[str, ...], overwrite: bool, **options:
     painter = wanted.get("painter", values.get("painter"))
     chosen = {
         "painter_options": painter_options(wanted, painter),
-        "populate_options": take_choices(wanted),
+        "populate_options": take_satellite_options(wanted),
     }
     values |= wanted
     for key, more in chosen.items():

@@ -11,9 +11,13 @@ import cloup
 from cloup import option, option_group
 
 from ..errors import in_shell
-from ..painters.cnn.options import DEVICES, PRECISIONS
+from ..options import options_of
+from ..painters.cnn.options import DEVICES
+from ..training.options import TrainingOptions
 from .command import Command, Outcome, plain
+from .options.declared import declared, take_declared
 from .options.shared import (
+    Decorator,
     Renamed,
     about_matter,
     check_pairs,
@@ -34,12 +38,13 @@ from .screen.streams import progress_bar
 if TYPE_CHECKING:
     from ..painters.cnn.weights.header import WeightsHeader
 
-_TRAINING = (
-    *("epochs", "crops_per_epoch", "batch_size", "learning_rate", "patience", "weight_decay"),
-    *("stop_after", "symmetries", "precision", "accelerator", "devices", "strategy"),
-)
 _SPLIT = {"split": "kind", "validation": "validation", "test": "test", "split_side": "side"}
 _ABOUT = ("summary", "caution", "citation")
+_OWNER, _OPTIONS = "training", options_of(TrainingOptions)
+
+
+def _training(name: str) -> Decorator:
+    return declared(_OWNER, _OPTIONS[name])
 
 
 @cloup.command(cls=Command)
@@ -109,38 +114,12 @@ _ABOUT = ("summary", "caution", "citation")
     option(
         "--seed", type=WHOLE, help="Seed of all random draws (default: a fixed number; recorded)."
     ),
-    option("--epochs", type=WHOLE, help="Greatest number of epochs (default: 100)."),
-    option(
-        "--crops-per-epoch",
-        type=WHOLE,
-        help="Number of subhalos shown in an epoch (default: the number in the training part).",
-    ),
-    option(
-        "--batch-size",
-        type=WHOLE,
-        help="Number of subhalos in a batch, on each device (default: 32).",
-    ),
-    option(
-        "--learning-rate", type=FLOAT, help="Learning rate of Adam at the start (default: 0.001)."
-    ),
-    option("--weight-decay", type=FLOAT, help="Weight decay of Adam (default: 0)."),
-    option(
-        "--patience",
-        type=WHOLE,
-        help="Divide the learning rate by ten when the validation loss has not fallen for more "
-        "than this number of epochs (default: 5).",
-    ),
-    option(
-        "--stop-after",
-        type=WHOLE,
-        help="Stop when the validation loss has not fallen for this number of epochs (default: "
-        "16).",
-    ),
-    option(
-        "--symmetries",
-        type=click.Choice(["none", "rotations", "all"]),
-        help="Random symmetries of the network's input: none, the 24 rotations (the default of "
-        "the preset paper), or all 48 rotations and reflections (the default).",
+    *map(
+        _training,
+        (
+            *("epochs", "crops_per_epoch", "batch_size", "learning_rate", "weight_decay"),
+            *("patience", "stop_after", "symmetries"),
+        ),
     ),
     option(
         "--search",
@@ -152,24 +131,17 @@ _ABOUT = ("summary", "caution", "citation")
 )
 @option_group(
     "Machine",
-    option(
+    declared(
+        _OWNER,
+        _OPTIONS["accelerator"]._replace(choices=DEVICES),
         "--device",
-        type=click.Choice(DEVICES),
         cls=Renamed,
         formerly=("--accelerator",),
-        help="Kind of device to train on (default: auto, a GPU if there is one).",
+        former_values={"gpu": "cuda"},
     ),
-    option("--devices", type=WHOLE, help="Number of devices (default: 1)."),
-    option(
-        "--strategy",
-        metavar="NAME",
-        help="Strategy of Lightning for several devices (default: auto).",
-    ),
-    option(
-        "--precision",
-        type=click.Choice(PRECISIONS),
-        help="Precision of the network's layers (default: float32).",
-    ),
+    _training("devices"),
+    declared(_OWNER, _OPTIONS["strategy"], metavar="NAME"),
+    _training("precision"),
     option(
         "--resume",
         "folder",
@@ -214,12 +186,11 @@ def train(
 
     check_pairs("mockgal train", darks, hydros, " --out weights.safetensors")
     wanted = given(options)
-    if "device" in wanted:
-        device = wanted.pop("device")
-        wanted["accelerator"] = "gpu" if device == "cuda" else device
     if "references" in wanted:
         wanted["citation"] = "; ".join(wanted.pop("references"))
-    training = {name: wanted.pop(name) for name in _TRAINING if name in wanted}
+    training = take_declared(_OWNER, wanted)
+    if training.get("accelerator") == "cuda":
+        training["accelerator"] = "gpu"
     split = {field: wanted.pop(name) for name, field in _SPLIT.items() if name in wanted}
     about = {name: wanted.pop(name) for name in _ABOUT if name in wanted}
     with progress_bar() as progress:

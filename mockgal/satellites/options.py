@@ -2,89 +2,60 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..errors import UsageError
+from ..options import check_options, choice, documented, name_or_number, number
 from ..types import RADIUS_DEFINITIONS, HaloCatalog
 from .concentration import CATALOGUE, CONCENTRATION_RANGE, RELATIONS
 
-NUMBERS = ("poisson", "measured")
-PROFILES = ("nfw", "measured")
-VELOCITIES = ("jeans", "measured")
 
-
+@documented
 @dataclass(frozen=True)
 class SatelliteOptions:
     """Options for drawing satellites from the law that a painter predicts.
 
-    Parameters
-    ----------
-    numbers : str
-        ``"poisson"``, or ``"measured"`` for the variance of the law (`mockgal.satellites.numbers`).
-    profile : str
-        ``"nfw"``, truncated at the host's radius, or ``"measured"`` for the radii of the law.
-    concentration : str or float
-        A key of `mockgal.satellites.concentration.RELATIONS`, ``"catalogue"`` for the hosts' own
-        column, or one number for all hosts.
-    velocity : str
-        ``"jeans"``, isotropic orbits in an NFW halo, or ``"measured"`` for the dispersion of the
-        law.
-    velocity_bias : float
-        Factor on the dispersion.
-    radius_definition : str, optional
-        The mass definition to assume for friends-of-friends masses, which have no radius; for these
-        masses only.
-
-    Raises
-    ------
-    UsageError
-        A value that is not allowed.
+    A value that is not allowed raises a `UsageError`.
     """
 
-    numbers: str = "poisson"
-    profile: str = "nfw"
-    concentration: str | float = "duffy08"
-    velocity: str = "jeans"
-    velocity_bias: float = 1.0
-    radius_definition: str | None = None
+    numbers: str = choice(
+        "Scatter of the number of satellites of a host: poisson (the default), or as measured for "
+        "the calibration.",
+        ("poisson", "measured"),
+        "poisson",
+    )
+    profile: str = choice(
+        "Radial profile of satellites: nfw within the radius of the host (the default), or as "
+        "measured for the calibration.",
+        ("nfw", "measured"),
+        "nfw",
+    )
+    concentration: str | float = name_or_number(
+        "Concentration of the hosts: duffy08 (the default), dutton_maccio14, catalogue for the "
+        "column of the input, or one number for all.",
+        (*RELATIONS, CATALOGUE),
+        "duffy08",
+        least=CONCENTRATION_RANGE[0],
+        most=CONCENTRATION_RANGE[1],
+    )
+    velocity: str = choice(
+        "Velocity dispersion of satellites: jeans, the isotropic Jeans equation in an NFW halo "
+        "(the default), or as measured for the calibration.",
+        ("jeans", "measured"),
+        "jeans",
+    )
+    velocity_bias: float = number(
+        "Factor on the velocity dispersion of satellites (default: 1).", 1.0, least=0
+    )
+    radius_definition: str | None = choice(
+        "Mass definition to assume for friends-of-friends masses, which gives their hosts a "
+        "radius. The masses are not converted.",
+        RADIUS_DEFINITIONS,
+    )
 
     def __post_init__(self) -> None:
-        for name, choices in (
-            ("numbers", NUMBERS),
-            ("profile", PROFILES),
-            ("velocity", VELOCITIES),
-            ("radius_definition", (None, *RADIUS_DEFINITIONS)),
-        ):
-            if getattr(self, name) not in choices:
-                allowed = [choice for choice in choices if choice is not None]
-                raise UsageError(
-                    f"populate:{name}",
-                    repr(getattr(self, name)),
-                    "one of " + ", ".join(allowed),
-                    "choose one of these",
-                )
-        low, high = CONCENTRATION_RANGE
-        chosen = self.concentration
-        if not (
-            chosen in (*RELATIONS, CATALOGUE)
-            if isinstance(chosen, str)
-            else _is_number(chosen) and low <= chosen <= high
-        ):
-            raise UsageError(
-                "populate:concentration",
-                repr(self.concentration),
-                ", ".join((*RELATIONS, CATALOGUE)) + f", or a number from {low:g} to {high:g}",
-                "choose one of these",
-            )
-        if not (_is_number(self.velocity_bias) and 0 <= self.velocity_bias < math.inf):
-            raise UsageError(
-                "populate:velocity_bias",
-                repr(self.velocity_bias),
-                "a finite number, 0 or more",
-                "1 gives satellites the dispersion of the matter",
-            )
+        check_options(self, "populate")
 
     @property
     def needs_concentration(self) -> bool:
@@ -120,7 +91,3 @@ class SatelliteOptions:
     def describe(self) -> dict[str, Any]:
         """Return the options as plain JSON values."""
         return asdict(self)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -4,105 +4,93 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from typing import Any
 
 from ..errors import UsageError
+from ..options import check_options, choice, documented, number, text, whole
 from ..painters.cnn.options import PRECISIONS
 from ..random import check_seed
 
 FACTOR = 0.1  # on the learning rate, when the validation loss no longer falls
-ACCELERATORS = ("auto", "cpu", "gpu")
-SYMMETRIES = ("none", "rotations", "all")
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
     """Options of a training.
 
-    Parameters
-    ----------
-    seed : int
-        Seed of the initial weights, the order of the rows, and the symmetries.
-    learning_rate : float
-        Learning rate of Adam at the start.
-    patience : int
-        The learning rate is multiplied by `FACTOR` when the validation loss has not fallen for
-        more than this number of epochs.
-    weight_decay : float
-        Weight decay of Adam: this factor times the weights is added to the gradient.
-    batch_size : int
-        Rows in a batch, on each device.
-    crops_per_epoch : int, optional
-        Subhalos in an epoch, after which the validation loss is measured. By default the number of
-        training subhalos. They are drawn with their chances or, if all have the same chance, each
-        epoch takes a different subset.
-    epochs : int
-        Greatest number of epochs.
-    stop_after : int
-        Stop when the validation loss has not fallen for this number of epochs.
-    symmetries : str
-        Symmetries applied to crops: ``none``, ``rotations`` (24) or ``all`` (48, with reflections).
-    power_range : tuple of float
-        Range of wavenumbers whose power chooses the weights [h/Mpc]; cut at half the Nyquist
-        wavenumber.
-    precision : str
-        float32; tf32 (on a GPU) or bfloat16 for the layers, with weights in float32.
-    accelerator, strategy : str
-        Options of Lightning.
-    devices : int
-        Number of devices.
-    checkpoint_seconds : float
-        Time between checkpoints, which are also written after each epoch; results do not depend on
-        it.
-
-    Raises
-    ------
-    UsageError
-        A value is not allowed.
+    A value that is not allowed raises a `UsageError`. The subhalos of an epoch are drawn with their
+    chances or, if all have the same chance, each epoch takes a different subset. The weights are
+    chosen by the power at wavenumbers in ``power_range`` [h/Mpc], a tuple of two floats; it is cut
+    at half the Nyquist wavenumber.
     """
 
-    seed: int
-    learning_rate: float = 1e-3
-    patience: int = 5
-    weight_decay: float = 0.0
-    batch_size: int = 32
-    crops_per_epoch: int | None = None
-    epochs: int = 100
-    stop_after: int = 16
-    symmetries: str = "all"
+    seed: int = whole(
+        "Seed of the initial weights, the order of the rows, and the symmetries.", MISSING
+    )
+    learning_rate: float = number(
+        "Learning rate of Adam at the start (default: 0.001).", 1e-3, least=1e-12, most=10
+    )
+    patience: int = whole(
+        "Divide the learning rate by ten when the validation loss has not fallen for more than "
+        "this number of epochs (default: 5).",
+        5,
+        least=0,
+        most=2000,
+    )
+    weight_decay: float = number("Weight decay of Adam (default: 0).", 0.0, least=0, most=10)
+    batch_size: int = whole(
+        "Number of subhalos in a batch, on each device (default: 32).", 32, least=2, most=1 << 16
+    )
+    crops_per_epoch: int | None = whole(
+        "Number of subhalos shown in an epoch (default: the number in the training part).",
+        least=2,
+        most=1 << 40,
+    )
+    epochs: int = whole("Greatest number of epochs (default: 100).", 100, least=1, most=2000)
+    stop_after: int = whole(
+        "Stop when the validation loss has not fallen for this number of epochs (default: 16).",
+        16,
+        least=1,
+        most=2000,
+    )
+    symmetries: str = choice(
+        "Random symmetries of the network's input: none, the 24 rotations (the default of the "
+        "preset paper), or all 48 rotations and reflections (the default).",
+        ("none", "rotations", "all"),
+        "all",
+    )
     power_range: tuple[float, float] = (0.0, 10.0)
-    precision: str = "float32"
-    accelerator: str = "auto"
-    strategy: str = "auto"
-    devices: int = 1
-    checkpoint_seconds: float = 600.0
+    precision: str = choice(
+        "Precision of the network's layers (default: float32).", PRECISIONS, "float32"
+    )
+    accelerator: str = choice(
+        "Kind of device to train on (default: auto, a GPU if there is one).",
+        ("auto", "cpu", "gpu"),
+        "auto",
+    )
+    strategy: str = text("Strategy of Lightning for several devices (default: auto).", "auto")
+    devices: int = whole("Number of devices (default: 1).", 1, least=1, most=1024)
+    checkpoint_seconds: float = number(
+        "Time between checkpoints in seconds (default: 600). They are also written after each "
+        "epoch.",
+        600.0,
+        least=0,
+        most=1e9,
+        changes_result=False,
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seed", check_seed(self.seed))
-        whole = {"batch_size": (2, 1 << 16), "epochs": (1, 2000), "stop_after": (1, 2000)}
-        whole |= {"patience": (0, 2000), "devices": (1, 1024)}
-        if self.crops_per_epoch is not None:
-            whole["crops_per_epoch"] = (2, 1 << 40)
-        for name, (least, most) in whole.items():
-            value = getattr(self, name)
-            if type(value) is not int or not least <= value <= most:
-                raise _bad(name, value, f"a whole number from {least} to {most}")
-        numbers = {"learning_rate": (1e-12, 10.0), "weight_decay": (0.0, 10.0)}
-        for name, (low, high) in (numbers | {"checkpoint_seconds": (0.0, 1e9)}).items():
-            if not (_number(getattr(self, name)) and low <= getattr(self, name) <= high):
-                raise _bad(name, getattr(self, name), f"a number from {low:g} to {high:g}")
-        choices = {
-            "symmetries": SYMMETRIES,
-            "precision": PRECISIONS,
-            "accelerator": ACCELERATORS,
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise _bad(name, getattr(self, name), "one of " + ", ".join(allowed))
+        check_options(self, "training", "mockgal train")
         pair = self.power_range
         if len(pair) != 2 or not all(map(_number, pair)) or not 0 <= pair[0] < pair[1]:
-            raise _bad("power_range", pair, "two wavenumbers, the first less than the second")
+            raise UsageError(
+                "training:power_range",
+                repr(pair),
+                "two wavenumbers, the first less than the second",
+            )
         object.__setattr__(self, "power_range", (float(pair[0]), float(pair[1])))
 
     def to_dict(self) -> dict[str, Any]:
@@ -118,7 +106,3 @@ class TrainingOptions:
 
 def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _bad(name: str, found: object, expected: str) -> UsageError:
-    return UsageError(f"training {name}", repr(found), expected)

@@ -34,6 +34,7 @@ from mockgal.painters.hod.painter import HODPainter
 class Mine:
     my_option: int = o.whole("Number of neighbours that count.", 2, least=1, most=9)
     my_number: float = o.number("Steepness of the law.", 0.5, least=0)
+    my_height: str | float = o.name_or_number("Height.", ("low", "high"), "low", least=0, most=9)
     my_flag: bool = o.flag("Whether neighbours count.")
     no_less: bool = o.flag("Whether more is more.", True)
     my_choice: str = o.choice("Law that is taken.", ("steep", "flat"), "flat")
@@ -79,7 +80,8 @@ def recipe_of(path, more, painter="mine"):
 @pytest.mark.usefixtures("mine")
 def test_from_the_command_line(demo_bundle, tmp_path):
     (tmp_path / "a.txt").write_text("3")
-    flags = ["--my-option", 3, "--my-number", "1e-1", "--my-flag", "--no-no-less"]
+    flags = ["--my-option", 3, "--my-number", "1e-1", "--my-height", "2.5"]
+    flags += ["--my-flag", "--no-no-less"]
     flags += ["--my-choice", "steep", "--my-text", "x y", "--my-mass", "1e9 Msun", "--my-memory"]
     flags += ["1 GiB", "--my-file", tmp_path / "a.txt", "--my-folder", "b", "--my-law", "c"]
     flags += ["--device", "far"]  # a flag of painter cnn
@@ -90,6 +92,7 @@ def test_from_the_command_line(demo_bundle, tmp_path):
     assert provenance["painter"]["options"] == {
         "my_option": 3,
         "my_number": 0.1,
+        "my_height": 2.5,
         "my_flag": True,
         "no_less": False,
         "my_choice": "steep",
@@ -124,6 +127,9 @@ WRONG = [
     ("my_option", "3", "a whole number"),
     ("my_number", -1, "a number, 0 or more"),
     ("my_number", float("nan"), "a number"),
+    ("my_height", 10, "low, high, or a number from 0 to 9"),
+    ("my_height", "tall", "low, high, or a number from 0 to 9"),
+    ("my_height", True, "low, high, or a number from 0 to 9"),
     ("my_flag", "yes", "true or false"),
     ("my_flag", 1, "true or false"),
     ("my_choice", "round", "one of steep, flat"),
@@ -222,6 +228,7 @@ def test_the_help_has_a_group_of_its_own():
         "--my-flag ",
         "--no-less / --no-no-less",
         "--my-choice [steep|flat]",
+        "--my-height NAME|NUMBER",
         "--my-mass MASS",
         "--my-memory SIZE",
         "--my-file FILE",

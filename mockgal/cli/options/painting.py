@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
-import cloup
 from cloup import OptionGroup
 
 from ... import registry
@@ -21,11 +20,12 @@ from ...errors import MockgalError
 from ...options import UNDECLARED, Option, OptionGroups, flat
 from ...system.plugins import tell
 from ..command import Command
+from .declared import declared_parameter, parameter_name, take_declared
 from .shared import Decorator, adding, parameters_of
-from .values import FLOAT, WHOLE, value_of
+from .values import checked_value_of
 
-_PREFIX = "painter__"  # of parameter names, to tell them from other options of the same name
-_METAVARS = {"Msun / littleh": "MASS", "Mpc / littleh": "LENGTH"}
+_OWNER = "painter"
+_NUMBERS = ("number", "whole", "name or number")
 _TITLE = "Painter"
 
 
@@ -68,7 +68,10 @@ def painting(*first: Decorator) -> Decorator:
     painters = {name: registry.painter_options(name) for name in registry.built_in("painters")}
     every = [group for groups in painters.values() for group in groups.values()]
     common = [option for name, option in every[0].items() if all(name in group for group in every)]
-    parameters: list[click.Option] = [*parameters_of(*first), *map(_parameter, common)]
+    parameters: list[click.Option] = [
+        *parameters_of(*first),
+        *(declared_parameter(_OWNER, one) for one in common),
+    ]
     _group(_TITLE, parameters)
     for name, groups in painters.items():
         parameters += _groups(name, groups, parameters, whole=False)[1]
@@ -92,16 +95,14 @@ def painter_options(wanted: dict[str, Any], painter: object) -> dict[str, Any]:
     UsageError
         There is no such painter.
     """
-    names = [key for key in wanted if key.startswith(_PREFIX)]
-    of_painter = {name.removeprefix(_PREFIX): wanted.pop(name) for name in names}
+    of_painter = take_declared(_OWNER, wanted)
     if of_painter and isinstance(painter, str):
-        kinds = {"number": FLOAT, "whole": WHOLE}
         context = click.get_current_context()
         flags = {parameter.name: parameter for parameter in context.command.params}
         for name, option in flat(registry.painter_options(painter)).items():
-            if option.kind in kinds and name in of_painter:
-                parameter = flags[_PREFIX + name]
-                of_painter[name] = kinds[option.kind].convert(of_painter[name], parameter, context)
+            if option.kind in _NUMBERS and name in of_painter:
+                parameter, convert = flags[parameter_name(_OWNER, name)], checked_value_of(option)
+                of_painter[name] = convert.convert(of_painter[name], parameter, context)
     return of_painter
 
 
@@ -124,7 +125,7 @@ def _groups(
             if option.kind == UNDECLARED or not (same is None or _stands_for(same, option)):
                 elsewhere.append(option.name)
                 continue
-            parameter = _parameter(option)
+            parameter = declared_parameter(_OWNER, option)
             if same is None:
                 added.append(parameter)
             if whole or same is None:
@@ -139,7 +140,7 @@ def _groups(
 
 def _stands_for(parameter: click.Parameter, option: Option) -> bool:
     """Return whether a flag, usually of another painter, can set the value of an option."""
-    of_painter = str(parameter.name).startswith(_PREFIX)
+    of_painter = str(parameter.name).startswith(parameter_name(_OWNER, ""))
     return of_painter and getattr(parameter, "is_flag", False) == (option.kind == "flag")
 
 
@@ -154,14 +155,3 @@ def _group(title: str, parameters: list[click.Option], help: str | None = None) 
 def _flags(parameters: Iterable[click.Parameter]) -> dict[str, click.Parameter]:
     """Return the parameters by their flags."""
     return {flag: one for one in parameters for flag in (*one.opts, *one.secondary_opts)}
-
-
-def _parameter(option: Option) -> click.Option:
-    name = _PREFIX + option.name
-    if option.kind == "flag":
-        flags = option.flag + option.flag.replace("--", "/--no-", 1) * (option.default is True)
-        return cloup.Option([flags, name], is_flag=True, default=None, help=option.help)
-    metavar = {"quantity": _METAVARS.get(option.unit, "QUANTITY"), "size": "SIZE"}.get(option.kind)
-    return cloup.Option(
-        [option.flag, name], type=value_of(option), metavar=metavar, help=option.help
-    )

@@ -94,9 +94,20 @@ class Choices(click.Choice[str]):
         return str(value)
 
 
+class NameOrNumber(Value):
+    """A number in plain decimal digits, or a text."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number, or the text unchanged."""
+        if isinstance(value, str) and _FLOAT.fullmatch(value.strip()):
+            return float(value)
+        return value
+
+
 def value_of(option: Option) -> click.ParamType[Any]:
     """Return the type that shows an option's values in help and completion; all stay texts."""
-    names, numbers = option.names, {"number": "float", "whole": "integer"}
+    names = option.names
+    numbers = {"number": "float", "whole": "integer", "name or number": "name|number"}
     if option.kind in ("file", "folder"):
         return FILE if option.kind == "file" else FOLDER
     if option.kind == "name or file":
@@ -104,6 +115,15 @@ def value_of(option: Option) -> click.ParamType[Any]:
     if option.choices and option.kind == "text":
         return Choices(option.choices)
     return Value(numbers.get(option.kind, "text"), names=names)
+
+
+def checked_value_of(option: Option) -> click.ParamType[Any]:
+    """Return the type that shows an option's values, and refuses texts that are none of them."""
+    if option.choices and option.kind == "text":
+        return click.Choice(option.choices)
+    if option.kind == "name or number":
+        return NameOrNumber("name|number", names=option.names)
+    return {"number": FLOAT, "whole": WHOLE}.get(option.kind) or value_of(option)
 
 
 def extensions() -> list[str]:
