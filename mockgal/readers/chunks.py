@@ -26,7 +26,7 @@ from ..errors import (
     UnsafeInputError,
     UsageError,
 )
-from ..system.memory import check_memory
+from ..system.memory import BOMB_BYTES, BOMB_RATIO, check_memory
 from ..types import SourceFile
 from .hdf5 import safe
 
@@ -309,11 +309,11 @@ def _allocate(
     """Allocate a dataset of the whole set; raise if the files are too small to hold it."""
     declared = prod(shape) * kind.itemsize
     stored = sum(path.stat().st_size for path in files.files)
-    if declared > safe.BOMB_BYTES and declared > safe.BOMB_RATIO * stored:
+    if declared > BOMB_BYTES and declared > BOMB_RATIO * stored:
         raise UnsafeInputError(
             f"{files.where}:/{name}",
             f"{declared} bytes declared by files of {stored} bytes",
-            f"at most {safe.BOMB_RATIO} times their size",
+            f"at most {BOMB_RATIO} times their size",
             "do not use these files",
         )
     check_memory(f"{files.where}:/{name}", declared)

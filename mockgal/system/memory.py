@@ -11,6 +11,7 @@ from ..errors import ResourceError
 
 CHECKED_FROM = 64 << 20  # bytes; smaller sizes are allocated without a check
 PEAK = 4.0  # peak memory while a catalogue is checked, over that of its columns; measured: 2.7
+BOMB_BYTES, BOMB_RATIO = 4 << 30, 1000  # data above both, times the file's size, are refused
 GROUPS = Path("/sys/fs/cgroup")
 
 

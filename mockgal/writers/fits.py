@@ -41,7 +41,8 @@ from ..columns import StoredDigests
 from ..errors import CorruptFileError, InputError, InternalError, printable
 from ..layout import CATALOGUE_HDUS, FITS_CODES, REFER
 from ..system.files.atomic import atomic_output
-from ..system.files.fits_checksum import ALL_ONES, BLOCK, Checksum, encode, padded
+from ..system.files.fits_checksum import Checksum, encode, padded
+from ..system.files.fits_file import AGAIN, HDU, check_data, read_hdu
 from ..types import GalaxyCatalog
 from .provenance import (
     NO_DIGEST,
@@ -57,11 +58,8 @@ if TYPE_CHECKING:
 
 Piece = bytes | memoryview
 
-_PIECE = 1 << 20  # bytes read at a time when verifying
 _FLUSH = 1 << 26  # more bytes than this are flushed to disk while the digest is still computed
-_MAX_HEADER = 1 << 26  # bytes: a longer header is damaged
 _T, _F = np.uint8(ord("T")), np.uint8(ord("F"))  # logical values in FITS
-_AGAIN = "copy the file again, or make it again"
 
 
 class FITSWriter:
@@ -111,43 +109,47 @@ class FITSWriter:
             _write_hdu(file, sizes[2], (json,), lambda: _provenance_header(len(json)))
 
 
-def verify_fits(path: Path) -> tuple[fits.Header, ...]:
+def verify_fits(path: Path) -> tuple[HDU, ...]:
     """Check that ``path`` is a complete and undamaged catalogue of ours, reading it in pieces.
 
     Returns
     -------
-    tuple of astropy.io.fits.Header
-        The headers of `CATALOGUE_HDUS`.
+    tuple of HDU
+        Those of `CATALOGUE_HDUS`.
 
     Raises
     ------
     CorruptFileError
         The file is cut off, in a header, in data or between HDUs; continues after the last HDU; or
         an HDU fails its DATASUM or CHECKSUM, or has none. The message names the HDU.
+    UnsafeInputError
+        A header declares absurdly large data.
     """
+    hdus: list[HDU] = []
     try:
         with open(path, "rb") as file:
-            headers = tuple(_verify_hdu(file, path, name) for name in CATALOGUE_HDUS)
-            position, end = file.tell(), os.fstat(file.fileno()).st_size
+            for name in CATALOGUE_HDUS:
+                start = hdus[-1].end if hdus else 0
+                hdus.append(read_hdu(file, path, start, expected=name))
+                check_data(file, hdus[-1])
+            size = os.fstat(file.fileno()).st_size
     except OSError as error:
         raise InputError(path, str(error), "a file that can be read") from error
-    if position != end:
+    if hdus[-1].end != size:
         raise CorruptFileError(
             path,
-            f"{end} bytes",
-            f"{position} bytes: the HDUs {', '.join(CATALOGUE_HDUS)} and nothing else",
-            _AGAIN,
+            f"{size} bytes",
+            f"{hdus[-1].end} bytes: the HDUs {', '.join(CATALOGUE_HDUS)} and nothing else",
+            AGAIN,
         )
-    return headers
+    return tuple(hdus)
 
 
 def _verify_content(path: Path, rows: int, size: int) -> None:
-    header = verify_fits(path)[CATALOGUE_HDUS.index("GALAXIES")]
-    if (header["NAXIS2"], path.stat().st_size) != (rows, size):
+    found = verify_fits(path)[CATALOGUE_HDUS.index("GALAXIES")].count("NAXIS2")
+    if (found, path.stat().st_size) != (rows, size):
         raise CorruptFileError(
-            path,
-            f"{header['NAXIS2']} rows in {path.stat().st_size} bytes",
-            f"{rows} rows in {size} bytes",
+            path, f"{found} rows in {path.stat().st_size} bytes", f"{rows} rows in {size} bytes"
         )
 
 
@@ -273,88 +275,3 @@ def _write_hdu(
     file.seek(start)
     file.write(text)
     file.seek(0, os.SEEK_END)
-
-
-def _verify_hdu(file: BinaryIO, path: Path, name: str) -> fits.Header:
-    """Read and check the HDU that starts here, and leave the file at its end."""
-    from astropy.io import fits
-
-    where = f"{path}:{name}"
-    raw = _raw_header(file, where)
-    datasum, size = _layout(raw, where, name)
-    data, left = Checksum(), padded(size)
-    while left:
-        piece = file.read(min(left, _PIECE))
-        if not piece:
-            raise CorruptFileError(
-                where,
-                f"a file of {file.tell()} bytes",
-                f"{file.tell() + left} bytes or more",
-                _AGAIN,
-            )
-        data.add(piece)
-        left -= len(piece)
-    if datasum != str(data.value):
-        raise CorruptFileError(
-            where, f"data that sum to {data.value}", f"DATASUM {datasum}", _AGAIN
-        )
-    data.add(raw)
-    if data.value != ALL_ONES:
-        raise CorruptFileError(
-            where, f"an HDU that sums to {data.value}", f"{ALL_ONES}, by its CHECKSUM", _AGAIN
-        )
-    try:
-        return fits.Header.fromstring(raw.decode("ascii"))
-    except (ValueError, fits.VerifyError) as error:
-        raise CorruptFileError(where, f"a damaged header ({error})", "", _AGAIN) from error
-
-
-def _raw_header(file: BinaryIO, where: str) -> bytes:
-    raw = bytearray()
-    while len(raw) < _MAX_HEADER:
-        block = file.read(BLOCK)
-        if len(block) < BLOCK:
-            end = f"a file that ends at byte {file.tell()}"
-            if not raw and block:
-                end += f" and has {bytes(block[:16])!r} where a header should start"
-            raise CorruptFileError(
-                where, end, f"the complete HDUs {', '.join(CATALOGUE_HDUS)}", _AGAIN
-            )
-        raw += block
-        if not raw.startswith((b"SIMPLE  =", b"XTENSION=")):
-            raise CorruptFileError(where, f"the bytes {bytes(raw[:16])!r}", "a FITS header", _AGAIN)
-        if any(block[at : at + 80] == b"END".ljust(80) for at in range(0, BLOCK, 80)):
-            return bytes(raw)
-    raise CorruptFileError(where, f"no end of the header in {_MAX_HEADER} bytes", "END", _AGAIN)
-
-
-def _layout(raw: bytes, where: str, name: str) -> tuple[str, int]:
-    """Return DATASUM, and the size of the data in bytes, from the cards alone.
-
-    astropy parses the header only after its checksum has passed: about a damaged header it merely
-    warns, and turning warnings into errors would affect all threads of the process.
-    """
-    starts = range(0, len(raw), 80)
-    cards = {raw[at : at + 8].rstrip(): raw[at + 10 : at + 80] for at in starts}
-
-    def number(keyword: str) -> int:
-        return int(cards[keyword.encode()].split(b"/")[0])
-
-    def text(keyword: str) -> str:
-        return cards[keyword.encode()].split(b"'")[1].decode("ascii").rstrip()
-
-    try:
-        own_name = text("EXTNAME") if b"EXTNAME" in cards else "PRIMARY"
-        if not {b"DATASUM", b"CHECKSUM"} <= set(cards):
-            raise CorruptFileError(where, "no DATASUM or no CHECKSUM", "both", _AGAIN)
-        axes = [number(f"NAXIS{n}") for n in range(1, min(number("NAXIS"), 999) + 1)]
-        size = abs(number("BITPIX")) // 8 * math.prod(axes) if axes else 0
-        size += number("PCOUNT") if b"PCOUNT" in cards else 0
-        datasum = text("DATASUM")
-    except (LookupError, ValueError) as error:
-        raise CorruptFileError(where, f"a damaged header ({error})", "", _AGAIN) from error
-    if own_name != name or size < 0:
-        raise CorruptFileError(
-            where, f"an HDU {own_name} of {size} bytes", f"the HDU {name}", _AGAIN
-        )
-    return datasum, size

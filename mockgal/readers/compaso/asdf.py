@@ -32,8 +32,8 @@ from ...errors import (
     listed,
     shown,
 )
-from ...system.memory import check_memory
-from ..hdf5.safe import BOMB_BYTES, BOMB_RATIO, check_regular, first_bytes
+from ...system.memory import BOMB_BYTES, BOMB_RATIO, check_memory
+from ..hdf5.safe import check_regular, first_bytes
 from ..hdf5.stored import COPY_AGAIN
 
 Array = NDArray[Any]

@@ -36,7 +36,7 @@ from .unpack import Damaged
 
 MAX_LINKS = 8  # soft links followed on the way to one dataset
 MAX_DEPTH = 32  # groups on the way to one dataset
-BOMB_BYTES, BOMB_RATIO, MAX_CHUNK = stored.BOMB_BYTES, stored.BOMB_RATIO, stored.MAX_CHUNK
+MAX_CHUNK = stored.MAX_CHUNK
 MAX_NAMES = 100_000  # in one group, or attributes of one object
 _DEFAULT_CACHE = 1 << 20  # bytes of HDF5's chunk cache of a dataset
 _CACHE_SLOTS = 521  # HDF5's default for that cache

@@ -14,11 +14,10 @@ import h5py
 import numpy as np
 
 from ...errors import CorruptFileError, InputError, UnsafeInputError, in_shell
-from ...system.memory import check_memory
+from ...system.memory import BOMB_BYTES, BOMB_RATIO, check_memory
 from .places import Chunks, Places
 from .unpack import DEFLATE, FLETCHER32, SHUFFLE
 
-BOMB_BYTES, BOMB_RATIO = 4 << 30, 1000  # data above both limits are refused
 MAX_CHUNK = 1 << 30  # bytes of one stored chunk, which can only be read as a whole
 COPY_AGAIN = "copy or download the file again and compare its checksum with the source's"
 _WRITE_AGAIN = "write the file again: its writer was cut off"

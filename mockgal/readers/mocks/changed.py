@@ -36,11 +36,11 @@ from ...errors import (
     warn,
 )
 from ...layout import CATALOGUE_HDUS, ESSENTIALS, NUMBERED_ESSENTIALS, UNIT_SYSTEMS
+from ...system.files import fits_file
+from ...system.files.fits_file import HDU
 from ...system.ids import whole
 from ...system.memory import check_memory
 from ...types import Array, GalaxyCatalog, Snapshot, SourceFile
-from .. import fits_file
-from ..fits_file import HDU
 from . import facts as galaxies_facts
 from .facts import IDS
 from .values import check_ids, check_values, internal

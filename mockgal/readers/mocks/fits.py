@@ -26,9 +26,9 @@ from ...errors import (
 )
 from ...layout import CATALOGUE_HDUS, ESSENTIALS, FITS_CODES, NUMBERED_ESSENTIALS
 from ...protocols import MockOptions
+from ...system.files import fits_file
+from ...system.files.fits_file import AGAIN, HDU
 from ...types import Array, GalaxyCatalog
-from .. import fits_file
-from ..fits_file import AGAIN, HDU
 from ..hdf5 import safe
 from . import facts as galaxies_facts
 from .facts import Facts

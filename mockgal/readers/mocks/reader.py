@@ -15,6 +15,7 @@ from typing import Any
 from ... import registry
 from ...errors import CorruptFileError, FormatError, UnsafeInputError, UsageError
 from ...protocols import MockOptions, MockReader
+from ...system.memory import BOMB_BYTES, BOMB_RATIO
 from ...types import GalaxyCatalog
 from ..hdf5 import safe
 from .ours import described, wanted
@@ -184,7 +185,7 @@ def _check_file(path: Path) -> None:
     safe.check_regular(path)
     status = path.stat()
     stored = status.st_blocks * 512
-    if status.st_size > safe.BOMB_BYTES and status.st_size > safe.BOMB_RATIO * stored:
+    if status.st_size > BOMB_BYTES and status.st_size > BOMB_RATIO * stored:
         raise UnsafeInputError(
             path,
             f"a file of {status.st_size} bytes, of which {stored} are stored",

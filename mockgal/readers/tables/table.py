@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import BadValueError, UnsafeInputError, listed
-from ...system.memory import PEAK, check_memory
+from ...system.memory import BOMB_BYTES, BOMB_RATIO, PEAK, check_memory
 from ...types import Array
-from ..hdf5.safe import BOMB_BYTES, BOMB_RATIO
 
 # What the values of a column are needed as; a text is parsed so, other sources convert nothing.
 INTEGER, FLOAT, FLAG = "integer", "float", "flag"

@@ -21,6 +21,7 @@ from ...errors import (
     OutputError,
     OutputExistsError,
     ResourceError,
+    UnsafeInputError,
     UsageError,
     in_shell,
 )
@@ -193,7 +194,7 @@ def atomic_output(
 def _verified(path: Path, temporary: Path, verify: Callable[[Path], object]) -> None:
     try:
         verify(temporary)
-    except InputError as error:  # the file is not an input but our own output
+    except (InputError, UnsafeInputError) as error:  # the file is not an input but our own output
         raise InternalError(
             path,
             f"a written file that fails its verification ({error})",

@@ -31,8 +31,8 @@ import mockgal
 from mockgal.columns import GALAXY_COLUMNS
 from mockgal.errors import CorruptFileError, FormatError, MockgalError
 from mockgal.layout import ESSENTIALS
-from mockgal.readers import fits_file
 from mockgal.readers.mocks.reader import describe_galaxies, read_galaxies
+from mockgal.system.files import fits_file
 
 NAMES = list(GALAXY_COLUMNS)
 

@@ -1,7 +1,7 @@
 """Binary tables of FITS: every BINTABLE of a file is a table.
 
-Sizes and checksums are those of `mockgal.readers.fits_file`; only numbers of fixed length are read
-(FITS standard 4.0, section 7.3).
+Sizes and checksums are those of `mockgal.system.files.fits_file`; only numbers of fixed length are
+read (FITS standard 4.0, section 7.3).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ....errors import CorruptFileError, HeaderError, InputError, shown
+from ....system.files.fits_file import AGAIN, HDU, read_hdu, read_rows
 from ....types import Array
-from ...fits_file import AGAIN, HDU, read_hdu, read_rows
 from ..table import MOST_COLUMNS, Field, Pieces, Table, check_size
 
 MAGIC = b"SIMPLE  ="

@@ -18,9 +18,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CorruptFileError, HeaderError, UnsafeInputError, shown
-from ..system.files.fits_checksum import ALL_ONES, BLOCK, Checksum, padded
-from .hdf5.safe import BOMB_BYTES, BOMB_RATIO
+from ...errors import CorruptFileError, HeaderError, UnsafeInputError, shown
+from ..memory import BOMB_BYTES, BOMB_RATIO
+from .fits_checksum import ALL_ONES, BLOCK, Checksum, padded
 
 MAX_HEADER = 1 << 24  # bytes, or 200,000 cards
 AGAIN = "copy the file again and compare its checksum with the source's, or make it again"
@@ -28,6 +28,7 @@ AGAIN = "copy the file again and compare its checksum with the source's, or make
 Value = str | int | float | bool | None
 
 _CARD = 80
+_PIECE = 1 << 20  # bytes read at a time to check data
 _MOST_BYTES = 1 << 62  # in an HDU
 _STRING = re.compile(r" *'((?:[^']|'')*)' *(?:/.*)?")
 _NUMBER = re.compile(r" *([+-]?(?:[0-9]+(\.[0-9]*)?|\.[0-9]+)([ED][+-]?[0-9]+)?) *(?:/.*)?")
@@ -90,7 +91,9 @@ def _shown(value: object) -> str:
     return "no such value" if value is None else shown(value)
 
 
-def read_hdu(file: BinaryIO, path: Path, start: int, *, whole: bool = True) -> HDU:
+def read_hdu(
+    file: BinaryIO, path: Path, start: int, *, whole: bool = True, expected: str = ""
+) -> HDU:
     """Return the HDU whose header starts at byte ``start``.
 
     Parameters
@@ -101,20 +104,25 @@ def read_hdu(file: BinaryIO, path: Path, start: int, *, whole: bool = True) -> H
     start : int
     whole : bool
         Whether all data of the HDU must be in the file.
+    expected : str
+        Name that it must have; "" for any.
 
     Raises
     ------
     CorruptFileError
-        There is no header, or it is cut off or damaged; or the data extend beyond the end of the
-        file.
+        There is no header, or it is cut off or damaged; it has another name; or the data extend
+        beyond the end of the file.
     UnsafeInputError
         The header is larger than `MAX_HEADER`, or the data are absurdly large.
     """
-    where = f"{path}:{'PRIMARY' if start == 0 else f'HDU at byte {start}'}"
+    place = "PRIMARY" if start == 0 else f"HDU at byte {start}"
+    where = f"{path}:{expected or place}"
     raw = _raw_header(file, where, start)
     text = raw.decode("latin-1")
     cards, repeated = _values(where, text)
     name = "PRIMARY" if start == 0 else str(cards.get("EXTNAME") or "without a name")
+    if expected not in ("", name):
+        raise CorruptFileError(where, f"an HDU {shown(name)}", f"the HDU {expected}", AGAIN)
     header_sum = Checksum()
     header_sum.add(raw)
     hdu = HDU(
@@ -321,6 +329,27 @@ def read_data(file: BinaryIO, hdu: HDU, limit: int) -> bytes:
     total.add(data)
     _check_data(hdu, total.value, stated, memoryview(data)[hdu.data_bytes :])
     return bytes(data[: hdu.data_bytes])
+
+
+def check_data(file: BinaryIO, hdu: HDU) -> None:
+    """Check header and data of an HDU, reading the data in pieces.
+
+    Raises
+    ------
+    CorruptFileError
+        The header or the data fail their checksum, or there is none.
+    """
+    stated, total = check_header(hdu), Checksum()
+    buffer = memoryview(bytearray(min(_PIECE, hdu.data_bytes)))
+    file.seek(hdu.data_start)
+    for start in range(0, hdu.data_bytes, _PIECE):
+        piece = buffer[: min(_PIECE, hdu.data_bytes - start)]
+        _fill(file, hdu, piece)
+        total.add(piece)
+    padding = memoryview(bytearray(padded(hdu.data_bytes) - hdu.data_bytes))
+    _fill(file, hdu, padding)
+    total.add(padding)
+    _check_data(hdu, total.value, stated, padding)
 
 
 def read_rows(
