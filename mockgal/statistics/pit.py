@@ -27,6 +27,11 @@ Array = NDArray[Any]
 
 STREAM = "pit"
 MOST_BINS = 1000
+DETECTABLE_DISTANCE = (
+    "largest distance between distribution functions that a test at "
+    f"{SIGNIFICANCE:.0%} significance finds with {POWER:.0%} probability, or more, whatever the "
+    "distribution is"
+)
 
 
 def probability_integral_transform(
@@ -74,7 +79,6 @@ def probability_integral_transform(
     if not np.all((p >= 0) & (p <= 1)):
         raise BadValueError("p_luminous", "values that are NaN or outside 0 to 1", "probabilities")
     value, luminous, outside = transform(distribution, mass, keys, seed)
-    conditional = value[luminous]
     both = np.where(luminous, 1.0 - p + p * value, value * (1.0 - p))
     edges = np.linspace(0.0, 1.0, bins + 1)
     columns: dict[str, Array] = {
@@ -88,12 +92,12 @@ def probability_integral_transform(
         "probability_high": Field("", "upper edge of the bin"),
     }
     tests = {}
-    samples = (("", "subhalos", "all", both), ("_luminous", "luminous", "luminous", conditional))
+    samples = (
+        ("", "subhalos", "all", both),
+        ("_luminous", "luminous", "luminous", value[luminous]),
+    )
     for end, count, name, sample in samples:
-        counts = np.histogram(sample, edges)[0]
-        total = max(len(sample), 1)
-        density = np.where(len(sample) > 0, counts * (bins / total), np.nan)
-        error = np.full(bins, math.sqrt((bins - 1) / total) if len(sample) else np.nan)
+        counts, density, error = _histogram(sample, edges)
         columns |= {f"density{end}": density, f"density{end}_error": error, count: counts}
         fields |= {
             f"density{end}": Field("", f"number over that expected, {name} subhalos", name),
@@ -118,12 +122,19 @@ def probability_integral_transform(
             "not_luminous_with_stars": int(np.sum(~luminous & (mass > 0))),
             "luminous_outside_the_law": outside,
             "kolmogorov_smirnov": tests,
-            "smallest_detectable_distance": "largest distance between distribution functions that "
-            f"a test at {SIGNIFICANCE:.0%} significance finds with {POWER:.0%} probability, or "
-            "more, whatever the distribution is",
+            "smallest_detectable_distance": DETECTABLE_DISTANCE,
         },
         style=Style(log_x=False, log_y=False, labels=("number over that expected",)),
     )
+
+
+def _histogram(sample: Array, edges: Array) -> tuple[Array, Array, Array]:
+    """Return numbers in bins, the density over that of a uniform law, and its multinomial error."""
+    bins, total = len(edges) - 1, max(len(sample), 1)
+    counts = np.histogram(sample, edges)[0]
+    density = np.where(len(sample) > 0, counts * (bins / total), np.nan)
+    error = np.full(bins, math.sqrt((bins - 1) / total) if len(sample) else np.nan)
+    return counts, density, error
 
 
 def transform(

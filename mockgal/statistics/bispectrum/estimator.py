@@ -39,7 +39,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import UsageError, warn
+from ...errors import warn
 from ...fields.assign import deposit
 from ...fields.sample import positions, weights
 from ...fields.waves.fourier import axis_window, check_mean
@@ -50,15 +50,16 @@ from ...types import GalaxyCatalog
 from .. import jackknife as jackknives
 from .. import peak
 from ..power.aliasing import ACCURACY, of_bispectrum
-from ..power.left_out import left_out_shot_noise
-from ..power.result import check_options, of_galaxies
+from ..power.gridded import GriddedField
+from ..power.result import of_galaxies
 from ..result import ERROR, Field, Measurement, Style
-from .left_out import Sums, left_out_sums, times_along_axes, whole_sums
+from .estimates import Estimates, Noise, estimate, forget_empty, gaussian_errors, jackknife_errors
+from .left_out import left_out_sums, times_along_axes, whole_sums
+from .shells import Shells, check_filled, check_reach
 from .triangles import Triangles, grid_size_above
 
 Array = NDArray[Any]
 
-MOST_ANGLES = 10_000
 SIDES = (3.0, 4.0)  # h/Mpc, the default unless the box is too large for them
 MOST_WAVES = 128  # largest default k1 + k2 in fundamentals: memory grows as its cube
 WAY_OUT = (
@@ -137,7 +138,7 @@ def bispectrum(
     jackknives.check_per_side(jackknife)  # before the work
     box_size = galaxies.snapshot.box_size
     chosen, (k1, k2) = _choice_of_sides(k1, k2, box_size), default_sides(k1, k2, box_size)
-    _, width = _shells(k1, k2, angles, shell_width, box_size)
+    width = Shells.of(k1, k2, angles, shell_width, box_size).width
     if grid_size is None:
         longest = (k1 + k2 + width / 2.0) * box_size / (2.0 * np.pi)
         grid_size = grid_size_above(int(2.0 * longest / _reach(assignment, interlacing)))
@@ -274,101 +275,56 @@ def bispectrum_of_field(
     BadValueError
         The mean of the field is not positive, or not a number.
     """
-    squares = None if sums_of_powers is None else sums_of_powers[0]
-    field = check_options(
-        mass_per_voxel, box_size, assignment, squares, subtract_shot_noise, jackknife
+    field = GriddedField(
+        values=mass_per_voxel,
+        length=box_size,
+        assignment=assignment,
+        interlaced=interlaced,
+        sum_of_squares=None if sums_of_powers is None else sums_of_powers[0],
+        subtract_shot_noise=subtract_shot_noise,
+        jackknife=jackknife,
     )
-    size, volume, fundamental = len(field), box_size**3, 2.0 * np.pi / box_size
-    sides, width = _shells(k1, k2, angles, shell_width, box_size)
-    # Rounded, so that rounding errors do not decide whether waves on an edge belong to a shell.
-    low, high = (np.round((sides + s * width / 2.0) / fundamental, 9) for s in (-1.0, 1.0))
-    _check_reach(sides, high, size, fundamental)
-    triangles = Triangles(low, high)
+    volume = box_size**3
+    shells = Shells.of(k1, k2, angles, shell_width, box_size)
+    check_reach(shells, len(field))
+    triangles = Triangles(shells.low, shells.high)
     check_memory(
-        f"bispectrum of {size}^3 voxels, with waves up to {triangles.limit} fundamentals",
-        peak.of_bispectrum(size, triangles, jackknife, own_field=False),
+        f"bispectrum of {len(field)}^3 voxels, with waves up to {triangles.limit} fundamentals",
+        peak.of_bispectrum(len(field), triangles, jackknife, own_field=False),
         WAY_OUT,
     )
-    _check_filled(triangles, sides, width)
-    raw = low_waves(field, triangles.limit)
-    mean = check_mean(float(raw[0, 0, 0].real))  # NaN if any voxel is NaN
-    gain = np.ones(len(raw))
-    if assignment is not None:
-        gain = 1.0 / axis_window(size, assignment)[components(triangles.limit)]
-    waves = times_along_axes(raw.astype(np.complex128, copy=False), [gain, gain, gain])
-    del raw
+    check_filled(triangles, shells)
+    mean, waves, gain = _waves(field, triangles.limit)
     noise = None
     if sums_of_powers is not None:
-        total = mean * field.size
-        squares, cubes = (math.fsum(np.ravel(some)) for some in sums_of_powers)
-        noise = (volume * squares / total**2, volume**2 * cubes / total**3)
-    subtracted = noise if noise is not None and subtract_shot_noise else (0.0, 0.0)
-    sums = whole_sums(waves / mean, triangles)
-    power, value, reduced = _estimates(sums, triangles, volume, *subtracted)
+        noise = Noise.of(sums_of_powers, mean * field.values.size, volume)
+    subtracted = noise if noise is not None and subtract_shot_noise else Noise(0.0, 0.0)
+    estimates = estimate(whole_sums(waves / mean, triangles), triangles, volume, subtracted)
     if jackknife:
-        left_out = left_out_sums(field, waves, triangles, gain, jackknife)
-        if sums_of_powers is not None and np.ndim(sums_of_powers[0]):
-            nothing_left = jackknives.sums_elsewhere(np.asarray(sums_of_powers[0])) == 0
-            left_out.powers[nothing_left] = left_out.products[nothing_left] = np.nan
-        own: Any = subtracted
-        if sums_of_powers is not None and subtract_shot_noise:
-            own = [
-                left_out_shot_noise(field, jackknife, np.asarray(some), volume, power=p)[:, None]
-                for p, some in zip((2, 3), sums_of_powers, strict=True)
-            ]
-        some_power, some_value, _ = _estimates(left_out, triangles, volume, *own)
-        error = jackknives.error(some_value)
-        # B / D to first order in both: D without a sub-volume may be near zero.
-        below = _hierarchical(power - subtracted[0])
-        others = _hierarchical(some_power - own[0])
-        reduced_error = jackknives.error((some_value - reduced * others) / below)
-        described = jackknives.describe(jackknife, len(field)) + ", cross terms weighted"
-        if subtract_shot_noise:
-            described += ", shot noise subtracted from each"
+        left_out = left_out_sums(field.values, waves, triangles, gain, jackknife)
+        own = subtracted
+        if sums_of_powers is not None:
+            forget_empty(left_out, sums_of_powers[0])
+            if subtract_shot_noise:
+                own = Noise.left_out(field, sums_of_powers, volume)
+        errors = jackknife_errors(estimates, estimate(left_out, triangles, volume, own))
     else:
-        error, reduced_error = _gaussian_errors(power, triangles, volume, subtracted[0])
-        described = "of a Gaussian field with the measured spectrum"
-    columns = {
-        "theta": np.linspace(0.0, np.pi, angles),
-        "k3": sides[2:],
-        "bispectrum": value,
-        "bispectrum" + ERROR: error,
-        "reduced_bispectrum": reduced,
-        "reduced_bispectrum" + ERROR: reduced_error,
-        "power_k3": power[2:],
-        "triangles": triangles.number,
-    }
-    ends = np.stack(np.broadcast_arrays(high[0], high[1], high[2:]))
-    images = of_bispectrum(size, ends, assignment, interlaced)
-    columns |= images.columns
+        errors = gaussian_errors(estimates, triangles, volume)
+    images = of_bispectrum(len(field), shells.outer_edges, assignment, interlaced)
     settings = {
-        "k1_h_per_mpc": float(k1),
-        "k2_h_per_mpc": float(k2),
-        "shell_width_h_per_mpc": float(width),
-        "shells": "k - width / 2 to k + width / 2, without the upper edge",
-        "power_k1": float(power[0]),
-        "power_k2": float(power[1]),
-        "waves_k1": int(triangles.waves[0]),
-        "waves_k2": int(triangles.waves[1]),
-        "grid_size": size,
-        "grid_size_of_products": triangles.grid_size,
-        "fundamental_h_per_mpc": float(fundamental),
-        "nyquist_h_per_mpc": float(np.pi * size / box_size),
-        "assignment": "none" if assignment is None else assignment,
-        "window": "not corrected" if assignment is None else "divided out of each wave",
-        "mean_density": mean * field.size / volume,
+        **_settings(field, shells, triangles, estimates.power),
+        "mean_density": mean * field.values.size / volume,
         "mean_density_unit": "Msun littleh2 / Mpc3",
-        "errors": described,
-        "shot_noise": "not known",
+        "errors": field.errors_in_words(),
+        "shot_noise": "not known" if noise is None else "s2 (P1 + P2 + P3 - 3 s2) + s3",
         "shot_noise_subtracted": subtract_shot_noise,
         **images.settings,
     }
     if noise is not None:
-        settings["shot_noise"] = "s2 (P1 + P2 + P3 - 3 s2) + s3"
         settings["shot_noise_s2"], settings["shot_noise_s3"] = map(float, noise)
     return Measurement(
         "bispectrum",
-        columns,
+        _columns(shells, triangles, estimates, errors) | images.columns,
         {**FIELDS, **images.fields},
         axis="theta",
         estimates=("bispectrum", "reduced_bispectrum"),
@@ -379,79 +335,57 @@ def bispectrum_of_field(
     )
 
 
-def _shells(
-    k1: float, k2: float, angles: int, shell_width: float | None, box_size: float
-) -> tuple[Array, float]:
-    """Return k1, k2 and the third side for each angle, shape (2 + angles,), and the shell width."""
-    if not 2 <= angles <= MOST_ANGLES:
-        raise UsageError("angles", f"{angles}", f"2 to {MOST_ANGLES}")
-    for name, k in (("k1", k1), ("k2", k2), ("shell_width", shell_width)):
-        if k is not None and not 0.0 < k < np.inf:
-            raise UsageError(name, f"{k}", "a positive wavenumber [h/Mpc]")
-    theta = np.linspace(0.0, np.pi, angles)
-    square = (k1 - k2) ** 2 + 4.0 * k1 * k2 * np.cos(theta / 2.0) ** 2  # without cancellation
-    width = 2.0 * np.pi / box_size if shell_width is None else shell_width
-    return np.concatenate([[k1, k2], np.sqrt(square)]), width
+def _waves(field: GriddedField, limit: int) -> tuple[float, Array, Array]:
+    """Return the mean of a field, its waves without the window, and the gain along an axis.
 
-
-def _check_reach(sides: Array, high: Array, size: int, fundamental: float) -> None:
-    """Raise if shells end (``high``, in fundamentals) where the grid has no waves."""
-    longest = float(np.max(high))
-    if longest > size / 2.0:
-        raise UsageError(
-            "bispectrum",
-            f"sides up to {longest * fundamental:.4g} h/Mpc",
-            f"at most {size / 2.0 * fundamental:.4g}, the Nyquist wavenumber of {size} voxels "
-            "along each side",
-            f"a grid of {grid_size_above(int(4.0 * longest))}, or smaller k1 and k2",
-        )
-    for name, k in zip(("k1", "k2"), sides, strict=False):
-        if round(k / fundamental, 9) < 1.0:
-            raise UsageError(
-                name,
-                f"{k:.4g} h/Mpc",
-                f"at least {fundamental:.4g}, the fundamental of the box",
-                "a larger box, or a larger wavenumber",
-            )
-
-
-def _check_filled(triangles: Triangles, sides: Array, width: float) -> None:
-    for name, k, waves in zip(("k1", "k2"), sides, triangles.waves, strict=False):
-        if waves == 0:
-            raise UsageError(
-                "shell_width",
-                f"{width:.4g} h/Mpc, within which no wave has {name} = {k:.4g} h/Mpc",
-                "a wider shell",
-            )
-
-
-def _estimates(
-    sums: Sums, triangles: Triangles, volume: float, s2: Any, s3: Any
-) -> tuple[Array, Array, Array]:
-    """Return the power of each shell, the bispectrum and the reduced bispectrum.
-
-    They are NaN without waves or triangles. Shot noise is subtracted from the latter two.
+    Returns
+    -------
+    mean : float
+        Mass per voxel.
+    waves : ndarray of complex128
+        Fourier coefficients of the mass per voxel, for components below ``limit``.
+    gain : ndarray
+        One over the window.
     """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        power = volume * sums.powers / triangles.waves
-        value = volume**2 * sums.products / triangles.number
-        value[..., triangles.number == 0] = np.nan
-        clean = power - s2
-        value = value - s2 * (clean[..., :1] + clean[..., 1:2] + clean[..., 2:]) - s3
-        return power, value, value / _hierarchical(clean)
+    raw = low_waves(field.values, limit)
+    mean = check_mean(float(raw[0, 0, 0].real))  # NaN if any voxel is NaN
+    gain = np.ones(len(raw))
+    if field.assignment is not None:
+        gain = 1.0 / axis_window(len(field), field.assignment)[components(limit)]
+    return mean, times_along_axes(raw.astype(np.complex128, copy=False), [gain, gain, gain]), gain
 
 
-def _hierarchical(power: Array) -> Array:
-    """Return P1 P2 + P2 P3 + P3 P1 for each third shell, shape (..., m)."""
-    first, second, third = power[..., :1], power[..., 1:2], power[..., 2:]
-    return np.asarray(first * second + (first + second) * third)
+def _columns(
+    shells: Shells, triangles: Triangles, estimates: Estimates, errors: tuple[Array, Array]
+) -> dict[str, Array]:
+    return {
+        "theta": np.linspace(0.0, np.pi, len(shells.sides) - 2),
+        "k3": shells.sides[2:],
+        "bispectrum": estimates.value,
+        "bispectrum" + ERROR: errors[0],
+        "reduced_bispectrum": estimates.reduced,
+        "reduced_bispectrum" + ERROR: errors[1],
+        "power_k3": estimates.power[2:],
+        "triangles": triangles.number,
+    }
 
 
-def _gaussian_errors(
-    power: Array, triangles: Triangles, volume: float, s2: float
-) -> tuple[Array, Array]:
-    """Return the errors of bispectrum and reduced bispectrum, shape (m,); NaN without triangles."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        variance = volume * power[0] * power[1] * power[2:] * triangles.pairings
-        error = np.where(triangles.number > 0, np.sqrt(variance / triangles.number), np.nan)
-        return error, error / np.abs(_hierarchical(power - s2))
+def _settings(
+    field: GriddedField, shells: Shells, triangles: Triangles, power: Array
+) -> dict[str, Any]:
+    """Return the settings of the shells and of the grid."""
+    return {
+        "k1_h_per_mpc": float(shells.sides[0]),
+        "k2_h_per_mpc": float(shells.sides[1]),
+        "shell_width_h_per_mpc": float(shells.width),
+        "shells": "k - width / 2 to k + width / 2, without the upper edge",
+        "power_k1": float(power[0]),
+        "power_k2": float(power[1]),
+        "waves_k1": int(triangles.waves[0]),
+        "waves_k2": int(triangles.waves[1]),
+        "grid_size": len(field),
+        "grid_size_of_products": triangles.grid_size,
+        "fundamental_h_per_mpc": float(shells.fundamental),
+        "nyquist_h_per_mpc": float(np.pi * len(field) / field.length),
+        **field.window_settings(),
+    }

@@ -22,6 +22,18 @@ INDEPENDENT = (
     "of independent hosts, sqrt(n v + 1/4) / n for n hosts: v is binomial for centrals, for "
     "satellites the larger of their number's variance and mean; for galaxies both in quadrature"
 )
+FIELDS = {
+    **HOST_MASS,
+    "mean_centrals": Field("", "centrals per host", "centrals"),
+    "mean_centrals_error": Field("", "standard error of mean_centrals"),
+    "mean_satellites": Field("", "satellites per host", "satellites"),
+    "mean_satellites_error": Field("", "standard error of mean_satellites"),
+    "mean_galaxies": Field("", "all galaxies per host", "all"),
+    "mean_galaxies_error": Field("", "standard error of mean_galaxies"),
+    "hosts": Field("", "host halos in the bin, with a galaxy or without", "hosts"),
+    "centrals": Field("", "central galaxies in hosts of the bin", "centrals"),
+    "satellites": Field("", "satellite galaxies in hosts of the bin", "satellites"),
+}
 
 
 def occupation(
@@ -81,36 +93,19 @@ def occupation(
         )
     means = {kind: mass_bins.ratio(counts[kind], found.number) for kind in KINDS}
     errors, described = _independent(galaxies, found, means), INDEPENDENT
-    if found.number_by_region is not None and found.region is not None:
-        regions = per_side**3
-        below = mass_bins.left_out(found.number_by_region)
-        for kind, rows in chosen.items():
-            by_region = mass_bins.count_by_region(
-                found.of_galaxy[rows], found.region[rows], len(found.bins), regions
-            )
-            moved = jackknives.error(mass_bins.ratio(mass_bins.left_out(by_region), below))
-            errors[kind] = mass_bins.safe_jackknife(moved, errors[kind], found.number, regions)
+    if found.region is not None:
+        errors = _jackknife(found, chosen, errors, per_side)
         described = mass_bins.describe_safe(per_side, "hosts", INDEPENDENT)
     elif hosts is None and per_side:
         described += "; clustering is left out, as the hosts' places are not known"
-    columns, fields = found.bins.columns("host_mass"), dict(HOST_MASS)
+    columns = found.bins.columns("host_mass")
     for kind in KINDS:
-        name, what = f"mean_{kind}", "all galaxies" if kind == "galaxies" else kind
-        columns |= {name: means[kind], f"{name}_error": errors[kind]}
-        fields |= {
-            name: Field("", f"{what} per host", "all" if kind == "galaxies" else kind),
-            f"{name}_error": Field("", f"standard error of {name}"),
-        }
+        columns |= {f"mean_{kind}": means[kind], f"mean_{kind}_error": errors[kind]}
     columns |= {"hosts": found.number} | {kind: counts[kind] for kind in KINDS[:2]}
-    fields |= {
-        "hosts": Field("", "host halos in the bin, with a galaxy or without", "hosts"),
-        "centrals": Field("", "central galaxies in hosts of the bin", "centrals"),
-        "satellites": Field("", "satellite galaxies in hosts of the bin", "satellites"),
-    }
     return Measurement(
         "occupation",
         columns,
-        fields,
+        dict(FIELDS),
         axis="host_mass",
         estimates=tuple(f"mean_{kind}" for kind in KINDS),
         count="hosts",
@@ -128,6 +123,36 @@ def occupation(
         error_degrees_of_freedom=np.inf if found.region is None else per_side**3 - 1,
         style=Style(labels=("mean number per host",)),
     )
+
+
+def _jackknife(
+    found: Hosts, chosen: dict[str, Array], independent: dict[str, Array], per_side: int
+) -> dict[str, Array]:
+    """Return the errors of the means from a jackknife, and those of independent hosts where larger.
+
+    Parameters
+    ----------
+    found : Hosts
+        With regions.
+    chosen : dict of str to ndarray of bool
+        Galaxies of each kind.
+    independent : dict of str to ndarray
+        Errors for independent hosts.
+    per_side : int
+        Regions along each side of the box.
+    """
+    assert found.region is not None
+    assert found.number_by_region is not None
+    regions = per_side**3
+    below = mass_bins.left_out(found.number_by_region)
+    errors = {}
+    for kind, rows in chosen.items():
+        by_region = mass_bins.count_by_region(
+            found.of_galaxy[rows], found.region[rows], len(found.bins), regions
+        )
+        moved = jackknives.error(mass_bins.ratio(mass_bins.left_out(by_region), below))
+        errors[kind] = mass_bins.safe_jackknife(moved, independent[kind], found.number, regions)
+    return errors
 
 
 def _independent(

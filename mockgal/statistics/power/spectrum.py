@@ -37,8 +37,9 @@ from .. import peak
 from ..jackknife import check_per_side, sums_by_block
 from ..result import Measurement
 from .aliasing import ACCURACY, ALIASED_FROM
-from .left_out import left_out_shot_noise, left_out_sums
-from .result import check_options, of_galaxies, power_result, window_gain
+from .gridded import GriddedField, window_gain
+from .left_out import left_out_sums
+from .result import ShellSums, ShotNoise, Waves, of_galaxies, power_result
 from .shells import power_sums
 from .wave_bins import wave_bins
 
@@ -208,50 +209,46 @@ def power_of_field(
     BadValueError
         The mean of the field is not positive, or not a number.
     """
-    field = check_options(
-        mass_per_voxel, box_size, assignment, sum_of_squares, subtract_shot_noise, jackknife
+    field = GriddedField(
+        values=mass_per_voxel,
+        length=box_size,
+        assignment=assignment,
+        interlaced=interlaced,
+        sum_of_squares=sum_of_squares,
+        subtract_shot_noise=subtract_shot_noise,
+        jackknife=jackknife,
     )
     axis = 0 if line_of_sight is None else check_axis(line_of_sight)
     size, volume = len(field), box_size**3
-    coefficients = transform(field)
+    coefficients = transform(field.values)
     mean = check_mean(float(coefficients[0, 0, 0].real))  # NaN if any voxel is NaN
     gain = window_gain(size, assignment)
     shells, described = wave_bins(
         size, box_size, k_min=k_min, k_max=k_max, k_width=k_width, log_k_width=log_k_width
     )
     moments = 1 if line_of_sight is None else 3
+    waves = Waves(shells, shells.modes, 2.0 * np.pi / box_size, axis, moments, described)
     sums = power_sums(coefficients, coefficients, shells, gain, axis=axis, moments=moments)
     left_out = None
     if jackknife:
-        left_out = left_out_sums(field, coefficients, sums, shells, gain, jackknife, axis=axis)
+        left_out = left_out_sums(
+            field.values, coefficients, sums, shells, gain, jackknife, axis=axis
+        )
         left_out *= volume
-    shot_noise, noise_left_out = None, None
-    if sum_of_squares is not None:
-        shot_noise = volume * math.fsum(np.ravel(sum_of_squares)) / (mean * field.size) ** 2
-        if left_out is not None and np.ndim(sum_of_squares):
-            squares = np.asarray(sum_of_squares)
-            noise_left_out = left_out_shot_noise(field, jackknife, squares, volume)
-            left_out[np.isnan(noise_left_out)] = np.nan
+    noise_left_out = field.shot_noise_left_out(volume)
+    if left_out is not None and noise_left_out is not None:
+        left_out[np.isnan(noise_left_out)] = np.nan
     return power_result(
         "power",
-        sums * (volume / mean**2),
-        left_out,
-        shells,
-        shells.modes,
-        2.0 * np.pi / box_size,
-        assignment=assignment,
-        interlaced=interlaced,
-        shot_noise=shot_noise,
-        shot_noise_left_out=noise_left_out,
-        subtract_shot_noise=subtract_shot_noise,
-        jackknife=jackknife,
-        axis=axis,
-        bins=described,
-        settings={
+        field,
+        waves,
+        ShellSums(sums * (volume / mean**2), left_out),
+        ShotNoise.of(field, field.shot_noise(mean, volume), noise_left_out, waves),
+        {
             "grid_size": size,
             "line_of_sight": "none" if line_of_sight is None else line_of_sight,
             "nyquist_h_per_mpc": float(np.pi * size / box_size),
-            "mean_density": mean * field.size / volume,
+            "mean_density": mean * field.values.size / volume,
             "mean_density_unit": "Msun littleh2 / Mpc3",
         },
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -11,8 +10,9 @@ from numpy.typing import NDArray
 from ...errors import BadValueError
 from ...fields.waves.fourier import check_mean, transform
 from ..result import Measurement
-from .left_out import left_out_shot_noise, left_out_sums
-from .result import check_options, power_result, window_gain
+from .gridded import GriddedField, window_gain
+from .left_out import left_out_sums
+from .result import ShellSums, ShotNoise, Waves, power_result
 from .shells import Shells, power_sums
 
 Array = NDArray[Any]
@@ -64,9 +64,15 @@ def power_of_subcube(
     BadValueError
         The mean is not positive, or a voxel is not a finite number.
     """
-    cube = check_options(
-        mass_per_voxel, voxel_size, assignment, sum_of_squares, subtract_shot_noise, jackknife
+    field = GriddedField(
+        values=mass_per_voxel,
+        length=voxel_size,
+        assignment=assignment,
+        sum_of_squares=sum_of_squares,
+        subtract_shot_noise=subtract_shot_noise,
+        jackknife=jackknife,
     )
+    cube = field.values
     mean, own = check_mean(mean_mass_per_voxel), float(np.mean(cube, dtype=np.float64))
     if not np.isfinite(own):
         raise BadValueError("field", "voxels that are not numbers", "finite masses")
@@ -77,6 +83,7 @@ def power_of_subcube(
     coefficients = transform(padded)
     del padded
     shells, gain = Shells(size, PADDING), window_gain(size, assignment)
+    waves = Waves(shells, shells.modes / PADDING**3, 2.0 * np.pi / (size * voxel_size))
     sums = power_sums(coefficients, coefficients, shells, gain)
     # abs(F)**2 / integral of W**2 = (PADDING**3 volume abs(coefficient))**2 / volume
     unit = PADDING**6 * volume
@@ -85,25 +92,14 @@ def power_of_subcube(
         left_out = unit * left_out_sums(
             cube, coefficients, sums, shells, gain, jackknife, mean=mean
         )
-    shot_noise, noise_left_out = None, None
-    if sum_of_squares is not None:
-        shot_noise = volume * math.fsum(np.ravel(sum_of_squares)) / (mean * cube.size) ** 2
-        if jackknife and np.ndim(sum_of_squares):
-            squares = np.asarray(sum_of_squares)
-            noise_left_out = left_out_shot_noise(cube, jackknife, squares, volume, mean=mean)
+    noise_left_out = field.shot_noise_left_out(volume, mean)
     return power_result(
         "power of a sub-cube",
-        sums * (unit / mean**2),
-        left_out,
-        shells,
-        shells.modes / PADDING**3,
-        2.0 * np.pi / (size * voxel_size),
-        assignment=assignment,
-        shot_noise=shot_noise,
-        shot_noise_left_out=noise_left_out,
-        subtract_shot_noise=subtract_shot_noise,
-        jackknife=jackknife,
-        settings={
+        field,
+        waves,
+        ShellSums(sums * (unit / mean**2), left_out),
+        ShotNoise.of(field, field.shot_noise(mean, volume), noise_left_out, waves),
+        {
             "grid_size": side,
             "padded_grid_size": size,
             "voxel_size_mpc_h": float(voxel_size),

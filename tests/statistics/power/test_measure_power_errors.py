@@ -11,8 +11,8 @@ from mockgal.errors import UsageError
 from mockgal.fields.assign import deposit
 from mockgal.statistics import jackknife
 from mockgal.statistics.bispectrum.estimator import bispectrum
+from mockgal.statistics.power.gridded import window_gain
 from mockgal.statistics.power.left_out import left_out_shot_noise, left_out_sums
-from mockgal.statistics.power.result import window_gain
 from mockgal.statistics.power.shells import Shells, power_sums
 from mockgal.statistics.power.spectrum import power_of_field, power_spectrum
 
