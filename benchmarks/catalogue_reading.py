@@ -21,7 +21,7 @@ from mockgal.protocols import ReadOptions
 from mockgal.readers import chunks
 from mockgal.readers.subfind.arepo import DIALECT, ArepoReader
 from mockgal.readers.subfind.files import FOLDERS, open_set
-from mockgal.readers.subfind.reader import _read_datasets
+from mockgal.readers.subfind.rows import Chosen, read_datasets
 from mockgal.testing import write_arepo
 
 FILES, ROUNDS = 16, 7
@@ -87,7 +87,8 @@ def main() -> None:
         read_options = ReadOptions()
 
         def needed() -> dict[str, np.ndarray]:
-            return _read_datasets(open_set(files, read_options, DIALECT), DIALECT, "200c", "bound")
+            catalogue = open_set(files, read_options, DIALECT)
+            return read_datasets(catalogue, Chosen(DIALECT, "200c", "bound"))
 
         def digests() -> list[str]:
             return [hashlib.sha256(p.read_bytes()).hexdigest() for p in paths]

@@ -286,44 +286,7 @@ def _halos(path: Path, header: _Header, snapshot: Snapshot, options: ReadOptions
             ", ".join(REQUIRED_HALO_COLUMNS),
             _AGAIN,
         )
-    columns: dict[str, NDArray[Any]] = {}
-    for name in header.columns:
-        dataset = f"{HALOS}/{name}"
-        where = f"{path}:/{dataset}"
-        if name not in HALO_COLUMNS:
-            raise FormatError(
-                where,
-                "a column unknown to this version",
-                "one of " + ", ".join(HALO_COLUMNS),
-                "update mockgal, or pack the original catalogue again",
-            )
-        declared = HALO_COLUMNS[name]
-        with safe.open_hdf5(path) as file:
-            data = safe.dataset(file, dataset)  # check it before its attributes: it may be hostile
-            shape, kind = data.shape, data.dtype.kind
-            unit = (
-                headers.text(file, dataset, "unit"),
-                headers.count(file, dataset, "h_power", least=-9, most=9),
-            )
-        if unit != (declared.unit, declared.h_power):
-            raise UnitsError(
-                where,
-                f"unit {unit[0]!r} with h to the power {unit[1]}",
-                f"{declared.unit!r} with {declared.h_power}",
-                _AGAIN,
-            )
-        expected = (header.halos, *declared.shape), np.dtype(declared.dtype).kind
-        if (shape, kind) != expected:
-            raise CorruptFileError(
-                where,
-                f"shape {shape} of type {kind!r}",
-                f"{expected[0]} of type {expected[1]!r}",
-                _AGAIN,
-            )
-        stored_columns = chunks.columns(
-            FileSet((path,), ""), {HALOS: [header.halos]}, {dataset: declared.shape}
-        )
-        columns[name] = stored_columns[dataset].astype(declared.dtype, copy=False)
+    columns = {name: _column(path, name, header.halos) for name in header.columns}
     stored = content_digest(columns, HALO_COLUMNS, ["halo_id"], header.mass_definition)
     if bundle_digest(header.facts, stored) != header.digest:
         raise CorruptFileError(
@@ -340,6 +303,44 @@ def _halos(path: Path, header: _Header, snapshot: Snapshot, options: ReadOptions
         lambda name, row: f"{path}:/{HALOS}/{name}, row {row}",
         dict(header.json["halo_record"]),
     )
+
+
+def _column(path: Path, name: str, rows: int) -> NDArray[Any]:
+    """Return a column of halos, whose unit, shape and type are the declared ones."""
+    dataset = f"{HALOS}/{name}"
+    where = f"{path}:/{dataset}"
+    if name not in HALO_COLUMNS:
+        raise FormatError(
+            where,
+            "a column unknown to this version",
+            "one of " + ", ".join(HALO_COLUMNS),
+            "update mockgal, or pack the original catalogue again",
+        )
+    declared = HALO_COLUMNS[name]
+    with safe.open_hdf5(path) as file:
+        data = safe.dataset(file, dataset)  # check it before its attributes: it may be hostile
+        shape, kind = data.shape, data.dtype.kind
+        unit = (
+            headers.text(file, dataset, "unit"),
+            headers.count(file, dataset, "h_power", least=-9, most=9),
+        )
+    if unit != (declared.unit, declared.h_power):
+        raise UnitsError(
+            where,
+            f"unit {unit[0]!r} with h to the power {unit[1]}",
+            f"{declared.unit!r} with {declared.h_power}",
+            _AGAIN,
+        )
+    expected = (rows, *declared.shape), np.dtype(declared.dtype).kind
+    if (shape, kind) != expected:
+        raise CorruptFileError(
+            where,
+            f"shape {shape} of type {kind!r}",
+            f"{expected[0]} of type {expected[1]!r}",
+            _AGAIN,
+        )
+    stored = chunks.columns(FileSet((path,), ""), {HALOS: [rows]}, {dataset: declared.shape})
+    return stored[dataset].astype(declared.dtype, copy=False)
 
 
 def _check_particle_mass(path: Path, header: _Header, halos: HaloCatalog) -> None:

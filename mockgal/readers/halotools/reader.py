@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,55 +164,18 @@ def is_catalogue(thing: object) -> bool:
 
 def _scene(table: Table, options: ReadOptions) -> Scene:
     """Return the scene of a table, which may come from a file or an object."""
-    present = _host_masses(table)
-    definition, host_mass = _host_mass(present, options)
-    bound = next((name for name in BOUND_MASS if name in table.columns), host_mass)
-    parent = next((name for name in PARENT if name in table.columns), None)
-    pairs = [pair for pair in _RADIUS.items() if set(pair) <= set(table.columns)]
-    names = ["halo_id", *_POSITION, *_VELOCITY, host_mass, bound]
-    _check_present(table, names)
-    also = {parent, PARENT[-1], _VMAX, _PHANTOM, *(name for pair in pairs for name in pair)}
-    if definition == _OF_CONCENTRATION:
-        also.add(_CONCENTRATION)
-    names += [name for name in table.columns if name in also]
-
+    chosen = _Columns.of(table, options)
+    names = chosen.names(table)
     box_size, redshift, taken = facts.box_and_redshift(table, options)
     cosmology, record = facts.cosmology(table, options)
-    native = table.read(list(dict.fromkeys(names)))
-    record |= {
-        **{name: printable(table.text(name)) for name in _TEXTS},
-        "host_mass_column": host_mass,
-        MASS_DEFINITIONS_IN_FILE: list(present),
-        "mass_definition_chosen_by": "user" if options.mass_definition else "default",
-        "mass_column": bound,
-        "hosts_from": parent or "no column of parents: every row is a host",
-    }
-
-    origin = {"host_id": parent or "halo_id", "host_mass": host_mass, "mass": bound, "vmax": _VMAX}
-    origin |= {"halo_id": "halo_id", "position": _POSITION[0], "velocity": _VELOCITY[0]}
-
-    def where(name: str, row: int) -> str:
-        return f"{table.place}[{origin[name]}], row {row}"
-
-    ids = whole(native["halo_id"], lambda row: where("halo_id", row))
-    _check_ids(ids, where)
-    counted: dict[str, Any] = {}
-    host_id, central, top = ids, np.ones(len(ids), dtype=bool), np.arange(len(ids))
-    if parent is None:
-        warn(
-            f"{table.place} has none of {', '.join(PARENT)}: every row is taken for a host halo, "
-            "and its galaxy for a central",
-            stacklevel=2,
-        )
-    else:
-        host_id, central, top, counted["nested_satellites"] = _hosts(table, ids, native, parent)
-    real = native[_PHANTOM] == 0 if _PHANTOM in native else np.ones(len(ids), dtype=bool)
-    counted["groups"] = int(np.count_nonzero(central & real))
-    counted["phantoms_dropped"] = int(np.count_nonzero(~real))
-    record |= _check_radii(table, native, pairs, central & real, cosmology, redshift, options)
+    native = table.read(names)
+    record |= chosen.record(table, options)
+    tree = _hierarchy(table, native, chosen)
+    hosts = tree.central & tree.real
+    record |= _check_radii(table, native, chosen.spheres, hosts, cosmology, redshift, options)
     record |= facts.check_matter(table, box_size, cosmology, redshift)
     particle_mass, of_particles = facts.particle_mass(
-        table, native[bound], box_size, cosmology, options
+        table, native[chosen.bound], box_size, cosmology, options
     )
     record["given_by_user"] += [*taken, *of_particles]
     snapshot = Snapshot(
@@ -225,36 +188,170 @@ def _scene(table: Table, options: ReadOptions) -> Scene:
         source=table.source,
         record=record,
     )
-    position = _vectors(native, _POSITION)
+    columns = _internal(native, chosen, tree)
     if "box_size" in taken:
-        place = where("position", 0).split(", row")[0]
-        given.check_box(position[central], box_size, options, place)
+        place = chosen.where(table, "position", 0).split(", row")[0]
+        given.check_box(columns["position"][tree.central], box_size, options, place)
+    kept = np.flatnonzero(tree.real)
+    if len(kept) < len(tree.real):
+        columns = {name: rows[kept] for name, rows in columns.items()}
+    halos = values.halo_catalog(
+        columns,
+        chosen.definition,
+        snapshot,
+        options,
+        lambda name, row: chosen.where(table, name, int(kept[row]) if row < len(kept) else row),
+        tree.counted,
+        stored=np.result_type(*(native[name].dtype for name in _POSITION)),
+    )
+    return Scene(snapshot, halos)
+
+
+class _Columns(NamedTuple):
+    """The columns of a table that are read.
+
+    Parameters
+    ----------
+    masses : dict of str to str
+        Column of the host mass by definition, for all definitions that the table has.
+    definition, host_mass : str
+        The chosen definition, and its column.
+    bound : str
+        Column of the bound mass.
+    parent : str or None
+    spheres : list of tuple of str
+        Columns of mass and radius of the same definition.
+    """
+
+    masses: dict[str, str]
+    definition: str
+    host_mass: str
+    bound: str
+    parent: str | None
+    spheres: list[tuple[str, str]]
+
+    @classmethod
+    def of(cls, table: Table, options: ReadOptions) -> _Columns:
+        """Return the columns that a table has, for the user's mass definition."""
+        masses = _host_masses(table)
+        definition, host_mass = _host_mass(masses, options)
+        return cls(
+            masses,
+            definition,
+            host_mass,
+            next((name for name in BOUND_MASS if name in table.columns), host_mass),
+            next((name for name in PARENT if name in table.columns), None),
+            [pair for pair in _RADIUS.items() if set(pair) <= set(table.columns)],
+        )
+
+    def names(self, table: Table) -> list[str]:
+        """Return the names of the columns to read.
+
+        Raises
+        ------
+        MissingDatasetError
+            The table lacks some that must be there.
+        """
+        names = ["halo_id", *_POSITION, *_VELOCITY, self.host_mass, self.bound]
+        _check_present(table, names)
+        also = {self.parent, PARENT[-1], _VMAX, _PHANTOM}
+        also |= {name for pair in self.spheres for name in pair}
+        if self.definition == _OF_CONCENTRATION:
+            also.add(_CONCENTRATION)
+        names += [name for name in table.columns if name in also]
+        return list(dict.fromkeys(names))
+
+    def record(self, table: Table, options: ReadOptions) -> dict[str, Any]:
+        """Return where ids, hosts and masses come from."""
+        return {
+            **{name: printable(table.text(name)) for name in _TEXTS},
+            "host_mass_column": self.host_mass,
+            MASS_DEFINITIONS_IN_FILE: list(self.masses),
+            "mass_definition_chosen_by": "user" if options.mass_definition else "default",
+            "mass_column": self.bound,
+            "hosts_from": self.parent or "no column of parents: every row is a host",
+        }
+
+    def where(self, table: Table, name: str, row: int) -> str:
+        """Return the place of a value of our column ``name``."""
+        origin = {
+            "halo_id": "halo_id",
+            "host_id": self.parent or "halo_id",
+            "position": _POSITION[0],
+            "velocity": _VELOCITY[0],
+            "host_mass": self.host_mass,
+            "mass": self.bound,
+            "vmax": _VMAX,
+        }
+        return f"{table.place}[{origin[name]}], row {row}"
+
+
+class _Hierarchy(NamedTuple):
+    """The hosts of all rows.
+
+    Parameters
+    ----------
+    ids, host_id : ndarray of int64, shape (n,)
+    central : ndarray of bool, shape (n,)
+        Whether a row is a host.
+    top : ndarray of int, shape (n,)
+        Row of the host.
+    real : ndarray of bool, shape (n,)
+        False for phantoms.
+    counted : dict
+        What was counted, for the record of the halos.
+    """
+
+    ids: Ids
+    host_id: Ids
+    central: Array
+    top: Array
+    real: Array
+    counted: dict[str, Any]
+
+
+def _hierarchy(table: Table, native: dict[str, Array], chosen: _Columns) -> _Hierarchy:
+    """Return the hosts of all rows; warn where the table does not tell them."""
+
+    def where(name: str, row: int) -> str:
+        return chosen.where(table, name, row)
+
+    ids = whole(native["halo_id"], lambda row: where("halo_id", row))
+    _check_ids(ids, where)
+    counted: dict[str, Any] = {}
+    host_id, central, top = ids, np.ones(len(ids), dtype=bool), np.arange(len(ids))
+    if chosen.parent is None:
+        warn(
+            f"{table.place} has none of {', '.join(PARENT)}: every row is taken for a host halo, "
+            "and its galaxy for a central",
+            stacklevel=3,
+        )
+    else:
+        host_id, central, top, counted["nested_satellites"] = _hosts(
+            table, ids, native, chosen.parent
+        )
+    real = native[_PHANTOM] == 0 if _PHANTOM in native else np.ones(len(ids), dtype=bool)
+    counted["groups"] = int(np.count_nonzero(central & real))
+    counted["phantoms_dropped"] = int(np.count_nonzero(~real))
+    return _Hierarchy(ids, host_id, central, top, real, counted)
+
+
+def _internal(native: dict[str, Array], chosen: _Columns, tree: _Hierarchy) -> dict[str, Array]:
+    """Return all rows in internal units, phantoms included."""
     columns = {
-        "halo_id": ids,
-        "host_id": host_id,
-        "is_central": central,
-        "position": position,
+        "halo_id": tree.ids,
+        "host_id": tree.host_id,
+        "is_central": tree.central,
+        "position": _vectors(native, _POSITION),
         "velocity": _vectors(native, _VELOCITY),
-        "mass": native[bound].astype(np.float64),
-        "host_mass": native[host_mass][top].astype(np.float64),
+        "mass": native[chosen.bound].astype(np.float64),
+        "host_mass": native[chosen.host_mass][tree.top].astype(np.float64),
     }
     if _VMAX in native:
         columns["vmax"] = native[_VMAX].astype(np.float64)
     if _CONCENTRATION in native:
-        columns["concentration"] = native[_CONCENTRATION][top].astype(np.float64)
-    kept = np.flatnonzero(real)
-    if len(kept) < len(ids):
-        columns = {name: rows[kept] for name, rows in columns.items()}
-    halos = values.halo_catalog(
-        columns,
-        definition,
-        snapshot,
-        options,
-        lambda name, row: where(name, int(kept[row]) if row < len(kept) else row),
-        counted,
-        stored=np.result_type(*(native[name].dtype for name in _POSITION)),
-    )
-    return Scene(snapshot, halos)
+        columns["concentration"] = native[_CONCENTRATION][tree.top].astype(np.float64)
+    return columns
 
 
 def _vectors(native: dict[str, Array], names: Sequence[str]) -> Array:

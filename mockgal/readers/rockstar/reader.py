@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...cosmology import Cosmology
 from ...errors import BadValueError, FormatError, MissingDatasetError, UsageError, printable
 from ...layout import MASS_DEFINITIONS_IN_FILE
 from ...protocols import ReadOptions
@@ -114,23 +115,7 @@ class RockstarReader:
             "hosts_from": halos.names[columns["parent"].place],
             "given_by_user": taken,
         }
-        if _SCALE_RADIUS in native:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                native["concentration"] = native["radius"] / native.pop(_SCALE_RADIUS)
-        if "radius" in native:
-            record["density_over_definition"] = physics.check_overdensity(
-                native["mass"],
-                native.pop("radius") * _KPC,
-                cosmology,
-                redshift,
-                halos.at(halos.names[columns["radius"].place]),
-                halos.own_definition,
-                exact=True,
-                drop_bad=options.drop_bad,
-                record=record,
-            )
-        else:
-            physics.without_radii(halos.at("comments"), record, "column of radii of the mass")
+        _use_radii(halos, columns, native, cosmology, redshift, options, record)
         particle_mass, of_particles = given.optional(
             "particle_mass", halos.facts.get("particle_mass"), options
         )
@@ -149,6 +134,35 @@ class RockstarReader:
             record=record,
         )
         return Scene(snapshot, _halos(halos, columns, native, definition, snapshot, options))
+
+
+def _use_radii(
+    halos: HaloList,
+    columns: dict[str, text.Wanted],
+    native: dict[str, Array],
+    cosmology: Cosmology,
+    redshift: float,
+    options: ReadOptions,
+    record: dict[str, Any],
+) -> None:
+    """Turn radii into concentrations, and compare them with the masses; add to ``record``."""
+    if _SCALE_RADIUS in native:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            native["concentration"] = native["radius"] / native.pop(_SCALE_RADIUS)
+    if "radius" not in native:
+        physics.without_radii(halos.at("comments"), record, "column of radii of the mass")
+        return
+    record["density_over_definition"] = physics.check_overdensity(
+        native["mass"],
+        native.pop("radius") * _KPC,
+        cosmology,
+        redshift,
+        halos.at(halos.names[columns["radius"].place]),
+        halos.own_definition,
+        exact=True,
+        drop_bad=options.drop_bad,
+        record=record,
+    )
 
 
 def _scale_from(halos: HaloList, scale: float | None, taken: list[str]) -> str:

@@ -8,7 +8,8 @@ Format: Nelson et al. 2019, arXiv:1812.05609; illustristng/illustris_python, gro
 from __future__ import annotations
 
 from .files import Dialect, has_attribute
-from .reader import BY_TYPE, SubfindReader
+from .reader import SubfindReader
+from .rows import BY_TYPE
 from .units import AREPO
 
 DIALECT = Dialect(

@@ -7,7 +7,8 @@ group. Format: weiguangcui/Gadget4, src/fof/fof_io.cc.
 from __future__ import annotations
 
 from .files import Dialect, has_attribute
-from .reader import BY_TYPE, SubfindReader
+from .reader import SubfindReader
+from .rows import BY_TYPE
 from .units import GADGET4
 
 DIALECT = Dialect(

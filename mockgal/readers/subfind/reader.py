@@ -1,29 +1,18 @@
 """Subfind catalogues of Gadget-4 and AREPO, with the snapshot beside them if there is one.
 
-Rows of subhalos are read through the table `SUBHALO`, and in addition:
-
-| native | here |
-|---|---|
-| row of the subhalo in the whole output | halo_id |
-| Group/GroupFirstSub of the subhalo's group | host_id, is_central |
-| the dataset of the stellar-mass definition, column 4, of runs with gas or stars | stellar_mass |
-| SubhaloHalfmassRadType, column 4, of these runs, if present | stellar_half_mass_radius |
-| Group/, by mass definition, see `HOST_MASS` | host_mass |
-
-The names that each code uses are in its own module (`Dialect`), units in
-`mockgal.readers.subfind.units`.
+The datasets and what they become are in `mockgal.readers.subfind.rows`, the names that each code
+uses in its own module (`Dialect`), and units in `mockgal.readers.subfind.units`.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import FormatError, HeaderError, IncompleteSetError, UsageError, warn
+from ...errors import FormatError, HeaderError, IncompleteSetError, warn
 from ...layout import (
     MASS_DEFINITIONS_IN_FILE,
     MISSING_CHUNKS,
@@ -31,60 +20,29 @@ from ...layout import (
     STAR_PARTICLE_MASS,
 )
 from ...protocols import ReadOptions
-from ...system.ids import whole
-from ...types import HaloCatalog, Scene, Snapshot, SourceFile
+from ...types import Scene, Snapshot, SourceFile
 from .. import chunks, given
-from ..checks import physics, values
+from ..checks import physics
 from ..stated_cosmology import SAME
-from . import members, placement, snapshots
+from . import members, snapshots
 from .files import FOLDERS, CatalogueSet, Dialect, is_of, open_set
-from .membership import check_membership
+from .rows import (
+    BY_TYPE,
+    GROUP_MASS,
+    HOST_MASS,
+    NUMBER_BY_TYPE,
+    SPHERES,
+    STARS,
+    Chosen,
+    checked_halos,
+    has_stars,
+    read_datasets,
+)
 from .units import COSMOLOGY, UNITS
 
 Array = NDArray[Any]
 
-
-class _Native(NamedTuple):
-    """A dataset of /Subhalo, the field of `UnitSystem` that converts it, and the shape of a row."""
-
-    dataset: str
-    unit: str = ""
-    shape: tuple[int | None, ...] = ()
-
-
-SUBHALO = {
-    "position": _Native("SubhaloPos", "length", (3,)),  # comoving
-    "velocity": _Native("SubhaloVel", "velocity", (3,)),  # peculiar
-    "mass": _Native("SubhaloMass", "mass"),
-    "vmax": _Native("SubhaloVmax", "velocity"),
-    "n_particles": _Native("SubhaloLen"),
-}
-BY_TYPE, NUMBER_BY_TYPE = "SubhaloMassType", "SubhaloLenType"
-RADIUS_BY_TYPE = "SubhaloHalfmassRadType"  # comoving
-# Datasets of the host mass; the default is the first.
-HOST_MASS = {
-    "200c": "Group_M_Crit200",
-    "200m": "Group_M_Mean200",
-    "500c": "Group_M_Crit500",
-    "vir": "Group_M_TopHat200",
-    "fof": "GroupMass",
-}
-GAS, STARS = 0, 4
 _COARSE = 2
-_FIRST, _NUMBER = "Group/GroupFirstSub", "Group/GroupNsubs"
-_CENTRE = "Group/GroupPos"
-_M200, _R200, _GROUP_MASS = "Group/Group_M_Crit200", "Group/Group_R_Crit200", "Group/GroupMass"
-# Mass and radius by definition: all that are present must fit the cosmology. The first depends on
-# Omega_m alone.
-SPHERES = {
-    definition: (f"Group/Group_M_{name}", f"Group/Group_R_{name}")
-    for definition, name in (
-        ("200m", "Mean200"),
-        ("200c", "Crit200"),
-        ("500c", "Crit500"),
-        ("vir", "TopHat200"),
-    )
-}
 
 
 class SubfindReader:
@@ -117,10 +75,7 @@ class SubfindReader:
             unsafe ones, 2 for options that cannot be met.
         """
         dialect = self.dialect
-        definition = _chosen("--mass-definition", options.mass_definition, HOST_MASS)
-        stars = _chosen(
-            "--stellar-mass-definition", options.stellar_mass_definition, dialect.stellar_mass
-        )
+        chosen = Chosen.of(dialect, options)
         files = chunks.find_set(path, dialect.stems, FOLDERS)
         if files is None:
             raise FormatError(
@@ -131,35 +86,12 @@ class SubfindReader:
             )
         catalogue = open_set(files, options, dialect)
         with chunks.sources(files) as digests:
-            datasets = _read_datasets(catalogue, dialect, definition, stars)
+            datasets = read_datasets(catalogue, chosen)
             source = digests()
         chunks.check_distinct(
             source, [g + s for g, s in zip(catalogue.groups, catalogue.subhalos, strict=True)]
         )
-        record: dict[str, Any] = {
-            **catalogue.units.record,
-            "files": len(files.files),
-            "output_number": files.number,
-            "host_mass_dataset": HOST_MASS[definition],
-            MASS_DEFINITIONS_IN_FILE: [
-                key
-                for key, name in HOST_MASS.items()
-                if chunks.present(catalogue.files, catalogue.groups, f"Group/{name}")
-            ],
-            "mass_definition_chosen_by": "user" if options.mass_definition else "default",
-            **_missing(catalogue),
-            **_check_physics(catalogue, datasets, options),
-            SEVERAL_RESOLUTIONS: _has_several_resolutions(datasets),
-        }
-        if _has_stars(datasets):
-            record |= {
-                "stellar_mass_definition": stars,
-                "stellar_mass_dataset": f"{dialect.stellar_mass[stars]}[{STARS}]",
-                "stellar_mass_definition_chosen_by": (
-                    "user" if options.stellar_mass_definition else "default"
-                ),
-                **_star_particle_mass(datasets, catalogue.units.mass),
-            }
+        record = _record(catalogue, chosen, datasets, options)
         particle_mass = _particle_mass(datasets, catalogue.units.mass)
         beside, table_mass, more = _matter(catalogue, dialect, options, record, particle_mass)
         particle_mass, taken = given.optional("particle_mass", table_mass or particle_mass, options)
@@ -174,7 +106,7 @@ class SubfindReader:
             source=source + more,
             record=record,
         )
-        halos = _halos(catalogue, dialect, snapshot, options, datasets, definition, stars)
+        halos = checked_halos(catalogue, chosen, snapshot, options, datasets)
         if beside is None:
             return Scene(snapshot, halos)
         particles = snapshots.particles(beside, options)
@@ -182,135 +114,35 @@ class SubfindReader:
         return Scene(snapshot, halos, particles, members=bound)
 
 
-def _chosen(flag: str, choice: str | None, allowed: dict[str, str]) -> str:
-    """Return the user's choice, or the first one allowed."""
-    chosen = choice or next(iter(allowed))
-    if chosen not in allowed:
-        raise UsageError(flag, repr(chosen), "one of " + ", ".join(allowed), "choose one of these")
-    return chosen
-
-
-def _read_datasets(
-    catalogue: CatalogueSet, dialect: Dialect, definition: str, stars: str
-) -> dict[str, Array]:
-    """Return the datasets that are needed, as stored, and no others."""
-    shapes: dict[str, tuple[int | None, ...]] = {
-        f"Subhalo/{item.dataset}": item.shape for item in SUBHALO.values()
+def _record(
+    catalogue: CatalogueSet, chosen: Chosen, datasets: dict[str, Array], options: ReadOptions
+) -> dict[str, Any]:
+    """Return what was read and chosen, and how well masses fit the cosmology."""
+    record: dict[str, Any] = {
+        **catalogue.units.record,
+        "files": len(catalogue.files.files),
+        "output_number": catalogue.files.number,
+        "host_mass_dataset": HOST_MASS[chosen.definition],
+        MASS_DEFINITIONS_IN_FILE: [
+            key
+            for key, name in HOST_MASS.items()
+            if chunks.present(catalogue.files, catalogue.groups, f"Group/{name}")
+        ],
+        "mass_definition_chosen_by": "user" if options.mass_definition else "default",
+        **_missing(catalogue),
+        **_check_physics(catalogue, datasets, options),
+        SEVERAL_RESOLUTIONS: _has_several_resolutions(datasets),
     }
-    shapes[f"Subhalo/{dialect.group_number}"] = ()
-    shapes[f"Subhalo/{BY_TYPE}"] = (None,)
-    if dialect.rank:
-        shapes[f"Subhalo/{dialect.rank}"] = ()
-    for name in (_FIRST, _NUMBER, _M200, _R200, _GROUP_MASS, f"Group/{HOST_MASS[definition]}"):
-        shapes[name] = ()
-    if catalogue.missing:
-        shapes[_CENTRE] = (3,)
-    optional: dict[str, tuple[int | None, ...]] = {
-        f"Subhalo/{name}": (None,) for name in (NUMBER_BY_TYPE, RADIUS_BY_TYPE)
+    if not has_stars(datasets):
+        return record
+    return record | {
+        "stellar_mass_definition": chosen.stars,
+        "stellar_mass_dataset": f"{chosen.dialect.stellar_mass[chosen.stars]}[{STARS}]",
+        "stellar_mass_definition_chosen_by": (
+            "user" if options.stellar_mass_definition else "default"
+        ),
+        **_star_particle_mass(datasets, catalogue.units.mass),
     }
-    if dialect.flag:
-        optional[f"Subhalo/{dialect.flag}"] = ()
-    if dialect.stellar_mass[stars] != BY_TYPE:
-        optional[f"Subhalo/{dialect.stellar_mass[stars]}"] = (None,)
-    shapes |= {
-        name: shape
-        for name, shape in optional.items()
-        if chunks.present(catalogue.files, catalogue.subhalos, name)
-    }
-    for pair in SPHERES.values():
-        if all(chunks.present(catalogue.files, catalogue.groups, name) for name in pair):
-            shapes |= dict.fromkeys(pair, ())
-    return chunks.columns(catalogue.files, catalogue.rows, shapes)
-
-
-def _halos(
-    catalogue: CatalogueSet,
-    dialect: Dialect,
-    snapshot: Snapshot,
-    options: ReadOptions,
-    datasets: dict[str, Array],
-    definition: str,
-    stars: str,
-) -> HaloCatalog:
-    """Return the checked rows in internal units."""
-    units, group_number = catalogue.units, f"Subhalo/{dialect.group_number}"
-    host_dataset = f"Group/{HOST_MASS[definition]}"
-
-    def integers(name: str, none: Array | None = None) -> Array:
-        count = catalogue.rows[name.split("/")[0]]
-        at = partial(chunks.place, catalogue.files, count, name)
-        return whole(datasets[name], at, none=none)
-
-    # -1 may be stored unsigned.
-    first, number = integers(_FIRST, none=np.empty(0)), integers(_NUMBER)
-    rows = placement.place(
-        catalogue,
-        integers(group_number),
-        first,
-        number,
-        datasets.get(_CENTRE),
-        datasets[f"Subhalo/{SUBHALO['position'].dataset}"],
-    )
-    rank = integers(f"Subhalo/{dialect.rank}")[rows.subhalos] if dialect.rank else None
-
-    def place(name: str, row: int) -> str:
-        group = name.split("/")[0]
-        used = rows.groups if group == "Group" else rows.subhalos
-        return chunks.place(catalogue.files, catalogue.rows[group], name, int(used[row]))
-
-    names = (dialect.group_number, dialect.rank)
-    check_membership(place, names, rows.group, rank, rows.first, number[rows.groups])
-    own = np.arange(len(rows.subhalos))
-    central = rows.first[rows.group] if len(own) else own  # row of each subhalo's central; -1: none
-    columns: dict[str, Array] = {
-        "halo_id": rows.ids,
-        "host_id": np.where(central >= 0, rows.ids[central], -1) if len(own) else own,
-        "is_central": central == own,
-        "host_mass": (datasets[host_dataset] * np.float64(units.mass))[rows.groups[rows.group]],
-    }
-    for name, item in SUBHALO.items():
-        dataset = f"Subhalo/{item.dataset}"
-        native = datasets[dataset] if item.unit else integers(dataset)
-        native = native[rows.subhalos] if catalogue.missing else native
-        columns[name] = native * np.float64(getattr(units, item.unit)) if item.unit else native
-    counted: dict[str, Any] = {
-        "groups": len(rows.groups),
-        "groups_without_subhalos": int(np.count_nonzero(rows.first < 0)),
-        **rows.record,
-    }
-    if _has_stars(datasets):
-        stellar = datasets[f"Subhalo/{dialect.stellar_mass[stars]}"][rows.subhalos, STARS]
-        columns["stellar_mass"] = stellar * np.float64(units.mass)
-        radius = datasets.get(f"Subhalo/{RADIUS_BY_TYPE}")
-        if radius is not None and radius.shape[1] > STARS:
-            length = np.float64(units.length)
-            columns["stellar_half_mass_radius"] = radius[rows.subhalos, STARS] * length
-    kept = own
-    flag = datasets.get(f"Subhalo/{dialect.flag}")
-    if flag is not None and len(own):
-        galaxy = flag[rows.subhalos] != 0
-        kept = np.flatnonzero(galaxy | columns["is_central"])
-        columns = {name: column[kept] for name, column in columns.items()}
-        counted["dropped_flagged_as_no_galaxy"] = len(own) - len(kept)
-        counted["centrals_flagged_as_no_galaxy"] = int(np.count_nonzero(~galaxy[kept]))
-    elsewhere = {
-        "halo_id": group_number,
-        "host_id": group_number,
-        "stellar_mass": f"Subhalo/{dialect.stellar_mass[stars]}",
-        "stellar_half_mass_radius": f"Subhalo/{RADIUS_BY_TYPE}",
-    }
-
-    def where(name: str, row: int) -> str:
-        own_row = int(kept[row]) if len(kept) else 0
-        if name == "host_mass":
-            return place(host_dataset, int(rows.group[own_row])) if len(own) else host_dataset
-        dataset = f"Subhalo/{SUBHALO[name].dataset}" if name in SUBHALO else elsewhere[name]
-        return place(dataset, own_row) if len(own) else dataset
-
-    stored = datasets[f"Subhalo/{SUBHALO['position'].dataset}"].dtype
-    return values.halo_catalog(
-        columns, definition, snapshot, options, where, counted, stored=stored
-    )
 
 
 def _star_particle_mass(datasets: dict[str, Array], unit: float) -> dict[str, float]:
@@ -320,12 +152,6 @@ def _star_particle_mass(datasets: dict[str, Array], unit: float) -> dict[str, fl
         return {}
     mass = datasets[f"Subhalo/{BY_TYPE}"][starry, STARS] * np.float64(unit)
     return {STAR_PARTICLE_MASS: float(np.median(mass / number[starry, STARS]))}
-
-
-def _has_stars(datasets: dict[str, Array]) -> bool:
-    """Return whether the run has gas or stars."""
-    by_type = datasets[f"Subhalo/{BY_TYPE}"]
-    return bool(by_type.shape[1] > STARS and (by_type[:, [GAS, STARS]] > 0).any())
 
 
 def _has_several_resolutions(datasets: dict[str, Array]) -> bool:
@@ -370,10 +196,10 @@ def _check_physics(
     if not any(radius in datasets for _, radius in SPHERES.values()):
         physics.without_radii(f"{where}:/Group", record, "radii of groups")
     in_groups = physics.check_share(
-        float(datasets[_GROUP_MASS].sum(dtype=np.float64)) * units.mass,
+        float(datasets[GROUP_MASS].sum(dtype=np.float64)) * units.mass,
         catalogue.box_size,
         units.cosmology,
-        f"{where}:/{_GROUP_MASS}",
+        f"{where}:/{GROUP_MASS}",
         "in groups",
         0.0 if catalogue.missing else physics.LEAST_IN_GROUPS,
     )

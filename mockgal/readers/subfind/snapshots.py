@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -122,74 +122,121 @@ def open_snapshot(files: FileSet, options: ReadOptions, statement: Statement) ->
     IncompleteSetError, HeaderError
         Chunks that are missing, copied or from different runs, or counts that do not add up.
     """
-    facts: list[tuple[float, ...]] = []
+    found: list[_Header] = []
     parameters: list[tuple[float | None, ...]] = []
-    rows: list[NDArray[np.int64]] = []
     massless: set[int] = set()
     for path in files.files:
         with safe.open_hdf5(path) as file:
-            header = [
-                headers.count(file, "Header", "NumFilesPerSnapshot"),
-                *(headers.number(file, "Header", name) for name in ("Time", "Redshift")),
-                headers.side(file, "Header", "BoxSize"),
-            ]
-            table = headers.numbers(file, "Header", "MassTable")
-            total = headers.counts(file, "Header", "NumPart_Total", most=scalars.MOST >> 1)
-            high = headers.counts(
-                file, "Header", "NumPart_Total_HighWord", np.zeros_like(total), _MOST_HIGH
-            )
-            rows.append(headers.counts(file, "Header", "NumPart_ThisFile"))
-            if len({len(table), len(total), len(high), len(rows[-1])}) != 1:
-                raise HeaderError(
-                    f"{path}:/Header",
-                    "MassTable and NumPart of different lengths",
-                    "one entry for each particle type",
-                    "correct the header",
-                )
-            facts.append((*header, *table, *(total + (high << _WORD))))
+            found.append(_Header.of(file, path))
             if not parameters:
                 units = read_units(file, options, statement)
-                chunks.check_numbers(files, header[0], allow_missing=files.is_single)
+                chunks.check_numbers(files, found[0].files, allow_missing=files.is_single)
             parameters.append(stated(file, statement))
-            some = np.flatnonzero(rows[-1]).tolist()
+            some = np.flatnonzero(found[-1].rows).tolist()
             massless.update(kind for kind in some if _are_tracers(file, kind))
-    chunks.check_same(files, facts, "/Header")
+    chunks.check_same(files, [header.facts() for header in found], "/Header")
     chunks.check_same(files, parameters, f"/{statement.groups[0]} ({', '.join(STATED)})")
-    _, time, redshift, box = facts[0][:4]
-    check_header_time(files.files[0], time, redshift)
-    types = len(rows[0])
-    # Files whose rows add up to the totals are complete: they may have been merged into one.
-    if not np.array_equal(np.sum(rows, axis=0), facts[0][4 + types :]):
-        chunks.check_numbers(files, int(facts[0][0]))
-    for kind in range(types):
-        chunks.check_total(
-            files,
-            [int(row[kind]) for row in rows],
-            int(facts[0][4 + types + kind]),
-            f"/Header@NumPart_Total[{kind}]",
-        )
-    table = np.array(facts[0][4 : 4 + types])
-    if (table < 0).any():
+    first = found[0]
+    check_header_time(files.files[0], first.time, first.redshift)
+    _check_counts(files, found)
+    if (first.masses < 0).any():
         raise HeaderError(
             f"{files.files[0]}:/Header@MassTable",
-            shown(table),
+            shown(first.masses),
             "masses of 0 or more",
             "correct the header",
         )
-    of_matter = np.array(rows)
+    of_matter = np.array([header.rows for header in found])
     tracers = int(of_matter[:, sorted(massless)].sum())
     of_matter[:, sorted(massless)] = 0
     _check_copies(files, of_matter)
     return SnapshotSet(
         files,
         units,
-        physics.box_size(f"{files.files[0]}:/Header@BoxSize", box, units.length),
-        time,
-        redshift,
+        physics.box_size(f"{files.files[0]}:/Header@BoxSize", first.box_size, units.length),
+        first.time,
+        first.redshift,
         of_matter,
-        table * units.mass,
+        first.masses * units.mass,
         tracers,
     )
+
+
+class _Header(NamedTuple):
+    """The header of one file of a snapshot, with one entry of each array per particle type.
+
+    Parameters
+    ----------
+    files : int
+        Number of files of the snapshot.
+    time, redshift, box_size : float
+        As stated.
+    masses : ndarray of float
+        Masses of particles in the units of the file; 0 for individual masses.
+    totals : ndarray of int
+        Particles in the snapshot.
+    rows : ndarray of int
+        Particles in this file.
+    """
+
+    files: int
+    time: float
+    redshift: float
+    box_size: float
+    masses: NDArray[Any]
+    totals: NDArray[Any]
+    rows: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, file: h5py.File, path: Path) -> _Header:
+        """Read the header of a file.
+
+        Raises
+        ------
+        HeaderError
+            Arrays differ in length.
+        """
+        number = headers.count(file, "Header", "NumFilesPerSnapshot")
+        time, redshift = (headers.number(file, "Header", name) for name in ("Time", "Redshift"))
+        box_size = headers.side(file, "Header", "BoxSize")
+        masses = headers.numbers(file, "Header", "MassTable")
+        total = headers.counts(file, "Header", "NumPart_Total", most=scalars.MOST >> 1)
+        high = headers.counts(
+            file, "Header", "NumPart_Total_HighWord", np.zeros_like(total), _MOST_HIGH
+        )
+        rows = headers.counts(file, "Header", "NumPart_ThisFile")
+        if len({len(masses), len(total), len(high), len(rows)}) != 1:
+            raise HeaderError(
+                f"{path}:/Header",
+                "MassTable and NumPart of different lengths",
+                "one entry for each particle type",
+                "correct the header",
+            )
+        return cls(number, time, redshift, box_size, masses, total + (high << _WORD), rows)
+
+    def facts(self) -> tuple[float, ...]:
+        """Return what all files of a snapshot must agree on."""
+        return (*self[:4], *self.masses, *self.totals)
+
+
+def _check_counts(files: FileSet, found: list[_Header]) -> None:
+    """Raise if files are missing, or their particles do not add up.
+
+    Raises
+    ------
+    IncompleteSetError, HeaderError
+    """
+    rows, totals = np.array([header.rows for header in found]), found[0].totals
+    # Files whose rows add up to the totals are complete: they may have been merged into one.
+    if not np.array_equal(rows.sum(axis=0), totals):
+        chunks.check_numbers(files, found[0].files)
+    for kind, total in enumerate(totals):
+        chunks.check_total(
+            files,
+            [int(row[kind]) for row in rows],
+            int(total),
+            f"/Header@NumPart_Total[{kind}]",
+        )
 
 
 def _are_tracers(file: h5py.File, kind: int) -> bool:

@@ -173,6 +173,37 @@ def read_units(file: h5py.File, options: ReadOptions, statement: Statement) -> U
     assumed = _assume(parameters, statement)
     given = _given(where, parameters, options, statement)
     value = {name: number for name, number in parameters.items() if number is not None}
+    _check_run(file, statement, where, value)
+    length, length_name = _factor(value["UnitLength_in_cm"], _MPC_CM)
+    mass, mass_name = _factor(value["UnitMass_in_g"], _MSUN_G)
+    velocity = value["UnitVelocity_in_cm_per_s"] / 1e5
+    hubble = value["Hubble"] * velocity / length  # km/s/Mpc in the run's own units
+    h, h_free = _hubble_constant(where, value, hubble, by_user="h" in given)
+    if h_free:
+        length, mass = length * h, mass * h
+    over_h = "" if h_free else "/h"
+    record = {
+        "length_unit": length_name + over_h,
+        "mass_unit": mass_name + over_h,
+        "velocity_unit_km_s": velocity,
+        "h_free_run": h_free,
+        "h_is_one": h == 1,
+        "given_by_user": given,
+        "units_by_definition_of_format": assumed,
+        "stated_UnitLength_in_cm": value["UnitLength_in_cm"],
+        "stated_UnitMass_in_g": value["UnitMass_in_g"],
+    }
+    cosmology = _cosmology(file, statement, where, value | {"HubbleParam": h}, options)
+    return UnitSystem(length, mass, velocity, cosmology, record)
+
+
+def _check_run(file: h5py.File, statement: Statement, where: str, value: dict[str, float]) -> None:
+    """Raise unless units are positive and the run is comoving.
+
+    Raises
+    ------
+    HeaderError
+    """
     for name in _UNITS:
         if value[name] <= 0:
             raise HeaderError(
@@ -188,59 +219,68 @@ def read_units(file: h5py.File, options: ReadOptions, statement: Statement) -> U
             "a cosmological, comoving run",
             "use a run with ComovingIntegrationOn 1",
         )
-    length, length_name = _factor(value["UnitLength_in_cm"], _MPC_CM)
-    mass, mass_name = _factor(value["UnitMass_in_g"], _MSUN_G)
-    velocity = value["UnitVelocity_in_cm_per_s"] / 1e5
-    hubble = value["Hubble"] * velocity / length  # km/s/Mpc in the run's own units
-    without_h = value["HubbleParam"] == 1 or "h" in given
+
+
+def _hubble_constant(
+    where: str, value: dict[str, float], hubble: float, *, by_user: bool
+) -> tuple[float, bool]:
+    """Return h, and whether the units of the run are without h.
+
+    Parameters
+    ----------
+    where : str
+    value : dict
+        Parameters of the run.
+    hubble : float
+        Its Hubble constant in its own units [km/s/Mpc]: 100 in units with h.
+    by_user : bool
+        Whether the user states HubbleParam.
+
+    Raises
+    ------
+    HeaderError
+        The Hubble constant fits neither a run in units with h nor one without.
+    """
+    h = value["HubbleParam"]
     if abs(hubble / 100 - 1) < 5e-3:
-        h, h_free = value["HubbleParam"], False
-        if h == 1 and "h" not in given:
+        if h == 1 and not by_user:
             warn(
                 f"{where}@HubbleParam is 1, and Hubble is 100 in the run's units: h = 1 is taken, "
                 "which is right for no real universe",
-                stacklevel=2,
+                stacklevel=3,
             )
-    elif without_h and 30 < hubble < 150:
-        h, h_free = hubble / 100, True
-    else:
-        raise HeaderError(
-            f"{where}@Hubble",
-            f"{value['Hubble']}, which is {hubble:.6g} km/s/Mpc, with "
-            f"HubbleParam {value['HubbleParam']}",
-            "100 (units with h), or the true Hubble constant with HubbleParam 1 (units without)",
-            "correct Hubble, HubbleParam or the units that the file states (a factor 1000 means "
-            "kpc instead of Mpc, or the reverse)",
-        )
-    if h_free:
-        length, mass = length * h, mass * h
+        return h, False
+    if (h == 1 or by_user) and 30 < hubble < 150:
+        return hubble / 100, True
+    raise HeaderError(
+        f"{where}@Hubble",
+        f"{value['Hubble']}, which is {hubble:.6g} km/s/Mpc, with HubbleParam {h}",
+        "100 (units with h), or the true Hubble constant with HubbleParam 1 (units without)",
+        "correct Hubble, HubbleParam or the units that the file states (a factor 1000 means kpc "
+        "instead of Mpc, or the reverse)",
+    )
+
+
+def _cosmology(
+    file: h5py.File,
+    statement: Statement,
+    where: str,
+    value: dict[str, float],
+    options: ReadOptions,
+) -> Cosmology:
+    """Return the cosmology of a run with these parameters, and the others that the file states."""
 
     def if_positive(name: str) -> float | None:
         number = _attribute(file, statement, name)
         return number if number is not None and number > 0 else None
 
-    cosmology = make_cosmology(
+    return make_cosmology(
         where,
         {own: name for name, own in {**COSMOLOGY, **_ALSO}.items()},
         {
-            "h": h,
-            "omega_m": value["Omega0"],
-            "omega_lambda": value["OmegaLambda"],
+            **{own: value[name] for name, own in COSMOLOGY.items()},
             **{own: if_positive(name) for name, own in _ALSO.items()},
         },
         options,
         expansion.in_file(file, ("Header", "Parameters", "Cosmology", "Config")),
     )
-    over_h = "" if h_free else "/h"
-    record = {
-        "length_unit": length_name + over_h,
-        "mass_unit": mass_name + over_h,
-        "velocity_unit_km_s": velocity,
-        "h_free_run": h_free,
-        "h_is_one": h == 1,
-        "given_by_user": given,
-        "units_by_definition_of_format": assumed,
-        "stated_UnitLength_in_cm": value["UnitLength_in_cm"],
-        "stated_UnitMass_in_g": value["UnitMass_in_g"],
-    }
-    return UnitSystem(length, mass, velocity, cosmology, record)

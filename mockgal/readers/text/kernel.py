@@ -99,8 +99,28 @@ def _whole(mantissa: int, exponent: int, lost: bool) -> Any:
     return mantissa, DONE
 
 
+def _float(mantissa: int, exponent: int, negative: bool) -> Any:
+    """Return the float that a number of the exact form of the module's docstring equals."""
+    value = np.float64(mantissa)
+    if mantissa != 0 and exponent < 0:
+        value /= _TEN[-exponent]
+    elif mantissa != 0:
+        value *= _TEN[exponent]
+    return -value if negative else value
+
+
+def _is_dotted(text: Any, first: int, end: int) -> bool:
+    """Return whether a number is written as a float, with a point or an exponent."""
+    for i in range(first, end):  # noqa: SIM110 - numba has no any() of a generator
+        if text[i] in (_POINT, _LOWER_E, _UPPER_E):
+            return True
+    return False
+
+
 _take_number = numba.njit(nogil=True)(_number)
 _take_whole = numba.njit(nogil=True)(_whole)
+_take_float = numba.njit(nogil=True)(_float)
+_take_dotted = numba.njit(nogil=True)(_is_dotted)
 
 
 def _scan(
@@ -166,9 +186,8 @@ def _scan(
                 while text[pos] != _NEWLINE:
                     pos += 1
                 pos += 1
-                if pos - begin > max_line:
-                    return LONG, pos, rows, left, begin, column
-                return COMMENT, pos, rows, left, begin, column
+                why = LONG if pos - begin > max_line else COMMENT
+                return why, pos, rows, left, begin, column
             first = pos
             kind = slot[column] if column < width else -1
             if kind >= 0:
@@ -182,26 +201,19 @@ def _scan(
             if kind >= 0 and integer[column]:
                 if not good:
                     return MALFORMED, first, rows, left, begin, column
-                for i in range(first, pos):
-                    if text[i] in (_POINT, _LOWER_E, _UPPER_E):
-                        if dotted[kind, 0] < 0:
-                            dotted[kind, 0] = rows
-                        if dotted[kind, 1] < 0 and mantissa != 0 and exponent > 0:
-                            dotted[kind, 1] = rows
+                if _take_dotted(text, first, pos):
+                    if dotted[kind, 0] < 0:
+                        dotted[kind, 0] = rows
+                    if dotted[kind, 1] < 0 and mantissa != 0 and exponent > 0:
+                        dotted[kind, 1] = rows
                 mantissa, code = _take_whole(mantissa, exponent, lost)
                 if code != DONE:
                     return code, first, rows, left, begin, column
                 integers[kind, rows] = -mantissa if negative else mantissa
             elif kind >= 0:
-                if good and mantissa == 0:
-                    floats[kind, rows] = -0.0 if negative else 0.0
-                elif good and mantissa <= _EXACT and -22 <= exponent <= 22 and not lost:
-                    value = np.float64(mantissa)
-                    if exponent < 0:
-                        value /= _TEN[-exponent]
-                    else:
-                        value *= _TEN[exponent]
-                    floats[kind, rows] = -value if negative else value
+                exact = mantissa <= _EXACT and -22 <= exponent <= 22 and not lost
+                if good and (exact or mantissa == 0):
+                    floats[kind, rows] = _take_float(mantissa, exponent, negative)
                 else:
                     hard[left, 0], hard[left, 1] = kind, rows
                     hard[left, 2], hard[left, 3], hard[left, 4] = first, pos, good

@@ -14,7 +14,7 @@ from mockgal.readers import chunks
 from mockgal.readers.detect import detect, read
 from mockgal.readers.subfind import snapshots, units
 from mockgal.readers.subfind.gadget4 import Gadget4Reader
-from mockgal.readers.subfind.reader import HOST_MASS
+from mockgal.readers.subfind.rows import HOST_MASS
 from mockgal.testing import COSMOLOGY, reader_contract, write_gadget4
 
 DATA = Path(__file__).parents[4] / "shared/data/gadget4"
