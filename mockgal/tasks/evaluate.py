@@ -15,7 +15,7 @@ from .pairs import FilePath, Pair, Run, paired, read_pairs, samples_of, stars_of
 
 if TYPE_CHECKING:
     from ..painters.cnn.weights.named import Weights
-    from ..training.data.samples import Samples
+    from ..training.data.samples import Samples, Volume
     from ..training.data.split import Box, Split
 
 
@@ -68,17 +68,13 @@ def evaluate(
     MockgalError
         See `train`.
     """
-    from ..painters.cnn.domain import mismatch
-    from ..painters.cnn.inputs import grid_of
     from ..painters.cnn.weights.named import Weights, named_weights
     from ..system.files.scratch import scratch_folder
     from ..system.progress import shown
     from ..training.data.field_files import Place
-    from ..training.data.split import Split
     from ..training.evaluation.scores import evaluate as scores_of
 
     loaded = weights if isinstance(weights, Weights) else named_weights(weights)
-    domain = loaded.domain
     trained = _Trained.of(loaded)
     seed = trained.seed if seed is None else seed
     if scratch is not None:
@@ -88,45 +84,19 @@ def evaluate(
     with shown(progress):
         pairs, places = [], []
         for hydro_run, dark_run in read_pairs(dark, hydro, options, matter):
-            reasons = mismatch(dark_run, loaded, grid_of(dark_run, loaded))
-            if stars_of(hydro_run) != domain.stellar_mass_definition:
-                reasons.append(
-                    f"stellar masses {stars_of(hydro_run)}, not {domain.stellar_mass_definition}"
-                )
-            if reasons:
-                raise DomainError(
-                    f"weights {loaded.name} on {dark_run.snapshot.name}",
-                    "; ".join(reasons),
-                    "a pair of runs like those of the training",
-                )
+            _check_valid(loaded, hydro_run, dark_run)
             places.append(_place(dark_run, trained.pairs))
-            pairs.append(
-                paired(
-                    hydro_run,
-                    dark_run,
-                    floor=domain.luminosity_floor,
-                    least_mass=domain.least_subhalo_mass,
-                    method=match or _method(trained.pairs, places[-1]),
-                    further=loaded.architecture.further,
-                )
-            )
+            method = match or _method(trained.pairs, places[-1])
+            pairs.append(_pair(loaded, hydro_run, dark_run, method))
         files = [] if scratch is None else [Place(Path(scratch))] * len(pairs)
-        volumes = volumes_of(pairs, dataclasses.asdict(domain), files)
-        boxes, kind, buffer = [], "box", loaded.architecture.crop_size // 2
-        for volume, place in zip(volumes, places, strict=True):
-            if place is None:
-                boxes.append(_whole(volume.name, volume.grid_size))
-                continue
-            assert trained.split is not None
-            boxes.append(trained.split.boxes[place])
-            kind = trained.split.kind
+        volumes = volumes_of(pairs, dataclasses.asdict(loaded.domain), files)
         samples = samples_of(
             pairs,
             volumes,
             target=loaded.target,
-            floor=domain.luminosity_floor,
+            floor=loaded.domain.luminosity_floor,
             architecture=loaded.architecture,
-            split=Split(kind, buffer, tuple(boxes)),
+            split=_split(loaded, trained, volumes, places),
         )
         kept = held_out(samples)
         if not kept and any(place is not None for place in places):
@@ -139,6 +109,66 @@ def evaluate(
             )
         scores = scores_of(loaded, samples, seed=seed)
     return scores | held_against(pairs, kept, [place is not None for place in places])
+
+
+def _check_valid(weights: Weights, hydro: Scene, dark: Scene) -> None:
+    """Raise if the weights are not valid for a pair of runs.
+
+    Raises
+    ------
+    DomainError
+    """
+    from ..painters.cnn.domain import mismatch
+    from ..painters.cnn.inputs import grid_of
+
+    reasons = mismatch(dark, weights, grid_of(dark, weights))
+    stars, trained_on = stars_of(hydro), weights.domain.stellar_mass_definition
+    if stars != trained_on:
+        reasons.append(f"stellar masses {stars}, not {trained_on}")
+    if reasons:
+        raise DomainError(
+            f"weights {weights.name} on {dark.snapshot.name}",
+            "; ".join(reasons),
+            "a pair of runs like those of the training",
+        )
+
+
+def _pair(weights: Weights, hydro: Scene, dark: Scene, method: str | None) -> Pair:
+    """Return the pair, matched as the weights need it."""
+    return paired(
+        hydro,
+        dark,
+        floor=weights.domain.luminosity_floor,
+        least_mass=weights.domain.least_subhalo_mass,
+        method=method,
+        further=weights.architecture.further,
+    )
+
+
+def _split(
+    weights: Weights, trained: _Trained, volumes: Sequence[Volume], places: Sequence[int | None]
+) -> Split:
+    """Return what is held out: the same as in the training, and all of the other runs.
+
+    Parameters
+    ----------
+    weights : Weights
+    trained : _Trained
+    volumes : sequence of Volume
+    places : sequence of int or None
+        Index of each run among those of the training.
+    """
+    from ..training.data.split import Split
+
+    boxes, kind = [], "box"
+    for volume, place in zip(volumes, places, strict=True):
+        if place is None:
+            boxes.append(_whole(volume.name, volume.grid_size))
+            continue
+        assert trained.split is not None
+        boxes.append(trained.split.boxes[place])
+        kind = trained.split.kind
+    return Split(kind, weights.architecture.crop_size // 2, tuple(boxes))
 
 
 class _Trained(NamedTuple):

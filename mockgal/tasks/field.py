@@ -7,13 +7,16 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError, listening
 from ..protocols import spelled_out
 from ..quantity import in_unit, memory_size
-from ..types import Scene
+from ..types import DensityField, Scene
 from .build import read
+
+if TYPE_CHECKING:
+    from ..fields.subhalos import SubhaloField
 
 _LEAST = "--least-subhalo-mass"
 
@@ -99,29 +102,19 @@ def field(
     MockgalError
         See `mockgal.fields.matter.matter_field`. The output file is left untouched.
     """
-    from ..fields.assign import SUPPORT, check_grid
     from ..fields.matter import matter_field, warn_of_moved
-    from ..fields.subhalos import subhalo_field
-    from ..layout import MATTER
     from ..system.files.atomic import check_output
     from ..system.files.lock import output_lock
-    from ..writers.density import grid_bytes, write_density
 
     # Bad options are refused before any work.
-    target = Path(out)
-    if target.suffix.lower() not in (".hdf5", ".h5"):
-        raise UsageError(out, f"extension {target.suffix!r}", ".hdf5 or .h5", "name it so")
-    check_grid(grid_size, assignment)
-    if origin not in ("corner", "centre"):
-        raise UsageError("origin", repr(origin), "corner or centre", "choose one")
-    if least_subhalo_mass and not subhalos:
-        raise UsageError(_LEAST, "one without subhalos", "none", "leave it out")
+    request = _Request(
+        Path(out), grid_size, assignment, origin, subhalos, least_subhalo_mass, overwrite
+    )
     if isinstance(memory, str):
         memory = memory_size("--memory", memory)
-    if isinstance(least_subhalo_mass, str):
-        in_unit(_LEAST, least_subhalo_mass, "Msun / littleh", math.nan)  # h is not known yet
-    check_output(target, overwrite, [Path(path) for path in (sim, matter) if path is not None])
-    with output_lock(target), listening() as warnings:
+    inputs = [Path(path) for path in (sim, matter) if path is not None]
+    check_output(request.out, overwrite, inputs)
+    with output_lock(request.out), listening() as warnings:
         scene = read(sim, matter=matter, **read_options)
         particles, snapshot = scene.particles, scene.snapshot
         if matter is not None and scene.field is not None:
@@ -138,27 +131,8 @@ def field(
                 "one with them",
                 "give the catalogue with its snapshot, or the particles with --matter PATH",
             )
-        if isinstance(least_subhalo_mass, str):
-            h = snapshot.cosmology.h
-            least_subhalo_mass = in_unit(_LEAST, least_subhalo_mass, "Msun / littleh", h)
-        channel = None
-        if subhalos:
-            channel = subhalo_field(
-                scene.halos,
-                snapshot.box_size,
-                grid_size,
-                least_mass=least_subhalo_mass,
-                assignment=assignment,
-                origin=origin,
-            )
-        # Empty voxels compress to next to nothing.
-        filled, filled_by_subhalos = (
-            number * SUPPORT[assignment] ** 3
-            for number in (particles.count, channel.record["subhalos"] if channel else 0)
-        )
-        inputs = [Path(file.path) for file in snapshot.source]
-        size = grid_bytes(grid_size, filled) + subhalos * grid_bytes(grid_size, filled_by_subhalos)
-        check_output(target, overwrite, inputs, size)
+        channel = request.subhalo_field(scene)
+        request.check_space(scene, particles.count, channel)
         with matter_field(
             particles,
             snapshot,
@@ -171,23 +145,106 @@ def field(
         ) as grid:
             warn_of_moved(grid.record, stacklevel=2)
             result = Gridded(
-                *(target, scene, grid.record, channel.record if channel else None),
+                *(request.out, scene, grid.record, channel.record if channel else None),
                 grid.scratch_bytes,
             )
-            write_density(
-                grid.field,
-                snapshot,
-                target,
-                quantity=MATTER,
-                provenance=_provenance(result, warnings),
-                overwrite=overwrite,
-                inputs=inputs,
-                most_filled=filled,
-                subhalos=channel.field if channel else None,
-                most_filled_by_subhalos=filled_by_subhalos,
-                progress=progress,
-            )
+            request.write(result, grid.field, channel, warnings, progress)
     return result
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What is to be written, checked; see `field`."""
+
+    out: Path
+    grid_size: int
+    assignment: str
+    origin: str
+    subhalos: bool
+    least_subhalo_mass: float | str
+    overwrite: bool
+
+    def __post_init__(self) -> None:
+        from ..fields.assign import check_grid
+
+        if self.out.suffix.lower() not in (".hdf5", ".h5"):
+            raise UsageError(
+                self.out, f"extension {self.out.suffix!r}", ".hdf5 or .h5", "name it so"
+            )
+        check_grid(self.grid_size, self.assignment)
+        if self.origin not in ("corner", "centre"):
+            raise UsageError("origin", repr(self.origin), "corner or centre", "choose one")
+        if self.least_subhalo_mass and not self.subhalos:
+            raise UsageError(_LEAST, "one without subhalos", "none", "leave it out")
+        self.least_mass(math.nan)  # h is not known yet
+
+    def least_mass(self, h: float) -> float:
+        """Return the least bound mass of a subhalo [Msun/h]."""
+        if isinstance(self.least_subhalo_mass, str):
+            return in_unit(_LEAST, self.least_subhalo_mass, "Msun / littleh", h)
+        return self.least_subhalo_mass
+
+    def subhalo_field(self, scene: Scene) -> SubhaloField | None:
+        """Return the grid of subhalo mass, if it is to be written."""
+        from ..fields.subhalos import subhalo_field
+
+        if not self.subhalos:
+            return None
+        return subhalo_field(
+            scene.halos,
+            scene.snapshot.box_size,
+            self.grid_size,
+            least_mass=self.least_mass(scene.snapshot.cosmology.h),
+            assignment=self.assignment,
+            origin=self.origin,
+        )
+
+    def filled(self, objects: int) -> int:
+        """Return the largest number of voxels that hold mass: the rest compresses to nothing."""
+        from ..fields.assign import SUPPORT
+
+        return objects * SUPPORT[self.assignment] ** 3
+
+    def check_space(self, scene: Scene, particles: int, channel: SubhaloField | None) -> None:
+        """Raise if the disk cannot take the grids, or the output is one of the inputs."""
+        from ..system.files.atomic import check_output
+        from ..writers.density import grid_bytes
+
+        size = grid_bytes(self.grid_size, self.filled(particles))
+        if channel is not None:
+            size += grid_bytes(self.grid_size, self.filled(channel.record["subhalos"]))
+        check_output(self.out, self.overwrite, _inputs(scene), size)
+
+    def write(
+        self,
+        result: Gridded,
+        matter: DensityField,
+        channel: SubhaloField | None,
+        warnings: list[str],
+        progress: Callable[[int, int, str], None] | None,
+    ) -> None:
+        """Write the grids."""
+        from ..layout import MATTER
+        from ..writers.density import write_density
+
+        scene = result.scene
+        write_density(
+            matter,
+            scene.snapshot,
+            self.out,
+            quantity=MATTER,
+            provenance=_provenance(result, warnings),
+            overwrite=self.overwrite,
+            inputs=_inputs(scene),
+            most_filled=self.filled(scene.particles.count if scene.particles else 0),
+            subhalos=channel.field if channel else None,
+            most_filled_by_subhalos=self.filled(channel.record["subhalos"] if channel else 0),
+            progress=progress,
+        )
+
+
+def _inputs(scene: Scene) -> list[Path]:
+    return [Path(file.path) for file in scene.snapshot.source]
 
 
 def _provenance(result: Gridded, warnings: list[str]) -> dict[str, Any]:

@@ -171,64 +171,84 @@ def painter_contract(
     digest, random = halos.digest(), global_random_state()
     prediction = painter.predict(scene)
 
-    def same(rows: Array, other: Distribution) -> bool:
-        chosen = {name: law.take(rows) for name, law in prediction.further.items()}
-        if set(chosen) != set(other.further) or not all(
-            np.array_equal(law, other.further[name]) for name, law in chosen.items()
-        ):
-            return False
-        return all(
-            np.array_equal(getattr(prediction, name)[rows], getattr(other, name))
-            for name in ("p_luminous", "location", "scale", "residual_row", "extrapolated")
-        ) and (
-            (prediction.rank is None and other.rank is None)
-            or (
-                prediction.rank is not None
-                and other.rank is not None
-                and np.array_equal(prediction.rank[rows], other.rank)
-            )
-        )
-
-    def close(other: Distribution) -> bool:
-        return all(
-            np.allclose(getattr(prediction, name), getattr(other, name), rtol=0, atol=tolerance)
-            for name in ("p_luminous", "location", "scale")
-        )
-
-    every = np.arange(len(halos))
     require(len(prediction) == len(halos), "one prediction for each subhalo")
     p = prediction.p_luminous
     require(np.all((p >= 0) & (p <= 1)), "probabilities are in [0, 1]")
-    require(same(every, painter.predict(scene)), "the same scene gives the same prediction")
+    every = np.arange(len(halos))
+    require(
+        _same(prediction, every, painter.predict(scene)), "the same scene gives the same prediction"
+    )
+    _order_and_parts(painter, scene, prediction)
+    tolerance = getattr(painter, "tolerance", 0.0)
+    shifted = painter.predict(shifted_scene(scene, box_size / 4))
+    require(
+        _same(prediction, every, shifted)
+        if tolerance == 0.0
+        else _close(prediction, shifted, tolerance),
+        "a shift of the periodic box changes nothing",
+    )
+    _galaxies(painter, scene)
+    require(painter.references, "its sources are cited")
+    require(halos.take(every).digest() == digest, "the scene is not touched")  # by a fresh copy
+    require(global_random_state() == random, "the global random state is not touched")
+
+
+def _same(prediction: Distribution, rows: Array, other: Distribution) -> bool:
+    """Return whether the rows of a prediction are another prediction, to the bit."""
+    chosen = {name: law.take(rows) for name, law in prediction.further.items()}
+    if set(chosen) != set(other.further) or not all(
+        np.array_equal(law, other.further[name]) for name, law in chosen.items()
+    ):
+        return False
+    return all(
+        np.array_equal(getattr(prediction, name)[rows], getattr(other, name))
+        for name in ("p_luminous", "location", "scale", "residual_row", "extrapolated")
+    ) and (
+        (prediction.rank is None and other.rank is None)
+        or (
+            prediction.rank is not None
+            and other.rank is not None
+            and np.array_equal(prediction.rank[rows], other.rank)
+        )
+    )
+
+
+def _close(prediction: Distribution, other: Distribution, tolerance: float) -> bool:
+    return all(
+        np.allclose(getattr(prediction, name), getattr(other, name), rtol=0, atol=tolerance)
+        for name in ("p_luminous", "location", "scale")
+    )
+
+
+def _order_and_parts(painter: Painter, scene: Scene, prediction: Distribution) -> None:
+    """Check that predictions depend neither on the order of rows nor on other hosts."""
+    halos, every = scene.halos, np.arange(len(scene.halos))
     order = np.random.default_rng(0).permutation(len(halos))
     shuffled = painter.predict(replace(scene, halos=halos.take(order)))
-    require(same(order, shuffled), "the order of rows does not matter")
+    require(_same(prediction, order, shuffled), "the order of rows does not matter")
     for part in range(0 if getattr(painter, "whole_box", False) else 3):
         rows = np.flatnonzero(halos["host_id"] % 3 == part)  # hosts stay whole
         piece = painter.predict(replace(scene, halos=halos.take(rows)))
-        require(same(rows, piece), "a prediction does not depend on other hosts in the scene")
+        require(
+            _same(prediction, rows, piece),
+            "a prediction does not depend on other hosts in the scene",
+        )
     require(
         len(painter.predict(replace(scene, halos=halos.take(every[:0])))) == 0,
         "an empty scene gives an empty prediction",
     )
-    tolerance = getattr(painter, "tolerance", 0.0)
-    shifted = painter.predict(shifted_scene(scene, box_size / 4))
-    require(
-        same(every, shifted) if tolerance == 0.0 else close(shifted),
-        "a shift of the periodic box changes nothing",
-    )
 
+
+def _galaxies(painter: Painter, scene: Scene) -> None:
+    """Check that the galaxies have the declared columns, and a plain provenance."""
     galaxies = paint_scene(scene, painter, seed=1)
     common = {name for name, column in GALAXY_COLUMNS.items() if not column.optional}
     common -= {"stellar_mass", "extrapolated"}
-    common -= {"vmax"} - set(halos.columns)
+    common -= {"vmax"} - set(scene.halos.columns)
     provided = {column.name for column in painter.provides}
     require(all(column.meaning for column in painter.provides), "each column has a meaning")
     require(set(galaxies.columns) == common | provided, "the columns are the declared ones")
     json.dumps(dict(galaxies.provenance), allow_nan=False)
-    require(painter.references, "its sources are cited")
-    require(halos.take(every).digest() == digest, "the scene is not touched")  # by a fresh copy
-    require(global_random_state() == random, "the global random state is not touched")
 
 
 def shifted_scene(scene: Scene, shift: float) -> Scene:

@@ -103,26 +103,10 @@ def find_halos(particles: Particles, snapshot: Snapshot, *, mesh_size: int) -> H
     satellites = np.flatnonzero(is_satellite & resolved[in_host])
     kept = np.flatnonzero(resolved)
     host_row = np.concatenate([kept, in_host[satellites]])
-    satellite_row = np.full(len(clumps.number), -1)
-    satellite_row[satellites] = len(kept) + np.arange(len(satellites))
-    central_row = np.full(len(hosts.number), -1)
-    central_row[kept] = np.arange(len(kept))
-    owner = satellite_row[clumps.which]
-    owner = np.where(owner >= 0, owner, central_row[hosts.which])
-
-    owned = np.flatnonzero(owner >= 0)
-    count = np.bincount(owner[owned])
-    velocity = np.empty((len(count), 3))
-    for axis in range(3):
-        total = np.bincount(owner[owned], weights=particles.momentum[rows[owned], axis])
-        velocity[:, axis] = 100.0 * (1.0 + snapshot.redshift) * total / count
+    owner = _owners(hosts, clumps, kept, satellites)
     densest = np.concatenate([rows[hosts.densest[kept]], rows[clumps.densest[satellites]]])
-    by_owner = rows[np.argsort(owner, kind="stable")]
-    own = np.split(by_owner, np.cumsum(np.bincount(owner + 1)))[1:-1]
-    vmax = spheres.vmax[kept].tolist()
-    for satellite in range(len(kept), len(count)):
-        apart = _distances(position[own[satellite]], position[densest[satellite]], size)
-        vmax.append(_vmax(np.sort(apart), snapshot))
+    velocity, count = _motion(particles, rows, owner, snapshot)
+    vmax = _vmax_of_satellites(position, rows, owner, densest, len(kept), snapshot)
     mass = snapshot.particle_mass
     columns = {
         "halo_id": densest,
@@ -131,7 +115,7 @@ def find_halos(particles: Particles, snapshot: Snapshot, *, mesh_size: int) -> H
         "position": position[densest],
         "velocity": velocity,
         "mass": mass * count,
-        "vmax": np.array(vmax),
+        "vmax": np.array(spheres.vmax[kept].tolist() + vmax),
         "host_mass": mass * spheres.number[host_row],
         "n_particles": count,
     }
@@ -144,6 +128,53 @@ def find_halos(particles: Particles, snapshot: Snapshot, *, mesh_size: int) -> H
     catalog = HaloCatalog({k: v[order] for k, v in columns.items()}, MASS_DEFINITION, record)
     host_row = host_row[order]
     return Halos(catalog, spheres.radius[host_row], spheres.surroundings[host_row])
+
+
+def _owners(hosts: _Sets, clumps: _Sets, kept: Array, satellites: Array) -> Array:
+    """Return the halo that each particle belongs to, shape (n,); -1 for none.
+
+    Parameters
+    ----------
+    hosts, clumps : _Sets
+    kept : ndarray of int
+        Hosts that are kept: these are the first halos.
+    satellites : ndarray of int
+        Clumps that are satellites: the halos after them.
+    """
+    satellite_row = np.full(len(clumps.number), -1)
+    satellite_row[satellites] = len(kept) + np.arange(len(satellites))
+    central_row = np.full(len(hosts.number), -1)
+    central_row[kept] = np.arange(len(kept))
+    owner = satellite_row[clumps.which]
+    return np.where(owner >= 0, owner, central_row[hosts.which])
+
+
+def _motion(
+    particles: Particles, rows: Array, owner: Array, snapshot: Snapshot
+) -> tuple[Array, Array]:
+    """Return the mean velocities of the halos, shape (n, 3) [km/s], and their particle numbers."""
+    owned = np.flatnonzero(owner >= 0)
+    count = np.bincount(owner[owned])
+    velocity = np.empty((len(count), 3))
+    for axis in range(3):
+        total = np.bincount(owner[owned], weights=particles.momentum[rows[owned], axis])
+        velocity[:, axis] = 100.0 * (1.0 + snapshot.redshift) * total / count
+    return velocity, count
+
+
+def _vmax_of_satellites(
+    position: Array, rows: Array, owner: Array, densest: Array, first: int, snapshot: Snapshot
+) -> list[float]:
+    """Return the largest circular velocities of the halos from number ``first`` on [km/s]."""
+    by_owner = rows[np.argsort(owner, kind="stable")]
+    own = np.split(by_owner, np.cumsum(np.bincount(owner + 1)))[1:-1]
+    return [
+        _vmax(
+            np.sort(_distances(position[own[halo]], position[densest[halo]], snapshot.box_size)),
+            snapshot,
+        )
+        for halo in range(first, len(densest))
+    ]
 
 
 def _density(position: Array, rows: Array, mesh_size: int, box_size: float) -> Array:
