@@ -31,6 +31,7 @@ from .screen.streams import progress_bar
 
 if TYPE_CHECKING:
     from ..tasks.build import Report
+    from ..types import GalaxyCatalog
 
 
 @cloup.command(cls=PaintingCommand)
@@ -155,8 +156,6 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
 
     sim, galaxies, p = report.scene, report.galaxies, report.galaxies.provenance
     snapshot, prediction = sim.snapshot, p["painter"]["prediction"]
-    h = snapshot.cosmology.h
-    central = int(galaxies["is_central"].sum())
     lines = [
         f"simulation  {snapshot.name} ({snapshot.format}), box {snapshot.box_size:g} Mpc/h, "
         f"redshift {round(snapshot.redshift, 9):.4g}, {len(sim.halos):,} subhalos",
@@ -182,31 +181,9 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
         )
     if MISSING_CHUNKS in snapshot.record:
         lines.insert(1, f"incomplete  chunks {snapshot.record[MISSING_CHUNKS]} are missing")
-    least = p["painter"].get("least_subhalo_mass_msun_h", 0.0)
-    limits = {
-        "unresolved": f"bound mass below {least:.4g} Msun/h",
-        "centrals_below_range": "centrals below the calibration's range of mass",
-        "satellites_below_range": "satellites of hosts below the calibration's range of mass",
-        "below_floor": "stellar mass below the calibration's floor",
-        "without_galaxies": "bins of the calibration without galaxies or satellites to scale by",
-    }
-    lines += [
-        f"            {prediction[f'not_painted_{key}']:,} subhalos not painted: {reason}"
-        for key, reason in limits.items()
-        if prediction.get(f"not_painted_{key}")
-    ]
+    lines += _not_painted(p["painter"])
     lines += [f"cut         {c['cut']}: {c['before']:,} -> {c['after']:,}" for c in p["cuts"]]
-    lines.append(
-        f"catalogue   {len(galaxies):,} galaxies: {central:,} centrals, "
-        f"{len(galaxies) - central:,} satellites"
-    )
-    if len(galaxies):
-        low, high = float(galaxies["stellar_mass"].min()), float(galaxies["stellar_mass"].max())
-        lines.append(
-            f"            stellar mass {low:.4g} to {high:.4g} Msun/h "
-            f"= {low / h:.4g} to {high / h:.4g} Msun"
-        )
-    lines.append(f"complete    {galaxies.completeness}")
+    lines += _catalogue(galaxies, snapshot.cosmology.h)
     cautions = [f"caution     {text}" for text in in_words(p, galaxies.columns)]
     return [
         *lines,
@@ -214,6 +191,37 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
         f"wrote       {report.path}",
         *cautions,
     ]
+
+
+def _not_painted(facts: dict[str, Any]) -> Iterator[str]:
+    """Yield how many subhalos the painter left dark because of its limits, and why."""
+    prediction, least = facts["prediction"], facts.get("least_subhalo_mass_msun_h", 0.0)
+    limits = {
+        "unresolved": f"bound mass below {least:.4g} Msun/h",
+        "centrals_below_range": "centrals below the calibration's range of mass",
+        "satellites_below_range": "satellites of hosts below the calibration's range of mass",
+        "below_floor": "stellar mass below the calibration's floor",
+        "without_galaxies": "bins of the calibration without galaxies or satellites to scale by",
+    }
+    for key, reason in limits.items():
+        if number := prediction.get(f"not_painted_{key}"):
+            yield f"            {number:,} subhalos not painted: {reason}"
+
+
+def _catalogue(galaxies: GalaxyCatalog, h: float) -> Iterator[str]:
+    """Yield numbers, range of stellar mass and completeness."""
+    central = int(galaxies["is_central"].sum())
+    yield (
+        f"catalogue   {len(galaxies):,} galaxies: {central:,} centrals, "
+        f"{len(galaxies) - central:,} satellites"
+    )
+    if len(galaxies):
+        low, high = float(galaxies["stellar_mass"].min()), float(galaxies["stellar_mass"].max())
+        yield (
+            f"            stellar mass {low:.4g} to {high:.4g} Msun/h "
+            f"= {low / h:.4g} to {high / h:.4g} Msun"
+        )
+    yield f"complete    {galaxies.completeness}"
 
 
 def _law(facts: dict[str, Any]) -> Iterator[str]:
