@@ -147,6 +147,11 @@ TRAIN = ["train", *EVALUATE, "--out", "w.safetensors"]
             *("the argument gadget4-demo", "write --weights gadget4-demo"),
         ),
         (
+            ["build", "--painter", "hod", "--sim", "x", "--density", "d"],
+            ["build", "--painter", "hod", "--sim", "x", "--matter", "d"],
+            *("--density", "use --matter"),
+        ),
+        (
             [*TRAIN, "--folder", "f"],
             [*TRAIN, "--resume", "f"],
             *("--folder", "use --resume"),

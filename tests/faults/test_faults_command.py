@@ -182,7 +182,7 @@ PACK = "pack --sim SIM --out OUT --overwrite"
         case(40, beyond_the_box, "inspect SIM"),
         case(41, duplicate_ids, BUILD),
         case(46, negative_density, PACK + " --matter density.hdf5"),
-        case(46, negative_density, BUILD + " --density density.hdf5"),
+        case(46, negative_density, BUILD + " --matter density.hdf5"),
         case(58, whole, "pack --sim SIM --out OUT"),
         case(62, weights, BUILD),
         case(64, external_link, "inspect SIM"),

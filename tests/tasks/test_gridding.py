@@ -310,7 +310,7 @@ def test_build_with_a_grid(build_demo, mockgal_command, grid_file, tmp_path):
 
 def test_the_output_is_not_the_grid(build_demo, grid_file, tmp_path):
     path = Path(shutil.copy(grid_file, tmp_path / "grid.hdf5"))
-    result = build_demo("--density", "grid.hdf5", "--out", "grid.hdf5", "--overwrite")
+    result = build_demo("--matter", "grid.hdf5", "--out", "grid.hdf5", "--overwrite")
     assert result.returncode == 2
     assert "the input" in result.stderr
     assert path.read_bytes() == grid_file.read_bytes()
@@ -325,7 +325,7 @@ def test_a_grid_of_another_snapshot(scene, build_demo, demo_bundle, grid_file, t
     write_density(read_density(grid_file), other, path, quantity="matter", provenance={})
     with pytest.raises(HeaderError, match="as the catalogue has"):
         mockgal.read(demo_bundle, matter=path)
-    result = build_demo("--density", "other.hdf5", "--out", "mock.fits")
+    result = build_demo("--matter", "other.hdf5", "--out", "mock.fits")
     assert result.returncode == 3
     assert not (tmp_path / "mock.fits").exists()
     result = build_demo("--matter", "none.hdf5", "--out", "mock.fits")

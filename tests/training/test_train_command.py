@@ -118,7 +118,7 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
             "2 density grids",
         ),
         (
-            ("evaluate", "--weights", "w", *TWINS, "--density", "{0}", "--out", "{0}", OVER),
+            ("evaluate", "--weights", "w", *TWINS, "--matter", "{0}", "--out", "{0}", OVER),
             2,
             "input",
         ),

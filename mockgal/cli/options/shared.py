@@ -335,7 +335,7 @@ reading = options(
 
 
 about_matter = option_group(
-    "What the file of --matter does not state",
+    "What the --matter file does not state",
     option(
         "--matter-kind",
         type=click.Choice(list(GRID_KINDS)),
