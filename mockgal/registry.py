@@ -43,6 +43,14 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
         "rockstar": Entry("mockgal.readers.rockstar.reader:RockstarReader"),
         "compaso": Entry("mockgal.readers.compaso.reader:CompasoReader"),
         "quijote": Entry("mockgal.readers.quijote.reader:QuijoteReader"),
+        "soap": Entry("mockgal.readers.tables.known.soap:SOAPReader"),
+        "uchuu": Entry("mockgal.readers.tables.known.uchuu:UchuuReader"),
+        "velociraptor": Entry("mockgal.readers.tables.known.velociraptor:VelociraptorReader"),
+        "ahf": Entry("mockgal.readers.tables.known.ahf:AHFReader"),
+        "opencosmo": Entry("mockgal.readers.tables.known.opencosmo:OpenCosmoReader"),
+        "universemachine": Entry(
+            "mockgal.readers.tables.known.universemachine:UniverseMachineReader"
+        ),
         "table": Entry("mockgal.readers.tables.reader:TableReader"),  # tried after all others
     },
     "mocks": {

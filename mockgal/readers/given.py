@@ -49,7 +49,7 @@ FACTS = {
 }
 COSMOLOGY = ("h", "omega_m", "omega_lambda")
 OF_COMPASO = ("superslab", "uncleaned")  # options that only its reader uses
-IN_ONE_PIECE = ("rockstar", "quijote", "halotools", "table")  # formats that cannot be read in part
+IN_ONE_PIECE = ("rockstar", "quijote", "halotools")  # cannot be read in part, nor can any table
 _LEAST_EMPTY = 0.01  # of a side: a smaller gap may be rounding of the box size
 _FEWEST = 10  # hosts: fewer may all be close together
 
@@ -218,7 +218,8 @@ def check_choices(scene: Scene, options: ReadOptions, place: str) -> None:
                 f"no such option: it is for CompaSO, and this is {scene.snapshot.format}",
                 "leave it out",
             )
-    if options.allow_missing_chunks and scene.snapshot.format in IN_ONE_PIECE:
+    in_one_piece = scene.snapshot.format in IN_ONE_PIECE or is_of_a_table(scene.snapshot.record)
+    if options.allow_missing_chunks and in_one_piece:
         raise UsageError(
             "--allow-missing-chunks",
             f"it for {place}",

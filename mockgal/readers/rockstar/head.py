@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -255,7 +255,9 @@ def open_list(path: Path) -> HaloList:
     if kind == HLIST:
         own = 1 + next((i for i, name in enumerate(names) if name.startswith("sam_m")), 9)
     definition = _own_definition(path, names, own)
-    return HaloList(path, kind, head, tuple(names), _facts(path, head), own, definition)
+    return HaloList(
+        path, kind, head, tuple(names), facts_of(path, head.comments[1:]), own, definition
+    )
 
 
 def _rows_of_one_time(path: Path) -> str:
@@ -307,8 +309,23 @@ def _own_definition(path: Path, names: Sequence[str], own: int) -> str:
     return _DEFINITIONS[name]
 
 
-def _facts(path: Path, head: Head) -> dict[str, float]:
-    """Return the box, the cosmology and other facts from the comments after the first."""
+def facts_of(path: object, comments: Iterable[str]) -> dict[str, float]:
+    """Return the box, the cosmology and other facts that comments state, by the names in `_FACTS`.
+
+    Parameters
+    ----------
+    path : object
+        Where they are, for messages.
+    comments : iterable of str
+        Without the first, which names the columns.
+
+    Raises
+    ------
+    HeaderError
+        Impossible facts, or facts that contradict each other.
+    UnitsError
+        Units other than Rockstar's.
+    """
     facts: dict[str, float] = {}
 
     def add(name: str, word: str) -> None:
@@ -324,7 +341,7 @@ def _facts(path: Path, head: Head) -> dict[str, float]:
                 where, f"{facts[key]:g} and {value:g}", "one value", "remove the wrong comment"
             )
 
-    for comment in head.comments[1:]:
+    for comment in comments:
         _check_units(path, comment)
         for part in comment.split(";"):
             match = _EQUATION.fullmatch(part)
@@ -344,7 +361,7 @@ def _facts(path: Path, head: Head) -> dict[str, float]:
     return facts
 
 
-def _check_units(path: Path, comment: str) -> None:
+def _check_units(path: object, comment: str) -> None:
     """Raise if a comment states units other than Rockstar's."""
     plain = re.sub(r"\s", "", comment).lower()
     for begin, unit in {**_UNITS, **(_DESCRIPTIONS if "(" in plain else {})}.items():

@@ -34,8 +34,10 @@ from ...errors import FormatError, MockgalError
 from ...protocols import ReadOptions
 from ...system import scalars
 from ...types import Scene
+from ..about import About
+from ..hdf5 import safe
 from .facts import beside
-from .formats import files
+from .formats import files, hdf5
 from .plan import FACTS, make_plan
 from .quantities import QUANTITIES, Taken, parse_map
 from .reader import Facts, name_of, scene_of
@@ -48,57 +50,82 @@ class Declared(ABC):
     Attributes
     ----------
     name : str
-    columns : mapping of str to str
-        Columns by quantity, as in ``--columns``: ``"x y z [kpc/h]"``.
+    about : About
+    columns : mapping of str to str or tuple of str
+        Columns by quantity, as in ``--columns``: ``"x y z [kpc/h]"``. Of several, the first that
+        is there counts.
     host_masses : mapping of str to str
-        Columns of the host mass by definition, the default first.
+        Columns of the host mass by definition, the default first. A format whose mass has no
+        fixed definition has ``host_mass`` among its ``columns``; the user must state it.
     mass_unit : str
         Unit of these masses; "" if the file states it.
-    radii : mapping of str to str
-        Radii by definition, with their unit: ``{"200c": "R200c [kpc/h]"}``.
+    radii, concentrations : mapping of str to str
+        By definition, radii with their unit: ``{"200c": "R200c [kpc/h]"}``.
+    phantom : str
+        Column that flags halos to leave out, which are counted.
+    may_lack_mass : bool
+        Whether the format marks hosts whose mass was not measured by 0, a negative number or NaN.
+        They are left out with their satellites, counted, and said on the screen.
     """
 
     name: ClassVar[str]
-    columns: ClassVar[Mapping[str, str]]
-    host_masses: ClassVar[Mapping[str, str]]
+    about: ClassVar[About]
+    columns: ClassVar[Mapping[str, str | tuple[str, ...]]]
+    host_masses: ClassVar[Mapping[str, str]] = {}
     mass_unit: ClassVar[str] = ""
     radii: ClassVar[Mapping[str, str]] = {}
+    concentrations: ClassVar[Mapping[str, str]] = {}
+    phantom: ClassVar[str] = ""
+    may_lack_mass: ClassVar[bool] = False
 
-    @abstractmethod
     def recognises(self, table: Table) -> bool:
-        """Return whether a table is of this format, by its columns, keywords or comments."""
+        """Return whether a table is of this format, by its columns, keywords or comments.
+
+        A format that is known otherwise has `is_mine` and `table` of its own.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def facts(self, table: Table) -> Facts:
         """Return what the file states of its run; the user must state the rest."""
 
+    def is_mine(self, path: Path) -> bool:
+        """Return whether ``path`` holds this format; may raise as `table` does."""
+        return path.is_file() and any(map(self.recognises, files.tables(path)))
+
+    def table(self, path: Path) -> Table:
+        """Return the table at a path that holds this format.
+
+        Raises
+        ------
+        MockgalError
+            It is damaged or unsafe.
+        """
+        return next(one for one in files.tables(path) if self.recognises(one))
+
     def detect(self, path: Path) -> bool:
         """Return whether ``path`` holds this format; never raise for other formats."""
-        return self._find(path) is not None
-
-    def _find(self, path: Path) -> Table | None:
         try:
-            found = files.tables(path) if path.is_file() else []
-            return next((table for table in found if self.recognises(table)), None)
+            return self.is_mine(path)
         except (MockgalError, OSError):
-            return None
+            return False
 
     def read(self, path: Path, options: ReadOptions) -> Scene:
-        """Return the scene in a file of this format.
+        """Return the scene at a path that holds this format.
 
         Raises
         ------
         MockgalError
             See `mockgal.readers.tables.reader.TableReader.read`.
         """
-        table = next((one for one in files.tables(path) if self.recognises(one)), None)
-        if table is None:
+        if not self.is_mine(path):
             raise FormatError(
                 path,
                 f"no table of the format {self.name}",
-                ", ".join(self.columns.values()),
+                ", ".join(names for names, *_ in map(_several, self.columns.values())),
                 "leave --format out, or give another file",
             )
+        table = self.table(path)
         also = beside(path, options)
         facts = self.facts(table)
         stated = {**self._declared(table, also.options), **also.columns}
@@ -107,7 +134,10 @@ class Declared(ABC):
         inputs = [*table.files, *([] if also.path is None else [also.path])]
         return scene_of(
             table,
-            plan,
+            plan._replace(
+                phantom=self.phantom if self.phantom in table.fields else "",
+                may_lack_mass=self.may_lack_mass,
+            ),
             facts._replace(
                 name=also.name or facts.name or name_of(path),
                 record={**facts.record, **also.record},
@@ -122,20 +152,51 @@ class Declared(ABC):
 
     def _declared(self, table: Table, options: ReadOptions) -> dict[str, Taken]:
         """Return the declared columns that are there; those that are not optional must be."""
-        stated = parse_map(dict(self.columns), self.name, f"the format {self.name}")
+        found: dict[str, Taken] = {}
+        for quantity, texts in self.columns.items():
+            ways = [self._parsed({quantity: text})[quantity] for text in _several(texts)]
+            there = (taken for taken in ways if set(taken.names) <= set(table.fields))
+            taken = next(there, None)
+            if taken is not None or not QUANTITIES[quantity].optional:
+                found[quantity] = taken or ways[0]
         masses = self._masses(table)
         definition = options.mass_definition or next(iter(masses), "")
-        if definition in masses:
-            unit = f" [{self.mass_unit}]" * bool(self.mass_unit)
-            own = {"host_mass": f"{masses[definition]}{unit}"}
-            if definition in self.radii:
-                own["radius"] = self.radii[definition]
-            stated |= parse_map(own, self.name, f"the format {self.name}")
-        return {
-            quantity: taken
-            for quantity, taken in stated.items()
-            if set(taken.names) <= set(table.fields) or not QUANTITIES[quantity].optional
-        }
+        unit = f" [{self.mass_unit}]" * bool(self.mass_unit)
+        own = {"host_mass": f"{masses[definition]}{unit}"} if definition in masses else {}
+        for quantity, by_definition in (
+            ("radius", self.radii),
+            ("concentration", self.concentrations),
+        ):
+            if definition in masses and definition in by_definition:
+                taken = self._parsed({quantity: by_definition[definition]})[quantity]
+                if set(taken.names) <= set(table.fields):
+                    found[quantity] = taken
+        return found | self._parsed(own)
+
+    def _parsed(self, texts: Mapping[str, str]) -> dict[str, Taken]:
+        return parse_map(dict(texts), self.name, f"the format {self.name}")
+
+
+class DeclaredHDF5(Declared):
+    """A format in HDF5, which is known by what the file holds."""
+
+    @abstractmethod
+    def is_in(self, file: safe.File) -> bool:
+        """Return whether a file is of this format."""
+
+    def is_mine(self, path: Path) -> bool:
+        """Return whether ``path`` is a file of this format."""
+        if not path.is_file():
+            return False
+        with open(path, "rb") as begin:
+            if begin.read(len(hdf5.MAGIC)) != hdf5.MAGIC:
+                return False
+        with safe.open_hdf5(path) as file:
+            return self.is_in(file)
+
+
+def _several(texts: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else texts
 
 
 def _stated(facts: Facts, name: str) -> float | None:

@@ -13,10 +13,11 @@ from ...types import Array
 from ..checks.nesting import top_hosts
 from ..checks.values import check_unique
 from .plan import Plan
-from .quantities import FLAG, INTEGERS, VECTORS
+from .quantities import FLAG, INTEGERS, VECTORS, Taken
 from .table import FLAG as BOOLEAN
 from .table import FLOAT, INTEGER, Table, gather
 
+PHANTOM = "phantom"  # flag of halos that consistent-trees interpolated
 _HOST = -1  # in place of a parent
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))  # splitmix64
 
@@ -62,6 +63,7 @@ def read_rows(table: Table, plan: Plan, h: float, redshift: float, chunk_rows: i
         circle, hosts that contradict each other.
     """
     native = _native(table, plan, chunk_rows)
+    phantom = native.pop(PHANTOM) != 0 if PHANTOM in native else None
     label = {name: column.taken.names for name, column in plan.columns.items()}
     same = {
         "host_id": ["is_central", "halo_id"],
@@ -104,7 +106,45 @@ def read_rows(table: Table, plan: Plan, h: float, redshift: float, chunk_rows: i
         columns["n_particles"] = whole(
             columns["n_particles"], lambda row: where("n_particles", row)
         )
-    return Rows(columns, where, stored, record, counted)
+    kept = _kept(plan, columns, top, phantom, counted, table.place)
+    if kept is None:
+        return Rows(columns, where, stored, record, counted)
+    return Rows(
+        {name: values[kept] for name, values in columns.items()},
+        lambda name, row: where(name, int(kept[row]) if len(kept) else 0),
+        stored,
+        record,
+        counted,
+    )
+
+
+def _kept(
+    plan: Plan,
+    columns: Mapping[str, Array],
+    top: Array,
+    phantom: Array | None,
+    counted: dict[str, Any],
+    place: str,
+) -> Array | None:
+    """Return the rows to keep, None for all; count phantoms, and hosts without a mass."""
+    drop = np.zeros(len(top), dtype=bool)
+    if phantom is not None:
+        drop |= phantom
+        counted["phantoms_dropped"] = int(np.count_nonzero(phantom))
+        counted["satellites_of_phantoms"] = int(np.count_nonzero(phantom[top] & ~phantom))
+    if plan.may_lack_mass:
+        with np.errstate(invalid="ignore"):
+            lacking = columns["is_central"] & ~(columns["host_mass"] > 0)
+        below = lacking[top] & ~lacking
+        counted["hosts_without_mass_dropped"] = hosts = int(np.count_nonzero(lacking))
+        counted["satellites_of_hosts_without_mass_dropped"] = int(np.count_nonzero(below))
+        drop |= lacking | below
+        if hosts:
+            warn(
+                f"{place}: {hosts} hosts for which the file has no {plan.definition} mass, and "
+                f"their {np.count_nonzero(below)} satellites, are left out"
+            )
+    return np.flatnonzero(~drop) if drop.any() else None
 
 
 def _native(table: Table, plan: Plan, chunk_rows: int) -> dict[str, Array]:
@@ -115,6 +155,9 @@ def _native(table: Table, plan: Plan, chunk_rows: int) -> dict[str, Array]:
         for name in column.taken.names:
             wanted[name] = BOOLEAN if quantity == "is_central" else need
     single = {name for column in plan.columns.values() for name in column.taken.names}
+    if plan.phantom:
+        wanted[plan.phantom] = INTEGER
+        single.add(plan.phantom)
     raw = gather(table, {name: wanted[name] for name in single}, chunk_rows)
     uses = dict.fromkeys(single, 0)
     for column in plan.columns.values():
@@ -125,7 +168,7 @@ def _native(table: Table, plan: Plan, chunk_rows: int) -> dict[str, Array]:
         uses[name] -= 1
         return raw.pop(name) if not uses[name] else raw[name].copy()
 
-    native: dict[str, Array] = {}
+    native: dict[str, Array] = {PHANTOM: raw[plan.phantom]} if plan.phantom else {}
     for quantity, column in plan.columns.items():
         names = column.taken.names
         if quantity in VECTORS and len(names) == 3:
@@ -175,6 +218,28 @@ def _hashed(position: Array, mass: Array) -> Ids:
     return (state >> np.uint64(1)).astype(np.int64)
 
 
+def _is_an_id(taken: Taken, ids: Ids, parent: Ids, where: Callable[[str, int], str]) -> bool:
+    """Return whether the number that hosts may have is the id of a halo, and hosts have -1.
+
+    Raises
+    ------
+    BadValueError
+        It is an id, and no host has -1: both may be meant.
+    """
+    own = np.flatnonzero(ids == taken.host)
+    if not own.size:
+        return False
+    if (parent == _HOST).any():
+        return True
+    row = int(own[0])
+    raise BadValueError(
+        where("halo_id", row),
+        f"the id {taken.host}, which hosts have in {taken.names[0]}",
+        "an id that says no host",
+        "number the halos from 1; or give hosts -1 in that column",
+    )
+
+
 def _hosts(
     table: Table,
     plan: Plan,
@@ -207,7 +272,7 @@ def _hosts(
     record["hosts_from"] = taken.names[0]
     parent = whole(columns["host_id"], lambda row: where("host_id", row), none=ids)
     none = (parent == _HOST) | (parent == ids)
-    if taken.host is not None:
+    if taken.host is not None and not _is_an_id(taken, ids, parent, where):
         none |= parent == taken.host
     central = none if flag is None else flag
     if flag is not None and (wrong := np.flatnonzero(flag != none)).size:

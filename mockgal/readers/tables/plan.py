@@ -57,12 +57,18 @@ class Plan(NamedTuple):
         Those that the table has.
     left_out : dict of str to str
         Quantities that are not read although a column has their name, and why.
+    phantom : str
+        Column that flags halos to leave out; "" for none.
+    may_lack_mass : bool
+        Whether hosts without a mass (0, negative or NaN) are left out, with their satellites.
     """
 
     columns: dict[str, Column]
     definition: str
     definitions: tuple[str, ...]
     left_out: dict[str, str]
+    phantom: str = ""
+    may_lack_mass: bool = False
 
 
 class _Open:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import BadValueError, UnsafeInputError, listed
+from ...errors import BadValueError, HeaderError, UnsafeInputError, listed
 from ...system.memory import BOMB_BYTES, BOMB_RATIO, PEAK, check_memory
 from ...types import Array
 
@@ -85,7 +85,63 @@ class Table(NamedTuple):
 
     def at(self, name: str) -> str:
         """Return the place of a column, for messages."""
-        return f"{self.place}{'/' if ':' in self.place[1:] else ':'}{name}"
+        between = ":" if ":" not in self.place[1:] else "/" * (not self.place.endswith("/"))
+        return f"{self.place}{between}{name}"
+
+
+def one_after_another(tables: Sequence[Table], place: str) -> Table:
+    """Return the table whose rows are those of several, as of the files of one output.
+
+    Parameters
+    ----------
+    tables : sequence of Table
+    place : str
+        Where they are, for messages.
+
+    Raises
+    ------
+    HeaderError
+        They have different columns.
+    """
+    first = tables[0]
+    if len(tables) == 1:
+        return first
+    for other in tables[1:]:
+        if {n: f.width for n, f in other.fields.items()} != {
+            n: f.width for n, f in first.fields.items()
+        }:
+            raise HeaderError(
+                other.place,
+                f"the columns {other.listed()}",
+                f"those of {first.place}: {first.listed()}",
+                "give the files of one output",
+            )
+
+    def read(wanted: Mapping[str, str], chunk_rows: int) -> Pieces:
+        for table in tables:
+            yield from table.read(wanted, chunk_rows)
+
+    rows = [table.rows for table in tables]
+    return first._replace(
+        place=place,
+        rows=None if None in rows else sum(n for n in rows if n is not None),
+        read=read,
+        files=tuple(file for table in tables for file in table.files),
+    )
+
+
+def with_row_numbers(table: Table, name: str) -> Table:
+    """Return a table with one more column, which numbers the rows from 0."""
+
+    def read(wanted: Mapping[str, str], chunk_rows: int) -> Pieces:
+        others = {other: need for other, need in wanted.items() if other != name}
+        start = 0
+        for piece in table.read(others, chunk_rows):
+            stop = start + len(next(iter(piece.values())))
+            yield piece | ({name: np.arange(start, stop)} if name in wanted else {})
+            start = stop
+
+    return table._replace(fields={name: Field("i"), **table.fields}, read=read)
 
 
 def check_size(where: str, declared: int, stored: int) -> None:

@@ -48,8 +48,6 @@ def describe_hdf5(path: Path, file: h5py.File) -> Look:
             return False
 
     load = table_with_h5py(path)
-    if has("SOAP") or has("InputHalos"):
-        return Look("a SOAP catalogue of a SWIFT run, which this version cannot read", load)
     if _attribute(file, "Header", "Code") == "SWIFT":
         return Look(
             "a snapshot of SWIFT: particles without halos",
@@ -58,8 +56,11 @@ def describe_hdf5(path: Path, file: h5py.File) -> Look:
     for names, what, fix in _KINDS:
         if any(map(has, names)):
             return Look(what, fix)
-    if has("Mass_200crit") or (has("Num_of_groups") and has("File_id")):
-        return Look("a catalogue of VELOCIraptor, which this version cannot read", load)
+    if has("Num_of_groups") and has("File_id") and not has("hostHaloID"):
+        return Look(
+            "a file of VELOCIraptor without the properties of its halos",
+            "give NAME.properties, or NAME.properties.0 of several",
+        )
     if any(has(f"PartType{n}") for n in range(6)):
         number = re.search(r"_(\d{3,})", path.name)
         return Look(

@@ -17,8 +17,9 @@ _DEPTH = 4  # levels of folders
 _SHOWN = 10  # names in a message
 _BY_NAME = {  # files without magic bytes: the end of the name, what it is, and what to do
     "sfr_catalog_*.bin": (
-        "by its name, a UniverseMachine catalogue in binary",
-        "give the halo list that UniverseMachine was run on, hlist_A.list",
+        "by its name a UniverseMachine catalogue, but not of records of 128 bytes with possible "
+        "values",
+        "fetch the file again; or give the halo list that UniverseMachine was run on, hlist_A.list",
     ),
     "halos_*.particles": (
         "by its name, particles that Rockstar wrote",

@@ -130,11 +130,6 @@ KINDS = (
     Kind(b"\0\0\0\x08HEAD", "a Gadget snapshot in binary, of format 2", _BUT_PARTICLES),
     Kind(b"\0\1\0\0", "what may be a Gadget snapshot in binary, of format 1", _BUT_PARTICLES),
     Kind(
-        r"#\s*id\s+descid\s+upid\b",
-        "a UniverseMachine catalogue (sfr_catalog)",
-        "give the halo list that UniverseMachine was run on, hlist_A.list",
-    ),
-    Kind(
         r"#\s*id\s+num_p\b",
         "the output of one process of Rockstar (halos_N.K.ascii)",
         "give out_N.list, after `find_parents out_N.list BOX_SIZE > NEW` of Rockstar's util/ added "
@@ -143,8 +138,8 @@ KINDS = (
     Kind(r"#\s*treerootid\b", "an index of merger trees of consistent-trees", _TREES),
     Kind(r"#\s*scale\(0\)\s+desc", "merger trees of consistent-trees", _TREES),
     Kind(
-        r"#\s*(id\(1\)\s+hosthalo\(2\)|npart\(1\))",
-        "halos of AHF, which this version cannot read",
+        r"#\s*npart\(1\)",
+        "halos of an old version of AHF, without ids and hosts",
         table('astropy.table.Table.read({path}, format="ascii")'),
     ),
     # Nothing to paint on

@@ -5,14 +5,14 @@ Each is found by what the file holds, and read through `mockgal.readers.hdf5.saf
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
-from ....errors import MockgalError, UnsafeInputError
+from ....errors import HeaderError, MockgalError, UnsafeInputError
 from ....types import Array
 from ...hdf5 import headers, safe, stored
 from ..table import Field, Pieces, Table, check_size
@@ -55,6 +55,60 @@ def tables(path: Path) -> list[Table]:
     with safe.open_hdf5(path) as file:
         found = [table for group in _groups(file) for table in _of_group(file, group)]
     return [_table(path, one) for one in found]
+
+
+def in_group(path: Path, group: str) -> list[Table]:
+    """Return the tables that one group of a file holds itself.
+
+    Raises
+    ------
+    MockgalError
+        The file is damaged or unsafe.
+    """
+    with safe.open_hdf5(path) as file:
+        found = _of_group(file, group)
+    return [_table(path, one) for one in found]
+
+
+def across_groups(path: Path, datasets: Iterable[str], units: Mapping[str, str]) -> Table:
+    """Return the table whose columns are datasets of different groups, called by their paths.
+
+    Parameters
+    ----------
+    path : Path
+    datasets : iterable of str
+        Those that are missing are left out.
+    units : mapping of str to str
+        Units by dataset, where no attribute says them in words.
+
+    Raises
+    ------
+    HeaderError
+        The datasets have different numbers of rows.
+    MockgalError
+        The file is damaged or unsafe.
+    """
+    found: _Found | None = None
+    with safe.open_hdf5(path) as file:
+        for name in datasets:
+            rows = _rows(file, Place(name)) if safe.exists(file, name) else None
+            if rows is None:
+                continue
+            if found is None:
+                found, first = _Found("", rows, {}, {}), name
+            if rows != found.rows:
+                raise HeaderError(
+                    safe.where_of(file, name),
+                    f"{rows} rows",
+                    f"{found.rows}, as {first} has",
+                    "fetch the file again",
+                )
+            found.places[name] = Place(name)
+            field = _field(file, Place(name))
+            if name in units:
+                field = field._replace(unit=units[name], unit_from="its attributes")
+            found.fields[name] = field
+    return _table(path, found or _Found("", 0, {}, {}))
 
 
 def _groups(file: safe.File) -> Iterator[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -85,6 +85,27 @@ def tables(path: Path) -> list[Table]:
             str(path), fields, None, read, "", head.meta.get, comments=head.comments, files=(path,)
         )
     ]
+
+
+def between_blanks(path: Path, names: Sequence[str], comments: tuple[str, ...] = ()) -> Table:
+    """Return the table in a text with any number of blanks or tabs between values.
+
+    Parameters
+    ----------
+    path : Path
+    names : sequence of str
+        Of all columns, in their order.
+    comments : tuple of str
+        Comments in front of the rows.
+    """
+    head = _Head("", list(names), 0, comments)
+
+    def read(wanted: Mapping[str, str], chunk_rows: int) -> Pieces:
+        columns = {name: (head.names.index(name), kind) for name, kind in wanted.items()}
+        return _between_blanks(path, head, columns, chunk_rows)
+
+    fields = dict.fromkeys(names, Field())
+    return Table(str(path), fields, None, read, comments=comments, files=(path,))
 
 
 def _head(path: Path, begin: bytes) -> _Head | None:
