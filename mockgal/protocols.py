@@ -251,7 +251,15 @@ class Painter(Protocol):
 
 @runtime_checkable
 class Writer(Protocol):
-    """One output format."""
+    """One output format.
+
+    A writer may also have:
+
+    - ``check``, a method that raises a `UsageError` if a library that it needs is not installed: it
+      is called before any work;
+    - ``compression``: ``"always"`` if its files are compressed, ``"optional"`` if ``write`` takes
+      ``compress=True``.
+    """
 
     name: str
     extensions: tuple[str, ...]

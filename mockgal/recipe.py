@@ -70,6 +70,8 @@ class Recipe(BaseModel):
         Output; by default ``<sim>-<painter>.fits`` in the working directory.
     units : str
         ``h-free`` (Mpc, Msun) or ``h`` (Mpc/h, Msun/h) in the output.
+    compress : bool
+        Whether an HDF5 output is compressed.
     overwrite, require_nonempty : bool
     format : str, optional
         Name of the reader; by default detected from the content.
@@ -92,6 +94,7 @@ class Recipe(BaseModel):
     cut: tuple[str, ...] = ()
     out: Path | None = None
     units: Literal["h-free", "h"] = "h-free"
+    compress: bool = False
     overwrite: bool = False
     require_nonempty: bool = False
     format: str | None = None
@@ -198,7 +201,8 @@ class Recipe(BaseModel):
         their class declares as not changing the result (`mockgal.options`) are left out too.
         """
         options, undeclared = _options(self.painter), Option()
-        apart = {"sim", "matter", "out", "overwrite", "require_nonempty", "units", "format"}
+        apart = {"sim", "matter", "out", "units", "compress", "overwrite", "require_nonempty"}
+        apart |= {"format"}
         if self.columns is None:
             apart |= {"columns"}
         if not self.populate:

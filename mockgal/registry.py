@@ -56,6 +56,7 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
     "mocks": {
         "fits": Entry("mockgal.readers.mocks.fits:FITSMocks"),
         "hdf5": Entry("mockgal.readers.mocks.hdf5:HDF5Mocks"),
+        "parquet": Entry("mockgal.readers.mocks.parquet:ParquetMocks"),
     },
     "painters": {
         "hod": Entry(
@@ -69,6 +70,8 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
     "writers": {
         "fits": Entry("mockgal.writers.fits:FITSWriter"),
         "hdf5": Entry("mockgal.writers.hdf5:HDF5Writer"),
+        "parquet": Entry("mockgal.writers.parquet:ParquetWriter"),
+        "fits.gz": Entry("mockgal.writers.fits_gz:GzippedFITSWriter"),
     },
     "statistics": {
         "power": Entry("mockgal.statistics.power.spectrum:power_spectrum"),

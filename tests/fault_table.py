@@ -81,7 +81,7 @@ def _corrupt() -> tuple[Fault, ...]:
             "Quijote's groups, Gadget's snapshots in binary, BigFile, NumPy's arrays",
             "refused before memory is asked for; both sizes are told",
         ),
-        Fault(12, "a Parquet file without its footer"),
+        Fault(12, "a Parquet file without its footer", "refused; its size and ends are told"),
         Fault(13, "network weights that are cut short", "refused; both sizes are told"),
     )
 

@@ -86,6 +86,12 @@ if TYPE_CHECKING:
         type=click.Choice(["h-free", "h"]),
         help="Units in the output: h-free for Mpc and Msun (the default), h for Mpc/h and Msun/h.",
     ),
+    option(
+        "--compress",
+        is_flag=True,
+        default=None,
+        help="Compress an HDF5 mock; .fits.gz and .parquet always are.",
+    ),
     overwriting,
 )
 @about_matter

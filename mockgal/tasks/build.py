@@ -347,7 +347,7 @@ def read_galaxies(
     chunk_rows: int = CHUNK_ROWS,
     changed_by_hand: str | None = None,
 ) -> GalaxyCatalog:
-    """Read a FITS or HDF5 catalogue that `write` or `build` wrote, in internal units.
+    """Read a FITS, HDF5 or Parquet catalogue that `write` or `build` wrote, in internal units.
 
     Parameters
     ----------
@@ -359,8 +359,8 @@ def read_galaxies(
         Rows held in memory beside the result, which does not depend on it.
     changed_by_hand : str, optional
         Reason why the file was changed after it was written: other numbers, for instance by h5py;
-        in a FITS file also other rows or columns, for instance by astropy. A warning says so, and
-        the reason is kept in ``provenance["changed_by_hand"]``.
+        in FITS and Parquet also other rows or columns, by astropy or pyarrow. A warning says so,
+        and the reason is kept in ``provenance["changed_by_hand"]``.
 
     Returns
     -------
@@ -426,7 +426,7 @@ def build(recipe: Recipe) -> Report:
         check_output(sidecar_path(out), overwrite, inputs)
 
     # Bad options are refused before any work.
-    writer = writer_for(out)
+    writer = writer_for(out, compress=recipe.compress)
     painter = make_painter(recipe.painter, recipe.painter_options)
     for cut in recipe.cut:
         parse(cut, declared_columns(painter))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,32 +26,48 @@ class FileWriter(NamedTuple):
 
     name: str
     writer: Writer
+    options: Mapping[str, Any] = {}  # beside those of the protocol
 
     def write(self, galaxies: GalaxyCatalog, path: Path, **how: Any) -> None:
         """Write a catalogue: see `mockgal.protocols.Writer`."""
         with registry.guarded("writers", self.name, f"writing {path}"):
-            self.writer.write(galaxies, path, **how)
+            self.writer.write(galaxies, path, **self.options, **how)
 
 
-def writer_for(path: Path) -> FileWriter:
-    """Return the writer for the extension of ``path``.
+def writer_for(path: Path, *, compress: bool = False) -> FileWriter:
+    """Return the writer for the extension of ``path``, the longest that is one.
 
     Raises
     ------
     UsageError
-        No writer has this extension.
+        No writer has this extension; or the writer lacks a library, or cannot compress.
     """
-    extensions: list[str] = []
-    for name, writer in registry.working("writers"):
-        if path.suffix.lower() in writer.extensions:
-            return FileWriter(name, writer)
-        extensions += writer.extensions
-    raise UsageError(
-        path,
-        f"extension {path.suffix!r}",
-        "one of " + ", ".join(extensions),
-        "the extension of --out names the format",
-    )
+    writers = dict(registry.working("writers"))
+    extensions = {end: name for name in reversed(writers) for end in writers[name].extensions}
+    ends = [end for end in extensions if path.name.lower().endswith(end) and path.stem]
+    if not ends:
+        raise UsageError(
+            path,
+            f"extension {path.suffix!r}",
+            "one of " + ", ".join(end for w in writers.values() for end in w.extensions),
+            "the extension of --out names the format",
+        )
+    name = extensions[max(ends, key=len)]
+    writer: Any = writers[name]
+    if hasattr(writer, "check"):
+        with registry.guarded("writers", name, "checking its libraries"):
+            writer.check()
+    compression = {other: getattr(one, "compression", "") for other, one in writers.items()}
+    if compress and not compression[name]:
+        able = [one.extensions[0] for other, one in writers.items() if compression[other]]
+        raise UsageError(
+            path,
+            f"--compress for the format {name}",
+            "a format that can be compressed",
+            "name it " + " or ".join(able),
+        )
+    optional = compress and compression[name] == "optional"
+    return FileWriter(name, writer, {"compress": True} if optional else {})
 
 
 @takes(GalaxyCatalog)
@@ -60,6 +77,7 @@ def write(
     *,
     units: str = "h-free",
     overwrite: bool = False,
+    compress: bool = False,
 ) -> None:
     """Write a catalogue, completely or not at all.
 
@@ -67,20 +85,23 @@ def write(
     ----------
     galaxies : GalaxyCatalog
     path : path-like
-        The extension selects the format: ``.fits`` or ``.hdf5``.
+        The extension selects the format: ``.fits``, ``.fits.gz``, ``.hdf5`` or ``.parquet``.
     units : str
         ``"h-free"`` for Mpc and Msun, ``"h"`` for Mpc/h and Msun/h; lengths are comoving.
     overwrite : bool
         Replace the file if it exists.
+    compress : bool
+        Compress an HDF5 file; ``.fits.gz`` and ``.parquet`` always are.
 
     Raises
     ------
     UsageError
-        No format has the extension, or the file exists.
+        No format has the extension, or it needs a library that is not installed, or cannot be
+        compressed; or the file exists.
     OutputError
         The file cannot be written; a file that was there is left untouched.
     """
-    writer_for(Path(path)).write(
+    writer_for(Path(path), compress=compress).write(
         galaxies, Path(path), units=units, overwrite=overwrite, chunk_rows=CHUNK_ROWS
     )
 

@@ -26,9 +26,10 @@ from ..layout import (
     bundle_digest,
 )
 from ..system.files.atomic import atomic_output
+from ..system.files.disk import Check
 from ..types import Array, DensityField, Particles, Scene
 from .density import Progress, put_grid
-from .hdf5_file import Check, new_hdf5
+from .hdf5_file import new_hdf5
 from .store import OPTIONS, STORED_ROWS, Store, set_attributes, verify
 
 _ONE_MASS = 0.05  # tolerance of the mean density by which particles of a single mass are recognised

@@ -43,6 +43,7 @@ from ..layout import CATALOGUE_HDUS, FITS_CODES, REFER
 from ..system.files.atomic import atomic_output
 from ..system.files.fits_checksum import Checksum, encode, padded
 from ..system.files.fits_file import AGAIN, HDU, check_data, read_hdu
+from ..system.files.gzipped import opened, size_of
 from ..types import GalaxyCatalog
 from .provenance import (
     NO_DIGEST,
@@ -84,11 +85,11 @@ class FITSWriter:
         record = _record(blank.columns)
         json_size = len(blank.provenance)
         headers = (
-            _primary_header(),
-            _galaxies_header(blank, record),
-            _provenance_header(json_size),
+            primary_header(),
+            galaxies_header(blank, record),
+            provenance_header(json_size),
         )
-        sizes = [len(header.tostring()) for header in headers]
+        sizes = tuple(len(header.tostring()) for header in headers)
         size = sum(sizes) + padded(record.itemsize * blank.rows) + padded(json_size)
         with (
             atomic_output(
@@ -101,16 +102,46 @@ class FITSWriter:
             open(temporary, "xb") as file,
         ):
             digest = begin_digest(galaxies)
-            _write_hdu(file, sizes[0], (), _primary_header)
-            rows = _encoded(blank, record, chunk_rows, stored)
-            content = cache(lambda: describe(galaxies, units, digest(), stored))
-            _write_hdu(file, sizes[1], rows, lambda: _galaxies_header(content(), record))
-            json = content().provenance.encode("ascii")
-            _write_hdu(file, sizes[2], (json,), lambda: _provenance_header(len(json)))
+            self._write_hdus(
+                file,
+                sizes,
+                lambda: encoded(blank, record, chunk_rows, stored),
+                cache(lambda: describe(galaxies, units, digest(), stored)),
+                lambda content: galaxies_header(content, record),
+            )
+
+    def _write_hdus(
+        self,
+        file: BinaryIO,
+        sizes: tuple[int, ...],
+        rows: Callable[[], Iterator[Piece]],
+        content: Callable[[], FileContent],
+        table_header: Callable[[FileContent], fits.Header],
+    ) -> None:
+        """Write all HDUs.
+
+        Parameters
+        ----------
+        file : binary file
+        sizes : tuple of int
+            Of the headers [bytes].
+        rows : callable
+            Returns the rows of GALAXIES as bytes, and adds to their digests.
+        content : callable
+            Returns what the headers hold, once the rows were written.
+        table_header : callable
+            Makes the header of GALAXIES of the content.
+        """
+        _write_hdu(file, sizes[0], (), primary_header)
+        _write_hdu(file, sizes[1], rows(), lambda: table_header(content()))
+        json = content().provenance.encode("ascii")
+        _write_hdu(file, sizes[2], (json,), lambda: provenance_header(len(json)))
 
 
 def verify_fits(path: Path) -> tuple[HDU, ...]:
     """Check that ``path`` is a complete and undamaged catalogue of ours, reading it in pieces.
+
+    It may be compressed with gzip.
 
     Returns
     -------
@@ -127,12 +158,12 @@ def verify_fits(path: Path) -> tuple[HDU, ...]:
     """
     hdus: list[HDU] = []
     try:
-        with open(path, "rb") as file:
+        with opened(path) as file:
             for name in CATALOGUE_HDUS:
                 start = hdus[-1].end if hdus else 0
                 hdus.append(read_hdu(file, path, start, expected=name))
                 check_data(file, hdus[-1])
-            size = os.fstat(file.fileno()).st_size
+            size = size_of(file)
     except OSError as error:
         raise InputError(path, str(error), "a file that can be read") from error
     if hdus[-1].end != size:
@@ -146,10 +177,11 @@ def verify_fits(path: Path) -> tuple[HDU, ...]:
 
 
 def _verify_content(path: Path, rows: int, size: int) -> None:
-    found = verify_fits(path)[CATALOGUE_HDUS.index("GALAXIES")].count("NAXIS2")
-    if (found, path.stat().st_size) != (rows, size):
+    hdus = verify_fits(path)
+    found = hdus[CATALOGUE_HDUS.index("GALAXIES")].count("NAXIS2"), hdus[-1].end
+    if found != (rows, size):
         raise CorruptFileError(
-            path, f"{found} rows in {path.stat().st_size} bytes", f"{rows} rows in {size} bytes"
+            path, f"{found[0]} rows in {found[1]} bytes", f"{rows} rows in {size} bytes"
         )
 
 
@@ -178,7 +210,8 @@ def _header(*cards: tuple[Any, ...]) -> fits.Header:
     return header
 
 
-def _primary_header() -> fits.Header:
+def primary_header() -> fits.Header:
+    """Return the header of the empty primary HDU; sums are not yet in it, as in the others."""
     return _header(
         ("SIMPLE", True, "conforms to the FITS standard"),
         ("BITPIX", 8),
@@ -201,7 +234,8 @@ def _table_cards(name: str, row_bytes: int, rows: int, columns: int) -> list[tup
     ]
 
 
-def _galaxies_header(content: FileContent, record: np.dtype[Any]) -> fits.Header:
+def galaxies_header(content: FileContent, record: np.dtype[Any]) -> fits.Header:
+    """Return the header of GALAXIES, whose rows have the type ``record``."""
     columns = content.columns
     cards = _table_cards("GALAXIES", record.itemsize, content.rows, len(columns))
     for n, column in enumerate(columns, 1):
@@ -217,7 +251,8 @@ def _galaxies_header(content: FileContent, record: np.dtype[Any]) -> fits.Header
     return _header(*cards)
 
 
-def _provenance_header(size: int) -> fits.Header:
+def provenance_header(size: int) -> fits.Header:
+    """Return the header of PROVENANCE, whose text has ``size`` bytes."""
     cards = _table_cards("PROVENANCE", size, 1, 1)
     return _header(
         *cards,
@@ -234,7 +269,7 @@ def _record(columns: tuple[FileColumn, ...]) -> np.dtype[Any]:
     )
 
 
-def _encoded(
+def encoded(
     content: FileContent, record: np.dtype[Any], chunk_rows: int, stored: StoredDigests
 ) -> Iterator[Piece]:
     """Yield the rows of the table as bytes, ``chunk_rows`` at a time, and add to their digests."""
@@ -263,11 +298,7 @@ def _write_hdu(
     if size > _FLUSH:
         file.flush()
         os.fsync(file.fileno())
-    header = make_header()
-    header["DATASUM"] = str(checksum.value)
-    checksum.add(bytes(-size % 4) + header.tostring().encode("ascii"))
-    header["CHECKSUM"] = encode(checksum.value)
-    text = header.tostring().encode("ascii")
+    text = sealed(make_header(), checksum, size)
     if len(text) != header_size:
         raise InternalError(
             file.name, f"a header of {len(text)} bytes", f"{header_size}", "please report this"
@@ -275,3 +306,12 @@ def _write_hdu(
     file.seek(start)
     file.write(text)
     file.seek(0, os.SEEK_END)
+
+
+def sealed(header: fits.Header, data: Checksum, size: int) -> bytes:
+    """Return a header with the checksums of the HDU; ``data`` has summed ``size`` bytes."""
+    header["DATASUM"] = str(data.value)
+    data.add(bytes(-size % 4) + header.tostring().encode("ascii"))
+    header["CHECKSUM"] = encode(data.value)
+    text: str = header.tostring()
+    return text.encode("ascii")

@@ -8,17 +8,17 @@ under their long names (``simulation``, ``box_size``, ...), ``provenance`` (the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from hashlib import blake2b
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ..columns import StoredDigests
 from ..errors import CorruptFileError
-from ..layout import COMPLETE, GALAXIES, PROVENANCE, PROVENANCE_DIGEST
+from ..layout import COMPLETE, GALAXIES
 from ..system.files.atomic import atomic_output
+from ..system.files.disk import Check
 from ..types import GalaxyCatalog
-from .hdf5_file import Check, new_hdf5, read_through
+from .hdf5_file import new_hdf5, read_through
 from .provenance import (
     NO_DIGEST,
     FileColumn,
@@ -31,6 +31,7 @@ from .provenance import (
 # Rows in a chunk of a dataset. Whole chunks are written, so that the layout of the file, and hence
 # every byte, does not depend on the rows written at a time.
 _CHUNK = 16384
+_COMPRESSED = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
 _OVERHEAD = 1 << 18  # bytes that HDF5 itself adds to such a file, beyond 1% of the data
 
 
@@ -39,6 +40,7 @@ class HDF5Writer:
 
     name = "hdf5"
     extensions = (".hdf5", ".h5")
+    compression = "optional"
 
     def write(
         self,
@@ -49,6 +51,7 @@ class HDF5Writer:
         overwrite: bool = False,
         chunk_rows: int = 65536,
         inputs: Iterable[Path] = (),
+        compress: bool = False,
     ) -> None:
         """Write ``galaxies`` to ``path``: see `mockgal.protocols.Writer.write`."""
         stored = StoredDigests(column.column for column in file_columns(galaxies, units))
@@ -65,16 +68,17 @@ class HDF5Writer:
             new_hdf5(temporary) as (file, check),
         ):
             digest = begin_digest(galaxies)
-            _write_rows(file, check, content, max(1, chunk_rows // _CHUNK) * _CHUNK, stored)
+            step = max(1, chunk_rows // _CHUNK) * _CHUNK
+            filters = _COMPRESSED if compress else {}
+            datasets = _new_datasets(file, content, filters)
+            _write_rows(datasets, check, content, step, stored)
             _write_facts(file, describe(galaxies, units, digest(), stored))
 
 
 def _write_rows(
-    file: Any, check: Check, content: FileContent, step: int, stored: StoredDigests
+    datasets: Iterator[Any], check: Check, content: FileContent, step: int, stored: StoredDigests
 ) -> None:
-    group = file.create_group(GALAXIES)
-    for column in content.columns:
-        dataset = _new_dataset(group, column, content.rows)
+    for column, dataset in zip(content.columns, datasets, strict=True):
         for start in range(0, content.rows, step):
             stop = min(start + step, content.rows)
             values = column.rows(start, stop)
@@ -84,16 +88,19 @@ def _write_rows(
 
 
 def _write_facts(file: Any, content: FileContent) -> None:
-    for item in content.essentials:
-        file.attrs[item.name] = item.value
-    file.attrs[PROVENANCE] = content.provenance
-    digest = blake2b(content.provenance.encode("ascii"), digest_size=32)
-    file.attrs[PROVENANCE_DIGEST] = digest.hexdigest()  # attributes have no checksums
+    for name, value in content.facts().items():
+        file.attrs[name] = value
     file.flush()
     file.attrs[COMPLETE] = 1
 
 
-def _new_dataset(group: Any, column: FileColumn, rows: int) -> Any:
+def _new_datasets(file: Any, content: FileContent, filters: dict[str, Any]) -> Iterator[Any]:
+    group = file.create_group(GALAXIES)
+    for column in content.columns:
+        yield _new_dataset(group, column, content.rows, filters)
+
+
+def _new_dataset(group: Any, column: FileColumn, rows: int, filters: dict[str, Any]) -> Any:
     dataset = group.create_dataset(
         column.name,
         shape=(rows, *column.shape),
@@ -102,11 +109,10 @@ def _new_dataset(group: Any, column: FileColumn, rows: int) -> Any:
         maxshape=(None, *column.shape),
         fletcher32=True,
         track_times=False,
+        **filters,
     )
-    dataset.attrs["unit"] = column.unit
-    dataset.attrs["h_power"] = column.h_power
-    dataset.attrs["a_power"] = column.column.a_power
-    dataset.attrs["description"] = column.description
+    for name, value in column.attributes().items():
+        dataset.attrs[name] = value
     return dataset
 
 

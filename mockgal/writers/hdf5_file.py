@@ -1,14 +1,9 @@
-"""Our HDF5 files, written and read back so that a full disk or a signal is always noticed.
-
-HDF5 cannot close a file on a full disk, and crashes the process when that ends. An exception raised
-by a signal handler inside h5py is lost. Here both wait until a moment between two writes.
-"""
+"""Our HDF5 files, written and read back so that a full disk or a signal is always noticed."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,42 +12,13 @@ import numpy as np
 
 from ..errors import CorruptFileError
 from ..layout import COMPLETE
+from ..system.files.disk import Check, new_file
 from ..system.files.signals import signals_deferred
 from ..types import Array
 
-Check = Callable[[], None]
 
-
-class Disk(io.FileIO):
-    """A new file that stores its first error in ``error`` instead of raising, so HDF5 continues."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "x+")
-        self.error: OSError | None = None
-
-    def write(self, data: Any, /) -> int:
-        """Write all of ``data``, or store the error."""
-        view = memoryview(data).cast("B")
-        size = len(view)
-        try:
-            while view and self.error is None:
-                view = view[super().write(view) or 0 :]
-        except OSError as error:
-            self.error = error
-        return size
-
-    def truncate(self, size: int | None = None, /) -> int:
-        """Set the size of the file, or store the error."""
-        try:
-            return super().truncate(size)
-        except OSError as error:
-            self.error = self.error or error
-            return size or 0
-
-
-@contextmanager
-def new_hdf5(path: Path, **options: Any) -> Iterator[tuple[h5py.File, Check]]:
-    """Open a new HDF5 file, with a check to call between writes.
+def new_hdf5(path: Path, **options: Any) -> AbstractContextManager[tuple[h5py.File, Check]]:
+    """Return a context with a new HDF5 file, and a check to call between writes.
 
     Parameters
     ----------
@@ -61,32 +27,12 @@ def new_hdf5(path: Path, **options: Any) -> Iterator[tuple[h5py.File, Check]]:
     **options
         Passed to `h5py.File`.
 
-    Yields
-    ------
-    file : h5py.File
-    check : callable
-        Ends the block by an exception after a signal or a disk error.
-
-    Raises
-    ------
-    OSError
-        The first disk error, after HDF5 has closed the file.
+    Returns
+    -------
+    context manager
+        See `mockgal.system.files.disk.new_file`.
     """
-    with signals_deferred() as signals, Disk(path) as disk:
-
-        def check() -> None:
-            signals.check()
-            if disk.error is not None:
-                raise disk.error
-
-        try:
-            with h5py.File(disk, "w", **options) as file:
-                yield file, check
-        except Exception:
-            if disk.error is None:  # else the failure of HDF5 follows from the disk error
-                raise
-        if disk.error is not None:
-            raise disk.error
+    return new_file(path, lambda disk: h5py.File(disk, "w", **options))
 
 
 def read_through(

@@ -11,6 +11,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,8 @@ from ..layout import (
     ESSENTIALS,
     IN_MEMORY,
     NUMBERED_ESSENTIALS,
+    PROVENANCE,
+    PROVENANCE_DIGEST,
     STORED_DIGESTS,
     UNIT_SYSTEMS,
 )
@@ -88,6 +91,15 @@ class FileColumn:
         """The meaning, and the unit if the unit string cannot hold it."""
         return f"{self.meaning} [{self.column.unit_label}]" if self.h_power else self.meaning
 
+    def attributes(self) -> dict[str, str | int]:
+        """Return what formats with named attributes hold of the column."""
+        return {
+            "unit": self.unit,
+            "h_power": self.h_power,
+            "a_power": self.column.a_power,
+            "description": self.description,
+        }
+
     def rows(self, start: int, stop: int) -> Array:
         """Return rows ``start`` to ``stop`` as the file holds them, shape (stop - start, ...)."""
         part = self.values[start:stop]
@@ -131,6 +143,15 @@ class FileContent(NamedTuple):
     essentials: tuple[Essential, ...]
     provenance: str
     rows: int
+
+    def facts(self) -> dict[str, str | int | float]:
+        """Return what formats with named attributes hold of the file.
+
+        The provenance has a digest, because no checksum covers attributes.
+        """
+        digest = blake2b(self.provenance.encode("ascii"), digest_size=32).hexdigest()
+        essentials = {item.name: item.value for item in self.essentials}
+        return {**essentials, PROVENANCE: self.provenance, PROVENANCE_DIGEST: digest}
 
 
 def file_columns(galaxies: GalaxyCatalog, units: str) -> tuple[FileColumn, ...]:

@@ -11,8 +11,9 @@ import h5py
 import numpy as np
 
 from ..errors import CorruptFileError
+from ..system.files.disk import Check
 from ..types import Array
-from .hdf5_file import Check, read_through
+from .hdf5_file import read_through
 
 STORED_ROWS = 1 << 16  # rows of a chunk: 768 kB of positions, within the chunk cache below
 # Options for `mockgal.writers.hdf5_file.new_hdf5`.

@@ -139,6 +139,8 @@ def cases():
     return {
         "fits": ("a.fits", writes("fits")),
         "hdf5": ("a.hdf5", writes("hdf5")),
+        "parquet": ("a.parquet", writes("parquet")),
+        "fits.gz": ("a.fits.gz", writes("fits.gz")),
         "bundle": ("b.hdf5", lambda path, n: write_bundle(scenes[n], path, overwrite=True)),
         "sidecar": (
             "a.fits.run.json",

@@ -50,7 +50,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "writers"))
 from write_samples import catalogue, matter_scene
 
 HARNESS = Path(__file__).parent / "output_faults.py"
-CASES = ("fits", "hdf5", "bundle", "sidecar", "build")
+CASES = ("fits", "hdf5", "parquet", "fits.gz", "bundle", "sidecar", "build")
 
 
 def names(folder):
@@ -124,7 +124,7 @@ def made():
     return catalogue(300), matter_scene(500)
 
 
-@pytest.fixture(params=["fits", "hdf5", "bundle", "sidecar"])
+@pytest.fixture(params=["fits", "hdf5", "parquet", "fits.gz", "bundle", "sidecar"])
 def writer(request, made):
     """One of the writers: ``(path, overwrite=..., inputs=...)``; and the extension of its files."""
     galaxies, scene = made

@@ -183,6 +183,39 @@ def mutate_mock_hdf5(path, number):
     return what
 
 
+TEXTS = ["", "0", "-1", "1e400", "nan", "true", "[" * 90, "9" * 3000, "x" * 90_000, "a\nb\x1b[31m"]
+
+
+def mutate_parquet(path, number):
+    """An entry of the metadata, of the file or of a column, or of the JSON with its digest."""
+    import pyarrow.parquet as pq
+
+    rng = np.random.default_rng(number)
+    table = pq.read_table(path)
+    metadata, fields = dict(table.schema.metadata), list(table.schema)
+    if kind := rng.integers(3):
+        at = int(rng.integers(len(fields)))
+        owner = metadata if kind == 1 else dict(fields[at].metadata)
+        key, text = rng.choice(sorted(owner)), rng.choice([*TEXTS, None])
+        owner.pop(key)
+        if text is not None:
+            owner[key] = text.encode()
+        if kind == 2:
+            fields[at] = fields[at].with_metadata(owner)
+        what = f"{key}: {text!r:.40}"
+    else:
+        value = json.loads(metadata[b"provenance"])
+        what = mutate_json(value, rng)
+        text = json.dumps(value).encode()
+        metadata[b"provenance"] = text
+        metadata[b"provenance_digest"] = blake2b(text, digest_size=32).hexdigest().encode()
+    schema = table.schema.empty_table().schema  # a schema of its own
+    for at, field in enumerate(fields):
+        schema = schema.set(at, field)
+    pq.write_table(table.cast(schema).replace_schema_metadata(metadata), path)
+    return what
+
+
 CARDS = ["T", "'text'", "''", "-1", "0", "1E400", "9" * 60, "1D0", "(1, 2)", "'" + "x" * 60 + "'"]
 
 

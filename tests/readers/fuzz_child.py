@@ -31,6 +31,7 @@ from attribute_mutations import (
     mutate_fits,
     mutate_hdf5,
     mutate_mock_hdf5,
+    mutate_parquet,
     mutate_safetensors,
 )
 from galaxies_samples import catalogue
@@ -329,6 +330,10 @@ FIXTURES = {
     "mock-hdf5": Fixture(
         lambda folder: _mock(folder, "mock.hdf5"), mock_content, mutate=mutate_mock_hdf5
     ),
+    "mock-parquet": Fixture(
+        lambda folder: _mock(folder, "mock.parquet"), mock_content, mutate=mutate_parquet
+    ),
+    "mock-fits-gz": Fixture(lambda folder: _mock(folder, "mock.fits.gz"), mock_content),
 }
 # Read with checksums of their own, or none: only what they state is changed here.
 STATED = {name: fixture for name, fixture in FIXTURES.items() if fixture.mutate} | {

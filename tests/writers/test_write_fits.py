@@ -324,7 +324,7 @@ def test_a_writing_that_fails_does_not_wait_for_the_digest(path, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "_encoded", fail)
+    monkeypatch.setattr(module, "encoded", fail)
     with pytest.raises(OutputError, match="No space"):
         write(catalogue(10), path)
     assert not waiting.is_set()
@@ -410,7 +410,7 @@ def test_other_files_are_not_ours(path):
 
 def test_damage_while_writing_is_an_internal_error(path, monkeypatch):
     path.write_text("old")
-    monkeypatch.setattr(module, "_encoded", lambda *_: iter([b"x" * 10]))
+    monkeypatch.setattr(module, "encoded", lambda *_: iter([b"x" * 10]))
     with pytest.raises(InternalError, match="verification"):
         write(catalogue(50), path)
     assert path.read_text() == "old"

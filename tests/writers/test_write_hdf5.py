@@ -13,9 +13,9 @@ from write_samples import H, catalogue, in_file
 
 from mockgal.columns import GALAXY_COLUMNS
 from mockgal.errors import CorruptFileError, InternalError
+from mockgal.system.files.disk import Disk
 from mockgal.types import GalaxyCatalog
 from mockgal.writers import hdf5 as module
-from mockgal.writers import hdf5_file
 from mockgal.writers.fits import FITSWriter
 from mockgal.writers.hdf5 import HDF5Writer, verify_hdf5
 
@@ -137,7 +137,7 @@ def test_missing_rows_are_an_internal_error(path, monkeypatch):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_amid_hdf5_stops_the_writing_and_is_not_lost(path, monkeypatch, number):
     path.write_text("old")
-    real, calls = hdf5_file.Disk.write, []
+    real, calls = Disk.write, []
 
     def write_and_signal(self, data):
         calls.append(1)
@@ -148,7 +148,7 @@ def test_a_signal_amid_hdf5_stops_the_writing_and_is_not_lost(path, monkeypatch,
     def terminate(*_):
         raise SystemExit(143)
 
-    monkeypatch.setattr(hdf5_file.Disk, "write", write_and_signal)
+    monkeypatch.setattr(Disk, "write", write_and_signal)
     former = signal.signal(signal.SIGTERM, terminate)
     try:
         with pytest.raises((KeyboardInterrupt, SystemExit)):

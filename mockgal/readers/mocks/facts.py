@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -321,6 +322,36 @@ def _snapshot(
             f"{file.where}: {error.where}", error.found, error.expected, error.fix or _AGAIN
         ) from error
     return snapshot, stated is not None or units == "h"
+
+
+def check_digest(text: str, digest: object, where: str) -> None:
+    """Raise if the JSON has not the digest that is stored beside it.
+
+    Raises
+    ------
+    CorruptFileError
+    """
+    found = blake2b(text.encode("utf-8", "surrogateescape"), digest_size=32).hexdigest()
+    if digest != found:
+        raise CorruptFileError(where, f"a text of digest {found}", shown(digest), _AGAIN)
+
+
+def check_unit(where: str, column: Column, units: str, stated: tuple[Any, Any]) -> None:
+    """Raise if the unit string and the power of h of a column are not those of the file's units.
+
+    Raises
+    ------
+    UnitsError
+    """
+    unit, h_power = unit_in_file(column, units)
+    expected = ("" if h_power else unit, h_power)
+    if tuple(map(type, stated)) != (str, int) or stated != expected:
+        raise UnitsError(
+            where,
+            f"unit and power of h {shown(stated)} for {column.name}",
+            f"{expected} in a file with units {units}",
+            _AGAIN,
+        )
 
 
 def unit_in_file(column: Column, units: str) -> tuple[str, int]:

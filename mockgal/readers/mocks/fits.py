@@ -1,4 +1,8 @@
-"""Catalogues of mockgal in FITS: exactly the HDUs, keywords and columns that the writer makes."""
+"""Catalogues of mockgal in FITS: exactly the HDUs, keywords and columns that the writer makes.
+
+A file may be compressed with gzip. It is then decompressed three times: to know its size, to get at
+the provenance, and for the rows.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +21,20 @@ from ...errors import (
     CorruptFileError,
     FormatError,
     HeaderError,
-    InputError,
     MissingDatasetError,
     MockgalError,
-    UnitsError,
     listed,
     shown,
 )
 from ...layout import CATALOGUE_HDUS, ESSENTIALS, FITS_CODES, NUMBERED_ESSENTIALS
-from ...protocols import MockOptions
 from ...system.files import fits_file
 from ...system.files.fits_file import AGAIN, HDU
+from ...system.files.gzipped import opened, size_of
 from ...types import Array, GalaxyCatalog
 from ..hdf5 import safe
 from . import facts as galaxies_facts
 from .facts import Facts
-from .ours import Ours
+from .ours import BY_HAND, Rewritable
 
 _FOREIGN = (
     "this reads only what mockgal wrote; read a survey's table with astropy.table.Table.read, and "
@@ -42,10 +44,6 @@ _FOREIGN = (
 _IDENTITY = ("UNITSYS", "NGAL", "CONTDIG")
 _PER_COLUMN = ("TTYPE", "TFORM", "TUNIT", "TCOMM", "THPOW")
 CHANGED = "CHANGED"  # keyword of the table: why somebody changed it
-_BY_HAND = (
-    "copy the file again; or, if you made it from a mock of mockgal, say why: "
-    '--changed-by-hand "WHY"'
-)
 _TOLERANCE = 1e-10  # a card has room for about 12 digits
 
 
@@ -104,16 +102,21 @@ class FITSCatalogue:
 
 def detect(path: Path) -> bool:
     """Return whether the first HDUs at ``path`` are those of a mockgal catalogue; never raise."""
+    table = _first_table(path)
+    return table is not None and table.name == CATALOGUE_HDUS[1] and not _absent(table)
+
+
+def _first_table(path: Path) -> HDU | None:
+    """Return the second HDU, of which only the header needs to be whole; never raise."""
     try:
-        with open(path, "rb") as file:
-            primary = fits_file.read_hdu(file, path, 0)
-            table = fits_file.read_hdu(file, path, primary.end, whole=False)
+        with opened(path) as file:
+            primary = fits_file.read_hdu(file, path, 0, whole=False)
+            return fits_file.read_hdu(file, path, primary.end, whole=False)
     except (MockgalError, OSError):
-        return False
-    return table.name == CATALOGUE_HDUS[1] and not _absent(table)
+        return None
 
 
-class FITSMocks(Ours):
+class FITSMocks(Rewritable):
     """Reader of catalogues that mockgal wrote in FITS."""
 
     name: ClassVar[str] = "fits"
@@ -125,37 +128,18 @@ class FITSMocks(Ours):
     def _open(self, path: Path) -> AbstractContextManager[FITSCatalogue]:
         return open_catalogue(path)
 
-    def read(self, path: Path, options: MockOptions) -> GalaxyCatalog:
-        """Return the catalogue at ``path``, also one that states why it was changed."""
-        reason = self._reason(path, options)
-        if reason is None:
-            return super().read(path, options)
+    def _stated_reason(self, path: Path) -> str | None:
+        table = _first_table(path)
+        reason = table.cards.get(CHANGED) if table else None
+        return reason if isinstance(reason, str) and reason.strip() else None
+
+    def _read_changed(
+        self, path: Path, names: tuple[str, ...] | None, reason: str
+    ) -> GalaxyCatalog:
         # Only here: astropy's tables take a second to load.
-        from .changed import read_changed
+        from .changed_fits import read_changed
 
-        return read_changed(path, options.columns, reason)
-
-    def describe(self, path: Path, options: MockOptions) -> dict[str, Any]:
-        """Describe the catalogue at ``path``; see `Ours`."""
-        reason = self._reason(path, options)
-        return super().describe(path, options._replace(changed_by_hand=reason))
-
-    def _reason(self, path: Path, options: MockOptions) -> str | None:
-        if options.changed_by_hand is None:
-            return stated_reason(path)
-        return options.changed_by_hand
-
-
-def stated_reason(path: Path) -> str | None:
-    """Return the reason in the keyword CHANGED of the table of a FITS file, or None."""
-    try:
-        with open(path, "rb") as file:
-            primary = fits_file.read_hdu(file, path, 0)
-            table = fits_file.read_hdu(file, path, primary.end, whole=False)
-    except (MockgalError, OSError):
-        return None
-    reason = table.cards.get(CHANGED)
-    return reason if isinstance(reason, str) and reason.strip() else None
+        return read_changed(path, names, reason)
 
 
 @contextmanager
@@ -172,15 +156,11 @@ def open_catalogue(path: Path) -> Iterator[FITSCatalogue]:
         Other statements contradict each other, or the file is unsafe.
     """
     safe.check_regular(path)
-    try:
-        file = open(path, "rb")  # noqa: SIM115 - closed below, apart from errors in the block
-    except OSError as error:
-        raise InputError(path, str(error), "a file that can be read") from error
-    with file:
+    with opened(path) as file:
         table, provenance = _hdus(file, path)
         text = fits_file.read_data(file, provenance, galaxies_facts.MAX_JSON)
         facts = galaxies_facts.parse(
-            text.decode("latin-1"), f"{provenance.where}/json", path, provenance.end
+            text.decode("latin-1"), f"{provenance.where}/json", path, path.stat().st_size
         )
         _check_table(table, facts)
         yield FITSCatalogue(facts, file, table)
@@ -196,7 +176,7 @@ def _hdus(file: BinaryIO, path: Path) -> tuple[HDU, HDU]:
             f"the HDUs {', '.join(CATALOGUE_HDUS)}",
             _FOREIGN,
         )
-    size = file.seek(0, 2)
+    size = size_of(file)
     if size == primary.end:
         raise _cut(path, size, ["PRIMARY"])
     table = fits_file.read_hdu(file, path, primary.end)
@@ -257,7 +237,7 @@ def _cut(path: Path, size: int, present: list[str]) -> CorruptFileError:
         path,
         f"a file of {size} bytes that ends after the HDU {present[-1]}",
         f"the HDUs {', '.join(CATALOGUE_HDUS)}",
-        AGAIN if len(present) == 1 else _BY_HAND,
+        AGAIN if len(present) == 1 else BY_HAND,
     )
 
 
@@ -329,15 +309,8 @@ def _check_table(table: HDU, facts: Facts) -> None:
                 f"{kind!r}",
                 AGAIN,
             )
-        unit, h_power = galaxies_facts.unit_in_file(column, facts.units)
         stated = table.cards.get(f"TUNIT{n}", ""), table.cards.get(f"THPOW{n}", 0)
-        if stated != ("" if h_power else unit, h_power):
-            raise UnitsError(
-                f"{table.where}@TUNIT{n}",
-                f"unit and power of h {stated} for {name}",
-                f"{('' if h_power else unit, h_power)} in a file with units {facts.units}",
-                AGAIN,
-            )
+        galaxies_facts.check_unit(f"{table.where}@TUNIT{n}", column, facts.units, stated)
     layout, row_bytes = (
         (table.count("NAXIS1"), table.count("NAXIS2")),
         _record(facts.declared).itemsize,

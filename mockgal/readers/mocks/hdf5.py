@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
@@ -25,9 +24,7 @@ from ...errors import (
     InputError,
     MissingDatasetError,
     MockgalError,
-    UnitsError,
     listed,
-    shown,
 )
 from ...layout import BUNDLE_ATTRIBUTE, COMPLETE, GALAXIES, PROVENANCE, PROVENANCE_DIGEST
 from ...types import Array
@@ -156,9 +153,8 @@ def _facts(path: Path, file: h5py.File) -> Facts:
     where = f"{path}:/@{PROVENANCE}"
     text = _provenance(file, where)
     digest = headers.text(file, "/", PROVENANCE_DIGEST, None)
-    found = blake2b(text.encode("utf-8", "surrogateescape"), digest_size=32).hexdigest()
-    if digest is not None and digest != found:
-        raise CorruptFileError(where, f"a text of digest {found}", f"{digest}", _AGAIN)
+    if digest is not None:
+        galaxies_facts.check_digest(text, digest, where)
     facts = galaxies_facts.parse(text, where, path, path.stat().st_size)
     with safe.translated(safe.where_of(file, "/")):
         safe.check_number_of_names(f"{path}:/", h5py.h5a.get_num_attrs(file.id))
@@ -216,16 +212,11 @@ def _dataset(file: h5py.File, column: Column, facts: Facts) -> h5py.Dataset:
             "Fletcher-32 checksums, as mockgal writes them",
             "make the file again; to repack it, keep the checksums: h5repack -f FLET OLD NEW",
         )
-    unit, h_power = galaxies_facts.unit_in_file(column, facts.units)
-    stated = tuple(headers.attribute(file, path, key, None) for key in ("unit", "h_power"))
-    plain = isinstance(stated[0], str) and isinstance(stated[1], int)
-    if not plain or stated != ("" if h_power else unit, h_power):
-        raise UnitsError(
-            where,
-            f"unit and power of h {shown(stated)}",
-            f"{('' if h_power else unit, h_power)} in a file with units {facts.units}",
-            _AGAIN,
-        )
+    stated = (
+        headers.attribute(file, path, "unit", None),
+        headers.attribute(file, path, "h_power", None),
+    )
+    galaxies_facts.check_unit(where, column, facts.units, stated)
     return data
 
 

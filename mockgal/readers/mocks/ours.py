@@ -26,6 +26,11 @@ from .facts import IDS, Facts
 from .values import AGAIN, check_ids, check_values, internal
 
 _OR_SAY_WHY = f'{AGAIN}; if you changed it on purpose, --changed-by-hand "WHY"'
+# Of a file whose rows or columns another program may have changed.
+BY_HAND = (
+    "copy the file again; or, if you made it from a mock of mockgal, say why: "
+    '--changed-by-hand "WHY"'
+)
 
 
 class Catalogue(Protocol):
@@ -61,7 +66,7 @@ class Ours(ABC):
         """Return the catalogue at ``path``; see `mockgal.readers.mocks.reader.read_galaxies`."""
         reason = options.changed_by_hand
         if reason is not None:
-            # Only here: astropy's tables take a second to load.
+            # Only here: astropy's units take a while to load.
             from .changed import as_changed, check_reason
 
             check_reason(reason)
@@ -116,6 +121,37 @@ class Ours(ABC):
             facts = catalogue.facts
             parts = (part for _, part in _converted(catalogue, facts.columns, options.chunk_rows))
             return _description(path, self.name, facts, parts)
+
+
+class Rewritable(Ours):
+    """A reader of a format that other programs write anew, with other rows and columns."""
+
+    @abstractmethod
+    def _stated_reason(self, path: Path) -> str | None:
+        """Return the reason that a file states for having been changed, or None; never raise."""
+
+    @abstractmethod
+    def _read_changed(
+        self, path: Path, names: tuple[str, ...] | None, reason: str
+    ) -> GalaxyCatalog:
+        """Return the catalogue in a file that was changed for this reason."""
+
+    def read(self, path: Path, options: MockOptions) -> GalaxyCatalog:
+        """Return the catalogue at ``path``, also one that states why it was changed."""
+        reason = self._reason(path, options)
+        if reason is None:
+            return super().read(path, options)
+        return self._read_changed(path, options.columns, reason)
+
+    def describe(self, path: Path, options: MockOptions) -> dict[str, Any]:
+        """Describe the catalogue at ``path``; see `Ours`."""
+        reason = self._reason(path, options)
+        return super().describe(path, options._replace(changed_by_hand=reason))
+
+    def _reason(self, path: Path, options: MockOptions) -> str | None:
+        if options.changed_by_hand is None:
+            return self._stated_reason(path)
+        return options.changed_by_hand
 
 
 def described(path: Path, format: str, galaxies: GalaxyCatalog) -> dict[str, Any]:

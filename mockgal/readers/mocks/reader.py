@@ -15,15 +15,17 @@ from typing import Any
 from ... import registry
 from ...errors import CorruptFileError, FormatError, UnsafeInputError, UsageError
 from ...protocols import MockOptions, MockReader
+from ...system.files import gzipped
 from ...system.memory import BOMB_BYTES, BOMB_RATIO
 from ...types import GalaxyCatalog
+from .. import parquet_file
 from ..hdf5 import safe
 from .ours import described, wanted
 from .values import AGAIN, check_ids, check_values
 
 CHUNK_ROWS = MockOptions().chunk_rows
 
-_HDF5_MAGIC, _FITS_MAGIC, _GZIP_MAGIC = b"\x89HDF\r\n\x1a\n", b"SIMPLE  =", b"\x1f\x8b"
+_HDF5_MAGIC, _FITS_MAGIC = b"\x89HDF\r\n\x1a\n", b"SIMPLE  ="
 
 
 def read_galaxies(
@@ -38,16 +40,16 @@ def read_galaxies(
     Parameters
     ----------
     path : path-like
-        A FITS or HDF5 file, or one of a plug-in's format.
+        A FITS (plain or compressed with gzip), HDF5 or Parquet file, or one of a plug-in's format.
     columns : iterable of str, optional
         Names of `mockgal.columns.GALAXY_COLUMNS`; by default, all columns of the file. The ids
         ``galaxy_id`` and ``halo_id`` are always read.
     chunk_rows : int
         Rows held in memory beside the result, which does not depend on it.
     changed_by_hand : str, optional
-        Why the values of a file, or the rows or columns of a FITS file, are not those that mockgal
-        wrote. The keyword CHANGED of the file may also state it. See
-        `mockgal.readers.mocks.changed`.
+        Why the values of a file, or the rows or columns of a FITS or Parquet file, are not those
+        that mockgal wrote. The keyword CHANGED of FITS, or ``changed`` of Parquet's metadata, may
+        also state it. See `mockgal.readers.mocks.changed`.
 
     Returns
     -------
@@ -199,17 +201,23 @@ def _begins_as(path: Path) -> str:
     safe.check_regular(path)
     with open(path, "rb") as file:
         begin = file.read(16)
+    if begin.startswith(parquet_file.MAGIC):
+        return "parquet"
+    if begin.startswith(gzipped.MAGIC):
+        with gzipped.opened(path) as file:
+            content = file.read(len(_FITS_MAGIC))
+        if content == _FITS_MAGIC:
+            return "fits"
+        raise FormatError(
+            path,
+            f"a compressed file (gzip), whose content begins with {content!r}",
+            "FITS, HDF5 or Parquet, of which only FITS may be compressed with gzip",
+            "uncompress it: gunzip --keep FILE.gz",
+        )
     if begin.startswith(_FITS_MAGIC):
         return "fits"
     if begin.startswith(_HDF5_MAGIC) or path.suffix.lower() in (".hdf5", ".h5"):
         return "hdf5"
-    if begin.startswith(_GZIP_MAGIC):
-        raise FormatError(
-            path,
-            "a compressed file (gzip)",
-            "a FITS or HDF5 file",
-            "uncompress it: gunzip --keep FILE.gz",
-        )
     if path.suffix.lower() in (".fits", ".fit"):
         raise CorruptFileError(
             path, f"a file that begins with {begin!r}", f"{_FITS_MAGIC!r}", AGAIN
@@ -217,6 +225,6 @@ def _begins_as(path: Path) -> str:
     raise FormatError(
         path,
         f"a file that begins with {begin!r}",
-        "a FITS or HDF5 file that mockgal wrote",
+        "a FITS, HDF5 or Parquet file that mockgal wrote",
         "give the path of the catalogue",
     )

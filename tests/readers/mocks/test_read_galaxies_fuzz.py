@@ -59,6 +59,15 @@ def test_no_damage_of_fits_goes_unseen(tmp_path, units, n):
 
 
 @pytest.mark.parametrize("units", ["h", "h-free"])
+@pytest.mark.parametrize("n", [0, 150])
+def test_damage_of_parquet_is_seen_or_harmless(tmp_path, units, n):
+    path = written(catalogue(n), tmp_path / "a.parquet", units)
+    galaxies, size = read_galaxies(path), path.stat().st_size
+    refused, _ = outcomes(path, galaxies, np.arange(size), 300, seed=n)
+    assert refused > 100  # most of the footer repeats what is elsewhere
+
+
+@pytest.mark.parametrize("units", ["h", "h-free"])
 @pytest.mark.parametrize("n", [0, 150, 40_000])
 def test_damage_of_hdf5_is_seen_or_harmless(tmp_path, monkeypatch, units, n):
     monkeypatch.setenv("MOCKGAL_HDF5_SECONDS", "2")  # in which whole files are read many times
