@@ -15,13 +15,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..columns import StoredDigests
 from ..errors import CorruptFileError
+from ..system.arrow import from_arrow, parquet_module, parquet_reader, to_arrow
 from ..system.files.atomic import atomic_output
 from ..system.files.disk import new_file
-from ..system.optional import optional
 from ..types import GalaxyCatalog
 from .provenance import (
     NO_DIGEST,
@@ -54,7 +52,7 @@ class ParquetWriter:
         ------
         UsageError
         """
-        optional("pyarrow.parquet", f"format {self.name}")
+        parquet_module(f"format {self.name}")
 
     def write(
         self,
@@ -71,7 +69,7 @@ class ParquetWriter:
         Rows are read twice: pyarrow gives other programs only those metadata that are known when it
         opens the file, and so the digests come first.
         """
-        parquet = optional("pyarrow.parquet", path)
+        parquet = parquet_module(path)
         stored = StoredDigests(column.column for column in file_columns(galaxies, units))
         blank = describe(galaxies, units, NO_DIGEST, stored)
         data = sum(column.values.nbytes for column in blank.columns)
@@ -137,7 +135,7 @@ def _group(schema: Any, columns: tuple[FileColumn, ...], start: int, stop: int) 
     """Return rows as a `pyarrow.Table`."""
     import pyarrow as pa
 
-    return pa.table([pa.array(column.rows(start, stop)) for column in columns], schema=schema)
+    return pa.table([to_arrow(column.rows(start, stop)) for column in columns], schema=schema)
 
 
 def _metadata(content: FileContent) -> dict[str, str]:
@@ -161,14 +159,13 @@ def _verify(path: Path, schema: Any, content: FileContent, stored: StoredDigests
     ------
     CorruptFileError
     """
-    parquet = optional("pyarrow.parquet", path)
     read = StoredDigests(column.column for column in content.columns)
     try:
-        with parquet.ParquetFile(path, page_checksum_verification=True) as file:
+        with open(path, "rb") as source, parquet_reader(source, path) as file:
             found, rows = file.schema_arrow, file.metadata.num_rows
             for batch in file.iter_batches(_BATCH, use_threads=False):
                 for name in batch.schema.names:
-                    read.add(name, np.asarray(batch.column(name)))
+                    read.add(name, from_arrow(batch.column(name)))
     except (OSError, ValueError, LookupError) as error:  # pyarrow's errors are of these
         raise CorruptFileError(path, str(error), "a complete file") from error
     if rows != content.rows or not found.equals(schema, check_metadata=True):

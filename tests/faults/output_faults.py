@@ -121,6 +121,8 @@ def install():
 def cases():
     """For each case the name of its output, and what writes version 0 or 1 to a path."""
     sys.path[:0] = [str(Path(__file__).parents[1] / "writers")]
+    # what a writer imports takes longer than what it writes, and each fork would
+    import pyarrow.parquet  # noqa: F401
     from write_samples import catalogue, matter_scene
 
     from mockgal.registry import load
@@ -402,8 +404,6 @@ def forbidden(case, folder):
     """A folder that may not be written to, by one who is not root."""
     trial = Trial(case, folder)
     trial.restore()
-    import astropy.io.fits  # noqa: F401 - whoever is not root may not read the library
-
     os.chmod(folder, 0o555)
 
     def write():

@@ -159,6 +159,6 @@ def test_a_signal_amid_the_writing_stops_it_and_is_not_lost(path, monkeypatch, n
 def test_without_pyarrow_it_is_refused_before_any_work(demo_bundle, path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     monkeypatch.setattr(pipeline, "read", None)
-    with pytest.raises(UsageError, match=r"no package pyarrow.*mockgal\[formats\]") as caught:
+    with pytest.raises(UsageError, match=r"no pyarrow.*mockgal\[formats\]") as caught:
         pipeline.build(Recipe(sim=demo_bundle, painter="hod", out=path))
     assert caught.value.exit_code == 2

@@ -14,6 +14,7 @@ import numpy as np
 
 from ...columns import GALAXY_COLUMNS, Column
 from ...errors import BadValueError
+from ...system.arrow import from_arrow
 from ...system.memory import check_memory
 from ...types import GalaxyCatalog
 from .changed import COPIES, Changed, as_changed, check_reason, our_columns
@@ -81,4 +82,9 @@ def _changed(path: Path, file: Any, column: Column, units: str) -> Changed:
         unit = None if units == "h" and column.h_power else column.file_unit
     else:
         unit = stated[:_LONGEST_UNIT].decode("utf-8", "replace") or None
-    return Changed(np.asarray(values), bool(values.null_count), unit)
+    missing = bool(values.null_count)
+    if missing:
+        values = values.drop_null()
+    parts = [from_arrow(part) for part in values.chunks]
+    kind = np.dtype(field.type.to_pandas_dtype())
+    return Changed(np.concatenate([np.empty(0, kind), *parts]), missing, unit)

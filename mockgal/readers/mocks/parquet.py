@@ -28,8 +28,8 @@ from ...errors import (
     shown,
 )
 from ...layout import PROVENANCE, PROVENANCE_DIGEST
+from ...system.arrow import from_arrow, parquet_reader
 from ...system.files import plain_json
-from ...system.optional import optional
 from ...types import Array, GalaxyCatalog
 from .. import parquet_file
 from ..hdf5 import safe
@@ -78,7 +78,7 @@ class ParquetCatalogue:
                 batch = next(batches, None)
                 if batch is None:
                     break
-                part = {name: np.asarray(batch.column(name)) for name in names}
+                part = {name: from_arrow(batch.column(name)) for name in names}
             yield start, part
             start += batch.num_rows
         if start != self.facts.rows:
@@ -262,11 +262,10 @@ def open_columns(path: Path, footer: Footer, names: tuple[str, ...]) -> Iterator
     UnsafeInputError
         A column has a type that a program has to be told of.
     """
-    parquet = optional("pyarrow.parquet", path)
     with open(path, "rb") as source:
         parquet_file.check_pages(source, footer, set(names))
         with translated(path):
-            file = parquet.ParquetFile(source, page_checksum_verification=True)
+            file = parquet_reader(source, path)
         with file:
             with translated(path):
                 kinds = {field.name: field.type for field in file.schema_arrow}

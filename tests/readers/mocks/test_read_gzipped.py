@@ -33,7 +33,7 @@ def test_files_of_other_programs(path, tmp_path):
 
 def test_damage(path):
     raw = path.read_bytes()
-    for length in (1, 5, 20, len(raw) // 2, len(raw) - 4):
+    for length in (5, 20, len(raw) // 2, len(raw) - 4):
         path.write_bytes(raw[:length])
         with pytest.raises(CorruptFileError):
             read_galaxies(path)
