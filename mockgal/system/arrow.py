@@ -5,6 +5,7 @@ pyarrow's own conversions import pandas, if that is installed, which takes longe
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 
 _BUFFER = 1 << 18  # bytes of a column read at a time
+_MOST_STRING = 100 << 20  # bytes of a text in the footer
 
 
 def parquet_module(where: object) -> Any:
@@ -40,12 +42,12 @@ def parquet_module(where: object) -> Any:
     return pyarrow.parquet
 
 
-def parquet_reader(file: BinaryIO, where: object) -> Any:
+def parquet_reader(file: BinaryIO | Path, where: object) -> Any:
     """Return a `pyarrow.parquet.ParquetFile` that holds few pages and checks their sums.
 
     Parameters
     ----------
-    file : binary file
+    file : binary file or Path
         pyarrow refuses paths that are not UTF-8.
     where : object
         See `parquet_module`.
@@ -55,6 +57,7 @@ def parquet_reader(file: BinaryIO, where: object) -> Any:
         page_checksum_verification=True,
         pre_buffer=False,  # else it holds the whole file
         buffer_size=_BUFFER,
+        thrift_string_size_limit=_MOST_STRING,
     )
 
 

@@ -44,7 +44,8 @@ def writer_for(path: Path, *, compress: bool = False) -> FileWriter:
     """
     writers = dict(registry.working("writers"))
     extensions = {end: name for name in reversed(writers) for end in writers[name].extensions}
-    ends = [end for end in extensions if path.name.lower().endswith(end) and path.stem]
+    name = path.name.lower()
+    ends = [end for end in extensions if name.endswith(end) and name != end]
     if not ends:
         raise UsageError(
             path,

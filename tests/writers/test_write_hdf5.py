@@ -11,8 +11,9 @@ import pytest
 from astropy.units import Unit
 from write_samples import H, catalogue, in_file
 
+import mockgal
 from mockgal.columns import GALAXY_COLUMNS
-from mockgal.errors import CorruptFileError, InternalError
+from mockgal.errors import CorruptFileError, InternalError, UsageError
 from mockgal.system.files.disk import Disk
 from mockgal.types import GalaxyCatalog
 from mockgal.writers import hdf5 as module
@@ -69,6 +70,31 @@ def test_the_facts_are_those_of_the_fits_file(path, tmp_path):
     from astropy.table import Table
 
     assert Table.read(tmp_path / "a.fits", hdu="PROVENANCE")["json"][0] == facts["provenance"]
+
+
+def test_compressed_it_is_the_same_catalogue(tmp_path):
+    galaxies, paths = catalogue(20_000), [tmp_path / "plain.hdf5", tmp_path / "small.hdf5"]
+    for path, compress in zip(paths, (False, True), strict=True):
+        mockgal.write(galaxies, path, compress=compress)
+    assert paths[1].stat().st_size < 0.9 * paths[0].stat().st_size
+    with h5py.File(paths[0]) as plain, h5py.File(paths[1]) as small:
+        assert dict(plain.attrs) == dict(small.attrs)  # the digests are among them
+        for name, data in small["galaxies"].items():
+            assert (data.compression, data.shuffle, data.fletcher32) == ("gzip", True, True)
+            np.testing.assert_array_equal(data[:], plain["galaxies"][name][:])
+    first, second = map(mockgal.read_galaxies, paths)
+    assert first.digest() == second.digest()
+
+
+def test_which_formats_compress(tmp_path):
+    galaxies = catalogue(3)
+    with pytest.raises(UsageError, match=r"--compress.*name it .hdf5 or .parquet or .fits.gz"):
+        mockgal.write(galaxies, tmp_path / "a.fits", compress=True)
+    for name in ("a.parquet", "a.fits.gz", "a.h5", "A.FITS.GZ"):
+        mockgal.write(galaxies, tmp_path / name, compress=True)
+    for name in (".fits", "a.gz", "fits.gz", "a"):
+        with pytest.raises(UsageError, match="extension"):
+            mockgal.write(galaxies, tmp_path / name)
 
 
 def test_provenance_of_any_size_is_an_attribute(path):

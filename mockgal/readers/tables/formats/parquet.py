@@ -8,40 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from ....errors import CorruptFileError, MockgalError, UsageError
+from ....errors import CorruptFileError, MockgalError
+from ....system.arrow import parquet_reader
 from ....types import Array
 from ..table import FLOAT, MOST_COLUMNS, Field, Pieces, Table, check_size
 
 MAGIC = b"PAR1"
 
 _UNITS = (b"unit", b"units", b"Unit", b"Units")
-_MOST_STRING = 100 << 20  # bytes of a text in the footer
 _AGAIN = "copy the file again and compare its checksum with the source's, or write it again"
 
 
-def _pyarrow(path: Path) -> Any:
-    """Return pyarrow's module of Parquet."""
-    try:
-        import pyarrow.parquet as module
-    except ImportError as error:
-        raise UsageError(
-            path,
-            "a Parquet file, and no pyarrow to read it",
-            "pyarrow",
-            "pip install 'mockgal[formats]', or pip install pyarrow",
-        ) from error
-    return module
-
-
 def _open(path: Path) -> Any:
-    module = _pyarrow(path)
     try:
-        return module.ParquetFile(
-            path,
-            memory_map=False,
-            page_checksum_verification=True,
-            thrift_string_size_limit=_MOST_STRING,
-        )
+        return parquet_reader(path, path)
+    except MockgalError:
+        raise
     except Exception as error:  # pyarrow's own, OSError, or what thrift raises
         raise _damaged(path, error) from error
 
