@@ -44,8 +44,9 @@ def writer_for(path: Path, *, compress: bool = False) -> FileWriter:
     """
     writers = dict(registry.working("writers"))
     extensions = {end: name for name in reversed(writers) for end in writers[name].extensions}
-    name = path.name.lower()
-    ends = [end for end in extensions if name.endswith(end) and name != end]
+    ends = [
+        end for end in extensions if path.name.lower().endswith(end) and len(path.name) > len(end)
+    ]
     if not ends:
         raise UsageError(
             path,
