@@ -19,6 +19,7 @@ from mockgal.cli import cli
 from mockgal.columns import GALAXY_COLUMNS, HALO_COLUMNS, Column
 from mockgal.options import KINDS
 from mockgal.painters.hod import columns as hod_columns
+from mockgal.readers.tables.declared import Declared
 from mockgal.statistics.names import UNITS
 from mockgal.statistics.result import DETECTABLE, FORMAT
 
@@ -334,8 +335,56 @@ def faults() -> str:
     return text
 
 
+def formats() -> str:
+    """The page on formats of simulations."""
+    readers = {name: registry.load("readers", name) for name in registry.built_in("readers")}
+    text = (
+        "# Formats of simulations\n" + _NOTE + "\n"
+        "The format is found from the content, never from the name; `--format` overrides it. What "
+        "a file does not state, mockgal asks for, with the options to give it. "
+        "[Read your own simulation](../how-to/read-your-simulation.md) says what to point at. "
+        "Particles and density grids of other formats can be given "
+        "[beside a catalogue](../how-to/matter-beside-halos.md).\n\n"
+        "*Made* files are written by the tests in the layout that the code's documentation "
+        "publishes: no real file of that format was at hand.\n\n"
+        "| `--format` | what | read | units in the file | asked for | tests read | needs |\n"
+        "|---|---|---|---|---|---|---|\n"
+    )
+    for name, reader in readers.items():
+        about = reader.about
+        text += (
+            f"| `{name}` | {about.title} | {about.reads} | {about.units} | {about.asked} | "
+            f"{about.tested_on} | {about.library} |\n"
+        )
+    text += (
+        "\n## Columns of formats with fixed names\n\nUnits in brackets are those of the format; "
+        "without brackets the file states them. Of several columns the first that is there is "
+        "read. `--columns` overrides any of them.\n"
+    )
+    for name, reader in readers.items():
+        if not issubclass(reader, Declared):
+            continue
+        text += f"\n### {name}\n\n| quantity | columns |\n|---|---|\n"
+        for quantity, ways in reader.columns.items():
+            ways = (ways,) if isinstance(ways, str) else ways
+            text += f"| {quantity} | {', else '.join(f'`{way}`' for way in ways)} |\n"
+        if reader.host_masses:
+            unit = f" [{reader.mass_unit}]" * bool(reader.mass_unit)
+            listed = ", ".join(f"{key} `{column}`" for key, column in reader.host_masses.items())
+            text += f"| host_mass{unit}, the first by default | {listed} |\n"
+        if reader.phantom:
+            text += f"| left out and counted | rows with `{reader.phantom}` |\n"
+        if reader.may_lack_mass:
+            text += (
+                "| left out and counted | hosts whose mass is 0, negative or NaN, and their "
+                "satellites |\n"
+            )
+    return text
+
+
 PAGES = {
     "columns.md": columns,
+    "formats.md": formats,
     "exit-codes.md": exit_codes,
     "hod-calibration.md": hod_calibration,
     "command-line.md": command_line,

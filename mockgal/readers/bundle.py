@@ -57,6 +57,7 @@ from ..protocols import ReadOptions
 from ..system.files import plain_json
 from ..types import MASS_DEFINITIONS, HaloCatalog, ParticleChunk, Particles, Scene, Snapshot
 from . import chunks, given
+from .about import About
 from .checks import physics
 from .checks.values import MEASURED, halo_catalog
 from .chunks import FileSet
@@ -92,6 +93,12 @@ class BundleReader:
     """Reader of the bundles that `mockgal pack` writes."""
 
     name = "bundle"
+    about = About(
+        "bundle of mockgal (HDF5)",
+        "hosts, subhalos, particles",
+        "Msun/h, comoving Mpc/h, km/s",
+        tested_on="bundles that mockgal packs",
+    )
 
     def detect(self, path: Path) -> bool:
         """Return whether ``path`` is a bundle; never raise for other formats."""

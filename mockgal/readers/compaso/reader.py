@@ -44,6 +44,7 @@ from ...system.ids import whole
 from ...system.memory import check_memory
 from ...types import HaloCatalog, Scene, Snapshot, SourceFile
 from .. import chunks
+from ..about import About
 from ..checks import values
 from ..checks.regions import empty_region
 from ..hdf5.stored import COPY_AGAIN
@@ -70,6 +71,13 @@ class CompasoReader:
     """Halos of CompaSO (AbacusSummit): halo_info_NNN.asdf, with cleaning and particles."""
 
     name = "compaso"
+    about = About(
+        "CompaSO of Abacus, as of AbacusSummit (ASDF)",
+        "hosts, particles",
+        "unit box, stated in the header",
+        tested_on="a real small box (abacusutils); made boxes",
+        library="`pip install 'mockgal[formats]'`",
+    )
 
     def detect(self, path: Path) -> bool:
         """Return whether ``path`` holds halos of CompaSO; never raise for other formats."""

@@ -43,6 +43,7 @@ from ...protocols import ReadOptions
 from ...system.ids import Ids, whole
 from ...types import Scene, Snapshot
 from .. import given
+from ..about import About
 from ..checks import physics, values
 from ..checks.nesting import top_hosts
 from ..hdf5 import headers, safe
@@ -93,6 +94,13 @@ class HalotoolsReader:
     """Halo tables of halotools: files of its cache, and catalogue objects."""
 
     name = "halotools"
+    about = About(
+        "cached halo tables of halotools (HDF5), catalogue objects",
+        "hosts and subhalos",
+        "Msun/h, comoving Mpc/h, km/s",
+        asked="cosmology",
+        tested_on="files and objects that halotools writes",
+    )
 
     def detect(self, path: Path) -> bool:
         """Return whether ``path`` is a file of halotools' cache; never raise for other formats."""

@@ -33,6 +33,7 @@ from ...layout import MASS_DEFINITIONS_IN_FILE
 from ...protocols import ReadOptions
 from ...types import HaloCatalog, Scene, Snapshot
 from .. import chunks, given
+from ..about import About
 from ..checks import physics, values
 from ..checks.particle_mass import RATIO, SIDE, cube
 from ..stated_cosmology import flag, make_cosmology
@@ -61,6 +62,13 @@ class QuijoteReader:
     """Friends-of-friends group catalogues, group_tab_NNN.K; only read with ``--format quijote``."""
 
     name = "quijote"
+    about = About(
+        "friends-of-friends groups in raw binary, as of Quijote; `--format` is required",
+        "hosts",
+        "1e10 Msun/h, comoving kpc/h, km/s (1 + z)",
+        asked="box, redshift, cosmology",
+        tested_on="real halos of Quijote, written in this layout",
+    )
 
     def detect(self, path: Path) -> bool:
         """Return False: nothing in the files identifies the format."""

@@ -35,6 +35,7 @@ from ...protocols import ReadOptions
 from ...system.ids import AGAIN, ROUNDED, check_text
 from ...types import HaloCatalog, Scene, Snapshot, SourceFile
 from .. import given
+from ..about import About
 from ..checks import physics, values
 from ..checks.nesting import top_hosts
 from ..hdf5 import safe
@@ -60,6 +61,13 @@ class RockstarReader:
     """Halo lists of Rockstar and of consistent-trees, plain or compressed with gzip."""
 
     name = "rockstar"
+    about = About(
+        "Rockstar out_N.list with parents; consistent-trees hlist_A.list (text)",
+        "hosts and subhalos",
+        "Msun/h, comoving Mpc/h and kpc/h, km/s",
+        asked="what the comments of the list do not say",
+        tested_on="a real hlist (halotools); made lists",
+    )
 
     def detect(self, path: Path) -> bool:
         """Return whether ``path`` is a halo list or a folder with one; never raise for others."""

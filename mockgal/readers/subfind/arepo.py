@@ -7,6 +7,7 @@ Format: Nelson et al. 2019, arXiv:1812.05609; illustristng/illustris_python, gro
 
 from __future__ import annotations
 
+from ..about import About
 from .files import Dialect, has_attribute
 from .reader import SubfindReader
 from .rows import BY_TYPE
@@ -33,3 +34,10 @@ class ArepoReader(SubfindReader):
     """Subfind catalogues of AREPO, single files or sets."""
 
     name, dialect = DIALECT.name, DIALECT
+    about = About(
+        "Subfind of AREPO: Illustris, IllustrisTNG, CAMELS (HDF5)",
+        "hosts, subhalos, particles",
+        "comoving kpc/h, 1e10 Msun/h, km/s, unless the file says otherwise",
+        tested_on="real files of TNG100-1; made sets",
+        library="CAMELS: `pip install 'mockgal[formats]'`",
+    )

@@ -6,6 +6,7 @@ group. Format: weiguangcui/Gadget4, src/fof/fof_io.cc.
 
 from __future__ import annotations
 
+from ..about import About
 from .files import Dialect, has_attribute
 from .reader import SubfindReader
 from .rows import BY_TYPE
@@ -32,3 +33,9 @@ class Gadget4Reader(SubfindReader):
     """Subfind catalogues of Gadget-4, single files or sets."""
 
     name, dialect = DIALECT.name, DIALECT
+    about = About(
+        "Subfind of Gadget-4 (HDF5)",
+        "hosts, subhalos, particles",
+        "any, stated in the parameters; with h or free of it",
+        tested_on="real runs",
+    )

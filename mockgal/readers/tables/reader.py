@@ -13,6 +13,7 @@ from ...layout import COLUMNS_READ
 from ...protocols import ReadOptions
 from ...types import Scene
 from .. import given
+from ..about import About
 from ..checks import physics
 from ..scene import COSMOLOGY, make_scene
 from ..stated_cosmology import make_cosmology
@@ -51,6 +52,14 @@ class TableReader:
     """Tables of halos in CSV, FITS, ECSV, VOTable, Parquet, HDF5, npz, with --columns."""
 
     name = "table"
+    about = About(
+        "[any table of halos](../how-to/tables.md): text, FITS, VOTable, Parquet, HDF5, npz",
+        "hosts and subhalos",
+        "stated in the file, or with `--columns`",
+        asked="what the file does not say",
+        tested_on="made files of each format",
+        library="Parquet: `pip install 'mockgal[formats]'`",
+    )
 
     def detect(self, path: Path) -> bool:
         """Return whether ``path`` is a file with a table of several columns of numbers."""
