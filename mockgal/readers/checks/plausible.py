@@ -72,12 +72,14 @@ class Finding(NamedTuple):
 
 def _host_rows(columns: Mapping[str, Array]) -> Array:
     """Return the row of each row's central, or its own row if the central is missing."""
-    ids, hosts, own = columns["halo_id"], columns["host_id"], np.arange(len(columns["halo_id"]))
-    if not len(ids):
-        return own
+    ids, hosts, rows = columns["halo_id"], columns["host_id"], np.arange(len(columns["halo_id"]))
+    others = np.flatnonzero(ids != hosts)  # most rows are their own: the others are looked up
+    if not len(others):
+        return rows
     order = np.argsort(ids, kind="stable")
-    place = order[np.minimum(np.searchsorted(ids, hosts, sorter=order), len(ids) - 1)]
-    rows: Array = np.where(ids[place] == hosts, place, own)
+    wanted = hosts[others]
+    place = order[np.minimum(np.searchsorted(ids[order], wanted), len(ids) - 1)]
+    rows[others] = np.where(ids[place] == wanted, place, others)
     return rows
 
 
