@@ -51,6 +51,9 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
         "universemachine": Entry(
             "mockgal.readers.tables.known.universemachine:UniverseMachineReader"
         ),
+        "rockstar_binary": Entry(
+            "mockgal.readers.tables.known.rockstar_binary:RockstarBinaryReader"
+        ),
         "table": Entry("mockgal.readers.tables.reader:TableReader"),  # tried after all others
     },
     "mocks": {

@@ -51,7 +51,7 @@ def test_unknown_content_is_shown(tmp_path):
         (b"PAR1\x15\x04", "a Parquet table.*read_parquet"),
         (b"ARROW1\0\0", "Arrow"),
         (b"SQLite format 3\0", "SQLite"),
-        (b"\xd0\xd0\xc0\xc0\xce\xda\xde\xfa", "Rockstar in binary.*find_parents"),
+        (b"\x01\x01\x01\x01\x78\x56\x34\x12", "Rockstar in BGC2.*find_parents"),
         (b"HACC01L\0", "GenericIO"),
         (b"\x08\0\0\0HEAD\x08\x01", "Gadget snapshot in binary, of format 2.*halo finder"),
         (b"\0\x01\0\0" + bytes(256), "Gadget snapshot in binary, of format 1"),

@@ -123,7 +123,6 @@ KINDS = (
         "give halo_info_NNN.asdf of the simulation, its folder halo_info or the folder zX.XXX "
         "above it; particles and cleaning are found from there",
     ),
-    Kind(b"\xd0\xd0\xc0\xc0\xce\xda\xde\xfa", "halos of Rockstar in binary", ""),
     Kind(b"\x01\x01\x01\x01\x78\x56\x34\x12", "halos of Rockstar in BGC2", ""),
     Kind(b"HACC01", "HACC's GenericIO", table("pygio.read_genericio({path})")),
     Kind(b"\x08\0\0\0HEAD", "a Gadget snapshot in binary, of format 2", _BUT_PARTICLES),
