@@ -115,7 +115,7 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
         (
             ("train", *TWINS, *2 * ("--matter", "c"), "--out", "w.safetensors"),
             2,
-            "2 density grids",
+            "matter of 2",
         ),
         (
             ("evaluate", "--weights", "w", *TWINS, "--matter", "{0}", "--out", "{0}", OVER),
