@@ -50,8 +50,17 @@ both = pytest.mark.parametrize("dialect", DIALECTS, indirect=True)
 
 def case(number, *values):
     """Values of a parametrised test that belong to the fault ``number``, which leads the id."""
-    shown = [getattr(value, "__name__", str(value)) for value in values]
-    return pytest.param(*values, marks=pytest.mark.fault(number), id=f"{number}-{'-'.join(shown)}")
+    shown = "-".join(_in_an_id(value) for value in values)
+    return pytest.param(*values, marks=pytest.mark.fault(number), id=f"{number}-{shown}")
+
+
+def _in_an_id(value):
+    """A short text without addresses in memory, which differ between workers of xdist."""
+    if isinstance(value, dict):
+        return ",".join(f"{key}={_in_an_id(item)}" for key, item in value.items())
+    if isinstance(value, np.ndarray):
+        return "array"
+    return getattr(value, "__name__", str(value))
 
 
 def fresh(tmp_path_factory, tmp_path, dialect, **options):
