@@ -106,7 +106,7 @@ def across_groups(path: Path, datasets: Iterable[str], units: Mapping[str, str])
             found.places[name] = Place(name)
             field = _field(file, Place(name))
             if name in units:
-                field = field._replace(unit=units[name], unit_from="its attributes")
+                field = field._replace(unit=units[name], unit_from="the dataset")
             found.fields[name] = field
     return _table(path, found or _Found("", 0, {}, {}))
 
