@@ -122,6 +122,7 @@ def cases():
     """For each case the name of its output, and what writes version 0 or 1 to a path."""
     sys.path[:0] = [str(Path(__file__).parents[1] / "writers")]
     # what a writer imports takes longer than what it writes, and each fork would
+    import astropy.io.fits  # noqa: F401
     import pyarrow.parquet  # noqa: F401
     from write_samples import catalogue, matter_scene
 
