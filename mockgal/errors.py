@@ -7,13 +7,18 @@ exits with the error's ``exit_code``. The table of codes is docs/reference/exit-
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 SHOWN = 120  # characters of a value in a message
 LISTED = 20  # names in a list
@@ -22,6 +27,7 @@ _NAME = 80  # characters of a name in a list
 _PART = 2000  # characters of each of `found`, `expected` and `fix`
 _PLACE = 5000  # characters of `where`: paths have up to 4096
 _TEXT = 4 * _PART  # characters of a warning
+_OLD_FORMS_END = "0.4"  # two minor versions after 0.2, which deprecates them
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -295,6 +301,31 @@ def warn(text: str, stacklevel: int = 1) -> None:
         if quiet:
             return
     warnings.warn(text, MockgalWarning, stacklevel=stacklevel + 1)
+
+
+def deprecated(form: str, replacement: str) -> str:
+    """Return the warning about an old form (docs/explanation/public-interface.md)."""
+    return f"{form} is deprecated and ends in mockgal {_OLD_FORMS_END}: {replacement}"
+
+
+def renamed(**names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator for functions whose parameters have new names, as ``old="new"``.
+
+    A call with an old name works, with a warning.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            for old, new in names.items():
+                if old in kwargs and new not in kwargs:
+                    warn(deprecated(f"{function.__name__}({old}=...)", f"use {new}"), stacklevel=2)
+                    kwargs[new] = kwargs.pop(old)
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
 
 
 @contextmanager

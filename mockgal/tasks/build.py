@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import EmptyResultError, InputError, OutputError, UsageError, listening, warn
+from ..errors import EmptyResultError, InputError, OutputError, UsageError, listening, renamed, warn
 from ..laws.satellites import SatelliteLaw
 from ..layout import WARNINGS
 from ..options import check_names
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ..satellites.options import SatelliteOptions
 
 
+@renamed(density="matter")
 def read(
     path: object,
     *,

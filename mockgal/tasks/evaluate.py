@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..errors import BadValueError, DomainError, UsageError, warn
+from ..errors import BadValueError, DomainError, UsageError, renamed, warn
 from ..protocols import spelled_out
 from ..types import Scene
 from .pairs import FilePath, Pair, Run, paired, read_pairs, samples_of, stars_of, volumes_of
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 @spelled_out
+@renamed(density="matter")
 def evaluate(
     weights: str | os.PathLike[str] | Weights,
     dark: Run | Sequence[Run],

@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import UsageError, renamed
 from ..protocols import read_options
 from ..types import Scene
 from .build import read
 
 
+@renamed(density="matter")
 def pack(
     path: object,
     out: str | os.PathLike[str],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UsageError, listening
+from ..errors import UsageError, listening, renamed
 from ..options import check_names
 from ..protocols import spelled_out
 from ..types import Scene
@@ -53,6 +53,7 @@ CARD, SPLIT, FOLDER = ".card.md", ".split.png", ".training"  # after the name of
 
 
 @spelled_out
+@renamed(density="matter")
 def train(
     dark: Run | Sequence[Run],
     hydro: Run | Sequence[Run],

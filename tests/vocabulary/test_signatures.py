@@ -128,3 +128,21 @@ FIRST = {
 def test_a_path_in_place_of_an_object(says, call):
     with pytest.raises(UsageError, match=f"found a str, expected {says}"):
         call("a.fits")
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (mockgal.read, {"path": "none"}),
+        (mockgal.pack, {"path": "none", "out": "a.hdf5"}),
+        (mockgal.train, {"dark": "none", "hydro": "none", "out": "a.safetensors", "seed": 1}),
+        (mockgal.evaluate, {"weights": "none", "dark": "none", "hydro": "none"}),
+    ],
+    ids=["read", "pack", "train", "evaluate"],
+)
+def test_the_earlier_name_of_matter_warns_and_works(function, words):
+    """Until 0.4. The other files are not there, which ends the call."""
+    assert "density" not in inspect.signature(function).parameters
+    warned = pytest.warns(mockgal.errors.MockgalWarning, match=r"ends in mockgal 0.4: use matter")
+    with warned, pytest.raises(mockgal.errors.MockgalError):
+        function(**words, density="none")

@@ -11,14 +11,13 @@ import click
 import cloup
 from cloup import option, option_group
 
-from ...errors import UsageError, in_shell, warn
+from ...errors import UsageError, deprecated, in_shell, warn
 from ...layout import GRID_KINDS
 from ...types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 from ..command import warn_when_run
 from .values import FLOAT, FORMAT, PATH, WHOLE
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-_OLD_FORMS_END = "0.4"  # two minor versions after 0.2, which deprecates them
 
 
 class Renamed(cloup.Option):
@@ -113,11 +112,6 @@ class Unnamed(click.Argument):
     def get_usage_pieces(self, ctx: click.Context) -> list[str]:
         """Return nothing."""
         return []
-
-
-def deprecated(form: str, replacement: str) -> str:
-    """Return the warning about an old form (docs/explanation/public-interface.md)."""
-    return f"{form} is deprecated and ends in mockgal {_OLD_FORMS_END}: {replacement}"
 
 
 def formerly_first(name: str) -> Decorator:
