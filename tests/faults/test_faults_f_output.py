@@ -51,6 +51,8 @@ from write_samples import catalogue, matter_scene
 
 HARNESS = Path(__file__).parent / "output_faults.py"
 CASES = ("fits", "hdf5", "parquet", "fits.gz", "bundle", "sidecar", "build")
+# What is killed and interrupted many times: fits.gz differs from fits in what is written alone.
+OFTEN = [pytest.param(c, marks=pytest.mark.slow) if c == "fits.gz" else c for c in CASES]
 
 
 def names(folder):
@@ -253,7 +255,7 @@ def test_a_small_disk(command, tmpfs, demo_bundle, exit_code):
 
 
 @pytest.mark.fault(54)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", OFTEN)
 def test_kill_9(case, tmp_path):
     """Before each call that changes something, and in the midst of writes.
 
@@ -301,7 +303,7 @@ def test_what_a_killed_run_left_is_removed_and_recorded(recipe, tmp_path):
 
 
 @pytest.mark.fault(55)
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", OFTEN)
 def test_signals(case, tmp_path):
     """SIGTERM and SIGINT at each call: exit code 143 and 130, and nothing is left behind."""
     report = hurt("interrupt", case, tmp_path)

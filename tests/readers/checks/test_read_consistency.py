@@ -43,8 +43,8 @@ def test_the_particle_mass_of_the_halos_is_confirmed():
 
 
 def test_masses_without_a_quantum_contradict_nothing():
-    """1 in 10^7 by chance, as the module says; here none in 200."""
-    for seed in range(200):
+    """1 in 10^7 by chance, as the module says; here none in 80."""
+    for seed in range(80):
         masses = light_halos(40 + seed, seed, scatter=0.1)
         assert quantum(masses, 1.0 + seed / 100)[1] is None
 

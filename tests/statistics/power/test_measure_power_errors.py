@@ -242,6 +242,7 @@ def test_errors_with_the_shot_noise_subtracted_are_the_scatter_of_boxes(weight):
     assert "shot noise subtracted from each" in errors[0].settings["errors"]
 
 
+@pytest.mark.slow
 def test_errors_of_the_bispectrum_with_the_shot_noise_subtracted():
     options = {"k1": 0.5, "k2": 0.6, "angles": 6, "subtract_shot_noise": True}
     samples = [galaxies(seed) for seed in range(40)]
