@@ -137,15 +137,17 @@ def _the_table(found: Sequence[Table], stated: Mapping[str, Taken], options: Rea
     ------
     UsageError
         Several have it.
+    FormatError
+        Of several tables none has it.
     """
     if len(found) == 1:
         return found[0]
-    fit, first = [], None
+    fit, lacking = [], ""
     for table in found:
         try:
             make_plan(table, stated, options)
         except MockgalError as error:
-            first = first or (error, table)
+            lacking = lacking or f"{table.name} has {error.found}"
             continue
         fit.append(table)
     if len(fit) == 1:
@@ -153,12 +155,16 @@ def _the_table(found: Sequence[Table], stated: Mapping[str, Taken], options: Rea
     tables = fit or [t for t in found if _is_table(t)] or list(found)
     if not fit and len(tables) == 1:
         return tables[0]
+    where = found[0].files[0] if found[0].files else found[0].place
     names = listed(f"{table.name or '(without a name)'}" for table in tables)
-    raise UsageError(
-        found[0].files[0] if found[0].files else found[0].place,
-        f"several tables, {names}",
+    which = f'say which: {FLAG} "position={tables[0].name or "TABLE"}/NAME ..."'
+    if fit:
+        raise UsageError(where, f"several tables, {names}", "one table of halos", which)
+    raise FormatError(
+        where,
+        f"several tables, {names}, none with all that halos need: {lacking}",
         "one table of halos",
-        f'say which: {FLAG} "position={tables[0].name or "TABLE"}/NAME ..."',
+        f"{which}; or if this is the output of a halo finder, it is damaged: copy it again",
     )
 
 

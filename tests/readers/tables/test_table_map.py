@@ -7,7 +7,7 @@ import pytest
 from table_samples import FACTS, MAP, UNITS, columns, text, write_fits, write_hdf5
 
 import mockgal
-from mockgal.errors import MissingDatasetError, UnitsError, UsageError, listening
+from mockgal.errors import FormatError, MissingDatasetError, UnitsError, UsageError, listening
 from mockgal.quantity import UnitError
 from mockgal.readers.tables.names import Names, definition_of
 from mockgal.readers.tables.quantities import QUANTITIES, parse_map
@@ -311,6 +311,18 @@ def test_several_tables(tmp_path):
         read(tmp_path / "a.hdf5", mass_definition="200c")
     again = read(tmp_path / "a.hdf5", "position=others/x others/y others/z", mass_definition="200c")
     assert again.halos.digest() == whole.halos.digest()
+
+
+def test_several_tables_none_of_which_has_halos(tmp_path):
+    """As in a Subfind catalogue whose names are damaged."""
+    import h5py
+
+    with h5py.File(tmp_path / "a.hdf5", "w") as file:
+        for group in ("Group", "Subhalo"):
+            for name in ("Len", "Mass", "Vmax", "Spin"):
+                file[f"{group}/{group}{name}"] = np.ones(5)
+    with pytest.raises(FormatError, match=r"tables, Group, Subhalo, none .*Group has .*damaged"):
+        read(tmp_path / "a.hdf5")
 
 
 def test_radii_are_held_against_masses():
