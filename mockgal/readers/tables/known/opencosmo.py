@@ -79,7 +79,7 @@ class OpenCosmoReader(DeclaredHDF5):
                     f"{where}is_lightcone",
                     "halos on a light cone",
                     "those of one time in the whole box",
-                    "give the file of a snapshot; mockgal makes the light cone (mockgal survey)",
+                    "give the halo properties of a snapshot of the same run",
                 )
             convention = headers.text(file, _FILE, "unit_convention", "scalefree")
             if convention not in _CONVENTIONS:
