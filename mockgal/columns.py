@@ -17,7 +17,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .bounds import CONCENTRATION, MASS, NUMBER, RADIUS, SPEED, STELLAR_MASS, VMAX, Bounds
+from .bounds import (
+    CONCENTRATION,
+    DECLINATION,
+    MASS,
+    NUMBER,
+    RADIUS,
+    REDSHIFT,
+    RIGHT_ASCENSION,
+    SPEED,
+    STELLAR_MASS,
+    VMAX,
+    Bounds,
+)
 from .errors import BadValueError, shown
 from .layout import FITS_CODES
 from .quantity import UnitError, parse_unit
@@ -110,6 +122,7 @@ _flag = partial(Column, unit="", h_power=0, a_power=0, dtype="|b1", shape=_ROW)
 _number = partial(Column, unit="", h_power=0, a_power=0, dtype="<f8", shape=_ROW)
 _speed = partial(Column, unit="km/s", h_power=0, a_power=0, dtype="<f8", shape=_ROW, bounds=SPEED)
 _mass = partial(Column, unit="Msun", h_power=-1, a_power=0, dtype="<f8", shape=_ROW, bounds=MASS)
+_angle = partial(Column, unit="deg", h_power=0, a_power=0, dtype="<f8", shape=_ROW, optional=True)
 _length = partial(Column, unit="Mpc", h_power=-1, a_power=1, dtype="<f8", shape=_ROW)
 
 HALO_COLUMNS: dict[str, Column] = _table(
@@ -189,6 +202,22 @@ GALAXY_COLUMNS: dict[str, Column] = _table(
         meaning="mass bound to the subhalo, baryons included, given by the painter",
         optional=True,
         trained_on="mass",
+    ),
+    _angle("ra", meaning="right ascension, in [0, 360)", reference=_GCR, bounds=RIGHT_ASCENSION),
+    _angle("dec", meaning="declination", reference=_GCR, bounds=DECLINATION),
+    _length("distance", meaning="comoving distance to the observer", optional=True),
+    _number(
+        "redshift_cosmological",
+        meaning="redshift of the expansion alone",
+        bounds=REDSHIFT,
+        optional=True,
+    ),
+    _number(
+        "redshift",
+        meaning="observed redshift, with the peculiar velocity",
+        reference=_GCR,
+        bounds=REDSHIFT,
+        optional=True,
     ),
 )
 

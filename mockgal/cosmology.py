@@ -146,11 +146,16 @@ class Cosmology:
         """Return H(z) / H0."""
         return math.sqrt(self._expansion_rate_squared(1.0 / (1.0 + redshift)))
 
+    @property
+    def curvature(self) -> float:
+        """Density parameter of curvature today: what the others lack to 1."""
+        others = (self.omega_r or 0.0) + (self.omega_nu or 0.0)
+        return 1.0 - self.omega_m - self.omega_lambda - others
+
     def _expansion_rate_squared(self, a: float) -> float:
         radiation, neutrinos = self.omega_r or 0.0, self.omega_nu or 0.0
-        curvature = 1.0 - self.omega_m - self.omega_lambda - radiation - neutrinos
         matter = (self.omega_m + neutrinos) / a**3
-        squared = radiation / a**4 + matter + curvature / a**2 + self.dark_energy(a)
+        squared = radiation / a**4 + matter + self.curvature / a**2 + self.dark_energy(a)
         if not squared > 0:
             raise HeaderError(
                 "cosmology omega_lambda",

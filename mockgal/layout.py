@@ -109,6 +109,7 @@ DROPPED_FOR = "dropped_for_"  # prefix of the counts of "dropped_bad" by impossi
 MATTER_FRACTION = "share_of_particles_in_matter"
 # In a halo catalogue's record: rows that a cleaning of the catalogue merged into others.
 MERGED = "halos_merged_into_others"
+NO_PARTICLES = "halos_without_particles"
 MASS_DEFINITIONS_IN_FILE = "mass_definitions_in_file"  # in a snapshot's record
 # In a snapshot's record: of a table, the columns read by quantity, and their units.
 COLUMNS_READ = "columns_read"

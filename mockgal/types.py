@@ -29,7 +29,7 @@ from .columns import (
 from .completeness import BY_ROWS, Completeness, is_all
 from .completeness import KEY as COMPLETENESS
 from .cosmology import Cosmology as Cosmology
-from .errors import BadValueError, HeaderError, MissingDatasetError
+from .errors import BadValueError, HeaderError, MissingDatasetError, UsageError
 from .particles import DensityField as DensityField
 from .particles import Members as Members
 from .particles import ParticleChunk as ParticleChunk
@@ -74,9 +74,24 @@ class SourceFile(NamedTuple):
     digest: str
 
 
+class LightCone(NamedTuple):
+    """What one observer sees: each halo at the time at which its light left it.
+
+    Attributes
+    ----------
+    observer : tuple of float, shape (3,)
+        Position of the observer, in the coordinates of the halos [comoving Mpc/h].
+    redshifts : tuple of float, shape (2,)
+        Least and largest cosmological redshift of the halos.
+    """
+
+    observer: tuple[float, float, float]
+    redshifts: tuple[float, float]
+
+
 @dataclass(frozen=True, repr=False)
 class Snapshot(Shown):
-    """A periodic box at one time.
+    """A periodic box at one time, or a light cone through copies of it.
 
     Parameters
     ----------
@@ -95,6 +110,9 @@ class Snapshot(Shown):
     record : mapping
         What the reader chose and counted (units assumed, values wrapped, rows dropped); goes to
         the output's provenance.
+    light_cone : LightCone, optional
+        If given, positions are not periodic, and may lie beyond the box; ``redshift`` is the one
+        at which the halos were found.
     """
 
     name: str
@@ -105,6 +123,7 @@ class Snapshot(Shown):
     format: str
     source: tuple[SourceFile, ...] = ()
     record: Mapping[str, Any] = field(default_factory=dict)
+    light_cone: LightCone | None = None
 
     _lines = display.snapshot
 
@@ -125,9 +144,39 @@ class Snapshot(Shown):
         self.cosmology.expansion_rate(self.redshift)  # raises if there is none at this redshift
         object.__setattr__(self, "record", MappingProxyType(dict(self.record)))
 
+    @property
+    def frame(self) -> str:
+        """``"box"``, periodic and Cartesian; or ``"sky"``, a light cone."""
+        return "box" if self.light_cone is None else "sky"
+
+    @property
+    def period(self) -> float:
+        """Length after which space repeats [Mpc/h]: infinite on a light cone."""
+        return self.box_size if self.light_cone is None else float("inf")
+
+    def check_periodic(self, what: str, fix: str) -> None:
+        """Raise if this is a light cone, for what only a periodic box allows.
+
+        Raises
+        ------
+        UsageError
+            ``what`` was to be done; ``fix`` is the way out.
+        """
+        if self.light_cone is not None:
+            raise UsageError(what, f"a light cone of {self.name}", "a periodic box", fix)
+
+    @property
+    def redshifts(self) -> tuple[float, float]:
+        """Least and largest redshift of the halos: in a box, twice the same."""
+        return (self.redshift,) * 2 if self.light_cone is None else self.light_cone.redshifts
+
     def facts(self) -> str:
         """Return the numbers that give the columns their meaning, for the content digest."""
-        return json.dumps([self.box_size, self.redshift, sorted(self.cosmology.to_dict().items())])
+        numbers: list[Any] = [self.box_size, self.redshift]
+        numbers.append(sorted(self.cosmology.to_dict().items()))
+        if self.light_cone is not None:
+            numbers.append(self.light_cone.observer)
+        return json.dumps(numbers)
 
 
 @dataclass(frozen=True, repr=False)
@@ -277,7 +326,7 @@ def _check_mass_definition(definition: str) -> None:
 class Scene(Shown):
     """The input of a painter: one snapshot, its halos and, if available, its matter.
 
-    A scene is the whole box or a tile of it. ``members`` is used to match two runs.
+    A scene is the whole box, a tile of it, or a light cone. ``members`` is used to match two runs.
     """
 
     snapshot: Snapshot
@@ -290,6 +339,8 @@ class Scene(Shown):
 
     def __post_init__(self) -> None:
         held, size = parts(self.halos.columns, "position"), self.snapshot.box_size
+        if self.snapshot.frame != "box":
+            return
         if not all(x.min() >= 0 and x.max() < size for x in held if len(x)):
             position = self.halos["position"]
             raise BadValueError(
@@ -392,6 +443,10 @@ class GalaxyCatalog(Shown):
         if is_all(rows, len(self)):
             return taken
         return taken.with_completeness(self.completeness.lacking(BY_ROWS))
+
+    def with_columns(self, **columns: Array) -> GalaxyCatalog:
+        """Return the catalogue with columns added or replaced, in the order of its rows."""
+        return replace(self, columns={**self.columns, **columns})
 
     def with_completeness(self, completeness: Completeness) -> GalaxyCatalog:
         """Return the catalogue with its statement of completeness replaced or removed."""

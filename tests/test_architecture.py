@@ -37,6 +37,7 @@ DOORS = {
     "fields": set(),
     "painters": {"fields"},
     "selection": set(),
+    "survey": set(),
     "writers": set(),
     "statistics": {"fields"},
     "calibration": {"fields", "painters", "statistics"},

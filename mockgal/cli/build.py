@@ -12,6 +12,7 @@ from cloup import option, option_group
 
 from ..errors import UsageError
 from ..layout import MISSING_CHUNKS, POPULATED
+from ..system.display import place
 from .command import Outcome, files_of
 from .options.painting import PaintingCommand, painter_options, painting
 from .options.populating import populating, take_satellite_options
@@ -163,8 +164,8 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
     sim, galaxies, p = report.scene, report.galaxies, report.galaxies.provenance
     snapshot, prediction = sim.snapshot, p["painter"]["prediction"]
     lines = [
-        f"simulation  {snapshot.name} ({snapshot.format}), box {snapshot.box_size:g} Mpc/h, "
-        f"redshift {round(snapshot.redshift, 9):.4g}, {len(sim.halos):,} subhalos",
+        f"simulation  {snapshot.name} ({snapshot.format}), {place(snapshot)}, "
+        f"{len(sim.halos):,} subhalos",
         f"painter     {_painter(p['painter'])}, seed {p['seed']}"
         + " (the default)" * seed_is_default,
         *_law(p["painter"]),

@@ -264,7 +264,7 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
             "warnings": reading_warnings(scene),
         }
     own = tuple(column for name, column in declared.items() if name not in GALAXY_COLUMNS)
-    return GalaxyCatalog(columns, scene.snapshot, "box", provenance, own)
+    return GalaxyCatalog(columns, scene.snapshot, scene.snapshot.frame, provenance, own)
 
 
 def reading_warnings(scene: Scene) -> list[str]:

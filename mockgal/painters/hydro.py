@@ -55,7 +55,7 @@ def own_galaxies(scene: Scene) -> GalaxyCatalog:
     columns = galaxy_columns(
         halos, rows, np.log10(halos["stellar_mass"][rows]), np.zeros(len(halos), dtype=bool)
     )
-    galaxies = GalaxyCatalog(columns, scene.snapshot, "box", provenance)
+    galaxies = GalaxyCatalog(columns, scene.snapshot, scene.snapshot.frame, provenance)
     star = scene.snapshot.record.get(STAR_PARTICLE_MASS)
     if not isinstance(star, float):
         return galaxies

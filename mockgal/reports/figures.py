@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EXTENSIONS = (".png", ".pdf", ".svg")
+_PLOT_SKY = "plot its ra, dec and redshift, for instance with matplotlib or TOPCAT"
 _LONGEST = 60  # most characters of a simulation's name
 _FEW = 20_000  # most galaxies that are drawn one by one
 TITLES = {
@@ -191,6 +192,7 @@ def overview(
     label : str
         Name of the catalogue.
     """
+    galaxies.snapshot.check_periodic("plot", _PLOT_SKY)
     with picture_style():
         from matplotlib.figure import Figure
 
@@ -238,6 +240,8 @@ def comparison(catalogues: Mapping[str, GalaxyCatalog], unlike: Sequence[str] = 
     unlike : sequence of str
         Their differences (`mockgal.reports.differences`), to be written below the panels.
     """
+    for galaxies in catalogues.values():
+        galaxies.snapshot.check_periodic("plot", _PLOT_SKY)
     with picture_style():
         from matplotlib.figure import Figure
 

@@ -163,13 +163,14 @@ def _place(
     position: Any,
     velocity: Any,
 ) -> int:
-    wrapped = 0
+    wrapped, periodic = 0, box_size < math.inf
     for s in range(len(of)):
         i, moved = of[s], False
         for axis in range(3):
-            unwrapped = host_position[i, axis] + displacement[s, axis]
-            x = unwrapped - box_size * math.floor(unwrapped / box_size)
-            x = 0.0 if x >= box_size or x < 0.0 else x
+            x = unwrapped = host_position[i, axis] + displacement[s, axis]
+            if periodic:
+                x = unwrapped - box_size * math.floor(unwrapped / box_size)
+                x = 0.0 if x >= box_size or x < 0.0 else x
             moved |= x != unwrapped
             position[s, axis] = x
             velocity[s, axis] = host_velocity[i, axis] + kick[s, axis]

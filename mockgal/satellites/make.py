@@ -238,7 +238,7 @@ class _Maker(NamedTuple):
             with_some[satellites.of],
             [np.require(halos[x][part], None, ("C", "A")) for x in ("position", "velocity")],
             self._phase_space(hosts, satellites),
-            self.scene.snapshot.box_size,
+            self.scene.snapshot.period,
             (part_rows.position, part_rows.velocity),
         )
         part_rows.halo_id[...], part_rows.mass[...] = (

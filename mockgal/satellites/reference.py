@@ -109,7 +109,7 @@ def place(
     offset : two ndarray, shape (m, 3)
         Positions and velocities of the satellites, relative to their hosts.
     box_size : float
-        Positions are wrapped into [0, box_size).
+        Positions are wrapped into [0, box_size); infinite on a light cone, where none are.
     out : two ndarray, shape (m, 3)
         Filled with positions and velocities.
 
@@ -118,9 +118,10 @@ def place(
     int
         Number of satellites that were wrapped.
     """
-    unwrapped = host[0][of] + offset[0]
-    position = unwrapped - box_size * np.floor(unwrapped / box_size)
-    position[(position >= box_size) | (position < 0.0)] = 0.0
+    unwrapped = position = host[0][of] + offset[0]
+    if np.isfinite(box_size):
+        position = unwrapped - box_size * np.floor(unwrapped / box_size)
+        position[(position >= box_size) | (position < 0.0)] = 0.0
     out[0][...], out[1][...] = position, host[1][of] + offset[1]
     return int(np.count_nonzero((position != unwrapped).any(axis=1)))
 

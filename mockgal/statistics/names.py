@@ -148,6 +148,11 @@ def _check_whole(galaxies: GalaxyCatalog, name: str) -> list[str]:
 
     Rows chosen by index may be a part of the box or of its galaxies: warn, and return the warnings.
     """
+    galaxies.snapshot.check_periodic(
+        f"measure {name}",
+        "correlate ra, dec and redshift with randoms of the same sky in another code, such as "
+        "TreeCorr or pycorr",
+    )
     for cut in galaxies.provenance.get("cuts", []):
         if "position_" in cut["cut"]:
             raise UsageError(

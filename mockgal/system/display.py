@@ -77,9 +77,18 @@ def _counts(noun: str, columns: Mapping[str, Any]) -> str:
 def _box(snapshot: Any) -> str:
     c = snapshot.cosmology
     return (
-        f"box {snapshot.box_size:.6g} Mpc/h, redshift {round(snapshot.redshift, 9):.4g}, "
+        f"{place(snapshot)}, "
         f"h = {c.h:g}, Omega_m = {c.omega_m:g}, Omega_Lambda = {c.omega_lambda:g}"
     )
+
+
+def place(snapshot: Any) -> str:
+    """Return where and when the halos are: ``"box 100 Mpc/h, redshift 0.5"``."""
+    box = f"box {snapshot.box_size:.6g} Mpc/h"
+    if snapshot.light_cone is None:
+        return f"{box}, redshift {round(snapshot.redshift, 9):.4g}"
+    low, high = snapshot.redshifts
+    return f"light cone through copies of a {box}, redshift {low:.4g} to {high:.4g}"
 
 
 def snapshot(of: Any) -> tuple[str, Lines]:
@@ -167,4 +176,11 @@ def simulation_facts(scene: Any) -> dict[str, Any]:
         "cosmology": snapshot.cosmology.to_dict(),
         "particle_mass_msun_h": snapshot.particle_mass,
         "mass_definition": scene.halos.mass_definition,
+        **({} if snapshot.light_cone is None else {"light_cone": light_cone(snapshot)}),
     }
+
+
+def light_cone(snapshot: Any) -> dict[str, Any]:
+    """Return the facts of a light cone, as plain JSON values."""
+    observer, redshifts = snapshot.light_cone
+    return {"observer_mpc_h": list(observer), "redshifts": list(redshifts)}

@@ -185,9 +185,14 @@ def paint(
     name = painter if isinstance(painter, str) else None
     painter = made("paint", painter, options)
     with guarded(name, sim):
-        return _recording(
+        galaxies = _recording(
             lambda: join([paint_scene(tile, painter, seed=seed) for tile in tiles(sim)], sim)
         )
+    if galaxies.frame == "box":
+        return galaxies
+    from ..survey.sky import observe
+
+    return observe(galaxies)
 
 
 @takes(Scene)

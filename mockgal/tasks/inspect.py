@@ -15,6 +15,7 @@ from ..layout import COLUMNS_READ, is_of_a_table
 from ..protocols import ReadOptions, spelled_out
 from ..quantity import stated_facts
 from ..readers.tables.quantities import map_text
+from ..system.display import light_cone
 from ..types import MASS_DEFINITIONS
 from .build import read
 from .readiness import Readings, readiness
@@ -76,6 +77,7 @@ def inspect(
         "bytes": sum(file.size for file in snapshot.source),
         "box_size_mpc_h": snapshot.box_size,
         "redshift": snapshot.redshift,
+        "light_cone": None if snapshot.light_cone is None else light_cone(snapshot),
         "cosmology": snapshot.cosmology.to_dict(),
         "particle_mass_msun_h": snapshot.particle_mass,
         "particles": None if sim.particles is None else sim.particles.count,
@@ -164,8 +166,10 @@ def as_text(facts: dict[str, Any]) -> str:
         (
             "box",
             f"{facts['box_size_mpc_h']:g} Mpc/h comoving "
-            f"= {facts['box_size_mpc_h'] / cosmology['h']:.6g} Mpc, periodic",
+            f"= {facts['box_size_mpc_h'] / cosmology['h']:.6g} Mpc, "
+            + ("periodic" if facts["light_cone"] is None else "through copies of which it goes"),
         ),
+        *_seen_from(facts["light_cone"]),
         ("redshift", f"{round(facts['redshift'], 9):.6g}"),
         ("cosmology", ", ".join(f"{key} = {value:g}" for key, value in cosmology.items())),
         ("particle mass", "unknown" if mass is None else f"{mass:.6g} Msun/h (dark matter)"),
@@ -196,6 +200,18 @@ def as_text(facts: dict[str, Any]) -> str:
     ]
     lines += [("recorded" * (i == 0), text) for i, text in enumerate(recorded)]
     return "\n".join(f"{key:<15} {printable(value)}" for key, value in lines)
+
+
+def _seen_from(light_cone: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Return the lines on the observer of a light cone; none for a box."""
+    if light_cone is None:
+        return []
+    place = ", ".join(f"{x:g}" for x in light_cone["observer_mpc_h"])
+    low, high = light_cone["redshifts"]
+    return [
+        ("light cone", f"observer at ({place}) Mpc/h"),
+        ("seen at", f"redshift {low:.6g} to {high:.6g}"),
+    ]
 
 
 def _painter_lines(name: str, state: dict[str, Any]) -> list[tuple[str, str]]:
@@ -276,7 +292,11 @@ def _mock_text(facts: dict[str, Any]) -> str:
         ("format", f"mock, {facts['format']}, {facts['bytes']:,} bytes{checked}"),
         ("made by", f"mockgal {facts['version'] or 'of unknown version'}" if ours else "others"),
         ("simulation", facts["simulation"]),
-        ("box", f"{box:g} Mpc/h comoving = {box / h:.6g} Mpc, periodic, frame {facts['frame']}"),
+        (
+            "box",
+            f"{box:g} Mpc/h comoving = {box / h:.6g} Mpc, "
+            + ("periodic" if facts["frame"] == "box" else "seen on the sky"),
+        ),
         ("redshift", f"{round(facts['redshift'], 9):.6g}"),
         ("cosmology", ", ".join(f"{key} = {value:g}" for key, value in cosmology.items())),
         ("particle mass", "unknown" if mass is None else f"{mass:.6g} Msun/h (dark matter)"),

@@ -13,6 +13,7 @@ import yaml
 from numpy.typing import NDArray
 
 from ..cosmology import Cosmology
+from ..theory.distances import up_to
 
 Array = NDArray[Any]
 
@@ -243,3 +244,48 @@ def _in_superslab(number: int, k: int, superslabs: int, rng: np.random.Generator
     position = rng.uniform(size=(number, 3)) - 0.5
     position[:, 0] = (position[:, 0] + 0.5 + k) / superslabs - 0.5
     return position
+
+
+def write_light_cone(
+    folder: Path, count: int = 200, redshift: float = 0.5, *, seed: int = 1, **changes: Any
+) -> Path:
+    """Write a halo light cone through copies of the box, and return its file.
+
+    Halos lie in an octant of a shell about the observer, whose radius is that of ``redshift``;
+    the last of them has no particles.
+
+    Parameters
+    ----------
+    folder : Path
+        Its folder z0.500 is made.
+    count : int
+    redshift : float
+    seed : int
+    **changes
+        Entries of the header, or arrays of the file, in place of the usual ones.
+    """
+    rng = np.random.default_rng(seed)
+    distances = up_to(COSMOLOGY, 5000.0)
+    observer = -0.4 * BOX_SIZE * np.ones(3)
+    far = distances.distances(redshift) * (1.0 + 0.02 * rng.uniform(-1, 1, count))
+    direction = np.abs(rng.normal(size=(count, 3)))
+    direction /= np.sqrt((direction**2).sum(axis=1))[:, None]
+    number = (35 * rng.uniform(size=count) ** -0.7).astype("u4").clip(35, 5000)
+    if count:
+        number[-1] = 0
+    arrays = {
+        "N": number,
+        "N_interp": number,
+        "haloindex": (580 * 10**12 + np.arange(count)).astype("u8"),
+        "origin": (np.arange(count) % 3).astype("i1"),
+        "pos_interp": (observer + far[:, None] * direction).astype("f4"),
+        "vel_interp": (300 * rng.normal(size=(count, 3))).astype("f4"),
+        "redshift_interp": distances.redshifts(far).astype("f4"),
+    }
+    facts = header(redshift, LightConeOrigins=[float(x) for x in observer])
+    for name, value in changes.items():
+        if name in arrays and value is None:
+            del arrays[name]
+        else:
+            (arrays if name in arrays else facts)[name] = value
+    return write_asdf(folder / f"z{redshift:.3f}" / "lc_halo_info.asdf", facts, arrays)

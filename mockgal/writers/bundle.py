@@ -76,6 +76,7 @@ def write_bundle(
         From the particle stream, if the input turns out to be damaged or unphysical.
     """
     path = Path(path)
+    scene.snapshot.check_periodic("pack", "build from the files of the light cone as they are")
     density = density or scene.field
     matter = scene.particles if particles else None
     inputs = [Path(source.path) for source in scene.snapshot.source]

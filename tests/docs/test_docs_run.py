@@ -20,7 +20,7 @@ from docs_blocks import RUN, blocks_of, run_page
 import mockgal
 from mockgal.cosmology import CRITICAL_DENSITY
 from mockgal.statistics.power import spectrum
-from mockgal.testing.compaso import write_compaso
+from mockgal.testing.compaso import write_compaso, write_light_cone
 from mockgal.testing.quijote import BOX_SIZE, made_up_groups, write_groups
 from mockgal.testing.subfind import write_arepo
 from mockgal.testing.universes import synthetic_pair
@@ -136,6 +136,7 @@ def quijote(folder):
 
 def abacus(folder):
     write_compaso(folder, name="AbacusSummit_base_c000_ph000", redshift=0.5, superslabs=6)
+    write_light_cone(folder / "AbacusSummit_base_c000_ph001", redshift=2.25)
 
 
 def part_of_a_catalogue(folder):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...layout import DROPPED_FOR, MERGED
+from ...layout import DROPPED_FOR, MERGED, NO_PARTICLES
 
 # Counts in the record of halos, and what they count.
 _ROWS = {
     MERGED: "halos that the cleaning of the catalogue merged into others",
+    NO_PARTICLES: "halos without particles where their light left them",
     "phantoms_dropped": "phantoms: halos that consistent-trees interpolated between two outputs",
     "dropped_bad": "rows with impossible values, or repeated (--drop-bad)",
     "dropped_with_their_host": "satellites of hosts with an impossible mass (--drop-bad)",

@@ -134,15 +134,16 @@ class ModelPainter(ModelOptions):
 
     def mismatch(self, scene: Scene) -> list[str]:
         """Return the reasons why the model is not valid for a simulation; empty if it is."""
-        halos, z = scene.halos, scene.snapshot.redshift
+        halos, (first, last) = scene.halos, scene.snapshot.redshifts
         expected, reasons = OCCUPATIONS[self.model].mass_definition, []
         if halos.mass_definition != expected:
             reasons.append(f"host mass is {halos.mass_definition}, not {expected}")
         if "stellar_mass" in halos:
             reasons.append("the run is hydrodynamic, and the models are for gravity-only halos")
         low, high = self._redshift()
-        if not low - _ROUNDING <= z <= high + _ROUNDING:
-            reasons.append(f"redshift {z:.4g} outside [{low:.4g}, {high:.4g}]")
+        if not low - _ROUNDING <= first <= last <= high + _ROUNDING:
+            here = f"{first:.4g}" + f" to {last:.4g}" * (first != last)
+            reasons.append(f"redshift {here} outside [{low:.4g}, {high:.4g}]")
         if self.luminosity_floor is not None:
             h = scene.snapshot.cosmology.h
             low, high = STELLAR_RANGE

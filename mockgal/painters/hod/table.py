@@ -336,8 +336,10 @@ class HODTable:
         if "stellar_mass" in scene.halos:
             reasons.append("the run is hydrodynamic, and its masses need no correction for baryons")
         low, high = self.domain["redshift"]
-        if not low <= snapshot.redshift <= high:
-            reasons.append(f"redshift {snapshot.redshift:.4g} outside [{low:.4g}, {high:.4g}]")
+        first, last = snapshot.redshifts
+        if not low <= first <= last <= high:
+            here = f"{first:.4g}" + f" to {last:.4g}" * (first != last)
+            reasons.append(f"redshift {here} outside [{low:.4g}, {high:.4g}]")
         low, high = self.domain["particle_mass"]
         if snapshot.particle_mass is None:
             reasons.append("the particle mass is unknown")

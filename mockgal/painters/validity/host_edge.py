@@ -179,6 +179,8 @@ def count_lacking(scene: Scene, counted: Mapping[str, Any]) -> Hosts:
 def _expected(scene: Scene, log_mass: Array) -> tuple[Array, str]:
     """Return the expected hosts per bin in the box, all above 0, and the mass function's name."""
     snapshot, definition = scene.snapshot, scene.halos.mass_definition
+    if snapshot.frame != "box":
+        raise Untold("the volume of a light cone is not stated, which expected hosts depend on")
     function = NAMES[definition == "fof"]
     redshift = max(snapshot.redshift, 0.0)
     try:

@@ -361,15 +361,16 @@ def _check_units(
         return where(name, 0).split(", row")[0]
 
     mass, central = columns["mass"], columns["is_central"]
-    bound = physics.check_share(
-        float(mass.sum()),
-        snapshot.box_size,
-        snapshot.cosmology,
-        dataset("mass"),
-        "bound to subhalos",
-        0.0,
-    )
-    measured: dict[str, float | int] = {BOUND: bound}
+    measured: dict[str, float | int] = {}
+    if snapshot.frame == "box":
+        measured[BOUND] = physics.check_share(
+            float(mass.sum()),
+            snapshot.box_size,
+            snapshot.cosmology,
+            dataset("mass"),
+            "bound to subhalos",
+            0.0,
+        )
     gravity_only = "stellar_mass" not in columns
     several = snapshot.record.get(SEVERAL_RESOLUTIONS)  # of particles, in zoom simulations
     particle = None if several else snapshot.particle_mass
@@ -456,14 +457,16 @@ def halo_catalog(
     """
     for name in COUNTED:
         record.setdefault(name, 0)
-    position = wrap(
-        columns["position"],
-        snapshot.box_size,
-        stored=stored,
-        centred=options.centred_origin,
-        where=lambda row: where("position", row),
-        record=record,
-    )
+    position = columns["position"]
+    if snapshot.frame == "box":
+        position = wrap(
+            position,
+            snapshot.box_size,
+            stored=stored,
+            centred=options.centred_origin,
+            where=lambda row: where("position", row),
+            record=record,
+        )
     columns = {**columns, "position": position}
     check_unique(columns["halo_id"], where)
     check_hosts(columns, where)
@@ -480,7 +483,7 @@ def halo_catalog(
     left = columns.pop("row")
     measured = _check_units(columns, snapshot, where)
     central = columns["is_central"]
-    if MISSING_CHUNKS not in snapshot.record:
+    if snapshot.frame == "box" and MISSING_CHUNKS not in snapshot.record:
         place = where("position", 0).split(", row")[0]
         check_regions(columns["position"][central], snapshot.box_size, options, place, record)
     record.update(

@@ -19,7 +19,6 @@ from .. import chunks
 
 HALOS = "halo_info"
 CLEANED = "cleaned_halo_info"
-LIGHT_CONE = "lc_halo_info.asdf"
 _LEVELS = 3  # folders above a simulation in which its cleaning is looked for
 _NUMBERED = r"(?P<number>\d{3,5})"
 _RANGE = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")

@@ -21,7 +21,6 @@ Format: Hadzhiyska et al. 2022, arXiv:2110.11408, and https://abacussummit.readt
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +30,6 @@ from numpy.typing import NDArray
 
 from ...errors import (
     BadValueError,
-    FormatError,
     HeaderError,
     IncompleteSetError,
     MockgalError,
@@ -48,10 +46,10 @@ from ..about import About
 from ..checks import values
 from ..checks.regions import empty_region
 from ..hdf5.stored import COPY_AGAIN
-from . import packed
+from . import light_cone, packed
 from .asdf import AsdfFile, is_asdf, open_asdf
 from .facts import DEFINITION, Facts, check_same, read_facts
-from .files import LIGHT_CONE, Superslabs, find, of_halos
+from .files import Superslabs, find, of_halos
 from .particles import Matter, matter
 
 Array = NDArray[Any]
@@ -73,7 +71,7 @@ class CompasoReader:
     name = "compaso"
     about = About(
         "CompaSO of Abacus, as of AbacusSummit (ASDF)",
-        "hosts, particles",
+        "hosts, particles, halo light cones",
         "unit box, stated in the header",
         tested_on="a real small box (abacusutils); made boxes",
         library="`pip install 'mockgal[formats]'`",
@@ -81,7 +79,7 @@ class CompasoReader:
 
     def detect(self, path: Path) -> bool:
         """Return whether ``path`` holds halos of CompaSO; never raise for other formats."""
-        if cone := _light_cone(path):
+        if cone := light_cone.find(path):
             return is_asdf(cone)
         try:
             named = list(of_halos(path).values())
@@ -98,7 +96,7 @@ class CompasoReader:
         Parameters
         ----------
         path : Path
-            See `mockgal.readers.compaso.files.find`.
+            See `mockgal.readers.compaso.files.find`; or a halo light cone, lc_halo_info.asdf.
         options : ReadOptions
 
         Returns
@@ -118,7 +116,8 @@ class CompasoReader:
                 f"{DEFINITION}, the only mass of these halos",
                 "leave it out",
             )
-        _refuse_light_cone(path)
+        if cone := light_cone.find(path):
+            return light_cone.read(cone, options, format=self.name)
         slabs = find(path, options)
         halos = [open_asdf(file) for file in slabs.halos.files]
         cleaned = [open_asdf(file) for file in slabs.cleaned.files] if slabs.cleaned else []
@@ -294,29 +293,6 @@ def _is_halos(path: Path, named: bool) -> bool:
     except MockgalError:
         return named
     return _FOUND in file.columns and any(name in file.header for name in _OF_ABACUS)
-
-
-def _light_cone(path: Path) -> Path | None:
-    """Return the file of a halo light cone at a path, or None."""
-    file = path / LIGHT_CONE if path.is_dir() else path
-    return file if file.name == LIGHT_CONE and file.is_file() else None
-
-
-def _refuse_light_cone(path: Path) -> None:
-    """Raise if there is a halo light cone at a path.
-
-    Raises
-    ------
-    FormatError
-    """
-    if cone := _light_cone(path):
-        raise FormatError(
-            path,
-            "a halo light cone of Abacus: halos as an observer sees them, each at its own time",
-            "halos of one time in a periodic box",
-            f"give halos/{Path(os.path.abspath(cone)).parent.name} of the same simulation: its "
-            "halos at one redshift",
-        )
 
 
 def _missing(slabs: Superslabs, position: Array, box_size: float) -> str:

@@ -68,6 +68,7 @@ def with_matter(scene: Scene, path: Path, options: ReadOptions) -> Scene:
         Files that are damaged or unsafe, facts that nobody states, or matter that is not that of
         the halos.
     """
+    scene.snapshot.check_periodic("--matter", "leave --matter out: its halos alone are painted")
     facts = GridFacts(*(getattr(options, f"matter_{name}") for name in GridFacts._fields))
     matter = particles_at(path, options, scene.snapshot.box_size)
     if matter is None:

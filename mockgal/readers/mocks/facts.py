@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from hashlib import blake2b
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,7 +43,7 @@ from ...layout import (
     UNIT_SYSTEMS,
 )
 from ...system.files import plain_json
-from ...types import Snapshot, SourceFile
+from ...types import LightCone, Snapshot, SourceFile
 
 MAX_JSON = 1 << 24  # bytes
 MAX_DEPTH = 64  # nested lists and objects
@@ -314,6 +315,7 @@ def _snapshot(
             str(simulation.values.get("format", "unknown")),
             (source,),
             simulation.section("reading").values,
+            _light_cone(simulation),
         )
     except HeaderError as error:
         if error.where.startswith(whole.where):
@@ -322,6 +324,20 @@ def _snapshot(
             f"{file.where}: {error.where}", error.found, error.expected, error.fix or _AGAIN
         ) from error
     return snapshot, stated is not None or units == "h"
+
+
+def _light_cone(simulation: _Section) -> LightCone | None:
+    """Return the light cone that a catalogue states, or None for a periodic box."""
+    if "light_cone" not in simulation.values:
+        return None
+    stated = simulation.section("light_cone")
+    observer, redshifts = (
+        tuple(float(x) for x in stated.list(name) if isinstance(x, int | float) and isfinite(x))
+        for name in ("observer_mpc_h", "redshifts")
+    )
+    if len(observer) != 3 or len(redshifts) != 2:
+        raise HeaderError(stated.where, "no place and redshifts", "three and two numbers", _AGAIN)
+    return LightCone((observer[0], observer[1], observer[2]), (redshifts[0], redshifts[1]))
 
 
 def check_digest(text: str, digest: object, where: str) -> None:

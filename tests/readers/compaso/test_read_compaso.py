@@ -231,13 +231,6 @@ def test_networks_know_that_matter_is_sampled(tmp_path):
         assert sampled == bool(samples)
 
 
-def test_halo_light_cones_are_named(tmp_path):
-    path = write_asdf(tmp_path / "z2.250/lc_halo_info.asdf", header(), {"N": np.arange(3)})
-    for where in (path, path.parent):
-        assert detect(where) == "compaso"
-        refused(where, "a halo light cone", "halos/z2.250 of the same simulation")
-
-
 def test_files_that_hold_no_halos_are_named(tmp_path):
     folder = write_compaso(tmp_path)
     for path in (folder / "field_rv_A", folder / "halo_rv_A/halo_rv_A_000.asdf"):

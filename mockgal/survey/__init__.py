@@ -1,0 +1,1 @@
+"""From the box to the survey: where a telescope sees the galaxies."""
