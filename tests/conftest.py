@@ -32,7 +32,14 @@ def pytest_generate_tests(metafunc):
 
 @pytest.hookimpl(tryfirst=True)  # before markers leave any out
 def pytest_collection_modifyitems(session, items):
-    """Keep what the tests that claim a fault say of themselves: see test_fault_table.py."""
+    """Keep what the tests that claim a fault say of themselves: see test_fault_table.py.
+
+    Mark the cases slow that ``slow_but`` does not name.
+    """
+    for item in items:
+        quick = [name for mark in item.iter_markers("slow_but") for name in mark.args]
+        if quick and not any(name in item.callspec.id for name in quick):
+            item.add_marker("slow")
     session.claims = [
         {
             "numbers": numbers,

@@ -5,10 +5,12 @@ import sys
 from pathlib import Path
 
 import campaign
+import pytest
 
 PROGRAM = Path(campaign.__file__)
 
 
+@pytest.mark.slow
 def test_a_few_mutations_of_two_kinds():
     words = ["text/cuts", "stated/weights", "--mutations", "20", "--processes", "1"]
     done = subprocess.run(

@@ -172,8 +172,8 @@ class Concentration:
             log_mass = np.log10(mass)
             value = 10.0 ** (amplitude + slope * (log_mass - math.log10(relation.pivot)))
             low, high = relation.log_mass
-            first, last = self.scene.snapshot.redshifts
-            known = first >= -1e-6 and last <= relation.redshift
+            nearest, farthest = self.scene.snapshot.redshifts
+            known = nearest >= -1e-6 and farthest <= relation.redshift
             inside = (log_mass >= low) & (log_mass <= high) & known
             outside = len(inside) - int(np.count_nonzero(inside))
         elif self.chosen == CATALOGUE:

@@ -181,18 +181,14 @@ def paint(
         Options of the painter, such as ``calibration="gadget4-z0.00"``.
     """
     from ..painters.draw import join, paint_scene
+    from ..survey.sky import observe
 
     name = painter if isinstance(painter, str) else None
     painter = made("paint", painter, options)
     with guarded(name, sim):
-        galaxies = _recording(
-            lambda: join([paint_scene(tile, painter, seed=seed) for tile in tiles(sim)], sim)
-        )
-    if galaxies.frame == "box":
-        return galaxies
-    from ..survey.sky import observe
-
-    return observe(galaxies)
+        pieces = (paint_scene(tile, painter, seed=seed) for tile in tiles(sim))
+        galaxies = _recording(lambda: join(list(pieces), sim))
+    return galaxies if galaxies.frame == "box" else observe(galaxies)
 
 
 @takes(Scene)

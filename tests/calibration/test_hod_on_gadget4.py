@@ -208,6 +208,7 @@ def real():
     )
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 class TestGadget4:
     def test_the_page_is_current(self, real):

@@ -232,6 +232,7 @@ def test_numbers_by_host_mass_are_the_hydro_runs(hard, hard_table):
             assert p[a].sum() / a_hosts == pytest.approx(np.sum(luminous & b) / b_hosts, rel=0.03)
 
 
+@pytest.mark.slow
 def test_the_mass_function_is_right_down_to_the_floor():
     hydro, dark = synthetic_pair(150_000, seed=8, box_size=1000.0)
     floor = 2e10

@@ -173,6 +173,7 @@ def recipe(tmp_path, demo_bundle):
 # ---- 52, 53: space
 
 
+@pytest.mark.slow_but("build", "hdf5", "parquet")
 @mounts
 @pytest.mark.fault(52)
 @pytest.mark.parametrize("case", CASES)
@@ -184,6 +185,7 @@ def test_the_disk_is_full(case, tmpfs):
     assert 0 in report["keeps"]
 
 
+@pytest.mark.slow_but("bundle", "fits")
 @pytest.mark.fault(52)
 @pytest.mark.parametrize("case", CASES)
 def test_no_file_may_grow(case, tmp_path, exit_code):
@@ -254,6 +256,7 @@ def test_a_small_disk(command, tmpfs, demo_bundle, exit_code):
 # ---- 54, 55: the end at any moment
 
 
+@pytest.mark.slow_but("hdf5")
 @pytest.mark.fault(54)
 @pytest.mark.parametrize("case", OFTEN)
 def test_kill_9(case, tmp_path):
@@ -302,6 +305,7 @@ def test_what_a_killed_run_left_is_removed_and_recorded(recipe, tmp_path):
     assert json.loads(sidecar_path(out).read_text())["cleaned_up"] == []
 
 
+@pytest.mark.slow_but("hdf5", "fits", "sidecar")
 @pytest.mark.fault(55)
 @pytest.mark.parametrize("case", OFTEN)
 def test_signals(case, tmp_path):
@@ -329,6 +333,7 @@ def test_signals_in_the_work(number, tmp_path, demo_bundle, exit_codes):
 # ---- 56: permission
 
 
+@pytest.mark.slow_but("hdf5", "bundle")
 @pytest.mark.fault(56)
 @pytest.mark.parametrize("case", CASES)
 def test_a_folder_without_permission(case, exit_code):
@@ -399,6 +404,7 @@ def working(command, sim, out):
     return run
 
 
+@pytest.mark.slow_but("pack")
 @pytest.mark.fault(57)
 @pytest.mark.parametrize(("command", "name"), [("build", "a.fits"), ("pack", "a.hdf5")])
 def test_two_runs(command, name, tmp_path, demo_bundle, mockgal_command, exit_code):

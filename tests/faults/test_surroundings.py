@@ -143,12 +143,16 @@ def run(case, folder, sim):
     )
 
 
+@pytest.mark.slow_but("json", "no streams", "no reader", "usage", "help")
 @pytest.mark.parametrize("case", STREAMS, ids=lambda case: case.name)
 @pytest.mark.fault(86)
 def test_streams(case, tmp_path, demo_bundle):
     check(case, tmp_path, demo_bundle)
 
 
+@pytest.mark.slow_but(
+    "inspected", "path", "room", "scratch", "sim", "missing", "odd", "ASCII", "threads"
+)
 @pytest.mark.parametrize("case", PLACES, ids=lambda case: case.name)
 @pytest.mark.fault(87)
 def test_places(case, tmp_path, demo_bundle):
@@ -342,6 +346,7 @@ main()
 """
 
 
+@pytest.mark.slow_but("build-select-2", "printable-15")
 @pytest.mark.fault(55)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(

@@ -195,6 +195,7 @@ def test_nowhere_to_keep_compiled_code(copied, tmp_path, expected):
     assert not list(tmp_path.rglob("*.nbi"))
 
 
+@pytest.mark.slow
 def test_damaged_compiled_code(copied, tmp_path, expected):
     cache = tmp_path / "cache"
     assert draw_in_another_process(copied, NUMBA_CACHE_DIR=str(cache)) == expected

@@ -111,6 +111,7 @@ def test_the_heaviest_hosts(tables):
     assert ratio == pytest.approx(1.0, abs=0.35)
 
 
+@pytest.mark.slow
 @real_data
 def test_drawn_as_expected(predicted):
     """Populating and painting gives the numbers, places and velocities of the law: 4 sigma."""

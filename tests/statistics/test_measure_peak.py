@@ -45,6 +45,7 @@ def test_the_peak_is_that_of_the_process_itself():
     assert 0 < int(child.stdout) < len(held)
 
 
+@pytest.mark.slow_but("power-options0")
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 @pytest.mark.parametrize(
     ("name", "options"),

@@ -161,6 +161,7 @@ def test_nothing_gives_nan(tmp_path):
     assert np.isnan(read_measurement(tmp_path / "pit.ecsv")["density_error"]).all()
 
 
+@pytest.mark.slow_but("0.5-50")
 @pytest.mark.parametrize("n", [50, 1000])
 @pytest.mark.parametrize("place", [0.05, 0.5, 0.9])
 def test_the_smallest_detectable_distance_is_detected(n, place):

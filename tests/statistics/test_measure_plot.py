@@ -177,6 +177,7 @@ class TestLogAxes:
             if tick.label1.get_text() and low <= tick.get_loc() <= high
         ]
 
+    @pytest.mark.slow
     @given(
         low=st.floats(-12.0, 14.0),
         decades=st.floats(0.01, 12.0),

@@ -155,6 +155,7 @@ axes.unicode_minus: False
 """
 
 
+@pytest.mark.slow_but("tkagg")
 @pytest.mark.parametrize("backend", ["nonsense", "module://no.such", "tkagg", "ps"])
 def test_settings_of_the_user_do_not_change_the_file(tmp_path, backend):
     code = (

@@ -392,6 +392,7 @@ def test_leftovers_of_other_outputs_stay(tmp_path):
     assert names(tmp_path) == [other.name, "a.fits"]
 
 
+@pytest.mark.slow_but("1000000")
 @pytest.mark.parametrize("limit", [50_000, 200_000, 1_000_000])
 @pytest.mark.parametrize("name", ["fits", "hdf5", "bundle.hdf5"])
 def test_a_small_disk_that_fills_is_an_output_error(tmp_path, name, limit):

@@ -518,6 +518,7 @@ class TestComparison:
         assert painters.split("  ")[-1].strip() == "hydrodynamic run"
         assert "different simulations" in result.stderr
 
+    @pytest.mark.slow
     def test_an_uncut_catalogue_beside_a_cut_one_is_told(
         self, plotted, mockgal_command, files_of_two, tmp_path
     ):

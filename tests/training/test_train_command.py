@@ -32,6 +32,7 @@ def training(runs, out, *more):
     return ("train", *pair_of(runs), "--out", out, *about, "--epochs", 2, *more)
 
 
+@pytest.mark.slow
 def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
     (tmp_path / "whole").mkdir()
     on_screen = {"env": ONE_THREAD, "stdout_piped": True}

@@ -343,6 +343,7 @@ def test_names_of_targets():
     assert targets_of("voxel") == ("voxel", ())
 
 
+@pytest.mark.slow
 def test_the_command(mockgal_command, universes, tmp_path):
     made = universes[0]
     write_bundle(made.dark, tmp_path / "dark.hdf5")

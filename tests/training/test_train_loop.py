@@ -53,6 +53,7 @@ class Stop(Exception):
     """Raised out of a training."""
 
 
+@pytest.mark.slow_but("7", "13")
 @pytest.mark.parametrize("step", [1, 7, 12, 13, 30])
 def test_stopped_anywhere_it_goes_on_the_same(tmp_path, uninterrupted, step):
     def stop(done, total, label):
@@ -67,6 +68,7 @@ def test_stopped_anywhere_it_goes_on_the_same(tmp_path, uninterrupted, step):
     assert (tmp_path / "epochs.csv").read_text() == uninterrupted[2]
 
 
+@pytest.mark.slow
 @pytest.mark.fault(80)
 def test_killed_at_any_moment_it_goes_on_the_same(tmp_path, uninterrupted):
     here = Path(__file__).parent

@@ -258,6 +258,7 @@ def test_fields_that_another_run_writes_do_not_fail_a_training_that_is_done(
     assert not list(folder.glob("fields*"))
 
 
+@pytest.mark.slow
 def test_a_density_grid_is_as_good_as_the_particles(files, tmp_path):
     with_particles = train((files["whole"], files["hydro"]), tmp_path / "p.safetensors")
     runs = files["dark"], files["hydro"]
@@ -387,6 +388,7 @@ def test_as_the_paper(pair, tmp_path):
     assert weights.provenance["scores"]["pit"] is None
 
 
+@pytest.mark.slow
 def test_a_corrected_loss(pair, tmp_path):
     """Subhalos as often at all stellar masses, for a network that gives a distribution."""
     shown = {}
@@ -400,6 +402,7 @@ def test_a_corrected_loss(pair, tmp_path):
         train(pair, tmp_path / "w.safetensors", mean_only, sampling="corrected")
 
 
+@pytest.mark.slow
 def test_several_pairs_with_the_last_held_out(pair, tmp_path):
     pairs = [pair, *(make_universe(seed, run=SMALL)[:2] for seed in (2, 3))]
     darks, hydros = ([p[i] for p in pairs] for i in (0, 1))

@@ -211,6 +211,7 @@ def pack_and_signal(source, out, number, ready):
     return process.returncode, err
 
 
+@pytest.mark.slow_but("amid-2", "first-15")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
     "ready",

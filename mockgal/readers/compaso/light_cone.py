@@ -198,7 +198,7 @@ def _observer(file: AsdfFile) -> tuple[float, float, float]:
     """
     stated = file.header.get(_ORIGINS)
     try:
-        x, y, z = (float(text) for text in list(stated)[:3])  # type: ignore[call-overload]
+        x, y, z = (float(text) for text in (stated if isinstance(stated, list) else ())[:3])
         if max(abs(x), abs(y), abs(z)) < _FARTHEST:
             return x, y, z
     except (TypeError, ValueError):

@@ -155,6 +155,7 @@ def turned(sim, symmetry):
     )
 
 
+@pytest.mark.slow_but("symmetry0")
 @pytest.mark.parametrize(
     "symmetry", [Symmetry((1, 0, 2), (-1, 1, 1)), Symmetry((2, 0, 1), (1, -1, -1))]
 )

@@ -134,6 +134,7 @@ def test_weights_that_are_a_pickle(build, tmp_path):
     assert "executed" not in result.stdout
 
 
+@pytest.mark.slow_but("15")
 @pytest.mark.fault(55)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_build_that_is_stopped_goes_on(build, inputs, tmp_path, number, in_tiles_of_8):

@@ -108,6 +108,7 @@ def test_at_every_split(shape, monkeypatch):
         assert np.abs(shared(tile, starts, given) - expected).max() <= TOLERANCE, split
 
 
+@pytest.mark.slow_but("demo", "uneven", "small", "bare", "paper")
 @pytest.mark.parametrize("shape", FAST.values(), ids=FAST)
 def test_at_all_splits_at_once(shape, monkeypatch):
     """Two windows at each."""

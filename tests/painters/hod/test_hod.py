@@ -51,6 +51,7 @@ def test_contract(pair, table):
     painter_contract(HODPainter(table), pair[1])
 
 
+@pytest.mark.slow
 def test_counts_agree_with_the_expectation_over_200_seeds(pair, table):
     some = np.flatnonzero(pair[1].halos["host_id"] < 7 * 400)  # whole hosts
     dark = replace(pair[1], halos=pair[1].halos.take(some))

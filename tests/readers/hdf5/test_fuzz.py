@@ -53,7 +53,7 @@ IN_SUITE = [name for name in FIXTURES if not name.startswith("table-") or name i
 
 @pytest.mark.parametrize("fixture", IN_SUITE)
 def test_damage(tmp_path, fixture):
-    check(fixture, outcomes(fixture, tmp_path / "f", 0, 40))
+    check(fixture, outcomes(fixture, tmp_path / "f", 0, 20))
 
 
 @pytest.mark.slow
@@ -70,7 +70,7 @@ def check_stated(fixture, found):
 
 @pytest.mark.parametrize("fixture", STATED)
 def test_statements_of_another_kind(tmp_path, fixture):
-    check_stated(fixture, outcomes(fixture, tmp_path / "f", 0, 30, "stated"))
+    check_stated(fixture, outcomes(fixture, tmp_path / "f", 0, 15, "stated"))
 
 
 @pytest.mark.slow

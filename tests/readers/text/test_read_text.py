@@ -292,6 +292,7 @@ def test_a_line_without_end_is_not_held(tmp_path):
         read_head(put(tmp_path, "#" + "x" * (1 << 20)))
 
 
+@pytest.mark.slow
 def test_comments_without_end(tmp_path):
     comments = "#comment\n" * 300_000
     with pytest.raises(CorruptFileError, match=r"comments .*no row"):

@@ -127,6 +127,7 @@ class TestAnalytic:
 
 
 class TestGaussianFields:
+    @pytest.mark.slow_but("3.2")
     @pytest.mark.parametrize(("k1", "k2", "theta"), [(3.2, 4.6, None), (4.2, 4.2, 2 * np.pi / 3)])
     def test_no_bispectrum_and_the_scatter_that_errors_say(self, k1, k2, theta):
         number = 200

@@ -47,6 +47,7 @@ def gaussian_boxes():
     return fields, {name: np.std([f[name] for f in found], axis=0, ddof=1) for name in ESTIMATES}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("per_side", "boxes"), [(2, 30), pytest.param(3, 15, marks=pytest.mark.slow)]
 )
@@ -63,6 +64,7 @@ def test_errors_are_the_scatter_between_gaussian_boxes(gaussian_boxes, per_side,
     assert found[0].error_degrees_of_freedom == per_side**3 - 1
 
 
+@pytest.mark.slow
 def test_few_massive_points_make_more_than_gaussian_errors():
     """Of points with a wide range of masses, both errors against the scatter of 60 boxes."""
     value, jackknife, gaussian = [], [], []

@@ -34,6 +34,7 @@ def fast_food(path):
     return columns
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.skipif(not DATA.exists(), reason="Corrfunc's test data are not here")
 @pytest.mark.parametrize("kind", COUNTERS)

@@ -147,6 +147,7 @@ def points(seed):
     return np.random.default_rng(seed).poisson(0.1 * mean / mean.mean()).astype(float)
 
 
+@pytest.mark.slow_but("points")
 @pytest.mark.parametrize("make", [smooth, clustered, points])
 def test_errors_are_the_scatter_of_boxes(make):
     """A little above it; 400 boxes give the scatter to 4% per shell.
@@ -222,6 +223,7 @@ def test_each_left_out_sample_has_its_own_shot_noise_subtracted():
     assert np.std(noise) > 0.02 * np.mean(noise)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
 @pytest.mark.parametrize("weight", ["number", "stellar_mass"])
 def test_errors_with_the_shot_noise_subtracted_are_the_scatter_of_boxes(weight):

@@ -127,6 +127,7 @@ def test_each_bin_has_its_own_structures():
         assert row["bias"]["error"] == pytest.approx(row["scatter"] / math.sqrt(structures))
 
 
+@pytest.mark.slow
 def test_structures_at_several_redshifts_count_once():
     data = truth(loop_samples.samples(1000, volumes=3))
     one = evaluate(known(data), data, seed=1, part=VALIDATION)
