@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import inspect as introspection
-import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import EmptyResultError, InputError, OutputError, UsageError, listening, renamed, warn
+from ..errors import EmptyResultError, OutputError, UsageError, listening, warn
 from ..laws.satellites import SatelliteLaw
 from ..layout import WARNINGS
 from ..options import check_names
@@ -23,145 +22,17 @@ from ..painters.choose import (
     predict_satellites,
 )
 from ..painters.choose import make_painter as make_painter
-from ..protocols import Painter, ReadOptions, read_options, takes
-from ..quantity import stated_facts
+from ..protocols import Painter, takes
 from ..system.memory import peak_memory
 from ..types import GalaxyCatalog, Scene
+from .steps.read import read as read
+from .steps.read import read_galaxies as read_galaxies
 from .write import CHUNK_ROWS, FileWriter, writer_for
 from .write import write as write
 
 if TYPE_CHECKING:
     from ..recipe import Recipe
     from ..satellites.options import SatelliteOptions
-
-
-@renamed(density="matter")
-def read(
-    path: object,
-    *,
-    format: str | None = None,
-    matter: str | os.PathLike[str] | None = None,
-    mass_definition: str | None = None,
-    drop_bad: bool = False,
-    orphans: str = "refuse",
-    centred_origin: bool = False,
-    allow_empty_regions: bool = False,
-    allow_missing_chunks: bool = False,
-    superslab: str | None = None,
-    uncleaned: bool = False,
-    stellar_mass_definition: str | None = None,
-    h: float | None = None,
-    omega_m: float | None = None,
-    omega_lambda: float | None = None,
-    w0: float | None = None,
-    wa: float | None = None,
-    box_size: float | str | None = None,
-    redshift: float | None = None,
-    particle_mass: float | str | None = None,
-    columns: str | Mapping[str, Any] | None = None,
-    matter_kind: str | None = None,
-    matter_assignment: str | None = None,
-    matter_origin: str | None = None,
-    matter_dataset: str | None = None,
-    chunk_rows: int = 1 << 20,
-) -> Scene:
-    """Return a simulation: its halos and, where there are any, its particles or density.
-
-    Parameters
-    ----------
-    path : path-like or object
-        A bundle, one file of a set, or a directory; a halo catalogue of halotools; or a table of
-        halos: an astropy Table, a frame of pandas or polars, or a dict of arrays.
-    format : str, optional
-        Name of the reader (docs/how-to/read-your-simulation.md); by default found from the content.
-    matter : path-like, optional
-        Its matter, in place of its own: particles or a density grid.
-    mass_definition : str, optional
-        Host mass to read: 200c, 500c, 200m, vir, fof or compaso. By default the reader's documented
-        choice, which is recorded.
-    drop_bad : bool
-        Drop and count bad rows instead of refusing the file: those with NaN, infinite or negative
-        masses or velocities, and centrals of zero host mass with their satellites.
-    orphans : str
-        Treatment of satellites whose host is not in the catalogue: ``"refuse"``, ``"drop"`` them,
-        or make each a ``"central"``.
-    centred_origin : bool
-        Positions are in [-L/2, L/2); they are wrapped to [0, L).
-    allow_empty_regions : bool
-        Accept a box with regions that hold no halo.
-    allow_missing_chunks : bool
-        Read a catalogue with missing files: only the groups whose subhalos are all present.
-    superslab : str, optional
-        Superslabs of a CompaSO catalogue to read, such as ``"3"`` or ``"0-3"``; by default all.
-    uncleaned : bool
-        Read a CompaSO catalogue as its halos were found, without its cleaning.
-    stellar_mass_definition : str, optional
-        Stars counted in a hydrodynamic run: ``"bound"`` or ``"2rhalf"``. By default all bound
-        stars, which is recorded.
-    h, omega_m, omega_lambda : float, optional
-        H0 over 100 km/s/Mpc, and density parameters today, for files that do not state them.
-    w0, wa : float, optional
-        Equation of state of dark energy, w0 + wa (1 - a), for files that do not state it.
-    box_size : float or str, optional
-        Side of the box, for files that do not state it: in comoving Mpc/h, or ``"100 Mpc"``.
-    redshift : float, optional
-        Redshift, for files that do not state it.
-    particle_mass : float or str, optional
-        The same for the mass of a dark matter particle: in Msun/h, or ``"1e9 Msun/h"``.
-    columns : str or mapping, optional
-        For tables: ``"position=x y z [kpc/h], ..."``, or the same by quantity.
-    matter_kind, matter_assignment, matter_origin : str, optional
-        What a density grid is, for files that do not state it: ``"counts"``, ``"mass"`` (in
-        Msun/h), ``"delta"`` or ``"1+delta"``; NGP, CIC, TSC or PCS; ``"corner"`` or ``"centre"``.
-    matter_dataset : str, optional
-        Name of the grid, if there are several.
-    chunk_rows : int
-        Rows read at a time; the result does not depend on it.
-
-    Returns
-    -------
-    Scene
-        In comoving Mpc/h, Msun/h and peculiar km/s.
-
-    Raises
-    ------
-    MockgalError
-        See docs/reference/exit-codes.md.
-    """
-    options = read_options(locals())
-    from ..readers.detect import read as read_scene
-    from ..readers.matter.beside import check_facts, with_matter
-    from ..readers.tables.quantities import map_text
-
-    options = ReadOptions(**stated_facts(options._asdict()))
-    options = options._replace(columns=map_text(options.columns) or None)
-    check_facts(matter is not None, options)
-    try:
-        with listening() as warnings:
-            scene: Scene = read_scene(path, options, format)
-            if matter is not None:
-                scene = with_matter(scene, Path(matter), options)
-    except OSError as error:  # from a folder: readers handle errors of their files
-        raise InputError(
-            path,
-            f"that it cannot be read ({error.strerror or error})",
-            "a file or folder that may be read",
-            "check the name and the permissions",
-        ) from error
-    defaults = ReadOptions()._asdict()
-    given = {
-        key: value
-        for key, value in options._asdict().items()
-        if value != defaults[key] and key != "chunk_rows"  # does not change the result
-    }
-    record = {**scene.snapshot.record}
-    if given:
-        record["options_given"] = {**record.get("options_given", {}), **given}
-    if warnings:  # a bundle may carry the warnings of its packing
-        record[WARNINGS[0]] = list(dict.fromkeys([*record.get(WARNINGS[0], ()), *warnings]))
-    if record == dict(scene.snapshot.record):
-        return scene
-    return replace(scene, snapshot=replace(scene.snapshot, record=record))
 
 
 @takes(Scene)
@@ -179,6 +50,28 @@ def paint(
         The same simulation, painter and seed give the same galaxies.
     **options
         Options of the painter, such as ``calibration="gadget4-z0.00"``.
+
+    Returns
+    -------
+    GalaxyCatalog
+        One row for each luminous subhalo, in comoving Mpc/h, Msun/h and peculiar km/s, with the
+        painter's prediction, what was not painted, and all warnings in its provenance.
+
+    Raises
+    ------
+    UsageError
+        There is no such painter or option.
+    DomainError
+        The simulation is outside the range in which the painter is valid.
+    MissingDatasetError
+        It lacks something that the painter needs, such as particles.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> mock = mockgal.paint(sim, "hod", seed=1)
+    >>> len(mock), mock["stellar_mass"].shape
+    (333, (333,))
     """
     from ..painters.draw import join, paint_scene
     from ..survey.sky import observe
@@ -247,6 +140,16 @@ def populate(
         An option is unknown, the painter predicts no satellites, or hosts already have some.
     MockgalError
         See `mockgal.satellites.make.populate`.
+
+    Examples
+    --------
+    >>> import dataclasses
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> hosts = sim.halos.take(sim.halos["is_central"].nonzero()[0])
+    >>> alone = dataclasses.replace(sim, halos=hosts)
+    >>> full = mockgal.populate(alone, "hod", seed=1)
+    >>> len(full.halos) - len(hosts) == full.halos.record["populate"]["satellites"]
+    True
     """
     arguments = locals()
     from ..satellites.options import SatelliteOptions
@@ -336,50 +239,18 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
     ------
     CutError
         A cut cannot be parsed, or lacks its unit.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> mock = mockgal.paint(sim, "hod", seed=1)
+    >>> bright = mockgal.select(mock, "stellar_mass > 3e9 Msun/h")
+    >>> len(bright), bright.provenance["cuts"][0]["before"]
+    (297, 333)
     """
     from ..selection.cuts import select as apply_cuts
 
     return _recording(lambda: apply_cuts(galaxies, *cuts))
-
-
-def read_galaxies(
-    path: str | os.PathLike[str],
-    columns: Iterable[str] | None = None,
-    *,
-    chunk_rows: int = CHUNK_ROWS,
-    changed_by_hand: str | None = None,
-) -> GalaxyCatalog:
-    """Read a FITS, HDF5 or Parquet catalogue that `write` or `build` wrote, in internal units.
-
-    Parameters
-    ----------
-    path : path-like
-    columns : iterable of str, optional
-        Names of `mockgal.columns.GALAXY_COLUMNS` to read; memory is used for these and for the
-        two ids, which are always read. By default all columns of the file.
-    chunk_rows : int
-        Rows held in memory beside the result, which does not depend on it.
-    changed_by_hand : str, optional
-        Reason why the file was changed after it was written: other numbers, for instance by h5py;
-        in FITS and Parquet also other rows or columns, by astropy or pyarrow. A warning says so,
-        and the reason is kept in ``provenance["changed_by_hand"]``.
-
-    Returns
-    -------
-    GalaxyCatalog
-        From a file in h units: the numbers that were written, with their content digest checked.
-        From an h-free file: lengths and masses to within one unit in the last place, with the
-        digest of the written catalogue in ``provenance["read_from"]``.
-
-    Raises
-    ------
-    MockgalError
-        Exit code 3 for a damaged file, or one that mockgal did not write; 4 for an unsafe file; 2
-        for a column that the file does not have.
-    """
-    from ..readers.mocks.reader import read_galaxies as read_catalogue
-
-    return read_catalogue(path, columns, chunk_rows=chunk_rows, changed_by_hand=changed_by_hand)
 
 
 @dataclass(frozen=True)
@@ -413,6 +284,18 @@ def build(recipe: Recipe) -> Report:
     ------
     MockgalError
         Any step failed; the output file is left untouched.
+
+    Returns
+    -------
+    Report
+        The path of the file, the simulation that was painted, and the galaxies.
+
+    Examples
+    --------
+    >>> from mockgal.recipe import check
+    >>> recipe = {"sim": "catalogs/demo/dark.hdf5", "painter": "hod", "seed": 1, "out": "mock.fits"}
+    >>> len(mockgal.build(check(recipe, "an example")).galaxies)
+    333
     """
     from ..painters.provided import declared_columns
     from ..selection.cuts import parse
