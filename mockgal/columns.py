@@ -69,6 +69,13 @@ class Column:
         Column of a hydrodynamic run's halos from which a network learns to paint this one; "" if
         there is none. The painted column has another name if the gravity-only run also has the
         column it is trained on.
+
+    Examples
+    --------
+    >>> from mockgal.columns import Column
+    >>> rate = Column("star_formation_rate", "Msun/yr", h_power=0, a_power=0)
+    >>> rate.unit_label, rate.file_unit
+    ('Msun/yr', 'solMass yr-1')
     """
 
     name: str

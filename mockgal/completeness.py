@@ -44,6 +44,14 @@ class Completeness:
         What sets ``low``, in words, or why it is not known.
     lacks : tuple of str
         Reasons why the catalogue is complete at no stellar mass; empty if it is at some.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> mock = mockgal.paint(sim, "hod", seed=1)
+    >>> faint = mockgal.most_massive(mock, 200).completeness
+    >>> faint.low is not None, len(faint.lacks)
+    (True, 1)
     """
 
     low: float | None = None

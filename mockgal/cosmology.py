@@ -54,6 +54,13 @@ class Cosmology:
         Density parameter of massive neutrinos today, in addition to ``omega_m``, the matter that
         particles represent. They dilute as matter, which is within 1e-4 of E(z) up to redshift 10
         for masses of 0.05 eV and more.
+
+    Examples
+    --------
+    >>> from mockgal.types import Cosmology
+    >>> run = Cosmology(h=0.6774, omega_m=0.3089, omega_lambda=0.6911)
+    >>> round(run.expansion_rate(0.0), 6)
+    1.0
     """
 
     h: float

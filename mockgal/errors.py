@@ -155,6 +155,14 @@ class MockgalError(Exception):
     -----
     Each part has a maximum length, whatever a file holds. Pass values through `shown` and `listed`,
     which keep them short, so that no part reaches it.
+
+    Examples
+    --------
+    >>> try:
+    ...     mockgal.read("nothing.hdf5")
+    ... except mockgal.errors.MockgalError as error:
+    ...     error.code, error.exit_code
+    ('E301', 3)
     """
 
     code = "E000"
@@ -294,6 +302,14 @@ def warn(text: str, stacklevel: int = 1) -> None:
     text : str
     stacklevel : int
         As in `warnings.warn`: 1 is the caller of this function.
+
+    Examples
+    --------
+    >>> from mockgal.errors import listening, warn
+    >>> with listening(quiet=True) as texts:
+    ...     warn("3 of 456 subhalos are too small")
+    >>> texts
+    ['3 of 456 subhalos are too small']
     """
     text = _bounded(text, _TEXT)
     for messages, quiet in reversed(_listeners.get()):
@@ -338,6 +354,18 @@ def listening(*, quiet: bool = False) -> Iterator[list[str]]:
     ----------
     quiet : bool
         Hide the warnings from the user and from enclosing `listening` blocks.
+
+    Yields
+    ------
+    list of str
+        The texts, in their order; it grows while the block runs.
+
+    Examples
+    --------
+    >>> with mockgal.errors.listening(quiet=True) as texts:
+    ...     mock = mockgal.paint(mockgal.read("catalogs/demo/dark.hdf5"), "hod", seed=1)
+    >>> len(texts) > 0
+    True
     """
     messages: list[str] = []
     token = _listeners.set((*_listeners.get(), (messages, quiet)))

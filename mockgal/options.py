@@ -14,6 +14,18 @@ These fields determine the command line and its help, the checks of recipes and 
 the paths that a recipe resolves against its own folder, the digest of a build's configuration, and
 the reference pages. Each kind of option has one function here that declares it. The options of
 satellites and of a training are declared in the same way.
+
+What these functions take:
+
+- ``help``: a line for the help of the command line and for the reference;
+- ``default``: value if the user gives none; `dataclasses.MISSING` for no default;
+- ``changes_result``: whether the galaxies depend on it, and so the digest of the configuration;
+- ``choices``, ``names``: the values that are allowed, or the names beside numbers;
+- ``least``, ``most``: inclusive bounds;
+- ``unit``, ``example``: unit of plain numbers from Python, and a text with one, for messages;
+- ``exists``: whether the path must exist;
+- ``extension``, ``shipped``, ``objects``: of a file that may be named: how it ends, where those of
+  the package are, and classes whose instances Python may pass in its place.
 """
 
 from __future__ import annotations
@@ -392,6 +404,24 @@ def check_options(made: Any, where: str = "", command: str = "mockgal build") ->
     Raises
     ------
     UsageError
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> from mockgal.options import check_options, whole
+    >>> @dataclass(frozen=True)
+    ... class Mine:
+    ...     neighbours: int = whole("Number of neighbours to average over.", 3, least=1)
+    ...     name = "mine"
+    ...
+    ...     def __post_init__(self):
+    ...         check_options(self)
+    >>> Mine(neighbours=5).neighbours
+    5
+    >>> Mine(neighbours=0)
+    Traceback (most recent call last):
+        ...
+    mockgal.errors.UsageError: ...
     """
     for name, option in options_of(type(made)).items():
         value = getattr(made, name)

@@ -86,6 +86,17 @@ class DensityField:
     read_slab : callable
         ``read_slab(start, stop)`` returns rows start to stop of the first axis,
         shape (stop - start, N, N).
+
+    Examples
+    --------
+    >>> from mockgal.types import DensityField
+    >>> mass = np.full((4, 4, 4), 1e10)
+    >>> field = DensityField(
+    ...     grid_size=4, voxel_size=2.0, kind="mass", assignment="CIC", origin="corner",
+    ...     read_slab=lambda start, stop: mass[start:stop],
+    ... )
+    >>> field.read_slab(1, 3).shape
+    (2, 4, 4)
     """
 
     grid_size: int

@@ -101,6 +101,12 @@ class ReadOptions(NamedTuple):
         Name of the grid's dataset or block, if there are several.
     chunk_rows : int
         Rows read at a time.
+
+    Examples
+    --------
+    >>> from mockgal.protocols import ReadOptions
+    >>> ReadOptions(mass_definition="200m").orphans
+    'refuse'
     """
 
     mass_definition: str | None = None
@@ -141,6 +147,12 @@ class MockOptions(NamedTuple):
     changed_by_hand : str or None
         Reason why the file is accepted although it differs from what mockgal wrote; None for
         plug-ins.
+
+    Examples
+    --------
+    >>> from mockgal.protocols import MockOptions
+    >>> MockOptions(columns=("stellar_mass",)).chunk_rows
+    65536
     """
 
     columns: tuple[str, ...] | None = None

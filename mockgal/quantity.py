@@ -199,6 +199,16 @@ def in_unit(name: str, text: str | float, unit: str, h: float) -> float:
     UsageError
         There is no number or no unit, the unit is of another kind, or the number is too large or
         too small to compute with.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> from mockgal.quantity import in_unit
+    >>> in_unit("box size", "100 Mpc", "Mpc/h", h=0.7)
+    70.0
     """
     if not isinstance(text, str):
         return float(text)

@@ -80,6 +80,13 @@ class Recipe(BaseModel):
     w0, wa, box_size, redshift, particle_mass, columns, matter_kind, matter_assignment
     matter_origin, matter_dataset
         See `mockgal.protocols.ReadOptions`.
+
+    Examples
+    --------
+    >>> from mockgal.recipe import check
+    >>> recipe = check({"sim": "catalogs/demo/dark.hdf5", "painter": "hod", "seed": 1}, "here")
+    >>> recipe.output.name, recipe.units
+    ('dark-hod.fits', 'h-free')
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -247,6 +254,18 @@ def check(values: Mapping[str, Any], source: str) -> Recipe:
     ------
     UsageError
         An unknown key, a missing one, or a value that is not allowed.
+
+    Returns
+    -------
+    Recipe
+
+    Examples
+    --------
+    >>> from mockgal.recipe import check
+    >>> check({"sim": "dark.hdf5", "paintr": "hod", "seed": 1}, "my.yaml")
+    Traceback (most recent call last):
+        ...
+    mockgal.errors.UsageError: ...
     """
     known = list(Recipe.model_fields)
     for key in values:

@@ -67,7 +67,21 @@ Array = NDArray[Any]
 
 
 class SourceFile(NamedTuple):
-    """A file that was read: its path, size in bytes and SHA-256 digest ("" if not computed)."""
+    """A file that was read: its path, size in bytes and SHA-256 digest ("" if not computed).
+
+    Parameters
+    ----------
+    path : str
+    size : int
+        In bytes.
+    digest : str
+        SHA-256 in hexadecimal digits.
+
+    Examples
+    --------
+    >>> mockgal.read("catalogs/demo/dark.hdf5").snapshot.source[0].size > 1000
+    True
+    """
 
     path: str
     size: int
@@ -113,6 +127,12 @@ class Snapshot(Shown):
     light_cone : LightCone, optional
         If given, positions are not periodic, and may lie beyond the box; ``redshift`` is the one
         at which the halos were found.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> sim.snapshot.redshift < 1e-3, sim.snapshot.cosmology.h
+    (True, 0.6774)
     """
 
     name: str
@@ -197,6 +217,13 @@ class HaloCatalog(Shown):
     MissingDatasetError, BadValueError
         Columns missing or unequal in length, values out of bounds, repeated ids, a host that is not
         a central, unknown mass definition.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> halos = sim.halos.take(sim.halos["is_central"].nonzero()[0])
+    >>> bool(halos["is_central"].all()), "vmax" in halos
+    (True, True)
     """
 
     columns: Mapping[str, Array]
@@ -327,6 +354,30 @@ class Scene(Shown):
     """The input of a painter: one snapshot, its halos and, if available, its matter.
 
     A scene is the whole box, a tile of it, or a light cone. ``members`` is used to match two runs.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The box that it is in.
+    halos : HaloCatalog
+        Its n subhalos, centrals included.
+    particles : Particles, optional
+        Its matter, as particles.
+    field : DensityField, optional
+        Its matter, as a density grid.
+    members : Members, optional
+        Ids of the particles in each subhalo.
+
+    Raises
+    ------
+    BadValueError
+        A position is outside the box.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> sorted(sim.contents)
+    ['field', 'halos']
     """
 
     snapshot: Snapshot
@@ -373,6 +424,19 @@ class GalaxyCatalog(Shown):
         How they were made; plain JSON values only.
     plugin_columns : tuple of Column
         Columns that a plug-in declares: see `mockgal.protocols.Painter`.
+
+    Raises
+    ------
+    BadValueError
+        A column is not declared, or has another shape or length; or the frame is neither.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> mock = mockgal.paint(sim, "hod", seed=1)
+    >>> centrals = mock[mock["is_central"]]
+    >>> len(centrals) < len(mock), centrals.completeness.low is None
+    (True, False)
     """
 
     columns: Mapping[str, Array]

@@ -39,6 +39,14 @@ def positions(galaxies: GalaxyCatalog, line_of_sight: str | None = None) -> Arra
         The catalogue is on the sky, or there is no such axis.
     BadValueError
         A position is outside the box, or a velocity is not finite.
+
+    Examples
+    --------
+    >>> from mockgal.fields.sample import positions
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> mock = mockgal.paint(sim, "hod", seed=1)
+    >>> positions(mock, "z").shape
+    (333, 3)
     """
     if galaxies.frame != "box":
         raise UsageError(

@@ -20,6 +20,13 @@ class ConditionalLaw(NamedTuple):
         ``intercept + slope * log10 (M* / (Msun/h))``.
     scatter : ndarray, shape (n,)
         Standard deviation of log10 of the property [dex]; 0 for no scatter.
+
+    Examples
+    --------
+    >>> from mockgal.laws.distribution import ConditionalLaw
+    >>> size = ConditionalLaw.of_all(2, intercept=-5.0, slope=0.3, scatter=0.1)
+    >>> size.mean(np.array([9.0, 10.0])).round(6)
+    array([-2.3, -2. ])
     """
 
     intercept: Array

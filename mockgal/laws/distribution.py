@@ -53,6 +53,22 @@ class Distribution:
         Correlation of the normal scores of rank and stellar mass, from -1 to 1.
     further : mapping of str to ConditionalLaw
         Laws of further columns of the galaxies, by name in `mockgal.columns.GALAXY_COLUMNS`.
+
+    Examples
+    --------
+    >>> from mockgal.laws.distribution import Distribution
+    >>> law = Distribution(
+    ...     p_luminous=np.array([1.0, 0.5]),
+    ...     location=np.array([10.0, 9.0]),
+    ...     scale=np.array([0.2, 0.2]),
+    ...     residual_row=np.zeros(2, dtype=int),
+    ...     residual_probability=np.array([0.0, 0.5, 1.0]),
+    ...     residual_quantiles=np.array([[-2.0, 0.0, 2.0]]),
+    ...     floor=8.0,
+    ...     extrapolated=np.zeros(2, dtype=bool),
+    ... )
+    >>> law.take(np.array([1])).p_luminous
+    array([0.5])
     """
 
     p_luminous: Array

@@ -50,6 +50,20 @@ class SatelliteLaw:
         What identifies the painter, for the record: plain JSON values.
     mass_scale : ndarray, shape (n,), or None
         Factor on ``log_mass_ratio`` for each host [dex].
+
+    Examples
+    --------
+    >>> from mockgal.laws.satellites import SatelliteLaw
+    >>> law = SatelliteLaw(
+    ...     name="a tenth of the host",
+    ...     mean=np.array([2.0, 0.5]),
+    ...     variance=np.array([2.0, 0.5]),
+    ...     row=np.zeros(2, dtype=int),
+    ...     probability=np.array([0.0, 1.0]),
+    ...     log_mass_ratio=np.array([[-1.5, -1.0]]),
+    ... )
+    >>> law.radius is None
+    True
     """
 
     name: str

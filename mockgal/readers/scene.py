@@ -80,6 +80,31 @@ def make_scene(
     ------
     MockgalError
         Rows that cannot be true, or facts that neither the files nor the user state.
+
+    Returns
+    -------
+    Scene
+
+    Examples
+    --------
+    >>> from mockgal.protocols import ReadOptions
+    >>> from mockgal.readers.scene import make_scene
+    >>> halos = mockgal.read("catalogs/demo/dark.hdf5").halos
+    >>> sim = make_scene(
+    ...     dict(halos.columns),
+    ...     (),
+    ...     ReadOptions(),
+    ...     format="mine",
+    ...     simulation="run 7",
+    ...     mass_definition="200c",
+    ...     box_size=16.0,
+    ...     redshift=0.0,
+    ...     cosmology={"h": 0.6774, "omega_m": 0.3089, "omega_lambda": 0.6911},
+    ...     particle_mass=1.34e9,
+    ...     place="an example",
+    ... )
+    >>> len(sim.halos)
+    456
     """
     files = [files] if isinstance(files, Path) else list(files)
     if not place:

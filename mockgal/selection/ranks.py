@@ -29,6 +29,14 @@ def most_massive(galaxies: GalaxyCatalog, number: int) -> GalaxyCatalog:
     ------
     UsageError
         ``number`` is not an integer from 0 to the number of galaxies.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> mock = mockgal.paint(sim, "hod", seed=1)
+    >>> chosen = mockgal.most_massive(mock, 100)
+    >>> len(chosen), float(chosen["stellar_mass"].min()) == chosen.completeness.low
+    (100, True)
     """
     whole = isinstance(number, int | np.integer) and not isinstance(number, bool)
     if not whole or not 0 <= number <= len(galaxies):

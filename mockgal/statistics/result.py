@@ -32,6 +32,21 @@ class Field(NamedTuple):
     """A column of a result: its unit, in a form that astropy parses, and its meaning.
 
     ``littleh`` is `astropy.cosmology.units.littleh`; ``label`` is for plots, in TeX.
+
+    Parameters
+    ----------
+    unit : str
+        "" if there is none.
+    meaning : str
+        One line.
+    label : str
+        For the axis of a plot.
+
+    Examples
+    --------
+    >>> from mockgal.statistics.result import Field
+    >>> Field("Mpc / littleh", "radius of the sphere", r"$r$ [Mpc/$h$]").unit
+    'Mpc / littleh'
     """
 
     unit: str
@@ -54,6 +69,12 @@ class Style(NamedTuple):
         Ordinate labels of the panels that several estimates share.
     apart : tuple of str
         Estimates around zero, which get a panel of their own on a linear scale.
+
+    Examples
+    --------
+    >>> from mockgal.statistics.result import Style
+    >>> Style(log_y=False).log_x
+    True
     """
 
     log_x: bool = True
@@ -97,6 +118,15 @@ class Measurement(Shown):
     ------
     BadValueError
         Columns have different lengths or no field, or an estimate has no error.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> mock = mockgal.paint(sim, "hod", seed=1)
+    >>> found = mockgal.measure(mock, "mass_function")
+    >>> found["mass_function"].shape == found["mass_function_error"].shape == (len(found),)
+    True
+    >>> found.save("mass_function.ecsv")
     """
 
     statistic: str

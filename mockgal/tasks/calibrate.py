@@ -72,6 +72,17 @@ def calibrate(
     MockgalError
         The runs are not twins or lack a column; or the output cannot be written, which is raised
         before any work.
+
+    Examples
+    --------
+    >>> from mockgal.testing import synthetic_pair
+    >>> hydro, dark = synthetic_pair(600, seed=1, box_size=60.0)
+    >>> table = mockgal.calibrate(
+    ...     [(hydro, dark)], luminosity_floor="1e9 Msun/h", measure_options={"jackknife": 0}
+    ... )
+    >>> mock = mockgal.paint(dark, "hod", seed=1, calibration=table)
+    >>> len(mock) > 0
+    True
     """
     from ..calibration.floor import floor_of
     from ..calibration.hod_table import measure

@@ -68,6 +68,12 @@ def evaluate(
         There is no seed, and none in the weights.
     MockgalError
         See `train`.
+
+    Examples
+    --------
+    >>> scores = mockgal.evaluate(  # doctest: +SKIP
+    ...     "net.safetensors", "other/dark/groups_099", "other/hydro/groups_099", seed=1
+    ... )
     """
     from ..painters.cnn.weights.named import Weights, named_weights
     from ..system.files.scratch import scratch_folder

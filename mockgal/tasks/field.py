@@ -95,12 +95,24 @@ def field(
     **read_options
         See `mockgal.read`.
 
+    Returns
+    -------
+    Gridded
+        What was written: sums, and counts of what was moved or left out.
+
     Raises
     ------
     UsageError
         A simulation without particles, or an option that cannot be honoured.
     MockgalError
         See `mockgal.fields.matter.matter_field`. The output file is left untouched.
+
+    Examples
+    --------
+    >>> _ = mockgal.field("catalogs/demo/dark.hdf5", "field.hdf5", grid_size=16)
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5", matter="field.hdf5")
+    >>> sim.field.read_slab(0, 2).shape
+    (2, 16, 16)
     """
     from ..fields.matter import matter_field, warn_of_moved
     from ..system.files.atomic import check_output

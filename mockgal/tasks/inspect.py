@@ -45,6 +45,17 @@ def inspect(
     -------
     dict
         Plain JSON values; masses in Msun/h and lengths in Mpc/h, as the keys state.
+
+    Raises
+    ------
+    MockgalError
+        The path cannot be read, or is none of these.
+
+    Examples
+    --------
+    >>> facts = mockgal.inspect("catalogs/demo/dark.hdf5")
+    >>> facts["kind"], facts["subhalos"], facts["box_size_mpc_h"]
+    ('gravity-only', 456, 16.0)
     """
     mock = None
     if isinstance(path, str | os.PathLike):

@@ -104,6 +104,15 @@ def measure(
     ------
     UsageError
         There is no such statistic or option, or the statistic does not take the value.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> mock = mockgal.paint(sim, "hod", seed=1)
+    >>> found = mockgal.measure(mock, "mass_function", bin_width="0.5 dex")
+    >>> found.estimates, found.fields["mass_function"].unit
+    (('mass_function',), 'littleh3 / (Mpc3 dex)')
+    >>> axes = found.plot(label="HOD")
     """
     arguments = locals()
     from ..statistics.names import measure as measure_one
@@ -127,6 +136,24 @@ def read_measurement(path: str | os.PathLike[str]) -> Measurement:
     ----------
     path : path-like
         The table, ``.ecsv``.
+
+    Returns
+    -------
+    Measurement
+        With the numbers, settings and style that were saved.
+
+    Raises
+    ------
+    MockgalError
+        The file is damaged, or no measurement of mockgal.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> mock = mockgal.paint(sim, "hod", seed=1)
+    >>> mockgal.measure(mock, "satellite_fraction").save("satellites.ecsv")
+    >>> mockgal.read_measurement("satellites.ecsv").statistic
+    'satellite_fraction'
     """
     from ..statistics.stored import read as read_result
 

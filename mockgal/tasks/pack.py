@@ -68,6 +68,25 @@ def pack(
         Options for reading the simulation: see `mockgal.read`.
     progress : callable, optional
         Called with (done, total, what).
+
+    Returns
+    -------
+    Scene
+        What was packed.
+
+    Raises
+    ------
+    UsageError
+        The bundle has another extension, exists, or is one of the inputs.
+    MockgalError
+        The simulation cannot be read, or the bundle not be written; a file that was there is left
+        untouched.
+
+    Examples
+    --------
+    >>> sim = mockgal.pack("catalogs/demo/dark.hdf5", "halos.hdf5", particles=False)
+    >>> mockgal.read("halos.hdf5").halos.digest() == sim.halos.digest()
+    True
     """
     options = read_options(locals())._asdict()
     from ..fields.matter import warn_of_moved

@@ -161,6 +161,14 @@ def train(
     MockgalError
         If runs are not twins or cannot be combined, if regions overlap, or if
         `mockgal.training.loop.train` raises.
+
+    Examples
+    --------
+    >>> weights = mockgal.train(  # doctest: +SKIP
+    ...     "dark/groups_099", "hydro/groups_099", "net.safetensors", seed=1, preset="demo"
+    ... )
+    >>> sim = mockgal.read("dark/groups_099")  # doctest: +SKIP
+    >>> mock = mockgal.paint(sim, "cnn", seed=1, weights=weights)  # doctest: +SKIP
     """
     from ..system.progress import shown
     from ..training.data import field_files

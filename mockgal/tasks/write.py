@@ -102,6 +102,13 @@ def write(
         compressed; or the file exists.
     OutputError
         The file cannot be written; a file that was there is left untouched.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> mock = mockgal.paint(sim, "hod", seed=1)
+    >>> mockgal.write(mock, "mock.fits")
+    >>> mockgal.write(mock, "mock-h.hdf5", units="h", compress=True)
     """
     writer_for(Path(path), compress=compress).write(
         galaxies, Path(path), units=units, overwrite=overwrite, chunk_rows=CHUNK_ROWS
@@ -117,6 +124,25 @@ def to_table(galaxies: GalaxyCatalog, units: str = "h-free") -> QTable:
     galaxies : GalaxyCatalog
     units : str
         ``"h-free"`` for Mpc and Msun, ``"h"`` for Mpc/h and Msun/h; lengths are comoving.
+
+    Returns
+    -------
+    astropy.table.QTable
+        n rows; the columns are those of `mockgal.columns.GALAXY_COLUMNS` that it has, and ``meta``
+        has the facts of the header of a file.
+
+    Raises
+    ------
+    UsageError
+        ``units`` is neither.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> mock = mockgal.paint(sim, "hod", seed=1)
+    >>> table = mockgal.to_table(mock)
+    >>> len(table), str(table["stellar_mass"].unit)
+    (333, 'solMass')
     """
     from ..writers.table import to_table as make_table
 
@@ -137,6 +163,19 @@ def to_halotools(galaxies: GalaxyCatalog, sim: Scene | None = None) -> Halotools
     -------
     HalotoolsMock
         See `mockgal.writers.halotools.to_halotools`.
+
+    Raises
+    ------
+    UsageError
+        The catalogue is on the sky, or ``sim`` has no particles or is another simulation.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> mock = mockgal.paint(sim, "hod", seed=1)
+    >>> made = mockgal.to_halotools(mock)
+    >>> len(made.galaxy_table), made.Lbox
+    (333, array([16., 16., 16.]))
     """
     from ..writers.halotools import to_halotools as make_mock
 
@@ -160,6 +199,20 @@ def to_halotools_model(sim: Scene, painter: str | Painter = "hod", **options: An
     -------
     halotools.empirical_models.HodModelFactory
         See `mockgal.painters.halotools.composite.to_halotools_model`.
+
+    Raises
+    ------
+    UsageError
+        The painter is not an HOD, or an option is unknown.
+    DomainError
+        The simulation is outside the range in which the painter is valid.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> model = mockgal.to_halotools_model(sim, "hod")
+    >>> sorted(model.gal_types)
+    ['centrals', 'satellites']
     """
     from ..painters.halotools.composite import to_halotools_model as make_model
 

@@ -53,6 +53,12 @@ def reader_contract(
         A promise is broken; the message says which.
     unittest.SkipTest
         A library is not installed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from mockgal.testing import reader_contract
+    >>> reader_contract("bundle", Path("catalogs/demo/dark.hdf5"))
     """
     skip_without(requires)
     reader, reading = made("readers", reader), ReadOptions(**options)
@@ -162,6 +168,12 @@ def painter_contract(
         A promise is broken; the message says which.
     unittest.SkipTest
         A library is not installed.
+
+    Examples
+    --------
+    >>> from mockgal.testing import painter_contract
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> painter_contract("hod", sim)
     """
     skip_without(requires)
     painter = made("painters", painter, options)
@@ -302,6 +314,15 @@ def writer_contract(
         A promise is broken; the message says which.
     unittest.SkipTest
         A library is not installed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from mockgal.testing import writer_contract
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> mock = mockgal.paint(sim, "hod", seed=1)
+    >>> Path("written").mkdir()
+    >>> writer_contract("fits", mock, Path("written"))
     """
     skip_without(requires)
     writer = made("writers", writer)

@@ -40,6 +40,15 @@ def mock_reader_contract(
         A promise is broken; the message says which.
     unittest.SkipTest
         A library is not installed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from mockgal.testing import mock_reader_contract
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> mock = mockgal.paint(sim, "hod", seed=1)
+    >>> mockgal.write(mock, "mock.fits")
+    >>> mock_reader_contract("fits", Path("mock.fits"))
     """
     skip_without(requires)
     reader = made("mocks", reader)

@@ -52,6 +52,15 @@ def statistic_contract(
         A promise is broken; the message says which.
     unittest.SkipTest
         A library is not installed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from mockgal.testing import statistic_contract
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> mock = mockgal.paint(sim, "hod", seed=1)
+    >>> Path("measured").mkdir()
+    >>> statistic_contract("mass_function", mock, Path("measured"))
     """
     skip_without(requires)
     function = registry.load("statistics", statistic) if isinstance(statistic, str) else statistic

@@ -55,6 +55,13 @@ def synthetic_pair(
     -------
     hydro, dark : Scene
         ``dark`` has no stellar mass; ids are the same in both.
+
+    Examples
+    --------
+    >>> from mockgal.testing import synthetic_pair
+    >>> hydro, dark = synthetic_pair(600, seed=1, box_size=60.0)
+    >>> "stellar_mass" in hydro.halos, "stellar_mass" in dark.halos
+    (True, False)
     """
     generator = np.random.default_rng(seed)
     log_mass = 11.0 - np.log10(1.0 - generator.random(hosts) * (1.0 - 10.0**-2.5))

@@ -165,6 +165,15 @@ def atomic_output(
         See `check_output`; or the output is locked; or an `OSError` is raised in the block.
     InternalError
         The file fails its verification.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from mockgal.system.files.atomic import atomic_output
+    >>> with atomic_output(Path("notes.txt"), overwrite=False) as temporary:
+    ...     _ = temporary.write_text("complete, or absent")
+    >>> Path("notes.txt").read_text()
+    'complete, or absent'
     """
     path = Path(path)
     check_output(path, overwrite, inputs, expected_bytes)

@@ -32,6 +32,13 @@ def write_gadget4(directory: Path, **options: Any) -> Path:
     ------
     UsageError
         If an option has a value that is not allowed.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from mockgal.testing import write_gadget4
+    >>> mockgal.read(write_gadget4(Path("gadget"))).snapshot.format
+    'gadget4'
     """
     run = Run(**options)
     catalogue = _paths(directory, run, "groups", "fof_subhalo_tab")
@@ -56,6 +63,13 @@ def write_arepo(directory: Path, **options: Any) -> Path:
     -------
     Path
         Like that of `write_gadget4`.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from mockgal.testing import write_arepo
+    >>> mockgal.read(write_arepo(Path("arepo"))).snapshot.format
+    'arepo'
     """
     return write_gadget4(directory, length="kpc", h_free=False, arepo=True, **options)
 
