@@ -11,11 +11,12 @@ endif
 # Each command of a test begins a Python of its own, which would compile all modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo train-demo test lint tests install hashes clean
+.PHONY: demo train-demo docs test lint tests install hashes clean
 .DEFAULT_GOAL := help
 help:
 	@echo "make demo   install into .venv, paint the demo with the HOD and the network, and compare"
 	@echo "make train-demo   train the network on the pair of runs in GADGET4: under half an hour"
+	@echo "make docs   install Sphinx too, and build the documentation's site in build/docs/html"
 	@echo "make test   install into .venv, check style and types, run the tests"
 
 install: $(VENV)/.installed
@@ -70,6 +71,15 @@ train-demo: install
 	in 16 Mpc/h, with galaxies too massive for want of feedback"
 	@cat demo/gadget4-demo.safetensors.card.md
 
+# The site of the documentation, without warnings. Its notebooks run again when they have changed.
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build -q -W --keep-going -j 2 -d build/docs/pages docs build/docs/html
+	@echo "Open $(CURDIR)/build/docs/html/index.html"
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(PIP) install -q -c constraints.txt $(and $(HASHES),--no-deps --no-build-isolation) -e '.[docs]'
+	@touch $@
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -82,7 +92,7 @@ test: lint tests
 
 # After a change of constraints.txt, on a machine like those of CI: see requirements/README.md.
 hashes:
-	rm -rf $(VENV) .hashes && $(MAKE) install HASHES=
+	rm -rf $(VENV) .hashes && $(MAKE) $(VENV)/.docs HASHES=
 	$(PYTHON) -m venv .hashes && .hashes/bin/python -m pip install -q pip-tools
 	$(BIN)/python requirements/renew.py .hashes/bin/pip-compile
 	rm -r .hashes

@@ -20,6 +20,7 @@ NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
 FILE = re.compile(r"`([\w./-]+\.\w+)`:")
 COMMANDS = ("mockgal", ".venv/bin/mockgal", "python", "make", "pip")
 RUN = ("sh", "python")
+CELL = "{code-cell}"  # of a notebook, which the site runs too
 
 
 class Block(NamedTuple):
@@ -46,6 +47,7 @@ def blocks_of(page: Path) -> list[Block]:
         start = i
         if lines[i].startswith("```"):
             language = lines[i][3:].strip()
+            language = "python" if language == CELL else language
             while not lines[i + 1].startswith("```"):
                 i += 1
             text = "\n".join(lines[start + 1 : i + 1])

