@@ -20,6 +20,7 @@ VOCABULARY = (
     "random",
     "completeness",
     "particles",
+    "snapshot",
     "types",
     "laws",
     "theory",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...bounds import MASS
 from ...cosmology import LCDM, MATTER_TOLERANCE, Cosmology
 from ...errors import BadValueError, HeaderError, UnitsError, warn
-from ...types import BOX_SIZES
+from ...snapshot import BOX_SIZES
 
 TOLERANCE = MATTER_TOLERANCE
 EXACT = 0.01  # relative: far above the scatter of densities in exact runs and finders

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import HeaderError
-from ...types import REDSHIFTS, Particles
+from ...snapshot import REDSHIFTS
+from ...types import Particles
 
 MASS_UNIT = 1e10  # Msun/h, of Gadget and the codes that took its format
 

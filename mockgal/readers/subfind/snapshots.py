@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from ...errors import HeaderError, IncompleteSetError, shown
 from ...protocols import ReadOptions
+from ...snapshot import REDSHIFTS
 from ...system import scalars
-from ...types import REDSHIFTS, ParticleChunk, Particles
+from ...types import ParticleChunk, Particles
 from .. import chunks
 from ..checks import physics
 from ..chunks import FileSet
