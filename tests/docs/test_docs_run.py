@@ -15,7 +15,7 @@ import matplotlib
 import numpy as np
 import pytest
 from astropy.table import Table
-from docs_blocks import RUN, blocks_of, run_page
+from docs_blocks import CELL, RUN, blocks_of, run_page
 
 import mockgal
 from mockgal.cosmology import CRITICAL_DENSITY
@@ -231,8 +231,18 @@ def folder(tmp_path, monkeypatch, halotools):
         signal.signal(number, handler)
 
 
+def is_notebook(page):
+    """Whether `make docs` runs it, which CI calls."""
+    return CELL in page.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
-    "page", [p for p in WITH_CODE if p.name not in APART], ids=lambda p: p.name
+    "page",
+    [
+        pytest.param(page, id=page.name, marks=[pytest.mark.slow] * is_notebook(page))
+        for page in WITH_CODE
+        if page.name not in APART
+    ],
 )
 def test_the_code_of_a_page_runs(page, folder):
     for make in OF_PAGES.get(page.name, []):
