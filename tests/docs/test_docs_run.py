@@ -32,6 +32,7 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 PAGES = [page for page in PAGES if "decisions" not in page.parts]
 NEWCOMER = ("README.md", "first-mock.md")
 APART = (*NEWCOMER, "extend.md")  # run by other tests: below, and in test_docs_extend.py
+MINUTES = ("own-weights.md",)
 WITH_CODE = [p for p in PAGES if any(b.language in RUN and not b.reason for b in blocks_of(p))]
 
 
@@ -231,15 +232,15 @@ def folder(tmp_path, monkeypatch, halotools):
         signal.signal(number, handler)
 
 
-def is_notebook(page):
-    """Whether `make docs` runs it, which CI calls."""
-    return CELL in page.read_text(encoding="utf-8")
+def is_slow(page):
+    """Whether it takes minutes, or is a notebook: those `make docs` runs, which CI calls."""
+    return page.name in MINUTES or CELL in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(page, id=page.name, marks=[pytest.mark.slow] * is_notebook(page))
+        pytest.param(page, id=page.name, marks=[pytest.mark.slow] * is_slow(page))
         for page in WITH_CODE
         if page.name not in APART
     ],
