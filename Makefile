@@ -52,9 +52,14 @@ demo: install
 	@echo
 	$(BIN)/mockgal plot demo/mock.fits demo/mock-cnn.fits --out demo/compare.png --overwrite
 	@echo
+	$(BIN)/mockgal compare --truth catalogs/demo/hydro.hdf5 --sim catalogs/demo/dark.hdf5 \
+	    --mock cnn=demo/mock-cnn.fits --mock hod=demo/mock.fits --grid 128 \
+	    --cut "stellar_mass > 8e9 Msun/h" --out demo/report --overwrite --quiet
+	@echo
 	@echo "Both painters learnt from the hydrodynamic twin of this very run, so that this is no test of"
 	@echo "them. How good the weights are where they were not trained, their card says:"
 	@$(BIN)/mockgal weights show gadget4-demo | grep '^card'
+	@echo "The page that compares the two with the truth: demo/report/index.html"
 
 # The weights that come with mockgal, in mockgal/painters/cnn/networks, and their card are made so.
 # Given again after it was stopped, it goes on.

@@ -34,6 +34,7 @@ if _signals.is_command():  # the imports below take a while: Ctrl-C must not pri
 from .selection.ranks import most_massive
 from .tasks.build import build, paint, populate, read, read_galaxies, select
 from .tasks.calibrate import calibrate
+from .tasks.comparison.compare import compare
 from .tasks.evaluate import evaluate
 from .tasks.field import field
 from .tasks.inspect import inspect
@@ -45,6 +46,7 @@ from .tasks.write import to_halotools, to_halotools_model, to_table, write
 __all__ = [
     "build",
     "calibrate",
+    "compare",
     "evaluate",
     "field",
     "inspect",

@@ -25,6 +25,7 @@ from ..system.files.lock import WAY_OUT, output_error
 from .build import build
 from .calibrate import calibrate
 from .command import Group
+from .compare import compare
 from .field import field
 from .measure import measure, plot
 from .screen.streams import fail, standard_streams, warn
@@ -43,7 +44,7 @@ def cli() -> None:
 
 for _title, _commands in {
     "Simulations": (inspect, pack, field),
-    "Mocks": (build, measure, plot),
+    "Mocks": (build, measure, plot, compare),
     "Calibration and training": (calibrate, calibrations, train, evaluate, weights),
 }.items():
     cli.add_section(cloup.Section(_title, list(_commands), is_sorted=False))

@@ -10,11 +10,13 @@ from .. import __version__
 from ..completeness import Completeness
 from ..errors import MissingDatasetError, listening
 from ..layout import LEAST_STARS, STAR_PARTICLE_MASS
-from ..types import GalaxyCatalog, Scene
+from ..types import Array, GalaxyCatalog, Scene
 from .draw import describe_simulation, galaxy_columns, reading_warnings
 from .validity.lacking import completeness, lacking_galaxies, warn_of
 
 NAME = "hydrodynamic run"  # in place of a painter's name
+MATCHED = "hydrodynamic run, matched with its gravity-only twin"
+_UNMATCHED = "galaxies without a counterpart in the gravity-only run"
 
 
 def own_galaxies(scene: Scene) -> GalaxyCatalog:
@@ -72,3 +74,40 @@ def own_galaxies(scene: Scene) -> GalaxyCatalog:
         warn_of(lacking, "the run")
     said = [*provenance["warnings"], *warnings]
     return galaxies.with_provenance(lacking=lacking, warnings=said)
+
+
+def galaxies_at(dark: Scene, stellar_mass: Array, truth: GalaxyCatalog) -> GalaxyCatalog:
+    """Return the galaxies of a hydrodynamic run at the subhalos of its twin that match theirs.
+
+    Parameters
+    ----------
+    dark : Scene
+        The gravity-only twin.
+    stellar_mass : ndarray, shape (n,)
+        Stellar mass of the galaxy matched with each subhalo [Msun/h]; 0 without one.
+    truth : GalaxyCatalog
+        The galaxies of the run itself (`own_galaxies`), whose floor and definition hold here, too.
+
+    Returns
+    -------
+    GalaxyCatalog
+        It is not complete if galaxies of the truth have no counterpart.
+    """
+    halos, rows = dark.halos, np.flatnonzero(stellar_mass > 0)
+    stars = truth.provenance["simulation"].get("reading", {}).get("stellar_mass_definition")
+    provenance = {
+        "version": __version__,
+        "simulation": describe_simulation(dark, halos.digest()),
+        "painter": {"name": MATCHED, "stellar_mass_definition": stars},
+        "cuts": [],
+        "painted": len(rows),
+        "warnings": reading_warnings(dark),
+    }
+    columns = galaxy_columns(
+        halos, rows, np.log10(stellar_mass[rows]), np.zeros(len(halos), dtype=bool)
+    )
+    galaxies = GalaxyCatalog(columns, dark.snapshot, "box", provenance)
+    complete = truth.completeness
+    if len(rows) < len(truth):
+        complete = complete.lacking(_UNMATCHED)
+    return galaxies.with_completeness(complete)

@@ -14,6 +14,7 @@ from ..types import GalaxyCatalog
 _SAME = 1e-3  # negligible relative difference of box, expansion factor and cosmology
 _LONGEST = 60  # most characters of a simulation's name
 _SIMULATIONS = "simulations, whose most massive hosts are not at the same places"
+_GAPS = "gaps that no cut can mend"
 _MOST, _FEWEST, _NEAR, _FACTOR = 20, 5, 0.5, 2.0  # hosts; [Mpc/h]; of masses
 _REDSHIFT = "z"
 _UNKNOWN = "not stated"
@@ -57,6 +58,15 @@ def differences(catalogues: Mapping[str, GalaxyCatalog]) -> list[str]:
     return sentences + _samples(catalogues)
 
 
+def stated_only(difference: str) -> bool:
+    """Return whether a difference leaves a comparison one of like with like, if it is stated.
+
+    Other simulations do, and so do galaxies that a law or its input lacks: that is for a comparison
+    to show.
+    """
+    return difference.startswith(tuple(f"different {what}: " for what in (_SIMULATIONS, _GAPS)))
+
+
 def stellar_mass_definition(galaxies: GalaxyCatalog) -> str:
     """Return which stars count, from the provenance of a mock or of a hydrodynamic run."""
     painter = galaxies.provenance.get("painter", {})
@@ -92,7 +102,7 @@ _WAYS: dict[str, Callable[[GalaxyCatalog], Value]] = {
     "definitions of host mass": mass_definition,
     "definitions of stellar mass": stellar_mass_definition,
     "selections beside stellar mass": _other_cuts,
-    "gaps that no cut can mend": _missing,
+    _GAPS: _missing,
 }
 
 

@@ -303,7 +303,7 @@ def build(recipe: Recipe) -> Report:
     from ..system.files.lock import output_lock
     from ..writers.provenance import sidecar_path
 
-    started = time.time()
+    started = time.time(), time.process_time()
     out, overwrite = recipe.output, recipe.overwrite
 
     def preflight(inputs: list[Path], expected_bytes: int = 0) -> None:
@@ -328,7 +328,7 @@ def _build(
     painter: Painter,
     satellites: SatelliteOptions | None,
     preflight: Callable[[list[Path], int], None],
-    started: float,
+    started: tuple[float, float],
     cleaned_up: list[str],
 ) -> Report:
     """Do the work of `build`, with the output locked."""
@@ -367,8 +367,9 @@ def _build(
     )
     facts = {
         "host": platform.node(),
-        "started": started,
-        "seconds": time.time() - started,
+        "started": started[0],
+        "seconds": time.time() - started[0],
+        "cpu_seconds": time.process_time() - started[1],
         "peak_memory_bytes": peak_memory(),
         "python": platform.python_version(),
         "arguments": sys.argv,

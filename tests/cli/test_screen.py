@@ -36,8 +36,12 @@ COMMANDS = {
         *("--grid", "64"),
     ],
     "calibrations": ["calibrations"],
+    "compare": [
+        *("compare", "--truth", CATALOGS / "demo/hydro.hdf5", "--mock", "hod=hod.fits"),
+        *("--statistic", "mass_function", "--cut", "stellar_mass > 8e9 Msun/h", "--out", "report"),
+    ],
 }
-BARS = {"build-cnn", "pack", "field", "measure"}
+BARS = {"build-cnn", "pack", "field", "measure", "compare"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -184,6 +184,7 @@ OF_PAGES = {
         pair("B/hydro", "B/dark", 3),
     ],
     "clustering-codes.md": [mock("mock.fits")],
+    "compare-mocks.md": [mock("demo/mock.fits")],
     "convert-published-weights.md": [checkpoint],
     "covariance.md": [bundle_of_the_demo("dark.hdf5")],
     "density-fields.md": [lambda folder: (folder / "demo").mkdir()],

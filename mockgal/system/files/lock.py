@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
 import stat
 import uuid
@@ -264,7 +265,7 @@ def _no_locks(path: Path, error: OSError) -> OutputError:
 
 
 def _remove_leftovers(path: Path) -> list[str]:
-    """Remove temporary files of killed runs and return their names.
+    """Remove temporary files and folders of killed runs and return their names.
 
     No other run writes while we hold the lock. A file that cannot be removed is left: it does no
     harm.
@@ -279,6 +280,10 @@ def _remove_leftovers(path: Path) -> list[str]:
     for name in names:
         if ours.fullmatch(name):
             with suppress(OSError):
-                os.unlink(path.with_name(name))
+                left = path.with_name(name)
+                if left.is_dir() and not left.is_symlink():
+                    shutil.rmtree(left)
+                else:
+                    os.unlink(left)
                 removed.append(name)
     return removed

@@ -1,0 +1,1 @@
+"""Mocks beside the truth: ratios, verdicts, costs and maps, as objects."""

@@ -1,0 +1,101 @@
+"""The ratio of a statistic of a mock to that of the truth, bin by bin, with its error."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...statistics.result import ERROR, POWER, SIGNIFICANCE, Measurement
+
+Array = NDArray[Any]
+
+_SAME = 1e-6  # relative difference of two edges that are the same
+INDEPENDENT = (
+    "The errors of truth and mock are added in quadrature, as if the two were independent. Where "
+    "both are in one box they share its structure, and the error of their ratio is smaller."
+)
+
+
+class Ratio(NamedTuple):
+    """Ratios in the m bins that both have, each array of shape (m,).
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        Rows of the truth.
+    axis : ndarray
+        Abscissa of the truth.
+    value, error : ndarray
+        Estimate of the mock over that of the truth, and its standard error; NaN where the truth is
+        zero or not a number.
+    detectable : ndarray
+        Smallest deviation from 1 that a two-sided test at 5% significance finds with a probability
+        of 80%.
+    critical : float
+        Number of standard errors at which that test rejects.
+    """
+
+    rows: Array
+    axis: Array
+    value: Array
+    error: Array
+    detectable: Array
+    critical: float
+
+    @property
+    def deviation(self) -> Array:
+        """Relative deviation of the mock from the truth, shape (m,)."""
+        return self.value - 1.0
+
+
+def ratio(mock: Measurement, truth: Measurement, estimate: str) -> Ratio:
+    """Return the ratio of a mock's estimate to that of the truth in their common bins.
+
+    Errors are propagated to first order, see `INDEPENDENT`; quantiles are those of Student's
+    distribution with the fewer degrees of freedom of the two.
+
+    Parameters
+    ----------
+    mock, truth : Measurement
+        Of one statistic.
+    estimate : str
+    """
+    from scipy.stats import t as student
+
+    own, rows = _common(_edges(mock), _edges(truth))
+    m, t = mock[estimate][own].astype(float), truth[estimate][rows].astype(float)
+    error_m, error_t = (
+        one[estimate + ERROR][at].astype(float) for one, at in ((mock, own), (truth, rows))
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.where(t != 0, m / t, np.nan)
+        error = np.hypot(error_m / t, m * error_t / t**2)
+    error = np.where(np.isfinite(error), error, np.nan)
+    dof = min(mock.error_degrees_of_freedom, truth.error_degrees_of_freedom)
+    critical, power = student.ppf([1.0 - SIGNIFICANCE / 2.0, POWER], dof)
+    return Ratio(
+        rows,
+        truth[truth.axis][rows].astype(float),
+        value,
+        error,
+        (critical + power) * error,
+        float(critical),
+    )
+
+
+def _edges(result: Measurement) -> Array:
+    """Return what tells the bins of a result apart: their lower edges, else the abscissa."""
+    low = f"{result.axis}_low"
+    return np.asarray(result[low if low in result.columns else result.axis], dtype=np.float64)
+
+
+def _common(own: Array, other: Array) -> tuple[Array, Array]:
+    """Return the rows of two sets of bins that are the same bins, in their order."""
+    if not len(own) or not len(other):
+        return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
+    scale = np.maximum(np.abs(own)[:, None], np.abs(other)[None, :])
+    near = np.abs(own[:, None] - other[None, :]) <= _SAME * scale
+    rows = np.nonzero(near)
+    return rows[0], rows[1]

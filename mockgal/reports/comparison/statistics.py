@@ -1,0 +1,75 @@
+"""What is measured of each catalogue, and which figures it fills."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+
+class Wanted(NamedTuple):
+    """A statistic with its options, by a key; ``at_rest`` sets all velocities to zero before."""
+
+    key: str
+    statistic: str
+    options: Mapping[str, Any] = MappingProxyType({})
+    at_rest: bool = False
+
+
+class Panel(NamedTuple):
+    """A figure of one estimate of one statistic: file name, title, section of the page."""
+
+    name: str
+    key: str
+    estimate: str
+    title: str
+    section: str
+
+
+WANTED = (
+    Wanted("power", "power", {"log_k_width": 0.1}),
+    Wanted("bispectrum", "bispectrum"),
+    Wanted("pdf", "pdf"),
+    Wanted("mass_function", "mass_function", {"bin_width": 0.25}),
+    Wanted("stellar_to_halo", "stellar_to_halo"),
+    Wanted("occupation", "occupation"),
+    Wanted("satellite_fraction", "satellite_fraction"),
+    Wanted("xi_real", "xi"),
+    Wanted("xi_redshift", "xi", {"line_of_sight": "z"}),
+    Wanted("wp_real", "wp", {"line_of_sight": "z"}, at_rest=True),
+    Wanted("wp_redshift", "wp", {"line_of_sight": "z"}),
+)
+FIELD, GALAXIES, CLUSTERING = "field", "galaxies", "clustering"
+PANELS = (
+    Panel("power", "power", "power", "Power spectrum of stellar mass", FIELD),
+    Panel("bispectrum", "bispectrum", "bispectrum", "Bispectrum of stellar mass", FIELD),
+    Panel("pdf", "pdf", "voxels", "Voxels by stellar mass", FIELD),
+    Panel("mass-function", "mass_function", "mass_function", "Stellar-mass function", GALAXIES),
+    Panel(
+        "stellar-to-halo",
+        "stellar_to_halo",
+        "central_stellar_mass",
+        "Median stellar mass of centrals",
+        GALAXIES,
+    ),
+    Panel(
+        "scatter",
+        "stellar_to_halo",
+        "central_scatter",
+        "Scatter of the stellar mass of centrals",
+        GALAXIES,
+    ),
+    Panel("centrals", "occupation", "mean_centrals", "Centrals per host halo", GALAXIES),
+    Panel("satellites", "occupation", "mean_satellites", "Satellites per host halo", GALAXIES),
+    Panel(
+        "satellite-fraction",
+        "satellite_fraction",
+        "satellite_fraction",
+        "Satellite fraction",
+        GALAXIES,
+    ),
+    Panel("xi-real", "xi_real", "xi", "Correlation function, real space", CLUSTERING),
+    Panel("xi-redshift", "xi_redshift", "xi", "Correlation function, redshift space", CLUSTERING),
+    Panel("wp-real", "wp_real", "w_p", "Projected correlation, real space", CLUSTERING),
+    Panel("wp-redshift", "wp_redshift", "w_p", "Projected correlation, redshift space", CLUSTERING),
+)

@@ -1,0 +1,238 @@
+"""The page: HTML of one file, which needs no network, no other file and no script to be read.
+
+All texts that may come from files are escaped. The content security policy allows the style sheet
+and the script of `mockgal.reports.page.style` alone, by their digests.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from html import escape
+
+from ... import __version__
+from ...errors import printable
+from ..comparison.ratio import INDEPENDENT
+from ..comparison.result import Comparison
+from ..comparison.statistics import CLUSTERING, FIELD, GALAXIES, PANELS, Panel
+from ..comparison.verdicts import TRUTH
+from . import maps as of_maps
+from .looks import shown
+from .style import CSS, SCRIPT
+from .tables import catalogue_table, cost_table, definitions, verdict_table
+from .words import described, detectable
+
+GENERATOR = "mockgal compare"
+ONE, MAP = "figure-1", "map-"  # names of files: Figure 1, and the start of those of maps
+SECTIONS = {
+    FIELD: "The stellar-mass field",
+    GALAXIES: "Galaxies and their hosts",
+    CLUSTERING: "Clustering",
+}
+
+
+def map_file(name: str) -> str:
+    """Return the name of the file of a map, without its extension."""
+    return f"{MAP}{name.replace(' ', '-')}"
+
+
+def page(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    pictures : mapping of str to bytes
+        PNG of each map (``map-<name>``) and panel, by the name of its file.
+    """
+    title = _text(f"Mocks and truth: {comparison.title}")
+    body = "\n".join(
+        [
+            f"<header>\n<h1>{title}</h1>\n{_summary(comparison)}\n{_contents(comparison)}\n</header>",
+            "<main>",
+            _notes(comparison),
+            f'<section id="verdicts">\n<h2>Verdicts</h2>\n{verdict_table(comparison).to_html()}\n'
+            f"{_how_to_read()}\n</section>",
+            _maps(comparison, pictures),
+            *(_section(comparison, name, pictures) for name in SECTIONS),
+            f'<section id="cost">\n<h2>Cost</h2>\n{cost_table(comparison).to_html()}\n</section>',
+            f'<section id="catalogues">\n<h2>Catalogues</h2>\n'
+            f"{catalogue_table(comparison).to_html()}\n</section>",
+            _measured(comparison),
+            "</main>",
+            f"<footer>\n<p>Made by {GENERATOR}, version {_text(__version__)}.</p>\n</footer>",
+        ]
+    )
+    policy = (
+        f"default-src 'none'; img-src data:; style-src '{_digest(CSS)}'; "
+        f"script-src '{_digest(SCRIPT)}'; base-uri 'none'; form-action 'none'"
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta name="generator" content="{_text(GENERATOR)}">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{title}</title>\n<style>{CSS}</style>\n</head>\n<body>\n{body}\n"
+        f"<script>{SCRIPT}</script>\n</body>\n</html>\n"
+    )
+
+
+def _digest(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _text(value: object) -> str:
+    """Return a text for HTML, also within quoted attributes."""
+    return escape(printable(value))
+
+
+def _summary(comparison: Comparison) -> str:
+    """Return a paragraph on what is compared."""
+    truth = comparison.truth
+    snapshot = truth.snapshot
+    cuts = [str(cut.get("cut")) for cut in truth.provenance.get("cuts", []) if "cut" in cut]
+    sizes = {own.snapshot.box_size for own in comparison.catalogues.values()}
+    volume = "all in equal volumes" if max(sizes) <= min(sizes) * (1 + 1e-6) else "unequal volumes"
+    sizes_shown = ", ".join(
+        f"{_text(shown(name))} {len(own):,}" for name, own in comparison.catalogues.items()
+    )
+    return (
+        f"<p>The truth is <strong>{_text(snapshot.name)}</strong>: a box of "
+        f"{snapshot.box_size:.5g} Mpc/h at redshift {round(snapshot.redshift, 6) + 0.0:.4g}. "
+        f"Galaxies: {sizes_shown}; {volume}. Cuts of the truth: "
+        f"{_text('; '.join(cuts) or 'none')}.</p>"
+    )
+
+
+def _contents(comparison: Comparison) -> str:
+    entries = {"verdicts": "Verdicts", "maps": "Maps"} | {
+        name: title for name, title in SECTIONS.items() if _panels(comparison, name)
+    }
+    entries |= {"cost": "Cost", "catalogues": "Catalogues", "measured": "How it was measured"}
+    items = "".join(
+        f'<li><a href="#{name}">{_text(title)}</a></li>' for name, title in entries.items()
+    )
+    return f'<nav aria-label="Contents"><ul>{items}</ul></nav>'
+
+
+def _notes(comparison: Comparison) -> str:
+    """Return what a reader has to know before the numbers."""
+    notes = [*comparison.notes]
+    notes += [f"Not measured: {key}: {why}" for key, why in comparison.not_measured.items()]
+    if not notes:
+        return ""
+    items = "\n".join(f"<p>{_text(note)}</p>" for note in notes)
+    return f'<aside class="note" aria-label="To know before reading">\n{items}\n</aside>'
+
+
+def _how_to_read() -> str:
+    return (
+        f"<p>{_text(INDEPENDENT)} The smallest detectable deviation is the one that a two-sided "
+        "test at 5% significance finds with a probability of 80%. A bin has power where it is not "
+        "above the bar, and only such bins decide; with none, the verdict is "
+        '<span class="no-power">no power</span>, whatever the deviation.</p>'
+    )
+
+
+def _maps(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
+    figures = "\n".join(
+        f"<figure>{_picture(pictures[map_file(name)], of_maps.described(comparison.maps, name))}"
+        "</figure>"
+        for name in of_maps.panels_of(comparison.maps)
+    )
+    backdrop = " on the matter in grey" if comparison.maps.matter is not None else ""
+    return (
+        f'<section id="maps">\n<h2>Maps</h2>\n<p>A cube {_text(comparison.maps.region)}, seen '
+        f"along z. Galaxies are drawn{backdrop}; the area of a symbol grows with stellar mass "
+        "(bound mass for subhalos), on one scale for all galaxies. Matter: "
+        f"{_text(comparison.maps.matter_from)}. Maps and field statistics in one figure, as in "
+        f'arXiv:2012.00186: <a href="figures/{ONE}.pdf">PDF</a>, '
+        f'<a href="figures/{ONE}.png">PNG</a>.</p>\n<div class="maps">\n{figures}\n</div>\n'
+        "</section>"
+    )
+
+
+def _panels(comparison: Comparison, section: str) -> list[Panel]:
+    measured = comparison.measurements[TRUTH]
+    return [panel for panel in PANELS if panel.section == section and panel.key in measured]
+
+
+def _section(comparison: Comparison, section: str, pictures: Mapping[str, bytes]) -> str:
+    """Return one section of figures; nothing without any."""
+    panels = _panels(comparison, section)
+    if not panels:
+        return ""
+    figures = "\n".join(_figure(comparison, panel, pictures[panel.name]) for panel in panels)
+    return (
+        f'<section id="{section}">\n<h2>{_text(SECTIONS[section])}</h2>\n'
+        f'<div class="figures">\n{figures}\n</div>\n</section>'
+    )
+
+
+def _figure(comparison: Comparison, panel: Panel, png: bytes) -> str:
+    files = f'<a href="figures/{panel.name}.pdf">PDF</a>, ' + ", ".join(
+        f'<a href="tables/{name}-{panel.key}.ecsv">{_text(shown(name))}</a>'
+        for name in comparison.measurements
+    )
+    return (
+        f'<figure id="{panel.name}">{_picture(png, described(comparison, panel))}\n'
+        f"<figcaption>{_text(panel.title)}. Smallest detectable deviation from the truth: "
+        f"{_text(detectable(comparison, panel))}. {files}</figcaption></figure>"
+    )
+
+
+def _picture(png: bytes, described: str) -> str:
+    """Return an image that is part of the page, with its size in pixels."""
+    width, height = (int.from_bytes(png[start : start + 4], "big") for start in (16, 20))
+    data = base64.b64encode(png).decode()
+    return (
+        f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" '
+        f'alt="{_text(described)}">'
+    )
+
+
+def _measured(comparison: Comparison) -> str:
+    """Return how the numbers were measured, in the words of the measurements."""
+    truth = comparison.measurements[TRUTH]
+    pairs = []
+    for key, result in truth.items():
+        facts = [f"errors: {result.settings.get('errors', 'not stated')}"]
+        names = {
+            "grid_size": "voxels along a side",
+            "assignment": "mass assignment",
+            "bins": "bins",
+            "space": "space",
+            "shot_noise": "shot noise of the truth [(Mpc/h)^3]",
+            "shot_noise_subtracted": "shot noise subtracted",
+            "k1_h_per_mpc": "k1 [h/Mpc]",
+            "k2_h_per_mpc": "k2 [h/Mpc]",
+            "shell_width_h_per_mpc": "width of shells [h/Mpc]",
+            "nyquist_h_per_mpc": "Nyquist wavenumber [h/Mpc]",
+            "pi_max_mpc_h": "largest line-of-sight separation [Mpc/h]",
+            "voxel_size_mpc_h": "voxel [Mpc/h]",
+            "host_mass_definition": "host mass",
+            "pair_counter": "pairs counted by",
+        }
+        facts += [
+            f"{say}: {_plain(result.settings[n])}"
+            for n, say in names.items()
+            if n in result.settings
+        ]
+        pairs.append((key.replace("_", " "), "; ".join(facts) + "."))
+    digests = [
+        (f"content of {shown(name)}", own.digest()) for name, own in comparison.catalogues.items()
+    ]
+    return (
+        '<section id="measured">\n<h2>How it was measured</h2>\n<p>All catalogues are measured in '
+        "the same way. Tables of all numbers, with units and settings, are beside this page in "
+        f"<code>tables/</code>, figures in <code>figures/</code>.</p>\n{definitions(pairs)}\n"
+        f"<h3>Content digests</h3>\n{definitions(digests)}\n</section>"
+    )
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,1 @@
+"""Compare mocks with the truth: `mockgal compare`."""

@@ -1,0 +1,313 @@
+"""Compare mocks with the truth, and write the page: `mockgal compare`."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import InputError, MockgalError, ResourceError, UsageError, warn
+from ...options import check_names
+from ...protocols import ReadOptions, spelled_out
+from ...system.progress import advance, shown
+from ...types import GalaxyCatalog, HaloCatalog, Scene
+
+if TYPE_CHECKING:
+    from ...reports.comparison.result import Comparison, Cost
+    from ...reports.comparison.statistics import Wanted
+    from ...statistics.result import Measurement
+    from .inputs import Inputs
+
+FilePath = str | os.PathLike[str]
+Measured = dict[str, dict[str, "Measurement"]]
+
+_BEYOND = 30.0  # h/Mpc: the bars of the power spectrum end here
+_GRIDS = (256, 512)  # voxels along a side, by default: least and most
+_REACH = (30.0, 40.0)  # Mpc/h: largest separations of xi and along the line of sight of w_p
+
+
+@spelled_out
+def compare(
+    truth: FilePath | Scene | GalaxyCatalog,
+    mocks: Mapping[str, FilePath | GalaxyCatalog],
+    *,
+    sim: FilePath | Scene | None = None,
+    matter: FilePath | None = None,
+    out: FilePath | None = None,
+    cuts: Sequence[str] = (),
+    statistics: Iterable[str] = (),
+    region: str | None = None,
+    grid_size: int | None = None,
+    jackknife: int = 3,
+    subtract_shot_noise: bool = False,
+    notes: Sequence[str] = (),
+    allow_differences: bool = False,
+    changed_by_hand: str | None = None,
+    overwrite: bool = False,
+    progress: Callable[[int, int, str], None] | None = None,
+    **options: Any,
+) -> Comparison:
+    """Compare mocks with the truth: statistics, verdicts, costs and maps; write them as a page.
+
+    Parameters
+    ----------
+    truth : path-like, Scene or GalaxyCatalog
+        A hydrodynamic run, whose stellar masses are the truth; or a mock.
+    mocks : mapping of str to path-like or GalaxyCatalog
+        Mocks by name. The cost of a mock comes from the record beside its file.
+    sim : path-like or Scene, optional
+        The gravity-only simulation that the mocks were painted on: for the maps of matter and
+        subhalos, the numbers of hosts, and the second truth.
+    matter : path-like, optional
+        Its matter, in place of its own: particles or a density grid.
+    out : path-like, optional
+        Folder for ``index.html``, ``figures`` and ``tables``. Nothing is written without it.
+    cuts : sequence of str
+        For truth and mocks alike, such as ``"stellar_mass > 1e9 Msun/h"``.
+    statistics : iterable of str
+        Keys of `mockgal.reports.comparison.statistics.WANTED`; by default all.
+    region : str, optional
+        Centre and side of the cube on the maps, such as ``"8 8 8 2.4 Mpc/h"``. By default 2.4 Mpc/h
+        about the most massive host.
+    grid_size : int, optional
+        Voxels along each side for the power spectrum; by default as many as reach 30 h/Mpc, between
+        256 and 512.
+    jackknife : int
+        Sub-volumes along each side of the box for the errors; 0 for computed errors.
+    subtract_shot_noise : bool
+        From power spectrum and bispectrum; it is stated in either case.
+    notes : sequence of str
+        What a reader of the page has to know.
+    allow_differences : bool
+        Compare catalogues of different samples, boxes, redshifts, cosmologies or definitions.
+        Their differences are stated.
+    changed_by_hand : str, optional
+        For mocks: see `mockgal.read_galaxies`.
+    overwrite : bool
+        Replace the folder, if it holds a page of this kind.
+    progress : callable, optional
+        Called with (done, total, what).
+    **options
+        For reading truth and simulation: see `mockgal.read`.
+
+    Returns
+    -------
+    Comparison
+        ``.measurements["cnn"]["power"]``, ``.verdicts``, ``.costs``, ``.notes``, ...
+
+    Raises
+    ------
+    UsageError
+        The catalogues differ in more than their galaxies, or an option is not allowed.
+    OutputExistsError, OutputError
+        The folder exists, or cannot be written.
+    MockgalError
+        An input cannot be read, or nothing can be measured.
+
+    Warns
+    -----
+    MockgalWarning
+        A statistic was not measured; the page says so, and why.
+    """
+    from ...reports.comparison.result import Comparison
+    from ...reports.comparison.verdicts import TRUTH, verdicts
+    from ...reports.page.files import check_report, write_report
+    from .costs import cost_of
+    from .inputs import read_inputs
+    from .region import maps_of, region_of
+
+    check_names("compare", options, ("format", *ReadOptions._fields))
+    beside = {"matter": matter, "changed_by_hand": changed_by_hand}
+    options |= {name: value for name, value in beside.items() if value is not None}
+    wanted = _wanted(statistics)
+    if out is not None:
+        given = [one for one in (truth, sim, *mocks.values()) if isinstance(one, str | os.PathLike)]
+        check_report(Path(out), overwrite=overwrite, inputs=[Path(one) for one in given])
+    with shown(progress):
+        inputs = read_inputs(
+            truth, mocks, sim, cuts=cuts, allow_differences=allow_differences, options=options
+        )
+        snapshot = inputs.catalogues[TRUTH].snapshot
+        area = region_of(region, snapshot, inputs.halos, inputs.catalogues[TRUTH])
+        own = {"jackknife": jackknife, "subtract_shot_noise": subtract_shot_noise}
+        measured, not_measured = _measure(inputs, wanted, {**own, "grid_size": grid_size})
+        comparison = Comparison(
+            catalogues=inputs.catalogues,
+            sources=inputs.sources,
+            measurements=measured,
+            verdicts=verdicts(measured),
+            costs=_costs(inputs.catalogues, mocks, cost_of),
+            maps=maps_of(area, inputs.sim, inputs.halos, inputs.catalogues),
+            notes=(*notes, *_learnt(inputs), *inputs.notes),
+            not_measured=not_measured,
+            title=f"{', '.join(mocks)} beside {snapshot.name}",
+        )
+        if out is None:
+            return comparison
+        wrote = write_report(comparison, Path(out), overwrite=overwrite, inputs=inputs.files)
+    return replace(comparison, wrote=wrote)
+
+
+def _wanted(names: Iterable[str]) -> tuple[Wanted, ...]:
+    """Return the statistics of these keys, or all.
+
+    Raises
+    ------
+    UsageError
+        A key is unknown.
+    """
+    from ...reports.comparison.statistics import WANTED
+
+    names, known = list(names), [one.key for one in WANTED]
+    for name in names:
+        if name not in known:
+            raise UsageError(
+                "--statistic", repr(name), "one of " + ", ".join(known), "leave it out for all"
+            )
+    return tuple(one for one in WANTED if one.key in (names or known))
+
+
+def _costs(
+    catalogues: Mapping[str, GalaxyCatalog],
+    mocks: Mapping[str, Any],
+    cost_of: Callable[[object, GalaxyCatalog], Cost],
+) -> dict[str, Cost]:
+    """Return the cost of the truth, which no file of a run states, and of each mock."""
+    from ...reports.comparison.result import Cost
+    from ...reports.comparison.verdicts import TRUTH
+
+    nothing = Cost(because="the files that were read do not state it")
+    return {TRUTH: nothing} | {
+        name: cost_of(mock, catalogues[name]) for name, mock in mocks.items()
+    }
+
+
+def _learnt(inputs: Inputs) -> list[str]:
+    """Return which painters learnt from what they are compared with."""
+    from ...reports.comparison.verdicts import MATCHED, TRUTH
+    from .inputs import learnt_here
+
+    return [
+        text
+        for name, galaxies in inputs.catalogues.items()
+        if name not in (TRUTH, MATCHED)
+        for text in learnt_here(name, galaxies)
+    ]
+
+
+def _measure(
+    inputs: Inputs, wanted: Sequence[Wanted], options: Mapping[str, Any]
+) -> tuple[Measured, dict[str, str]]:
+    """Measure each statistic of each catalogue in the same way.
+
+    Returns
+    -------
+    dict of str to dict of str to Measurement
+        By catalogue and key.
+    dict of str to str
+        Why a statistic was not measured.
+
+    Raises
+    ------
+    MockgalError
+        None was measured: the first reason.
+    """
+    measured: Measured = {name: {} for name in inputs.catalogues}
+    refused: dict[str, MockgalError] = {}
+    sizes = {name: galaxies.snapshot.box_size for name, galaxies in inputs.catalogues.items()}
+    done, total = 0, len(wanted) * len(inputs.catalogues)
+    for one in wanted:
+        results: dict[str, Measurement] = {}
+        for name, galaxies in inputs.catalogues.items():
+            advance(done, total, "statistics")
+            done += 1
+            if one.key in refused:
+                continue
+            try:
+                own = _options(one, sizes, sizes[name], options)
+                results[name] = _one(galaxies, inputs.hosts[name], one, own)
+            except (UsageError, InputError, ResourceError) as error:
+                refused[one.key] = error
+        if one.key not in refused:
+            for name, result in results.items():
+                measured[name][one.key] = result
+    advance(total, total, "statistics")
+    if len(refused) == len(wanted):
+        raise next(iter(refused.values()))
+    reasons = {key: str(error) for key, error in refused.items()}
+    for key, reason in reasons.items():
+        warn(f"{key} was not measured: {reason}", stacklevel=3)
+    return measured, reasons
+
+
+def _one(
+    galaxies: GalaxyCatalog, hosts: HaloCatalog | None, wanted: Wanted, options: Mapping[str, Any]
+) -> Measurement:
+    """Return one statistic of one catalogue; at rest, it is in real space and says so."""
+    from ...statistics.names import measure
+
+    if not wanted.at_rest:
+        return measure(galaxies, wanted.statistic, hosts=hosts, **options)
+    still = {f"velocity_{x}": np.zeros_like(galaxies[f"velocity_{x}"]) for x in "xyz"}
+    moved = replace(galaxies, columns={**galaxies.columns, **still})
+    result = measure(moved, wanted.statistic, hosts=hosts, **options)
+    return replace(result, settings={**result.settings, "space": "real"})
+
+
+def _options(
+    wanted: Wanted, sizes: Mapping[str, float], size: float, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the options of a statistic, such that all catalogues have the same bins.
+
+    Parameters
+    ----------
+    wanted : Wanted
+    sizes : mapping of str to float
+        Sides of all boxes [Mpc/h].
+    size : float
+        That of this catalogue.
+    given : mapping
+        ``jackknife``, ``subtract_shot_noise``, ``grid_size``.
+
+    Raises
+    ------
+    UsageError
+        The statistic needs boxes of one size.
+    """
+    options: dict[str, Any] = {**wanted.options, "jackknife": given["jackknife"]}
+    smallest, equal = min(sizes.values()), _equal(sizes)
+    of_field = wanted.statistic in ("power", "bispectrum")
+    if of_field:
+        options["subtract_shot_noise"] = given["subtract_shot_noise"]
+    if wanted.statistic == "power":
+        grids = {own: given["grid_size"] or _grid(own) for own in sizes.values()}
+        options["grid_size"] = grids[size]
+        if not equal:
+            options["k_min"] = 2.0 * math.pi / smallest
+            options["k_max"] = min(math.pi * n / own for own, n in grids.items())
+    if equal:
+        return options
+    if wanted.statistic == "pdf":
+        raise UsageError("pdf", "boxes of different sizes", "equal voxels", "leave it out")
+    if wanted.statistic == "bispectrum":
+        options["shell_width"] = 2.0 * math.pi / smallest
+    if wanted.statistic in ("xi", "wp"):
+        options["r_max"] = min(smallest / 4.0, _REACH[0])
+    if wanted.statistic == "wp":
+        options["pi_max"] = min(smallest / 4.0, _REACH[1])
+    return options
+
+
+def _equal(sizes: Mapping[str, float]) -> bool:
+    return bool(np.ptp(list(sizes.values())) <= 1e-6 * max(sizes.values()))
+
+
+def _grid(size: float) -> int:
+    """Return the voxels along a side whose Nyquist wavenumber reaches the bars, within limits."""
+    needed = 2 ** math.ceil(math.log2(_BEYOND * size / math.pi))
+    return int(min(max(needed, _GRIDS[0]), _GRIDS[1]))

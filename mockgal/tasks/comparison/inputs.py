@@ -1,0 +1,285 @@
+"""The catalogues of a comparison: read, checked to be comparable, and what a reader must know."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError, MockgalError, UsageError, listed
+from ...reports.comparison.verdicts import MATCHED, TRUTH
+from ...reports.differences import differences, stated_only
+from ...types import GalaxyCatalog, HaloCatalog, Scene
+from ..build import read, read_galaxies, select
+
+FilePath = str | os.PathLike[str]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,39}")
+_NEEDED: tuple[str, ...] = ("position_x", "position_y", "position_z", "velocity_z")
+_NEEDED += ("is_central", "stellar_mass", "halo_id", "halo_mass")
+WAY_OUT = "--allow-differences compares them all the same, and the page says how they differ"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is compared.
+
+    Parameters
+    ----------
+    catalogues : dict of str to GalaxyCatalog
+        The truth, its masses at gravity-only positions if there are any, and the mocks; cut.
+    hosts : dict of str to HaloCatalog or None
+        The halos of each, for the number of hosts.
+    sources : dict of str to str
+    sim : Scene or None
+        The gravity-only simulation.
+    halos : HaloCatalog or None
+        Of the simulation, or of the truth if there is none.
+    notes : list of str
+    files : list of Path
+    """
+
+    catalogues: dict[str, GalaxyCatalog]
+    hosts: dict[str, HaloCatalog | None]
+    sources: dict[str, str]
+    sim: Scene | None
+    halos: HaloCatalog | None
+    notes: list[str]
+    files: list[Path]
+
+
+def read_inputs(
+    truth: object,
+    mocks: Mapping[str, Any],
+    sim: object,
+    *,
+    cuts: Sequence[str],
+    allow_differences: bool,
+    options: Mapping[str, Any],
+) -> Inputs:
+    """Read the truth, the mocks and the simulation, and check that they can be compared.
+
+    Raises
+    ------
+    UsageError
+        The catalogues cannot be compared, or a name is not allowed.
+    MockgalError
+        See `mockgal.read` and `mockgal.read_galaxies`.
+    """
+    _check_names(mocks)
+    by_hand = {key: options[key] for key in ("changed_by_hand",) if key in options}
+    reading = {key: value for key, value in options.items() if key not in by_hand}
+    own, truth_scene = _read_truth(truth, reading, by_hand)
+    of_sim = {key: v for key, v in reading.items() if key != "stellar_mass_definition"}
+    scene = sim if sim is None or isinstance(sim, Scene) else read(sim, **of_sim)
+    catalogues = {TRUTH: own}
+    for name, mock in mocks.items():
+        catalogues[name] = (
+            mock if isinstance(mock, GalaxyCatalog) else read_galaxies(mock, **by_hand)
+        )
+    _check_columns(catalogues)
+    catalogues = {name: select(one, *cuts) for name, one in catalogues.items()}
+    notes = _check_alike(catalogues, allow_differences)
+    _check_filled(catalogues)
+    hosts: dict[str, HaloCatalog | None] = dict.fromkeys(catalogues)
+    sources = {TRUTH: _named(truth)} | {name: _named(mock) for name, mock in mocks.items()}
+    if truth_scene is not None:
+        hosts[TRUTH] = truth_scene.halos
+    if scene is not None:
+        notes += _share_hosts(scene, catalogues, hosts)
+        if truth_scene is not None:
+            second = _second_truth(truth_scene, scene, own, cuts, notes)
+            if second is not None:
+                rest = {name: one for name, one in catalogues.items() if name != TRUTH}
+                catalogues = {TRUTH: catalogues[TRUTH], MATCHED: second, **rest}
+                hosts[MATCHED] = scene.halos
+                sources[MATCHED] = f"{sources[TRUTH]} matched with {_named(sim)}"
+    files = [
+        Path(one) for one in (truth, sim, *mocks.values()) if isinstance(one, str | os.PathLike)
+    ]
+    first = scene or truth_scene
+    halos = None if first is None else first.halos
+    return Inputs(catalogues, hosts, sources, scene, halos, notes, files)
+
+
+def _named(given: object) -> str:
+    return str(given) if isinstance(given, str | os.PathLike) else "an object in memory"
+
+
+def _check_names(mocks: Mapping[str, Any]) -> None:
+    if not mocks:
+        raise UsageError("compare", "no mocks", "one or more", "--mock cnn=mock.fits")
+    for name in mocks:
+        if not _NAME.fullmatch(name) or name in (TRUTH, MATCHED):
+            raise UsageError(
+                "--mock",
+                f"the name {name!r}",
+                f"up to 40 letters, digits, dots, dashes and underscores, neither {TRUTH} nor "
+                f"{MATCHED}",
+                "--mock cnn=mock.fits",
+            )
+
+
+def _read_truth(
+    truth: object, options: Mapping[str, Any], by_hand: Mapping[str, Any]
+) -> tuple[GalaxyCatalog, Scene | None]:
+    """Return the galaxies of the truth, and the scene they are of if it is a hydrodynamic run."""
+    from ...painters.hydro import own_galaxies
+    from ...readers.mocks.reader import is_catalogue
+
+    if isinstance(truth, GalaxyCatalog):
+        return truth, None
+    if isinstance(truth, str | os.PathLike) and is_catalogue(truth):
+        return read_galaxies(truth, **by_hand), None
+    of_truth = {k: v for k, v in options.items() if k != "matter" and not k.startswith("matter_")}
+    scene = truth if isinstance(truth, Scene) else read(truth, **of_truth)
+    return own_galaxies(scene), scene
+
+
+def _check_columns(catalogues: Mapping[str, GalaxyCatalog]) -> None:
+    for name, galaxies in catalogues.items():
+        lacking = [column for column in _NEEDED if column not in galaxies]
+        if lacking or galaxies.frame != "box":
+            found = f"no column {listed(lacking)}" if lacking else "a light cone"
+            raise UsageError(
+                name if name == TRUTH else f"mock {name}",
+                found,
+                f"a periodic box with {', '.join(_NEEDED)}",
+                "give the catalogue as mockgal build wrote it",
+            )
+
+
+def _check_alike(catalogues: Mapping[str, GalaxyCatalog], allowed: bool) -> list[str]:
+    """Return how the catalogues differ; raise if a comparison would not be one of like with like.
+
+    Raises
+    ------
+    UsageError
+        They differ in sample, selection, box, redshift, cosmology or definitions.
+    """
+    found = differences(catalogues)
+    refused = [text for text in found if not stated_only(text)]
+    if refused and not allowed:
+        (_, way_out) = _parted(refused[0])
+        more = f" (and {len(refused) - 1} more differences)" if len(refused) > 1 else ""
+        raise UsageError(
+            "compare",
+            _parted(refused[0])[0] + more,
+            "truth and mocks of the same sample, box, redshift, cosmology and definitions",
+            f"{way_out}; or {WAY_OUT}" if way_out else WAY_OUT,
+        )
+    return [f"The catalogues have {_parted(text)[0]}." for text in found]
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """Return what differs, and the way out that a difference states ("" for none)."""
+    what, parted, way_out = text.rpartition("; ")
+    if parted and "--cut" in way_out:
+        return what, way_out
+    return text, ""
+
+
+def _check_filled(catalogues: Mapping[str, GalaxyCatalog]) -> None:
+    for name, galaxies in catalogues.items():
+        if not len(galaxies):
+            raise InputError(
+                name if name == TRUTH else f"mock {name}",
+                "no galaxies that pass the cuts",
+                "some in truth and mocks",
+                "loosen the --cut",
+            )
+
+
+def _share_hosts(
+    sim: Scene,
+    catalogues: Mapping[str, GalaxyCatalog],
+    hosts: dict[str, HaloCatalog | None],
+) -> list[str]:
+    """Give the mocks that were painted on a simulation its halos; return a note on the others."""
+    digest, others = sim.halos.digest(), []
+    for name, galaxies in catalogues.items():
+        if hosts[name] is not None:
+            continue
+        if galaxies.provenance.get("simulation", {}).get("halo_digest") == digest:
+            hosts[name] = sim.halos
+        elif name != TRUTH:
+            others.append(name)
+    if not others:
+        return []
+    return [
+        f"Not painted on the halos of {sim.snapshot.name} as they are read here: "
+        f"{', '.join(others)}. Their hosts are counted from what each mock states."
+    ]
+
+
+def _second_truth(
+    hydro: Scene, dark: Scene, own: GalaxyCatalog, cuts: Sequence[str], notes: list[str]
+) -> GalaxyCatalog | None:
+    """Return the masses of matched galaxies at gravity-only positions; None if not twins.
+
+    A note says what was matched, or why nothing was.
+    """
+    from ...calibration.matching.match import match
+    from ...calibration.matching.twins import check_twins
+    from ...calibration.runs import by_id
+    from ...painters.hydro import galaxies_at
+
+    hydro, dark = by_id(hydro), by_id(dark)
+    try:
+        check_twins(hydro, dark)
+        found = match(hydro, dark)
+    except MockgalError as error:
+        notes.append(
+            f"There is no second truth, and no ceiling: {hydro.snapshot.name} and "
+            f"{dark.snapshot.name} were not matched ({error.where}: found {error.found})."
+        )
+        return None
+    mass = np.zeros(len(dark.halos))
+    mass[found.dark_rows] = hydro.halos["stellar_mass"][found.hydro_rows]
+    second = select(galaxies_at(dark, mass, own), *cuts)
+    truth = select(own, *cuts)["stellar_mass"].astype(np.float64)
+    share = float(second["stellar_mass"].astype(np.float64).sum() / truth.sum())
+    notes.append(
+        f"The second truth (matched masses) has the stellar masses of {len(second):,} of the "
+        f"{len(truth):,} galaxies of the truth, with {share:.1%} of their mass, at the positions "
+        f"and velocities of the subhalos of {dark.snapshot.name} matched by {found.method}; the "
+        "others have no counterpart there. Its difference from the truth is the ceiling: no "
+        "painter on this simulation can be expected to come closer."
+    )
+    return second
+
+
+def learnt_here(name: str, galaxies: GalaxyCatalog) -> Iterator[str]:
+    """Yield that a painter learnt from the twin of what it painted, or that this is not known.
+
+    Weights record the runs they were trained on in each mock; calibrations that come with mockgal
+    are known by their digest.
+    """
+    from ...painters.hod.store import shipped
+
+    painter = galaxies.provenance.get("painter", {})
+    digest = galaxies.provenance.get("simulation", {}).get("halo_digest")
+    network = painter.get("network", {}).get("provenance", {}).get("training_data")
+    table = painter.get("calibration_digest")
+    known: Any = network
+    if table is not None:
+        known = next((one.provenance for one in shipped() if one.digest == table), None)
+    if not isinstance(known, Mapping) or "pairs" not in known:
+        if known is None and (table is not None or "weights_digest" in painter):
+            yield f"The runs that the painter of {name} learnt from are not recorded in the mock."
+        return
+    runs = [_mapping(_mapping(pair).get("dark")).get("halo_digest") for pair in known["pairs"]]
+    if digest is not None and digest in runs:
+        yield (
+            f"The painter of {name} learnt from the hydrodynamic twin of this very simulation: "
+            "what follows shows that it reproduces what it has seen, and is no test of it."
+        )
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
