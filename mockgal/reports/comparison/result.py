@@ -98,6 +98,13 @@ class Comparison(Shown):
     title : str
     wrote : tuple of Path
         Files of the report: the page first.
+
+    Examples
+    --------
+    >>> mock = mockgal.paint(mockgal.read("catalogs/demo/dark.hdf5"), "hod", seed=1)
+    >>> found = mockgal.compare(mock, {"itself": mock}, statistics=["satellite_fraction"])
+    >>> found.mocks, sorted(found.measurements["itself"])
+    (('itself',), ['satellite_fraction'])
     """
 
     catalogues: Mapping[str, GalaxyCatalog]

@@ -113,6 +113,17 @@ def compare(
     -----
     MockgalWarning
         A statistic was not measured; the page says so, and why.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> mock = mockgal.paint(sim, "hod", seed=1)
+    >>> found = mockgal.compare(
+    ...     "catalogs/demo/hydro.hdf5", {"hod": mock}, sim=sim,
+    ...     cuts=["stellar_mass > 8e9 Msun/h"], statistics=["mass_function"],
+    ... )
+    >>> found.verdicts[0].verdict
+    'no power'
     """
     from ...reports.comparison.result import Comparison
     from ...reports.comparison.verdicts import TRUTH, verdicts
