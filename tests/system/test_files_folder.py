@@ -5,7 +5,7 @@ import os
 import pytest
 
 from mockgal.errors import OutputError, OutputExistsError, UsageError
-from mockgal.system.files.folder import atomic_folder
+from mockgal.system.files.atomic import atomic_folder
 
 
 def is_ours(folder):

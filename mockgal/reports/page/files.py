@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...statistics.plotting.palette import picture_style
-from ...system.files.folder import atomic_folder, check_folder
+from ...system.files.atomic import atomic_folder, check_folder
 from ...system.progress import advance
 from ..comparison.result import Comparison
 from ..comparison.statistics import PANELS
@@ -32,7 +32,7 @@ _HEAD = 4096  # bytes of a page that hold the name of what wrote it
 def check_report(folder: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:
     """Raise, before any work is done, if a report could not be written.
 
-    See `mockgal.system.files.folder.check_folder`.
+    See `mockgal.system.files.atomic.check_folder`.
     """
     check_folder(folder, overwrite=overwrite, is_ours=is_report, inputs=inputs)
 
@@ -62,7 +62,7 @@ def write_report(
     Raises
     ------
     MockgalError
-        See `mockgal.system.files.folder.atomic_folder`.
+        See `mockgal.system.files.atomic.atomic_folder`.
     """
     with atomic_folder(folder, overwrite=overwrite, is_ours=is_report, inputs=inputs) as temporary:
         pictures = _write_figures(comparison, temporary / FIGURES)
