@@ -78,4 +78,5 @@ def setup(app):
     app.connect("source-read", pages.read)
     app.connect("doctree-read", pages.colour)
     app.connect("doctree-resolved", pages.describe)
+    app.connect("autodoc-process-signature", pages.sign)
     app.connect("autodoc-process-docstring", pages.link)

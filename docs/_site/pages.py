@@ -94,11 +94,13 @@ def describe(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Name the section of a picture that has no other text in its place (``doctree-resolved``)."""
     from docutils import nodes
 
-    for section in doctree.findall(nodes.section):
-        for image in section.findall(nodes.image):
-            title = section.next_node(nodes.title)
-            if title is not None and image.get("alt", image["uri"]) == image["uri"]:
-                image["alt"] = f"What the code above draws: {title.astext()}"
+    for image in doctree.findall(nodes.image):
+        section = image.parent
+        while not isinstance(section, nodes.section | nodes.document):
+            section = section.parent
+        title = section.next_node(nodes.title)
+        if title is not None and image.get("alt", image["uri"]) == image["uri"]:
+            image["alt"] = f"What the code above draws: {title.astext()}"
 
 
 def _is_python(text: str) -> bool:
@@ -106,6 +108,13 @@ def _is_python(text: str) -> bool:
         return bool(ast.parse(text).body)
     except (SyntaxError, ValueError):
         return False
+
+
+def sign(
+    app: Sphinx, what: str, name: str, object: Any, options: Any, signature: str, returns: str
+) -> tuple[str, str] | None:
+    """Hide the arguments of a protocol, which nobody calls (``autodoc-process-signature``)."""
+    return ("", "") if getattr(object, "_is_protocol", False) else None
 
 
 def link(app: Sphinx, what: str, name: str, object: Any, options: Any, lines: list[str]) -> None:

@@ -51,8 +51,10 @@ def test_every_page_is_in_one_table_of_contents():
     for folder in [path.parent for path in docs.rglob("README.md")]:
         for entry in pages.entries(folder / "README.md"):
             listed.append(str((folder / entry).relative_to(docs)))
-    there = [path for end in ("md", "rst") for path in docs.rglob(f"*.{end}")]
-    assert sorted(listed) == sorted(str(p.relative_to(docs).with_suffix("")) for p in there)
+    paths = [path for end in ("md", "rst") for path in docs.rglob(f"*.{end}")]
+    there = [str(path.relative_to(docs).with_suffix("")) for path in paths]
+    assert set(there) - set(listed) == set(), "list it in the README.md of its folder"
+    assert sorted(listed) == sorted(there)
 
 
 @pytest.mark.parametrize("page", BY_HAND, ids=lambda p: str(p.relative_to(ROOT)))
