@@ -16,7 +16,7 @@ import click
 
 from mockgal import errors, registry
 from mockgal.cli import cli
-from mockgal.columns import GALAXY_COLUMNS, HALO_COLUMNS, Column
+from mockgal.columns import GALAXY_COLUMNS, HALO_COLUMNS, SURVEY_COLUMNS, Column
 from mockgal.options import KINDS
 from mockgal.painters.hod import columns as hod_columns
 from mockgal.readers.tables.declared import Declared
@@ -39,6 +39,8 @@ def columns() -> str:
         "Msun/h; files are otherwise free of h (Mpc, Msun). Velocities are peculiar km/s.\n\n"
         "## Galaxies (the output)\n\nNames follow the LSST DESC generic catalogue reader.\n\n"
         + _column_table(GALAXY_COLUMNS)
+        + "\nGalaxies on the sky, or after steps of a survey, also have some of these:\n\n"
+        + _column_table(SURVEY_COLUMNS)
         + "\nColumns given by the painter beside `stellar_mass` are there if it provides them. A "
         "plug-in's painter may bring a property that is not listed: a positive number with a "
         "log-normal law about a line in log stellar mass.\n\n```python\n"

@@ -25,6 +25,7 @@ from .bounds import (
     RADIUS,
     REDSHIFT,
     RIGHT_ASCENSION,
+    SHARE,
     SPEED,
     STELLAR_MASS,
     VMAX,
@@ -115,6 +116,10 @@ _FITS_NAMES = {"Msun": "solMass", "Lsun": "solLum", "Rsun": "solRad"}
 _NAME = re.compile("[a-z][a-z0-9_]{0,62}")
 _MOST_POWER, _LONGEST_MEANING = 9, 200
 
+# What tells the galaxies of a catalogue apart, in the order in which rows are sorted.
+IDENTITY = ("halo_id", "galaxy_id", "copy")
+COPY_OF_THE_BOX = 500_500_500  # in the column `copy`: the box itself
+
 _BLOCK = 1 << 17  # rows processed at a time
 _ROW: tuple[int, ...] = ()
 _GCR = "LSST DESC generic catalogue reader schema"
@@ -130,6 +135,9 @@ _number = partial(Column, unit="", h_power=0, a_power=0, dtype="<f8", shape=_ROW
 _speed = partial(Column, unit="km/s", h_power=0, a_power=0, dtype="<f8", shape=_ROW, bounds=SPEED)
 _mass = partial(Column, unit="Msun", h_power=-1, a_power=0, dtype="<f8", shape=_ROW, bounds=MASS)
 _angle = partial(Column, unit="deg", h_power=0, a_power=0, dtype="<f8", shape=_ROW, optional=True)
+_share = partial(
+    Column, unit="", h_power=0, a_power=0, dtype="<f8", shape=_ROW, bounds=SHARE, optional=True
+)
 _length = partial(Column, unit="Mpc", h_power=-1, a_power=1, dtype="<f8", shape=_ROW)
 
 HALO_COLUMNS: dict[str, Column] = _table(
@@ -210,8 +218,26 @@ GALAXY_COLUMNS: dict[str, Column] = _table(
         optional=True,
         trained_on="mass",
     ),
+)
+
+# What the steps of a survey add to galaxies, and what light cones have.
+SURVEY_COLUMNS: dict[str, Column] = _table(
+    *(
+        _length(
+            f"position_{x}_rsd",
+            meaning=f"comoving position in redshift space, {x} axis",
+            reference="Kaiser 1987, MNRAS 227, 1",
+            optional=True,
+        )
+        for x in "xyz"
+    ),
     _angle("ra", meaning="right ascension, in [0, 360)", reference=_GCR, bounds=RIGHT_ASCENSION),
     _angle("dec", meaning="declination", reference=_GCR, bounds=DECLINATION),
+    _integer(
+        "copy",
+        meaning="copy of the box, x y z in groups of three digits plus 500: 500500500 is the box",
+        optional=True,
+    ),
     _length("distance", meaning="comoving distance to the observer", optional=True),
     _number(
         "redshift_cosmological",
@@ -226,7 +252,41 @@ GALAXY_COLUMNS: dict[str, Column] = _table(
         bounds=REDSHIFT,
         optional=True,
     ),
+    _number(
+        "redshift_measured",
+        meaning="observed redshift with the error of its measurement",
+        bounds=REDSHIFT,
+        optional=True,
+    ),
+    _mass(
+        "stellar_mass_measured",
+        dtype="<f4",
+        meaning="stellar mass with the error of its measurement",
+        bounds=STELLAR_MASS,
+        optional=True,
+    ),
+    _share("completeness", meaning="completeness of the footprint at the place"),
+    Column(
+        "number_density",
+        "Mpc-3",
+        3,
+        -3,
+        "<f8",
+        meaning="comoving number density of the sample at the redshift",
+        optional=True,
+    ),
+    _number("weight", meaning="product of all weights but that of FKP", optional=True),
+    _number("weight_completeness", meaning="weight for lost galaxies", optional=True),
+    _number(
+        "weight_fkp",
+        meaning="1 / (1 + number_density P0)",
+        reference="Feldman, Kaiser & Peacock 1994, arXiv:astro-ph/9304022",
+        optional=True,
+    ),
+    _integer("region", meaning="region of the jackknife, from 0", optional=True),
 )
+
+OUR_COLUMNS = GALAXY_COLUMNS | SURVEY_COLUMNS  # that mockgal declares
 
 # What a network can be trained on beside stellar mass: columns of a hydrodynamic run, each with the
 # galaxy column that is painted from it.
@@ -236,7 +296,7 @@ FURTHER_TARGETS: dict[str, Column] = {
 
 
 def declared_with(own: Iterable[Column], where: str) -> Mapping[str, Column]:
-    """Return `GALAXY_COLUMNS` followed by the columns of a plug-in's painter, keyed by name.
+    """Return `OUR_COLUMNS` followed by the columns of a plug-in's painter, keyed by name.
 
     Parameters
     ----------
@@ -251,7 +311,7 @@ def declared_with(own: Iterable[Column], where: str) -> Mapping[str, Column]:
     BadValueError
         A column that no file could hold, or whose name belongs to a column of another definition.
     """
-    declared = dict(GALAXY_COLUMNS)
+    declared = dict(OUR_COLUMNS)
     for column in own:
         if column.name not in declared:
             _check_column(column, f"{where}, column {shown(column.name)}")
@@ -414,6 +474,11 @@ class StoredDigests:
     def hexadecimal(self) -> dict[str, str]:
         """Return 32 hexadecimal digits for each column."""
         return {name: digest.hexdigest() for name, digest in self._digests.items()}
+
+
+def identity(columns: Mapping[str, NDArray[Any]]) -> tuple[str, ...]:
+    """Return the columns of a catalogue that tell its galaxies apart: those of `IDENTITY`."""
+    return tuple(name for name in IDENTITY if name in columns)
 
 
 def content_digest(

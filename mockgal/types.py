@@ -23,6 +23,7 @@ from .columns import (
     content_digest,
     declared_with,
     frozen_columns,
+    identity,
     sorting_order,
 )
 from .completeness import BY_ROWS, Completeness, is_all
@@ -314,7 +315,7 @@ class GalaxyCatalog(Shown):
     def __post_init__(self) -> None:
         declared = self.declared
         columns = frozen_columns(self.columns, declared, "galaxy")
-        order = sorting_order(columns, ("halo_id", "galaxy_id"))
+        order = sorting_order(columns, identity(columns))
         if order is not None:
             columns = frozen_columns(
                 {name: values[order] for name, values in columns.items()}, declared, "galaxy"
@@ -395,4 +396,4 @@ class GalaxyCatalog(Shown):
     def digest(self) -> str:
         """Return the content digest: independent of row order, chunks, workers and file format."""
         facts = self.snapshot.facts() + self.frame
-        return content_digest(self.columns, self.declared, ["halo_id", "galaxy_id"], facts)
+        return content_digest(self.columns, self.declared, identity(self.columns), facts)

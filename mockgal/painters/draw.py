@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__, random
-from ..columns import GALAXY_COLUMNS, Column, sorting_order
+from ..columns import GALAXY_COLUMNS, OUR_COLUMNS, Column, sorting_order
 from ..completeness import KEY as COMPLETENESS
 from ..completeness import Completeness
 from ..errors import DomainError, InternalError, shown, warn
@@ -263,7 +263,7 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
             "painted": len(rows),
             "warnings": reading_warnings(scene),
         }
-    own = tuple(column for name, column in declared.items() if name not in GALAXY_COLUMNS)
+    own = tuple(column for name, column in declared.items() if name not in OUR_COLUMNS)
     return GalaxyCatalog(columns, scene.snapshot, scene.snapshot.frame, provenance, own)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import GALAXY_COLUMNS, Column
+from ..columns import OUR_COLUMNS, Column
 from ..completeness import Completeness
 from ..errors import CutError, shown, warn
 from ..quantity import LONGEST, UnitError, conversion, converted, finite, split
@@ -117,7 +117,7 @@ class Cut:
         return before.lacking(f'selected by the cut "{self.text}"') if removed else before
 
 
-def parse(text: str, declared: Mapping[str, Column] = GALAXY_COLUMNS) -> Cut:
+def parse(text: str, declared: Mapping[str, Column] = OUR_COLUMNS) -> Cut:
     """Return the cut written in ``text``.
 
     Parameters

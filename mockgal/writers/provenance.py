@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..columns import GALAXY_COLUMNS, Column, StoredDigests
+from ..columns import OUR_COLUMNS, Column, StoredDigests
 from ..cosmology import h_free
 from ..errors import InternalError, UsageError, printable
 from ..layout import (
@@ -123,7 +123,7 @@ class FileColumn:
             "a_power": column.a_power,
             "meaning": self.meaning,
             "dtype": self.dtype.name,
-            **({} if self.name in GALAXY_COLUMNS else {IN_MEMORY: in_memory}),
+            **({} if self.name in OUR_COLUMNS else {IN_MEMORY: in_memory}),
         }
 
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from astropy import units as u
 
-from ...columns import Column
+from ...columns import IDENTITY, Column
 from ...errors import BadValueError, UnitsError, UsageError, shown, warn
 from ...system.ids import whole
 from ...types import Array, GalaxyCatalog, Snapshot
@@ -159,7 +159,7 @@ def our_columns(
         )
     result = {}
     for name in ours:
-        if names is not None and name not in (*IDS, *names):
+        if names is not None and name not in (*IDENTITY, *names):
             continue
         place, column, stored = f"{where}/{name}", declared[name], present[name]()
         h_power = column.h_power

@@ -16,7 +16,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import Table
 
-from ...columns import GALAXY_COLUMNS, Column
+from ...columns import OUR_COLUMNS, Column
 from ...cosmology import Cosmology, h_free
 from ...errors import CorruptFileError, FormatError, HeaderError, shown
 from ...layout import CATALOGUE_HDUS, ESSENTIALS, NUMBERED_ESSENTIALS, UNIT_SYSTEMS
@@ -77,7 +77,7 @@ def read_changed(path: Path, names: tuple[str, ...] | None, reason: str) -> Gala
         snapshot,
         frame,
         entries,
-        tuple(c for name, c in declared.items() if name not in GALAXY_COLUMNS),
+        tuple(c for name, c in declared.items() if name not in OUR_COLUMNS),
     )
     return as_changed(
         path,
@@ -137,7 +137,7 @@ def _facts(
             facts.snapshot,
             facts.frame,
             dict(facts.provenance),
-            GALAXY_COLUMNS | facts.declared,
+            OUR_COLUMNS | facts.declared,
         )
     stated = {name: table.cards.get(keyword) for name, keyword in ESSENTIALS.items()}
 
@@ -173,7 +173,7 @@ def _facts(
     frame = stated["frame"]
     if frame not in ("box", "sky"):
         raise HeaderError(f"{table.where}@FRAME", shown(frame), "'box' or 'sky'")
-    return snapshot, str(frame), entries, GALAXY_COLUMNS
+    return snapshot, str(frame), entries, OUR_COLUMNS
 
 
 def _numbered(table: HDU, name: str) -> list[str]:

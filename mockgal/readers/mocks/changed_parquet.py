@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...columns import GALAXY_COLUMNS, Column
+from ...columns import OUR_COLUMNS, Column
 from ...errors import BadValueError
 from ...system.arrow import from_arrow
 from ...system.memory import check_memory
@@ -47,7 +47,7 @@ def read_changed(path: Path, names: tuple[str, ...] | None, reason: str) -> Gala
     check_reason(reason)
     footer = footer_of(path)
     facts = facts_of(path, footer)
-    declared = {**GALAXY_COLUMNS, **facts.declared}
+    declared = {**OUR_COLUMNS, **facts.declared}
     ours = tuple(name for name in footer.columns if name in declared)
     check_memory(f"{path}", COPIES * _BYTES * footer.rows * len(ours))
     with open_columns(path, footer, ours) as file:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...columns import GALAXY_COLUMNS, Column, declared_with
+from ...columns import OUR_COLUMNS, Column, declared_with
 from ...completeness import KEY as COMPLETENESS
 from ...completeness import Completeness
 from ...cosmology import Cosmology, h_free
@@ -97,7 +97,7 @@ class Facts(NamedTuple):
     @property
     def plugin_columns(self) -> tuple[Column, ...]:
         """Columns that plug-ins define."""
-        return tuple(c for name, c in self.declared.items() if name not in GALAXY_COLUMNS)
+        return tuple(c for name, c in self.declared.items() if name not in OUR_COLUMNS)
 
 
 class _Section:
@@ -394,14 +394,14 @@ def _columns(file: _Section, units: str) -> dict[str, Column]:
     for item in file.list("columns"):
         definition = _Section(f"{file.where}.columns, number {len(names) + 1}", item)
         name = definition.text("name")
-        column = GALAXY_COLUMNS.get(name)
+        column = OUR_COLUMNS.get(name)
         if column is None and IN_MEMORY in definition.values:
             column = _plugin_column(definition, name)
         if column is None:
             raise FormatError(
                 definition.where,
                 f"a column {shown(name)}",
-                "one of " + ", ".join(GALAXY_COLUMNS),
+                "one of " + ", ".join(OUR_COLUMNS),
                 "read it with the version of mockgal that wrote it, or a newer one",
             )
         stated = definition.values.get("unit"), definition.values.get("h_power")

@@ -16,13 +16,13 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from ...columns import GALAXY_COLUMNS, Column, StoredDigests
+from ...columns import GALAXY_COLUMNS, IDENTITY, OUR_COLUMNS, Column, StoredDigests
 from ...completeness import Completeness
 from ...errors import BadValueError, CorruptFileError, UsageError, warn
 from ...protocols import MockOptions
 from ...system.memory import check_memory
 from ...types import Array, GalaxyCatalog
-from .facts import IDS, Facts
+from .facts import Facts
 from .values import AGAIN, check_ids, check_values, internal
 
 _OR_SAY_WHY = f'{AGAIN}; if you changed it on purpose, --changed-by-hand "WHY"'
@@ -239,7 +239,7 @@ def _unit_label(column: Column, units: str) -> str:
 
 
 def wanted(path: Path, present: Iterable[str], columns: Iterable[str] | None) -> tuple[str, ...]:
-    """Return the columns to read, in the order of `GALAXY_COLUMNS`, others last, with the ids.
+    """Return the columns to read, in the order of `OUR_COLUMNS`, others last, with the ids.
 
     Parameters
     ----------
@@ -256,7 +256,7 @@ def wanted(path: Path, present: Iterable[str], columns: Iterable[str] | None) ->
         The file lacks a requested column.
     """
     present = tuple(present)
-    every = dict.fromkeys([*GALAXY_COLUMNS, *present])
+    every = dict.fromkeys([*OUR_COLUMNS, *present])
     if columns is None:
         return tuple(name for name in every if name in present)
     asked = set(columns)
@@ -268,7 +268,8 @@ def wanted(path: Path, present: Iterable[str], columns: Iterable[str] | None) ->
             "some of " + ", ".join(present),
             "ask for columns of the file",
         )
-    return tuple(name for name in every if name in asked or name in IDS)
+    asked |= set(IDENTITY)
+    return tuple(name for name in every if name in asked and name in present)
 
 
 def _is_exact(facts: Facts) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...columns import Column
+from ...columns import Column, identity
 from ...cosmology import h_free
 from ...errors import BadValueError
 from ...types import Array, GalaxyCatalog
@@ -109,8 +109,11 @@ def check_ids(path: Path, galaxies: GalaxyCatalog) -> None:
     ------
     BadValueError
     """
-    ids, hosts = galaxies["galaxy_id"], galaxies["halo_id"]  # rows are sorted by these
-    repeated = np.flatnonzero((ids[1:] == ids[:-1]) & (hosts[1:] == hosts[:-1]))
+    ids = galaxies["galaxy_id"]
+    same = np.ones(max(len(ids) - 1, 0), dtype=bool)
+    for name in identity(galaxies.columns):  # by which rows are sorted
+        same &= galaxies[name][1:] == galaxies[name][:-1]
+    repeated = np.flatnonzero(same)
     if repeated.size:
         raise BadValueError(
             path,

@@ -1,0 +1,280 @@
+"""A light cone from periodic boxes: copies of each snapshot in the shell that it serves."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..columns import COPY_OF_THE_BOX
+from ..errors import UsageError, warn
+from ..system.display import light_cone as light_cone_facts
+from ..theory.distances import Distances, distances
+from ..types import GalaxyCatalog, LightCone
+from .sky import observe
+from .steps import STEPS
+
+Array = NDArray[Any]
+
+_MOST_COPIES = 499  # along each axis, on either side, by the digits of the column `copy`
+_SAME = 1e-6  # relative, between boxes of one run
+_STEP = 1_000
+
+
+class Shell(NamedTuple):
+    """The comoving distances [Mpc/h] that a snapshot serves: from ``start``, up to ``stop``."""
+
+    galaxies: GalaxyCatalog
+    start: float
+    stop: float
+
+
+def light_cone(
+    snapshots: Sequence[GalaxyCatalog] | GalaxyCatalog,
+    *,
+    redshifts: tuple[float, float],
+    observer: Sequence[float] = (0.0, 0.0, 0.0),
+) -> GalaxyCatalog:
+    """Return the galaxies that an observer sees, from periodic boxes of one run.
+
+    The box is repeated about the observer. Each snapshot serves the distances that are nearer to
+    its own than to its neighbours': a halo is taken, with all of its galaxies, from the snapshot in
+    whose shell its central lies. Where the central is not in the catalogue, the galaxy of the
+    lowest id stands for it. So no halo is cut at the border of two shells, or of the box.
+
+    Parameters
+    ----------
+    snapshots : GalaxyCatalog, or sequence of them
+        Mocks of boxes of equal side and cosmology, each at another redshift.
+    redshifts : tuple of float
+        Least and largest cosmological redshift of the halos' centres.
+    observer : sequence of float, shape (3,)
+        Place of the observer in the box [comoving Mpc/h].
+
+    Returns
+    -------
+    GalaxyCatalog
+        In the frame ``"sky"``, with the columns of `mockgal.survey.sky.observe`, and ``copy``, the
+        number of the copy of the box. A galaxy is identified by its id and its copy.
+
+    Raises
+    ------
+    UsageError
+        Redshifts that are no range, boxes of different runs, or too many copies.
+
+    Warns
+    -----
+    MockgalWarning
+        Galaxies are seen more than once, with their number.
+    """
+    boxes = [snapshots] if isinstance(snapshots, GalaxyCatalog) else list(snapshots)
+    _check(boxes, redshifts, observer)
+    boxes.sort(key=lambda galaxies: galaxies.snapshot.redshift)
+    seen = distances(boxes[0].snapshot.cosmology, redshifts[1])
+    shells = _shells(boxes, redshifts, seen)
+    place = np.asarray(observer, dtype=np.float64)
+    parts = [_of_shell(shell, place) for shell in shells]
+    names = [name for name in boxes[0].columns if all(name in box for box in boxes)]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in [*names, "copy"]}
+    first = boxes[0]
+    snapshot = replace(
+        first.snapshot,
+        source=tuple(file for box in boxes for file in box.snapshot.source),
+        light_cone=LightCone(
+            (float(place[0]), float(place[1]), float(place[2])),
+            (float(redshifts[0]), float(redshifts[1])),
+        ),
+    )
+    repeated = _repeated(columns["galaxy_id"])
+    step = {
+        "step": "light cone",
+        "observer_mpc_h": place.tolist(),
+        "redshifts": [float(z) for z in redshifts],
+        "snapshots": [
+            {
+                "simulation": shell.galaxies.snapshot.name,
+                "redshift": shell.galaxies.snapshot.redshift,
+                "distance_mpc_h": [shell.start, shell.stop],
+                "galaxies": len(part["copy"]),
+                "copies": len(np.unique(part["copy"])),
+            }
+            for shell, part in zip(shells, parts, strict=True)
+        ],
+        "galaxies_in_boxes": sum(len(box) for box in boxes),
+        "galaxies": len(columns["copy"]),
+        "seen_more_than_once": repeated,
+        "columns_left_out": sorted({n for box in boxes for n in box.columns} - set(names)),
+    }
+    if repeated:
+        warn(
+            f"{repeated} of {len(columns['copy'])} galaxies of the light cone are seen more than "
+            f"once, in copies of a box of {first.snapshot.box_size:g} Mpc/h: structure repeats, "
+            "and its clustering is not independent",
+            stacklevel=2,
+        )
+    provenance = {
+        **first.provenance,
+        "simulation": {
+            **first.provenance.get("simulation", {}),
+            "light_cone": light_cone_facts(snapshot),
+        },
+        STEPS: [*first.provenance.get(STEPS, []), step],
+    }
+    cone = GalaxyCatalog(columns, snapshot, "sky", provenance, first.plugin_columns)
+    return observe(cone)
+
+
+def _check(
+    boxes: list[GalaxyCatalog], redshifts: tuple[float, float], observer: Sequence[float]
+) -> None:
+    if not boxes:
+        raise UsageError("light cone", "no snapshot", "one at least")
+    low, high = redshifts
+    if not 0.0 <= low < high < math.inf:
+        raise UsageError(
+            "redshifts of the light cone", f"{low} to {high}", "a range above 0, the least first"
+        )
+    if len(observer) != 3 or not all(math.isfinite(x) for x in observer):
+        raise UsageError("observer", f"{observer}", "three coordinates [Mpc/h]")
+    first = boxes[0].snapshot
+    for galaxies in boxes:
+        snapshot = galaxies.snapshot
+        snapshot.check_periodic("light cone", "give mocks of periodic boxes")
+        if abs(snapshot.box_size / first.box_size - 1) > _SAME or (
+            snapshot.cosmology != first.cosmology
+        ):
+            raise UsageError(
+                "light cone",
+                f"{snapshot.name} beside {first.name}, of another box or cosmology",
+                "snapshots of one run",
+                "make a light cone of each run",
+            )
+        missing = [
+            name
+            for name in (*(f"{q}_{x}" for q in ("position", "velocity") for x in "xyz"), "halo_id")
+            if name not in galaxies
+        ]
+        if missing:
+            raise UsageError(
+                "light cone",
+                f"no column {', '.join(missing)}",
+                "positions, velocities and ids",
+                "read all columns of the mock",
+            )
+    times = [galaxies.snapshot.redshift for galaxies in boxes]
+    if len(set(times)) < len(times):
+        raise UsageError(
+            "light cone", f"redshifts {times}", "snapshots of different redshifts", "give each once"
+        )
+
+
+def _shells(
+    boxes: list[GalaxyCatalog], redshifts: tuple[float, float], seen: Distances
+) -> list[Shell]:
+    """Return the shell of each snapshot that serves one; the borders are midway in distance."""
+    own = [
+        float(
+            distances(b.snapshot.cosmology, 2.0 + b.snapshot.redshift).distances(
+                max(b.snapshot.redshift, 0.0)
+            )
+        )
+        for b in boxes
+    ]
+    borders = [(a + b) / 2 for a, b in itertools.pairwise(own)]
+    start, stop = (float(d) for d in seen.distances(np.array(redshifts)))
+    edges = [0.0, *borders, math.inf]
+    shells = []
+    for box, low, high in zip(boxes, edges[:-1], edges[1:], strict=True):
+        shell = Shell(box, max(low, start), min(high, stop))
+        if shell.start < shell.stop:
+            shells.append(shell)
+    return shells
+
+
+def _of_shell(shell: Shell, observer: Array) -> dict[str, Array]:
+    """Return the columns of the galaxies that copies of a box put into a shell."""
+    galaxies, size = shell.galaxies, shell.galaxies.snapshot.box_size
+    position = np.stack([galaxies[f"position_{x}"] for x in "xyz"], axis=1)
+    group, centre = _centres(galaxies, position)
+    offset = position - centre[group]
+    offset -= size * np.round(offset / size)
+    rows, places, copies = [], [], []
+    for shift in _copies(shell, observer, size):
+        away = centre + size * shift - observer
+        far = np.sqrt((away**2).sum(axis=1))
+        within = (far >= shell.start) & (far < shell.stop)
+        if not within.any():
+            continue
+        here = np.flatnonzero(within[group])
+        rows.append(here)
+        places.append((away[group[here]] + offset[here]) + observer)
+        copies.append(np.full(len(here), _number(shift), dtype=np.int64))
+    row = np.concatenate(rows) if rows else np.zeros(0, dtype=np.intp)
+    columns = {name: values[row] for name, values in galaxies.columns.items()}
+    place = np.concatenate(places) if places else np.zeros((0, 3))
+    columns |= {f"position_{x}": place[:, axis] for axis, x in enumerate("xyz")}
+    columns["copy"] = np.concatenate(copies) if copies else np.zeros(0, dtype=np.int64)
+    return columns
+
+
+def _centres(galaxies: GalaxyCatalog, position: Array) -> tuple[Array, Array]:
+    """Return the halo of each galaxy, as a number, and the place of each halo.
+
+    Rows are sorted by halo, and within it by id. The place is that of the central, or of the first
+    galaxy where there is none.
+    """
+    halo = galaxies["halo_id"]
+    begins = np.ones(len(halo), dtype=bool)
+    begins[1:] = halo[1:] != halo[:-1]
+    group = np.cumsum(begins) - 1
+    place = position[begins].copy()
+    if "is_central" in galaxies:
+        central = np.flatnonzero(galaxies["is_central"])
+        place[group[central]] = position[central]
+    return group, place
+
+
+def _copies(shell: Shell, observer: Array, size: float) -> Array:
+    """Return the copies of the box that reach into a shell, as whole numbers of boxes, (n, 3)."""
+    low = np.floor((observer - shell.stop) / size).astype(int)
+    high = np.floor((observer + shell.stop) / size).astype(int)
+    if max(abs(int(low.min())), abs(int(high.max()))) > _MOST_COPIES:
+        raise UsageError(
+            "light cone",
+            f"a distance of {shell.stop:.6g} Mpc/h in boxes of {size:g} Mpc/h",
+            f"at most {_MOST_COPIES} copies along each axis",
+            "give a larger box, or a smaller largest redshift",
+        )
+    axes = [np.arange(a, b + 1) for a, b in zip(low, high, strict=True)]
+    near, far = [], []
+    for axis, whole in enumerate(axes):
+        start = size * whole - observer[axis]
+        near.append(np.maximum(np.maximum(start, -(start + size)), 0.0) ** 2)
+        far.append(np.maximum(np.abs(start), np.abs(start + size)) ** 2)
+    nearest = near[0][:, None, None] + near[1][:, None] + near[2]
+    farthest = far[0][:, None, None] + far[1][:, None] + far[2]
+    rows = np.argwhere((nearest < shell.stop**2) & (farthest >= shell.start**2))
+    return np.stack([axes[k][rows[:, k]] for k in range(3)], axis=-1)
+
+
+def _number(shift: Array) -> int:
+    """Return the number of a copy, as in the column ``copy``."""
+    x, y, z = (int(n) for n in shift)
+    return COPY_OF_THE_BOX + x * _STEP**2 + y * _STEP + z
+
+
+def shift_of(copy: Array) -> Array:
+    """Return the copies of the box by their numbers, as whole numbers of boxes, shape (n, 3)."""
+    digits = np.asarray(copy, dtype=np.int64)
+    parts = [digits // _STEP**2, digits // _STEP % _STEP, digits % _STEP]
+    return np.stack(parts, axis=-1) - COPY_OF_THE_BOX % _STEP
+
+
+def _repeated(galaxy_id: Array) -> int:
+    """Return how many rows are of galaxies that are there before."""
+    return len(galaxy_id) - len(np.unique(galaxy_id))

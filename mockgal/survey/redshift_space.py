@@ -1,0 +1,38 @@
+"""Redshift space in the box: where peculiar velocities seem to put distant galaxies."""
+
+from __future__ import annotations
+
+from ..fields.sample import check_axis, positions
+from ..types import GalaxyCatalog
+
+
+def redshift_space(galaxies: GalaxyCatalog, line_of_sight: str) -> GalaxyCatalog:
+    """Return the catalogue with the column of redshift-space positions along one axis.
+
+    s = x + v (1 + z) / H(z), wrapped into the box (Kaiser 1987, MNRAS 227, 1). The other two
+    coordinates are as in real space, and all real ones are kept.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+        In a box.
+    line_of_sight : str
+        ``"x"``, ``"y"`` or ``"z"``.
+
+    Returns
+    -------
+    GalaxyCatalog
+        With ``position_x_rsd``, ``position_y_rsd`` or ``position_z_rsd`` [Mpc/h].
+
+    Raises
+    ------
+    UsageError
+        The catalogue is on the sky, or there is no such axis.
+    BadValueError
+        A position is outside the box, or a velocity is not finite.
+    """
+    place = positions(galaxies, line_of_sight)
+    step = {"step": "redshift space", "line_of_sight": line_of_sight}
+    survey = [*galaxies.provenance.get("survey", []), step]
+    column = {f"position_{line_of_sight}_rsd": place[:, check_axis(line_of_sight)]}
+    return galaxies.with_columns(**column).with_provenance(survey=survey)

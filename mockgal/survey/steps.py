@@ -1,0 +1,99 @@
+"""What the steps of a survey share: keyed random numbers, and the record of what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import random
+from ..errors import UsageError
+from ..types import GalaxyCatalog
+
+Array = NDArray[Any]
+
+STEPS = "survey"  # of the provenance: the steps in their order, with their counts
+
+
+def uniform(galaxies: GalaxyCatalog, seed: int, purpose: str, *, draw: int = 0) -> Array:
+    """Return a number in (0, 1) for each galaxy, keyed by the seed, the purpose and its identity.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+        Identified by ``galaxy_id``, and by ``copy`` if the box was repeated.
+    seed : int
+    purpose : str
+        Of the numbers: each has a stream of its own.
+    draw : int
+        For galaxies that need more than one number.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+    """
+    ids = galaxies["galaxy_id"]
+    stream = f"survey {purpose}"
+    if "copy" not in galaxies:
+        return random.uniform(seed, stream, ids, draw=draw)
+    result = np.empty(len(ids))
+    copies, which = np.unique(galaxies["copy"], return_inverse=True)
+    order = np.argsort(which, kind="stable")
+    ends = np.cumsum(np.bincount(which, minlength=len(copies)))
+    for copy, rows in zip(copies, np.split(order, ends[:-1]), strict=True):
+        result[rows] = random.uniform(seed, stream, ids[rows], draw=draw, sub_index=int(copy))
+    return result
+
+
+def normal(galaxies: GalaxyCatalog, seed: int, purpose: str) -> Array:
+    """Return a normal number of mean 0 and variance 1 for each galaxy, keyed as in `uniform`."""
+    from scipy.special import ndtri
+
+    return np.asarray(ndtri(uniform(galaxies, seed, purpose)))
+
+
+def recorded(galaxies: GalaxyCatalog, step: str, **facts: Any) -> GalaxyCatalog:
+    """Return the catalogue with a step added to those in its provenance."""
+    steps = [*galaxies.provenance.get(STEPS, []), {"step": step, **facts}]
+    return galaxies.with_provenance(**{STEPS: steps})
+
+
+def chosen(
+    galaxies: GalaxyCatalog, kept: Array, step: str, why: str, facts: Mapping[str, Any]
+) -> GalaxyCatalog:
+    """Return the galaxies of a mask, with the counts of the step.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    kept : ndarray of bool, shape (n,)
+    step : str
+    why : str
+        Why the sample is incomplete within its volume, if it is; "" if it is not.
+    facts : mapping
+        What else to record.
+    """
+    rows = np.flatnonzero(kept)
+    before, completeness = len(galaxies), galaxies.completeness
+    if why and len(rows) < before:
+        completeness = completeness.lacking(why)
+    taken = galaxies.take(rows).with_completeness(completeness)
+    return recorded(taken, step, before=before, after=len(rows), **facts)
+
+
+def check_sky(galaxies: GalaxyCatalog, what: str) -> None:
+    """Raise if a catalogue has no place on the sky.
+
+    Raises
+    ------
+    UsageError
+    """
+    if galaxies.frame != "sky" or not all(name in galaxies for name in ("ra", "dec", "redshift")):
+        raise UsageError(
+            what,
+            "galaxies in a periodic box" if galaxies.frame == "box" else "no ra, dec and redshift",
+            "galaxies on the sky",
+            "make a light cone first",
+        )

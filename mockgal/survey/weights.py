@@ -1,0 +1,52 @@
+"""Weights of galaxies and randoms."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..errors import UsageError
+from ..types import GalaxyCatalog
+from .number_density import NumberDensity
+from .steps import check_sky, recorded
+
+
+def with_weights(galaxies: GalaxyCatalog, density: NumberDensity, *, power: float) -> GalaxyCatalog:
+    """Return galaxies, or randoms, with the number density of their sample and their weights.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+        On the sky.
+    density : NumberDensity
+        Of the sample where it is complete.
+    power : float
+        P0, the power at which the variance is to be least [Mpc^3 h^-3].
+
+    Returns
+    -------
+    GalaxyCatalog
+        With ``number_density`` at the observed redshift, ``weight_fkp`` = 1 / (1 + number_density
+        P0) (Feldman, Kaiser & Peacock 1994, arXiv:astro-ph/9304022), and ``weight``: that for lost
+        galaxies, or 1.
+
+    Raises
+    ------
+    UsageError
+        The galaxies are in a box, or P0 is negative or not finite.
+    """
+    check_sky(galaxies, "weights")
+    if not 0.0 <= power < math.inf:
+        raise UsageError("P0 of the FKP weights", f"{power}", "a power from 0 on [Mpc^3 h^-3]")
+    name = "redshift_measured" if "redshift_measured" in galaxies else "redshift"
+    number = density.at(galaxies[name])
+    lost = "weight_completeness"
+    weight = galaxies[lost] if lost in galaxies else np.ones(len(galaxies))
+    columns = {"number_density": number, "weight": weight, "weight_fkp": 1 / (1 + number * power)}
+    return recorded(
+        galaxies.with_columns(**columns),
+        "weights",
+        fkp_power_mpc3_h3=float(power),
+        redshifts=name,
+    )

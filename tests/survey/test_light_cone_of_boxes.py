@@ -1,0 +1,134 @@
+"""Light cones from boxes: counts, identity, borders, and independence of the order of rows."""
+
+import numpy as np
+import pytest
+from boxes import COSMOLOGY, SIZE, poisson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mockgal.errors import MockgalWarning, UsageError
+from mockgal.survey.light_cone import light_cone, shift_of
+from mockgal.survey.redshift_space import redshift_space
+from mockgal.theory.distances import distances
+from mockgal.types import GalaxyCatalog
+
+pytestmark = pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
+Z = (0.02, 0.1)
+
+
+def shell(low, high):
+    far = distances(COSMOLOGY, high).distances(np.array([low, high]))
+    return 4 / 3 * np.pi * (far[1] ** 3 - far[0] ** 3)
+
+
+def places(galaxies):
+    return np.stack([galaxies[f"position_{x}"] for x in "xyz"], axis=1)
+
+
+def test_as_many_as_the_volume_holds():
+    box = poisson(2000)
+    cone = light_cone(box, redshifts=Z)
+    expected = 2000 / SIZE**3 * shell(*Z)
+    # each of the box's 2000 galaxies is there about so many times: the box's own noise counts
+    assert len(cone) == pytest.approx(expected, rel=4 / np.sqrt(2000))
+    far = np.sqrt((places(cone) ** 2).sum(axis=1))
+    edges = distances(COSMOLOGY, Z[1]).distances(np.array(Z))
+    assert far.min() >= edges[0]
+    assert far.max() < edges[1]
+    np.testing.assert_allclose(far, cone["distance"], rtol=1e-12)
+    # in octants by sign, alike
+    octant = (places(cone) > 0) @ np.array([1, 2, 4])
+    counts = np.bincount(octant, minlength=8)
+    assert (np.abs(counts - counts.mean()) < 6 * np.sqrt(counts.mean()) + 0.1 * counts.mean()).all()
+
+
+def test_each_is_a_copy_of_one_of_the_box():
+    box = poisson(500)
+    cone = light_cone(box, redshifts=Z, observer=(10.0, 20.0, 30.0))
+    row = np.searchsorted(box["galaxy_id"], cone["galaxy_id"])
+    back = places(cone) - SIZE * shift_of(cone["copy"])
+    np.testing.assert_allclose(back, places(box)[row], atol=1e-9)
+    np.testing.assert_array_equal(cone["velocity_x"], box["velocity_x"][row])
+    pairs = set(zip(cone["galaxy_id"].tolist(), cone["copy"].tolist(), strict=True))
+    assert len(pairs) == len(cone)
+
+
+def test_a_small_cone_within_the_box_repeats_nothing(recwarn):
+    cone = light_cone(poisson(3000), redshifts=(0.001, 0.014), observer=(50.0, 50.0, 50.0))
+    assert 0 < len(cone) == len(np.unique(cone["galaxy_id"]))
+    assert (cone["copy"] == 500_500_500).all()
+    assert cone.provenance["survey"][0]["seen_more_than_once"] == 0
+    assert not [w for w in recwarn if issubclass(w.category, MockgalWarning)]
+
+
+@pytest.mark.filterwarnings("default::mockgal.errors.MockgalWarning")
+def test_repeats_are_told():
+    with pytest.warns(MockgalWarning, match=r"\d+ of \d+ galaxies .* more than once"):
+        cone = light_cone(poisson(100), redshifts=Z)
+    step = cone.provenance["survey"][0]
+    assert step["seen_more_than_once"] == len(cone) - len(np.unique(cone["galaxy_id"])) > 0
+
+
+def test_no_halo_is_cut_in_two():
+    boxes = [poisson(600, satellites=600, redshift=z) for z in (0.02, 0.05, 0.08)]
+    cone = light_cone(boxes, redshifts=Z)
+    key = list(zip(cone["halo_id"].tolist(), cone["copy"].tolist(), strict=True))
+    members = {}
+    for k in key:
+        members[k] = members.get(k, 0) + 1
+    # a halo has two galaxies in each of the snapshots that serve its place, or none
+    assert {n % 2 for n in members.values()} == {0}
+    whole = np.lexsort((cone["galaxy_id"], cone["copy"], cone["halo_id"]))
+    place = places(cone)[whole].reshape(-1, 2, 3)
+    assert np.abs(place[:, 0] - place[:, 1]).max() < 3.0
+
+
+def test_snapshots_serve_the_distances_near_their_own():
+    boxes = [poisson(400, redshift=z, seed=k) for k, z in enumerate((0.02, 0.06, 0.09))]
+    cone = light_cone(boxes[::-1], redshifts=Z)
+    step = cone.provenance["survey"][0]
+    own = distances(COSMOLOGY, 0.1).distances(np.array([0.02, 0.06, 0.09]))
+    borders = [s["distance_mpc_h"] for s in step["snapshots"]]
+    assert [s["redshift"] for s in step["snapshots"]] == [0.02, 0.06, 0.09]
+    assert borders[0][1] == borders[1][0] == pytest.approx((own[0] + own[1]) / 2)
+    assert borders[1][1] == borders[2][0] == pytest.approx((own[1] + own[2]) / 2)
+    assert sum(s["galaxies"] for s in step["snapshots"]) == len(cone)
+
+
+@given(st.permutations(range(60)))
+def test_the_order_of_rows_changes_nothing(order):
+    box = poisson(40, satellites=20)
+    columns = {name: values[list(order)] for name, values in box.columns.items()}
+    again = GalaxyCatalog(columns, box.snapshot, "box", box.provenance)
+    assert light_cone(again, redshifts=Z).digest() == light_cone(box, redshifts=Z).digest()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"redshifts": (0.5, 0.2)}, "the least first"),
+        ({"snapshots": poisson(9, size=0.5)}, "copies along each axis"),
+        ({"observer": (0.0, np.nan, 0.0)}, "three coordinates"),
+        ({"snapshots": []}, "no snapshot"),
+        ({"snapshots": [poisson(9), poisson(9, size=90.0, redshift=1.0)]}, "one run"),
+        ({"snapshots": [poisson(9), poisson(9)]}, "different redshifts"),
+    ],
+)
+def test_refused(change, message):
+    given = {"snapshots": poisson(9), "redshifts": Z} | change
+    with pytest.raises(UsageError, match=message):
+        light_cone(given.pop("snapshots"), **given)
+
+
+@pytest.mark.parametrize("axis", "xyz")
+def test_redshift_space(axis):
+    box = redshift_space(poisson(500, redshift=0.5), axis)
+    factor = COSMOLOGY.redshift_space_factor(0.5)
+    assert factor == pytest.approx(1.5 / (100 * COSMOLOGY.expansion_rate(0.5)))
+    moved = box[f"position_{axis}"] + box[f"velocity_{axis}"] * factor
+    np.testing.assert_allclose(
+        np.mod(box[f"position_{axis}_rsd"] - moved + SIZE / 2, SIZE), SIZE / 2, atol=1e-9
+    )
+    assert box[f"position_{axis}_rsd"].min() >= 0
+    assert box[f"position_{axis}_rsd"].max() < SIZE
+    assert box.provenance["survey"] == [{"step": "redshift space", "line_of_sight": axis}]
