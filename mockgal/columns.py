@@ -6,9 +6,8 @@ them up.
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -116,11 +115,8 @@ _FITS_NAMES = {"Msun": "solMass", "Lsun": "solLum", "Rsun": "solRad"}
 _NAME = re.compile("[a-z][a-z0-9_]{0,62}")
 _MOST_POWER, _LONGEST_MEANING = 9, 200
 
-# What tells the galaxies of a catalogue apart, in the order in which rows are sorted.
-IDENTITY = ("halo_id", "galaxy_id", "copy")
 COPY_OF_THE_BOX = 500_500_500  # in the column `copy`: the box itself
 
-_BLOCK = 1 << 17  # rows processed at a time
 _ROW: tuple[int, ...] = ()
 _GCR = "LSST DESC generic catalogue reader schema"
 
@@ -422,97 +418,3 @@ def check_bounds(
             bounds.text(unit),
             f"correct their unit, which is {unit or 'none'}, or leave the rows out",
         )
-
-
-def sorting_order(
-    columns: Mapping[str, NDArray[Any]], sort_by: Sequence[str]
-) -> NDArray[np.intp] | None:
-    """Return the rows in the order of ``sort_by``; None if they are in that order already.
-
-    Parameters
-    ----------
-    columns : mapping of str to ndarray, shape (n,)
-    sort_by : sequence of str
-        Names of columns, most significant first.
-
-    Returns
-    -------
-    ndarray of int, shape (n,), or None
-    """
-    keys = [columns[name] for name in sort_by]
-    for start in range(0, len(keys[0]) - 1, _BLOCK):
-        after = np.zeros(1, dtype=bool)  # rows that sort after the next row, by the keys so far
-        for key in reversed(keys):
-            this, following = key[start : start + _BLOCK], key[start + 1 : start + _BLOCK + 1]
-            this = this[: len(following)]
-            after = (this > following) | ((this == following) & after)
-        if np.any(after):
-            return np.lexsort(keys[::-1])
-    return None
-
-
-class StoredDigests:
-    """A digest of each column as a file stores it, computed while its rows are written or read.
-
-    The content digest hashes the numbers in memory, which an h-free file does not reproduce to the
-    last bit; these digests hash the very numbers in the file, in any format.
-
-    Parameters
-    ----------
-    columns : iterable of Column
-    """
-
-    def __init__(self, columns: Iterable[Column]) -> None:
-        self._types = {column.name: column.dtype for column in columns}
-        self._digests = {name: hashlib.blake2b(digest_size=16) for name in self._types}
-
-    def add(self, name: str, values: NDArray[Any]) -> None:
-        """Add the next rows of a column, shape (n,), in any byte order."""
-        part = np.ascontiguousarray(values, dtype=self._types[name])
-        self._digests[name].update(part.data)
-
-    def hexadecimal(self) -> dict[str, str]:
-        """Return 32 hexadecimal digits for each column."""
-        return {name: digest.hexdigest() for name, digest in self._digests.items()}
-
-
-def identity(columns: Mapping[str, NDArray[Any]]) -> tuple[str, ...]:
-    """Return the columns of a catalogue that tell its galaxies apart: those of `IDENTITY`."""
-    return tuple(name for name in IDENTITY if name in columns)
-
-
-def content_digest(
-    columns: Mapping[str, NDArray[Any]],
-    declared: Mapping[str, Column],
-    sort_by: Iterable[str],
-    facts: str = "",
-) -> str:
-    """Return the BLAKE2b-256 of the columns with rows sorted by id, whatever their order or chunks.
-
-    Rows are sorted block by block: no column is copied whole.
-
-    Parameters
-    ----------
-    columns : mapping of str to ndarray
-        Columns of equal length.
-    declared : mapping of str to Column
-        Their definitions; numbers are hashed in the declared little-endian type.
-    sort_by : iterable of str
-        Integer columns that order the rows, most significant first.
-    facts : str
-        Other facts that identify the content (box, redshift, units), hashed first.
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-    """
-    order = sorting_order(columns, list(sort_by))
-    digest = hashlib.blake2b(facts.encode(), digest_size=32)
-    for name in sorted(columns):
-        values, dtype = columns[name], declared[name].dtype
-        digest.update(f"\0{name}\0{dtype}\0{values.shape}\0".encode())
-        for start in range(0, len(values), _BLOCK):
-            rows = slice(start, start + _BLOCK) if order is None else order[start : start + _BLOCK]
-            digest.update(np.ascontiguousarray(values[rows], dtype=dtype).data)
-    return digest.hexdigest()

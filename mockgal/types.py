@@ -20,15 +20,13 @@ from .columns import (
     REQUIRED_HALO_COLUMNS,
     Column,
     check_bounds,
-    content_digest,
     declared_with,
     frozen_columns,
-    identity,
-    sorting_order,
 )
 from .completeness import BY_ROWS, Completeness, is_all
 from .completeness import KEY as COMPLETENESS
 from .cosmology import Cosmology as Cosmology
+from .digests import content_digest, identity, sorting_order
 from .errors import BadValueError, MissingDatasetError
 from .particles import DensityField as DensityField
 from .particles import Members as Members

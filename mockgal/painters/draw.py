@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__, random
-from ..columns import GALAXY_COLUMNS, OUR_COLUMNS, Column, sorting_order
+from ..columns import GALAXY_COLUMNS, OUR_COLUMNS, Column
 from ..completeness import KEY as COMPLETENESS
 from ..completeness import Completeness
+from ..digests import sorting_order
 from ..errors import DomainError, InternalError, shown, warn
 from ..laws.distribution import Distribution, inverse_cdf, ranked
 from ..layout import COMPLETE_FROM, HOST_BIN, POPULATED, SELECTED_BY, WARNINGS, host_bin

@@ -23,8 +23,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import HALO_COLUMNS, REQUIRED_HALO_COLUMNS, content_digest
+from ..columns import HALO_COLUMNS, REQUIRED_HALO_COLUMNS
 from ..cosmology import Cosmology
+from ..digests import content_digest
 from ..errors import (
     CorruptFileError,
     FormatError,

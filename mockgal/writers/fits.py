@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from ..columns import StoredDigests
+from ..digests import StoredDigests
 from ..errors import CorruptFileError, InputError, InternalError, printable
 from ..layout import CATALOGUE_HDUS, FITS_CODES, REFER
 from ..system.files.atomic import atomic_output

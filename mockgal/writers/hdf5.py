@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ..columns import StoredDigests
+from ..digests import StoredDigests
 from ..errors import CorruptFileError
 from ..layout import COMPLETE, GALAXIES
 from ..system.files.atomic import atomic_output

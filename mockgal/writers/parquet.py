@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..columns import StoredDigests
+from ..digests import StoredDigests
 from ..errors import CorruptFileError
 from ..system.arrow import from_arrow, parquet_module, parquet_reader, to_arrow
 from ..system.files.atomic import atomic_output

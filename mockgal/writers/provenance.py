@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..columns import OUR_COLUMNS, Column, StoredDigests
+from ..columns import OUR_COLUMNS, Column
 from ..cosmology import h_free
+from ..digests import StoredDigests
 from ..errors import InternalError, UsageError, printable
 from ..layout import (
     CATALOGUE_SCHEMA,

@@ -12,8 +12,9 @@ import h5py
 import numpy as np
 import pytest
 
-from mockgal.columns import HALO_COLUMNS, content_digest
+from mockgal.columns import HALO_COLUMNS
 from mockgal.cosmology import Cosmology
+from mockgal.digests import content_digest
 from mockgal.errors import MockgalError
 from mockgal.layout import (
     BUNDLE_ATTRIBUTE,

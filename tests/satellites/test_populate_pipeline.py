@@ -12,7 +12,8 @@ from populate_samples import StandIn, WithoutSatellites, hosts, law
 import mockgal
 from mockgal import registry
 from mockgal.cli import main
-from mockgal.columns import HALO_COLUMNS, content_digest
+from mockgal.columns import HALO_COLUMNS
+from mockgal.digests import content_digest
 from mockgal.errors import UsageError, warn
 from mockgal.recipe import check
 from mockgal.writers.bundle import write_bundle

@@ -8,7 +8,8 @@ import pytest
 
 import mockgal
 from mockgal import columns
-from mockgal.columns import HALO_COLUMNS, content_digest, sorting_order
+from mockgal.columns import HALO_COLUMNS
+from mockgal.digests import content_digest, sorting_order
 from mockgal.testing import synthetic_pair
 from mockgal.types import HaloCatalog, settle
 

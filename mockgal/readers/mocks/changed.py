@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from astropy import units as u
 
-from ...columns import IDENTITY, Column
+from ...columns import Column
+from ...digests import IDENTITY
 from ...errors import BadValueError, UnitsError, UsageError, shown, warn
 from ...system.ids import whole
 from ...types import Array, GalaxyCatalog, Snapshot

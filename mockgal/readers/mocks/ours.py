@@ -16,8 +16,9 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from ...columns import GALAXY_COLUMNS, IDENTITY, OUR_COLUMNS, Column, StoredDigests
+from ...columns import GALAXY_COLUMNS, OUR_COLUMNS, Column
 from ...completeness import Completeness
+from ...digests import IDENTITY, StoredDigests
 from ...errors import BadValueError, CorruptFileError, UsageError, warn
 from ...protocols import MockOptions
 from ...system.memory import check_memory

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ...columns import Column, identity
+from ...columns import Column
 from ...cosmology import h_free
+from ...digests import identity
 from ...errors import BadValueError
 from ...types import Array, GalaxyCatalog
 from ..checks.copies import check_copies
