@@ -78,7 +78,7 @@ train-demo: install
 
 # The site of the documentation, without warnings. Its notebooks run again when they have changed.
 docs: $(VENV)/.docs
-	$(BIN)/sphinx-build -q -W --keep-going -j 2 -d build/docs/pages docs build/docs/html
+	$(BIN)/python -m sphinx -q -W --keep-going -j 2 -d build/docs/pages docs build/docs/html
 	@echo "Open $(CURDIR)/build/docs/html/index.html"
 
 $(VENV)/.docs: $(VENV)/.installed
