@@ -155,9 +155,11 @@ def statistics() -> str:
     lines = [
         "# Statistics\n" + _NOTE,
         "`mockgal measure PATH --statistic NAME,... --out DIR` writes `NAME.ecsv` and `NAME.png`; "
-        "`mockgal.measure(galaxies, NAME, ...)` gives a `Measurement`. The functions' docstrings "
-        "describe the columns; [How statistics are measured](../explanation/statistics.md) says "
-        "what is behind them, and [Measure a mock](../how-to/measure-a-mock.md) how to use them.\n",
+        "`mockgal.measure(galaxies, NAME, ...)` gives a `Measurement`. Names with `cross` are of "
+        "two samples: `--cross PATH` or `--cross-matter PATH` is the second, in Python `cross=`. "
+        "The functions' docstrings describe the columns; [How statistics are "
+        "measured](../explanation/statistics.md) says what is behind them, and "
+        "[Measure a mock](../how-to/measure-a-mock.md) how to use them.\n",
         "| name | what | function | options and their defaults |\n|---|---|---|---|",
     ]
     for name in registry.names("statistics"):
@@ -173,6 +175,7 @@ def statistics() -> str:
         "sky, and of predicted distributions:\n\n"
         "```python\n"
         "from mockgal.statistics.power.spectrum import power_of_field\n"
+        "from mockgal.statistics.power.cross import cross_power_of_fields\n"
         "from mockgal.statistics.bispectrum.estimator import bispectrum_of_field\n"
         "from mockgal.statistics.pdf import pdf_of_field\n"
         "from mockgal.statistics.power.subvolume import power_of_subcube\n"

@@ -89,6 +89,9 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
         "xi": Entry("mockgal.statistics.pairs.correlation:correlation_function"),
         "wp": Entry("mockgal.statistics.pairs.correlation:projected_correlation_function"),
         "xi_multipoles": Entry("mockgal.statistics.pairs.correlation:correlation_multipoles"),
+        "cross_power": Entry("mockgal.statistics.power.cross:cross_power"),
+        "cross_xi": Entry("mockgal.statistics.pairs.cross:cross_correlation"),
+        "cross_wp": Entry("mockgal.statistics.pairs.cross:projected_cross_correlation"),
     },
 }
 

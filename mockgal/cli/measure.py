@@ -47,7 +47,7 @@ def _galaxies(*more: Decorator) -> Decorator:
 
 _of_statistics = options(
     option_group(
-        "Power spectrum, bispectrum, pdf",
+        "Power spectra, bispectrum, pdf",
         option("--grid", "grid_size", type=WHOLE, help="Number of voxels along each side."),
         assigning,
         weighting,
@@ -60,28 +60,28 @@ _of_statistics = options(
         option(
             "--interlacing/--no-interlacing",
             default=None,
-            help="Whether to remove the odd aliases of the grid from power and bispectrum "
+            help="Whether to remove the odd aliases of the grid from powers and bispectrum "
             "(default: yes).",
         ),
         option(
             "--k-min",
             metavar="K",
-            help='For power: lower edge of the first bin of k, such as "0.1 h/Mpc".',
+            help='For power, cross_power: lower edge of the first bin of k, such as "0.1 h/Mpc".',
         ),
         option(
             "--k-max",
             metavar="K",
-            help='For power: upper edge of the last bin of k, such as "10 h/Mpc".',
+            help='For power, cross_power: upper edge of the last bin of k, such as "10 h/Mpc".',
         ),
         option(
             "--k-width",
             metavar="K",
-            help='For power: width of the bins of k, such as "0.05 h/Mpc".',
+            help='For power, cross_power: width of the bins of k, such as "0.05 h/Mpc".',
         ),
         option(
             "--log-k-width",
             metavar="DEX",
-            help='For power: width of logarithmic bins of k, such as "0.1 dex".',
+            help='For power, cross_power: width of logarithmic bins of k, such as "0.1 dex".',
         ),
         option(
             "--k1",
@@ -117,7 +117,7 @@ _of_statistics = options(
         option(
             "--pi-max",
             metavar="R",
-            help="For wp: greatest separation of pairs along the line of sight, such as "
+            help="For wp, cross_wp: greatest separation of pairs along the line of sight, such as "
             '"40 Mpc/h".',
         ),
         option(
@@ -144,6 +144,23 @@ _of_statistics = options(
 )
 
 
+_second_sample = option_group(
+    "Second sample, for cross_power, cross_xi and cross_wp",
+    option(
+        "--cross",
+        type=PATH,
+        help="Galaxies of the second sample: a mock, or a hydrodynamic run. Cuts are applied to "
+        "both samples.",
+    ),
+    option(
+        "--cross-matter",
+        type=PATH,
+        help="For cross_power: simulation whose matter is the second sample; or, beside --sim, a "
+        "file with the matter of that simulation.",
+    ),
+)
+
+
 @cloup.command(cls=Command, listing="statistics")
 @cloup.argument("path", type=PATH)
 @option_group(
@@ -154,10 +171,12 @@ _of_statistics = options(
         type=STATISTICS,
         required=True,
         multiple=True,
-        help="Names of statistics in the list below, separated by commas, or all.",
+        help="Names of statistics in the list below, separated by commas, or all: all of one "
+        "sample, with --cross those of two samples, with --cross-matter cross_power.",
     ),
 )
 @_galaxies()
+@_second_sample
 @_of_statistics
 @option_group(
     "Output",
@@ -186,10 +205,10 @@ def measure(
     Write a table and a plot for each statistic.
     """
     from ..protocols import ReadOptions
-    from ..tasks.measure import all_statistics, measure_files
+    from ..tasks.measure import measure_files
 
     text = ",".join(statistics)
-    names = all_statistics() if text == ALL else _names(text)
+    names = _all(options) if text == ALL else _names(text)
     wanted = given(options)
     of_reading = {"format", "changed_by_hand", *ReadOptions._fields}
     results: dict[Path, Measurement] = {}
@@ -245,6 +264,15 @@ def _facts(result: Measurement) -> dict[str, Any]:
     }
 
 
+def _all(options: dict[str, Any]) -> tuple[str, ...]:
+    """Return the names of all statistics of the samples that there are."""
+    from ..tasks.measure import all_statistics
+
+    if options["cross_matter"] is not None:
+        return ("cross_power",)
+    return all_statistics(of_two=options["cross"] is not None)
+
+
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if not names:
@@ -269,8 +297,9 @@ def _describe(result: Measurement) -> list[str]:
         lines.append(f"            mean density: {density:.5g} {unit}")
     if "aliasing_bias" in result.columns:
         bias, bound = (np.nanmax(result[f"aliasing_{what}"]) for what in ("bias", "bound"))
+        share = "sqrt(P_aa P_bb)" if "power_second" in result.columns else "the value"
         lines.append(
-            f"            aliasing of the grid: at most {bias:.1g} of the value on average, "
+            f"            aliasing of the grid: at most {bias:.1g} of {share} on average, "
             f"{bound:.1g} in one catalogue"
         )
     if "completeness" in result.settings:
@@ -319,12 +348,16 @@ def plot(
     """Draw the galaxies of PATH: a map, their mass function, and the occupation of hosts.
 
     With several paths: a table and a picture that compare them, with their mass functions, stellar
-    masses by host mass, and power spectra.
+    masses by host mass, and power spectra. With tables that `mockgal measure` wrote: the results of
+    one statistic in the same axes, with their ratios to the first.
     """
     from ..system.progress import shown
     from ..tasks.measure import plot_files
 
     target = out or f"{'-'.join(map(stem, paths))}.png"
+    if any(_is_table(path) for path in paths):
+        wanted = given({"sim": sim, "cuts": cuts, **options})
+        return _plot_tables(paths, target, labels, overwrite, wanted)
     with progress_bar() as progress, shown(progress):
         drawn = plot_files(
             paths,
@@ -345,6 +378,48 @@ def plot(
         for path, (name, galaxies) in zip(paths, drawn.items(), strict=True)
     }
     return Outcome(lines, {"catalogues": facts, "wrote": [target]})
+
+
+def _is_table(path: str) -> bool:
+    from ..statistics.stored import is_measurement
+
+    return is_measurement(Path(path))
+
+
+def _plot_tables(
+    paths: tuple[str, ...],
+    target: str,
+    labels: tuple[str, ...],
+    overwrite: bool,
+    others: dict[str, Any],
+) -> Outcome:
+    """Draw tables of one statistic; refuse other inputs beside them, and options of those."""
+    from ..tasks.one_statistic import plot_measurements
+
+    if others:
+        flags = ", ".join(others)
+        raise UsageError(
+            "mockgal plot",
+            f"{flags}, with tables of results",
+            "none: they are measured already",
+            "leave them out",
+        )
+    wrong = [path for path in paths if not _is_table(path)]
+    if wrong:
+        raise UsageError(
+            "mockgal plot",
+            f"{wrong[0]}, beside tables of results",
+            "catalogues alone, or tables of `mockgal measure` alone",
+            "plot them apart",
+        )
+    results = plot_measurements(paths, target, labels=labels, overwrite=overwrite)
+    lines = [f"{name}: {result.statistic}, {len(result)} bins" for name, result in results.items()]
+    facts = {
+        name: {"path": path, "statistic": result.statistic}
+        for path, (name, result) in zip(paths, results.items(), strict=True)
+    }
+    lines = [*map(printable, lines), f"wrote {target}"]
+    return Outcome(lines, {"tables": facts, "wrote": [target]})
 
 
 def _counts(galaxies: GalaxyCatalog) -> dict[str, Any]:

@@ -52,6 +52,9 @@ TITLES = {
     "xi": "Correlation function",
     "wp": "Projected correlation function",
     "xi_multipoles": "Multipoles of the correlation function",
+    "cross_power": "Cross-power spectrum",
+    "cross_xi": "Cross-correlation function",
+    "cross_wp": "Projected cross-correlation function",
 }
 
 

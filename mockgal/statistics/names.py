@@ -12,7 +12,7 @@ from .. import __version__, registry
 from ..completeness import BY_ROWS
 from ..errors import UsageError, warn
 from ..quantity import in_unit
-from ..types import GalaxyCatalog, HaloCatalog
+from ..types import GalaxyCatalog, HaloCatalog, Scene
 from .result import Measurement
 
 # The unit of plain numbers for options that have one; texts state their own unit.
@@ -38,6 +38,62 @@ def options_of(name: str) -> tuple[str, ...]:
     with registry.guarded("statistics", name, "looking at its options"):
         parameters = inspect.signature(function).parameters.values()
     return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+
+def is_of_two(name: str) -> bool:
+    """Return whether the statistic ``name`` is one of two samples: its function takes ``other``."""
+    function = registry.load("statistics", name)
+    with registry.guarded("statistics", name, "looking at its options"):
+        return "other" in inspect.signature(function).parameters
+
+
+def check_cross(names: Iterable[str], cross: GalaxyCatalog | Scene | None) -> None:
+    """Raise if a second sample is lacking, or has no effect.
+
+    Raises
+    ------
+    UsageError
+        A statistic of two samples without a second one, one of pairs of galaxies with matter, or a
+        second sample without such a statistic.
+    """
+    of_two = [name for name in names if is_of_two(name)]
+    if not isinstance(cross, GalaxyCatalog | Scene | None):
+        raise UsageError(
+            "cross",
+            f"a {type(cross).__name__}",
+            "a catalogue of galaxies, or a simulation for its matter",
+            "mockgal.read_galaxies(PATH) or mockgal.read(PATH) gives one",
+        )
+    if cross is None and of_two:
+        raise UsageError(
+            f"statistic {', '.join(of_two)}",
+            "one sample",
+            "two",
+            "name the second: --cross PATH, in Python cross=galaxies; for the cross-power with "
+            "matter, --cross-matter PATH, in Python cross=sim",
+        )
+    if cross is not None and not of_two:
+        known = ", ".join(name for name in registry.built_in("statistics") if is_of_two(name))
+        raise UsageError(
+            f"statistic {', '.join(names)}",
+            "a second sample, which has no effect",
+            f"a statistic of two samples: {known}",
+            "leave --cross (in Python cross) out, or measure one of these",
+        )
+    of_galaxies = [name for name in of_two if not _takes_matter(name)]
+    if isinstance(cross, Scene) and of_galaxies:
+        raise UsageError(
+            f"statistic {', '.join(of_galaxies)}",
+            "matter as the second sample",
+            "galaxies",
+            "measure cross_power with matter, or give galaxies with --cross PATH",
+        )
+
+
+def _takes_matter(name: str) -> bool:
+    """Return whether the second sample of a statistic may be the matter of a simulation."""
+    function = registry.load("statistics", name)
+    return "Scene" in str(inspect.signature(function).parameters["other"].annotation)
 
 
 def check(names: Iterable[str], options: Mapping[str, Any]) -> None:
@@ -86,7 +142,12 @@ def values_of(name: str, options: Mapping[str, Any], h: float) -> dict[str, Any]
 
 
 def measure(
-    galaxies: GalaxyCatalog, name: str, *, hosts: HaloCatalog | None = None, **options: Any
+    galaxies: GalaxyCatalog,
+    name: str,
+    *,
+    hosts: HaloCatalog | None = None,
+    cross: GalaxyCatalog | Scene | None = None,
+    **options: Any,
 ) -> Measurement:
     """Return the statistic ``name`` of a catalogue.
 
@@ -97,27 +158,34 @@ def measure(
         One of ``mockgal.registry.names("statistics")``.
     hosts : HaloCatalog, optional
         The simulation's halos, for statistics per host.
+    cross : GalaxyCatalog or Scene, optional
+        The second sample, for statistics of two: galaxies, or a simulation for its matter.
     **options
         Options of the statistic. Those in `UNITS` may be texts with a unit.
 
     Returns
     -------
     Measurement
-        ``settings["catalogue"]`` describes the catalogue.
+        ``settings["catalogue"]`` describes the catalogue, ``settings["cross_catalogue"]`` the
+        second sample.
 
     Raises
     ------
     UsageError
-        The statistic or an option is unknown, a value is not allowed, or the catalogue is a part of
-        a box.
+        The statistic or an option is unknown, a value is not allowed, a catalogue is a part of a
+        box, or there is no second sample for a statistic of two.
     """
     function = registry.load("statistics", name)
     check([name], options)
-    warnings = _check_whole(galaxies, name)
+    check_cross([name], cross)
+    samples = [one for one in (galaxies, cross) if isinstance(one, GalaxyCatalog)]
+    warnings = list(dict.fromkeys(text for one in samples for text in _check_whole(one, name)))
     values = values_of(name, options, galaxies.snapshot.cosmology.h)
     takes_hosts = "hosts" in inspect.signature(function).parameters
     if takes_hosts:
         values["hosts"] = hosts
+    if cross is not None:
+        values["other"] = cross
     with registry.guarded("statistics", name, "measuring"):
         result: Measurement = function(galaxies, **values)
         if not isinstance(result, Measurement):
@@ -125,7 +193,13 @@ def measure(
     settings = {**result.settings, **galaxies.completeness.settings()}
     if warnings:
         settings["warnings"] = warnings
-    return replace(result, settings={**settings, "catalogue": _describe(galaxies)})
+    settings["catalogue"] = _describe(galaxies)
+    if isinstance(cross, GalaxyCatalog):
+        settings |= {f"cross_{key}": text for key, text in cross.completeness.settings().items()}
+        settings["cross_catalogue"] = _describe(cross)
+    elif cross is not None:
+        settings["cross_catalogue"] = _describe_matter(cross)
+    return replace(result, settings=settings)
 
 
 def _checked(option: str, value: Any, function: Any) -> Any:
@@ -170,6 +244,20 @@ def _check_whole(galaxies: GalaxyCatalog, name: str) -> list[str]:
     )
     warn(text, stacklevel=3)
     return [text]
+
+
+def _describe_matter(sim: Scene) -> dict[str, Any]:
+    """Return a description of the matter of a simulation as plain JSON values."""
+    snapshot = sim.snapshot
+    return {
+        "mockgal_version": __version__,
+        "simulation": snapshot.name,
+        "box_size_mpc_h": float(snapshot.box_size),
+        "redshift": float(snapshot.redshift),
+        "cosmology": snapshot.cosmology.to_dict(),
+        "contents": "matter",
+        "files": [file.digest for file in snapshot.source],
+    }
 
 
 def _describe(galaxies: GalaxyCatalog) -> dict[str, Any]:

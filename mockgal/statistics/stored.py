@@ -11,7 +11,18 @@ from ..quantity import conversion
 from ..system.files.ecsv import read_ecsv
 from .result import DETECTABLE, FORMAT, Field, Measurement, Style
 
+_HEAD = 1 << 16  # bytes in which the header states the format
 _AGAIN = "measure again with this version of mockgal"
+
+
+def is_measurement(path: Path) -> bool:
+    """Return whether a file begins like one that `Measurement.save` wrote; never raise."""
+    try:
+        with open(path, "rb") as file:
+            begin = file.read(_HEAD) if path.is_file() else b""
+    except OSError:
+        return False
+    return begin.startswith(b"# %ECSV") and FORMAT.rpartition(" ")[0].encode() in begin
 
 
 def read(path: Path) -> Measurement:

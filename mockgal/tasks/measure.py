@@ -12,7 +12,7 @@ from .. import registry
 from ..errors import IncompleteError, InputError, MockgalError, ResourceError, UsageError, warn
 from ..layout import EMPTY_REGIONS, MISSING_CHUNKS
 from ..system.progress import shown
-from ..types import DensityField, GalaxyCatalog, HaloCatalog
+from ..types import DensityField, GalaxyCatalog, HaloCatalog, Scene
 from .build import read, read_galaxies, select
 from .one_statistic import measure
 
@@ -118,7 +118,9 @@ def measure_files(
     out: str | os.PathLike[str],
     *,
     sim: str | os.PathLike[str] | None = None,
-    cuts: Iterable[str] = (),
+    cross: str | os.PathLike[str] | None = None,
+    cross_matter: str | os.PathLike[str] | None = None,
+    cuts: Sequence[str] = (),
     read_options: Mapping[str, Any] | None = None,
     plots: bool = True,
     overwrite: bool = False,
@@ -140,6 +142,12 @@ def measure_files(
         Folder for ``<statistic>.ecsv`` and ``<statistic>.png``, created if it does not exist.
     sim, cuts, read_options
         See `look`.
+    cross : path-like, optional
+        Galaxies of the second sample, for statistics of two; read as those at ``path``, with the
+        same cuts.
+    cross_matter : path-like, optional
+        Simulation whose matter is the second sample; or, beside ``sim``, a file with the matter of
+        that simulation.
     plots : bool
     overwrite : bool
     progress : callable, optional
@@ -163,7 +171,7 @@ def measure_files(
         All statistics were refused: the error of the first.
     """
     from ..reports.figures import save_figure, single
-    from ..statistics.names import check, options_of, values_of
+    from ..statistics.names import check, check_cross, is_of_two, options_of, values_of
     from ..system.files.atomic import check_output
 
     names, folder = list(dict.fromkeys(statistics)), Path(out)
@@ -175,7 +183,8 @@ def measure_files(
         for table in tables.values():
             for target in (table, table.with_suffix(".png"))[: 1 + plots]:
                 check_output(target, overwrite, [Path(path)])
-    looked = look(path, sim=sim, cuts=cuts, **(read_options or {}))
+    looked, second = _samples(path, cross, cross_matter, sim, cuts, read_options or {})
+    check_cross(names, second)
     h = looked.galaxies.snapshot.cosmology.h
     own = {name: values_of(name, options, h) for name in names}  # before anything is measured
     results: dict[Path, Measurement] = {}
@@ -185,7 +194,10 @@ def measure_files(
             progress(done, len(names), "statistics")
         try:
             with shown(progress):
-                result = measure(looked.galaxies, name, hosts=looked.hosts, **own[name])
+                other = second if is_of_two(name) else None
+                result = measure(
+                    looked.galaxies, name, hosts=looked.hosts, cross=other, **own[name]
+                )
         except (UsageError, InputError, ResourceError, MemoryError) as error:
             refused[name] = _refusal(name, error)
             continue
@@ -204,6 +216,42 @@ def measure_files(
             warn(f"option {option} has no effect on {', '.join(without)}", stacklevel=2)
     _check_all_measured(refused, bool(results))
     return results
+
+
+def _samples(
+    path: str | os.PathLike[str],
+    cross: str | os.PathLike[str] | None,
+    matter: str | os.PathLike[str] | None,
+    sim: str | os.PathLike[str] | None,
+    cuts: Sequence[str],
+    options: Mapping[str, Any],
+) -> tuple[Looked, GalaxyCatalog | Scene | None]:
+    """Return the galaxies to measure, and the second sample if there is one.
+
+    An option that is about mocks or about simulations is for the inputs of that kind.
+    """
+    from ..readers.mocks.reader import is_catalogue
+
+    if cross is not None and matter is not None:
+        raise UsageError(
+            "--cross-matter", f"{matter}, beside --cross {cross}", "one of them", "leave one out"
+        )
+    of_mocks = {key: options[key] for key in options if key == "changed_by_hand"}
+    of_simulations = {key: options[key] for key in options if key not in of_mocks}
+    own, kept = is_catalogue(path), dict(options)
+    other = cross is not None and is_catalogue(cross)
+    if own and sim is None and (matter is not None or (cross is not None and not other)):
+        kept = of_mocks  # the second sample has the rest
+    elif not own and other:
+        kept = of_simulations
+    looked = look(path, sim=sim, cuts=cuts, **kept)
+    if cross is not None:
+        return looked, look(cross, cuts=cuts, **(of_mocks if other else of_simulations)).galaxies
+    if matter is None:
+        return looked, None
+    if sim is None or os.path.realpath(sim) == os.path.realpath(matter):
+        return looked, read(matter, **of_simulations)
+    return looked, read(sim, matter=matter, **of_simulations)
 
 
 def _refusal(name: str, error: Exception) -> MockgalError:
@@ -251,9 +299,12 @@ def _check_all_measured(refused: Mapping[str, MockgalError], some: bool) -> None
     )
 
 
-def all_statistics() -> tuple[str, ...]:
-    """Return the names of all available statistics."""
-    return tuple(name for name, _ in registry.working("statistics"))
+def all_statistics(*, of_two: bool | None = False) -> tuple[str, ...]:
+    """Return the names of the available statistics: of one sample, of two, or of either (None)."""
+    from ..statistics.names import is_of_two
+
+    names = [name for name, _ in registry.working("statistics")]
+    return tuple(name for name in names if of_two is None or is_of_two(name) == of_two)
 
 
 def plot_files(

@@ -1,14 +1,15 @@
-"""Measure one statistic of a catalogue, by its name; read stored results."""
+"""Measure one statistic of a catalogue, by its name; read and plot stored results."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..protocols import takes
-from ..types import GalaxyCatalog, HaloCatalog
+from ..types import GalaxyCatalog, HaloCatalog, Scene
 
 if TYPE_CHECKING:
     from ..statistics.result import Measurement
@@ -20,6 +21,7 @@ def measure(
     statistic: str,
     *,
     hosts: HaloCatalog | None = None,
+    cross: GalaxyCatalog | Scene | None = None,
     grid_size: int | None = None,
     assignment: str | None = None,
     interlacing: bool | None = None,
@@ -54,25 +56,29 @@ def measure(
     galaxies : GalaxyCatalog
     statistic : str
         power, bispectrum, pdf, mass_function, stellar_to_halo, occupation, satellite_fraction, xi,
-        wp or xi_multipoles.
+        wp or xi_multipoles; of two samples cross_power, cross_xi or cross_wp.
     hosts : HaloCatalog, optional
         The simulation's halos (``sim.halos``), for the occupation of hosts.
+    cross : GalaxyCatalog or Scene, optional
+        For statistics of two samples: the second one; for cross_power also a simulation, whose
+        matter it then is.
     grid_size : int, optional
-        For power, bispectrum, pdf: voxels along each side.
+        For power, cross_power, bispectrum, pdf: voxels along each side.
     assignment : str, optional
-        For power, bispectrum, pdf: mass assignment, NGP, CIC, TSC or PCS.
+        For power, cross_power, bispectrum, pdf: mass assignment, NGP, CIC, TSC or PCS.
     interlacing : bool, optional
-        For power, bispectrum: remove aliases with a second grid, half a voxel apart.
+        For power, cross_power, bispectrum: remove aliases with a second grid, half a voxel apart.
     weight : str, optional
-        For power, bispectrum: weight of a galaxy, ``"stellar_mass"``, or ``"number"`` for 1 each.
+        For power, cross_power, bispectrum: weight of a galaxy, ``"stellar_mass"``, or ``"number"``
+        for 1 each.
     line_of_sight : str, optional
         Axis x, y or z along which velocities move galaxies to redshift space.
     subtract_shot_noise : bool, optional
-        For power, bispectrum.
+        For power, cross_power, bispectrum.
     k_min, k_max : float or str, optional
-        For power: edges of the first and the last bin [h/Mpc].
+        For power, cross_power: edges of the first and the last bin [h/Mpc].
     k_width, log_k_width : float or str, optional
-        For power: width of the bins of wavenumber [h/Mpc], or of its logarithm [dex].
+        For power, cross_power: width of the bins of wavenumber [h/Mpc], or of its logarithm [dex].
     k1, k2 : float or str, optional
         For bispectrum: sides of the triangles [h/Mpc].
     angles : int, optional
@@ -82,11 +88,11 @@ def measure(
     bin_width : float or str, optional
         For statistics in bins of mass [dex].
     r_min, r_max : float or str, optional
-        For xi, wp, xi_multipoles: least and largest separation [Mpc/h].
+        For xi, wp, xi_multipoles, cross_xi, cross_wp: least and largest separation [Mpc/h].
     bins : int, optional
-        For xi, wp, xi_multipoles: number of bins of separation.
+        For xi, wp, xi_multipoles, cross_xi, cross_wp: number of bins of separation.
     pi_max : float or str, optional
-        For wp: largest separation along the line of sight [Mpc/h].
+        For wp, cross_wp: largest separation along the line of sight [Mpc/h].
     mu_bins : int, optional
         For xi_multipoles: number of bins of the cosine to the line of sight.
     jackknife : int, optional
@@ -118,14 +124,14 @@ def measure(
     from ..statistics.names import measure as measure_one
 
     options = {name: arguments[name] for name in STATISTIC_OPTIONS if arguments[name] is not None}
-    return measure_one(galaxies, statistic, hosts=hosts, **options, **plugin_options)
+    return measure_one(galaxies, statistic, hosts=hosts, cross=cross, **options, **plugin_options)
 
 
 # The options of the built-in statistics.
 STATISTIC_OPTIONS = tuple(
     name
     for name, option in signature(measure).parameters.items()
-    if option.kind is option.KEYWORD_ONLY and name != "hosts"
+    if option.kind is option.KEYWORD_ONLY and name not in ("hosts", "cross")
 )
 
 
@@ -158,3 +164,47 @@ def read_measurement(path: str | os.PathLike[str]) -> Measurement:
     from ..statistics.stored import read as read_result
 
     return read_result(Path(path))
+
+
+def plot_measurements(
+    paths: Sequence[str],
+    out: str | os.PathLike[str],
+    *,
+    labels: Sequence[str] = (),
+    overwrite: bool = False,
+) -> dict[str, Measurement]:
+    """Draw tables of one statistic together, with their ratios to the first.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Tables, ``.ecsv``, that `Measurement.save` or `mockgal measure` wrote.
+    out : path-like
+        Picture: .png, .pdf or .svg.
+    labels : sequence of str
+        Names of the results; by default the ends of their paths.
+    overwrite : bool
+
+    Returns
+    -------
+    dict of str to Measurement
+        The results that were drawn, by label.
+
+    Raises
+    ------
+    UsageError
+        The results cannot be compared (`mockgal.reports.overlay.check_alike`), some paths are not
+        tables, or the labels do not match the paths.
+    """
+    from ..reports.figures import check_extension, save_figure
+    from ..reports.names import names_of
+    from ..reports.overlay import overlay
+    from ..statistics.stored import read as read_result
+    from ..system.files.atomic import check_output
+
+    names = names_of(paths, labels)
+    check_extension(Path(out))
+    check_output(Path(out), overwrite, [Path(path) for path in paths])
+    results = {name: read_result(Path(path)) for name, path in zip(names, paths, strict=True)}
+    save_figure(overlay(results), Path(out), overwrite=overwrite)
+    return results

@@ -191,7 +191,11 @@ OF_PAGES = {
     "halotools.md": [halotools_table],
     "hosts-without-subhalos.md": [hosts],
     "matter-beside-halos.md": [bundle_of_the_demo("halos.hdf5"), matter],
-    "measure-a-mock.md": [mock("demo/mock.fits"), pair("hydro/groups_099", "dark/groups_099")],
+    "measure-a-mock.md": [
+        mock("demo/mock.fits"),
+        mock("demo/mock-cnn.fits"),
+        pair("hydro/groups_099", "dark/groups_099"),
+    ],
     "paint-with-the-network.md": [bundle_of_the_demo("dark.hdf5"), weights("net.safetensors")],
     "populate.md": [hosts],
     "read-your-simulation.md": [

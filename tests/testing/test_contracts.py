@@ -17,6 +17,7 @@ from mockgal.painters.hod.painter import HODPainter
 from mockgal.readers.bundle import BundleReader
 from mockgal.readers.mocks.hdf5 import HDF5Mocks
 from mockgal.statistics.galaxies.mass_function import stellar_mass_function
+from mockgal.tasks.measure import all_statistics
 from mockgal.testing import (
     mock_reader_contract,
     painter_contract,
@@ -59,7 +60,7 @@ def mock_file(mock, tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize("name", registry.names("statistics"))
+@pytest.mark.parametrize("name", all_statistics())
 def test_statistics(name, mock, tmp_path):
     statistic_contract(name, mock, tmp_path, **CHEAP.get(name, {}))
 

@@ -193,7 +193,7 @@ overwriting = option("--overwrite", is_flag=True, help="Replace output files tha
 assigning = option(
     "--assignment",
     type=click.Choice(["NGP", "CIC", "TSC", "PCS"]),
-    help="Scheme that puts mass on the grid (default: PCS for power and bispectrum, else CIC).",
+    help="Scheme that puts mass on the grid (default: PCS for powers and bispectrum, else CIC).",
 )
 weighting = option(
     "--weight",

@@ -51,35 +51,74 @@ def interlaced_deposit(
     BadValueError, UsageError, ResourceError
         See `mockgal.fields.assign.deposit`.
     """
-    waves = _interlaced_waves(np.asarray(position), weight, grid_size, box_size, assignment)
+    place = np.asarray(position)
+    waves, others = (
+        transform(
+            deposit(points, weight, grid_size=grid_size, box_size=box_size, assignment=assignment)
+        )
+        for points in (place, on_corners(place, "centre", box_size / grid_size, box_size))
+    )
+    return _field(_averaged(waves, others))
+
+
+def interlaced(first: Array, second: Array) -> Array:
+    """Return the mass per voxel of two grids of one distribution, free of every second image.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (N, N, N)
+        With a corner and with the centre of voxel 0 at the origin (`mockgal.fields.origin`).
+
+    Returns
+    -------
+    ndarray of float64, shape (N, N, N)
+        See `interlaced_deposit`.
+    """
+    return _field(_averaged(transform(first), transform(second)))
+
+
+def on_corner(field: Array) -> Array:
+    """Return a grid whose voxel 0 is centred on the origin as one that has its corner there.
+
+    Waves below the Nyquist wavenumber are moved by half a voxel, which is exact; the others stay.
+
+    Parameters
+    ----------
+    field : ndarray, shape (N, N, N)
+
+    Returns
+    -------
+    ndarray, shape (N, N, N)
+    """
+    waves = transform(field)
+    return _field(_averaged(waves, waves, share=1.0))
+
+
+def _field(waves: Array) -> Array:
+    """Return the real field of coefficients, which are overwritten; N is even or odd as theirs."""
+    size = len(waves)
     waves = fft.ifftn(waves, axes=(0, 1), norm="forward", workers=threads(), overwrite_x=True)
     return np.asarray(
-        fft.irfft(waves, n=grid_size, axis=2, norm="forward", workers=threads(), overwrite_x=True)
+        fft.irfft(waves, n=size, axis=2, norm="forward", workers=threads(), overwrite_x=True)
     )
 
 
-def _interlaced_waves(
-    position: Array, weight: Any, grid_size: int, box_size: float, assignment: str
-) -> Array:
-    """Return the mean of the coefficients of both grids, with the phases of the first."""
+def _averaged(waves: Array, others: Array, share: float = 0.5) -> Array:
+    """Return the mean of the coefficients of both grids, with the phases of the first.
 
-    def coefficients(position: Array) -> Array:
-        return transform(
-            deposit(position, weight, grid_size=grid_size, box_size=box_size, assignment=assignment)
-        )
-
-    waves = coefficients(position)
-    others = coefficients(on_corners(position, "centre", box_size / grid_size, box_size))
-    n = np.fft.fftfreq(grid_size, 1.0 / grid_size)
-    half, own = np.exp(1j * np.pi / grid_size * n), 2 * np.abs(n) == grid_size
-    last = waves.shape[2]
+    ``share`` is the weight of the second; the first array is overwritten.
+    """
+    size, last = len(waves), waves.shape[2]
+    n = np.fft.fftfreq(size, 1.0 / size)
+    half, own = np.exp(1j * np.pi / size * n), 2 * np.abs(n) == size
 
     def average(x: int) -> None:
         if not own[x]:
-            shared = 0.5 * (waves[x] + half[x] * half[:, None] * half[:last] * others[x])
+            moved = half[x] * half[:, None] * half[:last] * others[x]
+            shared = (1.0 - share) * waves[x] + share * moved
             waves[x] = np.where(own[:, None] | own[:last], waves[x], shared)
 
-    over(average, range(grid_size))
+    over(average, range(size))
     return waves
 
 

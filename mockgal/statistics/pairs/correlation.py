@@ -36,8 +36,9 @@ from ...types import GalaxyCatalog
 from .. import jackknife as jackknives
 from ..galaxies.bins import describe_safe, safe_jackknife
 from ..result import ERROR, Field, Measurement, Style
-from .counts import pair_counter
-from .jackknife import count_by_region, left_out
+from ..two_samples import shared_rows
+from .counts import PairCounter, pair_counter
+from .jackknife import count_by_region, count_two_by_region, left_out, left_out_of_two
 from .separations import (
     BYTES,
     PI_MAX,
@@ -55,6 +56,8 @@ Array = NDArray[Any]
 
 LENGTH = "Mpc / littleh"
 R_MIN, BINS, MU_BINS = 0.1, 15, 20
+ESTIMATOR = "DD / RR - 1, RR = n (n - 1) V_bin / V"
+CROSS_ESTIMATOR = "D_a D_b / RR - 1, RR = (n_a n_b - shared) V_bin / V"
 POISSON = "Poisson, sqrt(max(DD, 1)) / RR"
 EMPTY_BINS = "-1, as DD / RR - 1 gives; not a number where RR = 0"
 ORDERS = (0, 2, 4)
@@ -104,11 +107,11 @@ def correlation_function(
     """
     edges = logarithmic_edges(r_min, r_max, bins, galaxies.snapshot.box_size)
     one = np.ones(1)
-    found = _measure(
-        galaxies, line_of_sight, Shells(edges), one[:, None], one, jackknife, "pairs of xi"
+    found = estimate(
+        galaxies, None, line_of_sight, Shells(edges), one[:, None], one, jackknife, "pairs of xi"
     )
     estimates = {"xi": Field("", "correlation function", r"$\xi(r)$")}
-    return _result("xi", "r", edges, 3, estimates, found)
+    return pairs_result("xi", "r", edges, 3, estimates, found)
 
 
 def projected_correlation_function(
@@ -157,15 +160,21 @@ def projected_correlation_function(
     edges = logarithmic_edges(r_min, r_max, bins, box_size)
     pi_max = reach("pi_max", pi_max, box_size, PI_MAX)
     length = np.array([2.0 * pi_max])
-    bins_of_r_p = Cylinders(edges, pi_max)
-    found = _measure(
-        galaxies, line_of_sight, bins_of_r_p, length[:, None], length, jackknife, "pairs of wp"
+    found = estimate(
+        galaxies,
+        None,
+        line_of_sight,
+        Cylinders(edges, pi_max),
+        length[:, None],
+        length,
+        jackknife,
+        "pairs of wp",
     )
     found.settings["pi_max_mpc_h"] = float(pi_max)
     estimates = {
         "w_p": Field(LENGTH, "projected correlation function", r"$w_p(r_p)$ [Mpc/$h$]"),
     }
-    return _result("wp", "r_p", edges, 2, estimates, found)
+    return pairs_result("wp", "r_p", edges, 2, estimates, found)
 
 
 def correlation_multipoles(
@@ -211,8 +220,9 @@ def correlation_multipoles(
     check_axis(line_of_sight)
     edges = logarithmic_edges(r_min, r_max, bins, galaxies.snapshot.box_size)
     check_bins("mu_bins", mu_bins)
-    found = _measure(
+    found = estimate(
         galaxies,
+        None,
         line_of_sight,
         Wedges(edges, mu_bins),
         legendre_weights(mu_bins),
@@ -226,7 +236,7 @@ def correlation_multipoles(
         f"xi_{order}": Field("", f"{name} of the correlation function", rf"$\xi_{order}(s)$")
         for order, name in zip(ORDERS, names, strict=True)
     }
-    return _result(
+    return pairs_result(
         "xi_multipoles",
         "s",
         edges,
@@ -244,80 +254,122 @@ def legendre_weights(mu_bins: int) -> Array:
     return (2 * np.array(ORDERS)[:, None] + 1) * np.diff(integrals, axis=1)
 
 
-class _Found(NamedTuple):
-    values: Array  # (n, estimates)
-    errors: Array  # (n, estimates)
-    pairs: Array  # (n,), each once
+class Found(NamedTuple):
+    """Estimates and errors, shape (n, estimates), the pairs, each once, and what they are of."""
+
+    values: Array
+    errors: Array
+    pairs: Array
     degrees_of_freedom: float
     settings: dict[str, Any]
 
 
-def _measure(
+def estimate(
     galaxies: GalaxyCatalog,
+    other: GalaxyCatalog | None,
     line_of_sight: str | None,
     bins: Separations,
     weights: Array,
     of_one: Array,
     jackknife: int,
     label: str,
-) -> _Found:
+) -> Found:
     """Return the estimates: sums of xi over each row of m bins times ``weights``.
 
-    ``weights`` have shape (estimates, m); ``of_one``, shape (estimates,), is their exact sum for
-    xi = 1; ``label`` names the work in progress reports.
+    ``other`` is the sample of the second members of pairs, None for the first again. ``weights``
+    have shape (estimates, m); ``of_one``, shape (estimates,), is their exact sum for xi = 1;
+    ``label`` names the work in progress reports.
     """
     per_side = jackknives.check_per_side(jackknife)
     box_size = galaxies.snapshot.box_size
-    check_memory(label, BYTES * len(galaxies), "count fewer galaxies, with --cut")
-    position = positions(galaxies, line_of_sight)
-    if line_of_sight is not None:
-        position = np.roll(position, 2 - check_axis(line_of_sight), axis=1)  # it becomes z
-    number = len(position)
+    number = len(galaxies) + (0 if other is None else len(other))
+    check_memory(label, BYTES * number, "count fewer galaxies, with --cut")
+    samples = [_places(one, line_of_sight) for one in (galaxies, other) if one is not None]
+    shared = samples[0]
+    if other is not None:
+        shared = shared[shared_rows(galaxies, other, *samples)[0]]
+    ways = float(len(samples[0])) * len(samples[-1]) - len(shared)
+    each = 2 if other is None else 1  # how often a pair is counted
     counter = pair_counter()
-    random = number * (number - 1.0) * bins.volumes() / box_size**3
+    random = ways * bins.volumes() / box_size**3
+    pairs, others = _count(samples, shared, box_size, per_side, bins, counter, label)
     with np.errstate(divide="ignore", invalid="ignore"):
-        if per_side:
-            first, both = count_by_region(position, box_size, per_side, bins, counter, label)
-            pairs = first.sum(axis=0)
-            others = left_out(position, box_size, per_side, bins, first, both)
-            moved = jackknives.error(others @ weights.T)
-            described = describe_safe(per_side, "pairs", POISSON)
-        else:
-            pairs = count_pairs(bins, counter, [(position, None)], box_size, label)[0]
-            described = f"{POISSON}; too small for clustered galaxies"
         values = (pairs / random) @ weights.T - of_one
         total = pairs.sum(axis=1)
-        # Each pair counts twice; in rows without pairs, one pair is spread over the bins.
-        spread = np.where(total[:, None] > 0, pairs, 2.0 / pairs.shape[1])
-        errors = np.sqrt(2.0 * spread / random**2 @ weights.T**2)
-    if per_side:
-        errors = safe_jackknife(moved, errors, total[:, None] // 2, per_side**3)
-    if number < 2:  # RR = 0
+        # In rows without pairs, one pair is spread over the bins.
+        spread = np.where(total[:, None] > 0, pairs, each / pairs.shape[1])
+        errors = np.sqrt(each * spread / random**2 @ weights.T**2)
+        described = f"{POISSON}; too small for clustered galaxies"
+        if others is not None:
+            moved = jackknives.error(others @ weights.T)
+            errors = safe_jackknife(moved, errors, total[:, None] // each, per_side**3)
+            described = describe_safe(per_side, "pairs", POISSON)
+    if ways <= 0:  # RR = 0
         values[:] = errors[:] = np.nan
     settings = {
         "space": "real" if line_of_sight is None else "redshift",
         "line_of_sight": "none" if line_of_sight is None else line_of_sight,
-        "estimator": "DD / RR - 1, RR = n (n - 1) V_bin / V",
+        "estimator": ESTIMATOR if other is None else CROSS_ESTIMATOR,
         "bins_without_pairs": EMPTY_BINS,
         "r_min_mpc_h": float(bins.edges[0]),
         "r_max_mpc_h": float(bins.edges[-1]),
         "bins": f"{len(total)}, equal in the logarithm, lower edge in",
         "weight": "number",
-        "galaxies": number,
+        "galaxies": len(galaxies),
+        **({} if other is None else {"others": len(other), "shared_objects": len(shared)}),
         "pair_counter": counter.name,
         "errors": described,
     }
     freedom = per_side**3 - 1 if per_side else np.inf
-    return _Found(values, errors, total // 2, freedom, settings)
+    return Found(values, errors, total // each, freedom, settings)
 
 
-def _result(
+def _places(galaxies: GalaxyCatalog, line_of_sight: str | None) -> Array:
+    """Return positions, with the line of sight along z."""
+    position = positions(galaxies, line_of_sight)
+    if line_of_sight is None:
+        return position
+    return np.roll(position, 2 - check_axis(line_of_sight), axis=1)
+
+
+def _count(
+    samples: list[Array],
+    shared: Array,
+    box_size: float,
+    per_side: int,
+    bins: Separations,
+    counter: PairCounter,
+    label: str,
+) -> tuple[Array, Array | None]:
+    """Return ordered pairs, shape (n, m), and xi with each sub-volume left out, if there are any.
+
+    Parameters
+    ----------
+    samples : list of one or two ndarray, shape (n, 3)
+    shared : ndarray, shape (s, 3)
+        Positions of the galaxies in both samples.
+    box_size, per_side, bins, counter, label
+        See `mockgal.statistics.pairs.jackknife.count_by_region`.
+    """
+    rest = (box_size, per_side, bins)
+    if not per_side:
+        second = None if len(samples) == 1 else samples[1]
+        return count_pairs(bins, counter, [(samples[0], second)], box_size, label)[0], None
+    if len(samples) == 1:
+        first, both = count_by_region(samples[0], *rest, counter, label)
+        return first.sum(axis=0), left_out(samples[0], *rest, first, both)
+    two = (samples[0], samples[1])
+    pairs, remaining = count_two_by_region(two, *rest, counter, label)
+    return pairs, left_out_of_two(two, shared, *rest, remaining)
+
+
+def pairs_result(
     statistic: str,
     axis: str,
     edges: Array,
     dimensions: int,
     estimates: dict[str, Field],
-    found: _Found,
+    found: Found,
     style: Style | None = None,
 ) -> Measurement:
     """Return the result, with the mean separation over each bin in 2 or 3 dimensions."""

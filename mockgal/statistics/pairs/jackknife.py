@@ -51,12 +51,42 @@ def count_by_region(
     first, both : ndarray of int, shape (R, n, m)
         The sum of ``first`` over R is the count of the whole box.
     """
-    region = regions(position, box_size, per_side)
-    number = np.bincount(region, minlength=per_side**3)
-    parts = np.split(position[np.argsort(region, kind="stable")], np.cumsum(number)[:-1])
+    parts = _parts(position, box_size, per_side)
     samples = [(part, position) for part in parts] + [(part, None) for part in parts]
     first, both = np.split(count_pairs(bins, counter, samples, box_size, label), 2)
     return first, both
+
+
+def count_two_by_region(
+    samples: tuple[Array, Array],
+    box_size: float,
+    per_side: int,
+    bins: Separations,
+    counter: PairCounter,
+    label: str = "pairs",
+) -> tuple[Array, Array]:
+    """Count the pairs of two samples, in all and with each sub-volume left out of both.
+
+    Parameters
+    ----------
+    samples : tuple of two ndarray, shape (n, 3) and (m, 3)
+        Positions in [0, box_size); they supply the first and the second member of pairs.
+    box_size, per_side, bins, counter, label
+        See `count_by_region`.
+
+    Returns
+    -------
+    pairs : ndarray of int, shape (n, m)
+    left_out : ndarray of int, shape (R, n, m)
+    """
+    parts = [_parts(position, box_size, per_side) for position in samples]
+    first, second = samples
+    regions_of = [(part, second) for part in parts[0]] + [(part, first) for part in parts[1]]
+    regions_of += list(zip(*parts, strict=True))
+    counts = count_pairs(bins, counter, regions_of, box_size, label)
+    into_second, into_first, both = np.split(counts, 3)
+    pairs = into_second.sum(axis=0)
+    return pairs, pairs - into_second - into_first + both
 
 
 def left_out(
@@ -79,17 +109,65 @@ def left_out(
     first, both : ndarray of int, shape (R, n, m)
         From `count_by_region`.
     """
+    pairs = first.sum(axis=0) - 2 * first + both
+    left, dr, rr = _outside(position, box_size, per_side, bins)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        dd = pairs / (left * (left - 1.0))
+        return np.asarray((dd - 2.0 * dr + rr) / rr)
+
+
+def left_out_of_two(
+    samples: tuple[Array, Array],
+    shared: Array,
+    box_size: float,
+    per_side: int,
+    bins: Separations,
+    pairs: Array,
+) -> Array:
+    """Return the cross-correlation with each sub-volume left out of both, shape (R, n, m).
+
+    As `left_out`, with (D_a D_b - D_a R - D_b R + RR) / RR.
+
+    Parameters
+    ----------
+    samples : tuple of two ndarray, shape (n, 3) and (m, 3)
+        Positions in [0, box_size).
+    shared : ndarray, shape (s, 3)
+        Those of the galaxies in both samples, which form no pair with themselves.
+    box_size, per_side, bins
+        See `count_by_region`.
+    pairs : ndarray of int, shape (R, n, m)
+        Those left over, from `count_two_by_region`.
+    """
+    in_both = np.bincount(regions(shared, box_size, per_side), minlength=per_side**3)
+    same = (len(shared) - in_both)[:, None, None]
+    one, two = (_outside(position, box_size, per_side, bins) for position in samples)
+    rr = one[2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        dd = pairs / (one[0] * two[0] - same)
+        return np.asarray((dd - (one[1] + two[1]) + rr) / rr)
+
+
+def _parts(position: Array, box_size: float, per_side: int) -> list[Array]:
+    """Return the points in each sub-volume."""
+    region = regions(position, box_size, per_side)
+    number = np.bincount(region, minlength=per_side**3)
+    return np.split(position[np.argsort(region, kind="stable")], np.cumsum(number)[:-1])
+
+
+def _outside(
+    position: Array, box_size: float, per_side: int, bins: Separations
+) -> tuple[Array, Array, Array]:
+    """Return the number of points outside each sub-volume, and DR and RR there, normalised."""
     number = np.bincount(regions(position, box_size, per_side), minlength=per_side**3)
     into_from_all, into_from_itself, overlap = neighbours_inside(position, box_size, per_side, bins)
     remaining = (len(position) - number)[:, None, None].astype(np.float64)
     share = 1.0 / per_side**3  # fraction of the box that is left out
     volume = bins.volumes() / box_size**3
-    pairs = first.sum(axis=0) - 2 * first + both
     with np.errstate(divide="ignore", invalid="ignore"):
-        dd = pairs / (remaining * (remaining - 1.0))
         dr = volume * (remaining - into_from_all + into_from_itself) / remaining / (1.0 - share)
         rr = volume * (1.0 - 2.0 * share + share * overlap) / (1.0 - share) ** 2
-        return np.asarray((dd - 2.0 * dr + rr) / rr)
+    return remaining, dr, rr
 
 
 def neighbours_inside(

@@ -88,14 +88,20 @@ def of_power(
     if assignment is None:
         return Images({}, {}, settings)
     bias, bound = aliasing(shells, power, assignment, interlaced)
+    columns, fields, more = marked(k, bias, bound)
+    return Images(columns, fields, settings | {"aliasing": ALIASING} | more)
+
+
+def marked(k: Array, bias: Array, bound: Array) -> Images:
+    """Return `Images` for bounds at wavenumbers ``k``, all of shape (shells,)."""
     aliased = bias > ACCURACY
-    settings |= {
-        "aliasing": ALIASING,
-        "aliased_above_a_bias_of": ACCURACY,
-        ALIASED_FROM: float(k[aliased][0]) if aliased.any() else "none",
-    }
     return Images(
-        {"aliasing_bias": bias, "aliasing_bound": bound, "aliased": aliased}, FIELDS, settings
+        {"aliasing_bias": bias, "aliasing_bound": bound, "aliased": aliased},
+        FIELDS,
+        {
+            "aliased_above_a_bias_of": ACCURACY,
+            ALIASED_FROM: float(k[aliased][0]) if aliased.any() else "none",
+        },
     )
 
 

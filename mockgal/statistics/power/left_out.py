@@ -9,11 +9,17 @@ therefore multiplied by a = sqrt((R - 1) / (2 (R - 2))), as Mohammad & Percival 
 1289, arXiv:2109.07071) do with pairs of galaxies:
 
     P_left_out = (abs(F)**2 - (1 - 2 a) abs(C)**2 - 2 a Re(F conj(C))) / (1 - 1 / R).
+
+For the cross-power of two fields F and G, with C and D those of the sub-volume, it is likewise
+
+    (Re(F conj(G)) - (1 - 2 a) Re(C conj(D)) - a Re(F conj(D) + C conj(G))) / (1 - 1 / R).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import combinations_with_replacement
 from typing import Any
 
 import numpy as np
@@ -61,16 +67,56 @@ def left_out_sums(
     ndarray, shape (per_side**3, moments, shells)
         NaN where nothing is left.
     """
+    left_out = left_out_of_pairs(
+        [field], [coefficients], sums[None], shells, [gain], per_side, mean=mean, axis=axis
+    )
+    return left_out[:, 0]
+
+
+def left_out_of_pairs(
+    fields: Sequence[Array],
+    coefficients: Sequence[Array],
+    sums: Array,
+    shells: Shells,
+    gains: Sequence[Array],
+    per_side: int,
+    *,
+    mean: float | None = None,
+    axis: int = 0,
+) -> Array:
+    """Return `left_out_sums` of each two of several fields on one grid.
+
+    Parameters
+    ----------
+    fields, coefficients : sequence of ndarray
+        See `left_out_sums`; of one precision.
+    sums : ndarray, shape (pairs, moments, shells)
+        `power_sums` of each pair, in the order of `itertools.combinations_with_replacement`: of two
+        fields, the power of the first, the cross-power, and the power of the second.
+    shells, per_side, mean, axis
+        See `left_out_sums`.
+    gains : sequence of ndarray, shape (N,)
+        Of each pair.
+
+    Returns
+    -------
+    ndarray, shape (per_side**3, pairs, moments, shells)
+        NaN where nothing is left.
+    """
     number = per_side**3
     across = math.sqrt((number - 1) / (2 * (number - 2)))
     result = np.empty((number, *sums.shape))
-    for i, block in enumerate(jackknife.blocks(field, per_side)):
-        base = block.mean_elsewhere if mean is None else mean
+    cut = zip(*(jackknife.blocks(field, per_side) for field in fields), strict=True)
+    for i, parts in enumerate(cut):
+        bases = [part.mean_elsewhere if mean is None else mean for part in parts]
+        voxels = [part.voxels - base for part, base in zip(parts, bases, strict=True)]
         own, shared = _block_sums(
-            block.voxels - base, block.place, coefficients, shells, gain, axis, len(sums)
+            voxels, parts[0].place, coefficients, shells, gains, axis, sums.shape[1]
         )
-        left = sums - (1.0 - 2.0 * across) * own - 2.0 * across * shared
-        result[i] = left * (field.size / (field.size - block.voxels.size)) / base**2
+        left = sums - (1.0 - 2.0 * across) * own - across * shared
+        left *= fields[0].size / (fields[0].size - voxels[0].size)
+        both = combinations_with_replacement(bases, 2)
+        result[i] = left / np.array([one * other for one, other in both])[:, None, None]
     return result
 
 
@@ -120,43 +166,70 @@ def left_out_shot_noise(
 
 
 def _block_sums(
-    block: Array,
+    blocks: Sequence[Array],
     place: tuple[slice, ...],
-    coefficients: Array,
+    coefficients: Sequence[Array],
     shells: Shells,
-    gain: Array,
+    gains: Sequence[Array],
     axis: int,
     moments: int,
 ) -> tuple[Array, Array]:
-    """Return `power_sums` of a block, placed on an empty grid, with itself and with the field.
+    """Return `power_sums` of each two blocks at one place, and of each with the other's field.
 
-    Rows and planes outside the block are not transformed, and the last transform is done plane by
-    plane as the powers are added, so that the waves of the block are never in memory as a whole.
+    The latter are added up over the two; both have the shape (pairs, moments, shells). Rows and
+    planes outside the blocks are not transformed, and the last transform is done plane by plane as
+    the powers are added, so that the waves of a block are never in memory as a whole.
     """
     from .kernels import add_power
 
     size, limit = shells.grid_size, shells.limit
-    add = add_power[coefficients.dtype]
-    lines = np.zeros((*block.shape[:2], size), dtype=block.dtype)
-    lines[..., place[2]] = block
-    some = fft.rfft(lines, axis=2, norm="forward", workers=threads(), overwrite_x=True)
-    planes = np.zeros((size, block.shape[1], limit), dtype=coefficients.dtype)
-    planes[place[0]] = some[..., :limit]
-    planes = fft.fft(planes, axis=0, norm="forward", workers=threads(), overwrite_x=True)
+    add = add_power[coefficients[0].dtype]
+    pairs = list(combinations_with_replacement(range(len(blocks)), 2))
+    planes = [
+        _planes(block, place, size, limit, waves.dtype)
+        for block, waves in zip(blocks, coefficients, strict=True)
+    ]
 
     def slab(start: int) -> Array:
-        sums = np.zeros((2, shells.number + 1, moments))
+        sums = np.zeros((2, len(pairs), shells.number + 1, moments))
         for x in range(start, min(start + SLAB, size)):
             above = limit**2 - min(x, size - x) ** 2
             if above <= 0:
                 continue
             columns = math.isqrt(above - 1) + 1
-            waves = np.zeros((size, columns), dtype=coefficients.dtype)
-            waves[place[1]] = planes[x, :, :columns]
-            waves = fft.fft(waves, axis=0, norm="forward", overwrite_x=True)[None]
-            for row, other in enumerate((waves, coefficients[x : x + 1])):
-                add(waves, other, x, gain, shells.of_square, limit, axis, sums[row])
+            waves = [_waves(some[x, :, :columns], place[1], size) for some in planes]
+            whole = [some[x : x + 1] for some in coefficients]
+            for row, (i, j) in enumerate(pairs):
+                rest = (x, gains[row], shells.of_square, limit, axis)
+                add(waves[i], waves[j], *rest, sums[0, row])
+                add(waves[i], whole[j], *rest, sums[1, row])
+                if i != j:
+                    add(waves[j], whole[i], *rest, sums[1, row])
         return sums
 
     both = over(slab, range(0, size, SLAB))
-    return in_order([sums[0] for sums in both]), in_order([sums[1] for sums in both])
+    own, shared = (
+        np.array([in_order([sums[k, row] for sums in both]) for row in range(len(pairs))])
+        for k in range(2)
+    )
+    for row, (i, j) in enumerate(pairs):
+        if i == j:  # added up once above
+            shared[row] *= 2.0
+    return own, shared
+
+
+def _planes(block: Array, place: tuple[slice, ...], size: int, limit: int, precision: Any) -> Array:
+    """Return a block transformed along two axes, shape (size, its rows, limit)."""
+    lines = np.zeros((*block.shape[:2], size), dtype=block.dtype)
+    lines[..., place[2]] = block
+    some = fft.rfft(lines, axis=2, norm="forward", workers=threads(), overwrite_x=True)
+    planes = np.zeros((size, block.shape[1], limit), dtype=precision)
+    planes[place[0]] = some[..., :limit]
+    return np.asarray(fft.fft(planes, axis=0, norm="forward", workers=threads(), overwrite_x=True))
+
+
+def _waves(plane: Array, rows: slice, size: int) -> Array:
+    """Return the waves of a block in one plane, shape (1, size, columns)."""
+    waves = np.zeros((size, plane.shape[1]), dtype=plane.dtype)
+    waves[rows] = plane
+    return np.asarray(fft.fft(waves, axis=0, norm="forward", overwrite_x=True)[None])

@@ -210,7 +210,7 @@ def power_result(
     shells, estimates = waves.shells, ESTIMATES[: waves.moments]
     power = multipoles(sums.whole, shells.modes)
     errors = _errors(field, waves, sums, noise, power)
-    columns = _wavenumbers(waves)
+    columns = wavenumbers(waves)
     fields = dict(WAVENUMBERS)
     noted: dict[str, Any] = {
         **settings,
@@ -264,7 +264,7 @@ def _errors(
     return jackknives.error(others)
 
 
-def _wavenumbers(waves: Waves) -> dict[str, Array]:
+def wavenumbers(waves: Waves) -> dict[str, Array]:
     """Return the columns `WAVENUMBERS`."""
     shells, unit = waves.shells, waves.unit
     columns = {"k": shells.mean * unit}

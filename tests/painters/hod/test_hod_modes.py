@@ -114,7 +114,7 @@ class TestRanks:
         none = paint_scene(pair[1], by_mass(table, 0.0), seed=1)
         assert plain.digest() == none.digest()
 
-    @pytest.mark.parametrize("correlation", [-0.6, 0.5, 0.9])
+    @pytest.mark.parametrize("correlation", [-0.6, 0.5, 0.9, 1.0])
     def test_the_correlation_is_the_one_asked_for(self, pair, table, correlation):
         """Spearman's of bivariate normal scores: 6 / pi asin(r / 2) (Pearson 1907)."""
         painter = by_mass(table, correlation)
