@@ -294,7 +294,7 @@ def _check_room(
     size: int,
     jackknife: int,
     interlacing: bool,
-    bins: dict[str, float | None],
+    bins: dict[str, Any],
 ) -> None:
     """Raise if the bins are not possible, or the work does not fit in memory."""
     if size <= 0:  # refused by the deposit
@@ -312,7 +312,7 @@ def _of_any(
     second: GriddedField,
     products: Any,
     line_of_sight: str | None,
-    bins: dict[str, float | None],
+    bins: dict[str, Any],
 ) -> Measurement:
     """Return `cross_power_of_fields`, or NaN if a field is empty: it has no overdensity."""
     density = {
