@@ -10,6 +10,7 @@ from cloup import option, option_group
 from ..errors import UsageError
 from .command import Command, Outcome
 from .options.shared import (
+    Listed,
     about_matter,
     changed,
     cutting,
@@ -25,8 +26,16 @@ if TYPE_CHECKING:
     from ..reports.comparison.result import Comparison, Cost
     from ..reports.comparison.verdicts import Verdict
 
+
+def _keys() -> list[str]:
+    """Return the keys of what can be measured."""
+    from ..reports.comparison.statistics import WANTED
+
+    return [wanted.key for wanted in WANTED]
+
+
 _MOCK = Value("name=path", "file")
-_STATISTICS = Value("names")
+_STATISTICS = Value("names", names=_keys, several=True)
 
 
 @cloup.command(cls=Command)
@@ -65,11 +74,12 @@ _STATISTICS = Value("names")
     option(
         "--statistic",
         "statistics",
+        cls=Listed,
         type=_STATISTICS,
         multiple=True,
-        help="Names separated by commas: power, bispectrum, pdf, mass_function, stellar_to_halo, "
-        "occupation, satellite_fraction, xi_real, xi_redshift, wp_real, wp_redshift (default: "
-        "all).",
+        names=_keys,
+        last=", ",
+        help="Names separated by commas: {names} (default: all).",
     ),
     option(
         "--region",

@@ -97,4 +97,4 @@ def test_bins_where_the_truth_is_not_complete_do_not_count():
     truth, mock = masses([1.0, 1.0], [False, True]), masses([9.0, 1.0], [False, True])
     (found,) = [v for v in verdicts({"truth": truth, "a": mock}) if v.bins]
     assert (found.verdict, found.bins) == (WITHIN, 1)
-    assert "1 bins left out" in found.note
+    assert "1 bin left out" in found.note

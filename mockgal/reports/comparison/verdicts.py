@@ -124,7 +124,8 @@ def _judge(bar: Bar, name: str, mock: Measurement, truth: Measurement) -> Verdic
         whole = truth["complete"][found.rows].astype(bool)
         if whole.any():
             left_out = int(np.sum(chosen & ~whole))
-            note = f"{left_out} bins left out where the truth is not complete" * (left_out > 0)
+            bins = "1 bin" if left_out == 1 else f"{left_out} bins"
+            note = f"{bins} left out where the truth is not complete" * (left_out > 0)
             chosen &= whole
         else:
             note = "the truth does not state from which mass it is complete: all bins count"

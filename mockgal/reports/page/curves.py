@@ -56,7 +56,7 @@ def curve(comparison: Comparison, panel: Panel) -> Figure:
 def _columns(labels: list[str]) -> int:
     """Return how many keys of a legend fit side by side."""
     longest = max(map(len, labels), default=1)
-    return max(1, min(len(labels), 60 // (longest + 8)))
+    return max(1, min(len(labels), 72 // (longest + 8)))
 
 
 def draw_panel(comparison: Comparison, panel: Panel, above: Axes, below: Axes) -> None:

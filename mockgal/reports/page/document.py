@@ -31,6 +31,25 @@ SECTIONS = {
     CLUSTERING: "Clustering",
 }
 
+_SETTINGS = {  # of a measurement, in words
+    "grid_size": "voxels along a side",
+    "assignment": "mass assignment",
+    "bins": "bins",
+    "space": "space",
+    "shot_noise": "shot noise of the truth",
+    "shot_noise_s2": "s2 [(Mpc/h)^3]",
+    "shot_noise_s3": "s3 [(Mpc/h)^6]",
+    "shot_noise_subtracted": "shot noise subtracted",
+    "k1_h_per_mpc": "k1 [h/Mpc]",
+    "k2_h_per_mpc": "k2 [h/Mpc]",
+    "shell_width_h_per_mpc": "width of shells [h/Mpc]",
+    "nyquist_h_per_mpc": "Nyquist wavenumber [h/Mpc]",
+    "pi_max_mpc_h": "largest line-of-sight separation [Mpc/h]",
+    "voxel_size_mpc_h": "voxel [Mpc/h]",
+    "host_mass_definition": "host mass",
+    "pair_counter": "pairs counted by",
+}
+
 
 def map_file(name: str) -> str:
     """Return the name of the file of a map, without its extension."""
@@ -199,25 +218,9 @@ def _measured(comparison: Comparison) -> str:
     pairs = []
     for key, result in truth.items():
         facts = [f"errors: {result.settings.get('errors', 'not stated')}"]
-        names = {
-            "grid_size": "voxels along a side",
-            "assignment": "mass assignment",
-            "bins": "bins",
-            "space": "space",
-            "shot_noise": "shot noise of the truth [(Mpc/h)^3]",
-            "shot_noise_subtracted": "shot noise subtracted",
-            "k1_h_per_mpc": "k1 [h/Mpc]",
-            "k2_h_per_mpc": "k2 [h/Mpc]",
-            "shell_width_h_per_mpc": "width of shells [h/Mpc]",
-            "nyquist_h_per_mpc": "Nyquist wavenumber [h/Mpc]",
-            "pi_max_mpc_h": "largest line-of-sight separation [Mpc/h]",
-            "voxel_size_mpc_h": "voxel [Mpc/h]",
-            "host_mass_definition": "host mass",
-            "pair_counter": "pairs counted by",
-        }
         facts += [
-            f"{say}: {_plain(result.settings[n])}"
-            for n, say in names.items()
+            f"{say}: {_plain(result.settings[n], ' (Mpc/h)^3' if n == 'shot_noise' else '')}"
+            for n, say in _SETTINGS.items()
             if n in result.settings
         ]
         pairs.append((key.replace("_", " "), "; ".join(facts) + "."))
@@ -232,7 +235,7 @@ def _measured(comparison: Comparison) -> str:
     )
 
 
-def _plain(value: object) -> str:
+def _plain(value: object, unit: str = "") -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.5g}" if isinstance(value, float) else str(value)
+    return f"{value:.5g}{unit}" if isinstance(value, float) else str(value)

@@ -103,11 +103,13 @@ def _figures(comparison: Comparison) -> Iterator[tuple[str, Callable[[], Figure]
 
 def _save(figure: Figure, path: Path, *, pdf: bool) -> None:
     """Write a figure as PNG and, if asked to, as PDF: single maps are in that of Figure 1."""
+    with picture_style():
+        if (layout := figure.get_layout_engine()) is not None:
+            layout.execute(figure)
+            figure.set_layout_engine(None)  # once is enough: its panels stay where they are
     save_figure(figure, path)
     if not pdf:
         return
-    with picture_style():
-        figure.set_layout_engine(None)  # its panels stay where they are
     save_figure(figure, path.with_suffix(".pdf"))
 
 

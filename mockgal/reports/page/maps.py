@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MATTER, SUBHALOS = "dark matter", "subhalos"  # names of the maps that are of no catalogue
-_SIDE = 2.5  # inches
+_SIDE, _BESIDE, _ABOVE, _BELOW = 2.4, 0.05, 0.26, 0.52  # inches
 _LARGEST = 160.0  # area of the symbol of the largest mass [points^2]
 _POWER = 0.6  # area grows with mass to this power
 _KEYS = 3  # masses in the key
@@ -29,12 +29,15 @@ def panels_of(maps: Maps) -> list[str]:
 
 
 def map_figure(maps: Maps, name: str) -> Figure:
-    """Return one map in a figure of its own."""
+    """Return one map in a figure of its own, with the axes at the same place for all maps."""
     with picture_style():
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(_SIDE, _SIDE + 0.62), layout="constrained")
-        draw_map(maps, name, figure.subplots())
+        height = _SIDE + _ABOVE + _BELOW
+        figure = Figure(figsize=(_SIDE + 2 * _BESIDE, height))
+        share = _BESIDE / (_SIDE + 2 * _BESIDE)
+        place = (share, _BELOW / height, 1.0 - 2 * share, _SIDE / height)
+        draw_map(maps, name, figure.add_axes(place))
     return figure
 
 

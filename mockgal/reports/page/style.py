@@ -25,7 +25,7 @@ nav a { display: inline-block; padding: .25rem 0; }
 .figures { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill,
   minmax(min(100%, 21rem), 1fr)); }
 .maps { display: grid; gap: .6rem; grid-template-columns: repeat(auto-fill,
-  minmax(min(100%, 13.5rem), 1fr)); }
+  minmax(min(100%, 11.5rem), 1fr)); }
 figure { margin: 0; min-width: 0; }
 figure img { display: block; width: 100%; height: auto; background: #fff;
   border: 1px solid var(--line); border-radius: 6px; }

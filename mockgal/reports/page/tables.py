@@ -159,7 +159,7 @@ def verdict_table(comparison: Comparison) -> Table:
         for one in comparison.verdicts
     )
     caption = (
-        "Verdicts: the largest relative deviation from the truth beside the bar, and the smallest "
+        "The largest relative deviation from the truth beside the bar, and the smallest "
         "deviation that the errors can detect. Where that is above the bar in all bins, there is "
         "no power to tell."
     )
@@ -172,6 +172,7 @@ def catalogue_table(comparison: Comparison) -> Table:
         Column("catalogue", "catalogue"),
         Column("from", "source"),
         Column("painter", "painter"),
+        Column("cuts", "cuts"),
         Column("galaxies", "galaxies", form="count"),
         Column("centrals", "centrals", form="count"),
         Column("satellites", "satellites", form="count"),
@@ -195,6 +196,7 @@ def catalogue_table(comparison: Comparison) -> Table:
                 shown(name),
                 comparison.sources.get(name, ""),
                 _painter(galaxies.provenance),
+                "; ".join(str(cut["cut"]) for cut in galaxies.provenance.get("cuts", ())) or "none",
                 len(galaxies),
                 central,
                 len(galaxies) - central,

@@ -32,7 +32,7 @@ def percent(value: float, *, signed: bool = False) -> str:
     if not np.isfinite(value):
         return "–"
     size = 100.0 * value
-    digits = 0 if abs(size) >= 10 else 1
+    digits = 0 if abs(size) >= 10 or size == round(size) else 1
     return f"{size:{'+' if signed else ''},.{digits}f}%"
 
 
