@@ -291,7 +291,7 @@ def _hostile() -> tuple[Fault, ...]:
             63,
             "a NumPy file of Python objects in place of a simulation or calibration",
             "refused as a format that is not read; nothing in it is executed (in place of network "
-            "weights, and of a density grid: exit code 4)",
+            "weights, of a density grid, and of a table whose columns are named: exit code 4)",
         ),
         Fault(
             64, "a link out of the HDF5 file, anywhere on the way to a dataset", "refused", unsafe

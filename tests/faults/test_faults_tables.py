@@ -23,6 +23,8 @@ CUT = [
     case(6, "halos.fits"),
     case(12, "halos.parquet"),
     "halos.npz",
+    "halos.npy",
+    "halos.fits.gz",
     "halos.csv.gz",
     "halos.csv.xz",
 ]
@@ -195,7 +197,9 @@ def test_python_objects(tmp_path, bomb, write):
 def test_an_array_of_objects(tmp_path, bomb, refused):
     with (tmp_path / "a.npy").open("wb") as file:
         np.save(file, np.array([bomb, 1.0], dtype=object), allow_pickle=True)
-    refused(tmp_path / "a.npy", "a.npy", options=OPTIONS, format="table")
+    refused(tmp_path / "a.npy", "a.npy")
+    with pytest.raises(mockgal.errors.UnsafeInputError, match="Python objects"):
+        read(tmp_path / "a.npy", OPTIONS)
 
 
 def test_a_pickled_list_of_names_is_taken_apart(tmp_path, bomb):
@@ -259,6 +263,19 @@ def _huge_npz(path):
 
 
 @pytest.mark.fault(67)
+def _huge_npy(path):
+    kinds = [(name, "<f8") for name in columns()]
+    with path.open("wb") as file:
+        facts = {"descr": kinds, "fortran_order": False, "shape": (3 << 50,)}
+        np.lib.format.write_array_header_1_0(file, facts)
+
+
+def test_petabytes_of_an_array(tmp_path):
+    _huge_npy(tmp_path / "a.npy")
+    with pytest.raises(mockgal.errors.CorruptFileError, match="as its header states"):
+        read(tmp_path / "a.npy", OPTIONS, "table")
+
+
 @pytest.mark.parametrize("write", [_huge_hdf5, _huge_fits])
 def test_petabytes(tmp_path, write, refused):
     write(tmp_path / "a")
@@ -286,6 +303,18 @@ def test_a_text_that_grows(tmp_path, kind, refused, monkeypatch):
     rows = table + ("0,-1" + ",0.0" * 12 + "\n") * (1 << 15)
     (tmp_path / "a.csv").write_bytes(packed(rows.encode()))
     refused(tmp_path / "a.csv", "that expand to", options=OPTIONS)
+
+
+@pytest.mark.fault(68)
+def test_fits_that_grows(tmp_path, refused, monkeypatch):
+    import gzip
+
+    from mockgal.system.files import gzipped
+
+    monkeypatch.setattr(gzipped, "_BOMB_BYTES", 1 << 16)
+    write_fits(tmp_path / "a.fits", columns(spin=np.zeros((107, 4000))))
+    (tmp_path / "a").write_bytes(gzip.compress((tmp_path / "a.fits").read_bytes()))
+    refused(tmp_path / "a", "that expand to", options=OPTIONS, format="table")
 
 
 def test_xz_that_asks_for_much_memory(tmp_path, monkeypatch):

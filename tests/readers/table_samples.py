@@ -73,6 +73,12 @@ def write_fits(path, table, units=None, **keywords):
     hdu.writeto(path, overwrite=True, checksum=True)
 
 
+def write_gzipped_fits(path, table):
+    write_fits(path, table)  # astropy would compress it by the name
+    data = Path(path).read_bytes()
+    Path(path).write_bytes(data if data[:2] == b"\x1f\x8b" else gzip.compress(data))
+
+
 def write_hdf5(path, table, units=None, group="halos"):
     with h5py.File(path, "w") as file:
         for name, values in table.items():
@@ -129,6 +135,10 @@ WRITERS = {
         path, format="votable", tabledata_format="binary2"
     ),
     "halos.parquet": write_parquet,
+    "halos.npy": lambda path, table: np.save(
+        path, np.asarray(np.rec.fromarrays(list(table.values()), names=list(table)))
+    ),
+    "halos.fits.gz": lambda path, table: write_gzipped_fits(path, table),
     "halos.npz": lambda path, table: np.savez(path, **table),
     "packed.npz": lambda path, table: np.savez_compressed(path, **table),
     "halos.hdf5": write_hdf5,

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 from rockstar_samples import Sample, universe
-from table_samples import FACTS
+from table_samples import FACTS, WRITERS, columns
 
 import mockgal
 from mockgal.errors import FormatError, MockgalError, UsageError
@@ -101,9 +101,7 @@ def _table():
 
 # A library, how it writes the table, and what the message calls it.
 LOADED = {
-    "halos.fits.gz": (lambda t, path: t.write(path, format="fits"), "a FITS file, compressed"),
     "halos.feather": (lambda t, path: t.to_pandas().to_feather(path), "an Arrow .Feather. table"),
-    "halos.npy": (lambda t, path: np.save(path, t.as_array()), "a NumPy array"),
 }
 
 
@@ -124,6 +122,33 @@ def test_the_expression_in_the_message_loads_the_table(tmp_path, name):
     whole = mockgal.read(table, columns=MAP, **FACTS)
     np.testing.assert_allclose(scene.halos["position"], whole.halos["position"], rtol=1e-6)
     assert PAGE.relative_to(PAGE.parents[2]).as_posix() in error.fix
+
+
+def test_an_array_without_names_gets_those_of_the_message(tmp_path):
+    table = _table()
+    rows = [np.asarray(table[n]) for n in ("x", "y", "z", "vx", "vy", "vz", "mvir")]
+    np.save(tmp_path / "halos.npy", np.stack([np.arange(len(table)), *rows], axis=1))
+    error = refusal(tmp_path / "halos.npy")
+    assert "a NumPy array without names" in error.found
+    loaded = eval(re.search(r"t = (.+?\)); sim = ", error.fix)[1], {"numpy": np})
+    names = re.search(r'columns="(.+?)"', error.fix)[1]
+    with pytest.warns(UserWarning, match="no column of hosts"):
+        scene = mockgal.read(loaded, columns=names, mass_definition="vir", **FACTS)
+    np.testing.assert_array_equal(scene.halos["mass"], table["mvir"])
+
+
+@pytest.mark.parametrize("name", ["halos.npz", "halos.hdf5", "halos.vot"])
+def test_other_tables_compressed_as_a_whole_are_to_be_unpacked(tmp_path, name):
+    WRITERS[name](tmp_path / name, columns())
+    path = tmp_path / f"{name}.gz"
+    path.write_bytes(gzip.compress((tmp_path / name).read_bytes()))
+    (tmp_path / name).unlink()
+    with pytest.raises(FormatError, match="compressed with gzip") as caught:
+        mockgal.read(path, columns=MAP, **FACTS)
+    (command,) = commands(caught.value)
+    run(command, tmp_path)
+    found = mockgal.read(tmp_path / name, columns=MAP, **FACTS).halos
+    assert len(found) == len(columns()["id"])
 
 
 class TestFolders:

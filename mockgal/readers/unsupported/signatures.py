@@ -111,8 +111,9 @@ KINDS = (
     Kind(b"ARROW1", "an Arrow (Feather) table", table("pandas.read_feather({path})")),
     Kind(
         b"\x93NUMPY",
-        "a NumPy array, without units or cosmology",
-        table("numpy.load({path})", unpickles=True),
+        "a NumPy array without names of columns",
+        table('dict(zip(["ID", "X", "Y", "Z", "VX", "VY", "VZ", "M"], numpy.load({path}).T))'),
+        is_table=True,
     ),
     Kind(r"# %ECSV", "an ECSV table", _ASTROPY, format="ascii.ecsv", is_table=True),
     Kind(b"SQLite format 3\0", "an SQLite database", table('pandas.read_sql("SELECT ...", ...)')),

@@ -1,7 +1,8 @@
 """Binary tables of FITS: every BINTABLE of a file is a table.
 
 Sizes and checksums are those of `mockgal.system.files.fits_file`; only numbers of fixed length are
-read (FITS standard 4.0, section 7.3).
+read (FITS standard 4.0, section 7.3). A file may be compressed with gzip; it is then decompressed
+three times, never to the disk, and its expansion is bounded.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from ....errors import CorruptFileError, HeaderError, InputError, shown
 from ....system.files.fits_file import AGAIN, HDU, read_hdu, read_rows
+from ....system.files.gzipped import opened, size_of
 from ....types import Array
 from ..table import MOST_COLUMNS, Field, Pieces, Table, check_size
 
@@ -46,19 +48,19 @@ def tables(path: Path) -> list[Table]:
         It declares more than it holds.
     """
     found = []
-    with open(path, "rb") as file:
-        size, at = path.stat().st_size, 0
+    with opened(path) as file:
+        size, at = size_of(file), 0
         for _ in range(_MOST_HDUS):
             hdu = read_hdu(file, path, at)
             if hdu.cards.get("XTENSION") == "BINTABLE":
-                found.append(_table(path, hdu))
+                found.append(_table(path, hdu, size))
             at = hdu.end
             if at >= size:
                 break
     return found
 
 
-def _table(path: Path, hdu: HDU) -> Table:
+def _table(path: Path, hdu: HDU, size: int) -> Table:
     if hdu.cards.get("ZTABLE") is True:
         raise InputError(
             hdu.where,
@@ -78,7 +80,7 @@ def _table(path: Path, hdu: HDU) -> Table:
 
     def read(wanted: Mapping[str, str], chunk_rows: int) -> Pieces:
         each = sum(8 * fields[name].width for name in wanted)
-        check_size(hdu.where, rows * each, path.stat().st_size)
+        check_size(hdu.where, rows * each, size)
         yield from _pieces(path, hdu, wanted, columns, record, chunk_rows)
 
     name = "" if hdu.name == "without a name" else hdu.name
@@ -156,7 +158,7 @@ def _pieces(
     record: np.dtype[Any],
     chunk_rows: int,
 ) -> Iterator[dict[str, Array]]:
-    with open(path, "rb") as file:
+    with opened(path) as file:
         for _, rows in read_rows(file, hdu, record, chunk_rows, must_have_sum=False):
             yield {
                 name: _values(f"{hdu.where}/{name}", rows[f"{columns[name].number}"], columns[name])

@@ -1,4 +1,7 @@
-"""Tables of NumPy: the arrays of an npz archive that have the same length. Nothing is unpickled."""
+"""Tables of NumPy: the arrays of an npz archive that have the same length, or one array of records.
+
+Nothing is unpickled.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,10 @@ from ....errors import CorruptFileError, MockgalError, UnsafeInputError
 from ....types import Array
 from ..table import MOST_COLUMNS, Field, Pieces, Table, check_size
 
-MAGIC = b"PK\x03\x04"
+MAGIC, ARRAY = b"PK\x03\x04", b"\x93NUMPY"
 
 _LONGEST_HEADER = 10_000  # characters
-_AGAIN = "copy the file again, or write it again with numpy.savez"
+_AGAIN = "copy the file again, or write it again with numpy.savez or numpy.save"
 
 
 class _Array(NamedTuple):
@@ -42,8 +45,9 @@ def tables(path: Path) -> list[Table]:
             for info in archive.infolist()[:MOST_COLUMNS]:
                 if not info.filename.endswith(".npy"):
                     continue
+                where = f"{path}:{info.filename}"
                 with archive.open(info) as member:
-                    array = _header(f"{path}:{info.filename}", info, member)
+                    array = _header(where, info.filename, info.file_size, member)
                 arrays[info.filename.removesuffix(".npy")] = array
     except MockgalError:
         raise
@@ -75,12 +79,52 @@ def tables(path: Path) -> list[Table]:
     return [Table(str(path), fields, rows, read, files=(path,))]
 
 
-def _damaged(where: object, error: Exception) -> CorruptFileError:
+def array(path: Path) -> list[Table]:
+    """Return the table of an array whose rows have names for their numbers; none for any other.
+
+    Raises
+    ------
+    CorruptFileError
+        The file is cut off, longer than its header states, or damaged.
+    UnsafeInputError
+        It holds Python objects.
+    """
+    size = path.stat().st_size
+    try:
+        with open(path, "rb") as file:
+            _, shape, _, record = _header(str(path), path.name, size, file)
+            begin = file.tell()
+    except MockgalError:
+        raise
+    except Exception as error:  # NumPy raises many kinds
+        raise _damaged(path, error, "array") from error
+    if not record.names or len(shape) != 1 or not record.itemsize:
+        return []
+    fields = {name: _field(record[name]) for name in record.names}
+
+    def read(wanted: Mapping[str, str], chunk_rows: int) -> Pieces:
+        each = sum(8 * fields[name].width for name in wanted)
+        check_size(str(path), shape[0] * each, size)
+        with open(path, "rb") as file:
+            file.seek(begin)
+            while len(rows := np.fromfile(file, record, chunk_rows)):
+                yield {name: rows[name] for name in wanted}
+
+    return [Table(str(path), fields, shape[0], read, files=(path,))]
+
+
+def _field(kind: np.dtype[Any]) -> Field:
+    base, shape = kind.subdtype or (kind, ())
+    plain = base.kind in "iufb" and len(shape) < 2 and 0 not in shape
+    return Field(base.kind if plain else "O", shape[0] if shape else 1, bytes=base.itemsize)
+
+
+def _damaged(where: object, error: Exception, what: str = "archive") -> CorruptFileError:
     text = " ".join(str(error).split())[:200] or type(error).__name__
-    return CorruptFileError(where, f"a damaged archive ({text})", "an npz archive", _AGAIN)
+    return CorruptFileError(where, f"a damaged {what} ({text})", f"a whole {what} of NumPy", _AGAIN)
 
 
-def _header(where: str, info: zipfile.ZipInfo, member: IO[bytes]) -> _Array:
+def _header(where: str, name: str, held: int, member: IO[bytes]) -> _Array:
     """Return what the header of an array states, which must fit the size of its file."""
     from numpy.lib import format as npy
 
@@ -97,14 +141,14 @@ def _header(where: str, info: zipfile.ZipInfo, member: IO[bytes]) -> _Array:
             "write the array with a type of numbers",
         )
     size = int(np.prod([int(n) for n in shape], dtype=object)) * dtype.itemsize
-    if member.tell() + size != info.file_size:
+    if member.tell() + size != held:
         raise CorruptFileError(
             where,
-            f"{info.file_size} bytes",
+            f"{held} bytes",
             f"{member.tell() + size}, as its header states",
             _AGAIN,
         )
-    return _Array(info.filename, tuple(int(n) for n in shape), bool(fortran), dtype)
+    return _Array(name, tuple(int(n) for n in shape), bool(fortran), dtype)
 
 
 def _pieces(
