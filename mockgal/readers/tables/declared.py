@@ -30,7 +30,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
-from ...errors import FormatError, MockgalError
+from ...errors import FormatError, MissingDatasetError, MockgalError
 from ...protocols import ReadOptions
 from ...system import scalars
 from ...types import Scene
@@ -39,7 +39,7 @@ from ..hdf5 import safe
 from .facts import beside
 from .formats import files, hdf5
 from .plan import FACTS, make_plan
-from .quantities import QUANTITIES, Taken, parse_map
+from .quantities import FLAG, QUANTITIES, VECTORS, Taken, parse_map
 from .reader import Facts, name_of, scene_of
 from .table import Table
 
@@ -61,11 +61,16 @@ class Declared(ABC):
         Unit of these masses; "" if the file states it.
     radii, concentrations : mapping of str to str
         By definition, radii with their unit: ``{"200c": "R200c [kpc/h]"}``.
-    phantom : str
-        Column that flags halos to leave out, which are counted.
+    flag : str
+        Column that is not 0 for halos to leave out, which are counted.
+    flag_means : str
+        What they are, in the names of the counts: ``phantoms_dropped``, ``satellites_of_phantoms``.
     may_lack_mass : bool
         Whether the format marks hosts whose mass was not measured by 0, a negative number or NaN.
         They are left out with their satellites, counted, and said on the screen.
+    stars : str
+        Definition of the ``stellar_mass`` among the columns: a key of
+        `mockgal.types.STELLAR_MASS_DEFINITIONS`.
     """
 
     name: ClassVar[str]
@@ -75,8 +80,10 @@ class Declared(ABC):
     mass_unit: ClassVar[str] = ""
     radii: ClassVar[Mapping[str, str]] = {}
     concentrations: ClassVar[Mapping[str, str]] = {}
-    phantom: ClassVar[str] = ""
+    flag: ClassVar[str] = ""
+    flag_means: ClassVar[str] = "phantoms"
     may_lack_mass: ClassVar[bool] = False
+    stars: ClassVar[str] = ""
 
     def recognises(self, table: Table) -> bool:
         """Return whether a table is of this format, by its columns, keywords or comments.
@@ -88,6 +95,17 @@ class Declared(ABC):
     @abstractmethod
     def facts(self, table: Table) -> Facts:
         """Return what the file states of its run; the user must state the rest."""
+
+    def check(self, table: Table, stated: Mapping[str, Taken]) -> None:
+        """Raise if a table of this format lacks what all such tables should have.
+
+        Parameters
+        ----------
+        table : Table
+        stated : mapping of str to Taken
+            Its columns by quantity, and those that the user names.
+        """
+        del table, stated  # most formats have nothing of the kind
 
     def is_mine(self, path: Path) -> bool:
         """Return whether ``path`` holds this format; may raise as `table` does."""
@@ -129,13 +147,18 @@ class Declared(ABC):
         also = beside(path, options)
         facts = self.facts(table)
         stated = {**self._declared(table, also.options), **also.columns}
+        self._check_there(table, stated)
+        self.check(table, stated)
         asked = [name for name in FACTS if _stated(facts, name) is None]
         plan = make_plan(table, stated, also.options, defaults=self._masses(table), asked=asked)
         inputs = [*table.files, *([] if also.path is None else [also.path])]
+        stellar = plan.columns.get("stellar_mass")
         return scene_of(
             table,
             plan._replace(
-                phantom=self.phantom if self.phantom in table.fields else "",
+                stars=self.stars if stellar is not None and stellar.taken.by == self._by else "",
+                flag=self.flag if self.flag in table.fields else "",
+                flag_means=self.flag_means,
                 may_lack_mass=self.may_lack_mass,
             ),
             facts._replace(
@@ -146,6 +169,24 @@ class Declared(ABC):
             self.name,
             inputs,
         )
+
+    def _check_there(self, table: Table, stated: Mapping[str, Taken]) -> None:
+        """Raise if a column that the format always has is not there.
+
+        Raises
+        ------
+        MissingDatasetError
+        """
+        for quantity, taken in stated.items():
+            lacking = [name for name in taken.names if name not in table.fields]
+            if lacking and taken.by == self._by:
+                other = "NAME NAME NAME" if quantity in VECTORS else "NAME"
+                raise MissingDatasetError(
+                    table.place,
+                    f"no {', '.join(lacking)}; present: {table.listed()}",
+                    f"{quantity}, which {self._by} has",
+                    f'fetch the file again; or name other columns: {FLAG} "{quantity}={other}"',
+                )
 
     def _masses(self, table: Table) -> dict[str, str]:
         return {key: name for key, name in self.host_masses.items() if name in table.fields}
@@ -174,7 +215,11 @@ class Declared(ABC):
         return found | self._parsed(own)
 
     def _parsed(self, texts: Mapping[str, str]) -> dict[str, Taken]:
-        return parse_map(dict(texts), self.name, f"the format {self.name}")
+        return parse_map(dict(texts), self.name, self._by)
+
+    @property
+    def _by(self) -> str:
+        return f"the format {self.name}"
 
 
 class DeclaredHDF5(Declared):

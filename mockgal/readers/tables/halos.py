@@ -17,7 +17,7 @@ from .quantities import FLAG, INTEGERS, VECTORS, Taken
 from .table import FLAG as BOOLEAN
 from .table import FLOAT, INTEGER, Table, gather
 
-PHANTOM = "phantom"  # flag of halos that consistent-trees interpolated
+FLAG_COLUMN = "flag"  # of halos to leave out
 _HOST = -1  # in place of a parent
 _MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))  # splitmix64
 
@@ -63,7 +63,7 @@ def read_rows(table: Table, plan: Plan, h: float, redshift: float, chunk_rows: i
         circle, hosts that contradict each other.
     """
     native = _native(table, plan, chunk_rows)
-    phantom = native.pop(PHANTOM) != 0 if PHANTOM in native else None
+    flagged = native.pop(FLAG_COLUMN) != 0 if FLAG_COLUMN in native else None
     label = {name: column.taken.names for name, column in plan.columns.items()}
     same = {
         "host_id": ["is_central", "halo_id"],
@@ -106,7 +106,7 @@ def read_rows(table: Table, plan: Plan, h: float, redshift: float, chunk_rows: i
         columns["n_particles"] = whole(
             columns["n_particles"], lambda row: where("n_particles", row)
         )
-    kept = _kept(plan, columns, top, phantom, counted, table.place)
+    kept = _kept(plan, columns, top, flagged, counted, table.place)
     if kept is None:
         return Rows(columns, where, stored, record, counted)
     return Rows(
@@ -122,16 +122,16 @@ def _kept(
     plan: Plan,
     columns: Mapping[str, Array],
     top: Array,
-    phantom: Array | None,
+    flagged: Array | None,
     counted: dict[str, Any],
     place: str,
 ) -> Array | None:
-    """Return the rows to keep, None for all; count phantoms, and hosts without a mass."""
+    """Return the rows to keep, None for all; count flagged ones, and hosts without mass."""
     drop = np.zeros(len(top), dtype=bool)
-    if phantom is not None:
-        drop |= phantom
-        counted["phantoms_dropped"] = int(np.count_nonzero(phantom))
-        counted["satellites_of_phantoms"] = int(np.count_nonzero(phantom[top] & ~phantom))
+    if flagged is not None:
+        drop |= flagged
+        counted[f"{plan.flag_means}_dropped"] = int(np.count_nonzero(flagged))
+        counted[f"satellites_of_{plan.flag_means}"] = int(np.count_nonzero(flagged[top] & ~flagged))
     if plan.may_lack_mass:
         with np.errstate(invalid="ignore"):
             lacking = columns["is_central"] & ~(columns["host_mass"] > 0)
@@ -153,11 +153,12 @@ def _native(table: Table, plan: Plan, chunk_rows: int) -> dict[str, Array]:
     for quantity, column in plan.columns.items():
         need = INTEGER if quantity in INTEGERS else FLOAT
         for name in column.taken.names:
-            wanted[name] = BOOLEAN if quantity == "is_central" else need
+            if wanted.get(name) != INTEGER:  # a column may be a number of particles and a mass
+                wanted[name] = BOOLEAN if quantity == "is_central" else need
     single = {name for column in plan.columns.values() for name in column.taken.names}
-    if plan.phantom:
-        wanted[plan.phantom] = INTEGER
-        single.add(plan.phantom)
+    if plan.flag:
+        wanted[plan.flag] = INTEGER
+        single.add(plan.flag)
     raw = gather(table, {name: wanted[name] for name in single}, chunk_rows)
     uses = dict.fromkeys(single, 0)
     for column in plan.columns.values():
@@ -168,7 +169,7 @@ def _native(table: Table, plan: Plan, chunk_rows: int) -> dict[str, Array]:
         uses[name] -= 1
         return raw.pop(name) if not uses[name] else raw[name].copy()
 
-    native: dict[str, Array] = {PHANTOM: raw[plan.phantom]} if plan.phantom else {}
+    native: dict[str, Array] = {FLAG_COLUMN: raw[plan.flag]} if plan.flag else {}
     for quantity, column in plan.columns.items():
         names = column.taken.names
         if quantity in VECTORS and len(names) == 3:
@@ -177,7 +178,9 @@ def _native(table: Table, plan: Plan, chunk_rows: int) -> dict[str, Array]:
             for axis in range(3):
                 native[quantity][:, axis] = parts.pop(0)
         elif names:
-            native[quantity] = take(names[0])
+            values = take(names[0])
+            exact = quantity in INTEGERS or quantity == "is_central"
+            native[quantity] = values if exact else values.astype(np.float64, copy=False)
     return native
 
 

@@ -57,18 +57,24 @@ class Plan(NamedTuple):
         Those that the table has.
     left_out : dict of str to str
         Quantities that are not read although a column has their name, and why.
-    phantom : str
-        Column that flags halos to leave out; "" for none.
+    flag : str
+        Column that is not 0 for halos to leave out; "" for none.
+    flag_means : str
+        What they are, in the names of the counts.
     may_lack_mass : bool
         Whether hosts without a mass (0, negative or NaN) are left out, with their satellites.
+    stars : str
+        Definition of the stellar mass; "" if the format does not have one.
     """
 
     columns: dict[str, Column]
     definition: str
     definitions: tuple[str, ...]
     left_out: dict[str, str]
-    phantom: str = ""
+    flag: str = ""
+    flag_means: str = ""
     may_lack_mass: bool = False
+    stars: str = ""
 
 
 class _Open:

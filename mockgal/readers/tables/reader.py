@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ...errors import FormatError, MockgalError, UsageError, listed, printable
 from ...layout import COLUMNS_READ
 from ...protocols import ReadOptions
-from ...types import Scene
+from ...types import Array, Scene
 from .. import given
 from ..about import About
 from ..checks import physics
@@ -53,7 +53,7 @@ class TableReader:
 
     name = "table"
     about = About(
-        "[any table of halos](../how-to/tables.md): text, FITS, VOTable, Parquet, HDF5, npz",
+        "[any table of halos](../how-to/tables.md): text, FITS, VOTable, Parquet, HDF5, NumPy",
         "hosts and subhalos",
         "stated in the file, or with `--columns`",
         asked="what the file does not say",
@@ -210,10 +210,8 @@ def scene_of(
     )
     rows = read_rows(table, plan, h, redshift, options.chunk_rows)
     record = {
-        COLUMNS_READ: {
-            quantity: describe(quantity, column.taken, column.unit, column.unit_from)
-            for quantity, column in plan.columns.items()
-        },
+        **_of_stars(plan, rows.columns, options),
+        COLUMNS_READ: _columns_read(plan),
         **rows.record,
         **facts.record,
     }
@@ -251,3 +249,34 @@ def scene_of(
         counted=rows.counted,
         stored=rows.stored,
     )
+
+
+def _columns_read(plan: Plan) -> dict[str, dict[str, Any]]:
+    return {
+        quantity: describe(quantity, column.taken, column.unit, column.unit_from)
+        for quantity, column in plan.columns.items()
+        if quantity not in plan.left_out
+    }
+
+
+def _of_stars(plan: Plan, columns: dict[str, Array], options: ReadOptions) -> dict[str, Any]:
+    """Return the record of which stars are counted; take the columns of a run without stars away.
+
+    Finders that know stars write zeros for runs of dark matter alone.
+    """
+    if "stellar_mass" not in columns:
+        return {}
+    if len(columns["stellar_mass"]) and not columns["stellar_mass"].any():
+        for name in ("stellar_mass", "stellar_half_mass_radius"):
+            if columns.pop(name, None) is not None:
+                plan.left_out[name] = "no stars: the stellar mass is 0 in all rows"
+        return {}
+    if not plan.stars:
+        return {}
+    return {
+        "stellar_mass_definition": plan.stars,
+        "stellar_mass_dataset": plan.columns["stellar_mass"].taken.names[0],
+        "stellar_mass_definition_chosen_by": (
+            "user" if options.stellar_mass_definition else "default"
+        ),
+    }

@@ -91,7 +91,7 @@ def test_definitions_of_the_mass(tmp_path):
 def test_optional_columns_may_be_missing_others_not(tmp_path):
     path = write(tmp_path / "halos", Vmax=None, npart=None)
     assert "vmax" not in Finder().read(path, ReadOptions(**GIVEN)).halos
-    with pytest.raises(UsageError, match="VXc"):
+    with pytest.raises(MissingDatasetError, match="no VXc"):
         Finder().read(write(tmp_path / "halos", VXc=None), ReadOptions(**GIVEN))
 
 

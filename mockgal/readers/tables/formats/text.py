@@ -3,7 +3,8 @@
 The names of the columns are in the first line, or in a comment in front of the rows; one that ends
 with a unit in brackets, as ``m200c [Msun/h]``, states it. pyarrow reads the rows, or NumPy where it
 is not installed; values between several blanks are read as the lists of Rockstar are
-(`mockgal.readers.text`).
+(`mockgal.readers.text`). Answers of the databases of GAVO and Virgo (Millennium, EAGLE) end with a
+comment of their own, ``#OK``, without which they are not whole.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _HEADER = plain_yaml.Dialect(depth=16, values=200_000, text=20_000, by_pyyaml=Tr
 _UNIT = re.compile(r"(.*?\S)\s*[\[(]([^\])]*[A-Za-z][^\])]*)[\])]")
 _CONTROL = re.compile("[\0-\x08\x0e-\x1f]")
 _LEAST = 2  # columns
+_OK = "OK"  # first and last comment of the answer of a database
 
 
 class _Head(NamedTuple):
@@ -43,6 +45,11 @@ class _Head(NamedTuple):
     comments: tuple[str, ...]
     units: Mapping[str, str] = MappingProxyType({})
     meta: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether a database wrote it, with its query in the comments."""
+        return self.comments[:1] == (_OK,) and any(c.startswith("SQL=") for c in self.comments)
 
 
 def tables(path: Path) -> list[Table]:
@@ -76,8 +83,16 @@ def tables(path: Path) -> list[Table]:
         with Stream(path).file() as file:
             for _ in range(head.lines):
                 file.readline()
+            comments: list[str] | None = [] if head.is_answer else None
             yield from text_rows.read(
-                path, file, head.delimiter, len(head.names), columns, chunk_rows
+                path, file, head.delimiter, len(head.names), columns, chunk_rows, comments
+            )
+        if comments is not None and comments[-1:] != [_OK]:
+            raise CorruptFileError(
+                path,
+                f"an end {shown(comments[-1]) if comments else 'without a comment'}",
+                f"#{_OK}, as the database ends a whole answer",
+                "send the query again, for fewer rows at a time if it takes too long",
             )
 
     return [
@@ -123,6 +138,8 @@ def _head(path: Path, begin: bytes) -> _Head | None:
     end = next((k for k, line in enumerate(lines) if line.strip() and line[0] != "#"), len(lines))
     comments = tuple(line.lstrip("#").strip() for line in lines[:end] if line.strip())
     rows = [line.rstrip("\r") for line in islice(lines, end, end + 20) if line.strip()]
+    if comments[:1] == (_OK,):
+        rows = [row for row in rows if row[0] != "#"]
     if not rows or any(len(row) > MAX_LINE for row in rows):
         return None
     if _ECSV.fullmatch(lines[0].rstrip("\r")):

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from io import BufferedReader, TextIOWrapper
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,7 @@ def read(
     width: int,
     columns: Columns,
     chunk_rows: int,
+    comments: list[str] | None = None,
 ) -> Iterator[dict[str, Array]]:
     """Yield the rows of a text.
 
@@ -47,6 +49,8 @@ def read(
     columns : mapping of str to tuple of int and str
         Place and need of each column.
     chunk_rows : int
+    comments : list of str, optional
+        Receives the lines that begin with ``#``, which are then no rows.
 
     Raises
     ------
@@ -56,7 +60,7 @@ def read(
         A value is not what is needed.
     """
     engine = _by_arrow if find_spec("pyarrow") else _by_numpy
-    yield from engine(path, file, delimiter, width, columns, chunk_rows)
+    yield from engine(path, file, delimiter, width, columns, chunk_rows, comments)
 
 
 def _by_arrow(
@@ -66,6 +70,7 @@ def _by_arrow(
     width: int,
     columns: Columns,
     chunk_rows: int,
+    comments: list[str] | None,
 ) -> Iterator[dict[str, Array]]:
     import pyarrow
     from pyarrow import csv
@@ -75,11 +80,17 @@ def _by_arrow(
     names = [f"{place}" for place in range(width)]
     if not file.peek(1):
         return
+
+    def odd(row: Any) -> str:
+        return "skip" if _is_comment(row.text, comments) else "error"
+
     try:
         reader = csv.open_csv(
             file,
             csv.ReadOptions(column_names=names, block_size=_BLOCK),
-            csv.ParseOptions(delimiter=delimiter),
+            csv.ParseOptions(
+                delimiter=delimiter, invalid_row_handler=None if comments is None else odd
+            ),
             csv.ConvertOptions(
                 column_types={names[at]: types[kind] for at, kind in columns.values()},
                 include_columns=[names[at] for at, _ in columns.values()],
@@ -125,6 +136,7 @@ def _by_numpy(
     width: int,
     columns: Columns,
     chunk_rows: int,
+    comments: list[str] | None,
 ) -> Iterator[dict[str, Array]]:
     types = {INTEGER: np.int64, FLOAT: np.float64, FLAG: f"U{_LONGEST}"}
     record = np.dtype([(f"{at}", types[kind]) for at, kind in columns.values()])
@@ -132,6 +144,9 @@ def _by_numpy(
     lines = TextIOWrapper(file, "utf-8", "replace")
     first = 0
     while some := [line for line in islice(lines, chunk_rows) if line.strip()]:
+        some = [line for line in some if not _is_comment(line, comments)]
+        if not some:
+            continue
         for row, line in enumerate(some):
             if line.count(delimiter) != width - 1 and '"' not in line:
                 raise CorruptFileError(
@@ -157,6 +172,14 @@ def _by_numpy(
             for name, (at, kind) in columns.items()
         }
         first += len(rows)
+
+
+def _is_comment(line: str, comments: list[str] | None) -> bool:
+    """Return whether a line is one of the comments that are no rows, and keep it."""
+    if comments is None or not line.startswith("#"):
+        return False
+    comments.append(line.lstrip("#").strip())
+    return True
 
 
 def _without_gaps(line: str, delimiter: str) -> str:

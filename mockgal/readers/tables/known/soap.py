@@ -6,6 +6,7 @@
 | SOAP/HostHaloIndex: row of the central, -1 for centrals | host_id |
 | InputHalos/HaloCentre | position |
 | BoundSubhalo/CentreOfMassVelocity, TotalMass, MaximumCircularVelocity | velocity, mass, vmax |
+| BoundSubhalo/StellarMass, HalfMassRadiusStars, of hydrodynamic runs | stellar_mass, its radius |
 | SO/200_crit/TotalMass, SORadius, Concentration | host_mass, and what belongs to it |
 
 Files are free of h, and each dataset states its factor to CGS units, the power of the scale factor
@@ -32,7 +33,7 @@ from ..reader import Facts
 from ..table import Table, with_row_numbers
 
 _MPC = 3.0856775814913673e24  # cm, IAU 2012
-_LENGTHS = ("HaloCentre", "SORadius")
+_LENGTHS = ("HaloCentre", "SORadius", "HalfMassRadiusStars")
 _DIMENSIONLESS = ("HostHaloIndex", "NumberOfBoundParticles", "Concentration")
 _CGS = "Conversion factor to CGS (not including cosmological corrections)"
 _SAME = 1e-4  # of two statements of a redshift
@@ -59,6 +60,8 @@ class SOAPReader(DeclaredHDF5):
             "BoundSubhalo/MaximumCircularVelocityUnsoftened",
         ),
         "n_particles": "InputHalos/NumberOfBoundParticles",
+        "stellar_mass": "BoundSubhalo/StellarMass",
+        "stellar_half_mass_radius": "BoundSubhalo/HalfMassRadiusStars",
     }
     host_masses: ClassVar = {
         "200c": "SO/200_crit/TotalMass",
@@ -73,6 +76,7 @@ class SOAPReader(DeclaredHDF5):
         key: name.replace("TotalMass", "Concentration") for key, name in host_masses.items()
     }
     may_lack_mass = True
+    stars = "bound"
 
     def is_in(self, file: safe.File) -> bool:
         """Return whether a file has halos and the host of each."""

@@ -64,7 +64,7 @@ class UchuuReader(DeclaredHDF5):
     host_masses: ClassVar = {"200c": "M200c", "vir": "Mvir", "200m": "M200b", "500c": "M500c"}
     mass_unit = "Msun/h"
     radii: ClassVar = {"vir": "Rvir [kpc/h]"}
-    phantom = "phantom"
+    flag = "phantom"
 
     def is_in(self, file: safe.File) -> bool:
         """Return whether a file has the datasets of a list of consistent-trees."""

@@ -7,25 +7,32 @@
 | m | Msun/h, Bryan & Norman 1998 | mass, host_mass |
 | r; v | comoving kpc/h; km/s | radius; vmax |
 
-Stellar masses and rates of star formation are not read. Orphans, which UniverseMachine follows
-after the halo finder lost them, have ids of at least 10^15; they are satellites like others.
+Stellar masses and rates of star formation are not read. Halos with bit 4 set in ``flags`` are to be
+ignored: they are left out and counted. Orphans, which UniverseMachine follows after the halo finder
+lost them, have the last id of their subhalo plus 10^15 for each snapshot since; they are satellites
+with the masses and positions of its model, and are counted and said.
+
 Records have no mark: a file is recognised by its size, a multiple of 128 bytes, and by values that
 such records can have. The redshift is that of the scale factor A in the file's name.
 
-Sources: loader.py of the data release (halos.as.arizona.edu/UniverseMachine/DR1), which describes
-each field; Uchuu's description of the ids of orphans (Readme_Uchuu_UM_data_structure.txt).
+Sources: loader.py and the C header of the data release (halos.as.arizona.edu/UniverseMachine/DR1),
+which describe each field; Uchuu's description of the ids of orphans
+(Readme_Uchuu_UM_data_structure.txt).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
-from ....errors import CorruptFileError
+from ....errors import CorruptFileError, warn
+from ....protocols import ReadOptions
+from ....types import Scene
 from ...about import About
 from ...hdf5 import safe
 from ...rockstar.head import facts_of
@@ -34,7 +41,7 @@ from ...text.table import read_head
 from ..declared import Declared
 from ..formats import text
 from ..reader import Facts
-from ..table import Field, Pieces, Table, check_size
+from ..table import INTEGER, Field, Pieces, Table, check_size
 
 RECORD = np.dtype(
     [
@@ -64,6 +71,8 @@ RECORD = np.dtype(
 _BEGINS = re.compile(r"#\s*id\s+descid\s+upid\b", re.I)
 _SCALE = re.compile(r"sfr_catalog_(\d+\.\d+)\.")
 _LOOKED_AT = 256  # records
+_FLAGS, _IGNORE = "flags", 1 << 4
+_ORPHAN = 10**15  # the least id of an orphan
 _FASTEST, _HEAVIEST, _FARTHEST = 3e4, 1e17, 1e5  # km/s, Msun/h, Mpc/h
 
 
@@ -89,6 +98,7 @@ class UniverseMachineReader(Declared):
     host_masses: ClassVar = {"vir": "m"}
     mass_unit = "Msun/h"
     radii: ClassVar = {"vir": "r [kpc/h]"}
+    flag, flag_means = "bit 4 of flags", "ignored"
 
     def is_mine(self, path: Path) -> bool:
         """Return whether ``path`` has UniverseMachine's names, or records that may be its."""
@@ -101,8 +111,23 @@ class UniverseMachineReader(Declared):
         if _BEGINS.match(begins_with(path)):
             head = read_head(path)
             names = [word.lower() for word in head.comments[0].split()]
-            return text.between_blanks(path, names, head.comments)
-        return _records(path)
+            return _with_flag(text.between_blanks(path, names, head.comments), self.flag)
+        return _with_flag(_records(path), self.flag)
+
+    def read(self, path: Path, options: ReadOptions) -> Scene:
+        """Return the scene in a file; count its orphans, and say how many there are."""
+        scene = super().read(path, options)
+        late = scene.halos["halo_id"] >= _ORPHAN
+        orphans = int(np.count_nonzero(late & ~scene.halos["is_central"]))
+        if not orphans:
+            return scene
+        warn(
+            f"{path}: {orphans} of {len(scene.halos)} rows are orphans: galaxies whose subhalo the "
+            "halo finder lost, where and as heavy as UniverseMachine's model says. They are read "
+            "as satellites, which catalogues of other finders do not have"
+        )
+        record = {**scene.snapshot.record, "orphans_of_the_model": orphans}
+        return replace(scene, snapshot=replace(scene.snapshot, record=record))
 
     def facts(self, table: Table) -> Facts:
         """Return the redshift in the file's name, and what comments of a text state."""
@@ -137,6 +162,23 @@ def _has_records(path: Path) -> bool:
             and np.all((rows["m"] > 0) & (rows["m"] <= rows["mp"] * 1.01))
             and np.all((rows["mp"] < _HEAVIEST) & (rows["v"] > 0) & (rows["v"] < _FASTEST))
         )
+
+
+def _with_flag(table: Table, flag: str) -> Table:
+    """Return a table with a column that says which halos are to be ignored, where it has flags."""
+    if _FLAGS not in table.fields:
+        return table
+
+    def read(wanted: Mapping[str, str], chunk_rows: int) -> Pieces:
+        others = {name: need for name, need in wanted.items() if name != flag}
+        if len(others) < len(wanted):
+            others[_FLAGS] = INTEGER
+        for piece in table.read(others, chunk_rows):
+            if flag in wanted:
+                piece = {**piece, flag: (piece[_FLAGS].astype(np.int64) & _IGNORE) >> 4}
+            yield {name: piece[name] for name in wanted}
+
+    return table._replace(fields={**table.fields, flag: Field("i")}, read=read)
 
 
 def _records(path: Path) -> Table:

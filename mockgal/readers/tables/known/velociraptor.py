@@ -6,6 +6,7 @@
 | Xcminpot, else Xcmbp, else Xc; VXc | position; velocity |
 | Mass_tot | mass |
 | Mass_200crit, Mass_200mean, Mass_BN98, Mass_FOF; R_200crit, ... | host_mass, and its radius |
+| M_star, R_HalfMass_star, of hydrodynamic runs | stellar_mass (bound), its radius |
 | Vmax, npart, cNFW | vmax, n_particles, concentration (of 200c) |
 
 The group UnitInfo states the units. With Comoving_or_Physical = 0 lengths are physical and nothing
@@ -31,8 +32,8 @@ from ..table import Table, one_after_another
 
 _MARKS = ("hostHaloID", "Mass_tot", "SimulationInfo", "UnitInfo")
 _POSITIONS = ("Xcminpot Ycminpot Zcminpot", "Xcmbp Ycmbp Zcmbp", "Xc Yc Zc")
-_MASSES = ("Mass_tot", "Mass_200crit", "Mass_200mean", "Mass_BN98", "Mass_FOF")
-_RADII = ("R_200crit", "R_200mean", "R_BN98")
+_MASSES = ("Mass_tot", "Mass_200crit", "Mass_200mean", "Mass_BN98", "Mass_FOF", "M_star")
+_RADII = ("R_200crit", "R_200mean", "R_BN98", "R_HalfMass_star")
 
 
 class VelociraptorReader(DeclaredHDF5):
@@ -53,6 +54,8 @@ class VelociraptorReader(DeclaredHDF5):
         "mass": "Mass_tot",
         "vmax": "Vmax",
         "n_particles": "npart",
+        "stellar_mass": "M_star",
+        "stellar_half_mass_radius": "R_HalfMass_star",
     }
     host_masses: ClassVar = {
         "200c": "Mass_200crit",
@@ -63,6 +66,7 @@ class VelociraptorReader(DeclaredHDF5):
     radii: ClassVar = {"200c": "R_200crit", "200m": "R_200mean", "vir": "R_BN98"}
     concentrations: ClassVar = {"200c": "cNFW"}
     may_lack_mass = True
+    stars = "bound"
 
     def is_in(self, file: safe.File) -> bool:
         """Return whether a file has the properties and their units."""

@@ -67,6 +67,27 @@ def test_values(tmp_path, physical):
     assert scene.snapshot.record["density_over_definition"] == pytest.approx(1, rel=1e-3)
 
 
+def test_stars(tmp_path):
+    table = halos()
+    write(tmp_path / "soap.hdf5")
+    stored = {
+        "StellarMass": (table["mvir"] * 0.02 / H / 1e10, 1e10 * MSUN, 0),
+        "HalfMassRadiusStars": (table["r200c"] / H / 50, MPC, 1),
+    }
+    with h5py.File(tmp_path / "soap.hdf5", "a") as file:
+        for name, (values, cgs, power) in stored.items():
+            file[f"BoundSubhalo/{name}"] = values
+            attributes = file[f"BoundSubhalo/{name}"].attrs
+            attributes["Conversion factor to CGS (not including cosmological corrections)"] = [cgs]
+            attributes["a-scale exponent"] = [float(power)]
+    scene = mockgal.read(tmp_path / "soap.hdf5", stellar_mass_definition="bound")
+    np.testing.assert_allclose(scene.halos["stellar_mass"], table["mvir"] * 0.02, rtol=1e-6)
+    np.testing.assert_allclose(
+        scene.halos["stellar_half_mass_radius"], table["r200c"] / 50, rtol=1e-6
+    )
+    assert scene.snapshot.record["stellar_mass_dataset"] == "BoundSubhalo/StellarMass"
+
+
 def test_contract(tmp_path):
     reader_contract(SOAPReader, write(tmp_path / "soap.hdf5"))
 

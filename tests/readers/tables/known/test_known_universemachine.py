@@ -1,8 +1,9 @@
 """UniverseMachine's catalogues; files made from the published layout, no real one was at hand."""
 
+import known_samples
 import numpy as np
 import pytest
-from known_samples import BOX, COSMOLOGY_GIVEN, check, halos
+from known_samples import BOX, COSMOLOGY_GIVEN, check
 
 import mockgal
 from mockgal.errors import CorruptFileError, MissingDatasetError, UnitsError
@@ -20,6 +21,15 @@ COLUMNS = {
 }
 
 
+def halos():
+    """Halos whose ids are below those of orphans."""
+    table = known_samples.halos()
+    first = table["id"].min()
+    table["id"] = table["id"] - first
+    table["upid"] = np.where(table["central"], -1, table["upid"] - first)
+    return table
+
+
 def records():
     table = halos()
     rows = np.zeros(len(table["id"]), RECORD)
@@ -29,8 +39,9 @@ def records():
     return rows
 
 
-def write_text(path):
+def write_text(path, ignored=()):
     table = halos()
+    table["flags"] = np.isin(np.arange(len(table["id"])), ignored) * 16
     names = [
         "ID",
         "DescID",
@@ -50,7 +61,8 @@ def write_text(path):
         "R",
         "SM",
     ]
-    columns = [table[COLUMNS[n.lower()]] if n.lower() in COLUMNS else table["pid"] for n in names]
+    own = {**COLUMNS, "flags": "flags"}
+    columns = [table[own.get(n.lower(), "pid")] for n in names]
     rows = zip(*(values.tolist() for values in columns), strict=True)
     lines = ["#" + " ".join(names), *(" ".join(map(repr, row)) for row in rows)]
     path.write_text("\n".join(lines) + "\n")
@@ -76,6 +88,32 @@ def test_the_same_as_text(tmp_path):
     path = write_text(tmp_path / "sfr_catalog_0.500000.txt")
     assert detect(path) == "universemachine"
     check(mockgal.read(path, **GIVEN), halos(), host_mass="mvir")
+
+
+@pytest.mark.parametrize("kind", ["bin", "txt"])
+def test_halos_to_ignore_are_left_out(tmp_path, kind):
+    path, rows, table = tmp_path / f"sfr_catalog_0.500000.{kind}", records(), halos()
+    satellites = np.flatnonzero(~table["central"])[:2]
+    rows["flags"] = 32 + 8 + 4  # other bits are UniverseMachine's own
+    rows["flags"][satellites] |= 16
+    rows.tofile(path)
+    if kind == "txt":
+        write_text(path, satellites)
+    found = mockgal.read(path, **GIVEN).halos
+    assert found.record["ignored_dropped"] == 2
+    assert not np.isin(table["id"][satellites], found["halo_id"]).any()
+    assert len(found) == len(rows) - 2
+
+
+def test_orphans_are_counted_and_said(tmp_path):
+    rows = records()
+    satellites = np.flatnonzero(rows["upid"] >= 0)[:3]
+    rows["id"][satellites] += 10**15 * np.arange(1, 4)
+    rows.tofile(tmp_path / "sfr_catalog_0.500000.bin")
+    with pytest.warns(UserWarning, match=f"3 of {len(rows)} rows are orphans"):
+        scene = mockgal.read(tmp_path / "sfr_catalog_0.500000.bin", **GIVEN)
+    assert scene.snapshot.record["orphans_of_the_model"] == 3
+    assert set(rows["id"][satellites]) <= set(scene.halos["halo_id"][~scene.halos["is_central"]])
 
 
 def test_contract(tmp_path):

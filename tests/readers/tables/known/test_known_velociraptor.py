@@ -31,6 +31,7 @@ def write(path, comoving=False, rows=slice(None), files=1, **changes):
         **{f"{x.upper()}cminpot": table[x] * length for x in "xyz"},
         **{f"V{x.upper()}c": table[f"v{x}"] for x in "xyz"},
     }
+    found |= {name: values for name, values in changes.items() if name not in found}
     with h5py.File(path, "w") as file:
         for name, values in found.items():
             file[name] = changes.get(name, values)[rows]
@@ -64,6 +65,27 @@ def test_values(tmp_path, comoving):
 
 def test_contract(tmp_path):
     reader_contract(VelociraptorReader, write(tmp_path / "snap.properties"))
+
+
+@pytest.mark.parametrize("comoving", [False, True])
+def test_stars(tmp_path, comoving):
+    table = halos()
+    length, mass = (1.0, 1e-10) if comoving else (A / H, 1e-10 / H)
+    stars = {"M_star": table["mvir"] * mass * 0.02, "R_HalfMass_star": table["r200c"] * length / 50}
+    scene = mockgal.read(write(tmp_path / "snap.properties", comoving, **stars))
+    np.testing.assert_allclose(scene.halos["stellar_mass"], table["mvir"] * 0.02, rtol=1e-6)
+    np.testing.assert_allclose(
+        scene.halos["stellar_half_mass_radius"], table["r200c"] / 50, rtol=1e-6
+    )
+    assert scene.snapshot.record["stellar_mass_definition"] == "bound"
+
+
+def test_a_run_without_stars_is_one_of_dark_matter(tmp_path):
+    stars = dict.fromkeys(("M_star", "R_HalfMass_star"), np.zeros(len(halos()["id"])))
+    scene = mockgal.read(write(tmp_path / "snap.properties", **stars))
+    assert "stellar_mass" not in scene.halos
+    assert "no stars" in scene.snapshot.record["columns_left_out"]["stellar_mass"]
+    assert "stellar_mass_definition" not in scene.snapshot.record
 
 
 def test_several_files(tmp_path):
