@@ -377,8 +377,8 @@ def formats() -> str:
             unit = f" [{reader.mass_unit}]" * bool(reader.mass_unit)
             listed = ", ".join(f"{key} `{column}`" for key, column in reader.host_masses.items())
             text += f"| host_mass{unit}, the first by default | {listed} |\n"
-        if reader.phantom:
-            text += f"| left out and counted | rows with `{reader.phantom}` |\n"
+        if reader.flag:
+            text += f"| left out and counted | rows with `{reader.flag}` |\n"
         if reader.may_lack_mass:
             text += (
                 "| left out and counted | hosts whose mass is 0, negative or NaN, and their "

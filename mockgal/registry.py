@@ -54,6 +54,8 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
         "rockstar_binary": Entry(
             "mockgal.readers.tables.known.rockstar_binary:RockstarBinaryReader"
         ),
+        "eagle": Entry("mockgal.readers.tables.known.eagle:EagleReader"),
+        "bigfile": Entry("mockgal.readers.tables.known.bigfile:BigFileReader"),
         "table": Entry("mockgal.readers.tables.reader:TableReader"),  # tried after all others
     },
     "mocks": {

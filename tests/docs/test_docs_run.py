@@ -166,6 +166,13 @@ def soap(folder):
     test_known_soap.write(folder / "halo_properties_0077.hdf5")
 
 
+def groups_of_fastpm(folder):
+    sys.path[:0] = [str(ROOT / "tests/readers/tables/known"), str(ROOT / "tests/readers")]
+    import test_known_bigfile
+
+    test_known_bigfile.fastpm(folder / "fof_0.5000")
+
+
 def table_of_halos(folder):
     sys.path.insert(0, str(ROOT / "tests/readers"))
     import rockstar_samples
@@ -200,6 +207,7 @@ OF_PAGES = {
     "populate.md": [hosts],
     "read-your-simulation.md": [
         soap,
+        groups_of_fastpm,
         bundle_of_the_demo("output/groups_002"),
         part_of_a_catalogue,
         lists,

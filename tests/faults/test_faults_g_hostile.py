@@ -52,7 +52,8 @@ def test_objects_as_a_simulation(tmp_path, bomb, write, suffix, refused):
         write(path, bomb)
         refused(path, path)
         for format in registry.names("readers"):
-            refused(path, path, format=format)
+            code = 4 if (format, suffix) == ("table", ".npy") else None  # it reads such files
+            refused(path, path, code=code, format=format)
 
 
 @pytest.mark.parametrize(("write", "suffix"), HARMFUL)

@@ -8,6 +8,7 @@ import mockgal
 from mockgal.errors import MockgalError
 from mockgal.testing.matter import write_bigfile_block, write_fastpm, write_gadget_binary
 
+H, PARTICLE = 0.6774, 1.3395e9  # of the demonstration [Msun/h]
 HEADER = 264  # bytes of a header of Gadget with its markers
 
 
@@ -96,6 +97,8 @@ FAULTS = [
     case(19, TWO, lambda p: patch(p, 132, OTHER_BOX), "HEAD: found"),
     case(25, {"time": 0.5}, None, "redshift of 0.* with a scale factor of 0.5"),
     case(28, {"unit": 1e6}, None, "box size: found 16000"),
+    case(30, {"unit": 1 / H}, None, "box size: found 23"),
+    case(32, {"mass": PARTICLE / H}, None, "particle mass"),
     case(34, {"spoil": row(np.nan)}, None, "POS, row 1000.*NaN"),
     case(35, {"mass": np.full(64**3, -1e9)}, None, "masses that are NaN.*negative"),
     case(39, {"spoil": lambda x: x - 8.0}, None, "--centred-origin"),
@@ -114,6 +117,8 @@ FAULTS = [
         "expected 3 integers or floats",
     ),
     case(25, FASTPM | {"Time": 0.5}, None, "Time"),
+    case(30, FASTPM | {"spoil": lambda x: x / H, "BoxSize": 16 / H}, None, "box size: found 23"),
+    case(32, FASTPM | {"mass": PARTICLE / H}, None, "particle mass"),
     case(35, FASTPM | {"BoxSize": np.nan}, None, "BoxSize"),
 ]
 

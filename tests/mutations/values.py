@@ -25,8 +25,11 @@ import h5py
 import numpy as np
 
 sys.path.append(str(Path(__file__).parents[1] / "readers"))
+sys.path.append(str(Path(__file__).parents[1] / "readers/tables/known"))
 sys.path.append(str(Path(__file__).parents[1] / "faults"))
 import table_samples
+import test_known_bigfile as of_bigfile
+import test_known_eagle as of_eagle
 from halotools_samples import columns, facts, write_table
 from read_faults import seal
 from rockstar_samples import Sample, universe
@@ -37,6 +40,7 @@ from mockgal.protocols import ReadOptions
 from mockgal.readers.detect import read
 from mockgal.testing import write_arepo, write_gadget4
 from mockgal.testing.compaso import header, made_up_halos, write_asdf
+from mockgal.testing.matter import write_bigfile_block
 from mockgal.testing.quijote import PARTICLE, made_up_groups, options, write_groups
 from mockgal.types import Scene
 from mockgal.writers.bundle import write_bundle
@@ -62,6 +66,11 @@ COLUMNS = {
     "quijote": ["pos", "vel", "mass"],
     "compaso": ["pos", "vel", "number", "vmax"],
     "table": ["x", "y", "z", "vx", "vy", "vz", "m200c", "mvir", "vmax", "r200c"],
+    "eagle": [
+        *("CentreOfPotential_x", "Velocity_x", "Mass", "Vmax", "Group_M_Crit200"),
+        *("Group_R_Crit200", "MassType_Star", "HalfMassRad_Star"),
+    ],
+    "bigfile": ["Position", "Velocity", "Length"],
     "bundle": [
         *(
             f"halos/{name}"
@@ -125,6 +134,8 @@ def _options(name: str) -> ReadOptions:
     if name == "table":
         stated = {**table_samples.FACTS, "columns": table_samples.MAP}
         return ReadOptions(allow_empty_regions=True, **stated)
+    if name == "eagle":
+        return ReadOptions(allow_empty_regions=True, **of_eagle.GIVEN)
     return options() if name == "quijote" else ReadOptions(allow_empty_regions=True)
 
 
@@ -167,7 +178,7 @@ def _plain(name: str) -> tuple[Path, bytes]:
             write_table(folder / "table.hdf5", columns(scene), facts(scene))
         else:
             write_bundle(scene, folder / "bundle.hdf5")
-    if name in ("rockstar", "quijote", "compaso", "table"):
+    if name in ("rockstar", "quijote", "compaso", "table", "eagle", "bigfile"):
         return folder, b""
     (path,) = folder.rglob("*.hdf5")
     return path, path.read_bytes()
@@ -191,6 +202,8 @@ def _write(mutation: Mutation | None, name: str) -> Path:
             table[mutation.column] = _changed(table[mutation.column], mutation)
         np.savez(path / "halos.npz", **table)
         return path / "halos.npz"
+    if name in ("eagle", "bigfile"):
+        return _write_known(path, name, mutation)
     if name == "quijote":
         groups = made_up_groups(80)
         if mutation is not None:
@@ -222,6 +235,21 @@ def _write(mutation: Mutation | None, name: str) -> Path:
                 data[...] = _changed(data[...], mutation)
         if name == "bundle":
             seal(path)
+    return path
+
+
+def _write_known(path: Path, name: str, mutation: Mutation | None) -> Path:
+    """Write a table with fixed names."""
+    if name == "eagle":
+        found = of_eagle.columns()
+        if mutation is not None:
+            found[mutation.column] = _changed(found[mutation.column], mutation)
+        return of_eagle.write(path / "eagle.csv", found)
+    of_bigfile.fastpm(path)
+    if mutation is not None:
+        values = dict(zip(("Position", "Velocity", "Length"), of_bigfile.hosts(), strict=True))
+        column = mutation.column
+        write_bigfile_block(path / "LL-0.200" / column, _changed(values[column], mutation))
     return path
 
 

@@ -134,17 +134,26 @@ def _units(header: Path, stated: dict[str, Any]) -> tuple[float, float]:
     MissingDatasetError
         The unit of length is not stated, and the snapshot is not one of FastPM.
     """
-    cm = bigfile.number(header, stated, "UnitLength_in_cm")
-    grams = bigfile.number(header, stated, "UnitMass_in_g")
-    if cm is None and "NC" not in stated:
+    if not {"UnitLength_in_cm", "NC"} & stated.keys():
         raise MissingDatasetError(
             f"{header / bigfile.ATTRIBUTES}@UnitLength_in_cm",
             "no such attribute",
             "the unit of length, as MP-Gadget writes it, or the attribute NC of FastPM",
             "write the attribute, from the parameters of the run",
         )
-    length = 1.0 if cm is None else _snapped(cm / _UNIT_CM, (1.0, 1e-3))
-    return length, MASS_UNIT if grams is None else _snapped(grams / _UNIT_G, (MASS_UNIT, 1.0))
+    return unit_of_length(header, stated), unit_of_mass(header, stated)
+
+
+def unit_of_length(header: Path, stated: dict[str, Any]) -> float:
+    """Return the unit of length that a header states, in Mpc/h, which it is by default."""
+    cm = bigfile.number(header, stated, "UnitLength_in_cm")
+    return 1.0 if cm is None else _snapped(cm / _UNIT_CM, (1.0, 1e-3))
+
+
+def unit_of_mass(header: Path, stated: dict[str, Any]) -> float:
+    """Return the unit of mass that a header states, in Msun/h; by default 1e10 Msun/h."""
+    grams = bigfile.number(header, stated, "UnitMass_in_g")
+    return MASS_UNIT if grams is None else _snapped(grams / _UNIT_G, (MASS_UNIT, 1.0))
 
 
 def _snapped(value: float, known: tuple[float, ...]) -> float:

@@ -92,12 +92,13 @@ def array(path: Path) -> list[Table]:
     size = path.stat().st_size
     try:
         with open(path, "rb") as file:
-            _, shape, _, record = _header(str(path), path.name, size, file)
+            head = _header(str(path), path.name, size, file)
             begin = file.tell()
     except MockgalError:
         raise
     except Exception as error:  # NumPy raises many kinds
         raise _damaged(path, error, "array") from error
+    shape, record = head.shape, head.dtype
     if not record.names or len(shape) != 1 or not record.itemsize:
         return []
     fields = {name: _field(record[name]) for name in record.names}

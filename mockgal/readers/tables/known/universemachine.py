@@ -98,7 +98,8 @@ class UniverseMachineReader(Declared):
     host_masses: ClassVar = {"vir": "m"}
     mass_unit = "Msun/h"
     radii: ClassVar = {"vir": "r [kpc/h]"}
-    flag, flag_means = "bit 4 of flags", "ignored"
+    flag = "bit 4 of flags"
+    flag_means = "ignored"
 
     def is_mine(self, path: Path) -> bool:
         """Return whether ``path`` has UniverseMachine's names, or records that may be its."""
