@@ -109,6 +109,7 @@ FAULTS = [
     case(11, FASTPM, lambda p: cut(p / BLOCK / "000000", 999), "found 999 bytes, expected"),
     case(11, FASTPM, put(f"{BLOCK}/header", "DTYPE: <O8\n"), "DTYPE"),
     case(11, FASTPM, put(ATTRIBUTES, "BoxSize <f8 1 zz #\n"), "line 1"),
+    case(11, FASTPM, put(ATTRIBUTES, " \n"), "line 1"),
     case(17, FASTPM | {"unit": 1.0, "TotNumPart": np.arange(6)}, None, "TotNumPart"),
     case(
         18,

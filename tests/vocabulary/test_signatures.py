@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import pydoc
+import re
 
 import pytest
 
@@ -42,7 +43,7 @@ def test_read_describes_each_option():
     """And so do the options that readers get, which are the same."""
     for documented in (mockgal.read.__doc__, ReadOptions.__doc__):
         for name in ReadOptions._fields:
-            assert f"    {name}" in documented or f", {name}" in documented
+            assert re.search(rf"(^ *|, ){name}\b", documented, re.M), name
 
 
 def test_options_of_satellites():

@@ -146,8 +146,8 @@ def attributes(path: Path) -> dict[str, Array | str]:
     file = path / ATTRIBUTES
     found: dict[str, Array | str] = {}
     for number, line in enumerate(_text(file).splitlines() if file.exists() else (), 1):
-        name, *words = line.split(maxsplit=4)
         try:
+            name, *words = line.split(maxsplit=4)
             kind, count, data = words[:3]
             dtype = np.dtype(kind.replace("a", "S")) if _TYPE.fullmatch(kind) else None
             values = np.frombuffer(bytes.fromhex(data), np.uint8)
