@@ -145,7 +145,7 @@ _of_statistics = options(
 
 
 _second_sample = option_group(
-    "Second sample, for cross_power, cross_xi and cross_wp",
+    "Second sample of cross statistics",
     option(
         "--cross",
         type=PATH,

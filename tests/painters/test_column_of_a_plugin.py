@@ -15,7 +15,7 @@ from astropy.table import Table
 
 import mockgal
 from mockgal import columns, registry
-from mockgal.columns import GALAXY_COLUMNS, Column, declared_with
+from mockgal.columns import GALAXY_COLUMNS, OUR_COLUMNS, Column, declared_with
 from mockgal.errors import BadValueError, CutError, HeaderError, InternalError
 from mockgal.laws.conditional import ConditionalLaw
 from mockgal.painters.draw import paint_scene
@@ -50,7 +50,8 @@ class Painter:
 def galaxies(request, demo_bundle, monkeypatch):
     if request.param == "of mockgal":
         for column in (RATE, LIGHT):
-            monkeypatch.setitem(columns.GALAXY_COLUMNS, column.name, replace(column, optional=True))
+            for ours in (columns.GALAXY_COLUMNS, columns.OUR_COLUMNS):
+                monkeypatch.setitem(ours, column.name, replace(column, optional=True))
     monkeypatch.setitem(
         registry._BUILT_IN["painters"], "toy", registry.Entry(f"{__name__}:Painter")
     )
@@ -172,7 +173,7 @@ def test_a_column_of_ours_is_as_we_have_it():
     mass = GALAXY_COLUMNS["stellar_mass"]
     found = declared_with([replace(mass, meaning="mine"), RATE], "toy")
     assert found["stellar_mass"] is mass
-    assert list(found) == [*GALAXY_COLUMNS, RATE.name]
+    assert list(found) == [*OUR_COLUMNS, RATE.name]
 
 
 def test_a_law_of_a_column_that_is_not_provided(demo_bundle):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from ...system.parallel import over, threads
-from ..assign import SUPPORT, deposit
+from ..assign import SUPPORT, check_grid, deposit
 from ..origin import on_corners
 from .fourier import axis_window, image_sum, transform
 
@@ -51,6 +51,7 @@ def interlaced_deposit(
     BadValueError, UsageError, ResourceError
         See `mockgal.fields.assign.deposit`.
     """
+    check_grid(grid_size, assignment)
     place = np.asarray(position)
     waves, others = (
         transform(
