@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import mockgal
-from mockgal import columns
+from mockgal import digests
 from mockgal.columns import HALO_COLUMNS
 from mockgal.digests import content_digest, sorting_order
 from mockgal.testing import synthetic_pair
@@ -32,7 +32,7 @@ def plain_digest(values, facts):
 
 @pytest.mark.parametrize("block", [1, 7, 1 << 17])
 def test_blocks_and_order_do_not_show(halos, monkeypatch, block):
-    monkeypatch.setattr(columns, "_BLOCK", block)
+    monkeypatch.setattr(digests, "_BLOCK", block)
     expected = plain_digest(halos.columns, "200c")
     assert content_digest(halos.columns, HALO_COLUMNS, ["halo_id"], "200c") == expected
     order = np.random.default_rng(1).permutation(len(halos))
@@ -42,7 +42,7 @@ def test_blocks_and_order_do_not_show(halos, monkeypatch, block):
 
 @pytest.mark.parametrize("block", [1, 2, 3, 100])
 def test_sorting_order(monkeypatch, block):
-    monkeypatch.setattr(columns, "_BLOCK", block)
+    monkeypatch.setattr(digests, "_BLOCK", block)
     generator = np.random.default_rng(block)
     for n in (0, 1, 2, 5, 30):
         for most in (1, 2, 40):
