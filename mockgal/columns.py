@@ -272,7 +272,6 @@ SURVEY_COLUMNS: dict[str, Column] = _table(
         optional=True,
     ),
     _number("weight", meaning="product of all weights but that of FKP", optional=True),
-    _number("weight_completeness", meaning="weight for lost galaxies", optional=True),
     _number(
         "weight_fkp",
         meaning="1 / (1 + number_density P0)",

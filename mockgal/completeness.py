@@ -108,6 +108,15 @@ class Completeness:
         """Return a copy with the upper limit lowered to ``high`` [Msun/h], if that is lower."""
         return replace(self, high=float(min(self.high, high)))
 
+    def joined(self, other: Completeness) -> Completeness:
+        """Return the completeness of both samples taken together: what both of them hold."""
+        worse = other if other.low is None or (self.low or 0.0) < other.low else self
+        low = self if self.low is None else worse
+        result = replace(low, high=min(self.high, other.high), lacks=self.lacks)
+        for reason in other.lacks:
+            result = result.lacking(reason)
+        return result
+
     def lacking(self, reason: str) -> Completeness:
         """Return a copy for a catalogue that lacks galaxies of any stellar mass, and why."""
         return self if reason in self.lacks else replace(self, lacks=(*self.lacks, reason))

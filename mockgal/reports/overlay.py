@@ -173,7 +173,7 @@ def _compare(
     if first.style.log_x:
         readable(axes.xaxis)
     apart = estimates[0] in first.style.apart
-    neutral, seen = (0.0 if apart else 1.0), [np.zeros(0)]
+    neutral, seen, bars = (0.0 if apart else 1.0), [np.zeros(0)], [np.zeros(0)]
     axes.axhline(neutral, color=REFERENCE, lw=0.8)
     for k, estimate in enumerate(estimates):
         for n, result in enumerate(results):
@@ -193,8 +193,10 @@ def _compare(
                 x, value, error, color=look.colour, marker=look.marker, ls=look.dashes, ms=3, lw=1.0
             )
             seen.append(value[np.isfinite(value)])
-    values = np.concatenate(seen)
-    reach = max(np.abs(values - neutral).max(initial=0.0) * 1.3, 1e-3)
+            bars.append(error[np.isfinite(error)])
+    values, errors = np.concatenate(seen), np.concatenate(bars)
+    typical = float(np.median(errors)) if len(errors) else 0.0  # the largest would hide the rest
+    reach = max(np.abs(values - neutral).max(initial=0.0) * 1.3, 2.0 * typical, 1e-3)
     axes.set_ylim(neutral - reach, neutral + reach)
     axes.set_ylabel("difference" if apart else "ratio", fontsize=9)
 

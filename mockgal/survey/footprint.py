@@ -147,8 +147,7 @@ class SkyMap:
         return np.asarray(self.values[self._pixels(ra, dec)])
 
     def _pixels(self, ra: Array, dec: Array) -> Array:
-        import astropy_healpix
-
+        astropy_healpix = _healpix(self.name)
         longitude, latitude = np.radians(np.asarray(ra)), np.radians(np.asarray(dec))
         order = "nested" if self.nested else "ring"
         from astropy import units
@@ -171,6 +170,26 @@ class SkyMap:
             "order": "NESTED" if self.nested else "RING",
             "digest": digest,
         }
+
+
+def _healpix(where: str) -> Any:
+    """Return the library of HEALPix.
+
+    Raises
+    ------
+    UsageError
+        It is not installed; the message says how to install it.
+    """
+    try:
+        import astropy_healpix
+    except ImportError as error:
+        raise UsageError(
+            where,
+            f"a HEALPix map, and no astropy-healpix ({error})",
+            "astropy-healpix",
+            "pip install 'mockgal[survey]', or pip install astropy-healpix",
+        ) from error
+    return astropy_healpix
 
 
 def within(galaxies: GalaxyCatalog, footprint: Footprint, *, seed: int) -> GalaxyCatalog:

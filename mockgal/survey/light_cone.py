@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..columns import COPY_OF_THE_BOX
+from ..completeness import Completeness
 from ..errors import UsageError, warn
 from ..system.display import light_cone as light_cone_facts
-from ..theory.distances import Distances, distances
+from ..theory.distances import distances
 from ..types import GalaxyCatalog, LightCone
 from .sky import observe
 from .steps import STEPS
@@ -24,14 +25,19 @@ Array = NDArray[Any]
 _MOST_COPIES = 499  # along each axis, on either side, by the digits of the column `copy`
 _SAME = 1e-6  # relative, between boxes of one run
 _STEP = 1_000
+_FAR = 0.1  # of a redshift from that of its snapshot, over 1 + z
 
 
 class Shell(NamedTuple):
-    """The comoving distances [Mpc/h] that a snapshot serves: from ``start``, up to ``stop``."""
+    """The comoving distances [Mpc/h], and their redshifts, that a snapshot serves.
+
+    From ``start``, up to ``stop``.
+    """
 
     galaxies: GalaxyCatalog
     start: float
     stop: float
+    redshifts: tuple[float, float]
 
 
 def light_cone(
@@ -70,13 +76,14 @@ def light_cone(
     Warns
     -----
     MockgalWarning
-        Galaxies are seen more than once, with their number.
+        Galaxies are seen more than once, with their number; or a snapshot serves redshifts far from
+        its own.
     """
     boxes = [snapshots] if isinstance(snapshots, GalaxyCatalog) else list(snapshots)
     _check(boxes, redshifts, observer)
     boxes.sort(key=lambda galaxies: galaxies.snapshot.redshift)
-    seen = distances(boxes[0].snapshot.cosmology, redshifts[1])
-    shells = _shells(boxes, redshifts, seen)
+    shells = _shells(boxes, redshifts)
+    _warn_of_evolution(shells)
     place = np.asarray(observer, dtype=np.float64)
     parts = [_of_shell(shell, place) for shell in shells]
     names = [name for name in boxes[0].columns if all(name in box for box in boxes)]
@@ -100,6 +107,11 @@ def light_cone(
                 "simulation": shell.galaxies.snapshot.name,
                 "redshift": shell.galaxies.snapshot.redshift,
                 "distance_mpc_h": [shell.start, shell.stop],
+                "serves_redshifts": list(shell.redshifts),
+                "content_digest": shell.galaxies.digest(),
+                "painter": shell.galaxies.provenance.get("painter", {}).get("name"),
+                "seed": shell.galaxies.provenance.get("seed"),
+                "cuts": [cut.get("cut") for cut in shell.galaxies.provenance.get("cuts", [])],
                 "galaxies": len(part["copy"]),
                 "copies": len(np.unique(part["copy"])),
             }
@@ -126,7 +138,8 @@ def light_cone(
         STEPS: [*first.provenance.get(STEPS, []), step],
     }
     cone = GalaxyCatalog(columns, snapshot, "sky", provenance, first.plugin_columns)
-    return observe(cone)
+    whole = reduce(Completeness.joined, (shell.galaxies.completeness for shell in shells))
+    return observe(cone).with_completeness(whole)
 
 
 def _check(
@@ -173,27 +186,32 @@ def _check(
         )
 
 
-def _shells(
-    boxes: list[GalaxyCatalog], redshifts: tuple[float, float], seen: Distances
-) -> list[Shell]:
+def _shells(boxes: list[GalaxyCatalog], redshifts: tuple[float, float]) -> list[Shell]:
     """Return the shell of each snapshot that serves one; the borders are midway in distance."""
-    own = [
-        float(
-            distances(b.snapshot.cosmology, 2.0 + b.snapshot.redshift).distances(
-                max(b.snapshot.redshift, 0.0)
-            )
-        )
-        for b in boxes
-    ]
-    borders = [(a + b) / 2 for a, b in itertools.pairwise(own)]
-    start, stop = (float(d) for d in seen.distances(np.array(redshifts)))
-    edges = [0.0, *borders, math.inf]
+    times = [max(box.snapshot.redshift, 0.0) for box in boxes]
+    seen = distances(boxes[0].snapshot.cosmology, max(*times, redshifts[1]))
+    own, ends = seen.distances(np.array(times)), seen.distances(np.array(redshifts))
+    edges = [0.0, *((own[1:] + own[:-1]) / 2), math.inf]
     shells = []
     for box, low, high in zip(boxes, edges[:-1], edges[1:], strict=True):
-        shell = Shell(box, max(low, start), min(high, stop))
-        if shell.start < shell.stop:
-            shells.append(shell)
+        start, stop = float(max(low, ends[0])), float(min(high, ends[1]))
+        if start < stop:
+            near, far = seen.redshifts(np.array([start, stop]))
+            shells.append(Shell(box, start, stop, (float(near), float(far))))
     return shells
+
+
+def _warn_of_evolution(shells: list[Shell]) -> None:
+    """Warn of snapshots that serve redshifts far from their own."""
+    for shell in shells:
+        own = shell.galaxies.snapshot.redshift
+        far = max(abs(z - own) / (1.0 + own) for z in shell.redshifts)
+        if far > _FAR:
+            warn(
+                f"the snapshot at redshift {own:.4g} serves redshifts {shell.redshifts[0]:.4g} to "
+                f"{shell.redshifts[1]:.4g} of the light cone: its galaxies do not evolve over them",
+                stacklevel=3,
+            )
 
 
 def _of_shell(shell: Shell, observer: Array) -> dict[str, Array]:

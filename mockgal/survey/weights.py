@@ -28,8 +28,8 @@ def with_weights(galaxies: GalaxyCatalog, density: NumberDensity, *, power: floa
     -------
     GalaxyCatalog
         With ``number_density`` at the observed redshift, ``weight_fkp`` = 1 / (1 + number_density
-        P0) (Feldman, Kaiser & Peacock 1994, arXiv:astro-ph/9304022), and ``weight``: that for lost
-        galaxies, or 1.
+        P0) (Feldman, Kaiser & Peacock 1994, arXiv:astro-ph/9304022), and ``weight``, which is 1:
+        no step loses galaxies that others must stand for.
 
     Raises
     ------
@@ -41,9 +41,11 @@ def with_weights(galaxies: GalaxyCatalog, density: NumberDensity, *, power: floa
         raise UsageError("P0 of the FKP weights", f"{power}", "a power from 0 on [Mpc^3 h^-3]")
     name = "redshift_measured" if "redshift_measured" in galaxies else "redshift"
     number = density.at(galaxies[name])
-    lost = "weight_completeness"
-    weight = galaxies[lost] if lost in galaxies else np.ones(len(galaxies))
-    columns = {"number_density": number, "weight": weight, "weight_fkp": 1 / (1 + number * power)}
+    columns = {
+        "number_density": number,
+        "weight": np.ones(len(galaxies)),
+        "weight_fkp": 1.0 / (1.0 + number * power),
+    }
     return recorded(
         galaxies.with_columns(**columns),
         "weights",

@@ -269,6 +269,17 @@ def _matter_text(facts: dict[str, Any]) -> str:
     return "\n".join(f"{key:<15} {printable(value)}" for key, value in lines)
 
 
+def _step(step: Mapping[str, Any]) -> str:
+    """Return a step of a survey in a line: its name, its counts, and its plain facts."""
+    counts = f": {step['before']} -> {step['after']}" if {"before", "after"} <= set(step) else ""
+    facts = (
+        f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in step.items()
+        if name not in ("step", "before", "after") and isinstance(value, str | int | float)
+    )
+    return f"{step.get('step')}{counts} ({', '.join(facts)})"
+
+
 def _mock_text(facts: dict[str, Any]) -> str:
     """Return the lines that describe a mock."""
     painter, cosmology = facts["painter"], facts["cosmology"]
@@ -296,6 +307,7 @@ def _mock_text(facts: dict[str, Any]) -> str:
             f"{cut.get('cut')}: {cut.get('before')} -> {cut.get('after')}" for cut in facts["cuts"]
         ]
         or ["none"],
+        "survey": [_step(step) for step in facts["survey"]],
         "warnings": facts["warnings"],
         "cite": painter.get("references", []),
     }

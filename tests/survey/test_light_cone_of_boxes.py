@@ -6,6 +6,7 @@ from boxes import COSMOLOGY, SIZE, poisson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mockgal.completeness import Completeness
 from mockgal.errors import MockgalWarning, UsageError
 from mockgal.survey.light_cone import light_cone, shift_of
 from mockgal.survey.redshift_space import redshift_space
@@ -93,6 +94,26 @@ def test_snapshots_serve_the_distances_near_their_own():
     assert borders[0][1] == borders[1][0] == pytest.approx((own[0] + own[1]) / 2)
     assert borders[1][1] == borders[2][0] == pytest.approx((own[1] + own[2]) / 2)
     assert sum(s["galaxies"] for s in step["snapshots"]) == len(cone)
+
+
+def test_it_is_as_complete_as_the_least_complete_snapshot():
+    near = poisson(200, redshift=0.02).with_completeness(Completeness(1e9, because="floor"))
+    far = poisson(200, redshift=0.08).with_completeness(Completeness(3e9, because="another"))
+    for boxes in ([near, far], [far, near]):
+        whole = light_cone(boxes, redshifts=Z).completeness
+        assert (whole.limit, whole.because) == (3e9, "another")
+    unknown = poisson(200, redshift=0.05)
+    assert light_cone([near, unknown, far], redshifts=Z).completeness.limit is None
+    few = far.with_completeness(Completeness(1e9, because="floor", lacks=("rows",)))
+    assert light_cone([near, few], redshifts=Z).completeness.lacks == ("rows",)
+    # a snapshot that serves no distance says nothing
+    assert light_cone([near, poisson(9, redshift=5.0)], redshifts=Z).completeness.limit == 1e9
+
+
+@pytest.mark.filterwarnings("default::mockgal.errors.MockgalWarning")
+def test_a_snapshot_far_from_the_redshifts_that_it_serves():
+    with pytest.warns(MockgalWarning, match=r"redshift 0 serves redshifts 0\.02 to 0\.3"):
+        light_cone(poisson(5, size=900.0), redshifts=(0.02, 0.3))
 
 
 @given(st.permutations(range(60)))

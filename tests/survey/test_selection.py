@@ -1,5 +1,7 @@
 """Footprints, number densities, randoms, weights and regions."""
 
+import re
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +17,7 @@ from mockgal.survey.number_density import NumberDensity, measured, to_number_den
 from mockgal.survey.randoms import randoms
 from mockgal.survey.regions import Regions, with_regions
 from mockgal.survey.weights import with_weights
+from mockgal.tasks.inspect import as_text, describe_galaxies
 from mockgal.theory.distances import SPEED_OF_LIGHT
 
 pytestmark = pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
@@ -237,3 +240,16 @@ def test_files_keep_all_columns(tmp_path, cone, end, units):
     assert set(some.columns) == {"ra", "copy", "galaxy_id", "halo_id"}
     if units == "h":
         assert again.digest() == galaxies.digest()
+
+
+def test_without_the_library_of_healpix(cone, monkeypatch):
+    monkeypatch.setitem(sys.modules, "astropy_healpix", None)
+    with pytest.raises(UsageError, match=r"pip install 'mockgal\[survey\]'"):
+        within(cone, half(), seed=1)
+
+
+def test_inspect_names_the_steps(tmp_path, cone):
+    mockgal.write(within(cone, BOX, seed=1), tmp_path / "a.fits")
+    text = as_text(describe_galaxies(tmp_path / "a.fits"))
+    assert re.search(rf"footprint: {len(cone)} -> \d+ \(area_deg2 {BOX.area:.4g}", text)
+    assert "survey          light cone (" in text

@@ -227,7 +227,7 @@ def _check_sections(whole: _Section) -> None:
     simulation, painter = whole.section("simulation"), whole.section("painter")
     simulation.section("reading")
     painter.number("luminosity_floor_msun_h", optional=True)
-    for name in ("cuts", "warnings"):
+    for name in ("cuts", "survey", "warnings"):
         whole.list(name)
     completeness = whole.section(COMPLETENESS)
     for name in ("from_msun_h", "to_msun_h"):
@@ -238,8 +238,9 @@ def _check_sections(whole: _Section) -> None:
     for n in range(len(painter.list("references"))):
         if not isinstance(painter.list("references")[n], str):
             raise HeaderError(f"{painter.where}.references", "no texts", "a list of texts", _AGAIN)
-    for n, cut in enumerate(whole.list("cuts"), 1):
-        _Section(f"{whole.where}.cuts, number {n}", cut)
+    for name in ("cuts", "survey"):
+        for n, entry in enumerate(whole.list(name), 1):
+            _Section(f"{whole.where}.{name}, number {n}", entry)
 
 
 def _check_repeats(whole: _Section, file: _Section) -> None:

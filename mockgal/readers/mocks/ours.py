@@ -222,6 +222,7 @@ def _description(
         "particle_mass_msun_h": snapshot.particle_mass,
         "host_mass_definition": simulation.get("mass_definition"),
         "halo_digest": simulation.get("halo_digest"),
+        "survey": provenance.get("survey", []),
         "missing_chunks": snapshot.record.get("missing_chunks") or None,
         "painter": {"name": painter.get("name")}
         | {key: painter[key] for key in (*shown, "references") if key in painter},
