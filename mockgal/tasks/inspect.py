@@ -272,11 +272,13 @@ def _matter_text(facts: dict[str, Any]) -> str:
 def _step(step: Mapping[str, Any]) -> str:
     """Return a step of a survey in a line: its name, its counts, and its plain facts."""
     counts = f": {step['before']} -> {step['after']}" if {"before", "after"} <= set(step) else ""
-    facts = (
-        f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in step.items()
-        if name not in ("step", "before", "after") and isinstance(value, str | int | float)
-    )
+    facts = []
+    for name, value in step.items():
+        values = value if isinstance(value, list) else [value]
+        plain = len(values) <= 3 and all(isinstance(x, str | int | float) for x in values)
+        if plain and values and name not in ("step", "before", "after"):
+            words = (f"{x:.6g}" if isinstance(x, float) else str(x) for x in values)
+            facts.append(f"{name} {' '.join(words)}")
     return f"{step.get('step')}{counts} ({', '.join(facts)})"
 
 
