@@ -6,20 +6,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..statistics.plotting.lettering import distinct, legible, write_below, write_title
 from ..statistics.plotting.palette import NOTE, REFERENCE, picture_style, series
 from ..statistics.plotting.plot import draw, panels
 from ..statistics.result import ERROR, Measurement
+from .bins import common_bins
 from .figures import TITLES, single
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = NDArray[Any]
 
 # Settings that must agree where both results state them.
 DEFINING = (
@@ -37,7 +36,7 @@ DEFINING = (
     "host_mass_definition",
 )
 _OF_THE_BOX = ("box_size_mpc_h", "redshift")  # of settings["catalogue"]: noted, not refused
-_SAME = 1e-6  # relative difference of equal settings and edges of bins
+_SAME = 1e-6  # relative difference of equal settings
 
 
 def overlay(results: Mapping[str, Measurement]) -> Figure:
@@ -114,7 +113,7 @@ def check_alike(results: Mapping[str, Measurement]) -> None:
         )
     first, *others = results.items()
     for name, result in others:
-        if not len(_common(first[1], result)[0]):
+        if not len(common_bins(first[1], result)[0]):
             raise UsageError(
                 "plot",
                 f"no bin of {first[1].statistic} that {first[0]} and {name} both have",
@@ -141,18 +140,6 @@ def _same(what: str, values: Mapping[str, Any]) -> None:
         )
 
 
-def _common(first: Measurement, second: Measurement) -> tuple[Array, Array]:
-    """Return the rows of the bins that both results have."""
-    axis = first.axis
-    names = [name for name in (f"{axis}_low", f"{axis}_high") if name in first.columns] or [axis]
-    one, two = (
-        np.stack([result[name].astype(np.float64) for name in names]) for result in (first, second)
-    )
-    alike = np.all(np.isclose(one[:, :, None], two[:, None, :], rtol=_SAME, atol=0.0), axis=0)
-    rows, others = np.nonzero(alike)
-    return rows, others
-
-
 def _without_marks(result: Measurement) -> Measurement:
     """Return a result without the lines and marks that are drawn for the first one."""
     from dataclasses import replace
@@ -177,7 +164,7 @@ def _compare(
     axes.axhline(neutral, color=REFERENCE, lw=0.8)
     for k, estimate in enumerate(estimates):
         for n, result in enumerate(results):
-            rows, others = _common(first, result)
+            rows, others = common_bins(first, result)
             x = first[first.axis][rows].astype(np.float64)
             base = first[estimate][rows].astype(np.float64)
             unit = np.ones(len(base)) if apart else np.where(base != 0, base, np.nan)

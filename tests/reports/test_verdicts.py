@@ -1,5 +1,7 @@
 """Ratios to the truth, and verdicts: numbers by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import t as student
@@ -29,6 +31,15 @@ def test_ratios_are_of_the_bins_that_both_have():
     assert found.error == pytest.approx(found.value * np.hypot(0.1, 0.1))
     factor = student.ppf(0.975, 26) + student.ppf(0.8, 26)
     assert found.detectable == pytest.approx(factor * found.error)
+
+
+def test_bins_that_begin_alike_and_end_elsewhere_are_not_the_same():
+    def ends(high):
+        result = power([1.0, 2.0], [0.1, 0.1], low=(1.0, 2.0))
+        columns = {**result.columns, "k_high": np.array(high)}
+        return replace(result, columns=columns, fields={**result.fields, "k_high": Field("", "")})
+
+    assert ratio(ends([2.0, 3.0]), ends([2.0, 4.0]), "power").rows.tolist() == [0]
 
 
 def test_the_error_of_a_ratio_is_that_of_many_draws():

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...statistics.result import ERROR, POWER, SIGNIFICANCE, Measurement
+from ..bins import common_bins
 
 Array = NDArray[Any]
 
-_SAME = 1e-6  # relative difference of two edges that are the same
 INDEPENDENT = (
     "The errors of truth and mock are added in quadrature, as if the two were independent. Where "
     "both are in one box they share its structure, and the error of their ratio is smaller."
@@ -64,7 +64,7 @@ def ratio(mock: Measurement, truth: Measurement, estimate: str) -> Ratio:
     """
     from scipy.stats import t as student
 
-    own, rows = _common(_edges(mock), _edges(truth))
+    rows, own = common_bins(truth, mock)
     m, t = mock[estimate][own].astype(float), truth[estimate][rows].astype(float)
     error_m, error_t = (
         one[estimate + ERROR][at].astype(float) for one, at in ((mock, own), (truth, rows))
@@ -83,19 +83,3 @@ def ratio(mock: Measurement, truth: Measurement, estimate: str) -> Ratio:
         (critical + power) * error,
         float(critical),
     )
-
-
-def _edges(result: Measurement) -> Array:
-    """Return what tells the bins of a result apart: their lower edges, else the abscissa."""
-    low = f"{result.axis}_low"
-    return np.asarray(result[low if low in result.columns else result.axis], dtype=np.float64)
-
-
-def _common(own: Array, other: Array) -> tuple[Array, Array]:
-    """Return the rows of two sets of bins that are the same bins, in their order."""
-    if not len(own) or not len(other):
-        return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
-    scale = np.maximum(np.abs(own)[:, None], np.abs(other)[None, :])
-    near = np.abs(own[:, None] - other[None, :]) <= _SAME * scale
-    rows = np.nonzero(near)
-    return rows[0], rows[1]
