@@ -1,5 +1,6 @@
 """A folder appears whole under its name, or not at all."""
 
+import errno
 import os
 
 import pytest
@@ -51,6 +52,27 @@ def test_it_is_replaced_as_a_whole_only_if_asked_for(tmp_path):
     fill(tmp_path / "out", overwrite=True)
     assert (tmp_path / "out/ours").read_text() == "new"
     assert os.listdir(tmp_path) == ["out"]
+
+
+@pytest.mark.parametrize("works_again", [True, False])
+def test_the_former_one_is_kept_where_the_new_one_cannot_take_its_place(
+    tmp_path, monkeypatch, works_again
+):
+    fill(tmp_path / "out", "old")
+    rename, calls = os.rename, []
+
+    def failing(source, target):
+        calls.append(target)
+        if len(calls) == 2 or (len(calls) == 3 and not works_again):
+            raise OSError(errno.EIO, "Input/output error")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", failing)
+    with pytest.raises(OutputError):
+        fill(tmp_path / "out", overwrite=True)
+    (left,) = os.listdir(tmp_path)
+    assert (left == "out") == works_again
+    assert (tmp_path / left / "ours").read_text() == "old"
 
 
 def test_other_folders_and_files_are_never_replaced(tmp_path):

@@ -327,6 +327,7 @@ def atomic_folder(
     with output_lock(path), signals_deferred() as signals:
         check_folder(path, overwrite=overwrite, is_ours=is_ours)  # another run may have finished
         temporary, former = temporary_beside(path), temporary_beside(path)
+        done_with = [temporary]
         try:
             os.mkdir(temporary)
             with signals.allowed():
@@ -342,10 +343,11 @@ def atomic_folder(
                 if former.exists():
                     os.rename(former, path)
                 raise
+            done_with.append(former)  # which is kept if it could not be put back
         except OSError as error:
             raise output_error(path, error) from error
         finally:
-            for left in (temporary, former):
+            for left in done_with:
                 with suppress(OSError):
                     shutil.rmtree(left)
 
