@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import BadValueError, UsageError
 from ..theory.distances import distances
 from ..types import GalaxyCatalog
-from .steps import check_sky, chosen, uniform
+from .steps import check_sky, chosen, redshift_column, uniform
 
 Array = NDArray[Any]
 
@@ -75,16 +75,19 @@ def volumes(galaxies: GalaxyCatalog, edges: Array, area: float) -> Array:
 
 
 def measured(galaxies: GalaxyCatalog, edges: Array, area: float) -> NumberDensity:
-    """Return the number density of galaxies by observed redshift, over an area [deg^2]."""
+    """Return the number density of galaxies over an area [deg^2], by the redshift of the survey."""
     check_sky(galaxies, "n(z)")
-    number, _ = np.histogram(galaxies["redshift"], edges)
+    number, _ = np.histogram(galaxies[redshift_column(galaxies)], edges)
     return NumberDensity(edges, number / volumes(galaxies, edges, area))
 
 
 def to_number_density(
     galaxies: GalaxyCatalog, target: NumberDensity, *, area: float, by: str, seed: int | None = None
 ) -> GalaxyCatalog:
-    """Return galaxies that have a number density by observed redshift.
+    """Return galaxies that have a number density by redshift.
+
+    The redshift is the one that the survey sees: ``redshift_measured`` if there is one, else
+    ``redshift``.
 
     Parameters
     ----------
@@ -119,7 +122,8 @@ def to_number_density(
         raise UsageError("n(z) by random", "no seed", "a seed", "give one")
     volume = volumes(galaxies, target.edges, area)
     wanted = target.density * volume
-    bins = np.searchsorted(target.edges, galaxies["redshift"], side="right") - 1
+    name = redshift_column(galaxies)
+    bins = np.searchsorted(target.edges, galaxies[name], side="right") - 1
     inside = (bins >= 0) & (bins < len(wanted))
     number = np.bincount(bins[inside], minlength=len(wanted))
     _check_enough(target, wanted, number)
@@ -142,6 +146,7 @@ def to_number_density(
     reached = np.bincount(bins[kept], minlength=len(wanted)) / volume
     facts: dict[str, Any] = {
         "by": by,
+        "redshifts": name,
         "area_deg2": area,
         "edges": target.edges.tolist(),
         "asked_h3_mpc3": target.density.tolist(),

@@ -83,6 +83,11 @@ def chosen(
     return recorded(taken, step, before=before, after=len(rows), **facts)
 
 
+def redshift_column(galaxies: GalaxyCatalog) -> str:
+    """Return the column of redshifts that a survey sees: with their errors, if they have some."""
+    return "redshift_measured" if "redshift_measured" in galaxies else "redshift"
+
+
 def check_sky(galaxies: GalaxyCatalog, what: str) -> None:
     """Raise if a catalogue has no place on the sky.
 

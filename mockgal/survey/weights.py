@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import UsageError
 from ..types import GalaxyCatalog
 from .number_density import NumberDensity
-from .steps import check_sky, recorded
+from .steps import check_sky, recorded, redshift_column
 
 
 def with_weights(galaxies: GalaxyCatalog, density: NumberDensity, *, power: float) -> GalaxyCatalog:
@@ -39,7 +39,7 @@ def with_weights(galaxies: GalaxyCatalog, density: NumberDensity, *, power: floa
     check_sky(galaxies, "weights")
     if not 0.0 <= power < math.inf:
         raise UsageError("P0 of the FKP weights", f"{power}", "a power from 0 on [Mpc^3 h^-3]")
-    name = "redshift_measured" if "redshift_measured" in galaxies else "redshift"
+    name = redshift_column(galaxies)
     number = density.at(galaxies[name])
     columns = {
         "number_density": number,

@@ -109,6 +109,20 @@ def test_the_number_density_is_reached(cone, by):
     assert sample.completeness.lacks
 
 
+def test_the_redshift_is_the_one_that_the_survey_sees(cone):
+    noisy = measure_redshifts(cone, seed=1, sigma_z=0.01)
+    target = NumberDensity(EDGES, np.array([2e-3, 1e-3, 5e-4]))
+    sample = to_number_density(noisy, target, area=WHOLE_SKY, by="threshold")
+    found, _ = np.histogram(sample["redshift_measured"], EDGES)
+    number = target.density * volumes(cone, EDGES, WHOLE_SKY)
+    assert (np.abs(found - number) <= 0.5 + 1e-9).all()
+    assert not np.array_equal(found, np.histogram(sample["redshift"], EDGES)[0])
+    assert sample.provenance["survey"][-1]["redshifts"] == "redshift_measured"
+    np.testing.assert_allclose(
+        measured(sample, EDGES, WHOLE_SKY).density, found / volumes(cone, EDGES, WHOLE_SKY)
+    )
+
+
 def test_too_few_galaxies_are_listed(cone):
     target = NumberDensity(EDGES, np.array([1e-3, 5.0, 1e-3]))
     with pytest.raises(BadValueError, match=r"1 of 3 bins of redshift: 0\.05 to 0\.07"):
