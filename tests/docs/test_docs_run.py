@@ -171,6 +171,7 @@ def groups_of_fastpm(folder):
     import test_known_bigfile
 
     test_known_bigfile.fastpm(folder / "fof_0.5000")
+    test_known_bigfile.mpgadget(folder / "PIG_004")
 
 
 def table_of_halos(folder):

@@ -38,6 +38,7 @@ import mockgal
 from mockgal.errors import MockgalError
 from mockgal.protocols import ReadOptions
 from mockgal.readers.detect import read
+from mockgal.readers.matter.bigfile import open_block, rows_of
 from mockgal.testing import write_arepo, write_gadget4
 from mockgal.testing.compaso import header, made_up_halos, write_asdf
 from mockgal.testing.matter import write_bigfile_block
@@ -71,6 +72,7 @@ COLUMNS = {
         *("Group_R_Crit200", "MassType_Star", "HalfMassRad_Star"),
     ],
     "bigfile": ["Position", "Velocity", "Length"],
+    "mp-gadget": ["MassCenterPosition", "MassCenterVelocity", "Mass"],
     "bundle": [
         *(
             f"halos/{name}"
@@ -178,7 +180,7 @@ def _plain(name: str) -> tuple[Path, bytes]:
             write_table(folder / "table.hdf5", columns(scene), facts(scene))
         else:
             write_bundle(scene, folder / "bundle.hdf5")
-    if name in ("rockstar", "quijote", "compaso", "table", "eagle", "bigfile"):
+    if name in ("rockstar", "quijote", "compaso", "table", "eagle", "bigfile", "mp-gadget"):
         return folder, b""
     (path,) = folder.rglob("*.hdf5")
     return path, path.read_bytes()
@@ -202,7 +204,7 @@ def _write(mutation: Mutation | None, name: str) -> Path:
             table[mutation.column] = _changed(table[mutation.column], mutation)
         np.savez(path / "halos.npz", **table)
         return path / "halos.npz"
-    if name in ("eagle", "bigfile"):
+    if name in ("eagle", "bigfile", "mp-gadget"):
         return _write_known(path, name, mutation)
     if name == "quijote":
         groups = made_up_groups(80)
@@ -245,6 +247,14 @@ def _write_known(path: Path, name: str, mutation: Mutation | None) -> Path:
         if mutation is not None:
             found[mutation.column] = _changed(found[mutation.column], mutation)
         return of_eagle.write(path / "eagle.csv", found)
+    if name == "mp-gadget":
+        of_bigfile.mpgadget(path)
+        if mutation is not None:
+            block = path / "FOFGroups" / mutation.column
+            stored = open_block(block)
+            values = rows_of(stored, stored.members).read(0, stored.rows)
+            write_bigfile_block(block, _changed(values, mutation))
+        return path
     of_bigfile.fastpm(path)
     if mutation is not None:
         values = dict(zip(("Position", "Velocity", "Length"), of_bigfile.hosts(), strict=True))

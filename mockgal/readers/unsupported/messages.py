@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ...errors import MockgalError, in_python, in_shell
+from ...errors import MockgalError, in_shell
 from ..hdf5 import safe
 from ..mocks.reader import is_catalogue, is_ours
 from . import signatures
@@ -112,8 +112,8 @@ def _folder(path: Path, detect: Detect) -> Look:
         return Look(
             f"a folder in which {bigfile.parent.relative_to(path)} is a block of a BigFile (MP-"
             "Gadget, FastPM), whose particles and grids are read beside halos",
-            f"give its halos with --sim, and its particles with --matter {in_shell(path)}; "
-            + signatures.table(f'bigfile.Dataset(bigfile.File({in_python(path)})["FOFGroups"])'),
+            "give its halos with --sim, such as MP-Gadget's PIG_nnn or FastPM's LL-0.200, and "
+            f"these with --matter {in_shell(path)}",
         )
     failed = None
     for entry in [entry for entry in below if entry.is_file()]:

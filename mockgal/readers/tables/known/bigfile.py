@@ -1,21 +1,27 @@
-"""Friends-of-friends halos in BigFile, as FastPM writes them and nbodykit saves them.
+"""Friends-of-friends halos in BigFile: of FastPM and MP-Gadget, and what nbodykit saves.
 
 | native | unit | here |
 |---|---|---|
-| MinID, the least id of its particles; else the row | | halo_id; every row is a host |
+| MinID, the least id of its particles; else GroupID or the row | | halo_id; all are hosts |
 | CMPosition of nbodykit, else Position | UnitLength_in_cm, else comoving Mpc/h | position |
 | CMVelocity of nbodykit, else Velocity | peculiar km/s | velocity |
+| MassCenterPosition of MP-Gadget | UnitLength_in_cm, else comoving kpc/h | position |
+| MassCenterVelocity of MP-Gadget | UsePeculiarVelocity: 1 km/s, 0 km/s / a | velocity |
 | Length | M0, MassTable or the particle mass | mass, host_mass (fof); n_particles |
-| Mass, where no particle mass is stated | Msun/h | mass, host_mass (fof) |
+| Mass of MP-Gadget | UnitMass_in_g, else 1e10 Msun/h | mass, host_mass (fof) |
+| Mass of nbodykit, where no particle mass is stated | Msun/h | mass, host_mass (fof) |
 | Header@BoxSize; ScalingFactor or Time; OmegaM or Omega0, OmegaLambda, HubbleParam | | the run |
 
 FastPM has its halos in a folder LL-0.200 (of the linking length) beside or below the particles, and
 the facts of the run in Header, which older versions leave without OmegaLambda and HubbleParam.
 nbodykit saves what the user names, with the attributes of the particles in Header. Its first row
-stands for the particles in no group: it has no length and is left out.
+stands for the particles in no group: it has no length and is left out. MP-Gadget has its groups in
+PIG_nnn/FOFGroups. Older versions state units and UsePeculiarVelocity in the snapshot alone, which
+is PART_nnn beside it.
 
-Sources: fastpm/fastpm, libfastpmio/io.c and libfastpm/fof.c; bccp/nbodykit,
-nbodykit/algorithms/fof.py and base/catalog.py; the container: rainwoodman/bigfile.
+Sources: fastpm/fastpm, libfastpmio/io.c and libfastpm/fof.c; MP-Gadget/MP-Gadget,
+libgadget/fofpetaio.c; bccp/nbodykit, nbodykit/algorithms/fof.py and base/catalog.py; the container:
+rainwoodman/bigfile.
 """
 
 from __future__ import annotations
@@ -27,7 +33,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ....errors import FormatError, HeaderError, MissingDatasetError, UsageError, listed
+from ....errors import (
+    FormatError,
+    HeaderError,
+    MissingDatasetError,
+    UsageError,
+    in_shell,
+    listed,
+)
 from ....protocols import ReadOptions
 from ....system import scalars
 from ....types import Array
@@ -43,27 +56,32 @@ from ..table import Field, Pieces, Table, check_size, with_row_numbers
 
 _PLACES = ("CMPosition", "PeakPosition", "Position")
 _SPEEDS = ("CMVelocity", "PeakVelocity", "Velocity")
-_LENGTH, _MASS, _ID, _EMITTED = "Length", "Mass", "MinID", "Aemit"
-_BLOCKS = (*_PLACES, *_SPEEDS, _LENGTH, _MASS, _ID)
+_LENGTH, _MASS, _ID, _GROUP, _EMITTED = "Length", "Mass", "MinID", "GroupID", "Aemit"
+_PIG_PLACE, _PIG_SPEED = "MassCenterPosition", "MassCenterVelocity"  # of MP-Gadget
+_VECTORS = (*_PLACES, *_SPEEDS, _PIG_PLACE, _PIG_SPEED)
+_BLOCKS = (*_VECTORS, _LENGTH, _MASS, _ID, _GROUP)
+_PIG = "FOFGroups"
+_PIG_KPC = 1e-3  # Mpc/h: MP-Gadget's default unit of length
+_KM_S = 1e5  # cm/s
 _EMPTY = "Length of 0"
 _LINKED = re.compile(r"LL-(\d+\.\d+)")
 
 
 class BigFileReader(Declared):
-    """Friends-of-friends halos in BigFile: FastPM's LL-0.200, and what nbodykit saved."""
+    """Friends-of-friends halos in BigFile: of FastPM, of MP-Gadget, and what nbodykit saved."""
 
     name = "bigfile"
     about = About(
-        "friends-of-friends halos of FastPM and nbodykit (BigFile)",
+        "friends-of-friends halos of FastPM, MP-Gadget and nbodykit (BigFile)",
         "hosts",
         "Mpc/h or stated, km/s; particles of a stated mass, or Msun/h",
         asked="what the header does not say; the particle mass, if masses are not stated either",
         tested_on="made from the published layout",
     )
     columns: ClassVar = {
-        "halo_id": (_ID, "row"),
-        "position": ("CMPosition", "Position"),
-        "velocity": ("CMVelocity [km/s]", "Velocity [km/s]"),
+        "halo_id": (_ID, _GROUP, "row"),
+        "position": ("CMPosition", "Position", _PIG_PLACE),
+        "velocity": ("CMVelocity [km/s]", "Velocity [km/s]", _PIG_SPEED),
         "mass": (_LENGTH, f"{_MASS} [Msun/h]"),
         "n_particles": _LENGTH,
     }
@@ -102,16 +120,10 @@ class BigFileReader(Declared):
             if bigfile.is_block(folder / name)
         }
         for name, block in blocks.items():
-            bigfile.rows_of(block, 3 if name in (*_PLACES, *_SPEEDS) else 1)
+            bigfile.rows_of(block, 3 if name in _VECTORS else 1)
         _check_rows(folder, blocks)
         _check_one_time(folder)
-        _check_peculiar(header, stated)
-        length = fastpm.unit_of_length(header, stated)
-        own = _particle_mass(header, stated)
-        units = {
-            **dict.fromkeys(_PLACES, f"comoving {length!r} Mpc/h"),
-            _LENGTH: "" if own is None else f"{own!r} Msun/h",
-        }
+        units = _units(header, stated, _PIG_PLACE in blocks)
         fields = {
             name: Field(
                 block.dtype.kind,
@@ -151,6 +163,7 @@ class BigFileReader(Declared):
         """Return box, redshift and cosmology from Header, and the particle mass."""
         header, stated = _stated(Path(table.place))
         where = f"{header / bigfile.ATTRIBUTES}"
+        pig = _PIG_PLACE in table.fields
         side = bigfile.number(header, stated, "BoxSize")
         scale = bigfile.number(header, stated, "ScalingFactor", "Time", "a.x")
         redshift = bigfile.number(header, stated, "redshift")
@@ -163,11 +176,13 @@ class BigFileReader(Declared):
         }
         box = None
         if side is not None:
-            box = physics.box_size(f"{where}@BoxSize", side, fastpm.unit_of_length(header, stated))
+            box = physics.box_size(f"{where}@BoxSize", side, _length(header, stated, pig))
         linked = bigfile.number(header, stated, "linking_length")
         if match := _LINKED.fullmatch(Path(table.place).name):
             linked = float(match[1])
-        record = {} if linked is None else {"linking_length": linked}
+        record: dict[str, Any] = {} if linked is None else {"linking_length": linked}
+        if pig and "UnitLength_in_cm" not in stated:
+            record["unit_of_length"] = "kpc/h, the default of MP-Gadget: the header states none"
         return Facts("", box, redshift, _particle_mass(header, stated), cosmology, record)
 
     def _masses(self, table: Table) -> dict[str, str]:
@@ -176,7 +191,7 @@ class BigFileReader(Declared):
     def _declared(self, table: Table, options: ReadOptions) -> dict[str, Taken]:
         found = super()._declared(table, options)
         if _by_mass(table):
-            mass = f"{_MASS} [Msun/h]"
+            mass = _MASS if table.fields[_MASS].unit else f"{_MASS} [Msun/h]"
         elif not _unit(table) and options.particle_mass:
             mass = f"{_LENGTH} [{options.particle_mass!r} Msun/h]"
         else:
@@ -195,25 +210,39 @@ def _by_mass(table: Table) -> bool:
 
 
 def _catalogues(path: Path) -> list[Path]:
-    """Return the folders with halos at a path: itself, or those that FastPM makes below it."""
+    """Return the folders with halos at a path: itself, or those that a code makes below it."""
     if not path.is_dir():
         return []
     if _has_halos(path):
         return [path]
-    return [below for below in sorted(path.glob("LL-*")) if below.is_dir() and _has_halos(below)]
+    below = [path / _PIG, *sorted(path.glob("LL-*"))]
+    return [folder for folder in below if folder.is_dir() and _has_halos(folder)]
 
 
 def _has_halos(folder: Path) -> bool:
     """Return whether a folder has blocks of halos: particles have positions, too, but no length."""
     here = {name for name in _BLOCKS if bigfile.is_block(folder / name)}
-    return bool(here & set(_PLACES)) and bool(here & {_LENGTH, "CMPosition"})
+    return bool(here & set(_PLACES) and here & {_LENGTH, "CMPosition"}) or _PIG_PLACE in here
 
 
 def _stated(folder: Path) -> tuple[Path, dict[str, Any]]:
     """Return the block with the facts of the run, and its attributes with those of the folder."""
     places = [folder / fastpm.FACTS, folder.parent / fastpm.FACTS]
     header = next((place for place in places if bigfile.is_block(place)), places[0])
-    return header, {**bigfile.attributes(header), **bigfile.attributes(folder)}
+    stated = {**bigfile.attributes(header), **bigfile.attributes(folder)}
+    if folder.name == _PIG:
+        # The snapshot states what older versions leave out beside the groups.
+        particles = (
+            folder.parent.with_name(folder.parent.name.replace("PIG", "PART")) / fastpm.FACTS
+        )
+        if bigfile.is_block(particles):
+            stated = {**_of_the_code(bigfile.attributes(particles)), **stated}
+    return header, stated
+
+
+def _of_the_code(stated: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes that are the same for all files of a run."""
+    return {n: v for n, v in stated.items() if n.startswith("Unit") or n == "UsePeculiarVelocity"}
 
 
 def _texts(block: Path) -> list[Path]:
@@ -262,6 +291,50 @@ def _check_one_time(folder: Path) -> None:
             "those of one time in the whole box",
             "give the halos of a snapshot of the same run",
         )
+
+
+def _length(header: Path, stated: dict[str, Any], pig: bool) -> float:
+    """Return the unit of length [Mpc/h]."""
+    if pig and "UnitLength_in_cm" not in stated:
+        return _PIG_KPC
+    return fastpm.unit_of_length(header, stated)
+
+
+def _units(header: Path, stated: dict[str, Any], pig: bool) -> dict[str, str]:
+    """Return the units of the blocks, of MP-Gadget or of the others."""
+    length = f"comoving {_length(header, stated, pig)!r} Mpc/h"
+    if pig:
+        mass = fastpm.unit_of_mass(header, stated)
+        speed = _pig_speed(header, stated)
+        return {_PIG_PLACE: length, _PIG_SPEED: f"{speed!r} km/s", _MASS: f"{mass!r} Msun/h"}
+    _check_peculiar(header, stated)
+    own = _particle_mass(header, stated)
+    return dict.fromkeys(_PLACES, length) | {_LENGTH: "" if own is None else f"{own!r} Msun/h"}
+
+
+def _pig_speed(header: Path, stated: dict[str, Any]) -> float:
+    """Return the unit of MP-Gadget's velocities, which are a times the peculiar ones or these.
+
+    Raises
+    ------
+    MissingDatasetError, HeaderError
+        Which of the two is stated nowhere, or is neither.
+    """
+    where = f"{header / bigfile.ATTRIBUTES}@UsePeculiarVelocity"
+    peculiar = bigfile.number(header, stated, "UsePeculiarVelocity")
+    if peculiar is None:
+        raise MissingDatasetError(
+            where,
+            "no such attribute, nor in the snapshot beside it (PART_nnn for PIG_nnn)",
+            "1 if velocities are peculiar, 0 if they are a times that (the default of MP-Gadget)",
+            "fetch Header of the snapshot too, or write the attribute, for 0: echo "
+            "'UsePeculiarVelocity <i4 1 00000000 #HUMANE [ 0 ]' >> "
+            f"{in_shell(header / bigfile.ATTRIBUTES)}",
+        )
+    if peculiar not in (0, 1):
+        raise HeaderError(where, f"{peculiar:g}", "0 or 1", "correct the header")
+    unit = (bigfile.number(header, stated, "UnitVelocity_in_cm_per_s") or _KM_S) / _KM_S
+    return unit if peculiar else unit / bigfile.needed(header, stated, "Time")
 
 
 def _check_peculiar(header: Path, stated: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
-"""Halos of FastPM and nbodykit; files made from the published layout, no real one was at hand."""
+"""Halos of FastPM, MP-Gadget and nbodykit, in files made from the published layout."""
 
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -52,6 +53,37 @@ def nbodykit(path, **header):
     write_bigfile_block(path / "CMVelocity", np.concatenate([none, velocity]).astype("<f4"))
     write_bigfile_block(path / "Length", np.concatenate([[0], number]).astype("<i4"))
     return path
+
+
+def mpgadget(path, peculiar=True, **header):
+    """As MP-Gadget writes PIG_nnn, a group's number being that of its row."""
+    position, velocity, number = hosts()
+    facts = {**RUN, "Omega0": RUN["OmegaM"], "BoxSize": BOX * 1e3, "UnitLength_in_cm": 3.085678e21}
+    facts |= {"UnitMass_in_g": 1.989e43, "UnitVelocity_in_cm_per_s": 1e5}
+    facts |= {"UsePeculiarVelocity": np.int32(peculiar), "MassTable": np.zeros(6)}
+    for name in ("OmegaM", "ScalingFactor"):
+        del facts[name]
+    facts = {name: value for name, value in (facts | header).items() if value is not None}
+    write_bigfile_block(path / "Header", **facts)
+    groups = path / "FOFGroups"
+    speed = velocity if peculiar else velocity * 0.5  # a times the peculiar velocity
+    write_bigfile_block(groups / "MassCenterPosition", (position * 1e3).astype("<f8"), 2)
+    write_bigfile_block(groups / "MassCenterVelocity", speed.astype("<f4"), 2)
+    write_bigfile_block(groups / "Mass", (number * PARTICLE / 1e10).astype("<f4"))
+    write_bigfile_block(groups / "GroupID", np.arange(1, len(number) + 1, dtype="<u4"))
+    write_bigfile_block(groups / "LengthByType", np.outer(number, [0, 1, 0, 0, 0, 0]).astype("<u4"))
+    return path
+
+
+def check_mpgadget(scene):
+    position, velocity, number = hosts()
+    found = scene.halos
+    np.testing.assert_allclose(found["position"], position, rtol=1e-6)
+    np.testing.assert_allclose(found["velocity"], velocity, rtol=1e-6)
+    np.testing.assert_allclose(found["host_mass"], number * PARTICLE, rtol=1e-6)
+    np.testing.assert_array_equal(found["halo_id"], 1 + np.arange(len(number)))
+    assert found.mass_definition == "fof"
+    assert (scene.snapshot.box_size, scene.snapshot.redshift) == pytest.approx((BOX, 1.0))
 
 
 def check(scene, ids=None):
@@ -116,6 +148,35 @@ def test_masses_that_nbodykit_saved(tmp_path):
     write_bigfile_block(path / "Mass", number * PARTICLE)
     found = mockgal.read(path).halos
     np.testing.assert_allclose(found["mass"], number[1:] * PARTICLE)
+
+
+@pytest.mark.parametrize("peculiar", [True, False])
+@pytest.mark.parametrize("at", ["", "FOFGroups"])
+def test_mpgadget(tmp_path, peculiar, at):
+    path = mpgadget(tmp_path / "PIG_004", peculiar) / at
+    assert detect(path) == "bigfile"
+    scene = mockgal.read(path)
+    check_mpgadget(scene)
+    assert "unit_of_length" not in scene.snapshot.record
+
+
+def test_an_older_mpgadget_states_its_units_in_the_snapshot(tmp_path):
+    nothing = dict.fromkeys(("UnitLength_in_cm", "UnitMass_in_g", "UnitVelocity_in_cm_per_s"))
+    path = mpgadget(tmp_path / "PIG_004", False, UsePeculiarVelocity=None, **nothing)
+    with pytest.raises(MissingDatasetError, match="UsePeculiarVelocity") as caught:
+        mockgal.read(path)
+    beside = write_bigfile_block(tmp_path / "PART_004/Header", UsePeculiarVelocity=np.int32(0))
+    scene = mockgal.read(path)
+    check_mpgadget(scene)
+    assert scene.snapshot.record["unit_of_length"].startswith("kpc/h")
+    shutil.rmtree(beside.parent)
+    command = caught.value.fix.partition("for 0: ")[2]
+    subprocess.run(command, shell=True, check=True)
+    check_mpgadget(mockgal.read(path))
+
+
+def test_mpgadget_contract(tmp_path):
+    reader_contract(BigFileReader, mpgadget(tmp_path / "PIG_004"))
 
 
 def test_kpc(tmp_path):
