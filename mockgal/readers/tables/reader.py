@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +24,8 @@ from .halos import read_rows
 from .plan import Plan, make_plan
 from .quantities import FLAG, Taken, describe
 from .table import Table
+
+_EXTENSIONS = re.compile(r"(\.[A-Za-z]\w*)+(\.\d+)?$")
 
 
 class Facts(NamedTuple):
@@ -116,9 +119,14 @@ def _is_table(table: Table) -> bool:
 
 
 def name_of(path: Path) -> str:
-    """Return the name of the snapshot: the file's folder and name."""
+    """Return the name of the snapshot: folder and name of the file, without its extensions.
+
+    An extension begins with a letter, as redshifts and scale factors in names do not, and may have
+    the number of one of several files after it.
+    """
     path = Path(os.path.abspath(path))
-    return printable(f"{path.parent.name}/{path.name.split('.')[0]}".lstrip("/"))
+    name = path.name if path.is_dir() else _EXTENSIONS.sub("", path.name)
+    return printable(f"{path.parent.name}/{name}".lstrip("/"))
 
 
 def _scene(found: Sequence[Table], path: Path | None, name: str, options: ReadOptions) -> Scene:

@@ -7,6 +7,7 @@ from table_samples import FACTS, MAP, columns, text
 
 import mockgal
 from mockgal.errors import UsageError
+from mockgal.readers.tables.reader import name_of
 
 BESIDE = """\
 columns:
@@ -87,3 +88,18 @@ def test_what_is_wrong_in_it(halos, old, new, words, exit_code):
         mockgal.read(halos)
     assert caught.value.exit_code == exit_code
     assert "halos.csv.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("halos.csv", "halos"),
+        ("halos.csv.gz", "halos"),
+        ("sfr_catalog_0.500000.bin", "sfr_catalog_0.500000"),
+        ("run.0000.z1.000.AHF_halos", "run.0000.z1.000"),
+        ("snap_010.properties.0", "snap_010"),
+        ("halos_z0.5", "halos_z0.5"),
+    ],
+)
+def test_a_scale_factor_in_the_name_is_no_extension(tmp_path, file, name):
+    assert name_of(tmp_path / file) == f"{tmp_path.name}/{name}"

@@ -51,7 +51,7 @@ from ...matter import bigfile, fastpm
 from ...matter.facts import redshift_of
 from ..declared import Declared
 from ..quantities import Taken
-from ..reader import Facts
+from ..reader import Facts, name_of
 from ..table import Field, Pieces, Table, check_size, with_row_numbers
 
 _PLACES = ("CMPosition", "PeakPosition", "Position")
@@ -161,7 +161,9 @@ class BigFileReader(Declared):
 
     def facts(self, table: Table) -> Facts:
         """Return box, redshift and cosmology from Header, and the particle mass."""
-        header, stated = _stated(Path(table.place))
+        folder = Path(table.place)
+        name = name_of(folder.parent if folder.name == _PIG else folder)
+        header, stated = _stated(folder)
         where = f"{header / bigfile.ATTRIBUTES}"
         pig = _PIG_PLACE in table.fields
         side = bigfile.number(header, stated, "BoxSize")
@@ -178,12 +180,12 @@ class BigFileReader(Declared):
         if side is not None:
             box = physics.box_size(f"{where}@BoxSize", side, _length(header, stated, pig))
         linked = bigfile.number(header, stated, "linking_length")
-        if match := _LINKED.fullmatch(Path(table.place).name):
+        if match := _LINKED.fullmatch(folder.name):
             linked = float(match[1])
         record: dict[str, Any] = {} if linked is None else {"linking_length": linked}
         if pig and "UnitLength_in_cm" not in stated:
             record["unit_of_length"] = "kpc/h, the default of MP-Gadget: the header states none"
-        return Facts("", box, redshift, _particle_mass(header, stated), cosmology, record)
+        return Facts(name, box, redshift, _particle_mass(header, stated), cosmology, record)
 
     def _masses(self, table: Table) -> dict[str, str]:
         return {"fof": _MASS if _by_mass(table) else _LENGTH}

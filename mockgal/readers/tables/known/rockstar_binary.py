@@ -33,7 +33,7 @@ from ....types import Array
 from ...about import About
 from ...hdf5 import safe
 from ..declared import Declared
-from ..reader import Facts
+from ..reader import Facts, name_of
 from ..table import FLOAT, INTEGER, Field, Pieces, Table, check_size, gather, one_after_another
 
 MAGIC = b"\xd0\xd0\xc0\xc0\xce\xda\xde\xfa"
@@ -120,15 +120,16 @@ class RockstarBinaryReader(Declared):
 
     def facts(self, table: Table) -> Facts:
         """Return what the head states."""
-        head = _open(table.files[0]).head
-        where = f"{table.files[0]}:head@"
+        first = table.files[0]
+        head = _open(first).head
+        where = f"{first}:head@"
 
         def number(name: str, above: float = 0.0) -> float:
             return scalars.number(f"{where}{name}", float(head[name]), above=above)
 
         cosmology = {"h": number("h0"), "omega_m": number("om"), "omega_lambda": number("ol", -10)}
         return Facts(
-            "",
+            name_of(first.with_name(first.name.split(".")[0])),  # of all blocks of a snapshot
             number("box_size"),
             1 / number("scale") - 1,
             number("particle_mass"),

@@ -110,6 +110,7 @@ def test_fastpm(tmp_path, at):
     assert detect(path) == "bigfile"
     scene = mockgal.read(path)
     check(scene, np.arange(len(hosts()[2]))[::-1] * 7)
+    assert scene.snapshot.name == "fof_0.5000/LL-0.200"
     assert len(scene.snapshot.source) == 4 + 4 * 3  # texts, and two files of each block
 
 
@@ -157,6 +158,7 @@ def test_mpgadget(tmp_path, peculiar, at):
     assert detect(path) == "bigfile"
     scene = mockgal.read(path)
     check_mpgadget(scene)
+    assert scene.snapshot.name == f"{tmp_path.name}/PIG_004"
     assert "unit_of_length" not in scene.snapshot.record
 
 
