@@ -122,6 +122,24 @@ def error(left_out: Array) -> Array:
     return np.asarray(np.sqrt((number - 1) / number * np.sum(deviation**2, axis=0)))
 
 
+def covariance(left_out: Array) -> Array:
+    """Return the covariance of bins from the statistic with each of R sub-volumes left out.
+
+    Parameters
+    ----------
+    left_out : ndarray, shape (R, n)
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+        (R - 1) / R times the sum of products of deviations from their mean, whose diagonal is the
+        square of `error`; NaN where any is NaN.
+    """
+    number = len(left_out)
+    deviation = left_out - np.mean(left_out, axis=0)
+    return np.asarray((number - 1) / number * (deviation.T @ deviation))
+
+
 class Block(NamedTuple):
     """A sub-volume of a field: its slices, its voxels, and the mean of all other voxels."""
 

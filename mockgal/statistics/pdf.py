@@ -26,6 +26,7 @@ from .galaxies.bins import (
     check_masses,
     check_width,
     describe_safe,
+    reliable_left_out,
     safe_jackknife,
 )
 from .result import Field, Measurement
@@ -137,10 +138,12 @@ def pdf_of_field(
     empty = field.size - int(voxels.sum())
     error = np.sqrt(np.maximum(voxels, 1))
     described = "the square root of the number (1 in empty bins), as if independent"
+    kept = {}
     if per_side:
         rest = (field.size - size_of_region)[:, None]
-        moved = jackknives.error((voxels - by_region) * (field.size / rest))
-        error = safe_jackknife(moved, error, voxels, per_side**3)
+        others = (voxels - by_region) * (field.size / rest)
+        error = safe_jackknife(jackknives.error(others), error, voxels, per_side**3)
+        kept["voxels"] = reliable_left_out(others, voxels)
         described = describe_safe(per_side, "voxels", described, side)
     return Measurement(
         "pdf",
@@ -167,6 +170,7 @@ def pdf_of_field(
             "empty_voxels": empty,
         },
         error_degrees_of_freedom=per_side**3 - 1 if per_side else np.inf,
+        left_out=kept,
     )
 
 

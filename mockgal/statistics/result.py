@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValueError
+from ..errors import BadValueError, UsageError
 from ..system import display
 from ..system.display import Shown
 
@@ -113,6 +113,9 @@ class Measurement(Shown):
         are computed analytically.
     style : Style
         How it is plotted.
+    left_out : mapping of str to ndarray, shape (R, n)
+        Each estimate with each of R sub-volumes left out, as the jackknife gives it; NaN in bins
+        with too little for a jackknife. Empty for other errors, and for a result read from a file.
 
     Raises
     ------
@@ -138,6 +141,7 @@ class Measurement(Shown):
     settings: Mapping[str, Any]
     error_degrees_of_freedom: float = np.inf
     style: Style = field(default_factory=Style)
+    left_out: Mapping[str, Array] = field(default_factory=dict)
 
     _lines = display.measurement
 
@@ -152,12 +156,16 @@ class Measurement(Shown):
                 f"columns {', '.join(self.columns)} of lengths {sorted(lengths)}",
                 f"columns and fields for {', '.join(sorted(missing | needed))}, equal in length",
             )
-        columns = {}
-        for name, values in self.columns.items():
-            view = np.asarray(values).view()
-            view.flags.writeable = False
-            columns[name] = view
-        object.__setattr__(self, "columns", MappingProxyType(columns))
+        bins = lengths.pop() if lengths else 0
+        for name, values in self.left_out.items():
+            if name not in self.estimates or np.ndim(values) != 2 or np.shape(values)[1] != bins:
+                raise BadValueError(
+                    f"measurement of {self.statistic}",
+                    f"{name} of shape {np.shape(values)} with sub-volumes left out",
+                    f"estimates in {bins} bins, for each sub-volume",
+                )
+        object.__setattr__(self, "columns", _read_only(self.columns))
+        object.__setattr__(self, "left_out", _read_only(self.left_out))
         object.__setattr__(self, "fields", MappingProxyType(dict(self.fields)))
         object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
 
@@ -181,6 +189,32 @@ class Measurement(Shown):
         value = np.abs(self[estimate].astype(np.float64))
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(quantiles.sum() * self[estimate + ERROR] / value)
+
+    def jackknife_covariance(self, estimate: str) -> Array:
+        """Return the jackknife's covariance of an estimate between bins, shape (n, n).
+
+        It is (R - 1) / R times the sum over the R vectors of ``left_out`` of the products of their
+        deviations from the mean (Norberg et al. 2009, arXiv:0810.1885). Its rank is at most R - 1:
+        with more bins it cannot be inverted. Rows and columns of bins with too little for a
+        jackknife are NaN.
+
+        Raises
+        ------
+        UsageError
+            There is no such estimate, or its errors are not from a jackknife.
+        """
+        from .jackknife import covariance
+
+        if estimate not in self.left_out:
+            raise UsageError(
+                f"jackknife_covariance({estimate!r}) of {self.statistic}",
+                f"no {estimate} with sub-volumes left out",
+                "one of " + ", ".join(self.left_out or self.estimates),
+                "name an estimate"
+                if self.left_out
+                else "measure with jackknife=3, say; files hold the errors alone",
+            )
+        return covariance(self.left_out[estimate])
 
     def to_table(self) -> Table:
         """Return the result as an astropy table with units and descriptions; ``meta`` has settings.
@@ -261,3 +295,12 @@ class Measurement(Shown):
 
             axes = pyplot.subplots(layout="constrained")[1]
         return draw(self, axes, panels(self)[0], label=label, **options)
+
+
+def _read_only(arrays: Mapping[str, Array]) -> Mapping[str, Array]:
+    """Return views of arrays that nobody can change by accident."""
+    views = {}
+    for name, values in arrays.items():
+        views[name] = np.asarray(values).view()
+        views[name].flags.writeable = False
+    return MappingProxyType(views)

@@ -3,7 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockgal.errors import UsageError
+import mockgal
+import mockgal.registry
+from mockgal.errors import UsageError, listening
 from mockgal.statistics import jackknife
 
 
@@ -28,6 +30,52 @@ def test_of_a_mean_it_is_the_standard_error_of_the_mean():
     left_out = (values.sum(axis=0) - values) / 49
     expected = values.std(axis=0, ddof=1) / np.sqrt(50)
     np.testing.assert_allclose(jackknife.error(left_out), expected, rtol=1e-12)
+
+
+def test_the_covariance_is_that_of_means_and_has_the_errors_on_its_diagonal():
+    values = np.random.default_rng(3).multivariate_normal([0, 0], [[1, 0.5], [0.5, 2]], 50)
+    left_out = (values.sum(axis=0) - values) / 49
+    found = jackknife.covariance(left_out)
+    np.testing.assert_allclose(found, np.cov(values, rowvar=False) / 50, rtol=1e-10)
+    np.testing.assert_allclose(np.diag(found), jackknife.error(left_out) ** 2, rtol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def sim(demo_bundle):
+    return mockgal.read(demo_bundle)
+
+
+@pytest.mark.parametrize("name", mockgal.registry.built_in("statistics"))
+def test_each_statistic_keeps_what_its_errors_are_made_of(sim, name):
+    """The diagonal of the covariance, wherever it is known, is the square of the error."""
+    with listening(quiet=True):
+        mock = mockgal.paint(sim, "hod", seed=1)
+        bright = mockgal.select(mock, "stellar_mass > 3e10 Msun/h")
+        cross = {"cross": bright} if "cross" in name else {}
+        hosts = {"hosts": sim.halos} if name == "occupation" else {}
+        grid = {"grid_size": 24} if name in ("pdf", "power", "cross_power") else {}
+        sides = {"k1": 1.0, "k2": 1.2} if name == "bispectrum" else {}
+        found = mockgal.measure(mock, name, jackknife=2, **cross, **hosts, **grid, **sides)
+        without = mockgal.measure(mock, name, jackknife=0, **cross, **hosts, **grid, **sides)
+    assert set(found.left_out) == set(found.estimates)
+    for estimate in found.estimates:
+        assert found.left_out[estimate].shape == (8, len(found))
+        own, error = (
+            np.sqrt(np.diag(found.jackknife_covariance(estimate))),
+            found[f"{estimate}_error"],
+        )
+        if estimate.endswith("_stellar_mass"):  # the error is of the logarithm, times the mass
+            own, error = own[error < 0.2 * found[estimate]], error[error < 0.2 * found[estimate]]
+        known = np.isfinite(own)
+        assert known.any()
+        tolerance = 0.06 if estimate.endswith("_stellar_mass") else 1e-6
+        np.testing.assert_allclose(own[known], error[known], rtol=tolerance)
+        assert not found.left_out[estimate].flags.writeable
+    assert not without.left_out
+    with pytest.raises(UsageError, match="jackknife=3"):
+        without.jackknife_covariance(found.estimates[0])
+    with pytest.raises(UsageError, match=found.estimates[0]):
+        found.jackknife_covariance("nothing")
 
 
 def test_a_bin_that_one_sample_lacks_has_no_error():

@@ -7,14 +7,23 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...statistics import jackknife as jackknives
 from ...statistics.result import ERROR, POWER, SIGNIFICANCE, Measurement
 from ..bins import common_bins
 
 Array = NDArray[Any]
 
+PAIRED = (
+    "Errors of ratios are from the jackknife of the ratio: each sub-volume is left out of truth "
+    "and mock alike, so that the structure that both share in one volume does not count."
+)
 INDEPENDENT = (
     "The errors of truth and mock are added in quadrature, as if the two were independent. Where "
-    "both are in one box they share its structure, and the error of their ratio is smaller."
+    "both are in one volume they share its structure, and the error of their ratio is smaller."
+)
+BOTH = (
+    f"{PAIRED} In bins with too little for a jackknife the two errors are added in quadrature, as "
+    "if truth and mock were independent: such errors are too large."
 )
 
 
@@ -35,6 +44,8 @@ class Ratio(NamedTuple):
         of 80%.
     critical : float
         Number of standard errors at which that test rejects.
+    paired : ndarray of bool
+        Whether the error is from the jackknife of the ratio.
     """
 
     rows: Array
@@ -43,6 +54,7 @@ class Ratio(NamedTuple):
     error: Array
     detectable: Array
     critical: float
+    paired: Array
 
     @property
     def deviation(self) -> Array:
@@ -53,13 +65,14 @@ class Ratio(NamedTuple):
 def ratio(mock: Measurement, truth: Measurement, estimate: str) -> Ratio:
     """Return the ratio of a mock's estimate to that of the truth in their common bins.
 
-    Errors are propagated to first order, see `INDEPENDENT`; quantiles are those of Student's
-    distribution with the fewer degrees of freedom of the two.
+    Where both have jackknife vectors of the same sub-volumes, the error is that of the jackknife of
+    the ratio (`PAIRED`). Elsewhere errors are propagated to first order, see `INDEPENDENT`.
+    Quantiles are those of Student's distribution with the fewer degrees of freedom of the two.
 
     Parameters
     ----------
     mock, truth : Measurement
-        Of one statistic.
+        Of one statistic; in equal volumes if both have ``left_out``.
     estimate : str
     """
     from scipy.stats import t as student
@@ -72,7 +85,9 @@ def ratio(mock: Measurement, truth: Measurement, estimate: str) -> Ratio:
     with np.errstate(divide="ignore", invalid="ignore"):
         value = np.where(t != 0, m / t, np.nan)
         error = np.hypot(error_m / t, m * error_t / t**2)
-    error = np.where(np.isfinite(error), error, np.nan)
+    of_ratio = _paired(mock, truth, estimate, own, rows)
+    paired = np.isfinite(value) & (of_ratio > 0)
+    error = np.where(paired, of_ratio, np.where(np.isfinite(error), error, np.nan))
     dof = min(mock.error_degrees_of_freedom, truth.error_degrees_of_freedom)
     critical, power = student.ppf([1.0 - SIGNIFICANCE / 2.0, POWER], dof)
     return Ratio(
@@ -82,4 +97,15 @@ def ratio(mock: Measurement, truth: Measurement, estimate: str) -> Ratio:
         error,
         (critical + power) * error,
         float(critical),
+        paired,
     )
+
+
+def _paired(mock: Measurement, truth: Measurement, estimate: str, own: Array, rows: Array) -> Array:
+    """Return the jackknife's error of the ratio, shape (m,); NaN where there is none."""
+    above, below = (one.left_out.get(estimate) for one in (mock, truth))
+    if above is None or below is None or len(above) != len(below):
+        return np.full(len(rows), np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = jackknives.error(above[:, own] / below[:, rows])
+    return np.where(np.isfinite(error), error, np.nan)

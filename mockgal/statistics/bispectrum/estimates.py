@@ -97,11 +97,13 @@ def forget_empty(left_out: Sums, sums_of_squares: float | Array) -> None:
         left_out.powers[nothing_left] = left_out.products[nothing_left] = np.nan
 
 
-def jackknife_errors(whole: Estimates, left_out: Estimates) -> tuple[Array, Array]:
-    """Return the errors of bispectrum and reduced bispectrum, shape (m,)."""
-    # B / D to first order in both: D without a sub-volume may be near zero.
+def reduced_left_out(whole: Estimates, left_out: Estimates) -> Array:
+    """Return the reduced bispectrum with each sub-volume left out, shape (R, m).
+
+    It is B / D to first order in the changes of both, as D without a sub-volume may be near zero.
+    """
     change = (left_out.value - whole.reduced * left_out.hierarchical) / whole.hierarchical
-    return jackknives.error(left_out.value), jackknives.error(change)
+    return np.asarray(whole.reduced + change)
 
 
 def gaussian_errors(

@@ -53,7 +53,7 @@ from ..power.aliasing import ACCURACY, of_bispectrum
 from ..power.gridded import GriddedField
 from ..power.result import of_galaxies
 from ..result import ERROR, Field, Measurement, Style
-from .estimates import Estimates, Noise, estimate, forget_empty, gaussian_errors, jackknife_errors
+from .estimates import Estimates, Noise, estimate, forget_empty, gaussian_errors, reduced_left_out
 from .left_out import left_out_sums, times_along_axes, whole_sums
 from .shells import Shells, check_filled, check_reach
 from .triangles import Triangles, grid_size_above
@@ -307,9 +307,12 @@ def bispectrum_of_field(
             forget_empty(left_out, sums_of_powers[0])
             if subtract_shot_noise:
                 own = Noise.left_out(field, sums_of_powers, volume)
-        errors = jackknife_errors(estimates, estimate(left_out, triangles, volume, own))
+        others = estimate(left_out, triangles, volume, own)
+        reduced = reduced_left_out(estimates, others)
+        kept = {"bispectrum": others.value, "reduced_bispectrum": reduced}
+        errors = (jackknives.error(others.value), jackknives.error(reduced))
     else:
-        errors = gaussian_errors(estimates, triangles, volume)
+        errors, kept = gaussian_errors(estimates, triangles, volume), {}
     images = of_bispectrum(len(field), shells.outer_edges, assignment, interlaced)
     settings = {
         **_settings(field, shells, triangles, estimates.power),
@@ -332,6 +335,7 @@ def bispectrum_of_field(
         settings=settings,
         error_degrees_of_freedom=jackknife**3 - 1 if jackknife else np.inf,
         style=Style(log_x=False),
+        left_out=kept,
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import BadValueError, UsageError
-from ..jackknife import describe
+from .. import jackknife as jackknives
 from ..result import Field
 
 Array = NDArray[Any]
@@ -197,13 +197,29 @@ def safe_jackknife(error: Array, independent: Array, number: Array, regions: int
     regions : int
         Number of sub-volumes.
     """
-    unreliable = (number < regions) | ~(error > 0)
-    return np.where(unreliable, np.fmax(error, independent), error)
+    return np.where(_unreliable(error, number, regions), np.fmax(error, independent), error)
+
+
+def _unreliable(error: Array, number: Array, regions: int) -> Array:
+    return np.asarray((number < regions) | ~(error > 0))
+
+
+def reliable_left_out(left_out: Array, number: Array) -> Array:
+    """Return a statistic with each of R sub-volumes left out, NaN where a jackknife is unreliable.
+
+    Parameters
+    ----------
+    left_out : ndarray, shape (R, n)
+    number : ndarray, shape (n,)
+        Objects in the bin: see `safe_jackknife`.
+    """
+    bad = _unreliable(jackknives.error(left_out), number, len(left_out))
+    return np.where(bad, np.nan, left_out)
 
 
 def describe_safe(per_side: int, objects: str, independent: str, voxels: int = 0) -> str:
     """Return a description of errors from `safe_jackknife` for `Measurement.settings`."""
     return (
-        f"{describe(per_side, voxels)}; in bins of fewer than {per_side**3} {objects}, or where "
-        f"that is 0 or cannot be made, not less than {independent}"
+        f"{jackknives.describe(per_side, voxels)}; in bins of fewer than {per_side**3} {objects}, "
+        f"or where that is 0 or cannot be made, not less than {independent}"
     )

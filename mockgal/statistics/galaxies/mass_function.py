@@ -16,6 +16,7 @@ from .bins import (
     count_by_region,
     describe_safe,
     left_out,
+    reliable_left_out,
     safe_jackknife,
 )
 from .completeness import COMPLETE, complete
@@ -63,13 +64,14 @@ def stellar_mass_function(
     unit = 1.0 / (volume * bins.width)
     density = counts * unit  # 0 in empty bins, so that the mean over realisations is unbiased
     poisson = np.sqrt(np.maximum(counts, 1)) * unit
-    error, described = poisson, POISSON
+    error, described, kept = poisson, POISSON, {}
     if per_side:
         regions = per_side**3
         region = jackknives.regions(position, galaxies.snapshot.box_size, per_side)
         others = left_out(count_by_region(number, region, len(bins), regions))
-        moved = jackknives.error(others * (unit * regions / (regions - 1)))
-        error = safe_jackknife(moved, poisson, counts, regions)
+        others = others * (unit * regions / (regions - 1))
+        error = safe_jackknife(jackknives.error(others), poisson, counts, regions)
+        kept["mass_function"] = reliable_left_out(others, counts)
         described = describe_safe(per_side, "galaxies", "Poisson (one galaxy's in empty bins)")
     whole, limits = complete(galaxies, bins)
     return Measurement(
@@ -101,4 +103,5 @@ def stellar_mass_function(
             "galaxies_without_stellar_mass": int(np.sum(number < 0)),
         },
         error_degrees_of_freedom=per_side**3 - 1 if per_side else np.inf,
+        left_out=kept,
     )

@@ -93,8 +93,9 @@ def occupation(
         )
     means = {kind: mass_bins.ratio(counts[kind], found.number) for kind in KINDS}
     errors, described = _independent(galaxies, found, means), INDEPENDENT
+    kept: dict[str, Array] = {}
     if found.region is not None:
-        errors = _jackknife(found, chosen, errors, per_side)
+        errors, kept = _jackknife(found, chosen, errors, per_side)
         described = mass_bins.describe_safe(per_side, "hosts", INDEPENDENT)
     elif hosts is None and per_side:
         described += "; clustering is left out, as the hosts' places are not known"
@@ -122,13 +123,16 @@ def occupation(
         },
         error_degrees_of_freedom=np.inf if found.region is None else per_side**3 - 1,
         style=Style(labels=("mean number per host",)),
+        left_out=kept,
     )
 
 
 def _jackknife(
     found: Hosts, chosen: dict[str, Array], independent: dict[str, Array], per_side: int
-) -> dict[str, Array]:
-    """Return the errors of the means from a jackknife, and those of independent hosts where larger.
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return the errors of the means from a jackknife, and the means with each region left out.
+
+    Where a jackknife is unreliable, errors are not less than those of independent hosts.
 
     Parameters
     ----------
@@ -145,14 +149,16 @@ def _jackknife(
     assert found.number_by_region is not None
     regions = per_side**3
     below = mass_bins.left_out(found.number_by_region)
-    errors = {}
+    errors, kept = {}, {}
     for kind, rows in chosen.items():
         by_region = mass_bins.count_by_region(
             found.of_galaxy[rows], found.region[rows], len(found.bins), regions
         )
-        moved = jackknives.error(mass_bins.ratio(mass_bins.left_out(by_region), below))
+        others = mass_bins.ratio(mass_bins.left_out(by_region), below)
+        moved = jackknives.error(others)
         errors[kind] = mass_bins.safe_jackknife(moved, independent[kind], found.number, regions)
-    return errors
+        kept[f"mean_{kind}"] = mass_bins.reliable_left_out(others, found.number)
+    return errors, kept
 
 
 def _independent(

@@ -51,6 +51,7 @@ def satellite_fraction(
     satellites = mass_bins.count(number[satellite], len(bins))
     fraction = mass_bins.ratio(satellites, counts)
     error, described = mass_bins.mean_error(fraction * (1.0 - fraction), counts), INDEPENDENT
+    kept = {}
     if per_side:
         regions = per_side**3
         region = jackknives.regions(position, galaxies.snapshot.box_size, per_side)
@@ -60,8 +61,9 @@ def satellite_fraction(
             )
             for chosen in (satellite, slice(None))
         )
-        moved = jackknives.error(mass_bins.ratio(above, below))
-        error = mass_bins.safe_jackknife(moved, error, counts, regions)
+        others = mass_bins.ratio(above, below)
+        error = mass_bins.safe_jackknife(jackknives.error(others), error, counts, regions)
+        kept["satellite_fraction"] = mass_bins.reliable_left_out(others, counts)
         described = mass_bins.describe_safe(per_side, "galaxies", INDEPENDENT)
     whole, limits = complete(galaxies, bins)
     return Measurement(
@@ -93,4 +95,5 @@ def satellite_fraction(
         },
         error_degrees_of_freedom=per_side**3 - 1 if per_side else np.inf,
         style=Style(log_y=False),
+        left_out=kept,
     )

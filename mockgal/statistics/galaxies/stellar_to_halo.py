@@ -21,6 +21,7 @@ from .bins import (
     describe_safe,
     left_out,
     ratio,
+    reliable_left_out,
     safe_jackknife,
 )
 from .hosts import BIN_WIDTH, HOST_MASS, mass_definition
@@ -83,8 +84,9 @@ def stellar_to_halo_relation(
     log_mass = np.log10(np.where(starless, 1.0, stellar_mass))
     region = jackknives.regions(position, size, per_side) if per_side else None
     columns, fields = bins.columns("host_mass"), dict(HOST_MASS)
+    kept: dict[str, Array] = {}
     for kind, chosen in zip(KINDS, (galaxies["is_central"], ~galaxies["is_central"]), strict=True):
-        values = _by_bin(
+        values, others = _by_bin(
             number[chosen],
             log_mass[chosen],
             None if region is None else region[chosen],
@@ -92,6 +94,7 @@ def stellar_to_halo_relation(
             per_side,
         )
         columns |= {name.replace("<type>", kind): value for name, value in values.items()}
+        kept |= {name.replace("<type>", kind): value for name, value in others.items()}
         fields |= _fields(kind)
     columns["galaxies"] = count(number, len(bins))
     fields["galaxies"] = Field("", "galaxies in the bin", "galaxies")
@@ -114,6 +117,7 @@ def stellar_to_halo_relation(
         },
         error_degrees_of_freedom=per_side**3 - 1 if per_side else np.inf,
         style=Style(labels=(r"median $M_*$ [$M_\odot/h$]", r"scatter of $\log M_*$ [dex]")),
+        left_out=kept,
     )
 
 
@@ -133,8 +137,11 @@ def _fields(kind: str) -> dict[str, Field]:
 
 def _by_bin(
     number: Array, log_mass: Array, region: Array | None, bins: int, per_side: int
-) -> dict[str, Array]:
-    """Return the columns of one type, shape (bins,)."""
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Return the columns of one type, shape (bins,), and those with each sub-volume left out.
+
+    Percentiles without a sub-volume are those to first order in the fraction of galaxies below.
+    """
     counts = count(number, bins)
     quantile, sparsity = np.full((2, len(PERCENTILES), bins), np.nan)
     deviation = np.full(bins, np.nan)
@@ -149,6 +156,8 @@ def _by_bin(
         if len(values) >= LEAST:
             sparsity[:, i] = [_sparsity(values, p) for p in PERCENTILES]
     median_error, scatter_error = _independent_errors(sparsity, counts)
+    scatter = np.where(counts >= 2, 0.5 * (quantile[2] - quantile[0]), np.nan)
+    kept = {}
     if region is not None:
         regions = per_side**3
         total = left_out(count_by_region(number, region, bins, regions))
@@ -163,18 +172,24 @@ def _by_bin(
                 + 0.5 * left_out(count_by_region(at, region, bins, regions)),
                 total,
             )
-            moved[p] = -fraction * sparsity[p]
-        for error, what in ((median_error, moved[1]), (scatter_error, 0.5 * (moved[2] - moved[0]))):
+            moved[p] = (PERCENTILES[p] - fraction) * sparsity[p]
+        widened = 0.5 * (moved[2] - moved[0])
+        for error, what in ((median_error, moved[1]), (scatter_error, widened)):
             error[:] = safe_jackknife(jackknives.error(what), error, counts, regions)
+        kept = {
+            "<type>_stellar_mass": 10.0 ** (quantile[1] + reliable_left_out(moved[1], counts)),
+            "<type>_scatter": scatter + reliable_left_out(widened, counts),
+        }
     median = 10.0 ** quantile[1]
-    return {
+    columns = {
         "<type>_stellar_mass": median,
         "<type>_stellar_mass_error": math.log(10.0) * median * median_error,
-        "<type>_scatter": np.where(counts >= 2, 0.5 * (quantile[2] - quantile[0]), np.nan),
+        "<type>_scatter": scatter,
         "<type>_scatter_error": scatter_error,
         "<type>_standard_deviation": deviation,
         "<type>s": counts,
     }
+    return columns, kept
 
 
 def _sparsity(values: Array, p: float) -> float:

@@ -34,7 +34,7 @@ from ...fields.sample import check_axis, positions
 from ...system.memory import check_memory
 from ...types import GalaxyCatalog
 from .. import jackknife as jackknives
-from ..galaxies.bins import describe_safe, safe_jackknife
+from ..galaxies.bins import describe_safe, reliable_left_out, safe_jackknife
 from ..result import ERROR, Field, Measurement, Style
 from ..two_samples import shared_rows
 from .counts import PairCounter, pair_counter
@@ -255,13 +255,18 @@ def legendre_weights(mu_bins: int) -> Array:
 
 
 class Found(NamedTuple):
-    """Estimates and errors, shape (n, estimates), the pairs, each once, and what they are of."""
+    """Estimates and errors, shape (n, estimates), the pairs, each once, and what they are of.
+
+    ``left_out``, shape (R, n, estimates), has the estimates with each sub-volume left out; None
+    without a jackknife.
+    """
 
     values: Array
     errors: Array
     pairs: Array
     degrees_of_freedom: float
     settings: dict[str, Any]
+    left_out: Array | None = None
 
 
 def estimate(
@@ -301,8 +306,10 @@ def estimate(
         errors = np.sqrt(each * spread / random**2 @ weights.T**2)
         described = f"{POISSON}; too small for clustered galaxies"
         if others is not None:
-            moved = jackknives.error(others @ weights.T)
-            errors = safe_jackknife(moved, errors, total[:, None] // each, per_side**3)
+            others = others @ weights.T
+            counted = np.broadcast_to(total[:, None] // each, errors.shape)
+            errors = safe_jackknife(jackknives.error(others), errors, counted, per_side**3)
+            others = reliable_left_out(others, counted)
             described = describe_safe(per_side, "pairs", POISSON)
     if ways <= 0:  # RR = 0
         values[:] = errors[:] = np.nan
@@ -321,7 +328,7 @@ def estimate(
         "errors": described,
     }
     freedom = per_side**3 - 1 if per_side else np.inf
-    return Found(values, errors, total // each, freedom, settings)
+    return Found(values, errors, total // each, freedom, settings, others)
 
 
 def _places(galaxies: GalaxyCatalog, line_of_sight: str | None) -> Array:
@@ -388,6 +395,7 @@ def pairs_result(
         columns |= {name: found.values[:, k], name + ERROR: found.errors[:, k]}
         fields |= {name: what, name + ERROR: Field(what.unit, f"standard error of {name}")}
     columns["pairs"] = found.pairs
+    others = found.left_out
     return Measurement(
         statistic,
         columns,
@@ -398,4 +406,7 @@ def pairs_result(
         settings=found.settings,
         error_degrees_of_freedom=found.degrees_of_freedom,
         style=style or Style(),
+        left_out={}
+        if others is None
+        else {name: others[:, :, k] for k, name in enumerate(estimates)},
     )

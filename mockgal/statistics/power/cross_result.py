@@ -88,13 +88,15 @@ def cross_result(
     others = None if left_out is None else multipoles(left_out, modes)
     if fields[0].subtract_shot_noise:
         power, others = noise.subtracted(power, others)
-    coefficient = correlation_coefficient(power)
+    coefficient, kept = correlation_coefficient(power), {}
     if others is None:
         errors = gaussian_cross_errors(whole, waves.modes)
         of_coefficient = gaussian_coefficient_error(whole[:, 0], power[:, 0], waves.modes)
     else:
         errors = jackknives.error(others[:, 1])
-        of_coefficient = jackknives.error(correlation_coefficient(others))
+        kept = {name: others[:, 1, order] for order, name in enumerate(names)}
+        kept[COEFFICIENT] = correlation_coefficient(others)
+        of_coefficient = jackknives.error(kept[COEFFICIENT])
     columns, described = wavenumbers(waves), dict(WAVENUMBERS)
     for order, name in enumerate(names):
         columns |= {name: power[1, order], name + ERROR: errors[order]}
@@ -127,6 +129,7 @@ def cross_result(
             lines=(_SHOT_NOISE[1],) if lines else (),
             apart=(*names[1:], COEFFICIENT),
         ),
+        left_out=kept,
     )
 
 

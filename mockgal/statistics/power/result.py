@@ -209,7 +209,8 @@ def power_result(
     """
     shells, estimates = waves.shells, ESTIMATES[: waves.moments]
     power = multipoles(sums.whole, shells.modes)
-    errors = _errors(field, waves, sums, noise, power)
+    others = _left_out(field, waves, sums, noise)
+    errors = gaussian_errors(power, waves.modes) if others is None else jackknives.error(others)
     columns = wavenumbers(waves)
     fields = dict(WAVENUMBERS)
     noted: dict[str, Any] = {
@@ -249,19 +250,20 @@ def power_result(
             labels=("", r"$P_\ell$ [(Mpc/$h$)$^3$]"),
             apart=ESTIMATES[1:],
         ),
+        left_out={} if others is None else {name: others[:, k] for k, name in enumerate(estimates)},
     )
 
 
-def _errors(
-    field: GriddedField, waves: Waves, sums: ShellSums, noise: ShotNoise | None, power: Array
-) -> Array:
-    """Return the errors of the multipoles ``power``, shot noise included, shape (m, shells)."""
+def _left_out(
+    field: GriddedField, waves: Waves, sums: ShellSums, noise: ShotNoise | None
+) -> Array | None:
+    """Return the multipoles with each sub-volume left out, shape (R, m, shells), if there are."""
     if sums.left_out is None:
-        return gaussian_errors(power, waves.modes)
+        return None
     others = multipoles(sums.left_out, waves.shells.modes)
     if field.subtract_shot_noise and noise is not None and noise.left_out is not None:
         others = others - noise.left_out[:, None, None] * noise.shape
-    return jackknives.error(others)
+    return others
 
 
 def wavenumbers(waves: Waves) -> dict[str, Array]:
