@@ -18,6 +18,7 @@ from .options.shared import (
     changed,
     cutting,
     given,
+    matter_facts,
     options,
     overwriting,
     reading,
@@ -190,6 +191,7 @@ _second_sample = option_group(
     overwriting,
 )
 @reading
+@matter_facts("--cross-matter")
 def measure(
     path: str,
     statistics: tuple[str, ...],

@@ -236,6 +236,18 @@ def _samples(
         raise UsageError(
             "--cross-matter", f"{matter}, beside --cross {cross}", "one of them", "leave one out"
         )
+    facts = {key: options[key] for key in options if key.startswith("matter_")}
+    apart = matter is not None and sim is not None
+    apart = apart and os.path.realpath(sim) != os.path.realpath(matter)  # type: ignore[arg-type]
+    if facts and not apart:
+        flag = "--" + next(iter(facts)).replace("_", "-")
+        raise UsageError(
+            flag,
+            "no file of matter beside a simulation",
+            "--sim SIM --cross-matter FILE, about which it states a fact",
+            f"leave {flag} out, or give both",
+        )
+    options = {key: value for key, value in options.items() if key not in facts}
     of_mocks = {key: options[key] for key in options if key == "changed_by_hand"}
     of_simulations = {key: options[key] for key in options if key not in of_mocks}
     own, kept = is_catalogue(path), dict(options)
@@ -249,9 +261,9 @@ def _samples(
         return looked, look(cross, cuts=cuts, **(of_mocks if other else of_simulations)).galaxies
     if matter is None:
         return looked, None
-    if sim is None or os.path.realpath(sim) == os.path.realpath(matter):
+    if not apart:
         return looked, read(matter, **of_simulations)
-    return looked, read(sim, matter=matter, **of_simulations)
+    return looked, read(sim, matter=matter, **of_simulations, **facts)
 
 
 def _refusal(name: str, error: Exception) -> MockgalError:

@@ -76,6 +76,29 @@ def test_galaxies_with_the_matter_of_their_simulation(
     assert facts["settings"]["shared_objects"] == 0
 
 
+def test_matter_in_a_file_that_does_not_say_what_it_is(
+    mockgal_command, mocks, demo_bundle, tmp_path
+):
+    mockgal.field(demo_bundle, tmp_path / "field.hdf5", grid_size=32, subhalos=False)
+    values = mockgal.read(demo_bundle, matter=tmp_path / "field.hdf5").field.read_slab(0, 32)
+    np.save(tmp_path / "delta.npy", values / values.mean() - 1)
+    arguments = (
+        *("measure", mocks / "all.fits", "--sim", demo_bundle, "--statistic", "cross_power"),
+        *("--jackknife", 0, "--no-plots"),
+    )
+    facts = ("--matter-kind", "delta", "--matter-assignment", "CIC", "--matter-origin", "corner")
+    for name, own, out in (("field.hdf5", (), "one"), ("delta.npy", facts, "two")):
+        result = mockgal_command(*arguments, "--cross-matter", name, *own, "--out", out)
+        assert result.returncode == 0, result.stderr
+    one, two = (
+        mockgal.read_measurement(tmp_path / f"{n}/cross_power.ecsv") for n in ("one", "two")
+    )
+    assert two["cross_power"] == pytest.approx(one["cross_power"], rel=1e-5)
+    result = mockgal_command(*arguments, *facts, "--out", "three")
+    assert result.returncode == 2
+    assert "--cross-matter FILE" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -328,31 +328,36 @@ reading = options(
 )
 
 
-about_matter = option_group(
-    "What the --matter file does not state",
-    option(
-        "--matter-kind",
-        type=click.Choice(list(GRID_KINDS)),
-        help="What the values of a density grid are: counts of particles, mass in Msun/h, or the "
-        "density contrast.",
-    ),
-    option(
-        "--matter-assignment",
-        type=click.Choice(["NGP", "CIC", "TSC", "PCS"]),
-        help="Scheme that put the mass on the density grid.",
-    ),
-    option(
-        "--matter-origin",
-        type=click.Choice(["corner", "centre"]),
-        help="Point of the first voxel that lies at the origin of the box: its corner, or its "
-        "centre, as in grids of Pylians and nbodykit.",
-    ),
-    option(
-        "--matter-dataset",
-        metavar="NAME",
-        help="Dataset or block of the density grid, if the file has several.",
-    ),
-)
+def matter_facts(flag: str) -> Decorator:
+    """Return the options with facts about matter that its file, given with ``flag``, lacks."""
+    return option_group(
+        f"What the {flag} file does not state",
+        option(
+            "--matter-kind",
+            type=click.Choice(list(GRID_KINDS)),
+            help="What the values of a density grid are: counts of particles, mass in Msun/h, or "
+            "the density contrast.",
+        ),
+        option(
+            "--matter-assignment",
+            type=click.Choice(["NGP", "CIC", "TSC", "PCS"]),
+            help="Scheme that put the mass on the density grid.",
+        ),
+        option(
+            "--matter-origin",
+            type=click.Choice(["corner", "centre"]),
+            help="Point of the first voxel that lies at the origin of the box: its corner, or its "
+            "centre, as in grids of Pylians and nbodykit.",
+        ),
+        option(
+            "--matter-dataset",
+            metavar="NAME",
+            help="Dataset or block of the density grid, if the file has several.",
+        ),
+    )
+
+
+about_matter = matter_facts("--matter")
 
 
 def matter_option(help: str) -> Decorator:
