@@ -323,9 +323,10 @@ def declared_with(own: Iterable[Column], where: str) -> Mapping[str, Column]:
 
 def _check_column(column: Column, where: str) -> None:
     """Raise if a column could not be stored in a file, or not be named in a cut."""
-    fix = "correct the column that the painter provides"
+    fix = "correct the declaration of the column"
     if not (isinstance(column.name, str) and _NAME.fullmatch(column.name)):
-        raise BadValueError(where, "a name", "a-z, 0-9 and _, at most 63 of them", fix)
+        found = f"the name {shown(column.name)}"
+        raise BadValueError(where, found, "a-z, 0-9 and _, at most 63 of them", fix)
     if column.dtype not in FITS_CODES or column.shape != ():
         found = f"type and shape {shown((column.dtype, column.shape))}"
         raise BadValueError(where, found, f"one of {', '.join(FITS_CODES)}, and shape ()", fix)
@@ -374,7 +375,9 @@ def frozen_columns(
                 f"{what} column {name}",
                 "a column that is not declared",
                 "one of " + ", ".join(declared),
-                "declare it in mockgal/columns.py, or among what a painter provides",
+                "give its Column to with_columns, or list it in what a painter provides"
+                if what == "galaxy"
+                else "halos have no others: take them into the mock (bring-your-own-columns.md)",
             )
         array, kind = np.asarray(values), np.dtype(declared[name].dtype).newbyteorder("=")
         if kind.kind == "i" and array.dtype.kind != "i" and array.ndim == 1:

@@ -371,9 +371,21 @@ class GalaxyCatalog(Shown):
             return taken
         return taken.with_completeness(self.completeness.lacking(BY_ROWS))
 
-    def with_columns(self, **columns: Array) -> GalaxyCatalog:
-        """Return the catalogue with columns added or replaced, in the order of its rows."""
-        return replace(self, columns={**self.columns, **columns})
+    def with_columns(self, *declared: Column, **columns: Array) -> GalaxyCatalog:
+        """Return the catalogue with columns added or replaced, in the order of its rows.
+
+        Parameters
+        ----------
+        *declared : Column
+            Declarations of columns that are not among mockgal's: cuts, writers and readers know
+            them from then on.
+        **columns : ndarray, shape (n,)
+            By name, in internal units.
+        """
+        known = {column.name: column for column in (*self.plugin_columns, *declared)}
+        return replace(
+            self, columns={**self.columns, **columns}, plugin_columns=tuple(known.values())
+        )
 
     def with_completeness(self, completeness: Completeness) -> GalaxyCatalog:
         """Return the catalogue with its statement of completeness replaced or removed."""

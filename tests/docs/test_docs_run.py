@@ -183,7 +183,16 @@ def table_of_halos(folder):
     Table({**columns, "m200c": table["m200c"], "mvir": table["mvir"]}).write(folder / "halos.csv")
 
 
+def table_with_further_columns(folder):
+    table_of_halos(folder)
+    table, draw = Table.read(folder / "halos.csv"), np.random.default_rng(1)
+    table["vpeak"] = 200 * (table["mvir"] / 1e12) ** (1 / 3) * draw.lognormal(0, 0.1, len(table))
+    table["formation_redshift"] = draw.uniform(0.2, 3.0, len(table))
+    table.write(folder / "halos.csv", overwrite=True)
+
+
 OF_PAGES = {
+    "bring-your-own-columns.md": [table_with_further_columns],
     "README.md": [bundle_of_the_demo("output/groups_002")],
     "first-mock.md": [],
     "calibrate-the-hod.md": [
