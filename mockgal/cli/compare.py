@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import cloup
 from cloup import option, option_group
 
 from ..errors import UsageError
+from ..options import options_of
+from ..painters.hod.options import HODOptions
 from .command import Command, Outcome
 from .options.shared import (
     Listed,
@@ -19,7 +22,7 @@ from .options.shared import (
     reading,
     sim_option,
 )
-from .options.values import FOLDER, PATH, WHOLE, Value
+from .options.values import FOLDER, PATH, WHOLE, Value, value_of
 from .screen.streams import progress_bar
 
 if TYPE_CHECKING:
@@ -29,11 +32,20 @@ if TYPE_CHECKING:
 
 def _keys() -> list[str]:
     """Return the keys of what can be measured."""
-    from ..reports.comparison.statistics import WANTED
+    from ..reports.comparison.statistics import KEYS
 
-    return [wanted.key for wanted in WANTED]
+    return list(KEYS)
 
 
+def _baselines() -> tuple[str, ...]:
+    """Return the names of the baselines."""
+    from ..tasks.comparison.baselines import BASELINES
+
+    return BASELINES
+
+
+_BASELINE = Value("name", names=_baselines)
+_CALIBRATION = value_of(options_of(HODOptions)["calibration"])
 _MOCK = Value("name=path", "file")
 _STATISTICS = Value("names", names=_keys, several=True)
 
@@ -51,7 +63,6 @@ _STATISTICS = Value("names", names=_keys, several=True)
         "--mock",
         "mocks",
         type=_MOCK,
-        required=True,
         multiple=True,
         help="A mock and its name on the page, such as cnn=mock.fits. May be repeated.",
     ),
@@ -68,6 +79,25 @@ _STATISTICS = Value("names", names=_keys, several=True)
         help="Compare catalogues of different samples, boxes, redshifts, cosmologies or "
         "definitions. The page says how they differ.",
     ),
+)
+@option_group(
+    "Baselines, painted on the simulation",
+    option(
+        "--baseline",
+        "baselines",
+        cls=Listed,
+        type=_BASELINE,
+        multiple=True,
+        names=_baselines,
+        help="Simple painter to compare with: {names}. May be repeated.",
+    ),
+    option(
+        "--baseline-calibration",
+        type=_CALIBRATION,
+        help="Calibration of vmax-hod: a name or an .ecsv file (default: the one that comes with "
+        "mockgal and is valid for the simulation).",
+    ),
+    option("--seed", type=WHOLE, help="Seed of the baselines (default: a fixed number; recorded)."),
 )
 @option_group(
     "What to measure",
@@ -144,8 +174,11 @@ def compare(
     Truth and mocks are measured in the same way: clustering and voxels of the stellar-mass field,
     the mass function, the relation to halos, and correlation functions.
     """
+    from ..recipe import DEFAULT_SEED
     from ..tasks.comparison.compare import compare as compare_all
 
+    if options["seed"] is None and options["baselines"]:
+        options["seed"] = DEFAULT_SEED
     names = [name.strip() for text in statistics for name in text.split(",") if name.strip()]
     with progress_bar() as progress:
         comparison = compare_all(
@@ -203,8 +236,9 @@ def _verdict(one: Verdict) -> str:
     if not one.bins:
         return f"{one.verdict} ({one.note})"
     return (
-        f"{one.verdict} (bar {one.bar:.0%}, largest deviation {one.deviation:+.1%} +- "
-        f"{one.error:.1%}, smallest detectable {one.least_detectable:.1%})"
+        f"{one.verdict} (bar {one.bar:.0%}, largest deviation {one.deviation:+.1%}"
+        + (f" +- {one.error:.1%}" if math.isfinite(one.error) else "")
+        + f", smallest detectable {one.least_detectable:.1%})"
     )
 
 

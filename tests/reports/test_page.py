@@ -31,7 +31,7 @@ def report(tmp_path_factory):
             sim=sim,
             out=out,
             cuts=["stellar_mass > 8e9 Msun/h"],
-            statistics=["mass_function"],
+            statistics=["mass_function", "pit"],
             notes=["read <b>this</b> & think"],
         )
 
@@ -100,7 +100,7 @@ def test_it_needs_no_network(text):
 
 def test_alternative_texts_say_what_is_seen(text):
     pictures = all_of(parsed(text), "img")
-    assert len(pictures) == 6  # five maps and a figure
+    assert len(pictures) == 7  # five maps and two figures
     for picture in pictures:
         assert len(picture.get("alt")) > 60
         assert re.search(r"\d", picture.get("alt"))
@@ -119,6 +119,37 @@ def test_it_says_what_must_be_known(report, text):
     assert report.notes[0] == "read <b>this</b> & think"
     assert "not recorded" in text
     assert "no power" in text
+
+
+def test_laws_have_a_section_which_says_in_one_line_where_there_is_none(report, text):
+    def section_of(page_text):
+        sections = {e.get("id"): words(e) for e in all_of(parsed(page_text), "section")}
+        return sections.get("pit", "")
+
+    assert "histogram is flat at 1" in section_of(text)
+    assert re.search(r"hod: \d+ subhalos, \d+ of them luminous", section_of(text))
+    assert "no law was held against" not in section_of(text)
+    hod = {"mass_function": report.measurements["hod"]["mass_function"]}
+    without = replace(
+        report,
+        measurements={**report.measurements, "hod": hod},
+        without_law={"hod": "it was painted <without> a draw"},
+    )
+    said = section_of(page(without, Pictures()))
+    assert said.endswith(
+        "hod: no law was held against the truth, as it was painted <without> a draw."
+    )
+    unasked = replace(without, without_law={})
+    assert not section_of(page(unasked, Pictures()))
+
+
+def test_it_says_what_errors_of_ratios_are(report, text):
+    assert "from the jackknife of the ratio" in text
+    bare = {
+        name: {"mass_function": replace(own["mass_function"], left_out={})}
+        for name, own in report.measurements.items()
+    }
+    assert "as if the two were independent" in page(replace(report, measurements=bare), Pictures())
 
 
 def test_texts_from_files_stay_texts(report):
@@ -160,6 +191,7 @@ def test_tables_are_there_with_units(report):
     assert {path.name for path in folder.iterdir()} == {
         *("verdicts.ecsv", "costs.ecsv", "catalogues.ecsv"),
         *(f"{name}-mass_function.ecsv" for name in ("truth", "matched", "hod")),
+        "hod-pit.ecsv",
     }
     again = mockgal.read_measurement(folder / "hod-mass_function.ecsv")
     own = report.measurements["hod"]["mass_function"]

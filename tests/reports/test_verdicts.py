@@ -49,6 +49,37 @@ def test_the_error_of_a_ratio_is_that_of_many_draws():
     assert found.error[0] == pytest.approx(np.std(m / t), rel=0.02)
 
 
+def with_left_out(values, left_out):
+    whole = power(values, np.sqrt(values), low=np.arange(len(values)) + 1.0, dof=26)
+    return replace(whole, left_out={"power": left_out})
+
+
+def test_the_error_of_a_ratio_does_not_count_the_structure_that_both_share():
+    """A thousand boxes of 27 sub-volumes, each a bin: counts that follow one density."""
+    rng = np.random.default_rng(3)
+    density = rng.lognormal(0.0, 0.5, (27, 1000))
+    truth, mock = (rng.poisson(400 * density) for _ in range(2))
+    other = rng.poisson(400 * rng.lognormal(0.0, 0.5, density.shape))
+    one, two, three = (
+        with_left_out(n.sum(axis=0).astype(float), n.sum(axis=0) - n) for n in (truth, mock, other)
+    )
+    for numerator, expected in ((two, 0.0136), (three, 0.139)):
+        found = ratio(numerator, one, "power")
+        assert found.paired.all()
+        assert np.std(found.value) == pytest.approx(expected, rel=0.1)
+        assert np.median(found.error) == pytest.approx(np.std(found.value), rel=0.12)
+    apart = ratio(replace(two, left_out={}), one, "power")
+    assert not apart.paired.any()
+
+
+def test_bins_with_too_little_for_a_jackknife_fall_back():
+    left_out = np.array([[1.0, np.nan, 3.0], [1.1, np.nan, 3.0]])
+    one, two = with_left_out([1.0, 2.0, 3.0], left_out), with_left_out([1.0, 2.0, 3.0], left_out**2)
+    found = ratio(two, one, "power")
+    assert found.paired.tolist() == [True, False, False]  # the last does not vary
+    assert found.error[1] == pytest.approx(np.hypot(np.sqrt(2) / 2, np.sqrt(2) / 2))
+
+
 def test_an_empty_mock_has_a_ratio_of_zero_with_an_error_and_an_empty_truth_has_none():
     found = ratio(power([0, 1, 1], [0.1] * 3), power([1, 0, 1], [0.1] * 3), "power")
     assert found.value[0] == 0.0
@@ -73,7 +104,7 @@ def test_verdicts(value, error, verdict):
     assert low.deviation == pytest.approx(value - 1.0)
     assert low.least_detectable == pytest.approx(error * (1.959964 + 0.841621))
     assert (high.reach, high.verdict) == ("k from 10 to 30 h/Mpc", WITHIN)
-    assert {one.verdict for one in rest} == {NOT_MEASURED}
+    assert not rest
     assert low.bins_that_differ == (abs(value - 1) > 1.96 * error)
 
 
@@ -109,3 +140,22 @@ def test_bins_where_the_truth_is_not_complete_do_not_count():
     (found,) = [v for v in verdicts({"truth": truth, "a": mock}) if v.bins]
     assert (found.verdict, found.bins) == (WITHIN, 1)
     assert "1 bin left out" in found.note
+
+
+def test_laws_are_judged_by_their_distance_from_a_flat_distribution():
+    def pit(statistic, least, p_value):
+        test = {
+            "statistic": statistic,
+            "smallest_detectable_distance": least,
+            "p_value": p_value,
+        }
+        settings = {"kolmogorov_smirnov": {"all": test}}
+        return {"pit": replace(power([1.0] * 3, [0.1] * 3), settings=settings)}
+
+    measured = {"a": pit(0.03, 0.01, 1e-3), "b": pit(0.3, 0.02, 1e-9), "c": pit(0.3, 0.2, 0.01)}
+    found = verdicts({"truth": {}, "d": {}, **measured}, {"d": "nobody knows"})
+    judged = {one.catalogue: one for one in found}
+    assert [judged[name].verdict for name in "abcd"] == [WITHIN, OUTSIDE, NO_POWER, NOT_MEASURED]
+    assert judged["b"].deviation == 0.3
+    assert judged["c"].bins_that_differ == 1
+    assert judged["d"].note == "nobody knows"

@@ -9,7 +9,10 @@ import pytest
 
 import mockgal
 from mockgal.errors import MockgalError, UsageError, listening
+from mockgal.laws.distribution import cdf
+from mockgal.painters.choose import make_painter
 from mockgal.tasks.comparison.region import maps_of, region_of
+from mockgal.tasks.comparison.twins import matched
 from mockgal.writers.provenance import sidecar_path, write_sidecar
 
 DEMO = Path(__file__).parents[2] / "catalogs/demo"
@@ -136,6 +139,142 @@ def test_runs_that_are_no_twins_have_no_second_truth(sim, hydro, mock):
     found = compare(hydro, {"a": mock}, sim=other, cuts=CUT)
     assert "matched" not in found.catalogues
     assert any("no second truth" in note for note in found.notes)
+
+
+class TestLaws:
+    """The law that a mock was drawn from, predicted again and held against the truth."""
+
+    def compared(self, hydro, mocks, sim, **options):
+        return compare(hydro, mocks, sim=sim, cuts=CUT, statistics=["pit"], **options)
+
+    def test_of_files_and_objects_it_is_that_of_the_painter(self, hydro, sim, mock, tmp_path):
+        mockgal.write(mockgal.select(mock, "stellar_mass > 3e9 Msun/h"), tmp_path / "a.fits")
+        found = self.compared(hydro, {"a": tmp_path / "a.fits", "b": mock}, sim)
+        assert not found.without_law
+        one, two = (found.measurements[name]["pit"] for name in "ab")
+        assert one["density"].tolist() == two["density"].tolist()
+        assert one["subhalos"].sum() + one.settings["subhalos_without_a_law"] == len(sim.halos)
+        with listening(quiet=True):
+            law = make_painter("hod", {}).predict(sim)
+        twins, _ = matched(hydro, sim)
+        assert twins.dark.halos["halo_id"].tolist() == sim.halos["halo_id"].tolist()
+        rows = np.flatnonzero((law.p_luminous > 0) & (twins.stellar_mass >= 10.0**law.floor))
+        value = cdf(law.take(rows), np.log10(twins.stellar_mass[rows]))
+        assert one["luminous"].tolist() == np.histogram(value, 20, (0, 1))[0].tolist()
+        verdicts = [v for v in found.verdicts if v.catalogue == "a"]
+        assert [v.reach for v in verdicts] == ["all subhalos", "luminous subhalos"]
+
+    @pytest.mark.parametrize(
+        ("case", "because"),
+        [
+            ("no simulation", "--sim"),
+            ("another seed", "are other ones"),
+            ("a lost calibration", "could not predict again"),
+            ("no draw", "without a draw"),
+            ("by rank alone", "without scatter"),
+            ("of other halos", "not painted on the halos"),
+            ("a mock as truth", "not matched"),
+        ],
+    )
+    def test_otherwise_the_page_says_why_not(self, hydro, sim, mock, case, because):
+        painter = mock.provenance["painter"]
+        truth, scene, own = hydro, sim, mock
+        if case == "no simulation":
+            scene = None
+        elif case == "another seed":
+            own = mock.with_provenance(seed=2)
+        elif case == "a lost calibration":
+            own = mock.with_provenance(painter={**painter, "calibration": "lost.ecsv"})
+        elif case == "no draw":
+            own = mock.with_provenance(painter={**painter, "deterministic": True})
+        elif case == "by rank alone":
+            with listening(quiet=True):
+                own = mockgal.paint(sim, "hod", seed=1, rank_by="vmax", rank_correlation=1.0)
+        elif case == "of other halos":
+            simulation = {**mock.provenance["simulation"], "halo_digest": "0"}
+            own = mock.with_provenance(simulation=simulation)
+        else:
+            truth = mock
+        found = self.compared(truth, {"a": own}, scene)
+        assert because in found.without_law["a"]
+        (verdict,) = found.verdicts
+        assert (verdict.verdict, verdict.note) == ("not measured", found.without_law["a"])
+
+    def test_they_are_left_out_where_other_statistics_are_asked_for(self, hydro, sim, mock):
+        found = compare(hydro, {"a": mock}, sim=sim, cuts=CUT)
+        assert not found.without_law
+        assert "pit" not in found.measurements["a"]
+
+
+@pytest.fixture(scope="module")
+def found(hydro, sim, mock):
+    names = ["vmax-hod", "abundance-matching", "features-only"]
+    statistics = ["mass_function", "pit"]
+    return compare(
+        hydro, {"a": mock}, sim=sim, cuts=CUT, statistics=statistics, baselines=names, seed=1
+    )
+
+
+class TestBaselines:
+    """Painters that are made for a comparison, on request."""
+
+    def test_abundance_matching_has_the_masses_of_the_truth_in_the_order_of_vmax(self, found):
+        own, truth = found.catalogues["abundance-matching"], found.truth
+        masses = [np.sort(one["stellar_mass"].astype(float)) for one in (own, truth)]
+        assert masses[0] == pytest.approx(masses[1], rel=1e-6)
+        order = np.argsort(own["vmax"])
+        assert np.all(np.diff(own["stellar_mass"][order]) >= 0)
+        assert any("no test" in note for note in found.notes)
+        assert "one stellar mass for each rank" in found.without_law["abundance-matching"]
+
+    def test_the_ranked_hod_is_what_build_paints(self, found, sim):
+        with listening(quiet=True):
+            own = mockgal.paint(sim, "hod", seed=1, rank_by="vmax", rank_correlation=1.0)
+        assert found.catalogues["vmax-hod"].digest() == mockgal.select(own, *CUT).digest()
+
+    def test_the_network_predicts_what_it_has_not_seen(self, found, sim):
+        pit = found.measurements["features-only"]["pit"]
+        test = pit.settings["kolmogorov_smirnov"]["all"]
+        assert test["p_value"] > 0.01  # calibrated, out of sample
+        own, second = found.catalogues["features-only"], found.catalogues["matched"]
+        shared, one, two = np.intersect1d(
+            own["galaxy_id"], second["galaxy_id"], return_indices=True
+        )
+        assert len(shared) > 120
+        logs = [np.log10(own["stellar_mass"][one]), np.log10(second["stellar_mass"][two])]
+        assert np.corrcoef(logs)[0, 1] > 0.6
+        assert any("no galaxy is predicted by a network" in note for note in found.notes)
+
+    def test_their_costs_and_names_are_on_the_page(self, found):
+        assert found.mocks == ("a", "vmax-hod", "abundance-matching", "features-only")
+        for name in found.mocks[1:]:
+            assert found.costs[name].cpu_seconds >= 0
+            assert found.sources[name] == "painted within this comparison"
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"baselines": ["sham"]}, "abundance-matching"),
+            ({"baselines": ["vmax-hod"], "seed": None}, "seed=1"),
+            ({"baselines": ["vmax-hod"], "sim": None}, "--sim"),
+            ({"mocks": {"vmax-hod": "a.fits"}, "baselines": ["vmax-hod"]}, "rename"),
+            ({"baseline_calibration": "gadget4-z0.00"}, "leave it out"),
+            ({"mocks": {}}, "no mocks"),
+        ],
+    )
+    def test_what_cannot_be_painted_is_refused(self, hydro, sim, mock, options, message):
+        options = {"sim": sim, "seed": 1, "mocks": {"a": mock}, "cuts": CUT, **options}
+        with pytest.raises(UsageError, match=message):
+            compare(hydro, options.pop("mocks"), **options)
+
+    def test_what_the_simulation_lacks_is_said(self, hydro, sim, mock):
+        columns = {name: values for name, values in sim.halos.columns.items() if name != "vmax"}
+        bare = replace(sim, halos=replace(sim.halos, columns=columns))
+        for name in ("abundance-matching", "features-only"):
+            with pytest.raises(MockgalError, match="no vmax"):
+                compare(hydro, {"a": mock}, sim=bare, cuts=CUT, baselines=[name], seed=1)
+        with pytest.raises(MockgalError, match="matched"):
+            compare(mock, {"a": mock}, sim=sim, cuts=CUT, baselines=["features-only"], seed=1)
 
 
 def test_costs_come_from_the_record_of_the_same_content(tmp_path, mock, hydro):

@@ -86,7 +86,8 @@ class Comparison(Shown):
     sources : mapping of str to str
         Where each catalogue comes from.
     measurements : mapping of str to mapping of str to Measurement
-        By catalogue, then by key (`mockgal.reports.comparison.statistics.WANTED`).
+        By catalogue, then by key (`mockgal.reports.comparison.statistics.KEYS`); ``"pit"`` of mocks
+        alone.
     verdicts : tuple of Verdict
     costs : mapping of str to Cost
         Of the truth and of each mock.
@@ -95,6 +96,8 @@ class Comparison(Shown):
         What a reader has to know: differences, what painters learnt from, shot noise.
     not_measured : mapping of str to str
         Why, by key of the statistic.
+    without_law : mapping of str to str
+        Why the law of a mock's painter was not held against the truth, by mock: ends of sentences.
     title : str
     wrote : tuple of Path
         Files of the report: the page first.
@@ -115,13 +118,14 @@ class Comparison(Shown):
     maps: Maps
     notes: tuple[str, ...] = ()
     not_measured: Mapping[str, str] = field(default_factory=dict)
+    without_law: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
     wrote: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         inner = {name: MappingProxyType(dict(own)) for name, own in self.measurements.items()}
         object.__setattr__(self, "measurements", MappingProxyType(inner))
-        for name in ("catalogues", "sources", "costs", "not_measured"):
+        for name in ("catalogues", "sources", "costs", "not_measured", "without_law"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     @property

@@ -39,6 +39,8 @@ WANTED = (
     Wanted("wp_real", "wp", {"line_of_sight": "z"}, at_rest=True),
     Wanted("wp_redshift", "wp", {"line_of_sight": "z"}),
 )
+PIT_KEY = "pit"  # of the painters' laws: of mocks alone, in a figure of its own
+KEYS = (*(wanted.key for wanted in WANTED), PIT_KEY)
 FIELD, GALAXIES, CLUSTERING = "field", "galaxies", "clustering"
 PANELS = (
     Panel("power", "power", "power", "Power spectrum of stellar mass", FIELD),

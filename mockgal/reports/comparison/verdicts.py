@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,11 +17,13 @@ from numpy.typing import NDArray
 
 from ...statistics.result import SIGNIFICANCE, Measurement
 from .ratio import Ratio, ratio
+from .statistics import PIT_KEY
 
 Array = NDArray[Any]
 Measurements = Mapping[str, Mapping[str, Measurement]]
 
 WITHIN, OUTSIDE, NO_POWER, NOT_MEASURED = "within", "outside", "no power", "not measured"
+_NONE: Mapping[str, str] = MappingProxyType({})
 TRUTH, MATCHED = "truth", "matched"  # names of catalogues that are no mocks
 
 
@@ -47,7 +50,6 @@ BARS = (
 )
 PIT = "calibration of the predicted scatter (PIT)"
 PIT_BAR = 0.05  # largest distance between distribution functions
-_WITHOUT_PREDICTION = "a mock holds galaxies that were drawn, not the law that they were drawn from"
 
 
 @dataclass(frozen=True)
@@ -93,13 +95,17 @@ class Verdict:
         return SIGNIFICANCE * self.bins
 
 
-def verdicts(measurements: Measurements) -> tuple[Verdict, ...]:
+def verdicts(
+    measurements: Measurements, without_law: Mapping[str, str] = _NONE
+) -> tuple[Verdict, ...]:
     """Return the verdict on each catalogue but the truth for each bar whose statistic is measured.
 
     Parameters
     ----------
     measurements : mapping of str to mapping of str to Measurement
         By catalogue (`TRUTH` among them) and key.
+    without_law : mapping of str to str
+        Why the law of a mock's painter is not known, by catalogue.
     """
     truth = measurements[TRUTH]
     judged = []
@@ -107,11 +113,39 @@ def verdicts(measurements: Measurements) -> tuple[Verdict, ...]:
         for name, own in measurements.items():
             if name != TRUTH and bar.wanted in own and bar.wanted in truth:
                 judged.append(_judge(bar, name, own[bar.wanted], truth[bar.wanted]))
-    for name in measurements:
-        if name not in (TRUTH, MATCHED):
-            no_law = (name, PIT, "luminous subhalos", PIT_BAR, NOT_MEASURED)
-            judged.append(Verdict(*no_law, note=_WITHOUT_PREDICTION))
+    for name, own in measurements.items():
+        if PIT_KEY in own:
+            judged += _calibrated(name, own[PIT_KEY])
+        elif name in without_law:
+            no_law = (name, PIT, "all subhalos", PIT_BAR, NOT_MEASURED)
+            judged.append(Verdict(*no_law, note=without_law[name]))
     return tuple(judged)
+
+
+def _calibrated(name: str, pit: Measurement) -> list[Verdict]:
+    """Return the verdicts on a law, of all subhalos and of luminous ones.
+
+    The deviation is the distance of Kolmogorov and Smirnov, and the test counts as one bin.
+    """
+    judged = []
+    for whose, test in pit.settings["kolmogorov_smirnov"].items():
+        distance, least = test["statistic"], test["smallest_detectable_distance"]
+        verdict = NO_POWER
+        if least <= PIT_BAR:
+            verdict = WITHIN if distance <= PIT_BAR else OUTSIDE
+        judged.append(
+            Verdict(
+                *(name, PIT, f"{whose} subhalos", PIT_BAR, verdict),
+                bins=1,
+                bins_with_power=int(least <= PIT_BAR),
+                bins_that_differ=int(test["p_value"] < SIGNIFICANCE),
+                deviation=distance,
+                least_detectable=least,
+                median_detectable=least,
+                note=f"largest distance between distributions; p = {test['p_value']:.2g}",
+            )
+        )
+    return judged
 
 
 def _judge(bar: Bar, name: str, mock: Measurement, truth: Measurement) -> Verdict:

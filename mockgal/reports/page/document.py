@@ -11,13 +11,16 @@ import hashlib
 from collections.abc import Mapping
 from html import escape
 
+import numpy as np
+
 from ... import __version__
 from ...errors import printable
-from ..comparison.ratio import INDEPENDENT
+from ..comparison.ratio import BOTH, INDEPENDENT, PAIRED, ratio
 from ..comparison.result import Comparison
 from ..comparison.statistics import CLUSTERING, FIELD, GALAXIES, PANELS, Panel
 from ..comparison.verdicts import TRUTH
 from . import maps as of_maps
+from . import pit
 from .looks import shown
 from .style import CSS, SCRIPT
 from .tables import catalogue_table, cost_table, definitions, verdict_table
@@ -72,9 +75,10 @@ def page(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
             "<main>",
             _notes(comparison),
             f'<section id="verdicts">\n<h2>Verdicts</h2>\n{verdict_table(comparison).to_html()}\n'
-            f"{_how_to_read()}\n</section>",
+            f"{_how_to_read(comparison)}\n</section>",
             _maps(comparison, pictures),
             *(_section(comparison, name, pictures) for name in SECTIONS),
+            pit.section(comparison, _of_laws(comparison, pictures)),
             f'<section id="cost">\n<h2>Cost</h2>\n{cost_table(comparison).to_html()}\n</section>',
             f'<section id="catalogues">\n<h2>Catalogues</h2>\n'
             f"{catalogue_table(comparison).to_html()}\n</section>",
@@ -129,6 +133,8 @@ def _contents(comparison: Comparison) -> str:
     entries = {"verdicts": "Verdicts", "maps": "Maps"} | {
         name: title for name, title in SECTIONS.items() if _panels(comparison, name)
     }
+    if pit.names_of(comparison) or comparison.without_law:
+        entries[pit.NAME] = pit.TITLE
     entries |= {"cost": "Cost", "catalogues": "Catalogues", "measured": "How it was measured"}
     items = "".join(
         f'<li><a href="#{name}">{_text(title)}</a></li>' for name, title in entries.items()
@@ -146,13 +152,34 @@ def _notes(comparison: Comparison) -> str:
     return f'<aside class="note" aria-label="To know before reading">\n{items}\n</aside>'
 
 
-def _how_to_read() -> str:
+def _how_to_read(comparison: Comparison) -> str:
     return (
-        f"<p>{_text(INDEPENDENT)} The smallest detectable deviation is the one that a two-sided "
-        "test at 5% significance finds with a probability of 80%. A bin has power where it is not "
-        "above the bar, and only such bins decide; with none, the verdict is "
+        f"<p>{_text(_errors(comparison))} The smallest detectable deviation is the one that a "
+        "two-sided test at 5% significance finds with a probability of 80%. A bin has power where "
+        "it is not above the bar, and only such bins decide; with none, the verdict is "
         '<span class="no-power">no power</span>, whatever the deviation.</p>'
     )
+
+
+def _errors(comparison: Comparison) -> str:
+    """Return what the errors of ratios are."""
+    measured = comparison.measurements
+    paired = [
+        ratio(own[panel.key], measured[TRUTH][panel.key], panel.estimate)
+        for name, own in measured.items()
+        for panel in PANELS
+        if name != TRUTH and panel.key in own
+    ]
+    of_ratio = [found.paired[np.isfinite(found.error)] for found in paired]
+    if not any(some.any() for some in of_ratio):
+        return INDEPENDENT
+    return PAIRED if all(some.all() for some in of_ratio) else BOTH
+
+
+def _of_laws(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
+    if not pit.names_of(comparison):
+        return ""
+    return _picture(pictures[pit.NAME], pit.described(comparison))
 
 
 def _maps(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:

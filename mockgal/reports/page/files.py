@@ -16,6 +16,7 @@ from ..comparison.result import Comparison
 from ..comparison.statistics import PANELS
 from ..comparison.verdicts import TRUTH
 from ..figures import save_figure
+from . import pit
 from .curves import curve
 from .document import GENERATOR, MAP, ONE, map_file, page
 from .figure_one import figure_one
@@ -99,6 +100,8 @@ def _figures(comparison: Comparison) -> Iterator[tuple[str, Callable[[], Figure]
     for panel in PANELS:
         if panel.key in comparison.measurements[TRUTH]:
             yield panel.name, partial(curve, comparison, panel)
+    if pit.names_of(comparison):
+        yield pit.NAME, partial(pit.pit_figure, comparison)
 
 
 def _save(figure: Figure, path: Path, *, pdf: bool) -> None:

@@ -70,7 +70,8 @@ class Table(NamedTuple):
             attributes, text = _cell(values[column.name], column)
             other, form = column.beside
             if other and text != _UNKNOWN:
-                text = form.format(text, _cell(values[other], columns[other])[1])
+                second = _cell(values[other], columns[other])[1]
+                text = form.format(text, second) if second != _UNKNOWN else text
             tag = 'th scope="row"' if k == 0 else f"td{attributes}"
             cells.append(f"<{tag}>{text}</{tag[:2]}>")
         return f"<tr>{''.join(cells)}</tr>"

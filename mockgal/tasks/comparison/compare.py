@@ -45,6 +45,9 @@ def compare(
     grid_size: int | None = None,
     jackknife: int = 3,
     subtract_shot_noise: bool = False,
+    baselines: Iterable[str] = (),
+    seed: int | None = None,
+    baseline_calibration: FilePath | None = None,
     notes: Sequence[str] = (),
     allow_differences: bool = False,
     changed_by_hand: str | None = None,
@@ -70,7 +73,8 @@ def compare(
     cuts : sequence of str
         For truth and mocks alike, such as ``"stellar_mass > 1e9 Msun/h"``.
     statistics : iterable of str
-        Keys of `mockgal.reports.comparison.statistics.WANTED`; by default all.
+        Keys of `mockgal.reports.comparison.statistics.KEYS`; by default all. With ``"pit"`` the
+        painters of mocks predict again, which takes about as long as painting.
     region : str, optional
         Centre and side of the cube on the maps, such as ``"8 8 8 2.4 Mpc/h"``. By default 2.4 Mpc/h
         about the most massive host.
@@ -81,6 +85,14 @@ def compare(
         Sub-volumes along each side of the box for the errors; 0 for computed errors.
     subtract_shot_noise : bool
         From power spectrum and bispectrum; it is stated in either case.
+    baselines : iterable of str
+        Painters to compare with, some of `mockgal.tasks.comparison.baselines.BASELINES`; they are
+        painted on ``sim``. ``"features-only"`` needs a truth that is its hydrodynamic twin.
+    seed : int, optional
+        Of the baselines, which need one.
+    baseline_calibration : path-like, optional
+        Calibration of ``"vmax-hod"``: a name or a file; by default the one that comes with mockgal
+        and is valid for ``sim``.
     notes : sequence of str
         What a reader of the page has to know.
     allow_differences : bool
@@ -126,37 +138,51 @@ def compare(
     'no power'
     """
     from ...reports.comparison.result import Comparison
-    from ...reports.comparison.verdicts import TRUTH, verdicts
+    from ...reports.comparison.statistics import PIT_KEY
+    from ...reports.comparison.verdicts import MATCHED, TRUTH, verdicts
     from ...reports.page.files import check_report, write_report
-    from .costs import cost_of
+    from .baselines import Request
     from .inputs import read_inputs
+    from .laws import calibrations
     from .region import maps_of, region_of
 
     check_names("compare", options, ("format", *ReadOptions._fields))
     beside = {"matter": matter, "changed_by_hand": changed_by_hand}
     options |= {name: value for name, value in beside.items() if value is not None}
-    wanted = _wanted(statistics)
+    wanted, with_laws = _wanted(statistics)
+    request = Request(tuple(dict.fromkeys(baselines)), seed, baseline_calibration)
     if out is not None:
         given = [one for one in (truth, sim, *mocks.values()) if isinstance(one, str | os.PathLike)]
         check_report(Path(out), overwrite=overwrite, inputs=[Path(one) for one in given])
     with shown(progress):
         inputs = read_inputs(
-            truth, mocks, sim, cuts=cuts, allow_differences=allow_differences, options=options
+            truth,
+            mocks,
+            sim,
+            cuts=cuts,
+            allow_differences=allow_differences,
+            options=options,
+            baselines=request,
         )
         snapshot = inputs.catalogues[TRUTH].snapshot
         area = region_of(region, snapshot, inputs.halos, inputs.catalogues[TRUTH])
         own = {"jackknife": jackknife, "subtract_shot_noise": subtract_shot_noise}
         measured, not_measured = _measure(inputs, wanted, {**own, "grid_size": grid_size})
+        names = [name for name in inputs.catalogues if name not in (TRUTH, MATCHED)]
+        laws, without_law = calibrations(inputs, names) if with_laws else ({}, {})
+        for name, result in laws.items():
+            measured[name][PIT_KEY] = result
         comparison = Comparison(
             catalogues=inputs.catalogues,
             sources=inputs.sources,
             measurements=measured,
-            verdicts=verdicts(measured),
-            costs=_costs(inputs.catalogues, mocks, cost_of),
+            verdicts=verdicts(measured, without_law),
+            costs=_costs(inputs, mocks),
             maps=maps_of(area, inputs.sim, inputs.halos, inputs.catalogues),
             notes=(*notes, *_learnt(inputs), *inputs.notes),
             not_measured=not_measured,
-            title=f"{', '.join(mocks)} beside {snapshot.name}",
+            without_law=without_law,
+            title=f"{', '.join(names)} beside {snapshot.name}",
         )
         if out is None:
             return comparison
@@ -164,38 +190,35 @@ def compare(
     return replace(comparison, wrote=wrote)
 
 
-def _wanted(names: Iterable[str]) -> tuple[Wanted, ...]:
-    """Return the statistics of these keys, or all.
+def _wanted(names: Iterable[str]) -> tuple[tuple[Wanted, ...], bool]:
+    """Return the statistics of these keys, or all, and whether the laws of painters are wanted.
 
     Raises
     ------
     UsageError
         A key is unknown.
     """
-    from ...reports.comparison.statistics import WANTED
+    from ...reports.comparison.statistics import KEYS, PIT_KEY, WANTED
 
-    names, known = list(names), [one.key for one in WANTED]
+    names = list(names)
     for name in names:
-        if name not in known:
+        if name not in KEYS:
             raise UsageError(
-                "--statistic", repr(name), "one of " + ", ".join(known), "leave it out for all"
+                "--statistic", repr(name), "one of " + ", ".join(KEYS), "leave it out for all"
             )
-    return tuple(one for one in WANTED if one.key in (names or known))
+    chosen = names or KEYS
+    return tuple(one for one in WANTED if one.key in chosen), PIT_KEY in chosen
 
 
-def _costs(
-    catalogues: Mapping[str, GalaxyCatalog],
-    mocks: Mapping[str, Any],
-    cost_of: Callable[[object, GalaxyCatalog], Cost],
-) -> dict[str, Cost]:
+def _costs(inputs: Inputs, mocks: Mapping[str, Any]) -> dict[str, Cost]:
     """Return the cost of the truth, which no file of a run states, and of each mock."""
     from ...reports.comparison.result import Cost
     from ...reports.comparison.verdicts import TRUTH
+    from .costs import cost_of
 
     nothing = Cost(because="the files that were read do not state it")
-    return {TRUTH: nothing} | {
-        name: cost_of(mock, catalogues[name]) for name, mock in mocks.items()
-    }
+    costs = {name: cost_of(mock, inputs.catalogues[name]) for name, mock in mocks.items()}
+    return {TRUTH: nothing, **costs} | {n: one.cost for n, one in inputs.baselines.items()}
 
 
 def _learnt(inputs: Inputs) -> list[str]:
@@ -246,9 +269,11 @@ def _measure(
                 refused[one.key] = error
         if one.key not in refused:
             for name, result in results.items():
+                if not _equal(sizes):  # sub-volumes of truth and mock are not those of one ratio
+                    result = replace(result, left_out={})
                 measured[name][one.key] = result
     advance(total, total, "statistics")
-    if len(refused) == len(wanted):
+    if refused and len(refused) == len(wanted):
         raise next(iter(refused.values()))
     reasons = {key: str(error) for key, error in refused.items()}
     for key, reason in reasons.items():

@@ -9,19 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ...errors import InputError, MockgalError, UsageError, listed
+from ...errors import InputError, UsageError, listed
 from ...reports.comparison.verdicts import MATCHED, TRUTH
 from ...reports.differences import differences, stated_only
 from ...types import GalaxyCatalog, HaloCatalog, Scene
 from ..build import read, read_galaxies, select
+from .baselines import Baseline, Request, paint_baselines
+from .twins import Twins, matched, second_truth
 
 FilePath = str | os.PathLike[str]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,39}")
 _NEEDED: tuple[str, ...] = ("position_x", "position_y", "position_z", "velocity_z")
 _NEEDED += ("is_central", "stellar_mass", "halo_id", "halo_mass")
+_NO_BASELINES = Request()
 WAY_OUT = "--allow-differences compares them all the same, and the page says how they differ"
 
 
@@ -40,6 +41,9 @@ class Inputs:
         The gravity-only simulation.
     halos : HaloCatalog or None
         Of the simulation, or of the truth if there is none.
+    twins : Twins or None
+        The truth and the simulation, if they are matched.
+    baselines : dict of str to Baseline
     notes : list of str
     files : list of Path
     """
@@ -49,6 +53,8 @@ class Inputs:
     sources: dict[str, str]
     sim: Scene | None
     halos: HaloCatalog | None
+    twins: Twins | None
+    baselines: dict[str, Baseline]
     notes: list[str]
     files: list[Path]
 
@@ -61,58 +67,72 @@ def read_inputs(
     cuts: Sequence[str],
     allow_differences: bool,
     options: Mapping[str, Any],
+    baselines: Request = _NO_BASELINES,
 ) -> Inputs:
     """Read the truth, the mocks and the simulation, and check that they can be compared.
+
+    Baselines are painted, and count as mocks from then on.
 
     Raises
     ------
     UsageError
         The catalogues cannot be compared, or a name is not allowed.
     MockgalError
-        See `mockgal.read` and `mockgal.read_galaxies`.
+        See `mockgal.read`, `mockgal.read_galaxies` and `paint_baselines`.
     """
-    _check_names(mocks)
+    _check_names(mocks, baselines.names)
+    baselines.check(list(mocks), sim)
     by_hand = {key: options[key] for key in ("changed_by_hand",) if key in options}
     reading = {key: value for key, value in options.items() if key not in by_hand}
     own, truth_scene = _read_truth(truth, reading, by_hand)
     of_sim = {key: v for key, v in reading.items() if key != "stellar_mass_definition"}
     scene = sim if sim is None or isinstance(sim, Scene) else read(sim, **of_sim)
-    catalogues = {TRUTH: own}
+    catalogues, notes = {TRUTH: own}, list[str]()
+    twins, why = None, ""
+    if scene is not None and truth_scene is not None:
+        twins, why = matched(truth_scene, scene)
     for name, mock in mocks.items():
         catalogues[name] = (
             mock if isinstance(mock, GalaxyCatalog) else read_galaxies(mock, **by_hand)
         )
+    painted: dict[str, Baseline] = {}
+    if scene is not None and baselines.names:
+        painted = paint_baselines(baselines, scene, own, twins)
+        catalogues |= {name: one.galaxies for name, one in painted.items()}
     _check_columns(catalogues)
     catalogues = {name: select(one, *cuts) for name, one in catalogues.items()}
-    notes = _check_alike(catalogues, allow_differences)
+    notes += [*_check_alike(catalogues, allow_differences), *(b.note for b in painted.values())]
     _check_filled(catalogues)
     hosts: dict[str, HaloCatalog | None] = dict.fromkeys(catalogues)
     sources = {TRUTH: _named(truth)} | {name: _named(mock) for name, mock in mocks.items()}
+    sources |= dict.fromkeys(painted, "painted within this comparison")
     if truth_scene is not None:
         hosts[TRUTH] = truth_scene.halos
     if scene is not None:
         notes += _share_hosts(scene, catalogues, hosts)
-        if truth_scene is not None:
-            second = _second_truth(truth_scene, scene, own, cuts, notes)
-            if second is not None:
-                rest = {name: one for name, one in catalogues.items() if name != TRUTH}
-                catalogues = {TRUTH: catalogues[TRUTH], MATCHED: second, **rest}
-                hosts[MATCHED] = scene.halos
-                sources[MATCHED] = f"{sources[TRUTH]} matched with {_named(sim)}"
+    if why:
+        notes.append(f"There is no second truth, and no ceiling: {why}.")
+    if twins is not None:
+        second, note = second_truth(twins, own, cuts)
+        notes.append(note)
+        rest = {name: one for name, one in catalogues.items() if name != TRUTH}
+        catalogues = {TRUTH: catalogues[TRUTH], MATCHED: second, **rest}
+        hosts[MATCHED] = twins.dark.halos
+        sources[MATCHED] = f"{sources[TRUTH]} matched with {_named(sim)}"
     files = [
         Path(one) for one in (truth, sim, *mocks.values()) if isinstance(one, str | os.PathLike)
     ]
     first = scene or truth_scene
     halos = None if first is None else first.halos
-    return Inputs(catalogues, hosts, sources, scene, halos, notes, files)
+    return Inputs(catalogues, hosts, sources, scene, halos, twins, painted, notes, files)
 
 
 def _named(given: object) -> str:
     return str(given) if isinstance(given, str | os.PathLike) else "an object in memory"
 
 
-def _check_names(mocks: Mapping[str, Any]) -> None:
-    if not mocks:
+def _check_names(mocks: Mapping[str, Any], baselines: Sequence[str]) -> None:
+    if not mocks and not baselines:
         raise UsageError("compare", "no mocks", "one or more", "--mock cnn=mock.fits")
     for name in mocks:
         if not _NAME.fullmatch(name) or name in (TRUTH, MATCHED):
@@ -215,43 +235,6 @@ def _share_hosts(
         f"Not painted on the halos of {sim.snapshot.name} as they are read here: "
         f"{', '.join(others)}. Their hosts are counted from what each mock states."
     ]
-
-
-def _second_truth(
-    hydro: Scene, dark: Scene, own: GalaxyCatalog, cuts: Sequence[str], notes: list[str]
-) -> GalaxyCatalog | None:
-    """Return the masses of matched galaxies at gravity-only positions; None if not twins.
-
-    A note says what was matched, or why nothing was.
-    """
-    from ...calibration.matching.match import match
-    from ...calibration.matching.twins import check_twins
-    from ...calibration.runs import by_id
-    from ...painters.hydro import galaxies_at
-
-    hydro, dark = by_id(hydro), by_id(dark)
-    try:
-        check_twins(hydro, dark)
-        found = match(hydro, dark)
-    except MockgalError as error:
-        notes.append(
-            f"There is no second truth, and no ceiling: {hydro.snapshot.name} and "
-            f"{dark.snapshot.name} were not matched ({error.where}: found {error.found})."
-        )
-        return None
-    mass = np.zeros(len(dark.halos))
-    mass[found.dark_rows] = hydro.halos["stellar_mass"][found.hydro_rows]
-    second = select(galaxies_at(dark, mass, own), *cuts)
-    truth = select(own, *cuts)["stellar_mass"].astype(np.float64)
-    share = float(second["stellar_mass"].astype(np.float64).sum() / truth.sum())
-    notes.append(
-        f"The second truth (matched masses) has the stellar masses of {len(second):,} of the "
-        f"{len(truth):,} galaxies of the truth, with {share:.1%} of their mass, at the positions "
-        f"and velocities of the subhalos of {dark.snapshot.name} matched by {found.method}; the "
-        "others have no counterpart there. Its difference from the truth is the ceiling: no "
-        "painter on this simulation can be expected to come closer."
-    )
-    return second
 
 
 def learnt_here(name: str, galaxies: GalaxyCatalog) -> Iterator[str]:
