@@ -7,18 +7,19 @@ import hashlib
 import json
 import os
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
-from . import registry
+from . import registry, survey_plan
 from .errors import MockgalError, UsageError, shown
 from .options import Option, flat
 from .protocols import ReadOptions
 from .quantity import stated_facts
 from .random import check_seed
+from .survey_plan import SurveyPlan
 from .system.files import plain_yaml
 from .system.files.plain_text import read_text
 from .types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
@@ -26,7 +27,7 @@ from .types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 # The default seed of a build, printed and recorded: the arXiv number of the dm2gal paper.
 DEFAULT_SEED = 201200186
 _MAX_BYTES = 100_000
-_RECIPE = plain_yaml.Dialect(depth=4, values=5000, text=4096)
+_RECIPE = plain_yaml.Dialect(depth=7, values=5000, text=4096)
 _FIX = "check its path and what is in it; docs/reference/recipe.md has an example"
 
 # Keys that recipes of earlier versions did not have: at their default they change no digest.
@@ -41,12 +42,64 @@ _KINDS = {  # pydantic's kinds of errors, as a user would say what is allowed
     "string_type": "a text",
     "path_type": "a path",
     "dict_type": "options, a line `name: value` for each",
+    "model_type": "a section, a line `key: value` for each of its keys",
+    "tuple_type": "a list",
+    "too_long": "fewer entries",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
     **dict.fromkeys(("bool_parsing", "bool_type"), "true or false"),
     **dict.fromkeys(("float_parsing", "float_type", "finite_number"), "a finite number"),
 }
 
 
-class Recipe(BaseModel):
+class SurveyRecipe(BaseModel):
+    """What ``mockgal survey`` makes of mocks that are written. Keys as those of `Recipe`.
+
+    Parameters
+    ----------
+    survey : SurveyPlan, optional
+    seed : int, optional
+        By default that of the mock.
+    cut : tuple of str
+        Applied to each mock, before the survey.
+    out : Path, optional
+        By default ``<mock>-survey.fits`` in the working directory.
+    units, compress, overwrite, require_nonempty
+        As in `Recipe`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    survey: SurveyPlan | None = None
+    seed: int | None = None
+    cut: tuple[str, ...] = ()
+    out: Path | None = None
+    units: Literal["h-free", "h"] = "h-free"
+    compress: bool = False
+    overwrite: bool = False
+    require_nonempty: bool = False
+
+    @field_validator("cut", mode="before")
+    @classmethod
+    def _one_cut_is_a_list(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("seed", mode="before")
+    @classmethod
+    def _seed_fits(cls, value: Any) -> int | None:
+        try:
+            return check_seed(value)
+        except UsageError as error:
+            raise ValueError(error.expected) from error
+
+    @field_validator("sim", "matter", "out", mode="before", check_fields=False)
+    @classmethod
+    def _a_path(cls, value: Any) -> Any:
+        if isinstance(value, str) and (not value.strip() or "\0" in value):
+            raise ValueError("a path")
+        return value
+
+
+class Recipe(SurveyRecipe):
     """Everything a build depends on. Keys are the names of the command's options.
 
     Parameters
@@ -73,6 +126,8 @@ class Recipe(BaseModel):
     compress : bool
         Whether an HDF5 output is compressed.
     overwrite, require_nonempty : bool
+    survey : SurveyPlan, optional
+        What is done to the painted galaxies, in the box and on the sky.
     format : str, optional
         Name of the reader; by default detected from the content.
     mass_definition, drop_bad, orphans, centred_origin, allow_empty_regions
@@ -89,8 +144,6 @@ class Recipe(BaseModel):
     ('dark-hod.fits', 'h-free')
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
     sim: Path
     matter: Path | None = None
     painter: str
@@ -98,12 +151,6 @@ class Recipe(BaseModel):
     populate: bool = False
     populate_options: dict[str, Any] = {}
     seed: int = DEFAULT_SEED
-    cut: tuple[str, ...] = ()
-    out: Path | None = None
-    units: Literal["h-free", "h"] = "h-free"
-    compress: bool = False
-    overwrite: bool = False
-    require_nonempty: bool = False
     format: str | None = None
     mass_definition: str | None = None
     drop_bad: bool = False
@@ -128,19 +175,6 @@ class Recipe(BaseModel):
     matter_origin: str | None = None
     matter_dataset: str | None = None
 
-    @field_validator("cut", mode="before")
-    @classmethod
-    def _one_cut_is_a_list(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
-
-    @field_validator("seed", mode="before")
-    @classmethod
-    def _seed_fits(cls, value: Any) -> int:
-        try:
-            return check_seed(value)
-        except UsageError as error:
-            raise ValueError(error.expected) from error
-
     @field_validator("populate_options")
     @classmethod
     def _populated(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
@@ -164,13 +198,6 @@ class Recipe(BaseModel):
     def _a_number(cls, value: Any) -> Any:
         if isinstance(value, bool):
             raise ValueError("a number")
-        return value
-
-    @field_validator("sim", "matter", "out", mode="before")
-    @classmethod
-    def _a_path(cls, value: Any) -> Any:
-        if isinstance(value, str) and (not value.strip() or "\0" in value):
-            raise ValueError("a path")
         return value
 
     @field_validator("mass_definition")
@@ -215,7 +242,9 @@ class Recipe(BaseModel):
         if not self.populate:
             apart |= {"populate", "populate_options"}
         apart |= {name for name in _SINCE if not getattr(self, name)}
-        values = self.model_dump(mode="json", exclude=apart)
+        values = self.model_dump(mode="json", exclude=apart | {"survey"})
+        if self.survey is not None:
+            values["survey"] = self.survey.configuration()
         values["painter_options"] = {
             key: Path(value).name if option.is_path(value) else value
             for key, value in values["painter_options"].items()
@@ -225,8 +254,13 @@ class Recipe(BaseModel):
 
     def configuration_digest(self) -> str:
         """Return the BLAKE2b-256 of the configuration."""
-        text = json.dumps(self.configuration(), sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
+        return digest_of(self.configuration())
+
+
+def digest_of(configuration: Mapping[str, Any]) -> str:
+    """Return the BLAKE2b-256 of a configuration of plain JSON values."""
+    text = json.dumps(configuration, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
 
 
 def _options(painter: object) -> dict[str, Option]:
@@ -267,28 +301,85 @@ def check(values: Mapping[str, Any], source: str) -> Recipe:
         ...
     mockgal.errors.UsageError: ...
     """
-    known = list(Recipe.model_fields)
+    return _checked(Recipe, values, source, "build")
+
+
+def check_survey(values: Mapping[str, Any], source: str) -> SurveyRecipe:
+    """Return the recipe of ``mockgal survey`` that ``values`` describe: see `check`.
+
+    Raises
+    ------
+    UsageError
+        See `check`; or there is a key of `Recipe`, for galaxies that are still to be painted.
+    """
+    painting = [key for key in values if key in Recipe.model_fields and key != "survey"]
+    painting = [key for key in painting if key not in SurveyRecipe.model_fields]
+    if painting:
+        raise UsageError(
+            f"{source}:{painting[0]}",
+            f"{', '.join(painting)}, for painting a simulation",
+            "one of " + ", ".join(SurveyRecipe.model_fields) + ": the mocks are painted already",
+            "leave it out; or paint and survey at once, mockgal build --recipe",
+        )
+    return _checked(SurveyRecipe, values, source, "survey")
+
+
+_Checked = TypeVar("_Checked", bound=BaseModel)
+
+
+def _checked(
+    model: type[_Checked], values: Mapping[str, Any], source: str, command: str
+) -> _Checked:
     for key in values:
-        if key not in known:
-            close = difflib.get_close_matches(str(key), known, 1)
-            raise UsageError(
-                f"{source}:{key}",
-                "an unknown key",
-                "one of " + ", ".join(known),
-                f"did you mean {close[0]}?" if close else "remove it",
-            )
+        if key not in model.model_fields:
+            raise _unknown(f"{source}:{key}", str(key), list(model.model_fields))
     try:
-        return Recipe.model_validate(dict(values))
+        return model.model_validate(dict(values))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
+        errors = error.errors()
+        unknown = (one for one in errors if one["type"] == "extra_forbidden")
+        first = next(unknown, errors[0])  # a wrong name is why another value is missing
+        place = first["loc"]
+        key = ".".join(str(part) for part in place)
+        if first["type"] == "extra_forbidden":
+            names = _names(model, place[:-1])
+            raise _unknown(f"{source}:{key}", str(place[-1]), names) from error
         found = "nothing" if first["type"] == "missing" else reprlib.repr(first["input"])
         raise UsageError(
             f"{source}:{key}",
             found,
             _expected(key, first["type"], first["msg"]),
-            "`mockgal build --help` describes the options",
+            f"`mockgal {command} --help` describes the options"
+            if key.partition(".")[0] != "survey"
+            else "docs/reference/recipe.md describes the section survey",
         ) from error
+
+
+def _unknown(where: str, key: str, known: list[str]) -> UsageError:
+    close = difflib.get_close_matches(key, known, 1)
+    return UsageError(
+        where,
+        "an unknown key",
+        "one of " + ", ".join(known),
+        f"did you mean {close[0]}?" if close else "remove it",
+    )
+
+
+def _names(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """Return the keys of the section at a place in a recipe."""
+    for part in place:
+        if isinstance(part, str):
+            inside = model.model_fields[part].annotation
+            model = next(one for one in _classes(inside) if issubclass(one, BaseModel))
+    return list(model.model_fields)
+
+
+def _classes(annotation: Any) -> Iterator[type[Any]]:
+    """Yield the classes in a type such as ``tuple[Section, ...] | None``."""
+    if isinstance(annotation, type) and not get_args(annotation):
+        yield annotation
+    for inside in get_args(annotation):
+        yield from _classes(inside)
 
 
 def _expected(key: str, kind: str, message: str) -> str:
@@ -332,9 +423,17 @@ def read_yaml(path: Path, painter: str | None = None) -> dict[str, Any]:
     for key in ("sim", "matter", "out"):
         if isinstance(values.get(key), str) and values[key]:
             values[key] = str(path.parent / values[key])
-    options: Any = values.get("painter_options")
-    if isinstance(options, dict):
-        for key, option in _options(painter or values.get("painter")).items():
+    sections: list[Any] = [values]
+    survey: Any = values.get("survey")
+    if isinstance(survey, dict):
+        survey_plan.resolve(survey, path.parent)
+        cone = survey.get("light_cone")
+        snapshots = cone.get("snapshots") if isinstance(cone, dict) else None
+        sections += snapshots if isinstance(snapshots, list) else []
+    declared = _options(painter or values.get("painter"))
+    for section in sections:
+        options: Any = section.get("painter_options") if isinstance(section, dict) else None
+        for key, option in declared.items() if isinstance(options, dict) else ():
             if option.is_path(options.get(key)):
                 options[key] = _as_text(path.parent / options[key])
     return values

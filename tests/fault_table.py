@@ -408,6 +408,69 @@ def _surroundings() -> tuple[Fault, ...]:
     )
 
 
+def _surveys() -> tuple[Fault, ...]:
+    usage = (2,)
+    return (
+        Fault(
+            88,
+            "a HEALPix map whose header does not state its order, its coordinates or its "
+            "resolution",
+            "refused; the first two may be stated in the recipe, beside the map",
+        ),
+        Fault(
+            89,
+            "a HEALPix map with values that are no completeness, with pixels that are repeated or "
+            "do not exist, or that is cut short; a table of number densities with gaps between its "
+            "bins, or with no numbers",
+        ),
+        Fault(
+            90,
+            "number densities asked for beyond the redshifts of the light cone",
+            "refused; the first bin and the redshifts are told",
+            usage,
+        ),
+        Fault(
+            91,
+            "more galaxies by redshift than the mock has",
+            "refused; the bins are listed with both numbers",
+        ),
+        Fault(
+            92,
+            "a number density of the box that the mock does not reach, or at which it is not "
+            "complete",
+            "refused; the largest density that it reaches is told",
+            usage,
+        ),
+        Fault(
+            93,
+            "a light cone deeper than its box",
+            "made of copies of the box; galaxies that are seen more than once are counted in a "
+            "warning, in the report and in the file",
+            (0,),
+        ),
+        Fault(
+            94,
+            "a light cone of more than 499 copies along an axis",
+            "refused before work",
+            usage,
+        ),
+        Fault(95, "a footprint without area", "refused before work", usage),
+        Fault(
+            96,
+            "steps that do not fit the galaxies: steps on the sky without a light cone, a light "
+            "cone of galaxies on the sky, a mock without velocities or ids",
+            "refused; the step and the way out are named",
+            usage,
+        ),
+        Fault(
+            97,
+            "one of the two files of a survey, galaxies and randoms, cannot be written",
+            "neither is; files of these names stay as they were",
+            (5,),
+        ),
+    )
+
+
 GROUPS = (
     Group("A", "Corrupt or cut short", _corrupt()),
     Group("B", "Headers and sets of files", _headers()),
@@ -418,6 +481,7 @@ GROUPS = (
     Group("G", "Hostile", _hostile()),
     Group("H", "Computing", _compute()),
     Group("I", "Surroundings", _surroundings()),
+    Group("J", "Surveys", _surveys()),
 )
 FAULTS = {fault.number: fault for group in GROUPS for fault in group.faults}
 

@@ -28,6 +28,7 @@ VOCABULARY = (
     "options",
     "protocols",
     "registry",
+    "survey_plan",
     "recipe",
 )
 ROOMS = {p.name for p in PACKAGE.iterdir() if p.is_dir() and (p / "__init__.py").exists()}

@@ -32,12 +32,13 @@ def script():
     return module
 
 
-def test_recipe_gives_the_expected_numbers(script, expected, tmp_path):
-    found = script.numbers(script.build("demo", tmp_path))
-    assert yaml.safe_load(script.text("demo", found)).keys() == found.keys()
+@pytest.mark.parametrize("name", ["demo", "demo-survey"])
+def test_recipe_gives_the_expected_numbers(script, name, tmp_path):
+    found, expected = script.numbers(script.build(name, tmp_path)), in_file(name)
+    assert yaml.safe_load(script.text(name, found)).keys() == found.keys()
     mass = "stellar_mass_sum_msun_h"
     assert found.pop(mass) == pytest.approx(expected[mass], rel=1e-6)
-    assert found == {name: value for name, value in expected.items() if name != mass}
+    assert found == {key: value for key, value in expected.items() if key != mass}
 
 
 def test_recipe_of_the_network_gives_the_expected_numbers(script, tmp_path):

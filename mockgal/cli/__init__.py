@@ -30,6 +30,7 @@ from .field import field
 from .measure import measure, plot
 from .screen.streams import fail, standard_streams, warn
 from .simulations import calibrations, inspect, pack
+from .survey import survey
 from .train import evaluate, train
 from .weights import weights
 
@@ -44,7 +45,7 @@ def cli() -> None:
 
 for _title, _commands in {
     "Simulations": (inspect, pack, field),
-    "Mocks": (build, measure, plot, compare),
+    "Mocks": (build, survey, measure, plot, compare),
     "Calibration and training": (calibrate, calibrations, train, evaluate, weights),
 }.items():
     cli.add_section(cloup.Section(_title, list(_commands), is_sorted=False))

@@ -26,19 +26,30 @@ from .options.shared import (
     reading,
     sim_option,
 )
+from .options.surveying import surveying, take_survey_options
 from .options.values import FILE, PAINTER, WHOLE, extensions
 from .screen.left_out import left_out, titled
+from .screen.mock import (
+    catalogue_facts,
+    catalogue_lines,
+    randoms_facts,
+    randoms_lines,
+    survey_lines,
+)
 from .screen.streams import progress_bar
 
 if TYPE_CHECKING:
     from ..tasks.build import Report
-    from ..types import GalaxyCatalog
 
 
 @cloup.command(cls=PaintingCommand)
 @option_group(
     "Simulation",
-    sim_option("Simulation to paint: a bundle, one file of a set, or a folder."),
+    sim_option(
+        "Simulation to paint: a bundle, one file of a set, or a folder. May be repeated for the "
+        "snapshots of a light cone.",
+        multiple=True,
+    ),
     matter_option(
         "Matter of the simulation, for painters that need it: particles or a density grid "
         "(default: the simulation's own particles)."
@@ -73,6 +84,7 @@ if TYPE_CHECKING:
         help="Fail if no galaxy passes the cuts, instead of writing an empty mock.",
     ),
 )
+@surveying
 @option_group(
     "Output",
     option(
@@ -97,21 +109,25 @@ if TYPE_CHECKING:
 )
 @about_matter
 @reading
-def build(recipe: str | None, cuts: tuple[str, ...], overwrite: bool, **options: Any) -> Outcome:
-    """Build a mock: read a simulation, paint it, cut it, and write the catalogue."""
+def build(
+    recipe: str | None, cuts: tuple[str, ...], overwrite: bool, sim: tuple[str, ...], **options: Any
+) -> Outcome:
+    """Build a mock: read a simulation, paint it, cut it, survey it, and write the catalogue."""
     from ..recipe import check, read_yaml
     from ..system.progress import shown
     from ..tasks.build import build as run
 
     wanted = given({**options, "cut": cuts, "overwrite": overwrite or None})
+    wanted |= {"sim": sim[0]} if sim else {}
     values = {} if recipe is None else read_yaml(Path(recipe), wanted.get("painter"))
+    section = take_survey_options("mockgal build", wanted, values.get("survey"), sim[1:])
     source = "mockgal build" if recipe is None else recipe
     painter = wanted.get("painter", values.get("painter"))
     chosen = {
         "painter_options": painter_options(wanted, painter),
         "populate_options": take_satellite_options(wanted),
     }
-    values |= wanted
+    values |= wanted | ({} if section is None else {"survey": section})
     for key, more in chosen.items():
         stated = values.get(key, {})
         if more and isinstance(stated, dict):
@@ -136,22 +152,14 @@ def _facts(report: Report) -> dict[str, Any]:
     """Return the facts of what was read, painted, cut and written."""
     from ..writers.provenance import sidecar_path
 
-    scene, galaxies, mass = report.scene, report.galaxies, report.galaxies["stellar_mass"]
-    h = scene.snapshot.cosmology.h
-    limits = [float(mass.min()), float(mass.max())] if len(galaxies) else None
-    centrals = int(galaxies["is_central"].sum())
+    scene, galaxies, randoms = report.scene, report.galaxies, report.randoms_path
     facts = {
         **{key: value for key, value in galaxies.provenance.items() if key != "version"},
-        "read": files_of(scene.snapshot.source),
-        "catalogue": {
-            "galaxies": len(galaxies),
-            "centrals": centrals,
-            "satellites": len(galaxies) - centrals,
-            "stellar_mass_range_msun_h": limits,
-            "stellar_mass_range_msun": limits and [limit / h for limit in limits],
-        },
+        "read": files_of(galaxies.snapshot.source),
+        "catalogue": catalogue_facts(galaxies),
         "content_digest": galaxies.digest(),
-        "wrote": [report.path, sidecar_path(report.path)],
+        **randoms_facts(report.randoms, randoms),
+        "wrote": [report.path, *([randoms] if randoms else []), sidecar_path(report.path)],
     }
     populated = scene.halos.record.get(POPULATED)
     return facts | ({"populate": populated} if populated else {})
@@ -190,7 +198,8 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
         lines.insert(1, f"incomplete  chunks {snapshot.record[MISSING_CHUNKS]} are missing")
     lines += _not_painted(p["painter"])
     lines += [f"cut         {c['cut']}: {c['before']:,} -> {c['after']:,}" for c in p["cuts"]]
-    lines += _catalogue(galaxies, snapshot.cosmology.h)
+    lines += [*survey_lines(galaxies), *catalogue_lines(galaxies)]
+    lines += randoms_lines(report.randoms, report.randoms_path)
     cautions = [f"caution     {text}" for text in in_words(p, galaxies.columns)]
     return [
         *lines,
@@ -213,22 +222,6 @@ def _not_painted(facts: dict[str, Any]) -> Iterator[str]:
     for key, reason in limits.items():
         if number := prediction.get(f"not_painted_{key}"):
             yield f"            {number:,} subhalos not painted: {reason}"
-
-
-def _catalogue(galaxies: GalaxyCatalog, h: float) -> Iterator[str]:
-    """Yield numbers, range of stellar mass and completeness."""
-    central = int(galaxies["is_central"].sum())
-    yield (
-        f"catalogue   {len(galaxies):,} galaxies: {central:,} centrals, "
-        f"{len(galaxies) - central:,} satellites"
-    )
-    if len(galaxies):
-        low, high = float(galaxies["stellar_mass"].min()), float(galaxies["stellar_mass"].max())
-        yield (
-            f"            stellar mass {low:.4g} to {high:.4g} Msun/h "
-            f"= {low / h:.4g} to {high / h:.4g} Msun"
-        )
-    yield f"complete    {galaxies.completeness}"
 
 
 def _law(facts: dict[str, Any]) -> Iterator[str]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import UsageError, warn
+from ..layout import MISSING_CHUNKS
 from ..protocols import takes
 from ..types import GalaxyCatalog
+
+_UNIT = "h^3/Mpc^3"
 
 
 @takes(GalaxyCatalog)
@@ -59,3 +64,64 @@ def most_massive(galaxies: GalaxyCatalog, number: int) -> GalaxyCatalog:
         completeness = completeness.raised(float(low), text)
     chosen = galaxies.take(np.sort(order[:number])).with_completeness(completeness)
     return chosen.with_provenance(cuts=[*galaxies.provenance.get("cuts", []), entry])
+
+
+def to_density(galaxies: GalaxyCatalog, density: float) -> GalaxyCatalog:
+    """Return the galaxies of the highest stellar mass, down to a number density in their box.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+        In a periodic box.
+    density : float
+        Comoving number density [h^3 Mpc^-3]; the number is rounded.
+
+    Returns
+    -------
+    GalaxyCatalog
+        See `most_massive`.
+
+    Raises
+    ------
+    UsageError
+        The catalogue is no whole box, has too few galaxies, or is not complete down to this
+        density; the message has the largest density that it reaches.
+
+    Warns
+    -----
+    MockgalWarning
+        The catalogue is complete at no stellar mass, or does not say where it is.
+    """
+    snapshot = galaxies.snapshot
+    snapshot.check_periodic("number density", "give a density by redshift, n_of_z, in its place")
+    if missing := snapshot.record.get(MISSING_CHUNKS):
+        raise UsageError(
+            "number density",
+            f"a box read without its chunks {missing}, whose volume is not known",
+            "a whole box",
+            "select by stellar mass, --cut",
+        )
+    volume = snapshot.box_size**3
+    number, complete = round(density * volume), galaxies.completeness
+    reached, why = len(galaxies), "which are all galaxies of the mock"
+    if complete.low is not None:
+        reached = int(np.count_nonzero(galaxies["stellar_mass"] >= complete.low))
+        why = f"down to {complete.low:.4g} Msun/h, where it is complete: {complete.because}"
+    if not 0 < number <= reached:
+        raise UsageError(
+            "number density",
+            f"{density:.6g} {_UNIT}, {number:,} galaxies in {snapshot.box_size:g} Mpc/h",
+            f"from {1 / volume:.4g} to {reached / volume:.6g} {_UNIT}, {reached:,} galaxies, {why}",
+            "ask for fewer, or paint a deeper sample",
+        )
+    if complete.limit is None or complete.high < math.inf:
+        warn(
+            f"the most massive galaxies down to {density:.6g} {_UNIT} are those of a mock that may "
+            f"lack some (its completeness: {complete}); with these it would reach this density at "
+            "a higher stellar mass",
+            stacklevel=2,
+        )
+    chosen = most_massive(galaxies, number)
+    *before, entry = chosen.provenance["cuts"]
+    entry = {**entry, "cut": f"{entry['cut']}: {density:.6g} {_UNIT}", "density_h3_mpc3": density}
+    return chosen.with_provenance(cuts=[*before, entry])

@@ -20,6 +20,7 @@ from .steps import check_sky, chosen, uniform
 Array = NDArray[Any]
 
 WHOLE_SKY = 360.0**2 / math.pi  # deg^2
+COORDINATES = ("equatorial", "galactic")  # of maps
 
 
 class Footprint(Protocol):
@@ -97,23 +98,32 @@ class SkyMap:
     Parameters
     ----------
     values : ndarray of float, shape (12 nside^2,)
-        In [0, 1], in equatorial coordinates.
+        In [0, 1].
     nested : bool
         Whether pixels are in NESTED order; else in RING order.
     name : str
         Where the map is from, for the record.
+    coordinates : str
+        ``equatorial`` (ICRS), or ``galactic``, of the pixels.
 
     Raises
     ------
     BadValueError
         A number of pixels that no map has, or values out of range.
+    UsageError
+        Coordinates that are neither.
     """
 
     values: Array
     nested: bool
     name: str = "a map"
+    coordinates: str = "equatorial"
 
     def __post_init__(self) -> None:
+        if self.coordinates not in COORDINATES:
+            raise UsageError(
+                f"{self.name}, coordinates", repr(self.coordinates), " or ".join(COORDINATES)
+            )
         values = np.array(self.values, dtype=np.float64)
         nside = math.isqrt(max(len(values) // 12, 0))
         if nside < 1 or 12 * nside**2 != len(values) or (nside & (nside - 1) and self.nested):
@@ -148,14 +158,17 @@ class SkyMap:
 
     def _pixels(self, ra: Array, dec: Array) -> Array:
         astropy_healpix = _healpix(self.name)
-        longitude, latitude = np.radians(np.asarray(ra)), np.radians(np.asarray(dec))
         order = "nested" if self.nested else "ring"
         from astropy import units
 
+        longitude, latitude = np.asarray(ra) * units.deg, np.asarray(dec) * units.deg
+        if self.coordinates == "galactic":
+            from astropy.coordinates import SkyCoord
+
+            place = SkyCoord(longitude, latitude, frame="icrs").galactic
+            longitude, latitude = place.l, place.b
         return np.asarray(
-            astropy_healpix.lonlat_to_healpix(
-                longitude * units.rad, latitude * units.rad, self.nside, order=order
-            )
+            astropy_healpix.lonlat_to_healpix(longitude, latitude, self.nside, order=order)
         )
 
     def describe(self) -> dict[str, Any]:
@@ -168,6 +181,7 @@ class SkyMap:
             "map": self.name,
             "nside": self.nside,
             "order": "NESTED" if self.nested else "RING",
+            "coordinates": self.coordinates,
             "digest": digest,
         }
 

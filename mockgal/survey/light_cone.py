@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,9 +16,11 @@ from ..columns import COPY_OF_THE_BOX
 from ..completeness import Completeness
 from ..errors import UsageError, warn
 from ..system.display import light_cone as light_cone_facts
+from ..system.progress import advance
 from ..theory.distances import distances
 from ..types import GalaxyCatalog, LightCone
-from .sky import observe
+from .footprint import Footprint
+from .sky import angles, observe
 from .steps import STEPS
 
 Array = NDArray[Any]
@@ -26,6 +29,7 @@ _MOST_COPIES = 499  # along each axis, on either side, by the digits of the colu
 _SAME = 1e-6  # relative, between boxes of one run
 _STEP = 1_000
 _FAR = 0.1  # of a redshift from that of its snapshot, over 1 + z
+_MASSIVE = 0.9  # quantile of stellar mass, for what is reported of borders
 
 
 class Shell(NamedTuple):
@@ -45,6 +49,7 @@ def light_cone(
     *,
     redshifts: tuple[float, float],
     observer: Sequence[float] = (0.0, 0.0, 0.0),
+    footprint: Footprint | None = None,
 ) -> GalaxyCatalog:
     """Return the galaxies that an observer sees, from periodic boxes of one run.
 
@@ -61,6 +66,9 @@ def light_cone(
         Least and largest cosmological redshift of the halos' centres.
     observer : sequence of float, shape (3,)
         Place of the observer in the box [comoving Mpc/h].
+    footprint : Footprint, optional
+        Galaxies where it has no completeness are left out as soon as they are placed, so that
+        memory is needed for the survey and not for the whole sky.
 
     Returns
     -------
@@ -85,9 +93,15 @@ def light_cone(
     shells = _shells(boxes, redshifts)
     _warn_of_evolution(shells)
     place = np.asarray(observer, dtype=np.float64)
-    parts = [_of_shell(shell, place) for shell in shells]
+    every = [_copies(shell, place) for shell in shells]
+    done, parts = 0, []
+    for shell, copies in zip(shells, every, strict=True):
+        parts.append(_of_shell(shell, place, copies, footprint, done, sum(map(len, every))))
+        done += len(copies)
     names = [name for name in boxes[0].columns if all(name in box for box in boxes)]
-    columns = {name: np.concatenate([part[name] for part in parts]) for name in [*names, "copy"]}
+    columns = {
+        name: np.concatenate([part.columns[name] for part in parts]) for name in [*names, "copy"]
+    }
     first = boxes[0]
     snapshot = replace(
         first.snapshot,
@@ -112,14 +126,16 @@ def light_cone(
                 "painter": shell.galaxies.provenance.get("painter", {}).get("name"),
                 "seed": shell.galaxies.provenance.get("seed"),
                 "cuts": [cut.get("cut") for cut in shell.galaxies.provenance.get("cuts", [])],
-                "galaxies": len(part["copy"]),
-                "copies": len(np.unique(part["copy"])),
+                "galaxies": len(part.columns["copy"]),
+                "copies": len(np.unique(part.columns["copy"])),
             }
             for shell, part in zip(shells, parts, strict=True)
         ],
         "galaxies_in_boxes": sum(len(box) for box in boxes),
         "galaxies": len(columns["copy"]),
+        "outside_the_footprint": sum(part.outside for part in parts),
         "seen_more_than_once": repeated,
+        "jumps": _jumps(shells),
         "columns_left_out": sorted({n for box in boxes for n in box.columns} - set(names)),
     }
     if repeated:
@@ -214,30 +230,82 @@ def _warn_of_evolution(shells: list[Shell]) -> None:
             )
 
 
-def _of_shell(shell: Shell, observer: Array) -> dict[str, Array]:
-    """Return the columns of the galaxies that copies of a box put into a shell."""
+class _Part(NamedTuple):
+    """The galaxies of a shell, and how many more there are outside of the footprint."""
+
+    columns: dict[str, Array]
+    outside: int
+
+
+def _of_shell(
+    shell: Shell,
+    observer: Array,
+    copies: Array,
+    footprint: Footprint | None,
+    done: int,
+    total: int,
+) -> _Part:
+    """Return the galaxies that copies of a box put into a shell.
+
+    Of ``total`` copies, ``done`` were made for other shells.
+    """
     galaxies, size = shell.galaxies, shell.galaxies.snapshot.box_size
     position = np.stack([galaxies[f"position_{x}"] for x in "xyz"], axis=1)
     group, centre = _centres(galaxies, position)
     offset = position - centre[group]
     offset -= size * np.round(offset / size)
-    rows, places, copies = [], [], []
-    for shift in _copies(shell, observer, size):
+    rows, places, numbers = [np.zeros(0, np.intp)], [np.zeros((0, 3))], [np.zeros(0, np.int64)]
+    outside = 0
+    for n, shift in enumerate(copies):
+        advance(done + n, total, "light cone, copies of the box")
         away = centre + size * shift - observer
         far = np.sqrt((away**2).sum(axis=1))
         within = (far >= shell.start) & (far < shell.stop)
         if not within.any():
             continue
         here = np.flatnonzero(within[group])
+        place = (away[group[here]] + offset[here]) + observer
+        if footprint is not None:
+            ra, dec, _ = angles(place - observer)
+            seen = footprint.completeness(ra, dec) > 0
+            outside += len(here) - int(np.count_nonzero(seen))
+            here, place = here[seen], place[seen]
         rows.append(here)
-        places.append((away[group[here]] + offset[here]) + observer)
-        copies.append(np.full(len(here), _number(shift), dtype=np.int64))
-    row = np.concatenate(rows) if rows else np.zeros(0, dtype=np.intp)
+        places.append(place)
+        numbers.append(np.full(len(here), _number(shift), dtype=np.int64))
+    advance(done + len(copies), total, "light cone, copies of the box")
+    row, place = np.concatenate(rows), np.concatenate(places)
     columns = {name: values[row] for name, values in galaxies.columns.items()}
-    place = np.concatenate(places) if places else np.zeros((0, 3))
     columns |= {f"position_{x}": place[:, axis] for axis, x in enumerate("xyz")}
-    columns["copy"] = np.concatenate(copies) if copies else np.zeros(0, dtype=np.int64)
-    return columns
+    columns["copy"] = np.concatenate(numbers)
+    return _Part(columns, outside)
+
+
+def _jumps(shells: list[Shell]) -> list[dict[str, float | None]]:
+    """Return how the number of galaxies changes at the borders of shells.
+
+    In the whole boxes, whose numbers are the least noisy: of all galaxies, and of those above the
+    stellar mass that a tenth of the nearer box exceeds. Each is the farther over the nearer number.
+    """
+    jumps: list[dict[str, float | None]] = []
+    for near, far in pairwise(shells):
+        jump: dict[str, float | None] = {
+            "distance_mpc_h": near.stop,
+            "redshift": near.redshifts[1],
+            "numbers": _ratio(len(far.galaxies), len(near.galaxies)),
+        }
+        masses = [x.galaxies["stellar_mass"] for x in (near, far) if "stellar_mass" in x.galaxies]
+        if len(masses) == 2 and len(masses[0]):
+            least = float(np.quantile(masses[0], _MASSIVE))
+            numbers = [int(np.count_nonzero(mass > least)) for mass in masses]
+            jump["massive_above_msun_h"] = least
+            jump["massive"] = _ratio(numbers[1], numbers[0])
+        jumps.append(jump)
+    return jumps
+
+
+def _ratio(number: int, of: int) -> float | None:
+    return number / of if of else None
 
 
 def _centres(galaxies: GalaxyCatalog, position: Array) -> tuple[Array, Array]:
@@ -257,8 +325,9 @@ def _centres(galaxies: GalaxyCatalog, position: Array) -> tuple[Array, Array]:
     return group, place
 
 
-def _copies(shell: Shell, observer: Array, size: float) -> Array:
+def _copies(shell: Shell, observer: Array) -> Array:
     """Return the copies of the box that reach into a shell, as whole numbers of boxes, (n, 3)."""
+    size = shell.galaxies.snapshot.box_size
     low = np.floor((observer - shell.stop) / size).astype(int)
     high = np.floor((observer + shell.stop) / size).astype(int)
     if max(abs(int(low.min())), abs(int(high.max()))) > _MOST_COPIES:

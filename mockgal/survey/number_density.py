@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cosmology import Cosmology
 from ..errors import BadValueError, UsageError
 from ..theory.distances import distances
 from ..types import GalaxyCatalog
-from .steps import check_sky, chosen, redshift_column, uniform
+from .steps import check_sky, chosen, mass_column, redshift_column, uniform
 
 Array = NDArray[Any]
 
 WAYS = ("threshold", "random")
+_SLACK = 0.01  # of the width of a bin that may reach beyond the light cone
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class NumberDensity:
         Redshifts, increasing.
     density : ndarray of float, shape (m,)
         Comoving number density [h^3 Mpc^-3].
+    origin : str
+        ``"asked for"``, or ``"measured"`` from galaxies; for the record.
 
     Raises
     ------
@@ -37,6 +41,7 @@ class NumberDensity:
 
     edges: Array
     density: Array
+    origin: str = "asked for"
 
     def __post_init__(self) -> None:
         edges, density = (np.array(x, dtype=np.float64) for x in (self.edges, self.density))
@@ -51,6 +56,20 @@ class NumberDensity:
         for name, values in (("edges", edges), ("density", density)):
             values.flags.writeable = False
             object.__setattr__(self, name, values)
+
+    @classmethod
+    def of_surface(cls, edges: Array, surface: Array, cosmology: Cosmology) -> NumberDensity:
+        """Return the comoving density of numbers on the sky.
+
+        Parameters
+        ----------
+        edges : ndarray of float, shape (m + 1,)
+        surface : ndarray of float, shape (m,)
+            Galaxies for each square degree and unit of redshift.
+        cosmology : Cosmology
+        """
+        check = cls(edges, surface)
+        return cls(edges, surface * np.diff(check.edges) / _volumes(cosmology, check.edges, 1.0))
 
     def at(self, redshift: Array) -> Array:
         """Return the density at redshifts [h^3 Mpc^-3]; 0 beyond the bins."""
@@ -70,15 +89,82 @@ def volumes(galaxies: GalaxyCatalog, edges: Array, area: float) -> Array:
     area : float
         [deg^2]
     """
-    far = distances(galaxies.snapshot.cosmology, float(edges[-1])).distances(edges)
+    return _volumes(galaxies.snapshot.cosmology, edges, area)
+
+
+def _volumes(cosmology: Cosmology, edges: Array, area: float) -> Array:
+    far = distances(cosmology, float(edges[-1])).distances(edges)
     return np.asarray(np.radians(1.0) ** 2 * area / 3.0 * np.diff(far**3))
 
 
 def measured(galaxies: GalaxyCatalog, edges: Array, area: float) -> NumberDensity:
     """Return the number density of galaxies over an area [deg^2], by the redshift of the survey."""
     check_sky(galaxies, "n(z)")
-    number, _ = np.histogram(galaxies[redshift_column(galaxies)], edges)
-    return NumberDensity(edges, number / volumes(galaxies, edges, area))
+    number = np.bincount(_bins(galaxies, edges)[1], minlength=len(edges) - 1)
+    return NumberDensity(edges, number / volumes(galaxies, edges, area), "measured")
+
+
+def _bins(galaxies: GalaxyCatalog, edges: Array) -> tuple[Array, Array]:
+    """Return which galaxies are in the bins of redshift, and the bins of these."""
+    bins = np.searchsorted(edges, galaxies[redshift_column(galaxies)], side="right") - 1
+    inside = (bins >= 0) & (bins < len(edges) - 1)
+    return inside, bins[inside]
+
+
+def in_bins(
+    galaxies: GalaxyCatalog, edges: Array, *, area: float
+) -> tuple[GalaxyCatalog, NumberDensity]:
+    """Return the galaxies in bins of redshift, and the number density that they have.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+        On the sky, within a footprint.
+    edges : ndarray of float, shape (m + 1,)
+    area : float
+        Of the footprint, weighted with its completeness [deg^2].
+
+    Raises
+    ------
+    UsageError
+        Bins reach beyond the light cone.
+    """
+    density = measured(galaxies, edges, area)
+    check_reach(galaxies, density)
+    inside, _ = _bins(galaxies, density.edges)
+    facts = {
+        "by": "measured",
+        "redshifts": redshift_column(galaxies),
+        "area_deg2": area,
+        "edges": density.edges.tolist(),
+        "reached_h3_mpc3": density.density.tolist(),
+        "beyond_the_bins": int(np.count_nonzero(~inside)),
+    }
+    return chosen(galaxies, inside, "n(z)", "", facts), density
+
+
+def check_reach(galaxies: GalaxyCatalog, density: NumberDensity) -> None:
+    """Raise if bins that are to hold galaxies reach beyond the redshifts of the light cone.
+
+    Raises
+    ------
+    UsageError
+        The bins are listed.
+    """
+    low, high = galaxies.snapshot.redshifts
+    start, stop = density.edges[:-1], density.edges[1:]
+    slack = _SLACK * (stop - start)
+    beyond = (density.density > 0) & ((start < low - slack) | (stop > high + slack))
+    if density.origin == "measured":
+        beyond |= (stop <= low) | (start >= high)
+    if beyond.any():
+        raise UsageError(
+            "n(z)",
+            f"{np.count_nonzero(beyond)} of {len(start)} bins beyond the light cone, such as "
+            f"{start[beyond][0]:.4g} to {stop[beyond][0]:.4g}",
+            f"bins within its redshifts, {low:.4g} to {high:.4g}",
+            "leave these bins out, or make the light cone deeper",
+        )
 
 
 def to_number_density(
@@ -97,8 +183,9 @@ def to_number_density(
     area : float
         Of the footprint, weighted with its completeness [deg^2].
     by : str
-        ``"threshold"``: the galaxies of the highest stellar mass in each bin of redshift; at equal
-        masses those of the lowest id. ``"random"``: each galaxy with equal chance in each bin.
+        ``"threshold"``: the galaxies of the highest stellar mass in each bin of redshift, as
+        measured if they have ``stellar_mass_measured``; at equal masses those of the lowest id.
+        ``"random"``: each galaxy with equal chance in each bin.
     seed : int, optional
         Of ``"random"``.
 
@@ -111,7 +198,7 @@ def to_number_density(
     Raises
     ------
     UsageError
-        ``by`` is unknown, or the seed is missing.
+        ``by`` is unknown, the seed is missing, or bins reach beyond the light cone.
     BadValueError
         The mock has too few galaxies in some bins, which the message lists.
     """
@@ -120,41 +207,36 @@ def to_number_density(
         raise UsageError("n(z) by", repr(by), "one of " + ", ".join(WAYS))
     if by == "random" and seed is None:
         raise UsageError("n(z) by random", "no seed", "a seed", "give one")
+    check_reach(galaxies, target)
     volume = volumes(galaxies, target.edges, area)
     wanted = target.density * volume
-    name = redshift_column(galaxies)
-    bins = np.searchsorted(target.edges, galaxies[name], side="right") - 1
-    inside = (bins >= 0) & (bins < len(wanted))
-    number = np.bincount(bins[inside], minlength=len(wanted))
+    inside, bins = _bins(galaxies, target.edges)
+    number = np.bincount(bins, minlength=len(wanted))
     _check_enough(target, wanted, number)
     kept = np.zeros(len(galaxies), dtype=bool)
     if by == "random":
         share = wanted / np.maximum(number, 1)
-        u = uniform(galaxies, int(seed or 0), "n(z)")
-        kept[inside] = u[inside] < share[bins[inside]]
+        taken = uniform(galaxies, int(seed or 0), "n(z)")[inside] < share[bins]
         why = "thinned at random to n(z)"
     else:
-        keys = [galaxies[name] for name in ("copy", "galaxy_id") if name in galaxies]
-        order = np.lexsort((*keys, -galaxies["stellar_mass"], bins))
-        starts = np.searchsorted(bins[order], np.arange(len(wanted)))
-        rank = np.arange(len(order)) - starts[np.clip(bins[order], 0, len(wanted) - 1)]
-        most = np.rint(wanted).astype(np.int64)
-        within = inside[order]
-        chosen_ones = order[within]
-        kept[chosen_ones] = rank[within] < most[bins[chosen_ones]]
+        keys = [galaxies[name][inside] for name in ("copy", "galaxy_id") if name in galaxies]
+        order = np.lexsort((*keys, -galaxies[mass_column(galaxies)][inside], bins))
+        rank = np.arange(len(order)) - (np.cumsum(number) - number)[bins[order]]
+        taken = np.zeros(len(order), dtype=bool)
+        taken[order] = rank < np.rint(wanted).astype(np.int64)[bins[order]]
         why = "the most massive in bins of redshift, whose threshold is not one stellar mass"
-    reached = np.bincount(bins[kept], minlength=len(wanted)) / volume
+    kept[inside] = taken
+    reached = np.bincount(bins[taken], minlength=len(wanted)) / volume
     facts: dict[str, Any] = {
         "by": by,
-        "redshifts": name,
+        "redshifts": redshift_column(galaxies),
         "area_deg2": area,
         "edges": target.edges.tolist(),
         "asked_h3_mpc3": target.density.tolist(),
         "reached_h3_mpc3": reached.tolist(),
         "beyond_the_bins": int(np.count_nonzero(~inside)),
     }
-    if by == "random":
-        facts["seed"] = seed
+    facts |= {"seed": seed} if by == "random" else {"masses": mass_column(galaxies)}
     return chosen(galaxies, kept, "n(z)", why, facts)
 
 

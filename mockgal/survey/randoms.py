@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .. import random
 from ..errors import UsageError
+from ..system.progress import advance
 from ..theory.distances import distances
 from ..types import GalaxyCatalog
 from .footprint import Footprint, SkyBox
@@ -86,7 +87,7 @@ def randoms(
         "seed": seed,
         "footprint": footprint.describe(),
         "area_deg2": footprint.area,
-        "redshifts_of": "the number density that was asked for",
+        "redshifts_of": f"the number density that was {target.origin}",
         "edges": target.edges.tolist(),
         "density_h3_mpc3": target.density.tolist(),
     }
@@ -115,6 +116,7 @@ def _places(footprint: Footprint, number: int, seed: int) -> Iterator[tuple[Arra
         dec = np.degrees(np.arcsin(south + (north - south) * v))
         kept = w < footprint.completeness(ra, dec)
         found, tried = found + int(np.count_nonzero(kept)), tried + _BLOCK
+        advance(min(found, number), number, "randoms")
         if found < _LEAST_SHARE * tried:
             raise UsageError(
                 "randoms",

@@ -88,6 +88,11 @@ def redshift_column(galaxies: GalaxyCatalog) -> str:
     return "redshift_measured" if "redshift_measured" in galaxies else "redshift"
 
 
+def mass_column(galaxies: GalaxyCatalog) -> str:
+    """Return the column of stellar masses that a survey sees: with their errors, if they exist."""
+    return "stellar_mass_measured" if "stellar_mass_measured" in galaxies else "stellar_mass"
+
+
 def check_sky(galaxies: GalaxyCatalog, what: str) -> None:
     """Raise if a catalogue has no place on the sky.
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import inspect as introspection
-import platform
-import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import EmptyResultError, OutputError, UsageError, listening, warn
+from ..errors import EmptyResultError, UsageError, listening
 from ..laws.satellites import SatelliteLaw
 from ..layout import WARNINGS
 from ..options import check_names
@@ -23,16 +20,16 @@ from ..painters.choose import (
 )
 from ..painters.choose import make_painter as make_painter
 from ..protocols import Painter, takes
-from ..system.memory import peak_memory
 from ..types import GalaxyCatalog, Scene
 from .steps.read import read as read
 from .steps.read import read_galaxies as read_galaxies
-from .write import CHUNK_ROWS, FileWriter, writer_for
 from .write import write as write
 
 if TYPE_CHECKING:
     from ..recipe import Recipe
     from ..satellites.options import SatelliteOptions
+    from .surveying.outputs import Outputs
+    from .surveying.steps import Survey
 
 
 @takes(Scene)
@@ -265,15 +262,21 @@ class Report:
         The simulation that was painted.
     galaxies : GalaxyCatalog
         The galaxies that were written.
+    randoms : GalaxyCatalog or None
+        The randoms of a survey, and
+    randoms_path : Path or None
+        their file.
     """
 
     path: Path
     scene: Scene
     galaxies: GalaxyCatalog
+    randoms: GalaxyCatalog | None = None
+    randoms_path: Path | None = None
 
 
 def build(recipe: Recipe) -> Report:
-    """Read, paint, select and write as a recipe describes.
+    """Read, paint, select, survey and write as a recipe describes.
 
     Parameters
     ----------
@@ -283,12 +286,12 @@ def build(recipe: Recipe) -> Report:
     Raises
     ------
     MockgalError
-        Any step failed; the output file is left untouched.
+        Any step failed; the output files are left untouched.
 
     Returns
     -------
     Report
-        The path of the file, the simulation that was painted, and the galaxies.
+        The path of the file, the simulation that was painted, the galaxies and the randoms.
 
     Examples
     --------
@@ -299,54 +302,72 @@ def build(recipe: Recipe) -> Report:
     """
     from ..painters.provided import declared_columns
     from ..selection.cuts import parse
-    from ..system.files.atomic import check_output
-    from ..system.files.lock import output_lock
-    from ..writers.provenance import sidecar_path
-
-    started = time.time(), time.process_time()
-    out, overwrite = recipe.output, recipe.overwrite
-
-    def preflight(inputs: list[Path], expected_bytes: int = 0) -> None:
-        check_output(out, overwrite, inputs, expected_bytes)
-        check_output(sidecar_path(out), overwrite, inputs)
+    from .surveying.outputs import Outputs
+    from .surveying.steps import Survey
 
     # Bad options are refused before any work.
-    writer = writer_for(out, compress=recipe.compress)
+    outputs = Outputs.of(recipe, recipe.output)
     painter = make_painter(recipe.painter, recipe.painter_options)
     for cut in recipe.cut:
         parse(cut, declared_columns(painter))
     satellites = satellite_options(recipe.populate_options) if recipe.populate else None
-    preflight([path for path in (recipe.sim, recipe.matter) if path is not None])
-    # The lock stops a second run before it computes anything.
-    with output_lock(out) as cleaned_up, output_lock(sidecar_path(out)) as beside:
-        return _build(recipe, writer, painter, satellites, preflight, started, cleaned_up + beside)
+    snapshots = _snapshots(recipe, painter)
+    survey = None if recipe.survey is None else Survey.of(recipe.survey)
+    outputs.check(_inputs(recipe))
+    with outputs.locked():  # a second run is stopped before it computes anything
+        return _build(recipe, outputs, snapshots, satellites, survey)
+
+
+def _snapshots(recipe: Recipe, painter: Painter) -> list[tuple[Path, Painter]]:
+    """Return the snapshots of a recipe, each with its painter."""
+    cone = None if recipe.survey is None else recipe.survey.light_cone
+    others = () if cone is None else cone.snapshots
+    return [
+        (recipe.sim, painter),
+        *(
+            (one.sim, make_painter(recipe.painter, recipe.painter_options | one.painter_options))
+            for one in others
+        ),
+    ]
+
+
+def _inputs(recipe: Recipe) -> list[Path]:
+    """Return the paths that a recipe names to read."""
+    paths = [recipe.sim, recipe.matter]
+    if recipe.survey is not None:
+        paths += recipe.survey.inputs
+    return [path for path in paths if path is not None]
 
 
 def _build(
     recipe: Recipe,
-    writer: FileWriter,
-    painter: Painter,
+    outputs: Outputs,
+    snapshots: list[tuple[Path, Painter]],
     satellites: SatelliteOptions | None,
-    preflight: Callable[[list[Path], int], None],
-    started: tuple[float, float],
-    cleaned_up: list[str],
+    survey: Survey | None,
 ) -> Report:
-    """Do the work of `build`, with the output locked."""
+    """Do the work of `build`, with the outputs locked."""
     from ..painters.provided import bytes_of_a_galaxy
-    from ..writers.provenance import write_sidecar
 
-    out, overwrite = recipe.output, recipe.overwrite
-    options = recipe.read_options._asdict()
-    sim = read(recipe.sim, format=recipe.format, matter=recipe.matter, **options)
-    if satellites is not None:
+    scenes, boxes = [], []
+    inputs = _inputs(recipe)
+    for path, painter in snapshots:
+        matter = recipe.matter if path is recipe.sim else None
+        sim = read(path, format=recipe.format, matter=matter, **recipe.read_options._asdict())
+        if survey is not None:
+            survey.check_frame(sim.snapshot.frame == "sky")
+        if satellites is not None:
+            with guarded(recipe.painter, sim):
+                sim = _populate(sim, painter, recipe.seed, satellites, {})
+        inputs += [Path(file.path) for file in sim.snapshot.source]
+        outputs.check(inputs, bytes_of_a_galaxy(painter) * len(sim.halos))
         with guarded(recipe.painter, sim):
-            sim = _populate(sim, painter, recipe.seed, satellites, {})
-    inputs = [Path(file.path) for file in sim.snapshot.source]
-    preflight(inputs, bytes_of_a_galaxy(painter) * len(sim.halos))
-
-    with guarded(recipe.painter, sim):
-        galaxies = paint(sim, painter, seed=recipe.seed)
-    galaxies = select(galaxies, *recipe.cut)
+            galaxies = paint(sim, painter, seed=recipe.seed)
+        scenes.append(sim)
+        boxes.append(select(galaxies, *recipe.cut))
+    galaxies, randoms = boxes[0], None
+    if survey is not None:
+        galaxies, randoms = survey.carry_out(boxes, recipe.seed)
     if recipe.require_nonempty and not len(galaxies):
         raise EmptyResultError(
             recipe.sim,
@@ -354,31 +375,12 @@ def _build(
             "at least one",
             "loosen the cuts, or omit --require-nonempty",
         )
-    galaxies = galaxies.with_provenance(
-        configuration=recipe.configuration(), configuration_digest=recipe.configuration_digest()
-    )
-    writer.write(
-        galaxies,
-        out,
-        units=recipe.units,
-        overwrite=overwrite,
-        chunk_rows=CHUNK_ROWS,
-        inputs=inputs,
-    )
-    facts = {
-        "host": platform.node(),
-        "started": started[0],
-        "seconds": time.time() - started[0],
-        "cpu_seconds": time.process_time() - started[1],
-        "peak_memory_bytes": peak_memory(),
-        "python": platform.python_version(),
-        "arguments": sys.argv,
-        "input_files": [file._asdict() for file in sim.snapshot.source],
-        "content_digest": galaxies.digest(),
-        "cleaned_up": cleaned_up,
+    stated = {
+        "configuration": recipe.configuration(),
+        "configuration_digest": recipe.configuration_digest(),
     }
-    try:
-        write_sidecar(out, facts, overwrite=overwrite)
-    except OutputError as error:  # the catalogue is written and complete
-        warn(f"the record of the run was not written: {error}", stacklevel=2)
-    return Report(out, sim, galaxies)
+    galaxies = galaxies.with_provenance(**stated)
+    randoms = randoms and randoms.with_provenance(**stated)
+    outputs.write(galaxies, randoms, inputs)
+    outputs.record(galaxies, randoms, [file for sim in scenes for file in sim.snapshot.source])
+    return Report(outputs.galaxies, scenes[0], galaxies, randoms, outputs.randoms)

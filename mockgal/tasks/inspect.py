@@ -269,21 +269,10 @@ def _matter_text(facts: dict[str, Any]) -> str:
     return "\n".join(f"{key:<15} {printable(value)}" for key, value in lines)
 
 
-def _step(step: Mapping[str, Any]) -> str:
-    """Return a step of a survey in a line: its name, its counts, and its plain facts."""
-    counts = f": {step['before']} -> {step['after']}" if {"before", "after"} <= set(step) else ""
-    facts = []
-    for name, value in step.items():
-        values = value if isinstance(value, list) else [value]
-        plain = len(values) <= 3 and all(isinstance(x, str | int | float) for x in values)
-        if plain and values and name not in ("step", "before", "after"):
-            words = (f"{x:.6g}" if isinstance(x, float) else str(x) for x in values)
-            facts.append(f"{name} {' '.join(words)}")
-    return f"{step.get('step')}{counts} ({', '.join(facts)})"
-
-
 def _mock_text(facts: dict[str, Any]) -> str:
     """Return the lines that describe a mock."""
+    from .surveying.words import in_words
+
     painter, cosmology = facts["painter"], facts["cosmology"]
     h, box, mass = cosmology["h"], facts["box_size_mpc_h"], facts["particle_mass_msun_h"]
     galaxies = f"{facts['rows']:,}"
@@ -309,7 +298,9 @@ def _mock_text(facts: dict[str, Any]) -> str:
             f"{cut.get('cut')}: {cut.get('before')} -> {cut.get('after')}" for cut in facts["cuts"]
         ]
         or ["none"],
-        "survey": [_step(step) for step in facts["survey"]],
+        "survey": [
+            f"{step}: {text}" for step, texts in in_words(facts["survey"]) for text in texts
+        ],
         "warnings": facts["warnings"],
         "cite": painter.get("references", []),
     }

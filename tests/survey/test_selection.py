@@ -265,5 +265,6 @@ def test_without_the_library_of_healpix(cone, monkeypatch):
 def test_inspect_names_the_steps(tmp_path, cone):
     mockgal.write(within(cone, BOX, seed=1), tmp_path / "a.fits")
     text = as_text(describe_galaxies(tmp_path / "a.fits"))
-    assert re.search(rf"footprint: {len(cone)} -> \d+ \(area_deg2 {BOX.area:.6g}", text)
-    assert re.search(r"survey +light cone \(.*observer_mpc_h 0 0 0, redshifts 0\.02 0\.1, ", text)
+    assert re.search(rf"footprint: {len(cone):,} -> [0-9,]+ galaxies in {BOX.area:.6g} deg", text)
+    assert re.search(r"survey +light cone: 6,500 -> .* observer at \(0, 0, 0\) Mpc/h", text)
+    assert re.search(r" +light cone: [0-9,]+ of them are repeats", text)

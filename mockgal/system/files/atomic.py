@@ -13,8 +13,10 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
+from typing import NamedTuple
 
 from ...errors import (
     InputError,
@@ -29,6 +31,16 @@ from ...errors import (
 from .lock import WAY_OUT, output_error, output_lock, temporary_beside
 from .signals import signals_deferred
 
+
+class _Waiting(NamedTuple):
+    """A file that is complete under its temporary name."""
+
+    path: Path
+    temporary: Path
+    overwrite: bool
+
+
+_waiting: ContextVar[list[_Waiting] | None] = ContextVar("waiting", default=None)
 _MARGIN = 1 << 20  # extra free bytes required, for directory entries, lock and sidecar
 
 
@@ -180,7 +192,7 @@ def atomic_output(
     check_output(path, overwrite, inputs, expected_bytes)
     with output_lock(path), signals_deferred() as signals:
         check_output(path, overwrite)  # another run may have finished since
-        temporary = temporary_beside(path)
+        temporary, others = temporary_beside(path), _waiting.get()
         try:
             with signals.allowed():
                 yield temporary
@@ -189,16 +201,89 @@ def atomic_output(
                 with signals.allowed():
                     _verified(path, temporary, verify)
             signals.check()
-            if not overwrite and os.path.lexists(path):  # created without taking our lock
-                raise _exists(path)
-            _keep_access(path, temporary)
-            os.replace(temporary, path)
-            _sync_folder(path.parent)
+            if others is None:
+                _put_in_place(_Waiting(path, temporary, overwrite))
+            else:
+                others.append(_Waiting(path, temporary, overwrite))
         except OSError as error:
             raise output_error(path, error) from error
         finally:
+            if others is None or _Waiting(path, temporary, overwrite) not in others:
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+
+
+def _put_in_place(file: _Waiting) -> None:
+    if not file.overwrite and os.path.lexists(file.path):  # created without taking our lock
+        raise _exists(file.path)
+    _keep_access(file.path, file.temporary)
+    os.replace(file.temporary, file.path)
+    _sync_folder(file.path.parent)
+
+
+@contextmanager
+def together(*paths: Path) -> Iterator[list[str]]:
+    """Give the outputs that are written in the block their names at its end: all of them, or none.
+
+    If one of them cannot be put in place, those before it are taken away, and the files that they
+    replaced are put back. Only a process that is killed between two renamings leaves the first
+    outputs without the last: name the one last that vouches for the others.
+
+    Parameters
+    ----------
+    *paths : Path
+        The outputs, which are locked in the block. They are put in place in the order in which they
+        were written.
+
+    Yields
+    ------
+    list of str
+        See `mockgal.system.files.lock.output_lock`, of all outputs.
+
+    Raises
+    ------
+    OutputError
+        See `atomic_output`.
+    """
+    with ExitStack() as locks:
+        cleaned = [text for path in paths for text in locks.enter_context(output_lock(path))]
+        files: list[_Waiting] = []
+        token = _waiting.set(files)
+        try:
+            yield cleaned
+            with signals_deferred() as signals:
+                signals.check()
+                _put_all_in_place(files)
+        finally:
+            _waiting.reset(token)
+            for file in files:
+                with suppress(OSError):
+                    file.temporary.unlink(missing_ok=True)
+
+
+def _put_all_in_place(files: list[_Waiting]) -> None:
+    begun: list[tuple[_Waiting, Path, bool]] = []  # each file, its former one, whether it was there
+    try:
+        for file in files:
+            begun.append((file, temporary_beside(file.path), os.path.lexists(file.path)))
+            if begun[-1][2]:
+                with suppress(OSError):  # a file system without hard links
+                    os.link(file.path, begun[-1][1], follow_symlinks=False)
+            _put_in_place(file)
+    except BaseException as error:
+        for file, former, was_there in reversed(begun):
             with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+                if os.path.lexists(former):
+                    os.replace(former, file.path)
+                elif not was_there and not os.path.lexists(file.temporary):
+                    file.path.unlink()
+        if isinstance(error, OSError):
+            raise output_error(begun[-1][0].path, error) from error
+        raise
+    finally:
+        for _, former, _ in begun:
+            with suppress(OSError):
+                former.unlink(missing_ok=True)
 
 
 def _verified(path: Path, temporary: Path, verify: Callable[[Path], object]) -> None:

@@ -1,0 +1,66 @@
+"""What commands show of the mock that they wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ...types import GalaxyCatalog
+from .left_out import titled
+
+
+def catalogue_lines(galaxies: GalaxyCatalog) -> Iterator[str]:
+    """Yield numbers, range of stellar mass and completeness."""
+    h, number = galaxies.snapshot.cosmology.h, f"catalogue   {len(galaxies):,} galaxies"
+    if "is_central" in galaxies:
+        central = int(galaxies["is_central"].sum())
+        number += f": {central:,} centrals, {len(galaxies) - central:,} satellites"
+    yield number
+    if len(galaxies) and "stellar_mass" in galaxies:
+        low, high = float(galaxies["stellar_mass"].min()), float(galaxies["stellar_mass"].max())
+        yield (
+            f"            stellar mass {low:.4g} to {high:.4g} Msun/h "
+            f"= {low / h:.4g} to {high / h:.4g} Msun"
+        )
+    yield f"complete    {galaxies.completeness}"
+
+
+def catalogue_facts(galaxies: GalaxyCatalog) -> dict[str, Any]:
+    """Return the same facts for programs."""
+    h = galaxies.snapshot.cosmology.h
+    facts: dict[str, Any] = {"galaxies": len(galaxies)}
+    if "is_central" in galaxies:
+        facts["centrals"] = int(galaxies["is_central"].sum())
+        facts["satellites"] = len(galaxies) - facts["centrals"]
+    if "stellar_mass" in galaxies:
+        mass = galaxies["stellar_mass"]
+        limits = [float(mass.min()), float(mass.max())] if len(galaxies) else None
+        facts["stellar_mass_range_msun_h"] = limits
+        facts["stellar_mass_range_msun"] = limits and [limit / h for limit in limits]
+    return facts
+
+
+def randoms_facts(randoms: GalaxyCatalog | None, path: Path | None) -> dict[str, Any]:
+    """Return the facts of randoms, if there are some."""
+    if randoms is None:
+        return {}
+    digest = randoms.digest()
+    return {"randoms": {"points": len(randoms), "path": path, "content_digest": digest}}
+
+
+def survey_lines(galaxies: GalaxyCatalog) -> Iterator[str]:
+    """Yield what each step of a survey did, as its record says."""
+    from ...tasks.surveying.words import in_words
+
+    for title, texts in in_words(galaxies.provenance.get("survey", [])):
+        yield from titled(title, texts)
+
+
+def randoms_lines(randoms: GalaxyCatalog | None, path: Path | None) -> Iterator[str]:
+    """Yield the number of randoms, their content and their file, if there are some."""
+    if randoms is not None:
+        (step, *_) = randoms.provenance["survey"]
+        yield f"randoms     {len(randoms):,} points, redshifts of {step['redshifts_of']}"
+        yield f"            content {randoms.digest()}"
+        yield f"            wrote {path}"

@@ -1,0 +1,139 @@
+"""Carry out a survey on mocks that were written before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...errors import EmptyResultError, UsageError
+from ...random import check_seed
+from ...types import GalaxyCatalog
+from ..build import read_galaxies, select
+from .outputs import Outputs
+from .steps import Survey
+
+if TYPE_CHECKING:
+    from ...recipe import SurveyRecipe
+
+
+@dataclass(frozen=True)
+class SurveyReport:
+    """The result of a survey.
+
+    Parameters
+    ----------
+    path : Path
+    mocks : list of GalaxyCatalog
+        That were read, with their cuts.
+    seed : int
+    galaxies : GalaxyCatalog
+    randoms : GalaxyCatalog or None
+    randoms_path : Path or None
+    """
+
+    path: Path
+    mocks: list[GalaxyCatalog]
+    seed: int
+    galaxies: GalaxyCatalog
+    randoms: GalaxyCatalog | None
+    randoms_path: Path | None
+
+
+def survey_files(
+    mocks: Sequence[Path], recipe: SurveyRecipe, *, changed_by_hand: str | None = None
+) -> SurveyReport:
+    """Read mocks, carry out the survey of a recipe on them, and write its files.
+
+    Parameters
+    ----------
+    mocks : sequence of Path
+        Of one snapshot each, that mockgal wrote; or one on the sky.
+    recipe : SurveyRecipe
+    changed_by_hand : str, optional
+        See `mockgal.read_galaxies`.
+
+    Raises
+    ------
+    UsageError
+        The recipe has no survey, or names snapshots that are still to be painted.
+    MockgalError
+        A file cannot be read or written, or a step is not possible; the outputs are untouched.
+    """
+    from ...recipe import digest_of
+
+    plan = recipe.survey
+    if plan is None:
+        raise UsageError("mockgal survey", "no section survey", "one in --recipe", _EXAMPLE)
+    if plan.light_cone is not None and plan.light_cone.snapshots:
+        raise UsageError(
+            "survey.light_cone.snapshots",
+            "snapshots, which are still to be painted",
+            "mocks, as arguments of the command",
+            "leave them out, and give the mock of each snapshot",
+        )
+    outputs = Outputs.of(
+        recipe, recipe.out or Path(f"{mocks[0].name.partition('.')[0]}-survey.fits")
+    )
+    survey = Survey.of(plan)
+    inputs = [*mocks, *plan.inputs]
+    outputs.check(inputs)
+    with outputs.locked():
+        boxes = [
+            select(read_galaxies(path, changed_by_hand=changed_by_hand), *recipe.cut)
+            for path in mocks
+        ]
+        seed = recipe.seed if recipe.seed is not None else _seed(boxes, mocks)
+        galaxies, randoms = survey.carry_out(boxes, seed)
+        if recipe.require_nonempty and not len(galaxies):
+            raise EmptyResultError(
+                mocks[0],
+                "no galaxy in the survey",
+                "at least one",
+                "widen it, or omit --require-nonempty",
+            )
+        former = _mapping(galaxies.provenance.get("configuration"))
+        configuration = {
+            **former,
+            "cut": [*former.get("cut", []), *recipe.cut],
+            "survey": plan.configuration(),
+            "survey_seed": seed,
+        }
+        stated = {
+            "configuration": configuration,
+            "configuration_digest": digest_of(configuration),
+        }
+        galaxies = galaxies.with_provenance(**stated)
+        randoms = randoms and randoms.with_provenance(**stated)
+        outputs.write(galaxies, randoms, inputs)
+        outputs.record(galaxies, randoms, [file for box in boxes for file in box.snapshot.source])
+    return SurveyReport(outputs.galaxies, boxes, seed, galaxies, randoms, outputs.randoms)
+
+
+_EXAMPLE = "survey: {light_cone: {redshifts: [0.4, 0.6]}}; or --redshift-space z"
+
+
+def _seed(boxes: Sequence[GalaxyCatalog], mocks: Sequence[Path]) -> int:
+    """Return the seed of the mocks, which is that of the survey if none is given.
+
+    Raises
+    ------
+    UsageError
+        They state none, or several.
+    """
+    seeds = {galaxies.provenance.get("seed") for galaxies in boxes}
+    try:
+        (seed,) = seeds
+        return check_seed(seed)
+    except (ValueError, UsageError) as error:
+        raise UsageError(
+            ", ".join(map(str, mocks)),
+            "no seed" if seeds == {None} else f"the seeds {', '.join(map(str, seeds))}",
+            "one, from which the survey draws its random numbers",
+            "give it: --seed 1",
+        ) from error
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, dict) else {}
