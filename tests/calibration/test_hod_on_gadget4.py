@@ -149,6 +149,7 @@ class TestSyntheticPair:
         np.testing.assert_allclose(true[SATELLITES][:-1], above / below)
 
     @quiet
+    @pytest.mark.slow
     def test_satellites_that_the_twin_lacks(self, pair):
         """Without 3 of 10 of its satellites it has 30% fewer to paint, to 4 sigma of drawing."""
         hydro, dark = pair

@@ -141,6 +141,7 @@ class TestBins:
         assert not set(ERRORS) & set(c)
         assert table.provenance["errors"] == "none"
 
+    @pytest.mark.slow
     def test_given_edges_are_taken_as_they_are(self, injected):
         edges = [10.5, 11.5, 12.5, 14.0]
         table = measure([injected], jackknife=0, edges=edges, **REQUEST)
@@ -256,6 +257,7 @@ def test_pairs_of_other_cosmologies_are_refused(injected):
         measure([injected, changed], **REQUEST)
 
 
+@pytest.mark.slow
 def test_a_floor_that_nothing_reaches_is_refused(injected):
     with pytest.raises(BadValueError, match="no galaxy"):
         measure([injected], jackknife=0, **REQUEST | {"luminosity_floor": 1e14})

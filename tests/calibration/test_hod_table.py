@@ -188,6 +188,7 @@ def hard_table(hard):
     )
 
 
+@pytest.mark.slow
 def test_scatter_does_not_bias_the_host_mass_ratio(hard_table):
     known = np.isfinite(hard_table.columns["log_host_mass_ratio"])
     ratio = 10 ** hard_table.columns["log_host_mass_ratio"][known]

@@ -567,6 +567,7 @@ def test_a_painter_of_a_third_party_passes_through_the_command(demo_bundle, tmp_
     assert len(Table.read(out, hdu="GALAXIES")) == 456
 
 
+@pytest.mark.slow
 def test_threads_do_not_share_their_warnings(demo_bundle, tmp_path):
     sim = mockgal.read(demo_bundle)
 

@@ -169,6 +169,7 @@ TRAIN = ["train", *EVALUATE, "--out", "w.safetensors"]
     ],
     ids=lambda words: words if isinstance(words, str) else words[0],
 )
+@pytest.mark.slow_but("build", "evaluate", "field", "--device")
 def test_earlier_forms_work_with_a_warning(mockgal_command, old, new, form, replacement):
     before, now = mockgal_command(*old), mockgal_command(*new)
     assert before.returncode == now.returncode == 3
@@ -178,6 +179,7 @@ def test_earlier_forms_work_with_a_warning(mockgal_command, old, new, form, repl
     assert "x" in now.stderr
 
 
+@pytest.mark.slow
 def test_an_earlier_name_takes_its_earlier_values(mockgal_command):
     before = mockgal_command(*TRAIN, "--accelerator", "gpu")
     now = mockgal_command(*TRAIN, "--device", "cuda")

@@ -158,6 +158,7 @@ def test_quiet(run, words):
     assert json.loads(both.stdout)["command"] == " ".join(words[: 1 + (words[0] == "weights")])
 
 
+@pytest.mark.slow
 def test_quiet_draws_no_bar(folder):
     words = ("pack", "--sim", "dark.hdf5", "--out", "bar.hdf5", "--overwrite")
     assert "\x1b[?25l" in on_terminal(*words, cwd=folder).raw

@@ -63,6 +63,7 @@ def pack(name, *options, **settings):
     return mockgal("pack", "--sim", "dark.hdf5", "--out", f"{name}.hdf5", *options, **settings)
 
 
+@pytest.mark.slow
 def test_warnings_stand_above_the_bar(folder):
     """The caution of the weights comes while the bar is drawn, and is whole, on its own lines."""
     shown = mockgal(*COMMANDS["build-cnn"], "--overwrite", cwd=folder)
@@ -79,6 +80,7 @@ def test_forty_columns(folder):
     assert any(line.startswith("particles") for line in bars)
 
 
+@pytest.mark.slow_but("40")
 @pytest.mark.parametrize("columns", [80, 40])
 def test_reports_are_broken_between_words(folder, columns):
     shown = mockgal(*COMMANDS["build-hod"], "--overwrite", columns=columns, cwd=folder)

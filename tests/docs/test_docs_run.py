@@ -32,7 +32,10 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 PAGES = [page for page in PAGES if "decisions" not in page.parts]
 NEWCOMER = ("README.md", "first-mock.md")
 APART = (*NEWCOMER, "extend.md")  # run by other tests: below, and in test_docs_extend.py
-MINUTES = ("own-weights.md",)
+MINUTES = (
+    *("own-weights.md", "measure-a-mock.md", "scripts-and-shells.md", "density-fields.md"),
+    *("paint-with-the-network.md", "convert-published-weights.md"),
+)
 WITH_CODE = [p for p in PAGES if any(b.language in RUN and not b.reason for b in blocks_of(p))]
 
 

@@ -305,7 +305,7 @@ def test_what_a_killed_run_left_is_removed_and_recorded(recipe, tmp_path):
     assert json.loads(sidecar_path(out).read_text())["cleaned_up"] == []
 
 
-@pytest.mark.slow_but("hdf5", "fits", "sidecar")
+@pytest.mark.slow_but("fits", "sidecar")
 @pytest.mark.fault(55)
 @pytest.mark.parametrize("case", OFTEN)
 def test_signals(case, tmp_path):
@@ -697,6 +697,7 @@ def test_paths_beyond_ascii(writer, name, tmp_path):
 
 
 @pytest.mark.fault(60)
+@pytest.mark.slow_but("ascii")
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_paths_beyond_ascii_through_the_command(demo_bundle, tmp_path, encoding, exit_code):
     """Also where the screen has no such letters: the name of the file has."""

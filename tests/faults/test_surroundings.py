@@ -143,16 +143,14 @@ def run(case, folder, sim):
     )
 
 
-@pytest.mark.slow_but("json", "no streams", "no reader", "usage", "help")
+@pytest.mark.slow_but("no streams", "no reader", "usage", "help")
 @pytest.mark.parametrize("case", STREAMS, ids=lambda case: case.name)
 @pytest.mark.fault(86)
 def test_streams(case, tmp_path, demo_bundle):
     check(case, tmp_path, demo_bundle)
 
 
-@pytest.mark.slow_but(
-    "inspected", "path", "room", "scratch", "sim", "missing", "odd", "ASCII", "threads"
-)
+@pytest.mark.slow_but("path", "room", "scratch", "sim", "missing", "ASCII")
 @pytest.mark.parametrize("case", PLACES, ids=lambda case: case.name)
 @pytest.mark.fault(87)
 def test_places(case, tmp_path, demo_bundle):

@@ -129,6 +129,7 @@ def test_any_particles(assignment, size, rows, box_size):
     assert found.min() >= 0
 
 
+@pytest.mark.slow
 def test_many_particles_on_a_larger_grid(monkeypatch):
     """Several blocks, parts, slabs and tiles, some of which are fetched and some not."""
     monkeypatch.setattr(assign, "_BLOCK_ROWS", 90_000)

@@ -184,6 +184,7 @@ def expected():
     return result[0]
 
 
+@pytest.mark.slow
 def test_nowhere_to_keep_compiled_code(copied, tmp_path, expected):
     # Files where folders would be made: as good as no permission, and for root, too.
     for module in (copied / "mockgal").rglob("__init__.py"):

@@ -1,6 +1,6 @@
 """Reads damaged copies of a file, one after the other, and says what came of each.
 
-    python fuzz_child.py FIXTURE FOLDER FIRST COUNT [stated]
+    python fuzz_child.py FIXTURE[,FIXTURE...] FOLDER FIRST COUNT [stated]
 
 With ``stated`` it is not bytes that are damaged, but what the file states that is changed
 (`attribute_mutations`).
@@ -200,7 +200,7 @@ TABLES = {
 
 def _table(folder: Path, name: str) -> Path:
     """A table whose names and map tell all; of its bytes only some formats have checksums."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     table_samples.WRITERS[name](folder / name, table_samples.columns(hosts=60))
     return folder / name
 
@@ -231,7 +231,7 @@ def _grid(folder: Path) -> Path:
 
 
 def _few(folder: Path, writer: Callable[..., Path], **how: object) -> Path:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     position = np.random.default_rng(1).uniform(0.0, 32.0, (64, 3))
     mass = COSMOLOGY.matter_mass(32.0) / len(position)
     facts = {"box_size": 32.0, "redshift": 0.5, "cosmology": COSMOLOGY}
@@ -247,14 +247,14 @@ def _fastpm(folder: Path) -> Path:
 
 
 def _npy(folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "grid.npy", np.random.default_rng(1).uniform(size=(4, 4, 4)))
     return folder / "grid.npy"
 
 
 def _shipped(folder: Path, pattern: str) -> Path:
     (first, *_) = sorted((Path(mockgal.__file__).parent / "painters").glob(pattern))
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     return Path(shutil.copy(first, folder))
 
 
@@ -462,7 +462,7 @@ def change_stated(fixture: str, folder: Path, first: int, count: int) -> None:
     """Read copies of which one statement is another; say what that is, where they are not good."""
     warnings.simplefilter("ignore")
     chosen = STATED[fixture]
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     path = chosen.write(folder)
     whole, expected = path.read_bytes(), chosen.content(path)
     for number in range(first, first + count):
@@ -482,7 +482,7 @@ def main(fixture: str, folder: Path, first: int, count: int) -> None:
     """Read the damaged copies."""
     warnings.simplefilter("ignore")
     chosen = FIXTURES[fixture]
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     path = chosen.write(folder)
     whole, expected, places = (
         path.read_bytes(),
@@ -514,4 +514,5 @@ def main(fixture: str, folder: Path, first: int, count: int) -> None:
 
 if __name__ == "__main__":
     run = change_stated if sys.argv[5:] == ["stated"] else main
-    run(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))
+    for name in sys.argv[1].split(","):
+        run(name, Path(sys.argv[2]) / name, int(sys.argv[3]), int(sys.argv[4]))

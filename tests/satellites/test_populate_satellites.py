@@ -332,6 +332,7 @@ def test_no_hosts_and_no_satellites(monkeypatch):
             assert halos.record["populate"]["satellites"] == 0
 
 
+@pytest.mark.slow
 def test_a_host_of_many(monkeypatch):
     """Means beyond the reach of the recursion; both ways."""
     scene = hosts(30)

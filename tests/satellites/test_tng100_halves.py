@@ -71,6 +71,7 @@ def test_halves_share_no_group(tables):
 
 
 @real_data
+@pytest.mark.slow
 def test_numbers(predicted):
     """By host mass, and their variance; each probability would be less once in a hundred times."""
     for measure in (mean_number, dispersion_index):

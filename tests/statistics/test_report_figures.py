@@ -60,6 +60,7 @@ def overflowing(figure):
     ]
 
 
+@pytest.mark.slow
 def test_eight_catalogues_with_any_names_are_named_and_fit():
     made = {name: some(40, seed=k, name="run_$x$ " + "z" * 200) for k, name in enumerate(NAMES)}
     made |= {name: some(n, name="other") for name, n in zip(NAMES[:2], (0, 1), strict=True)}
@@ -157,6 +158,7 @@ axes.unicode_minus: False
 
 @pytest.mark.slow_but("tkagg")
 @pytest.mark.parametrize("backend", ["nonsense", "module://no.such", "tkagg", "ps"])
+@pytest.mark.slow
 def test_settings_of_the_user_do_not_change_the_file(tmp_path, backend):
     code = (
         "import sys; sys.path[:0] = sys.argv[2:];"

@@ -63,6 +63,7 @@ def test_all_statistics_of_a_mock(mockgal_command, mock_file, tmp_path):
         assert png.startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_the_same_mock_gives_the_same_files(mockgal_command, mock_file, tmp_path):
     for folder, threads in (("a", "1"), ("b", "2")):
         result = mockgal_command(

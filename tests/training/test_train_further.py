@@ -302,6 +302,7 @@ def test_a_law_of_mass_and_redshift_is_learnt(universes, tmp_path):
         assert 0.06 < np.median(law.scatter) < 0.2
 
 
+@pytest.mark.slow
 def test_who_is_told_the_redshift(universes):
     made = universes[0]
     one, other = ([(at(made.hydro, z), at(made.dark, z))] for z in (0.0, 1.0))

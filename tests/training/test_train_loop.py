@@ -53,7 +53,7 @@ class Stop(Exception):
     """Raised out of a training."""
 
 
-@pytest.mark.slow_but("7", "13")
+@pytest.mark.slow_but("13")
 @pytest.mark.parametrize("step", [1, 7, 12, 13, 30])
 def test_stopped_anywhere_it_goes_on_the_same(tmp_path, uninterrupted, step):
     def stop(done, total, label):
@@ -128,6 +128,7 @@ def test_a_finished_training_is_only_read(tmp_path, monkeypatch):
     assert run(tmp_path).digest() == first.digest()
 
 
+@pytest.mark.slow
 def test_more_epochs_go_on_from_there(tmp_path):
     run(tmp_path / "a")
     longer = replace(OPTIONS, epochs=3)

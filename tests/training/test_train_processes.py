@@ -80,6 +80,7 @@ BATCH = {"SLURM_JOB_ID": "1234", "SLURM_JOB_NAME": "train", "SLURM_PROCID": "0"}
     ],
     ids=lambda environment: "-".join(list(environment)[:4:3]),
 )
+@pytest.mark.slow
 def test_one_process_in_a_batch_job(said, environment):
     text = said(environment)
     assert text.splitlines()[-1] == "ok 1 0 True"

@@ -105,6 +105,7 @@ def test_the_card_is_repeated(pair, trained):
     assert scores["subhalos"] == weights.provenance["scores"]["subhalos"]
 
 
+@pytest.mark.slow
 def test_the_pair_is_matched_as_it_was(pair, tmp_path, monkeypatch):
     weights = train(pair, tmp_path / "w.safetensors", match="position")
     monkeypatch.setattr("mockgal.tasks.evaluate._method", lambda *_: "ids")
@@ -136,6 +137,7 @@ def files(pair, tmp_path_factory):
 
 
 @pytest.mark.fault(85)
+@pytest.mark.slow
 def test_fields_are_made_once(files, tmp_path, monkeypatch):
     """Those of a training that was stopped are taken; not those of a file that has changed."""
     dark = tmp_path / "dark.hdf5"
@@ -242,6 +244,7 @@ with output_lock(Path(sys.argv[1])):
 """
 
 
+@pytest.mark.slow
 def test_fields_that_another_run_writes_do_not_fail_a_training_that_is_done(
     files, tmp_path, monkeypatch
 ):
@@ -279,6 +282,7 @@ def test_a_density_grid_is_as_good_as_the_particles(files, tmp_path):
         mockgal.evaluate(weights, *runs)
 
 
+@pytest.mark.slow
 def test_the_network_takes_the_scheme_of_the_grid(pair, files, tmp_path):
     matter = tmp_path / "matter.hdf5"
     mockgal.field(files["whole"], matter, grid_size=GRID, assignment="TSC")
@@ -461,6 +465,7 @@ def test_galaxies_that_are_missing_are_counted(pair, tmp_path):
     assert said in (tmp_path / "w.safetensors.card.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_box_under_another_name_is_known_by_its_matter(pair, tmp_path):
     """Two snapshots of a format whose names tell them apart."""
     later = [

@@ -392,6 +392,7 @@ def test_an_option_called_device_may_change_the_result(install):
     assert digest("hod", mode="paper") != digest("hod")
 
 
+@pytest.mark.slow
 def test_commands_go_on_beside_broken_ones(install, mockgal_command, demo_bundle, tmp_path):
     points = {group: {"broken": "bad:x"} for group in GROUPS}
     points["painters"]["toy"] = "fine:Toy"

@@ -91,6 +91,7 @@ def test_the_same_function(converted):
         torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow_but("zip")
 @pytest.mark.parametrize("form", FORMS)
 def test_forms(tmp_path, converted, form):
     """All that torch and Lightning have written give the same numbers, and say what they can."""
@@ -208,9 +209,7 @@ LAYOUTS = {
 @pytest.mark.parametrize(
     "layout",
     [
-        name
-        if name in ("no state", "renamed", "double")
-        else pytest.param(name, marks=pytest.mark.slow)
+        name if name in ("no state", "renamed") else pytest.param(name, marks=pytest.mark.slow)
         for name in LAYOUTS
     ],
 )
@@ -326,6 +325,7 @@ def test_a_hostile_checkpoint_in_the_command(tmp_path, mockgal_command):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for the other process in /proc")
+@pytest.mark.slow_but("0.0")
 @pytest.mark.parametrize("delay", [0.0, 1.5])
 def test_kill_9_leaves_nothing(delay, tmp_path):
     """Neither beside the output nor among temporary files, while the other process reads."""

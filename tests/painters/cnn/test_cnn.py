@@ -159,6 +159,7 @@ def turned(sim, symmetry):
 @pytest.mark.parametrize(
     "symmetry", [Symmetry((1, 0, 2), (-1, 1, 1)), Symmetry((2, 0, 1), (1, -1, -1))]
 )
+@pytest.mark.slow
 def test_turns_with_average_symmetries(symmetry):
     sim, weights = scene(grid=True), sample_weights()
     other = turned(sim, symmetry)

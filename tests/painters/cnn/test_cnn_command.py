@@ -73,6 +73,7 @@ def test_a_mock(build, inputs, tmp_path):
     assert any("2012.00186" in value for value in map(str, header.values()))
 
 
+@pytest.mark.slow
 def test_a_grid_in_place_of_particles(build, mockgal_command, inputs, tmp_path):
     """The same galaxies from a grid that was written and the halos alone."""
     expected = content(build("--tile-size", 16))

@@ -127,6 +127,7 @@ def test_mean_satellites_are_those_of_the_hydro_run(pair, table, model):
 
 
 @pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
+@pytest.mark.slow
 def test_mean_satellites_are_those_made_and_painted(pair, table, model):
     """The hosts alone, populated and painted over seeds, against the mean occupation."""
     halos = pair[1].halos

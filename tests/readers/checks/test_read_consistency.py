@@ -42,6 +42,7 @@ def test_the_particle_mass_of_the_halos_is_confirmed():
         assert other is None
 
 
+@pytest.mark.slow
 def test_masses_without_a_quantum_contradict_nothing():
     """1 in 10^7 by chance, as the module says; here none in 80."""
     for seed in range(80):

@@ -8,30 +8,37 @@ import select
 import subprocess
 import sys
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import pytest
 from fuzz_child import FIXTURES, STATED
 
 CHILD = Path(__file__).parents[1] / "fuzz_child.py"
-SECONDS = 60  # for one case, which takes milliseconds: a hang is longer
+SECONDS = 300  # for one case, which takes milliseconds, or more where others have the cores
 MEMORY = 6 << 20  # kB of address space
 
 
-def outcomes(fixture, folder, first, count, *mode):
-    """What came of each case; a case that hangs or kills its process says so."""
-    command = [sys.executable, str(CHILD), fixture, str(folder), str(first), str(count), *mode]
-    command = ["/bin/sh", "-c", f'ulimit -v {MEMORY}; exec "$@"', "sh", *command]
-    found = {}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        for number in range(first, first + count):
+def outcomes(fixtures, folder, first, count, *mode):
+    """What came of each case of each fixture, all in one process.
+
+    A case that hangs or kills the process says so, and is the last one.
+    """
+    folder.mkdir()
+    words = [",".join(fixtures), str(folder), str(first), str(count), *mode]
+    limited = ["/bin/sh", "-c", f'ulimit -v {MEMORY}; exec "$@"', "sh"]
+    found = {fixture: {} for fixture in fixtures}
+    with subprocess.Popen(
+        [*limited, sys.executable, str(CHILD), *words], stdout=subprocess.PIPE, text=True
+    ) as child:
+        for fixture, number in product(fixtures, range(first, first + count)):
             ready, _, _ = select.select([child.stdout], [], [], SECONDS)
             line = child.stdout.readline() if ready else ""
             if not line:
                 child.kill()
-                found[number] = f"ended with {child.wait()}" if ready else "hung"
+                found[fixture][number] = f"ended with {child.wait()}" if ready else "hung"
                 break
-            found[number] = line.split(maxsplit=1)[1].strip()
+            found[fixture][number] = line.split(maxsplit=1)[1].strip()
     return found
 
 
@@ -51,15 +58,20 @@ _TABLES = ("table-fits", "table-parquet", "table-npz", "table-pandas")
 IN_SUITE = [name for name in FIXTURES if not name.startswith("table-") or name in _TABLES]
 
 
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory):
+    return outcomes(IN_SUITE, tmp_path_factory.mktemp("damaged") / "f", 0, 20)
+
+
 @pytest.mark.parametrize("fixture", IN_SUITE)
-def test_damage(tmp_path, fixture):
-    check(fixture, outcomes(fixture, tmp_path / "f", 0, 20))
+def test_damage(damaged, fixture):
+    check(fixture, damaged[fixture])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fixture", FIXTURES)
 def test_damage_at_length(tmp_path, fixture):
-    check(fixture, outcomes(fixture, tmp_path / "f", 1000, 3000))
+    check(fixture, outcomes([fixture], tmp_path / "f", 1000, 3000)[fixture])
 
 
 def check_stated(fixture, found):
@@ -68,12 +80,17 @@ def check_stated(fixture, found):
     assert Counter(found.values())["refused"] > len(found) / 4
 
 
+@pytest.fixture(scope="module")
+def stated(tmp_path_factory):
+    return outcomes(list(STATED), tmp_path_factory.mktemp("stated") / "f", 0, 15, "stated")
+
+
 @pytest.mark.parametrize("fixture", STATED)
-def test_statements_of_another_kind(tmp_path, fixture):
-    check_stated(fixture, outcomes(fixture, tmp_path / "f", 0, 15, "stated"))
+def test_statements_of_another_kind(stated, fixture):
+    check_stated(fixture, stated[fixture])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fixture", STATED)
 def test_statements_of_another_kind_at_length(tmp_path, fixture):
-    check_stated(fixture, outcomes(fixture, tmp_path / "f", 1000, 600, "stated"))
+    check_stated(fixture, outcomes([fixture], tmp_path / "f", 1000, 600, "stated")[fixture])

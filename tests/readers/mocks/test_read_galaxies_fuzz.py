@@ -48,6 +48,7 @@ def outcomes(path, galaxies, places, count, seed):
     return refused, unharmed
 
 
+@pytest.mark.slow_but("150-h-free")
 @pytest.mark.parametrize("units", ["h", "h-free"])
 @pytest.mark.parametrize("n", [0, 150])
 def test_no_damage_of_fits_goes_unseen(tmp_path, units, n):
@@ -58,6 +59,7 @@ def test_no_damage_of_fits_goes_unseen(tmp_path, units, n):
     assert refused > 125
 
 
+@pytest.mark.slow_but("150-h-free")
 @pytest.mark.parametrize("units", ["h", "h-free"])
 @pytest.mark.parametrize("n", [0, 150])
 def test_damage_of_parquet_is_seen_or_harmless(tmp_path, units, n):
@@ -67,6 +69,7 @@ def test_damage_of_parquet_is_seen_or_harmless(tmp_path, units, n):
     assert refused > 30  # most of the footer repeats what is elsewhere
 
 
+@pytest.mark.slow_but("150-h-free", "40000-h-free")
 @pytest.mark.parametrize("units", ["h", "h-free"])
 @pytest.mark.parametrize("n", [0, 150, 40_000])
 def test_damage_of_hdf5_is_seen_or_harmless(tmp_path, monkeypatch, units, n):

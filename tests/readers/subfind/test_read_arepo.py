@@ -162,6 +162,7 @@ def _expected_of(folder, kept, total_files):
 @pytest.mark.fault(14)
 @settings(max_examples=12)
 @given(data=st.data())
+@pytest.mark.slow
 def test_missing_chunks(tmp_path_factory, data):
     """Whole groups, with the ids of the whole output, whichever files are missing."""
     folder = write_arepo(tmp_path_factory.mktemp("set"), files=8, groups=160, snapshots=False)

@@ -129,6 +129,7 @@ class TestAnalytic:
 class TestGaussianFields:
     @pytest.mark.slow_but("3.2")
     @pytest.mark.parametrize(("k1", "k2", "theta"), [(3.2, 4.6, None), (4.2, 4.2, 2 * np.pi / 3)])
+    @pytest.mark.slow
     def test_no_bispectrum_and_the_scatter_that_errors_say(self, k1, k2, theta):
         number = 200
         found = [measured(1 + 0.1 * gaussian_field(24, seed), k1, k2, 4) for seed in range(number)]
@@ -243,6 +244,7 @@ class TestSymmetries:
 
 
 class TestShotNoise:
+    @pytest.mark.slow_but("PCS")
     @pytest.mark.parametrize("assignment", ["CIC", "PCS"])
     def test_points_at_random_with_masses(self, assignment):
         """Points of masses from 1 to 3: the scatter is small enough to see each term."""

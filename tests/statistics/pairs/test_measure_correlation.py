@@ -379,6 +379,7 @@ def test_volumes_around_galaxies():
     np.testing.assert_allclose(own_in[:, 0, 0], expected, atol=0.1)
 
 
+@pytest.mark.slow
 def test_errors_are_about_the_scatter():
     """Mean variance over that between 40 boxes of random points.
 

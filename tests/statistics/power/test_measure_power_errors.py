@@ -149,6 +149,7 @@ def points(seed):
 
 @pytest.mark.slow_but("points")
 @pytest.mark.parametrize("make", [smooth, clustered, points])
+@pytest.mark.slow
 def test_errors_are_the_scatter_of_boxes(make):
     """A little above it; 400 boxes give the scatter to 4% per shell.
 

@@ -101,6 +101,7 @@ def test_shot_noise():
     assert np.array_equal(subtracted["power"], result["power"] - result["shot_noise"])
 
 
+@pytest.mark.slow
 def test_jackknife_is_near_the_scatter_of_cubes():
     """Of log-normal fields; their own means are part of both."""
     generator, power, errors = np.random.default_rng(4), [], []

@@ -129,6 +129,7 @@ def test_symmetries_are_drawn_evenly():
     weighted=st.booleans(),
     size=st.integers(1, 30),
 )
+@pytest.mark.slow
 def test_a_batch_is_the_same_whatever_came_before(epoch, first, weighted, size):
     some = samples([volume(16)], 40, architecture=TINY)
     weights = some.mass if weighted else None

@@ -180,6 +180,7 @@ def test_the_order_of_rows_does_not_count():
 
 
 @given(seed=st.integers(0, 2**32), number=st.integers(0, 80), floor=st.sampled_from([0.0, 1e9]))
+@pytest.mark.slow
 def test_voxel_targets_are_sums_over_galaxies(seed, number, floor):
     rng = np.random.default_rng(seed)
     sim = scene(hosts=20)

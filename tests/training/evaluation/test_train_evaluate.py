@@ -66,6 +66,7 @@ def test_of_the_true_law_all_is_well():
 
 
 @pytest.mark.parametrize("scatter", [0.2, 0.3])
+@pytest.mark.slow
 def test_a_law_that_is_cut_off_has_no_bias_where_it_holds(scatter):
     """Its mean is above its median; at the floor by more than the bar."""
     data = loop_samples.samples(3000)
@@ -152,6 +153,7 @@ def test_structures_at_several_redshifts_count_once():
     assert "at one redshift" not in card(one)
 
 
+@pytest.mark.slow
 def test_the_error_of_a_share_is_that_of_so_many_structures():
     data = with_one_twice(truth(loop_samples.samples(1000, volumes=3), p=0.25))
     found = evaluate(known(data, p=0.25), data, seed=1, part=VALIDATION)

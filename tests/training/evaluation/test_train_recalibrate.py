@@ -52,6 +52,7 @@ def test_the_logit_stays_finite_where_all_are_luminous():
     assert 1.0 < shift[2] < 5.0
 
 
+@pytest.mark.slow
 def test_right_constants_stay():
     """Three constants that are right gain 3/2 on average, and more than 3 in 11% of cases."""
     applied = []
