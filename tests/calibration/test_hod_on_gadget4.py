@@ -120,6 +120,7 @@ def result(pair):
 
 
 class TestSyntheticPair:
+    @pytest.mark.slow
     def test_calibrated_modes_give_the_run_back(self, result):
         for mode in (m for m in script.CALIBRATED if m != "paper"):
             for found in result.comparisons[mode]:

@@ -131,6 +131,7 @@ def test_identical_runs_have_ratios_of_one():
 
 
 class TestBins:
+    @pytest.mark.slow
     def test_sparse_ones_are_joined_and_told(self, injected):
         table = measure([injected], jackknife=0, least_hosts=2000, **REQUEST)
         c = table.columns

@@ -45,6 +45,7 @@ def table(biased):
     )
 
 
+@pytest.mark.slow
 def test_host_mass_bias(table):
     ratio = 10 ** table.log_mass_ratio(np.linspace(10.5, 14, 30))
     np.testing.assert_allclose(ratio, 0.9, rtol=0.02)

@@ -169,7 +169,7 @@ TRAIN = ["train", *EVALUATE, "--out", "w.safetensors"]
     ],
     ids=lambda words: words if isinstance(words, str) else words[0],
 )
-@pytest.mark.slow_but("build", "evaluate", "field", "--device")
+@pytest.mark.slow_but("build", "evaluate", "field")
 def test_earlier_forms_work_with_a_warning(mockgal_command, old, new, form, replacement):
     before, now = mockgal_command(*old), mockgal_command(*new)
     assert before.returncode == now.returncode == 3

@@ -147,6 +147,7 @@ def test_other_commands(mock, report):
     ],
     ids=lambda words: words[0],
 )
+@pytest.mark.slow_but("build", "calibrations")
 def test_quiet(run, words):
     loud = run(*words)
     overwrite = ["--overwrite"] if "--out" in words else []
@@ -225,6 +226,7 @@ echo "${COMPREPLY[@]}"
         (("field", "--fro"), set()),  # an earlier name is not offered
     ],
 )
+@pytest.mark.slow_but("words0", "words5", "words6")
 def test_bash_completes(words, found, tmp_path):
     program = tmp_path / "mockgal"
     program.write_text(f"#!{sys.executable}\nfrom mockgal.cli import main\nmain()\n")

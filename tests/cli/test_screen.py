@@ -32,8 +32,8 @@ COMMANDS = {
     "pack": ["pack", "--sim", "dark.hdf5", "--out", "again.hdf5"],
     "field": ["field", "--sim", "dark.hdf5", "--grid", "32", "--out", "field.hdf5"],
     "measure": [
-        *("measure", "hod.fits", "--statistic", "power,mass_function,wp", "--out", "tables"),
-        *("--grid", "64"),
+        *("measure", "hod.fits", "--statistic", "power,mass_function", "--out", "tables"),
+        *("--grid", "32"),
     ],
     "calibrations": ["calibrations"],
     "compare": [
@@ -103,6 +103,7 @@ def test_no_color(folder):
 
 
 @pytest.mark.parametrize("environment", [{"LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}])
+@pytest.mark.slow_but("environment0")
 def test_ascii_only(folder, environment):
     name = "großer Würfel.hdf5"
     shutil.copy(folder / "dark.hdf5", folder / name)

@@ -52,6 +52,7 @@ def p_value(result, name="all"):
     return result.settings["kolmogorov_smirnov"][name]["p_value"]
 
 
+@pytest.mark.slow
 def test_it_is_uniform_for_draws_from_the_predictions():
     """Over 400 draws p-values below 5% come at 5%, to four sigma, and are uniform themselves."""
     d, p_values = predictions(500), {"all": [], "luminous": []}

@@ -506,6 +506,7 @@ class TestComparison:
                 expected = np.transpose([result[result.axis][there], result[estimate][there]])
                 np.testing.assert_array_equal(drawn[np.argsort(drawn[:, 0])], expected)
 
+    @pytest.mark.slow
     def test_with_the_truth(self, mockgal_command, mock_file, tmp_path):
         """A run's own galaxies beside a mock; options for reading are for the run."""
         write_gadget4(tmp_path / "run", hydro=True)

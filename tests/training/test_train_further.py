@@ -215,6 +215,7 @@ def test_of_the_true_law_all_is_well():
         ({"scatter": 0.3}, f"the distribution of {RADIUS}"),
     ],
 )
+@pytest.mark.slow_but("wrong0")
 def test_a_wrong_law_is_seen(wrong, what):
     data = truth()
     found = evaluate(known_weights(data, **wrong), data, seed=1, part=VALIDATION)
@@ -377,6 +378,7 @@ def test_the_command(mockgal_command, universes, tmp_path):
     assert np.allclose(galaxies[RADIUS] / h, table[RADIUS], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_redshifts_that_are_only_held_out(universes, tmp_path):
     made = [*universes, make_universe(7, run=RUN)]
     dark, hydro = (

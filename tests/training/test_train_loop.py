@@ -104,6 +104,7 @@ def state_of(folder):
     return sorted((p.name, p.stat().st_mtime_ns) for p in folder.glob("checkpoint-?.safetensors"))
 
 
+@pytest.mark.slow
 def test_where_checkpoints_are_written_changes_nothing(tmp_path, uninterrupted):
     data = train_child.data()
     often_or_not = replace(train_child.OPTIONS, checkpoint_seconds=1e6)
@@ -112,6 +113,7 @@ def test_where_checkpoints_are_written_changes_nothing(tmp_path, uninterrupted):
     assert all(torch.equal(v, weights.state[n]) for n, v in uninterrupted[0].state.items())
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_changes_nothing(tmp_path, uninterrupted):
     data = train_child.data()
     order = np.random.default_rng(3).permutation(len(data.halo_id))

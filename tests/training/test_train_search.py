@@ -80,6 +80,7 @@ def test_killed_and_resumed_it_tries_the_same(tmp_path):
     assert table(folder) == table(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_failed_trial_is_put_down_and_others_go_on(tmp_path, monkeypatch):
     plain = module.train
 

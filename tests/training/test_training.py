@@ -115,6 +115,7 @@ def test_the_pair_is_matched_as_it_was(pair, tmp_path, monkeypatch):
     assert mockgal.evaluate(weights, *pair)["runs"][0]["matched_by"] == "position and mass"
 
 
+@pytest.mark.slow
 def test_whatever_the_order_of_rows(pair, trained, tmp_path):
     rng = np.random.default_rng(1)
     mixed = [replace(run, halos=run.halos.take(rng.permutation(len(run.halos)))) for run in pair]
@@ -311,6 +312,7 @@ def test_without_particles_their_mass_must_be_known(pair, files, tmp_path):
         train((sim, pair[1]), tmp_path / "w.safetensors")
 
 
+@pytest.mark.slow
 def test_all_of_a_pair_that_was_not_trained_on(pair, trained):
     other = make_universe(2, run=SMALL)
     weights, _ = trained
@@ -428,6 +430,7 @@ def test_several_pairs_with_the_last_held_out(pair, tmp_path):
             mockgal.evaluate(weights, *pairs[number])
 
 
+@pytest.mark.slow
 def test_one_cosmology_for_all(pair, tmp_path):
     def of(run, **changes):
         cosmology = replace(run.snapshot.cosmology, **changes)

@@ -199,6 +199,7 @@ def test_redshift_space(halotools):
     np.testing.assert_allclose(moved[:, 2], expected, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_halotools_changes_nothing_for_the_rest_of_the_process(tmp_path):
     """It is not imported before it is needed, and then switches no warnings of NumPy off."""
     code = """

@@ -149,6 +149,7 @@ def refused(tmp_path):
 
 @pytest.mark.fault(62)
 @pytest.mark.parametrize(("old", "where"), [(False, "state_dict"), (True, "hparams")])
+@pytest.mark.slow_but("False")
 def test_a_pickle_that_executes(tmp_path, refused, monkeypatch, old, where):
     """Whatever the environment says to torch."""
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
@@ -169,6 +170,7 @@ def test_a_plain_pickle(tmp_path, refused):
     assert not mark.exists()
 
 
+@pytest.mark.slow
 def test_objects_of_other_classes(tmp_path, refused):
     """As newer versions of Lightning keep some: harmless perhaps, but code that we do not have."""
     path = save(tmp_path / "a.ckpt", checkpoint(callbacks={"x": np.float64(3.0)}), False)
@@ -213,12 +215,14 @@ LAYOUTS = {
         for name in LAYOUTS
     ],
 )
+@pytest.mark.slow_but("renamed")
 def test_other_layouts(tmp_path, refused, layout):
     values, words = LAYOUTS[layout]
     refused(save(tmp_path / "a.ckpt", values, False), words, code=3)
 
 
 @pytest.mark.parametrize("old", [False, True])
+@pytest.mark.slow_but("False")
 def test_cut_short(tmp_path, refused, old):
     path = save(tmp_path / "a.ckpt", checkpoint(), old)
     content = path.read_bytes()
@@ -314,6 +318,7 @@ def test_listing(mockgal_command):
     assert names == [found.header.name for found in shipped_weights()]
 
 
+@pytest.mark.slow
 def test_a_hostile_checkpoint_in_the_command(tmp_path, mockgal_command):
     mark = tmp_path / "it went off"
     path = save(tmp_path / "a.ckpt", checkpoint(state_dict=Bomb(mark)), False)

@@ -275,6 +275,7 @@ def test_pairs_are_found_however_many():
     ]
 
 
+@pytest.mark.slow
 def test_divisions_nest_no_deeper_than_python_allows(monkeypatch):
     """Slices could be taken off many hundred times, one in another."""
     generator, depths, divide = np.random.default_rng(5), [], module._divide

@@ -75,6 +75,7 @@ def threads():
 
 @pytest.mark.parametrize("shape", FAST.values(), ids=FAST)
 @pytest.mark.parametrize("number", [1, 10])
+@pytest.mark.slow_but("10-")
 def test_as_plain(shape, number):
     compare(shape, 12, places(number, 12, "uniform"))
 

@@ -198,6 +198,7 @@ class TestOccupation:
         )
         assert prediction.record["not_painted_satellites_below_range"] == 10 * np.sum(able == 0)
 
+    @pytest.mark.slow
     def test_counts_agree_with_the_expectation(self, dark):
         painter = ModelPainter(**ZHENG)
         p = painter.predict(dark).p_luminous

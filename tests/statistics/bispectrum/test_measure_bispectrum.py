@@ -448,6 +448,7 @@ class TestCatalogue:
         assert np.all(base["aliasing_bias"] < 1e-3)
         assert np.all(fine["aliasing_bound"] < base["aliasing_bound"])
 
+    @pytest.mark.slow
     def test_in_a_large_box_the_sides_are_smaller_and_that_is_said(self):
         galaxies = catalogue(box_size=200.0)
         with pytest.warns(MockgalWarning, match=r"k1 = 1.723 and k2 = 2.298.*128 fundamentals"):

@@ -102,6 +102,7 @@ def test_types_are_apart():
     st.lists(st.tuples(st.floats(1e6, 1e13), st.floats(1e10, 1e15), st.booleans()), max_size=40),
     st.sampled_from([0, 2]),
 )
+@pytest.mark.slow
 def test_galaxies_are_conserved(rows, jackknife):
     mass, host, central = zip(*rows, strict=True) if rows else ((), (), ())
     galaxies = catalogue(mass, halo_mass=np.array(host), is_central=np.array(central, dtype=bool))

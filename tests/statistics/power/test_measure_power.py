@@ -286,6 +286,7 @@ def test_power_is_that_of_a_sum_over_galaxies_within_the_bounds(name):
 
 
 @pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
+@pytest.mark.slow
 def test_bias_is_bounded_and_the_bound_is_reached_by_white_noise():
     """The mean over places of the grid, of clustered points and of points at random."""
     size, found, expected = 16, {}, []
@@ -571,6 +572,7 @@ def test_what_is_put_down(tmp_path):
     assert [text.get_text() for text in axes.texts] == ["Fundamental", "Nyquist", "Aliased"]
 
 
+@pytest.mark.slow
 def test_defaults_of_galaxies():
     generator = np.random.default_rng(11)
     galaxies = catalogue(generator.random((300, 3)) * 100.0, np.full(300, 1e10))

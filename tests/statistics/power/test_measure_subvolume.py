@@ -37,6 +37,7 @@ def cubes(mass, number, generator):
         yield np.roll(mass, -start, (0, 1, 2))[:SIDE, :SIDE, :SIDE]
 
 
+@pytest.mark.slow
 def test_cubes_of_a_gaussian_box():
     """Against the exact expectation to 3 standard errors, and against the box well within it."""
     generator, found, boxes = np.random.default_rng(1), [], []

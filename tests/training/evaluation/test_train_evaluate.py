@@ -227,6 +227,7 @@ def test_of_a_mean_alone_no_distribution_is_claimed():
     assert "gives no distribution" in card(found)
 
 
+@pytest.mark.slow
 def test_the_seed_and_the_order_of_rows():
     data = truth(loop_samples.samples(600))
     weights = known(data)
