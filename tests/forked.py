@@ -5,6 +5,7 @@ is a process too, with its own folder, files, signals and exit code. Every comma
 fresh interpreter, in `test_screen.py` or the two tests that it names.
 """
 
+import atexit
 import gc
 import importlib
 import json
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import traceback
 
 # What commands import of others once they run.
 LIBRARIES = (
@@ -108,4 +110,17 @@ if __name__ == "__main__":
     sys.path[0], sys.argv[1:] = cwd, words
     added = environment.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[1:1] = [folder for folder in added if folder and folder not in sys.path]
-    runpy.run_module("mockgal", run_name="__main__", alter_sys=True)
+    code = 1
+    try:
+        runpy.run_module("mockgal", run_name="__main__", alter_sys=True)
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else end.code is not None
+    except BaseException:
+        traceback.print_exc()
+    finally:  # without the libraries' teardown, which takes longer than most commands
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)

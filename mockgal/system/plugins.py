@@ -6,9 +6,12 @@ stop users who do not need it; a user who asks for it by name gets an error that
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from typing import Any, NamedTuple
 
@@ -102,7 +105,7 @@ def plugins(group: str) -> dict[str, tuple[Plugin, ...]]:
 
 def _entry_points(group: str) -> list[EntryPoint]:
     try:
-        return list(entry_points(group=group))
+        return list(_declared(group, tuple(map(_state, sys.path))))
     except Exception:  # one distribution has damaged metadata: read the others one by one
         points: dict[tuple[str, str], EntryPoint] = {}
         for distribution in distributions():
@@ -116,6 +119,20 @@ def _entry_points(group: str) -> list[EntryPoint]:
                         f"cannot be read ({_in_short(error)})"
                     )
         return list(points.values())
+
+
+@lru_cache(maxsize=64)  # a search takes as long as the reading of a small catalogue
+def _declared(group: str, _: tuple[tuple[str, int], ...]) -> tuple[EntryPoint, ...]:
+    """Return the entry points of a group, for a state of the folders that are searched."""
+    return tuple(entry_points(group=group))
+
+
+def _state(folder: str) -> tuple[str, int]:
+    """Return a folder and when something was installed in it or removed from it."""
+    try:
+        return folder, os.stat(folder or os.curdir).st_mtime_ns
+    except OSError:
+        return folder, 0
 
 
 def tell(text: str) -> None:

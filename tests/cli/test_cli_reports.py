@@ -113,6 +113,7 @@ def test_statistics_may_be_given_one_by_one(mock, report):
     assert document["wrote"] == ["one-by-one/mass_function.ecsv", "one-by-one/xi.ecsv"]
 
 
+@pytest.mark.slow
 def test_other_commands(mock, report):
     inspected = report("inspect", "m.fits")
     assert inspected["rows"] == mock["catalogue"]["galaxies"]

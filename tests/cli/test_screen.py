@@ -80,8 +80,8 @@ def test_forty_columns(folder):
     assert any(line.startswith("particles") for line in bars)
 
 
-@pytest.mark.slow_but("40")
 @pytest.mark.parametrize("columns", [80, 40])
+@pytest.mark.slow
 def test_reports_are_broken_between_words(folder, columns):
     shown = mockgal(*COMMANDS["build-hod"], "--overwrite", columns=columns, cwd=folder)
     piped = mockgal(*COMMANDS["build-hod"], "--overwrite", stdout_piped=True, cwd=folder)
@@ -141,6 +141,7 @@ def test_ctrl_c_while_a_bar_is_drawn(folder):
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(0, 0), (10, 5), (500, 100)])
+@pytest.mark.slow_but("10-5")
 def test_terminals_of_odd_sizes(folder, columns, rows):
     assert "wrote" in pack("odd", "--overwrite", columns=columns, rows=rows, cwd=folder).raw
 

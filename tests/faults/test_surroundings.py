@@ -150,7 +150,7 @@ def test_streams(case, tmp_path, demo_bundle):
     check(case, tmp_path, demo_bundle)
 
 
-@pytest.mark.slow_but("path", "room", "scratch", "sim", "missing", "ASCII")
+@pytest.mark.slow_but("path", "room", "sim", "missing")
 @pytest.mark.parametrize("case", PLACES, ids=lambda case: case.name)
 @pytest.mark.fault(87)
 def test_places(case, tmp_path, demo_bundle):
@@ -197,6 +197,7 @@ def test_few_files(tmp_path, demo_bundle):
 
 @pytest.mark.fault(87)
 @pytest.mark.parametrize(("mode", "code"), [(0o300, 0), (0o600, 5), (0o500, 5)])
+@pytest.mark.slow_but("192-0")
 def test_a_folder_with_some_permissions(mode, code, demo_bundle):
     """Writing needs w and x, and not r."""
     with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others

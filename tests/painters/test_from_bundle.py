@@ -45,6 +45,7 @@ def test_places_next_to_the_far_edge_are_at_the_near_one():
 
 @pytest.mark.real_data
 @pytest.mark.parametrize("painter", ["hod", "cnn"])
+@pytest.mark.slow_but("hod")
 def test_a_real_run(tmp_path, painter):
     if not GADGET4.is_dir():
         pytest.skip("no Gadget-4 run")

@@ -79,6 +79,7 @@ def test_numbers(predicted):
 
 
 @real_data
+@pytest.mark.slow
 def test_places(predicted):
     for measure in (profile, profile_within):
         assert min(probabilities(predicted, measure)) > 0.01, measure.__name__

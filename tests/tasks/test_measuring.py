@@ -123,6 +123,7 @@ def test_occupation_with_and_without_the_simulation(
     assert "jackknife" not in without.settings["errors"]
 
 
+@pytest.mark.slow
 def test_a_hydrodynamic_run_is_measured_as_a_mock_is(mockgal_command, tmp_path):
     write_gadget4(tmp_path / "run", hydro=True)
     result = mockgal_command(
@@ -463,6 +464,7 @@ class TestComparison:
         plot_files([mock_file, name], out="a.png")
         assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
+    @pytest.mark.slow
     def test_table_and_picture(self, plotted, files_of_two):
         (result, folder), catalogues = plotted, files_of_two[2:]
         assert (folder / "mock-bright.png").read_bytes().startswith(b"\x89PNG")
@@ -541,6 +543,7 @@ class TestComparison:
         with Image.open(tmp_path / "b.png") as picture:
             assert "Description" not in picture.text
 
+    @pytest.mark.slow
     def test_none_left(self, mockgal_command, files_of_two):
         result = mockgal_command("plot", *files_of_two[:2], "--cut", "stellar_mass > 1e14 Msun/h")
         assert result.returncode == 0

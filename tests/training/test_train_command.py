@@ -125,6 +125,7 @@ def test_from_runs_to_a_mock(mockgal_command, runs, tmp_path):
         ),
     ],
 )
+@pytest.mark.slow_but(*(f"arguments{k}" for k in (0, 1, 2, 3, 4, 7)))
 def test_what_is_refused(mockgal_command, runs, tmp_path, arguments, code, said):
     result = mockgal_command(*(a.format(*runs) for a in arguments))
     assert result.returncode == code, result.stderr

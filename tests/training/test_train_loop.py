@@ -143,6 +143,7 @@ def test_more_epochs_go_on_from_there(tmp_path):
     assert len(rows(tmp_path / "a")) == 3
 
 
+@pytest.mark.slow
 def test_a_box_at_two_redshifts_counts_once_in_the_error_of_the_loss(tmp_path):
     data = loop_samples.samples(240, volumes=2)
     run(tmp_path / "a", data, replace(OPTIONS, epochs=1))
@@ -349,6 +350,7 @@ def test_mixed_precision_runs_and_keeps_weights_in_full(tmp_path):
     assert mixed == pytest.approx(full, rel=0.05)
 
 
+@pytest.mark.slow
 def test_lightning_is_not_loaded_with_the_room():
     code = "import sys, mockgal.training.loop, mockgal.training.search; "
     code += "print('lightning' in sys.modules)"

@@ -109,6 +109,7 @@ def test_one_process_in_a_batch_job(said, environment):
     ],
     ids=["srun", "torchrun", "mpirun", "jsrun"],
 )
+@pytest.mark.slow
 def test_several_processes_for_one_device_are_refused(said, environment, program, variable):
     text = said(environment)
     assert text.startswith("2 training processes")

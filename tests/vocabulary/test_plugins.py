@@ -280,6 +280,7 @@ class Lawless(Toy):
         ("Silent", "OSError: no disk"),
     ],
 )
+@pytest.mark.slow_but("Raises")
 def test_a_painter_that_fails_where_it_paints(install, mockgal_command, demo_bundle, painter, says):
     site = install(
         "toy-tools",
@@ -318,6 +319,7 @@ def test_errors_of_a_painter_of_the_users_own_are_left_as_they_are(install, demo
 
 
 @pytest.mark.filterwarnings("ignore:calibration")
+@pytest.mark.slow
 def test_a_writer_that_fails_where_it_writes(install, build_demo, demo_bundle, tmp_path):
     site = install("toy", {"writers": {"toy": "writing:Toy"}}, writing=WRITER)
     says = "writer toy .*: found RuntimeError: no such licence, while writing "

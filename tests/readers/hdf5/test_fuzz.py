@@ -60,7 +60,7 @@ IN_SUITE = [name for name in FIXTURES if not name.startswith("table-") or name i
 
 @pytest.fixture(scope="module")
 def damaged(tmp_path_factory):
-    return outcomes(IN_SUITE, tmp_path_factory.mktemp("damaged") / "f", 0, 20)
+    return outcomes(IN_SUITE, tmp_path_factory.mktemp("damaged") / "f", 0, 15)
 
 
 @pytest.mark.parametrize("fixture", IN_SUITE)

@@ -692,7 +692,7 @@ def test_stars_are_refused(tmp_path):
 @both
 @pytest.mark.filterwarnings("ignore:.* they are kept unchanged")
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.slow_but("False-out", "True-hlist")
+@pytest.mark.slow_but("True-hlist")
 def test_flipped_bytes_and_cuts_never_end_in_a_traceback(tmp_path, kind, packed):
     """Of plain text a flipped digit cannot be told from the right one; of gzip every one is."""
     content = Sample(kind, universe(hosts=40)).text().encode()

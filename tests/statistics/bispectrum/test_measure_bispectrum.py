@@ -113,6 +113,7 @@ class TestAnalytic:
         far = np.abs(found["k3"] * box_size / (2 * np.pi) - k3) > 0.3
         assert np.nanmax(np.abs(found["bispectrum"][far])) < 1e-10 * abs(expected)
 
+    @pytest.mark.slow
     def test_local_non_gaussianity_at_tree_level(self):
         """For delta + f delta**2, B = 2 f (P1 P2 + P2 P3 + P3 P1), so that Q = 2 f."""
         f, values = 0.5, []
