@@ -100,7 +100,7 @@ def test_it_needs_no_network(text):
 
 def test_alternative_texts_say_what_is_seen(text):
     pictures = all_of(parsed(text), "img")
-    assert len(pictures) == 7  # five maps and two figures
+    assert len(pictures) == 8  # five maps and three figures
     for picture in pictures:
         assert len(picture.get("alt")) > 60
         assert re.search(r"\d", picture.get("alt"))

@@ -141,7 +141,6 @@ def _calibrated(name: str, pit: Measurement) -> list[Verdict]:
                 bins_that_differ=int(test["p_value"] < SIGNIFICANCE),
                 deviation=distance,
                 least_detectable=least,
-                median_detectable=least,
                 note=f"largest distance between distributions; p = {test['p_value']:.2g}",
             )
         )

@@ -78,7 +78,7 @@ def page(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
             f"{_how_to_read(comparison)}\n</section>",
             _maps(comparison, pictures),
             *(_section(comparison, name, pictures) for name in SECTIONS),
-            pit.section(comparison, _of_laws(comparison, pictures)),
+            pit.section(comparison, lambda name, alt: _picture(pictures[name], alt)),
             f'<section id="cost">\n<h2>Cost</h2>\n{cost_table(comparison).to_html()}\n</section>',
             f'<section id="catalogues">\n<h2>Catalogues</h2>\n'
             f"{catalogue_table(comparison).to_html()}\n</section>",
@@ -174,12 +174,6 @@ def _errors(comparison: Comparison) -> str:
     if not any(some.any() for some in of_ratio):
         return INDEPENDENT
     return PAIRED if all(some.all() for some in of_ratio) else BOTH
-
-
-def _of_laws(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
-    if not pit.names_of(comparison):
-        return ""
-    return _picture(pictures[pit.NAME], pit.described(comparison))
 
 
 def _maps(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:

@@ -100,8 +100,8 @@ def _figures(comparison: Comparison) -> Iterator[tuple[str, Callable[[], Figure]
     for panel in PANELS:
         if panel.key in comparison.measurements[TRUTH]:
             yield panel.name, partial(curve, comparison, panel)
-    if pit.names_of(comparison):
-        yield pit.NAME, partial(pit.pit_figure, comparison)
+    for name in pit.FIGURES if pit.names_of(comparison) else ():
+        yield name, partial(pit.pit_figure, comparison, name)
 
 
 def _save(figure: Figure, path: Path, *, pdf: bool) -> None:

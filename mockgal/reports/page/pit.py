@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,11 @@ from .words import number
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-NAME, TITLE = "pit", "Calibration of the predicted laws"
-_PANELS = {"density": "all subhalos", "density_luminous": "luminous subhalos"}
+NAME, TITLE = "pit", "Calibration of the laws"
+FIGURES = {  # by the name of the file: the estimate, and of which subhalos
+    "pit-all": ("density", "all"),
+    "pit-luminous": ("density_luminous", "luminous"),
+}
 _BINS = 10  # of the histograms: pairs of those that are measured
 _ABOUT = (
     "The painter of a mock predicts, for each subhalo, a probability of having a galaxy and a law "
@@ -37,31 +41,31 @@ def names_of(comparison: Comparison) -> list[str]:
     return [name for name, own in comparison.measurements.items() if PIT_KEY in own]
 
 
-def pit_figure(comparison: Comparison) -> Figure:
-    """Return the transforms of all subhalos, and of luminous ones."""
+def pit_figure(comparison: Comparison, name: str) -> Figure:
+    """Return the transforms of one sample of subhalos, a key of `FIGURES`."""
+    estimate, whose = FIGURES[name]
     style = looks(comparison.catalogues)
     with picture_style():
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(9.4, 3.1), layout="constrained")
-        panels = figure.subplots(1, len(_PANELS), sharey=True)
-        for axes, (estimate, title) in zip(panels, _PANELS.items(), strict=True):
-            axes.axhline(1.0, color=REFERENCE, lw=0.8)
-            for place, name in enumerate(names_of(comparison)):
-                x, y, error = _histogram(comparison, name, estimate)
-                look = style[name]
-                axes.stairs(y, x, color=look["color"], lw=1.2)
-                middle = 0.5 * (x[1:] + x[:-1]) + 0.006 * place
-                kept = {key: look[key] for key in ("color", "marker")}
-                label = plain(shown(name))
-                axes.errorbar(middle, y, error, ls="none", ms=3.5, lw=0.8, label=label, **kept)
-            axes.set_title(title, fontsize=10)
-            axes.set_xlabel("probability integral transform", fontsize=9)
-            axes.set_xlim(0.0, 1.0)
-            axes.set_ylim(bottom=0.0)
-            axes.tick_params(labelsize=8)
-        panels[0].set_ylabel("number over that expected", fontsize=9)
-        panels[-1].legend(fontsize=8, frameon=False)
+        figure = Figure(figsize=(4.7, 3.4), layout="constrained")
+        axes = figure.subplots()
+        axes.axhline(1.0, color=REFERENCE, lw=0.8)
+        for place, mock in enumerate(names_of(comparison)):
+            x, y, error = _histogram(comparison, mock, estimate)
+            look = style[mock]
+            axes.stairs(y, x, color=look["color"], lw=1.2, baseline=None)
+            middle = 0.5 * (x[1:] + x[:-1]) + 0.012 * place
+            kept = {key: look[key] for key in ("color", "marker")}
+            label = plain(shown(mock))
+            axes.errorbar(middle, y, error, ls="none", ms=3.5, lw=0.8, label=label, **kept)
+        axes.set_title(f"{TITLE}, {whose} subhalos", fontsize=10)
+        axes.set_xlabel("probability integral transform", fontsize=9)
+        axes.set_ylabel("number over that expected", fontsize=9)
+        axes.set_xlim(0.0, 1.0)
+        axes.set_ylim(bottom=0.0)
+        axes.tick_params(labelsize=8)
+        axes.legend(fontsize=8, frameon=False, loc="lower left", ncols=2)
     return figure
 
 
@@ -75,43 +79,49 @@ def _histogram(comparison: Comparison, name: str, estimate: str) -> tuple[Any, A
     return edges[::group], density, error
 
 
-def described(comparison: Comparison) -> str:
-    """Return what the figure shows."""
+def _described(comparison: Comparison, name: str) -> str:
+    """Return what a figure shows."""
+    estimate, whose = FIGURES[name]
     parts = []
-    for name in names_of(comparison):
-        _, density, _ = _histogram(comparison, name, "density_luminous")
-        test = comparison.measurements[name][PIT_KEY].settings["kolmogorov_smirnov"]
-        distance = test.get("luminous", {}).get("statistic")
+    for mock in names_of(comparison):
+        _, density, _ = _histogram(comparison, mock, estimate)
+        test = comparison.measurements[mock][PIT_KEY].settings["kolmogorov_smirnov"]
+        distance = test.get(whose, {}).get("statistic")
         parts.append(
-            f"{shown(name)}, luminous subhalos: {number(float(np.min(density)), 2)} to "
+            f"{shown(mock)}: {number(float(np.min(density)), 2)} to "
             f"{number(float(np.max(density)), 2)} times the number expected, largest distance "
             f"from a flat distribution {number(distance, 2)}"
         )
-    return "Histograms of the probability integral transform, 1 if calibrated. " + "; ".join(parts)
+    return (
+        f"Histogram of the probability integral transform of {whose} subhalos, 1 if the law is "
+        f"calibrated. {'; '.join(parts)}."
+    )
 
 
-def section(comparison: Comparison, picture: str) -> str:
+def section(comparison: Comparison, picture: Callable[[str, str], str]) -> str:
     """Return the section of the page; nothing if laws were not asked for.
 
     Parameters
     ----------
     comparison : Comparison
-    picture : str
-        HTML of the figure, if any law is known.
+    picture : callable
+        Returns the HTML of a picture, from the name of its file and an alternative text.
     """
     known = names_of(comparison)
     if not known and not comparison.without_law:
         return ""
     lines = [f'<section id="{NAME}">\n<h2>{TITLE}</h2>']
     if known:
-        files = f'<a href="figures/{NAME}.pdf">PDF</a>, ' + ", ".join(
+        tables = ", ".join(
             f'<a href="tables/{name}-{PIT_KEY}.ecsv">{_text(shown(name))}</a>' for name in known
         )
-        lines += [
-            f"<p>{_text(_ABOUT)}</p>",
-            f"<figure>{picture}\n<figcaption>{_text(_counts(comparison))} {files}</figcaption>"
-            "</figure>",
-        ]
+        figures = "\n".join(
+            f"<figure>{picture(name, _described(comparison, name))}\n<figcaption>"
+            f'{_counts(comparison)} <a href="figures/{name}.pdf">PDF</a>, {tables}</figcaption>'
+            "</figure>"
+            for name in FIGURES
+        )
+        lines += [f"<p>{_text(_ABOUT)}</p>", f'<div class="figures">\n{figures}\n</div>']
     lines += [
         f"<p>{_text(shown(name))}: no law was held against the truth, as {_text(why)}.</p>"
         for name, why in comparison.without_law.items()
@@ -131,7 +141,7 @@ def _counts(comparison: Comparison) -> str:
             f"{settings['subhalos_without_a_law']:,} that its painter gives no galaxy, "
             f"{settings['luminous_without_a_law']:,} of them luminous."
         )
-    return " ".join(parts)
+    return _text(" ".join(parts))
 
 
 def _text(value: object) -> str:

@@ -41,6 +41,7 @@ tbody tr:first-child > * { border-top: 1px solid var(--line); }
 thead th { background: var(--head); vertical-align: bottom; min-width: 6rem; }
 td.number { text-align: right; white-space: nowrap; }
 td.text { min-width: 12rem; }
+td.within, td.outside, td.no-power, td.not-measured { white-space: nowrap; }
 th button { font: inherit; font-weight: 600; color: inherit; background: none; border: 0;
   padding: 0; text-align: left; cursor: pointer; }
 th button::after { content: " \\2195"; color: var(--soft); }

@@ -128,10 +128,10 @@ def verdict_table(comparison: Comparison) -> Table:
     """Return the verdicts, one a row."""
     columns = (
         Column("catalogue", "catalogue"),
+        Column("verdict", "verdict"),  # on a phone the first two are seen
         Column("quantity", "quantity", beside=("reach", "{}, {}")),
         Column("", "reach"),
         Column("bar", "bar", form="share"),
-        Column("verdict", "verdict"),
         Column("largest deviation", "deviation", form="signed", beside=("error", "{} ± {}")),
         Column("", "error", form="share"),
         Column(

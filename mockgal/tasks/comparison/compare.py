@@ -142,7 +142,7 @@ def compare(
     from ...reports.comparison.verdicts import MATCHED, TRUTH, verdicts
     from ...reports.page.files import check_report, write_report
     from .baselines import Request
-    from .inputs import read_inputs
+    from .inputs import learnt_here, read_inputs
     from .laws import calibrations
     from .region import maps_of, region_of
 
@@ -169,6 +169,7 @@ def compare(
         own = {"jackknife": jackknife, "subtract_shot_noise": subtract_shot_noise}
         measured, not_measured = _measure(inputs, wanted, {**own, "grid_size": grid_size})
         names = [name for name in inputs.catalogues if name not in (TRUTH, MATCHED)]
+        mocks_only = {name: inputs.catalogues[name] for name in names}
         laws, without_law = calibrations(inputs, names) if with_laws else ({}, {})
         for name, result in laws.items():
             measured[name][PIT_KEY] = result
@@ -179,7 +180,7 @@ def compare(
             verdicts=verdicts(measured, without_law),
             costs=_costs(inputs, mocks),
             maps=maps_of(area, inputs.sim, inputs.halos, inputs.catalogues),
-            notes=(*notes, *_learnt(inputs), *inputs.notes),
+            notes=(*notes, *learnt_here(mocks_only), *inputs.notes),
             not_measured=not_measured,
             without_law=without_law,
             title=f"{', '.join(names)} beside {snapshot.name}",
@@ -219,19 +220,6 @@ def _costs(inputs: Inputs, mocks: Mapping[str, Any]) -> dict[str, Cost]:
     nothing = Cost(because="the files that were read do not state it")
     costs = {name: cost_of(mock, inputs.catalogues[name]) for name, mock in mocks.items()}
     return {TRUTH: nothing, **costs} | {n: one.cost for n, one in inputs.baselines.items()}
-
-
-def _learnt(inputs: Inputs) -> list[str]:
-    """Return which painters learnt from what they are compared with."""
-    from ...reports.comparison.verdicts import MATCHED, TRUTH
-    from .inputs import learnt_here
-
-    return [
-        text
-        for name, galaxies in inputs.catalogues.items()
-        if name not in (TRUTH, MATCHED)
-        for text in learnt_here(name, galaxies)
-    ]
 
 
 def _measure(

@@ -237,12 +237,30 @@ def _share_hosts(
     ]
 
 
-def learnt_here(name: str, galaxies: GalaxyCatalog) -> Iterator[str]:
-    """Yield that a painter learnt from the twin of what it painted, or that this is not known.
+def learnt_here(catalogues: Mapping[str, GalaxyCatalog]) -> Iterator[str]:
+    """Yield which painters learnt from the twin of what they painted, and of which nobody knows.
 
     Weights record the runs they were trained on in each mock; calibrations that come with mockgal
     are known by their digest.
     """
+    learnt = {name: _learnt_here(galaxies) for name, galaxies in catalogues.items()}
+    here = [name for name, answer in learnt.items() if answer]
+    if here:
+        whose = f"painter of {here[0]}" if len(here) == 1 else f"painters of {listed(here)}"
+        they = "it reproduces what it has seen, and is no test of it"
+        if len(here) > 1:
+            they = "they reproduce what they have seen, and is no test of them"
+        yield (
+            f"The {whose} learnt from the hydrodynamic twin of this very simulation: what follows "
+            f"shows that {they}."
+        )
+    for name, answer in learnt.items():
+        if answer is None:
+            yield f"The runs that the painter of {name} learnt from are not recorded in the mock."
+
+
+def _learnt_here(galaxies: GalaxyCatalog) -> bool | None:
+    """Return whether a painter learnt from the twin of what it painted; None if nobody knows."""
     from ...painters.hod.store import shipped
 
     painter = galaxies.provenance.get("painter", {})
@@ -253,15 +271,11 @@ def learnt_here(name: str, galaxies: GalaxyCatalog) -> Iterator[str]:
     if table is not None:
         known = next((one.provenance for one in shipped() if one.digest == table), None)
     if not isinstance(known, Mapping) or "pairs" not in known:
-        if known is None and (table is not None or "weights_digest" in painter):
-            yield f"The runs that the painter of {name} learnt from are not recorded in the mock."
-        return
-    runs = [_mapping(_mapping(pair).get("dark")).get("halo_digest") for pair in known["pairs"]]
-    if digest is not None and digest in runs:
-        yield (
-            f"The painter of {name} learnt from the hydrodynamic twin of this very simulation: "
-            "what follows shows that it reproduces what it has seen, and is no test of it."
+        return (
+            None if known is None and (table is not None or "weights_digest" in painter) else False
         )
+    runs = [_mapping(_mapping(pair).get("dark")).get("halo_digest") for pair in known["pairs"]]
+    return digest is not None and digest in runs
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
