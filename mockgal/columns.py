@@ -271,6 +271,12 @@ SURVEY_COLUMNS: dict[str, Column] = _table(
         meaning="comoving number density of the sample at the redshift",
         optional=True,
     ),
+    _number(
+        "weight_close_pairs",
+        meaning="1 and the weights of neighbours that fibres missed",
+        reference="Anderson et al. 2012, arXiv:1203.6594",
+        optional=True,
+    ),
     _number("weight", meaning="product of all weights but that of FKP", optional=True),
     _number(
         "weight_fkp",

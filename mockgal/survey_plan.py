@@ -41,7 +41,11 @@ _EXAMPLES = {
     DENSITY: "1e-3 h^3/Mpc^3",
     POWER: "1e4 Mpc^3/h^3",
 }
-PATHS = (("footprint", "map"), ("n_of_z", "table"), ("randoms", "out"))  # of one file each
+PATHS = (  # of one file each
+    *(("footprint", key) for key in ("map", "coverage", "polygons", "randoms")),
+    ("n_of_z", "table"),
+    ("randoms", "out"),
+)
 
 
 def is_in(text: str, unit: str) -> bool:
@@ -134,17 +138,26 @@ class LightConePlan(_Section):
 
 
 class FootprintPlan(_Section):
-    """Where the survey looks: borders in both angles, or a HEALPix map.
+    """Where the survey looks: borders in both angles, or a file.
 
     Parameters
     ----------
     ra, dec : tuple of str, shape (2,), optional
         See `mockgal.survey.footprint.SkyBox`.
     map : Path, optional
-        FITS file: see `mockgal.survey.map_file.read_map`.
+        HEALPix map in FITS: see `mockgal.survey.masks.healpix.read_map`.
     order, coordinates : str, optional
         What the file of the map does not state: ``ring`` or ``nested``, ``equatorial`` or
         ``galactic``.
+    coverage : Path, optional
+        Coverage map (MOC): see `mockgal.survey.masks.moc.SkyCoverage`.
+    polygons : Path, optional
+        Polygons of mangle: see `mockgal.survey.masks.polygons.SkyPolygons`.
+    randoms : Path, optional
+        A catalogue of randoms, with columns RA and DEC [deg]: see
+        `mockgal.survey.masks.randoms.read_randoms`.
+    nside : int, optional
+        Resolution of the footprint of the randoms.
     """
 
     ra: tuple[Angle, Angle] | None = None
@@ -152,17 +165,29 @@ class FootprintPlan(_Section):
     map: File | None = None
     order: Literal["ring", "nested"] | None = None
     coordinates: Literal["equatorial", "galactic"] | None = None
+    coverage: File | None = None
+    polygons: File | None = None
+    randoms: File | None = None
+    nside: Annotated[int, Field(ge=1, le=8192)] | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> FootprintPlan:
         borders = self.ra is not None or self.dec is not None
-        if borders == (self.map is not None):
-            raise ValueError("ra and dec, or map")
+        if borders + len(self.files) != 1:
+            raise ValueError("ra and dec, or one of map, coverage, polygons and randoms")
         if borders and (self.ra is None or self.dec is None):
             raise ValueError("both ra and dec")
-        if borders and (self.order or self.coordinates):
+        if self.map is None and (self.order or self.coordinates):
             raise ValueError("order and coordinates beside a map only")
+        if (self.randoms is None) != (self.nside is None):
+            raise ValueError("randoms and nside together")
         return self
+
+    @property
+    def files(self) -> list[Path]:
+        """The file that it names, if it names one."""
+        named = (self.map, self.coverage, self.polygons, self.randoms)
+        return [path for path in named if path is not None]
 
 
 class RedshiftErrorPlan(_Section):
@@ -291,6 +316,8 @@ class SurveyPlan(_Section):
     cut : tuple of str
         Cuts on galaxies on the sky, also on measured quantities.
     n_of_z : NumberDensityPlan, optional
+    close_pairs : str, optional
+        Least separation of two fibres: see `mockgal.survey.close_pairs.without_close_pairs`.
     weights : WeightsPlan, optional
     randoms : RandomsPlan, optional
     regions : int, optional
@@ -312,6 +339,7 @@ class SurveyPlan(_Section):
     stellar_mass_error: Annotated[str, _quantity(DEX)] | None = None
     cut: tuple[str, ...] = ()
     n_of_z: NumberDensityPlan | None = None
+    close_pairs: Angle | None = None
     weights: WeightsPlan | None = None
     randoms: RandomsPlan | None = None
     regions: Annotated[int, Field(ge=2, le=100_000)] | None = None
@@ -336,14 +364,14 @@ class SurveyPlan(_Section):
     @property
     def on_the_sky(self) -> tuple[str, ...]:
         """The steps that need galaxies on the sky."""
-        names = ("footprint", "redshift_error", "cut", "n_of_z", "weights", "randoms", "regions")
+        names = ("footprint", "redshift_error", "cut", "n_of_z", "close_pairs", "weights", "randoms", "regions")
         return tuple(name for name in names if getattr(self, name))
 
     @property
     def inputs(self) -> list[Path]:
         """The files and folders that it names to read."""
         sky, density, cone = self.footprint, self.n_of_z, self.light_cone
-        files = [None if sky is None else sky.map, None if density is None else density.table]
+        files = [*([] if sky is None else sky.files), None if density is None else density.table]
         files += [one.sim for one in (() if cone is None else cone.snapshots)]
         return [path for path in files if path is not None]
 

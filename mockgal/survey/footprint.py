@@ -157,7 +157,7 @@ class SkyMap:
         return np.asarray(self.values[self._pixels(ra, dec)])
 
     def _pixels(self, ra: Array, dec: Array) -> Array:
-        astropy_healpix = _healpix(self.name)
+        astropy_healpix = healpix(self.name)
         order = "nested" if self.nested else "ring"
         from astropy import units
 
@@ -186,7 +186,7 @@ class SkyMap:
         }
 
 
-def _healpix(where: str) -> Any:
+def healpix(where: str) -> Any:
     """Return the library of HEALPix.
 
     Raises

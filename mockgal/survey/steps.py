@@ -42,7 +42,9 @@ def uniform(galaxies: GalaxyCatalog, seed: int, purpose: str, *, draw: int = 0) 
     copies, which = np.unique(galaxies["copy"], return_inverse=True)
     order = np.argsort(which, kind="stable")
     ends = np.cumsum(np.bincount(which, minlength=len(copies)))
-    for copy, rows in zip(copies, np.split(order, ends[:-1]), strict=True):
+    starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
+    for copy, start, end in zip(copies, starts, ends, strict=True):
+        rows = order[start:end]
         result[rows] = random.uniform(seed, stream, ids[rows], draw=draw, sub_index=int(copy))
     return result
 

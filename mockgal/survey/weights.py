@@ -28,8 +28,8 @@ def with_weights(galaxies: GalaxyCatalog, density: NumberDensity, *, power: floa
     -------
     GalaxyCatalog
         With ``number_density`` at the observed redshift, ``weight_fkp`` = 1 / (1 + number_density
-        P0) (Feldman, Kaiser & Peacock 1994, arXiv:astro-ph/9304022), and ``weight``, which is 1:
-        no step loses galaxies that others must stand for.
+        P0) (Feldman, Kaiser & Peacock 1994, arXiv:astro-ph/9304022), and ``weight``, which is
+        ``weight_close_pairs`` where fibres missed galaxies, else 1.
 
     Raises
     ------
@@ -43,7 +43,9 @@ def with_weights(galaxies: GalaxyCatalog, density: NumberDensity, *, power: floa
     number = density.at(galaxies[name])
     columns = {
         "number_density": number,
-        "weight": np.ones(len(galaxies)),
+        "weight": np.array(galaxies["weight_close_pairs"])
+        if "weight_close_pairs" in galaxies
+        else np.ones(len(galaxies)),
         "weight_fkp": 1.0 / (1.0 + number * power),
     }
     return recorded(

@@ -16,7 +16,7 @@ from mockgal.errors import (
     UnitsError,
     UsageError,
 )
-from mockgal.survey.map_file import read_map
+from mockgal.survey.masks.healpix import read_map
 from mockgal.survey.table_file import read_table
 
 NSIDE = 8

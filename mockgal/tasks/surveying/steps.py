@@ -16,9 +16,13 @@ from ...quantity import in_unit
 from ...selection.cuts import parse, select
 from ...selection.ranks import to_density
 from ...survey import measurement
+from ...survey.close_pairs import without_close_pairs
 from ...survey.footprint import Footprint, SkyBox, within
 from ...survey.light_cone import light_cone
-from ...survey.map_file import read_map
+from ...survey.masks.healpix import read_map
+from ...survey.masks.moc import SkyCoverage
+from ...survey.masks.polygons import SkyPolygons
+from ...survey.masks.randoms import read_randoms
 from ...survey.number_density import NumberDensity, in_bins, to_number_density
 from ...survey.randoms import randoms
 from ...survey.redshift_space import redshift_space
@@ -28,7 +32,7 @@ from ...survey.weights import with_weights
 from ...types import GalaxyCatalog
 
 if TYPE_CHECKING:
-    from ...survey_plan import NumberDensityPlan, SurveyPlan
+    from ...survey_plan import FootprintPlan, NumberDensityPlan, SurveyPlan
 
 _EVERYWHERE = SkyBox((0.0, 360.0), (-90.0, 90.0))
 
@@ -69,8 +73,8 @@ class Survey:
             parse(cut, OUR_COLUMNS)
         sky, density = plan.footprint, plan.n_of_z
         footprint: Footprint | None = None
-        if sky is not None and sky.map is not None:
-            footprint = read_map(sky.map, order=sky.order, coordinates=sky.coordinates)
+        if sky is not None and sky.files:
+            footprint = _of_file(sky)
         elif sky is not None and sky.ra is not None and sky.dec is not None:
             (west, east), (south, north) = (
                 [in_unit(f"survey.footprint.{name}", text, "deg", 1.0) for text in texts]
@@ -195,9 +199,14 @@ class Survey:
             sigma = _number(plan.stellar_mass_error, "dex", cosmology, "stellar_mass_error")
             galaxies = measurement.measure_stellar_masses(galaxies, seed=seed, sigma=sigma)
         galaxies = select(galaxies, *plan.cut)
-        if plan.n_of_z is None:
+        density = None
+        if plan.n_of_z is not None:
+            galaxies, density = self._to_density(galaxies, plan.n_of_z, footprint.area, seed)
+        if plan.close_pairs is not None:
+            angle = _number(plan.close_pairs, "arcsec", cosmology, "close_pairs")
+            galaxies = without_close_pairs(galaxies, angle=angle, seed=seed)
+        if density is None:
             return Surveyed(galaxies)
-        galaxies, density = self._to_density(galaxies, plan.n_of_z, footprint.area, seed)
         points = None
         if plan.randoms is not None:
             points = self._randoms(galaxies, footprint, density, plan.randoms.times, seed)
@@ -256,6 +265,19 @@ class Survey:
                 "ask for more, or widen the survey",
             )
         return randoms(galaxies, footprint, density, number=number, seed=seed)
+
+
+def _of_file(sky: FootprintPlan) -> Footprint:
+    """Return the footprint in the file that a plan names."""
+    if sky.map is not None:
+        return read_map(sky.map, order=sky.order, coordinates=sky.coordinates)
+    if sky.coverage is not None:
+        return SkyCoverage(sky.coverage)
+    if sky.polygons is not None:
+        return SkyPolygons(sky.polygons)
+    assert sky.randoms is not None, "one of the four"
+    assert sky.nside is not None, "checked with the plan"
+    return read_randoms(sky.randoms, nside=sky.nside)
 
 
 def _has(plan: SurveyPlan, name: str) -> bool:

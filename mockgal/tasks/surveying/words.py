@@ -72,7 +72,11 @@ def _footprint(step: Mapping[str, Any]) -> _Words:
         (west, east), (south, north) = what["ra_deg"], what["dec_deg"]
         where = f"ra {west:g} to {east:g}, dec {south:g} to {north:g} deg"
     else:
-        where = f"{what['map']}, nside {what['nside']}, {what['coordinates']}"
+        where = ", ".join(
+            f"{label}{what[key]}"
+            for key, label in (("kind", ""), ("map", ""), ("nside", "nside "), ("coordinates", ""))
+            if key in what
+        )
     text = f"{_counts(step)} in {step['area_deg2']:.6g} deg^2: {where}"
     thinned = f"{step['thinned']:,} thinned by its completeness"
     return "footprint", [text] + [thinned] * bool(step["thinned"])
@@ -105,6 +109,11 @@ def _n_of_z(step: Mapping[str, Any]) -> _Words:
     return "n(z)", texts + [f"and {len(bins) - _BINS} bins more"] * (len(bins) > _BINS)
 
 
+def _close_pairs(step: Mapping[str, Any]) -> _Words:
+    text = f"{_counts(step)}: {step['lost']:,} closer than {step['angle_arcsec']:g} arcsec to others"
+    return "close pairs", [f"{text} are lost, and stood for by weight_close_pairs"]
+
+
 def _weights(step: Mapping[str, Any]) -> _Words:
     return "weights", [f"weight_fkp with P0 = {step['fkp_power_mpc3_h3']:g} Mpc^3/h^3"]
 
@@ -133,6 +142,7 @@ _IN_WORDS = {
     "redshift errors": _redshift_errors,
     "stellar-mass error": _mass_error,
     "n(z)": _n_of_z,
+    "close pairs": _close_pairs,
     "randoms": _randoms,
     "weights": _weights,
     "regions": _regions,

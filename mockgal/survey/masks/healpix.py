@@ -13,12 +13,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValueError, FormatError, HeaderError, UnitsError, UsageError, shown
-from ..system.files.fits_file import HDU, read_hdu, read_rows
-from ..system.files.gzipped import opened
-from ..system.files.plain_text import ordinary_file
-from ..system.memory import check_memory
-from .footprint import COORDINATES, SkyMap
+from ...errors import BadValueError, FormatError, HeaderError, UnitsError, UsageError, shown
+from ...system.files.fits_file import HDU, read_hdu, read_rows
+from ...system.files.gzipped import opened
+from ...system.files.plain_text import ordinary_file
+from ...system.memory import check_memory
+from ..footprint import COORDINATES, SkyMap
 
 Array = NDArray[Any]
 
