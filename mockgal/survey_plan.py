@@ -155,7 +155,7 @@ class FootprintPlan(_Section):
         Polygons of mangle: see `mockgal.survey.masks.polygons.SkyPolygons`.
     randoms : Path, optional
         A catalogue of randoms, with columns RA and DEC [deg]: see
-        `mockgal.survey.masks.randoms.read_randoms`.
+        `mockgal.survey.masks.randoms.footprint_of_randoms`.
     nside : int, optional
         Resolution of the footprint of the randoms.
     """
@@ -364,7 +364,16 @@ class SurveyPlan(_Section):
     @property
     def on_the_sky(self) -> tuple[str, ...]:
         """The steps that need galaxies on the sky."""
-        names = ("footprint", "redshift_error", "cut", "n_of_z", "close_pairs", "weights", "randoms", "regions")
+        names = (
+            "footprint",
+            "redshift_error",
+            "cut",
+            "n_of_z",
+            "close_pairs",
+            "weights",
+            "randoms",
+            "regions",
+        )
         return tuple(name for name in names if getattr(self, name))
 
     @property

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy import units
+from astropy.table import Table
 
 import mockgal
-from mockgal.errors import UsageError
+from mockgal.errors import MissingDatasetError, UsageError
 from mockgal.recipe import check, check_survey
 from mockgal.survey import randoms as randoms_room
 from mockgal.survey.footprint import SkyBox
@@ -19,6 +21,7 @@ from mockgal.survey_plan import SurveyPlan
 from mockgal.tasks.surveying.outputs import beside
 from mockgal.tasks.surveying.steps import Survey
 from mockgal.tasks.surveying.survey import survey_files
+from mockgal.tasks.surveying.words import in_words
 from mockgal.types import GalaxyCatalog
 from mockgal.writers.bundle import write_bundle
 
@@ -270,3 +273,63 @@ def test_names_of_randoms():
         "b.parquet": "b-randoms.parquet",
     }.items():
         assert beside(Path("folder") / name, "-randoms") == Path("folder") / expected
+
+
+def footprint_file(kind, folder):
+    """A file with about the footprint `SKY`, and the plan that names it."""
+    rng = np.random.default_rng(1)
+    ra, dec = rng.uniform(0, 360, 200_000), np.degrees(np.arcsin(rng.uniform(-1, 1, 200_000)))
+    inside = SkyBox((350.0, 80.0), (-20.0, 50.0)).completeness(ra, dec) > 0
+    path = folder / f"mask.{kind}"
+    if kind == "randoms":
+        path = path.with_suffix(".fits")
+        Table({"RA": ra[inside], "DEC": dec[inside]}).write(path)
+        return {"randoms": str(path), "nside": 16}
+    if kind == "coverage":
+        mocpy = pytest.importorskip("mocpy")
+        moc = mocpy.MOC.from_lonlat(ra[inside] * units.deg, dec[inside] * units.deg, max_norder=4)
+        moc.save(path, format="fits")
+        return {"coverage": str(path)}
+    west, east = np.radians([350.0, 80.0])
+    caps = [
+        (-np.sin(west), np.cos(west), 0, 1),
+        (np.sin(east), -np.cos(east), 0, 1),
+        (0, 0, 1, -(1 - np.sin(np.radians(50)))),
+        (0, 0, 1, 1 - np.sin(np.radians(-20))),
+    ]
+    head = f"polygon 0 ( 4 caps, 1 weight, {AREA * (np.pi / 180) ** 2} str):"
+    path.write_text("\n".join([head, *(" ".join(f"{x:.17g}" for x in cap) for cap in caps)]))
+    return {"polygons": str(path)}
+
+
+@pytest.mark.parametrize("kind", ["coverage", "polygons", "randoms"])
+def test_footprints_of_files(boxes, tmp_path, kind):
+    plan = {"light_cone": WHOLE["light_cone"], "footprint": footprint_file(kind, tmp_path)}
+    found = carried_out(plan, *boxes).galaxies
+    boxed = carried_out({**plan, "footprint": SKY}, *boxes).galaxies
+    step = next(s for s in found.provenance["survey"] if s["step"] == "footprint")
+    assert step["area_deg2"] == pytest.approx(AREA, rel=1e-6 if kind == "polygons" else 0.2)
+    density, expected = len(found) / step["area_deg2"], len(boxed) / AREA
+    assert density == pytest.approx(expected, rel=0.05)
+    if kind == "polygons":
+        np.testing.assert_array_equal(found["galaxy_id"], boxed["galaxy_id"])
+    (words,) = [text for name, text in in_words(found.provenance["survey"]) if name == "footprint"]
+    assert "mask." in words[0]
+
+
+def test_close_pairs_come_after_the_sample(boxes):
+    plan = {**WHOLE, "close_pairs": "1000 arcsec"}
+    galaxies, points = carried_out(plan, *boxes)
+    whole = carried_out(WHOLE, *boxes).galaxies
+    assert galaxies["weight"].sum() == len(whole) > len(galaxies)
+    assert "weight_close_pairs" not in points
+    steps = [step["step"] for step in galaxies.provenance["survey"]]
+    assert steps.index("close pairs") == steps.index("n(z)") + 1
+
+
+def test_randoms_without_places(tmp_path):
+    path = tmp_path / "a.fits"
+    Table({"RA": [1.0], "Z": [0.1]}).write(path)
+    plan = {"footprint": {"randoms": str(path), "nside": 4}}
+    with pytest.raises(MissingDatasetError, match="no RA and DEC"):
+        Survey.of(SurveyPlan.model_validate(plan))

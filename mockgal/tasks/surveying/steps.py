@@ -22,7 +22,6 @@ from ...survey.light_cone import light_cone
 from ...survey.masks.healpix import read_map
 from ...survey.masks.moc import SkyCoverage
 from ...survey.masks.polygons import SkyPolygons
-from ...survey.masks.randoms import read_randoms
 from ...survey.number_density import NumberDensity, in_bins, to_number_density
 from ...survey.randoms import randoms
 from ...survey.redshift_space import redshift_space
@@ -30,6 +29,7 @@ from ...survey.regions import Regions, with_regions
 from ...survey.table_file import read_table
 from ...survey.weights import with_weights
 from ...types import GalaxyCatalog
+from .randoms_file import read_randoms
 
 if TYPE_CHECKING:
     from ...survey_plan import FootprintPlan, NumberDensityPlan, SurveyPlan

@@ -110,7 +110,9 @@ def _n_of_z(step: Mapping[str, Any]) -> _Words:
 
 
 def _close_pairs(step: Mapping[str, Any]) -> _Words:
-    text = f"{_counts(step)}: {step['lost']:,} closer than {step['angle_arcsec']:g} arcsec to others"
+    text = (
+        f"{_counts(step)}: {step['lost']:,} closer than {step['angle_arcsec']:g} arcsec to others"
+    )
     return "close pairs", [f"{text} are lost, and stood for by weight_close_pairs"]
 
 
