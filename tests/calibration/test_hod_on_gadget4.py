@@ -119,6 +119,7 @@ def result(pair):
     return script.run(pair, luminosity_floor=FLOOR, seeds=SEEDS)
 
 
+@pytest.mark.slow
 class TestSyntheticPair:
     @pytest.mark.slow
     def test_calibrated_modes_give_the_run_back(self, result):

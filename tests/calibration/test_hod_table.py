@@ -51,6 +51,7 @@ def test_host_mass_bias(table):
     np.testing.assert_allclose(ratio, 0.9, rtol=0.02)
 
 
+@pytest.mark.slow
 def test_satellite_number_and_luminous_fraction(table, biased):
     c, satellite = table.columns, table.columns["kind"] == "satellite"
     hosts = c["hosts_dark"][satellite]

@@ -178,6 +178,7 @@ def test_centrals_painted_on_their_own_bound_masses(tables, table):
 
 @real_data
 @quiet
+@pytest.mark.slow
 def test_satellites_painted_on_their_own_subhalos(tables, table):
     edges = np.arange(8.0, 12.1, 0.2)
     sub = tables.subhalos

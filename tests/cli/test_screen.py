@@ -54,9 +54,9 @@ def test_commands_on_a_terminal(folder, name):
 
 
 def test_no_command_runs_only_where_its_libraries_are_imported():
-    """Here, or in test_calibrating and test_train_command: see tests/forked.py."""
+    """Here, or in test_calibrating, test_train_command and test_cli_survey: see tests/forked.py."""
     here = {words[0] for words in COMMANDS.values()}
-    assert here | {"calibrate", "train", "evaluate"} == set(cli.commands)
+    assert here | {"calibrate", "train", "evaluate", "survey"} == set(cli.commands)
 
 
 def pack(name, *options, **settings):

@@ -697,7 +697,7 @@ def test_paths_beyond_ascii(writer, name, tmp_path):
 
 
 @pytest.mark.fault(60)
-@pytest.mark.slow_but("ascii")
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 def test_paths_beyond_ascii_through_the_command(demo_bundle, tmp_path, encoding, exit_code):
     """Also where the screen has no such letters: the name of the file has."""

@@ -179,6 +179,7 @@ class Pictures(dict):
         return bytes(16) + (3).to_bytes(4, "big") + (2).to_bytes(4, "big")
 
 
+@pytest.mark.slow
 def test_the_same_comparison_gives_the_same_bytes(report, tmp_path):
     again = write_report(report, tmp_path / "report", overwrite=False)
     assert [path.name for path in again] == [path.name for path in report.wrote]

@@ -28,7 +28,10 @@ from tng100_halves import (  # noqa: E402
 )
 
 real_data = pytest.mark.real_data
-pytestmark = pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning"),
+]
 MEASURED = {"numbers": "measured", "profile": "measured", "velocity": "measured"}
 SEEDS = 2
 

@@ -84,6 +84,7 @@ def test_galaxies_in_voxels_of_their_own():
     assert result.settings["assignment"] == "NGP"
 
 
+@pytest.mark.slow
 def test_errors_are_the_scatter_of_random_voxels():
     """Voxels filled at random: binomial. Over 200 fields the scatter is known to 5%; four of it."""
     found = []

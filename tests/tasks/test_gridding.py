@@ -97,6 +97,7 @@ def test_the_provenance(grid_file, scene, demo_bundle):
     assert found["warnings"] == []
 
 
+@pytest.mark.slow
 def test_the_file_is_the_same_by_way_of_the_disk(demo_bundle, tmp_path):
     made = {}
     for name, memory in (("a", None), ("b", "8 MiB"), ("c", 9 << 20)):

@@ -294,6 +294,7 @@ class TestPlot:
         assert mockgal_command("plot", mock_file, "--overwrite").returncode == 0
         assert (tmp_path / "mock.png").read_bytes() == first
 
+    @pytest.mark.slow
     def test_other_formats_and_no_format(self, mockgal_command, mock_file, tmp_path):
         assert mockgal_command("plot", mock_file, "--out", "a.pdf").returncode == 0
         result = mockgal_command("plot", mock_file, "--out", "a.txt")
@@ -456,6 +457,7 @@ class TestComparison:
     """`mockgal plot` of several catalogues."""
 
     @pytest.mark.usefixtures("coarse")
+    @pytest.mark.slow
     def test_dollars_and_no_painter(self, mock_file, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         mock = mockgal.read_galaxies(mock_file)

@@ -76,6 +76,7 @@ def test_galaxies_with_the_matter_of_their_simulation(
     assert facts["settings"]["shared_objects"] == 0
 
 
+@pytest.mark.slow
 def test_matter_in_a_file_that_does_not_say_what_it_is(
     mockgal_command, mocks, demo_bundle, tmp_path
 ):

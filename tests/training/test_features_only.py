@@ -25,6 +25,7 @@ def universe(number, seed=1):
     return features, value, rng.integers(0, 8, number), (mean, p)
 
 
+@pytest.mark.slow
 def test_it_recovers_a_law():
     features, value, part, (mean, p) = universe(1000)
     found = cross_fitted(features, value, part, floor=FLOOR, seed=1)

@@ -193,6 +193,7 @@ def truth(number=3000, **law):
     return with_radius(data, **law)
 
 
+@pytest.mark.slow
 def test_of_the_true_law_all_is_well():
     data = truth(unknown=0.1)
     found = evaluate(known_weights(data), data, seed=1, part=VALIDATION)
@@ -222,6 +223,7 @@ def test_a_wrong_law_is_seen(wrong, what):
     assert f"{what}: outside the bar" in card(found)
 
 
+@pytest.mark.slow
 def test_one_that_is_known_nowhere_claims_nothing():
     data = truth()
     weights = known_weights(data)

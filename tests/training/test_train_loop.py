@@ -156,6 +156,7 @@ def test_a_box_at_two_redshifts_counts_once_in_the_error_of_the_loss(tmp_path):
     assert ratio == pytest.approx((held_out.sum() / held_out.max()) ** 0.5)
 
 
+@pytest.mark.slow
 def test_seeds_differ_and_the_users_generator_is_left(tmp_path):
     before = torch.get_rng_state()
     run(tmp_path / "a")
@@ -276,6 +277,7 @@ def test_epochs_of_so_many_crops(tmp_path):
     assert state == 2 * 48 // 16
 
 
+@pytest.mark.slow
 def test_sampling_and_loss_weights_have_their_effect(tmp_path):
     data = loop_samples.samples()
     options = replace(OPTIONS, epochs=1)

@@ -117,6 +117,7 @@ def test_several_processes_for_one_device_are_refused(said, environment, program
     assert f"env -u {variable}" in text
 
 
+@pytest.mark.slow
 def test_the_way_out_of_several_processes_works(said):
     environment = {**BATCH, "SLURM_NTASKS": "4", "SLURM_STEP_NUM_TASKS": "4"}
     (variable,) = re.findall("env -u ([A-Z_]+)", said(environment))

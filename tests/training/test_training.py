@@ -333,6 +333,7 @@ def test_all_of_a_pair_that_was_not_trained_on(pair, trained):
     assert "not trained on" in card_of(weights, scores)
 
 
+@pytest.mark.slow
 def test_a_pair_that_was_trained_on_must_be_read_as_then(pair, tmp_path):
     from mockgal.types import SourceFile
 
@@ -379,6 +380,7 @@ def test_runs_that_weights_are_not_for(pair, trained):
         mockgal.evaluate(trained[0], dark, hydro)
 
 
+@pytest.mark.slow
 def test_as_the_paper(pair, tmp_path):
     shape = replace(loop_samples.NET, outputs=MEAN_ONLY, features=())
     weights = train(pair, tmp_path / "w.safetensors", shape, target="voxel")

@@ -288,6 +288,7 @@ def run(capsys, *words):
     return caught.value.code, *capsys.readouterr()
 
 
+@pytest.mark.slow
 def test_commands(tmp_path, capsys):
     path, out = save(tmp_path / "a.ckpt", checkpoint(), False), tmp_path / "w.safetensors"
     code, said, errors = run(capsys, "convert", path, "--out", out)

@@ -75,7 +75,7 @@ def threads():
 
 @pytest.mark.parametrize("shape", FAST.values(), ids=FAST)
 @pytest.mark.parametrize("number", [1, 10])
-@pytest.mark.slow_but("10-")
+@pytest.mark.slow_but("10-centred")
 def test_as_plain(shape, number):
     compare(shape, 12, places(number, 12, "uniform"))
 
@@ -109,7 +109,7 @@ def test_at_every_split(shape, monkeypatch):
         assert np.abs(shared(tile, starts, given) - expected).max() <= TOLERANCE, split
 
 
-@pytest.mark.slow_but("demo", "uneven", "small", "bare", "paper")
+@pytest.mark.slow_but("uneven", "small", "bare")
 @pytest.mark.parametrize("shape", FAST.values(), ids=FAST)
 def test_at_all_splits_at_once(shape, monkeypatch):
     """Two windows at each."""

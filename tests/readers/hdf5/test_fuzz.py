@@ -60,7 +60,7 @@ IN_SUITE = [name for name in FIXTURES if not name.startswith("table-") or name i
 
 @pytest.fixture(scope="module")
 def damaged(tmp_path_factory):
-    return outcomes(IN_SUITE, tmp_path_factory.mktemp("damaged") / "f", 0, 15)
+    return outcomes(IN_SUITE, tmp_path_factory.mktemp("damaged") / "f", 0, 10)
 
 
 @pytest.mark.parametrize("fixture", IN_SUITE)
@@ -82,7 +82,7 @@ def check_stated(fixture, found):
 
 @pytest.fixture(scope="module")
 def stated(tmp_path_factory):
-    return outcomes(list(STATED), tmp_path_factory.mktemp("stated") / "f", 0, 15, "stated")
+    return outcomes(list(STATED), tmp_path_factory.mktemp("stated") / "f", 0, 10, "stated")
 
 
 @pytest.mark.parametrize("fixture", STATED)

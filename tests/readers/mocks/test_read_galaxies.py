@@ -180,7 +180,7 @@ def catalogues(draw):
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(galaxies=catalogues(), chunk_rows=st.integers(1, 20))
 def test_any_catalogue_comes_back(tmp_path_factory, kind, galaxies, chunk_rows):
     folder = tmp_path_factory.mktemp("any")

@@ -273,6 +273,7 @@ class TestShotNoise:
         # P is s2, so that Q is s3 / (3 s2**2)
         np.testing.assert_allclose(np.mean(reduced, axis=0), s3 / (3 * s2**2), rtol=0.1)
 
+    @pytest.mark.slow
     def test_clustered_points(self):
         """Subtracting leaves the bispectrum of the density that points are drawn from."""
         differences, shot = [], []

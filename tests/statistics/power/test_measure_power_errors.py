@@ -88,6 +88,7 @@ def test_one_sub_volume_holds_everything(seed):
 @pytest.mark.parametrize("interlacing", [True, False])
 @pytest.mark.parametrize("subtracted", [True, False])
 @pytest.mark.parametrize("per_side", [2, 3])
+@pytest.mark.slow_but("2-True-True", "2-False-False", "2-True-False")
 def test_one_sub_volume_holds_all_galaxies(per_side, subtracted, interlacing):
     """Interlacing leaves rounding in the others, and PCS reaches into them."""
     generator = np.random.default_rng(7)
