@@ -331,7 +331,7 @@ reading = options(
 def matter_facts(flag: str) -> Decorator:
     """Return the options with facts about matter that its file, given with ``flag``, lacks."""
     return option_group(
-        f"What the {flag} file does not state",
+        f"Facts of the {flag} file",
         option(
             "--matter-kind",
             type=click.Choice(list(GRID_KINDS)),
