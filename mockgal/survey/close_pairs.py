@@ -78,7 +78,8 @@ def _close(place: Array, angle: float) -> Array:
 
     if len(place) < 2:
         return np.zeros((0, 2), dtype=np.intp)
-    return cKDTree(place).query_pairs(2.0 * math.sin(angle / 2.0), output_type="ndarray")
+    found = cKDTree(place).query_pairs(2.0 * math.sin(angle / 2.0), output_type="ndarray")
+    return np.asarray(found)
 
 
 def _first_come(pairs: Array, rank: Array) -> Array:
