@@ -28,6 +28,10 @@ CLASSES = {
     "Measurement": "mockgal.statistics.result",
     "Recipe": "mockgal.recipe",
     "SatelliteLaw": "mockgal.laws.satellites",
+    **dict.fromkeys(["SkyBox", "SkyMap"], "mockgal.survey.footprint"),
+    "NumberDensity": "mockgal.survey.number_density",
+    "Regions": "mockgal.survey.regions",
+    "SurveyPlan": "mockgal.survey_plan",
 }
 PAGE = re.compile(r"\bdocs/([\w/-]+)\.md\b")
 LEAVING = re.compile(r"\[([^\]]+)\]\(((?:\.\./)+(?!\.)[^)]*)\)")

@@ -91,6 +91,13 @@ def to_density(galaxies: GalaxyCatalog, density: float) -> GalaxyCatalog:
     -----
     MockgalWarning
         The catalogue is complete at no stellar mass, or does not say where it is.
+
+    Examples
+    --------
+    >>> from mockgal.selection.ranks import to_density
+    >>> mock = mockgal.paint(mockgal.read("catalogs/demo/dark.hdf5"), "hod", seed=1)
+    >>> len(to_density(mock, 0.05)) == round(0.05 * 16**3)
+    True
     """
     snapshot = galaxies.snapshot
     snapshot.check_periodic("number density", "give a density by redshift, n_of_z, in its place")

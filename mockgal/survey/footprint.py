@@ -52,6 +52,13 @@ class SkyBox:
     ------
     UsageError
         Angles out of range, or no range.
+
+    Examples
+    --------
+    >>> from mockgal.survey.footprint import SkyBox
+    >>> octant = SkyBox(ra=(0, 90), dec=(0, 90))
+    >>> round(octant.area, 1), octant.completeness(np.array([45, 100]), np.array([10, 10])).tolist()
+    (5156.6, [1.0, 0.0])
     """
 
     ra: tuple[float, float]
@@ -112,6 +119,13 @@ class SkyMap:
         A number of pixels that no map has, or values out of range.
     UsageError
         Coordinates that are neither.
+
+    Examples
+    --------
+    >>> from mockgal.survey.footprint import SkyMap
+    >>> north = SkyMap(np.repeat([1.0, 0.0], [4, 8]), nested=False, name="polar pixels")
+    >>> north.nside, north.completeness(np.array([45.0]), np.array([80.0])).tolist()
+    (1, [1.0])
     """
 
     values: Array
@@ -227,6 +241,16 @@ def within(galaxies: GalaxyCatalog, footprint: Footprint, *, seed: int) -> Galax
     ------
     UsageError
         The galaxies are in a box, or the footprint has no area.
+
+    Examples
+    --------
+    >>> from mockgal.survey.footprint import SkyBox, within
+    >>> from mockgal.survey.light_cone import light_cone
+    >>> mock = mockgal.paint(mockgal.read("catalogs/demo/dark.hdf5"), "hod", seed=1)
+    >>> cone = light_cone(mock, redshifts=(0.002, 0.004))
+    >>> north = within(cone, SkyBox(ra=(0, 360), dec=(0, 90)), seed=1)
+    >>> bool((north["dec"] >= 0).all()), len(north) < len(cone)
+    (True, True)
     """
     check_sky(galaxies, "footprint")
     if not footprint.area > 0:

@@ -86,6 +86,14 @@ def light_cone(
     MockgalWarning
         Galaxies are seen more than once, with their number; or a snapshot serves redshifts far from
         its own.
+
+    Examples
+    --------
+    >>> from mockgal.survey.light_cone import light_cone
+    >>> mock = mockgal.paint(mockgal.read("catalogs/demo/dark.hdf5"), "hod", seed=1)
+    >>> cone = light_cone(mock, redshifts=(0.002, 0.004))
+    >>> cone.frame, bool(cone["distance"].min() > 5)
+    ('sky', True)
     """
     boxes = [snapshots] if isinstance(snapshots, GalaxyCatalog) else list(snapshots)
     _check(boxes, redshifts, observer)

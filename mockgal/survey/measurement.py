@@ -37,10 +37,24 @@ def measure_redshifts(
     catastrophic_range : tuple of float, optional
         Redshifts between which these are uniform; needed for a share above 0.
 
+    Returns
+    -------
+    GalaxyCatalog
+
     Raises
     ------
     UsageError
         The galaxies are in a box; errors are negative, shares out of range, or the range missing.
+
+    Examples
+    --------
+    >>> from mockgal.survey.light_cone import light_cone
+    >>> from mockgal.survey.measurement import measure_redshifts
+    >>> mock = mockgal.paint(mockgal.read("catalogs/demo/dark.hdf5"), "hod", seed=1)
+    >>> cone = light_cone(mock, redshifts=(0.002, 0.004))
+    >>> seen = measure_redshifts(cone, seed=1, sigma_v=30.0)
+    >>> bool((abs(seen["redshift_measured"] - seen["redshift"]) < 0.001).all())
+    True
     """
     check_sky(galaxies, "redshift errors")
     for name, value, most in (
@@ -87,10 +101,21 @@ def measure_stellar_masses(galaxies: GalaxyCatalog, *, seed: int, sigma: float) 
     sigma : float
         Standard deviation of a Gaussian error of the logarithm [dex].
 
+    Returns
+    -------
+    GalaxyCatalog
+
     Raises
     ------
     UsageError
         ``sigma`` is not from 0 to 2 dex.
+
+    Examples
+    --------
+    >>> from mockgal.survey.measurement import measure_stellar_masses
+    >>> mock = mockgal.paint(mockgal.read("catalogs/demo/dark.hdf5"), "hod", seed=1)
+    >>> "stellar_mass_measured" in measure_stellar_masses(mock, seed=1, sigma=0.1)
+    True
     """
     if not 0.0 <= sigma <= 2.0:
         raise UsageError("stellar-mass error", f"{sigma} dex", "from 0 to 2 dex")

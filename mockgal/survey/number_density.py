@@ -37,6 +37,13 @@ class NumberDensity:
     ------
     BadValueError
         Edges that do not increase, or densities that are negative.
+
+    Examples
+    --------
+    >>> from mockgal.survey.number_density import NumberDensity
+    >>> n_of_z = NumberDensity([0.4, 0.5, 0.6], [3e-4, 1e-4])
+    >>> n_of_z.at(np.array([0.45, 0.7])).tolist()
+    [0.0003, 0.0]
     """
 
     edges: Array
@@ -124,10 +131,26 @@ def in_bins(
     area : float
         Of the footprint, weighted with its completeness [deg^2].
 
+    Returns
+    -------
+    galaxies : GalaxyCatalog
+    density : NumberDensity
+
     Raises
     ------
     UsageError
         Bins reach beyond the light cone.
+
+    Examples
+    --------
+    >>> from mockgal.survey.footprint import WHOLE_SKY
+    >>> from mockgal.survey.light_cone import light_cone
+    >>> from mockgal.survey.number_density import in_bins
+    >>> mock = mockgal.paint(mockgal.read("catalogs/demo/dark.hdf5"), "hod", seed=1)
+    >>> cone = light_cone(mock, redshifts=(0.002, 0.004))
+    >>> sample, n_of_z = in_bins(cone, np.array([0.0025, 0.0035]), area=WHOLE_SKY)
+    >>> n_of_z.origin, len(sample) < len(cone)
+    ('measured', True)
     """
     density = measured(galaxies, edges, area)
     check_reach(galaxies, density)
@@ -201,6 +224,18 @@ def to_number_density(
         ``by`` is unknown, the seed is missing, or bins reach beyond the light cone.
     BadValueError
         The mock has too few galaxies in some bins, which the message lists.
+
+    Examples
+    --------
+    >>> from mockgal.survey.footprint import WHOLE_SKY
+    >>> from mockgal.survey.light_cone import light_cone
+    >>> from mockgal.survey.number_density import NumberDensity, to_number_density
+    >>> mock = mockgal.paint(mockgal.read("catalogs/demo/dark.hdf5"), "hod", seed=1)
+    >>> cone = light_cone(mock, redshifts=(0.002, 0.004))
+    >>> n_of_z = NumberDensity([0.0025, 0.0035], [1e-2])
+    >>> sample = to_number_density(cone, n_of_z, area=WHOLE_SKY, by="threshold")
+    >>> len(sample) < len(cone)
+    True
     """
     check_sky(galaxies, "n(z)")
     if by not in WAYS:

@@ -58,6 +58,19 @@ def randoms(
     ------
     UsageError
         A number below 1, a footprint without area, or a density of 0 throughout.
+
+    Examples
+    --------
+    >>> from mockgal.survey.footprint import SkyBox
+    >>> from mockgal.survey.light_cone import light_cone
+    >>> from mockgal.survey.number_density import NumberDensity
+    >>> from mockgal.survey.randoms import randoms
+    >>> mock = mockgal.paint(mockgal.read("catalogs/demo/dark.hdf5"), "hod", seed=1)
+    >>> cone = light_cone(mock, redshifts=(0.002, 0.004))
+    >>> n_of_z = NumberDensity([0.0025, 0.0035], [1e-2])
+    >>> points = randoms(cone, SkyBox((0, 90), (0, 90)), n_of_z, number=500, seed=1)
+    >>> len(points), bool((points["redshift"] < 0.0035).all())
+    (500, True)
     """
     check_sky(galaxies, "randoms")
     if not (isinstance(number, int | np.integer) and number > 0):

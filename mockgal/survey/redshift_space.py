@@ -30,6 +30,13 @@ def redshift_space(galaxies: GalaxyCatalog, line_of_sight: str) -> GalaxyCatalog
         The catalogue is on the sky, or there is no such axis.
     BadValueError
         A position is outside the box, or a velocity is not finite.
+
+    Examples
+    --------
+    >>> from mockgal.survey.redshift_space import redshift_space
+    >>> mock = mockgal.paint(mockgal.read("catalogs/demo/dark.hdf5"), "hod", seed=1)
+    >>> "position_z_rsd" in redshift_space(mock, "z")
+    True
     """
     place = positions(galaxies, line_of_sight)
     step = {"step": "redshift space", "line_of_sight": line_of_sight}

@@ -26,6 +26,13 @@ class Regions:
         One for each division, in the order of a binary tree walked depth first: the unit vector
         whose projection decides, the value at which it is cut, and how many regions lie below.
     number : int
+
+    Examples
+    --------
+    >>> from mockgal.survey.regions import Regions
+    >>> ra, dec = np.linspace(0, 90, 100), np.linspace(-20, 20, 100)
+    >>> np.bincount(Regions.of(ra, dec, 4).at(ra, dec)).tolist()
+    [25, 25, 25, 25]
     """
 
     planes: tuple[tuple[tuple[float, float, float], float, int], ...]
@@ -98,10 +105,30 @@ def _divide(unit: Array, number: int, planes: list[Any]) -> None:
 def with_regions(galaxies: GalaxyCatalog, regions: Regions) -> GalaxyCatalog:
     """Return galaxies, or randoms, with the column ``region``.
 
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+        On the sky.
+    regions : Regions
+
+    Returns
+    -------
+    GalaxyCatalog
+
     Raises
     ------
     UsageError
         They are in a box.
+
+    Examples
+    --------
+    >>> from mockgal.survey.light_cone import light_cone
+    >>> from mockgal.survey.regions import Regions, with_regions
+    >>> mock = mockgal.paint(mockgal.read("catalogs/demo/dark.hdf5"), "hod", seed=1)
+    >>> cone = light_cone(mock, redshifts=(0.002, 0.004))
+    >>> seen = with_regions(cone, Regions.of(cone["ra"], cone["dec"], 8))
+    >>> sorted(set(seen["region"].tolist()))
+    [0, 1, 2, 3, 4, 5, 6, 7]
     """
     check_sky(galaxies, "regions")
     region = regions.at(galaxies["ra"], galaxies["dec"])

@@ -61,6 +61,18 @@ def observe(galaxies: GalaxyCatalog) -> GalaxyCatalog:
     ------
     UsageError
         The catalogue is in a box, or its universe is not flat.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from mockgal.survey.sky import observe
+    >>> from mockgal.types import LightCone
+    >>> mock = mockgal.paint(mockgal.read("catalogs/demo/dark.hdf5"), "hod", seed=1)
+    >>> place = LightCone(observer=(0.0, 0.0, 0.0), redshifts=(0.0, 0.01))
+    >>> snapshot = replace(mock.snapshot, light_cone=place)
+    >>> seen = observe(replace(mock, snapshot=snapshot, frame="sky"))
+    >>> bool((seen["dec"] >= 0).all())
+    True
     """
     cone = galaxies.snapshot.light_cone
     if cone is None:

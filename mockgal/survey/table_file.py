@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,22 @@ _NAMES = {
 _SAME = 1e-6  # of the width of a bin: edges that are rounded
 
 
-def read_table(path: Path) -> tuple[Array, Array]:
-    """Return the edges in redshift, shape (m + 1,), and the densities, shape (m,), of a table.
+def read_table(path: str | os.PathLike[str]) -> tuple[Array, Array]:
+    r"""Return the edges of bins in redshift, and the densities in them, of a text table.
 
     Each line has a bin: its two edges and its density, in this order, or in columns that a line of
     names above them states: ``zlow``, ``zhigh`` and ``n(z)``, as DESI's tables do, where units in
     brackets may follow. Numbers are separated by blanks or commas. ``#`` begins a comment.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    edges : ndarray of float, shape (m + 1,)
+    density : ndarray of float, shape (m,)
+        In the unit of the file, whatever it is.
 
     Raises
     ------
@@ -40,8 +51,17 @@ def read_table(path: Path) -> tuple[Array, Array]:
         The bins do not follow each other.
     InputError, UnsafeInputError
         The file cannot be read, or is absurdly large.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from mockgal.survey.table_file import read_table
+    >>> _ = Path("nz.txt").write_text("# zlow zhigh n(z)\n0.4 0.5 3e-4\n0.5 0.6 1e-4\n")
+    >>> edges, density = read_table("nz.txt")
+    >>> edges.tolist(), density.tolist()
+    ([0.4, 0.5, 0.6], [0.0003, 0.0001])
     """
-    text = read_text(path, _MOST, _EXPECTED, fix="give the path of a table")
+    text = read_text(Path(path), _MOST, _EXPECTED, fix="give the path of a table")
     place: tuple[int, ...] | None = None
     rows: list[tuple[float, ...]] = []
     for number, line in enumerate(text.splitlines(), 1):

@@ -35,6 +35,17 @@ def with_weights(galaxies: GalaxyCatalog, density: NumberDensity, *, power: floa
     ------
     UsageError
         The galaxies are in a box, or P0 is negative or not finite.
+
+    Examples
+    --------
+    >>> from mockgal.survey.light_cone import light_cone
+    >>> from mockgal.survey.number_density import NumberDensity
+    >>> from mockgal.survey.weights import with_weights
+    >>> mock = mockgal.paint(mockgal.read("catalogs/demo/dark.hdf5"), "hod", seed=1)
+    >>> cone = light_cone(mock, redshifts=(0.002, 0.004))
+    >>> weighted = with_weights(cone, NumberDensity([0.001, 0.006], [1e-2]), power=1e3)
+    >>> float(weighted["weight_fkp"].max()) == 1 / 11
+    True
     """
     check_sky(galaxies, "weights")
     if not 0.0 <= power < math.inf:

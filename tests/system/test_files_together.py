@@ -6,7 +6,7 @@ import pytest
 
 from mockgal.errors import OutputError, OutputExistsError
 from mockgal.system.files import atomic
-from mockgal.system.files.atomic import atomic_output, together
+from mockgal.system.files.atomic import atomic_folder, atomic_output, together
 
 
 def names(folder):
@@ -65,6 +65,40 @@ def test_a_file_that_appears_meanwhile_is_kept_and_the_others_are_not_written(pa
         write_both(pair, lambda: pair[1].write_text("of somebody else"))
     assert names(tmp_path) == ["b.hdf5"]
     assert pair[1].read_text() == "of somebody else"
+
+
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("fails", [False, True])
+def test_folders_too(pair, tmp_path, there, fails, monkeypatch):
+    folder = tmp_path / "hats"
+    if there:
+        folder.mkdir()
+        (folder / "part").write_text("old")
+    if fails:
+        real = os.replace
+
+        def replace(source, target):
+            if target == pair[1]:
+                raise OSError(28, "No space left on device")
+            real(source, target)
+
+        monkeypatch.setattr(atomic.os, "replace", replace)
+
+    def run():
+        with together(folder, pair[1]):
+            with atomic_folder(folder, overwrite=there, is_ours=lambda path: True) as temporary:
+                (temporary / "part").write_text("new")
+            write(pair[1], "new")
+
+    if fails:
+        with pytest.raises(OutputError, match=r"b\.hdf5"):
+            run()
+        assert names(tmp_path) == ["hats"] * there
+    else:
+        run()
+        assert names(tmp_path) == ["b.hdf5", "hats"]
+    if folder.exists():
+        assert (folder / "part").read_text() == ("old" if fails else "new")
 
 
 def test_they_are_locked(pair):

@@ -6,6 +6,7 @@ The header must state the resolution, the order of the pixels and the coordinate
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,7 +34,9 @@ _CHUNK_ROWS = 1 << 16
 _EXPECTED = "a HEALPix map of completeness from 0 to 1, in FITS"
 
 
-def read_map(path: Path, *, order: str | None = None, coordinates: str | None = None) -> SkyMap:
+def read_map(
+    path: str | os.PathLike[str], *, order: str | None = None, coordinates: str | None = None
+) -> SkyMap:
     """Return the map in the first table of a FITS file, plain or compressed with gzip.
 
     The map is the first column, or in a table of single pixels (``INDXSCHM = EXPLICIT``) the
@@ -42,7 +45,7 @@ def read_map(path: Path, *, order: str | None = None, coordinates: str | None = 
 
     Parameters
     ----------
-    path : Path
+    path : path-like
     order, coordinates : str, optional
         ``ring`` or ``nested``; ``equatorial`` or ``galactic``: what the header does not state.
 
@@ -60,7 +63,17 @@ def read_map(path: Path, *, order: str | None = None, coordinates: str | None = 
         Pixels are repeated or do not exist, or values are out of range.
     CorruptFileError, UnsafeInputError, ResourceError
         The file is damaged, or declares more than it or the memory holds.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> from mockgal.survey.map_file import read_map
+    >>> stated = {"PIXTYPE": "HEALPIX", "NSIDE": 1, "ORDERING": "RING", "COORDSYS": "C"}
+    >>> Table({"C": np.ones(12)}, meta=stated).write("mask.fits")
+    >>> read_map("mask.fits").nside
+    1
     """
+    path = Path(path)
     with ordinary_file(path, _EXPECTED):  # opened again below, where gzip may be read
         pass
     with opened(path) as file:

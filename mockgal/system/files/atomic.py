@@ -33,11 +33,12 @@ from .signals import signals_deferred
 
 
 class _Waiting(NamedTuple):
-    """A file that is complete under its temporary name."""
+    """A file, or with ``is_ours`` a folder, that is complete under its temporary name."""
 
     path: Path
     temporary: Path
     overwrite: bool
+    is_ours: Callable[[Path], bool] | None = None
 
 
 _waiting: ContextVar[list[_Waiting] | None] = ContextVar("waiting", default=None)
@@ -208,7 +209,7 @@ def atomic_output(
         except OSError as error:
             raise output_error(path, error) from error
         finally:
-            if others is None or _Waiting(path, temporary, overwrite) not in others:
+            if temporary not in [file.temporary for file in others or ()]:
                 with suppress(OSError):
                     temporary.unlink(missing_ok=True)
 
@@ -257,33 +258,50 @@ def together(*paths: Path) -> Iterator[list[str]]:
         finally:
             _waiting.reset(token)
             for file in files:
-                with suppress(OSError):
-                    file.temporary.unlink(missing_ok=True)
+                _remove(file.temporary)
 
 
 def _put_all_in_place(files: list[_Waiting]) -> None:
     begun: list[tuple[_Waiting, Path, bool]] = []  # each file, its former one, whether it was there
+    done_with: list[Path] = []
     try:
         for file in files:
-            begun.append((file, temporary_beside(file.path), os.path.lexists(file.path)))
-            if begun[-1][2]:
+            former, was_there = temporary_beside(file.path), os.path.lexists(file.path)
+            begun.append((file, former, was_there))
+            if file.is_ours is not None:
+                check_folder(file.path, overwrite=file.overwrite, is_ours=file.is_ours)
+                if was_there:
+                    os.rename(file.path, former)
+            elif was_there:
                 with suppress(OSError):  # a file system without hard links
-                    os.link(file.path, begun[-1][1], follow_symlinks=False)
+                    os.link(file.path, former, follow_symlinks=False)
             _put_in_place(file)
+        done_with = [former for _, former, _ in begun]
     except BaseException as error:
         for file, former, was_there in reversed(begun):
             with suppress(OSError):
+                is_new = not os.path.lexists(file.temporary)
                 if os.path.lexists(former):
+                    if file.is_ours is not None and is_new:
+                        os.rename(file.path, file.temporary)
                     os.replace(former, file.path)
-                elif not was_there and not os.path.lexists(file.temporary):
-                    file.path.unlink()
+                    done_with.append(former)  # a second link to what is there
+                elif is_new and not was_there:
+                    os.rename(file.path, file.temporary)
         if isinstance(error, OSError):
             raise output_error(begun[-1][0].path, error) from error
         raise
     finally:
-        for _, former, _ in begun:
-            with suppress(OSError):
-                former.unlink(missing_ok=True)
+        for former in done_with:
+            _remove(former)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _verified(path: Path, temporary: Path, verify: Callable[[Path], object]) -> None:
@@ -412,13 +430,17 @@ def atomic_folder(
     with output_lock(path), signals_deferred() as signals:
         check_folder(path, overwrite=overwrite, is_ours=is_ours)  # another run may have finished
         temporary, former = temporary_beside(path), temporary_beside(path)
-        done_with = [temporary]
+        done_with, others = [temporary], _waiting.get()
         try:
             os.mkdir(temporary)
             with signals.allowed():
                 yield temporary
             _sync_files(temporary)
             signals.check()
+            if others is not None:
+                others.append(_Waiting(path, temporary, overwrite, is_ours))
+                done_with = []
+                return
             check_folder(path, overwrite=overwrite, is_ours=is_ours)  # made without our lock
             if os.path.lexists(path):
                 os.rename(path, former)
