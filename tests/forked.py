@@ -22,6 +22,7 @@ import traceback
 # What commands import of others once they run.
 LIBRARIES = (
     *("astropy.cosmology", "astropy.io.ascii.ecsv", "astropy.io.fits", "astropy.table", "h5py"),
+    *("astropy.coordinates", "astropy_healpix"),
     *("matplotlib.backends.backend_agg", "matplotlib.figure", "rich.progress", "scipy.fft"),
     *("scipy.integrate", "scipy.interpolate", "scipy.optimize", "scipy.spatial", "scipy.special"),
     *("scipy.stats", "torch"),

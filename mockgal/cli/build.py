@@ -157,8 +157,8 @@ def _facts(report: Report) -> dict[str, Any]:
         **{key: value for key, value in galaxies.provenance.items() if key != "version"},
         "read": files_of(galaxies.snapshot.source),
         "catalogue": catalogue_facts(galaxies),
-        "content_digest": galaxies.digest(),
-        **randoms_facts(report.randoms, randoms),
+        "content_digest": report.digests[0],
+        **randoms_facts(report),
         "wrote": [report.path, *([randoms] if randoms else []), sidecar_path(report.path)],
     }
     populated = scene.halos.record.get(POPULATED)
@@ -199,11 +199,11 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
     lines += _not_painted(p["painter"])
     lines += [f"cut         {c['cut']}: {c['before']:,} -> {c['after']:,}" for c in p["cuts"]]
     lines += [*survey_lines(galaxies), *catalogue_lines(galaxies)]
-    lines += randoms_lines(report.randoms, report.randoms_path)
+    lines += randoms_lines(report)
     cautions = [f"caution     {text}" for text in in_words(p, galaxies.columns)]
     return [
         *lines,
-        f"content     {galaxies.digest()}",
+        f"content     {report.digests[0]}",
         f"wrote       {report.path}",
         *cautions,
     ]

@@ -95,9 +95,9 @@ def _facts(report: SurveyReport) -> dict[str, Any]:
         **{key: value for key, value in galaxies.provenance.items() if key != "version"},
         "read": [file for mock in report.mocks for file in files_of(mock.snapshot.source)],
         "catalogue": catalogue_facts(galaxies),
-        "content_digest": galaxies.digest(),
+        "content_digest": report.digests[0],
         "survey_seed": report.seed,
-        **randoms_facts(report.randoms, randoms),
+        **randoms_facts(report),
         "wrote": [report.path, *([randoms] if randoms else []), sidecar_path(report.path)],
     }
 
@@ -116,8 +116,8 @@ def _describe(report: SurveyReport) -> list[str]:
         *lines,
         *survey_lines(galaxies),
         *catalogue_lines(galaxies),
-        *randoms_lines(report.randoms, report.randoms_path),
-        f"content     {galaxies.digest()}",
+        *randoms_lines(report),
+        f"content     {report.digests[0]}",
         f"wrote       {report.path}",
     ]
 

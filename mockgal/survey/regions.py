@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
+from ..system.progress import advance
 from ..types import GalaxyCatalog
 from .sky import directions
 from .steps import check_sky, recorded
@@ -62,7 +63,8 @@ class Regions:
             )
         planes: list[tuple[tuple[float, float, float], float, int]] = []
         order = np.lexsort((dec, ra))  # sums over rows round alike, however these come
-        _divide(directions(ra[order], dec[order]), number, planes)
+        _divide(directions(ra[order], dec[order]), number, planes, number - 1)
+        advance(number - 1, number - 1, "regions")
         return cls(tuple(planes), number)
 
     def at(self, ra: Array, dec: Array) -> Array:
@@ -85,9 +87,10 @@ class Regions:
         return self._assign(unit, rows[~lower], number - below, first + below, plane, result)
 
 
-def _divide(unit: Array, number: int, planes: list[Any]) -> None:
+def _divide(unit: Array, number: int, planes: list[Any], total: int) -> None:
     if number == 1:
         return
+    advance(len(planes), total, "regions")
     below = number // 2
     spread = np.cov(unit.T)
     axis = np.linalg.eigh(spread)[1][:, -1]
@@ -98,8 +101,8 @@ def _divide(unit: Array, number: int, planes: list[Any]) -> None:
     value = float((ordered[place - 1] + ordered[place]) / 2)
     planes.append(((float(axis[0]), float(axis[1]), float(axis[2])), value, below))
     lower = along < value
-    _divide(unit[lower], below, planes)
-    _divide(unit[~lower], number - below, planes)
+    _divide(unit[lower], below, planes, total)
+    _divide(unit[~lower], number - below, planes, total)
 
 
 def with_regions(galaxies: GalaxyCatalog, regions: Regions) -> GalaxyCatalog:

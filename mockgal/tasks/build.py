@@ -266,13 +266,16 @@ class Report:
         The randoms of a survey, and
     randoms_path : Path or None
         their file.
+    digests : tuple of str
+        Content digests of the galaxies, and of the randoms or "".
     """
 
     path: Path
     scene: Scene
     galaxies: GalaxyCatalog
-    randoms: GalaxyCatalog | None = None
-    randoms_path: Path | None = None
+    randoms: GalaxyCatalog | None
+    randoms_path: Path | None
+    digests: tuple[str, str]
 
 
 def build(recipe: Recipe) -> Report:
@@ -303,7 +306,6 @@ def build(recipe: Recipe) -> Report:
     from ..painters.provided import declared_columns
     from ..selection.cuts import parse
     from .surveying.outputs import Outputs
-    from .surveying.steps import Survey
 
     # Bad options are refused before any work.
     outputs = Outputs.of(recipe, recipe.output)
@@ -312,7 +314,11 @@ def build(recipe: Recipe) -> Report:
         parse(cut, declared_columns(painter))
     satellites = satellite_options(recipe.populate_options) if recipe.populate else None
     snapshots = _snapshots(recipe, painter)
-    survey = None if recipe.survey is None else Survey.of(recipe.survey)
+    survey = None
+    if recipe.survey is not None:
+        from .surveying.steps import Survey  # with scipy's splines, which take a while to import
+
+        survey = Survey.of(recipe.survey)
     outputs.check(_inputs(recipe))
     with outputs.locked():  # a second run is stopped before it computes anything
         return _build(recipe, outputs, snapshots, satellites, survey)
@@ -382,5 +388,6 @@ def _build(
     galaxies = galaxies.with_provenance(**stated)
     randoms = randoms and randoms.with_provenance(**stated)
     outputs.write(galaxies, randoms, inputs)
-    outputs.record(galaxies, randoms, [file for sim in scenes for file in sim.snapshot.source])
-    return Report(outputs.galaxies, scenes[0], galaxies, randoms, outputs.randoms)
+    source = [file for sim in scenes for file in sim.snapshot.source]
+    digests = outputs.record(galaxies, randoms, source)
+    return Report(outputs.galaxies, scenes[0], galaxies, randoms, outputs.randoms, digests)

@@ -127,6 +127,7 @@ def cases():
     from write_samples import catalogue, matter_scene
 
     from mockgal.registry import load
+    from mockgal.system.files.atomic import together
     from mockgal.writers.bundle import write_bundle
     from mockgal.writers.provenance import write_sidecar
 
@@ -139,7 +140,14 @@ def cases():
             galaxies[version], path, overwrite=True, chunk_rows=1000
         )
 
+    def both(path, version):
+        """Randoms, and then the galaxies that they are beside."""
+        with together(path, path.with_name("z.fits")):
+            for output in (path, path.with_name("z.fits")):
+                writes("fits")(output, version)
+
     return {
+        "together": ("a.fits", both),
         "fits": ("a.fits", writes("fits")),
         "hdf5": ("a.hdf5", writes("hdf5")),
         "parquet": ("a.parquet", writes("parquet")),
@@ -289,6 +297,8 @@ class Trial:
         first = {**(self.content[0] if old else {}), self.name: self.content[1][self.name]}
         if self.case == "build" and found == first and not self.pairs:
             return "a sidecar that tells another digest"
+        if self.case == "together" and found == first:
+            return "the first of two"
         self.note(n, f"half a file: { ({k: len(v) for k, v in found.items()}) }")
         return "half"
 

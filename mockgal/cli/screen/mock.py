@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...types import GalaxyCatalog
 from .left_out import titled
+
+if TYPE_CHECKING:
+    from ...tasks.build import Report
+    from ...tasks.surveying.survey import SurveyReport
 
 
 def catalogue_lines(galaxies: GalaxyCatalog) -> Iterator[str]:
@@ -41,12 +44,12 @@ def catalogue_facts(galaxies: GalaxyCatalog) -> dict[str, Any]:
     return facts
 
 
-def randoms_facts(randoms: GalaxyCatalog | None, path: Path | None) -> dict[str, Any]:
+def randoms_facts(report: Report | SurveyReport) -> dict[str, Any]:
     """Return the facts of randoms, if there are some."""
-    if randoms is None:
+    if report.randoms is None:
         return {}
-    digest = randoms.digest()
-    return {"randoms": {"points": len(randoms), "path": path, "content_digest": digest}}
+    facts = {"points": len(report.randoms), "path": report.randoms_path}
+    return {"randoms": {**facts, "content_digest": report.digests[1]}}
 
 
 def survey_lines(galaxies: GalaxyCatalog) -> Iterator[str]:
@@ -57,10 +60,10 @@ def survey_lines(galaxies: GalaxyCatalog) -> Iterator[str]:
         yield from titled(title, texts)
 
 
-def randoms_lines(randoms: GalaxyCatalog | None, path: Path | None) -> Iterator[str]:
+def randoms_lines(report: Report | SurveyReport) -> Iterator[str]:
     """Yield the number of randoms, their content and their file, if there are some."""
-    if randoms is not None:
-        (step, *_) = randoms.provenance["survey"]
-        yield f"randoms     {len(randoms):,} points, redshifts of {step['redshifts_of']}"
-        yield f"            content {randoms.digest()}"
-        yield f"            wrote {path}"
+    if report.randoms is not None:
+        step = report.randoms.provenance["survey"][0]
+        yield f"randoms     {len(report.randoms):,} points, redshifts of {step['redshifts_of']}"
+        yield f"            content {report.digests[1]}"
+        yield f"            wrote {report.randoms_path}"

@@ -272,8 +272,8 @@ def _put_all_in_place(files: list[_Waiting]) -> None:
                 check_folder(file.path, overwrite=file.overwrite, is_ours=file.is_ours)
                 if was_there:
                     os.rename(file.path, former)
-            elif was_there:
-                with suppress(OSError):  # a file system without hard links
+            else:
+                with suppress(OSError):  # there is none, or the file system has no hard links
                     os.link(file.path, former, follow_symlinks=False)
             _put_in_place(file)
         done_with = [former for _, former, _ in begun]

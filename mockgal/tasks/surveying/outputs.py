@@ -123,8 +123,15 @@ class Outputs:
         galaxies: GalaxyCatalog,
         randoms: GalaxyCatalog | None,
         source: Sequence[SourceFile],
-    ) -> None:
-        """Write the record of the run beside the galaxies; warn if it cannot be written."""
+    ) -> tuple[str, str]:
+        """Write the record of the run beside the galaxies; warn if it cannot be written.
+
+        Returns
+        -------
+        tuple of str
+            Content digests of the galaxies, and of the randoms or "".
+        """
+        digests = galaxies.digest(), "" if randoms is None else randoms.digest()
         facts: dict[str, Any] = {
             "host": platform.node(),
             "started": self.started[0],
@@ -134,15 +141,16 @@ class Outputs:
             "python": platform.python_version(),
             "arguments": sys.argv,
             "input_files": [file._asdict() for file in source],
-            "content_digest": galaxies.digest(),
+            "content_digest": digests[0],
             "cleaned_up": self.cleaned_up,
         }
         if randoms is not None:
-            facts["randoms"] = {"path": str(self.randoms), "content_digest": randoms.digest()}
+            facts["randoms"] = {"path": str(self.randoms), "content_digest": digests[1]}
         try:
             write_sidecar(self.galaxies, facts, overwrite=self.overwrite)
         except OutputError as error:  # the catalogues are written and complete
             warn(f"the record of the run was not written: {error}", stacklevel=2)
+        return digests
 
 
 def beside(path: Path, ending: str) -> Path:

@@ -31,6 +31,8 @@ class SurveyReport:
     galaxies : GalaxyCatalog
     randoms : GalaxyCatalog or None
     randoms_path : Path or None
+    digests : tuple of str
+        Content digests of the galaxies, and of the randoms or "".
     """
 
     path: Path
@@ -39,6 +41,7 @@ class SurveyReport:
     galaxies: GalaxyCatalog
     randoms: GalaxyCatalog | None
     randoms_path: Path | None
+    digests: tuple[str, str]
 
 
 def survey_files(
@@ -107,8 +110,9 @@ def survey_files(
         galaxies = galaxies.with_provenance(**stated)
         randoms = randoms and randoms.with_provenance(**stated)
         outputs.write(galaxies, randoms, inputs)
-        outputs.record(galaxies, randoms, [file for box in boxes for file in box.snapshot.source])
-    return SurveyReport(outputs.galaxies, boxes, seed, galaxies, randoms, outputs.randoms)
+        source = [file for box in boxes for file in box.snapshot.source]
+        digests = outputs.record(galaxies, randoms, source)
+    return SurveyReport(outputs.galaxies, boxes, seed, galaxies, randoms, outputs.randoms, digests)
 
 
 _EXAMPLE = "survey: {light_cone: {redshifts: [0.4, 0.6]}}; or --redshift-space z"
