@@ -42,6 +42,16 @@ def without_close_pairs(galaxies: GalaxyCatalog, *, angle: float, seed: int) -> 
     ------
     UsageError
         The galaxies are in a box, or the angle is not between 0 and 1 deg.
+
+    Examples
+    --------
+    >>> from mockgal.survey.close_pairs import without_close_pairs
+    >>> from mockgal.survey.light_cone import light_cone
+    >>> mock = mockgal.paint(mockgal.read("catalogs/demo/dark.hdf5"), "hod", seed=1)
+    >>> cone = light_cone(mock, redshifts=(0.002, 0.01))
+    >>> observed = without_close_pairs(cone, angle=62.0, seed=1)
+    >>> observed["weight_close_pairs"].sum() == len(cone) > len(observed)
+    True
     """
     check_sky(galaxies, "close pairs")
     if not 0.0 < angle <= 3600.0:

@@ -67,7 +67,7 @@ def read_map(
     Examples
     --------
     >>> from astropy.table import Table
-    >>> from mockgal.survey.map_file import read_map
+    >>> from mockgal.survey.masks.healpix import read_map
     >>> stated = {"PIXTYPE": "HEALPIX", "NSIDE": 1, "ORDERING": "RING", "COORDSYS": "C"}
     >>> Table({"C": np.ones(12)}, meta=stated).write("mask.fits")
     >>> read_map("mask.fits").nside

@@ -35,6 +35,16 @@ class SkyCoverage:
         The file is too long, or no coverage map of the sky.
     UsageError
         The library mocpy is not installed.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> from mockgal.survey.masks.moc import SkyCoverage
+    >>> path = pathlib.Path("octants.moc")
+    >>> _ = path.write_text("0/0-3")  # the four base pixels in the north
+    >>> north = SkyCoverage(path)
+    >>> north.completeness([45.0, 45.0], [80.0, -80.0]).tolist(), round(north.area)
+    ([1.0, 0.0], 13751)
     """
 
     def __init__(self, path: Path) -> None:

@@ -55,7 +55,7 @@ class Polygon:
 
 
 class SkyPolygons:
-    """A completeness in each polygon of a mangle mask.
+    r"""A completeness in each polygon of a mangle mask.
 
     A place in several polygons has the completeness of the first; `mangle` calls a mask without
     such places balkanized.
@@ -69,6 +69,17 @@ class SkyPolygons:
     ------
     InputError
         The file is too long or no polygon file, or a polygon lacks caps, weight or area.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> from mockgal.survey.masks.polygons import SkyPolygons
+    >>> path = pathlib.Path("north.ply")
+    >>> head = "polygon 0 ( 1 caps, 0.5 weight, 6.283185307 str):"
+    >>> _ = path.write_text(head + "\n 0 0 1 1")
+    >>> north = SkyPolygons(path)
+    >>> north.completeness([0.0, 0.0], [45.0, -45.0]).tolist(), round(north.area)
+    ([0.5, 0.0], 10313)
     """
 
     def __init__(self, path: Path) -> None:

@@ -38,6 +38,14 @@ def footprint_of_randoms(ra: Array, dec: Array, *, nside: int, name: str = "rand
         No randoms, or places that are none.
     UsageError
         A resolution that no map has, or pixels so small that some are empty by chance.
+
+    Examples
+    --------
+    >>> from mockgal.survey.masks.randoms import footprint_of_randoms
+    >>> ra = np.linspace(10, 20, 20_000)
+    >>> footprint = footprint_of_randoms(ra, np.zeros(len(ra)), nside=8)
+    >>> footprint.completeness(np.array([15.0, 90.0]), np.zeros(2)).tolist()
+    [1.0, 0.0]
     """
     ra, dec = np.asarray(ra, dtype=np.float64), np.asarray(dec, dtype=np.float64)
     if not len(ra) or not (np.isfinite(ra).all() and (np.abs(dec) <= 90.0).all()):
