@@ -21,7 +21,7 @@ from mockgal.options import KINDS
 from mockgal.painters.hod import columns as hod_columns
 from mockgal.readers.tables.declared import Declared
 from mockgal.statistics.names import UNITS
-from mockgal.statistics.result import DETECTABLE, FORMAT
+from mockgal.statistics.result import DETECTABLE, FORMAT, LEFT_OUT
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -157,9 +157,12 @@ def statistics() -> str:
         "`mockgal measure PATH --statistic NAME,... --out DIR` writes `NAME.ecsv` and `NAME.png`; "
         "`mockgal.measure(galaxies, NAME, ...)` gives a `Measurement`. Names with `cross` are of "
         "two samples: `--cross PATH` or `--cross-matter PATH` is the second, in Python `cross=`. "
+        "Those with `sky`, and `w_theta`, are of galaxies on the sky against `--randoms PATH`, in "
+        "Python `randoms=`. "
         "The functions' docstrings describe the columns; [How statistics are "
         "measured](../explanation/statistics.md) says what is behind them, and "
-        "[Measure a mock](../how-to/measure-a-mock.md) how to use them.\n",
+        "[Measure a mock](../how-to/measure-a-mock.md) and [Measure on the "
+        "sky](../how-to/measure-on-the-sky.md) how to use them.\n",
         "| name | what | function | options and their defaults |\n|---|---|---|---|",
     ]
     for name in registry.names("statistics"):
@@ -186,7 +189,8 @@ def statistics() -> str:
         "## The table\n\n"
         "ECSV, read by `astropy.table.Table.read` (units with `astropy.cosmology.units` enabled) "
         "or `mockgal.read_measurement`. For each estimate X there are `X_error` and "
-        f"`X{DETECTABLE}`. Metadata:\n\n"
+        f"`X{DETECTABLE}`; with a jackknife vectors `X{LEFT_OUT}`, X without each region. Metadata:"
+        "\n\n"
         "| key | meaning |\n|---|---|\n"
         f"| `format` | `{FORMAT}` |\n"
         "| `statistic`, `axis`, `estimates`, `count` | the name; the column of the bins; the "

@@ -94,6 +94,14 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
         "cross_power": Entry("mockgal.statistics.power.cross:cross_power"),
         "cross_xi": Entry("mockgal.statistics.pairs.cross:cross_correlation"),
         "cross_wp": Entry("mockgal.statistics.pairs.cross:projected_cross_correlation"),
+        "w_theta": Entry("mockgal.statistics.sky.angular:angular_correlation_on_the_sky"),
+        "sky_wp": Entry("mockgal.statistics.sky.correlation:projected_correlation_on_the_sky"),
+        "sky_xi_multipoles": Entry(
+            "mockgal.statistics.sky.correlation:correlation_multipoles_on_the_sky"
+        ),
+        "sky_xi_wedges": Entry("mockgal.statistics.sky.correlation:correlation_wedges_on_the_sky"),
+        "sky_power": Entry("mockgal.statistics.sky.power:power_on_the_sky"),
+        "sky_window": Entry("mockgal.statistics.sky.window:window_on_the_sky"),
     },
 }
 

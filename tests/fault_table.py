@@ -468,6 +468,32 @@ def _surveys() -> tuple[Fault, ...]:
             "neither is; files of these names stay as they were",
             (5,),
         ),
+        Fault(
+            98,
+            "a statistic on the sky of galaxies in a box, or without randoms; randoms for one of a "
+            "box, or without a row",
+            "refused; the option or the step that is missing is named",
+            (2, 3),
+        ),
+        Fault(
+            99,
+            "randoms of another cosmology or footprint, or that do not cover the galaxies, on the "
+            "sky or in redshift",
+            "refused; the record that differs, or the share that lies outside, is told",
+            (2, 3),
+        ),
+        Fault(
+            100,
+            "weights that are not finite, negative, 0 throughout, or of galaxies or randoms alone",
+            "refused; the column, the row and the way to count without weights are named",
+            (2, 3),
+        ),
+        Fault(
+            101,
+            "regions of the jackknife of galaxies or randoms alone, or that do not match",
+            "refused; regions for both can be made on the way",
+            (2, 3),
+        ),
     )
 
 

@@ -42,7 +42,7 @@ DOORS = {
     "selection": set(),
     "survey": {"fields"},
     "writers": set(),
-    "statistics": {"fields"},
+    "statistics": {"fields", "survey"},
     "calibration": {"fields", "painters", "statistics"},
     "training": {"fields", "painters", "statistics"},
     "reports": {"statistics"},

@@ -26,7 +26,7 @@ from .options.shared import (
     stem,
     weighting,
 )
-from .options.values import FILE, FOLDER, PATH, STATISTICS, WHOLE
+from .options.values import FILE, FLOAT, FOLDER, PATH, STATISTICS, WHOLE
 from .screen.streams import progress_bar
 
 if TYPE_CHECKING:
@@ -67,22 +67,22 @@ _of_statistics = options(
         option(
             "--k-min",
             metavar="K",
-            help='For power, cross_power: lower edge of the first bin of k, such as "0.1 h/Mpc".',
+            help='For powers: lower edge of the first bin of k, such as "0.1 h/Mpc".',
         ),
         option(
             "--k-max",
             metavar="K",
-            help='For power, cross_power: upper edge of the last bin of k, such as "10 h/Mpc".',
+            help='For powers: upper edge of the last bin of k, such as "10 h/Mpc".',
         ),
         option(
             "--k-width",
             metavar="K",
-            help='For power, cross_power: width of the bins of k, such as "0.05 h/Mpc".',
+            help='For powers: width of the bins of k, such as "0.05 h/Mpc".',
         ),
         option(
             "--log-k-width",
             metavar="DEX",
-            help='For power, cross_power: width of logarithmic bins of k, such as "0.1 dex".',
+            help='For powers: width of logarithmic bins of k, such as "0.1 dex".',
         ),
         option(
             "--k1",
@@ -118,14 +118,57 @@ _of_statistics = options(
         option(
             "--pi-max",
             metavar="R",
-            help="For wp, cross_wp: greatest separation of pairs along the line of sight, such as "
-            '"40 Mpc/h".',
+            help="For wp, cross_wp, sky_wp: greatest separation of pairs along the line of sight, "
+            'such as "40 Mpc/h".',
         ),
         option(
             "--mu-bins",
             type=WHOLE,
-            help="For xi_multipoles: number of bins of the cosine of the angle to the line of "
-            "sight.",
+            help="For multipoles, wedges, sky_window: number of bins of the cosine of the angle to "
+            "the line of sight.",
+        ),
+    ),
+    option_group(
+        "On the sky",
+        option(
+            "--theta-min", metavar="A", help='For w_theta: least angle of pairs, such as "0.1 deg".'
+        ),
+        option(
+            "--theta-max", metavar="A", help='For w_theta: greatest angle of pairs, "5 deg" say.'
+        ),
+        option(
+            "--spacing",
+            type=click.Choice(["log", "linear"]),
+            help="Whether bins of separation are equal in the logarithm (default) or linear.",
+        ),
+        option(
+            "--weights",
+            metavar="COLUMNS",
+            help="Columns whose product weighs galaxies and randoms, joined by commas, or none "
+            "(default: weight,weight_fkp where both have them).",
+        ),
+        option(
+            "--redshifts",
+            metavar="COLUMN",
+            help="Redshifts that become distances (default: redshift_measured if the galaxies have "
+            "it, else redshift; redshift_cosmological is real space).",
+        ),
+        option(
+            "--fiducial-cosmology",
+            metavar="NAME=X,...",
+            help='Cosmology of the distances, such as "omega_m=0.31,w0=-0.9" (default: that of the '
+            "simulation).",
+        ),
+        option(
+            "--random-parts",
+            type=WHOLE,
+            help="Parts of the randoms within which their pairs are counted (default: as many as "
+            "let these cost what those with galaxies do).",
+        ),
+        option(
+            "--padding",
+            type=FLOAT,
+            help="For sky_power: side of the grid over the extent of the survey (default: 2).",
         ),
     ),
     option_group(
@@ -138,8 +181,8 @@ _of_statistics = options(
         option(
             "--jackknife",
             type=WHOLE,
-            help="Sub-volumes along each side of the box for jackknife errors, or 0 for computed "
-            "errors (Gaussian, Poisson).",
+            help="Sub-volumes along each side of the box for jackknife errors, on the sky the "
+            "number of regions, or 0 for computed errors (Gaussian, Poisson).",
         ),
     ),
 )
@@ -162,6 +205,17 @@ _second_sample = option_group(
 )
 
 
+_randoms = option_group(
+    "Randoms of statistics on the sky",
+    option(
+        "--randoms",
+        type=PATH,
+        help="Points at random in the survey of the galaxies, as mockgal writes them. Cuts on the "
+        "sky and in redshift are applied to them as well.",
+    ),
+)
+
+
 @cloup.command(cls=Command, listing="statistics")
 @cloup.argument("path", type=PATH)
 @option_group(
@@ -173,11 +227,13 @@ _second_sample = option_group(
         required=True,
         multiple=True,
         help="Names of statistics in the list below, separated by commas, or all: all of one "
-        "sample, with --cross those of two samples, with --cross-matter cross_power.",
+        "sample, with --cross those of two samples, with --cross-matter cross_power, with "
+        "--randoms those on the sky.",
     ),
 )
 @_galaxies()
 @_second_sample
+@_randoms
 @_of_statistics
 @option_group(
     "Output",
@@ -272,6 +328,8 @@ def _all(options: dict[str, Any]) -> tuple[str, ...]:
 
     if options["cross_matter"] is not None:
         return ("cross_power",)
+    if options["randoms"] is not None:
+        return all_statistics(on_the_sky=True)
     return all_statistics(of_two=options["cross"] is not None)
 
 

@@ -55,6 +55,12 @@ TITLES = {
     "cross_power": "Cross-power spectrum",
     "cross_xi": "Cross-correlation function",
     "cross_wp": "Projected cross-correlation function",
+    "w_theta": "Angular correlation function",
+    "sky_wp": "Projected correlation function",
+    "sky_xi_multipoles": "Multipoles of the correlation function",
+    "sky_xi_wedges": "Correlation function in wedges",
+    "sky_power": "Power spectrum of the survey",
+    "sky_window": "Window of the survey",
 }
 
 
@@ -132,8 +138,11 @@ def _measured(catalogue: Mapping[str, Any]) -> list[str]:
     """Return the parts of a title that state what was measured."""
     if not catalogue:
         return []
+    facts = _box(*(catalogue[key] for key in ("simulation", "box_size_mpc_h", "redshift")))
+    if "redshifts" in catalogue:
+        facts[1:] = ["redshifts {:.4g} to {:.4g}".format(*catalogue["redshifts"])]
     return [
-        *_box(*(catalogue[key] for key in ("simulation", "box_size_mpc_h", "redshift"))),
+        *facts,
         _galaxies(catalogue["galaxies"], catalogue["painter"]),
         *(f"only {cut}" for cut in catalogue.get("cuts", ())),
     ]

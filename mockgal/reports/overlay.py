@@ -104,7 +104,11 @@ def check_alike(results: Mapping[str, Measurement]) -> None:
     """
     if not results:
         raise UsageError("plot", "no result", "one or more")
-    _same("statistics", {name: result.statistic for name, result in results.items()})
+    # On the sky or in a box, what is estimated is the same.
+    _same(
+        "statistics",
+        {name: result.statistic.removeprefix("sky_") for name, result in results.items()},
+    )
     _same("estimates", {name: ", ".join(result.estimates) for name, result in results.items()})
     for key in DEFINING:
         _same(

@@ -28,6 +28,8 @@ UNITS = {
     "r_min": "Mpc / littleh",
     "r_max": "Mpc / littleh",
     "pi_max": "Mpc / littleh",
+    "theta_min": "deg",
+    "theta_max": "deg",
 }
 _OF_EACH_GALAXY = ("stellar_to_halo", "satellite_fraction")  # built-in, independent of the volume
 
@@ -45,6 +47,47 @@ def is_of_two(name: str) -> bool:
     function = registry.load("statistics", name)
     with registry.guarded("statistics", name, "looking at its options"):
         return "other" in inspect.signature(function).parameters
+
+
+def is_on_the_sky(name: str) -> bool:
+    """Return whether a statistic is of galaxies on the sky: its function takes ``randoms``."""
+    function = registry.load("statistics", name)
+    with registry.guarded("statistics", name, "looking at its options"):
+        return "randoms" in inspect.signature(function).parameters
+
+
+def check_randoms(names: Iterable[str], randoms: GalaxyCatalog | None) -> None:
+    """Raise if randoms are lacking, or have no effect.
+
+    Raises
+    ------
+    UsageError
+        A statistic on the sky without randoms, or randoms without such a statistic.
+    """
+    on_the_sky = [name for name in names if is_on_the_sky(name)]
+    if not isinstance(randoms, GalaxyCatalog | None):
+        raise UsageError(
+            "randoms",
+            f"a {type(randoms).__name__}",
+            "a catalogue of points on the sky",
+            "mockgal.read_galaxies(PATH) gives one",
+        )
+    if randoms is None and on_the_sky:
+        raise UsageError(
+            f"statistic {', '.join(on_the_sky)}",
+            "no randoms",
+            "points at random in the same survey",
+            "name them: --randoms PATH, in Python randoms=points; "
+            "mockgal.survey.randoms.randoms makes some",
+        )
+    if randoms is not None and not on_the_sky:
+        known = [name for name in registry.built_in("statistics") if is_on_the_sky(name)]
+        raise UsageError(
+            f"statistic {', '.join(names)}",
+            "randoms, which have no effect",
+            f"a statistic on the sky: {', '.join(known)}",
+            "leave --randoms (in Python randoms) out, or measure one of these",
+        )
 
 
 def check_cross(names: Iterable[str], cross: GalaxyCatalog | Scene | None) -> None:
@@ -147,6 +190,7 @@ def measure(
     *,
     hosts: HaloCatalog | None = None,
     cross: GalaxyCatalog | Scene | None = None,
+    randoms: GalaxyCatalog | None = None,
     **options: Any,
 ) -> Measurement:
     """Return the statistic ``name`` of a catalogue.
@@ -160,6 +204,8 @@ def measure(
         The simulation's halos, for statistics per host.
     cross : GalaxyCatalog or Scene, optional
         The second sample, for statistics of two: galaxies, or a simulation for its matter.
+    randoms : GalaxyCatalog, optional
+        For statistics on the sky: points at random in the survey of the galaxies.
     **options
         Options of the statistic. Those in `UNITS` may be texts with a unit.
 
@@ -167,25 +213,30 @@ def measure(
     -------
     Measurement
         ``settings["catalogue"]`` describes the catalogue, ``settings["cross_catalogue"]`` the
-        second sample.
+        second sample, ``settings["randoms_catalogue"]`` the randoms.
 
     Raises
     ------
     UsageError
         The statistic or an option is unknown, a value is not allowed, a catalogue is a part of a
-        box, or there is no second sample for a statistic of two.
+        box, or there is no second sample for a statistic of two, or no randoms for one on the sky.
     """
     function = registry.load("statistics", name)
     check([name], options)
     check_cross([name], cross)
-    samples = [one for one in (galaxies, cross) if isinstance(one, GalaxyCatalog)]
-    warnings = list(dict.fromkeys(text for one in samples for text in _check_whole(one, name)))
+    check_randoms([name], randoms)
+    warnings: list[str] = []
+    if randoms is None:
+        samples = [one for one in (galaxies, cross) if isinstance(one, GalaxyCatalog)]
+        warnings = list(dict.fromkeys(text for one in samples for text in _check_whole(one, name)))
     values = values_of(name, options, galaxies.snapshot.cosmology.h)
     takes_hosts = "hosts" in inspect.signature(function).parameters
     if takes_hosts:
         values["hosts"] = hosts
     if cross is not None:
         values["other"] = cross
+    if randoms is not None:
+        values["randoms"] = randoms
     with registry.guarded("statistics", name, "measuring"):
         result: Measurement = function(galaxies, **values)
         if not isinstance(result, Measurement):
@@ -199,6 +250,8 @@ def measure(
         settings["cross_catalogue"] = _describe(cross)
     elif cross is not None:
         settings["cross_catalogue"] = _describe_matter(cross)
+    if randoms is not None:
+        settings["randoms_catalogue"] = _describe(randoms)
     return replace(result, settings=settings)
 
 
@@ -224,8 +277,7 @@ def _check_whole(galaxies: GalaxyCatalog, name: str) -> list[str]:
     """
     galaxies.snapshot.check_periodic(
         f"measure {name}",
-        "correlate ra, dec and redshift with randoms of the same sky in another code, such as "
-        "TreeCorr or pycorr",
+        "measure one of the statistics on the sky, against randoms: --randoms PATH --statistic all",
     )
     for cut in galaxies.provenance.get("cuts", []):
         if "position_" in cut["cut"]:
@@ -269,6 +321,7 @@ def _describe(galaxies: GalaxyCatalog) -> dict[str, Any]:
         "simulation": snapshot.name,
         "box_size_mpc_h": float(snapshot.box_size),
         "redshift": float(snapshot.redshift),
+        **({} if snapshot.light_cone is None else {"redshifts": list(snapshot.redshifts)}),
         "cosmology": snapshot.cosmology.to_dict(),
         "galaxies": len(galaxies),
         "content_digest": galaxies.digest(),

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 FORMAT = "mockgal measurement 1"
-ERROR, DETECTABLE = "_error", "_smallest_detectable_deviation"  # suffixes of column names
+# Suffixes of column names.
+ERROR, DETECTABLE, LEFT_OUT = "_error", "_smallest_detectable_deviation", "_left_out"
+MOST_STORED = 100_000  # numbers with sub-volumes left out, in a file
 SIGNIFICANCE, POWER = 0.05, 0.80  # of the test that defines the smallest detectable deviation
 
 
@@ -115,7 +117,8 @@ class Measurement(Shown):
         How it is plotted.
     left_out : mapping of str to ndarray, shape (R, n)
         Each estimate with each of R sub-volumes left out, as the jackknife gives it; NaN in bins
-        with too little for a jackknife. Empty for other errors, and for a result read from a file.
+        with too little for a jackknife. Empty for other errors, and for a result read from a file
+        that had more than `MOST_STORED` numbers to hold.
 
     Raises
     ------
@@ -212,14 +215,15 @@ class Measurement(Shown):
                 "one of " + ", ".join(self.left_out or self.estimates),
                 "name an estimate"
                 if self.left_out
-                else "measure with jackknife=3, say; files hold the errors alone",
+                else "measure with a jackknife; files hold up to 100,000 numbers of it",
             )
         return covariance(self.left_out[estimate])
 
     def to_table(self) -> Table:
         """Return the result as an astropy table with units and descriptions; ``meta`` has settings.
 
-        A column ``<estimate>_smallest_detectable_deviation`` is added for each estimate.
+        A column ``<estimate>_smallest_detectable_deviation`` is added for each estimate, and
+        ``<estimate>_left_out``, of vectors, for each that has ``left_out``.
         """
         from astropy import units
         from astropy.cosmology import units as cosmology_units
@@ -239,6 +243,10 @@ class Measurement(Shown):
                 f"least relative deviation of {name} found with {POWER:.0%} probability at "
                 f"{SIGNIFICANCE:.0%} significance"
             )
+        if sum(values.size for values in self.left_out.values()) <= MOST_STORED:
+            for name, values in self.left_out.items():
+                table[name + LEFT_OUT] = np.ascontiguousarray(values.T)
+                table[name + LEFT_OUT].description = f"{name} with each sub-volume left out"
         table.meta = {
             "format": FORMAT,
             "statistic": self.statistic,

@@ -14,7 +14,7 @@ from ..layout import EMPTY_REGIONS, MISSING_CHUNKS
 from ..system.progress import shown
 from ..types import DensityField, GalaxyCatalog, HaloCatalog, Scene
 from .build import read, read_galaxies, select
-from .one_statistic import measure
+from .one_statistic import measure, read_randoms
 
 if TYPE_CHECKING:
     from ..statistics.result import Measurement
@@ -120,6 +120,7 @@ def measure_files(
     sim: str | os.PathLike[str] | None = None,
     cross: str | os.PathLike[str] | None = None,
     cross_matter: str | os.PathLike[str] | None = None,
+    randoms: str | os.PathLike[str] | None = None,
     cuts: Sequence[str] = (),
     read_options: Mapping[str, Any] | None = None,
     plots: bool = True,
@@ -148,6 +149,9 @@ def measure_files(
     cross_matter : path-like, optional
         Simulation whose matter is the second sample; or, beside ``sim``, a file with the matter of
         that simulation.
+    randoms : path-like, optional
+        For statistics on the sky: the randoms of the survey, which cuts on the sky or in redshift
+        are applied to as well.
     plots : bool
     overwrite : bool
     progress : callable, optional
@@ -171,7 +175,15 @@ def measure_files(
         All statistics were refused: the error of the first.
     """
     from ..reports.figures import save_figure, single
-    from ..statistics.names import check, check_cross, is_of_two, options_of, values_of
+    from ..statistics.names import (
+        check,
+        check_cross,
+        check_randoms,
+        is_of_two,
+        is_on_the_sky,
+        options_of,
+        values_of,
+    )
     from ..system.files.atomic import check_output
 
     names, folder = list(dict.fromkeys(statistics)), Path(out)
@@ -185,6 +197,11 @@ def measure_files(
                 check_output(target, overwrite, [Path(path)])
     looked, second = _samples(path, cross, cross_matter, sim, cuts, read_options or {})
     check_cross(names, second)
+    points = None
+    if randoms is not None:
+        kept = {key: x for key, x in (read_options or {}).items() if key == "changed_by_hand"}
+        points = read_randoms(randoms, cuts, **kept)
+    check_randoms(names, points)
     h = looked.galaxies.snapshot.cosmology.h
     own = {name: values_of(name, options, h) for name in names}  # before anything is measured
     results: dict[Path, Measurement] = {}
@@ -195,8 +212,14 @@ def measure_files(
         try:
             with shown(progress):
                 other = second if is_of_two(name) else None
+                there = points if is_on_the_sky(name) else None
                 result = measure(
-                    looked.galaxies, name, hosts=looked.hosts, cross=other, **own[name]
+                    looked.galaxies,
+                    name,
+                    hosts=looked.hosts,
+                    cross=other,
+                    randoms=there,
+                    **own[name],
                 )
         except (UsageError, InputError, ResourceError, MemoryError) as error:
             refused[name] = _refusal(name, error)
@@ -311,12 +334,26 @@ def _check_all_measured(refused: Mapping[str, MockgalError], some: bool) -> None
     )
 
 
-def all_statistics(*, of_two: bool | None = False) -> tuple[str, ...]:
-    """Return the names of the available statistics: of one sample, of two, or of either (None)."""
-    from ..statistics.names import is_of_two
+def all_statistics(
+    *, of_two: bool | None = False, on_the_sky: bool | None = False
+) -> tuple[str, ...]:
+    """Return the names of the available statistics.
+
+    Parameters
+    ----------
+    of_two : bool or None
+        Those of two samples, those of one, or either (None).
+    on_the_sky : bool or None
+        Those of galaxies on the sky, those of a box, or either (None).
+    """
+    from ..statistics.names import is_of_two, is_on_the_sky
 
     names = [name for name, _ in registry.working("statistics")]
-    return tuple(name for name in names if of_two is None or is_of_two(name) == of_two)
+    return tuple(
+        name
+        for name in names
+        if of_two in (None, is_of_two(name)) and on_the_sky in (None, is_on_the_sky(name))
+    )
 
 
 def plot_files(

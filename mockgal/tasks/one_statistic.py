@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..protocols import takes
-from ..types import GalaxyCatalog, HaloCatalog, Scene
+from ..types import Cosmology, GalaxyCatalog, HaloCatalog, Scene
 
 if TYPE_CHECKING:
     from ..statistics.result import Measurement
@@ -22,6 +22,7 @@ def measure(
     *,
     hosts: HaloCatalog | None = None,
     cross: GalaxyCatalog | Scene | None = None,
+    randoms: GalaxyCatalog | None = None,
     grid_size: int | None = None,
     assignment: str | None = None,
     interlacing: bool | None = None,
@@ -43,6 +44,14 @@ def measure(
     pi_max: float | str | None = None,
     mu_bins: int | None = None,
     jackknife: int | None = None,
+    theta_min: float | str | None = None,
+    theta_max: float | str | None = None,
+    spacing: str | None = None,
+    weights: str | None = None,
+    redshifts: str | None = None,
+    fiducial_cosmology: Cosmology | str | None = None,
+    random_parts: int | None = None,
+    padding: float | None = None,
     **plugin_options: Any,
 ) -> Measurement:
     """Return a statistic of a catalogue, with its errors and settings.
@@ -56,29 +65,32 @@ def measure(
     galaxies : GalaxyCatalog
     statistic : str
         power, bispectrum, pdf, mass_function, stellar_to_halo, occupation, satellite_fraction, xi,
-        wp or xi_multipoles; of two samples cross_power, cross_xi or cross_wp.
+        wp or xi_multipoles; of two samples cross_power, cross_xi or cross_wp; on the sky w_theta,
+        sky_wp, sky_xi_multipoles, sky_xi_wedges, sky_power or sky_window.
     hosts : HaloCatalog, optional
         The simulation's halos (``sim.halos``), for the occupation of hosts.
     cross : GalaxyCatalog or Scene, optional
         For statistics of two samples: the second one; for cross_power also a simulation, whose
         matter it then is.
+    randoms : GalaxyCatalog, optional
+        For statistics on the sky: points at random in the same survey.
     grid_size : int, optional
-        For power, cross_power, bispectrum, pdf: voxels along each side.
+        For powers, bispectrum, pdf: voxels along each side.
     assignment : str, optional
-        For power, cross_power, bispectrum, pdf: mass assignment, NGP, CIC, TSC or PCS.
+        For powers, bispectrum, pdf: mass assignment, NGP, CIC, TSC or PCS.
     interlacing : bool, optional
-        For power, cross_power, bispectrum: remove aliases with a second grid, half a voxel apart.
+        For powers, bispectrum: remove aliases with a second grid, half a voxel apart.
     weight : str, optional
         For power, cross_power, bispectrum: weight of a galaxy, ``"stellar_mass"``, or ``"number"``
         for 1 each.
     line_of_sight : str, optional
         Axis x, y or z along which velocities move galaxies to redshift space.
     subtract_shot_noise : bool, optional
-        For power, cross_power, bispectrum.
+        For powers, bispectrum.
     k_min, k_max : float or str, optional
-        For power, cross_power: edges of the first and the last bin [h/Mpc].
+        For powers: edges of the first and the last bin [h/Mpc].
     k_width, log_k_width : float or str, optional
-        For power, cross_power: width of the bins of wavenumber [h/Mpc], or of its logarithm [dex].
+        For powers: width of the bins of wavenumber [h/Mpc], or of its logarithm [dex].
     k1, k2 : float or str, optional
         For bispectrum: sides of the triangles [h/Mpc].
     angles : int, optional
@@ -88,16 +100,32 @@ def measure(
     bin_width : float or str, optional
         For statistics in bins of mass [dex].
     r_min, r_max : float or str, optional
-        For xi, wp, xi_multipoles, cross_xi, cross_wp: least and largest separation [Mpc/h].
+        For correlation functions, sky_window: least and largest separation [Mpc/h].
     bins : int, optional
-        For xi, wp, xi_multipoles, cross_xi, cross_wp: number of bins of separation.
+        For correlation functions, sky_window: number of bins of separation.
     pi_max : float or str, optional
-        For wp, cross_wp: largest separation along the line of sight [Mpc/h].
+        For wp, cross_wp, sky_wp: largest separation along the line of sight [Mpc/h].
     mu_bins : int, optional
-        For xi_multipoles: number of bins of the cosine to the line of sight.
+        For multipoles, wedges, sky_window: number of bins of the cosine to the line of sight.
     jackknife : int, optional
-        Sub-volumes along each side of the box that are left out in turn for the errors; 0 for
-        no errors.
+        Sub-volumes along each side of the box, or on the sky the number of regions, that are left
+        out in turn for the errors; 0 for computed errors.
+    theta_min, theta_max : float or str, optional
+        For w_theta: least and largest angle [deg].
+    spacing : str, optional
+        On the sky: bins equal in the logarithm, ``"log"``, or ``"linear"``.
+    weights : str, optional
+        On the sky: columns whose product weighs galaxies and randoms, such as
+        ``"weight,weight_fkp"``, which is the default where both have them; or ``"none"``.
+    redshifts : str, optional
+        On the sky: column of the redshifts that become distances.
+    fiducial_cosmology : Cosmology or str, optional
+        On the sky: cosmology of the distances, such as ``"omega_m=0.31"``; by default that of the
+        galaxies.
+    random_parts : int, optional
+        On the sky: parts of the randoms within which pairs of them are counted.
+    padding : float, optional
+        For sky_power: side of the grid over the extent of the survey.
     **plugin_options
         Options of a statistic that another distribution adds.
 
@@ -124,15 +152,58 @@ def measure(
     from ..statistics.names import measure as measure_one
 
     options = {name: arguments[name] for name in STATISTIC_OPTIONS if arguments[name] is not None}
-    return measure_one(galaxies, statistic, hosts=hosts, cross=cross, **options, **plugin_options)
+    return measure_one(
+        galaxies,
+        statistic,
+        hosts=hosts,
+        cross=cross,
+        randoms=randoms,
+        **options,
+        **plugin_options,
+    )
 
 
 # The options of the built-in statistics.
 STATISTIC_OPTIONS = tuple(
     name
     for name, option in signature(measure).parameters.items()
-    if option.kind is option.KEYWORD_ONLY and name not in ("hosts", "cross")
+    if option.kind is option.KEYWORD_ONLY and name not in ("hosts", "cross", "randoms")
 )
+
+
+def read_randoms(
+    path: str | os.PathLike[str], cuts: Sequence[str], **options: Any
+) -> GalaxyCatalog:
+    """Return the randoms at a path, after the cuts on columns of a survey.
+
+    Cuts on other columns, such as the stellar mass, are for galaxies alone. A cut on the measured
+    redshift is one on the redshift of randoms without errors.
+
+    Parameters
+    ----------
+    path : path-like
+    cuts : sequence of str
+    **options
+        See `mockgal.read_galaxies`.
+
+    Raises
+    ------
+    MockgalError
+        The file is no catalogue of mockgal, or a cut is not one.
+    """
+    from ..columns import SURVEY_COLUMNS
+    from ..selection.cuts import parse
+    from .build import read_galaxies, select
+
+    randoms = read_galaxies(path, **options)
+    kept = []
+    for text in cuts:
+        name = parse(text, randoms.declared).column.name
+        if name == "redshift_measured" and name not in randoms:
+            name, text = "redshift", text.replace(name, "redshift")
+        if name in SURVEY_COLUMNS and name in randoms:
+            kept.append(text)
+    return select(randoms, *kept)
 
 
 def read_measurement(path: str | os.PathLike[str]) -> Measurement:

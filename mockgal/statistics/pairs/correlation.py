@@ -383,12 +383,14 @@ def pairs_result(
     d = dimensions
     extent = {2: "area", 3: "volume"}[d]
     mean = d / (d + 1) * np.diff(edges ** (d + 1)) / np.diff(edges**d)
-    label = {"r": "$r$", "r_p": "$r_p$", "s": "$s$"}[axis] + " [Mpc/$h$]"
+    unit, label = LENGTH, {"r": "$r$", "r_p": "$r_p$", "s": "$s$"}.get(axis, "") + " [Mpc/$h$]"
+    if axis == "theta":
+        unit, label = "deg", r"$\theta$ [deg]"
     columns = {f"{axis}_low": edges[:-1], f"{axis}_high": edges[1:], axis: mean}
     fields = {
-        f"{axis}_low": Field(LENGTH, "least separation in the bin"),
-        f"{axis}_high": Field(LENGTH, "upper edge of the bin, which is not in it"),
-        axis: Field(LENGTH, f"mean separation over the bin's {extent}", label),
+        f"{axis}_low": Field(unit, "least separation in the bin"),
+        f"{axis}_high": Field(unit, "upper edge of the bin, which is not in it"),
+        axis: Field(unit, f"mean separation over the bin's {extent}", label),
         "pairs": Field("", "pairs of galaxies in the bin, each counted once", "pairs"),
     }
     for k, (name, what) in enumerate(estimates.items()):

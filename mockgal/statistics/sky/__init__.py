@@ -1,0 +1,1 @@
+"""Clustering of galaxies on the sky, against randoms."""

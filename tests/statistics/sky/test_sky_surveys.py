@@ -1,0 +1,222 @@
+"""Galaxies and randoms of one survey: weights, regions, area, redshifts; and those that are not."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from sky_samples import COSMOLOGY, on_the_sky, survey
+
+import mockgal
+from mockgal.cosmology import Cosmology
+from mockgal.errors import MockgalError, UsageError
+from mockgal.statistics.sky.geometry import Radial
+from mockgal.statistics.sky.surveys import fiducial, survey_of
+from mockgal.survey.footprint import WHOLE_SKY
+
+
+def ones(rows, random):
+    return np.ones(rows)
+
+
+def fkp(rows, random):
+    return random.uniform(0.3, 0.9, rows)
+
+
+def halves(rows, random):
+    return random.integers(0, 5, rows)
+
+
+@pytest.fixture
+def refused(exit_codes):
+    """Check the text of a refusal, and its exit code against the table of faults."""
+
+    @contextmanager
+    def check(match):
+        with pytest.raises(MockgalError, match=match) as caught:
+            yield
+        assert caught.value.exit_code in exit_codes
+
+    return check
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return survey(500, 5000)
+
+
+def test_weights():
+    both = survey(100, 1000, weight=ones, weight_fkp=fkp)
+    for stated, columns in ((None, ("weight", "weight_fkp")), ("weight_fkp", ("weight_fkp",))):
+        made = survey_of(*both, weights=stated)
+        product = np.prod([both[0][name] for name in columns], axis=0)
+        np.testing.assert_allclose(made.data.weight, product)
+        assert made.settings["weights"] == " * ".join(columns)
+    made = survey_of(*both, weights="none")
+    assert made.alpha == pytest.approx(0.1)
+    assert made.settings["weights"] == "none"
+
+
+@pytest.mark.fault(100)
+def test_weights_of_the_galaxies_alone(plain, refused):
+    weighted = plain[0].with_columns(weight_fkp=np.ones(500))
+    with refused("no column 'weight_fkp' of the randoms.*--weights"):
+        survey_of(weighted, plain[1])
+    with refused("weight_fkp"):
+        survey_of(*plain, weights="weight_fkp")
+
+
+@pytest.mark.fault(100)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0])
+def test_weights_that_are_none(plain, bad, refused):
+    weight = np.ones(500)
+    weight[7] = bad
+    weighted = [one.with_columns(weight=np.ones(len(one))) for one in plain]
+    weighted[0] = weighted[0].with_columns(weight=weight)
+    with refused("galaxies, column weight.*row 7"):
+        survey_of(*weighted)
+
+
+@pytest.mark.fault(100)
+def test_weights_of_zero(plain, refused):
+    weighted = [one.with_columns(weight=np.zeros(len(one))) for one in plain]
+    with refused("weights of 0"):
+        survey_of(*weighted)
+
+
+def test_regions_of_the_columns(plain):
+    both = survey(100, 1000, region=halves)
+    made = survey_of(*both)
+    assert (made.data.regions, made.settings["regions_from"]) == (5, "column region")
+    np.testing.assert_array_equal(made.data.region, both[0]["region"])
+    assert survey_of(*both, jackknife=8).data.regions == 8
+    assert survey_of(*both, jackknife=0).data.regions == 0
+    assert survey_of(*plain).settings["regions"] == 32
+
+
+def test_regions_are_renumbered_without_gaps():
+    both = [one.with_columns(region=one["region"] * 10 + 3) for one in survey(region=halves)]
+    made = survey_of(*both)
+    assert made.randoms.regions == 5
+    np.testing.assert_array_equal(made.data.region, (both[0]["region"] - 3) // 10)
+
+
+@pytest.mark.fault(101)
+def test_regions_that_do_not_match(plain, refused):
+    both = survey(100, 1000, region=halves)
+    other = both[0].with_columns(region=both[0]["region"] + 5)
+    with refused("100 galaxies in regions without randoms"):
+        survey_of(other, both[1])
+    with refused("regions of the galaxies alone.*--jackknife"):
+        survey_of(both[0], plain[1])
+    planes = [{"step": "regions", "planes": [k]} for k in (1, 2)]
+    steps = [one.with_provenance(survey=[step]) for one, step in zip(both, planes, strict=True)]
+    with refused("other regions"):
+        survey_of(*steps)
+
+
+@pytest.mark.fault(99)
+def test_randoms_of_another_cosmology(plain, refused):
+    other = Cosmology(0.7, 0.25, 0.75)
+    columns = (plain[1][name] for name in ("ra", "dec", "redshift"))
+    with refused(r"randoms.*0\.25.*0\.3"):
+        survey_of(plain[0], on_the_sky(*columns, cosmology=other))
+
+
+@pytest.mark.fault(99)
+def test_randoms_of_another_footprint(plain, refused):
+    steps = [{"step": "footprint", "area_deg2": 100.0}, {"step": "randoms", "area_deg2": 90.0}]
+    both = [one.with_provenance(survey=[s]) for one, s in zip(plain, steps, strict=True)]
+    with refused("area_deg2 90"):
+        survey_of(*both)
+
+
+@pytest.mark.fault(99)
+def test_randoms_of_other_places(plain, refused):
+    galaxies, randoms = plain
+    east = randoms.with_columns(ra=(randoms["ra"] + 20) % 360)
+    with refused("of the galaxies where there are no randoms"):
+        survey_of(galaxies, east)
+    far = randoms.with_columns(redshift=randoms["redshift"] + 0.03)
+    with refused("in redshift"):
+        survey_of(galaxies, far)
+    near = galaxies.take(np.flatnonzero(galaxies["redshift"] < 0.12))
+    with refused("of the randoms where there are no galaxies"):
+        survey_of(near, randoms)
+
+
+@pytest.mark.fault(98)
+def test_without_randoms(plain, refused):
+    with refused("no randoms.*--randoms"):
+        mockgal.measure(plain[0], "sky_wp")
+    with refused("a str"):
+        mockgal.measure(plain[0], "sky_wp", randoms="randoms.fits")
+    with refused("which have no effect"):
+        mockgal.measure(plain[0], "mass_function", randoms=plain[1])
+    with refused("against randoms"):
+        mockgal.measure(plain[0], "wp")
+    with refused("no row"):
+        survey_of(plain[0], plain[1].take(np.arange(0)))
+
+
+@pytest.mark.parametrize(
+    "text", ["omega_m", "omega_m=x", "h=0.7", "omega_m=0.3,omega_m=0.4", "w0=-1", "omega_m=nan"]
+)
+def test_fiducial_cosmology(text):
+    with pytest.raises(UsageError, match="fiducial cosmology"):
+        fiducial(COSMOLOGY, text)
+    assert fiducial(COSMOLOGY, None) is COSMOLOGY
+    found = fiducial(COSMOLOGY, "omega_m=0.25 w0=-0.9")
+    assert (found.h, found.omega_lambda, found.w0) == (0.7, 0.75, -0.9)
+
+
+def test_columns_of_redshifts(plain):
+    galaxies, randoms = plain
+    moved = galaxies.with_columns(redshift_measured=galaxies["redshift"] * 1.001)
+    made = survey_of(moved, randoms)
+    assert made.settings["redshift_column"] == "redshift_measured"
+    np.testing.assert_array_equal(made.data.redshift, moved["redshift_measured"])
+    np.testing.assert_array_equal(made.randoms.redshift, randoms["redshift"])
+    assert made.settings["space"] == "redshift"
+    with pytest.raises(UsageError, match="no column 'redshift_cosmological'"):
+        survey_of(moved, randoms, redshifts="redshift_cosmological")
+
+
+def test_area_volume_and_redshifts(plain):
+    """Of a known part of the sky; the effective redshift is that of close pairs."""
+    made = survey_of(*plain)
+    area = 40 / 360 * 0.25 * WHOLE_SKY
+    assert made.settings["area_deg2"] == pytest.approx(area, rel=0.3)  # whole cells
+    assert made.settings["area_from"] == "cells on the sky that hold randoms"
+    stated = plain[0].with_provenance(survey=[{"step": "footprint", "area_deg2": area}])
+    made = survey_of(stated, plain[1])
+    assert made.settings["area_deg2"] == area
+    low, high = (made.randoms.distance.min(), made.randoms.distance.max())
+    volume = 4 / 3 * np.pi * (high**3 - low**3) * area / WHOLE_SKY
+    assert made.settings["volume_mpc3_h3"] == pytest.approx(volume)
+    density = 500 / volume
+    share = density * 1e4 / (1 + density * 1e4)
+    assert made.settings["effective_volume_mpc3_h3"] == pytest.approx(share**2 * volume, rel=0.05)
+    i, j = np.triu_indices(5000, 1)
+    place = made.randoms.position
+    close = ((place[i] - place[j]) ** 2).sum(axis=1) < 10.0**2
+    expected = (made.randoms.redshift[i] + made.randoms.redshift[j])[close].mean() / 2
+    assert made.settings["effective_redshift"] == pytest.approx(expected, abs=2e-3)
+    shells = Radial.of(made.data, made.randoms, area)
+    assert shells.independent_volume() == pytest.approx(volume, rel=0.1)
+
+
+def test_a_cut_on_the_sky_makes_the_area_unknown(plain):
+    stated = plain[0].with_provenance(
+        survey=[{"step": "footprint", "area_deg2": 5.0}],
+        cuts=[{"cut": "ra < 20 deg", "before": 2, "after": 1}],
+    )
+    assert survey_of(stated, plain[1]).settings["area_deg2"] > 100
+
+
+@pytest.mark.fault(98)
+def test_a_catalogue_in_a_box(plain, refused):
+    from power_samples import catalogue
+
+    box = catalogue(np.full((4, 3), 5.0), np.ones(4))
+    with refused("light cone"):
+        mockgal.measure(box, "sky_wp", randoms=plain[1])
