@@ -211,16 +211,10 @@ def measure_files(
             progress(done, len(names), "statistics")
         try:
             with shown(progress):
-                other = second if is_of_two(name) else None
+                cross_with = second if is_of_two(name) else None
                 there = points if is_on_the_sky(name) else None
-                result = measure(
-                    looked.galaxies,
-                    name,
-                    hosts=looked.hosts,
-                    cross=other,
-                    randoms=there,
-                    **own[name],
-                )
+                samples: dict[str, Any] = {"cross": cross_with, "randoms": there}
+                result = measure(looked.galaxies, name, hosts=looked.hosts, **samples, **own[name])
         except (UsageError, InputError, ResourceError, MemoryError) as error:
             refused[name] = _refusal(name, error)
             continue
