@@ -247,7 +247,7 @@ def _cost(cost: Cost) -> str:
         "not recorded" if value is None else f"{value:.4g} {unit}"
         for value, unit in (
             (cost.wall_seconds, "s"),
-            (cost.cpu_seconds, "s of CPU"),
+            (cost.cpu_seconds, "s"),
             (cost.peak_memory_bytes and cost.peak_memory_bytes / 1e6, "MB"),
         )
     ]

@@ -9,6 +9,8 @@ the box but one, and each predicts the part that it has not seen (cross-fitting:
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -74,16 +76,28 @@ def cross_fitted(
         torch.as_tensor(target, dtype=torch.float32),
         torch.as_tensor(luminous),
     )
-    networks = _trained(data, ~held & ~chooses, chooses, seed)
-    output = np.concatenate(
-        [_outputs(networks, rows).numpy() for rows in torch.split(data.inputs, BATCH)], axis=1
-    )
+    with _one_thread():
+        networks = _trained(data, ~held & ~chooses, chooses, seed)
+        output = np.concatenate(
+            [_outputs(networks, rows).numpy() for rows in torch.split(data.inputs, BATCH)], axis=1
+        )
     own = output[part, np.arange(len(part))].astype(np.float64)
     return Predicted(
         floor + own[:, 0],
         np.exp(np.clip(own[:, 1], *_LOG_SCATTER)),
         1.0 / (1.0 + np.exp(-own[:, 2])),
     )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Run on one thread: more would wait for each other in steps as small as these."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class _Data(NamedTuple):

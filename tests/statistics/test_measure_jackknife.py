@@ -45,7 +45,16 @@ def sim(demo_bundle):
     return mockgal.read(demo_bundle)
 
 
-@pytest.mark.parametrize("name", mockgal.registry.built_in("statistics"))
+PAIRS = ("xi", "xi_multipoles", "cross_xi", "cross_wp")  # as wp, which is cheap
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in PAIRS))
+        for name in mockgal.registry.built_in("statistics")
+    ],
+)
 def test_each_statistic_keeps_what_its_errors_are_made_of(sim, name):
     """The diagonal of the covariance, wherever it is known, is the square of the error."""
     with listening(quiet=True):
