@@ -22,6 +22,8 @@ from mockgal.painters.hod import columns as hod_columns
 from mockgal.readers.tables.declared import Declared
 from mockgal.statistics.names import UNITS
 from mockgal.statistics.result import DETECTABLE, FORMAT, LEFT_OUT
+from mockgal.writers.models.companions import density_path, randoms_path
+from mockgal.writers.models.engine import DECLARED, make_model
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
@@ -391,8 +393,71 @@ def formats() -> str:
     return text
 
 
+def data_models() -> str:
+    """The page on data models."""
+    text = (
+        "# Data models\n" + _NOTE + "\n"
+        "`--model-out NAME` of `mockgal build`, or `mockgal.write(galaxies, path, model=NAME)`, "
+        "writes the columns, names and units that the pipelines of a survey read. "
+        "[Hand your mock to a pipeline](../how-to/hand-to-a-pipeline.md) says how. The file also "
+        "has the provenance and the content digest of the catalogue, and `mockgal.read_galaxies` "
+        "reads back the columns that it holds. A column that the catalogue lacks is an error that "
+        "names the step that makes it.\n\n"
+        "| model | what | files | table | units |\n|---|---|---|---|---|\n"
+        "| `mockgal` | all [columns](columns.md), under their own names (the default) | "
+        "[all formats](output-files.md) | `GALAXIES` | `--units` |\n"
+        "| `parquet` | the same | `.parquet` | | `--units` |\n"
+        "| `hats` | the same, in HEALPix partitions that LSDB opens; needs "
+        "`pip install 'mockgal[hats]'` | a folder | | `--units` |\n"
+    )
+    models = [make_model(name) for name in DECLARED]
+    for model in models:
+        ends = [end for name in model.formats for end in registry.make("writers", name).extensions]
+        units = {"h": "densities in h^3 Mpc^-3", "h-free": "Mpc, Msun, without h"}[model.units]
+        text += (
+            f"| `{model.name}` | {model.title} | {', '.join(f'`{end}`' for end in ends)} | "
+            f"`{model.table.upper()}` | {units} |\n"
+        )
+    for model in models:
+        text += (
+            f"\n## {model.name}\n\n"
+            "| column | type | unit | from | meaning |\n|---|---|---|---|---|\n"
+        )
+        for column in model.columns:
+            source = column.sources[-1] if column.sources else None
+            declared = column.column(source)
+            unit = declared.unit_label if model.units == "h" else declared.unit
+            kept = {True: ", with copies of the box", False: ", without copies of the box"}
+            when = kept[column.copies] if column.copies is not None else ""
+            when += ", if it is there" * column.optional
+            text += (
+                f"| `{column.name}` | {declared.dtype.strip('<|')} | {unit} | {column.text}{when} "
+                f"| {column.meaning} |\n"
+            )
+    return text + (
+        "\nWith `--desi-release edr`, `NX` of `desi` is called `NZ`. Ids that are *keyed* are "
+        "hashes of 58 bits of the id and the copy: two objects of a file never share one, and the "
+        "same object has the same one in each mock of a simulation.\n\n"
+        "## Files beside\n\n"
+        "| model | galaxies | randoms | number density by redshift |\n|---|---|---|---|\n"
+        + "".join(
+            f"| `{model}` | `{name}` | `{randoms_path(Path(name), model)}` | "
+            f"`{density_path(Path(name), model)}` |\n"
+            for model, name in (
+                ("desi", "LRG_NGC_clustering.dat.fits"),
+                ("desi", "mock.fits"),
+                ("boss", "galaxy_CMASS_North.fits"),
+                ("boss", "mock.fits"),
+            )
+        )
+        + "\nThe randoms of other models are written to `NAME_ran`. The number density is that of "
+        "the bins of the step n(z), if the provenance has one.\n"
+    )
+
+
 PAGES = {
     "columns.md": columns,
+    "data-models.md": data_models,
     "formats.md": formats,
     "exit-codes.md": exit_codes,
     "hod-calibration.md": hod_calibration,

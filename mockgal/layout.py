@@ -44,10 +44,17 @@ SUBHALOS = "subhalo mass"
 
 # The catalogue of galaxies, in FITS and HDF5; docs/reference/output-files.md describes it.
 IN_MEMORY = "in_memory"  # in the definition of a plug-in's column: its unit and power of h
+# In files of a data model: its section in `file`, and in the definition of a column the column of
+# the catalogue that it is, and what was subtracted from it.
+MODEL, FROM, ORIGIN = "model", "from", "origin"
 STORED_DIGESTS = "stored_digests"  # in the section `file`: of each column as the file stores it
 CATALOGUE_SCHEMA = 2  # version of the JSON section `file`; 1 had no digests of the stored rows
 CATALOGUE_HDUS = ("PRIMARY", "GALAXIES", "PROVENANCE")
 GALAXIES = "galaxies"  # group of HDF5
+MODEL_TABLES = ("LSS",)  # groups of HDF5, and HDUs, that data models have in its place
+HATS_PROPERTIES = "hats.properties"  # file of a folder in HATS
+DATA_MODELS = ("mockgal", "desi", "boss", "gcr", "hats", "parquet")
+DESI_RELEASES = ("dr1", "edr")
 PROVENANCE = "provenance"  # attribute of the root, or dataset of a grid; column `json` of the HDU
 PROVENANCE_DIGEST = "provenance_digest"  # attribute: BLAKE2b-256 of the text, if there is one
 UNIT_SYSTEMS = ("h-free", "h")

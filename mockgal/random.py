@@ -8,6 +8,7 @@ number of workers, or what was drawn before. Global random state is not touched.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -92,17 +93,56 @@ def uniform(
     ndarray of float64, shape (n,)
         ``(k + 0.5) 2**-52`` with k of 52 bits; the 53-bit form can round to 1.
     """
+    result = np.empty(np.shape(object_id), dtype=np.float64)
+    for start, words in _words(seed, stream, object_id, draw, sub_index):
+        bits = words >> np.uint64(12)
+        result[start : start + _BLOCK] = (bits.astype(np.float64) + 0.5) * 2.0**-52
+    return result
+
+
+def integers(
+    seed: int,
+    stream: str,
+    object_id: ArrayLike,
+    *,
+    bits: int,
+    draw: int = 0,
+    sub_index: ArrayLike = 0,
+) -> NDArray[np.int64]:
+    """Return one uniform whole number of ``bits`` bits, from 1 to 63, for each object.
+
+    Parameters
+    ----------
+    seed, stream, object_id, draw
+        See `uniform`.
+    bits : int
+    sub_index : array_like of int, shape () or (n,)
+        A further word of the counter, of all objects or of each.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        From 0 to ``2**bits - 1``.
+    """
+    result = np.empty(np.shape(object_id), dtype=np.int64)
+    for start, words in _words(seed, stream, object_id, draw, sub_index):
+        result[start : start + _BLOCK] = (words >> np.uint64(64 - bits)).view(np.int64)
+    return result
+
+
+def _words(
+    seed: int, stream: str, object_id: ArrayLike, draw: int, sub_index: ArrayLike
+) -> Iterator[tuple[int, NDArray[np.uint64]]]:
+    """Yield the first row of each block of objects, and 64 bits for each of them."""
     ids = np.asarray(object_id, dtype=np.int64).view(np.uint64)
+    further = np.broadcast_to(sub_index, ids.shape)
     key = stream_key(seed, stream)
-    result = np.empty(ids.shape, dtype=np.float64)
     for start in range(0, ids.size, _BLOCK):
         block = ids[start : start + _BLOCK]
         counter = np.empty((block.size, 4), dtype=np.uint32)
         counter[:, 0] = block & _LOW
         counter[:, 1] = block >> _32
         counter[:, 2] = draw
-        counter[:, 3] = sub_index
+        counter[:, 3] = further[start : start + _BLOCK]
         words = philox4x32(counter, key).astype(np.uint64)
-        bits = (words[:, 0] << _32 | words[:, 1]) >> np.uint64(12)
-        result[start : start + _BLOCK] = (bits.astype(np.float64) + 0.5) * 2.0**-52
-    return result
+        yield start, words[:, 0] << _32 | words[:, 1]

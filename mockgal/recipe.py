@@ -62,8 +62,9 @@ class SurveyRecipe(BaseModel):
     cut : tuple of str
         Applied to each mock, before the survey.
     out : Path, optional
-        By default ``<mock>-survey.fits`` in the working directory.
-    units, compress, overwrite, require_nonempty
+        By default ``<mock>-survey.fits`` in the working directory, with another extension where
+        the data model has another format.
+    units, compress, model_out, desi_release, overwrite, require_nonempty
         As in `Recipe`.
     """
 
@@ -75,8 +76,15 @@ class SurveyRecipe(BaseModel):
     out: Path | None = None
     units: Literal["h-free", "h"] = "h-free"
     compress: bool = False
+    model_out: Literal["mockgal", "desi", "boss", "gcr", "hats", "parquet"] = "mockgal"
+    desi_release: Literal["dr1", "edr"] = "dr1"
     overwrite: bool = False
     require_nonempty: bool = False
+
+    @property
+    def extension(self) -> str:
+        """The extension of the output where none is given."""
+        return {"gcr": ".hdf5", "hats": "", "parquet": ".parquet"}.get(self.model_out, ".fits")
 
     @field_validator("cut", mode="before")
     @classmethod
@@ -120,11 +128,16 @@ class Recipe(SurveyRecipe):
     cut : tuple of str
         Cuts, applied in this order.
     out : Path, optional
-        Output; by default ``<sim>-<painter>.fits`` in the working directory.
+        Output; by default ``<sim>-<painter>.fits`` in the working directory, with another
+        extension where the data model has another format.
     units : str
         ``h-free`` (Mpc, Msun) or ``h`` (Mpc/h, Msun/h) in the output.
     compress : bool
         Whether an HDF5 output is compressed.
+    model_out : str
+        Data model of the output, one of `mockgal.layout.DATA_MODELS`.
+    desi_release : str
+        Release whose column names the data model desi has.
     overwrite, require_nonempty : bool
     survey : SurveyPlan, optional
         What is done to the painted galaxies, in the box and on the sky.
@@ -225,7 +238,7 @@ class Recipe(SurveyRecipe):
         """The path of the output catalogue."""
         sim = Path(os.path.abspath(self.sim))
         stem = sim.name if os.path.isdir(sim) else sim.stem
-        return self.out or Path(f"{stem}-{self.painter}.fits")
+        return self.out or Path(f"{stem}-{self.painter}{self.extension}")
 
     def configuration(self) -> dict[str, Any]:
         """Return what determines the catalogue's content apart from the simulation, as plain JSON.
@@ -236,7 +249,7 @@ class Recipe(SurveyRecipe):
         """
         options, undeclared = _options(self.painter), Option()
         apart = {"sim", "matter", "out", "units", "compress", "overwrite", "require_nonempty"}
-        apart |= {"format"}
+        apart |= {"format", "model_out", "desi_release"}
         if self.columns is None:
             apart |= {"columns"}
         if not self.populate:

@@ -62,6 +62,7 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
         "fits": Entry("mockgal.readers.mocks.fits:FITSMocks"),
         "hdf5": Entry("mockgal.readers.mocks.hdf5:HDF5Mocks"),
         "parquet": Entry("mockgal.readers.mocks.parquet:ParquetMocks"),
+        "hats": Entry("mockgal.readers.mocks.hats:HATSMocks"),
     },
     "painters": {
         "hod": Entry(

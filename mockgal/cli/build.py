@@ -20,6 +20,7 @@ from .options.shared import (
     Listed,
     about_matter,
     cutting,
+    data_model,
     given,
     matter_option,
     overwriting,
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
         names=extensions,
         help="Mock to write, {names} (default: <simulation>-<painter>.fits here).",
     ),
+    *data_model,
     option(
         "--units",
         type=click.Choice(["h-free", "h"]),
@@ -159,7 +161,11 @@ def _facts(report: Report) -> dict[str, Any]:
         "catalogue": catalogue_facts(galaxies),
         "content_digest": report.digests[0],
         **randoms_facts(report),
-        "wrote": [report.path, *([randoms] if randoms else []), sidecar_path(report.path)],
+        "wrote": [
+            report.path,
+            *(path for path in (randoms, report.density_path) if path is not None),
+            sidecar_path(report.path),
+        ],
     }
     populated = scene.halos.record.get(POPULATED)
     return facts | ({"populate": populated} if populated else {})

@@ -11,7 +11,7 @@ from cloup import option, option_group
 
 from ..system.display import place
 from .command import Command, Outcome, files_of
-from .options.shared import Listed, changed, cutting, given, overwriting
+from .options.shared import Listed, changed, cutting, data_model, given, overwriting
 from .options.surveying import surveying, take_survey_options
 from .options.values import FILE, PATH, WHOLE, extensions
 from .screen.mock import (
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         names=extensions,
         help="Catalogue to write, {names} (default: <mock>-survey.fits here).",
     ),
+    *data_model,
     option(
         "--units",
         type=click.Choice(["h-free", "h"]),
@@ -98,7 +99,11 @@ def _facts(report: SurveyReport) -> dict[str, Any]:
         "content_digest": report.digests[0],
         "survey_seed": report.seed,
         **randoms_facts(report),
-        "wrote": [report.path, *([randoms] if randoms else []), sidecar_path(report.path)],
+        "wrote": [
+            report.path,
+            *(path for path in (randoms, report.density_path) if path is not None),
+            sidecar_path(report.path),
+        ],
     }
 
 

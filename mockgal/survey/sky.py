@@ -13,6 +13,8 @@ from ..types import GalaxyCatalog
 
 Array = NDArray[Any]
 
+SKY_COLUMNS = ("ra", "dec", "distance", "redshift_cosmological", "redshift")  # of `observe`
+
 
 def angles(offset: Array) -> tuple[Array, Array, Array]:
     """Return right ascension, declination [deg] and distance of places.

@@ -11,6 +11,8 @@ from ..types import GalaxyCatalog
 from .number_density import NumberDensity
 from .steps import check_sky, recorded, redshift_column
 
+WEIGHT_COLUMNS = ("number_density", "weight", "weight_fkp")  # of `with_weights`
+
 
 def with_weights(galaxies: GalaxyCatalog, density: NumberDensity, *, power: float) -> GalaxyCatalog:
     """Return galaxies, or randoms, with the number density of their sample and their weights.

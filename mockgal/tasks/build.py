@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..columns import GALAXY_COLUMNS
 from ..errors import EmptyResultError, UsageError, listening
 from ..laws.satellites import SatelliteLaw
 from ..layout import WARNINGS
@@ -266,6 +267,8 @@ class Report:
         The randoms of a survey, and
     randoms_path : Path or None
         their file.
+    density_path : Path or None
+        File of the number density by redshift, which some data models have.
     digests : tuple of str
         Content digests of the galaxies, and of the randoms or "".
     """
@@ -275,6 +278,7 @@ class Report:
     galaxies: GalaxyCatalog
     randoms: GalaxyCatalog | None
     randoms_path: Path | None
+    density_path: Path | None
     digests: tuple[str, str]
 
 
@@ -345,6 +349,14 @@ def _inputs(recipe: Recipe) -> list[Path]:
     return [path for path in paths if path is not None]
 
 
+def _columns(sim: Scene, survey: Survey | None) -> list[str]:
+    """Return the columns that the galaxies of a simulation have after a survey."""
+    from ..survey.sky import SKY_COLUMNS
+
+    sky = SKY_COLUMNS if sim.snapshot.frame == "sky" else ()
+    return [*GALAXY_COLUMNS, *sky, *(() if survey is None else survey.columns)]
+
+
 def _build(
     recipe: Recipe,
     outputs: Outputs,
@@ -366,6 +378,7 @@ def _build(
             with guarded(recipe.painter, sim):
                 sim = _populate(sim, painter, recipe.seed, satellites, {})
         inputs += [Path(file.path) for file in sim.snapshot.source]
+        outputs.writer.check_columns(_columns(sim, survey), outputs.galaxies)
         outputs.check(inputs, bytes_of_a_galaxy(painter) * len(sim.halos))
         with guarded(recipe.painter, sim):
             galaxies = paint(sim, painter, seed=recipe.seed)
@@ -387,7 +400,7 @@ def _build(
     }
     galaxies = galaxies.with_provenance(**stated)
     randoms = randoms and randoms.with_provenance(**stated)
-    outputs.write(galaxies, randoms, inputs)
+    density = outputs.write(galaxies, randoms, inputs)
     source = [file for sim in scenes for file in sim.snapshot.source]
     digests = outputs.record(galaxies, randoms, source)
-    return Report(outputs.galaxies, scenes[0], galaxies, randoms, outputs.randoms, digests)
+    return Report(outputs.galaxies, scenes[0], galaxies, randoms, outputs.randoms, density, digests)

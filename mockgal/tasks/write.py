@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from .. import registry
 from ..errors import UsageError
+from ..layout import DATA_MODELS
 from ..painters.choose import made
 from ..protocols import Painter, Writer, takes
+from ..system.files.atomic import check_folder, check_output, together
 from ..types import GalaxyCatalog, Scene
 
 if TYPE_CHECKING:
@@ -33,15 +35,92 @@ class FileWriter(NamedTuple):
         with registry.guarded("writers", self.name, f"writing {path}"):
             self.writer.write(galaxies, path, **self.options, **how)
 
+    def check_output(
+        self, path: Path, overwrite: bool, inputs: Iterable[Path] = (), expected_bytes: int = 0
+    ) -> None:
+        """Raise, before any work is done, if a file or a folder could not be written at the end."""
+        is_ours = getattr(self.writer, "is_ours", None)
+        if is_ours is None:
+            check_output(path, overwrite, inputs, expected_bytes)
+        else:
+            check_folder(path, overwrite=overwrite, is_ours=is_ours, inputs=inputs)
 
-def writer_for(path: Path, *, compress: bool = False) -> FileWriter:
-    """Return the writer for the extension of ``path``, the longest that is one.
+    def check_catalogue(self, galaxies: GalaxyCatalog, where: object) -> None:
+        """Raise if a catalogue cannot be written in the data model."""
+        if hasattr(self.writer, "check_catalogue"):
+            self.writer.check_catalogue(galaxies, where)
+
+    def check_columns(self, names: Iterable[str], where: object) -> None:
+        """Raise if the data model needs a column that is not among ``names``."""
+        if hasattr(self.writer, "check_columns"):
+            self.writer.check_columns(names, where)
+
+
+def writer_for(
+    path: Path, *, compress: bool = False, model: str = "mockgal", desi_release: str = "dr1"
+) -> FileWriter:
+    """Return the writer for a data model and the extension of ``path``, the longest that is one.
+
+    Parameters
+    ----------
+    path : Path
+    compress : bool
+        Whether an HDF5 file is compressed.
+    model : str
+        One of `mockgal.layout.DATA_MODELS`.
+    desi_release : str
+        One of `mockgal.layout.DESI_RELEASES`.
 
     Raises
     ------
     UsageError
-        No writer has this extension; or the writer lacks a library, or cannot compress.
+        No writer has this extension, or none of the data model; or the writer lacks a library, or
+        cannot compress.
     """
+    from ..writers.models.engine import DECLARED, ModelWriter, make_model
+
+    if model not in DATA_MODELS:
+        raise UsageError("data model", repr(model), "one of " + ", ".join(DATA_MODELS))
+    if model == "hats":
+        return _folder_writer(path)
+    found = _by_extension(path, compress)
+    if model == DATA_MODELS[0]:
+        return found
+    declared = make_model(model, desi_release) if model in DECLARED else None
+    formats = declared.formats if declared else (model,)
+    if found.name not in formats:
+        ends = [end for name in formats for end in registry.make("writers", name).extensions]
+        raise UsageError(
+            path,
+            f"the format {found.name} for the data model {model}",
+            f"a name that ends in {' or '.join(ends)}",
+            "the extension of --out names the format",
+        )
+    if declared is None:
+        return found
+    return FileWriter(found.name, ModelWriter(declared, cast(Any, found.writer)), found.options)
+
+
+def _folder_writer(path: Path) -> FileWriter:
+    """Return the writer of folders in HATS, whose name must not be that of a file."""
+    from ..writers.models.hats import HATSWriter
+
+    for name in registry.built_in("writers"):
+        ends = tuple(registry.make("writers", name).extensions)
+        if path.name.lower().endswith(ends):
+            raise UsageError(
+                path,
+                f"the extension {path.suffix} for the data model hats, which is a folder",
+                "the name of a folder",
+                "leave out the extension",
+            )
+    writer = HATSWriter()
+    writer.check()
+    return FileWriter("parquet", writer)  # of which HATS is made
+
+
+def _by_extension(path: Path, compress: bool) -> FileWriter:
+    """Return the writer for the extension of ``path``: see `writer_for`."""
     writers = dict(registry.working("writers"))
     extensions = {end: name for name in reversed(writers) for end in writers[name].extensions}
     ends = [
@@ -80,6 +159,9 @@ def write(
     units: str = "h-free",
     overwrite: bool = False,
     compress: bool = False,
+    model: str = "mockgal",
+    desi_release: str = "dr1",
+    randoms: GalaxyCatalog | None = None,
 ) -> None:
     """Write a catalogue, completely or not at all.
 
@@ -94,12 +176,19 @@ def write(
         Replace the file if it exists.
     compress : bool
         Compress an HDF5 file; ``.fits.gz`` and ``.parquet`` always are.
+    model : str
+        Data model: ``"mockgal"`` for all columns as they are, or ``"desi"``, ``"boss"``,
+        ``"gcr"``, ``"hats"`` (a folder) or ``"parquet"``. See docs/reference/data-models.md.
+    desi_release : str
+        ``"dr1"``, or ``"edr"``, in whose files NX is called NZ.
+    randoms : GalaxyCatalog, optional
+        Written beside the galaxies, as the survey names them, or to ``<name>_ran``.
 
     Raises
     ------
     UsageError
         No format has the extension, or it needs a library that is not installed, or cannot be
-        compressed; or the file exists.
+        compressed; the file exists; or the data model needs a column that the catalogue lacks.
     OutputError
         The file cannot be written; a file that was there is left untouched.
 
@@ -110,9 +199,81 @@ def write(
     >>> mockgal.write(mock, "mock.fits")
     >>> mockgal.write(mock, "mock-h.hdf5", units="h", compress=True)
     """
-    writer_for(Path(path), compress=compress).write(
-        galaxies, Path(path), units=units, overwrite=overwrite, chunk_rows=CHUNK_ROWS
+    write_model(
+        galaxies,
+        Path(path),
+        model,
+        randoms=randoms,
+        units=units,
+        overwrite=overwrite,
+        compress=compress,
+        desi_release=desi_release,
     )
+
+
+def write_model(
+    galaxies: GalaxyCatalog,
+    path: Path,
+    model: str = "mockgal",
+    *,
+    randoms: GalaxyCatalog | None = None,
+    randoms_path: Path | None = None,
+    units: str = "h-free",
+    overwrite: bool = False,
+    compress: bool = False,
+    desi_release: str = "dr1",
+    inputs: Iterable[Path] = (),
+) -> tuple[Path, ...]:
+    """Write a catalogue in a data model, with what belongs beside it: all files, or none.
+
+    Folders (of HATS) are written one after another, that of the galaxies last.
+
+    Parameters
+    ----------
+    galaxies, path, model, randoms, units, overwrite, compress, desi_release
+        See `write`.
+    randoms_path : Path, optional
+        Of the randoms; by default beside the galaxies, as the survey names them.
+    inputs : iterable of Path
+        Files that were read, which are not replaced.
+
+    Returns
+    -------
+    tuple of Path
+        What was written: the galaxies, the randoms if there are some, and the number density by
+        redshift if the model has a file of it and the catalogue records it.
+
+    Raises
+    ------
+    MockgalError
+        See `write`.
+    """
+    from ..writers.models import companions
+
+    catalogues = [(path, galaxies)]
+    if randoms is not None:
+        catalogues.append((randoms_path or companions.randoms_path(path, model), randoms))
+    inputs, writers = tuple(inputs), []
+    for one, catalogue in catalogues:
+        writer = writer_for(one, compress=compress, model=model, desi_release=desi_release)
+        writer.check_catalogue(catalogue, one)
+        writer.check_output(one, overwrite, inputs)
+        writers.append((writer, one, catalogue))
+    text, density = companions.density_text(galaxies, model), companions.density_path(path, model)
+    written = [*(one for one, _ in catalogues), *([density] if text else ())]
+    with together(*written):
+        if text:
+            companions.write_density(text, density, overwrite=overwrite, inputs=inputs)
+        for writer, one, catalogue in reversed(writers):
+            writer.write(
+                catalogue,
+                one,
+                units=units,
+                overwrite=overwrite,
+                chunk_rows=CHUNK_ROWS,
+                inputs=inputs,
+            )
+    return tuple(written)
 
 
 @takes(GalaxyCatalog)

@@ -49,9 +49,9 @@ from .provenance import (
     NO_DIGEST,
     FileColumn,
     FileContent,
+    FileTable,
     begin_digest,
-    describe,
-    file_columns,
+    plain_table,
 )
 
 if TYPE_CHECKING:
@@ -80,8 +80,26 @@ class FITSWriter:
         inputs: Iterable[Path] = (),
     ) -> None:
         """Write ``galaxies`` to ``path``: see `mockgal.protocols.Writer.write`."""
-        stored = StoredDigests(column.column for column in file_columns(galaxies, units))
-        blank = describe(galaxies, units, NO_DIGEST, stored)
+        self.write_table(
+            plain_table(galaxies, units),
+            path,
+            overwrite=overwrite,
+            chunk_rows=chunk_rows,
+            inputs=inputs,
+        )
+
+    def write_table(
+        self,
+        table: FileTable,
+        path: Path,
+        *,
+        overwrite: bool = False,
+        chunk_rows: int = 65536,
+        inputs: Iterable[Path] = (),
+    ) -> None:
+        """Write a catalogue arranged as ``table`` to ``path``."""
+        stored = table.stored_digests()
+        blank = table.describe(NO_DIGEST, stored)
         record = _record(blank.columns)
         json_size = len(blank.provenance)
         headers = (
@@ -97,16 +115,16 @@ class FITSWriter:
                 overwrite=overwrite,
                 expected_bytes=size,
                 inputs=inputs,
-                verify=lambda written: _verify_content(written, blank.rows, size),
+                verify=lambda written: _verify_content(written, blank, size),
             ) as temporary,
             open(temporary, "xb") as file,
         ):
-            digest = begin_digest(galaxies)
+            digest = begin_digest(table.galaxies)
             self._write_hdus(
                 file,
                 sizes,
                 lambda: encoded(blank, record, chunk_rows, stored),
-                cache(lambda: describe(galaxies, units, digest(), stored)),
+                cache(lambda: table.describe(digest(), stored)),
                 lambda content: galaxies_header(content, record),
             )
 
@@ -138,15 +156,21 @@ class FITSWriter:
         _write_hdu(file, sizes[2], (json,), lambda: provenance_header(len(json)))
 
 
-def verify_fits(path: Path) -> tuple[HDU, ...]:
+def verify_fits(path: Path, table: str = CATALOGUE_HDUS[1]) -> tuple[HDU, ...]:
     """Check that ``path`` is a complete and undamaged catalogue of ours, reading it in pieces.
 
     It may be compressed with gzip.
 
+    Parameters
+    ----------
+    path : Path
+    table : str
+        Name of the HDU of the galaxies.
+
     Returns
     -------
     tuple of HDU
-        Those of `CATALOGUE_HDUS`.
+        The empty one, the table, and that of the provenance.
 
     Raises
     ------
@@ -157,9 +181,10 @@ def verify_fits(path: Path) -> tuple[HDU, ...]:
         A header declares absurdly large data.
     """
     hdus: list[HDU] = []
+    names = (CATALOGUE_HDUS[0], table, CATALOGUE_HDUS[2])
     try:
         with opened(path) as file:
-            for name in CATALOGUE_HDUS:
+            for name in names:
                 start = hdus[-1].end if hdus else 0
                 hdus.append(read_hdu(file, path, start, expected=name))
                 check_data(file, hdus[-1])
@@ -170,18 +195,18 @@ def verify_fits(path: Path) -> tuple[HDU, ...]:
         raise CorruptFileError(
             path,
             f"{size} bytes",
-            f"{hdus[-1].end} bytes: the HDUs {', '.join(CATALOGUE_HDUS)} and nothing else",
+            f"{hdus[-1].end} bytes: the HDUs {', '.join(names)} and nothing else",
             AGAIN,
         )
     return tuple(hdus)
 
 
-def _verify_content(path: Path, rows: int, size: int) -> None:
-    hdus = verify_fits(path)
-    found = hdus[CATALOGUE_HDUS.index("GALAXIES")].count("NAXIS2"), hdus[-1].end
-    if found != (rows, size):
+def _verify_content(path: Path, content: FileContent, size: int) -> None:
+    hdus = verify_fits(path, content.table.upper())
+    found = hdus[1].count("NAXIS2"), hdus[-1].end
+    if found != (content.rows, size):
         raise CorruptFileError(
-            path, f"{found[0]} rows in {found[1]} bytes", f"{rows} rows in {size} bytes"
+            path, f"{found[0]} rows in {found[1]} bytes", f"{content.rows} rows in {size} bytes"
         )
 
 
@@ -237,7 +262,7 @@ def _table_cards(name: str, row_bytes: int, rows: int, columns: int) -> list[tup
 def galaxies_header(content: FileContent, record: np.dtype[Any]) -> fits.Header:
     """Return the header of GALAXIES, whose rows have the type ``record``."""
     columns = content.columns
-    cards = _table_cards("GALAXIES", record.itemsize, content.rows, len(columns))
+    cards = _table_cards(content.table.upper(), record.itemsize, content.rows, len(columns))
     for n, column in enumerate(columns, 1):
         code = FITS_CODES[column.dtype.newbyteorder("<").str]
         cards.append((f"TTYPE{n}", column.name))

@@ -10,7 +10,7 @@ from ..errors import UsageError
 from ..random import uniform
 from ..types import Array, GalaxyCatalog, Particles, Scene, Snapshot
 from .halotools_mock import CENTRALS, SATELLITES, HalotoolsMock
-from .provenance import describe
+from .provenance import plain_table
 
 # Columns that have a name in halotools, in its order; the others follow under their own names. A
 # galaxy's halo is its subhalo, as in halotools' subhalo-based mocks: `halo_hostid` and `_host_halo`
@@ -72,7 +72,7 @@ def to_halotools(galaxies: GalaxyCatalog, sim: Scene | None = None) -> Halotools
             "convert the catalogue in the box, before it is put on the sky",
         )
     snapshot = galaxies.snapshot
-    content = describe(galaxies, "h")
+    content = plain_table(galaxies, "h").describe()
     table = Table()
 
     def add(name: str, values: Array, meaning: str) -> None:

@@ -23,9 +23,9 @@ from .provenance import (
     NO_DIGEST,
     FileColumn,
     FileContent,
+    FileTable,
     begin_digest,
-    describe,
-    file_columns,
+    plain_table,
 )
 
 # Rows in a chunk of a dataset. Whole chunks are written, so that the layout of the file, and hence
@@ -54,8 +54,28 @@ class HDF5Writer:
         compress: bool = False,
     ) -> None:
         """Write ``galaxies`` to ``path``: see `mockgal.protocols.Writer.write`."""
-        stored = StoredDigests(column.column for column in file_columns(galaxies, units))
-        content = describe(galaxies, units, NO_DIGEST, stored)
+        self.write_table(
+            plain_table(galaxies, units),
+            path,
+            overwrite=overwrite,
+            chunk_rows=chunk_rows,
+            inputs=inputs,
+            compress=compress,
+        )
+
+    def write_table(
+        self,
+        table: FileTable,
+        path: Path,
+        *,
+        overwrite: bool = False,
+        chunk_rows: int = 65536,
+        inputs: Iterable[Path] = (),
+        compress: bool = False,
+    ) -> None:
+        """Write a catalogue arranged as ``table`` to ``path``."""
+        stored = table.stored_digests()
+        content = table.describe(NO_DIGEST, stored)
         data = sum(column.values.nbytes for column in content.columns)
         with (
             atomic_output(
@@ -67,12 +87,12 @@ class HDF5Writer:
             ) as temporary,
             new_hdf5(temporary) as (file, check),
         ):
-            digest = begin_digest(galaxies)
+            digest = begin_digest(table.galaxies)
             step = max(1, chunk_rows // _CHUNK) * _CHUNK
             filters = _COMPRESSED if compress else {}
             datasets = _new_datasets(file, content, filters)
             _write_rows(datasets, check, content, step, stored)
-            _write_facts(file, describe(galaxies, units, digest(), stored))
+            _write_facts(file, table.describe(digest(), stored))
 
 
 def _write_rows(
@@ -95,7 +115,7 @@ def _write_facts(file: Any, content: FileContent) -> None:
 
 
 def _new_datasets(file: Any, content: FileContent, filters: dict[str, Any]) -> Iterator[Any]:
-    group = file.create_group(GALAXIES)
+    group = file.create_group(content.table)
     for column in content.columns:
         yield _new_dataset(group, column, content.rows, filters)
 
@@ -116,8 +136,14 @@ def _new_dataset(group: Any, column: FileColumn, rows: int, filters: dict[str, A
     return dataset
 
 
-def verify_hdf5(path: Path) -> dict[str, int]:
+def verify_hdf5(path: Path, table: str = GALAXIES) -> dict[str, int]:
     """Check that ``path`` is a complete and undamaged catalogue of ours, reading it in pieces.
+
+    Parameters
+    ----------
+    path : Path
+    table : str
+        Name of the group of the galaxies.
 
     Returns
     -------
@@ -130,17 +156,17 @@ def verify_hdf5(path: Path) -> dict[str, int]:
         The file cannot be opened, was not completed, or a chunk fails its checksum; the message
         names the dataset.
     """
-    shapes, start = read_through(path), f"{GALAXIES}/"
+    shapes, start = read_through(path), f"{table}/"
     rows = {name[len(start) :]: s[0] for name, s in shapes.items() if name.startswith(start)}
     if not rows:
         raise CorruptFileError(
-            path, f"no group {GALAXIES}", "a catalogue of galaxies", "make the file again"
+            path, f"no group {table}", "a catalogue of galaxies", "make the file again"
         )
     return rows
 
 
 def _verify_content(path: Path, content: FileContent) -> None:
-    rows = verify_hdf5(path)
+    rows = verify_hdf5(path, content.table)
     expected = {column.name: content.rows for column in content.columns}
     if rows != expected:
         raise CorruptFileError(path, f"the rows {rows}", f"{expected}")

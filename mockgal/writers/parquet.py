@@ -25,9 +25,9 @@ from .provenance import (
     NO_DIGEST,
     FileColumn,
     FileContent,
+    FileTable,
     begin_digest,
-    describe,
-    file_columns,
+    plain_table,
 )
 
 # Rows of a group, which are held at a time. The file, to the byte, does not depend on the rows
@@ -64,14 +64,32 @@ class ParquetWriter:
         chunk_rows: int = 65536,
         inputs: Iterable[Path] = (),
     ) -> None:
-        """Write ``galaxies`` to ``path``: see `mockgal.protocols.Writer.write`.
+        """Write ``galaxies`` to ``path``: see `mockgal.protocols.Writer.write`."""
+        self.write_table(
+            plain_table(galaxies, units),
+            path,
+            overwrite=overwrite,
+            chunk_rows=chunk_rows,
+            inputs=inputs,
+        )
+
+    def write_table(
+        self,
+        table: FileTable,
+        path: Path,
+        *,
+        overwrite: bool = False,
+        chunk_rows: int = 65536,
+        inputs: Iterable[Path] = (),
+    ) -> None:
+        """Write a catalogue arranged as ``table`` to ``path``.
 
         Rows are read twice: pyarrow gives other programs only those metadata that are known when it
         opens the file, and so the digests come first.
         """
         parquet = parquet_module(path)
-        stored = StoredDigests(column.column for column in file_columns(galaxies, units))
-        blank = describe(galaxies, units, NO_DIGEST, stored)
+        stored = table.stored_digests()
+        blank = table.describe(NO_DIGEST, stored)
         data = sum(column.values.nbytes for column in blank.columns)
         schema: Any = None
         with atomic_output(
@@ -81,9 +99,9 @@ class ParquetWriter:
             expected_bytes=data + data // 100 + 3 * len(blank.provenance) + _OVERHEAD,
             verify=lambda written: _verify(written, schema, blank, stored),
         ) as temporary:
-            digest = begin_digest(galaxies)
+            digest = begin_digest(table.galaxies)
             _digest_rows(blank, max(1, chunk_rows), stored)
-            content = describe(galaxies, units, digest(), stored)
+            content = table.describe(digest(), stored)
             schema, options = _schema(content), _options(content.columns)
             with new_file(
                 temporary, lambda disk: parquet.ParquetWriter(disk, schema, **options)

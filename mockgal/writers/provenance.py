@@ -24,8 +24,12 @@ from ..errors import InternalError, UsageError, printable
 from ..layout import (
     CATALOGUE_SCHEMA,
     ESSENTIALS,
+    FROM,
+    GALAXIES,
     IN_MEMORY,
+    MODEL,
     NUMBERED_ESSENTIALS,
+    ORIGIN,
     PROVENANCE,
     PROVENANCE_DIGEST,
     STORED_DIGESTS,
@@ -37,6 +41,21 @@ from ..types import Array, GalaxyCatalog
 NO_DIGEST = "0" * 64  # placeholder of the same length as a digest
 
 
+class Source(NamedTuple):
+    """The column of a catalogue that a column of a data model is.
+
+    Parameters
+    ----------
+    column : str or None
+        Its name; None for what is computed. What is there twice is read back from the first.
+    origin : float
+        What is subtracted from its numbers, in internal units.
+    """
+
+    column: str | None
+    origin: float = 0.0
+
+
 @dataclass(frozen=True)
 class FileColumn:
     """A column as a file holds it.
@@ -44,18 +63,22 @@ class FileColumn:
     Parameters
     ----------
     column : Column
+        With the name and the meaning that it has in the file.
     h_power : int
         Power of h in the unit of the numbers in the file; 0 in h-free files.
     values : ndarray, shape (n,) or (n, m)
         The numbers in memory, in internal units.
     h : float
         Hubble constant over 100 km/s/Mpc.
+    source : Source, optional
+        In a file of a data model: the column of the catalogue that it is.
     """
 
     column: Column
     h_power: int
     values: Array
     h: float
+    source: Source | None = None
 
     @property
     def name(self) -> str:
@@ -104,6 +127,8 @@ class FileColumn:
     def rows(self, start: int, stop: int) -> Array:
         """Return rows ``start`` to ``stop`` as the file holds them, shape (stop - start, ...)."""
         part = self.values[start:stop]
+        if self.source is not None and self.source.origin:
+            part = part - self.source.origin
         if self.h_power == self.column.h_power:
             return part
         wide = part.astype(np.float64, copy=False)
@@ -113,10 +138,17 @@ class FileColumn:
     def definition(self) -> dict[str, Any]:
         """Return the definition for the JSON: unit (without h), powers and meaning.
 
-        For a column of a plug-in, ``in_memory`` is what `mockgal.read_galaxies` needs to know.
+        For a column of a plug-in, ``in_memory`` is what `mockgal.read_galaxies` needs to know; for
+        a column of a data model, ``from`` and ``origin`` are.
         """
         column = self.column
-        in_memory = {"unit": column.unit, "h_power": column.h_power}
+        more: dict[str, Any] = {}
+        if self.source is not None:
+            more = {FROM: self.source.column}
+            if self.source.origin:
+                more[ORIGIN] = self.source.origin
+        elif self.name not in OUR_COLUMNS:
+            more = {IN_MEMORY: {"unit": column.unit, "h_power": column.h_power}}
         return {
             "name": self.name,
             "unit": self.base_unit,
@@ -124,7 +156,7 @@ class FileColumn:
             "a_power": column.a_power,
             "meaning": self.meaning,
             "dtype": self.dtype.name,
-            **({} if self.name in OUR_COLUMNS else {IN_MEMORY: in_memory}),
+            **more,
         }
 
 
@@ -138,12 +170,13 @@ class Essential(NamedTuple):
 
 
 class FileContent(NamedTuple):
-    """The content of a file: columns, header entries, provenance as JSON, and number of rows."""
+    """The content of a file: columns, header entries, provenance as JSON, rows, table's name."""
 
     columns: tuple[FileColumn, ...]
     essentials: tuple[Essential, ...]
     provenance: str
     rows: int
+    table: str
 
     def facts(self) -> dict[str, str | int | float]:
         """Return what formats with named attributes hold of the file.
@@ -204,44 +237,70 @@ def begin_digest(galaxies: GalaxyCatalog) -> Callable[[], str]:
     return digest
 
 
-def describe(
-    galaxies: GalaxyCatalog,
-    units: str,
-    digest: str | None = None,
-    stored: StoredDigests | None = None,
-) -> FileContent:
-    """Return columns, header entries and provenance of ``galaxies`` in a file with ``units``.
+@dataclass(frozen=True)
+class FileTable:
+    """A catalogue as the table of a file.
 
     Parameters
     ----------
     galaxies : GalaxyCatalog
     units : str
         See `file_columns`.
-    digest : str, optional
-        ``galaxies.digest()``, if already known; or `NO_DIGEST`, for form and size only.
-    stored : StoredDigests, optional
-        Digests of the rows in the file, if there is one; their length is fixed.
+    columns : tuple of FileColumn
+    name : str
+        Of the table: the group in HDF5, in capitals the HDU of FITS.
+    model : mapping, optional
+        The name of the data model, and what else it records; None for the catalogue itself.
     """
-    columns = file_columns(galaxies, units)
-    digest = galaxies.digest() if digest is None else digest
-    essentials = tuple(_essentials(galaxies, units, digest))
-    provenance = {
-        **galaxies.provenance,
-        "file": {
-            "schema": CATALOGUE_SCHEMA,
-            "columns": [column.definition() for column in columns],
-            **({} if stored is None else {STORED_DIGESTS: stored.hexadecimal()}),
-            **{item.name: item.value for item in essentials},
-        },
-    }
-    try:
-        # ASCII, which is also UTF-8: FITS allows nothing else in its character columns.
-        text = json.dumps(
-            provenance, sort_keys=True, allow_nan=False, separators=(",", ":"), default=_as_dict
-        ).replace("\x7f", "\\u007f")
-    except (TypeError, ValueError) as error:
-        raise InternalError("provenance", str(error), "plain, finite JSON values") from error
-    return FileContent(columns, essentials, text, len(galaxies))
+
+    galaxies: GalaxyCatalog
+    units: str
+    columns: tuple[FileColumn, ...]
+    name: str = GALAXIES
+    model: Mapping[str, Any] | None = None
+
+    def stored_digests(self) -> StoredDigests:
+        """Return digests of the columns as the file stores them, with no rows yet."""
+        return StoredDigests(column.column for column in self.columns)
+
+    def describe(
+        self, digest: str | None = None, stored: StoredDigests | None = None
+    ) -> FileContent:
+        """Return columns, header entries and provenance.
+
+        Parameters
+        ----------
+        digest : str, optional
+            ``galaxies.digest()``, if already known; or `NO_DIGEST`, for form and size only.
+        stored : StoredDigests, optional
+            Digests of the rows in the file, if there is one; their length is fixed.
+        """
+        galaxies, columns = self.galaxies, self.columns
+        digest = galaxies.digest() if digest is None else digest
+        essentials = tuple(_essentials(galaxies, self.units, digest))
+        provenance = {
+            **galaxies.provenance,
+            "file": {
+                "schema": CATALOGUE_SCHEMA,
+                "columns": [column.definition() for column in columns],
+                **({} if self.model is None else {MODEL: dict(self.model)}),
+                **({} if stored is None else {STORED_DIGESTS: stored.hexadecimal()}),
+                **{item.name: item.value for item in essentials},
+            },
+        }
+        try:
+            # ASCII, which is also UTF-8: FITS allows nothing else in its character columns.
+            text = json.dumps(
+                provenance, sort_keys=True, allow_nan=False, separators=(",", ":"), default=_as_dict
+            ).replace("\x7f", "\\u007f")
+        except (TypeError, ValueError) as error:
+            raise InternalError("provenance", str(error), "plain, finite JSON values") from error
+        return FileContent(columns, essentials, text, len(galaxies), self.name)
+
+
+def plain_table(galaxies: GalaxyCatalog, units: str) -> FileTable:
+    """Return a catalogue as a table of all of its columns, under their own names."""
+    return FileTable(galaxies, units, file_columns(galaxies, units))
 
 
 def _essentials(galaxies: GalaxyCatalog, units: str, digest: str) -> Iterator[Essential]:

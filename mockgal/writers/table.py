@@ -10,7 +10,7 @@ from astropy.cosmology.units import littleh
 from astropy.table import QTable
 
 from ..types import GalaxyCatalog
-from .provenance import describe
+from .provenance import plain_table
 
 
 def to_table(galaxies: GalaxyCatalog, units: str = "h-free") -> Any:
@@ -30,7 +30,7 @@ def to_table(galaxies: GalaxyCatalog, units: str = "h-free") -> Any:
         others are plain. ``meta`` has the facts of the files' headers, and ``provenance`` as a
         dictionary.
     """
-    content = describe(galaxies, units)
+    content = plain_table(galaxies, units).describe()
     table = QTable()
     for column in content.columns:
         values = column.rows(0, content.rows)

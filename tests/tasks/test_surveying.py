@@ -18,12 +18,12 @@ from mockgal.survey.footprint import SkyBox
 from mockgal.survey.light_cone import light_cone
 from mockgal.survey.number_density import volumes
 from mockgal.survey_plan import SurveyPlan
-from mockgal.tasks.surveying.outputs import beside
 from mockgal.tasks.surveying.steps import Survey
 from mockgal.tasks.surveying.survey import survey_files
 from mockgal.tasks.surveying.words import in_words
 from mockgal.types import GalaxyCatalog
 from mockgal.writers.bundle import write_bundle
+from mockgal.writers.models.companions import randoms_path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "survey"))
 from boxes import COSMOLOGY, poisson
@@ -272,7 +272,7 @@ def test_names_of_randoms():
         "a.b.fits.gz": "a.b-randoms.fits.gz",
         "b.parquet": "b-randoms.parquet",
     }.items():
-        assert beside(Path("folder") / name, "-randoms") == Path("folder") / expected
+        assert randoms_path(Path("folder") / name, "mockgal") == Path("folder") / expected
 
 
 def footprint_file(kind, folder):

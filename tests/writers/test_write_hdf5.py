@@ -154,7 +154,7 @@ def test_a_file_that_was_not_completed_is_found(path):
 
 def test_missing_rows_are_an_internal_error(path, monkeypatch):
     path.write_text("old")
-    monkeypatch.setattr(module, "verify_hdf5", lambda _: {"galaxy_id": 3})
+    monkeypatch.setattr(module, "verify_hdf5", lambda *_: {"galaxy_id": 3})
     with pytest.raises(InternalError, match="verification"):
         write(catalogue(5), path)
     assert path.read_text() == "old"

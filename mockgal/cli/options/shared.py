@@ -12,7 +12,7 @@ import cloup
 from cloup import option, option_group
 
 from ...errors import UsageError, deprecated, in_shell, warn
-from ...layout import GRID_KINDS
+from ...layout import DATA_MODELS, DESI_RELEASES, GRID_KINDS
 from ...types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 from ..command import warn_when_run
 from .values import FLOAT, FORMAT, PATH, WHOLE
@@ -189,6 +189,20 @@ luminous = option(
     help='Least stellar mass of a galaxy that counts as luminous, such as "1e8 Msun/h" (default: '
     "that of 10 star particles).",
 )
+data_model = (
+    option(
+        "--model-out",
+        type=click.Choice(DATA_MODELS),
+        help="Data model: the columns, names and units that the pipelines of a survey read; hats "
+        "is a folder (default: mockgal, all columns as they are).",
+    ),
+    option(
+        "--desi-release",
+        type=click.Choice(DESI_RELEASES),
+        help="Names of the columns in --model-out desi: NX in dr1 (the default), NZ in edr.",
+    ),
+)
+
 overwriting = option("--overwrite", is_flag=True, help="Replace output files that exist.")
 assigning = option(
     "--assignment",

@@ -133,6 +133,7 @@ def _facts(
     if provenance is not None:
         text = fits_file.read_data(file, provenance, galaxies_facts.MAX_JSON).decode("latin-1")
         facts = galaxies_facts.parse(text, f"{provenance.where}/json", path, path.stat().st_size)
+        facts.check_may_be_changed(path)
         return (
             facts.snapshot,
             facts.frame,

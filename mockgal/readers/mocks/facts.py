@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from hashlib import blake2b
 from math import isfinite
 from pathlib import Path
@@ -28,6 +28,7 @@ from ...errors import (
     MissingDatasetError,
     UnitsError,
     UnsafeInputError,
+    UsageError,
     listed,
     printable,
     shown,
@@ -36,21 +37,31 @@ from ...layout import (
     CATALOGUE_SCHEMA,
     ESSENTIALS,
     FITS_CODES,
+    FROM,
     IN_MEMORY,
+    MODEL,
     NUMBERED_ESSENTIALS,
+    ORIGIN,
     REFER,
     STORED_DIGESTS,
     UNIT_SYSTEMS,
 )
 from ...system.files import plain_json
 from ...types import LightCone, Snapshot, SourceFile
+from .section import Section
+from .values import AGAIN
 
 MAX_JSON = 1 << 24  # bytes
 MAX_DEPTH = 64  # nested lists and objects
 _MAX_DIGITS = 300  # of a whole number
 IDS = ("galaxy_id", "halo_id")  # identify a row
-_AGAIN = "copy the file again, or make it again"
-_LARGEST = 1e300  # largest float among the facts
+
+
+class Held(NamedTuple):
+    """The column of the catalogue that a file's column is, and what was subtracted from it."""
+
+    column: str
+    origin: float
 
 
 class Facts(NamedTuple):
@@ -60,7 +71,7 @@ class Facts(NamedTuple):
     ----------
     rows : int
     declared : dict of str to Column
-        Columns by name, in the order of the file.
+        Columns by their names in the file, in its order.
     units : str
         ``"h-free"`` or ``"h"``.
     frame : str
@@ -76,6 +87,8 @@ class Facts(NamedTuple):
         The JSON without its section ``file``.
     file : dict
         The section ``file``.
+    held : dict of str to Held or None
+        In a file of a data model, the columns that are some of the catalogue's.
     """
 
     rows: int
@@ -88,63 +101,34 @@ class Facts(NamedTuple):
     snapshot: Snapshot
     provenance: dict[str, Any]
     file: dict[str, Any]
+    held: dict[str, Held] | None = None
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns, in the order of the file."""
         return tuple(self.declared)
 
+    def check_may_be_changed(self, path: Path) -> None:
+        """Raise if the file, which was changed by hand, is one of a data model.
+
+        Raises
+        ------
+        UsageError
+        """
+        if self.held is not None:
+            raise UsageError(
+                path,
+                f"a file of the data model {shown(self.file[MODEL])}, changed by hand",
+                "a catalogue with mockgal's own columns, which is read after changes",
+                "change that catalogue, and write the data model of it",
+            )
+
     @property
     def plugin_columns(self) -> tuple[Column, ...]:
         """Columns that plug-ins define."""
+        if self.held is not None:
+            return ()
         return tuple(c for name, c in self.declared.items() if name not in OUR_COLUMNS)
-
-
-class _Section:
-    """An object of the JSON, whose values must have the requested type."""
-
-    def __init__(self, where: str, values: Any) -> None:
-        if not isinstance(values, dict):
-            raise HeaderError(where, f"{shown(values)}", "an object", _AGAIN)
-        self.where, self.values = where, values
-
-    def _wrong(self, name: str, expected: str) -> HeaderError:
-        found = shown(self.values[name]) if name in self.values else "no such entry"
-        return HeaderError(f"{self.where}.{name}", found, expected, _AGAIN)
-
-    def number(self, name: str, *, optional: bool = False) -> Any:
-        """Return a finite number, int or float as written: the content digest depends on it."""
-        value = self.values.get(name)
-        if value is None and optional:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self._wrong(name, "a number")
-        if not abs(value) <= (_LARGEST if isinstance(value, float) else 2**62):
-            raise self._wrong(name, f"a number up to {_LARGEST:g}")
-        return value
-
-    def count(self, name: str) -> int:
-        value = self.values.get(name)
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 62:
-            raise self._wrong(name, "a count")
-        return value
-
-    def text(self, name: str, pattern: str = ".*", expected: str = "a text") -> str:
-        value = self.values.get(name)
-        if not isinstance(value, str) or not re.fullmatch(pattern, value, re.DOTALL):
-            raise self._wrong(name, expected)
-        return value
-
-    def section(self, name: str) -> _Section:
-        """Return an object; an empty one if the entry is missing."""
-        return _Section(f"{self.where}.{name}", self.values.get(name, {}))
-
-    def list(self, name: str) -> list[Any]:
-        """Return a list; an empty one if the entry is missing."""
-        value = self.values.get(name, [])
-        if not isinstance(value, list):
-            raise self._wrong(name, "a list")
-        return value
 
 
 def parse(text: str, where: str, path: Path, size: int) -> Facts:
@@ -170,9 +154,9 @@ def parse(text: str, where: str, path: Path, size: int) -> Facts:
     HeaderError, UnitsError, MissingDatasetError
         Facts are missing, have the wrong type, or contradict each other.
     """
-    whole = _Section(where, _load(text, where))
+    whole = Section(where, _load(text, where))
     if "file" not in whole.values:
-        raise FormatError(where, "no section file", "the section that mockgal writes", _AGAIN)
+        raise FormatError(where, "no section file", "the section that mockgal writes", AGAIN)
     file = whole.section("file")
     schema = file.values.get("schema")
     if type(schema) is not int or schema not in range(1, CATALOGUE_SCHEMA + 1):
@@ -186,7 +170,7 @@ def parse(text: str, where: str, path: Path, size: int) -> Facts:
     _check_sections(whole)
     _check_repeats(whole, file)
     snapshot, box_is_exact = _snapshot(whole, file, units, SourceFile(str(path), size, ""))
-    columns = _columns(file, units)
+    columns, held = _columns(file, units)
     return Facts(
         file.count("rows"),
         columns,
@@ -198,6 +182,7 @@ def parse(text: str, where: str, path: Path, size: int) -> Facts:
         snapshot,
         {key: value for key, value in whole.values.items() if key != "file"},
         file.values,
+        held,
     )
 
 
@@ -207,7 +192,7 @@ def _load(text: str, where: str) -> Any:
             where, f"{len(text)} bytes of JSON", f"at most {MAX_JSON}", "do not use this file"
         )
     if bad := re.search(r"[^ -~]", text):
-        raise CorruptFileError(where, f"the character {bad[0]!r}", "JSON in ASCII", _AGAIN)
+        raise CorruptFileError(where, f"the character {bad[0]!r}", "JSON in ASCII", AGAIN)
 
     try:
         return plain_json.load(text, depth=MAX_DEPTH, digits=_MAX_DIGITS)
@@ -219,10 +204,10 @@ def _load(text: str, where: str) -> Any:
             "do not use this file",
         ) from error
     except plain_json.PlainJSONError as error:
-        raise CorruptFileError(where, f"damaged JSON ({error})", "valid JSON", _AGAIN) from error
+        raise CorruptFileError(where, f"damaged JSON ({error})", "valid JSON", AGAIN) from error
 
 
-def _check_sections(whole: _Section) -> None:
+def _check_sections(whole: Section) -> None:
     """Raise if entries of the provenance that the package uses have the wrong type."""
     simulation, painter = whole.section("simulation"), whole.section("painter")
     simulation.section("reading")
@@ -234,16 +219,16 @@ def _check_sections(whole: _Section) -> None:
         completeness.number(name, optional=True)
     for reason in completeness.list("not_complete"):
         if not isinstance(reason, str):
-            raise HeaderError(f"{completeness.where}.not_complete", "no texts", "texts", _AGAIN)
+            raise HeaderError(f"{completeness.where}.not_complete", "no texts", "texts", AGAIN)
     for n in range(len(painter.list("references"))):
         if not isinstance(painter.list("references")[n], str):
-            raise HeaderError(f"{painter.where}.references", "no texts", "a list of texts", _AGAIN)
+            raise HeaderError(f"{painter.where}.references", "no texts", "a list of texts", AGAIN)
     for name in ("cuts", "survey"):
         for n, entry in enumerate(whole.list(name), 1):
-            _Section(f"{whole.where}.{name}, number {n}", entry)
+            Section(f"{whole.where}.{name}, number {n}", entry)
 
 
-def _check_repeats(whole: _Section, file: _Section) -> None:
+def _check_repeats(whole: Section, file: Section) -> None:
     """Raise if the section ``file`` contradicts the other sections."""
     simulation, painter = whole.section("simulation"), whole.section("painter")
     weights = painter.values.get("weights_digest")
@@ -276,7 +261,7 @@ def _check_repeats(whole: _Section, file: _Section) -> None:
                 f"{file.where}.{name}",
                 shown(file.values.get(name)),
                 f"{shown(value)}, as elsewhere in the provenance",
-                _AGAIN,
+                AGAIN,
             )
 
 
@@ -288,7 +273,7 @@ def _as_written(value: Any) -> Any:
 
 
 def _snapshot(
-    whole: _Section, file: _Section, units: str, source: SourceFile
+    whole: Section, file: Section, units: str, source: SourceFile
 ) -> tuple[Snapshot, bool]:
     """Return the snapshot, and whether its box size is exactly that of the written catalogue."""
     simulation = whole.section("simulation")
@@ -304,7 +289,7 @@ def _snapshot(
                 "box_size",
                 f"{in_file!r}",
                 f"{stated * factor!r}, from box_size_mpc_h = {stated!r}",
-                _AGAIN,
+                AGAIN,
             )
         named = simulation.values.get("name")
         snapshot = Snapshot(
@@ -322,12 +307,12 @@ def _snapshot(
         if error.where.startswith(whole.where):
             raise
         raise HeaderError(
-            f"{file.where}: {error.where}", error.found, error.expected, error.fix or _AGAIN
+            f"{file.where}: {error.where}", error.found, error.expected, error.fix or AGAIN
         ) from error
     return snapshot, stated is not None or units == "h"
 
 
-def _light_cone(simulation: _Section) -> LightCone | None:
+def _light_cone(simulation: Section) -> LightCone | None:
     """Return the light cone that a catalogue states, or None for a periodic box."""
     if "light_cone" not in simulation.values:
         return None
@@ -337,7 +322,7 @@ def _light_cone(simulation: _Section) -> LightCone | None:
         for name in ("observer_mpc_h", "redshifts")
     )
     if len(observer) != 3 or len(redshifts) != 2:
-        raise HeaderError(stated.where, "no place and redshifts", "three and two numbers", _AGAIN)
+        raise HeaderError(stated.where, "no place and redshifts", "three and two numbers", AGAIN)
     return LightCone((observer[0], observer[1], observer[2]), (redshifts[0], redshifts[1]))
 
 
@@ -350,7 +335,7 @@ def check_digest(text: str, digest: object, where: str) -> None:
     """
     found = blake2b(text.encode("utf-8", "surrogateescape"), digest_size=32).hexdigest()
     if digest != found:
-        raise CorruptFileError(where, f"a text of digest {found}", shown(digest), _AGAIN)
+        raise CorruptFileError(where, f"a text of digest {found}", shown(digest), AGAIN)
 
 
 def check_unit(where: str, column: Column, units: str, stated: tuple[Any, Any]) -> None:
@@ -367,7 +352,7 @@ def check_unit(where: str, column: Column, units: str, stated: tuple[Any, Any]) 
             where,
             f"unit and power of h {shown(stated)} for {column.name}",
             f"{expected} in a file with units {units}",
-            _AGAIN,
+            AGAIN,
         )
 
 
@@ -376,7 +361,7 @@ def unit_in_file(column: Column, units: str) -> tuple[str, int]:
     return column.file_unit, column.h_power if units == "h" else 0
 
 
-def _plugin_column(definition: _Section, name: str) -> Column:
+def _plugin_column(definition: Section, name: str) -> Column:
     """Return a plug-in's column, as the file defines it."""
     codes = {np.dtype(code).name: code for code in FITS_CODES}
     dtype = definition.text("dtype", "|".join(codes), " or ".join(codes))
@@ -387,16 +372,35 @@ def _plugin_column(definition: _Section, name: str) -> Column:
     try:
         return declared_with([column], definition.where)[name]
     except BadValueError as error:
-        raise HeaderError(error.where, error.found, error.expected, _AGAIN) from error
+        raise HeaderError(error.where, error.found, error.expected, AGAIN) from error
 
 
-def _columns(file: _Section, units: str) -> dict[str, Column]:
+def _column_of_a_model(definition: Section, name: str) -> tuple[Column, Held | None]:
+    """Return a column of a data model, with what it is in the catalogue, if it is something."""
+    source, origin = definition.values.get(FROM), definition.number(ORIGIN, optional=True)
+    if source is None:
+        codes = {np.dtype(code).name: code for code in FITS_CODES}
+        dtype = definition.text("dtype", "|".join(codes), " or ".join(codes))
+        return Column(name, "", 0, 0, codes[dtype]), None
+    known = OUR_COLUMNS.get(source) if isinstance(source, str) else None
+    if known is None:
+        raise HeaderError(f"{definition.where}.{FROM}", shown(source), "a column", AGAIN)
+    return replace(known, name=name), Held(known.name, float(origin or 0.0))
+
+
+def _columns(file: Section, units: str) -> tuple[dict[str, Column], dict[str, Held] | None]:
     names: dict[str, Column] = {}
+    held: dict[str, Held] = {}
+    is_model = MODEL in file.values and isinstance(file.section(MODEL).values, dict)
     for item in file.list("columns"):
-        definition = _Section(f"{file.where}.columns, number {len(names) + 1}", item)
-        name = definition.text("name")
+        definition = Section(f"{file.where}.columns, number {len(names) + 1}", item)
+        name = definition.text("name", "[A-Za-z][A-Za-z0-9_]{0,62}", "the name of a column")
         column = OUR_COLUMNS.get(name)
-        if column is None and IN_MEMORY in definition.values:
+        if is_model:
+            column, source = _column_of_a_model(definition, name)
+            if source is not None:
+                held[name] = source
+        elif column is None and IN_MEMORY in definition.values:
             column = _plugin_column(definition, name)
         if column is None:
             raise FormatError(
@@ -405,37 +409,44 @@ def _columns(file: _Section, units: str) -> dict[str, Column]:
                 "one of " + ", ".join(OUR_COLUMNS),
                 "read it with the version of mockgal that wrote it, or a newer one",
             )
-        stated = definition.values.get("unit"), definition.values.get("h_power")
-        if stated != unit_in_file(column, units):
-            raise UnitsError(
-                f"{definition.where}: {name}",
-                f"unit and power of h {shown(stated)}",
-                f"{unit_in_file(column, units)} in a file with units {units}",
-                _AGAIN,
-            )
-        meaning = (definition.values.get("a_power"), definition.values.get("dtype"))
-        if meaning != (column.a_power, np.dtype(column.dtype).name):
-            raise HeaderError(
-                f"{definition.where}: {name}",
-                f"power of a and type {shown(meaning)}",
-                f"{(column.a_power, np.dtype(column.dtype).name)}",
-                _AGAIN,
-            )
+        _check_definition(definition, column, units)
         if name in names:
-            raise HeaderError(definition.where, f"{name} twice", "each column once", _AGAIN)
+            raise HeaderError(definition.where, f"{name} twice", "each column once", AGAIN)
         names[name] = column
-    missing = [name for name in IDS if name not in names]
+    ids = {one.column for one in held.values()} if is_model else set(names)
+    missing = [name for name in IDS if name not in ids]
     if missing:
         raise MissingDatasetError(
             f"{file.where}.columns",
             f"no {' and no '.join(missing)}; present: {listed(names)}",
             "both ids",
-            _AGAIN,
+            AGAIN,
         )
-    return names
+    return names, held if is_model else None
 
 
-def _stored_digests(section: _Section, columns: Iterable[str]) -> dict[str, str]:
+def _check_definition(definition: Section, column: Column, units: str) -> None:
+    """Raise if unit, power of a or type are not those of the column that is declared."""
+    where = f"{definition.where}: {column.name}"
+    stated = definition.values.get("unit"), definition.values.get("h_power")
+    if stated != unit_in_file(column, units):
+        raise UnitsError(
+            where,
+            f"unit and power of h {shown(stated)}",
+            f"{unit_in_file(column, units)} in a file with units {units}",
+            AGAIN,
+        )
+    meaning = (definition.values.get("a_power"), definition.values.get("dtype"))
+    if meaning != (column.a_power, np.dtype(column.dtype).name):
+        raise HeaderError(
+            where,
+            f"power of a and type {shown(meaning)}",
+            f"{(column.a_power, np.dtype(column.dtype).name)}",
+            AGAIN,
+        )
+
+
+def _stored_digests(section: Section, columns: Iterable[str]) -> dict[str, str]:
     return {name: section.text(name, "[0-9a-f]{32}", "32 hexadecimal digits") for name in columns}
 
 
@@ -474,7 +485,7 @@ def check_essentials(
                 f"{where}@{name}",
                 "none" if found is None else shown(found),
                 f"{'none' if value is None else shown(value)}, as in the provenance",
-                _AGAIN,
+                AGAIN,
             )
 
 

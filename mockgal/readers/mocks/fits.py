@@ -26,7 +26,13 @@ from ...errors import (
     listed,
     shown,
 )
-from ...layout import CATALOGUE_HDUS, ESSENTIALS, FITS_CODES, NUMBERED_ESSENTIALS
+from ...layout import (
+    CATALOGUE_HDUS,
+    ESSENTIALS,
+    FITS_CODES,
+    MODEL_TABLES,
+    NUMBERED_ESSENTIALS,
+)
 from ...system.files import fits_file
 from ...system.files.fits_file import AGAIN, HDU
 from ...system.files.gzipped import opened, size_of
@@ -40,6 +46,7 @@ _FOREIGN = (
     "this reads only what mockgal wrote; read a survey's table with astropy.table.Table.read, and "
     "a simulation with mockgal.read"
 )
+_TABLES = (CATALOGUE_HDUS[1], *MODEL_TABLES)
 # A table GALAXIES without these keywords is not mockgal's.
 _IDENTITY = ("UNITSYS", "NGAL", "CONTDIG")
 _PER_COLUMN = ("TTYPE", "TFORM", "TUNIT", "TCOMM", "THPOW")
@@ -103,7 +110,7 @@ class FITSCatalogue:
 def detect(path: Path) -> bool:
     """Return whether the first HDUs at ``path`` are those of a mockgal catalogue; never raise."""
     table = _first_table(path)
-    return table is not None and table.name == CATALOGUE_HDUS[1] and not _absent(table)
+    return table is not None and table.name in _TABLES and not _absent(table)
 
 
 def _first_table(path: Path) -> HDU | None:
@@ -180,7 +187,7 @@ def _hdus(file: BinaryIO, path: Path) -> tuple[HDU, HDU]:
     if size == primary.end:
         raise _cut(path, size, ["PRIMARY"])
     table = fits_file.read_hdu(file, path, primary.end)
-    if table.name != CATALOGUE_HDUS[1]:
+    if table.name not in _TABLES:
         raise FormatError(
             path,
             f"a FITS file whose second HDU is {table.name}: it lacks the tables "

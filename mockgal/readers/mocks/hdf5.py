@@ -26,7 +26,14 @@ from ...errors import (
     MockgalError,
     listed,
 )
-from ...layout import BUNDLE_ATTRIBUTE, COMPLETE, GALAXIES, PROVENANCE, PROVENANCE_DIGEST
+from ...layout import (
+    BUNDLE_ATTRIBUTE,
+    COMPLETE,
+    GALAXIES,
+    MODEL_TABLES,
+    PROVENANCE,
+    PROVENANCE_DIGEST,
+)
 from ...types import Array
 from ..hdf5 import guard, headers, safe, stored
 from . import facts as galaxies_facts
@@ -46,7 +53,7 @@ class HDF5Catalogue:
 
     def where(self, column: str) -> str:
         """Return the place ``FILE:/galaxies/COLUMN``, for messages."""
-        return safe.where_of(self.file, f"{GALAXIES}/{column}")
+        return safe.where_of(self.file, f"{_group(self.file)}/{column}")
 
     def chunks(
         self, names: tuple[str, ...], chunk_rows: int
@@ -99,8 +106,13 @@ class HDF5Mocks(Ours):
         return open_catalogue(path)
 
 
+def _group(file: h5py.File) -> str:
+    """Return the name of the group of the galaxies."""
+    return next((name for name in MODEL_TABLES if safe.exists(file, name)), GALAXIES)
+
+
 def _is_ours(file: h5py.File) -> bool:
-    return safe.exists(file, GALAXIES) and any(
+    return safe.exists(file, _group(file)) and any(
         headers.has(file, "/", name) for name in (PROVENANCE, "content_digest", "units")
     )
 
@@ -181,10 +193,11 @@ def _provenance(file: h5py.File, where: str) -> str:
 
 
 def _datasets(file: h5py.File, facts: Facts) -> dict[str, h5py.Dataset]:
-    present = safe.members(file, GALAXIES)
+    group = _group(file)
+    present = safe.members(file, group)
     if sorted(present) != sorted(facts.columns):
         raise MissingDatasetError(
-            safe.where_of(file, GALAXIES),
+            safe.where_of(file, group),
             f"the columns {listed(sorted(present))}",
             f"{', '.join(sorted(facts.columns))}, as in the provenance",
             _AGAIN,
@@ -195,7 +208,7 @@ def _datasets(file: h5py.File, facts: Facts) -> dict[str, h5py.Dataset]:
 
 
 def _dataset(file: h5py.File, column: Column, facts: Facts) -> h5py.Dataset:
-    path = f"{GALAXIES}/{column.name}"
+    path = f"{_group(file)}/{column.name}"
     where = safe.where_of(file, path)
     data = safe.dataset(file, path)
     kind = np.dtype(column.dtype)
@@ -228,7 +241,7 @@ def _check_places(file: h5py.File, datasets: dict[str, h5py.Dataset]) -> None:
     """
     places: list[tuple[int, int, str]] = []
     for name, data in datasets.items():
-        where = safe.where_of(file, f"{GALAXIES}/{name}")
+        where = safe.where_of(file, f"{_group(file)}/{name}")
         for start in range(0, data.shape[0], data.chunks[0]):
             with safe.translated(where):
                 chunk = data.id.get_chunk_info_by_coord((start,))

@@ -20,6 +20,7 @@ from ...columns import GALAXY_COLUMNS, OUR_COLUMNS, Column
 from ...completeness import Completeness
 from ...digests import IDENTITY, StoredDigests
 from ...errors import BadValueError, CorruptFileError, UsageError, warn
+from ...layout import MODEL
 from ...protocols import MockOptions
 from ...system.memory import check_memory
 from ...types import Array, GalaxyCatalog
@@ -74,20 +75,26 @@ class Ours(ABC):
         changed: list[str] = []
         with self._open(path) as catalogue:
             facts = catalogue.facts
-            names = wanted(path, facts.columns, options.columns)
-            declared = facts.declared
-            kinds = {name: np.dtype(declared[name].dtype).newbyteorder("=") for name in names}
+            if reason is not None:
+                facts.check_may_be_changed(path)
+            names = _in_file(path, facts, options.columns)
+            types = {name: facts.declared[stored].dtype for name, stored in names.items()}
+            kinds = {name: np.dtype(kind).newbyteorder("=") for name, kind in types.items()}
             check_memory(f"{path}", facts.rows * sum(kind.itemsize for kind in kinds.values()))
             result = {name: np.empty(facts.rows, dtype=kind) for name, kind in kinds.items()}
             differing = None if reason is None else changed
-            for start, part in _converted(catalogue, names, options.chunk_rows, differing):
-                for name, values in part.items():
+            stored = tuple(names.values())
+            for start, part in _converted(catalogue, stored, options.chunk_rows, differing):
+                for name, own in names.items():
+                    values = part[own]
+                    if facts.held is not None and facts.held[own].origin:
+                        values = values + facts.held[own].origin
                     result[name][start : start + len(values)] = values
         galaxies = GalaxyCatalog(
             result, facts.snapshot, facts.frame, facts.provenance, facts.plugin_columns
         )
         left_out = [name for name in facts.columns if name not in names]
-        exact = not left_out and _is_exact(facts)
+        exact = facts.held is None and not left_out and _is_exact(facts)
         if reason is not None:
             if (exact and galaxies.digest() != facts.digest) or not (exact or facts.stored_digests):
                 changed = changed or list(names)
@@ -100,14 +107,15 @@ class Ours(ABC):
             )
         check_ids(path, galaxies)
         if not exact:
-            return galaxies.with_provenance(
-                read_from={
-                    "content_digest": facts.digest,
-                    "rows": facts.rows,
-                    "units": facts.units,
-                    "columns_left_out": left_out,
-                }
-            )
+            read_from = {
+                "content_digest": facts.digest,
+                "rows": facts.rows,
+                "units": facts.units,
+                "columns_left_out": left_out,
+            }
+            if facts.held is not None:
+                read_from |= {"columns_left_out": [], **facts.file[MODEL]}
+            return galaxies.with_provenance(read_from=read_from)
         if galaxies.digest() != facts.digest:
             raise CorruptFileError(
                 path, f"rows of content digest {galaxies.digest()}", facts.digest, _OR_SAY_WHY
@@ -122,6 +130,16 @@ class Ours(ABC):
             facts = catalogue.facts
             parts = (part for _, part in _converted(catalogue, facts.columns, options.chunk_rows))
             return _description(path, self.name, facts, parts)
+
+
+def _in_file(path: Path, facts: Facts, columns: Iterable[str] | None) -> dict[str, str]:
+    """Return the columns to read, each with its name in the file; see `wanted`."""
+    if facts.held is None:
+        return {name: name for name in wanted(path, facts.columns, columns)}
+    own: dict[str, str] = {}
+    for stored, held in facts.held.items():
+        own.setdefault(held.column, stored)
+    return {name: own[name] for name in wanted(path, own, columns)}
 
 
 class Rewritable(Ours):
@@ -200,6 +218,7 @@ def _description(
         "path": str(path),
         "kind": "mock",
         "format": format,
+        "data_model": facts.file.get(MODEL, {}).get("name"),
         "bytes": sum(file.size for file in snapshot.source),
         "version": provenance.get("version"),
         "rows": facts.rows,
@@ -209,7 +228,7 @@ def _description(
         "columns_absent": [
             name
             for name, column in GALAXY_COLUMNS.items()
-            if name not in facts.columns and not column.optional
+            if facts.held is None and name not in facts.columns and not column.optional
         ],
         "units": facts.units,
         "frame": facts.frame,

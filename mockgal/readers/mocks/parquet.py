@@ -202,7 +202,11 @@ def open_catalogue(path: Path) -> Iterator[ParquetCatalogue]:
     """
     footer = footer_of(path)
     facts = facts_of(path, footer)
-    _check_columns(footer, facts)
+    check_columns(footer, facts)
+    if footer.rows != facts.rows:
+        raise HeaderError(
+            footer.where, f"{footer.rows} rows", f"{facts.rows}, as in the provenance", BY_HAND
+        )
     with open_columns(path, footer, facts.columns) as file:
         with translated(path):
             fields = {field.name: field for field in file.schema_arrow}
@@ -224,8 +228,13 @@ def _check_field(path: Path, field: Any, column: Column, units: str) -> None:
     galaxies_facts.check_unit(where, column, units, stated)
 
 
-def _check_columns(footer: Footer, facts: Facts) -> None:
-    """Raise if rows and columns are not those that the JSON describes."""
+def check_columns(footer: Footer, facts: Facts) -> None:
+    """Raise if the columns of a footer are not those that the JSON describes.
+
+    Raises
+    ------
+    MissingDatasetError, HeaderError
+    """
     present = [*footer.columns, *footer.nested]
     if present != list(facts.columns):
         raise MissingDatasetError(
@@ -243,10 +252,6 @@ def _check_columns(footer: Footer, facts: Facts) -> None:
                 f"{column.dtype} in each row",
                 BY_HAND,
             )
-    if footer.rows != facts.rows:
-        raise HeaderError(
-            footer.where, f"{footer.rows} rows", f"{facts.rows}, as in the provenance", BY_HAND
-        )
 
 
 @contextmanager

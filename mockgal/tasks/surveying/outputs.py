@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import OutputError, UsageError, warn
-from ...system.files.atomic import check_output, together
+from ...system.files.atomic import check_output
 from ...system.files.lock import output_lock
 from ...system.memory import peak_memory
 from ...types import GalaxyCatalog, SourceFile
+from ...writers.models.companions import density_path, has_density, randoms_path
 from ...writers.provenance import sidecar_path, write_sidecar
-from ..write import CHUNK_ROWS, FileWriter, writer_for
+from ..write import FileWriter, write_model, writer_for
 
 if TYPE_CHECKING:
     from ...recipe import SurveyRecipe
@@ -31,8 +32,10 @@ class Outputs:
     ----------
     galaxies : Path
     randoms : Path or None
-    units : str
-    overwrite : bool
+    density : Path or None
+        Of the number density by redshift, if the data model has such a file.
+    how : dict
+        Options of `mockgal.tasks.write.write_model`.
     writer, writer_of_randoms : FileWriter
     started : tuple of float
         Wall-clock and CPU time [s].
@@ -42,8 +45,8 @@ class Outputs:
 
     galaxies: Path
     randoms: Path | None
-    units: str
-    overwrite: bool
+    density: Path | None
+    how: dict[str, Any]
     writer: FileWriter
     writer_of_randoms: FileWriter
     started: tuple[float, float]
@@ -59,32 +62,40 @@ class Outputs:
             No writer has the extension; or galaxies and randoms are one file.
         """
         plan = None if recipe.survey is None else recipe.survey.randoms
-        randoms = None if plan is None else plan.out or beside(out, "-randoms")
+        randoms = None if plan is None else plan.out or randoms_path(out, recipe.model_out)
         if randoms is not None and randoms.absolute() in (
             out.absolute(),
             sidecar_path(out).absolute(),
         ):
             raise UsageError(randoms, "one file for galaxies and randoms", "two", "name another")
+        how: dict[str, Any] = {
+            "compress": recipe.compress,
+            "model": recipe.model_out,
+            "desi_release": recipe.desi_release,
+        }
+        density = density_path(out, recipe.model_out) if has_density(recipe.model_out) else None
         return cls(
             out,
             randoms,
-            recipe.units,
-            recipe.overwrite,
-            writer_for(out, compress=recipe.compress),
-            writer_for(randoms or out, compress=recipe.compress),
+            density,
+            {**how, "units": recipe.units, "overwrite": recipe.overwrite},
+            writer_for(out, **how),
+            writer_for(randoms or out, **how),
             (time.time(), time.process_time()),
         )
 
     @property
     def paths(self) -> list[Path]:
-        """The files of galaxies and randoms, and the record."""
-        randoms = [] if self.randoms is None else [self.randoms]
-        return [self.galaxies, *randoms, sidecar_path(self.galaxies)]
+        """The files of galaxies, randoms and number density, and the record."""
+        beside = [path for path in (self.randoms, self.density) if path is not None]
+        return [self.galaxies, *beside, sidecar_path(self.galaxies)]
 
     def check(self, inputs: Sequence[Path], expected_bytes: int = 0) -> None:
         """Raise if one of them could not be written: see `mockgal.system.files.atomic`."""
         for path in self.paths:
-            check_output(path, self.overwrite, inputs, expected_bytes)
+            catalogue = path in (self.galaxies, self.randoms)
+            check = self.writer.check_output if catalogue else check_output
+            check(path, self.how["overwrite"], inputs, expected_bytes)
             expected_bytes = 0  # of the galaxies, which are first
 
     @contextmanager
@@ -97,8 +108,8 @@ class Outputs:
 
     def write(
         self, galaxies: GalaxyCatalog, randoms: GalaxyCatalog | None, inputs: Sequence[Path]
-    ) -> None:
-        """Write galaxies and randoms, completely or not at all, and the record of the run.
+    ) -> Path | None:
+        """Write galaxies and randoms, completely or not at all.
 
         Parameters
         ----------
@@ -106,17 +117,21 @@ class Outputs:
         randoms : GalaxyCatalog or None
         inputs : sequence of Path
             The files that were read, which are never replaced.
+
+        Returns
+        -------
+        Path or None
+            The file of the number density by redshift, if there is one.
         """
-        how: dict[str, Any] = {
-            "units": self.units,
-            "overwrite": self.overwrite,
-            "chunk_rows": CHUNK_ROWS,
-            "inputs": inputs,
-        }
-        with together(*self.paths[:-1]):
-            if randoms is not None and self.randoms is not None:
-                self.writer_of_randoms.write(randoms, self.randoms, **how)
-            self.writer.write(galaxies, self.galaxies, **how)
+        written = write_model(
+            galaxies,
+            self.galaxies,
+            randoms=randoms,
+            randoms_path=self.randoms,
+            inputs=inputs,
+            **self.how,
+        )
+        return self.density if self.density in written else None
 
     def record(
         self,
@@ -147,14 +162,7 @@ class Outputs:
         if randoms is not None:
             facts["randoms"] = {"path": str(self.randoms), "content_digest": digests[1]}
         try:
-            write_sidecar(self.galaxies, facts, overwrite=self.overwrite)
+            write_sidecar(self.galaxies, facts, overwrite=self.how["overwrite"])
         except OutputError as error:  # the catalogues are written and complete
             warn(f"the record of the run was not written: {error}", stacklevel=2)
         return digests
-
-
-def beside(path: Path, ending: str) -> Path:
-    """Return a path with an ending added to its name, before the extension (or both of them)."""
-    gzipped = ".gz" if path.name.lower().endswith(".gz") else ""
-    inner = path.with_suffix("") if gzipped else path
-    return path.with_name(f"{inner.stem}{ending}{inner.suffix}{path.suffix if gzipped else ''}")

@@ -26,8 +26,9 @@ from ...survey.number_density import NumberDensity, in_bins, to_number_density
 from ...survey.randoms import randoms
 from ...survey.redshift_space import redshift_space
 from ...survey.regions import Regions, with_regions
+from ...survey.sky import SKY_COLUMNS
 from ...survey.table_file import read_table
-from ...survey.weights import with_weights
+from ...survey.weights import WEIGHT_COLUMNS, with_weights
 from ...types import GalaxyCatalog
 from .randoms_file import read_randoms
 
@@ -92,6 +93,18 @@ class Survey:
         if table is not None:
             NumberDensity(*table)  # whose values are checked
         return cls(plan, footprint, table)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that its steps add to galaxies."""
+        plan, names = self.plan, list(SKY_COLUMNS)
+        if plan.light_cone is None:
+            names = []
+        else:
+            names.append("copy")
+        if plan.weights is not None:
+            names += WEIGHT_COLUMNS
+        return tuple(names)
 
     def check_frame(self, galaxies_are_on_the_sky: bool) -> None:
         """Raise if the steps are for galaxies in a box, and these are on the sky, or vice versa.

@@ -30,7 +30,8 @@ class SurveyReport:
     seed : int
     galaxies : GalaxyCatalog
     randoms : GalaxyCatalog or None
-    randoms_path : Path or None
+    randoms_path, density_path : Path or None
+        Files of the randoms, and of the number density by redshift that a data model has.
     digests : tuple of str
         Content digests of the galaxies, and of the randoms or "".
     """
@@ -41,6 +42,7 @@ class SurveyReport:
     galaxies: GalaxyCatalog
     randoms: GalaxyCatalog | None
     randoms_path: Path | None
+    density_path: Path | None
     digests: tuple[str, str]
 
 
@@ -76,9 +78,8 @@ def survey_files(
             "mocks, as arguments of the command",
             "leave them out, and give the mock of each snapshot",
         )
-    outputs = Outputs.of(
-        recipe, recipe.out or Path(f"{mocks[0].name.partition('.')[0]}-survey.fits")
-    )
+    stem = mocks[0].name.partition(".")[0]
+    outputs = Outputs.of(recipe, recipe.out or Path(f"{stem}-survey{recipe.extension}"))
     survey = Survey.of(plan)
     inputs = [*mocks, *plan.inputs]
     outputs.check(inputs)
@@ -109,10 +110,13 @@ def survey_files(
         }
         galaxies = galaxies.with_provenance(**stated)
         randoms = randoms and randoms.with_provenance(**stated)
-        outputs.write(galaxies, randoms, inputs)
+        density = outputs.write(galaxies, randoms, inputs)
         source = [file for box in boxes for file in box.snapshot.source]
         digests = outputs.record(galaxies, randoms, source)
-    return SurveyReport(outputs.galaxies, boxes, seed, galaxies, randoms, outputs.randoms, digests)
+    return SurveyReport(
+        *(outputs.galaxies, boxes, seed, galaxies, randoms),
+        *(outputs.randoms, density, digests),
+    )
 
 
 _EXAMPLE = "survey: {light_cone: {redshifts: [0.4, 0.6]}}; or --redshift-space z"

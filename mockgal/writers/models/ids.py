@@ -1,0 +1,74 @@
+"""Ids for surveys, in which copies of the box make one galaxy several objects.
+
+An id is a hash of the galaxy's id and the number of its copy, of 58 bits, with bit 58 set, which
+DESI's TARGETID has for mocks. If two objects share one, all are drawn again. So no two of a file
+do, whatever ids the simulation has, and the order of ids says nothing of places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ... import random
+from ...columns import COPY_OF_THE_BOX
+from ...errors import ResourceError
+from ...types import Array, GalaxyCatalog
+
+BITS = 58
+MOCK = 1 << BITS  # set in all of them
+_ATTEMPTS = 64
+_SEED = 0  # the same object has the same id in all mocks of a simulation
+
+
+def keyed_ids(
+    galaxies: GalaxyCatalog, what: str, columns: Sequence[str] = ("galaxy_id",)
+) -> list[Array]:
+    """Return ids of galaxies, or of their halos, each of one copy of the box.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    what : str
+        ``"galaxies"`` or ``"randoms"``, whose ids are unrelated.
+    columns : sequence of str
+        Of ids in the simulation. Those that are equal in several columns have one id: a central
+        has the id of its halo, as in the catalogue.
+
+    Returns
+    -------
+    list of ndarray of int64, shape (n,)
+        For each of ``columns``.
+
+    Raises
+    ------
+    ResourceError
+        There are too many objects for so many bits.
+    """
+    rows = len(galaxies)
+    ids = np.concatenate([galaxies[name] for name in columns])
+    copy = np.full(rows, COPY_OF_THE_BOX) if "copy" not in galaxies else galaxies["copy"]
+    copy = np.tile(copy, len(columns))
+    for attempt in range(_ATTEMPTS):
+        keyed = random.integers(
+            _SEED, f"survey ids of {what}", ids, bits=BITS, draw=attempt, sub_index=copy
+        )
+        if not _shared(keyed, ids, copy):
+            keyed |= MOCK
+            return np.split(keyed, len(columns))
+    raise ResourceError(
+        "ids of the survey",
+        f"{rows} objects, which {_ATTEMPTS} draws did not give ids of their own",
+        f"far fewer than 2^{BITS // 2}",
+        "write the catalogue in parts",
+    )
+
+
+def _shared(keyed: Array, ids: Array, copy: Array) -> bool:
+    """Return whether two objects that differ have one id."""
+    order = np.argsort(keyed, kind="stable")
+    ordered = keyed[order]
+    same = np.flatnonzero(ordered[1:] == ordered[:-1])
+    first, second = order[same], order[same + 1]
+    return bool(((ids[first] != ids[second]) | (copy[first] != copy[second])).any())
