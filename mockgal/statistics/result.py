@@ -215,7 +215,8 @@ class Measurement(Shown):
                 "one of " + ", ".join(self.left_out or self.estimates),
                 "name an estimate"
                 if self.left_out
-                else "measure with a jackknife; files hold up to 100,000 numbers of it",
+                else "measure with a jackknife, such as jackknife=3; files hold up to 100,000 "
+                "numbers of it",
             )
         return covariance(self.left_out[estimate])
 

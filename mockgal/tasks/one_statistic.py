@@ -47,7 +47,7 @@ def measure(
     theta_min: float | str | None = None,
     theta_max: float | str | None = None,
     spacing: str | None = None,
-    weights: str | None = None,
+    weigh_by: str | None = None,
     redshifts: str | None = None,
     fiducial_cosmology: Cosmology | str | None = None,
     random_parts: int | None = None,
@@ -114,7 +114,7 @@ def measure(
         For w_theta: least and largest angle [deg].
     spacing : str, optional
         On the sky: bins equal in the logarithm, ``"log"``, or ``"linear"``.
-    weights : str, optional
+    weigh_by : str, optional
         On the sky: columns whose product weighs galaxies and randoms, such as
         ``"weight,weight_fkp"``, which is the default where both have them; or ``"none"``.
     redshifts : str, optional

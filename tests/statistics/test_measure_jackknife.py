@@ -7,6 +7,7 @@ import mockgal
 import mockgal.registry
 from mockgal.errors import UsageError, listening
 from mockgal.statistics import jackknife
+from mockgal.statistics.names import is_on_the_sky
 
 
 def test_regions_are_equal_cubes_numbered_along_z_first():
@@ -53,6 +54,7 @@ PAIRS = ("xi", "xi_multipoles", "cross_xi", "cross_wp")  # as wp, which is cheap
     [
         pytest.param(name, marks=[pytest.mark.slow] * (name in PAIRS))
         for name in mockgal.registry.built_in("statistics")
+        if not is_on_the_sky(name)
     ],
 )
 def test_each_statistic_keeps_what_its_errors_are_made_of(sim, name):

@@ -104,7 +104,7 @@ of_statistics = options(
             help="Whether bins of separation are equal in the logarithm (default) or linear.",
         ),
         option(
-            "--weights",
+            "--weigh-by",
             metavar="COLUMNS",
             help="Columns whose product weighs galaxies and randoms, joined by commas, or none "
             "(default: weight,weight_fkp where both have them).",

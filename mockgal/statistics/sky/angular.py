@@ -24,7 +24,7 @@ def angular_correlation_on_the_sky(
     theta_max: float = THETA_MAX,
     bins: int = BINS,
     spacing: str = "log",
-    weights: str | None = None,
+    weigh_by: str | None = None,
     random_parts: int | None = None,
     jackknife: int | None = None,
 ) -> Measurement:
@@ -40,7 +40,7 @@ def angular_correlation_on_the_sky(
         Number of bins.
     spacing : str
         ``"log"`` or ``"linear"``.
-    weights, jackknife
+    weigh_by, jackknife
         See `mockgal.statistics.sky.surveys.survey_of`.
     random_parts : int, optional
         See `mockgal.statistics.sky.estimator.count_survey`.
@@ -59,7 +59,7 @@ def angular_correlation_on_the_sky(
     """
     edges = edges_of(theta_min, theta_max, bins, spacing, what="theta", unit="deg")
     check_edges(edges)
-    survey = survey_of(galaxies, randoms, weights=weights, jackknife=jackknife)
+    survey = survey_of(galaxies, randoms, weigh_by=weigh_by, jackknife=jackknife)
     return w_theta_of(survey, Angles(edges), random_parts=random_parts)
 
 

@@ -45,7 +45,7 @@ def projected_correlation_on_the_sky(
     bins: int = BINS,
     spacing: str = "log",
     pi_max: float = PI_MAX,
-    weights: str | None = None,
+    weigh_by: str | None = None,
     redshifts: str | None = None,
     fiducial_cosmology: Cosmology | str | None = None,
     random_parts: int | None = None,
@@ -65,7 +65,7 @@ def projected_correlation_on_the_sky(
         ``"log"`` or ``"linear"``.
     pi_max : float
         Largest separation along the line of sight [Mpc/h]; in bins of `PI_WIDTH` at most.
-    weights, redshifts, fiducial_cosmology, jackknife
+    weigh_by, redshifts, fiducial_cosmology, jackknife
         See `mockgal.statistics.sky.surveys.survey_of`.
     random_parts : int, optional
         See `mockgal.statistics.sky.estimator.count_survey`.
@@ -91,7 +91,7 @@ def projected_correlation_on_the_sky(
     survey = survey_of(
         galaxies,
         randoms,
-        weights=weights,
+        weigh_by=weigh_by,
         redshifts=redshifts,
         fiducial_cosmology=fiducial_cosmology,
         jackknife=jackknife,
@@ -126,7 +126,7 @@ def correlation_multipoles_on_the_sky(
     bins: int = BINS,
     spacing: str = "log",
     mu_bins: int = MU_BINS,
-    weights: str | None = None,
+    weigh_by: str | None = None,
     redshifts: str | None = None,
     fiducial_cosmology: Cosmology | str | None = None,
     random_parts: int | None = None,
@@ -146,7 +146,7 @@ def correlation_multipoles_on_the_sky(
         ``"log"`` or ``"linear"``.
     mu_bins : int
         Number of bins of mu from 0 to 1, the cosine of the angle to the line of sight.
-    weights, redshifts, fiducial_cosmology, jackknife
+    weigh_by, redshifts, fiducial_cosmology, jackknife
         See `mockgal.statistics.sky.surveys.survey_of`.
     random_parts : int, optional
         See `mockgal.statistics.sky.estimator.count_survey`.
@@ -168,7 +168,7 @@ def correlation_multipoles_on_the_sky(
     survey = survey_of(
         galaxies,
         randoms,
-        weights=weights,
+        weigh_by=weigh_by,
         redshifts=redshifts,
         fiducial_cosmology=fiducial_cosmology,
         jackknife=jackknife,
@@ -206,7 +206,7 @@ def correlation_wedges_on_the_sky(
     bins: int = BINS,
     spacing: str = "log",
     mu_bins: int = WEDGES,
-    weights: str | None = None,
+    weigh_by: str | None = None,
     redshifts: str | None = None,
     fiducial_cosmology: Cosmology | str | None = None,
     random_parts: int | None = None,
@@ -222,7 +222,7 @@ def correlation_wedges_on_the_sky(
         See `correlation_multipoles_on_the_sky`.
     mu_bins : int
         Number of wedges: equal bins of mu from 0 to 1.
-    weights, redshifts, fiducial_cosmology, random_parts, jackknife
+    weigh_by, redshifts, fiducial_cosmology, random_parts, jackknife
         See `correlation_multipoles_on_the_sky`.
 
     Returns
@@ -241,7 +241,7 @@ def correlation_wedges_on_the_sky(
     survey = survey_of(
         galaxies,
         randoms,
-        weights=weights,
+        weigh_by=weigh_by,
         redshifts=redshifts,
         fiducial_cosmology=fiducial_cosmology,
         jackknife=jackknife,

@@ -93,7 +93,7 @@ def power_on_the_sky(
     k_max: float | None = None,
     k_width: float | None = None,
     log_k_width: float | None = None,
-    weights: str | None = None,
+    weigh_by: str | None = None,
     redshifts: str | None = None,
     fiducial_cosmology: Cosmology | str | None = None,
     subtract_shot_noise: bool = False,
@@ -115,7 +115,7 @@ def power_on_the_sky(
     k_min, k_max, k_width, log_k_width : float, optional
         See `mockgal.statistics.power.spectrum.power_of_field`. By default bins are as wide as the
         fundamental wavenumber of the survey's extent.
-    weights, redshifts, fiducial_cosmology
+    weigh_by, redshifts, fiducial_cosmology
         See `mockgal.statistics.sky.surveys.survey_of`.
     subtract_shot_noise : bool
         Subtract the shot noise, which is reported in either case.
@@ -134,7 +134,7 @@ def power_on_the_sky(
     survey = survey_of(
         galaxies,
         randoms,
-        weights=weights,
+        weigh_by=weigh_by,
         redshifts=redshifts,
         fiducial_cosmology=fiducial_cosmology,
         jackknife=0,

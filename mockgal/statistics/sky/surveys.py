@@ -54,7 +54,7 @@ def survey_of(
     galaxies: GalaxyCatalog,
     randoms: GalaxyCatalog,
     *,
-    weights: str | None = None,
+    weigh_by: str | None = None,
     redshifts: str | None = None,
     fiducial_cosmology: Cosmology | str | None = None,
     jackknife: int | None = None,
@@ -64,7 +64,7 @@ def survey_of(
     Parameters
     ----------
     galaxies, randoms : GalaxyCatalog
-    weights : str, optional
+    weigh_by : str, optional
         Columns whose product is the weight of a point, separated by commas, or ``"none"``; by
         default those of `WEIGHTS` that both catalogues have.
     redshifts : str, optional
@@ -91,7 +91,7 @@ def survey_of(
         few = "galaxies" if len(randoms) else "randoms"
         raise BadValueError(few, "no row", "one or more", "check the cuts")
     cosmology = fiducial(galaxies.snapshot.cosmology, fiducial_cosmology)
-    names = _weights(galaxies, randoms, weights)
+    names = _weights(galaxies, randoms, weigh_by)
     column = redshifts or redshift_column(galaxies)
     samples = [
         _sample(one, what, names, column, cosmology)
@@ -99,7 +99,7 @@ def survey_of(
     ]
     for sample, what in zip(samples, ("galaxies", "randoms"), strict=True):
         if not sample.weight.sum() > 0:
-            raise BadValueError(what, "weights of 0 alone", "weights above 0", "--weights none")
+            raise BadValueError(what, "weights of 0 alone", "weights above 0", "--weigh-by none")
     _check_coverage(*samples)
     (data, points), regions = _with_regions(galaxies, randoms, samples, jackknife)
     survey = Survey(data, points)
@@ -162,7 +162,7 @@ def _weights(galaxies: GalaxyCatalog, randoms: GalaxyCatalog, stated: str | None
                     "weights",
                     f"no column {name!r} of the {what}",
                     "columns that galaxies and randoms both have",
-                    "add weights to both alike, or choose with --weights; --weights none counts "
+                    "add weights to both alike, or choose with --weigh-by; --weigh-by none counts "
                     "each point once",
                 )
     return names

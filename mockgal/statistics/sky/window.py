@@ -50,7 +50,7 @@ def window_on_the_sky(
     bins: int = BINS,
     spacing: str = "log",
     mu_bins: int = MU_BINS,
-    weights: str | None = None,
+    weigh_by: str | None = None,
     redshifts: str | None = None,
     fiducial_cosmology: Cosmology | str | None = None,
 ) -> Measurement:
@@ -68,7 +68,7 @@ def window_on_the_sky(
         ``"log"`` or ``"linear"``.
     mu_bins : int
         Number of bins of mu from 0 to 1, the cosine of the angle to the line of sight.
-    weights, redshifts, fiducial_cosmology
+    weigh_by, redshifts, fiducial_cosmology
         See `mockgal.statistics.sky.surveys.survey_of`.
 
     Returns
@@ -85,7 +85,7 @@ def window_on_the_sky(
     survey = survey_of(
         galaxies,
         randoms,
-        weights=weights,
+        weigh_by=weigh_by,
         redshifts=redshifts,
         fiducial_cosmology=fiducial_cosmology,
         jackknife=0,

@@ -47,11 +47,11 @@ def plain():
 def test_weights():
     both = survey(100, 1000, weight=ones, weight_fkp=fkp)
     for stated, columns in ((None, ("weight", "weight_fkp")), ("weight_fkp", ("weight_fkp",))):
-        made = survey_of(*both, weights=stated)
+        made = survey_of(*both, weigh_by=stated)
         product = np.prod([both[0][name] for name in columns], axis=0)
         np.testing.assert_allclose(made.data.weight, product)
         assert made.settings["weights"] == " * ".join(columns)
-    made = survey_of(*both, weights="none")
+    made = survey_of(*both, weigh_by="none")
     assert made.alpha == pytest.approx(0.1)
     assert made.settings["weights"] == "none"
 
@@ -59,10 +59,10 @@ def test_weights():
 @pytest.mark.fault(100)
 def test_weights_of_the_galaxies_alone(plain, refused):
     weighted = plain[0].with_columns(weight_fkp=np.ones(500))
-    with refused("no column 'weight_fkp' of the randoms.*--weights"):
+    with refused("no column 'weight_fkp' of the randoms.*--weigh-by"):
         survey_of(weighted, plain[1])
     with refused("weight_fkp"):
-        survey_of(*plain, weights="weight_fkp")
+        survey_of(*plain, weigh_by="weight_fkp")
 
 
 @pytest.mark.fault(100)
