@@ -5,9 +5,13 @@
 CASE is poisson (points at random), lognormal (in real space) or kaiser (a linear field with its
 linear velocities, in redshift space). Each box is put on the sky: a light cone, a HEALPix map with
 holes and a completeness, a number density that falls with redshift, FKP weights, and randoms.
+Galaxies are thinned by a chance that is the same for all seeds. With --matched they are thinned to
+exactly n(z), as surveys are made: then each bin of redshift has the mean density, and xi lacks its
+mean over pairs in one bin.
+
 Each seed is stored in FOLDER as it is done, so that the study can go on later. At the end a table
-says how far the mean over seeds is from what is known, in errors of the mean and in share of the
-signal, and how large the errors are over the scatter of the seeds.
+says how far the mean over seeds is from what is known, in share of the signal and in errors of the
+mean, and how large the errors are over the scatter of the seeds.
 
 What is known: xi(r) of the field is A exp(-r^2 / 2 V) (of its logarithm, in lognormal), smoothed by
 the cells that galaxies are put into; w_p and w(theta) are integrals of it, and P_l(k) its transform
@@ -31,6 +35,7 @@ from mockgal.survey.light_cone import light_cone
 from mockgal.survey.number_density import NumberDensity, to_number_density
 from mockgal.survey.randoms import randoms
 from mockgal.survey.regions import Regions, with_regions
+from mockgal.survey.steps import uniform
 from mockgal.survey.weights import with_weights
 from mockgal.theory.distances import distances
 from mockgal.types import GalaxyCatalog, Snapshot
@@ -38,9 +43,11 @@ from mockgal.types import GalaxyCatalog, Snapshot
 SIDE, CELLS, NUMBER = 400.0, 128, 120_000  # Mpc/h, cells along a side, galaxies in a box
 COSMOLOGY = Cosmology(0.7, 0.3, 0.7)
 VARIANCE = 128.0  # V [(Mpc/h)^2]
-AMPLITUDE = {"poisson": 0.0, "lognormal": 0.5, "kaiser": 0.04}
+AMPLITUDE = {"poisson": 0.0, "lognormal": 0.5, "kaiser": 0.06}
+RICHER = {"poisson": 1, "lognormal": 1, "kaiser": 3}  # more galaxies
 GROWTH = 0.5  # f, which is beta: galaxies are not biased
-REGIONS, TIMES, POWER = 40, 8, 5e3
+MATCHED = False
+REGIONS, TIMES, POWER = 40, 12, 5e3
 Z = np.array([0.042, 0.07, 0.095, 0.118])
 DENSITY = np.array([6e-4, 5e-4, 3.5e-4])  # h^3 Mpc^-3
 PI_MAX = 40.0
@@ -77,7 +84,7 @@ def box(case: str, seed: int) -> GalaxyCatalog:
     linear[0, 0, 0] = 0.0
     field = np.fft.irfftn(linear, (CELLS,) * 3)
     mean = np.exp(field - AMPLITUDE[case] / 2) if case == "lognormal" else np.maximum(1 + field, 0)
-    count = random.poisson(mean * NUMBER / CELLS**3)
+    count = random.poisson(mean * RICHER[case] * NUMBER / CELLS**3)
     cell = np.repeat(np.arange(CELLS**3), count.ravel())
     corner = np.stack(np.unravel_index(cell, (CELLS,) * 3), axis=1)
     place = (corner + random.uniform(0, 1, corner.shape)) * (SIDE / CELLS) * (1 - 1e-12)
@@ -112,11 +119,17 @@ def footprint() -> SkyMap:
 
 def on_the_sky(case: str, seed: int) -> tuple[GalaxyCatalog, GalaxyCatalog]:
     """Galaxies and randoms of the survey."""
-    mask, density = footprint(), NumberDensity(Z, DENSITY)
+    mask, density = footprint(), NumberDensity(Z, RICHER[case] * DENSITY)
     cone = light_cone(box(case, seed), redshifts=(0.03, 0.13))
     galaxies = within(cone, mask, seed=seed)
-    galaxies = to_number_density(galaxies, density, area=mask.area, by="random", seed=seed)
-    points = randoms(galaxies, mask, density, number=TIMES * len(galaxies), seed=seed)
+    if MATCHED:
+        galaxies = to_number_density(galaxies, density, area=mask.area, by="random", seed=seed)
+    else:
+        share = density.at(galaxies["redshift"]) / (RICHER[case] * NUMBER / SIDE**3)
+        galaxies = galaxies.take(np.flatnonzero(uniform(galaxies, seed, "thinned") < share))
+    points = randoms(
+        galaxies, mask, density, number=TIMES * len(galaxies) // RICHER[case], seed=seed
+    )
     regions = Regions.of(points["ra"], points["dec"], REGIONS)
     weighed = [with_weights(one, density, power=POWER) for one in (galaxies, points)]
     return with_regions(weighed[0], regions), with_regions(weighed[1], regions)
@@ -187,7 +200,7 @@ def known(case: str, name: str, found: mockgal.Measurement, window: dict) -> dic
         x, weight = within_bins(edges, 2)
         far = distances(COSMOLOGY, 0.3)
         r = np.linspace(*far.distances(Z[[0, -1]]), 300)
-        n = NumberDensity(Z, DENSITY).at(far.redshifts(r))
+        n = NumberDensity(Z, RICHER[case] * DENSITY).at(far.redshifts(r))
         n = r**2 * n / (1 + n * POWER)
         one, two = r[:, None], r[None, :]
         result = []
@@ -285,7 +298,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--first", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("clustering-on-the-sky"))
+    parser.add_argument("--matched", action="store_true")
     arguments = parser.parse_args()
+    global MATCHED
+    MATCHED = arguments.matched
     arguments.out.mkdir(exist_ok=True)
     warnings.simplefilter("ignore")
     for seed in range(arguments.first, arguments.first + arguments.seeds):

@@ -27,6 +27,7 @@ EFFECTIVE_VOLUME = "integral of (n P / (1 + n P))^2 dV (Tegmark 1997, arXiv:astr
 
 _IN_A_CELL = 30  # points of the smaller sample that are expected in a cell
 _MOST_CELLS = 12 << 26
+_FOR_MOMENTS = 50_000
 _SHELLS = 50
 _IN_A_SHELL = 50
 
@@ -78,14 +79,34 @@ class Radial(NamedTuple):
         share = self.density * power / (1.0 + self.density * power)
         return float((share**2 * self.volume).sum())
 
-    def independent_volume(self) -> float:
+    def independent_volume(self, norm: float) -> float:
         """Return (integral of n_w^2 dV)^2 over that of n_w^4 dV [(Mpc/h)^3].
 
         The power of a Gaussian field in it scatters as in a periodic box of that volume, if shot
         noise is a constant share of it (Feldman, Kaiser & Peacock 1994, arXiv:astro-ph/9304022).
+
+        Parameters
+        ----------
+        norm : float
+            The integral of n_w^2 dV, which knows of holes and incompleteness, as the area does not.
         """
         squares = (self.weighted**2 * self.volume).sum()
-        return float(squares**2 / (self.weighted**4 * self.volume).sum())
+        return float(squares**2 / (self.weighted**4 * self.volume).sum() * squares / norm)
+
+
+def alike(randoms: SkySample) -> tuple[float, float]:
+    """Return the mean over pairs of randoms of L_2 and L_4 of the cosine of their angle.
+
+    They are 1 for a narrow survey and 0 for the whole sky. The double sums are sums over the
+    moments of the unit vectors.
+    """
+    step = max(1, len(randoms) // _FOR_MOMENTS)
+    unit, weight = randoms.direction[::step], randoms.weight[::step]
+    two = np.einsum("ni,nj,n->ij", unit, unit, weight / weight.sum())
+    products = np.einsum("ni,nj->nij", unit, unit).reshape(len(unit), -1)
+    four = (products * (weight / weight.sum())[:, None]).T @ products
+    second, fourth = float((two**2).sum()), float((four**2).sum())
+    return (3.0 * second - 1.0) / 2.0, (35.0 * fourth - 30.0 * second + 3.0) / 8.0
 
 
 def describe(

@@ -10,7 +10,9 @@
 - P is that of the sky convolved with the window of the survey, and is not deconvolved.
 - Errors are those of a Gaussian field of the measured spectrum, shot noise included, with as many
   independent waves as fit in (integral of n_w^2)^2 / integral of n_w^4: correlations that the
-  window makes between bins, and structure larger than the survey, are not in them.
+  window makes between bins, and structure larger than the survey, are not in them. On a wide sky
+  F and F_l are of different lines of sight: of the variance of P_l, (P_0 P_ll + P_0l^2) / 2 a wave,
+  the second term is smaller by the mean of L_l over pairs of places (`geometry.alike`).
 """
 
 from __future__ import annotations
@@ -29,11 +31,11 @@ from ...fields.waves.interlaced import interlaced_deposit, shot_noise_gains
 from ...system.memory import check_memory
 from ...types import GalaxyCatalog
 from ..power.gridded import GriddedField, window_gain
-from ..power.result import ShellSums, ShotNoise, Waves, power_result
+from ..power.result import ESTIMATES, ShellSums, ShotNoise, Waves, power_result
 from ..power.shells import white_mean
 from ..power.wave_bins import wave_bins
-from ..result import Measurement
-from .geometry import Radial, area_of_points
+from ..result import ERROR, Measurement
+from .geometry import Radial, alike, area_of_points
 from .surveys import Survey, survey_of
 from .window import normalisation
 
@@ -207,7 +209,7 @@ def power_of(
         gridded.values, shells, gain, corner=grid.corner, voxel=voxel, label="grids of sky_power"
     )
     sums *= float(grid.size) ** 6 / norm
-    independent = _independent_volume(survey) / grid.length**3
+    independent = _independent_volume(survey, norm) / grid.length**3
     waves = Waves(
         shells, shells.modes * independent, 2.0 * np.pi / grid.length, 0, len(sums), described
     )
@@ -230,8 +232,11 @@ def power_of(
         _shot_noise(sum(squares) / norm, waves, grid),
         settings,
     )
+    columns = dict(found.columns)
+    for name, share in zip(ESTIMATES[1:], alike(randoms), strict=True):
+        columns[name + ERROR] = columns[name + ERROR] * math.sqrt((1.0 + share) / 2.0)
     noted = {**found.settings, "errors": ERRORS, "window_of_the_survey": WINDOW}
-    return replace(found, settings=noted)
+    return replace(found, columns=columns, settings=noted)
 
 
 def _shot_noise(level: float, waves: Waves, grid: Grid) -> ShotNoise:
@@ -243,7 +248,7 @@ def _shot_noise(level: float, waves: Waves, grid: Grid) -> ShotNoise:
     return ShotNoise(level, None, shape)
 
 
-def _independent_volume(survey: Survey) -> float:
+def _independent_volume(survey: Survey, norm: float) -> float:
     """Return the volume whose waves are as many as are independent in the survey [(Mpc/h)^3]."""
     area = survey.settings.get("area_deg2", area_of_points(survey.randoms))
-    return Radial.of(survey.data, survey.randoms, float(area)).independent_volume()
+    return Radial.of(survey.data, survey.randoms, float(area)).independent_volume(norm)

@@ -9,7 +9,7 @@ from sky_samples import COSMOLOGY, on_the_sky, survey
 import mockgal
 from mockgal.cosmology import Cosmology
 from mockgal.errors import MockgalError, UsageError
-from mockgal.statistics.sky.geometry import Radial
+from mockgal.statistics.sky.geometry import Radial, alike
 from mockgal.statistics.sky.surveys import fiducial, survey_of
 from mockgal.survey.footprint import WHOLE_SKY
 
@@ -202,7 +202,22 @@ def test_area_volume_and_redshifts(plain):
     expected = (made.randoms.redshift[i] + made.randoms.redshift[j])[close].mean() / 2
     assert made.settings["effective_redshift"] == pytest.approx(expected, abs=2e-3)
     shells = Radial.of(made.data, made.randoms, area)
-    assert shells.independent_volume() == pytest.approx(volume, rel=0.1)
+    assert shells.independent_volume(density**2 * volume) == pytest.approx(volume, rel=0.1)
+    # Half of the places have a completeness of 1/2, the others of 1: n_w^2 is 10/9 of the mean's.
+    assert shells.independent_volume(density**2 * volume * 10 / 9) < volume
+
+
+def test_likeness_of_lines_of_sight():
+    """The means over all pairs; 1 for a point of the sky, 0 for all of it."""
+    from sky_samples import points
+
+    made = points(300, 1, whole=False, regions=0)
+    mu = made.direction @ made.direction.T
+    weight = np.outer(made.weight, made.weight)
+    two, four = alike(made)
+    assert two == pytest.approx(np.average(1.5 * mu**2 - 0.5, weights=weight))
+    assert four == pytest.approx(np.average((35 * mu**4 - 30 * mu**2 + 3) / 8, weights=weight))
+    assert alike(points(20_000, 1, regions=0)) == pytest.approx((0, 0), abs=0.01)
 
 
 def test_a_cut_on_the_sky_makes_the_area_unknown(plain):
