@@ -53,11 +53,11 @@ DENSITY = np.array([6e-4, 5e-4, 3.5e-4])  # h^3 Mpc^-3
 PI_MAX = 40.0
 COMMON = {"redshifts": "redshift", "jackknife": REGIONS}
 OPTIONS = {
-    "w_theta": {"theta_min": 0.5, "theta_max": 12.0, "bins": 8, "jackknife": REGIONS},
+    "w_theta": {"theta_min": 0.5, "theta_max": 6.0, "bins": 6, "jackknife": REGIONS},
     "sky_wp": {"r_min": 2.0, "r_max": 30.0, "bins": 8, "pi_max": PI_MAX, **COMMON},
     "sky_xi_multipoles": {"r_min": 4.0, "r_max": 44.0, "bins": 8, "spacing": "linear", **COMMON},
     "sky_power": {
-        "grid_size": 128,
+        "grid_size": 96,
         "k_min": 0.03,
         "k_max": 0.27,
         "k_width": 0.03,
