@@ -354,7 +354,9 @@ def _values(path: Path, names: list[str]) -> Iterator[tuple[str, str]]:
             group, _, attribute = name.partition("@")
             try:
                 if attribute:
-                    yield "@", f"{name} {headers.attribute(file, group, attribute, None)!r}"
+                    value = headers.attribute(file, group, attribute, None)
+                    exact = np.asarray(value).tolist()  # an array is printed with eight digits
+                    yield "@", f"{name} {exact!r}"
                     continue
                 table = name == "data"
                 values = safe.read_rows(safe.dataset(file, name, records=table))
