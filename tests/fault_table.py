@@ -494,6 +494,31 @@ def _surveys() -> tuple[Fault, ...]:
             "refused; regions for both can be made on the way",
             (2, 3),
         ),
+        Fault(
+            102,
+            "a column that a data model needs, and that the galaxies do not have",
+            "refused before they are painted; the step that makes it is named",
+            usage,
+        ),
+        Fault(
+            103,
+            "objects of a survey that share an id in a data model",
+            "all ids are drawn again; refused if there are too many objects for the bits of an id",
+            (6,),
+        ),
+        Fault(
+            104,
+            "a folder in the place of a catalogue in HATS",
+            "refused without `--overwrite`; one with files of others is never replaced",
+            (2, 5),
+        ),
+        Fault(
+            105,
+            "a file of a data model whose rows, columns, or statements of what these are were "
+            "changed",
+            "refused; so it is with `--changed-by-hand`, as the mock itself can be changed",
+            (2, 3),
+        ),
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import UsageError
 from ..theory.distances import SPEED_OF_LIGHT
 from ..types import GalaxyCatalog
-from .steps import check_sky, normal, recorded, uniform
+from .steps import check_columns, check_sky, normal, recorded, uniform
 
 
 def measure_redshifts(
@@ -57,6 +57,7 @@ def measure_redshifts(
     True
     """
     check_sky(galaxies, "redshift errors")
+    check_columns(galaxies, "redshift errors", "redshift")
     for name, value, most in (
         ("sigma_v", sigma_v, SPEED_OF_LIGHT),
         ("sigma_z", sigma_z, 1.0),

@@ -96,16 +96,31 @@ def mass_column(galaxies: GalaxyCatalog) -> str:
 
 
 def check_sky(galaxies: GalaxyCatalog, what: str) -> None:
-    """Raise if a catalogue has no place on the sky.
+    """Raise if a catalogue has no place on the sky, or no redshifts that a survey sees.
 
     Raises
     ------
     UsageError
     """
-    if galaxies.frame != "sky" or not all(name in galaxies for name in ("ra", "dec", "redshift")):
+    if galaxies.frame == "box":
+        raise UsageError(
+            what, "galaxies in a periodic box", "galaxies on the sky", "make a light cone first"
+        )
+    check_columns(galaxies, what, "ra", "dec", redshift_column(galaxies))
+
+
+def check_columns(galaxies: GalaxyCatalog, what: str, *names: str) -> None:
+    """Raise if a catalogue on the sky lacks a column.
+
+    Raises
+    ------
+    UsageError
+    """
+    missing = [name for name in names if name not in galaxies]
+    if missing:
         raise UsageError(
             what,
-            "galaxies in a periodic box" if galaxies.frame == "box" else "no ra, dec and redshift",
-            "galaxies on the sky",
-            "make a light cone first",
+            f"galaxies on the sky without {', '.join(missing)}",
+            "galaxies with it",
+            "read all columns; a file of a data model may lack it, the mock has it",
         )

@@ -306,6 +306,7 @@ def _mock_text(facts: dict[str, Any]) -> str:
     }
     lines = [
         ("format", f"mock, {facts['format']}, {facts['bytes']:,} bytes{checked}"),
+        *([("data model", facts["data_model"])] if facts["data_model"] else []),
         ("made by", f"mockgal {facts['version'] or 'of unknown version'}" if ours else "others"),
         ("simulation", facts["simulation"]),
         (

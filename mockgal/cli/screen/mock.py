@@ -61,9 +61,11 @@ def survey_lines(galaxies: GalaxyCatalog) -> Iterator[str]:
 
 
 def randoms_lines(report: Report | SurveyReport) -> Iterator[str]:
-    """Yield the number of randoms, their content and their file, if there are some."""
+    """Yield the number, content and file of randoms, and the file of n(z), if there are some."""
     if report.randoms is not None:
         step = report.randoms.provenance["survey"][0]
         yield f"randoms     {len(report.randoms):,} points, redshifts of {step['redshifts_of']}"
         yield f"            content {report.digests[1]}"
         yield f"            wrote {report.randoms_path}"
+    if report.density_path is not None:
+        yield f"n(z)        wrote {report.density_path}"

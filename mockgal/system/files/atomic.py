@@ -415,6 +415,8 @@ def atomic_folder(
 ) -> Iterator[Path]:
     """Yield an empty temporary folder, which is renamed to ``path`` if the block succeeds.
 
+    Files that are written in the block get their names in it at once, also within `together`.
+
     Parameters
     ----------
     path, overwrite, is_ours, inputs
@@ -433,8 +435,12 @@ def atomic_folder(
         done_with, others = [temporary], _waiting.get()
         try:
             os.mkdir(temporary)
-            with signals.allowed():
-                yield temporary
+            token = _waiting.set(None)
+            try:
+                with signals.allowed():
+                    yield temporary
+            finally:
+                _waiting.reset(token)
             _sync_files(temporary)
             signals.check()
             if others is not None:

@@ -12,7 +12,6 @@ from mockgal.errors import (
     CorruptFileError,
     InternalError,
     MissingDatasetError,
-    OutputError,
     OutputExistsError,
     UsageError,
 )
@@ -158,18 +157,15 @@ def test_partitions_that_are_lost_or_changed(folder, made, tmp_path):
 
 
 @pytest.mark.slow
-def test_folders_of_others_are_never_replaced(folder, made, tmp_path):
+def test_what_is_no_catalogue_of_hats(folder, made, tmp_path):
     with pytest.raises(OutputExistsError):
         mockgal.write(made[0], folder, model="hats")
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "mine").write_text("mine")
-    with pytest.raises(OutputError, match="other files"):
-        mockgal.write(made[0], tmp_path / "a", model="hats", overwrite=True)
+    mockgal.write(made[0], folder, model="hats", overwrite=True)
     with pytest.raises(UsageError, match="light cone"):
         mockgal.write(box(), tmp_path / "b", model="hats")
     with pytest.raises(UsageError, match="no galaxies"):
         mockgal.write(made[0][:0], tmp_path / "b", model="hats")
-    assert (tmp_path / "a" / "mine").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow

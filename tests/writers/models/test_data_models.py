@@ -2,6 +2,7 @@
 
 import json
 import re
+import resource
 from pathlib import Path
 
 import fitsio
@@ -10,18 +11,25 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from astropy.table import Table
-from surveyed import P0, SKY, H, box, survey, without
+from surveyed import EDGES, P0, SKY, H, box, survey, without
 
 import mockgal
 from mockgal.errors import (
     CorruptFileError,
+    InputError,
+    OutputError,
     OutputExistsError,
     ResourceError,
     UsageError,
 )
 from mockgal.layout import DATA_MODELS
-from mockgal.tasks.write import write_model
+from mockgal.readers.mocks import facts
+from mockgal.survey.measurement import measure_redshifts
+from mockgal.survey.number_density import measured
+from mockgal.survey.steps import check_sky
+from mockgal.tasks.write import FileWriter, write_model
 from mockgal.writers.models import companions, ids
+from mockgal.writers.models.hats import HATSWriter
 
 ROOT = Path(__file__).parents[3]
 # Of LSSTDESC/gcr-catalogs, GCRCatalogs/SCHEMA.md.
@@ -189,8 +197,9 @@ def test_read_back(written, made, model):
         mockgal.read_galaxies(path, columns=["velocity"])
 
 
+@pytest.mark.fault(105)
 @pytest.mark.parametrize("model", ["desi", "boss", "gcr"])
-def test_changed_rows_are_noticed(written, model):
+def test_changed_rows_are_noticed(written, model, exit_codes):
     path = written(model, {"boss": "m.fits"}.get(model))
     if model == "gcr":
         with h5py.File(path, "r+") as file:
@@ -200,10 +209,37 @@ def test_changed_rows_are_noticed(written, model):
             rows = file[1].read()
             rows["RA"][0] += 1e-9
             file[1].write(rows)
-    with pytest.raises(CorruptFileError):
+    with pytest.raises(CorruptFileError) as corrupt:
         mockgal.read_galaxies(path)
-    with pytest.raises(UsageError, match="data model"):
+    with pytest.raises(UsageError, match="data model") as usage:
         mockgal.read_galaxies(path, changed_by_hand="another place")
+    assert (usage.value.exit_code, corrupt.value.exit_code) == exit_codes
+
+
+@pytest.mark.fault(105)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda file: file.update(model=3), "model"),
+        (lambda file: file["columns"][1].update({"from": "colour"}), "colour"),
+        (lambda file: file["columns"][1].update({"from": ["ra"]}), "from"),
+        (lambda file: file["columns"][1].update({"from": "number_density"}), "unit"),
+        (lambda file: file["columns"][1].update({"from": None}), "unit"),
+        (lambda file: file["columns"][0].update({"from": "weight"}), "type"),
+        (lambda file: file["columns"][1].update(origin="here"), "origin"),
+        (lambda file: file["columns"][1].update(name="R A"), "name"),
+        (lambda file: file["columns"][1].update(name="DEC"), "twice"),
+        (lambda file: file["columns"][-3].update({"from": None}), "galaxy_id"),
+        (lambda file: file.pop("model"), "a column"),
+    ],
+)
+def test_statements_about_columns_are_checked(written, change, message):
+    with fitsio.FITS(written("desi")) as file:
+        provenance = json.loads(file["PROVENANCE"].read()["json"][0])
+    facts.parse(json.dumps(provenance), "m.fits", Path("m.fits"), 1)
+    change(provenance["file"])
+    with pytest.raises(InputError, match=message):
+        facts.parse(json.dumps(provenance), "m.fits", Path("m.fits"), 1)
 
 
 def test_number_density_beside_desi(tmp_path, made):
@@ -262,6 +298,7 @@ def test_no_number_density_is_made_up(tmp_path, made):
     assert (fitsio.read(tmp_path / "a.fits")["STATUS"] == 0).all()
 
 
+@pytest.mark.fault(102)
 @pytest.mark.parametrize(
     ("model", "lacks", "column", "step"),
     [
@@ -273,10 +310,11 @@ def test_no_number_density_is_made_up(tmp_path, made):
         ("gcr", "halo_mass", "halo_mass", "keep the column"),
     ],
 )
-def test_what_is_missing_names_the_step(tmp_path, made, model, lacks, column, step):
-    path = tmp_path / NAMES[model]
-    with pytest.raises(UsageError, match=f"without {lacks}.*{column} .*{model}.*{step}"):
+def test_what_is_missing_names_the_step(tmp_path, made, model, lacks, column, step, exit_code):
+    path, words = tmp_path / NAMES[model], f"without {lacks}.*{column} .*{model}.*{step}"
+    with pytest.raises(UsageError, match=words) as caught:
         mockgal.write(without(made[0], lacks), path, model=model)
+    assert caught.value.exit_code == exit_code
     assert list(tmp_path.iterdir()) == []
 
 
@@ -312,14 +350,16 @@ def test_ids_do_not_depend_on_what_else_is_there(made):
     assert not np.isin(ids.keyed_ids(galaxies, "randoms")[0], whole).any()
 
 
-def test_shared_ids_are_drawn_again_or_refused(made, monkeypatch):
+@pytest.mark.fault(103)
+def test_shared_ids_are_drawn_again_or_refused(made, monkeypatch, exit_code):
     few = made[0][:40]
     monkeypatch.setattr(ids, "BITS", 11)
     (drawn,) = ids.keyed_ids(few, "galaxies")
     assert len(np.unique(drawn)) == len(few)
     monkeypatch.setattr(ids, "BITS", 5)
-    with pytest.raises(ResourceError, match="ids of their own"):
+    with pytest.raises(ResourceError, match="ids of their own") as caught:
         ids.keyed_ids(few, "galaxies")
+    assert caught.value.exit_code == exit_code
 
 
 @pytest.mark.parametrize("there", ["LRG.fits", "LRG_ran.fits", "LRG_nz.txt"])
@@ -331,6 +371,51 @@ def test_nothing_is_written_where_one_of_the_files_exists(tmp_path, made, there)
     assert (tmp_path / there).read_text() == "mine"
     write_model(made[0], tmp_path / "LRG.fits", "desi", randoms=made[1], overwrite=True)
     assert (tmp_path / there).read_text(errors="replace") != "mine"
+
+
+@pytest.mark.fault(97)
+@pytest.mark.parametrize("there", [False, True])
+def test_all_files_or_none(tmp_path, made, exit_code, there):
+    """No file may grow beyond a size that the randoms exceed."""
+    names = ["a.fits", "a_nz.txt", "a_ran.fits"] if there else []
+    for name in names:
+        (tmp_path / name).write_text("old")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 15, hard))
+    try:
+        with pytest.raises(OutputError) as caught:
+            write_model(made[0], tmp_path / "a.fits", "desi", randoms=made[1], overwrite=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.exit_code == exit_code
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert {(tmp_path / name).read_text() for name in names} <= {"old"}
+
+
+@pytest.mark.fault(104)
+def test_folders_of_others_are_never_replaced(tmp_path, exit_codes):
+    check = FileWriter("parquet", HATSWriter()).check_output
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "hats.properties").write_text("")
+    check(tmp_path / "a", True)
+    with pytest.raises(OutputExistsError) as exists:
+        check(tmp_path / "a", False)
+    (tmp_path / "a" / "mine").write_text("mine")
+    with pytest.raises(OutputError, match="other files") as others:
+        check(tmp_path / "a", True)
+    assert (exists.value.exit_code, others.value.exit_code) == exit_codes
+
+
+def test_measured_redshifts_alone_are_those_of_a_survey(tmp_path, made):
+    """As in a file of DESI of a mock with redshift errors."""
+    galaxies = made[0].with_columns(redshift_measured=made[0]["redshift"] + 0.001)
+    mockgal.write(galaxies, tmp_path / "a.fits", model="desi")
+    back = mockgal.read_galaxies(tmp_path / "a.fits")
+    check_sky(back, "galaxies")
+    found = measured(back, EDGES, SKY.area)
+    np.testing.assert_array_equal(found.density, measured(galaxies, EDGES, SKY.area).density)
+    with pytest.raises(UsageError, match="without redshift"):
+        measure_redshifts(back, seed=1, sigma_v=30.0)
 
 
 def test_the_command(tmp_path, mockgal_command):
