@@ -181,6 +181,19 @@ def number(path: Path, stated: dict[str, Array | str], *names: str) -> float | N
     return None
 
 
+def unit(path: Path, stated: dict[str, Array | str], name: str) -> float | None:
+    """Return an attribute that is a unit of the code in cgs; None if it is not there.
+
+    Raises
+    ------
+    HeaderError
+        It is no finite number above 0.
+    """
+    if name not in stated:
+        return None
+    return scalars.number(f"{path / ATTRIBUTES}@{name}", number(path, stated, name), above=0.0)
+
+
 def needed(path: Path, stated: dict[str, Array | str], *names: str) -> float:
     """Return the first of some attributes, one of which must be there, as a number.
 

@@ -146,13 +146,13 @@ def _units(header: Path, stated: dict[str, Any]) -> tuple[float, float]:
 
 def unit_of_length(header: Path, stated: dict[str, Any]) -> float:
     """Return the unit of length that a header states, in Mpc/h, which it is by default."""
-    cm = bigfile.number(header, stated, "UnitLength_in_cm")
+    cm = bigfile.unit(header, stated, "UnitLength_in_cm")
     return 1.0 if cm is None else _snapped(cm / _UNIT_CM, (1.0, 1e-3))
 
 
 def unit_of_mass(header: Path, stated: dict[str, Any]) -> float:
     """Return the unit of mass that a header states, in Msun/h; by default 1e10 Msun/h."""
-    grams = bigfile.number(header, stated, "UnitMass_in_g")
+    grams = bigfile.unit(header, stated, "UnitMass_in_g")
     return MASS_UNIT if grams is None else _snapped(grams / _UNIT_G, (MASS_UNIT, 1.0))
 
 

@@ -335,8 +335,12 @@ def _pig_speed(header: Path, stated: dict[str, Any]) -> float:
         )
     if peculiar not in (0, 1):
         raise HeaderError(where, f"{peculiar:g}", "0 or 1", "correct the header")
-    unit = (bigfile.number(header, stated, "UnitVelocity_in_cm_per_s") or _KM_S) / _KM_S
-    return unit if peculiar else unit / bigfile.needed(header, stated, "Time")
+    unit = (bigfile.unit(header, stated, "UnitVelocity_in_cm_per_s") or _KM_S) / _KM_S
+    if peculiar:
+        return unit
+    scale = bigfile.needed(header, stated, "Time")
+    redshift_of(f"{header / bigfile.ATTRIBUTES}@Time", scale)  # raises for what is no scale factor
+    return unit / scale
 
 
 def _check_peculiar(header: Path, stated: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from mockgal.testing.matter import write_bigfile_block
 pytestmark = pytest.mark.filterwarnings("ignore:.*has no column of hosts")
 RUN = {"OmegaM": COSMOLOGY_GIVEN["omega_m"], "OmegaLambda": COSMOLOGY_GIVEN["omega_lambda"]}
 RUN |= {"HubbleParam": H, "BoxSize": BOX, "ScalingFactor": 0.5, "Time": 0.5}
+CGS = ("Length_in_cm", "Mass_in_g", "Velocity_in_cm_per_s")
 
 
 def hosts():
@@ -175,6 +176,21 @@ def test_an_older_mpgadget_states_its_units_in_the_snapshot(tmp_path):
     command = caught.value.fix.partition("for 0: ")[2]
     subprocess.run(command, shell=True, check=True)
     check_mpgadget(mockgal.read(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("Time", value) for value in (0.0, -1.0)),
+        *((f"Unit{name}", value) for name in CGS for value in (0.0, -1.0)),
+        ("UsePeculiarVelocity", np.int32(2)),
+    ],
+)
+def test_units_and_times_that_cannot_be(tmp_path, name, value):
+    path = mpgadget(tmp_path / "PIG_004", False, **{name: value})
+    with pytest.raises(HeaderError, match=name) as caught:
+        mockgal.read(path)
+    assert "found" in str(caught.value)
 
 
 def test_mpgadget_contract(tmp_path):
