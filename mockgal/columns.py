@@ -116,6 +116,7 @@ _NAME = re.compile("[a-z][a-z0-9_]{0,62}")
 _MOST_POWER, _LONGEST_MEANING = 9, 200
 
 COPY_OF_THE_BOX = 500_500_500  # in the column `copy`: the box itself
+NEXT_SNAPSHOT = 1_000_000_000  # in the column `copy`: from a snapshot to that of higher redshift
 
 _ROW: tuple[int, ...] = ()
 _GCR = "LSST DESC generic catalogue reader schema"
@@ -231,7 +232,8 @@ SURVEY_COLUMNS: dict[str, Column] = _table(
     _angle("dec", meaning="declination", reference=_GCR, bounds=DECLINATION),
     _integer(
         "copy",
-        meaning="copy of the box, x y z in groups of three digits plus 500: 500500500 is the box",
+        meaning="copy of the box, x y z in groups of three digits plus 500, after the number of "
+        "the snapshot by redshift: 500500500 is the box of the first",
         optional=True,
     ),
     _length("distance", meaning="comoving distance to the observer", optional=True),

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .columns import NEXT_SNAPSHOT
 from .errors import UsageError
 
 SCHEMA_VERSION = 1  # increase if keys or counters change meaning: this changes every mock
@@ -146,3 +147,18 @@ def _words(
         counter[:, 3] = further[start : start + _BLOCK]
         words = philox4x32(counter, key).astype(np.uint64)
         yield start, words[:, 0] << _32 | words[:, 1]
+
+
+def of_snapshot(stream: str, copy: int) -> tuple[str, int]:
+    """Return the stream of random numbers for a snapshot, and the copy of the box within it.
+
+    In further snapshots an id is that of another galaxy.
+
+    Parameters
+    ----------
+    stream : str
+    copy : int
+        As in the column ``copy``, which begins with the number of the snapshot.
+    """
+    snapshot, shift = divmod(copy, NEXT_SNAPSHOT)
+    return (f"{stream}, snapshot {snapshot}" if snapshot else stream), shift

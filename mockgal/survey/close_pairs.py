@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from ..types import GalaxyCatalog
 from .sky import directions
-from .steps import check_sky, chosen, uniform
+from .steps import check_sky, check_unweighted, chosen, uniform
 
 Array = NDArray[Any]
 
@@ -41,7 +41,7 @@ def without_close_pairs(galaxies: GalaxyCatalog, *, angle: float, seed: int) -> 
     Raises
     ------
     UsageError
-        The galaxies are in a box, or the angle is not between 0 and 1 deg.
+        The galaxies are in a box, or have weights; or the angle is not between 0 and 1 deg.
 
     Examples
     --------
@@ -54,6 +54,7 @@ def without_close_pairs(galaxies: GalaxyCatalog, *, angle: float, seed: int) -> 
     True
     """
     check_sky(galaxies, "close pairs")
+    check_unweighted(galaxies, "close pairs", "weight_close_pairs")
     if not 0.0 < angle <= 3600.0:
         raise UsageError("angle of close pairs", f"{angle} arcsec", "above 0, up to 3600 arcsec")
     place = directions(galaxies["ra"], galaxies["dec"])
@@ -64,13 +65,6 @@ def without_close_pairs(galaxies: GalaxyCatalog, *, angle: float, seed: int) -> 
     rank[order] = np.arange(len(order))
     kept = _first_come(pairs, rank)
     weight = _weights(place, pairs, kept, rank)
-    if "weight_close_pairs" in galaxies:
-        raise UsageError(
-            "close pairs",
-            "galaxies that have weights of close pairs",
-            "all targets",
-            "do this step once",
-        )
     facts = {
         "angle_arcsec": float(angle),
         "pairs_that_close": len(pairs),

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import COPY_OF_THE_BOX
+from ..columns import COPY_OF_THE_BOX, NEXT_SNAPSHOT
 from ..completeness import Completeness
 from ..errors import UsageError, warn
 from ..system.display import light_cone as light_cone_facts
@@ -35,13 +35,14 @@ _MASSIVE = 0.9  # quantile of stellar mass, for what is reported of borders
 class Shell(NamedTuple):
     """The comoving distances [Mpc/h], and their redshifts, that a snapshot serves.
 
-    From ``start``, up to ``stop``.
+    From ``start``, up to ``stop``. ``snapshot`` is its number among those that serve some.
     """
 
     galaxies: GalaxyCatalog
     start: float
     stop: float
     redshifts: tuple[float, float]
+    snapshot: int
 
 
 def light_cone(
@@ -56,7 +57,8 @@ def light_cone(
     The box is repeated about the observer. Each snapshot serves the distances that are nearer to
     its own than to its neighbours': a halo is taken, with all of its galaxies, from the snapshot in
     whose shell its central lies. Where the central is not in the catalogue, the galaxy of the
-    lowest id stands for it. So no halo is cut at the border of two shells, or of the box.
+    lowest id stands for it. So no halo is cut at the border of two shells, or of the box. What
+    moves over a border between two snapshots may be seen in both shells, or in neither.
 
     Parameters
     ----------
@@ -74,7 +76,8 @@ def light_cone(
     -------
     GalaxyCatalog
         In the frame ``"sky"``, with the columns of `mockgal.survey.sky.observe`, and ``copy``, the
-        number of the copy of the box. A galaxy is identified by its id and its copy.
+        number of the copy of the box, and of the snapshot where several serve. A galaxy is
+        identified by its id and its copy.
 
     Raises
     ------
@@ -119,7 +122,7 @@ def light_cone(
             (float(redshifts[0]), float(redshifts[1])),
         ),
     )
-    repeated = _repeated(columns["galaxy_id"])
+    repeated = _repeated(columns["galaxy_id"], columns["copy"])
     step = {
         "step": "light cone",
         "observer_mpc_h": place.tolist(),
@@ -216,12 +219,12 @@ def _shells(boxes: list[GalaxyCatalog], redshifts: tuple[float, float]) -> list[
     seen = distances(boxes[0].snapshot.cosmology, max(*times, redshifts[1]))
     own, ends = seen.distances(np.array(times)), seen.distances(np.array(redshifts))
     edges = [0.0, *((own[1:] + own[:-1]) / 2), math.inf]
-    shells = []
+    shells: list[Shell] = []
     for box, low, high in zip(boxes, edges[:-1], edges[1:], strict=True):
         start, stop = float(max(low, ends[0])), float(min(high, ends[1]))
         if start < stop:
             near, far = seen.redshifts(np.array([start, stop]))
-            shells.append(Shell(box, start, stop, (float(near), float(far))))
+            shells.append(Shell(box, start, stop, (float(near), float(far)), len(shells)))
     return shells
 
 
@@ -280,7 +283,7 @@ def _of_shell(
             here, place = here[seen], place[seen]
         rows.append(here)
         places.append(place)
-        numbers.append(np.full(len(here), _number(shift), dtype=np.int64))
+        numbers.append(np.full(len(here), _number(shift, shell.snapshot), dtype=np.int64))
     advance(done + len(copies), total, "light cone, copies of the box")
     row, place = np.concatenate(rows), np.concatenate(places)
     columns = {name: values[row] for name, values in galaxies.columns.items()}
@@ -357,19 +360,20 @@ def _copies(shell: Shell, observer: Array) -> Array:
     return np.stack([axes[k][rows[:, k]] for k in range(3)], axis=-1)
 
 
-def _number(shift: Array) -> int:
+def _number(shift: Array, snapshot: int) -> int:
     """Return the number of a copy, as in the column ``copy``."""
     x, y, z = (int(n) for n in shift)
-    return COPY_OF_THE_BOX + x * _STEP**2 + y * _STEP + z
+    return snapshot * NEXT_SNAPSHOT + COPY_OF_THE_BOX + x * _STEP**2 + y * _STEP + z
 
 
 def shift_of(copy: Array) -> Array:
     """Return the copies of the box by their numbers, as whole numbers of boxes, shape (n, 3)."""
-    digits = np.asarray(copy, dtype=np.int64)
+    digits = np.asarray(copy, dtype=np.int64) % NEXT_SNAPSHOT
     parts = [digits // _STEP**2, digits // _STEP % _STEP, digits % _STEP]
     return np.stack(parts, axis=-1) - COPY_OF_THE_BOX % _STEP
 
 
-def _repeated(galaxy_id: Array) -> int:
-    """Return how many rows are of galaxies that are there before."""
-    return len(galaxy_id) - len(np.unique(galaxy_id))
+def _repeated(galaxy_id: Array, copy: Array) -> int:
+    """Return how many rows are of galaxies of a snapshot that are there before."""
+    every = np.stack([galaxy_id, copy // NEXT_SNAPSHOT], axis=1)
+    return len(every) - len(np.unique(every, axis=0))

@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import UsageError
 from ..theory.distances import SPEED_OF_LIGHT
 from ..types import GalaxyCatalog
-from .steps import check_columns, check_sky, normal, recorded, uniform
+from .steps import check_columns, check_sky, check_unweighted, normal, recorded, uniform
 
 
 def measure_redshifts(
@@ -58,6 +58,7 @@ def measure_redshifts(
     """
     check_sky(galaxies, "redshift errors")
     check_columns(galaxies, "redshift errors", "redshift")
+    check_unweighted(galaxies, "redshift errors")
     for name, value, most in (
         ("sigma_v", sigma_v, SPEED_OF_LIGHT),
         ("sigma_z", sigma_z, 1.0),
@@ -120,6 +121,7 @@ def measure_stellar_masses(galaxies: GalaxyCatalog, *, seed: int, sigma: float) 
     """
     if not 0.0 <= sigma <= 2.0:
         raise UsageError("stellar-mass error", f"{sigma} dex", "from 0 to 2 dex")
+    check_columns(galaxies, "stellar-mass error", "stellar_mass")
     mass = galaxies["stellar_mass"].astype(np.float64)
     mass = mass * 10.0 ** (sigma * normal(galaxies, seed, "stellar-mass error"))
     return recorded(

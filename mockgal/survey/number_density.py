@@ -12,7 +12,15 @@ from ..cosmology import Cosmology
 from ..errors import BadValueError, UsageError
 from ..theory.distances import distances
 from ..types import GalaxyCatalog
-from .steps import check_sky, chosen, mass_column, redshift_column, uniform
+from .steps import (
+    check_columns,
+    check_sky,
+    check_unweighted,
+    chosen,
+    mass_column,
+    redshift_column,
+    uniform,
+)
 
 Array = NDArray[Any]
 
@@ -105,9 +113,14 @@ def _volumes(cosmology: Cosmology, edges: Array, area: float) -> Array:
 
 
 def measured(galaxies: GalaxyCatalog, edges: Array, area: float) -> NumberDensity:
-    """Return the number density of galaxies over an area [deg^2], by the redshift of the survey."""
+    """Return the number density of galaxies over an area [deg^2], by the redshift of the survey.
+
+    Galaxies count with the weights of those for which they stand, ``weight_close_pairs``.
+    """
     check_sky(galaxies, "n(z)")
-    number = np.bincount(_bins(galaxies, edges)[1], minlength=len(edges) - 1)
+    inside, bins = _bins(galaxies, edges)
+    weight = galaxies["weight_close_pairs"][inside] if "weight_close_pairs" in galaxies else None
+    number = np.bincount(bins, weight, minlength=len(edges) - 1)
     return NumberDensity(edges, number / volumes(galaxies, edges, area), "measured")
 
 
@@ -152,6 +165,7 @@ def in_bins(
     >>> n_of_z.origin, len(sample) < len(cone)
     ('measured', True)
     """
+    check_unweighted(galaxies, "n(z)")
     density = measured(galaxies, edges, area)
     check_reach(galaxies, density)
     inside, _ = _bins(galaxies, density.edges)
@@ -242,6 +256,9 @@ def to_number_density(
         raise UsageError("n(z) by", repr(by), "one of " + ", ".join(WAYS))
     if by == "random" and seed is None:
         raise UsageError("n(z) by random", "no seed", "a seed", "give one")
+    check_unweighted(galaxies, "n(z)")
+    if by == "threshold":
+        check_columns(galaxies, "n(z) by threshold", mass_column(galaxies))
     check_reach(galaxies, target)
     volume = volumes(galaxies, target.edges, area)
     wanted = target.density * volume

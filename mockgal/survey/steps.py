@@ -45,7 +45,8 @@ def uniform(galaxies: GalaxyCatalog, seed: int, purpose: str, *, draw: int = 0) 
     starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
     for copy, start, end in zip(copies, starts, ends, strict=True):
         rows = order[start:end]
-        result[rows] = random.uniform(seed, stream, ids[rows], draw=draw, sub_index=int(copy))
+        own, shift = random.of_snapshot(stream, int(copy))
+        result[rows] = random.uniform(seed, own, ids[rows], draw=draw, sub_index=shift)
     return result
 
 
@@ -107,6 +108,23 @@ def check_sky(galaxies: GalaxyCatalog, what: str) -> None:
             what, "galaxies in a periodic box", "galaxies on the sky", "make a light cone first"
         )
     check_columns(galaxies, what, "ra", "dec", redshift_column(galaxies))
+
+
+def check_unweighted(galaxies: GalaxyCatalog, what: str, *further: str) -> None:
+    """Raise if galaxies have weights or a number density that a step would make wrong.
+
+    Raises
+    ------
+    UsageError
+    """
+    found = [n for n in ("number_density", "weight", "weight_fkp", *further) if n in galaxies]
+    if found:
+        raise UsageError(
+            what,
+            f"galaxies that have {', '.join(found)} already",
+            "galaxies without weights, which this step would make wrong",
+            "take all steps in one recipe, from the mock in the box or its light cone",
+        )
 
 
 def check_columns(galaxies: GalaxyCatalog, what: str, *names: str) -> None:

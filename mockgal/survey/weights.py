@@ -31,7 +31,7 @@ def with_weights(galaxies: GalaxyCatalog, density: NumberDensity, *, power: floa
     GalaxyCatalog
         With ``number_density`` at the observed redshift, ``weight_fkp`` = 1 / (1 + number_density
         P0) (Feldman, Kaiser & Peacock 1994, arXiv:astro-ph/9304022), and ``weight``, which is
-        ``weight_close_pairs`` where fibres missed galaxies, else 1.
+        ``weight_close_pairs`` where fibres missed galaxies, else the weight that there was, else 1.
 
     Raises
     ------
@@ -54,11 +54,10 @@ def with_weights(galaxies: GalaxyCatalog, density: NumberDensity, *, power: floa
         raise UsageError("P0 of the FKP weights", f"{power}", "a power from 0 on [Mpc^3 h^-3]")
     name = redshift_column(galaxies)
     number = density.at(galaxies[name])
+    former = [name for name in ("weight_close_pairs", "weight") if name in galaxies]
     columns = {
         "number_density": number,
-        "weight": np.array(galaxies["weight_close_pairs"])
-        if "weight_close_pairs" in galaxies
-        else np.ones(len(galaxies)),
+        "weight": np.array(galaxies[former[0]]) if former else np.ones(len(galaxies)),
         "weight_fkp": 1.0 / (1.0 + number * power),
     }
     return recorded(

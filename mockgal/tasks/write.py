@@ -50,6 +50,11 @@ class FileWriter(NamedTuple):
         if hasattr(self.writer, "check_catalogue"):
             self.writer.check_catalogue(galaxies, where)
 
+    def check_randoms(self, where: object) -> None:
+        """Raise if the data model has no files of randoms."""
+        if hasattr(self.writer, "check_randoms"):
+            self.writer.check_randoms(where)
+
     def check_columns(self, names: Iterable[str], where: object) -> None:
         """Raise if the data model needs a column that is not among ``names``."""
         if hasattr(self.writer, "check_columns"):

@@ -9,10 +9,14 @@ from scipy.spatial import cKDTree
 
 from mockgal.errors import UsageError
 from mockgal.survey.close_pairs import without_close_pairs
+from mockgal.survey.footprint import WHOLE_SKY
 from mockgal.survey.light_cone import light_cone
+from mockgal.survey.measurement import measure_redshifts, measure_stellar_masses
+from mockgal.survey.number_density import NumberDensity, in_bins, to_number_density
 from mockgal.survey.sky import directions
 from mockgal.survey.steps import uniform
 from mockgal.survey.weights import with_weights
+from mockgal.types import GalaxyCatalog
 
 pytestmark = pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
 
@@ -77,8 +81,6 @@ def test_without_neighbours_nothing_changes(cone):
 
 
 def test_they_are_the_weights(cone):
-    from mockgal.survey.number_density import NumberDensity
-
     found = without_close_pairs(cone, angle=1000.0, seed=1)
     density = NumberDensity(np.array([0.0, 0.2]), np.array([1e-3]))
     weighted = with_weights(found, density, power=1e4)
@@ -92,5 +94,47 @@ def test_angles_that_are_none(cone, angle):
 
 
 def test_twice_is_refused(cone):
-    with pytest.raises(UsageError, match="weights of close pairs"):
+    with pytest.raises(UsageError, match="weight_close_pairs already"):
         without_close_pairs(without_close_pairs(cone, angle=62.0, seed=1), angle=62.0, seed=1)
+
+
+def test_steps_that_would_make_weights_wrong_are_refused(cone):
+    density = NumberDensity(np.array([0.02, 0.1]), np.array([1e-4]))
+    weighted = with_weights(cone, density, power=1e4)
+    for step in (
+        lambda: without_close_pairs(weighted, angle=62.0, seed=1),
+        lambda: to_number_density(weighted, density, area=WHOLE_SKY, by="threshold"),
+        lambda: in_bins(weighted, density.edges, area=WHOLE_SKY),
+        lambda: measure_redshifts(weighted, seed=1, sigma_v=30.0),
+    ):
+        with pytest.raises(UsageError, match="weight_fkp already"):
+            step()
+
+
+def test_the_measured_density_counts_whom_galaxies_stand_for(cone):
+    edges = np.array([0.02, 0.1])
+    before = in_bins(cone, edges, area=WHOLE_SKY)[1].density
+    found = without_close_pairs(cone, angle=1000.0, seed=1)
+    after = in_bins(found, edges, area=WHOLE_SKY)[1].density
+    np.testing.assert_allclose(after, before, rtol=0.01)
+    assert len(found) < 0.95 * len(cone)
+
+
+def test_weights_of_a_file_that_has_only_their_product_go_on(cone):
+    density = NumberDensity(np.array([0.0, 0.2]), np.array([1e-3]))
+    kept = cone.with_columns(weight=np.full(len(cone), 1.5))
+    assert (with_weights(kept, density, power=1e4)["weight"] == 1.5).all()
+
+
+def test_steps_by_mass_of_galaxies_without_one(cone):
+    bare = GalaxyCatalog(
+        {name: values for name, values in cone.columns.items() if name != "stellar_mass"},
+        cone.snapshot,
+        "sky",
+        cone.provenance,
+    )
+    density = NumberDensity(np.array([0.02, 0.1]), np.array([1e-4]))
+    with pytest.raises(UsageError, match="without stellar_mass"):
+        to_number_density(bare, density, area=WHOLE_SKY, by="threshold")
+    with pytest.raises(UsageError, match="without stellar_mass"):
+        measure_stellar_masses(bare, seed=1, sigma=0.1)

@@ -6,12 +6,16 @@ from boxes import COSMOLOGY, SIZE, poisson
 from hypothesis import given
 from hypothesis import strategies as st
 
+import mockgal
+from mockgal.columns import NEXT_SNAPSHOT
 from mockgal.completeness import Completeness
 from mockgal.errors import MockgalWarning, UsageError
 from mockgal.survey.light_cone import light_cone, shift_of
 from mockgal.survey.redshift_space import redshift_space
+from mockgal.survey.steps import uniform
 from mockgal.theory.distances import distances
 from mockgal.types import GalaxyCatalog
+from mockgal.writers.models.ids import keyed_ids
 
 pytestmark = pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
 Z = (0.02, 0.1)
@@ -153,3 +157,21 @@ def test_redshift_space(axis):
     assert box[f"position_{axis}_rsd"].min() >= 0
     assert box[f"position_{axis}_rsd"].max() < SIZE
     assert box.provenance["survey"] == [{"step": "redshift space", "line_of_sight": axis}]
+
+
+def test_ids_that_come_again_in_another_snapshot_are_of_other_galaxies(tmp_path):
+    """Both shells are reached by the same copies, and both boxes have the same ids."""
+    boxes = [poisson(3000, redshift=z, seed=k) for k, z in enumerate((0.0, 0.05))]
+    cone = light_cone(boxes, redshifts=(0.01, 0.06))
+    rows = np.stack([cone["galaxy_id"], cone["copy"]], axis=1)
+    assert len(np.unique(rows, axis=0)) == len(cone)
+    shifts = cone["copy"] % NEXT_SNAPSHOT
+    twice = len(cone) - len(np.unique(np.stack([cone["galaxy_id"], shifts], axis=1), axis=0))
+    assert twice > 0, "no id is in one copy of both snapshots: no test"
+    assert len(np.unique(uniform(cone, 1, "a test"))) == len(cone)
+    assert len(np.unique(keyed_ids(cone, "galaxies")[0])) == len(cone)
+    per_snapshot = np.stack([cone["galaxy_id"], cone["copy"] // NEXT_SNAPSHOT], axis=1)
+    repeated = len(cone) - len(np.unique(per_snapshot, axis=0))
+    assert cone.provenance["survey"][0]["seen_more_than_once"] == repeated
+    mockgal.write(cone, tmp_path / "cone.fits", units="h")
+    assert mockgal.read_galaxies(tmp_path / "cone.fits").digest() == cone.digest()

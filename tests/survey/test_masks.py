@@ -164,3 +164,10 @@ def test_directions_are_those_of_angles():
     ra, dec = sky(100)
     found = angles(directions(ra, dec))
     np.testing.assert_allclose(found[:2], (ra, dec))
+
+
+def test_polygons_that_overlap_are_refused(tmp_path):
+    north = [f"polygon 1 ( 1 caps, 1 weight, 0 pixel, {2 * np.pi:.16g} str):", " 0 0 1 1"]
+    mask = SkyPolygons(written(tmp_path / "a.ply", octant(), north))
+    with pytest.raises(InputError, match="overlap"):
+        mask.completeness(*sky(1000))

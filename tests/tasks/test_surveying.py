@@ -333,3 +333,33 @@ def test_randoms_without_places(tmp_path):
     plan = {"footprint": {"randoms": str(path), "nside": 4}}
     with pytest.raises(MissingDatasetError, match="no RA and DEC"):
         Survey.of(SurveyPlan.model_validate(plan))
+
+
+def test_two_names_of_one_output_are_refused(boxes, tmp_path):
+    (tmp_path / "sub").mkdir()
+    recipe = check_survey(
+        {"survey": WHOLE, "out": tmp_path / "a.fits"}
+        | {
+            "survey": {
+                **WHOLE,
+                "randoms": {"times": 1, "out": str(tmp_path / "sub" / ".." / "a.fits")},
+            }
+        },
+        "r.yaml",
+    )
+    with pytest.raises(UsageError, match="one file for galaxies and randoms"):
+        survey_files([tmp_path / "mock.fits"], recipe)
+
+
+def test_randoms_of_a_model_without_them_are_refused_before_any_work(tmp_path):
+    recipe = check_survey({"survey": WHOLE, "out": tmp_path / "a.hdf5", "model_out": "gcr"}, "r")
+    with pytest.raises(UsageError, match="randoms in the data model gcr"):
+        survey_files([tmp_path / "there is no mock.fits"], recipe)
+
+
+def test_a_column_that_the_model_needs_is_missed_before_the_survey(boxes, tmp_path):
+    mockgal.write(boxes[0], tmp_path / "mock.fits")
+    plan = {key: value for key, value in WHOLE.items() if key not in ("weights", "regions")}
+    recipe = check_survey({"survey": plan, "out": tmp_path / "a.fits", "model_out": "desi"}, "r")
+    with pytest.raises(UsageError, match="weights"):
+        survey_files([tmp_path / "mock.fits"], recipe)

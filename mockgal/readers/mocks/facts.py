@@ -116,9 +116,10 @@ class Facts(NamedTuple):
         UsageError
         """
         if self.held is not None:
+            name = self.file[MODEL].get("name")
             raise UsageError(
                 path,
-                f"a file of the data model {shown(self.file[MODEL])}, changed by hand",
+                f"a file of the data model {shown(name)}, changed by hand",
                 "a catalogue with mockgal's own columns, which is read after changes",
                 "change that catalogue, and write the data model of it",
             )

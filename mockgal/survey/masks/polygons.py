@@ -57,8 +57,8 @@ class Polygon:
 class SkyPolygons:
     r"""A completeness in each polygon of a mangle mask.
 
-    A place in several polygons has the completeness of the first; `mangle` calls a mask without
-    such places balkanized.
+    No place may be in several polygons, which `mangle` calls a balkanized mask: areas that the file
+    states would count it twice.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ class SkyPolygons:
 
     def __init__(self, path: Path) -> None:
         text, self._digest = _text(path)
-        self._name = path.name
+        self._path = path
         self._polygons = _polygons(path, text)
 
     @property
@@ -94,7 +94,13 @@ class SkyPolygons:
         return float(total / (4 * np.pi) * WHOLE_SKY)
 
     def completeness(self, ra: Array, dec: Array) -> Array:
-        """Return the weight of the polygon at each place [deg]; 0 outside all."""
+        """Return the weight of the polygon at each place [deg]; 0 outside all.
+
+        Raises
+        ------
+        InputError
+            A place is in two polygons.
+        """
         from scipy.spatial import cKDTree
 
         place = directions(np.ravel(ra), np.ravel(dec))
@@ -103,8 +109,14 @@ class SkyPolygons:
         tree = cKDTree(place) if len(place) else None
         for polygon in self._polygons if tree is not None else ():
             rows = _near(tree, polygon, len(place))
-            rows = rows[~taken[rows]]
             rows = rows[polygon.holds(place[rows])]
+            if taken[rows].any():
+                raise InputError(
+                    self._path,
+                    "polygons that overlap, whose area would count twice",
+                    "polygons of which no two have a place in common",
+                    "run mangle's snap and balkanize on the mask",
+                )
             result[rows], taken[rows] = polygon.weight, True
         return result.reshape(np.shape(ra))
 
@@ -112,7 +124,7 @@ class SkyPolygons:
         """Return the name of the file, the number of polygons, and a digest of its bytes."""
         return {
             "kind": "mangle polygons",
-            "map": self._name,
+            "map": self._path.name,
             "polygons": len(self._polygons),
             "digest": self._digest,
         }
@@ -174,9 +186,8 @@ def _polygons(path: Path, text: str) -> list[Polygon]:
             raise InputError(
                 where, f"caps that cannot be read ({error})", _EXPECTED, _FIX
             ) from None
-        if weight > 0:
-            found.append(Polygon(values, weight, area))
-    if not found:
+        found.append(Polygon(values, weight, area))
+    if not any(polygon.weight > 0 for polygon in found):
         raise InputError(path, "no polygon of a weight above 0", _EXPECTED, _FIX)
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 import time
@@ -63,24 +64,23 @@ class Outputs:
         """
         plan = None if recipe.survey is None else recipe.survey.randoms
         randoms = None if plan is None else plan.out or randoms_path(out, recipe.model_out)
-        if randoms is not None and randoms.absolute() in (
-            out.absolute(),
-            sidecar_path(out).absolute(),
-        ):
-            raise UsageError(randoms, "one file for galaxies and randoms", "two", "name another")
         how: dict[str, Any] = {
             "compress": recipe.compress,
             "model": recipe.model_out,
             "desi_release": recipe.desi_release,
         }
         density = density_path(out, recipe.model_out) if has_density(recipe.model_out) else None
+        _check_apart(out, randoms, density)
+        writer_of_randoms = writer_for(randoms or out, **how)
+        if randoms is not None:
+            writer_of_randoms.check_randoms(randoms)
         return cls(
             out,
             randoms,
             density,
             {**how, "units": recipe.units, "overwrite": recipe.overwrite},
             writer_for(out, **how),
-            writer_for(randoms or out, **how),
+            writer_of_randoms,
             (time.time(), time.process_time()),
         )
 
@@ -166,3 +166,14 @@ class Outputs:
         except OutputError as error:  # the catalogues are written and complete
             warn(f"the record of the run was not written: {error}", stacklevel=2)
         return digests
+
+
+def _check_apart(out: Path, randoms: Path | None, density: Path | None) -> None:
+    """Raise if two outputs are one file, by whatever names."""
+    paths = [path for path in (out, sidecar_path(out), density, randoms) if path is not None]
+    real = [os.path.realpath(path) for path in paths]
+    if len(set(real)) < len(real):
+        raise UsageError(
+            *(randoms or out, "one file for galaxies and randoms, or what is written beside them"),
+            *("a file for each", "name another"),
+        )

@@ -88,6 +88,9 @@ def survey_files(
             select(read_galaxies(path, changed_by_hand=changed_by_hand), *recipe.cut)
             for path in mocks
         ]
+        for galaxies in boxes:
+            survey.check_frame(galaxies.frame == "sky")
+        outputs.writer.check_columns([*boxes[0].columns, *survey.columns], outputs.galaxies)
         seed = recipe.seed if recipe.seed is not None else _seed(boxes, mocks)
         galaxies, randoms = survey.carry_out(boxes, seed)
         if recipe.require_nonempty and not len(galaxies):

@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from ...errors import warn
 from ...system.files.atomic import atomic_output
 from ...theory.distances import distances
 from ...types import Array, GalaxyCatalog
 
 _DESI, _BOSS = "_clustering.dat", "galaxy_"
 _SKY = 360.0**2 / np.pi  # deg^2
+_KEEP = {"close pairs", "weights", "regions"}  # steps that keep the weighted density
 
 
 def _stem(path: Path) -> tuple[str, str]:
@@ -68,12 +70,23 @@ def density_text(galaxies: GalaxyCatalog, model: str) -> str:
     -------
     str
         Empty if the model has no such file, or the catalogue does not record the step n(z) (for
-        BOSS: and weights).
+        BOSS: and weights); or if its area and bins are no longer those of the galaxies, because a
+        step or a cut came after it.
     """
-    steps = {step.get("step"): step for step in galaxies.provenance.get("survey", ())}
+    done = list(galaxies.provenance.get("survey", ()))
+    steps = {step.get("step"): step for step in done}
     if "n(z)" not in steps or not has_density(model):
         return ""
     step = steps["n(z)"]
+    since = done[done.index(step) + 1 :]
+    left = [one["after"] for one in (step, *since) if "after" in one][-1]
+    if {one.get("step") for one in since} - _KEEP or left != len(galaxies):
+        warn(
+            "no file of n(z) is written: galaxies were left out, or redshifts changed, after the "
+            "step n(z)",
+            stacklevel=3,
+        )
+        return ""
     edges, area = np.array(step["edges"], dtype=np.float64), float(step["area_deg2"])
     far = distances(galaxies.snapshot.cosmology, float(edges[-1])).distances(edges)
     volume = area / _SKY * 4.0 / 3.0 * np.pi * np.diff(far**3)

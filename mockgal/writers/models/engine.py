@@ -95,14 +95,25 @@ def check(galaxies: GalaxyCatalog, model: Model, where: object) -> None:
     UsageError
         It lacks a column, or is of randoms for which the model has no files.
     """
-    if Derived(galaxies).are_randoms and not model.randoms:
+    if Derived(galaxies).are_randoms:
+        check_randoms(model, where)
+    model.check_columns(galaxies.columns, where)
+
+
+def check_randoms(model: Model, where: object) -> None:
+    """Raise if a data model has no files of randoms.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not model.randoms:
         raise UsageError(
             where,
             f"randoms in the data model {model.name}, which has none",
             "galaxies",
             "write them as they are, without a data model",
         )
-    model.check_columns(galaxies.columns, where)
 
 
 def _made(make: Any, derived: Derived) -> Any:
@@ -126,6 +137,10 @@ class ModelWriter:
     def check_catalogue(self, galaxies: GalaxyCatalog, where: object) -> None:
         """Raise if a catalogue cannot be written: see `check`."""
         check(galaxies, self.model, where)
+
+    def check_randoms(self, where: object) -> None:
+        """Raise if the model has no files of randoms."""
+        check_randoms(self.model, where)
 
     def check_columns(self, names: Iterable[str], where: object) -> None:
         """Raise if catalogues of these columns cannot be written: see `Model.chosen`."""

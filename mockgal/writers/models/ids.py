@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ... import random
-from ...columns import COPY_OF_THE_BOX
+from ...columns import COPY_OF_THE_BOX, NEXT_SNAPSHOT
 from ...errors import ResourceError
 from ...types import Array, GalaxyCatalog
 
@@ -50,10 +50,18 @@ def keyed_ids(
     ids = np.concatenate([galaxies[name] for name in columns])
     copy = np.full(rows, COPY_OF_THE_BOX) if "copy" not in galaxies else galaxies["copy"]
     copy = np.tile(copy, len(columns))
+    snapshots, which = np.unique(copy // NEXT_SNAPSHOT, return_inverse=True)
+    parts = [np.flatnonzero(which == k) for k in range(len(snapshots))]
+    keyed = np.zeros(len(ids), dtype=np.int64)
     for attempt in range(_ATTEMPTS):
-        keyed = random.integers(
-            _SEED, f"survey ids of {what}", ids, bits=BITS, draw=attempt, sub_index=copy
-        )
+        for part in parts:
+            stream, _ = random.of_snapshot(f"survey ids of {what}", int(copy[part[0]]))
+            keyed[part] = random.integers(
+                *(_SEED, stream, ids[part]),
+                bits=BITS,
+                draw=attempt,
+                sub_index=copy[part] % NEXT_SNAPSHOT,
+            )
         if not _shared(keyed, ids, copy):
             keyed |= MOCK
             return np.split(keyed, len(columns))
