@@ -116,7 +116,7 @@ def measure(
         On the sky: bins equal in the logarithm, ``"log"``, or ``"linear"``.
     weigh_by : str, optional
         On the sky: columns whose product weighs galaxies and randoms, such as
-        ``"weight,weight_fkp"``, which is the default where both have them; or ``"none"``.
+        ``"weight,weight_fkp"``, which is the default, of those that there are; or ``"none"``.
     redshifts : str, optional
         On the sky: column of the redshifts that become distances.
     fiducial_cosmology : Cosmology or str, optional

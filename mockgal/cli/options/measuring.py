@@ -107,7 +107,7 @@ of_statistics = options(
             "--weigh-by",
             metavar="COLUMNS",
             help="Columns whose product weighs galaxies and randoms, joined by commas, or none "
-            "(default: weight,weight_fkp where both have them).",
+            "(default: weight,weight_fkp, of those that there are).",
         ),
         option(
             "--redshifts",

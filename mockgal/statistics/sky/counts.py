@@ -148,12 +148,17 @@ def count(
         The memory is too small for so many points.
     """
     points = sum(len(one) for pair in samples for one in pair if one is not None)
-    check_memory(label, _BYTES * points, "count fewer points: fewer randoms, or a cut")
+    regions = max(max(one.regions for pair in samples for one in pair if one is not None), 1)
+    held = 16 * regions * (len(bins.edges) - 1) * bins.parts * (threads() + 2 * len(samples))
+    check_memory(
+        label,
+        _BYTES * points + held,
+        "count fewer points (fewer randoms, or a cut), or in fewer bins or regions",
+    )
     done, total = 0, sum(len(first) for first, _ in samples)
     advance(0, total, label)
     results = []
     for first, second in samples:
-        regions = max(first.regions, 1)
         size = (len(bins.edges) - 1) * bins.parts
         sums = _Sums.of(regions, size)
         if len(first) and (second is None or len(second)):

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import UsageError
 from .. import jackknife as jackknives
 from ..galaxies.bins import reliable_left_out, safe_jackknife
 from ..pairs.correlation import Found, pairs_result
@@ -26,10 +27,11 @@ from .surveys import Survey
 Array = NDArray[Any]
 
 ESTIMATOR = "(DD - 2 DR + RR) / RR (Landy & Szalay 1993)"
-POISSON = "Poisson, sqrt(pairs of galaxies); too small for clustered galaxies"
+POISSON = "Poisson, of weighted pairs of galaxies; too small for clustered galaxies"
 LINES_OF_SIGHT = "to the midpoint of each pair"
 # Least randoms in a part: over galaxies, so that RR costs as much as DR; and at all.
 _RANDOMS_EACH, _LEAST_EACH = 2, 250_000
+_LEAST_IN_A_PART = 100  # of parts that the user wants
 
 
 class Pairs(NamedTuple):
@@ -39,6 +41,7 @@ class Pairs(NamedTuple):
     dr: Counts
     rr: Counts
     parts: int
+    spread: float = 1.0  # mean square of the weights of pairs over the square of their mean
 
     def correlation(self) -> Array:
         """Return xi in each bin, shape (n, m); NaN without pairs of randoms."""
@@ -59,7 +62,7 @@ class Pairs(NamedTuple):
             each = np.nansum(dd) / number.sum() if number.sum() else 1.0 / self._all()
             none = number.sum(axis=1, keepdims=True) == 0
             spread = each**2 / number.shape[1]
-            squares = np.where(none, spread, dd**2 / np.maximum(number, 1))
+            squares = np.where(none, spread, self.spread * dd**2 / np.maximum(number, 1))
             return np.asarray(squares / self.rr.normalised() ** 2)
 
     def _all(self) -> float:
@@ -93,12 +96,21 @@ def count_survey(survey: Survey, bins: Bins, label: str, parts: int | None = Non
     data, randoms = survey.data, survey.randoms
     least = max(_RANDOMS_EACH * len(data), _LEAST_EACH)
     number = max(1, len(randoms) // least) if parts is None else parts
+    if number > 1 and len(randoms) < _LEAST_IN_A_PART * number:
+        raise UsageError(
+            "random_parts",
+            f"{number} of {len(randoms)} randoms",
+            f"parts of at least {_LEAST_IN_A_PART}",
+            "leave it out, or give fewer parts",
+        )
     pieces = [randoms.take(slice(k, None, number)) for k in range(number)] if number > 1 else []
     samples = [(data, None), (data, randoms), *((piece, None) for piece in pieces or [randoms])]
     dd, dr, rr, *others = count(samples, bins, label)
     for other in others:
         rr = rr.add(other)
-    return Pairs(dd, dr, rr, number)
+    weight = data.weight
+    each = len(data) * float((weight**2).sum()) / float(weight.sum()) ** 2 if len(data) else 1.0
+    return Pairs(dd, dr, rr, number, each**2)
 
 
 def result(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ EFFECTIVE_REDSHIFT = (
 )
 EFFECTIVE_VOLUME = "integral of (n P / (1 + n P))^2 dV (Tegmark 1997, arXiv:astro-ph/9706198)"
 
+_ON_THE_SKY = re.compile(r"\b(ra|dec|region|completeness)\b")  # in a cut
+SIGNIFICANT = 3.0  # of the distance of redshifts, times the root of the number of galaxies
 _IN_A_CELL = 30  # points of the smaller sample that are expected in a cell
 _MOST_CELLS = 12 << 26
 _FOR_MOMENTS = 50_000
@@ -146,7 +149,7 @@ def area_of(
     cuts = [
         cut.get("cut", "") for one in (galaxies, randoms) for cut in one.provenance.get("cuts", [])
     ]
-    if not any(name in cut for cut in cuts for name in ("ra ", "dec ", "region", "completeness")):
+    if not any(_ON_THE_SKY.search(cut) for cut in cuts):
         for one, name in ((galaxies, "galaxies"), (randoms, "randoms")):
             for step in reversed(one.provenance.get(STEPS, [])):
                 if "area_deg2" in step:
@@ -173,6 +176,18 @@ def share_outside(one: SkySample, other: SkySample) -> float:
     margin = (high - low) * min(1.0, _IN_A_CELL / len(other))
     away = (one.redshift < low - margin) | (one.redshift > high + margin)
     return float(max(on_the_sky, np.mean(away)))
+
+
+def redshift_distance(data: SkySample, randoms: SkySample) -> float:
+    """Return the largest distance of the cumulative weights by redshift of two samples."""
+    edges = np.unique(np.concatenate([data.redshift, randoms.redshift]))
+    shares = []
+    for one in (data, randoms):
+        order = np.argsort(one.redshift, kind="stable")
+        total = np.concatenate([[0.0], np.cumsum(one.weight[order])])
+        place = np.searchsorted(one.redshift[order], edges, side="right")
+        shares.append(total[place] / total[-1])
+    return float(np.abs(shares[0] - shares[1]).max())
 
 
 def _cells_held(sample: SkySample, number: int) -> int:

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cosmology import Cosmology
-from ...errors import UsageError
+from ...errors import BadValueError, UsageError
 from ...fields.assign import deposit
 from ...fields.waves.interlaced import interlaced_deposit, shot_noise_gains
 from ...system.memory import check_memory
@@ -35,17 +35,19 @@ from ..power.result import ESTIMATES, ShellSums, ShotNoise, Waves, power_result
 from ..power.shells import white_mean
 from ..power.wave_bins import wave_bins
 from ..result import ERROR, Measurement
-from .geometry import Radial, alike, area_of_points
+from .geometry import Radial, alike
 from .surveys import Survey, survey_of
 from .window import normalisation
 
 Array = NDArray[Any]
 
 GRID_SIZE, PADDING = 256, 2.0
+_WIDTH = 3.0  # of bins, in fundamentals of the survey's extent: narrower ones are correlated
 _BYTES = 48  # per voxel, at the peak
 ERRORS = (
     "of a Gaussian field with the measured spectrum in the effective number of waves; without the "
-    "correlations of bins that the window makes"
+    "correlations of bins that the window makes: too large in bins narrower than it, and where "
+    "shot noise is a share of the power that varies over the survey"
 )
 WINDOW = "not deconvolved: the spectrum is convolved with the survey (statistic sky_window)"
 
@@ -115,8 +117,8 @@ def power_on_the_sky(
     interlacing : bool
         See `mockgal.statistics.power.spectrum.power_spectrum`.
     k_min, k_max, k_width, log_k_width : float, optional
-        See `mockgal.statistics.power.spectrum.power_of_field`. By default bins are as wide as the
-        fundamental wavenumber of the survey's extent.
+        See `mockgal.statistics.power.spectrum.power_of_field`. By default bins are three times as
+        wide as the fundamental wavenumber of the survey's extent.
     weigh_by, redshifts, fiducial_cosmology
         See `mockgal.statistics.sky.surveys.survey_of`.
     subtract_shot_noise : bool
@@ -154,23 +156,30 @@ def grid_around(
     assignment: str = "PCS",
     interlacing: bool = True,
 ) -> Grid:
-    """Return a cube around a survey, larger than its largest extent by the factor ``padding``.
+    """Return a cube around the randoms, larger than their largest extent by the factor ``padding``.
 
     Raises
     ------
     UsageError
         The factor is below 1, or not finite.
+    BadValueError
+        Galaxies lie outside of it.
     """
     if not 1.0 <= padding < math.inf:
         raise UsageError("padding", f"{padding}", "a factor from 1 on")
-    ends = [np.stack([p.min(axis=0), p.max(axis=0)]) for p in _positions(survey)]
-    low, high = np.min(ends, axis=(0, 1)), np.max(ends, axis=(0, 1))
+    place = survey.randoms.position
+    low, high = place.min(axis=0), place.max(axis=0)
     length = float(np.max(high - low)) * padding * (1.0 + 1e-6)
-    return Grid((low + high) / 2.0 - length / 2.0, length, size, assignment, interlacing)
-
-
-def _positions(survey: Survey) -> tuple[Array, Array]:
-    return survey.data.position, survey.randoms.position
+    corner = (low + high) / 2.0 - length / 2.0
+    inside = ((survey.data.position >= corner) & (survey.data.position < corner + length)).all(1)
+    if not inside.all():
+        raise BadValueError(
+            "galaxies",
+            f"{np.count_nonzero(~inside)} outside of the grid, which is around the randoms",
+            "galaxies where there are randoms",
+            "cut these galaxies, or give a larger --padding",
+        )
+    return Grid(corner, length, size, assignment, interlacing)
 
 
 def power_of(
@@ -183,8 +192,8 @@ def power_of(
     """Measure the power of a survey made of arrays (`Survey`, `SkySample.of`) on a grid."""
     data, randoms, alpha = survey.data, survey.randoms, survey.alpha
     if all(value is None for value in bins.values()):
-        extent = max(float(np.ptp(p, axis=0).max()) for p in _positions(survey))
-        bins = {**bins, "k_width": 2.0 * math.pi / extent}
+        extent = float(np.ptp(survey.randoms.position, axis=0).max())
+        bins = {**bins, "k_width": _WIDTH * 2.0 * math.pi / extent}
     shells, described = wave_bins(grid.size, grid.length, **bins)
     needed = _BYTES * grid.size**3 + 64 * (len(data) + len(randoms))
     check_memory(f"power of {grid.size}^3 voxels", needed, "choose a smaller --grid")
@@ -250,5 +259,5 @@ def _shot_noise(level: float, waves: Waves, grid: Grid) -> ShotNoise:
 
 def _independent_volume(survey: Survey, norm: float) -> float:
     """Return the volume whose waves are as many as are independent in the survey [(Mpc/h)^3]."""
-    area = survey.settings.get("area_deg2", area_of_points(survey.randoms))
-    return Radial.of(survey.data, survey.randoms, float(area)).independent_volume(norm)
+    shells = Radial.of(survey.data, survey.randoms, 1.0)  # the area is in the norm alone
+    return shells.independent_volume(norm)

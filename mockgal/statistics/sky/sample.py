@@ -97,6 +97,10 @@ class SkySample:
         _check(what, "weight", w, (w >= 0.0) & (w < np.inf), "finite numbers from 0 on")
         far = distances(cosmology, float(z.max(initial=0.0))).distances(z)
         where = np.zeros(len(z), dtype=np.int64) if region is None else np.asarray(region)
+        if where.shape != z.shape or where.dtype.kind not in "iu":
+            found = f"shape {where.shape} and type {where.dtype}"
+            raise BadValueError(what, f"regions of {found}", f"{len(z)} integers")
+        _check(what, "region", where, where >= 0, "regions from 0 on")
         number = 0 if region is None else int(where.max(initial=0)) + 1
         unit = directions(columns["ra"], columns["dec"])
         return cls(unit, z, far, w, where.astype(np.int64), number)

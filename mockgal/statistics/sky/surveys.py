@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...cosmology import Cosmology
-from ...errors import BadValueError, UsageError
+from ...errors import BadValueError, UsageError, warn
 from ...survey.regions import Regions
 from ...survey.steps import STEPS, check_sky, redshift_column
 from ...types import GalaxyCatalog
@@ -24,6 +24,7 @@ REGIONS = 32  # made where the catalogues have none
 MOST_REGIONS = 2000
 NO_WEIGHTS = "none"
 _COSMOLOGICAL = "redshift_cosmological"
+FAR_APART = 0.1  # of cumulative shares by redshift, from which on it is said
 _PARAMETERS = ("omega_m", "omega_lambda", "w0", "wa")
 
 
@@ -37,11 +38,31 @@ class Survey:
         With the same regions.
     settings : mapping
         What is known of the survey, for `Measurement.settings`.
+
+    Raises
+    ------
+    BadValueError
+        One of the two has regions and the other has not, or galaxies are in regions without
+        randoms.
     """
 
     data: SkySample
     randoms: SkySample
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        one, other = self.data.regions, self.randoms.regions
+        alone = np.setdiff1d(self.data.region, self.randoms.region)
+        if bool(one) != bool(other) or (one and len(self.randoms) and alone.size):
+            raise BadValueError(
+                "regions",
+                f"{one} of the galaxies and {other} of the randoms"
+                + f", {alone.size} of them without randoms" * bool(alone.size),
+                "the same regions for both",
+                "number both by the same regions",
+            )
+        for name, sample in (("data", self.data), ("randoms", self.randoms)):
+            object.__setattr__(self, name, replace(sample, regions=max(one, other)))
 
     @property
     def alpha(self) -> float:
@@ -66,13 +87,13 @@ def survey_of(
     galaxies, randoms : GalaxyCatalog
     weigh_by : str, optional
         Columns whose product is the weight of a point, separated by commas, or ``"none"``; by
-        default those of `WEIGHTS` that both catalogues have.
+        default those of `WEIGHTS` that there are; both catalogues must have them.
     redshifts : str, optional
         Column of the redshifts that become distances; by default ``redshift_measured`` of the
         galaxies if they have it, else ``redshift``. Randoms without it are taken at ``redshift``.
     fiducial_cosmology : Cosmology or str, optional
         Of the distances, such as ``"omega_m=0.31"`` (flat unless omega_lambda is there; also w0,
-        wa); by default that of the galaxies.
+        wa; what is not stated is as in that of the galaxies); by default that of the galaxies.
     jackknife : int, optional
         Number of regions: those of the columns ``region`` if there are so many, else made from the
         randoms. By default those of the columns, or `REGIONS`. 0 for none.
@@ -93,17 +114,15 @@ def survey_of(
     cosmology = fiducial(galaxies.snapshot.cosmology, fiducial_cosmology)
     names = _weights(galaxies, randoms, weigh_by)
     column = redshifts or redshift_column(galaxies)
+    (galaxies, randoms), without = _weighted(galaxies, randoms, names)
     samples = [
         _sample(one, what, names, column, cosmology)
         for one, what in ((galaxies, "galaxies"), (randoms, "randoms"))
     ]
-    for sample, what in zip(samples, ("galaxies", "randoms"), strict=True):
-        if not sample.weight.sum() > 0:
-            raise BadValueError(what, "weights of 0 alone", "weights above 0", "--weigh-by none")
-    _check_coverage(*samples)
+    shares = _check_coverage(*samples)
     (data, points), regions = _with_regions(galaxies, randoms, samples, jackknife)
     survey = Survey(data, points)
-    own = cosmology == galaxies.snapshot.cosmology
+    own = _expansion(cosmology) == _expansion(galaxies.snapshot.cosmology)
     settings = {
         "galaxies": len(data),
         "random_points": len(points),
@@ -116,6 +135,8 @@ def survey_of(
         if own
         else "another than that of the simulation: separations are distorted as Alcock & Paczynski "
         "1979 describe",
+        **without,
+        **shares,
         **geometry.describe(galaxies, randoms, data, points),
         **regions,
     }
@@ -145,8 +166,44 @@ def fiducial(own: Cosmology, stated: Cosmology | str | None) -> Cosmology:
         values[name] = value
     if "omega_m" not in values:
         raise UsageError("fiducial cosmology", repr(stated), f"omega_m, and {expected}")
-    values.setdefault("omega_lambda", 1.0 - values["omega_m"])
-    return Cosmology(h=own.h, **values)
+    further = sum(x for x in (own.omega_r, own.omega_nu) if x is not None)
+    values.setdefault("omega_lambda", 1.0 - values["omega_m"] - further)
+    return replace(own, **values)
+
+
+def _expansion(cosmology: Cosmology) -> tuple[float, ...]:
+    """Return what distances in Mpc/h depend on."""
+    further = {"w0": -1.0, "wa": 0.0, "omega_r": 0.0, "omega_nu": 0.0}
+    values = (getattr(cosmology, name) for name in further)
+    rest = (y if x is None else x for x, y in zip(values, further.values(), strict=True))
+    return (cosmology.omega_m, cosmology.omega_lambda, *rest)
+
+
+def _weighted(
+    galaxies: GalaxyCatalog, randoms: GalaxyCatalog, names: list[str]
+) -> tuple[list[GalaxyCatalog], dict[str, Any]]:
+    """Return the points that have a weight, and how many have none.
+
+    Raises
+    ------
+    BadValueError
+        None has one.
+    """
+    kept, without = [], {}
+    for one, what in ((galaxies, "galaxies"), (randoms, "randoms")):
+        some = np.ones(len(one), dtype=bool)
+        for name in names:
+            some &= one[name] != 0
+        if not some.any():
+            raise BadValueError(what, "weights of 0 alone", "weights above 0", "--weigh-by none")
+        if not some.all():
+            without[what] = int(np.count_nonzero(~some))
+        kept.append(one if some.all() else one.take(np.flatnonzero(some)))
+    if not without:
+        return kept, {}
+    listed = " and ".join(f"{number} {what}" for what, number in without.items())
+    warn(f"{listed} have a weight of 0, and are left out", stacklevel=3)
+    return kept, {"left_out_for_a_weight_of_0": without}
 
 
 def _weights(galaxies: GalaxyCatalog, randoms: GalaxyCatalog, stated: str | None) -> list[str]:
@@ -172,7 +229,7 @@ def _sample(
     catalogue: GalaxyCatalog, what: str, names: list[str], column: str, cosmology: Cosmology
 ) -> SkySample:
     """Return a catalogue as a sample, without regions."""
-    if column not in catalogue and (what == "galaxies" or "redshift" not in column):
+    if "redshift" not in column or (column not in catalogue and what == "galaxies"):
         raise UsageError(
             "redshifts",
             f"no column {column!r} of the {what}",
@@ -222,26 +279,48 @@ def _last(catalogue: GalaxyCatalog, names: tuple[str, ...]) -> Mapping[str, Any]
     return steps[-1] if steps else {}
 
 
-def _check_coverage(data: SkySample, randoms: SkySample) -> None:
+def _check_coverage(data: SkySample, randoms: SkySample) -> dict[str, Any]:
     """Raise if galaxies lie where there are no randoms, or the other way round.
+
+    Returns
+    -------
+    dict
+        The shares that do, and the distance of the two distributions of redshifts.
 
     Raises
     ------
     BadValueError
     """
+    shares = []
     for one, other, names, most in (
         (data, randoms, ("galaxies", "randoms"), geometry.MOST_OUTSIDE),
         (randoms, data, ("randoms", "galaxies"), geometry.MOST_EMPTY),
     ):
         share = geometry.share_outside(one, other)
+        shares.append(share)
         if share > most:
             raise BadValueError(
                 f"{names[0]} and {names[1]}",
                 f"{share:.1%} of the {names[0]} where there are no {names[1]}, on the sky or in "
                 "redshift",
                 f"at most {most:.0%}",
-                "give randoms of the same footprint and n(z), and apply cuts to both",
+                "give randoms of the same footprint and n(z), and apply cuts to both; in real "
+                "space galaxies reach beyond bins of observed redshift: cut both to a narrower "
+                "range",
             )
+    distance = geometry.redshift_distance(data, randoms)
+    if distance > max(FAR_APART, geometry.SIGNIFICANT / np.sqrt(len(data))):
+        warn(
+            f"the redshifts of galaxies and randoms are distributed differently: their cumulative "
+            f"shares are up to {distance:.2g} apart, which looks like clustering along the line of "
+            "sight; give randoms with the n(z) of the galaxies",
+            stacklevel=3,
+        )
+    return {
+        "share_of_galaxies_without_randoms": shares[0],
+        "share_of_randoms_without_galaxies": shares[1],
+        "distance_of_redshift_distributions": distance,
+    }
 
 
 def _with_regions(

@@ -192,3 +192,21 @@ def test_another_fiducial_cosmology_moves_pairs():
     assert found[1].settings["fiducial_cosmology"]["omega_lambda"] == pytest.approx(0.1)
     assert found[1]["random_pairs"].sum() > found[0]["random_pairs"].sum()
     np.testing.assert_array_equal(found[2]["xi_0"], found[0]["xi_0"])
+
+
+def test_poisson_errors_are_of_weighted_pairs():
+    """Of points at random with weights of wide spread: the scatter of xi over surveys."""
+    found = []
+    for seed in range(30):
+        both = survey(300, 3000, seed, weight=lambda n, random: random.exponential(1.0, n) + 1e-3)
+        options = {"r_min": 10.0, "r_max": 40.0, "bins": 2, "jackknife": 0, "weigh_by": "weight"}
+        found.append(mockgal.measure(both[0], "sky_xi_multipoles", randoms=both[1], **options))
+    scatter = np.std([one["xi_0"] for one in found], axis=0)
+    stated = np.mean([one["xi_0_error"] for one in found], axis=0)
+    np.testing.assert_allclose(stated / scatter, 1.0, atol=0.4)
+
+
+def test_parts_of_too_few_randoms_are_refused():
+    galaxies, randoms = survey(100, 1000)
+    with pytest.raises(UsageError, match="random_parts"):
+        mockgal.measure(galaxies, "sky_wp", randoms=randoms, random_parts=50)

@@ -1,6 +1,7 @@
 """Galaxies and randoms of one survey: weights, regions, area, redshifts; and those that are not."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,10 @@ from sky_samples import COSMOLOGY, on_the_sky, survey
 
 import mockgal
 from mockgal.cosmology import Cosmology
-from mockgal.errors import MockgalError, UsageError
+from mockgal.errors import BadValueError, MockgalError, UsageError
 from mockgal.statistics.sky.geometry import Radial, alike
-from mockgal.statistics.sky.surveys import fiducial, survey_of
+from mockgal.statistics.sky.sample import SkySample
+from mockgal.statistics.sky.surveys import Survey, fiducial, survey_of
 from mockgal.survey.footprint import WHOLE_SKY
 
 
@@ -226,6 +228,69 @@ def test_a_cut_on_the_sky_makes_the_area_unknown(plain):
         cuts=[{"cut": "ra < 20 deg", "before": 2, "after": 1}],
     )
     assert survey_of(stated, plain[1]).settings["area_deg2"] > 100
+    for cut, known in (("ra<20 deg", False), ("extrapolated == 0", True)):
+        other = stated.with_provenance(cuts=[{"cut": cut, "before": 2, "after": 1}])
+        assert (survey_of(other, plain[1]).settings["area_deg2"] == 5.0) == known
+
+
+def test_points_of_weight_0_are_left_out_and_told():
+    galaxies, randoms = survey(400, 4000, weight=ones)
+    none = np.arange(400) % 4 == 0
+    some = galaxies.with_columns(weight=np.where(none, 0.0, 1.0))
+    with pytest.warns(mockgal.errors.MockgalWarning, match="100 galaxies have a weight of 0"):
+        made = survey_of(some, randoms)
+    assert made.settings["left_out_for_a_weight_of_0"] == {"galaxies": 100}
+    expected = survey_of(galaxies.take(np.flatnonzero(~none)), randoms)
+    np.testing.assert_array_equal(made.data.redshift, expected.data.redshift)
+    assert made.settings["galaxies"] == 300
+
+
+def test_randoms_of_another_n_of_z_are_told():
+    galaxies, randoms = survey(1000, 10_000)
+    assert survey_of(galaxies, randoms).settings["distance_of_redshift_distributions"] < 0.06
+    kept = np.random.default_rng(1).random(len(randoms)) < (randoms["redshift"] - 0.09) / 0.07
+    other = randoms.take(np.flatnonzero(kept | (np.arange(len(kept)) % 20 == 0)))
+    with pytest.warns(mockgal.errors.MockgalWarning, match="distributed differently"):
+        made = survey_of(galaxies, other)
+    assert made.settings["distance_of_redshift_distributions"] > 0.1
+
+
+def test_arrays_whose_regions_differ_are_made_alike_or_refused():
+    """No galaxy in the last region: once that wrote beyond the ends of arrays."""
+    ra, dec = np.linspace(0, 20, 50), np.linspace(0, 5, 50)
+    z, region = np.full(50, 0.1), np.arange(50) % 20
+    randoms = SkySample.of(ra, dec, z, COSMOLOGY, region=region)
+    few = np.flatnonzero(region < 19)
+    data = SkySample.of(ra[few], dec[few], z[few], COSMOLOGY, region=region[few])
+    assert (data.regions, Survey(data, randoms).data.regions) == (19, 20)
+    for other in (replace(data, regions=0, region=data.region * 0), randoms):
+        lacking = randoms if other is not randoms else data
+        with pytest.raises(BadValueError, match="the same regions"):
+            Survey(randoms, lacking) if lacking is data else Survey(other, randoms)
+
+
+@pytest.mark.parametrize("region", [[-1, 0], [0], [0.5, 1.0], [[0, 1]]])
+def test_regions_that_are_none(region):
+    with pytest.raises(BadValueError, match="region"):
+        SkySample.of([1.0, 2.0], [0.0, 0.0], [0.1, 0.1], COSMOLOGY, region=region)
+
+
+def test_the_cosmology_of_the_run_by_its_name_is_its_own():
+    own = replace(COSMOLOGY, sigma_8=0.8, n_s=0.96, w0=-0.9)
+    galaxies, randoms = (
+        on_the_sky(one["ra"], one["dec"], one["redshift"], cosmology=own)
+        for one in survey(100, 1000)
+    )
+    made = survey_of(galaxies, randoms, fiducial_cosmology="omega_m=0.3")
+    assert made.settings["fiducial_cosmology_is"] == "that of the simulation"
+    assert made.settings["fiducial_cosmology"]["w0"] == -0.9
+    other = survey_of(galaxies, randoms, fiducial_cosmology="omega_m=0.3,w0=-1")
+    assert "Alcock" in other.settings["fiducial_cosmology_is"]
+
+
+def test_what_is_no_redshift_is_refused(plain):
+    with pytest.raises(UsageError, match=r"no column|'ra'"):
+        survey_of(*plain, redshifts="ra")
 
 
 @pytest.mark.fault(98)
