@@ -35,17 +35,20 @@ from .selection.ranks import most_massive
 from .tasks.build import build, paint, populate, read, read_galaxies, select
 from .tasks.calibrate import calibrate
 from .tasks.comparison.compare import compare
+from .tasks.ensembles.mocks import build_ensemble
 from .tasks.evaluate import evaluate
 from .tasks.field import field
 from .tasks.inspect import inspect
-from .tasks.one_statistic import measure, read_measurement
+from .tasks.one_statistic import combine, measure, read_covariance, read_measurement
 from .tasks.pack import pack
 from .tasks.train import train
 from .tasks.write import to_halotools, to_halotools_model, to_table, write
 
 __all__ = [
     "build",
+    "build_ensemble",
     "calibrate",
+    "combine",
     "compare",
     "evaluate",
     "field",
@@ -56,6 +59,7 @@ __all__ = [
     "paint",
     "populate",
     "read",
+    "read_covariance",
     "read_galaxies",
     "read_measurement",
     "select",

@@ -8,13 +8,14 @@ number of workers, or what was drawn before. Global random state is not touched.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .columns import NEXT_SNAPSHOT
-from .errors import UsageError
+from .errors import UsageError, shown
 
 SCHEMA_VERSION = 1  # increase if keys or counters change meaning: this changes every mock
 
@@ -22,6 +23,8 @@ _MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 _WEYL = (0x9E3779B9, 0xBB67AE85)
 _LOW = np.uint64(0xFFFFFFFF)
 _32 = np.uint64(32)
+MOST_SEEDS = 10_000  # of one ensemble
+_SEEDS = re.compile(r"([0-9]{1,19})(?:\s*-\s*([0-9]{1,19}))?")
 _BLOCK = 1 << 16  # rows generated at a time: keeps the ten rounds in cache
 
 
@@ -64,6 +67,50 @@ def check_seed(seed: object) -> int:
     if not (whole and 0 <= int(seed) < 2**63):  # type: ignore[call-overload]
         raise UsageError("seed", repr(seed), "a whole number from 0 to 2**63 - 1")
     return int(seed)  # type: ignore[call-overload, no-any-return]
+
+
+def seeds_of(stated: object) -> tuple[int, ...]:
+    """Return the seeds that a number or a text states: 3, ``"1-100"``, ``"1-9,20"``.
+
+    Parameters
+    ----------
+    stated : int or str
+
+    Returns
+    -------
+    tuple of int
+        In the order in which they are stated.
+
+    Raises
+    ------
+    UsageError
+        The text is neither a seed nor a list of seeds and ranges; a seed is stated twice, or there
+        are more than `MOST_SEEDS`.
+
+    Examples
+    --------
+    >>> from mockgal.random import seeds_of
+    >>> seeds_of("1-3,8")
+    (1, 2, 3, 8)
+    """
+    if not isinstance(stated, str):
+        return (check_seed(stated),)
+    what = "a seed such as 3, or several: 1-100, or 1-9,20"
+    seeds: list[int] = []
+    for part in stated.split(","):
+        found = _SEEDS.fullmatch(part.strip())
+        if found is None:
+            raise UsageError("seed", shown(stated), what)
+        first = int(found[1])
+        last = first if found[2] is None else int(found[2])
+        if last < first:
+            raise UsageError("seed", shown(stated), f"{what}; a range from its least seed")
+        if len(seeds) + last - first >= MOST_SEEDS:
+            raise UsageError("seed", shown(stated), f"at most {MOST_SEEDS:,} seeds")
+        seeds += map(check_seed, range(first, last + 1))
+    if len(set(seeds)) < len(seeds):
+        raise UsageError("seed", shown(stated), "each seed once")
+    return tuple(seeds)
 
 
 def stream_key(seed: int, stream: str) -> tuple[int, int]:

@@ -28,7 +28,7 @@ from .options.shared import (
     sim_option,
 )
 from .options.surveying import surveying, take_survey_options
-from .options.values import FILE, PAINTER, WHOLE, extensions
+from .options.values import FILE, PAINTER, Seeds, extensions
 from .screen.left_out import left_out, titled
 from .screen.mock import (
     catalogue_facts,
@@ -71,7 +71,10 @@ if TYPE_CHECKING:
         help="Painter that gives subhalos their galaxies: {names}.",
     ),
     option(
-        "--seed", type=WHOLE, help="Seed of the random draws (default: a fixed number; recorded)."
+        "--seed",
+        type=Seeds(),
+        help="Seed of the random draws (default: a fixed number; recorded). Several, such as 1-100 "
+        "or 1-9,20, make a mock each, with {seed} in --out.",
     ),
 )
 @populating
@@ -93,7 +96,8 @@ if TYPE_CHECKING:
         cls=Listed,
         type=FILE,
         names=extensions,
-        help="Mock to write, {names} (default: <simulation>-<painter>.fits here).",
+        help="Mock to write, {names} (default: <simulation>-<painter>.fits here). With {{seed}} in "
+        "the name: a mock for each seed, and a manifest, a table of them.",
     ),
     *data_model,
     option(
@@ -115,9 +119,13 @@ def build(
     recipe: str | None, cuts: tuple[str, ...], overwrite: bool, sim: tuple[str, ...], **options: Any
 ) -> Outcome:
     """Build a mock: read a simulation, paint it, cut it, survey it, and write the catalogue."""
-    from ..recipe import check, read_yaml
+    from ..random import seeds_of
+    from ..recipe import DEFAULT_SEED, check, read_yaml
     from ..system.progress import shown
     from ..tasks.build import build as run
+    from ..tasks.ensembles.manifest import SEED
+    from ..tasks.ensembles.mocks import build_ensemble
+    from .screen.ensemble import of_ensemble
 
     wanted = given({**options, "cut": cuts, "overwrite": overwrite or None})
     wanted |= {"sim": sim[0]} if sim else {}
@@ -142,10 +150,14 @@ def build(
                 "one, as an option or in --recipe",
                 "mockgal build --sim dark.hdf5 --painter hod",
             )
-    checked = check(values, source)
-    with progress_bar() as progress, shown(progress):
-        report = run(checked)
     seed_is_default = "seed" not in values
+    stated = values.get("seed", DEFAULT_SEED)
+    seeds = seeds_of(stated) if isinstance(stated, str) else (stated,)
+    checked = check(values | {"seed": seeds[0]}, source)
+    with progress_bar() as progress, shown(progress):
+        if len(seeds) > 1 or SEED in str(checked.output):
+            return of_ensemble(build_ensemble(checked, seeds))
+        report = run(checked)
     lines = _describe(report, seed_is_default=seed_is_default)
     return Outcome(lines, _facts(report) | {"seed_is_default": seed_is_default})
 

@@ -28,6 +28,7 @@ from .screen.streams import progress_bar
 
 if TYPE_CHECKING:
     from ..statistics.result import Measurement
+    from ..tasks.ensembles.measurements import Written
     from ..types import GalaxyCatalog
 
 ALL = "all"
@@ -72,7 +73,7 @@ _randoms = option_group(
 
 
 @cloup.command(cls=Command, listing="statistics")
-@cloup.argument("path", type=PATH)
+@cloup.argument("paths", type=PATH, nargs=-1, required=True, metavar="PATH...")
 @option_group(
     "What to measure",
     option(
@@ -104,7 +105,7 @@ _randoms = option_group(
 @reading
 @matter_facts("--cross-matter")
 def measure(
-    path: str,
+    paths: tuple[str, ...],
     statistics: tuple[str, ...],
     out: str,
     sim: str | None,
@@ -115,30 +116,30 @@ def measure(
 ) -> Outcome:
     """Measure the galaxies of PATH: a mock, or a hydrodynamic run's own.
 
-    Write a table and a plot for each statistic.
+    Write a table and a plot for each statistic. Of several mocks, of a manifest of mocks or of a
+    pattern such as 'mock-*.fits' in quotes: the mean, the scatter, and the covariance.
     """
     from ..protocols import ReadOptions
+    from ..tasks.ensembles.manifest import is_manifest
+    from ..tasks.ensembles.measurements import measure_ensemble, samples_of
     from ..tasks.measure import measure_files
 
     text = ",".join(statistics)
     names = _all(options) if text == ALL else _names(text)
     wanted = given(options)
     of_reading = {"format", "changed_by_hand", *ReadOptions._fields}
-    results: dict[Path, Measurement] = {}
+    wanted["read_options"] = {key: wanted.pop(key) for key in list(wanted) if key in of_reading}
+    wanted |= {"sim": sim, "cuts": cuts, "plots": not no_plots, "overwrite": overwrite}
+    samples = samples_of(paths)
+    if len(samples) > 1 or is_manifest(Path(paths[0])):
+        with progress_bar() as progress:
+            found = measure_ensemble(samples, names, out, progress=progress, **wanted)
+        return _of_several(found, len(samples))
+    path, results = str(samples[0].path), dict[Path, "Measurement"]()
     try:
         with progress_bar() as progress:
             measure_files(
-                path,
-                names,
-                out,
-                sim=sim,
-                cuts=cuts,
-                read_options={key: wanted.pop(key) for key in list(wanted) if key in of_reading},
-                plots=not no_plots,
-                overwrite=overwrite,
-                progress=progress,
-                written=results.__setitem__,
-                **wanted,
+                path, names, out, progress=progress, written=results.__setitem__, **wanted
             )
     except BaseException:  # finished tables are reported even if others failed
         if results:
@@ -155,6 +156,27 @@ def _outcome(path: str, results: dict[Path, Measurement], plots: bool) -> Outcom
         facts[result.statistic] = _facts(result) | {"wrote": files}
         wrote += files
     return Outcome(lines, {"galaxies": path, "tables": facts, "wrote": wrote})
+
+
+def _of_several(found: Written, number: int) -> Outcome:
+    """Return the lines and the facts of what was measured of several mocks."""
+    from ..statistics.ensemble import factors
+
+    lines, facts = [f"mocks       {number:,}"], {}
+    for result in found.results.values():
+        rows = len(result) * len(result.estimates)
+        hartlap = factors(number, rows).hartlap
+        inverse = (
+            f"its inverse times {hartlap:.4g} (Hartlap factor)"
+            if np.isfinite(hartlap)
+            else f"no inverse: that takes more than {rows + 2} mocks, or fewer bins"
+        )
+        lines += [*_describe(result), f"            covariance of {rows} rows: {inverse}"]
+        facts[result.statistic] = _facts(result) | {
+            "hartlap_factor": hartlap if np.isfinite(hartlap) else None
+        }
+    lines += [f"wrote       {path}" for path in found.wrote]
+    return Outcome(lines, {"mocks": number, "tables": facts, "wrote": found.wrote})
 
 
 def _facts(result: Measurement) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -200,7 +200,13 @@ def _draw_blocks(d: Distribution, ids: Array, seed: int) -> tuple[Array, Array]:
     return np.concatenate(rows), np.concatenate(values)
 
 
-def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
+def paint_scene(
+    scene: Scene,
+    painter: Painter,
+    *,
+    seed: int,
+    predict: Callable[[], Distribution] | None = None,
+) -> GalaxyCatalog:
     """Paint the galaxies of ``scene`` with ``painter``.
 
     Parameters
@@ -210,6 +216,8 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
     painter : Painter
     seed : int
         The same halos, painter and seed give the same galaxies, whatever the order of rows.
+    predict : callable, optional
+        Returns the painter's prediction, where it has been made for another seed.
 
     Returns
     -------
@@ -224,7 +232,7 @@ def paint_scene(scene: Scene, painter: Painter, *, seed: int) -> GalaxyCatalog:
     declared = declared_columns(painter)
     halos = scene.halos
     with blocks.aside(partial(_input_digest, halos), len(halos)) as halo_digest:
-        distribution = painter.predict(scene)
+        distribution = painter.predict(scene) if predict is None else predict()
         rows, log_stellar_mass = draw(distribution, halos["halo_id"], seed=seed)
         centrals, satellites = blocks.sums(distribution.p_luminous, halos["is_central"])
         prediction = {

@@ -141,9 +141,12 @@ def _measured(catalogue: Mapping[str, Any]) -> list[str]:
     facts = _box(*(catalogue[key] for key in ("simulation", "box_size_mpc_h", "redshift")))
     if "redshifts" in catalogue:
         facts[1:] = ["redshifts {:.4g} to {:.4g}".format(*catalogue["redshifts"])]
+    number = _galaxies(catalogue["galaxies"], catalogue["painter"])
+    if "mocks" in catalogue:
+        number = f"{catalogue['mocks']:,} mocks of {number} on average"
     return [
         *facts,
-        _galaxies(catalogue["galaxies"], catalogue["painter"]),
+        number,
         *(f"only {cut}" for cut in catalogue.get("cuts", ())),
     ]
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import UsageError
+from ..statistics.bins import common_bins
 from ..statistics.plotting.lettering import distinct, legible, write_below, write_title
 from ..statistics.plotting.palette import NOTE, REFERENCE, picture_style, series
 from ..statistics.plotting.plot import draw, panels
 from ..statistics.result import ERROR, Measurement
-from .bins import common_bins
 from .figures import TITLES, single
 
 if TYPE_CHECKING:

@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from astropy.table import Table
     from matplotlib.axes import Axes
 
+    from .covariance import Covariance
+
 Array = NDArray[Any]
 
 FORMAT = "mockgal measurement 1"
 # Suffixes of column names.
-ERROR, DETECTABLE, LEFT_OUT = "_error", "_smallest_detectable_deviation", "_left_out"
-MOST_STORED = 100_000  # numbers with sub-volumes left out, in a file
+ERROR, DETECTABLE = "_error", "_smallest_detectable_deviation"
+LEFT_OUT, REALISATIONS = "_left_out", "_realisations"
+MOST_STORED = 100_000  # numbers with sub-volumes left out, or of each mock, in a file
 SIGNIFICANCE, POWER = 0.05, 0.80  # of the test that defines the smallest detectable deviation
 
 
@@ -119,6 +122,8 @@ class Measurement(Shown):
         Each estimate with each of R sub-volumes left out, as the jackknife gives it; NaN in bins
         with too little for a jackknife. Empty for other errors, and for a result read from a file
         that had more than `MOST_STORED` numbers to hold.
+    realisations : mapping of str to ndarray, shape (M, n)
+        Each estimate of each of M mocks, of which this is the mean (`mockgal.combine`); else empty.
 
     Raises
     ------
@@ -145,6 +150,7 @@ class Measurement(Shown):
     error_degrees_of_freedom: float = np.inf
     style: Style = field(default_factory=Style)
     left_out: Mapping[str, Array] = field(default_factory=dict)
+    realisations: Mapping[str, Array] = field(default_factory=dict)
 
     _lines = display.measurement
 
@@ -160,15 +166,17 @@ class Measurement(Shown):
                 f"columns and fields for {', '.join(sorted(missing | needed))}, equal in length",
             )
         bins = lengths.pop() if lengths else 0
-        for name, values in self.left_out.items():
-            if name not in self.estimates or np.ndim(values) != 2 or np.shape(values)[1] != bins:
+        for of_each in ("left_out", "realisations"):
+            for name, values in getattr(self, of_each).items():
+                if name in self.estimates and np.ndim(values) == 2 and np.shape(values)[1] == bins:
+                    continue
                 raise BadValueError(
                     f"measurement of {self.statistic}",
-                    f"{name} of shape {np.shape(values)} with sub-volumes left out",
-                    f"estimates in {bins} bins, for each sub-volume",
+                    f"{name} of shape {np.shape(values)} in {of_each}",
+                    f"estimates in {bins} bins, for each sub-volume or mock",
                 )
+            object.__setattr__(self, of_each, _read_only(getattr(self, of_each)))
         object.__setattr__(self, "columns", _read_only(self.columns))
-        object.__setattr__(self, "left_out", _read_only(self.left_out))
         object.__setattr__(self, "fields", MappingProxyType(dict(self.fields)))
         object.__setattr__(self, "settings", MappingProxyType(dict(self.settings)))
 
@@ -220,11 +228,32 @@ class Measurement(Shown):
             )
         return covariance(self.left_out[estimate])
 
+    def covariance(self, *estimates: str, source: str | None = None) -> Covariance:
+        """Return the covariance between bins, of several estimates jointly.
+
+        Parameters
+        ----------
+        *estimates : str
+            By default all of them, such as the multipoles, bin after bin.
+        source : str, optional
+            ``"mocks"``, from ``realisations``, which is the default where there are some; or
+            ``"jackknife"``, from ``left_out``.
+
+        Raises
+        ------
+        UsageError
+            There is no such estimate; or this is neither of several mocks nor with a jackknife.
+        """
+        from .covariance import covariance_of
+
+        return covariance_of(self, estimates, source)
+
     def to_table(self) -> Table:
         """Return the result as an astropy table with units and descriptions; ``meta`` has settings.
 
         A column ``<estimate>_smallest_detectable_deviation`` is added for each estimate, and
-        ``<estimate>_left_out``, of vectors, for each that has ``left_out``.
+        ``<estimate>_left_out``, of vectors, for each that has ``left_out``; of several mocks,
+        ``<estimate>_realisations``.
         """
         from astropy import units
         from astropy.cosmology import units as cosmology_units
@@ -248,6 +277,10 @@ class Measurement(Shown):
             for name, values in self.left_out.items():
                 table[name + LEFT_OUT] = np.ascontiguousarray(values.T)
                 table[name + LEFT_OUT].description = f"{name} with each sub-volume left out"
+        if sum(values.size for values in self.realisations.values()) <= MOST_STORED:
+            for name, values in self.realisations.items():
+                table[name + REALISATIONS] = np.ascontiguousarray(values.T)
+                table[name + REALISATIONS].description = f"{name} of each mock"
         table.meta = {
             "format": FORMAT,
             "statistic": self.statistic,

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import CorruptFileError, MockgalError
 from ..quantity import conversion
 from ..system.files.ecsv import read_ecsv
-from .result import DETECTABLE, FORMAT, LEFT_OUT, Field, Measurement, Style
+from .result import DETECTABLE, FORMAT, LEFT_OUT, REALISATIONS, Field, Measurement, Style
 
 _HEAD = 1 << 16  # bytes in which the header states the format
 _AGAIN = "measure again with this version of mockgal"
@@ -38,15 +38,16 @@ def read(path: Path) -> Measurement:
     )
     columns: dict[str, Any] = {}
     fields: dict[str, Field] = {}
-    left_out: dict[str, Any] = {}
+    of_each: dict[str, dict[str, Any]] = {LEFT_OUT: {}, REALISATIONS: {}}
     try:
         meta = table.meta
         labels, style = meta["labels"], meta["style"]
         for name, column in table.columns.items():
             if name.endswith(DETECTABLE):
                 continue
-            if name.endswith(LEFT_OUT):
-                left_out[name.removesuffix(LEFT_OUT)] = column.values.T
+            kind = next((suffix for suffix in of_each if name.endswith(suffix)), None)
+            if kind is not None:
+                of_each[kind][name.removesuffix(kind)] = column.values.T
                 continue
             columns[name] = column.values
             unit = str(meta["units"][name])  # as it was written; astropy has its own order
@@ -70,7 +71,8 @@ def read(path: Path) -> Measurement:
                 tuple(map(str, style["labels"])),
                 tuple(map(str, style["apart"])),
             ),
-            left_out,
+            of_each[LEFT_OUT],
+            of_each[REALISATIONS],
         )
     except (KeyError, TypeError, ValueError, AttributeError, MockgalError) as error:
         raise CorruptFileError(path, f"damaged values ({error})", FORMAT, _AGAIN) from error

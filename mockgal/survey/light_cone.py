@@ -134,6 +134,7 @@ def light_cone(
                 "distance_mpc_h": [shell.start, shell.stop],
                 "serves_redshifts": list(shell.redshifts),
                 "content_digest": shell.galaxies.digest(),
+                "halo_digest": shell.galaxies.provenance.get("simulation", {}).get("halo_digest"),
                 "painter": shell.galaxies.provenance.get("painter", {}).get("name"),
                 "seed": shell.galaxies.provenance.get("seed"),
                 "cuts": [cut.get("cut") for cut in shell.galaxies.provenance.get("cuts", [])],

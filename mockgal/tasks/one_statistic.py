@@ -12,6 +12,7 @@ from ..protocols import takes
 from ..types import Cosmology, GalaxyCatalog, HaloCatalog, Scene
 
 if TYPE_CHECKING:
+    from ..statistics.covariance import Covariance
     from ..statistics.result import Measurement
 
 
@@ -235,6 +236,72 @@ def read_measurement(path: str | os.PathLike[str]) -> Measurement:
     from ..statistics.stored import read as read_result
 
     return read_result(Path(path))
+
+
+def combine(results: Sequence[Measurement]) -> Measurement:
+    """Return the mean of one statistic over several mocks, with the scatter of one as its error.
+
+    Parameters
+    ----------
+    results : sequence of Measurement
+        At least two, with the same options.
+
+    Returns
+    -------
+    Measurement
+        In the bins that all of them have. For each estimate its mean; ``<estimate>_error``, the
+        standard deviation of one mock; ``<estimate>_error_of_the_mean``; and
+        ``<estimate>_error_of_one_mock``, the root mean square of the errors that each mock states
+        of itself, such as the jackknife's. ``realisations`` has the numbers of each mock, from
+        which ``covariance()`` is.
+
+    Raises
+    ------
+    UsageError
+        There are fewer than two; or they are of several statistics, or differ in their settings or
+        bins.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> mocks = [mockgal.paint(sim, "hod", seed=seed) for seed in range(1, 11)]
+    >>> found = mockgal.combine([mockgal.measure(mock, "wp") for mock in mocks])
+    >>> found.covariance().matrix.shape == (len(found), len(found))
+    True
+    """
+    from ..statistics.ensemble import combine as combine_results
+
+    return combine_results(results)
+
+
+def read_covariance(path: str | os.PathLike[str]) -> Covariance:
+    """Return a covariance that `Covariance.save` or `mockgal measure` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+        The table, ``.ecsv``.
+
+    Returns
+    -------
+    Covariance
+
+    Raises
+    ------
+    MockgalError
+        The file is damaged, or no covariance of mockgal.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> found = mockgal.measure(mockgal.paint(sim, "hod", seed=1), "wp", jackknife=3)
+    >>> found.covariance().save("wp-covariance.ecsv")
+    >>> mockgal.read_covariance("wp-covariance.ecsv").number
+    27
+    """
+    from ..statistics.covariance import read_covariance as read_matrix
+
+    return read_matrix(Path(path))
 
 
 def plot_measurements(

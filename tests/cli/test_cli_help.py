@@ -110,6 +110,7 @@ def test_one_name_is_one_thing():
         kinds.setdefault(option.opts[0], set()).add((option.type.name, option.metavar))
     assert {name: kind for name, kind in kinds.items() if len(kind) > 1} == {
         "--out": {("file", None), ("folder", None)},  # a folder of tables, of measure
+        "--seed": {("integer", None), ("seed", None)},  # of build, which takes several
         # Luminosity floor and the like are one thing everywhere.
     }
 

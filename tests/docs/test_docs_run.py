@@ -222,6 +222,7 @@ OF_PAGES = {
     "density-fields.md": [lambda folder: (folder / "demo").mkdir()],
     "halotools.md": [halotools_table],
     "hosts-without-subhalos.md": [hosts],
+    "many-mocks.md": [bundle_of_the_demo("dark.hdf5")],
     "matter-beside-halos.md": [bundle_of_the_demo("halos.hdf5"), matter],
     "measure-a-mock.md": [
         mock("demo/mock.fits"),

@@ -15,9 +15,10 @@ import click
 from click.shell_completion import CompletionItem
 
 from ... import registry
-from ...errors import shown
+from ...errors import UsageError, shown
 from ...options import Option, options_of
 from ...painters.cnn.options import CNNOptions
+from ...random import seeds_of
 
 _WHOLE = re.compile(r"[-+]?[0-9]{1,25}")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,4})?")
@@ -84,6 +85,22 @@ class Number(click.ParamType[Any]):
                 return number
         what = "a whole number such as 3" if self.whole else "a number such as 0.3 or 1e-3"
         self.fail(f"{shown(value)} is not {what}.", param, ctx)
+
+
+class Seeds(click.ParamType[Any]):
+    """A seed, or a text of several: `mockgal.random.seeds_of`."""
+
+    name = "seed"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return one seed as a number, and the text of several; fail if it is neither."""
+        if not isinstance(value, str):
+            return value
+        try:
+            seeds = seeds_of(value)
+        except UsageError as error:
+            self.fail(f"{error.found} is not {error.expected}.", param, ctx)
+        return seeds[0] if len(seeds) == 1 else value
 
 
 class Choices(click.Choice[str]):

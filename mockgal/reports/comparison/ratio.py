@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...statistics import jackknife as jackknives
+from ...statistics.bins import common_bins
 from ...statistics.result import ERROR, POWER, SIGNIFICANCE, Measurement
-from ..bins import common_bins
 
 Array = NDArray[Any]
 

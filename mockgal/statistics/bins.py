@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..statistics.result import Measurement
+from .result import Measurement
 
 Array = NDArray[Any]
 

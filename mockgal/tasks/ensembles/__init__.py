@@ -1,0 +1,1 @@
+"""Mocks that differ in their seed: made together, and measured together."""
