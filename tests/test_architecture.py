@@ -45,7 +45,7 @@ DOORS = {
     "statistics": {"fields", "survey"},
     "calibration": {"fields", "painters", "statistics"},
     "training": {"fields", "painters", "statistics"},
-    "reports": {"statistics"},
+    "reports": {"statistics", "survey"},
     "universe": {"fields", "writers"},
     "testing": {"painters", "statistics"},
     "tasks": ROOMS - {"tasks", "cli", "testing", "universe"},

@@ -23,6 +23,7 @@ from .options.shared import (
     sim_option,
     stem,
 )
+from .options.surveying import OF_SURVEYS, of_surveys
 from .options.values import FILE, FOLDER, PATH, STATISTICS
 from .screen.streams import progress_bar
 
@@ -210,10 +211,10 @@ def _all(options: dict[str, Any]) -> tuple[str, ...]:
     return all_statistics(of_two=options["cross"] is not None)
 
 
-def _names(text: str) -> tuple[str, ...]:
+def _names(text: str, flag: str = "--statistic", example: str = ALL) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if not names:
-        raise UsageError("--statistic", repr(text), "names separated by commas", "--statistic all")
+        raise UsageError(flag, repr(text), "names separated by commas", f"{flag} {example}")
     return names
 
 
@@ -255,6 +256,7 @@ def _describe(result: Measurement) -> list[str]:
 @cloup.command(cls=Command)
 @cloup.argument("paths", type=PATH, nargs=-1, required=True, metavar="PATH...")
 @_galaxies()
+@of_surveys
 @option_group(
     "Output",
     option(
@@ -284,16 +286,22 @@ def plot(
 ) -> Outcome:
     """Draw the galaxies of PATH: a map, their mass function, and the occupation of hosts.
 
+    On the sky: a map of their surface density, a wedge, their number density by redshift, and their
+    weights.
+
     With several paths: a table and a picture that compare them, with their mass functions, stellar
     masses by host mass, and power spectra. With tables that `mockgal measure` wrote: the results of
     one statistic in the same axes, with their ratios to the first.
     """
     from ..system.progress import shown
-    from ..tasks.measure import plot_files
+    from ..tasks.plotting.plot import plot_files
 
     target = out or f"{'-'.join(map(stem, paths))}.png"
+    of_survey = given({name: options.pop(name) for name in OF_SURVEYS})
+    if "pictures" in of_survey:
+        of_survey["pictures"] = _names(",".join(of_survey["pictures"]), "--picture", "sky")
     if any(_is_table(path) for path in paths):
-        wanted = given({"sim": sim, "cuts": cuts, **options})
+        wanted = given({"sim": sim, "cuts": cuts, **of_survey, **options})
         return _plot_tables(paths, target, labels, overwrite, wanted)
     with progress_bar() as progress, shown(progress):
         drawn = plot_files(
@@ -304,17 +312,20 @@ def plot(
             cuts=cuts,
             read_options=given(options),
             overwrite=overwrite,
+            **of_survey,
         )
     if len(paths) > 1:
-        lines = [*_side_by_side(drawn), f"wrote {target}"]
+        lines = [*_side_by_side(drawn.catalogues), f"wrote {target}"]
     else:
-        (galaxies,) = drawn.values()
-        lines = [f"wrote {target}: {len(galaxies):,} galaxies"]
+        (galaxies,) = drawn.catalogues.values()
+        lines = [f"{name:<11} {caption}" for name, caption in drawn.captions.items()]
+        lines.append(f"wrote {target}: {len(galaxies):,} galaxies")
     facts = {
         name: {"path": path, **_counts(galaxies)}
-        for path, (name, galaxies) in zip(paths, drawn.items(), strict=True)
+        for path, (name, galaxies) in zip(paths, drawn.catalogues.items(), strict=True)
     }
-    return Outcome(lines, {"catalogues": facts, "wrote": [target]})
+    pictures = {"pictures": drawn.captions} if drawn.captions else {}
+    return Outcome(lines, {"catalogues": facts, **pictures, "wrote": [target]})
 
 
 def _is_table(path: str) -> bool:
@@ -361,12 +372,16 @@ def _plot_tables(
 
 def _counts(galaxies: GalaxyCatalog) -> dict[str, Any]:
     """Return counts and stellar masses of a catalogue; masses are None if it has no galaxies."""
+    about = {
+        "painter": galaxies.provenance.get("painter", {}).get("name"),
+        "galaxies": len(galaxies),
+    }
+    if not {"stellar_mass", "is_central"} <= galaxies.columns.keys():  # as surveys hand them out
+        return about
     mass = galaxies["stellar_mass"].astype(np.float64)
     central = int(galaxies["is_central"].sum())
     sums: dict[str, Any] = {"total": np.sum, "median": np.median, "largest": np.max}
-    return {
-        "painter": galaxies.provenance.get("painter", {}).get("name"),
-        "galaxies": len(mass),
+    return about | {
         "centrals": central,
         "satellites": len(mass) - central,
         **{

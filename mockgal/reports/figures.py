@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EXTENSIONS = (".png", ".pdf", ".svg")
-_PLOT_SKY = "plot its ra, dec and redshift, for instance with matplotlib or TOPCAT"
+_PLOT_SKY = "draw it with mockgal.reports.sky.pictures.survey_picture"
 _LONGEST = 60  # most characters of a simulation's name
 _FEW = 20_000  # most galaxies that are drawn one by one
 TITLES = {

@@ -20,7 +20,8 @@ from mockgal.readers.density import read_density
 from mockgal.reports import figures
 from mockgal.statistics.names import UNITS, options_of
 from mockgal.statistics.power.spectrum import power_spectrum
-from mockgal.tasks.measure import all_statistics, measure_files, plot_files
+from mockgal.tasks.measure import all_statistics, measure_files
+from mockgal.tasks.plotting.plot import plot_files
 from mockgal.testing import write_gadget4
 
 CHEAP = "mass_function,stellar_to_halo,occupation,satellite_fraction"

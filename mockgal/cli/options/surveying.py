@@ -1,4 +1,4 @@
-"""Options of ``mockgal build`` and ``mockgal survey`` that stand for keys of the section survey."""
+"""Options of surveys: keys of the section survey of a recipe, and what pictures show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ import click
 from cloup import option, option_group
 
 from ...errors import UsageError
-from .values import FILE
+from .shared import Listed
+from .values import FILE, PATH, Value
+
+
+def _pictures() -> tuple[str, ...]:
+    """Return the names of the pictures of a survey."""
+    from ...reports.sky.pictures import PICTURES
+
+    return PICTURES
+
 
 surveying = option_group(
     "Survey",
@@ -31,6 +40,57 @@ surveying = option_group(
     ),
     help="The section survey of a recipe has more steps.",
 )
+
+of_surveys = option_group(
+    "Galaxies on the sky",
+    option(
+        "--picture",
+        "pictures",
+        cls=Listed,
+        type=Value("names", names=_pictures, several=True),
+        multiple=True,
+        names=_pictures,
+        last=", ",
+        help="Names separated by commas: {names} (default: all that apply).",
+    ),
+    option(
+        "--randoms",
+        type=PATH,
+        help="Randoms of the survey, as mockgal writes them, for the outline of the footprint and "
+        "for n_of_z. Cuts on the sky and in redshift are applied to them as well.",
+    ),
+    option(
+        "--n-of-z",
+        type=FILE,
+        help="Text table of the number density that was asked for, in h^3/Mpc^3: z_low, z_high and "
+        "density (default: what the catalogue records).",
+    ),
+    option(
+        "--declinations",
+        metavar="RANGE",
+        help='Borders of the slice of the wedge, such as "-2.5 2.5 deg" (default: 2 to 10 deg '
+        "about the median declination, so that 5,000 galaxies are in it if possible).",
+    ),
+    option(
+        "--radial",
+        type=click.Choice(["distance", "redshift"]),
+        help="What grows outward in the wedge: comoving distance in Mpc/h (the default), or "
+        "redshift.",
+    ),
+    option(
+        "--per",
+        type=click.Choice(["volume", "area"]),
+        help="Number density per comoving volume, in h^3/Mpc^3 (the default), or per area and unit "
+        "of redshift, in 1/deg^2.",
+    ),
+    option(
+        "--redshifts",
+        metavar="COLUMN",
+        help="Redshifts of wedge, n_of_z and weights, such as redshift_cosmological (default: "
+        "redshift_measured if the catalogue has it, else redshift).",
+    ),
+)
+OF_SURVEYS = ("pictures", "randoms", "n_of_z", "declinations", "radial", "per", "redshifts")
 
 
 def take_survey_options(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import printable
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
     from matplotlib.text import Text
 
 LONGEST = 40  # characters of a name in a legend
@@ -75,7 +75,7 @@ def write_title(figure: Figure, parts: Iterable[str], **font: Any) -> None:
     **font
         Passed to `matplotlib.text.Text`.
     """
-    _fill(figure, figure.suptitle("", parse_math=False, **font), parts)
+    fill(figure, figure.suptitle("", parse_math=False, **font), parts)
 
 
 def write_below(figure: Figure, parts: Iterable[str], *, above: float = 0.0, **font: Any) -> float:
@@ -93,7 +93,7 @@ def write_below(figure: Figure, parts: Iterable[str], *, above: float = 0.0, **f
     """
     edge = 0.08  # inches
     text = figure.text(0.0, 0.0, "", parse_math=False, va="bottom", **font)
-    _fill(figure, text, parts)
+    fill(figure, text, parts)
     height = text.get_window_extent().height / figure.dpi + edge if text.get_text() else 0.0
     width, before = figure.get_size_inches()
     total = before + height + above
@@ -105,8 +105,8 @@ def write_below(figure: Figure, parts: Iterable[str], *, above: float = 0.0, **f
     return height
 
 
-def _fill(figure: Figure, text: Text, parts: Iterable[str]) -> None:
-    """Break ``parts`` into lines that are no wider than the figure.
+def fill(figure: Figure | SubFigure, text: Text, parts: Iterable[str]) -> None:
+    """Set a text to ``parts``, broken into lines that are no wider than the figure.
 
     A part that is longer than a line is broken at blanks; a word that is longer loses its middle.
     """

@@ -107,7 +107,7 @@ def survey_of(
     """
     check_sky(galaxies, "galaxies")
     check_sky(randoms, "randoms")
-    _check_same_survey(galaxies, randoms)
+    check_same_survey(galaxies, randoms)
     if not len(galaxies) or not len(randoms):
         few = "galaxies" if len(randoms) else "randoms"
         raise BadValueError(few, "no row", "one or more", "check the cuts")
@@ -244,7 +244,7 @@ def _sample(
     return SkySample.of(*places, cosmology, weight=weight, what=what)
 
 
-def _check_same_survey(galaxies: GalaxyCatalog, randoms: GalaxyCatalog) -> None:
+def check_same_survey(galaxies: GalaxyCatalog, randoms: GalaxyCatalog) -> None:
     """Raise if the records say that randoms are of another run or footprint.
 
     Raises

@@ -1,0 +1,1 @@
+"""Pictures of galaxies on the sky of a survey."""

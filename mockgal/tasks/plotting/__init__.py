@@ -1,0 +1,1 @@
+"""Pictures of catalogues: `mockgal plot`."""
