@@ -10,11 +10,13 @@ from __future__ import annotations
 import functools
 import re
 import shlex
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -28,6 +30,7 @@ _PART = 2000  # characters of each of `found`, `expected` and `fix`
 _PLACE = 5000  # characters of `where`: paths have up to 4096
 _TEXT = 4 * _PART  # characters of a warning
 _OLD_FORMS_END = "0.4"  # two minor versions after 0.2, which deprecates them
+_PACKAGE = f"{Path(__file__).parent}/"
 _ODD = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -301,7 +304,8 @@ def warn(text: str, stacklevel: int = 1) -> None:
     ----------
     text : str
     stacklevel : int
-        As in `warnings.warn`: 1 is the caller of this function.
+        As in `warnings.warn`: 1 is the caller of this function. Above it, callers in mockgal
+        itself are passed over: the warning names the line of the user.
 
     Examples
     --------
@@ -316,7 +320,10 @@ def warn(text: str, stacklevel: int = 1) -> None:
         messages.append(text)
         if quiet:
             return
-    warnings.warn(text, MockgalWarning, stacklevel=stacklevel + 1)
+    caller, level = sys._getframe().f_back, 1
+    while caller and (level < stacklevel or caller.f_code.co_filename.startswith(_PACKAGE)):
+        caller, level = caller.f_back, level + 1
+    warnings.warn(text, MockgalWarning, stacklevel=level + 1)
 
 
 def deprecated(form: str, replacement: str) -> str:
