@@ -121,9 +121,11 @@ def _details(header: WeightsHeader, facts: dict[str, Any]) -> Iterator[str]:
     sources = header.provenance.get("sources")
     for fact, source in sources.items() if isinstance(sources, dict) else ():
         yield f"source        {fact}: {source}"
-    for name in ("training_data", "scores", "citation"):
-        if name in header.provenance:
-            yield f"{name:<13} {json.dumps(header.provenance[name])}"
+    if "citation" in header.provenance:
+        yield f"citation      {json.dumps(header.provenance['citation'])}"
+    long = [name for name in ("training_data", "scores") if name in header.provenance]
+    if long:
+        yield f"more          {', '.join(long)}: with --json"
     yield f"digest        {facts['digest']}"
 
 

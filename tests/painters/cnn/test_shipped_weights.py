@@ -57,6 +57,7 @@ class TestShipped:
         assert f"caution: {shipped.header.provenance['caution']}" in listed
         shown = mockgal_command("weights", "show", shipped.header.name).stdout
         assert f"digest        {shipped.digest}" in shown
+        assert max(map(len, shown.splitlines())) < 500, "the card is lost among files and scores"
         (card,) = re.findall(r"^card +(.*)$", shown, re.M)
         assert Path(card).samefile(shipped.path.with_name(shipped.path.name + CARD))
 
