@@ -14,7 +14,7 @@ from ..types import GalaxyCatalog
 _SAME = 1e-3  # negligible relative difference of box, expansion factor and cosmology
 _LONGEST = 60  # most characters of a simulation's name
 _SIMULATIONS = "simulations, whose most massive hosts are not at the same places"
-_GAPS = "gaps that no cut can mend"
+_GAPS = "incompleteness that no cut removes"
 _MOST, _FEWEST, _NEAR, _FACTOR = 20, 5, 0.5, 2.0  # hosts; [Mpc/h]; of masses
 _REDSHIFT = "z"
 _UNKNOWN = "not stated"

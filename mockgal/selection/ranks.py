@@ -79,7 +79,7 @@ def to_density(galaxies: GalaxyCatalog, density: float) -> GalaxyCatalog:
     Returns
     -------
     GalaxyCatalog
-        See `most_massive`.
+        Galaxies keep their order; the cut is in ``provenance["cuts"]``.
 
     Raises
     ------

@@ -317,6 +317,16 @@ def test_footprints_of_files(boxes, tmp_path, kind):
     assert "mask." in words[0]
 
 
+@pytest.mark.parametrize(
+    ("velocity", "relative", "words"),
+    [(30.0, 0.0, "sigma 30 km/s"), (0.0, 0.02, "sigma 0.02 (1 + z)"), (0.0, 0.0, "no error")],
+)
+def test_words_have_only_the_errors_of_redshifts_that_were_made(velocity, relative, words):
+    step = {"sigma_v_km_s": velocity, "sigma_z_over_1_plus_z": relative, "catastrophic": 0}
+    ((_, texts),) = in_words([{"step": "redshift errors", **step}])
+    assert texts == [f"redshift_measured: {words}"]
+
+
 def test_close_pairs_come_after_the_sample(boxes):
     plan = {**WHOLE, "close_pairs": "1000 arcsec"}
     galaxies, points = carried_out(plan, *boxes)

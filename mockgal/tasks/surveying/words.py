@@ -83,12 +83,11 @@ def _footprint(step: Mapping[str, Any]) -> _Words:
 
 
 def _redshift_errors(step: Mapping[str, Any]) -> _Words:
-    text = (
-        f"redshift_measured: sigma {step['sigma_v_km_s']:g} km/s and "
-        f"{step['sigma_z_over_1_plus_z']:g} (1 + z)"
-    )
-    lost = f", {step['catastrophic']:,} catastrophic" * bool(step["catastrophic"])
-    return "redshifts", [text + lost]
+    velocity, relative = step["sigma_v_km_s"], step["sigma_z_over_1_plus_z"]
+    parts = [f"sigma {velocity:g} km/s"] * bool(velocity)
+    parts += [f"sigma {relative:g} (1 + z)"] * bool(relative)
+    parts += [f"{step['catastrophic']:,} catastrophic"] * bool(step["catastrophic"])
+    return "redshifts", [f"redshift_measured: {', '.join(parts) or 'no error'}"]
 
 
 def _mass_error(step: Mapping[str, Any]) -> _Words:
@@ -113,7 +112,7 @@ def _close_pairs(step: Mapping[str, Any]) -> _Words:
     text = (
         f"{_counts(step)}: {step['lost']:,} closer than {step['angle_arcsec']:g} arcsec to others"
     )
-    return "close pairs", [f"{text} are lost, and stood for by weight_close_pairs"]
+    return "pairs", [f"{text} are lost, and stood for by weight_close_pairs"]
 
 
 def _weights(step: Mapping[str, Any]) -> _Words:
