@@ -50,7 +50,8 @@ demo: install
 	@echo
 	$(BIN)/mockgal build --recipe catalogs/demo-cnn.yaml --out demo/mock-cnn.fits --overwrite
 	@echo
-	$(BIN)/mockgal plot demo/mock.fits demo/mock-cnn.fits --out demo/compare.png --overwrite
+	$(BIN)/mockgal plot demo/mock.fits demo/mock-cnn.fits --out demo/compare.png --overwrite \
+	    --cut "stellar_mass > 8e9 Msun/h"
 	@echo
 	$(BIN)/mockgal compare --truth catalogs/demo/hydro.hdf5 --sim catalogs/demo/dark.hdf5 \
 	    --mock cnn=demo/mock-cnn.fits --mock hod=demo/mock.fits --grid 128 \
