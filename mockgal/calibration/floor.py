@@ -62,7 +62,6 @@ def _warn_of_few_stars(floor: float, pairs: Sequence[tuple[Scene, Scene]]) -> No
         warn(
             f"luminosity floor {floor:.4g} Msun/h: less than {LEAST_STARS} star particles of "
             f"{star:.4g} Msun/h: galaxies near it are not resolved",
-            stacklevel=4,
         )
 
 

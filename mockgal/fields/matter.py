@@ -303,12 +303,11 @@ class _Slabs:
         return block
 
 
-def warn_of_moved(counts: Mapping[str, Any], stacklevel: int) -> None:
-    """Warn if particles were moved into the box; see `mockgal.errors.warn` for ``stacklevel``."""
+def warn_of_moved(counts: Mapping[str, Any]) -> None:
+    """Warn if particles were moved into the box."""
     wrapped, at_edge = counts["positions_wrapped"], counts["positions_at_box_edge"]
     if wrapped or at_edge:
         warn(
             f"particles: {wrapped} coordinates outside the box were wrapped, "
             f"{at_edge} at its far edge became 0; both are recorded",
-            stacklevel=stacklevel + 1,
         )

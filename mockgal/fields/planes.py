@@ -85,7 +85,6 @@ def mass_planes(field: DensityField, snapshot: Snapshot, start: int, stop: int) 
         warn(
             f"density grid: {below} voxels in planes {start} to {stop} have a delta below -1, by "
             "rounding; they are taken for empty",
-            stacklevel=2,
         )
         relative = np.maximum(relative, 0.0)
     return relative * (snapshot.cosmology.matter_mass(snapshot.box_size) / field.grid_size**3)

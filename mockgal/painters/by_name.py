@@ -54,7 +54,6 @@ def by_name(
             warn(
                 f"{where} {text}: the one that comes with mockgal is taken, not the file of this "
                 f"name in the working directory. To take the file: {flag} ./{in_shell(text)}",
-                stacklevel=4,
             )
         return text
     if is_file:

@@ -140,7 +140,6 @@ def read(path: object, options: ReadOptions | None = None, format: str | None = 
             f"{place}: chunks {record[MISSING_CHUNKS]}{of_files} are missing: {len(scene.halos)}"
             f"{of_rows} subhalos were read, which are not a fair sample of the box; number "
             "densities and clustering are meaningless",
-            stacklevel=3,
         )
     return scene
 

@@ -228,12 +228,11 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
                     f'cut "{cut.text}" is below the luminosity floor of the calibration, '
                     f"{floor:.4g} Msun/h = {floor / h:.4g} Msun: no galaxy is painted below the "
                     "floor, so the catalogue is not complete to the cut",
-                    stacklevel=2,
                 )
         passed = np.flatnonzero(cut.mask(galaxies))
         record.append({"cut": cut.text, "before": len(galaxies), "after": len(passed)})
         if len(galaxies) and not len(passed):
-            warn(f'no galaxy passes the cut "{cut.text}"', stacklevel=2)
+            warn(f'no galaxy passes the cut "{cut.text}"')
         completeness = cut.completeness(galaxies.completeness, len(galaxies) - len(passed), h)
         if len(passed) < len(galaxies):
             galaxies = galaxies.take(passed)

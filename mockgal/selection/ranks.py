@@ -126,7 +126,6 @@ def to_density(galaxies: GalaxyCatalog, density: float) -> GalaxyCatalog:
             f"the most massive galaxies down to {density:.6g} {_UNIT} are those of a mock that may "
             f"lack some (its completeness: {complete}); with these it would reach this density at "
             "a higher stellar mass",
-            stacklevel=2,
         )
     chosen = most_massive(galaxies, number)
     *before, entry = chosen.provenance["cuts"]

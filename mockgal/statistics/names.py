@@ -294,7 +294,7 @@ def _check_whole(galaxies: GalaxyCatalog, name: str) -> list[str]:
         f"{name}: rows of the catalogue were chosen by their numbers or a mask; if they are a part "
         "of the box, densities and clustering are wrong, since the volume is that of the whole box"
     )
-    warn(text, stacklevel=3)
+    warn(text)
     return [text]
 
 

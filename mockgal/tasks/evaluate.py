@@ -291,7 +291,6 @@ def _place(dark: Scene, trained: Sequence[Mapping[str, Any]]) -> int | None:
             warn(
                 f"run {own['simulation']}: a run of this name was used in training, with other "
                 "subhalos; this one is treated as another simulation",
-                stacklevel=4,
             )
     return None
 

@@ -155,7 +155,7 @@ def field(
             scratch=None if scratch is None else Path(scratch),
             progress=progress,
         ) as grid:
-            warn_of_moved(grid.record, stacklevel=2)
+            warn_of_moved(grid.record)
             result = Gridded(
                 *(request.out, scene, grid.record, channel.record if channel else None),
                 grid.scratch_bytes,

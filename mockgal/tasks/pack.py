@@ -105,5 +105,5 @@ def pack(
         moved = write_bundle(
             sim, Path(out), overwrite=overwrite, particles=particles, progress=progress
         )
-    warn_of_moved(moved, stacklevel=2)
+    warn_of_moved(moved)
     return sim

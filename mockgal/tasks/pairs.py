@@ -270,7 +270,6 @@ def told_the_redshift(
     warn(
         f"runs at redshifts {min(redshifts):.4g} to {max(redshifts):.4g}: the network takes no "
         "features, so that it is not told which, and learns what is common to them",
-        stacklevel=3,
     )
     return architecture
 

@@ -183,5 +183,4 @@ def warn_of_other_tasks(devices: int) -> None:
         warn(
             f"SLURM_NTASKS is {tasks}, but srun did not start this process: it trains alone, on "
             f"{devices} device{'s' * (devices > 1)} (--devices)",
-            stacklevel=3,
         )

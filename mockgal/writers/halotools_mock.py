@@ -260,7 +260,6 @@ class HalotoolsMock:
                 f"xi in halotools' default bins up to {fits[-1]:.4g} Mpc/h: those up to "
                 f"{default[-1]:.4g} Mpc/h do not fit in a third of the box of {self.Lbox[0]:g} "
                 "Mpc/h",
-                stacklevel=3,
             )
         return fits
 

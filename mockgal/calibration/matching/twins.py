@@ -185,7 +185,6 @@ def _phases(hydro: Scene, dark: Scene) -> dict[str, Any]:
     warn(
         f"{_names(hydro, dark)}: whether they have the same phases was not found out: "
         f"{evidence['conclusion']}",
-        stacklevel=3,
     )
     return evidence
 

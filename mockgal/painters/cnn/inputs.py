@@ -163,7 +163,6 @@ def mass_channels(
             f"the density grid of {field.grid_size}^3 voxels ({field.assignment}, origin "
             f"{field.origin}) is not the one that the network needs ({grid.size}^3, {assignment}, "
             f"{grid.origin}); the grid is made from the particles instead",
-            stacklevel=7,
         )
     with matter_field(
         scene.particles,
@@ -175,7 +174,7 @@ def mass_channels(
         scratch=scratch,
         progress=progress.advance,
     ) as deposited:
-        warn_of_moved(deposited.record, stacklevel=6)
+        warn_of_moved(deposited.record)
         matter = partial(mass_planes, deposited.field, snapshot)
         yield MassChannels(matter, subhalos, record | {"matter": deposited.record})
 

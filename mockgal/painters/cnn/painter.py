@@ -217,13 +217,12 @@ class CNNPainter(CNNOptions):
                 "take other weights, or --allow-extrapolation, which flags every galaxy",
             )
         if weights.provenance.get("caution"):
-            warn(f"weights {weights.name}: {weights.provenance['caution']}", stacklevel=2)
+            warn(f"weights {weights.name}: {weights.provenance['caution']}")
         outside_bar, tests = outside_the_bar(weights.provenance.get("scores"))
         if outside_bar:
             warn(
                 f"weights {weights.name}: {outside_bar} of the {tests} tests of their card are "
                 "outside the bar: the card says which (`mockgal weights show` names it)",
-                stacklevel=2,
             )
         return outside
 
@@ -233,7 +232,6 @@ def _without_scatter(d: Distribution) -> Distribution:
     warn(
         "without a draw the galaxies have the median mass of subhalos like theirs: the "
         "stellar-mass function is biased, most so at its ends",
-        stacklevel=3,
     )
     return replace(
         d,

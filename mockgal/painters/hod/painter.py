@@ -158,7 +158,7 @@ class HODPainter(HODOptions):
         table, outside = self.checked_table(scene)
         if "caution" in table.provenance:
             text = f"calibration {table.name}: {table.provenance['caution']}"
-            warn(text, stacklevel=2)
+            warn(text)
         least_mass, n = mass_limit(table, snapshot.particle_mass), len(halos)
         predict: Predictor = partial(
             predict_paper_rows if self.mode == "paper" else predict_rows, table
@@ -276,7 +276,6 @@ class HODPainter(HODOptions):
             f"calibration {table.name}: made without a gravity-only twin, and painted uncorrected "
             "as requested: halo masses are not corrected for baryons, satellites are not thinned, "
             "and every galaxy is flagged as extrapolated",
-            stacklevel=3,
         )
 
     def _check_domain(self, table: HODTable, scene: Scene) -> list[str]:
@@ -380,5 +379,4 @@ def warn_if_short(who: str, kind: str, short: float, target: float, hosts_only: 
             f"missing: there are too few resolved {kind}s to paint"
             + "; --populate makes satellites for hosts that come without subhalos"
             * hosts_only,
-            stacklevel=4,
         )

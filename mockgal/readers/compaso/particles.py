@@ -118,7 +118,7 @@ def _matter(
                 f"{where}: the matter is {what}, {share:.2%} of all: its shot noise is that of "
                 f"particles of {mass:.4g} Msun/h"
             )
-            warn(told[0], stacklevel=3)
+            warn(told[0])
         rows = 0
         for file in files:
             for piece in _pack9(file) if column == "pack9" else _rvint(file):

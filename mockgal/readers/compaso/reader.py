@@ -136,7 +136,6 @@ class CompasoReader:
                 f"{slabs.folder}: no cleaning of these halos is there: they are read as they were "
                 "found, with halos that only split off larger ones; fetch the folder cleaning, or "
                 "say --uncleaned",
-                stacklevel=3,
             )
         record = _record(slabs, facts, missing, beside, options)
         snapshot = Snapshot(

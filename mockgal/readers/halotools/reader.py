@@ -332,7 +332,6 @@ def _hierarchy(table: Table, native: dict[str, Array], chosen: _Columns) -> _Hie
         warn(
             f"{table.place} has none of {', '.join(PARENT)}: every row is taken for a host halo, "
             "and its galaxy for a central",
-            stacklevel=3,
         )
     else:
         host_id, central, top, counted["nested_satellites"] = _hosts(

@@ -146,7 +146,6 @@ def _recorded(
         warn(
             f"{path}: {fit['hosts']} hosts and matter this smooth cannot show whether the matter "
             "belongs to these halos, and whether its axes and origin are theirs",
-            stacklevel=5,
         )
     facts = {
         "format": format,

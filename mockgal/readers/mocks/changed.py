@@ -104,7 +104,6 @@ def as_changed(
         f"before, {len(galaxies)} now; their values cannot be verified"
         + f"; columns changed: {shown(list(changed))}" * bool(changed)
         + f"; columns not read: {shown(list(stranger))}" * bool(stranger),
-        stacklevel=4,
     )
     cuts = [*galaxies.provenance.get("cuts", []), cut]
     galaxies = galaxies.with_provenance(changed_by_hand=change, cuts=cuts)

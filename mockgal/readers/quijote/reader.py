@@ -252,7 +252,6 @@ def _check_redshift(files: chunks.FileSet, redshift: float) -> None:
         warn(
             f"{files.where}: the redshift {redshift:g} was given, and output {files.number} is at "
             f"{known}; velocities are multiplied by 1 + z",
-            stacklevel=2,
         )
 
 

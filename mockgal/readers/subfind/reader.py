@@ -248,7 +248,7 @@ def _matter(
     except IncompleteSetError as error:
         if not options.allow_missing_chunks:
             raise
-        warn(f"the snapshot is left out, for it is not whole: {error}", stacklevel=3)
+        warn(f"the snapshot is left out, for it is not whole: {error}")
         record["snapshot_left_out"] = str(error)
         return None, None, ()
 

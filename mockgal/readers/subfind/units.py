@@ -247,7 +247,6 @@ def _hubble_constant(
             warn(
                 f"{where}@HubbleParam is 1, and Hubble is 100 in the run's units: h = 1 is taken, "
                 "which is right for no real universe",
-                stacklevel=3,
             )
         return h, False
     if (h == 1 or by_user) and 30 < hubble < 150:

@@ -178,7 +178,6 @@ def bispectrum(
         warn(
             f"bispectrum: images of the grid may change it by more than {ACCURACY:.0%} (column "
             "aliasing_bias): interlace with PCS, or take a larger grid",
-            stacklevel=2,
         )
     return replace(result, settings={**result.settings, "sides": chosen})
 
@@ -203,7 +202,7 @@ def _choice_of_sides(k1: float | None, k2: float | None, box_size: float) -> str
         f"k1 = {taken[0]:.4g} and k2 = {taken[1]:.4g} h/Mpc, as {SIDES[0]:g} and {SIDES[1]:g} are "
         f"more than {MOST_WAVES} fundamentals in a box of {box_size:g} Mpc/h"
     )
-    warn(f"bispectrum: {text}; --k1 and --k2 choose others", stacklevel=3)
+    warn(f"bispectrum: {text}; --k1 and --k2 choose others")
     return text
 
 

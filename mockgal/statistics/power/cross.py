@@ -138,7 +138,6 @@ def cross_power(
             f"cross_power: from k = {result.settings[ALIASED_FROM]:.4g} h/Mpc on, images of the "
             f"grid may change the correlation coefficient by more than {ACCURACY} (column "
             "aliasing_bias): interlace with PCS, or take a larger grid",
-            stacklevel=2,
         )
     return result
 

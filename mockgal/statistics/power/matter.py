@@ -122,7 +122,7 @@ def _of_particles(
             return made.field.read_slab(0, grid_size), made.record
 
     values, record = grid("corner")
-    warn_of_moved(record, stacklevel=4)
+    warn_of_moved(record)
     if interlacing is not False:
         values = interlaced(values, grid("centre")[0])
     return Matter(

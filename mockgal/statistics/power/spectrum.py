@@ -134,7 +134,6 @@ def power_spectrum(
             f"power: from k = {result.settings[ALIASED_FROM]:.4g} h/Mpc on, images of the grid may "
             f"add more than {ACCURACY:.0%} to the power (column aliasing_bias): interlace with "
             "PCS, or take a larger grid",
-            stacklevel=2,
         )
     return result
 

@@ -265,7 +265,7 @@ def _measure(
         raise next(iter(refused.values()))
     reasons = {key: str(error) for key, error in refused.items()}
     for key, reason in reasons.items():
-        warn(f"{key} was not measured: {reason}", stacklevel=3)
+        warn(f"{key} was not measured: {reason}")
     return measured, reasons
 
 

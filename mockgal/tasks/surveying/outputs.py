@@ -164,7 +164,7 @@ class Outputs:
         try:
             write_sidecar(self.galaxies, facts, overwrite=self.how["overwrite"])
         except OutputError as error:  # the catalogues are written and complete
-            warn(f"the record of the run was not written: {error}", stacklevel=2)
+            warn(f"the record of the run was not written: {error}")
         return digests
 
 

@@ -100,7 +100,6 @@ def _warn(ranks: dict[str, Any]) -> None:
         warn(
             f"the {ranks['part']} region of {ranks['box']} is not like the rest of the box: "
             + ", ".join(far),
-            stacklevel=4,
         )
 
 

@@ -68,7 +68,7 @@ def volume_of(
     else:
         channels, record = kept[0], kept[1]["record"]
         for text in kept[1]["warnings"]:
-            warn(text, stacklevel=2)
+            warn(text)
     return Volume(
         channels,
         grid.voxel_size,

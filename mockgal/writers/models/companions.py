@@ -84,7 +84,6 @@ def density_text(galaxies: GalaxyCatalog, model: str) -> str:
         warn(
             "no file of n(z) is written: galaxies were left out, or redshifts changed, after the "
             "step n(z)",
-            stacklevel=3,
         )
         return ""
     edges, area = np.array(step["edges"], dtype=np.float64), float(step["area_deg2"])

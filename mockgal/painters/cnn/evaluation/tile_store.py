@@ -105,7 +105,7 @@ class TileStore:
 
 
 def _tell(path: Path) -> None:
-    warn(f"{path} is damaged; the tile is computed again", stacklevel=3)
+    warn(f"{path} is damaged; the tile is computed again")
 
 
 def _with_head(body: bytes) -> bytes:

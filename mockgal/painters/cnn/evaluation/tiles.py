@@ -190,13 +190,11 @@ class TileEvaluation:
             warn(
                 f"{self.kept} has tiles, but none for this simulation, these weights and subhalos, "
                 f"and tiles of {size}^3 voxels: all tiles were computed",
-                stacklevel=4,
             )
         if self.precision != "float32":
             warn(
                 f"convolutions in {self.precision}: errors of at most {error:.2g} in the "
                 f"standardised outputs, at up to {_GATE_ROWS} subhalos of each tile",
-                stacklevel=4,
             )
         return output, record
 
