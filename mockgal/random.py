@@ -121,7 +121,7 @@ def stream_key(seed: int, stream: str) -> tuple[int, int]:
 
 
 def uniform(
-    seed: int, stream: str, object_id: ArrayLike, *, draw: int = 0, sub_index: int = 0
+    seed: int, stream: str, object_id: ArrayLike, *, draw: int = 0, sub_index: ArrayLike = 0
 ) -> NDArray[np.float64]:
     """Return one uniform number in (0, 1), both ends excluded, for each object.
 
@@ -133,8 +133,10 @@ def uniform(
         The purpose of the numbers, such as ``"luminous"``; one stream per purpose.
     object_id : array_like of int64, shape (n,)
         Ids of the objects; never row numbers.
-    draw, sub_index : int
-        Further words of the counter, for objects that need more than one number.
+    draw : int
+    sub_index : array_like of int, shape () or (n,)
+        Further words of the counter, for objects that need more than one number; the second may be
+        of each object.
 
     Returns
     -------

@@ -41,6 +41,7 @@ _EXAMPLES = {
     DENSITY: "1e-3 h^3/Mpc^3",
     POWER: "1e4 Mpc^3/h^3",
 }
+_MOST = 10_000  # in vectors of a remapping
 PATHS = (  # of one file each
     *(("footprint", key) for key in ("map", "coverage", "polygons", "randoms")),
     ("n_of_z", "table"),
@@ -111,6 +112,45 @@ class SnapshotPlan(_Section):
     painter_options: dict[str, Any] = {}
 
 
+def _vectors(value: Any) -> Any:
+    if value == "fit":
+        return value
+    rows = value if isinstance(value, list | tuple) else ()
+    numbers = [x for row in rows if isinstance(row, list | tuple) for x in row]
+    if [len(row) for row in rows if isinstance(row, list | tuple)] == [3, 3, 3] and all(
+        isinstance(x, int) and not isinstance(x, bool) and abs(x) < _MOST for x in numbers
+    ):
+        a, b, c, d, e, f, g, h, i = numbers
+        if abs(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)) == 1:
+            return tuple(map(tuple, rows))
+    raise ValueError(
+        "fit, or three vectors of whole numbers with a determinant of 1 or -1, such as "
+        "[[1, 1, 0], [0, 1, 0], [0, 0, 1]]"
+    )
+
+
+class RemappingPlan(_Section):
+    """How the periodic box is remapped to a cuboid.
+
+    Parameters
+    ----------
+    vectors : str or tuple, shape (3, 3)
+        ``fit`` for those that leave most room around the survey, or: see
+        `mockgal.survey.cone.remapping.Remapping`.
+    towards : tuple of str, shape (2,), optional
+        Right ascension and declination to which the first side points; by default 0 deg, 0 deg.
+    """
+
+    vectors: Annotated[Any, BeforeValidator(_vectors)]
+    towards: tuple[Angle, Angle] | None = None
+
+    @model_validator(mode="after")
+    def _fitted_or_given(self) -> RemappingPlan:
+        if self.vectors == "fit" and self.towards is not None:
+            raise ValueError("towards beside vectors only: fit points to the survey")
+        return self
+
+
 class LightConePlan(_Section):
     """What of the periodic boxes an observer sees: see `mockgal.survey.light_cone.light_cone`.
 
@@ -120,13 +160,21 @@ class LightConePlan(_Section):
         Least and largest cosmological redshift.
     observer : tuple of str, shape (3,)
         Place in the box.
+    remapping : RemappingPlan, optional
+        In a recipe also ``fit``, or the vectors alone.
     snapshots : tuple of SnapshotPlan
         Further snapshots of the run, beside the recipe's ``sim``.
     """
 
     redshifts: Annotated[tuple[Redshift, Redshift], AfterValidator(_increasing)]
     observer: tuple[Length, Length, Length] = ("0 Mpc/h", "0 Mpc/h", "0 Mpc/h")
+    remapping: RemappingPlan | None = None
     snapshots: tuple[SnapshotPlan, ...] = ()
+
+    @field_validator("remapping", mode="before")
+    @classmethod
+    def _vectors_alone(cls, value: Any) -> Any:
+        return {"vectors": value} if isinstance(value, str | list | tuple) else value
 
     @field_validator("snapshots", mode="before")
     @classmethod
@@ -137,13 +185,29 @@ class LightConePlan(_Section):
         return [{"sim": one} if isinstance(one, str | os.PathLike) else one for one in paths]
 
 
+def _direction(value: Any) -> Any:
+    parts = value if isinstance(value, list | tuple) else ()
+    if len(parts) == 2 and all(isinstance(x, str) and is_in(x, ANGLE) for x in parts):
+        return tuple(parts)
+    numbers = all(isinstance(x, int | float) and not isinstance(x, bool) for x in parts)
+    if len(parts) == 3 and numbers and any(parts):
+        return tuple(float(x) for x in parts)
+    raise ValueError(
+        "[30 deg, -20 deg], a right ascension and a declination; or [1, 1, 0], a vector"
+    )
+
+
 class FootprintPlan(_Section):
-    """Where the survey looks: borders in both angles, or a file.
+    """Where the survey looks: borders in both angles, a cap, or a file.
 
     Parameters
     ----------
     ra, dec : tuple of str, shape (2,), optional
         See `mockgal.survey.footprint.SkyBox`.
+    opening : str, optional
+        See `mockgal.survey.footprint.SkyCap`.
+    direction : tuple of str, shape (2,), or of float, shape (3,), optional
+        Of the axis of the opening: on the sky, or as a vector.
     map : Path, optional
         HEALPix map in FITS: see `mockgal.survey.masks.healpix.read_map`.
     order, coordinates : str, optional
@@ -162,6 +226,8 @@ class FootprintPlan(_Section):
 
     ra: tuple[Angle, Angle] | None = None
     dec: tuple[Angle, Angle] | None = None
+    opening: Angle | None = None
+    direction: Annotated[Any, BeforeValidator(_direction)] = None
     map: File | None = None
     order: Literal["ring", "nested"] | None = None
     coordinates: Literal["equatorial", "galactic"] | None = None
@@ -173,10 +239,12 @@ class FootprintPlan(_Section):
     @model_validator(mode="after")
     def _one_kind(self) -> FootprintPlan:
         borders = self.ra is not None or self.dec is not None
-        if borders + len(self.files) != 1:
-            raise ValueError("ra and dec, or one of map, coverage, polygons and randoms")
+        if borders + (self.opening is not None) + len(self.files) != 1:
+            raise ValueError("ra and dec, or one of opening, map, coverage, polygons and randoms")
         if borders and (self.ra is None or self.dec is None):
             raise ValueError("both ra and dec")
+        if (self.opening is None) != (self.direction is None):
+            raise ValueError("opening and direction together")
         if self.map is None and (self.order or self.coordinates):
             raise ValueError("order and coordinates beside a map only")
         if (self.randoms is None) != (self.nside is None):

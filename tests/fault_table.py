@@ -519,6 +519,19 @@ def _surveys() -> tuple[Fault, ...]:
             "refused; so it is with `--changed-by-hand`, as the mock itself can be changed",
             (2, 3),
         ),
+        Fault(
+            106,
+            "a remapping by vectors that span no cell of the box, or one that is to hold a survey "
+            "larger than the box",
+            "refused; the size of the survey is told",
+            usage,
+        ),
+        Fault(
+            107,
+            "an opening that is none, or without a direction",
+            "refused before work",
+            usage,
+        ),
     )
 
 

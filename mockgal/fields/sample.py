@@ -11,11 +11,14 @@ from ..errors import BadValueError, UsageError
 from ..types import GalaxyCatalog
 
 Array = NDArray[Any]
+_ALL = slice(None)
 AXES = {"x": 0, "y": 1, "z": 2}
 WEIGHTS = {"stellar_mass": "stellar mass", "number": "galaxies"}  # each with its sum in words
 
 
-def positions(galaxies: GalaxyCatalog, line_of_sight: str | None = None) -> Array:
+def positions(
+    galaxies: GalaxyCatalog, line_of_sight: str | None = None, *, rows: slice = _ALL
+) -> Array:
     """Return comoving positions, in real or in redshift space.
 
     In redshift space a galaxy is moved along the line of sight, at infinite distance, by its
@@ -27,6 +30,8 @@ def positions(galaxies: GalaxyCatalog, line_of_sight: str | None = None) -> Arra
         In a box.
     line_of_sight : str, optional
         ``"x"``, ``"y"`` or ``"z"``.
+    rows : slice
+        Of the n galaxies that are wanted; by default all.
 
     Returns
     -------
@@ -53,24 +58,25 @@ def positions(galaxies: GalaxyCatalog, line_of_sight: str | None = None) -> Arra
             "galaxies", f"a catalogue in the frame {galaxies.frame!r}", "one in a periodic box"
         )
     size = galaxies.snapshot.box_size
-    position = np.stack([galaxies[f"position_{x}"] for x in "xyz"], axis=1)
+    position = np.stack([galaxies[f"position_{x}"][rows] for x in "xyz"], axis=1)
     inside = np.all((position >= 0) & (position < size), axis=1)
-    _check("position", np.asarray(inside), f"[0, {size:g}) Mpc/h")
+    _check("position", np.asarray(inside), f"[0, {size:g}) Mpc/h", rows)
     if line_of_sight is not None:
         axis = check_axis(line_of_sight)
-        velocity, snapshot = galaxies[f"velocity_{line_of_sight}"], galaxies.snapshot
-        _check(f"velocity_{line_of_sight}", np.isfinite(velocity), "finite numbers [km/s]")
+        velocity, snapshot = galaxies[f"velocity_{line_of_sight}"][rows], galaxies.snapshot
+        _check(f"velocity_{line_of_sight}", np.isfinite(velocity), "finite numbers [km/s]", rows)
         position[:, axis] += velocity * snapshot.cosmology.redshift_space_factor(snapshot.redshift)
         position[:, axis] %= size
         position[position[:, axis] >= size, axis] = 0.0  # a tiny negative wraps to the edge
     return position
 
 
-def _check(what: str, good: Array, expected: str) -> None:
+def _check(what: str, good: Array, expected: str, rows: slice) -> None:
     bad = np.flatnonzero(~good)
     if bad.size:
+        first = (rows.start or 0) + bad[0]
         raise BadValueError(
-            what, f"{bad.size} impossible values, the first in row {bad[0]}", expected
+            what, f"{bad.size} impossible values, the first in row {first}", expected
         )
 
 

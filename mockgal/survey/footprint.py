@@ -7,7 +7,9 @@ A footprint is any object with ``completeness(ra, dec)``, arrays [deg] in and an
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,11 +17,16 @@ from numpy.typing import NDArray
 
 from ..errors import BadValueError, UsageError
 from ..types import GalaxyCatalog
+from .sky import BLOCK, angles, axes_at, directions
 from .steps import check_sky, chosen, uniform
 
 Array = NDArray[Any]
 
 WHOLE_SKY = 360.0**2 / math.pi  # deg^2
+_LEAST_OPENING = 1e-3  # deg
+_STEPS = 360  # along a border
+_FINE = 512  # nside up to which each pixel is looked at
+_PIXEL = 66.0  # deg, over nside: farther than any corner of a pixel is from its centre
 COORDINATES = ("equatorial", "galactic")  # of maps
 
 
@@ -35,6 +42,111 @@ class Footprint(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Return what identifies it, as plain JSON values."""
+
+
+@dataclass(frozen=True)
+class SkyCap:
+    """All places within an angle of a direction: the base of a cone.
+
+    Parameters
+    ----------
+    direction : tuple of float
+        Right ascension and declination of the axis [deg].
+    opening : float
+        Angle between the axis and the border [deg].
+
+    Raises
+    ------
+    UsageError
+        Angles out of range.
+
+    Examples
+    --------
+    >>> from mockgal.survey.footprint import SkyCap
+    >>> beam = SkyCap((30.0, -20.0), opening=10.0)
+    >>> round(beam.area, 2), beam.completeness(np.array([30, 30]), np.array([-29, -31])).tolist()
+    (313.36, [1.0, 0.0])
+    """
+
+    direction: tuple[float, float]
+    opening: float
+
+    def __post_init__(self) -> None:
+        ra, dec = self.direction
+        if not (0.0 <= ra <= 360.0 and -90.0 <= dec <= 90.0):
+            raise UsageError(
+                "footprint, direction",
+                f"({ra:g}, {dec:g}) deg",
+                "a right ascension from 0 to 360 deg and a declination from -90 to 90 deg",
+            )
+        if not _LEAST_OPENING <= self.opening <= 180.0:
+            raise UsageError(
+                "footprint, opening", f"{self.opening:g} deg", f"{_LEAST_OPENING:g} to 180 deg"
+            )
+
+    @classmethod
+    def along(cls, vector: Sequence[float] | Array, opening: float) -> SkyCap:
+        """Return the cap about a direction that is given as a vector, of any length.
+
+        Parameters
+        ----------
+        vector : sequence of float, shape (3,)
+            In the coordinates of the galaxies' positions.
+        opening : float
+            [deg]
+
+        Raises
+        ------
+        UsageError
+            The vector has no direction.
+        """
+        place = np.array(vector, dtype=np.float64)
+        if place.shape != (3,) or not (np.isfinite(place).all() and place.any()):
+            raise UsageError(
+                "footprint, direction", f"{vector}", "three finite numbers that are not all 0"
+            )
+        ra, dec, _ = angles(place[None] / np.abs(place).max())
+        return cls((float(ra[0]), float(dec[0])), opening)
+
+    @property
+    def axis(self) -> tuple[float, float, float]:
+        """The direction as a unit vector."""
+        x, y, z = axes_at(*self.direction)[:, 0]
+        return float(x), float(y), float(z)
+
+    @property
+    def cap(self) -> SkyCap:
+        """Itself."""
+        return self
+
+    @property
+    def area(self) -> float:
+        """Area [deg^2]: 2 pi (1 - cos(opening)) steradian."""
+        return WHOLE_SKY * math.sin(math.radians(self.opening) / 2.0) ** 2
+
+    def completeness(self, ra: Array, dec: Array) -> Array:
+        """Return 1 within and on the border, 0 elsewhere."""
+        # by half the angle, which is exact for small openings, too
+        half = np.radians(np.asarray(dec) - self.direction[1]) / 2.0
+        turn = np.radians(np.asarray(ra) - self.direction[0]) / 2.0
+        across = np.cos(np.radians(dec)) * math.cos(math.radians(self.direction[1]))
+        square = np.sin(half) ** 2 + across * np.sin(turn) ** 2
+        inside = np.asarray(square <= math.sin(math.radians(self.opening) / 2.0) ** 2)
+        return inside.astype(np.float64)
+
+    def describe(self) -> dict[str, Any]:
+        """Return its axis and its opening."""
+        return {
+            "kind": "cap",
+            "direction_deg": list(self.direction),
+            "opening_deg": self.opening,
+        }
+
+
+def cap_of(footprint: Footprint | None) -> SkyCap | None:
+    """Return a cap that holds all of a footprint, if it has the attribute ``cap``."""
+    cap = getattr(footprint, "cap", None)
+    return cap if isinstance(cap, SkyCap) else None
 
 
 @dataclass(frozen=True)
@@ -84,6 +196,22 @@ class SkyBox:
         """Difference of right ascension from west to east [deg]."""
         first, last = self.ra
         return last - first if last > first else last - first + 360.0
+
+    @cached_property
+    def cap(self) -> SkyCap:
+        """A cap around it, about the middle of its borders."""
+        middle = (self.ra[0] + self.width / 2) % 360.0, sum(self.dec) / 2
+        steps = np.linspace(0.0, 1.0, _STEPS + 1)
+        ra = self.ra[0] + self.width * steps
+        dec = self.dec[0] + (self.dec[1] - self.dec[0]) * steps
+        border = [
+            *(directions(ra, np.full(len(ra), x)) for x in self.dec),
+            *(directions(np.full(len(dec), x), dec) for x in (ra[0], ra[-1])),
+        ]
+        across = np.concatenate(border) @ np.array(SkyCap(middle, 1.0).axis)
+        between = max(self.width, self.dec[1] - self.dec[0]) / _STEPS  # at most, of two points
+        farthest = float(np.degrees(np.arccos(np.clip(across.min(), -1.0, 1.0))))
+        return SkyCap(middle, min(max(farthest + between, _LEAST_OPENING), 180.0))
 
     def completeness(self, ra: Array, dec: Array) -> Array:
         """Return 1 within, 0 elsewhere; borders to the west and south are within."""
@@ -166,24 +294,51 @@ class SkyMap:
         """Integral of the completeness [deg^2]."""
         return float(self.values.mean() * WHOLE_SKY)
 
+    @cached_property
+    def cap(self) -> SkyCap | None:
+        """A cap around all pixels that are not 0; None for maps too fine to look at each pixel."""
+        from .masks.pixels import around
+
+        values, nside = self.values, self.nside
+        while nside > _FINE and self.nested:
+            values, nside = values.reshape(-1, 4).max(axis=1), nside // 2
+        if nside > _FINE:
+            return None
+        *total, _ = around(values, nside, self.nested, (1.0, 0.0, 0.0))
+        middle = np.array(total)
+        length = math.sqrt(float(middle @ middle))
+        if length < 0.01 * np.count_nonzero(values) or not length:  # all around
+            return None
+        x, y, z = (float(q) for q in middle / length)
+        least = around(values, nside, self.nested, (x, y, z))[3]
+        farthest = math.degrees(math.acos(min(max(least, -1.0), 1.0)))
+        opening = min(farthest + _PIXEL / nside, 180.0)
+        return SkyCap.along(np.array([x, y, z]) @ self._turn, opening)
+
+    @cached_property
+    def _turn(self) -> Array:
+        """The rotation from equatorial vectors to those of the pixels, shape (3, 3)."""
+        if self.coordinates == "equatorial":
+            return np.eye(3)
+        from astropy.coordinates import SkyCoord
+
+        axes = np.eye(3)
+        place = SkyCoord(*axes, frame="icrs", representation_type="cartesian").galactic
+        return np.ascontiguousarray(place.cartesian.xyz.to_value(""))
+
     def completeness(self, ra: Array, dec: Array) -> Array:
         """Return the value of the pixel at each place."""
         return np.asarray(self.values[self._pixels(ra, dec)])
 
     def _pixels(self, ra: Array, dec: Array) -> Array:
-        astropy_healpix = healpix(self.name)
-        order = "nested" if self.nested else "ring"
-        from astropy import units
+        from .masks.pixels import pixels
 
-        longitude, latitude = np.asarray(ra) * units.deg, np.asarray(dec) * units.deg
-        if self.coordinates == "galactic":
-            from astropy.coordinates import SkyCoord
-
-            place = SkyCoord(longitude, latitude, frame="icrs").galactic
-            longitude, latitude = place.l, place.b
-        return np.asarray(
-            astropy_healpix.lonlat_to_healpix(longitude, latitude, self.nside, order=order)
-        )
+        ra, dec = np.broadcast_arrays(ra, dec)
+        place = [np.ascontiguousarray(x, dtype=np.float64).ravel() for x in (ra, dec)]
+        found = np.empty(ra.size, dtype=np.int64)
+        turned = self.coordinates != "equatorial"
+        pixels(*place, self.nside, self.nested, turned, self._turn, found)
+        return found.reshape(ra.shape)
 
     def describe(self) -> dict[str, Any]:
         """Return the name, the resolution, and a digest of the values."""
@@ -198,26 +353,6 @@ class SkyMap:
             "coordinates": self.coordinates,
             "digest": digest,
         }
-
-
-def healpix(where: str) -> Any:
-    """Return the library of HEALPix.
-
-    Raises
-    ------
-    UsageError
-        It is not installed; the message says how to install it.
-    """
-    try:
-        import astropy_healpix
-    except ImportError as error:
-        raise UsageError(
-            where,
-            f"a HEALPix map, and no astropy-healpix ({error})",
-            "astropy-healpix",
-            "pip install 'mockgal[survey]', or pip install astropy-healpix",
-        ) from error
-    return astropy_healpix
 
 
 def within(galaxies: GalaxyCatalog, footprint: Footprint, *, seed: int) -> GalaxyCatalog:
@@ -255,9 +390,15 @@ def within(galaxies: GalaxyCatalog, footprint: Footprint, *, seed: int) -> Galax
     check_sky(galaxies, "footprint")
     if not footprint.area > 0:
         raise UsageError("footprint", "no area", "places that are observed", "give another")
-    share = footprint.completeness(galaxies["ra"], galaxies["dec"])
-    kept = uniform(galaxies, seed, "footprint") < share
-    thinned = int(np.count_nonzero((share > 0) & ~kept))
+    share, kept = np.empty(len(galaxies)), np.empty(len(galaxies), dtype=bool)
+    thinned = 0
+    for start in range(0, len(galaxies), BLOCK):
+        rows = slice(start, start + BLOCK)
+        share[rows] = footprint.completeness(galaxies["ra"][rows], galaxies["dec"][rows])
+        kept[rows] = share[rows] == 1.0
+        partly = start + np.flatnonzero((share[rows] > 0) & ~kept[rows])
+        kept[partly] = uniform(galaxies, seed, "footprint", rows=partly) < share[partly]
+        thinned += len(partly) - int(np.count_nonzero(kept[partly]))
     facts = {"footprint": footprint.describe(), "area_deg2": footprint.area, "thinned": thinned}
     why = "thinned by the completeness of the footprint" if thinned else ""
     inside = galaxies.with_columns(completeness=share)

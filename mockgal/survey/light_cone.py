@@ -3,46 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import COPY_OF_THE_BOX, NEXT_SNAPSHOT
+from ..columns import NEXT_SNAPSHOT
 from ..completeness import Completeness
+from ..digests import IDENTITY
 from ..errors import UsageError, warn
 from ..system.display import light_cone as light_cone_facts
-from ..system.progress import advance
 from ..theory.distances import distances
 from ..types import GalaxyCatalog, LightCone
-from .footprint import Footprint
-from .sky import angles, observe
+from .cone.copies import copies_of
+from .cone.extent import Extent, extent
+from .cone.gather import Gathered, Shell, View, joined, seen
+from .cone.remapping import BOX, Remapping, fitting
+from .footprint import Footprint, cap_of
+from .sky import BLOCK, redshift_columns
 from .steps import STEPS
 
 Array = NDArray[Any]
 
-_MOST_COPIES = 499  # along each axis, on either side, by the digits of the column `copy`
+FIT = "fit"  # the remapping that leaves most room around the survey
 _SAME = 1e-6  # relative, between boxes of one run
-_STEP = 1_000
 _FAR = 0.1  # of a redshift from that of its snapshot, over 1 + z
 _MASSIVE = 0.9  # quantile of stellar mass, for what is reported of borders
-
-
-class Shell(NamedTuple):
-    """The comoving distances [Mpc/h], and their redshifts, that a snapshot serves.
-
-    From ``start``, up to ``stop``. ``snapshot`` is its number among those that serve some.
-    """
-
-    galaxies: GalaxyCatalog
-    start: float
-    stop: float
-    redshifts: tuple[float, float]
-    snapshot: int
+_HALO = 3.0  # Mpc/h from its place to its farthest galaxy, for the room that a survey needs
 
 
 def light_cone(
@@ -51,6 +42,7 @@ def light_cone(
     redshifts: tuple[float, float],
     observer: Sequence[float] = (0.0, 0.0, 0.0),
     footprint: Footprint | None = None,
+    remapping: Remapping | str | None = None,
 ) -> GalaxyCatalog:
     """Return the galaxies that an observer sees, from periodic boxes of one run.
 
@@ -71,6 +63,10 @@ def light_cone(
     footprint : Footprint, optional
         Galaxies where it has no completeness are left out as soon as they are placed, so that
         memory is needed for the survey and not for the whole sky.
+    remapping : Remapping or str, optional
+        How the periodic universe is turned about the observer, positions and velocities alike: with
+        the sides of this cuboid in place of those of the box. A survey that fits into the cuboid
+        sees no galaxy twice. ``"fit"`` takes the one that leaves most room around the survey.
 
     Returns
     -------
@@ -82,7 +78,8 @@ def light_cone(
     Raises
     ------
     UsageError
-        Redshifts that are no range, boxes of different runs, or too many copies.
+        Redshifts that are no range, boxes of different runs, too many copies, or a survey that fits
+        into no remapping of the box.
 
     Warns
     -----
@@ -97,66 +94,73 @@ def light_cone(
     >>> cone = light_cone(mock, redshifts=(0.002, 0.004))
     >>> cone.frame, bool(cone["distance"].min() > 5)
     ('sky', True)
+
+    A narrow survey, far deeper than the box, that sees nothing twice:
+
+    >>> from mockgal.survey.footprint import SkyCap
+    >>> beam = SkyCap((0.0, 0.0), opening=2.0)
+    >>> deep = light_cone(mock, redshifts=(0.001, 0.02), footprint=beam, remapping="fit")
+    >>> deep.provenance["survey"][0]["seen_more_than_once"]
+    0
     """
     boxes = [snapshots] if isinstance(snapshots, GalaxyCatalog) else list(snapshots)
     _check(boxes, redshifts, observer)
     boxes.sort(key=lambda galaxies: galaxies.snapshot.redshift)
     shells = _shells(boxes, redshifts)
     _warn_of_evolution(shells)
+    size = boxes[0].snapshot.box_size
+    if isinstance(remapping, str):
+        remapping = _fitted(remapping, _around(shells, footprint), size)
     place = np.asarray(observer, dtype=np.float64)
-    every = [_copies(shell, place) for shell in shells]
-    done, parts = 0, []
-    for shell, copies in zip(shells, every, strict=True):
-        parts.append(_of_shell(shell, place, copies, footprint, done, sum(map(len, every))))
-        done += len(copies)
+    turn = None if remapping is None else remapping.turn
+    view = View(place, turn, footprint, cap_of(footprint))
     names = [name for name in boxes[0].columns if all(name in box for box in boxes)]
-    columns = {
-        name: np.concatenate([part.columns[name] for part in parts]) for name in [*names, "copy"]
-    }
-    first = boxes[0]
-    snapshot = replace(
-        first.snapshot,
-        source=tuple(file for box in boxes for file in box.snapshot.source),
-        light_cone=LightCone(
-            (float(place[0]), float(place[1]), float(place[2])),
-            (float(redshifts[0]), float(redshifts[1])),
-        ),
-    )
-    repeated = _repeated(columns["galaxy_id"], columns["copy"])
+    parts = _parts(shells, view, names)
+    numbers = [sum(map(len, part.blocks["copy"])) for part in parts]
+    columns = joined([part.blocks for part in parts], IDENTITY)
+    cosmology = boxes[0].snapshot.cosmology
+    columns |= redshift_columns(cosmology, columns["distance"], columns.pop("along"))
+    repeated = _repeated(columns)
+    if repeated:
+        warn(
+            f"{repeated} of {len(columns['copy'])} galaxies of the light cone are seen more than "
+            f"once, in copies of a box of {size:g} Mpc/h: structure repeats, and its clustering is "
+            f"not independent{_way_out(_around(shells, footprint), size)}",
+            stacklevel=2,
+        )
     step = {
         "step": "light cone",
         "observer_mpc_h": place.tolist(),
         "redshifts": [float(z) for z in redshifts],
+        **({} if remapping is None else {"remapping": remapping.describe(size)}),
         "snapshots": [
-            {
-                "simulation": shell.galaxies.snapshot.name,
-                "redshift": shell.galaxies.snapshot.redshift,
-                "distance_mpc_h": [shell.start, shell.stop],
-                "serves_redshifts": list(shell.redshifts),
-                "content_digest": shell.galaxies.digest(),
-                "halo_digest": shell.galaxies.provenance.get("simulation", {}).get("halo_digest"),
-                "painter": shell.galaxies.provenance.get("painter", {}).get("name"),
-                "seed": shell.galaxies.provenance.get("seed"),
-                "cuts": [cut.get("cut") for cut in shell.galaxies.provenance.get("cuts", [])],
-                "galaxies": len(part.columns["copy"]),
-                "copies": len(np.unique(part.columns["copy"])),
-            }
-            for shell, part in zip(shells, parts, strict=True)
+            {**_served(shell), "galaxies": number, "copies": part.copies}
+            for shell, part, number in zip(shells, parts, numbers, strict=True)
         ],
         "galaxies_in_boxes": sum(len(box) for box in boxes),
         "galaxies": len(columns["copy"]),
-        "outside_the_footprint": sum(part.outside for part in parts),
         "seen_more_than_once": repeated,
         "jumps": _jumps(shells),
         "columns_left_out": sorted({n for box in boxes for n in box.columns} - set(names)),
     }
-    if repeated:
-        warn(
-            f"{repeated} of {len(columns['copy'])} galaxies of the light cone are seen more than "
-            f"once, in copies of a box of {first.snapshot.box_size:g} Mpc/h: structure repeats, "
-            "and its clustering is not independent",
-            stacklevel=2,
-        )
+    return _catalogue(columns, boxes, shells, step)
+
+
+def _catalogue(
+    columns: Mapping[str, Array],
+    boxes: list[GalaxyCatalog],
+    shells: list[Shell],
+    step: Mapping[str, Any],
+) -> GalaxyCatalog:
+    """Return the light cone of its columns, with the record of how it was made."""
+    first = boxes[0]
+    x, y, z = step["observer_mpc_h"]
+    low, high = step["redshifts"]
+    snapshot = replace(
+        first.snapshot,
+        source=tuple(file for box in boxes for file in box.snapshot.source),
+        light_cone=LightCone((x, y, z), (low, high)),
+    )
     provenance = {
         **first.provenance,
         "simulation": {
@@ -167,7 +171,73 @@ def light_cone(
     }
     cone = GalaxyCatalog(columns, snapshot, "sky", provenance, first.plugin_columns)
     whole = reduce(Completeness.joined, (shell.galaxies.completeness for shell in shells))
-    return observe(cone).with_completeness(whole)
+    return cone.with_completeness(whole)
+
+
+def _parts(shells: list[Shell], view: View, names: Sequence[str]) -> list[Gathered]:
+    """Return the galaxies of each shell."""
+    turn = BOX.turn if view.turn is None else view.turn
+    size = shells[0].galaxies.snapshot.box_size
+    every = [
+        copies_of(size, view.observer, (shell.start, shell.stop), view.cap, turn)
+        for shell in shells
+    ]
+    done, total = 0, sum(len(shell.galaxies) for shell in shells)
+    parts = []
+    for shell, copies in zip(shells, every, strict=True):
+        parts.append(seen(shell, view, copies, names, done, total))
+        done += len(shell.galaxies)
+    return parts
+
+
+def _around(shells: list[Shell], footprint: Footprint | None) -> Extent:
+    """Return the cuboid around the survey."""
+    return extent(footprint, max(shells[0].start - _HALO, 0.0), shells[-1].stop + _HALO)
+
+
+def _fitted(word: str, around: Extent, size: float) -> Remapping:
+    """Return the remapping that leaves most room around the survey."""
+    if word != FIT:
+        raise UsageError("remapping", repr(word), f"a Remapping, or {FIT!r}")
+    fitted = fitting([x / size for x in around.lengths], around.towards)
+    if fitted is None:
+        raise UsageError(
+            "remapping",
+            f"a survey of {around} (along the line of sight, east, north)",
+            f"one that fits into a cuboid of the volume of the box, {size:g}^3 (Mpc/h)^3",
+            "take a larger box, a narrower footprint or fewer redshifts; or leave the remapping "
+            "out, and galaxies are seen more than once",
+        )
+    return fitted
+
+
+def _way_out(around: Extent, size: float) -> str:
+    """Return how a survey sees nothing twice, in words, if it can."""
+    fitted = fitting([x / size for x in around.lengths], around.towards)
+    if fitted is None:
+        return ""
+    sides = " x ".join(f"{x:.5g}" for x in size * fitted.sides)
+    return (
+        f"; with remapping: {FIT} none is seen twice, as a cuboid of {sides} Mpc/h, of the volume "
+        "of the box, holds the survey"
+    )
+
+
+def _served(shell: Shell) -> dict[str, Any]:
+    """Return what a shell is made of, for the record."""
+    galaxies = shell.galaxies
+    provenance = galaxies.provenance
+    return {
+        "simulation": galaxies.snapshot.name,
+        "redshift": galaxies.snapshot.redshift,
+        "distance_mpc_h": [shell.start, shell.stop],
+        "serves_redshifts": list(shell.redshifts),
+        "content_digest": galaxies.digest(),
+        "halo_digest": provenance.get("simulation", {}).get("halo_digest"),
+        "painter": provenance.get("painter", {}).get("name"),
+        "seed": provenance.get("seed"),
+        "cuts": [cut.get("cut") for cut in provenance.get("cuts", [])],
+    }
 
 
 def _check(
@@ -242,57 +312,6 @@ def _warn_of_evolution(shells: list[Shell]) -> None:
             )
 
 
-class _Part(NamedTuple):
-    """The galaxies of a shell, and how many more there are outside of the footprint."""
-
-    columns: dict[str, Array]
-    outside: int
-
-
-def _of_shell(
-    shell: Shell,
-    observer: Array,
-    copies: Array,
-    footprint: Footprint | None,
-    done: int,
-    total: int,
-) -> _Part:
-    """Return the galaxies that copies of a box put into a shell.
-
-    Of ``total`` copies, ``done`` were made for other shells.
-    """
-    galaxies, size = shell.galaxies, shell.galaxies.snapshot.box_size
-    position = np.stack([galaxies[f"position_{x}"] for x in "xyz"], axis=1)
-    group, centre = _centres(galaxies, position)
-    offset = position - centre[group]
-    offset -= size * np.round(offset / size)
-    rows, places, numbers = [np.zeros(0, np.intp)], [np.zeros((0, 3))], [np.zeros(0, np.int64)]
-    outside = 0
-    for n, shift in enumerate(copies):
-        advance(done + n, total, "light cone, copies of the box")
-        away = centre + size * shift - observer
-        far = np.sqrt((away**2).sum(axis=1))
-        within = (far >= shell.start) & (far < shell.stop)
-        if not within.any():
-            continue
-        here = np.flatnonzero(within[group])
-        place = (away[group[here]] + offset[here]) + observer
-        if footprint is not None:
-            ra, dec, _ = angles(place - observer)
-            seen = footprint.completeness(ra, dec) > 0
-            outside += len(here) - int(np.count_nonzero(seen))
-            here, place = here[seen], place[seen]
-        rows.append(here)
-        places.append(place)
-        numbers.append(np.full(len(here), _number(shift, shell.snapshot), dtype=np.int64))
-    advance(done + len(copies), total, "light cone, copies of the box")
-    row, place = np.concatenate(rows), np.concatenate(places)
-    columns = {name: values[row] for name, values in galaxies.columns.items()}
-    columns |= {f"position_{x}": place[:, axis] for axis, x in enumerate("xyz")}
-    columns["copy"] = np.concatenate(numbers)
-    return _Part(columns, outside)
-
-
 def _jumps(shells: list[Shell]) -> list[dict[str, float | None]]:
     """Return how the number of galaxies changes at the borders of shells.
 
@@ -320,61 +339,13 @@ def _ratio(number: int, of: int) -> float | None:
     return number / of if of else None
 
 
-def _centres(galaxies: GalaxyCatalog, position: Array) -> tuple[Array, Array]:
-    """Return the halo of each galaxy, as a number, and the place of each halo.
-
-    Rows are sorted by halo, and within it by id. The place is that of the central, or of the first
-    galaxy where there is none.
-    """
-    halo = galaxies["halo_id"]
-    begins = np.ones(len(halo), dtype=bool)
-    begins[1:] = halo[1:] != halo[:-1]
-    group = np.cumsum(begins) - 1
-    place = position[begins].copy()
-    if "is_central" in galaxies:
-        central = np.flatnonzero(galaxies["is_central"])
-        place[group[central]] = position[central]
-    return group, place
-
-
-def _copies(shell: Shell, observer: Array) -> Array:
-    """Return the copies of the box that reach into a shell, as whole numbers of boxes, (n, 3)."""
-    size = shell.galaxies.snapshot.box_size
-    low = np.floor((observer - shell.stop) / size).astype(int)
-    high = np.floor((observer + shell.stop) / size).astype(int)
-    if max(abs(int(low.min())), abs(int(high.max()))) > _MOST_COPIES:
-        raise UsageError(
-            "light cone",
-            f"a distance of {shell.stop:.6g} Mpc/h in boxes of {size:g} Mpc/h",
-            f"at most {_MOST_COPIES} copies along each axis",
-            "give a larger box, or a smaller largest redshift",
-        )
-    axes = [np.arange(a, b + 1) for a, b in zip(low, high, strict=True)]
-    near, far = [], []
-    for axis, whole in enumerate(axes):
-        start = size * whole - observer[axis]
-        near.append(np.maximum(np.maximum(start, -(start + size)), 0.0) ** 2)
-        far.append(np.maximum(np.abs(start), np.abs(start + size)) ** 2)
-    nearest = near[0][:, None, None] + near[1][:, None] + near[2]
-    farthest = far[0][:, None, None] + far[1][:, None] + far[2]
-    rows = np.argwhere((nearest < shell.stop**2) & (farthest >= shell.start**2))
-    return np.stack([axes[k][rows[:, k]] for k in range(3)], axis=-1)
-
-
-def _number(shift: Array, snapshot: int) -> int:
-    """Return the number of a copy, as in the column ``copy``."""
-    x, y, z = (int(n) for n in shift)
-    return snapshot * NEXT_SNAPSHOT + COPY_OF_THE_BOX + x * _STEP**2 + y * _STEP + z
-
-
-def shift_of(copy: Array) -> Array:
-    """Return the copies of the box by their numbers, as whole numbers of boxes, shape (n, 3)."""
-    digits = np.asarray(copy, dtype=np.int64) % NEXT_SNAPSHOT
-    parts = [digits // _STEP**2, digits // _STEP % _STEP, digits % _STEP]
-    return np.stack(parts, axis=-1) - COPY_OF_THE_BOX % _STEP
-
-
-def _repeated(galaxy_id: Array, copy: Array) -> int:
-    """Return how many rows are of galaxies of a snapshot that are there before."""
-    every = np.stack([galaxy_id, copy // NEXT_SNAPSHOT], axis=1)
-    return len(every) - len(np.unique(every, axis=0))
+def _repeated(columns: Mapping[str, Array]) -> int:
+    """Return how many rows are of galaxies of a snapshot that are there before; rows are sorted."""
+    number = 0
+    for start in range(0, len(columns["copy"]) - 1, BLOCK):
+        rows = slice(start, start + BLOCK + 1)
+        ids, snapshot = columns["galaxy_id"][rows], columns["copy"][rows] // NEXT_SNAPSHOT
+        halo = columns["halo_id"][rows]
+        same = (ids[1:] == ids[:-1]) & (halo[1:] == halo[:-1]) & (snapshot[1:] == snapshot[:-1])
+        number += int(np.count_nonzero(same))
+    return number

@@ -12,6 +12,7 @@ from ..cosmology import Cosmology
 from ..errors import BadValueError, UsageError
 from ..theory.distances import distances
 from ..types import GalaxyCatalog
+from .sky import BLOCK
 from .steps import (
     check_columns,
     check_sky,
@@ -118,17 +119,107 @@ def measured(galaxies: GalaxyCatalog, edges: Array, area: float) -> NumberDensit
     Galaxies count with the weights of those for which they stand, ``weight_close_pairs``.
     """
     check_sky(galaxies, "n(z)")
-    inside, bins = _bins(galaxies, edges)
-    weight = galaxies["weight_close_pairs"][inside] if "weight_close_pairs" in galaxies else None
-    number = np.bincount(bins, weight, minlength=len(edges) - 1)
+    bins = _bins(galaxies, edges)
+    number = np.zeros(len(edges) - 1)
+    if "weight_close_pairs" in galaxies:
+        weight, inside = galaxies["weight_close_pairs"], bins >= 0
+        number += np.bincount(bins[inside], weight[inside], minlength=len(number))
+    else:
+        number += _counts(bins, len(number))
     return NumberDensity(edges, number / volumes(galaxies, edges, area), "measured")
 
 
-def _bins(galaxies: GalaxyCatalog, edges: Array) -> tuple[Array, Array]:
-    """Return which galaxies are in the bins of redshift, and the bins of these."""
-    bins = np.searchsorted(edges, galaxies[redshift_column(galaxies)], side="right") - 1
-    inside = (bins >= 0) & (bins < len(edges) - 1)
-    return inside, bins[inside]
+def _bins(galaxies: GalaxyCatalog, edges: Array) -> Array:
+    """Return the bin of redshift of each galaxy, -1 if it is in none, as int32, shape (n,)."""
+    redshift = galaxies[redshift_column(galaxies)]
+    bins = np.empty(len(redshift), dtype=np.int32)
+    for start in range(0, len(bins), BLOCK):
+        part = np.searchsorted(edges, redshift[start : start + BLOCK], side="right") - 1
+        part[part >= len(edges) - 1] = -1
+        bins[start : start + BLOCK] = part
+    return bins
+
+
+def _counts(bins: Array, number: int, kept: Array | None = None) -> Array:
+    """Return how many galaxies, or of those that are kept, are in each bin."""
+    counts = np.zeros(number + 1, dtype=np.int64)
+    for start in range(0, len(bins), BLOCK):
+        rows = slice(start, start + BLOCK)
+        part = bins[rows] if kept is None else bins[rows][kept[rows]]
+        counts += np.bincount(part + 1, minlength=number + 1)
+    return counts[1:]
+
+
+def _at_random(galaxies: GalaxyCatalog, bins: Array, share: Array, seed: int) -> Array:
+    """Return which galaxies are kept, if a share of those in each bin is."""
+    kept = np.zeros(len(bins), dtype=bool)
+    for start in range(0, len(bins), BLOCK):
+        rows = start + np.flatnonzero(bins[start : start + BLOCK] >= 0)
+        kept[rows] = uniform(galaxies, seed, "n(z)", rows=rows) < share[bins[rows]]
+    return kept
+
+
+def _most_massive(galaxies: GalaxyCatalog, bins: Array, number: Array, wanted: Array) -> Array:
+    """Return which galaxies are the most massive in their bins; at equal masses the lowest ids.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    bins : ndarray of int, shape (n,)
+        -1 for galaxies in no bin.
+    number, wanted : ndarray of int, shape (m,)
+        How many there are in each bin, and how many are kept at most.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    mass = galaxies[mass_column(galaxies)]
+    ordered, starts = np.empty(int(number.sum()), dtype=mass.dtype), np.cumsum(number) - number
+    ends = starts.copy()
+    for start in range(0, len(bins), BLOCK):
+        part = bins[start : start + BLOCK]
+        order = np.argsort(part, kind="stable")
+        counts = np.bincount(part + 1, minlength=len(number) + 1)
+        first = counts[0]
+        for k in np.flatnonzero(counts[1:]):
+            rows = order[first : first + counts[k + 1]]
+            ordered[ends[k] : ends[k] + len(rows)] = _negative(mass[start + rows])
+            first, ends[k] = first + len(rows), ends[k] + len(rows)
+    last, left = np.full(len(number), -np.inf, dtype=mass.dtype), np.zeros(len(number), dtype=int)
+    for k in np.flatnonzero((wanted > 0) & (number > 0)):
+        own = ordered[starts[k] : starts[k] + number[k]]
+        place = min(int(wanted[k]), len(own)) - 1
+        own.partition(place)
+        last[k] = own[place]
+        left[k] = place + 1 - int(np.count_nonzero(own[: place + 1] < last[k]))
+    return _down_to(galaxies, bins, mass, last, left)
+
+
+def _negative(mass: Array) -> Array:
+    """Return negative masses; infinity where a mass is no number, which comes last."""
+    return np.where(np.isnan(mass), np.inf, -mass).astype(mass.dtype)
+
+
+def _down_to(galaxies: GalaxyCatalog, bins: Array, mass: Array, last: Array, left: Array) -> Array:
+    """Return which galaxies are more massive than the last of their bin, or among these the lowest.
+
+    ``last`` is the negative mass of the last galaxy of each bin, -inf where none is kept, and
+    ``left`` how many of that mass are kept.
+    """
+    kept, equal = np.zeros(len(bins), dtype=bool), [np.zeros(0, dtype=np.int64)]
+    for start in range(0, len(bins), BLOCK):
+        rows = start + np.flatnonzero(bins[start : start + BLOCK] >= 0)
+        limit, own = last[bins[rows]], _negative(mass[rows])
+        kept[rows] = own < limit
+        equal.append(rows[own == limit])
+    rows = np.concatenate(equal)
+    keys = [galaxies[name][rows] for name in ("copy", "galaxy_id") if name in galaxies]
+    rows = rows[np.lexsort((*keys, bins[rows]))]
+    counts = np.bincount(bins[rows], minlength=len(left))
+    rank = np.arange(len(rows)) - (np.cumsum(counts) - counts)[bins[rows]]
+    kept[rows[rank < left[bins[rows]]]] = True
+    return kept
 
 
 def in_bins(
@@ -168,7 +259,7 @@ def in_bins(
     check_unweighted(galaxies, "n(z)")
     density = measured(galaxies, edges, area)
     check_reach(galaxies, density)
-    inside, _ = _bins(galaxies, density.edges)
+    inside = _bins(galaxies, density.edges) >= 0
     facts = {
         "by": "measured",
         "redshifts": redshift_column(galaxies),
@@ -262,23 +353,16 @@ def to_number_density(
     check_reach(galaxies, target)
     volume = volumes(galaxies, target.edges, area)
     wanted = target.density * volume
-    inside, bins = _bins(galaxies, target.edges)
-    number = np.bincount(bins, minlength=len(wanted))
+    bins = _bins(galaxies, target.edges)
+    number = _counts(bins, len(wanted))
     _check_enough(target, wanted, number)
-    kept = np.zeros(len(galaxies), dtype=bool)
     if by == "random":
-        share = wanted / np.maximum(number, 1)
-        taken = uniform(galaxies, int(seed or 0), "n(z)")[inside] < share[bins]
+        kept = _at_random(galaxies, bins, wanted / np.maximum(number, 1), int(seed or 0))
         why = "thinned at random to n(z)"
     else:
-        keys = [galaxies[name][inside] for name in ("copy", "galaxy_id") if name in galaxies]
-        order = np.lexsort((*keys, -galaxies[mass_column(galaxies)][inside], bins))
-        rank = np.arange(len(order)) - (np.cumsum(number) - number)[bins[order]]
-        taken = np.zeros(len(order), dtype=bool)
-        taken[order] = rank < np.rint(wanted).astype(np.int64)[bins[order]]
+        kept = _most_massive(galaxies, bins, number, np.rint(wanted).astype(np.int64))
         why = "the most massive in bins of redshift, whose threshold is not one stellar mass"
-    kept[inside] = taken
-    reached = np.bincount(bins[taken], minlength=len(wanted)) / volume
+    reached = _counts(bins, len(wanted), kept) / volume
     facts: dict[str, Any] = {
         "by": by,
         "redshifts": redshift_column(galaxies),
@@ -286,7 +370,7 @@ def to_number_density(
         "edges": target.edges.tolist(),
         "asked_h3_mpc3": target.density.tolist(),
         "reached_h3_mpc3": reached.tolist(),
-        "beyond_the_bins": int(np.count_nonzero(~inside)),
+        "beyond_the_bins": len(galaxies) - int(number.sum()),
     }
     facts |= {"seed": seed} if by == "random" else {"masses": mass_column(galaxies)}
     return chosen(galaxies, kept, "n(z)", why, facts)

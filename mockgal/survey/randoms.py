@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,9 +14,10 @@ from ..errors import UsageError
 from ..system.progress import advance
 from ..theory.distances import distances
 from ..types import GalaxyCatalog
-from .footprint import Footprint, SkyBox
+from .footprint import Footprint, SkyBox, SkyCap
 from .number_density import NumberDensity, volumes
-from .steps import STEPS, check_sky
+from .sky import angles, axes_at
+from .steps import STEPS, check_sky, drawn
 
 Array = NDArray[Any]
 
@@ -124,9 +126,11 @@ def _places(footprint: Footprint, number: int, seed: int) -> Iterator[tuple[Arra
     found = tried = 0
     while found < number:
         ids = np.arange(tried, tried + _BLOCK, dtype=np.int64)
-        u, v, w = (random.uniform(seed, "randoms", ids, draw=k) for k in range(3))
+        u, v, w = (drawn(seed, "randoms", ids, k) for k in range(3))
         ra = np.mod(west + (east - west) * u, 360.0)
         dec = np.degrees(np.arcsin(south + (north - south) * v))
+        if isinstance(footprint, SkyCap):  # no others are accepted
+            ra, dec = _in_cap(footprint, u, v)
         kept = w < footprint.completeness(ra, dec)
         found, tried = found + int(np.count_nonzero(kept)), tried + _BLOCK
         advance(min(found, number), number, "randoms")
@@ -140,10 +144,20 @@ def _places(footprint: Footprint, number: int, seed: int) -> Iterator[tuple[Arra
         yield ids[kept], ra[kept], dec[kept]
 
 
+def _in_cap(cap: SkyCap, u: Array, v: Array) -> tuple[Array, Array]:
+    """Return places at random in a cap, of numbers in (0, 1)."""
+    height = 2.0 * math.sin(math.radians(cap.opening) / 2.0) ** 2 * v
+    across, turn = np.sqrt(height * (2.0 - height)), 2.0 * math.pi * u
+    x, y, z = 1.0 - height, across * np.cos(turn), across * np.sin(turn)
+    axes = axes_at(*cap.direction)
+    ra, dec, _ = angles(np.stack([a * x + b * y + c * z for a, b, c in axes], axis=1))
+    return ra, dec
+
+
 def _distances(edges: Array, weight: Array, ids: Array, seed: int) -> Array:
     """Return distances: a bin by its weight, and a place in it by comoving volume."""
     share = np.concatenate([[0.0], np.cumsum(weight)]) / weight.sum()
-    u = random.uniform(seed, "randoms", ids, draw=3)
+    u = drawn(seed, "randoms", ids, 3)
     bins = np.clip(np.searchsorted(share, u, side="right") - 1, 0, len(weight) - 1)
     part = (u - share[bins]) / (share[bins + 1] - share[bins])
     low, high = edges[bins] ** 3, edges[bins + 1] ** 3

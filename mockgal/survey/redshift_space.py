@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..fields.sample import check_axis, positions
 from ..types import GalaxyCatalog
+from .sky import BLOCK
 
 
 def redshift_space(galaxies: GalaxyCatalog, line_of_sight: str) -> GalaxyCatalog:
@@ -38,8 +41,12 @@ def redshift_space(galaxies: GalaxyCatalog, line_of_sight: str) -> GalaxyCatalog
     >>> "position_z_rsd" in redshift_space(mock, "z")
     True
     """
-    place = positions(galaxies, line_of_sight)
+    axis = check_axis(line_of_sight)
+    moved = np.empty(len(galaxies))
+    for start in range(0, len(galaxies), BLOCK):
+        rows = slice(start, start + BLOCK)
+        moved[rows] = positions(galaxies, line_of_sight, rows=rows)[:, axis]
     step = {"step": "redshift space", "line_of_sight": line_of_sight}
     survey = [*galaxies.provenance.get("survey", []), step]
-    column = {f"position_{line_of_sight}_rsd": place[:, check_axis(line_of_sight)]}
+    column = {f"position_{line_of_sight}_rsd": moved}
     return galaxies.with_columns(**column).with_provenance(survey=survey)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cosmology import Cosmology
 from ..errors import UsageError
 from ..theory.distances import SPEED_OF_LIGHT, up_to
 from ..types import GalaxyCatalog
 
 Array = NDArray[Any]
 
+BLOCK = 1 << 15  # rows that are worked on at a time: they stay in the cache
 SKY_COLUMNS = ("ra", "dec", "distance", "redshift_cosmological", "redshift")  # of `observe`
 
 
@@ -42,6 +45,21 @@ def directions(ra: Array, dec: Array) -> Array:
     """Return the unit vectors of right ascensions and declinations [deg], shape (n, 3)."""
     ra, dec = np.radians(ra), np.radians(dec)
     return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+
+
+def axes_at(ra: float, dec: float) -> Array:
+    """Return the unit vectors at a place on the sky [deg]: towards it, to the east, to the north.
+
+    Returns
+    -------
+    ndarray, shape (3, 3)
+        One in each column.
+    """
+    a, d = math.radians(ra), math.radians(dec)
+    away = (math.cos(d) * math.cos(a), math.cos(d) * math.sin(a), math.sin(d))
+    east = (-math.sin(a), math.cos(a), 0.0)
+    north = (-math.sin(d) * math.cos(a), -math.sin(d) * math.sin(a), math.cos(d))
+    return np.array([away, east, north]).T
 
 
 def observe(galaxies: GalaxyCatalog) -> GalaxyCatalog:
@@ -81,20 +99,46 @@ def observe(galaxies: GalaxyCatalog) -> GalaxyCatalog:
         raise UsageError(
             "galaxies", "a catalogue in a periodic box", "one on a light cone, with an observer"
         )
-    offset = np.stack([galaxies[f"position_{x}"] for x in "xyz"], axis=1) - np.array(cone.observer)
-    ra, dec, distance = angles(offset)
-    cosmological = up_to(galaxies.snapshot.cosmology, float(distance.max(initial=0.0))).redshifts(
-        distance
+    from .cone.kernels import see
+
+    columns = {name: np.empty(len(galaxies)) for name in ("ra", "dec", "distance", "along")}
+    place, velocity = (
+        [galaxies[f"{what}_{x}"] for x in "xyz"] for what in ("position", "velocity")
     )
-    velocity = np.stack([galaxies[f"velocity_{x}"] for x in "xyz"], axis=1)
-    along = np.divide(
-        (velocity * offset).sum(axis=1), distance, out=np.zeros(len(distance)), where=distance > 0
+    for start in range(0, len(galaxies), BLOCK):
+        rows = slice(start, start + BLOCK)
+        out = np.empty((len(columns), len(place[0][rows])))
+        parts = (tuple(np.ascontiguousarray(x[rows]) for x in own) for own in (place, velocity))
+        see(*parts, cone.observer, out)
+        for values, found in zip(columns.values(), out, strict=True):
+            values[rows] = found
+    columns |= redshift_columns(
+        galaxies.snapshot.cosmology, columns["distance"], columns.pop("along")
     )
-    redshift = (1.0 + cosmological) * (1.0 + along / SPEED_OF_LIGHT) - 1.0
-    return galaxies.with_columns(
-        ra=ra,
-        dec=dec,
-        distance=distance,
-        redshift_cosmological=cosmological,
-        redshift=redshift,
-    )
+    return galaxies.with_columns(**columns)
+
+
+def redshift_columns(cosmology: Cosmology, distance: Array, along: Array) -> dict[str, Array]:
+    """Return the columns of redshifts.
+
+    Parameters
+    ----------
+    cosmology : Cosmology
+    distance : ndarray, shape (n,)
+        From the observer [comoving Mpc/h].
+    along : ndarray, shape (n,)
+        Peculiar velocity along the line of sight, positive away from the observer [km/s]; is
+        overwritten.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n,)
+        ``redshift_cosmological`` and ``redshift``: see `observe`.
+    """
+    far = up_to(cosmology, float(distance.max(initial=0.0)))
+    cosmological = np.empty(len(distance))
+    for start in range(0, len(distance), BLOCK):
+        rows = slice(start, start + BLOCK)
+        cosmological[rows] = far.redshifts(distance[rows])
+        along[rows] = (1.0 + cosmological[rows]) * (1.0 + along[rows] / SPEED_OF_LIGHT) - 1.0
+    return {"redshift_cosmological": cosmological, "redshift": along}

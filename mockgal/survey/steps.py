@@ -9,15 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import random
+from ..columns import NEXT_SNAPSHOT
 from ..errors import UsageError
 from ..types import GalaxyCatalog
 
 Array = NDArray[Any]
 
+ALL = slice(None)  # the rows of a catalogue
+_BLOCK = 1 << 16  # rows for which numbers are drawn at a time
+_MANY = 1 << 13  # numbers from which on a compiled loop is worth its loading
 STEPS = "survey"  # of the provenance: the steps in their order, with their counts
 
 
-def uniform(galaxies: GalaxyCatalog, seed: int, purpose: str, *, draw: int = 0) -> Array:
+def uniform(
+    galaxies: GalaxyCatalog,
+    seed: int,
+    purpose: str,
+    *,
+    draw: int = 0,
+    rows: Array | slice = ALL,
+) -> Array:
     """Return a number in (0, 1) for each galaxy, keyed by the seed, the purpose and its identity.
 
     Parameters
@@ -29,24 +40,47 @@ def uniform(galaxies: GalaxyCatalog, seed: int, purpose: str, *, draw: int = 0) 
         Of the numbers: each has a stream of its own.
     draw : int
         For galaxies that need more than one number.
+    rows : ndarray or slice
+        Of the n galaxies that need one; by default all.
 
     Returns
     -------
     ndarray of float64, shape (n,)
     """
-    ids = galaxies["galaxy_id"]
-    stream = f"survey {purpose}"
-    if "copy" not in galaxies:
-        return random.uniform(seed, stream, ids, draw=draw)
+    ids = galaxies["galaxy_id"][rows]
+    copy = galaxies["copy"][rows] if "copy" in galaxies else None
     result = np.empty(len(ids))
-    copies, which = np.unique(galaxies["copy"], return_inverse=True)
-    order = np.argsort(which, kind="stable")
-    ends = np.cumsum(np.bincount(which, minlength=len(copies)))
-    starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
-    for copy, start, end in zip(copies, starts, ends, strict=True):
-        rows = order[start:end]
-        own, shift = random.of_snapshot(stream, int(copy))
-        result[rows] = random.uniform(seed, own, ids[rows], draw=draw, sub_index=shift)
+    for start in range(0, len(ids), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        stream = f"survey {purpose}"
+        _fill(seed, stream, ids[part], None if copy is None else copy[part], draw, result[part])
+    return result
+
+
+def _fill(seed: int, stream: str, ids: Array, copy: Array | None, draw: int, out: Array) -> None:
+    """Fill ``out`` with the numbers of galaxies of these ids and copies."""
+    if copy is None:
+        out[:] = drawn(seed, stream, ids, draw)
+        return
+    snapshot, shift = np.divmod(copy, NEXT_SNAPSHOT)
+    for one in np.unique(snapshot):
+        own, _ = random.of_snapshot(stream, int(one) * NEXT_SNAPSHOT)
+        rows = np.flatnonzero(snapshot == one)
+        out[rows] = drawn(seed, own, ids[rows], draw, shift[rows])
+
+
+def drawn(
+    seed: int, stream: str, ids: Array, draw: int = 0, sub_index: Array | None = None
+) -> Array:
+    """Return `mockgal.random.uniform` of ids, by a compiled loop if there are many."""
+    further = np.zeros(len(ids), dtype=np.int64) if sub_index is None else sub_index
+    if len(ids) < _MANY:
+        return random.uniform(seed, stream, ids, draw=draw, sub_index=further)
+    from ..system.kernels import uniform_of
+
+    numbers = np.ascontiguousarray(ids, dtype=np.int64).view(np.uint64)
+    result = np.empty(len(ids))
+    uniform_of(numbers, further, draw, *random.stream_key(seed, stream), result)
     return result
 
 
@@ -82,7 +116,8 @@ def chosen(
     before, completeness = len(galaxies), galaxies.completeness
     if why and len(rows) < before:
         completeness = completeness.lacking(why)
-    taken = galaxies.take(rows).with_completeness(completeness)
+    taken = galaxies if len(rows) == before else galaxies.take(rows)  # all: without a copy
+    taken = taken.with_completeness(completeness)
     return recorded(taken, step, before=before, after=len(rows), **facts)
 
 

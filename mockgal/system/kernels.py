@@ -100,6 +100,43 @@ def interpolate(x: Any, nodes: Any, values: Any, slope: Any, left: Any, right: A
     return right if x > nodes[last] else result
 
 
+@compiled(
+    *2 * (types.Array(_f8, 1, "C", readonly=True),),
+    types.Array(_f8, 2, "C", readonly=True),
+    _INDEX,
+    _f8,
+    types.Array(_f8, 1, "C"),
+)
+def cubic(
+    x: Array, nodes: Array, coefficients: Array, start: Array, step: float, out: Array
+) -> None:
+    """Fill ``out`` with a cubic spline at ``x``, as SciPy's PPoly does.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n,)
+    nodes : ndarray, shape (m + 1,)
+        Increasing from 0.
+    coefficients : ndarray, shape (4, m)
+        Of powers 3 to 0 of the distance to the node below; the first and the last go on beyond.
+    start : ndarray of int64, shape (b,)
+        For each step of ``x``, the last node that is not above its beginning.
+    step : float
+    out : ndarray, shape (n,)
+    """
+    last = len(nodes) - 2
+    for i in range(len(x)):
+        cell: Any = min(np.int64(x[i] / step), len(start) - 1) if x[i] >= 0.0 else 0
+        k = start[cell]
+        k -= k > 0 and nodes[k] > x[i]  # where the division is rounded up
+        while k < last and nodes[k + 1] <= x[i]:
+            k += 1
+        s = x[i] - nodes[k]
+        value = coefficients[3, k] + coefficients[2, k] * s
+        value += coefficients[1, k] * (s * s)
+        out[i] = value + coefficients[0, k] * (s * s * s)
+
+
 def _pick(first: Any, at: Any, second: Any, later: Any, at_later: Any, out: Any) -> None:
     for i in range(len(at)):
         out[i] = first[at[i]]

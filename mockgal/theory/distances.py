@@ -18,6 +18,7 @@ SPEED_OF_LIGHT = 299792.458  # km/s
 _HUBBLE = SPEED_OF_LIGHT / 100.0  # Hubble distance [Mpc/h]
 _STEPS_PER_UNIT = 1024  # of ln(1 + z): the error of a redshift is below 1e-10
 _FARTHEST = 1100.0  # redshift
+_MANY = 1 << 12  # distances from which on a compiled loop is worth its loading
 
 
 class Distances:
@@ -58,6 +59,10 @@ class Distances:
         self.distance = np.concatenate([[0.0], np.cumsum(steps)])
         slope = [_HUBBLE / cosmology.expansion_rate(float(x)) for x in self.redshift]
         self._to_distance = CubicHermiteSpline(self.redshift, self.distance, slope)
+        self._step = float(self.distance[-1]) / (4 * len(self.distance))
+        steps = self._step * np.arange(4 * len(self.distance) + 1)
+        below = np.searchsorted(self.distance, steps, side="right") - 1
+        self._start = np.minimum(below, len(self.distance) - 2)
         self._to_redshift = CubicHermiteSpline(self.distance, self.redshift, 1.0 / np.array(slope))
 
     def distances(self, redshift: Any) -> Array:
@@ -80,7 +85,14 @@ class Distances:
                 f"up to {self.distance[-1]:.6g} Mpc/h, which is redshift {self.redshift[-1]:.4g}",
                 "check the place of the observer",
             )
-        return np.asarray(self._to_redshift(distance))
+        if np.size(distance) < _MANY:
+            return np.asarray(self._to_redshift(distance))
+        from ..system.kernels import cubic
+
+        flat = np.ascontiguousarray(distance, dtype=np.float64).ravel()
+        result = np.empty(len(flat))
+        cubic(flat, self.distance, self._to_redshift.c, self._start, self._step, result)
+        return result.reshape(np.shape(distance))
 
 
 @lru_cache(8)

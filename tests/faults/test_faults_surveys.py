@@ -1,4 +1,4 @@
-"""Faults 88 to 97: what surveys meet, through the command."""
+"""Faults 88 to 97, 106 and 107: what surveys meet, through the command."""
 
 import re
 import resource
@@ -136,6 +136,40 @@ def test_a_light_cone_deeper_than_its_box(survey, tmp_path, exit_code):
     assert f"{repeats:,} of them are repeats" in result.stdout
     assert cone.provenance["survey"][0]["seen_more_than_once"] == repeats
     assert any(f"{repeats} of {len(cone)}" in text for text in cone.provenance["warnings"])
+
+
+@pytest.mark.fault(106)
+def test_remappings_that_are_none_or_hold_no_such_survey(survey, tmp_path, exit_code):
+    cap = {"opening": "12 deg", "direction": [1, 0, 0]}
+    deep = {"light_cone": {"redshifts": [0.02, 0.05]}, "footprint": cap}
+    vectors = "1 0 0, 0 1 0, 0 0 2"
+    assert "a determinant of 1 or -1" in survey(deep, exit_code, "--remapping", vectors).stderr
+    wide = {**deep, "footprint": {**cap, "opening": "50 deg"}}
+    message = survey(wide, exit_code, "--remapping", "fit").stderr
+    assert re.search(r"a survey of [0-9.]+ x [0-9.]+ x [0-9.]+ Mpc/h", message)
+    assert "no light_cone" in survey({}, exit_code, "--remapping", "fit").stderr
+    # the way out of fault 93
+    assert "with remapping: fit none is seen twice" in survey(deep, 0).stderr
+    result = survey(deep, 0, "--remapping", "fit", "--overwrite")
+    assert "more than once" not in result.stderr
+    assert "remapped to a cuboid of" in result.stdout
+    assert "within 12 deg of ra 0, dec 0 deg" in result.stdout
+    cone = mockgal.read_galaxies(tmp_path / "out.fits")
+    assert len(np.unique(cone["galaxy_id"])) == len(cone) > 0
+
+
+@pytest.mark.fault(107)
+@pytest.mark.parametrize(
+    "cap",
+    [
+        {"opening": "0 deg", "direction": ["10 deg", "20 deg"]},
+        {"opening": "10 deg", "direction": ["400 deg", "20 deg"]},
+        {"opening": "10 deg"},
+        {"opening": "10 deg", "direction": [0, 0, 0]},
+    ],
+)
+def test_openings_that_are_none(survey, exit_code, cap):
+    assert "footprint" in survey({"light_cone": CONE, "footprint": cap}, exit_code).stderr
 
 
 @pytest.mark.fault(94)

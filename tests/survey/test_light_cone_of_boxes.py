@@ -10,7 +10,8 @@ import mockgal
 from mockgal.columns import NEXT_SNAPSHOT
 from mockgal.completeness import Completeness
 from mockgal.errors import MockgalWarning, UsageError
-from mockgal.survey.light_cone import light_cone, shift_of
+from mockgal.survey.cone.copies import shift_of
+from mockgal.survey.light_cone import light_cone
 from mockgal.survey.redshift_space import redshift_space
 from mockgal.survey.steps import uniform
 from mockgal.theory.distances import distances

@@ -1,7 +1,6 @@
 """Footprints, number densities, randoms, weights and regions."""
 
 import re
-import sys
 from itertools import pairwise
 
 import numpy as np
@@ -254,12 +253,6 @@ def test_files_keep_all_columns(tmp_path, cone, end, units):
     assert set(some.columns) == {"ra", "copy", "galaxy_id", "halo_id"}
     if units == "h":
         assert again.digest() == galaxies.digest()
-
-
-def test_without_the_library_of_healpix(cone, monkeypatch):
-    monkeypatch.setitem(sys.modules, "astropy_healpix", None)
-    with pytest.raises(UsageError, match=r"pip install 'mockgal\[survey\]'"):
-        within(cone, half(), seed=1)
 
 
 def test_inspect_names_the_steps(tmp_path, cone):

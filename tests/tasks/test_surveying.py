@@ -102,8 +102,6 @@ def test_the_footprint_taken_at_once_or_after_the_whole_sky(boxes):
     inside = SkyBox((350.0, 80.0), (-20.0, 50.0)).completeness(whole["ra"], whole["dec"]) > 0
     expected = whole[inside].with_columns(completeness=np.ones(inside.sum()))
     assert at_once.digest() == expected.digest()
-    step = at_once.provenance["survey"][0]
-    assert step["outside_the_footprint"] == len(whole) - len(at_once)
 
 
 def test_jumps_at_the_borders_of_snapshots():

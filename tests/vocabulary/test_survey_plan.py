@@ -89,6 +89,39 @@ def test_it_changes_the_digest_and_its_files_do_not():
         ({"n_of_z": DENSITY, "regions": 9}, "survey", "randoms beside regions"),
         ({"n_of_z": DENSITY, "randoms": {"times": 0}}, "randoms.times", "greater than 0"),
         ({"redshift_space": "z", "light_cone": CONE}, "survey", "redshift_space in the box"),
+        ({"light_cone": {**CONE, "remapping": "best"}}, r"remapping\.vectors", "fit, or three"),
+        ({"light_cone": {**CONE, "remapping": [[1, 0, 0]]}}, r"remapping\.vectors", "fit, or"),
+        (
+            {"light_cone": {**CONE, "remapping": [[1, 0, 0], [0, 2, 0], [0, 0, 1]]}},
+            r"remapping\.vectors",
+            "a determinant of 1 or -1",
+        ),
+        (
+            {
+                "light_cone": {
+                    **CONE,
+                    "remapping": {"vectors": "fit", "towards": ["0 deg", "0 deg"]},
+                }
+            },
+            "remapping",
+            "fit points to the survey",
+        ),
+        ({"footprint": {"opening": "9 deg"}}, "footprint", "opening and direction together"),
+        (
+            {"footprint": {"opening": "9 deg", "direction": [30, 20]}},
+            r"footprint\.direction",
+            "a right ascension and a declination",
+        ),
+        (
+            {"footprint": {"opening": "9 deg", "direction": [0, 0, 0]}},
+            r"footprint\.direction",
+            "a vector",
+        ),
+        (
+            {"footprint": {"opening": "9 deg", "direction": [0, 0, 1], "map": "m.fits"}},
+            "footprint",
+            "ra and dec, or one of opening, map",
+        ),
         ({"redshift_space": "w"}, "redshift_space", "'x', 'y' or 'z'"),
         ({"number_density": 0.001}, "number_density", '"1e-3 h^3/Mpc^3"'),
         ("all", "survey", "a section"),
@@ -100,6 +133,14 @@ def test_refused(survey, where, message):
     assert re.search(where, caught.value.where)
     assert message in str(caught.value) or re.search(message, str(caught.value))
     assert "pydantic" not in str(caught.value)
+
+
+@pytest.mark.parametrize("short", ["fit", [[1, 1, 0], [0, 1, 0], [0, 0, 1]]])
+def test_short_forms_of_a_remapping(short):
+    plans = [recipe({"light_cone": {**CONE, "remapping": x}}) for x in (short, {"vectors": short})]
+    assert plans[0].survey == plans[1].survey
+    digests = [plan.configuration_digest() for plan in plans]
+    assert digests[0] == digests[1] != recipe({"light_cone": CONE}).configuration_digest()
 
 
 def test_a_recipe_for_painting_is_none_for_mocks():

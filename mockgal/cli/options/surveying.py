@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -32,6 +33,13 @@ surveying = option_group(
         type=click.Choice(["x", "y", "z"]),
         help="Also give positions in redshift space along this axis of the box, in a column "
         "position_z_rsd or its like.",
+    ),
+    option(
+        "--remapping",
+        metavar="VECTORS",
+        help="Remap the periodic box to a cuboid, so that a narrow light cone sees no galaxy "
+        'twice: "fit" for the cuboid that leaves most room, or three vectors of whole numbers such '
+        'as "1 1 0, 0 1 0, 0 0 1".',
     ),
     option(
         "--randoms-out",
@@ -116,11 +124,13 @@ def take_survey_options(
     """
     given = {key: wanted.pop(key) for key in ("number_density", "redshift_space") if key in wanted}
     out = wanted.pop("randoms_out", None)
+    remapping = _vectors(wanted.pop("remapping", None))
     if not isinstance(recipe, dict | None):
         return recipe  # it is refused with the others of its kind
     section = {**(recipe or {}), **given}
     for key, what, value, inside, example in (
         ("light_cone", "several --sim", list(snapshots), "snapshots", "{redshifts: [0.4, 0.6]}"),
+        ("light_cone", "--remapping", remapping, "remapping", "{redshifts: [0.4, 0.6]}"),
         ("randoms", "--randoms-out", out, "out", "{times: 20}"),
     ):
         if not value:
@@ -134,3 +144,11 @@ def take_survey_options(
             )
         section[key] = {**section[key], inside: value}
     return section or None
+
+
+def _vectors(text: str | None) -> Any:
+    """Return the vectors of ``--remapping`` as a recipe has them; other texts as they are."""
+    if text is None or not re.fullmatch(r"[-+0-9,; ]+", text):
+        return text
+    rows = [row.split() for row in re.split("[,;]", text)]
+    return [[int(x) if re.fullmatch("[-+]?[0-9]{1,9}", x) else x for x in row] for row in rows]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import BadValueError, UsageError
-from ..footprint import SkyMap, healpix
+from ..footprint import SkyMap
 
 Array = NDArray[Any]
 
@@ -52,9 +52,12 @@ def footprint_of_randoms(ra: Array, dec: Array, *, nside: int, name: str = "rand
         raise BadValueError(name, f"{len(ra)} places", "right ascensions and declinations [deg]")
     if nside < 1 or nside & (nside - 1) or nside > 1 << 13:
         raise UsageError("nside", f"{nside}", f"a power of 2 up to {1 << 13}")
-    from astropy import units
+    from .pixels import pixels
 
-    pixel = healpix(name).lonlat_to_healpix(ra * units.deg, dec * units.deg, nside, order="nested")
+    pixel = np.empty(len(ra), dtype=np.int64)
+    pixels(
+        np.ascontiguousarray(ra), np.ascontiguousarray(dec), nside, True, False, np.eye(3), pixel
+    )
     number = np.bincount(pixel, minlength=12 * nside**2)
     typical, coarser = _typical(pixel), nside
     if typical < _LEAST:

@@ -17,8 +17,9 @@ from ...selection.cuts import parse, select
 from ...selection.ranks import to_density
 from ...survey import measurement
 from ...survey.close_pairs import without_close_pairs
-from ...survey.footprint import Footprint, SkyBox, within
-from ...survey.light_cone import light_cone
+from ...survey.cone.remapping import Remapping
+from ...survey.footprint import Footprint, SkyBox, SkyCap, within
+from ...survey.light_cone import FIT, light_cone
 from ...survey.masks.healpix import read_map
 from ...survey.masks.moc import SkyCoverage
 from ...survey.masks.polygons import SkyPolygons
@@ -33,7 +34,7 @@ from ...types import GalaxyCatalog
 from .randoms_file import read_randoms
 
 if TYPE_CHECKING:
-    from ...survey_plan import FootprintPlan, NumberDensityPlan, SurveyPlan
+    from ...survey_plan import FootprintPlan, NumberDensityPlan, RemappingPlan, SurveyPlan
 
 _EVERYWHERE = SkyBox((0.0, 360.0), (-90.0, 90.0))
 
@@ -73,15 +74,7 @@ class Survey:
         for cut in plan.cut:
             parse(cut, OUR_COLUMNS)
         sky, density = plan.footprint, plan.n_of_z
-        footprint: Footprint | None = None
-        if sky is not None and sky.files:
-            footprint = _of_file(sky)
-        elif sky is not None and sky.ra is not None and sky.dec is not None:
-            (west, east), (south, north) = (
-                [in_unit(f"survey.footprint.{name}", text, "deg", 1.0) for text in texts]
-                for name, texts in (("ra", sky.ra), ("dec", sky.dec))
-            )
-            footprint = SkyBox((west, east), (south, north))
+        footprint = None if sky is None else _footprint(sky)
         if footprint is not None and not footprint.area > 0:
             raise UsageError(
                 "survey.footprint",
@@ -176,6 +169,7 @@ class Survey:
                     for x in plan.light_cone.observer
                 ],
                 footprint=self.footprint,
+                remapping=_remapping(plan.light_cone.remapping),
             )
         elif len(boxes) > 1:
             raise UsageError(
@@ -278,6 +272,34 @@ class Survey:
                 "ask for more, or widen the survey",
             )
         return randoms(galaxies, footprint, density, number=number, seed=seed)
+
+
+def _footprint(sky: FootprintPlan) -> Footprint:
+    """Return the footprint of a plan."""
+    if sky.files:
+        return _of_file(sky)
+    if sky.opening is not None:
+        opening = _angle(sky.opening, "footprint.opening")
+        if len(sky.direction) == 3:
+            return SkyCap.along(sky.direction, opening)
+        ra, dec = (_angle(text, "footprint.direction") for text in sky.direction)
+        return SkyCap((ra, dec), opening)
+    west, east = (_angle(text, "footprint.ra") for text in sky.ra or ())
+    south, north = (_angle(text, "footprint.dec") for text in sky.dec or ())
+    return SkyBox((west, east), (south, north))
+
+
+def _remapping(plan: RemappingPlan | None) -> Remapping | str | None:
+    """Return the remapping of a plan: `Remapping`, or the word "fit"."""
+    if plan is None or plan.vectors == "fit":
+        return None if plan is None else FIT
+    where = "light_cone.remapping.towards"
+    ra, dec = (_angle(text, where) for text in plan.towards or ("0 deg", "0 deg"))
+    return Remapping(plan.vectors, (ra, dec))
+
+
+def _angle(text: str, key: str) -> float:
+    return in_unit(f"survey.{key}", text, "deg", 1.0)
 
 
 def _of_file(sky: FootprintPlan) -> Footprint:

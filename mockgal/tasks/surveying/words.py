@@ -38,10 +38,15 @@ def _light_cone(step: Mapping[str, Any]) -> _Words:
         f"{'the box' if len(shells) == 1 else f'{len(shells)} boxes'}, redshift {low:.4g} to "
         f"{high:.4g}, observer at ({place}) Mpc/h"
     ]
+    if made := step.get("remapping"):
+        sides = " x ".join(f"{x:.5g}" for x in made["sides_mpc_h"])
+        ra, dec = made["towards_deg"]
+        texts.append(
+            f"remapped to a cuboid of {sides} Mpc/h towards ra {ra:.4g}, dec {dec:.4g} deg, by "
+            + ", ".join(f"({a} {b} {c})" for a, b, c in made["vectors"])
+        )
     if repeats := step["seen_more_than_once"]:
         texts.append(f"{repeats:,} of them are repeats: galaxies seen more than once")
-    if outside := step.get("outside_the_footprint"):
-        texts.append(f"{outside:,} more are outside of the footprint")
     if step["columns_left_out"]:
         texts.append("left out, not in all snapshots: " + ", ".join(step["columns_left_out"]))
     for shell in shells if len(shells) > 1 else ():
@@ -71,6 +76,9 @@ def _footprint(step: Mapping[str, Any]) -> _Words:
     if what["kind"] == "box":
         (west, east), (south, north) = what["ra_deg"], what["dec_deg"]
         where = f"ra {west:g} to {east:g}, dec {south:g} to {north:g} deg"
+    elif what["kind"] == "cap":
+        ra, dec = what["direction_deg"]
+        where = f"within {what['opening_deg']:g} deg of ra {ra:.6g}, dec {dec:.6g} deg"
     else:
         where = ", ".join(
             f"{label}{what[key]}"
