@@ -140,8 +140,8 @@ def test_a_light_cone_deeper_than_its_box(survey, tmp_path, exit_code):
 
 @pytest.mark.fault(106)
 def test_remappings_that_are_none_or_hold_no_such_survey(survey, tmp_path, exit_code):
-    cap = {"opening": "12 deg", "direction": [1, 0, 0]}
-    deep = {"light_cone": {"redshifts": [0.02, 0.05]}, "footprint": cap}
+    cap = {"opening": "8 deg", "direction": [1, 0, 0]}
+    deep = {"light_cone": {"redshifts": [0.02, 0.06]}, "footprint": cap}
     vectors = "1 0 0, 0 1 0, 0 0 2"
     assert "a determinant of 1 or -1" in survey(deep, exit_code, "--remapping", vectors).stderr
     wide = {**deep, "footprint": {**cap, "opening": "50 deg"}}
@@ -153,7 +153,7 @@ def test_remappings_that_are_none_or_hold_no_such_survey(survey, tmp_path, exit_
     result = survey(deep, 0, "--remapping", "fit", "--overwrite")
     assert "more than once" not in result.stderr
     assert "remapped to a cuboid of" in result.stdout
-    assert "within 12 deg of ra 0, dec 0 deg" in result.stdout
+    assert "within 8 deg of ra 0, dec 0 deg" in result.stdout
     cone = mockgal.read_galaxies(tmp_path / "out.fits")
     assert len(np.unique(cone["galaxy_id"])) == len(cone) > 0
 
