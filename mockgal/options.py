@@ -35,7 +35,7 @@ import inspect
 import math
 import os
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -55,6 +55,7 @@ Kind = Literal[
     "file",
     "folder",
     "name or file",
+    "named values",
     "undeclared",
 ]
 
@@ -130,6 +131,7 @@ class Option(NamedTuple):
             "quantity": f'a number with its unit, such as "{self.example}"',
             "size": f'a size with its unit, such as "{self.example}"',
             "name or file": "a name or a file",
+            "named values": f'names and values, such as "{self.example}"',
         }.get(self.kind, f"a {self.kind}")
 
     @property
@@ -179,6 +181,8 @@ class Option(NamedTuple):
             in_unit(where, value, self.unit, 1.0)
         if self.kind == "size":
             memory_size(self.flag, value)
+        if self.kind == "named values":
+            named_values(where, value, self.example)
         if self.exists:
             is_there = os.path.isdir if self.kind == "folder" else os.path.isfile
             if self.is_path(value) and not is_there(value):
@@ -195,6 +199,8 @@ class Option(NamedTuple):
             return isinstance(value, os.PathLike) or bool(classes & set(self.objects))
         if self.kind == "flag":
             return isinstance(value, bool)
+        if self.kind == "named values":
+            return isinstance(value, str | Mapping)
         if self.kind in ("text", "size"):
             return isinstance(value, str) and (not self.choices or value in self.choices)
         if isinstance(value, str):
@@ -330,6 +336,60 @@ def name_or_file(
     return _field("name or file", help, default, **facts)
 
 
+def named(help: str, default: Any = None, *, example: str) -> Any:
+    """Declare named values: a text such as ``example``, or a mapping of values by name.
+
+    On the command line the flag may be repeated. The class reads them with `named_values`.
+    """
+    return _field("named values", help, default, example=example)
+
+
+def named_values(
+    where: str, value: str | Mapping[str, Any], example: str = "name=1"
+) -> dict[str, str | float]:
+    """Return the values of an option declared by `named`, keyed by name.
+
+    Parameters
+    ----------
+    where : str
+        Owner of the option, for messages.
+    value : str or mapping
+        ``"NAME=VALUE, NAME=VALUE"``, or values by name: texts, or numbers.
+    example : str
+        For messages.
+
+    Raises
+    ------
+    UsageError
+        A part of the text has no name or no value, a name is repeated, or a value is neither a
+        text nor a finite number.
+
+    Examples
+    --------
+    >>> from mockgal.options import named_values
+    >>> named_values("--parameters", "logMmin=12.0 log10(Msun/h), alpha=1")
+    {'logMmin': '12.0 log10(Msun/h)', 'alpha': '1'}
+    """
+    expected, fix = "a name and a value for each", f'such as "{example}"'
+    pairs: list[tuple[Any, Any]] = list(value.items()) if isinstance(value, Mapping) else []
+    if isinstance(value, str):
+        for part in value.split(","):
+            name, equals, text = (word.strip() for word in part.partition("="))
+            if not (name and equals and text):
+                raise UsageError(where, shown(part.strip()), expected, fix)
+            pairs.append((name, text))
+    values: dict[str, str | float] = {}
+    for name, one in pairs:
+        is_number = isinstance(one, int | float) and not isinstance(one, bool)
+        number = is_number and abs(one) < math.inf
+        if name in values:
+            raise UsageError(where, f"{name} twice", "each name once", "leave one of them out")
+        if not (isinstance(name, str) and (isinstance(one, str) or number)):
+            raise UsageError(where, f"{shown(name)}: {shown(one)}", expected, fix)
+        values[name] = float(one) if number else one
+    return values
+
+
 def allow_extrapolation() -> Any:
     """Declare the option that lets a painter paint subhalos outside its valid range."""
     return flag(
@@ -340,7 +400,7 @@ def allow_extrapolation() -> Any:
 
 KINDS = (
     *(flag, choice, text, whole, number, name_or_number, quantity, size),
-    *(file, folder, name_or_file),
+    *(file, folder, name_or_file, named),
 )
 
 

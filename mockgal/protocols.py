@@ -242,7 +242,9 @@ class Painter(Protocol):
       `mockgal.populate`;
     - ``predicts_hosts``, true if its prediction for a central follows from the columns that all
       halo catalogues have (and vmax, if present). It is then asked for the galaxies of hosts that
-      the input lacks, with a catalogue of these columns alone.
+      the input lacks, with a catalogue of these columns alone;
+    - ``by_mass_alone``, for a painter whose prediction for a central depends on more than that: the
+      painter of the mean at each host mass, which is asked in its place.
     """
 
     name: str

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, fie
 
 from . import registry, survey_plan
 from .errors import MockgalError, UsageError, shown
-from .options import Option, flat
+from .options import Option, flat, named_values
 from .protocols import ReadOptions
 from .quantity import stated_facts
 from .random import check_seed
@@ -198,13 +198,22 @@ class Recipe(SurveyRecipe):
     @field_validator("painter_options")
     @classmethod
     def _plain(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-        plain = {k: _as_text(v) if isinstance(v, os.PathLike) else v for k, v in value.items()}
-        for key, option in _options(info.data.get("painter")).items() if plain else ():
-            if option.kind == "quantity" and isinstance(plain.get(key), int | float):
-                raise ValueError(f'{key} with its unit, such as "{option.example}"')
-        if not all(isinstance(v, str | int | float | None) for v in plain.values()):
-            raise ValueError("names, paths, numbers, true or false (mockgal.paint takes objects)")
-        return plain
+        return _plain_options(info.data.get("painter"), value)
+
+    def options_of(self, snapshot: survey_plan.SnapshotPlan) -> dict[str, Any]:
+        """Return the painter's options for a further snapshot of a light cone.
+
+        Raises
+        ------
+        UsageError
+            A value is not allowed in a recipe.
+        """
+        try:
+            own = _plain_options(self.painter, snapshot.painter_options)
+        except ValueError as error:
+            where = f"painter_options of snapshot {snapshot.sim}"
+            raise UsageError(where, shown(snapshot.painter_options), str(error)) from error
+        return self.painter_options | own
 
     @field_validator("h", "omega_m", "omega_lambda", "w0", "wa", "redshift", mode="before")
     @classmethod
@@ -279,6 +288,29 @@ def digest_of(configuration: Mapping[str, Any]) -> str:
 def _options(painter: object) -> dict[str, Option]:
     """Return the options that a painter declares; none if ``painter`` is not a name."""
     return flat(registry.painter_options(painter)) if isinstance(painter, str) else {}
+
+
+def _plain_options(painter: object, options: dict[str, Any]) -> dict[str, Any]:
+    """Return a painter's options as plain values, named ones as texts; a number has its unit.
+
+    Raises
+    ------
+    ValueError, UsageError
+        A value is not allowed.
+    """
+    plain = {k: _as_text(v) if isinstance(v, os.PathLike) else v for k, v in options.items()}
+    several = set()
+    for key, option in _options(painter).items() if plain else ():
+        if option.kind == "quantity" and isinstance(plain.get(key), int | float):
+            raise ValueError(f'{key} with its unit, such as "{option.example}"')
+        if option.kind == "named values" and isinstance(plain.get(key), str | dict):
+            stated = named_values(f"painter_options:{key}", plain[key], option.example)
+            plain[key] = {name: str(one) for name, one in stated.items()}
+            several.add(key)
+    single = [value for key, value in plain.items() if key not in several]
+    if not all(isinstance(value, str | int | float | None) for value in single):
+        raise ValueError("names, paths, numbers, true or false (mockgal.paint takes objects)")
+    return plain
 
 
 def _as_text(path: os.PathLike[Any]) -> str:

@@ -184,6 +184,7 @@ def _facts(report: Report) -> dict[str, Any]:
 
 
 def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
+    from ..painters.halotools.words import parameters_in_words
     from ..painters.validity.caveats import in_words
     from ..tasks.inspect import columns_read
 
@@ -195,6 +196,7 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
         f"painter     {_painter(p['painter'])}, seed {p['seed']}"
         + " (the default)" * seed_is_default,
         *_law(p["painter"]),
+        *titled("parameters", parameters_in_words(p["painter"])),
         f"painted     {p['painted']:,} galaxies; expected {prediction['expected_centrals']:.1f} "
         f"centrals and {prediction['expected_satellites']:.1f} satellites",
     ]
@@ -257,7 +259,9 @@ def _painter(facts: dict[str, Any]) -> str:
     if "model" in facts:
         parts.append(f"model {facts['model']}")
         if "threshold_m_r" in facts:
-            parts.append(f"M_r < {facts['threshold_m_r']:g}, masses of {facts['stellar_mass_law']}")
+            parts.append(f"M_r < {facts['threshold_m_r']:g}")
+        if "stellar_mass_law" in facts:
+            parts.append(f"masses of {facts['stellar_mass_law']}")
     else:
         parts += [
             f"{key} {facts[key]}" for key in ("calibration", "mode", "weights") if key in facts

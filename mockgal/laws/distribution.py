@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..system.deferred import Deferred
 from .conditional import ConditionalLaw as ConditionalLaw
 from .normal import PROBABILITY, normal_quantiles, resolved
+from .velocity import VelocityBias as VelocityBias
 
 Array = NDArray[Any]
 
@@ -53,6 +54,8 @@ class Distribution:
         Correlation of the normal scores of rank and stellar mass, from -1 to 1.
     further : mapping of str to ConditionalLaw
         Laws of further columns of the galaxies, by name in `mockgal.columns.GALAXY_COLUMNS`.
+    velocity : VelocityBias, optional
+        How galaxies move relative to their hosts; by default as their subhalos do.
 
     Examples
     --------
@@ -83,6 +86,7 @@ class Distribution:
     rank: Array | None = None
     rank_correlation: float = 0.0
     further: Mapping[str, ConditionalLaw] = field(default_factory=dict)
+    velocity: VelocityBias | None = None
 
     @classmethod
     def normal(

@@ -26,6 +26,7 @@ from .provided import declared_columns
 from .validity.caveats import extrapolated as extrapolated_galaxies
 from .validity.caveats import stars_and_baryons
 from .validity.lacking import completeness, lacking_galaxies, warn_of
+from .velocities import bias_velocities
 
 Array = NDArray[Any]
 _NO_BIN = 1000  # above the bin of any mass
@@ -245,9 +246,10 @@ def paint_scene(
         further = draw_further(
             distribution, rows, log_stellar_mass, ids, seed=seed, declared=declared
         )
-        extrapolated = distribution.extrapolated
+        extrapolated, velocity = distribution.extrapolated, distribution.velocity
         del distribution  # makes room for the columns
         columns = galaxy_columns(halos, rows, log_stellar_mass, extrapolated, further)
+        columns = bias_velocities(columns, scene, velocity, seed=seed)
         described = painter.describe(scene)
         simulation = describe_simulation(scene, halo_digest())
         lack = lacking_galaxies(scene, painter, described, columns, simulation["hosts"])

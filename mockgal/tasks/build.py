@@ -276,10 +276,7 @@ def _snapshots(recipe: Recipe, painter: Painter) -> list[tuple[Path, Painter]]:
     others = () if cone is None else cone.snapshots
     return [
         (recipe.sim, painter),
-        *(
-            (one.sim, make_painter(recipe.painter, recipe.painter_options | one.painter_options))
-            for one in others
-        ),
+        *((one.sim, make_painter(recipe.painter, recipe.options_of(one))) for one in others),
     ]
 
 

@@ -271,6 +271,7 @@ def _matter_text(facts: dict[str, Any]) -> str:
 
 def _mock_text(facts: dict[str, Any]) -> str:
     """Return the lines that describe a mock."""
+    from ..painters.halotools.words import parameters_in_words
     from .surveying.words import in_words
 
     painter, cosmology = facts["painter"], facts["cosmology"]
@@ -282,8 +283,9 @@ def _mock_text(facts: dict[str, Any]) -> str:
     stellar = facts["stellar_mass_range_msun_h"]
     painted = f"{painter['name'] or 'unknown'}, seed {facts['seed']}"
     painted += "".join(
-        f", {key} {painter[key]}" for key in ("calibration", "weights") if key in painter
+        f", {key} {painter[key]}" for key in ("calibration", "weights", "model") if key in painter
     )
+    parameters = parameters_in_words(painter)
     missing = []
     if facts["missing_chunks"]:
         missing.append(f"chunks {facts['missing_chunks']} of the simulation")
@@ -319,6 +321,7 @@ def _mock_text(facts: dict[str, Any]) -> str:
         ("particle mass", "unknown" if mass is None else f"{mass:.6g} Msun/h (dark matter)"),
         ("host mass", facts["host_mass_definition"] or "unknown"),
         ("painter", painted),
+        *(("parameters" if i == 0 else "", text) for i, text in enumerate(parameters)),
         ("galaxies", galaxies),
         (
             "stellar mass",

@@ -46,7 +46,11 @@ def declared_parameter(owner: str, option: Option) -> click.Option:
         flags = option.flag + option.flag.replace("--", "/--no-", 1) * (option.default is True)
         return cloup.Option([flags, name], is_flag=True, default=None, help=option.help)
     return cloup.Option(
-        [option.flag, name], type=value_of(option), metavar=metavar_of(option), help=option.help
+        [option.flag, name],
+        type=value_of(option),
+        metavar=metavar_of(option),
+        multiple=option.kind == "named values",
+        help=option.help,
     )
 
 
@@ -57,7 +61,8 @@ def parameter_name(owner: str, name: str) -> str:
 
 def metavar_of(option: Option) -> str | None:
     """Return what stands for a value with a unit in the help; None for other values."""
-    return {"quantity": _METAVARS.get(option.unit, "QUANTITY"), "size": "SIZE"}.get(option.kind)
+    words = {"size": "SIZE", "named values": "NAME=VALUE"}
+    return {"quantity": _METAVARS.get(option.unit, "QUANTITY"), **words}.get(option.kind)
 
 
 def take_declared(owner: str, wanted: dict[str, Any]) -> dict[str, Any]:

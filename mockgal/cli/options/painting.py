@@ -103,6 +103,8 @@ def painter_options(wanted: dict[str, Any], painter: object) -> dict[str, Any]:
             if option.kind in _NUMBERS and name in of_painter:
                 parameter, convert = flags[parameter_name(_OWNER, name)], checked_value_of(option)
                 of_painter[name] = convert.convert(of_painter[name], parameter, context)
+            if option.kind == "named values" and name in of_painter:
+                of_painter[name] = ", ".join(of_painter[name])
     return of_painter
 
 
@@ -141,7 +143,8 @@ def _groups(
 def _stands_for(parameter: click.Parameter, option: Option) -> bool:
     """Return whether a flag, usually of another painter, can set the value of an option."""
     of_painter = str(parameter.name).startswith(parameter_name(_OWNER, ""))
-    return of_painter and getattr(parameter, "is_flag", False) == (option.kind == "flag")
+    kind = getattr(parameter, "is_flag", False), parameter.multiple
+    return of_painter and kind == (option.kind == "flag", option.kind == "named values")
 
 
 def _group(title: str, parameters: list[click.Option], help: str | None = None) -> OptionGroup:

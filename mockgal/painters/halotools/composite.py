@@ -22,8 +22,9 @@ from ..hod.painter import HODPainter, mass_limit
 from ..hod.rows import hydro_masses, luminous_probability, table_row
 from ..hod.satellites import mean_luminous_satellites
 from ..hod.table import HODTable
-from .laws import OCCUPATIONS, halotools_switches
+from .laws import halotools_switches
 from .models import ModelPainter
+from .parameters import WITHOUT
 
 with halotools_switches():
     from halotools.empirical_models import (
@@ -180,7 +181,8 @@ def to_halotools_model(painter: Painter, scene: Scene) -> CompositeModel:
     }
     if isinstance(painter, ModelPainter):
         painter.check_domain(scene)
-        definition = OCCUPATIONS[painter.model].mass_definition
+        _refuse_bias(painter)
+        definition = painter.mass_definition(scene)
         place |= {"mdef": definition, "prim_haloprop_key": f"halo_m{definition}"}
         with halotools_switches():
             return CompositeModel(**_own_model(painter, scene, place))
@@ -209,13 +211,30 @@ def to_halotools_model(painter: Painter, scene: Scene) -> CompositeModel:
 
 
 def _own_model(painter: ModelPainter, scene: Scene, place: dict[str, Any]) -> dict[str, Any]:
-    if painter.threshold is not None:
-        return dict(zheng07_model_dictionary(threshold=float(painter.threshold), **place))
-    occupation = painter.occupation(scene)
-    parts = dict(leauthaud11_model_dictionary(threshold=occupation.central.threshold, **place))
-    for name, own in zip(_GALAXIES, (occupation.central, occupation.satellite), strict=True):
-        parts[f"{name}_occupation"].param_dict.update(own.param_dict)
+    own = painter.occupation(scene)
+    if painter.model == "leauthaud11":
+        parts = dict(leauthaud11_model_dictionary(threshold=own.central.threshold, **place))
+    else:
+        modulated = bool(own.satellite.modulate_with_cenocc)
+        place = {**place, "modulate_with_cenocc": modulated}
+        parts = dict(zheng07_model_dictionary(threshold=own.central.threshold, **place))
+    for name, of_kind in zip(_GALAXIES, (own.central, own.satellite), strict=True):
+        values = parts[f"{name}_occupation"].param_dict
+        values.update((key, value) for key, value in of_kind.param_dict.items() if key in values)
     return parts
+
+
+def _refuse_bias(painter: ModelPainter) -> None:
+    """Raise if galaxies do not follow the mean at their host's mass alone."""
+    chosen = painter.chosen
+    biased = [name for name, value in WITHOUT.items() if chosen.shared(name) != value]
+    if biased or painter.assembly_bias is not None:
+        raise UsageError(
+            "to_halotools_model",
+            "parameters " + ", ".join(biased or ("A_cen", "A_sat")),
+            "galaxies that depend on the mass of their host",
+            "leave them out: halotools has classes of its own for assembly bias",
+        )
 
 
 def _refuse(painter: HODPainter, table: HODTable) -> None:

@@ -37,13 +37,19 @@ class Validity(NamedTuple):
         Definition of the halo mass, a key of `mockgal.types.MASS_DEFINITIONS`.
     redshift, log_mass : tuple of float
         Lowest and highest redshift, and log10 of halo mass [Msun/h].
+    form : str
+        Source of the formulae, if the parameters are another's.
     """
 
     reference: str
     mass_definition: str
     redshift: tuple[float, float]
     log_mass: tuple[float, float]
+    form: str = ""
 
+
+# Redshifts and log10 of masses [Msun/h] that parameters of the user are taken to be for.
+ANY = ((-1.0, 1e5), (0.0, 20.0))
 
 # The mass ranges are those in which the papers show their relations, rounded. Behroozi10 and
 # Leauthaud11 begin where halotools' tables do, at M* = 10^8.5 Msun/h^2.
@@ -53,6 +59,7 @@ OCCUPATIONS = {
         "200m",
         (0.0, 0.25),
         (10.0, 15.0),
+        "Zheng, Coil & Zehavi 2007, arXiv:astro-ph/0703457",
     ),
     "leauthaud11": Validity(
         "Leauthaud et al. 2011, arXiv:1103.2077; parameters of Leauthaud et al. 2012, "
@@ -60,6 +67,13 @@ OCCUPATIONS = {
         "200m",
         (0.22, 0.48),
         (11.0, 15.0),
+        "Leauthaud et al. 2011, arXiv:1103.2077",
+    ),
+    "abacushod": Validity(
+        "",
+        "200m",
+        *ANY,
+        "Yuan et al. 2022, arXiv:2110.11412 (AbacusHOD)",
     ),
 }
 STELLAR_MASS_LAWS = {
@@ -158,31 +172,66 @@ class Occupation:
             return np.asarray(self.satellite.mean_occupation(prim_haloprop=host_mass))
 
 
-@cache
-def zheng07(threshold: float) -> Occupation:
-    """Return the occupation of Zheng et al. 2007 for galaxies brighter than a threshold.
+Values = tuple[tuple[str, float], ...]  # parameters by name, which can be cached by
+GIVEN = "given by the user"
 
-    Satellites follow halotools' default: their number is not multiplied by that of centrals.
+
+@cache
+def zheng07(threshold: float | None, given: Values = (), *, modulated: bool = False) -> Occupation:
+    """Return the occupation of Zheng et al. 2007.
 
     Parameters
     ----------
-    threshold : float
-        Absolute magnitude M_r - 5 log10 h, one of `THRESHOLDS`: halotools takes any other value for
-        -20.
+    threshold : float or None
+        Absolute magnitude M_r - 5 log10 h of the faintest galaxies, one of `THRESHOLDS`, whose
+        parameters were published: halotools takes any other value for -20. None if all parameters
+        are given.
+    given : tuple
+        Parameters in place of the published ones, in halotools' units.
+    modulated : bool
+        Whether the number of satellites is multiplied by that of centrals. By halotools' default
+        it is not.
     """
+    known = THRESHOLDS[0] if threshold is None else threshold
     with halotools_switches():
         from halotools.empirical_models import Zheng07Cens, Zheng07Sats
 
-        central = Zheng07Cens(threshold=threshold)
-        satellite = Zheng07Sats(threshold=threshold, modulate_with_cenocc=False)
-    source = OCCUPATIONS["zheng07"].reference
-    values = {**central.param_dict, **satellite.param_dict}
-    parameters = {key: parameter(value, source) for key, value in values.items()}
+        central = Zheng07Cens(threshold=known)
+        central.param_dict.update((k, v) for k, v in given if k in central.param_dict)
+        more = {"cenocc_model": central} if modulated else {}
+        satellite = Zheng07Sats(threshold=known, modulate_with_cenocc=modulated, **more)
+        satellite.param_dict.update((k, v) for k, v in given if k in satellite.param_dict)
+    values = {**satellite.param_dict, **central.param_dict}
+    own = dict(given)
+    parameters = {
+        key: parameter(value, GIVEN if key in own else OCCUPATIONS["zheng07"].reference)
+        for key, value in values.items()
+    }
     return Occupation(central, satellite, 10.0 ** values["logMmin"], parameters)
 
 
+def abacushod(given: Values) -> Occupation:
+    """Return the occupation of Zheng et al. 2007 with parameters as AbacusHOD has them.
+
+    log Mmin = log M_cut, sigma_logM = sqrt(2) sigma, M0 = kappa M_cut; and the number of satellites
+    is multiplied by that of centrals (Yuan et al. 2022, arXiv:2110.11412, eqs. 2 and 3).
+    """
+    values = dict(given)
+    log_m0 = 0.0  # as good as no least mass
+    if values["kappa"] > 0:
+        log_m0 = max(0.0, values["logM_cut"] + math.log10(values["kappa"]))
+    translated = {
+        "logMmin": values["logM_cut"],
+        "sigma_logM": math.sqrt(2.0) * values["sigma"],
+        "logM0": log_m0,
+        "logM1": values["logM1"],
+        "alpha": values["alpha"],
+    }
+    return zheng07(None, tuple(translated.items()), modulated=True)
+
+
 @cache
-def leauthaud11(log_floor: float) -> Occupation:
+def leauthaud11(log_floor: float, given: Values = ()) -> Occupation:
     """Return the occupation of Leauthaud et al. 2011 for stellar masses above a floor.
 
     The parameters are those that were fitted together. halotools' model starts with the relation of
@@ -194,6 +243,9 @@ def leauthaud11(log_floor: float) -> Occupation:
     ----------
     log_floor : float
         log10 of the floor [Msun/h^2].
+    given : tuple
+        Parameters in place of the published ones, in halotools' units: masses are log10 of Msun,
+        with h = 0.72.
     """
     with halotools_switches():
         from halotools.empirical_models import Leauthaud11Cens, Leauthaud11Sats
@@ -202,18 +254,20 @@ def leauthaud11(log_floor: float) -> Occupation:
         published = central.get_published_parameters()
         fixed = {key: 0.0 for key in central.param_dict if key.endswith("_a")}
         central.param_dict.update(published | fixed)
+        central.param_dict.update((k, v) for k, v in given if k in central.param_dict)
         satellite = Leauthaud11Sats(threshold=log_floor, redshift=0.0, cenocc_model=central)
+        satellite.param_dict.update(given)
         half_mass = 10.0 ** float(central.mean_log_halo_mass(log_floor))
-    source = OCCUPATIONS["leauthaud11"].reference
     none = "no evolution: the parameters are those of one bin of redshift"
+    sources = dict.fromkeys(fixed, none) | dict.fromkeys(dict(given), GIVEN)
     parameters = {
-        key: parameter(value, none if key in fixed else source)
+        key: parameter(value, sources.get(key, OCCUPATIONS["leauthaud11"].reference))
         for key, value in satellite.param_dict.items()
     }
     return Occupation(central, satellite, half_mass, parameters)
 
 
-def satellites_above(log_stellar_mass: Array, host_mass: Array) -> Array:
+def satellites_above(log_stellar_mass: Array, host_mass: Array, given: Values = ()) -> Array:
     """Return mean numbers of satellites of Leauthaud et al. 2011 above stellar masses.
 
     Parameters
@@ -222,12 +276,14 @@ def satellites_above(log_stellar_mass: Array, host_mass: Array) -> Array:
         log10 of stellar mass [Msun/h^2].
     host_mass : ndarray, shape (n,)
         Msun/h.
+    given : tuple
+        See `leauthaud11`.
 
     Returns
     -------
     ndarray, shape (m, n)
     """
-    occupation = leauthaud11.__wrapped__(float(log_stellar_mass[0]))  # not the cached one
+    occupation = leauthaud11.__wrapped__(float(log_stellar_mass[0]), given)  # not the cached one
     numbers = np.empty((len(log_stellar_mass), len(host_mass)))
     for row, threshold in enumerate(log_stellar_mass):
         occupation.central.threshold = occupation.satellite.threshold = float(threshold)

@@ -9,50 +9,36 @@ are in `mockgal.painters.halotools.laws`; docs/explanation/halotools-models.md h
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...columns import GALAXY_COLUMNS, Column
-from ...errors import BadValueError, DomainError, UsageError, shown
+from ...errors import BadValueError, DomainError
 from ...laws.distribution import Distribution
 from ...laws.normal import PROBABILITY, normal_quantiles
 from ...laws.satellites import SatelliteLaw
-from ...layout import POPULATED, SELECTED_BY
-from ...options import check_options, documented
-from ...quantity import in_unit
+from ...layout import POPULATED
+from ...options import documented
 from ...system.deferred import Deferred
 from ...types import HaloCatalog, Scene
 from .. import blocks
-from ..hod.options import ModelOptions
 from ..hod.painter import warn_if_short
 from ..validity.advice import way_out
-from .laws import (
-    OCCUPATIONS,
-    STELLAR_MASS_LAWS,
-    STELLAR_RANGE,
-    Occupation,
-    StellarMassLaw,
-    Validity,
-    leauthaud11,
-    stellar_mass_law,
-    zheng07,
-)
+from .chosen import ChosenModel
+from .laws import STELLAR_MASS_LAWS, StellarMassLaw
 from .quantiles import mass_ratio_quantiles, rows_between, stellar_mass_quantiles
 
 Array = NDArray[Any]
 
 _SCALE = 2.0**-20  # scales numbers of satellites into [0, 1], exactly
-_LEAST_FLOOR, _LARGEST_FLOOR = 1e3, 1e14  # Msun/h: beyond them formulas overflow
-_ROUNDING = 1e-6  # of redshifts that were computed from a scale factor
-_NEEDED = {"zheng07": ("threshold", "stellar_mass_law"), "leauthaud11": ("luminosity_floor",)}
 
 
 @documented
 @dataclass(frozen=True)
-class ModelPainter(ModelOptions):
+class ModelPainter(ChosenModel):
     """Paints with a model of halotools."""
 
     name: ClassVar[str] = "hod"
@@ -63,108 +49,21 @@ class ModelPainter(ModelOptions):
         GALAXY_COLUMNS["extrapolated"],
     )
 
-    def __post_init__(self) -> None:
-        check_options(self)
-        needed = _NEEDED[self.model]
-        for key in ("threshold", "stellar_mass_law", "luminosity_floor"):
-            value = getattr(self, key)
-            option = f"--{key.replace('_', '-')}"
-            if (value is None) == (key in needed):
-                raise UsageError(
-                    f"painter hod:{key}",
-                    "none" if value is None else repr(value),
-                    f"{'one' if value is None else 'none'} with model {self.model}, which takes "
-                    + ", ".join(needed),
-                    f"give {option}" if value is None else f"leave {option} out",
-                )
-        low, high = _LEAST_FLOOR, _LARGEST_FLOOR
-        if self.luminosity_floor is not None and not low <= self._floor(1.0) <= high:
-            raise UsageError(
-                "painter hod:luminosity_floor",
-                shown(self.luminosity_floor),
-                f"a stellar mass from {low:g} to {high:g} Msun/h",
-                'such as "1e9 Msun/h"',
-            )
-
     @property
-    def references(self) -> tuple[str, ...]:
-        """Sources of the model."""
-        return (
-            *(part.reference for part in self._parts()),
-            "Hearin et al. 2017, arXiv:1606.04106 (halotools)",
-        )
-
-    def _parts(self) -> tuple[Validity, ...]:
-        law = self.stellar_mass_law
-        return (OCCUPATIONS[self.model], *([STELLAR_MASS_LAWS[law]] if law else []))
-
-    def _law_name(self, scene: Scene) -> str:
-        """Return the name of the satellites' law; satellites of others are ordinary subhalos."""
-        floor = self._floor(scene.snapshot.cosmology.h)
-        magnitude = self.threshold
-        what = f"M* > {floor!r} Msun/h" if magnitude is None else f"M_r < {magnitude:g}"
-        return f"halotools {self.model} ({what}), masses by the unevolved subhalo mass function"
-
-    def _redshift(self) -> tuple[float, float]:
-        parts = [part.redshift for part in self._parts()]
-        return max(low for low, _ in parts), min(high for _, high in parts)
-
-    def _log_mass(self) -> tuple[float, float]:
-        parts = [part.log_mass for part in self._parts()]
-        return max(low for low, _ in parts), min(high for _, high in parts)
-
-    def _log_floor(self, h: float) -> float:
-        """Return log10 of the luminosity floor in halotools' unit, Msun/h^2."""
-        return math.log10(self._floor(h) * h)
-
-    def _floor(self, h: float) -> float:
-        """Return the luminosity floor [Msun/h]; 0 for a model without one."""
-        return in_unit("luminosity floor", self.luminosity_floor or 0.0, "Msun / littleh", h)
-
-    def occupation(self, scene: Scene) -> Occupation:
-        """Return halotools' occupation model for a simulation."""
-        if self.threshold is not None:
-            return zheng07(float(self.threshold))
-        return leauthaud11(self._log_floor(scene.snapshot.cosmology.h))
-
-    def _masses(self, scene: Scene) -> StellarMassLaw | None:
-        if self.stellar_mass_law is None:
-            return None
-        return stellar_mass_law(self.stellar_mass_law, max(scene.snapshot.redshift, 0.0))
-
-    def mismatch(self, scene: Scene) -> list[str]:
-        """Return the reasons why the model is not valid for a simulation; empty if it is."""
-        halos, (first, last) = scene.halos, scene.snapshot.redshifts
-        expected, reasons = OCCUPATIONS[self.model].mass_definition, []
-        if halos.mass_definition != expected:
-            reasons.append(f"host mass is {halos.mass_definition}, not {expected}")
-        if "stellar_mass" in halos:
-            reasons.append("the run is hydrodynamic, and the models are for gravity-only halos")
-        low, high = self._redshift()
-        if not low - _ROUNDING <= first <= last <= high + _ROUNDING:
-            here = f"{first:.4g}" + f" to {last:.4g}" * (first != last)
-            reasons.append(f"redshift {here} outside [{low:.4g}, {high:.4g}]")
-        if self.luminosity_floor is not None:
-            h = scene.snapshot.cosmology.h
-            low, high = STELLAR_RANGE
-            if not low <= self._log_floor(h) <= high:
-                bounds = [10.0**edge / h for edge in STELLAR_RANGE]
-                reasons.append(
-                    f"luminosity floor {self._floor(h):.4g} Msun/h outside "
-                    f"[{bounds[0]:.4g}, {bounds[1]:.4g}]"
-                )
-        return reasons
+    def by_mass_alone(self) -> ModelPainter:
+        """The painter of the mean at each host mass."""
+        return replace(self, **self._without_assembly_bias())
 
     def describe(self, scene: Scene) -> dict[str, Any]:
         """Return what identifies the painter for this scene: JSON values only."""
-        occupation, law, low_high = self.occupation(scene), self._masses(scene), self._log_mass()
+        law, low_high = self._masses(scene), self._log_mass()
         about = {
             "name": self.name,
             "mode": "model",
             "model": self.model,
             "implementation": "halotools.empirical_models",
-            "parameters": occupation.parameters,
-            "mass_definition": OCCUPATIONS[self.model].mass_definition,
+            **self._describe_law(scene),
+            **self._describe_sample(scene),
             "stellar_mass_scaling": "Msun/h^2 of the model, with h of this run",
             "log_mass_range": list(low_high),
             "redshift_range": list(self._redshift()),
@@ -177,9 +76,8 @@ class ModelPainter(ModelOptions):
         if law is not None and self.stellar_mass_law is not None:
             of = STELLAR_MASS_LAWS[self.stellar_mass_law].mass_definition
             about |= {
-                "threshold_m_r": float(self.threshold or 0.0),
-                SELECTED_BY: f"M_r < {self.threshold:g}",
-                "satellites_modulated_by_centrals": False,
+                "satellites_modulated_by_centrals": self.modulated_satellites
+                or self.model == "abacushod",
                 "stellar_mass_law": self.stellar_mass_law,
                 "stellar_mass_parameters": law.parameters,
                 "stellar_mass_from": "host mass of centrals and mass of satellites, as they are in "
@@ -192,7 +90,8 @@ class ModelPainter(ModelOptions):
 
         A central is luminous with the model's probability at its host's mass. Each of the n
         satellites of a host is luminous with probability <N_sat> / n, at most 1; satellites that
-        `mockgal.populate` drew from `satellites` of the same model, with probability 1.
+        `mockgal.populate` drew from `satellites` of the same model, with probability 1. All are
+        multiplied by the parameter f_ic.
 
         Raises
         ------
@@ -210,6 +109,7 @@ class ModelPainter(ModelOptions):
         _refuse_zero_hosts(scene, low)
         populated = halos.record.get(POPULATED, {}).get("law") == self._law_name(scene)
         light = None if populated or law is None else halos["mass"] < low
+        share = self.chosen.shared("f_ic")
         p, mean = np.zeros(n), np.zeros(n)
         painted, above = np.empty(n, dtype=np.bool_), np.empty(n, dtype=np.bool_)
 
@@ -231,11 +131,17 @@ class ModelPainter(ModelOptions):
         counts = blocks.over_blocks(occupy, n) or [occupy(slice(0, 0))]
         centrals, satellites, heavy = (int(count) for count in np.sum(counts, axis=0))
         self._check_heaviest(scene, heavy)
+        if self.bias is not None:
+            split = self.bias.split_of(scene, low)
+            p = split.decorate(p, self.chosen.shared("A_cen"), 1.0)
+            mean = split.decorate(mean, self.chosen.shared("A_sat"), math.inf)
         if not populated:
             rows = np.flatnonzero(painted & ~central)
             host = halos.host_row[rows]
             n_satellites = np.bincount(host, minlength=n)
             p[rows] = np.minimum(1.0, mean[host] / n_satellites[host])
+        if share < 1.0:
+            p, mean = share * p, share * mean
         record = {
             "not_painted_centrals_below_range": centrals,
             "not_painted_satellites_below_range": satellites,
@@ -261,6 +167,7 @@ class ModelPainter(ModelOptions):
             floor=floor,
             extrapolated=np.ones(n, dtype=bool) if outside else above,
             record=record,
+            velocity=self.velocity_bias(halos),
         )
 
     def _beyond(self, scene: Scene, found: str) -> DomainError:
@@ -308,7 +215,7 @@ class ModelPainter(ModelOptions):
         central, log_host = halos["is_central"], np.zeros(len(halos))
         log_host[painted] = np.log10(halos["host_mass"][painted])
         scatter = occupation.parameters["scatter_model_param1"]["value"]
-        grid, medians, quantiles = stellar_mass_quantiles(floor)
+        grid, medians, quantiles = stellar_mass_quantiles(floor, self.chosen.values(h))
 
         def fill(part: slice) -> None:
             rows = part.start + np.flatnonzero((painted & central)[part])
@@ -356,6 +263,10 @@ class ModelPainter(ModelOptions):
         counts = blocks.over_blocks(block, n) or [np.zeros(2, dtype=np.int64)]
         below, heavy = (int(count) for count in np.sum(counts, axis=0))
         self._check_heaviest(scene, heavy)
+        if self.bias is not None:
+            split, of_all = self.bias.split_of(scene, low), np.zeros(len(halos))
+            of_all[central] = mean
+            mean = split.decorate(of_all, self.chosen.shared("A_sat"), math.inf)[central]
         return SatelliteLaw(
             name=self._law_name(scene),
             mean=mean,
@@ -368,7 +279,7 @@ class ModelPainter(ModelOptions):
                 "hosts_below_range": below,
                 "least_satellite_mass_msun_h": occupation.half_mass,
             },
-            origin={"model": self.model, "parameters": occupation.parameters},
+            origin={"model": self.model, **self._describe_law(scene)},
         )
 
     def check_domain(self, scene: Scene) -> list[str]:
@@ -381,7 +292,7 @@ class ModelPainter(ModelOptions):
         """
         outside = self.mismatch(scene)
         if outside and not self.allow_extrapolation:
-            expected = OCCUPATIONS[self.model].mass_definition
+            expected = self.mass_definition(scene)
             flagged = "give --allow-extrapolation, which flags every galaxy"
             way = way_out(scene, {expected}, flagged, by_particles=False)
             raise DomainError(

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...laws.normal import PROBABILITY
-from .laws import OCCUPATIONS, satellites_above
+from .laws import OCCUPATIONS, Values, satellites_above
 
 Array = NDArray[Any]
 
@@ -59,7 +59,7 @@ def mass_ratio_quantiles(log_least: float) -> tuple[Array, Array]:
 
 
 @cache
-def stellar_mass_quantiles(log_floor: float) -> tuple[Array, Array, Array]:
+def stellar_mass_quantiles(log_floor: float, given: Values = ()) -> tuple[Array, Array, Array]:
     """Return the law of satellites' stellar masses that Leauthaud et al. 2011's numbers imply.
 
     P(> M* | M_host) = <N_sat(> M* | M_host)> / <N_sat(> floor | M_host)>.
@@ -68,6 +68,8 @@ def stellar_mass_quantiles(log_floor: float) -> tuple[Array, Array, Array]:
     ----------
     log_floor : float
         log10 of the lowest stellar mass, in the unit of halotools (Msun/h^2).
+    given : tuple
+        Parameters in place of the published ones, see `mockgal.painters.halotools.laws`.
 
     Returns
     -------
@@ -81,7 +83,7 @@ def stellar_mass_quantiles(log_floor: float) -> tuple[Array, Array, Array]:
     low, high = OCCUPATIONS["leauthaud11"].log_mass
     grid = np.arange(low, high + ROW / 2, ROW)
     excess = np.arange(0.0, max(1.0, _HEAVIEST - log_floor), 0.01)
-    above = satellites_above(log_floor + excess, 10.0**grid)
+    above = satellites_above(log_floor + excess, 10.0**grid, given)
     with np.errstate(invalid="ignore"):
         below = 1.0 - above / above[0]
     below[:, above[0] == 0] = np.linspace(0, 1, len(excess))[:, None]  # hosts without satellites

@@ -208,6 +208,7 @@ def hosts_by_law(scene: Scene, painter: Painter, log_mass: Array) -> Array:
     halos = HaloCatalog(columns, scene.halos.mass_definition)
     try:  # a plug-in can raise anything; the galaxies are painted already
         with listening(quiet=True), np.errstate(all="ignore"):
+            painter = getattr(painter, "by_mass_alone", painter)
             law = painter.predict(replace(scene, halos=halos))
             law = replace(law, rank=None, rank_correlation=0.0)  # the law of all subhalos together
             above = np.array([law.p_luminous * (1.0 - cdf(law, np.full(n, m))) for m in _GRID])

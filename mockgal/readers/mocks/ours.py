@@ -213,7 +213,10 @@ def _description(
         low, high = min(low, mass.min(initial=inf)), max(high, mass.max(initial=-inf))
     snapshot, provenance = facts.snapshot, facts.provenance
     simulation, painter = provenance.get("simulation", {}), provenance.get("painter", {})
-    shown = ("calibration", "calibration_digest", "weights", "weights_digest", "caution")
+    shown = (
+        *("calibration", "calibration_digest", "weights", "weights_digest", "caution"),
+        *("model", "parameters_given", "assembly_bias"),
+    )
     return {
         "path": str(path),
         "kind": "mock",
