@@ -18,6 +18,7 @@ from mockgal import errors, registry
 from mockgal.cli import cli
 from mockgal.columns import GALAXY_COLUMNS, HALO_COLUMNS, SURVEY_COLUMNS, Column
 from mockgal.options import KINDS
+from mockgal.painters.halotools import parameters as hod_parameters
 from mockgal.painters.hod import columns as hod_columns
 from mockgal.readers.tables.declared import Declared
 from mockgal.statistics.names import UNITS
@@ -249,7 +250,22 @@ def painters() -> str:
                     default = "must be given"
                 changes = "yes" if option.changes_result else "no"
                 text += f"| `{option.name}` | {value} | {default} | {changes} | {option.help} |\n"
-    return text + _OWN_PAINTER + _kinds()
+    return text + _parameters() + _OWN_PAINTER + _kinds()
+
+
+def _parameters() -> str:
+    """Tables of the parameters of halotools' models."""
+    text = (
+        "\n## Parameters of the models\n\n"
+        "What `parameters` of `hod` takes ([how to give them](../how-to/hod-parameters.md)). A "
+        "mass is its logarithm, `12.02 log10(Msun/h)`, or itself, `1.05e12 Msun/h`; the range is that "
+        "of the logarithm. From Python it may also be a plain number in the unit given here.\n"
+    )
+    for title, known in (*hod_parameters.MODELS.items(), ("all models", hod_parameters.SHARED)):
+        text += f"\n### {title}\n\n| parameter | unit | range | meaning |\n|---|---|---|---|\n"
+        for name, one in known.items():
+            text += f"| `{name}` | {one.label} | {one.least:g} to {one.most:g} | {one.meaning} |\n"
+    return text
 
 
 _OWN_PAINTER = """

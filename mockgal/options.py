@@ -41,7 +41,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from .errors import UsageError, shown
-from .quantity import in_unit, memory_size
+from .quantity import in_unit, memory_size, named_values
 
 Class = TypeVar("Class", bound=type)
 Kind = Literal[
@@ -339,55 +339,10 @@ def name_or_file(
 def named(help: str, default: Any = None, *, example: str) -> Any:
     """Declare named values: a text such as ``example``, or a mapping of values by name.
 
-    On the command line the flag may be repeated. The class reads them with `named_values`.
+    On the command line the flag may be repeated. The class reads the value with
+    `mockgal.quantity.named_values`.
     """
     return _field("named values", help, default, example=example)
-
-
-def named_values(
-    where: str, value: str | Mapping[str, Any], example: str = "name=1"
-) -> dict[str, str | float]:
-    """Return the values of an option declared by `named`, keyed by name.
-
-    Parameters
-    ----------
-    where : str
-        Owner of the option, for messages.
-    value : str or mapping
-        ``"NAME=VALUE, NAME=VALUE"``, or values by name: texts, or numbers.
-    example : str
-        For messages.
-
-    Raises
-    ------
-    UsageError
-        A part of the text has no name or no value, a name is repeated, or a value is neither a
-        text nor a finite number.
-
-    Examples
-    --------
-    >>> from mockgal.options import named_values
-    >>> named_values("--parameters", "logMmin=12.0 log10(Msun/h), alpha=1")
-    {'logMmin': '12.0 log10(Msun/h)', 'alpha': '1'}
-    """
-    expected, fix = "a name and a value for each", f'such as "{example}"'
-    pairs: list[tuple[Any, Any]] = list(value.items()) if isinstance(value, Mapping) else []
-    if isinstance(value, str):
-        for part in value.split(","):
-            name, equals, text = (word.strip() for word in part.partition("="))
-            if not (name and equals and text):
-                raise UsageError(where, shown(part.strip()), expected, fix)
-            pairs.append((name, text))
-    values: dict[str, str | float] = {}
-    for name, one in pairs:
-        is_number = isinstance(one, int | float) and not isinstance(one, bool)
-        number = is_number and abs(one) < math.inf
-        if name in values:
-            raise UsageError(where, f"{name} twice", "each name once", "leave one of them out")
-        if not (isinstance(name, str) and (isinstance(one, str) or number)):
-            raise UsageError(where, f"{shown(name)}: {shown(one)}", expected, fix)
-        values[name] = float(one) if number else one
-    return values
 
 
 def allow_extrapolation() -> Any:

@@ -302,6 +302,52 @@ def stated_facts(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def named_values(
+    where: str, value: str | Mapping[str, Any], example: str = "name=1"
+) -> dict[str, str | float]:
+    """Return the values of an option declared by `mockgal.options.named`, keyed by name.
+
+    Parameters
+    ----------
+    where : str
+        Owner of the option, for messages.
+    value : str or mapping
+        ``"NAME=VALUE, NAME=VALUE"``, or values by name: texts, or numbers.
+    example : str
+        For messages.
+
+    Raises
+    ------
+    UsageError
+        A part of the text has no name or no value, a name is repeated, or a value is neither a
+        text nor a finite number.
+
+    Examples
+    --------
+    >>> from mockgal.quantity import named_values
+    >>> named_values("--parameters", "logMmin=12.0 log10(Msun/h), alpha=1")
+    {'logMmin': '12.0 log10(Msun/h)', 'alpha': '1'}
+    """
+    expected, fix = "a name and a value for each", f'such as "{example}"'
+    pairs: list[tuple[Any, Any]] = list(value.items()) if isinstance(value, Mapping) else []
+    if isinstance(value, str):
+        for part in value.split(","):
+            name, equals, text = (word.strip() for word in part.partition("="))
+            if not (name and equals and text):
+                raise UsageError(where, shown(part.strip()), expected, fix)
+            pairs.append((name, text))
+    values: dict[str, str | float] = {}
+    for name, one in pairs:
+        is_number = isinstance(one, int | float) and not isinstance(one, bool)
+        number = is_number and abs(one) < math.inf
+        if name in values:
+            raise UsageError(where, f"{name} twice", "each name once", "leave one of them out")
+        if not (isinstance(name, str) and (isinstance(one, str) or number)):
+            raise UsageError(where, f"{shown(name)}: {shown(one)}", expected, fix)
+        values[name] = float(one) if number else one
+    return values
+
+
 def memory_size(where: str, text: str) -> int:
     """Return the size in ``text`` as a number of bytes.
 

@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, fie
 
 from . import registry, survey_plan
 from .errors import MockgalError, UsageError, shown
-from .options import Option, flat, named_values
+from .options import Option, flat
 from .protocols import ReadOptions
-from .quantity import stated_facts
+from .quantity import named_values, stated_facts
 from .random import check_seed
 from .survey_plan import SurveyPlan
 from .system.files import plain_yaml

@@ -96,15 +96,15 @@ class Smoothed:
             waves[plane] = self._waves[plane] * (k[i] * k[j] / square)
 
         over(component, range(len(waves)))
-        return waves
+        return np.asarray(waves)
 
     def _interpolate(self, waves: Array, position: Array) -> Array:
         grid, n = fft.irfftn(waves, s=self._shape, workers=threads(), norm="forward"), len(waves)
         place = position * (n / self._box_size) - (0.5 if self._origin == "corner" else 0.0)
         lower = np.floor(place)
         part, lower = place - lower, lower.astype(np.int64)
-        value: Array = np.zeros(len(position))
+        value = np.zeros(len(position))
         for corner in np.ndindex(2, 2, 2):
             share = np.prod(np.where(corner, part, 1.0 - part), axis=1)
             value += share * grid[tuple(((lower + corner) % n).T)]
-        return value
+        return np.asarray(value)

