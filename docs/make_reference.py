@@ -258,8 +258,8 @@ def _parameters() -> str:
     text = (
         "\n## Parameters of the models\n\n"
         "What `parameters` of `hod` takes ([how to give them](../how-to/hod-parameters.md)). A "
-        "mass is its logarithm, `12.02 log10(Msun/h)`, or itself, `1.05e12 Msun/h`; the range is that "
-        "of the logarithm. From Python it may also be a plain number in the unit given here.\n"
+        "mass is its logarithm, `12.02 log10(Msun/h)`, or itself, `1.05e12 Msun/h`; the range is "
+        "that of the logarithm. From Python it may also be a plain number in the unit given here.\n"
     )
     for title, known in (*hod_parameters.MODELS.items(), ("all models", hod_parameters.SHARED)):
         text += f"\n### {title}\n\n| parameter | unit | range | meaning |\n|---|---|---|---|\n"
