@@ -118,3 +118,21 @@ def test_training_is_timed(throughput, capsys):
     assert crops == pytest.approx(2 * steps, rel=0.01)
     assert 0 < share < 100
     assert "| demo, channels-last | " in capsys.readouterr().out
+
+
+def test_a_survey_is_the_same_by_plain_ways(benchmarks):
+    import survey_to_sky
+
+    common, _ = benchmarks
+    arguments = ["--galaxies=30000", "--repeats=1"]
+    found = {
+        part: common.in_process(survey_to_sky.__file__, [*arguments, f"--part={part}"])
+        for part in ("mockgal", "numpy")
+    }
+    assert found["mockgal"]["kept"] == found["numpy"]["kept"] > 1000
+    text = survey_to_sky.render(found | {"astropy": {"missing": "not installed"}})
+    assert "| mockgal |" in text
+    assert "| astropy | not installed |" in text
+    assert text.count("| yes |") == 2
+    found["numpy"]["sums"][0] += 10**6
+    assert "| NO |" in survey_to_sky.render(found)

@@ -16,9 +16,7 @@ AXES = {"x": 0, "y": 1, "z": 2}
 WEIGHTS = {"stellar_mass": "stellar mass", "number": "galaxies"}  # each with its sum in words
 
 
-def positions(
-    galaxies: GalaxyCatalog, line_of_sight: str | None = None, *, rows: slice = _ALL
-) -> Array:
+def positions(galaxies: GalaxyCatalog, line_of_sight: str | None = None) -> Array:
     """Return comoving positions, in real or in redshift space.
 
     In redshift space a galaxy is moved along the line of sight, at infinite distance, by its
@@ -30,8 +28,6 @@ def positions(
         In a box.
     line_of_sight : str, optional
         ``"x"``, ``"y"`` or ``"z"``.
-    rows : slice
-        Of the n galaxies that are wanted; by default all.
 
     Returns
     -------
@@ -53,22 +49,37 @@ def positions(
     >>> positions(mock, "z").shape
     (333, 3)
     """
+    return np.stack(coordinates(galaxies, line_of_sight), axis=1)
+
+
+def coordinates(
+    galaxies: GalaxyCatalog, line_of_sight: str | None = None, rows: slice = _ALL
+) -> list[Array]:
+    """Return the columns of `positions`, of all rows or of some."""
     if galaxies.frame != "box":
         raise UsageError(
             "galaxies", f"a catalogue in the frame {galaxies.frame!r}", "one in a periodic box"
         )
-    size = galaxies.snapshot.box_size
-    position = np.stack([galaxies[f"position_{x}"][rows] for x in "xyz"], axis=1)
-    inside = np.all((position >= 0) & (position < size), axis=1)
-    _check("position", np.asarray(inside), f"[0, {size:g}) Mpc/h", rows)
+    columns = [galaxies[f"position_{x}"][rows] for x in AXES]
+    size, inside = galaxies.snapshot.box_size, np.ones(len(columns[0]), dtype=bool)
+    for x in columns:
+        inside &= (x >= 0) & (x < size)
+    _check("position", inside, f"[0, {size:g}) Mpc/h", rows)
     if line_of_sight is not None:
         axis = check_axis(line_of_sight)
-        velocity, snapshot = galaxies[f"velocity_{line_of_sight}"][rows], galaxies.snapshot
-        _check(f"velocity_{line_of_sight}", np.isfinite(velocity), "finite numbers [km/s]", rows)
-        position[:, axis] += velocity * snapshot.cosmology.redshift_space_factor(snapshot.redshift)
-        position[:, axis] %= size
-        position[position[:, axis] >= size, axis] = 0.0  # a tiny negative wraps to the edge
-    return position
+        columns[axis] = _moved(galaxies, line_of_sight, rows)
+    return columns
+
+
+def _moved(galaxies: GalaxyCatalog, axis: str, rows: slice) -> Array:
+    """Return a coordinate in redshift space."""
+    velocity, snapshot = galaxies[f"velocity_{axis}"][rows], galaxies.snapshot
+    _check(f"velocity_{axis}", np.isfinite(velocity), "finite numbers [km/s]", rows)
+    place = velocity * snapshot.cosmology.redshift_space_factor(snapshot.redshift)
+    place += galaxies[f"position_{axis}"][rows]
+    place %= snapshot.box_size
+    place[place >= snapshot.box_size] = 0.0  # a tiny negative wraps to the edge
+    return place
 
 
 def _check(what: str, good: Array, expected: str, rows: slice) -> None:

@@ -116,8 +116,8 @@ def light_cone(
     view = View(place, turn, footprint, cap_of(footprint))
     names = [name for name in boxes[0].columns if all(name in box for box in boxes)]
     parts = _parts(shells, view, names)
-    numbers = [sum(map(len, part.blocks["copy"])) for part in parts]
-    columns = joined([part.blocks for part in parts], IDENTITY)
+    numbers = [len(part.columns["copy"]) for part in parts]
+    columns = joined([part.columns for part in parts], IDENTITY)
     cosmology = boxes[0].snapshot.cosmology
     columns |= redshift_columns(cosmology, columns["distance"], columns.pop("along"))
     repeated = _repeated(columns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..fields.sample import check_axis, positions
+from ..fields.sample import check_axis, coordinates
 from ..types import GalaxyCatalog
 from .sky import BLOCK
 
@@ -45,7 +45,7 @@ def redshift_space(galaxies: GalaxyCatalog, line_of_sight: str) -> GalaxyCatalog
     moved = np.empty(len(galaxies))
     for start in range(0, len(galaxies), BLOCK):
         rows = slice(start, start + BLOCK)
-        moved[rows] = positions(galaxies, line_of_sight, rows=rows)[:, axis]
+        moved[rows] = coordinates(galaxies, line_of_sight, rows)[axis]
     step = {"step": "redshift space", "line_of_sight": line_of_sight}
     survey = [*galaxies.provenance.get("survey", []), step]
     column = {f"position_{line_of_sight}_rsd": moved}

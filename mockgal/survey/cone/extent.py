@@ -13,7 +13,7 @@ from ..sky import angles, axes_at
 
 Array = NDArray[Any]
 
-_POINTS = 100_000  # at which a footprint is looked at
+_POINTS = 30_000  # at which a footprint is looked at
 _NOWHERE = 0.01  # length of the mean direction of a footprint that has no middle
 _GOLDEN = math.pi * (3.0 - math.sqrt(5.0))
 
@@ -42,13 +42,15 @@ def extent(footprint: Footprint | None, near: float, far: float) -> Extent:
     A footprint is looked at in points all over the sky, or over the cap that it states; what lies
     between two points is allowed for.
     """
+    whole = Extent((0.0, 0.0), (2.0 * far, 2.0 * far, 2.0 * far))
+    if footprint is None:
+        return whole
     known = cap_of(footprint)
     place, apart = _points(known or SkyCap((0.0, 0.0), 180.0))
-    if footprint is not None:
-        ra, dec, _ = angles(place)
-        place = place[footprint.completeness(ra, dec) > 0]
+    ra, dec, _ = angles(place)
+    place = place[footprint.completeness(ra, dec) > 0]
     if not len(place):  # of a footprint finer than the points nothing is known
-        return Extent((0.0, 0.0), (2.0 * far, 2.0 * far, 2.0 * far))
+        return whole
     middle = place.mean(axis=0)
     towards = (0.0, 0.0) if known is None else known.direction
     if known is None and middle @ middle > _NOWHERE**2:

@@ -16,7 +16,6 @@ from ..footprint import Footprint, SkyCap
 from .copies import number_of
 
 Array = NDArray[Any]
-Blocks = dict[str, list[Array]]
 
 ROWS = 1 << 15  # of the box, or of the light cone, that are worked on at a time
 _SLACK = 1e-6  # of an angle [rad], by which rounding may move a galaxy
@@ -48,17 +47,45 @@ class View(NamedTuple):
     cap: SkyCap | None
 
 
-class Gathered(NamedTuple):
-    """Columns in blocks, and from how many copies of the box their galaxies are."""
+class Growing:
+    """A column to which rows are added.
 
-    blocks: Blocks
+    A list of parts would need twice the memory when these are joined. Here the system moves large
+    arrays by their pages.
+    """
+
+    def __init__(self, kind: np.dtype[Any]) -> None:
+        self._values = np.empty(0, dtype=kind)
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    def add(self, rows: Array) -> None:
+        """Add rows at the end."""
+        end = self._length + len(rows)
+        if end > len(self._values):
+            self._values.resize(end + end // 4, refcheck=False)
+        self._values[self._length : end] = rows
+        self._length = end
+
+    def whole(self) -> Array:
+        """Return all rows; none can be added afterwards."""
+        self._values.resize(self._length, refcheck=False)
+        return self._values
+
+
+class Gathered(NamedTuple):
+    """Columns, and from how many copies of the box their galaxies are."""
+
+    columns: dict[str, Growing]
     copies: int
 
 
 def seen(
     shell: Shell, view: View, copies: Array, names: Sequence[str], done: int, total: int
 ) -> Gathered:
-    """Return the columns of galaxies in a shell, each in blocks, in the order of (id, copy).
+    """Return the columns of galaxies in a shell, in the order of (id, copy).
 
     Parameters
     ----------
@@ -78,7 +105,9 @@ def seen(
     from .kernels import PLACED
 
     galaxies, numbers = shell.galaxies, number_of(copies, shell.snapshot)
-    blocks: Blocks = {name: [] for name in dict.fromkeys([*names, "copy", *PLACED])}
+    kinds = {name: galaxies[name].dtype for name in names} | {"copy": numbers.dtype}
+    kinds |= dict.fromkeys(PLACED, np.dtype(np.float64))
+    columns = {name: Growing(kind) for name, kind in kinds.items()}
     used = np.zeros(len(copies), dtype=bool)
     gathered = [name for name in names if name not in PLACED]
     for rows in _whole_halos(galaxies["halo_id"]):
@@ -92,12 +121,12 @@ def seen(
             row, copy = which[0][kept], which[1][kept]
             used[copy] = True
             for name in gathered:
-                blocks[name].append(part[name][row])
-            blocks["copy"].append(numbers[copy])
+                columns[name].add(part[name][row])
+            columns["copy"].add(numbers[copy])
             for name, values in zip(PLACED, placed, strict=True):
-                blocks[name].append(values[kept].copy())
+                columns[name].add(values[kept])
     advance(done + len(galaxies), total, "light cone, galaxies of the box")
-    return Gathered(blocks, int(np.count_nonzero(used)))
+    return Gathered(columns, int(np.count_nonzero(used)))
 
 
 def _whole_halos(halo: Array) -> Iterator[slice]:
@@ -157,22 +186,19 @@ def _centres(part: Mapping[str, Array]) -> Array:
     return np.asarray(row[group], dtype=np.int64)
 
 
-def joined(shells: Sequence[Blocks], identity: Sequence[str]) -> dict[str, Array]:
-    """Return whole columns of the blocks of shells, sorted by identity; empties the blocks.
+def joined(shells: Sequence[dict[str, Growing]], identity: Sequence[str]) -> dict[str, Array]:
+    """Return the columns of all shells, sorted by identity; takes them away from the shells.
 
     Beside the columns, memory is needed for one of them, and for the order of several shells.
     """
-    columns: dict[str, Array] = {}
-    order = None
-    rest = [name for name in shells[0] if name not in identity]
-    for n, name in enumerate([*identity, *rest]):
-        parts = [part for blocks in shells for part in blocks.pop(name)]
-        columns[name] = np.concatenate(parts) if parts else np.zeros(0)
-        del parts
-        if n == len(identity) - 1:
-            order = sorting_order(columns, identity)
-            if order is not None:
-                columns = {key: values[order] for key, values in columns.items()}
-        elif n >= len(identity) and order is not None:
-            columns[name] = columns[name][order]
+    columns = {name: _joined(shells, name) for name in identity}
+    order = sorting_order(columns, identity)
+    for name in [*identity, *shells[0]]:
+        values = columns[name] if name in columns else _joined(shells, name)
+        columns[name] = values if order is None else values[order]
     return columns
+
+
+def _joined(shells: Sequence[dict[str, Growing]], name: str) -> Array:
+    parts = [columns.pop(name).whole() for columns in shells]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -75,18 +75,18 @@ def _ring(nside: Any, z: Any, across: Any, quarters: Any) -> Any:
 
 
 @njit(inline="always")  # type: ignore[untyped-decorator]
-def _nested(nside: Any, z: Any, across: Any, quarters: Any) -> Any:
+def _nested(nside: Any, order: Any, z: Any, across: Any, quarters: Any) -> Any:
     if abs(z) <= _POLAR:
         north = np.int64(math.floor(nside * (0.5 + quarters - 0.75 * z)))
         south = np.int64(math.floor(nside * (0.5 + quarters + 0.75 * z)))
-        first, second = north // nside, south // nside
+        first, second = north >> order, south >> order
         if first == second:
             face = (first & 3) + 4
         elif first < second:
             face = first & 3
         else:
             face = (second & 3) + 8
-        x, y = south % nside, nside - north % nside - 1
+        x, y = south & (nside - 1), nside - (north & (nside - 1)) - 1
     else:
         face = np.int64(min(math.floor(quarters), 3.0))
         part = quarters - face
@@ -97,7 +97,8 @@ def _nested(nside: Any, z: Any, across: Any, quarters: Any) -> Any:
             x, y = nside - other - 1, nside - along - 1
         else:
             face, x, y = face + 8, along, other
-    return face * nside * nside + np.int64(_spread(x) | (_spread(y) << np.uint64(1)))
+    within = np.int64(_spread(x) | (_spread(y) << np.uint64(1)))
+    return (face << (2 * order)) + within
 
 
 @compiled(_IN, _IN, _i8, _flag, _flag, _TABLE, _OUT)
@@ -116,10 +117,13 @@ def pixels(
         Whether ``turn``, shape (3, 3), takes places to the coordinates of the pixels.
     out : ndarray of int64, shape (n,)
     """
+    order = 0
+    while (1 << order) < nside:
+        order += 1
     for i in range(len(ra)):
         z, across, quarters = _place(ra[i], dec[i], turned, turn)
         if nested:
-            out[i] = _nested(nside, z, across, quarters)
+            out[i] = _nested(nside, order, z, across, quarters)
         else:
             out[i] = _ring(nside, z, across, quarters)
 

@@ -27,11 +27,12 @@ def made():
     return survey()
 
 
-def test_treecorr_takes_places_weights_and_regions(tmp_path, made):
+@pytest.mark.parametrize("model", ["desi", "boss"])
+def test_treecorr_takes_places_weights_and_regions(tmp_path, made, model):
     treecorr = pytest.importorskip("treecorr")
-    files = write_model(made[0], tmp_path / "a.fits", "desi", randoms=made[1])
-    how = {"ra_col": "RA", "dec_col": "DEC", "ra_units": "deg", "dec_units": "deg", "ext": "LSS"}
-    how |= {"w_col": "WEIGHT_FKP", "patch_col": "JACKKNIFE"}
+    files = write_model(made[0], tmp_path / "a.fits", model, randoms=made[1])
+    how = {"ra_col": "RA", "dec_col": "DEC", "ra_units": "deg", "dec_units": "deg"}
+    how |= {"w_col": "WEIGHT_FKP", "patch_col": "JACKKNIFE", "ext": "LSS" if model == "desi" else 1}
     galaxies, randoms = (treecorr.Catalog(str(path), **how) for path in files[:2])
     np.testing.assert_allclose(np.degrees(galaxies.ra), made[0]["ra"], rtol=1e-15)
     np.testing.assert_array_equal(galaxies.w, made[0]["weight_fkp"])
@@ -125,8 +126,24 @@ def test_hats(folder, made):
 
 
 @pytest.mark.slow
+def test_hats_finds_nothing_wrong(folder, made, tmp_path):
+    from hats.io.validation import is_valid_catalog
+
+    from mockgal.survey.masks.moc import SkyCoverage
+
+    assert is_valid_catalog(folder, strict=True, fail_fast=False)
+    catalogue = pytest.importorskip("hats").read_hats(folder)
+    catalogue.moc.save(tmp_path / "moc.fits", format="fits")  # of mocpy
+    coverage = SkyCoverage(tmp_path / "moc.fits")
+    assert (coverage.completeness(made[0]["ra"], made[0]["dec"]) == 1).all()
+    assert 0 < coverage.area < 1.01 * SKY.area
+
+
+@pytest.mark.slow
 def test_lsdb_opens_it(folder, made):
     lsdb = pytest.importorskip("lsdb")
+    every = lsdb.open_catalog(folder, columns=["galaxy_id", "redshift"]).compute()
+    assert sorted(every["galaxy_id"]) == sorted(made[0]["galaxy_id"])
     opened = lsdb.open_catalog(folder, columns=["galaxy_id", "ra", "dec", "weight_fkp"])
     ra, dec = float(made[0]["ra"][0]), float(made[0]["dec"][0])
     near = opened.cone_search(ra, dec, radius_arcsec=3600 * 5).compute()
