@@ -2,14 +2,16 @@
 
 python benchmarks/hod_populating.py [--hosts 1000000] [--repeats 5] [--abacus-python PATH]
 
-Against halotools' populate, with the same calibrated model and with Zheng07, and against
-AbacusHOD's kernels. Each code runs in a process of its own. AbacusHOD (abacusutils) may live in
-another environment, whose interpreter --abacus-python names.
+Against halotools' populate, with the same calibrated model, with Zheng07, and with parameters of
+one's own, without assembly bias and with it; and against AbacusHOD's kernels. Each code runs in a
+process of its own. AbacusHOD (abacusutils) may live in another environment, whose interpreter
+--abacus-python names.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 import warnings
@@ -23,6 +25,9 @@ BOX_SIZE = 500.0  # Mpc/h
 THRESHOLDS = (-18.0, -20.0)  # of Zheng07: as many galaxies as it can give, and its default
 CENTRALS = {"logM_cut": 11.0, "sigma": 0.3, "ic": 1.0}  # of AbacusHOD
 SATELLITES = (12.3, 1.0)  # log10 of M1, alpha: about as many satellites as the others make
+OWN = {"logM_cut": 11.8, "sigma": 0.3, "kappa": 0.5, "logM1": 12.7, "alpha": 1.0}  # for all codes
+BIAS = 0.5  # strength of the assembly bias of centrals and satellites
+OWN_NAMES = ("own parameters", "own, biased by concentration", "own, biased by environment")
 
 
 def scene(columns: dict[str, np.ndarray], definition: str) -> Any:
@@ -46,6 +51,41 @@ def painters() -> dict[str, tuple[Any, str]]:
     for threshold in THRESHOLDS:
         options = {"model": "zheng07", "stellar_mass_law": "moster13", **extrapolated}
         found[f"Zheng07 {threshold:.0f}"] = (hod_painter(threshold=threshold, **options), "200m")
+    options = {"model": "abacushod", "stellar_mass_law": "moster13", **extrapolated}
+    for name, by in zip(OWN_NAMES, (None, "concentration", "environment"), strict=True):
+        bias = {} if by is None else {"A_cen": BIAS, "A_sat": BIAS}
+        painter = hod_painter(**options, parameters=OWN | bias, assembly_bias=by)
+        found[name] = (painter, "200m")
+    return found
+
+
+def own_models() -> dict[str, Any]:
+    """halotools' models with the parameters of `OWN`."""
+    from halotools import empirical_models as models
+
+    place = {"redshift": 0.0}
+    found = {}
+    for name, prefix in zip(OWN_NAMES, ("", "Assembias"), strict=False):
+        bias = {"assembias_strength": BIAS, "sec_haloprop_key": "halo_nfw_conc"} if prefix else {}
+        centrals = getattr(models, f"{prefix}Zheng07Cens")(threshold=-20, **bias)
+        satellites = getattr(models, f"{prefix}Zheng07Sats")(
+            threshold=-20, modulate_with_cenocc=True, cenocc_model=centrals, **bias
+        )
+        model = models.HodModelFactory(
+            centrals_occupation=centrals,
+            satellites_occupation=satellites,
+            centrals_profile=models.TrivialPhaseSpace(**place),
+            satellites_profile=models.NFWPhaseSpace(**place),
+            redshift=0.0,
+        )
+        model.param_dict.update(
+            logMmin=OWN["logM_cut"],
+            sigma_logM=math.sqrt(2.0) * OWN["sigma"],
+            logM0=OWN["logM_cut"] + math.log10(OWN["kappa"]),
+            logM1=OWN["logM1"],
+            alpha=OWN["alpha"],
+        )
+        found[name] = model
     return found
 
 
@@ -108,6 +148,7 @@ def halotools(arguments: argparse.Namespace) -> dict[str, Any]:
         models[f"Zheng07 {threshold:.0f}"] = PrebuiltHodModelFactory(
             "zheng07", threshold=threshold, redshift=0.0
         )
+    models |= own_models()
     found: dict[str, Any] = {}
     for name, model in models.items():
         first = best_of(1, lambda model=model: model.populate_mock(catalogue, seed=1))
@@ -125,16 +166,26 @@ def abacus(arguments: argparse.Namespace) -> dict[str, Any]:
 
     columns = halos(arguments.hosts, satellites=0.0, box_size=BOX_SIZE)
     n, threads = len(columns["host_mass"]), os.cpu_count() or 1
-    law, none = (Dict.empty(types.unicode_type, types.float64) for _ in range(2))
-    for key, value in (CENTRALS | dict.fromkeys(("alpha_c", "Acent", "Bcent"), 0.0)).items():
-        law[key] = value
+    none = Dict.empty(types.unicode_type, types.float64)
     generator = np.random.default_rng(3)
     random, zeros, mass = generator.random(n), np.zeros(n), columns["host_mass"]
-    number = generator.poisson((mass / 10.0 ** SATELLITES[0]) ** SATELLITES[1])
+    cut = 10.0 ** OWN["logM_cut"]
+    shape = OWN["logM_cut"], cut, 10.0 ** OWN["logM1"], OWN["sigma"], OWN["alpha"], OWN["kappa"]
+    of_own = np.array([GRAND_HOD.n_sat_LRG_modified(one, *shape) for one in mass])
+    laws = {
+        "kernels of centrals and satellites": (
+            CENTRALS,
+            generator.poisson((mass / 10.0 ** SATELLITES[0]) ** SATELLITES[1]),
+        ),
+        "kernels, own parameters": (
+            {"logM_cut": OWN["logM_cut"], "sigma": OWN["sigma"], "ic": 1.0},
+            generator.poisson(of_own),
+        ),
+    }
     draws = generator.uniform(0.0, 5.0, 1_000_000)
     place, velocity = (columns[name].T.copy() for name in ("position", "velocity"))
 
-    def centrals() -> Any:
+    def centrals(law: Any) -> Any:
         return GRAND_HOD.gen_cent(
             columns["position"],
             columns["velocity"],
@@ -150,7 +201,7 @@ def abacus(arguments: argparse.Namespace) -> dict[str, Any]:
             None,
         )
 
-    def satellites() -> Any:
+    def satellites(number: Any) -> Any:
         directions = GRAND_HOD.getPointsOnSphere(int(number.sum()), threads)
         return GRAND_HOD.compute_fast_NFW(
             draws,
@@ -168,12 +219,19 @@ def abacus(arguments: argparse.Namespace) -> dict[str, Any]:
             threads,
         )
 
-    galaxies = len(centrals()[0]["x"])  # compiles
-    made = len(satellites()[0])
-    seconds = best_of(arguments.repeats, centrals), best_of(arguments.repeats, satellites)
-    return {
-        "kernels of centrals and satellites": [sum(seconds), sum(seconds), galaxies + made, made]
-    }
+    found: dict[str, Any] = {}
+    for name, (parameters, number) in laws.items():
+        law = Dict.empty(types.unicode_type, types.float64)
+        for key, value in (parameters | dict.fromkeys(("alpha_c", "Acent", "Bcent"), 0.0)).items():
+            law[key] = value
+        galaxies = len(centrals(law)[0]["x"])  # compiles
+        made = len(satellites(number)[0])
+        seconds = (
+            best_of(arguments.repeats, lambda law=law: centrals(law)),
+            best_of(arguments.repeats, lambda number=number: satellites(number)),
+        )
+        found[name] = [sum(seconds), sum(seconds), galaxies + made, made]
+    return found
 
 
 PARTS = {"mockgal": mockgal, "halotools": halotools, "AbacusHOD": abacus}

@@ -18,6 +18,8 @@ from ..system.parallel import over, threads
 
 Array = NDArray[Any]
 
+_BLOCK_ROWS = 1 << 16  # positions interpolated at a time
+
 
 class Smoothed:
     """The contrast of a periodic density field, averaged in spheres.
@@ -100,11 +102,16 @@ class Smoothed:
 
     def _interpolate(self, waves: Array, position: Array) -> Array:
         grid, n = fft.irfftn(waves, s=self._shape, workers=threads(), norm="forward"), len(waves)
-        place = position * (n / self._box_size) - (0.5 if self._origin == "corner" else 0.0)
-        lower = np.floor(place)
-        part, lower = place - lower, lower.astype(np.int64)
-        value = np.zeros(len(position))
-        for corner in np.ndindex(2, 2, 2):
-            share = np.prod(np.where(corner, part, 1.0 - part), axis=1)
-            value += share * grid[tuple(((lower + corner) % n).T)]
-        return np.asarray(value)
+        shift, value = 0.5 if self._origin == "corner" else 0.0, np.zeros(len(position))
+
+        def block(start: int) -> None:
+            rows = slice(start, start + _BLOCK_ROWS)
+            place = position[rows] * (n / self._box_size) - shift
+            lower = np.floor(place)
+            part, lower = place - lower, lower.astype(np.int64)
+            for corner in np.ndindex(2, 2, 2):
+                share = np.prod(np.where(corner, part, 1.0 - part), axis=1)
+                value[rows] += share * grid[tuple(((lower + corner) % n).T)]
+
+        over(block, range(0, len(position), _BLOCK_ROWS))
+        return value

@@ -203,6 +203,14 @@ def test_centrals_of_populated_hosts_are_biased_as_the_hosts_alone():
     assert np.array_equal(both.p_luminous[made.halos["is_central"]], alone.p_luminous)
 
 
+def test_hosts_that_the_input_lacks_have_the_mean_at_their_mass():
+    scene = clumpy(3000)
+    plain, alone = painter(None), painter("shear", 0.6, -0.8).by_mass_alone
+    assert np.array_equal(alone.predict(scene).p_luminous, plain.predict(scene).p_luminous)
+    one, other = (paint_scene(scene, p, seed=1).provenance for p in (plain, painter("shear")))
+    assert other["lacking"]["galaxies"] == pytest.approx(one["lacking"]["galaxies"], rel=0.1)
+
+
 @pytest.mark.parametrize("by", ["concentration", "environment", "shear"])
 def test_neither_order_nor_blocks_matter(by, monkeypatch):
     from mockgal.painters import blocks

@@ -374,6 +374,20 @@ class TestCommand:
         with pytest.raises(UsageError, match="a mass without a unit"):
             make_painter("hod", recipe.painter_options)
 
+    def test_options_of_a_snapshot_of_a_light_cone(self):
+        cone = {"redshifts": [0.1, 0.2]}
+
+        def options_of(own):
+            snapshots = [{"sim": "b.hdf5", "painter_options": own}]
+            recipe = {"sim": "a.hdf5", "painter": "hod", "painter_options": {**ZHENG}}
+            recipe["survey"] = {"light_cone": {**cone, "snapshots": snapshots}}
+            checked = check(recipe, "here")
+            return checked.options_of(checked.survey.light_cone.snapshots[0])
+
+        assert options_of({"parameters": {"alpha": 1}})["parameters"] == {"alpha": "1.0"}
+        with pytest.raises(UsageError, match="with its unit"):
+            options_of({"luminosity_floor": 1e9})
+
     def test_a_wrong_parameter_leaves_no_mock(self, bundle, tmp_path):
         flags = ["--model", "zheng07", "--stellar-mass-law", "moster13", "--parameters", "beta=1"]
         out = tmp_path / "no.fits"
