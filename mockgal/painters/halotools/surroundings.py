@@ -155,7 +155,8 @@ def _log_concentration(scene: Scene, hosts: HaloCatalog, rows: Array) -> Array:
 def _grid_size(box_size: float, radius: float) -> int:
     from scipy.fft import next_fast_len
 
-    return int(next_fast_len(max(8, math.ceil(VOXELS * box_size / radius)), real=True))
+    # Whole voxels in a quarter of the box, so that a shift by that changes nothing.
+    return 4 * int(next_fast_len(max(2, math.ceil(VOXELS * box_size / radius / 4)), real=True))
 
 
 def _check_grid(size: int) -> None:

@@ -21,6 +21,7 @@ from mockgal.types import DensityField, HaloCatalog, Scene, Snapshot
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*too few resolved:mockgal.errors.MockgalWarning")
 BOX = 200.0
+WIDE = dict.fromkeys(("environment", "shear"), {"environment_radius": "10 Mpc/h"})  # small grids
 OWN = {
     "logMmin": "12.4 log10(Msun/h)",
     "sigma_logM": 0.4,
@@ -34,7 +35,8 @@ def painter(by="concentration", a_cen=1.0, a_sat=1.0, **options):
     bias = {} if by is None else {"A_cen": a_cen, "A_sat": a_sat}
     options |= {} if by is None else {"assembly_bias": by}
     if by in ("environment", "shear"):
-        options = {"environment_radius": "10 Mpc/h", **options}
+        # Within much larger spheres than the clumps, those at their centres have no shear.
+        options = {"environment_radius": "6 Mpc/h", **options}
     law = {"model": "zheng07", "stellar_mass_law": "moster13"}
     return make_painter("hod", {**law, "parameters": OWN | bias, **options})
 
@@ -161,7 +163,8 @@ class TestDecoration:
 )
 class TestMeanAndClustering:
     def test_the_mean_at_a_mass_stays(self, by, strength):
-        scene = with_satellites(clumpy(20000))
+        # Sets of hosts that the bins cut in two leave a few galaxies, of 3000 and more here.
+        scene = with_satellites(clumpy(60000))
         mean, biased = (
             p.predict(scene).p_luminous for p in (painter(None), painter(by, strength, strength))
         )
@@ -183,7 +186,7 @@ class TestMeanAndClustering:
     def test_satellites_that_are_made(self, by, strength):
         """More of them in the upper half of the hosts, and all of them painted"""
         scene = clumpy()
-        mine = painter(by, 0.0, strength)
+        mine = painter(by, 0.0, strength, **WIDE.get(by, {}))
         law, plain = (p.satellites(scene) for p in (mine, painter(None)))
         assert law.mean.sum() == pytest.approx(plain.mean.sum(), rel=5e-3)
         changed = np.sign(law.mean - plain.mean)
@@ -215,7 +218,7 @@ def test_hosts_that_the_input_lacks_have_the_mean_at_their_mass():
 def test_neither_order_nor_blocks_matter(by, monkeypatch):
     from mockgal.painters import blocks
 
-    scene, mine = with_satellites(clumpy(2000)), painter(by, 0.6, -0.8)
+    scene, mine = with_satellites(clumpy(2000)), painter(by, 0.6, -0.8, **WIDE.get(by, {}))
     painter_contract(mine, scene)
     digest = paint_scene(scene, mine, seed=3).digest()
     monkeypatch.setattr(blocks, "LARGE", 10)
