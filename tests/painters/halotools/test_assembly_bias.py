@@ -21,7 +21,7 @@ from mockgal.types import DensityField, HaloCatalog, Scene, Snapshot
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*too few resolved:mockgal.errors.MockgalWarning")
 BOX = 200.0
-WIDE = dict.fromkeys(("environment", "shear"), {"environment_radius": "10 Mpc/h"})  # small grids
+WIDE = {by: {"environment_radius": "10 Mpc/h"} for by in ("environment", "shear")}  # small grids
 OWN = {
     "logMmin": "12.4 log10(Msun/h)",
     "sigma_logM": 0.4,
