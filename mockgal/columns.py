@@ -228,6 +228,15 @@ SURVEY_COLUMNS: dict[str, Column] = _table(
         )
         for x in "xyz"
     ),
+    Column(
+        "cumulative_number_density",
+        "Mpc-3",
+        3,
+        -3,
+        "<f8",
+        meaning="comoving number density down to this stellar mass; the galaxy itself is a half",
+        optional=True,
+    ),
     _angle("ra", meaning="right ascension, in [0, 360)", reference=_GCR, bounds=RIGHT_ASCENSION),
     _angle("dec", meaning="declination", reference=_GCR, bounds=DECLINATION),
     _integer(

@@ -46,6 +46,7 @@ PATHS = (  # of one file each
     *(("footprint", key) for key in ("map", "coverage", "polygons", "randoms")),
     ("n_of_z", "table"),
     ("randoms", "out"),
+    ("", "match_density"),
 )
 
 
@@ -67,6 +68,14 @@ def _quantity(*units: str) -> BeforeValidator:
         raise ValueError(f'a number with its unit, such as "{_EXAMPLES[units[0]]}"')
 
     return BeforeValidator(check)
+
+
+def _densities(value: Any) -> str | tuple[str, ...]:
+    one = value if isinstance(value, str) else None
+    several = tuple(value) if isinstance(value, list | tuple) and value else (one,)
+    if all(isinstance(text, str) and is_in(text, DENSITY) for text in several):
+        return one if one is not None else several
+    raise ValueError(f'a number with its unit, such as "{_EXAMPLES[DENSITY]}", or a list of them')
 
 
 def _number(value: Any) -> Any:
@@ -371,8 +380,11 @@ class SurveyPlan(_Section):
 
     Parameters
     ----------
-    number_density : str, optional
-        In the box: the most massive galaxies down to this density.
+    number_density : str or tuple of str, optional
+        In the box: the most massive galaxies down to this density, or to the largest of several,
+        which are samples of their own. Or:
+    match_density : Path, optional
+        Galaxies in a box, a mock or a hydrodynamic run's own, whose number density that is.
     redshift_space : str, optional
         Axis of the box along which positions are also given in redshift space. Or:
     light_cone : LightConePlan, optional
@@ -399,7 +411,8 @@ class SurveyPlan(_Section):
     ('0 Mpc/h', '0 Mpc/h', '0 Mpc/h')
     """
 
-    number_density: Annotated[str, _quantity(DENSITY)] | None = None
+    number_density: Annotated[str | tuple[str, ...], BeforeValidator(_densities)] | None = None
+    match_density: File | None = None
     redshift_space: Literal["x", "y", "z"] | None = None
     light_cone: LightConePlan | None = None
     footprint: FootprintPlan | None = None
@@ -419,6 +432,8 @@ class SurveyPlan(_Section):
 
     @model_validator(mode="after")
     def _go_together(self) -> SurveyPlan:
+        if self.number_density and self.match_density:
+            raise ValueError("number_density or match_density, which states the same")
         if self.redshift_space and (self.light_cone or self.on_the_sky):
             raise ValueError(
                 "redshift_space in the box, or steps on the sky, where redshifts have velocities"
@@ -449,6 +464,7 @@ class SurveyPlan(_Section):
         """The files and folders that it names to read."""
         sky, density, cone = self.footprint, self.n_of_z, self.light_cone
         files = [*([] if sky is None else sky.files), None if density is None else density.table]
+        files.append(self.match_density)
         files += [one.sim for one in (() if cone is None else cone.snapshots)]
         return [path for path in files if path is not None]
 
@@ -463,7 +479,7 @@ class SurveyPlan(_Section):
 def _each_path(values: Mapping[str, Any], change: Callable[[str], str]) -> None:
     """Change the paths in the values of a plan, in place; leave what is no path."""
     for section, key in PATHS:
-        inside = values.get(section)
+        inside = values.get(section) if section else values
         if isinstance(inside, dict) and isinstance(inside.get(key), str) and inside[key]:
             inside[key] = change(inside[key])
     cone = values.get("light_cone")

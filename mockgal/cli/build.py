@@ -23,16 +23,18 @@ from .options.shared import (
     data_model,
     given,
     matter_option,
+    most_massive_cut,
     overwriting,
     reading,
     sim_option,
 )
 from .options.surveying import surveying, take_survey_options
-from .options.values import FILE, PAINTER, Seeds, extensions
+from .options.values import FILE, PAINTER, WHOLE, Seeds, extensions
 from .screen.left_out import left_out, titled
 from .screen.mock import (
     catalogue_facts,
     catalogue_lines,
+    cut_lines,
     randoms_facts,
     randoms_lines,
     survey_lines,
@@ -82,6 +84,12 @@ if TYPE_CHECKING:
     "Selection",
     cutting,
     option(
+        "--top",
+        type=WHOLE,
+        help="Keep so many galaxies, those of the highest stellar mass, after the cuts: as --cut "
+        '"rank(stellar_mass) <= 1000".',
+    ),
+    option(
         "--require-nonempty",
         is_flag=True,
         default=None,
@@ -116,7 +124,12 @@ if TYPE_CHECKING:
 @about_matter
 @reading
 def build(
-    recipe: str | None, cuts: tuple[str, ...], overwrite: bool, sim: tuple[str, ...], **options: Any
+    recipe: str | None,
+    cuts: tuple[str, ...],
+    top: int | None,
+    overwrite: bool,
+    sim: tuple[str, ...],
+    **options: Any,
 ) -> Outcome:
     """Build a mock: read a simulation, paint it, cut it, survey it, and write the catalogue."""
     from ..random import seeds_of
@@ -127,6 +140,7 @@ def build(
     from ..tasks.ensembles.mocks import build_ensemble
     from .screen.ensemble import of_ensemble
 
+    cuts = (*cuts, *most_massive_cut(top))
     wanted = given({**options, "cut": cuts, "overwrite": overwrite or None})
     wanted |= {"sim": sim[0]} if sim else {}
     values = {} if recipe is None else read_yaml(Path(recipe), wanted.get("painter"))
@@ -217,7 +231,7 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
     if MISSING_CHUNKS in snapshot.record:
         lines.insert(1, f"incomplete  chunks {snapshot.record[MISSING_CHUNKS]} are missing")
     lines += _not_painted(p["painter"])
-    lines += [f"cut         {c['cut']}: {c['before']:,} -> {c['after']:,}" for c in p["cuts"]]
+    lines += cut_lines(p["cuts"])
     lines += [*survey_lines(galaxies), *catalogue_lines(galaxies)]
     lines += randoms_lines(report)
     cautions = [f"caution     {text}" for text in in_words(p, galaxies.columns)]

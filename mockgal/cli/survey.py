@@ -17,6 +17,7 @@ from .options.values import FILE, PATH, WHOLE, extensions
 from .screen.mock import (
     catalogue_facts,
     catalogue_lines,
+    cut_lines,
     randoms_facts,
     randoms_lines,
     survey_lines,
@@ -116,7 +117,7 @@ def _describe(report: SurveyReport) -> list[str]:
             f"{len(mock):,} galaxies"
         )
     lines.append(f"seed        {report.seed}")
-    lines += [f"cut         {c['cut']}: {c['before']:,} -> {c['after']:,}" for c in _cuts(report)]
+    lines += cut_lines(_cuts(report))
     return [
         *lines,
         *survey_lines(galaxies),

@@ -1,8 +1,11 @@
 """Cuts on any numeric column, with units: ``stellar_mass > 1e9 Msun/h``.
 
+And on its rank: ``rank(vmax) <= 1000``, ``density(stellar_mass) <= 1e-3 h^3/Mpc^3``.
+
 Grammar (nothing is evaluated)::
 
-    cut    = column op value | value op column | value op column op value
+    cut    = what op value | value op what | value op what op value
+    what   = column | "rank(" column ")" | "density(" column ")"
     op     = "<" | "<=" | ">" | ">=" | "==" | "!="
     value  = number [unit]          see `mockgal.quantity`
 """
@@ -25,6 +28,7 @@ from ..errors import CutError, shown, warn
 from ..quantity import LONGEST, UnitError, conversion, converted, finite, split
 from ..system.scalars import LARGEST, SMALLEST
 from ..types import GalaxyCatalog
+from .ranks import most_massive, ranks, volume_of
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt,
@@ -37,6 +41,12 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 _MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 _EXAMPLE = 'one such as "stellar_mass > 1e9 Msun/h" or "1e9 Msun < stellar_mass < 1e10 Msun"'
 _FIX = "see docs/reference/cuts.md"
+_OF = re.compile(r"(rank|density)\(\s*(\w+)\s*\)")
+# What is compared of a column's order, the largest value first.
+_ORDERED = {
+    "rank": Column("rank", "", h_power=0, a_power=0, dtype="<i8"),
+    "density": Column("density", "Mpc-3", h_power=3, a_power=0, dtype="<f8"),
+}
 
 
 @dataclass(frozen=True)
@@ -57,11 +67,21 @@ class Bound:
 
 @dataclass(frozen=True)
 class Cut:
-    """A parsed cut: its text, its column, and one or two bounds."""
+    """A parsed cut: its text, its column, and one or two bounds.
+
+    ``of`` is ``"rank"`` or ``"density"`` where the bounds are of the column's order, the largest
+    value first, or of the comoving number density down to it.
+    """
 
     text: str
     column: Column
     bounds: tuple[Bound, ...]
+    of: str = ""
+
+    @property
+    def compared(self) -> Column:
+        """What the bounds are in: the column, or its order."""
+        return _ORDERED[self.of] if self.of else self.column
 
     def mask(self, galaxies: GalaxyCatalog) -> NDArray[np.bool_]:
         """Return a mask of the galaxies that pass, shape (n,).
@@ -80,22 +100,44 @@ class Cut:
             )
         h = galaxies.snapshot.cosmology.h
         values = galaxies[self.column.name]
+        if self.of:
+            values = ranks(galaxies, self.column.name)
+            if self.of == "density":
+                values = values / volume_of(galaxies.snapshot)
         if values.dtype == np.float32:  # compare with the number itself, not its rounding
             values = values.astype(np.float64)
         passed = np.ones(len(galaxies), dtype=bool)
         for bound in self.bounds:
-            passed &= _OPERATORS[bound.op](values, bound.internal(self.column, h))
+            passed &= _OPERATORS[bound.op](values, bound.internal(self.compared, h))
         return passed
 
     def lower_limit(self, h: float) -> float:
         """Return the lower limit of passing galaxies, in internal units; -inf if there is none."""
-        lower = [b.internal(self.column, h) for b in self.bounds if b.op in (">", ">=", "==")]
+        lower = [b.internal(self.compared, h) for b in self.bounds if b.op in (">", ">=", "==")]
         return max(lower, default=-np.inf)
 
     def upper_limit(self, h: float) -> float:
         """Return the upper limit of passing galaxies, in internal units; inf if there is none."""
-        upper = [b.internal(self.column, h) for b in self.bounds if b.op in ("<", "<=", "==")]
+        upper = [b.internal(self.compared, h) for b in self.bounds if b.op in ("<", "<=", "==")]
         return min(upper, default=np.inf)
+
+    @property
+    def bounds_a_range(self) -> bool:
+        """Whether the bounds leave a range of the column itself."""
+        return not self.of and all(bound.op != "!=" for bound in self.bounds)
+
+    @property
+    def takes_the_most_massive(self) -> bool:
+        """Whether it takes the galaxies of the highest stellar mass, down to some number."""
+        upper = all(bound.op in ("<", "<=") for bound in self.bounds)
+        return bool(self.of) and self.column.name == "stellar_mass" and upper
+
+    def asked_for(self, galaxies: GalaxyCatalog) -> float:
+        """Return the number of galaxies that a cut on an order would leave, at least; else 0."""
+        if not self.of:
+            return 0.0
+        limit = self.upper_limit(galaxies.snapshot.cosmology.h)
+        return limit * (volume_of(galaxies.snapshot) if self.of == "density" else 1.0)
 
     def completeness(self, before: Completeness, removed: int, h: float) -> Completeness:
         """Return the completeness of the galaxies that pass.
@@ -111,7 +153,7 @@ class Cut:
             Galaxies that do not pass.
         h : float
         """
-        if self.column.name == "stellar_mass" and all(b.op != "!=" for b in self.bounds):
+        if self.column.name == "stellar_mass" and self.bounds_a_range:
             low = self.lower_limit(h)
             return before.raised(low, f'cut "{self.text}"').lowered(self.upper_limit(h))
         return before.lacking(f'selected by the cut "{self.text}"') if removed else before
@@ -145,9 +187,11 @@ def parse(text: str, declared: Mapping[str, Column] = OUR_COLUMNS) -> Cut:
             f"give several cuts separately, each with its own --cut; {_FIX}",
         )
     name = terms[names[0]].strip()
-    if name not in declared:
-        raise CutError(where, f"column {shown(name)}", "one of " + ", ".join(declared), _FIX)
-    column = declared[name]
+    ordered = _OF.fullmatch(name)
+    of, of_column = ordered.groups() if ordered else ("", name)
+    if of_column not in declared:
+        raise CutError(where, f"column {shown(of_column)}", "one of " + ", ".join(declared), _FIX)
+    column = _ORDERED.get(of) or declared[of_column]
     numbers = [f"{(split(term) or (name,))[0]} {column.unit_label}".strip() for term in terms]
     numbers[names[0]] = name
     fix = f'write "{" ".join(map(" ".join, zip(numbers, [*ops, ""], strict=True))).strip()}"'
@@ -161,7 +205,7 @@ def parse(text: str, declared: Mapping[str, Column] = OUR_COLUMNS) -> Cut:
             _bound(where, column, _MIRRORED[ops[0]], terms[0], fix),
             _bound(where, column, ops[1], terms[2], fix),
         )
-    return Cut(" ".join(text.split()), column, bounds)
+    return Cut(" ".join(text.split()), declared[of_column], bounds, of)
 
 
 def _bound(where: str, column: Column, op: str, term: str, fix: str) -> Bound:
@@ -221,7 +265,7 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
     floor = galaxies.provenance.get("painter", {}).get("luminosity_floor_msun_h")
     record = list(galaxies.provenance.get("cuts", []))
     for cut in parsed:
-        if floor and cut.column.name == "stellar_mass":
+        if floor and cut.column.name == "stellar_mass" and not cut.of:
             limit = cut.lower_limit(h)
             if -np.inf < limit < floor * (1 - 1e-9):
                 warn(
@@ -230,10 +274,19 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
                     "floor, so the catalogue is not complete to the cut",
                 )
         passed = np.flatnonzero(cut.mask(galaxies))
+        if (asked := cut.asked_for(galaxies)) > len(galaxies) and np.isfinite(asked):
+            warn(
+                f'the cut "{cut.text}" asks for {asked:,.0f} galaxies: there are '
+                f"{len(galaxies):,}, and the sample does not reach it",
+            )
         record.append({"cut": cut.text, "before": len(galaxies), "after": len(passed)})
         if len(galaxies) and not len(passed):
             warn(f'no galaxy passes the cut "{cut.text}"')
-        completeness = cut.completeness(galaxies.completeness, len(galaxies) - len(passed), h)
+        if cut.takes_the_most_massive:
+            completeness = most_massive(galaxies, len(passed)).completeness
+        else:
+            removed = len(galaxies) - len(passed)
+            completeness = cut.completeness(galaxies.completeness, removed, h)
         if len(passed) < len(galaxies):
             galaxies = galaxies.take(passed)
         galaxies = galaxies.with_completeness(completeness)

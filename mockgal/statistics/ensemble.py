@@ -184,7 +184,6 @@ def in_common_bins(results: Sequence[Measurement], *, quiet: bool = False) -> li
     if left_out and not quiet:
         warn(
             f"{results[0].statistic}: {left_out} bins, which only some mocks have, are left out",
-            stacklevel=3,
         )
     return kept
 

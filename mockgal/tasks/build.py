@@ -112,7 +112,7 @@ class Once(Generic[Made]):
         """Return the value."""
         if self._made:
             for text in self._warnings:
-                warn(text, stacklevel=2)
+                warn(text)
         else:
             with listening() as self._warnings:
                 self._made.append(self._make())

@@ -177,6 +177,17 @@ cutting = option(
     help='Keep only the galaxies that pass this cut, such as "stellar_mass > 1e10 Msun/h". May be '
     "repeated.",
 )
+
+
+def most_massive_cut(top: int | None) -> tuple[str, ...]:
+    """Return the cut of ``--top``, if it is given."""
+    if top is None:
+        return ()
+    if top < 1:
+        raise UsageError("--top", str(top), "a whole number from 1 on", "ask for some galaxies")
+    return (f"rank(stellar_mass) <= {top}",)
+
+
 changed = option(
     "--changed-by-hand",
     metavar="REASON",

@@ -25,8 +25,16 @@ surveying = option_group(
     option(
         "--number-density",
         metavar="DENSITY",
+        multiple=True,
         help='Keep the most massive galaxies of the box down to this density, such as "1e-3 '
-        'h^3/Mpc^3".',
+        'h^3/Mpc^3". May be repeated for samples within each other, which the column '
+        "cumulative_number_density tells apart.",
+    ),
+    option(
+        "--match-density",
+        type=PATH,
+        help="Keep the most massive galaxies of the box down to the number density of these: a "
+        "mock, or a hydrodynamic run.",
     ),
     option(
         "--redshift-space",
@@ -122,7 +130,10 @@ def take_survey_options(
     UsageError
         An option needs a part of the section that is not there.
     """
-    given = {key: wanted.pop(key) for key in ("number_density", "redshift_space") if key in wanted}
+    keys = ("number_density", "match_density", "redshift_space")
+    given = {key: wanted.pop(key) for key in keys if key in wanted}
+    if len(given.get("number_density", ())) == 1:
+        (given["number_density"],) = given["number_density"]
     out = wanted.pop("randoms_out", None)
     remapping = _vectors(wanted.pop("remapping", None))
     if not isinstance(recipe, dict | None):

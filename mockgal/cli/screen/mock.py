@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...types import GalaxyCatalog
@@ -42,6 +42,25 @@ def catalogue_facts(galaxies: GalaxyCatalog) -> dict[str, Any]:
         facts["stellar_mass_range_msun_h"] = limits
         facts["stellar_mass_range_msun"] = limits and [limit / h for limit in limits]
     return facts
+
+
+def cut_lines(cuts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the number of galaxies before and after each cut, and the samples that it makes."""
+    for cut in cuts:
+        yield f"cut         {cut['cut']}: {cut['before']:,} -> {cut['after']:,}"
+        for sample in cut.get("samples", ()):
+            least = sample["from_msun_h"]
+            reach = "none" if least is None else f"from {least:.4g} Msun/h"
+            yield (
+                f"            {sample['density_h3_mpc3']:.4g} h^3/Mpc^3: {sample['galaxies']:,} "
+                f"galaxies, {reach}, {'complete' if sample['complete'] else 'not complete'}"
+            )
+        if "matched_to" in cut:
+            other = cut["matched_to"]
+            yield (
+                f"            the density of {other['galaxies']:,} galaxies of "
+                f"{other['simulation']}, redshift {other['redshift']:.4g}"
+            )
 
 
 def randoms_facts(report: Report | SurveyReport) -> dict[str, Any]:

@@ -154,7 +154,7 @@ def measure_ensemble(
             )
         for text in dict.fromkeys(texts):
             if text not in said:
-                warn(f"{one.path}: {text}", stacklevel=2)
+                warn(f"{one.path}: {text}")
         said.update(texts)
         for result in results.values():
             found[result.statistic].append(result)

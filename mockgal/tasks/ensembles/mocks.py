@@ -253,7 +253,7 @@ def _there(
     except MockgalError as error:
         if listed is None:
             raise
-        warn(f"{path} is made again: {error}", stacklevel=3)
+        warn(f"{path} is made again: {error}")
         return None
     facts = galaxies.provenance
     same = (
@@ -266,7 +266,7 @@ def _there(
         return galaxies
     if same or listed is not None:
         why = "files beside it are gone" if same else "its simulation or its law has changed"
-        warn(f"{path} is made again: {why}", stacklevel=3)
+        warn(f"{path} is made again: {why}")
         known[path] = _digest(galaxies)
         return None
     raise OutputExistsError(
@@ -307,5 +307,5 @@ def _said_once(said: set[str]) -> Iterator[None]:
             yield
         for text in dict.fromkeys(texts):
             if text not in said:
-                warn(text, stacklevel=4)
+                warn(text)
     said.update(texts)

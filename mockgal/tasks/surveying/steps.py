@@ -14,7 +14,7 @@ from ...cosmology import Cosmology
 from ...errors import UsageError, listening
 from ...quantity import in_unit
 from ...selection.cuts import parse, select
-from ...selection.ranks import to_density
+from ...selection.ranks import to_densities, to_density
 from ...survey import measurement
 from ...survey.close_pairs import without_close_pairs
 from ...survey.cone.remapping import Remapping
@@ -31,6 +31,7 @@ from ...survey.sky import SKY_COLUMNS
 from ...survey.table_file import read_table
 from ...survey.weights import WEIGHT_COLUMNS, with_weights
 from ...types import GalaxyCatalog
+from .matching import match_density
 from .randoms_file import read_randoms
 
 if TYPE_CHECKING:
@@ -108,7 +109,9 @@ class Survey:
         """
         plan = self.plan
         in_the_box = [
-            x for x in ("number_density", "redshift_space", "light_cone") if _has(plan, x)
+            x
+            for x in ("number_density", "match_density", "redshift_space", "light_cone")
+            if _has(plan, x)
         ]
         if galaxies_are_on_the_sky and in_the_box:
             raise UsageError(
@@ -157,9 +160,7 @@ class Survey:
     def _carried_out(self, boxes: Sequence[GalaxyCatalog], seed: int) -> Surveyed:
         plan = self.plan
         cosmology = boxes[0].snapshot.cosmology
-        if plan.number_density is not None:
-            density = _number(plan.number_density, "littleh^3 / Mpc^3", cosmology, "number_density")
-            boxes = [to_density(galaxies, density) for galaxies in boxes]
+        boxes = [self._thinned(galaxies) for galaxies in boxes]
         if plan.light_cone is not None:
             galaxies = light_cone(
                 boxes,
@@ -183,6 +184,21 @@ class Survey:
         if plan.redshift_space is not None:
             galaxies = redshift_space(galaxies, plan.redshift_space)
         return self._observed(galaxies, cosmology, seed)
+
+    def _thinned(self, galaxies: GalaxyCatalog) -> GalaxyCatalog:
+        """Return the most massive galaxies of a box, down to the densities asked for."""
+        plan, unit = self.plan, "littleh^3 / Mpc^3"
+        if plan.match_density is not None:
+            return match_density(galaxies, plan.match_density)
+        if plan.number_density is None:
+            return galaxies
+        cosmology = galaxies.snapshot.cosmology
+        if isinstance(plan.number_density, str):
+            return to_density(
+                galaxies, _number(plan.number_density, unit, cosmology, "number_density")
+            )
+        densities = [_number(x, unit, cosmology, "number_density") for x in plan.number_density]
+        return to_densities(galaxies, densities)
 
     def _observed(self, galaxies: GalaxyCatalog, cosmology: Cosmology, seed: int) -> Surveyed:
         """Take the steps on the sky."""
