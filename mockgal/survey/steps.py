@@ -177,3 +177,25 @@ def check_columns(galaxies: GalaxyCatalog, what: str, *names: str) -> None:
             "galaxies with it",
             "read all columns; a file of a data model may lack it, the mock has it",
         )
+
+
+def check_randoms(points: GalaxyCatalog) -> None:
+    """Raise if a catalogue that is to be randoms is recorded as one of galaxies.
+
+    Points of anyone's, without a record, pass.
+
+    Raises
+    ------
+    UsageError
+    """
+    steps = [step.get("step") for step in points.provenance.get(STEPS, [])]
+    painter = (points.provenance.get("painter") or {}).get("name")
+    if "randoms" in steps or not (steps or painter):
+        return
+    raise UsageError(
+        "randoms",
+        "galaxies" + f", painted by {painter}" * bool(painter),
+        "points at random on the sky of the survey",
+        "make them: randoms: {times: 20} in the section survey of a recipe; in Python "
+        "mockgal.survey.randoms.randoms",
+    )

@@ -253,10 +253,12 @@ def write_model(
     MockgalError
         See `write`.
     """
+    from ..survey.steps import check_randoms
     from ..writers.models import companions
 
     catalogues = [(path, galaxies)]
     if randoms is not None:
+        check_randoms(randoms)
         catalogues.append((randoms_path or companions.randoms_path(path, model), randoms))
     inputs, writers = tuple(inputs), []
     for one, catalogue in catalogues:

@@ -62,14 +62,19 @@ def on_the_sky(ra, dec, redshift, *, steps=(), cosmology=COSMOLOGY, **columns):
     return GalaxyCatalog({**held, **columns}, snapshot, "sky", {"survey": list(steps)})
 
 
-def survey(number=400, randoms=4000, seed=1, *, low=0.10, high=0.16, width=40.0, **columns):
-    """Galaxies at random in a part of the sky, and randoms of the same."""
+def survey(
+    number=400, randoms=4000, seed=1, *, low=0.10, high=0.16, width=40.0, steepness=3, **columns
+):
+    """Galaxies at random in a part of the sky, and randoms of the same.
+
+    The density goes as redshift to the power ``steepness`` - 3.
+    """
     made = []
     for rows, own in ((number, seed), (randoms, seed + 1000)):
         random = np.random.default_rng(own)
         ra = random.uniform(350, 350 + width, rows) % 360
         dec = np.degrees(np.arcsin(random.uniform(0.0, 0.5, rows)))
-        z = np.cbrt(random.uniform(low**3, high**3, rows))
+        z = random.uniform(low**steepness, high**steepness, rows) ** (1 / steepness)
         more = {name: make(rows, random) for name, make in columns.items()}
         made.append(on_the_sky(ra, dec, z, **more))
     return made

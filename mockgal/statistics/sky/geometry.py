@@ -82,19 +82,41 @@ class Radial(NamedTuple):
         share = self.density * power / (1.0 + self.density * power)
         return float((share**2 * self.volume).sum())
 
-    def independent_volume(self, norm: float) -> float:
-        """Return (integral of n_w^2 dV)^2 over that of n_w^4 dV [(Mpc/h)^3].
+    def independent_volume(self, norm: float, power: Array, noise: float) -> Array:
+        """Return the volume of a periodic box in which power would scatter alike [(Mpc/h)^3].
 
-        The power of a Gaussian field in it scatters as in a periodic box of that volume, if shot
-        noise is a constant share of it (Feldman, Kaiser & Peacock 1994, arXiv:astro-ph/9304022).
+        The power P of a Gaussian field with the shot noise S of a survey has the variance
+        (P^2 A + 2 P S' B + S'^2 C) / norm^2 a wave, with A, B and C the integrals of n_w^4,
+        n_w^4 / n and n_w^4 / n^2 dV (Feldman, Kaiser & Peacock 1994, arXiv:astro-ph/9304022,
+        eq. 2.3.2), and S' so much that the integral of n_w^2 / n gives S. In a box it is
+        (P + S)^2.
 
         Parameters
         ----------
         norm : float
             The integral of n_w^2 dV, which knows of holes and incompleteness, as the area does not.
+        power : ndarray, shape (m,)
+            P of each bin [(Mpc/h)^3]; one below 0 counts as 0.
+        noise : float
+            S [(Mpc/h)^3]
+
+        Returns
+        -------
+        ndarray, shape (m,)
         """
-        squares = (self.weighted**2 * self.volume).sum()
-        return float(squares**2 / (self.weighted**4 * self.volume).sum() * squares / norm)
+        volume, seen = self.volume, self.density > 0
+        weight = np.divide(self.weighted, self.density, out=np.zeros(len(volume)), where=seen)
+        squares = self.weighted**2
+        area = (squares * volume).sum() / norm  # over that of the shells
+        one, two, three = (
+            (squares**2 * volume).sum() / area**3,
+            (squares * self.weighted * weight * volume).sum() / area**2,
+            (squares * weight**2 * volume).sum() / area,
+        )
+        shot = noise * norm / (self.weighted * weight * volume).sum()
+        power = np.fmax(power, 0.0)
+        variance = power**2 * one + 2.0 * power * shot * two + shot**2 * three
+        return np.asarray((norm * (power + noise)) ** 2 / variance)
 
 
 def alike(randoms: SkySample) -> tuple[float, float]:

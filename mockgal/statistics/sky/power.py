@@ -8,9 +8,9 @@
   of the squared density of weights (`mockgal.statistics.sky.window`).
 - Shot noise: (sum of w^2 of galaxies + alpha^2 sum of w^2 of randoms) / I, in the monopole alone.
 - P is that of the sky convolved with the window of the survey, and is not deconvolved.
-- Errors are those of a Gaussian field of the measured spectrum, shot noise included, with as many
-  independent waves as fit in (integral of n_w^2)^2 / integral of n_w^4: correlations that the
-  window makes between bins, and structure larger than the survey, are not in them. On a wide sky
+- Errors are those of a Gaussian field of the measured spectrum with shot noise, whose share varies
+  over the survey (`geometry.Radial.independent_volume`): correlations that the window makes
+  between bins, and structure larger than the survey, are not in them. On a wide sky
   F and F_l are of different lines of sight: of the variance of P_l, (P_0 P_ll + P_0l^2) / 2 a wave,
   the second term is smaller by the mean of L_l over pairs of places (`geometry.alike`).
 """
@@ -31,7 +31,14 @@ from ...fields.waves.interlaced import interlaced_deposit, shot_noise_gains
 from ...system.memory import check_memory
 from ...types import GalaxyCatalog
 from ..power.gridded import GriddedField, window_gain
-from ..power.result import ESTIMATES, ShellSums, ShotNoise, Waves, power_result
+from ..power.result import (
+    ESTIMATES,
+    ShellSums,
+    ShotNoise,
+    Waves,
+    multipoles,
+    power_result,
+)
 from ..power.shells import white_mean
 from ..power.wave_bins import wave_bins
 from ..result import ERROR, Measurement
@@ -45,9 +52,9 @@ GRID_SIZE, PADDING = 256, 2.0
 _WIDTH = 3.0  # of bins, in fundamentals of the survey's extent: narrower ones are correlated
 _BYTES = 48  # per voxel, at the peak
 ERRORS = (
-    "of a Gaussian field with the measured spectrum in the effective number of waves; without the "
-    "correlations of bins that the window makes: too large in bins narrower than it, and where "
-    "shot noise is a share of the power that varies over the survey"
+    "of a Gaussian field with the measured spectrum in the effective number of waves (Feldman, "
+    "Kaiser & Peacock 1994, eq. 2.3.2); without the correlations of bins that the window makes: "
+    "too large in bins narrower than it"
 )
 WINDOW = "not deconvolved: the spectrum is convolved with the survey (statistic sky_window)"
 
@@ -218,10 +225,12 @@ def power_of(
         gridded.values, shells, gain, corner=grid.corner, voxel=voxel, label="grids of sky_power"
     )
     sums *= float(grid.size) ** 6 / norm
-    independent = _independent_volume(survey, norm) / grid.length**3
-    waves = Waves(
-        shells, shells.modes * independent, 2.0 * np.pi / grid.length, 0, len(sums), described
-    )
+    waves = Waves(shells, shells.modes, 2.0 * np.pi / grid.length, 0, len(sums), described)
+    noise = _shot_noise(sum(squares) / norm, waves, grid)
+    power = multipoles(sums, shells.modes)[0] - noise.level * noise.shape[0]
+    radial = Radial.of(data, randoms, 1.0)  # whatever the area, which is in the norm
+    independent = radial.independent_volume(norm, power, noise.level) / grid.length**3
+    waves = waves._replace(modes=shells.modes * independent)
     settings = {
         **survey.settings,
         "estimator": "Feldman, Kaiser & Peacock 1994; Yamamoto et al. 2006",
@@ -238,7 +247,7 @@ def power_of(
         gridded,
         waves,
         ShellSums(sums, None),
-        _shot_noise(sum(squares) / norm, waves, grid),
+        noise,
         settings,
     )
     columns = dict(found.columns)
@@ -255,9 +264,3 @@ def _shot_noise(level: float, waves: Waves, grid: Grid) -> ShotNoise:
     shape = np.zeros((waves.moments, shells.number))
     shape[0] = white_mean(shells, gains)[0]
     return ShotNoise(level, None, shape)
-
-
-def _independent_volume(survey: Survey, norm: float) -> float:
-    """Return the volume whose waves are as many as are independent in the survey [(Mpc/h)^3]."""
-    shells = Radial.of(survey.data, survey.randoms, 1.0)  # the area is in the norm alone
-    return shells.independent_volume(norm)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...cosmology import Cosmology
 from ...errors import BadValueError, UsageError, warn
 from ...survey.regions import Regions
-from ...survey.steps import STEPS, check_sky, redshift_column
+from ...survey.steps import STEPS, check_randoms, check_sky, redshift_column
 from ...types import GalaxyCatalog
 from . import geometry
 from .sample import SkySample
@@ -101,12 +101,14 @@ def survey_of(
     Raises
     ------
     UsageError
-        A catalogue is in a box; they are of different surveys; an option is not allowed.
+        A catalogue is in a box; the randoms are galaxies; they are of different surveys; an option
+        is not allowed.
     BadValueError
         Values that are not finite or out of range, or randoms that do not cover the galaxies.
     """
     check_sky(galaxies, "galaxies")
     check_sky(randoms, "randoms")
+    check_randoms(randoms)
     check_same_survey(galaxies, randoms)
     if not len(galaxies) or not len(randoms):
         few = "galaxies" if len(randoms) else "randoms"

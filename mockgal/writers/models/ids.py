@@ -2,7 +2,8 @@
 
 An id is a hash of the galaxy's id and the number of its copy, of 58 bits, with bit 58 set, which
 DESI's TARGETID has for mocks. If two objects share one, all are drawn again. So no two of a file
-do, whatever ids the simulation has, and the order of ids says nothing of places.
+do, whatever ids the simulation has, and the order of ids says nothing of places. Ids of randoms
+depend on their seed, so that files of several seeds can be joined.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ...types import Array, GalaxyCatalog
 BITS = 58
 MOCK = 1 << BITS  # set in all of them
 _ATTEMPTS = 64
-_SEED = 0  # the same object has the same id in all mocks of a simulation
+_SEED = 0  # of galaxies: the same one has the same id in all mocks of a simulation
 
 
 def keyed_ids(
@@ -31,7 +32,8 @@ def keyed_ids(
     ----------
     galaxies : GalaxyCatalog
     what : str
-        ``"galaxies"`` or ``"randoms"``, whose ids are unrelated.
+        ``"galaxies"`` or ``"randoms"``, whose ids are unrelated, as are those of randoms whose
+        record has another seed.
     columns : sequence of str
         Of ids in the simulation. Those that are equal in several columns have one id: a central
         has the id of its halo, as in the catalogue.
@@ -46,7 +48,9 @@ def keyed_ids(
     ResourceError
         There are too many objects for so many bits.
     """
-    rows = len(galaxies)
+    rows, seed = len(galaxies), _SEED
+    if what == "randoms" and isinstance(galaxies.provenance.get("seed"), int):
+        seed = galaxies.provenance["seed"]
     ids = np.concatenate([galaxies[name] for name in columns])
     copy = np.full(rows, COPY_OF_THE_BOX) if "copy" not in galaxies else galaxies["copy"]
     copy = np.tile(copy, len(columns))
@@ -57,7 +61,7 @@ def keyed_ids(
         for part in parts:
             stream, _ = random.of_snapshot(f"survey ids of {what}", int(copy[part[0]]))
             keyed[part] = random.integers(
-                *(_SEED, stream, ids[part]),
+                *(seed, stream, ids[part]),
                 bits=BITS,
                 draw=attempt,
                 sub_index=copy[part] % NEXT_SNAPSHOT,

@@ -124,11 +124,13 @@ def width(galaxies, randoms):
 
 
 def test_errors_of_points_at_random_are_their_scatter():
-    """In bins as wide as the default, over surveys; the mean is the shot noise."""
+    """In bins as wide as the default, over surveys whose density falls by 25, with its mean."""
     deviations = []
     for seed in range(24):
         galaxies, randoms = survey(
-            800, 8000, seed, weight=lambda n, random: random.uniform(0.5, 1.5, n)
+            *(800, 8000, seed),
+            **{"low": 0.03, "high": 0.15, "steepness": 1},
+            weight=lambda n, random: random.uniform(0.5, 1.5, n),
         )
         found = mockgal.measure(galaxies, "sky_power", randoms=randoms, grid_size=48)
         deviations.append((found["power"] - found["shot_noise"]) / found["power_error"])

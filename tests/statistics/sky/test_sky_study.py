@@ -21,7 +21,7 @@ def test_what_is_known_comes_back(case):
     """Through mask, completeness, n(z) and weights, within errors of the mean over seeds."""
     found = {}
     for seed in range(1, SEEDS + 1):
-        galaxies, points = study.on_the_sky(case, seed)
+        galaxies, points, _ = study.on_the_sky(case, seed)
         for name in ("w_theta", "sky_wp", "sky_xi_multipoles"):
             result = mockgal.measure(galaxies, name, randoms=points, **study.OPTIONS[name])
             for estimate, truth in study.known(case, name, result, {}).items():

@@ -204,9 +204,30 @@ def test_area_volume_and_redshifts(plain):
     expected = (made.randoms.redshift[i] + made.randoms.redshift[j])[close].mean() / 2
     assert made.settings["effective_redshift"] == pytest.approx(expected, abs=2e-3)
     shells = Radial.of(made.data, made.randoms, area)
-    assert shells.independent_volume(density**2 * volume) == pytest.approx(volume, rel=0.1)
+    norm = density**2 * volume
+    (clustered,) = shells.independent_volume(norm, np.array([1e9]), 1 / density)
+    assert clustered == pytest.approx(volume, rel=0.1)
     # Half of the places have a completeness of 1/2, the others of 1: n_w^2 is 10/9 of the mean's.
-    assert shells.independent_volume(density**2 * volume * 10 / 9) < volume
+    assert shells.independent_volume(norm * 10 / 9, np.array([1e9]), 1 / density)[0] < volume
+
+
+def test_volume_in_which_power_scatters():
+    """Of a density that falls by a hundred, by the integrals of Feldman, Kaiser & Peacock."""
+    galaxies, randoms = survey(2000, 200_000, low=0.02, high=0.2, steepness=1)
+    made = survey_of(galaxies, randoms, jackknife=0)
+    edges = np.linspace(made.randoms.distance.min(), made.randoms.distance.max(), 1001)
+    middle = (edges[1:] + edges[:-1]) / 2
+    volume = 40 / 360 * np.pi * 2 * middle**2 * np.diff(edges) * 0.5
+    density = 2000 * np.histogram(made.randoms.distance, edges)[0] / 200_000 / volume
+    norm = (density**2 * volume).sum()
+    power, noise = np.array([-1.0, np.nan, 2e4, 1e12]), 2000 / norm
+    cubes, quartics = (density**3 * volume).sum(), (density**4 * volume).sum()
+    some = (norm * (2e4 + noise)) ** 2 / (quartics * 2e4**2 + 2 * cubes * 2e4 + norm)
+    expected = [2000**2 / norm, 2000**2 / norm, some, norm**2 / quartics]
+    shells = Radial.of(made.data, made.randoms, 1.0)
+    found = shells.independent_volume(norm, power, noise)
+    np.testing.assert_allclose(found, expected, rtol=0.05)
+    assert found[0] > 5 * found[-1]
 
 
 def test_likeness_of_lines_of_sight():

@@ -351,6 +351,22 @@ def test_ids_do_not_depend_on_what_else_is_there(made):
     assert not np.isin(ids.keyed_ids(galaxies, "randoms")[0], whole).any()
 
 
+def test_randoms_of_several_seeds_can_be_joined(made):
+    points = made[1]
+    other = points.with_provenance(seed=points.provenance["seed"] + 1)
+    first, again, second = (ids.keyed_ids(one, "randoms")[0] for one in (points, points, other))
+    np.testing.assert_array_equal(first, again)
+    assert not np.isin(first, second).any()
+
+
+def test_galaxies_in_place_of_randoms_are_refused(tmp_path, made):
+    with pytest.raises(UsageError, match="points at random"):
+        mockgal.write(made[0], tmp_path / "a.fits", model="desi", randoms=made[0])
+    with pytest.raises(UsageError, match="points at random"):
+        mockgal.measure(made[0], "w_theta", randoms=made[0])
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.fault(103)
 def test_shared_ids_are_drawn_again_or_refused(made, monkeypatch, exit_code):
     few = made[0][:40]
