@@ -4,7 +4,8 @@
 
 makes boxes of 500 Mpc/h with hosts, runs `mockgal build` with catalogs/boss-like.yaml and
 catalogs/desi-like.yaml on them, measures the survey's files with `mockgal measure`, and measures
-the same galaxies in their box, in redshift space along its three axes. It prints the time, memory
+the same galaxies in their box, in redshift space along its three axes. The same is done without
+lost fibres and redshift errors, so that it is seen what these change. It prints the time, memory
 and files of each command and the comparison, and draws docs/images/survey-mocks.png.
 
 The hosts are made up: a linear density field with the spectrum of the cosmology, smoothed, and
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import yaml
 from astropy.table import Table
 from matplotlib.figure import Figure
 
@@ -37,6 +39,7 @@ from mockgal.writers.bundle import write_bundle
 ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs/images/survey-mocks.png"
 COSMOLOGY = Cosmology(0.6774, 0.3089, 0.6911, omega_b=0.0486, sigma_8=0.8159, n_s=0.9667)
+LOSSES = ("redshift_error", "close_pairs")  # steps that the ideal survey lacks
 SIDE, SMOOTH = 500.0, 2.5  # Mpc/h
 LEAST, MOST, STEP = 12.0, 15.3, 0.1  # log10 of host mass [Msun/h, 200m]
 RANGES = ["--r-min", "0.5 Mpc/h", "--r-max", "40 Mpc/h", "--bins", "10", "--pi-max", "60 Mpc/h"]
@@ -54,7 +57,7 @@ class Mock(NamedTuple):
 MOCKS = {
     "boss": Mock((0.55,), "galaxy_CMASS_North.fits", "random0_CMASS_North.fits", "4e-4"),
     "desi": Mock(
-        *((0.5, 0.7), "LRG_NGC_clustering.dat.fits", "LRG_NGC_0_clustering.ran.fits", "6e-4")
+        *((0.5, 0.7), "LRG_NGC_clustering.dat.fits", "LRG_NGC_0_clustering.ran.fits", "4.5e-4")
     ),
 }
 
@@ -140,6 +143,12 @@ def make(name: str, folder: Path, cells: int) -> None:
     for path in sorted(own.iterdir()):
         if path.is_file():
             print(f"-- {path.name}: {path.stat().st_size / 1e6:.1f} MB")
+    ideal = yaml.safe_load(recipe.read_text())
+    for key in LOSSES:
+        ideal["survey"].pop(key)
+    (own / "ideal.yaml").write_text(yaml.safe_dump(ideal | {"model_out": "mockgal"}))
+    out = ("--out", own / "ideal.fits", "--overwrite")
+    run("build", "--recipe", own / "ideal.yaml", *sims, *out)
     for z, path in zip(mock.redshifts, boxes, strict=True):
         painter = ("--painter", "hod", "--model", "leauthaud11", "--luminosity-floor")
         box = own / f"box-z{z}.hdf5"
@@ -153,11 +162,15 @@ def make(name: str, folder: Path, cells: int) -> None:
                 *("measure", box, "--statistic", "wp,xi_multipoles", "--line-of-sight", axis),
                 *(*RANGES, "--out", own / f"box-z{z}-{axis}", "--no-plots", "--overwrite"),
             )
-    run(
-        *("measure", own / mock.out, "--randoms", own / mock.randoms),
-        *("--statistic", "sky_wp,sky_xi_multipoles", *RANGES),
-        *("--out", own / "sky", "--no-plots", "--overwrite"),
-    )
+    for galaxies, points, folder_of in (
+        (mock.out, mock.randoms, "sky"),
+        ("ideal.fits", "ideal-randoms.fits", "ideal"),
+    ):
+        run(
+            *("measure", own / galaxies, "--randoms", own / points, *RANGES),
+            *("--statistic", "sky_wp,sky_xi_multipoles"),
+            *("--out", own / folder_of, "--no-plots", "--overwrite"),
+        )
 
 
 def compare(name: str, folder: Path, axes: Any) -> None:
@@ -166,31 +179,31 @@ def compare(name: str, folder: Path, axes: Any) -> None:
     for panel, (statistic, estimates) in zip(
         axes, {"wp": ("w_p",), "xi_multipoles": ("xi_0", "xi_2")}.items(), strict=True
     ):
-        sky = Table.read(own / f"sky/sky_{statistic}.ecsv")
+        sky, ideal = (Table.read(own / f"{x}/sky_{statistic}.ecsv") for x in ("sky", "ideal"))
         tables = [
             Table.read(own / f"box-z{z}-{axis}/{statistic}.ecsv")
             for z in mock.redshifts
             for axis in "xyz"
         ]
-        r = next(np.asarray(sky[n]) for n in ("r_p", "s") if n in sky.colnames)
+        r = np.asarray(sky["r_p" if statistic == "wp" else "s"])
         for estimate in estimates:
             box = np.mean([table[estimate] for table in tables], axis=0)
-            box_error = np.mean([table[f"{estimate}_error"] for table in tables], axis=0)
-            found, error = np.asarray(sky[estimate]), np.asarray(sky[f"{estimate}_error"])
-            print(f"\n| {name}: Mpc/h | {estimate} of the sky | error | box | sky / box - 1 |")
+            error = np.mean([table[f"{estimate}_error"] for table in tables], axis=0)
+            print(f"\n| {name}, Mpc/h | {estimate} of the box | error | ideal less box | survey |")
             print("|---|---|---|---|---|")
             for k in range(len(r)):
-                off, of = 100 * (found[k] / box[k] - 1), 100 * error[k] / abs(box[k])
-                print(
-                    f"| {r[k]:.2f} | {found[k]:.4g} | {error[k]:.2g} | {box[k]:.4g} | "
-                    f"{off:+.1f}% +- {of:.1f}% |"
-                )
+                shares = [f"{100 * (x[estimate][k] / box[k] - 1):+.1f}%" for x in (ideal, sky)]
+                of = f"{100 * error[k] / abs(box[k]):.1f}%"
+                print(f"| {r[k]:.2f} | {box[k]:.4g} | {of} | {' | '.join(shares)} |")
             factor = r if statistic == "wp" else r**2
             (line,) = panel.plot(r, factor * box, label=f"{estimate}, box")
-            lower, upper = factor * (box - box_error), factor * (box + box_error)
-            panel.fill_between(r, lower, upper, color=line.get_color(), alpha=0.25, lw=0)
-            style = {"fmt": "o", "ms": 4, "color": line.get_color(), "label": f"{estimate}, sky"}
-            panel.errorbar(r, factor * found, factor * error, **style)
+            color = line.get_color()
+            edges = (factor * (box - error), factor * (box + error))
+            panel.fill_between(r, *edges, color=color, alpha=0.25, lw=0)
+            panel.plot(r, factor * ideal[estimate], "o", mfc="none", color=color, label="ideal sky")
+            style = {"fmt": "o", "ms": 4, "color": color, "label": "survey"}
+            own_error = factor * sky[f"{estimate}_error"]
+            panel.errorbar(r, factor * sky[estimate], own_error, **style)
         label = "r_p w_p" if statistic == "wp" else "s^2 \\xi_\\ell"
         panel.set(xscale="log", ylabel=rf"${label}$ [(Mpc/$h$)$^2$]", title=f"{name}-like")
         panel.set_xlabel(r"$r_p$ [Mpc/$h$]" if statistic == "wp" else r"$s$ [Mpc/$h$]")

@@ -18,6 +18,7 @@ from mockgal.survey.footprint import SkyBox
 from mockgal.survey.light_cone import light_cone
 from mockgal.survey.number_density import volumes
 from mockgal.survey_plan import SurveyPlan
+from mockgal.tasks import write as write_task
 from mockgal.tasks.surveying.steps import Survey
 from mockgal.tasks.surveying.survey import survey_files
 from mockgal.tasks.surveying.words import in_words
@@ -93,6 +94,27 @@ def test_one_digest_for_any_order_and_block(boxes, done, by, monkeypatch):
     assert again.randoms.digest() == first.randoms.digest()
     other = carried_out(plan, *boxes, seed=6)
     assert other.randoms.digest() != first.randoms.digest()
+
+
+@pytest.mark.parametrize(
+    ("model", "name"), [("desi", "LRG_clustering.dat.fits"), ("boss", "galaxy_A.fits")]
+)
+def test_files_of_data_models_are_one_for_any_order_chunk_and_number_of_threads(
+    boxes, done, model, name, tmp_path, monkeypatch
+):
+    """Byte by byte: galaxies, randoms and n(z)."""
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
+    mockgal.write(done.galaxies, tmp_path / name, model=model, randoms=done.randoms)
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "3")
+    monkeypatch.setattr(randoms_room, "_BLOCK", 777)
+    monkeypatch.setattr(write_task, "CHUNK_ROWS", 100)
+    again = carried_out(WHOLE, *map(shuffled, boxes[::-1]))
+    (tmp_path / "again").mkdir()
+    mockgal.write(again.galaxies, tmp_path / "again" / name, model=model, randoms=again.randoms)
+    files = sorted(path.name for path in (tmp_path / "again").iterdir())
+    assert len(files) == 3
+    for file in files:
+        assert (tmp_path / "again" / file).read_bytes() == (tmp_path / file).read_bytes(), file
 
 
 def test_the_footprint_taken_at_once_or_after_the_whole_sky(boxes):
