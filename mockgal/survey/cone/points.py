@@ -68,7 +68,7 @@ def points_in_box(
     place = np.mod(place, snapshot.box_size)
     place[place >= snapshot.box_size] = 0.0  # of a tiny negative number
     ids = np.arange(first_id, first_id + len(place), dtype=np.int64)
-    columns = {"galaxy_id": ids, "halo_id": ids}
+    columns: dict[str, NDArray[Any]] = {"galaxy_id": ids, "halo_id": ids}
     columns |= {f"position_{x}": place[:, axis].copy() for axis, x in enumerate("xyz")}
     columns |= {f"velocity_{x}": speed[:, axis].copy() for axis, x in enumerate("xyz")}
     return GalaxyCatalog(columns, snapshot, "box", {"cuts": []})
