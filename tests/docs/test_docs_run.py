@@ -35,7 +35,7 @@ APART = (*NEWCOMER, "extend.md")  # run by other tests: below, and in test_docs_
 MINUTES = (
     *("own-weights.md", "measure-a-mock.md", "scripts-and-shells.md", "density-fields.md"),
     *("paint-with-the-network.md", "convert-published-weights.md", "compare-mocks.md"),
-    *("calibrate-the-hod.md", "measure-on-the-sky.md"),
+    *("calibrate-the-hod.md", "measure-on-the-sky.md", "many-mocks.md"),
 )
 WITH_CODE = [p for p in PAGES if any(b.language in RUN and not b.reason for b in blocks_of(p))]
 

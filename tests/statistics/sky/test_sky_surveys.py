@@ -111,9 +111,10 @@ def test_regions_that_do_not_match(plain, refused):
     with refused("regions of the galaxies alone.*--jackknife"):
         survey_of(both[0], plain[1])
     planes = [{"step": "regions", "planes": [k]} for k in (1, 2)]
-    steps = [one.with_provenance(survey=[step]) for one, step in zip(both, planes, strict=True)]
+    galaxies = both[0].with_provenance(survey=planes[:1])
+    randoms = both[1].with_provenance(survey=[{"step": "randoms"}, planes[1]])
     with refused("other regions"):
-        survey_of(*steps)
+        survey_of(galaxies, randoms)
 
 
 @pytest.mark.fault(99)
