@@ -71,6 +71,12 @@ _STATISTICS = Value("names", names=_keys, several=True)
         "subhalos, the numbers of hosts, and the second truth."
     ),
     matter_option("Matter of the simulation, in place of its own: particles or a density grid."),
+    option(
+        "--randoms",
+        type=PATH,
+        help="For light cones: randoms of the survey that all of them are of. Cuts on the sky and "
+        "in redshift are applied to them as well.",
+    ),
     cutting,
     changed,
     option(
@@ -109,7 +115,8 @@ _STATISTICS = Value("names", names=_keys, several=True)
         multiple=True,
         names=_keys,
         last=", ",
-        help="Names separated by commas: {names} (default: all).",
+        help="Names separated by commas: {names} (default: all). Those from n_of_z on are of light "
+        "cones, and all but n_of_z need --randoms.",
     ),
     option(
         "--region",
@@ -172,7 +179,9 @@ def compare(
     """Compare mocks with the truth, and write a page of verdicts, figures and costs.
 
     Truth and mocks are measured in the same way: clustering and voxels of the stellar-mass field,
-    the mass function, the relation to halos, and correlation functions.
+    the mass function, the relation to halos, and correlation functions. Light cones are compared
+    with light cones: pictures of the sky, number density by redshift, and clustering against
+    randoms.
     """
     from ..recipe import DEFAULT_SEED
     from ..tasks.comparison.compare import compare as compare_all
@@ -274,6 +283,6 @@ def _facts(comparison: Comparison) -> dict[str, Any]:
         "costs": {name: cost._asdict() for name, cost in comparison.costs.items()},
         "notes": comparison.notes,
         "not_measured": comparison.not_measured,
-        "region": comparison.maps.region._asdict(),
+        "region": comparison.maps and comparison.maps.region._asdict(),
         "wrote": comparison.wrote,
     }

@@ -9,6 +9,7 @@ import numpy as np
 from ..completeness import NO_SATELLITES, TOO_FEW
 from ..statistics.galaxies.hosts import mass_definition
 from ..statistics.plotting.lettering import elided
+from ..survey.steps import STEPS
 from ..types import GalaxyCatalog
 
 _SAME = 1e-3  # negligible relative difference of box, expansion factor and cosmology
@@ -96,14 +97,35 @@ def _missing(galaxies: GalaxyCatalog) -> Value:
 
 _WAYS: dict[str, Callable[[GalaxyCatalog], Value]] = {
     _SIMULATIONS: lambda g: g.snapshot.name,
-    "boxes": lambda g: {"side [Mpc/h]": g.snapshot.box_size},
-    "redshifts": lambda g: {_REDSHIFT: g.snapshot.redshift},
+    "footprints": lambda g: _footprint(g),
+    "redshifts of light cones": lambda g: _cone(g),
+    "boxes": lambda g: {"side [Mpc/h]": g.snapshot.box_size} if g.frame == "box" else _UNKNOWN,
+    "redshifts": lambda g: {_REDSHIFT: g.snapshot.redshift} if g.frame == "box" else _UNKNOWN,
     "cosmologies": lambda g: g.snapshot.cosmology.to_dict(),
     "definitions of host mass": mass_definition,
     "definitions of stellar mass": stellar_mass_definition,
     "selections beside stellar mass": _other_cuts,
     _GAPS: _missing,
 }
+
+
+def _footprint(galaxies: GalaxyCatalog) -> Value:
+    """Return the footprint in the record of a light cone."""
+    if galaxies.frame == "box":
+        return _UNKNOWN
+    steps = [s for s in galaxies.provenance.get(STEPS, []) if s.get("step") == "footprint"]
+    if not steps:
+        return _UNKNOWN
+    facts = {key: x for key, x in steps[-1].get("footprint", {}).items() if key != "digest"}
+    return ", ".join(f"{key} {x}" for key, x in facts.items())
+
+
+def _cone(galaxies: GalaxyCatalog) -> Value:
+    """Return the borders of a light cone."""
+    if galaxies.frame == "box":
+        return _UNKNOWN
+    low, high = galaxies.snapshot.redshifts
+    return {"from z": low, "to z": high}
 
 
 def _share_structures(one: GalaxyCatalog, other: GalaxyCatalog) -> bool:
@@ -116,6 +138,8 @@ def _share_structures(one: GalaxyCatalog, other: GalaxyCatalog) -> bool:
     from scipy.spatial import KDTree
 
     size = one.snapshot.box_size
+    if "sky" in (one.frame, other.frame):
+        return False
     if not np.isclose(size, other.snapshot.box_size, rtol=_SAME):
         return False
     places, masses = [], []

@@ -192,11 +192,17 @@ def read_randoms(
     MockgalError
         The file is no catalogue of mockgal, or a cut is not one.
     """
+    from .build import read_galaxies
+
+    return cut_randoms(read_galaxies(path, **options), cuts)
+
+
+def cut_randoms(randoms: GalaxyCatalog, cuts: Sequence[str]) -> GalaxyCatalog:
+    """Return randoms after the cuts on columns of a survey: see `read_randoms`."""
     from ..columns import SURVEY_COLUMNS
     from ..selection.cuts import parse
-    from .build import read_galaxies, select
+    from .build import select
 
-    randoms = read_galaxies(path, **options)
     kept = []
     for text in cuts:
         name = parse(text, randoms.declared).column.name

@@ -91,7 +91,8 @@ class Comparison(Shown):
     verdicts : tuple of Verdict
     costs : mapping of str to Cost
         Of the truth and of each mock.
-    maps : Maps
+    maps : Maps or None
+        None for light cones.
     notes : tuple of str
         What a reader has to know: differences, what painters learnt from, shot noise.
     not_measured : mapping of str to str
@@ -101,6 +102,8 @@ class Comparison(Shown):
     title : str
     wrote : tuple of Path
         Files of the report: the page first.
+    randoms : GalaxyCatalog or None
+        Of the survey that all catalogues are of, if they are light cones.
 
     Examples
     --------
@@ -115,12 +118,13 @@ class Comparison(Shown):
     measurements: Mapping[str, Mapping[str, Measurement]]
     verdicts: tuple[Verdict, ...]
     costs: Mapping[str, Cost]
-    maps: Maps
+    maps: Maps | None
     notes: tuple[str, ...] = ()
     not_measured: Mapping[str, str] = field(default_factory=dict)
     without_law: Mapping[str, str] = field(default_factory=dict)
     title: str = ""
     wrote: tuple[Path, ...] = ()
+    randoms: GalaxyCatalog | None = None
 
     def __post_init__(self) -> None:
         inner = {name: MappingProxyType(dict(own)) for name, own in self.measurements.items()}
@@ -132,6 +136,11 @@ class Comparison(Shown):
     def truth(self) -> GalaxyCatalog:
         """The galaxies that the mocks are compared with."""
         return self.catalogues[TRUTH]
+
+    @property
+    def on_the_sky(self) -> bool:
+        """Whether the catalogues are light cones."""
+        return self.truth.frame == "sky"
 
     @property
     def mocks(self) -> tuple[str, ...]:

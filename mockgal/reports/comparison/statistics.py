@@ -39,9 +39,17 @@ WANTED = (
     Wanted("wp_real", "wp", {"line_of_sight": "z"}, at_rest=True),
     Wanted("wp_redshift", "wp", {"line_of_sight": "z"}),
 )
+N_OF_Z = "n_of_z"
+SKY_WANTED = (  # of light cones; all but the first need randoms
+    Wanted(N_OF_Z, N_OF_Z),
+    Wanted("w_theta", "w_theta"),
+    Wanted("sky_wp", "sky_wp"),
+    Wanted("sky_xi_multipoles", "sky_xi_multipoles"),
+)
 PIT_KEY = "pit"  # of the painters' laws: of mocks alone, in a figure of its own
-KEYS = (*(wanted.key for wanted in WANTED), PIT_KEY)
-FIELD, GALAXIES, CLUSTERING = "field", "galaxies", "clustering"
+BOX_KEYS = (*(wanted.key for wanted in WANTED), PIT_KEY)
+KEYS = (*BOX_KEYS, *(wanted.key for wanted in SKY_WANTED))
+FIELD, GALAXIES, CLUSTERING, SKY = "field", "galaxies", "clustering", "sky"
 PANELS = (
     Panel("power", "power", "power", "Power spectrum of stellar mass", FIELD),
     Panel("bispectrum", "bispectrum", "bispectrum", "Bispectrum of stellar mass", FIELD),
@@ -74,4 +82,9 @@ PANELS = (
     Panel("xi-redshift", "xi_redshift", "xi", "Correlation function, redshift space", CLUSTERING),
     Panel("wp-real", "wp_real", "w_p", "Projected correlation, real space", CLUSTERING),
     Panel("wp-redshift", "wp_redshift", "w_p", "Projected correlation, redshift space", CLUSTERING),
+    Panel("n-of-z", N_OF_Z, N_OF_Z, "Number density by redshift", SKY),
+    Panel("w-theta", "w_theta", "w", "Angular correlation function", CLUSTERING),
+    Panel("sky-wp", "sky_wp", "w_p", "Projected correlation function", CLUSTERING),
+    Panel("sky-xi-0", "sky_xi_multipoles", "xi_0", "Monopole of the correlation", CLUSTERING),
+    Panel("sky-xi-2", "sky_xi_multipoles", "xi_2", "Quadrupole of the correlation", CLUSTERING),
 )

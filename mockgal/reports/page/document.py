@@ -10,17 +10,18 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from html import escape
+from types import MappingProxyType
 
 import numpy as np
 
 from ... import __version__
 from ...errors import printable
 from ..comparison.ratio import BOTH, INDEPENDENT, PAIRED, ratio
-from ..comparison.result import Comparison
-from ..comparison.statistics import CLUSTERING, FIELD, GALAXIES, PANELS, Panel
+from ..comparison.result import Comparison, Maps
+from ..comparison.statistics import CLUSTERING, FIELD, GALAXIES, PANELS, SKY, Panel
 from ..comparison.verdicts import TRUTH
 from . import maps as of_maps
-from . import pit
+from . import pit, sky
 from .looks import shown
 from .style import CSS, SCRIPT
 from .tables import catalogue_table, cost_table, definitions, verdict_table
@@ -50,6 +51,11 @@ _SETTINGS = {  # of a measurement, in words
     "pi_max_mpc_h": "largest line-of-sight separation [Mpc/h]",
     "voxel_size_mpc_h": "voxel [Mpc/h]",
     "host_mass_definition": "host mass",
+    "area_deg2": "area [deg^2]",
+    "redshift_column": "redshifts",
+    "weights": "weights",
+    "regions": "regions",
+    "effective_redshift": "effective redshift of the truth",
     "pair_counter": "pairs counted by",
 }
 
@@ -59,7 +65,11 @@ def map_file(name: str) -> str:
     return f"{MAP}{name.replace(' ', '-')}"
 
 
-def page(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
+def page(
+    comparison: Comparison,
+    pictures: Mapping[str, bytes],
+    captions: Mapping[str, str] = MappingProxyType({}),
+) -> str:
     """Return the page.
 
     Parameters
@@ -67,6 +77,8 @@ def page(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
     comparison : Comparison
     pictures : mapping of str to bytes
         PNG of each map (``map-<name>``) and panel, by the name of its file.
+    captions : mapping of str to str
+        Of pictures of the sky, in the same way.
     """
     title = _text(f"Mocks and truth: {comparison.title}")
     body = "\n".join(
@@ -74,9 +86,10 @@ def page(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
             f"<header>\n<h1>{title}</h1>\n{_summary(comparison)}\n{_contents(comparison)}\n</header>",
             "<main>",
             _notes(comparison),
-            f'<section id="verdicts">\n<h2>Verdicts</h2>\n{verdict_table(comparison).to_html()}\n'
-            f"{_how_to_read(comparison)}\n</section>",
-            _maps(comparison, pictures),
+            _verdicts(comparison),
+            _maps(comparison, pictures, comparison.maps)
+            if comparison.maps is not None
+            else _sky(comparison, pictures, captions),
             *(_section(comparison, name, pictures) for name in SECTIONS),
             pit.section(comparison, lambda name, alt: _picture(pictures[name], alt)),
             f'<section id="cost">\n<h2>Cost</h2>\n{cost_table(comparison).to_html()}\n</section>',
@@ -117,6 +130,8 @@ def _summary(comparison: Comparison) -> str:
     snapshot = truth.snapshot
     cuts = [str(cut.get("cut")) for cut in truth.provenance.get("cuts", []) if "cut" in cut]
     sizes = {own.snapshot.box_size for own in comparison.catalogues.values()}
+    if comparison.on_the_sky:
+        return _summary_of_cones(comparison, cuts)
     volume = "all in equal volumes" if max(sizes) <= min(sizes) * (1 + 1e-6) else "unequal volumes"
     sizes_shown = ", ".join(
         f"{_text(shown(name))} {len(own):,}" for name, own in comparison.catalogues.items()
@@ -129,10 +144,27 @@ def _summary(comparison: Comparison) -> str:
     )
 
 
+def _summary_of_cones(comparison: Comparison, cuts: list[str]) -> str:
+    snapshot = comparison.truth.snapshot
+    low, high = snapshot.redshifts
+    sizes = ", ".join(
+        f"{_text(shown(name))} {len(own):,}" for name, own in comparison.catalogues.items()
+    )
+    randoms = "none"
+    if comparison.randoms is not None:
+        randoms = f"{len(comparison.randoms):,}, the same for all"
+    return (
+        f"<p>The truth is <strong>{_text(snapshot.name)}</strong>: a light cone of redshifts "
+        f"{low:.4g} to {high:.4g}. Galaxies: {sizes}. Randoms: {randoms}. Cuts of the truth: "
+        f"{_text('; '.join(cuts) or 'none')}. No bar is set for statistics on the sky, so there "
+        "are no verdicts.</p>"
+    )
+
+
 def _contents(comparison: Comparison) -> str:
-    entries = {"verdicts": "Verdicts", "maps": "Maps"} | {
-        name: title for name, title in SECTIONS.items() if _panels(comparison, name)
-    }
+    entries = {"verdicts": "Verdicts"} if comparison.verdicts else {}
+    entries |= {SKY: "On the sky"} if comparison.on_the_sky else {"maps": "Maps"}
+    entries |= {name: title for name, title in SECTIONS.items() if _panels(comparison, name)}
     if pit.names_of(comparison) or comparison.without_law:
         entries[pit.NAME] = pit.TITLE
     entries |= {"cost": "Cost", "catalogues": "Catalogues", "measured": "How it was measured"}
@@ -176,18 +208,48 @@ def _errors(comparison: Comparison) -> str:
     return PAIRED if all(some.all() for some in of_ratio) else BOTH
 
 
-def _maps(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
-    figures = "\n".join(
-        f"<figure>{_picture(pictures[map_file(name)], of_maps.described(comparison.maps, name))}"
-        "</figure>"
-        for name in of_maps.panels_of(comparison.maps)
-    )
-    backdrop = " on the matter in grey" if comparison.maps.matter is not None else ""
+def _verdicts(comparison: Comparison) -> str:
+    """Return the section of verdicts; nothing where no bar applies, as to light cones."""
+    if not comparison.verdicts:
+        return ""
     return (
-        f'<section id="maps">\n<h2>Maps</h2>\n<p>A cube {_text(comparison.maps.region)}, seen '
+        f'<section id="verdicts">\n<h2>Verdicts</h2>\n{verdict_table(comparison).to_html()}\n'
+        f"{_how_to_read(comparison)}\n</section>"
+    )
+
+
+def _sky(comparison: Comparison, pictures: Mapping[str, bytes], captions: Mapping[str, str]) -> str:
+    """Return the section of pictures of the sky, and of n(z)."""
+    figures = []
+    for name, title in sky.titles(comparison):
+        caption = f"{title}: {captions[name]}."
+        figures.append(
+            f'<figure id="{_text(name)}">{_picture(pictures[name], caption)}\n'
+            f'<figcaption>{_text(caption)} <a href="figures/{_text(name)}.pdf">PDF</a>'
+            "</figcaption></figure>"
+        )
+    figures += [
+        _figure(comparison, panel, pictures[panel.name]) for panel in _panels(comparison, SKY)
+    ]
+    joined = "\n".join(figures)
+    return (
+        f'<section id="{SKY}">\n<h2>On the sky</h2>\n<p>Maps have pixels and colours of their own; '
+        "wedges are of the same slice of declination.</p>\n"
+        f'<div class="figures">\n{joined}\n</div>\n</section>'
+    )
+
+
+def _maps(comparison: Comparison, pictures: Mapping[str, bytes], maps: Maps) -> str:
+    figures = "\n".join(
+        f"<figure>{_picture(pictures[map_file(name)], of_maps.described(maps, name))}</figure>"
+        for name in of_maps.panels_of(maps)
+    )
+    backdrop = " on the matter in grey" if maps.matter is not None else ""
+    return (
+        f'<section id="maps">\n<h2>Maps</h2>\n<p>A cube {_text(maps.region)}, seen '
         f"along z. Galaxies are drawn{backdrop}; the area of a symbol grows with stellar mass "
         "(bound mass for subhalos), on one scale for all galaxies. Matter: "
-        f"{_text(comparison.maps.matter_from)}. Maps and field statistics in one figure, as in "
+        f"{_text(maps.matter_from)}. Maps and field statistics in one figure, as in "
         f'arXiv:2012.00186: <a href="figures/{ONE}.pdf">PDF</a>, '
         f'<a href="figures/{ONE}.png">PNG</a>.</p>\n<div class="maps">\n{figures}\n</div>\n'
         "</section>"

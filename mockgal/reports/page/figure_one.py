@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...statistics.plotting.palette import picture_style
-from ..comparison.result import Comparison
+from ..comparison.result import Comparison, Maps
 from ..comparison.statistics import FIELD, PANELS
 from .curves import draw_panel, keys
 from .maps import draw_map, panels_of
@@ -17,11 +17,11 @@ _WIDTH, _STATISTICS, _KEY = 13.0, 4.2, 0.35  # inches
 _MOST = 6  # maps in a row
 
 
-def figure_one(comparison: Comparison) -> Figure:
+def figure_one(comparison: Comparison, maps: Maps) -> Figure:
     """Return maps above, and the statistics of the stellar-mass field below."""
     drawn = [p for p in PANELS if p.section == FIELD and p.key not in comparison.not_measured]
     drawn = [p for p in drawn if all(p.key in own for own in comparison.measurements.values())]
-    names = panels_of(comparison.maps)
+    names = panels_of(maps)
     rows = [names[k : k + _MOST] for k in range(0, len(names), _MOST)]
     across = max(map(len, rows))
     side = _WIDTH / across + 0.5
@@ -36,7 +36,7 @@ def figure_one(comparison: Comparison) -> Figure:
         for k, row in enumerate(rows):
             for place in range(across):
                 if place < len(row):
-                    draw_map(comparison.maps, row[place], axes[k][place])
+                    draw_map(maps, row[place], axes[k][place])
                 else:
                     axes[k][place].set_axis_off()
         if drawn:

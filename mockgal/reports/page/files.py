@@ -16,7 +16,7 @@ from ..comparison.result import Comparison
 from ..comparison.statistics import PANELS
 from ..comparison.verdicts import TRUTH
 from ..figures import save_figure
-from . import pit
+from . import pit, sky
 from .curves import curve
 from .document import GENERATOR, MAP, ONE, map_file, page
 from .figure_one import figure_one
@@ -66,9 +66,9 @@ def write_report(
         See `mockgal.system.files.atomic.atomic_folder`.
     """
     with atomic_folder(folder, overwrite=overwrite, is_ours=is_report, inputs=inputs) as temporary:
-        pictures = _write_figures(comparison, temporary / FIGURES)
+        pictures, captions = _write_figures(comparison, temporary / FIGURES)
         _write_tables(comparison, temporary / TABLES)
-        (temporary / INDEX).write_text(page(comparison, pictures), encoding="utf-8")
+        (temporary / INDEX).write_text(page(comparison, pictures, captions), encoding="utf-8")
         written = sorted(
             path.relative_to(temporary) for path in temporary.rglob("*") if path.is_file()
         )
@@ -76,27 +76,31 @@ def write_report(
     return (folder / INDEX, *rest)
 
 
-def _write_figures(comparison: Comparison, folder: Path) -> dict[str, bytes]:
-    """Write all figures, and return those of the page as PNG by name."""
+def _write_figures(comparison: Comparison, folder: Path) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Write all figures; return those of the page as PNG, and the captions they have, by name."""
     folder.mkdir()
-    pictures = {}
+    pictures, captions = {}, {}
     figures = list(_figures(comparison))
     for done, (name, make) in enumerate(figures):
         advance(done, len(figures), "figures")
         figure = make()
+        captions[name] = str(figure.get_label())
         path = folder / f"{name}.png"
         _save(figure, path, pdf=not name.startswith(MAP))
         if name != ONE:
             pictures[name] = path.read_bytes()
     advance(len(figures), len(figures), "figures")
-    return pictures
+    return pictures, captions
 
 
 def _figures(comparison: Comparison) -> Iterator[tuple[str, Callable[[], Figure]]]:
     """Yield the name of the file of each figure, and what draws it."""
-    yield ONE, partial(figure_one, comparison)
-    for name in panels_of(comparison.maps):
-        yield map_file(name), partial(map_figure, comparison.maps, name)
+    if comparison.maps is None:
+        yield from sky.figures(comparison)
+    else:
+        yield ONE, partial(figure_one, comparison, comparison.maps)
+        for name in panels_of(comparison.maps):
+            yield map_file(name), partial(map_figure, comparison.maps, name)
     for panel in PANELS:
         if panel.key in comparison.measurements[TRUTH]:
             yield panel.name, partial(curve, comparison, panel)

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import printable
 from ..comparison.result import NOT_RECORDED, Comparison, Cost
+from ..comparison.statistics import N_OF_Z
 from ..comparison.verdicts import TRUTH
 from .looks import shown
 from .words import number, percent
@@ -189,7 +190,7 @@ def catalogue_table(comparison: Comparison) -> Table:
     rows = []
     for name, galaxies in comparison.catalogues.items():
         central = int(galaxies["is_central"].sum())
-        volume = galaxies.snapshot.box_size**3
+        volume = _volume(comparison, name)
         mass = galaxies["stellar_mass"].astype(np.float64)
         density = _density(comparison, name)
         rows.append(
@@ -215,7 +216,16 @@ def catalogue_table(comparison: Comparison) -> Table:
 
 def _density(comparison: Comparison, name: str) -> float:
     galaxies = comparison.catalogues[name]
-    return float(galaxies["stellar_mass"].astype(np.float64).sum() / galaxies.snapshot.box_size**3)
+    return float(galaxies["stellar_mass"].astype(np.float64).sum() / _volume(comparison, name))
+
+
+def _volume(comparison: Comparison, name: str) -> float:
+    """Return the volume of a catalogue [(Mpc/h)^3]; of a light cone that of n(z), or NaN."""
+    galaxies = comparison.catalogues[name]
+    if galaxies.frame == "box":
+        return float(galaxies.snapshot.box_size**3)
+    found = comparison.measurements[name].get(N_OF_Z)
+    return float("nan") if found is None else float(found.settings["volume_mpc3_h3"])
 
 
 def _painter(provenance: Any) -> str:

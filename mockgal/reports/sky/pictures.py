@@ -149,8 +149,8 @@ def chosen(view: View, names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def picture(name: str, view: View) -> tuple[Figure, str]:
-    """Return one picture in a figure without a title, and its caption apart.
+def picture(name: str, view: View) -> Figure:
+    """Return one picture in a small figure, whose label is its caption.
 
     Parameters
     ----------
@@ -164,7 +164,8 @@ def picture(name: str, view: View) -> tuple[Figure, str]:
         width, height = _SIZES[name]
         figure = Figure(figsize=(0.75 * width, 0.75 * height), layout="constrained")
         said = _DRAW[name](figure, view)
-    return figure, "; ".join(said)
+        figure.set_label("; ".join(said))
+    return figure
 
 
 def _drawn(part: Any, name: str, view: View) -> str:

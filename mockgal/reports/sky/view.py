@@ -66,7 +66,7 @@ class View(NamedTuple):
         check_sky(self.galaxies, "pictures of a survey")
         if self.randoms is not None:
             check_sky(self.randoms, "randoms")
-            check_same_survey(self.galaxies, self.randoms)
+            check_same_survey(self.galaxies, self.randoms, regions=False)
         for name, value, known in (("radial", self.radial, RADIAL), ("per", self.per, PER)):
             if value not in known:
                 raise UsageError(name, repr(value), "one of " + ", ".join(known))

@@ -24,7 +24,7 @@ _NARROWEST = 30.0  # deg, to which a narrower survey is spread
 _BEYOND = 1.01  # the outer border over the largest radius
 _CLOSE = 0.03  # to a corner, of the length of a border, within which it has no label
 _SEED = 0  # of the numbers that thin what is drawn
-_STEEP = 30.0  # deg, of a border whose label is read as that of an upright axis
+_STEEP = 20.0  # deg, of a border whose label is read as that of an upright axis
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def _frame(axes: Any, sector: Sector, radial: str, far: Any) -> None:
     _angles(axes, sector)
     corners = [sector.at(sweep, radius) for radius in (sector.inner, sector.outer)]
     x, y = (np.concatenate([corner[k] for corner in corners]) for k in (0, 1))
-    pad = 0.15 * max(np.ptp(x), np.ptp(y))
+    pad = 0.2 * max(np.ptp(x), np.ptp(y))
     axes.set(
         aspect="equal", xlim=(x.min() - pad, x.max() + pad), ylim=(y.min() - pad / 2, y.max() + pad)
     )

@@ -105,6 +105,7 @@ def number_density(
         "errors": POISSON,
         "area_deg2": area,
         "area_from": area_from,
+        "volume_mpc3_h3": float(volume.sum()),
         "redshift_column": column,
         "weights": name or "none",
         "without_a_redshift_above_0": int(np.count_nonzero(~usable)),
@@ -121,7 +122,7 @@ def number_density(
     target = asked_for(galaxies) if asked is None else asked
     if target is not None:
         columns["n_of_z_asked_for"] = _expected(galaxies, target, bins, area) / size
-        lines.append("n_of_z_asked_for")
+        lines = ["n_of_z_asked_for"]  # one line: two of them look alike
     unit, meaning = _UNITS[per], _MEANINGS[per]
     edge = "observed redshift, {} of the bin"
     fields = {

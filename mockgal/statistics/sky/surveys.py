@@ -246,8 +246,16 @@ def _sample(
     return SkySample.of(*places, cosmology, weight=weight, what=what)
 
 
-def check_same_survey(galaxies: GalaxyCatalog, randoms: GalaxyCatalog) -> None:
+def check_same_survey(
+    galaxies: GalaxyCatalog, randoms: GalaxyCatalog, *, regions: bool = True
+) -> None:
     """Raise if the records say that randoms are of another run or footprint.
+
+    Parameters
+    ----------
+    galaxies, randoms : GalaxyCatalog
+    regions : bool
+        Whether they must be numbered by the same regions, too.
 
     Raises
     ------
@@ -260,7 +268,11 @@ def check_same_survey(galaxies: GalaxyCatalog, randoms: GalaxyCatalog) -> None:
             f"that of the galaxies, {galaxies.snapshot.cosmology.to_dict()}",
             "make randoms for these galaxies",
         )
-    for step, facts in (("footprint", ("footprint", "area_deg2")), ("regions", ("planes",))):
+    alike = {
+        "footprint": ("footprint", "area_deg2"),
+        **({"regions": ("planes",)} if regions else {}),
+    }
+    for step, facts in alike.items():
         own = _last(galaxies, (step,))
         other = _last(randoms, (step, "randoms") if step == "footprint" else (step,))
         for name in facts:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from ...system.progress import advance, shown
 from ...types import GalaxyCatalog, HaloCatalog, Scene
 
 if TYPE_CHECKING:
-    from ...reports.comparison.result import Comparison, Cost
+    from ...reports.comparison.result import Comparison, Cost, Maps
     from ...reports.comparison.statistics import Wanted
     from ...statistics.result import Measurement
     from .inputs import Inputs
@@ -38,6 +38,7 @@ def compare(
     *,
     sim: FilePath | Scene | None = None,
     matter: FilePath | None = None,
+    randoms: FilePath | GalaxyCatalog | None = None,
     out: FilePath | None = None,
     cuts: Sequence[str] = (),
     statistics: Iterable[str] = (),
@@ -57,6 +58,9 @@ def compare(
 ) -> Comparison:
     """Compare mocks with the truth: statistics, verdicts, costs and maps; write them as a page.
 
+    Light cones are compared with light cones: pictures of the sky in place of maps, n(z), and with
+    randoms clustering on the sky.
+
     Parameters
     ----------
     truth : path-like, Scene or GalaxyCatalog
@@ -68,6 +72,8 @@ def compare(
         subhalos, the numbers of hosts, and the second truth.
     matter : path-like, optional
         Its matter, in place of its own: particles or a density grid.
+    randoms : path-like or GalaxyCatalog, optional
+        For light cones: randoms of the survey that all of them are of.
     out : path-like, optional
         Folder for ``index.html``, ``figures`` and ``tables``. Nothing is written without it.
     cuts : sequence of str
@@ -82,7 +88,8 @@ def compare(
         Voxels along each side for the power spectrum; by default as many as reach 30 h/Mpc, between
         256 and 512.
     jackknife : int
-        Sub-volumes along each side of the box for the errors; 0 for computed errors.
+        Sub-volumes along each side of the box for the errors; 0 for computed errors. On the sky the
+        jackknife is over the regions of the catalogues, unless this is 0.
     subtract_shot_noise : bool
         From power spectrum and bispectrum; it is stated in either case.
     baselines : iterable of str
@@ -138,21 +145,22 @@ def compare(
     'no power'
     """
     from ...reports.comparison.result import Comparison
-    from ...reports.comparison.statistics import PIT_KEY
     from ...reports.comparison.verdicts import MATCHED, TRUTH, verdicts
     from ...reports.page.files import check_report, write_report
     from .baselines import Request
     from .inputs import learnt_here, read_inputs
-    from .laws import calibrations
-    from .region import maps_of, region_of
 
     check_names("compare", options, ("format", *ReadOptions._fields))
     beside = {"matter": matter, "changed_by_hand": changed_by_hand}
     options |= {name: value for name, value in beside.items() if value is not None}
-    wanted, with_laws = _wanted(statistics)
+    keys = _known(statistics)
     request = Request(tuple(dict.fromkeys(baselines)), seed, baseline_calibration)
     if out is not None:
-        given = [one for one in (truth, sim, *mocks.values()) if isinstance(one, str | os.PathLike)]
+        given = [
+            one
+            for one in (truth, sim, randoms, *mocks.values())
+            if isinstance(one, str | os.PathLike)
+        ]
         check_report(Path(out), overwrite=overwrite, inputs=[Path(one) for one in given])
     with shown(progress):
         inputs = read_inputs(
@@ -163,27 +171,26 @@ def compare(
             allow_differences=allow_differences,
             options=options,
             baselines=request,
+            randoms=randoms,
         )
-        snapshot = inputs.catalogues[TRUTH].snapshot
-        area = region_of(region, snapshot, inputs.halos, inputs.catalogues[TRUTH])
-        own = {"jackknife": jackknife, "subtract_shot_noise": subtract_shot_noise}
-        measured, not_measured = _measure(inputs, wanted, {**own, "grid_size": grid_size})
+        own: dict[str, Any] = {"jackknife": jackknife, "grid_size": grid_size}
+        own["subtract_shot_noise"] = subtract_shot_noise or None
+        take = _in_light_cones if inputs.on_the_sky else _in_boxes
+        numbers = take(inputs, keys, own, region)
         names = [name for name in inputs.catalogues if name not in (TRUTH, MATCHED)]
         mocks_only = {name: inputs.catalogues[name] for name in names}
-        laws, without_law = calibrations(inputs, names) if with_laws else ({}, {})
-        for name, result in laws.items():
-            measured[name][PIT_KEY] = result
         comparison = Comparison(
             catalogues=inputs.catalogues,
             sources=inputs.sources,
-            measurements=measured,
-            verdicts=verdicts(measured, without_law),
+            measurements=numbers.measured,
+            verdicts=verdicts(numbers.measured, numbers.without_law),
             costs=_costs(inputs, mocks),
-            maps=maps_of(area, inputs.sim, inputs.halos, inputs.catalogues),
+            maps=numbers.maps,
             notes=(*notes, *learnt_here(mocks_only), *inputs.notes),
-            not_measured=not_measured,
-            without_law=without_law,
-            title=f"{', '.join(names)} beside {snapshot.name}",
+            not_measured=numbers.not_measured,
+            without_law=numbers.without_law,
+            title=f"{', '.join(names)} beside {inputs.catalogues[TRUTH].snapshot.name}",
+            randoms=inputs.randoms,
         )
         if out is None:
             return comparison
@@ -191,24 +198,104 @@ def compare(
     return replace(comparison, wrote=wrote)
 
 
-def _wanted(names: Iterable[str]) -> tuple[tuple[Wanted, ...], bool]:
-    """Return the statistics of these keys, or all, and whether the laws of painters are wanted.
+class Numbers(NamedTuple):
+    """What is measured, why the rest is not, and what is drawn of the box."""
+
+    measured: Measured
+    not_measured: dict[str, str]
+    without_law: dict[str, str]
+    maps: Maps | None
+
+
+def _known(names: Iterable[str]) -> list[str]:
+    """Return keys of statistics.
 
     Raises
     ------
     UsageError
         A key is unknown.
     """
-    from ...reports.comparison.statistics import KEYS, PIT_KEY, WANTED
+    from ...reports.comparison.statistics import KEYS
 
-    names = list(names)
-    for name in names:
+    keys = list(names)
+    for name in keys:
         if name not in KEYS:
             raise UsageError(
                 "--statistic", repr(name), "one of " + ", ".join(KEYS), "leave it out for all"
             )
-    chosen = names or KEYS
-    return tuple(one for one in WANTED if one.key in chosen), PIT_KEY in chosen
+    return keys
+
+
+def _in_boxes(
+    inputs: Inputs, keys: Sequence[str], options: Mapping[str, Any], region: str | None
+) -> Numbers:
+    """Measure and map galaxies in periodic boxes; without keys all that is known of them.
+
+    Raises
+    ------
+    UsageError
+        A statistic is one of light cones, or the region is not allowed.
+    MockgalError
+        None was measured.
+    """
+    from ...reports.comparison.statistics import BOX_KEYS, PIT_KEY, WANTED
+    from ...reports.comparison.verdicts import MATCHED, TRUTH
+    from .laws import calibrations
+    from .region import maps_of, region_of
+
+    catalogues = inputs.catalogues
+    on_the_sky = [key for key in keys if key not in BOX_KEYS]
+    if on_the_sky:
+        raise UsageError(
+            f"--statistic {','.join(on_the_sky)}",
+            "periodic boxes",
+            "one of " + ", ".join(BOX_KEYS),
+            "leave it out, or compare light cones",
+        )
+    area = region_of(region, catalogues[TRUTH].snapshot, inputs.halos, catalogues[TRUTH])
+    sizes = {name: galaxies.snapshot.box_size for name, galaxies in catalogues.items()}
+
+    def one(name: str, wanted: Wanted) -> Measurement:
+        own = _options(wanted, sizes, sizes[name], options)
+        result = _one(catalogues[name], inputs.hosts[name], wanted, own)
+        # Sub-volumes of truth and mock are not those of one ratio in boxes of different sizes.
+        return result if _equal(sizes) else replace(result, left_out={})
+
+    chosen = keys or BOX_KEYS
+    wanted = [each for each in WANTED if each.key in chosen]
+    measured, not_measured = _measure(catalogues, wanted, one)
+    names = [name for name in catalogues if name not in (TRUTH, MATCHED)]
+    laws, without_law = calibrations(inputs, names) if PIT_KEY in chosen else ({}, {})
+    for name, result in laws.items():
+        measured[name][PIT_KEY] = result
+    maps = maps_of(area, inputs.sim, inputs.halos, catalogues)
+    return Numbers(measured, not_measured, dict(without_law), maps)
+
+
+def _in_light_cones(
+    inputs: Inputs, keys: Sequence[str], options: Mapping[str, Any], region: str | None
+) -> Numbers:
+    """Measure galaxies on the sky; without keys all that the randoms allow.
+
+    Raises
+    ------
+    UsageError
+        A statistic or an option is one of periodic boxes, or there are no randoms for it.
+    MockgalError
+        None was measured.
+    """
+    from .sky import measurer, refuse_what_boxes_have, wanted_on_the_sky
+
+    refuse_what_boxes_have(
+        {
+            "--region": region,
+            "--grid": options["grid_size"],
+            "--subtract-shot-noise": options["subtract_shot_noise"],
+        }
+    )
+    wanted = wanted_on_the_sky(keys, with_randoms=inputs.randoms is not None)
+    one = measurer(inputs.catalogues, inputs.randoms, options["jackknife"])
+    return Numbers(*_measure(inputs.catalogues, wanted, one), {}, None)
 
 
 def _costs(inputs: Inputs, mocks: Mapping[str, Any]) -> dict[str, Cost]:
@@ -223,9 +310,18 @@ def _costs(inputs: Inputs, mocks: Mapping[str, Any]) -> dict[str, Cost]:
 
 
 def _measure(
-    inputs: Inputs, wanted: Sequence[Wanted], options: Mapping[str, Any]
+    catalogues: Mapping[str, GalaxyCatalog],
+    wanted: Sequence[Wanted],
+    one: Callable[[str, Wanted], Measurement],
 ) -> tuple[Measured, dict[str, str]]:
     """Measure each statistic of each catalogue in the same way.
+
+    Parameters
+    ----------
+    catalogues : mapping of str to GalaxyCatalog
+    wanted : sequence of Wanted
+    one : callable
+        Measures a statistic of the catalogue of a name.
 
     Returns
     -------
@@ -239,33 +335,29 @@ def _measure(
     MockgalError
         None was measured: the first reason.
     """
-    measured: Measured = {name: {} for name in inputs.catalogues}
+    measured: Measured = {name: {} for name in catalogues}
     refused: dict[str, MockgalError] = {}
-    sizes = {name: galaxies.snapshot.box_size for name, galaxies in inputs.catalogues.items()}
-    done, total = 0, len(wanted) * len(inputs.catalogues)
-    for one in wanted:
+    done, total = 0, len(wanted) * len(catalogues)
+    for each in wanted:
         results: dict[str, Measurement] = {}
-        for name, galaxies in inputs.catalogues.items():
+        for name in catalogues:
             advance(done, total, "statistics")
             done += 1
-            if one.key in refused:
+            if each.key in refused:
                 continue
             try:
-                own = _options(one, sizes, sizes[name], options)
-                results[name] = _one(galaxies, inputs.hosts[name], one, own)
+                results[name] = one(name, each)
             except (UsageError, InputError, ResourceError) as error:
-                refused[one.key] = error
-        if one.key not in refused:
+                refused[each.key] = error
+        if each.key not in refused:
             for name, result in results.items():
-                if not _equal(sizes):  # sub-volumes of truth and mock are not those of one ratio
-                    result = replace(result, left_out={})
-                measured[name][one.key] = result
+                measured[name][each.key] = result
     advance(total, total, "statistics")
     if refused and len(refused) == len(wanted):
         raise next(iter(refused.values()))
     reasons = {key: str(error) for key, error in refused.items()}
-    for key, reason in reasons.items():
-        warn(f"{key} was not measured: {reason}")
+    for key, text in reasons.items():
+        warn(f"{key} was not measured: {text}")
     return measured, reasons
 
 
@@ -307,7 +399,7 @@ def _options(
     smallest, equal = min(sizes.values()), _equal(sizes)
     of_field = wanted.statistic in ("power", "bispectrum")
     if of_field:
-        options["subtract_shot_noise"] = given["subtract_shot_noise"]
+        options["subtract_shot_noise"] = bool(given["subtract_shot_noise"])
     if wanted.statistic == "power":
         grids = {own: given["grid_size"] or _grid(own) for own in sizes.values()}
         options["grid_size"] = grids[size]

@@ -14,7 +14,9 @@ from ...reports.comparison.verdicts import MATCHED, TRUTH
 from ...reports.differences import differences, stated_only
 from ...types import GalaxyCatalog, HaloCatalog, Scene
 from ..build import read, read_galaxies, select
+from ..one_statistic import cut_randoms, read_randoms
 from .baselines import Baseline, Request, paint_baselines
+from .sky import NEEDED, check_frames, refuse_what_boxes_have
 from .twins import Twins, matched, second_truth
 
 FilePath = str | os.PathLike[str]
@@ -46,6 +48,8 @@ class Inputs:
     baselines : dict of str to Baseline
     notes : list of str
     files : list of Path
+    randoms : GalaxyCatalog or None
+        Of light cones, cut.
     """
 
     catalogues: dict[str, GalaxyCatalog]
@@ -57,6 +61,12 @@ class Inputs:
     baselines: dict[str, Baseline]
     notes: list[str]
     files: list[Path]
+    randoms: GalaxyCatalog | None = None
+
+    @property
+    def on_the_sky(self) -> bool:
+        """Whether the catalogues are light cones."""
+        return self.catalogues[TRUTH].frame == "sky"
 
 
 def read_inputs(
@@ -68,6 +78,7 @@ def read_inputs(
     allow_differences: bool,
     options: Mapping[str, Any],
     baselines: Request = _NO_BASELINES,
+    randoms: Any = None,
 ) -> Inputs:
     """Read the truth, the mocks and the simulation, and check that they can be compared.
 
@@ -99,7 +110,14 @@ def read_inputs(
     if scene is not None and baselines.names:
         painted = paint_baselines(baselines, scene, own, twins)
         catalogues |= {name: one.galaxies for name, one in painted.items()}
-    _check_columns(catalogues)
+    on_the_sky = check_frames(catalogues)
+    if on_the_sky:
+        of_boxes = {"--sim": sim, "--matter": options.get("matter")}
+        refuse_what_boxes_have({**of_boxes, "--baseline": baselines.names})
+    elif randoms is not None:
+        raise UsageError("compare", "--randoms, with periodic boxes", "light cones", "leave it out")
+    points = _randoms(randoms, cuts, by_hand)
+    _check_columns(catalogues, NEEDED if on_the_sky else _NEEDED)
     catalogues = {name: select(one, *cuts) for name, one in catalogues.items()}
     notes += [*_check_alike(catalogues, allow_differences), *(b.note for b in painted.values())]
     _check_filled(catalogues)
@@ -120,11 +138,13 @@ def read_inputs(
         hosts[MATCHED] = twins.dark.halos
         sources[MATCHED] = f"{sources[TRUTH]} matched with {_named(sim)}"
     files = [
-        Path(one) for one in (truth, sim, *mocks.values()) if isinstance(one, str | os.PathLike)
+        Path(one)
+        for one in (truth, sim, randoms, *mocks.values())
+        if isinstance(one, str | os.PathLike)
     ]
     first = scene or truth_scene
     halos = None if first is None else first.halos
-    return Inputs(catalogues, hosts, sources, scene, halos, twins, painted, notes, files)
+    return Inputs(catalogues, hosts, sources, scene, halos, twins, painted, notes, files, points)
 
 
 def _named(given: object) -> str:
@@ -161,15 +181,21 @@ def _read_truth(
     return own_galaxies(scene), scene
 
 
-def _check_columns(catalogues: Mapping[str, GalaxyCatalog]) -> None:
+def _randoms(given: Any, cuts: Sequence[str], by_hand: Mapping[str, Any]) -> GalaxyCatalog | None:
+    """Return randoms after the cuts on columns of a survey."""
+    if given is None or isinstance(given, GalaxyCatalog):
+        return given and cut_randoms(given, cuts)
+    return read_randoms(given, cuts, **by_hand)
+
+
+def _check_columns(catalogues: Mapping[str, GalaxyCatalog], needed: Sequence[str]) -> None:
     for name, galaxies in catalogues.items():
-        lacking = [column for column in _NEEDED if column not in galaxies]
-        if lacking or galaxies.frame != "box":
-            found = f"no column {listed(lacking)}" if lacking else "a light cone"
+        lacking = [column for column in needed if column not in galaxies]
+        if lacking:
             raise UsageError(
                 name if name == TRUTH else f"mock {name}",
-                found,
-                f"a periodic box with {', '.join(_NEEDED)}",
+                f"no column {listed(lacking)}",
+                f"a catalogue with {', '.join(needed)}",
                 "give the catalogue as mockgal build wrote it",
             )
 
