@@ -179,6 +179,17 @@ def test_weights_are_counted_and_averaged(galaxies):
     assert mean[0] == pytest.approx(galaxies["weight_fkp"][near].mean())
 
 
+@pytest.mark.parametrize("dpi", [72, 150])  # glyphs are of whole pixels, so that widths differ
+def test_captions_fit_at_any_resolution(galaxies, points, dpi):
+    figure = survey_picture(galaxies, ("sky", "n_of_z"), randoms=points)
+    figure.set_dpi(dpi)
+    figure.draw_without_rendering()
+    for part in figure.subfigs:
+        box = part._supxlabel.get_window_extent()
+        assert part.bbox.x0 <= box.x0
+        assert box.x1 <= part.bbox.x1
+
+
 @pytest.mark.slow_but("whole", "octant")
 @pytest.mark.parametrize(
     ("ra", "dec"),

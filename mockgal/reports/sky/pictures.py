@@ -26,6 +26,7 @@ _DRAW: dict[str, Callable[[Any, View], list[str]]] = {
 }
 PICTURES = tuple(_DRAW)
 _SIZES = {"sky": (7.0, 4.9), "wedge": (7.0, 5.4), "n_of_z": (6.4, 4.6), "weights": (8.0, 4.2)}
+_FILLED = 0.85  # of the width by a caption; small letters are wider in files of other resolutions
 _ACROSS = 2  # pictures in a row
 _LONGEST = 60  # characters of a simulation's name
 
@@ -172,7 +173,7 @@ def _drawn(part: Any, name: str, view: View) -> str:
     """Draw a picture with its caption below it; return the caption."""
     said = _DRAW[name](part, view)
     text = part.supxlabel("", parse_math=False, x=0.5, fontsize=7.5, color=NOTE)
-    fill(part, text, said)
+    fill(part, text, said, share=_FILLED)
     return "; ".join(said)
 
 

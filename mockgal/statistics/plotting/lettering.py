@@ -105,12 +105,14 @@ def write_below(figure: Figure, parts: Iterable[str], *, above: float = 0.0, **f
     return height
 
 
-def fill(figure: Figure | SubFigure, text: Text, parts: Iterable[str]) -> None:
-    """Set a text to ``parts``, broken into lines that are no wider than the figure.
+def fill(
+    figure: Figure | SubFigure, text: Text, parts: Iterable[str], *, share: float = _FILLED
+) -> None:
+    """Set a text to ``parts``, broken into lines of at most a share of the figure's width.
 
     A part that is longer than a line is broken at blanks; a word that is longer loses its middle.
     """
-    widest = _FILLED * figure.bbox.width
+    widest = share * figure.bbox.width
 
     def fits(line: str) -> bool:
         text.set_text(line)
