@@ -179,23 +179,20 @@ def check_columns(galaxies: GalaxyCatalog, what: str, *names: str) -> None:
         )
 
 
-def check_randoms(points: GalaxyCatalog) -> None:
-    """Raise if a catalogue that is to be randoms is recorded as one of galaxies.
-
-    Points of anyone's, without a record, pass.
+def check_randoms(points: GalaxyCatalog, galaxies: GalaxyCatalog) -> None:
+    """Raise if the randoms of galaxies are themselves galaxies.
 
     Raises
     ------
     UsageError
+        They are recorded as painted, or are the same catalogue.
     """
-    steps = [step.get("step") for step in points.provenance.get(STEPS, [])]
     painter = (points.provenance.get("painter") or {}).get("name")
-    if "randoms" in steps or not (steps or painter):
-        return
-    raise UsageError(
-        "randoms",
-        "galaxies" + f", painted by {painter}" * bool(painter),
-        "points at random on the sky of the survey",
-        "make them: randoms: {times: 20} in the section survey of a recipe; in Python "
-        "mockgal.survey.randoms.randoms",
-    )
+    if painter not in (None, "randoms") or points is galaxies:
+        raise UsageError(
+            "randoms",
+            "galaxies" + f", painted by {painter}" * bool(painter),
+            "points at random on the sky of the survey",
+            "make them: randoms: {times: 20} in the section survey of a recipe; in Python "
+            "mockgal.survey.randoms.randoms",
+        )

@@ -258,7 +258,7 @@ def write_model(
 
     catalogues = [(path, galaxies)]
     if randoms is not None:
-        check_randoms(randoms)
+        check_randoms(randoms, galaxies)
         catalogues.append((randoms_path or companions.randoms_path(path, model), randoms))
     inputs, writers = tuple(inputs), []
     for one, catalogue in catalogues:

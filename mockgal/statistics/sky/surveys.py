@@ -108,7 +108,7 @@ def survey_of(
     """
     check_sky(galaxies, "galaxies")
     check_sky(randoms, "randoms")
-    check_randoms(randoms)
+    check_randoms(randoms, galaxies)
     check_same_survey(galaxies, randoms)
     if not len(galaxies) or not len(randoms):
         few = "galaxies" if len(randoms) else "randoms"
