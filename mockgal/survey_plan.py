@@ -320,7 +320,7 @@ class NumberDensityPlan(_Section):
     @field_validator("density", mode="before")
     @classmethod
     def _one_for_all(cls, value: Any) -> Any:
-        return (value,) if isinstance(value, str) else value
+        return (value,) if isinstance(value, str | int | float) else value
 
     @field_validator("unit")
     @classmethod

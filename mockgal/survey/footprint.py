@@ -180,10 +180,18 @@ class SkyBox:
         south, north = self.dec
         if not -90.0 <= south < north <= 90.0:
             raise UsageError(
-                "footprint", f"declinations {self.dec}", "-90 to 90 deg, the southern one first"
+                "footprint",
+                f"declinations {self.dec}",
+                "two from -90 to 90 deg, the southern one first",
+                "such as dec: [-20 deg, 50 deg]",
             )
         if not all(0.0 <= x <= 360.0 for x in self.ra) or self.ra[0] == self.ra[1]:
-            raise UsageError("footprint", f"right ascensions {self.ra}", "two from 0 to 360 deg")
+            raise UsageError(
+                "footprint",
+                f"right ascensions {self.ra}",
+                "two that differ, from 0 to 360 deg",
+                "such as ra: [350 deg, 80 deg], eastward from the first; [0 deg, 360 deg] for all",
+            )
 
     @property
     def area(self) -> float:

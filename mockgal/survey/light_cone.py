@@ -17,13 +17,14 @@ from ..completeness import Completeness
 from ..digests import IDENTITY
 from ..errors import UsageError, warn
 from ..system.display import light_cone as light_cone_facts
+from ..system.memory import check_memory
 from ..theory.distances import distances
 from ..types import GalaxyCatalog, LightCone
 from .cone.copies import copies_of
 from .cone.extent import Extent, extent
 from .cone.gather import Gathered, Shell, View, joined, seen
 from .cone.remapping import BOX, Remapping, fitting
-from .footprint import Footprint, cap_of
+from .footprint import WHOLE_SKY, Footprint, cap_of
 from .sky import BLOCK, redshift_columns
 from .steps import STEPS
 
@@ -33,6 +34,7 @@ FIT = "fit"  # the remapping that leaves most room around the survey
 _SAME = 1e-6  # relative, between boxes of one run
 _FAR = 0.1  # of a redshift from that of its snapshot, over 1 + z
 _MASSIVE = 0.9  # quantile of stellar mass, for what is reported of borders
+_SEEN_BYTES = 48  # of each galaxy: sky columns and copy
 _HALO = 3.0  # Mpc/h from its place to its farthest galaxy, for the room that a survey needs
 
 
@@ -80,6 +82,8 @@ def light_cone(
     UsageError
         Redshifts that are no range, boxes of different runs, too many copies, or a survey that fits
         into no remapping of the box.
+    ResourceError
+        More galaxies are expected, or more copies are needed, than the memory holds.
 
     Warns
     -----
@@ -182,12 +186,30 @@ def _parts(shells: list[Shell], view: View, names: Sequence[str]) -> list[Gather
         copies_of(size, view.observer, (shell.start, shell.stop), view.cap, turn)
         for shell in shells
     ]
+    _check_memory(shells, view.footprint, names)
     done, total = 0, sum(len(shell.galaxies) for shell in shells)
     parts = []
     for shell, copies in zip(shells, every, strict=True):
         parts.append(seen(shell, view, copies, names, done, total))
         done += len(shell.galaxies)
     return parts
+
+
+def _check_memory(shells: list[Shell], footprint: Footprint | None, names: Sequence[str]) -> None:
+    """Raise if the galaxies that are expected do not fit into the memory."""
+    share = 1.0 if footprint is None else footprint.area / WHOLE_SKY
+    number, size = 0.0, 0.0
+    for shell in shells:
+        box = shell.galaxies
+        volume = 4.0 / 3.0 * math.pi * share * (shell.stop**3 - shell.start**3)
+        row = sum(box[name].dtype.itemsize for name in names) + _SEEN_BYTES
+        number += len(box) * volume / box.snapshot.box_size**3
+        size += row * len(box) * volume / box.snapshot.box_size**3
+    check_memory(
+        f"light cone of about {number:.3g} galaxies",
+        round(size),
+        "give a footprint, a smaller range of redshifts, or a cut or number density of the box",
+    )
 
 
 def _around(shells: list[Shell], footprint: Footprint | None) -> Extent:

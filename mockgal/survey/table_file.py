@@ -48,7 +48,7 @@ def read_table(path: str | os.PathLike[str]) -> tuple[Array, Array]:
     FormatError
         There is no such line, or a line is not of numbers.
     BadValueError
-        The bins do not follow each other.
+        The bins do not follow each other, or a density is negative.
     InputError, UnsafeInputError
         The file cannot be read, or is absurdly large.
 
@@ -94,6 +94,14 @@ def read_table(path: str | os.PathLike[str]) -> tuple[Array, Array]:
             "bins that follow each other",
             "add bins of density 0 between them",
         )
+    if (density < 0).any():
+        k = int(np.argmax(density < 0))
+        raise BadValueError(
+            path,
+            f"the density {density[k]:g} at {low[k]:g} to {high[k]:g}",
+            "densities of 0 or more",
+            "correct the line",
+        )
     return np.append(low, high[-1]), density
 
 
@@ -114,5 +122,10 @@ def _numbers(where: str, words: list[str], place: tuple[int, ...]) -> tuple[floa
     except (ValueError, IndexError):
         numbers = (math.nan,)
     if not all(math.isfinite(x) for x in numbers):
-        raise FormatError(where, f"{' '.join(words)[:60]!r}", "finite numbers", "correct the line")
+        raise FormatError(
+            where,
+            f"{' '.join(words)[:60]!r}",
+            "finite numbers: the edges of a bin in redshift, and its density",
+            "correct the line",
+        )
     return numbers

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 import mockgal
 from mockgal.columns import NEXT_SNAPSHOT
 from mockgal.completeness import Completeness
-from mockgal.errors import MockgalWarning, UsageError
+from mockgal.errors import MockgalWarning, ResourceError, UsageError
 from mockgal.survey.cone.copies import shift_of
+from mockgal.survey.footprint import SkyBox
 from mockgal.survey.light_cone import light_cone
 from mockgal.survey.redshift_space import redshift_space
 from mockgal.survey.steps import uniform
@@ -144,6 +145,21 @@ def test_refused(change, message):
     given = {"snapshots": poisson(9), "redshifts": Z} | change
     with pytest.raises(UsageError, match=message):
         light_cone(given.pop("snapshots"), **given)
+
+
+@pytest.mark.parametrize(
+    ("number", "size", "footprint", "message"),
+    [
+        (100, 200.0, None, r"light cone of about 1\.\d+e\+07 galaxies"),
+        (1, 20.0, SkyBox((10.0, 10.1), (20.0, 20.1)), r"copies of the box, which reach"),
+    ],
+)
+def test_a_box_too_small_for_the_memory_is_refused_at_once(
+    number, size, footprint, message, monkeypatch
+):
+    monkeypatch.setattr("mockgal.system.memory.available", lambda: 1 << 30)
+    with pytest.raises(ResourceError, match=message):
+        light_cone(poisson(number, size=size), redshifts=(0.5, 10.0), footprint=footprint)
 
 
 @pytest.mark.parametrize("axis", "xyz")

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from ...columns import COPY_OF_THE_BOX, NEXT_SNAPSHOT
 from ...errors import UsageError
+from ...system.memory import check_memory
 from ..footprint import SkyCap
 
 Array = NDArray[Any]
 
 _MOST_COPIES = 499  # along each axis, on either side, by the digits of the column `copy`
 _STEP = 1_000
+_BYTES = 64  # of a copy, at the peak
 
 
 def copies_of(
@@ -48,6 +50,8 @@ def copies_of(
     ------
     UsageError
         There are more along an axis than ``copy`` can number.
+    ResourceError
+        They are more than the memory holds.
     """
     start, stop = shell
     low = np.floor((observer - stop) / size).astype(int)
@@ -59,6 +63,12 @@ def copies_of(
             f"at most {_MOST_COPIES} copies along each axis",
             "give a larger box, or a smaller largest redshift",
         )
+    number = math.prod(int(n) for n in high - low + 1)
+    check_memory(
+        f"{number:,} copies of the box, which reach {stop:.6g} Mpc/h",
+        _BYTES * number,
+        "give a larger box, or a smaller largest redshift",
+    )
     axes = [np.arange(a, b + 1) for a, b in zip(low, high, strict=True)]
     near, far = [], []
     for axis, whole in enumerate(axes):

@@ -162,7 +162,12 @@ def _values(file: BinaryIO, hdu: HDU, pixels: int) -> Array:
             raise BadValueError(hdu.where, "pixels that are repeated", "each pixel once")
         seen[at], values[at] = True, part
     if not (explicit or _first_pixel(hdu) or hdu.cards.get("LASTPIX")) and done != pixels:
-        raise HeaderError(f"{hdu.where}@NSIDE", f"{done} pixels", f"{pixels}, 12 NSIDE^2")
+        raise HeaderError(
+            f"{hdu.where}@NSIDE",
+            f"{done} pixels",
+            f"{pixels}, 12 NSIDE^2",
+            "correct NSIDE, or write all pixels",
+        )
     return values
 
 

@@ -279,6 +279,13 @@ class Survey:
         times: float,
         seed: int,
     ) -> GalaxyCatalog:
+        if not len(galaxies):
+            raise UsageError(
+                "survey.randoms",
+                "no galaxy in the survey, whose multiple they are",
+                "one galaxy at least",
+                "check the densities of n_of_z, the footprint and the cuts, or leave randoms out",
+            )
         number = round(times * len(galaxies))
         if number < 1:
             raise UsageError(
