@@ -193,10 +193,7 @@ class Measurement(Shown):
         with a probability of 80%: (t(0.975) + t(0.80)) error / abs(value), with t the quantiles of
         Student's distribution for the degrees of freedom of the errors.
         """
-        from scipy.stats import t as student
-
-        dof = self.error_degrees_of_freedom
-        quantiles = student.ppf([1.0 - SIGNIFICANCE / 2.0, POWER], dof)
+        quantiles = student(self.error_degrees_of_freedom)
         value = np.abs(self[estimate].astype(np.float64))
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(quantiles.sum() * self[estimate + ERROR] / value)
@@ -337,6 +334,13 @@ class Measurement(Shown):
 
             axes = pyplot.subplots(layout="constrained")[1]
         return draw(self, axes, panels(self)[0], label=label, **options)
+
+
+def student(degrees_of_freedom: float) -> Array:
+    """Return the quantiles of Student's distribution for `SIGNIFICANCE` (two-sided) and `POWER`."""
+    from scipy.special import stdtrit  # scipy.stats takes a second or two to import
+
+    return np.asarray(stdtrit(degrees_of_freedom, [1.0 - SIGNIFICANCE / 2.0, POWER]))
 
 
 def _read_only(arrays: Mapping[str, Array]) -> Mapping[str, Array]:

@@ -2,11 +2,15 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from astropy.table import Table
@@ -19,6 +23,8 @@ from mockgal.statistics.ensemble import factors
 from mockgal.tasks.ensembles.manifest import manifest_path, read_manifest
 from mockgal.tasks.ensembles.measurements import samples_of
 from mockgal.writers.bundle import write_bundle
+
+CALIBRATION = Path(mockgal.__file__).parent / "painters/hod/calibrations/gadget4-z0.00.ecsv"
 
 
 @pytest.fixture
@@ -58,7 +64,7 @@ def test_what_are_no_seeds(text):
 
 def test_each_mock_is_the_one_that_is_built_alone(build, tmp_path):
     found = facts(build("--seed", "3-5,1", "--cut", "stellar_mass > 1e10 Msun/h"))
-    assert [one["seed"] for one in found["mocks"]] == [3, 4, 5, 1]
+    assert [one["seed"] for one in found["mocks"]] == [1, 3, 4, 5]
     assert (found["made"], found["kept"]) == (4, 0)
     for seed in (3, 1):
         alone = build("--seed", seed, "--cut", "stellar_mass > 1e10 Msun/h", out=f"a{seed}.fits")
@@ -97,14 +103,54 @@ def test_satellites_and_surveys_of_each_seed(mockgal_command, demo_bundle, tmp_p
 def test_mocks_that_are_there_are_kept(build, tmp_path):
     first = facts(build("--seed", "1-3"))
     times = {p: os.stat(tmp_path / p).st_mtime_ns for p in ("mock-1.fits", "mock-3.fits")}
-    (tmp_path / "mock-manifest.ecsv").unlink()  # as if killed before it was written
+    manifest = read_manifest(tmp_path / "mock-manifest.ecsv")
+    replace(manifest, members=()).save()  # as if killed before the first mock was listed
     again = facts(build("--seed", "1-4"))
     assert (again["made"], again["kept"]) == (1, 3)
     assert again["mocks"][:3] == first["mocks"]
     assert times == {p: os.stat(tmp_path / p).st_mtime_ns for p in times}
+    # Further seeds are listed beside the earlier ones.
+    more = facts(build("--seed", "8-9"))
+    assert [one["seed"] for one in more["mocks"]] == [8, 9]
     rows = Table.read(tmp_path / "mock-manifest.ecsv", format="ascii.ecsv")
-    assert rows["seed"].tolist() == [1, 2, 3, 4]
-    assert rows["galaxies"].tolist() == [one["galaxies"] for one in again["mocks"]]
+    assert rows["seed"].tolist() == [1, 2, 3, 4, 8, 9]
+    numbers = [one["galaxies"] for one in (*again["mocks"], *more["mocks"])]
+    assert rows["galaxies"].tolist() == numbers
+
+
+@pytest.mark.parametrize("changed", ["calibration", "table", "particles"])
+def test_mocks_of_changed_files_are_made_again(changed, mockgal_command, demo_bundle, tmp_path):
+    shutil.copy(demo_bundle, tmp_path / "dark.hdf5")
+    (tmp_path / "n.txt").write_text("# z_lo z_hi n [h^3/Mpc^3]\n0.001 0.002 1e-3\n")
+    shutil.copy(CALIBRATION, tmp_path / "law.ecsv")
+    (tmp_path / "r.yaml").write_text(
+        "sim: dark.hdf5\npainter: hod\nseed: 1-2\nout: m-{seed}.fits\n"
+        "painter_options: {calibration: ./law.ecsv, allow_extrapolation: true}\n"
+        "survey:\n  light_cone: {redshifts: [0.001, 0.002]}\n"
+        "  n_of_z: {table: n.txt, unit: h^3/Mpc^3, by: random}\n"
+    )
+    assert facts(mockgal_command("build", "--recipe", "r.yaml", "--json"))["made"] == 2
+    assert facts(mockgal_command("build", "--recipe", "r.yaml", "--json"))["kept"] == 2
+    if changed == "table":
+        (tmp_path / "n.txt").write_text("# z_lo z_hi n [h^3/Mpc^3]\n0.001 0.002 2e-3\n")
+    elif changed == "calibration":
+        shutil.copy(CALIBRATION.with_name("gadget4-z0.50.ecsv"), tmp_path / "law.ecsv")
+    else:  # which this painter does not see, and another would
+        with h5py.File(tmp_path / "dark.hdf5", "a") as file:
+            file.attrs["note"] = "changed"
+    result = mockgal_command("build", "--recipe", "r.yaml", "--seed", "2", "--json")
+    assert (facts(result)["made"], facts(result)["kept"]) == (1, 0)
+    assert "changed since the 2 mocks" in result.stderr
+    assert [one.seed for one in read_manifest(tmp_path / "m-manifest.ecsv").members] == [2]
+
+
+def test_mocks_without_a_manifest_are_not_taken_for_its_own(build, tmp_path):
+    facts(build("--seed", "1-2"))
+    (tmp_path / "mock-manifest.ecsv").unlink()
+    result = build("--seed", "1-2")
+    assert result.returncode == 2
+    assert "manifest is gone" in result.stderr
+    assert facts(build("--seed", "1-2", "--overwrite"))["made"] == 2
 
 
 def test_a_damaged_mock_is_made_again(build, tmp_path):
@@ -128,10 +174,6 @@ def test_another_ensemble_never_mixes(build, tmp_path):
     assert before == {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
     found = facts(build("--seed", "1-2", "--cut", "stellar_mass > 1e10 Msun/h", "--overwrite"))
     assert found["made"] == 2
-    (tmp_path / "mock-manifest.ecsv").unlink()
-    result = build("--seed", "1-2")
-    assert result.returncode == 2, result.stderr
-    assert "another recipe" in result.stderr
 
 
 def test_a_file_of_someone_else_is_left(build, tmp_path):

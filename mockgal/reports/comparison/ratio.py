@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ...statistics import jackknife as jackknives
 from ...statistics.bins import common_bins
-from ...statistics.result import ERROR, POWER, SIGNIFICANCE, Measurement
+from ...statistics.result import ERROR, Measurement, student
 
 Array = NDArray[Any]
 
@@ -75,8 +75,6 @@ def ratio(mock: Measurement, truth: Measurement, estimate: str) -> Ratio:
         Of one statistic; in equal volumes if both have ``left_out``.
     estimate : str
     """
-    from scipy.stats import t as student
-
     rows, own = common_bins(truth, mock)
     m, t = mock[estimate][own].astype(float), truth[estimate][rows].astype(float)
     error_m, error_t = (
@@ -89,7 +87,7 @@ def ratio(mock: Measurement, truth: Measurement, estimate: str) -> Ratio:
     paired = np.isfinite(value) & (of_ratio > 0)
     error = np.where(paired, of_ratio, np.where(np.isfinite(error), error, np.nan))
     dof = min(mock.error_degrees_of_freedom, truth.error_degrees_of_freedom)
-    critical, power = student.ppf([1.0 - SIGNIFICANCE / 2.0, POWER], dof)
+    critical, power = student(dof)
     return Ratio(
         rows,
         truth[truth.axis][rows].astype(float),

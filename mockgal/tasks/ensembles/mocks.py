@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ... import __version__
 from ...errors import MockgalError, OutputExistsError, UsageError, listening, warn
@@ -94,17 +95,41 @@ def build_ensemble(recipe: Recipe, seeds: str | Iterable[int]) -> Ensemble:
     recipes = _recipes(recipe, wanted)
     work = Work.of(recipe, keep=len(wanted) > 1)
     path = manifest_path(recipe.output)
-    facts = _facts(recipes[0], wanted)
     with output_lock(path):
-        known = _known(path, facts, overwrite=recipe.overwrite)
-        manifest = Manifest(path, facts)
+        facts = _facts(recipes[0], work)
+        found, changed = _earlier(path, facts, overwrite=recipe.overwrite)
+        earlier = found or ()
+        others = [one for one in earlier if one.seed not in wanted and one.path.exists()]
+        if changed:
+            warn(
+                f"{path}: {', '.join(changed)} changed since the {len(earlier):,} mocks that it "
+                f"lists were made: those of the seeds asked for are made again"
+                + f", the others are not listed any more ({len(others):,})"
+                * bool(others)
+            )
+        manifest = Manifest(path, facts, () if changed else tuple(others))
         manifest.save()
-        return _build(recipes, work, manifest, known)
+        listed = {one.path for one in earlier}
+        trusted = found is not None and not changed
+        return _build(recipes, work, manifest, Known(listed, trusted))
 
 
-def _build(
-    recipes: Sequence[Recipe], work: Work, manifest: Manifest, known: dict[Path, str]
-) -> Ensemble:
+class Known(NamedTuple):
+    """What is known of mocks from an earlier run.
+
+    Parameters
+    ----------
+    listed : set of Path
+        The mocks that it listed, which may be replaced.
+    trusted : bool
+        Whether all that they were made from is as it was, so that undamaged ones are kept.
+    """
+
+    listed: set[Path]
+    trusted: bool
+
+
+def _build(recipes: Sequence[Recipe], work: Work, manifest: Manifest, known: Known) -> Ensemble:
     kept, first, saved = 0, None, time.monotonic()
     said: set[str] = set()
     try:
@@ -114,7 +139,7 @@ def _build(
                 galaxies, is_kept, member = _mock(recipe, work, known)
             kept += is_kept
             first = galaxies if first is None else first
-            manifest = replace(manifest, members=(*manifest.members, member))
+            manifest = replace(manifest, members=tuple(sorted((*manifest.members, member))))
             if time.monotonic() - saved > _OFTEN:  # a run that is killed writes no more
                 manifest.save()
                 saved = time.monotonic()
@@ -122,19 +147,21 @@ def _build(
     finally:
         manifest.save()
     assert first is not None  # there is a seed
-    return Ensemble(manifest.path, manifest.members, kept, first)
+    wanted = {recipe.seed for recipe in recipes}
+    members = tuple(one for one in manifest.members if one.seed in wanted)
+    return Ensemble(manifest.path, members, kept, first)
 
 
-def _mock(recipe: Recipe, work: Work, known: dict[Path, str]) -> tuple[GalaxyCatalog, bool, Member]:
+def _mock(recipe: Recipe, work: Work, known: Known) -> tuple[GalaxyCatalog, bool, Member]:
     """Return the mock of a recipe, whether it was there, and its entry in the manifest."""
     from ..surveying.outputs import Outputs
 
     outputs = Outputs.of(recipe, recipe.output)
     with outputs.locked():  # which clears what a run that was killed has left
-        there = None if recipe.overwrite else _there(recipe, outputs, work, known)
+        there = None if recipe.overwrite else _there(recipe, outputs, known)
         if there is not None:
             return there, True, _member(recipe, outputs, there, _digest(there))
-        if outputs.galaxies in known:  # of this ensemble, and damaged or gone
+        if outputs.galaxies in known.listed:  # of this ensemble, and damaged or gone
             outputs = replace(outputs, how={**outputs.how, "overwrite": True})
         report = work.mock(recipe, outputs)
     return report.galaxies, False, _member(recipe, outputs, report.galaxies, report.digests[0])
@@ -167,12 +194,14 @@ def _recipes(recipe: Recipe, seeds: Sequence[int]) -> list[Recipe]:
     return made
 
 
-def _facts(recipe: Recipe, seeds: Sequence[int]) -> dict[str, Any]:
-    """Return what all mocks share: the configuration but for the seed, and the kind of file."""
+def _facts(recipe: Recipe, work: Work) -> dict[str, Any]:
+    """Return what all mocks share: the configuration but for the seed, files in, and kind of file.
+
+    The simulations are read for it.
+    """
     configuration = {key: x for key, x in recipe.configuration().items() if key != "seed"}
     return {
         "version": __version__,
-        "seeds": list(seeds) if len(seeds) < 3 else _ranges(seeds),
         "output": {
             "units": recipe.units,
             "model": recipe.model_out,
@@ -180,22 +209,43 @@ def _facts(recipe: Recipe, seeds: Sequence[int]) -> dict[str, Any]:
             "compress": recipe.compress,
         },
         "configuration": configuration,
+        "halos": [one.read().halos.digest() for one in work.snapshots],
+        "law": [_law(one) for one in work.snapshots],
+        "files": _files(work),
     }
 
 
-def _ranges(seeds: Sequence[int]) -> str:
-    """Return seeds as the text from which `mockgal.random.seeds_of` makes them."""
-    runs: list[list[int]] = []
-    for seed in seeds:
-        if runs and seed == runs[-1][1] + 1:
-            runs[-1][1] = seed
-        else:
-            runs.append([seed, seed])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+def _law(snapshot: Snapshot) -> dict[str, Any]:
+    """Return the digests of the files of a painter's law: its calibration, or its weights."""
+    with listening(quiet=True):
+        described = snapshot.painter.describe(snapshot.read())
+    return {key: value for key, value in described.items() if key.endswith("_digest")}
 
 
-def _known(path: Path, facts: dict[str, Any], *, overwrite: bool) -> dict[Path, str]:
-    """Return the digests of the mocks that an earlier run of this ensemble listed.
+def _files(work: Work) -> list[dict[str, Any]]:
+    """Return the files that are read, with a digest, or the time of their last change."""
+    files: dict[str, dict[str, Any]] = {}
+    for snapshot in work.snapshots:
+        for file in snapshot.read().snapshot.source:
+            files[os.path.realpath(file.path)] = {"size": file.size, "digest": file.digest}
+    for path in map(os.path.realpath, work.inputs):
+        if os.path.isfile(path) and path not in files:
+            with open(path, "rb") as stream:
+                digest = hashlib.file_digest(stream, "blake2b").hexdigest()
+            files[path] = {"size": os.path.getsize(path), "digest": digest}
+    for path, facts in files.items():
+        if not facts["digest"] and os.path.exists(path):
+            facts["digest"] = f"changed at {os.stat(path).st_mtime_ns} ns"
+    return [{"name": os.path.basename(path), **facts} for path, facts in sorted(files.items())]
+
+
+_INPUTS = ("halos", "law", "files")
+
+
+def _earlier(
+    path: Path, facts: dict[str, Any], *, overwrite: bool
+) -> tuple[tuple[Member, ...] | None, list[str]]:
+    """Return the mocks in the manifest, None if there is none, and which inputs changed since.
 
     Raises
     ------
@@ -205,7 +255,7 @@ def _known(path: Path, facts: dict[str, Any], *, overwrite: bool) -> dict[Path, 
         There is something else at its path.
     """
     if overwrite or not os.path.lexists(path):
-        return {}
+        return None, []
     if not is_manifest(path):
         raise OutputExistsError(
             path,
@@ -222,7 +272,7 @@ def _known(path: Path, facts: dict[str, Any], *, overwrite: bool) -> dict[Path, 
                 "one ensemble in each manifest",
                 "give --out another name, or add --overwrite to make its mocks again",
             )
-    return {one.path: one.content_digest for one in earlier.members}
+    return earlier.members, [key for key in _INPUTS if earlier.facts.get(key) != facts[key]]
 
 
 def _named(key: str, earlier: dict[str, Any], facts: dict[str, Any]) -> str:
@@ -234,66 +284,40 @@ def _named(key: str, earlier: dict[str, Any], facts: dict[str, Any]) -> str:
     return f"{key}: " + ", ".join(names)
 
 
-def _there(
-    recipe: Recipe, outputs: Outputs, work: Work, known: dict[Path, str]
-) -> GalaxyCatalog | None:
+def _there(recipe: Recipe, outputs: Outputs, known: Known) -> GalaxyCatalog | None:
     """Return the mock that an earlier run made, or None if it is to be made.
 
     Raises
     ------
     OutputExistsError
         Another file has its name.
+    MockgalError
+        So has one that cannot be read.
     """
-    path, listed = outputs.galaxies, known.get(outputs.galaxies)
-    if not os.path.lexists(path):
+    path = outputs.galaxies
+    if not os.path.lexists(path) or (path in known.listed and not known.trusted):
         return None
     try:
         with listening(quiet=True):
             galaxies = read_galaxies(path)
     except MockgalError as error:
-        if listed is None:
+        if path not in known.listed:
             raise
         warn(f"{path} is made again: {error}")
         return None
-    facts = galaxies.provenance
-    same = (
-        facts.get("version") == __version__
-        and facts.get("configuration_digest") == recipe.configuration_digest()
-        and _halo_digests(galaxies) == [one.read().halos.digest() for one in work.snapshots]
-        and _law(facts["painter"]) == _law(_described(work.snapshots[0]))
-    )
-    if same and all(map(os.path.exists, outputs.paths)):
+    same = galaxies.provenance.get("configuration_digest") == recipe.configuration_digest()
+    if not (same and known.trusted):
+        raise OutputExistsError(
+            path,
+            "a mock that is not of this ensemble, or whose manifest is gone",
+            "no such file, or a mock that the manifest vouches for",
+            "give --out another name, or add --overwrite",
+        )
+    if all(map(os.path.exists, outputs.paths)):
         return galaxies
-    if same or listed is not None:
-        why = "files beside it are gone" if same else "its simulation or its law has changed"
-        warn(f"{path} is made again: {why}")
-        known[path] = _digest(galaxies)
-        return None
-    raise OutputExistsError(
-        path,
-        "a mock of another recipe, simulation or version",
-        "no such file, or the mock that this run would make",
-        "give --out another name, or add --overwrite",
-    )
-
-
-def _described(snapshot: Snapshot) -> dict[str, Any]:
-    with listening(quiet=True):
-        return snapshot.painter.describe(snapshot.read())
-
-
-def _law(painter: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the digests of the files of a painter's law: its calibration, or its weights."""
-    return {key: value for key, value in painter.items() if key.endswith("_digest")}
-
-
-def _halo_digests(galaxies: GalaxyCatalog) -> list[object]:
-    """Return the digests of the halos of each snapshot on which galaxies were painted."""
-    facts = galaxies.provenance
-    for step in facts.get("survey", []):
-        if step.get("step") == "light cone":
-            return [one.get("halo_digest") for one in step.get("snapshots", [])]
-    return [facts.get("simulation", {}).get("halo_digest")]
+    warn(f"{path} is made again: files beside it are gone")
+    known.listed.add(path)
+    return None
 
 
 @contextmanager
