@@ -19,11 +19,11 @@ from .options.populating import populating, take_satellite_options
 from .options.shared import (
     Listed,
     about_matter,
+    after_cuts,
     cutting,
     data_model,
     given,
     matter_option,
-    most_massive_cut,
     overwriting,
     reading,
     sim_option,
@@ -140,7 +140,6 @@ def build(
     from ..tasks.ensembles.mocks import build_ensemble
     from .screen.ensemble import of_ensemble
 
-    cuts = (*cuts, *most_massive_cut(top))
     wanted = given({**options, "cut": cuts, "overwrite": overwrite or None})
     wanted |= {"sim": sim[0]} if sim else {}
     values = {} if recipe is None else read_yaml(Path(recipe), wanted.get("painter"))
@@ -164,6 +163,7 @@ def build(
                 "one, as an option or in --recipe",
                 "mockgal build --sim dark.hdf5 --painter hod",
             )
+    values = after_cuts(values, top)
     seed_is_default = "seed" not in values
     stated = values.get("seed", DEFAULT_SEED)
     seeds = seeds_of(stated) if isinstance(stated, str) else (stated,)

@@ -136,8 +136,14 @@ class Cut:
         """Return the number of galaxies that a cut on an order would leave, at least; else 0."""
         if not self.of:
             return 0.0
-        limit = self.upper_limit(galaxies.snapshot.cosmology.h)
-        return limit * (volume_of(galaxies.snapshot) if self.of == "density" else 1.0)
+        h = galaxies.snapshot.cosmology.h
+        upper = [
+            bound.internal(self.compared, h) - (self.of == "rank" and bound.op == "<")
+            for bound in self.bounds
+            if bound.op in ("<", "<=")
+        ]
+        scale = volume_of(galaxies.snapshot) if self.of == "density" else 1.0
+        return min(upper, default=np.inf) * scale
 
     def completeness(self, before: Completeness, removed: int, h: float) -> Completeness:
         """Return the completeness of the galaxies that pass.
@@ -216,6 +222,8 @@ def _bound(where: str, column: Column, op: str, term: str, fix: str) -> Bound:
         raise CutError(where, number, expected, _FIX)
     if column.dtype == "<i8" and abs(value) < 2**63 and Decimal(number) % 1 == 0:
         value = int(Decimal(number))
+    elif column is _ORDERED["rank"]:
+        raise CutError(where, f"a rank of {number}", "a whole number", fix)
     if not column.unit:
         if unit:
             raise CutError(where, f"unit {unit!r}", f"no unit for {column.name}", fix)

@@ -83,8 +83,9 @@ def ranks(galaxies: GalaxyCatalog, column: str) -> NDArray[np.int64]:
     """
     values = galaxies[column]
     keys = [galaxies[name] for name in ("copy", "halo_id", "galaxy_id") if name in galaxies]
-    # Of whole numbers and flags, too; a negated flag or unsigned number would wrap.
-    order = np.lexsort((*keys, -values.astype(np.float64)))
+    # Of whole numbers, ~n = -n - 1 reverses the order; floats would round large ids.
+    whole = values.dtype.kind in "bi"
+    order = np.lexsort((*keys, ~values.astype(np.int64) if whole else -values))
     found = np.empty(len(values), dtype=np.int64)
     found[order] = np.arange(1, len(values) + 1)
     return found

@@ -138,6 +138,15 @@ def _check(results: Sequence[Measurement]) -> None:
             raise UsageError(
                 "combine", "a result of several mocks", "those of one mock each", "leave it out"
             )
+    catalogues = [one.settings.get("catalogue", {}).get("content_digest") for one in results]
+    known = [digest for digest in catalogues if digest]
+    if len(set(known)) < len(known):
+        raise UsageError(
+            f"combine {first.statistic}",
+            "the same galaxies twice",
+            "each mock once",
+            "leave copies out",
+        )
     differing = [name for name in _DEFINING if len({_text(one, name) for one in results}) > 1]
     if differing:
         raise UsageError(
@@ -155,6 +164,7 @@ _DEFINING = (
     *("pi_max_mpc_h", "mu_bins", "k1_h_per_mpc", "k2_h_per_mpc", "shell_width_h_per_mpc"),
     *("grid_size", "assignment", "interlaced", "voxel_size_mpc_h", "host_mass_definition"),
     *("box_size_mpc_h", "redshift", "cosmology", "cuts", "painter", "calibration"),
+    *("weights", "redshift_column", "fiducial_cosmology", "estimator", "recipe_digest"),
 )
 
 
@@ -205,7 +215,8 @@ def _settings(results: Sequence[Measurement]) -> dict[str, Any]:
         for key in ("seed", "galaxies", "content_digest")
         if any(key in catalogue for catalogue in catalogues)
     }
-    simulations = {(c.get("simulation"), repr(c.get("reading"))) for c in catalogues}
+    names = ("simulation", "halo_digest", "reading")
+    simulations = {repr([catalogue.get(name) for name in names]) for catalogue in catalogues}
     if all(catalogues):
         numbers = [catalogue["galaxies"] for catalogue in catalogues]
         of_all = {"simulation": "several", **shared.get("catalogue", {})}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from numbers import Integral, Real
@@ -330,4 +332,19 @@ def _describe(galaxies: GalaxyCatalog) -> dict[str, Any]:
         "seed": provenance.get("seed", "none"),
         "cuts": [cut["cut"] for cut in provenance.get("cuts", [])],
         "reading": provenance.get("simulation", {}).get("reading", {}),
+        **_made_from(provenance),
     }
+
+
+def _made_from(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what tells mocks of one recipe and simulation from others, whatever their seed."""
+    facts = {}
+    halos = provenance.get("simulation", {}).get("halo_digest")
+    if halos:
+        facts["halo_digest"] = halos
+    recipe = provenance.get("configuration")
+    if isinstance(recipe, dict):
+        shared = {key: x for key, x in recipe.items() if key not in ("seed", "survey_seed")}
+        text = json.dumps(shared, sort_keys=True, default=str)
+        facts["recipe_digest"] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return facts

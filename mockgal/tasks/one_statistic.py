@@ -8,6 +8,7 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import UsageError
 from ..protocols import takes
 from ..types import Cosmology, GalaxyCatalog, HaloCatalog, Scene
 
@@ -205,7 +206,15 @@ def cut_randoms(randoms: GalaxyCatalog, cuts: Sequence[str]) -> GalaxyCatalog:
 
     kept = []
     for text in cuts:
-        name = parse(text, randoms.declared).column.name
+        cut = parse(text, randoms.declared)
+        name = cut.column.name
+        if cut.of and name in SURVEY_COLUMNS:
+            raise UsageError(
+                f'cut "{text}"',
+                f"a {cut.of} among galaxies, beside randoms, which have other ranks",
+                f"a cut on {name} itself",
+                "state the value down to which the galaxies are",
+            )
         if name == "redshift_measured" and name not in randoms:
             name, text = "redshift", text.replace(name, "redshift")
         if name in SURVEY_COLUMNS and name in randoms:

@@ -20,7 +20,7 @@ import numpy as np
 from ..columns import OUR_COLUMNS, Column
 from ..cosmology import h_free
 from ..digests import StoredDigests
-from ..errors import InternalError, UsageError, printable
+from ..errors import InternalError, MockgalError, UsageError, printable
 from ..layout import (
     CATALOGUE_SCHEMA,
     ESSENTIALS,
@@ -35,9 +35,12 @@ from ..layout import (
     STORED_DIGESTS,
     UNIT_SYSTEMS,
 )
+from ..system.files import plain_json
 from ..system.files.atomic import atomic_output
+from ..system.files.plain_text import read_text
 from ..types import Array, GalaxyCatalog
 
+_LONGEST_RECORD = 1 << 20  # bytes
 NO_DIGEST = "0" * 64  # placeholder of the same length as a digest
 
 
@@ -384,6 +387,16 @@ def _as_dict(value: Any) -> dict[str, Any]:
 def sidecar_path(path: Path) -> Path:
     """Return ``<path>.run.json``, where `write_sidecar` writes for the output ``path``."""
     return path.with_name(path.name + ".run.json")
+
+
+def read_sidecar(path: Path) -> dict[str, Any] | None:
+    """Return the facts in the sidecar of the output ``path``; None if it cannot be read."""
+    sidecar = sidecar_path(path)
+    try:
+        record = plain_json.load(read_text(sidecar, _LONGEST_RECORD, "the record of a run", fix=""))
+    except (MockgalError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def write_sidecar(path: Path, facts: Mapping[str, Any], *, overwrite: bool) -> Path:

@@ -76,6 +76,7 @@ def test_ranks_are_those_that_earlier_cuts_left():
     "text",
     [
         "rank(stellar_mass) <= 10 Msun/h",
+        "rank(stellar_mass) <= 5.5",
         "rank(nothing) <= 10",
         "density(vmax) <= 3",
         "density(vmax) <= 3 Mpc",
@@ -140,3 +141,35 @@ def test_density_of_galaxies_on_the_sky(demo_bundle):
         with pytest.raises(UsageError, match="n_of_z"):
             select(cone, "density(redshift) <= 1e-3 h^3/Mpc^3")
         assert len(select(cone, "rank(redshift) <= 7")) == 7
+
+
+def test_a_strict_bound_asks_for_one_less():
+    sample = galaxies(np.arange(1.0, 41.0) * 1e9)
+    with mockgal.errors.listening(quiet=True) as texts:
+        assert len(select(sample, "rank(stellar_mass) < 41")) == 40
+    assert not texts
+
+
+def test_ids_are_ranked_exactly():
+    sample = galaxies(np.ones(3) * 1e9)
+    ids = np.array([2**60, 2**60 + 1, 2**60 + 2])
+    sample = sample.with_columns(galaxy_id=ids)
+    assert ranks(sample, "galaxy_id").tolist() == [3, 2, 1]
+    assert ranks(sample, "is_central").tolist() == [1, 2, 3]
+
+
+def test_the_top_comes_after_the_cuts_of_the_recipe(mockgal_command, demo_bundle, tmp_path):
+    recipe = f"sim: {demo_bundle}\npainter: hod\ncut: is_central == 0\nout: t.fits\n"
+    (tmp_path / "r.yaml").write_text(recipe)
+    assert mockgal_command("build", "--recipe", "r.yaml", "--top", 20).returncode == 0
+    mock = mockgal.read_galaxies(tmp_path / "t.fits")
+    assert len(mock) == 20
+    assert not mock["is_central"].any()
+
+
+def test_ranks_of_galaxies_are_not_those_of_randoms():
+    from mockgal.tasks.one_statistic import cut_randoms
+
+    sample = galaxies(np.ones(3) * 1e9).with_columns(redshift=np.ones(3))
+    with pytest.raises(UsageError, match="beside randoms"):
+        cut_randoms(sample, ["rank(redshift) <= 2"])

@@ -144,13 +144,76 @@ def test_mocks_of_changed_files_are_made_again(changed, mockgal_command, demo_bu
     assert [one.seed for one in read_manifest(tmp_path / "m-manifest.ecsv").members] == [2]
 
 
-def test_mocks_without_a_manifest_are_not_taken_for_its_own(build, tmp_path):
-    facts(build("--seed", "1-2"))
-    (tmp_path / "mock-manifest.ecsv").unlink()
+@pytest.fixture
+def surveyed(mockgal_command, demo_bundle, tmp_path):
+    """Build an ensemble of a survey whose n(z) is in a table."""
+    (tmp_path / "r.yaml").write_text(
+        f"sim: {demo_bundle}\npainter: hod\nout: m-{{seed}}.fits\n"
+        "survey:\n  light_cone: {redshifts: [0.001, 0.002]}\n"
+        "  n_of_z: {table: n.txt, unit: h^3/Mpc^3, by: random}\n  randoms: {times: 5}\n"
+    )
+
+    def run(density, *more):
+        text = f"# z_lo z_hi n [h^3/Mpc^3]\n0.001 0.002 {density}\n"
+        (tmp_path / "n.txt").write_text(text)
+        return mockgal_command("build", "--recipe", "r.yaml", "--json", *more)
+
+    return run
+
+
+def test_no_mock_of_other_inputs_is_ever_kept(surveyed, tmp_path):
+    """Whatever ran in between: fewer seeds, a failure, other units."""
+    assert facts(surveyed(2e-3, "--seed", "1-3"))["made"] == 3
+    assert facts(surveyed(1e-3, "--seed", "1"))["made"] == 1
+    found = facts(surveyed(1e-3, "--seed", "1-3"))
+    assert (found["made"], found["kept"]) == (2, 1)
+    assert surveyed(9.0, "--seed", "1-3").returncode == 3  # more galaxies than there are
+    assert facts(surveyed(1e-3, "--seed", "1-3"))["kept"] == 3  # they are those of this table
+    assert facts(surveyed(1e-3, "--seed", "1-2", "--units", "h", "--overwrite"))["made"] == 2
+    found = facts(surveyed(1e-3, "--seed", "1-3", "--units", "h"))
+    assert (found["made"], found["kept"]) == (1, 2)
+
+
+def test_damaged_randoms_are_made_again(surveyed, tmp_path):
+    facts(surveyed(1e-3, "--seed", "1-2"))
+    path = tmp_path / "m-2-randoms.fits"
+    sound = path.read_bytes()
+    path.write_bytes(sound[:5000])
+    assert facts(surveyed(1e-3, "--seed", "1-2"))["made"] == 1
+    assert path.read_bytes() == sound
+
+
+def test_a_pattern_takes_each_mock_with_its_randoms(surveyed, tmp_path):
+    facts(surveyed(1e-3, "--seed", "1-2"))
+    names = {one.path.name: one.randoms.name for one in samples_of([str(tmp_path / "m-*")])}
+    assert names == {f"m-{seed}.fits": f"m-{seed}-randoms.fits" for seed in (1, 2)}
+
+
+def test_a_mock_built_alone_is_replaced_by_itself(build, tmp_path):
+    alone = facts(build("--seed", 2, out="mock-2.fits"))
     result = build("--seed", "1-2")
+    assert facts(result)["made"] == 2
+    assert facts(result)["mocks"][1]["content_digest"] == alone["content_digest"]
+    assert "built alone" in result.stderr
+
+
+def test_names_with_points_have_manifests_of_their_own(build, tmp_path):
+    facts(build("--seed", "1-2", out="z0.5-{seed}.fits"))
+    facts(build("--seed", "1-2", out="z0.7-{seed}.fits"))
+    assert (tmp_path / "z0.5-manifest.ecsv").exists()
+    assert (tmp_path / "z0.7-manifest.ecsv").exists()
+    result = build("--seed", "1-2", out="z0.5-{seed}.hdf5")
     assert result.returncode == 2
-    assert "manifest is gone" in result.stderr
-    assert facts(build("--seed", "1-2", "--overwrite"))["made"] == 2
+    assert "name" in result.stderr
+
+
+def test_paths_that_are_no_text(build):
+    result = build("--seed", "1-2", out="m\udcff-{seed}.fits")
+    assert result.returncode == 2
+    assert "UTF-8" in result.stderr
+    missing = build("--seed", "1-2", out="nowhere/m-{seed}.fits")
+    assert "nowhere" in missing.stderr
+    assert "lock" not in missing.stderr
 
 
 def test_a_damaged_mock_is_made_again(build, tmp_path):
@@ -230,11 +293,11 @@ def mocks(demo_bundle, tmp_path_factory):
     return folder
 
 
-def measured(folder, statistic, **options):
+def measured(folder, statistic, *, name="mock-manifest.ecsv", **options):
     with mockgal.errors.listening(quiet=True):
         return [
             mockgal.measure(mockgal.read_galaxies(sample.path), statistic, **options)
-            for sample in samples_of([str(folder / "mock-manifest.ecsv")])
+            for sample in samples_of([str(folder / name)])
         ]
 
 
@@ -311,7 +374,7 @@ def test_only_results_of_one_kind_are_combined(mocks):
     one, two, *_ = measured(mocks, "mass_function", bin_width="0.5 dex")
     with pytest.raises(UsageError, match="two mocks"):
         mockgal.combine([one])
-    other = measured(mocks, "mass_function", bin_width="0.25 dex")[0]
+    other = measured(mocks, "mass_function", bin_width="0.25 dex")[2]
     with pytest.raises(UsageError, match="bin_width_dex"):
         mockgal.combine([one, other])
     with pytest.raises(UsageError, match="statistic"):
@@ -320,6 +383,28 @@ def test_only_results_of_one_kind_are_combined(mocks):
         mockgal.combine([one, mockgal.combine([one, two])])
     with pytest.raises(UsageError, match="estimate"):
         one.covariance("nothing")
+    with pytest.raises(UsageError, match="same galaxies twice"):
+        mockgal.combine([one, one])
+
+
+def test_mocks_of_another_recipe_are_not_combined(mocks, demo_bundle, tmp_path):
+    options = {"rank_by": "vmax", "rank_correlation": 1.0}
+    recipe = {"sim": str(demo_bundle), "painter": "hod", "out": str(tmp_path / "o-{seed}.fits")}
+    with mockgal.errors.listening(quiet=True):
+        mockgal.build_ensemble(check({**recipe, "painter_options": options}, "a test"), "1-2")
+    other = measured(tmp_path, "mass_function", name="o-manifest.ecsv")[0]
+    with pytest.raises(UsageError, match="recipe_digest"):
+        mockgal.combine([measured(mocks, "mass_function")[0], other])
+
+
+def test_one_mock_is_no_ensemble(mockgal_command, build, tmp_path):
+    facts(build("--seed", "7"))
+    result = mockgal_command(
+        *("measure", "mock-manifest.ecsv", "--statistic", "wp", "--out", "out")
+    )
+    assert result.returncode == 2
+    assert "two at least" in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_bins_that_some_mocks_lack_are_left_out_and_told(mocks):
@@ -335,7 +420,7 @@ def test_patterns_and_manifests_name_the_same_mocks(mocks, tmp_path):
     listed = [sample.path.name for sample in samples_of([str(mocks / "mock-manifest.ecsv")])]
     found = [sample.path.name for sample in samples_of([str(mocks / "mock-*.fits")])]
     assert found == listed == [f"mock-{seed}.fits" for seed in range(2, 12)]  # 10 after 9
-    with pytest.raises(mockgal.errors.InputError, match="no such file"):
+    with pytest.raises(mockgal.errors.InputError, match="no such mock"):
         samples_of([str(tmp_path / "nothing-*.fits")])
     with pytest.raises(UsageError, match="named twice"):
         samples_of([str(mocks / "mock-2.fits"), str(mocks / "mock-*.fits")])

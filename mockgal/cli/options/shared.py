@@ -179,13 +179,15 @@ cutting = option(
 )
 
 
-def most_massive_cut(top: int | None) -> tuple[str, ...]:
-    """Return the cut of ``--top``, if it is given."""
+def after_cuts(values: dict[str, Any], top: int | None) -> dict[str, Any]:
+    """Return the keys of a recipe with the cut of ``--top`` after all others."""
     if top is None:
-        return ()
+        return values
     if top < 1:
         raise UsageError("--top", str(top), "a whole number from 1 on", "ask for some galaxies")
-    return (f"rank(stellar_mass) <= {top}",)
+    cuts = values.get("cut", ())
+    cuts = [cuts] if isinstance(cuts, str) else list(cuts)
+    return values | {"cut": [*cuts, f"rank(stellar_mass) <= {top}"]}
 
 
 changed = option(

@@ -7,11 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ...errors import MockgalError
 from ...reports.comparison.result import Cost
 from ...types import GalaxyCatalog
-
-_MOST = 1 << 20  # bytes of a record
 
 
 def cost_of(mock: object, galaxies: GalaxyCatalog) -> Cost:
@@ -23,20 +20,15 @@ def cost_of(mock: object, galaxies: GalaxyCatalog) -> Cost:
     galaxies : GalaxyCatalog
         As it was read. The record must be of this content.
     """
-    from ...system.files import plain_json
-    from ...system.files.plain_text import read_text
-    from ...writers.provenance import sidecar_path
+    from ...writers.provenance import read_sidecar, sidecar_path
 
     if not isinstance(mock, str | os.PathLike):
         return Cost(because="painted in memory")
     sidecar = sidecar_path(Path(mock))
     if not sidecar.exists():
         return Cost(because=f"no {sidecar.name}")
-    try:
-        record = plain_json.load(read_text(sidecar, _MOST, "the record of a run", fix=""))
-    except (MockgalError, ValueError):
-        return Cost(because=f"{sidecar.name} cannot be read")
-    if not isinstance(record, dict):
+    record = read_sidecar(Path(mock))
+    if record is None:
         return Cost(because=f"{sidecar.name} cannot be read")
     written = galaxies.provenance.get("read_from", {}).get("content_digest", galaxies.digest())
     if record.get("content_digest") != written:

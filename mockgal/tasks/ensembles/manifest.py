@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ... import registry
 from ...errors import CorruptFileError, UsageError
 from ...system.files.atomic import atomic_output
 from ...system.files.ecsv import read_ecsv
@@ -99,11 +100,24 @@ def manifest_path(out: Path) -> Path:
     >>> manifest_path(Path("mocks/mock-{seed}.fits"))
     PosixPath('mocks/mock-manifest.ecsv')
     """
-    stem = out.name.replace(SEED, "manifest").partition(".")[0]
+    stem = without_extension(out.name.replace(SEED, "manifest"))
     folder = out.parent
     while SEED in str(folder):
         folder = folder.parent
     return folder / f"{stem if 'manifest' in stem else f'{stem}-manifest'}.ecsv"
+
+
+def without_extension(name: str) -> str:
+    """Return a name without the extension of a writer: ``z0.5`` keeps its point.
+
+    >>> without_extension("z0.5-1.fits.gz")
+    'z0.5-1'
+    """
+    for _, writer in registry.working("writers"):
+        for end in sorted(writer.extensions, key=len, reverse=True):
+            if name.endswith(end):
+                return name.removesuffix(end)
+    return name
 
 
 def is_manifest(path: Path) -> bool:
@@ -155,4 +169,10 @@ def paths_of(pattern: Path, seeds: Sequence[int]) -> list[Path]:
             f"a path with {SEED} in it",
             f"--out {pattern.with_name(f'{pattern.stem}-{SEED}{pattern.suffix}')}",
         )
+    try:
+        str(pattern).encode()
+    except UnicodeEncodeError as error:  # the manifest, a text, lists it
+        raise UsageError(
+            pattern, "a path that is no UTF-8 text", "one of UTF-8", "give --out another name"
+        ) from error
     return [Path(str(pattern).replace(SEED, str(seed))) for seed in seeds]

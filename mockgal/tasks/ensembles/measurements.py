@@ -6,14 +6,18 @@ import glob
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ...errors import InputError, UsageError, listening, warn
+from ...errors import IncompleteError, InputError, UsageError, listening, warn
+from ...layout import DATA_MODELS
 from ...system.files.atomic import check_output
 from ...system.files.lock import output_error
+from ...writers.models.companions import randoms_path
+from ...writers.provenance import sidecar_path
 from ..measure import Progress, measure_files
-from .manifest import is_manifest, read_manifest
+from .manifest import is_manifest, read_manifest, without_extension
 
 if TYPE_CHECKING:
     from ...statistics.result import Measurement
@@ -53,9 +57,10 @@ def samples_of(paths: Sequence[str]) -> list[Sample]:
             found += [Sample(one.path, one.randoms) for one in members]
         elif _WILD.search(path) and not os.path.lexists(path):
             names = sorted(glob.glob(path), key=_by_number)
-            if not names:
-                raise InputError(path, "no such file", "files with names of this pattern", _CHECK)
-            found += [Sample(Path(name)) for name in names]
+            of_pattern = _mocks(list(map(Path, names)))
+            if not of_pattern:
+                raise InputError(path, "no such mock", "files with names of this pattern", _CHECK)
+            found += of_pattern
         else:
             found.append(Sample(Path(path)))
     real = [os.path.realpath(one.path) for one in found]
@@ -66,6 +71,20 @@ def samples_of(paths: Sequence[str]) -> list[Sample]:
 
 
 _CHECK = "check the names of the mocks"
+
+
+def _mocks(paths: Sequence[Path]) -> list[Sample]:
+    """Return the mocks among files, with their randoms: no records, manifests, or randoms alone."""
+    records = {sidecar_path(path) for path in paths}
+    mocks = [path for path in paths if path not in records and not is_manifest(path)]
+    randoms = {
+        points: path
+        for path in mocks
+        for points in {randoms_path(path, model) for model in DATA_MODELS}
+        if points.exists()
+    }
+    own = {path: points for points, path in randoms.items()}
+    return [Sample(path, own.get(path)) for path in mocks if path not in randoms]
 
 
 def _by_number(name: str) -> list[tuple[int, str]]:
@@ -125,6 +144,13 @@ def measure_ensemble(
         See `mockgal.tasks.measure.measure_files`.
     """
     folder, names = Path(out), list(dict.fromkeys(statistics))
+    if len(samples) < 2:
+        raise UsageError(
+            "mockgal measure",
+            f"{len(samples)} mock in the manifest",
+            "two at least, for their scatter",
+            "name the mock itself, or build more",
+        )
     files = _files(folder, names, plots)
     if not os.path.isdir(folder):
         check_output(folder, overwrite=False)
@@ -137,21 +163,26 @@ def measure_ensemble(
         raise output_error(folder, error) from error
     found: dict[str, list[Measurement]] = {name: [] for name in names}
     said: set[str] = set()
+    refused: dict[str, Path] = {}
     for done, (one, stem) in enumerate(zip(samples, _stems(samples), strict=True)):
         if progress is not None:
             progress(done, len(samples), "mocks")
         points = one.randoms if randoms is None else Path(randoms)
-        with listening(quiet=True) as texts:
-            results = measure_files(
+        results: dict[Path, Measurement] = {}
+        with listening(quiet=True) as texts, suppress(IncompleteError):
+            measure_files(
                 one.path,
-                names,
+                [name for name in names if name not in refused],
                 folder / MOCKS / stem,
                 randoms=points,
                 plots=False,
                 overwrite=overwrite,
                 progress=progress,
+                written=results.__setitem__,
                 **options,
             )
+        measured = {result.statistic for result in results.values()}
+        refused |= {name: one.path for name in found if name not in measured | set(refused)}
         for text in dict.fromkeys(texts):
             if text not in said:
                 warn(f"{one.path}: {text}")
@@ -160,7 +191,17 @@ def measure_ensemble(
             found[result.statistic].append(result)
     if progress is not None:
         progress(len(samples), len(samples), "mocks")
-    return _write(found, folder, plots=plots, overwrite=overwrite)
+    of_all = {name: results for name, results in found.items() if name not in refused}
+    written = _write(of_all, folder, plots=plots, overwrite=overwrite)
+    if refused:
+        raise IncompleteError(
+            "measure",
+            "; ".join(f"{name} not measured of {path}" for name, path in refused.items())
+            + f"; the others are written to {folder}" * bool(of_all),
+            "all statistics of all mocks",
+            "follow the warnings, then measure these alone in another folder",
+        )
+    return written
 
 
 def _files(folder: Path, names: Sequence[str], plots: bool) -> list[Path]:
@@ -170,7 +211,7 @@ def _files(folder: Path, names: Sequence[str], plots: bool) -> list[Path]:
 
 def _stems(samples: Sequence[Sample]) -> list[str]:
     """Return a name for the folder of each mock: its own, or with its number if names repeat."""
-    stems = [one.path.name.partition(".")[0] for one in samples]
+    stems = [without_extension(one.path.name) for one in samples]
     if len(set(stems)) == len(stems):
         return stems
     return [f"{number + 1}-{stem}" for number, stem in enumerate(stems)]

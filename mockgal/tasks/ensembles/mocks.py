@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ... import __version__
 from ...errors import MockgalError, OutputExistsError, UsageError, listening, warn
 from ...random import seeds_of
+from ...system.files.atomic import check_output
 from ...system.files.lock import output_lock
 from ...system.progress import advance
 from ...types import GalaxyCatalog
+from ...writers.provenance import read_sidecar
 from ..build import Snapshot, Work, read_galaxies
 from .manifest import Manifest, Member, is_manifest, manifest_path, paths_of, read_manifest
 
@@ -60,8 +63,8 @@ def build_ensemble(recipe: Recipe, seeds: str | Iterable[int]) -> Ensemble:
     """Build a mock for each seed, each the same to the last byte as if it were built alone.
 
     The simulation is read once, and predicted once unless satellites are made, which differ from
-    seed to seed. Mocks that an earlier run made are kept if they are undamaged and of the same
-    simulation, recipe and version; so a run that was stopped goes on where it was.
+    seed to seed. Mocks that an earlier run made are kept if they are undamaged, and of the same
+    recipe, version and files; so a run that was stopped goes on where it was.
 
     Parameters
     ----------
@@ -95,38 +98,38 @@ def build_ensemble(recipe: Recipe, seeds: str | Iterable[int]) -> Ensemble:
     recipes = _recipes(recipe, wanted)
     work = Work.of(recipe, keep=len(wanted) > 1)
     path = manifest_path(recipe.output)
+    check_output(path, overwrite=True)
     with output_lock(path):
-        facts = _facts(recipes[0], work)
-        found, changed = _earlier(path, facts, overwrite=recipe.overwrite)
-        earlier = found or ()
-        others = [one for one in earlier if one.seed not in wanted and one.path.exists()]
+        facts = _facts(recipes[0], work, recipe.output.name)
+        earlier, changed = _earlier(path, facts, overwrite=recipe.overwrite)
+        others = sum(one.seed not in wanted for one in earlier)
         if changed:
             warn(
                 f"{path}: {', '.join(changed)} changed since the {len(earlier):,} mocks that it "
-                f"lists were made: those of the seeds asked for are made again"
-                + f", the others are not listed any more ({len(others):,})"
+                "lists were made: those of the seeds asked for are made again"
+                + f", the other {others:,} are not listed any more"
                 * bool(others)
             )
-        manifest = Manifest(path, facts, () if changed else tuple(others))
+        # An earlier mock stays listed until it is replaced; of other inputs it is not listed.
+        manifest = Manifest(path, facts, () if changed else earlier)
         manifest.save()
-        listed = {one.path for one in earlier}
-        trusted = found is not None and not changed
-        return _build(recipes, work, manifest, Known(listed, trusted))
+        known = Known({one.path for one in earlier}, _digest_of(facts))
+        return _build(recipes, work, manifest, known)
 
 
 class Known(NamedTuple):
-    """What is known of mocks from an earlier run.
+    """What is known when mocks are looked at that are there.
 
     Parameters
     ----------
     listed : set of Path
-        The mocks that it listed, which may be replaced.
-    trusted : bool
-        Whether all that they were made from is as it was, so that undamaged ones are kept.
+        The mocks of an earlier run, which may be replaced.
+    inputs : str
+        Digest of all that mocks are made from, as the records of those that are kept have it.
     """
 
     listed: set[Path]
-    trusted: bool
+    inputs: str
 
 
 def _build(recipes: Sequence[Recipe], work: Work, manifest: Manifest, known: Known) -> Ensemble:
@@ -139,7 +142,8 @@ def _build(recipes: Sequence[Recipe], work: Work, manifest: Manifest, known: Kno
                 galaxies, is_kept, member = _mock(recipe, work, known)
             kept += is_kept
             first = galaxies if first is None else first
-            manifest = replace(manifest, members=tuple(sorted((*manifest.members, member))))
+            rest = [one for one in manifest.members if one.seed != member.seed]
+            manifest = replace(manifest, members=tuple(sorted((*rest, member))))
             if time.monotonic() - saved > _OFTEN:  # a run that is killed writes no more
                 manifest.save()
                 saved = time.monotonic()
@@ -156,12 +160,12 @@ def _mock(recipe: Recipe, work: Work, known: Known) -> tuple[GalaxyCatalog, bool
     """Return the mock of a recipe, whether it was there, and its entry in the manifest."""
     from ..surveying.outputs import Outputs
 
-    outputs = Outputs.of(recipe, recipe.output)
+    outputs = replace(Outputs.of(recipe, recipe.output), inputs_digest=known.inputs)
     with outputs.locked():  # which clears what a run that was killed has left
         there = None if recipe.overwrite else _there(recipe, outputs, known)
         if there is not None:
             return there, True, _member(recipe, outputs, there, _digest(there))
-        if outputs.galaxies in known.listed:  # of this ensemble, and damaged or gone
+        if outputs.galaxies in known.listed:  # of this ensemble: damaged, gone, or of other inputs
             outputs = replace(outputs, how={**outputs.how, "overwrite": True})
         report = work.mock(recipe, outputs)
     return report.galaxies, False, _member(recipe, outputs, report.galaxies, report.digests[0])
@@ -194,7 +198,7 @@ def _recipes(recipe: Recipe, seeds: Sequence[int]) -> list[Recipe]:
     return made
 
 
-def _facts(recipe: Recipe, work: Work) -> dict[str, Any]:
+def _facts(recipe: Recipe, work: Work, recipe_name: str) -> dict[str, Any]:
     """Return what all mocks share: the configuration but for the seed, files in, and kind of file.
 
     The simulations are read for it.
@@ -207,12 +211,17 @@ def _facts(recipe: Recipe, work: Work) -> dict[str, Any]:
             "model": recipe.model_out,
             "desi_release": recipe.desi_release,
             "compress": recipe.compress,
+            "name": recipe_name,
         },
         "configuration": configuration,
         "halos": [one.read().halos.digest() for one in work.snapshots],
         "law": [_law(one) for one in work.snapshots],
         "files": _files(work),
     }
+
+
+def _digest_of(facts: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=32).hexdigest()
 
 
 def _law(snapshot: Snapshot) -> dict[str, Any]:
@@ -244,8 +253,8 @@ _INPUTS = ("halos", "law", "files")
 
 def _earlier(
     path: Path, facts: dict[str, Any], *, overwrite: bool
-) -> tuple[tuple[Member, ...] | None, list[str]]:
-    """Return the mocks in the manifest, None if there is none, and which inputs changed since.
+) -> tuple[tuple[Member, ...], list[str]]:
+    """Return the mocks in the manifest, if there is one, and which inputs changed since.
 
     Raises
     ------
@@ -255,7 +264,7 @@ def _earlier(
         There is something else at its path.
     """
     if overwrite or not os.path.lexists(path):
-        return None, []
+        return (), []
     if not is_manifest(path):
         raise OutputExistsError(
             path,
@@ -287,6 +296,8 @@ def _named(key: str, earlier: dict[str, Any], facts: dict[str, Any]) -> str:
 def _there(recipe: Recipe, outputs: Outputs, known: Known) -> GalaxyCatalog | None:
     """Return the mock that an earlier run made, or None if it is to be made.
 
+    Its record must be of this content, and of all that goes into it now.
+
     Raises
     ------
     OutputExistsError
@@ -295,7 +306,7 @@ def _there(recipe: Recipe, outputs: Outputs, known: Known) -> GalaxyCatalog | No
         So has one that cannot be read.
     """
     path = outputs.galaxies
-    if not os.path.lexists(path) or (path in known.listed and not known.trusted):
+    if not os.path.lexists(path):
         return None
     try:
         with listening(quiet=True):
@@ -305,19 +316,41 @@ def _there(recipe: Recipe, outputs: Outputs, known: Known) -> GalaxyCatalog | No
             raise
         warn(f"{path} is made again: {error}")
         return None
-    same = galaxies.provenance.get("configuration_digest") == recipe.configuration_digest()
-    if not (same and known.trusted):
+    stated = galaxies.provenance.get("configuration_digest")
+    if stated != recipe.configuration_digest():
         raise OutputExistsError(
             path,
-            "a mock that is not of this ensemble, or whose manifest is gone",
-            "no such file, or a mock that the manifest vouches for",
+            "a mock of another recipe",
+            "no such file, or the mock that this run would make",
             "give --out another name, or add --overwrite",
         )
-    if all(map(os.path.exists, outputs.paths)):
-        return galaxies
-    warn(f"{path} is made again: files beside it are gone")
     known.listed.add(path)
-    return None
+    why = _doubt(outputs, galaxies, known.inputs)
+    if why:
+        warn(f"{path} is made again: {why}")
+        return None
+    return galaxies
+
+
+def _doubt(outputs: Outputs, galaxies: GalaxyCatalog, inputs: str) -> str:
+    """Return why a mock that can be read is not kept; "" if it is."""
+    record = read_sidecar(outputs.galaxies) or {}
+    if record.get("content_digest") != _digest(galaxies):
+        return "its record is gone, or of another mock"
+    if record.get("inputs_digest") != inputs:
+        return "it was built alone, or from other files"
+    if not all(map(os.path.exists, outputs.paths)):
+        return "files beside it are gone"
+    if outputs.randoms is None:
+        return ""
+    try:
+        with listening(quiet=True):
+            found = _digest(read_galaxies(outputs.randoms))
+    except MockgalError as error:
+        return str(error)
+    stated = record.get("randoms")
+    alike = isinstance(stated, dict) and stated.get("content_digest") == found
+    return "" if alike else "its randoms are of another mock"
 
 
 @contextmanager

@@ -42,6 +42,8 @@ class Outputs:
         Wall-clock and CPU time [s].
     cleaned_up : list of str
         What runs that ended early had left.
+    inputs_digest : str
+        Of a mock of an ensemble: of all that it is made from, for its record.
     """
 
     galaxies: Path
@@ -52,6 +54,7 @@ class Outputs:
     writer_of_randoms: FileWriter
     started: tuple[float, float]
     cleaned_up: list[str] = field(default_factory=list)
+    inputs_digest: str = ""
 
     @classmethod
     def of(cls, recipe: SurveyRecipe, out: Path) -> Outputs:
@@ -159,6 +162,8 @@ class Outputs:
             "content_digest": digests[0],
             "cleaned_up": self.cleaned_up,
         }
+        if self.inputs_digest:
+            facts["inputs_digest"] = self.inputs_digest
         if randoms is not None:
             facts["randoms"] = {"path": str(self.randoms), "content_digest": digests[1]}
         try:
