@@ -15,7 +15,10 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
 
-settings.register_profile("mockgal", deadline=None, derandomize="CI" in os.environ)
+# The same cases in each run, so that a run that fails does so again. By hand, others:
+# pytest --hypothesis-profile search.
+settings.register_profile("mockgal", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, derandomize=False)
 settings.load_profile("mockgal")
 
 
