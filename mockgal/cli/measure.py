@@ -164,6 +164,10 @@ def _of_several(found: Written, number: int) -> Outcome:
     from ..statistics.ensemble import factors
 
     lines, facts = [f"mocks       {number:,}"], {}
+    if found.kept:
+        lines.append(
+            f"kept        {found.kept:,} tables of mocks, measured before with these options"
+        )
     for result in found.results.values():
         rows = len(result) * len(result.estimates)
         hartlap = factors(number, rows).hartlap
@@ -177,7 +181,9 @@ def _of_several(found: Written, number: int) -> Outcome:
             "hartlap_factor": hartlap if np.isfinite(hartlap) else None
         }
     lines += [f"wrote       {path}" for path in found.wrote]
-    return Outcome(lines, {"mocks": number, "tables": facts, "wrote": found.wrote})
+    return Outcome(
+        lines, {"mocks": number, "kept": found.kept, "tables": facts, "wrote": found.wrote}
+    )
 
 
 def _facts(result: Measurement) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -170,7 +171,8 @@ _DEFINING = (
 
 def _text(result: Measurement, name: str) -> str:
     catalogue = result.settings.get("catalogue", {})
-    return repr(result.settings.get(name, catalogue.get(name)))
+    # Files have the keys of a section in the order of the alphabet.
+    return json.dumps(result.settings.get(name, catalogue.get(name)), sort_keys=True)
 
 
 def in_common_bins(results: Sequence[Measurement], *, quiet: bool = False) -> list[Measurement]:

@@ -232,8 +232,8 @@ def measure(
         samples = [one for one in (galaxies, cross) if isinstance(one, GalaxyCatalog)]
         warnings = list(dict.fromkeys(text for one in samples for text in _check_whole(one, name)))
     values = values_of(name, options, galaxies.snapshot.cosmology.h)
-    takes_hosts = "hosts" in inspect.signature(function).parameters
-    if takes_hosts:
+    per_host = takes_hosts(name)
+    if per_host:
         values["hosts"] = hosts
     if cross is not None:
         values["other"] = cross
@@ -246,15 +246,54 @@ def measure(
     settings = {**result.settings, **galaxies.completeness.settings()}
     if warnings:
         settings["warnings"] = warnings
-    settings["catalogue"] = _describe(galaxies)
     if isinstance(cross, GalaxyCatalog):
         settings |= {f"cross_{key}": text for key, text in cross.completeness.settings().items()}
-        settings["cross_catalogue"] = _describe(cross)
-    elif cross is not None:
-        settings["cross_catalogue"] = _describe_matter(cross)
-    if randoms is not None:
-        settings["randoms_catalogue"] = _describe(randoms)
+    settings |= asked(galaxies, hosts if per_host else None, cross, randoms, options)
     return replace(result, settings=settings)
+
+
+def asked(
+    galaxies: GalaxyCatalog,
+    hosts: HaloCatalog | None,
+    cross: GalaxyCatalog | Scene | None,
+    randoms: GalaxyCatalog | None,
+    options: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return what the settings of a result say of its samples and of the options given.
+
+    Results of one statistic are the same if these are, whatever is in the files otherwise.
+
+    Returns
+    -------
+    dict
+        Plain JSON values.
+    """
+    found: dict[str, Any] = {"catalogue": _describe(galaxies)}
+    if hosts is not None:
+        found["hosts_digest"] = hosts.digest()
+    if isinstance(cross, GalaxyCatalog):
+        found["cross_catalogue"] = _describe(cross)
+    elif cross is not None:
+        found["cross_catalogue"] = _describe_matter(cross)
+    if randoms is not None:
+        found["randoms_catalogue"] = _describe(randoms)
+    found["options_given"] = {key: _plain(value) for key, value in sorted(options.items())}
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """Return the value of an option as a plain JSON value."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if isinstance(value, Real) else str(value)
+
+
+def takes_hosts(name: str) -> bool:
+    """Return whether a statistic counts hosts: its function takes ``hosts``."""
+    function = registry.load("statistics", name)
+    return "hosts" in inspect.signature(function).parameters
 
 
 def _checked(option: str, value: Any, function: Any) -> Any:

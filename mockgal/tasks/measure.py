@@ -127,6 +127,7 @@ def measure_files(
     overwrite: bool = False,
     progress: Progress | None = None,
     written: Callable[[Path, Measurement], None] | None = None,
+    kept: Callable[[Path], None] | None = None,
     **options: Any,
 ) -> dict[Path, Measurement]:
     """Measure the galaxies at ``path``, and write a table and a plot for each statistic.
@@ -157,7 +158,10 @@ def measure_files(
     progress : callable, optional
         Called with (done, total, what), for the statistics and for long work within them.
     written : callable, optional
-        Called with the path of each table after it is written, and the result.
+        Called with the path of each table after it is written, or kept, and the result.
+    kept : callable, optional
+        Keep the tables that are there of the same galaxies, with the same options and by the same
+        version of mockgal, and call this with the path of each.
     **options
         Options of the statistics; each goes to the statistics that have it.
 
@@ -176,12 +180,14 @@ def measure_files(
     """
     from ..reports.figures import save_figure, single
     from ..statistics.names import (
+        asked,
         check,
         check_cross,
         check_randoms,
         is_of_two,
         is_on_the_sky,
         options_of,
+        takes_hosts,
         values_of,
     )
     from ..system.files.atomic import check_output
@@ -192,15 +198,15 @@ def measure_files(
     if not os.path.isdir(folder):
         check_output(folder, overwrite=False)
     else:
-        for table in tables.values():
+        for table in tables.values() if kept is None else ():
             for target in (table, table.with_suffix(".png"))[: 1 + plots]:
                 check_output(target, overwrite, [Path(path)])
     looked, second = _samples(path, cross, cross_matter, sim, cuts, read_options or {})
     check_cross(names, second)
     points = None
     if randoms is not None:
-        kept = {key: x for key, x in (read_options or {}).items() if key == "changed_by_hand"}
-        points = read_randoms(randoms, cuts, **kept)
+        own_file = {key: x for key, x in (read_options or {}).items() if key == "changed_by_hand"}
+        points = read_randoms(randoms, cuts, **own_file)
     check_randoms(names, points)
     h = looked.galaxies.snapshot.cosmology.h
     own = {name: values_of(name, options, h) for name in names}  # before anything is measured
@@ -209,12 +215,24 @@ def measure_files(
     for done, (name, table) in enumerate(tables.items()):
         if progress is not None:
             progress(done, len(names), "statistics")
+        samples: dict[str, Any] = {
+            "hosts": looked.hosts if takes_hosts(name) else None,
+            "cross": second if is_of_two(name) else None,
+            "randoms": points if is_on_the_sky(name) else None,
+        }
+        if kept is not None:
+            stored = _stored(table, name, asked(looked.galaxies, **samples, options=own[name]))
+            if stored is not None:
+                kept(table)
+                results[table] = stored
+                if written is not None:
+                    written(table, stored)
+                continue
+            if table.exists():
+                check_output(table, overwrite, [Path(path)])
         try:
             with shown(progress):
-                cross_with = second if is_of_two(name) else None
-                there = points if is_on_the_sky(name) else None
-                samples: dict[str, Any] = {"cross": cross_with, "randoms": there}
-                result = measure(looked.galaxies, name, hosts=looked.hosts, **samples, **own[name])
+                result = measure(looked.galaxies, name, **samples, **own[name])
         except (UsageError, InputError, ResourceError, MemoryError) as error:
             refused[name] = _refusal(name, error)
             continue
@@ -233,6 +251,20 @@ def measure_files(
             warn(f"option {option} has no effect on {', '.join(without)}", stacklevel=2)
     _check_all_measured(refused, bool(results))
     return results
+
+
+def _stored(table: Path, name: str, wanted: Mapping[str, Any]) -> Measurement | None:
+    """Return the result in a table, if it is of this statistic, and says all that is wanted."""
+    from ..statistics.stored import read as read_result
+
+    if not table.is_file():
+        return None
+    try:
+        result = read_result(table)
+    except MockgalError:
+        return None
+    same = all(result.settings.get(key) == value for key, value in wanted.items())
+    return result if same and result.statistic == name else None
 
 
 def _samples(

@@ -174,7 +174,7 @@ def recipe(tmp_path, demo_bundle):
 # ---- 52, 53: space
 
 
-@pytest.mark.slow_but("build", "hdf5", "parquet")
+@pytest.mark.slow_but("build", "hdf5")
 @mounts
 @pytest.mark.fault(52)
 @pytest.mark.parametrize("case", CASES)
@@ -186,7 +186,7 @@ def test_the_disk_is_full(case, tmpfs):
     assert 0 in report["keeps"]
 
 
-@pytest.mark.slow_but("bundle", "fits")
+@pytest.mark.slow_but("bundle")
 @pytest.mark.fault(52)
 @pytest.mark.parametrize("case", CASES)
 def test_no_file_may_grow(case, tmp_path, exit_code):

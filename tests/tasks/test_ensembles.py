@@ -333,6 +333,38 @@ def test_covariance_by_brute_force(mockgal_command, mocks, tmp_path):
     np.testing.assert_array_equal(own.left_out["xi_0"], found[0].left_out["xi_0"])
 
 
+def test_measuring_goes_on(mockgal_command, mocks, demo_bundle, tmp_path):
+    def measure(*more):
+        return mockgal_command(
+            *("measure", mocks / "mock-manifest.ecsv", "--statistic", "xi,occupation"),
+            *(
+                "--sim",
+                demo_bundle,
+                "--out",
+                "out",
+                "--no-plots",
+                "--jackknife",
+                2,
+                "--json",
+                *more,
+            ),
+        )
+
+    assert facts(measure("--bins", 3))["kept"] == 0
+    out = tmp_path / "out"
+    tables = {name: (out / name).read_text() for name in ("xi.ecsv", "occupation.ecsv")}
+    for path in (*out.glob("*.ecsv"), out / "mocks/mock-4/xi.ecsv"):
+        path.unlink()
+    (out / "mocks/mock-7/xi.ecsv").write_text("half a tab")
+    result = measure("--bins", 3)
+    assert result.returncode == 2  # what is there is no table of this mock
+    assert "mock-7/xi.ecsv" in result.stderr
+    assert facts(measure("--bins", 3, "--overwrite"))["kept"] == 19
+    for name, text in tables.items():
+        assert (out / name).read_text() == text
+    assert facts(measure("--bins", 4, "--overwrite"))["kept"] == 10  # occupation has no such option
+
+
 def test_factors_of_few_mocks():
     assert factors(100, 18).hartlap == pytest.approx(80 / 99)
     assert np.isnan(factors(20, 18).hartlap)

@@ -102,10 +102,13 @@ class Written(NamedTuple):
         Mean and scatter, by path of the table.
     wrote : list of Path
         All files but those of each mock.
+    kept : int
+        Tables of mocks that were there already, of the same galaxies and options.
     """
 
     results: dict[Path, Measurement]
     wrote: list[Path]
+    kept: int = 0
 
 
 def measure_ensemble(
@@ -120,6 +123,9 @@ def measure_ensemble(
     **options: Any,
 ) -> Written:
     """Measure each mock, and write mean, scatter and covariance of each statistic.
+
+    The tables of each mock are kept if they are of these galaxies and options, so that one that was
+    stopped goes on, and more mocks can be added.
 
     Parameters
     ----------
@@ -164,6 +170,7 @@ def measure_ensemble(
     found: dict[str, list[Measurement]] = {name: [] for name in names}
     said: set[str] = set()
     refused: dict[str, Path] = {}
+    kept: list[Path] = []
     for done, (one, stem) in enumerate(zip(samples, _stems(samples), strict=True)):
         if progress is not None:
             progress(done, len(samples), "mocks")
@@ -179,6 +186,7 @@ def measure_ensemble(
                 overwrite=overwrite,
                 progress=progress,
                 written=results.__setitem__,
+                kept=kept.append,
                 **options,
             )
         measured = {result.statistic for result in results.values()}
@@ -201,7 +209,7 @@ def measure_ensemble(
             "all statistics of all mocks",
             "follow the warnings, then measure these alone in another folder",
         )
-    return written
+    return written._replace(kept=len(kept))
 
 
 def _files(folder: Path, names: Sequence[str], plots: bool) -> list[Path]:

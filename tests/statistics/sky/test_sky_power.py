@@ -123,6 +123,7 @@ def width(galaxies, randoms):
     return 2 * np.pi * PADDING / grid_around(survey_of(galaxies, randoms), 8).length
 
 
+@pytest.mark.slow
 def test_errors_of_points_at_random_are_their_scatter():
     """In bins as wide as the default, over surveys whose density falls by 25, with its mean."""
     deviations = []
