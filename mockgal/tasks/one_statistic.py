@@ -117,8 +117,9 @@ def measure(
     spacing : str, optional
         On the sky: bins equal in the logarithm, ``"log"``, or ``"linear"``.
     weigh_by : str, optional
-        On the sky: columns whose product weighs galaxies and randoms, such as
-        ``"weight,weight_fkp"``, which is the default, of those that there are; or ``"none"``.
+        For correlation functions, sky_power, sky_window: columns whose product weighs galaxies, on
+        the sky randoms too, such as ``"weight,weight_fkp"``, which is the default there, of those
+        that there are; or ``"none"``, the default in a box.
     redshifts : str, optional
         On the sky: column of the redshifts that become distances.
     fiducial_cosmology : Cosmology or str, optional

@@ -89,6 +89,13 @@ of_statistics = options(
             help="For multipoles, wedges, sky_window: number of bins of the cosine of the angle to "
             "the line of sight.",
         ),
+        option(
+            "--weigh-by",
+            metavar="COLUMNS",
+            help="Columns whose product weighs galaxies, on the sky randoms too, joined by commas, "
+            "or none (default: none in a box; on the sky weight,weight_fkp, of those that there "
+            "are).",
+        ),
     ),
     option_group(
         "On the sky",
@@ -102,12 +109,6 @@ of_statistics = options(
             "--spacing",
             type=click.Choice(["log", "linear"]),
             help="Whether bins of separation are equal in the logarithm (default) or linear.",
-        ),
-        option(
-            "--weigh-by",
-            metavar="COLUMNS",
-            help="Columns whose product weighs galaxies and randoms, joined by commas, or none "
-            "(default: weight,weight_fkp, of those that there are).",
         ),
         option(
             "--redshifts",

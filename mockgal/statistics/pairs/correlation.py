@@ -8,7 +8,9 @@
 - xi_l = (2 l + 1) times the integral of xi(s, mu) L_l(mu) over mu from 0 to 1, with L_l integrated
   over each bin of mu, so that a xi independent of mu has no quadrupole.
 
-Each galaxy counts as one. A bin of separations includes its lower edge but not its upper one.
+Each galaxy counts as one, unless ``weigh_by`` names columns: then a pair counts as the product of
+its weights, and n (n - 1) is the square of the sum of the weights less the sum of their squares. A
+bin of separations includes its lower edge but not its upper one.
 
 A bin without pairs has the value of the estimator, DD / RR - 1 = -1 (w_p = -2 pi_max; xi_0 = -1,
 xi_2 = xi_4 = 0), so that the mean over realisations is unbiased, however sparse they are: leaving
@@ -25,6 +27,7 @@ large: Norberg et al. 2009, arXiv:0810.1885; Mohammad & Percival 2022, arXiv:210
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,9 +39,8 @@ from ...types import GalaxyCatalog
 from .. import jackknife as jackknives
 from ..galaxies.bins import describe_safe, reliable_left_out, safe_jackknife
 from ..result import ERROR, Field, Measurement, Style
-from ..two_samples import shared_rows
-from .counts import PairCounter, pair_counter
-from .jackknife import count_by_region, count_two_by_region, left_out, left_out_of_two
+from .counts import pair_counter
+from .jackknife import count_by_region, count_two_by_region, left_out
 from .separations import (
     BYTES,
     PI_MAX,
@@ -51,6 +53,7 @@ from .separations import (
     logarithmic_edges,
     reach,
 )
+from .weighted import Sample, count_weighted, mean_square, themselves, weights_of
 
 Array = NDArray[Any]
 
@@ -58,6 +61,11 @@ LENGTH = "Mpc / littleh"
 R_MIN, BINS, MU_BINS = 0.1, 15, 20
 ESTIMATOR = "DD / RR - 1, RR = n (n - 1) V_bin / V"
 CROSS_ESTIMATOR = "D_a D_b / RR - 1, RR = (n_a n_b - shared) V_bin / V"
+WEIGHTED_ESTIMATOR = "sum of w w over pairs / RR - 1, RR = ((sum of w)^2 - sum of w^2) V_bin / V"
+WEIGHTED_CROSS_ESTIMATOR = (
+    "sum of w_a w_b over pairs / RR - 1, "
+    "RR = (sum of w_a times sum of w_b - sum of w_a w_b of shared galaxies) V_bin / V"
+)
 POISSON = "Poisson, sqrt(max(DD, 1)) / RR"
 EMPTY_BINS = "-1, as DD / RR - 1 gives; not a number where RR = 0"
 ORDERS = (0, 2, 4)
@@ -71,6 +79,7 @@ def correlation_function(
     bins: int = BINS,
     line_of_sight: str | None = None,
     jackknife: int = 3,
+    weigh_by: str | None = None,
 ) -> Measurement:
     """Measure the correlation function xi(r).
 
@@ -88,6 +97,9 @@ def correlation_function(
     jackknife : int
         Sub-volumes along each side of the box, or 0 for Poisson errors, sqrt(DD) / RR; in bins
         without pairs the error of one pair.
+    weigh_by : str, optional
+        Columns whose product is the weight of a galaxy, joined by commas; by default each counts
+        as one.
 
     Returns
     -------
@@ -108,7 +120,15 @@ def correlation_function(
     edges = logarithmic_edges(r_min, r_max, bins, galaxies.snapshot.box_size)
     one = np.ones(1)
     found = estimate(
-        galaxies, None, line_of_sight, Shells(edges), one[:, None], one, jackknife, "pairs of xi"
+        galaxies,
+        None,
+        line_of_sight,
+        Shells(edges),
+        one[:, None],
+        one,
+        jackknife,
+        "pairs of xi",
+        weigh_by,
     )
     estimates = {"xi": Field("", "correlation function", r"$\xi(r)$")}
     return pairs_result("xi", "r", edges, 3, estimates, found)
@@ -123,6 +143,7 @@ def projected_correlation_function(
     bins: int = BINS,
     pi_max: float | None = None,
     jackknife: int = 3,
+    weigh_by: str | None = None,
 ) -> Measurement:
     """Measure the projected correlation function w_p(r_p), in redshift space.
 
@@ -140,7 +161,7 @@ def projected_correlation_function(
     pi_max : float, optional
         Largest separation along the line of sight [Mpc/h], below a third of the box; by default a
         quarter of the box, but at most 40 Mpc/h.
-    jackknife : int
+    jackknife, weigh_by
         See `correlation_function`.
 
     Returns
@@ -169,6 +190,7 @@ def projected_correlation_function(
         length,
         jackknife,
         "pairs of wp",
+        weigh_by,
     )
     found.settings["pi_max_mpc_h"] = float(pi_max)
     estimates = {
@@ -186,6 +208,7 @@ def correlation_multipoles(
     bins: int = BINS,
     mu_bins: int = MU_BINS,
     jackknife: int = 3,
+    weigh_by: str | None = None,
 ) -> Measurement:
     """Measure the multipoles xi_0(s), xi_2(s) and xi_4(s) of xi in redshift space.
 
@@ -202,7 +225,7 @@ def correlation_multipoles(
         Number of bins, equal in log s.
     mu_bins : int
         Number of bins of mu from 0 to 1, the cosine of the angle to the line of sight.
-    jackknife : int
+    jackknife, weigh_by
         See `correlation_function`.
 
     Returns
@@ -229,6 +252,7 @@ def correlation_multipoles(
         np.array([1.0, 0.0, 0.0]),
         jackknife,
         "pairs of xi_multipoles",
+        weigh_by,
     )
     found.settings["mu_bins"] = mu_bins
     names = ("monopole", "quadrupole", "hexadecapole")
@@ -278,33 +302,33 @@ def estimate(
     of_one: Array,
     jackknife: int,
     label: str,
+    weigh_by: str | None = None,
 ) -> Found:
     """Return the estimates: sums of xi over each row of m bins times ``weights``.
 
     ``other`` is the sample of the second members of pairs, None for the first again. ``weights``
     have shape (estimates, m); ``of_one``, shape (estimates,), is their exact sum for xi = 1;
-    ``label`` names the work in progress reports.
+    ``label`` names the work in progress reports; ``weigh_by`` see `weighted.weights_of`.
     """
     per_side = jackknives.check_per_side(jackknife)
     box_size = galaxies.snapshot.box_size
     number = len(galaxies) + (0 if other is None else len(other))
     check_memory(label, BYTES * number, "count fewer galaxies, with --cut")
-    samples = [_places(one, line_of_sight) for one in (galaxies, other) if one is not None]
-    shared = samples[0]
-    if other is not None:
-        shared = shared[shared_rows(galaxies, other, *samples)[0]]
-    ways = float(len(samples[0])) * len(samples[-1]) - len(shared)
+    catalogues = [one for one in (galaxies, other) if one is not None]
+    samples = [Sample(_places(one, line_of_sight), weights_of(one, weigh_by)) for one in catalogues]
+    same = themselves(catalogues, samples)
+    ways = samples[0].sum() * samples[-1].sum() - same.sum()
     each = 2 if other is None else 1  # how often a pair is counted
-    counter = pair_counter()
     random = ways * bins.volumes() / box_size**3
-    pairs, others = _count(samples, shared, box_size, per_side, bins, counter, label)
+    found = _count(samples, same, box_size, per_side, bins, label)
     with np.errstate(divide="ignore", invalid="ignore"):
-        values = (pairs / random) @ weights.T - of_one
-        total = pairs.sum(axis=1)
+        values = (found.products / random) @ weights.T - of_one
+        total = found.pairs.sum(axis=1)
         # In rows without pairs, one pair is spread over the bins.
-        spread = np.where(total[:, None] > 0, pairs, each / pairs.shape[1])
-        errors = np.sqrt(each * spread / random**2 @ weights.T**2)
+        spread = np.where(total[:, None] > 0, found.pairs, each / random.shape[1])
+        errors = np.sqrt(each * spread / random**2 @ weights.T**2) * mean_square(samples)
         described = f"{POISSON}; too small for clustered galaxies"
+        others = found.left_out
         if others is not None:
             others = others @ weights.T
             counted = np.broadcast_to(total[:, None] // each, errors.shape)
@@ -316,19 +340,28 @@ def estimate(
     settings = {
         "space": "real" if line_of_sight is None else "redshift",
         "line_of_sight": "none" if line_of_sight is None else line_of_sight,
-        "estimator": ESTIMATOR if other is None else CROSS_ESTIMATOR,
+        **_estimator(samples),
         "bins_without_pairs": EMPTY_BINS,
         "r_min_mpc_h": float(bins.edges[0]),
         "r_max_mpc_h": float(bins.edges[-1]),
         "bins": f"{len(total)}, equal in the logarithm, lower edge in",
-        "weight": "number",
+        "weight": "number" if samples[0].weight is None else weigh_by,
         "galaxies": len(galaxies),
-        **({} if other is None else {"others": len(other), "shared_objects": len(shared)}),
-        "pair_counter": counter.name,
+        **({} if other is None else {"others": len(other), "shared_objects": len(same.place)}),
+        "pair_counter": found.counter,
         "errors": described,
     }
     freedom = per_side**3 - 1 if per_side else np.inf
     return Found(values, errors, total // each, freedom, settings, others)
+
+
+def _estimator(samples: list[Sample]) -> dict[str, str]:
+    if samples[0].weight is None:
+        return {"estimator": ESTIMATOR if len(samples) == 1 else CROSS_ESTIMATOR}
+    return {
+        "estimator": WEIGHTED_ESTIMATOR if len(samples) == 1 else WEIGHTED_CROSS_ESTIMATOR,
+        "pairs": "their number, without weights",
+    }
 
 
 def _places(galaxies: GalaxyCatalog, line_of_sight: str | None) -> Array:
@@ -339,35 +372,51 @@ def _places(galaxies: GalaxyCatalog, line_of_sight: str | None) -> Array:
     return np.roll(position, 2 - check_axis(line_of_sight), axis=1)
 
 
+class _Counted(NamedTuple):
+    """Ordered pairs, and the products of their weights, shape (n, m); xi with parts left out."""
+
+    pairs: Array
+    products: Array
+    left_out: Array | None
+    counter: str
+
+
 def _count(
-    samples: list[Array],
-    shared: Array,
+    samples: list[Sample],
+    same: Sample,
     box_size: float,
     per_side: int,
     bins: Separations,
-    counter: PairCounter,
     label: str,
-) -> tuple[Array, Array | None]:
-    """Return ordered pairs, shape (n, m), and xi with each sub-volume left out, if there are any.
+) -> _Counted:
+    """Return the pairs in each bin, and xi with each sub-volume left out, if there are any.
 
     Parameters
     ----------
-    samples : list of one or two ndarray, shape (n, 3)
-    shared : ndarray, shape (s, 3)
-        Positions of the galaxies in both samples.
-    box_size, per_side, bins, counter, label
-        See `mockgal.statistics.pairs.jackknife.count_by_region`.
+    samples : list of one or two Sample
+    same, box_size, per_side, bins, label
+        See `mockgal.statistics.pairs.jackknife`.
     """
+    first, *more = samples
+    second = more[0] if more else None
     rest = (box_size, per_side, bins)
+    if first.weight is not None:
+        sums = count_weighted(first, second, *rest, label)
+        left = left_out(samples, same, *rest, sums.left_out()) if per_side else None
+        return _Counted(sums.pairs, sums.total(), left, f"scipy {version('scipy')}")
+    counter = pair_counter()
     if not per_side:
-        second = None if len(samples) == 1 else samples[1]
-        return count_pairs(bins, counter, [(samples[0], second)], box_size, label)[0], None
-    if len(samples) == 1:
-        first, both = count_by_region(samples[0], *rest, counter, label)
-        return first.sum(axis=0), left_out(samples[0], *rest, first, both)
-    two = (samples[0], samples[1])
-    pairs, remaining = count_two_by_region(two, *rest, counter, label)
-    return pairs, left_out_of_two(two, shared, *rest, remaining)
+        others = None if second is None else second.place
+        pairs = count_pairs(bins, counter, [(first.place, others)], box_size, label)[0]
+        return _Counted(pairs, pairs, None, counter.name)
+    if second is None:
+        own, both = count_by_region(first.place, *rest, counter, label)
+        pairs = own.sum(axis=0)
+        remaining = pairs - 2 * own + both
+    else:
+        pairs, remaining = count_two_by_region((first.place, second.place), *rest, counter, label)
+    left = left_out(samples, same, *rest, remaining)
+    return _Counted(pairs, pairs, left, counter.name)
 
 
 def pairs_result(

@@ -33,6 +33,7 @@ def cross_correlation(
     bins: int = BINS,
     line_of_sight: str | None = None,
     jackknife: int = 3,
+    weigh_by: str | None = None,
 ) -> Measurement:
     """Measure the cross-correlation function xi_ab(r) of two samples.
 
@@ -40,7 +41,7 @@ def cross_correlation(
     ----------
     galaxies, other : GalaxyCatalog
         In one periodic box.
-    r_min, r_max, bins, line_of_sight, jackknife
+    r_min, r_max, bins, line_of_sight, jackknife, weigh_by
         See `mockgal.statistics.pairs.correlation.correlation_function`.
 
     Returns
@@ -66,6 +67,7 @@ def cross_correlation(
         one,
         jackknife,
         "pairs of cross_xi",
+        weigh_by,
     )
     estimates = {"xi": Field("", "cross-correlation function", r"$\xi_{ab}(r)$")}
     return pairs_result("cross_xi", "r", edges, 3, estimates, found)
@@ -81,6 +83,7 @@ def projected_cross_correlation(
     bins: int = BINS,
     pi_max: float | None = None,
     jackknife: int = 3,
+    weigh_by: str | None = None,
 ) -> Measurement:
     """Measure the projected cross-correlation function w_p(r_p) of two samples, in redshift space.
 
@@ -88,7 +91,7 @@ def projected_cross_correlation(
     ----------
     galaxies, other : GalaxyCatalog
         In one periodic box.
-    line_of_sight, r_min, r_max, bins, pi_max, jackknife
+    line_of_sight, r_min, r_max, bins, pi_max, jackknife, weigh_by
         See `mockgal.statistics.pairs.correlation.projected_correlation_function`.
 
     Returns
@@ -118,6 +121,7 @@ def projected_cross_correlation(
         length,
         jackknife,
         "pairs of cross_wp",
+        weigh_by,
     )
     found.settings["pi_max_mpc_h"] = float(pi_max)
     label = r"$w_{p,ab}(r_p)$ [Mpc/$h$]"

@@ -9,6 +9,7 @@ random points: DR and RR are volumes. In the whole box it is DD / RR - 1, as DR 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from ..jackknife import regions
 from .counts import PairCounter
 from .separations import Separations, count_pairs
+from .weighted import Sample
 
 Array = NDArray[Any]
 # Separations over which volumes are averaged: in m bins together, and at least in each bin.
@@ -90,61 +92,36 @@ def count_two_by_region(
 
 
 def left_out(
-    position: Array,
-    box_size: float,
-    per_side: int,
-    bins: Separations,
-    first: Array,
-    both: Array,
-) -> Array:
-    """Return the correlation function with each sub-volume left out, shape (R, n, m).
-
-    All pairs with a member in the sub-volume are removed, DD_i = DD - 2 DD(i, all) + DD(i, i), and
-    so is its volume; the mean density is that of the remaining galaxies.
-
-    Parameters
-    ----------
-    position, box_size, per_side, bins
-        See `count_by_region`.
-    first, both : ndarray of int, shape (R, n, m)
-        From `count_by_region`.
-    """
-    pairs = first.sum(axis=0) - 2 * first + both
-    left, dr, rr = _outside(position, box_size, per_side, bins)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        dd = pairs / (left * (left - 1.0))
-        return np.asarray((dd - 2.0 * dr + rr) / rr)
-
-
-def left_out_of_two(
-    samples: tuple[Array, Array],
-    shared: Array,
+    samples: Sequence[Sample],
+    same: Sample,
     box_size: float,
     per_side: int,
     bins: Separations,
     pairs: Array,
 ) -> Array:
-    """Return the cross-correlation with each sub-volume left out of both, shape (R, n, m).
+    """Return the correlation function with each sub-volume left out, shape (R, n, m).
 
-    As `left_out`, with (D_a D_b - D_a R - D_b R + RR) / RR.
+    All pairs with a member in the sub-volume are removed, and so is its volume; the mean density is
+    that of the remaining galaxies: (D_a D_b - D_a R - D_b R + RR) / RR.
 
     Parameters
     ----------
-    samples : tuple of two ndarray, shape (n, 3) and (m, 3)
-        Positions in [0, box_size).
-    shared : ndarray, shape (s, 3)
-        Those of the galaxies in both samples, which form no pair with themselves.
+    samples : sequence of one or two Sample
+        Places in [0, box_size).
+    same : Sample
+        The galaxies in both samples, or those of the only one, which form no pair with themselves;
+        their weights are those of such pairs.
     box_size, per_side, bins
         See `count_by_region`.
-    pairs : ndarray of int, shape (R, n, m)
-        Those left over, from `count_two_by_region`.
+    pairs : ndarray, shape (R, n, m)
+        Those left over, each counted with the product of its weights.
     """
-    in_both = np.bincount(regions(shared, box_size, per_side), minlength=per_side**3)
-    same = (len(shared) - in_both)[:, None, None]
-    one, two = (_outside(position, box_size, per_side, bins) for position in samples)
+    themselves = same.sum() - same.sums(per_side, box_size)
+    found = [_outside(sample, box_size, per_side, bins) for sample in samples]
+    one, two = found[0], found[-1]
     rr = one[2]
     with np.errstate(divide="ignore", invalid="ignore"):
-        dd = pairs / (one[0] * two[0] - same)
+        dd = pairs / (one[0] * two[0] - themselves[:, None, None])
         return np.asarray((dd - (one[1] + two[1]) + rr) / rr)
 
 
@@ -156,12 +133,13 @@ def _parts(position: Array, box_size: float, per_side: int) -> list[Array]:
 
 
 def _outside(
-    position: Array, box_size: float, per_side: int, bins: Separations
+    sample: Sample, box_size: float, per_side: int, bins: Separations
 ) -> tuple[Array, Array, Array]:
-    """Return the number of points outside each sub-volume, and DR and RR there, normalised."""
-    number = np.bincount(regions(position, box_size, per_side), minlength=per_side**3)
-    into_from_all, into_from_itself, overlap = neighbours_inside(position, box_size, per_side, bins)
-    remaining = (len(position) - number)[:, None, None].astype(np.float64)
+    """Return the weight outside each sub-volume, and DR and RR there, normalised."""
+    into_from_all, into_from_itself, overlap = neighbours_inside(
+        sample.place, box_size, per_side, bins, sample.weight
+    )
+    remaining = (sample.sum() - sample.sums(per_side, box_size))[:, None, None]
     share = 1.0 / per_side**3  # fraction of the box that is left out
     volume = bins.volumes() / box_size**3
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -171,12 +149,16 @@ def _outside(
 
 
 def neighbours_inside(
-    position: Array, box_size: float, per_side: int, bins: Separations
+    position: Array,
+    box_size: float,
+    per_side: int,
+    bins: Separations,
+    weight: Array | None = None,
 ) -> tuple[Array, Array, Array]:
     """Return the fractions of each bin's volume around galaxies that lie within each sub-volume.
 
-    A galaxy may be anywhere in its cell of a grid. The average over separations uses an evenly
-    spread sequence of points.
+    A galaxy may be anywhere in its cell of a grid, and counts with its weight, or as 1. The average
+    over separations uses an evenly spread sequence of points.
 
     Returns
     -------
@@ -194,7 +176,7 @@ def neighbours_inside(
     cells = per_side * inside
     cell = np.minimum((position * (cells / box_size)).astype(np.int64), cells - 1)
     flat = np.ravel_multi_index(tuple(cell.T), (cells,) * 3)
-    grid = np.bincount(flat, minlength=cells**3).reshape((cells,) * 3).astype(np.float64)
+    grid = np.bincount(flat, weight, minlength=cells**3).reshape((cells,) * 3).astype(np.float64)
     transform = np.fft.rfftn(grid)
     in_cubes = grid.reshape((per_side, inside) * 3).transpose(0, 2, 4, 1, 3, 5)
     cubes = in_cubes.reshape(per_side**3, inside**3)

@@ -29,7 +29,10 @@ R_MAX, PI_MAX = 30.0, 40.0  # Mpc/h, the defaults unless the box is too small
 
 
 class Separations(Protocol):
-    """Bins, with ``edges`` [Mpc/h] of shape (n + 1,) along the first of their axes."""
+    """Bins, with ``edges`` [Mpc/h] of shape (n + 1,) along the first of their axes.
+
+    No separation in a bin is longer than ``reach`` [Mpc/h].
+    """
 
     @property
     def edges(self) -> Array: ...  # noqa: D102
@@ -38,6 +41,15 @@ class Separations(Protocol):
         self, counter: PairCounter, first: Array, second: Array | None, box_size: float | None
     ) -> Array:
         """Return the ordered pairs in each bin, shape (n, m); see `PairCounter`."""
+
+    @property
+    def reach(self) -> float: ...  # noqa: D102
+
+    def index(self, apart: Array) -> Array:
+        """Return the bin of each separation, i * m + j, or -1 outside.
+
+        ``apart``, shape (q, 3) [Mpc/h], has no negative components.
+        """
 
     def volumes(self) -> Array:
         """Return the volume of each bin in the space of separations [(Mpc/h)^3], shape (n, m)."""
@@ -64,6 +76,15 @@ class Shells:
         """See `Separations.count`."""
         return _pairs(counter.spherical, first, second, self.edges, box_size)[:, None]
 
+    @property
+    def reach(self) -> float:
+        """See `Separations`."""
+        return float(self.edges[-1])
+
+    def index(self, apart: Array) -> Array:
+        """See `Separations.index`."""
+        return _bin(np.sqrt(np.einsum("ij,ij->i", apart, apart)), self.edges)
+
     def volumes(self) -> Array:
         """See `Separations.volumes`."""
         return 4.0 / 3.0 * np.pi * np.diff(self.edges**3)[:, None]
@@ -87,6 +108,22 @@ class Wedges:
         return _pairs(
             counter.wedges, first, second, self.edges, self.mu_bins, box_size, more=self.mu_bins
         )
+
+    @property
+    def reach(self) -> float:
+        """See `Separations`."""
+        return float(self.edges[-1])
+
+    def index(self, apart: Array) -> Array:
+        """See `Separations.index`."""
+        distance = np.sqrt(np.einsum("ij,ij->i", apart, apart))
+        row = _bin(distance, self.edges)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mu = apart[:, 2] / distance
+        inside = row >= 0
+        column = np.minimum((mu[inside] * self.mu_bins).astype(np.int64), self.mu_bins - 1)
+        row[inside] = row[inside] * self.mu_bins + column
+        return row
 
     def volumes(self) -> Array:
         """See `Separations.volumes`."""
@@ -115,6 +152,17 @@ class Cylinders:
         """See `Separations.count`."""
         return _pairs(counter.projected, first, second, self.edges, self.pi_max, box_size)[:, None]
 
+    @property
+    def reach(self) -> float:
+        """See `Separations`."""
+        return math.hypot(self.edges[-1], self.pi_max)
+
+    def index(self, apart: Array) -> Array:
+        """See `Separations.index`."""
+        row = _bin(np.hypot(apart[:, 0], apart[:, 1]), self.edges)
+        row[apart[:, 2] >= self.pi_max] = -1
+        return row
+
     def volumes(self) -> Array:
         """See `Separations.volumes`."""
         return 2.0 * np.pi * self.pi_max * np.diff(self.edges**2)[:, None]
@@ -125,6 +173,13 @@ class Cylinders:
         angle = 2.0 * np.pi * uniform[2]
         along = np.broadcast_to(self.pi_max * (2.0 * uniform[1] - 1.0), across.shape)
         return np.stack([across * np.cos(angle), across * np.sin(angle), along], axis=2)
+
+
+def _bin(values: Array, edges: Array) -> Array:
+    """Return the bin of each value, -1 outside; a bin has its lower edge."""
+    row = np.searchsorted(edges, values, side="right") - 1
+    row[row == len(edges) - 1] = -1
+    return np.asarray(row)
 
 
 def _pairs(
