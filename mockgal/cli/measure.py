@@ -246,6 +246,9 @@ def _describe(result: Measurement) -> list[str]:
             f"            aliasing of the grid: at most {bias:.1g} of {share} on average, "
             f"{bound:.1g} in one catalogue"
         )
+    weighed = result.settings.get("weights", result.settings.get("weight", "number"))
+    if result.count == "pairs" and weighed != "number":
+        lines.append(f"            weights: {weighed}")
     if "completeness" in result.settings:
         lines.append(f"            complete: {result.settings['completeness']}")
     for name in result.estimates:

@@ -464,3 +464,15 @@ def test_a_damaged_covariance_is_refused(mocks, tmp_path):
     (tmp_path / "c.ecsv").write_text(text.replace("- {number: 10}", "- {number: many}"))
     with pytest.raises(mockgal.errors.CorruptFileError, match="damaged"):
         mockgal.read_covariance(tmp_path / "c.ecsv")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("mock-manifest.ecsv", "mockgal measure"), ("covariance.ecsv", "mockgal.read_covariance")],
+)
+def test_what_is_no_simulation_is_named(mocks, name, said, tmp_path):
+    if name == "covariance.ecsv":
+        found = mockgal.combine(measured(mocks, "satellite_fraction"))
+        found.covariance().save(mocks / name)
+    with pytest.raises(mockgal.errors.InputError, match=said):
+        mockgal.read(mocks / name)

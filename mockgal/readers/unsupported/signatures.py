@@ -192,6 +192,20 @@ _OWN = (
     ),
     (
         b"%ECSV",
+        b"mockgal covariance",
+        "a covariance that mockgal wrote",
+        "`mockgal.read_covariance({path})` in Python reads it and has `.plot()`; here, give a "
+        "simulation or a mock",
+    ),
+    (
+        b"%ECSV",
+        b"mockgal ensemble",
+        "the manifest of several mocks",
+        "`mockgal measure {name} --statistic NAMES --out FOLDER` measures all; here, give one of "
+        "the files that it names",
+    ),
+    (
+        b"%ECSV",
         b"mockgal measurement",
         "a measurement that mockgal wrote",
         "`mockgal.read_measurement({path})` in Python reads it; here, give a simulation or a mock",
