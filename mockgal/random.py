@@ -211,3 +211,12 @@ def of_snapshot(stream: str, copy: int) -> tuple[str, int]:
     """
     snapshot, shift = divmod(copy, NEXT_SNAPSHOT)
     return (f"{stream}, snapshot {snapshot}" if snapshot else stream), shift
+
+
+def even_points(number: int) -> NDArray[np.float64]:
+    """Return points spread evenly over the unit cube, always the same, shape (3, number).
+
+    They are the additive sequence of powers of 1/g, with g the root of g^4 = g + 1 (Roberts 2018).
+    """
+    g = 1.2207440846057596
+    return np.asarray((0.5 + np.outer(g ** -np.arange(1.0, 4.0), np.arange(number))) % 1.0)

@@ -6,6 +6,7 @@ A footprint is any object with ``completeness(ra, dec)``, arrays [deg] in and an
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from ..errors import BadValueError, UsageError
 from ..types import GalaxyCatalog
 from .sky import BLOCK, angles, axes_at, directions
-from .steps import check_sky, chosen, uniform
+from .steps import check_sky, chosen, earlier, uniform
 
 Array = NDArray[Any]
 
@@ -185,7 +186,7 @@ class SkyBox:
                 "two from -90 to 90 deg, the southern one first",
                 "such as dec: [-20 deg, 50 deg]",
             )
-        if not all(0.0 <= x <= 360.0 for x in self.ra) or self.ra[0] == self.ra[1]:
+        if not all(0.0 <= x <= 360.0 for x in self.ra) or not self.width > 0.0:
             raise UsageError(
                 "footprint",
                 f"right ascensions {self.ra}",
@@ -203,6 +204,8 @@ class SkyBox:
     def width(self) -> float:
         """Difference of right ascension from west to east [deg]."""
         first, last = self.ra
+        if first == last:
+            return 0.0
         return last - first if last > first else last - first + 360.0
 
     @cached_property
@@ -378,12 +381,14 @@ def within(galaxies: GalaxyCatalog, footprint: Footprint, *, seed: int) -> Galax
     Returns
     -------
     GalaxyCatalog
-        With the column ``completeness``, that of the place of each galaxy.
+        With the column ``completeness``, that of the place of each galaxy. Galaxies that are within
+        this footprint already are returned as they are.
 
     Raises
     ------
     UsageError
-        The galaxies are in a box, or the footprint has no area.
+        The galaxies are in a box, the footprint has no area, or the galaxies are within another one
+        already: the area of both together is not known.
 
     Examples
     --------
@@ -398,6 +403,16 @@ def within(galaxies: GalaxyCatalog, footprint: Footprint, *, seed: int) -> Galax
     check_sky(galaxies, "footprint")
     if not footprint.area > 0:
         raise UsageError("footprint", "no area", "places that are observed", "give another")
+    own = json.dumps(footprint.describe(), sort_keys=True)
+    for one in earlier(galaxies, "footprint"):
+        if json.dumps(one["footprint"], sort_keys=True) == own:
+            return galaxies
+        raise UsageError(
+            "footprint",
+            f"galaxies within another one already, of {one['area_deg2']:.6g} deg^2",
+            "galaxies of the whole light cone, as the area of both together is not known",
+            "take this footprint of the light cone, or a HEALPix map of the completeness of both",
+        )
     share, kept = np.empty(len(galaxies)), np.empty(len(galaxies), dtype=bool)
     thinned = 0
     for start in range(0, len(galaxies), BLOCK):

@@ -16,6 +16,7 @@ from ..columns import NEXT_SNAPSHOT
 from ..completeness import Completeness
 from ..digests import IDENTITY
 from ..errors import UsageError, warn
+from ..random import even_points
 from ..system.display import light_cone as light_cone_facts
 from ..system.memory import check_memory
 from ..theory.distances import distances
@@ -23,6 +24,7 @@ from ..types import GalaxyCatalog, LightCone
 from .cone.copies import copies_of
 from .cone.extent import Extent, extent
 from .cone.gather import Gathered, Shell, View, joined, seen
+from .cone.points import points_in_box
 from .cone.remapping import BOX, Remapping, fitting
 from .footprint import WHOLE_SKY, Footprint, cap_of
 from .sky import BLOCK, redshift_columns
@@ -35,6 +37,8 @@ _SAME = 1e-6  # relative, between boxes of one run
 _FAR = 0.1  # of a redshift from that of its snapshot, over 1 + z
 _MASSIVE = 0.9  # quantile of stellar mass, for what is reported of borders
 _SEEN_BYTES = 48  # of each galaxy: sky columns and copy
+_POINTS = 1 << 15  # by whose places repeats of structure are counted
+_MANY_BOXES = 100.0  # volumes of the box, of which all but one repeat
 _HALO = 3.0  # Mpc/h from its place to its farthest galaxy, for the room that a survey needs
 
 
@@ -119,18 +123,25 @@ def light_cone(
     turn = None if remapping is None else remapping.turn
     view = View(place, turn, footprint, cap_of(footprint))
     names = [name for name in boxes[0].columns if all(name in box for box in boxes)]
+    names = [name for name in names if not name.endswith("_rsd")]  # of a far observer
     parts = _parts(shells, view, names)
     numbers = [len(part.columns["copy"]) for part in parts]
     columns = joined([part.columns for part in parts], IDENTITY)
     cosmology = boxes[0].snapshot.cosmology
     columns |= redshift_columns(cosmology, columns["distance"], columns.pop("along"))
     repeated = _repeated(columns)
-    if repeated:
+    again = 0.0 if len(shells) == 1 else _seen_before(shells, view)
+    if repeated or again:
+        what = f"{repeated} of {len(columns['copy'])} galaxies of the light cone"
+        what += " are seen more than once"
+        if again:  # snapshots number their galaxies each in its own way
+            what = (
+                f"{again:.1%} of the volume of the light cone is a place of the box that is in it "
+                f"before, if of another snapshot; {repeated} galaxies are seen more than once"
+            )
         warn(
-            f"{repeated} of {len(columns['copy'])} galaxies of the light cone are seen more than "
-            f"once, in copies of a box of {size:g} Mpc/h: structure repeats, and its clustering is "
-            f"not independent{_way_out(_around(shells, footprint), size)}",
-            stacklevel=2,
+            f"{what}, in copies of a box of {size:g} Mpc/h: structure repeats, and its clustering "
+            f"is not independent{_way_out(_around(shells, footprint), size)}"
         )
     step = {
         "step": "light cone",
@@ -144,6 +155,7 @@ def light_cone(
         "galaxies_in_boxes": sum(len(box) for box in boxes),
         "galaxies": len(columns["copy"]),
         "seen_more_than_once": repeated,
+        **({"volume_seen_before": again} if len(shells) > 1 else {}),
         "jumps": _jumps(shells),
         "columns_left_out": sorted({n for box in boxes for n in box.columns} - set(names)),
     }
@@ -359,6 +371,25 @@ def _jumps(shells: list[Shell]) -> list[dict[str, float | None]]:
 
 def _ratio(number: int, of: int) -> float | None:
     return number / of if of else None
+
+
+def _seen_before(shells: list[Shell], view: View) -> float:
+    """Return the share of the volume that is a place of the box which is in another copy, too.
+
+    It is that of points spread evenly over the box, and 0 if less than one of them is seen twice.
+    """
+    box, first, last = shells[0].galaxies, shells[0], shells[-1]
+    size = box.snapshot.box_size
+    share = 1.0 if view.footprint is None else view.footprint.area / WHOLE_SKY
+    boxes = 4.0 / 3.0 * math.pi * share * (last.stop**3 - first.start**3) / size**3
+    if boxes > _MANY_BOXES:
+        return 1.0 - 1.0 / boxes  # at least
+    points = points_in_box(even_points(_POINTS).T * size, box.snapshot)
+    whole = Shell(points, first.start, last.stop, (first.redshifts[0], last.redshifts[1]), 0)
+    reach, turn = (whole.start, whole.stop), BOX.turn if view.turn is None else view.turn
+    copies = copies_of(size, view.observer, reach, view.cap, turn)
+    ids = seen(whole, view, copies, ["galaxy_id"], 0, len(points)).columns["galaxy_id"].whole()
+    return (len(ids) - len(np.unique(ids))) / max(len(ids), 1)
 
 
 def _repeated(columns: Mapping[str, Array]) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cosmology import Cosmology
-from ..errors import BadValueError, UsageError
+from ..errors import BadValueError, UsageError, warn
 from ..theory.distances import distances
 from ..types import GalaxyCatalog
 from .sky import BLOCK
@@ -18,6 +18,7 @@ from .steps import (
     check_sky,
     check_unweighted,
     chosen,
+    earlier,
     mass_column,
     redshift_column,
     uniform,
@@ -26,6 +27,8 @@ from .steps import (
 Array = NDArray[Any]
 
 WAYS = ("threshold", "random")
+_SIGMAS = 2.0  # of the errors and velocities that lie between a bin and the end of the light cone
+_LOOKED_AT = 1 << 16  # galaxies, whose scatter is that of all
 _SLACK = 0.01  # of the width of a bin that may reach beyond the light cone
 
 
@@ -153,9 +156,10 @@ def _counts(bins: Array, number: int, kept: Array | None = None) -> Array:
 def _at_random(galaxies: GalaxyCatalog, bins: Array, share: Array, seed: int) -> Array:
     """Return which galaxies are kept, if a share of those in each bin is."""
     kept = np.zeros(len(bins), dtype=bool)
+    draw = len(earlier(galaxies, "n(z)"))  # numbers that chose them before are below a share
     for start in range(0, len(bins), BLOCK):
         rows = start + np.flatnonzero(bins[start : start + BLOCK] >= 0)
-        kept[rows] = uniform(galaxies, seed, "n(z)", rows=rows) < share[bins[rows]]
+        kept[rows] = uniform(galaxies, seed, "n(z)", draw=draw, rows=rows) < share[bins[rows]]
     return kept
 
 
@@ -274,6 +278,9 @@ def in_bins(
 def check_reach(galaxies: GalaxyCatalog, density: NumberDensity) -> None:
     """Raise if bins that are to hold galaxies reach beyond the redshifts of the light cone.
 
+    Velocities and errors move galaxies across the ends of the light cone, and none beyond it takes
+    their place: bins that reach so far are warned of.
+
     Raises
     ------
     UsageError
@@ -293,6 +300,28 @@ def check_reach(galaxies: GalaxyCatalog, density: NumberDensity) -> None:
             f"bins within its redshifts, {low:.4g} to {high:.4g}",
             "leave these bins out, or make the light cone deeper",
         )
+    moved = _SIGMAS * _scatter(galaxies)
+    near = (density.density > 0) & ((start < low + moved) | (stop > high - moved))
+    if near.any():
+        warn(
+            f"{np.count_nonzero(near)} of {len(start)} bins of n(z), such as {start[near][0]:.4g} "
+            f"to {stop[near][0]:.4g}, reach to within {moved:.2g} of the ends of the light cone, "
+            f"{low:.4g} and {high:.4g}: velocities and errors of redshifts move galaxies out of "
+            "it, and none in. Make the light cone wider by that, or leave these bins out",
+        )
+
+
+def _scatter(galaxies: GalaxyCatalog) -> float:
+    """Return half the range of the middle 68% of redshifts less cosmological ones, which is sigma.
+
+    It is 0 where cosmological redshifts are not known.
+    """
+    if "redshift_cosmological" not in galaxies or not len(galaxies):
+        return 0.0
+    rows = slice(None, None, max(len(galaxies) // _LOOKED_AT, 1))
+    moved = galaxies[redshift_column(galaxies)][rows] - galaxies["redshift_cosmological"][rows]
+    low, high = np.percentile(moved, [16, 84])
+    return float(high - low) / 2.0
 
 
 def to_number_density(
@@ -347,7 +376,7 @@ def to_number_density(
         raise UsageError("n(z) by", repr(by), "one of " + ", ".join(WAYS))
     if by == "random" and seed is None:
         raise UsageError("n(z) by random", "no seed", "a seed", "give one")
-    check_unweighted(galaxies, "n(z)")
+    check_unweighted(galaxies, "n(z)", "weight_close_pairs")
     if by == "threshold":
         check_columns(galaxies, "n(z) by threshold", mass_column(galaxies))
     check_reach(galaxies, target)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .. import random
 from ..errors import UsageError
+from ..system.memory import check_memory
 from ..system.progress import advance
 from ..theory.distances import distances
 from ..types import GalaxyCatalog
@@ -21,6 +22,7 @@ from .steps import STEPS, check_sky, drawn
 
 Array = NDArray[Any]
 
+_BYTES = 160  # per point: its columns, and what making them needs
 _BLOCK = 1 << 18  # candidates drawn at a time
 _LEAST_SHARE = 1e-5  # of the candidates that a footprint may hold
 
@@ -82,6 +84,7 @@ def randoms(
     weight = target.density * volumes(galaxies, target.edges, 1.0)
     if not weight.sum() > 0:
         raise UsageError("randoms", "a number density of 0 in all bins", "a density above 0")
+    check_memory(f"{number:,} randoms", _BYTES * int(number), "ask for fewer")
     parts = list(_places(footprint, int(number), random.check_seed(seed)))
     ids, ra, dec = (np.concatenate([part[k] for part in parts])[:number] for k in range(3))
     far = distances(galaxies.snapshot.cosmology, float(target.edges[-1]))

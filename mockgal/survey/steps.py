@@ -97,6 +97,11 @@ def recorded(galaxies: GalaxyCatalog, step: str, **facts: Any) -> GalaxyCatalog:
     return galaxies.with_provenance(**{STEPS: steps})
 
 
+def earlier(galaxies: GalaxyCatalog, step: str) -> list[Mapping[str, Any]]:
+    """Return the records of the times that a step was taken before."""
+    return [one for one in galaxies.provenance.get(STEPS, []) if one.get("step") == step]
+
+
 def chosen(
     galaxies: GalaxyCatalog, kept: Array, step: str, why: str, facts: Mapping[str, Any]
 ) -> GalaxyCatalog:

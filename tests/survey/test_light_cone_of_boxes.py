@@ -76,6 +76,24 @@ def test_repeats_are_told():
     assert step["seen_more_than_once"] == len(cone) - len(np.unique(cone["galaxy_id"])) > 0
 
 
+@pytest.mark.filterwarnings("default::mockgal.errors.MockgalWarning")
+def test_repeats_in_other_snapshots_are_told():
+    """Snapshots that are alike give the share of the volume that one of them tells in galaxies."""
+    boxes = [poisson(4000, redshift=z) for z in (0.02, 0.05, 0.08)]
+    beam = SkyBox((0.0, 20.0), (0.0, 30.0))
+    with pytest.warns(MockgalWarning, match=r"% of the volume .* is in it before"):
+        cone = light_cone(boxes, redshifts=(0.01, 0.09), footprint=beam)
+    alone = light_cone(boxes[0], redshifts=(0.01, 0.09), footprint=beam)
+    one, several = (x.provenance["survey"][0] for x in (alone, cone))
+    assert several["volume_seen_before"] > 0.01
+    assert several["volume_seen_before"] == pytest.approx(
+        one["seen_more_than_once"] / len(alone), abs=0.05
+    )
+    assert "volume_seen_before" not in one
+    deep = light_cone(boxes, redshifts=(0.01, 0.2))
+    assert 0.99 < deep.provenance["survey"][0]["volume_seen_before"] < 1
+
+
 def test_no_halo_is_cut_in_two():
     boxes = [poisson(600, satellites=600, redshift=z) for z in (0.02, 0.05, 0.08)]
     cone = light_cone(boxes, redshifts=Z)

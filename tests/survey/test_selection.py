@@ -8,11 +8,18 @@ import pytest
 from boxes import poisson
 
 import mockgal
-from mockgal.errors import BadValueError, UsageError
+from mockgal.errors import BadValueError, ResourceError, UsageError, listening
+from mockgal.survey.close_pairs import without_close_pairs
 from mockgal.survey.footprint import WHOLE_SKY, SkyBox, SkyMap, within
 from mockgal.survey.light_cone import light_cone
 from mockgal.survey.measurement import measure_redshifts, measure_stellar_masses
-from mockgal.survey.number_density import NumberDensity, measured, to_number_density, volumes
+from mockgal.survey.number_density import (
+    NumberDensity,
+    in_bins,
+    measured,
+    to_number_density,
+    volumes,
+)
 from mockgal.survey.randoms import randoms
 from mockgal.survey.regions import Regions, with_regions
 from mockgal.survey.weights import with_weights
@@ -261,3 +268,31 @@ def test_inspect_names_the_steps(tmp_path, cone):
     assert re.search(rf"footprint: {len(cone):,} -> [0-9,]+ galaxies in {BOX.area:.6g} deg", text)
     assert re.search(r"survey +light cone: 6,500 -> .* observer at \(0, 0, 0\) Mpc/h", text)
     assert re.search(r" +light cone: [0-9,]+ of them are repeats", text)
+
+
+def test_bins_near_the_ends_of_the_light_cone_are_told(cone):
+    """Errors of 0.004 move galaxies out of the last 0.008."""
+    seen = measure_redshifts(cone, seed=1, sigma_z=0.004)
+    for edges, told in (([0.03, 0.09], 0), ([0.03, 0.095], 1), ([0.025, 0.09], 1)):
+        with listening(quiet=True) as texts:
+            in_bins(seen, np.array(edges), area=WHOLE_SKY)
+        assert len(texts) == told, texts
+        assert all("0.00" in text and "ends of the light cone" in text for text in texts)
+
+
+def test_close_pairs_are_lost_after_n_of_z(cone):
+    lost = without_close_pairs(cone, angle=600.0, seed=1)
+    with pytest.raises(UsageError, match="weight_close_pairs"):
+        to_number_density(lost, NumberDensity(EDGES, [1e-4] * 3), area=WHOLE_SKY, by="threshold")
+
+
+@pytest.mark.parametrize("ra", [(360.0, 0.0), (0.0, 0.0), (360.0, 360.0)])
+def test_a_box_without_width(ra):
+    with pytest.raises(UsageError, match="right ascensions"):
+        SkyBox(ra, (0.0, 10.0))
+
+
+def test_randoms_that_no_memory_holds(cone):
+    n_of_z = NumberDensity(EDGES, [1e-4] * 3)
+    with pytest.raises(ResourceError, match="ask for fewer"):
+        randoms(cone, BOX, n_of_z, number=10**13, seed=1)

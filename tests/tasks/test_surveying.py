@@ -136,12 +136,13 @@ def test_jumps_at_the_borders_of_snapshots():
 
 
 def test_what_is_measured_is_what_a_survey_sees(boxes):
-    plan = {**WHOLE, "n_of_z": {**WHOLE["n_of_z"], "by": "threshold"}, "cut": "redshift < 0.08"}
+    plan = {**WHOLE, "n_of_z": {**WHOLE["n_of_z"], "by": "threshold"}}
+    plan["cut"] = "stellar_mass > 2e9 Msun/h"
     galaxies = carried_out(plan, *boxes).galaxies
-    assert galaxies["redshift"].max() < 0.08
+    assert galaxies["stellar_mass"].min() > 2e9
     step = galaxies.provenance["survey"][4]
     assert (step["masses"], step["redshifts"]) == ("stellar_mass_measured", "redshift_measured")
-    assert galaxies.provenance["cuts"][-1]["cut"] == "redshift < 0.08"
+    assert galaxies.provenance["cuts"][-1]["cut"] == "stellar_mass > 2e9 Msun/h"
 
 
 def test_densities_in_other_units_and_from_tables(boxes, tmp_path):
@@ -393,3 +394,48 @@ def test_a_column_that_the_model_needs_is_missed_before_the_survey(boxes, tmp_pa
     recipe = check_survey({"survey": plan, "out": tmp_path / "a.fits", "model_out": "desi"}, "r")
     with pytest.raises(UsageError, match="weights"):
         survey_files([tmp_path / "mock.fits"], recipe)
+
+
+@pytest.mark.parametrize("cut", ["dec > 10 deg", "redshift < 0.08", "completeness > 0.5"])
+def test_places_that_are_cut_have_no_density(boxes, cut):
+    with pytest.raises(UsageError, match="footprint"):
+        carried_out({**WHOLE, "cut": cut}, *boxes)
+    alone = {key: WHOLE[key] for key in ("light_cone", "footprint")}
+    assert len(carried_out({**alone, "cut": cut}, *boxes).galaxies)
+    if cut != "completeness > 0.5":
+        cone = mockgal.select(light_cone(boxes, redshifts=(0.02, 0.1)), cut)
+        with pytest.raises(UsageError, match="cut by"):
+            carried_out({key: WHOLE[key] for key in ("footprint", "n_of_z")}, cone)
+
+
+def test_footprints_are_not_taken_one_after_the_other(boxes):
+    first = carried_out({key: WHOLE[key] for key in ("light_cone", "footprint")}, *boxes).galaxies
+    rest = {key: x for key, x in WHOLE.items() if key != "light_cone"}
+    again = carried_out(rest, first)
+    assert (
+        again.galaxies.digest()
+        == carried_out({**rest, "light_cone": WHOLE["light_cone"]}, *boxes).galaxies.digest()
+    )
+    other = {"ra": ["0 deg", "360 deg"], "dec": ["-90 deg", "90 deg"]}
+    with pytest.raises(UsageError, match="within another one already"):
+        carried_out({**rest, "footprint": other}, first)
+
+
+def test_galaxies_thinned_twice_at_random(boxes):
+    """The second time they are chosen by numbers of their own."""
+    plan = {key: WHOLE[key] for key in ("light_cone", "footprint")}
+    dense = {"by": "random", "redshifts": [0.03, 0.09], "density": "2e-3 h^3/Mpc^3"}
+    first = carried_out({**plan, "n_of_z": dense}, *boxes).galaxies
+    plan = {"footprint": SKY, "n_of_z": {**dense, "density": "1e-3 h^3/Mpc^3"}}
+    second = carried_out(plan, first).galaxies
+    step = second.provenance["survey"][-1]
+    wanted = volumes(boxes[0], np.array([0.03, 0.09]), AREA)[0] * 1e-3
+    assert step["after"] == pytest.approx(wanted, abs=5 * wanted**0.5)
+
+
+def test_columns_of_one_line_of_sight_stay_in_the_box(boxes):
+    moved = carried_out({"redshift_space": "z"}, boxes[0]).galaxies
+    assert "position_z_rsd" in moved
+    cone = carried_out({"light_cone": WHOLE["light_cone"]}, moved).galaxies
+    assert "position_z_rsd" not in cone
+    assert "position_z_rsd" in cone.provenance["survey"][-1]["columns_left_out"]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...random import even_points
 from ..jackknife import regions
 from .counts import PairCounter
 from .separations import Separations, count_pairs
@@ -183,7 +184,7 @@ def neighbours_inside(
 
     shape = bins.volumes().shape
     nodes = max(_NODES // shape[1], _LEAST_NODES)
-    places = bins.places(_even_points(nodes)) * (cells / box_size)
+    places = bins.places(even_points(nodes)) * (cells / box_size)
     from_all, from_itself = np.empty((2, per_side**3, *shape))
     overlap = np.empty(shape)
     for index in np.ndindex(shape):
@@ -217,12 +218,3 @@ def _chance_inside(shifts: Array, cells: int, inside: int) -> Array:
     x, y, z = part
     plane = (x[:, None] * y[None]).reshape(cells**2, -1)
     return np.asarray((plane @ z.T).reshape((cells,) * 3) / shifts.shape[1])
-
-
-def _even_points(number: int) -> Array:
-    """Return points spread evenly over the unit cube, shape (3, number).
-
-    They are the additive sequence of powers of 1/g, with g the root of g^4 = g + 1 (Roberts 2018).
-    """
-    g = 1.2207440846057596
-    return (0.5 + np.outer(g ** -np.arange(1.0, 4.0), np.arange(number))) % 1.0

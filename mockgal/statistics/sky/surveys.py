@@ -20,6 +20,7 @@ from .sample import SkySample
 Array = NDArray[Any]
 
 WEIGHTS = ("weight", "weight_fkp")
+CLOSE_PAIRS = "weight_close_pairs"
 REGIONS = 32  # made where the catalogues have none
 MOST_REGIONS = 2000
 NO_WEIGHTS = "none"
@@ -87,7 +88,8 @@ def survey_of(
     galaxies, randoms : GalaxyCatalog
     weigh_by : str, optional
         Columns whose product is the weight of a point, separated by commas, or ``"none"``; by
-        default those of `WEIGHTS` that there are; both catalogues must have them.
+        default those of `WEIGHTS` that there are, or ``weight_close_pairs`` in place of ``weight``;
+        both catalogues must have them.
     redshifts : str, optional
         Column of the redshifts that become distances; by default ``redshift_measured`` of the
         galaxies if they have it, else ``redshift``. Randoms without it are taken at ``redshift``.
@@ -114,6 +116,8 @@ def survey_of(
         few = "galaxies" if len(randoms) else "randoms"
         raise BadValueError(few, "no row", "one or more", "check the cuts")
     cosmology = fiducial(galaxies.snapshot.cosmology, fiducial_cosmology)
+    if CLOSE_PAIRS in galaxies and CLOSE_PAIRS not in randoms:  # points have no fibres to lose
+        randoms = randoms.with_columns(**{CLOSE_PAIRS: np.ones(len(randoms))})
     names = _weights(galaxies, randoms, weigh_by)
     column = redshifts or redshift_column(galaxies)
     (galaxies, randoms), without = _weighted(galaxies, randoms, names)
@@ -213,6 +217,8 @@ def _weights(galaxies: GalaxyCatalog, randoms: GalaxyCatalog, stated: str | None
     if stated == NO_WEIGHTS:
         return []
     known = [name for name in WEIGHTS if name in galaxies or name in randoms]
+    if "weight" not in known and CLOSE_PAIRS in galaxies:  # which `weight` would hold
+        known.insert(0, CLOSE_PAIRS)
     names = known if stated is None else [name.strip() for name in stated.split(",")]
     for name in names:
         for one, what in ((galaxies, "galaxies"), (randoms, "randoms")):

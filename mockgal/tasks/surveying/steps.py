@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -224,6 +225,7 @@ class Survey:
         galaxies = select(galaxies, *plan.cut)
         density = None
         if plan.n_of_z is not None:
+            _check_no_place_is_cut(galaxies)
             galaxies, density = self._to_density(galaxies, plan.n_of_z, footprint.area, seed)
         if plan.close_pairs is not None:
             angle = _number(plan.close_pairs, "arcsec", cosmology, "close_pairs")
@@ -295,6 +297,28 @@ class Survey:
                 "ask for more, or widen the survey",
             )
         return randoms(galaxies, footprint, density, number=number, seed=seed)
+
+
+_PLACES = re.compile("(position|redshift)_.*|ra|dec|distance|redshift|completeness|region|copy")
+
+
+def _check_no_place_is_cut(galaxies: GalaxyCatalog) -> None:
+    """Raise if galaxies were cut by their place, which neither footprint nor n(z) knows of.
+
+    Raises
+    ------
+    UsageError
+    """
+    for cut in galaxies.provenance.get("cuts", []):
+        name = parse(cut["cut"], galaxies.declared).column.name
+        if _PLACES.fullmatch(name):
+            raise UsageError(
+                "survey.n_of_z",
+                f'galaxies cut by "{cut["cut"]}": densities are those of whole places, and randoms '
+                "would be where no galaxy is",
+                "no cut on a place or a redshift",
+                "state the part of the sky as footprint, and redshifts as the edges of n_of_z",
+            )
 
 
 def _footprint(sky: FootprintPlan) -> Footprint:

@@ -47,8 +47,11 @@ def _light_cone(step: Mapping[str, Any]) -> _Words:
         )
     if repeats := step["seen_more_than_once"]:
         texts.append(f"{repeats:,} of them are repeats: galaxies seen more than once")
+    if share := step.get("volume_seen_before"):
+        texts.append(f"{share:.1%} of the volume is a place of the box that is there before")
     if step["columns_left_out"]:
-        texts.append("left out, not in all snapshots: " + ", ".join(step["columns_left_out"]))
+        left_out = ", ".join(step["columns_left_out"])
+        texts.append(f"left out, of one line of sight or not in all snapshots: {left_out}")
     for shell in shells if len(shells) > 1 else ():
         start, stop = shell["distance_mpc_h"]
         near, far = shell["serves_redshifts"]

@@ -58,6 +58,19 @@ def test_weights():
     assert made.settings["weights"] == "none"
 
 
+def test_galaxies_that_stand_for_close_pairs(plain):
+    weight = 1.0 + np.arange(500) % 3
+    galaxies = plain[0].with_columns(weight_close_pairs=weight)
+    for stated in (None, "weight_close_pairs"):
+        made = survey_of(galaxies, plain[1], weigh_by=stated)
+        np.testing.assert_array_equal(made.data.weight, weight)
+        assert (made.randoms.weight == 1).all()
+        assert made.settings["weights"] == "weight_close_pairs"
+    both = survey(500, 5000, weight=ones)
+    again = survey_of(both[0].with_columns(weight_close_pairs=weight), both[1])
+    assert again.settings["weights"] == "weight"
+
+
 @pytest.mark.fault(100)
 def test_weights_of_the_galaxies_alone(plain, refused):
     weighted = plain[0].with_columns(weight_fkp=np.ones(500))
