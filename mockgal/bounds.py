@@ -95,6 +95,7 @@ RADIUS = Bounds(
 CONCENTRATION = Bounds(0.0, 1e6, "radii are positive, and scale radii resolved", unmeasured=True)
 NUMBER = Bounds(0, 10**14, "the largest runs have 1e13 particles")
 RIGHT_ASCENSION = Bounds(0.0, 360.0, "a circle has 360 degrees")
+SCALE_FACTOR = Bounds(0.0, 2.0, "it is 1 today, and runs end soon after")
 SHARE = Bounds(0.0, 1.0, "it is a part of the whole")
 DECLINATION = Bounds(-90.0, 90.0, "the poles are at 90 degrees")
 REDSHIFT = Bounds(-0.2, 1200.0, "peculiar velocities are small, and nothing is seen beyond 1100")

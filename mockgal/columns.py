@@ -24,6 +24,7 @@ from .bounds import (
     RADIUS,
     REDSHIFT,
     RIGHT_ASCENSION,
+    SCALE_FACTOR,
     SHARE,
     SPEED,
     STELLAR_MASS,
@@ -164,6 +165,20 @@ HALO_COLUMNS: dict[str, Column] = _table(
         "concentration",
         meaning="concentration of the host halo: radius, see mass_definition, over scale radius",
         bounds=CONCENTRATION,
+        optional=True,
+    ),
+    _mass("peak_mass", meaning="largest mass bound to it in its history", optional=True),
+    _speed("peak_vmax", meaning="largest vmax in its history", bounds=VMAX, optional=True),
+    _speed(
+        "vmax_at_peak_mass",
+        meaning="vmax when its mass was largest",
+        bounds=VMAX,
+        optional=True,
+    ),
+    _number(
+        "peak_mass_scale",
+        meaning="scale factor when its mass was largest",
+        bounds=SCALE_FACTOR,
         optional=True,
     ),
 )

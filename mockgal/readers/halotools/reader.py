@@ -9,6 +9,7 @@
 | the host's value of a column of `HOST_MASS` [Msun/h] | host_mass |
 | first of `BOUND_MASS`, else the column of the host mass [Msun/h] | mass |
 | halo_vmax [km/s], if present | vmax |
+| halo_mpeak [Msun/h], halo_vpeak, halo_vmax_mpeak [km/s], if present | peak_mass and others |
 | the host's halo_nfw_conc, where the host mass is halo_mvir | concentration |
 | halo_phantom, if present | flagged rows, interpolated between two outputs, are left out |
 
@@ -72,6 +73,12 @@ PARENT = ("halo_upid", "halo_pid", "halo_hostid")
 _POSITION = ("halo_x", "halo_y", "halo_z")
 _VELOCITY = ("halo_vx", "halo_vy", "halo_vz")
 _VMAX, _PHANTOM = "halo_vmax", "halo_phantom"
+_PEAKS = {  # of a history
+    "peak_mass": "halo_mpeak",
+    "peak_vmax": "halo_vpeak",
+    "vmax_at_peak_mass": "halo_vmax_mpeak",
+    "peak_mass_scale": "halo_scale_factor_mpeak",
+}
 # halotools derives it from Rockstar: the virial radius over the scale radius of the fit.
 _CONCENTRATION, _OF_CONCENTRATION = "halo_nfw_conc", "vir"
 _DEFINITION = {name: key for key, names in HOST_MASS.items() for name in names}
@@ -83,7 +90,9 @@ _COLUMNS = {
     **dict.fromkeys(("halo_id", _PHANTOM, _CONCENTRATION, *PARENT), ""),
     **dict.fromkeys((*_POSITION, *_RADIUS.values()), "Mpc/h"),
     **dict.fromkeys((*_DEFINITION, *BOUND_MASS), "Msun/h"),
-    **dict.fromkeys((*_VELOCITY, _VMAX), "km/s"),
+    **dict.fromkeys((*_VELOCITY, _VMAX, _PEAKS["peak_vmax"], _PEAKS["vmax_at_peak_mass"]), "km/s"),
+    _PEAKS["peak_mass"]: "Msun/h",
+    _PEAKS["peak_mass_scale"]: "",
 }
 _EXACT = "rockstar"  # in the name of a finder that derives its radii from its masses
 _TEXTS = ("halo_finder", "version_name")
@@ -262,7 +271,7 @@ class _Columns(NamedTuple):
         """
         names = ["halo_id", *_POSITION, *_VELOCITY, self.host_mass, self.bound]
         _check_present(table, names)
-        also = {self.parent, PARENT[-1], _VMAX, _PHANTOM}
+        also = {self.parent, PARENT[-1], _VMAX, _PHANTOM, *_PEAKS.values()}
         also |= {name for pair in self.spheres for name in pair}
         if self.definition == _OF_CONCENTRATION:
             also.add(_CONCENTRATION)
@@ -290,6 +299,7 @@ class _Columns(NamedTuple):
             "host_mass": self.host_mass,
             "mass": self.bound,
             "vmax": _VMAX,
+            **_PEAKS,
         }
         return f"{table.place}[{origin[name]}], row {row}"
 
@@ -356,6 +366,9 @@ def _internal(native: dict[str, Array], chosen: _Columns, tree: _Hierarchy) -> d
     }
     if _VMAX in native:
         columns["vmax"] = native[_VMAX].astype(np.float64)
+    for name, own in _PEAKS.items():
+        if own in native:
+            columns[name] = native[own].astype(np.float64)
     if _CONCENTRATION in native:
         columns["concentration"] = native[_CONCENTRATION][tree.top].astype(np.float64)
     return columns

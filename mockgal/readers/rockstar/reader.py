@@ -10,6 +10,7 @@
 | the host's mass of the chosen definition | Msun/h | host_mass |
 | vmax | km/s | vmax |
 | radius of the own mass (rvir, ...) over rs, if the host mass is the own mass | | concentration |
+| Mpeak, Vpeak, Vmax@Mpeak, Mpeak_Scale | Msun/h, km/s | peak_mass and others, if present |
 | mass over the particle mass, if a comment or the user states the latter | | n_particles |
 | phantom, in lists of consistent-trees | | flagged rows are left out and counted |
 
@@ -51,6 +52,12 @@ _PARENTS = ("upid", "pid")  # the first one present is read
 _PHANTOM = "phantom"  # not 0 for halos that consistent-trees interpolated between outputs
 _SCALE_RADIUS = "rs"  # of the fit of a Navarro-Frenk-White profile
 _HOST = -1  # in place of a parent
+_PEAKS = {  # of a history, which consistent-trees add
+    "peak_mass": ("mpeak",),
+    "peak_vmax": ("vpeak",),
+    "vmax_at_peak_mass": (r"vmax\@mpeak", "vmax@mpeak"),
+    "peak_mass_scale": ("mpeak_scale",),
+}
 _KPC = 1e-3  # Mpc/h in the unit of radii
 _LOOKED_AT = 64  # most files of a folder that are examined
 _NAMED = 12  # most files in a message
@@ -244,6 +251,10 @@ def _columns(halos: HaloList, host_column: int) -> dict[str, text.Wanted]:
     floats += ["sm"] * ("sm" in halos.names)
     columns = {name: text.Wanted(halos.column(name)) for name in floats}
     columns |= {name: text.Wanted(halos.column(name), True) for name in integers}
+    for name, forms in _PEAKS.items():
+        for own in forms:
+            if own in halos.names:
+                columns[name] = text.Wanted(halos.column(own))
     columns |= {
         "parent": text.Wanted(halos.column(parents[0]), True),
         "mass": text.Wanted(halos.own),
@@ -391,6 +402,7 @@ def _halos(
         number = np.rint(mass / snapshot.particle_mass)
         counts = (number >= 0) & (number < 2.0**62)
         rows["n_particles"] = np.where(counts, number, 0).astype(np.int64)
+    rows |= {name: native[name] for name in _PEAKS if name in native}
     if "concentration" in native:
         rows["concentration"] = native["concentration"][top]
     kept = np.flatnonzero(~phantom)

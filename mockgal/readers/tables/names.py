@@ -24,6 +24,10 @@ _NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
         ("mass",),
     ),
     "vmax": (("vmax", "halovmax", "vcircmax"),),
+    "peak_mass": (("mpeak", "halompeak", "peakmass", "masspeak"),),
+    "peak_vmax": (("vpeak", "halovpeak", "peakvmax", "vmaxpeak"),),
+    "vmax_at_peak_mass": (("vmax@mpeak", "vmaxmpeak", "halovmaxmpeak", "vmaxatpeakmass"),),
+    "peak_mass_scale": (("mpeakscale", "scalempeak", "haloscalefactormpeak", "peakmassscale"),),
     "n_particles": (("nparticles", "npart", "numpart", "nump"),),
     "scale_radius": (("rs", "halors", "scaleradius"),),
 }

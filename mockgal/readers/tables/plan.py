@@ -19,7 +19,8 @@ from .quantities import FLAG, QUANTITIES, VECTORS, Taken, as_text, quoted
 from .table import Field, Table
 
 FACTS = ("box_size", "redshift", "h", "omega_m", "omega_lambda")
-_OPTIONAL = ("host_id", "is_central", "vmax", "n_particles")
+_PEAKS = ("peak_mass", "peak_vmax", "vmax_at_peak_mass", "peak_mass_scale")
+_OPTIONAL = ("host_id", "is_central", "vmax", "n_particles", *_PEAKS)
 # Comoving unless the unit says otherwise: they are held against the box, and against masses.
 _COMOVING = ("position", "radius", "scale_radius")
 _DEFINITION = "DEFINITION"

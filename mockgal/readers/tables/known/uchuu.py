@@ -7,6 +7,7 @@
 | Mvir, Rvir, rs | Msun/h; comoving kpc/h | mass; concentration |
 | M200c, Mvir, M200b, M500c | Msun/h | host_mass |
 | vmax | km/s | vmax |
+| Mpeak, Vpeak, Vmax_Mpeak, Mpeak_Scale | Msun/h, km/s | peak_mass and others, if present |
 | phantom | | flagged rows are left out and counted |
 
 Large runs are in numbered files, each a part of the box, and hosts may be in another file than
@@ -59,6 +60,10 @@ class UchuuReader(DeclaredHDF5):
         "velocity": "vx vy vz [km/s]",
         "mass": "Mvir [Msun/h]",
         "vmax": ("vmax [km/s]", "Vmax [km/s]"),
+        "peak_mass": ("Mpeak [Msun/h]",),
+        "peak_vmax": ("Vpeak [km/s]",),
+        "vmax_at_peak_mass": ("Vmax_Mpeak [km/s]", "Vmax@Mpeak [km/s]"),
+        "peak_mass_scale": ("Mpeak_Scale",),
         "scale_radius": ("rs [kpc/h]", "Rs [kpc/h]"),
     }
     host_masses: ClassVar = {"200c": "M200c", "vir": "Mvir", "200m": "M200b", "500c": "M500c"}

@@ -6,6 +6,7 @@
 | pos: x, y, z, vx, vy, vz | comoving Mpc/h, peculiar km/s | position, velocity |
 | m | Msun/h, Bryan & Norman 1998 | mass, host_mass |
 | r; v | comoving kpc/h; km/s | radius; vmax |
+| mp; vmp | Msun/h; km/s | peak_mass; vmax_at_peak_mass |
 
 Stellar masses and rates of star formation are not read. Halos with bit 4 set in ``flags`` are to be
 ignored: they are left out and counted. Orphans, which UniverseMachine follows after the halo finder
@@ -94,6 +95,8 @@ class UniverseMachineReader(Declared):
         "velocity": "vx vy vz [km/s]",
         "mass": "m [Msun/h]",
         "vmax": "v [km/s]",
+        "peak_mass": "mp [Msun/h]",
+        "vmax_at_peak_mass": "vmp [km/s]",
     }
     host_masses: ClassVar = {"vir": "m"}
     mass_unit = "Msun/h"
