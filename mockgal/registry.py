@@ -72,6 +72,14 @@ _BUILT_IN: dict[str, dict[str, Entry]] = {
             "mockgal.painters.cnn.painter:CNNPainter",
             options="mockgal.painters.cnn.options:CNNOptions",
         ),
+        "sham": Entry(
+            "mockgal.painters.sham.painter:SHAMPainter",
+            options="mockgal.painters.sham.options:SHAMOptions",
+        ),
+        "smhm": Entry(
+            "mockgal.painters.sham.relation_painter:RelationPainter",
+            options="mockgal.painters.sham.options:RelationOptions",
+        ),
     },
     "writers": {
         "fits": Entry("mockgal.writers.fits:FITSWriter"),

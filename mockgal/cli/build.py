@@ -248,9 +248,12 @@ def _not_painted(facts: dict[str, Any]) -> Iterator[str]:
     prediction, least = facts["prediction"], facts.get("least_subhalo_mass_msun_h", 0.0)
     limits = {
         "unresolved": f"bound mass below {least:.4g} Msun/h",
+        "incomplete": f"{facts.get('proxy')} below {facts.get('complete_proxy_from') or 0.0:.4g} "
+        f"{facts.get('complete_proxy_unit')}, where the input lacks subhalos; "
+        f"{prediction.get('not_painted_incomplete_satellites', 0):,} of them satellites",
         "centrals_below_range": "centrals below the calibration's range of mass",
         "satellites_below_range": "satellites of hosts below the calibration's range of mass",
-        "below_floor": "stellar mass below the calibration's floor",
+        "below_floor": "stellar mass below the floor",
         "without_galaxies": "bins of the calibration without galaxies or satellites to scale by",
     }
     for key, reason in limits.items():
@@ -280,6 +283,11 @@ def _painter(facts: dict[str, Any]) -> str:
         parts += [
             f"{key} {facts[key]}" for key in ("calibration", "mode", "weights") if key in facts
         ]
+    if "proxy" in facts:
+        function = facts["mass_function"]["name"]
+        parts += [f"{facts['proxy']} to {function}", f"scatter {facts['scatter_dex']:g} dex"]
+    if "relation" in facts:
+        parts += [f"relation {facts['relation']}", f"scatter {facts['scatter_dex']:g} dex"]
     if "tile_size" in facts:
         parts.append(
             f"{facts['grid_size']}^3 voxels in tiles of {facts['tile_size']}^3 on {facts['device']}"

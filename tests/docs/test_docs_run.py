@@ -24,6 +24,7 @@ from mockgal.testing.compaso import write_compaso, write_light_cone
 from mockgal.testing.quijote import BOX_SIZE, made_up_groups, write_groups
 from mockgal.testing.subfind import write_arepo
 from mockgal.testing.universes import synthetic_pair
+from mockgal.types import HaloCatalog
 from mockgal.writers.bundle import write_bundle
 
 ROOT = Path(__file__).parents[2]
@@ -200,6 +201,24 @@ def inputs_of_the_hod(folder):
     (folder / "hod.yaml").write_text(page.split("```yaml\n")[1].split("```")[0])
 
 
+def with_peaks(folder):
+    """The demo as a list with a history has it; and the files of the page."""
+    sim = mockgal.read(DEMO)
+    columns = dict(sim.halos.columns)
+    more = np.where(columns["is_central"], 1.0, 1.5)
+    columns |= {
+        "peak_mass": more * columns["mass"],
+        "peak_vmax": np.cbrt(more) * columns["vmax"],
+        "vmax_at_peak_mass": columns["vmax"],
+        "peak_mass_scale": 1 / more,
+    }
+    halos = HaloCatalog(columns, sim.halos.mass_definition)
+    write_bundle(replace(sim, halos=halos, particles=None), folder / "hlist_1.00000.list")
+    page = (ROOT / "docs/how-to/abundance-matching.md").read_text(encoding="utf-8")
+    (folder / "mine.txt").write_text(page.split("```text\n")[1].split("```")[0])
+    (folder / "sham.yaml").write_text(page.split("```yaml\n")[1].split("```")[0])
+
+
 def table_of_halos(folder):
     sys.path.insert(0, str(ROOT / "tests/readers"))
     import rockstar_samples
@@ -218,6 +237,7 @@ def table_with_further_columns(folder):
 
 
 OF_PAGES = {
+    "abundance-matching.md": [bundle_of_the_demo("dark.hdf5"), with_peaks],
     "bring-your-own-columns.md": [table_with_further_columns],
     "README.md": [bundle_of_the_demo("output/groups_002")],
     "first-mock.md": [],

@@ -1,0 +1,1 @@
+"""Stellar masses of subhalos by rank, and by published relations to halo mass."""
