@@ -6,8 +6,8 @@
 | halo_x, halo_y, halo_z [comoving Mpc/h] | position |
 | halo_vx, halo_vy, halo_vz [peculiar km/s] | velocity |
 | first of `PARENT`; without any of them every row is a host | host_id, is_central |
-| the host's value of a column of `HOST_MASS` [Msun/h] | host_mass |
-| first of `BOUND_MASS`, else the column of the host mass [Msun/h] | mass |
+| the host's value of a column of `names.HOST_MASS` [Msun/h] | host_mass |
+| first of `names.BOUND_MASS`, else the column of the host mass [Msun/h] | mass |
 | halo_vmax [km/s], if present | vmax |
 | halo_mpeak [Msun/h], halo_vpeak, halo_vmax_mpeak [km/s], if present | peak_mass and others |
 | the host's halo_nfw_conc, where the host mass is halo_mvir | concentration |
@@ -49,51 +49,24 @@ from ..checks import physics, values
 from ..checks.nesting import top_hosts
 from ..hdf5 import headers, safe
 from . import facts
+from .names import (
+    BOUND_MASS,
+    COLUMNS,
+    CONCENTRATION,
+    DEFINITION,
+    OF_CONCENTRATION,
+    PARENT,
+    PEAKS,
+    PHANTOM,
+    POSITION,
+    RADIUS,
+    VELOCITY,
+    VMAX,
+)
 from .table import UNITS_HERE, Table, in_file, in_object
 
 Array = NDArray[Any]
 
-# Host masses by definition; without --mass-definition the first one present. 200c leads as in the
-# other formats; vir, halotools' own choice, follows. "b" (background) and "m" mean the same.
-HOST_MASS = {
-    "200c": ("halo_m200c",),
-    "vir": ("halo_mvir",),
-    "200m": ("halo_m200b", "halo_m200m"),
-    "500c": ("halo_m500c",),
-    "fof": ("halo_mfof",),
-}
-# The mass bound to a row's own object. Most of these tables come from Rockstar, which counts bound
-# particles only, and for a satellite only its own. These hardly reach out to the virial density:
-# Mvir is close to the whole bound mass of a satellite, while the higher thresholds of other
-# definitions cut into it. The Mvir of a host includes its satellites.
-BOUND_MASS = ("halo_mbound_vir", "halo_mvir")
-# The id of the host (pid: of the next larger object), and -1 for a host; hostid: its own id.
-PARENT = ("halo_upid", "halo_pid", "halo_hostid")
-
-_POSITION = ("halo_x", "halo_y", "halo_z")
-_VELOCITY = ("halo_vx", "halo_vy", "halo_vz")
-_VMAX, _PHANTOM = "halo_vmax", "halo_phantom"
-_PEAKS = {  # of a history
-    "peak_mass": "halo_mpeak",
-    "peak_vmax": "halo_vpeak",
-    "vmax_at_peak_mass": "halo_vmax_mpeak",
-    "peak_mass_scale": "halo_scale_factor_mpeak",
-}
-# halotools derives it from Rockstar: the virial radius over the scale radius of the fit.
-_CONCENTRATION, _OF_CONCENTRATION = "halo_nfw_conc", "vir"
-_DEFINITION = {name: key for key, names in HOST_MASS.items() for name in names}
-_RADIUS = {
-    name: name.replace("halo_m", "halo_r") for name, key in _DEFINITION.items() if key != "fof"
-}
-# All columns that this reader uses, with their units.
-_COLUMNS = {
-    **dict.fromkeys(("halo_id", _PHANTOM, _CONCENTRATION, *PARENT), ""),
-    **dict.fromkeys((*_POSITION, *_RADIUS.values()), "Mpc/h"),
-    **dict.fromkeys((*_DEFINITION, *BOUND_MASS), "Msun/h"),
-    **dict.fromkeys((*_VELOCITY, _VMAX, _PEAKS["peak_vmax"], _PEAKS["vmax_at_peak_mass"]), "km/s"),
-    _PEAKS["peak_mass"]: "Msun/h",
-    _PEAKS["peak_mass_scale"]: "",
-}
 _EXACT = "rockstar"  # in the name of a finder that derives its radii from its masses
 _TEXTS = ("halo_finder", "version_name")
 _METADATA = (*facts.METADATA, "simname", *_TEXTS)
@@ -162,7 +135,7 @@ class HalotoolsReader:
         MockgalError
             See `read`.
         """
-        return _scene(in_object(catalogue, _METADATA, _COLUMNS), options)
+        return _scene(in_object(catalogue, _METADATA, COLUMNS), options)
 
 
 def is_catalogue(thing: object) -> bool:
@@ -219,7 +192,7 @@ def _scene(table: Table, options: ReadOptions) -> Scene:
         options,
         lambda name, row: chosen.where(table, name, int(kept[row]) if row < len(kept) else row),
         tree.counted,
-        stored=np.result_type(*(native[name].dtype for name in _POSITION)),
+        stored=np.result_type(*(native[name].dtype for name in POSITION)),
     )
     return Scene(snapshot, halos)
 
@@ -258,7 +231,7 @@ class _Columns(NamedTuple):
             host_mass,
             next((name for name in BOUND_MASS if name in table.columns), host_mass),
             next((name for name in PARENT if name in table.columns), None),
-            [pair for pair in _RADIUS.items() if set(pair) <= set(table.columns)],
+            [pair for pair in RADIUS.items() if set(pair) <= set(table.columns)],
         )
 
     def names(self, table: Table) -> list[str]:
@@ -269,12 +242,12 @@ class _Columns(NamedTuple):
         MissingDatasetError
             The table lacks some that must be there.
         """
-        names = ["halo_id", *_POSITION, *_VELOCITY, self.host_mass, self.bound]
+        names = ["halo_id", *POSITION, *VELOCITY, self.host_mass, self.bound]
         _check_present(table, names)
-        also = {self.parent, PARENT[-1], _VMAX, _PHANTOM, *_PEAKS.values()}
+        also = {self.parent, PARENT[-1], VMAX, PHANTOM, *PEAKS.values()}
         also |= {name for pair in self.spheres for name in pair}
-        if self.definition == _OF_CONCENTRATION:
-            also.add(_CONCENTRATION)
+        if self.definition == OF_CONCENTRATION:
+            also.add(CONCENTRATION)
         names += [name for name in table.columns if name in also]
         return list(dict.fromkeys(names))
 
@@ -294,12 +267,12 @@ class _Columns(NamedTuple):
         origin = {
             "halo_id": "halo_id",
             "host_id": self.parent or "halo_id",
-            "position": _POSITION[0],
-            "velocity": _VELOCITY[0],
+            "position": POSITION[0],
+            "velocity": VELOCITY[0],
             "host_mass": self.host_mass,
             "mass": self.bound,
-            "vmax": _VMAX,
-            **_PEAKS,
+            "vmax": VMAX,
+            **PEAKS,
         }
         return f"{table.place}[{origin[name]}], row {row}"
 
@@ -347,7 +320,7 @@ def _hierarchy(table: Table, native: dict[str, Array], chosen: _Columns) -> _Hie
         host_id, central, top, counted["nested_satellites"] = _hosts(
             table, ids, native, chosen.parent
         )
-    real = native[_PHANTOM] == 0 if _PHANTOM in native else np.ones(len(ids), dtype=bool)
+    real = native[PHANTOM] == 0 if PHANTOM in native else np.ones(len(ids), dtype=bool)
     counted["groups"] = int(np.count_nonzero(central & real))
     counted["phantoms_dropped"] = int(np.count_nonzero(~real))
     return _Hierarchy(ids, host_id, central, top, real, counted)
@@ -359,18 +332,18 @@ def _internal(native: dict[str, Array], chosen: _Columns, tree: _Hierarchy) -> d
         "halo_id": tree.ids,
         "host_id": tree.host_id,
         "is_central": tree.central,
-        "position": _vectors(native, _POSITION),
-        "velocity": _vectors(native, _VELOCITY),
+        "position": _vectors(native, POSITION),
+        "velocity": _vectors(native, VELOCITY),
         "mass": native[chosen.bound].astype(np.float64),
         "host_mass": native[chosen.host_mass][tree.top].astype(np.float64),
     }
-    if _VMAX in native:
-        columns["vmax"] = native[_VMAX].astype(np.float64)
-    for name, own in _PEAKS.items():
+    if VMAX in native:
+        columns["vmax"] = native[VMAX].astype(np.float64)
+    for name, own in PEAKS.items():
         if own in native:
             columns[name] = native[own].astype(np.float64)
-    if _CONCENTRATION in native:
-        columns["concentration"] = native[_CONCENTRATION][tree.top].astype(np.float64)
+    if CONCENTRATION in native:
+        columns["concentration"] = native[CONCENTRATION][tree.top].astype(np.float64)
     return columns
 
 
@@ -381,14 +354,14 @@ def _vectors(native: dict[str, Array], names: Sequence[str]) -> Array:
 def _host_masses(table: Table) -> dict[str, str]:
     """Return the host mass column of each definition present, the default first."""
     present: dict[str, str] = {}
-    for name, definition in _DEFINITION.items():
+    for name, definition in DEFINITION.items():
         if name in table.columns:
             present.setdefault(definition, name)
     if not present:
         raise MissingDatasetError(
             table.place,
             f"no host mass of a known definition; columns: {table.listed()}",
-            "one of " + ", ".join(_DEFINITION),
+            "one of " + ", ".join(DEFINITION),
             "name the mass by its definition, such as halo_m200c, in Msun/h",
         )
     return present
@@ -413,7 +386,7 @@ def _check_present(table: Table, required: Sequence[str]) -> None:
     missing = [name for name in required if name not in table.columns]
     if missing:
         fix = table.fix
-        if set(missing) <= set(_VELOCITY):
+        if set(missing) <= set(VELOCITY):
             fix += "; if the simulation kept no velocities, columns of zeros say so"
         raise MissingDatasetError(
             table.place,
@@ -435,8 +408,8 @@ def _check_radii(
     """Compare the masses of hosts with their radii, for each definition that has both."""
     record: dict[str, Any] = {}
     # Definitions by the mean density first: they depend on Omega_m alone.
-    for mass, radius in sorted(pairs, key=lambda pair: _DEFINITION[pair[0]][-1] != "m"):
-        definition = _DEFINITION[mass]
+    for mass, radius in sorted(pairs, key=lambda pair: DEFINITION[pair[0]][-1] != "m"):
+        definition = DEFINITION[mass]
         try:
             ratio = physics.check_overdensity(
                 native[mass][central].astype(np.float64),
