@@ -223,7 +223,7 @@ def _bound(where: str, column: Column, op: str, term: str, fix: str) -> Bound:
     if column.dtype == "<i8" and abs(value) < 2**63 and Decimal(number) % 1 == 0:
         value = int(Decimal(number))
     elif column is _ORDERED["rank"]:
-        raise CutError(where, f"a rank of {number}", "a whole number", fix)
+        raise CutError(where, f"a rank of {number}", "a whole number", f"write {int(value)}")
     if not column.unit:
         if unit:
             raise CutError(where, f"unit {unit!r}", f"no unit for {column.name}", fix)

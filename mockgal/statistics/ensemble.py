@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError, warn
+from ..layout import POPULATED
 from .bins import common_bins
 from .result import ERROR, Field, Measurement
 
@@ -217,8 +218,7 @@ def _settings(results: Sequence[Measurement]) -> dict[str, Any]:
         for key in ("seed", "galaxies", "content_digest")
         if any(key in catalogue for catalogue in catalogues)
     }
-    names = ("simulation", "halo_digest", "reading")
-    simulations = {repr([catalogue.get(name) for name in names]) for catalogue in catalogues}
+    simulations = {_simulation(catalogue) for catalogue in catalogues}
     if all(catalogues):
         numbers = [catalogue["galaxies"] for catalogue in catalogues]
         of_all = {"simulation": "several", **shared.get("catalogue", {})}
@@ -243,6 +243,13 @@ _DRAW = (
     "simulation, and no error of the law"
 )
 _STRUCTURE = "the structure of their simulations and the painter's draw: no error of the law"
+
+
+def _simulation(catalogue: Mapping[str, Any]) -> str:
+    """Return what identifies the simulation of a mock, without the satellites drawn into it."""
+    reading = {k: x for k, x in (catalogue.get("reading") or {}).items() if k != POPULATED}
+    facts = [catalogue.get("simulation"), catalogue.get("halo_digest"), reading]
+    return json.dumps(facts, sort_keys=True)
 
 
 def _alike(settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -100,6 +100,18 @@ def test_satellites_and_surveys_of_each_seed(mockgal_command, demo_bundle, tmp_p
     assert (again["made"], again["kept"]) == (1, 1)
 
 
+def test_satellites_drawn_for_each_seed_are_no_cosmic_variance(demo_bundle, tmp_path):
+    sim = mockgal.read(demo_bundle)
+    hosts = sim.halos.take(np.flatnonzero(sim.halos["is_central"]))
+    hosts = mockgal.types.Scene(sim.snapshot, hosts)
+    with mockgal.errors.listening(quiet=True):
+        mocks = [mockgal.paint(mockgal.populate(hosts, seed=k), "hod", seed=k) for k in (1, 2)]
+        found = mockgal.combine([mockgal.measure(one, "satellite_fraction") for one in mocks])
+    drawn = [one.provenance["simulation"]["reading"]["populate"]["satellites"] for one in mocks]
+    assert drawn[0] != drawn[1]
+    assert "no cosmic variance" in found.settings["errors"]
+
+
 def test_mocks_that_are_there_are_kept(build, tmp_path):
     first = facts(build("--seed", "1-3"))
     times = {p: os.stat(tmp_path / p).st_mtime_ns for p in ("mock-1.fits", "mock-3.fits")}
