@@ -7,7 +7,7 @@ are interpolated linearly (CIC) at the places.
 
 from __future__ import annotations
 
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, product
 from typing import Any
 
 import numpy as np
@@ -42,33 +42,45 @@ class Smoothed:
         self._waves = fft.rfftn(mass, workers=threads(), norm="forward")
         mean = self._waves[0, 0, 0].real
 
+        self._radius, self._total = radius, mean * n**3
+
         def average(plane: int) -> None:
-            x = radius * np.sqrt(self._square(plane))
-            with np.errstate(divide="ignore", invalid="ignore"):
-                sphere = 3.0 * (np.sin(x) - x * np.cos(x)) / x**3
-            small = x < 1e-2  # where the difference is lost to rounding
-            sphere[small] = 1.0 - x[small] ** 2 / 10.0
-            self._waves[plane] *= sphere / mean
+            self._waves[plane] *= self._sphere(plane) / mean
 
         over(average, range(n))
         self._waves[0, 0, 0] = 0.0
+
+    def _sphere(self, plane: int) -> Array:
+        """Return the transform of the sphere for the waves of a plane, shape (N, N // 2 + 1)."""
+        x = self._radius * np.sqrt(self._square(plane))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sphere = 3.0 * (np.sin(x) - x * np.cos(x)) / x**3
+        small = x < 1e-2  # where the difference is lost to rounding
+        sphere[small] = 1.0 - x[small] ** 2 / 10.0
+        return np.asarray(sphere)
 
     def _square(self, plane: int) -> Array:
         """Return k^2 of the waves of a plane [h^2/Mpc^2], shape (N, N // 2 + 1)."""
         first, across, along = self._across[plane], self._across[:, None], self._along
         return np.asarray(first**2 + across**2 + along**2)
 
-    def density(self, position: Array) -> Array:
+    def density(self, position: Array, own: Array | None = None) -> Array:
         """Return the density contrast in the spheres around positions, shape (n,).
 
         Parameters
         ----------
         position : ndarray, shape (n, 3)
             In [0, box_size) [Mpc/h].
+        own : ndarray, shape (n,), optional
+            Mass at each position, in the unit of the grid, that was put on it by CIC: what it adds
+            there is taken away, whatever its place in its voxel. The mean stays that of all.
         """
-        return self._interpolate(self._waves, position)
+        value = self._interpolate(self._waves, position)
+        if own is not None:
+            value -= own * (self._of_one(position) + 1.0) / self._total
+        return value
 
-    def shear(self, position: Array) -> Array:
+    def shear(self, position: Array, own: Array | None = None) -> Array:
         """Return the tidal shear q around positions, shape (n,).
 
         q^2 = [(l1 - l2)^2 + (l1 - l3)^2 + (l2 - l3)^2] / 2 of the eigenvalues of the tidal tensor
@@ -76,12 +88,14 @@ class Smoothed:
 
         Parameters
         ----------
-        position : ndarray, shape (n, 3)
-            In [0, box_size) [Mpc/h].
+        position, own
+            See `density`.
         """
         square, trace = np.zeros(len(position)), np.zeros(len(position))
         for i, j in combinations_with_replacement(range(3), 2):
             component = self._interpolate(self._tidal(i, j), position)
+            if own is not None:
+                component -= own * self._of_one(position, (i, j)) / self._total
             square += component**2 * (1 if i == j else 2)
             if i == j:
                 trace += component
@@ -91,22 +105,55 @@ class Smoothed:
         waves = np.empty_like(self._waves)
 
         def component(plane: int) -> None:
-            k = np.full(1, self._across[plane]), self._across[:, None], self._along
-            square = self._square(plane)
-            if plane == 0:
-                square[0, 0] = 1.0
-            waves[plane] = self._waves[plane] * (k[i] * k[j] / square)
+            waves[plane] = self._waves[plane] * self._direction(plane, i, j)
 
         over(component, range(len(waves)))
         return np.asarray(waves)
 
+    def _direction(self, plane: int, i: int, j: int) -> Array:
+        """Return k_i k_j / k^2 of the waves of a plane."""
+        k = np.full(1, self._across[plane]), self._across[:, None], self._along
+        square = self._square(plane)
+        if plane == 0:
+            square[0, 0] = 1.0
+        return np.asarray(k[i] * k[j] / square)
+
+    def _of_one(self, position: Array, axes: tuple[int, int] | None = None) -> Array:
+        """Return what a total mass of 1 at each position alone would add there, shape (n,).
+
+        To the contrast, or to a component of the tidal tensor: the sum over pairs of voxels of the
+        shares that the mass has in one, that the interpolation has of the other, and of what mass
+        in the one adds to the other.
+        """
+        waves = np.empty_like(self._waves)
+
+        def response(plane: int) -> None:
+            waves[plane] = self._sphere(plane)
+            if axes is not None:
+                waves[plane] *= self._direction(plane, *axes)
+
+        over(response, range(len(waves)))
+        waves[0, 0, 0] = 0.0
+        grid = fft.irfftn(waves, s=self._shape, workers=threads(), norm="forward", overwrite_x=True)
+        part = np.mod(position * (len(grid) / self._box_size) - self._shift, 1.0)
+        both = {0: (1.0 - part) ** 2 + part**2, 1: part * (1.0 - part)}
+        value = np.zeros(len(position))
+        for apart in product((-1, 0, 1), repeat=3):
+            shares = [both[abs(step)][:, axis] for axis, step in enumerate(apart)]
+            value += grid[apart] * shares[0] * shares[1] * shares[2]
+        return value
+
+    @property
+    def _shift(self) -> float:
+        return 0.5 if self._origin == "corner" else 0.0
+
     def _interpolate(self, waves: Array, position: Array) -> Array:
         grid, n = fft.irfftn(waves, s=self._shape, workers=threads(), norm="forward"), len(waves)
-        shift, value = 0.5 if self._origin == "corner" else 0.0, np.zeros(len(position))
+        value = np.zeros(len(position))
 
         def block(start: int) -> None:
             rows = slice(start, start + _BLOCK_ROWS)
-            place = position[rows] * (n / self._box_size) - shift
+            place = position[rows] * (n / self._box_size) - self._shift
             lower = np.floor(place)
             part, lower = place - lower, lower.astype(np.int64)
             for corner in np.ndindex(2, 2, 2):

@@ -51,3 +51,20 @@ def test_isotropic_surroundings_have_no_shear():
     grid = sum(wave(np.eye(3)[i] * 2)[0] for i in range(3))
     places = np.array([[0.0, 0.0, 0.0], [25.0, 25.0, 25.0]])  # where all waves are equal
     assert np.all(Smoothed(grid, BOX, RADIUS).shear(places) < 1e-3)
+
+
+def test_the_mass_at_a_place_itself_is_taken_away():
+    """What is left is exactly the field of the others, whatever the place in a voxel."""
+    generator = np.random.default_rng(4)
+    position, mass = generator.random((40, 3)) * BOX, 10.0 ** generator.uniform(0, 3, 40)
+    grid = deposit(position, mass, grid_size=40, box_size=BOX)
+    found = Smoothed(grid, BOX, 10.0)
+    density, shear = found.density(position, mass), found.shear(position, mass)
+    for row in range(5):
+        others = np.delete(np.arange(40), row)
+        alone = deposit(position[others], mass[others], grid_size=40, box_size=BOX)
+        rest = Smoothed(alone, BOX, 10.0)
+        share = mass[others].sum() / mass.sum()
+        expected = (1.0 + rest.density(position[row : row + 1])) * share - 1.0
+        assert density[row] == pytest.approx(expected[0], abs=1e-9)
+        assert shear[row] == pytest.approx(rest.shear(position[row : row + 1])[0] * share, abs=1e-9)

@@ -163,7 +163,7 @@ class ChosenModel(ModelOptions):
             what = f"M_r < {magnitude:g}"
         if self.modulated_satellites:
             what += ", modulated by centrals"
-        bias = self.bias
+        bias = self.bias(h)
         facts = {
             "own": self.chosen.values(h),
             "bias": None if bias is None else [*bias, self.chosen.shared("A_sat")],
@@ -205,16 +205,15 @@ class ChosenModel(ModelOptions):
             return None
         return stellar_mass_law(self.stellar_mass_law, max(scene.snapshot.redshift, 0.0))
 
-    @property
-    def bias(self) -> Property | None:
-        """The property that galaxies depend on beside host mass."""
+    def bias(self, h: float) -> Property | None:
+        """Return the property that galaxies depend on beside host mass, in a run of this h."""
         if self.assembly_bias is None:
             return None
         radius = _RADIUS if self.environment_radius is None else self.environment_radius
         return Property(
             self.assembly_bias,
             0.5 if self.assembly_bias_split is None else float(self.assembly_bias_split),
-            in_unit("painter hod:environment_radius", radius, "Mpc / littleh", math.nan),
+            in_unit("painter hod:environment_radius", radius, "Mpc / littleh", h),
             self.environment_from or "halos",
         )
 
@@ -275,9 +274,10 @@ class ChosenModel(ModelOptions):
         about: dict[str, Any] = {"parameters": self.occupation(scene).parameters}
         if self.chosen.stated:
             about["parameters_given"] = self.chosen.record(scene.snapshot.cosmology.h)
-        if self.bias is not None:
+        bias = self.bias(scene.snapshot.cosmology.h)
+        if bias is not None:
             strengths = {name: self.chosen.shared(name) for name in _STRENGTHS}
-            about["assembly_bias"] = self.bias.describe(scene) | strengths
+            about["assembly_bias"] = bias.describe(scene) | strengths
         return about
 
     def _describe_sample(self, scene: Scene) -> dict[str, Any]:

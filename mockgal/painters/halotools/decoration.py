@@ -17,7 +17,10 @@ from ...random import uniform
 Array = NDArray[Any]
 
 REFERENCE = "Hearin et al. 2016, arXiv:1512.03050 (decorated HOD)"
-GROUP, FEWEST = 50, 10  # hosts next to each other in mass that are ranked together
+# Hosts next to each other in mass, fewest and most: ranks among few are coarse, and numbers differ
+# over many.
+RANKED = 50, 200  # that are ranked together
+BALANCED = 10, 50  # that have the same number of galaxies together with and without assembly bias
 _DIGITS = 9  # of log10 of a property: rounding errors must not set ranks
 _LEAST_SPREAD = 1e-20  # variance of log10 of mass below which all masses are one
 
@@ -30,7 +33,7 @@ class Split(NamedTuple):
     rows : ndarray of int
         Rows of the hosts in their catalogue.
     neighbours : ndarray of int
-        Number of the set of hosts, next to each other in mass, that a host is ranked in.
+        Number of the set of hosts, next to each other in mass, whose galaxies are balanced.
     upper : ndarray of bool
         Whether its rank is above the split.
     """
@@ -39,7 +42,7 @@ class Split(NamedTuple):
     neighbours: Array
     upper: Array
 
-    def decorate(self, mean: Array, strength: float, most: float) -> Array:
+    def decorate(self, mean: Array, strength: float, most: float | Array) -> Array:
         """Return the mean numbers of galaxies in hosts, which differ at the same mass.
 
         Among neighbours, the numbers add up to those without assembly bias, exactly: of the two
@@ -53,8 +56,8 @@ class Split(NamedTuple):
         strength : float
             From -1 to 1: of the largest change that leaves all numbers between 0 and ``most``.
             With a positive one, hosts above the split have more galaxies.
-        most : float
-            1 for centrals, infinity for satellites.
+        most : float or ndarray, shape (m,)
+            1 for centrals; for satellites infinity, or as many as are there.
 
         Returns
         -------
@@ -64,6 +67,7 @@ class Split(NamedTuple):
         if strength == 0.0 or not len(self.rows):
             return mean
         here, sets = mean[self.rows], int(self.neighbours[-1]) + 1
+        most = np.broadcast_to(most, mean.shape)[self.rows]
 
         def total(values: Array) -> Array:  # in an order of its own: no rounding by rows
             return np.bincount(self.neighbours, values, minlength=sets)
@@ -96,8 +100,8 @@ def split_hosts(ids: Array, log_mass: Array, log_property: Array, split: float) 
     """Split hosts by rank in a property among hosts of nearly the same mass.
 
     Hosts that follow each other in mass are ranked together, after the trend of the property with
-    mass among them, a straight line by least squares, is removed. There are `GROUP` of them, and
-    fewer among the heaviest, whose masses are far apart (`_sizes`).
+    mass among them, a straight line by least squares, is removed: `RANKED` of them, the fewest
+    among the heaviest, whose masses are far apart (`_sizes`).
 
     Parameters
     ----------
@@ -116,38 +120,43 @@ def split_hosts(ids: Array, log_mass: Array, log_property: Array, split: float) 
     n = len(ids)
     lot = uniform(0, "equal hosts", ids)
     by_mass = np.lexsort((lot, log_mass))
-    size = _sizes(n)
-    sets, neighbours = len(size), np.repeat(np.arange(len(size)), size)
+    size, together = _sets(n, *RANKED)
     x, y = log_mass[by_mass], log_property[by_mass]
-    many = np.maximum(size, 1)[neighbours]
+    many = np.maximum(size, 1)[together]
 
     def mean(values: Array) -> Array:
-        return np.asarray(np.bincount(neighbours, values, minlength=sets)[neighbours] / many)
+        return np.asarray(np.bincount(together, values, minlength=len(size))[together] / many)
 
     x, y = x - mean(x), y - mean(y)
     spread = mean(x * x)
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = np.where(spread > _LEAST_SPREAD, mean(x * y) / spread, 0.0)
     residual = np.round(y - slope * x, _DIGITS)
-    by_rank = np.lexsort((lot[by_mass], residual, neighbours))
+    by_rank = np.lexsort((lot[by_mass], residual, together))
     first = np.cumsum(size) - size
     upper = np.empty(n, dtype=np.bool_)
-    upper[by_rank] = (np.arange(n) - first[neighbours] + 0.5) / many > split
-    return Split(by_mass, neighbours, upper)
+    upper[by_rank] = (np.arange(n) - first[together] + 0.5) / many > split
+    return Split(by_mass, _sets(n, *BALANCED)[1], upper)
 
 
-def _sizes(n: int) -> Array:
+def _sets(n: int, fewest: int, most: int) -> tuple[Array, Array]:
+    """Return the sizes of sets of hosts in order of mass, and the number of that of each host."""
+    size = _sizes(n, fewest, most)
+    return size, np.repeat(np.arange(len(size)), size)
+
+
+def _sizes(n: int, fewest: int, most: int) -> Array:
     """Return the sizes of sets of neighbours in mass among n hosts, the lightest hosts first.
 
-    A set has a fifth as many hosts as there are heavier ones, from `FEWEST` to `GROUP`; the set of
-    the lightest has those that are left over, too.
+    A set has a fifth as many hosts as there are heavier ones, from ``fewest`` to ``most``; the set
+    of the lightest has those that are left over, too.
     """
     sizes: list[int] = []
     heavier = 0
-    while n - heavier >= 2 * GROUP and (size := max(FEWEST, heavier // 10 * 2)) < GROUP:
+    while n - heavier >= 2 * most and (size := max(fewest, heavier // 10 * 2)) < most:
         sizes.append(size)
         heavier += size
     left = n - heavier
-    whole = max(1, left // GROUP)
-    rest = [left - (whole - 1) * GROUP] + [GROUP] * (whole - 1)
+    whole = max(1, left // most)
+    rest = [left - (whole - 1) * most] + [most] * (whole - 1)
     return np.array(rest + sizes[::-1])

@@ -90,8 +90,8 @@ class ModelPainter(ChosenModel):
 
         A central is luminous with the model's probability at its host's mass. Each of the n
         satellites of a host is luminous with probability <N_sat> / n, at most 1; satellites that
-        `mockgal.populate` drew from `satellites` of the same model, with probability 1. All are
-        multiplied by the parameter f_ic.
+        `mockgal.populate` drew from `satellites` of the same model, with probability 1. Assembly
+        bias moves no more of them than there are. All are multiplied by the parameter f_ic.
 
         Raises
         ------
@@ -104,6 +104,7 @@ class ModelPainter(ChosenModel):
         outside = self.check_domain(scene)
         halos, occupation, law = scene.halos, self.occupation(scene), self._masses(scene)
         h, n = scene.snapshot.cosmology.h, len(halos)
+        bias = self.bias(h)
         low, high = (10.0**edge for edge in self._log_mass())
         central, host_mass = halos["is_central"], halos["host_mass"]
         _refuse_zero_hosts(scene, low)
@@ -131,15 +132,16 @@ class ModelPainter(ChosenModel):
         counts = blocks.over_blocks(occupy, n) or [occupy(slice(0, 0))]
         centrals, satellites, heavy = (int(count) for count in np.sum(counts, axis=0))
         self._check_heaviest(scene, heavy)
-        if self.bias is not None:
-            split = self.bias.split_of(scene, low)
+        rows = np.flatnonzero(painted & ~central)
+        host = halos.host_row[rows]
+        there = np.bincount(host, minlength=n)  # satellites that can be luminous
+        occupied = np.minimum(mean, there)
+        if bias is not None:
+            split = bias.split_of(scene, low)
             p = split.decorate(p, self.chosen.shared("A_cen"), 1.0)
-            mean = split.decorate(mean, self.chosen.shared("A_sat"), math.inf)
+            occupied = split.decorate(occupied, self.chosen.shared("A_sat"), there)
         if not populated:
-            rows = np.flatnonzero(painted & ~central)
-            host = halos.host_row[rows]
-            n_satellites = np.bincount(host, minlength=n)
-            p[rows] = np.minimum(1.0, mean[host] / n_satellites[host])
+            p[rows] = np.minimum(1.0, occupied[host] / there[host])
         if share < 1.0:
             p, mean = share * p, share * mean
         record = {
@@ -263,8 +265,9 @@ class ModelPainter(ChosenModel):
         counts = blocks.over_blocks(block, n) or [np.zeros(2, dtype=np.int64)]
         below, heavy = (int(count) for count in np.sum(counts, axis=0))
         self._check_heaviest(scene, heavy)
-        if self.bias is not None:
-            split, of_all = self.bias.split_of(scene, low), np.zeros(len(halos))
+        bias = self.bias(scene.snapshot.cosmology.h)
+        if bias is not None:
+            split, of_all = bias.split_of(scene, low), np.zeros(len(halos))
             of_all[central] = mean
             mean = split.decorate(of_all, self.chosen.shared("A_sat"), math.inf)[central]
         return SatelliteLaw(

@@ -178,6 +178,13 @@ class Chosen:
 
     def _check_h(self) -> None:
         depending = [name for name, value in self._values.items() if value.h_power]
+        if "h" in self._values and not depending:
+            raise UsageError(
+                "painter hod:parameters:h",
+                f"h={self._text('h')}, and no parameter that depends on it",
+                "h beside masses without it, in Msun or log10(Msun)",
+                "leave it out",
+            )
         if self.model == "leauthaud11" and depending and "h" not in self._values:
             raise UsageError(
                 f"painter hod:parameters:{depending[0]}",

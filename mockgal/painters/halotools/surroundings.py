@@ -14,7 +14,7 @@ from ...fields.matter import matter_field
 from ...fields.planes import mass_planes
 from ...system.memory import check_memory
 from ...types import DensityField, HaloCatalog, Scene
-from .decoration import FEWEST, GROUP, Split, split_hosts
+from .decoration import BALANCED, RANKED, Split, split_hosts
 
 Array = NDArray[Any]
 
@@ -83,7 +83,8 @@ class Property(NamedTuple):
         about: dict[str, Any] = {
             "property": self.name,
             "split": self.split,
-            "ranked_among_hosts_next_in_mass": [FEWEST, GROUP],
+            "ranked_among_hosts_next_in_mass": list(RANKED),
+            "balanced_among_hosts_next_in_mass": list(BALANCED),
         }
         if self.name == "concentration":
             return about | {"computed_from": _column(scene.halos.hosts) or "none"}
@@ -101,13 +102,10 @@ class Property(NamedTuple):
         else:
             mass, origin = _of_halos(hosts, box_size, radius), "corner"
         smoothed, position = Smoothed(mass, box_size, radius, origin), hosts["position"][rows]
+        own = hosts["host_mass"][rows] if self.source == "halos" else None  # other halos only
         if self.name == "shear":
-            return np.asarray(np.log10(np.maximum(smoothed.shear(position), _LEAST_SHEAR)))
-        value = 1.0 + smoothed.density(position)
-        if self.source == "halos":  # other halos only
-            total = float(hosts["host_mass"][hosts["is_central"]].sum())
-            sphere = 4.0 / 3.0 * math.pi * radius**3 / box_size**3
-            value -= hosts["host_mass"][rows] / (sphere * total)
+            return np.asarray(np.log10(np.maximum(smoothed.shear(position, own), _LEAST_SHEAR)))
+        value = 1.0 + smoothed.density(position, own)
         return np.asarray(np.log10(np.maximum(value, _LEAST)))
 
     def _checked_box(self, scene: Scene) -> float:
@@ -120,7 +118,8 @@ class Property(NamedTuple):
                 "painter hod:environment_radius",
                 f"{self.radius:g} Mpc/h in a box of {snapshot.box_size:g} Mpc/h",
                 f"above 0, and at most {_RADIUS_OF_BOX * snapshot.box_size:g} Mpc/h",
-                'such as "5 Mpc/h"',
+                f'--environment-radius "{_RADIUS_OF_BOX * snapshot.box_size:g} Mpc/h", or a larger '
+                "box",
             )
         return snapshot.box_size
 
