@@ -408,6 +408,11 @@ def test_places_that_are_cut_have_no_density(boxes, cut):
             carried_out({key: WHOLE[key] for key in ("footprint", "n_of_z")}, cone)
 
 
+def test_densities_of_the_box_before_those_on_the_sky(boxes):
+    plan = {**WHOLE, "number_density": "2.5e-3 h^3/Mpc^3"}
+    assert len(carried_out(plan, *boxes).galaxies)
+
+
 def test_footprints_are_not_taken_one_after_the_other(boxes):
     first = carried_out({key: WHOLE[key] for key in ("light_cone", "footprint")}, *boxes).galaxies
     rest = {key: x for key, x in WHOLE.items() if key != "light_cone"}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...columns import OUR_COLUMNS
 from ...cosmology import Cosmology
-from ...errors import UsageError, listening
+from ...errors import CutError, UsageError, listening
 from ...quantity import in_unit
 from ...selection.cuts import parse, select
 from ...selection.ranks import to_densities, to_density
@@ -310,7 +310,10 @@ def _check_no_place_is_cut(galaxies: GalaxyCatalog) -> None:
     UsageError
     """
     for cut in galaxies.provenance.get("cuts", []):
-        name = parse(cut["cut"], galaxies.declared).column.name
+        try:
+            name = parse(cut["cut"], galaxies.declared).column.name
+        except CutError:  # a number of galaxies, in words
+            continue
         if _PLACES.fullmatch(name):
             raise UsageError(
                 "survey.n_of_z",
