@@ -33,6 +33,8 @@ MASS = "particles/mass"  # dataset, or attribute `mass` of the group if all mass
 DENSITY = "density"
 SUBHALO_MASS = "subhalo_mass"  # beside `DENSITY` in a file with both channels
 
+MEASUREMENT = "mockgal measurement 1"  # format of the tables of `mockgal measure`
+
 # Attributes of a density grid, and the unit in which each kind is written.
 GRID_ATTRIBUTES = ("boxsize", "unit", "kind", "mas", "redshift", "origin")
 GRID_UNITS = {"counts": "", "mass": "Msun/h", "delta": ""}

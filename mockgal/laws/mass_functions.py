@@ -24,7 +24,7 @@ from ..errors import BadValueError, FormatError, UsageError, shown
 from ..system.files.plain_text import read_text
 
 Array = NDArray[Any]
-EXTENSION = ".txt"
+EXTENSION, MEASURED = ".txt", ".ecsv"
 
 _MOST = 10_000_000  # bytes of a table
 _STEEPEST_TAIL = -2.0  # least steep slope of log density beyond a table's last mass
@@ -199,20 +199,27 @@ PUBLISHED = {
 def mass_function(given: str | os.PathLike[str]) -> MassFunction:
     """Return a published mass function by its name, or the one in a table.
 
+    The table is text that states its units, or what `mockgal measure` wrote (``.ecsv``).
+
     Raises
     ------
     UsageError
         There is none of that name.
     FormatError, BadValueError, InputError
-        See `read_mass_function`.
+        See `read_mass_function`, and `mockgal.laws.measured.measured_mass_function`.
     """
+    from .measured import measured_mass_function
+
     if isinstance(given, str) and given in PUBLISHED:
         return PUBLISHED[given]
+    if os.fspath(given).endswith(MEASURED):
+        return measured_mass_function(Path(given))
     if isinstance(given, str) and not os.path.dirname(given) and not given.endswith(EXTENSION):
         raise UsageError(
             "--mass-function",
             shown(given),
-            f"one of {', '.join(PUBLISHED)}, or a table {EXTENSION}",
+            f"one of {', '.join(PUBLISHED)}, a table {EXTENSION}, or one of `mockgal measure`, "
+            f"{MEASURED}",
             f"give the path of your own table as ./NAME or NAME{EXTENSION}",
         )
     return read_mass_function(Path(given))
@@ -260,7 +267,7 @@ def read_mass_function(path: Path) -> MassFunction:
         h,
         _redshifts(path, facts["redshift"]),
         (float(log_mass[0]), float(log_mass[-1])),
-        _Table(log_mass, log_density),
+        Table(log_mass, log_density),
         fraction,
         hashlib.sha256(text.encode()).hexdigest(),
     )
@@ -276,7 +283,7 @@ class _Interpolated:
         return np.asarray(np.interp(log_mass, self.log_mass, self.values))
 
 
-class _Table:
+class Table:
     """log10 of the density, linear between the entries and beyond them with the slope of an end."""
 
     def __init__(self, log_mass: Array, log_density: Array) -> None:
@@ -286,6 +293,7 @@ class _Table:
         self.high = min(float(np.polyfit(log_mass[last], log_density[last], 1)[0]), _STEEPEST_TAIL)
 
     def __call__(self, log_mass: Array, redshift: float) -> Array:
+        """Return log10 of the density at log10 of mass, shape (n,), at any redshift."""
         del redshift
         x = np.asarray(log_mass)
         inside = np.interp(x, self.log_mass, self.log_density)

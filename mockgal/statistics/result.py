@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import BadValueError, UsageError
+from ..layout import MEASUREMENT
 from ..system import display
 from ..system.display import Shown
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-FORMAT = "mockgal measurement 1"
+FORMAT = MEASUREMENT
 # Suffixes of column names.
 ERROR, DETECTABLE = "_error", "_smallest_detectable_deviation"
 LEFT_OUT, REALISATIONS = "_left_out", "_realisations"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import UsageError, shown
-from ...laws.mass_functions import EXTENSION, PUBLISHED
+from ...laws.mass_functions import EXTENSION, MEASURED, PUBLISHED
 from ...options import (
     allow_extrapolation,
     choice,
@@ -58,8 +58,8 @@ class SHAMOptions:
         PROXIES,
     )
     mass_function: str | os.PathLike[str] | None = name_or_file(
-        f"Stellar-mass function to match: {', '.join(PUBLISHED)}, or a table {EXTENSION} whose "
-        "comments state its units.",
+        f"Stellar-mass function to match: {', '.join(PUBLISHED)}, a table {EXTENSION} whose "
+        f"comments state its units, or one of mockgal measure, {MEASURED}.",
         extension=EXTENSION,
     )
     scatter: str | float | None = _scatter()

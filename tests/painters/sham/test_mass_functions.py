@@ -1,12 +1,15 @@
 """Stellar-mass functions: units, h, published values, and tables of one's own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mockgal.errors import BadValueError, FormatError, UsageError
+import mockgal
+from mockgal.errors import BadValueError, FormatError, InputError, UsageError
 from mockgal.laws.mass_functions import PUBLISHED, mass_function, schechter
+from mockgal.painters.hydro import own_galaxies
 
 SHARED = Path(__file__).parents[4] / "shared/data/published"
 FACTS = ["# stellar mass: log10 Msun", "# density: 1/Mpc^3/dex", "# h: 0.7"]
@@ -97,3 +100,45 @@ def test_published_parameters_give_the_published_points(name, file, logs, low, h
     chosen = (x > low) & (x < high)
     apart = PUBLISHED[name].log_density(x, 0.0) - (y if logs else np.log10(y))
     assert np.median(np.abs(apart[chosen])) < 0.03
+
+
+@pytest.fixture(scope="module")
+def measured(demo_bundle, tmp_path_factory):
+    with mockgal.errors.listening(quiet=True):
+        galaxies = own_galaxies(mockgal.read(demo_bundle.with_name("hydro.hdf5")))
+        found = mockgal.measure(galaxies, "mass_function", bin_width="0.25 dex", jackknife=0)
+    path = tmp_path_factory.mktemp("measured") / "mass_function.ecsv"
+    found.save(path)
+    return path, found
+
+
+class TestMeasured:
+    """Tables of `mockgal measure`."""
+
+    def test_it_is_what_was_measured(self, measured):
+        path, found = measured
+        function = mass_function(str(path))
+        h = found.settings["catalogue"]["cosmology"]["h"]
+        x = np.log10(found["stellar_mass"])
+        inside = (x >= function.log_mass[0] + np.log10(h)) & (found["complete"] > 0)
+        inside &= x <= function.log_mass[1] + np.log10(h) + 1e-9
+        assert inside.sum() >= 3
+        np.testing.assert_allclose(
+            function.in_run(x[inside], 0.0, h), found["mass_function"][inside], rtol=1e-9
+        )
+        assert function.h == h
+        assert "measured of" in function.describe()["reference"]
+
+    def test_what_is_none_is_refused(self, measured, tmp_path):
+        path, found = measured
+        other = tmp_path / "other.ecsv"
+        other.write_text(path.read_text().replace("statistic: mass_function", "statistic: wp"))
+        with pytest.raises(FormatError, match="mass_function"):
+            mass_function(str(other))
+        columns = {**found.columns, "complete": np.zeros(len(found), dtype=bool)}
+        replace(found, columns=columns).save(other, overwrite=True)
+        with pytest.raises(BadValueError, match="a complete sample"):
+            mass_function(str(other))
+        other.write_text("half")
+        with pytest.raises(InputError):
+            mass_function(str(other))
