@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,11 @@ R_MAX, PI_MAX = 30.0, 40.0  # Mpc/h, the defaults unless the box is too small
 class Separations(Protocol):
     """Bins, with ``edges`` [Mpc/h] of shape (n + 1,) along the first of their axes.
 
-    No separation in a bin is longer than ``reach`` [Mpc/h].
+    No separation in a bin is longer than ``reach`` across and along the line of sight [Mpc/h], in
+    the Minkowski norm of order ``norm`` of its parts across and along in units of these.
     """
+
+    norm: ClassVar[float]
 
     @property
     def edges(self) -> Array: ...  # noqa: D102
@@ -43,7 +46,7 @@ class Separations(Protocol):
         """Return the ordered pairs in each bin, shape (n, m); see `PairCounter`."""
 
     @property
-    def reach(self) -> float: ...  # noqa: D102
+    def reach(self) -> tuple[float, float]: ...  # noqa: D102
 
     def index(self, apart: Array) -> Array:
         """Return the bin of each separation, i * m + j, or -1 outside.
@@ -69,6 +72,7 @@ class Shells:
     """Bins of distance: m = 1."""
 
     edges: Array
+    norm: ClassVar[float] = 2.0
 
     def count(
         self, counter: PairCounter, first: Array, second: Array | None, box_size: float | None
@@ -77,9 +81,9 @@ class Shells:
         return _pairs(counter.spherical, first, second, self.edges, box_size)[:, None]
 
     @property
-    def reach(self) -> float:
+    def reach(self) -> tuple[float, float]:
         """See `Separations`."""
-        return float(self.edges[-1])
+        return float(self.edges[-1]), float(self.edges[-1])
 
     def index(self, apart: Array) -> Array:
         """See `Separations.index`."""
@@ -100,6 +104,7 @@ class Wedges:
 
     edges: Array
     mu_bins: int
+    norm: ClassVar[float] = 2.0
 
     def count(
         self, counter: PairCounter, first: Array, second: Array | None, box_size: float | None
@@ -110,9 +115,9 @@ class Wedges:
         )
 
     @property
-    def reach(self) -> float:
+    def reach(self) -> tuple[float, float]:
         """See `Separations`."""
-        return float(self.edges[-1])
+        return float(self.edges[-1]), float(self.edges[-1])
 
     def index(self, apart: Array) -> Array:
         """See `Separations.index`."""
@@ -145,6 +150,7 @@ class Cylinders:
 
     edges: Array
     pi_max: float
+    norm: ClassVar[float] = math.inf
 
     def count(
         self, counter: PairCounter, first: Array, second: Array | None, box_size: float | None
@@ -153,9 +159,9 @@ class Cylinders:
         return _pairs(counter.projected, first, second, self.edges, self.pi_max, box_size)[:, None]
 
     @property
-    def reach(self) -> float:
+    def reach(self) -> tuple[float, float]:
         """See `Separations`."""
-        return math.hypot(self.edges[-1], self.pi_max)
+        return float(self.edges[-1]), float(self.pi_max)
 
     def index(self, apart: Array) -> Array:
         """See `Separations.index`."""

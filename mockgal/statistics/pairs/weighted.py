@@ -187,7 +187,7 @@ def count_weighted(
     size = shape[0] * shape[1]
     pairs = np.zeros(size, dtype=np.int64)
     sums = np.zeros((3, parts * size))
-    for rows, others, shift in _pairs(one, two, box_size, bins.reach, label):
+    for rows, others, shift in _pairs(one, two, box_size, bins, label):
         bin_of = bins.index(np.abs(shift))
         inside = bin_of >= 0
         rows, others, bin_of = rows[inside], others[inside], bin_of[inside]
@@ -220,22 +220,27 @@ class _Sorted(NamedTuple):
 
 
 def _pairs(
-    one: _Sorted, two: _Sorted, box_size: float, reach: float, label: str
+    one: _Sorted, two: _Sorted, box_size: float, bins: Separations, label: str
 ) -> Iterator[tuple[Array, Array, Array]]:
-    """Yield the rows of pairs within ``reach``, sorted, and their shortest separations (n, 3)."""
+    """Yield the rows of all pairs in bins, and some others, and their separations (n, 3)."""
     from scipy.spatial import KDTree
 
     total = len(one.place)
     advance(0, total, label)
     if not total or not len(two.place):
         return
-    reach *= 1.0 + 1e-12  # the bins decide at its end
-    tree = KDTree(two.place, boxsize=box_size)
+    across, along = bins.reach
+    stretched = np.array([1.0, 1.0, across / along])  # so that it reaches as far along as across
+    box = {"boxsize": box_size * stretched}
+    tree = KDTree(_within(two.place * stretched, **box), **box)
     start, rows = 0, _FIRST_ROWS
     while start < total:
         part = one.place[start : start + rows]
-        found = KDTree(part, boxsize=box_size).sparse_distance_matrix(
-            tree, reach, output_type="ndarray"
+        found = KDTree(_within(part * stretched, **box), **box).sparse_distance_matrix(
+            tree,
+            across * (1.0 + 1e-12),  # the bins decide at its end
+            p=bins.norm,
+            output_type="ndarray",
         )
         first, others = found["i"] + start, found["j"]
         shift = one.place[first] - two.place[others]
@@ -245,3 +250,8 @@ def _pairs(
         advance(start, total, label)
         growth = _AT_ONCE / max(len(found), 1)  # of the points alone, not of the time
         rows = max(1, int(rows * min(growth, 2.0)))
+
+
+def _within(place: Array, boxsize: Array) -> Array:
+    """Return places that rounding has put at the end of the box just before it."""
+    return np.minimum(place, np.nextafter(boxsize, 0.0))
