@@ -42,6 +42,8 @@ from .tasks.inspect import inspect
 from .tasks.one_statistic import combine, measure, read_covariance, read_measurement
 from .tasks.pack import pack
 from .tasks.train import train
+from .tasks.verification.reproduce import reproduce
+from .tasks.verification.verify import verify
 from .tasks.write import to_halotools, to_halotools_model, to_table, write
 
 __all__ = [
@@ -62,10 +64,12 @@ __all__ = [
     "read_covariance",
     "read_galaxies",
     "read_measurement",
+    "reproduce",
     "select",
     "to_halotools",
     "to_halotools_model",
     "to_table",
     "train",
+    "verify",
     "write",
 ]

@@ -1,10 +1,13 @@
-"""The order of a catalogue's rows, and the digests of its columns."""
+"""The order of a catalogue's rows, the digests of its columns, and those of whole files."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,3 +111,56 @@ def content_digest(
             rows = slice(start, start + _BLOCK) if order is None else order[start : start + _BLOCK]
             digest.update(np.ascontiguousarray(values[rows], dtype=dtype).data)
     return digest.hexdigest()
+
+
+class Fingerprint(NamedTuple):
+    """What tells whether files are as they were.
+
+    Parameters
+    ----------
+    files : int
+        Their number.
+    bytes : int
+        Their size.
+    sha256 : str
+        Of one file, as ``sha256sum`` prints it; of several, of the sorted lines that it prints for
+        those whose digest is known; "" if none is.
+    """
+
+    files: int
+    bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, files: Iterable[tuple[str, int, str]]) -> Fingerprint:
+        """Return that of several files: of each the name, the size in bytes and the SHA-256."""
+        every = list(files)
+        size = sum(size for _, size, _ in every)
+        lines = sorted(f"{sha256}  {name}\n" for name, _, sha256 in every if sha256)
+        if len(every) == 1 or not lines:
+            return cls(len(every), size, every[0][2] if every else "")
+        return cls(len(every), size, hashlib.sha256(os.fsencode("".join(lines))).hexdigest())
+
+
+def fingerprint(path: Path) -> Fingerprint:
+    """Return the fingerprint of a file, or of all files in a folder.
+
+    Raises
+    ------
+    OSError
+    """
+    if not path.is_dir():
+        status = os.stat(path)
+        sha256 = _sha256(os.path.abspath(path), status.st_size, status.st_mtime_ns)
+        return Fingerprint(1, status.st_size, sha256)
+    files = sorted(one for one in path.rglob("*") if one.is_file())
+    parts = ((one, fingerprint(one)) for one in files)
+    return Fingerprint.of(
+        (one.relative_to(path).as_posix(), part.bytes, part.sha256) for one, part in parts
+    )
+
+
+@lru_cache(maxsize=1024)  # the mocks of an ensemble share their inputs
+def _sha256(path: str, size: int, changed: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -260,6 +260,12 @@ class EmptyResultError(InputError):
     code = "E310"
 
 
+class NotAsWrittenError(InputError):
+    """Use when a mock, its companions or its inputs are not what was recorded of them."""
+
+    code = "E311"
+
+
 class UnsafeInputError(MockgalError):
     """Use when a file contains what no harmless file does (links, huge sizes)."""
 
@@ -288,6 +294,12 @@ class InternalError(MockgalError):
     """Use when a check of our own results fails: a bug, or failing hardware."""
 
     code, exit_code = "E801", 8
+
+
+class NotReproducedError(MockgalError):
+    """Use when a mock that is made again differs from the one that was recorded."""
+
+    code, exit_code = "E802", 8
 
 
 class MockgalWarning(UserWarning):

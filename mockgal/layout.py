@@ -59,6 +59,7 @@ DATA_MODELS = ("mockgal", "desi", "boss", "gcr", "hats", "parquet")
 DESI_RELEASES = ("dr1", "edr")
 PROVENANCE = "provenance"  # attribute of the root, or dataset of a grid; column `json` of the HDU
 PROVENANCE_DIGEST = "provenance_digest"  # attribute: BLAKE2b-256 of the text, if there is one
+PROVENANCE_HASH = "JSONHASH"  # keyword of the HDU: the same
 UNIT_SYSTEMS = ("h-free", "h")
 REFER = "see PROVENANCE"  # in a FITS header, in place of a text that a card cannot hold
 # Facts in the section `file` of the JSON, which are attributes in HDF5, with their FITS keywords.
@@ -104,6 +105,11 @@ def host_bin(mass: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the bin number k of each positive host mass [Msun/h]: bins begin at k * HOST_BIN."""
     return np.floor(np.log10(mass) / HOST_BIN + _HOST_BIN_EDGE).astype(np.int64)
 
+
+# In the provenance of a catalogue: versions of the libraries it was made with, and, of a build, the
+# files and folders that it was made from.
+MADE_WITH = "made_with"
+INPUTS = "inputs"
 
 # In a snapshot's record: the missing chunks of its catalogue, as ranges.
 MISSING_CHUNKS = "missing_chunks"

@@ -244,7 +244,9 @@ class Painter(Protocol):
       halo catalogues have (and vmax, if present). It is then asked for the galaxies of hosts that
       the input lacks, with a catalogue of these columns alone;
     - ``by_mass_alone``, for a painter whose prediction for a central depends on more than that: the
-      painter of the mean at each host mass, which is asked in its place.
+      painter of the mean at each host mass, which is asked in its place;
+    - ``libraries``, names of distributions on which its numbers depend, beside numpy, scipy and
+      numba: mocks record their versions.
     """
 
     name: str

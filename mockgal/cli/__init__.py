@@ -32,6 +32,7 @@ from .screen.streams import fail, standard_streams, warn
 from .simulations import calibrations, inspect, pack
 from .survey import survey
 from .train import evaluate, train
+from .verify import reproduce, verify
 from .weights import weights
 
 
@@ -45,7 +46,7 @@ def cli() -> None:
 
 for _title, _commands in {
     "Simulations": (inspect, pack, field),
-    "Mocks": (build, survey, measure, plot, compare),
+    "Mocks": (build, survey, measure, plot, compare, verify, reproduce),
     "Calibration and training": (calibrate, calibrations, train, evaluate, weights),
 }.items():
     cli.add_section(cloup.Section(_title, list(_commands), is_sorted=False))

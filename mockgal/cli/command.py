@@ -74,10 +74,13 @@ class Outcome(NamedTuple):
         Lines for people.
     facts : mapping
         The same for programs, with units in the names of numbers; `plain` lists the types allowed.
+    error : MockgalError, optional
+        What the command ends with once it has reported: its result is not what was hoped for.
     """
 
     lines: Iterable[str]
     facts: Mapping[str, Any]
+    error: MockgalError | None = None
 
 
 class Command(cloup.Command):
@@ -121,6 +124,8 @@ class Command(cloup.Command):
             outcome: Outcome | None = super().invoke(ctx)
         if outcome is not None:
             _report(ctx, outcome)
+            if outcome.error is not None:
+                raise outcome.error
 
 
 def warn_when_run(ctx: click.Context, text: str) -> None:

@@ -17,9 +17,18 @@ from ..completeness import Completeness
 from ..digests import sorting_order
 from ..errors import DomainError, InternalError, shown, warn
 from ..laws.distribution import Distribution, inverse_cdf, ranked
-from ..layout import COMPLETE_FROM, HOST_BIN, POPULATED, SELECTED_BY, WARNINGS, host_bin
+from ..layout import (
+    COMPLETE_FROM,
+    HOST_BIN,
+    MADE_WITH,
+    POPULATED,
+    SELECTED_BY,
+    WARNINGS,
+    host_bin,
+)
 from ..protocols import Painter, check_contents
 from ..system.display import simulation_facts
+from ..system.libraries import versions
 from ..types import GalaxyCatalog, HaloCatalog, Scene
 from . import blocks
 from .provided import declared_columns
@@ -265,6 +274,7 @@ def paint_scene(
             warn(f"none of the {len(halos)} subhalos has a galaxy: the catalogue is empty")
         provenance = {
             "version": __version__,
+            MADE_WITH: versions(*getattr(painter, "libraries", ())),
             "simulation": simulation,
             "painter": described | {"prediction": prediction},
             COMPLETENESS: complete.record(),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from .. import random
 from ..errors import UsageError
+from ..layout import MADE_WITH
 from ..system.memory import check_memory
 from ..system.progress import advance
 from ..theory.distances import distances
@@ -111,6 +112,7 @@ def randoms(
     }
     provenance = {
         "version": galaxies.provenance.get("version"),
+        MADE_WITH: galaxies.provenance.get(MADE_WITH, {}),
         "simulation": galaxies.provenance.get("simulation", {}),
         "painter": {"name": "randoms"},
         "seed": seed,

@@ -6,8 +6,10 @@ numba is not imported until the first function is compiled.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -15,16 +17,40 @@ Result = TypeVar("Result")
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _MOST_THREADS = 16  # bounds the memory of the blocks in progress
+_chosen: int | None = None
 
 
 def threads() -> int:
-    """Return the number of threads: NUMBA_NUM_THREADS, or the processors available here."""
+    """Return the number of threads: NUMBA_NUM_THREADS, or the processors available here.
+
+    Inside a block of `using`, its number.
+    """
+    if _chosen is not None:
+        return max(1, min(_chosen, _MOST_THREADS))
     try:
         number = int(os.environ.get("NUMBA_NUM_THREADS", ""))
     except ValueError:
         affinity = getattr(os, "sched_getaffinity", None)
         number = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, min(number, _MOST_THREADS))
+
+
+@contextmanager
+def using(number: int | None) -> Iterator[None]:
+    """Use so many threads in the block, here and in torch if it is loaded; None changes nothing."""
+    global _chosen
+    torch = sys.modules.get("torch")
+    former, of_torch = _chosen, torch.get_num_threads() if torch else 0
+    if number is not None:
+        _chosen = number
+        if torch:
+            torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        _chosen = former
+        if torch:
+            torch.set_num_threads(of_torch)
 
 
 def over(work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from ..columns import GALAXY_COLUMNS
 from ..errors import EmptyResultError, listening, warn
-from ..layout import POPULATED
+from ..layout import INPUTS, POPULATED
 from ..painters.choose import guarded, predict_satellites
 from ..painters.choose import make_painter as make_painter
 from ..protocols import Painter
@@ -20,6 +20,7 @@ from .steps.paint import populate as populate
 from .steps.paint import select as select
 from .steps.read import read as read
 from .steps.read import read_galaxies as read_galaxies
+from .verification.inputs import describe_inputs, recorded, sources_of
 from .write import write as write
 
 if TYPE_CHECKING:
@@ -167,6 +168,26 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class Mock:
+    """A mock in memory.
+
+    Parameters
+    ----------
+    scenes : list of Scene
+        The simulations that were painted.
+    galaxies : GalaxyCatalog
+    randoms : GalaxyCatalog or None
+    inputs : list of Path
+        The files that were read.
+    """
+
+    scenes: list[Scene]
+    galaxies: GalaxyCatalog
+    randoms: GalaxyCatalog | None
+    inputs: list[Path]
+
+
+@dataclass(frozen=True)
 class Work:
     """What the mocks of a recipe share, whatever their seeds.
 
@@ -233,6 +254,38 @@ class Work:
         """
         from ..painters.provided import bytes_of_a_galaxy
 
+        def check(sim: Scene, painter: Painter, inputs: list[Path]) -> None:
+            outputs.writer.check_columns(_columns(sim, self.survey), outputs.galaxies)
+            outputs.check(inputs, bytes_of_a_galaxy(painter) * len(sim.halos))
+
+        mock = self.make(recipe, check)
+        sources = sources_of(recipe, mock.scenes)
+        stated = {
+            "configuration": recipe.configuration(),
+            "configuration_digest": recipe.configuration_digest(),
+            INPUTS: describe_inputs(recipe, sources),
+        }
+        galaxies = mock.galaxies.with_provenance(**stated)
+        randoms = mock.randoms and mock.randoms.with_provenance(**stated)
+        density = outputs.write(galaxies, randoms, mock.inputs)
+        digests = outputs.record(galaxies, randoms, recorded("build", recipe, sources))
+        return Report(
+            *(outputs.galaxies, mock.scenes[0], galaxies, randoms),
+            *(outputs.randoms, density, digests),
+        )
+
+    def make(
+        self, recipe: Recipe, check: Callable[[Scene, Painter, list[Path]], None] | None = None
+    ) -> Mock:
+        """Make the mock of one seed, and write nothing.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            With the seed.
+        check : callable, optional
+            Raises if the mock of a simulation could not be written.
+        """
         scenes, boxes, inputs = [], [], list(self.inputs)
         for snapshot in self.snapshots:
             sim = snapshot.read()
@@ -241,8 +294,8 @@ class Work:
             if self.satellites is not None:
                 sim = snapshot.populate(sim, recipe.seed, self.satellites)
             inputs += [Path(file.path) for file in sim.snapshot.source]
-            outputs.writer.check_columns(_columns(sim, self.survey), outputs.galaxies)
-            outputs.check(inputs, bytes_of_a_galaxy(snapshot.painter) * len(sim.halos))
+            if check is not None:
+                check(sim, snapshot.painter, inputs)
             boxes.append(select(snapshot.paint(sim, recipe.seed), *recipe.cut))
             scenes.append(sim)
         galaxies, randoms = boxes[0], None
@@ -255,19 +308,7 @@ class Work:
                 "at least one",
                 "loosen the cuts, or omit --require-nonempty",
             )
-        stated = {
-            "configuration": recipe.configuration(),
-            "configuration_digest": recipe.configuration_digest(),
-        }
-        galaxies = galaxies.with_provenance(**stated)
-        randoms = randoms and randoms.with_provenance(**stated)
-        density = outputs.write(galaxies, randoms, inputs)
-        source = [file for sim in scenes for file in sim.snapshot.source]
-        digests = outputs.record(galaxies, randoms, source)
-        return Report(
-            *(outputs.galaxies, scenes[0], galaxies, randoms),
-            *(outputs.randoms, density, digests),
-        )
+        return Mock(scenes, galaxies, randoms, inputs)
 
 
 def _snapshots(recipe: Recipe, painter: Painter) -> list[tuple[Path, Painter]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -271,7 +271,6 @@ def _matter_text(facts: dict[str, Any]) -> str:
 
 def _mock_text(facts: dict[str, Any]) -> str:
     """Return the lines that describe a mock."""
-    from ..painters.halotools.words import parameters_in_words
     from .surveying.words import in_words
 
     painter, cosmology = facts["painter"], facts["cosmology"]
@@ -285,7 +284,6 @@ def _mock_text(facts: dict[str, Any]) -> str:
     painted += "".join(
         f", {key} {painter[key]}" for key in ("calibration", "weights", "model") if key in painter
     )
-    parameters = parameters_in_words(painter)
     missing = []
     if facts["missing_chunks"]:
         missing.append(f"chunks {facts['missing_chunks']} of the simulation")
@@ -303,6 +301,8 @@ def _mock_text(facts: dict[str, Any]) -> str:
         "survey": [
             f"{step}: {text}" for step, texts in in_words(facts["survey"]) for text in texts
         ],
+        "inputs": [_input_words(one) for one in facts["inputs"] if isinstance(one, Mapping)],
+        "made with": _in_lines(f"{name} {text}" for name, text in facts["made_with"].items()),
         "warnings": facts["warnings"],
         "cite": painter.get("references", []),
     }
@@ -321,7 +321,7 @@ def _mock_text(facts: dict[str, Any]) -> str:
         ("particle mass", "unknown" if mass is None else f"{mass:.6g} Msun/h (dark matter)"),
         ("host mass", facts["host_mass_definition"] or "unknown"),
         ("painter", painted),
-        *(("parameters" if i == 0 else "", text) for i, text in enumerate(parameters)),
+        *_law_lines(painter),
         ("galaxies", galaxies),
         (
             "stellar mass",
@@ -337,3 +337,44 @@ def _mock_text(facts: dict[str, Any]) -> str:
         ("content", facts["content_digest"]),
     ]
     return "\n".join(f"{key:<15} {printable(value)}" for key, value in lines)
+
+
+def _law_lines(painter: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return lines on the law of a mock's painter: its digest, or the values of its parameters."""
+    from ..painters.halotools.words import parameters_in_words, values_in_words
+
+    several = {
+        "law": [
+            f"{kind} {painter.get(kind)}, "
+            + ("which comes with mockgal" if painter.get("comes_with_mockgal") else "a user's own")
+            + f", digest {str(painter[f'{kind}_digest'])[:16]}"
+            for kind in ("calibration", "weights")
+            if f"{kind}_digest" in painter
+        ],
+        "parameters": parameters_in_words(painter),
+        "model": values_in_words(painter.get("parameters")),
+        "masses": values_in_words(painter.get("stellar_mass_parameters")),
+        "evaluated": [
+            f"in tiles of {size}^3 voxels on {painter.get('device')}, precision "
+            f"{painter.get('precision')}"
+            for size in [painter.get("tile_size")]
+            if size is not None
+        ],
+    }
+    return [
+        (key * (i == 0), text) for key, texts in several.items() for i, text in enumerate(texts)
+    ]
+
+
+def _input_words(one: Mapping[str, Any]) -> str:
+    """Return a line on a file that a mock was made from."""
+    text, sha256 = f"{one.get('use')}: {one.get('name')}", str(one.get("sha256") or "")[:16]
+    if files := one.get("files"):
+        text += f", {f'{files:,} files, ' if files != 1 else ''}{one.get('bytes'):,} bytes"
+    return text + (f", SHA-256 {sha256}" if sha256 else "")
+
+
+def _in_lines(texts: Iterable[str], most: int = 5) -> list[str]:
+    """Return texts joined by commas, so many in a line."""
+    every = list(texts)
+    return [", ".join(every[i : i + most]) for i in range(0, len(every), most)]

@@ -39,7 +39,7 @@ import numpy as np
 
 from ..digests import StoredDigests
 from ..errors import CorruptFileError, InputError, InternalError, printable
-from ..layout import CATALOGUE_HDUS, FITS_CODES, REFER
+from ..layout import CATALOGUE_HDUS, FITS_CODES, PROVENANCE_HASH, REFER
 from ..system.files.atomic import atomic_output
 from ..system.files.fits_checksum import Checksum, encode, padded
 from ..system.files.fits_file import AGAIN, HDU, check_data, read_hdu
@@ -105,7 +105,7 @@ class FITSWriter:
         headers = (
             primary_header(),
             galaxies_header(blank, record),
-            provenance_header(json_size),
+            provenance_header(blank),
         )
         sizes = tuple(len(header.tostring()) for header in headers)
         size = sum(sizes) + padded(record.itemsize * blank.rows) + padded(json_size)
@@ -153,7 +153,7 @@ class FITSWriter:
         _write_hdu(file, sizes[0], (), primary_header)
         _write_hdu(file, sizes[1], rows(), lambda: table_header(content()))
         json = content().provenance.encode("ascii")
-        _write_hdu(file, sizes[2], (json,), lambda: provenance_header(len(json)))
+        _write_hdu(file, sizes[2], (json,), lambda: provenance_header(content()))
 
 
 def verify_fits(path: Path, table: str = CATALOGUE_HDUS[1]) -> tuple[HDU, ...]:
@@ -276,14 +276,16 @@ def galaxies_header(content: FileContent, record: np.dtype[Any]) -> fits.Header:
     return _header(*cards)
 
 
-def provenance_header(size: int) -> fits.Header:
-    """Return the header of PROVENANCE, whose text has ``size`` bytes."""
+def provenance_header(content: FileContent) -> fits.Header:
+    """Return the header of PROVENANCE."""
+    size = len(content.provenance)
     cards = _table_cards("PROVENANCE", size, 1, 1)
     return _header(
         *cards,
         ("TTYPE1", "json"),
         ("TFORM1", f"{size}A"),
         ("TCOMM1", "how the galaxies were made, and what the columns mean: JSON"),
+        (PROVENANCE_HASH, content.provenance_digest),
     )
 
 

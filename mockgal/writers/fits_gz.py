@@ -43,7 +43,7 @@ class GzippedFITSWriter(FITSWriter):
         headers = (
             sealed(primary_header(), Checksum(), 0),
             sealed(table_header(facts), total, size),
-            sealed(provenance_header(len(json)), text, len(json)),
+            sealed(provenance_header(facts), text, len(json)),
         )
         if tuple(map(len, headers)) != sizes:
             raise InternalError(

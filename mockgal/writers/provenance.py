@@ -40,7 +40,7 @@ from ..system.files.atomic import atomic_output
 from ..system.files.plain_text import read_text
 from ..types import Array, GalaxyCatalog
 
-_LONGEST_RECORD = 1 << 20  # bytes
+_LONGEST_RECORD = 1 << 24  # bytes: a simulation may have tens of thousands of files
 NO_DIGEST = "0" * 64  # placeholder of the same length as a digest
 
 
@@ -181,13 +181,15 @@ class FileContent(NamedTuple):
     rows: int
     table: str
 
-    def facts(self) -> dict[str, str | int | float]:
-        """Return what formats with named attributes hold of the file.
+    @property
+    def provenance_digest(self) -> str:
+        """BLAKE2b-256 of the provenance: no checksum covers attributes, and weak ones FITS."""
+        return blake2b(self.provenance.encode("ascii"), digest_size=32).hexdigest()
 
-        The provenance has a digest, because no checksum covers attributes.
-        """
-        digest = blake2b(self.provenance.encode("ascii"), digest_size=32).hexdigest()
+    def facts(self) -> dict[str, str | int | float]:
+        """Return what formats with named attributes hold of the file."""
         essentials = {item.name: item.value for item in self.essentials}
+        digest = self.provenance_digest
         return {**essentials, PROVENANCE: self.provenance, PROVENANCE_DIGEST: digest}
 
 

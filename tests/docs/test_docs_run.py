@@ -276,6 +276,10 @@ OF_PAGES = {
     "survey.md": [files_of_the_page("how-to/survey.md")],
     "tables.md": [table_of_halos],
     "use-the-catalogue.md": [bundle_of_the_demo("dark.hdf5")],
+    "verify-and-reproduce.md": [
+        bundle_of_the_demo("dark.hdf5"),
+        lambda folder: (folder / "simulations").mkdir(),
+    ],
     "weights.md": [mock("mock.fits")],
     "density-grid.md": [
         lambda folder: mockgal.field(DEMO, folder / "stellar_mass.hdf5", grid_size=16)

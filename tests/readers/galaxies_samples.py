@@ -1,5 +1,6 @@
 """Catalogues to write and read back, and surgery on the files, with sums that are right again."""
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -159,5 +160,6 @@ def with_json(hdus, change):
     data = value.encode("latin-1") if isinstance(value, str) else value
     card(hdus[2][0], "NAXIS1", f"{len(data):>20}")
     card(hdus[2][0], "TFORM1", f"'{len(data)}A'")
+    card(hdus[2][0], "JSONHASH", f"'{hashlib.blake2b(data, digest_size=32).hexdigest()}'")
     hdus[2][1] = data
     return hdus

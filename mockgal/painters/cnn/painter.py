@@ -50,6 +50,7 @@ class CNNPainter(CNNOptions):
     name: ClassVar[str] = "cnn"
     needs: ClassVar[frozenset[str]] = frozenset({"halos", "field"})
     whole_box: ClassVar[bool] = True  # subhalos see their neighbours
+    libraries: ClassVar[tuple[str, ...]] = ("torch",)
     tolerance: ClassVar[float] = 1e-4  # of outputs, if work is shared differently
 
     def __post_init__(self) -> None:

@@ -44,6 +44,7 @@ class ModelPainter(ChosenModel):
     name: ClassVar[str] = "hod"
     needs: ClassVar[frozenset[str]] = frozenset({"halos"})
     predicts_hosts: ClassVar[bool] = True
+    libraries: ClassVar[tuple[str, ...]] = ("halotools",)
     provides: ClassVar[tuple[Column, ...]] = (
         GALAXY_COLUMNS["stellar_mass"],
         GALAXY_COLUMNS["extrapolated"],

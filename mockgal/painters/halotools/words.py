@@ -19,15 +19,9 @@ def parameters_in_words(painter: Mapping[str, Any]) -> list[str]:
     list of str
         Empty if the user gave no parameters.
     """
-    given = painter.get("parameters_given")
-    if not isinstance(given, Mapping):
+    lines = values_in_words(painter.get("parameters_given"))
+    if not lines:
         return []
-    texts = [
-        f"{name} = {one.get('value')} {one.get('unit', '')}".rstrip()
-        for name, one in given.items()
-        if isinstance(one, Mapping)
-    ]
-    lines = [", ".join(texts[i : i + 4]) for i in range(0, len(texts), 4)]
     bias = painter.get("assembly_bias")
     if isinstance(bias, Mapping):
         where = f" within {bias['radius_mpc_h']} Mpc/h" if "radius_mpc_h" in bias else ""
@@ -36,3 +30,13 @@ def parameters_in_words(painter: Mapping[str, Any]) -> list[str]:
             f"split at {bias.get('split')}"
         )
     return lines
+
+
+def values_in_words(parameters: object) -> list[str]:
+    """Return lines with the values of parameters by name, as a mock records them."""
+    texts = [
+        f"{name} = {one.get('value')} {one.get('unit', '')}".rstrip()
+        for name, one in (parameters.items() if isinstance(parameters, Mapping) else ())
+        if isinstance(one, Mapping)
+    ]
+    return [", ".join(texts[i : i + 4]) for i in range(0, len(texts), 4)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import h5py
 
@@ -17,6 +18,14 @@ from .stored import COPY_AGAIN
 _CONTINUATION, _SYMBOL_TABLE = 0x0010, 0x0011  # messages of an object's header
 _END = 1  # marks the last free block
 _MOST_BYTES = 1 << 20  # of a header's block; HDF5 itself writes none of this size
+
+
+def end_of(path: Path) -> int:
+    """Return the bytes that an HDF5 file has by its superblock; addresses must have eight bytes."""
+    with open(path, "rb") as file:
+        block = file.read(64)
+    start = {0: 40, 1: 44}.get(block[8], 28)
+    return _number(block[start : start + 8])
 
 
 class Groups:

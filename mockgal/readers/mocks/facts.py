@@ -39,6 +39,8 @@ from ...layout import (
     FITS_CODES,
     FROM,
     IN_MEMORY,
+    INPUTS,
+    MADE_WITH,
     MODEL,
     NUMBERED_ESSENTIALS,
     ORIGIN,
@@ -213,7 +215,8 @@ def _check_sections(whole: Section) -> None:
     simulation, painter = whole.section("simulation"), whole.section("painter")
     simulation.section("reading")
     painter.number("luminosity_floor_msun_h", optional=True)
-    for name in ("cuts", "survey", "warnings"):
+    whole.section(MADE_WITH)
+    for name in ("cuts", "survey", "warnings", INPUTS):
         whole.list(name)
     completeness = whole.section(COMPLETENESS)
     for name in ("from_msun_h", "to_msun_h"):

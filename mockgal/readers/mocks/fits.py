@@ -32,6 +32,7 @@ from ...layout import (
     FITS_CODES,
     MODEL_TABLES,
     NUMBERED_ESSENTIALS,
+    PROVENANCE_HASH,
 )
 from ...system.files import fits_file
 from ...system.files.fits_file import AGAIN, HDU
@@ -135,7 +136,8 @@ class FITSMocks(Rewritable):
     def _open(self, path: Path) -> AbstractContextManager[FITSCatalogue]:
         return open_catalogue(path)
 
-    def _stated_reason(self, path: Path) -> str | None:
+    def reason_stated(self, path: Path) -> str | None:
+        """Return the reason that a file states for having been changed, or None; never raise."""
         table = _first_table(path)
         reason = table.cards.get(CHANGED) if table else None
         return reason if isinstance(reason, str) and reason.strip() else None
@@ -166,9 +168,10 @@ def open_catalogue(path: Path) -> Iterator[FITSCatalogue]:
     with opened(path) as file:
         table, provenance = _hdus(file, path)
         text = fits_file.read_data(file, provenance, galaxies_facts.MAX_JSON)
-        facts = galaxies_facts.parse(
-            text.decode("latin-1"), f"{provenance.where}/json", path, path.stat().st_size
-        )
+        where, json = f"{provenance.where}/json", text.decode("latin-1")
+        if PROVENANCE_HASH in provenance.cards:  # older files have none
+            galaxies_facts.check_digest(json, provenance.cards[PROVENANCE_HASH], where)
+        facts = galaxies_facts.parse(json, where, path, path.stat().st_size)
         _check_table(table, facts)
         yield FITSCatalogue(facts, file, table)
 

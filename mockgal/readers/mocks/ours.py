@@ -12,15 +12,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from math import inf
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
 from ...columns import GALAXY_COLUMNS, OUR_COLUMNS, Column
 from ...completeness import Completeness
 from ...digests import IDENTITY, StoredDigests
-from ...errors import BadValueError, CorruptFileError, UsageError, warn
-from ...layout import MODEL
+from ...errors import BadValueError, CorruptFileError, InputError, UsageError, warn
+from ...layout import INPUTS, MADE_WITH, MODEL
 from ...protocols import MockOptions
 from ...system.memory import check_memory
 from ...types import Array, GalaxyCatalog
@@ -49,6 +49,30 @@ class Catalogue(Protocol):
         self, names: tuple[str, ...], chunk_rows: int
     ) -> Iterator[tuple[int, dict[str, Array]]]:
         """Yield the index of the first row, and the columns as stored in the file."""
+
+
+class Examined(NamedTuple):
+    """What all rows of a file were found to be.
+
+    Parameters
+    ----------
+    facts : Facts or None
+        None of a file that says that it was changed.
+    rows : int
+        That were read.
+    changed : tuple of str
+        Columns that differ from their digests in the provenance.
+    damage : str
+        Why not all rows could be read; "" if they could.
+    exact : bool
+        Whether the rows are the very values that the content digest covers.
+    """
+
+    facts: Facts | None
+    rows: int
+    changed: tuple[str, ...]
+    damage: str
+    exact: bool = False
 
 
 class Ours(ABC):
@@ -122,6 +146,39 @@ class Ours(ABC):
             )
         return galaxies
 
+    def examine(self, path: Path) -> Examined:
+        """Read all rows at ``path``, chunk by chunk, and return what is wrong with them.
+
+        Raises
+        ------
+        MockgalError
+            The description of the rows is damaged, or contradicts itself.
+        """
+        reason, changed = self.reason_stated(path), list[str]()
+        if reason:
+            return Examined(None, 0, (), f"changed by hand: {reason}")
+        options, rows = MockOptions(), 0
+        with self._open(path) as catalogue:
+            facts = catalogue.facts
+            try:
+                for start, part in _converted(
+                    catalogue, facts.columns, options.chunk_rows, changed
+                ):
+                    rows = start + len(next(iter(part.values())))
+            except InputError as error:
+                return Examined(facts, rows, tuple(changed), str(error))
+        exact = facts.held is None and _is_exact(facts)
+        return Examined(facts, rows, tuple(changed), "", exact and not changed)
+
+    def facts_of(self, path: Path) -> Facts:
+        """Return the checked description of the rows at ``path``."""
+        with self._open(path) as catalogue:
+            return catalogue.facts
+
+    def reason_stated(self, path: Path) -> str | None:
+        """Return the reason that a file states for having been changed, or None; never raise."""
+        return None
+
     def describe(self, path: Path, options: MockOptions) -> dict[str, Any]:
         """Describe the catalogue at ``path``; read and check all of it, chunk by chunk."""
         if options.changed_by_hand is not None:
@@ -146,7 +203,7 @@ class Rewritable(Ours):
     """A reader of a format that other programs write anew, with other rows and columns."""
 
     @abstractmethod
-    def _stated_reason(self, path: Path) -> str | None:
+    def reason_stated(self, path: Path) -> str | None:
         """Return the reason that a file states for having been changed, or None; never raise."""
 
     @abstractmethod
@@ -169,7 +226,7 @@ class Rewritable(Ours):
 
     def _reason(self, path: Path, options: MockOptions) -> str | None:
         if options.changed_by_hand is None:
-            return self._stated_reason(path)
+            return self.reason_stated(path)
         return options.changed_by_hand
 
 
@@ -215,7 +272,9 @@ def _description(
     simulation, painter = provenance.get("simulation", {}), provenance.get("painter", {})
     shown = (
         *("calibration", "calibration_digest", "weights", "weights_digest", "caution"),
-        *("model", "parameters_given", "assembly_bias"),
+        *("comes_with_mockgal", "model", "threshold_m_r", "parameters_given", "parameters"),
+        *("stellar_mass_law", "stellar_mass_parameters", "assembly_bias"),
+        *("device", "tile_size", "precision", "torch", "instructions"),
     )
     return {
         "path": str(path),
@@ -249,6 +308,8 @@ def _description(
         "painter": {"name": painter.get("name")}
         | {key: painter[key] for key in (*shown, "references") if key in painter},
         "seed": provenance.get("seed"),
+        "inputs": provenance.get(INPUTS, []),
+        "made_with": provenance.get(MADE_WITH, {}),
         "cuts": provenance.get("cuts", []),
         "completeness": str(Completeness.of(provenance)),
         "changed_by_hand": provenance.get("changed_by_hand"),

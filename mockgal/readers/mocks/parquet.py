@@ -172,7 +172,8 @@ class ParquetMocks(Rewritable):
     def _open(self, path: Path) -> AbstractContextManager[ParquetCatalogue]:
         return open_catalogue(path)
 
-    def _stated_reason(self, path: Path) -> str | None:
+    def reason_stated(self, path: Path) -> str | None:
+        """Return the reason that a file states for having been changed, or None; never raise."""
         reason = self._metadata(path).get(CHANGED, "")
         return reason if reason.strip() else None
 

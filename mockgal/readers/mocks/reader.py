@@ -20,7 +20,8 @@ from ...system.memory import BOMB_BYTES, BOMB_RATIO
 from ...types import GalaxyCatalog
 from .. import parquet_file
 from ..hdf5 import safe
-from .ours import described, wanted
+from .facts import Facts
+from .ours import Examined, described, wanted
 from .values import AGAIN, check_ids, check_values
 
 CHUNK_ROWS = MockOptions().chunk_rows
@@ -121,6 +122,45 @@ def describe_galaxies(
         description: dict[str, Any] = reader.describe(path, options)  # type: ignore[attr-defined]
         return description
     return described(path, name, _read(name, reader, path, options))
+
+
+def examine(path: Path) -> tuple[str, Examined]:
+    """Return the format of a catalogue that mockgal wrote, and what all its rows were found to be.
+
+    Raises
+    ------
+    FormatError
+        The catalogue is another's, or is none.
+    MockgalError
+        See `mockgal.readers.mocks.ours.Ours.examine`.
+    """
+    name, reader = _reader(path)
+    if not registry.is_built_in("mocks", name):
+        raise _of_a_plugin(path, name)
+    return name, reader.examine(path)  # type: ignore[attr-defined]
+
+
+def facts_of(path: Path) -> Facts:
+    """Return the description of a catalogue that mockgal wrote; its rows are not read.
+
+    Raises
+    ------
+    MockgalError
+        See `examine`.
+    """
+    name, reader = _reader(path)
+    if not registry.is_built_in("mocks", name):
+        raise _of_a_plugin(path, name)
+    return reader.facts_of(path)  # type: ignore[attr-defined, no-any-return]
+
+
+def _of_a_plugin(path: Path, name: str) -> FormatError:
+    return FormatError(
+        path,
+        f"a catalogue that the plug-in {name} reads",
+        "one that mockgal wrote, which has digests of what is in it",
+        "verify it by what its makers give",
+    )
 
 
 def _read(name: str, reader: MockReader, path: Path, options: MockOptions) -> GalaxyCatalog:

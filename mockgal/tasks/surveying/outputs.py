@@ -6,17 +6,19 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...digests import fingerprint
 from ...errors import OutputError, UsageError, warn
 from ...system.files.atomic import check_output
 from ...system.files.lock import output_lock
 from ...system.memory import peak_memory
-from ...types import GalaxyCatalog, SourceFile
+from ...system.parallel import over
+from ...types import GalaxyCatalog
 from ...writers.models.companions import density_path, has_density, randoms_path
 from ...writers.provenance import sidecar_path, write_sidecar
 from ..write import FileWriter, write_model, writer_for
@@ -140,9 +142,16 @@ class Outputs:
         self,
         galaxies: GalaxyCatalog,
         randoms: GalaxyCatalog | None,
-        source: Sequence[SourceFile],
+        asked: Mapping[str, Any],
     ) -> tuple[str, str]:
         """Write the record of the run beside the galaxies; warn if it cannot be written.
+
+        Parameters
+        ----------
+        galaxies : GalaxyCatalog
+        randoms : GalaxyCatalog or None
+        asked : mapping
+            What was asked for, and the files read: see `mockgal.tasks.verification.inputs`.
 
         Returns
         -------
@@ -158,7 +167,7 @@ class Outputs:
             "peak_memory_bytes": peak_memory(),
             "python": platform.python_version(),
             "arguments": sys.argv,
-            "input_files": [file._asdict() for file in source],
+            **asked,
             "content_digest": digests[0],
             "cleaned_up": self.cleaned_up,
         }
@@ -167,10 +176,20 @@ class Outputs:
         if randoms is not None:
             facts["randoms"] = {"path": str(self.randoms), "content_digest": digests[1]}
         try:
+            facts["outputs"] = self._outputs()
             write_sidecar(self.galaxies, facts, overwrite=self.how["overwrite"])
-        except OutputError as error:  # the catalogues are written and complete
+        except (OSError, OutputError) as error:  # the catalogues are written and complete
             warn(f"the record of the run was not written: {error}")
         return digests
+
+    def _outputs(self) -> list[dict[str, Any]]:
+        """Return name, size and digest of what was written, folders as one."""
+        written = [path for path in self.paths[:-1] if path.exists()]
+        prints = over(fingerprint, written)
+        return [
+            {"name": os.path.relpath(path, self.galaxies.parent), **print_._asdict()}
+            for path, print_ in zip(written, prints, strict=True)
+        ]
 
 
 def _check_apart(out: Path, randoms: Path | None, density: Path | None) -> None:

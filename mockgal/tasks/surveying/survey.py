@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ...digests import fingerprint
 from ...errors import EmptyResultError, UsageError
+from ...layout import INPUTS
 from ...random import check_seed
-from ...types import GalaxyCatalog
-from ..build import read_galaxies, select
+from ...types import GalaxyCatalog, SourceFile
+from ..steps.paint import select
+from ..steps.read import read_galaxies
+from ..verification.inputs import MOCKS, describe_inputs, recorded
 from .outputs import Outputs
 from .steps import Survey
 
@@ -66,8 +70,6 @@ def survey_files(
     MockgalError
         A file cannot be read or written, or a step is not possible; the outputs are untouched.
     """
-    from ...recipe import digest_of
-
     plan = recipe.survey
     if plan is None:
         raise UsageError("mockgal survey", "no section survey", "one in --recipe", _EXAMPLE)
@@ -84,42 +86,84 @@ def survey_files(
     inputs = [*mocks, *plan.inputs]
     outputs.check(inputs)
     with outputs.locked():
-        boxes = [
-            select(read_galaxies(path, changed_by_hand=changed_by_hand), *recipe.cut)
-            for path in mocks
-        ]
-        for galaxies in boxes:
-            survey.check_frame(galaxies.frame == "sky")
-        outputs.writer.check_columns([*boxes[0].columns, *survey.columns], outputs.galaxies)
-        seed = recipe.seed if recipe.seed is not None else _seed(boxes, mocks)
-        galaxies, randoms = survey.carry_out(boxes, seed)
-        if recipe.require_nonempty and not len(galaxies):
-            raise EmptyResultError(
-                mocks[0],
-                "no galaxy in the survey",
-                "at least one",
-                "widen it, or omit --require-nonempty",
-            )
-        former = _mapping(galaxies.provenance.get("configuration"))
-        configuration = {
-            **former,
-            "cut": [*former.get("cut", []), *recipe.cut],
-            "survey": plan.configuration(),
-            "survey_seed": seed,
-        }
-        stated = {
-            "configuration": configuration,
-            "configuration_digest": digest_of(configuration),
-        }
-        galaxies = galaxies.with_provenance(**stated)
-        randoms = randoms and randoms.with_provenance(**stated)
+        made = survey_mocks(mocks, recipe, survey, changed_by_hand, outputs)
+        sources = {f"{MOCKS}.{n}": [source_of(path)] for n, path in enumerate(mocks)}
+        stated = {INPUTS: describe_inputs(recipe, sources)}
+        galaxies = made.galaxies.with_provenance(**stated)
+        randoms = made.randoms and made.randoms.with_provenance(**stated)
         density = outputs.write(galaxies, randoms, inputs)
-        source = [file for box in boxes for file in box.snapshot.source]
-        digests = outputs.record(galaxies, randoms, source)
+        asked = recorded("survey", recipe, sources, changed_by_hand=changed_by_hand)
+        digests = outputs.record(galaxies, randoms, asked)
     return SurveyReport(
-        *(outputs.galaxies, boxes, seed, galaxies, randoms),
+        *(outputs.galaxies, made.mocks, made.seed, galaxies, randoms),
         *(outputs.randoms, density, digests),
     )
+
+
+class Surveyed(NamedTuple):
+    """A survey in memory: the mocks with their cuts, the seed, galaxies, and randoms if any."""
+
+    mocks: list[GalaxyCatalog]
+    seed: int
+    galaxies: GalaxyCatalog
+    randoms: GalaxyCatalog | None
+
+
+def survey_mocks(
+    mocks: Sequence[Path],
+    recipe: SurveyRecipe,
+    survey: Survey,
+    changed_by_hand: str | None = None,
+    outputs: Outputs | None = None,
+) -> Surveyed:
+    """Read mocks and carry out a survey on them, writing nothing.
+
+    Parameters
+    ----------
+    mocks, recipe, changed_by_hand
+        See `survey_files`.
+    survey : Survey
+        Of the recipe.
+    outputs : Outputs, optional
+        Where it will be written, if it is.
+    """
+    from ...recipe import digest_of
+
+    boxes = [
+        select(read_galaxies(path, changed_by_hand=changed_by_hand), *recipe.cut) for path in mocks
+    ]
+    for galaxies in boxes:
+        survey.check_frame(galaxies.frame == "sky")
+    if outputs is not None:
+        outputs.writer.check_columns([*boxes[0].columns, *survey.columns], outputs.galaxies)
+    seed = recipe.seed if recipe.seed is not None else _seed(boxes, mocks)
+    galaxies, randoms = survey.carry_out(boxes, seed)
+    if recipe.require_nonempty and not len(galaxies):
+        raise EmptyResultError(
+            mocks[0],
+            "no galaxy in the survey",
+            "at least one",
+            "widen it, or omit --require-nonempty",
+        )
+    former = _mapping(galaxies.provenance.get("configuration"))
+    configuration = {
+        **former,
+        "cut": [*former.get("cut", []), *recipe.cut],
+        "survey": survey.plan.configuration(),
+        "survey_seed": seed,
+    }
+    stated = {
+        "configuration": configuration,
+        "configuration_digest": digest_of(configuration),
+    }
+    galaxies = galaxies.with_provenance(**stated)
+    return Surveyed(boxes, seed, galaxies, randoms and randoms.with_provenance(**stated))
+
+
+def source_of(path: Path) -> SourceFile:
+    """Return the entry of a mock that was read, a file or a folder."""
+    print_ = fingerprint(path)
+    return SourceFile(str(path), print_.bytes, print_.sha256)
 
 
 _EXAMPLE = "survey: {light_cone: {redshifts: [0.4, 0.6]}}; or --redshift-space z"

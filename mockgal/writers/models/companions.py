@@ -8,6 +8,7 @@ other models are ``X-randoms.fits``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ...theory.distances import distances
 from ...types import Array, GalaxyCatalog
 
 _DESI, _BOSS = "_clustering.dat", "galaxy_"
+_LAST = "# mockgal "  # begins the last line
 _SKY = 360.0**2 / np.pi  # deg^2
 _KEEP = {"close pairs", "weights", "regions"}  # steps that keep the weighted density
 
@@ -92,7 +94,7 @@ def density_text(galaxies: GalaxyCatalog, model: str) -> str:
     weight = galaxies.columns.get("weight")
     count, _ = np.histogram(galaxies[step["redshifts"]], edges, weights=weight)
     density = count / volume
-    last = f"# mockgal {galaxies.provenance.get('version')}, content {galaxies.digest()}"
+    last = f"{_LAST}{galaxies.provenance.get('version')}, content {galaxies.digest()}"
     columns = [(edges[1:] + edges[:-1]) / 2, edges[:-1], edges[1:], density]
     if model == "desi":
         head = [f"#area is {area!r}square degrees", "#zmid zlow zhigh n(z) Nbin Vol_bin"]
@@ -111,6 +113,14 @@ def density_text(galaxies: GalaxyCatalog, model: str) -> str:
 def _text(head: list[str], columns: list[Array], last: str) -> str:
     rows = [" ".join(repr(float(x)) for x in row) for row in zip(*columns, strict=True)]
     return "\n".join([*head, *rows, last]) + "\n"
+
+
+def content_in(path: Path) -> str:
+    """Return the content digest that the last line of a file of `density_text` states, or ""."""
+    with open(path, "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - 300))
+        last = file.read().decode("ascii", "replace").rstrip("\n").rpartition("\n")[2]
+    return last.rpartition("content ")[2] if last.startswith(_LAST) else ""
 
 
 def write_density(text: str, path: Path, *, overwrite: bool, inputs: Iterable[Path] = ()) -> None:

@@ -1,0 +1,107 @@
+"""``mockgal verify`` and ``mockgal reproduce``: mocks against what is recorded of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cloup
+from cloup import option, option_group
+
+from ..errors import InputError, MockgalError, NotAsWrittenError
+from .command import Command, Outcome
+from .options.shared import overwriting, sim_option
+from .options.values import FILE, FOLDER, PATH, WHOLE
+from .screen.streams import progress_bar
+
+_searching = option(
+    "--search",
+    type=FOLDER,
+    multiple=True,
+    help="Folder in which inputs are looked for by name, if they are not where they were. May be "
+    "repeated.",
+)
+
+
+@cloup.command(cls=Command)
+@cloup.argument("mocks", type=PATH, nargs=-1, required=True)
+@option_group(
+    "Inputs",
+    option("--inputs", is_flag=True, help="Fail if an input of a mock is not found."),
+    _searching,
+)
+def verify(mocks: tuple[str, ...], inputs: bool, search: tuple[str, ...]) -> Outcome:
+    """Check that MOCKS, or those of a manifest, are as they were written, and their inputs too."""
+    from ..tasks.verification.verify import verify as run
+    from .screen.verification import verification_facts, verification_lines
+
+    lines: list[str] = []
+    facts: list[dict[str, Any]] = []
+    errors: list[MockgalError] = []
+    for mock in mocks:
+        lines += [""] * bool(lines)
+        try:
+            found = run(mock, inputs=inputs, search=search)
+        except InputError as error:
+            if len(mocks) == 1:
+                raise
+            errors.append(error)
+            lines.append(f"{error}")
+            facts.append({"path": mock, "is_right": False, "checks": [], "why": str(error)})
+            continue
+        lines += verification_lines(found)
+        facts.append(verification_facts(found))
+        if (wrong := found.error()) is not None:
+            errors.append(wrong)
+    return Outcome(lines, {"is_right": not errors, "verified": facts}, _one_of(errors, len(mocks)))
+
+
+def _one_of(errors: list[MockgalError], mocks: int) -> MockgalError | None:
+    """Return the error of one mock, or one for several."""
+    if len(errors) < 2:
+        return errors[0] if errors else None
+    return NotAsWrittenError(
+        "mockgal verify",
+        f"{len(errors)} of {mocks} files that are not as they were written",
+        "mocks as mockgal wrote them",
+        "copy them again from where they are right, or build them again",
+    )
+
+
+@cloup.command(cls=Command)
+@cloup.argument("mock", type=PATH)
+@option_group(
+    "Inputs",
+    sim_option(
+        "The simulation, where it is now. Of a light cone, one for each snapshot; of a survey of "
+        "mocks, these.",
+        multiple=True,
+    ),
+    _searching,
+)
+@option_group("Work", option("--workers", type=WHOLE, help="Number of threads (default: all)."))
+@option_group(
+    "Output",
+    option(
+        "--out",
+        type=FILE,
+        help="Where to write the mock that is made again (default: it is compared, not written). "
+        "With {seed} in the name for the mocks of a manifest.",
+    ),
+    overwriting,
+)
+def reproduce(
+    mock: str,
+    sim: tuple[str, ...],
+    search: tuple[str, ...],
+    workers: int | None,
+    out: str | None,
+    overwrite: bool,
+) -> Outcome:
+    """Make MOCK, or those of a manifest, again from what is recorded, and compare."""
+    from ..system.progress import shown
+    from ..tasks.verification.reproduce import reproduce as run
+    from .screen.verification import reproduction_facts, reproduction_lines
+
+    with progress_bar() as progress, shown(progress):
+        found = run(mock, out, sim=sim, search=search, workers=workers, overwrite=overwrite)
+    return Outcome(reproduction_lines(found), reproduction_facts(found), found.error())
