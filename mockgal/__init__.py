@@ -42,8 +42,7 @@ from .tasks.inspect import inspect
 from .tasks.one_statistic import combine, measure, read_covariance, read_measurement
 from .tasks.pack import pack
 from .tasks.train import train
-from .tasks.verification.reproduce import reproduce
-from .tasks.verification.verify import verify
+from .tasks.verification.commands import reproduce, verify
 from .tasks.write import to_halotools, to_halotools_model, to_table, write
 
 __all__ = [

@@ -31,7 +31,7 @@ _searching = option(
 )
 def verify(mocks: tuple[str, ...], inputs: bool, search: tuple[str, ...]) -> Outcome:
     """Check that MOCKS, or those of a manifest, are as they were written, and their inputs too."""
-    from ..tasks.verification.verify import verify as run
+    from ..tasks.verification.commands import verify as run
     from .screen.verification import verification_facts, verification_lines
 
     lines: list[str] = []
@@ -99,7 +99,7 @@ def reproduce(
 ) -> Outcome:
     """Make MOCK, or those of a manifest, again from what is recorded, and compare."""
     from ..system.progress import shown
-    from ..tasks.verification.reproduce import reproduce as run
+    from ..tasks.verification.commands import reproduce as run
     from .screen.verification import reproduction_facts, reproduction_lines
 
     with progress_bar() as progress, shown(progress):

@@ -17,7 +17,6 @@ from ...digests import Fingerprint, fingerprint
 from ...errors import UsageError
 from ...layout import INPUTS
 from ...options import flat
-from ...survey_plan import PATHS
 from ...types import Scene, SourceFile
 
 if TYPE_CHECKING:
@@ -59,6 +58,8 @@ def paths_of(values: Mapping[str, Any]) -> dict[str, str]:
     UsageError
         There is no such painter.
     """
+    from ...survey_plan import PATHS  # which imports pydantic
+
     plan = values.get("survey") or {}
     found: dict[str, Any] = {key: values.get(key) for key in (SIM, MATTER)}
     for section, key in PATHS:

@@ -44,61 +44,17 @@ if TYPE_CHECKING:
 _OF_A_NETWORK = ("device", "tile_size", "torch", "instructions", "precision")
 
 
-def reproduce(
-    path: str | os.PathLike[str],
-    out: str | os.PathLike[str] | None = None,
+def reproduced(
+    path: Path,
+    out: str | os.PathLike[str] | None,
     *,
-    sim: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
-    search: Iterable[str | os.PathLike[str]] = (),
-    workers: int | None = None,
-    overwrite: bool = False,
+    sim: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    search: Iterable[str | os.PathLike[str]],
+    workers: int | None,
+    overwrite: bool,
 ) -> Reproduction:
-    """Make a mock again from what is recorded of it, and say whether it is the same.
-
-    Parameters
-    ----------
-    path : path-like
-        A mock that `build` or ``mockgal survey`` wrote, in any format or data model; its randoms;
-        or the manifest of an ensemble, of which each mock is made again. The record of the run
-        beside it says where the inputs were; without it, they are looked for by name.
-    out : path-like, optional
-        Where the mock that is made again is written, with ``{seed}`` for an ensemble. By default
-        nothing is written.
-    sim : path-like or iterable of path-like
-        The simulation, where it is now; of a light cone, that of each snapshot in their order. Of a
-        survey of mocks, these.
-    search : iterable of path-like
-        Folders in which inputs are looked for by name, if they are not where they were.
-    workers : int, optional
-        Number of threads; the mock does not depend on it.
-    overwrite : bool
-        Replace the file if it exists.
-
-    Returns
-    -------
-    Reproduction
-        Nothing is raised for a mock that differs: ask ``is_identical``, or call
-        ``raise_if_different``. With a network on another device, in tiles of another size, or with
-        another version of torch, predictions agree within 1e-4, and so does the mock.
-
-    Raises
-    ------
-    InputError
-        (or a subclass) The mock is damaged or states no recipe; or an input is not found, or is
-        another than it was.
-    MockgalError
-        It cannot be made or written: see `build`.
-
-    Examples
-    --------
-    >>> from mockgal.recipe import check
-    >>> recipe = check({"sim": "catalogs/demo/dark.hdf5", "painter": "hod", "out": "a.fits"}, "me")
-    >>> report = mockgal.build(recipe)
-    >>> reproduction = mockgal.reproduce("a.fits", "again.fits")
-    >>> reproduction.is_identical, reproduction.mocks[0].same_file
-    (True, True)
-    """
-    path, target = Path(path), None if out is None else Path(out)
+    """Make a mock, or those of a manifest, again: see `mockgal.reproduce`."""
+    target = None if out is None else Path(out)
     sims = [sim] if isinstance(sim, str | os.PathLike) else list(sim)
     if workers is not None and workers < 1:
         raise UsageError("--workers", f"{workers}", "1 or more", "leave it out")

@@ -17,47 +17,8 @@ from .beside import Inputs, check_there, of_the_density, of_the_inputs, of_the_r
 from .checks import OPEN, RIGHT, WRONG, Check, Verification, joined
 
 
-def verify(
-    path: str | os.PathLike[str],
-    *,
-    inputs: bool = False,
-    search: Iterable[str | os.PathLike[str]] = (),
-) -> Verification:
-    """Check a mock against all that is recorded of it: rows, columns, content, files and inputs.
-
-    Parameters
-    ----------
-    path : path-like
-        A mock that `build`, `write` or ``mockgal survey`` wrote, in any format or data model, with
-        or without the record of its run; or the manifest of an ensemble, whose mocks are verified.
-    inputs : bool
-        Whether an input that is not found counts as wrong.
-    search : iterable of path-like
-        Folders in which inputs are looked for by name, beside where they were, the folder of the
-        mock and the working directory.
-
-    Returns
-    -------
-    Verification
-        With a `Check` for each thing that was looked at. Nothing is raised for one that is wrong:
-        ask ``is_right``, or call ``raise_if_wrong``.
-
-    Raises
-    ------
-    InputError
-        (or a subclass) There is no such file, or it is not one that mockgal wrote.
-    UnsafeInputError
-        The file declares sizes that no harmless file has.
-
-    Examples
-    --------
-    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
-    >>> mockgal.write(mockgal.paint(sim, "hod", seed=1), "mock.fits")
-    >>> verification = mockgal.verify("mock.fits")
-    >>> verification.is_right, len(verification.wrong)
-    (True, 0)
-    """
-    path = Path(path)
+def verified(path: Path, *, inputs: bool, search: Iterable[str | os.PathLike[str]]) -> Verification:
+    """Check a mock, or those of a manifest: see `mockgal.verify`."""
     how = Inputs(tuple(map(Path, search)), inputs)
     how.check()
     check_there(path)
