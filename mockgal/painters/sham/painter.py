@@ -256,7 +256,14 @@ class SHAMPainter(SHAMOptions):
         )
 
     def describe(self, scene: Scene) -> dict[str, Any]:
-        """Return what identifies the painter for this scene: JSON values only."""
+        """Return what identifies the painter for this scene: JSON values only.
+
+        Raises
+        ------
+        DomainError, MissingDatasetError
+            See `check`, which spares the ranks of a scene that cannot be painted.
+        """
+        self.check(scene)
         ranked, function, h = self._ranked(scene), self.function, scene.snapshot.cosmology.h
         apart = len(ranked.groups) > 1
         fraction: Any = "from the table" if apart else "none: all are ranked together"

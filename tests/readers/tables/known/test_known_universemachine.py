@@ -18,6 +18,7 @@ COLUMNS = {
     "mp": "mvir",
     "r": "rvir",
     "v": "vmax",
+    "vmp": "vmax",
 }
 
 
