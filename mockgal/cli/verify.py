@@ -14,7 +14,7 @@ from .options.values import FILE, FOLDER, PATH, WHOLE
 from .screen.streams import progress_bar
 
 _searching = option(
-    "--search",
+    "--look-in",
     type=FOLDER,
     multiple=True,
     help="Folder in which inputs are looked for by name, if they are not where they were. May be "
@@ -29,7 +29,7 @@ _searching = option(
     option("--inputs", is_flag=True, help="Fail if an input of a mock is not found."),
     _searching,
 )
-def verify(mocks: tuple[str, ...], inputs: bool, search: tuple[str, ...]) -> Outcome:
+def verify(mocks: tuple[str, ...], inputs: bool, look_in: tuple[str, ...]) -> Outcome:
     """Check that MOCKS, or those of a manifest, are as they were written, and their inputs too."""
     from ..tasks.verification.commands import verify as run
     from .screen.verification import verification_facts, verification_lines
@@ -40,7 +40,7 @@ def verify(mocks: tuple[str, ...], inputs: bool, search: tuple[str, ...]) -> Out
     for mock in mocks:
         lines += [""] * bool(lines)
         try:
-            found = run(mock, inputs=inputs, search=search)
+            found = run(mock, inputs=inputs, look_in=look_in)
         except InputError as error:
             if len(mocks) == 1:
                 raise
@@ -92,7 +92,7 @@ def _one_of(errors: list[MockgalError], mocks: int) -> MockgalError | None:
 def reproduce(
     mock: str,
     sim: tuple[str, ...],
-    search: tuple[str, ...],
+    look_in: tuple[str, ...],
     workers: int | None,
     out: str | None,
     overwrite: bool,
@@ -103,5 +103,5 @@ def reproduce(
     from .screen.verification import reproduction_facts, reproduction_lines
 
     with progress_bar() as progress, shown(progress):
-        found = run(mock, out, sim=sim, search=search, workers=workers, overwrite=overwrite)
+        found = run(mock, out, sim=sim, look_in=look_in, workers=workers, overwrite=overwrite)
     return Outcome(reproduction_lines(found), reproduction_facts(found), found.error())

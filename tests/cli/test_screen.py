@@ -36,6 +36,8 @@ COMMANDS = {
         *("--grid", "32"),
     ],
     "calibrations": ["calibrations"],
+    "verify": ["verify", "hod.fits"],
+    "reproduce": ["reproduce", "hod.fits", "--out", "again.fits"],
     "compare": [
         *("compare", "--truth", CATALOGS / "demo/hydro.hdf5", "--mock", "hod=hod.fits"),
         *("--statistic", "mass_function", "--cut", "stellar_mass > 8e9 Msun/h", "--out", "report"),

@@ -297,7 +297,7 @@ def test_files_of_earlier_versions_and_of_others(few, tmp_path, mock):
     with pytest.raises(InputError, match="no such file"):
         mockgal.verify(tmp_path / "c.fits")
     with pytest.raises(UsageError, match="no folder"):
-        mockgal.verify(mock(), search=[tmp_path / "nowhere"])
+        mockgal.verify(mock(), look_in=[tmp_path / "nowhere"])
     # Before 0.2 the record listed the files that were read, and nothing else.
     built = mock("d.fits")
     record = read_sidecar(built)
@@ -341,7 +341,7 @@ def test_inputs_that_were_moved_or_changed(mock, sim, tmp_path):
     assert found.is_right
     with pytest.raises(NotAsWrittenError, match="1 of 11 checks wrong: sim"):
         verify(path, inputs=True).raise_if_wrong()
-    assert results(verify(path, search=[away / "in"]))["sim"] == "right"
+    assert results(verify(path, look_in=[away / "in"]))["sim"] == "right"
     with pytest.raises(InputError, match="--sim PATH"):
         reproduce(path)
     assert reproduce(path, sim=away / "in/dark.hdf5").is_identical
@@ -350,9 +350,9 @@ def test_inputs_that_were_moved_or_changed(mock, sim, tmp_path):
     # Another calibration of that name, and other halos.
     text = (tmp_path / "law.ecsv").read_text()
     (tmp_path / "law.ecsv").write_text(text.replace("0.9", "0.8", 1))
-    assert results(verify(path, search=[away / "in"]))["calibration"] == "wrong"
+    assert results(verify(path, look_in=[away / "in"]))["calibration"] == "wrong"
     with pytest.raises(NotAsWrittenError, match="another calibration"):
-        reproduce(path, search=[away / "in"])
+        reproduce(path, look_in=[away / "in"])
     (tmp_path / "law.ecsv").write_text(text)
     scene = mockgal.read(away / "in/dark.hdf5")
     write_bundle(replace(scene, halos=scene.halos.take(np.arange(300))), tmp_path / "dark.hdf5")
@@ -381,9 +381,9 @@ def test_a_simulation_in_many_files(mock, tmp_path):
     away = tmp_path / "away"
     shutil.move(tmp_path / "run", away)
     assert results(verify(path))["sim"] == "not found"
-    assert results(verify(path, search=[away]))["sim"] == "right"
+    assert results(verify(path, look_in=[away]))["sim"] == "right"
     next((away / folder.name).glob("*.1.hdf5")).unlink()
-    assert results(verify(path, search=[away]))["sim"] == "wrong"
+    assert results(verify(path, look_in=[away]))["sim"] == "wrong"
 
 
 def test_a_record_of_another_mock_and_files_that_are_gone(mock):

@@ -330,14 +330,15 @@ def _light_cone(simulation: Section) -> LightCone | None:
     return LightCone((observer[0], observer[1], observer[2]), (redshifts[0], redshifts[1]))
 
 
-def check_digest(text: str, digest: object, where: str) -> None:
+def check_digest(text: str | bytes, digest: object, where: str) -> None:
     """Raise if the JSON has not the digest that is stored beside it.
 
     Raises
     ------
     CorruptFileError
     """
-    found = blake2b(text.encode("utf-8", "surrogateescape"), digest_size=32).hexdigest()
+    data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    found = blake2b(data, digest_size=32).hexdigest()
     if digest != found:
         raise CorruptFileError(where, f"a text of digest {found}", shown(digest), AGAIN)
 

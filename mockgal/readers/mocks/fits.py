@@ -170,7 +170,7 @@ def open_catalogue(path: Path) -> Iterator[FITSCatalogue]:
         text = fits_file.read_data(file, provenance, galaxies_facts.MAX_JSON)
         where, json = f"{provenance.where}/json", text.decode("latin-1")
         if PROVENANCE_HASH in provenance.cards:  # older files have none
-            galaxies_facts.check_digest(json, provenance.cards[PROVENANCE_HASH], where)
+            galaxies_facts.check_digest(text, provenance.cards[PROVENANCE_HASH], where)
         facts = galaxies_facts.parse(json, where, path, path.stat().st_size)
         _check_table(table, facts)
         yield FITSCatalogue(facts, file, table)

@@ -43,7 +43,7 @@ class Inputs(NamedTuple):
         for folder in self.folders:
             if not folder.is_dir():
                 raise UsageError(
-                    "--search", f"{folder}, which is no folder", "a folder", "check its name"
+                    "--look-in", f"{folder}, which is no folder", "a folder", "check its name"
                 )
 
     def of(self, path: Path) -> tuple[Path, ...]:

@@ -35,7 +35,7 @@ class Check:
     >>> mockgal.write(mockgal.paint(sim, "hod", seed=1), "mock.fits")
     >>> check = mockgal.verify("mock.fits").checks[0]
     >>> check.name, check.result
-    ('schema', 'right')
+    ('format', 'right')
     """
 
     path: Path

@@ -16,7 +16,7 @@ def verify(
     path: str | os.PathLike[str],
     *,
     inputs: bool = False,
-    search: Iterable[str | os.PathLike[str]] = (),
+    look_in: Iterable[str | os.PathLike[str]] = (),
 ) -> Verification:
     """Check a mock against all that is recorded of it: rows, columns, content, files and inputs.
 
@@ -27,7 +27,7 @@ def verify(
         or without the record of its run; or the manifest of an ensemble, whose mocks are verified.
     inputs : bool
         Whether an input that is not found counts as wrong.
-    search : iterable of path-like
+    look_in : iterable of path-like
         Folders in which inputs are looked for by name, beside where they were, the folder of the
         mock and the working directory.
 
@@ -54,7 +54,7 @@ def verify(
     """
     from .verify import verified
 
-    return verified(Path(path), inputs=inputs, search=search)
+    return verified(Path(path), inputs=inputs, look_in=look_in)
 
 
 def reproduce(
@@ -62,7 +62,7 @@ def reproduce(
     out: str | os.PathLike[str] | None = None,
     *,
     sim: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
-    search: Iterable[str | os.PathLike[str]] = (),
+    look_in: Iterable[str | os.PathLike[str]] = (),
     workers: int | None = None,
     overwrite: bool = False,
 ) -> Reproduction:
@@ -80,7 +80,7 @@ def reproduce(
     sim : path-like or iterable of path-like
         The simulation, where it is now; of a light cone, that of each snapshot in their order. Of a
         survey of mocks, these.
-    search : iterable of path-like
+    look_in : iterable of path-like
         Folders in which inputs are looked for by name, if they are not where they were.
     workers : int, optional
         Number of threads; the mock does not depend on it.
@@ -113,4 +113,6 @@ def reproduce(
     """
     from .reproduce import reproduced
 
-    return reproduced(Path(path), out, sim=sim, search=search, workers=workers, overwrite=overwrite)
+    return reproduced(
+        Path(path), out, sim=sim, look_in=look_in, workers=workers, overwrite=overwrite
+    )

@@ -158,7 +158,7 @@ def placed(
     if absent:
         one = absent[0]
         where = recorded.paths.get(one.use, one.name)
-        option = "--sim" if one.title in (SIM, MOCKS) else "--search"
+        option = "--sim" if one.title in (SIM, MOCKS) else "--look-in"
         raise InputError(
             where,
             f"no such file or folder, which the mock was made from ({one.title})"

@@ -49,7 +49,7 @@ def reproduced(
     out: str | os.PathLike[str] | None,
     *,
     sim: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
-    search: Iterable[str | os.PathLike[str]],
+    look_in: Iterable[str | os.PathLike[str]],
     workers: int | None,
     overwrite: bool,
 ) -> Reproduction:
@@ -58,7 +58,7 @@ def reproduced(
     sims = [sim] if isinstance(sim, str | os.PathLike) else list(sim)
     if workers is not None and workers < 1:
         raise UsageError("--workers", f"{workers}", "1 or more", "leave it out")
-    how = _How([Path(one) for one in sims], Inputs(tuple(map(Path, search))), overwrite)
+    how = _How([Path(one) for one in sims], Inputs(tuple(map(Path, look_in))), overwrite)
     how.inputs.check()
     check_there(path)
     if not is_manifest(path):
@@ -167,7 +167,7 @@ def _check_inputs(inputs: Iterable[Compared]) -> None:
                 one.path,
                 f"{one.found}, which is another {one.input.title} than the mock was made from",
                 one.expected,
-                "put the former one in its place, or into a folder that --search names",
+                "put the former one in its place, or into a folder that --look-in names",
             )
 
 
@@ -226,7 +226,7 @@ def _same_halos_and_law(facts: Facts) -> Callable[[Scene, Painter, list[Path]], 
                     f"{str(stated)[:16]}, as in the mock",
                     f"it came with mockgal {provenance.get('version')}: install that version"
                     if painter.get("comes_with_mockgal")
-                    else f"put the former {kind} into a folder that --search names",
+                    else f"put the former {kind} into a folder that --look-in names",
                 )
 
     return check

@@ -17,9 +17,11 @@ from .beside import Inputs, check_there, of_the_density, of_the_inputs, of_the_r
 from .checks import OPEN, RIGHT, WRONG, Check, Verification, joined
 
 
-def verified(path: Path, *, inputs: bool, search: Iterable[str | os.PathLike[str]]) -> Verification:
+def verified(
+    path: Path, *, inputs: bool, look_in: Iterable[str | os.PathLike[str]]
+) -> Verification:
     """Check a mock, or those of a manifest: see `mockgal.verify`."""
-    how = Inputs(tuple(map(Path, search)), inputs)
+    how = Inputs(tuple(map(Path, look_in)), inputs)
     how.check()
     check_there(path)
     if not is_manifest(path):
