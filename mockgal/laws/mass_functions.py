@@ -255,9 +255,12 @@ def read_mass_function(path: Path) -> MassFunction:
     fraction = None
     if "satellite_fraction" in place:
         values = rows[:, place["satellite_fraction"]]
-        if not ((values > 0) & (values < 1)).all():
+        if not ((values >= 0) & (values < 1)).all():
             raise BadValueError(
-                path, "shares of satellites that are not between 0 and 1", "0 to 1", "correct them"
+                path,
+                f"a share of satellites of {values[(values < 0) | (values >= 1)][0]:g}",
+                "0 or more, and less than 1",
+                "correct it",
             )
         fraction = _Interpolated(log_mass, values)
     return MassFunction(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sham_samples import made_box
 
 import mockgal
 from mockgal.errors import BadValueError, FormatError, InputError, UsageError
@@ -82,6 +83,35 @@ def test_tables_that_are_refused(tmp_path, facts, rows, error, words):
 def test_an_unknown_name_lists_those_there_are():
     with pytest.raises(UsageError, match="baldry2012, li_white2009, leja2020"):
         mass_function("baldri")
+
+
+def test_shares_of_satellites_are_below_1(tmp_path):
+    facts = [*FACTS, "# columns: stellar_mass density satellite_fraction"]
+    rows = ["9 1e-2 0.3", "10 1e-3 0.2", "11 1e-4 0"]
+    fraction = mass_function(table(tmp_path, facts, rows)).satellite_fraction
+    assert fraction(np.array([8.0, 9.5, 12.0])) == pytest.approx([0.3, 0.25, 0.0])
+    with pytest.raises(BadValueError, match="a share of satellites of 1,"):
+        mass_function(table(tmp_path, facts, [*rows[:2], "11 1e-4 1"]))
+
+
+@pytest.mark.real_data
+def test_a_published_table_with_shares_of_satellites(tmp_path):
+    """UniverseMachine's function as it is published, with facts above it."""
+    if not SHARED.is_dir():
+        pytest.skip("no published tables beside the repository")
+    facts = ["# stellar mass: log10 Msun", "# density: 1/Mpc^3/dex", "# h: 0.678"]
+    facts += ["# redshift: 0", "# IMF: Chabrier"]
+    facts += ["# columns: stellar_mass density - - satellite_fraction"]
+    published = (SHARED / "Behroozi2019_smf_a1.002310.dat").read_text().splitlines()
+    rows = [row for row in published if row[0] == "#" or float(row.split()[1]) > 0]
+    path = table(tmp_path, facts, rows)
+    options = {"proxy": "vpeak", "scatter": "0.2 dex", "mass_function": path}
+    mock = mockgal.paint(made_box(300_000, 200.0), "sham", seed=1, **options)
+    log_mass, central = np.log10(mock["stellar_mass"]), mock["is_central"]
+    for low, share in ((10.2, 0.318), (10.6, 0.297), (10.8, 0.269)):
+        chosen = np.abs(log_mass + np.log10(0.7) - 2 * np.log10(0.678) - low - 0.1) < 0.1
+        assert 1 - np.mean(central[chosen]) == pytest.approx(share, abs=0.015)
+    assert mock.provenance["painter"]["satellite_fraction"] == "from the table"
 
 
 @pytest.mark.real_data

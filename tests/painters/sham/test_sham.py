@@ -12,6 +12,7 @@ import mockgal
 from mockgal.errors import DomainError, MissingDatasetError, MockgalWarning, UsageError
 from mockgal.laws.mass_functions import PUBLISHED
 from mockgal.laws.scatter_matching import cumulative
+from mockgal.painters import blocks
 from mockgal.painters.sham.painter import SHAMPainter
 from mockgal.painters.sham.proxies import edge_of, proxy_of
 from mockgal.testing import painter_contract
@@ -83,14 +84,16 @@ def test_the_mass_function_and_the_scatter_come_out(box):
     assert np.std((mass - law.location)[chosen]) == pytest.approx(0.2, abs=0.01)
 
 
-def test_neither_order_nor_parts_of_a_draw_change_the_galaxies():
+def test_neither_order_nor_blocks_and_threads_change_the_galaxies(monkeypatch):
     sim = made_box(20_000, 110.0)
     order = np.random.default_rng(5).permutation(len(sim.halos))
-    first, second = (
-        mockgal.paint(one, "sham", seed=3, **OPTIONS)
-        for one in (sim, replace(sim, halos=sim.halos.take(order)))
-    )
-    assert first.digest() == second.digest()
+    shuffled = replace(sim, halos=sim.halos.take(order))
+    first = mockgal.paint(sim, "sham", seed=3, **OPTIONS).digest()
+    assert mockgal.paint(shuffled, "sham", seed=3, **OPTIONS).digest() == first
+    for name in ("LARGE", "LARGE_BLOCK"):
+        monkeypatch.setattr(blocks, name, 1)  # compiled, and in threads
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 777)
+    assert mockgal.paint(shuffled, "sham", seed=3, **OPTIONS).digest() == first
 
 
 def test_what_is_not_resolved_is_not_painted_and_counted(box):
