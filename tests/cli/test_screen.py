@@ -35,6 +35,8 @@ COMMANDS = {
         *("measure", "hod.fits", "--statistic", "power,mass_function", "--out", "tables"),
         *("--grid", "32"),
     ],
+    "verify": ["verify", "hod.fits", "tables/power.ecsv"],
+    "reproduce": ["reproduce", "hod.fits"],
     "calibrations": ["calibrations"],
     "verify": ["verify", "hod.fits"],
     "reproduce": ["reproduce", "hod.fits", "--out", "again.fits"],
