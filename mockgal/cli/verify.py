@@ -62,8 +62,8 @@ def _one_of(errors: list[MockgalError], mocks: int) -> MockgalError | None:
     return NotAsWrittenError(
         "mockgal verify",
         f"{len(errors)} of {mocks} files that are not as they were written",
-        "mocks as mockgal wrote them",
-        "copy them again from where they are right, or build them again",
+        "files as mockgal wrote them",
+        "copy them again from where they are right, or make them again",
     )
 
 

@@ -105,11 +105,11 @@ def sources_of(recipe: Recipe, scenes: Sequence[Scene]) -> dict[str, tuple[Sourc
     """
     found: dict[str, tuple[SourceFile, ...]] = {}
     for n, scene in enumerate(scenes):
-        files = scene.snapshot.source
+        found[f"{_SNAPSHOTS}.{n - 1}.{SIM}" if n else SIM] = scene.snapshot.source
         if n == 0 and recipe.matter is not None:  # the reader puts them last
             count = scene.snapshot.record.get("matter", {}).get("files", 0)
-            files, found[MATTER] = files[: len(files) - count], files[len(files) - count :]
-        found[f"{_SNAPSHOTS}.{n - 1}.{SIM}" if n else SIM] = files
+            first = len(found[SIM]) - count
+            found[SIM], found[MATTER] = found[SIM][:first], found[SIM][first:]
     return found
 
 
