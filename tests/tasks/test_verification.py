@@ -313,6 +313,13 @@ def test_files_of_earlier_versions_and_of_others(few, tmp_path, mock):
     assert results(verify(tmp_path / "e.fits"))["file"] == "right"
 
 
+def test_a_mock_by_another_name(mock, tmp_path):
+    path = mock()
+    for name in (path, sidecar_path(path)):
+        name.rename(tmp_path / name.name.replace("mock", "other"))
+    assert results(verify(tmp_path / "other.fits", inputs=True))["whole file"] == "right"
+
+
 def test_changed_by_hand(mock, tmp_path):
     from astropy.table import Table
 

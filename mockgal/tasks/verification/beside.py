@@ -88,8 +88,8 @@ def of_the_record(path: Path, facts: Facts | None, record: Record | None) -> Ite
         yield check
         if check.result == WRONG:
             return
-    for one in record["outputs"]:
-        yield from _of_an_output(path, one)
+    for n, one in enumerate(record["outputs"]):  # the mock is the first, also by another name
+        yield from _of_an_output(path, {**one, "name": path.name} if n == 0 else one)
     randoms = _randoms(path, record)
     if randoms is not None and randoms.exists():
         yield _of_the_randoms(path, randoms, record["randoms"].get("content_digest"))

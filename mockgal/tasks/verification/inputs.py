@@ -257,7 +257,7 @@ def compared(one: Input, path: Path | None, record: Mapping[str, Any] | None) ->
     """
     expected = _words(one.was)
     if path is None:
-        return Compared(one, None, None, "not found", f"{one.name} {expected}")
+        return Compared(one, None, None, f"no {one.name}", expected)
     if one.was.files == 1 and path.is_file():
         now = fingerprint(path)
         same = now == one.was if one.was.sha256 else now.bytes == one.was.bytes
@@ -276,7 +276,7 @@ def compared(one: Input, path: Path | None, record: Mapping[str, Any] | None) ->
         else:
             other += now_at.stat().st_size != file["size"]
     if missing == len(listed):
-        return Compared(one, None, None, "not found", f"{one.name} {expected}")
+        return Compared(one, None, None, f"no {one.name}", expected)
     counts = [f"{len(listed) - missing - other} of {len(listed)} files as they were"]
     counts += [f"{missing} missing"] * bool(missing) + [f"{other} others"] * bool(other)
     return Compared(one, path, not (missing or other), ", ".join(counts), expected)
