@@ -36,10 +36,8 @@ COMMANDS = {
         *("--grid", "32"),
     ],
     "verify": ["verify", "hod.fits", "tables/power.ecsv"],
-    "reproduce": ["reproduce", "hod.fits"],
-    "calibrations": ["calibrations"],
-    "verify": ["verify", "hod.fits"],
     "reproduce": ["reproduce", "hod.fits", "--out", "again.fits"],
+    "calibrations": ["calibrations"],
     "compare": [
         *("compare", "--truth", CATALOGS / "demo/hydro.hdf5", "--mock", "hod=hod.fits"),
         *("--statistic", "mass_function", "--cut", "stellar_mass > 8e9 Msun/h", "--out", "report"),
