@@ -202,6 +202,7 @@ def statistics() -> str:
         "what the errors are; `catalogue` says what was measured |\n"
         "| `error_degrees_of_freedom` | of the errors: sub-volumes less one, or infinite |\n"
         "| `style`, `labels` | how it is drawn |\n"
+        "| `file_digest` | BLAKE2b of the text with zeros in its place: see `mockgal verify` |\n"
     )
     return "\n".join(lines)
 

@@ -13,7 +13,7 @@ from .options.shared import overwriting, sim_option
 from .options.values import FILE, FOLDER, PATH, WHOLE
 from .screen.streams import progress_bar
 
-_searching = option(
+_looking = option(
     "--look-in",
     type=FOLDER,
     multiple=True,
@@ -27,7 +27,7 @@ _searching = option(
 @option_group(
     "Inputs",
     option("--inputs", is_flag=True, help="Fail if an input of a mock is not found."),
-    _searching,
+    _looking,
 )
 def verify(mocks: tuple[str, ...], inputs: bool, look_in: tuple[str, ...]) -> Outcome:
     """Check that MOCKS, or those of a manifest, are as they were written, and their inputs too."""
@@ -62,8 +62,8 @@ def _one_of(errors: list[MockgalError], mocks: int) -> MockgalError | None:
     return NotAsWrittenError(
         "mockgal verify",
         f"{len(errors)} of {mocks} files that are not as they were written",
-        "mocks as mockgal wrote them",
-        "copy them again from where they are right, or build them again",
+        "files as mockgal wrote them",
+        "copy them again from where they are right, or make them again",
     )
 
 
@@ -76,7 +76,7 @@ def _one_of(errors: list[MockgalError], mocks: int) -> MockgalError | None:
         "mocks, these.",
         multiple=True,
     ),
-    _searching,
+    _looking,
 )
 @option_group("Work", option("--workers", type=WHOLE, help="Number of threads (default: all)."))
 @option_group(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import BadValueError, CorruptFileError, MockgalError, UsageError
 from ..system.display import Shown
-from ..system.files.ecsv import read_ecsv
+from ..system.files.ecsv import read_ecsv, sealed
 from .ensemble import combine, factors, in_common_bins
 from .result import Measurement
 
@@ -207,10 +206,9 @@ class Covariance(Shown):
         """
         from ..system.files.atomic import atomic_output
 
-        text = io.StringIO()
-        self.to_table().write(text, format="ascii.ecsv")
+        text = sealed(self.to_table())
         with atomic_output(Path(path), overwrite=overwrite) as temporary:
-            temporary.write_text(text.getvalue(), encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")
 
     def plot(self) -> Figure:
         """Return a figure of the correlation coefficients."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -295,9 +294,9 @@ class Measurement(Shown):
 
     def to_ecsv(self) -> str:
         """Return the result as the text of an ECSV file."""
-        text = io.StringIO()
-        self.to_table().write(text, format="ascii.ecsv")
-        return text.getvalue()
+        from ..system.files.ecsv import sealed
+
+        return sealed(self.to_table())
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write the result as ECSV; the file appears complete or not at all.

@@ -35,9 +35,9 @@ COMMANDS = {
         *("measure", "hod.fits", "--statistic", "power,mass_function", "--out", "tables"),
         *("--grid", "32"),
     ],
-    "calibrations": ["calibrations"],
-    "verify": ["verify", "hod.fits"],
+    "verify": ["verify", "hod.fits", "tables/power.ecsv"],
     "reproduce": ["reproduce", "hod.fits", "--out", "again.fits"],
+    "calibrations": ["calibrations"],
     "compare": [
         *("compare", "--truth", CATALOGS / "demo/hydro.hdf5", "--mock", "hod=hod.fits"),
         *("--statistic", "mass_function", "--cut", "stellar_mass > 8e9 Msun/h", "--out", "report"),

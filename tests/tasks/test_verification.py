@@ -313,6 +313,13 @@ def test_files_of_earlier_versions_and_of_others(few, tmp_path, mock):
     assert results(verify(tmp_path / "e.fits"))["file"] == "right"
 
 
+def test_a_mock_by_another_name(mock, tmp_path):
+    path = mock()
+    for name in (path, sidecar_path(path)):
+        name.rename(tmp_path / name.name.replace("mock", "other"))
+    assert results(verify(tmp_path / "other.fits", inputs=True))["whole file"] == "right"
+
+
 def test_changed_by_hand(mock, tmp_path):
     from astropy.table import Table
 
@@ -414,7 +421,8 @@ def ensemble(sim, tmp_path):
 def test_an_ensemble(ensemble, tmp_path):
     found = verify(ensemble, inputs=True)
     assert found.is_right
-    assert len(found.mocks) == 3
+    assert len(found.files) == 4
+    assert results(found)["made from"] == "right"
     again = reproduce(ensemble, tmp_path / "again-{seed}.fits")
     assert again.is_identical
     assert [one.same_file for one in again.mocks] == [True] * 3
@@ -428,6 +436,10 @@ def test_an_ensemble(ensemble, tmp_path):
     assert wrong >= {(first, "file"), (second, "manifest"), (second, "seed")}
     second.write_text("no mock")
     assert {check.path for check in verify(ensemble).wrong} == {first, second}
+    text = ensemble.read_text()
+    ensemble.write_text(text.replace("e-{seed}", "f-{seed}"))
+    wrong = {(check.path, check.name) for check in verify(ensemble).wrong}
+    assert wrong >= {(ensemble, "whole table"), (third, "made from")}
 
 
 def test_a_survey_of_mocks(mock, tmp_path, mockgal_command):
@@ -440,6 +452,34 @@ def test_a_survey_of_mocks(mock, tmp_path, mockgal_command):
     for one in ("s.fits", "t.fits"):
         sidecar_path(tmp_path / one).unlink()
         assert reproduce(tmp_path / one).is_identical
+
+
+@pytest.mark.parametrize("kind", ["table", "covariance", "calibration", "weights", "bundle"])
+def test_other_files_of_mockgal(kind, mock, sim, tmp_path):
+    path = {"bundle": Path(sim)}.get(kind, tmp_path / "law.ecsv")
+    if kind == "calibration":
+        shutil.copy(CALIBRATION, path)
+    elif kind == "weights":
+        path = tmp_path / "net.safetensors"
+        shutil.copy(CALIBRATION.parents[2] / "cnn/networks/gadget4-demo.safetensors", path)
+    elif kind != "bundle":
+        measured = mockgal.measure(mockgal.read_galaxies(mock(cut=())), "mass_function")
+        (measured if kind == "table" else measured.covariance()).save(path)
+        again = (mockgal.read_measurement if kind == "table" else mockgal.read_covariance)(path)
+        assert "file_digest" not in again.settings
+    (check_,) = verify(path).checks
+    assert check_.result == "right"
+    raw = bytearray(path.read_bytes())
+    at = len(raw) // 2
+    raw[at] = ord("3") if raw[at] != ord("3") else ord("4")
+    path.write_bytes(raw)
+    (check_,) = verify(path).checks
+    assert (check_.result, check_.found) in (("wrong", "damaged"), ("wrong", "changed"))
+    if kind == "table":
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if "file_digest" not in line))
+        (check_,) = verify(path).checks
+        assert (check_.result, check_.found) == ("not checked", "no digest in it")
 
 
 # ---- mocks that do not come out the same
@@ -460,6 +500,27 @@ def test_a_mock_that_differs(mock, tmp_path):
     assert (made.compared.only_first, made.compared.only_second) == (0, 1)
     with pytest.raises(NotReproducedError, match="report it"):
         found.raise_if_different()
+
+
+def test_a_mock_that_was_converted(mock, tmp_path):
+    """From a file of other units, which rounds: the galaxies are those that it states."""
+    galaxies = mockgal.read_galaxies(mock("a.fits"))
+    mockgal.write(galaxies, tmp_path / "b.hdf5", units="h")
+    found = reproduce(tmp_path / "b.hdf5")
+    assert found.is_identical
+    assert found.mocks[0].digests[0] != found.mocks[0].digests[1]
+    mockgal.write(galaxies.with_columns(vmax=galaxies["vmax"] * 1.01), tmp_path / "c.hdf5")
+    assert not reproduce(tmp_path / "c.hdf5").is_identical
+
+
+def test_a_record_that_was_edited(mock):
+    """Only the recipe whose digest the mock states is carried out."""
+    path = mock()
+    record = json.loads(sidecar_path(path).read_text())
+    for recipe in ({**record["recipe"], "seed": 9}, {"survey": [1]}, {}, "none"):
+        sidecar_path(path).write_text(json.dumps({**record, "recipe": recipe, "outputs": [3]}))
+        assert reproduce(path).mocks[0].recipe_from == "its own provenance"
+    assert verify(path).is_right
 
 
 def test_a_network_on_another_device(painted_by_the_network, once, tmp_path, monkeypatch):

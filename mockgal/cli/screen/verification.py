@@ -21,13 +21,13 @@ _WIDTHS = (14, 13, 31)  # in characters, of all columns but the last
 def verification_lines(found: Verification) -> Iterator[str]:
     """Yield a table of the checks, and below it what is wrong in full.
 
-    Of several mocks there is a line each, and a table of those with something wrong.
+    Of several files there is a line each, and a table of those with something wrong.
     """
-    mocks = found.mocks
-    if len(mocks) == 1:
-        yield from _table(mocks[0], found.of(mocks[0]))
+    files = found.files
+    if len(files) == 1:
+        yield from _table(files[0], found.of(files[0]))
         return
-    for path in mocks:
+    for path in files:
         checks = found.of(path)
         wrong = [check for check in checks if check.result == "wrong"]
         yield f"{path}: " + (f"{len(wrong)} wrong" if wrong else _counts(checks))
@@ -109,7 +109,9 @@ def _again(one: MadeAgain) -> Iterator[str]:
         yield from titled("", [each.words for each in one.compared.differences])
     if one.wrote:
         yield f"wrote       {one.wrote[0]}, " + (
-            "the same to the byte" if one.same_file else "in other bytes: see what it was made with"
+            "the same to the byte"
+            if one.same_file
+            else "in other bytes, of other paths or versions"
         )
 
 
@@ -132,6 +134,8 @@ def _versions(one: MadeAgain) -> list[str]:
 
 
 def _verdict(one: MadeAgain) -> str:
+    if one.verdict == "identical" and one.digests[0] != one.digests[1]:
+        return "to the mock that this one was converted from, but for last bits"
     if one.verdict == "identical":
         return "the content digest is the one that is recorded"
     if one.compared is None:

@@ -9,8 +9,10 @@ mockgal's tables have.
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Iterator
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -37,6 +39,8 @@ _VECTOR = re.compile(r"(\w{1,10})\[([1-9][0-9]{0,5})\]", re.ASCII)
 _TYPES = ("string", "bool", "float32", "float64", "int8", "int16", "int32", "int64")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?|nan|[-+]?inf")
 _WHOLE = re.compile(r"[-+]?[0-9]{1,20}")
+_DIGEST, _BLANK = "file_digest", "0" * 64  # among the metadata: of the text with these zeros
+_SEAL = re.compile(rf"{_DIGEST}: '?([0-9a-f]{{64}})'?")
 _BOOLS = {"True": True, "False": False}
 
 Array = NDArray[Any]
@@ -72,6 +76,24 @@ class _Declared(NamedTuple):
     kind: str  # one of `_TYPES`
     length: int  # of the vector in each row; 0 for one value
     description: str
+
+
+def sealed(table: Any) -> str:
+    """Return an astropy table as ECSV, with a digest of the whole text among its metadata."""
+    table.meta[_DIGEST] = _BLANK
+    text = io.StringIO()
+    table.write(text, format="ascii.ecsv")
+    blank = text.getvalue()
+    return blank.replace(_BLANK, blake2b(blank.encode(), digest_size=32).hexdigest(), 1)
+
+
+def is_as_sealed(text: str) -> bool | None:
+    """Return whether a text is as `sealed` made it; None if it has no digest of itself."""
+    stated = _SEAL.search(text)
+    if stated is None:
+        return None
+    blank = text[: stated.start(1)] + _BLANK + text[stated.end(1) :]
+    return blake2b(blank.encode(), digest_size=32).hexdigest() == stated[1]
 
 
 def read_ecsv(path: Path, form: str, *, what: str, fix: str, again: str) -> ECSVTable:
@@ -132,6 +154,8 @@ def parse(text: str) -> ECSVTable:
     if not isinstance(stated, dict) or stated.keys() - _KEYS:
         _refuse(f"a header with keys other than {', '.join(sorted(_KEYS))}")
     meta, delimiter = stated.get("meta") or {}, stated.get("delimiter", " ")
+    if isinstance(meta, dict):
+        meta.pop(_DIGEST, None)  # `mockgal verify` looks at it
     if not isinstance(meta, dict) or _SERIALIZED in meta:
         _refuse(f"the meta {shown(meta)}, not a mapping without {_SERIALIZED}")
     if delimiter not in (" ", ","):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import io
+import hashlib
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 from ... import registry
 from ...errors import CorruptFileError, UsageError
 from ...system.files.atomic import atomic_output
-from ...system.files.ecsv import read_ecsv
+from ...system.files.ecsv import read_ecsv, sealed
 
 FORMAT = "mockgal ensemble 1"
 SEED = "{seed}"
@@ -88,10 +89,15 @@ class Manifest:
         for name, meaning in _COLUMNS.items():
             table[name].description = meaning
         table.meta = {"format": FORMAT, **self.facts}
-        text = io.StringIO()
-        table.write(text, format="ascii.ecsv")
+        text = sealed(table)
         with atomic_output(self.path, overwrite=True) as temporary:
-            temporary.write_text(text.getvalue(), encoding="utf-8")
+            temporary.write_text(text, encoding="utf-8")
+
+    @property
+    def inputs_digest(self) -> str:
+        """Digest of all that the mocks are made from, which the record of each has."""
+        text = json.dumps(self.facts, sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
 
 
 def manifest_path(out: Path) -> Path:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -113,7 +112,7 @@ def build_ensemble(recipe: Recipe, seeds: str | Iterable[int]) -> Ensemble:
         # An earlier mock stays listed until it is replaced; of other inputs it is not listed.
         manifest = Manifest(path, facts, () if changed else earlier)
         manifest.save()
-        known = Known({one.path for one in earlier}, _digest_of(facts))
+        known = Known({one.path for one in earlier}, manifest.inputs_digest)
         return _build(recipes, work, manifest, known)
 
 
@@ -218,10 +217,6 @@ def _facts(recipe: Recipe, work: Work, recipe_name: str) -> dict[str, Any]:
         "law": [_law(one) for one in work.snapshots],
         "files": _files(work),
     }
-
-
-def _digest_of(facts: Mapping[str, Any]) -> str:
-    return hashlib.blake2b(json.dumps(facts, sort_keys=True).encode(), digest_size=32).hexdigest()
 
 
 def _law(snapshot: Snapshot) -> dict[str, Any]:

@@ -88,38 +88,35 @@ def of_the_record(path: Path, facts: Facts | None, record: Record | None) -> Ite
         yield check
         if check.result == WRONG:
             return
-    outputs = record.get("outputs")
-    for one in outputs if isinstance(outputs, list) else ():
-        yield from _of_an_output(path, one)
+    for n, one in enumerate(record["outputs"]):  # the mock is the first, also by another name
+        yield from _of_an_output(path, {**one, "name": path.name} if n == 0 else one)
     randoms = _randoms(path, record)
     if randoms is not None and randoms.exists():
         yield _of_the_randoms(path, randoms, record["randoms"].get("content_digest"))
 
 
-def _of_an_output(path: Path, stated: Any) -> Iterator[Check]:
+def _of_an_output(path: Path, stated: Record) -> Iterator[Check]:
     """Yield the check of a file or folder that was written, whole."""
-    if not isinstance(stated, dict) or not isinstance(stated.get("name"), str):
-        return
-    beside, was = path.parent / stated["name"], stated.get("sha256")
+    beside, was = path.parent / stated["name"], stated["sha256"]
     title = "whole file" if beside.name == path.name else "file beside"
-    if not beside.exists():
+    if not (beside.is_file() or beside.is_dir()):
         yield Check(path, title, WRONG, "none", beside.name, f"{beside} is not there")
         return
     now = fingerprint(beside)
     result = RIGHT if now.sha256 == was else WRONG
     why = f"{beside} has {now.bytes:,} bytes of SHA-256 {now.sha256}; what was written had "
-    why += f"{stated.get('bytes'):,} bytes of {was}"
+    why += f"{stated['bytes']:,} bytes of {was}"
     found = f"{beside.name} {now.sha256[:16]}"
-    yield Check(path, title, result, found, str(was)[:16], why if result == WRONG else "")
+    yield Check(path, title, result, found, was[:16], why if result == WRONG else "")
 
 
 def _randoms(path: Path, record: Record) -> Path | None:
     """Return the path of the randoms that belong to a mock, if the record names some."""
-    randoms = record.get("randoms")
-    if not isinstance(randoms, dict):
+    randoms = record["randoms"]
+    if randoms is None:
         return None
     name = os.path.basename(str(randoms.get("path")))
-    for one in record.get("outputs", ()):  # relative to the mock, which may have been moved
+    for one in record["outputs"]:  # relative to the mock, which may have been moved
         if os.path.basename(one["name"]) == name:
             return path.parent / str(one["name"])
     return path.parent / name

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ class Check:
     Parameters
     ----------
     path : Path
-        The mock.
+        The file.
     name : str
         What was checked.
     result : str
@@ -64,12 +63,12 @@ def _short(value: object) -> str:
 
 @dataclass(frozen=True, repr=False)
 class Verification(Shown):
-    """Whether a mock, or each of an ensemble, is as it was written.
+    """Whether a mock, each of an ensemble, or another file of mockgal is as it was written.
 
     Parameters
     ----------
     path : Path
-        The mock, or the manifest of an ensemble.
+        The mock, the manifest of an ensemble, or the other file.
     checks : tuple of Check
 
     Examples
@@ -94,12 +93,12 @@ class Verification(Shown):
         return tuple(check for check in self.checks if check.result == WRONG)
 
     @property
-    def mocks(self) -> tuple[Path, ...]:
-        """The mocks that were checked."""
+    def files(self) -> tuple[Path, ...]:
+        """The files that were checked: of a manifest, it and its mocks."""
         return tuple(dict.fromkeys(check.path for check in self.checks))
 
     def of(self, path: Path) -> tuple[Check, ...]:
-        """Return the checks of one mock."""
+        """Return the checks of one file."""
         return tuple(check for check in self.checks if check.path == path)
 
     def error(self) -> NotAsWrittenError | None:
@@ -107,14 +106,14 @@ class Verification(Shown):
         wrong = self.wrong
         if not wrong:
             return None
-        mocks = len({check.path for check in wrong})
-        several = f" in {mocks} of {len(self.mocks)} mocks" if len(self.mocks) > 1 else ""
+        number = len({check.path for check in wrong})
+        several = f" in {number} of {len(self.files)} files" if len(self.files) > 1 else ""
         return NotAsWrittenError(
             self.path,
             f"{len(wrong)} of {len(self.checks)} checks wrong{several}: "
             + listed(dict.fromkeys(check.name for check in wrong)),
-            "a mock as mockgal wrote it, with its inputs as they were",
-            "copy it again from where it is right, or build it again",
+            "a file as mockgal wrote it, with its inputs as they were",
+            "copy it again from where it is right, or make it again",
         )
 
     def raise_if_wrong(self) -> None:
@@ -138,8 +137,3 @@ class Verification(Shown):
             (check.name, f"{check.result}: {check.found}, expected {check.expected}")
             for check in rows
         ]
-
-
-def joined(path: Path, parts: Iterable[Verification]) -> Verification:
-    """Return the verification of several mocks as one."""
-    return Verification(path, tuple(check for part in parts for check in part.checks))

@@ -12,6 +12,7 @@ from ...digests import identity
 from ...types import GalaxyCatalog
 from ...writers.provenance import FileColumn, file_columns
 
+_LAST_BITS = 2.5e-7  # of single precision, in which stellar masses are
 _ROWS = 1 << 18  # compared at a time
 
 
@@ -66,6 +67,12 @@ class Compared(NamedTuple):
     only_first: int
     only_second: int
     differences: tuple[Difference, ...]
+
+    @property
+    def is_rounding(self) -> bool:
+        """Whether all galaxies are in both, with numbers alike but for their last bits."""
+        few = all(0 < one.relative <= _LAST_BITS for one in self.differences)
+        return few and not (self.only_first or self.only_second)
 
 
 def compare_catalogues(first: GalaxyCatalog, second: GalaxyCatalog, units: str) -> Compared:

@@ -105,11 +105,11 @@ def sources_of(recipe: Recipe, scenes: Sequence[Scene]) -> dict[str, tuple[Sourc
     """
     found: dict[str, tuple[SourceFile, ...]] = {}
     for n, scene in enumerate(scenes):
-        files = scene.snapshot.source
+        found[f"{_SNAPSHOTS}.{n - 1}.{SIM}" if n else SIM] = scene.snapshot.source
         if n == 0 and recipe.matter is not None:  # the reader puts them last
             count = scene.snapshot.record.get("matter", {}).get("files", 0)
-            files, found[MATTER] = files[: len(files) - count], files[len(files) - count :]
-        found[f"{_SNAPSHOTS}.{n - 1}.{SIM}" if n else SIM] = files
+            first = len(found[SIM]) - count
+            found[SIM], found[MATTER] = found[SIM][:first], found[SIM][first:]
     return found
 
 
@@ -257,7 +257,7 @@ def compared(one: Input, path: Path | None, record: Mapping[str, Any] | None) ->
     """
     expected = _words(one.was)
     if path is None:
-        return Compared(one, None, None, "not found", f"{one.name} {expected}")
+        return Compared(one, None, None, f"no {one.name}", expected)
     if one.was.files == 1 and path.is_file():
         now = fingerprint(path)
         same = now == one.was if one.was.sha256 else now.bytes == one.was.bytes
@@ -276,7 +276,7 @@ def compared(one: Input, path: Path | None, record: Mapping[str, Any] | None) ->
         else:
             other += now_at.stat().st_size != file["size"]
     if missing == len(listed):
-        return Compared(one, None, None, "not found", f"{one.name} {expected}")
+        return Compared(one, None, None, f"no {one.name}", expected)
     counts = [f"{len(listed) - missing - other} of {len(listed)} files as they were"]
     counts += [f"{missing} missing"] * bool(missing) + [f"{other} others"] * bool(other)
     return Compared(one, path, not (missing or other), ", ".join(counts), expected)

@@ -13,8 +13,9 @@ from ...layout import DATA_MODELS, MODEL
 from ...options import flat
 from ...readers.mocks.facts import Facts
 from ...readers.mocks.reader import facts_of
-from ...writers.provenance import read_sidecar, sidecar_path
+from ...writers.provenance import sidecar_path
 from .inputs import MATTER, MOCKS, SIM, Input, located, paths_of, stated_inputs, with_paths
+from .records import read_record
 
 if TYPE_CHECKING:
     from ...recipe import Recipe, SurveyRecipe
@@ -74,13 +75,28 @@ def recorded_recipe(path: Path, facts: Facts, format: str) -> Recorded:
             "make it again as it was made; `mockgal inspect` shows what its provenance states",
         )
     origin, record = record_of(path, facts)
-    command, values, paths = (record.get(key) for key in ("command", "recipe", "paths"))
-    if command in (BUILD, SURVEY) and isinstance(values, dict) and isinstance(paths, dict):
+    command, values = record.get("command"), record.get("recipe")
+    if command in (BUILD, SURVEY) and isinstance(values, dict):
         values = {key: value for key, value in values.items() if key != "out"}
-        return Recorded(command, values, paths, origin.name, record)
+        stated = Recorded(command, values, record["paths"], origin.name, record)
+        if _is_of(stated, facts):
+            return stated
     values = _from_provenance(configuration, facts, format)
     command = SURVEY if "survey_seed" in configuration else BUILD
     return Recorded(command, values, {}, "its own provenance", record)
+
+
+def _is_of(recorded: Recorded, facts: Facts) -> bool:
+    """Return whether a recipe in a record, which anybody can edit, is that of a mock."""
+    from ...recipe import check, check_survey
+
+    try:
+        if recorded.command == SURVEY:
+            return check_survey(recorded.values, recorded.origin).survey is not None
+        digest = check(recorded.values, recorded.origin).configuration_digest()
+    except MockgalError:
+        return False
+    return bool(digest == facts.provenance.get("configuration_digest"))
 
 
 def record_of(path: Path, facts: Facts) -> tuple[Path, dict[str, Any]]:
@@ -88,14 +104,13 @@ def record_of(path: Path, facts: Facts) -> tuple[Path, dict[str, Any]]:
 
     A record belongs to a mock if it has the same content digest.
     """
-    record = read_sidecar(path)
+    record = read_record(path)
     if record is not None and record.get("content_digest") == facts.digest:
         return sidecar_path(path), record
     if facts.provenance.get("painter", {}).get("name") == RANDOMS:
         for one in sorted(path.parent.glob("*.run.json")):
-            record = read_sidecar(one.with_name(one.name.removesuffix(".run.json"))) or {}
-            randoms = record.get("randoms")
-            if isinstance(randoms, dict) and randoms.get("content_digest") == facts.digest:
+            record = read_record(one.with_name(one.name.removesuffix(".run.json"))) or {}
+            if (record.get("randoms") or {}).get("content_digest") == facts.digest:
                 return one, record
     return sidecar_path(path), {}
 
@@ -124,9 +139,15 @@ def _from_provenance(configuration: Mapping[str, Any], facts: Facts, format: str
 
 def inputs_of(recorded: Recorded, facts: Facts) -> list[Input]:
     """Return the inputs of a mock; of one that does not state them, those that its recipe names."""
-    stated = list(stated_inputs(facts.provenance))
+    try:
+        named = paths_of(recorded.values)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(
+            recorded.origin, f"a recipe that is none ({error})", "one that mockgal wrote"
+        ) from error
+    named |= {use: x for use, x in recorded.paths.items() if use.startswith(f"{MOCKS}.")}
+    stated = [one for one in stated_inputs(facts.provenance) if one.use in named]
     known = {one.use for one in stated}
-    named = recorded.paths or paths_of(recorded.values)
     more = [Input(use, Path(x).name, _UNKNOWN) for use, x in named.items() if use not in known]
     return stated + more
 

@@ -26,7 +26,8 @@ class MadeAgain:
         ``"identical"``, ``"within tolerance"`` (of a network on another device or in other tiles)
         or ``"different"``.
     digests : tuple of str
-        Content digests: the recorded one, and that of the mock made again.
+        Content digests: the recorded one, and that of the mock made again. Of an identical mock
+        they differ only if it was converted from another file of it, whose rows were rounded.
     numbers : tuple of int
         Galaxies of both.
     compared : Galaxies or None

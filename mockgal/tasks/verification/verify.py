@@ -11,38 +11,42 @@ from ...layout import CATALOGUE_SCHEMA
 from ...readers.mocks.facts import Facts
 from ...readers.mocks.ours import Examined
 from ...readers.mocks.reader import examine, is_ours, read_galaxies
-from ...writers.provenance import read_sidecar
 from ..ensembles.manifest import Manifest, Member, is_manifest, read_manifest
 from .beside import Inputs, check_there, of_the_density, of_the_inputs, of_the_record
-from .checks import OPEN, RIGHT, WRONG, Check, Verification, joined
+from .checks import OPEN, RIGHT, WRONG, Check, Verification
+from .others import of_a_seal, of_another_file
+from .records import read_record
 
 
 def verified(
     path: Path, *, inputs: bool, look_in: Iterable[str | os.PathLike[str]]
 ) -> Verification:
-    """Check a mock, or those of a manifest: see `mockgal.verify`."""
+    """Check a mock, those of a manifest, or another file: see `mockgal.verify`."""
     how = Inputs(tuple(map(Path, look_in)), inputs)
     how.check()
     check_there(path)
-    if not is_manifest(path):
-        return Verification(path, tuple(_checks(path, how)[1]))
-    manifest = read_manifest(path)
-    parts = [_of_member(one, manifest, how) for one in manifest.members]
-    return joined(path, parts)
+    if is_manifest(path):
+        manifest = read_manifest(path)
+        checks = [of_a_seal(path)]
+        for member in manifest.members:
+            checks += _of_member(member, manifest, how)
+    else:
+        checks = of_another_file(path) or _checks(path, how)[1]
+    return Verification(path, tuple(checks))
 
 
-def _of_member(member: Member, manifest: Manifest, how: Inputs) -> Verification:
+def _of_member(member: Member, manifest: Manifest, how: Inputs) -> list[Check]:
     """Verify a mock of an ensemble, and what the manifest states of it."""
     path = member.path
     if not path.exists():
-        check = Check(path, "file", WRONG, "none", "as the manifest lists", f"{path} is not there")
-        return Verification(path, (check,))
+        why = f"{path} is not there"
+        return [Check(path, "file", WRONG, "none", "as the manifest lists", why)]
     try:
         facts, checks = _checks(path, how)
     except InputError as error:
-        return Verification(path, (Check(path, "file", WRONG, "no mock", "a mock", str(error)),))
+        return [Check(path, "file", WRONG, "no mock", "a mock", str(error))]
     if facts is None:
-        return Verification(path, tuple(checks))
+        return checks
     why = f"{manifest.path} lists another mock under this name"
     checks += [
         Check.equal(path, "manifest", facts.digest, member.content_digest, why),
@@ -53,12 +57,17 @@ def _of_member(member: Member, manifest: Manifest, how: Inputs) -> Verification:
     stated = {key: x for key, x in own.items() if key != "seed"} if isinstance(own, dict) else None
     if stated != manifest.facts.get("configuration"):
         checks.append(Check(path, "recipe", WRONG, "another", "that of the manifest", why))
-    return Verification(path, tuple(checks))
+    record = read_record(path)
+    if record is not None and "inputs_digest" in record:
+        why = "it was made from other files, or by another version, than the manifest states"
+        digests = record["inputs_digest"], manifest.inputs_digest
+        checks.append(Check.equal(path, "made from", *digests, why))
+    return checks
 
 
 def _checks(path: Path, how: Inputs) -> tuple[Facts | None, list[Check]]:
     """Return the description of one mock, if it can be read, and its checks."""
-    record = read_sidecar(path)
+    record = read_record(path)
     try:
         with listening(quiet=True):
             format, found = examine(path)
