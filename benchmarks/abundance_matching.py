@@ -14,7 +14,7 @@ import warnings
 from typing import Any
 
 import numpy as np
-from common import best_of, busy, halos, in_process, machine, peak_memory, report, table
+from common import best_of, halos, peak_memory, run_parts, table
 
 FUNCTION, SCATTER, H = "li_white2009", 0.2, 0.6774
 SPACING = 600.0 / 1e7 ** (1 / 3)  # Mpc/h: as many subhalos as the function has galaxies
@@ -107,16 +107,9 @@ def main() -> None:
     parser.add_argument("--public-python", default=sys.executable)
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.part:
-        report(PARTS[arguments.part](arguments))
-        return
-    print(machine(("numpy", "numba", "mockgal")))
-    print(busy(), end="")
     given = [f"--subhalos={arguments.subhalos}", f"--repeats={arguments.repeats}"]
-    found = {}
-    for part in PARTS:
-        python = arguments.public_python if part == "AbundanceMatching" else sys.executable
-        found[part] = in_process(__file__, [*given, f"--part={part}"], python)
+    pythons = {"AbundanceMatching": arguments.public_python}
+    found = run_parts(__file__, PARTS, arguments, given, pythons)
     print(render(found))
 
 

@@ -5,6 +5,7 @@ Needs NumPy alone, so that the interpreter of a peer's environment can load it, 
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import os
@@ -104,6 +105,41 @@ def in_process(script: str, arguments: list[str], python: str = sys.executable) 
 def report(result: dict[str, Any]) -> None:
     """Hand a result to `in_process`."""
     print(PREFIX + json.dumps(result))
+
+
+def run_parts(
+    script: str,
+    parts: dict[str, Callable[[argparse.Namespace], dict[str, Any]]],
+    arguments: argparse.Namespace,
+    given: list[str],
+    pythons: dict[str, str],
+) -> dict[str, dict[str, Any]]:
+    """What each part found, run in a process of its own; the first lines of the report.
+
+    That process comes here as well, with ``--part``: it reports its part, and ends.
+
+    Parameters
+    ----------
+    script : str
+        Its file.
+    parts : dict
+        Functions of the arguments, by name.
+    arguments : Namespace
+        With ``part``.
+    given : list of str
+        Options for the processes.
+    pythons : dict of str to str
+        Interpreters of parts that live in another environment.
+    """
+    if arguments.part:
+        report(parts[arguments.part](arguments))
+        sys.exit()
+    print(machine(("numpy", "numba", "mockgal")))
+    print(busy(), end="")
+    return {
+        part: in_process(script, [*given, f"--part={part}"], pythons.get(part, sys.executable))
+        for part in parts
+    }
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:

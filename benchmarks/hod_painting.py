@@ -16,7 +16,7 @@ import warnings
 from typing import Any
 
 import numpy as np
-from common import best_of, busy, halos, in_process, machine, peak_memory, report, table
+from common import best_of, halos, peak_memory, run_parts, table
 
 CALIBRATION = "gadget4-z0.00"
 BOX_SIZE = 500.0  # Mpc/h
@@ -162,17 +162,10 @@ def main() -> None:
     parser.add_argument("--abacus-python", default=sys.executable)
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.part:
-        report(PARTS[arguments.part](arguments))
-        return
-    print(machine(("numpy", "numba", "mockgal")))
-    print(busy(), end="")
     given = [f"--subhalos={arguments.subhalos}", f"--repeats={arguments.repeats}"]
     given.append(f"--order={arguments.order}")
-    found = {}
-    for part in PARTS:
-        python = arguments.abacus_python if part == "abacus" else sys.executable
-        found[part] = in_process(__file__, [*given, f"--part={part}"], python)
+    pythons = {"abacus": arguments.abacus_python}
+    found = run_parts(__file__, PARTS, arguments, given, pythons)
     print(render(found))
 
 

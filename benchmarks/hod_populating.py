@@ -18,7 +18,7 @@ import warnings
 from typing import Any
 
 import numpy as np
-from common import best_of, busy, halos, in_process, machine, report, table
+from common import best_of, halos, run_parts, table
 
 CALIBRATION = "gadget4-z0.00"
 BOX_SIZE = 500.0  # Mpc/h
@@ -245,16 +245,9 @@ def main() -> None:
     parser.add_argument("--abacus-python", default=sys.executable)
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.part:
-        report(PARTS[arguments.part](arguments))
-        return
-    print(machine(("numpy", "numba", "mockgal")))
-    print(busy(), end="")
     given = [f"--hosts={arguments.hosts}", f"--repeats={arguments.repeats}"]
-    found = {}
-    for part in PARTS:
-        python = arguments.abacus_python if part == "AbacusHOD" else sys.executable
-        found[part] = in_process(__file__, [*given, f"--part={part}"], python)
+    pythons = {"AbacusHOD": arguments.abacus_python}
+    found = run_parts(__file__, PARTS, arguments, given, pythons)
     print(render(found, arguments.hosts))
 
 
