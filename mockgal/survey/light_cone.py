@@ -19,6 +19,7 @@ from ..errors import UsageError, warn
 from ..random import even_points
 from ..system.display import light_cone as light_cone_facts
 from ..system.memory import check_memory
+from ..system.progress import shown
 from ..theory.distances import distances
 from ..types import GalaxyCatalog, LightCone
 from .cone.copies import copies_of
@@ -388,7 +389,9 @@ def _seen_before(shells: list[Shell], view: View) -> float:
     whole = Shell(points, first.start, last.stop, (first.redshifts[0], last.redshifts[1]), 0)
     reach, turn = (whole.start, whole.stop), BOX.turn if view.turn is None else view.turn
     copies = copies_of(size, view.observer, reach, view.cap, turn)
-    ids = seen(whole, view, copies, ["galaxy_id"], 0, len(points)).columns["galaxy_id"].whole()
+    with shown(None):  # takes no time
+        found = seen(whole, view, copies, ["galaxy_id"], 0, len(points))
+    ids = found.columns["galaxy_id"].whole()
     return (len(ids) - len(np.unique(ids))) / max(len(ids), 1)
 
 
