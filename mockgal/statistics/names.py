@@ -44,18 +44,26 @@ def options_of(name: str) -> tuple[str, ...]:
     return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
 
 
-def is_of_two(name: str) -> bool:
-    """Return whether the statistic ``name`` is one of two samples: its function takes ``other``."""
+def _takes(name: str, parameter: str) -> bool:
+    """Return whether the function of the statistic ``name`` has a parameter."""
     function = registry.load("statistics", name)
     with registry.guarded("statistics", name, "looking at its options"):
-        return "other" in inspect.signature(function).parameters
+        return parameter in inspect.signature(function).parameters
+
+
+def is_of_two(name: str) -> bool:
+    """Return whether the statistic ``name`` is one of two samples: its function takes ``other``."""
+    return _takes(name, "other")
 
 
 def is_on_the_sky(name: str) -> bool:
     """Return whether a statistic is of galaxies on the sky: its function takes ``randoms``."""
-    function = registry.load("statistics", name)
-    with registry.guarded("statistics", name, "looking at its options"):
-        return "randoms" in inspect.signature(function).parameters
+    return _takes(name, "randoms")
+
+
+def takes_hosts(name: str) -> bool:
+    """Return whether a statistic counts hosts: its function takes ``hosts``."""
+    return _takes(name, "hosts")
 
 
 def check_randoms(names: Iterable[str], randoms: GalaxyCatalog | None) -> None:
@@ -288,12 +296,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Integral):
         return int(value)
     return float(value) if isinstance(value, Real) else str(value)
-
-
-def takes_hosts(name: str) -> bool:
-    """Return whether a statistic counts hosts: its function takes ``hosts``."""
-    function = registry.load("statistics", name)
-    return "hosts" in inspect.signature(function).parameters
 
 
 def _checked(option: str, value: Any, function: Any) -> Any:
