@@ -42,9 +42,10 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     truth = ["--statistic", "mass_function", "--bin-width", "0.2 dex", "--no-plots"]
     run("measure", given.hydro, *truth, "--out", out / "truth", again)
-    PAINTERS["sham"] += ["--mass-function", str(out / "truth/mass_function.ecsv")]
+    more = {"sham": ["--mass-function", out / "truth/mass_function.ecsv"]}
     mocks = {name: out / f"{name}.fits" for name in PAINTERS}
-    for name, options in PAINTERS.items():
+    for name in PAINTERS:
+        options = [*PAINTERS[name], *more.get(name, [])]
         facts = run(
             "build", "--sim", given.dark, *options, "--seed", 1, "--out", mocks[name], again
         )
