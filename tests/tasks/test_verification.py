@@ -24,6 +24,7 @@ from mockgal.errors import (
 from mockgal.recipe import check
 from mockgal.system.parallel import threads, using
 from mockgal.tasks.verification import reproduce as reproducing
+from mockgal.tasks.verification.differences import compare_catalogues
 from mockgal.testing import write_gadget4
 from mockgal.writers.bundle import write_bundle
 from mockgal.writers.provenance import read_sidecar, sidecar_path
@@ -597,3 +598,16 @@ def test_what_inspect_shows(painted_by_the_network, mockgal_command):
     result = mockgal_command("inspect", painted_by_the_network)
     for text in ("SHA-256", "numpy", "torch", "weights gadget4-demo, which comes", "in tiles of"):
         assert text in result.stdout
+
+
+def test_what_is_no_number_in_both_is_no_difference(mock):
+    """As the rank of galaxies that have none."""
+    galaxies = mockgal.read_galaxies(mock())
+    some = np.where(np.arange(len(galaxies)) % 2, np.nan, galaxies["vmax"]).astype("f4")
+    one = galaxies.with_columns(vmax=some)
+    assert compare_catalogues(one, one, "h").differences == ()
+    some = some.copy()
+    some[0] += 1.0
+    (found,) = compare_catalogues(one, one.with_columns(vmax=some), "h").differences
+    assert (found.column, found.rows) == ("vmax", 1)
+    assert found.largest == pytest.approx(1.0)

@@ -122,7 +122,7 @@ def _difference(
 ) -> Difference:
     rows, largest, relative = 0, 0.0, 0.0
     for a, b in _pairs(one, other, here, there):
-        differ = a != b
+        differ = (a != b) & ~((a != a) & (b != b))  # what is no number in both is the same
         if not differ.any():
             continue
         a, b = a[differ].astype(np.float64), b[differ].astype(np.float64)
