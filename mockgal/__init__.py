@@ -38,6 +38,7 @@ from .tasks.comparison.compare import compare
 from .tasks.ensembles.mocks import build_ensemble
 from .tasks.evaluate import evaluate
 from .tasks.field import field
+from .tasks.fitting.fit import fit
 from .tasks.inspect import inspect
 from .tasks.one_statistic import combine, measure, read_covariance, read_measurement
 from .tasks.pack import pack
@@ -53,6 +54,7 @@ __all__ = [
     "compare",
     "evaluate",
     "field",
+    "fit",
     "inspect",
     "measure",
     "most_massive",

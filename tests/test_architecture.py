@@ -45,6 +45,7 @@ DOORS = {
     "statistics": {"fields", "survey"},
     "calibration": {"fields", "painters", "statistics"},
     "training": {"fields", "painters", "statistics"},
+    "fitting": {"fields", "painters", "satellites", "statistics"},
     "reports": {"statistics", "survey"},
     "universe": {"fields", "writers"},
     "testing": {"painters", "statistics"},

@@ -27,6 +27,7 @@ from .calibrate import calibrate
 from .command import Group
 from .compare import compare
 from .field import field
+from .fit import fit
 from .measure import measure, plot
 from .screen.streams import fail, standard_streams, warn
 from .simulations import calibrations, inspect, pack
@@ -47,7 +48,7 @@ def cli() -> None:
 for _title, _commands in {
     "Simulations": (inspect, pack, field),
     "Mocks": (build, survey, measure, plot, compare, verify, reproduce),
-    "Calibration and training": (calibrate, calibrations, train, evaluate, weights),
+    "Calibration and training": (calibrate, fit, calibrations, train, evaluate, weights),
 }.items():
     cli.add_section(cloup.Section(_title, list(_commands), is_sorted=False))
 

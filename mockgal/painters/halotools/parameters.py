@@ -112,7 +112,7 @@ SHARED = {
 WITHOUT = {"A_cen": 0.0, "A_sat": 0.0, "alpha_c": 0.0, "alpha_s": 1.0, "f_ic": 1.0}  # no effect
 
 
-class _Value(NamedTuple):
+class Value(NamedTuple):
     """A value at h = 1, and the factor of log10 h that is added to it."""
 
     value: float
@@ -141,7 +141,7 @@ class Chosen:
 
     def __post_init__(self) -> None:
         allowed = {**MODELS[self.model], **SHARED}
-        values: dict[str, _Value] = {}
+        values: dict[str, Value] = {}
         for name, text in self.stated.items():
             known = _ALIASES.get(name, name)
             if known not in allowed:
@@ -152,7 +152,7 @@ class Chosen:
                 )
             if known in values:
                 raise UsageError(f"painter hod:parameters:{name}", f"{known} twice", "once")
-            values[known] = _value(f"painter hod:parameters:{name}", text, allowed[known])
+            values[known] = value_of(f"painter hod:parameters:{name}", text, allowed[known])
         object.__setattr__(self, "_values", values)
         self._check_h()
         for name, value in self._at(_NOMINAL_H).items():
@@ -197,7 +197,7 @@ class Chosen:
         names = {_ALIASES.get(key, key): value for key, value in self.stated.items()}
         return str(names[name])
 
-    _values: dict[str, _Value] = field(init=False, repr=False, compare=False)
+    _values: dict[str, Value] = field(init=False, repr=False, compare=False)
 
     @property
     def own(self) -> tuple[str, ...]:
@@ -254,10 +254,16 @@ class Chosen:
         }
 
 
-def _value(where: str, text: str | float, parameter: Parameter) -> _Value:
-    """Return a value in the unit of the model."""
+def value_of(where: str, text: str | float, parameter: Parameter) -> Value:
+    """Return a value in the unit of the model.
+
+    Raises
+    ------
+    UsageError
+        The text is no number with such a unit.
+    """
     if not isinstance(text, str):
-        return _Value(float(text))
+        return Value(float(text))
     parts = split(text.strip())
     number = finite(parts[0]) if parts else None
     if parts is None or number is None:
@@ -266,7 +272,7 @@ def _value(where: str, text: str | float, parameter: Parameter) -> _Value:
     if not parameter.is_mass:
         if unit not in ("", parameter.unit):
             raise _unlike(where, text, f"the unit {shown(unit)}", parameter)
-        return _Value(number)
+        return Value(number)
     if not unit:
         raise _unlike(where, text, "a mass without a unit", parameter)
     in_log = unit.startswith("log10(") and unit.endswith(")")
@@ -277,7 +283,7 @@ def _value(where: str, text: str | float, parameter: Parameter) -> _Value:
     if not in_log and number <= 0:
         raise _unlike(where, text, "a mass that is not positive", parameter)
     log_mass = number if in_log else math.log10(number)
-    return _Value(log_mass + math.log10(factor) + parameter.shift, h_power)
+    return Value(log_mass + math.log10(factor) + parameter.shift, h_power)
 
 
 def _unlike(where: str, text: str, found: str, parameter: Parameter) -> UsageError:

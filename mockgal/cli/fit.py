@@ -1,0 +1,237 @@
+"""``mockgal fit``: fit the parameters of a HOD to measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+import cloup
+from cloup import option, option_group
+
+from ..errors import UsageError
+from ..options import options_of
+from ..painters.hod.options import ModelOptions
+from .command import Command, Outcome
+from .options.declared import declared, take_declared
+from .options.populating import populating, take_satellite_options
+from .options.shared import given, overwriting, reading, sim_option
+from .options.values import FOLDER, PATH, WHOLE
+from .screen.streams import progress_bar
+
+if TYPE_CHECKING:
+    from ..fitting.result import Fit
+
+_OWNER = "painter"
+_SHOWN = (
+    *("stellar_mass_law", "modulated_satellites", "assembly_bias", "assembly_bias_split"),
+    *("environment_radius", "environment_from", "allow_extrapolation"),
+)
+_OF_MODELS = options_of(ModelOptions)
+
+
+def _declared(name: str) -> Any:
+    one = _OF_MODELS[name]
+    if one.kind == "flag":
+        return declared(_OWNER, one, is_flag=True, default=None, type=None, metavar=None)
+    return declared(_OWNER, one)
+
+
+@cloup.command(cls=Command)
+@option_group(
+    "What to fit",
+    sim_option("Simulation whose hosts get galaxies: a bundle, one file of a set, or a folder."),
+    option(
+        "--data",
+        type=PATH,
+        multiple=True,
+        help="Table of wp, xi or sky_wp that `mockgal measure` wrote. May be repeated.",
+    ),
+    option(
+        "--covariance",
+        "covariances",
+        type=PATH,
+        multiple=True,
+        help="Its covariance, as `mockgal measure` writes it for several mocks; once for each "
+        "--data, in the same order (default: that of the data, of mocks or of a jackknife).",
+    ),
+    option(
+        "--number-density",
+        metavar="DENSITY",
+        help='Number density of galaxies to fit as well, such as "3e-3 h^3/Mpc^3".',
+    ),
+    option("--number-density-error", metavar="DENSITY", help="Its standard error."),
+    option("--r-min", metavar="LENGTH", help='Leave out bins below this, such as "0.2 Mpc/h".'),
+    option("--r-max", metavar="LENGTH", help='Leave out bins beyond this, such as "20 Mpc/h".'),
+)
+@option_group(
+    "Model",
+    option(
+        "--model",
+        type=click.Choice(["zheng07", "abacushod"]),
+        help="Form of the HOD.",
+        required=True,
+    ),
+    option(
+        "--parameters",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Parameters with a value, which are not fitted, as in `mockgal build`.",
+    ),
+    option(
+        "--prior",
+        "priors",
+        multiple=True,
+        metavar="NAME=PRIOR",
+        help='Prior of a free parameter: "alpha=uniform(0, 2)", or '
+        '"logM1=normal(13, 0.2) log10(Msun/h)". Parameters of zheng07 without a prior or a value '
+        "have uniform priors, which the report writes out. A_cen, A_sat and f_ic are free with a "
+        "prior.",
+    ),
+    *(_declared(name) for name in _SHOWN),
+)
+@populating
+@option_group(
+    "Posterior",
+    option(
+        "--likelihood",
+        type=click.Choice(["matched", "gaussian", "student"]),
+        help="What is made of a covariance from few mocks: matched, whose intervals hold the "
+        "truth as often as they say (the default); gaussian, with the factor of Hartlap et al.; "
+        "or student, of Sellentin & Heavens.",
+    ),
+    option("--seed", type=WHOLE, help="Seed of all draws (default: a fixed number; recorded)."),
+    option("--steps", type=WHOLE, help="Most steps of the sampler (default: 20000)."),
+    option(
+        "--tracers",
+        type=WHOLE,
+        help="Points that stand for satellites of hosts in 0.1 dex of mass (default: 10000).",
+    ),
+)
+@option_group(
+    "Output",
+    option(
+        "--out",
+        type=FOLDER,
+        required=True,
+        help="Folder for samples.ecsv, fit.ecsv, best.yaml and pictures. The same command goes on "
+        "with an interrupted fit.",
+    ),
+    option(
+        "--tables",
+        type=FOLDER,
+        help="Folder that keeps the tables of pairs for further fits (default: that of --out).",
+    ),
+    option("--no-plots", is_flag=True, help="Draw no pictures."),
+    overwriting,
+)
+@reading
+def fit(
+    sim: str | None,
+    data: tuple[str, ...],
+    covariances: tuple[str, ...],
+    out: str,
+    no_plots: bool,
+    overwrite: bool,
+    parameters: tuple[str, ...],
+    seed: int | None,
+    populate: bool | None,
+    **options: Any,
+) -> Outcome:
+    """Fit the parameters of a HOD to w_p or xi, and number density.
+
+    The clustering for any parameters comes from a table of pairs between hosts, which is counted
+    once and kept. Needs the extra fit: pip install 'mockgal[fit]'.
+    """
+    from ..protocols import ReadOptions
+    from ..recipe import DEFAULT_SEED
+    from ..tasks.fitting.files import fit_files
+
+    for flag, value in (("--sim", sim), ("--data", data)):
+        if not value:
+            raise UsageError("mockgal fit", f"no {flag}", "one", "`mockgal fit --help`")
+    wanted = given(options)
+    satellites = take_satellite_options(wanted)
+    if satellites and not populate:
+        raise UsageError(
+            "mockgal fit",
+            f"{', '.join(satellites)} without --populate",
+            "--populate, for which these are",
+            "give --populate, or leave them out",
+        )
+    painter_options = take_declared(_OWNER, wanted)
+    of_reading = {"format", *ReadOptions._fields}
+    read_options = {key: wanted.pop(key) for key in list(wanted) if key in of_reading}
+    with progress_bar() as progress:
+        found = fit_files(
+            str(sim),
+            data,
+            covariances,
+            out,
+            seed=DEFAULT_SEED if seed is None else seed,
+            parameters=", ".join(parameters) or None,
+            populate=satellites if populate and satellites else bool(populate),
+            painter_options=painter_options,
+            read_options=read_options,
+            plots=not no_plots,
+            overwrite=overwrite,
+            progress=progress,
+            **wanted,
+        )
+    lines = [*_describe(found.fit), *(f"wrote       {path}" for path in found.wrote)]
+    return Outcome(lines, _facts(found.fit) | {"wrote": found.wrote})
+
+
+def _describe(fit: Fit) -> Iterator[str]:
+    settings = fit.settings
+    for one in settings["data"]:
+        number = one["covariance_number"]
+        yield (
+            f"data        {one['name']}: {one['statistic']}, {one['bins_fitted']} bins; covariance "
+            f"from {one['covariance_from']}"
+            + (f" ({number}), its inverse times {one['hartlap_factor']:.4g}" * (number != "none"))
+        )
+    if "number_density_h3_mpc3" in settings:
+        density = settings["number_density_h3_mpc3"]
+        yield f"            density {density['value']:.4g} +- {density['error']:.2g} h^3/Mpc^3"
+    yield f"model       {fit.model}; likelihood {settings['likelihood']}, seed {settings['seed']}"
+    for prior in fit.priors:
+        yield f"prior       {prior.name}: {prior} ({prior.source})"
+    free = {prior.name for prior in fit.priors}
+    fixed = [f"{name} = {value:.6g}" for name, value in fit.best.items() if name not in free]
+    if fixed:
+        yield f"fixed       {', '.join(fixed)}"
+    for name in fit.samples:
+        best = f"; best {fit.best[name]:.5g}" if name in fit.best else ""
+        yield f"posterior   {name} = {fit.in_words(name)}{best}"
+    sampler = settings["sampler"]
+    times = [x for x in sampler["autocorrelation_times"] if x != "none"]
+    longest = f"{max(times):.3g}" if times else "unknown"
+    yield (
+        f"chain       {sampler['steps']:,} steps of {sampler['walkers']} walkers, autocorrelation "
+        f"time {longest} steps; {len(fit):,} samples"
+    )
+    yield (
+        f"chi-square  {fit.chi_square:.4g} of the best parameters, {fit.degrees_of_freedom} "
+        f"degrees of freedom, p = {fit.p_value:.3g}"
+    )
+    mock = settings["mock"]
+    yield (
+        f"            {mock['chi_square']:.4g} of a mock with them: {mock['galaxies']:,} galaxies, "
+        f"seed {mock['seed']}"
+    )
+
+
+def _facts(fit: Fit) -> dict[str, Any]:
+    return {
+        "model": fit.model,
+        "priors": {prior.name: str(prior) for prior in fit.priors},
+        "best": dict(fit.best),
+        "intervals_68_percent": {name: fit.interval(name)._asdict() for name in fit.samples},
+        "units": {name: fit.unit(name) or None for name in fit.samples},
+        "chi_square": fit.chi_square,
+        "degrees_of_freedom": fit.degrees_of_freedom,
+        "p_value": fit.p_value,
+        "samples": len(fit),
+        "settings": dict(fit.settings),
+    }

@@ -1,0 +1,1 @@
+"""Parameters of a HOD from measurements: tables of pairs, likelihood, priors, and the sampler."""

@@ -1,0 +1,346 @@
+"""The measurements to fit: the bins of a statistic, with their covariance, or a number density."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import BadValueError, UnitsError, UsageError, listed, warn
+from ..fields.sample import AXES
+from ..statistics.covariance import Covariance
+from ..statistics.ensemble import factors
+from ..statistics.result import Measurement
+from .tables import ALL, Bins
+
+Array = NDArray[Any]
+
+LENGTH, DENSITY = "Mpc / littleh", "littleh3 / Mpc3"
+STATISTICS = {  # the estimate of each statistic that can be fitted, and how it is predicted
+    "wp": ("w_p", LENGTH, "wp"),
+    "sky_wp": ("w_p", LENGTH, "wp"),
+    "xi": ("xi", "", "xi"),
+}
+_SAME = 1e-6  # relative difference of two abscissae that are the same
+KNOWN = 10**9  # number of mocks of a covariance that is known
+
+
+@dataclass(frozen=True)
+class Target:
+    """The bins of a statistic that are fitted.
+
+    Parameters
+    ----------
+    name : str
+        Where it is from, for messages.
+    statistic : str
+    bins : Bins
+        Of all the bins from the first to the last.
+    rows : ndarray of int, shape (n,)
+        Those of them that are fitted.
+    abscissa, value : ndarray, shape (n,)
+    matrix : ndarray, shape (n, n)
+        The covariance.
+    number : int
+        Mocks, or sub-volumes, that the covariance is from; `KNOWN` if it has no error.
+    source : str
+        ``"mocks"``, ``"jackknife"`` or ``"stated"``.
+    unit : str
+
+    Raises
+    ------
+    BadValueError
+        The covariance is not positive definite.
+    UsageError
+        There are too few mocks for the number of bins.
+    """
+
+    name: str
+    statistic: str
+    bins: Bins
+    rows: Array
+    abscissa: Array
+    value: Array
+    matrix: Array
+    number: int
+    source: str
+    unit: str
+
+    def __post_init__(self) -> None:
+        scale = np.sqrt(np.diag(self.matrix))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            correlation = self.matrix / np.outer(scale, scale)
+        good = np.isfinite(correlation).all() and np.allclose(correlation, correlation.T)
+        least = float(np.linalg.eigvalsh(correlation)[0]) if good else math.nan
+        n = len(self.value)
+        if self.number != KNOWN and not np.isfinite(factors(self.number, n).hartlap):
+            raise UsageError(
+                f"covariance of {self.name}",
+                f"{self.number} {self.source_in_words} for {n} bins, which leave it no inverse",
+                f"at least {n + 3}",
+                "fit fewer bins (--r-min, --r-max), or take a covariance of more mocks",
+            )
+        if not least > n * np.finfo(np.float64).eps:
+            found = f"the least eigenvalue {least:.3g} of its correlations" if good else ""
+            raise BadValueError(
+                f"covariance of {self.name}",
+                found or "bins without an error, or numbers that are not symmetric",
+                "a positive definite matrix",
+                "fit fewer bins (--r-min, --r-max), or take a covariance of more mocks",
+            )
+
+    @property
+    def source_in_words(self) -> str:
+        """What its number counts."""
+        return {"mocks": "mocks", "jackknife": "sub-volumes"}.get(self.source, "realisations")
+
+    @property
+    def error(self) -> Array:
+        """The standard errors, shape (n,)."""
+        return np.asarray(np.sqrt(np.diag(self.matrix)))
+
+
+@dataclass(frozen=True)
+class DensityTarget:
+    """A number density of galaxies [h^3 Mpc^-3], with its error."""
+
+    value: float
+    error: float
+
+    def __post_init__(self) -> None:
+        if not (0.0 < self.error < math.inf and 0.0 < self.value < math.inf):
+            raise UsageError(
+                "fit:number_density",
+                f"{self.value:g} with an error of {self.error:g} h^3/Mpc^3",
+                "two numbers above 0",
+                'such as --number-density "3e-3 h^3/Mpc^3" --number-density-error "1e-4 h^3/Mpc^3"',
+            )
+
+
+def target(
+    data: Measurement,
+    covariance: Covariance | None = None,
+    *,
+    name: str = "the data",
+    r_min: float = 0.0,
+    r_max: float = math.inf,
+) -> Target:
+    """Return the bins of a measurement to fit.
+
+    Parameters
+    ----------
+    data : Measurement
+        Of one of `STATISTICS`.
+    covariance : Covariance, optional
+        By default that of the measurement itself, if it has one: of several mocks, or of a
+        jackknife.
+    name : str
+        For messages.
+    r_min, r_max : float
+        Bins that reach below or beyond these are left out [Mpc/h].
+
+    Raises
+    ------
+    UsageError
+        It is another statistic, it has no covariance, the covariance is of other bins, or no bin
+        is left.
+    UnitsError
+        The data or the covariance are in other units.
+    BadValueError
+        The bins do not follow each other, a value is not a number, or the covariance is not
+        positive definite.
+    """
+    if data.statistic not in STATISTICS:
+        raise UsageError(
+            name,
+            f"the statistic {data.statistic}",
+            "one that can be fitted: " + ", ".join(STATISTICS),
+            "measure one of these",
+        )
+    estimate, unit, predicted = STATISTICS[data.statistic]
+    _check_unit(name, data, estimate, unit)
+    low, high = (data[f"{data.axis}_{end}"].astype(np.float64) for end in ("low", "high"))
+    if not (np.all(low < high) and np.allclose(low[1:], high[:-1], rtol=_SAME)):
+        raise BadValueError(
+            name, "bins that do not follow each other", "each beginning where the last one ends"
+        )
+    rows = np.flatnonzero((low >= r_min * (1 - _SAME)) & (high <= r_max * (1 + _SAME)))
+    if covariance is None:
+        covariance = _own_covariance(name, data, estimate)
+    matched = _rows_of(name, data, estimate, covariance, rows)
+    value = data[estimate].astype(np.float64)
+    error = np.sqrt(np.diag(covariance.matrix))[matched]
+    good = np.isfinite(value[rows]) & (error > 0)
+    if not good.all():
+        axis = data[data.axis][rows[~good]]
+        warn(
+            f"{name}: bins without a value or an error are left out, at {data.axis} = "
+            f"{listed(f'{x:.4g}' for x in axis)} Mpc/h"
+        )
+        rows, matched = rows[good], matched[good]
+    if not len(rows):
+        raise UsageError(name, "no bin to fit", "at least one", "choose another --r-min or --r-max")
+    first, stop = int(rows[0]), int(rows[-1]) + 1
+    edges = tuple(map(float, np.append(low[first:stop], high[stop - 1])))
+    return Target(
+        name,
+        data.statistic,
+        _bins(name, data, predicted, edges),
+        rows - first,
+        data[data.axis][rows].astype(np.float64),
+        value[rows],
+        covariance.matrix[np.ix_(matched, matched)],
+        covariance.number,
+        covariance.source,
+        unit,
+    )
+
+
+def _check_unit(name: str, data: Measurement, estimate: str, unit: str) -> None:
+    for column, expected in ((data.axis, LENGTH), (estimate, unit)):
+        found = data.fields[column].unit
+        if found != expected:
+            shown = expected.replace("littleh", "h").replace(" ", "") or "no unit"
+            raise UnitsError(
+                f"{name}:{column}", found or "no unit", shown, "convert it, with its covariance"
+            )
+
+
+def _bins(name: str, data: Measurement, predicted: str, edges: tuple[float, ...]) -> Bins:
+    axis = str(data.settings.get("line_of_sight", ALL))
+    axis = axis if axis in AXES else ALL
+    if predicted == "xi":
+        space = str(data.settings.get("space", "real"))
+        return Bins("xi", edges, 0.0, "" if space == "real" else axis)
+    pi_max = data.settings.get("pi_max_mpc_h")
+    if not isinstance(pi_max, int | float) or not 0 < pi_max < math.inf:
+        raise BadValueError(
+            f"{name}:pi_max_mpc_h", f"{pi_max!r}", "the length along the line of sight, in Mpc/h"
+        )
+    return Bins("wp", edges, float(pi_max), axis)
+
+
+def _own_covariance(name: str, data: Measurement, estimate: str) -> Covariance:
+    if estimate in data.realisations or estimate in data.left_out:
+        return data.covariance(estimate)
+    raise UsageError(
+        name,
+        "no covariance, and neither mocks nor a jackknife in it to compute one from",
+        "a covariance",
+        "name its file: --covariance PATH; or measure with a jackknife, such as --jackknife 3",
+    )
+
+
+def _rows_of(
+    name: str, data: Measurement, estimate: str, covariance: Covariance, rows: Array
+) -> Array:
+    """Return the rows of a covariance that are those bins of the data."""
+    where = f"covariance of {name}"
+    if covariance.statistic != data.statistic:
+        raise UsageError(
+            where, f"one of {covariance.statistic}", f"one of {data.statistic}", "name another"
+        )
+    own = np.flatnonzero(covariance.estimate == estimate)
+    units = {*covariance.unit[own].tolist(), covariance.axis_unit}
+    expected = {data.fields[estimate].unit, data.fields[data.axis].unit}
+    if len(own) and units != expected:
+        raise UnitsError(
+            where, f"units {listed(sorted(units))}", listed(sorted(expected)), "convert it"
+        )
+    wanted = data[data.axis][rows].astype(np.float64)
+    there = covariance.abscissa[own]
+    same = np.abs(there[None, :] - wanted[:, None]) <= _SAME * wanted[:, None]
+    if not same.any(axis=1).all():
+        missing = wanted[~same.any(axis=1)]
+        raise UsageError(
+            where,
+            f"other bins: none at {data.axis} = {listed(f'{x:.4g}' for x in missing)} Mpc/h, but "
+            f"at {listed(f'{x:.4g}' for x in there)}",
+            "the bins of the data",
+            "measure the mocks in the same bins (--r-min, --r-max, --bins), or fit those that "
+            "both have",
+        )
+    return np.asarray(own[same.argmax(axis=1)])
+
+
+def tabulated(
+    statistic: str,
+    edges: Any,
+    values: Any,
+    covariance: Any,
+    *,
+    number: int = KNOWN,
+    pi_max: float = 0.0,
+    settings: Mapping[str, Any] | None = None,
+) -> tuple[Measurement, Covariance]:
+    """Return numbers from elsewhere as a measurement and its covariance, which `mockgal.fit` takes.
+
+    Parameters
+    ----------
+    statistic : str
+        ``"wp"`` or ``"xi"``.
+    edges : array_like, shape (n + 1,)
+        Of the bins [Mpc/h].
+    values : array_like, shape (n,)
+        w_p [Mpc/h] or xi.
+    covariance : array_like, shape (n, n) or (n,)
+        The covariance, or the errors of values without one.
+    number : int
+        Mocks, or jackknife regions, that it is from. By default it is known without error.
+    pi_max : float
+        For wp: largest separation along the line of sight [Mpc/h].
+    settings : mapping, optional
+        ``space`` of xi is ``"real"``, unless this says ``"redshift"``.
+
+    Returns
+    -------
+    Measurement, Covariance
+        Both have ``save``.
+
+    Examples
+    --------
+    >>> from mockgal.fitting.data import tabulated
+    >>> edges, w_p, errors = [0.5, 1.0, 2.0], [80.0, 45.0], [4.0, 2.5]
+    >>> data, covariance = tabulated("wp", edges, w_p, errors, pi_max=40.0)
+    >>> data.save("sdss.ecsv"), covariance.save("sdss-covariance.ecsv")
+    (None, None)
+    """
+    from ..statistics.pairs.correlation import Found, pairs_result
+    from ..statistics.result import Field
+
+    edges, values = np.asarray(edges, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    matrix = np.asarray(covariance, dtype=np.float64)
+    matrix = np.diag(matrix**2) if matrix.ndim == 1 else matrix
+    n = len(values)
+    if statistic not in ("wp", "xi") or edges.shape != (n + 1,) or matrix.shape != (n, n):
+        raise UsageError(
+            f"tabulated {statistic}",
+            f"edges of shape {edges.shape}, {n} values, a covariance of shape {matrix.shape}",
+            "wp or xi: n + 1 edges, n values, and a covariance of shape (n, n) or n errors",
+        )
+    axis, dimensions = ("r_p", 2) if statistic == "wp" else ("r", 3)
+    estimate, unit, _ = STATISTICS[statistic]
+    stated = {"errors": "stated", **(settings or {})}
+    stated |= {"pi_max_mpc_h": float(pi_max)} if statistic == "wp" else {}
+    error = np.sqrt(np.diag(matrix))[:, None]
+    found = Found(values[:, None], error, np.ones(n, dtype=np.int64), math.inf, stated)
+    what = {"wp": "projected correlation function", "xi": "correlation function"}[statistic]
+    data = pairs_result(statistic, axis, edges, dimensions, {estimate: Field(unit, what)}, found)
+    return data, Covariance(
+        statistic,
+        np.repeat([estimate], n),
+        np.repeat([unit], n),
+        axis,
+        LENGTH,
+        data[axis].astype(np.float64),
+        values,
+        matrix,
+        number,
+        "stated",
+        None,
+        stated,
+    )

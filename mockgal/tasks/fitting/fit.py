@@ -1,0 +1,435 @@
+"""Fit the parameters of a HOD to measurements: `mockgal fit`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...errors import UsageError, listening
+from ...options import check_names
+from ...protocols import takes
+from ...quantity import in_unit, named_values
+from ...random import check_seed
+from ...types import Scene
+from ..build import make_painter
+from ..steps.paint import paint_with, populate_with, satellite_options
+from .kept import kept_chain, table_of
+
+if TYPE_CHECKING:
+    from ...fitting.data import DensityTarget, Target
+    from ...fitting.likelihood import Posterior
+    from ...fitting.points import Places
+    from ...fitting.priors import Prior
+    from ...fitting.result import Fit
+    from ...fitting.tables import PairTable
+    from ...painters.halotools.models import ModelPainter
+    from ...statistics.covariance import Covariance
+    from ...statistics.result import Measurement
+
+MODELS = ("zheng07", "abacushod")
+PAINTER = "hod"
+_DIGITS = 6  # after the point, of the best parameters
+_LENGTH, _DENSITY = "Mpc / littleh", "littleh3 / Mpc3"
+_PAINTING = (
+    *("stellar_mass_law", "modulated_satellites", "assembly_bias", "assembly_bias_split"),
+    *("environment_radius", "environment_from", "allow_extrapolation"),
+)
+
+
+@takes(Scene)
+def fit(
+    sim: Scene,
+    data: Measurement | Sequence[Measurement],
+    covariance: Covariance | Sequence[Covariance | None] | None = None,
+    *,
+    model: str,
+    seed: int,
+    priors: str | Iterable[str] | Mapping[str, Any] = (),
+    parameters: str | Mapping[str, Any] | None = None,
+    number_density: float | str | None = None,
+    number_density_error: float | str | None = None,
+    r_min: float | str | None = None,
+    r_max: float | str | None = None,
+    likelihood: str = "matched",
+    steps: int | None = None,
+    populate: bool | Mapping[str, Any] = False,
+    tracers: int | None = None,
+    folder: str | os.PathLike[str] | None = None,
+    **painter_options: Any,
+) -> Fit:
+    """Fit the parameters of a HOD to measurements.
+
+    The clustering for any parameters comes from tables of pairs, which are counted once. The
+    posterior is sampled by emcee, which the extra ``fit`` installs.
+
+    Parameters
+    ----------
+    sim : Scene
+        The simulation whose hosts get galaxies.
+    data : Measurement or sequence of Measurement
+        Of the statistics wp, xi or sky_wp.
+    covariance : Covariance or sequence, optional
+        Of each; by default the data's own, of several mocks or of a jackknife.
+    model : str
+        ``"zheng07"`` or ``"abacushod"``.
+    seed : int
+        The same seed gives the same samples.
+    priors : str, iterable of str or mapping
+        Such as ``"logM1=uniform(12, 14) log10(Msun/h), alpha=normal(1, 0.1)"``. Parameters of
+        zheng07 that have neither a prior nor a value have the uniform ones of Lange 2023,
+        arXiv:2306.16923, which are in ``settings``. A_cen, A_sat and f_ic are free with a prior.
+    parameters : str or mapping, optional
+        Parameters with a value, as for the painter.
+    number_density, number_density_error : float or str, optional
+        A number density to fit, and its error, independent of the other data: in h^3 Mpc^-3, or
+        texts with a unit.
+    r_min, r_max : float or str, optional
+        Bins below and beyond are not fitted: in Mpc/h, or texts with a unit.
+    likelihood : str
+        What is made of the errors of a covariance from mocks: ``"matched"``, ``"gaussian"`` or
+        ``"student"`` (`mockgal.fitting.likelihood`).
+    steps : int, optional
+        Most steps of the sampler.
+    populate : bool or mapping
+        Whether satellites are made, as `mockgal.populate` makes them, with these options; else
+        they are the subhalos of the simulation.
+    tracers : int, optional
+        Points that stand for the satellites of hosts in 0.1 dex of mass.
+    folder : path-like, optional
+        Folder that keeps tables of pairs, for further fits.
+    **painter_options
+        Of the HOD: ``stellar_mass_law``, ``modulated_satellites``, ``assembly_bias`` and others.
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    UsageError
+        An option cannot have its value, a parameter has neither a value nor a prior, the data or
+        the covariance do not fit together, or emcee is not installed.
+    MockgalError
+        The model is not valid for the simulation, or it lacks something.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> mock = mockgal.paint(sim, "hod", seed=1)
+    >>> data = mockgal.measure(mock, "wp", bins=6, jackknife=3)
+    >>> found = mockgal.fit(
+    ...     sim,
+    ...     data,
+    ...     model="zheng07",
+    ...     stellar_mass_law="moster13",
+    ...     seed=1,
+    ...     parameters={"sigma_logM": 0.2, "logM0": 10.5, "alpha": 1.0},
+    ...     priors={"logMmin": (10.0, 12.0), "logM1": (11.0, 13.0)},
+    ...     steps=500,
+    ... )
+    >>> list(found.samples)
+    ['logMmin', 'logM1', 'number_density', 'satellite_fraction']
+    """
+    plan = Plan.of(
+        *(model, priors, parameters, populate, painter_options),
+        number_density=_number(sim, "number_density", number_density, _DENSITY),
+        number_density_error=_number(sim, "number_density_error", number_density_error, _DENSITY),
+        likelihood=likelihood,
+        tracers=tracers,
+        steps=steps,
+        seed=seed,
+    )
+    stated = {"r_min": _number(sim, "r_min", r_min, _LENGTH)}
+    stated["r_max"] = _number(sim, "r_max", r_max, _LENGTH)
+    ends = {name: value for name, value in stated.items() if value is not None}
+    every = [data] if not isinstance(data, Sequence) else list(data)
+    of_each = covariance if isinstance(covariance, Sequence) else [covariance]
+    of_each = list(of_each) if covariance is not None else [None] * len(every)
+    return plan.carry_out(sim, every, of_each, ends, None if folder is None else Path(folder))
+
+
+def _number(sim: Scene, name: str, value: float | str | None, unit: str) -> float | None:
+    if value is None:
+        return None
+    return in_unit(f"fit:{name}", value, unit, sim.snapshot.cosmology.h)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is fitted, and how, apart from the simulation and the data.
+
+    Parameters
+    ----------
+    model : str
+    priors : tuple of Prior
+    stated : dict
+        Parameters with a value, as they were given.
+    populate_options : dict or None
+        How satellites are made; None if they are subhalos.
+    painter_options : dict
+        Other options of the painter.
+    density : DensityTarget or None
+    likelihood : str
+    tracers, steps : int
+    seed : int
+    """
+
+    model: str
+    priors: tuple[Prior, ...]
+    stated: dict[str, Any]
+    populate_options: dict[str, Any] | None
+    painter_options: dict[str, Any]
+    density: DensityTarget | None
+    likelihood: str
+    tracers: int
+    steps: int
+    seed: int
+
+    @classmethod
+    def of(
+        cls,
+        model: str,
+        priors: str | Iterable[str] | Mapping[str, Any],
+        parameters: str | Mapping[str, Any] | None,
+        populate: bool | Mapping[str, Any],
+        painter_options: Mapping[str, Any],
+        *,
+        number_density: float | None,
+        number_density_error: float | None,
+        likelihood: str,
+        tracers: int | None,
+        steps: int | None,
+        seed: int,
+    ) -> Plan:
+        """Return the plan with these options: see `fit`.
+
+        Raises
+        ------
+        UsageError
+            An option cannot have its value.
+        """
+        from ...fitting.data import DensityTarget
+        from ...fitting.points import TRACERS
+        from ...fitting.priors import priors_of
+        from ...fitting.sampler import MOST_STEPS, emcee
+        from ...painters.halotools.parameters import EXAMPLE, Chosen
+        from ...painters.halotools.parameters import MODELS as EVERY
+
+        emcee()  # raises before any work
+        if model not in MODELS:
+            found = "which cannot be fitted" if model in EVERY else "no model"
+            raise UsageError("fit:model", f"{model}, {found}", "one of " + ", ".join(MODELS))
+        check_names("fit", painter_options, _PAINTING)
+        stated = named_values("fit:parameters", parameters or {}, EXAMPLE)
+        chosen = Chosen(model, stated)
+        fixed = [
+            name for name in (*EVERY[model], "A_cen", "A_sat", "f_ic") if chosen.is_given(name)
+        ]
+        density = None
+        if (number_density is None) != (number_density_error is None):
+            raise UsageError(
+                "fit:number_density",
+                "a number density or its error alone",
+                "both",
+                'such as --number-density "3e-3 h^3/Mpc^3" --number-density-error "1e-4 h^3/Mpc^3"',
+            )
+        if number_density is not None and number_density_error is not None:
+            density = DensityTarget(number_density, number_density_error)
+        making = None if populate is False else {} if populate is True else dict(populate)
+        plan = cls(
+            model,
+            priors_of(model, priors, fixed),
+            dict(stated),
+            making,
+            {key: value for key, value in painter_options.items() if value is not None},
+            density,
+            likelihood,
+            TRACERS if tracers is None else tracers,
+            MOST_STEPS if steps is None else steps,
+            check_seed(seed),
+        )
+        plan.painter({one.name: 0.5 * (one.low + one.high) for one in plan.priors})
+        if making is not None:
+            satellite_options(making)
+        return plan
+
+    def painter(self, values: Mapping[str, float]) -> ModelPainter:
+        """Return the painter with values of the free parameters, in the unit of the model."""
+        painter: Any = make_painter(PAINTER, self.options(values))
+        return painter  # type: ignore[no-any-return]
+
+    def options(self, values: Mapping[str, float]) -> dict[str, Any]:
+        """Return the options of the painter, with every parameter as a text with its unit."""
+        units = {one.name: one.unit for one in self.priors}
+        free = {name: f"{value!r} {units[name]}".rstrip() for name, value in values.items()}
+        parameters = {name: str(value) for name, value in self.stated.items()} | free
+        return {"model": self.model, **self.painter_options, "parameters": parameters}
+
+    def carry_out(
+        self,
+        sim: Scene,
+        data: Sequence[Measurement],
+        covariances: Sequence[Covariance | None],
+        ends: Mapping[str, float],
+        folder: Path | None,
+        *,
+        names: Sequence[str] = (),
+        recipe: Mapping[str, Any] | None = None,
+        chain_path: Path | None = None,
+    ) -> Fit:
+        """Return the fit of a simulation to data.
+
+        Parameters
+        ----------
+        sim : Scene
+        data, covariances : sequence
+            Each with its own.
+        ends : mapping
+            ``r_min`` and ``r_max`` [Mpc/h], if any.
+        folder : Path or None
+            Where tables are kept.
+        names : sequence of str
+            Of the data, for messages.
+        recipe : mapping, optional
+            Keys of the recipe of the best mock beside the painter's and the satellites'.
+        chain_path : Path, optional
+            File that keeps the chain, so that an interrupted fit goes on.
+        """
+        from ...fitting.data import target
+        from ...fitting.points import places
+        from ...fitting.result import result
+        from ...fitting.sampler import best, sample
+
+        if len(data) != len(covariances):
+            raise UsageError(
+                "fit",
+                f"{len(covariances)} covariances for {len(data)} data sets",
+                "one for each, or none",
+                "name them in the same order",
+            )
+        names = list(names) or [f"data {i + 1}" for i in range(len(data))]
+        with listening() as warnings:
+            targets = [
+                target(one, matrix, name=name, **ends)
+                for one, matrix, name in zip(data, covariances, names, strict=True)
+            ]
+            making = None
+            if self.populate_options is not None:
+                making = satellite_options(self.populate_options)
+            middle = {one.name: 0.5 * (one.low + one.high) for one in self.priors}
+            painter = self.painter(middle)
+            for one in targets:
+                one.bins.check(sim.snapshot)
+            where = places(sim, painter, making, self.tracers)
+            tables = [(one, table_of(where, one, sim, folder)) for one in targets]
+            posterior = self._posterior(sim, where, tables, painter)
+            digest = self._digest(posterior, where)
+            start = best(posterior, self.seed)
+            chain, keep = None, None
+            if chain_path is not None:
+                chain, keep = kept_chain(chain_path, digest)
+            found = sample(
+                posterior, start, seed=self.seed, steps=self.steps, chain=chain, keep=keep
+            )
+            top = found.values[found.log_density.argmax()]
+            higher = np.diff(posterior.log_density(np.stack([start, top])))[0] > 0
+            start = np.round(top if higher else start, _DIGITS)
+            start = np.clip(start, *np.transpose([(one.low, one.high) for one in self.priors]))
+        values = dict(zip(posterior.names, map(float, start), strict=True))
+        settings = {
+            "seed": self.seed,
+            "simulation": sim.snapshot.name,
+            "halo_digest": sim.halos.digest(),
+            "painter_options": self.options(values),
+            "populate_options": self.populate_options if making is None else making.describe(),
+            "tracers": self.tracers if making is not None else "none: subhalos",
+            "references": list(painter.references),
+            "warnings": list(warnings),
+            "mock": self._mock(sim, posterior, values),
+        }
+        return result(posterior, start, found, self.recipe(values, recipe or {}), settings)
+
+    def recipe(self, values: Mapping[str, float], more: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the recipe of a mock with values of the free parameters."""
+        made: dict[str, Any] = {**more, "painter": PAINTER, "painter_options": self.options(values)}
+        if self.populate_options is not None:
+            made["populate"] = True
+            if self.populate_options:
+                made["populate_options"] = dict(self.populate_options)
+        return made | {"seed": self.seed}
+
+    def _mock(
+        self, sim: Scene, posterior: Posterior, values: Mapping[str, float]
+    ) -> dict[str, Any]:
+        """Return the number of galaxies and the chi-square of a mock with these parameters."""
+        from ...fitting.measured import measured
+
+        painter: Any = self.painter(values)
+        with listening(quiet=True):
+            if self.populate_options is not None:
+                options = satellite_options(self.populate_options)
+                sim = populate_with(sim, painter, self.seed, options, {})
+            galaxies = paint_with(sim, painter, self.seed)
+        density = len(galaxies) / sim.snapshot.box_size**3
+        return {
+            "seed": self.seed,
+            "galaxies": len(galaxies),
+            "content_digest": galaxies.digest(),
+            "chi_square": posterior.chi_square(measured(galaxies, posterior), density),
+        }
+
+    def _posterior(
+        self,
+        sim: Scene,
+        where: Places,
+        tables: Sequence[tuple[Target, PairTable]],
+        painter: ModelPainter,
+    ) -> Posterior:
+        from ...fitting.likelihood import Posterior
+
+        free = {one.name for one in self.priors}
+        chosen = painter.chosen
+        fixed = dict(chosen.values(sim.snapshot.cosmology.h))
+        fixed |= {
+            name: chosen.shared(name)
+            for name in ("A_cen", "A_sat", "f_ic")
+            if chosen.is_given(name)
+        }
+        return Posterior(
+            where.hosts,
+            sim.snapshot.box_size,
+            self.model,
+            painter.modulated_satellites,
+            self.priors,
+            {name: value for name, value in fixed.items() if name not in free},
+            tables,
+            self.density,
+            self.likelihood,
+        )
+
+    def _digest(self, posterior: Posterior, where: Places) -> str:
+        """Return the BLAKE2b-256 of all that the chain depends on."""
+        facts = {
+            "places": where.facts,
+            "priors": [list(one) for one in self.priors],
+            "fixed": sorted(posterior.fixed.items()),
+            "model": [self.model, posterior.modulated, self.likelihood, self.seed],
+            "density": None if self.density is None else [self.density.value, self.density.error],
+            "data": [
+                [one.bins.facts(), one.number, *map(_plain, (one.rows, one.value, one.matrix))]
+                for one, _ in posterior.targets
+            ],
+        }
+        text = json.dumps(facts, sort_keys=True)
+        return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
+
+
+def _plain(array: Any) -> Any:
+    return array.tolist()

@@ -1,0 +1,57 @@
+"""What a fit keeps in files: tables of pairs, for further fits, and the chain, to go on with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...types import Scene
+from .store import read_arrays, write_arrays
+
+if TYPE_CHECKING:
+    from ...fitting.data import Target
+    from ...fitting.points import Places
+    from ...fitting.sampler import Chain
+    from ...fitting.tables import PairTable
+
+
+def table_of(where: Places, target: Target, sim: Scene, folder: Path | None) -> PairTable:
+    """Return the table of pairs of a target: the one that is kept, or a new one."""
+    from ...fitting.tables import PairTable, digest_of, tabulate
+
+    if folder is None:
+        return tabulate(where, target.bins, sim.snapshot)
+    digest = digest_of(where, target.bins)
+    path = folder / f"pairs-{target.bins.statistic}-{digest[:16]}.hdf5"
+    kept = read_arrays(path, digest, f"the table of pairs {path}")
+    if kept is not None:
+        return PairTable(target.bins, kept["pairs"], sim.snapshot.box_size)
+    table = tabulate(where, target.bins, sim.snapshot)
+    facts = {"places": where.facts, "bins": target.bins.facts()}
+    write_arrays(path, {"pairs": table.pairs}, digest, facts)
+    return table
+
+
+def kept_chain(path: Path, digest: str) -> tuple[Chain | None, Callable[[Chain], None]]:
+    """Return the chain in a file, if it is of this fit, and what keeps a later one there."""
+    from ...fitting.sampler import Chain
+
+    def keep(chain: Chain) -> None:
+        name, words, *numbers = chain.generator
+        arrays = {
+            "values": chain.values,
+            "log_density": chain.log_density,
+            "generator": words,
+            "generator_numbers": np.array(numbers, dtype=np.float64),
+        }
+        write_arrays(path, arrays, digest, {"generator": name})
+
+    kept = read_arrays(path, digest, f"the chain {path}")
+    if kept is None:
+        return None, keep
+    place, has_gauss, gauss = kept["generator_numbers"]
+    generator = ("MT19937", kept["generator"], int(place), int(has_gauss), float(gauss))
+    return Chain(kept["values"], kept["log_density"], generator), keep
