@@ -535,6 +535,18 @@ def _surveys() -> tuple[Fault, ...]:
     )
 
 
+def _fits() -> tuple[Fault, ...]:
+    return (
+        Fault(
+            108,
+            "data to fit in other units, or with a covariance of other bins, of too few mocks, or "
+            "that is not positive definite",
+            "refused before work; the bins of both, or the least eigenvalue, are told",
+            (2, 3),
+        ),
+    )
+
+
 GROUPS = (
     Group("A", "Corrupt or cut short", _corrupt()),
     Group("B", "Headers and sets of files", _headers()),
@@ -546,6 +558,7 @@ GROUPS = (
     Group("H", "Computing", _compute()),
     Group("I", "Surroundings", _surroundings()),
     Group("J", "Surveys", _surveys()),
+    Group("K", "Fits", _fits()),
 )
 FAULTS = {fault.number: fault for group in GROUPS for fault in group.faults}
 

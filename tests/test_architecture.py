@@ -51,7 +51,16 @@ DOORS = {
     "testing": {"painters", "statistics"},
     "tasks": ROOMS - {"tasks", "cli", "testing", "universe"},
     # The commands only call tasks; they show options and objects of these rooms.
-    "cli": {"tasks", "painters", "reports", "satellites", "statistics", "training", "writers"},
+    "cli": {
+        "tasks",
+        "fitting",
+        "painters",
+        "reports",
+        "satellites",
+        "statistics",
+        "training",
+        "writers",
+    },
     "__init__": {"selection", "tasks"},
     "__main__": {"cli"},
 }

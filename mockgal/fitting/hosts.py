@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..painters.halotools.decoration import FEWEST
+from ..painters.halotools.decoration import BALANCED
 
 Array = NDArray[Any]
 
@@ -151,14 +151,14 @@ def numbers(hosts: Hosts, model: str, values: Mapping[str, Array], *, modulated:
     masses, mass = np.unique(hosts.log_mass, return_inverse=True)
     by_mass = _zheng07(at, masses, modulated or model == "abacushod")
     central, satellite = (values[:, mass] for values in by_mass)
+    of_subhalos = hosts.subhalos >= 0
+    most = np.where(of_subhalos, hosts.subhalos, math.inf)
+    satellite = np.minimum(satellite, most)
     if hosts.upper.any():
         central = _decorated(hosts, central, at["A_cen"], 1.0)
-        satellite = _decorated(hosts, satellite, at["A_sat"], math.inf)
-    each = np.maximum(hosts.subhalos, 0)
-    of_subhalos = hosts.subhalos >= 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(each > 0, np.minimum(1.0, satellite / np.maximum(each, 1)), 0.0)
-    satellite = np.where(of_subhalos, each * share, satellite)
+        satellite = _decorated(hosts, satellite, at["A_sat"], most)
+    each = np.maximum(hosts.subhalos, 1)
+    share = np.where(of_subhalos, satellite / each, 0.0)
     central, satellite, share = (at["f_ic"] * x for x in (central, satellite, share))
     satellites = (satellite * hosts.number).sum(axis=1)
     return Numbers(
@@ -167,7 +167,7 @@ def numbers(hosts: Hosts, model: str, values: Mapping[str, Array], *, modulated:
         np.concatenate([hosts.mean(central), hosts.mean(satellite)], axis=1),
         (central * hosts.number).sum(axis=1) + satellites,
         satellites,
-        ((central**2 + np.where(of_subhalos, each * share**2, 0.0)) * hosts.number).sum(axis=1),
+        ((central**2 + each * share**2) * hosts.number).sum(axis=1),
     )
 
 
@@ -192,7 +192,7 @@ def _zheng07(at: Mapping[str, Array], log_mass: Array, modulated: bool) -> tuple
     return central, satellite * central if modulated else satellite
 
 
-def _decorated(hosts: Hosts, mean: Array, strength: Array, most: float) -> Array:
+def _decorated(hosts: Hosts, mean: Array, strength: Array, most: float | Array) -> Array:
     """Return mean numbers with assembly bias, whose sum over a set of hosts is as before.
 
     As `mockgal.painters.halotools.decoration` does it, for other sets of hosts near in mass: of the
@@ -209,13 +209,15 @@ def _decorated(hosts: Hosts, mean: Array, strength: Array, most: float) -> Array
         by = np.where((up_of == 0) | (down_of == 0), 1.0, down_of / up_of)[:, hosts.set_of]
         most_up = np.where(strength == 0, 1.0, 1.0 / np.abs(strength))
     more_up = np.minimum(np.minimum(np.sqrt(by), most_up), most_up * by)
-    return np.clip(mean + np.where(upper, up * more_up, -down * more_up / by), 0.0, most)
+    decorated = mean + np.where(upper, up * more_up, -down * more_up / by)
+    return np.asarray(np.clip(decorated, 0.0, most))
 
 
 def _sets(wide: Array, number: Array, upper: Array) -> Array:
     """Return a set of hosts for each cell: classes of mass, joined until there are enough hosts.
 
-    From the heaviest on, each has `FEWEST` hosts or more, and some in both halves if there are any.
+    From the heaviest on, each has as many hosts as the least of `BALANCED`, and some in both halves
+    if there are any.
     """
     bins, bin_of = np.unique(wide, return_inverse=True)
     bin_of = bin_of.ravel()
@@ -226,7 +228,7 @@ def _sets(wide: Array, number: Array, upper: Array) -> Array:
     for i in reversed(range(len(bins))):
         set_of[i] = current
         held = held + halves[:, i]
-        if held.sum() >= FEWEST and (held.all() or not upper.any()):
+        if held.sum() >= BALANCED[0] and (held.all() or not upper.any()):
             current, held = current + 1, np.zeros(2)
     if current and held.any():
         set_of[set_of == current] = current - 1

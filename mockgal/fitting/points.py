@@ -113,26 +113,27 @@ def places(
     if not len(rows):
         raise UsageError(f"simulation {scene.snapshot.name}", "no host with a mass", "some hosts")
     upper = np.zeros(len(halos), dtype=np.bool_)
-    if painter.bias is not None:
-        split = painter.bias.split_of(scene, _LOWEST)
+    bias = painter.bias(scene.snapshot.cosmology.h)
+    if bias is not None:
+        split = bias.split_of(scene, _LOWEST)
         upper[split.rows] = split.upper
     subhalos = np.full(len(halos), -1)
     if options is None:
         subhalos = np.bincount(halos.host_row[~halos["is_central"]], minlength=len(halos))
     mass = np.asarray(halos["host_mass"][rows], dtype=np.float64)
-    share = 0.5 if painter.bias is None else painter.bias.split
+    share = 0.5 if bias is None else bias.split
     hosts, class_of = Hosts.of(mass, upper[rows], subhalos[rows], share)
-    bias = painter.velocity_bias(halos)
+    velocity = painter.velocity_bias(halos)
     if options is None:
-        points = _with_subhalos(scene, hosts, rows, class_of, bias)
+        points = _with_subhalos(scene, hosts, rows, class_of, velocity)
     else:
-        points = _with_tracers(scene, hosts, rows, class_of, bias, options, tracers)
+        points = _with_tracers(scene, hosts, rows, class_of, velocity, options, tracers)
     facts = {
         "halos": halos.digest(),
         "snapshot": scene.snapshot.facts(),
         "mass_definition": halos.mass_definition,
-        "property": None if painter.bias is None else painter.bias.describe(scene),
-        "velocity_bias": bias,
+        "property": None if bias is None else bias.describe(scene),
+        "velocity_bias": velocity,
         "satellites": None if options is None else options.describe() | {"tracers": tracers},
         "cell_width_dex": CELL_WIDTH,
         "class_width_dex": CLASS_WIDTH,

@@ -65,7 +65,7 @@ class Fitted(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """The median of a parameter, and the ends of the interval with 68% of the posterior."""
+    """The median of a parameter, and the ends of the interval with 68% of its posterior."""
 
     median: float
     low: float
@@ -100,6 +100,24 @@ class Fit(Shown):
         Of a mock with the best parameters: keys of `mockgal.recipe.Recipe`.
     settings : mapping
         What determines the numbers, as plain JSON values.
+
+    Examples
+    --------
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5", drop_bad=True)
+    >>> data = mockgal.measure(mockgal.paint(sim, "hod", seed=1), "xi", bins=5)
+    >>> found = mockgal.fit(
+    ...     sim,
+    ...     data,
+    ...     model="zheng07",
+    ...     stellar_mass_law="moster13",
+    ...     seed=1,
+    ...     parameters={"sigma_logM": 0.2, "logM0": 10.5, "logM1": 11.8, "alpha": 1.0},
+    ...     priors={"logMmin": (10.0, 12.0)},
+    ...     steps=100,
+    ... )
+    >>> low, median, high = (found.interval("logMmin")[i] for i in (1, 0, 2))
+    >>> low < median < high, found.degrees_of_freedom
+    (True, 3)
     """
 
     model: str

@@ -163,7 +163,7 @@ def sample(
     seed : int
         The same seed gives the same samples, whether or not the work was interrupted.
     steps : int
-        At most so many are made, rounded up to a multiple of `STEPS`.
+        At most so many are made.
     chain : Chain, optional
         An earlier part of the same chain.
     keep : callable, optional
@@ -193,7 +193,8 @@ def sample(
         else:
             state = module.State(chain.values[-1], log_prob=chain.log_density[-1])
             state.random_state = chain.generator
-        state = sampler.run_mcmc(state, STEPS, skip_initial_state_check=True)
+        number = min(STEPS, steps - (0 if chain is None else len(chain)))
+        state = sampler.run_mcmc(state, number, skip_initial_state_check=True)
         values, found = sampler.get_chain(), sampler.get_log_prob()
         if chain is not None:
             values = np.concatenate([chain.values, values])
@@ -201,7 +202,7 @@ def sample(
         chain = Chain(values, found, state.random_state)
         if keep is not None:
             keep(chain)
-        advance(min(len(chain), steps), steps, "sampling, at most")
+        advance(len(chain), steps, "sampling, at most")
     advance(steps, steps, "sampling, at most")
     return _thinned(chain)
 

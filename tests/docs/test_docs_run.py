@@ -36,7 +36,7 @@ APART = (*NEWCOMER, "extend.md")  # run by other tests: below, and in test_docs_
 MINUTES = (
     *("own-weights.md", "measure-a-mock.md", "scripts-and-shells.md", "density-fields.md"),
     *("paint-with-the-network.md", "convert-published-weights.md", "compare-mocks.md"),
-    *("calibrate-the-hod.md", "measure-on-the-sky.md", "many-mocks.md"),
+    *("calibrate-the-hod.md", "measure-on-the-sky.md", "many-mocks.md", "fit-an-hod.md"),
 )
 WITH_CODE = [p for p in PAGES if any(b.language in RUN and not b.reason for b in blocks_of(p))]
 
@@ -253,6 +253,7 @@ OF_PAGES = {
     "density-fields.md": [lambda folder: (folder / "demo").mkdir()],
     "halotools.md": [halotools_table],
     "hod-parameters.md": [inputs_of_the_hod],
+    "fit-an-hod.md": [inputs_of_the_hod],
     "hosts-without-subhalos.md": [hosts],
     "many-mocks.md": [bundle_of_the_demo("dark.hdf5")],
     "matter-beside-halos.md": [bundle_of_the_demo("halos.hdf5"), matter],

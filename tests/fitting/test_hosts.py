@@ -38,10 +38,11 @@ def test_totals_are_those_of_the_painter(model, values, options, halotools):
     # Neighbours in mass are in one set of the painter, and in several cells here.
     upper = where.hosts.upper
     of_upper = (found.central[0] * where.hosts.number)[upper].sum()
-    if paints.bias is None:
+    bias = paints.bias(sim.snapshot.cosmology.h)
+    if bias is None:
         assert not upper.any()
         return
-    split = paints.bias.split_of(sim, 1.0)
+    split = bias.split_of(sim, 1.0)
     expected = prediction.p_luminous[split.rows[split.upper]].sum()
     assert of_upper == pytest.approx(expected, rel=0.02)
     without = numbers(where.hosts, model, each(values, A_cen=0.0, A_sat=0.0), modulated=modulated)

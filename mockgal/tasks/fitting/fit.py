@@ -121,7 +121,7 @@ def fit(
 
     Examples
     --------
-    >>> sim = mockgal.read("catalogs/demo/dark.hdf5")
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5", drop_bad=True)
     >>> mock = mockgal.paint(sim, "hod", seed=1)
     >>> data = mockgal.measure(mock, "wp", bins=6, jackknife=3)
     >>> found = mockgal.fit(
@@ -132,7 +132,7 @@ def fit(
     ...     seed=1,
     ...     parameters={"sigma_logM": 0.2, "logM0": 10.5, "alpha": 1.0},
     ...     priors={"logMmin": (10.0, 12.0), "logM1": (11.0, 13.0)},
-    ...     steps=500,
+    ...     steps=100,
     ... )
     >>> list(found.samples)
     ['logMmin', 'logM1', 'number_density', 'satellite_fraction']
@@ -267,9 +267,15 @@ class Plan:
 
     def options(self, values: Mapping[str, float]) -> dict[str, Any]:
         """Return the options of the painter, with every parameter as a text with its unit."""
-        units = {one.name: one.unit for one in self.priors}
-        free = {name: f"{value!r} {units[name]}".rstrip() for name, value in values.items()}
-        parameters = {name: str(value) for name, value in self.stated.items()} | free
+        from ...painters.halotools.parameters import MODELS, SHARED
+
+        known = {**MODELS[self.model], **SHARED}
+        parameters = {
+            name: value
+            if isinstance(value, str)
+            else f"{value!r} {known[name].label if name in known else ''}".rstrip()
+            for name, value in (self.stated | dict(values)).items()
+        }
         return {"model": self.model, **self.painter_options, "parameters": parameters}
 
     def carry_out(
@@ -327,6 +333,8 @@ class Plan:
             painter = self.painter(middle)
             for one in targets:
                 one.bins.check(sim.snapshot)
+            with listening(quiet=True):  # what a mock would be refused for, before any work
+                painter.predict(sim) if making is None else painter.satellites(sim)
             where = places(sim, painter, making, self.tracers)
             tables = [(one, table_of(where, one, sim, folder)) for one in targets]
             posterior = self._posterior(sim, where, tables, painter)
