@@ -127,7 +127,7 @@ def _letter(axes: Axes, fit: FitLike, x: str, y: str, *, bottom: bool, left: boo
     for shown, name, write in ((bottom, x, axes.set_xlabel), (left, y, axes.set_ylabel)):
         if shown:
             unit = fit.unit(name)
-            write(plain(f"{name}\n[{unit}]" if unit else name), fontsize=7)
+            write(plain(f"{name} [{unit}]" if unit else name), fontsize=7)
 
 
 def fitted(fit: FitLike) -> Figure:
