@@ -52,15 +52,22 @@ def _declared(name: str) -> Any:
         "covariances",
         type=PATH,
         multiple=True,
-        help="Its covariance, as `mockgal measure` writes it for several mocks; once for each "
-        "--data, in the same order (default: that of the data, of mocks or of a jackknife).",
+        help="Its covariance, as `mockgal measure` writes it for several mocks, or the table of "
+        "their mean, whose covariance is joint with that of other data from the same mocks; once "
+        "for each --data, in the same order (default: that of the data, of mocks or of a "
+        "jackknife).",
     ),
     option(
         "--number-density",
         metavar="DENSITY",
         help='Number density of galaxies to fit as well, such as "3e-3 h^3/Mpc^3".',
     ),
-    option("--number-density-error", metavar="DENSITY", help="Its standard error."),
+    option(
+        "--number-density-error",
+        metavar="DENSITY",
+        help="Its standard error (default: the scatter of the mocks whose mean is a --covariance, "
+        "with their covariance of density and data).",
+    ),
     option("--r-min", metavar="LENGTH", help='Leave out bins below this, such as "0.2 Mpc/h".'),
     option("--r-max", metavar="LENGTH", help='Leave out bins beyond this, such as "20 Mpc/h".'),
 )
@@ -185,15 +192,16 @@ def fit(
 def _describe(fit: Fit) -> Iterator[str]:
     settings = fit.settings
     for one in settings["data"]:
-        number = one["covariance_number"]
-        yield (
-            f"data        {one['name']}: {one['statistic']}, {one['bins_fitted']} bins; covariance "
-            f"from {one['covariance_from']}"
-            + (f" ({number}), its inverse times {one['hartlap_factor']:.4g}" * (number != "none"))
-        )
+        yield f"data        {one['name']}: {one['statistic']}, {one['bins_fitted']} bins"
     if "number_density_h3_mpc3" in settings:
         density = settings["number_density_h3_mpc3"]
         yield f"            density {density['value']:.4g} +- {density['error']:.2g} h^3/Mpc^3"
+    for one in settings["covariances"]:
+        number = one["number"]
+        yield (
+            f"covariance  {', '.join(one['names'])}: {one['numbers']} numbers, from {one['from']}"
+            + (f" ({number}), its inverse times {one['hartlap_factor']:.4g}" * (number != "none"))
+        )
     yield f"model       {fit.model}; likelihood {settings['likelihood']}, seed {settings['seed']}"
     for prior in fit.priors:
         yield f"prior       {prior.name}: {prior} ({prior.source})"

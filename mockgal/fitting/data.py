@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from ..errors import BadValueError, UnitsError, UsageError, listed, warn
 from ..fields.sample import AXES
 from ..statistics.covariance import Covariance
-from ..statistics.ensemble import factors
 from ..statistics.result import Measurement
 from .tables import ALL, Bins
 
@@ -27,6 +26,23 @@ STATISTICS = {  # the estimate of each statistic that can be fitted, and how it 
 }
 _SAME = 1e-6  # relative difference of two abscissae that are the same
 KNOWN = 10**9  # number of mocks of a covariance that is known
+
+
+class Mocks(NamedTuple):
+    """The same numbers in several mocks.
+
+    Parameters
+    ----------
+    ids : tuple of str
+        What tells the mocks apart: their content digests.
+    values : ndarray, shape (mocks, n)
+    density : ndarray, shape (mocks,), or None
+        Number density of their galaxies [h^3 Mpc^-3], if they are boxes.
+    """
+
+    ids: tuple[str, ...]
+    values: Array
+    density: Array | None
 
 
 @dataclass(frozen=True)
@@ -50,13 +66,8 @@ class Target:
     source : str
         ``"mocks"``, ``"jackknife"`` or ``"stated"``.
     unit : str
-
-    Raises
-    ------
-    BadValueError
-        The covariance is not positive definite.
-    UsageError
-        There are too few mocks for the number of bins.
+    mocks : Mocks or None
+        Those that the covariance is from, if their numbers are known.
     """
 
     name: str
@@ -69,34 +80,7 @@ class Target:
     number: int
     source: str
     unit: str
-
-    def __post_init__(self) -> None:
-        scale = np.sqrt(np.diag(self.matrix))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            correlation = self.matrix / np.outer(scale, scale)
-        good = np.isfinite(correlation).all() and np.allclose(correlation, correlation.T)
-        least = float(np.linalg.eigvalsh(correlation)[0]) if good else math.nan
-        n = len(self.value)
-        if self.number != KNOWN and not np.isfinite(factors(self.number, n).hartlap):
-            raise UsageError(
-                f"covariance of {self.name}",
-                f"{self.number} {self.source_in_words} for {n} bins, which leave it no inverse",
-                f"at least {n + 3}",
-                "fit fewer bins (--r-min, --r-max), or take a covariance of more mocks",
-            )
-        if not least > n * np.finfo(np.float64).eps:
-            found = f"the least eigenvalue {least:.3g} of its correlations" if good else ""
-            raise BadValueError(
-                f"covariance of {self.name}",
-                found or "bins without an error, or numbers that are not symmetric",
-                "a positive definite matrix",
-                "fit fewer bins (--r-min, --r-max), or take a covariance of more mocks",
-            )
-
-    @property
-    def source_in_words(self) -> str:
-        """What its number counts."""
-        return {"mocks": "mocks", "jackknife": "sub-volumes"}.get(self.source, "realisations")
+    mocks: Mocks | None = None
 
     @property
     def error(self) -> Array:
@@ -106,16 +90,17 @@ class Target:
 
 @dataclass(frozen=True)
 class DensityTarget:
-    """A number density of galaxies [h^3 Mpc^-3], with its error."""
+    """A number density of galaxies [h^3 Mpc^-3], with its error; None for that of the mocks."""
 
     value: float
-    error: float
+    error: float | None
 
     def __post_init__(self) -> None:
-        if not (0.0 < self.error < math.inf and 0.0 < self.value < math.inf):
+        error = 1.0 if self.error is None else self.error
+        if not (0.0 < error < math.inf and 0.0 < self.value < math.inf):
             raise UsageError(
                 "fit:number_density",
-                f"{self.value:g} with an error of {self.error:g} h^3/Mpc^3",
+                f"{self.value:g} with an error of {error:g} h^3/Mpc^3",
                 "two numbers above 0",
                 'such as --number-density "3e-3 h^3/Mpc^3" --number-density-error "1e-4 h^3/Mpc^3"',
             )
@@ -123,7 +108,7 @@ class DensityTarget:
 
 def target(
     data: Measurement,
-    covariance: Covariance | None = None,
+    covariance: Covariance | Measurement | None = None,
     *,
     name: str = "the data",
     r_min: float = 0.0,
@@ -135,9 +120,9 @@ def target(
     ----------
     data : Measurement
         Of one of `STATISTICS`.
-    covariance : Covariance, optional
-        By default that of the measurement itself, if it has one: of several mocks, or of a
-        jackknife.
+    covariance : Covariance or Measurement, optional
+        Or the mean of several mocks (`mockgal.combine`), whose scatter it is from. By default that
+        of the measurement itself, if it has one: of several mocks, or of a jackknife.
     name : str
         For messages.
     r_min, r_max : float
@@ -151,8 +136,7 @@ def target(
     UnitsError
         The data or the covariance are in other units.
     BadValueError
-        The bins do not follow each other, a value is not a number, or the covariance is not
-        positive definite.
+        The bins do not follow each other, or a value is not a number.
     """
     if data.statistic not in STATISTICS:
         raise UsageError(
@@ -169,8 +153,11 @@ def target(
             name, "bins that do not follow each other", "each beginning where the last one ends"
         )
     rows = np.flatnonzero((low >= r_min * (1 - _SAME)) & (high <= r_max * (1 + _SAME)))
+    mocks = covariance if isinstance(covariance, Measurement) else None
     if covariance is None:
-        covariance = _own_covariance(name, data, estimate)
+        covariance, mocks = _own_covariance(name, data, estimate), data
+    elif isinstance(covariance, Measurement):
+        covariance = _own_covariance(f"covariance of {name}", covariance, estimate)
     matched = _rows_of(name, data, estimate, covariance, rows)
     value = data[estimate].astype(np.float64)
     error = np.sqrt(np.diag(covariance.matrix))[matched]
@@ -197,7 +184,20 @@ def target(
         covariance.number,
         covariance.source,
         unit,
+        None if mocks is None else _mocks(mocks, estimate, matched),
     )
+
+
+def _mocks(result: Measurement, estimate: str, rows: Array) -> Mocks | None:
+    """Return what several mocks have in some rows of their mean; None without several mocks."""
+    about = result.settings.get("mocks", {})
+    ids, number = about.get("content_digest"), about.get("galaxies")
+    values = result.realisations.get(estimate)
+    if values is None or not ids or not all(ids):
+        return None
+    size = result.settings.get("catalogue", {}).get("box_size_mpc_h")
+    density = np.array(number, dtype=np.float64) / size**3 if size and number else None
+    return Mocks(tuple(ids), np.asarray(values, dtype=np.float64)[:, rows], density)
 
 
 def _check_unit(name: str, data: Measurement, estimate: str, unit: str) -> None:

@@ -1,8 +1,8 @@
 """The posterior of parameters: what the model predicts, how far it is from the data, the priors.
 
-Data sets, and a number density, are taken to be independent of each other. The likelihood of one
-with n bins, whose covariance S is from N mocks, is one of `LIKELIHOODS`, with chi^2 = r^T S^-1 r of
-the residuals r:
+Blocks of numbers (`mockgal.fitting.blocks`) are independent of each other. The likelihood of one
+with n numbers, whose covariance S is from N mocks, is one of `LIKELIHOODS`, with
+chi^2 = r^T S^-1 r of the residuals r:
 
 - ``gaussian``: exp(-f chi^2 / 2), with f = (N - n - 2) / (N - 1) (Hartlap, Simon & Schneider 2007,
   astro-ph/0608064);
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from ..errors import UsageError
 from ..statistics.ensemble import factors
+from .blocks import Block, blocks
 from .data import KNOWN, DensityTarget, Target
 from .hosts import Hosts, Numbers, numbers
 from .priors import Prior
@@ -67,6 +68,7 @@ class Posterior:
     targets: Sequence[tuple[Target, PairTable]]
     density: DensityTarget | None
     likelihood: str
+    blocks: tuple[Block, ...] = field(init=False, repr=False, compare=False)
     _inverses: list[Array] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -81,8 +83,9 @@ class Posterior:
                 "more numbers than parameters",
                 "give some parameters a value (--parameters), or fit more bins",
             )
-        inverses = [np.linalg.inv(target.matrix) for target, _ in self.targets]
-        object.__setattr__(self, "_inverses", inverses)
+        made = blocks([target for target, _ in self.targets], self.density)
+        object.__setattr__(self, "blocks", made)
+        object.__setattr__(self, "_inverses", [np.linalg.inv(block.matrix) for block in made])
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -120,24 +123,18 @@ class Posterior:
         predicted = [table.predict(found)[:, target.rows] for target, table in self.targets]
         return predicted, found.total / self.box_size**3, share
 
-    def chi_squares(self, predicted: Sequence[Array], density: Array) -> tuple[list[Array], Array]:
-        """Return r^T S^-1 r of each target and of the density, each of shape (p,)."""
-        of_targets = []
-        for (target, _), inverse, values in zip(
-            self.targets, self._inverses, predicted, strict=True
-        ):
-            rest = values - target.value
-            of_targets.append(np.einsum("pi,ij,pj->p", rest, inverse, rest))
-        of_density = np.zeros(len(density))
-        if self.density is not None:
-            of_density = ((density - self.density.value) / self.density.error) ** 2
-        return of_targets, of_density
+    def chi_squares(self, predicted: Sequence[Array], density: Array) -> list[Array]:
+        """Return r^T S^-1 r of each block, of shape (p,)."""
+        found = []
+        for block, inverse in zip(self.blocks, self._inverses, strict=True):
+            rest = block.take(predicted, density) - block.value
+            found.append(np.einsum("pi,ij,pj->p", rest, inverse, rest))
+        return found
 
     def chi_square(self, measured: Sequence[Array], density: float) -> float:
         """Return the chi-square of one set of numbers, with the factors of Hartlap et al."""
-        of_targets, of_density = self.chi_squares([x[None] for x in measured], np.array([density]))
-        pairs = zip(self.targets, of_targets, strict=True)
-        return float(of_density[0] + sum(self.hartlap(one) * x[0] for (one, _), x in pairs))
+        found = self.chi_squares([x[None] for x in measured], np.array([density]))
+        return sum(block.hartlap * float(x[0]) for block, x in zip(self.blocks, found, strict=True))
 
     def log_prior(self, values: Array) -> Array:
         """Return the logarithm of the priors' density, but for a constant, shape (p,)."""
@@ -154,31 +151,26 @@ class Posterior:
         if not len(inside):
             return total
         predicted, density, _ = self.predict(values[inside])
-        of_targets, of_density = self.chi_squares(predicted, density)
-        log_likelihood = -0.5 * of_density
-        for (target, _), chi_square in zip(self.targets, of_targets, strict=True):
-            log_likelihood = log_likelihood + self._of_target(target, chi_square)
+        log_likelihood = np.zeros(len(inside))
+        for block, chi_square in zip(
+            self.blocks, self.chi_squares(predicted, density), strict=True
+        ):
+            log_likelihood += self._of_block(block, chi_square)
         log_likelihood[~np.isfinite(log_likelihood)] = -math.inf
         total[inside] += log_likelihood
         return total
 
-    def hartlap(self, target: Target) -> float:
-        """Return what the inverse of a target's covariance is multiplied by."""
-        if target.number == KNOWN:
-            return 1.0
-        return factors(target.number, len(target.value)).hartlap
-
-    def _of_target(self, target: Target, chi_square: Array) -> Array:
-        n, mocks, k = len(target.value), target.number, len(self.priors)
+    def _of_block(self, block: Block, chi_square: Array) -> Array:
+        n, mocks, k = len(block.value), block.number, len(self.priors)
         if mocks == KNOWN or self.likelihood == "gaussian":
-            return -0.5 * self.hartlap(target) * chi_square
+            return -0.5 * block.hartlap * chi_square
         power = float(mocks)
         if self.likelihood == "matched":
             b = factors(mocks, n).percival_b
             if not np.isfinite(b):
                 raise UsageError(
-                    f"covariance of {target.name}",
-                    f"{mocks} {target.source_in_words} for {n} bins",
+                    f"covariance of {block.name}",
+                    f"{mocks} {block.source_in_words} for {n} numbers",
                     f"at least {n + 5} for the likelihood matched",
                     "fit fewer bins, take more mocks, or choose --likelihood student",
                 )

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..system.display import Shown
+from .blocks import Block
 from .data import DENSITY, KNOWN
 from .likelihood import Posterior
 from .priors import Prior
@@ -47,8 +48,6 @@ class Fitted(NamedTuple):
         The data with their errors, and the prediction.
     low, high : ndarray, shape (n,)
         Ends of the interval that holds 68% of the predictions of the samples.
-    chi_square : float
-        Of the best parameters, with the factor of Hartlap et al.
     """
 
     name: str
@@ -61,7 +60,6 @@ class Fitted(NamedTuple):
     best: Array
     low: Array
     high: Array
-    chi_square: float
 
 
 class Interval(NamedTuple):
@@ -228,7 +226,9 @@ class Fit(Shown):
             table[name].description = meaning
         table.meta = {
             "format": f"{FORMAT}, data",
-            "chi_squares": [[one.statistic, one.name, one.chi_square] for one in self.fitted],
+            "chi_squares": [
+                [one["names"], one["chi_square"]] for one in self.settings["covariances"]
+            ],
         }
         return table
 
@@ -286,26 +286,26 @@ def result(
     """
     predicted, density, share = posterior.predict(found.values)
     at_best, density_at_best, share_at_best = posterior.predict(best[None])
-    raw, of_density = posterior.chi_squares(at_best, density_at_best)
-    fitted, total = [], float(of_density[0])
-    for (target, _), values, one, square in zip(
-        posterior.targets, predicted, at_best, raw, strict=True
-    ):
+    raw = [float(x[0]) for x in posterior.chi_squares(at_best, density_at_best)]
+    scaled = [block.hartlap * x for block, x in zip(posterior.blocks, raw, strict=True)]
+    fitted, total = [], sum(scaled)
+    for (target, _), values, one in zip(posterior.targets, predicted, at_best, strict=True):
         low, _, high = np.quantile(values, LEVELS, axis=0)
-        chi_square = posterior.hartlap(target) * float(square[0])
-        total += chi_square
         axis = "r_p" if target.bins.pi_max else "r"
         fitted.append(
             Fitted(
                 *(target.name, target.statistic, axis, target.unit),
                 *(target.abscissa, target.value, target.error, one[0], low, high),
-                chi_square,
             )
         )
     freedom = posterior.bins - len(posterior.priors)
     numbers: dict[str, Any] = {
         "likelihood": posterior.likelihood,
         "data": [_about(posterior, i) for i in range(len(posterior.targets))],
+        "covariances": [
+            _covariance(posterior, block, x)
+            for block, x in zip(posterior.blocks, scaled, strict=True)
+        ],
         "sampler": {
             "steps": found.steps,
             "walkers": found.walkers,
@@ -320,8 +320,7 @@ def result(
     if posterior.density is not None:
         numbers["number_density_h3_mpc3"] = {
             "value": posterior.density.value,
-            "error": posterior.density.error,
-            "chi_square": float(of_density[0]),
+            "error": _density_error(posterior),
         }
     columns = {name: found.values[:, i] for i, name in enumerate(posterior.names)}
     return Fit(
@@ -341,19 +340,33 @@ def result(
 
 def _about(posterior: Posterior, number: int) -> dict[str, Any]:
     target, table = posterior.targets[number]
-    known = target.number == KNOWN
     return {
         "name": target.name,
         "statistic": target.statistic,
         "bins_fitted": len(target.value),
-        "covariance_from": "stated, without error" if known else target.source,
-        "covariance_number": "none" if known else target.number,
-        "hartlap_factor": posterior.hartlap(target),
         **{key: x for key, x in table.bins.facts().items() if key not in ("version", "statistic")},
     }
 
 
-def _p_value(posterior: Posterior, raw: list[Array], total: float, freedom: int) -> float:
+def _covariance(posterior: Posterior, block: Block, chi_square: float) -> dict[str, Any]:
+    known = block.number == KNOWN
+    names = [posterior.targets[i][0].name for i in block.members]
+    return {
+        "names": [*names, *(["number density"] * block.with_density)],
+        "numbers": len(block.value),
+        "from": "stated, without error" if known else block.source,
+        "number": "none" if known else block.number,
+        "hartlap_factor": block.hartlap,
+        "chi_square": chi_square,
+    }
+
+
+def _density_error(posterior: Posterior) -> float:
+    (block,) = (one for one in posterior.blocks if one.with_density)
+    return float(np.sqrt(block.matrix[-1, -1]))
+
+
+def _p_value(posterior: Posterior, raw: list[float], total: float, freedom: int) -> float:
     """Return the probability of a larger chi-square.
 
     With one covariance from N mocks, and nothing else, the smallest r^T S^-1 r of a model with nu
@@ -362,9 +375,9 @@ def _p_value(posterior: Posterior, raw: list[Array], total: float, freedom: int)
     """
     from scipy.special import chdtrc, fdtrc  # scipy.stats takes a second or two to import
 
-    if len(raw) == 1 and posterior.density is None:
-        number = posterior.targets[0][0].number
+    if len(raw) == 1:
+        number = posterior.blocks[0].number
         if number != KNOWN and number > freedom + 1:
-            ratio = float(raw[0][0]) * (number - freedom) / (freedom * (number - 1))
+            ratio = raw[0] * (number - freedom) / (freedom * (number - 1))
             return float(fdtrc(freedom, number - freedom, ratio))
     return float(chdtrc(freedom, total))

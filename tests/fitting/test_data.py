@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from mockgal.errors import BadValueError, MockgalWarning, UnitsError, UsageError
+from mockgal.fitting.blocks import blocks
 from mockgal.fitting.data import KNOWN, tabulated, target
 from mockgal.statistics.result import Field
 
@@ -47,12 +48,12 @@ def test_a_covariance_that_is_not_positive_definite_is_refused():
     wrong = MATRIX.copy()
     wrong[0, 1] = wrong[1, 0] = 9.0
     with pytest.raises(BadValueError, match=r"least eigenvalue -0\.09"):
-        target(data, replace(covariance, matrix=wrong))
+        blocks([target(data, replace(covariance, matrix=wrong))], None)
 
 
 def test_a_covariance_of_few_mocks_is_refused():
     with pytest.raises(UsageError, match="at least 7"):
-        target(*sample(number=6))
+        blocks([target(*sample(number=6))], None)
 
 
 def test_other_units_are_refused():

@@ -27,7 +27,7 @@ class TestLikelihoods:
     def test_with_few_mocks_each_has_its_formula(self, halotools):
         values, mocks, n, k = np.array([[11.95, 12.62]]), 40, 6, 2
         one = posterior(PRIORS, number=mocks, density=False)
-        (square,) = one.chi_squares(*one.predict(values)[:2])[0]
+        (square,) = one.chi_squares(*one.predict(values)[:2])
         square = square[0]
         prior = one.log_prior(values)[0]
         factor = (mocks - n - 2) / (mocks - 1)

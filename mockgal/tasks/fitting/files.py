@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import UsageError
+from ...errors import MockgalError, UsageError
 from ...quantity import in_unit
 from ...system.progress import shown
 from ..build import read
@@ -18,6 +18,7 @@ from .fit import Plan
 if TYPE_CHECKING:
     from ...fitting.result import Fit
     from ...statistics.covariance import Covariance
+    from ...statistics.result import Measurement
 
 SAMPLES, DATA, RECIPE, CHAIN = "samples.ecsv", "fit.ecsv", "best.yaml", "chain.hdf5"
 PICTURES = {"posterior": "posterior.png", "fit": "fit.png"}
@@ -77,7 +78,8 @@ def fit_files(
     data : sequence of str
         Tables of measurements.
     covariances : sequence of str
-        Tables of covariances, in the same order; none for those of the data themselves.
+        Tables of covariances, or of the means of several mocks, in the same order; none for those
+        of the data themselves.
     out : path-like
         Folder for the output, which is created. It keeps the chain: an interrupted fit goes on
         where it was when the same command is run again.
@@ -113,7 +115,7 @@ def fit_files(
     kept = folder.parent if tables is None else Path(tables)
     _check_folders(folder, kept, overwrite)
     results = [read_measurement(path) for path in data]
-    matrices: list[Covariance | None] = [read_covariance(path) for path in covariances]
+    matrices: list[Covariance | Measurement | None] = [_covariance(path) for path in covariances]
     scene = read(sim, **(read_options or {}))
     h = scene.snapshot.cosmology.h
     stated = {
@@ -156,6 +158,20 @@ def fit_files(
             found.save_recipe(folder / RECIPE, overwrite=overwrite)
             found.save(folder / SAMPLES, overwrite=overwrite)
     return Written(found, tuple(wrote))
+
+
+def _covariance(path: str) -> Covariance | Measurement:
+    """Return the covariance in a table, or the mean of several mocks that it is to be from."""
+    try:
+        return read_covariance(path)
+    except MockgalError:
+        try:
+            mean = read_measurement(path)
+        except MockgalError:
+            mean = None
+        if mean is None or not mean.realisations:
+            raise
+        return mean
 
 
 def _check_folders(folder: Path, kept: Path, overwrite: bool) -> None:

@@ -47,7 +47,7 @@ _PAINTING = (
 def fit(
     sim: Scene,
     data: Measurement | Sequence[Measurement],
-    covariance: Covariance | Sequence[Covariance | None] | None = None,
+    covariance: Covariance | Measurement | Sequence[Covariance | Measurement | None] | None = None,
     *,
     model: str,
     seed: int,
@@ -75,8 +75,10 @@ def fit(
         The simulation whose hosts get galaxies.
     data : Measurement or sequence of Measurement
         Of the statistics wp, xi or sky_wp.
-    covariance : Covariance or sequence, optional
-        Of each; by default the data's own, of several mocks or of a jackknife.
+    covariance : Covariance, Measurement or sequence, optional
+        Of each; or the mean of several mocks (`mockgal.combine`), whose scatter it is. Data whose
+        covariances are of the same mocks have a joint one. By default that of the data themselves,
+        of several mocks or of a jackknife.
     model : str
         ``"zheng07"`` or ``"abacushod"``.
     seed : int
@@ -89,7 +91,8 @@ def fit(
         Parameters with a value, as for the painter.
     number_density, number_density_error : float or str, optional
         A number density to fit, and its error, independent of the other data: in h^3 Mpc^-3, or
-        texts with a unit.
+        texts with a unit. Without an error, the scatter of the mocks that ``covariance`` has, and
+        their covariance of the density and the other data.
     r_min, r_max : float or str, optional
         Bins below and beyond are not fitted: in Mpc/h, or texts with a unit.
     likelihood : str
@@ -233,14 +236,14 @@ class Plan:
             name for name in (*EVERY[model], "A_cen", "A_sat", "f_ic") if chosen.is_given(name)
         ]
         density = None
-        if (number_density is None) != (number_density_error is None):
+        if number_density is None and number_density_error is not None:
             raise UsageError(
                 "fit:number_density",
-                "a number density or its error alone",
+                "the error of a number density alone",
                 "both",
                 'such as --number-density "3e-3 h^3/Mpc^3" --number-density-error "1e-4 h^3/Mpc^3"',
             )
-        if number_density is not None and number_density_error is not None:
+        if number_density is not None:
             density = DensityTarget(number_density, number_density_error)
         making = None if populate is False else {} if populate is True else dict(populate)
         plan = cls(
@@ -282,7 +285,7 @@ class Plan:
         self,
         sim: Scene,
         data: Sequence[Measurement],
-        covariances: Sequence[Covariance | None],
+        covariances: Sequence[Covariance | Measurement | None],
         ends: Mapping[str, float],
         folder: Path | None,
         *,
@@ -430,9 +433,10 @@ class Plan:
             "fixed": sorted(posterior.fixed.items()),
             "model": [self.model, posterior.modulated, self.likelihood, self.seed],
             "density": None if self.density is None else [self.density.value, self.density.error],
-            "data": [
-                [one.bins.facts(), one.number, *map(_plain, (one.rows, one.value, one.matrix))]
-                for one, _ in posterior.targets
+            "data": [[one.bins.facts(), _plain(one.rows)] for one, _ in posterior.targets],
+            "blocks": [
+                [one.members, one.with_density, one.number, *map(_plain, (one.value, one.matrix))]
+                for one in posterior.blocks
             ],
         }
         text = json.dumps(facts, sort_keys=True)

@@ -1,0 +1,54 @@
+"""Numbers with a joint covariance, from mocks that have all of them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import mockgal
+from mockgal.errors import UsageError
+from mockgal.fitting.blocks import blocks
+from mockgal.fitting.data import DensityTarget, target
+
+DENSITY = 0.07
+pytestmark = pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
+
+
+@pytest.fixture(scope="module")
+def mocks():
+    """w_p and xi of mocks of one simulation, each with its number density."""
+    sim = mockgal.read("catalogs/demo/dark.hdf5")
+    made = [mockgal.paint(sim, "hod", seed=seed) for seed in range(1, 13)]
+    bins = {"r_min": 0.3, "r_max": 4.0, "bins": 3, "jackknife": 0}
+    w_p = [mockgal.measure(one, "wp", pi_max=4.0, **bins) for one in made]
+    xi = [mockgal.measure(one, "xi", **bins) for one in made]
+    return made, w_p, xi, [len(one) / sim.snapshot.box_size**3 for one in made]
+
+
+def test_data_of_the_same_mocks_have_the_covariance_of_their_vectors(mocks):
+    made, w_p, xi, density = mocks
+    targets = [target(some[0], mockgal.combine(some)) for some in (w_p, xi)]
+    (one,) = blocks(targets, DensityTarget(DENSITY, None))
+    vectors = [[*w["w_p"], *x["xi"], n] for w, x, n in zip(w_p, xi, density, strict=True)]
+    assert np.allclose(one.matrix, np.cov(vectors, rowvar=False), rtol=1e-9)
+    assert np.allclose(one.value, [*w_p[0]["w_p"], *xi[0]["xi"], DENSITY])
+    assert (one.number, one.source, one.members, one.with_density) == (12, "mocks", (0, 1), True)
+    of_targets = [np.stack([some[0][name]]) for some, name in ((w_p, "w_p"), (xi, "xi"))]
+    assert np.allclose(one.take(of_targets, np.array([DENSITY])), one.value)
+
+
+def test_data_of_other_mocks_are_independent(mocks):
+    _, w_p, xi, _ = mocks
+    targets = [target(w_p[0], mockgal.combine(w_p)), target(xi[0], mockgal.combine(xi[1:]))]
+    first, second, third = blocks(targets, DensityTarget(DENSITY, 0.01))
+    assert (first.members, second.members, third.members) == ((0,), (1,), ())
+    assert np.allclose(third.matrix, 1e-4)
+    alone = mockgal.combine(w_p).covariance()
+    assert np.allclose(first.matrix, alone.matrix, rtol=1e-12)
+
+
+def test_a_density_without_an_error_needs_mocks(mocks):
+    _, w_p, _, _ = mocks
+    stated = target(w_p[0], mockgal.combine(w_p).covariance())
+    with pytest.raises(UsageError, match="number-density-error"):
+        blocks([replace(stated)], DensityTarget(DENSITY, None))
