@@ -68,15 +68,15 @@ def _declared(name: str) -> Any:
         help="Its standard error (default: the scatter of the mocks whose mean is a --covariance, "
         "with their covariance of density and data).",
     ),
-    option("--r-min", metavar="LENGTH", help='Leave out bins below this, such as "0.2 Mpc/h".'),
-    option("--r-max", metavar="LENGTH", help='Leave out bins beyond this, such as "20 Mpc/h".'),
+    option("--r-min", metavar="R", help='Leave out bins below this, such as "0.2 Mpc/h".'),
+    option("--r-max", metavar="R", help='Leave out bins beyond this, such as "20 Mpc/h".'),
 )
 @option_group(
     "Model",
     option(
         "--model",
         type=click.Choice(["zheng07", "abacushod"]),
-        help="Form of the HOD.",
+        help="Form of the HOD, as in `mockgal build`.",
         required=True,
     ),
     option(
@@ -129,7 +129,7 @@ def _declared(name: str) -> Any:
         type=FOLDER,
         help="Folder that keeps the tables of pairs for further fits (default: that of --out).",
     ),
-    option("--no-plots", is_flag=True, help="Draw no pictures."),
+    option("--no-plots", is_flag=True, help="Write tables without pictures."),
     overwriting,
 )
 @reading

@@ -32,8 +32,14 @@ COMMANDS = {
     "pack": ["pack", "--sim", "dark.hdf5", "--out", "again.hdf5"],
     "field": ["field", "--sim", "dark.hdf5", "--grid", "32", "--out", "field.hdf5"],
     "measure": [
-        *("measure", "hod.fits", "--statistic", "power,mass_function", "--out", "tables"),
+        *("measure", "hod.fits", "--statistic", "power,mass_function,wp", "--out", "tables"),
         *("--grid", "32"),
+    ],
+    "fit": [
+        *("fit", "--sim", "dark.hdf5", "--data", "tables/wp.ecsv", "--model", "zheng07"),
+        *("--stellar-mass-law", "moster13", "--prior", "alpha=normal(1, 0.2)", "--out", "fit"),
+        *("--prior", "logM1=uniform(11, 13) log10(Msun/h)", "--steps", "50"),
+        *("--parameters", "logMmin=10.8 log10(Msun/h), sigma_logM=0.2, logM0=10.3 log10(Msun/h)"),
     ],
     "verify": ["verify", "hod.fits", "tables/power.ecsv"],
     "reproduce": ["reproduce", "hod.fits", "--out", "again.fits"],
@@ -43,7 +49,7 @@ COMMANDS = {
         *("--statistic", "mass_function", "--cut", "stellar_mass > 8e9 Msun/h", "--out", "report"),
     ],
 }
-BARS = {"build-cnn", "pack", "field", "measure", "compare"}
+BARS = {"build-cnn", "pack", "field", "measure", "fit", "compare"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -127,7 +127,7 @@ def test_data_that_cannot_be_fitted_are_refused(fit, exit_codes, changes, messag
     ("more", "priors", "message"),
     [
         (("--r-max", "0.05 Mpc/h"), PRIORS, "no bin to fit"),
-        (("--number-density", "1e-2 h^3/Mpc^3"), PRIORS, "both"),
+        (("--number-density", "1e-2 h^3/Mpc^3"), PRIORS, "--number-density-error"),
         (("--satellite-profile", "nfw"), PRIORS, "without --populate"),
         (("--populate",), PRIORS, "satellites in the catalogue already"),
         ((), ("alpha=uniform(0, 2)",), "a value as well"),
