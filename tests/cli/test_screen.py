@@ -38,7 +38,7 @@ COMMANDS = {
     "fit": [
         *("fit", "--sim", "dark.hdf5", "--data", "tables/wp.ecsv", "--model", "zheng07"),
         *("--stellar-mass-law", "moster13", "--prior", "alpha=normal(1, 0.2)", "--out", "fit"),
-        *("--prior", "logM1=uniform(11, 13) log10(Msun/h)", "--steps", "50"),
+        *("--drop-bad", "--prior", "logM1=uniform(11, 13) log10(Msun/h)", "--steps", "50"),
         *("--parameters", "logMmin=10.8 log10(Msun/h), sigma_logM=0.2, logM0=10.3 log10(Msun/h)"),
     ],
     "verify": ["verify", "hod.fits", "tables/power.ecsv"],

@@ -1,7 +1,5 @@
 """Numbers with a joint covariance, from mocks that have all of them."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -26,7 +24,7 @@ def mocks():
 
 
 def test_data_of_the_same_mocks_have_the_covariance_of_their_vectors(mocks):
-    made, w_p, xi, density = mocks
+    _, w_p, xi, density = mocks
     targets = [target(some[0], mockgal.combine(some)) for some in (w_p, xi)]
     (one,) = blocks(targets, DensityTarget(DENSITY, None))
     vectors = [[*w["w_p"], *x["xi"], n] for w, x, n in zip(w_p, xi, density, strict=True)]
@@ -51,4 +49,4 @@ def test_a_density_without_an_error_needs_mocks(mocks):
     _, w_p, _, _ = mocks
     stated = target(w_p[0], mockgal.combine(w_p).covariance())
     with pytest.raises(UsageError, match="number-density-error"):
-        blocks([replace(stated)], DensityTarget(DENSITY, None))
+        blocks([stated], DensityTarget(DENSITY, None))

@@ -86,7 +86,10 @@ def test_predictions_are_direct_sums_over_pairs_of_subhalos(bins, halotools):
     ("bins", "options", "more"),
     [
         (Bins("wp", EDGES, 10.0, "z"), {}, {"pi_max": 10.0}),
-        (Bins("xi", EDGES, 0.0, ""), {"assembly_bias": "concentration"}, {}),
+        pytest.param(
+            *(Bins("xi", EDGES, 0.0, ""), {"assembly_bias": "concentration"}, {}),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["wp", "xi with assembly bias"],
 )
