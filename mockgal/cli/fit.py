@@ -12,6 +12,7 @@ from cloup import option, option_group
 from ..errors import UsageError
 from ..options import options_of
 from ..painters.hod.options import ModelOptions
+from ..tasks.fitting.fit import MODELS
 from .command import Command, Outcome
 from .options.declared import declared, take_declared
 from .options.populating import populating, take_satellite_options
@@ -75,7 +76,7 @@ def _declared(name: str) -> Any:
     "Model",
     option(
         "--model",
-        type=click.Choice(["zheng07", "abacushod"]),
+        type=click.Choice(MODELS),
         help="Form of the HOD, as in `mockgal build`.",
         required=True,
     ),

@@ -158,6 +158,11 @@ def target(
         covariance, mocks = _own_covariance(name, data, estimate), data
     elif isinstance(covariance, Measurement):
         covariance = _own_covariance(f"covariance of {name}", covariance, estimate)
+    if data.realisations:
+        warn(
+            f"{name}: the mean of several mocks is fitted with the errors of one mock, so that "
+            "intervals are those of a fit to one"
+        )
     matched = _rows_of(name, data, estimate, covariance, rows)
     value = data[estimate].astype(np.float64)
     error = np.sqrt(np.diag(covariance.matrix))[matched]

@@ -31,6 +31,7 @@ DERIVED = {
     "number_density": (DENSITY, "mean number density of galaxies"),
     "satellite_fraction": ("", "share of satellites"),
 }
+_WRITTEN = {DENSITY: "h^3/Mpc^3"}
 LEVELS = (0.16, 0.5, 0.84)  # of the intervals in reports
 
 
@@ -156,7 +157,7 @@ class Fit(Shown):
     def unit(self, name: str) -> str:
         """Return the unit of a parameter, or of a derived number, as people write it."""
         units = {prior.name: prior.unit for prior in self.priors}
-        units |= {key: unit.replace("littleh", "h") for key, (unit, _) in DERIVED.items()}
+        units |= {key: _WRITTEN.get(unit, unit) for key, (unit, _) in DERIVED.items()}
         return units[name]
 
     def in_words(self, name: str) -> str:

@@ -43,15 +43,8 @@ class FitLike(Protocol):
     def unit(self, name: str) -> str: ...  # noqa: D102
 
 
-def corner(fit: FitLike, truth: Mapping[str, float] | None = None) -> Figure:
-    """Return a figure of the posterior of each parameter, and of each two.
-
-    Parameters
-    ----------
-    fit : Fit
-    truth : mapping of str to float, optional
-        Known values, drawn as dashed lines.
-    """
+def corner(fit: FitLike) -> Figure:
+    """Return a figure of the posterior of each parameter, and of each two."""
     names = [name for name in fit.samples if np.ptp(fit.samples[name]) > 0]
     n = len(names)
     with picture_style():
@@ -70,7 +63,7 @@ def corner(fit: FitLike, truth: Mapping[str, float] | None = None) -> Figure:
                     panel.set_title(plain(fit.in_words(name)), fontsize=7)
                 else:
                     _pair(panel, fit.samples[other], fit.samples[name])
-                _mark(panel, fit.best, truth or {}, other, None if j == i else name)
+                _mark(panel, fit.best, other, None if j == i else name)
                 _letter(panel, fit, other, name, bottom=i == n - 1, left=j == 0 and i > 0)
         write_title(figure, [f"Posterior of {fit.model}", "68% and 95%; best: crosses"], fontsize=9)
     return figure
@@ -101,22 +94,11 @@ def _pair(axes: Axes, x: Array, y: Array) -> None:
         axes.plot(x, y, ",", color=BLUE)
 
 
-def _mark(
-    axes: Axes,
-    best: Mapping[str, float],
-    truth: Mapping[str, float],
-    x: str,
-    y: str | None,
-) -> None:
-    if x in truth:
-        axes.axvline(truth[x], color=VERMILLION, ls="--", lw=1.0)
+def _mark(axes: Axes, best: Mapping[str, float], x: str, y: str | None) -> None:
     if y is None:
         if x in best:
             axes.axvline(best[x], color=BLACK, lw=0.8)
-        return
-    if y in truth:
-        axes.axhline(truth[y], color=VERMILLION, ls="--", lw=1.0)
-    if x in best and y in best:
+    elif x in best and y in best:
         axes.plot(best[x], best[y], "x", color=BLACK, ms=5)
 
 

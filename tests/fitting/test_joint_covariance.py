@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mockgal
-from mockgal.errors import UsageError
+from mockgal.errors import MockgalWarning, UsageError
 from mockgal.fitting.blocks import blocks
 from mockgal.fitting.data import DensityTarget, target
 
@@ -43,6 +43,15 @@ def test_data_of_other_mocks_are_independent(mocks):
     assert np.allclose(third.matrix, 1e-4)
     alone = mockgal.combine(w_p).covariance()
     assert np.allclose(first.matrix, alone.matrix, rtol=1e-12)
+
+
+def test_a_mean_is_fitted_with_the_errors_of_one_mock(mocks):
+    _, w_p, _, _ = mocks
+    with pytest.warns(MockgalWarning, match="errors of one mock"):
+        mean = target(mockgal.combine(w_p))
+    vectors = [one["w_p"] for one in w_p]
+    assert np.allclose(mean.value, np.mean(vectors, axis=0))
+    assert np.allclose(mean.matrix, np.cov(vectors, rowvar=False))
 
 
 def test_a_density_without_an_error_needs_mocks(mocks):

@@ -142,6 +142,12 @@ def test_options_that_do_not_go_together_are_refused(fit, more, priors, message)
     assert message in result.stderr
 
 
+def test_data_without_common_mocks_are_said_to_be_independent(fit, inputs):
+    result = fit("--data", inputs / "wp.ecsv", "--covariance", inputs / "covariance.ecsv")
+    assert result.returncode == 0, result.stderr
+    assert "independent of each other" in result.stderr
+
+
 def test_a_number_density_is_fitted_as_well(halotools, inputs):
     sim = mockgal.read(inputs / "dark.hdf5")
     with mockgal.errors.listening(quiet=True):

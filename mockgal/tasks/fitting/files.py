@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import MockgalError, UsageError
-from ...quantity import in_unit
 from ...system.progress import shown
 from ..build import read
 from ..one_statistic import read_covariance, read_measurement
-from .fit import Plan
+from .fit import Plan, number
 
 if TYPE_CHECKING:
     from ...fitting.result import Fit
@@ -22,13 +21,6 @@ if TYPE_CHECKING:
 
 SAMPLES, DATA, RECIPE, CHAIN = "samples.ecsv", "fit.ecsv", "best.yaml", "chain.hdf5"
 PICTURES = {"posterior": "posterior.png", "fit": "fit.png"}
-_LENGTH, _DENSITY = "Mpc / littleh", "littleh3 / Mpc3"
-_UNITS = {
-    "r_min": _LENGTH,
-    "r_max": _LENGTH,
-    "number_density": _DENSITY,
-    "number_density_error": _DENSITY,
-}
 
 
 @dataclass(frozen=True)
@@ -117,17 +109,13 @@ def fit_files(
     results = [read_measurement(path) for path in data]
     matrices: list[Covariance | Measurement | None] = [_covariance(path) for path in covariances]
     scene = read(sim, **(read_options or {}))
-    h = scene.snapshot.cosmology.h
     stated = {
         "r_min": r_min,
         "r_max": r_max,
         "number_density": number_density,
         "number_density_error": number_density_error,
     }
-    numbers = {
-        name: None if text is None else in_unit(f"fit:{name}", text, _UNITS[name], h)
-        for name, text in stated.items()
-    }
+    numbers = {name: number(scene, name, text) for name, text in stated.items()}
     plan = Plan.of(
         *(model, priors, parameters, populate, painter_options or {}),
         number_density=numbers["number_density"],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import UsageError, listening
+from ...errors import UsageError, listening, warn
 from ...options import check_names
 from ...protocols import takes
 from ...quantity import in_unit, named_values
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 MODELS = ("zheng07", "abacushod")
 PAINTER = "hod"
 _DIGITS = 6  # after the point, of the best parameters
-_LENGTH, _DENSITY = "Mpc / littleh", "littleh3 / Mpc3"
+UNITS = dict.fromkeys(("r_min", "r_max"), "Mpc / littleh") | dict.fromkeys(
+    ("number_density", "number_density_error"), "littleh3 / Mpc3"
+)
 _PAINTING = (
     *("stellar_mass_law", "modulated_satellites", "assembly_bias", "assembly_bias_split"),
     *("environment_radius", "environment_from", "allow_extrapolation"),
@@ -142,15 +144,14 @@ def fit(
     """
     plan = Plan.of(
         *(model, priors, parameters, populate, painter_options),
-        number_density=_number(sim, "number_density", number_density, _DENSITY),
-        number_density_error=_number(sim, "number_density_error", number_density_error, _DENSITY),
+        number_density=number(sim, "number_density", number_density),
+        number_density_error=number(sim, "number_density_error", number_density_error),
         likelihood=likelihood,
         tracers=tracers,
         steps=steps,
         seed=seed,
     )
-    stated = {"r_min": _number(sim, "r_min", r_min, _LENGTH)}
-    stated["r_max"] = _number(sim, "r_max", r_max, _LENGTH)
+    stated = {"r_min": number(sim, "r_min", r_min), "r_max": number(sim, "r_max", r_max)}
     ends = {name: value for name, value in stated.items() if value is not None}
     every = [data] if not isinstance(data, Sequence) else list(data)
     of_each = covariance if isinstance(covariance, Sequence) else [covariance]
@@ -158,10 +159,17 @@ def fit(
     return plan.carry_out(sim, every, of_each, ends, None if folder is None else Path(folder))
 
 
-def _number(sim: Scene, name: str, value: float | str | None, unit: str) -> float | None:
+def number(sim: Scene, name: str, value: float | str | None) -> float | None:
+    """Return an option of `UNITS` in its unit; None if it was not given.
+
+    Raises
+    ------
+    UnitsError
+        It has another unit.
+    """
     if value is None:
         return None
-    return in_unit(f"fit:{name}", value, unit, sim.snapshot.cosmology.h)
+    return in_unit(f"fit:{name}", value, UNITS[name], sim.snapshot.cosmology.h)
 
 
 @dataclass(frozen=True)
@@ -341,6 +349,12 @@ class Plan:
             where = places(sim, painter, making, self.tracers)
             tables = [(one, table_of(where, one, sim, folder)) for one in targets]
             posterior = self._posterior(sim, where, tables, painter)
+            apart = [one.name for one in posterior.blocks if one.members]
+            if len(apart) > 1:
+                warn(
+                    f"{' and '.join(apart)} are taken to be independent of each other, as their "
+                    "covariances are not from the same mocks"
+                )
             digest = self._digest(posterior, where)
             start = best(posterior, self.seed)
             chain, keep = None, None
