@@ -22,7 +22,7 @@ from ..errors import (
 )
 from ..system.files import signals
 from ..system.files.lock import WAY_OUT, output_error
-from .build import build
+from .build import build, clean, merge, status
 from .calibrate import calibrate
 from .command import Group
 from .compare import compare
@@ -47,7 +47,7 @@ def cli() -> None:
 
 for _title, _commands in {
     "Simulations": (inspect, pack, field),
-    "Mocks": (build, survey, measure, plot, compare, verify, reproduce),
+    "Mocks": (build, merge, status, clean, survey, measure, plot, compare, verify, reproduce),
     "Calibration and training": (calibrate, fit, calibrations, train, evaluate, weights),
 }.items():
     cli.add_section(cloup.Section(_title, list(_commands), is_sorted=False))

@@ -1,4 +1,4 @@
-"""``mockgal build``: build a mock from a simulation."""
+"""``mockgal build``: build a mock from a simulation, at once or in parts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cloup import option, option_group
 from ..errors import UsageError
 from ..layout import MISSING_CHUNKS, POPULATED
 from ..system.display import place
-from .command import Outcome, files_of
+from .command import Command, Outcome, files_of
 from .options.painting import PaintingCommand, painter_options, painting
 from .options.populating import populating, take_satellite_options
 from .options.shared import (
@@ -29,7 +29,7 @@ from .options.shared import (
     sim_option,
 )
 from .options.surveying import surveying, take_survey_options
-from .options.values import FILE, PAINTER, WHOLE, Seeds, extensions
+from .options.values import FILE, FOLDER, PAINTER, PATH, WHOLE, Seeds, Value, extensions
 from .screen.left_out import left_out, titled
 from .screen.mock import (
     catalogue_facts,
@@ -42,6 +42,7 @@ from .screen.mock import (
 from .screen.streams import progress_bar
 
 if TYPE_CHECKING:
+    from ..recipe import Recipe
     from ..tasks.build import Report
 
 
@@ -120,11 +121,18 @@ if TYPE_CHECKING:
         help="Compress an HDF5 mock; .fits.gz and .parquet always are.",
     ),
     overwriting,
+    option(
+        "--part",
+        type=Value("i/n"),
+        help="Make part i of n, such as 3/8, or several, such as 1-8/8, for `mockgal merge` to "
+        "join. The halos are read once, by the part that comes first.",
+    ),
 )
 @about_matter
 @reading
 def build(
     recipe: str | None,
+    part: str | None,
     cuts: tuple[str, ...],
     top: int | None,
     overwrite: bool,
@@ -168,12 +176,68 @@ def build(
     stated = values.get("seed", DEFAULT_SEED)
     seeds = seeds_of(stated) if isinstance(stated, str) else (stated,)
     checked = check(values | {"seed": seeds[0]}, source)
+    if part is not None:
+        return _parts(part, checked, len(seeds))
     with progress_bar() as progress, shown(progress):
         if len(seeds) > 1 or SEED in str(checked.output):
             return of_ensemble(build_ensemble(checked, seeds))
         report = run(checked)
     lines = _describe(report, seed_is_default=seed_is_default)
     return Outcome(lines, _facts(report) | {"seed_is_default": seed_is_default})
+
+
+def _parts(text: str, recipe: Recipe, seeds: int) -> Outcome:
+    """Make the parts of a mock that a text names."""
+    from ..system.progress import shown
+    from ..tasks.parts.paint import build_parts
+    from ..tasks.parts.place import Parts
+    from .screen.parts import of_parts
+
+    if seeds > 1:
+        raise UsageError("--part", f"{seeds} seeds", "one", "give each seed a run of its own")
+    parts = Parts.of(text)
+    with progress_bar() as progress, shown(progress):
+        return of_parts(*build_parts(recipe, parts))
+
+
+@cloup.command(cls=Command)
+@cloup.argument("mock", type=PATH)
+@option_group(
+    "Output",
+    overwriting,
+    option(
+        "--keep-parts",
+        is_flag=True,
+        help="Leave the folder of the parts, which is else removed once the mock is written.",
+    ),
+)
+def merge(mock: str, overwrite: bool, keep_parts: bool) -> Outcome:
+    """Join the parts of MOCK that `build --part` made: MOCK is its path, or their folder."""
+    from ..tasks.parts.merge import merge as run
+
+    report = run(Path(mock), overwrite=overwrite, keep_parts=keep_parts)
+    return Outcome(_describe(report, seed_is_default=False), _facts(report))
+
+
+@cloup.command(cls=Command)
+@cloup.argument("path", type=PATH, default=".")
+def status(path: str) -> Outcome:
+    """Say how far builds in parts and ensembles are: in the folder PATH, or one, by its path."""
+    from ..tasks.parts.status import status as run
+    from .screen.parts import of_status
+
+    return of_status(run(Path(path)))
+
+
+@cloup.command(cls=Command)
+@cloup.argument("folder", type=FOLDER, default=".")
+@option("--remove", is_flag=True, help="Remove what is listed, but what a run still uses.")
+def clean(folder: str, remove: bool) -> Outcome:
+    """List what runs that ended early have left in FOLDER: parts, half-written files and locks."""
+    from ..tasks.parts.status import clean as run
+    from .screen.parts import of_leftovers
+
+    return of_leftovers(run(Path(folder), remove=remove), remove=remove)
 
 
 def _facts(report: Report) -> dict[str, Any]:
@@ -206,7 +270,7 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
     snapshot, prediction = sim.snapshot, p["painter"]["prediction"]
     lines = [
         f"simulation  {snapshot.name} ({snapshot.format}), {place(snapshot)}, "
-        f"{len(sim.halos):,} subhalos",
+        f"{prediction['subhalos']:,} subhalos",
         f"painter     {_painter(p['painter'])}, seed {p['seed']}"
         + " (the default)" * seed_is_default,
         *_law(p["painter"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,7 @@ from . import blocks
 from .provided import declared_columns
 from .validity.caveats import extrapolated as extrapolated_galaxies
 from .validity.caveats import stars_and_baryons
+from .validity.host_edge import Subhalos
 from .validity.lacking import completeness, lacking_galaxies, warn_of
 from .velocities import bias_velocities
 
@@ -238,52 +239,112 @@ def paint_scene(
     MissingDatasetError
         The painter needs something that the scene does not hold.
     """
-    check_contents(painter, scene)
-    declared = declared_columns(painter)
     halos = scene.halos
     with blocks.aside(partial(_input_digest, halos), len(halos)) as halo_digest:
-        distribution = painter.predict(scene) if predict is None else predict()
-        rows, log_stellar_mass = draw(distribution, halos["halo_id"], seed=seed)
-        centrals, satellites = blocks.sums(distribution.p_luminous, halos["is_central"])
-        prediction = {
-            "subhalos": len(halos),
-            "expected_centrals": round(centrals, 6),
-            "expected_satellites": round(satellites, 6),
-            **distribution.record,
-        }
-        ids = halos["halo_id"]
-        further = draw_further(
-            distribution, rows, log_stellar_mass, ids, seed=seed, declared=declared
+        columns, prediction = paint_columns(scene, painter, seed=seed, predict=predict)
+        whole = Whole(
+            scene,
+            Subhalos.of(halos),
+            prediction,
+            painter.describe(scene),
+            describe_simulation(scene, halo_digest()),
         )
-        extrapolated, velocity = distribution.extrapolated, distribution.velocity
-        del distribution  # makes room for the columns
-        columns = galaxy_columns(halos, rows, log_stellar_mass, extrapolated, further)
-        columns = bias_velocities(columns, scene, velocity, seed=seed)
-        described = painter.describe(scene)
-        simulation = describe_simulation(scene, halo_digest())
-        lack = lacking_galaxies(scene, painter, described, columns, simulation["hosts"])
-        complete, lacking = completeness(floor_of(described), lack, columns, scene, prediction)
-        warn_of(lacking)
-        doubts = {
-            "lacking": lacking,
-            "extrapolated": extrapolated_galaxies(columns, described),
-            "more_stars_than_baryons": stars_and_baryons(columns, scene.snapshot.cosmology),
-        }
-        doubts = {name: value for name, value in doubts.items() if value}
-        if len(halos) and not len(rows):
-            warn(f"none of the {len(halos)} subhalos has a galaxy: the catalogue is empty")
-        provenance = {
-            "version": __version__,
-            MADE_WITH: versions(*getattr(painter, "libraries", ())),
-            "simulation": simulation,
-            "painter": described | {"prediction": prediction},
-            COMPLETENESS: complete.record(),
-            **doubts,
-            "seed": random.check_seed(seed),
-            "cuts": [],
-            "painted": len(rows),
-            "warnings": reading_warnings(scene),
-        }
+        return catalogue_of(whole, painter, columns, seed=seed)
+
+
+def paint_columns(
+    scene: Scene,
+    painter: Painter,
+    *,
+    seed: int,
+    predict: Callable[[], Distribution] | None = None,
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Paint the galaxies of ``scene``, and return their columns and the counts of the prediction.
+
+    See `paint_scene`.
+    """
+    check_contents(painter, scene)
+    halos = scene.halos
+    distribution = painter.predict(scene) if predict is None else predict()
+    rows, log_stellar_mass = draw(distribution, halos["halo_id"], seed=seed)
+    prediction = count_prediction(distribution, halos)
+    further = draw_further(
+        *(distribution, rows, log_stellar_mass, halos["halo_id"]),
+        seed=seed,
+        declared=declared_columns(painter),
+    )
+    extrapolated, velocity = distribution.extrapolated, distribution.velocity
+    del distribution  # makes room for the columns
+    columns = galaxy_columns(halos, rows, log_stellar_mass, extrapolated, further)
+    return bias_velocities(columns, scene, velocity, seed=seed), prediction
+
+
+def count_prediction(distribution: Distribution, halos: HaloCatalog) -> dict[str, Any]:
+    """Return the counts of a prediction for the provenance: plain JSON values."""
+    centrals, satellites = blocks.sums(distribution.p_luminous, halos["is_central"])
+    return {
+        "subhalos": len(halos),
+        "expected_centrals": round(centrals, 6),
+        "expected_satellites": round(satellites, 6),
+        **distribution.record,
+    }
+
+
+class Whole(NamedTuple):
+    """What the provenance states of a whole scene, beside its galaxies.
+
+    Parameters
+    ----------
+    scene : Scene
+        Its halos may be left out: names of columns, record and definition are used.
+    subhalos : Subhalos
+    prediction : dict
+        See `count_prediction`.
+    described : dict
+        The result of `Painter.describe`.
+    simulation : dict
+        See `describe_simulation`.
+    """
+
+    scene: Scene
+    subhalos: Subhalos
+    prediction: dict[str, Any]
+    described: dict[str, Any]
+    simulation: dict[str, Any]
+
+
+def catalogue_of(
+    whole: Whole, painter: Painter, columns: Mapping[str, Array], *, seed: int
+) -> GalaxyCatalog:
+    """Return the catalogue of all galaxies of a scene, whose provenance says what it lacks."""
+    scene, subhalos, prediction, described, simulation = whole
+    lack = lacking_galaxies(scene, painter, described, columns, simulation["hosts"])
+    complete, lacking = completeness(
+        floor_of(described), lack, columns, scene, prediction, subhalos
+    )
+    warn_of(lacking)
+    doubts = {
+        "lacking": lacking,
+        "extrapolated": extrapolated_galaxies(columns, described),
+        "more_stars_than_baryons": stars_and_baryons(columns, scene.snapshot.cosmology),
+    }
+    doubts = {name: value for name, value in doubts.items() if value}
+    number = len(columns["galaxy_id"])
+    if subhalos.number and not number:
+        warn(f"none of the {subhalos.number} subhalos has a galaxy: the catalogue is empty")
+    provenance = {
+        "version": __version__,
+        MADE_WITH: versions(*getattr(painter, "libraries", ())),
+        "simulation": simulation,
+        "painter": described | {"prediction": prediction},
+        COMPLETENESS: complete.record(),
+        **doubts,
+        "seed": random.check_seed(seed),
+        "cuts": [],
+        "painted": number,
+        "warnings": reading_warnings(scene),
+    }
+    declared = declared_columns(painter)
     own = tuple(column for name, column in declared.items() if name not in OUR_COLUMNS)
     return GalaxyCatalog(columns, scene.snapshot, scene.snapshot.frame, provenance, own)
 

@@ -252,13 +252,23 @@ class Work:
             With the seed.
         outputs : Outputs
         """
-        from ..painters.provided import bytes_of_a_galaxy
 
         def check(sim: Scene, painter: Painter, inputs: list[Path]) -> None:
-            outputs.writer.check_columns(_columns(sim, self.survey), outputs.galaxies)
-            outputs.check(inputs, bytes_of_a_galaxy(painter) * len(sim.halos))
+            self.check_outputs(outputs, sim, painter, inputs)
 
-        mock = self.make(recipe, check)
+        return self.write(recipe, outputs, self.make(recipe, check))
+
+    def check_outputs(
+        self, outputs: Outputs, sim: Scene, painter: Painter, inputs: list[Path]
+    ) -> None:
+        """Raise if the mock of a simulation could not be written."""
+        from ..painters.provided import bytes_of_a_galaxy
+
+        outputs.writer.check_columns(_columns(sim, self.survey), outputs.galaxies)
+        outputs.check(inputs, bytes_of_a_galaxy(painter) * len(sim.halos))
+
+    def write(self, recipe: Recipe, outputs: Outputs, mock: Mock) -> Report:
+        """Write a mock, with its outputs locked."""
         sources = sources_of(recipe, mock.scenes)
         stated = {
             "configuration": recipe.configuration(),
@@ -288,16 +298,29 @@ class Work:
         """
         scenes, boxes, inputs = [], [], list(self.inputs)
         for snapshot in self.snapshots:
-            sim = snapshot.read()
-            if self.survey is not None:
-                self.survey.check_frame(sim.snapshot.frame == "sky")
-            if self.satellites is not None:
-                sim = snapshot.populate(sim, recipe.seed, self.satellites)
+            sim = self.read(snapshot, recipe.seed)
             inputs += [Path(file.path) for file in sim.snapshot.source]
             if check is not None:
                 check(sim, snapshot.painter, inputs)
             boxes.append(select(snapshot.paint(sim, recipe.seed), *recipe.cut))
             scenes.append(sim)
+        return self.finish(recipe, scenes, boxes, inputs)
+
+    def read(self, snapshot: Snapshot, seed: int) -> Scene:
+        """Return the simulation of a snapshot, with the satellites that are made for it."""
+        sim = snapshot.read()
+        if self.survey is not None:
+            self.survey.check_frame(sim.snapshot.frame == "sky")
+        return sim if self.satellites is None else snapshot.populate(sim, seed, self.satellites)
+
+    def finish(
+        self,
+        recipe: Recipe,
+        scenes: list[Scene],
+        boxes: list[GalaxyCatalog],
+        inputs: list[Path],
+    ) -> Mock:
+        """Return the mock of galaxies that are painted and cut, surveyed if that is asked for."""
         galaxies, randoms = boxes[0], None
         if self.survey is not None:
             galaxies, randoms = self.survey.carry_out(boxes, recipe.seed)

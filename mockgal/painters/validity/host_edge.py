@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...errors import HeaderError
 from ...layout import HOST_BIN
 from ...theory.abundance import NAMES, halo_abundance, with_spectrum
-from ...types import Scene
+from ...types import HaloCatalog, Scene
 
 Array = NDArray[Any]
 
@@ -28,6 +28,18 @@ _SCALES = (1e-2, 1e2)  # hosts found over expected, beyond which a mass function
 
 class Untold(Exception):
     """The number of missing hosts or galaxies cannot be determined; the text says why."""
+
+
+class Subhalos(NamedTuple):
+    """How many subhalos there are, and whether all of them are centrals."""
+
+    number: int
+    hosts_only: bool
+
+    @classmethod
+    def of(cls, halos: HaloCatalog) -> Subhalos:
+        """Count those of a catalogue."""
+        return cls(len(halos), bool(halos["is_central"].all()))
 
 
 class Hosts(NamedTuple):

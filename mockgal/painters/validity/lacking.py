@@ -22,7 +22,7 @@ from ...layout import DROPPED, EMPTY_REGIONS, MISSING_CHUNKS, SEVERAL_RESOLUTION
 from ...protocols import Painter
 from ...types import HaloCatalog, Scene
 from .. import blocks
-from .host_edge import FEW, LOWEST, Hosts, Untold, count_lacking
+from .host_edge import FEW, LOWEST, Hosts, Subhalos, Untold, count_lacking
 
 Array = NDArray[Any]
 
@@ -330,6 +330,7 @@ def completeness(
     columns: Mapping[str, Array],
     scene: Scene,
     prediction: Mapping[str, float],
+    subhalos: Subhalos | None = None,
 ) -> tuple[Completeness, dict[str, Any]]:
     """Return where a painted catalogue is complete, and what it lacks.
 
@@ -344,6 +345,8 @@ def completeness(
     scene : Scene
     prediction : mapping
         Counts of the prediction.
+    subhalos : Subhalos, optional
+        By default those of the scene.
 
     Returns
     -------
@@ -351,8 +354,8 @@ def completeness(
     dict
         For the provenance: plain JSON values; empty if nothing is missing.
     """
-    complete = start
-    for reason in _partial(scene, prediction):
+    complete, subhalos = start, subhalos or Subhalos.of(scene.halos)
+    for reason in _partial(scene, prediction, subhalos):
         complete = complete.lacking(reason)
     if isinstance(lacking, str):
         complete, lacking = complete.unknown(lacking), None
@@ -360,7 +363,7 @@ def completeness(
     elsewhere, least = 0.0, SHARE  # missing galaxies of unknown stellar mass; negligible number
     if lacking is not None:
         number, error, reasons = number + lacking.number, lacking.error, [lacking.because]
-    for kind, short in _short(scene, prediction).items():
+    for kind, short in _short(subhalos, prediction).items():
         chosen = columns["is_central"] == (kind == "central")
         there = _by_stellar_mass(columns["stellar_mass"][chosen])
         if short.share > _TOO_MANY or not there.any():
@@ -412,7 +415,7 @@ def _by_stellar_mass(mass: Array) -> Array:
     return np.asarray(sum(counts, np.zeros(len(_GRID) - 1)))
 
 
-def _partial(scene: Scene, prediction: Mapping[str, float]) -> list[str]:
+def _partial(scene: Scene, prediction: Mapping[str, float], subhalos: Subhalos) -> list[str]:
     """Return the reasons, from what was read, why a catalogue is complete at no stellar mass."""
     record = {**scene.snapshot.record, **scene.halos.record}
     reasons = []
@@ -423,13 +426,13 @@ def _partial(scene: Scene, prediction: Mapping[str, float]) -> list[str]:
     if record.get(EMPTY_REGIONS):
         reasons.append("parts of the box are empty in the input (--allow-empty-regions)")
     dropped = sum(int(record.get(name) or 0) for name in DROPPED)
-    if dropped > SHARE * (dropped + len(scene.halos)):
+    if dropped > SHARE * (dropped + subhalos.number):
         reasons.append(
             f"more than {SHARE:.0%} of the input's subhalos were left out when it was read "
             "(--drop-bad, --orphans drop)"
         )
     counted = f"satellites{_SHORT}" in prediction
-    if not counted and len(scene.halos) >= FEW and scene.halos["is_central"].all():
+    if not counted and subhalos.number >= FEW and subhalos.hosts_only:
         reasons.append(NO_SATELLITES)
     return reasons
 
@@ -454,7 +457,7 @@ class _Short(NamedTuple):
         return self.number / self.of
 
 
-def _short(scene: Scene, prediction: Mapping[str, float]) -> dict[str, _Short]:
+def _short(subhalos: Subhalos, prediction: Mapping[str, float]) -> dict[str, _Short]:
     """Return by kind the galaxies that painters count as missing in existing hosts, if many.
 
     Many are more than 1% of all galaxies and, since the number of subhalos in a box scatters, more
@@ -467,7 +470,7 @@ def _short(scene: Scene, prediction: Mapping[str, float]) -> dict[str, _Short]:
         short = float(prediction.get(f"{kind}s{_SHORT}", 0.0))
         if short <= SHARE * (sum(expected.values()) + short):
             continue
-        none = kind == "satellite" and bool(scene.halos["is_central"].all())
+        none = kind == "satellite" and subhalos.hosts_only
         of = short + expected[kind]
         if none or short > 3.0 * math.sqrt(of):
             missing[kind] = _Short(short, of, none)

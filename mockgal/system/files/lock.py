@@ -138,6 +138,21 @@ def output_lock(path: Path) -> Iterator[list[str]]:
                 os.close(handle)
 
 
+def is_held(lock: Path) -> bool:
+    """Return whether a run holds a lock file; False if there is none, or nobody can tell."""
+    try:
+        handle = os.open(lock, _OPEN)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 def _locked(path: Path, lock: Path) -> tuple[int, list[str]]:
     """Return the descriptor of the locked and signed lock file, and its former holder, if any."""
     switch = os.environ.get("HDF5_USE_FILE_LOCKING", "").upper()

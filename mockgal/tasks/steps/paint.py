@@ -72,7 +72,7 @@ def paint_with(
     from ...survey.sky import observe
 
     pieces = (paint_scene(tile, painter, seed=seed, predict=predict) for tile in tiles(sim))
-    galaxies = _recording(lambda: join(list(pieces), sim))
+    galaxies = recording(lambda: join(list(pieces), sim))
     return galaxies if galaxies.frame == "box" else observe(galaxies)
 
 
@@ -200,7 +200,7 @@ def populate_with(
     return replace(populated, snapshot=replace(populated.snapshot, record=record))
 
 
-def _recording(make: Callable[[], GalaxyCatalog]) -> GalaxyCatalog:
+def recording(make: Callable[[], GalaxyCatalog]) -> GalaxyCatalog:
     """Return the catalogue from ``make``, with the warnings of that call in its provenance."""
     with listening() as warnings:
         galaxies = make()
@@ -243,4 +243,4 @@ def select(galaxies: GalaxyCatalog, *cuts: str) -> GalaxyCatalog:
     """
     from ...selection.cuts import select as apply_cuts
 
-    return _recording(lambda: apply_cuts(galaxies, *cuts))
+    return recording(lambda: apply_cuts(galaxies, *cuts))

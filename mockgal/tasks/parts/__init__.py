@@ -1,0 +1,1 @@
+"""Builds in parts: halos shared out on disk, painted part by part, and merged."""
