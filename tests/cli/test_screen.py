@@ -27,6 +27,12 @@ COMMANDS = {
     "inspect": ["inspect", "dark.hdf5"],
     "build-hod": ["build", "--recipe", CATALOGS / "demo.yaml", "--out", "hod.fits"],
     "build-cnn": ["build", "--recipe", CATALOGS / "demo-cnn.yaml", "--out", "cnn.fits"],
+    "build-part": [
+        *("build", "--recipe", CATALOGS / "demo.yaml", "--out", "parts.fits", "--part", "1-2/2"),
+    ],
+    "status": ["status"],
+    "clean": ["clean"],
+    "merge": ["merge", "parts.fits"],
     "plot": ["plot", "hod.fits", "--out", "hod.png"],
     "weights": ["weights", "show", "gadget4-demo"],
     "pack": ["pack", "--sim", "dark.hdf5", "--out", "again.hdf5"],

@@ -95,12 +95,13 @@ def at_once():
         yield make
 
 
+@pytest.mark.slow_but("hod-ranked", "abacushod", "sham")
 @pytest.mark.parametrize("name", BUILDS)
 def test_parts_give_the_mock_that_is_built_at_once(name, at_once):
     if "sim" in BUILDS[name]:
         hosts_alone()
     text, report = at_once(**BUILDS[name])
-    for n in (1, 4, 13):
+    for n in (1, 7):
         place, made = build_parts(recipe(**BUILDS[name]), Parts.of(f"1-{n}/{n}"))
         assert sum(one.galaxies for one in made) == report.galaxies.provenance["painted"]
         merged = merge(report.path)
@@ -188,6 +189,7 @@ def test_parts_of_inputs_that_changed_are_made_again(at_once):
     assert there == at_once()[0]
 
 
+@pytest.mark.slow_but("truncated")
 @pytest.mark.parametrize("what", ["part-2-of-3.hdf5", "halos-2-of-3.hdf5", "whole.hdf5"])
 @pytest.mark.parametrize("how", ["truncated", "changed", "gone"])
 def test_damage_is_found_and_mended(at_once, what, how):
@@ -280,21 +282,17 @@ def test_the_commands(mockgal_command, at_once):
     assert "missing: 1, 3" in result.stderr
     (build,) = facts(mockgal_command("status", "--json"))["builds"]
     assert (build["finished"], build["missing"]) == ([2], [1, 3])
-    assert "to make: 1, 3" in mockgal_command("status", "mock.fits").stdout
     facts(mockgal_command(*OPTIONS, "--part", "1-3/3", "--json"))
     merged = facts(mockgal_command("merge", "mock.fits", "--keep-parts", "--json"))
     assert merged["content_digest"] == report.digests[0]
     assert report.path.read_bytes() == text
-    verified = mockgal_command("verify", "mock.fits")
-    assert verified.returncode == 0, verified.stdout
+    assert mockgal.verify("mock.fits").is_right
     assert mockgal_command("merge", "mock.fits").returncode == 2  # it exists
-    assert "left" in mockgal_command("clean").stdout
     assert "removed" in mockgal_command("clean", "--remove").stdout
-    assert "nothing" in mockgal_command("clean").stdout
-    assert "no builds" in mockgal_command("status").stdout
-    assert mockgal_command("status", "none.fits").returncode == 2
-    assert mockgal_command("clean", "none").returncode == 2
-    assert mockgal_command(*OPTIONS, "--part", "3/2", "--overwrite").returncode == 2
+    with pytest.raises(UsageError, match="no such folder"):
+        clean(Path("none"))
+    with pytest.raises(UsageError, match="no manifest"):
+        status(Path("none.fits"))
     assert mockgal_command(*OPTIONS, "--part", "1/2", "--seed", "1-2").returncode == 2
 
 
@@ -337,7 +335,8 @@ store.Store.put = stopping
 """
 
 
-@pytest.mark.parametrize(("at", "number"), [(20, 9), (60, 15)])
+@pytest.mark.slow_but("60-9", "60-15")
+@pytest.mark.parametrize(("at", "number"), [(20, 9), (60, 9), (60, 15)])
 def test_a_run_that_is_stopped_goes_on(at_once, at, number):
     text, report = at_once()
     result = run(*OPTIONS, "--part", "1-3/3", code=STOPPED.format(at=at, number=number))

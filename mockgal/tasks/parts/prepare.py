@@ -48,7 +48,7 @@ def check_painter(recipe: Recipe, painter: Painter) -> None:
             "--part",
             f"painter {recipe.painter}, which looks at the matter around subhalos",
             "a painter that needs halos alone, such as hod or sham",
-            "leave --part out; a network paints tile by tile, and --tile-store keeps its tiles",
+            "leave --part out; the network keeps its finished tiles with --resume FOLDER",
         )
 
 
