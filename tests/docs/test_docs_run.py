@@ -255,6 +255,7 @@ OF_PAGES = {
     "hod-parameters.md": [inputs_of_the_hod],
     "fit-an-hod.md": [inputs_of_the_hod],
     "hosts-without-subhalos.md": [hosts],
+    "builds-in-parts.md": [bundle_of_the_demo("dark.hdf5")],
     "many-mocks.md": [bundle_of_the_demo("dark.hdf5")],
     "matter-beside-halos.md": [bundle_of_the_demo("halos.hdf5"), matter],
     "measure-a-mock.md": [
