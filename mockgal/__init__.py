@@ -42,11 +42,13 @@ from .tasks.fitting.fit import fit
 from .tasks.inspect import inspect
 from .tasks.one_statistic import combine, measure, read_covariance, read_measurement
 from .tasks.pack import pack
+from .tasks.steps.truth import Truth
 from .tasks.train import train
 from .tasks.verification.commands import reproduce, verify
 from .tasks.write import to_halotools, to_halotools_model, to_table, write
 
 __all__ = [
+    "Truth",
     "build",
     "build_ensemble",
     "calibrate",

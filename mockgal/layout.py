@@ -137,12 +137,21 @@ WARNINGS = ("reading_warnings", "populate_warnings")
 POPULATED = "populate"
 # In a snapshot's record, for a hydrodynamic run: median over subhalos with stars.
 STAR_PARTICLE_MASS = "star_particle_mass_msun_h"
+# In a snapshot's record: the galaxies of a table belong to the subhalos of a gravity-only run
+# themselves; how they were joined. And which stars count then.
+TRUTH = "galaxies_on_the_same_halos"
+STARS_OF_TRUTH = "as a table of galaxies states it"
 LEAST_STARS = 10  # star particles of the smallest resolved galaxy of a hydrodynamic run
 
 
 def is_of_a_table(record: Mapping[str, object]) -> bool:
     """Return whether a snapshot's record is that of a table, not of a bundle packed from one."""
     return COLUMNS_READ in record and ORIGINAL_FORMAT not in record
+
+
+def is_truth(record: Mapping[str, object]) -> bool:
+    """Return whether a snapshot's record is that of galaxies on the subhalos of another run."""
+    return TRUTH in record
 
 
 def bundle_digest(facts: Mapping[str, float | str], halo_digest: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..layout import is_truth
 from ..types import Scene
 
 Array = NDArray[Any]
@@ -54,6 +55,8 @@ def pair_hosts(
     limit : float
         Least gravity-only host mass used [Msun/h].
     """
+    if is_truth(hydro.snapshot.record):
+        return _themselves(dark)
     masses = [scene.halos["host_mass"] for scene in (hydro, dark)]
     rows = [
         np.flatnonzero(scene.halos["is_central"] & (mass > 0))
@@ -73,6 +76,15 @@ def pair_hosts(
         method = f"abundance: {n} hosts compared at equal rank in mass"
     logs = [np.log10(mass[r]) for mass, r in zip(masses, pairs, strict=True)]
     return PairedHosts(logs[0], logs[1], pairs[1], method)
+
+
+def _themselves(dark: Scene) -> PairedHosts:
+    """Return the hosts paired with themselves: no stars changed their masses."""
+    mass = dark.halos["host_mass"]
+    rows = np.flatnonzero(dark.halos["is_central"] & (mass > 0))
+    log_mass = np.log10(mass[rows])
+    method = f"no correction for baryons: the galaxies belong to these {len(rows)} hosts themselves"
+    return PairedHosts(log_mass, log_mass, rows, method)
 
 
 def host_mass_ratio(log_hydro: Array, log_dark: Array, edges: Array) -> tuple[Array, Array]:

@@ -8,17 +8,17 @@ import cloup
 from cloup import option, option_group
 
 from .command import Command, Outcome
+from .options.pairs import pairs_of_runs, stars_of_pairs
 from .options.shared import (
-    check_pairs,
     describing,
     given,
     least_particles,
     luminous,
     overwriting,
-    pairs_of_runs,
     reading,
 )
 from .options.values import FILE, WHOLE
+from .screen.pairs import how_paired, is_matched
 from .screen.streams import progress_bar
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 def calibrate(
     hydros: tuple[str, ...],
     darks: tuple[str, ...],
+    truths: tuple[str, ...],
+    truth_columns: str | None,
     out: str,
     name: str | None,
     luminosity_floor: str | None,
@@ -66,11 +68,17 @@ def calibrate(
     overwrite: bool,
     **options: Any,
 ) -> Outcome:
-    """Calibrate the HOD on hydrodynamic runs and their gravity-only twins."""
+    """Calibrate the HOD on hydrodynamic runs and their gravity-only twins.
+
+    Or on galaxies that belong to the subhalos of gravity-only runs; then there is no correction for
+    baryons.
+    """
     from ..quantity import in_unit
     from ..tasks.calibrate import calibrate as run
 
-    check_pairs("mockgal calibrate", darks, hydros, " --out table.ecsv")
+    stars = stars_of_pairs(
+        "mockgal calibrate", darks, hydros, truths, truth_columns, " --out table.ecsv"
+    )
     wanted = given(options)
     measure_options: dict[str, Any] = {
         key: wanted.pop(key)
@@ -86,7 +94,7 @@ def calibrate(
     provenance = {"summary": summary, "caution": caution, "references": list(references)}
     with progress_bar() as progress:
         table = run(
-            list(zip(hydros, darks, strict=True)),
+            list(zip(stars, darks, strict=True)),
             out,
             name=name,
             luminosity_floor=luminosity_floor,
@@ -129,9 +137,9 @@ def _describe(table: HODTable) -> list[str]:
         lines += [
             f"pair        {hydro['simulation']} and {dark['simulation']}, redshift "
             f"{round(dark['redshift'], 9):.4g}, box {dark['box_size_mpc_h']:g} Mpc/h",
-            f"            phases: {pair['twins']['phases']['conclusion']}",
+            *how_paired(pair),
             f"            host masses: {pair['hosts']}",
-            *(_matched(kind, pair["matching"]["quality"]) for kind in KINDS),
+            *(_matched(kind, pair["matching"]["quality"]) for kind in KINDS if is_matched(pair)),
         ]
     lines += [
         f"luminous    from {table.luminosity_floor:.4g} Msun/h: {p['luminosity_floor']}",

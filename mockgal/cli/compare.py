@@ -12,6 +12,7 @@ from ..errors import UsageError
 from ..options import options_of
 from ..painters.hod.options import HODOptions
 from .command import Command, Outcome
+from .options.pairs import truth_columns
 from .options.shared import (
     Listed,
     about_matter,
@@ -57,8 +58,10 @@ _STATISTICS = Value("names", names=_keys, several=True)
         "--truth",
         type=PATH,
         required=True,
-        help="Hydrodynamic run, whose stellar masses are the truth; or a mock.",
+        help="Hydrodynamic run, whose stellar masses are the truth; a mock; or, with "
+        "--truth-columns, a table of galaxies that belong to the subhalos of --sim.",
     ),
+    truth_columns,
     option(
         "--mock",
         "mocks",
@@ -169,6 +172,7 @@ _STATISTICS = Value("names", names=_keys, several=True)
 @about_matter
 def compare(
     truth: str,
+    truth_columns: str | None,
     mocks: tuple[str, ...],
     out: str,
     statistics: tuple[str, ...],
@@ -185,13 +189,14 @@ def compare(
     """
     from ..recipe import DEFAULT_SEED
     from ..tasks.comparison.compare import compare as compare_all
+    from ..tasks.steps.truth import Truth
 
     if options["seed"] is None and options["baselines"]:
         options["seed"] = DEFAULT_SEED
     names = [name.strip() for text in statistics for name in text.split(",") if name.strip()]
     with progress_bar() as progress:
         comparison = compare_all(
-            truth,
+            truth if truth_columns is None else Truth(truth, truth_columns),
             _named(mocks),
             out=out,
             statistics=names,

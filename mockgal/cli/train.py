@@ -16,23 +16,22 @@ from ..painters.cnn.options import DEVICES
 from ..training.options import TrainingOptions
 from .command import Command, Outcome, plain
 from .options.declared import declared, take_declared
+from .options.pairs import matters, pairs_of_runs, stars_of_pairs
 from .options.shared import (
     Decorator,
     Renamed,
     about_matter,
-    check_pairs,
     describing,
     formerly_first,
     given,
     least_particles,
     luminous,
-    matters,
     one_of_both,
     overwriting,
-    pairs_of_runs,
     reading,
 )
 from .options.values import FILE, FLOAT, FOLDER, WEIGHTS, WHOLE
+from .screen.pairs import how_paired, is_matched
 from .screen.streams import progress_bar
 
 if TYPE_CHECKING:
@@ -170,12 +169,16 @@ def _training(name: str) -> Decorator:
 def train(
     darks: tuple[str, ...],
     hydros: tuple[str, ...],
+    truths: tuple[str, ...],
+    truth_columns: str | None,
     out: str,
     seed: int | None,
     overwrite: bool,
     **options: Any,
 ) -> Outcome | None:
     """Train the dm2gal network on gravity-only runs and their hydrodynamic twins.
+
+    Or on gravity-only runs and galaxies that belong to their subhalos: --truth.
 
     To resume a training that was stopped, repeat the same command.
     """
@@ -184,7 +187,9 @@ def train(
     from ..tasks.train import train as run
     from ..training.devices import is_first_process
 
-    check_pairs("mockgal train", darks, hydros, " --out weights.safetensors")
+    stars = stars_of_pairs(
+        "mockgal train", darks, hydros, truths, truth_columns, " --out weights.safetensors"
+    )
     wanted = given(options)
     if "references" in wanted:
         wanted["citation"] = "; ".join(wanted.pop("references"))
@@ -196,7 +201,7 @@ def train(
     with progress_bar() as progress:
         weights = run(
             list(darks),
-            list(hydros),
+            stars,
             out,
             seed=DEFAULT_SEED if seed is None else seed,
             provenance=about,
@@ -251,6 +256,8 @@ def evaluate(
     unnamed: str | None,
     darks: tuple[str, ...],
     hydros: tuple[str, ...],
+    truths: tuple[str, ...],
+    truth_columns: str | None,
     matter: tuple[str, ...],
     out: str | None,
     overwrite: bool,
@@ -266,16 +273,18 @@ def evaluate(
     from ..tasks.evaluate import evaluate as run
 
     chosen = one_of_both("mockgal evaluate", "--weights", weights, unnamed)
-    check_pairs(f"mockgal evaluate --weights {in_shell(chosen)}", darks, hydros)
+    stars = stars_of_pairs(
+        f"mockgal evaluate --weights {in_shell(chosen)}", darks, hydros, truths, truth_columns
+    )
     if out is not None:
-        inputs = [Path(path) for path in (*darks, *hydros, *matter, chosen)]
+        inputs = [Path(path) for path in (*darks, *hydros, *truths, *matter, chosen)]
         check_output(Path(out), overwrite, inputs)
     loaded = named_weights(chosen)
     with progress_bar() as progress:
         scores = run(
             loaded,
             list(darks),
-            list(hydros),
+            stars,
             matter=matter,
             progress=progress,
             **given(options),
@@ -291,6 +300,15 @@ def evaluate(
     return Outcome([f"wrote       {out}"], facts | {"wrote": [out]})
 
 
+def _matched(matching: dict[str, Any]) -> str:
+    return (
+        f"            matched by {matching['method']}: {matching['luminous_hydro_unmatched']:,} of "
+        f"{matching['luminous_hydro']:,} luminous galaxies, "
+        f"{matching['stellar_mass_share_unmatched']:.1%} of their stellar mass, are in no "
+        "gravity-only subhalo"
+    )
+
+
 def _describe(weights: WeightsHeader) -> list[str]:
     data, training = (weights.provenance[key] for key in ("training_data", "training"))
     samples, domain = training["samples"], weights.domain
@@ -300,12 +318,11 @@ def _describe(weights: WeightsHeader) -> list[str]:
         lines += [
             f"pair        {dark['simulation']} and {hydro['simulation']}, redshift "
             f"{round(dark['redshift'], 9):.4g}, box {dark['box_size_mpc_h']:g} Mpc/h",
-            f"            phases: {pair['twins']['phases']['conclusion']}",
-            f"            matched by {matching['method']}: {matching['luminous_hydro_unmatched']:,}"
-            f" of {matching['luminous_hydro']:,} luminous galaxies, "
-            f"{matching['stellar_mass_share_unmatched']:.1%} of their stellar mass, are in no "
-            f"gravity-only subhalo, and {matching['luminous_hydro_unresolved']:,}, "
-            f"{matching['stellar_mass_share_unresolved']:.1%}, in one that is not resolved",
+            *how_paired(pair),
+            *([_matched(matching)] if is_matched(pair) else []),
+            f"            {matching['luminous_hydro_unresolved']:,} luminous galaxies, "
+            f"{matching['stellar_mass_share_unresolved']:.1%} of the stellar mass, are in "
+            "subhalos that are not resolved",
             "            subhalos: "
             + ", ".join(f"{name} {number:,}" for name, number in box["targets"].items()),
         ]

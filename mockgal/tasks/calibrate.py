@@ -13,6 +13,7 @@ from ..options import check_names
 from ..protocols import spelled_out
 from ..types import Scene
 from .build import read
+from .steps.truth import Truth, check_definition
 
 if TYPE_CHECKING:
     from ..painters.hod.table import HODTable
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 LEAST_PARTICLES = 32
 
 Run = str | os.PathLike[str] | Scene
+Stars = Run | Truth
 
 
 @spelled_out
 def calibrate(
-    pairs: Sequence[tuple[Run, Run]],
+    pairs: Sequence[tuple[Stars, Run]],
     out: str | os.PathLike[str] | None = None,
     *,
     name: str | None = None,
@@ -41,7 +43,9 @@ def calibrate(
     Parameters
     ----------
     pairs : sequence of (run, run)
-        Each a hydrodynamic run and its gravity-only twin: paths (see `mockgal.read`) or scenes.
+        Each a hydrodynamic run and its gravity-only twin: paths (see `mockgal.read`) or scenes. In
+        place of a hydrodynamic run, a `Truth`: galaxies on the subhalos of the gravity-only run.
+        Then there is no correction for baryons.
     out : path-like, optional
         File for the table, ``.ecsv``; nothing is written without it.
     name : str, optional
@@ -97,7 +101,7 @@ def calibrate(
         path = Path(out)
         if path.suffix != ".ecsv":
             raise UsageError(path, f"extension {path.suffix!r}", ".ecsv", "name it so")
-        inputs = [Path(run) for pair in pairs for run in pair if not isinstance(run, Scene)]
+        inputs = paths_of([run for pair in pairs for run in pair])
         check_output(path, overwrite, inputs)
         with output_lock(path):
             table = calibrate(
@@ -131,19 +135,32 @@ def calibrate(
 
 
 def read_pair(
-    pair: tuple[Run, Run],
+    pair: tuple[Stars, Run],
     options: Mapping[str, Any],
     matter: str | os.PathLike[str] | None = None,
 ) -> tuple[Scene, Scene]:
-    """Read a hydrodynamic run and its gravity-only twin, with options of `mockgal.read`.
+    """Read a hydrodynamic run, or a `Truth`, and the gravity-only run of it.
+
+    ``options`` are those of `mockgal.read`.
 
     ``matter`` is that of the gravity-only run, and so are the options about it.
     """
     of_hydro = {key: value for key, value in options.items() if not key.startswith("matter_")}
     of_dark = {key: value for key, value in options.items() if key != "stellar_mass_definition"}
     of_dark |= {} if matter is None else {"matter": matter}
+    stars, run = pair
+    if isinstance(stars, Truth):
+        check_definition(options)
+        dark = run if isinstance(run, Scene) else read(run, **of_dark)
+        return stars.on(dark), dark
     hydro, dark = (
-        run if isinstance(run, Scene) else read(run, **its_options)
-        for run, its_options in zip(pair, (of_hydro, of_dark), strict=True)
+        one if isinstance(one, Scene) else read(one, **its_options)
+        for one, its_options in ((stars, of_hydro), (run, of_dark))
     )
     return hydro, dark
+
+
+def paths_of(runs: Sequence[Stars]) -> list[Path]:
+    """Return the paths among runs."""
+    tables = [run.table if isinstance(run, Truth) else run for run in runs]
+    return [Path(table) for table in tables if isinstance(table, str | os.PathLike)]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..errors import BadValueError, DomainError, UsageError, renamed, warn
 from ..protocols import spelled_out
 from ..types import Scene
-from .pairs import FilePath, Pair, Run, paired, read_pairs, samples_of, stars_of, volumes_of
+from .calibrate import Run, Stars
+from .pairs import FilePath, Pair, paired, read_pairs, samples_of, stars_of, volumes_of
 
 if TYPE_CHECKING:
     from ..painters.cnn.weights.named import Weights
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 def evaluate(
     weights: str | os.PathLike[str] | Weights,
     dark: Run | Sequence[Run],
-    hydro: Run | Sequence[Run],
+    hydro: Stars | Sequence[Stars],
     *,
     seed: int | None = None,
     matter: FilePath | Sequence[FilePath] = (),
@@ -189,6 +190,7 @@ class _Trained(NamedTuple):
     def of(cls, weights: Weights) -> _Trained:
         """Return the training recorded by `mockgal.train`; empty for weights from elsewhere."""
         from ..calibration.matching.match import METHODS
+        from ..calibration.matching.same_halos import METHOD
         from ..training.data.split import Split
 
         data, training = (weights.provenance.get(k) for k in ("training_data", "training"))
@@ -201,7 +203,7 @@ class _Trained(NamedTuple):
                 facts = [dark["halo_digest"], dark["simulation"], method, *files]
                 if not all(isinstance(fact, str) for fact in facts):
                     raise TypeError("no text")
-                if method not in METHODS.values():
+                if method not in (*METHODS.values(), METHOD):
                     raise ValueError(method)
             split = Split.from_dict(training["samples"]["split"])  # type: ignore[index]
             if len(split.boxes) != len(data["pairs"]):
@@ -254,13 +256,13 @@ def held_against(
 
 
 def _method(trained: Sequence[Mapping[str, Any]], place: int | None) -> str | None:
-    """Return how a pair was matched for the training; None if it was not used there."""
+    """Return how a pair was matched for the training; None if it was not, or not used there."""
     from ..calibration.matching.match import METHODS
 
     if place is None:
         return None
     names = {words: name for name, words in METHODS.items()}
-    return names[trained[place]["matching"]["method"]]
+    return names.get(trained[place]["matching"]["method"])
 
 
 def _place(dark: Scene, trained: Sequence[Mapping[str, Any]]) -> int | None:

@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +17,8 @@ from ..options import check_names
 from ..protocols import ReadOptions
 from ..quantity import in_unit
 from ..types import Scene
-from .calibrate import read_pair
+from .calibrate import Run, Stars, read_pair
+from .steps.truth import Truth
 
 if TYPE_CHECKING:
     from ..painters.cnn.architecture import Architecture
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 FilePath = str | os.PathLike[str]
-Run = FilePath | Scene
 
 QUALITY_BIN = 0.5  # dex: bins of the recorded completeness and purity
 LARGEST_GRID = 1 << 14  # voxels along a side
@@ -62,7 +61,7 @@ class Pair:
 
 def read_pairs(
     dark: Run | Sequence[Run],
-    hydro: Run | Sequence[Run],
+    hydro: Stars | Sequence[Stars],
     options: Mapping[str, Any],
     matter: FilePath | Sequence[FilePath] = (),
 ) -> list[tuple[Scene, Scene]]:
@@ -71,7 +70,7 @@ def read_pairs(
     Parameters
     ----------
     dark, hydro : path-like, Scene, or sequence of these
-        Gravity-only and hydrodynamic runs, in the same order.
+        Gravity-only and hydrodynamic runs, in the same order; `Truth` in place of the latter.
     options : mapping
         Options of `mockgal.read`.
     matter : path-like, or sequence of these
@@ -114,7 +113,7 @@ def read_pairs(
         )
     check_names("read", options, ("format", *ReadOptions._fields))
     names = [*options, *(["matter"] if any(beside) else [])]
-    if names and any(isinstance(run, Scene) for run in darks + hydros):
+    if names and any(isinstance(run, Scene) for run in [*darks, *hydros]):
         raise UsageError(
             "read", f"option {', '.join(names)} for a run that is already read", "none"
         )
@@ -125,14 +124,9 @@ def read_pairs(
     return [(by_id(hydro), by_id(dark)) for hydro, dark in pairs]
 
 
-def runs_of(given: Run | Sequence[Run]) -> list[Run]:
+def runs_of(given: Stars | Sequence[Stars]) -> list[Any]:
     """Return one run or several as a list."""
-    return [given] if isinstance(given, str | os.PathLike | Scene) else list(given)
-
-
-def paths_of(*runs: Run | Sequence[Run]) -> list[Path]:
-    """Return the paths among runs."""
-    return [Path(run) for one in runs for run in runs_of(one) if not isinstance(run, Scene)]
+    return [given] if isinstance(given, str | os.PathLike | Scene | Truth) else list(given)
 
 
 def paired(

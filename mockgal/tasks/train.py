@@ -15,19 +15,17 @@ from ..errors import UsageError, listening, renamed
 from ..options import check_names
 from ..protocols import spelled_out
 from ..types import Scene
-from .calibrate import LEAST_PARTICLES
+from .calibrate import LEAST_PARTICLES, Run, Stars, paths_of
 from .evaluate import card_of, held_against, held_out
 from .pairs import (
     FilePath,
     Pair,
-    Run,
     check_together,
     chosen_scheme,
     chosen_voxel_size,
     domain_of,
     fields_key,
     paired,
-    paths_of,
     read_pairs,
     runs_of,
     samples_of,
@@ -56,7 +54,7 @@ CARD, SPLIT, FOLDER = ".card.md", ".split.png", ".training"  # after the name of
 @renamed(density="matter")
 def train(
     dark: Run | Sequence[Run],
-    hydro: Run | Sequence[Run],
+    hydro: Stars | Sequence[Stars],
     out: str | os.PathLike[str],
     *,
     seed: int,
@@ -89,7 +87,8 @@ def train(
     ----------
     dark, hydro : path-like, Scene, or sequence of these
         Gravity-only runs with their particles or density, and their hydrodynamic twins in the same
-        order.
+        order. In place of a twin, a `mockgal.Truth`: galaxies on the subhalos of the gravity-only
+        run.
     out : path-like
         File of the weights, ``.safetensors``. Two files are written beside it, with endings added
         to its name: a card with the scores on held-out subhalos (``.card.md``), and a picture of
@@ -177,7 +176,8 @@ def train(
     from ..training.folder import own_folder
     from ..training.request import Request
 
-    outputs = _Outputs.of(out, overwrite, paths_of(dark, hydro, matter))
+    inputs = [*runs_of(dark), *runs_of(hydro), *runs_of(matter)]
+    outputs = _Outputs.of(out, overwrite, paths_of(inputs))
     request = Request.of(
         seed=seed,
         preset=preset,

@@ -251,6 +251,7 @@ OF_PAGES = {
     "convert-published-weights.md": [checkpoint],
     "covariance.md": [bundle_of_the_demo("dark.hdf5")],
     "density-fields.md": [lambda folder: (folder / "demo").mkdir()],
+    "galaxies-of-a-model.md": [bundle_of_the_demo("dark.hdf5")],
     "halotools.md": [halotools_table],
     "hod-parameters.md": [inputs_of_the_hod],
     "fit-an-hod.md": [inputs_of_the_hod],

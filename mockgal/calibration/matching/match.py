@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ...errors import InputError, UsageError
+from ...layout import is_truth
 from ...system.parallel import threads
 from ...types import HaloCatalog, Scene, Snapshot
-from . import particle_ids
+from . import particle_ids, same_halos
 
 Array = NDArray[Any]
 
@@ -34,7 +35,7 @@ class Matches:
     Parameters
     ----------
     method : str
-        ``"particle ids"`` or ``"position and mass"``.
+        ``"particle ids"`` or ``"position and mass"``; or `same_halos.METHOD`.
     hydro_rows, dark_rows : ndarray of int, shape (m,)
         Rows of the two catalogues, in the order of the gravity-only ``halo_id``.
     record : mapping
@@ -80,6 +81,9 @@ def match(hydro: Scene, dark: Scene, *, method: str | None = None) -> Matches:
     """
     if method is not None and method not in METHODS:
         raise UsageError("method", repr(method), "one of " + ", ".join(METHODS))
+    if is_truth(hydro.snapshot.record):
+        same_halos.check_method(method)
+        return _themselves(hydro, dark)
     record: dict[str, Any] = {"chosen_by": "default" if method is None else "user"}
     pairs = None
     if method != "position":
@@ -108,6 +112,17 @@ def match(hydro: Scene, dark: Scene, *, method: str | None = None) -> Matches:
         record[f"{name}_subhalos"] = len(scene.halos)
         record[f"{name}_unmatched"] = len(scene.halos) - len(rows)
     return Matches(chosen, hydro_rows, dark_rows, record)
+
+
+def _themselves(truth: Scene, dark: Scene) -> Matches:
+    """Return each subhalo that has a galaxy, matched with itself."""
+    ids = dark.halos["halo_id"]
+    dark_rows = np.argsort(ids)
+    own = truth.halos["halo_id"]
+    hydro_rows = np.argsort(own)
+    there = truth.halos["stellar_mass"][hydro_rows] > 0
+    record = {"chosen_by": "the galaxies, which belong to the subhalos themselves"}
+    return Matches(same_halos.METHOD, hydro_rows[there], dark_rows[there], record)
 
 
 def _relation(hydro: Scene, dark: Scene) -> particle_ids.IdRelation:
@@ -291,10 +306,11 @@ def _plain(values: Array) -> list[float | None]:
 def quality(matches: Matches, hydro: Scene, dark: Scene, edges: Sequence[float] | Array) -> Quality:
     """Return completeness and purity of matches as a function of gravity-only mass.
 
-    A match by ids is confirmed if the two subhalos are within the limits of matching by position,
-    which does not use ids. A true pair can fail this (a satellite at another phase of its orbit),
-    so this purity is a lower limit. A match by position is confirmed if matching by ids finds the
-    same pair; if the ids of the runs have no relation, nothing confirms it.
+    A galaxy that belongs to the subhalo itself needs no confirmation. A match by ids is confirmed
+    if the two subhalos are within the limits of matching by position, which does not use ids. A
+    true pair can fail this (a satellite at another phase of its orbit), so this purity is a lower
+    limit. A match by position is confirmed if matching by ids finds the same pair; if the ids of
+    the runs have no relation, nothing confirms it.
 
     Parameters
     ----------
@@ -307,7 +323,9 @@ def quality(matches: Matches, hydro: Scene, dark: Scene, edges: Sequence[float] 
     """
     rows = matches.hydro_rows, matches.dark_rows
     confirmed = None
-    if matches.method == BY_IDS:
+    if matches.method == same_halos.METHOD:
+        criterion = "not measured: the galaxies belong to these subhalos"
+    elif matches.method == BY_IDS:
         distance, log_ratio = _differences(hydro, dark, rows)
         largest = np.where(dark.halos["is_central"][rows[1]], *LARGEST_DISTANCE)
         confirmed = (distance < largest) & (log_ratio < LARGEST_MASS_RATIO)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ...cosmology import LCDM
 from ...errors import DomainError, HeaderError, InputError, MissingDatasetError, warn
+from ...layout import is_truth
 from ...types import HaloCatalog, Scene
-from . import particle_ids
+from . import particle_ids, same_halos
 from .match import match_hosts
 
 Array = NDArray[Any]
@@ -37,6 +38,8 @@ def check_twins(hydro: Scene, dark: Scene) -> dict[str, Any]:
     are evidence only if the innermost particles of hosts are also bound to the neighbour
     (`particle_ids.find_relation`).
 
+    Of galaxies that belong to the subhalos of the gravity-only run, the subhalos are compared.
+
     Parameters
     ----------
     hydro, dark : Scene
@@ -56,6 +59,8 @@ def check_twins(hydro: Scene, dark: Scene) -> dict[str, Any]:
         The first run has no stellar masses, or the second has some; or the gravity-only run does
         not state its particle mass.
     """
+    if is_truth(hydro.snapshot.record):
+        return same_halos.check_same(hydro, dark)
     evidence = _same_background(hydro, dark)
     if hydro.halos.mass_definition != dark.halos.mass_definition:
         raise DomainError(

@@ -403,45 +403,6 @@ def stem(path: str) -> str:
     return where.name if where.is_dir() else where.stem
 
 
-def pairs_of_runs(*more: Decorator) -> Decorator:
-    """Return the options that name gravity-only runs and their twins, with ``more`` options."""
-    return option_group(
-        "Pairs of runs",
-        option(
-            "--dark",
-            "darks",
-            type=PATH,
-            multiple=True,
-            help="Gravity-only run. May be repeated, each with its --hydro.",
-        ),
-        option(
-            "--hydro",
-            "hydros",
-            type=PATH,
-            multiple=True,
-            help="Hydrodynamic twin of a gravity-only run, in the same order as --dark.",
-        ),
-        *more,
-        option(
-            "--match",
-            type=click.Choice(["ids", "position"]),
-            help="How the halos of the two runs are matched: by the ids of their particles (the "
-            "default where the runs have them), or by position.",
-        ),
-    )
-
-
-matters = option(
-    "--matter",
-    type=PATH,
-    multiple=True,
-    cls=Renamed,
-    formerly=("--density",),
-    help="Matter of a gravity-only run, in the same order as --dark: particles or a density grid "
-    "(default: the run's own particles).",
-)
-
-
 def describing(what: str) -> Decorator:
     """Return the options that describe the product ``what``: name, summary, caution, papers."""
     return option_group(
@@ -458,22 +419,3 @@ def describing(what: str) -> Decorator:
             help="Paper to cite, to be stored. May be repeated.",
         ),
     )
-
-
-def check_pairs(
-    command: str, darks: tuple[str, ...], hydros: tuple[str, ...], more: str = ""
-) -> None:
-    """Raise if the numbers of runs and twins differ.
-
-    Raises
-    ------
-    UsageError
-        There are no runs, or more of one kind than of the other.
-    """
-    if not darks or len(darks) != len(hydros):
-        raise UsageError(
-            command,
-            f"{len(darks)} --dark and {len(hydros)} --hydro",
-            "one or more of each, in pairs",
-            f"{command} --dark dark/groups_099 --hydro hydro/groups_099{more}",
-        )

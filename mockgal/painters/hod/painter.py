@@ -304,7 +304,7 @@ class HODPainter(HODOptions):
             return
         halos = scene.halos
         log_host, log_own = hydro_masses(table, halos["host_mass"][rows], halos["mass"][rows])
-        scale = " (corrected for baryons)" if table.has_twin else ""
+        scale = " (corrected for baryons)" if table.corrects_masses else ""
         central = halos["is_central"][rows]
         excess = []
         for kind, chosen in enumerate((central, ~central)):

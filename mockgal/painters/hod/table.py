@@ -238,6 +238,11 @@ class HODTable:
         return TWIN[0] in self.columns
 
     @property
+    def corrects_masses(self) -> bool:
+        """Whether it corrects host masses for baryons; not for galaxies on the same subhalos."""
+        return self.has_twin and bool(np.any(self.host_mass_ratio[1]))
+
+    @property
     def has_satellites(self) -> bool:
         """Whether the table has masses and positions of the satellites of a host."""
         return SATELLITES[0] in self.columns

@@ -160,6 +160,45 @@ def make_plan(
     return Plan(kept, definition, definitions, plan.left_out)
 
 
+def with_units(
+    table: Table, stated: Mapping[str, Taken], redshift: float, flag: str
+) -> dict[str, Column]:
+    """Return columns that a map names, with their units; nothing else is looked for.
+
+    Parameters
+    ----------
+    table : Table
+    stated : mapping of str to Taken
+        Each says where it comes from (``by``).
+    redshift : float
+    flag : str
+        Option that states units, for messages.
+
+    Raises
+    ------
+    MissingDatasetError
+        A unit is not stated anywhere.
+    UsageError
+        There is no such column, or the map contradicts the table.
+    """
+    plan = _Open(table, stated, redshift)
+    columns = {name: _with_unit(plan, name) for name in plan.taken}
+    if plan.found:
+        entries = [
+            taken.entry(name, _SUGGESTED.get(QUANTITIES[name].unit, ""))
+            if columns[name] is None
+            else taken.entry(name)
+            for name, taken in plan.taken.items()
+        ]
+        raise MissingDatasetError(
+            table.place,
+            f"{'; '.join(plan.found)}; columns: {table.listed()}",
+            "columns whose units are stated",
+            f"give {as_text(entries, flag)}, with the units that the table has",
+        )
+    return {name: column for name, column in columns.items() if column is not None}
+
+
 def _field(table: Table, name: str, quantity: str, taken: Taken) -> str:
     """Return the name of a column that a map names, whatever its case."""
     same = [n for n in table.fields if name in (n, f"{table.name}/{n}")] or [

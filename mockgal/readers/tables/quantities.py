@@ -176,10 +176,10 @@ def _taken(where: str, quantity: str, names: tuple[str, ...], unit: str, by: str
     return Taken(names, unit, host, by)
 
 
-def as_text(entries: Iterable[str]) -> str:
+def as_text(entries: Iterable[str], flag: str = FLAG) -> str:
     """Return the option that states a map."""
     inner = ", ".join(entries)
-    return f"{FLAG} '{inner}'" if '"' in inner else f'{FLAG} "{inner}"'
+    return f"{flag} '{inner}'" if '"' in inner else f'{flag} "{inner}"'
 
 
 def describe(quantity: str, taken: Taken, unit: str, unit_from: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ...columns import GALAXY_COLUMNS, Column
 from ...errors import InputError, MissingDatasetError, UsageError, listening
 from ...laws.abundance import CumulativeFunction, abundance_matched
 from ...laws.distribution import Distribution
+from ...layout import is_truth
 from ...painters.draw import paint_scene
 from ...reports.comparison.result import Cost
 from ...statistics.jackknife import regions
@@ -43,11 +44,14 @@ class Request(NamedTuple):
     seed : int, optional
     calibration : str or path-like, optional
         Of the HOD; by default the one that comes with mockgal and is valid for the simulation.
+    least : float
+        See `paint_baselines`.
     """
 
     names: tuple[str, ...] = ()
     seed: int | None = None
     calibration: str | os.PathLike[str] | None = None
+    least: float = 0.0
 
     def check(self, mocks: Sequence[str], sim: object) -> None:
         """Raise if these baselines cannot be painted, whatever the inputs hold.
@@ -86,7 +90,7 @@ class Baseline(NamedTuple):
 
 
 def paint_baselines(
-    request: Request, sim: Scene, truth: GalaxyCatalog, twins: Twins | None
+    request: Request, sim: Scene, truth: GalaxyCatalog, twins: Twins | None, least: float
 ) -> dict[str, Baseline]:
     """Return the baselines by name.
 
@@ -100,6 +104,9 @@ def paint_baselines(
         Before the cuts.
     twins : Twins or None
         The truth and the simulation, if they are matched.
+    least : float
+        Stellar mass of the truth at or below the cuts [Msun/h]: the floor of the features-only
+        network where no star particle states one.
 
     Raises
     ------
@@ -108,6 +115,7 @@ def paint_baselines(
         it, or there is no truth to learn from.
     """
     painted = {}
+    request = request._replace(least=least)
     for name in request.names:
         wall, cpu = time.perf_counter(), time.process_time()
         with listening(quiet=True):
@@ -198,7 +206,10 @@ def _features_only(
     _vmax(sim, FEATURES_ONLY)
     assert request.seed is not None
     dark, halos = twins.dark, twins.dark.halos
-    floor, stated = floor_of(None, [(twins.hydro, dark)])
+    if is_truth(twins.hydro.snapshot.record):
+        floor, stated = request.least, "the next galaxy of the truth below the cuts"
+    else:
+        floor, stated = floor_of(None, [(twins.hydro, dark)])
     particle = dark.snapshot.particle_mass or 0.0
     rows = np.flatnonzero(halos["mass"] >= max((LEAST_PARTICLES - 0.5) * particle, 5e-324))
     with np.errstate(divide="ignore"):

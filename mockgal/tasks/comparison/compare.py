@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ...reports.comparison.result import Comparison, Cost, Maps
     from ...reports.comparison.statistics import Wanted
     from ...statistics.result import Measurement
+    from ..steps.truth import Truth
     from .inputs import Inputs
 
 FilePath = str | os.PathLike[str]
@@ -33,7 +34,7 @@ _REACH = (30.0, 40.0)  # Mpc/h: largest separations of xi and along the line of 
 
 @spelled_out
 def compare(
-    truth: FilePath | Scene | GalaxyCatalog,
+    truth: FilePath | Scene | GalaxyCatalog | Truth,
     mocks: Mapping[str, FilePath | GalaxyCatalog],
     *,
     sim: FilePath | Scene | None = None,
@@ -63,8 +64,9 @@ def compare(
 
     Parameters
     ----------
-    truth : path-like, Scene or GalaxyCatalog
-        A hydrodynamic run, whose stellar masses are the truth; or a mock.
+    truth : path-like, Scene, GalaxyCatalog or Truth
+        A hydrodynamic run, whose stellar masses are the truth; a mock; or galaxies that belong to
+        the subhalos of ``sim``.
     mocks : mapping of str to path-like or GalaxyCatalog
         Mocks by name. The cost of a mock comes from the record beside its file.
     sim : path-like or Scene, optional
@@ -158,7 +160,7 @@ def compare(
     if out is not None:
         given = [
             one
-            for one in (truth, sim, randoms, *mocks.values())
+            for one in (getattr(truth, "table", truth), sim, randoms, *mocks.values())
             if isinstance(one, str | os.PathLike)
         ]
         check_report(Path(out), overwrite=overwrite, inputs=[Path(one) for one in given])

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError, UsageError, listed
+from ...layout import TRUTH as TRUTH_RECORD
+from ...layout import is_truth
 from ...reports.comparison.verdicts import MATCHED, TRUTH
 from ...reports.differences import differences, stated_only
 from ...types import GalaxyCatalog, HaloCatalog, Scene
 from ..build import read, read_galaxies, select
 from ..one_statistic import cut_randoms, read_randoms
+from ..steps.truth import Truth, check_definition, how_joined
 from .baselines import Baseline, Request, paint_baselines
 from .sky import NEEDED, check_frames, refuse_what_boxes_have
 from .twins import Twins, matched, second_truth
@@ -95,9 +98,9 @@ def read_inputs(
     baselines.check(list(mocks), sim)
     by_hand = {key: options[key] for key in ("changed_by_hand",) if key in options}
     reading = {key: value for key, value in options.items() if key not in by_hand}
-    own, truth_scene = _read_truth(truth, reading, by_hand)
     of_sim = {key: v for key, v in reading.items() if key != "stellar_mass_definition"}
     scene = sim if sim is None or isinstance(sim, Scene) else read(sim, **of_sim)
+    own, truth_scene = _read_truth(truth, scene, reading, by_hand)
     catalogues, notes = {TRUTH: own}, list[str]()
     twins, why = None, ""
     if scene is not None and truth_scene is not None:
@@ -108,7 +111,7 @@ def read_inputs(
         )
     painted: dict[str, Baseline] = {}
     if scene is not None and baselines.names:
-        painted = paint_baselines(baselines, scene, own, twins)
+        painted = paint_baselines(baselines, scene, own, twins, _least(own, cuts))
         catalogues |= {name: one.galaxies for name, one in painted.items()}
     on_the_sky = check_frames(catalogues)
     if on_the_sky:
@@ -130,7 +133,13 @@ def read_inputs(
         notes += _share_hosts(scene, catalogues, hosts)
     if why:
         notes.append(f"There is no second truth, and no ceiling: {why}.")
-    if twins is not None:
+    if truth_scene is not None and is_truth(truth_scene.snapshot.record):
+        joined = how_joined(truth_scene.snapshot.record[TRUTH_RECORD])
+        notes.append(
+            f"The galaxies of the truth belong to the subhalos of {_named(sim)} "
+            f"themselves: {joined}. So there is no second truth."
+        )
+    elif twins is not None:
         second, note = second_truth(twins, own, cuts)
         notes.append(note)
         rest = {name: one for name, one in catalogues.items() if name != TRUTH}
@@ -139,7 +148,12 @@ def read_inputs(
         sources[MATCHED] = f"{sources[TRUTH]} matched with {_named(sim)}"
     files = [
         Path(one)
-        for one in (truth, sim, randoms, *mocks.values())
+        for one in (
+            truth.table if isinstance(truth, Truth) else truth,
+            sim,
+            randoms,
+            *mocks.values(),
+        )
         if isinstance(one, str | os.PathLike)
     ]
     first = scene or truth_scene
@@ -147,7 +161,21 @@ def read_inputs(
     return Inputs(catalogues, hosts, sources, scene, halos, twins, painted, notes, files, points)
 
 
+def _least(truth: GalaxyCatalog, cuts: Sequence[str]) -> float:
+    """Return the floor down to which a law must reach for the cuts [Msun/h]; 0 without galaxies.
+
+    It is the mass of the heaviest galaxy below all that pass, which is not above a cut in mass.
+    """
+    passed = select(truth, *cuts)["stellar_mass"]
+    if not len(passed):
+        return 0.0
+    mass = truth["stellar_mass"]
+    return float(mass[mass < passed.min()].max(initial=0.0) or passed.min())
+
+
 def _named(given: object) -> str:
+    if isinstance(given, Truth):
+        given = given.table
     return str(given) if isinstance(given, str | os.PathLike) else "an object in memory"
 
 
@@ -166,9 +194,15 @@ def _check_names(mocks: Mapping[str, Any], baselines: Sequence[str]) -> None:
 
 
 def _read_truth(
-    truth: object, options: Mapping[str, Any], by_hand: Mapping[str, Any]
+    truth: object, sim: Scene | None, options: Mapping[str, Any], by_hand: Mapping[str, Any]
 ) -> tuple[GalaxyCatalog, Scene | None]:
-    """Return the galaxies of the truth, and the scene they are of if it is a hydrodynamic run."""
+    """Return the galaxies of the truth, and the scene they are of, if any.
+
+    Raises
+    ------
+    UsageError
+        They belong to the subhalos of a simulation, which there is not.
+    """
     from ...painters.hydro import own_galaxies
     from ...readers.mocks.reader import is_catalogue
 
@@ -176,6 +210,17 @@ def _read_truth(
         return truth, None
     if isinstance(truth, str | os.PathLike) and is_catalogue(truth):
         return read_galaxies(truth, **by_hand), None
+    if isinstance(truth, Truth):
+        if sim is None:
+            raise UsageError(
+                "--truth-columns",
+                "no simulation whose subhalos the galaxies belong to",
+                "--sim",
+                "give the gravity-only run",
+            )
+        check_definition(options)
+        scene = truth.on(sim)
+        return own_galaxies(scene), scene
     of_truth = {k: v for k, v in options.items() if k != "matter" and not k.startswith("matter_")}
     scene = truth if isinstance(truth, Scene) else read(truth, **of_truth)
     return own_galaxies(scene), scene

@@ -13,6 +13,7 @@ from typing import Any
 from ....columns import FURTHER_TARGETS
 from ....cosmology import Cosmology
 from ....errors import BadValueError, FormatError, MockgalError, listed, shown
+from ....layout import STARS_OF_TRUTH
 from ....system.files.plain_json import MAX_DEPTH
 from ....types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 from ..architecture import Architecture
@@ -91,7 +92,8 @@ class Domain:
     cosmology : dict
         `Cosmology.to_dict` of the runs.
     mass_definition, stellar_mass_definition : str
-        Keys of `MASS_DEFINITIONS` and `STELLAR_MASS_DEFINITIONS`.
+        Keys of `MASS_DEFINITIONS` and `STELLAR_MASS_DEFINITIONS`; the latter may also be
+        `mockgal.layout.STARS_OF_TRUTH`.
     luminosity_floor : float
         Lowest stellar mass that counts as luminous [Msun/h].
     log_mass, log_host_mass : tuple of float
@@ -124,7 +126,7 @@ class Domain:
             "origin": ORIGINS,
             "assignment": ASSIGNMENTS,
             "mass_definition": tuple(MASS_DEFINITIONS),
-            "stellar_mass_definition": tuple(STELLAR_MASS_DEFINITIONS),
+            "stellar_mass_definition": (*STELLAR_MASS_DEFINITIONS, STARS_OF_TRUTH),
         }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
