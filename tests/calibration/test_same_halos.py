@@ -66,7 +66,7 @@ def test_orphans_are_counted_and_said(dark, galaxies):
     more["halo"][-20:-10] = -1
     more["halo"][-10:] = 10**12 + np.arange(10)
     more["mstar"][-20:] = 1e10
-    with pytest.warns(MockgalWarning, match="20 are orphans, without a subhalo"):
+    with pytest.warns(MockgalWarning, match="left out: 20 "):
         truth = joined(dark, more)
     counts = truth.snapshot.record[TRUTH]
     assert counts["orphans"] == 20

@@ -41,8 +41,8 @@ def test_calibrate_says_what_was_joined(galaxies, mockgal_command, tmp_path):
     result = run_in_terminal(*arguments, cwd=tmp_path, stdout_piped=True)
     for line in (
         "456 of 457 galaxies are joined to subhalos by halo id",
-        "1 are orphans, without a subhalo (0.",
-        "0 of 456 subhalos have no galaxy",
+        "orphans, which have no subhalo and are left out: 1 (0.",
+        "subhalos without a galaxy: 0 of 456",
         "host masses: no correction for baryons",
     ):
         assert line in result.stdout, line
@@ -50,7 +50,7 @@ def test_calibrate_says_what_was_joined(galaxies, mockgal_command, tmp_path):
     table = read(tmp_path / "table.ecsv")
     assert not table.corrects_masses
     pair = table.provenance["pairs"][0]
-    assert "1 are orphans" in pair["hydro"]["reading"]["reading_warnings"][0]
+    assert "left out: 1 " in pair["hydro"]["reading"]["reading_warnings"][0]
     assert pair["hydro"]["files"][0]["name"] == "galaxies.csv"
     assert pair["twins"]["joined"]["orphans"] == 1
     build = ("build", "--sim", DARK, "--painter", "hod", "--calibration", "table.ecsv")
@@ -73,6 +73,12 @@ def test_what_is_refused(galaxies, mockgal_command, arguments, said):
     result = mockgal_command("calibrate", *arguments, *FLOOR, "--out", "table.ecsv")
     assert (result.returncode, result.stdout) == (2, "")
     assert said in result.stderr
+
+
+def test_a_file_that_is_not_there(mockgal_command):
+    result = mockgal_command("calibrate", "--dark", DARK, *TRUTH, *FLOOR, "--out", "table.ecsv")
+    assert result.returncode == 3
+    assert "galaxies.csv: found no such file, expected a table of galaxies" in result.stderr
 
 
 def test_a_floor_is_asked_for(galaxies, mockgal_command):

@@ -117,9 +117,10 @@ def describe(record: Mapping[str, Any]) -> str:
     """Return the counts of `join` as a sentence without its full stop."""
     return (
         f"{record['joined']:,} of {record['galaxies']:,} galaxies are joined to subhalos by "
-        f"{record['joined_by']}; {record['orphans']:,} are orphans, without a subhalo "
-        f"({record['stellar_mass_share_of_orphans']:.1%} of the stellar mass), and left out; "
-        f"{record['subhalos_without_galaxy']:,} of {record['subhalos']:,} subhalos have no galaxy"
+        f"{record['joined_by']}; orphans, which have no subhalo and are left out: "
+        f"{record['orphans']:,} ({record['stellar_mass_share_of_orphans']:.1%} of the stellar "
+        f"mass); subhalos without a galaxy: {record['subhalos_without_galaxy']:,} of "
+        f"{record['subhalos']:,}"
     )
 
 

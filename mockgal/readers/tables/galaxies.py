@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import BadValueError, DomainError, FormatError, MissingDatasetError, listed
+from ...errors import (
+    BadValueError,
+    DomainError,
+    FormatError,
+    InputError,
+    MissingDatasetError,
+    listed,
+)
 from ...protocols import ReadOptions
 from ...system.ids import whole
 from ...types import Array, Snapshot, SourceFile
@@ -78,8 +85,8 @@ def read_galaxy_table(
 
     Raises
     ------
-    FormatError
-        There is no table.
+    InputError, FormatError
+        There is no such file, or no table in it.
     MissingDatasetError
         Stellar mass, its unit, or both halo id and position are not stated.
     DomainError
@@ -88,6 +95,8 @@ def read_galaxy_table(
         Values that are no ids, or no masses.
     """
     path = Path(given) if isinstance(given, str | os.PathLike) else None
+    if path is not None and not path.is_file():
+        raise InputError(path, "no such file", "a table of galaxies", "check the path")
     facts = beside(path, ReadOptions())
     _check_facts(str(path), facts.options, snapshot)
     mine = {**facts.columns, **parse_map(stated, FLAG, FLAG)}
