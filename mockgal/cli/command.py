@@ -14,7 +14,7 @@ import cloup
 from cloup import HelpSection
 
 from .. import __version__, registry
-from ..errors import MockgalError, listening, warn
+from ..errors import MockgalError, UsageError, listening, warn
 from ..system.display import simulation_facts
 from ..types import Scene, SourceFile
 from .screen.streams import QUIET, say
@@ -114,6 +114,26 @@ class Command(cloup.Command):
             rows = [(name, _summary(self.listing, name)) for name in registry.names(self.listing)]
             formatter.write_section(HelpSection(self.listing.capitalize(), rows))
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments; fail if an option that takes one value is given twice."""
+        if not ctx.resilient_parsing:
+            self._refuse_repeated(ctx, list(args))
+        return super().parse_args(ctx, args)
+
+    def _refuse_repeated(self, ctx: click.Context, args: list[str]) -> None:
+        """Raise for a repeated option, of whose values click would silently take the last."""
+        order = self.make_parser(ctx).parse_args(args)[2]
+        if any(one.is_eager for one in order):  # --help
+            return
+        earlier: set[str | None] = set()
+        for one in order:
+            if not isinstance(one, click.Option) or one.multiple or one.count or _harmless(one):
+                continue
+            if one.name in earlier:
+                both = " or ".join((*one.opts, *one.secondary_opts))
+                raise UsageError(ctx.command_path, f"{both} twice", "one at most", "leave one out")
+            earlier.add(one.name)
+
     def invoke(self, ctx: click.Context) -> None:
         """Run the command, and report as the user asked."""
         ctx.meta[QUIET], ctx.meta[_JSON] = ctx.params.pop("quiet"), ctx.params.pop("as_json")
@@ -126,6 +146,11 @@ class Command(cloup.Command):
             _report(ctx, outcome)
             if outcome.error is not None:
                 raise outcome.error
+
+
+def _harmless(option: click.Option) -> bool:
+    """Return whether giving an option twice changes nothing."""
+    return option.is_flag and not option.secondary_opts
 
 
 def warn_when_run(ctx: click.Context, text: str) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 import mockgal
 from mockgal.cli import cli
+from mockgal.cli.command import Command
+from mockgal.errors import UsageError
 from mockgal.painters.cnn.architecture import PRESETS
 
 
@@ -210,3 +212,34 @@ def test_the_same_thing_twice_is_refused(mockgal_command):
     result = mockgal_command("pack", "--out", "y.hdf5")
     assert result.returncode == 2
     assert "no --sim" in result.stderr
+
+
+@pytest.mark.parametrize(("context", "option"), OPTIONS)
+def test_an_option_of_one_value_is_taken_once(context, option):
+    """Click takes the last; flags without a contrary may be repeated, and so may `multiple`."""
+    harmless = option.is_flag and not option.secondary_opts
+    if option.multiple or harmless or not isinstance(context.command, Command):
+        return
+    value = () if option.is_flag else ("1",)
+    for other in (*option.opts, *option.secondary_opts):
+        with pytest.raises(UsageError, match=f"{option.opts[0]}.* twice"):
+            context.command.make_context("x", [option.opts[0], *value, other, *value])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("build", "--sim", "a", "--seed", "1", "--seed=2"),
+        ("measure", "a.fits", "--statistic", "wp", "--randoms", "a", "--randoms", "b"),
+        ("field", "--sim", "a", "--subhalos", "--no-subhalos"),
+    ],
+)
+def test_twice_says_which_option_it_is(mockgal_command, words):
+    result = mockgal_command(*words)
+    assert result.returncode == 2
+    assert "twice, expected one at most. Fix: leave one out" in result.stderr
+
+
+def test_help_is_given_beside_any_mistake(mockgal_command):
+    assert mockgal_command("build", "--seed", "1", "--seed", "2", "--help").returncode == 0
+    assert mockgal_command("build", "--overwrite", "--overwrite", "--help").returncode == 0
