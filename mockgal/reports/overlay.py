@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..errors import UsageError
 from ..statistics.bins import common_bins
-from ..statistics.plotting.lettering import distinct, legible, write_below, write_title
+from ..statistics.plotting.lettering import distinct, elided, legible, write_below, write_title
 from ..statistics.plotting.palette import NOTE, REFERENCE, picture_style, series
 from ..statistics.plotting.plot import draw, panels
 from ..statistics.result import ERROR, Measurement
@@ -35,7 +36,9 @@ DEFINING = (
     "voxel_size_mpc_h",
     "host_mass_definition",
 )
-_OF_THE_BOX = ("box_size_mpc_h", "redshift")  # of settings["catalogue"]: noted, not refused
+_DENSITY = "galaxies in 1 (Mpc/h)^3:"
+_DENSE = 0.1  # relative difference of densities that is expected of mocks of one sample
+_LONGEST = 60  # most characters of the cuts
 _SAME = 1e-6  # relative difference of equal settings
 
 
@@ -199,10 +202,90 @@ def _notes(results: Mapping[str, Measurement], shown: list[str]) -> list[str]:
         f"Below: relative to {shown[0]}, whose errors are the band; bars are each one's own errors",
         f"errors of {shown[0]}: {first.settings.get('errors', 'not stated')}",
     ]
-    for key in _OF_THE_BOX:
-        values = [result.settings.get("catalogue", {}).get(key) for result in results.values()]
-        known = [value for value in values if isinstance(value, int | float)]
-        if known and not np.allclose(known, known[0], rtol=1e-3):
-            listed = ", ".join(f"{v:.5g} ({n})" for v, n in zip(values, shown, strict=True) if v)
-            notes.append(f"not alike: {key.replace('_', ' ')} {listed}")
-    return notes
+    return [*notes, *(f"not alike: {text}" for text in unlike(results, shown))]
+
+
+def unlike(results: Mapping[str, Measurement], shown: Sequence[str] = ()) -> list[str]:
+    """Return how the samples of results differ, a phrase each.
+
+    Parameters
+    ----------
+    results : mapping of str to Measurement
+    shown : sequence of str
+        Names of the results in the phrases; by default their own.
+
+    Returns
+    -------
+    list of str
+        Only what at least two of the results state.
+    """
+    found = []
+    for what, value in _OF_THE_SAMPLE.items():
+        stated = [value(result) for result in results.values()]
+        known = [
+            (own, name)
+            for own, name in zip(stated, shown or results, strict=True)
+            if own is not None
+        ]
+        if not all(_alike(own, known[0][0], what) for own, _ in known):
+            found.append(f"{what} " + ", ".join(f"{_written(own)} ({name})" for own, name in known))
+    return found
+
+
+def _alike(one: Any, other: Any, what: str) -> bool:
+    if isinstance(one, str) or isinstance(other, str):
+        return bool(one == other)
+    return bool(np.isclose(one, other, rtol=_DENSE if what == _DENSITY else 1e-3, atol=1e-6))
+
+
+def _written(value: Any) -> str:
+    return elided(value, _LONGEST) if isinstance(value, str) else f"{value:.5g}"
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _on_the_sky(result: Measurement) -> bool:
+    return "random_points" in result.settings
+
+
+def _place(result: Measurement) -> str | None:
+    """Return where the galaxies are, if the statistic is one of both boxes and surveys."""
+    if "space" not in result.settings:
+        return None
+    return "a survey on the sky" if _on_the_sky(result) else "a periodic box"
+
+
+def _of_the_box(key: str, result: Measurement) -> float | None:
+    if _on_the_sky(result):  # whose box and redshift say little about its galaxies
+        return None
+    return _number(result.settings.get("catalogue", {}).get(key))
+
+
+def _redshifts(result: Measurement) -> str | None:
+    low_high = result.settings.get("redshifts")
+    return None if low_high is None else " to ".join(f"{z:.4g}" for z in low_high)
+
+
+def _cuts(result: Measurement) -> str | None:
+    cuts = result.settings.get("catalogue", {}).get("cuts")
+    return None if cuts is None else " and ".join(map(str, cuts)) or "none"
+
+
+def _density(result: Measurement) -> float | None:
+    """Return the galaxies in a volume, of those that count."""
+    number = _number(result.settings.get("galaxies"))
+    side = _of_the_box("box_size_mpc_h", result)
+    volume = _number(result.settings.get("volume_mpc3_h3")) or (side and side**3)
+    return number / volume if number and volume else None
+
+
+_OF_THE_SAMPLE: dict[str, Callable[[Measurement], Any]] = {
+    "galaxies of": _place,
+    "box size [Mpc/h]": partial(_of_the_box, "box_size_mpc_h"),
+    "redshift": partial(_of_the_box, "redshift"),
+    "redshifts": _redshifts,
+    "cuts": _cuts,
+    _DENSITY: _density,
+}

@@ -8,7 +8,7 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError
+from ..errors import UsageError, warn
 from ..protocols import takes
 from ..types import Cosmology, GalaxyCatalog, HaloCatalog, Scene
 
@@ -349,10 +349,16 @@ def plot_measurements(
     UsageError
         The results cannot be compared (`mockgal.reports.overlay.check_alike`), some paths are not
         tables, or the labels do not match the paths.
+
+    Warns
+    -----
+    MockgalWarning
+        The samples differ, in a box and on the sky, in cuts or in density
+        (`mockgal.reports.overlay.unlike`). The picture says so below its panels.
     """
     from ..reports.figures import check_extension, save_figure
     from ..reports.names import names_of
-    from ..reports.overlay import overlay
+    from ..reports.overlay import overlay, unlike
     from ..statistics.stored import read as read_result
     from ..system.files.atomic import check_output
 
@@ -360,5 +366,8 @@ def plot_measurements(
     check_extension(Path(out))
     check_output(Path(out), overwrite, [Path(path) for path in paths])
     results = {name: read_result(Path(path)) for name, path in zip(names, paths, strict=True)}
-    save_figure(overlay(results), Path(out), overwrite=overwrite)
+    figure = overlay(results)
+    if differences := unlike(results):
+        warn(f"the samples differ: {'; '.join(differences)}")
+    save_figure(figure, Path(out), overwrite=overwrite)
     return results

@@ -64,7 +64,7 @@ def test_what_a_reader_has_to_know_is_below():
     text = " ".join(t.get_text() for t in overlay({"a": one, "b": two}).texts).replace("\n", " ")
     assert "relative to a" in text
     assert "errors of a: made up" in text
-    assert "box size mpc h 100 (a), 50 (b)" in text
+    assert "box size [Mpc/h] 100 (a), 50 (b)" in text
 
 
 @pytest.mark.parametrize(
