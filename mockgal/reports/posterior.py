@@ -125,7 +125,7 @@ def fitted(fit: FitLike) -> Figure:
             bottom.axhline(0.0, color=REFERENCE, lw=0.8)
             bottom.plot(one.abscissa, (one.value - one.best) / one.error, "o", color=BLUE, ms=4)
             bottom.set_ylabel("difference / error")
-            bottom.set_xlabel(plain(f"{one.axis} [Mpc/h]"))
+            bottom.set_xlabel(f"${'r_p' if one.unit else 'r'}$ [Mpc/$h$]")
         chi = f"chi-square {fit.chi_square:.4g} for {fit.degrees_of_freedom} degrees of freedom"
         write_title(figure, [f"Best {fit.model}", chi], fontsize=10)
     return figure
@@ -134,7 +134,7 @@ def fitted(fit: FitLike) -> Figure:
 def _panel(one: Any, axes: Axes) -> None:
     """Draw the data of a statistic, times the separation, and the prediction."""
     times = one.abscissa if one.unit else one.abscissa**2
-    label = plain(f"{one.axis} {one.statistic} [(Mpc/h)^2]" if one.unit else "r^2 xi [(Mpc/h)^2]")
+    label = r"$r_p\,w_p(r_p)$" if one.unit else r"$r^2\,\xi(r)$"
     axes.fill_between(
         one.abscissa, times * one.low, times * one.high, color=VERMILLION, alpha=0.25, lw=0
     )
@@ -151,5 +151,5 @@ def _panel(one: Any, axes: Axes) -> None:
     axes.set_xscale("log")
     if math.isfinite(float(one.value.min())) and one.value.min() > 0:
         axes.set_yscale("log")
-    axes.set_ylabel(label)
+    axes.set_ylabel(rf"{label} [(Mpc/$h)^2$]")
     axes.legend(fontsize=8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -88,17 +88,16 @@ def writer_for(
         raise UsageError("data model", repr(model), "one of " + ", ".join(DATA_MODELS))
     if model == "hats":
         return _folder_writer(path)
-    found = _by_extension(path, compress)
-    if model == DATA_MODELS[0]:
-        return found
     declared = make_model(model, desi_release) if model in DECLARED else None
-    formats = declared.formats if declared else (model,)
+    formats = declared.formats if declared else (model,) if model != DATA_MODELS[0] else ()
+    found = _by_extension(path, compress, formats)
+    if not formats:
+        return found
     if found.name not in formats:
-        ends = [end for name in formats for end in registry.make("writers", name).extensions]
         raise UsageError(
             path,
             f"the format {found.name} for the data model {model}",
-            f"a name that ends in {' or '.join(ends)}",
+            f"a name that ends in {' or '.join(_extensions_of(formats))}",
             "the extension of --out names the format",
         )
     if declared is None:
@@ -124,8 +123,15 @@ def _folder_writer(path: Path) -> FileWriter:
     return FileWriter("parquet", writer)  # of which HATS is made
 
 
-def _by_extension(path: Path, compress: bool) -> FileWriter:
-    """Return the writer for the extension of ``path``: see `writer_for`."""
+def _extensions_of(formats: Sequence[str]) -> list[str]:
+    return [end for name in formats for end in registry.make("writers", name).extensions]
+
+
+def _by_extension(path: Path, compress: bool, formats: Sequence[str] = ()) -> FileWriter:
+    """Return the writer for the extension of ``path``: see `writer_for`.
+
+    ``formats`` are those of the data model, for the message; by default all.
+    """
     writers = dict(registry.working("writers"))
     extensions = {end: name for name in reversed(writers) for end in writers[name].extensions}
     ends = [
@@ -135,7 +141,7 @@ def _by_extension(path: Path, compress: bool) -> FileWriter:
         raise UsageError(
             path,
             f"extension {path.suffix!r}",
-            "one of " + ", ".join(end for w in writers.values() for end in w.extensions),
+            "one of " + ", ".join(_extensions_of(formats or list(writers))),
             "the extension of --out names the format",
         )
     name = extensions[max(ends, key=len)]

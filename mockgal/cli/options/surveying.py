@@ -78,8 +78,14 @@ of_surveys = option_group(
     option(
         "--n-of-z",
         type=FILE,
-        help="Text table of the number density that was asked for, in h^3/Mpc^3: z_low, z_high and "
-        "density (default: what the catalogue records).",
+        help="Text table of the number density that was asked for: z_low, z_high and density "
+        "(default: what the catalogue records). Needs --n-of-z-unit.",
+    ),
+    option(
+        "--n-of-z-unit",
+        metavar="UNIT",
+        help='Unit of the densities in that table: "h^3/Mpc^3", or its like; or "1/deg^2" for each '
+        "unit of redshift.",
     ),
     option(
         "--declinations",
@@ -106,7 +112,16 @@ of_surveys = option_group(
         "redshift_measured if the catalogue has it, else redshift).",
     ),
 )
-OF_SURVEYS = ("pictures", "randoms", "n_of_z", "declinations", "radial", "per", "redshifts")
+OF_SURVEYS = (
+    "pictures",
+    "randoms",
+    "n_of_z",
+    "n_of_z_unit",
+    "declinations",
+    "radial",
+    "per",
+    "redshifts",
+)
 
 
 def take_survey_options(

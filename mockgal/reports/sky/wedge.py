@@ -141,11 +141,14 @@ def draw_wedge(figure: Any, view: View) -> list[str]:
             f"{len(rows):,} of the {counted(number)} drawn, those of the lowest random numbers, "
             "which are keyed by their ids"
         )
+    others = len(dec) - int(np.count_nonzero(in_slice))
+    left_out = [f"{counted(others)} at other declinations"] if others else []
+    left_out += [f"{counted(lost)} without a redshift above 0"] if lost else []
     return [
         f"{drawn}; {view.column}, with the cosmology of the simulation, gives the "
         f"{'comoving distance' if view.radial == 'distance' else 'redshift'} outward",
         *(["angles are spread by " + f"{sector.spread:.3g}"] if sector.spread > 1.0 else []),
-        *([f"left out: {counted(lost)} without a redshift above 0"] if lost else []),
+        *([f"left out: {' and '.join(left_out)}"] if left_out else []),
     ]
 
 

@@ -52,6 +52,7 @@ from .separations import (
     count_pairs,
     logarithmic_edges,
     reach,
+    warn_of_pi_max,
 )
 from .weighted import Sample, count_weighted, mean_square, themselves, weights_of
 
@@ -180,6 +181,7 @@ def projected_correlation_function(
     box_size = galaxies.snapshot.box_size
     edges = logarithmic_edges(r_min, r_max, bins, box_size)
     pi_max = reach("pi_max", pi_max, box_size, PI_MAX)
+    warn_of_pi_max(pi_max, edges)
     length = np.array([2.0 * pi_max])
     found = estimate(
         galaxies,

@@ -21,7 +21,7 @@ from ...types import GalaxyCatalog
 from ..result import Field, Measurement
 from ..two_samples import check_one_box
 from .correlation import BINS, LENGTH, R_MIN, estimate, pairs_result
-from .separations import PI_MAX, Cylinders, Shells, logarithmic_edges, reach
+from .separations import PI_MAX, Cylinders, Shells, logarithmic_edges, reach, warn_of_pi_max
 
 
 def cross_correlation(
@@ -111,6 +111,7 @@ def projected_cross_correlation(
     box_size = galaxies.snapshot.box_size
     edges = logarithmic_edges(r_min, r_max, bins, box_size)
     pi_max = reach("pi_max", pi_max, box_size, PI_MAX)
+    warn_of_pi_max(pi_max, edges)
     length = np.array([2.0 * pi_max])
     found = estimate(
         galaxies,

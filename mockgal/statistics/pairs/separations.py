@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import UsageError
+from ...errors import UsageError, warn
 from ...system.progress import advance
 from .counts import PairCounter
 
@@ -348,6 +348,29 @@ def reach(what: str, given: float | None, box_size: float, most: float) -> float
             "ask for smaller separations, or measure a larger box",
         )
     return given
+
+
+def warn_of_pi_max(pi_max: float, edges: Array) -> None:
+    """Warn if pairs are counted along the line of sight over less than they are apart across it.
+
+    Parameters
+    ----------
+    pi_max : float
+        [Mpc/h]
+    edges : ndarray of float
+        Of the bins across the line of sight [Mpc/h].
+
+    Warns
+    -----
+    MockgalWarning
+        ``pi_max`` is below the first edge.
+    """
+    if pi_max < edges[0]:
+        warn(
+            f"pi_max, {pi_max:g} Mpc/h, is below r_min, {edges[0]:g} Mpc/h: w_p has only pairs "
+            "that are further apart across the line of sight than along it; it is usually measured "
+            "with a pi_max well above r_max"
+        )
 
 
 def check_bins(what: str, bins: int) -> None:

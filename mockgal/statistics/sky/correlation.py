@@ -24,7 +24,7 @@ from ...cosmology import Cosmology
 from ...errors import UsageError
 from ...types import GalaxyCatalog
 from ..pairs.correlation import BINS, LENGTH, MU_BINS, ORDERS, R_MIN, legendre_weights
-from ..pairs.separations import PI_MAX, R_MAX, check_bins
+from ..pairs.separations import PI_MAX, R_MAX, check_bins, warn_of_pi_max
 from ..result import Field, Measurement, Style
 from .counts import Cylinders, Wedges
 from .estimator import LINES_OF_SIGHT, count_survey, result
@@ -88,6 +88,7 @@ def projected_correlation_on_the_sky(
     parts = math.ceil(pi_max / PI_WIDTH - 1e-9)
     if not parts <= 1000:
         raise UsageError("pi_max", f"{pi_max} Mpc/h", "at most 1000 Mpc/h")
+    warn_of_pi_max(pi_max, edges)
     survey = survey_of(
         galaxies,
         randoms,

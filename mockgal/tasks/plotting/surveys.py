@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,12 @@ from ..one_statistic import read_randoms
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from ...cosmology import Cosmology
     from ...survey.number_density import NumberDensity
     from ...types import GalaxyCatalog
 
 _FLAGS = {"pictures": "--picture", "n_of_z": "--n-of-z"}
+_UNITS = '"h^3/Mpc^3", or "1/deg^2" for each unit of redshift'
 
 
 def check_options(options: Mapping[str, Any]) -> None:
@@ -31,6 +34,7 @@ def check_options(options: Mapping[str, Any]) -> None:
     from ...reports.sky.view import declinations_of
 
     check_pictures(options.get("pictures", ()))
+    _check_unit(options)
     if options.get("declinations") is not None:
         declinations_of(options["declinations"])
 
@@ -68,7 +72,8 @@ def figure_of_survey(
     galaxies : GalaxyCatalog
         On the sky, after the cuts.
     options : mapping
-        ``pictures``; ``randoms`` and ``n_of_z`` are paths, the others as in
+        ``pictures``; ``randoms`` and ``n_of_z`` are paths, ``n_of_z_unit`` the unit of the
+        densities in the latter; the others as in
         `mockgal.reports.sky.pictures.survey_picture`.
     cuts : sequence of str
         Those on the sky and in redshift are applied to the randoms, too.
@@ -89,16 +94,38 @@ def figure_of_survey(
     if path is not None:
         kept = {} if changed_by_hand is None else {"changed_by_hand": changed_by_hand}
         wanted["randoms"] = read_randoms(path, cuts, **kept)
-    if (table := wanted.pop("n_of_z", None)) is not None:
-        wanted["asked"] = _density_of(table)
+    table, unit = wanted.pop("n_of_z", None), wanted.pop("n_of_z_unit", None)
+    if table is not None:
+        wanted["asked"] = _density_of(table, unit, galaxies.snapshot.cosmology)
     if wanted.get("declinations") is not None:
         wanted["declinations"] = declinations_of(wanted["declinations"])
     return draw_pictures(View(galaxies, **wanted), names, label=label)
 
 
-def _density_of(path: str | os.PathLike[str]) -> NumberDensity:
-    """Return the number density of a text table in h^3 Mpc^-3, such as ``survey_nz.txt``."""
-    from ...survey.number_density import NumberDensity
-    from ...survey.table_file import read_table
+def _check_unit(options: Mapping[str, Any]) -> None:
+    """Raise if a table of the number density has no unit, or a unit no table."""
+    from ...survey_plan import DENSITY, SURFACE_DENSITY, is_in
 
-    return NumberDensity(*read_table(Path(path)), origin=f"in {path}")
+    table, unit = options.get("n_of_z"), options.get("n_of_z_unit")
+    if table is None:
+        if unit is not None:
+            raise UsageError("--n-of-z-unit", f"{unit} without --n-of-z", "both", "leave it out")
+    elif unit is None:
+        raise UsageError(
+            "--n-of-z",
+            f"{table}, and no unit of its densities",
+            f"the unit: {_UNITS}",
+            'state it: --n-of-z-unit "h^3/Mpc^3", as tables of surveys by mockgal have it',
+        )
+    elif not any(is_in(f"1 {unit}", one) for one in (DENSITY, SURFACE_DENSITY)):
+        raise UsageError("--n-of-z-unit", repr(unit), _UNITS)
+
+
+def _density_of(path: str | os.PathLike[str], unit: str, cosmology: Cosmology) -> NumberDensity:
+    """Return the number density of a text table, such as ``survey_nz.txt``."""
+    from ...survey.table_file import read_table
+    from ..surveying.steps import number_density_of
+
+    edges, numbers = read_table(Path(path))
+    texts = [f"{number:.17g} {unit}" for number in numbers]
+    return replace(number_density_of(edges, texts, cosmology), origin=f"in {path}")

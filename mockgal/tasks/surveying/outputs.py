@@ -76,6 +76,7 @@ class Outputs:
         }
         density = density_path(out, recipe.model_out) if has_density(recipe.model_out) else None
         _check_apart(out, randoms, density)
+        writer = writer_for(out, **how)
         writer_of_randoms = writer_for(randoms or out, **how)
         if randoms is not None:
             writer_of_randoms.check_randoms(randoms)
@@ -84,7 +85,7 @@ class Outputs:
             randoms,
             density,
             {**how, "units": recipe.units, "overwrite": recipe.overwrite},
-            writer_for(out, **how),
+            writer,
             writer_of_randoms,
             (time.time(), time.process_time()),
         )

@@ -258,20 +258,13 @@ class Survey:
 
     def _target(self, plan: NumberDensityPlan, cosmology: Cosmology) -> NumberDensity:
         """Return the number density that is asked for."""
-        from ...survey_plan import DENSITY, SURFACE_DENSITY, is_in
-
         if self.table is not None:
             edges, numbers = self.table
             texts = [f"{number:.17g} {plan.unit}" for number in numbers]
         else:
             edges = np.array(plan.redshifts)
             texts = list(plan.density) * ((len(edges) - 1) // len(plan.density))
-        on_the_sky = is_in(texts[0], SURFACE_DENSITY)
-        unit = SURFACE_DENSITY if on_the_sky else DENSITY
-        values = np.array([_number(text, unit, cosmology, "n_of_z") for text in texts])
-        if on_the_sky:
-            return NumberDensity.of_surface(edges, values, cosmology)
-        return NumberDensity(edges, values)
+        return number_density_of(edges, texts, cosmology)
 
     def _randoms(
         self,
@@ -367,6 +360,28 @@ def _of_file(sky: FootprintPlan) -> Footprint:
 
 def _has(plan: SurveyPlan, name: str) -> bool:
     return getattr(plan, name) is not None
+
+
+def number_density_of(
+    edges: NDArray[Any], texts: Sequence[str], cosmology: Cosmology
+) -> NumberDensity:
+    """Return the number density whose values have units, one for each bin of redshift.
+
+    Parameters
+    ----------
+    edges : ndarray of float, shape (m + 1,)
+    texts : sequence of str
+        Comoving densities, or densities on the sky for each unit of redshift.
+    cosmology : Cosmology
+    """
+    from ...survey_plan import DENSITY, SURFACE_DENSITY, is_in
+
+    on_the_sky = is_in(texts[0], SURFACE_DENSITY)
+    unit = SURFACE_DENSITY if on_the_sky else DENSITY
+    values = np.array([_number(text, unit, cosmology, "n_of_z") for text in texts])
+    if on_the_sky:
+        return NumberDensity.of_surface(edges, values, cosmology)
+    return NumberDensity(edges, values)
 
 
 def _number(text: str, unit: str, cosmology: Cosmology, key: str) -> float:

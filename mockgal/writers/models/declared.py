@@ -179,7 +179,7 @@ class Model:
             where,
             f"a catalogue without {source}",
             f"that column, of which {column.name} of the data model {self.name} is made",
-            f"first make {step}" if step else "keep the column, or choose another data model",
+            f"first make {step}" if step else "keep the column, or leave --model-out out",
         )
 
     def check_columns(self, names: Iterable[str], where: object) -> None:

@@ -111,8 +111,9 @@ def check_randoms(model: Model, where: object) -> None:
         raise UsageError(
             where,
             f"randoms in the data model {model.name}, which has none",
-            "galaxies",
-            "write them as they are, without a data model",
+            "galaxies alone",
+            "leave randoms, and regions, which need them, out of the section survey of the recipe; "
+            "a second run with them, but without --model-out, writes randoms of these galaxies",
         )
 
 
