@@ -133,6 +133,8 @@ def fitted(fit: FitLike) -> Figure:
 
 def _panel(one: Any, axes: Axes) -> None:
     """Draw the data of a statistic, times the separation, and the prediction."""
+    from ..statistics.plotting.log_axes import readable
+
     times = one.abscissa if one.unit else one.abscissa**2
     label = r"$r_p\,w_p(r_p)$" if one.unit else r"$r^2\,\xi(r)$"
     axes.fill_between(
@@ -149,7 +151,9 @@ def _panel(one: Any, axes: Axes) -> None:
         label=plain(legible(one.name)[-40:]),
     )
     axes.set_xscale("log")
+    readable(axes.xaxis)
     if math.isfinite(float(one.value.min())) and one.value.min() > 0:
         axes.set_yscale("log")
+        readable(axes.yaxis)
     axes.set_ylabel(rf"{label} [(Mpc/$h)^2$]")
     axes.legend(fontsize=8)

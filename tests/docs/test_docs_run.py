@@ -191,12 +191,12 @@ def groups_of_fastpm(folder):
 
 
 def inputs_of_the_hod(folder):
-    """The demo as if its masses were 200m, with subhalos and without; and the page's recipe."""
+    """The demo as it is; its hosts as if their masses were 200m; and the page's recipe."""
+    shutil.copy(DEMO, folder / "dark.hdf5")
     sim = mockgal.read(DEMO, drop_bad=True)
     halos = sim.halos.with_mass_definition("200m")
     central = halos.take(np.flatnonzero(halos["is_central"]))
-    for name, some in (("dark.hdf5", halos), ("halos.hdf5", central)):
-        write_bundle(replace(sim, halos=some, particles=None), folder / name)
+    write_bundle(replace(sim, halos=central, particles=None), folder / "halos.hdf5")
     page = (ROOT / "docs/how-to/hod-parameters.md").read_text(encoding="utf-8")
     (folder / "hod.yaml").write_text(page.split("```yaml\n")[1].split("```")[0])
 

@@ -19,6 +19,7 @@ from mockgal.survey.footprint import SkyBox
 from mockgal.survey.light_cone import light_cone
 from mockgal.survey.number_density import NumberDensity
 from mockgal.survey.randoms import randoms
+from mockgal.tasks.plotting.surveys import _density_of
 
 CATALOGS = Path(__file__).parents[2] / "catalogs"
 AREA = np.degrees(np.sin(np.radians(50.0))) * 60.0  # deg^2, of catalogs/demo-survey.yaml
@@ -278,11 +279,36 @@ def test_galaxies_without_a_distance_are_counted(galaxies):
     assert len(drawn.get_xdata()) == len(galaxies) - 7
 
 
+def test_a_wedge_says_how_many_galaxies_it_leaves_out(galaxies):
+    _, captions = draw_pictures(View(galaxies, declinations=(10.0, 20.0)), ["wedge"])
+    inside = np.count_nonzero((galaxies["dec"] >= 10.0) & (galaxies["dec"] < 20.0))
+    assert f"left out: {len(galaxies) - inside} galaxies at other declinations" in captions["wedge"]
+    _, captions = draw_pictures(View(galaxies, declinations=(-90.0, 90.0)), ["wedge"])
+    assert "left out" not in captions["wedge"]
+
+
 def test_a_table_of_n_of_z(folder, forked):
     (folder / "nz.txt").write_text("# zlow zhigh n(z)\n0.005 0.012 1e-2\n")
-    words = ("--picture", "n_of_z", "--n-of-z", "nz.txt", "--out", "nz.png")
+    unit = ("--n-of-z-unit", "h^3/Mpc^3")
+    words = ("--picture", "n_of_z", "--n-of-z", "nz.txt", *unit, "--out", "nz.png")
     assert forked(["plot", "survey.fits", *words], folder).returncode == 0
     assert forked(["plot", "survey.fits", *words[:-1], "nz.txt"], folder).returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("unit", "expected"),
+    [("h^3/Mpc^3", 1e-2), ("1/Mpc^3", 1e-2 / 0.6774**3), ("1/deg^2", None)],
+)
+def test_the_unit_of_a_table(galaxies, folder, unit, expected):
+    cosmology = galaxies.snapshot.cosmology
+    (folder / "table.txt").write_text("# zlow zhigh n(z)\n0.005 0.012 1e-2\n")
+    found = _density_of(folder / "table.txt", unit, cosmology)
+    if expected is None:  # 0.01 for each deg^2 and unit of redshift, over the volume of the shell
+        far = FlatLambdaCDM(100 * cosmology.h, cosmology.omega_m).comoving_distance([0.005, 0.012])
+        shell = 4 / 3 * np.pi * np.diff((far.value * cosmology.h) ** 3)[0] / 41252.96
+        expected = 1e-2 * 0.007 / shell
+    assert found.density[0] == pytest.approx(expected, rel=1e-3)
+    assert "table.txt" in found.origin
 
 
 @pytest.mark.parametrize(
@@ -290,6 +316,9 @@ def test_a_table_of_n_of_z(folder, forked):
     [
         (("survey.fits", "--picture", "cone"), "one of sky, wedge, n_of_z, weights"),
         (("survey.fits", "--declinations", "3"), '"-2.5 2.5 deg"'),
+        (("survey.fits", "--n-of-z", "nz.txt"), '--n-of-z-unit "h^3/Mpc^3"'),
+        (("survey.fits", "--n-of-z", "nz.txt", "--n-of-z-unit", "km"), '"1/deg^2" for each unit'),
+        (("survey.fits", "--n-of-z-unit", "1/Mpc^3"), "leave it out"),
         (("survey.fits", "--redshifts", "dec"), "redshift_cosmological"),
         (("survey.fits", "survey-randoms.fits"), "mockgal compare --truth"),
         (("survey.fits", "--sim", CATALOGS / "demo/dark.hdf5"), "leave it out"),

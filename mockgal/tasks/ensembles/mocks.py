@@ -268,6 +268,8 @@ def _earlier(
             "give --out another name, or add --overwrite",
         )
     earlier = read_manifest(path)
+    if not earlier.members:  # of a run that ended before its first mock
+        return (), []
     for key in ("version", "output", "configuration"):
         if earlier.facts.get(key) != facts[key]:
             raise UsageError(
