@@ -22,6 +22,7 @@ from mockgal.layout import TRUTH
 from mockgal.testing import synthetic_pair
 
 SAGE = Path(__file__).parents[3] / "shared/data/gadget4-sage"
+DEMO = Path(__file__).parents[2] / "catalogs/demo/dark.hdf5"
 BY_ID = "halo_id=halo, stellar_mass=mstar [Msun/h]"
 BY_POSITION = "position=x y z [Mpc/h], stellar_mass=mstar [Msun/h]"
 FLOOR = "1e9 Msun/h"
@@ -109,6 +110,12 @@ def changed(**values):
             r"\[kpc/h\]",
         ),
         (
+            changed(**{x: lambda t, x=x: t[x] / 0.6774 for x in "xyz"}),
+            BY_POSITION,
+            UnitsError,
+            r"multiplied by 0.6774.*\[Mpc\] in place of \[Mpc/h\]",
+        ),
+        (
             changed(**{x: lambda t, x=x: t[x] / 0.7 for x in "xyz"}),
             BY_POSITION,
             HeaderError,
@@ -140,6 +147,32 @@ def changed(**values):
 def test_what_cannot_be_joined_is_refused(dark, galaxies, change, columns, error, said):
     with pytest.raises(error, match=said):
         joined(dark, change(galaxies), columns)
+
+
+@pytest.mark.parametrize(("shift", "said"), [(1, "once 1 is subtracted"), (-1, "once 1 is added")])
+def test_ids_that_count_from_another_number_are_refused(shift, said):
+    """Ids of Subfind are rows, sorted by mass within a group, so neighbours are alike."""
+    demo = mockgal.read(DEMO)
+    ids, mass = demo.halos["halo_id"], demo.halos["mass"]
+    assert np.array_equal(np.sort(ids), np.arange(len(ids)))
+    stars = 0.02 * mass * 10 ** np.random.default_rng(2).normal(0.0, 0.2, len(mass))
+    table = {"halo": ids, "mstar": stars}
+    assert joined(demo, table).snapshot.record[TRUTH]["orphans"] == 0
+    # Without the last or first row no id tells: each is that of a subhalo.
+    kept = ids != (ids.max() if shift > 0 else 0)
+    with pytest.raises(HeaderError, match=said):
+        joined(demo, {"halo": ids[kept] + shift, "mstar": stars[kept]})
+
+
+@pytest.mark.parametrize("scatter", [0.1, 0.4])
+def test_right_ids_pass_whatever_the_draw(scatter):
+    demo = mockgal.read(DEMO)
+    ids, mass = demo.halos["halo_id"], demo.halos["mass"]
+    for seed in range(20):
+        draw = np.random.default_rng(seed)
+        stars = 0.02 * mass * 10 ** draw.normal(0.0, scatter, len(mass))
+        kept = draw.random(len(ids)) < 0.9
+        joined(demo, {"halo": ids[kept], "mstar": stars[kept]})
 
 
 def test_another_redshift_is_refused(dark, galaxies, tmp_path):
@@ -216,3 +249,8 @@ def test_sage_on_its_own_runs():
         assert truth.snapshot.record[TRUTH]["orphans"] == 0
         with pytest.raises(HeaderError, match="rank correlation"):
             mockgal.Truth(SAGE / f"box{2 - k}/galaxies.csv", columns).on(run)
+        table = Table.read(SAGE / f"box{k + 1}/galaxies.csv", format="ascii.csv", comment="#")
+        for shift, word in ((1, "subtracted"), (-1, "added")):
+            moved = {"subhalo": table["subhalo"] + shift, "stellar_mass": table["stellar_mass"]}
+            with pytest.raises(HeaderError, match=word):
+                mockgal.Truth(moved, columns).on(run)

@@ -27,8 +27,10 @@ TOLERANCE = 1e-3  # Mpc/h: largest distance of positions that are the same
 LEAST_JOINED = 0.5  # least share of galaxies on a subhalo of the run
 LEAST_ALIKE = 0.3  # least rank correlation of stellar and bound mass, if ids alone join them
 LEAST_FOR_RANKS = 30  # galaxies of a kind that this is measured with
+SHIFTS = (-1, 1)  # between ids that count from 0 and from 1
+CLEARLY = 3.0  # standard errors by which a shift must fit better
 STARS_OVER_MASS = (1e-7, 0.2)  # medians that occur: the latter is above the share of baryons
-_FACTORS = {1e-3: "kpc/h", 1e3: "Gpc/h"}
+_FACTORS = {1e-3: "[kpc/h] in place of [Mpc/h]", 1e3: "[Mpc/h] in place of [kpc/h]"}
 
 
 def join(
@@ -81,6 +83,8 @@ def join(
     if by == "halo_id" and "position" in galaxies:
         _check_places(dark, galaxies["position"], row, where)
     joined = np.flatnonzero(on & starry)
+    if "position" not in galaxies:
+        _check_counting(dark, galaxies, row, where, flag)
     ratio = float(np.median(stars[joined] / np.maximum(halos["mass"][row[joined]], 1e-300)))
     low, high = STARS_OVER_MASS
     if not low <= ratio <= high:
@@ -192,14 +196,20 @@ def _refuse_strangers(
             "give the galaxies of this run at this output; or join them by position: "
             f'{flag} "position=X Y Z [Mpc/h], stellar_mass=NAME [Msun/h]"',
         )
-    for factor, unit in (*_FACTORS.items(), (1 / dark.snapshot.cosmology.h, "Mpc/h, not Mpc")):
+    h = dark.snapshot.cosmology.h
+    with_h = {
+        h: "[Mpc] in place of [Mpc/h]",
+        1 / h: "[Mpc/h] in place of [Mpc]",
+        h / 1e3: "[kpc] in place of [Mpc/h]",
+    }
+    for factor, unit in (_FACTORS | with_h).items():
         scaled = {"position": galaxies["position"] * factor}
         if np.mean(_by_position(dark, scaled)[starry] >= 0) >= LEAST_JOINED:
             raise UnitsError(
                 where(by, first),
                 f"positions that are those of subhalos of {name} once multiplied by {factor:.4g}",
                 "positions in the unit that is stated for them",
-                f'correct the unit: {flag} "position=X Y Z [{unit.partition(",")[0]}]"',
+                f'correct the unit in {flag} "position=X Y Z [...]", such as {unit}',
             )
     low, high = (f(galaxies["position"]) for f in (np.min, np.max))
     raise HeaderError(
@@ -245,6 +255,59 @@ def _check_places(dark: Scene, position: Array, row: Array, where: Where) -> Non
         )
 
 
+def _check_counting(
+    dark: Scene, galaxies: Mapping[str, Array], row: Array, where: Where, flag: str
+) -> None:
+    """Raise if ids count from another first number than those of the subhalos.
+
+    Neighbours in a sorted catalogue are alike in mass, so galaxies one row away pass
+    `_check_ranks`: shifted ids must fit no better than the ids themselves.
+    """
+    stars, ids = galaxies["stellar_mass"], galaxies["halo_id"]
+    starry = stars > 0
+    own = _fit(dark, row, starry, stars)
+    for shift in SHIFTS:
+        moved = np.where(ids < 0, -1, _by_id(dark, ids + shift))
+        if np.sum(moved[starry] >= 0) < np.sum(row[starry] >= 0):
+            continue
+        # Fisher's z of a rank correlation has an error of about 1 / sqrt(n).
+        better = [
+            (z - mine) / math.sqrt(1 / n + 1 / m)
+            for (z, n), (mine, m) in zip(_fit(dark, moved, starry, stars), own, strict=True)
+            if min(n, m) >= LEAST_FOR_RANKS
+        ]
+        if better and sum(better) / math.sqrt(len(better)) > CLEARLY:
+            first = int(np.flatnonzero(starry)[0])
+            known = dark.halos["halo_id"]
+            raise HeaderError(
+                where("halo_id", first),
+                f"ids that fit the masses of the subhalos of {dark.snapshot.name} clearly better "
+                f"once {'1 is added' if shift > 0 else '1 is subtracted'}",
+                f"ids as the run has them, {known.min()} to {known.max()}",
+                f"{'add' if shift > 0 else 'subtract'} 1 in the table; or prove where the galaxies "
+                f'are: add their positions, {flag} "halo_id=NAME, position=X Y Z [Mpc/h], ..."',
+            )
+
+
+def _fit(dark: Scene, row: Array, starry: Array, stars: Array) -> list[tuple[float, int]]:
+    """Return Fisher's z of stellar and bound mass, and the number, of centrals and satellites."""
+    joined = np.flatnonzero((row >= 0) & starry)
+    central = dark.halos["is_central"][row[joined]]
+    fits = []
+    for chosen in (joined[central], joined[~central]):
+        rank = _rank_correlation(dark.halos["mass"][row[chosen]], stars[chosen])
+        fits.append((math.atanh(min(max(rank or 0.0, -0.999999), 0.999999)), len(chosen)))
+    return fits
+
+
+def _rank_correlation(x: Array, y: Array) -> float | None:
+    """Return Spearman's correlation; None if it is not defined or there are too few to tell."""
+    if len(x) < LEAST_FOR_RANKS:
+        return None
+    ranks = rankdata(x), rankdata(y)
+    return None if min(map(np.ptp, ranks)) == 0 else float(np.corrcoef(*ranks)[0, 1])
+
+
 def _check_ranks(
     dark: Scene, rows: Array, stars: Array, place: str, flag: str
 ) -> dict[str, float | None]:
@@ -256,17 +319,12 @@ def _check_ranks(
     found: dict[str, float | None] = {}
     central = dark.halos["is_central"][rows]
     for kind, chosen in (("centrals", central), ("satellites", ~central)):
-        found[kind] = None
-        if np.sum(chosen) < LEAST_FOR_RANKS:
-            continue
-        ranks = rankdata(dark.halos["mass"][rows[chosen]]), rankdata(stars[chosen])
-        if min(map(np.ptp, ranks)) == 0:
-            continue
-        found[kind] = round(float(np.corrcoef(*ranks)[0, 1]), 4)
-        if found[kind] < LEAST_ALIKE:  # type: ignore[operator]
+        rank = _rank_correlation(dark.halos["mass"][rows[chosen]], stars[chosen])
+        found[kind] = None if rank is None else round(rank, 4)
+        if rank is not None and rank < LEAST_ALIKE:
             raise HeaderError(
                 place,
-                f"stellar masses of {kind} with a rank correlation of {found[kind]:.2f} with the "
+                f"stellar masses of {kind} with a rank correlation of {rank:.2f} with the "
                 f"bound masses of the subhalos of {dark.snapshot.name} that have their ids",
                 f"{LEAST_ALIKE} or more: in less, ids are those of another run or output",
                 "give the galaxies of this run at this output; or prove where they are: add their "
