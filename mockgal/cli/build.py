@@ -264,6 +264,7 @@ def _facts(report: Report) -> dict[str, Any]:
 def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
     from ..painters.halotools.words import parameters_in_words
     from ..painters.validity.caveats import in_words
+    from ..painters.words import painter_in_words
     from ..tasks.inspect import columns_read
 
     sim, galaxies, p = report.scene, report.galaxies, report.galaxies.provenance
@@ -271,7 +272,7 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
     lines = [
         f"simulation  {snapshot.name} ({snapshot.format}), {place(snapshot)}, "
         f"{prediction['subhalos']:,} subhalos",
-        f"painter     {_painter(p['painter'])}, seed {p['seed']}"
+        f"painter     {painter_in_words(p['painter'])}, seed {p['seed']}"
         + " (the default)" * seed_is_default,
         *_law(p["painter"]),
         *titled("parameters", parameters_in_words(p["painter"])),
@@ -332,30 +333,3 @@ def _law(facts: dict[str, Any]) -> Iterator[str]:
             whose = "which comes with mockgal" if facts["comes_with_mockgal"] else "the user's own"
             digest = facts[f"{kind}_digest"][:16]
             yield f"law         {kind} {facts[kind]}, {whose}, digest {digest}"
-
-
-def _painter(facts: dict[str, Any]) -> str:
-    """Return the painter in words."""
-    parts = [str(facts["name"])]
-    if "model" in facts:
-        parts.append(f"model {facts['model']}")
-        if "threshold_m_r" in facts:
-            parts.append(f"M_r < {facts['threshold_m_r']:g}")
-        if "stellar_mass_law" in facts:
-            parts.append(f"masses of {facts['stellar_mass_law']}")
-    else:
-        parts += [
-            f"{key} {facts[key]}" for key in ("calibration", "mode", "weights") if key in facts
-        ]
-    if "proxy" in facts:
-        function = facts["mass_function"]["name"]
-        parts += [f"{facts['proxy']} to {function}", f"scatter {facts['scatter_dex']:g} dex"]
-    if "relation" in facts:
-        parts += [f"relation {facts['relation']}", f"scatter {facts['scatter_dex']:g} dex"]
-    if "tile_size" in facts:
-        parts.append(
-            f"{facts['grid_size']}^3 voxels in tiles of {facts['tile_size']}^3 on {facts['device']}"
-        )
-    if facts.get("rank_by", "none") != "none":
-        parts.append(f"ranked by {facts['rank_by']} (correlation {facts['rank_correlation']:g})")
-    return ", ".join(parts)

@@ -271,6 +271,7 @@ def _matter_text(facts: dict[str, Any]) -> str:
 
 def _mock_text(facts: dict[str, Any]) -> str:
     """Return the lines that describe a mock."""
+    from ..painters.words import painter_in_words
     from .surveying.words import in_words
 
     painter, cosmology = facts["painter"], facts["cosmology"]
@@ -280,10 +281,6 @@ def _mock_text(facts: dict[str, Any]) -> str:
         satellites = facts["rows"] - facts["centrals"]
         galaxies += f": {facts['centrals']:,} centrals, {satellites:,} satellites"
     stellar = facts["stellar_mass_range_msun_h"]
-    painted = f"{painter['name'] or 'unknown'}, seed {facts['seed']}"
-    painted += "".join(
-        f", {key} {painter[key]}" for key in ("calibration", "weights", "model") if key in painter
-    )
     missing = []
     if facts["missing_chunks"]:
         missing.append(f"chunks {facts['missing_chunks']} of the simulation")
@@ -320,7 +317,7 @@ def _mock_text(facts: dict[str, Any]) -> str:
         ("cosmology", ", ".join(f"{key} = {value:g}" for key, value in cosmology.items())),
         ("particle mass", "unknown" if mass is None else f"{mass:.6g} Msun/h (dark matter)"),
         ("host mass", facts["host_mass_definition"] or "unknown"),
-        ("painter", painted),
+        ("painter", f"{painter_in_words(painter)}, seed {facts['seed']}"),
         *_law_lines(painter),
         ("galaxies", galaxies),
         (
@@ -342,6 +339,7 @@ def _mock_text(facts: dict[str, Any]) -> str:
 def _law_lines(painter: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return lines on the law of a mock's painter: its digest, or the values of its parameters."""
     from ..painters.halotools.words import parameters_in_words, values_in_words
+    from ..painters.words import matching_in_words
 
     several = {
         "law": [
@@ -352,6 +350,7 @@ def _law_lines(painter: Mapping[str, Any]) -> list[tuple[str, str]]:
             if f"{kind}_digest" in painter
         ],
         "parameters": parameters_in_words(painter),
+        "matched": matching_in_words(painter),
         "model": values_in_words(painter.get("parameters")),
         "masses": values_in_words(painter.get("stellar_mass_parameters")),
         "evaluated": [

@@ -274,7 +274,10 @@ def _description(
         *("calibration", "calibration_digest", "weights", "weights_digest", "caution"),
         *("comes_with_mockgal", "model", "threshold_m_r", "parameters_given", "parameters"),
         *("stellar_mass_law", "stellar_mass_parameters", "assembly_bias"),
-        *("device", "tile_size", "precision", "torch", "instructions"),
+        *("device", "grid_size", "tile_size", "precision", "torch", "instructions"),
+        *("mode", "rank_by", "rank_correlation", "relation", "scatter_dex", "proxy", "alpha"),
+        *("mass_function", "imf", "satellite_fraction", "resolved_mass_from"),
+        *("complete_proxy_from", "complete_proxy_unit"),
     )
     return {
         "path": str(path),

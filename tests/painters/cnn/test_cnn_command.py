@@ -103,13 +103,18 @@ def check_refused(build, tmp_path, options, code, words):
     [
         (("--precision", "tf32", "--device", "cpu"), 2, "tf32 on a CPU"),
         (("--memory", "much"), 2, "MiB"),
-        (("--weights", "nobody"), 2, "mockgal weights list"),
         (("--scratch", "nowhere"), 2, "mkdir -p nowhere"),
         (("--average-symmetries", "--calibration", "x"), 2, "calibration"),
     ],
 )
 def test_refusals(build, tmp_path, options, code, words):
     check_refused(build, tmp_path, options, code, words)
+
+
+def test_weights_that_nobody_has(build):
+    result = build(weights="nobody")
+    assert result.returncode == 2
+    assert "mockgal weights list" in result.stderr
 
 
 @pytest.mark.fault(76)

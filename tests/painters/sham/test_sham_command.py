@@ -1,6 +1,7 @@
 """The painters on the command line: what inspect proposes works, what is recorded, exit codes."""
 
 import json
+import re
 import shlex
 
 import pytest
@@ -42,6 +43,13 @@ def test_the_record_says_what_was_matched(box, tmp_path, mockgal_command):
     assert result.returncode == 0, result.stderr
     assert "sham, vpeak to li_white2009, scatter 0.2 dex" in result.stdout
     assert "of them satellites" in result.stdout
+    shown = mockgal_command("inspect", "m.fits").stdout
+    assert re.search("^painter +sham, vpeak to li_white2009, scatter 0.2 dex, seed 1$", shown, re.M)
+    assert re.search(
+        "^matched +proxy vpeak, to the mass function li_white2009, Li & W", shown, re.M
+    )
+    assert "IMF Chabrier" in shown
+    assert json.loads(mockgal_command("inspect", "m.fits", "--json").stdout)["painter"]["proxy"]
     painter = mockgal.read_galaxies(tmp_path / "m.fits").provenance["painter"]
     assert (painter["proxy"], painter["scatter_dex"], painter["redshift"]) == ("vpeak", 0.2, 0.0)
     assert painter["imf"] == "Chabrier"

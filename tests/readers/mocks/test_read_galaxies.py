@@ -306,7 +306,7 @@ def test_inspect_says_what_a_mock_is(build_demo, mockgal_command, tmp_path, name
     lines = {line[:15].strip(): line[16:] for line in reversed(result.stdout.splitlines())}
     assert lines["format"].startswith(f"mock, {name.split('.')[1]}, ")
     assert lines["galaxies"].startswith(f"{len(galaxies)}: {galaxies['is_central'].sum()} centrals")
-    assert lines["painter"] == "hod, seed 5, calibration gadget4-z0.00"
+    assert lines["painter"] == "hod, calibration gadget4-z0.00, mode corrected, seed 5"
     assert lines["box"].startswith("16 Mpc/h comoving = 23.6197 Mpc")
     assert lines["cuts"].startswith("stellar_mass > 1e10 Msun/h: ")
     assert lines["units"] == "h-free in the file"

@@ -591,7 +591,9 @@ class TestCommand:
     )
     def test_exit_codes(self, tmp_path, mockgal_command, flag, value, code):
         path = write_quijote(tmp_path)
-        result = mockgal_command("inspect", path, "--format", "quijote", *FLAGS, flag, value)
+        given = dict(zip(FLAGS[::2], FLAGS[1::2], strict=True)) | {flag: value}
+        flags = [text for pair in given.items() for text in pair]
+        result = mockgal_command("inspect", path, "--format", "quijote", *flags)
         assert (result.returncode, result.stdout) == (code, "")
         assert len(result.stderr.splitlines()) == 1
 
