@@ -11,12 +11,26 @@ import mockgal
 from mockgal.errors import MockgalError, UsageError, listening
 from mockgal.laws.distribution import cdf
 from mockgal.painters.choose import make_painter
+from mockgal.recipe import check
+from mockgal.tasks.build import build
 from mockgal.tasks.comparison.region import maps_of, region_of
 from mockgal.tasks.comparison.twins import matched
 from mockgal.writers.provenance import sidecar_path, write_sidecar
 
 DEMO = Path(__file__).parents[2] / "catalogs/demo"
 CUT = ["stellar_mass > 8e9 Msun/h"]
+MASS_FUNCTION = """# stellar mass: log10 Msun
+# density: 1/Mpc^3/dex
+# h: 0.7
+# redshift: 0 to 0.1
+# IMF: Chabrier
+# source: a test
+# columns: stellar_mass density
+ 8.5  1.9e-2
+ 9.5  8.8e-3
+10.5  4.4e-3
+11.5  2.2e-4
+"""
 
 
 @pytest.fixture(scope="module")
@@ -199,6 +213,38 @@ class TestLaws:
         assert because in found.without_law["a"]
         (verdict,) = found.verdicts
         assert (verdict.verdict, verdict.note) == ("not measured", found.without_law["a"])
+
+    def test_files_of_the_painter_are_found_or_asked_for(self, hydro, tmp_path, monkeypatch):
+        """Where they were, beside the mock, or in the working directory; else the page says so."""
+        monkeypatch.chdir(tmp_path)
+        folder, table = tmp_path / "folder", tmp_path / "folder" / "mine.txt"
+        folder.mkdir()
+        table.write_text(MASS_FUNCTION)
+        options = {"proxy": "vmax", "mass_function": "folder/mine.txt", "scatter": "0.2 dex"}
+        options["allow_extrapolation"] = True
+        with listening(quiet=True):
+            sim = mockgal.read(DEMO / "dark.hdf5", drop_bad=True)
+            recipe = {"sim": str(DEMO / "dark.hdf5"), "painter": "sham", "seed": 1}
+            how = {"painter_options": options, "drop_bad": True, "out": "a.fits", "units": "h"}
+            build(check({**recipe, **how}, "a recipe"))
+
+            def without_law():
+                found = compare(
+                    hydro, {"a": "a.fits"}, sim=sim, cuts=("stellar_mass > 5e10 Msun/h",),
+                    statistics=["pit"],
+                )  # fmt: skip
+                return found.without_law.get("a")
+
+            assert without_law() is None
+            table.rename(tmp_path / "mine.txt")
+            assert without_law() is None
+            (tmp_path / "mine.txt").rename(folder / "other.txt")
+            lost = without_law()
+            assert f"without mass_function {table}: it is no longer there" in lost
+            assert "put the file back" in lost
+            table.write_text(MASS_FUNCTION.replace("1.9e-2", "1.8e-2"))
+            changed = without_law()
+            assert f"with mass_function {table}: this is not the file that it was" in changed
 
     def test_they_are_left_out_where_other_statistics_are_asked_for(self, hydro, sim, mock):
         found = compare(hydro, {"a": mock}, sim=sim, cuts=CUT)

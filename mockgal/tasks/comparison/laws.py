@@ -23,6 +23,7 @@ from ...statistics.result import Measurement
 from ...system.progress import advance
 from ...types import GalaxyCatalog, Scene
 from .inputs import Inputs
+from .painter_files import NotThere, with_files
 from .twins import Twins
 
 Array = NDArray[Any]
@@ -76,7 +77,7 @@ def _calibration(inputs: Inputs, name: str) -> Measurement:
     galaxies, baseline = inputs.catalogues[name], inputs.baselines.get(name)
     scene = replace(inputs.sim, halos=inputs.twins.dark.halos)
     if baseline is None:
-        law = law_again(galaxies, scene)
+        law = law_again(galaxies, scene, inputs.sources[name])
     elif baseline.law is None:
         raise NoLaw(baseline.without_law)
     else:
@@ -84,7 +85,7 @@ def _calibration(inputs: Inputs, name: str) -> Measurement:
     return calibration_of(law, inputs.twins, int(galaxies.provenance["seed"]))
 
 
-def law_again(galaxies: GalaxyCatalog, sim: Scene) -> Distribution:
+def law_again(galaxies: GalaxyCatalog, sim: Scene, source: str = "") -> Distribution:
     """Return the law that a mock was drawn from, row for row of the halos of a simulation.
 
     It takes about as long as painting did.
@@ -95,6 +96,8 @@ def law_again(galaxies: GalaxyCatalog, sim: Scene) -> Distribution:
         A mock, cut or not.
     sim : Scene
         The simulation that it was painted on.
+    source : str
+        Path of the mock, near which the files of its painter are looked for.
 
     Raises
     ------
@@ -109,14 +112,19 @@ def law_again(galaxies: GalaxyCatalog, sim: Scene) -> Distribution:
     if described.get("deterministic"):
         raise NoLaw("it was painted without a draw")
     try:
+        options = with_files(_options(galaxies.provenance, described), galaxies, source)
+    except NotThere as reason:
+        raise NoLaw(str(reason)) from reason
+    try:
         with listening(quiet=True):
-            painter = make_painter(name, _options(galaxies.provenance, described))
+            painter = make_painter(name, options)
             with guarded(name, sim):
                 law = painter.predict(sim)
             same = _drawn_again(law, galaxies, sim.halos["halo_id"], seed)
     except MockgalError as error:
         raise NoLaw(
-            f"its painter could not predict again ({error.where}: found {error.found})"
+            f"its painter could not predict again ({error.where}: found {error.found}, expected "
+            f"{error.expected})"
         ) from error
     if not same:
         raise NoLaw("the galaxies that its painter gives here with its seed are other ones")
@@ -130,6 +138,11 @@ def _options(provenance: Mapping[str, Any], described: Mapping[str, Any]) -> dic
     given = provenance.get("configuration", {}).get("painter_options")
     if isinstance(given, Mapping):
         return dict(given)
+    if described["name"] not in ("hod", "cnn"):
+        raise NoLaw(
+            f"its file does not state the options of its painter {described['name']}, as mocks of "
+            "`mockgal build` do (build it with that)"
+        )
     names = _OF_CNN if described["name"] == "cnn" else _OF_HOD
     options = {key: described[key] for key in names if key in described}
     if options.get("rank_by") == "none":
