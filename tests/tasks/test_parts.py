@@ -360,6 +360,7 @@ def test_a_full_disk_leaves_the_old_mock():
     assert result.returncode == 5, result.stderr
 
 
+@pytest.mark.slow
 def test_parts_that_start_together_read_once(at_once):
     text, report = at_once()
     jobs = [
