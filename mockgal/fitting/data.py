@@ -14,15 +14,30 @@ from ..errors import BadValueError, UnitsError, UsageError, listed, warn
 from ..fields.sample import AXES
 from ..statistics.covariance import Covariance
 from ..statistics.result import Measurement
-from .tables import ALL, Bins
+from .tables.masses import StellarMassBins
+from .tables.pairs import ALL, Bins
 
 Array = NDArray[Any]
 
 LENGTH, DENSITY = "Mpc / littleh", "littleh3 / Mpc3"
-STATISTICS = {  # the estimate of each statistic that can be fitted, and how it is predicted
-    "wp": ("w_p", LENGTH, "wp"),
-    "sky_wp": ("w_p", LENGTH, "wp"),
-    "xi": ("xi", "", "xi"),
+MASS, PER_DEX = "Msun / littleh", "littleh3 / (Mpc3 dex)"
+MASS_FUNCTION = "mass_function"
+
+
+class Fittable(NamedTuple):
+    """A statistic that can be fitted: its estimate, the units, and how it is predicted."""
+
+    estimate: str
+    unit: str
+    axis_unit: str
+    predicted: str
+
+
+STATISTICS = {
+    "wp": Fittable("w_p", LENGTH, LENGTH, "wp"),
+    "sky_wp": Fittable("w_p", LENGTH, LENGTH, "wp"),
+    "xi": Fittable("xi", "", LENGTH, "xi"),
+    MASS_FUNCTION: Fittable(MASS_FUNCTION, PER_DEX, MASS, MASS_FUNCTION),
 }
 _SAME = 1e-6  # relative difference of two abscissae that are the same
 KNOWN = 10**9  # number of mocks of a covariance that is known
@@ -54,7 +69,7 @@ class Target:
     name : str
         Where it is from, for messages.
     statistic : str
-    bins : Bins
+    bins : Bins or StellarMassBins
         Of all the bins from the first to the last.
     rows : ndarray of int, shape (n,)
         Those of them that are fitted.
@@ -72,7 +87,7 @@ class Target:
 
     name: str
     statistic: str
-    bins: Bins
+    bins: Bins | StellarMassBins
     rows: Array
     abscissa: Array
     value: Array
@@ -113,6 +128,7 @@ def target(
     name: str = "the data",
     r_min: float = 0.0,
     r_max: float = math.inf,
+    floor: float | None = None,
 ) -> Target:
     """Return the bins of a measurement to fit.
 
@@ -126,13 +142,16 @@ def target(
     name : str
         For messages.
     r_min, r_max : float
-        Bins that reach below or beyond these are left out [Mpc/h].
+        Bins of separation that reach below or beyond these are left out [Mpc/h].
+    floor : float, optional
+        Least stellar mass of the model's galaxies [Msun/h], below which bins of a mass function
+        are left out. Without one, a mass function cannot be fitted.
 
     Raises
     ------
     UsageError
-        It is another statistic, it has no covariance, the covariance is of other bins, or no bin
-        is left.
+        It is another statistic, or one that the model does not predict; it has no covariance, the
+        covariance is of other bins, or no bin is left.
     UnitsError
         The data or the covariance are in other units.
     BadValueError
@@ -145,14 +164,18 @@ def target(
             "one that can be fitted: " + ", ".join(STATISTICS),
             "measure one of these",
         )
-    estimate, unit, predicted = STATISTICS[data.statistic]
-    _check_unit(name, data, estimate, unit)
+    kind = STATISTICS[data.statistic]
+    estimate = kind.estimate
+    _check_units(name, data, kind)
     low, high = (data[f"{data.axis}_{end}"].astype(np.float64) for end in ("low", "high"))
     if not (np.all(low < high) and np.allclose(low[1:], high[:-1], rtol=_SAME)):
         raise BadValueError(
             name, "bins that do not follow each other", "each beginning where the last one ends"
         )
-    rows = np.flatnonzero((low >= r_min * (1 - _SAME)) & (high <= r_max * (1 + _SAME)))
+    if kind.predicted == MASS_FUNCTION:
+        rows = _complete(name, data, low, floor)
+    else:
+        rows = np.flatnonzero((low >= r_min * (1 - _SAME)) & (high <= r_max * (1 + _SAME)))
     mocks = covariance if isinstance(covariance, Measurement) else None
     if covariance is None:
         covariance, mocks = _own_covariance(name, data, estimate), data
@@ -171,24 +194,25 @@ def target(
         axis = data[data.axis][rows[~good]]
         warn(
             f"{name}: bins without a value or an error are left out, at {data.axis} = "
-            f"{listed(f'{x:.4g}' for x in axis)} Mpc/h"
+            f"{listed(f'{x:.4g}' for x in axis)} {_in_words(kind.axis_unit)}"
         )
         rows, matched = rows[good], matched[good]
     if not len(rows):
-        raise UsageError(name, "no bin to fit", "at least one", "choose another --r-min or --r-max")
+        other = "--luminosity-floor" if floor and kind.axis_unit == MASS else "--r-min or --r-max"
+        raise UsageError(name, "no bin to fit", "at least one", f"choose another {other}")
     first, stop = int(rows[0]), int(rows[-1]) + 1
     edges = tuple(map(float, np.append(low[first:stop], high[stop - 1])))
     return Target(
         name,
         data.statistic,
-        _bins(name, data, predicted, edges),
+        _bins(name, data, kind.predicted, edges),
         rows - first,
         data[data.axis][rows].astype(np.float64),
         value[rows],
         covariance.matrix[np.ix_(matched, matched)],
         covariance.number,
         covariance.source,
-        unit,
+        kind.unit,
         None if mocks is None else _mocks(mocks, estimate, matched),
     )
 
@@ -205,17 +229,48 @@ def _mocks(result: Measurement, estimate: str, rows: Array) -> Mocks | None:
     return Mocks(tuple(ids), np.asarray(values, dtype=np.float64)[:, rows], density)
 
 
-def _check_unit(name: str, data: Measurement, estimate: str, unit: str) -> None:
-    for column, expected in ((data.axis, LENGTH), (estimate, unit)):
+def _in_words(unit: str) -> str:
+    return unit.replace("littleh", "h").replace(" ", "")
+
+
+def _check_units(name: str, data: Measurement, kind: Fittable) -> None:
+    for column, expected in ((data.axis, kind.axis_unit), (kind.estimate, kind.unit)):
         found = data.fields[column].unit
         if found != expected:
-            shown = expected.replace("littleh", "h").replace(" ", "") or "no unit"
+            shown = _in_words(expected) or "no unit"
             raise UnitsError(
                 f"{name}:{column}", found or "no unit", shown, "convert it, with its covariance"
             )
 
 
-def _bins(name: str, data: Measurement, predicted: str, edges: tuple[float, ...]) -> Bins:
+def _complete(name: str, data: Measurement, low: Array, floor: float | None) -> Array:
+    """Return the bins of a mass function that are complete, and above a floor [Msun/h]."""
+    if floor is None:
+        raise UsageError(
+            name,
+            "a mass function, and a model that does not predict it: the stellar masses of its "
+            "galaxies are those of --stellar-mass-law, whatever its parameters",
+            "a model of stellar masses",
+            '--model leauthaud11 --luminosity-floor MASS, such as "1e9 Msun/h"',
+        )
+    whole = np.ones(len(low), dtype=np.bool_)
+    if "complete" in data.columns:
+        whole = data["complete"].astype(np.bool_)
+    for wrong, why in (
+        (low < floor * (1 - _SAME), f"begin below the floor of the model, {floor:.4g} Msun/h"),
+        (~whole, "are not known to be complete"),
+    ):
+        if wrong.any():
+            warn(f"{name}: {np.count_nonzero(wrong)} of {len(low)} bins are left out, which {why}")
+            whole = whole & ~wrong
+    return np.flatnonzero(whole)
+
+
+def _bins(
+    name: str, data: Measurement, predicted: str, edges: tuple[float, ...]
+) -> Bins | StellarMassBins:
+    if predicted == MASS_FUNCTION:
+        return StellarMassBins(edges)
     axis = str(data.settings.get("line_of_sight", ALL))
     axis = axis if axis in AXES else ALL
     if predicted == "xi":
@@ -287,11 +342,11 @@ def tabulated(
     Parameters
     ----------
     statistic : str
-        ``"wp"`` or ``"xi"``.
+        ``"wp"``, ``"xi"`` or ``"mass_function"``.
     edges : array_like, shape (n + 1,)
-        Of the bins [Mpc/h].
+        Of the bins [Mpc/h]; of the mass function, stellar masses [Msun/h].
     values : array_like, shape (n,)
-        w_p [Mpc/h] or xi.
+        w_p [Mpc/h], xi, or galaxies per volume and decade of mass [h^3 Mpc^-3 dex^-1].
     covariance : array_like, shape (n, n) or (n,)
         The covariance, or the errors of values without one.
     number : int
@@ -314,38 +369,54 @@ def tabulated(
     >>> data.save("sdss.ecsv"), covariance.save("sdss-covariance.ecsv")
     (None, None)
     """
-    from ..statistics.pairs.correlation import Found, pairs_result
-    from ..statistics.result import Field
+    from ..statistics.galaxies.mass_function import stated_mass_function
 
     edges, values = np.asarray(edges, dtype=np.float64), np.asarray(values, dtype=np.float64)
     matrix = np.asarray(covariance, dtype=np.float64)
     matrix = np.diag(matrix**2) if matrix.ndim == 1 else matrix
     n = len(values)
-    if statistic not in ("wp", "xi") or edges.shape != (n + 1,) or matrix.shape != (n, n):
+    known = ("wp", "xi", MASS_FUNCTION)
+    if statistic not in known or edges.shape != (n + 1,) or matrix.shape != (n, n):
         raise UsageError(
             f"tabulated {statistic}",
             f"edges of shape {edges.shape}, {n} values, a covariance of shape {matrix.shape}",
-            "wp or xi: n + 1 edges, n values, and a covariance of shape (n, n) or n errors",
+            f"one of {', '.join(known)}: n + 1 edges, n values, and a covariance of shape (n, n) "
+            "or n errors",
         )
-    axis, dimensions = ("r_p", 2) if statistic == "wp" else ("r", 3)
-    estimate, unit, _ = STATISTICS[statistic]
+    kind = STATISTICS[statistic]
     stated = {"errors": "stated", **(settings or {})}
-    stated |= {"pi_max_mpc_h": float(pi_max)} if statistic == "wp" else {}
-    error = np.sqrt(np.diag(matrix))[:, None]
-    found = Found(values[:, None], error, np.ones(n, dtype=np.int64), math.inf, stated)
-    what = {"wp": "projected correlation function", "xi": "correlation function"}[statistic]
-    data = pairs_result(statistic, axis, edges, dimensions, {estimate: Field(unit, what)}, found)
+    error = np.sqrt(np.diag(matrix))
+    if statistic == MASS_FUNCTION:
+        data = stated_mass_function(edges, values, error, stated)
+    else:
+        data = _stated_pairs(statistic, edges, values, error, stated, pi_max)
     return data, Covariance(
         statistic,
-        np.repeat([estimate], n),
-        np.repeat([unit], n),
-        axis,
-        LENGTH,
-        data[axis].astype(np.float64),
+        np.repeat([kind.estimate], n),
+        np.repeat([kind.unit], n),
+        data.axis,
+        kind.axis_unit,
+        data[data.axis].astype(np.float64),
         values,
         matrix,
         number,
         "stated",
         None,
-        stated,
+        dict(data.settings),
     )
+
+
+def _stated_pairs(
+    statistic: str, edges: Array, values: Array, error: Array, stated: dict[str, Any], pi_max: float
+) -> Measurement:
+    from ..statistics.pairs.correlation import Found, pairs_result
+    from ..statistics.result import Field
+
+    axis, dimensions = ("r_p", 2) if statistic == "wp" else ("r", 3)
+    kind = STATISTICS[statistic]
+    stated = stated | ({"pi_max_mpc_h": float(pi_max)} if statistic == "wp" else {})
+    ones = np.ones(len(values), dtype=np.int64)
+    found = Found(values[:, None], error[:, None], ones, math.inf, stated)
+    what = {"wp": "projected correlation function", "xi": "correlation function"}[statistic]
+    fields = {kind.estimate: Field(kind.unit, what)}
+    return pairs_result(statistic, axis, edges, dimensions, fields, found)

@@ -27,9 +27,10 @@ from ..errors import UsageError
 from ..statistics.ensemble import factors
 from .blocks import Block, blocks
 from .data import KNOWN, DensityTarget, Target
-from .hosts import Hosts, Numbers, numbers
 from .priors import Prior
-from .tables import PairTable
+from .tables.hosts import Hosts, Numbers, numbers
+from .tables.masses import MassTable
+from .tables.pairs import PairTable
 
 Array = NDArray[Any]
 
@@ -48,15 +49,17 @@ class Posterior:
         [Mpc/h]
     model : str
     modulated : bool
-        See `mockgal.fitting.hosts.numbers`.
+        See `mockgal.fitting.tables.hosts.numbers`.
     priors : tuple of Prior
         Of the k free parameters.
     fixed : mapping of str to float
         The others, in the unit of the model.
-    targets : sequence of (Target, PairTable)
+    targets : sequence of (Target, PairTable or MassTable)
     density : DensityTarget or None
     likelihood : str
         One of `LIKELIHOODS`.
+    log_stellar_mass : tuple of float
+        For leauthaud11: see `mockgal.fitting.tables.hosts.numbers`.
     """
 
     hosts: Hosts
@@ -65,9 +68,10 @@ class Posterior:
     modulated: bool
     priors: tuple[Prior, ...]
     fixed: Mapping[str, float]
-    targets: Sequence[tuple[Target, PairTable]]
+    targets: Sequence[tuple[Target, PairTable | MassTable]]
     density: DensityTarget | None
     likelihood: str
+    log_stellar_mass: tuple[float, ...] = ()
     blocks: tuple[Block, ...] = field(init=False, repr=False, compare=False)
     _inverses: list[Array] = field(init=False, repr=False, compare=False)
 
@@ -103,7 +107,13 @@ class Posterior:
         given = {**WITHOUT, **self.fixed}
         at = {name: np.full(p, value) for name, value in given.items()}
         at |= {name: values[:, i] for i, name in enumerate(self.names)}
-        return numbers(self.hosts, self.model, at, modulated=self.modulated)
+        return numbers(
+            self.hosts,
+            self.model,
+            at,
+            modulated=self.modulated,
+            log_stellar_mass=self.log_stellar_mass,
+        )
 
     def predict(self, values: Array) -> tuple[list[Array], Array, Array]:
         """Return what is fitted, for p sets of parameters.

@@ -12,7 +12,8 @@ from ..statistics.pairs.correlation import estimate
 from ..statistics.pairs.separations import Cylinders, Shells
 from ..types import GalaxyCatalog
 from .likelihood import Posterior
-from .tables import Bins
+from .tables.masses import StellarMassBins
+from .tables.pairs import Bins
 
 Array = NDArray[Any]
 
@@ -23,8 +24,10 @@ def measured(galaxies: GalaxyCatalog, posterior: Posterior) -> list[Array]:
         return [_statistic(galaxies, one.bins)[one.rows] for one, _ in posterior.targets]
 
 
-def _statistic(galaxies: GalaxyCatalog, bins: Bins) -> Array:
-    """Return w_p or xi, as the mean over the axes of the table, shape (bins,)."""
+def _statistic(galaxies: GalaxyCatalog, bins: Bins | StellarMassBins) -> Array:
+    """Return w_p or xi, as the mean over the axes of the table, or the mass function, (bins,)."""
+    if isinstance(bins, StellarMassBins):
+        return bins.measure(galaxies)
     edges = np.array(bins.edges)
     factor = np.array([2.0 * bins.pi_max if bins.pi_max else 1.0])
     cells: Cylinders | Shells = Cylinders(edges, bins.pi_max) if bins.pi_max else Shells(edges)

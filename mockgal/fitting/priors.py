@@ -26,6 +26,8 @@ DEFAULT = {
         "alpha": (0.0, 2.0),
     }
 }
+# Models whose parameters without a prior or a value have those that were published.
+PUBLISHED = ("leauthaud11",)
 # Those of all models that the tables of pairs do not depend on.
 FREE = ("A_cen", "A_sat", "f_ic")
 _NUMBER = r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
@@ -105,7 +107,8 @@ def priors_of(
         by name: a text such as ``"normal(1, 0.1)"``, or the two ends of a uniform prior in the
         unit of the model.
     fixed : iterable of str
-        Parameters with a value. Others of the model without a prior have that of `DEFAULT`.
+        Parameters with a value. Others of the model without a prior have that of `DEFAULT`; of the
+        models `PUBLISHED`, the published value.
 
     Raises
     ------
@@ -122,7 +125,7 @@ def priors_of(
                 f"fit:prior:{name}", "a value as well", "a value or a prior", "leave one out"
             )
     missing = [name for name in own if name not in {*given, *fixed, *default}]
-    if missing:
+    if missing and model not in PUBLISHED:
         raise UsageError(
             "fit:prior",
             f"neither a prior nor a value of {', '.join(missing)}",
@@ -133,7 +136,7 @@ def priors_of(
     for name in [*own, *FREE]:
         if name in given:
             found.append(given[name])
-        elif name in own and name not in fixed:
+        elif name in default and name not in fixed:
             found.append(_prior(model, name, "uniform", *default[name], REFERENCE))
     if not found:
         raise UsageError(

@@ -292,10 +292,9 @@ def result(
     fitted, total = [], sum(scaled)
     for (target, _), values, one in zip(posterior.targets, predicted, at_best, strict=True):
         low, _, high = np.quantile(values, LEVELS, axis=0)
-        axis = "r_p" if target.bins.pi_max else "r"
         fitted.append(
             Fitted(
-                *(target.name, target.statistic, axis, target.unit),
+                *(target.name, target.statistic, target.bins.axis, target.unit),
                 *(target.abscissa, target.value, target.error, one[0], low, high),
             )
         )

@@ -6,11 +6,11 @@ from functools import cache
 import numpy as np
 
 from mockgal.fitting.data import DensityTarget, tabulated, target
-from mockgal.fitting.hosts import numbers
 from mockgal.fitting.likelihood import Posterior
-from mockgal.fitting.points import places
 from mockgal.fitting.priors import priors_of
-from mockgal.fitting.tables import Bins, tabulate
+from mockgal.fitting.tables.hosts import numbers
+from mockgal.fitting.tables.pairs import Bins, tabulate
+from mockgal.fitting.tables.points import places
 from mockgal.painters.choose import make_painter
 from mockgal.satellites.options import SatelliteOptions
 from mockgal.testing.universes import synthetic_pair

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from fit_samples import ZHENG, each, hosts_alone, painter, with_subhalos
 
-from mockgal.fitting.hosts import Hosts, numbers
-from mockgal.fitting.points import places
+from mockgal.fitting.tables.hosts import Hosts, numbers
+from mockgal.fitting.tables.points import places
 from mockgal.satellites.options import SatelliteOptions
 
 BIASED = {"assembly_bias": "concentration"}

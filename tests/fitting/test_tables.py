@@ -14,11 +14,12 @@ from fit_samples import (
 
 import mockgal
 from mockgal.errors import UsageError
-from mockgal.fitting import reference, tables
-from mockgal.fitting.hosts import numbers
-from mockgal.fitting.kernels import cells_of, count, quadratic
-from mockgal.fitting.points import Points, places
-from mockgal.fitting.tables import Bins, tabulate
+from mockgal.fitting.tables import pairs as tables
+from mockgal.fitting.tables import reference
+from mockgal.fitting.tables.hosts import numbers
+from mockgal.fitting.tables.kernels import cells_of, count, quadratic
+from mockgal.fitting.tables.pairs import Bins, tabulate
+from mockgal.fitting.tables.points import Points, places
 from mockgal.satellites.options import SatelliteOptions
 
 MOCKS = 16

@@ -181,9 +181,14 @@ class ChosenModel(ModelOptions):
         parts = [part.log_mass for part in self._parts()]
         return max(low for low, _ in parts), min(high for _, high in parts)
 
-    def _log_floor(self, h: float) -> float:
+    def log_floor(self, h: float) -> float:
         """Return log10 of the luminosity floor in halotools' unit, Msun/h^2."""
         return math.log10(self._floor(h) * h)
+
+    @property
+    def least_mass(self) -> float:
+        """The least mass of hosts, and of satellites with a stellar mass law, that are painted."""
+        return float(10.0 ** self._log_mass()[0])
 
     def _floor(self, h: float) -> float:
         """Return the luminosity floor [Msun/h]; 0 for a model without one."""
@@ -198,7 +203,7 @@ class ChosenModel(ModelOptions):
         if self.model == "zheng07":
             magnitude = None if self.threshold is None else float(self.threshold)
             return zheng07(magnitude, given, modulated=self.modulated_satellites)
-        return leauthaud11(self._log_floor(h), given)
+        return leauthaud11(self.log_floor(h), given)
 
     def _masses(self, scene: Scene) -> StellarMassLaw | None:
         if self.stellar_mass_law is None:
@@ -254,7 +259,7 @@ class ChosenModel(ModelOptions):
         if self.luminosity_floor is not None:
             h = scene.snapshot.cosmology.h
             low, high = STELLAR_RANGE
-            if not low <= self._log_floor(h) <= high:
+            if not low <= self.log_floor(h) <= high:
                 bounds = [10.0**edge / h for edge in STELLAR_RANGE]
                 reasons.append(
                     f"luminosity floor {self._floor(h):.4g} Msun/h outside "

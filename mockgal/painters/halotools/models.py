@@ -214,7 +214,7 @@ class ModelPainter(ChosenModel):
         rows by host mass, in units of its median above the floor.
         """
         halos, h = scene.halos, scene.snapshot.cosmology.h
-        occupation, floor = self.occupation(scene), self._log_floor(h)
+        occupation, floor = self.occupation(scene), self.log_floor(h)
         central, log_host = halos["is_central"], np.zeros(len(halos))
         log_host[painted] = np.log10(halos["host_mass"][painted])
         scatter = occupation.parameters["scatter_model_param1"]["value"]

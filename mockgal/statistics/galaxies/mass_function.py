@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ...fields.sample import positions
 from ...types import GalaxyCatalog
@@ -20,6 +23,8 @@ from .bins import (
     safe_jackknife,
 )
 from .completeness import COMPLETE, complete
+
+Array = NDArray[Any]
 
 POISSON = "Poisson: square root of the number of galaxies, one in empty bins"
 UNIT = "littleh3 / (Mpc3 dex)"
@@ -104,4 +109,42 @@ def stellar_mass_function(
         },
         error_degrees_of_freedom=per_side**3 - 1 if per_side else np.inf,
         left_out=kept,
+    )
+
+
+def stated_mass_function(
+    edges: Array, values: Array, error: Array, settings: dict[str, Any]
+) -> Measurement:
+    """Return a mass function from elsewhere as a measurement.
+
+    Parameters
+    ----------
+    edges : ndarray, shape (n + 1,)
+        Of the bins [Msun/h].
+    values, error : ndarray, shape (n,)
+        [h^3 Mpc^-3 dex^-1]
+    settings : dict
+    """
+    low, high = edges[:-1], edges[1:]
+    return Measurement(
+        "mass_function",
+        {
+            "stellar_mass": np.sqrt(low * high),
+            "stellar_mass_low": low,
+            "stellar_mass_high": high,
+            "mass_function": values,
+            "mass_function_error": error,
+            "galaxies": np.ones(len(values), dtype=np.int64),
+        },
+        {
+            **STELLAR_MASS,
+            "mass_function": Field(UNIT, "galaxies per comoving volume and decade", LABEL),
+            "mass_function_error": Field(UNIT, "standard error of mass_function"),
+            "galaxies": Field("", "one for each bin: numbers of galaxies are not known"),
+        },
+        axis="stellar_mass",
+        estimates=("mass_function",),
+        count="galaxies",
+        settings=settings,
+        error_degrees_of_freedom=np.inf,
     )

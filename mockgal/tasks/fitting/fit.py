@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,23 +26,23 @@ from .kept import kept_chain, table_of
 if TYPE_CHECKING:
     from ...fitting.data import DensityTarget, Target
     from ...fitting.likelihood import Posterior
-    from ...fitting.points import Places
     from ...fitting.priors import Prior
     from ...fitting.result import Fit
-    from ...fitting.tables import PairTable
+    from ...fitting.tables.pairs import PairTable
+    from ...fitting.tables.points import Places
     from ...painters.halotools.models import ModelPainter
     from ...statistics.covariance import Covariance
     from ...statistics.result import Measurement
 
-MODELS = ("zheng07", "abacushod")
+MODELS = ("zheng07", "abacushod", "leauthaud11")
 PAINTER = "hod"
 _DIGITS = 6  # after the point, of the best parameters
 UNITS = dict.fromkeys(("r_min", "r_max"), "Mpc / littleh") | dict.fromkeys(
     ("number_density", "number_density_error"), "littleh3 / Mpc3"
 )
 _PAINTING = (
-    *("stellar_mass_law", "modulated_satellites", "assembly_bias", "assembly_bias_split"),
-    *("environment_radius", "environment_from", "allow_extrapolation"),
+    *("stellar_mass_law", "luminosity_floor", "modulated_satellites", "assembly_bias"),
+    *("assembly_bias_split", "environment_radius", "environment_from", "allow_extrapolation"),
 )
 
 
@@ -76,19 +77,20 @@ def fit(
     sim : Scene
         The simulation whose hosts get galaxies.
     data : Measurement or sequence of Measurement
-        Of the statistics wp, xi or sky_wp.
+        Of the statistics wp, xi or sky_wp, or the mass_function, which leauthaud11 predicts.
     covariance : Covariance, Measurement or sequence, optional
         Of each; or the mean of several mocks (`mockgal.combine`), whose scatter it is. Data whose
         covariances are of the same mocks have a joint one. By default that of the data themselves,
         of several mocks or of a jackknife.
     model : str
-        ``"zheng07"`` or ``"abacushod"``.
+        ``"zheng07"``, ``"abacushod"`` or ``"leauthaud11"``.
     seed : int
         The same seed gives the same samples.
     priors : str, iterable of str or mapping
         Such as ``"logM1=uniform(12, 14) log10(Msun/h), alpha=normal(1, 0.1)"``. Parameters of
         zheng07 that have neither a prior nor a value have the uniform ones of Lange 2023,
-        arXiv:2306.16923, which are in ``settings``. A_cen, A_sat and f_ic are free with a prior.
+        arXiv:2306.16923, which are in ``settings``; those of leauthaud11 have the published
+        values. A_cen, A_sat and f_ic are free with a prior.
     parameters : str or mapping, optional
         Parameters with a value, as for the painter.
     number_density, number_density_error : float or str, optional
@@ -227,9 +229,9 @@ class Plan:
             An option cannot have its value.
         """
         from ...fitting.data import DensityTarget
-        from ...fitting.points import TRACERS
         from ...fitting.priors import priors_of
         from ...fitting.sampler import MOST_STEPS, emcee
+        from ...fitting.tables.points import TRACERS
         from ...painters.halotools.parameters import EXAMPLE, Chosen
         from ...painters.halotools.parameters import MODELS as EVERY
 
@@ -284,7 +286,9 @@ class Plan:
         parameters = {
             name: value
             if isinstance(value, str)
-            else f"{value!r} {known[name].label if name in known else ''}".rstrip()
+            else known[name].text(value)
+            if name in known
+            else str(value)
             for name, value in (self.stated | dict(values)).items()
         }
         return {"model": self.model, **self.painter_options, "parameters": parameters}
@@ -320,9 +324,9 @@ class Plan:
             File that keeps the chain, so that an interrupted fit goes on.
         """
         from ...fitting.data import target
-        from ...fitting.points import places
         from ...fitting.result import result
         from ...fitting.sampler import best, sample
+        from ...fitting.tables.points import places
 
         if len(data) != len(covariances):
             raise UsageError(
@@ -333,22 +337,22 @@ class Plan:
             )
         names = list(names) or [f"data {i + 1}" for i in range(len(data))]
         with listening() as warnings:
-            targets = [
-                target(one, matrix, name=name, **ends)
-                for one, matrix, name in zip(data, covariances, names, strict=True)
-            ]
             making = None
             if self.populate_options is not None:
                 making = satellite_options(self.populate_options)
             middle = {one.name: 0.5 * (one.low + one.high) for one in self.priors}
-            painter = self.painter(middle)
+            painter, h = self.painter(middle), sim.snapshot.cosmology.h
+            floor = None if painter.luminosity_floor is None else 10 ** painter.log_floor(h) / h
+            targets = [
+                target(one, matrix, name=name, floor=floor, **ends)
+                for one, matrix, name in zip(data, covariances, names, strict=True)
+            ]
             for one in targets:
                 one.bins.check(sim.snapshot)
             with listening(quiet=True):  # what a mock would be refused for, before any work
                 painter.predict(sim) if making is None else painter.satellites(sim)
             where = places(sim, painter, making, self.tracers)
-            tables = [(one, table_of(where, one, sim, folder)) for one in targets]
-            posterior = self._posterior(sim, where, tables, painter)
+            posterior = self._posterior(sim, where, targets, painter, folder)
             apart = [one.name for one in posterior.blocks if one.members]
             if len(apart) > 1:
                 warn(
@@ -373,6 +377,7 @@ class Plan:
             "simulation": sim.snapshot.name,
             "halo_digest": sim.halos.digest(),
             "painter_options": self.options(values),
+            "published_parameters": self._published(sim, painter),
             "populate_options": self.populate_options if making is None else making.describe(),
             "tracers": self.tracers if making is not None else "none: subhalos",
             "references": list(painter.references),
@@ -414,14 +419,26 @@ class Plan:
         self,
         sim: Scene,
         where: Places,
-        tables: Sequence[tuple[Target, PairTable]],
+        targets: Sequence[Target],
         painter: ModelPainter,
+        folder: Path | None,
     ) -> Posterior:
         from ...fitting.likelihood import Posterior
+        from ...fitting.tables.masses import MassTable, StellarMassBins
 
-        free = {one.name for one in self.priors}
+        free, h = {one.name for one in self.priors}, sim.snapshot.cosmology.h
+        tables: list[tuple[Target, PairTable | MassTable]] = []
+        log_masses = [] if painter.luminosity_floor is None else [painter.log_floor(h)]
+        for one in targets:
+            if isinstance(one.bins, StellarMassBins):
+                table = MassTable(one.bins, len(log_masses), sim.snapshot.box_size)
+                log_masses += [math.log10(edge * h) for edge in one.bins.edges]
+                tables.append((one, table))
+            else:
+                tables.append((one, table_of(where, one.bins, sim, folder)))
         chosen = painter.chosen
-        fixed = dict(chosen.values(sim.snapshot.cosmology.h))
+        fixed = {name: one["value"] for name, one in self._published(sim, painter).items()}
+        fixed |= dict(chosen.values(h))
         fixed |= {
             name: chosen.shared(name)
             for name in ("A_cen", "A_sat", "f_ic")
@@ -437,7 +454,15 @@ class Plan:
             tables,
             self.density,
             self.likelihood,
+            tuple(log_masses),
         )
+
+    def _published(self, sim: Scene, painter: ModelPainter) -> dict[str, dict[str, Any]]:
+        """Return the parameters that have neither a value nor a prior, with their sources."""
+        if not painter.chosen.missing:
+            return {}
+        every = painter.occupation(sim).parameters
+        return {name: every[name] for name in painter.chosen.missing}
 
     def _digest(self, posterior: Posterior, where: Places) -> str:
         """Return the BLAKE2b-256 of all that the chain depends on."""
@@ -446,6 +471,7 @@ class Plan:
             "priors": [list(one) for one in self.priors],
             "fixed": sorted(posterior.fixed.items()),
             "model": [self.model, posterior.modulated, self.likelihood, self.seed],
+            "log_stellar_mass": posterior.log_stellar_mass,
             "density": None if self.density is None else [self.density.value, self.density.error],
             "data": [[one.bins.facts(), _plain(one.rows)] for one, _ in posterior.targets],
             "blocks": [

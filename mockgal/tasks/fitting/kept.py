@@ -12,25 +12,24 @@ from ...types import Scene
 from .store import read_arrays, write_arrays
 
 if TYPE_CHECKING:
-    from ...fitting.data import Target
-    from ...fitting.points import Places
     from ...fitting.sampler import Chain
-    from ...fitting.tables import PairTable
+    from ...fitting.tables.pairs import Bins, PairTable
+    from ...fitting.tables.points import Places
 
 
-def table_of(where: Places, target: Target, sim: Scene, folder: Path | None) -> PairTable:
-    """Return the table of pairs of a target: the one that is kept, or a new one."""
-    from ...fitting.tables import PairTable, digest_of, tabulate
+def table_of(where: Places, bins: Bins, sim: Scene, folder: Path | None) -> PairTable:
+    """Return the table of pairs in some bins: the one that is kept, or a new one."""
+    from ...fitting.tables.pairs import PairTable, digest_of, tabulate
 
     if folder is None:
-        return tabulate(where, target.bins, sim.snapshot)
-    digest = digest_of(where, target.bins)
-    path = folder / f"pairs-{target.bins.statistic}-{digest[:16]}.hdf5"
+        return tabulate(where, bins, sim.snapshot)
+    digest = digest_of(where, bins)
+    path = folder / f"pairs-{bins.statistic}-{digest[:16]}.hdf5"
     kept = read_arrays(path, digest, f"the table of pairs {path}")
     if kept is not None:
-        return PairTable(target.bins, kept["pairs"], sim.snapshot.box_size)
-    table = tabulate(where, target.bins, sim.snapshot)
-    facts = {"places": where.facts, "bins": target.bins.facts()}
+        return PairTable(bins, kept["pairs"], sim.snapshot.box_size)
+    table = tabulate(where, bins, sim.snapshot)
+    facts = {"places": where.facts, "bins": bins.facts()}
     write_arrays(path, {"pairs": table.pairs}, digest, facts)
     return table
 

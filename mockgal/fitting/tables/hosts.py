@@ -9,13 +9,14 @@ galaxies are computed per cell. Pairs of galaxies are tabulated by classes of ho
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..painters.halotools.decoration import BALANCED
+from ...painters.halotools.decoration import BALANCED
+from .leauthaud11 import above
 
 Array = NDArray[Any]
 
@@ -115,6 +116,8 @@ class Numbers(NamedTuple):
     squares : ndarray, shape (p,)
         Sum of the squared probabilities of galaxies that can be there once: n (n - 1) for n
         galaxies is ``total**2`` less this, on average.
+    above : ndarray, shape (p, m)
+        Of all galaxies in the box above m stellar masses.
     """
 
     central: Array
@@ -123,33 +126,50 @@ class Numbers(NamedTuple):
     total: Array
     satellites: Array
     squares: Array
+    above: Array
 
 
-def numbers(hosts: Hosts, model: str, values: Mapping[str, Array], *, modulated: bool) -> Numbers:
+def numbers(
+    hosts: Hosts,
+    model: str,
+    values: Mapping[str, Array],
+    *,
+    modulated: bool = False,
+    log_stellar_mass: Sequence[float] = (),
+) -> Numbers:
     """Return the mean numbers of galaxies in hosts.
 
     Parameters
     ----------
     hosts : Hosts
     model : str
-        ``"zheng07"`` or ``"abacushod"``.
+        ``"zheng07"``, ``"abacushod"`` or ``"leauthaud11"``.
     values : mapping of str to ndarray, shape (p,)
         The parameters, in the unit of the model, and `A_cen`, `A_sat` and `f_ic`.
     modulated : bool
-        Whether the number of satellites is multiplied by that of centrals.
+        Whether the number of satellites of zheng07 is multiplied by that of centrals.
+    log_stellar_mass : sequence of float
+        For leauthaud11: log10 of stellar masses [Msun/h^2]; galaxies are above the first.
 
     Returns
     -------
     Numbers
         Those of `mockgal.painters.halotools`, whose formulae are Zheng, Coil & Zehavi 2007
-        (astro-ph/0703457), equations 2 and 5, and Yuan et al. 2022 (arXiv:2110.11412), equations 2
-        and 3; with assembly bias, Hearin et al. 2016 (arXiv:1512.03050).
+        (astro-ph/0703457), equations 2 and 5, Yuan et al. 2022 (arXiv:2110.11412), equations 2
+        and 3, and Leauthaud et al. 2011 (`mockgal.fitting.tables.leauthaud11`); with assembly bias,
+        Hearin et al. 2016 (arXiv:1512.03050).
     """
     at = {name: np.asarray(value, dtype=np.float64)[:, None] for name, value in values.items()}
-    if model == "abacushod":
-        at |= _of_abacushod(at)
     masses, mass = np.unique(hosts.log_mass, return_inverse=True)
-    by_mass = _zheng07(at, masses, modulated or model == "abacushod")
+    shares: tuple[Array, Array] | None = None
+    if model == "leauthaud11":
+        at_masses = above(at, masses, np.array(log_stellar_mass, dtype=np.float64))
+        by_mass = tuple(values[:, 0] for values in at_masses)
+        shares = _shares(*at_masses)
+    else:
+        if model == "abacushod":
+            at |= _of_abacushod(at)
+        by_mass = _zheng07(at, masses, modulated or model == "abacushod")
     central, satellite = (values[:, mass] for values in by_mass)
     of_subhalos = hosts.subhalos >= 0
     most = np.where(of_subhalos, hosts.subhalos, math.inf)
@@ -161,6 +181,12 @@ def numbers(hosts: Hosts, model: str, values: Mapping[str, Array], *, modulated:
     share = np.where(of_subhalos, satellite / each, 0.0)
     central, satellite, share = (at["f_ic"] * x for x in (central, satellite, share))
     satellites = (satellite * hosts.number).sum(axis=1)
+    beyond = np.empty((len(central), 0))
+    if shares is not None:
+        beyond = sum(
+            np.einsum("pmn,pn->pm", part, _by_mass(values * hosts.number, mass, len(masses)))
+            for part, values in zip(shares, (central, satellite), strict=True)
+        )
     return Numbers(
         central,
         satellite,
@@ -168,7 +194,22 @@ def numbers(hosts: Hosts, model: str, values: Mapping[str, Array], *, modulated:
         (central * hosts.number).sum(axis=1) + satellites,
         satellites,
         ((central**2 + each * share**2) * hosts.number).sum(axis=1),
+        np.asarray(beyond),
     )
+
+
+def _shares(central: Array, satellite: Array) -> tuple[Array, Array]:
+    """Return the shares of galaxies above each stellar mass among those above the first."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return tuple(  # type: ignore[return-value]
+            np.where(all_above[:, :1] > 0, all_above / all_above[:, :1], 0.0)
+            for all_above in (central, satellite)
+        )
+
+
+def _by_mass(values: Array, mass: Array, masses: int) -> Array:
+    """Return sums over the cells of each mass, shape (p, masses)."""
+    return np.stack([np.bincount(mass, row, minlength=masses) for row in values])
 
 
 def _of_abacushod(at: Mapping[str, Array]) -> dict[str, Array]:

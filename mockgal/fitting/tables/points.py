@@ -15,15 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import random
-from ..errors import UsageError
-from ..laws.satellites import SatelliteLaw
-from ..laws.velocity import VelocityBias
-from ..painters.halotools.models import ModelPainter
-from ..painters.velocities import bias_velocities
-from ..satellites.make import populate
-from ..satellites.options import SatelliteOptions
-from ..types import Scene
+from ... import random
+from ...errors import UsageError
+from ...laws.satellites import SatelliteLaw
+from ...laws.velocity import VelocityBias
+from ...painters.halotools.models import ModelPainter
+from ...painters.velocities import bias_velocities
+from ...satellites.make import populate
+from ...satellites.options import SatelliteOptions
+from ...types import Scene
 from .hosts import CELL_WIDTH, CLASS_WIDTH, Hosts
 
 Array = NDArray[Any]
@@ -108,24 +108,28 @@ def places(
         expected = f"a whole number from {FEWEST_TRACERS:,} to 10,000,000"
         raise UsageError("fit:tracers", str(tracers), expected)
     painter.check_domain(scene)
-    halos = scene.halos
-    rows = np.flatnonzero(halos["is_central"] & (halos["host_mass"] >= _LOWEST))
+    halos, least = scene.halos, max(_LOWEST, painter.least_mass)
+    rows = np.flatnonzero(halos["is_central"] & (halos["host_mass"] >= least))
     if not len(rows):
-        raise UsageError(f"simulation {scene.snapshot.name}", "no host with a mass", "some hosts")
+        raise UsageError(
+            f"simulation {scene.snapshot.name}", f"no host of {least:.3g} Msun/h", "some hosts"
+        )
     upper = np.zeros(len(halos), dtype=np.bool_)
     bias = painter.bias(scene.snapshot.cosmology.h)
     if bias is not None:
-        split = bias.split_of(scene, _LOWEST)
+        split = bias.split_of(scene, least)
         upper[split.rows] = split.upper
-    subhalos = np.full(len(halos), -1)
+    subhalos, satellites = np.full(len(halos), -1), np.empty(0, dtype=np.int64)
     if options is None:
-        subhalos = np.bincount(halos.host_row[~halos["is_central"]], minlength=len(halos))
+        light = 0.0 if painter.stellar_mass_law is None else least
+        satellites = np.flatnonzero(~halos["is_central"] & (halos["mass"] >= light))
+        subhalos = np.bincount(halos.host_row[satellites], minlength=len(halos))
     mass = np.asarray(halos["host_mass"][rows], dtype=np.float64)
     share = 0.5 if bias is None else bias.split
     hosts, class_of = Hosts.of(mass, upper[rows], subhalos[rows], share)
     velocity = painter.velocity_bias(halos)
     if options is None:
-        points = _with_subhalos(scene, hosts, rows, class_of, velocity)
+        points = _with_subhalos(scene, hosts, rows, class_of, velocity, satellites)
     else:
         points = _with_tracers(scene, hosts, rows, class_of, velocity, options, tracers)
     facts = {
@@ -135,6 +139,7 @@ def places(
         "property": None if bias is None else bias.describe(scene),
         "velocity_bias": velocity,
         "satellites": None if options is None else options.describe() | {"tracers": tracers},
+        "least_mass_msun_h": least,
         "cell_width_dex": CELL_WIDTH,
         "class_width_dex": CLASS_WIDTH,
     }
@@ -162,13 +167,13 @@ def _points(
 
 
 def _with_subhalos(
-    scene: Scene, hosts: Hosts, rows: Array, class_of: Array, bias: VelocityBias | None
-) -> Points:
-    """Return the hosts in some rows, and their subhalos."""
+    scene: Scene, hosts: Hosts, rows: Array, class_of: Array, bias: VelocityBias | None,
+    satellites: Array,
+) -> Points:  # fmt: skip
+    """Return the hosts in some rows, and those of the satellites that are theirs."""
     halos = scene.halos
     number = np.full(len(halos), -1)
     number[rows] = np.arange(len(rows))
-    satellites = np.flatnonzero(~halos["is_central"])
     host = number[halos.host_row[satellites]]
     satellites, host = satellites[host >= 0], host[host >= 0]
     each = np.bincount(host, minlength=len(rows))

@@ -1,4 +1,4 @@
-"""The functions of `mockgal.fitting.kernels` in plain loops, for their tests."""
+"""The functions of `mockgal.fitting.tables.kernels` in plain loops, for their tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def count(
     depth: float,
     table: Array,
 ) -> None:
-    """Add the weights of all pairs to a table: see `mockgal.fitting.kernels.count`."""
+    """Add the weights of all pairs to a table: see `mockgal.fitting.tables.kernels.count`."""
     for i in range(len(points)):
         for j in range(i + 1, len(points)):
             apart = np.abs(points[i] - points[j])
@@ -42,6 +42,6 @@ def count(
 
 
 def quadratic(occupation: Array, table: Array, out: Array) -> None:
-    """Fill in sums of products of occupations: see `mockgal.fitting.kernels.quadratic`."""
+    """Fill in sums of products of occupations: see `mockgal.fitting.tables.kernels.quadratic`."""
     first, second = np.tril_indices(occupation.shape[1])
     out[...] = (occupation[:, first] * occupation[:, second]) @ table

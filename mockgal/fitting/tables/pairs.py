@@ -2,7 +2,7 @@
 
 The number of pairs of galaxies in a bin of separation is quadratic in the mean numbers of galaxies
 of classes of hosts, with coefficients that depend on the simulation alone (Zheng & Guo 2016,
-arXiv:1506.07523). The pairs of points (`mockgal.fitting.points`) are counted once.
+arXiv:1506.07523). The pairs of points (`mockgal.fitting.tables.points`) are counted once.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UsageError
-from ..fields.sample import AXES, check_axis
-from ..statistics.pairs.separations import MOST_OF_BOX, Cylinders, Shells
-from ..system.memory import check_memory
-from ..system.parallel import over
-from ..system.progress import advance
-from ..types import Snapshot
+from ...errors import UsageError
+from ...fields.sample import AXES, check_axis
+from ...statistics.pairs.separations import MOST_OF_BOX, Cylinders, Shells
+from ...system.memory import check_memory
+from ...system.parallel import over
+from ...system.progress import advance
+from ...types import Snapshot
 from .hosts import Numbers
 from .points import Places, Points
 
@@ -56,6 +56,11 @@ class Bins:
     edges: tuple[float, ...]
     pi_max: float
     line_of_sight: str
+
+    @property
+    def axis(self) -> str:
+        """Name of the separation."""
+        return "r_p" if self.pi_max else "r"
 
     def check(self, snapshot: Snapshot) -> None:
         """Raise if a separation is a third of the box or more.

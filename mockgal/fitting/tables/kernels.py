@@ -1,6 +1,6 @@
 """Compiled loops over pairs of points, and over the table of them.
 
-Each has a plain counterpart in `mockgal.fitting.reference`.
+Each has a plain counterpart in `mockgal.fitting.tables.reference`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from ..system.parallel import compiled
+from ...system.parallel import compiled
 
 Array = NDArray[Any]
 
