@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _OWNER = "painter"
 _SHOWN = (
-    *("stellar_mass_law", "modulated_satellites", "assembly_bias", "assembly_bias_split"),
-    *("environment_radius", "environment_from", "allow_extrapolation"),
+    *("stellar_mass_law", "luminosity_floor", "modulated_satellites", "assembly_bias"),
+    *("assembly_bias_split", "environment_radius", "environment_from", "allow_extrapolation"),
 )
 _OF_MODELS = options_of(ModelOptions)
 
@@ -46,7 +46,8 @@ def _declared(name: str) -> Any:
         "--data",
         type=PATH,
         multiple=True,
-        help="Table of wp, xi or sky_wp that `mockgal measure` wrote. May be repeated.",
+        help="Table of wp, xi, sky_wp or, for leauthaud11, mass_function that `mockgal measure` "
+        "wrote. May be repeated.",
     ),
     option(
         "--covariance",
@@ -93,7 +94,8 @@ def _declared(name: str) -> Any:
         metavar="NAME=PRIOR",
         help='Prior of a free parameter: "alpha=uniform(0, 2)", or '
         '"logM1=normal(13, 0.2) log10(Msun/h)". Parameters of zheng07 without a prior or a value '
-        "have uniform priors, which the report writes out. A_cen, A_sat and f_ic are free with a "
+        "have uniform priors, which the report writes out; those of leauthaud11 have the published "
+        "values. A_cen, A_sat and f_ic are free with a "
         "prior.",
     ),
     *(_declared(name) for name in _SHOWN),
@@ -146,7 +148,7 @@ def fit(
     populate: bool | None,
     **options: Any,
 ) -> Outcome:
-    """Fit the parameters of a HOD to w_p or xi, and number density.
+    """Fit the parameters of a HOD to w_p or xi, number density, and mass function.
 
     The clustering for any parameters comes from a table of pairs between hosts, which is counted
     once and kept. Needs the extra fit: pip install 'mockgal[fit]'.
@@ -207,9 +209,16 @@ def _describe(fit: Fit) -> Iterator[str]:
     for prior in fit.priors:
         yield f"prior       {prior.name}: {prior} ({prior.source})"
     free = {prior.name for prior in fit.priors}
-    fixed = [f"{name} = {value:.6g}" for name, value in fit.best.items() if name not in free]
-    if fixed:
-        yield f"fixed       {', '.join(fixed)}"
+    published = settings["published_parameters"]
+    for label, names in (
+        ("fixed", fit.best.keys() - free - published.keys()),
+        ("published", published),
+    ):
+        values = [f"{name} = {fit.best[name]:.6g}" for name in fit.best if name in names]
+        if values:
+            yield f"{label:<12}{', '.join(values)}"
+    for source in sorted({one["source"] for one in published.values()}):
+        yield f"            of {source}"
     for name in fit.samples:
         best = f"; best {fit.best[name]:.5g}" if name in fit.best else ""
         yield f"posterior   {name} = {fit.in_words(name)}{best}"

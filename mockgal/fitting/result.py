@@ -216,7 +216,7 @@ class Fit(Shown):
         names = ["statistic", "abscissa", "value", "error", "best", "best_low", "best_high"]
         table = Table(rows=rows or None, names=names, dtype=["U", *["f8"] * 6])
         meanings = {
-            "abscissa": "separation [Mpc/h]",
+            "abscissa": "separation [Mpc/h]; of mass_function, stellar mass [Msun/h]",
             "value": "the data, in the unit of the statistic",
             "error": "their standard errors",
             "best": "prediction of the best parameters",

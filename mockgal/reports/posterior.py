@@ -21,6 +21,16 @@ Array = NDArray[Any]
 
 _SHARES = (0.95, 0.68)  # of the posterior within the contours
 _CELLS = 40  # along each side of a panel
+_AXES = {
+    "r_p": r"$r_p$ [Mpc/$h$]",
+    "r": r"$r$ [Mpc/$h$]",
+    "stellar_mass": r"$M_*$ [$M_\odot/h$]",
+}
+_DRAWN = {  # of each axis: the power of it that the statistic is multiplied by, and the label
+    "r_p": (1, r"$r_p\,w_p(r_p)$ [(Mpc/$h)^2$]"),
+    "r": (2, r"$r^2\,\xi(r)$ [(Mpc/$h)^2$]"),
+    "stellar_mass": (0, r"$\phi$ [$h^3\,{\rm Mpc}^{-3}\,{\rm dex}^{-1}$]"),
+}
 _SMOOTH = 1.2  # cells: the width of the kernel that smooths the density
 
 
@@ -125,18 +135,18 @@ def fitted(fit: FitLike) -> Figure:
             bottom.axhline(0.0, color=REFERENCE, lw=0.8)
             bottom.plot(one.abscissa, (one.value - one.best) / one.error, "o", color=BLUE, ms=4)
             bottom.set_ylabel("difference / error")
-            bottom.set_xlabel(f"${'r_p' if one.unit else 'r'}$ [Mpc/$h$]")
+            bottom.set_xlabel(_AXES[one.axis])
         chi = f"chi-square {fit.chi_square:.4g} for {fit.degrees_of_freedom} degrees of freedom"
         write_title(figure, [f"Best {fit.model}", chi], fontsize=10)
     return figure
 
 
 def _panel(one: Any, axes: Axes) -> None:
-    """Draw the data of a statistic, times the separation, and the prediction."""
+    """Draw the data of a statistic, times a power of the separation, and the prediction."""
     from ..statistics.plotting.log_axes import readable
 
-    times = one.abscissa if one.unit else one.abscissa**2
-    label = r"$r_p\,w_p(r_p)$" if one.unit else r"$r^2\,\xi(r)$"
+    power, label = _DRAWN[one.axis]
+    times = one.abscissa**power
     axes.fill_between(
         one.abscissa, times * one.low, times * one.high, color=VERMILLION, alpha=0.25, lw=0
     )
@@ -155,5 +165,5 @@ def _panel(one: Any, axes: Axes) -> None:
     if math.isfinite(float(one.value.min())) and one.value.min() > 0:
         axes.set_yscale("log")
         readable(axes.yaxis)
-    axes.set_ylabel(rf"{label} [(Mpc/$h)^2$]")
+    axes.set_ylabel(label)
     axes.legend(fontsize=8)
