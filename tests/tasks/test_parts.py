@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -376,6 +377,24 @@ def test_parts_that_start_together_read_once(at_once):
     assert sum("it is for demonstration" in text for text in said) == 1  # what the reader says
     merge(report.path)
     assert report.path.read_bytes() == text
+
+
+def test_a_part_waits_for_another_that_describes_the_build(folder):
+    place = Place.of(recipe(), 3)
+    place.folder.mkdir()
+    described, held = place.folder / "build.json", threading.Event()
+
+    def other():
+        with mockgal.system.files.lock.output_lock(described):
+            held.set()
+            time.sleep(0.3)  # its file is not there yet
+
+    run_beside = threading.Thread(target=other)
+    run_beside.start()
+    assert held.wait(10)
+    place.make()
+    run_beside.join()
+    assert Place.at(place.folder) == place
 
 
 def test_clean_leaves_what_a_run_uses(folder):

@@ -6,17 +6,20 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ... import __version__
-from ...errors import CorruptFileError, InputError, MockgalError, UsageError, shown
+from ...errors import CorruptFileError, InputError, OutputError, UsageError, listening, shown
 from ...system.files import plain_json
 from ...system.files.atomic import atomic_output
-from ...system.files.lock import output_error
+from ...system.files.lock import output_error, output_lock
 from ...system.files.plain_text import read_text
+from ...system.progress import advance
 from ..verification.inputs import recorded
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ _PART = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?/([0-9]{1,9})")
 _FOLDER = re.compile(rf"(.+){re.escape(ENDING)}([0-9a-f]{{16}})")
 _LONGEST = 1_000_000  # characters of the description
 AGAIN = "run `mockgal build --part` again"
+_WAIT = 0.2  # seconds between two looks at a lock
 
 
 class Parts(NamedTuple):
@@ -147,12 +151,10 @@ class Place:
             "parts": self.number,
             "recipe": self.recipe,
         }
-        try:
-            with atomic_output(described, overwrite=True) as temporary:
-                temporary.write_text(json.dumps(facts, indent=1), encoding="utf-8")
-        except MockgalError:
-            if not described.exists():  # another part has written the same
-                raise
+        with waiting_for(described):  # parts of an array start together
+            if not described.exists():
+                with atomic_output(described, overwrite=True) as temporary:
+                    temporary.write_text(json.dumps(facts, indent=1), encoding="utf-8")
 
     @property
     def whole(self) -> Path:
@@ -166,6 +168,26 @@ class Place:
     def part(self, part: int) -> Path:
         """Return the file of the galaxies of a part."""
         return self.folder / f"part-{part}-of-{self.number}.hdf5"
+
+
+@contextmanager
+def waiting_for(path: Path) -> Iterator[None]:
+    """Hold the lock of an output in the block, as soon as no other run does."""
+    while True:
+        lock = output_lock(path)
+        try:
+            with listening(quiet=True):  # what a killed run has left is no news here
+                lock.__enter__()
+            break
+        except OutputError as error:
+            if not isinstance(error.__cause__, BlockingIOError):
+                raise
+        advance(0, 1, "waiting for the part that reads the simulation")
+        time.sleep(_WAIT)
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)
 
 
 def folders_of(path: Path) -> Iterator[Path]:

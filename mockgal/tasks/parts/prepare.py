@@ -5,24 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ... import __version__
-from ...errors import CorruptFileError, OutputError, UsageError, listening, warn
+from ...errors import CorruptFileError, UsageError, listening, warn
 from ...layout import POPULATED
 from ...painters.choose import guarded
 from ...painters.draw import count_prediction, describe_simulation
 from ...protocols import Painter, check_contents
-from ...system.files.lock import output_lock
 from ...system.progress import advance
 from ...types import Array, Scene
 from ..build import Work
 from ..verification.inputs import paths_of
-from .place import Place
+from .place import Place, waiting_for
 from .scenes import law_arrays, law_facts, rows_of_parts, snapshot_facts
 from .store import load, save
 
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
     from ...recipe import Recipe
     from ..surveying.outputs import Outputs
 
-_WAIT = 0.2  # seconds between two looks at a lock
 Whole = dict[str, Any]
 Arrays = dict[str, Array]
 
@@ -94,26 +90,6 @@ def _there(place: Place, part: int) -> tuple[Whole, Arrays] | None:
         warn(f"the simulation is read again: {error}")
         return None
     return (whole, halos) if facts.get("inputs") == whole["inputs"] else None
-
-
-@contextmanager
-def waiting_for(path: Path) -> Iterator[None]:
-    """Hold the lock of an output in the block, as soon as no other run does."""
-    while True:
-        lock = output_lock(path)
-        try:
-            with listening(quiet=True):  # what a killed run has left is no news here
-                lock.__enter__()
-            break
-        except OutputError as error:
-            if not isinstance(error.__cause__, BlockingIOError):
-                raise
-        advance(0, 1, "waiting for the part that reads the simulation")
-        time.sleep(_WAIT)
-    try:
-        yield
-    finally:
-        lock.__exit__(None, None, None)
 
 
 def _prepare(place: Place, recipe: Recipe, work: Work, outputs: Outputs) -> Whole:
