@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 from .. import registry
-from ..errors import FormatError, InputError, UsageError, warn
+from ..errors import FormatError, UsageError, warn
 from ..layout import MISSING_CHUNKS
 from ..protocols import Reader, ReadOptions
+from ..system.files.plain_text import absent, beside
 from ..types import Scene
 from . import given
 from .checks.plausible import check_scene
@@ -28,7 +29,7 @@ def _reader(name: str) -> Reader:
 
 def _check_exists(path: Path) -> None:
     if not path.exists():
-        raise InputError(path, "no such file or folder", "a catalogue", "check the path")
+        raise absent(path, "a catalogue")
 
 
 def detect(path: Path | str) -> str:
@@ -149,7 +150,7 @@ def _format_of(path: Path, options: ReadOptions) -> str:
     try:
         return detect(path)
     except FormatError:
-        stated = options.columns is not None or path.with_name(path.name + ".yaml").is_file()
+        stated = options.columns is not None or beside(path, ".yaml").is_file()
         if stated and path.is_file():
             return TABLE
         raise

@@ -37,7 +37,7 @@ from ..layout import (
 )
 from ..system.files import plain_json
 from ..system.files.atomic import atomic_output
-from ..system.files.plain_text import read_text
+from ..system.files.plain_text import beside, read_text
 from ..types import Array, GalaxyCatalog
 
 _LONGEST_RECORD = 1 << 24  # bytes: a simulation may have tens of thousands of files
@@ -388,7 +388,7 @@ def _as_dict(value: Any) -> dict[str, Any]:
 
 def sidecar_path(path: Path) -> Path:
     """Return ``<path>.run.json``, where `write_sidecar` writes for the output ``path``."""
-    return path.with_name(path.name + ".run.json")
+    return beside(path, ".run.json")
 
 
 def read_sidecar(path: Path) -> dict[str, Any] | None:

@@ -51,7 +51,9 @@ class Value(click.ParamType[str]):
         self.name, self.kind, self.names, self.several = name, kind, names, several
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return ``value``."""
+        """Return ``value``; fail if it is a path, and empty."""
+        if self.kind and not str(value):
+            self.fail("an empty text is no path.", param, ctx)
         return str(value)
 
     def shell_complete(

@@ -27,6 +27,7 @@ from ...errors import (
     UnsafeInputError,
     listed,
 )
+from ...system.files.plain_text import absent
 from ...system.memory import check_memory
 from . import copying, guard, stored
 from .heaps import Groups
@@ -48,8 +49,14 @@ def first_bytes(path: Path, count: int = 24) -> str:
         return repr(file.read(count))
 
 
-def check_regular(path: Path) -> None:
+def check_regular(path: Path, expected: str = "an HDF5 file") -> None:
     """Raise if ``path`` is not an ordinary, readable file.
+
+    Parameters
+    ----------
+    path : Path
+    expected : str
+        What it should be, for messages.
 
     Raises
     ------
@@ -58,15 +65,17 @@ def check_regular(path: Path) -> None:
     """
     try:
         mode = os.stat(path).st_mode
+    except FileNotFoundError as error:
+        raise absent(path, expected) from error
     except OSError as error:
         raise InputError(
-            path, f"no readable file ({error.strerror})", "an HDF5 file", "check the path"
+            path, f"no readable file ({error.strerror})", expected, "check the path"
         ) from error
     if not stat.S_ISREG(mode):
         raise InputError(
             path,
-            "something that is not an ordinary file",
-            "an HDF5 file",
+            "a folder" if stat.S_ISDIR(mode) else "something that is not an ordinary file",
+            expected,
             "give the path of the file itself",
         )
     if not os.access(path, os.R_OK):

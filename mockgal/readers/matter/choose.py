@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ...errors import InputError
 from ...layout import BUNDLE_ATTRIBUTE
 from ...protocols import ReadOptions
+from ...system.files.plain_text import absent
 from .. import raw
 from ..bundle import BundleReader
 from ..hdf5 import headers, safe
@@ -30,9 +30,7 @@ def particles_at(path: Path, options: ReadOptions, box_size: float | None) -> Ma
         The path holds particles that cannot be read.
     """
     if not path.exists():
-        raise InputError(
-            path, "no such file or folder", "particles or a density grid", "check the path"
-        )
+        raise absent(path, "particles or a density grid")
     if gadget.recognise(path):
         return gadget.open_gadget(path, options, box_size)
     if path.is_dir() and fastpm.recognise(path):

@@ -224,7 +224,7 @@ def _reader(path: Path) -> tuple[str, MockReader]:
 
 def _check_file(path: Path) -> None:
     """Raise if ``path`` is no file, or is a sparse file with more holes than a catalogue has."""
-    safe.check_regular(path)
+    safe.check_regular(path, "a mock that mockgal wrote, or of a plug-in")
     status = path.stat()
     stored = status.st_blocks * 512
     if status.st_size > BOMB_BYTES and status.st_size > BOMB_RATIO * stored:
@@ -238,7 +238,7 @@ def _check_file(path: Path) -> None:
 
 def _begins_as(path: Path) -> str:
     """Return the name of the reader that fits a file's first bytes or file extension."""
-    safe.check_regular(path)
+    safe.check_regular(path, "a mock that mockgal wrote, or of a plug-in")
     with open(path, "rb") as file:
         begin = file.read(16)
     if begin.startswith(parquet_file.MAGIC):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from ...errors import MockgalError, UsageError, printable, shown
 from ...protocols import ReadOptions
 from ...quantity import stated_facts
-from ...system.files import plain_yaml
+from ...system.files import plain_text, plain_yaml
 from ...system.files.plain_text import read_text
 from ...types import MASS_DEFINITIONS
 from .quantities import FLAG, Taken, parse_map
@@ -64,7 +64,7 @@ def beside(path: Path | None, options: ReadOptions) -> Beside:
         contradict it.
     """
     mine = parse_map(options.columns)
-    where = None if path is None else path.with_name(path.name + ".yaml")
+    where = None if path is None else plain_text.beside(path, ".yaml")
     if where is None or not where.is_file():
         return Beside(None, mine, options)
     text, values = _load(where)

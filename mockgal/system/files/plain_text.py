@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from io import BufferedReader
+from itertools import islice
 from pathlib import Path
 
 from ...errors import InputError, UnsafeInputError
 
 # Opening a pipe without a writer would block; a terminal would become the controlling terminal.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+_LOOKED_AT = 10_000  # names in a folder
 
 
 @contextmanager
@@ -37,10 +40,47 @@ def ordinary_file(
     try:
         handle = os.open(path, _FLAGS)
     except (OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise absent(path, expected, fix=fix) from error
         reason = getattr(error, "strerror", None) or error
         raise InputError(path, f"no readable file ({reason})", expected, fix) from error
     with open(handle, "rb") if _is_ordinary(handle) else _refused(path, handle, expected) as stream:
         yield stream
+
+
+def absent(path: Path, expected: str, *, fix: str = "check the path") -> InputError:
+    """Return the error of a path at which there is nothing, which says what there is near it.
+
+    Parameters
+    ----------
+    path : Path
+    expected, fix : str
+        What should be there, and what the user can do.
+    """
+    return InputError(path, "no such file or folder", expected, f"{fix}; {_near(path)}")
+
+
+def _near(path: Path) -> str:
+    """Return what is known of the place of a path at which there is nothing."""
+    folder = Path(os.path.dirname(os.path.abspath(path)))
+    with suppress(OSError, ValueError):  # names that no file can have
+        if folder.is_dir():
+            names = [entry.name for entry in islice(os.scandir(folder), _LOOKED_AT)]
+            if alike := get_close_matches(os.path.basename(os.path.abspath(path)), names, n=3):
+                return f"near it there is {' and '.join(alike)}"
+            return f"there is nothing like it in {folder}"
+        while not folder.exists():
+            missing, folder = folder.name, folder.parent
+        return f"there is no {missing} in {folder}" if folder.is_dir() else f"{folder} is a file"
+    return "there is nothing of this name"
+
+
+def beside(path: Path, ending: str) -> Path:
+    """Return the path of a file whose name is that of another, or of a folder, and an ending.
+
+    The working directory ``.`` has a name, too.
+    """
+    return Path(f"{path if path.name else os.path.abspath(path)}{ending}")
 
 
 def _is_ordinary(handle: int) -> bool:

@@ -12,6 +12,7 @@ from ...errors import InputError, UsageError, listening
 from ...layout import MODEL
 from ...readers.mocks.facts import Facts
 from ...readers.mocks.reader import examine
+from ...system.files.plain_text import absent
 from ...writers.models.companions import content_in, density_path, has_density
 from ...writers.provenance import sidecar_path
 from .checks import ABSENT, OPEN, RIGHT, WRONG, Check
@@ -59,12 +60,7 @@ def check_there(path: Path) -> None:
     InputError
     """
     if not os.path.exists(path):
-        raise InputError(
-            path,
-            "no such file or folder",
-            "a mock that mockgal wrote, or the manifest of an ensemble",
-            "check the path",
-        )
+        raise absent(path, "a mock that mockgal wrote, or the manifest of an ensemble")
 
 
 def of_the_record(path: Path, facts: Facts | None, record: Record | None) -> Iterator[Check]:

@@ -274,7 +274,7 @@ def test_names_are_literal(tmp_path, name):
     path.write_bytes(written(galaxies, tmp_path / "plain.fits").read_bytes())
     assert same(read_galaxies(str(path)), galaxies)
     for other in ("plain.fits[1]", "plain.fits|cat"):
-        with pytest.raises(InputError, match="no readable file"):
+        with pytest.raises(InputError, match="no such file or folder"):
             read_galaxies(tmp_path / other)
 
 
