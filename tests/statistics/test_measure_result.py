@@ -141,7 +141,7 @@ def test_damaged_files_are_refused(tmp_path, old, new):
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path):
-    with pytest.raises(InputError, match="no readable file"):
+    with pytest.raises(InputError, match="no such file or folder"):
         read_measurement(tmp_path / "none.ecsv")
     (tmp_path / "b.ecsv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="no text in UTF-8"):

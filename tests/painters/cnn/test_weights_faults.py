@@ -415,7 +415,7 @@ def test_a_preset_that_is_not_that_of_the_tensors(file, exit_code):
 
 
 def test_no_file(tmp_path):
-    with pytest.raises(InputError, match="no readable file"):
+    with pytest.raises(InputError, match="no such file or folder"):
         read_weights(tmp_path / "none.safetensors")
     with pytest.raises(InputError, match="ordinary file"):
         read_weights(tmp_path)

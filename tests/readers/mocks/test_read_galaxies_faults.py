@@ -164,8 +164,8 @@ def test_another_file_of_that_name(tmp_path, content, name):
 
 
 def test_no_file(tmp_path):
-    refused(tmp_path / "none.fits", "no readable file")
-    refused(tmp_path, "not an ordinary file")
+    refused(tmp_path / "none.fits", "no such file or folder")
+    refused(tmp_path, "a folder", "a mock that mockgal wrote")
     (tmp_path / "notes.txt").write_text("hello")
     refused(tmp_path / "notes.txt", "b'hello'", "a FITS, HDF5 or Parquet file")
 
