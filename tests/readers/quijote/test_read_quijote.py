@@ -412,7 +412,7 @@ class TestSets:
         path = write_quijote(tmp_path)
         chunk(path).unlink()
         chunk(path).mkdir()
-        refused(path, "not an ordinary file")
+        refused(path, "a folder")
 
 
 class TestUnits:
