@@ -39,6 +39,7 @@ from .tasks.ensembles.mocks import build_ensemble
 from .tasks.evaluate import evaluate
 from .tasks.field import field
 from .tasks.fitting.fit import fit
+from .tasks.fitting.results import read_fit
 from .tasks.inspect import inspect
 from .tasks.one_statistic import combine, measure, read_covariance, read_measurement
 from .tasks.pack import pack
@@ -65,6 +66,7 @@ __all__ = [
     "populate",
     "read",
     "read_covariance",
+    "read_fit",
     "read_galaxies",
     "read_measurement",
     "reproduce",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import cloup
@@ -18,10 +17,8 @@ from .options.declared import declared, take_declared
 from .options.populating import populating, take_satellite_options
 from .options.shared import given, overwriting, reading, sim_option
 from .options.values import FOLDER, PATH, WHOLE
+from .screen.fit import describe
 from .screen.streams import progress_bar
-
-if TYPE_CHECKING:
-    from ..fitting.result import Fit
 
 _OWNER = "painter"
 _SHOWN = (
@@ -188,68 +185,5 @@ def fit(
             progress=progress,
             **wanted,
         )
-    lines = [*_describe(found.fit), *(f"wrote       {path}" for path in found.wrote)]
-    return Outcome(lines, _facts(found.fit) | {"wrote": found.wrote})
-
-
-def _describe(fit: Fit) -> Iterator[str]:
-    settings = fit.settings
-    for one in settings["data"]:
-        yield f"data        {one['name']}: {one['statistic']}, {one['bins_fitted']} bins"
-    if "number_density_h3_mpc3" in settings:
-        density = settings["number_density_h3_mpc3"]
-        yield f"            density {density['value']:.4g} +- {density['error']:.2g} h^3/Mpc^3"
-    for one in settings["covariances"]:
-        number = one["number"]
-        yield (
-            f"covariance  {', '.join(one['names'])}: {one['numbers']} numbers, from {one['from']}"
-            + (f" ({number}), its inverse times {one['hartlap_factor']:.4g}" * (number != "none"))
-        )
-    yield f"model       {fit.model}; likelihood {settings['likelihood']}, seed {settings['seed']}"
-    for prior in fit.priors:
-        yield f"prior       {prior.name}: {prior} ({prior.source})"
-    free = {prior.name for prior in fit.priors}
-    published = settings["published_parameters"]
-    for label, names in (
-        ("fixed", fit.best.keys() - free - published.keys()),
-        ("published", published),
-    ):
-        values = [f"{name} = {fit.best[name]:.6g}" for name in fit.best if name in names]
-        if values:
-            yield f"{label:<12}{', '.join(values)}"
-    for source in sorted({one["source"] for one in published.values()}):
-        yield f"            of {source}"
-    for name in fit.samples:
-        best = f"; best {fit.best[name]:.5g}" if name in fit.best else ""
-        yield f"posterior   {name} = {fit.in_words(name)}{best}"
-    sampler = settings["sampler"]
-    times = [x for x in sampler["autocorrelation_times"] if x != "none"]
-    longest = f"{max(times):.3g}" if times else "unknown"
-    yield (
-        f"chain       {sampler['steps']:,} steps of {sampler['walkers']} walkers, autocorrelation "
-        f"time {longest} steps; {len(fit):,} samples"
-    )
-    yield (
-        f"chi-square  {fit.chi_square:.4g} of the best parameters, {fit.degrees_of_freedom} "
-        f"degrees of freedom, p = {fit.p_value:.3g}"
-    )
-    mock = settings["mock"]
-    yield (
-        f"            {mock['chi_square']:.4g} of a mock with them: {mock['galaxies']:,} galaxies, "
-        f"seed {mock['seed']}"
-    )
-
-
-def _facts(fit: Fit) -> dict[str, Any]:
-    return {
-        "model": fit.model,
-        "priors": {prior.name: str(prior) for prior in fit.priors},
-        "best": dict(fit.best),
-        "intervals_68_percent": {name: fit.interval(name)._asdict() for name in fit.samples},
-        "units": {name: fit.unit(name) or None for name in fit.samples},
-        "chi_square": fit.chi_square,
-        "degrees_of_freedom": fit.degrees_of_freedom,
-        "p_value": fit.p_value,
-        "samples": len(fit),
-        "settings": dict(fit.settings),
-    }
+    lines = [*describe(found.fit), *(f"wrote       {path}" for path in found.wrote)]
+    return Outcome(lines, found.fit.facts() | {"wrote": found.wrote})

@@ -28,6 +28,8 @@ from .options.values import FILE, FOLDER, PATH, STATISTICS
 from .screen.streams import progress_bar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..statistics.result import Measurement
     from ..tasks.ensembles.measurements import Written
     from ..types import GalaxyCatalog
@@ -300,7 +302,8 @@ def plot(
 
     With several paths: a table and a picture that compare them, with their mass functions, stellar
     masses by host mass, and power spectra. With tables that `mockgal measure` wrote: the results of
-    one statistic in the same axes, with their ratios to the first.
+    one statistic in the same axes, with their ratios to the first. With the samples.ecsv of fits:
+    the posterior of each parameter, and of each two.
     """
     from ..system.progress import shown
     from ..tasks.plotting.plot import plot_files
@@ -309,9 +312,11 @@ def plot(
     of_survey = given({name: options.pop(name) for name in OF_SURVEYS})
     if "pictures" in of_survey:
         of_survey["pictures"] = _names(",".join(of_survey["pictures"]), "--picture", "sky")
-    if any(_is_table(path) for path in paths):
-        wanted = given({"sim": sim, "cuts": cuts, **of_survey, **options})
-        return _plot_tables(paths, target, labels, overwrite, wanted)
+    for wrote, is_one, draw in _TABLES:
+        if any(map(is_one, paths)):
+            wanted = given({"sim": sim, "cuts": cuts, **of_survey, **options})
+            _check_tables(paths, wrote, is_one, wanted)
+            return draw(paths, target, labels, overwrite)
     with progress_bar() as progress, shown(progress):
         drawn = plot_files(
             paths,
@@ -337,38 +342,45 @@ def plot(
     return Outcome(lines, {"catalogues": facts, **pictures, "wrote": [target]})
 
 
-def _is_table(path: str) -> bool:
+def _is_measurement(path: str) -> bool:
     from ..statistics.stored import is_measurement
 
     return is_measurement(Path(path))
 
 
-def _plot_tables(
-    paths: tuple[str, ...],
-    target: str,
-    labels: tuple[str, ...],
-    overwrite: bool,
-    others: dict[str, Any],
-) -> Outcome:
-    """Draw tables of one statistic; refuse other inputs beside them, and options of those."""
-    from ..tasks.one_statistic import plot_measurements
+def _is_fit(path: str) -> bool:
+    from ..fitting.stored import is_fit
 
+    return is_fit(Path(path))
+
+
+def _check_tables(
+    paths: tuple[str, ...], wrote: str, is_one: Callable[[str], bool], others: dict[str, Any]
+) -> None:
+    """Refuse other inputs beside tables that a command wrote, and options of those."""
     if others:
         flags = ", ".join(others)
         raise UsageError(
             "mockgal plot",
-            f"{flags}, with tables of results",
-            "none: they are measured already",
+            f"{flags}, with tables of `{wrote}`",
+            "none: they are results already",
             "leave them out",
         )
-    wrong = [path for path in paths if not _is_table(path)]
+    wrong = [path for path in paths if not is_one(path)]
     if wrong:
         raise UsageError(
             "mockgal plot",
-            f"{wrong[0]}, beside tables of results",
-            "catalogues alone, or tables of `mockgal measure` alone",
+            f"{wrong[0]}, beside tables of `{wrote}`",
+            "catalogues alone, or tables of one command alone",
             "plot them apart",
         )
+
+
+def _plot_measurements(
+    paths: tuple[str, ...], target: str, labels: tuple[str, ...], overwrite: bool
+) -> Outcome:
+    from ..tasks.one_statistic import plot_measurements
+
     results = plot_measurements(paths, target, labels=labels, overwrite=overwrite)
     lines = [f"{name}: {result.statistic}, {len(result)} bins" for name, result in results.items()]
     facts = {
@@ -377,6 +389,27 @@ def _plot_tables(
     }
     lines = [*map(printable, lines), f"wrote {target}"]
     return Outcome(lines, {"tables": facts, "wrote": [target]})
+
+
+def _plot_fits(
+    paths: tuple[str, ...], target: str, labels: tuple[str, ...], overwrite: bool
+) -> Outcome:
+    from ..tasks.fitting.results import plot_fits
+
+    fits = plot_fits(paths, target, labels=labels, overwrite=overwrite)
+    lines = [f"{name}: {fit.model}, {len(fit):,} samples" for name, fit in fits.items()]
+    facts = {
+        name: {"path": path, "model": fit.model, "samples": len(fit)}
+        for path, (name, fit) in zip(paths, fits.items(), strict=True)
+    }
+    lines = [*map(printable, lines), f"wrote {target}"]
+    return Outcome(lines, {"fits": facts, "wrote": [target]})
+
+
+_TABLES: tuple[tuple[str, Callable[[str], bool], Callable[..., Outcome]], ...] = (
+    ("mockgal measure", _is_measurement, _plot_measurements),
+    ("mockgal fit", _is_fit, _plot_fits),
+)
 
 
 def _counts(galaxies: GalaxyCatalog) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import cloup
 from cloup import option, option_group
 
+from ..errors import printable
 from .calibrate import describe_table
 from .command import Command, Outcome, about, files_of
 from .options.shared import (
@@ -22,6 +23,7 @@ from .options.shared import (
     sim_option,
 )
 from .options.values import FILE, PATH
+from .screen.fit import describe
 from .screen.left_out import left_out
 from .screen.streams import progress_bar
 
@@ -33,10 +35,17 @@ from .screen.streams import progress_bar
 @about_matter
 @reading
 def inspect(path: str, **options: Any) -> Outcome:
-    """Describe the simulation, matter or mock at PATH, and what each painter can do with it."""
+    """Describe the simulation, matter or mock at PATH, and what each painter can do with it.
+
+    Of the samples.ecsv of a fit: its posterior, its chi-square, and what was fitted.
+    """
+    from ..tasks.fitting.results import fit_or_none
     from ..tasks.inspect import as_text
     from ..tasks.inspect import inspect as look
 
+    found = fit_or_none(path, **given(options))
+    if found is not None:
+        return Outcome(map(printable, describe(found)), found.facts())
     facts = look(path, **given(options))
     return Outcome(as_text(facts).splitlines(), facts)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Mapping
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-FORMAT = "mockgal fit 1"
+FORMAT = "mockgal fit 2"
 DERIVED = {
     "number_density": (DENSITY, "mean number density of galaxies"),
     "satellite_fraction": ("", "share of satellites"),
@@ -61,6 +60,13 @@ class Fitted(NamedTuple):
     best: Array
     low: Array
     high: Array
+
+    def as_plain(self) -> dict[str, Any]:
+        """Return the numbers and names as plain JSON values."""
+        return {
+            name: value if isinstance(value, str) else [float(x) for x in value]
+            for name, value in self._asdict().items()
+        }
 
 
 class Interval(NamedTuple):
@@ -191,7 +197,7 @@ class Fit(Shown):
         table.meta = {
             "format": FORMAT,
             "model": self.model,
-            "priors": {one.name: f"{one} ({one.source})" for one in self.priors},
+            "priors": [one._asdict() for one in self.priors],
             "best": {name: float(value) for name, value in self.best.items()},
             "chi_square": self.chi_square,
             "degrees_of_freedom": self.degrees_of_freedom,
@@ -200,9 +206,27 @@ class Fit(Shown):
                 name: {key: float(x) for key, x in self.interval(name)._asdict().items()}
                 for name in self.samples
             },
-            "settings": json.loads(json.dumps(dict(self.settings), allow_nan=False)),
+            "fitted": [one.as_plain() for one in self.fitted],
+            "recipe": _plain(self.recipe),
+            "settings": _plain(self.settings),
         }
         return table
+
+    def facts(self) -> dict[str, Any]:
+        """Return the result without its samples, as plain JSON values."""
+        return {
+            "kind": "fit",
+            "model": self.model,
+            "priors": {prior.name: str(prior) for prior in self.priors},
+            "best": dict(self.best),
+            "intervals_68_percent": {name: self.interval(name)._asdict() for name in self.samples},
+            "units": {name: self.unit(name) or None for name in self.samples},
+            "chi_square": self.chi_square,
+            "degrees_of_freedom": self.degrees_of_freedom,
+            "p_value": self.p_value,
+            "samples": len(self),
+            "settings": _plain(self.settings),
+        }
 
     def data_table(self) -> Table:
         """Return the data and the prediction of the best parameters as an astropy table."""
@@ -260,11 +284,14 @@ class Fit(Shown):
 
 def _save(table: Table, path: Path | str, overwrite: bool) -> None:
     from ..system.files.atomic import atomic_output
+    from ..system.files.ecsv import sealed
 
-    text = io.StringIO()
-    table.write(text, format="ascii.ecsv")
     with atomic_output(Path(path), overwrite=overwrite) as temporary:
-        temporary.write_text(text.getvalue(), encoding="utf-8")
+        temporary.write_text(sealed(table), encoding="utf-8")
+
+
+def _plain(value: Mapping[str, Any]) -> Any:
+    return json.loads(json.dumps(dict(value), allow_nan=False))
 
 
 def result(

@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..statistics.plotting.lettering import legible, plain, write_title
-from ..statistics.plotting.palette import BLACK, BLUE, REFERENCE, VERMILLION, picture_style
+from ..errors import UsageError
+from ..statistics.plotting.lettering import distinct, legible, plain, write_below, write_title
+from ..statistics.plotting.palette import (
+    BLACK,
+    BLUE,
+    NOTE,
+    REFERENCE,
+    VERMILLION,
+    Series,
+    picture_style,
+    series,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,37 +66,98 @@ class FitLike(Protocol):
 def corner(fit: FitLike) -> Figure:
     """Return a figure of the posterior of each parameter, and of each two."""
     names = [name for name in fit.samples if np.ptp(fit.samples[name]) > 0]
-    n = len(names)
     with picture_style():
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(2.0 * n + 0.5, 2.0 * n + 0.5), layout="constrained")
-        axes = figure.subplots(n, n, squeeze=False)
+        figure, axes = _panels(names, [fit])
         for i, name in enumerate(names):
-            for j, other in enumerate(names):
-                panel = axes[i, j]
-                if j > i:
-                    panel.set_axis_off()
-                    continue
-                if j == i:
-                    _single(panel, fit.samples[name])
-                    panel.set_title(plain(fit.in_words(name)), fontsize=7)
-                else:
-                    _pair(panel, fit.samples[other], fit.samples[name])
-                _mark(panel, fit.best, other, None if j == i else name)
-                _letter(panel, fit, other, name, bottom=i == n - 1, left=j == 0 and i > 0)
+            low, high = np.quantile(fit.samples[name], [0.16, 0.84])
+            axes[i, i].axvspan(low, high, color=BLUE, alpha=0.15, lw=0)
+            axes[i, i].set_title(plain(fit.in_words(name)), fontsize=7)
         write_title(figure, [f"Posterior of {fit.model}", "68% and 95%; best: crosses"], fontsize=9)
     return figure
 
 
-def _single(axes: Axes, values: Array) -> None:
-    axes.hist(values, bins=_CELLS, histtype="step", color=BLUE, density=True)
+def together(fits: Mapping[str, FitLike]) -> Figure:
+    """Return a figure of the posteriors of several fits, in what all of them have.
+
+    Parameters
+    ----------
+    fits : mapping of str to FitLike
+        Fits by their names in the legend.
+
+    Raises
+    ------
+    UsageError
+        They have no free parameter in common.
+    """
+    every = [
+        {name: fit.unit(name) for name in fit.samples if np.ptp(fit.samples[name]) > 0}
+        for fit in fits.values()
+    ]
+    names = [name for name, unit in every[0].items() if all(one.get(name) == unit for one in every)]
+    if not any(name in fit.best for fit in fits.values() for name in names):
+        free = "; ".join(
+            f"{label} ({fit.model}): {', '.join(own.keys() & fit.best.keys()) or 'none'}"
+            for (label, fit), own in zip(fits.items(), every, strict=True)
+        )
+        raise UsageError(
+            "mockgal plot", f"free parameters {free}", "fits that share one", "plot them apart"
+        )
+    shown = distinct([legible(name) for name in fits])
+    with picture_style():
+        figure, _ = _panels(names, list(fits.values()))
+        looks = [series(k) for k in range(len(fits))]
+        labels = [
+            plain(f"{name} ({fit.model})") for name, fit in zip(shown, fits.values(), strict=True)
+        ]
+        lines = [_line(look) for look in looks]
+        figure.legend(lines, labels, loc="upper right", fontsize=8)
+        write_title(figure, ["Posteriors", "68% and 95%; best: crosses"], fontsize=9)
+        left_out = [name for own in every for name in own if name not in names]
+        if left_out:
+            text = f"not in all fits: {', '.join(dict.fromkeys(left_out))}"
+            write_below(figure, [text], fontsize=7, color=NOTE)
+    return figure
+
+
+def _line(look: Series) -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color=look.colour, ls=look.dashes)
+
+
+def _panels(names: Sequence[str], fits: Sequence[FitLike]) -> tuple[Figure, Any]:
+    """Return a figure with a panel for each parameter, and for each two; and its axes."""
+    from matplotlib.figure import Figure
+
+    n = len(names)
+    figure = Figure(figsize=(2.0 * n + 0.5, 2.0 * n + 0.5), layout="constrained")
+    axes = figure.subplots(n, n, squeeze=False)
+    for i, name in enumerate(names):
+        for j, other in enumerate(names):
+            panel = axes[i, j]
+            if j > i:
+                panel.set_axis_off()
+                continue
+            for k, fit in enumerate(fits):
+                look, alone = series(k), len(fits) == 1
+                if j == i:
+                    _single(panel, fit.samples[name], look)
+                else:
+                    _pair(panel, fit.samples[other], fit.samples[name], look, filled=alone)
+                colour = BLACK if alone else look.colour
+                _mark(panel, fit.best, other, None if j == i else name, colour)
+            _letter(panel, fits[0], other, name, bottom=i == n - 1, left=j == 0 and i > 0)
+    return figure, axes
+
+
+def _single(axes: Axes, values: Array, look: Series) -> None:
+    axes.hist(
+        *(values, _CELLS), histtype="step", color=look.colour, linestyle=look.dashes, density=True
+    )
     axes.set_yticks([])
-    low, high = np.quantile(values, [0.16, 0.84])
-    axes.axvspan(low, high, color=BLUE, alpha=0.15, lw=0)
 
 
-def _pair(axes: Axes, x: Array, y: Array) -> None:
+def _pair(axes: Axes, x: Array, y: Array, look: Series, *, filled: bool) -> None:
     from scipy.ndimage import gaussian_filter
 
     density, x_edges, y_edges = np.histogram2d(x, y, bins=_CELLS)
@@ -97,19 +168,27 @@ def _pair(axes: Axes, x: Array, y: Array) -> None:
     middles = [0.5 * (edges[1:] + edges[:-1]) for edges in (x_edges, y_edges)]
     top = float(density.max()) * (1 + 1e-9)
     if len(levels) == len(_SHARES) and levels[0] > 0:
-        colours = ["#c6d4e6", BLUE]
-        axes.contourf(*middles, density.T, levels=[*levels, top], colors=colours, alpha=0.7)
-        axes.contour(*middles, density.T, levels=levels, colors=BLUE, linewidths=0.8)
+        if filled:
+            colours = ["#c6d4e6", look.colour]
+            axes.contourf(*middles, density.T, levels=[*levels, top], colors=colours, alpha=0.7)
+        axes.contour(
+            *middles,
+            density.T,
+            levels=levels,
+            colors=look.colour,
+            linewidths=0.8,
+            linestyles=[look.dashes],
+        )
     else:
-        axes.plot(x, y, ",", color=BLUE)
+        axes.plot(x, y, ",", color=look.colour)
 
 
-def _mark(axes: Axes, best: Mapping[str, float], x: str, y: str | None) -> None:
+def _mark(axes: Axes, best: Mapping[str, float], x: str, y: str | None, colour: str) -> None:
     if y is None:
         if x in best:
-            axes.axvline(best[x], color=BLACK, lw=0.8)
+            axes.axvline(best[x], color=colour, lw=0.8)
     elif x in best and y in best:
-        axes.plot(best[x], best[y], "x", color=BLACK, ms=5)
+        axes.plot(best[x], best[y], "x", color=colour, ms=5)
 
 
 def _letter(axes: Axes, fit: FitLike, x: str, y: str, *, bottom: bool, left: bool) -> None:

@@ -18,6 +18,7 @@ from ..readers.tables.quantities import map_text
 from ..system.display import light_cone
 from ..types import MASS_DEFINITIONS
 from .build import read
+from .fitting.results import fit_or_none
 from .readiness import Readings, readiness
 
 
@@ -30,7 +31,7 @@ def inspect(
     changed_by_hand: str | None = None,
     **options: Any,
 ) -> dict[str, Any]:
-    """Describe the simulation, the matter, or the mock that mockgal wrote, at ``path``.
+    """Describe the simulation or the matter at ``path``, or the mock or fit that mockgal wrote.
 
     Parameters
     ----------
@@ -59,6 +60,11 @@ def inspect(
     """
     mock = None
     if isinstance(path, str | os.PathLike):
+        a_fit = fit_or_none(
+            path, format=format, matter=matter, changed_by_hand=changed_by_hand, **options
+        )
+        if a_fit is not None:
+            return a_fit.facts()
         mock = describe_galaxies(path, changed_by_hand=changed_by_hand)
     if mock is None and changed_by_hand is not None:
         raise UsageError("--changed-by-hand", f"the simulation {path}", "a mock", "leave it out")

@@ -207,7 +207,7 @@ class TestFiles:
             with pytest.raises(InputError, match="not an ordinary file"):
                 read_text(tmp_path / path, 100, "text", fix="x")
         for path in ("none", "a\0b", "x" * 300):
-            with pytest.raises(InputError, match="no (such|readable) file"):
+            with pytest.raises(InputError, match=r"no (such|readable) file"):
                 read_text(tmp_path / path, 100, "text", fix="x")
 
     def test_the_bound_is_on_what_is_read(self, tmp_path):

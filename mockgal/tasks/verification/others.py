@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...errors import InputError, listening
+from ...fitting.result import FORMAT as FIT
 from ...layout import MEASUREMENT
 from ...painters.cnn.options import EXTENSION
 from ...readers.bundle import BundleReader
@@ -26,8 +27,8 @@ def of_another_file(path: Path) -> list[Check]:
     Parameters
     ----------
     path : Path
-        A table of ``mockgal measure``, a calibration of the HOD, weights of the network, or a
-        bundle.
+        A table of ``mockgal measure`` or ``mockgal fit``, a calibration of the HOD, weights of the
+        network, or a bundle.
     """
     if not path.is_file():
         return []
@@ -35,7 +36,7 @@ def of_another_file(path: Path) -> list[Check]:
         begin = file.read(_HEADER)
     if begin.startswith(_ECSV):
         text = begin.decode("utf-8", "replace")
-        if any(form.rpartition(" ")[0] in text for form in (MEASUREMENT, COVARIANCE)):
+        if any(form.rpartition(" ")[0] in text for form in (MEASUREMENT, COVARIANCE, FIT)):
             return [of_a_seal(path)]
         return _checked(path, "calibration", _calibration) if _CALIBRATION in text else []
     if path.name.endswith(EXTENSION):
