@@ -212,6 +212,12 @@ class Fit(Shown):
         }
         return table
 
+    def to_ecsv(self) -> str:
+        """Return the samples and all the rest as the text of an ECSV file."""
+        from ..system.files.ecsv import sealed
+
+        return sealed(self.to_table())
+
     def facts(self) -> dict[str, Any]:
         """Return the result without its samples, as plain JSON values."""
         return {
@@ -265,11 +271,13 @@ class Fit(Shown):
         OutputExistsError, OutputError
             See `mockgal.system.files.atomic.atomic_output`.
         """
-        _save(self.to_table(), path, overwrite)
+        _save(self.to_ecsv(), path, overwrite)
 
     def save_data(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write the data and the prediction as ECSV; the file appears complete or not at all."""
-        _save(self.data_table(), path, overwrite)
+        from ..system.files.ecsv import sealed
+
+        _save(sealed(self.data_table()), path, overwrite)
 
     def save_recipe(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Write the recipe of a mock with the best parameters, for ``mockgal build --recipe``."""
@@ -282,12 +290,11 @@ class Fit(Shown):
             temporary.write_text(text, encoding="utf-8")
 
 
-def _save(table: Table, path: Path | str, overwrite: bool) -> None:
+def _save(text: str, path: Path | str, overwrite: bool) -> None:
     from ..system.files.atomic import atomic_output
-    from ..system.files.ecsv import sealed
 
     with atomic_output(Path(path), overwrite=overwrite) as temporary:
-        temporary.write_text(sealed(table), encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _plain(value: Mapping[str, Any]) -> Any:

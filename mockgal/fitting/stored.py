@@ -74,8 +74,8 @@ def _prior(stated: dict[str, Any]) -> Prior:
 
 
 def _fitted(stated: dict[str, Any]) -> Fitted:
-    names = [str(stated[name]) for name in Fitted._fields[:4]]
+    name, statistic, axis, unit = (str(stated[field]) for field in Fitted._fields[:4])
     numbers = [np.array([float(x) for x in stated[name]]) for name in Fitted._fields[4:]]
     if len({len(one) for one in numbers}) != 1:
         raise ValueError("numbers for some bins only")
-    return Fitted(*names, *numbers)
+    return Fitted(name, statistic, axis, unit, *numbers)

@@ -146,8 +146,20 @@ def _panels(names: Sequence[str], fits: Sequence[FitLike]) -> tuple[Figure, Any]
                     _pair(panel, fit.samples[other], fit.samples[name], look, filled=alone)
                 colour = BLACK if alone else look.colour
                 _mark(panel, fit.best, other, None if j == i else name, colour)
+            panel.set_xlim(*_shown(fits, other))
+            if j < i:
+                panel.set_ylim(*_shown(fits, name))
             _letter(panel, fits[0], other, name, bottom=i == n - 1, left=j == 0 and i > 0)
     return figure, axes
+
+
+def _shown(fits: Sequence[FitLike], name: str) -> tuple[float, float]:
+    """Return the ends of an axis: nearly all samples of a parameter, and its best values."""
+    values = [np.quantile(fit.samples[name], [0.0005, 0.9995]) for fit in fits]
+    values += [np.full(1, fit.best[name]) for fit in fits if name in fit.best]
+    low, high = np.concatenate(values).min(), np.concatenate(values).max()
+    edge = 0.04 * (high - low)
+    return float(low - edge), float(high + edge)
 
 
 def _single(axes: Axes, values: Array, look: Series) -> None:

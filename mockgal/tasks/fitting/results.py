@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import UsageError, listed, listed
+from ...errors import UsageError, listed
 
 if TYPE_CHECKING:
     from ...fitting.result import Fit
