@@ -135,11 +135,15 @@ class TestCommands:
             assert mockgal_command("verify", f"first/{name}").returncode != 0
 
     def test_posteriors_are_drawn(self, folder, mockgal_command):
-        found = mockgal_command("plot", "first/samples.ecsv", "second/samples.ecsv", "--out", "both.png")
+        found = mockgal_command(
+            "plot", "first/samples.ecsv", "second/samples.ecsv", "--out", "both.png"
+        )
         assert found.returncode == 0, found.stderr
         assert "wrote both.png" in found.stdout
         assert (folder / "both.png").stat().st_size > 10_000
-        found = mockgal_command("plot", "first/samples.ecsv", "first/fit.ecsv", "--out", "mixed.png")
+        found = mockgal_command(
+            "plot", "first/samples.ecsv", "first/fit.ecsv", "--out", "mixed.png"
+        )
         assert found.returncode == 2
         assert "beside tables of `mockgal fit`" in found.stderr
 

@@ -167,3 +167,27 @@ def test_a_number_density_is_fitted_as_well(halotools, inputs):
         )
     assert found.interval("number_density").median == pytest.approx(3e-3, abs=1e-4)
     assert found.settings["number_density_h3_mpc3"]["error"] == 3e-5
+
+
+def test_galaxies_for_want_of_hosts_are_told(halotools):
+    sim = synthetic_pair(300, seed=2, box_size=30.0)[1]
+    options = {"model": "zheng07", "stellar_mass_law": "moster13", "allow_extrapolation": True}
+    data, covariance = tabulated("wp", EDGES, [90.0, 60.0, 40.0, 25.0, 15.0], [9.0] * 5, pi_max=8.0)
+
+    def missing(log_mass):
+        fixed = {**TRUTH, "logMmin": log_mass}
+        del fixed["logM1"]
+        priors = {"logM1": (12.0, 13.0)}
+        with mockgal.errors.listening(quiet=True) as said:
+            found = mockgal.fit(
+                sim, data, covariance, parameters=fixed, priors=priors, seed=1, steps=20, **options
+            )
+        lacking = found.settings["mock"]["lacking"].get("share", 0.0)
+        assert list(said) == found.settings["warnings"]
+        return lacking, [text for text in said if "missing from the prediction" in text]
+
+    least = np.log10(sim.halos["host_mass"].min())
+    share, said = missing(least - 1.0)
+    assert share > 0.5
+    assert f"about {share:.0%}" in said[0]
+    assert missing(least + 1.5) == (pytest.approx(0.0, abs=0.01), [])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +19,7 @@ from ...random import check_seed
 from ...types import Scene
 from ..build import make_painter
 from ..steps.paint import paint_with, populate_with, satellite_options
-from .kept import kept_chain, table_of
+from .kept import chain_digest, kept_chain, table_of
 
 if TYPE_CHECKING:
     from ...fitting.data import DensityTarget, Target
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
 
 MODELS = ("zheng07", "abacushod", "leauthaud11")
 PAINTER = "hod"
+_LACKING = 0.01  # share of the galaxies: what a prediction may lack without a warning
 _DIGITS = 6  # after the point, of the best parameters
 UNITS = dict.fromkeys(("r_min", "r_max"), "Mpc / littleh") | dict.fromkeys(
     ("number_density", "number_density_error"), "littleh3 / Mpc3"
@@ -125,6 +124,12 @@ def fit(
         the covariance do not fit together, or emcee is not installed.
     MockgalError
         The model is not valid for the simulation, or it lacks something.
+
+    Warns
+    -----
+    MockgalWarning
+        The chain is short; the data are taken to be independent; or the best parameters have
+        galaxies in hosts below those of the simulation, which no prediction has.
 
     Examples
     --------
@@ -359,7 +364,7 @@ class Plan:
                     f"{' and '.join(apart)} are taken to be independent of each other, as their "
                     "covariances are not from the same mocks"
                 )
-            digest = self._digest(posterior, where)
+            digest = chain_digest(posterior, where, self.seed)
             start = best(posterior, self.seed)
             chain, keep = None, None
             if chain_path is not None:
@@ -371,7 +376,8 @@ class Plan:
             higher = np.diff(posterior.log_density(np.stack([start, top])))[0] > 0
             start = np.round(top if higher else start, _DIGITS)
             start = np.clip(start, *np.transpose([(one.low, one.high) for one in self.priors]))
-        values = dict(zip(posterior.names, map(float, start), strict=True))
+            values = dict(zip(posterior.names, map(float, start), strict=True))
+            mock = self._mock(sim, posterior, values)
         settings = {
             "seed": self.seed,
             "simulation": sim.snapshot.name,
@@ -382,7 +388,7 @@ class Plan:
             "tracers": self.tracers if making is not None else "none: subhalos",
             "references": list(painter.references),
             "warnings": list(warnings),
-            "mock": self._mock(sim, posterior, values),
+            "mock": mock,
         }
         return result(posterior, start, found, self.recipe(values, recipe or {}), settings)
 
@@ -398,7 +404,10 @@ class Plan:
     def _mock(
         self, sim: Scene, posterior: Posterior, values: Mapping[str, float]
     ) -> dict[str, Any]:
-        """Return the number of galaxies and the chi-square of a mock with these parameters."""
+        """Return the number of galaxies and the chi-square of a mock with these parameters.
+
+        Warn if many galaxies are not in it, and so not in the predictions, for want of hosts.
+        """
         from ...fitting.measured import measured
 
         painter: Any = self.painter(values)
@@ -408,10 +417,19 @@ class Plan:
                 sim = populate_with(sim, painter, self.seed, options, {})
             galaxies = paint_with(sim, painter, self.seed)
         density = len(galaxies) / sim.snapshot.box_size**3
+        lacking = galaxies.provenance.get("lacking", {})
+        share, error = lacking.get("share", 0.0), lacking.get("uncertainty", 0.0)
+        if share - 2.0 * error > _LACKING:
+            warn(
+                f"about {share:.0%} (+- {error:.0%}) of the galaxies of the best parameters are "
+                f"missing from the prediction, and the parameters are off: {lacking['because']}. "
+                "Fit in a simulation that has them, or brighter galaxies"
+            )
         return {
             "seed": self.seed,
             "galaxies": len(galaxies),
             "content_digest": galaxies.digest(),
+            "lacking": dict(lacking),
             "chi_square": posterior.chi_square(measured(galaxies, posterior), density),
         }
 
@@ -463,25 +481,3 @@ class Plan:
             return {}
         every = painter.occupation(sim).parameters
         return {name: every[name] for name in painter.chosen.missing}
-
-    def _digest(self, posterior: Posterior, where: Places) -> str:
-        """Return the BLAKE2b-256 of all that the chain depends on."""
-        facts = {
-            "places": where.facts,
-            "priors": [list(one) for one in self.priors],
-            "fixed": sorted(posterior.fixed.items()),
-            "model": [self.model, posterior.modulated, self.likelihood, self.seed],
-            "log_stellar_mass": posterior.log_stellar_mass,
-            "density": None if self.density is None else [self.density.value, self.density.error],
-            "data": [[one.bins.facts(), _plain(one.rows)] for one, _ in posterior.targets],
-            "blocks": [
-                [one.members, one.with_density, one.number, *map(_plain, (one.value, one.matrix))]
-                for one in posterior.blocks
-            ],
-        }
-        text = json.dumps(facts, sort_keys=True)
-        return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
-
-
-def _plain(array: Any) -> Any:
-    return array.tolist()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from ...types import Scene
 from .store import read_arrays, write_arrays
 
 if TYPE_CHECKING:
+    from ...fitting.likelihood import Posterior
     from ...fitting.sampler import Chain
     from ...fitting.tables.pairs import Bins, PairTable
     from ...fitting.tables.points import Places
@@ -54,3 +57,26 @@ def kept_chain(path: Path, digest: str) -> tuple[Chain | None, Callable[[Chain],
     place, has_gauss, gauss = kept["generator_numbers"]
     generator = ("MT19937", kept["generator"], int(place), int(has_gauss), float(gauss))
     return Chain(kept["values"], kept["log_density"], generator), keep
+
+
+def chain_digest(posterior: Posterior, where: Places, seed: int) -> str:
+    """Return the BLAKE2b-256 of all that a chain depends on."""
+    density = posterior.density
+    facts = {
+        "places": where.facts,
+        "priors": [list(one) for one in posterior.priors],
+        "fixed": sorted(posterior.fixed.items()),
+        "model": [posterior.model, posterior.modulated, posterior.likelihood, seed],
+        "log_stellar_mass": posterior.log_stellar_mass,
+        "density": None if density is None else [density.value, density.error],
+        "data": [[one.bins.facts(), one.rows.tolist()] for one, _ in posterior.targets],
+        "blocks": [
+            [
+                *(one.members, one.with_density, one.number),
+                *(one.value.tolist(), one.matrix.tolist()),
+            ]
+            for one in posterior.blocks
+        ],
+    }
+    text = json.dumps(facts, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
