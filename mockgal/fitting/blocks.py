@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from ..errors import BadValueError, UsageError
 from ..statistics.ensemble import factors
-from .data import KNOWN, DensityTarget, Target
+from .data import KNOWN, MASS_FUNCTION, DensityTarget, Target
 
 Array = NDArray[Any]
+
+_SINGULAR = 1e-10  # least eigenvalue of correlations that can be inverted
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Block:
         Mocks, or sub-volumes, that it is from; `KNOWN` if it has no error.
     source : str
         ``"mocks"``, ``"jackknife"`` or ``"stated"``.
+    sums_up : bool
+        Whether a mass function and the number density of the same galaxies are among them.
 
     Raises
     ------
@@ -56,6 +60,7 @@ class Block:
     matrix: Array
     number: int
     source: str
+    sums_up: bool = False
 
     def __post_init__(self) -> None:
         scale = np.sqrt(np.diag(self.matrix))
@@ -69,15 +74,19 @@ class Block:
                 f"covariance of {self.name}",
                 f"{self.number} {self.source_in_words} for {n} numbers, which leave it no inverse",
                 f"at least {n + 3}",
-                "fit fewer bins (--r-min, --r-max), or take a covariance of more mocks",
+                "fit fewer bins, or take a covariance of more mocks",
             )
-        if not least > n * np.finfo(np.float64).eps:
+        if not least > _SINGULAR:
             found = f"the least eigenvalue {least:.3g} of its correlations" if good else ""
+            fix = "fit fewer bins, or take a covariance of more mocks"
+            if self.sums_up:
+                found += ": the bins of the mass function add up to the number density"
+                fix = "leave out --number-density, which the mass function has"
             raise BadValueError(
                 f"covariance of {self.name}",
                 found or "bins without an error, or numbers that are not symmetric",
                 "a positive definite matrix",
-                "fit fewer bins (--r-min, --r-max), or take a covariance of more mocks",
+                fix,
             )
 
     @property
@@ -154,4 +163,5 @@ def _block(targets: Sequence[Target], some: list[int], density: DensityTarget | 
         matrix,
         first.number,
         first.source,
+        density is not None and any(targets[i].statistic == MASS_FUNCTION for i in some),
     )

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import BadValueError, UnitsError, UsageError, listed, warn
+from ..errors import BadValueError, UnitsError, UsageError, listed, shown, warn
 from ..fields.sample import AXES
 from ..statistics.covariance import Covariance
 from ..statistics.result import Measurement
+from .covariances import SAME, Mocks, in_words, mocks_of, own_covariance, rows_of
 from .tables.masses import StellarMassBins
 from .tables.pairs import ALL, Bins
 
@@ -22,6 +23,8 @@ Array = NDArray[Any]
 LENGTH, DENSITY = "Mpc / littleh", "littleh3 / Mpc3"
 MASS, PER_DEX = "Msun / littleh", "littleh3 / (Mpc3 dex)"
 MASS_FUNCTION = "mass_function"
+_SAMPLE = 0.01  # dex of stellar mass, by which two samples may differ
+_LOGARITHMS = 20.0  # edges below are no stellar masses in Msun/h
 
 
 class Fittable(NamedTuple):
@@ -39,25 +42,7 @@ STATISTICS = {
     "xi": Fittable("xi", "", LENGTH, "xi"),
     MASS_FUNCTION: Fittable(MASS_FUNCTION, PER_DEX, MASS, MASS_FUNCTION),
 }
-_SAME = 1e-6  # relative difference of two abscissae that are the same
 KNOWN = 10**9  # number of mocks of a covariance that is known
-
-
-class Mocks(NamedTuple):
-    """The same numbers in several mocks.
-
-    Parameters
-    ----------
-    ids : tuple of str
-        What tells the mocks apart: their content digests.
-    values : ndarray, shape (mocks, n)
-    density : ndarray, shape (mocks,), or None
-        Number density of their galaxies [h^3 Mpc^-3], if they are boxes.
-    """
-
-    ids: tuple[str, ...]
-    values: Array
-    density: Array | None
 
 
 @dataclass(frozen=True)
@@ -168,25 +153,28 @@ def target(
     estimate = kind.estimate
     _check_units(name, data, kind)
     low, high = (data[f"{data.axis}_{end}"].astype(np.float64) for end in ("low", "high"))
-    if not (np.all(low < high) and np.allclose(low[1:], high[:-1], rtol=_SAME)):
+    if not (np.all(low < high) and np.allclose(low[1:], high[:-1], rtol=SAME)):
         raise BadValueError(
             name, "bins that do not follow each other", "each beginning where the last one ends"
         )
+    if floor is not None and kind.predicted != MASS_FUNCTION:
+        _check_sample(name, data, floor)
     if kind.predicted == MASS_FUNCTION:
         rows = _complete(name, data, low, floor)
     else:
-        rows = np.flatnonzero((low >= r_min * (1 - _SAME)) & (high <= r_max * (1 + _SAME)))
+        rows = np.flatnonzero((low >= r_min * (1 - SAME)) & (high <= r_max * (1 + SAME)))
     mocks = covariance if isinstance(covariance, Measurement) else None
     if covariance is None:
-        covariance, mocks = _own_covariance(name, data, estimate), data
+        covariance, mocks = own_covariance(name, data, estimate), data
     elif isinstance(covariance, Measurement):
-        covariance = _own_covariance(f"covariance of {name}", covariance, estimate)
+        covariance = own_covariance(f"covariance of {name}", covariance, estimate)
     if data.realisations:
         warn(
             f"{name}: the mean of several mocks is fitted with the errors of one mock, so that "
             "intervals are those of a fit to one"
         )
-    matched = _rows_of(name, data, estimate, covariance, rows)
+    _check_possible(name, data, kind, np.diag(covariance.matrix))
+    matched = rows_of(name, data, estimate, covariance, rows)
     value = data[estimate].astype(np.float64)
     error = np.sqrt(np.diag(covariance.matrix))[matched]
     good = np.isfinite(value[rows]) & (error > 0)
@@ -194,12 +182,14 @@ def target(
         axis = data[data.axis][rows[~good]]
         warn(
             f"{name}: bins without a value or an error are left out, at {data.axis} = "
-            f"{listed(f'{x:.4g}' for x in axis)} {_in_words(kind.axis_unit)}"
+            f"{listed(f'{x:.4g}' for x in axis)} {in_words(kind.axis_unit)}"
         )
         rows, matched = rows[good], matched[good]
     if not len(rows):
-        other = "--luminosity-floor" if floor and kind.axis_unit == MASS else "--r-min or --r-max"
-        raise UsageError(name, "no bin to fit", "at least one", f"choose another {other}")
+        fix = "choose another --r-min or --r-max"
+        if kind.predicted == MASS_FUNCTION:
+            fix = "choose another --luminosity-floor, or data that are complete (see the warnings)"
+        raise UsageError(name, "no bin to fit", "at least one", fix)
     first, stop = int(rows[0]), int(rows[-1]) + 1
     edges = tuple(map(float, np.append(low[first:stop], high[stop - 1])))
     return Target(
@@ -213,34 +203,44 @@ def target(
         covariance.number,
         covariance.source,
         kind.unit,
-        None if mocks is None else _mocks(mocks, estimate, matched),
+        None if mocks is None else mocks_of(mocks, estimate, matched),
     )
-
-
-def _mocks(result: Measurement, estimate: str, rows: Array) -> Mocks | None:
-    """Return what several mocks have in some rows of their mean; None without several mocks."""
-    about = result.settings.get("mocks", {})
-    ids, number = about.get("content_digest"), about.get("galaxies")
-    values = result.realisations.get(estimate)
-    if values is None or not ids or not all(ids):
-        return None
-    size = result.settings.get("catalogue", {}).get("box_size_mpc_h")
-    density = np.array(number, dtype=np.float64) / size**3 if size and number else None
-    return Mocks(tuple(ids), np.asarray(values, dtype=np.float64)[:, rows], density)
-
-
-def _in_words(unit: str) -> str:
-    return unit.replace("littleh", "h").replace(" ", "")
 
 
 def _check_units(name: str, data: Measurement, kind: Fittable) -> None:
     for column, expected in ((data.axis, kind.axis_unit), (kind.estimate, kind.unit)):
         found = data.fields[column].unit
         if found != expected:
-            shown = _in_words(expected) or "no unit"
+            shown = in_words(expected) or "no unit"
             raise UnitsError(
                 f"{name}:{column}", found or "no unit", shown, "convert it, with its covariance"
             )
+
+
+def _check_sample(name: str, data: Measurement, floor: float) -> None:
+    """Warn if galaxies of another stellar mass are in the data than the model has."""
+    stated = data.settings.get("complete_from_msun_h")
+    if isinstance(stated, int | float) and abs(math.log10(stated / floor)) > _SAMPLE:
+        warn(
+            f"{name}: galaxies from {stated:.4g} Msun/h on, and a model of galaxies from "
+            f"{floor:.4g} Msun/h on (--luminosity-floor): they are different samples"
+        )
+
+
+def _check_possible(name: str, data: Measurement, kind: Fittable, variance: Array) -> None:
+    """Raise if a mass function or a variance is negative."""
+    value = data[kind.estimate].astype(np.float64)
+    negative = value[value < 0] if kind.predicted == MASS_FUNCTION else value[:0]
+    if len(negative):
+        raise BadValueError(
+            f"{name}:{kind.estimate}",
+            f"{negative[0]:.4g}",
+            f"numbers from 0 on [{in_words(kind.unit)}]",
+            "if these are logarithms, give the numbers themselves",
+        )
+    if (variance < 0).any():
+        found = f"a variance of {variance[variance < 0][0]:.4g}"
+        raise BadValueError(f"covariance of {name}", found, "variances above 0")
 
 
 def _complete(name: str, data: Measurement, low: Array, floor: float | None) -> Array:
@@ -257,7 +257,7 @@ def _complete(name: str, data: Measurement, low: Array, floor: float | None) -> 
     if "complete" in data.columns:
         whole = data["complete"].astype(np.bool_)
     for wrong, why in (
-        (low < floor * (1 - _SAME), f"begin below the floor of the model, {floor:.4g} Msun/h"),
+        (low < floor * (1 - SAME), f"begin below the floor of the model, {floor:.4g} Msun/h"),
         (~whole, "are not known to be complete"),
     ):
         if wrong.any():
@@ -282,49 +282,6 @@ def _bins(
             f"{name}:pi_max_mpc_h", f"{pi_max!r}", "the length along the line of sight, in Mpc/h"
         )
     return Bins("wp", edges, float(pi_max), axis)
-
-
-def _own_covariance(name: str, data: Measurement, estimate: str) -> Covariance:
-    if estimate in data.realisations or estimate in data.left_out:
-        return data.covariance(estimate)
-    raise UsageError(
-        name,
-        "no covariance, and neither mocks nor a jackknife in it to compute one from",
-        "a covariance",
-        "name its file: --covariance PATH; or measure with a jackknife, such as --jackknife 3",
-    )
-
-
-def _rows_of(
-    name: str, data: Measurement, estimate: str, covariance: Covariance, rows: Array
-) -> Array:
-    """Return the rows of a covariance that are those bins of the data."""
-    where = f"covariance of {name}"
-    if covariance.statistic != data.statistic:
-        raise UsageError(
-            where, f"one of {covariance.statistic}", f"one of {data.statistic}", "name another"
-        )
-    own = np.flatnonzero(covariance.estimate == estimate)
-    units = {*covariance.unit[own].tolist(), covariance.axis_unit}
-    expected = {data.fields[estimate].unit, data.fields[data.axis].unit}
-    if len(own) and units != expected:
-        raise UnitsError(
-            where, f"units {listed(sorted(units))}", listed(sorted(expected)), "convert it"
-        )
-    wanted = data[data.axis][rows].astype(np.float64)
-    there = covariance.abscissa[own]
-    same = np.abs(there[None, :] - wanted[:, None]) <= _SAME * wanted[:, None]
-    if not same.any(axis=1).all():
-        missing = wanted[~same.any(axis=1)]
-        raise UsageError(
-            where,
-            f"other bins: none at {data.axis} = {listed(f'{x:.4g}' for x in missing)} Mpc/h, but "
-            f"at {listed(f'{x:.4g}' for x in there)}",
-            "the bins of the data",
-            "measure the mocks in the same bins (--r-min, --r-max, --bins), or fit those that "
-            "both have",
-        )
-    return np.asarray(own[same.argmax(axis=1)])
 
 
 def tabulated(
@@ -361,6 +318,11 @@ def tabulated(
     Measurement, Covariance
         Both have ``save``.
 
+    Raises
+    ------
+    UsageError, BadValueError
+        The shapes do not go together, or a number cannot be what it is given for.
+
     Examples
     --------
     >>> from mockgal.fitting.data import tabulated
@@ -371,18 +333,25 @@ def tabulated(
     """
     from ..statistics.galaxies.mass_function import stated_mass_function
 
-    edges, values = np.asarray(edges, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    matrix = np.asarray(covariance, dtype=np.float64)
-    matrix = np.diag(matrix**2) if matrix.ndim == 1 else matrix
-    n = len(values)
+    where = f"tabulated {statistic}"
+    try:
+        edges, values, matrix = (np.array(x, dtype=np.float64) for x in (edges, values, covariance))
+    except (TypeError, ValueError) as why:
+        raise UsageError(where, str(why), "arrays of numbers") from why
+    if matrix.ndim == 1:
+        if not np.all((matrix > 0) & np.isfinite(matrix)):
+            raise BadValueError(where, f"the errors {shown(matrix.tolist())}", "errors above 0")
+        matrix = np.diag(matrix**2)
+    n = values.size if values.ndim == 1 else 0
     known = ("wp", "xi", MASS_FUNCTION)
     if statistic not in known or edges.shape != (n + 1,) or matrix.shape != (n, n):
         raise UsageError(
-            f"tabulated {statistic}",
+            where,
             f"edges of shape {edges.shape}, {n} values, a covariance of shape {matrix.shape}",
             f"one of {', '.join(known)}: n + 1 edges, n values, and a covariance of shape (n, n) "
             "or n errors",
         )
+    _check_edges(where, edges, masses=statistic == MASS_FUNCTION)
     kind = STATISTICS[statistic]
     stated = {"errors": "stated", **(settings or {})}
     error = np.sqrt(np.diag(matrix))
@@ -404,6 +373,20 @@ def tabulated(
         None,
         dict(data.settings),
     )
+
+
+def _check_edges(where: str, edges: Array, *, masses: bool) -> None:
+    good = np.isfinite(edges).all() and np.all(np.diff(edges) > 0)
+    if not good or edges[0] < 0 or (masses and edges[0] <= 0):
+        found, expected = f"the edges {shown(edges.tolist())}", "finite numbers that increase"
+        raise BadValueError(where, found, f"{expected}, above 0", "give those of the bins")
+    if masses and edges[-1] < _LOGARITHMS:
+        raise BadValueError(
+            where,
+            f"the edges {shown(edges.tolist())}",
+            "stellar masses [Msun/h]",
+            "if these are their logarithms, give 10**edges",
+        )
 
 
 def _stated_pairs(

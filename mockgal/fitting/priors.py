@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError, shown
-from ..painters.halotools.parameters import MODELS, SHARED, Parameter, value_of
+from ..painters.halotools.parameters import MODELS, SHARED, STELLAR, Parameter, value_of
 
 Array = NDArray[Any]
 
@@ -31,8 +31,10 @@ PUBLISHED = ("leauthaud11",)
 # Those of all models that the tables of pairs do not depend on.
 FREE = ("A_cen", "A_sat", "f_ic")
 _NUMBER = r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
+_IN_LEAUTHAUD = MODELS["leauthaud11"]["smhm_m0_0"].label
 _PRIOR = re.compile(
-    rf"\s*(\w+)\s*=\s*(uniform|normal)\s*\({_NUMBER},{_NUMBER}\)\s*([^,=]*?)\s*(?:,|$)"
+    rf"\s*(\w+)\s*=\s*(uniform|normal)\s*\({_NUMBER},{_NUMBER}\)"
+    rf"\s*({re.escape(_IN_LEAUTHAUD)}|[^,=]*?)\s*(?:,|$)"
 )
 
 
@@ -212,21 +214,21 @@ def _shift(model: str, name: str, unit: str, *, needs_unit: bool) -> float:
     parameter = _parameter(model, name)
     if not unit and (not parameter.is_mass or not needs_unit):
         return 0.0
+    if unit and unit == parameter.label:
+        return 0.0
+    ends = "9, 12" if parameter.unit == STELLAR else "11, 14"
+    units = " or ".join(dict.fromkeys((parameter.logarithm, parameter.label)))
+    such = f'such as --prior "{name}=uniform({ends}) {parameter.logarithm}"'
     if parameter.is_mass and not unit.startswith("log10("):
         raise UsageError(
             f"fit:prior:{name}",
             f"the unit {unit}" if unit else "a mass without a unit",
-            f"a prior of log10 of a mass, in {parameter.label}",
-            f'such as --prior "{name}=uniform(11, 14) {parameter.label}"',
+            f"a prior of log10 of a mass, in {units}",
+            such,
         )
     zero = value_of(f"fit:prior:{name}", f"0 {unit}", parameter)
     if zero.h_power:
-        raise UsageError(
-            f"fit:prior:{name}",
-            f"the unit {unit}, which depends on h",
-            parameter.label,
-            "convert the prior to that unit",
-        )
+        raise UsageError(f"fit:prior:{name}", f"the unit {unit}, which depends on h", units, such)
     return zero.value
 
 

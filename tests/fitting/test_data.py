@@ -92,3 +92,12 @@ def test_numbers_of_others_come_back_from_files(tmp_path, monkeypatch):
     )
     assert again.number == KNOWN
     assert np.array_equal(again.matrix, MATRIX)
+
+
+@pytest.mark.parametrize(("key", "other"), [("pi_max_mpc_h", 10.0), ("space", "real")])
+def test_a_covariance_of_other_numbers_is_refused(key, other):
+    data, covariance = sample()
+    data = replace(data, settings={**data.settings, "space": "redshift"})
+    theirs = replace(covariance, settings={**covariance.settings, key: other})
+    with pytest.raises(UsageError, match=f"{key} {other}"):
+        target(data, theirs)

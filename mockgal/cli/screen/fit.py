@@ -52,6 +52,9 @@ def describe(fit: Fit) -> Iterator[str]:
         f"degrees of freedom, p = {fit.p_value:.3g}"
     )
     mock = settings["mock"]
+    if "refused" in mock:
+        yield f"            a mock with them cannot be built: {mock['refused']}"
+        return
     yield (
         f"            {mock['chi_square']:.4g} of a mock with them: {mock['galaxies']:,} galaxies, "
         f"seed {mock['seed']}"

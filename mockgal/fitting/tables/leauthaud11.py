@@ -21,6 +21,7 @@ Array = NDArray[Any]
 
 GRID = np.linspace(*STELLAR_RANGE, 100)  # log10 of stellar mass [Msun/h^2]
 _LOG_H = math.log10(H_LEAUTHAUD)
+_SLACK = 1e-9
 _KNEE = 12.0  # log10 of halo mass [Msun, h = 0.72]
 
 
@@ -40,8 +41,8 @@ def log_halo_mass(at: Mapping[str, Array], log_stellar_mass: Array) -> Array:
         log10 of Msun/h.
     """
     log_ratio = log_stellar_mass - 2 * _LOG_H - at["smhm_m0_0"]
-    ratio = 10.0**log_ratio
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(all="ignore"):  # such parameters have no density
+        ratio = 10.0**log_ratio
         bend = ratio ** at["smhm_delta_0"] / (1.0 + ratio ** -at["smhm_gamma_0"])
     return np.asarray(at["smhm_m1_0"] + at["smhm_beta_0"] * log_ratio + bend - 0.5 + _LOG_H)
 
@@ -60,7 +61,8 @@ def above(at: Mapping[str, Array], log_mass: Array, log_stellar_mass: Array) -> 
     Returns
     -------
     central, satellite : ndarray, shape (p, m, n)
-        Not a number for parameters whose relation cannot be inverted.
+        Not a number for parameters whose relation cannot be inverted; satellites also for those
+        with which some host has more of them above a larger stellar mass.
     """
     from scipy.special import erf
 
@@ -69,13 +71,20 @@ def above(at: Mapping[str, Array], log_mass: Array, log_stellar_mass: Array) -> 
     width = math.sqrt(2.0) * deep["scatter_model_param1"]
     central = 0.5 * (1.0 - erf((log_stellar_mass[:, None] - mean) / width))
     knee = (log_halo_mass(at, log_stellar_mass) - _LOG_H - _KNEE)[:, :, None]
-    with np.errstate(over="ignore", under="ignore", divide="ignore"):
+    with np.errstate(all="ignore"):
         log_one = np.log10(deep["bsat"]) + deep["betasat"] * knee  # hosts with one satellite
         log_cut = np.log10(deep["bcut"]) + deep["betacut"] * knee
         log_host = log_mass - _LOG_H - _KNEE
         satellite = 10.0 ** (deep["alphasat"] * (log_host - log_one))
-        satellite = satellite * np.exp(-(10.0 ** (log_cut - log_host)))
-    return central, satellite * central
+        satellite = satellite * np.exp(-(10.0 ** (log_cut - log_host))) * central
+    rising = _rises(satellite, log_stellar_mass)
+    return central, np.where(rising[:, None, None], math.nan, satellite)
+
+
+def _rises(number: Array, log_stellar_mass: Array) -> Array:
+    """Return for which parameters more galaxies are above a larger stellar mass, in any host."""
+    steps = np.diff(number[:, np.argsort(log_stellar_mass, kind="stable")], axis=1)
+    return np.asarray((steps > _SLACK * number.max(axis=1, initial=0.0)[:, None]).any(axis=(1, 2)))
 
 
 def _mean(halo: Array, log_mass: Array) -> Array:

@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import UsageError
+
 Array = NDArray[Any]
 
 THRESHOLDS = (-18.0, -18.5, -19.0, -19.5, -20.0, -20.5, -21.0, -21.5, -22.0)
@@ -246,6 +248,11 @@ def leauthaud11(log_floor: float, given: Values = ()) -> Occupation:
     given : tuple
         Parameters in place of the published ones, in halotools' units: masses are log10 of Msun,
         with h = 0.72.
+
+    Raises
+    ------
+    UsageError
+        Halo mass falls with stellar mass somewhere, so that the relation cannot be inverted.
     """
     with halotools_switches():
         from halotools.empirical_models import Leauthaud11Cens, Leauthaud11Sats
@@ -255,6 +262,14 @@ def leauthaud11(log_floor: float, given: Values = ()) -> Occupation:
         fixed = {key: 0.0 for key in central.param_dict if key.endswith("_a")}
         central.param_dict.update(published | fixed)
         central.param_dict.update((k, v) for k, v in given if k in central.param_dict)
+        halo = central.mean_log_halo_mass(np.linspace(*STELLAR_RANGE, 100))
+        if not np.all(np.diff(halo) > 0):
+            raise UsageError(
+                "painter hod:parameters",
+                "a relation of stellar to halo mass in which halo mass falls with stellar mass",
+                "one in which it rises",
+                "give other smhm_beta_0, smhm_delta_0 or smhm_gamma_0",
+            )
         satellite = Leauthaud11Sats(threshold=log_floor, redshift=0.0, cenocc_model=central)
         satellite.param_dict.update(given)
         half_mass = 10.0 ** float(central.mean_log_halo_mass(log_floor))

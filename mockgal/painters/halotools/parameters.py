@@ -62,17 +62,18 @@ class Parameter(NamedTuple):
             return self.unit
         if self.shift:
             return f"log10(Msun), h = {H_LEAUTHAUD:g}"
-        return self._logarithm
+        return self.logarithm
 
     @property
-    def _logarithm(self) -> str:
+    def logarithm(self) -> str:
+        """The unit in which users give the logarithm of a mass."""
         return f"log10({self.unit.replace(' ', '').replace('littleh', 'h')})"
 
     def text(self, value: float) -> str:
         """Return a number that the model has as a text with a unit, which users can give."""
         if not self.is_mass:
             return f"{value!r} {self.unit}".rstrip()
-        return f"{value - self.shift!r} {self._logarithm}"
+        return f"{value - self.shift!r} {self.logarithm}"
 
 
 def _mass(meaning: str, unit: str = HALO, shift: float = 0.0, least: float = 5.0) -> Parameter:

@@ -15,10 +15,11 @@ from ...errors import UsageError, listening, warn
 from ...options import check_names
 from ...protocols import takes
 from ...quantity import in_unit, named_values
-from ...random import check_seed
+from ...random import check_seed, uniform
 from ...types import Scene
 from ..build import make_painter
-from ..steps.paint import paint_with, populate_with, satellite_options
+from ..steps.paint import satellite_options
+from .best import best_mock, seed_of
 from .kept import chain_digest, kept_chain, table_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 MODELS = ("zheng07", "abacushod", "leauthaud11")
 PAINTER = "hod"
-_LACKING = 0.01  # share of the galaxies: what a prediction may lack without a warning
 _DIGITS = 6  # after the point, of the best parameters
 UNITS = dict.fromkeys(("r_min", "r_max"), "Mpc / littleh") | dict.fromkeys(
     ("number_density", "number_density_error"), "littleh3 / Mpc3"
@@ -273,7 +273,7 @@ class Plan:
             MOST_STEPS if steps is None else steps,
             check_seed(seed),
         )
-        plan.painter({one.name: 0.5 * (one.low + one.high) for one in plan.priors})
+        plan.painter({one.name: float(one.quantile(np.array(0.5))) for one in plan.priors})
         if making is not None:
             satellite_options(making)
         return plan
@@ -282,6 +282,31 @@ class Plan:
         """Return the painter with values of the free parameters, in the unit of the model."""
         painter: Any = make_painter(PAINTER, self.options(values))
         return painter  # type: ignore[no-any-return]
+
+    def _typical(self, sim: Scene) -> ModelPainter:
+        """Return the painter with medians of the priors, or if these are no model, others in them.
+
+        Raises
+        ------
+        MockgalError
+            Of 64 sets of parameters none is a model.
+        """
+        ids = np.arange(len(self.priors))
+        for draw in range(64):
+            shares = uniform(self.seed, "parameters to begin with", ids, draw=draw) if draw else 0.5
+            shares = np.broadcast_to(shares, ids.shape)
+            values = {
+                one.name: float(one.quantile(u)) for one, u in zip(self.priors, shares, strict=True)
+            }
+            painter = self.painter(values)
+            try:
+                painter.occupation(sim)
+            except UsageError:
+                if draw == 63:
+                    raise
+            else:
+                return painter
+        raise AssertionError("there are draws")
 
     def options(self, values: Mapping[str, float]) -> dict[str, Any]:
         """Return the options of the painter, with every parameter as a text with its unit."""
@@ -328,7 +353,7 @@ class Plan:
         chain_path : Path, optional
             File that keeps the chain, so that an interrupted fit goes on.
         """
-        from ...fitting.data import target
+        from ...fitting.data import MASS_FUNCTION, target
         from ...fitting.result import result
         from ...fitting.sampler import best, sample
         from ...fitting.tables.points import places
@@ -345,8 +370,7 @@ class Plan:
             making = None
             if self.populate_options is not None:
                 making = satellite_options(self.populate_options)
-            middle = {one.name: 0.5 * (one.low + one.high) for one in self.priors}
-            painter, h = self.painter(middle), sim.snapshot.cosmology.h
+            painter, h = self._typical(sim), sim.snapshot.cosmology.h
             floor = None if painter.luminosity_floor is None else 10 ** painter.log_floor(h) / h
             targets = [
                 target(one, matrix, name=name, floor=floor, **ends)
@@ -354,15 +378,20 @@ class Plan:
             ]
             for one in targets:
                 one.bins.check(sim.snapshot)
+            if ends and all(one.statistic == MASS_FUNCTION for one in targets):
+                warn("a mass function has no separations: --r-min and --r-max leave nothing out")
             with listening(quiet=True):  # what a mock would be refused for, before any work
                 painter.predict(sim) if making is None else painter.satellites(sim)
             where = places(sim, painter, making, self.tracers)
             posterior = self._posterior(sim, where, targets, painter, folder)
-            apart = [one.name for one in posterior.blocks if one.members]
+            masses = any(one.statistic == MASS_FUNCTION for one in targets)
+            apart = [one.name for one in posterior.blocks if one.members or masses]
             if len(apart) > 1:
                 warn(
-                    f"{' and '.join(apart)} are taken to be independent of each other, as their "
-                    "covariances are not from the same mocks"
+                    f"{' and '.join(apart)} are taken to be independent of each other: nothing "
+                    "says that their covariances are from the same mocks. Where they are, give as "
+                    "--covariance of each the table of the mean of the mocks, and no "
+                    "--number-density-error"
                 )
             digest = chain_digest(posterior, where, self.seed)
             start = best(posterior, self.seed)
@@ -377,7 +406,7 @@ class Plan:
             start = np.round(top if higher else start, _DIGITS)
             start = np.clip(start, *np.transpose([(one.low, one.high) for one in self.priors]))
             values = dict(zip(posterior.names, map(float, start), strict=True))
-            mock = self._mock(sim, posterior, values)
+            mock = best_mock(sim, posterior, self.painter(values), self.populate_options, self.seed)
         settings = {
             "seed": self.seed,
             "simulation": sim.snapshot.name,
@@ -399,39 +428,7 @@ class Plan:
             made["populate"] = True
             if self.populate_options:
                 made["populate_options"] = dict(self.populate_options)
-        return made | {"seed": self.seed}
-
-    def _mock(
-        self, sim: Scene, posterior: Posterior, values: Mapping[str, float]
-    ) -> dict[str, Any]:
-        """Return the number of galaxies and the chi-square of a mock with these parameters.
-
-        Warn if many galaxies are not in it, and so not in the predictions, for want of hosts.
-        """
-        from ...fitting.measured import measured
-
-        painter: Any = self.painter(values)
-        with listening(quiet=True):
-            if self.populate_options is not None:
-                options = satellite_options(self.populate_options)
-                sim = populate_with(sim, painter, self.seed, options, {})
-            galaxies = paint_with(sim, painter, self.seed)
-        density = len(galaxies) / sim.snapshot.box_size**3
-        lacking = galaxies.provenance.get("lacking", {})
-        share, error = lacking.get("share", 0.0), lacking.get("uncertainty", 0.0)
-        if share - 2.0 * error > _LACKING:
-            warn(
-                f"about {share:.0%} (+- {error:.0%}) of the galaxies of the best parameters are "
-                f"missing from the prediction, and the parameters are off: {lacking['because']}. "
-                "Fit in a simulation that has them, or brighter galaxies"
-            )
-        return {
-            "seed": self.seed,
-            "galaxies": len(galaxies),
-            "content_digest": galaxies.digest(),
-            "lacking": dict(lacking),
-            "chi_square": posterior.chi_square(measured(galaxies, posterior), density),
-        }
+        return made | {"seed": seed_of(self.seed)}
 
     def _posterior(
         self,
