@@ -366,7 +366,7 @@ def _check_tables(
             "none: they are results already",
             "leave them out",
         )
-    wrong = [path for path in paths if not is_one(path)]
+    wrong = [path for path in paths if Path(path).exists() and not is_one(path)]
     if wrong:
         raise UsageError(
             "mockgal plot",

@@ -93,7 +93,9 @@ def read_arrays(path: Path, of: str, what: str) -> dict[str, Array] | None:
             stated = headers.text(file, "/", "of")
             names = json.loads(headers.text(file, "/", "arrays"))
             arrays = {str(name): read_rows(dataset(file, str(name))) for name in names}
-            if stated != of or headers.text(file, "/", "digest") != _digest(arrays):
+            if stated != of:
+                raise CorruptFileError(path, "arrays for other data or options", "those of this")
+            if headers.text(file, "/", "digest") != _digest(arrays):
                 raise CorruptFileError(path, "arrays that are not what it states", "those written")
     except (MockgalError, ValueError, TypeError) as error:
         warn(f"{what} is made again: {error}")
