@@ -392,3 +392,20 @@ def listening(*, quiet: bool = False) -> Iterator[list[str]]:
         yield messages
     finally:
         _listeners.reset(token)
+
+
+@contextmanager
+def said_once(said: set[str]) -> Iterator[None]:
+    """Warn in the block only of what is not in ``said``, which grows: steps say the same.
+
+    The first block warns at once, later ones at their end.
+    """
+    quiet, texts = bool(said), list[str]()
+    try:
+        with listening(quiet=quiet) as texts:
+            yield
+    finally:
+        for text in dict.fromkeys(texts):
+            if quiet and text not in said:
+                warn(text)
+        said.update(texts)

@@ -15,6 +15,7 @@ from ..layout import MISSING_CHUNKS, POPULATED
 from ..system.display import place
 from .command import Command, Outcome, files_of
 from .options.painting import PaintingCommand, painter_options, painting
+from .options.parts import InParts, part_options
 from .options.populating import populating, take_satellite_options
 from .options.shared import (
     Listed,
@@ -29,7 +30,7 @@ from .options.shared import (
     sim_option,
 )
 from .options.surveying import surveying, take_survey_options
-from .options.values import FILE, FOLDER, PAINTER, PATH, WHOLE, Seeds, Value, extensions
+from .options.values import FILE, FOLDER, PAINTER, PATH, WHOLE, Seeds, extensions
 from .screen.left_out import left_out, titled
 from .screen.mock import (
     catalogue_facts,
@@ -121,18 +122,12 @@ if TYPE_CHECKING:
         help="Compress an HDF5 mock; .fits.gz and .parquet always are.",
     ),
     overwriting,
-    option(
-        "--part",
-        type=Value("i/n"),
-        help="Make part i of n, such as 3/8, or several, such as 1-8/8, for `mockgal merge` to "
-        "join. The halos are read once, by the part that comes first.",
-    ),
 )
+@part_options
 @about_matter
 @reading
 def build(
     recipe: str | None,
-    part: str | None,
     cuts: tuple[str, ...],
     top: int | None,
     overwrite: bool,
@@ -148,6 +143,7 @@ def build(
     from ..tasks.ensembles.mocks import build_ensemble
     from .screen.ensemble import of_ensemble
 
+    in_parts = InParts.taken(options)
     wanted = given({**options, "cut": cuts, "overwrite": overwrite or None})
     wanted |= {"sim": sim[0]} if sim else {}
     values = {} if recipe is None else read_yaml(Path(recipe), wanted.get("painter"))
@@ -176,8 +172,8 @@ def build(
     stated = values.get("seed", DEFAULT_SEED)
     seeds = seeds_of(stated) if isinstance(stated, str) else (stated,)
     checked = check(values | {"seed": seeds[0]}, source)
-    if part is not None:
-        return _parts(part, checked, len(seeds))
+    if in_parts is not None:
+        return _in_parts(checked, in_parts, len(seeds), seed_is_default=seed_is_default)
     with progress_bar() as progress, shown(progress):
         if len(seeds) > 1 or SEED in str(checked.output):
             return of_ensemble(build_ensemble(checked, seeds))
@@ -186,18 +182,24 @@ def build(
     return Outcome(lines, _facts(report) | {"seed_is_default": seed_is_default})
 
 
-def _parts(text: str, recipe: Recipe, seeds: int) -> Outcome:
-    """Make the parts of a mock that a text names."""
+def _in_parts(recipe: Recipe, how: InParts, seeds: int, *, seed_is_default: bool) -> Outcome:
+    """Make parts of a mock, or build it in parts."""
     from ..system.progress import shown
+    from ..tasks.parts.build import build_in_parts
     from ..tasks.parts.paint import build_parts
     from ..tasks.parts.place import Parts
-    from .screen.parts import of_parts
+    from .screen.parts import of_parts, painted_facts, painted_lines
 
     if seeds > 1:
-        raise UsageError("--part", f"{seeds} seeds", "one", "give each seed a run of its own")
-    parts = Parts.of(text)
+        option = "--parts" if how.part is None else "--part"
+        raise UsageError(option, f"{seeds} seeds", "one", "give each seed a run of its own")
     with progress_bar() as progress, shown(progress):
-        return of_parts(*build_parts(recipe, parts))
+        if how.part is not None:
+            return of_parts(*build_parts(recipe, Parts.of(how.part)))
+        painted = build_in_parts(recipe, how.parts or 1, how.executor())
+    lines = _describe(painted.report, seed_is_default=seed_is_default)
+    facts = _facts(painted.report) | {"seed_is_default": seed_is_default}
+    return Outcome([*lines, *painted_lines(painted)], facts | painted_facts(painted))
 
 
 @cloup.command(cls=Command)

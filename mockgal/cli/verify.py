@@ -78,7 +78,7 @@ def _one_of(errors: list[MockgalError], mocks: int) -> MockgalError | None:
     ),
     _looking,
 )
-@option_group("Work", option("--workers", type=WHOLE, help="Number of threads (default: all)."))
+@option_group("Work", option("--threads", type=WHOLE, help="Number of threads (default: all)."))
 @option_group(
     "Output",
     option(
@@ -93,7 +93,7 @@ def reproduce(
     mock: str,
     sim: tuple[str, ...],
     look_in: tuple[str, ...],
-    workers: int | None,
+    threads: int | None,
     out: str | None,
     overwrite: bool,
 ) -> Outcome:
@@ -103,5 +103,5 @@ def reproduce(
     from .screen.verification import reproduction_facts, reproduction_lines
 
     with progress_bar() as progress, shown(progress):
-        found = run(mock, out, sim=sim, look_in=look_in, workers=workers, overwrite=overwrite)
+        found = run(mock, out, sim=sim, look_in=look_in, threads=threads, overwrite=overwrite)
     return Outcome(reproduction_lines(found), reproduction_facts(found), found.error())

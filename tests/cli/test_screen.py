@@ -30,6 +30,10 @@ COMMANDS = {
     "build-part": [
         *("build", "--recipe", CATALOGS / "demo.yaml", "--out", "parts.fits", "--part", "1-2/2"),
     ],
+    "build-parts": [
+        *("build", "--recipe", CATALOGS / "demo.yaml", "--out", "workers.fits"),
+        *("--parts", "3", "--workers", "2"),
+    ],
     "status": ["status"],
     "clean": ["clean"],
     "merge": ["merge", "parts.fits"],
@@ -55,7 +59,7 @@ COMMANDS = {
         *("--statistic", "mass_function", "--cut", "stellar_mass > 8e9 Msun/h", "--out", "report"),
     ],
 }
-BARS = {"build-cnn", "pack", "field", "measure", "fit", "compare"}
+BARS = {"build-cnn", "build-parts", "pack", "field", "measure", "fit", "compare"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

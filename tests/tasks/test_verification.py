@@ -152,7 +152,7 @@ def once(monkeypatch):
 
 def test_a_mock_of_the_network(painted_by_the_network, once, tmp_path):
     assert results(verify(painted_by_the_network))["weights"] == "right"
-    (made,) = reproduce(painted_by_the_network, tmp_path / "m.fits", workers=2).mocks
+    (made,) = reproduce(painted_by_the_network, tmp_path / "m.fits", threads=2).mocks
     assert (made.verdict, made.same_file, made.changes) == ("identical", True, {})
 
 
@@ -548,15 +548,15 @@ def test_a_network_on_another_device(painted_by_the_network, once, tmp_path, mon
     assert verdicts == {"near": "within tolerance", "far": "different", "same": "different"}
 
 
-def test_workers(mock, monkeypatch):
+def test_threads(mock, monkeypatch):
     monkeypatch.setattr("mockgal.painters.blocks.LARGE", 1)  # or the demo is painted in one
     path = mock()
-    for workers in (1, 3):
-        assert reproduce(path, workers=workers).is_identical
+    for number in (1, 3):
+        assert reproduce(path, threads=number).is_identical
     with using(3):
         assert threads() == 3
-    with pytest.raises(UsageError, match="--workers"):
-        reproduce(path, workers=0)
+    with pytest.raises(UsageError, match="--threads"):
+        reproduce(path, threads=0)
 
 
 # ---- the commands

@@ -9,6 +9,7 @@ from ...errors import in_shell
 from ..command import Outcome
 
 if TYPE_CHECKING:
+    from ...tasks.parts.build import Painted
     from ...tasks.parts.paint import PaintedPart
     from ...tasks.parts.place import Place
     from ...tasks.parts.status import Leftover, Progress
@@ -42,6 +43,17 @@ def of_parts(place: Place, made: Sequence[PaintedPart]) -> Outcome:
         "wrote": [one.path for one in made if not one.kept],
     }
     return Outcome(lines, facts)
+
+
+def painted_lines(painted: Painted) -> Iterator[str]:
+    """Yield what is said of a mock that was built in parts."""
+    kept = f"; {painted.kept:,} kept from before" * bool(painted.kept)
+    yield f"parts       {painted.parts:,}, painted by {painted.by}{kept}"
+
+
+def painted_facts(painted: Painted) -> dict[str, Any]:
+    """Return the same for programs."""
+    return {"parts": painted.parts, "parts_kept": painted.kept, "painted_by": painted.by}
 
 
 def of_status(builds: Sequence[Progress]) -> Outcome:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ... import __version__
-from ...errors import MockgalError, OutputExistsError, UsageError, listening, warn
+from ...errors import MockgalError, OutputExistsError, UsageError, listening, said_once, warn
 from ...random import seeds_of
 from ...system.files.atomic import check_output
 from ...system.files.lock import output_lock
@@ -137,7 +136,7 @@ def _build(recipes: Sequence[Recipe], work: Work, manifest: Manifest, known: Kno
     try:
         for done, recipe in enumerate(recipes):
             advance(done, len(recipes), "mocks")
-            with _said_once(said):
+            with said_once(said):
                 galaxies, is_kept, member = _mock(recipe, work, known)
             kept += is_kept
             first = galaxies if first is None else first
@@ -348,18 +347,3 @@ def _doubt(outputs: Outputs, galaxies: GalaxyCatalog, inputs: str) -> str:
     stated = record.get("randoms")
     alike = isinstance(stated, dict) and stated.get("content_digest") == found
     return "" if alike else "its randoms are of another mock"
-
-
-@contextmanager
-def _said_once(said: set[str]) -> Iterator[None]:
-    """Repeat each warning of the mocks once: most are the same for all."""
-    if not said:
-        with listening() as texts:
-            yield
-    else:
-        with listening(quiet=True) as texts:
-            yield
-        for text in dict.fromkeys(texts):
-            if text not in said:
-                warn(text)
-    said.update(texts)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import CorruptFileError, InputError, MockgalError, UsageError
-from ...system.files.lock import is_held, output_error
+from ...system.files.lock import beside, is_held, output_error
 from ..ensembles.manifest import is_manifest, read_manifest
 from .place import Place, folders_in, folders_of
 from .store import load
@@ -197,7 +197,8 @@ def clean(folder: Path, *, remove: bool = False) -> list[Leftover]:
 def _leftovers(folder: Path) -> Iterator[Leftover]:
     for path in folders_in(folder):
         locks = [one for one in os.listdir(path) if _LOCK.fullmatch(one)]
-        used = any(is_held(path / one) for one in locks)
+        of_mock = beside(Place(path, 0, {}).out, "lock")  # of a run that builds and merges them
+        used = is_held(of_mock) or any(is_held(path / one) for one in locks)
         yield Leftover(path, "parts of a mock that is not merged", _size(path), used)
     for name in sorted(os.listdir(folder)):
         path = folder / name

@@ -63,7 +63,7 @@ def reproduce(
     *,
     sim: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] = (),
     look_in: Iterable[str | os.PathLike[str]] = (),
-    workers: int | None = None,
+    threads: int | None = None,
     overwrite: bool = False,
 ) -> Reproduction:
     """Make a mock again from what is recorded of it, and say whether it is the same.
@@ -82,7 +82,7 @@ def reproduce(
         survey of mocks, these.
     look_in : iterable of path-like
         Folders in which inputs are looked for by name, if they are not where they were.
-    workers : int, optional
+    threads : int, optional
         Number of threads; the mock does not depend on it.
     overwrite : bool
         Replace the file if it exists.
@@ -114,5 +114,5 @@ def reproduce(
     from .reproduce import reproduced
 
     return reproduced(
-        Path(path), out, sim=sim, look_in=look_in, workers=workers, overwrite=overwrite
+        Path(path), out, sim=sim, look_in=look_in, threads=threads, overwrite=overwrite
     )

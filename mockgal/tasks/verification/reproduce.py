@@ -50,19 +50,19 @@ def reproduced(
     *,
     sim: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     look_in: Iterable[str | os.PathLike[str]],
-    workers: int | None,
+    threads: int | None,
     overwrite: bool,
 ) -> Reproduction:
     """Make a mock, or those of a manifest, again: see `mockgal.reproduce`."""
     target = None if out is None else Path(out)
     sims = [sim] if isinstance(sim, str | os.PathLike) else list(sim)
-    if workers is not None and workers < 1:
-        raise UsageError("--workers", f"{workers}", "1 or more", "leave it out")
+    if threads is not None and threads < 1:
+        raise UsageError("--threads", f"{threads}", "1 or more", "leave it out")
     how = _How([Path(one) for one in sims], Inputs(tuple(map(Path, look_in))), overwrite)
     how.inputs.check()
     check_there(path)
     if not is_manifest(path):
-        return Reproduction(path, (_again(path, target, how, workers),))
+        return Reproduction(path, (_again(path, target, how, threads),))
     members = read_manifest(path).members
     outs: Sequence[Path | None] = [None] * len(members)
     if target is not None:
@@ -70,7 +70,7 @@ def reproduced(
     made = []
     for n, (member, one) in enumerate(zip(members, outs, strict=True)):
         advance(n, len(members), "mocks")
-        made.append(_again(member.path, one, how, workers))
+        made.append(_again(member.path, one, how, threads))
     advance(len(members), len(members), "mocks")
     return Reproduction(path, tuple(made))
 
@@ -100,7 +100,7 @@ class _Made(NamedTuple):
     sources: Mapping[str, Sequence[SourceFile]]
 
 
-def _again(path: Path, out: Path | None, how: _How, workers: int | None) -> MadeAgain:
+def _again(path: Path, out: Path | None, how: _How, threads: int | None) -> MadeAgain:
     """Make one mock again, and compare."""
     with listening(quiet=True):
         format, found = examine(path)
@@ -130,7 +130,7 @@ def _again(path: Path, out: Path | None, how: _How, workers: int | None) -> Made
 
         outputs = Outputs.of(recipe, out)
         outputs.check([path, *places.values()])
-    with using(workers):
+    with using(threads):
         made = _make(recorded, recipe, values, facts, how, outputs)
     of = made.randoms if _is_of_randoms(facts) else made.galaxies
     if of is None:

@@ -1,0 +1,1 @@
+"""Where tasks are carried out: in processes of this machine, or on a cluster."""
