@@ -28,6 +28,12 @@ part_options = option_group(
         "processor).",
     ),
     option(
+        "--scheduler",
+        type=Value("ADDRESS", "file"),
+        help="Let the workers of a scheduler of Dask paint the parts: its address, such as "
+        "tcp://node1:8786, or its file. Needs the extra `cluster`.",
+    ),
+    option(
         "--part",
         type=Value("i/n"),
         help="Make part i of n, such as 3/8, or several, such as 1-8/8, and no mock: "
@@ -44,11 +50,13 @@ class InParts(NamedTuple):
     part : str or None
         Which to make, and no more.
     parts, workers : int or None
+    scheduler : str or None
     """
 
     part: str | None
     parts: int | None
     workers: int | None
+    scheduler: str | None
 
     @classmethod
     def taken(cls, options: dict[str, Any]) -> InParts | None:
@@ -81,11 +89,22 @@ class InParts(NamedTuple):
                 "in how many parts to build, a few for each worker",
                 "add --parts 32",
             )
+        if self.workers is not None and self.scheduler is not None:
+            raise UsageError(
+                "mockgal build",
+                "--workers beside --scheduler",
+                "processes of this machine, or the workers that the scheduler has",
+                "leave one out",
+            )
         if self.workers is not None and self.workers < 1:
             raise UsageError("--workers", f"{self.workers}", "1 or more", "leave it out")
 
     def executor(self) -> Executor:
         """Return what paints the parts."""
+        if self.scheduler is not None:
+            from ...system.executors.cluster import Cluster
+
+            return Cluster(self.scheduler)
         from ...system.executors.processes import Processes
 
         assert self.parts is not None
