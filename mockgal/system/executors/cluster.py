@@ -73,7 +73,8 @@ class Cluster:
     def __enter__(self) -> Cluster:
         _LOG.setLevel(logging.CRITICAL)  # what it says, errors say
         try:
-            self._client = self._distributed.Client(**self._where, timeout=_ANSWER)
+            client: Any = self._distributed.Client
+            self._client = client(**self._where, timeout=_ANSWER)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise UsageError(
                 "--scheduler",
