@@ -50,7 +50,10 @@ IN_MEMORY = "in_memory"  # in the definition of a plug-in's column: its unit and
 # the catalogue that it is, and what was subtracted from it.
 MODEL, FROM, ORIGIN = "model", "from", "origin"
 STORED_DIGESTS = "stored_digests"  # in the section `file`: of each column as the file stores it
-CATALOGUE_SCHEMA = 2  # version of the JSON section `file`; 1 had no digests of the stored rows
+# Version of the JSON section `file`: 1 had no digests of the stored rows; 3 has columns in single
+# precision, which 2 has not.
+CATALOGUE_SCHEMA, DOUBLE_SCHEMA = 3, 2
+SINGLE = "float32"  # in the section `file`: the columns in single precision, and their rounding
 CATALOGUE_HDUS = ("PRIMARY", "GALAXIES", "PROVENANCE")
 GALAXIES = "galaxies"  # group of HDF5
 MODEL_TABLES = ("LSS",)  # groups of HDF5, and HDUs, that data models have in its place
@@ -129,6 +132,7 @@ MASS_DEFINITIONS_IN_FILE = "mass_definitions_in_file"  # in a snapshot's record
 # In a snapshot's record: of a table, the columns read by quantity, and their units.
 COLUMNS_READ = "columns_read"
 ORIGINAL_FORMAT = "original_format"  # in that of a bundle
+SOFTENING = "softening_mpc_h"  # in a snapshot's record: comoving, of the dark matter, if stated
 # In a snapshot's record: whether dark-matter particles have several masses, as in zooms.
 SEVERAL_RESOLUTIONS = "several_resolutions"
 # In a snapshot's record: warnings raised while it was read and populated.

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -68,6 +68,7 @@ class FITSWriter:
 
     name = "fits"
     extensions = (".fits", ".fit")
+    single_precision = True
 
     def write(
         self,
@@ -78,10 +79,11 @@ class FITSWriter:
         overwrite: bool = False,
         chunk_rows: int = 65536,
         inputs: Iterable[Path] = (),
+        single: Mapping[str, Any] | None = None,
     ) -> None:
         """Write ``galaxies`` to ``path``: see `mockgal.protocols.Writer.write`."""
         self.write_table(
-            plain_table(galaxies, units),
+            plain_table(galaxies, units, single),
             path,
             overwrite=overwrite,
             chunk_rows=chunk_rows,

@@ -8,7 +8,7 @@ under their long names (``simulation``, ``box_size``, ...), ``provenance`` (the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ class HDF5Writer:
 
     name = "hdf5"
     extensions = (".hdf5", ".h5")
+    single_precision = True
     compression = "optional"
 
     def write(
@@ -52,10 +53,11 @@ class HDF5Writer:
         chunk_rows: int = 65536,
         inputs: Iterable[Path] = (),
         compress: bool = False,
+        single: Mapping[str, Any] | None = None,
     ) -> None:
         """Write ``galaxies`` to ``path``: see `mockgal.protocols.Writer.write`."""
         self.write_table(
-            plain_table(galaxies, units),
+            plain_table(galaxies, units, single),
             path,
             overwrite=overwrite,
             chunk_rows=chunk_rows,
@@ -76,7 +78,7 @@ class HDF5Writer:
         """Write a catalogue arranged as ``table`` to ``path``."""
         stored = table.stored_digests()
         content = table.describe(NO_DIGEST, stored)
-        data = sum(column.values.nbytes for column in content.columns)
+        data = sum(column.nbytes for column in content.columns)
         with (
             atomic_output(
                 path,

@@ -11,7 +11,7 @@ Pages have checksums (CRC-32), and no column has missing values.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class ParquetWriter:
 
     name = "parquet"
     extensions = (".parquet",)
+    single_precision = True
     compression = "always"
 
     def check(self) -> None:
@@ -63,10 +64,11 @@ class ParquetWriter:
         overwrite: bool = False,
         chunk_rows: int = 65536,
         inputs: Iterable[Path] = (),
+        single: Mapping[str, Any] | None = None,
     ) -> None:
         """Write ``galaxies`` to ``path``: see `mockgal.protocols.Writer.write`."""
         self.write_table(
-            plain_table(galaxies, units),
+            plain_table(galaxies, units, single),
             path,
             overwrite=overwrite,
             chunk_rows=chunk_rows,
@@ -90,7 +92,7 @@ class ParquetWriter:
         parquet = parquet_module(path)
         stored = table.stored_digests()
         blank = table.describe(NO_DIGEST, stored)
-        data = sum(column.values.nbytes for column in blank.columns)
+        data = sum(column.nbytes for column in blank.columns)
         schema: Any = None
         with atomic_output(
             path,
@@ -177,7 +179,7 @@ def _verify(path: Path, schema: Any, content: FileContent, stored: StoredDigests
     ------
     CorruptFileError
     """
-    read = StoredDigests(column.column for column in content.columns)
+    read = StoredDigests(column.as_stored for column in content.columns)
     try:
         with open(path, "rb") as source, parquet_reader(source, path) as file:
             found, rows = file.schema_arrow, file.metadata.num_rows

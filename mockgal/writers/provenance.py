@@ -10,19 +10,21 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import precision
 from ..columns import OUR_COLUMNS, Column
 from ..cosmology import h_free
 from ..digests import StoredDigests
 from ..errors import InternalError, MockgalError, UsageError, printable
 from ..layout import (
     CATALOGUE_SCHEMA,
+    DOUBLE_SCHEMA,
     ESSENTIALS,
     FROM,
     GALAXIES,
@@ -32,6 +34,7 @@ from ..layout import (
     ORIGIN,
     PROVENANCE,
     PROVENANCE_DIGEST,
+    SINGLE,
     STORED_DIGESTS,
     UNIT_SYSTEMS,
 )
@@ -75,6 +78,10 @@ class FileColumn:
         Hubble constant over 100 km/s/Mpc.
     source : Source, optional
         In a file of a data model: the column of the catalogue that it is.
+    edge : float, optional
+        Of numbers that are stored in single precision: see `mockgal.precision.single`.
+    rounded_by : str
+        By how much that changes them at most; "" if it does not.
     """
 
     column: Column
@@ -82,6 +89,8 @@ class FileColumn:
     values: Array
     h: float
     source: Source | None = None
+    edge: float | None = None
+    rounded_by: str = ""
 
     @property
     def name(self) -> str:
@@ -101,7 +110,17 @@ class FileColumn:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the numbers, in native byte order."""
-        return self.values.dtype
+        return self.values.dtype if self.edge is None else np.dtype(np.float32)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all rows."""
+        return self.values.size * self.dtype.itemsize
+
+    @property
+    def as_stored(self) -> Column:
+        """The column with the type of the file."""
+        return replace(self.column, dtype=self.dtype.newbyteorder("<").str)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -115,8 +134,11 @@ class FileColumn:
 
     @property
     def description(self) -> str:
-        """The meaning, and the unit if the unit string cannot hold it."""
-        return f"{self.meaning} [{self.column.unit_label}]" if self.h_power else self.meaning
+        """The meaning, its rounding, and the unit if the unit string cannot hold it."""
+        meaning = self.meaning
+        if self.rounded_by:
+            meaning += f"; rounded by at most {self.rounded_by}"
+        return f"{meaning} [{self.column.unit_label}]" if self.h_power else meaning
 
     def attributes(self) -> dict[str, str | int]:
         """Return what formats with named attributes hold of the column."""
@@ -132,11 +154,10 @@ class FileColumn:
         part = self.values[start:stop]
         if self.source is not None and self.source.origin:
             part = part - self.source.origin
-        if self.h_power == self.column.h_power:
-            return part
-        wide = part.astype(np.float64, copy=False)
-        converted: Array = h_free(wide, self.column.h_power, self.h)
-        return converted.astype(self.dtype, copy=False)
+        if self.h_power != self.column.h_power:
+            wide = part.astype(np.float64, copy=False)
+            part = h_free(wide, self.column.h_power, self.h).astype(part.dtype, copy=False)
+        return part if self.edge is None else precision.single(part, self.edge)
 
     def definition(self) -> dict[str, Any]:
         """Return the definition for the JSON: unit (without h), powers and meaning.
@@ -256,6 +277,8 @@ class FileTable:
         Of the table: the group in HDF5, in capitals the HDU of FITS.
     model : mapping, optional
         The name of the data model, and what else it records; None for the catalogue itself.
+    single : mapping, optional
+        Which columns are in single precision: the facts of `mockgal.precision.choose`.
     """
 
     galaxies: GalaxyCatalog
@@ -263,10 +286,11 @@ class FileTable:
     columns: tuple[FileColumn, ...]
     name: str = GALAXIES
     model: Mapping[str, Any] | None = None
+    single: Mapping[str, Any] | None = None
 
     def stored_digests(self) -> StoredDigests:
         """Return digests of the columns as the file stores them, with no rows yet."""
-        return StoredDigests(column.column for column in self.columns)
+        return StoredDigests(column.as_stored for column in self.columns)
 
     def describe(
         self, digest: str | None = None, stored: StoredDigests | None = None
@@ -286,9 +310,10 @@ class FileTable:
         provenance = {
             **galaxies.provenance,
             "file": {
-                "schema": CATALOGUE_SCHEMA,
+                "schema": DOUBLE_SCHEMA if self.single is None else CATALOGUE_SCHEMA,
                 "columns": [column.definition() for column in columns],
                 **({} if self.model is None else {MODEL: dict(self.model)}),
+                **({} if self.single is None else {SINGLE: dict(self.single)}),
                 **({} if stored is None else {STORED_DIGESTS: stored.hexadecimal()}),
                 **{item.name: item.value for item in essentials},
             },
@@ -303,9 +328,31 @@ class FileTable:
         return FileContent(columns, essentials, text, len(galaxies), self.name)
 
 
-def plain_table(galaxies: GalaxyCatalog, units: str) -> FileTable:
-    """Return a catalogue as a table of all of its columns, under their own names."""
-    return FileTable(galaxies, units, file_columns(galaxies, units))
+def plain_table(
+    galaxies: GalaxyCatalog, units: str, single: Mapping[str, Any] | None = None
+) -> FileTable:
+    """Return a catalogue as a table of all of its columns, under their own names.
+
+    Parameters
+    ----------
+    galaxies : GalaxyCatalog
+    units : str
+    single : mapping, optional
+        If given, columns are stored in single precision where `mockgal.precision.choose` allows it.
+        It may hold ``position_rounding``.
+    """
+    columns = file_columns(galaxies, units)
+    if single is None:
+        return FileTable(galaxies, units, columns)
+    about = galaxies.snapshot, galaxies.frame, single.get("position_rounding")
+    chosen = precision.choose(columns, len(galaxies), *about)
+    columns = tuple(
+        replace(one, edge=chosen.edges[one.name], rounded_by=chosen.in_words(one.name))
+        if one.name in chosen.edges
+        else one
+        for one in columns
+    )
+    return FileTable(galaxies, units, columns, single=chosen.facts)
 
 
 def _essentials(galaxies: GalaxyCatalog, units: str, digest: str) -> Iterator[Essential]:

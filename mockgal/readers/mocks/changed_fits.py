@@ -138,7 +138,7 @@ def _facts(
             facts.snapshot,
             facts.frame,
             dict(facts.provenance),
-            OUR_COLUMNS | facts.declared,
+            OUR_COLUMNS | facts.in_memory,
         )
     stated = {name: table.cards.get(keyword) for name, keyword in ESSENTIALS.items()}
 

@@ -48,7 +48,7 @@ def read_changed(path: Path, names: tuple[str, ...] | None, reason: str) -> Gala
     footer = footer_of(path)
     facts = facts_of(path, footer)
     facts.check_may_be_changed(path)
-    declared = {**OUR_COLUMNS, **facts.declared}
+    declared = {**OUR_COLUMNS, **facts.in_memory}
     ours = tuple(name for name in footer.columns if name in declared)
     check_memory(f"{path}", COPIES * _BYTES * footer.rows * len(ours))
     with open_columns(path, footer, ours) as file:

@@ -8,62 +8,48 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from hashlib import blake2b
 from math import isfinite
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from ...columns import OUR_COLUMNS, Column, declared_with
+from ...columns import OUR_COLUMNS, Column
 from ...completeness import KEY as COMPLETENESS
 from ...completeness import Completeness
 from ...cosmology import Cosmology, h_free
 from ...errors import (
-    BadValueError,
     CorruptFileError,
     FormatError,
     HeaderError,
-    MissingDatasetError,
-    UnitsError,
     UnsafeInputError,
     UsageError,
-    listed,
     printable,
     shown,
 )
 from ...layout import (
     CATALOGUE_SCHEMA,
     ESSENTIALS,
-    FITS_CODES,
-    FROM,
-    IN_MEMORY,
     INPUTS,
     MADE_WITH,
     MODEL,
     NUMBERED_ESSENTIALS,
-    ORIGIN,
     REFER,
     STORED_DIGESTS,
     UNIT_SYSTEMS,
 )
 from ...system.files import plain_json
 from ...types import LightCone, Snapshot, SourceFile
-from .section import Section
+from .stated.columns import IDS as IDS
+from .stated.columns import Held, columns_of
+from .stated.columns import check_unit as check_unit
+from .stated.section import Section
 from .values import AGAIN
 
 MAX_JSON = 1 << 24  # bytes
 MAX_DEPTH = 64  # nested lists and objects
 _MAX_DIGITS = 300  # of a whole number
-IDS = ("galaxy_id", "halo_id")  # identify a row
-
-
-class Held(NamedTuple):
-    """The column of the catalogue that a file's column is, and what was subtracted from it."""
-
-    column: str
-    origin: float
 
 
 class Facts(NamedTuple):
@@ -73,7 +59,7 @@ class Facts(NamedTuple):
     ----------
     rows : int
     declared : dict of str to Column
-        Columns by their names in the file, in its order.
+        Columns by their names in the file, in its order, with the types that they have there.
     units : str
         ``"h-free"`` or ``"h"``.
     frame : str
@@ -91,6 +77,8 @@ class Facts(NamedTuple):
         The section ``file``.
     held : dict of str to Held or None
         In a file of a data model, the columns that are some of the catalogue's.
+    single : dict of str to float
+        Of the columns that are stored in single precision, by how much that rounded them at most.
     """
 
     rows: int
@@ -104,11 +92,20 @@ class Facts(NamedTuple):
     provenance: dict[str, Any]
     file: dict[str, Any]
     held: dict[str, Held] | None = None
+    single: Mapping[str, float] = MappingProxyType({})
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns, in the order of the file."""
         return tuple(self.declared)
+
+    @property
+    def in_memory(self) -> dict[str, Column]:
+        """The columns with the types that they have in memory."""
+        return {
+            name: OUR_COLUMNS[name] if name in self.single else column
+            for name, column in self.declared.items()
+        }
 
     def check_may_be_changed(self, path: Path) -> None:
         """Raise if the file, which was changed by hand, is one of a data model.
@@ -173,7 +170,7 @@ def parse(text: str, where: str, path: Path, size: int) -> Facts:
     _check_sections(whole)
     _check_repeats(whole, file)
     snapshot, box_is_exact = _snapshot(whole, file, units, SourceFile(str(path), size, ""))
-    columns, held = _columns(file, units)
+    columns, held, single = columns_of(file, units)
     return Facts(
         file.count("rows"),
         columns,
@@ -186,6 +183,7 @@ def parse(text: str, where: str, path: Path, size: int) -> Facts:
         {key: value for key, value in whole.values.items() if key != "file"},
         file.values,
         held,
+        single,
     )
 
 
@@ -341,114 +339,6 @@ def check_digest(text: str | bytes, digest: object, where: str) -> None:
     found = blake2b(data, digest_size=32).hexdigest()
     if digest != found:
         raise CorruptFileError(where, f"a text of digest {found}", shown(digest), AGAIN)
-
-
-def check_unit(where: str, column: Column, units: str, stated: tuple[Any, Any]) -> None:
-    """Raise if the unit string and the power of h of a column are not those of the file's units.
-
-    Raises
-    ------
-    UnitsError
-    """
-    unit, h_power = unit_in_file(column, units)
-    expected = ("" if h_power else unit, h_power)
-    if tuple(map(type, stated)) != (str, int) or stated != expected:
-        raise UnitsError(
-            where,
-            f"unit and power of h {shown(stated)} for {column.name}",
-            f"{expected} in a file with units {units}",
-            AGAIN,
-        )
-
-
-def unit_in_file(column: Column, units: str) -> tuple[str, int]:
-    """Return the unit of a column in a file and its power of h: ``("solMass", -1)``."""
-    return column.file_unit, column.h_power if units == "h" else 0
-
-
-def _plugin_column(definition: Section, name: str) -> Column:
-    """Return a plug-in's column, as the file defines it."""
-    codes = {np.dtype(code).name: code for code in FITS_CODES}
-    dtype = definition.text("dtype", "|".join(codes), " or ".join(codes))
-    in_memory = definition.section(IN_MEMORY)
-    powers = in_memory.values.get("h_power"), definition.values.get("a_power")
-    unit, meaning = in_memory.text("unit"), definition.text("meaning")
-    column = Column(name, unit, *powers, codes[dtype], (), meaning)  # type: ignore[arg-type]
-    try:
-        return declared_with([column], definition.where)[name]
-    except BadValueError as error:
-        raise HeaderError(error.where, error.found, error.expected, AGAIN) from error
-
-
-def _column_of_a_model(definition: Section, name: str) -> tuple[Column, Held | None]:
-    """Return a column of a data model, with what it is in the catalogue, if it is something."""
-    source, origin = definition.values.get(FROM), definition.number(ORIGIN, optional=True)
-    if source is None:
-        codes = {np.dtype(code).name: code for code in FITS_CODES}
-        dtype = definition.text("dtype", "|".join(codes), " or ".join(codes))
-        return Column(name, "", 0, 0, codes[dtype]), None
-    known = OUR_COLUMNS.get(source) if isinstance(source, str) else None
-    if known is None:
-        raise HeaderError(f"{definition.where}.{FROM}", shown(source), "a column", AGAIN)
-    return replace(known, name=name), Held(known.name, float(origin or 0.0))
-
-
-def _columns(file: Section, units: str) -> tuple[dict[str, Column], dict[str, Held] | None]:
-    names: dict[str, Column] = {}
-    held: dict[str, Held] = {}
-    is_model = MODEL in file.values and isinstance(file.section(MODEL).values, dict)
-    for item in file.list("columns"):
-        definition = Section(f"{file.where}.columns, number {len(names) + 1}", item)
-        name = definition.text("name", "[A-Za-z][A-Za-z0-9_]{0,62}", "the name of a column")
-        column = OUR_COLUMNS.get(name)
-        if is_model:
-            column, source = _column_of_a_model(definition, name)
-            if source is not None:
-                held[name] = source
-        elif column is None and IN_MEMORY in definition.values:
-            column = _plugin_column(definition, name)
-        if column is None:
-            raise FormatError(
-                definition.where,
-                f"a column {shown(name)}",
-                "one of " + ", ".join(OUR_COLUMNS),
-                "read it with the version of mockgal that wrote it, or a newer one",
-            )
-        _check_definition(definition, column, units)
-        if name in names:
-            raise HeaderError(definition.where, f"{name} twice", "each column once", AGAIN)
-        names[name] = column
-    ids = {one.column for one in held.values()} if is_model else set(names)
-    missing = [name for name in IDS if name not in ids]
-    if missing:
-        raise MissingDatasetError(
-            f"{file.where}.columns",
-            f"no {' and no '.join(missing)}; present: {listed(names)}",
-            "both ids",
-            AGAIN,
-        )
-    return names, held if is_model else None
-
-
-def _check_definition(definition: Section, column: Column, units: str) -> None:
-    """Raise if unit, power of a or type are not those of the column that is declared."""
-    where = f"{definition.where}: {column.name}"
-    stated = definition.values.get("unit"), definition.values.get("h_power")
-    if stated != unit_in_file(column, units):
-        raise UnitsError(
-            where,
-            f"unit and power of h {shown(stated)}",
-            f"{unit_in_file(column, units)} in a file with units {units}",
-            AGAIN,
-        )
-    meaning = (definition.values.get("a_power"), definition.values.get("dtype"))
-    if meaning != (column.a_power, np.dtype(column.dtype).name):
-        raise HeaderError(
-            where,
-            f"power of a and type {shown(meaning)}",
-            f"{(column.a_power, np.dtype(column.dtype).name)}",
-            AGAIN,
-        )
 
 
 def _stored_digests(section: Section, columns: Iterable[str]) -> dict[str, str]:

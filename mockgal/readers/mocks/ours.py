@@ -20,7 +20,7 @@ from ...columns import GALAXY_COLUMNS, OUR_COLUMNS, Column
 from ...completeness import Completeness
 from ...digests import IDENTITY, StoredDigests
 from ...errors import BadValueError, CorruptFileError, InputError, UsageError, warn
-from ...layout import INPUTS, MADE_WITH, MODEL
+from ...layout import INPUTS, MADE_WITH, MODEL, SINGLE
 from ...protocols import MockOptions
 from ...system.memory import check_memory
 from ...types import Array, GalaxyCatalog
@@ -102,7 +102,7 @@ class Ours(ABC):
             if reason is not None:
                 facts.check_may_be_changed(path)
             names = _in_file(path, facts, options.columns)
-            types = {name: facts.declared[stored].dtype for name, stored in names.items()}
+            types = {name: facts.in_memory[stored].dtype for name, stored in names.items()}
             kinds = {name: np.dtype(kind).newbyteorder("=") for name, kind in types.items()}
             check_memory(f"{path}", facts.rows * sum(kind.itemsize for kind in kinds.values()))
             result = {name: np.empty(facts.rows, dtype=kind) for name, kind in kinds.items()}
@@ -136,6 +136,7 @@ class Ours(ABC):
                 "rows": facts.rows,
                 "units": facts.units,
                 "columns_left_out": left_out,
+                **({SINGLE: facts.file[SINGLE]} if SINGLE in facts.file else {}),
             }
             if facts.held is not None:
                 read_from |= {"columns_left_out": [], **facts.file[MODEL]}
@@ -296,6 +297,7 @@ def _description(
             if facts.held is None and name not in facts.columns and not column.optional
         ],
         "units": facts.units,
+        "float32": facts.file.get(SINGLE),
         "frame": facts.frame,
         "centrals": centrals if "is_central" in facts.columns else None,
         "stellar_mass_range_msun_h": [float(low), float(high)] if low <= high else None,
@@ -362,6 +364,8 @@ def wanted(path: Path, present: Iterable[str], columns: Iterable[str] | None) ->
 
 def _is_exact(facts: Facts) -> bool:
     """Return whether the rows are exactly the values that the content digest covers."""
+    if facts.rows and any(facts.single.values()):
+        return False
     converted = [name for name, column in facts.declared.items() if column.h_power]
     return facts.units == "h" or (facts.box_is_exact and not (converted and facts.rows))
 
@@ -380,6 +384,8 @@ def _converted(
             for name, values in part.items():
                 column = facts.declared[name]
                 h_power = column.h_power
+                if name in facts.single:
+                    values = part[name] = values.astype(np.float64)
                 if facts.units == "h-free" and h_power:
                     edge = box_size if box_size and name.startswith("position_") else inf
                     part[name] = internal(values, h_power, facts.snapshot.cosmology.h, edge)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class HATSWriter:
     name = "hats"
     extensions: tuple[str, ...] = ()
     compression = "always"
+    single_precision = True
     folder = True
 
     def check(self) -> None:
@@ -84,6 +85,7 @@ class HATSWriter:
         overwrite: bool = False,
         chunk_rows: int = 65536,
         inputs: Iterable[Path] = (),
+        single: Mapping[str, Any] | None = None,
     ) -> None:
         """Write ``galaxies`` to the folder ``path``: see `mockgal.protocols.Writer.write`."""
         self.check()
@@ -93,7 +95,7 @@ class HATSWriter:
         ) as temporary:
             work = temporary / _WORK
             work.mkdir()
-            table = plain_table(galaxies, units)
+            table = plain_table(galaxies, units, single)
             whole = work / "whole.parquet"
             ParquetWriter().write_table(table, whole, chunk_rows=chunk_rows)
             name = re.sub(r"[^A-Za-z0-9._-]", "_", path.name)

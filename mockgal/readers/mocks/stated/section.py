@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ...errors import HeaderError, shown
-from .values import AGAIN
+from ....errors import HeaderError, shown
+from ..values import AGAIN
 
 LARGEST = 1e300  # largest float among the facts
 
