@@ -23,6 +23,10 @@ FORMATS = {
     "HDF5, --compress": (".hdf5", {"compress": True}),
     "Parquet": (".parquet", {}),
 }
+PRECISIONS = {
+    "float64": {},
+    "float32": {"precision": "float32", "position_rounding": "0.1 kpc/h"},
+}
 BOX_SIZE = 500.0  # Mpc/h
 
 
@@ -55,21 +59,26 @@ def main() -> None:
     print(machine(("numpy", "h5py", "pyarrow")))
     print(f"{len(galaxies):,} galaxies, {len(galaxies.columns)} columns\n{busy()}")
     lines = []
-    for units in ("h-free", "h"):
+    kinds = [(units, precision) for units in ("h-free", "h") for precision in PRECISIONS]
+    for units, precision in kinds:
         for name, (extension, how) in FORMATS.items():
+            how = how | {"units": units} | PRECISIONS[precision]
             with tempfile.TemporaryDirectory(dir=options.folder) as folder:
                 path = Path(folder) / f"mock{extension}"
-                mockgal.write(galaxies[:10], path, units=units, **how)  # imports
+                mockgal.write(galaxies[:10], path, **how)  # imports
                 started = time.perf_counter()
-                mockgal.write(galaxies, path, units=units, overwrite=True, **how)
+                mockgal.write(galaxies, path, overwrite=True, **how)
                 written = time.perf_counter()
                 mockgal.read_galaxies(path)
                 read = time.perf_counter()
                 size = path.stat().st_size / len(galaxies)
             lines.append(
-                [name, units, f"{size:.1f}", f"{written - started:.1f}", f"{read - written:.1f}"]
+                [
+                    *(name, units, precision),
+                    *(f"{size:.1f}", f"{written - started:.1f}", f"{read - written:.1f}"),
+                ]
             )
-    print(table(["format", "units", "bytes for a galaxy", "write, s", "read, s"], lines))
+    print(table(["format", "units", "precision", "bytes for a galaxy", "write, s", "read, s"], lines))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ angles (of which single precision holds 0.05 arcsec), ranks, and the columns of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Any, NamedTuple, Protocol
 
@@ -80,9 +80,9 @@ def allowed(kind: str, snapshot: Snapshot, position_rounding: str | None) -> All
         ``position_rounding`` is no length.
     """
     if kind in ("velocities", "redshifts"):
-        return Allowed(kind, SPEED, "km/s", "1 km/s")
+        return Allowed(kind, SPEED, "km/s", "")
     if kind != "positions":
-        return Allowed(kind, RELATIVE, "", "a millionth of the number")
+        return Allowed(kind, RELATIVE, "", "")
     if position_rounding is not None:
         check_position_rounding(position_rounding)
         value = in_unit("position_rounding", position_rounding, "Mpc/h", snapshot.cosmology.h)
@@ -95,8 +95,8 @@ def allowed(kind: str, snapshot: Snapshot, position_rounding: str | None) -> All
         separation = float((snapshot.particle_mass / density) ** (1 / 3))
         softening = SOFTENING_OF_SEPARATION * separation
         because = (
-            f"{share} {SOFTENING_OF_SEPARATION:g} of the mean separation of particles, "
-            f"{separation * 1e3:.4g} kpc/h, since the input states no softening"
+            f"{share} a softening of {softening * 1e3:.3g} kpc/h, {SOFTENING_OF_SEPARATION:g} of "
+            "the mean separation of particles: the input states none"
         )
     else:
         return None
@@ -275,7 +275,7 @@ def _not_rounded(
     if limit is None:
         text += "; the input states neither its softening nor a particle mass to hold that against"
     else:
-        text += f", and {amount(value, unit)} is allowed ({limit.because})"
+        text += f"; {amount(value, unit)} is allowed" + f", {limit.because}" * bool(limit.because)
     if unit.startswith("Mpc"):
         most = f"{rounding * 1.05 * 1e3:.2g} k{unit.removeprefix('M')}"
         text += f'. --position-rounding "{most}" allows it'
@@ -284,4 +284,31 @@ def _not_rounded(
 
 def amount(value: float, unit: str) -> str:
     """Return a rounding in words."""
-    return f"{value:.2g} {unit}" if unit else f"{value:.2g} of the number"
+    return f"{value:.2g} {unit}" if unit else f"{value:.1g} of the value"
+
+
+def in_words(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return lines on the precision of a file's columns, from the facts of `choose` in it.
+
+    Returns
+    -------
+    list of tuple of str
+        The type, ``"float32"`` or ``"float64"``, and a text.
+    """
+    lines = []
+    for key, kind in (("columns", "float32"), ("kept", "float64")):
+        groups: dict[tuple[Any, ...], dict[str, float]] = {}
+        for name, one in facts.get(key, {}).items():
+            why = one.get("allowed"), one.get("unit", ""), one.get("because", "")
+            groups.setdefault(why, {})[name] = one.get("rounding", 0.0)
+        for (value, unit, because), roundings in groups.items():
+            most = max(roundings.values())
+            text = ", ".join(roundings)
+            if key == "kept":
+                text += f", which float32 would round by {amount(most, unit)}"
+            else:
+                text += f", rounded by at most {amount(most, unit)}" if most else ", not rounded"
+            if value is not None:
+                text += f"; {amount(value, unit)} is allowed" + (f", {because}" if because else "")
+            lines.append((kind, text))
+    return lines

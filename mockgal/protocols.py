@@ -274,7 +274,9 @@ class Writer(Protocol):
     - ``check``, a method that raises a `UsageError` if a library that it needs is not installed: it
       is called before any work;
     - ``compression``: ``"always"`` if its files are compressed, ``"optional"`` if ``write`` takes
-      ``compress=True``.
+      ``compress=True``;
+    - ``single_precision``: true if ``write`` takes ``single``, a mapping, which may hold a text
+      ``position_rounding``: it then stores columns as `mockgal.precision.choose` says.
     """
 
     name: str

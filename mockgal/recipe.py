@@ -36,7 +36,11 @@ _SINCE = (
     *("matter_kind", "matter_assignment", "matter_origin", "matter_dataset"),
 )
 _FORMERLY = "density"  # an earlier name of the key `matter`
-_QUANTITIES = {"box_size": "100 Mpc/h", "particle_mass": "1e9 Msun/h"}
+_QUANTITIES = {
+    "box_size": "100 Mpc/h",
+    "particle_mass": "1e9 Msun/h",
+    "position_rounding": "0.1 kpc/h",
+}
 _KINDS = {  # pydantic's kinds of errors, as a user would say what is allowed
     "missing": "a value",
     "string_type": "a text",
@@ -64,7 +68,8 @@ class SurveyRecipe(BaseModel):
     out : Path, optional
         By default ``<mock>-survey.fits`` in the working directory, with another extension where
         the data model has another format.
-    units, compress, model_out, desi_release, overwrite, require_nonempty
+    units, compress, model_out, desi_release, precision_out, position_rounding, overwrite
+    require_nonempty
         As in `Recipe`.
     """
 
@@ -78,6 +83,8 @@ class SurveyRecipe(BaseModel):
     compress: bool = False
     model_out: Literal["mockgal", "desi", "boss", "gcr", "hats", "parquet"] = "mockgal"
     desi_release: Literal["dr1", "edr"] = "dr1"
+    precision_out: Literal["float64", "float32"] = "float64"
+    position_rounding: str | None = None
     overwrite: bool = False
     require_nonempty: bool = False
 
@@ -138,6 +145,10 @@ class Recipe(SurveyRecipe):
         Data model of the output, one of `mockgal.layout.DATA_MODELS`.
     desi_release : str
         Release whose column names the data model desi has.
+    precision_out : str
+        ``float64``, or ``float32`` where that rounds little: see `mockgal.precision`.
+    position_rounding : str, optional
+        Rounding of positions that ``float32`` may bring.
     overwrite, require_nonempty : bool
     survey : SurveyPlan, optional
         What is done to the painted galaxies, in the box and on the sky.
@@ -258,7 +269,7 @@ class Recipe(SurveyRecipe):
         """
         options, undeclared = _options(self.painter), Option()
         apart = {"sim", "matter", "out", "units", "compress", "overwrite", "require_nonempty"}
-        apart |= {"format", "model_out", "desi_release"}
+        apart |= {"format", "model_out", "desi_release", "precision_out", "position_rounding"}
         if self.columns is None:
             apart |= {"columns"}
         if not self.populate:

@@ -22,6 +22,7 @@ VOCABULARY = (
     "completeness",
     "particles",
     "snapshot",
+    "precision",
     "types",
     "laws",
     "theory",

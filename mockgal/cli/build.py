@@ -26,6 +26,7 @@ from .options.shared import (
     given,
     matter_option,
     overwriting,
+    precision,
     reading,
     sim_option,
 )
@@ -36,6 +37,8 @@ from .screen.mock import (
     catalogue_facts,
     catalogue_lines,
     cut_lines,
+    precision_facts,
+    precision_lines,
     randoms_facts,
     randoms_lines,
     survey_lines,
@@ -121,6 +124,7 @@ if TYPE_CHECKING:
         default=None,
         help="Compress an HDF5 mock; .fits.gz and .parquet always are.",
     ),
+    *precision,
     overwriting,
 )
 @part_options
@@ -253,6 +257,7 @@ def _facts(report: Report) -> dict[str, Any]:
         "catalogue": catalogue_facts(galaxies),
         "content_digest": report.digests[0],
         **randoms_facts(report),
+        **precision_facts(report.path),
         "wrote": [
             report.path,
             *(path for path in (randoms, report.density_path) if path is not None),
@@ -300,7 +305,7 @@ def _describe(report: Report, *, seed_is_default: bool) -> list[str]:
     lines += _not_painted(p["painter"])
     lines += cut_lines(p["cuts"])
     lines += [*survey_lines(galaxies), *catalogue_lines(galaxies)]
-    lines += randoms_lines(report)
+    lines += [*randoms_lines(report), *precision_lines(report.path)]
     cautions = [f"caution     {text}" for text in in_words(p, galaxies.columns)]
     return [
         *lines,

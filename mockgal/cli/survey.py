@@ -11,13 +11,15 @@ from cloup import option, option_group
 
 from ..system.display import place
 from .command import Command, Outcome, files_of
-from .options.shared import Listed, changed, cutting, data_model, given, overwriting
+from .options.shared import Listed, changed, cutting, data_model, given, overwriting, precision
 from .options.surveying import surveying, take_survey_options
 from .options.values import FILE, PATH, WHOLE, extensions
 from .screen.mock import (
     catalogue_facts,
     catalogue_lines,
     cut_lines,
+    precision_facts,
+    precision_lines,
     randoms_facts,
     randoms_lines,
     survey_lines,
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
         help="Units in the output: h-free for Mpc and Msun (the default), h for Mpc/h and Msun/h.",
     ),
     option("--compress", is_flag=True, default=None, help="Compress HDF5 outputs."),
+    *precision,
     option(
         "--require-nonempty",
         is_flag=True,
@@ -100,6 +103,7 @@ def _facts(report: SurveyReport) -> dict[str, Any]:
         "content_digest": report.digests[0],
         "survey_seed": report.seed,
         **randoms_facts(report),
+        **precision_facts(report.path),
         "wrote": [
             report.path,
             *(path for path in (randoms, report.density_path) if path is not None),
@@ -123,6 +127,7 @@ def _describe(report: SurveyReport) -> list[str]:
         *survey_lines(galaxies),
         *catalogue_lines(galaxies),
         *randoms_lines(report),
+        *precision_lines(report.path),
         f"content     {report.digests[0]}",
         f"wrote       {report.path}",
     ]

@@ -278,6 +278,7 @@ def _matter_text(facts: dict[str, Any]) -> str:
 def _mock_text(facts: dict[str, Any]) -> str:
     """Return the lines that describe a mock."""
     from ..painters.words import painter_in_words
+    from ..precision import in_words as precision_in_words
     from .surveying.words import in_words
 
     painter, cosmology = facts["painter"], facts["cosmology"]
@@ -295,7 +296,9 @@ def _mock_text(facts: dict[str, Any]) -> str:
     columns = [f"{name} [{unit}]" if unit else name for name, unit in facts["columns"].items()]
     ours = registry.is_built_in("mocks", facts["format"])
     checked = ", checksums right" * ours
+    kinds = precision_in_words(facts["float32"] or {})
     several = {
+        **{key: [text for kind, text in kinds if kind == key] for key in dict(kinds)},
         "columns": [", ".join(columns[i : i + 4]) for i in range(0, len(columns), 4)],
         "cuts": [
             f"{cut.get('cut')}: {cut.get('before')} -> {cut.get('after')}" for cut in facts["cuts"]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from .. import registry
 from ..errors import UsageError
-from ..layout import DATA_MODELS
+from ..layout import DATA_MODELS, SINGLE
 from ..painters.choose import made
+from ..precision import PRECISIONS, check_position_rounding
 from ..protocols import Painter, Writer, takes
 from ..system.files.atomic import check_folder, check_output, together
 from ..types import GalaxyCatalog, Scene
@@ -62,7 +63,13 @@ class FileWriter(NamedTuple):
 
 
 def writer_for(
-    path: Path, *, compress: bool = False, model: str = "mockgal", desi_release: str = "dr1"
+    path: Path,
+    *,
+    compress: bool = False,
+    model: str = "mockgal",
+    desi_release: str = "dr1",
+    precision: str = "float64",
+    position_rounding: str | None = None,
 ) -> FileWriter:
     """Return the writer for a data model and the extension of ``path``, the longest that is one.
 
@@ -75,24 +82,27 @@ def writer_for(
         One of `mockgal.layout.DATA_MODELS`.
     desi_release : str
         One of `mockgal.layout.DESI_RELEASES`.
+    precision, position_rounding
+        See `write`.
 
     Raises
     ------
     UsageError
-        No writer has this extension, or none of the data model; or the writer lacks a library, or
-        cannot compress.
+        No writer has this extension, or none of the data model; or the writer lacks a library,
+        cannot compress, or has no columns in single precision.
     """
     from ..writers.models.engine import DECLARED, ModelWriter, make_model
 
     if model not in DATA_MODELS:
         raise UsageError("data model", repr(model), "one of " + ", ".join(DATA_MODELS))
+    single = _single(path, precision, position_rounding)
     if model == "hats":
-        return _folder_writer(path)
+        return _rounding(_folder_writer(path), path, single)
     declared = make_model(model, desi_release) if model in DECLARED else None
     formats = declared.formats if declared else (model,) if model != DATA_MODELS[0] else ()
     found = _by_extension(path, compress, formats)
     if not formats:
-        return found
+        return _rounding(found, path, single)
     if found.name not in formats:
         raise UsageError(
             path,
@@ -101,8 +111,51 @@ def writer_for(
             "the extension of --out names the format",
         )
     if declared is None:
-        return found
+        return _rounding(found, path, single)
+    if single is not None:
+        raise UsageError(
+            path,
+            f"float32 for the data model {model}",
+            "float64: the model has its own types",
+            "leave out --precision-out, or --model-out",
+        )
     return FileWriter(found.name, ModelWriter(declared, cast(Any, found.writer)), found.options)
+
+
+def _single(
+    path: Path, precision: str, position_rounding: str | None
+) -> Mapping[str, str | None] | None:
+    """Return how a writer stores columns in single precision; None for double precision."""
+    if precision not in PRECISIONS:
+        raise UsageError("precision", repr(precision), "one of " + ", ".join(PRECISIONS))
+    if position_rounding is not None:
+        check_position_rounding(position_rounding)
+    if precision != PRECISIONS[0]:
+        return {"position_rounding": position_rounding}
+    if position_rounding is None:
+        return None
+    raise UsageError(
+        path,
+        "--position-rounding without --precision-out float32",
+        "it for float32, which rounds positions",
+        "add --precision-out float32, or leave it out",
+    )
+
+
+def _rounding(
+    writer: FileWriter, path: Path, single: Mapping[str, str | None] | None
+) -> FileWriter:
+    """Return a writer that stores columns in single precision, if that is asked for."""
+    if single is None:
+        return writer
+    if not getattr(writer.writer, "single_precision", False):
+        raise UsageError(
+            path,
+            f"float32 for the format {writer.name}",
+            "a format that has it: FITS, HDF5 or Parquet",
+            "leave out --precision-out",
+        )
+    return writer._replace(options={**writer.options, "single": single})
 
 
 def _folder_writer(path: Path) -> FileWriter:
@@ -172,6 +225,8 @@ def write(
     compress: bool = False,
     model: str = "mockgal",
     desi_release: str = "dr1",
+    precision: str = "float64",
+    position_rounding: str | None = None,
     randoms: GalaxyCatalog | None = None,
 ) -> None:
     """Write a catalogue, completely or not at all.
@@ -192,6 +247,12 @@ def write(
         ``"gcr"``, ``"hats"`` (a folder) or ``"parquet"``. See docs/reference/data-models.md.
     desi_release : str
         ``"dr1"``, or ``"edr"``, in whose files NX is called NZ.
+    precision : str
+        ``"float32"`` stores positions, velocities and masses in single precision, if that rounds
+        positions by less than 1e-3 of the softening, and velocities by less than 1 km/s. What
+        would be rounded more stays as it is, with a warning. The file states the largest rounding.
+    position_rounding : str, optional
+        Rounding that is allowed for positions in place of that, such as ``"0.1 kpc/h"``.
     randoms : GalaxyCatalog, optional
         Written beside the galaxies, as the survey names them, or to ``<name>_ran``.
 
@@ -209,6 +270,7 @@ def write(
     >>> mock = mockgal.paint(sim, "hod", seed=1)
     >>> mockgal.write(mock, "mock.fits")
     >>> mockgal.write(mock, "mock-h.hdf5", units="h", compress=True)
+    >>> mockgal.write(mock, "small.parquet", precision="float32")
     """
     write_model(
         galaxies,
@@ -219,6 +281,8 @@ def write(
         overwrite=overwrite,
         compress=compress,
         desi_release=desi_release,
+        precision=precision,
+        position_rounding=position_rounding,
     )
 
 
@@ -233,6 +297,8 @@ def write_model(
     overwrite: bool = False,
     compress: bool = False,
     desi_release: str = "dr1",
+    precision: str = "float64",
+    position_rounding: str | None = None,
     inputs: Iterable[Path] = (),
 ) -> tuple[Path, ...]:
     """Write a catalogue in a data model, with what belongs beside it: all files, or none.
@@ -242,6 +308,7 @@ def write_model(
     Parameters
     ----------
     galaxies, path, model, randoms, units, overwrite, compress, desi_release
+    precision, position_rounding
         See `write`.
     randoms_path : Path, optional
         Of the randoms; by default beside the galaxies, as the survey names them.
@@ -268,7 +335,14 @@ def write_model(
         catalogues.append((randoms_path or companions.randoms_path(path, model), randoms))
     inputs, writers = tuple(inputs), []
     for one, catalogue in catalogues:
-        writer = writer_for(one, compress=compress, model=model, desi_release=desi_release)
+        writer = writer_for(
+            one,
+            compress=compress,
+            model=model,
+            desi_release=desi_release,
+            precision=precision,
+            position_rounding=position_rounding,
+        )
         writer.check_catalogue(catalogue, one)
         writer.check_output(one, overwrite, inputs)
         writers.append((writer, one, catalogue))
@@ -287,6 +361,14 @@ def write_model(
                 inputs=inputs,
             )
     return tuple(written)
+
+
+def single_precision(path: Path) -> dict[str, Any] | None:
+    """Return what a mock that was written says of columns in single precision, or None."""
+    from ..readers.mocks.reader import facts_of
+
+    stated = facts_of(path).file.get(SINGLE)
+    return stated if isinstance(stated, dict) else None
 
 
 @takes(GalaxyCatalog)

@@ -13,6 +13,7 @@ from cloup import option, option_group
 
 from ...errors import UsageError, deprecated, in_shell, warn
 from ...layout import DATA_MODELS, DESI_RELEASES, GRID_KINDS
+from ...precision import PRECISIONS
 from ...types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 from ..command import warn_when_run
 from .values import FLOAT, FORMAT, PATH, WHOLE
@@ -213,6 +214,22 @@ data_model = (
         "--desi-release",
         type=click.Choice(DESI_RELEASES),
         help="Names of the columns in --model-out desi: NX in dr1 (the default), NZ in edr.",
+    ),
+)
+precision = (
+    option(
+        "--precision-out",
+        type=click.Choice(PRECISIONS),
+        help="Store positions, velocities and masses in single precision (float32) where that "
+        "rounds positions by less than 1e-3 of the softening and velocities by less than 1 km/s; "
+        "the rounding is measured, stored and shown (default: float64).",
+    ),
+    option(
+        "--position-rounding",
+        metavar="LENGTH",
+        help='Rounding of positions that --precision-out float32 may bring, such as "0.1 kpc/h" '
+        "(default: 1e-3 of the softening or, where the input states none, of 0.01 of the mean "
+        "separation of particles).",
     ),
 )
 

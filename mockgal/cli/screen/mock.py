@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...types import GalaxyCatalog
@@ -61,6 +62,25 @@ def cut_lines(cuts: Iterable[Mapping[str, Any]]) -> Iterator[str]:
                 f"            the density of {other['galaxies']:,} galaxies of "
                 f"{other['simulation']}, redshift {other['redshift']:.4g}"
             )
+
+
+def precision_lines(path: Path) -> Iterator[str]:
+    """Yield which columns of a mock are in single precision, and by how much that rounds them."""
+    from ...precision import in_words
+    from ...tasks.write import single_precision
+
+    last = ""
+    for kind, text in in_words(single_precision(path) or {}):
+        yield f"{kind * (kind != last):<12}{text}"
+        last = kind
+
+
+def precision_facts(path: Path) -> dict[str, Any]:
+    """Return the same facts for programs, of a mock that has such columns."""
+    from ...tasks.write import single_precision
+
+    single = single_precision(path)
+    return {} if single is None else {"float32": single}
 
 
 def randoms_facts(report: Report | SurveyReport) -> dict[str, Any]:

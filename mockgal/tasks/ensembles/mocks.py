@@ -209,6 +209,8 @@ def _facts(recipe: Recipe, work: Work, recipe_name: str) -> dict[str, Any]:
             "model": recipe.model_out,
             "desi_release": recipe.desi_release,
             "compress": recipe.compress,
+            **({"precision": recipe.precision_out} if recipe.precision_out != "float64" else {}),
+            **({"position_rounding": recipe.position_rounding} if recipe.position_rounding else {}),
             "name": recipe_name,
         },
         "configuration": configuration,

@@ -73,6 +73,8 @@ class Outputs:
             "compress": recipe.compress,
             "model": recipe.model_out,
             "desi_release": recipe.desi_release,
+            "precision": recipe.precision_out,
+            "position_rounding": recipe.position_rounding,
         }
         density = density_path(out, recipe.model_out) if has_density(recipe.model_out) else None
         _check_apart(out, randoms, density)

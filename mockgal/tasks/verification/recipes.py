@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ... import registry
 from ...digests import Fingerprint
 from ...errors import InputError, MockgalError, shown
-from ...layout import DATA_MODELS, MODEL
+from ...layout import DATA_MODELS, MODEL, SINGLE
 from ...options import flat
+from ...precision import PRECISIONS
 from ...readers.mocks.facts import Facts
 from ...readers.mocks.reader import facts_of
 from ...writers.provenance import sidecar_path
@@ -125,6 +126,7 @@ def _from_provenance(configuration: Mapping[str, Any], facts: Facts, format: str
         "units": facts.units if not model else "h-free",
         "model_out": model.get("name", "hats" if format == "hats" else DATA_MODELS[0]),
         **({"desi_release": model["release"]} if "release" in model else {}),
+        **_precision(facts.file),
     }
     if "survey_seed" in configuration:
         stated = {"survey": configuration.get("survey"), "seed": configuration["survey_seed"]}
@@ -135,6 +137,16 @@ def _from_provenance(configuration: Mapping[str, Any], facts: Facts, format: str
     values = {key: value for key, value in configuration.items() if key in known}
     values |= {use: names[use] for use in (SIM, MATTER) if use in names}
     return {SIM: "the simulation", **values, **output}
+
+
+def _precision(file: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a recipe for columns in single precision."""
+    single = file.get(SINGLE)
+    if not isinstance(single, dict):
+        return {}
+    rounding = single.get("position_rounding")
+    more = {"position_rounding": rounding} if isinstance(rounding, str) else {}
+    return {"precision_out": PRECISIONS[1], **more}
 
 
 def inputs_of(recorded: Recorded, facts: Facts) -> list[Input]:

@@ -485,7 +485,7 @@ def column(name):
     ("entries", "words"),
     [
         ({"file": []}, ["file", "an object"]),
-        ({"file__schema": 3}, ["schema", "version 3", "newer one"]),
+        ({"file__schema": 4}, ["schema", "version 4", "newer one"]),
         ({"file__schema": ...}, ["schema"]),
         ({"file__rows": "300"}, ["rows", "a count"]),
         ({"file__rows": -1}, ["rows", "a count"]),

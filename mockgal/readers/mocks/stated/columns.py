@@ -17,7 +17,7 @@ from ....errors import (
     listed,
     shown,
 )
-from ....layout import FITS_CODES, FROM, IN_MEMORY, MODEL, ORIGIN, SINGLE
+from ....layout import CATALOGUE_SCHEMA, FITS_CODES, FROM, IN_MEMORY, MODEL, ORIGIN, SINGLE
 from ....precision import kind_of
 from ..values import AGAIN
 from .section import Section
@@ -101,8 +101,9 @@ def columns_of(file: Section, units: str) -> Columns:
 
 def _single(file: Section) -> dict[str, float]:
     """Return the columns in single precision, with their largest rounding."""
-    stated = file.section(SINGLE).section("columns")
-    single = {}
+    if file.values["schema"] < CATALOGUE_SCHEMA:
+        return {}
+    stated, single = file.section(SINGLE).section("columns"), {}
     for name in stated.values:
         known = OUR_COLUMNS.get(name)
         if known is None or not kind_of(known):
