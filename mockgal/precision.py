@@ -168,8 +168,13 @@ def largest_rounding(
 class Numbers(Protocol):
     """The numbers of a column as a file holds them: see `mockgal.writers.provenance.FileColumn`."""
 
-    column: Column
-    h_power: int
+    @property
+    def column(self) -> Column:
+        """Its declaration."""
+
+    @property
+    def h_power(self) -> int:
+        """Power of h in the unit of its numbers."""
 
     def rows(self, start: int, stop: int) -> Array:
         """Return some rows."""
