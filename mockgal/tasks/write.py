@@ -365,8 +365,10 @@ def write_model(
 
 def single_precision(path: Path) -> dict[str, Any] | None:
     """Return what a mock that was written says of columns in single precision, or None."""
-    from ..readers.mocks.reader import facts_of
+    from ..readers.mocks.reader import facts_of, is_ours
 
+    if not is_ours(path):  # but of a plug-in
+        return None
     stated = facts_of(path).file.get(SINGLE)
     return stated if isinstance(stated, dict) else None
 

@@ -51,7 +51,9 @@ def test_verified_and_made_again_to_the_byte(end, recipe, tmp_path):
     with listening(quiet=True):
         mockgal.build(wide)
         full = mockgal.read_galaxies(tmp_path / f"wide.{end}")
-        np.testing.assert_array_equal(same.columns["galaxies"], mockgal.measure(full, "mass_function").columns["galaxies"])
+        np.testing.assert_array_equal(
+            same.columns["galaxies"], mockgal.measure(full, "mass_function").columns["galaxies"]
+        )
     # The content digest and that of the recipe are those of the mock, in any precision.
     assert facts_of(path).digest == facts_of(tmp_path / f"wide.{end}").digest
     assert galaxies.provenance["configuration_digest"] == full.provenance["configuration_digest"]
