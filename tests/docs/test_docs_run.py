@@ -258,6 +258,7 @@ OF_PAGES = {
     "hosts-without-subhalos.md": [hosts],
     "builds-in-parts.md": [bundle_of_the_demo("dark.hdf5")],
     "many-mocks.md": [bundle_of_the_demo("dark.hdf5")],
+    "output-files.md": [bundle_of_the_demo("dark.hdf5")],
     "matter-beside-halos.md": [bundle_of_the_demo("halos.hdf5"), matter],
     "measure-a-mock.md": [
         mock("demo/mock.fits"),

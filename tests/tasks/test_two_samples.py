@@ -144,7 +144,7 @@ def test_tables_are_plotted_together(mockgal_command, measured, mocks, tmp_path)
     for others, message in (
         ([folder / "cross_xi.ecsv"], "different statistics"),
         ([mocks / "all.fits"], "plot them apart"),
-        (["bright.ecsv", "--cut", "stellar_mass > 1e10 Msun/h"], "measured already"),
+        (["bright.ecsv", "--cut", "stellar_mass > 1e10 Msun/h"], "results already"),
     ):
         result = mockgal_command("plot", "all.ecsv", *others, "--out", "not.png")
         assert result.returncode == 2, result.stderr

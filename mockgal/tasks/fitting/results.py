@@ -32,8 +32,20 @@ def read_fit(path: str | os.PathLike[str]) -> Fit:
 
     Examples
     --------
-    >>> found = mockgal.read_fit("fit/samples.ecsv")                     # doctest: +SKIP
-    >>> found.interval("logM1").median, found.best["logM1"]              # doctest: +SKIP
+    >>> sim = mockgal.read("catalogs/demo/dark.hdf5", drop_bad=True)
+    >>> data = mockgal.measure(mockgal.paint(sim, "hod", seed=1), "xi", bins=5)
+    >>> mockgal.fit(
+    ...     sim,
+    ...     data,
+    ...     model="zheng07",
+    ...     stellar_mass_law="moster13",
+    ...     seed=1,
+    ...     parameters={"sigma_logM": 0.2, "logM0": 10.5, "logM1": 11.8, "alpha": 1.0},
+    ...     priors={"logMmin": (10.0, 12.0)},
+    ...     steps=20,
+    ... ).save("samples.ecsv")
+    >>> list(mockgal.read_fit("samples.ecsv").samples)
+    ['logMmin', 'number_density', 'satellite_fraction']
     """
     from ...fitting.stored import read
 
