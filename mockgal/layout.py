@@ -62,6 +62,7 @@ DATA_MODELS = ("mockgal", "desi", "boss", "gcr", "hats", "parquet")
 DESI_RELEASES = ("dr1", "edr")
 PROVENANCE = "provenance"  # attribute of the root, or dataset of a grid; column `json` of the HDU
 PROVENANCE_DIGEST = "provenance_digest"  # attribute: BLAKE2b-256 of the text, if there is one
+SUMS = "sums"  # in bundles and grids: CRC-32 of the values of each dataset, as JSON
 PROVENANCE_HASH = "JSONHASH"  # keyword of the HDU: the same
 UNIT_SYSTEMS = ("h-free", "h")
 REFER = "see PROVENANCE"  # in a FITS header, in place of a text that a card cannot hold

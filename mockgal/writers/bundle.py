@@ -100,6 +100,7 @@ def write_bundle(
             _write_particles(store, scene, matter, chunk_rows, moved, progress)
         if density is not None:
             put_grid(store, density, scene.snapshot.redshift, progress)
+        store.seal()
         set_attributes(file, {BUNDLE_DIGEST: _digest(file, scene)})
         file.attrs[COMPLETE] = 1
     return moved

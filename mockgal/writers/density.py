@@ -102,6 +102,7 @@ def write_density(
             put_grid(store, grid, snapshot.redshift, progress, name)
             set_attributes(file[name], {QUANTITY: what})
         store.put_json(PROVENANCE, {**provenance, **_facts(grids, snapshot)})
+        store.seal()
         file.attrs[COMPLETE] = 1
 
 

@@ -1,17 +1,19 @@
-"""Other files of mockgal that can be verified: tables, calibrations, weights and bundles."""
+"""Other files of mockgal that can be verified: tables, calibrations, weights, bundles, grids."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-from ...errors import InputError, listening
+from ...errors import InputError, MockgalError, listed, listening
 from ...fitting.result import FORMAT as FIT
-from ...layout import MEASUREMENT
+from ...layout import DENSITY, MEASUREMENT, PROVENANCE, SUMS
 from ...painters.cnn.options import EXTENSION
 from ...readers.bundle import BundleReader
+from ...readers.hdf5 import safe
 from ...statistics.covariance import FORMAT as COVARIANCE
 from ...system.files.ecsv import is_as_sealed
+from ...writers.store import unlike
 from ..build import read
 from .checks import OPEN, RIGHT, WRONG, Check
 
@@ -28,7 +30,7 @@ def of_another_file(path: Path) -> list[Check]:
     ----------
     path : Path
         A table of ``mockgal measure`` or ``mockgal fit``, a calibration of the HOD, weights of the
-        network, or a bundle.
+        network, a bundle, or a density grid.
     """
     if not path.is_file():
         return []
@@ -41,9 +43,35 @@ def of_another_file(path: Path) -> list[Check]:
         return _checked(path, "calibration", _calibration) if _CALIBRATION in text else []
     if path.name.endswith(EXTENSION):
         return _checked(path, "weights", _weights)
-    if begin.startswith(_HDF5) and BundleReader().detect(path):
-        return _checked(path, "bundle", _bundle)
-    return []
+    if not begin.startswith(_HDF5):
+        return []
+    if BundleReader().detect(path):
+        return [*_checked(path, "bundle", _bundle), _of_the_values(path)]
+    return [_of_the_values(path)] if _is_a_grid(path) else []
+
+
+def _is_a_grid(path: Path) -> bool:
+    """Return whether a file is a density grid that mockgal wrote; never raise."""
+    try:
+        with safe.open_hdf5(path) as file:
+            return {DENSITY, PROVENANCE, SUMS} <= set(safe.members(file, "/"))
+    except MockgalError:
+        return False
+
+
+def _of_the_values(path: Path) -> Check:
+    """Return the check of all values of a bundle or a grid by the sums in the file."""
+    name, written = "values", "as written"
+    try:
+        wrong = unlike(path)
+    except InputError as error:
+        return Check(path, name, WRONG, "damaged", written, str(error))
+    if wrong is None:
+        why = "mockgal before 0.2 wrote no sums of them: the checksums of HDF5 are all there is"
+        return Check(path, name, OPEN, "no sums in the file", written, why)
+    if wrong:
+        return Check(path, name, WRONG, "changed", written, f"others in {listed(wrong)}")
+    return Check(path, name, RIGHT, written, written)
 
 
 def of_a_seal(path: Path) -> Check:
