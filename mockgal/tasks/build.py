@@ -277,8 +277,8 @@ class Work:
         }
         galaxies = mock.galaxies.with_provenance(**stated)
         randoms = mock.randoms and mock.randoms.with_provenance(**stated)
-        density = outputs.write(galaxies, randoms, mock.inputs)
-        digests = outputs.record(galaxies, randoms, recorded("build", recipe, sources))
+        asked = recorded("build", recipe, sources)
+        density, digests = outputs.write_and_record(galaxies, randoms, mock.inputs, asked)
         return Report(
             *(outputs.galaxies, mock.scenes[0], galaxies, randoms),
             *(outputs.randoms, density, digests),

@@ -169,3 +169,18 @@ def signals_deferred() -> Iterator[Deferral]:
     if stopped:  # the handler did not raise, but the work is not done
         check()
         raise KeyboardInterrupt
+
+
+@contextmanager
+def finishing() -> Iterator[None]:
+    """Let what belongs to a finished output be written in the block, after a signal or before one.
+
+    No signal ends the block: those that came are set aside in it, and new ones are deferred.
+    """
+    kept = list(_came)
+    _came.clear()
+    try:
+        with signals_deferred():
+            yield
+    finally:
+        _came[:0] = kept

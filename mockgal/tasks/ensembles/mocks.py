@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ... import __version__
 from ...errors import MockgalError, OutputExistsError, UsageError, listening, said_once, warn
 from ...random import seeds_of
+from ...system.files import signals
 from ...system.files.atomic import check_output
 from ...system.files.lock import output_lock
 from ...system.progress import advance
@@ -147,7 +148,8 @@ def _build(recipes: Sequence[Recipe], work: Work, manifest: Manifest, known: Kno
                 saved = time.monotonic()
         advance(len(recipes), len(recipes), "mocks")
     finally:
-        manifest.save()
+        with signals.finishing():
+            manifest.save()
     assert first is not None  # there is a seed
     wanted = {recipe.seed for recipe in recipes}
     members = tuple(one for one in manifest.members if one.seed in wanted)

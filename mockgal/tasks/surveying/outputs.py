@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...digests import fingerprint
 from ...errors import OutputError, UsageError, warn
+from ...system.files import signals
 from ...system.files.atomic import check_output
 from ...system.files.lock import output_lock
 from ...system.memory import peak_memory
@@ -141,6 +142,34 @@ class Outputs:
         )
         return self.density if self.density in written else None
 
+    def write_and_record(
+        self,
+        galaxies: GalaxyCatalog,
+        randoms: GalaxyCatalog | None,
+        inputs: Sequence[Path],
+        asked: Mapping[str, Any],
+    ) -> tuple[Path | None, tuple[str, str]]:
+        """Write galaxies and randoms, and their record: a signal leaves none without the other.
+
+        Returns
+        -------
+        Path or None
+            See `write`.
+        tuple of str
+            See `record`.
+        """
+        before = [_state(path) for path in (self.galaxies, sidecar_path(self.galaxies))]
+        try:
+            density = self.write(galaxies, randoms, inputs)
+            with signals.finishing():
+                return density, self.record(galaxies, randoms, asked)
+        except (KeyboardInterrupt, SystemExit):
+            now = [_state(path) for path in (self.galaxies, sidecar_path(self.galaxies))]
+            if now[0] != before[0] and now[1] == before[1]:  # the signal came as they were in place
+                with signals.finishing():
+                    self.record(galaxies, randoms, asked)
+            raise
+
     def record(
         self,
         galaxies: GalaxyCatalog,
@@ -193,6 +222,15 @@ class Outputs:
             {"name": os.path.relpath(path, self.galaxies.parent), **print_._asdict()}
             for path, print_ in zip(written, prints, strict=True)
         ]
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from one that replaces it; None if there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 def _check_apart(out: Path, randoms: Path | None, density: Path | None) -> None:

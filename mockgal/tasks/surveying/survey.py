@@ -91,9 +91,8 @@ def survey_files(
         stated = {INPUTS: describe_inputs(recipe, sources)}
         galaxies = made.galaxies.with_provenance(**stated)
         randoms = made.randoms and made.randoms.with_provenance(**stated)
-        density = outputs.write(galaxies, randoms, inputs)
         asked = recorded("survey", recipe, sources, changed_by_hand=changed_by_hand)
-        digests = outputs.record(galaxies, randoms, asked)
+        density, digests = outputs.write_and_record(galaxies, randoms, inputs, asked)
     return SurveyReport(
         *(outputs.galaxies, made.mocks, made.seed, galaxies, randoms),
         *(outputs.randoms, density, digests),

@@ -250,9 +250,8 @@ def _write(
     randoms = made.randoms and made.randoms.with_provenance(**stated)
     with outputs.locked():
         read = [Path(one.path) for files in made.sources.values() for one in files]
-        outputs.write(galaxies, randoms, read)
         asked = record_of_run(recorded.command, recipe, made.sources)
-        outputs.record(galaxies, randoms, asked)
+        outputs.write_and_record(galaxies, randoms, read, asked)
     return tuple(path for path in outputs.paths if path.exists())
 
 
