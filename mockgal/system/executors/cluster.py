@@ -10,19 +10,23 @@ import uuid
 from collections import Counter
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ...errors import IncompleteError, MockgalError, UsageError, shown, warn
-from ..files import signals
+from ..files import plain_json, signals
+from ..files.plain_text import read_text
 from ..progress import advance
 from .calls import Outcome, Task, called, failure
 
 _ADDRESS = re.compile(r"(?:[a-z]+://)?[^/\s]+:[0-9]{1,5}")
 _LOOK = 0.2  # seconds between two looks at signals
 _ANSWER = 20.0  # seconds in which a scheduler answers
-_PATIENCE = 20.0  # seconds without a worker before the user is told
-_LOG = logging.getLogger("distributed")
+_PATIENCE = 10.0  # seconds without a worker before the user is told
+_LONGEST = 100_000  # characters of its file
+_START = "start one: dask scheduler --scheduler-file scheduler.json"
+_LOGS = ("distributed", "tornado", "asyncio")
 
 
 class Cluster:
@@ -52,9 +56,10 @@ class Cluster:
             ) from error
         self._distributed = distributed
         self._scheduler = scheduler
-        self._where = _where(scheduler)
+        self._address = _address_of(scheduler)
         self._client: Any = None
-        self._level = _LOG.level
+        names = (name for name in logging.root.manager.loggerDict if name.split(".")[0] in _LOGS)
+        self._logs = {log: log.level for log in map(logging.getLogger, names)}
         self._run = uuid.uuid4().hex[:8]  # so that no task is taken for one of another run
         self._started = Counter[int]()
         self._futures: dict[int, Any] = {}
@@ -71,16 +76,17 @@ class Cluster:
         return len(self._futures)
 
     def __enter__(self) -> Cluster:
-        _LOG.setLevel(logging.CRITICAL)  # what it says, errors say
+        for log in self._logs:  # what they say, errors say
+            log.setLevel(logging.CRITICAL)
         try:
             client: Any = self._distributed.Client
-            self._client = client(**self._where, timeout=_ANSWER)
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            self._client = client(self._address, timeout=_ANSWER)
+        except Exception as error:  # whatever connecting raises
             raise UsageError(
                 "--scheduler",
                 f"no scheduler that answers at {self._scheduler}: {_first_line(error)}",
                 "the address of a scheduler that runs, or its file",
-                "start one: dask scheduler --scheduler-file scheduler.json",
+                _START,
             ) from error
         try:
             self._wait_for_workers()
@@ -177,20 +183,32 @@ class Cluster:
                 with suppress(Exception):
                     self._client.close(timeout=5)
                 self._client = None
-        _LOG.setLevel(self._level)
+        if kind is None:  # else threads of a lost connection may still log
+            for log, level in self._logs.items():
+                log.setLevel(level)
 
 
-def _where(scheduler: str) -> dict[str, str]:
-    """Return a scheduler as Dask's client takes it."""
+def _address_of(scheduler: str) -> str:
+    """Return the address of a scheduler, which may be in a file."""
+    address: object = scheduler
     if os.path.isfile(scheduler):
-        return {"scheduler_file": scheduler}
-    if _ADDRESS.fullmatch(scheduler):
-        return {"address": scheduler}
+        text = read_text(Path(scheduler), _LONGEST, "the file of a scheduler of Dask", fix=_START)
+        try:
+            address = plain_json.load(text)["address"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(
+                "--scheduler",
+                f"{scheduler}, which does not say where a scheduler is ({error})",
+                "the file that a scheduler wrote",
+                _START,
+            ) from error
+    if isinstance(address, str) and _ADDRESS.fullmatch(address):
+        return address
     raise UsageError(
         "--scheduler",
         f"{shown(scheduler)}, which is no file and no address",
         "an address such as tcp://node1:8786, or the file of a scheduler",
-        "start one: dask scheduler --scheduler-file scheduler.json",
+        _START,
     )
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,16 +9,14 @@ import time
 from pathlib import Path
 
 import pytest
+from parts_samples import PARTS, halo_of, is_running, recipe, share_out
 
 import mockgal
 from mockgal.errors import IncompleteError, OutputError, UsageError, listening
-from mockgal.recipe import check
 from mockgal.system.executors.processes import Processes
 from mockgal.tasks.parts.build import build_in_parts, paint_part
-from mockgal.tasks.parts.place import Place
 from mockgal.tasks.parts.status import clean, status
 
-ROOT = Path(__file__).parents[2]
 # A painter whose parts with some halo do what a file says: its name and, in it, how many times.
 TROUBLE = """
 import os, signal, time
@@ -52,65 +49,10 @@ class Painter:
     def describe(self, scene):
         return HODPainter().describe(scene) | {"name": "trouble"}
 """
-PARTS = 6
-
-
-@pytest.fixture(autouse=True)
-def folder(tmp_path, monkeypatch, demo_bundle, install):
-    """Work in a folder of its own with the demo and the painter that makes trouble."""
-    site = install("trouble", {"painters": {"trouble": "trouble:Painter"}}, trouble=TROUBLE)
-    (tmp_path / "work").mkdir()
-    (tmp_path / "notes").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    monkeypatch.setenv("TROUBLE", str(tmp_path / "notes"))
-    monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{ROOT}")
-    shutil.copy(demo_bundle, "dark.hdf5")
-    return tmp_path / "work"
-
-
-@pytest.fixture
-def note(tmp_path):
-    """Write what the painter does with parts that hold a halo, or with all."""
-
-    def make(what, times, halo=None):
-        (tmp_path / "notes" / (what if halo is None else f"{what}-{halo}")).write_text(str(times))
-
-    return make
-
-
-def recipe(**values):
-    plain = {"sim": "dark.hdf5", "painter": "trouble", "seed": 7, "drop_bad": True}
-    return check(plain | {"out": "mock.fits"} | values, "a test")
-
-
-@pytest.fixture
-def at_once():
-    """Return the bytes of the mock that is built at once, of which no trace is left."""
-    with listening(quiet=True):
-        report = mockgal.build(recipe())
-    text = report.path.read_bytes()
-    report.path.unlink()
-    Path(f"{report.path}.run.json").unlink()
-    return text
-
-
-def halo_of(part):
-    """Return a halo of a part, once the simulation is shared out."""
-    from mockgal.tasks.parts.store import load
-
-    return int(load(Place.of(recipe(), PARTS).tile(part))[0]["0/halos/halo_id"][0])
-
-
-def shared_out(monkeypatch):
-    """Share the halos out, and paint nothing."""
-    with listening(quiet=True), monkeypatch.context() as patch:
-        patch.setattr("mockgal.tasks.parts.build._paint", lambda *_: 0)
-        with pytest.raises(IncompleteError, match="missing: 1, 2"):
-            build_in_parts(recipe(), PARTS, Processes(1))
 
 
 def test_a_worker_that_is_killed(at_once, note, monkeypatch):
-    shared_out(monkeypatch)
+    share_out(monkeypatch)
     note("kill", 2, halo_of(4))
     with listening(quiet=True) as texts:
         painted = build_in_parts(recipe(), PARTS, Processes(2))
@@ -127,7 +69,7 @@ def test_a_worker_that_is_killed(at_once, note, monkeypatch):
     [("poison", IncompleteError, 7), ("kill", IncompleteError, 7), ("full", OutputError, 5)],
 )
 def test_a_part_that_fails_each_time(at_once, note, monkeypatch, what, kind, code):
-    shared_out(monkeypatch)
+    share_out(monkeypatch)
     note(what, 3, halo_of(4))
     with listening(quiet=True), pytest.raises(kind, match="part 4 of 6") as raised:
         build_in_parts(recipe(), PARTS, Processes(2))
@@ -211,13 +153,6 @@ class Running:
         assert not any(map(is_running, self.workers))
         assert "Traceback" not in err
         return self.job.returncode, out, err
-
-
-def is_running(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.mark.slow_but("SIGTERM")
