@@ -60,7 +60,8 @@ from ..types import MASS_DEFINITIONS, HaloCatalog, ParticleChunk, Particles, Sce
 from . import chunks, given
 from .about import About
 from .checks import physics
-from .checks.values import MEASURED, halo_catalog
+from .checks.units import MEASURED
+from .checks.values import halo_catalog
 from .chunks import FileSet
 from .density import AT_HOSTS, read_density
 from .hdf5 import headers, safe

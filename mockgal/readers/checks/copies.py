@@ -108,30 +108,73 @@ def find_copies(
         return None
     if preferred is not None:
         rows = rows[np.argsort(~preferred[rows], kind="stable")]
-    place = place[rows]
-    of_all = {"mass": row_key(mass[:, None])}
-    if velocity is not None:
-        of_all["mass and velocity"] = row_key(np.column_stack([mass, velocity]))
-    properties = {name: key[rows] for name, key in of_all.items()}
+
+    def of_all(name: str) -> int:
+        return pairs_of(property_key(name, mass, velocity))
+
+    found = judge(
+        place[rows], mass[rows], None if velocity is None else velocity[rows], of_all, len(mass)
+    )
+    if found is None:
+        return None
+    again, first, name = found
+    order = np.argsort(rows[again])
+    return Copies(rows[again][order], rows[first][order], name)
+
+
+def property_key(name: str, mass: Array, velocity: Array | None) -> NDArray[np.uint64]:
+    """Return a hash of what copies have in common: ``"mass"``, or ``"mass and velocity"``."""
+    values = mass[:, None] if name == "mass" else np.column_stack([mass, velocity])  # type: ignore[list-item]
+    return row_key(values)
+
+
+def judge(
+    place: NDArray[np.uint64],
+    mass: Array,
+    velocity: Array | None,
+    pairs_of_all: Callable[[str], int],
+    number: int,
+) -> tuple[Array, Array, str] | None:
+    """Tell copies from coincidences, among rows that share their place with another.
+
+    Parameters
+    ----------
+    place : ndarray of uint64, shape (n,)
+        See `row_key`.
+    mass, velocity : ndarray
+        Of these rows.
+    pairs_of_all : callable
+        Returns the pairs of all rows of the catalogue that agree in a `property_key`.
+    number : int
+        All rows of the catalogue.
+
+    Returns
+    -------
+    again, first : ndarray of int, shape (copies,)
+        Copies among these rows, and the rows that they repeat.
+    common : str
+        What agrees; or None, if there are no copies.
+    """
+    names = ["mass"] if velocity is None else ["mass", "mass and velocity"]
+    properties = {name: property_key(name, mass, velocity) for name in names}
     if velocity is not None:
         # Satellites that were given the place and velocity of their host are no evidence.
-        moving = row_key(velocity[rows])
-        if _pairs(place, moving) > _pairs(place, properties["mass and velocity"]):
+        moving = row_key(velocity)
+        if pairs_of(place, moving) > pairs_of(place, properties["mass and velocity"]):
             del properties["mass and velocity"]
-    beside_each_other = _pairs(place)
+    beside_each_other = pairs_of(place)
     for name, key in properties.items():
-        copies = _pairs(place, key)
+        copies = pairs_of(place, key)
         # Rates among rows that share a place, and among all; if all share one place, no evidence.
         share = max(
-            _share(key, copies, beside_each_other, 0.0),
-            _share(of_all[name], copies, beside_each_other, 1.0),
+            _share(pairs_of(key), len(key), copies, beside_each_other, 0.0),
+            _share(pairs_of_all(name), number, copies, beside_each_other, 1.0),
         )
         expected = (beside_each_other - copies + 1) * share / max(1 - share, 1e-9)
         if copies and _as_many(copies, expected) < CHANCE:
             _, first, which = np.unique(_mixed(place, key), return_index=True, return_inverse=True)
-            again = np.flatnonzero(first[which] != np.arange(len(rows)))
-            again = again[np.argsort(rows[again])]
-            return Copies(rows[again], rows[first[which[again]]], name)
+            again = np.flatnonzero(first[which] != np.arange(len(place)))
+            return again, first[which[again]], name
     return None
 
 
@@ -170,20 +213,20 @@ def _mixed(first: Array, second: Array) -> NDArray[np.uint64]:
     return result
 
 
-def _pairs(key: Array, other: Array | None = None) -> int:
+def pairs_of(key: Array, other: Array | None = None) -> int:
     """Return the number of pairs of rows that agree in the key, or in both keys."""
     both = key if other is None else _mixed(key, other)
     number = np.unique(both, return_counts=True)[1].astype(np.float64)
     return int(np.sum(number * (number - 1) / 2))
 
 
-def _share(key: Array, copies: int, beside: int, without: float) -> float:
-    """Return the fraction of pairs of rows at different places that agree in ``key``.
+def _share(agree: int, number: int, copies: int, beside: int, without: float) -> float:
+    """Return the fraction of pairs of rows at different places that ``agree`` in a property.
 
     Without such pairs, return ``without``.
     """
-    pairs = len(key) * (len(key) - 1) / 2 - beside
-    return max(_pairs(key) - copies, 0) / pairs if pairs > 0 else without
+    pairs = number * (number - 1) / 2 - beside
+    return max(agree - copies, 0) / pairs if pairs > 0 else without
 
 
 def _as_many(number: int, expected: float) -> float:

@@ -152,7 +152,7 @@ def quantum(mass: Array, stated: float) -> tuple[float, float | None]:
     other : float or None
         The particle mass of which they are multiples instead.
     """
-    some = np.sort(mass[np.isfinite(mass) & (mass > 0.1 * stated)])[:_MOST_HALOS]
+    some = lightest(mass, stated)
     strength, counted = _strength(some, stated)
     if counted < LEAST_HALOS:
         return math.nan, None
@@ -171,6 +171,14 @@ def quantum(mass: Array, stated: float) -> tuple[float, float | None]:
     start = max((s, q) for s, q in good if q > top / 1.02)[1]
     near = start * np.linspace(0.999, 1.001, 201)
     return strength, float(max(near, key=lambda q: _strength(some, q)[0]))
+
+
+def lightest(mass: Array, stated: float) -> Array:
+    """Return the lightest halos that may show a particle mass, in order."""
+    some = mass[np.isfinite(mass) & (mass > 0.1 * stated)]
+    if len(some) > 4 * _MOST_HALOS:
+        some = np.partition(some, _MOST_HALOS)[:_MOST_HALOS]
+    return np.sort(some)[:_MOST_HALOS]
 
 
 def _fits(mass: Array, quantum_mass: float) -> bool:

@@ -392,27 +392,26 @@ def check_particle_mass(
         )
 
 
-def check_host_mass(
-    host_mass: NDArray[np.float64],
-    mass: NDArray[np.float64],
-    cosmology: Cosmology,
-    redshift: float,
-    where: str,
-) -> None:
-    """Compare host masses of centrals with their bound masses [Msun/h], in the median.
+def check_host_mass(ratio: float, cosmology: Cosmology, redshift: float, where: str) -> None:
+    """Check the median of host masses of centrals over their bound masses.
 
     The two follow different definitions, and differ by tens of per cent; the check is for units, so
     its range `HOST_OVER_BOUND` is wide.
 
+    Parameters
+    ----------
+    ratio : float
+        Over rows where neither is 0.
+    cosmology : Cosmology
+    redshift : float
+    where : str
+        For the message.
+
     Raises
     ------
     UnitsError
-        The median ratio, over rows where neither is 0, is outside the range.
+        The median ratio is outside the range.
     """
-    good = (host_mass > 0) & (mass > 0)
-    if not good.any():
-        return
-    ratio = float(np.median(host_mass[good] / mass[good]))
     low, high = HOST_OVER_BOUND
     if not low <= ratio <= high:
         raise UnitsError(

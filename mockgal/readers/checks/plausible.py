@@ -312,31 +312,30 @@ def refusal(finding: Finding, columns: Mapping[str, Array], where: Where) -> Bad
     )
 
 
-def check_vmax(
-    vmax: Array,
-    mass: Array,
-    snapshot: Snapshot,
-    where: str,
-) -> None:
-    """Compare maximum circular velocities [km/s] with bound masses [Msun/h], in the median.
+def vmax_over_circular(vmax: Array, mass: Array, snapshot: Snapshot) -> Array:
+    """Return maximum circular velocities [km/s] over the circular velocity of the mass at R200c.
+
+    Rows without one of the two are left out.
+    """
+    good = (vmax > 0) & (mass > 0)
+    circular = snapshot.cosmology.halo_scale(mass[good], "200c", snapshot.redshift)[1]
+    return np.asarray(vmax[good] / circular)
+
+
+def check_vmax(ratio: float, number: int, where: str) -> None:
+    """Check the median of `vmax_over_circular` of a number of halos.
 
     Raises
     ------
     UnitsError
-        The median ratio to the circular velocity of the mass at R200c, over rows where neither is
-        0, is outside `VMAX_OVER_CIRCULAR`.
+        It is outside `VMAX_OVER_CIRCULAR`.
     """
-    good = (vmax > 0) & (mass > 0)
-    if np.count_nonzero(good) < _FEW_VMAX:
-        return
-    circular = snapshot.cosmology.halo_scale(mass[good], "200c", snapshot.redshift)[1]
-    ratio = float(np.median(vmax[good] / circular))
     low, high = VMAX_OVER_CIRCULAR
-    if not low <= ratio <= high:
+    if number >= _FEW_VMAX and not low <= ratio <= high:
         raise UnitsError(
             where,
             f"a vmax of {ratio:.3g} times the circular velocity sqrt(G M / r) of the bound mass at "
-            f"R200c, in the median of {np.count_nonzero(good)} halos",
+            f"R200c, in the median of {number} halos",
             f"{low:g} to {high:g} times: finders have 0.5 to 1.8",
             f"correct the column or its unit (km/s): it is off by a factor of about {ratio:.1g}",
         )
@@ -357,5 +356,7 @@ def check_scene(scene: Scene, place: str) -> None:
     for finding in impossible(columns, scene.snapshot):
         raise refusal(finding, columns, where)
     if "vmax" in columns:
-        check_vmax(columns["vmax"], columns["mass"], scene.snapshot, f"{place}:vmax")
+        ratios = vmax_over_circular(columns["vmax"], columns["mass"], scene.snapshot)
+        median = float(np.median(ratios)) if len(ratios) else np.nan
+        check_vmax(median, len(ratios), f"{place}:vmax")
     tell_rare(columns, scene.snapshot, where, {})

@@ -14,7 +14,7 @@ arXiv:astro-ph/0401406).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -96,17 +96,39 @@ def empty_region(position: Array, box_size: float) -> EmptyRegion | None:
     -------
     EmptyRegion or None
     """
-    cells = _count(position, box_size)
-    if not any(len(full) < n for *_, n, full in _partitions(cells, len(position))):
+
+    def at_one_place_once() -> Array:
+        places = np.unique(row_key(position, np.float64), return_index=True)[1]
+        return count_cells(position[places], box_size)
+
+    return empty_region_of(count_cells(position, box_size), at_one_place_once, box_size)
+
+
+def empty_region_of(
+    counts: Array, at_one_place_once: Callable[[], Array], box_size: float
+) -> EmptyRegion | None:
+    """Do what `empty_region` does, from counts alone.
+
+    Parameters
+    ----------
+    counts : ndarray of int
+        The sum of `count_cells` over all halos.
+    at_one_place_once : callable
+        Returns the same, of only one halo of those at one place; called if it matters.
+    box_size : float
+        [Mpc/h]
+    """
+    if not any(len(full) < n for *_, n, full in _partitions(_filled(counts), int(counts.sum()))):
         return None
     # Many halos at one point are one object that was split, or rows without a position.
-    position = position[np.unique(row_key(position, np.float64), return_index=True)[1]]
-    cells = _count(position, box_size)
+    counts = at_one_place_once()
     least, found = 0.0, None
-    for divisions, shift, counts, number, full in _partitions(cells, len(position)):
+    for divisions, shift, of_regions, number, full in _partitions(
+        _filled(counts), int(counts.sum())
+    ):
         chance = _refusable(divisions, number, full) if len(full) < number else None
         if chance is not None and chance < least:
-            first = int(np.flatnonzero(counts == 0)[0])
+            first = int(np.flatnonzero(of_regions == 0)[0])
             what = _described(divisions, shift, first, box_size)
             least = chance
             found = EmptyRegion(what, number - len(full), number, float(full.mean()))
@@ -142,13 +164,18 @@ def _partitions(
                 yield divisions, shift, counts, number, counts[counts > 0]
 
 
-def _count(position: Array, box_size: float) -> _Cells:
-    """Return the cells that hold halos, and their counts."""
+def count_cells(position: Array, box_size: float) -> Array:
+    """Return the number of halos in each of `SIDE`^3 cells."""
     counts = np.zeros(SIDE**3, dtype=np.int64)
     for start in range(0, len(position), _BLOCK):
         cell = (position[start : start + _BLOCK] * (SIDE / box_size)).astype(np.int64)
         x, y, z = np.minimum(cell, SIDE - 1).T
         counts += np.bincount((x * SIDE + y) * SIDE + z, minlength=SIDE**3)
+    return counts
+
+
+def _filled(counts: Array) -> _Cells:
+    """Return the cells that hold halos, and their counts."""
     some = np.flatnonzero(counts)
     return _Cells(np.unravel_index(some, (SIDE,) * 3), counts[some])
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import BadValueError, IncompleteSetError, UsageError
-from ...layout import DROPPED_FOR, EMPTY_REGIONS, MISSING_CHUNKS, SEVERAL_RESOLUTIONS
+from ...layout import DROPPED_FOR, EMPTY_REGIONS, MISSING_CHUNKS
 from ...protocols import ReadOptions
 from ...system.ids import check_digits
 from ...types import HaloCatalog, Snapshot, settle
-from . import particle_mass, physics, plausible
+from . import plausible, units
 from .copies import find_copies, refusal
 from .regions import empty_region
 
@@ -33,9 +33,6 @@ COUNTED = (
     "orphans_dropped",
     "orphans_made_central",
 )
-_LEAST_OMEGA = 1e-3  # of dark matter: with less, the number of its particles is not checked
-BOUND = "bound_mass_over_matter"  # in the record beside the counts
-MEASURED = (BOUND, *particle_mass.MEASURED)  # entries of the record that are no counts
 
 
 def count(record: dict[str, Any], name: str, number: int) -> None:
@@ -225,7 +222,7 @@ def _raise_cause(
     masses = [columns["mass"], columns["host_mass"]]
     many = plausible.are_most(finding, columns) and finding.column in ("mass", "host_mass")
     if many and all(np.isfinite(mass).all() and mass.min() >= 0 for mass in masses):
-        _check_units(columns, snapshot, where)
+        units.check(units.Masses(snapshot).add(columns), where)
 
 
 def check_unique(ids: Array, where: Where) -> None:
@@ -351,73 +348,6 @@ def check_regions(
     )
 
 
-def _check_units(
-    columns: dict[str, Array], snapshot: Snapshot, where: Where
-) -> dict[str, float | int]:
-    """Compare masses with the box, the particles and each other; return entries for the record."""
-    expected = (snapshot.cosmology, snapshot.redshift)
-
-    def dataset(name: str) -> str:
-        return where(name, 0).split(", row")[0]
-
-    mass, central = columns["mass"], columns["is_central"]
-    measured: dict[str, float | int] = {}
-    if snapshot.frame == "box":
-        measured[BOUND] = physics.check_share(
-            float(mass.sum()),
-            snapshot.box_size,
-            snapshot.cosmology,
-            dataset("mass"),
-            "bound to subhalos",
-            0.0,
-        )
-    gravity_only = "stellar_mass" not in columns
-    several = snapshot.record.get(SEVERAL_RESOLUTIONS)  # of particles, in zoom simulations
-    particle = None if several else snapshot.particle_mass
-    if particle is not None:
-        physics.check_number(particle, snapshot.box_size, snapshot.cosmology, dataset("mass"))
-    if gravity_only and particle is not None and "n_particles" in columns:
-        good = (mass > 0) & (columns["n_particles"] > 0)
-        if good.any():
-            physics.check_particle_mass(
-                float(np.median(mass[good] / columns["n_particles"][good])),
-                particle,
-                *expected,
-                dataset("mass"),
-                "a median mass / n_particles",
-            )
-    if gravity_only and particle is not None:
-        measured |= particle_mass.check_quantum(particle, mass, dataset("mass"))
-    if particle is not None:
-        measured |= _check_cube(particle, snapshot, gravity_only, dataset("mass"))
-    physics.check_host_mass(
-        columns["host_mass"][central], mass[central], *expected, dataset("host_mass")
-    )
-    if "vmax" in columns:
-        plausible.check_vmax(columns["vmax"], mass, snapshot, dataset("vmax"))
-    return measured
-
-
-def _check_cube(
-    particle: float, snapshot: Snapshot, gravity_only: bool, where: str
-) -> dict[str, float | int]:
-    """Check the number of dark-matter particles in the box, if all have the same mass."""
-    cosmology, box_size = snapshot.cosmology, snapshot.box_size
-    baryons = 0.0 if gravity_only else cosmology.omega_b
-    if baryons is None:
-        return {}
-    possible = [
-        omega
-        for known in physics.readings(cosmology)
-        if (omega := round(known.omega_m - baryons, 12)) > _LEAST_OMEGA
-    ]
-    if not possible:
-        return {}
-    fits = (o for o in possible if particle_mass.cube(particle, box_size, o, cosmology).fits)
-    omega = next(fits, possible[0])
-    return particle_mass.check_cube(particle, box_size, omega, cosmology, where)
-
-
 def halo_catalog(
     columns: dict[str, Array],
     mass_definition: str,
@@ -481,7 +411,7 @@ def halo_catalog(
         columns, options, lambda name, row: where(name, int(kept[row])), record
     )
     left = columns.pop("row")
-    measured = _check_units(columns, snapshot, where)
+    measured = units.check(units.Masses(snapshot).add(columns), where)
     central = columns["is_central"]
     if snapshot.frame == "box" and MISSING_CHUNKS not in snapshot.record:
         place = where("position", 0).split(", row")[0]

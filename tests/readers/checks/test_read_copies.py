@@ -9,7 +9,7 @@ from rockstar_samples import Sample, universe
 
 import mockgal
 from mockgal.errors import BadValueError, listening
-from mockgal.readers.checks.copies import _pairs, check_copies, find_copies, row_key
+from mockgal.readers.checks.copies import pairs_of, check_copies, find_copies, row_key
 from mockgal.readers.checks.regions import empty_region
 
 
@@ -142,7 +142,7 @@ def test_keys_tell_rows_apart():
         np.testing.assert_array_equal(of_rows[:, None] == of_rows, of_keys[:, None] == of_keys)
     place, mass = row_key(rows), row_key(rng.integers(3, size=(500, 1)))
     same = (place[:, None] == place) & (mass[:, None] == mass)
-    assert _pairs(place, mass) == (np.count_nonzero(same) - 500) / 2
+    assert pairs_of(place, mass) == (np.count_nonzero(same) - 500) / 2
 
 
 def test_no_sort_of_rows(monkeypatch):
