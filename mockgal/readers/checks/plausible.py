@@ -262,26 +262,61 @@ def impossible(columns: Mapping[str, Array], snapshot: Snapshot) -> Iterator[Fin
     yield from relations
 
 
+class Rare:
+    """Rows that are possible but rare, of a catalogue that may come in pieces.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._rows = 0
+        self._found: dict[tuple[int, str], tuple[int, str, str]] = {}  # number; before, after it
+        self._not_zero: set[str] = set()
+        self._names: dict[str, str] = {}  # of columns that may be all 0, and where they are
+
+    def add(self, columns: Mapping[str, Array], where: Where) -> Rare:
+        """Add rows, and return the object."""
+        with np.errstate(all="ignore"):
+            relations = _relations(columns, self._snapshot, _host_rows(columns), rare=True)
+            findings = [*_values(columns, rare=True), *_with_rows(relations)]
+        for finding in findings:
+            row, key = int(finding.rows[0]), (int(finding.relation), finding.name)
+            place, first = where(finding.column, row), columns["halo_id"][row]
+            of_first = f"{finding.what}, the first, of halo_id {first}, {finding.value(row)}"
+            number, *text = self._found.get(key, (0, place, of_first))
+            self._found[key] = (number + len(finding.rows), text[0], text[1])
+        self._rows += len(columns["halo_id"])
+        for name in _NOTHING:
+            if name in columns and len(columns[name]):
+                self._names.setdefault(name, where(name, 0).split(", row")[0])
+                if columns[name].any():
+                    self._not_zero.add(name)
+        return self
+
+    def tell(self, record: dict[str, Any]) -> None:
+        """Warn of the rows, and count them in the record."""
+        order = [*HALO_COLUMNS, *_RELATIONS]
+        for key in sorted(self._found, key=lambda key: (key[0], order.index(key[1]))):
+            number, place, text = self._found[key]
+            record[RARE + key[1]] = number
+            warn(f"{place}: {number} {text}; they are kept unchanged")
+        for name, means in _NOTHING.items():
+            if name in self._names and self._rows > _FEW and name not in self._not_zero:
+                record[f"{name}_all_zero"] = self._rows
+                warn(f"{self._names[name]}: all values are 0: {means}")
+
+
 def tell_rare(
     columns: Mapping[str, Array], snapshot: Snapshot, where: Where, record: dict[str, Any]
 ) -> None:
     """Warn of rows that are possible but rare, and count them in the record."""
-    with np.errstate(all="ignore"):
-        relations = _relations(columns, snapshot, _host_rows(columns), rare=True)
-        findings = [*_values(columns, rare=True), *_with_rows(relations)]
-    for finding in findings:
-        row = int(finding.rows[0])
-        record[RARE + finding.name] = len(finding.rows)
-        warn(
-            f"{where(finding.column, row)}: {len(finding.rows)} {finding.what}, the first, of "
-            f"halo_id {columns['halo_id'][row]}, {finding.value(row)}; they are kept unchanged"
-        )
-    for name, means in _NOTHING.items():
-        if name in columns and len(columns[name]) > _FEW and not columns[name].any():
-            record[f"{name}_all_zero"] = len(columns[name])
-            warn(f"{where(name, 0).split(', row')[0]}: all values are 0: {means}")
+    Rare(snapshot).add(columns, where).tell(record)
 
 
+_RELATIONS = ("host_mass_over_bound", "satellite_over_host", "satellite_far_from_host")
 _FEW = 100  # rows: in fewer, all values may be 0 by chance or for a trial
 _NOTHING = {
     "velocity": "nothing moves, so that redshift space is real space",

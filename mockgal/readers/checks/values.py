@@ -15,7 +15,7 @@ from ...system.ids import check_digits
 from ...types import HaloCatalog, Snapshot, settle
 from . import plausible, units
 from .copies import find_copies, refusal
-from .regions import empty_region
+from .regions import EmptyRegion, empty_region
 
 Array = NDArray[Any]
 Where = Callable[[str, int], str]  # (column, row) -> "FILE:/Dataset, row R" for messages
@@ -184,7 +184,7 @@ def drop_bad(
     keep = np.ones(len(columns["halo_id"]), dtype=bool)
     for finding in plausible.impossible(columns, snapshot):
         if not options.drop_bad or plausible.are_most(finding, columns):
-            _raise_cause(finding, columns, snapshot, options, where)
+            raise_cause(finding, columns, snapshot, options, where)
             raise plausible.refusal(finding, columns, where)
         keep[finding.rows] = False
         record[DROPPED_FOR + finding.name] = len(finding.rows)
@@ -209,7 +209,7 @@ def drop_bad(
     return np.flatnonzero(keep)
 
 
-def _raise_cause(
+def raise_cause(
     finding: plausible.Finding,
     columns: dict[str, Array],
     snapshot: Snapshot,
@@ -332,7 +332,13 @@ def check_regions(
     ------
     IncompleteSetError
     """
-    found = empty_region(position, box_size)
+    check_regions_of(empty_region(position, box_size), options, where, record)
+
+
+def check_regions_of(
+    found: EmptyRegion | None, options: ReadOptions, where: str, record: dict[str, Any]
+) -> None:
+    """Do what `check_regions` does with a region that was found."""
     if found is None:
         return
     if options.allow_empty_regions:

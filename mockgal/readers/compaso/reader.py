@@ -23,45 +23,44 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import (
-    BadValueError,
-    HeaderError,
-    IncompleteSetError,
-    MockgalError,
-    UsageError,
-    warn,
-)
+from ...errors import IncompleteSetError, MockgalError, UsageError, warn
 from ...layout import MASS_DEFINITIONS_IN_FILE, MERGED, MISSING_CHUNKS
 from ...protocols import ReadOptions
-from ...system.ids import whole
 from ...system.memory import check_memory
 from ...types import HaloCatalog, Scene, Snapshot, SourceFile
 from .. import chunks
 from ..about import About
 from ..checks import values
+from ..checks.in_pieces import HostsInPieces, Kept
 from ..checks.regions import empty_region
-from ..hdf5.stored import COPY_AGAIN
-from . import light_cone, packed
+from . import light_cone
 from .asdf import AsdfFile, is_asdf, open_asdf
 from .facts import DEFINITION, Facts, check_same, read_facts
 from .files import Superslabs, find, of_halos
 from .particles import Matter, matter
+from .pieces import (
+    CLEANED,
+    COLUMNS,
+    FOUND,
+    INDEX,
+    canonical,
+    check_index,
+    check_kind,
+    check_pieces,
+    check_rows,
+    names_of,
+    place,
+)
 
 Array = NDArray[Any]
 
-# Arrays of halo_info that are read, with the shape of a row.
-COLUMNS: dict[str, tuple[int, ...]] = {"id": (), "x_L2com": (3,), "v_L2com": (3,)}
-_VMAX, _RADIUS, _RATIO = "vcirc_max_L2com", "r100_L2com", "rvcirc_max_L2com_i16"
-_FOUND, _CLEANED, _INDEX = "N", "N_total", "haloindex"
 _LOOKED_AT = 16  # files of a set that are examined to detect the format
 _OF_ABACUS = ("ParticleMassHMsun", "VelZSpace_to_kms", "SODensityL1")  # entries of headers
-_PEAK = 2.16258  # scale radii of an NFW profile: where the circular velocity is largest
-_OF_SUPERSLAB, _OF_STEP = 10**9, 10**12  # rows of a superslab and of a step in haloindex
 _BYTES = 300  # of memory for a halo at the peak; measured: 220 to 243
 
 
@@ -109,6 +108,67 @@ class CompasoReader:
             Exit code 3 for files that are damaged, incomplete, contradictory or unphysical, 4 for
             unsafe ones, 2 for options that cannot be met, 6 for more halos than fit into memory.
         """
+        if cone := self._light_cone(path, options):
+            return light_cone.read(cone, options, format=self.name)
+        found = _Found.at(path, options)
+        with chunks.sources(chunks.FileSet(found.files, "")) as digests:
+            rows = _Rows(found)
+            columns = rows.columns()
+            source = digests()
+        chunks.check_distinct(source[: len(found.halos)], found.rows)
+        missing = _missing(found.slabs, columns["position"], found.facts.box_size)
+        snapshot, beside = self._described(found, missing, source, options)
+        catalogue = rows.catalogue(columns, snapshot, options)
+        return Scene(snapshot, catalogue, beside.particles if beside else None)
+
+    def read_in_pieces(
+        self, path: Path, options: ReadOptions, kept: Kept, rows: int
+    ) -> Scene | str:
+        """Read and check the halos at ``path`` in pieces, and return the scene without its halos.
+
+        Parameters
+        ----------
+        path, options
+            See `read`.
+        kept : Kept
+            Receives the pieces.
+        rows : int
+            Halos of a piece.
+
+        Returns
+        -------
+        Scene or str
+            Why the halos can only be read as a whole, in words.
+
+        Raises
+        ------
+        MockgalError
+            See `read`.
+        """
+        if self._light_cone(path, options):
+            return "a light cone of halos"
+        if options.drop_bad:
+            return "--drop-bad"
+        found = _Found.at(path, options)
+        if found.slabs.chosen and not found.slabs.missing:
+            return "whether more superslabs follow is told from all halos of those that were chosen"
+        with chunks.sources(chunks.FileSet(found.files, "")) as digests:
+            stated = self._snapshot(found, (), {})  # for the checks
+            checks = HostsInPieces(
+                stated, options._replace(centred_origin=False), kept, np.dtype(np.float32)
+            )
+            number = check_pieces(
+                *(found.slabs, found.halos, found.cleaned, found.facts), checks, rows
+            )
+            source = digests()
+        chunks.check_distinct(source[: len(found.halos)], found.rows)
+        snapshot, beside = self._described(found, found.slabs.missing, source, options)
+        counts = {"groups": sum(found.rows), MERGED: sum(found.rows) - number}
+        halos = checks.finish(DEFINITION, snapshot, counts)
+        return Scene(snapshot, halos, beside.particles if beside else None)
+
+    def _light_cone(self, path: Path, options: ReadOptions) -> Path | None:
+        """Return the file of a halo light cone at a path, after a check of the options."""
         if options.mass_definition not in (None, DEFINITION):
             raise UsageError(
                 "--mass-definition",
@@ -116,44 +176,41 @@ class CompasoReader:
                 f"{DEFINITION}, the only mass of these halos",
                 "leave it out",
             )
-        if cone := light_cone.find(path):
-            return light_cone.read(cone, options, format=self.name)
-        slabs = find(path, options)
-        halos = [open_asdf(file) for file in slabs.halos.files]
-        cleaned = [open_asdf(file) for file in slabs.cleaned.files] if slabs.cleaned else []
-        check_same([*halos, *cleaned])
-        facts = read_facts(halos[0], options)
-        files = slabs.halos.files + (slabs.cleaned.files if slabs.cleaned else ())
-        with chunks.sources(chunks.FileSet(files, "")) as digests:
-            rows = _Rows(slabs, halos, cleaned, facts)
-            columns = rows.columns()
-            source = digests()
-        chunks.check_distinct(source[: len(halos)], rows.found)
-        missing = _missing(slabs, columns["position"], facts.box_size)
-        beside = None if missing else matter(slabs, halos[0], facts)
-        if not cleaned and not options.uncleaned:
+        return light_cone.find(path)
+
+    def _described(
+        self, found: _Found, missing: str, source: tuple[SourceFile, ...], options: ReadOptions
+    ) -> tuple[Snapshot, Matter | None]:
+        """Return the snapshot with its record, and the matter beside it."""
+        slabs, facts = found.slabs, found.facts
+        beside = None if missing else matter(slabs, found.halos[0], facts)
+        if not found.cleaned and not options.uncleaned:
             warn(
                 f"{slabs.folder}: no cleaning of these halos is there: they are read as they were "
                 "found, with halos that only split off larger ones; fetch the folder cleaning, or "
                 "say --uncleaned",
             )
         record = _record(slabs, facts, missing, beside, options)
-        snapshot = Snapshot(
+        return self._snapshot(found, source + _listed(beside), record), beside
+
+    def _snapshot(
+        self, found: _Found, source: tuple[SourceFile, ...], record: dict[str, Any]
+    ) -> Snapshot:
+        facts = found.facts
+        return Snapshot(
             name=facts.name,
             box_size=facts.box_size,
             redshift=facts.redshift,
             cosmology=facts.cosmology,
             particle_mass=facts.particle_mass,
             format=self.name,
-            source=source + _listed(beside),
+            source=source,
             record=record,
         )
-        catalogue = rows.catalogue(columns, snapshot, options)
-        return Scene(snapshot, catalogue, beside.particles if beside else None)
 
 
-class _Rows:
-    """The rows of a catalogue, of which the cleaning decides which are read.
+class _Found(NamedTuple):
+    """The files of a catalogue.
 
     Parameters
     ----------
@@ -163,23 +220,52 @@ class _Rows:
     facts : Facts
     """
 
-    def __init__(
-        self, slabs: Superslabs, halos: list[AsdfFile], cleaned: list[AsdfFile], facts: Facts
-    ) -> None:
-        self._slabs, self._halos, self._facts = slabs, halos, facts
-        self.found = [file.column("id").shape[0] for file in halos]
-        check_memory(slabs.halos.where, _BYTES * sum(self.found))
-        numbers = []
-        for k, file in enumerate(cleaned or halos):
-            numbers.append(file.read(_CLEANED if cleaned else _FOUND))
-            self._check_rows(file, len(numbers[-1]), self.found[k])
+    slabs: Superslabs
+    halos: list[AsdfFile]
+    cleaned: list[AsdfFile]
+    facts: Facts
+
+    @classmethod
+    def at(cls, path: Path, options: ReadOptions) -> _Found:
+        """Find and open the files at a path."""
+        slabs = find(path, options)
+        halos = [open_asdf(file) for file in slabs.halos.files]
+        cleaned = [open_asdf(file) for file in slabs.cleaned.files] if slabs.cleaned else []
+        check_same([*halos, *cleaned])
+        return cls(slabs, halos, cleaned, read_facts(halos[0], options))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files of halos and of their cleaning."""
+        return self.slabs.halos.files + (self.slabs.cleaned.files if self.slabs.cleaned else ())
+
+    @property
+    def rows(self) -> list[int]:
+        """Rows of each superslab."""
+        return [file.column("id").shape[0] for file in self.halos]
+
+
+class _Rows:
+    """The rows of a catalogue, of which the cleaning decides which are read.
+
+    Parameters
+    ----------
+    found : _Found
+    """
+
+    def __init__(self, found: _Found) -> None:
+        self._halos, self._facts, self.found = found.halos, found.facts, found.rows
+        check_memory(found.slabs.halos.where, _BYTES * sum(self.found))
+        numbers, cleaned = [], found.cleaned
+        for k, file in enumerate(cleaned or found.halos):
+            numbers.append(file.read(CLEANED if cleaned else FOUND))
+            check_rows(file, len(numbers[-1]), self.found[k])
             if cleaned:
-                self._check_index(file, k)
+                check_index(file, found.slabs.numbers[k], file.read(INDEX))
         self._keep = [number > 0 for number in numbers]
         self._number = np.concatenate(
             [number[keep] for number, keep in zip(numbers, self._keep, strict=True)]
         ).astype(np.int64)
-        self._by_cleaning = bool(cleaned)
 
     @property
     def merged(self) -> int:
@@ -188,28 +274,8 @@ class _Rows:
 
     def columns(self) -> dict[str, Array]:
         """Return the columns in internal units."""
-        facts, side = self._facts, self._facts.box_size
-        mass = self._number * facts.particle_mass
-        ids = whole(self._gather("id", np.uint64), partial(self._where, "halo_id"))
-        columns: dict[str, Array] = {
-            "halo_id": ids,
-            "host_id": ids,
-            "is_central": np.ones(len(ids), dtype=bool),
-            "position": packed.to_corner(self._gather("x_L2com", np.float64, side), side),
-            "velocity": self._gather("v_L2com", np.float64, facts.speed),
-            "mass": mass,
-            "host_mass": mass,
-            "n_particles": self._number,
-        }
-        if self._all_have(_VMAX):
-            columns["vmax"] = self._gather(_VMAX, np.float64, facts.speed)
-        if self._all_have(_RADIUS) and self._all_have(_RATIO):
-            peak = self._gather(_RADIUS, np.float64, side)
-            peak *= packed.from_ratios(self._gather(_RATIO, np.int16))
-            radius, _ = facts.cosmology.halo_scale(mass, DEFINITION, facts.redshift)
-            peak[peak <= 0] = np.nan  # not measured
-            columns["concentration"] = _PEAK * radius / peak
-        return columns
+        where = partial(self._where, "halo_id")
+        return canonical(self._gather, self._number, self._facts, where)
 
     def catalogue(
         self, columns: dict[str, Array], snapshot: Snapshot, options: ReadOptions
@@ -225,62 +291,30 @@ class _Rows:
             stored=np.dtype(np.float32),
         )
 
-    def _all_have(self, name: str) -> bool:
-        return all(name in file.columns for file in self._halos)
-
-    def _gather(self, name: str, dtype: Any, unit: float | None = None) -> Array:
-        """Return the kept rows of an array, times a unit."""
-        shape = COLUMNS.get(name, ())
+    def _gather(self, name: str) -> Array:
+        """Return the kept rows of an array."""
+        if name not in names_of(self._halos):
+            raise KeyError(name)
+        shape, kind = COLUMNS[name]
+        dtype = np.float64 if kind == "f" else self._halos[0].column(name, shape).dtype
         joined = np.empty((len(self._number), *shape), dtype)
         start = 0
         for k, (file, keep) in enumerate(zip(self._halos, self._keep, strict=True)):
             rows = file.read(name, shape)
-            self._check_rows(file, len(rows), self.found[k])
-            if rows.dtype.kind != np.dtype(dtype).kind:
-                raise HeaderError(
-                    file.at(f"data/{name}"), f"numbers of type {rows.dtype}", f"{dtype}", COPY_AGAIN
-                )
+            check_rows(file, len(rows), self.found[k])
+            check_kind(file, name)
             stop = start + int(np.count_nonzero(keep))
             joined[start:stop] = rows[keep]
             start = stop
-        if unit is not None:
-            joined *= unit
         return joined
-
-    def _check_rows(self, file: AsdfFile, rows: int, expected: int) -> None:
-        if rows != expected:
-            raise HeaderError(
-                file.at("data"),
-                f"{rows} rows",
-                f"{expected}, as the ids of the superslab",
-                "fetch the files again: they are of different versions",
-            )
-
-    def _check_index(self, file: AsdfFile, k: int) -> None:
-        """Raise if the rows of a file of the cleaning are not those of the halos."""
-        number = file.read(_INDEX).astype(np.int64) % _OF_STEP
-        expected = self._slabs.numbers[k] * _OF_SUPERSLAB + np.arange(self.found[k])
-        wrong = np.flatnonzero(number != expected)
-        if wrong.size:
-            raise BadValueError(
-                f"{file.at(f'data/{_INDEX}')}, row {wrong[0]}",
-                f"{wrong.size} rows of other halos, the first of row "
-                f"{number[wrong[0]] % _OF_SUPERSLAB} of superslab "
-                f"{number[wrong[0]] // _OF_SUPERSLAB}",
-                f"the rows of superslab {self._slabs.numbers[k]}, in order",
-                "fetch the cleaning again, or read the halos as they were found with --uncleaned",
-            )
 
     def _where(self, name: str, row: int = 0) -> str:
         """Return ``FILE:ARRAY, row R``, for a row of those that are kept."""
-        native = {"position": "x_L2com", "velocity": "v_L2com", "vmax": _VMAX}.get(name, _FOUND)
-        native = "id" if name in ("halo_id", "host_id") else native
         for file, keep in zip(self._halos, self._keep, strict=True):
-            kept = np.flatnonzero(keep)
-            if row < len(kept):
-                return f"{file.at(f'data/{native}')}, row {kept[row]}"
-            row -= len(kept)
-        return self._halos[0].at(f"data/{native}")
+            if row < (kept := int(np.count_nonzero(keep))):
+                return place(file, keep, name, row)
+            row -= kept
+        return place(self._halos[0], np.zeros(0, dtype=bool), name, row)
 
 
 def _is_halos(path: Path, named: bool) -> bool:
@@ -291,7 +325,7 @@ def _is_halos(path: Path, named: bool) -> bool:
         file = open_asdf(path)
     except MockgalError:
         return named
-    return _FOUND in file.columns and any(name in file.header for name in _OF_ABACUS)
+    return FOUND in file.columns and any(name in file.header for name in _OF_ABACUS)
 
 
 def _missing(slabs: Superslabs, position: Array, box_size: float) -> str:
@@ -317,7 +351,7 @@ def _record(
         "cleaned": slabs.cleaned is not None,
         "positions_from": "x_L2com",
         "velocities_from": "v_L2com",
-        "host_mass_dataset": f"{_CLEANED if slabs.cleaned else _FOUND} * ParticleMassHMsun",
+        "host_mass_dataset": f"{CLEANED if slabs.cleaned else FOUND} * ParticleMassHMsun",
         MASS_DEFINITIONS_IN_FILE: [DEFINITION],
         "mass_definition_chosen_by": "user" if options.mass_definition else "default",
         "hosts_from": "no subhalos in this format: every row is a host",
