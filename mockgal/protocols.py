@@ -245,6 +245,10 @@ class Painter(Protocol):
       the input lacks, with a catalogue of these columns alone;
     - ``by_mass_alone``, for a painter whose prediction for a central depends on more than that: the
       painter of the mean at each host mass, which is asked in its place;
+    - ``record_of``, a method that returns the record of a prediction, and warns of what many
+      subhalos lack together. It is called with a scene, whose rows it does not look at, the sum of
+      `Distribution.tally` over pieces of a catalogue, and whether all subhalos are hosts. Painters
+      that have it paint catalogues that are larger than the memory;
     - ``libraries``, names of distributions on which its numbers depend, beside numpy, scipy and
       numba: mocks record their versions.
     """

@@ -56,6 +56,9 @@ class Distribution:
         Laws of further columns of the galaxies, by name in `mockgal.columns.GALAXY_COLUMNS`.
     velocity : VelocityBias, optional
         How galaxies move relative to their hosts; by default as their subhalos do.
+    tally : mapping of str to int or list of int
+        What the record is computed from: whole numbers that add up over the pieces of a catalogue;
+        see ``record_of`` of `mockgal.protocols.Painter`.
 
     Examples
     --------
@@ -87,6 +90,7 @@ class Distribution:
     rank_correlation: float = 0.0
     further: Mapping[str, ConditionalLaw] = field(default_factory=dict)
     velocity: VelocityBias | None = None
+    tally: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def normal(

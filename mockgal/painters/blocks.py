@@ -26,6 +26,8 @@ LARGE = 500_000  # with fewer rows NumPy finishes before compiled code is loaded
 LARGE_BLOCK = 50_000  # likewise, in one block of a large catalogue
 BLOCK_ROWS = 1 << 17  # fewer, and threads wait for the interpreter; more, and caches overflow
 _LEAST_BLOCK = 1 << 14  # for chosen rows, whose values are spread over a catalogue
+_LIMBS, _LIMB_BITS = 4, 31  # of exact sums, as in `mockgal.painters.kernels`
+EXACT = 1 << _LIMBS * _LIMB_BITS
 _beside: ContextVar[Future[Any] | None] = ContextVar("beside", default=None)
 
 
@@ -149,17 +151,58 @@ def sums(values: Array, chosen: Array) -> tuple[float, float]:
         Independent of the order of rows.
     """
     if len(values) >= LARGE:
+        exact = exact_sums(values, chosen)
+        if exact is not None:
+            return exact[0] / EXACT, exact[1] / EXACT
+    return math.fsum(values[chosen]), math.fsum(values[~chosen])
+
+
+def exact_sums(values: Array, chosen: Array) -> tuple[int, int] | None:
+    """Return the sums of the chosen values and of the others times `EXACT`, as whole numbers.
+
+    Those of the pieces of a catalogue add up to those of the whole.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+        In [0, 1]; what is below 1 / `EXACT` is left out.
+    chosen : ndarray of bool, shape (n,)
+
+    Returns
+    -------
+    tuple of int, or None
+        None if a value is not in [0, 1].
+    """
+    if len(values) and not (values.min() >= 0.0 and values.max() <= 1.0):
+        return None
+    add = _limbs
+    if len(values) >= LARGE:
         from . import kernels
 
-        def block(part: slice) -> Array | None:
+        def add(value: Array, group: Array) -> Array:
             limbs = np.zeros((2, kernels.LIMBS), dtype=np.int64)
-            value = np.require(values[part], np.float64, ("C", "A"))
-            group = np.require(chosen[part], np.bool_, "C").view(np.uint8)
-            return limbs if kernels.add_exactly(value, group, limbs) else None
+            kernels.add_exactly(value, group.view(np.uint8), limbs)
+            return limbs
 
-        pieces = over_blocks(block, len(values))
-        exact = [limbs for limbs in pieces if limbs is not None]
-        if len(exact) == len(pieces):
-            others, those = (kernels.exact_value(limbs) for limbs in np.sum(exact, axis=0))
-            return those, others
-    return math.fsum(values[chosen]), math.fsum(values[~chosen])
+    def block(part: slice) -> Array:
+        value = np.require(values[part], np.float64, ("C", "A"))
+        return add(value, np.require(chosen[part], np.bool_, "C"))
+
+    limbs = sum(over_blocks(block, len(values)), np.zeros((2, _LIMBS), dtype=np.int64))
+    others, those = (
+        sum(int(limb) << _LIMB_BITS * (_LIMBS - 1 - k) for k, limb in enumerate(row))
+        for row in limbs
+    )
+    return those, others
+
+
+def _limbs(value: Array, group: Array) -> Array:
+    """Do what `mockgal.painters.kernels.add_exactly` does, for one block of numbers in [0, 1]."""
+    limbs = np.zeros((2, _LIMBS), dtype=np.int64)
+    for row, values in enumerate((value[~group], value[group])):
+        for k in range(_LIMBS):
+            scaled = values * 2.0**_LIMB_BITS
+            whole = np.floor(scaled)
+            limbs[row, k] = whole.astype(np.int64).sum()
+            values = scaled - whole
+    return limbs

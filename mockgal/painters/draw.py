@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,18 +18,17 @@ from ..errors import DomainError, InternalError, shown, warn
 from ..laws.distribution import Distribution, inverse_cdf, ranked
 from ..layout import (
     COMPLETE_FROM,
-    HOST_BIN,
     MADE_WITH,
     POPULATED,
     SELECTED_BY,
     WARNINGS,
-    host_bin,
 )
 from ..protocols import Painter, check_contents
 from ..system.display import simulation_facts
 from ..system.libraries import versions
 from ..types import GalaxyCatalog, HaloCatalog, Scene
 from . import blocks
+from .hosts import count_hosts as count_hosts
 from .provided import declared_columns
 from .validity.caveats import extrapolated as extrapolated_galaxies
 from .validity.caveats import stars_and_baryons
@@ -39,7 +37,6 @@ from .validity.lacking import completeness, lacking_galaxies, warn_of
 from .velocities import bias_velocities
 
 Array = NDArray[Any]
-_NO_BIN = 1000  # above the bin of any mass
 _LARGEST, _ABSURD = 14, 16  # log10 of stellar masses [Msun/h] above any galaxy's, and any law's
 
 
@@ -418,51 +415,25 @@ def galaxy_columns(
     return {**columns, "stellar_mass": stellar_mass, **further}
 
 
-def describe_simulation(scene: Scene, halo_digest: str) -> dict[str, Any]:
-    """Return the provenance of the simulation: plain JSON values."""
+def describe_simulation(
+    scene: Scene, halo_digest: str, hosts: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the provenance of the simulation: plain JSON values.
+
+    Its hosts by mass are counted, if they are not given.
+    """
     snapshot, halos = scene.snapshot, scene.halos
+    if hosts is None:
+        hosts = halos.hosts.once("hosts by mass", partial(count_hosts, halos.hosts))
     return {
         **simulation_facts(scene),
         "halo_digest": halo_digest,
-        "hosts": halos.hosts.once("hosts by mass", partial(count_hosts, halos.hosts)),
+        "hosts": hosts,
         "reading": {
             key: value
             for key, value in (dict(snapshot.record) | dict(halos.record)).items()
             if key not in WARNINGS  # these are among the warnings of the catalogue
         },
-    }
-
-
-def count_hosts(halos: HaloCatalog) -> dict[str, Any]:
-    """Count hosts by mass, with a galaxy or without: plain JSON values.
-
-    Returns
-    -------
-    dict
-        ``counts`` in bins of log10 of the host mass [Msun/h] between the multiples of 0.1 in
-        ``log10_mass_edges``, and the number of hosts ``without_mass``.
-    """
-    host_mass, central = halos["host_mass"], halos["is_central"]
-    counts: Counter[int] = Counter()
-    without_mass = 0
-
-    def block(part: slice) -> tuple[int, Array, int]:
-        mass = host_mass[blocks.chosen_of(central[part], part)]
-        known = mass[blocks.chosen_of(mass > 0, slice(0, len(mass)))]
-        bins = host_bin(known)
-        first = int(bins.min(initial=_NO_BIN))
-        return first, np.bincount(bins - first), len(mass) - len(known)
-
-    for first, numbers, without in blocks.over_blocks(block, len(halos)):
-        counts.update({first + i: int(number) for i, number in enumerate(numbers) if number})
-        without_mass += without
-    bins = range(min(counts), max(counts) + 1) if counts else range(0)
-    return {
-        "log10_mass_edges": [
-            round(HOST_BIN * k, 1) for k in [*bins, *([bins.stop] if bins else [])]
-        ],
-        "counts": [counts[k] for k in bins],
-        "without_mass": without_mass,
     }
 
 

@@ -12,6 +12,7 @@ from ..protocols import Reader, ReadOptions
 from ..system.files.plain_text import absent, beside
 from ..types import Scene
 from . import given
+from .checks.in_pieces import Kept, ReaderInPieces
 from .checks.plausible import check_scene
 from .halotools.reader import HalotoolsReader, is_catalogue
 from .quijote import reader as quijote
@@ -110,16 +111,8 @@ def read(path: object, options: ReadOptions | None = None, format: str | None = 
         that is neither a path nor a halo catalogue.
     """
     options = options or ReadOptions()
-    if options.chunk_rows < 1:
-        raise UsageError("chunk_rows", f"{options.chunk_rows}", "1 or more", "leave it out")
+    _check_request(options, format)
     place = str(path) if isinstance(path, str | os.PathLike) else type(path).__name__
-    if format is not None and format not in registry.names("readers"):
-        raise UsageError(
-            "--format",
-            repr(format),
-            "one of " + ", ".join(registry.names("readers")),
-            "choose one of these",
-        )
     if isinstance(path, str | os.PathLike):
         path = Path(path)
         _check_exists(path)
@@ -130,6 +123,56 @@ def read(path: object, options: ReadOptions | None = None, format: str | None = 
             check_scene(scene, place)
     else:
         scene = _read_object(path, options, format)
+    _check_scene(scene, options, place, len(scene.halos))
+    return scene
+
+
+def read_in_pieces(
+    path: Path, options: ReadOptions, format: str | None, kept: Kept, rows: int
+) -> Scene | str:
+    """Read a catalogue in pieces, of which ``kept`` receives each; see `read`.
+
+    Parameters
+    ----------
+    path : Path
+    options : ReadOptions
+    format : str or None
+    kept : Kept
+    rows : int
+        Halos of a piece.
+
+    Returns
+    -------
+    Scene or str
+        The scene without its halos; or why it can only be read as a whole, in words.
+    """
+    _check_request(options, format)
+    _check_exists(path)
+    name = format or _format_of(path, options)
+    reader = _reader(name)
+    if not isinstance(reader, ReaderInPieces):
+        return f"the reader {name}"
+    with registry.guarded("readers", name, f"reading {path}"):
+        scene = reader.read_in_pieces(path, options, kept, rows)
+    if isinstance(scene, Scene):
+        _check_scene(scene, options, str(path), int(scene.halos.record["subhalos"]))
+    return scene
+
+
+def _check_request(options: ReadOptions, format: str | None) -> None:
+    if options.chunk_rows < 1:
+        raise UsageError("chunk_rows", f"{options.chunk_rows}", "1 or more", "leave it out")
+    if format is not None and format not in registry.names("readers"):
+        raise UsageError(
+            "--format",
+            repr(format),
+            "one of " + ", ".join(registry.names("readers")),
+            "choose one of these",
+        )
+
+
+def _check_scene(scene: Scene, options: ReadOptions, place: str, rows: int) -> None:
+    """Check what was read, of so many rows, against what the user said."""
     record = scene.snapshot.record
     given.check_choices(scene, options, place)
     given.check(scene.snapshot, options, place)
@@ -138,11 +181,10 @@ def read(path: object, options: ReadOptions | None = None, format: str | None = 
         of_files = f" of {record[declared]}" if declared in record else ""
         of_rows = f" of the {record[total]}" if total in record else ""
         warn(
-            f"{place}: chunks {record[MISSING_CHUNKS]}{of_files} are missing: {len(scene.halos)}"
-            f"{of_rows} subhalos were read, which are not a fair sample of the box; number "
-            "densities and clustering are meaningless",
+            f"{place}: chunks {record[MISSING_CHUNKS]}{of_files} are missing: {rows}{of_rows}"
+            " subhalos were read, which are not a fair sample of the box; number densities and "
+            "clustering are meaningless",
         )
-    return scene
 
 
 def _format_of(path: Path, options: ReadOptions) -> str:

@@ -8,7 +8,7 @@ or on how the work is divided.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType, ModuleType
 from typing import Any, NamedTuple, TypeVar
 
@@ -26,7 +26,7 @@ from ..types import HaloCatalog, Scene, is_settled, settle
 from . import numbers, reference
 from .concentration import RELATIONS, Concentration
 from .curves import circle_curves, normal, normal_curve
-from .ids import first_ids
+from .ids import Runs, first_ids, settled_ids
 from .options import SatelliteOptions
 from .profile import SCALED_RADII, dispersion_curve, enclosed, radius_curve
 from .rows import Rows, Satellites
@@ -37,11 +37,26 @@ Result = TypeVar("Result")
 LARGE = 100_000  # with fewer rows, NumPy finishes before compiled code is loaded
 BLOCK_ROWS = 1 << 17  # rows made at a time: with fewer, threads wait for the interpreter
 _FARTHEST = 100.0  # radii of a host
+# Counts of the record, of which those of pieces add up.
+_COUNTS = (
+    "hosts",
+    "hosts_with_satellites",
+    "satellites",
+    "satellite_ids_drawn_again",
+    "satellites_wrapped",
+    "hosts_outside_concentration_range",
+    "hosts_with_unattainable_variance",
+)
 _UNIT = 1 << 20  # expected numbers are summed as whole multiples of 1 / _UNIT
 
 
 def populate(
-    scene: Scene, law: SatelliteLaw, *, seed: int, options: SatelliteOptions | None = None
+    scene: Scene,
+    law: SatelliteLaw,
+    *,
+    seed: int,
+    options: SatelliteOptions | None = None,
+    settled: Mapping[int, int] | None = None,
 ) -> Scene:
     """Return the scene with satellites, which follow each host.
 
@@ -53,6 +68,9 @@ def populate(
         The law of the satellites of each host, in the order of rows.
     seed : int
     options : SatelliteOptions, optional
+    settled : mapping of int to int, optional
+        For hosts that are a piece of a catalogue: the ids of first satellites that are drawn again,
+        by host, as `mockgal.satellites.ids.settle` found them for the whole.
 
     Returns
     -------
@@ -77,7 +95,7 @@ def populate(
     np.cumsum(number, out=before[1:])
     rows, n = Rows.of(int(before[-1])), len(number) + int(before[-1])
     order = np.empty(n, np.int64), np.empty(n, np.bool_)
-    first_id, drawn_again = maker.first_ids(number)
+    first_id, drawn_again = maker.first_ids(number, settled)
     placed = maker.over_hosts(lambda part: maker.fill(part, number, first_id, before, rows, order))
     left_out = [name for name in scene.halos.columns if name not in REQUIRED_HALO_COLUMNS]
     record = {
@@ -107,6 +125,41 @@ def populate(
         scene.field,
         scene.members,
     )
+
+
+def runs_of_ids(scene: Scene, law: SatelliteLaw, *, seed: int, options: SatelliteOptions) -> Runs:
+    """Return the ids that the satellites of some hosts have, unless those of others meet them.
+
+    Parameters
+    ----------
+    scene, law, seed, options
+        See `populate`.
+    """
+    maker = _Maker.of(scene, law, random.check_seed(seed), options)
+    number = np.zeros(len(law), dtype=np.int64)
+    maker.over_hosts(lambda part: maker.draw_numbers(part, number))
+    some = np.flatnonzero(number > 0)
+    hosts = np.asarray(scene.halos["halo_id"][some], dtype=np.int64)
+    return Runs(hosts, settled_ids(hosts, maker.draw_ids(hosts, 0), {}), number[some])
+
+
+def add_records(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the record of a populated catalogue, from those of its pieces.
+
+    Counts, and the expected number of satellites, add up; the rest is the same in all.
+    """
+    total = {**records[0], **{name: sum(one[name] for one in records) for name in _COUNTS}}
+    expected = sum(round(one["expected_satellites"] * _UNIT) for one in records)
+    by_law = records[0]["counted_by_law"]
+    counted = {
+        name: sum(one["counted_by_law"][name] for one in records)
+        for name, value in by_law.items()
+        if isinstance(value, int)
+    }
+    return total | {
+        "expected_satellites": expected / _UNIT,
+        "counted_by_law": {**by_law, **counted},
+    }
 
 
 class _Numbers(NamedTuple):
@@ -201,18 +254,27 @@ class _Maker(NamedTuple):
         number[some] = drawn
         return _Numbers(expected, unattainable)
 
-    def first_ids(self, number: Array) -> tuple[Array, int]:
+    def first_ids(self, number: Array, settled: Mapping[int, int] | None) -> tuple[Array, int]:
         """Return the id of each host's first satellite, and how many were drawn again."""
         with_some = np.flatnonzero(number > 0)
         ids = np.asarray(self.scene.halos["halo_id"], dtype=np.int64)
         first_id = np.zeros(len(number), dtype=np.int64)
+        if settled is not None:
+            hosts = ids[with_some]
+            first_id[with_some] = settled_ids(hosts, self.draw_ids(hosts, 0), settled)
+            return first_id, int(np.isin(np.array(list(settled), dtype=np.int64), hosts).sum())
         first_id[with_some], drawn_again = first_ids(
             ids[with_some],
             number[with_some],
-            lambda hosts, attempt: self.backend.id_hash(self.seed, hosts, attempt),
+            self.draw_ids,
             ids,
         )
         return first_id, drawn_again
+
+    def draw_ids(self, hosts: Array, attempt: int) -> Array:
+        """Return a hash of the id of each host in [0, 2^52)."""
+        hashes: Array = self.backend.id_hash(self.seed, hosts, attempt)
+        return hashes
 
     def fill(
         self,

@@ -9,6 +9,7 @@ are in `mockgal.painters.halotools.laws`; docs/explanation/halotools-models.md h
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -33,7 +34,8 @@ from .quantiles import mass_ratio_quantiles, rows_between, stellar_mass_quantile
 
 Array = NDArray[Any]
 
-_SCALE = 2.0**-20  # scales numbers of satellites into [0, 1], exactly
+_SATELLITES = "satellites"  # of a tally: those of the model, and the luminous ones
+_SCALE = 2.0**-30  # scales numbers of satellites into [0, 1], exactly
 
 
 @documented
@@ -145,12 +147,16 @@ class ModelPainter(ChosenModel):
             p[rows] = np.minimum(1.0, occupied[host] / there[host])
         if share < 1.0:
             p, mean = share * p, share * mean
-        record = {
+        tally: dict[str, Any] = {
             "not_painted_centrals_below_range": centrals,
             "not_painted_satellites_below_range": satellites,
             "hosts_above_range": heavy,
-            "satellites_short": 0.0 if populated else self._short(mean, p, central),
         }
+        if not populated:
+            target = blocks.exact_sums(mean * _SCALE, central)
+            there_are = blocks.exact_sums(p, central)
+            tally[_SATELLITES] = [(target or (0, 0))[0], (there_are or (0, 0))[1]]
+        record = self.record_of(scene, tally, bool(central.all()))
         location: Array | Deferred
         if law is None:
             location, scale, row = np.zeros(n), np.ones(n), np.zeros(n, dtype=np.int16)
@@ -171,6 +177,7 @@ class ModelPainter(ChosenModel):
             extrapolated=np.ones(n, dtype=bool) if outside else above,
             record=record,
             velocity=self.velocity_bias(halos),
+            tally=tally,
         )
 
     def _beyond(self, scene: Scene, found: str) -> DomainError:
@@ -320,12 +327,20 @@ class ModelPainter(ChosenModel):
             "--allow-extrapolation, which paints them with the model's formula, and flags them",
         )
 
-    def _short(self, mean: Array, p: Array, central: Array) -> float:
-        """Return how many of the model's luminous satellites are missing; warn if many are."""
-        target = blocks.sums(mean * _SCALE, central)[0] / _SCALE
-        short = target - blocks.sums(p, central)[1]
-        warn_if_short(f"model {self.model}", "satellite", short, target, bool(central.all()))
-        return round(short, 6)
+    def record_of(
+        self, scene: Scene, tally: Mapping[str, Any], hosts_only: bool
+    ) -> dict[str, float]:
+        """Return the record of a prediction of this tally; see `mockgal.protocols.Painter`.
+
+        Luminous satellites that are missing from the model's number are in it; warn if many are.
+        """
+        record = {name: number for name, number in tally.items() if name != _SATELLITES}
+        if _SATELLITES not in tally:
+            return record | {"satellites_short": 0.0}
+        target = tally[_SATELLITES][0] / blocks.EXACT / _SCALE
+        short = target - tally[_SATELLITES][1] / blocks.EXACT
+        warn_if_short(f"model {self.model}", "satellite", short, target, hosts_only)
+        return record | {"satellites_short": round(short, 6)}
 
 
 def _refuse_zero_hosts(scene: Scene, low: float) -> None:

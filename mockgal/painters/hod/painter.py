@@ -11,6 +11,7 @@ gravity-only twin has no corrections, and is used only on request.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar
@@ -39,6 +40,7 @@ from .table import HODTable
 Array = NDArray[Any]
 
 
+_HOSTS, _LUMINOUS = "hosts_by_row", "luminous"  # of a tally, beside the counts of a record
 SHORT = 0.05  # share of missing galaxies above which the user is warned, if it is also 3 sigma
 
 
@@ -178,7 +180,7 @@ class HODPainter(HODOptions):
         too_heavy = np.flatnonzero(out.above & (halos["mass"] >= least_mass) if heavy else [])
         self._check_heaviest(table, scene, too_heavy)
         hosts_of = blocks.take(halos.columns, {"host_id": "host_id"}, too_heavy)
-        record: dict[str, float] = {
+        tally: dict[str, Any] = {
             "not_painted_unresolved": unresolved,
             "not_painted_centrals_below_range": centrals,
             "not_painted_satellites_below_range": satellites,
@@ -186,7 +188,9 @@ class HODPainter(HODOptions):
             "hosts_above_range": len(np.unique(hosts_of["host_id"])),
         }
         if self.mode == "corrected":
-            record |= _shortfall(table, hosts, out.p_luminous, halos["is_central"])
+            luminous = blocks.exact_sums(out.p_luminous, halos["is_central"])
+            tally |= {_HOSTS: [int(n) for n in hosts], _LUMINOUS: list(luminous or (0, 0))}
+        record = _record(table, tally, bool(halos["is_central"].all()))
         flagged = bool(outside) or not table.has_twin
         return Distribution(
             p_luminous=out.p_luminous,
@@ -202,7 +206,14 @@ class HODPainter(HODOptions):
             record=record,
             rank=self._ranks(table, scene, out),
             rank_correlation=float(self.rank_correlation or 0.0),
+            tally=tally,
         )
+
+    def record_of(
+        self, scene: Scene, tally: Mapping[str, Any], hosts_only: bool
+    ) -> dict[str, float]:
+        """Return the record of a prediction of this tally; see `mockgal.protocols.Painter`."""
+        return _record(self.table(scene), tally, hosts_only)
 
     def satellites(self, scene: Scene) -> SatelliteLaw:
         """Return the table's satellites of hosts without subhalos, for `mockgal.populate`.
@@ -343,19 +354,23 @@ def _refuse_zero_hosts(scene: Scene, resolved: Array) -> None:
         )
 
 
-def _shortfall(table: HODTable, hosts: Array, p: Array, is_central: Array) -> dict[str, float]:
-    """Return how many fewer galaxies are expected than these hosts have in the hydrodynamic run.
+def _record(table: HODTable, tally: Mapping[str, Any], hosts_only: bool) -> dict[str, float]:
+    """Return the counts of a prediction, and how many fewer galaxies are expected than should be.
 
-    ``hosts`` are the numbers of resolved centrals in the mass bins of the table's rows. A shortfall
-    is negative if there are more galaxies. Warn if many are missing.
+    They should be as many as hosts of these masses have in the hydrodynamic run: `_HOSTS` are the
+    numbers of resolved centrals in the mass bins of the table's rows. A shortfall is negative if
+    there are more galaxies. Warn if many are missing.
     """
-    record = {}
-    for kind, expected in enumerate(blocks.sums(p, is_central)):
+    record = {name: number for name, number in tally.items() if name not in (_HOSTS, _LUMINOUS)}
+    if _HOSTS not in tally:
+        return record
+    hosts = np.array(tally[_HOSTS], dtype=np.int64)
+    for kind, luminous in enumerate(tally[_LUMINOUS]):
         name, rows = KINDS[kind], table.rows(kind)
         target = float(hosts[rows] @ table.columns["number_hydro_mean"][rows])
-        short = target - expected
+        short = target - luminous / blocks.EXACT
         record[f"{name}s_short"] = round(short, 6)
-        warn_if_short(f"calibration {table.name}", name, short, target, bool(is_central.all()))
+        warn_if_short(f"calibration {table.name}", name, short, target, hosts_only)
     return record
 
 

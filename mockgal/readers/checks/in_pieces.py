@@ -8,7 +8,8 @@ that were kept, of which hashes are compared class by class.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from ...columns import HALO_COLUMNS
 from ...errors import BadValueError
 from ...layout import MISSING_CHUNKS
 from ...protocols import ReadOptions
-from ...types import HaloCatalog, Snapshot, settle
+from ...types import HaloCatalog, Scene, Snapshot, settle
 from . import copies, plausible, regions, units
 from .values import COUNTED, Where, check_regions_of, raise_cause, wrap
 
@@ -40,6 +41,16 @@ class Kept(Protocol):
 
         Rows may have another order; `ROW` has their number in the piece.
         """
+
+
+@runtime_checkable
+class ReaderInPieces(Protocol):
+    """A reader that can give hosts in pieces."""
+
+    def read_in_pieces(
+        self, path: Path, options: ReadOptions, kept: Kept, rows: int
+    ) -> Scene | str:
+        """Return the scene without its halos, or why they can only be read as a whole."""
 
 
 class HostsInPieces:

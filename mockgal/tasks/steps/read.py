@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError, listening, renamed
 from ...layout import WARNINGS
 from ...protocols import ReadOptions, read_options
 from ...quantity import stated_facts
 from ...types import GalaxyCatalog, Scene
+
+if TYPE_CHECKING:
+    from ...readers.checks.in_pieces import Kept
 
 CHUNK_ROWS = 1 << 16
 
@@ -121,23 +125,74 @@ def read(
     options = read_options(locals())
     from ...readers.detect import read as read_scene
     from ...readers.matter.beside import check_facts, with_matter
+
+    options = _checked(options)
+    check_facts(matter is not None, options)
+    with listening() as warnings, _readable(path):
+        scene: Scene = read_scene(path, options, format)
+        if matter is not None:
+            scene = with_matter(scene, Path(matter), options)
+    return _recorded(scene, options, warnings)
+
+
+def read_in_pieces(
+    path: Path, kept: Kept, rows: int, *, format: str | None, options: ReadOptions
+) -> Scene | str:
+    """Do what `read` does in pieces, of which ``kept`` receives each.
+
+    Parameters
+    ----------
+    path : Path
+    kept : Kept
+    rows : int
+        Halos of a piece.
+    format : str or None
+    options : ReadOptions
+
+    Returns
+    -------
+    Scene or str
+        The scene without its halos, whose number is in their record; or why it can only be read as
+        a whole, in words.
+
+    Raises
+    ------
+    MockgalError
+        See `read`.
+    """
+    from ...readers.detect import read_in_pieces as read_pieces
+    from ...readers.matter.beside import check_facts
+
+    options = _checked(options)
+    check_facts(False, options)
+    with listening() as warnings, _readable(path):
+        scene = read_pieces(path, options, format, kept, rows)
+    return _recorded(scene, options, warnings) if isinstance(scene, Scene) else scene
+
+
+def _checked(options: ReadOptions) -> ReadOptions:
     from ...readers.tables.quantities import map_text
 
     options = ReadOptions(**stated_facts(options._asdict()))
-    options = options._replace(columns=map_text(options.columns) or None)
-    check_facts(matter is not None, options)
+    return options._replace(columns=map_text(options.columns) or None)
+
+
+@contextmanager
+def _readable(path: object) -> Iterator[None]:
+    """Turn errors of folders into ours: readers handle those of their files."""
     try:
-        with listening() as warnings:
-            scene: Scene = read_scene(path, options, format)
-            if matter is not None:
-                scene = with_matter(scene, Path(matter), options)
-    except OSError as error:  # from a folder: readers handle errors of their files
+        yield
+    except OSError as error:
         raise InputError(
             path,
             f"that it cannot be read ({error.strerror or error})",
             "a file or folder that may be read",
             "check the name and the permissions",
         ) from error
+
+
+def _recorded(scene: Scene, options: ReadOptions, warnings: list[str]) -> Scene:
+    """Return a scene that records the options that were given, and the warnings."""
     defaults = ReadOptions()._asdict()
     given = {
         key: value
