@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -103,13 +103,38 @@ def content_digest(
         64 hexadecimal digits.
     """
     order = sorting_order(columns, list(sort_by))
-    digest = hashlib.blake2b(facts.encode(), digest_size=32)
-    for name in sorted(columns):
-        values, dtype = columns[name], declared[name].dtype
-        digest.update(f"\0{name}\0{dtype}\0{values.shape}\0".encode())
+
+    def blocks(name: str) -> Iterator[NDArray[Any]]:
+        values = columns[name]
         for start in range(0, len(values), _BLOCK):
-            rows = slice(start, start + _BLOCK) if order is None else order[start : start + _BLOCK]
-            digest.update(np.ascontiguousarray(values[rows], dtype=dtype).data)
+            yield values[slice(start, start + _BLOCK) if order is None else order[start:][:_BLOCK]]
+
+    shapes = {name: values.shape for name, values in columns.items()}
+    return digest_of_blocks(shapes, declared, blocks, facts)
+
+
+def digest_of_blocks(
+    shapes: Mapping[str, tuple[int, ...]],
+    declared: Mapping[str, Column],
+    blocks: Callable[[str], Iterable[NDArray[Any]]],
+    facts: str = "",
+) -> str:
+    """Return the `content_digest` of columns that are read one after another.
+
+    Parameters
+    ----------
+    shapes : mapping of str to tuple of int
+    declared : mapping of str to Column
+    blocks : callable
+        Returns the rows of a column, sorted, in blocks of any sizes.
+    facts : str
+    """
+    digest = hashlib.blake2b(facts.encode(), digest_size=32)
+    for name in sorted(shapes):
+        dtype = declared[name].dtype
+        digest.update(f"\0{name}\0{dtype}\0{tuple(shapes[name])}\0".encode())
+        for rows in blocks(name):
+            digest.update(np.ascontiguousarray(rows, dtype=dtype).data)
     return digest.hexdigest()
 
 

@@ -273,8 +273,7 @@ class _Maker(NamedTuple):
 
     def draw_ids(self, hosts: Array, attempt: int) -> Array:
         """Return a hash of the id of each host in [0, 2^52)."""
-        hashes: Array = self.backend.id_hash(self.seed, hosts, attempt)
-        return hashes
+        return draw_ids(self.seed, hosts, attempt, self.backend)
 
     def fill(
         self,
@@ -385,6 +384,12 @@ class _Maker(NamedTuple):
             u = self._uniform("velocity", satellites, draw=axis)
             kick[:, axis] = sigma * normal(u, self.backend.evaluate(normal_curve(), u))
         return displacement, kick
+
+
+def draw_ids(seed: int, hosts: Array, attempt: int, backend: ModuleType = reference) -> Array:
+    """Return a hash of the id of each host in [0, 2^52), for the ids of its satellites."""
+    hashes: Array = backend.id_hash(seed, hosts, attempt)
+    return hashes
 
 
 def check_hosts_only(scene: Scene) -> None:

@@ -259,13 +259,18 @@ class Work:
         return self.write(recipe, outputs, self.make(recipe, check))
 
     def check_outputs(
-        self, outputs: Outputs, sim: Scene, painter: Painter, inputs: list[Path]
+        self,
+        outputs: Outputs,
+        sim: Scene,
+        painter: Painter,
+        inputs: list[Path],
+        rows: int | None = None,
     ) -> None:
-        """Raise if the mock of a simulation could not be written."""
+        """Raise if the mock of a simulation, of ``rows`` or its own, could not be written."""
         from ..painters.provided import bytes_of_a_galaxy
 
         outputs.writer.check_columns(_columns(sim, self.survey), outputs.galaxies)
-        outputs.check(inputs, bytes_of_a_galaxy(painter) * len(sim.halos))
+        outputs.check(inputs, bytes_of_a_galaxy(painter) * (rows or len(sim.halos)))
 
     def write(self, recipe: Recipe, outputs: Outputs, mock: Mock) -> Report:
         """Write a mock, with its outputs locked."""

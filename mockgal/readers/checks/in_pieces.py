@@ -14,7 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ...columns import HALO_COLUMNS
+from ...columns import HALO_COLUMNS, REQUIRED_HALO_COLUMNS
 from ...errors import BadValueError
 from ...layout import MISSING_CHUNKS
 from ...protocols import ReadOptions
@@ -72,6 +72,7 @@ class HostsInPieces:
     ) -> None:
         self._snapshot, self._options, self._kept, self._stored = snapshot, options, kept, stored
         self._places: list[Where] = []
+        self._names: tuple[str, ...] = ()
         self._counts: dict[str, Any] = dict.fromkeys(COUNTED, 0)
         self._masses, self._rare = units.Masses(snapshot), plausible.Rare(snapshot)
         self._cells = np.zeros(regions.SIDE**3, dtype=np.int64)
@@ -115,6 +116,7 @@ class HostsInPieces:
         self._masses.add(columns)
         self._rare.add(columns, where)
         self._places.append(where)
+        self._names = self._names or tuple(columns)
         self._kept.add({**columns, PLACE: copies.row_key(position)})
 
     def finish(
@@ -158,11 +160,9 @@ class HostsInPieces:
         )
         record.update(measured)
         self._rare.tell(record)
-        names = self._masses.names
         none = {
-            name: np.empty((0, *column.shape), column.dtype)
-            for name, column in HALO_COLUMNS.items()
-            if name in names
+            name: np.empty((0, *HALO_COLUMNS[name].shape), HALO_COLUMNS[name].dtype)
+            for name in self._names or REQUIRED_HALO_COLUMNS
         }
         return HaloCatalog(settle(none), mass_definition, record)
 

@@ -21,6 +21,7 @@ from .place import AGAIN, Place, folders_of
 from .prepare import changed_inputs
 from .scenes import scene_of
 from .store import load
+from .streamed import STREAMED, completed
 
 if TYPE_CHECKING:
     from ...recipe import Recipe
@@ -66,7 +67,13 @@ def merge(path: Path, *, overwrite: bool = False, keep_parts: bool = False) -> R
     outputs, work = Outputs.of(recipe, recipe.output), Work.of(recipe)
     outputs.check(work.inputs)
     with outputs.locked():
-        facts, parts = _loaded(place)
+        facts, parts, summaries = _loaded(place)
+        facts["snapshots"] = [
+            completed(one, [some[number] for some in summaries], work.snapshots[number].painter)
+            if one.get(STREAMED)
+            else one
+            for number, one in enumerate(facts["snapshots"])
+        ]
         scenes = [scene_of(one) for one in facts["snapshots"]]
         boxes: list[GalaxyCatalog] = []
         for number, one in enumerate(facts["snapshots"]):
@@ -104,9 +111,11 @@ def _folder(path: Path) -> Path:
     )
 
 
-def _loaded(place: Place) -> tuple[dict[str, Any], list[dict[str, Array]]]:
-    """Return what all parts share, and the arrays of each part in their order."""
-    missing, damaged, other, parts = [], [], [], []
+def _loaded(
+    place: Place,
+) -> tuple[dict[str, Any], list[dict[str, Array]], list[list[dict[str, Any]]]]:
+    """Return what all parts share; the arrays of each part in their order; and their summaries."""
+    missing, damaged, other, parts, summaries = [], [], [], [], []
     try:
         whole = load(place.whole)[1]
     except CorruptFileError as error:
@@ -124,6 +133,7 @@ def _loaded(place: Place) -> tuple[dict[str, Any], list[dict[str, Array]]]:
         if facts.get("inputs") != whole["inputs"]:
             other.append(part)
         parts.append(arrays)
+        summaries.append(facts["summaries"])
     wrong = {"missing": missing, "damaged": damaged, "made from other inputs": other}
     if any(wrong.values()):
         first = min(min(some) for some in wrong.values() if some)
@@ -141,7 +151,7 @@ def _loaded(place: Place) -> tuple[dict[str, Any], list[dict[str, Array]]]:
             "the file that they were made from",
             "run the same `mockgal build --part` again for each, which finds what has to be made",
         )
-    return whole, parts
+    return whole, parts, summaries
 
 
 def _joined(parts: list[dict[str, Array]], start: str) -> dict[str, Array]:

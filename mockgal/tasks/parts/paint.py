@@ -20,6 +20,7 @@ from .place import Parts, Place
 from .prepare import Whole, check_painter, current, prepared
 from .scenes import law_of, scene_of
 from .store import load, save
+from .streamed import STREAMED, paint_part
 
 if TYPE_CHECKING:
     from ...recipe import Recipe
@@ -149,17 +150,23 @@ def _paint(
     place: Place, recipe: Recipe, work: Work, whole: Whole, halos: dict[str, Array], part: int
 ) -> PaintedPart:
     """Paint a part from its halos, and write it."""
-    arrays, subhalos, galaxies = dict[str, Array](), 0, 0
+    arrays, subhalos, galaxies, summaries = dict[str, Array](), 0, 0, []
     for number, snapshot in enumerate(work.snapshots):
-        facts = whole["snapshots"][number]
-        scene = scene_of(facts, _of(halos, f"{number}/halos/"))
-        columns = _painted(scene, snapshot.painter, recipe, facts, _of(halos, f"{number}/law/"))
+        facts, summary = whole["snapshots"][number], None
+        tile = _of(halos, f"{number}/halos/")
+        if facts.get(STREAMED):
+            columns, summary = paint_part(facts, tile, recipe, work, snapshot.painter)
+            subhalos += summary["subhalos"]
+        else:
+            scene = scene_of(facts, tile)
+            columns = _painted(scene, snapshot.painter, recipe, facts, _of(halos, f"{number}/law/"))
+            subhalos += len(scene.halos)
+        summaries.append(summary)
         arrays |= {f"{number}/{name}": values for name, values in columns.items()}
-        subhalos += len(scene.halos)
         galaxies += len(columns["galaxy_id"])
     numbers = {"subhalos": subhalos, "galaxies": galaxies}
     path = place.part(part)
-    save(path, arrays, {"inputs": whole["inputs"], **numbers})
+    save(path, arrays, {"inputs": whole["inputs"], **numbers, "summaries": summaries})
     return PaintedPart(part, path, subhalos, galaxies, kept=False)
 
 

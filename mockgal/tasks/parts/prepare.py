@@ -19,6 +19,7 @@ from ...system.progress import advance
 from ...types import Array, Scene
 from ..build import Work
 from ..verification.inputs import paths_of
+from . import streamed
 from .place import Place, waiting_for
 from .scenes import law_arrays, law_facts, rows_of_parts, snapshot_facts
 from .store import load, save
@@ -89,29 +90,49 @@ def _there(place: Place, part: int) -> tuple[Whole, Arrays] | None:
     except CorruptFileError as error:
         warn(f"the simulation is read again: {error}")
         return None
-    return (whole, halos) if facts.get("inputs") == whole["inputs"] else None
+    return (whole, halos) if facts.get("inputs") == whole["tiles"] else None
 
 
 def _prepare(place: Place, recipe: Recipe, work: Work, outputs: Outputs) -> Whole:
-    snapshots, files, inputs = [], list[str](), list(work.inputs)
-    for number, snapshot in enumerate(work.snapshots):
-        sim = work.read(snapshot, recipe.seed)
-        inputs += [Path(file.path) for file in sim.snapshot.source]
-        work.check_outputs(outputs, sim, snapshot.painter, inputs)
-        files += [os.path.abspath(file.path) for file in sim.snapshot.source]
-        with guarded(recipe.painter, sim):
-            facts, law = _facts(sim, snapshot.painter)
+    snapshots, inputs, tiles = list[Whole](), list(work.inputs), list[str]()
+    for number in range(len(work.snapshots)):
+        facts = streamed.share_out(place, number, recipe, work, outputs, inputs, tiles)
+        if isinstance(facts, str):
+            why = facts
+            facts = _share_out_whole(place, number, recipe, work, outputs, inputs, tiles)
+            facts["whole"] = why
         snapshots.append(facts)
-        _share_out(place, number, sim, law, inputs_digest(snapshots))
-        del sim, law
+    files = [os.path.abspath(path) for path in inputs[len(work.inputs) :]]
     whole = {
         "snapshots": snapshots,
         "inputs": inputs_digest(snapshots),
+        "tiles": streamed.tiles_digest(tiles),
         "stamps": _stamps([*files, *_named(recipe)]),
         "read": [str(path) for path in inputs],
     }
     save(place.whole, {}, whole)
     return whole
+
+
+def _share_out_whole(
+    place: Place,
+    number: int,
+    recipe: Recipe,
+    work: Work,
+    outputs: Outputs,
+    inputs: list[Path],
+    tiles: list[str],
+) -> Whole:
+    """Do what `mockgal.tasks.parts.streamed.share_out` does, with the halos in memory."""
+    snapshot = work.snapshots[number]
+    sim = work.read(snapshot, recipe.seed)
+    inputs += [Path(file.path) for file in sim.snapshot.source]
+    work.check_outputs(outputs, sim, snapshot.painter, inputs)
+    with guarded(recipe.painter, sim):
+        facts, law = _facts(sim, snapshot.painter)
+    tiles.append(inputs_digest([facts]))
+    _share_out(place, number, sim, law, streamed.tiles_digest(tiles))
+    return facts
 
 
 def _named(recipe: Recipe) -> list[str]:

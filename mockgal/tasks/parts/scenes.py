@@ -71,6 +71,11 @@ def scene_of(facts: Mapping[str, Any], columns: Mapping[str, Array] | None = Non
             name: np.empty((0, *HALO_COLUMNS[name].shape), HALO_COLUMNS[name].dtype)
             for name in facts["columns"]
         }
+    columns = dict(columns)
+    for name, of in facts.get("same", {}).items():  # those that were read in pieces
+        ids = columns["halo_id"]
+        columns.setdefault(name, columns[of] if of else np.ones(len(ids), dtype=np.bool_))
+    columns = {name: columns[name] for name in facts["columns"]}  # in their order
     halos = HaloCatalog(columns, facts["mass_definition"], facts["halo_record"])
     return Scene(snapshot_of(facts["snapshot"]), halos)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+import h5py
 import numpy as np
 
 from ...errors import CorruptFileError
@@ -75,3 +76,21 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
                 f"{path}:/{name}", "values other than those written", "the values written", AGAIN
             )
     return arrays, facts
+
+
+def blocks(path: Path, name: str) -> Iterator[Array]:
+    """Yield an array of a file that `save` wrote, in blocks of rows, whose checksums are verified.
+
+    Raises
+    ------
+    CorruptFileError
+    """
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            data = file[name]
+            for start in range(0, len(data), STORED_ROWS):
+                yield data[start : start + STORED_ROWS]
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise CorruptFileError(
+            f"{path}:/{name}", str(error), "the values written", AGAIN
+        ) from error

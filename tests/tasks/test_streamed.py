@@ -1,0 +1,74 @@
+"""Builds whose hosts are read in pieces: the same bytes as with all of them in memory."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mockgal
+from mockgal.recipe import check
+from mockgal.tasks.parts import streamed
+from mockgal.tasks.parts.merge import merge
+from mockgal.tasks.parts.paint import build_parts
+from mockgal.tasks.parts.place import Parts
+from mockgal.tasks.parts.store import load
+from mockgal.testing.compaso import write_compaso
+
+ANY = {"allow_extrapolation": True}
+ZHENG = {**ANY, "model": "zheng07", "threshold": -20.0, "stellar_mass_law": "moster13"}
+LEAUTHAUD = {**ANY, "model": "leauthaud11", "luminosity_floor": "1e9 Msun/h"}
+ABACUS = "logM_cut=12.5 log10(Msun/h), sigma=0.3, logM1=13 log10(Msun/h), kappa=0.5, alpha=1"
+ABACUS = {
+    **ANY,
+    "model": "abacushod",
+    "stellar_mass_law": "moster13",
+    "parameters": f"{ABACUS}, alpha_c=0.3, alpha_s=0.9",
+}
+POPULATE = {"populate": True, "populate_options": {"concentration": "catalogue"}}
+BUILDS = {
+    "zheng07": {"painter_options": ZHENG},
+    "populate-zheng07": {"populate": True, "painter_options": ZHENG, "cut": ["is_central == 1"]},
+    "populate-leauthaud11": {"painter_options": LEAUTHAUD, **POPULATE},
+    "populate-abacushod": {"populate": True, "painter_options": ABACUS, "units": "h"},
+    "redshift-space": {"survey": {"redshift_space": "z"}, "painter_options": ZHENG},
+}
+
+
+@pytest.fixture
+def halos(tmp_path, monkeypatch):
+    """Work in a folder of its own, with superslabs of halos that have been cleaned."""
+    monkeypatch.chdir(tmp_path)
+    return write_compaso(tmp_path, count=900, superslabs=3, samples="A")
+
+
+def recipe(halos, **values):
+    plain = {"sim": str(halos), "painter": "hod", "seed": 7, "out": "mock.fits"}
+    return check(plain | values, "a test")
+
+
+def in_parts(wanted, n, rows, monkeypatch):
+    """Return the bytes of a mock that is built in parts from pieces, which leaves no trace."""
+    monkeypatch.setattr(streamed, "PIECE_ROWS", rows)
+    place, _ = build_parts(wanted, Parts.of(f"1-{n}/{n}"))
+    (facts,) = load(place.whole)[1]["snapshots"]
+    assert facts[streamed.STREAMED], facts.get("whole")
+    report = merge(wanted.output)
+    text = report.path.read_bytes()
+    report.path.unlink()
+    Path(f"{report.path}.run.json").unlink()
+    return text, report
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_pieces_and_parts_give_the_mock_that_is_built_at_once(name, halos, monkeypatch):
+    wanted = recipe(halos, **BUILDS[name])
+    with mockgal.errors.listening(quiet=True):
+        report = mockgal.build(wanted)
+        text = report.path.read_bytes()
+        report.path.unlink()
+        Path("mock.fits.run.json").unlink()
+        assert len(report.galaxies) > 50
+        for n, rows in ((1, 10**6), (3, 50), (7, 301)):
+            again, merged = in_parts(wanted, n, rows, monkeypatch)
+            assert merged.digests == report.digests
+            assert again == text  # provenance and warnings, too
