@@ -192,6 +192,7 @@ def _in_parts(recipe: Recipe, how: InParts, seeds: int, *, seed_is_default: bool
     from ..tasks.parts.build import build_in_parts
     from ..tasks.parts.paint import build_parts
     from ..tasks.parts.place import Parts
+    from ..tasks.parts.prepare import read_whole
     from .screen.parts import of_parts, painted_facts, painted_lines
 
     if seeds > 1:
@@ -199,7 +200,8 @@ def _in_parts(recipe: Recipe, how: InParts, seeds: int, *, seed_is_default: bool
         raise UsageError(option, f"{seeds} seeds", "one", "give each seed a run of its own")
     with progress_bar() as progress, shown(progress):
         if how.part is not None:
-            return of_parts(*build_parts(recipe, Parts.of(how.part)))
+            place, made = build_parts(recipe, Parts.of(how.part))
+            return of_parts(place, made, read_whole(place))
         painted = build_in_parts(recipe, how.parts or 1, how.executor())
     lines = _describe(painted.report, seed_is_default=seed_is_default)
     facts = _facts(painted.report) | {"seed_is_default": seed_is_default}

@@ -15,13 +15,17 @@ if TYPE_CHECKING:
     from ...tasks.parts.status import Leftover, Progress
 
 
-def of_parts(place: Place, made: Sequence[PaintedPart]) -> Outcome:
-    """Return the lines and the facts of parts that were made."""
+def of_parts(place: Place, made: Sequence[PaintedPart], read_whole: Sequence[str]) -> Outcome:
+    """Return the lines and the facts of parts that were made.
+
+    ``read_whole`` are the reasons why halos were read as a whole, and not in pieces.
+    """
     lines = [
         f"part        {one.part} of {place.number}: {one.subhalos:,} subhalos, {one.galaxies:,} "
         "galaxies before cuts" + ", kept from before" * one.kept
         for one in made
     ]
+    lines += [f"halos       were in memory as a whole ({why})" for why in read_whole]
     lines += [
         f"parts       in {place.folder}",
         f"then        mockgal merge {in_shell(place.out)}",
@@ -30,6 +34,7 @@ def of_parts(place: Place, made: Sequence[PaintedPart]) -> Outcome:
         "folder": place.folder,
         "out": place.out,
         "of": place.number,
+        "read_whole": list(read_whole),
         "parts": [
             {
                 "part": one.part,

@@ -234,7 +234,8 @@ class HostsInPieces:
             return self._places[int(rows["piece"][row])]("position", int(rows[ROW][row]))
 
         same = copies.Copies(again[order], first[order], common)
-        few = "; single rows are left out with --drop-bad" * (2 * len(again) < self._rows)
+        few = "; if they are single rows, --drop-bad leaves them out"
+        few *= 2 * len(again) < self._rows
         raise copies.refusal(same, rows["halo_id"], "halos", where, few)
 
     def _pairs_of_all(self, name: str) -> int:

@@ -81,6 +81,12 @@ def current(place: Place) -> Whole | None:
     return whole
 
 
+def read_whole(place: Place) -> list[str]:
+    """Return why snapshots were read as a whole, in words; empty if all were read in pieces."""
+    snapshots = load(place.whole)[1]["snapshots"]
+    return list(dict.fromkeys(one["whole"] for one in snapshots if "whole" in one))
+
+
 def _there(place: Place, part: int) -> tuple[Whole, Arrays] | None:
     whole = current(place)
     if whole is None:

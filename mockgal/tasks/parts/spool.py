@@ -22,7 +22,7 @@ from ...system.files.lock import output_error
 from ...types import Array
 
 _SAMPLED = 1 << 15  # ids of a piece from which ranges are found
-_KINDS = {PLACE: np.dtype("<u8"), ROW: np.dtype("<i4")}
+_KINDS: dict[str, np.dtype[Any]] = {PLACE: np.dtype("<u8"), ROW: np.dtype("<i4")}
 _RUNS = 1 << 21  # runs of ids that are compared at a time
 
 
@@ -85,8 +85,8 @@ class Spool:
                 for name in (*self.names, PLACE, ROW):
                     if name in self.same:
                         continue
-                    values = order if name == ROW else columns[name][order]
-                    dtype = _KINDS[name] if name in _KINDS else np.dtype(HALO_COLUMNS[name].dtype)
+                    values: Array = order if name == ROW else columns[name][order]
+                    dtype = _KINDS.get(name) or np.dtype(HALO_COLUMNS[name].dtype)
                     values = np.ascontiguousarray(values, dtype=dtype)
                     file.write(values.data)
                     held[name] = _Column(offset, dtype, values.shape[1:])

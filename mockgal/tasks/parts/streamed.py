@@ -88,8 +88,11 @@ def share_out(
     if why := why_whole(recipe, snapshot):
         return why
     with Spool(place.folder / f"reading-{number}") as spool:
-        how = {"format": recipe.format, "options": recipe.read_options}
-        sim = read_in_pieces(snapshot.path, spool, PIECE_ROWS, **how)
+        sim = read_in_pieces(
+            *(snapshot.path, spool, PIECE_ROWS),
+            format=recipe.format,
+            options=recipe.read_options,
+        )
         if isinstance(sim, str):
             return sim
         if work.survey is not None:

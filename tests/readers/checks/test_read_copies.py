@@ -9,7 +9,7 @@ from rockstar_samples import Sample, universe
 
 import mockgal
 from mockgal.errors import BadValueError, listening
-from mockgal.readers.checks.copies import pairs_of, check_copies, find_copies, row_key
+from mockgal.readers.checks.copies import check_copies, find_copies, pairs_of, row_key
 from mockgal.readers.checks.regions import empty_region
 
 
