@@ -35,6 +35,7 @@ from .errors import BadValueError, shown
 from .layout import FITS_CODES
 from .quantity import UnitError, parse_unit
 from .system.ids import whole
+from .system.on_disk import OnDisk
 
 
 @dataclass(frozen=True)
@@ -411,7 +412,14 @@ def frozen_columns(
                 if what == "galaxy"
                 else "halos have no others: take them into the mock (bring-your-own-columns.md)",
             )
-        array, kind = np.asarray(values), np.dtype(declared[name].dtype).newbyteorder("=")
+        kind = np.dtype(declared[name].dtype).newbyteorder("=")
+        if isinstance(values, OnDisk) and (values.dtype, values.shape[1:]) == (
+            kind,
+            declared[name].shape,
+        ):
+            result[name] = values  # type: ignore[assignment]
+            continue
+        array = np.asarray(values)
         if kind.kind == "i" and array.dtype.kind != "i" and array.ndim == 1:
             array = whole(array, partial("{} column {}, row {}".format, what, name))
         array = array.astype(kind, copy=False).view()

@@ -38,6 +38,7 @@ from .snapshot import SourceFile as SourceFile
 from .system import display
 from .system.deferred import parts
 from .system.display import Shown
+from .system.on_disk import taken_of
 from .system.rows import is_settled as is_settled
 from .system.rows import row_numbers
 from .system.rows import settle as settle
@@ -365,8 +366,7 @@ class GalaxyCatalog(Shown):
         `mockgal.select` and `mockgal.most_massive` select by stellar mass, and keep track of
         completeness.
         """
-        columns = {name: values[rows] for name, values in self.columns.items()}
-        taken = replace(self, columns=columns)
+        taken = replace(self, columns={n: taken_of(x, rows) for n, x in self.columns.items()})
         if is_all(rows, len(self)):
             return taken
         return taken.with_completeness(self.completeness.lacking(BY_ROWS))

@@ -26,6 +26,7 @@ from ..columns import OUR_COLUMNS, Column
 from ..completeness import Completeness
 from ..errors import CutError, shown, warn
 from ..quantity import LONGEST, UnitError, conversion, converted, finite, split
+from ..system.on_disk import BLOCK_ROWS, blocks_of
 from ..system.scalars import LARGEST, SMALLEST
 from ..types import GalaxyCatalog
 from .ranks import most_massive, ranks, volume_of
@@ -99,16 +100,18 @@ class Cut:
                 "leave this cut out, or cut on another column",
             )
         h = galaxies.snapshot.cosmology.h
-        values = galaxies[self.column.name]
+        columns = {self.column.name: galaxies[self.column.name]}
         if self.of:
-            values = ranks(galaxies, self.column.name)
+            columns[self.column.name] = ranks(galaxies, self.column.name)
             if self.of == "density":
-                values = values / volume_of(galaxies.snapshot)
-        if values.dtype == np.float32:  # compare with the number itself, not its rounding
-            values = values.astype(np.float64)
+                columns[self.column.name] = columns[self.column.name] / volume_of(galaxies.snapshot)
         passed = np.ones(len(galaxies), dtype=bool)
-        for bound in self.bounds:
-            passed &= _OPERATORS[bound.op](values, bound.internal(self.compared, h))
+        for start, (values,) in enumerate(blocks_of(columns, self.column.name)):
+            if values.dtype == np.float32:  # compare with the number itself, not its rounding
+                values = values.astype(np.float64)
+            here = passed[start * BLOCK_ROWS : (start + 1) * BLOCK_ROWS]
+            for bound in self.bounds:
+                here &= _OPERATORS[bound.op](values, bound.internal(self.compared, h))
         return passed
 
     def lower_limit(self, h: float) -> float:

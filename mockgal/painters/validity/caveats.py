@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ...completeness import KEY as COMPLETENESS
 from ...cosmology import Cosmology
 from ...errors import DomainError
+from ...system.on_disk import blocks_of
 
 Array = NDArray[Any]
 
@@ -37,15 +38,18 @@ def extrapolated(columns: Mapping[str, Array], described: Mapping[str, Any]) -> 
         ``law_to_host_mass_msun_h`` if the law states where it ends; ``outside_domain``, the reasons
         if all are extrapolated.
     """
-    chosen = columns["extrapolated"]
-    number = int(np.count_nonzero(chosen))
+    number, largest = 0, [-np.inf, -np.inf]
+    for flags, *masses in blocks_of(columns, "extrapolated", "stellar_mass", "halo_mass"):
+        if here := int(np.count_nonzero(flags)):
+            number += here
+            largest = [max(a, float(m[flags].max())) for a, m in zip(largest, masses, strict=True)]
     if not number:
         return {}
     summary: dict[str, Any] = {
         "galaxies": number,
-        "share": round(number / len(chosen), 6),
-        "largest_stellar_mass_msun_h": float(columns["stellar_mass"][chosen].max()),
-        "largest_host_mass_msun_h": float(columns["halo_mass"][chosen].max()),
+        "share": round(number / len(columns["extrapolated"]), 6),
+        "largest_stellar_mass_msun_h": largest[0],
+        "largest_host_mass_msun_h": largest[1],
     }
     reach = described.get("log_mass_range")
     if isinstance(reach, Mapping):
@@ -70,21 +74,28 @@ def stars_and_baryons(columns: Mapping[str, Array], cosmology: Cosmology) -> int
     DomainError
         A tenth of the galaxies (and at least 3) have more stars than their host has mass.
     """
-    stars, host = columns["stellar_mass"], columns["halo_mass"]
-    known = host > 0
-    impossible = np.flatnonzero(known & (stars > host))
-    if len(impossible) >= max(_LEAST, FEW * len(stars)):
-        worst = impossible[np.argmax(stars[impossible] / host[impossible])]
+    share = (cosmology.omega_b or BARYONS * cosmology.omega_m) / cosmology.omega_m
+    beyond, impossible, worst = 0, 0, (0.0, 0.0, 0.0)
+    for stars, host in blocks_of(columns, "stellar_mass", "halo_mass"):
+        known = host > 0
+        beyond += int(np.count_nonzero(known & (stars > share * host)))
+        rows = np.flatnonzero(known & (stars > host))
+        impossible += len(rows)
+        if len(rows):
+            ratio = stars[rows] / host[rows]
+            row = rows[np.argmax(ratio)]
+            worst = max(worst, (float(ratio.max()), float(stars[row]), float(host[row])))
+    galaxies = len(columns["stellar_mass"])
+    if impossible >= max(_LEAST, FEW * galaxies):
         raise DomainError(
             "painted stellar mass",
-            f"{len(impossible)} of {len(stars)} galaxies with more stars than their host has mass, "
-            f"such as {stars[worst]:.4g} Msun/h of stars in a host of {host[worst]:.4g} Msun/h",
+            f"{impossible} of {galaxies} galaxies with more stars than their host has mass, "
+            f"such as {worst[1]:.4g} Msun/h of stars in a host of {worst[2]:.4g} Msun/h",
             "less than the baryons of the host",
             "paint within the range of the law: leave --allow-extrapolation out, take another "
             "calibration or other weights, and check the units of host masses",
         )
-    share = (cosmology.omega_b or BARYONS * cosmology.omega_m) / cosmology.omega_m
-    return int(np.count_nonzero(known & (stars > share * host)))
+    return beyond
 
 
 def in_words(provenance: Mapping[str, Any], columns: Mapping[str, Array]) -> list[str]:
@@ -100,14 +111,13 @@ def in_words(provenance: Mapping[str, Any], columns: Mapping[str, Array]) -> lis
     lines = []
     if not len(columns["stellar_mass"]):
         lines.append("the catalogue is empty")
-    flags = columns["extrapolated"] if "extrapolated" in columns else np.zeros(0, dtype=np.bool_)
-    number = int(np.count_nonzero(flags))
-    if number:
-        painter = provenance.get("painter", {})
-        left = extrapolated(columns, painter)
-        who = "all" if number == len(flags) else f"{number:,} of"
+    painter = provenance.get("painter", {})
+    left = extrapolated(columns, painter) if "extrapolated" in columns else {}
+    if left:
+        number, galaxies = left["galaxies"], len(columns["extrapolated"])
+        who = "all" if number == galaxies else f"{number:,} of"
         text = (
-            f"{who} {len(flags):,} galaxies ({left['share']:.2%}) are extrapolated: up to "
+            f"{who} {galaxies:,} galaxies ({left['share']:.2%}) are extrapolated: up to "
             f"{left['largest_stellar_mass_msun_h']:.4g} Msun/h of stars, in hosts of up to "
             f"{left['largest_host_mass_msun_h']:.4g} Msun/h"
         )
@@ -145,14 +155,18 @@ def _fainter_satellites(painter: Mapping[str, Any], columns: Mapping[str, Array]
     """
     if painter.get("stellar_mass_law") is None or "is_central" not in columns:
         return ""
-    stars, central = columns["stellar_mass"], columns["is_central"]
-    if not central.any():
-        return ""
-    light = stars[~central & (stars < stars[central].min())]
-    if not len(light):
+    least, lightest, light, satellites = np.inf, np.inf, 0, 0
+    for stars, central in blocks_of(columns, "stellar_mass", "is_central"):
+        least = min(least, float(stars[central].min(initial=np.inf)))
+    for stars, central in blocks_of(columns, "stellar_mass", "is_central"):
+        satellites += int(np.count_nonzero(~central))
+        below = stars[~central & (stars < least)]
+        light += len(below)
+        lightest = min(lightest, float(below.min(initial=np.inf)))
+    if not light or not np.isfinite(least):
         return ""
     return (
-        f"{len(light):,} of {np.count_nonzero(~central):,} satellites have less stellar mass than "
-        f"any central of the sample, down to {light.min():.4g} Msun/h: it is taken from the mass "
+        f"{light:,} of {satellites:,} satellites have less stellar mass than "
+        f"any central of the sample, down to {lightest:.4g} Msun/h: it is taken from the mass "
         "that stripping has left them"
     )

@@ -8,7 +8,7 @@ them, with a mass function in place of the missing hosts.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from ...errors import listening, warn
 from ...laws.distribution import cdf
 from ...layout import DROPPED, EMPTY_REGIONS, MISSING_CHUNKS, SEVERAL_RESOLUTIONS
 from ...protocols import Painter
+from ...system.on_disk import blocks_of
 from ...types import HaloCatalog, Scene
 from .. import blocks
 from .host_edge import FEW, LOWEST, Hosts, Subhalos, Untold, count_lacking
@@ -125,7 +126,8 @@ def _lacking(
         return None  # parts of a box, to which no mass function applies
     hosts = count_lacking(scene, counted)
     floor = float(described.get("luminosity_floor_msun_h") or 0.0)
-    least = floor or float(np.min(columns["stellar_mass"], initial=math.inf))
+    mass = blocks_of(columns, "stellar_mass")
+    least = floor or min(float(np.min(stars, initial=math.inf)) for (stars,) in mass)
     if not 0 < least < math.inf:
         return None
     log_floor = math.log10(least)
@@ -271,23 +273,29 @@ class Trend(NamedTuple):
         With ``steep`` their number has a slope with host mass, too: the maximum-likelihood one of
         Poisson numbers. Where there is a floor, the trend of stellar mass makes numbers fall.
         """
-        host_mass, mass = columns["halo_mass"], columns["stellar_mass"]
-        near = (columns["is_central"] == central) & (host_mass >= 10**edge) & (mass > 0)
-        near &= host_mass < 10 ** (edge + 5 * _NEAR)
-        x = np.log10(host_mass[near]) - edge
-        y = np.log10(mass[near].astype(np.float64))
-        for reach in (_NEAR, 2 * _NEAR, 5 * _NEAR):
-            chosen = x < reach
+        reaches = (_NEAR, 2 * _NEAR, 5 * _NEAR)
+        number, sums = [0] * len(reaches), [0.0] * len(reaches)
+        profiles = np.zeros((len(reaches), len(_MIDDLE)))
+        for kind, host_mass, mass in blocks_of(columns, "is_central", "halo_mass", "stellar_mass"):
+            near = (kind == central) & (host_mass >= 10**edge) & (mass > 0)
+            near &= host_mass < 10 ** (edge + 5 * _NEAR)
+            x = np.log10(host_mass[near]) - edge
+            y = np.log10(mass[near].astype(np.float64))
+            for k, reach in enumerate(reaches):
+                chosen = x < reach
+                number[k] += int(np.count_nonzero(chosen))
+                sums[k] += float(x[chosen].sum())
+                profiles[k] += np.histogram(y[chosen] - slope * x[chosen], _GRID)[0]
+        for k, reach in enumerate(reaches):
             inside = (hosts.log_mass > edge) & (hosts.log_mass < edge + reach)
             counts, above = hosts.found[inside], hosts.log_mass[inside] - edge
-            if not counts.any() or np.count_nonzero(chosen) < FEW:
+            if not counts.any() or number[k] < FEW:
                 continue
             powers = _POWERS if steep else _POWERS[:1]
             whole = (counts * 10.0 ** np.outer(powers, above)).sum(axis=1)
-            likelihood = math.log(10.0) * powers * x[chosen].sum()
-            best = int(np.argmax(likelihood - np.count_nonzero(chosen) * np.log(whole)))
-            profile = np.histogram(y[chosen] - slope * x[chosen], _GRID)[0] / whole[best]
-            return cls(profile, edge, slope, float(powers[best]))
+            likelihood = math.log(10.0) * powers * sums[k]
+            best = int(np.argmax(likelihood - number[k] * np.log(whole)))
+            return cls(profiles[k] / whole[best], edge, slope, float(powers[best]))
         return None
 
     def below(self, log_mass: Array, number: Array, log_floor: float) -> Array:
@@ -309,15 +317,25 @@ def slope_of_centrals(columns: Mapping[str, Array], edge: float) -> float:
     It is measured over a decade, away from the edge, where a floor of stellar mass truncates the
     trend.
     """
-    host_mass, mass = columns["halo_mass"], columns["stellar_mass"]
     low = edge + _NEAR + _REACH_OF_TREND if math.isfinite(edge) else LOWEST
-    clear = columns["is_central"] & (host_mass >= 10**low) & (host_mass < 10 ** (low + 1.0))
-    clear &= mass > 0
-    if np.count_nonzero(clear) < FEW:
+
+    def clear() -> Iterator[Array]:
+        names = ("is_central", "halo_mass", "stellar_mass")
+        for central, host_mass, mass in blocks_of(columns, *names):
+            chosen = central & (host_mass >= 10**low) & (host_mass < 10 ** (low + 1.0))
+            chosen &= mass > 0
+            yield np.log10([host_mass[chosen], mass[chosen].astype(np.float64)])
+
+    number, total = 0, np.zeros(2)
+    for points in clear():
+        number, total = number + points.shape[1], total + points.sum(axis=1)
+    if number < FEW:
         return _SLOPE
-    x, y = np.log10(host_mass[clear]), np.log10(mass[clear].astype(np.float64))
-    spread = float(np.var(x))
-    return _believed(float(np.cov(x, y, bias=True)[0, 1]) / spread) if spread else _SLOPE
+    spread = common = 0.0
+    for points in clear():
+        x, y = points - (total / number)[:, None]
+        spread, common = spread + float(x @ x), common + float(x @ y)
+    return _believed(common / spread) if spread else _SLOPE
 
 
 def _believed(slope: float) -> float:
@@ -364,8 +382,7 @@ def completeness(
     if lacking is not None:
         number, error, reasons = number + lacking.number, lacking.error, [lacking.because]
     for kind, short in _short(subhalos, prediction).items():
-        chosen = columns["is_central"] == (kind == "central")
-        there = _by_stellar_mass(columns["stellar_mass"][chosen])
+        there = _by_stellar_mass(columns, kind == "central")
         if short.share > _TOO_MANY or not there.any():
             complete = complete.lacking(NO_SATELLITES if short.hosts_only else TOO_FEW[kind])
             elsewhere += short.number
@@ -377,7 +394,7 @@ def completeness(
     total = float(number.sum()) + elsewhere
     if not total:
         return complete, {}
-    ones, present = np.ones(_BIN), _by_stellar_mass(columns["stellar_mass"])
+    ones, present = np.ones(_BIN), _by_stellar_mass(columns)
     lack, there = (
         np.convolve(values, ones)[_BIN - 1 :] for values in (number, present)
     )  # from each step up
@@ -403,16 +420,19 @@ def completeness(
     return complete, described
 
 
-def _by_stellar_mass(mass: Array) -> Array:
-    """Return the number of galaxies in each bin of `_GRID`."""
+def _by_stellar_mass(columns: Mapping[str, Array], central: bool | None = None) -> Array:
+    """Return the number of galaxies in each bin of `_GRID`: of all, of centrals, or of others."""
+    numbers = np.zeros(len(_GRID) - 1)
+    for kind, masses in blocks_of(columns, "is_central", "stellar_mass"):
+        mass = masses if central is None else masses[kind == central]
 
-    def block(part: slice) -> Array:
-        with np.errstate(divide="ignore"):
-            log_mass = np.log10(mass[part].astype(np.float64))
-        return np.asarray(np.histogram(log_mass, _GRID)[0])
+        def block(part: slice, mass: Array = mass) -> Array:
+            with np.errstate(divide="ignore"):
+                log_mass = np.log10(mass[part].astype(np.float64))
+            return np.asarray(np.histogram(log_mass, _GRID)[0])
 
-    counts = blocks.over_blocks(block, len(mass))
-    return np.asarray(sum(counts, np.zeros(len(_GRID) - 1)))
+        numbers += sum(blocks.over_blocks(block, len(mass), of=len(columns["stellar_mass"])), 0.0)
+    return numbers
 
 
 def _partial(scene: Scene, prediction: Mapping[str, float], subhalos: Subhalos) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,14 @@ from ...painters.choose import guarded
 from ...painters.draw import Whole, catalogue_of
 from ...painters.validity.host_edge import Subhalos
 from ...survey.sky import observe
+from ...system.on_disk import OnDisk
 from ...types import Array, GalaxyCatalog
 from ..build import Report, Work
 from ..steps.paint import recording, select
 from .place import AGAIN, Place, folders_of
 from .prepare import changed_inputs
 from .scenes import scene_of
-from .store import load
+from .store import load, read
 from .streamed import STREAMED, completed
 
 if TYPE_CHECKING:
@@ -67,7 +69,7 @@ def merge(path: Path, *, overwrite: bool = False, keep_parts: bool = False) -> R
     outputs, work = Outputs.of(recipe, recipe.output), Work.of(recipe)
     outputs.check(work.inputs)
     with outputs.locked():
-        facts, parts, summaries = _loaded(place)
+        facts, columns, summaries = _loaded(place)
         facts["snapshots"] = [
             completed(one, [some[number] for some in summaries], work.snapshots[number].painter)
             if one.get(STREAMED)
@@ -76,13 +78,16 @@ def merge(path: Path, *, overwrite: bool = False, keep_parts: bool = False) -> R
         ]
         scenes = [scene_of(one) for one in facts["snapshots"]]
         boxes: list[GalaxyCatalog] = []
+        names = _names(columns, len(scenes))
         for number, one in enumerate(facts["snapshots"]):
             subhalos = Subhalos(one["prediction"]["subhalos"], one["hosts_only"])
             about = one["prediction"], one["described"], one["simulation"]
             whole = Whole(scenes[number], subhalos, *about)
-            columns = _joined(parts, f"{number}/")
-            boxes.append(select(_catalogue(recipe, work, number, whole, columns, one), *recipe.cut))
-        del parts
+            galaxies = {name: columns.pop(f"{number}/{name}") for name in names[number]}
+            boxes.append(
+                select(_catalogue(recipe, work, number, whole, galaxies, one), *recipe.cut)
+            )
+            del galaxies
         inputs = [Path(file) for file in facts["read"]]
         report = work.write(recipe, outputs, work.finish(recipe, scenes, boxes, inputs))
     if not keep_parts:
@@ -113,9 +118,19 @@ def _folder(path: Path) -> Path:
 
 def _loaded(
     place: Place,
-) -> tuple[dict[str, Any], list[dict[str, Array]], list[list[dict[str, Any]]]]:
-    """Return what all parts share; the arrays of each part in their order; and their summaries."""
-    missing, damaged, other, parts, summaries = [], [], [], [], []
+) -> tuple[dict[str, Any], dict[str, OnDisk], list[list[dict[str, Any]]]]:
+    """Return what all parts share, the columns of all galaxies, and what each part states.
+
+    Galaxies are in the order of ids if the parts are.
+    """
+    missing, damaged, other, summaries = [], [], [], []
+    columns: dict[str, OnDisk] = {}
+
+    def append(name: str, rows: Array) -> None:
+        if name not in columns:
+            columns[name] = OnDisk(place.folder, rows.dtype, rows.shape[1:])
+        columns[name].append(rows)
+
     try:
         whole = load(place.whole)[1]
     except CorruptFileError as error:
@@ -125,14 +140,13 @@ def _loaded(
             missing.append(part)
             continue
         try:
-            arrays, facts = load(place.part(part))
+            facts = read(place.part(part), append)
         except CorruptFileError as error:
             warn(f"part {part} of {place.number} is damaged: {error}")
             damaged.append(part)
             continue
         if facts.get("inputs") != whole["inputs"]:
             other.append(part)
-        parts.append(arrays)
         summaries.append(facts["summaries"])
     wrong = {"missing": missing, "damaged": damaged, "made from other inputs": other}
     if any(wrong.values()):
@@ -151,16 +165,13 @@ def _loaded(
             "the file that they were made from",
             "run the same `mockgal build --part` again for each, which finds what has to be made",
         )
-    return whole, parts, summaries
+    return whole, columns, summaries
 
 
-def _joined(parts: list[dict[str, Array]], start: str) -> dict[str, Array]:
-    """Return the columns of all galaxies, which are in the order of ids if the parts are."""
-    names = [name for name in parts[0] if name.startswith(start)]
-    return {
-        name.removeprefix(start): np.concatenate([part.pop(name) for part in parts])
-        for name in names
-    }
+def _names(columns: Iterable[str], snapshots: int) -> list[list[str]]:
+    """Return the names of the columns of each snapshot."""
+    of = [name.split("/", 1) for name in columns]
+    return [[name for k, name in of if k == str(number)] for number in range(snapshots)]
 
 
 def _catalogue(
@@ -168,11 +179,13 @@ def _catalogue(
     work: Work,
     number: int,
     whole: Whole,
-    columns: dict[str, Array],
+    columns: Mapping[str, Any],
     facts: dict[str, Any],
 ) -> GalaxyCatalog:
     """Return the catalogue of a snapshot, with the warnings of its prediction."""
     painter = work.snapshots[number].painter
+    if work.survey is not None or whole.scene.snapshot.frame == "sky":  # looks at all galaxies
+        columns = {name: np.asarray(values) for name, values in columns.items()}
 
     def make() -> GalaxyCatalog:
         for text in facts["warnings"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -59,23 +59,69 @@ def load(path: Path) -> tuple[dict[str, Array], dict[str, Any]]:
     CorruptFileError
         It is not there, was cut short, or does not have the checksums that were written.
     """
-    blocks: dict[str, list[Array]] = {}
-    shapes = read_through(path, lambda name, rows: blocks.setdefault(name, []).append(rows))
+    held: dict[str, list[Array]] = {}
+    shapes, facts, kinds = _read(path, lambda name, rows: held.setdefault(name, []).append(rows))
+    arrays = {}
+    for name, kind in kinds.items():
+        parts = held.pop(name, [])
+        arrays[name] = (
+            parts[0] if len(parts) == 1 else np.concatenate(parts or [np.empty(shapes[name], kind)])
+        )
+    return arrays, facts
+
+
+def read(path: Path, see: Callable[[str, Array], object]) -> dict[str, Any]:
+    """Return the facts of a file that `save` wrote, and give its arrays block by block.
+
+    Parameters
+    ----------
+    path : Path
+    see : callable
+        Called as ``see(name, rows)``, in the order of rows; checksums are compared after the last.
+        Called with no rows for an array without rows.
+
+    Raises
+    ------
+    CorruptFileError
+        See `load`.
+    """
+    seen = set[str]()
+
+    def noted(name: str, rows: Array) -> None:
+        seen.add(name)
+        see(name, rows)
+
+    shapes, facts, kinds = _read(path, noted)
+    for name in kinds.keys() - seen:
+        see(name, np.empty(shapes[name], kinds[name]))
+    return facts
+
+
+def _read(
+    path: Path, see: Callable[[str, Array], object]
+) -> tuple[dict[str, tuple[int, ...]], dict[str, Any], dict[str, str]]:
+    """Give the arrays of a file; return their shapes, the facts, and the arrays' types."""
+    stated, found = list[Array](), dict[str, int]()
+
+    def noted(name: str, rows: Array) -> None:
+        if name == _FACTS:
+            stated.append(rows)
+            return
+        found[name] = crc32(np.ascontiguousarray(rows).data, found.get(name, 0))
+        see(name, rows)
+
+    shapes = read_through(path, noted)
     try:
-        facts = plain_json.load(b"".join(x.tobytes() for x in blocks.pop(_FACTS)), nan=True)
+        facts = plain_json.load(b"".join(x.tobytes() for x in stated), nan=True)
         sums, kinds = facts.pop("sums"), facts.pop("kinds")
-        arrays = {
-            name: np.concatenate(blocks.pop(name, [np.empty(shapes[name], kind)]))
-            for name, kind in kinds.items()
-        }
+        wrong = [name for name in kinds if name not in shapes or found.get(name, 0) != sums[name]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise CorruptFileError(path, f"damaged ({error})", "the values written", AGAIN) from error
-    for name, values in arrays.items():
-        if crc32(np.ascontiguousarray(values).data, 0) != sums.get(name):
-            raise CorruptFileError(
-                f"{path}:/{name}", "values other than those written", "the values written", AGAIN
-            )
-    return arrays, facts
+    if wrong:
+        raise CorruptFileError(
+            f"{path}:/{wrong[0]}", "values other than those written", "the values written", AGAIN
+        )
+    return shapes, facts, kinds
 
 
 def blocks(path: Path, name: str) -> Iterator[Array]:
