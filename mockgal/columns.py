@@ -34,8 +34,8 @@ from .bounds import (
 from .errors import BadValueError, shown
 from .layout import FITS_CODES
 from .quantity import UnitError, parse_unit
+from .system.columns.on_disk import OnDisk
 from .system.ids import whole
-from .system.on_disk import OnDisk
 
 
 @dataclass(frozen=True)
@@ -413,11 +413,9 @@ def frozen_columns(
                 else "halos have no others: take them into the mock (bring-your-own-columns.md)",
             )
         kind = np.dtype(declared[name].dtype).newbyteorder("=")
-        if isinstance(values, OnDisk) and (values.dtype, values.shape[1:]) == (
-            kind,
-            declared[name].shape,
-        ):
-            result[name] = values  # type: ignore[assignment]
+        on_disk: object = values
+        if isinstance(on_disk, OnDisk) and on_disk.has(kind, declared[name].shape):
+            result[name] = values
             continue
         array = np.asarray(values)
         if kind.kind == "i" and array.dtype.kind != "i" and array.ndim == 1:

@@ -36,9 +36,9 @@ from .snapshot import LightCone as LightCone
 from .snapshot import Snapshot as Snapshot
 from .snapshot import SourceFile as SourceFile
 from .system import display
+from .system.columns.on_disk import taken_of
 from .system.deferred import parts
 from .system.display import Shown
-from .system.on_disk import taken_of
 from .system.rows import is_settled as is_settled
 from .system.rows import row_numbers
 from .system.rows import settle as settle

@@ -26,7 +26,7 @@ from ..columns import OUR_COLUMNS, Column
 from ..completeness import Completeness
 from ..errors import CutError, shown, warn
 from ..quantity import LONGEST, UnitError, conversion, converted, finite, split
-from ..system.on_disk import BLOCK_ROWS, blocks_of
+from ..system.columns.on_disk import BLOCK_ROWS, blocks_of
 from ..system.scalars import LARGEST, SMALLEST
 from ..types import GalaxyCatalog
 from .ranks import most_massive, ranks, volume_of

@@ -18,6 +18,7 @@ from mockgal.painters.hydro import own_galaxies
 from mockgal.painters.validity.caveats import in_words
 from mockgal.painters.validity.host_edge import Untold, count_lacking, host_edge
 from mockgal.painters.validity.lacking import WARN, _by_stellar_mass, completeness
+from mockgal.system.columns import on_disk
 from mockgal.theory.abundance import halo_abundance
 from mockgal.types import HaloCatalog, Scene, Snapshot
 
@@ -428,9 +429,14 @@ def test_what_is_not_known_is_not_stated_and_says_why():
 def test_galaxies_are_counted_in_blocks(monkeypatch):
     mass = 10.0 ** np.random.default_rng(5).uniform(3, 13, 1000).astype(np.float32)
     mass[:3] = 0.0
-    whole = _by_stellar_mass(mass)
+    columns = {"stellar_mass": mass, "is_central": mass < 1e9}
+    whole = _by_stellar_mass(columns)
     assert whole.sum() == np.sum(mass > 1e4)
     monkeypatch.setattr(blocks, "BLOCK_ROWS", 64)
     monkeypatch.setattr(blocks, "LARGE", 10)
-    np.testing.assert_array_equal(_by_stellar_mass(mass), whole)
-    assert not _by_stellar_mass(mass[:0]).any()
+    np.testing.assert_array_equal(_by_stellar_mass(columns), whole)
+    monkeypatch.setattr(on_disk, "BLOCK_ROWS", 100)
+    np.testing.assert_array_equal(_by_stellar_mass(columns), whole)
+    kinds = [_by_stellar_mass(columns, kind) for kind in (True, False)]
+    np.testing.assert_array_equal(np.sum(kinds, axis=0), whole)
+    assert not _by_stellar_mass({name: x[:0] for name, x in columns.items()}).any()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ...completeness import KEY as COMPLETENESS
 from ...cosmology import Cosmology
 from ...errors import DomainError
-from ...system.on_disk import blocks_of
+from ...system.columns.on_disk import blocks_of
 
 Array = NDArray[Any]
 

@@ -8,7 +8,7 @@ them, with a mass function in place of the missing hosts.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -20,10 +20,11 @@ from ...errors import listening, warn
 from ...laws.distribution import cdf
 from ...layout import DROPPED, EMPTY_REGIONS, MISSING_CHUNKS, SEVERAL_RESOLUTIONS
 from ...protocols import Painter
-from ...system.on_disk import blocks_of
+from ...system.columns.on_disk import blocks_of
 from ...types import HaloCatalog, Scene
 from .. import blocks
-from .host_edge import FEW, LOWEST, Hosts, Subhalos, Untold, count_lacking
+from .host_edge import FEW, Hosts, Subhalos, Untold, count_lacking
+from .trend import GRID, NEAR, REACH_OF_TREND, SLOPE, STEP, Trend, slope_of_centrals
 
 Array = NDArray[Any]
 
@@ -33,18 +34,7 @@ _TOO_MANY = 0.2  # of a kind: if more are missing, their masses do not follow th
 _LEAST_SHORT = 0.5  # missing galaxies, estimated from few, below which a bin is complete
 _SHORT = "_short"  # ending of the names of painters' counts of missing galaxies
 _TREND = 0.5  # relative uncertainty of an extrapolated trend
-_STEP = 0.05  # dex of stellar mass
-_GRID = np.arange(4.0, 14.0 + _STEP / 2, _STEP)  # log10 of stellar mass [Msun/h]
-_MIDDLE = (_GRID[1:] + _GRID[:-1]) / 2
-_POWERS = np.arange(0.0, 3.05, 0.1)  # of the number of galaxies with host mass
-_NEAR, _REACH_OF_TREND = 0.2, 0.3  # dex of host mass above an edge
-_BIN = round(0.25 / _STEP)  # steps in a bin that must be complete as a whole
-_SLOPES = (0.5, 2.5)  # credible range of the slope of log M* with log host mass
-# The slope for satellites, and where there are no galaxies to measure it on. Stellar masses of
-# satellites follow their own masses, which are far below the host's and on the steep part of the
-# relation: the slope of centrals in hosts above an edge beyond its knee, 0.5, would give up to five
-# times too many.
-_SLOPE = 1.5
+_BIN = round(0.25 / STEP)  # steps in a bin that must be complete as a whole
 
 
 @dataclass(frozen=True)
@@ -131,7 +121,7 @@ def _lacking(
     if not 0 < least < math.inf:
         return None
     log_floor = math.log10(least)
-    number, by_trend, edges = np.zeros(len(_GRID) - 1), 0.0, []
+    number, by_trend, edges = np.zeros(len(GRID) - 1), 0.0, []
     for central, law in zip((True, False), _law_edges(described), strict=True):
         beyond = hosts.log_mass < law  # hosts outside the law's range
         lack = hosts.lacking + np.where(beyond, hosts.found, 0.0)
@@ -144,10 +134,10 @@ def _lacking(
             number += hosts_by_law(scene, painter, hosts.log_mass[asked]).T @ lack[asked]
             lack = np.where(asked, 0.0, lack)
             if math.isfinite(law):
-                ends = law + _NEAR / 2 + np.array([0.0, _REACH_OF_TREND])
+                ends = law + NEAR / 2 + np.array([0.0, REACH_OF_TREND])
                 trend = Trend.of_law(ends, hosts_by_law(scene, painter, ends))
         else:
-            slope = slope_of_centrals(columns, edge) if central else _SLOPE
+            slope = slope_of_centrals(columns, edge) if central else SLOPE
             trend = Trend.of_galaxies(columns, hosts, edge, central, slope, steep=not floor)
         if trend is not None:
             more = trend.below(hosts.log_mass, lack, log_floor)
@@ -195,7 +185,7 @@ def hosts_by_law(scene: Scene, painter: Painter, log_mass: Array) -> Array:
     """
     n, mass = len(log_mass), 10.0**log_mass
     if not n:
-        return np.zeros((0, len(_GRID) - 1))
+        return np.zeros((0, len(GRID) - 1))
     columns = {
         "halo_id": np.arange(n),
         "host_id": np.arange(n),
@@ -213,133 +203,14 @@ def hosts_by_law(scene: Scene, painter: Painter, log_mass: Array) -> Array:
             painter = getattr(painter, "by_mass_alone", painter)
             law = painter.predict(replace(scene, halos=halos))
             law = replace(law, rank=None, rank_correlation=0.0)  # the law of all subhalos together
-            above = np.array([law.p_luminous * (1.0 - cdf(law, np.full(n, m))) for m in _GRID])
+            above = np.array([law.p_luminous * (1.0 - cdf(law, np.full(n, m))) for m in GRID])
     except Exception as error:
         reason = str(error) or type(error).__name__
         raise Untold(f"painter {painter.name} does not predict hosts alone: {reason}") from error
-    if above.shape != (len(_GRID), n) or not np.isfinite(law.p_luminous).all():
+    if above.shape != (len(GRID), n) or not np.isfinite(law.p_luminous).all():
         raise Untold(f"painter {painter.name} predicts no numbers for hosts alone")
     # NaN where the law has no mass above its floor
     return np.nan_to_num(-np.diff(above, axis=0).T)
-
-
-class Trend(NamedTuple):
-    """Trend of galaxies with host mass, continued below an edge.
-
-    Stellar masses and numbers of galaxies fall with the mass of the host.
-
-    Parameters
-    ----------
-    profile : ndarray, shape (m,)
-        Galaxies in bins of stellar mass of a host of the mass ``log_mass``.
-    log_mass : float
-        log10 [Msun/h].
-    slope : float
-        Slope of log stellar mass with log host mass, within `_SLOPES`.
-    steepness : float
-        Slope of the log of the number of galaxies, where no floor makes numbers fall.
-    """
-
-    profile: Array
-    log_mass: float
-    slope: float
-    steepness: float
-
-    @classmethod
-    def of_law(cls, log_mass: Array, number: Array) -> Trend:
-        """Return the trend of a law between hosts of two masses (see `hosts_by_law`)."""
-        totals = number.sum(axis=1)
-        means = [float(np.average(_MIDDLE, weights=row)) if row.any() else None for row in number]
-        apart = float(log_mass[1] - log_mass[0])
-        slope, steepness = _SLOPE, 0.0
-        if means[0] is not None and means[1] is not None:
-            slope = (means[1] - means[0]) / apart
-            steepness = math.log10(float(totals[1] / totals[0])) / apart
-        return cls(number[0], float(log_mass[0]), _believed(slope), max(steepness, 0.0))
-
-    @classmethod
-    def of_galaxies(
-        cls,
-        columns: Mapping[str, Array],
-        hosts: Hosts,
-        edge: float,
-        central: bool,
-        slope: float,
-        *,
-        steep: bool,
-    ) -> Trend | None:
-        """Return the trend of the galaxies of a kind above an edge, None if there are too few.
-
-        With ``steep`` their number has a slope with host mass, too: the maximum-likelihood one of
-        Poisson numbers. Where there is a floor, the trend of stellar mass makes numbers fall.
-        """
-        reaches = (_NEAR, 2 * _NEAR, 5 * _NEAR)
-        number, sums = [0] * len(reaches), [0.0] * len(reaches)
-        profiles = np.zeros((len(reaches), len(_MIDDLE)))
-        for kind, host_mass, mass in blocks_of(columns, "is_central", "halo_mass", "stellar_mass"):
-            near = (kind == central) & (host_mass >= 10**edge) & (mass > 0)
-            near &= host_mass < 10 ** (edge + 5 * _NEAR)
-            x = np.log10(host_mass[near]) - edge
-            y = np.log10(mass[near].astype(np.float64))
-            for k, reach in enumerate(reaches):
-                chosen = x < reach
-                number[k] += int(np.count_nonzero(chosen))
-                sums[k] += float(x[chosen].sum())
-                profiles[k] += np.histogram(y[chosen] - slope * x[chosen], _GRID)[0]
-        for k, reach in enumerate(reaches):
-            inside = (hosts.log_mass > edge) & (hosts.log_mass < edge + reach)
-            counts, above = hosts.found[inside], hosts.log_mass[inside] - edge
-            if not counts.any() or number[k] < FEW:
-                continue
-            powers = _POWERS if steep else _POWERS[:1]
-            whole = (counts * 10.0 ** np.outer(powers, above)).sum(axis=1)
-            likelihood = math.log(10.0) * powers * sums[k]
-            best = int(np.argmax(likelihood - number[k] * np.log(whole)))
-            return cls(profiles[k] / whole[best], edge, slope, float(powers[best]))
-        return None
-
-    def below(self, log_mass: Array, number: Array, log_floor: float) -> Array:
-        """Return the galaxies by stellar mass of ``number`` hosts of lower masses, shape (m,)."""
-        galaxies = np.zeros(len(_MIDDLE))
-        filled = self.profile > 0
-        for host, count in zip(log_mass[number > 0], number[number > 0], strict=True):
-            down = host - self.log_mass
-            value = _MIDDLE[filled] + self.slope * down
-            weight = self.profile[filled] * (count * 10.0 ** (self.steepness * min(down, 0.0)))
-            kept = value >= log_floor
-            galaxies += np.histogram(value[kept], _GRID, weights=weight[kept])[0]
-        return galaxies
-
-
-def slope_of_centrals(columns: Mapping[str, Array], edge: float) -> float:
-    """Return the slope of log stellar mass with log host mass, of centrals above an edge.
-
-    It is measured over a decade, away from the edge, where a floor of stellar mass truncates the
-    trend.
-    """
-    low = edge + _NEAR + _REACH_OF_TREND if math.isfinite(edge) else LOWEST
-
-    def clear() -> Iterator[Array]:
-        names = ("is_central", "halo_mass", "stellar_mass")
-        for central, host_mass, mass in blocks_of(columns, *names):
-            chosen = central & (host_mass >= 10**low) & (host_mass < 10 ** (low + 1.0))
-            chosen &= mass > 0
-            yield np.log10([host_mass[chosen], mass[chosen].astype(np.float64)])
-
-    number, total = 0, np.zeros(2)
-    for points in clear():
-        number, total = number + points.shape[1], total + points.sum(axis=1)
-    if number < FEW:
-        return _SLOPE
-    spread = common = 0.0
-    for points in clear():
-        x, y = points - (total / number)[:, None]
-        spread, common = spread + float(x @ x), common + float(x @ y)
-    return _believed(common / spread) if spread else _SLOPE
-
-
-def _believed(slope: float) -> float:
-    return min(max(slope, _SLOPES[0]), _SLOPES[1])
 
 
 def completeness(
@@ -377,7 +248,7 @@ def completeness(
         complete = complete.lacking(reason)
     if isinstance(lacking, str):
         complete, lacking = complete.unknown(lacking), None
-    number, error, reasons = np.zeros(len(_GRID) - 1), 0.0, []
+    number, error, reasons = np.zeros(len(GRID) - 1), 0.0, []
     elsewhere, least = 0.0, SHARE  # missing galaxies of unknown stellar mass; negligible number
     if lacking is not None:
         number, error, reasons = number + lacking.number, lacking.error, [lacking.because]
@@ -401,7 +272,7 @@ def completeness(
     short_of = np.flatnonzero((lack > SHARE * (lack + there)) & (lack > least))
     because = "; ".join(reasons)
     if short_of.size:
-        complete = complete.raised(float(10 ** _GRID[short_of[-1] + 1]), because)
+        complete = complete.raised(float(10 ** GRID[short_of[-1] + 1]), because)
     share = total / (total + len(columns["stellar_mass"]))
     if share < 1e-4:
         return complete, {}
@@ -421,15 +292,15 @@ def completeness(
 
 
 def _by_stellar_mass(columns: Mapping[str, Array], central: bool | None = None) -> Array:
-    """Return the number of galaxies in each bin of `_GRID`: of all, of centrals, or of others."""
-    numbers = np.zeros(len(_GRID) - 1)
+    """Return the number of galaxies in each bin of `GRID`: of all, of centrals, or of others."""
+    numbers = np.zeros(len(GRID) - 1)
     for kind, masses in blocks_of(columns, "is_central", "stellar_mass"):
         mass = masses if central is None else masses[kind == central]
 
         def block(part: slice, mass: Array = mass) -> Array:
             with np.errstate(divide="ignore"):
                 log_mass = np.log10(mass[part].astype(np.float64))
-            return np.asarray(np.histogram(log_mass, _GRID)[0])
+            return np.asarray(np.histogram(log_mass, GRID)[0])
 
         numbers += sum(blocks.over_blocks(block, len(mass), of=len(columns["stellar_mass"])), 0.0)
     return numbers

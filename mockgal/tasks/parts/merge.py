@@ -15,7 +15,7 @@ from ...painters.choose import guarded
 from ...painters.draw import Whole, catalogue_of
 from ...painters.validity.host_edge import Subhalos
 from ...survey.sky import observe
-from ...system.on_disk import OnDisk
+from ...system.columns.on_disk import OnDisk
 from ...types import Array, GalaxyCatalog
 from ..build import Report, Work
 from ..steps.paint import recording, select

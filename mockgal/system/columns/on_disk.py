@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from numpy.typing import NDArray
 
-from .files.lock import output_error
+from ..files.lock import output_error
 
 Array = NDArray[Any]
 
@@ -55,7 +55,7 @@ class OnDisk(NDArrayOperatorsMixin):
             They cannot be written.
         """
         rows = np.ascontiguousarray(rows, dtype=self.dtype)
-        left = memoryview(rows.view(np.uint8).reshape(-1))
+        left = rows.view(np.uint8).reshape(-1).data
         try:
             while len(left):
                 left = left[os.write(self._file, left[: 1 << 30]) :]
@@ -65,6 +65,10 @@ class OnDisk(NDArrayOperatorsMixin):
 
     def __len__(self) -> int:
         return self._rows
+
+    def has(self, dtype: Any, shape: tuple[int, ...]) -> bool:
+        """Return whether its rows have this type and shape."""
+        return (self.dtype, self._row_shape) == (np.dtype(dtype), tuple(shape))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -79,12 +83,12 @@ class OnDisk(NDArrayOperatorsMixin):
     @property
     def size(self) -> int:
         """Number of values."""
-        return prod(self.shape)
+        return int(prod(self.shape))
 
     @property
     def nbytes(self) -> int:
         """Bytes of all values."""
-        return self.size * self.dtype.itemsize
+        return int(self.size * self.dtype.itemsize)
 
     def __getitem__(self, rows: Any) -> Array:
         if isinstance(rows, slice) and rows.step in (None, 1):
@@ -96,7 +100,7 @@ class OnDisk(NDArrayOperatorsMixin):
     def _read(self, start: int, stop: int) -> Array:
         width = prod(self._row_shape) * self.dtype.itemsize
         values = np.empty((stop - start, *self._row_shape), self.dtype)
-        view, at = memoryview(values.view(np.uint8).reshape(-1)), start * width
+        view, at = values.view(np.uint8).reshape(-1).data, start * width
         while len(view):
             try:
                 done = os.preadv(self._file, [view[: 1 << 30]], at)

@@ -1,0 +1,152 @@
+"""Memory, time and disk of a build in parts from superslabs of CompaSO, against the number of hosts.
+
+    python benchmarks/streamed_build.py [--hosts 1e6 3e6 1e7] [--memory "4 GiB"] [--parts 16]
+                                        [--folder FOLDER] [--at-once]
+
+Superslabs are made up: hosts of 35 particles and more of 2.1e9 Msun/h, as many in a volume as
+AbacusSummit has, with masses from a power law, at random places. `mockgal build --part` then reads
+them, makes satellites with `--populate` and zheng07, and paints them; `mockgal merge` cuts and writes
+FITS. Each command is a process of its own, whose CPU time and peak memory are measured; the disk is
+what the folder of the parts holds before it is removed. With ``--at-once``, a plain build does the
+same in memory, and the files must be the same, byte for byte.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from common import busy, machine, table
+
+PARTICLE = 2.1e9  # Msun/h, about
+DENSITY = 0.05  # hosts in (Mpc/h)^3
+LEAST, MOST = 35, 240_000  # particles of a host
+SLAB = 3_000_000  # hosts of a superslab
+MODEL = ["--model", "zheng07", "--threshold", "-20", "--stellar-mass-law", "moster13"]
+
+
+def write_superslabs(folder, hosts):
+    """Write halo_info of so many hosts below a folder, and return that of the redshift."""
+    from mockgal.testing.compaso import COSMOLOGY, header, write_asdf
+
+    side = round((hosts / DENSITY) ** (1 / 3))
+    particles = 2 ** round(np.log2((COSMOLOGY.mean_matter_density * side**3 / PARTICLE) ** (1 / 3)))
+    mass = COSMOLOGY.mean_matter_density * side**3 / particles**3
+    kms = side / COSMOLOGY.redshift_space_factor(0.0)
+    facts = header(
+        BoxSize=side,
+        BoxSizeHMpc=side,
+        NP=particles**3,
+        ParticleMassHMsun=mass,
+        VelZSpace_to_kms=kms,
+    )
+    place = folder / "Made_Up/halos/z0.000"
+    slabs = max(2, -(-hosts // SLAB))
+    for k in range(slabs):
+        n = hosts * (k + 1) // slabs - hosts * k // slabs
+        rng = np.random.default_rng(k)
+        position = rng.random((n, 3), dtype=np.float32) - np.float32(0.5)
+        position[:, 0] = (position[:, 0] + np.float32(0.5 + k)) / np.float32(slabs) - 0.5
+        number = np.minimum(LEAST * PARTICLE / mass * rng.random(n) ** (-1 / 0.9), MOST)
+        arrays = {
+            "id": np.uint64(k * 10**9) + rng.permutation(n).astype("u8"),
+            "N": number.astype("u4"),
+            "x_L2com": position,
+            "v_L2com": (300 / kms * rng.standard_normal((n, 3), dtype=np.float32)),
+        }
+        write_asdf(place / f"halo_info/halo_info_{k:03d}.asdf", facts, arrays, packed=False)
+    return place
+
+
+def run(folder, *words):
+    """Run a command, and return its CPU and wall seconds and peak memory [GiB]."""
+    started = time.perf_counter()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "mockgal", *words, "--quiet"],
+        cwd=folder,
+        env={**os.environ, "NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    said = child.stderr.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        raise SystemExit(said[-2000:])
+    cpu = usage.ru_utime + usage.ru_stime
+    return cpu, time.perf_counter() - started, usage.ru_maxrss / 2**20
+
+
+def size(folder):
+    """Bytes of the files below a folder."""
+    return sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
+
+
+def digest(path):
+    """SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def measured(options, folder, hosts):
+    """Build a mock of so many hosts, and return the row of the table."""
+    sim = write_superslabs(folder, hosts)
+    build = ["build", "--sim", str(sim), "--uncleaned", "--painter", "hod", *MODEL]
+    build += ["--populate", "--allow-extrapolation", "--cut", "stellar_mass > 2e10 Msun"]
+    build += ["--out", "mock.fits", "--overwrite"]
+    bound = ["--memory", options.memory] if options.memory else []
+    parts = max(1, round(options.parts * hosts / max(options.hosts)))
+    first = run(folder, *build, *bound, "--part", f"1/{parts}")
+    rest = (0.0, 0.0, 0.0)
+    if parts > 1:
+        rest = run(folder, *build, *bound, "--part", f"2-{parts}/{parts}")
+    (place,) = folder.glob("mock.fits.parts-*")
+    disk = size(place)
+    merged = run(folder, "merge", "mock.fits", "--overwrite", *bound)
+    cpu = first[0] + rest[0] + merged[0]
+    catalogue = (folder / "mock.fits").stat().st_size
+    row = [f"{hosts:,}", f"{parts}", f"{cpu:.1f}", f"{1e6 * cpu / hosts:.2f}"]
+    row += [f"{x[0]:.1f}" for x in (first, rest, merged)]
+    row += [f"{x[2]:.2f}" for x in (first, rest, merged)]
+    row += [f"{size(sim) / 1e9:.2f}", f"{disk / 1e9:.2f}", f"{catalogue / 1e9:.3f}"]
+    if options.at_once:
+        ours = digest(folder / "mock.fits")
+        once = run(folder, *build)
+        assert digest(folder / "mock.fits") == ours, "the files differ"
+        row += [f"{once[0]:.1f}", f"{once[2]:.2f}"]
+    return row
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--hosts", type=float, nargs="+", default=[1e6, 3e6, 1e7])
+    parser.add_argument(
+        "--parts", type=int, default=16, help="of the largest; others in proportion"
+    )
+    parser.add_argument("--memory", default="")
+    parser.add_argument("--folder")
+    parser.add_argument("--at-once", action="store_true")
+    options = parser.parse_args()
+    options.hosts = [round(n) for n in options.hosts]
+    print(machine(("numpy", "h5py")))
+    print(busy(), end="")
+    head = ["hosts", "parts", "CPU [s]", "us a host", "first", "others", "merge"]
+    head += ["first [GiB]", "others", "merge", "in [GB]", "parts [GB]", "mock [GB]"]
+    head += ["at once [s]", "[GiB]"] * options.at_once
+    rows = []
+    for hosts in options.hosts:
+        folder = Path(tempfile.mkdtemp(dir=options.folder))
+        try:
+            rows.append(measured(options, folder, hosts))
+        finally:
+            shutil.rmtree(folder)
+        print(table(head, rows), flush=True)
+
+
+if __name__ == "__main__":
+    main()

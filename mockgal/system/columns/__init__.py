@@ -1,0 +1,1 @@
+"""Columns of many rows that need not be in memory."""
