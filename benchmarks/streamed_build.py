@@ -1,11 +1,11 @@
-"""Memory, time and disk of a build in parts from superslabs of CompaSO, against the number of hosts.
+"""Memory, time and disk of a build in parts from superslabs of CompaSO, by the number of hosts.
 
     python benchmarks/streamed_build.py [--hosts 1e6 3e6 1e7] [--memory "4 GiB"] [--parts 16]
                                         [--folder FOLDER] [--at-once]
 
 Superslabs are made up: hosts of 35 particles and more of 2.1e9 Msun/h, as many in a volume as
 AbacusSummit has, with masses from a power law, at random places. `mockgal build --part` then reads
-them, makes satellites with `--populate` and zheng07, and paints them; `mockgal merge` cuts and writes
+them, makes satellites with `--populate` and zheng07, and paints; `mockgal merge` cuts and writes
 FITS. Each command is a process of its own, whose CPU time and peak memory are measured; the disk is
 what the folder of the parts holds before it is removed. With ``--at-once``, a plain build does the
 same in memory, and the files must be the same, byte for byte.
