@@ -6,7 +6,7 @@ import pytest
 
 import mockgal
 from mockgal.recipe import check
-from mockgal.tasks.parts import streamed
+from mockgal.tasks.parts import bound, streamed
 from mockgal.tasks.parts.merge import merge
 from mockgal.tasks.parts.paint import build_parts
 from mockgal.tasks.parts.place import Parts
@@ -23,6 +23,7 @@ ABACUS = {
     "stellar_mass_law": "moster13",
     "parameters": f"{ABACUS}, alpha_c=0.3, alpha_s=0.9",
 }
+SHAM = {**ANY, "proxy": "vmax", "mass_function": "baldry2012", "scatter": "0.1 dex"}
 POPULATE = {"populate": True, "populate_options": {"concentration": "catalogue"}}
 BUILDS = {
     "zheng07": {"painter_options": ZHENG},
@@ -47,7 +48,7 @@ def recipe(halos, **values):
 
 def in_parts(wanted, n, rows, monkeypatch):
     """Return the bytes of a mock that is built in parts from pieces, which leaves no trace."""
-    monkeypatch.setattr(streamed, "PIECE_ROWS", rows)
+    monkeypatch.setattr(bound, "PIECE_ROWS", rows)
     place, _ = build_parts(wanted, Parts.of(f"1-{n}/{n}"))
     (facts,) = load(place.whole)[1]["snapshots"]
     assert facts[streamed.STREAMED], facts.get("whole")
@@ -71,3 +72,26 @@ def test_pieces_and_parts_give_the_mock_that_is_built_at_once(name, halos, monke
             again, merged = in_parts(wanted, n, rows, monkeypatch)
             assert merged.digests == report.digests
             assert again == text  # provenance and warnings, too
+
+
+def test_too_little_memory_is_said_with_a_way_out_that_works(halos, monkeypatch):
+    wanted = recipe(halos, populate=True, painter_options=ZHENG)
+    with pytest.raises(mockgal.errors.ResourceError, match="at least") as raised:
+        build_parts(wanted, Parts.of("1/2"), memory=100 << 20)
+    least = int(raised.value.fix.split('"')[1].split()[0]) << 20
+    bound.Bound(least).check()
+    monkeypatch.setattr(bound, "OF_PART", 100_000)  # as if a part were large
+    with pytest.raises(mockgal.errors.ResourceError, match="more parts") as raised:
+        build_parts(wanted, Parts.of("1/1"), memory=bound.FIXED + (60 << 20))
+    more = raised.value.fix.split()[-1]
+    _, made = build_parts(wanted, Parts.of(more), memory=bound.FIXED + (60 << 20))
+    assert len(made) == int(more.split("/")[1]) > 2
+    wanted = recipe(halos, painter="sham", painter_options=SHAM)
+    with pytest.raises(mockgal.errors.UsageError, match="leave --memory out"):
+        build_parts(wanted, Parts.of("1/2"), memory=1 << 30)
+
+
+def test_pieces_follow_from_the_memory():
+    rows = [bound.Bound(size << 20).piece_rows for size in (0, 410, 600, 4096)]
+    assert rows[0] == rows[3] == bound.PIECE_ROWS
+    assert rows[1] < rows[2] < rows[3]

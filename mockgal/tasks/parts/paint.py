@@ -16,6 +16,7 @@ from ...system.progress import advance
 from ...types import Array, Scene
 from ..build import Work
 from ..ensembles.manifest import SEED
+from .bound import Bound
 from .place import Parts, Place
 from .prepare import Whole, check_painter, current, prepared
 from .scenes import law_of, scene_of
@@ -47,7 +48,9 @@ class PaintedPart:
     kept: bool
 
 
-def build_parts(recipe: Recipe, parts: Parts) -> tuple[Place, list[PaintedPart]]:
+def build_parts(
+    recipe: Recipe, parts: Parts, *, memory: int = 0
+) -> tuple[Place, list[PaintedPart]]:
     """Make parts of a mock, which `merge` joins.
 
     The first run reads the simulation, makes its satellites if they are asked for, and shares the
@@ -58,6 +61,8 @@ def build_parts(recipe: Recipe, parts: Parts) -> tuple[Place, list[PaintedPart]]
     ----------
     recipe : Recipe
     parts : Parts
+    memory : int
+        Largest memory of the process [bytes]; 0 for no bound. The parts do not depend on it.
 
     Returns
     -------
@@ -71,6 +76,8 @@ def build_parts(recipe: Recipe, parts: Parts) -> tuple[Place, list[PaintedPart]]
         The painter cannot paint in parts; or the mock is there already.
     IncompleteError
         One of several parts failed: it is named, and those before it are kept.
+    ResourceError
+        The memory is too little for a part.
     MockgalError
         The only part failed, or the simulation.
 
@@ -90,6 +97,8 @@ def build_parts(recipe: Recipe, parts: Parts) -> tuple[Place, list[PaintedPart]]
         raise UsageError(
             "--part", "an ensemble of several seeds", "one mock", "give each seed a run of its own"
         )
+    bound = Bound(memory)
+    bound.check()
     outputs, work = Outputs.of(recipe, recipe.output), Work.of(recipe)
     check_painter(recipe, work.snapshots[0].painter)
     outputs.check(work.inputs)
@@ -103,7 +112,7 @@ def build_parts(recipe: Recipe, parts: Parts) -> tuple[Place, list[PaintedPart]]
             with output_lock(place.part(part)):
                 there = _there(place, part)
                 if there is None:
-                    shared = prepared(place, recipe, work, outputs, part)
+                    shared = prepared(place, recipe, work, outputs, part, bound)
                     there = _paint(place, recipe, work, *shared, part)
                 made.append(there)
         except MockgalError as error:

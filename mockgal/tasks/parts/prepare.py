@@ -20,6 +20,7 @@ from ...types import Array, Scene
 from ..build import Work
 from ..verification.inputs import paths_of
 from . import streamed
+from .bound import Bound
 from .place import Place, waiting_for
 from .scenes import law_arrays, law_facts, rows_of_parts, snapshot_facts
 from .store import load, save
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from ..surveying.outputs import Outputs
 
 Whole = dict[str, Any]
+NO_BOUND = Bound()
 Arrays = dict[str, Array]
 
 
@@ -50,7 +52,12 @@ def check_painter(recipe: Recipe, painter: Painter) -> None:
 
 
 def prepared(
-    place: Place, recipe: Recipe, work: Work, outputs: Outputs, part: int
+    place: Place,
+    recipe: Recipe,
+    work: Work,
+    outputs: Outputs,
+    part: int,
+    bound: Bound = NO_BOUND,
 ) -> tuple[Whole, Arrays]:
     """Return what all parts share, and the halos of one part; make both if necessary.
 
@@ -61,7 +68,7 @@ def prepared(
         with waiting_for(place.whole):
             found = _there(place, part)
             if found is None:
-                _prepare(place, recipe, work, outputs)
+                _prepare(place, recipe, work, outputs, bound)
                 found = load(place.whole)[1], load(place.tile(part))[0]
     return found
 
@@ -99,12 +106,15 @@ def _there(place: Place, part: int) -> tuple[Whole, Arrays] | None:
     return (whole, halos) if facts.get("inputs") == whole["tiles"] else None
 
 
-def _prepare(place: Place, recipe: Recipe, work: Work, outputs: Outputs) -> Whole:
+def _prepare(
+    place: Place, recipe: Recipe, work: Work, outputs: Outputs, bound: Bound = NO_BOUND
+) -> Whole:
     snapshots, inputs, tiles = list[Whole](), list(work.inputs), list[str]()
     for number in range(len(work.snapshots)):
-        facts = streamed.share_out(place, number, recipe, work, outputs, inputs, tiles)
+        facts = streamed.share_out(place, number, recipe, work, outputs, inputs, tiles, bound)
         if isinstance(facts, str):
             why = facts
+            bound.refuse(why)
             facts = _share_out_whole(place, number, recipe, work, outputs, inputs, tiles)
             facts["whole"] = why
         snapshots.append(facts)

@@ -25,11 +25,12 @@ from ...painters.choose import guarded, predict_satellites
 from ...painters.draw import describe_simulation, paint_columns
 from ...painters.hosts import add_hosts, count_hosts
 from ...protocols import Painter, check_contents
-from ...satellites.ids import END, SATELLITE_BIT, settle
+from ...satellites.ids import END, SATELLITE_BIT, Runs, settle
 from ...system.progress import advance
 from ...types import Array, HaloCatalog, Scene
 from ..build import Work
 from ..steps.read import read_in_pieces
+from .bound import Bound
 from .place import Place
 from .scenes import scene_of, snapshot_facts
 from .spool import Buckets, Spool
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from ..build import Snapshot
     from ..surveying.outputs import Outputs
 
-PIECE_ROWS = 1 << 20  # hosts of a piece, if nothing else is said
 STREAMED = "in pieces"  # key of the facts of a snapshot that was read so
 Facts = dict[str, Any]
 
@@ -63,6 +63,7 @@ def share_out(
     outputs: Outputs,
     inputs: list[Path],
     tiles: list[str],
+    bound: Bound,
 ) -> Facts | str:
     """Read the hosts of a snapshot in pieces, and write those of each part.
 
@@ -78,6 +79,7 @@ def share_out(
         Receives the files that are read.
     tiles : list of str
         Receives a digest of what was read.
+    bound : Bound
 
     Returns
     -------
@@ -89,7 +91,7 @@ def share_out(
         return why
     with Spool(place.folder / f"reading-{number}") as spool:
         sim = read_in_pieces(
-            *(snapshot.path, spool, PIECE_ROWS),
+            *(snapshot.path, spool, bound.piece_rows),
             format=recipe.format,
             options=recipe.read_options,
         )
@@ -102,7 +104,7 @@ def share_out(
         tiles.append(_digest_of(sim))
         with guarded(recipe.painter, sim):
             check_contents(snapshot.painter, sim)
-            return _share_out(place, number, recipe, work, sim, spool, _joined(tiles))
+            return _share_out(place, number, recipe, work, sim, spool, _joined(tiles), bound)
 
 
 def _digest_of(sim: Scene) -> str:
@@ -127,8 +129,8 @@ def _share_out(
     sim: Scene,
     spool: Spool,
     tiles: str,
+    bound: Bound,
 ) -> Facts:
-    spool.divide(place.number)
     facts: Facts = {
         "snapshot": snapshot_facts(sim.snapshot),
         "mass_definition": sim.halos.mass_definition,
@@ -139,13 +141,25 @@ def _share_out(
         "law": None,
     }
     buckets = Buckets(spool.folder, spool.rows)
+    if (room := bound.parts_for(spool.rows)) > place.number:  # how many would do is counted first
+        spool.divide(room)
+        subhalos = spool.rows
+        for part in range(1, room + 1) if work.satellites is not None else ():
+            scene = scene_of(facts, spool.part(part))
+            subhalos += int(_runs(scene, recipe, work, number).number.sum())
+        bound.check_part(-(-subhalos // place.number), place.number)
+    spool.divide(place.number)
     counted, taken = [], [np.empty(0, np.int64)]
     for part in range(1, place.number + 1):
         columns = spool.part(part)
         scene = scene_of(facts, columns)
         counted.append(count_hosts(scene.halos))
         if work.satellites is not None:
-            taken.append(_add_runs(scene, recipe, work, number, buckets))
+            runs, ids = _runs(scene, recipe, work, number), scene.halos["halo_id"]
+            bound.check_part(len(ids) + int(runs.number.sum()), place.number)
+            buckets.add(runs)
+            taken.append(ids[(ids >= 1 << SATELLITE_BIT) & (ids < END)])
+            del runs, ids
         start = f"{number}/halos/"
         arrays = {} if number == 0 else load(place.tile(part))[0]
         arrays |= {f"{start}{name}": values for name, values in columns.items()}
@@ -180,16 +194,14 @@ def _with_record(halos: HaloCatalog, more: Mapping[str, Any]) -> HaloCatalog:
     return replace(halos, record={**halos.record, **more})
 
 
-def _add_runs(scene: Scene, recipe: Recipe, work: Work, number: int, buckets: Buckets) -> Array:
-    """Keep the runs of ids of the satellites of a part; return the ids of hosts among such ids."""
+def _runs(scene: Scene, recipe: Recipe, work: Work, number: int) -> Runs:
+    """Return the runs of ids of the satellites of some hosts."""
     from ...satellites.make import runs_of_ids
 
     assert work.satellites is not None
     with listening(quiet=True):
         law = predict_satellites(scene, work.snapshots[number].painter)
-        buckets.add(runs_of_ids(scene, law, seed=recipe.seed, options=work.satellites))
-    ids = scene.halos["halo_id"]
-    return np.asarray(ids[(ids >= 1 << SATELLITE_BIT) & (ids < END)])
+        return runs_of_ids(scene, law, seed=recipe.seed, options=work.satellites)
 
 
 def _host_digest(place: Place, number: int, facts: Facts, rows: int) -> str:
