@@ -158,6 +158,7 @@ def build(
         "painter_options": painter_options(wanted, painter),
         "populate_options": take_satellite_options(wanted),
     }
+    memory = None if part is None else chosen["painter_options"].pop("memory", None)
     values |= wanted | ({} if section is None else {"survey": section})
     for key, more in chosen.items():
         stated = values.get(key, {})

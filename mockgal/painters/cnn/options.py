@@ -51,7 +51,8 @@ class CNNOptions:
         "float32",
     )
     memory: str | None = size(
-        'Most memory to use, such as "4 GiB" (default: half of what is free).'
+        'Most memory to use, such as "4 GiB" (default: half of what is free). For any painter with '
+        "--part: of each run (default: no bound).",
     )
     tile_size: int | None = whole(
         "Voxels along each side of a tile (default: as many as the memory allows; recorded).",
