@@ -7,9 +7,9 @@ from typing import NamedTuple
 from ...errors import ResourceError, UsageError
 
 # Measured with zheng07, --populate and superslabs of CompaSO; rounded up.
-FIXED = 400 << 20  # bytes: Python, its libraries, compiled code, buffers of files
-OF_PIECE = 400  # bytes for a host of a piece that is read
-OF_PART = 800  # bytes for a subhalo of a part that is painted, with its galaxy
+FIXED = 400 << 20  # bytes: Python, libraries, compiled code, buffers; measured: 310 to 330 MB
+OF_PIECE = 400  # bytes for a host of a piece that is read; measured: 160
+OF_PART = 400  # bytes for a subhalo of a part, with its galaxy; measured: 230 to 250
 PIECE_ROWS = 1 << 20  # hosts of a piece, if memory has room for them
 _LEAST_ROWS = 1 << 14  # with fewer, files of pieces take longer than their rows
 _SPARE = 1.1  # parts that are advised over those that are needed
