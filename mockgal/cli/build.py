@@ -158,7 +158,7 @@ def build(
         "painter_options": painter_options(wanted, painter),
         "populate_options": take_satellite_options(wanted),
     }
-    memory = None if part is None else chosen["painter_options"].pop("memory", None)
+    memory = None if in_parts is None else chosen["painter_options"].pop("memory", None)
     values |= wanted | ({} if section is None else {"survey": section})
     for key, more in chosen.items():
         stated = values.get(key, {})
@@ -178,7 +178,7 @@ def build(
     seeds = seeds_of(stated) if isinstance(stated, str) else (stated,)
     checked = check(values | {"seed": seeds[0]}, source)
     if in_parts is not None:
-        return _in_parts(checked, in_parts, len(seeds), seed_is_default=seed_is_default)
+        return _in_parts(checked, in_parts, len(seeds), memory, seed_is_default=seed_is_default)
     with progress_bar() as progress, shown(progress):
         if len(seeds) > 1 or SEED in str(checked.output):
             return of_ensemble(build_ensemble(checked, seeds))
@@ -187,8 +187,11 @@ def build(
     return Outcome(lines, _facts(report) | {"seed_is_default": seed_is_default})
 
 
-def _in_parts(recipe: Recipe, how: InParts, seeds: int, *, seed_is_default: bool) -> Outcome:
+def _in_parts(
+    recipe: Recipe, how: InParts, seeds: int, memory: str | None, *, seed_is_default: bool
+) -> Outcome:
     """Make parts of a mock, or build it in parts."""
+    from ..quantity import memory_size
     from ..system.progress import shown
     from ..tasks.parts.build import build_in_parts
     from ..tasks.parts.paint import build_parts
@@ -199,11 +202,12 @@ def _in_parts(recipe: Recipe, how: InParts, seeds: int, *, seed_is_default: bool
     if seeds > 1:
         option = "--parts" if how.part is None else "--part"
         raise UsageError(option, f"{seeds} seeds", "one", "give each seed a run of its own")
+    size = 0 if memory is None else memory_size("--memory", str(memory))
     with progress_bar() as progress, shown(progress):
         if how.part is not None:
-            place, made = build_parts(recipe, Parts.of(how.part))
+            place, made = build_parts(recipe, Parts.of(how.part), memory=size)
             return of_parts(place, made, read_whole(place))
-        painted = build_in_parts(recipe, how.parts or 1, how.executor())
+        painted = build_in_parts(recipe, how.parts or 1, how.executor(), memory=size)
     lines = _describe(painted.report, seed_is_default=seed_is_default)
     facts = _facts(painted.report) | {"seed_is_default": seed_is_default}
     return Outcome([*lines, *painted_lines(painted)], facts | painted_facts(painted))

@@ -83,7 +83,7 @@ def test_too_little_memory_is_said_with_a_way_out_that_works(halos, monkeypatch)
     monkeypatch.setattr(bound, "OF_PART", 100_000)  # as if a part were large
     with pytest.raises(mockgal.errors.ResourceError, match="more parts") as raised:
         build_parts(wanted, Parts.of("1/1"), memory=bound.FIXED + (60 << 20))
-    more = raised.value.fix.split()[-1]
+    more = raised.value.fix.split("--part ")[1].split(",")[0]
     _, made = build_parts(wanted, Parts.of(more), memory=bound.FIXED + (60 << 20))
     assert len(made) == int(more.split("/")[1]) > 2
     wanted = recipe(halos, painter="sham", painter_options=SHAM)

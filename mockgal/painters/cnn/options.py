@@ -52,7 +52,7 @@ class CNNOptions:
     )
     memory: str | None = size(
         'Most memory to use, such as "4 GiB" (default: half of what is free). For any painter with '
-        "--part: of each run (default: no bound).",
+        "--part or --parts: of each process (default: no bound).",
     )
     tile_size: int | None = whole(
         "Voxels along each side of a tile (default: as many as the memory allows; recorded).",

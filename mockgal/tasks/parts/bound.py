@@ -69,7 +69,7 @@ class Bound(NamedTuple):
             "--memory",
             f"{_shown(self.memory)}, where a part of {subhalos:,} subhalos takes {_shown(needed)}",
             f"parts that fit, of at most {(self.memory - FIXED) // OF_PART:,} subhalos",
-            f"divide the build into more parts: --part 1-{more}/{more}",
+            f"divide the build into more parts: --part 1-{more}/{more}, or --parts {more}",
         )
 
     def refuse(self, why: str) -> None:

@@ -23,6 +23,7 @@ from ...system.files.scratch import scratch_folder
 from ...system.progress import advance
 from ..build import Report, Work
 from ..ensembles.manifest import SEED
+from .bound import Bound
 from .merge import merge
 from .paint import build_parts
 from .place import MOST_PARTS, Parts, Place, waiting_for
@@ -55,7 +56,7 @@ class Painted:
     by: str
 
 
-def build_in_parts(recipe: Recipe, number: int, executor: Executor) -> Painted:
+def build_in_parts(recipe: Recipe, number: int, executor: Executor, *, memory: int = 0) -> Painted:
     """Build a mock in parts, several at a time: the same to the last byte as at once.
 
     The simulation is read here, unless an earlier run has shared its halos out; parts are painted
@@ -70,6 +71,8 @@ def build_in_parts(recipe: Recipe, number: int, executor: Executor) -> Painted:
     executor : Executor
         `mockgal.system.executors.processes.Processes`, or
         `mockgal.system.executors.cluster.Cluster`.
+    memory : int
+        Largest memory of each process [bytes]; 0 for no bound.
 
     Raises
     ------
@@ -93,6 +96,8 @@ def build_in_parts(recipe: Recipe, number: int, executor: Executor) -> Painted:
     from ..surveying.outputs import Outputs
 
     _check(recipe, number)
+    bound = Bound(memory)
+    bound.check()
     outputs, work = Outputs.of(recipe, recipe.output), Work.of(recipe)
     _check_painter(recipe, work)
     outputs.check(work.inputs)
@@ -102,7 +107,7 @@ def build_in_parts(recipe: Recipe, number: int, executor: Executor) -> Painted:
         place.make()
         said = set[str]()
         with said_once(said):
-            prepared(place, recipe, work, outputs, 1)
+            prepared(place, recipe, work, outputs, 1, bound)
         kept = _paint(place, executor)
         with said_once(said):
             report = merge(place.folder, overwrite=recipe.overwrite)
