@@ -70,7 +70,7 @@ def test_both_channels(grid_file, scene):
             found.read_slab(0, SIZE), expected, rtol=1e-11, atol=1e-12 * mass.sum()
         )
     with h5py.File(grid_file) as file:
-        assert sorted(file) == ["density", "provenance", "subhalo_mass"]
+        assert sorted(file) == ["density", "provenance", "subhalo_mass", "sums"]
         assert bytes(file["density"].attrs["quantity"]) == b"matter"
         assert bytes(file["subhalo_mass"].attrs["quantity"]) == b"subhalo mass"
     assert read_density(grid_file, scene.snapshot).grid_size == SIZE
@@ -141,7 +141,7 @@ def test_one_channel_alone(mockgal_command, demo_bundle, tmp_path):
     result = mockgal_command("field", "--sim", demo_bundle, "--grid", 8, "--no-subhalos")
     assert result.returncode == 0, result.stderr
     with h5py.File(tmp_path / "dark-field.hdf5") as file:
-        assert sorted(file) == ["density", "provenance"]
+        assert sorted(file) == ["density", "provenance", "sums"]
     assert provenance_of(tmp_path / "dark-field.hdf5")["subhalos"] is None
 
 
