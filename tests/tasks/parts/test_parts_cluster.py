@@ -80,7 +80,7 @@ def test_workers_of_a_cluster(at_once, cluster, note, monkeypatch):
     assert not list(Path().glob("*.parts-*"))
 
 
-@pytest.mark.slow_but("poison")
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["poison", "kill"])
 def test_a_part_that_fails_each_time(at_once, cluster, note, monkeypatch, what):
     share_out(monkeypatch)
