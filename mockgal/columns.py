@@ -182,6 +182,35 @@ HALO_COLUMNS: dict[str, Column] = _table(
         bounds=SCALE_FACTOR,
         optional=True,
     ),
+    _number(
+        "half_mass_scale",
+        meaning="scale factor when it first had half of its largest mass",
+        bounds=SCALE_FACTOR,
+        optional=True,
+    ),
+    _number(
+        "last_major_merger_scale",
+        meaning="scale factor of its last major merger, 0 without one; what is major, the "
+        "trees say (consistent-trees: a ratio of masses above 0.3)",
+        bounds=SCALE_FACTOR,
+        optional=True,
+    ),
+    _mass(
+        "infall_mass",
+        meaning="mass when it became a satellite; of a central its mass now",
+        optional=True,
+    ),
+    _speed(
+        "infall_vmax",
+        meaning="vmax when it became a satellite; of a central its vmax now",
+        bounds=VMAX,
+        optional=True,
+    ),
+)
+# What merger trees add to a catalogue
+HISTORY_COLUMNS = (
+    *("peak_mass", "peak_vmax", "vmax_at_peak_mass", "peak_mass_scale", "half_mass_scale"),
+    *("last_major_merger_scale", "infall_mass", "infall_vmax"),
 )
 REQUIRED_HALO_COLUMNS = tuple(name for name, column in HALO_COLUMNS.items() if not column.optional)
 

@@ -146,6 +146,7 @@ STAR_PARTICLE_MASS = "star_particle_mass_msun_h"
 # themselves; how they were joined. And which stars count then.
 TRUTH = "galaxies_on_the_same_halos"
 STARS_OF_TRUTH = "as a table of galaxies states it"
+HISTORY = "history"  # in a snapshot's record: how a table of merger histories was joined
 LEAST_STARS = 10  # star particles of the smallest resolved galaxy of a hydrodynamic run
 
 

@@ -9,6 +9,7 @@ import cloup
 from cloup import option, option_group
 
 from ..errors import printable
+from ..layout import HISTORY
 from .calibrate import describe_table
 from .command import Command, Outcome, about, files_of
 from .options.shared import (
@@ -56,6 +57,19 @@ def inspect(path: str, **options: Any) -> Outcome:
     "Simulation",
     sim_option("Simulation to pack: one file of a set, or a folder."),
     matter_option("Particles or a density grid to pack with the halos (default: its own)."),
+    option(
+        "--history",
+        type=PATH,
+        metavar="TABLE",
+        help="Table from the merger trees with a row for each subhalo, to pack with the halos: "
+        "peak_mass, peak_vmax, half_mass_scale, last_major_merger_scale, infall_mass and others.",
+    ),
+    option(
+        "--history-columns",
+        metavar="MAP",
+        help='Columns of --history, such as "halo_id=id, peak_mass=Mpeak [Msun/h], '
+        'half_mass_scale=a_half".',
+    ),
     option("--no-particles", is_flag=True, help="Leave the particles out."),
 )
 @option_group(
@@ -77,6 +91,7 @@ def pack(
     """Pack a simulation into one file, a bundle."""
     from ..tasks.inspect import columns_read
     from ..tasks.pack import pack as run
+    from ..tasks.steps.history import describe as how_joined
 
     source = one_of_both("mockgal pack", "--sim", sim, path)
     with progress_bar() as progress:
@@ -91,9 +106,11 @@ def pack(
         )
     particles = 0 if packed.particles is None or no_particles else packed.particles.count
     size = Path(out).stat().st_size
+    history = packed.snapshot.record.get(HISTORY)
     lines = [
         f"wrote {out}: {len(packed.halos):,} subhalos, {particles:,} particles, {size:,} bytes",
         *(f"read: {text}" for text in columns_read(packed.snapshot.record)),
+        *([f"history: {how_joined(history)}"] if history else []),
         *(f"left out: {text}" for text in left_out(packed.halos.record)),
     ]
     facts = {
@@ -105,6 +122,8 @@ def pack(
         "bytes": size,
         "wrote": [out],
     }
+    if history:
+        facts["history"] = dict(history)
     return Outcome(lines, facts)
 
 

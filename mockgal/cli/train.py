@@ -57,6 +57,13 @@ def _training(name: str) -> Decorator:
     ),
     option("--width", type=WHOLE, help="Channels of the network's first stage (default: 16)."),
     option(
+        "--features",
+        metavar="NAMES",
+        help="What the network is told of each subhalo, separated by commas: columns of halos, "
+        "such as mass, peak_mass and half_mass_scale; offset, from the centre of its voxel; and "
+        "default, those of the preset (the default).",
+    ),
+    option(
         "--target",
         help="What the network predicts: stellar_mass, the stellar mass of the galaxy matched with "
         "each subhalo (the default); after it, separated by commas, other columns of the "

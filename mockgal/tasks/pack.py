@@ -21,6 +21,8 @@ def pack(
     overwrite: bool = False,
     particles: bool = True,
     matter: str | os.PathLike[str] | None = None,
+    history: object = None,
+    history_columns: str | Mapping[str, Any] | None = None,
     format: str | None = None,
     progress: Callable[[int, int, str], None] | None = None,
     mass_definition: str | None = None,
@@ -61,6 +63,10 @@ def pack(
         Pack the particles, where there are any.
     matter : path-like, optional
         Particles or a density grid to pack with it, in place of its own.
+    history : path-like or object, optional
+        A table from its merger trees, to pack with the halos.
+    history_columns : str or mapping, optional
+        Its columns; see `mockgal.read`.
     format, mass_definition, drop_bad, orphans, centred_origin, allow_empty_regions
     allow_missing_chunks, superslab, uncleaned, stellar_mass_definition, h, omega_m, omega_lambda
     w0, wa, box_size, redshift, particle_mass, columns, matter_kind, matter_assignment
@@ -96,10 +102,17 @@ def pack(
 
     if Path(out).suffix.lower() not in (".hdf5", ".h5"):
         raise UsageError(out, f"extension {Path(out).suffix!r}", ".hdf5 or .h5", "name it so")
-    inputs = [Path(item) for item in (path, matter) if isinstance(item, str | os.PathLike)]
+    inputs = [Path(item) for item in (path, matter, history) if isinstance(item, str | os.PathLike)]
     check_output(Path(out), overwrite=overwrite, inputs=inputs)
     with output_lock(Path(out)):
-        sim = read(path, format=format, matter=matter, **options)
+        sim = read(
+            path,
+            format=format,
+            matter=matter,
+            history=history,
+            history_columns=history_columns,
+            **options,
+        )
         inputs += [Path(file.path) for file in sim.snapshot.source]
         check_output(Path(out), overwrite=overwrite, inputs=inputs)
         moved = write_bundle(

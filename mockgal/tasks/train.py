@@ -61,6 +61,7 @@ def train(
     matter: FilePath | Sequence[FilePath] = (),
     preset: str | Architecture = "centred",
     width: int | None = None,
+    features: str | Sequence[str] | None = None,
     target: str = "stellar_mass",
     voxel_size: float | str | None = None,
     grid_size: int | None = None,
@@ -104,6 +105,10 @@ def train(
         width.
     width : int, optional
         Channels of the preset's first stage; 16 by default.
+    features : str or sequence of str, optional
+        What the network is told of each subhalo: columns of halos, ``offset`` from the centre of
+        its voxel, and ``default`` for those of the preset, which are also taken if nothing is
+        given. A simulation that is painted must have these columns.
     target : str
         ``stellar_mass`` of the galaxy matched with each gravity-only subhalo, optionally followed
         by other columns of its subhalo, separated by commas
@@ -182,6 +187,7 @@ def train(
         seed=seed,
         preset=preset,
         width=width,
+        features=features,
         target=target,
         sampling=sampling,
         search=search,
@@ -376,7 +382,7 @@ def _prepared(
     )
     trained_on = samples.rows(TRAIN)
     header = {
-        "domain": domain_of(pairs, volumes, samples, floor),
+        "domain": domain_of(pairs, volumes, samples, floor, network.features),
         "normalisation": normalisation_of(samples, trained_on, network),
         "target": request.target,
     }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import UsageError
 from ..options import check_names
 from ..painters.cnn.architecture import MEAN_ONLY, Architecture, architecture, outputs_of
+from ..painters.cnn.features import features_of
 from .data.targets import targets_of
 from .options import TrainingOptions
 from .search import Ranges, check_search
@@ -57,6 +58,7 @@ class Request:
         seed: int,
         preset: str | Architecture,
         width: int | None,
+        features: str | Sequence[str] | None,
         target: str,
         sampling: str | None,
         search: int | None,
@@ -71,6 +73,8 @@ class Request:
         """
         place, further = targets_of(target)
         network = _network(preset, WIDTH if width is None else width, further)
+        if features is not None:
+            network = replace(network, features=features_of(features, network.features))
         options = _training_options(seed, preset, training)
         if search is not None:
             check_search(search)

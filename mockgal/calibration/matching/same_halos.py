@@ -117,6 +117,54 @@ def join(
     }
 
 
+def join_rows(
+    dark: Scene, table: Mapping[str, Array], proof: str | None, where: Where, place: str, flag: str
+) -> tuple[Array, dict[str, Any]]:
+    """Return the row of the subhalo of each row of a table that is not one of galaxies.
+
+    Parameters
+    ----------
+    dark : Scene
+    table : mapping of str to ndarray, shape (m,) or (m, 3)
+        ``halo_id``, ``position`` [Mpc/h] or both, and further columns.
+    proof : str, optional
+        The column that must follow bound mass if ids alone join.
+    where, place, flag
+        As for `join`.
+
+    Returns
+    -------
+    row : ndarray of int, shape (m,)
+        -1 for none.
+    record : dict
+        How they were joined: plain JSON values.
+
+    Raises
+    ------
+    BadValueError, HeaderError, UnitsError
+        As for `join`.
+    """
+    by = "halo_id" if "halo_id" in table else "position"
+    row = _by_id(dark, table["halo_id"]) if by == "halo_id" else _by_position(dark, table)
+    counted = np.ones(len(row)) if proof is None else table[proof]
+    as_galaxies = {**table, "stellar_mass": np.maximum(counted, 5e-324)}
+    if not len(row) or np.mean(row >= 0) < LEAST_JOINED:
+        _refuse_strangers(dark, as_galaxies, row, by, where, flag, "rows")
+    _check_single(row, by, where, table)
+    record: dict[str, Any] = {"joined_by": by.replace("_", " ")}
+    if "position" in table:
+        if by == "halo_id":
+            _check_places(dark, table["position"], row, where)
+        return row, record
+    assert proof is not None
+    _check_counting(dark, as_galaxies, row, where, flag)
+    on = np.flatnonzero(row >= 0)
+    record["rank_correlation_with_bound_mass"] = _check_ranks(
+        dark, row[on], as_galaxies["stellar_mass"][on], place, flag, proof
+    )
+    return row, record
+
+
 def describe(record: Mapping[str, Any]) -> str:
     """Return the counts of `join` as a sentence without its full stop."""
     return (
@@ -179,12 +227,18 @@ def _by_position(dark: Scene, galaxies: Mapping[str, Array]) -> Array:
 
 
 def _refuse_strangers(
-    dark: Scene, galaxies: Mapping[str, Array], row: Array, by: str, where: Where, flag: str
+    dark: Scene,
+    galaxies: Mapping[str, Array],
+    row: Array,
+    by: str,
+    where: Where,
+    flag: str,
+    what: str = "galaxies",
 ) -> None:
     """Raise: most galaxies are on no subhalo of the run."""
     starry = galaxies["stellar_mass"] > 0
     first = int(np.flatnonzero(starry & (row < 0))[0])
-    on = f"{np.sum(row[starry] >= 0):,} of {np.sum(starry):,} galaxies"
+    on = f"{np.sum(row[starry] >= 0):,} of {np.sum(starry):,} {what}"
     name = dark.snapshot.name
     if by == "halo_id":
         known = dark.halos["halo_id"]
@@ -193,8 +247,8 @@ def _refuse_strangers(
             f"the id {galaxies[by][first]}, which no subhalo of {name} has: {on} are on its "
             "subhalos",
             f"ids of its subhalos, which are {known.min()} to {known.max()}",
-            "give the galaxies of this run at this output; or join them by position: "
-            f'{flag} "position=X Y Z [Mpc/h], stellar_mass=NAME [Msun/h]"',
+            f"give the {what} of this run at this output; or join them by position: "
+            f'{flag} "position=X Y Z [Mpc/h], ..."',
         )
     h = dark.snapshot.cosmology.h
     with_h = {
@@ -218,7 +272,7 @@ def _refuse_strangers(
         f"{high:.4g} Mpc/h",
         f"positions of its subhalos at redshift {dark.snapshot.redshift:.4g}, in a box of "
         f"{dark.snapshot.box_size:g} Mpc/h",
-        "give the galaxies of this run at this output, with the positions of their subhalos",
+        f"give the {what} of this run at this output, with the positions of their subhalos",
     )
 
 
@@ -309,7 +363,12 @@ def _rank_correlation(x: Array, y: Array) -> float | None:
 
 
 def _check_ranks(
-    dark: Scene, rows: Array, stars: Array, place: str, flag: str
+    dark: Scene,
+    rows: Array,
+    stars: Array,
+    place: str,
+    flag: str,
+    name: str = "stellar masses",
 ) -> dict[str, float | None]:
     """Return the rank correlation of stellar and bound mass; raise if it is that of strangers.
 
@@ -324,7 +383,7 @@ def _check_ranks(
         if rank is not None and rank < LEAST_ALIKE:
             raise HeaderError(
                 place,
-                f"stellar masses of {kind} with a rank correlation of {rank:.2f} with the "
+                f"{name} of {kind} with a rank correlation of {rank:.2f} with the "
                 f"bound masses of the subhalos of {dark.snapshot.name} that have their ids",
                 f"{LEAST_ALIKE} or more: in less, ids are those of another run or output",
                 "give the galaxies of this run at this output; or prove where they are: add their "

@@ -15,19 +15,10 @@ from typing import Any, NamedTuple
 
 from ...columns import FURTHER_TARGETS
 from ...errors import BadValueError, UsageError
+from .features import FEATURES, SUBHALO_FEATURES
 
 CHANNELS = ("matter", "subhalos")  # channels of a crop: mass per voxel of each
 STRIDED_KERNEL = 3
-SUBHALO_FEATURES = (
-    "log_mass",
-    "log_vmax",
-    "is_central",
-    "log_host_mass",
-    "offset_x",
-    "offset_y",
-    "offset_z",
-)
-FEATURES = (*SUBHALO_FEATURES, "scale_factor")  # the last is of the simulation
 MEAN_ONLY = ("mean",)
 OUTPUTS = ("mean", "log_scatter", "luminous_logit")
 FURTHER_OUTPUTS = ("mean", "slope", "log_scatter")  # for each further target

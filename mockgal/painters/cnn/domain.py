@@ -10,6 +10,7 @@ from ...cosmology import LCDM
 from ...errors import DomainError
 from ...layout import MATTER_FRACTION
 from ...types import Scene
+from .features import definition_of
 from .inputs import SAME_VOXEL, Grid, grid_of
 from .weights.header import WeightsHeader
 from .weights.named import Weights, read_weights, shipped_weights
@@ -80,6 +81,10 @@ def mismatch(scene: Scene, weights: WeightsHeader, grid: Grid) -> list[str]:
     if not low - REDSHIFT <= snapshot.redshift <= high + REDSHIFT:
         reasons.append(f"redshift {snapshot.redshift:.4g} outside [{low:.4g}, {high:.4g}]")
     reasons += _matter(scene, weights)
+    for facts in domain.history.values():
+        column, defined = facts["column"], definition_of(scene, facts["column"])
+        if column in halos and defined != facts["definition"]:
+            reasons.append(f"{column} is defined as {defined}, not {facts['definition']}")
     if len(halos) and domain.least_subhalo_mass > 0:
         least = float(np.quantile(halos["mass"], _SMALLEST))
         if least > RESOLVED * domain.least_subhalo_mass:

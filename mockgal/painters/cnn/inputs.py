@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import BadValueError, MissingDatasetError, warn
+from ...errors import BadValueError, warn
 from ...fields.matter import matter_field, warn_of_moved
 from ...fields.planes import mass_planes
 from ...fields.subhalos import subhalo_field
 from ...fields.tiles import Planes
 from ...system import progress
 from ...types import HaloCatalog, Scene
+from .features import FURTHER_FEATURES, LOGARITHMS, OFFSETS, check_columns
 
 if TYPE_CHECKING:
     from .weights.header import WeightsHeader
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-_COLUMNS = {"log_mass": "mass", "log_vmax": "vmax", "log_host_mass": "host_mass"}
-OFFSETS = ("offset_x", "offset_y", "offset_z")
 SAME_VOXEL = 1e-3  # relative difference of voxel sizes that count as the same
 
 
@@ -210,8 +209,13 @@ def features(scene: Scene, weights: Weights, rows: Array, offset: Array) -> tupl
     names, halos = weights.architecture.features, scene.halos
     values = feature_values(scene, names, rows, offset, asked_by=f"weights {weights.name}")
     outside = np.zeros(len(rows), dtype=bool)
-    for name, column in _COLUMNS.items():
-        limits = getattr(weights.domain, name)
+    for name in FURTHER_FEATURES:
+        if name in names:
+            low, high = weights.domain.history[name]["range"]
+            value = values[:, names.index(name)]
+            outside |= (value < low) | (value > high)
+    for name in ("log_mass", "log_vmax", "log_host_mass"):
+        limits, column = getattr(weights.domain, name), LOGARITHMS[name]
         if limits is None or column not in halos:
             continue
         if name in names:
@@ -231,7 +235,7 @@ def feature_values(
     ----------
     scene : Scene
     names : sequence of str
-        Some of `mockgal.painters.cnn.architecture.FEATURES`.
+        Some of `mockgal.painters.cnn.features.FEATURES`.
     rows : ndarray of int, shape (n,)
     offset : ndarray, shape (n, 3)
         Offsets from the centres of their voxels, in voxels.
@@ -250,23 +254,17 @@ def feature_values(
     BadValueError
         A value has no logarithm.
     """
+    check_columns(scene, names, asked_by)
     halos, values = scene.halos, np.empty((len(rows), len(names)))
     for place, name in enumerate(names):
         if name in OFFSETS:
             values[:, place] = offset[:, OFFSETS.index(name)]
         elif name == "scale_factor":
             values[:, place] = 1.0 / (1.0 + scene.snapshot.redshift)
-        elif name not in _COLUMNS:
-            values[:, place] = halos[name][rows]
-        elif _COLUMNS[name] in halos:
-            values[:, place] = _log10(scene, halos, _COLUMNS[name], rows, needed=True)
+        elif name in LOGARITHMS:
+            values[:, place] = _log10(scene, halos, LOGARITHMS[name], rows, needed=True)
         else:
-            raise MissingDatasetError(
-                f"simulation {scene.snapshot.name}",
-                f"no {_COLUMNS[name]}",
-                f"the feature {name} of {asked_by}",
-                "take weights that were trained without it",
-            )
+            values[:, place] = halos[name][rows]
     return values
 
 
@@ -282,6 +280,8 @@ def _log10(scene: Scene, halos: HaloCatalog, column: str, rows: Array, *, needed
             f"{ids.min()}",
             "positive numbers for subhalos that are painted",
             "--drop-bad leaves hosts without a mass out and counts them, or choose another "
-            "--mass-definition",
+            "--mass-definition"
+            if column not in FURTHER_FEATURES.values()
+            else f"leave {column} out of the features, or these subhalos out of the catalogue",
         )
     return np.log10(value, out=np.full(len(value), -np.inf), where=value > 0)

@@ -24,6 +24,7 @@ from ...system.memory import available
 from ...types import Scene
 from .domain import matching, mismatch
 from .evaluation.tiles import TileEvaluation
+from .features import check_columns
 from .inputs import features, grid_of
 from .law import heaviest, law, shares
 from .options import CNNOptions
@@ -198,6 +199,8 @@ class CNNPainter(CNNOptions):
         DomainError
             There are reasons, and ``allow_extrapolation`` is not set; or the box is smaller than
             the network's receptive field.
+        MissingDatasetError
+            It lacks a column that a feature needs.
         """
         weights = self.chosen(scene)._loaded
         grid = grid_of(scene, weights)
@@ -209,6 +212,7 @@ class CNNPainter(CNNOptions):
                 f"at least {seen}, which the network of weights {weights.name} sees",
                 "take a larger box",
             )
+        check_columns(scene, weights.architecture.features, f"weights {weights.name}")
         outside = mismatch(scene, weights, grid)
         if outside and not self.allow_extrapolation:
             raise DomainError(

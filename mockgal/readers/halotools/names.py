@@ -1,5 +1,7 @@
 """The columns of halotools' tables that the reader knows, with their units."""
 
+from ...columns import HALO_COLUMNS
+
 # Host masses by definition; without --mass-definition the first one present. 200c leads as in the
 # other formats; vir, halotools' own choice, follows. "b" (background) and "m" mean the same.
 HOST_MASS = {
@@ -25,6 +27,10 @@ PEAKS = {  # of a history
     "peak_vmax": "halo_vpeak",
     "vmax_at_peak_mass": "halo_vmax_mpeak",
     "peak_mass_scale": "halo_scale_factor_mpeak",
+    "half_mass_scale": "halo_halfmass_scale_factor",
+    "last_major_merger_scale": "halo_scale_factor_lastmm",
+    "infall_mass": "halo_macc",
+    "infall_vmax": "halo_vacc",
 }
 # halotools derives it from Rockstar: the virial radius over the scale radius of the fit.
 CONCENTRATION, OF_CONCENTRATION = "halo_nfw_conc", "vir"
@@ -37,7 +43,6 @@ COLUMNS = {
     **dict.fromkeys(("halo_id", PHANTOM, CONCENTRATION, *PARENT), ""),
     **dict.fromkeys((*POSITION, *RADIUS.values()), "Mpc/h"),
     **dict.fromkeys((*DEFINITION, *BOUND_MASS), "Msun/h"),
-    **dict.fromkeys((*VELOCITY, VMAX, PEAKS["peak_vmax"], PEAKS["vmax_at_peak_mass"]), "km/s"),
-    PEAKS["peak_mass"]: "Msun/h",
-    PEAKS["peak_mass_scale"]: "",
+    **dict.fromkeys((*VELOCITY, VMAX), "km/s"),
+    **{native: HALO_COLUMNS[name].unit_label for name, native in PEAKS.items()},
 }

@@ -11,6 +11,7 @@
 | vmax | km/s | vmax |
 | radius of the own mass (rvir, ...) over rs, if the host mass is the own mass | | concentration |
 | Mpeak, Vpeak, Vmax@Mpeak, Mpeak_Scale | Msun/h, km/s | peak_mass and others, if present |
+| Halfmass_Scale, scale_of_last_MM, Macc, Vacc | Msun/h, km/s | half_mass_scale and others |
 | mass over the particle mass, if a comment or the user states the latter | | n_particles |
 | phantom, in lists of consistent-trees | | flagged rows are left out and counted |
 
@@ -57,6 +58,10 @@ _PEAKS = {  # of a history, which consistent-trees add
     "peak_vmax": ("vpeak",),
     "vmax_at_peak_mass": (r"vmax\@mpeak", "vmax@mpeak"),
     "peak_mass_scale": ("mpeak_scale",),
+    "half_mass_scale": ("halfmass_scale",),
+    "last_major_merger_scale": ("scale_of_last_mm",),
+    "infall_mass": ("macc",),
+    "infall_vmax": ("vacc",),
 }
 _KPC = 1e-3  # Mpc/h in the unit of radii
 _LOOKED_AT = 64  # most files of a folder that are examined

@@ -1,4 +1,4 @@
-"""Tables of galaxies that belong to the subhalos of a simulation: stellar masses, by halo id."""
+"""Tables with more about the subhalos of a simulation: galaxies, or columns of merger trees."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...columns import HISTORY_COLUMNS
 from ...errors import (
     BadValueError,
     DomainError,
@@ -29,15 +30,53 @@ from .quantities import INTEGERS, VECTORS, Taken, describe, parse_map
 from .reader import name_of
 from .table import FLOAT, INTEGER, Table, gather
 
-FLAG = "--truth-columns"
-EXAMPLE = f'{FLAG} "halo_id=NAME, stellar_mass=NAME [Msun/h]"'
-# What is read, with the names that are known without a map. A column `id` may be the galaxy's own.
-KNOWN: dict[str, tuple[str, ...]] = {
-    "halo_id": ("haloid", "subhaloid"),
-    "position": (),
-    "stellar_mass": ("stellarmass", "mstar"),
-    "stellar_half_mass_radius": ("stellarhalfmassradius",),
-}
+FLAG, OF_HISTORY = "--truth-columns", "--history-columns"
+
+
+class Kind(NamedTuple):
+    """What a table has beside the ids or positions of subhalos.
+
+    Parameters
+    ----------
+    flag : str
+        The option that maps its columns.
+    known : dict
+        The quantities that are read, each with the names that are known without a map.
+    needed : tuple of str
+        Quantities that must be there; if empty, at least one.
+    what : str
+        What the table is to have, in words.
+    example : str
+        Entries of a map.
+    """
+
+    flag: str
+    known: dict[str, tuple[str, ...]]
+    needed: tuple[str, ...]
+    what: str
+    example: str
+
+
+# A column `id` may be the galaxy's own.
+_PLACE: dict[str, tuple[str, ...]] = {"halo_id": ("haloid", "subhaloid"), "position": ()}
+GALAXIES = Kind(
+    FLAG,
+    _PLACE
+    | {
+        "stellar_mass": ("stellarmass", "mstar"),
+        "stellar_half_mass_radius": ("stellarhalfmassradius",),
+    },
+    ("stellar_mass",),
+    "the stellar mass of each galaxy",
+    "halo_id=NAME, stellar_mass=NAME [Msun/h]",
+)
+HISTORIES = Kind(
+    OF_HISTORY,
+    _PLACE | {name: (plain(name),) for name in ("concentration", *HISTORY_COLUMNS)},
+    (),
+    "one or more of concentration, " + ", ".join(HISTORY_COLUMNS),
+    "halo_id=NAME, peak_mass=NAME [Msun/h], half_mass_scale=NAME",
+)
 _COMPARED = ("redshift", "box_size", "h", "omega_m")  # facts held against the simulation's
 _SAME = 1e-3
 
@@ -68,9 +107,13 @@ class Galaxies(NamedTuple):
 
 
 def read_galaxy_table(
-    given: object, stated: str | Mapping[str, Any] | None, snapshot: Snapshot, chunk_rows: int
+    given: object,
+    stated: str | Mapping[str, Any] | None,
+    snapshot: Snapshot,
+    chunk_rows: int,
+    kind: Kind = GALAXIES,
 ) -> Galaxies:
-    """Read the galaxies that a table has for the subhalos of a simulation.
+    """Read what a table has for the subhalos of a simulation: their galaxies, or histories.
 
     Parameters
     ----------
@@ -82,6 +125,7 @@ def read_galaxy_table(
     snapshot : Snapshot
         Of the simulation; facts that the table states must be its facts.
     chunk_rows : int
+    kind : Kind
 
     Raises
     ------
@@ -96,16 +140,16 @@ def read_galaxy_table(
     """
     path = Path(given) if isinstance(given, str | os.PathLike) else None
     if path is not None and not path.is_file():
-        raise InputError(path, "no such file", "a table of galaxies", "check the path")
+        raise InputError(path, "no such file", "a table", "check the path")
     facts = beside(path, ReadOptions())
     _check_facts(str(path), facts.options, snapshot)
-    mine = {**facts.columns, **parse_map(stated, FLAG, FLAG)}
+    mine = {**facts.columns, **parse_map(stated, kind.flag, kind.flag)}
     if path is None:
         table, name = objects.table_of(given), "table in memory"
     else:
-        table, name = _only(files.tables(path), path, mine), name_of(path)
-    taken = _taken(table, mine)
-    columns, record = _read(table, taken, snapshot, chunk_rows)
+        table, name = _only(files.tables(path), path, mine, kind), name_of(path)
+    taken = _taken(table, mine, kind)
+    columns, record = _read(table, taken, snapshot, chunk_rows, kind.flag)
 
     def where(quantity: str, row: int) -> str:
         return f"{table.at(taken[quantity].names[0])}, row {row}"
@@ -137,7 +181,7 @@ def _check_facts(where: str, stated: ReadOptions, snapshot: Snapshot) -> None:
             )
 
 
-def _only(found: list[Table], path: Path, mine: Mapping[str, Taken]) -> Table:
+def _only(found: list[Table], path: Path, mine: Mapping[str, Taken], kind: Kind) -> Table:
     """Return the table of a file; of several, the one that has the columns of the map."""
     fit = found
     if len(found) > 1:
@@ -148,47 +192,52 @@ def _only(found: list[Table], path: Path, mine: Mapping[str, Taken]) -> Table:
     raise FormatError(
         path,
         f"{len(fit) or 'no'} tables" + " that have the columns of the map" * (len(found) > 1),
-        "one table of galaxies: " + ", ".join(files.FORMATS),
-        f"name its columns: {EXAMPLE}",
+        "one table: " + ", ".join(files.FORMATS),
+        f'name its columns: {kind.flag} "{kind.example}"',
     )
 
 
-def _taken(table: Table, mine: Mapping[str, Taken]) -> dict[str, Taken]:
+def _taken(table: Table, mine: Mapping[str, Taken], kind: Kind) -> dict[str, Taken]:
     """Return the columns of each quantity.
 
     Raises
     ------
     MissingDatasetError
-        There is no stellar mass, or nothing to join by.
+        There is not what is needed, or nothing to join by.
     """
-    other = [quantity for quantity in mine if quantity not in KNOWN]
+    other = [quantity for quantity in mine if quantity not in kind.known]
     if other:
         raise MissingDatasetError(
-            FLAG, ", ".join(other), "some of " + ", ".join(KNOWN), "leave the others out"
+            kind.flag, ", ".join(other), "some of " + ", ".join(kind.known), "leave the others out"
         )
     taken = dict(mine)
-    for quantity, known in KNOWN.items():
+    named = bool(mine.keys() - _PLACE.keys())
+    for quantity, known in kind.known.items():
+        if named and not kind.needed and quantity not in _PLACE:
+            continue  # the user chose
         same = [n for n, f in table.fields.items() if f.kind != "O" and plain(n) in known]
         if quantity not in taken and len(same) == 1:
             taken[quantity] = Taken((same[0],), by="its name")
-    lacking = ["stellar_mass"] * ("stellar_mass" not in taken)
-    if not taken.keys() & {"halo_id", "position"}:
+    lacking = [name.replace("_", " ") for name in kind.needed if name not in taken]
+    if not kind.needed and not taken.keys() - _PLACE.keys():
+        lacking.append(f"any of {', '.join(name for name in kind.known if name not in _PLACE)}")
+    if not taken.keys() & _PLACE.keys():
         lacking.append("halo_id or position of the subhalo")
     if lacking:
         raise MissingDatasetError(
             table.place,
             f"no column for {' and '.join(lacking)}; columns: {table.listed()}",
-            "the stellar mass of each galaxy, and the id or position of its subhalo",
-            f"give {EXAMPLE}, with the names and units that the table has",
+            f"{kind.what}, and the id or position of its subhalo",
+            f'give {kind.flag} "{kind.example}", with the names and units that the table has',
         )
     return taken
 
 
 def _read(
-    table: Table, taken: Mapping[str, Taken], snapshot: Snapshot, chunk_rows: int
+    table: Table, taken: Mapping[str, Taken], snapshot: Snapshot, chunk_rows: int, flag: str
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """Return the columns in internal units, and the record of how they were read."""
-    found = with_units(table, taken, snapshot.redshift, FLAG)
+    found = with_units(table, taken, snapshot.redshift, flag)
     wanted = {
         name: INTEGER if quantity in INTEGERS else FLOAT
         for quantity, column in found.items()
@@ -225,5 +274,7 @@ def _check_values(columns: Mapping[str, Array], where: Callable[[str, int], str]
                 where(name, int(bad[0])),
                 f"{bad.size} impossible values, the first {first}",
                 "finite numbers" + ", not negative" * (name != "position"),
-                "leave these rows out of the table; 0 is the mass of no galaxy",
+                "leave these rows out of the table; 0 is the mass of no galaxy"
+                if name.startswith("stellar")
+                else "correct these rows of the table",
             )

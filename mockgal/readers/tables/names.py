@@ -28,6 +28,12 @@ _NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "peak_vmax": (("vpeak", "halovpeak", "peakvmax", "vmaxpeak"),),
     "vmax_at_peak_mass": (("vmax@mpeak", "vmaxmpeak", "halovmaxmpeak", "vmaxatpeakmass"),),
     "peak_mass_scale": (("mpeakscale", "scalempeak", "haloscalefactormpeak", "peakmassscale"),),
+    "half_mass_scale": (("halfmassscale", "halohalfmassscalefactor"),),
+    "last_major_merger_scale": (
+        ("scaleoflastmm", "haloscalefactorlastmm", "lastmajormergerscale"),
+    ),
+    "infall_mass": (("macc", "halomacc", "infallmass"),),
+    "infall_vmax": (("vacc", "halovacc", "infallvmax"),),
     "n_particles": (("nparticles", "npart", "numpart", "nump"),),
     "scale_radius": (("rs", "halors", "scaleradius"),),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from ...columns import HISTORY_COLUMNS
 from ...errors import MissingDatasetError, UsageError, listed, warn
 from ...protocols import ReadOptions
 from ...quantity import UnitError
@@ -19,8 +20,7 @@ from .quantities import FLAG, QUANTITIES, VECTORS, Taken, as_text, quoted
 from .table import Field, Table
 
 FACTS = ("box_size", "redshift", "h", "omega_m", "omega_lambda")
-_PEAKS = ("peak_mass", "peak_vmax", "vmax_at_peak_mass", "peak_mass_scale")
-_OPTIONAL = ("host_id", "is_central", "vmax", "n_particles", *_PEAKS)
+_OPTIONAL = ("host_id", "is_central", "vmax", "n_particles", *HISTORY_COLUMNS)
 # Comoving unless the unit says otherwise: they are held against the box, and against masses.
 _COMOVING = ("position", "radius", "scale_radius")
 _DEFINITION = "DEFINITION"

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InputError, listening, renamed
+from ...errors import InputError, UsageError, listening, renamed
 from ...layout import WARNINGS
 from ...protocols import ReadOptions, read_options
 from ...quantity import stated_facts
@@ -27,6 +27,8 @@ def read(
     *,
     format: str | None = None,
     matter: str | os.PathLike[str] | None = None,
+    history: object = None,
+    history_columns: str | Mapping[str, Any] | None = None,
     mass_definition: str | None = None,
     drop_bad: bool = False,
     orphans: str = "refuse",
@@ -62,6 +64,11 @@ def read(
         Name of the reader (docs/how-to/read-your-simulation.md); by default found from the content.
     matter : path-like, optional
         Its matter, in place of its own: particles or a density grid.
+    history : path-like or object, optional
+        A table from its merger trees, with a row for each subhalo: peak and infall masses, scale
+        factors of half-mass and of the last major merger.
+    history_columns : str or mapping, optional
+        Its columns, ``"halo_id=id, peak_mass=Mpeak [Msun/h], half_mass_scale=a_half"``.
     mass_definition : str, optional
         Host mass to read: 200c, 500c, 200m, vir, fof or compaso. By default the reader's documented
         choice, which is recorded.
@@ -125,11 +132,18 @@ def read(
     options = read_options(locals())
     from ...readers.detect import read as read_scene
     from ...readers.matter.beside import check_facts, with_matter
+    from .history import with_history
 
     options = _checked(options)
     check_facts(matter is not None, options)
+    if history is None and history_columns is not None:
+        raise UsageError(
+            "--history-columns", "columns without --history", "a table", "give --history TABLE"
+        )
     with listening() as warnings, _readable(path):
         scene: Scene = read_scene(path, options, format)
+        if history is not None:
+            scene = with_history(scene, history, history_columns)
         if matter is not None:
             scene = with_matter(scene, Path(matter), options)
     return _recorded(scene, options, warnings)

@@ -10,13 +10,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ....columns import FURTHER_TARGETS
+from ....columns import FURTHER_TARGETS, HALO_COLUMNS
 from ....cosmology import Cosmology
 from ....errors import BadValueError, FormatError, MockgalError, listed, shown
 from ....layout import STARS_OF_TRUTH
 from ....system.files.plain_json import MAX_DEPTH
 from ....types import MASS_DEFINITIONS, STELLAR_MASS_DEFINITIONS
 from ..architecture import Architecture
+from ..features import FURTHER_FEATURES
 from .tensor_file import CONVERT, TensorFile, strict_json
 
 KEY = "mockgal"  # key in the metadata of the safetensors file
@@ -100,6 +101,10 @@ class Domain:
         Lowest and highest log10 of bound mass and of host mass [Msun/h].
     log_vmax : tuple of float or None
         Lowest and highest log10 of the maximum circular velocity [km/s]; None if it is not known.
+    history : dict
+        Of each further feature (`mockgal.painters.cnn.features.FURTHER_FEATURES`): ``column`` of
+        the halos, its ``unit``, its ``definition`` as far as it is known, and ``range``, the lowest
+        and highest value of the feature.
 
     Raises
     ------
@@ -120,6 +125,7 @@ class Domain:
     log_mass: Pair
     log_host_mass: Pair
     log_vmax: Pair | None
+    history: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         choices = {
@@ -145,6 +151,7 @@ class Domain:
                 raise _bad(f"domain.{name}", [low, high], "the lowest and the highest value")
             _set(self, name, (low, high))
         _set(self, "cosmology", _cosmology(self.cosmology))
+        _set(self, "history", _history(self.history))
 
 
 @dataclass(frozen=True)
@@ -190,6 +197,10 @@ class WeightsHeader:
             raise _bad("target", self.target, "subhalo, where there are further targets")
         if "log_vmax" in self.architecture.features and self.domain.log_vmax is None:
             raise _bad("domain.log_vmax", None, "the range of a feature of the network")
+        further = [name for name in FURTHER_FEATURES if name in self.architecture.features]
+        if sorted(self.domain.history) != sorted(further):
+            found = listed(sorted(self.domain.history))
+            raise _bad("domain.history", found, f"those of the network: {listed(further)}")
         if not isinstance(self.provenance, Mapping):
             raise _bad("provenance", self.provenance, "an object")
         _set(self, "provenance", MappingProxyType(_plain("provenance", self.provenance, 0)))
@@ -200,17 +211,20 @@ class WeightsHeader:
         return {name: FURTHER_TARGETS[name].unit_label for name in self.architecture.further}
 
     def header_dict(self) -> dict[str, Any]:
-        """Return plain JSON values; without further targets, no entries for them."""
+        """Return plain JSON values; without further targets and features, no entries for them."""
         normalisation = dataclasses.asdict(self.normalisation)
         if not self.units:
             del normalisation["further"]
+        domain = dataclasses.asdict(self.domain)
+        if not self.domain.history:
+            del domain["history"]
         return {
             "name": self.name,
             "target": self.target,
             **({"units": self.units} if self.units else {}),
             "architecture": self.architecture.to_dict(),
             "normalisation": _plain("normalisation", normalisation, 0),
-            "domain": _plain("domain", dataclasses.asdict(self.domain), 0),
+            "domain": _plain("domain", domain, 0),
             "provenance": dict(self.provenance),
         }
 
@@ -263,7 +277,7 @@ def in_file(path: Path, error: MockgalError) -> BadValueError:
 def _check_entries(where: str, values: Any, kind: type) -> None:
     entries = dataclasses.fields(kind)
     names = {entry.name for entry in entries}
-    needed = {entry.name for entry in entries if entry.name != "further"}
+    needed = {entry.name for entry in entries if entry.name not in ("further", "history")}
     found = set(values) if isinstance(values, dict) else set()
     if not needed <= found <= names:
         raise _bad(where, f"entries {listed(sorted(found))}", ", ".join(sorted(names)))
@@ -299,6 +313,26 @@ def _cosmology(values: Any) -> dict[str, float]:
         raise _bad("domain.cosmology", values, "some of " + ", ".join(sorted(known)))
     numbers = {name: _number(f"domain.cosmology.{name}", value) for name, value in values.items()}
     return Cosmology(**numbers).to_dict()
+
+
+def _history(values: Any) -> dict[str, dict[str, Any]]:
+    """Return the facts of further features, checked against their columns."""
+    if not isinstance(values, dict) or set(values) - set(FURTHER_FEATURES):
+        raise _bad("domain.history", values, "some of " + ", ".join(FURTHER_FEATURES))
+    for name, facts in values.items():
+        where, column = f"domain.history.{name}", FURTHER_FEATURES[name]
+        expected = {"column": column, "unit": HALO_COLUMNS[column].unit_label}
+        if not isinstance(facts, dict) or set(facts) != {*expected, "definition", "range"}:
+            raise _bad(where, facts, "column, unit, definition and range")
+        if not isinstance(facts["definition"], str):
+            raise _bad(f"{where}.definition", facts["definition"], "a text")
+        for key, value in expected.items():
+            if facts[key] != value:
+                raise _bad(f"{where}.{key}", facts[key], value or "no unit")
+        low, high = _pair(f"{where}.range", facts["range"])
+        if not low <= high:
+            raise _bad(f"{where}.range", [low, high], "the lowest and the highest value")
+    return {name: {**facts, "range": [*facts["range"]]} for name, facts in values.items()}
 
 
 def _plain(where: str, value: Any, depth: int) -> Any:

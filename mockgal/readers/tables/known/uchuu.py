@@ -8,6 +8,7 @@
 | M200c, Mvir, M200b, M500c | Msun/h | host_mass |
 | vmax | km/s | vmax |
 | Mpeak, Vpeak, Vmax_Mpeak, Mpeak_Scale | Msun/h, km/s | peak_mass and others, if present |
+| Halfmass_Scale, scale_of_last_MM, Macc, Vacc | Msun/h, km/s | half_mass_scale and others |
 | phantom | | flagged rows are left out and counted |
 
 Large runs are in numbered files, each a part of the box, and hosts may be in another file than
@@ -64,6 +65,10 @@ class UchuuReader(DeclaredHDF5):
         "peak_vmax": ("Vpeak [km/s]",),
         "vmax_at_peak_mass": ("Vmax_Mpeak [km/s]", "Vmax@Mpeak [km/s]"),
         "peak_mass_scale": ("Mpeak_Scale",),
+        "half_mass_scale": ("Halfmass_Scale",),
+        "last_major_merger_scale": ("scale_of_last_MM",),
+        "infall_mass": ("Macc [Msun/h]",),
+        "infall_vmax": ("Vacc [km/s]",),
         "scale_radius": ("rs [kpc/h]", "Rs [kpc/h]"),
     }
     host_masses: ClassVar = {"200c": "M200c", "vir": "Mvir", "200m": "M200b", "500c": "M500c"}
