@@ -106,10 +106,10 @@ def _details(header: WeightsHeader, facts: dict[str, Any]) -> Iterator[str]:
     )
     if domain.log_vmax is not None:
         yield f"log_vmax      {_range(domain.log_vmax)} (log10 of km/s)"
-    for name, facts in domain.history.items():
-        unit = f"log10 of {facts['unit']}" if facts["unit"] else "scale factor"
+    for name, own in domain.history.items():
+        unit = f"log10 of {own['unit']}" if own["unit"] else "scale factor"
         unit = "log10" if name == "log_concentration" else unit
-        yield f"{name:<13} {_range(facts['range'])} ({unit}; defined as: {facts['definition']})"
+        yield f"{name:<13} {_range(own['range'])} ({unit}; definition: {own['definition']})"
     yield (
         f"stellar mass  {domain.stellar_mass_definition}, luminous from "
         f"{domain.luminosity_floor:.4g} Msun/h"

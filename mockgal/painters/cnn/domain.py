@@ -84,7 +84,7 @@ def mismatch(scene: Scene, weights: WeightsHeader, grid: Grid) -> list[str]:
     for facts in domain.history.values():
         column, defined = facts["column"], definition_of(scene, facts["column"])
         if column in halos and defined != facts["definition"]:
-            reasons.append(f"{column} is defined as {defined}, not {facts['definition']}")
+            reasons.append(f"{column} is defined as {defined}, not as {facts['definition']}")
     if len(halos) and domain.least_subhalo_mass > 0:
         least = float(np.quantile(halos["mass"], _SMALLEST))
         if least > RESOLVED * domain.least_subhalo_mass:

@@ -23,7 +23,7 @@ LOGARITHMS = {
     **{name: column for name, column in FURTHER_FEATURES.items() if name != column},
 }
 DEFAULT = "default"  # in a user's choice: the features of the preset
-NOT_STATED = "not stated"
+NOT_STATED = "in the catalogue itself"
 _BY_COLUMN: dict[str, tuple[str, ...]] = {
     "mass": ("log_mass",),
     "vmax": ("log_vmax",),

@@ -66,9 +66,7 @@ def with_history(scene: Scene, table: Any, columns: str | Mapping[str, Any] | No
             f"something that shows whose they are: position, {', '.join(_PROOF)}",
             'add one: --history-columns "halo_id=NAME, position=X Y Z [Mpc/h], ..."',
         )
-    row, record = join_rows(
-        scene, found.columns, proof, found.where, found.place, HISTORIES.flag
-    )
+    row, record = join_rows(scene, found.columns, proof, found.where, found.place, HISTORIES.flag)
     on = row >= 0
     without = np.setdiff1d(np.arange(len(halos)), row[on])
     if without.size:

@@ -278,7 +278,7 @@ class CropBatches:
 
 def _offsets(architecture: Architecture, symmetries: str) -> list[int] | None:
     """Return the indices of the offset among the features; None if it need not be turned."""
-    from ...painters.cnn.inputs import OFFSETS
+    from ...painters.cnn.features import OFFSETS
 
     places = [architecture.features.index(x) for x in OFFSETS if x in architecture.features]
     if symmetries == "none" or not places:

@@ -42,7 +42,7 @@ def normalisation_of(samples: Samples, rows: Array, architecture: Architecture) 
         There are fewer than two luminous rows, or all have the same mass; or the same holds for a
         further target.
     """
-    from ...painters.cnn.inputs import OFFSETS
+    from ...painters.cnn.features import OFFSETS
     from ...painters.cnn.weights.header import Normalisation
 
     values = [samples.log_stellar_mass, *(samples.further[name] for name in architecture.further)]
