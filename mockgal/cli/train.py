@@ -52,8 +52,9 @@ def _training(name: str) -> Decorator:
     "Network",
     option(
         "--preset",
-        type=click.Choice(["centred", "paper", "literal", "demo"]),
-        help="Layout of the network (default: centred).",
+        type=click.Choice(["centred", "paper", "literal", "demo", "features"]),
+        help="Layout of the network (default: centred). features sees no matter, but the features "
+        "of each subhalo alone.",
     ),
     option("--width", type=WHOLE, help="Channels of the network's first stage (default: 16)."),
     option(

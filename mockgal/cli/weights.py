@@ -77,13 +77,19 @@ def _summary(header: WeightsHeader) -> Iterator[str]:
     redshifts = "{:.4g} to {:.4g}".format(*domain.redshift)
     yield (
         f"{header.name}: network {network.preset} of width {network.width}, "
-        f"{network.parameters:,} parameters, {network.crop_size}^3 voxels of "
-        f"{domain.voxel_size:.4g} Mpc/h, redshift {redshifts}, particle mass "
+        f"{network.parameters:,} parameters, {_crop(header)}, redshift {redshifts}, particle mass "
         f"{domain.particle_mass:.3g} Msun/h"
     )
     yield f"    from: {header.provenance.get('summary', 'not stated')}"
     if "caution" in header.provenance:
         yield f"    caution: {header.provenance['caution']}"
+
+
+def _crop(header: WeightsHeader) -> str:
+    network = header.architecture
+    if not network.sees_fields:
+        return "no voxels"
+    return f"{network.crop_size}^3 voxels of {header.domain.voxel_size:.4g} Mpc/h"
 
 
 def _details(header: WeightsHeader, facts: dict[str, Any]) -> Iterator[str]:
@@ -95,9 +101,12 @@ def _details(header: WeightsHeader, facts: dict[str, Any]) -> Iterator[str]:
         yield f"target        {name}: log10 of the subhalo's value [{unit}], given stellar mass"
     yield f"outputs       {', '.join(network.outputs)}"
     yield f"features      {', '.join(network.features) or 'none'}"
-    first, last = network.receptive_field
-    yield f"sees          voxels {first} to {last} around the target's, along each axis"
-    yield f"voxels        {domain.assignment}, origin {domain.origin}"
+    if network.sees_fields:
+        first, last = network.receptive_field
+        yield f"sees          voxels {first} to {last} around the target's, along each axis"
+        yield f"voxels        {domain.assignment}, origin {domain.origin}"
+    else:
+        yield "sees          no field: features alone"
     least = domain.least_subhalo_mass
     yield f"subhalos      {f'from {least:.4g} Msun/h' if least else 'all'}"
     yield f"log_mass      {_range(domain.log_mass)} (bound mass, log10 of Msun/h)"
@@ -116,7 +125,7 @@ def _details(header: WeightsHeader, facts: dict[str, Any]) -> Iterator[str]:
     )
     cosmology = ", ".join(f"{name} {value:g}" for name, value in domain.cosmology.items())
     yield f"cosmology     {cosmology}"
-    for name in ("matter", "subhalos", "target"):
+    for name in ("matter", "subhalos", "target")[0 if network.sees_fields else 2 :]:
         mean, deviation = getattr(scales, name)
         yield f"scale         {name}: mean {mean:.9g}, standard deviation {deviation:.9g}"
     pairs = (*scales.features, *scales.further)

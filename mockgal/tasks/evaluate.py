@@ -97,7 +97,8 @@ def evaluate(
             method = match or _method(trained.pairs, places[-1])
             pairs.append(_pair(loaded, hydro_run, dark_run, method))
         files = [] if scratch is None else [Place(Path(scratch))] * len(pairs)
-        volumes = volumes_of(pairs, dataclasses.asdict(loaded.domain), files)
+        fields = loaded.architecture.sees_fields
+        volumes = volumes_of(pairs, dataclasses.asdict(loaded.domain), files, fields=fields)
         samples = samples_of(
             pairs,
             volumes,

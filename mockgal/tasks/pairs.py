@@ -31,6 +31,7 @@ Array = NDArray[Any]
 FilePath = str | os.PathLike[str]
 
 QUALITY_BIN = 0.5  # dex: bins of the recorded completeness and purity
+CELLS = 64  # along a side, where a network sees no fields: for the split, and for clustering
 LARGEST_GRID = 1 << 14  # voxels along a side
 OF_FIELDS = ("voxel_size", "least_subhalo_mass", "assignment", "origin")  # define a run's fields
 
@@ -269,13 +270,13 @@ def told_the_redshift(
 
 
 def chosen_voxel_size(
-    dark: Scene, voxel_size: float | str | None, grid_size: int | None
+    dark: Scene, voxel_size: float | str | None, grid_size: int | None, fields: bool = True
 ) -> tuple[float, str]:
     """Return the side of a voxel [Mpc/h], and in words why it was chosen.
 
     By default it is that of the run's density grid. Without one, the number of voxels along a side
     is the first power of two not below the number of particles along a side, as in
-    arXiv:2012.00186 (2048 for 1820).
+    arXiv:2012.00186 (2048 for 1820). A network that sees no ``fields`` has `CELLS`.
     """
     box, given = dark.snapshot.box_size, "given"
     if voxel_size is not None and grid_size is not None:
@@ -289,6 +290,8 @@ def chosen_voxel_size(
         if type(grid_size) is not int or not 1 <= grid_size <= LARGEST_GRID:
             raise UsageError("grid", f"{grid_size!r}", f"a whole number from 1 to {LARGEST_GRID}")
         return box / grid_size, f"{given}: {grid_size} along a side of {dark.snapshot.name}"
+    if not fields:
+        return box / CELLS, f"{CELLS} along a side of {dark.snapshot.name}: no fields are seen"
     if dark.field is not None:
         return dark.field.voxel_size, f"that of the density grid of {dark.snapshot.name}"
     if dark.particles is None:
@@ -315,7 +318,11 @@ def chosen_scheme(dark: Scene, voxel_size: float) -> dict[str, str]:
 
 
 def volumes_of(
-    pairs: Sequence[Pair], domain: Mapping[str, Any], places: Sequence[Place | None] = ()
+    pairs: Sequence[Pair],
+    domain: Mapping[str, Any],
+    places: Sequence[Place | None] = (),
+    *,
+    fields: bool = True,
 ) -> list[Volume]:
     """Return the gravity-only runs on the network's grid.
 
@@ -326,9 +333,14 @@ def volumes_of(
         The keys of `OF_FIELDS`, with values as in `Domain`.
     places : sequence of Place or None
         Places of the files of the fields; without them the fields are held in memory.
+    fields : bool
+        Whether the network sees fields; if not, the volumes have subhalos alone.
     """
-    from ..training.data.volumes import volume_of
+    from ..training.data.volumes import volume_of, volume_of_features
 
+    if not fields:
+        own = {name: domain[name] for name in ("voxel_size", "least_subhalo_mass")}
+        return [volume_of_features(pair.dark, **own) for pair in pairs]
     settings = {name: domain[name] for name in OF_FIELDS}
     return [
         volume_of(pair.dark, **settings, place=place)

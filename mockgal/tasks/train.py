@@ -347,12 +347,13 @@ def _prepared(
     from ..calibration.floor import floor_of
     from ..training.data.samples import TRAIN, normalisation_of
     from ..training.data.split import Box, split_of
-    from ..training.data.volumes import checked_grid
+    from ..training.data.volumes import checked_grid, grid_of_features
     from ..training.request import SAMPLING
 
     network = request.architecture
     floor, stated = floor_of(rows.luminosity_floor, runs)
-    voxel_size, why = chosen_voxel_size(runs[0][1], rows.voxel_size, rows.grid_size)
+    fields_seen = network.sees_fields
+    voxel_size, why = chosen_voxel_size(runs[0][1], rows.voxel_size, rows.grid_size, fields_seen)
     least_mass = rows.least_mass(runs)
     pairs = [
         paired(
@@ -367,13 +368,19 @@ def _prepared(
     ]
     check_together(runs)
     scheme: dict[str, Any] = {"voxel_size": voxel_size, **chosen_scheme(runs[0][1], voxel_size)}
+    sizes = [
+        checked_grid(pair.dark, **scheme).size
+        if fields_seen
+        else grid_of_features(pair.dark, voxel_size).size
+        for pair in pairs
+    ]
     boxes = [
-        Box(pair.dark.snapshot.name, checked_grid(pair.dark, **scheme).size, ()) for pair in pairs
+        Box(pair.dark.snapshot.name, size, ()) for pair, size in zip(pairs, sizes, strict=True)
     ]
     split = split_of(boxes, network.crop_size, **rows.split)  # refused before fields are made
     grid = scheme | {"least_subhalo_mass": least_mass}
-    places = fields.places(pairs, grid, [box.grid_size for box in boxes])
-    volumes = volumes_of(pairs, grid, places)
+    places = fields.places(pairs, grid, sizes) if fields_seen else []
+    volumes = volumes_of(pairs, grid, places, fields=fields_seen)
     samples, left_out = _that_can_be_learnt(
         samples_of(
             pairs, volumes, target=request.target, floor=floor, architecture=network, split=split

@@ -72,12 +72,14 @@ class Request:
             An option is not allowed, alone or with the others.
         """
         place, further = targets_of(target)
-        network = _network(preset, WIDTH if width is None else width, further)
+        network = _network(preset, width, further)
         if features is not None:
             network = replace(network, features=features_of(features, network.features))
         options = _training_options(seed, preset, training)
         if search is not None:
             check_search(search)
+        if not network.sees_fields:
+            _check_features_only(width, search, place)
         return cls(
             architecture=network,
             target=place,
@@ -88,9 +90,31 @@ class Request:
         )
 
 
-def _network(preset: str | Architecture, width: int, further: tuple[str, ...]) -> Architecture:
+def _check_features_only(width: int | None, search: int | None, target: str) -> None:
+    """Raise if options are about convolutions, where there are none."""
+    for name, value in (
+        ("width", width),
+        ("search", search),
+        ("target", target if target == "voxel" else None),
+    ):
+        if value is not None:
+            raise UsageError(
+                name,
+                f"{value}, for a network that sees no fields",
+                "none: it is about networks that see fields",
+                f"leave --{name} out",
+            )
+
+
+def _network(
+    preset: str | Architecture, width: int | None, further: tuple[str, ...]
+) -> Architecture:
     """Return the architecture, with outputs for the further targets."""
-    network = architecture(preset, width=width) if isinstance(preset, str) else preset
+    changes = {"width": WIDTH if width is None else width}
+    if isinstance(preset, str):
+        network = architecture(preset, **({} if preset == "features" else changes))
+    else:
+        network = preset
     if network.further == further:
         return network
     if network.further or network.outputs == MEAN_ONLY:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ...columns import FURTHER_TARGETS
 from ...errors import BadValueError, UsageError
-from .features import FEATURES, SUBHALO_FEATURES
+from .features import FEATURES, OFFSETS, SUBHALO_FEATURES
 
 CHANNELS = ("matter", "subhalos")  # channels of a crop: mass per voxel of each
 STRIDED_KERNEL = 3
@@ -44,7 +44,8 @@ class Architecture:
     preset : str
         Name of the layout: a key of `PRESETS`, or any other name.
     kernels : tuple of tuple of int
-        Sides of the kernels of stride 1 of each of the three stages; odd, from 3 on.
+        Sides of the kernels of stride 1 of each of the three stages; odd, from 3 on. None for a
+        network that sees no field, but features alone; its crop is one voxel.
     crop_size : int
         Voxels along each side of a crop; odd. The target voxel is in the middle.
     width : int
@@ -78,7 +79,9 @@ class Architecture:
         if self.crop_size % 2 == 0:
             raise _bad("crop_size", f"{self.crop_size}", "an odd number: one voxel in the middle")
         flat = [kernel for stage in self.kernels for kernel in stage]
-        if len(self.kernels) != _STAGES or max(map(len, self.kernels)) > _MOST_KERNELS:
+        if self.kernels and (
+            len(self.kernels) != _STAGES or max(map(len, self.kernels)) > _MOST_KERNELS
+        ):
             raise _bad("kernels", repr(self.kernels), f"{_STAGES} stages of a few kernels each")
         if not all(_whole(k) and k % 2 and 3 <= k <= _LARGEST_KERNEL for k in flat):
             raise _bad("kernels", repr(self.kernels), f"odd numbers from 3 to {_LARGEST_KERNEL}")
@@ -93,8 +96,22 @@ class Architecture:
                 f"{MEAN_ONLY}, or {OUTPUTS} and those of targets among {', '.join(FURTHER_TARGETS)}"
             )
             raise _bad("outputs", repr(self.outputs), expected)
+        if not self.sees_fields and (not self.features or set(self.features) & set(OFFSETS)):
+            raise _bad(
+                "features", repr(self.features), "some, and no offset, where there are no voxels"
+            )
         if self.sizes[-1] != 1:
             raise _bad("crop_size", f"{self.crop_size}", "one that the layers reduce to one voxel")
+
+    @property
+    def sees_fields(self) -> bool:
+        """Whether the network sees matter and subhalos around its own, or features alone."""
+        return bool(self.kernels)
+
+    @property
+    def channels_out(self) -> int:
+        """Number of values that the convolutions give to the fully connected layers."""
+        return self.layers[-1].channels_out if self.sees_fields else 0
 
     @property
     def further(self) -> tuple[str, ...]:
@@ -153,7 +170,7 @@ class Architecture:
             layer.kernel**3 * layer.channels_in * layer.channels_out + 3 * layer.channels_out
             for layer in self.layers
         )
-        first = (self.layers[-1].channels_out + len(self.features) + 1) * self.hidden
+        first = (self.channels_out + len(self.features) + 1) * self.hidden
         return convolutions + first + (self.hidden + 1) * len(self.outputs)
 
     def to_dict(self) -> dict[str, Any]:
@@ -202,6 +219,7 @@ def outputs_of(further: Sequence[str]) -> tuple[str, ...]:
     return (*OUTPUTS, *(f"{name}:{output}" for name in further for output in FURTHER_OUTPUTS))
 
 
+HOST_FEATURES = SUBHALO_FEATURES[: -len(OFFSETS)]
 # Layouts; docs/explanation/network.md says where the paper's text and its public code differ.
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {
@@ -212,6 +230,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
     "centred": {"kernels": ((7, 5), (5, 5), (5, 3)), "crop_size": 65},
     "literal": {"kernels": ((7, 7, 7), (5, 5), (5,)), "crop_size": 65},
+    "features": {
+        "kernels": (),
+        "crop_size": 1,
+        "width": 1,
+        "hidden": 64,
+        "features": HOST_FEATURES,
+    },
     "demo": {"kernels": ((5, 3), (3,), (3,)), "crop_size": 33},
 }
 

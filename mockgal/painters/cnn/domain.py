@@ -62,17 +62,7 @@ def matching(scene: Scene) -> Weights:
 def mismatch(scene: Scene, weights: WeightsHeader, grid: Grid) -> list[str]:
     """Return the reasons why weights are not valid for a scene on a grid; empty if they are."""
     domain, snapshot, halos = weights.domain, scene.snapshot, scene.halos
-    reasons = []
-    if not abs(grid.voxel_size / domain.voxel_size - 1.0) <= SAME_VOXEL:
-        reasons.append(
-            f"voxels of {grid.voxel_size:.6g} Mpc/h ({grid.size} in {snapshot.box_size:g} Mpc/h), "
-            f"not {domain.voxel_size:.6g}"
-        )
-    if grid.origin != domain.origin:
-        reasons.append(f"a grid with origin {grid.origin}, not {domain.origin}")
-    field = scene.field
-    if grid.given and field is not None and field.assignment != domain.assignment:
-        reasons.append(f"a grid made with {field.assignment}, not {domain.assignment}")
+    reasons = _of_grid(scene, weights, grid) if weights.architecture.sees_fields else []
     if halos.mass_definition != domain.mass_definition:
         reasons.append(f"host mass is {halos.mass_definition}, not {domain.mass_definition}")
     if "stellar_mass" in halos:
@@ -95,6 +85,22 @@ def mismatch(scene: Scene, weights: WeightsHeader, grid: Grid) -> list[str]:
     return reasons
 
 
+def _of_grid(scene: Scene, weights: WeightsHeader, grid: Grid) -> list[str]:
+    """Return the differences of the grid."""
+    domain, snapshot, reasons = weights.domain, scene.snapshot, []
+    if not abs(grid.voxel_size / domain.voxel_size - 1.0) <= SAME_VOXEL:
+        reasons.append(
+            f"voxels of {grid.voxel_size:.6g} Mpc/h ({grid.size} in {snapshot.box_size:g} Mpc/h), "
+            f"not {domain.voxel_size:.6g}"
+        )
+    if grid.origin != domain.origin:
+        reasons.append(f"a grid with origin {grid.origin}, not {domain.origin}")
+    field = scene.field
+    if grid.given and field is not None and field.assignment != domain.assignment:
+        reasons.append(f"a grid made with {field.assignment}, not {domain.assignment}")
+    return reasons
+
+
 def _matter(scene: Scene, weights: WeightsHeader) -> list[str]:
     """Return the differences of particle mass and cosmology."""
     domain, snapshot, reasons = weights.domain, scene.snapshot, []
@@ -102,7 +108,8 @@ def _matter(scene: Scene, weights: WeightsHeader) -> list[str]:
     if mass is None or not abs(mass / domain.particle_mass - 1.0) <= PARTICLE_MASS:
         stated = "not stated" if mass is None else f"{mass:.4g} Msun/h"
         reasons.append(f"particle mass {stated}, not {domain.particle_mass:.4g}")
-    if share := snapshot.record.get(MATTER_FRACTION):
+    share = snapshot.record.get(MATTER_FRACTION) if weights.architecture.sees_fields else None
+    if share:
         reasons.append(f"matter from {share:.2%} of the particles, not from all")
     for name, here, there in both_state(snapshot.cosmology.to_dict(), domain.cosmology):
         if not abs(here - there) <= COSMOLOGY * abs(there):

@@ -53,7 +53,7 @@ class GalaxyNetwork(nn.Module):
             Block(layer.channels_in, layer.channels_out, layer.kernel, layer.stride)
             for layer in architecture.layers
         )
-        inputs = architecture.layers[-1].channels_out + len(architecture.features)
+        inputs = architecture.channels_out + len(architecture.features)
         self.hidden = nn.Linear(inputs, architecture.hidden)
         self.output = nn.Linear(architecture.hidden, len(architecture.outputs))
 
@@ -64,7 +64,7 @@ class GalaxyNetwork(nn.Module):
         ----------
         crops : Tensor, shape (n, 2, S, S, S)
             Standardised log10 (1 + mass / (Msun/h)) per voxel of matter and subhalos; S is the
-            architecture's ``crop_size``.
+            architecture's ``crop_size``. Not looked at by a network that sees no fields.
         features : Tensor, shape (n, f)
             Standardised, in the order of the architecture's ``features``.
 
@@ -76,10 +76,12 @@ class GalaxyNetwork(nn.Module):
             target: the mean of its standardised log10 at the mean stellar mass, its rise per
             scatter of stellar mass, and the log of its own scatter about this line.
         """
-        seen = crops
-        for block in self.blocks:
-            seen = block(seen)
-        inputs = torch.cat([seen.flatten(1), features], dim=1)
+        inputs = features
+        if self.architecture.sees_fields:
+            seen = crops
+            for block in self.blocks:
+                seen = block(seen)
+            inputs = torch.cat([seen.flatten(1), features], dim=1)
         result: Tensor = self.output(torch.relu(self.hidden(inputs)))
         return result
 

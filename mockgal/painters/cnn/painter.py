@@ -25,7 +25,7 @@ from ...types import Scene
 from .domain import matching, mismatch
 from .evaluation.tiles import TileEvaluation
 from .features import check_columns
-from .inputs import features, grid_of
+from .inputs import Grid, features, grid_of
 from .law import heaviest, law, shares
 from .options import CNNOptions
 from .weights.named import Weights, named_weights, outside_the_bar, shipped_weights
@@ -49,8 +49,6 @@ class CNNPainter(CNNOptions):
     )
 
     name: ClassVar[str] = "cnn"
-    needs: ClassVar[frozenset[str]] = frozenset({"halos", "field"})
-    whole_box: ClassVar[bool] = True  # subhalos see their neighbours
     libraries: ClassVar[tuple[str, ...]] = ("torch",)
     tolerance: ClassVar[float] = 1e-4  # of outputs, if work is shared differently
 
@@ -84,6 +82,16 @@ class CNNPainter(CNNOptions):
             *(None if folder is None else Path(folder) for folder in (self.scratch, self.resume)),
         )
         object.__setattr__(self, "_evaluation", evaluation)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What it needs of a scene: a network that sees no field needs halos alone."""
+        return frozenset({"halos", "field"} if self.whole_box else {"halos"})
+
+    @property
+    def whole_box(self) -> bool:
+        """Whether subhalos see their neighbours; also before the simulation has decided."""
+        return self.weights is None or self._loaded.architecture.sees_fields
 
     @property
     def provides(self) -> tuple[Column, ...]:
@@ -137,9 +145,7 @@ class CNNPainter(CNNOptions):
             "caution": weights.provenance.get("caution", ""),
             "network": weights.header_dict(),
             "luminosity_floor_msun_h": weights.domain.luminosity_floor,
-            "grid_size": grid.size,
-            "voxel_size_mpc_h": grid.voxel_size,
-            "matter": "density grid" if grid.given else "particles",
+            **(_grid_facts(grid) if painter.whole_box else {"matter": "none"}),
             **painter._evaluation.describe(grid),
             "deterministic": self.deterministic,
             "outside_domain": mismatch(scene, weights, grid),
@@ -202,10 +208,11 @@ class CNNPainter(CNNOptions):
         MissingDatasetError
             It lacks a column that a feature needs.
         """
-        weights = self.chosen(scene)._loaded
+        painter = self.chosen(scene)
+        weights = painter._loaded
         grid = grid_of(scene, weights)
         seen = weights.architecture.windows[0]
-        if grid.size < seen:
+        if painter.whole_box and grid.size < seen:
             raise DomainError(
                 f"simulation {scene.snapshot.name}",
                 f"a grid of {grid.size} voxels a side",
@@ -230,6 +237,14 @@ class CNNPainter(CNNOptions):
                 "outside the bar: the card says which (`mockgal weights show` names it)",
             )
         return outside
+
+
+def _grid_facts(grid: Grid) -> dict[str, Any]:
+    return {
+        "grid_size": grid.size,
+        "voxel_size_mpc_h": grid.voxel_size,
+        "matter": "density grid" if grid.given else "particles",
+    }
 
 
 def _without_scatter(d: Distribution) -> Distribution:

@@ -38,8 +38,8 @@ class Kind(NamedTuple):
 
     Parameters
     ----------
-    flag : str
-        The option that maps its columns.
+    flag, rows : str
+        The option that maps its columns, and what its rows are.
     known : dict
         The quantities that are read, each with the names that are known without a map.
     needed : tuple of str
@@ -51,6 +51,7 @@ class Kind(NamedTuple):
     """
 
     flag: str
+    rows: str
     known: dict[str, tuple[str, ...]]
     needed: tuple[str, ...]
     what: str
@@ -61,6 +62,7 @@ class Kind(NamedTuple):
 _PLACE: dict[str, tuple[str, ...]] = {"halo_id": ("haloid", "subhaloid"), "position": ()}
 GALAXIES = Kind(
     FLAG,
+    "galaxies",
     _PLACE
     | {
         "stellar_mass": ("stellarmass", "mstar"),
@@ -72,6 +74,7 @@ GALAXIES = Kind(
 )
 HISTORIES = Kind(
     OF_HISTORY,
+    "subhalos",
     _PLACE | {name: (plain(name),) for name in ("concentration", *HISTORY_COLUMNS)},
     (),
     "one or more of concentration, " + ", ".join(HISTORY_COLUMNS),
@@ -140,7 +143,7 @@ def read_galaxy_table(
     """
     path = Path(given) if isinstance(given, str | os.PathLike) else None
     if path is not None and not path.is_file():
-        raise InputError(path, "no such file", "a table", "check the path")
+        raise InputError(path, "no such file", f"a table of {kind.rows}", "check the path")
     facts = beside(path, ReadOptions())
     _check_facts(str(path), facts.options, snapshot)
     mine = {**facts.columns, **parse_map(stated, kind.flag, kind.flag)}
@@ -192,7 +195,7 @@ def _only(found: list[Table], path: Path, mine: Mapping[str, Taken], kind: Kind)
     raise FormatError(
         path,
         f"{len(fit) or 'no'} tables" + " that have the columns of the map" * (len(found) > 1),
-        "one table: " + ", ".join(files.FORMATS),
+        f"one table of {kind.rows}: " + ", ".join(files.FORMATS),
         f'name its columns: {kind.flag} "{kind.example}"',
     )
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MissingDatasetError, UsageError, listening, warn
+from ...fields.planes import mass_planes
+from ...fields.subhalos import subhalo_field
 from ...painters.cnn.architecture import CHANNELS
 from ...painters.cnn.inputs import Grid, MassChannels, fits, grid_for, mass_channels, standardised
 from ...system.memory import available, check_memory
@@ -82,6 +85,57 @@ def volume_of(
         | {"voxel_size_asked_for_mpc_h": float(voxel_size), "matter_grid_given": grid.given}
         | {"halo_digest": scene.halos.digest()},
     )
+
+
+def volume_of_features(scene: Scene, *, voxel_size: float, least_subhalo_mass: float) -> Volume:
+    """Return a volume for a network that sees no field: its subhalos, in both channels.
+
+    The samples are held out, and compared in clustering, on its grid; matter is not needed.
+
+    Parameters
+    ----------
+    scene : Scene
+    voxel_size, least_subhalo_mass : float
+        See `volume_of`.
+    """
+    snapshot, grid = scene.snapshot, grid_of_features(scene, voxel_size)
+    check_memory(f"subhalos of {snapshot.name} on {grid.size}^3 voxels", 8 * grid.size**3)
+    mass = subhalo_field(
+        scene.halos,
+        snapshot.box_size,
+        grid.size,
+        least_mass=least_subhalo_mass,
+        assignment="CIC",
+        origin=grid.origin,
+    )
+    planes = partial(mass_planes, mass.field, snapshot)
+    channels = np.empty((len(CHANNELS), *3 * (grid.size,)), dtype=np.float32)
+    channels[:] = standardised(planes, 0.0, 1.0, 0, grid.size)
+    return Volume(
+        channels,
+        grid.voxel_size,
+        snapshot.box_size,
+        snapshot.redshift,
+        snapshot.name,
+        grid.origin,
+        "CIC",
+        float(least_subhalo_mass),
+        {"subhalos": mass.record, "halo_digest": scene.halos.digest()},
+    )
+
+
+def grid_of_features(scene: Scene, voxel_size: float) -> Grid:
+    """Return the grid of `volume_of_features`."""
+    snapshot = scene.snapshot
+    snapshot.check_periodic("training", "give a periodic box")
+    if not 0.0 < voxel_size <= snapshot.box_size:
+        raise UsageError(
+            "voxel size",
+            f"{voxel_size}",
+            f"above 0 and up to the box of {snapshot.box_size:g} Mpc/h",
+        )
+    size = max(1, round(snapshot.box_size / voxel_size))
+    return Grid(size, snapshot.box_size / size, "corner", given=False)
 
 
 def checked_grid(scene: Scene, voxel_size: float, assignment: str, origin: str) -> Grid:

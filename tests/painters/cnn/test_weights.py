@@ -12,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from weights_samples import DOMAIN, TINY, join, normalisation, split, weights
 
+from mockgal.columns import HALO_COLUMNS
 from mockgal.errors import BadValueError, MissingDatasetError, OutputExistsError, UsageError
 from mockgal.painters.cnn.architecture import FEATURES, MEAN_ONLY, OUTPUTS, outputs_of
+from mockgal.painters.cnn.features import FURTHER_FEATURES
 from mockgal.painters.cnn.network import seeded_network
 from mockgal.painters.cnn.weights import named as module
 from mockgal.painters.cnn.weights.header import Domain, Normalisation
@@ -58,6 +60,16 @@ def any_weights(draw):
         least_subhalo_mass=draw(st.just(0) | POSITIVE),
         redshift=draw(pairs(st.floats(-0.5, 1e3))),
         log_mass=draw(pairs()),
+        history={
+            name: {
+                "column": column,
+                "unit": HALO_COLUMNS[column].unit_label,
+                "definition": draw(TEXTS),
+                "range": draw(pairs()),
+            }
+            for name, column in FURTHER_FEATURES.items()
+            if name in shape.features
+        },
         log_vmax=draw(pairs() | st.none()) if "log_vmax" not in shape.features else draw(pairs()),
     )
     generator = np.random.default_rng(draw(st.integers(0, 2**32)))

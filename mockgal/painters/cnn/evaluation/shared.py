@@ -102,6 +102,12 @@ class SharedNetwork:
         with self._settings(tf32=False):
             return self._fully_connected(seen, row.reshape(-1), features)
 
+    def of_features(self, features: Array) -> Array:
+        """Predict for subhalos from their standardised features, for a network without fields."""
+        with self._settings(tf32=False):
+            seen = torch.empty((len(features), 0), device=self.device)
+            return self._fully_connected(seen, np.arange(len(features)), features)
+
     def _fully_connected(self, seen: Tensor, row: Array, features: Array) -> Array:
         result = np.empty((len(row), len(self.architecture.outputs)))
         for first in range(0, len(row), _HEAD_ROWS):
@@ -117,7 +123,7 @@ class SharedNetwork:
 
     def _convolve_all(self, tile: Array, starts: Array) -> Tensor:
         """Return the output of the convolutions for each window, float32 of shape (n, 8c)."""
-        channels = self.architecture.layers[-1].channels_out
+        channels = self.architecture.channels_out
         self._seen = torch.empty((len(starts), channels), device=self.device)
         self._waiting: dict[int, tuple[list[int], Tensor]] = {}
         whole = torch.from_numpy(np.ascontiguousarray(tile, dtype=np.float32))

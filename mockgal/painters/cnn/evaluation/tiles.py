@@ -109,8 +109,9 @@ class TileEvaluation:
 
     def describe(self, grid: Grid) -> dict[str, Any]:
         """Return what the last bits depend on, apart from weights and scene: JSON values."""
+        sees = self.weights.architecture.sees_fields
         return {
-            "tile_size": self.tile_size_on(grid),
+            **({"tile_size": self.tile_size_on(grid)} if sees else {}),
             "device": self.device,
             "precision": self.precision,
             "torch": torch.__version__,
@@ -150,7 +151,12 @@ class TileEvaluation:
         ResourceError
             There is too little memory.
         """
-        shape, size = self.weights.architecture, self.tile_size_on(grid)
+        shape = self.weights.architecture
+        if not shape.sees_fields:
+            output = self._only.of_features(self._standardised(features, None))
+            _check_output(output, "subhalos", ids, scene, self.weights)
+            return output, {}
+        size = self.tile_size_on(grid)
         output, record = np.empty((len(voxel), len(shape.outputs))), {"tiles": 0}
         if not len(voxel):
             return output, record
@@ -179,7 +185,7 @@ class TileEvaluation:
                     result = store.get(key, (len(mine) + 1, len(shape.outputs)))
                 if result is None:
                     result = self._evaluated(tile, starts, own)
-                    _check_output(result[:-1], tile, ids[mine], scene, self.weights)
+                    _check_output(result[:-1], _name(tile), ids[mine], scene, self.weights)
                     new += 1
                     if store is not None:
                         store.put(key, result)
@@ -276,7 +282,11 @@ def tile_bytes(shape: Architecture, grid: Grid, tile_size: int) -> int:
     return work + held_bytes(grid.size, size, shape.receptive_field, 2)
 
 
-def _check_output(output: Array, tile: Tile, ids: Array, scene: Scene, weights: Weights) -> None:
+def _name(tile: Tile) -> str:
+    return f"tile at voxel {tile.first.tolist()}"
+
+
+def _check_output(output: Array, part: str, ids: Array, scene: Scene, weights: Weights) -> None:
     """Raise if an output cannot be that of a trained network."""
     least, most = np.full((2, output.shape[1]), [[-_ABSURD], [_ABSURD]])
     if weights.architecture.outputs != MEAN_ONLY:
@@ -288,7 +298,7 @@ def _check_output(output: Array, tile: Tile, ids: Array, scene: Scene, weights: 
     if bad.size:
         first = bad[np.argmin(ids[bad])]
         raise InternalError(
-            f"simulation {scene.snapshot.name}: tile at voxel {tile.first.tolist()}",
+            f"simulation {scene.snapshot.name}: {part}",
             f"{bad.size} subhalos with outputs that are NaN or beyond {_ABSURD:g} standard "
             f"deviations (a logit: {_LARGEST_LOGIT:g}), the first halo_id {ids[first]}: "
             f"{output[first].tolist()}",
