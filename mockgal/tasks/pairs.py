@@ -417,6 +417,7 @@ def domain_of(
     The ranges of mass and of further features are those of the subhalos in the training part;
     ``features`` are those of the samples.
     """
+    from ..painters.cnn.features import facts_of
     from ..painters.cnn.weights.header import Domain
     from ..training.data.samples import TRAIN
 
@@ -451,44 +452,10 @@ def domain_of(
         log_mass=limits("mass"),
         log_host_mass=limits("host_mass"),
         log_vmax=limits("vmax") if with_vmax else None,
-        history=_history(pairs, samples, features),
+        history=facts_of(
+            [pair.dark for pair in pairs], features, samples.features[samples.part == TRAIN]
+        ),
     )
-
-
-def _history(
-    pairs: Sequence[Pair], samples: Samples, features: Sequence[str]
-) -> dict[str, dict[str, Any]]:
-    """Return the ranges, units and definitions of further features.
-
-    Raises
-    ------
-    DomainError
-        The runs define a column differently.
-    """
-    from ..painters.cnn.features import FURTHER_FEATURES, definition_of
-    from ..training.data.samples import TRAIN
-
-    found = {}
-    for place, name in enumerate(features):
-        if name not in FURTHER_FEATURES:
-            continue
-        column = FURTHER_FEATURES[name]
-        defined = {definition_of(pair.dark, column): pair.dark.snapshot.name for pair in pairs}
-        if len(defined) > 1:
-            raise DomainError(
-                "pairs of runs",
-                "; ".join(f"{column} of {run} is {what}" for what, run in defined.items()),
-                "one definition for one network",
-                f"leave {column} out of the features, or join columns of one name",
-            )
-        values = samples.features[samples.part == TRAIN, place]
-        found[name] = {
-            "column": column,
-            "unit": HALO_COLUMNS[column].unit_label,
-            "definition": next(iter(defined)),
-            "range": (float(values.min(initial=np.inf)), float(values.max(initial=-np.inf))),
-        }
-    return found
 
 
 def _trained_redshifts(pairs: Sequence[Pair], samples: Samples) -> list[float]:

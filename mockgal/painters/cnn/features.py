@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ...columns import HALO_COLUMNS, HISTORY_COLUMNS
-from ...errors import MissingDatasetError, UsageError, listed
+from ...errors import DomainError, MissingDatasetError, UsageError, listed
 from ...layout import HISTORY
 from ...types import Scene
+
+Array = NDArray[Any]
 
 OFFSETS = ("offset_x", "offset_y", "offset_z")
 SUBHALO_FEATURES = ("log_mass", "log_vmax", "is_central", "log_host_mass", *OFFSETS)
@@ -108,3 +113,44 @@ def check_columns(scene: Scene, features: Sequence[str], asked_by: str) -> None:
         else "take weights that were trained without it; or join a table of its merger trees: "
         f'mockgal pack --history TABLE --history-columns "halo_id=NAME, {entries}"',
     )
+
+
+def facts_of(
+    scenes: Sequence[Scene], features: Sequence[str], values: Array
+) -> dict[str, dict[str, Any]]:
+    """Return column, unit, definition and range of each further feature, for the weights.
+
+    Parameters
+    ----------
+    scenes : sequence of Scene
+        The runs that a network is trained on.
+    features : sequence of str
+    values : ndarray, shape (n, f)
+        The features of the subhalos that it is trained on.
+
+    Raises
+    ------
+    DomainError
+        The runs define a column differently.
+    """
+    facts = {}
+    for place, name in enumerate(features):
+        if name not in FURTHER_FEATURES:
+            continue
+        column = FURTHER_FEATURES[name]
+        defined = {definition_of(scene, column): scene.snapshot.name for scene in scenes}
+        if len(defined) > 1:
+            raise DomainError(
+                "pairs of runs",
+                "; ".join(f"{column} of {run} is {what}" for what, run in defined.items()),
+                "one definition for one network",
+                f"leave {column} out of the features, or join columns of one name",
+            )
+        mine = values[:, place]
+        facts[name] = {
+            "column": column,
+            "unit": HALO_COLUMNS[column].unit_label,
+            "definition": next(iter(defined)),
+            "range": (float(mine.min(initial=np.inf)), float(mine.max(initial=-np.inf))),
+        }
+    return facts
