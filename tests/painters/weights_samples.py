@@ -1,7 +1,6 @@
 """Small weights for the tests, and ways to write and break their files."""
 
 import json
-from dataclasses import replace
 
 import torch
 
@@ -45,16 +44,16 @@ def weights(architecture=TINY, **changes):
             state[name] = values.reshape(value.shape).float()
         else:
             state[name] = torch.tensor(k)
-    made = Weights(
-        name="tiny-1",
-        architecture=architecture,
-        normalisation=normalisation(architecture),
-        domain=DOMAIN,
-        target="subhalo",
-        provenance={"summary": "made of numbers", "scores": {"loss": [0.5, 0.25]}},
-        state=state,
-    )
-    return replace(made, **changes)
+    parts = {
+        "name": "tiny-1",
+        "architecture": architecture,
+        "normalisation": normalisation(architecture),
+        "domain": DOMAIN,
+        "target": "subhalo",
+        "provenance": {"summary": "made of numbers", "scores": {"loss": [0.5, 0.25]}},
+        "state": state,
+    }
+    return Weights(**parts | changes)
 
 
 def split(path):

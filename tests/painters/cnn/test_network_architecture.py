@@ -53,7 +53,7 @@ LAYERS = {  # kernel, stride, channels in, channels out, at width 1
 
 
 def test_names_of_presets():
-    assert set(PRESETS) == set(SIZES)
+    assert set(PRESETS) == {*SIZES, "features"}  # which has no layers
 
 
 @pytest.mark.parametrize("preset", SIZES)
@@ -184,7 +184,7 @@ def test_the_largest_that_are_allowed():
 
 @pytest.mark.parametrize("preset", ["Paper", "", "centered"])
 def test_no_such_preset(preset):
-    with pytest.raises(UsageError, match="one of paper, centred, literal, demo"):
+    with pytest.raises(UsageError, match="one of paper, centred, literal, features, demo"):
         architecture(preset)
 
 
