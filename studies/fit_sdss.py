@@ -15,8 +15,8 @@ They are printed beside those of Zehavi et al. 2011 (arXiv:1005.2413, table 3), 
 cosmology and an analytic model of halos.
 
 In a run of ``--side 320 --box-size 122 --seed 1`` the best chi-square is 157 for 8 degrees of
-freedom (168 with its own masses): w_p is too low on all scales. A third of such a box is pi_max, and
-its matter is less clustered than the universe's, xi(5 Mpc/h) = 0.69. It takes a larger simulation.
+freedom (168 with its own masses): w_p is too low on all scales. pi_max is a
+third of such a box, whose matter clusters too little: xi is 0.69 at 5 Mpc/h. It takes a larger one.
 """
 
 from __future__ import annotations
