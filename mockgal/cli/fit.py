@@ -69,6 +69,13 @@ def _declared(name: str) -> Any:
     ),
     option("--r-min", metavar="R", help='Leave out bins below this, such as "0.2 Mpc/h".'),
     option("--r-max", metavar="R", help='Leave out bins beyond this, such as "20 Mpc/h".'),
+    option(
+        "--survey-volume",
+        metavar="VOLUME",
+        help='Volume that the data are from, such as "7e7 Mpc^3/h^3", if it is not this '
+        "simulation: covariances are multiplied by 1 + its ratio to the box, whose structure "
+        "fluctuates too.",
+    ),
 )
 @option_group(
     "Model",

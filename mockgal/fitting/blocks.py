@@ -154,7 +154,7 @@ def _block(targets: Sequence[Target], some: list[int], density: DensityTarget | 
             columns.append(first.mocks.density[:, None])  # type: ignore[union-attr,index]
             values.append(np.array([density.value]))
             names.append("number density")
-        matrix = np.atleast_2d(np.cov(np.hstack(columns), rowvar=False))
+        matrix = first.scaled_by * np.atleast_2d(np.cov(np.hstack(columns), rowvar=False))
     return Block(
         ", ".join(names),
         tuple(some),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -68,6 +68,8 @@ class Target:
     unit : str
     mocks : Mocks or None
         Those that the covariance is from, if their numbers are known.
+    scaled_by : float
+        What the covariance of the data was multiplied by; see `structure_factor`.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Target:
     source: str
     unit: str
     mocks: Mocks | None = None
+    scaled_by: float = 1.0
 
     @property
     def error(self) -> Array:
@@ -114,6 +117,7 @@ def target(
     r_min: float = 0.0,
     r_max: float = math.inf,
     floor: float | None = None,
+    scaled_by: float = 1.0,
 ) -> Target:
     """Return the bins of a measurement to fit.
 
@@ -131,6 +135,8 @@ def target(
     floor : float, optional
         Least stellar mass of the model's galaxies [Msun/h], below which bins of a mass function
         are left out. Without one, a mass function cannot be fitted.
+    scaled_by : float
+        What the covariance is multiplied by.
 
     Raises
     ------
@@ -199,12 +205,61 @@ def target(
         rows - first,
         data[data.axis][rows].astype(np.float64),
         value[rows],
-        covariance.matrix[np.ix_(matched, matched)],
+        scaled_by * covariance.matrix[np.ix_(matched, matched)],
         covariance.number,
         covariance.source,
         kind.unit,
         None if mocks is None else mocks_of(mocks, estimate, matched),
+        scaled_by,
     )
+
+
+def scaling(
+    survey_volume: float | None,
+    box_size: float,
+    data: Sequence[Measurement],
+    names: Sequence[str],
+) -> float:
+    """Return `structure_factor`; 1 without a volume, with a warning for data of a survey."""
+    if survey_volume is not None:
+        return structure_factor(survey_volume, box_size)
+    for one, name in zip(data, names, strict=True):
+        if "catalogue" not in one.settings:
+            warn(
+                f"{name}: nothing says that they are from this simulation, whose structure is "
+                "taken to have no scatter of its own: for a survey, intervals are too narrow. "
+                "Give its volume (--survey-volume)"
+            )
+    return 1.0
+
+
+def structure_factor(survey_volume: float, box_size: float) -> float:
+    """Return what covariances of a survey are multiplied by, for the structure of the box.
+
+    Its fluctuations are a draw as those of the survey are. If their covariance goes as one over
+    the volume, that of the difference is 1 + V_survey / V_box times the survey's, as in fits of
+    Vakili & Hahn 2019, arXiv:1610.01991.
+
+    Parameters
+    ----------
+    survey_volume : float
+        [Mpc^3 h^-3]
+    box_size : float
+        [Mpc/h]
+
+    Raises
+    ------
+    UsageError
+        The volume is no number above 0.
+    """
+    if not 0.0 < survey_volume < math.inf:
+        raise UsageError(
+            "fit:survey_volume",
+            f"{survey_volume:g} Mpc^3/h^3",
+            "a volume above 0",
+            'such as --survey-volume "7e7 Mpc^3/h^3"',
+        )
+    return 1.0 + survey_volume / box_size**3
 
 
 def _check_units(name: str, data: Measurement, kind: Fittable) -> None:

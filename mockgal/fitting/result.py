@@ -153,6 +153,12 @@ class Fit(Shown):
                 f"p = {self.p_value:.3g}",
             )
         )
+        factor = self.settings.get("covariances_scaled_by", 1.0)
+        if factor != 1.0:
+            volume = self.settings["survey_volume_mpc3_h3"]
+            lines.append(
+                ("covariances", f"times {factor:.4g}: a survey of {volume:.4g} Mpc^3/h^3 in a box")
+            )
         return f"Fit of {self.model}", lines
 
     def interval(self, name: str) -> Interval:

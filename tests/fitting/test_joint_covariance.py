@@ -6,7 +6,7 @@ import pytest
 import mockgal
 from mockgal.errors import MockgalWarning, UsageError
 from mockgal.fitting.blocks import blocks
-from mockgal.fitting.data import DensityTarget, target
+from mockgal.fitting.data import DensityTarget, structure_factor, target
 
 DENSITY = 0.07
 pytestmark = pytest.mark.filterwarnings("ignore::mockgal.errors.MockgalWarning")
@@ -59,3 +59,19 @@ def test_a_density_without_an_error_needs_mocks(mocks):
     stated = target(w_p[0], mockgal.combine(w_p).covariance())
     with pytest.raises(UsageError, match="number-density-error"):
         blocks([stated], DensityTarget(DENSITY, None))
+
+
+def test_a_survey_in_a_box_has_the_fluctuations_of_both(mocks):
+    """The covariance of a difference is the sum: of unit volumes, 1/V_survey + 1/V_box."""
+    _, w_p, _, _ = mocks
+    size, survey = 250.0, 7.2e7
+    factor = structure_factor(survey, size)
+    assert np.isclose(factor / survey, 1 / survey + 1 / size**3)
+    alone, scaled = (target(w_p[0], mockgal.combine(w_p), scaled_by=x) for x in (1.0, factor))
+    assert np.allclose(scaled.matrix, factor * alone.matrix)
+    assert np.allclose(scaled.error, np.sqrt(factor) * alone.error)
+    joint = [blocks([one], DensityTarget(DENSITY, None))[0].matrix for one in (alone, scaled)]
+    assert np.allclose(joint[1], factor * joint[0])
+    for wrong in (0.0, -1.0, np.nan, np.inf):
+        with pytest.raises(UsageError, match="--survey-volume"):
+            structure_factor(wrong, size)

@@ -51,6 +51,7 @@ def fit_files(
     number_density_error: str | None = None,
     r_min: str | None = None,
     r_max: str | None = None,
+    survey_volume: str | None = None,
     likelihood: str = "matched",
     steps: int | None = None,
     populate: bool | Mapping[str, Any] = False,
@@ -76,7 +77,7 @@ def fit_files(
         Folder for the output, which is created. It keeps the chain: an interrupted fit goes on
         where it was when the same command is run again.
     model, seed, priors, parameters, number_density, number_density_error, r_min, r_max
-    likelihood, steps, populate, tracers
+    survey_volume, likelihood, steps, populate, tracers
         See `mockgal.fit`.
     painter_options : mapping, optional
         Further options of the HOD.
@@ -114,12 +115,14 @@ def fit_files(
         "r_max": r_max,
         "number_density": number_density,
         "number_density_error": number_density_error,
+        "survey_volume": survey_volume,
     }
     numbers = {name: number(scene, name, text) for name, text in stated.items()}
     plan = Plan.of(
         *(model, priors, parameters, populate, painter_options or {}),
         number_density=numbers["number_density"],
         number_density_error=numbers["number_density_error"],
+        survey_volume=numbers["survey_volume"],
         likelihood=likelihood,
         tracers=tracers,
         steps=steps,

@@ -39,6 +39,7 @@ _DIGITS = 6  # after the point, of the best parameters
 UNITS = dict.fromkeys(("r_min", "r_max"), "Mpc / littleh") | dict.fromkeys(
     ("number_density", "number_density_error"), "littleh3 / Mpc3"
 )
+UNITS["survey_volume"] = "Mpc3 / littleh3"
 _PAINTING = (
     *("stellar_mass_law", "luminosity_floor", "modulated_satellites", "assembly_bias"),
     *("assembly_bias_split", "environment_radius", "environment_from", "allow_extrapolation"),
@@ -59,6 +60,7 @@ def fit(
     number_density_error: float | str | None = None,
     r_min: float | str | None = None,
     r_max: float | str | None = None,
+    survey_volume: float | str | None = None,
     likelihood: str = "matched",
     steps: int | None = None,
     populate: bool | Mapping[str, Any] = False,
@@ -98,6 +100,10 @@ def fit(
         their covariance of the density and the other data.
     r_min, r_max : float or str, optional
         Bins below and beyond are not fitted: in Mpc/h, or texts with a unit.
+    survey_volume : float or str, optional
+        Volume that the data are from, in Mpc^3 h^-3 or a text with a unit, if it is not this
+        simulation: covariances are multiplied by 1 + its ratio to the box
+        (`mockgal.fitting.data.structure_factor`), not ``number_density_error``.
     likelihood : str
         What is made of the errors of a covariance from mocks: ``"matched"``, ``"gaussian"`` or
         ``"student"`` (`mockgal.fitting.likelihood`).
@@ -153,6 +159,7 @@ def fit(
         *(model, priors, parameters, populate, painter_options),
         number_density=number(sim, "number_density", number_density),
         number_density_error=number(sim, "number_density_error", number_density_error),
+        survey_volume=number(sim, "survey_volume", survey_volume),
         likelihood=likelihood,
         tracers=tracers,
         steps=steps,
@@ -194,6 +201,8 @@ class Plan:
     painter_options : dict
         Other options of the painter.
     density : DensityTarget or None
+    survey_volume : float or None
+        [Mpc^3 h^-3]
     likelihood : str
     tracers, steps : int
     seed : int
@@ -205,6 +214,7 @@ class Plan:
     populate_options: dict[str, Any] | None
     painter_options: dict[str, Any]
     density: DensityTarget | None
+    survey_volume: float | None
     likelihood: str
     tracers: int
     steps: int
@@ -221,6 +231,7 @@ class Plan:
         *,
         number_density: float | None,
         number_density_error: float | None,
+        survey_volume: float | None,
         likelihood: str,
         tracers: int | None,
         steps: int | None,
@@ -268,6 +279,7 @@ class Plan:
             making,
             {key: value for key, value in painter_options.items() if value is not None},
             density,
+            survey_volume,
             likelihood,
             TRACERS if tracers is None else tracers,
             MOST_STEPS if steps is None else steps,
@@ -353,7 +365,7 @@ class Plan:
         chain_path : Path, optional
             File that keeps the chain, so that an interrupted fit goes on.
         """
-        from ...fitting.data import MASS_FUNCTION, target
+        from ...fitting.data import MASS_FUNCTION, scaling, target
         from ...fitting.result import result
         from ...fitting.sampler import best, sample
         from ...fitting.tables.points import places
@@ -372,8 +384,9 @@ class Plan:
                 making = satellite_options(self.populate_options)
             painter, h = self._typical(sim), sim.snapshot.cosmology.h
             floor = None if painter.luminosity_floor is None else 10 ** painter.log_floor(h) / h
+            scaled_by = scaling(self.survey_volume, sim.snapshot.box_size, data, names)
             targets = [
-                target(one, matrix, name=name, floor=floor, **ends)
+                target(one, matrix, name=name, floor=floor, scaled_by=scaled_by, **ends)
                 for one, matrix, name in zip(data, covariances, names, strict=True)
             ]
             for one in targets:
@@ -416,6 +429,8 @@ class Plan:
             "populate_options": self.populate_options if making is None else making.describe(),
             "tracers": self.tracers if making is not None else "none: subhalos",
             "references": list(painter.references),
+            "survey_volume_mpc3_h3": self.survey_volume or "none: data of the same box",
+            "covariances_scaled_by": scaled_by,
             "warnings": list(warnings),
             "mock": mock,
         }
