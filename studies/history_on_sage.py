@@ -6,7 +6,8 @@ For each choice of features and each seed a network is trained on box1 and predi
 initial phases it has not seen. Printed are, for luminous subhalos above `LEAST` in box2: the mean
 and the scatter of log10 of stellar mass about the predicted mean, and the mean log-likelihood; and
 how each choice differs from the one before, subhalo by subhalo. Quadratic fits to box1 stand beside
-them. Without ``--fields`` the networks see features alone; with it, small ones that see matter.
+them. Without ``--fields`` the networks see features alone; with it, small ones that see matter are
+trained on some of the choices, too, and on none.
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ SETS = {
     "and Vmax": "mass,is_central,vmax",
     "and peaks of mass and Vmax": "mass,is_central,vmax,peak_mass,peak_vmax",
     "and scale of half-mass": "mass,is_central,vmax,peak_mass,peak_vmax,half_mass_scale",
+}
+WITH_FIELDS = {
+    "matter alone": "",
+    "and Vmax": SETS["and Vmax"],
+    "and scale of half-mass": SETS["and scale of half-mass"],
 }
 HISTORY = (
     "halo_id=subhalo, peak_mass=m_peak [Msun/h], peak_vmax=v_peak [km/s], half_mass_scale=a_half"
@@ -165,12 +171,14 @@ def main() -> None:
     place = (other.halos["position"][rows] / other.snapshot.box_size * CELLS).astype(int)
     cell = place @ [CELLS * CELLS, CELLS, 1]
     print(f"box1: {len(judged(one, stars[0]))} subhalos, box2: {len(rows)}")
+    fits: dict[str, np.ndarray] = {}
     for name, features in SETS.items():
         for box, scores in zip(
             ("box1", "box2"), quadratic_fit([one, other], stars, features), strict=True
         ):
             print(line(f"quadratic {box} {name}", scores[None]))
-    sets = ({"matter alone": ""} if options.fields else {}) | SETS
+            fits[name] = np.stack([scores] * options.seeds)  # the last is of box2
+    sets = WITH_FIELDS if options.fields else SETS
     before: dict[str, np.ndarray] = {}
     for name, features in sets.items():
         for kind in ("features", "fields") if options.fields else ("features",):
@@ -182,6 +190,8 @@ def main() -> None:
                 found.append(scored(log_stars, law.location[rows], law.scale[rows]))
             scores = np.stack(found)
             print(line(f"{kind} {name}", scores), flush=True)
+            if name in fits:
+                print(f"    than the fit: {changes(fits[name], scores, cell)}", flush=True)
             if kind in before:
                 print(f"    than the last: {changes(before[kind], scores, cell)}", flush=True)
             if kind == "fields" and features:
