@@ -153,13 +153,18 @@ class Fit(Shown):
                 f"p = {self.p_value:.3g}",
             )
         )
-        factor = self.settings.get("covariances_scaled_by", 1.0)
-        if factor != 1.0:
-            volume = self.settings["survey_volume_mpc3_h3"]
-            lines.append(
-                ("covariances", f"times {factor:.4g}: a survey of {volume:.4g} Mpc^3/h^3 in a box")
-            )
+        if self.scaling:
+            lines.append(("covariances", self.scaling))
         return f"Fit of {self.model}", lines
+
+    @property
+    def scaling(self) -> str:
+        """What covariances were multiplied by for the structure of the box; empty if by nothing."""
+        factor = self.settings.get("covariances_scaled_by", 1.0)
+        if factor == 1.0:
+            return ""
+        volume = self.settings["survey_volume_mpc3_h3"]
+        return f"times {factor:.4g}: a survey of {volume:.4g} Mpc^3/h^3, and the box, are draws"
 
     def interval(self, name: str) -> Interval:
         """Return the median and the 68% interval of a parameter, or of a derived number."""

@@ -110,7 +110,7 @@ def test_a_table_that_was_damaged_is_made_again(fit, tmp_path):
 def test_the_structure_of_the_box_has_a_scatter_too(fit, tmp_path):
     alone = fit("--no-plots")
     assert "--survey-volume" in alone.stderr
-    assert "covariances" not in alone.stdout
+    assert "each times" not in alone.stdout
     twice = fit("--no-plots", "--survey-volume", "27000 Mpc^3/h^3", "--json", out="twice")
     assert twice.returncode == 0, twice.stderr
     assert "--survey-volume" not in twice.stderr
@@ -119,6 +119,9 @@ def test_the_structure_of_the_box_has_a_scatter_too(fit, tmp_path):
     assert settings["survey_volume_mpc3_h3"] == 27000.0
     again = mockgal.read_fit(tmp_path / "twice/samples.ecsv")
     assert "times 2: a survey of 2.7e+04 Mpc^3/h^3" in str(again)
+    (tmp_path / "twice").rename(tmp_path / "other")
+    said = fit("--no-plots", "--survey-volume", "27000 Mpc^3/h^3", out="twice").stdout
+    assert "each times 2: a survey" in said
     widths = [Table.read(tmp_path / x / "samples.ecsv")["logM1"].std() for x in ("fit", "twice")]
     assert 1.1 < widths[1] / widths[0] < 1.8  # the square root of two, of a normal posterior
     for wrong in ("27000", "2.7e4 Mpc/h", "0 Mpc^3/h^3"):

@@ -23,6 +23,8 @@ def describe(fit: Fit) -> Iterator[str]:
             f"covariance  {', '.join(one['names'])}: {one['numbers']} numbers, from {one['from']}"
             + (f" ({number}), its inverse times {one['hartlap_factor']:.4g}" * (number != "none"))
         )
+    if fit.scaling:
+        yield f"            each {fit.scaling}"
     yield f"model       {fit.model}; likelihood {settings['likelihood']}, seed {settings['seed']}"
     for prior in fit.priors:
         yield f"prior       {prior.name}: {prior} ({prior.source})"
