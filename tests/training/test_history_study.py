@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "studies"))
-import history_on_sage  # noqa: E402
+import history_on_sage
 
 
 def test_a_quadratic_law_is_found_and_its_scatter_is_that_of_the_other_box():
