@@ -1,14 +1,16 @@
 """Memory, time and disk of a build in parts from superslabs of CompaSO, by the number of hosts.
 
     python benchmarks/streamed_build.py [--hosts 1e6 3e6 1e7] [--memory "4 GiB"] [--parts 16]
-                                        [--folder FOLDER] [--at-once]
+                                        [--folder FOLDER] [--workers 2] [--at-once]
 
 Superslabs are made up: hosts of 35 particles and more of 2.1e9 Msun/h, as many in a volume as
 AbacusSummit has, with masses from a power law, at random places. `mockgal build --part` then reads
 them, makes satellites with `--populate` and zheng07, and paints; `mockgal merge` cuts and writes
 FITS. Each command is a process of its own, whose CPU time and peak memory are measured; the disk is
-what the folder of the parts holds before it is removed. With ``--at-once``, a plain build does the
-same in memory, and the files must be the same, byte for byte.
+what the folder of the parts holds before it is removed. ``--memory`` bounds the processes that make
+parts; merging has no such option, and its peak is measured as it is. With ``--workers``, one
+command does all of it, and its own peak and the largest of its workers are columns of their own.
+With ``--at-once``, a plain build does the same in memory. The files must be the same to the byte.
 """
 
 import argparse
@@ -19,7 +21,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from common import busy, machine, table
@@ -64,22 +68,57 @@ def write_superslabs(folder, hosts):
     return place
 
 
+class Run(NamedTuple):
+    """What a command took: CPU seconds, with its workers; peak memory [GiB]."""
+
+    cpu: float = 0.0
+    peak: float = 0.0
+    workers: float = 0.0  # the largest of them
+
+
 def run(folder, *words):
-    """Run a command, and return its CPU and wall seconds and peak memory [GiB]."""
-    started = time.perf_counter()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "mockgal", *words, "--quiet"],
-        cwd=folder,
-        env={**os.environ, "NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    said = child.stderr.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    if status:
-        raise SystemExit(said[-2000:])
-    cpu = usage.ru_utime + usage.ru_stime
-    return cpu, time.perf_counter() - started, usage.ru_maxrss / 2**20
+    """Run a command, and return what it took.
+
+    Peaks are those that Linux keeps for each process while it lives. What `os.wait4` returns is at
+    least the memory of this script, which has made superslabs.
+    """
+    with tempfile.TemporaryFile("w+") as said:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "mockgal", *words, "--quiet"],
+            cwd=folder,
+            env={**os.environ, "NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+            stderr=said,
+        )
+        own, workers, status = 0, 0, None
+        while status is None:
+            time.sleep(0.01)
+            own = max(own, peak_of(child.pid))
+            workers = max([workers, *map(peak_of, children_of(child.pid))])
+            ended, code, usage = os.wait4(child.pid, os.WNOHANG)
+            status = code if ended else None
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if status:
+            said.seek(0)
+            raise SystemExit(said.read()[-2000:])
+    return Run(usage.ru_utime + usage.ru_stime, own / 2**20, workers / 2**20)
+
+
+def peak_of(process):
+    """Return the most memory that a process has had [KiB]; 0 if it has ended."""
+    try:
+        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+
+
+def children_of(process):
+    """Return the ids of the processes that a process has started, and those that these have."""
+    found = []
+    for path in Path(f"/proc/{process}/task").glob("*/children"):
+        with suppress(OSError):
+            found += path.read_text().split()
+    return found + [below for one in found for below in children_of(one)]
 
 
 def size(folder):
@@ -101,24 +140,27 @@ def measured(options, folder, hosts):
     build += ["--out", "mock.fits", "--overwrite"]
     bound = ["--memory", options.memory] if options.memory else []
     parts = max(1, round(options.parts * hosts / max(options.hosts)))
-    first = run(folder, *build, *bound, "--part", f"1/{parts}")
-    rest = (0.0, 0.0, 0.0)
+    first, rest = run(folder, *build, *bound, "--part", f"1/{parts}"), Run()
     if parts > 1:
         rest = run(folder, *build, *bound, "--part", f"2-{parts}/{parts}")
     (place,) = folder.glob("mock.fits.parts-*")
     disk = size(place)
-    merged = run(folder, "merge", "mock.fits", "--overwrite", *bound)
-    cpu = first[0] + rest[0] + merged[0]
-    catalogue = (folder / "mock.fits").stat().st_size
+    merged = run(folder, "merge", "mock.fits", "--overwrite")
+    ours, catalogue = digest(folder / "mock.fits"), (folder / "mock.fits").stat().st_size
+    cpu = first.cpu + rest.cpu + merged.cpu
     row = [f"{hosts:,}", f"{parts}", f"{cpu:.1f}", f"{1e6 * cpu / hosts:.2f}"]
-    row += [f"{x[0]:.1f}" for x in (first, rest, merged)]
-    row += [f"{x[2]:.2f}" for x in (first, rest, merged)]
+    row += [f"{x.cpu:.1f}" for x in (first, rest, merged)]
+    row += [f"{x.peak:.3f}" for x in (first, rest, merged)]
     row += [f"{size(sim) / 1e9:.2f}", f"{disk / 1e9:.2f}", f"{catalogue / 1e9:.3f}"]
+    if options.workers:
+        how = ["--parts", f"{parts}", "--workers", f"{options.workers}"]
+        together = run(folder, *build, *bound, *how)
+        assert digest(folder / "mock.fits") == ours, "the files differ"
+        row += [f"{together.cpu:.1f}", f"{together.peak:.3f}", f"{together.workers:.3f}"]
     if options.at_once:
-        ours = digest(folder / "mock.fits")
         once = run(folder, *build)
         assert digest(folder / "mock.fits") == ours, "the files differ"
-        row += [f"{once[0]:.1f}", f"{once[2]:.2f}"]
+        row += [f"{once.cpu:.1f}", f"{once.peak:.3f}"]
     return row
 
 
@@ -129,6 +171,7 @@ def main():
         "--parts", type=int, default=16, help="of the largest; others in proportion"
     )
     parser.add_argument("--memory", default="")
+    parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--folder")
     parser.add_argument("--at-once", action="store_true")
     options = parser.parse_args()
@@ -137,6 +180,7 @@ def main():
     print(busy(), end="")
     head = ["hosts", "parts", "CPU [s]", "us a host", "first", "others", "merge"]
     head += ["first [GiB]", "others", "merge", "in [GB]", "parts [GB]", "mock [GB]"]
+    head += ["one command [s]", "its own [GiB]", "worker"] * bool(options.workers)
     head += ["at once [s]", "[GiB]"] * options.at_once
     rows = []
     for hosts in options.hosts:
