@@ -1,5 +1,6 @@
 """Builds whose hosts are read in pieces: the same bytes as with all of them in memory."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from mockgal.recipe import check
 from mockgal.tasks.parts import bound, streamed
 from mockgal.tasks.parts.merge import merge
 from mockgal.tasks.parts.paint import build_parts
-from mockgal.tasks.parts.place import Parts
+from mockgal.tasks.parts.place import Parts, Place
+from mockgal.tasks.parts.status import clean
 from mockgal.tasks.parts.store import load
 from mockgal.testing.compaso import write_compaso
 
@@ -95,3 +97,52 @@ def test_pieces_follow_from_the_memory():
     rows = [bound.Bound(size << 20).piece_rows for size in (0, 410, 600, 4096)]
     assert rows[0] == rows[3] == bound.PIECE_ROWS
     assert rows[1] < rows[2] < rows[3]
+
+
+@pytest.mark.slow
+def test_memory_and_parts_on_the_command_line(halos, mockgal_command):
+    build = ["build", "--sim", halos, "--painter", "hod", "--allow-extrapolation", "--populate"]
+    build += ["--model", "zheng07", "--threshold", "-20", "--stellar-mass-law", "moster13"]
+    assert mockgal_command(*build, "--out", "mock.fits").returncode == 0
+    text = Path("mock.fits").read_bytes()
+    together = ["--overwrite", "--out", "mock.fits", "--parts", "3", "--memory"]
+    refused = mockgal_command(*build, *together, "100 MiB")
+    assert refused.returncode == 6, refused.stderr
+    assert Path("mock.fits").read_bytes() == text
+    least = re.search(r'say --memory "(.+?)"', " ".join(refused.stderr.split()))[1]
+    done = mockgal_command(*build, *together, least, "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    assert "3, painted by 2 processes" in done.stdout
+    assert Path("mock.fits").read_bytes() == text
+    Path("mock.fits").write_text("older")
+    for part in ("1/3", "2-3/3"):
+        one = ["--out", "mock.fits", "--overwrite", "--part", part, "--memory", "1 GiB"]
+        done = mockgal_command(*build, *one)
+        assert done.returncode == 0, done.stderr
+        assert "as a whole" not in done.stdout
+    assert mockgal_command("merge", "mock.fits", "--overwrite").returncode == 0
+    assert Path("mock.fits").read_bytes() == text
+
+
+def test_a_merge_that_ends_while_it_removes_the_parts_leaves_no_half_a_build(halos, monkeypatch):
+    wanted = recipe(halos, populate=True, painter_options=ZHENG)
+    place, _ = build_parts(wanted, Parts.of("1-2/2"))
+
+    def fail(*_):
+        raise OSError("killed, say")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", fail)
+        merge(wanted.output)
+    assert not place.folder.exists()
+    assert [one.what for one in clean(Path(), remove=True)] == ["a half-written file"]
+    assert clean(Path()) == []
+
+
+def test_merging_before_the_simulation_is_read(halos):
+    wanted = recipe(halos, populate=True, painter_options=ZHENG)
+    Place.of(wanted, 2).make()
+    with pytest.raises(mockgal.errors.IncompleteError, match="not been read") as raised:
+        merge(wanted.output)
+    build_parts(wanted, Parts.of(raised.value.fix.split("--part ")[1]))
+    assert len(merge(wanted.output).galaxies) > 50

@@ -16,6 +16,7 @@ from ...painters.draw import Whole, catalogue_of
 from ...painters.validity.host_edge import Subhalos
 from ...survey.sky import observe
 from ...system.columns.on_disk import OnDisk
+from ...system.files.lock import temporary_beside
 from ...types import Array, GalaxyCatalog
 from ..build import Report, Work
 from ..steps.paint import recording, select
@@ -92,7 +93,8 @@ def merge(path: Path, *, overwrite: bool = False, keep_parts: bool = False) -> R
         report = work.write(recipe, outputs, work.finish(recipe, scenes, boxes, inputs))
     if not keep_parts:
         with suppress(OSError):  # what is left does no harm, and `mockgal clean` finds it
-            shutil.rmtree(place.folder)
+            # Renamed first: killed here, it must not leave a folder that looks like a build's.
+            shutil.rmtree(place.folder.rename(temporary_beside(place.out)))
     return report
 
 
@@ -131,6 +133,13 @@ def _loaded(
             columns[name] = OnDisk(place.folder, rows.dtype, rows.shape[1:])
         columns[name].append(rows)
 
+    if not place.whole.exists():
+        raise IncompleteError(
+            place.folder,
+            "no parts: the simulation has not been read to its end",
+            f"parts 1 to {place.number}",
+            f"make them: the same `mockgal build` with --part 1-{place.number}/{place.number}",
+        )
     try:
         whole = load(place.whole)[1]
     except CorruptFileError as error:
