@@ -217,18 +217,19 @@ def target(
 def scaling(
     survey_volume: float | None,
     box_size: float,
+    halo_digest: str,
     data: Sequence[Measurement],
     names: Sequence[str],
 ) -> float:
-    """Return `structure_factor`; 1 without a volume, with a warning for data of a survey."""
+    """Return `structure_factor`; 1 without a volume, with a warning for data of other halos."""
     if survey_volume is not None:
         return structure_factor(survey_volume, box_size)
     for one, name in zip(data, names, strict=True):
-        if "catalogue" not in one.settings:
+        if one.settings.get("catalogue", {}).get("halo_digest") != halo_digest:
             warn(
-                f"{name}: nothing says that they are from this simulation, whose structure is "
-                "taken to have no scatter of its own: for a survey, intervals are too narrow. "
-                "Give its volume (--survey-volume)"
+                f"{name}: nothing says that the data are from these halos, whose structure is "
+                "taken to have no scatter of its own: if they are not, intervals are too narrow. "
+                "Give the volume that they are from (--survey-volume)"
             )
     return 1.0
 

@@ -153,18 +153,13 @@ class Fit(Shown):
                 f"p = {self.p_value:.3g}",
             )
         )
-        if self.scaling:
-            lines.append(("covariances", self.scaling))
+        volume = self.settings.get("survey_volume_mpc3_h3")
+        if isinstance(volume, float):
+            factor = max(one.get("scaled_by", 1.0) for one in self.settings["covariances"])
+            lines.append(
+                ("survey", f"{volume:.4g} Mpc^3/h^3: covariances of its data times {factor:.4g}")
+            )
         return f"Fit of {self.model}", lines
-
-    @property
-    def scaling(self) -> str:
-        """What covariances were multiplied by for the structure of the box; empty if by nothing."""
-        factor = self.settings.get("covariances_scaled_by", 1.0)
-        if factor == 1.0:
-            return ""
-        volume = self.settings["survey_volume_mpc3_h3"]
-        return f"times {factor:.4g}: a survey of {volume:.4g} Mpc^3/h^3, and the box, are draws"
 
     def interval(self, name: str) -> Interval:
         """Return the median and the 68% interval of a parameter, or of a derived number."""
@@ -402,6 +397,7 @@ def _covariance(posterior: Posterior, block: Block, chi_square: float) -> dict[s
         "from": "stated, without error" if known else block.source,
         "number": "none" if known else block.number,
         "hartlap_factor": block.hartlap,
+        "scaled_by": posterior.targets[block.members[0]][0].scaled_by if block.members else 1.0,
         "chi_square": chi_square,
     }
 

@@ -110,19 +110,20 @@ def test_a_table_that_was_damaged_is_made_again(fit, tmp_path):
 def test_the_structure_of_the_box_has_a_scatter_too(fit, tmp_path):
     alone = fit("--no-plots")
     assert "--survey-volume" in alone.stderr
-    assert "each times" not in alone.stdout
-    twice = fit("--no-plots", "--survey-volume", "27000 Mpc^3/h^3", "--json", out="twice")
+    assert "structure of the box" not in alone.stdout
+    volume = ("--survey-volume", "27000 Mpc^3/h^3")
+    density = ("--number-density", "3e-3 h^3/Mpc^3", "--number-density-error", "1e-3 h^3/Mpc^3")
+    twice = fit("--no-plots", *volume, *density, "--json", out="twice")
     assert twice.returncode == 0, twice.stderr
     assert "--survey-volume" not in twice.stderr
     settings = json.loads(twice.stdout)["settings"]
-    assert settings["covariances_scaled_by"] == 2.0  # the box has 30 Mpc/h
+    assert [one["scaled_by"] for one in settings["covariances"]] == [2.0, 1.0]  # (30 Mpc/h)^3
     assert settings["survey_volume_mpc3_h3"] == 27000.0
     again = mockgal.read_fit(tmp_path / "twice/samples.ecsv")
-    assert "times 2: a survey of 2.7e+04 Mpc^3/h^3" in str(again)
-    (tmp_path / "twice").rename(tmp_path / "other")
-    said = fit("--no-plots", "--survey-volume", "27000 Mpc^3/h^3", out="twice").stdout
-    assert "each times 2: a survey" in said
-    widths = [Table.read(tmp_path / x / "samples.ecsv")["logM1"].std() for x in ("fit", "twice")]
+    assert "2.7e+04 Mpc^3/h^3: covariances of its data times 2" in str(again)
+    said = " ".join(fit("--no-plots", *volume, out="other").stdout.split())
+    assert said.count("times 2 for the structure of the box") == 1
+    widths = [Table.read(tmp_path / x / "samples.ecsv")["logM1"].std() for x in ("fit", "other")]
     assert 1.1 < widths[1] / widths[0] < 1.8  # the square root of two, of a normal posterior
     for wrong in ("27000", "2.7e4 Mpc/h", "0 Mpc^3/h^3"):
         refused = fit("--survey-volume", wrong, out="refused")

@@ -18,13 +18,12 @@ def describe(fit: Fit) -> Iterator[str]:
         density = settings["number_density_h3_mpc3"]
         yield f"            density {density['value']:.4g} +- {density['error']:.2g} h^3/Mpc^3"
     for one in settings["covariances"]:
-        number = one["number"]
+        number, factor = one["number"], one.get("scaled_by", 1.0)
         yield (
             f"covariance  {', '.join(one['names'])}: {one['numbers']} numbers, from {one['from']}"
             + (f" ({number}), its inverse times {one['hartlap_factor']:.4g}" * (number != "none"))
+            + f", times {factor:.4g} for the structure of the box" * (factor != 1.0)
         )
-    if fit.scaling:
-        yield f"            each {fit.scaling}"
     yield f"model       {fit.model}; likelihood {settings['likelihood']}, seed {settings['seed']}"
     for prior in fit.priors:
         yield f"prior       {prior.name}: {prior} ({prior.source})"

@@ -384,7 +384,8 @@ class Plan:
                 making = satellite_options(self.populate_options)
             painter, h = self._typical(sim), sim.snapshot.cosmology.h
             floor = None if painter.luminosity_floor is None else 10 ** painter.log_floor(h) / h
-            scaled_by = scaling(self.survey_volume, sim.snapshot.box_size, data, names)
+            size, halo_digest = sim.snapshot.box_size, sim.halos.digest()
+            scaled_by = scaling(self.survey_volume, size, halo_digest, data, names)
             targets = [
                 target(one, matrix, name=name, floor=floor, scaled_by=scaled_by, **ends)
                 for one, matrix, name in zip(data, covariances, names, strict=True)
@@ -423,14 +424,13 @@ class Plan:
         settings = {
             "seed": self.seed,
             "simulation": sim.snapshot.name,
-            "halo_digest": sim.halos.digest(),
+            "halo_digest": halo_digest,
             "painter_options": self.options(values),
             "published_parameters": self._published(sim, painter),
             "populate_options": self.populate_options if making is None else making.describe(),
             "tracers": self.tracers if making is not None else "none: subhalos",
             "references": list(painter.references),
-            "survey_volume_mpc3_h3": self.survey_volume or "none: data of the same box",
-            "covariances_scaled_by": scaled_by,
+            "survey_volume_mpc3_h3": self.survey_volume or "none: the box is taken as exact",
             "warnings": list(warnings),
             "mock": mock,
         }
